@@ -1,1 +1,26 @@
+//! pgproof proves PostgreSQL queries against production-scale data before they merge.
+//!
+//! The flow: migrations and seed specs make a *dataset*; the *catalog*'s queries get *parameters* from the data and
+//! are *explained* on it; *rules* read the plans and make *findings*; the *advisor* builds and measures fixes; *reports*
+//! show findings. `Finding` is the narrow waist: nothing else crosses from analysis to reports.
 
+// model
+pub mod finding;
+pub mod plan;
+pub mod progress;
+pub mod run;
+pub mod schema;
+pub mod source;
+pub mod units;
+// analysis
+pub mod advise;
+pub mod diff;
+pub mod rules;
+pub mod seed;
+pub mod trace;
+// edges
+pub mod catalog;
+pub mod db;
+pub mod report;
+// command line
+pub mod cli;

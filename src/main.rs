@@ -1,1 +1,2 @@
-fn main(){}
+//! The `pgproof` binary: parse, run, exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The index advisor: candidates from plans, chosen and proven by building them.

@@ -1,0 +1,472 @@
+//! The plan tree as data: every number of EXPLAIN with its unit and with whether it is per loop or a total.
+//! Holds no judgement and does no arithmetic; `metrics` does.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::units::{Bytes, Millis, Pages};
+
+/// A value that EXPLAIN prints as an average over the node's loops.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct PerLoop<T>(pub T);
+
+/// A value that EXPLAIN prints as a total over all loops and workers.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Total<T>(pub T);
+
+/// A node's place in [`Plan::nodes`]; the root is 0 and parents come before their children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub usize);
+
+/// One statement's plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Nodes in preorder.
+    pub nodes: Vec<Node>,
+    /// `Planning Time`.
+    pub planning_ms: Option<Millis>,
+    /// `Execution Time`; `None` without ANALYZE.
+    pub execution_ms: Option<Millis>,
+    /// Blocks used while planning.
+    pub planning_buffers: Option<Buffers>,
+    /// Trigger time, which is outside the node tree.
+    pub triggers: Vec<Trigger>,
+    /// JIT summary.
+    pub jit: Option<Jit>,
+    /// Settings that differ from the defaults (`SETTINGS`).
+    pub settings: Vec<(String, String)>,
+    /// `Query Identifier`.
+    pub query_id: Option<i64>,
+    /// `Query Text`, where the source of the plan gives it (auto_explain).
+    pub query_text: Option<String>,
+    /// Top-level keys that are not known yet, kept as they came.
+    pub extra: Map<String, Value>,
+}
+
+/// A node of the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub kind: NodeKind,
+    /// `None` for the root.
+    pub parent: Option<NodeId>,
+    /// In the order that EXPLAIN prints them: InitPlans, inputs, SubPlans.
+    pub children: Vec<NodeId>,
+    /// What the node is to its parent.
+    pub relationship: Option<Relationship>,
+    /// `InitPlan 1 (returns $0)`, `SubPlan 2`, `CTE recent`.
+    pub subplan_name: Option<String>,
+    /// Joins only.
+    pub join_type: Option<JoinType>,
+    /// `Inner Unique`.
+    pub inner_unique: Option<bool>,
+    /// Aggregate and SetOp: `Plain`, `Sorted`, `Hashed`, `Mixed`.
+    pub strategy: Option<String>,
+    /// Aggregate: `Simple`, `Partial`, `Finalize`.
+    pub partial_mode: Option<String>,
+    /// ModifyTable: `Insert`, `Update`, `Delete`, `Merge`.
+    pub operation: Option<String>,
+    /// `Parallel Aware`.
+    pub parallel_aware: bool,
+    /// The table, function or other relation that is scanned or modified.
+    pub relation: Option<RelationRef>,
+    /// Index Scan, Index Only Scan, Bitmap Index Scan.
+    pub index_name: Option<String>,
+    /// `Backward` for a scan that reads the index from its end.
+    pub scan_direction: Option<String>,
+    /// CTE Scan.
+    pub cte_name: Option<String>,
+    /// All conditions, as printed.
+    pub conditions: Conditions,
+    /// Sort and Incremental Sort.
+    pub sort_key: Vec<String>,
+    /// Incremental Sort.
+    pub presorted_key: Vec<String>,
+    /// Aggregate and Group.
+    pub group_key: Vec<String>,
+    /// `VERBOSE` output list.
+    pub output: Vec<String>,
+    /// What the planner expected.
+    pub estimate: Estimate,
+    /// What happened; `None` without ANALYZE. `loops` = 0 means never executed.
+    pub actual: Option<Actual>,
+    /// Rows thrown away.
+    pub removed: RowsRemoved,
+    /// Index Only Scan: a total, not per loop.
+    pub heap_fetches: Option<Total<u64>>,
+    /// Index scans from 18: descents into the index, a total.
+    pub index_searches: Option<Total<u64>>,
+    /// Bitmap Heap Scan: pages read by exact pointers.
+    pub exact_heap_blocks: Option<Total<u64>>,
+    /// Bitmap Heap Scan: pages of which every row had to be rechecked.
+    pub lossy_heap_blocks: Option<Total<u64>>,
+    /// Sort: method, space and where (leader only; workers in `workers`).
+    pub sort: Option<SortSpace>,
+    /// Hash and hashed Aggregate.
+    pub hash: Option<HashSpace>,
+    /// Memoize.
+    pub memoize: Option<Memoize>,
+    /// Gather and Gather Merge.
+    pub workers_planned: Option<u32>,
+    /// Gather and Gather Merge.
+    pub workers_launched: Option<u32>,
+    /// Worker details, where EXPLAIN prints them.
+    pub workers: Vec<Worker>,
+    /// Blocks, totals that include the children.
+    pub buffers: Option<Buffers>,
+    /// WAL, totals that include the children.
+    pub wal: Option<Wal>,
+    /// `Disabled` (18) or a cost of 1e10 and more (before).
+    pub disabled: bool,
+    /// Append: children pruned at run time.
+    pub subplans_removed: Option<u64>,
+    /// Keys that are not known yet, kept as they came.
+    pub extra: Map<String, Value>,
+}
+
+/// Every node kind of PostgreSQL 14 to 18.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum NodeKind {
+    Result,
+    ProjectSet,
+    ModifyTable,
+    Append,
+    MergeAppend,
+    RecursiveUnion,
+    BitmapAnd,
+    BitmapOr,
+    NestedLoop,
+    MergeJoin,
+    HashJoin,
+    SeqScan,
+    SampleScan,
+    Gather,
+    GatherMerge,
+    IndexScan,
+    IndexOnlyScan,
+    BitmapIndexScan,
+    BitmapHeapScan,
+    TidScan,
+    TidRangeScan,
+    SubqueryScan,
+    FunctionScan,
+    TableFunctionScan,
+    ValuesScan,
+    CteScan,
+    NamedTuplestoreScan,
+    WorkTableScan,
+    ForeignScan,
+    CustomScan,
+    Materialize,
+    Memoize,
+    Sort,
+    IncrementalSort,
+    Group,
+    Aggregate,
+    WindowAgg,
+    Unique,
+    SetOp,
+    LockRows,
+    Limit,
+    Hash,
+    /// A node of a newer server: kept, never an error.
+    Unknown(String),
+}
+
+/// What a node is to its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Relationship {
+    /// The only or the driving input.
+    Outer,
+    /// A join's second input.
+    Inner,
+    /// A part of Append, MergeAppend, BitmapAnd, BitmapOr or ModifyTable.
+    Member,
+    /// Below a Subquery Scan.
+    Subquery,
+    /// Run at most once, its result used as a parameter (CTEs too).
+    InitPlan,
+    /// Run for each row that needs it, or once where hashed.
+    SubPlan,
+    /// Of a newer server.
+    Unknown(String),
+}
+
+/// How a join treats rows without a partner.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum JoinType {
+    Inner,
+    Left,
+    Full,
+    Right,
+    Semi,
+    Anti,
+    RightSemi,
+    RightAnti,
+    Unknown(String),
+}
+
+/// A relation as EXPLAIN names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RelationRef {
+    /// With VERBOSE only.
+    pub schema: Option<String>,
+    /// Table, function or other name.
+    pub name: String,
+    /// The alias in the query; the same as `name` where none was given.
+    pub alias: String,
+}
+
+/// Conditions as EXPLAIN prints them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conditions {
+    pub index: Option<String>,
+    pub recheck: Option<String>,
+    pub order_by: Option<String>,
+    pub filter: Option<String>,
+    pub hash: Option<String>,
+    pub merge: Option<String>,
+    pub join_filter: Option<String>,
+    pub one_time_filter: Option<String>,
+    pub tid: Option<String>,
+    pub cache_key: Option<String>,
+    pub conflict_filter: Option<String>,
+    pub run_condition: Option<String>,
+}
+
+/// The planner's expectation for one loop.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Estimate {
+    /// Cost before the first row.
+    pub startup_cost: f64,
+    /// Cost of all rows.
+    pub total_cost: f64,
+    /// Rows out of the node, after its filter.
+    pub rows: PerLoop<f64>,
+    /// Average bytes a row.
+    pub width: u64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Actual {
+    /// Until the first row; `None` with TIMING OFF.
+    pub startup: Option<PerLoop<Millis>>,
+    /// Until the last row; `None` with TIMING OFF.
+    pub total: Option<PerLoop<Millis>>,
+    /// Rows out of the node, after its filter. Whole numbers before 18.
+    pub rows: PerLoop<f64>,
+    /// Times it ran, over all processes; 0 = never executed.
+    pub loops: f64,
+}
+
+/// Rows thrown away, averages per loop without decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RowsRemoved {
+    /// `Rows Removed by Filter`.
+    pub filter: Option<PerLoop<f64>>,
+    /// `Rows Removed by Index Recheck`.
+    pub index_recheck: Option<PerLoop<f64>>,
+    /// `Rows Removed by Join Filter`.
+    pub join_filter: Option<PerLoop<f64>>,
+    /// `Conflicting Tuples` and the like are in `extra`.
+    pub conflict_filter: Option<PerLoop<f64>>,
+}
+
+/// A sort's memory or disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SortSpace {
+    /// `quicksort`, `top-N heapsort`, `external merge`…
+    pub method: String,
+    /// `Sort Space Used`.
+    pub used: Bytes,
+    /// `Sort Space Type` = Disk.
+    pub on_disk: bool,
+}
+
+/// A hash table's memory and batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HashSpace {
+    /// `Hash Buckets`.
+    pub buckets: Option<u64>,
+    /// `Hash Batches`, or `HashAgg Batches`: more than 1 (Hash) or more than 0 (Aggregate) means disk.
+    pub batches: Option<u64>,
+    /// `Original Hash Batches`.
+    pub original_batches: Option<u64>,
+    /// `Peak Memory Usage`.
+    pub peak_memory: Option<Bytes>,
+    /// `Disk Usage` of a hashed Aggregate.
+    pub disk: Option<Bytes>,
+    /// `Planned Partitions` of a hashed Aggregate.
+    pub planned_partitions: Option<u64>,
+}
+
+/// A cache of inner rows under a nested loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memoize {
+    pub hits: Option<u64>,
+    pub misses: Option<u64>,
+    pub evictions: Option<u64>,
+    pub overflows: Option<u64>,
+    pub peak_memory: Option<Bytes>,
+}
+
+/// One worker's part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Worker {
+    /// From 0.
+    pub number: u32,
+    /// Its own times, rows and loops.
+    pub actual: Option<Actual>,
+    /// Its own sort.
+    pub sort: Option<SortSpace>,
+    /// Its own hash table.
+    pub hash: Option<HashSpace>,
+    /// Its own blocks.
+    pub buffers: Option<Buffers>,
+}
+
+/// Blocks (8 kB pages) by kind, and time spent on I/O where `track_io_timing` is on.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Buffers {
+    pub shared_hit: u64,
+    pub shared_read: u64,
+    pub shared_dirtied: u64,
+    pub shared_written: u64,
+    pub local_hit: u64,
+    pub local_read: u64,
+    pub local_dirtied: u64,
+    pub local_written: u64,
+    pub temp_read: u64,
+    pub temp_written: u64,
+    pub shared_read_ms: Option<Millis>,
+    pub shared_write_ms: Option<Millis>,
+    pub temp_read_ms: Option<Millis>,
+    pub temp_write_ms: Option<Millis>,
+}
+
+impl Buffers {
+    /// Shared and local blocks touched: the measure of work that does not depend on what was cached.
+    #[must_use]
+    pub fn touched(&self) -> Pages {
+        Pages(self.shared_hit + self.shared_read + self.local_hit + self.local_read)
+    }
+
+    /// Temporary blocks read and written.
+    #[must_use]
+    pub fn temp(&self) -> Pages {
+        Pages(self.temp_read + self.temp_written)
+    }
+}
+
+/// Write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wal {
+    pub records: u64,
+    pub full_page_images: u64,
+    pub bytes: Bytes,
+}
+
+/// One trigger's calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trigger {
+    /// `RI_ConstraintTrigger_c_16432` or the user's.
+    pub name: String,
+    /// Foreign keys.
+    pub constraint: Option<String>,
+    /// The table it fired on.
+    pub relation: Option<String>,
+    /// Total.
+    pub time_ms: Option<Millis>,
+    /// Total.
+    pub calls: f64,
+}
+
+/// Just-in-time compilation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Jit {
+    /// Functions compiled.
+    pub functions: u64,
+    /// All phases.
+    pub total_ms: Option<Millis>,
+}
+
+impl Plan {
+    /// The topmost node. A plan has at least one node: the parser refuses others.
+    #[must_use]
+    pub fn root(&self) -> &Node {
+        &self.nodes[0]
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Ids in preorder.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+}
+
+impl NodeKind {
+    /// EXPLAIN's name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Result => "Result",
+            Self::ProjectSet => "ProjectSet",
+            Self::ModifyTable => "ModifyTable",
+            Self::Append => "Append",
+            Self::MergeAppend => "Merge Append",
+            Self::RecursiveUnion => "Recursive Union",
+            Self::BitmapAnd => "BitmapAnd",
+            Self::BitmapOr => "BitmapOr",
+            Self::NestedLoop => "Nested Loop",
+            Self::MergeJoin => "Merge Join",
+            Self::HashJoin => "Hash Join",
+            Self::SeqScan => "Seq Scan",
+            Self::SampleScan => "Sample Scan",
+            Self::Gather => "Gather",
+            Self::GatherMerge => "Gather Merge",
+            Self::IndexScan => "Index Scan",
+            Self::IndexOnlyScan => "Index Only Scan",
+            Self::BitmapIndexScan => "Bitmap Index Scan",
+            Self::BitmapHeapScan => "Bitmap Heap Scan",
+            Self::TidScan => "Tid Scan",
+            Self::TidRangeScan => "Tid Range Scan",
+            Self::SubqueryScan => "Subquery Scan",
+            Self::FunctionScan => "Function Scan",
+            Self::TableFunctionScan => "Table Function Scan",
+            Self::ValuesScan => "Values Scan",
+            Self::CteScan => "CTE Scan",
+            Self::NamedTuplestoreScan => "Named Tuplestore Scan",
+            Self::WorkTableScan => "WorkTable Scan",
+            Self::ForeignScan => "Foreign Scan",
+            Self::CustomScan => "Custom Scan",
+            Self::Materialize => "Materialize",
+            Self::Memoize => "Memoize",
+            Self::Sort => "Sort",
+            Self::IncrementalSort => "Incremental Sort",
+            Self::Group => "Group",
+            Self::Aggregate => "Aggregate",
+            Self::WindowAgg => "WindowAgg",
+            Self::Unique => "Unique",
+            Self::SetOp => "SetOp",
+            Self::LockRows => "LockRows",
+            Self::Limit => "Limit",
+            Self::Hash => "Hash",
+            Self::Unknown(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for NodeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

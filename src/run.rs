@@ -1,0 +1,129 @@
+//! One query executed with one set of parameter values: what the rules judge and the reports show. Pure data.
+
+use crate::finding::Measurement;
+use crate::plan::Plan;
+use crate::units::{Millis, Pages};
+
+/// One parameter set's execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// `typical`, `hot customer_id`, `given`, `generic`…
+    pub label: String,
+    /// The values it ran with.
+    pub parameters: Vec<BoundParameter>,
+    /// The plan of the median sample; of the estimate alone where the statement did not finish.
+    pub plan: Plan,
+    /// EXPLAIN's own output, for the report.
+    pub explain_json: serde_json::Value,
+    /// Whether and how often it ran.
+    pub outcome: Outcome,
+}
+
+/// A parameter with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundParameter {
+    /// From 1.
+    pub number: u16,
+    /// Where it has one.
+    pub name: Option<String>,
+    /// `format_type` of its type.
+    pub type_name: String,
+    /// Text form; `None` = NULL.
+    pub value: Option<String>,
+    /// The column that it meets, qualified for people, where the plan tells.
+    pub column: Option<String>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It ran; one sample a run, in the order they ran.
+    Completed {
+        /// Never empty.
+        samples: Vec<Sample>,
+    },
+    /// It was cancelled at the timeout; the plan is the estimate.
+    TimedOut {
+        /// The limit.
+        after: Millis,
+    },
+    /// It was planned only: same shape as another parameter set, or it writes and may not.
+    Estimated,
+}
+
+/// One execution's figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// `Execution Time`.
+    pub execution: Millis,
+    /// `Planning Time`.
+    pub planning: Millis,
+    /// Shared and local blocks touched.
+    pub blocks: Pages,
+    /// Temporary blocks.
+    pub temp_blocks: Pages,
+}
+
+impl Run {
+    /// Median execution time; `None` where it did not finish.
+    #[must_use]
+    pub fn time(&self) -> Option<Millis> {
+        self.median(|sample| sample.execution.0).map(Millis)
+    }
+
+    /// Median planning time.
+    #[must_use]
+    pub fn planning(&self) -> Option<Millis> {
+        self.median(|sample| sample.planning.0).map(Millis)
+    }
+
+    /// Rows that the statement returned (or, for a write without RETURNING, changed); `None` where it did not finish.
+    #[must_use]
+    pub fn rows(&self) -> Option<f64> {
+        let root = self.plan.root();
+        root.actual.map(|actual| actual.rows.0 * actual.loops)
+    }
+
+    /// The figures for a proof.
+    #[must_use]
+    pub fn measurement(&self) -> Option<Measurement> {
+        let buffers = self.plan.root().buffers?;
+        Some(Measurement {
+            time_ms: self.time()?,
+            blocks: buffers.touched(),
+            temp_blocks: buffers.temp(),
+            rows: self.rows()?,
+        })
+    }
+
+    fn median(&self, of: impl Fn(&Sample) -> f64) -> Option<f64> {
+        let Outcome::Completed { samples } = &self.outcome else { return None };
+        let mut values: Vec<f64> = samples.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied()
+    }
+}
+
+/// A query with all that was seen of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryRuns {
+    /// Index of the query in the catalog.
+    pub query: usize,
+    /// Executed parameter sets, worst first.
+    pub runs: Vec<Run>,
+    /// Set where the query could not be planned or run at all.
+    pub failure: Option<QueryFailure>,
+}
+
+/// Why a query could not be judged: the server's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryFailure {
+    /// `column "totl" does not exist`.
+    pub message: String,
+    /// SQLSTATE.
+    pub code: Option<String>,
+    /// Character position in `Query::sql`, from 1.
+    pub position: Option<u32>,
+    /// The server's hint.
+    pub hint: Option<String>,
+}

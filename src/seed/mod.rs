@@ -1,0 +1,1 @@
+//! Synthetic data: specs, inference from the schema, generators, the COPY BINARY encoder.

@@ -1,0 +1,102 @@
+//! A place in a file that a person wrote, and an error that shows it: what every reader of input files returns.
+//! Rendering is the command line's.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An input file's text, shared by everything that points into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Path as the user would write it (relative to the project where possible).
+    pub path: PathBuf,
+    /// The whole text.
+    pub text: Arc<str>,
+}
+
+impl Source {
+    /// A source from a path and its text.
+    #[must_use]
+    pub fn new(path: impl AsRef<Path>, text: impl Into<Arc<str>>) -> Self {
+        Self { path: path.as_ref().to_path_buf(), text: text.into() }
+    }
+
+    /// 1-based line and column (in characters) of a byte offset.
+    #[must_use]
+    pub fn line_column(&self, offset: usize) -> (u32, u32) {
+        let mut end = offset.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &self.text[..end];
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+    }
+}
+
+/// A mistake in an input file: always exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{}: {message}", source_file.path.display(), self.line())]
+pub struct SourceError {
+    /// What is wrong, lower-case, naming the object.
+    pub message: String,
+    /// The file.
+    pub source_file: Source,
+    /// The bytes at fault.
+    pub span: Range<usize>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl SourceError {
+    /// An error at `span` of `source`.
+    #[must_use]
+    pub fn new(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), source_file: source.clone(), span, help: None }
+    }
+
+    /// Adds the remedy.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// 1-based line of the span's start.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.source_file.line_column(self.span.start).0
+    }
+}
+
+/// The candidate nearest to a misspelt word, if one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_characters() {
+        let source = Source::new("a.sql", "é1\nxy");
+        assert_eq!(source.line_column(0), (1, 1));
+        assert_eq!(source.line_column(2), (1, 2));
+        assert_eq!(source.line_column(5), (2, 2));
+        assert_eq!(source.line_column(999), (2, 3));
+    }
+
+    #[test]
+    fn nearest_word() {
+        assert_eq!(nearest("thresold", ["thresholds", "threshold", "server"]), Some("threshold"));
+        assert_eq!(nearest("zzz", ["threshold"]), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! N+1 detection over captured statements.
