@@ -1,6 +1,7 @@
 -- name: AppendEvent :exec
 -- @param occurred_at: '2025-12-15 12:00+00'
 -- @param kind: 'page_view'
+-- @param customer_id: (SELECT min(id) FROM customers)
 -- @param session_id: '00000000-0000-4000-8000-000000000000'
 -- @param payload: '{"path": "/"}'
 -- @calls 800/s
@@ -29,7 +30,7 @@ WHERE kind = @kind
 
 -- name: CountEventsInMonth :many
 -- @param month: '2025-11-01'
--- @budget time=60ms buffers=4000
+-- @budget time=50ms buffers=1000
 SELECT kind, count(*) AS events
 FROM events
 WHERE date_trunc('month', occurred_at) = @month::timestamptz

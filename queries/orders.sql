@@ -79,6 +79,7 @@ WHERE o.customer_id = $1
   AND o.status <> 'cancelled';
 
 -- name: CreateOrder :one
+-- @param customer_id: (SELECT min(id) FROM customers)
 -- @param order_number: 'NEW-0000001'
 -- @param country: 'DE'
 -- @param postcode: '10115'
@@ -89,7 +90,9 @@ VALUES (@customer_id, @order_number, 'web', @country, @postcode, 'EUR', @subtota
 RETURNING id;
 
 -- name: AddOrderItem :exec
+-- @param order_id: (SELECT min(id) FROM orders)
 -- @param line_no: '1000'
+-- @param product_id: (SELECT min(id) FROM products)
 -- @param quantity: '2'
 -- @param unit_price_cents: '4999'
 -- @calls 25/s

@@ -1,5 +1,6 @@
 -- name: GetRevenueOfDay :one
 -- @param day: '2025-11-28'
+-- @budget time=30ms buffers=1000
 SELECT count(*) AS orders, sum(total_cents) AS revenue_cents
 FROM orders
 WHERE placed_at::date = @day;

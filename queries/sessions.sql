@@ -39,6 +39,8 @@ WHERE ci.customer_id = $1
 ORDER BY ci.added_at;
 
 -- name: PutCartItem :exec
+-- @param $1: (SELECT min(id) FROM customers)
+-- @param $2: (SELECT min(id) FROM products)
 -- @param $3: '1'
 -- @calls 50/s
 INSERT INTO cart_items (customer_id, product_id, quantity)
