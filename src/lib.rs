@@ -10,6 +10,7 @@ pub mod plan;
 pub mod progress;
 pub mod run;
 pub mod schema;
+pub mod secret;
 pub mod source;
 pub mod units;
 // analysis

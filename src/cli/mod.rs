@@ -1,1 +1,10 @@
-//! The command line: arguments, settings, exit codes, and one file a command that wires edges to analysis.
+//! The command line: what was typed (`args`), what it means (`settings`), how it ends (`exit`), and one file a command.
+//! Holds no logic of its own.
+
+pub mod args;
+pub mod commands;
+pub mod exit;
+mod globals;
+pub mod values;
+
+pub use globals::{Globals, UrlSource, Verbosity};

@@ -1,0 +1,247 @@
+//! What was typed, as clap reads it: no meaning, no defaults of the project, no files. What it means is `settings`'.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+/// Audits PostgreSQL queries against production-scale data.
+///
+/// pgproof seeds a PostgreSQL to production volumes, runs every query of the catalog on it, and finds what will hurt at that
+/// size: sequential scans, missing indexes, N+1 patterns, spilled sorts. Every index that it proposes was built and measured.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pgproof",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 nothing at or above fail-on; 1 findings; 2 wrong usage, configuration or catalog; 3 the \
+                  environment failed (no server, connection lost, disk full)"
+)]
+pub struct Args {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// The configuration file [default: pgproof.toml here or in a directory above]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A PostgreSQL that is there already, instead of the embedded server [env: DATABASE_URL]
+    // Any string is accepted here: clap would print a refused value, and its password with it.
+    #[arg(long, global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Output format, to standard output or to a file; may be given several times
+    #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
+    pub format: Vec<FormatRequest>,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// No progress and no notes
+    #[arg(long, short, global = true, action = ArgAction::SetTrue, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more about what is done
+    #[arg(long, short, global = true, action = ArgAction::SetTrue)]
+    pub verbose: bool,
+    /// Never use the network: no download of PostgreSQL
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub offline: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Also in a pipe.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `FORMAT[=FILE]`: which formats there are is the command's to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatRequest {
+    /// `json`.
+    pub name: String,
+    /// Standard output if `None`.
+    pub file: Option<PathBuf>,
+}
+
+impl FromStr for FormatRequest {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, file) = match text.split_once('=') {
+            Some((name, file)) => (name, Some(file)),
+            None => (text, None),
+        };
+        if name.is_empty() {
+            return Err("expected FORMAT or FORMAT=FILE");
+        }
+        if file == Some("") {
+            return Err("expected a file after `=`");
+        }
+        Ok(Self { name: name.to_owned(), file: file.map(PathBuf::from) })
+    }
+}
+
+/// The commands: a variant here, a line in `commands::run` and a file `commands/<command>.rs`.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub enum Command {}
+
+/// Seeds the dataset if needed, runs every query of the catalog on it, and reports what will hurt
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof audit                                  the whole catalog on the embedded server
+  pgproof audit ListOrdersByCustomer 'Search*'   some queries
+  pgproof audit --format json=report.json        the terminal's report, and a file for machines
+  pgproof audit --database-url postgres://app@localhost/shop
+                                                 on a database that is there already; nothing is changed in it")]
+pub struct AuditArgs {
+    /// Names of queries, or patterns like 'Search*' [default: the whole catalog]
+    #[arg(value_name = "QUERY")]
+    pub queries: Vec<String>,
+    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// How often each query is measured [default: `audit.runs` of pgproof.toml, else 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: Option<u32>,
+    /// When a query is cancelled, e.g. 30s [default: `audit.timeout` of pgproof.toml, else 30s]
+    #[arg(long, value_name = "DURATION", value_parser = super::values::duration)]
+    pub timeout: Option<std::time::Duration>,
+    /// Run queries that write against a database given by URL; every one is rolled back
+    #[arg(long)]
+    pub allow_writes: bool,
+}
+
+/// From which severity on findings count for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors only.
+    Error,
+    /// Warnings as well.
+    Warning,
+    /// Whatever is found, 0 is returned.
+    Never,
+}
+
+/// Makes the dataset: in the embedded server, or in a database named with --database-url
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof seed                                   the embedded server's dataset, kept for every later command
+  pgproof seed --scale 0.1                       a tenth of it
+  pgproof seed --rows orders=5000000             one table larger
+  pgproof seed --database-url postgres://localhost/dev --replace
+                                                 fill a development database, emptying its tables first
+
+A database is filled only if the flag --database-url names it; the environment's DATABASE_URL is never filled.")]
+pub struct SeedArgs {
+    /// Multiplies every table's rows [default: `dataset.scale` of pgproof.toml, else 1]
+    #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
+    pub scale: Option<f64>,
+    /// The same seed makes the same rows [default: `dataset.seed` of pgproof.toml, else 42]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Rows of every table, or of one
+    #[arg(long, value_name = "[TABLE=]N", value_parser = super::values::rows)]
+    pub rows: Vec<RowsRequest>,
+    /// Add to tables that hold rows already
+    #[arg(long, conflicts_with = "replace")]
+    pub append: bool,
+    /// Empty tables that hold rows already
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// `--rows N` or `--rows TABLE=N`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsRequest {
+    /// Every table if `None`.
+    pub table: Option<String>,
+    /// How many.
+    pub rows: u64,
+}
+
+/// Shows one query's plan, annotated, with its findings beside the nodes
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof explain ListOrdersByCustomer           the plan of its worst parameters
+  psql -XAtc 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT …' | pgproof explain -
+                                                 a plan that came from elsewhere: no server is needed")]
+pub struct ExplainArgs {
+    /// A query of the catalog, a file with a plan, or - for a plan on standard input
+    #[arg(value_name = "QUERY")]
+    pub query: String,
+    /// Run a query that writes against a database given by URL; it is rolled back
+    #[arg(long)]
+    pub allow_writes: bool,
+}
+
+/// Lists the rules with their thresholds, or explains one
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof rules                                  every rule, its severity and its thresholds
+  pgproof rules seq-scan                         when it fires, why it hurts, what to do")]
+pub struct RulesArgs {
+    /// A rule's id
+    #[arg(value_name = "RULE")]
+    pub rule: Option<String>,
+}
+
+/// Writes pgproof.toml and seed specs that fit the schema
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof init                                   migrations are looked for in the usual directories
+  pgproof init --migrations db/migrate
+  pgproof init --database-url postgres://localhost/dev
+                                                 the schema of a database that is there already")]
+pub struct InitArgs {
+    /// Where the migrations are
+    #[arg(long, value_name = "DIR")]
+    pub migrations: Option<PathBuf>,
+    /// Overwrite files that are there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs the seeded embedded server for daily work
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof server start                           starts it, seeded, and leaves it running
+  psql \"$(pgproof server url)\"
+  pgproof server psql -- -c 'TABLE customers LIMIT 3'
+  pgproof server stop")]
+pub struct ServerArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: ServerCommand,
+}
+
+/// What to do with the embedded server.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ServerCommand {
+    /// Start it and leave it running
+    Start,
+    /// Stop it
+    Stop,
+    /// Say whether it runs, where, and what it holds
+    Status,
+    /// Print its connection string
+    Url,
+    /// Open psql on it
+    Psql {
+        /// Passed on to psql
+        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
