@@ -38,10 +38,10 @@ ORDER BY sold DESC NULLS LAST
 LIMIT 100;
 
 -- name: ExportOrders :many
--- @param from: '2025-10-01'
+-- @param from: '2025-01-01'
 -- @param to: '2026-01-01'
 SELECT id, order_number, customer_id, status, currency, subtotal_cents, shipping_cents, discount_cents, total_cents, placed_at
 FROM orders
 WHERE placed_at >= @from
   AND placed_at < @to
-ORDER BY customer_id, total_cents DESC;
+ORDER BY currency, total_cents DESC;
