@@ -1,5 +1,6 @@
 //! The plan model: EXPLAIN's output as typed data, and the arithmetic on it. Knows no database and judges nothing.
 
+pub mod condition;
 pub mod node;
 
 pub use node::{
