@@ -1,1 +1,19 @@
 //! Plans between migrations: snapshots, semantic comparison, what a migration does while it runs.
+//! `compare` and what it rests on are pure; files are read in `migrations`, servers are spoken to in `db`.
+
+pub mod canonical;
+pub mod canonicalize;
+pub mod change;
+pub mod compare;
+mod condition;
+pub mod migrations;
+pub mod names;
+pub mod significance;
+pub mod verdict;
+pub mod work;
+
+pub use canonical::{CanonicalPlan, PlanHashes};
+pub use canonicalize::canonicalize;
+pub use change::Change;
+pub use compare::compare;
+pub use names::{Names, Renames};

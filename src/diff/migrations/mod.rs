@@ -1,0 +1,322 @@
+//! A migrations directory of any tool, read into scripts and statements with that tool's transaction rules. The layouts
+//! are pure: they see a [`Tree`] of files, which [`Tree::read`] takes from disk (or git, elsewhere). Nothing here speaks
+//! to a server.
+
+mod dbmate;
+mod diesel;
+mod goose;
+mod prisma;
+mod statements;
+mod tree;
+mod up_down;
+mod versioned;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::{Source, SourceError};
+
+pub use tree::Tree;
+
+/// Which tool owns a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// `N_x.sql`, `N_x.up.sql` and `.down.sql`.
+    Sqlx,
+    /// `N_x.up.sql` and `.down.sql`.
+    GolangMigrate,
+    /// `N_x/up.sql`, `down.sql`, `metadata.toml`.
+    Diesel,
+    /// `-- +goose Up`.
+    Goose,
+    /// `V1__x.sql`, `U2__x.sql`.
+    Refinery,
+    /// `V1_1__x.sql`, `R__x.sql`, `U1_1__x.sql`.
+    Flyway,
+    /// `-- migrate:up`.
+    Dbmate,
+    /// `N_x/migration.sql`.
+    Prisma,
+    /// One file with the whole schema.
+    SchemaFile,
+}
+
+impl Layout {
+    /// Every layout.
+    pub const ALL: [Self; 9] = [
+        Self::Sqlx,
+        Self::GolangMigrate,
+        Self::Diesel,
+        Self::Goose,
+        Self::Refinery,
+        Self::Flyway,
+        Self::Dbmate,
+        Self::Prisma,
+        Self::SchemaFile,
+    ];
+
+    /// As it is written in pgproof.toml.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlx => "sqlx",
+            Self::GolangMigrate => "golang-migrate",
+            Self::Diesel => "diesel",
+            Self::Goose => "goose",
+            Self::Refinery => "refinery",
+            Self::Flyway => "flyway",
+            Self::Dbmate => "dbmate",
+            Self::Prisma => "prisma",
+            Self::SchemaFile => "schema-file",
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Layout {
+    type Err = UnknownLayout;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|layout| layout.as_str() == text).ok_or_else(|| UnknownLayout(text.to_owned()))
+    }
+}
+
+/// A layout that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no migration layout {0:?}; known are sqlx, golang-migrate, diesel, goose, refinery, flyway, dbmate, prisma, schema-file"
+)]
+pub struct UnknownLayout(pub String);
+
+/// How a tool runs a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransactionRule {
+    /// The tool opens a transaction around the file.
+    File,
+    /// The tool sends the file in one message, which the server runs as one implicit transaction.
+    Message,
+    /// The tool sends each statement by itself, outside a transaction.
+    Statement,
+}
+
+/// One statement of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Without its semicolon and the comments around it.
+    pub sql: String,
+    /// Bytes in the file.
+    pub span: Range<usize>,
+    /// 1-based line of its first token.
+    pub line: u32,
+}
+
+impl Statement {
+    /// BEGIN, COMMIT and the like: the script itself says where its transactions are.
+    #[must_use]
+    pub fn controls_transaction(&self) -> bool {
+        let first = self.sql.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
+        ["begin", "start", "commit", "end", "rollback", "abort"].iter().any(|word| first.eq_ignore_ascii_case(word))
+            && !self.sql.to_ascii_lowercase().starts_with("rollback to")
+    }
+}
+
+/// What is run in one direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The file.
+    pub source: Source,
+    /// In order.
+    pub statements: Vec<Statement>,
+    /// How the owning tool runs it.
+    pub transaction: TransactionRule,
+}
+
+impl Script {
+    /// What really happens: a script with its own BEGIN and COMMIT, or of one statement, needs no transaction around it.
+    #[must_use]
+    pub fn in_one_transaction(&self) -> bool {
+        match self.transaction {
+            TransactionRule::File => true,
+            TransactionRule::Message => {
+                self.statements.len() > 1 && !self.statements.iter().any(Statement::controls_transaction)
+            }
+            TransactionRule::Statement => false,
+        }
+    }
+}
+
+/// One step of the schema's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// As the tool orders it: `0007`, `20250102030405`, `1.2`; empty for a repeatable one.
+    pub version: String,
+    /// What people call it.
+    pub name: String,
+    /// Forward.
+    pub up: Script,
+    /// Back, where there is a script for it.
+    pub down: Option<Script>,
+}
+
+/// A directory read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// Whose layout it is.
+    pub layout: Layout,
+    /// What it was told by: shown to the user.
+    pub because: String,
+    /// In the order in which they are applied; never empty.
+    pub migrations: Vec<Migration>,
+}
+
+/// Why a directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationsError {
+    #[error("cannot read {}: {reason}", path.display())]
+    Unreadable { path: PathBuf, reason: std::io::Error },
+    #[error("{} holds no migration: {reason}", path.display())]
+    Empty { path: PathBuf, reason: String },
+    #[error("{}: two migrations have version {version}: {first} and {second}", path.display())]
+    DuplicateVersion { path: PathBuf, version: String, first: String, second: String },
+    #[error("there is no migration {wanted:?} in {}; the versions are {known}", path.display())]
+    UnknownVersion { path: PathBuf, wanted: String, known: String },
+    #[error(transparent)]
+    Script(#[from] SourceError),
+}
+
+/// Reads a tree by a given layout, or by the one that it shows.
+///
+/// # Errors
+/// A tree that yields no migration, two of one version, a script that cannot be split.
+pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, MigrationsError> {
+    let (layout, because) = match layout {
+        Some(layout) => (layout, "set in the configuration".to_owned()),
+        None => detect(tree).ok_or_else(|| unrecognized(tree))?,
+    };
+    let migrations = match layout {
+        Layout::Sqlx | Layout::GolangMigrate => up_down::read(tree, layout)?,
+        Layout::Diesel => diesel::read(tree)?,
+        Layout::Goose => goose::read(tree)?,
+        Layout::Refinery | Layout::Flyway => versioned::read(tree, layout)?,
+        Layout::Dbmate => dbmate::read(tree)?,
+        Layout::Prisma => prisma::read(tree)?,
+        Layout::SchemaFile => schema_file(tree)?,
+    };
+    if migrations.is_empty() {
+        let reason = format!("no file fits the {layout} layout ({because}); {}", seen(tree));
+        return Err(MigrationsError::Empty { path: tree.root.clone(), reason });
+    }
+    for pair in migrations.windows(2) {
+        if pair[0].version == pair[1].version && !pair[0].version.is_empty() {
+            return Err(MigrationsError::DuplicateVersion {
+                path: tree.root.clone(),
+                version: pair[0].version.clone(),
+                first: pair[0].up.source.path.display().to_string(),
+                second: pair[1].up.source.path.display().to_string(),
+            });
+        }
+    }
+    Ok(History { layout, because, migrations })
+}
+
+/// The layout that the files show, and by what.
+fn detect(tree: &Tree) -> Option<(Layout, String)> {
+    if tree.is_file {
+        return Some((Layout::SchemaFile, "it is one file".to_owned()));
+    }
+    let in_folder = |name: &str| tree.files.iter().any(|file| tree.depth(file) == 1 && tree.name(file) == name);
+    if in_folder("migration.sql") {
+        return Some((Layout::Prisma, "folders with migration.sql".to_owned()));
+    }
+    if in_folder("up.sql") {
+        return Some((Layout::Diesel, "folders with up.sql".to_owned()));
+    }
+    let marked =
+        |mark: &str| tree.top_level().find(|file| file.text.lines().any(|line| line.trim_start().starts_with(mark)));
+    if let Some(file) = marked("-- +goose") {
+        return Some((Layout::Goose, format!("-- +goose in {}", tree.name(file))));
+    }
+    if let Some(file) = marked("-- migrate:up") {
+        return Some((Layout::Dbmate, format!("-- migrate:up in {}", tree.name(file))));
+    }
+    versioned::detect(tree).or_else(|| up_down::detect(tree))
+}
+
+fn unrecognized(tree: &Tree) -> MigrationsError {
+    let reason =
+        format!("{}; set migrations = {{ dir = \"…\", layout = \"…\" }} or migrate-cmd in pgproof.toml", seen(tree));
+    MigrationsError::Empty { path: tree.root.clone(), reason }
+}
+
+fn seen(tree: &Tree) -> String {
+    let names: Vec<String> = tree.files.iter().take(3).map(|file| tree.relative(file)).collect();
+    match tree.files.len() {
+        0 => "it has no .sql file".to_owned(),
+        n if n > 3 => format!("it has {} and {} more", names.join(", "), n - 3),
+        _ => format!("it has {}", names.join(", ")),
+    }
+}
+
+fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
+    tree.files
+        .iter()
+        .map(|source| {
+            let up = script(source, TransactionRule::Statement)?;
+            let name = source.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            Ok(Migration { version: "1".to_owned(), name, up, down: None })
+        })
+        .collect()
+}
+
+/// A whole file as a script.
+fn script(source: &Source, transaction: TransactionRule) -> Result<Script, SourceError> {
+    Ok(Script { source: source.clone(), statements: statements::split(source)?, transaction })
+}
+
+/// `0007_orders` → (`0007`, `orders`); the digits are the version.
+fn leading_version(name: &str) -> Option<(&str, &str)> {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    let (version, rest) = name.split_at(digits);
+    let rest = rest.strip_prefix('_').or_else(|| rest.strip_prefix('-'))?;
+    (!version.is_empty()).then_some((version, rest))
+}
+
+/// Numbers compare as numbers however many zeros they have.
+fn by_number(version: &str) -> (usize, &str) {
+    let significant = version.trim_start_matches('0');
+    (significant.len(), significant)
+}
+
+impl History {
+    /// How many migrations there are up to and including a version, written with or without its leading zeros.
+    ///
+    /// # Errors
+    /// A version that no migration has.
+    pub fn position(&self, version: &str, root: &std::path::Path) -> Result<usize, MigrationsError> {
+        let same = |migration: &Migration| {
+            migration.version == version
+                || (!version.is_empty()
+                    && version.bytes().all(|b| b.is_ascii_digit())
+                    && by_number(&migration.version) == by_number(version))
+        };
+        self.migrations.iter().position(same).map(|at| at + 1).ok_or_else(|| {
+            let known: Vec<&str> = self.migrations.iter().map(|m| m.version.as_str()).collect();
+            MigrationsError::UnknownVersion {
+                path: root.to_path_buf(),
+                wanted: version.to_owned(),
+                known: known.join(", "),
+            }
+        })
+    }
+}

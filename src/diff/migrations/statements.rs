@@ -1,0 +1,167 @@
+//! A script split into its statements by Postgres' lexical rules: quotes, dollar quotes, nested comments, parentheses
+//! (CREATE RULE) and BEGIN ATOMIC bodies keep their semicolons. Pure.
+
+use std::ops::Range;
+
+use squawk_lexer::{TokenKind, tokenize};
+
+use crate::source::{Source, SourceError};
+
+use super::Statement;
+
+/// The statements of a whole file.
+///
+/// # Errors
+/// COPY … FROM STDIN, whose data would have to follow: a migration cannot carry it through a driver.
+pub(super) fn split(source: &Source) -> Result<Vec<Statement>, SourceError> {
+    split_range(source, 0..source.text.len())
+}
+
+/// The statements of a part of a file.
+pub(super) fn split_range(source: &Source, range: Range<usize>) -> Result<Vec<Statement>, SourceError> {
+    let text = &source.text[range.clone()];
+    let mut splitter =
+        Splitter { source, found: Vec::new(), start: None, end: 0, words: Vec::new(), depth: 0, blocks: 0 };
+    let mut offset = range.start;
+    let mut line_start = true;
+    let mut skip_until = 0;
+    for token in tokenize(text) {
+        let span = offset..offset + token.len as usize;
+        offset = span.end;
+        if span.start < skip_until {
+            continue;
+        }
+        let piece = &source.text[span.clone()];
+        // psql's own commands (pg_dump writes \restrict) mean nothing to a server.
+        if splitter.start.is_none() && line_start && piece.starts_with('\\') {
+            skip_until = source.text[span.start..].find('\n').map_or(source.text.len(), |n| span.start + n);
+            continue;
+        }
+        if !matches!(token.kind, TokenKind::Whitespace) {
+            line_start = false;
+        }
+        if piece.contains('\n') {
+            line_start = true;
+        }
+        splitter.token(token.kind, span, piece)?;
+    }
+    splitter.finish()?;
+    Ok(splitter.found)
+}
+
+/// The part of a file as one statement, as goose's StatementBegin asks for; `None` where it holds comments alone.
+pub(super) fn whole(source: &Source, range: Range<usize>) -> Option<Statement> {
+    let mut offset = range.start;
+    let mut span: Option<Range<usize>> = None;
+    for token in tokenize(&source.text[range]) {
+        let here = offset..offset + token.len as usize;
+        offset = here.end;
+        if !matches!(token.kind, TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. }) {
+            span = Some(span.map_or(here.clone(), |span| span.start..here.end));
+        }
+    }
+    let mut span = span?;
+    if source.text[span.clone()].ends_with(';') {
+        span.end -= 1;
+    }
+    Some(statement(source, span))
+}
+
+fn statement(source: &Source, span: Range<usize>) -> Statement {
+    let (line, _) = source.line_column(span.start);
+    Statement { sql: source.text[span.clone()].to_owned(), span, line }
+}
+
+struct Splitter<'a> {
+    source: &'a Source,
+    found: Vec<Statement>,
+    start: Option<usize>,
+    end: usize,
+    /// The statement's words so far, upper-case, while they can still tell something.
+    words: Vec<String>,
+    /// Open parentheses.
+    depth: usize,
+    /// Open BEGIN ATOMIC and the CASEs within it.
+    blocks: usize,
+}
+
+impl Splitter<'_> {
+    fn token(&mut self, kind: TokenKind, span: Range<usize>, piece: &str) -> Result<(), SourceError> {
+        match kind {
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => return Ok(()),
+            TokenKind::Semi if self.depth == 0 && self.blocks == 0 => return self.finish(),
+            TokenKind::OpenParen => self.depth += 1,
+            TokenKind::CloseParen => self.depth = self.depth.saturating_sub(1),
+            TokenKind::Ident => self.word(piece),
+            _ => self.words.push(String::new()),
+        }
+        self.start.get_or_insert(span.start);
+        self.end = span.end;
+        Ok(())
+    }
+
+    fn word(&mut self, piece: &str) {
+        let word = piece.to_ascii_uppercase();
+        let previous = self.words.last().map_or("", String::as_str);
+        match word.as_str() {
+            "ATOMIC" if previous == "BEGIN" => self.blocks += 1,
+            "CASE" if self.blocks > 0 => self.blocks += 1,
+            "END" if self.blocks > 0 => self.blocks -= 1,
+            _ => {}
+        }
+        self.words.push(word);
+    }
+
+    fn finish(&mut self) -> Result<(), SourceError> {
+        let words = std::mem::take(&mut self.words);
+        (self.depth, self.blocks) = (0, 0);
+        let Some(start) = self.start.take() else { return Ok(()) };
+        let span = start..self.end;
+        let copies_in = words.first().is_some_and(|word| word == "COPY")
+            && words.windows(2).any(|pair| pair[0] == "FROM" && pair[1] == "STDIN");
+        if copies_in {
+            return Err(SourceError::new(self.source, span, "COPY … FROM STDIN cannot run as a migration")
+                .help("write the rows as INSERT … VALUES, or leave them to the seeds"));
+        }
+        self.found.push(statement(self.source, span));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(sql: &str) -> Vec<(u32, String)> {
+        let source = Source::new("m.sql", sql);
+        split(&source).unwrap().into_iter().map(|s| (s.line, s.sql)).collect()
+    }
+
+    #[test]
+    fn semicolons_in_quotes_comments_and_bodies_do_not_split() {
+        let sql = "-- a; b\nINSERT INTO t VALUES ('x;y', E'\\';', $$;$$, $f$;$f$, \"a;b\"); /* ; /* ; */ ; */\n\
+                   CREATE RULE r AS ON INSERT TO t DO (DELETE FROM u; DELETE FROM v);;\n\
+                   CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END;\nSELECT 3";
+        let found = texts(sql);
+        let lines: Vec<u32> = found.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 3, 4, 5], "{found:#?}");
+        assert!(found[2].1.ends_with("SELECT 2; END"));
+    }
+
+    #[test]
+    fn psql_commands_are_skipped_and_copy_data_is_refused() {
+        assert_eq!(texts("\\restrict x;y\nSELECT 1;\n\\connect - me\n"), [(2, "SELECT 1".to_owned())]);
+        let source = Source::new("m.sql", "SELECT 1;\nCOPY t (a) FROM stdin;\n1\n\\.\n");
+        let error = split(&source).unwrap_err();
+        assert_eq!(error.to_string(), "m.sql:2: COPY … FROM STDIN cannot run as a migration");
+    }
+
+    #[test]
+    fn broken_text_is_kept_as_it_is() {
+        for sql in ["'", "$$", "/*", "(((;", "\u{feff}SELECT 1;", ";;;", "BEGIN ATOMIC", "é;é"] {
+            let source = Source::new("m.sql", sql);
+            let _ = split(&source);
+        }
+        assert_eq!(texts("\u{feff}SELECT 1;"), [(1, "SELECT 1".to_owned())]);
+    }
+}

@@ -1,0 +1,80 @@
+//! sqlx and golang-migrate: `N_x.sql` (sqlx), `N_x.up.sql` with `N_x.down.sql` (both). They differ in how a file is run.
+
+use crate::source::{Source, SourceError};
+
+use super::tree::Tree;
+use super::{Layout, Migration, Script, TransactionRule, by_number, leading_version, script};
+
+/// sqlx reads it as the file's first bytes only.
+const NO_TRANSACTION: &str = "-- no-transaction";
+
+pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
+    let named: Vec<&Source> = tree.top_level().filter(|file| parts(&tree.name(file)).is_some()).collect();
+    let direction = |file: &Source| parts(&tree.name(file)).map(|(_, _, direction)| direction);
+    let first = tree.name(named.first()?);
+    if let Some(simple) = named.iter().find(|file| direction(file) == Some(Direction::Only)) {
+        return Some((Layout::Sqlx, format!("{} and its like", tree.name(simple))));
+    }
+    if let Some(file) = named.iter().find(|file| file.text.starts_with(NO_TRANSACTION)) {
+        return Some((Layout::Sqlx, format!("{NO_TRANSACTION} in {}", tree.name(file))));
+    }
+    if tree.cargo_project && !tree.go_project {
+        return Some((Layout::Sqlx, format!("{first} and its like, beside a Cargo.toml")));
+    }
+    Some((Layout::GolangMigrate, format!("{first} and its like")))
+}
+
+pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, SourceError> {
+    let mut migrations: Vec<Migration> = Vec::new();
+    let mut downs: Vec<(String, Script)> = Vec::new();
+    for file in tree.top_level() {
+        let name = tree.name(file);
+        let Some((version, title, direction)) = parts(&name) else { continue };
+        let script = script(file, rule(layout, file))?;
+        match direction {
+            Direction::Down => downs.push((version.to_owned(), script)),
+            Direction::Only if layout == Layout::GolangMigrate => {}
+            Direction::Up | Direction::Only => {
+                migrations.push(Migration {
+                    version: version.to_owned(),
+                    name: title.to_owned(),
+                    up: script,
+                    down: None,
+                });
+            }
+        }
+    }
+    migrations.sort_by(|a, b| by_number(&a.version).cmp(&by_number(&b.version)));
+    for (version, script) in downs {
+        if let Some(up) = migrations.iter_mut().find(|m| by_number(&m.version) == by_number(&version)) {
+            up.down = Some(script);
+        }
+    }
+    Ok(migrations)
+}
+
+/// sqlx opens a transaction unless the file starts with the mark, and then sends it in one message, as golang-migrate
+/// always does.
+fn rule(layout: Layout, file: &Source) -> TransactionRule {
+    match layout {
+        Layout::Sqlx if !file.text.starts_with(NO_TRANSACTION) => TransactionRule::File,
+        _ => TransactionRule::Message,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+    Only,
+}
+
+fn parts(name: &str) -> Option<(&str, &str, Direction)> {
+    let (stem, direction) = match (name.strip_suffix(".up.sql"), name.strip_suffix(".down.sql")) {
+        (Some(stem), _) => (stem, Direction::Up),
+        (None, Some(stem)) => (stem, Direction::Down),
+        (None, None) => (name.strip_suffix(".sql")?, Direction::Only),
+    };
+    let (version, title) = leading_version(stem)?;
+    Some((version, title, direction))
+}
