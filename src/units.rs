@@ -1,5 +1,7 @@
 //! Units as types, and how a person reads them. No arithmetic beyond what a unit allows.
 
+pub mod written;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -18,11 +18,15 @@ pub struct Query {
     pub header_line: u32,
     /// 1-based line of the statement's first token.
     pub line: u32,
+    /// 1-based column, in characters, of the statement's first token.
+    pub column: u32,
     /// The statement as it was written, without the final `;`.
     pub source: String,
     /// The statement with every parameter as `$n`, ready for PREPARE.
     pub sql: String,
-    /// For every parameter occurrence in `source`, the `$n` in `sql`: not kept; parameters in order of their number.
+    /// Which part of `sql` stands for which part of `source`.
+    pub segments: Vec<Segment>,
+    /// In order of their number, without gaps.
     pub parameters: Vec<Parameter>,
     /// SELECT, INSERT…
     pub statement: StatementKind,
@@ -44,6 +48,68 @@ impl Query {
     pub fn location(&self) -> Location {
         Location { file: self.file.clone(), line: self.line }
     }
+
+    /// Line and column (in characters, from 1) in the file of a character position (from 1) in `sql`, as the server
+    /// reports it with an error. A position past the end is the end.
+    #[must_use]
+    pub fn source_position(&self, sql_position: u32) -> (u32, u32) {
+        let characters = usize::try_from(sql_position).unwrap_or(usize::MAX).saturating_sub(1);
+        let sql_offset = self.sql.char_indices().nth(characters).map_or(self.sql.len(), |(offset, _)| offset);
+        let before = self.source.get(..source_offset(&self.segments, sql_offset)).unwrap_or(&self.source);
+        let (mut line, mut column) = (self.line, self.column);
+        for character in before.chars() {
+            if character == '\n' {
+                line += 1;
+                column = 1;
+            } else {
+                column += 1;
+            }
+        }
+        (line, column)
+    }
+
+    /// The parameter that a directive or a person means: `customer_id`, `$1` or `1`.
+    #[must_use]
+    pub fn parameter(&self, word: &str) -> Option<&Parameter> {
+        find_parameter(&self.parameters, word)
+    }
+}
+
+/// The parameter that a directive or a person means: `customer_id`, `$1` or `1`. A name that was read off the statement
+/// counts only if it is one parameter's alone.
+#[must_use]
+pub fn find_parameter<'a>(parameters: &'a [Parameter], word: &str) -> Option<&'a Parameter> {
+    if let Ok(number) = word.strip_prefix('$').unwrap_or(word).parse::<u16>() {
+        return parameters.iter().find(|parameter| parameter.number == number);
+    }
+    let word = word.strip_prefix(['@', ':']).unwrap_or(word);
+    if let Some(named) = parameters.iter().find(|parameter| parameter.name.as_deref() == Some(word)) {
+        return Some(named);
+    }
+    let mut inferred = parameters.iter().filter(|parameter| parameter.column.as_deref() == Some(word));
+    inferred.next().filter(|_| inferred.next().is_none())
+}
+
+/// A stretch of `Query::sql` and where it comes from. Ends where the next one begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Byte offset in `Query::sql`.
+    pub sql: usize,
+    /// Byte offset in `Query::source`.
+    pub source: usize,
+    /// Whether the text is the same in both; else it stands for the whole of what it replaced.
+    pub verbatim: bool,
+}
+
+/// The byte offset in `Query::source` of a byte offset in `Query::sql`.
+#[must_use]
+pub fn source_offset(segments: &[Segment], sql_offset: usize) -> usize {
+    let after = segments.partition_point(|segment| segment.sql <= sql_offset);
+    match after.checked_sub(1).and_then(|index| segments.get(index)) {
+        Some(segment) if segment.verbatim => segment.source + (sql_offset - segment.sql),
+        Some(segment) => segment.source,
+        None => 0,
+    }
 }
 
 /// sqlc's commands.
@@ -59,6 +125,28 @@ pub enum Command {
     BatchExec,
     BatchMany,
     BatchOne,
+}
+
+impl Command {
+    /// Every command with the word that names it after the colon.
+    pub const ALL: [(&'static str, Self); 10] = [
+        ("one", Self::One),
+        ("many", Self::Many),
+        ("exec", Self::Exec),
+        ("execresult", Self::ExecResult),
+        ("execrows", Self::ExecRows),
+        ("execlastid", Self::ExecLastId),
+        ("copyfrom", Self::CopyFrom),
+        ("batchexec", Self::BatchExec),
+        ("batchmany", Self::BatchMany),
+        ("batchone", Self::BatchOne),
+    ];
+
+    /// The command of a word without its colon.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, command)| *command)
+    }
 }
 
 /// What a statement is.
@@ -79,12 +167,23 @@ pub struct Parameter {
     pub number: u16,
     /// For `@name`, `:name`, `sqlc.arg(name)`.
     pub name: Option<String>,
+    /// The column or clause that a parameter without a name is compared with or written to, as the statement says it:
+    /// `customer_id`, `limit`.
+    pub column: Option<String>,
     /// `sqlc.narg`: NULL is a normal value.
     pub nullable: bool,
     /// `sqlc.slice`: becomes `= ANY($n)`.
     pub slice: bool,
     /// `@param`.
     pub choice: ParameterChoice,
+}
+
+impl Parameter {
+    /// What people call it: its name, else the column that it meets, else `$1`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.name.clone().or_else(|| self.column.clone()).unwrap_or_else(|| format!("${}", self.number))
+    }
 }
 
 /// Where a parameter's value comes from.

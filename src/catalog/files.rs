@@ -1,0 +1,110 @@
+//! Query files found and read: the only place of the catalog that touches the disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use globset::GlobBuilder;
+use walkdir::WalkDir;
+
+use crate::source::{Source, SourceError};
+
+/// Every file that a glob names, each once, in the order of their paths; `globs` are relative to `root`. A glob that names
+/// nothing is an error: a moved folder must not leave the catalog silently.
+pub(super) fn read(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec<SourceError>> {
+    let mut errors = Vec::new();
+    let mut paths = BTreeMap::new();
+    for glob in globs {
+        match find(root, glob) {
+            Ok(found) if found.is_empty() => errors.push(
+                SourceError::new(&Source::new(root, ""), 0..0, format!("no file matches `{glob}`"))
+                    .help("write your queries there, or set `queries` in pgproof.toml to where they are"),
+            ),
+            Ok(found) => paths.extend(found),
+            Err(error) => errors.push(*error),
+        }
+    }
+    let mut sources = Vec::new();
+    for (shown, path) in paths {
+        match read_file(&shown, &path) {
+            Ok(source) => sources.push(source),
+            Err(error) => errors.push(*error),
+        }
+    }
+    if errors.is_empty() { Ok(sources) } else { Err(errors) }
+}
+
+/// Files of one glob: the path as it is shown, and the path to open.
+fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<SourceError>> {
+    let unreadable = |path: &Path, message: String| Box::new(SourceError::new(&Source::new(path, ""), 0..0, message));
+    let matcher = GlobBuilder::new(glob.strip_prefix("./").unwrap_or(glob))
+        .literal_separator(true)
+        .build()
+        .map_err(|error| unreadable(root, format!("`{glob}` is not a file pattern: {}", error.kind())))?
+        .compile_matcher();
+    let prefix = literal_prefix(glob);
+    let base = root.join(&prefix);
+    let mut found = BTreeMap::new();
+    if !base.exists() {
+        return Ok(found);
+    }
+    let visible = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !(name.starts_with('.') || (entry.file_type().is_dir() && name == "node_modules"))
+    };
+    for entry in WalkDir::new(&base).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link that leads back to itself leads to nothing new.
+            Err(error) if error.loop_ancestor().is_some() => continue,
+            Err(error) => {
+                let path = error.path().unwrap_or(&base).to_path_buf();
+                let cause = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                return Err(unreadable(&path, format!("cannot be read: {cause}")));
+            }
+        };
+        let below = entry.path().strip_prefix(&base).unwrap_or(entry.path());
+        let shown = if below.as_os_str().is_empty() { prefix.clone() } else { prefix.join(below) };
+        if entry.file_type().is_file() && matcher.is_match(&shown) {
+            found.insert(shown, entry.path().to_path_buf());
+        }
+    }
+    Ok(found)
+}
+
+/// The folders (or the whole path) before the first component with a wildcard.
+fn literal_prefix(glob: &str) -> PathBuf {
+    let literal =
+        |component: &Component<'_>| !component.as_os_str().to_string_lossy().contains(['*', '?', '[', '{', '\\']);
+    Path::new(glob).components().filter(|component| *component != Component::CurDir).take_while(literal).collect()
+}
+
+fn read_file(shown: &Path, path: &Path) -> Result<Source, Box<SourceError>> {
+    let empty = Source::new(shown, "");
+    let bytes =
+        fs::read(path).map_err(|error| Box::new(SourceError::new(&empty, 0..0, format!("cannot be read: {error}"))))?;
+    // Columns are counted from the first character that a person sees.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => match text.find('\0') {
+            None => Ok(Source::new(shown, text)),
+            Some(at) => Err(Box::new(
+                SourceError::new(
+                    &Source::new(shown, text),
+                    at..at + 1,
+                    "a NUL character, which PostgreSQL does not take",
+                )
+                .help("save the file as UTF-8 text"),
+            )),
+        },
+        Err(error) => {
+            let source = Source::new(shown, String::from_utf8_lossy(bytes));
+            let at = error.valid_up_to();
+            let byte = bytes.get(at).copied().unwrap_or_default();
+            Err(Box::new(
+                SourceError::new(&source, at..at + '\u{FFFD}'.len_utf8(), format!("byte 0x{byte:02X} is not UTF-8"))
+                    .help("save the file as UTF-8"),
+            ))
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! What a statement is: its kind, whether it writes, what it returns and what its parameters meet, read off squawk's
+//! syntax tree. The server has the last word on everything else.
+
+use std::ops::Range;
+
+use squawk_syntax::ast::{AstNode, ColumnName, NameRef, Stmt};
+use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
+
+use super::lex::{TokenKind, tokens};
+use super::query::StatementKind;
+
+/// Beyond this a tree costs more stack than [`STACK`] holds. A catalog query of this size is a mistake.
+const MAX_BYTES: usize = 128 * 1024;
+
+/// Parentheses, CASEs, NOTs and signs that may stand inside each other; PostgreSQL's own limit (`max_stack_depth`) is near.
+const MAX_DEPTH: usize = 500;
+
+/// The parser and the tree are recursive: a chain of `+ 1` is as deep as it is long.
+pub(super) const STACK: usize = 256 * 1024 * 1024;
+
+/// A statement as far as its syntax tells.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Statement {
+    pub(super) kind: StatementKind,
+    pub(super) writes: bool,
+    pub(super) columns: Columns,
+    /// For each parameter number the column or clause that it meets.
+    pub(super) meets: Vec<(u16, String)>,
+}
+
+/// The names of a statement's output columns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Columns {
+    pub(super) names: Vec<String>,
+    /// Whether these are all: `*` and unnamed expressions are the server's to name.
+    pub(super) complete: bool,
+}
+
+/// A mistake at bytes of the statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mistake {
+    pub(super) span: Range<usize>,
+    pub(super) message: String,
+    pub(super) help: Option<&'static str>,
+}
+
+impl Mistake {
+    fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None }
+    }
+}
+
+/// Reads one statement. To be called with [`STACK`].
+pub(super) fn read(sql: &str) -> Result<Statement, Mistake> {
+    limits(sql)?;
+    let parse = SourceFile::parse(sql);
+    if let Some(error) = parse.errors().first() {
+        let range = error.range();
+        let span = usize::from(range.start()).min(sql.len())..usize::from(range.end()).min(sql.len());
+        return Err(Mistake::new(span, syntax_message(sql, error.message(), usize::from(range.start()))));
+    }
+    let mut statements = parse.tree().stmts();
+    let Some(statement) = statements.next() else {
+        return Err(Mistake::new(0..sql.len(), "there is no statement here"));
+    };
+    if let Some(second) = statements.next() {
+        let start = usize::from(second.syntax().text_range().start()).min(sql.len());
+        return Err(Mistake::new(start..sql.len(), "syntax error: a second statement begins here"));
+    }
+    let node = statement.syntax();
+    let kind = kind(&statement).ok_or_else(|| {
+        let word = format!("{:?}", node.kind()).replace('_', " ");
+        let mut mistake = Mistake::new(0..first_word(sql), format!("a {word} statement cannot be audited"));
+        mistake.help = Some("the catalog takes SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES");
+        mistake
+    })?;
+    Ok(Statement { kind, writes: writes(node), columns: columns(node), meets: meets(node) })
+}
+
+fn first_word(sql: &str) -> usize {
+    sql.find(|c: char| !c.is_alphanumeric()).unwrap_or(sql.len())
+}
+
+/// Squawk's message in words that a person knows: `expected R_PAREN` → ``syntax error at `FROM`: expected `)` ``.
+fn syntax_message(sql: &str, message: &str, at: usize) -> String {
+    let next = tokens(&sql[floor(sql, at)..]).into_iter().find(|token| !token.is_trivia());
+    let found = next.map(|token| &sql[floor(sql, at)..][token.span]);
+    let place = match found {
+        Some(text) if text.len() <= 40 => format!("at `{text}`"),
+        Some(_) => "here".to_owned(),
+        None => "at the end".to_owned(),
+    };
+    let words: Vec<String> = message.trim_end_matches('.').split(' ').map(plain_word).collect();
+    let mut detail = words.join(" ");
+    if detail.starts_with("Expected") {
+        detail.replace_range(..1, "e");
+    }
+    format!("syntax error {place}: {detail}")
+}
+
+/// The byte offset, moved to where a character begins.
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// `R_PAREN` → `` `)` ``, `FROM_KW` → FROM; any other word stays.
+fn plain_word(word: &str) -> String {
+    let (bare, comma) = word.strip_suffix(',').map_or((word, ""), |bare| (bare, ","));
+    let sign = match bare {
+        "L_PAREN" => "`(`",
+        "R_PAREN" => "`)`",
+        "L_BRACK" => "`[`",
+        "R_BRACK" => "`]`",
+        "COMMA" => "`,`",
+        "SEMICOLON" => "`;`",
+        "EQ" => "`=`",
+        "DOT" => "`.`",
+        "COLON" => "`:`",
+        "STAR" => "`*`",
+        "IDENT" => "a name",
+        "STRING" => "a string",
+        "INT_NUMBER" => "a number",
+        _ => match bare.strip_suffix("_KW") {
+            Some(keyword) => keyword,
+            None => bare,
+        },
+    };
+    format!("{sign}{comma}")
+}
+
+/// Keeps the recursive parser from its stack's end.
+fn limits(sql: &str) -> Result<(), Mistake> {
+    if sql.len() > MAX_BYTES {
+        return Err(Mistake::new(0..first_word(sql), format!("the statement is longer than {} kB", MAX_BYTES / 1024)));
+    }
+    let mut open = 0_usize;
+    let mut run = 0_usize;
+    for token in tokens(sql) {
+        let word = &sql[token.span.clone()];
+        match token.kind {
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => continue,
+            TokenKind::OpenParen | TokenKind::OpenBracket => open += 1,
+            TokenKind::CloseParen | TokenKind::CloseBracket => open = open.saturating_sub(1),
+            TokenKind::Ident if word.eq_ignore_ascii_case("case") => open += 1,
+            TokenKind::Ident if word.eq_ignore_ascii_case("end") => open = open.saturating_sub(1),
+            _ => {}
+        }
+        // Signs and NOTs in a row nest; anything that is an operand ends the run.
+        let is_prefix = match token.kind {
+            TokenKind::Literal { .. } | TokenKind::PositionalParam { .. } | TokenKind::QuotedIdent { .. } => false,
+            TokenKind::CloseParen | TokenKind::CloseBracket | TokenKind::Comma => false,
+            TokenKind::Ident => word.eq_ignore_ascii_case("not"),
+            _ => true,
+        };
+        run = if is_prefix { run + 1 } else { 0 };
+        if open + run > MAX_DEPTH {
+            let message = format!("the statement nests deeper than {MAX_DEPTH} levels");
+            return Err(Mistake::new(token.span, message));
+        }
+    }
+    Ok(())
+}
+
+fn kind(statement: &Stmt) -> Option<StatementKind> {
+    Some(match statement {
+        Stmt::Select(_) | Stmt::CompoundSelect(_) | Stmt::ParenSelect(_) | Stmt::Table(_) => StatementKind::Select,
+        Stmt::Values(_) => StatementKind::Values,
+        Stmt::Insert(_) => StatementKind::Insert,
+        Stmt::Update(_) => StatementKind::Update,
+        Stmt::Delete(_) => StatementKind::Delete,
+        Stmt::Merge(_) => StatementKind::Merge,
+        _ => return None,
+    })
+}
+
+/// The statement itself, a data-modifying CTE, or a row lock: a READ ONLY transaction refuses all three.
+fn writes(statement: &SyntaxNode) -> bool {
+    statement.descendants().any(|node| {
+        matches!(
+            node.kind(),
+            SyntaxKind::INSERT
+                | SyntaxKind::UPDATE
+                | SyntaxKind::DELETE
+                | SyntaxKind::MERGE
+                | SyntaxKind::LOCKING_CLAUSE
+        )
+    })
+}
+
+fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
+    node.children().find(|child| child.kind() == kind)
+}
+
+fn columns(statement: &SyntaxNode) -> Columns {
+    let mut node = statement.clone();
+    loop {
+        let clause = child(&node, SyntaxKind::RETURNING_CLAUSE).or_else(|| child(&node, SyntaxKind::SELECT_CLAUSE));
+        if let Some(clause) = clause {
+            return child(&clause, SyntaxKind::TARGET_LIST).map(|list| named_targets(&list)).unwrap_or_default();
+        }
+        // The first arm of a UNION names the columns.
+        let inner = match node.kind() {
+            SyntaxKind::PAREN_SELECT | SyntaxKind::COMPOUND_SELECT | SyntaxKind::PAREN_EXPR => {
+                node.children().find(|child| child.kind() != SyntaxKind::WITH_CLAUSE)
+            }
+            SyntaxKind::INSERT | SyntaxKind::UPDATE | SyntaxKind::DELETE | SyntaxKind::MERGE => {
+                return Columns { names: Vec::new(), complete: true };
+            }
+            _ => None,
+        };
+        match inner {
+            Some(inner) => node = inner,
+            None => return Columns::default(),
+        }
+    }
+}
+
+fn named_targets(list: &SyntaxNode) -> Columns {
+    let mut columns = Columns { names: Vec::new(), complete: true };
+    for target in list.children().filter(|node| node.kind() == SyntaxKind::TARGET) {
+        match target_name(&target) {
+            Some(name) => columns.names.push(name),
+            None => columns.complete = false,
+        }
+    }
+    columns
+}
+
+/// As PostgreSQL names a column (`FigureColname`), where it needs no catalog for it.
+fn target_name(target: &SyntaxNode) -> Option<String> {
+    if let Some(alias) = child(target, SyntaxKind::AS_NAME) {
+        return alias.children().find_map(ColumnName::cast).map(|name| name.text());
+    }
+    let mut node = target.children().next()?;
+    loop {
+        node = match node.kind() {
+            SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR => return last_name(&node),
+            SyntaxKind::CALL_EXPR | SyntaxKind::PAREN_EXPR | SyntaxKind::INDEX_EXPR => node.children().next()?,
+            _ => return None,
+        };
+    }
+}
+
+/// `o.customer_id` → `customer_id`; `None` for `o.*`.
+fn last_name(node: &SyntaxNode) -> Option<String> {
+    match node.kind() {
+        SyntaxKind::NAME_REF => NameRef::cast(node.clone()).map(|name| name.text()),
+        SyntaxKind::FIELD_EXPR => {
+            // The base and the field; of `o.*` the base alone.
+            let parts: Vec<SyntaxNode> = node.children().collect();
+            (parts.len() == 2).then(|| parts.last().cloned().and_then(NameRef::cast).map(|name| name.text())).flatten()
+        }
+        _ => None,
+    }
+}
+
+/// The column or clause that each parameter meets, by its first occurrence that tells.
+fn meets(statement: &SyntaxNode) -> Vec<(u16, String)> {
+    let mut found: Vec<(u16, String)> = Vec::new();
+    for literal in statement.descendants().filter(|node| node.kind() == SyntaxKind::LITERAL) {
+        let text = literal.text().to_string();
+        let Some(number) = text.strip_prefix('$').and_then(|digits| digits.parse().ok()) else { continue };
+        if found.iter().any(|(known, _)| *known == number) {
+            continue;
+        }
+        if let Some(name) = met_by(&literal) {
+            found.push((number, name));
+        }
+    }
+    found
+}
+
+fn met_by(literal: &SyntaxNode) -> Option<String> {
+    let mut below = literal.clone();
+    loop {
+        let node = below.parent()?;
+        match node.kind() {
+            SyntaxKind::LIMIT_CLAUSE | SyntaxKind::FETCH_CLAUSE => return Some("limit".to_owned()),
+            SyntaxKind::OFFSET_CLAUSE => return Some("offset".to_owned()),
+            SyntaxKind::BETWEEN_EXPR => return column_of(&node.children().next()?),
+            SyntaxKind::BIN_EXPR if !is_concatenation(&node) => {
+                return node.children().find(|side| *side != below).and_then(|side| column_of(&side));
+            }
+            SyntaxKind::SET_SINGLE_COLUMN => return target_column(&child(&node, SyntaxKind::COLUMN_TARGET)?),
+            SyntaxKind::SET_EXPR_LIST => {
+                let place = node.children().position(|sibling| sibling == below)?;
+                return target_at(&child(&node.parent()?, SyntaxKind::COLUMN_TARGET_LIST)?, place);
+            }
+            SyntaxKind::ROW => {
+                let place = node.children().position(|sibling| sibling == below)?;
+                let insert = node.ancestors().find(|ancestor| ancestor.kind() == SyntaxKind::INSERT)?;
+                return target_at(&child(&insert, SyntaxKind::COLUMN_TARGET_LIST)?, place);
+            }
+            SyntaxKind::PAREN_EXPR
+            | SyntaxKind::CAST_EXPR
+            | SyntaxKind::TUPLE_EXPR
+            | SyntaxKind::ANY_FN
+            | SyntaxKind::ALL_FN
+            | SyntaxKind::SOME_FN
+            | SyntaxKind::CALL_EXPR
+            | SyntaxKind::ARG_LIST
+            | SyntaxKind::ARG
+            | SyntaxKind::SET_EXPR
+            | SyntaxKind::BIN_EXPR => below = node,
+            _ => return None,
+        }
+    }
+}
+
+/// `'%' || $1`: what it is compared with stands further out.
+fn is_concatenation(node: &SyntaxNode) -> bool {
+    child(node, SyntaxKind::CUSTOM_OP).is_some_and(|operator| operator.text() == "||")
+}
+
+/// The one column in `email`, `o.email`, `lower(email)`, `(email)::text`.
+fn column_of(node: &SyntaxNode) -> Option<String> {
+    match node.kind() {
+        SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR => last_name(node),
+        SyntaxKind::PAREN_EXPR | SyntaxKind::CAST_EXPR => column_of(&node.children().next()?),
+        SyntaxKind::CALL_EXPR => {
+            let arguments = child(node, SyntaxKind::ARG_LIST)?;
+            let mut columns = arguments.children().filter_map(|argument| column_of(&argument.children().next()?));
+            columns.next().filter(|_| columns.next().is_none())
+        }
+        _ => None,
+    }
+}
+
+fn target_at(list: &SyntaxNode, place: usize) -> Option<String> {
+    target_column(&list.children().nth(place)?)
+}
+
+fn target_column(target: &SyntaxNode) -> Option<String> {
+    let name = child(target, SyntaxKind::COLUMN_NAME_REF)?.text().to_string();
+    Some(match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => name.to_lowercase(),
+    })
+}
