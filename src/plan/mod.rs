@@ -1,9 +1,17 @@
 //! The plan model: EXPLAIN's output as typed data, and the arithmetic on it. Knows no database and judges nothing.
 
 pub mod condition;
+mod early_stop;
+pub mod label;
+pub mod metrics;
 pub mod node;
+pub mod parse;
+pub mod walk;
 
+pub use label::label;
+pub use metrics::{Metrics, NodeMetrics};
 pub use node::{
     Actual, Buffers, Conditions, Estimate, HashSpace, Jit, JoinType, Memoize, Node, NodeId, NodeKind, PerLoop, Plan,
     RelationRef, Relationship, RowsRemoved, SortSpace, Total, Trigger, Wal, Worker,
 };
+pub use parse::PlanParseError;

@@ -413,7 +413,130 @@ impl Plan {
     }
 }
 
+impl Default for Plan {
+    /// A plan without nodes: only a parser's starting point.
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            planning_ms: None,
+            execution_ms: None,
+            planning_buffers: None,
+            triggers: Vec::new(),
+            jit: None,
+            settings: Vec::new(),
+            query_id: None,
+            query_text: None,
+            extra: Map::new(),
+        }
+    }
+}
+
+impl Node {
+    /// A node of which nothing is known but its kind.
+    #[must_use]
+    pub fn of_kind(kind: NodeKind) -> Self {
+        Self {
+            kind,
+            parent: None,
+            children: Vec::new(),
+            relationship: None,
+            subplan_name: None,
+            join_type: None,
+            inner_unique: None,
+            strategy: None,
+            partial_mode: None,
+            operation: None,
+            parallel_aware: false,
+            relation: None,
+            index_name: None,
+            scan_direction: None,
+            cte_name: None,
+            conditions: Conditions::default(),
+            sort_key: Vec::new(),
+            presorted_key: Vec::new(),
+            group_key: Vec::new(),
+            output: Vec::new(),
+            estimate: Estimate::default(),
+            actual: None,
+            removed: RowsRemoved::default(),
+            heap_fetches: None,
+            index_searches: None,
+            exact_heap_blocks: None,
+            lossy_heap_blocks: None,
+            sort: None,
+            hash: None,
+            memoize: None,
+            workers_planned: None,
+            workers_launched: None,
+            workers: Vec::new(),
+            buffers: None,
+            wal: None,
+            disabled: false,
+            subplans_removed: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// Whether it ran at least once; `None` without ANALYZE.
+    #[must_use]
+    pub fn executed(&self) -> Option<bool> {
+        self.actual.map(|actual| actual.loops > 0.0)
+    }
+}
+
 impl NodeKind {
+    /// From EXPLAIN's name in JSON; a name that is not known is kept.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self::KNOWN.iter().find(|kind| kind.as_str() == name).cloned().unwrap_or_else(|| Self::Unknown(name.to_owned()))
+    }
+
+    /// Every kind but `Unknown`.
+    pub const KNOWN: &'static [Self] = &[
+        Self::SeqScan,
+        Self::IndexScan,
+        Self::IndexOnlyScan,
+        Self::BitmapHeapScan,
+        Self::BitmapIndexScan,
+        Self::NestedLoop,
+        Self::HashJoin,
+        Self::Hash,
+        Self::Sort,
+        Self::Aggregate,
+        Self::Limit,
+        Self::MergeJoin,
+        Self::Materialize,
+        Self::Memoize,
+        Self::Gather,
+        Self::GatherMerge,
+        Self::Append,
+        Self::MergeAppend,
+        Self::Result,
+        Self::ProjectSet,
+        Self::ModifyTable,
+        Self::RecursiveUnion,
+        Self::BitmapAnd,
+        Self::BitmapOr,
+        Self::SampleScan,
+        Self::TidScan,
+        Self::TidRangeScan,
+        Self::SubqueryScan,
+        Self::FunctionScan,
+        Self::TableFunctionScan,
+        Self::ValuesScan,
+        Self::CteScan,
+        Self::NamedTuplestoreScan,
+        Self::WorkTableScan,
+        Self::ForeignScan,
+        Self::CustomScan,
+        Self::IncrementalSort,
+        Self::Group,
+        Self::WindowAgg,
+        Self::Unique,
+        Self::SetOp,
+        Self::LockRows,
+    ];
+
     /// EXPLAIN's name.
     #[must_use]
     pub fn as_str(&self) -> &str {

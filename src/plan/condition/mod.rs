@@ -2,6 +2,7 @@
 //! read; what is not understood is kept as [`ExpressionKind::Other`] with the parts that were found in it. Pure: no
 //! schema, no judgement.
 
+mod normal;
 mod parse;
 mod token;
 
@@ -95,6 +96,12 @@ pub struct Comparison<'a> {
 #[must_use]
 pub fn parse(text: &str) -> Expression {
     parse::expression(text)
+}
+
+/// The condition with every constant and parameter as `?`: what makes two runs' findings the same one.
+#[must_use]
+pub fn normalized(text: &str) -> String {
+    normal::normalized(text)
 }
 
 impl Expression {

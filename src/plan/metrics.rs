@@ -1,0 +1,302 @@
+//! The arithmetic on a plan: wall time and blocks that a node spent itself, rows that it read, processes that ran it.
+//! Judges nothing. What was not measured stays `None`.
+
+use super::early_stop;
+use super::node::{Node, NodeId, NodeKind, Plan};
+use crate::units::{Millis, Pages};
+
+/// A plan's figures, one entry a node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    nodes: Vec<NodeMetrics>,
+    /// Wall time of the node tree: the root, and data-modifying CTEs that nobody reads, which run after it.
+    pub tree: Option<Millis>,
+    /// What shares of time are taken of: `Execution Time` (with triggers and JIT), or the tree where it is longer.
+    pub total: Option<Millis>,
+    /// Blocks of the tree.
+    pub blocks: Option<Pages>,
+}
+
+/// One node's figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NodeMetrics {
+    /// `Some(false)`: never executed, no rule may judge it.
+    pub executed: Option<bool>,
+    /// Processes that ran it side by side.
+    pub processes: f64,
+    /// Wall time with its children.
+    pub inclusive: Option<Millis>,
+    /// Wall time without its children.
+    pub exclusive: Option<Millis>,
+    /// Shared and local blocks touched, with its children.
+    pub inclusive_blocks: Option<Pages>,
+    /// Shared and local blocks touched, without its children.
+    pub exclusive_blocks: Option<Pages>,
+    /// Temporary blocks read and written, without its children.
+    pub exclusive_temp: Option<Pages>,
+    /// Rows given out, over all loops.
+    pub rows: Option<f64>,
+    /// Rows looked at: given out, or thrown away by the node's conditions, over all loops. Too low where less than half
+    /// a row was thrown away per loop, which EXPLAIN rounds to none.
+    pub rows_read: Option<f64>,
+    /// Something above may have stopped reading: counts are a lower bound.
+    pub may_have_stopped: bool,
+}
+
+impl Metrics {
+    /// Computes a plan's figures.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let stopped = early_stop::may_have_stopped(plan);
+        let processes = processes(plan);
+        let wall: Vec<Option<f64>> = plan.ids().map(|id| wall_time(plan.node(id), processes[id.0])).collect();
+        let blocks = column(plan, |buffers| buffers.touched());
+        let temp = column(plan, |buffers| buffers.temp());
+        let hosts = InitPlanHosts::find(plan, if wall[0].is_some() { &wall } else { &blocks });
+        let times = exclusive(plan, &wall, &hosts);
+        let own_blocks = exclusive(plan, &blocks, &hosts);
+        let own_temp = exclusive(plan, &temp, &hosts);
+        let pages = |value: Option<f64>| value.map(|count| Pages(count.round() as u64));
+        let nodes = plan.ids().map(|id| {
+            let node = plan.node(id);
+            let loops = node.actual.map(|actual| actual.loops);
+            NodeMetrics {
+                executed: node.executed(),
+                processes: processes[id.0],
+                inclusive: wall[id.0].map(Millis),
+                exclusive: times.own[id.0].map(Millis),
+                inclusive_blocks: pages(blocks[id.0]),
+                exclusive_blocks: pages(own_blocks.own[id.0]),
+                exclusive_temp: pages(own_temp.own[id.0]),
+                rows: node.actual.map(|actual| actual.rows.0 * actual.loops),
+                rows_read: loops.map(|loops| rows_read_per_loop(node) * loops),
+                may_have_stopped: stopped[id.0],
+            }
+        });
+        let tree = wall[0].map(|root| root + times.detached);
+        Self {
+            nodes: nodes.collect(),
+            tree: tree.map(Millis),
+            total: tree.map(|tree| Millis(plan.execution_ms.map_or(tree, |Millis(all)| all.max(tree)))),
+            blocks: pages(blocks[0].map(|root| root + own_blocks.detached)),
+        }
+    }
+
+    /// A node's figures.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &NodeMetrics {
+        &self.nodes[id.0]
+    }
+
+    /// Exclusive time over the total; `None` where it was not measured.
+    #[must_use]
+    pub fn time_share(&self, id: NodeId) -> Option<f64> {
+        ratio(self.node(id).exclusive?.0, self.total?.0)
+    }
+
+    /// Exclusive blocks over the tree's; `None` where they were not measured.
+    #[must_use]
+    pub fn block_share(&self, id: NodeId) -> Option<f64> {
+        ratio(self.node(id).exclusive_blocks?.0 as f64, self.blocks?.0 as f64)
+    }
+
+    /// The share of the work that is the node's own: of blocks, which repeat from run to run, else of time.
+    #[must_use]
+    pub fn share(&self, id: NodeId) -> Option<f64> {
+        self.block_share(id).or_else(|| self.time_share(id))
+    }
+
+    /// The share of the total time that the node and all below it took.
+    #[must_use]
+    pub fn inclusive_time_share(&self, id: NodeId) -> Option<f64> {
+        ratio(self.node(id).inclusive?.0, self.total?.0)
+    }
+}
+
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+fn rows_read_per_loop(node: &Node) -> f64 {
+    let removed = [node.removed.filter, node.removed.index_recheck, node.removed.join_filter];
+    let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
+    node.actual.map_or(0.0, |actual| actual.rows.0) + removed
+}
+
+/// Processes that ran each node side by side: loops over the loops of the Gather above, the same for all that a Gather
+/// drives, because rescans multiply the loops of every process alike.
+fn processes(plan: &Plan) -> Vec<f64> {
+    let mut processes = vec![1.0; plan.nodes.len()];
+    for id in plan.ids() {
+        let node = plan.node(id);
+        let Some(parent_id) = node.parent else { continue };
+        let parent = plan.node(parent_id);
+        let inherited: f64 = processes[parent_id.0];
+        let loops = node.actual.map_or(1.0, |actual| actual.loops);
+        processes[id.0] = if node.is_subplan() && node.cte().is_none() {
+            // An InitPlan is run by the leader, once; a SubPlan by every process.
+            inherited.min(loops.max(1.0))
+        } else if node.cte().is_some() {
+            1.0
+        } else if parent.kind.is_gather() {
+            let gather_loops = parent.actual.map_or(1.0, |actual| actual.loops);
+            if gather_loops > 0.0 { (loops / gather_loops).max(1.0) } else { 1.0 }
+        } else if parent.kind == NodeKind::BitmapHeapScan && parent.parallel_aware {
+            // One process builds the bitmap while the others wait for it.
+            1.0
+        } else {
+            inherited
+        };
+    }
+    processes
+}
+
+/// Wall time: the time of all loops over the processes that shared them.
+fn wall_time(node: &Node, processes: f64) -> Option<f64> {
+    let actual = node.actual?;
+    if actual.loops == 0.0 {
+        return Some(0.0);
+    }
+    Some(actual.total?.0.0 * actual.loops / processes)
+}
+
+fn column(plan: &Plan, of: impl Fn(&super::node::Buffers) -> Pages) -> Vec<Option<f64>> {
+    let measured = plan.nodes.iter().any(|node| node.buffers.is_some());
+    let value = |node: &Node| match &node.buffers {
+        Some(buffers) => Some(of(buffers).0 as f64),
+        // The text format leaves zeros out; nodes that never ran have none.
+        None => measured.then_some(0.0),
+    };
+    plan.nodes.iter().map(value).collect()
+}
+
+/// Each node's own part of a quantity that includes the children.
+struct Exclusive {
+    own: Vec<Option<f64>>,
+    /// What ran outside the root: CTEs that nobody read.
+    detached: f64,
+}
+
+/// Takes from every node what its inputs and SubPlans spent, from CTE Scans what their CTE spent, and from the node
+/// that refers to an InitPlan what that spent.
+fn exclusive(plan: &Plan, inclusive: &[Option<f64>], hosts: &InitPlanHosts) -> Exclusive {
+    let mut own = inclusive.to_vec();
+    let mut detached = 0.0;
+    let mut take = |from: NodeId, amount: f64| {
+        if let Some(value) = &mut own[from.0] {
+            *value -= amount;
+        }
+    };
+    for id in plan.ids() {
+        let node = plan.node(id);
+        let (Some(parent), Some(amount)) = (node.parent, inclusive[id.0]) else { continue };
+        if let Some(name) = node.cte() {
+            let readers = cte_readers(plan, id, parent, name);
+            let read: f64 = readers.iter().filter_map(|reader| inclusive[reader.0]).sum();
+            for reader in &readers {
+                let part = inclusive[reader.0].unwrap_or_default();
+                take(*reader, if read > 0.0 { part * (amount / read).min(1.0) } else { 0.0 });
+            }
+            detached += (amount - read).max(0.0);
+        } else if let Some(host) = hosts.of(id) {
+            take(host, amount);
+        } else {
+            take(parent, amount);
+        }
+    }
+    // Averages of many loops are rounded to the microsecond, and asynchronous inputs overlap: never below nothing.
+    own.iter_mut().flatten().for_each(|value| *value = value.max(0.0));
+    Exclusive { own, detached }
+}
+
+/// CTE Scans of the CTE that is attached to `scope`.
+fn cte_readers(plan: &Plan, cte: NodeId, scope: NodeId, name: &str) -> Vec<NodeId> {
+    plan.descendants(scope)
+        .filter(|id| !plan.is_above(cte, *id))
+        .filter(|id| plan.node(*id).kind == NodeKind::CteScan && plan.node(*id).cte_name.as_deref() == Some(name))
+        .collect()
+}
+
+/// For each InitPlan the node in whose time it lies: the one that first refers to its result.
+struct InitPlanHosts(Vec<Option<NodeId>>);
+
+impl InitPlanHosts {
+    fn of(&self, id: NodeId) -> Option<NodeId> {
+        self.0[id.0]
+    }
+
+    fn find(plan: &Plan, inclusive: &[Option<f64>]) -> Self {
+        let mut slack: Vec<f64> = inclusive.iter().map(|value| value.unwrap_or_default()).collect();
+        for id in plan.ids() {
+            let node = plan.node(id);
+            if let (Some(parent), false) = (node.parent, node.is_init_plan() || node.cte().is_some()) {
+                slack[parent.0] -= inclusive[id.0].unwrap_or_default();
+            }
+        }
+        let mut hosts = vec![None; plan.nodes.len()];
+        for id in plan.ids().filter(|id| plan.node(*id).is_init_plan()) {
+            let Some(scope) = plan.node(id).parent else { continue };
+            let host = host(plan, id, scope, &slack);
+            slack[host.0] -= inclusive[id.0].unwrap_or_default();
+            hosts[id.0] = Some(host);
+        }
+        Self(hosts)
+    }
+}
+
+/// Among the nodes that name the InitPlan's result (and the Gathers above them, which compute it for their workers), the
+/// one with the most time to spare; where no expression was printed, among all nodes in its scope.
+fn host(plan: &Plan, init_plan: NodeId, scope: NodeId, slack: &[f64]) -> NodeId {
+    let names = result_names(plan.node(init_plan).subplan_name.as_deref().unwrap_or_default());
+    let in_scope = || plan.subtree(scope).filter(|id| *id != init_plan && !plan.is_above(init_plan, *id));
+    let mut candidates: Vec<NodeId> = in_scope().filter(|id| plan.node(*id).mentions(&names)).collect();
+    let gathers: Vec<NodeId> = candidates.iter().filter_map(|id| plan.nearest_gather(*id)).collect();
+    candidates.extend(gathers.into_iter().filter(|id| *id >= scope));
+    if candidates.is_empty() {
+        candidates = in_scope().collect();
+    }
+    candidates.into_iter().max_by(|a, b| slack[a.0].total_cmp(&slack[b.0]).then(b.cmp(a))).unwrap_or(scope)
+}
+
+/// How expressions name an InitPlan's result: `$0` before 17, `(InitPlan 1).col1` and `InitPlan expr_1` from then on.
+fn result_names(subplan_name: &str) -> Vec<String> {
+    let (name, returns) = subplan_name.split_once(" (returns ").unwrap_or((subplan_name, ""));
+    let mut names: Vec<String> =
+        returns.trim_end_matches(')').split(',').filter(|param| !param.is_empty()).map(str::to_owned).collect();
+    names.push(name.to_owned());
+    names
+}
+
+impl Node {
+    fn is_init_plan(&self) -> bool {
+        self.relationship == Some(super::node::Relationship::InitPlan) && self.cte().is_none()
+    }
+
+    fn mentions(&self, names: &[String]) -> bool {
+        let conditions = &self.conditions;
+        let scalar = [
+            &conditions.index,
+            &conditions.recheck,
+            &conditions.order_by,
+            &conditions.filter,
+            &conditions.hash,
+            &conditions.merge,
+            &conditions.join_filter,
+            &conditions.one_time_filter,
+            &conditions.tid,
+            &conditions.cache_key,
+            &conditions.conflict_filter,
+        ];
+        let lists = [&self.output, &self.sort_key, &self.group_key];
+        let texts = scalar.into_iter().flatten().chain(lists.into_iter().flatten());
+        texts.into_iter().any(|text| names.iter().any(|name| mentions(text, name)))
+    }
+}
+
+/// Whole names only: `$1` is not in `$10`.
+fn mentions(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let after = text[at + name.len()..].bytes().next();
+        !after.is_some_and(|byte| byte.is_ascii_alphanumeric())
+    })
+}
