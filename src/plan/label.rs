@@ -33,7 +33,11 @@ pub fn relation_label(relation: &RelationRef) -> String {
         Some(schema) => format!("{}.", quote_identifier(schema)),
     };
     // VALUES lists and the like bear names that are no identifiers.
-    text.push_str(&if relation.name.starts_with('*') { format!("\"{}\"", relation.name) } else { quote_identifier(&relation.name) });
+    text.push_str(&if relation.name.starts_with('*') {
+        format!("\"{}\"", relation.name)
+    } else {
+        quote_identifier(&relation.name)
+    });
     if relation.alias != relation.name {
         text.push(' ');
         text.push_str(&quote_identifier(&relation.alias));

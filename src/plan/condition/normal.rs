@@ -39,7 +39,9 @@ fn after_casts(words: &[(Token, std::ops::Range<usize>)], mut index: usize) -> u
         let mut open = 0_usize;
         loop {
             match token(index) {
-                Some(Token::Word { text, quoted }) if open == 0 && !quoted && !is_type_word(text, index, words) => break,
+                Some(Token::Word { text, quoted }) if open == 0 && !quoted && !is_type_word(text, index, words) => {
+                    break;
+                }
                 Some(Token::Word { .. }) => {}
                 Some(Token::Mark('(' | '[')) => open += 1,
                 Some(Token::Mark(')' | ']')) if open > 0 => open -= 1,
@@ -61,7 +63,8 @@ fn is_type_word(text: &str, index: usize, words: &[(Token, std::ops::Range<usize
         Some(Token::Mark('.')) => true,
         Some(_) | None => false,
     };
-    starts || matches!(text, "varying" | "precision" | "with" | "without" | "time" | "zone" | "year" | "month" | "day")
+    starts
+        || matches!(text, "varying" | "precision" | "with" | "without" | "time" | "zone" | "year" | "month" | "day")
         || matches!(text, "hour" | "minute" | "second" | "to")
 }
 

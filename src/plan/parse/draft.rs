@@ -75,7 +75,10 @@ impl MeasuredDraft {
     }
 
     fn hash(&mut self) -> Option<HashSpace> {
-        if self.hash.is_none() && self.aggregate_batches.is_none() && self.planned_partitions.is_none() && self.disk.is_none()
+        if self.hash.is_none()
+            && self.aggregate_batches.is_none()
+            && self.planned_partitions.is_none()
+            && self.disk.is_none()
         {
             return None;
         }

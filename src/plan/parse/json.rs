@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::{Map, Value};
 
 use super::draft::{MeasuredDraft, NodeDraft, join_type, kilobytes, relationship, worker};
@@ -153,7 +153,9 @@ impl<'de> Visitor<'de> for StatementsSeed {
                 "Planning" => plan.planning_buffers = map.next_value_seed(PlanningSeed(&mut plan.extra))?,
                 "Planning Time" => plan.planning_ms = millis(&mut map)?,
                 "Execution Time" | "Total Runtime" => plan.execution_ms = millis(&mut map)?,
-                "Triggers" => plan.triggers = map.next_value::<Vec<TriggerValue>>()?.into_iter().map(Trigger::from).collect(),
+                "Triggers" => {
+                    plan.triggers = map.next_value::<Vec<TriggerValue>>()?.into_iter().map(Trigger::from).collect()
+                }
                 "JIT" => {
                     let jit = map.next_value::<JitValue>()?;
                     let total = jit.timing.and_then(|timing| timing.total);
@@ -319,7 +321,9 @@ impl NodeDraft {
             "Lossy Heap Blocks" => self.node.lossy_heap_blocks = Some(Total(whole(map)?)),
             "Workers Planned" => self.node.workers_planned = Some(small(map)?),
             "Workers Launched" => self.node.workers_launched = Some(small(map)?),
-            "Workers" => self.node.workers = map.next_value::<Vec<WorkerValue>>()?.into_iter().map(|worker| worker.0).collect(),
+            "Workers" => {
+                self.node.workers = map.next_value::<Vec<WorkerValue>>()?.into_iter().map(|worker| worker.0).collect()
+            }
             "Disabled" => self.node.disabled = map.next_value()?,
             "Subplans Removed" => self.node.subplans_removed = Some(whole(map)?),
             other => self.measured.read(other, map, &mut self.node.extra)?,
@@ -584,7 +588,10 @@ mod tests {
     #[test]
     fn what_is_no_plan_is_refused() {
         assert!(matches!(json(r#"{"Plan": 3}"#), Err(PlanParseError::Json(_))));
-        assert!(matches!(json(r#"[{"Plan": {"Node Type": "Result", "Plan Rows": "many"}}]"#), Err(PlanParseError::Json(_))));
+        assert!(matches!(
+            json(r#"[{"Plan": {"Node Type": "Result", "Plan Rows": "many"}}]"#),
+            Err(PlanParseError::Json(_))
+        ));
         assert_eq!(json(r#"["Utility Statement"]"#), Err(PlanParseError::NoPlan));
         assert_eq!(json("[]"), Err(PlanParseError::NoPlan));
         assert!(matches!(json(&"[".repeat(100_000)), Err(PlanParseError::TooDeep { .. })));
@@ -593,7 +600,8 @@ mod tests {
     #[test]
     fn deep_plans_are_read() {
         let depth = 600;
-        let text = r#"{"Node Type": "Append", "Plans": ["#.repeat(depth) + r#"{"Node Type": "Result"}"# + &"]}".repeat(depth);
+        let text =
+            r#"{"Node Type": "Append", "Plans": ["#.repeat(depth) + r#"{"Node Type": "Result"}"# + &"]}".repeat(depth);
         let plans = json(&text).unwrap();
         assert_eq!(plans[0].nodes.len(), depth + 1);
     }
@@ -610,7 +618,15 @@ mod tests {
             "Query Identifier": -5}]"#;
         let plan = &json(text).unwrap()[0];
         let root = plan.root();
-        assert_eq!(root.actual, Some(Actual { startup: Some(PerLoop(Millis(1.5))), total: Some(PerLoop(Millis(2.25))), rows: PerLoop(2.5), loops: 4.0 }));
+        assert_eq!(
+            root.actual,
+            Some(Actual {
+                startup: Some(PerLoop(Millis(1.5))),
+                total: Some(PerLoop(Millis(2.25))),
+                rows: PerLoop(2.5),
+                loops: 4.0
+            })
+        );
         let hash = root.hash.unwrap();
         assert_eq!((hash.batches, hash.planned_partitions, hash.disk), (Some(5), Some(4), Some(Bytes(128 << 10))));
         assert_eq!(root.buffers.unwrap().shared_hit, 7);
