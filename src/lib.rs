@@ -6,6 +6,7 @@
 
 // model
 pub mod finding;
+pub mod interrupt;
 pub mod plan;
 pub mod progress;
 pub mod run;

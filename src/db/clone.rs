@@ -1,0 +1,194 @@
+//! A private copy of a database on the same server, gone when it is dropped. Made by copying files: as fast as the disk.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::error::SqlState;
+
+use super::connect::{ConnectError, DatabaseUrl, Session, describe};
+use super::server::postmaster;
+use crate::interrupt::{Interrupt, Interrupted};
+
+/// Every copy's name begins so; the maker's process id and a number follow.
+const PREFIX: &str = "pgproof_run_";
+/// How long a template may be in use by someone who is about to leave.
+const TEMPLATE_LIMIT: Duration = Duration::from_secs(10);
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// Why there is no copy: exit code 3.
+#[derive(Debug, thiserror::Error)]
+pub enum CloneError {
+    /// The server cannot be talked to.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Someone stays connected to the template.
+    #[error("cannot copy database \"{template}\": {reason}; close the sessions that use it")]
+    InUse {
+        /// What was to be copied.
+        template: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// No room for the copy.
+    #[error("cannot copy database \"{template}\": the server's disk is full; free some space")]
+    DiskFull {
+        /// What was to be copied.
+        template: String,
+    },
+    /// Any other refusal.
+    #[error("cannot copy database \"{template}\": {reason}")]
+    Refused {
+        /// What was to be copied.
+        template: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+/// A copy of a database. Dropped with its value, or explicitly with [`Clone::discard`].
+pub struct Clone {
+    url: DatabaseUrl,
+    maintenance: DatabaseUrl,
+    dropped: bool,
+}
+
+impl fmt::Debug for Clone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clone").field(&self.url).finish()
+    }
+}
+
+impl Clone {
+    /// Copies `template` on the server of `server` (a URL of any database there, as a role that may create databases).
+    ///
+    /// # Errors
+    /// [`CloneError`].
+    pub async fn of(server: &DatabaseUrl, template: &str, interrupt: &Interrupt) -> Result<Self, CloneError> {
+        let maintenance = server.with_database("postgres");
+        let session = Session::open(&maintenance, interrupt).await?;
+        let name = format!("{PREFIX}{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // Made before the database: where CREATE DATABASE is interrupted, whatever it left is dropped.
+        let clone = Self { url: server.with_database(&name), maintenance, dropped: false };
+        create(&session, &name, template, interrupt).await?;
+        session.close().await;
+        Ok(clone)
+    }
+
+    /// The copy.
+    #[must_use]
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// Drops the copy, and the sessions that are still connected to it.
+    ///
+    /// # Errors
+    /// Where the server cannot be talked to: the copy is dropped by the next command then.
+    pub async fn discard(mut self) -> Result<(), CloneError> {
+        self.dropped = true;
+        drop_database(&self.maintenance, self.url.database()).await
+    }
+}
+
+impl Drop for Clone {
+    fn drop(&mut self) {
+        if self.dropped {
+            return;
+        }
+        let (maintenance, name) = (self.maintenance.clone(), self.url.database().to_owned());
+        // A thread and runtime of its own: this may run inside of one, or after it.
+        let dropping = std::thread::spawn(move || {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                // A server that is gone keeps its copy until its next start, which sweeps.
+                let _ = runtime.block_on(drop_database(&maintenance, &name));
+            }
+        });
+        let _ = dropping.join();
+    }
+}
+
+async fn create(session: &Session, name: &str, template: &str, interrupt: &Interrupt) -> Result<(), CloneError> {
+    let major = session.version().major();
+    // WAL-logging a copy is right for small templates only. 14 knows no other way than copying files.
+    let strategy = if major >= 15 { " STRATEGY FILE_COPY" } else { "" };
+    let statement = format!("CREATE DATABASE {} TEMPLATE {}{strategy}", quoted(name), quoted(template));
+    // 18 lets the file system share the blocks, where it can.
+    let mut sharing = major >= 18 && session.client().batch_execute("SET file_copy_method = clone").await.is_ok();
+    let start = Instant::now();
+    loop {
+        interrupt.check()?;
+        let Err(error) = session.client().batch_execute(&statement).await else { return Ok(()) };
+        let template = template.to_owned();
+        let code = error.code().cloned();
+        interrupt.check()?;
+        if sharing && code.as_ref().is_some_and(|code| *code != SqlState::OBJECT_IN_USE) {
+            sharing = false;
+            if session.client().batch_execute("RESET file_copy_method").await.is_ok() {
+                continue;
+            }
+        }
+        if code == Some(SqlState::DISK_FULL) {
+            return Err(CloneError::DiskFull { template });
+        }
+        if code != Some(SqlState::OBJECT_IN_USE) {
+            return Err(CloneError::Refused { template, reason: describe(&error) });
+        }
+        if start.elapsed() > TEMPLATE_LIMIT {
+            return Err(CloneError::InUse { template, reason: describe(&error) });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn drop_database(maintenance: &DatabaseUrl, name: &str) -> Result<(), CloneError> {
+    // Not interruptible: this is the cleaning up that follows an interrupt.
+    let session = Session::open(maintenance, &Interrupt::new()).await?;
+    let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+    let result = session.client().batch_execute(&statement).await;
+    session.close().await;
+    result.map_err(|error| CloneError::Refused { template: name.to_owned(), reason: describe(&error) })
+}
+
+/// Drops copies whose makers died without doing so.
+///
+/// # Errors
+/// What the server said.
+pub(crate) async fn sweep(session: &Session) -> Result<(), String> {
+    let query = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)";
+    let rows = session.client().query(query, &[&PREFIX]).await.map_err(|error| describe(&error))?;
+    for row in rows {
+        let name: String = row.get(0);
+        if maker(&name).is_some_and(|pid| !postmaster::is_alive(pid)) {
+            let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name));
+            session.client().batch_execute(&statement).await.map_err(|error| describe(&error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The process id in a copy's name.
+fn maker(name: &str) -> Option<i32> {
+    name.strip_prefix(PREFIX)?.split('_').next()?.parse().ok()
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copys_name_tells_its_maker() {
+        assert_eq!(maker("pgproof_run_4711_3"), Some(4711));
+        assert_eq!(maker("pgproof_run_x"), None);
+        assert_eq!(maker("shop"), None);
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    }
+}

@@ -1,0 +1,200 @@
+//! One way to a database: a URL, a session whose running statement an interrupt cancels, and errors that say what to do.
+//! Retries nothing and hides nothing: who connects decides that.
+
+mod error;
+mod passfile;
+mod tls;
+mod url;
+
+use std::fmt;
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+pub use self::error::ConnectError;
+pub use self::tls::TlsError;
+pub use self::url::{DatabaseUrl, TlsMode, TlsOptions, UrlError};
+use crate::interrupt::{Interrupt, Registration};
+
+/// The oldest server that pgproof reads.
+pub const OLDEST_MAJOR: u32 = 14;
+/// The newest server that pgproof is tested on.
+pub const NEWEST_MAJOR: u32 = 18;
+
+/// A server's version as `server_version_num`: 150018 is 15.18.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerVersion(u32);
+
+impl ServerVersion {
+    /// From `server_version_num`.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Reads `15.18`, `15.18 (Debian 15.18-1)`, `18beta2` or `postgres (PostgreSQL) 15.18`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = &text[text.find(|character: char| character.is_ascii_digit())?..];
+        let mut parts = digits.split(|character: char| !character.is_ascii_digit());
+        let major: u32 = parts.next()?.parse().ok()?;
+        let dotted = digits[digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())..].starts_with('.');
+        let minor = if dotted { parts.next()?.parse().ok()? } else { 0 };
+        major.checked_mul(10_000)?.checked_add(minor).map(Self)
+    }
+
+    /// 15 of 15.18.
+    #[must_use]
+    pub const fn major(self) -> u32 {
+        self.0 / 10_000
+    }
+
+    /// 18 of 15.18.
+    #[must_use]
+    pub const fn minor(self) -> u32 {
+        self.0 % 10_000
+    }
+}
+
+impl fmt::Display for ServerVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major(), self.minor())
+    }
+}
+
+/// A connection to a database. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    url: DatabaseUrl,
+    version: ServerVersion,
+    driver: tokio::task::JoinHandle<()>,
+    // An interrupt cancels the statement that runs.
+    _cancel: Registration,
+}
+
+impl Session {
+    /// Connects. From now on the interrupt cancels whatever statement this session runs.
+    ///
+    /// # Errors
+    /// [`ConnectError`], naming the server, the user or the database at fault and a remedy.
+    pub async fn open(url: &DatabaseUrl, interrupt: &Interrupt) -> Result<Self, ConnectError> {
+        let tls =
+            tls::connector(url.tls()).map_err(|source| ConnectError::TlsSetup { address: url.address(), source })?;
+        let (client, connection) =
+            interrupt.race(url.config().connect(tls.clone())).await?.map_err(|error| ConnectError::of(url, &error))?;
+        let version = connection.parameter("server_version").and_then(ServerVersion::parse);
+        // The driver's task ends with the connection; the error reaches whoever waits for a statement.
+        let driver = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        let token = client.cancel_token();
+        let runtime = tokio::runtime::Handle::current();
+        let cancel = interrupt.on_set(move || {
+            let (token, tls) = (token.clone(), tls.clone());
+            runtime.spawn(async move {
+                // A server that is gone needs no cancelling.
+                let _ = token.cancel_query(tls).await;
+            });
+        });
+        let version = version.unwrap_or(ServerVersion::from_number(OLDEST_MAJOR * 10_000));
+        if version.major() < OLDEST_MAJOR {
+            return Err(ConnectError::TooOld { address: url.address(), version });
+        }
+        Ok(Self { client, url: url.clone(), version, driver, _cancel: cancel })
+    }
+
+    /// The driver's client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The driver's client, for transactions.
+    #[must_use]
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// What it is connected to.
+    #[must_use]
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// The server's version.
+    #[must_use]
+    pub fn version(&self) -> ServerVersion {
+        self.version
+    }
+
+    /// Closes the connection and waits until the server's side knows.
+    pub async fn close(self) {
+        let Self { client, driver, _cancel, .. } = self;
+        drop(client);
+        let _ = driver.await;
+    }
+}
+
+/// A server error in one line: message, detail, hint and SQLSTATE, without the driver's "db error:" in front.
+#[must_use]
+pub fn describe(error: &tokio_postgres::Error) -> String {
+    let Some(refusal) = error.as_db_error() else {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        return format!("{error}{cause}");
+    };
+    let mut text = refusal.message().to_owned();
+    if let Some(detail) = refusal.detail() {
+        text = format!("{text}: {detail}");
+    }
+    if let Some(hint) = refusal.hint() {
+        text = format!("{text} (hint: {hint})");
+    }
+    format!("{text} (SQLSTATE {})", refusal.code().code())
+}
+
+/// What an error says about the environment rather than about the statement: exit code 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvironmentFault {
+    /// No space left where the server keeps its data.
+    DiskFull,
+    /// The connection is gone: the server crashed, was stopped, or the network broke.
+    ConnectionLost,
+    /// The server is out of memory or other resources.
+    OutOfResources,
+}
+
+impl EnvironmentFault {
+    /// Reads an error; `None` where the statement is at fault.
+    #[must_use]
+    pub fn of(error: &tokio_postgres::Error) -> Option<Self> {
+        match error.code() {
+            Some(code) if *code == SqlState::DISK_FULL => Some(Self::DiskFull),
+            Some(code) if matches!(&code.code()[..2], "57" if *code != SqlState::QUERY_CANCELED) => {
+                Some(Self::ConnectionLost)
+            }
+            Some(code) if code.code().starts_with("08") => Some(Self::ConnectionLost),
+            Some(code) if code.code().starts_with("53") => Some(Self::OutOfResources),
+            Some(_) => None,
+            None if error.is_closed() => Some(Self::ConnectionLost),
+            None => std::error::Error::source(error)
+                .is_some_and(|cause| cause.is::<std::io::Error>())
+                .then_some(Self::ConnectionLost),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_parse_as_servers_print_them() {
+        let version = |text| ServerVersion::parse(text).map(|version| version.to_string());
+        assert_eq!(version("15.18 (Debian 15.18-0+deb12u1)").as_deref(), Some("15.18"));
+        assert_eq!(version("postgres (PostgreSQL) 14.23").as_deref(), Some("14.23"));
+        assert_eq!(version("18beta2").as_deref(), Some("18.0"));
+        assert_eq!(version("19devel").as_deref(), Some("19.0"));
+        assert_eq!(version("none"), None);
+    }
+}

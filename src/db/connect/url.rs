@@ -1,0 +1,521 @@
+//! Where a database is, as people write it: a `postgres://` URL, completed by libpq's environment variables and
+//! password file. Never shows the password: only [`DatabaseUrl::reveal`] does, for the one who asked for it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tokio_postgres::config::{Host, SslMode};
+
+/// What may stand in a URL's query value without being escaped, as far as people read it: `/` stays.
+const QUERY_VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'&').add(b'#').add(b'%').add(b'+').add(b'=').add(b'?');
+
+/// Parameters that object mappers put into their `DATABASE_URL` and that say nothing about the connection.
+const FOREIGN: &[&str] = &[
+    "connection_limit",
+    "max_connections",
+    "pgbouncer",
+    "pool_timeout",
+    "pool_size",
+    "socket_timeout",
+    "sslaccept",
+    "sslidentity",
+    "sslpassword",
+    "statement_cache_size",
+    "statement-cache-capacity",
+    "gssencmode",
+    "sslsni",
+    "sslcompression",
+    "fallback_application_name",
+];
+
+/// A mistake in a database URL: exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Not a PostgreSQL URL at all.
+    #[error("the database URL must start with postgres:// or postgresql://, e.g. postgres://user@host:5432/database")]
+    Scheme,
+    /// A parameter that is not known.
+    #[error("unknown parameter `{0}` in the database URL")]
+    Parameter(String),
+    /// A parameter whose value is not one of those allowed.
+    #[error("`{value}` is no value for `{name}` in the database URL; expected {expected}")]
+    Value {
+        /// The parameter or variable.
+        name: String,
+        /// What was written.
+        value: String,
+        /// What may be written.
+        expected: &'static str,
+    },
+    /// Anything else the driver's parser refuses.
+    #[error("the database URL does not parse ({0}); percent-encode special characters in the password")]
+    Malformed(String),
+}
+
+/// libpq's `sslmode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Never TLS.
+    Disable,
+    /// TLS where the server offers it; certificates are not checked.
+    Prefer,
+    /// TLS or nothing; certificates are checked only where a root certificate is named.
+    Require,
+    /// TLS with a certificate that a trusted authority signed.
+    VerifyCa,
+    /// And whose name is the host's.
+    VerifyFull,
+}
+
+impl TlsMode {
+    fn parse(name: &str, value: &str) -> Result<Self, UrlError> {
+        match value {
+            "disable" => Ok(Self::Disable),
+            "allow" | "prefer" => Ok(Self::Prefer),
+            "require" => Ok(Self::Require),
+            "verify-ca" => Ok(Self::VerifyCa),
+            "verify-full" => Ok(Self::VerifyFull),
+            other => Err(UrlError::Value {
+                name: name.to_owned(),
+                value: other.to_owned(),
+                expected: "disable, allow, prefer, require, verify-ca or verify-full",
+            }),
+        }
+    }
+}
+
+/// How the connection is encrypted and whom it trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// How much is demanded.
+    pub mode: TlsMode,
+    /// PEM file of trusted authorities, instead of the system's.
+    pub root_certificate: Option<PathBuf>,
+    /// PEM file of the client's certificate.
+    pub client_certificate: Option<PathBuf>,
+    /// PEM file of the client's key.
+    pub client_key: Option<PathBuf>,
+}
+
+/// A database, with what is needed to connect to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    config: tokio_postgres::Config,
+    tls: TlsOptions,
+}
+
+impl DatabaseUrl {
+    /// Parses a URL; what it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`,
+    /// `PGSSLMODE`, `PGSSLROOTCERT`, `PGPASSFILE` and the password file, as with psql.
+    ///
+    /// # Errors
+    /// Where the URL is not one, or a parameter is unknown or has an impossible value.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        Self::parse_with(text, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// [`Self::parse`] with the environment passed in.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_with(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.trim().split_once("://").ok_or(UrlError::Scheme)?;
+        let scheme = scheme.split('+').next().unwrap_or_default();
+        if !matches!(scheme, "postgres" | "postgresql") {
+            return Err(UrlError::Scheme);
+        }
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut parameters = Parameters::read(query)?;
+        parameters.complete(&environment)?;
+        let plain = if parameters.driver.is_empty() {
+            format!("postgres://{address}")
+        } else {
+            format!("postgres://{address}?{}", parameters.driver.join("&"))
+        };
+        let mut config: tokio_postgres::Config = plain.parse().map_err(|error| malformed(&error))?;
+        complete(&mut config, &environment)?;
+        if let Some(schema) = &parameters.schema {
+            let options = format!("{} -csearch_path={schema}", config.get_options().unwrap_or_default());
+            config.options(options.trim_start());
+        }
+        config.application_name("pgproof");
+        config.ssl_mode(match parameters.tls.mode {
+            TlsMode::Disable => SslMode::Disable,
+            TlsMode::Prefer => SslMode::Prefer,
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
+        });
+        Ok(Self { config, tls: parameters.tls })
+    }
+
+    /// The superuser of a server that listens in a private socket directory.
+    #[must_use]
+    pub fn of_socket(directory: &Path, port: u16, user: &str, database: &str) -> Self {
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(directory).port(port).user(user).dbname(database);
+        config.application_name("pgproof").ssl_mode(SslMode::Disable);
+        config.connect_timeout(std::time::Duration::from_secs(10));
+        Self { config, tls: TlsOptions::none() }
+    }
+
+    /// A server on 127.0.0.1 with a password.
+    #[must_use]
+    pub fn of_loopback(port: u16, user: &str, password: &str, database: &str) -> Self {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(port).user(user).password(password).dbname(database);
+        config.application_name("pgproof").ssl_mode(SslMode::Disable);
+        config.connect_timeout(std::time::Duration::from_secs(10));
+        Self { config, tls: TlsOptions::none() }
+    }
+
+    /// The same server and user, another database.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.dbname(name);
+        other
+    }
+
+    /// The database's name.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_else(|| self.user())
+    }
+
+    /// The role that connects.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
+    /// `host:port`, or the socket's path: for messages.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let ports = self.config.get_ports();
+        let addresses: Vec<String> = self
+            .config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(|(index, host)| {
+                let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+                match host {
+                    Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
+                    Host::Tcp(name) => format!("{name}:{port}"),
+                    Host::Unix(directory) => format!("{}/.s.PGSQL.{port}", directory.display()),
+                }
+            })
+            .collect();
+        addresses.join(", ")
+    }
+
+    /// The whole URL with the password, for another program (`psql`, a migration command): never for a message.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        let password = self.config.get_password().map(String::from_utf8_lossy);
+        self.render(password.as_deref())
+    }
+
+    /// How the connection is encrypted.
+    #[must_use]
+    pub fn tls(&self) -> &TlsOptions {
+        &self.tls
+    }
+
+    /// Whether a password is known.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
+    pub(crate) fn config(&self) -> &tokio_postgres::Config {
+        &self.config
+    }
+
+    /// The same for sqlx.
+    pub(crate) fn sqlx_options(&self) -> PgConnectOptions {
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .port(self.config.get_ports().first().copied().unwrap_or(5432))
+            .username(self.user())
+            .database(self.database())
+            .application_name("pgproof")
+            .ssl_mode(match self.tls.mode {
+                TlsMode::Disable => PgSslMode::Disable,
+                TlsMode::Prefer => PgSslMode::Prefer,
+                TlsMode::Require => PgSslMode::Require,
+                TlsMode::VerifyCa => PgSslMode::VerifyCa,
+                TlsMode::VerifyFull => PgSslMode::VerifyFull,
+            });
+        options = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => options.host(name),
+            Some(Host::Unix(directory)) => options.socket(directory),
+            None => options,
+        };
+        if let Some(password) = self.config.get_password() {
+            options = options.password(&String::from_utf8_lossy(password));
+        }
+        if let Some(root) = &self.tls.root_certificate {
+            options = options.ssl_root_cert(root);
+        }
+        if let (Some(certificate), Some(key)) = (&self.tls.client_certificate, &self.tls.client_key) {
+            options = options.ssl_client_cert(certificate).ssl_client_key(key);
+        }
+        options
+    }
+
+    fn render(&self, password: Option<&str>) -> String {
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%5F", "_");
+        let database = encode(self.database());
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let mut credentials = encode(self.user());
+        if let Some(password) = password {
+            credentials = format!("{credentials}:{}", encode(password));
+        }
+        match self.config.get_hosts().first() {
+            Some(Host::Unix(directory)) => {
+                let directory = directory.to_string_lossy();
+                let directory = utf8_percent_encode(&directory, QUERY_VALUE);
+                format!("postgres://{credentials}@/{database}?host={directory}&port={port}")
+            }
+            Some(Host::Tcp(_)) | None => format!("postgres://{credentials}@{}/{database}", self.address()),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(None))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+impl TlsOptions {
+    fn none() -> Self {
+        Self { mode: TlsMode::Disable, root_certificate: None, client_certificate: None, client_key: None }
+    }
+}
+
+/// The URL's query, split into what the driver reads and what this module reads.
+struct Parameters {
+    /// `key=value` as written.
+    driver: Vec<String>,
+    tls: TlsOptions,
+    mode_written: bool,
+    schema: Option<String>,
+}
+
+impl Parameters {
+    fn read(query: &str) -> Result<Self, UrlError> {
+        let tls = TlsOptions { mode: TlsMode::Prefer, ..TlsOptions::none() };
+        let mut parameters = Self { driver: Vec::new(), tls, mode_written: false, schema: None };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
+            parameters.take(name, &value, pair)?;
+        }
+        Ok(parameters)
+    }
+
+    fn take(&mut self, name: &str, value: &str, pair: &str) -> Result<(), UrlError> {
+        match name {
+            "sslmode" | "ssl-mode" => {
+                self.tls.mode = TlsMode::parse(name, value)?;
+                self.mode_written = true;
+            }
+            "sslrootcert" | "sslcert" | "sslkey" if value.is_empty() => {}
+            "sslrootcert" => self.tls.root_certificate = Some(value.into()),
+            "sslcert" => self.tls.client_certificate = Some(value.into()),
+            "sslkey" => self.tls.client_key = Some(value.into()),
+            "schema" => self.schema = Some(value.to_owned()),
+            "application_name" => {}
+            "user"
+            | "password"
+            | "dbname"
+            | "options"
+            | "host"
+            | "hostaddr"
+            | "port"
+            | "connect_timeout"
+            | "tcp_user_timeout"
+            | "keepalives"
+            | "keepalives_idle"
+            | "keepalives_interval"
+            | "keepalives_retries"
+            | "target_session_attrs"
+            | "channel_binding"
+            | "load_balance_hosts"
+            | "sslnegotiation" => {
+                self.driver.push(pair.to_owned());
+            }
+            foreign if FOREIGN.contains(&foreign) => {}
+            unknown => return Err(UrlError::Parameter(unknown.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, environment: &impl Fn(&str) -> Option<String>) -> Result<(), UrlError> {
+        if let (false, Some(mode)) = (self.mode_written, environment("PGSSLMODE")) {
+            self.tls.mode = TlsMode::parse("PGSSLMODE", &mode)?;
+        }
+        let file = |written: &mut Option<PathBuf>, variable: &str| {
+            if written.is_none() {
+                *written = environment(variable).map(PathBuf::from);
+            }
+        };
+        file(&mut self.tls.root_certificate, "PGSSLROOTCERT");
+        file(&mut self.tls.client_certificate, "PGSSLCERT");
+        file(&mut self.tls.client_key, "PGSSLKEY");
+        Ok(())
+    }
+}
+
+/// Fills what the URL leaves out, in libpq's order.
+fn complete(
+    config: &mut tokio_postgres::Config,
+    environment: &impl Fn(&str) -> Option<String>,
+) -> Result<(), UrlError> {
+    if config.get_ports().is_empty() {
+        let port = environment("PGPORT").unwrap_or_else(|| "5432".to_owned());
+        let number = port.parse().map_err(|_| UrlError::Value {
+            name: "PGPORT".to_owned(),
+            value: port.clone(),
+            expected: "a port number",
+        })?;
+        config.port(number);
+    }
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        config.host(environment("PGHOST").unwrap_or_else(|| default_host(port)));
+    }
+    if config.get_user().is_none() {
+        let user = environment("PGUSER").or_else(operating_system_user).unwrap_or_else(|| "postgres".to_owned());
+        config.user(user);
+    }
+    if config.get_dbname().is_none() {
+        let name = environment("PGDATABASE").or_else(|| config.get_user().map(str::to_owned)).unwrap_or_default();
+        config.dbname(name);
+    }
+    if config.get_password().is_none() {
+        if let Some(password) = environment("PGPASSWORD").or_else(|| super::passfile::look_up(config, environment)) {
+            config.password(password);
+        }
+    }
+    if config.get_connect_timeout().is_none() {
+        let seconds = environment("PGCONNECT_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(10);
+        config.connect_timeout(std::time::Duration::from_secs(seconds));
+    }
+    Ok(())
+}
+
+/// libpq tries its compiled-in socket directory, which differs by packager; then TCP.
+fn default_host(port: u16) -> String {
+    ["/var/run/postgresql", "/tmp"]
+        .into_iter()
+        .find(|directory| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists())
+        .unwrap_or("localhost")
+        .to_owned()
+}
+
+fn operating_system_user() -> Option<String> {
+    uzers::get_effective_username().and_then(|name| name.into_string().ok())
+}
+
+/// The driver's message without its "invalid connection string" preamble; it names options, never values.
+fn malformed(error: &tokio_postgres::Error) -> UrlError {
+    let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    UrlError::Malformed(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<DatabaseUrl, UrlError> {
+        DatabaseUrl::parse_with(text, |_| None)
+    }
+
+    #[test]
+    fn the_password_is_kept_and_never_shown() {
+        let url = parse("postgres://app:s3cr%40t@db.example:6432/shop?sslmode=require").unwrap();
+        assert_eq!(url.to_string(), "postgres://app@db.example:6432/shop");
+        assert_eq!(format!("{url:?}"), "DatabaseUrl(postgres://app@db.example:6432/shop)");
+        assert!(!format!("{:?}", url.config()).contains("s3cr"));
+        assert_eq!(url.reveal(), "postgres://app:s3cr%40t@db.example:6432/shop");
+        assert_eq!(parse(&url.reveal()).unwrap().config().get_password(), Some(b"s3cr@t".as_slice()));
+    }
+
+    #[test]
+    fn sockets_round_trip() {
+        let url = DatabaseUrl::of_socket(Path::new("/run/my project"), 5433, "postgres", "shop");
+        assert_eq!(url.to_string(), "postgres://postgres@/shop?host=/run/my%20project&port=5433");
+        let again = parse(&url.reveal()).unwrap();
+        assert_eq!(again.address(), "/run/my project/.s.PGSQL.5433");
+        assert_eq!(again.database(), "shop");
+    }
+
+    #[test]
+    fn another_database_of_the_same_server() {
+        let url = parse("postgresql://app:pw@h/shop").unwrap().with_database("copy of shop");
+        assert_eq!(url.to_string(), "postgres://app@h:5432/copy%20of%20shop");
+        assert!(url.has_password());
+    }
+
+    #[test]
+    fn the_environment_completes_what_is_missing() {
+        let environment = |name: &str| {
+            let value = match name {
+                "PGHOST" => "db.internal",
+                "PGPORT" => "5439",
+                "PGUSER" => "ada",
+                "PGPASSWORD" => "pw",
+                "PGSSLMODE" => "verify-full",
+                "PGSSLROOTCERT" => "/etc/ca.pem",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let url = DatabaseUrl::parse_with("postgres://", environment).unwrap();
+        assert_eq!(url.to_string(), "postgres://ada@db.internal:5439/ada");
+        assert!(url.has_password());
+        assert_eq!(url.tls().mode, TlsMode::VerifyFull);
+        assert_eq!(url.tls().root_certificate, Some(PathBuf::from("/etc/ca.pem")));
+        let written = DatabaseUrl::parse_with("postgres://bob:x@h:1/d?sslmode=disable", environment).unwrap();
+        assert_eq!(written.to_string(), "postgres://bob@h:1/d");
+        assert_eq!(written.tls().mode, TlsMode::Disable);
+    }
+
+    #[test]
+    fn object_mappers_urls_are_understood() {
+        let url = parse("postgresql+asyncpg://u:p@h/d?schema=shop&connection_limit=5&pgbouncer=true").unwrap();
+        assert_eq!(url.config().get_options(), Some("-csearch_path=shop"));
+    }
+
+    #[test]
+    fn mistakes_are_named_without_the_password() {
+        let message = |text: &str| parse(text).unwrap_err().to_string();
+        assert_eq!(message("mysql://u:hunter2@h/d"), UrlError::Scheme.to_string());
+        assert_eq!(message("shop"), UrlError::Scheme.to_string());
+        assert_eq!(message("postgres://u:hunter2@h/d?sslmod=x"), "unknown parameter `sslmod` in the database URL");
+        assert_eq!(
+            message("postgres://u:hunter2@h/d?sslmode=on"),
+            "`on` is no value for `sslmode` in the database URL; expected disable, allow, prefer, require, verify-ca \
+             or verify-full"
+        );
+        assert_eq!(
+            message("postgres://u:hunter2@h:port/d"),
+            "the database URL does not parse (invalid value for option `port`); percent-encode special characters \
+             in the password"
+        );
+        for text in ["postgres://u:hunter2@h:99999/d", "postgres://u:hunter2@[::1/d", "postgres://u:hunter2@h/%zz"] {
+            if let Err(error) = parse(text) {
+                assert!(!error.to_string().contains("hunter2"), "{error}");
+            }
+        }
+    }
+}

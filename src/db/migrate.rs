@@ -1,0 +1,297 @@
+//! Applies a project's migrations to a database the way the tool that owns them does: sqlx's with sqlx itself (its
+//! checksums and its tracking table), every other layout statement by statement under that layout's transaction rule.
+//! Failures point at the statement in its file.
+
+use std::ops::Range;
+
+use sqlx::migrate::{Migration as SqlxMigration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
+use tokio_postgres::error::ErrorPosition;
+
+use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use crate::diff::migrations::{Layout, Migration, Script, Statement};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::{Progress, Unit};
+use crate::source::{Source, SourceError};
+
+pub use crate::diff::migrations::History as MigrationSource;
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Versions, in order; those that the database had already are not among them.
+    pub versions: Vec<String>,
+}
+
+/// Migrations that cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A statement failed: exit code 2.
+    #[error(transparent)]
+    Statement(#[from] SourceError),
+    /// The database's history is another: exit code 2.
+    #[error("cannot migrate {database}: {reason}")]
+    History {
+        /// The database.
+        database: String,
+        /// What sqlx said.
+        reason: String,
+    },
+    /// The database cannot be reached: exit code 3.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server failed while a statement ran: exit code 3.
+    #[error("{file}: the server failed: {reason}")]
+    Environment {
+        /// The migration's file.
+        file: String,
+        /// What it said.
+        reason: String,
+    },
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl MigrateError {
+    /// Whether the project is at fault (exit code 2) and not the machine (3).
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Statement(_) | Self::History { .. } => true,
+            Self::Connect(_) | Self::Environment { .. } | Self::Interrupted(_) => false,
+        }
+    }
+}
+
+/// Applies every migration that the database does not have yet.
+///
+/// # Errors
+/// [`MigrateError::Statement`] with file and line of the statement that failed.
+pub async fn apply(
+    url: &DatabaseUrl,
+    source: &MigrationSource,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Applied, MigrateError> {
+    let total = source.migrations.len() as u64;
+    let task = progress.task(format!("Applying {} migrations", source.layout), Unit::Steps, Some(total));
+    let mut applied = Applied::default();
+    match source.layout {
+        Layout::Sqlx => {
+            let mut sqlx = Sqlx::open(url, source, interrupt).await?;
+            for migration in &source.migrations {
+                task.doing(&migration.name);
+                if sqlx.apply(migration, interrupt).await? {
+                    applied.versions.push(migration.version.clone());
+                }
+                task.advance(1);
+            }
+        }
+        Layout::GolangMigrate
+        | Layout::Diesel
+        | Layout::Goose
+        | Layout::Refinery
+        | Layout::Flyway
+        | Layout::Dbmate
+        | Layout::Prisma
+        | Layout::SchemaFile => {
+            let session = Session::open(url, interrupt).await?;
+            for migration in &source.migrations {
+                task.doing(&migration.name);
+                run_script(&session, &migration.up, interrupt).await?;
+                applied.versions.push(migration.version.clone());
+                task.advance(1);
+            }
+        }
+    }
+    Ok(applied)
+}
+
+/// Runs a script's statements one by one, in a transaction where its tool would.
+///
+/// # Errors
+/// [`MigrateError::Statement`] with the statement that failed; a transaction is rolled back.
+pub async fn run_script(session: &Session, script: &Script, interrupt: &Interrupt) -> Result<(), MigrateError> {
+    let whole = script.in_one_transaction();
+    if whole {
+        execute(session, "BEGIN", script).await?;
+    }
+    for statement in &script.statements {
+        interrupt.check()?;
+        if let Err(error) = session.client().batch_execute(&statement.sql).await {
+            interrupt.check()?;
+            if whole {
+                // The connection may be gone; then so is the transaction.
+                let _ = session.client().batch_execute("ROLLBACK").await;
+            }
+            return Err(failure(script, statement, &error));
+        }
+    }
+    if whole {
+        execute(session, "COMMIT", script).await?;
+    }
+    Ok(())
+}
+
+async fn execute(session: &Session, sql: &str, script: &Script) -> Result<(), MigrateError> {
+    session.client().batch_execute(sql).await.map_err(|error| match script.statements.last() {
+        // A deferred constraint fails at the end.
+        Some(last) => failure(script, last, &error),
+        None => MigrateError::Environment { file: file_of(script), reason: describe(&error) },
+    })
+}
+
+fn failure(script: &Script, statement: &Statement, error: &tokio_postgres::Error) -> MigrateError {
+    if EnvironmentFault::of(error).is_some() {
+        return MigrateError::Environment { file: file_of(script), reason: describe(error) };
+    }
+    let span = match error.as_db_error().and_then(|refusal| refusal.position()) {
+        Some(ErrorPosition::Original(position)) => word_at(&script.source, statement.span.clone(), *position as usize),
+        Some(ErrorPosition::Internal { .. }) | None => statement.span.clone(),
+    };
+    SourceError::new(&script.source, span, describe(error)).into()
+}
+
+/// The word at a 1-based position in characters of a part of a file.
+fn word_at(source: &Source, part: Range<usize>, position: usize) -> Range<usize> {
+    let text = &source.text[part.clone()];
+    let Some((offset, _)) = text.char_indices().nth(position.saturating_sub(1)) else { return part };
+    let length = text[offset..]
+        .find(|character: char| !character.is_alphanumeric() && !matches!(character, '_' | '.' | '"'))
+        .filter(|length| *length > 0)
+        .unwrap_or(1);
+    let start = part.start + offset;
+    // A character may be longer than a byte.
+    let end = (start + length..=part.end).find(|end| source.text.is_char_boundary(*end)).unwrap_or(part.end);
+    start..end
+}
+
+fn file_of(script: &Script) -> String {
+    script.source.path.display().to_string()
+}
+
+/// sqlx's own migrator over the files that were read.
+struct Sqlx {
+    connection: PgConnection,
+    migrator: Migrator,
+    url: DatabaseUrl,
+}
+
+impl Sqlx {
+    async fn open(url: &DatabaseUrl, source: &MigrationSource, interrupt: &Interrupt) -> Result<Self, MigrateError> {
+        // First through a session, whose errors say what to do.
+        Session::open(url, interrupt).await?.close().await;
+        let refused = |reason: String| MigrateError::History { database: url.to_string(), reason };
+        let migrations = source.migrations.iter().map(for_sqlx).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let connection = interrupt
+            .race(PgConnection::connect_with(&url.sqlx_options()))
+            .await?
+            .map_err(|error| refused(error.to_string()))?;
+        Ok(Self { connection, migrator: Migrator::with_migrations(migrations), url: url.clone() })
+    }
+
+    /// Applies one migration; false where the database has it already.
+    async fn apply(&mut self, migration: &Migration, interrupt: &Interrupt) -> Result<bool, MigrateError> {
+        let before = self.count(interrupt).await?;
+        let version = version_of(migration).unwrap_or_default();
+        let result = interrupt.race(self.migrator.run_to(version, &mut self.connection)).await?;
+        if let Err(error) = result {
+            return Err(self.failure(migration, error, interrupt).await);
+        }
+        Ok(self.count(interrupt).await? > before)
+    }
+
+    /// How many migrations sqlx has recorded.
+    async fn count(&mut self, interrupt: &Interrupt) -> Result<i64, MigrateError> {
+        let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM _sqlx_migrations");
+        let counted = interrupt.race(query.fetch_one(&mut self.connection)).await?;
+        // Before the first migration there is no such table.
+        Ok(counted.unwrap_or(0))
+    }
+
+    async fn failure(
+        &self,
+        migration: &Migration,
+        error: sqlx::migrate::MigrateError,
+        interrupt: &Interrupt,
+    ) -> MigrateError {
+        let file = file_of(&migration.up);
+        let cause = match error {
+            sqlx::migrate::MigrateError::ExecuteMigration(cause, _) | sqlx::migrate::MigrateError::Execute(cause) => {
+                cause
+            }
+            other => return MigrateError::History { database: self.url.to_string(), reason: other.to_string() },
+        };
+        let Some(refusal) = cause.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
+            return MigrateError::Environment { file, reason: cause.to_string() };
+        };
+        let message = describe_sqlx(refusal);
+        if refusal.code().starts_with("53") || refusal.code().starts_with("57") {
+            return MigrateError::Environment { file, reason: message };
+        }
+        let source = &migration.up.source;
+        let span = match refusal.position() {
+            Some(PgErrorPosition::Original(position)) => word_at(source, 0..source.text.len(), position),
+            Some(PgErrorPosition::Internal { .. }) | None => match self.replay(migration, interrupt).await {
+                Some(error) => return error,
+                None => 0..source.text.len(),
+            },
+        };
+        SourceError::new(source, span, message).into()
+    }
+
+    /// Errors at run time carry no position: the statements are run again one by one, and rolled back.
+    async fn replay(&self, migration: &Migration, interrupt: &Interrupt) -> Option<MigrateError> {
+        if !migration.up.in_one_transaction() {
+            return None;
+        }
+        let session = Session::open(&self.url, interrupt).await.ok()?;
+        session.client().batch_execute("BEGIN").await.ok()?;
+        for statement in &migration.up.statements {
+            if let Err(error) = session.client().batch_execute(&statement.sql).await {
+                return Some(failure(&migration.up, statement, &error));
+            }
+        }
+        None
+    }
+}
+
+fn describe_sqlx(refusal: &PgDatabaseError) -> String {
+    let detail = refusal.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let hint = refusal.hint().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+    format!("{}{detail}{hint} (SQLSTATE {})", refusal.message(), refusal.code())
+}
+
+fn for_sqlx(migration: &Migration) -> Result<SqlxMigration, String> {
+    let version = version_of(migration)
+        .ok_or_else(|| format!("version {} of {} is no number", migration.version, file_of(&migration.up)))?;
+    let text = migration.up.source.text.to_string();
+    // As sqlx itself decides it.
+    let without_transaction = text.starts_with("-- no-transaction");
+    let kind = if migration.down.is_some() { MigrationType::ReversibleUp } else { MigrationType::Simple };
+    let description = migration.name.replace('_', " ").into();
+    let sql = AssertSqlSafe(text).into_sql_str();
+    Ok(SqlxMigration::new(version, description, kind, sql, without_transaction))
+}
+
+fn version_of(migration: &Migration) -> Option<i64> {
+    migration.version.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_in_characters_finds_the_word() {
+        let source = Source::new("a.sql", "-- é\nSELECT naïve.nöthing FROM t");
+        let span = word_at(&source, 0..source.text.len(), 13);
+        assert_eq!(&source.text[span], "naïve.nöthing");
+        let statement = source.text.find("SELECT").unwrap()..source.text.len();
+        assert_eq!(&source.text[word_at(&source, statement.clone(), 8)], "naïve.nöthing");
+        assert_eq!(word_at(&source, statement.clone(), 999), statement);
+        assert_eq!(&source.text[word_at(&source, 0..source.text.len(), 4)], "é");
+    }
+}

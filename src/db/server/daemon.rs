@@ -1,0 +1,119 @@
+//! `pgproof server`: the embedded server as something that stays. Prints nothing: returns what there is to say.
+
+use std::fs;
+
+use super::account::Account;
+use super::binaries::supported;
+use super::owners::{self, Owner, Word};
+use super::place::Place;
+use super::postmaster::Postmaster;
+use super::{Cluster, ClusterOptions, ServerError, end, loopback_url, remove_file};
+use crate::db::connect::{DatabaseUrl, NEWEST_MAJOR, OLDEST_MAJOR};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// A project's server, seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its major.
+    pub major: u32,
+    /// Where its files lie.
+    pub directory: std::path::PathBuf,
+    /// What runs; `None` where it is stopped.
+    pub running: Option<Running>,
+}
+
+/// A server that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Its process.
+    pub pid: i32,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// Whether it outlives the commands that use it.
+    pub kept: bool,
+    /// Over 127.0.0.1, with the password.
+    pub url: DatabaseUrl,
+}
+
+/// Starts the server, or joins it, and lets it run on when this process has ended.
+///
+/// # Errors
+/// As [`Cluster::start`].
+pub async fn start(
+    options: &ClusterOptions,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Cluster, ServerError> {
+    let mut cluster = Cluster::start(options, progress, interrupt).await?;
+    keep(&mut cluster)?;
+    Ok(cluster)
+}
+
+/// Lets the cluster run on when this process has ended.
+///
+/// # Errors
+/// Where the mark cannot be written.
+pub fn keep(cluster: &mut Cluster) -> Result<(), ServerError> {
+    let path = cluster.place.kept();
+    fs::write(&path, "").map_err(|error| ServerError::io("write", &path, error))?;
+    if let Some(tenancy) = &mut cluster.tenancy {
+        tenancy.owner.tell(Word::Keep);
+    }
+    Ok(())
+}
+
+/// Stops every server of the project, whoever uses it; returns the majors of those that ran.
+///
+/// # Errors
+/// Where one does not stop.
+pub fn stop(options: &ClusterOptions, progress: &Progress, interrupt: &Interrupt) -> Result<Vec<u32>, ServerError> {
+    let mut stopped = Vec::new();
+    for place in places(options)? {
+        let _change = owners::lock_alone(
+            &place.change_lock(),
+            "waiting for another pgproof that is starting or stopping the embedded server",
+            progress,
+            interrupt,
+        )?;
+        remove_file(&place.kept())?;
+        let Some(running) = Postmaster::running(&place.data()) else { continue };
+        match Owner::join(&place.pipe()) {
+            Some(mut owner) => owner.tell(Word::Stop),
+            None => running.stop(),
+        }
+        end(&place, running)?;
+        stopped.push(place.major);
+    }
+    Ok(stopped)
+}
+
+/// Every server that the project has, running or not.
+///
+/// # Errors
+/// Where `.pgproof` cannot be read.
+pub fn status(options: &ClusterOptions) -> Result<Vec<Status>, ServerError> {
+    let mut found = Vec::new();
+    for place in places(options)? {
+        let ready = Postmaster::running(&place.data()).filter(|running| running.ready);
+        let running = match ready.and_then(|running| running.port.map(|port| (running.pid, port))) {
+            Some((pid, port)) => {
+                Some(Running { pid, port, kept: place.kept().exists(), url: loopback_url(&place, port, "postgres")? })
+            }
+            None => None,
+        };
+        found.push(Status { major: place.major, directory: place.home, running });
+    }
+    Ok(found)
+}
+
+/// The places of the project's clusters.
+fn places(options: &ClusterOptions) -> Result<Vec<Place>, ServerError> {
+    if !options.directory.exists() {
+        return Ok(Vec::new());
+    }
+    let account = Account::for_server()?;
+    let majors = (OLDEST_MAJOR..=NEWEST_MAJOR).filter(|major| supported(*major));
+    let places = majors.map(|major| Place::choose(&options.directory, major, account.as_ref()));
+    places.filter(|place| place.as_ref().map_or(true, |place| place.data().exists())).collect()
+}

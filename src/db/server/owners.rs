@@ -1,0 +1,136 @@
+//! Who owns a running server: each command holds a shared lock and one end of a pipe. The lock tells the last one out;
+//! the pipe stops the server however its owners end, a `kill -9` included (see `watcher.sh`).
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+
+use super::ServerError;
+use super::account::{self, Account};
+use super::place;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// How often a lock is tried again.
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How long the watcher may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// What an owner tells the watcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Run on with no owner.
+    Keep,
+    /// Stop although there are owners.
+    Stop,
+}
+
+/// The writing end of the pipe: the server runs at least as long as this is held.
+#[derive(Debug)]
+pub(super) struct Owner {
+    end: File,
+}
+
+impl Owner {
+    /// Makes the pipe anew and opens both ends; the reading end is for the watcher's standard input.
+    pub(super) fn first(pipe: &Path, account: Option<&Account>) -> Result<(Self, Stdio), ServerError> {
+        let fail = |error| ServerError::io("make the pipe", pipe, error);
+        if pipe.symlink_metadata().is_ok() {
+            fs::remove_file(pipe).map_err(fail)?;
+        }
+        let made = Command::new("mkfifo")
+            .args(["-m", "600"])
+            .arg(pipe)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .output()
+            .map_err(fail)?;
+        if !made.status.success() {
+            let text = String::from_utf8_lossy(&made.stderr).trim().to_owned();
+            return Err(fail(std::io::Error::other(text)));
+        }
+        account::give(pipe, account)?;
+        // Opened without blocking, since the other end is opened next; the watcher's reads must block.
+        let reading = open(OpenOptions::new().read(true), pipe).map_err(fail)?;
+        let end = open(OpenOptions::new().write(true), pipe).map_err(fail)?;
+        rustix::fs::fcntl_setfl(&reading, OFlags::empty()).map_err(|error| fail(error.into()))?;
+        Ok((Self { end }, Stdio::from(reading)))
+    }
+
+    /// Joins the owners of a server that runs; `None` where no watcher listens. The watcher answers, since one whose
+    /// last owner has just left may have decided already.
+    pub(super) fn join(pipe: &Path) -> Option<Self> {
+        pipe.symlink_metadata().ok().filter(|metadata| metadata.file_type().is_fifo())?;
+        let mut end = open(OpenOptions::new().write(true), pipe).ok()?;
+        let mut question = pipe.as_os_str().to_owned();
+        question.push(".hello");
+        let question = PathBuf::from(question);
+        fs::write(&question, "").ok()?;
+        end.write_all(b"hello\n").ok()?;
+        let start = Instant::now();
+        while question.exists() {
+            if start.elapsed() > ANSWER_LIMIT {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Some(Self { end })
+    }
+
+    /// Tells the watcher something; one that is gone needs no telling.
+    pub(super) fn tell(&mut self, word: Word) {
+        let text: &[u8] = match word {
+            Word::Keep => b"keep\n",
+            Word::Stop => b"stop\n",
+        };
+        let _ = self.end.write_all(text);
+    }
+}
+
+fn open(options: &mut OpenOptions, pipe: &Path) -> std::io::Result<File> {
+    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(pipe)
+}
+
+/// Takes a lock alone, telling once that it waits and for what.
+pub(super) fn lock_alone(
+    path: &Path,
+    waiting: &str,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<File, ServerError> {
+    let file = place::open_lock(path)?;
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(ServerError::io("lock", path, error)),
+        }
+        interrupt.check()?;
+        if !told && start.elapsed() > Duration::from_secs(1) {
+            progress.note(waiting);
+            told = true;
+        }
+        thread::sleep(PATIENCE);
+    }
+}
+
+/// Joins those who use the server.
+pub(super) fn lock_shared(path: &Path) -> Result<File, ServerError> {
+    let file = place::open_lock(path)?;
+    file.lock_shared().map_err(|error| ServerError::io("lock", path, error))?;
+    Ok(file)
+}
+
+/// Whether nobody uses the server.
+pub(super) fn is_unused(path: &Path) -> bool {
+    place::open_lock(path).is_ok_and(|file| file.try_lock().is_ok())
+}
