@@ -188,8 +188,10 @@ impl<'a> Reader<'a> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => FORM.to_owned(),
             };
-            let at = if choice.text.is_empty() { line } else { choice };
-            self.error(at, format!("`{}` is not a choice for parameter {}", choice.text, word.text), help)
+            match choice.text {
+                "" => self.error(line, format!("no choice for parameter {}", word.text), help),
+                text => self.error(choice, format!("`{text}` is not a choice for parameter {}", word.text), help),
+            }
         })?;
         self.directives.params.push(ParamDirective {
             word: word.text.to_owned(),
@@ -239,7 +241,11 @@ impl<'a> Reader<'a> {
             };
             if !read {
                 let at = if value.text.is_empty() { word } else { value };
-                return Err(self.error(at, format!("bad value `{}` for `{}`", value.text, key.text), expected));
+                let message = match value.text {
+                    "" => format!("no value for `{}`", key.text),
+                    text => format!("bad value `{text}` for `{}`", key.text),
+                };
+                return Err(self.error(at, message, expected));
             }
         }
         Ok(())

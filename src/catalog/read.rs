@@ -43,9 +43,9 @@ pub(super) fn queries(sources: &[Source]) -> Result<Vec<Query>, Vec<SourceError>
     Ok(drafts.into_iter().zip(for_each).map(|(draft, for_each)| Query { for_each, ..draft.query }).collect())
 }
 
-/// One block made a query; `None` where it is wrong, which was told.
+/// One block made a query; `None` where its statement is wrong, which was told. One with wrong directives is still checked
+/// against the others.
 fn draft<'a>(source: &'a Source, block: Block, errors: &mut Vec<SourceError>) -> Option<Draft<'a>> {
-    let before = errors.len();
     let directives = directives::read(source, &block.comments, errors);
     let header = block.header.as_ref()?;
     let Some(span) = block.statement_span() else {
@@ -101,8 +101,7 @@ fn draft<'a>(source: &'a Source, block: Block, errors: &mut Vec<SourceError>) ->
             .collect(),
     };
     choose(source, &directives, &mut query, errors);
-    let header = header.clone();
-    (errors.len() == before).then_some(Draft { source, header, query, columns: statement.columns, directives })
+    Some(Draft { source, header: header.clone(), query, columns: statement.columns, directives })
 }
 
 /// A mistake in the rewritten statement, at its place in the file.

@@ -55,9 +55,7 @@ pub(super) fn read(sql: &str) -> Result<Statement, Mistake> {
     limits(sql)?;
     let parse = SourceFile::parse(sql);
     if let Some(error) = parse.errors().first() {
-        let range = error.range();
-        let span = usize::from(range.start()).min(sql.len())..usize::from(range.end()).min(sql.len());
-        return Err(Mistake::new(span, syntax_message(sql, error.message(), usize::from(range.start()))));
+        return Err(syntax_mistake(sql, error.message(), usize::from(error.range().start())));
     }
     let mut statements = parse.tree().stmts();
     let Some(statement) = statements.next() else {
@@ -81,21 +79,27 @@ fn first_word(sql: &str) -> usize {
     sql.find(|c: char| !c.is_alphanumeric()).unwrap_or(sql.len())
 }
 
-/// Squawk's message in words that a person knows: `expected R_PAREN` → ``syntax error at `FROM`: expected `)` ``.
-fn syntax_message(sql: &str, message: &str, at: usize) -> String {
-    let next = tokens(&sql[floor(sql, at)..]).into_iter().find(|token| !token.is_trivia());
-    let found = next.map(|token| &sql[floor(sql, at)..][token.span]);
-    let place = match found {
-        Some(text) if text.len() <= 40 => format!("at `{text}`"),
+/// Squawk's message in words that a person knows, at the token where it stopped: ``syntax error at `FROM`: expected `)` ``.
+fn syntax_mistake(sql: &str, message: &str, at: usize) -> Mistake {
+    let at = floor(sql, at);
+    let token = tokens(&sql[at..]).into_iter().find(|token| !token.is_trivia());
+    let span = token.map(|token| at + token.span.start..at + token.span.end);
+    let place = match &span {
+        Some(span) if span.len() <= 40 => format!("at `{}`", &sql[span.clone()]),
         Some(_) => "here".to_owned(),
         None => "at the end".to_owned(),
     };
-    let words: Vec<String> = message.trim_end_matches('.').split(' ').map(plain_word).collect();
+    // What was found instead is the place.
+    let expected = [", found ", ", got "].iter().fold(message, |text, found| text.split(found).next().unwrap_or(text));
+    let words: Vec<String> = expected.trim_end_matches('.').split(' ').map(plain_word).collect();
     let mut detail = words.join(" ");
     if detail.starts_with("Expected") {
         detail.replace_range(..1, "e");
     }
-    format!("syntax error {place}: {detail}")
+    if detail == "expected command" {
+        "expected a statement".clone_into(&mut detail);
+    }
+    Mistake::new(span.unwrap_or(sql.len()..sql.len()), format!("syntax error {place}: {detail}"))
 }
 
 /// The byte offset, moved to where a character begins.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::args::{Color, FormatRequest, GlobalArgs};
 use super::exit::CliError;
+use super::settings::Project;
 use crate::progress::{Event, Progress};
 use crate::secret::DatabaseUrl;
 
@@ -75,6 +76,11 @@ impl Globals {
             offline: args.offline,
             progress: notes(verbosity),
         })
+    }
+
+    /// The project that is worked on.
+    pub fn project(&self) -> Result<Project, CliError> {
+        Project::load(self.config.as_deref(), &self.directory)
     }
 
     /// Standard output; colours are taken out where it is not a terminal.

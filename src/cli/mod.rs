@@ -5,6 +5,7 @@ pub mod args;
 pub mod commands;
 pub mod exit;
 mod globals;
+pub mod settings;
 pub mod values;
 
 pub use globals::{Globals, UrlSource, Verbosity};

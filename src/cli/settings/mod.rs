@@ -1,0 +1,167 @@
+//! What pgproof.toml means: typed, validated, with defaults. Where a flag says otherwise, the flag wins.
+
+mod policy;
+mod read;
+mod section;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::args::{AuditArgs, FailOn, SeedArgs};
+use super::exit::CliError;
+use crate::catalog::{Catalog, Query};
+use crate::diff::migrations::Layout;
+use crate::finding::Severity;
+use crate::rules::{self, Policy};
+use crate::source::{Source, SourceError};
+
+/// The configuration's file name.
+pub const FILE: &str = "pgproof.toml";
+
+/// A project: where it is, and how it is audited.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder of pgproof.toml; every path in it starts here.
+    pub root: PathBuf,
+    /// What it says.
+    pub settings: Settings,
+}
+
+/// pgproof.toml, with defaults where it is silent.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the schema comes from.
+    pub migrations: Migrations,
+    /// File patterns of the catalog.
+    pub queries: Vec<String>,
+    /// File patterns of the seed specs.
+    pub seeds: Vec<String>,
+    /// From which severity on findings count; `None` = never.
+    pub fail_on: Option<Severity>,
+    /// `[server]`.
+    pub server: ServerSettings,
+    /// `[dataset]`.
+    pub dataset: DatasetSettings,
+    /// `[audit]`.
+    pub audit: AuditSettings,
+    source: Source,
+    judgement: policy::Judgement,
+    overrides: Vec<policy::Override>,
+}
+
+/// Where the schema comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrations {
+    /// Relative to the project.
+    pub dir: PathBuf,
+    /// Recognized from the files where it is not written.
+    pub layout: Option<Layout>,
+}
+
+/// The embedded server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerSettings {
+    /// Preferred major version.
+    pub version: Option<u16>,
+    /// The folder with `postgres` and `initdb`, where it should not be looked for.
+    pub bin: Option<PathBuf>,
+    /// Settings of production that plans depend on, as name and value.
+    pub settings: Vec<(String, String)>,
+}
+
+/// The dataset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DatasetSettings {
+    /// Multiplies every table's rows; above 0.
+    pub scale: f64,
+    /// The same seed makes the same rows.
+    pub seed: u64,
+}
+
+/// How queries are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Executions of each parameter set; at least 1.
+    pub runs: u32,
+    /// When a statement is cancelled.
+    pub timeout: Duration,
+}
+
+impl Project {
+    /// Reads the file that was named, or pgproof.toml of `directory` or the nearest folder above it.
+    pub fn load(config: Option<&Path>, directory: &Path) -> Result<Self, CliError> {
+        let path = match config {
+            Some(config) => directory.join(config),
+            None => find(directory)?,
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            CliError::usage(format!("{} cannot be read: {error}", path.display())).help("`pgproof init` writes one")
+        })?;
+        let shown = path.strip_prefix(directory).unwrap_or(&path);
+        let source = Source::new(shown, text.strip_prefix('\u{FEFF}').unwrap_or(&text));
+        let settings = Settings::read(&source, rules::ALL)?;
+        let root = path.parent().unwrap_or(directory).to_path_buf();
+        Ok(Self { root, settings })
+    }
+
+    /// The project's catalog; overrides that name none of its queries are mistakes.
+    pub fn catalog(&self) -> Result<Catalog, CliError> {
+        let catalog = crate::catalog::load(&self.root, &self.settings.queries)?;
+        let unmatched = policy::unmatched(&self.settings.source, &self.settings.overrides, &catalog);
+        if unmatched.is_empty() { Ok(catalog) } else { Err(unmatched.into()) }
+    }
+}
+
+impl Settings {
+    /// Reads a configuration; every mistake in it at once. `rules` is the registry.
+    pub fn read(source: &Source, rules: &[&rules::Rule]) -> Result<Self, Vec<SourceError>> {
+        read::settings(source, rules)
+    }
+
+    /// The limits and severities that hold for a query.
+    #[must_use]
+    pub fn policy_for(&self, query: &Query) -> Policy {
+        policy::policy(&self.judgement, &self.overrides, Some(query))
+    }
+
+    /// The limits and severities that hold where no query is meant.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        policy::policy(&self.judgement, &self.overrides, None)
+    }
+
+    /// With what `pgproof audit` was told.
+    #[must_use]
+    pub fn with_audit_args(mut self, args: &AuditArgs) -> Self {
+        if let Some(fail_on) = args.fail_on {
+            self.fail_on = severity(fail_on);
+        }
+        self.audit.runs = args.runs.unwrap_or(self.audit.runs);
+        self.audit.timeout = args.timeout.unwrap_or(self.audit.timeout);
+        self
+    }
+
+    /// With what `pgproof seed` was told.
+    #[must_use]
+    pub fn with_seed_args(mut self, args: &SeedArgs) -> Self {
+        self.dataset.scale = args.scale.unwrap_or(self.dataset.scale);
+        self.dataset.seed = args.seed.unwrap_or(self.dataset.seed);
+        self
+    }
+}
+
+/// The least severity that counts.
+fn severity(fail_on: FailOn) -> Option<Severity> {
+    match fail_on {
+        FailOn::Error => Some(Severity::Error),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Never => None,
+    }
+}
+
+fn find(directory: &Path) -> Result<PathBuf, CliError> {
+    directory.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()).ok_or_else(|| {
+        CliError::usage(format!("no {FILE} in {} or above it", directory.display()))
+            .help("`pgproof init` writes one; --config names one that is elsewhere")
+    })
+}

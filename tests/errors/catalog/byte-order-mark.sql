@@ -1,0 +1,2 @@
+﻿-- name: A :mny
+SELECT 1;

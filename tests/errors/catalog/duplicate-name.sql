@@ -1,0 +1,5 @@
+-- name: ListOrders :many
+SELECT * FROM orders;
+
+-- name: ListOrders :one
+SELECT 1;

@@ -1,0 +1,7 @@
+-- name: A :many
+-- nothing yet
+
+-- name: B :many
+;
+-- name: C :many
+SELECT 1;

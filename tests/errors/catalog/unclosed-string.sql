@@ -1,0 +1,5 @@
+-- name: A :many
+SELECT 'it''s;
+
+-- name: B :many
+SELECT 1;

@@ -1,0 +1,4 @@
+-- name: ListOrders :many
+-- @budgets time=5ms
+-- @speed fast
+SELECT * FROM orders;

@@ -1,0 +1,3 @@
+-- name: A :many
+-- @alow seq-scan: x
+SELECT éé, FROM t;
