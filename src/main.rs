@@ -1,5 +1,7 @@
 //! The `pgproof` binary: parse, run, exit code.
 
+use std::time::Duration;
+
 use clap::Parser;
 use pgproof::cli::args::Args;
 use pgproof::cli::exit::{self, CliError, ExitCode};
@@ -7,18 +9,18 @@ use pgproof::cli::{Globals, commands};
 
 fn main() -> std::process::ExitCode {
     exit::install_panic_hook();
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => return exit::finish_parse(&error),
-    };
-    exit::finish(run(&args))
+    match Args::try_parse() {
+        Ok(args) => exit::finish(run(&args)),
+        Err(error) => exit::finish_parse(&error),
+    }
 }
 
 fn run(args: &Args) -> Result<ExitCode, CliError> {
     let globals = Globals::new(&args.global)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::environment(&error))?;
-    runtime.block_on(commands::run(&args.command, &globals))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::environment(&error))?;
+    let outcome = runtime.block_on(commands::run(&args.command, &globals));
+    // A thread that does not hear the interrupt must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use super::args::{Color, FormatRequest, GlobalArgs};
 use super::exit::CliError;
 use super::settings::Project;
+use crate::db::connect::DatabaseUrl;
+use crate::interrupt::Interrupt;
 use crate::progress::{Event, Progress};
-use crate::secret::DatabaseUrl;
 
 /// The global flags with the environment, resolved.
 #[derive(Debug, Clone)]
@@ -16,8 +17,6 @@ pub struct Globals {
     pub directory: PathBuf,
     /// `--config`.
     pub config: Option<PathBuf>,
-    /// A database that is there already, and who named it.
-    pub database: Option<(DatabaseUrl, UrlSource)>,
     /// `--format`, in order; a command reads them with [`Globals::formats`].
     pub requested_formats: Vec<FormatRequest>,
     /// How much is said.
@@ -26,6 +25,12 @@ pub struct Globals {
     pub offline: bool,
     /// Where progress and notes go.
     pub progress: Progress,
+    /// Set by Ctrl-C and SIGTERM: work stops and cleans up.
+    pub interrupt: Interrupt,
+    /// As it was typed.
+    database_flag: Option<String>,
+    /// `DATABASE_URL`.
+    database_variable: Option<String>,
 }
 
 /// Who named the database: `seed` fills only one that the flag names.
@@ -70,17 +75,24 @@ impl Globals {
         Ok(Self {
             directory,
             config: args.config.clone(),
-            database: database(args.database_url.as_deref(), std::env::var("DATABASE_URL").ok().as_deref())?,
             requested_formats: args.format.clone(),
             verbosity,
             offline: args.offline,
             progress: notes(verbosity),
+            interrupt: Interrupt::new(),
+            database_flag: args.database_url.clone(),
+            database_variable: std::env::var("DATABASE_URL").ok(),
         })
     }
 
     /// The project that is worked on.
     pub fn project(&self) -> Result<Project, CliError> {
         Project::load(self.config.as_deref(), &self.directory)
+    }
+
+    /// A database that is there already, and who named it.
+    pub fn database(&self) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
+        database(self.database_flag.as_deref(), self.database_variable.as_deref())
     }
 
     /// Standard output; colours are taken out where it is not a terminal.
@@ -122,15 +134,15 @@ fn unknown_format(name: &str, known: &[&str]) -> CliError {
 }
 
 /// The flag wins over the environment; an empty variable is none.
-fn database(flag: Option<&str>, environment: Option<&str>) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
-    match (flag, environment) {
-        (Some(url), _) if url.trim().is_empty() => {
-            Err(CliError::usage("--database-url is empty")
-                .help("for example --database-url postgres://app@localhost/shop"))
-        }
-        (Some(url), _) => Ok(Some((DatabaseUrl::new(url), UrlSource::Flag))),
-        (None, Some(url)) if !url.trim().is_empty() => Ok(Some((DatabaseUrl::new(url), UrlSource::Environment))),
-        (None, _) => Ok(None),
+fn database(flag: Option<&str>, variable: Option<&str>) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
+    let (text, source, name) = match (flag, variable.filter(|url| !url.trim().is_empty())) {
+        (Some(url), _) => (url, UrlSource::Flag, "--database-url"),
+        (None, Some(url)) => (url, UrlSource::Environment, "DATABASE_URL"),
+        (None, None) => return Ok(None),
+    };
+    match DatabaseUrl::parse(text) {
+        Ok(url) => Ok(Some((url, source))),
+        Err(error) => Err(CliError::usage(format!("bad {name}: {error}"))),
     }
 }
 
@@ -155,11 +167,13 @@ mod tests {
 
     #[test]
     fn the_flag_wins_and_says_so() {
-        let flag = database(Some("postgres://a"), Some("postgres://b"));
-        assert_eq!(flag, Ok(Some((DatabaseUrl::new("postgres://a"), UrlSource::Flag))));
-        let environment = database(None, Some("postgres://b"));
-        assert_eq!(environment, Ok(Some((DatabaseUrl::new("postgres://b"), UrlSource::Environment))));
-        assert_eq!(database(None, Some(" ")), Ok(None));
-        assert!(matches!(database(Some(""), None), Err(CliError::Usage { .. })));
+        let source = |flag, variable| database(flag, variable).map(|found| found.map(|(_, source)| source));
+        assert_eq!(source(Some("postgres://a@h/d"), Some("postgres://b@h/d")), Ok(Some(UrlSource::Flag)));
+        assert_eq!(source(None, Some("postgres://b@h/d")), Ok(Some(UrlSource::Environment)));
+        assert_eq!(source(None, Some(" ")), Ok(None));
+        let wrong = source(None, Some("mysql://ann:s3cret@h/d"));
+        let expected = "bad DATABASE_URL: the database URL must start with postgres:// or postgresql://, e.g. \
+                        postgres://user@host:5432/database";
+        assert_eq!(wrong, Err(CliError::usage(expected)));
     }
 }

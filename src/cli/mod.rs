@@ -6,6 +6,7 @@ pub mod commands;
 pub mod exit;
 mod globals;
 pub mod settings;
+mod signals;
 pub mod values;
 
 pub use globals::{Globals, UrlSource, Verbosity};

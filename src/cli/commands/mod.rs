@@ -4,7 +4,17 @@ use super::Globals;
 use super::args::Command;
 use super::exit::{CliError, ExitCode};
 
-/// Runs the command that was typed.
-pub async fn run(command: &Command, _globals: &Globals) -> Result<ExitCode, CliError> {
+/// Runs the command that was typed, until it ends or a signal ends it.
+pub async fn run(command: &Command, globals: &Globals) -> Result<ExitCode, CliError> {
+    super::signals::watch(globals.interrupt.clone())?;
+    match dispatch(command, globals).await {
+        // What fails after the signal fails because of it.
+        Err(CliError::Environment { .. }) if globals.interrupt.is_set() => Err(CliError::Interrupted),
+        outcome => outcome,
+    }
+}
+
+/// A line a command.
+async fn dispatch(command: &Command, _globals: &Globals) -> Result<ExitCode, CliError> {
     match *command {}
 }

@@ -62,7 +62,7 @@ pub struct Migrations {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerSettings {
     /// Preferred major version.
-    pub version: Option<u16>,
+    pub version: Option<u32>,
     /// The folder with `postgres` and `initdb`, where it should not be looked for.
     pub bin: Option<PathBuf>,
     /// Settings of production that plans depend on, as name and value.

@@ -8,13 +8,14 @@ use toml::de::{DeTable, DeValue};
 use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
 use super::{AuditSettings, DatasetSettings, Migrations, ServerSettings, Settings};
+use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::diff::migrations::Layout;
 use crate::finding::Severity;
 use crate::rules::Rule;
 use crate::source::{Source, SourceError, nearest};
 
-/// Versions of PostgreSQL that pgproof is tested on.
-const VERSIONS: std::ops::RangeInclusive<u16> = 14..=18;
+/// Versions of PostgreSQL that pgproof runs.
+const VERSIONS: std::ops::RangeInclusive<u32> = OLDEST_MAJOR..=NEWEST_MAJOR;
 
 /// Reads the whole file; every mistake at once.
 pub(super) fn settings(source: &Source, rules: &[&Rule]) -> Result<Settings, Vec<SourceError>> {
@@ -144,7 +145,7 @@ fn server<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, server: &mut ServerSet
         "version" => {
             let (first, last) = (VERSIONS.start(), VERSIONS.end());
             let version = entry.value.as_str().and_then(|text| text.parse().ok());
-            let version = version.or_else(|| super::section::integer(entry.value).and_then(|n| u16::try_from(n).ok()));
+            let version = version.or_else(|| super::section::integer(entry.value).and_then(|n| u32::try_from(n).ok()));
             match version.filter(|version| VERSIONS.contains(version)) {
                 Some(version) => server.version = Some(version),
                 None => reader.expected(entry, &format!("expected a major version, \"{first}\" to \"{last}\"")),
