@@ -1,8 +1,12 @@
 //! What a rule may look at. A rule gets one of these and returns findings; it sees nothing else.
 
 use crate::catalog::Query;
+use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
+use crate::plan::condition::normalized;
+use crate::plan::{Metrics, Node, NodeId, NodeMetrics, Plan, label};
 use crate::run::{QueryRuns, Run};
-use crate::schema::Schema;
+use crate::schema::{QualifiedName, Schema, Table};
+use crate::units::{Millis, Pages};
 
 use super::thresholds::{Policy, Threshold};
 
@@ -13,17 +17,147 @@ pub struct RunContext<'a> {
     pub query: Option<&'a Query>,
     /// The run whose plan is judged.
     pub run: &'a Run,
+    /// The plan's figures.
+    pub metrics: &'a Metrics,
     /// `None` for a plan that came alone.
     pub schema: Option<&'a Schema>,
     /// The limits that hold for the query.
     pub policy: &'a Policy,
 }
 
-impl RunContext<'_> {
+/// What a finding says: *what*, *why* and *what next*.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// One sentence with the numbers.
+    pub message: String,
+    /// Why it will hurt at production scale.
+    pub why: String,
+    /// What to do next.
+    pub advice: String,
+}
+
+impl<'a> RunContext<'a> {
     /// A limit in its threshold's unit.
     #[must_use]
     pub fn limit(&self, threshold: &Threshold) -> f64 {
         self.policy.limit(threshold)
+    }
+
+    /// The plan that is judged.
+    #[must_use]
+    pub fn plan(&self) -> &'a Plan {
+        &self.run.plan
+    }
+
+    /// Nodes that ran, in preorder: the only ones that may be judged.
+    pub fn executed(&self) -> impl Iterator<Item = (NodeId, &'a Node, &'a NodeMetrics)> + use<'a> {
+        let (plan, metrics) = (self.plan(), self.metrics);
+        plan.ids()
+            .map(move |id| (id, plan.node(id), metrics.node(id)))
+            .filter(|(_, _, metrics)| metrics.executed == Some(true))
+    }
+
+    /// The table that a node reads or writes, where the schema knows it.
+    #[must_use]
+    pub fn table(&self, node: &Node) -> Option<&'a Table> {
+        let relation = node.relation.as_ref().filter(|_| node.cte_name.is_none())?;
+        self.schema?.table(relation.schema.as_deref(), &relation.name)
+    }
+
+    /// The node's relation for people: qualified unless in `public`, a partition by its root.
+    #[must_use]
+    pub fn relation_name(&self, node: &Node) -> Option<String> {
+        let relation = node.relation.as_ref()?;
+        if let (Some(schema), Some(table)) = (self.schema, self.table(node)) {
+            return Some(schema.root_of(table).name.to_string());
+        }
+        let schema = relation.schema.as_deref().unwrap_or("public");
+        Some(QualifiedName::new(schema, relation.name.clone()).to_string())
+    }
+
+    /// Evidence about a node: the run, the node and its relation; numbers are the rule's.
+    #[must_use]
+    pub fn evidence(&self, id: NodeId) -> Evidence {
+        let node = self.plan().node(id);
+        Evidence {
+            run: Some(self.run.label.clone()),
+            node: Some(id),
+            node_label: Some(label(node)),
+            relation: self.relation_name(node),
+            condition: None,
+            measures: Vec::new(),
+        }
+    }
+
+    /// Adds the node's own time and blocks, and the query's, where they were measured.
+    #[must_use]
+    pub fn with_cost(&self, evidence: Evidence, id: NodeId) -> Evidence {
+        let node = self.metrics.node(id);
+        let measures = [
+            ("pages", node.exclusive_blocks.map(Quantity::Pages)),
+            ("query_pages", self.metrics.blocks.map(Quantity::Pages)),
+            ("time_ms", node.exclusive.map(Quantity::Millis)),
+            ("query_time_ms", self.metrics.total.map(Quantity::Millis)),
+        ];
+        measures.into_iter().fold(evidence, |evidence, (key, value)| match value {
+            Some(value) => evidence.with(key, value),
+            None => evidence,
+        })
+    }
+
+    /// `12.3 ms of 45 ms`: the node's own time of the query's; empty without timing.
+    #[must_use]
+    pub fn time_in_words(&self, id: NodeId) -> String {
+        match (self.metrics.node(id).exclusive, self.metrics.total) {
+            (Some(own), Some(total)) => format!("{own} of {total}"),
+            (Some(_), None) | (None, _) => String::new(),
+        }
+    }
+
+    /// A finding about the query that is judged. Its identity: rule, query, relation, and the condition without constants.
+    #[must_use]
+    pub fn finding(&self, rule: RuleId, severity: Severity, evidence: Evidence, words: Words) -> Finding {
+        let query = self.query.map(|query| query.name.clone());
+        finding(rule, severity, query, self.query.map(Query::location), evidence, words)
+    }
+
+    /// Work per second that the application's calls make of a duration; `None` where `@calls` is not given.
+    #[must_use]
+    pub fn load_per_second(&self, duration: Millis) -> Option<Millis> {
+        self.query?.calls_per_second.map(|calls| Millis(calls * duration.0))
+    }
+}
+
+/// A finding with its fingerprint.
+#[must_use]
+pub fn finding(
+    rule: RuleId,
+    severity: Severity,
+    query: Option<String>,
+    location: Option<Location>,
+    evidence: Evidence,
+    words: Words,
+) -> Finding {
+    let condition = evidence.condition.as_deref().map(normalized).unwrap_or_default();
+    let fingerprint = Fingerprint::of([
+        rule.as_str(),
+        query.as_deref().unwrap_or_default(),
+        evidence.relation.as_deref().unwrap_or_default(),
+        &condition,
+    ]);
+    Finding {
+        rule,
+        severity,
+        query,
+        location,
+        message: words.message,
+        why: words.why,
+        advice: words.advice,
+        evidence,
+        fix: None,
+        fingerprint,
+        suppressed: None,
+        symptoms: Vec::new(),
     }
 }
 
@@ -40,8 +174,22 @@ pub struct QueryContext<'a> {
     pub policy: &'a Policy,
 }
 
+impl QueryContext<'_> {
+    /// A limit in its threshold's unit.
+    #[must_use]
+    pub fn limit(&self, threshold: &Threshold) -> f64 {
+        self.policy.limit(threshold)
+    }
+
+    /// A finding about the query.
+    #[must_use]
+    pub fn finding(&self, rule: RuleId, severity: Severity, evidence: Evidence, words: Words) -> Finding {
+        finding(rule, severity, Some(self.query.name.clone()), Some(self.query.location()), evidence, words)
+    }
+}
+
 /// For a rule that reads the catalog as a whole: N+1, unused indexes, foreign keys.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct CatalogContext<'a> {
     /// Every query that was audited.
     pub queries: &'a [Query],
@@ -51,4 +199,27 @@ pub struct CatalogContext<'a> {
     pub schema: &'a Schema,
     /// The limits that hold where no query is meant.
     pub policy: &'a Policy,
+    /// The limits that hold for one query.
+    pub policy_for: &'a dyn Fn(&Query) -> Policy,
+}
+
+impl<'a> CatalogContext<'a> {
+    /// A query by name, with its runs.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<(&'a Query, &'a QueryRuns)> {
+        let index = self.queries.iter().position(|query| query.name == name)?;
+        Some((&self.queries[index], self.runs.iter().find(|runs| runs.query == index)?))
+    }
+
+    /// A query's runs.
+    #[must_use]
+    pub fn runs_of(&self, index: usize) -> Option<&'a QueryRuns> {
+        self.runs.iter().find(|runs| runs.query == index)
+    }
+}
+
+/// Rows of a page count that a person knows: `3,691 pages (29 MB)`.
+#[must_use]
+pub fn pages_in_words(pages: Pages) -> String {
+    format!("{pages} ({})", pages.bytes())
 }

@@ -1,10 +1,23 @@
 //! The rules: one file each, listed in [`ALL`]. A rule is metadata and a plain function from what it may look at to
 //! findings. Rules do no I/O, print nothing and never import each other.
 
+mod causes;
 pub mod context;
+mod judge;
+pub mod predicate;
 pub mod thresholds;
 
+mod large_offset;
+mod n_plus_one;
+mod over_budget;
+mod row_misestimate;
+mod seq_scan;
+mod slow_query;
+mod sort_spill;
+mod timeout;
+
 pub use context::{CatalogContext, QueryContext, RunContext};
+pub use judge::{judge, judge_alone, settle};
 pub use thresholds::{Policy, Threshold, ThresholdUnit};
 
 use crate::finding::{Finding, RuleId, Severity};
@@ -48,7 +61,16 @@ pub enum Check {
 }
 
 /// The registry: it drives `pgproof rules`, the configuration's validation, the docs and every report's metadata.
-pub const ALL: &[&Rule] = &[];
+pub const ALL: &[&Rule] = &[
+    &seq_scan::RULE,
+    &n_plus_one::RULE,
+    &slow_query::RULE,
+    &over_budget::RULE,
+    &timeout::RULE,
+    &row_misestimate::RULE,
+    &sort_spill::RULE,
+    &large_offset::RULE,
+];
 
 /// A rule by its id; `None` for an id that has no rule yet.
 #[must_use]

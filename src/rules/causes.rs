@@ -1,0 +1,107 @@
+//! Causes and symptoms: a trouble is told once, where it begins; what follows from it stands under it.
+
+use crate::finding::{Finding, RuleId, Severity};
+use crate::plan::{NodeId, Plan};
+
+use super::judge::is_about_the_whole_query;
+
+/// Puts symptoms under their causes. `plan_of` gives the plan that a finding's node is in.
+pub(super) fn nest<'a>(findings: Vec<Finding>, plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>) -> Vec<Finding> {
+    let mut cause_of: Vec<Option<usize>> = vec![None; findings.len()];
+    for (place, symptom) in findings.iter().enumerate() {
+        // A suppressed finding explains nothing: its consequences must still be seen; and it is a symptom of nothing.
+        if symptom.suppressed.is_some() {
+            continue;
+        }
+        let causes = findings.iter().enumerate().filter(|(other, cause)| {
+            *other != place && cause.suppressed.is_none() && explains(cause, symptom, plan_of)
+        });
+        cause_of[place] =
+            causes.max_by_key(|(other, cause)| (cause.severity, std::cmp::Reverse(*other))).map(|(other, _)| other);
+    }
+    let root = |start: usize| {
+        let mut at = start;
+        // Cause relations have no cycles; the bound keeps a mistake in them from hanging.
+        for _ in 0..findings.len() {
+            match cause_of[at] {
+                Some(cause) => at = cause,
+                None => break,
+            }
+        }
+        at
+    };
+    let roots: Vec<usize> = (0..findings.len()).map(root).collect();
+    let mut slots: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
+    for place in 0..slots.len() {
+        if roots[place] == place {
+            continue;
+        }
+        let symptom = slots[place].take();
+        if let (Some(symptom), Some(Some(cause))) = (symptom, slots.get_mut(roots[place])) {
+            // What breaks a limit still does when it is told under its cause.
+            cause.severity = cause.severity.max(symptom.severity);
+            cause.symptoms.push(symptom);
+        }
+    }
+    slots.into_iter().flatten().collect()
+}
+
+/// How near to the root of the trouble a rule is: lower explains higher.
+fn depth(rule: RuleId) -> u8 {
+    match rule {
+        RuleId::MissingIndex => 0,
+        RuleId::UnindexablePredicate
+        | RuleId::LeadingWildcard
+        | RuleId::PartitionPruning
+        | RuleId::UnindexedForeignKey => 1,
+        RuleId::RepeatedSubplan | RuleId::CartesianJoin | RuleId::WrongOrderIndex | RuleId::LargeOffset => 2,
+        RuleId::SeqScan | RuleId::FilteredIndexScan | RuleId::JoinFilter => 3,
+        RuleId::RowMisestimate => 4,
+        RuleId::NestedLoopRescan | RuleId::LossyBitmap | RuleId::HeapFetches => 5,
+        RuleId::SortSpill | RuleId::HashSpill => 6,
+        RuleId::UnboundedResult | RuleId::WorkersNotLaunched | RuleId::JitOverhead => 7,
+        RuleId::ParameterCliff => 8,
+        RuleId::SlowQuery | RuleId::OverBudget => 9,
+        RuleId::Timeout => 10,
+        RuleId::NPlusOne
+        | RuleId::PlanningOverhead
+        | RuleId::UnusedIndex
+        | RuleId::DuplicateIndex
+        | RuleId::PlanRegression
+        | RuleId::BlockingMigration => u8::MAX,
+    }
+}
+
+/// Whether `symptom` follows from `cause`.
+fn explains<'a>(cause: &Finding, symptom: &Finding, plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>) -> bool {
+    let (cause_depth, symptom_depth) = (depth(cause.rule), depth(symptom.rule));
+    if cause.query != symptom.query || cause_depth >= symptom_depth || symptom_depth == u8::MAX {
+        return false;
+    }
+    // What is only worth knowing explains nothing that counts.
+    if cause.severity == Severity::Info && symptom.severity > Severity::Info {
+        return false;
+    }
+    if is_about_the_whole_query(symptom.rule) || symptom.rule == RuleId::ParameterCliff {
+        return true;
+    }
+    if cause.rule == RuleId::MissingIndex {
+        // Measured on the same relation: the scan is what the index does away with.
+        return cause.evidence.relation.is_some() && cause.evidence.relation == symptom.evidence.relation;
+    }
+    let (Some(from), Some(to)) = (cause.evidence.node, symptom.evidence.node) else { return false };
+    if cause.evidence.run != symptom.evidence.run {
+        return cause.evidence.relation.is_some() && cause.evidence.relation == symptom.evidence.relation;
+    }
+    from == to || plan_of(symptom).is_some_and(|plan| feeds(plan, cause.rule, from, to))
+}
+
+/// Whether the trouble at `from` reaches the node `to` above it.
+fn feeds(plan: &Plan, cause: RuleId, from: NodeId, to: NodeId) -> bool {
+    if to.0 >= plan.nodes.len() || from.0 >= plan.nodes.len() || !plan.is_above(to, from) {
+        return false;
+    }
+    // A wrong count misleads everything above; other troubles hand on rows, and end where rows of others join them.
+    cause == RuleId::RowMisestimate
+        || plan.ancestors(from).take_while(|above| *above != to).all(|above| !plan.node(above).kind.is_join())
+}

@@ -1,0 +1,194 @@
+//! From rules to verdicts: every rule on everything that it reads, a query's runs merged to the worst, symptoms put under
+//! their cause, `@allow` and severities applied, worst first. Knows no rule by its workings, only by what it is.
+
+use std::collections::HashMap;
+
+use crate::catalog::Query;
+use crate::finding::{Finding, Fingerprint, Quantity, RuleId, Severity, Suppression};
+use crate::plan::{Metrics, Plan};
+use crate::run::{QueryRuns, Run};
+use crate::schema::Schema;
+
+use super::causes;
+use super::context::{CatalogContext, QueryContext, RunContext};
+use super::{ALL, Check, Policy};
+
+/// Judges an audit: every finding of every rule, settled. `policy_for` gives the limits for one query, `defaults` those for
+/// what belongs to no query.
+#[must_use]
+pub fn judge(
+    queries: &[Query],
+    runs: &[QueryRuns],
+    schema: &Schema,
+    policy_for: &dyn Fn(&Query) -> Policy,
+    defaults: &Policy,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for query_runs in runs {
+        let Some(query) = queries.get(query_runs.query) else { continue };
+        let policy = policy_for(query);
+        for run in &query_runs.runs {
+            let metrics = Metrics::of(&run.plan);
+            let context =
+                RunContext { query: Some(query), run, metrics: &metrics, schema: Some(schema), policy: &policy };
+            findings.extend(of_run(&context));
+        }
+        let context = QueryContext { query, runs: query_runs, schema, policy: &policy };
+        findings.extend(of_query(&context));
+    }
+    let context = CatalogContext { queries, runs, schema, policy: defaults, policy_for };
+    findings.extend(of_catalog(&context));
+    settle(findings, queries, runs)
+}
+
+/// Judges a plan that came without query and schema.
+#[must_use]
+pub fn judge_alone(run: &Run, policy: &Policy) -> Vec<Finding> {
+    let metrics = Metrics::of(&run.plan);
+    let context = RunContext { query: None, run, metrics: &metrics, schema: None, policy };
+    let mut settled = merged(of_run(&context));
+    settled = causes::nest(settled, &|_| Some(&run.plan));
+    sort(&mut settled, &[]);
+    settled
+}
+
+/// Merges, nests, suppresses and sorts. Findings of the advisor and the trace analysis are settled together with those of
+/// the rules; what was settled before may be settled again.
+#[must_use]
+pub fn settle(findings: Vec<Finding>, queries: &[Query], runs: &[QueryRuns]) -> Vec<Finding> {
+    let mut flat = Vec::with_capacity(findings.len());
+    for mut finding in findings {
+        flat.append(&mut finding.symptoms);
+        flat.push(finding);
+    }
+    let mut settled = merged(flat);
+    for finding in &mut settled {
+        allow(finding, queries);
+    }
+    let plan_of = |finding: &Finding| plan_of(finding, queries, runs);
+    settled = causes::nest(settled, &plan_of);
+    sort(&mut settled, queries);
+    settled
+}
+
+fn of_run(context: &RunContext<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in ALL.iter().filter(|rule| context.policy.is_on(rule.id)) {
+        match rule.check {
+            Check::Run(check) => findings.extend(check(context)),
+            Check::Query(_) | Check::Catalog(_) | Check::Elsewhere => {}
+        }
+    }
+    findings.iter_mut().for_each(|finding| apply(context.policy, finding));
+    findings
+}
+
+fn of_query(context: &QueryContext<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in ALL.iter().filter(|rule| context.policy.is_on(rule.id)) {
+        match rule.check {
+            Check::Query(check) => findings.extend(check(context)),
+            Check::Run(_) | Check::Catalog(_) | Check::Elsewhere => {}
+        }
+    }
+    findings.iter_mut().for_each(|finding| apply(context.policy, finding));
+    findings
+}
+
+fn of_catalog(context: &CatalogContext<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in ALL {
+        match rule.check {
+            Check::Catalog(check) => findings.extend(check(context)),
+            Check::Run(_) | Check::Query(_) | Check::Elsewhere => {}
+        }
+    }
+    findings.retain_mut(|finding| {
+        let query = finding.query.as_ref().and_then(|name| context.queries.iter().find(|query| query.name == *name));
+        let policy = query.map(context.policy_for);
+        let policy = policy.as_ref().unwrap_or(context.policy);
+        apply(policy, finding);
+        policy.is_on(finding.rule)
+    });
+    findings
+}
+
+/// The severity that the user set; what is only worth knowing never gates, whatever is set.
+fn apply(policy: &Policy, finding: &mut Finding) {
+    if finding.severity != Severity::Info
+        && let Some(severity) = policy.severity(finding.rule, finding.severity)
+    {
+        finding.severity = severity;
+    }
+}
+
+/// One finding for each fingerprint: the worst of a query's runs.
+fn merged(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut places: HashMap<Fingerprint, usize> = HashMap::new();
+    let mut kept: Vec<Finding> = Vec::new();
+    for finding in findings {
+        match places.get(&finding.fingerprint) {
+            None => {
+                places.insert(finding.fingerprint.clone(), kept.len());
+                kept.push(finding);
+            }
+            Some(place) => {
+                let so_far = &mut kept[*place];
+                if (finding.severity, cost(&finding)) > (so_far.severity, cost(so_far)) {
+                    *so_far = finding;
+                }
+            }
+        }
+    }
+    kept
+}
+
+/// Work that the finding tells of, in pages, else in the order of milliseconds: for comparing findings of one rule.
+fn cost(finding: &Finding) -> u64 {
+    let pages = |key: &str| match finding.evidence.get(key) {
+        Some(Quantity::Pages(pages)) => Some(pages.0),
+        Some(_) | None => None,
+    };
+    pages("pages").or_else(|| pages("query_pages")).unwrap_or_default()
+}
+
+fn allow(finding: &mut Finding, queries: &[Query]) {
+    let Some(query) = finding.query.as_ref().and_then(|name| queries.iter().find(|query| query.name == *name)) else {
+        return;
+    };
+    if let Some(allow) = query.allows.iter().find(|allow| allow.rule == finding.rule) {
+        finding.suppressed = Some(Suppression { by: "@allow".to_owned(), reason: allow.reason.clone() });
+    }
+}
+
+fn plan_of<'a>(finding: &Finding, queries: &[Query], runs: &'a [QueryRuns]) -> Option<&'a Plan> {
+    let index = queries.iter().position(|query| Some(&query.name) == finding.query.as_ref())?;
+    let query_runs = runs.iter().find(|runs| runs.query == index)?;
+    query_runs.runs.iter().find(|run| Some(&run.label) == finding.evidence.run.as_ref()).map(|run| &run.plan)
+}
+
+/// Worst first: what counts before what is suppressed, by severity, by the load on the server in steps of four (so that
+/// noise does not reorder), then as in the catalog.
+fn sort(findings: &mut [Finding], queries: &[Query]) {
+    findings.sort_by_cached_key(|finding| {
+        let place = queries.iter().position(|query| Some(&query.name) == finding.query.as_ref());
+        let calls = place.and_then(|place| queries[place].calls_per_second).unwrap_or(1.0).max(0.001);
+        let step = ((cost(finding) as f64 * calls + 1.0).log2() / 2.0) as i64;
+        (
+            finding.suppressed.is_some(),
+            std::cmp::Reverse(finding.severity),
+            -step,
+            place.unwrap_or(usize::MAX),
+            finding.rule,
+            finding.fingerprint.clone(),
+        )
+    });
+    for finding in findings {
+        finding.symptoms.sort_by_key(|symptom| (std::cmp::Reverse(symptom.severity), symptom.rule));
+    }
+}
+
+/// Rules that a query as a whole breaks, not a node.
+pub(super) fn is_about_the_whole_query(rule: RuleId) -> bool {
+    matches!(rule, RuleId::SlowQuery | RuleId::OverBudget | RuleId::Timeout)
+}
