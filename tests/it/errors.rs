@@ -1,5 +1,5 @@
 //! What a person reads when an input file is wrong: whole messages, each beside the file that causes it.
-//! `tests/errors/<area>/<case>` is the input, `<case>.snap` the message.
+//! `tests/it/errors/<area>/<case>` is the input, `<case>.snap` the message.
 
 // A case that cannot be set up fails the test: clippy knows only `#[test]` functions as tests.
 #![allow(clippy::unwrap_used)]
@@ -15,7 +15,7 @@ use pgproof::rules::{self, Check, Rule, Threshold, ThresholdUnit};
 use pgproof::source::Source;
 
 fn folder(area: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors").join(area)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/errors").join(area)
 }
 
 /// Runs every case of an area; each must fail, and say what its snapshot says.

@@ -1,0 +1,5 @@
+//! End-to-end tests, by area. One binary, so that a test run starts one cluster; every test works on a database of its own.
+
+mod errors;
+mod server;
+mod support;
