@@ -1,6 +1,5 @@
 //! The embedded server and the ways to it, on real clusters.
 
-
 use pgproof::db::clone::Clone as DatabaseClone;
 use pgproof::interrupt::Interrupt;
 
