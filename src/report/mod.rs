@@ -1,9 +1,26 @@
-//! Reports: one model, one file a format. Sees findings and results, never `db`.
+//! Reports: one model, one file a format. Sees findings and results, never `db`; judges nothing.
+//!
+//! A format is one file and one line in [`output::FORMATS`].
+
+mod evidence;
+mod excerpt;
+pub mod json;
+pub mod markdown;
+pub mod output;
+pub mod progress;
+pub mod summary;
+pub mod terminal;
+
+pub use output::{Format, Output, ReportError, validate, write_all};
+pub use summary::Summary;
 
 use crate::catalog::Query;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::run::QueryRuns;
 use crate::units::{Bytes, Millis};
+
+/// The version that reports name as their maker.
+pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// All that an audit found.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +39,8 @@ pub struct AuditReport {
     pub runs: Vec<QueryRuns>,
     /// Everything found, worst first; suppressed ones too.
     pub findings: Vec<Finding>,
+    /// The severity from which findings fail the audit; `None`: none does.
+    pub fail_on: Option<Severity>,
     /// The whole command.
     pub elapsed: Millis,
 }
@@ -48,4 +67,18 @@ pub struct TableInfo {
     pub rows: u64,
     /// Heap with TOAST and indexes.
     pub bytes: Bytes,
+}
+
+impl AuditReport {
+    /// Runs of the query at `index` of `queries`; `None` where nothing was seen of it.
+    #[must_use]
+    pub fn runs_of(&self, index: usize) -> Option<&QueryRuns> {
+        self.runs.iter().find(|runs| runs.query == index)
+    }
+
+    /// A query with its place in `queries`, by name.
+    #[must_use]
+    pub fn query_named(&self, name: &str) -> Option<(usize, &Query)> {
+        self.queries.iter().enumerate().find(|(_, query)| query.name == name)
+    }
 }

@@ -1,0 +1,376 @@
+//! The report for programs, and read back for `pgproof diff BEFORE.json AFTER.json`. `docs/schema/report.schema.json` is its
+//! documentation; a test holds the two together. Keys are never renamed within a version.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::finding::{Evidence, Finding, Fingerprint, Fix, Quantity, RuleId, Severity, Suppression};
+use crate::plan::Buffers;
+use crate::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run};
+use crate::units::{Bytes, Millis};
+
+use super::{AuditReport, Summary, TOOL_VERSION};
+
+/// The version of the shape that is written, and the only one that is read.
+pub const VERSION: u64 = 1;
+
+/// A report as it is saved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedReport {
+    pub version: u64,
+    pub tool: SavedTool,
+    pub server: SavedServer,
+    pub dataset: SavedDataset,
+    pub queries: Vec<SavedQuery>,
+    pub findings: Vec<SavedFinding>,
+    pub summary: SavedSummary,
+}
+
+/// Who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedTool {
+    pub name: String,
+    pub version: String,
+}
+
+/// What it was measured on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedServer {
+    pub version: String,
+    /// Planner settings that differ from the defaults, text by name.
+    pub settings: Map<String, Value>,
+}
+
+/// The data; fingerprint, seed and scale are `None` for a database that was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedDataset {
+    pub fingerprint: Option<String>,
+    pub seed: Option<u64>,
+    pub scale: Option<f64>,
+    pub tables: Vec<SavedTable>,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedTable {
+    pub name: String,
+    pub rows: u64,
+    pub bytes: Bytes,
+}
+
+/// A query with its runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedQuery {
+    pub name: String,
+    pub file: String,
+    pub line: u32,
+    pub sql: String,
+    /// Set where the server refused the query.
+    pub failure: Option<SavedFailure>,
+    /// Worst first.
+    pub runs: Vec<SavedRun>,
+}
+
+/// The server's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedFailure {
+    pub message: String,
+    pub code: Option<String>,
+    pub position: Option<u32>,
+    pub hint: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SavedOutcome {
+    Completed,
+    TimedOut,
+    Estimated,
+}
+
+/// One parameter set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedRun {
+    pub label: String,
+    pub outcome: SavedOutcome,
+    pub parameters: Vec<SavedParameter>,
+    /// Median execution time; after a timeout `None`.
+    pub time_ms: Option<Millis>,
+    pub planning_ms: Option<Millis>,
+    #[serde(serialize_with = "whole_option")]
+    pub rows: Option<f64>,
+    pub buffers: Option<SavedBuffers>,
+    /// EXPLAIN's own output.
+    pub plan: Value,
+}
+
+/// A value that a run had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedParameter {
+    pub number: u16,
+    pub name: Option<String>,
+    #[serde(rename = "type")]
+    pub type_name: String,
+    pub value: Option<String>,
+    pub column: Option<String>,
+}
+
+/// Pages of 8 kB at the root of the plan; shared and local ones together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedBuffers {
+    pub hit: u64,
+    pub read: u64,
+    pub dirtied: u64,
+    pub written: u64,
+    pub temp_read: u64,
+    pub temp_written: u64,
+}
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedFinding {
+    pub rule: RuleId,
+    pub severity: Severity,
+    pub query: Option<String>,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+    pub message: String,
+    pub why: String,
+    pub advice: String,
+    /// Names and numbers by key.
+    pub evidence: Map<String, Value>,
+    pub fix: Option<Fix>,
+    pub fingerprint: Fingerprint,
+    pub suppressed: Option<Suppression>,
+    pub symptoms: Vec<SavedFinding>,
+}
+
+/// Counts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SavedSummary {
+    pub queries: usize,
+    pub errors: usize,
+    pub warnings: usize,
+    pub infos: usize,
+    pub suppressed: usize,
+    pub elapsed_ms: Millis,
+}
+
+/// Why a file is no saved report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not JSON at all.
+    #[error("it is not JSON: {0}")]
+    NotJson(serde_json::Error),
+    /// JSON of something else.
+    #[error("it is not a pgproof report: it has no \"version\" key; write one with `pgproof audit --format json=FILE`")]
+    NotAReport,
+    /// Of another version.
+    #[error(
+        "it is a report of version {found}, and this pgproof reads version {VERSION}: write it again with this pgproof"
+    )]
+    OtherVersion {
+        /// Its version.
+        found: Value,
+    },
+    /// Right version, wrong content.
+    #[error("it is not a valid report of version {VERSION}: {0}")]
+    Invalid(serde_json::Error),
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// What `out` returns.
+pub fn render(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &SavedReport::of(report)).map_err(io::Error::from)?;
+    writeln!(out)
+}
+
+/// Reads a report that [`render`] wrote.
+///
+/// # Errors
+/// The text is no report, or one of another version.
+pub fn read(text: &str) -> Result<SavedReport, ReadError> {
+    let value: Value = serde_json::from_str(text).map_err(ReadError::NotJson)?;
+    match value.get("version") {
+        None => Err(ReadError::NotAReport),
+        Some(version) if version.as_u64() != Some(VERSION) => Err(ReadError::OtherVersion { found: version.clone() }),
+        // From the text, not from the value: so that an error names line and column.
+        Some(_) => serde_json::from_str(text).map_err(ReadError::Invalid),
+    }
+}
+
+impl SavedReport {
+    /// What is saved of a report.
+    #[must_use]
+    pub fn of(report: &AuditReport) -> Self {
+        let summary = Summary::of(report);
+        let text = |(name, value): &(String, String)| (name.clone(), Value::String(value.clone()));
+        Self {
+            version: VERSION,
+            tool: SavedTool { name: "pgproof".to_owned(), version: TOOL_VERSION.to_owned() },
+            server: SavedServer {
+                version: report.server_version.clone(),
+                settings: report.server_settings.iter().map(text).collect(),
+            },
+            dataset: SavedDataset::of(report),
+            queries: (0..report.queries.len()).map(|index| SavedQuery::of(report, index)).collect(),
+            findings: report.findings.iter().map(SavedFinding::of).collect(),
+            summary: SavedSummary {
+                queries: summary.queries,
+                errors: summary.errors,
+                warnings: summary.warnings,
+                infos: summary.infos,
+                suppressed: summary.suppressed,
+                elapsed_ms: summary.elapsed,
+            },
+        }
+    }
+}
+
+impl SavedDataset {
+    fn of(report: &AuditReport) -> Self {
+        let dataset = report.dataset.as_ref();
+        let saved =
+            |table: &super::TableInfo| SavedTable { name: table.name.clone(), rows: table.rows, bytes: table.bytes };
+        Self {
+            fingerprint: dataset.map(|dataset| dataset.fingerprint.clone()),
+            seed: dataset.map(|dataset| dataset.seed),
+            scale: dataset.map(|dataset| dataset.scale),
+            tables: report.tables.iter().map(saved).collect(),
+        }
+    }
+}
+
+impl SavedQuery {
+    fn of(report: &AuditReport, index: usize) -> Self {
+        let query = &report.queries[index];
+        let runs: Option<&QueryRuns> = report.runs_of(index);
+        Self {
+            name: query.name.clone(),
+            file: query.file.display().to_string(),
+            line: query.line,
+            sql: query.source.clone(),
+            failure: runs.and_then(|runs| runs.failure.as_ref()).map(SavedFailure::of),
+            runs: runs.map(|runs| runs.runs.iter().map(SavedRun::of).collect()).unwrap_or_default(),
+        }
+    }
+}
+
+impl SavedFailure {
+    fn of(failure: &QueryFailure) -> Self {
+        Self {
+            message: failure.message.clone(),
+            code: failure.code.clone(),
+            position: failure.position,
+            hint: failure.hint.clone(),
+        }
+    }
+}
+
+impl SavedRun {
+    fn of(run: &Run) -> Self {
+        Self {
+            label: run.label.clone(),
+            outcome: match run.outcome {
+                Outcome::Completed { .. } => SavedOutcome::Completed,
+                Outcome::TimedOut { .. } => SavedOutcome::TimedOut,
+                Outcome::Estimated => SavedOutcome::Estimated,
+            },
+            parameters: run.parameters.iter().map(SavedParameter::of).collect(),
+            time_ms: run.time(),
+            planning_ms: run.planning(),
+            rows: run.rows(),
+            buffers: run.plan.root().buffers.as_ref().map(SavedBuffers::of),
+            plan: run.explain_json.clone(),
+        }
+    }
+}
+
+impl SavedParameter {
+    fn of(parameter: &BoundParameter) -> Self {
+        Self {
+            number: parameter.number,
+            name: parameter.name.clone(),
+            type_name: parameter.type_name.clone(),
+            value: parameter.value.clone(),
+            column: parameter.column.clone(),
+        }
+    }
+}
+
+impl SavedBuffers {
+    fn of(buffers: &Buffers) -> Self {
+        Self {
+            hit: buffers.shared_hit + buffers.local_hit,
+            read: buffers.shared_read + buffers.local_read,
+            dirtied: buffers.shared_dirtied + buffers.local_dirtied,
+            written: buffers.shared_written + buffers.local_written,
+            temp_read: buffers.temp_read,
+            temp_written: buffers.temp_written,
+        }
+    }
+}
+
+impl SavedFinding {
+    fn of(found: &Finding) -> Self {
+        Self {
+            rule: found.rule,
+            severity: found.severity,
+            query: found.query.clone(),
+            file: found.location.as_ref().map(|place| place.file.display().to_string()),
+            line: found.location.as_ref().map(|place| place.line),
+            message: found.message.clone(),
+            why: found.why.clone(),
+            advice: found.advice.clone(),
+            evidence: evidence(&found.evidence),
+            fix: found.fix.clone(),
+            fingerprint: found.fingerprint.clone(),
+            suppressed: found.suppressed.clone(),
+            symptoms: found.symptoms.iter().map(Self::of).collect(),
+        }
+    }
+}
+
+/// Names first, then numbers. A number that is none (an infinite ratio) is left out.
+fn evidence(evidence: &Evidence) -> Map<String, Value> {
+    let names = [
+        ("run", evidence.run.clone().map(Value::from)),
+        ("node", evidence.node.map(|node| Value::from(node.0))),
+        ("node_label", evidence.node_label.clone().map(Value::from)),
+        ("relation", evidence.relation.clone().map(Value::from)),
+        ("condition", evidence.condition.clone().map(Value::from)),
+    ];
+    let names = names.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let numbers =
+        evidence.measures.iter().filter_map(|measure| Some((measure.key.to_owned(), quantity(&measure.quantity)?)));
+    names.chain(numbers).collect()
+}
+
+fn quantity(quantity: &Quantity) -> Option<Value> {
+    match quantity {
+        Quantity::Rows(number) | Quantity::Ratio(number) | Quantity::Millis(Millis(number)) => whole(*number),
+        Quantity::Pages(pages) => Some(Value::from(pages.0)),
+        Quantity::Bytes(bytes) => Some(Value::from(bytes.0)),
+        Quantity::Count(count) => Some(Value::from(*count)),
+        Quantity::Text(text) => Some(Value::from(text.clone())),
+    }
+}
+
+/// A whole number without its `.0`, as most readers expect of rows; `None` where it is not finite.
+fn whole(number: f64) -> Option<Value> {
+    /// Beyond 2^53 not every whole number is a float.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        return Some(Value::from(number as i64));
+    }
+    serde_json::Number::from_f64(number).map(Value::Number)
+}
+
+fn whole_option<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    number.and_then(whole).serialize(serializer)
+}

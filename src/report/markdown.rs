@@ -1,0 +1,216 @@
+//! The report for a pull request or a step summary: a table of verdicts, then a folded section a query. A hidden marker
+//! lets a bot find its own comment and update it.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::finding::{Finding, Fix, Severity};
+use crate::units::Count;
+
+use super::evidence;
+use super::excerpt::clean;
+use super::summary::{Standing, Summary, Verdict, beside_queries, plural, verdicts};
+use super::{AuditReport, TOOL_VERSION};
+
+/// The first line of every Markdown report.
+pub const MARKER: &str = "<!-- pgproof:audit -->";
+/// GitHub refuses comments beyond 65,536 characters; the rest is room for the closing lines.
+const LONGEST: usize = 64_000;
+
+/// Writes the report.
+///
+/// # Errors
+/// What `out` returns.
+pub fn render(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(page(report).as_bytes())
+}
+
+fn page(report: &AuditReport) -> String {
+    let summary = Summary::of(report);
+    let verdicts: Vec<Verdict<'_>> = verdicts(report);
+    let told: Vec<&Verdict<'_>> = verdicts.iter().filter(|verdict| is_told(verdict)).collect();
+    let beside = beside_queries(report);
+    let mut text =
+        format!("{MARKER}\n## pgproof: {} in {}\n\n", summary.counts(), plural(summary.queries, "query", "queries"));
+    text += &table(&told);
+    let sections =
+        told.iter().map(|verdict| section(verdict)).chain((!beside.is_empty()).then(|| schema_section(&beside)));
+    let mut left_out = 0;
+    for section in sections {
+        if text.chars().count() + section.chars().count() > LONGEST {
+            left_out += 1;
+        } else {
+            text += &section;
+        }
+    }
+    if left_out > 0 {
+        let _ = writeln!(text, "{} left out: see the JSON report.\n", plural(left_out, "section is", "sections are"));
+    }
+    text + &closing(report, &summary)
+}
+
+fn is_told(verdict: &Verdict<'_>) -> bool {
+    verdict.standing() != Standing::Fine || !verdict.findings.is_empty()
+}
+
+fn table(told: &[&Verdict<'_>]) -> String {
+    if told.is_empty() {
+        return String::new();
+    }
+    let mut text = "| | query | time | pages | rows | findings |\n|---|---|--:|--:|--:|---|\n".to_owned();
+    for verdict in told {
+        let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string());
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            badge(verdict.standing()),
+            code(&verdict.query.name).replace('|', "\\|"),
+            verdict.time().replace('>', "&gt;"),
+            number(verdict.pages().map(|pages| pages.0 as f64)),
+            number(verdict.rows()),
+            verdict.rules()
+        );
+    }
+    text + "\n"
+}
+
+fn badge(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Failed => "**failed**",
+        Standing::Error => "**error**",
+        Standing::Warning => "warning",
+        Standing::Fine => "note",
+    }
+}
+
+fn section(verdict: &Verdict<'_>) -> String {
+    let query = verdict.query;
+    let place = format!("{}:{}", query.file.display(), query.line);
+    let mut text = format!(
+        "<details><summary>{} <code>{}</code> {}</summary>\n\n{}\n\n",
+        verdict.standing().as_str(),
+        html(&query.name),
+        html(&verdict.rules()),
+        code(&place)
+    );
+    text += &fenced("sql", &query.source);
+    if let Some(failure) = verdict.runs.and_then(|runs| runs.failure.as_ref()) {
+        let _ = writeln!(text, "**failed**: the server says: {}\n", prose(&failure.message));
+    }
+    for found in &verdict.findings {
+        text += &finding(found);
+    }
+    text + "</details>\n\n"
+}
+
+fn schema_section(beside: &[&Finding]) -> String {
+    let mut text = "<details><summary>schema</summary>\n\n".to_owned();
+    for found in beside {
+        let place = found.location.as_ref().map(|place| format!("{}:{}", place.file.display(), place.line));
+        text += &place.map(|place| code(&place) + "\n\n").unwrap_or_default();
+        text += &finding(found);
+    }
+    text + "</details>\n\n"
+}
+
+fn finding(found: &Finding) -> String {
+    let severity = match found.severity {
+        Severity::Error => "**error**",
+        Severity::Warning => "**warning**",
+        Severity::Info => "note",
+    };
+    let mut text = format!("{severity} `{}`: {}\n\n", found.rule, prose(&found.message));
+    if let Some(node) = &found.evidence.node_label {
+        let condition = found.evidence.condition.as_deref().map(|text| format!(" on {text}")).unwrap_or_default();
+        let _ = writeln!(text, "- {}", code(&format!("{node}{condition}")));
+    }
+    let numbers = evidence::phrases(&found.evidence);
+    if !numbers.is_empty() {
+        let _ = writeln!(text, "- {}", prose(&numbers.join(" · ")));
+    }
+    for (label, told) in [("Why", &found.why), ("Do", &found.advice)] {
+        if !told.is_empty() {
+            let _ = writeln!(text, "- {label}: {}", prose(told));
+        }
+    }
+    for symptom in &found.symptoms {
+        let _ = writeln!(text, "- Also {} `{}`: {}", symptom.severity, symptom.rule, prose(&symptom.message));
+    }
+    text.push('\n');
+    text + &found.fix.as_ref().map(fix).unwrap_or_default()
+}
+
+fn fix(fix: &Fix) -> String {
+    let mut text = fenced("sql", &fix.sql);
+    if let Some(proof) = &fix.proof {
+        let size = proof.index_bytes.map(|bytes| format!(" · index of {bytes}")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "Measured: {} · {}{size}\n",
+            evidence::change_of_time(proof.before.time_ms, proof.after.time_ms),
+            evidence::change_of_pages(proof.before.blocks, proof.after.blocks)
+        );
+    }
+    text
+}
+
+fn closing(report: &AuditReport, summary: &Summary) -> String {
+    let suppressed = match summary.suppressed {
+        0 => String::new(),
+        some => format!("{}. ", plural(some, "finding does not count", "findings do not count")),
+    };
+    format!(
+        "{} fine. {suppressed}Exit code {}: {}.\n\n<sub>pgproof {TOOL_VERSION} on PostgreSQL {}</sub>\n",
+        plural(summary.fine, "query is", "queries are"),
+        summary.exit_code(),
+        summary.exit_reason(),
+        prose(&report.server_version)
+    )
+}
+
+/// Text in a code span, whatever backticks it holds.
+fn code(text: &str) -> String {
+    let text = clean(text);
+    let fence = "`".repeat(longest_run_of_backticks(&text) + 1);
+    if text.contains('`') { format!("{fence} {text} {fence}") } else { format!("{fence}{text}{fence}") }
+}
+
+/// Text in a code block, whatever backticks it holds.
+fn fenced(language: &str, text: &str) -> String {
+    let fence = "`".repeat((longest_run_of_backticks(text) + 1).max(3));
+    let lines: Vec<String> = text.lines().map(clean).collect();
+    format!("{fence}{language}\n{}\n{fence}\n\n", lines.join("\n"))
+}
+
+fn longest_run_of_backticks(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+fn html(text: &str) -> String {
+    clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// One paragraph in which nothing is markup.
+fn prose(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut escaped = String::with_capacity(line.len());
+    for character in html(&line).chars() {
+        if matches!(character, '*' | '_' | '`' | '[' | ']' | '|' | '\\' | '#') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_the_data_is_markup() {
+        assert_eq!(code("a`b"), "`` a`b ``");
+        assert_eq!(prose("<b> *x* a_b | `c`"), "&lt;b&gt; \\*x\\* a\\_b \\| \\`c\\`");
+        assert_eq!(fenced("sql", "SELECT '```'"), "````sql\nSELECT '```'\n````\n\n");
+    }
+}

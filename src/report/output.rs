@@ -1,0 +1,322 @@
+//! Which formats there are, and where a report goes. Knows no format's inside.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::terminal::TerminalStyle;
+use super::{AuditReport, json, markdown, terminal};
+
+/// A form that a report can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// For people at a terminal.
+    Terminal,
+    /// For programs, and for `pgproof diff`.
+    Json,
+    /// For pull requests.
+    Markdown,
+}
+
+/// A format's line in the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct FormatInfo {
+    /// Which.
+    pub format: Format,
+    /// As typed.
+    pub name: &'static str,
+    /// For `--help`.
+    pub about: &'static str,
+    render: fn(&AuditReport, &TerminalStyle, &mut dyn Write) -> io::Result<()>,
+}
+
+/// Every format.
+pub const FORMATS: &[FormatInfo] = &[
+    FormatInfo { format: Format::Terminal, name: "terminal", about: "for people (default)", render: terminal::render },
+    FormatInfo {
+        format: Format::Json,
+        name: "json",
+        about: "for programs and `pgproof diff`; docs/schema/report.schema.json describes it",
+        render: |report, _, out| json::render(report, out),
+    },
+    FormatInfo {
+        format: Format::Markdown,
+        name: "markdown",
+        about: "for pull requests and step summaries",
+        render: |report, _, out| markdown::render(report, out),
+    },
+];
+
+impl Format {
+    /// As typed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One `--format FORMAT[=FILE]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How.
+    pub format: Format,
+    /// Where; `None` is stdout.
+    pub file: Option<PathBuf>,
+}
+
+impl FromStr for Output {
+    type Err = ReportError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            None => Self::named(text, None),
+            Some((_, "")) => Err(ReportError::NoFile { typed: text.to_owned() }),
+            Some((name, file)) => Self::named(name, Some(PathBuf::from(file))),
+        }
+    }
+}
+
+impl Output {
+    /// From a format's name and a file.
+    ///
+    /// # Errors
+    /// No format has that name.
+    pub fn named(name: &str, file: Option<PathBuf>) -> Result<Self, ReportError> {
+        let info = FORMATS.iter().find(|info| info.name == name);
+        let format =
+            info.map(|info| info.format).ok_or_else(|| ReportError::UnknownFormat { name: name.to_owned() })?;
+        Ok(Self { format, file })
+    }
+}
+
+/// Why a report could not be asked for or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A typing error, or a format that this version does not have.
+    #[error("there is no report format {name:?}: the formats are {}", names())]
+    UnknownFormat {
+        /// As typed.
+        name: String,
+    },
+    /// `json=`.
+    #[error("--format {typed} names no file: write {} for stdout, or a path after the `=`", typed.trim_end_matches('='))]
+    NoFile {
+        /// As typed.
+        typed: String,
+    },
+    /// Two formats without a file.
+    #[error(
+        "--format {first} and --format {second} would both go to stdout: give one of them a file, as in --format {second}=FILE"
+    )]
+    TwoOnStdout {
+        /// The one that keeps stdout.
+        first: Format,
+        /// The one that needs a file.
+        second: Format,
+    },
+    /// The same file twice.
+    #[error("two reports would be written to {}: give each its own file", file.display())]
+    SameFile {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file's directory is not there.
+    #[error("cannot write the {format} report to {}: there is no directory {}; make it first", file.display(), directory.display())]
+    NoDirectory {
+        /// Which report.
+        format: Format,
+        /// Its file.
+        file: PathBuf,
+        /// What is missing.
+        directory: PathBuf,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the {format} report to {}: {source}", file.display())]
+    File {
+        /// Which report.
+        format: Format,
+        /// Its file.
+        file: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// Stdout cannot be written.
+    #[error("cannot write the {format} report to stdout: {source}")]
+    Stdout {
+        /// Which report.
+        format: Format,
+        /// The system's words.
+        source: io::Error,
+    },
+}
+
+impl ReportError {
+    /// Whether the reader went away (`| head`): no failure.
+    #[must_use]
+    pub fn is_closed_stdout(&self) -> bool {
+        matches!(self, Self::Stdout { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether it is about what was typed (exit code 2), not about the machine (3).
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::UnknownFormat { .. }
+            | Self::NoFile { .. }
+            | Self::TwoOnStdout { .. }
+            | Self::SameFile { .. }
+            | Self::NoDirectory { .. } => true,
+            Self::File { .. } | Self::Stdout { .. } => false,
+        }
+    }
+}
+
+fn names() -> String {
+    FORMATS.iter().map(|info| info.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Finds what would fail after a long audit before it starts.
+///
+/// # Errors
+/// Two reports on stdout or in one file; a file whose directory is not there.
+pub fn validate(outputs: &[Output]) -> Result<(), ReportError> {
+    let mut on_stdout = outputs.iter().filter(|output| output.file.is_none());
+    if let (Some(first), Some(second)) = (on_stdout.next(), on_stdout.next()) {
+        return Err(ReportError::TwoOnStdout { first: first.format, second: second.format });
+    }
+    for (index, output) in outputs.iter().enumerate() {
+        let Some(file) = &output.file else { continue };
+        if outputs[..index].iter().any(|earlier| earlier.file.as_ref() == Some(file)) {
+            return Err(ReportError::SameFile { file: file.clone() });
+        }
+        let directory = directory_of(file);
+        if !directory.is_dir() {
+            return Err(ReportError::NoDirectory {
+                format: output.format,
+                file: file.clone(),
+                directory: directory.to_path_buf(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Writes every report that was asked for: files first, so that a closed stdout loses none. Where all go to files, or
+/// none was asked for, the terminal report goes to stdout.
+///
+/// # Errors
+/// What [`validate`] finds, or the first file (or stdout) that cannot be written.
+pub fn write_all(
+    outputs: &[Output],
+    report: &AuditReport,
+    style: &TerminalStyle,
+    stdout: &mut dyn Write,
+) -> Result<(), ReportError> {
+    validate(outputs)?;
+    for Output { format, file } in outputs {
+        if let Some(file) = file {
+            write_file(*format, file, report).map_err(|source| ReportError::File {
+                format: *format,
+                file: file.clone(),
+                source,
+            })?;
+        }
+    }
+    let format = outputs.iter().find(|output| output.file.is_none()).map_or(Format::Terminal, |output| output.format);
+    render(format, report, style, stdout)
+        .and_then(|()| stdout.flush())
+        .map_err(|source| ReportError::Stdout { format, source })
+}
+
+fn render(format: Format, report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    match FORMATS.iter().find(|info| info.format == format) {
+        Some(info) => (info.render)(report, style, out),
+        None => Err(io::Error::other("the format is not registered")), // a test holds that each is
+    }
+}
+
+/// Beside the file first, then renamed: a reader never sees half a report, and a failure leaves the old one.
+fn write_file(format: Format, file: &Path, report: &AuditReport) -> io::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let beside = directory_of(file).join(name);
+    let written = (|| {
+        let mut out = io::BufWriter::new(std::fs::File::create(&beside)?);
+        render(format, report, &TerminalStyle::FILE, &mut out)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&beside, file)
+    })();
+    if written.is_err() {
+        // The first error is the one to tell; what is left over is only a temporary file.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
+
+fn directory_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_registered_once() {
+        for format in [Format::Terminal, Format::Json, Format::Markdown] {
+            let lines: Vec<_> = FORMATS.iter().filter(|info| info.format == format).collect();
+            assert_eq!(lines.len(), 1);
+            assert_eq!(lines[0].name, format.name());
+        }
+    }
+
+    #[test]
+    fn formats_are_parsed() {
+        assert_eq!("json".parse::<Output>().unwrap(), Output { format: Format::Json, file: None });
+        assert_eq!(
+            "markdown=out/a=b.md".parse::<Output>().unwrap(),
+            Output { format: Format::Markdown, file: Some("out/a=b.md".into()) }
+        );
+        let messages: Vec<String> =
+            ["sarif", "json=", ""].iter().map(|text| text.parse::<Output>().unwrap_err().to_string()).collect();
+        assert_eq!(
+            messages,
+            [
+                "there is no report format \"sarif\": the formats are terminal, json, markdown",
+                "--format json= names no file: write json for stdout, or a path after the `=`",
+                "there is no report format \"\": the formats are terminal, json, markdown",
+            ]
+        );
+    }
+
+    #[test]
+    fn impossible_outputs_are_found_before_the_audit() {
+        let outputs = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Output>>();
+        let message = |texts: &[&str]| validate(&outputs(texts)).unwrap_err().to_string();
+        assert!(validate(&outputs(&["terminal", "json=r.json", "markdown=r.md"])).is_ok());
+        assert_eq!(
+            message(&["terminal", "json"]),
+            "--format terminal and --format json would both go to stdout: give one of them a file, as in --format json=FILE"
+        );
+        assert_eq!(message(&["json=r", "markdown=r"]), "two reports would be written to r: give each its own file");
+        assert_eq!(
+            message(&["json=no/such/r.json"]),
+            "cannot write the json report to no/such/r.json: there is no directory no/such; make it first"
+        );
+    }
+}

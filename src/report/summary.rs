@@ -1,0 +1,223 @@
+//! What a report comes to: counts, the verdict on each query, the exit code. Shared by all formats, so that they agree.
+
+use crate::catalog::Query;
+use crate::finding::{Finding, Severity};
+use crate::run::{Outcome, QueryRuns, Run};
+use crate::units::{Millis, Pages};
+
+use super::AuditReport;
+
+/// Counts of an audit. Symptoms are told under their cause and not counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Queries audited.
+    pub queries: usize,
+    /// Queries that ran and have neither an error nor a warning.
+    pub fine: usize,
+    /// Queries that the server refused or that failed.
+    pub failed: usize,
+    /// Findings at error.
+    pub errors: usize,
+    /// Findings at warning.
+    pub warnings: usize,
+    /// Findings at info.
+    pub infos: usize,
+    /// Findings that somebody decided not to count.
+    pub suppressed: usize,
+    /// Findings that fail the audit.
+    pub gating: usize,
+    /// From which severity they do; `None`: never.
+    pub fail_on: Option<Severity>,
+    /// The whole command.
+    pub elapsed: Millis,
+}
+
+impl Summary {
+    /// Counts a report.
+    #[must_use]
+    pub fn of(report: &AuditReport) -> Self {
+        let counted = |severity| {
+            report.findings.iter().filter(|found| found.suppressed.is_none() && found.severity == severity).count()
+        };
+        let verdicts = verdicts(report);
+        Self {
+            queries: report.queries.len(),
+            fine: verdicts.iter().filter(|verdict| verdict.standing() == Standing::Fine).count(),
+            failed: verdicts.iter().filter(|verdict| verdict.standing() == Standing::Failed).count(),
+            errors: counted(Severity::Error),
+            warnings: counted(Severity::Warning),
+            infos: counted(Severity::Info),
+            suppressed: report.findings.iter().filter(|found| found.suppressed.is_some()).count(),
+            gating: report
+                .findings
+                .iter()
+                .filter(|found| report.fail_on.is_some_and(|fail_on| found.gates(fail_on)))
+                .count(),
+            fail_on: report.fail_on,
+            elapsed: report.elapsed,
+        }
+    }
+
+    /// What the process should end with: 2 where the catalog holds queries that do not run, 1 where findings gate.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match (self.failed, self.gating) {
+            (0, 0) => 0,
+            (0, _) => 1,
+            (_, _) => 2,
+        }
+    }
+
+    /// `4 errors, 1 warning, 2 notes`; `no findings`.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let parts: Vec<String> =
+            [(self.errors, "error", "errors"), (self.warnings, "warning", "warnings"), (self.infos, "note", "notes")]
+                .into_iter()
+                .filter(|(number, ..)| *number > 0)
+                .map(|(number, one, many)| plural(number, one, many))
+                .collect();
+        if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+    }
+
+    /// Why the exit code is what it is.
+    #[must_use]
+    pub fn exit_reason(&self) -> String {
+        let fail_on = self.fail_on.map_or("never", Severity::as_str);
+        match self.exit_code() {
+            0 if self.fail_on.is_none() => format!("fail-on = {fail_on:?}"),
+            0 => format!("nothing at or above fail-on = {fail_on:?}"),
+            1 => format!("{} at or above fail-on = {fail_on:?}", plural(self.gating, "finding", "findings")),
+            _ => format!("{} did not run", plural(self.failed, "query", "queries")),
+        }
+    }
+}
+
+/// `1 query`, `2 queries`.
+#[must_use]
+pub fn plural(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", crate::units::Count(number as f64), if number == 1 { one } else { many })
+}
+
+/// How a query came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Neither error nor warning; may have notes.
+    Fine,
+    /// The worst is a warning.
+    Warning,
+    /// The worst is an error.
+    Error,
+    /// It could not be judged.
+    Failed,
+}
+
+impl Standing {
+    /// The word for tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One query's row in a summary table.
+#[derive(Debug, Clone)]
+pub struct Verdict<'a> {
+    /// The query.
+    pub query: &'a Query,
+    /// What was seen of it.
+    pub runs: Option<&'a QueryRuns>,
+    /// Findings that count, worst first.
+    pub findings: Vec<&'a Finding>,
+}
+
+impl<'a> Verdict<'a> {
+    /// How the query came out.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        if self.runs.is_some_and(|runs| runs.failure.is_some()) {
+            return Standing::Failed;
+        }
+        match self.findings.iter().map(|found| found.severity).max() {
+            Some(Severity::Error) => Standing::Error,
+            Some(Severity::Warning) => Standing::Warning,
+            Some(Severity::Info) | None => Standing::Fine,
+        }
+    }
+
+    /// The run that the figures are of: the worst.
+    #[must_use]
+    pub fn worst_run(&self) -> Option<&'a Run> {
+        self.runs.and_then(|runs| runs.runs.first())
+    }
+
+    /// Execution time of the worst run: `1.21 s`, `> 30.00 s` where it was cancelled, `-` where it was only planned.
+    #[must_use]
+    pub fn time(&self) -> String {
+        match self.worst_run().map(|run| (&run.outcome, run.time())) {
+            Some((Outcome::Completed { .. }, Some(time))) => time.to_string(),
+            Some((Outcome::TimedOut { after }, _)) => format!("> {after}"),
+            Some((Outcome::Completed { .. } | Outcome::Estimated, _)) | None => "-".to_owned(),
+        }
+    }
+
+    /// Pages that the worst run touched.
+    #[must_use]
+    pub fn pages(&self) -> Option<Pages> {
+        self.worst_run().and_then(|run| run.plan.root().buffers).map(|buffers| buffers.touched())
+    }
+
+    /// Rows that the worst run returned or changed.
+    #[must_use]
+    pub fn rows(&self) -> Option<f64> {
+        self.worst_run().and_then(Run::rows)
+    }
+
+    /// Ids of the rules that count, each once: `missing-index, sort-spill`.
+    #[must_use]
+    pub fn rules(&self) -> String {
+        let mut ids: Vec<&str> = Vec::new();
+        for found in self.findings.iter().filter(|found| found.severity != Severity::Info) {
+            if !ids.contains(&found.rule.as_str()) {
+                ids.push(found.rule.as_str());
+            }
+        }
+        ids.join(", ")
+    }
+}
+
+/// Every query's verdict, worst first, in the catalog's order within a standing.
+#[must_use]
+pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
+    let mut verdicts: Vec<Verdict<'_>> = report
+        .queries
+        .iter()
+        .enumerate()
+        .map(|(index, query)| {
+            let mut findings: Vec<&Finding> =
+                counting(report).filter(|found| found.query.as_deref() == Some(query.name.as_str())).collect();
+            findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
+            Verdict { query, runs: report.runs_of(index), findings }
+        })
+        .collect();
+    verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.standing()));
+    verdicts
+}
+
+/// Findings that count and are about no query of this report: about a table, an index, a migration.
+#[must_use]
+pub fn beside_queries(report: &AuditReport) -> Vec<&Finding> {
+    let about_one = |found: &Finding| found.query.as_deref().is_some_and(|name| report.query_named(name).is_some());
+    let mut findings: Vec<&Finding> = counting(report).filter(|found| !about_one(found)).collect();
+    findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
+    findings
+}
+
+fn counting(report: &AuditReport) -> impl Iterator<Item = &Finding> {
+    report.findings.iter().filter(|found| found.suppressed.is_none())
+}

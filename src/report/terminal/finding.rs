@@ -1,0 +1,292 @@
+//! One finding as a block: what, where, the SQL, the node and its numbers, why, what to do, and the proof.
+
+use std::io::{self, Write};
+
+use crate::catalog::Query;
+use crate::finding::{Finding, Fix, Severity};
+use crate::report::AuditReport;
+use crate::report::evidence;
+use crate::report::excerpt::{self, clean};
+use crate::report::summary::{Verdict, plural};
+use crate::run::{BoundParameter, QueryFailure, Run};
+
+use super::style::TerminalStyle;
+use super::told_in_full;
+
+/// Labels stand in a column of this width.
+const LABEL: usize = 9;
+/// A parameter's value is cut beyond this.
+const LONGEST_VALUE: usize = 32;
+
+/// Where findings are written.
+pub(super) struct Page<'a, 'w> {
+    pub(super) report: &'a AuditReport,
+    pub(super) style: TerminalStyle,
+    pub(super) out: &'w mut dyn Write,
+}
+
+impl Page<'_, '_> {
+    /// Everything about one query.
+    pub(super) fn verdict(&mut self, verdict: &Verdict<'_>) -> io::Result<()> {
+        if let Some(failure) = verdict.runs.and_then(|runs| runs.failure.as_ref()) {
+            self.failure(verdict.query, failure)?;
+        }
+        for found in told_in_full(verdict, self.style) {
+            self.finding(found)?;
+        }
+        Ok(())
+    }
+
+    /// A whole finding.
+    pub(super) fn finding(&mut self, found: &Finding) -> io::Result<()> {
+        self.heading(found)?;
+        self.prose("", &found.message)?;
+        let query = found.query.as_deref().and_then(|name| self.report.query_named(name));
+        if let Some((_, query)) = query {
+            let lines = excerpt::lines(&query.source, query.line, found.rule, &found.evidence);
+            self.sql(&lines, Some(found.severity))?;
+        }
+        self.node(found, query.map(|(index, _)| index))?;
+        self.prose("why", &found.why)?;
+        self.prose("do", &found.advice)?;
+        if let Some(fix) = &found.fix {
+            self.fix(fix)?;
+        }
+        for symptom in &found.symptoms {
+            let text = format!("{} {}: {}", symptom.severity, symptom.rule, clean(&symptom.message));
+            self.prose("also", &text)?;
+        }
+        Ok(())
+    }
+
+    fn heading(&mut self, found: &Finding) -> io::Result<()> {
+        let palette = self.style.palette();
+        let label = format!("{}[{}]", found.severity, found.rule);
+        write!(self.out, "\n{}", palette.severity(found.severity, &label))?;
+        let mut used = label.len();
+        if let Some(name) = found.query.as_deref().or(found.evidence.relation.as_deref()) {
+            let name = clean(name);
+            used += 1 + textwrap::core::display_width(&name);
+            write!(self.out, " {}", palette.strong(name))?;
+        }
+        if let Some(location) = &found.location {
+            let place = clean(&format!("{}:{}", location.file.display(), location.line));
+            let fits = used + 2 + textwrap::core::display_width(&place) <= self.style.columns();
+            write!(self.out, "{}{}", if fits { "  " } else { "\n  " }, palette.place(place))?;
+        }
+        writeln!(self.out)
+    }
+
+    /// A labelled paragraph; nothing where there is no text.
+    fn prose(&mut self, label: &str, text: &str) -> io::Result<()> {
+        let text = text.split_whitespace().map(clean).collect::<Vec<_>>().join(" ");
+        self.wrapped(label, &text)
+    }
+
+    fn wrapped(&mut self, label: &str, text: &str) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let palette = self.style.palette();
+        let (first, rest) = match label {
+            "" => ("  ".to_owned(), 2),
+            label => (format!("  {}", palette.quiet(format_args!("{label:<width$}", width = LABEL - 2))), LABEL),
+        };
+        let rest = " ".repeat(rest);
+        let options = textwrap::Options::new(self.style.prose())
+            .initial_indent(&first)
+            .subsequent_indent(&rest)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(false);
+        for line in textwrap::wrap(text, options) {
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// Several short facts on as few lines as they need; a fact is never split.
+    fn facts(&mut self, label: &str, facts: &[String]) -> io::Result<()> {
+        // No-break spaces keep the words of a fact together while lines are broken.
+        let joined = facts.iter().map(|fact| fact.replace(' ', "\u{a0}")).collect::<Vec<_>>().join("\u{a0}· ");
+        let start = self.style;
+        let mut lines = Vec::new();
+        let mut buffer = Page { report: self.report, style: start, out: &mut lines };
+        buffer.wrapped(label, &joined)?;
+        self.out.write_all(String::from_utf8_lossy(&lines).replace('\u{a0}', " ").as_bytes())
+    }
+
+    fn sql(&mut self, lines: &[excerpt::Line], severity: Option<Severity>) -> io::Result<()> {
+        let palette = self.style.palette();
+        let margin = lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1).max(3);
+        let room = self.style.columns().saturating_sub(margin + 5);
+        writeln!(self.out)?;
+        for line in lines {
+            if line.gap_before {
+                writeln!(self.out, "  {}", palette.quiet(format_args!("{:>margin$} ⋮", "")))?;
+            }
+            let number = palette.quiet(format_args!("{:>margin$} │", line.number)).to_string();
+            let text: String = line.text.chars().take(room).collect();
+            let text = if text.len() < line.text.len() { text + "…" } else { text };
+            writeln!(self.out, "{}", format!("  {number} {text}").trim_end())?;
+            let carets = carets(line, room);
+            if let (false, Some(severity)) = (carets.is_empty(), severity) {
+                let bar = palette.quiet(format!("{:>margin$} │", ""));
+                writeln!(self.out, "  {bar} {}", palette.severity(severity, carets))?;
+            }
+        }
+        writeln!(self.out)
+    }
+
+    fn node(&mut self, found: &Finding, query: Option<usize>) -> io::Result<()> {
+        let evidence = &found.evidence;
+        if let Some(label) = &evidence.node_label {
+            let condition = evidence.condition.as_deref().map(|text| format!(" on {text}")).unwrap_or_default();
+            self.prose("node", &format!("{label}{condition}"))?;
+        }
+        let run = query
+            .and_then(|index| self.report.runs_of(index))
+            .and_then(|runs| runs.runs.iter().find(|run| Some(&run.label) == evidence.run.as_ref()));
+        if let Some(with) = run.filter(|run| !run.parameters.is_empty()).map(parameters) {
+            self.facts("with", &with)?;
+        }
+        self.facts("numbers", &evidence::phrases(evidence))
+    }
+
+    fn fix(&mut self, fix: &Fix) -> io::Result<()> {
+        let palette = self.style.palette();
+        for (index, line) in fix.sql.lines().enumerate() {
+            let label = if index == 0 { "fix" } else { "" };
+            let label = palette.quiet(format!("{label:<width$}", width = LABEL - 2));
+            writeln!(self.out, "  {label}{}", palette.good(clean(line)))?;
+        }
+        let Some(proof) = &fix.proof else { return self.wrapped("proof", "not measured") };
+        let mut facts = vec![
+            evidence::change_of_time(proof.before.time_ms, proof.after.time_ms),
+            evidence::change_of_pages(proof.before.blocks, proof.after.blocks),
+        ];
+        if proof.before.temp_blocks != proof.after.temp_blocks {
+            let change = evidence::change_of_pages(proof.before.temp_blocks, proof.after.temp_blocks);
+            facts.push(format!("temporary {change}"));
+        }
+        let built = proof.build_ms.map(|time| format!(", built in {time}")).unwrap_or_default();
+        facts.extend(proof.index_bytes.map(|bytes| format!("index of {bytes}{built}")));
+        self.facts("proof", &facts)
+    }
+
+    fn failure(&mut self, query: &Query, failure: &QueryFailure) -> io::Result<()> {
+        let palette = self.style.palette();
+        let place = format!("{}:{}", query.file.display(), query.line);
+        writeln!(
+            self.out,
+            "\n{} {}  {}",
+            palette.severity(Severity::Error, "failed"),
+            palette.strong(clean(&query.name)),
+            palette.place(clean(&place))
+        )?;
+        let code = failure.code.as_deref().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+        self.prose("", &format!("The server says: {}{code}", failure.message))?;
+        if let Some(position) = failure.position {
+            let lines = excerpt::at_position(&query.source, query.line, &query.sql, position);
+            self.sql(&lines, Some(Severity::Error))?;
+        }
+        self.prose("hint", failure.hint.as_deref().unwrap_or_default())
+    }
+
+    /// Findings at info, one line each.
+    pub(super) fn notes(&mut self, verdicts: &[Verdict<'_>], beside: &[&Finding]) -> io::Result<()> {
+        let of_queries = verdicts.iter().flat_map(|verdict| verdict.findings.iter().copied());
+        let notes: Vec<&Finding> =
+            of_queries.chain(beside.iter().copied()).filter(|found| found.severity == Severity::Info).collect();
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let palette = self.style.palette();
+        let heading = palette.severity(Severity::Info, plural(notes.len(), "note", "notes"));
+        writeln!(self.out, "\n{heading} {}", palette.quiet("(--verbose tells them in full)"))?;
+        for found in notes {
+            self.bullet(found, &found.message)?;
+        }
+        Ok(())
+    }
+
+    /// How many findings do not count; with `verbose`, which and why.
+    pub(super) fn suppressed(&mut self) -> io::Result<()> {
+        let mut suppressed =
+            self.report.findings.iter().filter_map(|found| Some((found, found.suppressed.as_ref()?))).peekable();
+        if suppressed.peek().is_none() {
+            return Ok(());
+        }
+        let palette = self.style.palette();
+        let suppressed: Vec<_> = suppressed.collect();
+        let mut by: Vec<(&str, usize)> = Vec::new();
+        for (_, suppression) in &suppressed {
+            match by.iter_mut().find(|(name, _)| *name == suppression.by) {
+                Some((_, number)) => *number += 1,
+                None => by.push((&suppression.by, 1)),
+            }
+        }
+        let by = by.iter().map(|(name, number)| format!("{number} by {}", clean(name))).collect::<Vec<_>>().join(", ");
+        let more = if self.style.verbose { "" } else { " (--verbose lists them)" };
+        let count = plural(suppressed.len(), "finding does not count", "findings do not count");
+        writeln!(self.out, "\n{}", palette.quiet(format_args!("{count}: {by}{more}")))?;
+        if self.style.verbose {
+            for (found, suppression) in suppressed {
+                self.bullet(
+                    found,
+                    &format!("{} Allowed by {}: {}", found.message, suppression.by, suppression.reason),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bullet(&mut self, found: &Finding, text: &str) -> io::Result<()> {
+        let name = found.query.as_deref().or(found.evidence.relation.as_deref());
+        let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+        let text = format!("{}{name}: {text}", found.rule);
+        let text = text.split_whitespace().map(clean).collect::<Vec<_>>().join(" ");
+        let options = textwrap::Options::new(self.style.prose())
+            .initial_indent("  - ")
+            .subsequent_indent("    ")
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(false);
+        for line in textwrap::wrap(&text, options) {
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// `hot customer_id`, then each value: `$1 = 4711`.
+fn parameters(run: &Run) -> Vec<String> {
+    std::iter::once(clean(&run.label)).chain(run.parameters.iter().map(parameter)).collect()
+}
+
+fn parameter(parameter: &BoundParameter) -> String {
+    let name = parameter.name.clone().unwrap_or_else(|| format!("${}", parameter.number));
+    let value = match &parameter.value {
+        None => "NULL".to_owned(),
+        Some(value) => shown_value(value),
+    };
+    format!("{} = {value}", clean(&name))
+}
+
+fn shown_value(value: &str) -> String {
+    let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:+".contains(c));
+    let mut text: String = clean(value).chars().take(LONGEST_VALUE).collect();
+    if text.len() < value.len() {
+        text.push('…');
+    }
+    if plain { text } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+/// `^^^^` under the guilty parts.
+fn carets(line: &excerpt::Line, room: usize) -> String {
+    let mut carets = String::new();
+    for (column, character) in line.text.chars().take(room).enumerate() {
+        let mark = if line.marks.iter().any(|mark| mark.contains(&column)) { "^" } else { " " };
+        // A wide character takes two columns, a combining one none.
+        carets += &mark.repeat(textwrap::core::display_width(character.encode_utf8(&mut [0; 4])));
+    }
+    carets.trim_end().to_owned()
+}

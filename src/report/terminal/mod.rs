@@ -1,0 +1,96 @@
+//! The report for a person at a terminal: a header, the table of queries with findings, each finding with its proof, and
+//! a last line that says what follows. Reads well without colour and at 80 columns.
+
+mod finding;
+mod style;
+mod table;
+
+use std::io::{self, Write};
+
+use crate::finding::{Finding, Severity};
+use crate::units::{Bytes, Count};
+
+use super::summary::{Standing, Summary, Verdict, beside_queries, plural, verdicts};
+use super::{AuditReport, TOOL_VERSION};
+use style::Palette;
+pub use style::TerminalStyle;
+
+/// Writes the report.
+///
+/// # Errors
+/// What `out` returns.
+pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    let summary = Summary::of(report);
+    let verdicts = verdicts(report);
+    let beside = beside_queries(report);
+    header(report, *style, out)?;
+    table::render(&verdicts, &beside, *style, out)?;
+    let mut page = finding::Page { report, style: *style, out };
+    for verdict in &verdicts {
+        page.verdict(verdict)?;
+    }
+    for found in beside.iter().filter(|found| found.severity != Severity::Info || style.verbose) {
+        page.finding(found)?;
+    }
+    if !style.verbose {
+        page.notes(&verdicts, &beside)?;
+    }
+    page.suppressed()?;
+    footer(&summary, style.palette(), out)
+}
+
+fn header(report: &AuditReport, style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    let palette = style.palette();
+    let rows = report.tables.iter().map(|table| table.rows).fold(0, u64::saturating_add);
+    let bytes = report.tables.iter().map(|table| table.bytes.0).fold(0, u64::saturating_add);
+    let dataset = match &report.dataset {
+        None => "a given database".to_owned(),
+        Some(dataset) => {
+            let scale = if dataset.scale == 1.0 { String::new() } else { format!(" at scale {}", dataset.scale) };
+            let reused = if dataset.reused { "reused" } else { "new" };
+            format!("dataset {}{scale} ({reused})", dataset.fingerprint.chars().take(8).collect::<String>())
+        }
+    };
+    writeln!(
+        out,
+        "{} {TOOL_VERSION} {}",
+        palette.strong("pgproof"),
+        palette.quiet(format_args!("· PostgreSQL {} · {dataset}", report.server_version))
+    )?;
+    let runs: usize = report.runs.iter().map(|runs| runs.runs.len()).sum();
+    let sizes = format!(
+        "{} of {} rows, {} · {} run with {}",
+        plural(report.tables.len(), "table", "tables"),
+        Count(rows as f64),
+        Bytes(bytes),
+        plural(report.queries.len(), "query", "queries"),
+        plural(runs, "parameter set", "parameter sets")
+    );
+    writeln!(out, "{}", palette.quiet(sizes))
+}
+
+fn footer(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Result<()> {
+    let worst = match (summary.failed, summary.errors, summary.warnings) {
+        (0, 0, 0) => Standing::Fine,
+        (0, 0, _) => Standing::Warning,
+        (0, _, _) => Standing::Error,
+        (_, _, _) => Standing::Failed,
+    };
+    let fine = match summary.fine {
+        all if all == summary.queries => "all fine".to_owned(),
+        some => format!("{} fine", Count(some as f64)),
+    };
+    writeln!(
+        out,
+        "\n{} in {} ({fine}) after {}",
+        palette.standing(worst, summary.counts()),
+        plural(summary.queries, "query", "queries"),
+        summary.elapsed
+    )?;
+    writeln!(out, "{} {}", palette.strong(format_args!("exit code {}:", summary.exit_code())), summary.exit_reason())
+}
+
+/// Findings in the order of a query's block: those that matter, and with `verbose` the notes as well.
+fn told_in_full<'a>(verdict: &Verdict<'a>, style: TerminalStyle) -> Vec<&'a Finding> {
+    verdict.findings.iter().copied().filter(|found| found.severity != Severity::Info || style.verbose).collect()
+}
