@@ -3,28 +3,28 @@
 
 use std::ops::Range;
 
-pub(super) use squawk_lexer::{LiteralKind, TokenKind};
+pub(crate) use squawk_lexer::{LiteralKind, TokenKind};
 
 /// A token and its bytes.
 #[derive(Debug, Clone)]
-pub(super) struct Token {
-    pub(super) kind: TokenKind,
-    pub(super) span: Range<usize>,
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) span: Range<usize>,
 }
 
 impl Token {
     /// White space or a comment.
-    pub(super) fn is_trivia(&self) -> bool {
+    pub(crate) fn is_trivia(&self) -> bool {
         matches!(self.kind, TokenKind::Whitespace) || self.is_comment()
     }
 
     /// A comment of either kind.
-    pub(super) fn is_comment(&self) -> bool {
+    pub(crate) fn is_comment(&self) -> bool {
         matches!(self.kind, TokenKind::LineComment | TokenKind::BlockComment { .. })
     }
 
     /// What is not closed before the file ends, if that is the case.
-    pub(super) fn unterminated(&self) -> Option<&'static str> {
+    pub(crate) fn unterminated(&self) -> Option<&'static str> {
         match self.kind {
             TokenKind::BlockComment { terminated: false } => Some("comment"),
             TokenKind::QuotedIdent { terminated: false, .. } => Some("quoted identifier"),
@@ -46,7 +46,7 @@ impl Token {
 }
 
 /// Every token of the text, white space and comments too: their spans follow each other without a gap.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut start = 0;
     squawk_lexer::tokenize(text)
         .map(|token| {

@@ -2,7 +2,7 @@
 
 mod directives;
 mod files;
-mod lex;
+pub(crate) mod lex;
 mod parameters;
 pub mod query;
 mod read;

@@ -121,7 +121,7 @@ fn finding(found: &Finding) -> String {
     };
     let mut text = format!("{severity} `{}`: {}\n\n", found.rule, prose(&found.message));
     if let Some(node) = &found.evidence.node_label {
-        let condition = found.evidence.condition.as_deref().map(|text| format!(" on {text}")).unwrap_or_default();
+        let condition = found.evidence.condition.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
         let _ = writeln!(text, "- {}", code(&format!("{node}{condition}")));
     }
     let numbers = evidence::phrases(&found.evidence);
@@ -190,12 +190,19 @@ fn html(text: &str) -> String {
     clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// One paragraph in which nothing is markup.
+/// One paragraph in which nothing is markup but the code spans that its writer set.
 fn prose(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut escaped = String::with_capacity(line.len());
-    for character in html(&line).chars() {
-        if matches!(character, '*' | '_' | '`' | '[' | ']' | '|' | '\\' | '#') {
+    let line = clean(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let parts: Vec<&str> = line.split('`').collect();
+    let paired = parts.len() % 2 == 1;
+    let set = |(index, part): (usize, &&str)| if paired && index % 2 == 1 { code(part) } else { escaped(part) };
+    parts.iter().enumerate().map(set).collect::<Vec<_>>().join(if paired { "" } else { "\\`" })
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in html(text).chars() {
+        if matches!(character, '*' | '_' | '[' | ']' | '|' | '\\' | '#') {
             escaped.push('\\');
         }
         escaped.push(character);
@@ -210,7 +217,8 @@ mod tests {
     #[test]
     fn nothing_in_the_data_is_markup() {
         assert_eq!(code("a`b"), "`` a`b ``");
-        assert_eq!(prose("<b> *x* a_b | `c`"), "&lt;b&gt; \\*x\\* a\\_b \\| \\`c\\`");
+        assert_eq!(prose("<b> *x* a_b | `c_d`"), "&lt;b&gt; \\*x\\* a\\_b \\| `c_d`");
+        assert_eq!(prose("a ` b"), "a \\` b");
         assert_eq!(fenced("sql", "SELECT '```'"), "````sql\nSELECT '```'\n````\n\n");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A format is one file and one line in [`output::FORMATS`].
 
+mod clauses;
 mod evidence;
 mod excerpt;
 pub mod json;

@@ -68,15 +68,19 @@ impl Summary {
         }
     }
 
-    /// `4 errors, 1 warning, 2 notes`; `no findings`.
+    /// `1 query did not run, 4 errors, 1 warning, 2 notes`; `no findings`.
     #[must_use]
     pub fn counts(&self) -> String {
-        let parts: Vec<String> =
-            [(self.errors, "error", "errors"), (self.warnings, "warning", "warnings"), (self.infos, "note", "notes")]
-                .into_iter()
-                .filter(|(number, ..)| *number > 0)
-                .map(|(number, one, many)| plural(number, one, many))
-                .collect();
+        let parts: Vec<String> = [
+            (self.failed, "query did not run", "queries did not run"),
+            (self.errors, "error", "errors"),
+            (self.warnings, "warning", "warnings"),
+            (self.infos, "note", "notes"),
+        ]
+        .into_iter()
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, many)| plural(number, one, many))
+        .collect();
         if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
     }
 
@@ -176,6 +180,13 @@ impl<'a> Verdict<'a> {
     #[must_use]
     pub fn rows(&self) -> Option<f64> {
         self.worst_run().and_then(Run::rows)
+    }
+
+    /// The best execution time that a measured fix gave.
+    #[must_use]
+    pub fn time_with_fix(&self) -> Option<Millis> {
+        let proofs = self.findings.iter().filter_map(|found| found.fix.as_ref()?.proof.as_ref());
+        proofs.map(|proof| proof.after.time_ms).min_by(|one, other| one.0.total_cmp(&other.0))
     }
 
     /// Ids of the rules that count, each once: `missing-index, sort-spill`.

@@ -23,9 +23,20 @@ pub(super) struct Page<'a, 'w> {
     pub(super) report: &'a AuditReport,
     pub(super) style: TerminalStyle,
     pub(super) out: &'w mut dyn Write,
+    /// An excerpt was the last thing written: a blank line parts it from what follows.
+    after_excerpt: bool,
 }
 
-impl Page<'_, '_> {
+impl<'a, 'w> Page<'a, 'w> {
+    pub(super) fn new(report: &'a AuditReport, style: TerminalStyle, out: &'w mut dyn Write) -> Self {
+        Self { report, style, out, after_excerpt: false }
+    }
+
+    /// Called before each line of a block that is no excerpt.
+    fn begin_line(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.after_excerpt) { writeln!(self.out) } else { Ok(()) }
+    }
+
     /// Everything about one query.
     pub(super) fn verdict(&mut self, verdict: &Verdict<'_>) -> io::Result<()> {
         if let Some(failure) = verdict.runs.and_then(|runs| runs.failure.as_ref()) {
@@ -43,8 +54,8 @@ impl Page<'_, '_> {
         self.prose("", &found.message)?;
         let query = found.query.as_deref().and_then(|name| self.report.query_named(name));
         if let Some((_, query)) = query {
-            let lines = excerpt::lines(&query.source, query.line, found.rule, &found.evidence);
-            self.sql(&lines, Some(found.severity))?;
+            let lines = excerpt::lines(query, found.rule, &found.evidence);
+            self.sql(&lines, found.severity)?;
         }
         self.node(found, query.map(|(index, _)| index))?;
         self.prose("why", &found.why)?;
@@ -60,6 +71,7 @@ impl Page<'_, '_> {
     }
 
     fn heading(&mut self, found: &Finding) -> io::Result<()> {
+        self.after_excerpt = false;
         let palette = self.style.palette();
         let label = format!("{}[{}]", found.severity, found.rule);
         write!(self.out, "\n{}", palette.severity(found.severity, &label))?;
@@ -98,24 +110,19 @@ impl Page<'_, '_> {
             .subsequent_indent(&rest)
             .word_splitter(textwrap::WordSplitter::NoHyphenation)
             .break_words(false);
+        self.begin_line()?;
         for line in textwrap::wrap(text, options) {
-            writeln!(self.out, "{line}")?;
+            writeln!(self.out, "{}", line.replace(KEEP, " "))?;
         }
         Ok(())
     }
 
     /// Several short facts on as few lines as they need; a fact is never split.
     fn facts(&mut self, label: &str, facts: &[String]) -> io::Result<()> {
-        // No-break spaces keep the words of a fact together while lines are broken.
-        let joined = facts.iter().map(|fact| fact.replace(' ', "\u{a0}")).collect::<Vec<_>>().join("\u{a0}· ");
-        let start = self.style;
-        let mut lines = Vec::new();
-        let mut buffer = Page { report: self.report, style: start, out: &mut lines };
-        buffer.wrapped(label, &joined)?;
-        self.out.write_all(String::from_utf8_lossy(&lines).replace('\u{a0}', " ").as_bytes())
+        self.wrapped(label, &joined_facts(facts))
     }
 
-    fn sql(&mut self, lines: &[excerpt::Line], severity: Option<Severity>) -> io::Result<()> {
+    fn sql(&mut self, lines: &[excerpt::Line], severity: Severity) -> io::Result<()> {
         let palette = self.style.palette();
         let margin = lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1).max(3);
         let room = self.style.columns().saturating_sub(margin + 5);
@@ -129,35 +136,37 @@ impl Page<'_, '_> {
             let text = if text.len() < line.text.len() { text + "…" } else { text };
             writeln!(self.out, "{}", format!("  {number} {text}").trim_end())?;
             let carets = carets(line, room);
-            if let (false, Some(severity)) = (carets.is_empty(), severity) {
+            if !carets.is_empty() {
                 let bar = palette.quiet(format!("{:>margin$} │", ""));
                 writeln!(self.out, "  {bar} {}", palette.severity(severity, carets))?;
             }
         }
-        writeln!(self.out)
+        self.after_excerpt = true;
+        Ok(())
     }
 
     fn node(&mut self, found: &Finding, query: Option<usize>) -> io::Result<()> {
         let evidence = &found.evidence;
         if let Some(label) = &evidence.node_label {
-            let condition = evidence.condition.as_deref().map(|text| format!(" on {text}")).unwrap_or_default();
+            let condition = evidence.condition.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
             self.prose("node", &format!("{label}{condition}"))?;
         }
         let run = query
             .and_then(|index| self.report.runs_of(index))
             .and_then(|runs| runs.runs.iter().find(|run| Some(&run.label) == evidence.run.as_ref()));
-        if let Some(with) = run.filter(|run| !run.parameters.is_empty()).map(parameters) {
+        if let Some(with) = run.map(parameters) {
             self.facts("with", &with)?;
         }
-        self.facts("numbers", &evidence::phrases(evidence))
+        self.facts("seen", &evidence::phrases(evidence))
     }
 
     fn fix(&mut self, fix: &Fix) -> io::Result<()> {
         let palette = self.style.palette();
-        for (index, line) in fix.sql.lines().enumerate() {
+        self.begin_line()?;
+        for (index, line) in statement_lines(&fix.sql, self.style.columns().saturating_sub(LABEL)).iter().enumerate() {
             let label = if index == 0 { "fix" } else { "" };
             let label = palette.quiet(format!("{label:<width$}", width = LABEL - 2));
-            writeln!(self.out, "  {label}{}", palette.good(clean(line)))?;
+            writeln!(self.out, "  {label}{}", palette.good(line))?;
         }
         let Some(proof) = &fix.proof else { return self.wrapped("proof", "not measured") };
         let mut facts = vec![
@@ -174,6 +183,7 @@ impl Page<'_, '_> {
     }
 
     fn failure(&mut self, query: &Query, failure: &QueryFailure) -> io::Result<()> {
+        self.after_excerpt = false;
         let palette = self.style.palette();
         let place = format!("{}:{}", query.file.display(), query.line);
         writeln!(
@@ -186,8 +196,8 @@ impl Page<'_, '_> {
         let code = failure.code.as_deref().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
         self.prose("", &format!("The server says: {}{code}", failure.message))?;
         if let Some(position) = failure.position {
-            let lines = excerpt::at_position(&query.source, query.line, &query.sql, position);
-            self.sql(&lines, Some(Severity::Error))?;
+            let lines = excerpt::at_position(query, position);
+            self.sql(&lines, Severity::Error)?;
         }
         self.prose("hint", failure.hint.as_deref().unwrap_or_default())
     }
@@ -257,9 +267,50 @@ impl Page<'_, '_> {
     }
 }
 
-/// `hot customer_id`, then each value: `$1 = 4711`.
+/// A space where a line is not broken.
+const KEEP: char = '\u{a0}';
+
+/// Facts with a dot between them, each unbroken when lines are.
+pub(super) fn joined_facts(facts: &[String]) -> String {
+    let unbroken: Vec<String> = facts.iter().map(|fact| fact.replace(' ', &KEEP.to_string())).collect();
+    unbroken.join(&format!("{KEEP}· "))
+}
+
+/// The lines of a text of [`joined_facts`].
+pub(super) fn lines_of_facts(joined: &str, columns: usize) -> Vec<String> {
+    textwrap::wrap(joined, columns).iter().map(|line| line.replace(KEEP, " ")).collect()
+}
+
+/// A statement to paste, broken where SQL may be broken. One with quotes is not: a space in them is no place to break.
+fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
+    let lines = sql.lines().map(clean);
+    if sql.contains(['\'', '"', '$']) {
+        return lines.collect();
+    }
+    let unbroken = textwrap::Options::new(columns.saturating_sub(2))
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .subsequent_indent("  ");
+    let broken = |line: String| match line.split_once(" ON ") {
+        _ if textwrap::core::display_width(&line) <= columns => vec![line],
+        Some((create, on)) => {
+            let on = format!("ON {on}");
+            let mut broken = vec![create.to_owned()];
+            broken.extend(textwrap::wrap(&on, &unbroken).iter().map(|line| format!("  {line}")));
+            broken
+        }
+        None => textwrap::wrap(&line, &unbroken).iter().map(ToString::to_string).collect(),
+    };
+    lines.flat_map(broken).collect()
+}
+
+/// `hot customer_id: $1 = 4711`, then the other values.
 fn parameters(run: &Run) -> Vec<String> {
-    std::iter::once(clean(&run.label)).chain(run.parameters.iter().map(parameter)).collect()
+    let mut values: Vec<String> = run.parameters.iter().map(parameter).collect();
+    if let Some(first) = values.first_mut() {
+        *first = format!("{}: {first}", clean(&run.label));
+    }
+    values
 }
 
 fn parameter(parameter: &BoundParameter) -> String {

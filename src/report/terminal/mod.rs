@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use crate::finding::{Finding, Severity};
 use crate::units::{Bytes, Count};
 
+use super::excerpt::clean;
 use super::summary::{Standing, Summary, Verdict, beside_queries, plural, verdicts};
 use super::{AuditReport, TOOL_VERSION};
 use style::Palette;
@@ -25,7 +26,7 @@ pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) 
     let beside = beside_queries(report);
     header(report, *style, out)?;
     table::render(&verdicts, &beside, *style, out)?;
-    let mut page = finding::Page { report, style: *style, out };
+    let mut page = finding::Page::new(report, *style, out);
     for verdict in &verdicts {
         page.verdict(verdict)?;
     }
@@ -51,22 +52,19 @@ fn header(report: &AuditReport, style: TerminalStyle, out: &mut dyn Write) -> io
             format!("dataset {}{scale} ({reused})", dataset.fingerprint.chars().take(8).collect::<String>())
         }
     };
-    writeln!(
-        out,
-        "{} {TOOL_VERSION} {}",
-        palette.strong("pgproof"),
-        palette.quiet(format_args!("· PostgreSQL {} · {dataset}", report.server_version))
-    )?;
     let runs: usize = report.runs.iter().map(|runs| runs.runs.len()).sum();
-    let sizes = format!(
-        "{} of {} rows, {} · {} run with {}",
-        plural(report.tables.len(), "table", "tables"),
-        Count(rows as f64),
-        Bytes(bytes),
+    let first = [format!("pgproof {TOOL_VERSION}"), format!("PostgreSQL {}", report.server_version), dataset];
+    let second = [
+        format!("{} of {} rows, {}", plural(report.tables.len(), "table", "tables"), Count(rows as f64), Bytes(bytes)),
         plural(report.queries.len(), "query", "queries"),
-        plural(runs, "parameter set", "parameter sets")
-    );
-    writeln!(out, "{}", palette.quiet(sizes))
+        format!("{} run", plural(runs, "parameter set", "parameter sets")),
+    ];
+    for facts in [first, second] {
+        for line in finding::lines_of_facts(&finding::joined_facts(&facts), style.columns()) {
+            writeln!(out, "{}", palette.quiet(clean(&line)))?;
+        }
+    }
+    Ok(())
 }
 
 fn footer(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use tabled::builder::Builder;
-use tabled::settings::object::{Columns, Object, Rows};
+use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style};
 
 use crate::finding::{Finding, Severity};
@@ -13,12 +13,23 @@ use crate::units::Count;
 
 use super::style::TerminalStyle;
 
-const HEADINGS: [&str; 6] = ["", "query", "time", "pages", "rows", "findings"];
-/// Padding of two columns after each of the first five.
-const GAPS: usize = 2 * (HEADINGS.len() - 1);
+const HEADINGS: [&str; 7] = ["", "query", "time", "with fix", "pages", "rows", "findings"];
+const NAME: usize = 1;
+const WITH_FIX: usize = 3;
+const RULES: usize = 6;
+/// Columns between columns.
+const GAP: usize = 2;
 const WIDEST_RULES: usize = 60;
 /// A query's name is not cut below this.
 const NARROWEST_NAME: usize = 16;
+/// What fixes would give is left out below this: it is told with each finding.
+const ROOM_FOR_FIXES: usize = 90;
+
+/// A line of the table.
+struct Row {
+    standing: Standing,
+    cells: [String; HEADINGS.len()],
+}
 
 /// Writes the table and what it leaves out.
 pub(super) fn render(
@@ -27,15 +38,14 @@ pub(super) fn render(
     style: TerminalStyle,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let shown: Vec<&Verdict<'_>> =
-        verdicts.iter().filter(|verdict| style.verbose || verdict.standing() != Standing::Fine).collect();
-    let mut cells: Vec<(Standing, [String; 6])> =
-        shown.iter().map(|verdict| (verdict.standing(), row(verdict))).collect();
-    cells.extend(schema_row(beside));
-    if !cells.is_empty() {
+    let is_shown = |verdict: &&Verdict<'_>| style.verbose || verdict.standing() != Standing::Fine;
+    let mut rows: Vec<Row> = verdicts.iter().filter(is_shown).map(row).chain(schema_row(beside)).collect();
+    if !rows.is_empty() {
+        let with_fixes = style.columns() >= ROOM_FOR_FIXES && rows.iter().any(|row| !row.cells[WITH_FIX].is_empty());
+        let columns: Vec<usize> = (0..HEADINGS.len()).filter(|column| with_fixes || *column != WITH_FIX).collect();
         writeln!(out)?;
-        fit(&mut cells, style.columns());
-        write_table(&cells, style, out)?;
+        fit(&mut rows, &columns, style.columns());
+        write_table(&rows, &columns, style, out)?;
     }
     let fine = verdicts.iter().filter(|verdict| verdict.standing() == Standing::Fine).count();
     if fine > 0 && !style.verbose {
@@ -45,20 +55,23 @@ pub(super) fn render(
     Ok(())
 }
 
-fn row(verdict: &Verdict<'_>) -> [String; 6] {
+fn row(verdict: &Verdict<'_>) -> Row {
     let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string());
-    [
-        verdict.standing().as_str().to_owned(),
+    let standing = verdict.standing();
+    let cells = [
+        standing.as_str().to_owned(),
         clean(&verdict.query.name),
         verdict.time(),
+        verdict.time_with_fix().map(|time| time.to_string()).unwrap_or_default(),
         number(verdict.pages().map(|pages| pages.0 as f64)),
         number(verdict.rows()),
-        if verdict.standing() == Standing::Failed { "did not run".to_owned() } else { verdict.rules() },
-    ]
+        if standing == Standing::Failed { "did not run".to_owned() } else { verdict.rules() },
+    ];
+    Row { standing, cells }
 }
 
 /// Findings about tables, indexes and migrations share one line.
-fn schema_row(beside: &[&Finding]) -> Option<(Standing, [String; 6])> {
+fn schema_row(beside: &[&Finding]) -> Option<Row> {
     let mut rules: Vec<&str> = Vec::new();
     for found in beside.iter().filter(|found| found.severity != Severity::Info) {
         if !rules.contains(&found.rule.as_str()) {
@@ -70,26 +83,28 @@ fn schema_row(beside: &[&Finding]) -> Option<(Standing, [String; 6])> {
         Some(Severity::Warning) => Standing::Warning,
         Some(Severity::Info) | None => return None,
     };
-    let cell = |text: &str| text.to_owned();
-    Some((standing, [cell(standing.as_str()), cell("(schema)"), cell("-"), cell("-"), cell("-"), rules.join(", ")]))
+    let cells = [standing.as_str(), "(schema)", "-", "", "-", "-", &rules.join(", ")].map(str::to_owned);
+    Some(Row { standing, cells })
 }
 
 /// Cuts names and wraps the findings so that a line fits.
-fn fit(cells: &mut [(Standing, [String; 6])], columns: usize) {
-    let width = |cells: &[(Standing, [String; 6])], column: usize| {
-        let widest = cells.iter().map(|(_, row)| textwrap::core::display_width(&row[column])).max().unwrap_or(0);
+fn fit(rows: &mut [Row], columns: &[usize], room: usize) {
+    let width = |rows: &[Row], column: usize| {
+        let widest = rows.iter().map(|row| textwrap::core::display_width(&row.cells[column])).max().unwrap_or(0);
         widest.max(HEADINGS[column].len())
     };
-    let figures: usize = [0, 2, 3, 4].iter().map(|column| width(cells, *column)).sum();
-    let left = columns.saturating_sub(figures + GAPS);
-    let longest_rule = cells.iter().flat_map(|(_, row)| row[5].split(", ")).map(|id| id.len() + 1).max().unwrap_or(0);
-    let name = width(cells, 1).min(left.saturating_sub(longest_rule.max(HEADINGS[5].len()))).max(NARROWEST_NAME);
-    let rules = left.saturating_sub(name).clamp(longest_rule.max(1), WIDEST_RULES);
-    let unbroken =
-        textwrap::Options::new(rules).break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation); // an id is searched for whole
-    for (_, row) in cells.iter_mut() {
-        row[1] = cut(&row[1], name);
-        row[5] = textwrap::wrap(&row[5], &unbroken).join("\n");
+    let figures = columns.iter().filter(|column| **column != NAME && **column != RULES);
+    let taken = figures.map(|column| width(rows, *column)).sum::<usize>() + GAP * (columns.len() - 1);
+    let left = room.saturating_sub(taken);
+    let ids = rows.iter().flat_map(|row| row.cells[RULES].split(", "));
+    let longest_id = ids.map(|id| id.len() + 1).max().unwrap_or(0).max(HEADINGS[RULES].len());
+    let name = width(rows, NAME).min(left.saturating_sub(longest_id)).max(NARROWEST_NAME);
+    let unbroken = textwrap::Options::new(left.saturating_sub(name).clamp(longest_id, WIDEST_RULES.max(longest_id)))
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation); // an id is searched for whole
+    for row in rows.iter_mut() {
+        row.cells[NAME] = cut(&row.cells[NAME], name);
+        row.cells[RULES] = textwrap::wrap(&row.cells[RULES], &unbroken).join("\n");
     }
 }
 
@@ -108,21 +123,25 @@ fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
-fn write_table(cells: &[(Standing, [String; 6])], style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+fn write_table(rows: &[Row], columns: &[usize], style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
     let palette = style.palette();
     let mut builder = Builder::default();
-    builder.push_record(HEADINGS.map(|heading| palette.quiet(heading).to_string()));
-    for (standing, row) in cells {
-        let [severity, name, rest @ ..] = row;
-        let first = [palette.standing(*standing, severity).to_string(), palette.strong(name).to_string()];
-        builder.push_record(first.into_iter().chain(rest.iter().cloned()));
+    builder.push_record(columns.iter().map(|column| palette.quiet(HEADINGS[*column]).to_string()));
+    for row in rows {
+        builder.push_record(columns.iter().map(|column| match (*column, &row.cells[*column]) {
+            (0, cell) => palette.standing(row.standing, cell).to_string(),
+            (NAME, cell) => palette.strong(cell).to_string(),
+            (WITH_FIX, cell) if !cell.is_empty() => palette.good(cell).to_string(),
+            (_, cell) => cell.clone(),
+        }));
     }
+    let figures = Columns::new(NAME + 1..columns.len() - 1);
     let mut table = builder.build();
     table
         .with(Style::empty())
-        .with(Padding::new(0, 2, 0, 0))
+        .with(Padding::new(0, GAP, 0, 0))
         .with(Modify::new(Columns::last()).with(Padding::zero()))
-        .with(Modify::new(Columns::new(2..5).intersect(Rows::new(0..))).with(Alignment::right()));
+        .with(Modify::new(figures).with(Alignment::right()));
     for line in table.to_string().lines() {
         writeln!(out, "{}", line.trim_end())?;
     }
