@@ -13,7 +13,7 @@ use pgproof::source::Source;
 use pgproof::units::{Bytes, Millis, Pages};
 
 fn run(label: &str, plan: &str, parameters: &[(u16, &str, &str, Option<&str>)]) -> Run {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report/plans").join(format!("{plan}.json"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/report/plans").join(format!("{plan}.json"));
     let text = std::fs::read_to_string(file).unwrap();
     let explain_json = serde_json::from_str(&text).unwrap();
     let plan = pgproof::plan::parse::json(&text).unwrap().remove(0);
