@@ -1,0 +1,660 @@
+//! A parser for the expressions that `pg_get_expr` prints: fully parenthesized, with casts spelled `::type`, IN as
+//! `= ANY (ARRAY[...])`, BETWEEN as two comparisons. What it does not know becomes an error, never a wrong meaning.
+
+/// A parsed expression.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    /// A column, or `VALUE` of a domain.
+    Column(String),
+    /// A string literal, without its quotes.
+    Text(String),
+    /// A number as written.
+    Number(String),
+    /// `true` or `false`.
+    Bool(bool),
+    /// NULL.
+    Null,
+    /// `ARRAY[…]`.
+    Array(Vec<Expression>),
+    /// `ROW(…)`.
+    Row(Vec<Expression>),
+    /// `name(arguments)`.
+    Call { name: String, arguments: Vec<Expression> },
+    /// `expression::type`.
+    Cast { of: Box<Expression>, to: String },
+    /// A prefix operator.
+    Prefix { operator: String, of: Box<Expression> },
+    /// An infix operator.
+    Infix { operator: String, left: Box<Expression>, right: Box<Expression> },
+    /// `left operator ANY (array)` or ALL.
+    Quantified { operator: String, left: Box<Expression>, array: Box<Expression>, all: bool },
+    /// All of them.
+    And(Vec<Expression>),
+    /// Any of them.
+    Or(Vec<Expression>),
+    /// NOT.
+    Not(Box<Expression>),
+    /// IS NULL, IS NOT NULL.
+    IsNull { of: Box<Expression>, negated: bool },
+    /// IS [NOT] TRUE and FALSE: the value tested for, and whether negated.
+    IsBool { of: Box<Expression>, value: bool, negated: bool },
+    /// IS [NOT] DISTINCT FROM.
+    Distinct { left: Box<Expression>, right: Box<Expression>, negated: bool },
+    /// CASE [operand] WHEN … THEN … ELSE … END.
+    Case { operand: Option<Box<Expression>>, arms: Vec<(Expression, Expression)>, otherwise: Option<Box<Expression>> },
+}
+
+/// Why an expression was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not understood at byte {offset}: {what}")]
+pub struct ParseError {
+    /// Where.
+    pub offset: usize,
+    /// What stands there.
+    pub what: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    /// Lower-cased unless it was quoted.
+    Word {
+        text: String,
+        quoted: bool,
+    },
+    Text(String),
+    Number(String),
+    Operator(String),
+    /// `( ) [ ] , . ::`
+    Mark(&'static str),
+}
+
+impl Expression {
+    /// Parses an expression as `pg_get_expr` prints it.
+    ///
+    /// # Errors
+    /// Where something stands that this parser does not know.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let tokens = tokenize(text)?;
+        let mut parser = Parser { tokens: &tokens, at: 0, depth: 0 };
+        let expression = parser.expression(0)?;
+        match parser.tokens.get(parser.at) {
+            None => Ok(expression),
+            Some((_, offset)) => Err(ParseError { offset: *offset, what: text[*offset..].to_owned() }),
+        }
+    }
+
+    /// A domain's expression for a column: `VALUE` becomes its name.
+    #[must_use]
+    pub fn with_value_named(mut self, name: &str) -> Self {
+        self.rename("value", name);
+        self
+    }
+
+    /// Adds every column that it names.
+    pub fn columns(&self, names: &mut Vec<String>) {
+        match self {
+            Self::Column(name) => names.push(name.clone()),
+            Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {}
+            Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
+                items.iter().for_each(|item| item.columns(names));
+            }
+            Self::Call { arguments, .. } => arguments.iter().for_each(|item| item.columns(names)),
+            Self::Cast { of, .. }
+            | Self::Prefix { of, .. }
+            | Self::IsNull { of, .. }
+            | Self::IsBool { of, .. }
+            | Self::Not(of) => of.columns(names),
+            Self::Infix { left, right, .. }
+            | Self::Distinct { left, right, .. }
+            | Self::Quantified { left, array: right, .. } => {
+                left.columns(names);
+                right.columns(names);
+            }
+            Self::Case { operand, arms, otherwise } => {
+                operand.iter().chain(otherwise).for_each(|item| item.columns(names));
+                for (when, then) in arms {
+                    when.columns(names);
+                    then.columns(names);
+                }
+            }
+        }
+    }
+
+    fn rename(&mut self, from: &str, to: &str) {
+        match self {
+            Self::Column(name) if name == from => to.clone_into(name),
+            Self::Column(_) | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {}
+            Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
+                items.iter_mut().for_each(|item| item.rename(from, to));
+            }
+            Self::Call { arguments, .. } => arguments.iter_mut().for_each(|item| item.rename(from, to)),
+            Self::Cast { of, .. }
+            | Self::Prefix { of, .. }
+            | Self::IsNull { of, .. }
+            | Self::IsBool { of, .. }
+            | Self::Not(of) => of.rename(from, to),
+            Self::Infix { left, right, .. }
+            | Self::Distinct { left, right, .. }
+            | Self::Quantified { left, array: right, .. } => {
+                left.rename(from, to);
+                right.rename(from, to);
+            }
+            Self::Case { operand, arms, otherwise } => {
+                operand.iter_mut().chain(otherwise).for_each(|item| item.rename(from, to));
+                for (when, then) in arms {
+                    when.rename(from, to);
+                    then.rename(from, to);
+                }
+            }
+        }
+    }
+
+    /// The expression inside casts.
+    #[must_use]
+    pub fn uncast(&self) -> &Self {
+        match self {
+            Self::Cast { of, .. } => of.uncast(),
+            other => other,
+        }
+    }
+
+    /// A literal's text inside casts and a sign.
+    #[must_use]
+    pub fn literal(&self) -> Option<String> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text.clone()),
+            Self::Bool(value) => Some(value.to_string()),
+            Self::Cast { of, .. } => of.literal(),
+            Self::Prefix { operator, of } if operator == "-" => of.literal().map(|text| format!("-{text}")),
+            _ => None,
+        }
+    }
+
+    /// A column inside casts.
+    #[must_use]
+    pub fn column(&self) -> Option<&str> {
+        match self.uncast() {
+            Self::Column(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
+    let bytes = text.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        let token = match bytes[at] {
+            byte if byte.is_ascii_whitespace() => {
+                at += 1;
+                continue;
+            }
+            b'\'' => Token::Text(quoted(text, &mut at, '\'', false)?),
+            b'E' | b'e' if bytes.get(at + 1) == Some(&b'\'') => {
+                at += 1;
+                Token::Text(quoted(text, &mut at, '\'', true)?)
+            }
+            b'B' | b'X' if bytes.get(at + 1) == Some(&b'\'') => {
+                at += 1;
+                Token::Text(quoted(text, &mut at, '\'', false)?)
+            }
+            b'"' => Token::Word { text: quoted(text, &mut at, '"', false)?, quoted: true },
+            byte if byte.is_ascii_digit() || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) => {
+                while at < bytes.len()
+                    && (bytes[at].is_ascii_alphanumeric()
+                        || bytes[at] == b'.'
+                        || (matches!(bytes[at], b'+' | b'-') && matches!(bytes[at - 1], b'e' | b'E')))
+                {
+                    at += 1;
+                }
+                Token::Number(text[start..at].to_owned())
+            }
+            byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
+                while at < bytes.len()
+                    && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'$') || bytes[at] >= 0x80)
+                {
+                    at += 1;
+                }
+                Token::Word { text: text[start..at].to_ascii_lowercase(), quoted: false }
+            }
+            byte => match mark(bytes, at) {
+                Some(mark) => {
+                    at += mark.len();
+                    Token::Mark(mark)
+                }
+                None if OPERATOR.contains(&byte) => {
+                    while at < bytes.len() && OPERATOR.contains(&bytes[at]) {
+                        at += 1;
+                    }
+                    Token::Operator(text[start..at].to_owned())
+                }
+                None => return Err(ParseError { offset: at, what: text[at..].to_owned() }),
+            },
+        };
+        tokens.push((token, start));
+    }
+    Ok(tokens)
+}
+
+const OPERATOR: &[u8] = b"+-*/<>=~!@#%^&|`?";
+
+fn mark(bytes: &[u8], at: usize) -> Option<&'static str> {
+    Some(match bytes[at] {
+        b'(' => "(",
+        b')' => ")",
+        b'[' => "[",
+        b']' => "]",
+        b',' => ",",
+        b'.' => ".",
+        b':' if bytes.get(at + 1) == Some(&b':') => "::",
+        b':' => ":",
+        _ => return None,
+    })
+}
+
+fn quoted(text: &str, at: &mut usize, quote: char, escapes: bool) -> Result<String, ParseError> {
+    let start = *at;
+    let mut value = String::new();
+    let mut chars = text[start + 1..].char_indices().peekable();
+    while let Some((offset, c)) = chars.next() {
+        if escapes && c == '\\' {
+            value.extend(chars.next().map(|(_, escaped)| match escaped {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                other => other,
+            }));
+        } else if c == quote {
+            if chars.peek().is_some_and(|(_, next)| *next == quote) {
+                chars.next();
+                value.push(quote);
+            } else {
+                *at = start + 1 + offset + 1;
+                return Ok(value);
+            }
+        } else {
+            value.push(c);
+        }
+    }
+    Err(ParseError { offset: start, what: "a quote that is not closed".to_owned() })
+}
+
+struct Parser<'t> {
+    tokens: &'t [(Token, usize)],
+    at: usize,
+    depth: u32,
+}
+
+/// Binding powers (src/backend/parser/gram.y).
+const OR: u8 = 1;
+const AND: u8 = 2;
+const NOT: u8 = 3;
+const IS: u8 = 4;
+const COMPARE: u8 = 5;
+const OTHER: u8 = 6;
+const ADD: u8 = 7;
+const MULTIPLY: u8 = 8;
+const POWER: u8 = 9;
+const SIGN: u8 = 10;
+
+impl Parser<'_> {
+    fn expression(&mut self, power: u8) -> Result<Expression, ParseError> {
+        self.depth += 1;
+        if self.depth > 200 {
+            return Err(self.error("nested too deeply"));
+        }
+        let mut left = self.prefix()?;
+        while let Some(next) = self.infix(&left, power)? {
+            left = next;
+        }
+        self.depth -= 1;
+        Ok(left)
+    }
+
+    fn prefix(&mut self) -> Result<Expression, ParseError> {
+        let Some((token, _)) = self.tokens.get(self.at) else { return Err(self.error("the end")) };
+        match token.clone() {
+            Token::Text(text) => {
+                self.at += 1;
+                Ok(Expression::Text(text))
+            }
+            Token::Number(number) => {
+                self.at += 1;
+                Ok(Expression::Number(number))
+            }
+            Token::Mark("(") => {
+                self.at += 1;
+                let mut items = vec![self.expression(0)?];
+                while self.mark(",") {
+                    items.push(self.expression(0)?);
+                }
+                self.expect(")")?;
+                Ok(if items.len() == 1 { items.remove(0) } else { Expression::Row(items) })
+            }
+            Token::Operator(operator) => {
+                self.at += 1;
+                Ok(Expression::Prefix { operator, of: Box::new(self.expression(SIGN)?) })
+            }
+            Token::Word { text, quoted } => {
+                self.at += 1;
+                self.word(text, quoted)
+            }
+            Token::Mark(_) => Err(self.error("an operand is missing")),
+        }
+    }
+
+    fn word(&mut self, text: String, quoted: bool) -> Result<Expression, ParseError> {
+        if !quoted {
+            match text.as_str() {
+                "null" => return Ok(Expression::Null),
+                "true" => return Ok(Expression::Bool(true)),
+                "false" => return Ok(Expression::Bool(false)),
+                "not" => return Ok(Expression::Not(Box::new(self.expression(NOT)?))),
+                "case" => return self.case(),
+                "array" if self.mark("[") => return self.list("]").map(Expression::Array),
+                "row" if self.mark("(") => return self.list(")").map(Expression::Row),
+                "current_date" | "current_timestamp" | "localtimestamp" | "current_user" | "session_user" => {
+                    return Ok(Expression::Call { name: text, arguments: Vec::new() });
+                }
+                "date" | "timestamp" | "interval" | "time"
+                    if matches!(self.tokens.get(self.at), Some((Token::Text(_), _))) =>
+                {
+                    let of = self.prefix()?;
+                    return Ok(Expression::Cast { of: Box::new(of), to: text });
+                }
+                "extract" if self.mark("(") => return self.extract(),
+                _ => {}
+            }
+        }
+        let mut name = text;
+        while self.mark(".") {
+            match self.tokens.get(self.at) {
+                Some((Token::Word { text, .. }, _)) => {
+                    name = format!("{name}.{text}");
+                    self.at += 1;
+                }
+                _ => return Err(self.error("a name is missing")),
+            }
+        }
+        if self.mark("(") {
+            let arguments = if self.mark(")") { Vec::new() } else { self.list(")")? };
+            return Ok(Expression::Call { name, arguments });
+        }
+        Ok(Expression::Column(name))
+    }
+
+    /// `EXTRACT(field FROM value)`.
+    fn extract(&mut self) -> Result<Expression, ParseError> {
+        let field = self.expression(0)?;
+        if !self.keyword("from") {
+            return Err(self.error("FROM is missing"));
+        }
+        let value = self.expression(0)?;
+        self.expect(")")?;
+        Ok(Expression::Call { name: "extract".to_owned(), arguments: vec![field, value] })
+    }
+
+    fn case(&mut self) -> Result<Expression, ParseError> {
+        let operand = if self.peek_keyword("when") { None } else { Some(Box::new(self.expression(0)?)) };
+        let mut arms = Vec::new();
+        while self.keyword("when") {
+            let when = self.expression(0)?;
+            if !self.keyword("then") {
+                return Err(self.error("THEN is missing"));
+            }
+            arms.push((when, self.expression(0)?));
+        }
+        let otherwise = if self.keyword("else") { Some(Box::new(self.expression(0)?)) } else { None };
+        if !self.keyword("end") {
+            return Err(self.error("END is missing"));
+        }
+        Ok(Expression::Case { operand, arms, otherwise })
+    }
+
+    /// Continues `left` with what follows it, if that binds more tightly than `power`.
+    fn infix(&mut self, left: &Expression, power: u8) -> Result<Option<Expression>, ParseError> {
+        let Some((token, _)) = self.tokens.get(self.at) else { return Ok(None) };
+        match token.clone() {
+            Token::Mark("::") => {
+                self.at += 1;
+                let to = self.type_name()?;
+                Ok(Some(Expression::Cast { of: Box::new(left.clone()), to }))
+            }
+            Token::Mark("[") => {
+                self.at += 1;
+                let index = self.expression(0)?;
+                self.expect("]")?;
+                Ok(Some(Expression::Call { name: "[]".to_owned(), arguments: vec![left.clone(), index] }))
+            }
+            Token::Mark(".") => {
+                self.at += 1;
+                match self.tokens.get(self.at) {
+                    Some((Token::Word { text, .. }, _)) => {
+                        self.at += 1;
+                        let field = Expression::Text(text.clone());
+                        Ok(Some(Expression::Call { name: ".".to_owned(), arguments: vec![left.clone(), field] }))
+                    }
+                    _ => Err(self.error("a field's name is missing")),
+                }
+            }
+            Token::Operator(operator) => self.operator(left, operator, power),
+            Token::Word { text, quoted: false } => self.infix_word(left, &text, power),
+            _ => Ok(None),
+        }
+    }
+
+    fn operator(&mut self, left: &Expression, operator: String, power: u8) -> Result<Option<Expression>, ParseError> {
+        let own = match operator.as_str() {
+            "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=" => COMPARE,
+            "+" | "-" => ADD,
+            "*" | "/" | "%" => MULTIPLY,
+            "^" => POWER,
+            _ => OTHER,
+        };
+        if own <= power {
+            return Ok(None);
+        }
+        self.at += 1;
+        for (word, all) in [("any", false), ("all", true)] {
+            if self.keyword(word) {
+                self.expect("(")?;
+                let array = self.expression(0)?;
+                self.expect(")")?;
+                let (left, array) = (Box::new(left.clone()), Box::new(array));
+                return Ok(Some(Expression::Quantified { operator, left, array, all }));
+            }
+        }
+        let right = Box::new(self.expression(own)?);
+        Ok(Some(Expression::Infix { operator, left: Box::new(left.clone()), right }))
+    }
+
+    fn infix_word(&mut self, left: &Expression, word: &str, power: u8) -> Result<Option<Expression>, ParseError> {
+        let own = match word {
+            "or" => OR,
+            "and" => AND,
+            "is" => IS,
+            "collate" | "at" => SIGN,
+            _ => return Ok(None),
+        };
+        if own <= power {
+            return Ok(None);
+        }
+        self.at += 1;
+        match word {
+            "or" | "and" => {
+                let right = self.expression(own)?;
+                Ok(Some(join(left.clone(), right, word == "and")))
+            }
+            "collate" => {
+                self.type_name()?;
+                Ok(Some(left.clone()))
+            }
+            "at" => {
+                if !(self.keyword("time") && self.keyword("zone")) {
+                    return Err(self.error("TIME ZONE is missing"));
+                }
+                let zone = self.expression(SIGN)?;
+                Ok(Some(Expression::Call { name: "timezone".to_owned(), arguments: vec![zone, left.clone()] }))
+            }
+            _ => self.is(left),
+        }
+    }
+
+    fn is(&mut self, left: &Expression) -> Result<Option<Expression>, ParseError> {
+        let negated = self.keyword("not");
+        let of = Box::new(left.clone());
+        if self.keyword("null") {
+            return Ok(Some(Expression::IsNull { of, negated }));
+        }
+        if self.keyword("true") {
+            return Ok(Some(Expression::IsBool { of, value: true, negated }));
+        }
+        if self.keyword("false") {
+            return Ok(Some(Expression::IsBool { of, value: false, negated }));
+        }
+        if self.keyword("distinct") && self.keyword("from") {
+            let right = Box::new(self.expression(IS)?);
+            return Ok(Some(Expression::Distinct { left: of, right, negated }));
+        }
+        Err(self.error("IS of an unknown kind"))
+    }
+
+    /// A type's name with its modifier and array brackets, as `format_type` prints it.
+    fn type_name(&mut self) -> Result<String, ParseError> {
+        let mut name = String::new();
+        while let Some((token, _)) = self.tokens.get(self.at) {
+            match token {
+                Token::Word { text, quoted } if name.is_empty() || name.ends_with('.') => {
+                    name.push_str(text);
+                    let _ = quoted;
+                }
+                // `character varying`, `double precision`, `timestamp with time zone`.
+                Token::Word { text, quoted: false }
+                    if matches!(text.as_str(), "varying" | "precision" | "with" | "without" | "time" | "zone") =>
+                {
+                    name.push(' ');
+                    name.push_str(text);
+                }
+                Token::Mark(".") if !name.is_empty() => name.push('.'),
+                _ => break,
+            }
+            self.at += 1;
+        }
+        if name.is_empty() {
+            return Err(self.error("a type is missing"));
+        }
+        if self.mark("(") {
+            self.list(")")?;
+            // `timestamp(3) without time zone`.
+            while ["with", "without", "time", "zone"].iter().any(|word| self.keyword(word)) {}
+        }
+        while self.mark("[") {
+            self.expect("]")?;
+            name.push_str("[]");
+        }
+        Ok(name)
+    }
+
+    fn list(&mut self, end: &'static str) -> Result<Vec<Expression>, ParseError> {
+        let mut items = Vec::new();
+        if self.mark(end) {
+            return Ok(items);
+        }
+        loop {
+            items.push(self.expression(0)?);
+            if self.mark(end) {
+                return Ok(items);
+            }
+            self.expect(",")?;
+        }
+    }
+
+    fn mark(&mut self, mark: &'static str) -> bool {
+        let there = matches!(self.tokens.get(self.at), Some((Token::Mark(found), _)) if *found == mark);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn expect(&mut self, mark: &'static str) -> Result<(), ParseError> {
+        if self.mark(mark) { Ok(()) } else { Err(self.error(&format!("`{mark}` is missing"))) }
+    }
+
+    fn peek_keyword(&self, word: &str) -> bool {
+        matches!(self.tokens.get(self.at), Some((Token::Word { text, quoted: false }, _)) if text == word)
+    }
+
+    fn keyword(&mut self, word: &str) -> bool {
+        let there = self.peek_keyword(word);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn error(&self, what: &str) -> ParseError {
+        let offset = self.tokens.get(self.at).or_else(|| self.tokens.last()).map_or(0, |(_, offset)| *offset);
+        ParseError { offset, what: what.to_owned() }
+    }
+}
+
+/// Flattens chains of AND and of OR.
+fn join(left: Expression, right: Expression, and: bool) -> Expression {
+    let mut items = Vec::new();
+    for side in [left, right] {
+        match side {
+            Expression::And(inner) if and => items.extend(inner),
+            Expression::Or(inner) if !and => items.extend(inner),
+            other => items.push(other),
+        }
+    }
+    if and { Expression::And(items) } else { Expression::Or(items) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_catalog_prints() {
+        for text in [
+            "(kind = ANY (ARRAY['billing'::text, 'shipping'::text]))",
+            "((quantity >= 1) AND (quantity <= 20))",
+            "((channel)::text = ANY ((ARRAY['web'::character varying, 'app'::character varying])::text[]))",
+            "((code)::text ~ '^[A-Z]{2}$'::text)",
+            "(price > (0)::numeric)",
+            "(num_nonnulls(a, b) = 1)",
+            "((a IS NULL) OR (b IS NOT NULL))",
+            "CASE WHEN (a > 1) THEN (b IS NOT NULL) ELSE true END",
+            "(jsonb_typeof(data) = 'object'::text)",
+            "(NOT (isempty(during)))",
+            "(VALUE ~ '^\\d{5}$'::text)",
+            "((ends_at - starts_at) > '01:00:00'::interval)",
+            "(created_at < '2020-01-01 00:00:00+00'::timestamp with time zone)",
+            "(EXTRACT(hour FROM opens) < (12)::numeric)",
+            "((\"Weird Name\")::text <> ''::text)",
+            "(a IS DISTINCT FROM b)",
+            "((a)::double precision >= ('-90'::integer)::double precision)",
+            "((name)::text = lower((name)::text) COLLATE \"C\")",
+            "(tags[1] IS NOT NULL)",
+            "(((address).city)::text <> ''::text)",
+            "(date_trunc('day'::text, at) = (at AT TIME ZONE 'UTC'::text))",
+        ] {
+            Expression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+
+    #[test]
+    fn shapes() {
+        assert_eq!(
+            Expression::parse("((a >= 1) AND (a <= 20) AND b)")
+                .map(|e| matches!(e, Expression::And(items) if items.len() == 3)),
+            Ok(true)
+        );
+        let negative = Expression::parse("(a > ('-5'::integer)::numeric)").unwrap();
+        let Expression::Infix { right, .. } = negative else { panic!() };
+        assert_eq!(right.literal().as_deref(), Some("-5"));
+        assert!(Expression::parse("(a > ").is_err());
+        assert!(Expression::parse("a b").is_err());
+        assert!(Expression::parse(&"(".repeat(5000)).is_err());
+    }
+}

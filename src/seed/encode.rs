@@ -1,0 +1,249 @@
+//! PostgreSQL's binary formats, written straight into a buffer: the `send` functions of `src/backend/utils/adt`.
+//! Nothing here allocates; whoever calls recycles the buffer.
+
+/// What COPY BINARY begins with: signature, no flags, no extension.
+pub const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// What it ends with: a row of -1 columns.
+pub const TRAILER: &[u8; 2] = &[0xff, 0xff];
+
+/// How a number (an integer, a scaled decimal, a count of microseconds or days) is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScalarEncoding {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    /// `oid`, `xid`, `cid` and the `reg*` types.
+    Oid,
+    /// Scaled by ten to the power of `decimals`.
+    Float4 {
+        decimals: u8,
+    },
+    /// Scaled by ten to the power of `decimals`.
+    Float8 {
+        decimals: u8,
+    },
+    /// Scaled by ten to the power of `decimals`, which is also the display scale.
+    Numeric {
+        decimals: u8,
+    },
+    /// Hundredths.
+    Money,
+    /// Days since 2000-01-01.
+    Date,
+    /// Microseconds since midnight.
+    Time,
+    /// Microseconds since midnight, UTC.
+    TimeTz,
+    /// Microseconds since 2000-01-01, with or without time zone.
+    Timestamp,
+    /// Microseconds; whole days are kept as days.
+    Interval,
+}
+
+/// Microseconds in a day.
+pub const DAY: i64 = 86_400_000_000;
+
+impl ScalarEncoding {
+    /// Digits after the point that one unit stands for.
+    #[must_use]
+    pub const fn decimals(self) -> u8 {
+        match self {
+            Self::Float4 { decimals } | Self::Float8 { decimals } | Self::Numeric { decimals } => decimals,
+            Self::Money => 2,
+            Self::Bool
+            | Self::Int2
+            | Self::Int4
+            | Self::Int8
+            | Self::Oid
+            | Self::Date
+            | Self::Time
+            | Self::TimeTz
+            | Self::Timestamp
+            | Self::Interval => 0,
+        }
+    }
+
+    /// The smallest and largest value that fit the type and that generation may use.
+    #[must_use]
+    pub const fn limits(self) -> (i64, i64) {
+        match self {
+            Self::Bool => (0, 1),
+            Self::Int2 => (i16::MIN as i64, i16::MAX as i64),
+            Self::Int4 => (i32::MIN as i64, i32::MAX as i64),
+            Self::Oid => (0, u32::MAX as i64),
+            // 24 bits of mantissa: every integer up to 2^24 is exact.
+            Self::Float4 { .. } => (-(1 << 24), 1 << 24),
+            Self::Float8 { .. } => (-(1 << 53), 1 << 53),
+            Self::Int8 | Self::Numeric { .. } | Self::Money => (i64::MIN, i64::MAX),
+            // 4713 BC to 5874897 AD.
+            Self::Date => (-2_451_545, 2_145_031_948),
+            Self::Time | Self::TimeTz => (0, DAY - 1),
+            // 4713 BC to 294276 AD.
+            Self::Timestamp => (-211_813_488_000_000_000, 9_223_371_331_200_000_000 - 1),
+            Self::Interval => (i64::MIN / 4, i64::MAX / 4),
+        }
+    }
+
+    /// Writes length and value.
+    #[inline]
+    pub fn write(self, value: i64, out: &mut Vec<u8>) {
+        match self {
+            Self::Bool => fixed(out, [u8::from(value != 0)]),
+            Self::Int2 => fixed(out, (value as i16).to_be_bytes()),
+            Self::Int4 | Self::Date => fixed(out, (value as i32).to_be_bytes()),
+            Self::Oid => fixed(out, (value as u32).to_be_bytes()),
+            Self::Int8 | Self::Money | Self::Time | Self::Timestamp => fixed(out, value.to_be_bytes()),
+            Self::Float4 { decimals } => {
+                fixed(out, ((value as f64 / power_of_ten(decimals)) as f32).to_be_bytes());
+            }
+            Self::Float8 { decimals } => fixed(out, (value as f64 / power_of_ten(decimals)).to_be_bytes()),
+            Self::Numeric { decimals } => numeric(out, value, decimals),
+            Self::TimeTz => {
+                out.extend_from_slice(&12_u32.to_be_bytes());
+                out.extend_from_slice(&value.to_be_bytes());
+                out.extend_from_slice(&0_i32.to_be_bytes());
+            }
+            Self::Interval => {
+                let (days, rest) = (value / DAY, value % DAY);
+                out.extend_from_slice(&16_u32.to_be_bytes());
+                out.extend_from_slice(&rest.to_be_bytes());
+                out.extend_from_slice(&(days as i32).to_be_bytes());
+                out.extend_from_slice(&0_i32.to_be_bytes());
+            }
+        }
+    }
+}
+
+/// NULL.
+#[inline]
+pub fn null(out: &mut Vec<u8>) {
+    out.extend_from_slice(&(-1_i32).to_be_bytes());
+}
+
+/// A value of constant length, with its length.
+#[inline]
+pub fn fixed<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
+    out.extend_from_slice(&(N as u32).to_be_bytes());
+    out.extend_from_slice(&bytes);
+}
+
+/// A value that is there already, with its length.
+#[inline]
+pub fn bytes(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend_from_slice(&(value.len() as u32).to_be_bytes());
+    out.extend_from_slice(value);
+}
+
+/// Leaves room for a length; give the result to [`end`] when the value is written.
+#[inline]
+#[must_use]
+pub fn begin(out: &mut Vec<u8>) -> usize {
+    out.extend_from_slice(&[0; 4]);
+    out.len()
+}
+
+/// Fills in the length of the value that began at `start`.
+#[inline]
+pub fn end(out: &mut [u8], start: usize) {
+    let length = (out.len() - start) as u32;
+    out[start - 4..start].copy_from_slice(&length.to_be_bytes());
+}
+
+/// `10^decimals`.
+#[must_use]
+pub fn power_of_ten(decimals: u8) -> f64 {
+    const POWERS: [f64; 19] =
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
+    POWERS.get(usize::from(decimals)).copied().unwrap_or(1e18)
+}
+
+/// `numeric_send`: base-10000 digits of `value / 10^decimals`, without leading or trailing zero digits.
+fn numeric(out: &mut Vec<u8>, value: i64, decimals: u8) {
+    const BASE: u128 = 10_000;
+    // Shift so that the point lies between two base-10000 digits.
+    let fraction_digits = u32::from(decimals).div_ceil(4);
+    let pad = fraction_digits * 4 - u32::from(decimals);
+    let mut rest = u128::from(value.unsigned_abs()) * 10_u128.pow(pad);
+    let mut digits = [0_u16; 12];
+    let mut length = 0;
+    let mut trailing = 0;
+    while rest > 0 {
+        let digit = (rest % BASE) as u16;
+        rest /= BASE;
+        if length == 0 && digit == 0 {
+            trailing += 1;
+            continue;
+        }
+        digits[length] = digit;
+        length += 1;
+    }
+    let weight = length as i32 + trailing - 1 - fraction_digits as i32;
+    let start = begin(out);
+    out.extend_from_slice(&(length as u16).to_be_bytes());
+    out.extend_from_slice(&(if length == 0 { 0 } else { weight as i16 }).to_be_bytes());
+    out.extend_from_slice(&(if value < 0 { 0x4000_u16 } else { 0 }).to_be_bytes());
+    out.extend_from_slice(&u16::from(decimals).to_be_bytes());
+    for digit in digits[..length].iter().rev() {
+        out.extend_from_slice(&digit.to_be_bytes());
+    }
+    end(out, start);
+}
+
+/// Writes a decimal number without allocating.
+#[inline]
+pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Days from 2000-01-01 to a day of the proleptic Gregorian calendar (Hinnant's `days_from_civil`).
+#[must_use]
+pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year - era * 400;
+    let month = i64::from(month);
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468 - 10_957
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        out[4..].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Expected values are what `numeric_send(x::numeric)` prints.
+    #[test]
+    fn numerics() {
+        let numeric = |value, decimals| hex(|out| ScalarEncoding::Numeric { decimals }.write(value, out));
+        assert_eq!(numeric(0, 2), "0000000000000002");
+        assert_eq!(numeric(12_345, 2), "0002000000000002007b1194");
+        assert_eq!(numeric(-12_345, 2), "0002000040000002007b1194");
+        assert_eq!(numeric(1_0000_0000, 0), "00010002000000000001");
+        assert_eq!(numeric(5, 4), "0001ffff000000040005");
+        assert_eq!(numeric(100, 2), "00010000000000020001");
+    }
+
+    #[test]
+    fn days() {
+        assert_eq!(days_from_civil(2000, 1, 1), 0);
+        assert_eq!(days_from_civil(2026, 1, 1), 9497);
+        assert_eq!(days_from_civil(1970, 1, 1), -10_957);
+    }
+}

@@ -1,0 +1,282 @@
+//! The text generators' registry and what they share. A generator is a plain function in the file of its subject and
+//! one line in [`ALL`]; it appends to a buffer and allocates nothing.
+
+mod code;
+mod contact;
+mod finance;
+pub mod json;
+mod locale;
+pub(crate) mod lorem;
+mod name;
+mod place;
+mod product;
+pub mod regex;
+pub mod structured;
+mod web;
+
+pub use locale::Locale;
+
+use super::encode;
+use super::plan::Text;
+use super::random::Stream;
+
+/// What a generator reads: this cell's random numbers, the number that must make it unique, and the locale.
+#[derive(Debug)]
+pub struct Cell {
+    /// Random numbers; the same for all columns of one [`Group`] in one row.
+    pub stream: Stream,
+    /// Set where the text must differ from every other row's: the row's own number.
+    pub number: Option<u64>,
+    /// Names and places.
+    pub locale: &'static Locale,
+}
+
+/// Generators whose columns agree within a row: they draw from the same stream in the same order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Nothing to agree with.
+    Alone,
+    /// One person's names, user name and mail address.
+    Person,
+    /// One place's city, state, postcode and country.
+    Place,
+}
+
+/// A text generator.
+#[derive(Debug)]
+pub struct TextGenerator {
+    /// As it is written in a spec.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// What it agrees with.
+    pub group: Group,
+    /// Column names that it is chosen for: the name itself, or its last words (`_`-separated).
+    pub columns: &'static [&'static str],
+    /// Puts [`Cell::number`] into the text itself, where it looks natural.
+    pub numbers_itself: bool,
+    /// Bytes that it writes on average.
+    pub width: u32,
+    /// Appends the text.
+    pub write: fn(&mut Cell, &mut Vec<u8>),
+}
+
+/// Every text generator, in the order in which they are tried for a column's name.
+pub const ALL: &[&TextGenerator] = &[
+    &contact::EMAIL,
+    &contact::PHONE,
+    &name::USERNAME,
+    &name::FIRST_NAME,
+    &name::LAST_NAME,
+    &name::FULL_NAME,
+    &place::STREET,
+    &place::CITY,
+    &place::STATE,
+    &place::STATE_CODE,
+    &place::POSTCODE,
+    &place::COUNTRY_CODE,
+    &place::COUNTRY,
+    &place::TIME_ZONE,
+    &finance::COMPANY,
+    &finance::CURRENCY,
+    &finance::IBAN,
+    &finance::CARD_NUMBER,
+    &finance::JOB_TITLE,
+    &finance::INDUSTRY,
+    &web::URL,
+    &web::DOMAIN,
+    &web::SLUG,
+    &web::PATH,
+    &web::FILE_NAME,
+    &web::MIME_TYPE,
+    &web::USER_AGENT,
+    &web::IPV4,
+    &web::IPV6,
+    &web::LANGUAGE,
+    &product::PRODUCT_NAME,
+    &product::SKU,
+    &product::COLOR,
+    &code::PASSWORD_HASH,
+    &code::HEX,
+    &code::UUID,
+    &code::CODE,
+    &lorem::TITLE,
+    &lorem::SENTENCE,
+    &lorem::MARKDOWN,
+    &lorem::PARAGRAPH,
+    &lorem::WORDS,
+    &lorem::WORD,
+];
+
+/// A text generator by its name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static TextGenerator> {
+    ALL.iter().copied().find(|generator| generator.name == name)
+}
+
+/// Appends a picked word.
+pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a word in lower case with everything but ASCII letters and digits left out: for addresses and slugs.
+pub(crate) fn put_plain(out: &mut Vec<u8>, text: &str) {
+    let before = out.len();
+    out.extend(text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()));
+    if out.len() == before {
+        // Nothing of it is ASCII: a name in another script.
+        out.push(b'u');
+    }
+}
+
+/// Appends a template's text: `#` is a digit, `^` a digit but 0, `@` a capital letter.
+pub(crate) fn put_template(stream: &mut Stream, template: &str, out: &mut Vec<u8>) {
+    for byte in template.bytes() {
+        out.push(match byte {
+            b'#' => b'0' + stream.below(10) as u8,
+            b'^' => b'1' + stream.below(9) as u8,
+            b'@' => b'A' + stream.below(26) as u8,
+            other => other,
+        });
+    }
+}
+
+/// Brings what was written since `body` within the column's limits, and adds the row's number where it must be unique.
+pub(crate) fn limit(out: &mut Vec<u8>, body: usize, text: &Text, number: Option<u64>) {
+    if text.max_chars > 0 || number.is_some() {
+        let mut suffix = [0_u8; 21];
+        let suffix = number.map_or(&[][..], |number| suffix_of(number, &mut suffix));
+        if text.max_chars > 0 {
+            truncate(out, body, (text.max_chars as usize).saturating_sub(suffix.len()));
+        }
+        // Without the dash where every character counts.
+        let suffix = if out.len() == body { suffix.get(1..).unwrap_or(&[]) } else { suffix };
+        out.extend_from_slice(suffix);
+    }
+    if text.min_chars > 0 {
+        let mut count = chars(&out[body..]);
+        while count < text.min_chars as usize {
+            out.push(b'x');
+            count += 1;
+        }
+    }
+}
+
+fn suffix_of(number: u64, room: &mut [u8; 21]) -> &[u8] {
+    let mut at = room.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        room[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    at -= 1;
+    room[at] = b'-';
+    &room[at..]
+}
+
+fn chars(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count()
+}
+
+/// Cuts to `max` characters, and the space before the cut.
+fn truncate(out: &mut Vec<u8>, body: usize, max: usize) {
+    if out.len() - body <= max {
+        return;
+    }
+    let mut count = 0;
+    let cut = out[body..].iter().position(|byte| {
+        count += usize::from((*byte as i8) >= -0x40);
+        count > max
+    });
+    if let Some(cut) = cut {
+        out.truncate(body + cut);
+        while out.len() > body && out.last() == Some(&b' ') {
+            out.pop();
+        }
+    }
+}
+
+/// Appends the row's number, or now and then a number of two digits.
+pub(crate) fn put_number(cell: &mut Cell, out: &mut Vec<u8>) {
+    match cell.number {
+        Some(number) => encode::decimal(out, number),
+        None => {
+            let number = cell.stream.below(200);
+            if number < 100 {
+                encode::decimal(out, number);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::random::Key;
+
+    #[test]
+    fn every_generator_writes_text_of_about_its_width() {
+        let mut wrong = Vec::new();
+        for generator in ALL {
+            let mut out = Vec::new();
+            for index in 0..2000 {
+                let start = out.len();
+                let mut cell =
+                    Cell { stream: Key::new(1).stream(index), number: None, locale: Locale::default_locale() };
+                (generator.write)(&mut cell, &mut out);
+                let text = std::str::from_utf8(&out[start..]).unwrap();
+                assert!(!text.is_empty() && !text.contains('\0'), "{}", generator.name);
+            }
+            let mean = out.len() as f64 / 2000.0;
+            let width = f64::from(generator.width);
+            if (mean / width - 1.0).abs() > 0.35 {
+                wrong.push(format!("{}: {mean} bytes, said {width}", generator.name));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = ALL.iter().map(|generator| generator.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn unique_texts_differ_within_any_limit() {
+        let locale = Locale::default_locale();
+        for generator in ALL {
+            for max_chars in [0, 8, 40] {
+                let text = crate::seed::plan::Text {
+                    source: crate::seed::plan::TextSource::Registered(generator),
+                    version: None,
+                    min_chars: 0,
+                    max_chars,
+                    unique: None,
+                    locale,
+                    case: crate::seed::plan::Case::AsIs,
+                };
+                if generator.numbers_itself && max_chars > 0 {
+                    continue;
+                }
+                let mut seen = std::collections::HashSet::new();
+                for index in 0..3000 {
+                    let mut out = Vec::new();
+                    let mut cell = Cell { stream: Key::new(1).stream(index), number: Some(index), locale };
+                    (generator.write)(&mut cell, &mut out);
+                    limit(&mut out, 0, &text, (!generator.numbers_itself).then_some(index));
+                    assert!(max_chars == 0 || chars(&out) <= max_chars as usize, "{}", generator.name);
+                    let mut shown = String::from_utf8(out).unwrap();
+                    shown.make_ascii_lowercase();
+                    assert!(seen.insert(shown), "{} {max_chars}", generator.name);
+                }
+            }
+        }
+    }
+}

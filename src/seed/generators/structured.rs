@@ -1,0 +1,158 @@
+//! Values that are neither numbers nor text: UUIDs, network addresses, bits, figures, arrays, ranges.
+
+use std::sync::LazyLock;
+
+use fake::locales::{Data, EN};
+
+use crate::seed::encode::{self, ScalarEncoding};
+use crate::seed::plan::Geometry;
+use crate::seed::random::{Key, Permutation, Stream};
+
+/// A UUID of version 4 whose 62 low bits are a scattered image of `index`: unique without a memory.
+pub(crate) fn uuid(key: Key, index: u64, out: &mut Vec<u8>) {
+    let low = Permutation::new(key, 1 << 62).apply(index & ((1 << 62) - 1));
+    encode::fixed(out, uuid_bytes(key.at(index), low));
+}
+
+/// Sets version and variant.
+pub(crate) fn uuid_bytes(high: u64, low: u64) -> [u8; 16] {
+    let high = high & !0xF000 | 0x4000;
+    let low = low & !(3 << 62) | 2 << 62;
+    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+}
+
+/// An IPv4 address; as `cidr` a network of 24 bits.
+pub(crate) fn inet(mut stream: Stream, cidr: bool, out: &mut Vec<u8>) {
+    const PGSQL_AF_INET: u8 = 2;
+    let address = stream.next_bits() as u32;
+    let address = if cidr { address & 0xFFFF_FF00 } else { address };
+    let start = encode::begin(out);
+    out.extend_from_slice(&[PGSQL_AF_INET, if cidr { 24 } else { 32 }, u8::from(cidr), 4]);
+    out.extend_from_slice(&address.to_be_bytes());
+    encode::end(out, start);
+}
+
+/// A hardware address whose low bytes are a scattered image of `index`.
+pub(crate) fn mac(key: Key, index: u64, length: u8, out: &mut Vec<u8>) {
+    let bits = Permutation::new(key, 1 << 40).apply(index & ((1 << 40) - 1));
+    let start = encode::begin(out);
+    // Locally administered.
+    out.push(0x02);
+    out.resize(out.len() + usize::from(length).saturating_sub(6), 0);
+    out.extend_from_slice(&bits.to_be_bytes()[3..]);
+    encode::end(out, start);
+}
+
+/// Random bytes; the first eight hold the row's index, so that no two are equal where there is room.
+pub(crate) fn bytes(mut stream: Stream, index: u64, (min, max): (u32, u32), out: &mut Vec<u8>) {
+    let length = stream.between(u64::from(min), u64::from(max.max(min))) as usize;
+    let start = encode::begin(out);
+    let mut rest = length;
+    let mut next = crate::seed::random::mix(index);
+    while rest > 0 {
+        let take = rest.min(8);
+        out.extend_from_slice(&next.to_be_bytes()[..take]);
+        rest -= take;
+        next = stream.next_bits();
+    }
+    encode::end(out, start);
+}
+
+/// `bit(n)` and `bit varying(n)`.
+pub(crate) fn bits(mut stream: Stream, (min, max): (u32, u32), out: &mut Vec<u8>) {
+    let length = stream.between(u64::from(min), u64::from(max.max(min))) as u32;
+    let start = encode::begin(out);
+    out.extend_from_slice(&length.to_be_bytes());
+    let count = length.div_ceil(8);
+    for position in 0..count {
+        let byte = stream.next_bits() as u8;
+        // What lies past the end must be zero.
+        let spare = if position + 1 == count { count * 8 - length } else { 0 };
+        out.push(byte & (0xFF << spare) as u8);
+    }
+    encode::end(out, start);
+}
+
+/// Figures within -180..180 and -90..90.
+pub(crate) fn geometry(mut stream: Stream, figure: Geometry, out: &mut Vec<u8>) {
+    let start = encode::begin(out);
+    let (x, y) = (stream.fraction() * 360.0 - 180.0, stream.fraction() * 180.0 - 90.0);
+    let size = 0.1 + stream.fraction() * 2.0;
+    let points: &[f64] = match figure {
+        Geometry::Point => &[x, y],
+        Geometry::Line => &[size, -1.0, y],
+        Geometry::Segment => &[x, y, x + size, y + size],
+        Geometry::Box => &[x + size, y + size, x, y],
+        Geometry::Circle => &[x, y, size],
+        Geometry::Path | Geometry::Polygon => &[x, y, x + size, y, x + size, y + size],
+    };
+    if figure == Geometry::Path {
+        out.push(1);
+    }
+    if matches!(figure, Geometry::Path | Geometry::Polygon) {
+        out.extend_from_slice(&3_u32.to_be_bytes());
+    }
+    for number in points {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    encode::end(out, start);
+}
+
+/// `array_send`'s head for one dimension.
+pub(crate) fn array_header(length: u64, element_type: u32, out: &mut Vec<u8>) {
+    let dimensions = u32::from(length > 0);
+    out.extend_from_slice(&dimensions.to_be_bytes());
+    out.extend_from_slice(&0_u32.to_be_bytes());
+    out.extend_from_slice(&element_type.to_be_bytes());
+    if length > 0 {
+        out.extend_from_slice(&(length as u32).to_be_bytes());
+        out.extend_from_slice(&1_u32.to_be_bytes());
+    }
+}
+
+/// Lower bound included, upper excluded (`range_send`).
+pub(crate) fn range(encoding: ScalarEncoding, low: i64, high: i64, out: &mut Vec<u8>) {
+    const LOWER_INCLUDED: u8 = 0x02;
+    let start = encode::begin(out);
+    out.push(LOWER_INCLUDED);
+    encoding.write(low, out);
+    encoding.write(high, out);
+    encode::end(out, start);
+}
+
+/// One to three ranges with gaps between them.
+pub(crate) fn multirange(encoding: ScalarEncoding, low: i64, width: i64, mut stream: Stream, out: &mut Vec<u8>) {
+    let count = stream.between(1, 3);
+    let start = encode::begin(out);
+    out.extend_from_slice(&(count as u32).to_be_bytes());
+    let mut from = low;
+    for _ in 0..count {
+        let to = from.saturating_add(1 + stream.below(width.max(1) as u64) as i64);
+        range(encoding, from, to, out);
+        from = to.saturating_add(1 + stream.below(width.max(1) as u64) as i64);
+    }
+    encode::end(out, start);
+}
+
+/// Four to ten lexemes with their positions.
+pub(crate) fn text_search(mut stream: Stream, out: &mut Vec<u8>) {
+    static LEXEMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        let mut words: Vec<&'static str> = EN::LOREM_WORD.to_vec();
+        // Postgres orders lexemes by length first.
+        words.sort_unstable_by_key(|word| (word.len(), *word));
+        words.dedup();
+        words
+    });
+    let count = stream.between(4, 10);
+    let step = LEXEMES.len() as u64 / count;
+    let start = encode::begin(out);
+    out.extend_from_slice(&(count as u32).to_be_bytes());
+    for position in 0..count {
+        let lexeme = LEXEMES[(position * step + stream.below(step)) as usize];
+        out.extend_from_slice(lexeme.as_bytes());
+        out.push(0);
+        out.extend_from_slice(&1_u16.to_be_bytes());
+        out.extend_from_slice(&(position as u16 + 1).to_be_bytes());
+    }
+    encode::end(out, start);
+}

@@ -1,0 +1,213 @@
+//! The web: addresses, agents, files.
+
+use fake::locales::{Data, EN};
+
+use super::{Group, TextGenerator, put, put_number, put_plain};
+use crate::seed::encode;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+pub(super) const URL: TextGenerator = TextGenerator {
+    name: "url",
+    summary: "an address under a domain that is reserved for examples",
+    group: Group::Alone,
+    columns: &[
+        "url",
+        "website",
+        "link",
+        "homepage",
+        "web_site",
+        "site_url",
+        "image_url",
+        "avatar_url",
+        "avatar",
+        "photo_url",
+        "picture_url",
+        "thumbnail_url",
+        "callback_url",
+        "webhook_url",
+        "referrer",
+        "referer",
+        "href",
+        "uri",
+        "web",
+        "source_url",
+    ],
+    numbers_itself: false,
+    width: 41,
+    write: |cell, out| {
+        put(out, "https://");
+        put_plain(out, cell.stream.pick(cell.locale.last_names));
+        put(out, ".example.com/");
+        put(out, cell.stream.pick(EN::PATH_SEGMENTS));
+        out.push(b'/');
+        put(out, cell.stream.pick(EN::PATH_SEGMENTS));
+    },
+};
+
+pub(super) const DOMAIN: TextGenerator = TextGenerator {
+    name: "domain",
+    summary: "a host name that is reserved for examples",
+    group: Group::Alone,
+    columns: &["domain", "domain_name", "hostname", "host", "fqdn", "server_name", "subdomain"],
+    numbers_itself: true,
+    width: 20,
+    write: |cell, out| {
+        put_plain(out, cell.stream.pick(cell.locale.last_names));
+        put_number(cell, out);
+        put(out, ".example.com");
+    },
+};
+
+pub(super) const SLUG: TextGenerator = TextGenerator {
+    name: "slug",
+    summary: "words joined by dashes",
+    group: Group::Alone,
+    columns: &["slug", "permalink", "url_key", "seo_name", "path_slug", "url_slug"],
+    numbers_itself: false,
+    width: 32,
+    write: |cell, out| {
+        for position in 0..3 {
+            if position > 0 {
+                out.push(b'-');
+            }
+            put_plain(out, cell.stream.pick(EN::COMPANY_BUZZWORD_TAIL));
+        }
+    },
+};
+
+pub(super) const PATH: TextGenerator = TextGenerator {
+    name: "path",
+    summary: "the path of a page",
+    group: Group::Alone,
+    columns: &["path", "page", "route", "endpoint", "request_path", "uri_path", "page_path"],
+    numbers_itself: false,
+    width: 16,
+    write: |cell, out| {
+        for _ in 0..3 {
+            out.push(b'/');
+            put(out, cell.stream.pick(EN::PATH_SEGMENTS));
+        }
+    },
+};
+
+pub(super) const FILE_NAME: TextGenerator = TextGenerator {
+    name: "file_name",
+    summary: "a file's name",
+    group: Group::Alone,
+    columns: &["file_name", "filename", "file", "attachment", "original_filename", "image", "document_name"],
+    numbers_itself: true,
+    width: 14,
+    write: |cell, out| {
+        put(out, cell.stream.pick(EN::PATH_SEGMENTS));
+        out.push(b'-');
+        match cell.number {
+            Some(number) => encode::decimal(out, number),
+            None => encode::decimal(out, cell.stream.below(10_000)),
+        }
+        out.push(b'.');
+        put(out, cell.stream.pick(EN::PATH_EXTENSIONS));
+    },
+};
+
+pub(super) const MIME_TYPE: TextGenerator = TextGenerator {
+    name: "mime_type",
+    summary: "a media type",
+    group: Group::Alone,
+    columns: &["mime_type", "mimetype", "content_type", "media_type", "mime"],
+    numbers_itself: false,
+    width: 13,
+    write: |cell, out| {
+        const TYPES: &[&str] = &[
+            "image/jpeg",
+            "image/png",
+            "image/webp",
+            "application/pdf",
+            "application/json",
+            "text/plain",
+            "text/html",
+            "video/mp4",
+            "audio/mpeg",
+            "application/zip",
+        ];
+        put(out, cell.stream.pick(TYPES));
+    },
+};
+
+pub(super) const USER_AGENT: TextGenerator = TextGenerator {
+    name: "user_agent",
+    summary: "a browser's name for itself",
+    group: Group::Alone,
+    columns: &["user_agent", "useragent", "browser", "agent", "ua"],
+    numbers_itself: false,
+    width: 112,
+    write: |cell, out| {
+        const PLATFORMS: &[&str] = &[
+            "Windows NT 10.0; Win64; x64",
+            "Macintosh; Intel Mac OS X 10_15_7",
+            "X11; Linux x86_64",
+            "Linux; Android 14; Pixel 8",
+            "iPhone; CPU iPhone OS 17_5 like Mac OS X",
+        ];
+        put(out, "Mozilla/5.0 (");
+        put(out, cell.stream.pick(PLATFORMS));
+        put(out, ") AppleWebKit/537.36 (KHTML, like Gecko) Chrome/");
+        encode::decimal(out, cell.stream.between(90, 131));
+        put(out, ".0.");
+        encode::decimal(out, cell.stream.between(1000, 6800));
+        put(out, ".0 Safari/537.36");
+    },
+};
+
+pub(super) const IPV4: TextGenerator = TextGenerator {
+    name: "ipv4",
+    summary: "an IPv4 address",
+    group: Group::Alone,
+    columns: &["ip", "ip_address", "ipaddress", "ipv4", "remote_addr", "client_ip", "remote_ip", "ip_addr", "last_ip"],
+    numbers_itself: true,
+    width: 13,
+    write: |cell, out| {
+        let bits = cell.number.map_or_else(|| cell.stream.next_bits() as u32, |number| number as u32);
+        for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
+            if position > 0 {
+                out.push(b'.');
+            }
+            encode::decimal(out, u64::from(byte));
+        }
+    },
+};
+
+pub(super) const IPV6: TextGenerator = TextGenerator {
+    name: "ipv6",
+    summary: "an IPv6 address of the block for documentation",
+    group: Group::Alone,
+    columns: &["ipv6", "ip6", "ipv6_address"],
+    numbers_itself: true,
+    width: 29,
+    write: |cell, out| {
+        put(out, "2001:db8");
+        let bits = cell.number.unwrap_or_else(|| cell.stream.next_bits());
+        for group in 0..4 {
+            out.push(b':');
+            for digit in 0..4 {
+                out.push(HEX[(bits >> (60 - group * 16 - digit * 4) & 15) as usize]);
+            }
+        }
+        put(out, "::");
+        out.push(HEX[cell.stream.between(1, 15) as usize]);
+    },
+};
+
+pub(super) const LANGUAGE: TextGenerator = TextGenerator {
+    name: "language",
+    summary: "a language tag",
+    group: Group::Alone,
+    columns: &["language", "locale", "lang", "language_code", "lang_code", "preferred_language"],
+    numbers_itself: false,
+    width: 3,
+    write: |cell, out| {
+        const TAGS: &[&str] =
+            &["en", "en", "en", "de", "fr", "es", "it", "nl", "pt", "ja", "zh", "pl", "sv", "en-GB", "pt-BR"];
+        put(out, cell.stream.pick(TAGS));
+    },
+};

@@ -1,0 +1,249 @@
+//! What a column should hold when nobody said it: by its type, its name and its table's name.
+
+pub mod names;
+pub mod types;
+
+use super::distribution::Zipf;
+use super::encode::{DAY, ScalarEncoding, days_from_civil};
+use super::generators::regex::Pattern;
+use super::generators::{self, Locale};
+use super::plan::{Case, Choice, Draw, Generator, Geometry, Scalar, ScalarSource, Text, TextSource, Weights};
+use super::random::Key;
+use crate::schema::{Column, Schema, Table};
+use names::Meaning;
+use types::TypeClass;
+
+/// The first day that inferred times use.
+pub const FROM_YEAR: i64 = 2023;
+/// The day after the last one: a dataset never reads a clock, so "now" is a constant.
+pub const TO_YEAR: i64 = 2026;
+
+/// A column's inferred value.
+#[derive(Debug, Clone)]
+pub struct Inferred {
+    /// How it is made.
+    pub generator: Generator,
+    /// Which of its values a row gets.
+    pub draw: Draw,
+}
+
+/// Where a column stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// For user types.
+    pub schema: &'a Schema,
+    /// For its name.
+    pub table: &'a Table,
+    /// Rows of the table.
+    pub rows: u64,
+    /// Names and places.
+    pub locale: &'static Locale,
+}
+
+/// The generator for a column of this class, by its name. `None` for types that have none.
+#[must_use]
+pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Option<Inferred> {
+    let plain = |generator| Some(Inferred { generator, draw: Draw::Row });
+    match class {
+        TypeClass::Scalar(encoding) => plain(Generator::Scalar(scalar(context, column, *encoding))),
+        TypeClass::Text { version, max_chars, fixed } => {
+            plain(Generator::Text(text(context, column, *version, *max_chars, *fixed)))
+        }
+        TypeClass::Enum(labels) => Some(Inferred { generator: enumeration(labels), draw: Draw::Row }),
+        TypeClass::Uuid => plain(Generator::Uuid),
+        TypeClass::Inet { cidr } => plain(Generator::Inet { cidr: *cidr }),
+        TypeClass::Mac { bytes } => plain(Generator::Mac { bytes: *bytes }),
+        TypeClass::Bytes => plain(Generator::Bytes { min: 8, max: 64 }),
+        TypeClass::Bits { min, max } => plain(Generator::Bits { min: *min, max: *max }),
+        TypeClass::Geometry(figure) => plain(Generator::Geometry(*figure)),
+        TypeClass::TextSearch => plain(Generator::TextSearch),
+        TypeClass::Json { binary } => plain(Generator::Json { binary: *binary }),
+        TypeClass::Array { element, element_type } => {
+            let element = part(context, column, element, "element")?;
+            plain(Generator::Array { element: Box::new(element), element_type: *element_type, min: 0, max: 4 })
+        }
+        TypeClass::Composite(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, oid, class)| part(context, column, class, name).map(|plan| (*oid, plan)))
+                .collect::<Option<Vec<_>>>()?;
+            plain(Generator::Composite { fields })
+        }
+        TypeClass::Range { subtype, multirange } => {
+            let TypeClass::Scalar(encoding) = **subtype else { return None };
+            let low = Box::new(part(context, column, subtype, "low")?);
+            let width = range_width(encoding);
+            plain(if *multirange {
+                Generator::Multirange { low, encoding, width }
+            } else {
+                Generator::Range { low, encoding, width }
+            })
+        }
+        TypeClass::Domain { base, .. } => generator(context, column, base),
+        TypeClass::Unknown(_) => None,
+    }
+}
+
+/// A value inside a value: an element, a field, a bound.
+fn part(context: Context<'_>, column: &Column, class: &TypeClass, name: &str) -> Option<super::plan::ColumnPlan> {
+    let inner = Column {
+        name: if name == "element" || name == "low" { column.name.clone() } else { name.to_owned() },
+        ..column.clone()
+    };
+    let inferred = generator(context, &inner, class)?;
+    Some(super::plan::ColumnPlan {
+        name: inner.name,
+        data_type: column.data_type.clone(),
+        key: Key::new(0).derive(&context.table.name.to_string()).derive(&column.name).derive(name),
+        nulls: super::plan::Nulls::Never,
+        draw: inferred.draw,
+        generator: inferred.generator,
+    })
+}
+
+fn range_width(encoding: ScalarEncoding) -> i64 {
+    match encoding {
+        ScalarEncoding::Timestamp => 7 * DAY,
+        ScalarEncoding::Date => 30,
+        _ => 100,
+    }
+}
+
+fn enumeration(labels: &[String]) -> Generator {
+    let cells = labels.iter().map(|label| cell_of(label.as_bytes())).collect();
+    let weights: Vec<f64> = (1..=labels.len()).map(|rank| 1.0 / (rank as f64).sqrt()).collect();
+    Generator::Choice(Choice { cells, weights: Weights::new(&weights), unique: None, odometer: None })
+}
+
+/// Bytes with their length.
+#[must_use]
+pub fn cell_of(bytes: &[u8]) -> Box<[u8]> {
+    let mut cell = Vec::with_capacity(bytes.len() + 4);
+    super::encode::bytes(&mut cell, bytes);
+    cell.into()
+}
+
+fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Scalar {
+    let unit = super::encode::power_of_ten(encoding.decimals()) as i64;
+    let hard = types::limits(encoding, &column.data_type);
+    let meaning = names::meaning(&column.name);
+    let range = |low: i64, high: i64| ScalarSource::Range { low, high, unique: None };
+    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy { low, high, exponent: 2.5 };
+    let source = match encoding {
+        ScalarEncoding::Bool => {
+            ScalarSource::Listed { values: Box::new([1, 0]), weights: Weights::new(names::truth(&column.name)) }
+        }
+        ScalarEncoding::Timestamp => time_source(&column.name, context.rows, DAY),
+        ScalarEncoding::Date => time_source(&column.name, context.rows, 1),
+        ScalarEncoding::Time | ScalarEncoding::TimeTz => range(0, DAY - 1),
+        ScalarEncoding::Interval => low_heavy(0, 30 * DAY),
+        ScalarEncoding::Oid => range(1, 100_000),
+        ScalarEncoding::Int2
+        | ScalarEncoding::Int4
+        | ScalarEncoding::Int8
+        | ScalarEncoding::Money
+        | ScalarEncoding::Float4 { .. }
+        | ScalarEncoding::Float8 { .. }
+        | ScalarEncoding::Numeric { .. } => match meaning {
+            Meaning::Cents => low_heavy(100, 50_000),
+            Meaning::Money => low_heavy(unit, 500 * unit),
+            Meaning::Quantity => low_heavy(unit, 100 * unit),
+            Meaning::Small => range(0, 50 * unit),
+            Meaning::Rating => range(unit, 5 * unit),
+            Meaning::Percent => range(0, 100 * unit),
+            Meaning::Share => range(0, unit),
+            Meaning::Age => range(18 * unit, 90 * unit),
+            Meaning::Year => range(1980 * unit, (TO_YEAR - 1) * unit),
+            Meaning::Month => range(unit, 12 * unit),
+            Meaning::Latitude => range(-90 * unit, 90 * unit),
+            Meaning::Longitude => range(-180 * unit, 180 * unit),
+            Meaning::Key => range(unit, 100_000 * unit),
+            Meaning::Other => low_heavy(0, 1000 * unit),
+        },
+    };
+    Scalar { encoding, source: clamp(source, hard), hard, bounds: Vec::new() }
+}
+
+/// Brings an inferred source within what the type holds.
+fn clamp(source: ScalarSource, (least, most): (i64, i64)) -> ScalarSource {
+    match source {
+        ScalarSource::Range { low, high, unique } => {
+            ScalarSource::Range { low: low.clamp(least, most), high: high.clamp(least, most), unique }
+        }
+        ScalarSource::LowHeavy { low, high, exponent } => {
+            ScalarSource::LowHeavy { low: low.clamp(least, most), high: high.clamp(least, most), exponent }
+        }
+        other => other,
+    }
+}
+
+/// Times: a row's own time of making runs with the rows, others lie anywhere. `day` is a day in the column's units.
+fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
+    let at = |year| days_from_civil(year, 1, 1) * day;
+    if names::is_birth(name) {
+        return ScalarSource::Range { low: at(1945), high: at(2007), unique: None };
+    }
+    if names::is_creation(name) {
+        return ScalarSource::Placed {
+            low: at(FROM_YEAR),
+            high: at(TO_YEAR) - 1,
+            rows,
+            stray: super::distribution::stray_for_correlation(0.999),
+            growth: 0.5,
+            descending: false,
+            unique: false,
+        };
+    }
+    ScalarSource::Range { low: at(FROM_YEAR), high: at(TO_YEAR) - 1, unique: None }
+}
+
+fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u32, fixed: bool) -> Text {
+    let by_name = names::text_generator(&column.name, &context.table.name.name);
+    let source = match (by_name, max_chars) {
+        (Some(generator), 0) => TextSource::Registered(generator),
+        (Some(generator), max) if !fixed && generator.width <= max => TextSource::Registered(generator),
+        // A code of the column's own length.
+        (Some(generator), max) if generator.width <= max && generator.width * 2 > max => {
+            TextSource::Registered(generator)
+        }
+        (_, max) if max > 0 && (fixed || max <= 4) => code_pattern(max),
+        (_, max) if (5..=12).contains(&max) => TextSource::Registered(&generators::lorem::WORD),
+        (Some(generator), _) => TextSource::Registered(generator),
+        (None, _) => TextSource::Registered(&generators::lorem::WORDS),
+    };
+    Text { source, version, min_chars: 0, max_chars, unique: None, locale: context.locale, case: Case::AsIs }
+}
+
+/// Capital letters; hexadecimal where it is long enough to be a digest.
+fn code_pattern(length: u32) -> TextSource {
+    let pattern = if length >= 32 { format!("[0-9a-f]{{{length}}}") } else { format!("[A-Z]{{{length}}}") };
+    match Pattern::new(&pattern, false) {
+        Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
+        Err(_) => TextSource::Registered(&generators::lorem::WORD),
+    }
+}
+
+/// A column drawn from fewer values, some more often than others.
+#[must_use]
+pub fn draw(distinct: Option<u64>, skew: Option<f64>, rows: u64) -> Draw {
+    match (distinct, skew) {
+        (None, None) => Draw::Row,
+        (Some(distinct), None) => Draw::Uniform { distinct },
+        (distinct, Some(skew)) => Draw::Zipf(Zipf::new(distinct.unwrap_or(rows.max(1)), skew)),
+    }
+}
+
+/// Figures by OID.
+#[must_use]
+pub(crate) fn geometry(oid: u32) -> Option<Geometry> {
+    Some(match oid {
+        600 => Geometry::Point,
+        601 => Geometry::Segment,
+        602 => Geometry::Path,
+        603 => Geometry::Box,
+        604 => Geometry::Polygon,
+        628 => Geometry::Line,
+        718 => Geometry::Circle,
+        _ => return None,
+    })
+}

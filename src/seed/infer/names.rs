@@ -1,0 +1,282 @@
+//! What a column's name tells.
+
+use crate::seed::generators::{self, TextGenerator};
+
+/// What a number means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// Money in the smallest unit.
+    Cents,
+    /// Money in its unit.
+    Money,
+    Quantity,
+    /// Positions, levels, retries.
+    Small,
+    /// One to five.
+    Rating,
+    Percent,
+    /// 0 to 1.
+    Share,
+    Age,
+    Year,
+    Month,
+    Latitude,
+    Longitude,
+    /// A number of something elsewhere, without a foreign key.
+    Key,
+    Other,
+}
+
+/// What a number means, by its column's name.
+#[must_use]
+pub fn meaning(name: &str) -> Meaning {
+    let words = words(name);
+    let last = words.last().map_or("", String::as_str);
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    match last {
+        "cents" | "pence" | "minor" => Meaning::Cents,
+        "lat" | "latitude" => Meaning::Latitude,
+        "lon" | "lng" | "long" | "longitude" => Meaning::Longitude,
+        "rating" | "stars" | "grade" => Meaning::Rating,
+        "percent" | "percentage" | "pct" | "score" | "progress" => Meaning::Percent,
+        "ratio" | "fraction" | "probability" | "share" | "weight" => Meaning::Share,
+        "age" => Meaning::Age,
+        "year" => Meaning::Year,
+        "month" => Meaning::Month,
+        "id" | "ref" | "key" => Meaning::Key,
+        "position" | "priority" | "level" | "sort" | "rank" | "depth" | "attempts" | "retries" | "version"
+        | "order" => Meaning::Small,
+        "quantity" | "qty" | "stock" | "seats" | "capacity" | "size" | "count" | "units" | "number" => {
+            Meaning::Quantity
+        }
+        _ if has(&[
+            "price", "amount", "cost", "total", "subtotal", "balance", "salary", "fee", "tax", "discount", "payment",
+            "revenue", "budget", "freight",
+        ]) =>
+        {
+            Meaning::Money
+        }
+        _ => Meaning::Other,
+    }
+}
+
+/// Weights of true and false.
+#[must_use]
+pub fn truth(name: &str) -> &'static [f64] {
+    let words = words(name);
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    if has(&["active", "enabled", "verified", "confirmed", "visible", "published", "valid", "public", "available"]) {
+        &[0.9, 0.1]
+    } else if has(&[
+        "deleted", "archived", "blocked", "admin", "banned", "hidden", "disabled", "locked", "spam", "test",
+    ]) {
+        &[0.05, 0.95]
+    } else {
+        &[0.5, 0.5]
+    }
+}
+
+/// When a row was made.
+#[must_use]
+pub fn is_creation(name: &str) -> bool {
+    let words = words(name);
+    let first = words.first().map_or("", String::as_str);
+    matches!(
+        first,
+        "created"
+            | "inserted"
+            | "occurred"
+            | "placed"
+            | "ordered"
+            | "registered"
+            | "joined"
+            | "logged"
+            | "recorded"
+            | "received"
+            | "sent"
+            | "submitted"
+            | "posted"
+            | "timestamp"
+            | "ts"
+            | "creation"
+            | "happened"
+            | "added"
+            | "opened"
+            | "issued"
+            | "invoice"
+            | "order"
+            | "payment"
+            | "rental"
+            | "transaction"
+            | "event"
+            | "purchased"
+    ) && (words.len() == 1 || words.last().is_some_and(|last| is_time_word(last)))
+}
+
+/// What comes after the row was made.
+#[must_use]
+pub fn is_later(name: &str) -> bool {
+    let words = words(name);
+    let first = words.first().map_or("", String::as_str);
+    matches!(
+        first,
+        "updated"
+            | "modified"
+            | "changed"
+            | "deleted"
+            | "removed"
+            | "closed"
+            | "completed"
+            | "finished"
+            | "ended"
+            | "expires"
+            | "expired"
+            | "cancelled"
+            | "canceled"
+            | "shipped"
+            | "delivered"
+            | "paid"
+            | "captured"
+            | "refunded"
+            | "resolved"
+            | "archived"
+            | "published"
+            | "confirmed"
+            | "approved"
+            | "rejected"
+            | "last"
+            | "seen"
+            | "returned"
+            | "processed"
+            | "read"
+            | "revoked"
+            | "activated"
+            | "verified"
+            | "due"
+            | "return"
+    )
+}
+
+/// What seldom happens: mostly NULL.
+#[must_use]
+pub fn is_seldom(name: &str) -> bool {
+    let words = words(name);
+    matches!(
+        words.first().map_or("", String::as_str),
+        "deleted"
+            | "removed"
+            | "cancelled"
+            | "canceled"
+            | "refunded"
+            | "archived"
+            | "blocked"
+            | "banned"
+            | "revoked"
+            | "rejected"
+            | "error"
+            | "failure"
+    )
+}
+
+/// A day of birth.
+#[must_use]
+pub fn is_birth(name: &str) -> bool {
+    words(name).iter().any(|word| matches!(word.as_str(), "birth" | "birthday" | "birthdate" | "dob" | "born"))
+}
+
+fn is_time_word(word: &str) -> bool {
+    matches!(word, "at" | "on" | "date" | "time" | "timestamp" | "ts" | "datetime" | "day")
+}
+
+/// The text generator that a column's name asks for: by its whole name, or by its last words.
+#[must_use]
+pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerator> {
+    let words = words(column);
+    if let Some(generator) = by_table(&words, table) {
+        return generators::find(generator);
+    }
+    for start in 0..words.len() {
+        let tail = words[start..].join("_");
+        let found = generators::ALL.iter().copied().find(|generator| generator.columns.contains(&tail.as_str()));
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// `name` means what its table holds.
+fn by_table(words: &[String], table: &str) -> Option<&'static str> {
+    let last = words.last()?;
+    if words.len() > 1 || !matches!(last.as_str(), "name" | "title" | "label") {
+        return None;
+    }
+    let table_words = self::words(table);
+    let noun = table_words.last().map(|word| word.trim_end_matches('s'))?;
+    Some(match noun {
+        "user" | "customer" | "people" | "person" | "employee" | "author" | "actor" | "contact" | "staff"
+        | "member" | "patient" | "student" | "teacher" | "driver" | "owner" | "artist" | "client" | "guest"
+        | "player" | "account" => "full_name",
+        "product" | "item" | "article" | "good" => "product_name",
+        "compan" | "companie" | "company" | "brand" | "vendor" | "supplier" | "organization" | "organisation"
+        | "tenant" | "merchant" | "store" | "shop" | "publisher" | "manufacturer" | "carrier" => "company",
+        "city" | "citie" | "town" | "warehouse" | "location" => "city",
+        "country" | "countrie" => "country",
+        "state" | "region" | "province" => "state",
+        "tag" | "genre" | "role" | "permission" | "type" | "statu" | "status" | "group" => "word",
+        _ if last == "title" => "title",
+        _ => "words",
+    })
+}
+
+/// A name's words in lower case: `createdAt`, `created_at` and `CreatedAt` are alike.
+#[must_use]
+pub fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut previous_lower = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() {
+            words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
+            previous_lower = false;
+            continue;
+        }
+        if c.is_uppercase() && previous_lower {
+            words.push(std::mem::take(&mut word));
+        }
+        previous_lower = c.is_lowercase() || c.is_numeric();
+        word.extend(c.to_lowercase());
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generator(column: &str, table: &str) -> &'static str {
+        text_generator(column, table).map_or("-", |generator| generator.name)
+    }
+
+    #[test]
+    fn names_tell_generators() {
+        assert_eq!(generator("email", "users"), "email");
+        assert_eq!(generator("billing_email", "users"), "email");
+        assert_eq!(generator("FirstName", "users"), "first_name");
+        assert_eq!(generator("name", "customers"), "full_name");
+        assert_eq!(generator("name", "products"), "product_name");
+        assert_eq!(generator("description", "products"), "paragraph");
+        assert_eq!(generator("ship_postal_code", "orders"), "postcode");
+        assert_eq!(generator("xyzzy", "orders"), "-");
+    }
+
+    #[test]
+    fn names_tell_meanings() {
+        assert_eq!(meaning("price_cents"), Meaning::Cents);
+        assert_eq!(meaning("unitPrice"), Meaning::Money);
+        assert_eq!(meaning("customer_id"), Meaning::Key);
+        assert!(is_creation("created_at") && is_creation("occurred_at") && !is_creation("created_by"));
+        assert!(is_later("updated_at") && is_later("last_seen_at"));
+    }
+}

@@ -1,0 +1,425 @@
+//! Unique constraints: either one of the columns has a value of its own in every row, or the columns together count
+//! like the digits of an odometer. No set of used values is ever kept.
+
+use std::collections::BTreeSet;
+
+use super::Resolver;
+use super::columns::{pattern_text, source_range};
+use super::table::TableDraft;
+use crate::schema::{Index, KeyPart};
+use crate::seed::check::Expression;
+use crate::seed::distribution::{Grouping, Order};
+use crate::seed::generators::regex::Pattern;
+use crate::seed::plan::{Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Text, TextSource};
+use crate::seed::random::Permutation;
+use crate::seed::spec::RowsSpec;
+
+/// What varies as one: a column, or all columns of a foreign key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Unit {
+    Column(usize),
+    Link(usize),
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn plan_keys(&mut self, draft: &mut TableDraft<'a>) {
+        let table = draft.table;
+        let mut indexes: Vec<&Index> = table.indexes.iter().filter(|index| index.unique).collect();
+        indexes.sort_by_key(|index| (index.keys.len(), !index.primary, index.name.clone()));
+        let mut solved: Vec<BTreeSet<Unit>> = Vec::new();
+        for index in indexes {
+            let units = units_of(draft, index);
+            if index.nulls_not_distinct {
+                for unit in &units {
+                    never_null(draft, *unit);
+                }
+            }
+            if units.iter().any(|unit| is_unique(draft, *unit)) || solved.iter().any(|known| known.is_subset(&units)) {
+                continue;
+            }
+            match self.solve(draft, &units) {
+                Ok(()) => solved.push(units),
+                Err(reason) => {
+                    let columns: Vec<&str> = units.iter().flat_map(|unit| names_of(draft, *unit)).collect();
+                    let what = format!("unique index {} ({}) cannot be met: {reason}", index.name, columns.join(", "));
+                    let remedy = format!(
+                        "lower the table's rows, or give one of the columns more values: [tables.{}] rows = …",
+                        table.name
+                    );
+                    self.refuse(&table.name, what, remedy);
+                }
+            }
+        }
+    }
+
+    fn solve(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {
+        let linked = units.iter().any(|unit| matches!(unit, Unit::Link(_)));
+        let mut columns: Vec<usize> = units
+            .iter()
+            .filter_map(|unit| match unit {
+                Unit::Column(column) => Some(*column),
+                Unit::Link(_) => None,
+            })
+            .collect();
+        columns.sort_by_key(|column| preference(&draft.columns[*column].generator));
+        for &column in &columns {
+            let wide = preference(&draft.columns[column].generator) < 10;
+            if !draft.columns[column].fixed
+                && (units.len() == 1 || wide || !linked)
+                && capacity(draft, column) >= draft.rows
+            {
+                make_unique(draft, column);
+                return Ok(());
+            }
+        }
+        match (units.len(), units.first()) {
+            (1, Some(Unit::Column(column))) => {
+                let capacity = capacity(draft, *column);
+                self.lower_rows(
+                    draft,
+                    capacity,
+                    &format!("column {} has {capacity} values", draft.columns[*column].column.name),
+                )?;
+                make_unique(draft, *column);
+                Ok(())
+            }
+            (1, Some(Unit::Link(link))) => self.one_to_one(draft, *link),
+            _ => self.odometer(draft, units),
+        }
+    }
+
+    fn one_to_one(&mut self, draft: &mut TableDraft<'a>, link: usize) -> Result<(), String> {
+        let parents = draft.links[link].parent_rows;
+        self.lower_rows(draft, parents, &format!("the referenced table has {parents} rows"))?;
+        let link = &mut draft.links[link];
+        link.choice = LinkChoice::OneToOne(Permutation::new(link.key, parents.max(1)));
+        Ok(())
+    }
+
+    /// Fewer rows than asked for, said in a note; an error where the spec asked for them.
+    fn lower_rows(&mut self, draft: &mut TableDraft<'a>, most: u64, why: &str) -> Result<(), String> {
+        if draft.rows <= most {
+            return Ok(());
+        }
+        let asked = self
+            .specs
+            .get(&draft.table.oid)
+            .is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(_))) && self.options.all_rows.is_none());
+        if asked || most == 0 {
+            return Err(format!("{why}, {} rows are wanted", draft.rows));
+        }
+        self.plan.notes.push(format!("{}: {most} rows instead of {}, because {why}", draft.table.name, draft.rows));
+        draft.rows = most;
+        Ok(())
+    }
+
+    fn odometer(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {
+        let Some(driver) = driver_of(draft, units) else { return self.free_odometer(draft, units) };
+        let rest: Vec<Unit> = units.iter().copied().filter(|unit| *unit != Unit::Link(driver)).collect();
+        let mut limit = 1_u64;
+        for unit in &rest {
+            limit = limit.saturating_mul(self.size_of(draft, *unit, rest.len() == 1)?);
+        }
+        let parents = draft.links[driver].parent_rows.max(1);
+        let why =
+            format!("{} has {parents} rows and each allows {limit}", names_of(draft, Unit::Link(driver)).join(", "));
+        self.lower_rows(draft, parents.saturating_mul(limit), &why)?;
+        let (skew, order) = match draft.links[driver].choice {
+            LinkChoice::Grouped(_) => self.grouped_knobs(draft),
+            LinkChoice::Skewed { .. } => {
+                let spec = draft.link_columns[driver].iter().find_map(|column| draft.columns[*column].spec);
+                (spec.and_then(|spec| spec.skew).unwrap_or(0.5), Order::Scattered)
+            }
+            _ => (0.0, Order::Scattered),
+        };
+        let link = &mut draft.links[driver];
+        let Some(grouping) = Grouping::new(link.key, parents, draft.rows, skew, order, limit) else {
+            return Err(why);
+        };
+        link.choice = LinkChoice::Grouped(grouping);
+        link.null_share = 0.0;
+        self.assign_digits(draft, &rest, Counter::Link(driver));
+        Ok(())
+    }
+
+    fn grouped_knobs(&self, draft: &TableDraft<'a>) -> (f64, Order) {
+        match self.specs.get(&draft.table.oid).and_then(|spec| spec.rows.as_ref()) {
+            Some(RowsSpec::Per { skew, order, .. }) => {
+                (*skew, order.unwrap_or(if *skew > 0.0 { Order::Scattered } else { Order::ByGroup }))
+            }
+            _ => (0.0, Order::ByGroup),
+        }
+    }
+
+    /// No foreign key among the columns: all rows are one group.
+    fn free_odometer(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {
+        let rest: Vec<Unit> = units.iter().copied().collect();
+        let mut size = 1_u64;
+        for unit in &rest {
+            size = size.saturating_mul(self.size_of(draft, *unit, false)?);
+        }
+        self.lower_rows(draft, size, &format!("its columns have {size} combinations"))?;
+        let order = Permutation::new(draft.key.derive("combinations"), size.max(1));
+        self.assign_digits(draft, &rest, Counter::Rows(order));
+        Ok(())
+    }
+
+    fn assign_digits(&self, draft: &mut TableDraft<'a>, rest: &[Unit], counter: Counter) {
+        let mut divisor = 1_u64;
+        let alone = rest.len() == 1;
+        for unit in rest {
+            let size = self.size_of(draft, *unit, alone).unwrap_or(1);
+            let key = match unit {
+                Unit::Column(column) => draft.columns[*column].key.derive("digit"),
+                Unit::Link(link) => draft.links[*link].key.derive("digit"),
+            };
+            let mut odometer = Odometer { counter, divisor, size, key, skew: 0.0 };
+            match unit {
+                Unit::Link(link) => {
+                    if let (LinkChoice::Skewed { .. }, true, Counter::Link(_)) =
+                        (&draft.links[*link].choice, alone, counter)
+                    {
+                        let spec = draft.link_columns[*link].iter().find_map(|column| draft.columns[*column].spec);
+                        odometer.skew = spec.and_then(|spec| spec.skew).unwrap_or(0.0);
+                    }
+                    draft.links[*link].choice = LinkChoice::Digit(odometer);
+                }
+                Unit::Column(column) => set_digit(draft, *column, odometer),
+            }
+            divisor = divisor.saturating_mul(size);
+        }
+    }
+
+    fn size_of(&self, draft: &TableDraft<'a>, unit: Unit, alone: bool) -> Result<u64, String> {
+        match unit {
+            Unit::Link(link) => match draft.links[link].choice {
+                LinkChoice::Uniform | LinkChoice::Skewed { .. } | LinkChoice::Grouped(_) => {
+                    Ok(draft.links[link].parent_rows.max(1))
+                }
+                LinkChoice::Digit(odometer) => Ok(odometer.size),
+                LinkChoice::OneToOne(_) | LinkChoice::Earlier { .. } | LinkChoice::Within { .. } => {
+                    Err(format!("the foreign key over {} is bound already", names_of(draft, unit).join(", ")))
+                }
+            },
+            Unit::Column(column) => match &draft.columns[column].generator {
+                // Counted from its lowest value on, as far as the type goes.
+                Generator::Scalar(scalar) if alone && !matches!(scalar.source, ScalarSource::Listed { .. }) => {
+                    let (low, _) = source_range(scalar);
+                    Ok(scalar.hard.1.saturating_sub(low).max(0) as u64)
+                }
+                _ => match capacity(draft, column) {
+                    0 => Err(format!("column {} cannot count", draft.columns[column].column.name)),
+                    size => Ok(size),
+                },
+            },
+        }
+    }
+}
+
+fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odometer) {
+    let column = &mut draft.columns[column];
+    column.fixed = true;
+    column.draw = Draw::Row;
+    match &mut column.generator {
+        Generator::Scalar(scalar) => {
+            let (low, _) = source_range(scalar);
+            scalar.source = match (&scalar.source, odometer.counter) {
+                (ScalarSource::Listed { values, .. }, _) => {
+                    // The list's order is the digit's.
+                    let mut sorted = values.to_vec();
+                    sorted.sort_unstable();
+                    sorted.dedup();
+                    match sorted.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+                        true => ScalarSource::Digit { low: sorted[0], odometer },
+                        false => ScalarSource::Digit { low, odometer },
+                    }
+                }
+                (_, Counter::Link(link)) if odometer.divisor == 1 && odometer.size > 1000 => {
+                    ScalarSource::Ordinal { link, start: low }
+                }
+                _ => ScalarSource::Digit { low, odometer },
+            };
+        }
+        Generator::Choice(choice) => choice.odometer = Some(odometer),
+        _ => {}
+    }
+}
+
+/// Columns of an index, also those inside expressions, as what varies together.
+fn units_of(draft: &TableDraft<'_>, index: &Index) -> BTreeSet<Unit> {
+    let mut names: Vec<String> = Vec::new();
+    for key in &index.keys {
+        match &key.part {
+            KeyPart::Column(name) => names.push(name.clone()),
+            KeyPart::Expression(text) => {
+                if let Ok(expression) = Expression::parse(text) {
+                    expression.columns(&mut names);
+                }
+            }
+        }
+    }
+    names
+        .iter()
+        .filter_map(|name| draft.position(name))
+        .map(|column| match &draft.columns[column].generator {
+            Generator::Parent { link, .. } => Unit::Link(*link),
+            _ => Unit::Column(column),
+        })
+        .collect()
+}
+
+fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {
+    let columns: Vec<usize> = match unit {
+        Unit::Column(column) => vec![column],
+        Unit::Link(link) => draft.link_columns[link].clone(),
+    };
+    columns.into_iter().map(|column| draft.columns[column].column.name.as_str()).collect()
+}
+
+fn never_null(draft: &mut TableDraft<'_>, unit: Unit) {
+    match unit {
+        Unit::Column(column) => draft.columns[column].nulls = Nulls::Never,
+        Unit::Link(link) => {
+            draft.links[link].null_share = 0.0;
+            for column in draft.link_columns[link].clone() {
+                draft.columns[column].nulls = Nulls::Never;
+            }
+        }
+    }
+}
+
+fn is_unique(draft: &TableDraft<'_>, unit: Unit) -> bool {
+    match unit {
+        Unit::Column(column) => {
+            let draft = &draft.columns[column];
+            draft.unique || (matches!(draft.generator, Generator::Uuid) && draft.draw == Draw::Row)
+        }
+        Unit::Link(link) => matches!(draft.links[link].choice, LinkChoice::OneToOne(_)),
+    }
+}
+
+/// The link that groups the rows: the one that the spec made so, else the one with most parents.
+fn driver_of(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<usize> {
+    units
+        .iter()
+        .filter_map(|unit| match unit {
+            Unit::Link(link) => Some(*link),
+            Unit::Column(_) => None,
+        })
+        .filter(|link| {
+            matches!(
+                draft.links[*link].choice,
+                LinkChoice::Grouped(_) | LinkChoice::Uniform | LinkChoice::Skewed { .. }
+            )
+        })
+        .max_by_key(|link| {
+            (matches!(draft.links[*link].choice, LinkChoice::Grouped(_)), draft.links[*link].parent_rows)
+        })
+}
+
+/// Which column is made unique first: those whose values are many and mean nothing.
+fn preference(generator: &Generator) -> u32 {
+    match generator {
+        Generator::Uuid => 0,
+        Generator::Text(_) => 1,
+        Generator::Bytes { .. } | Generator::Mac { .. } | Generator::Inet { .. } => 2,
+        Generator::Scalar(scalar) if matches!(scalar.source, ScalarSource::Placed { .. }) => 3,
+        Generator::Scalar(scalar) if matches!(scalar.source, ScalarSource::Listed { .. }) => 12,
+        Generator::Scalar(_) => 10,
+        _ => 20,
+    }
+}
+
+/// How many different values a column can have; 0 where it cannot be told.
+fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
+    match &draft.columns[column].generator {
+        Generator::Uuid => u64::MAX,
+        Generator::Text(text) => match &text.source {
+            TextSource::Pattern(pattern) => pattern.cardinality,
+            TextSource::Registered(_) if text.max_chars > 0 && text.max_chars < 12 => {
+                36_u64.saturating_pow(text.max_chars)
+            }
+            TextSource::Registered(_) => u64::MAX,
+        },
+        Generator::Bytes { min, .. } => 1_u64.checked_shl(min * 8).unwrap_or(u64::MAX),
+        Generator::Mac { .. } => 1 << 40,
+        Generator::Inet { .. } => 1 << 24,
+        Generator::Scalar(scalar) => match &scalar.source {
+            ScalarSource::Sequence { .. } => u64::MAX,
+            ScalarSource::Listed { values, .. } => values.len() as u64,
+            ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. } => {
+                let written = draft.columns[column].spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
+                let (low, high) = if written { source_range(scalar) } else { (source_range(scalar).0, scalar.hard.1) };
+                (high.saturating_sub(low) as u64).saturating_add(1)
+            }
+            ScalarSource::Ordinal { .. } | ScalarSource::Digit { .. } | ScalarSource::After { .. } => 0,
+        },
+        Generator::Choice(choice) => choice.cells.len() as u64,
+        Generator::Range { .. } => u64::MAX,
+        _ => 0,
+    }
+}
+
+/// Gives every row its own value; the capacity was checked.
+fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
+    let rows = draft.rows.max(1);
+    let column = &mut draft.columns[column];
+    column.draw = Draw::Row;
+    column.unique = true;
+    let key = column.key.derive("unique");
+    let written = column.spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
+    match &mut column.generator {
+        Generator::Text(text) => make_text_unique(text, key, rows),
+        Generator::Scalar(scalar) => {
+            let (low, high) = source_range(scalar);
+            match &mut scalar.source {
+                ScalarSource::Placed { unique, high, .. } => {
+                    // Room for every row, one unit apart.
+                    *high = (*high).max(low.saturating_add(rows as i64)).min(scalar.hard.1);
+                    *unique = true;
+                }
+                ScalarSource::Listed { .. } => {}
+                source => {
+                    let room = (high.saturating_sub(low) as u64).saturating_add(1);
+                    let high = if room >= rows || written { high } else { low.saturating_add(rows as i64 - 1) };
+                    let size = (high.saturating_sub(low) as u64).saturating_add(1);
+                    *source = ScalarSource::Range { low, high, unique: Some(Permutation::new(key, size)) };
+                }
+            }
+        }
+        Generator::Choice(choice) => {
+            choice.unique = Some(Permutation::new(key, choice.cells.len() as u64));
+        }
+        Generator::Range { low, .. } | Generator::Multirange { low, .. } => {
+            if let Generator::Scalar(scalar) = &mut low.generator {
+                let (from, _) = source_range(scalar);
+                scalar.source = ScalarSource::Sequence { start: from, step: 1 };
+            }
+        }
+        _ => {}
+    }
+}
+
+fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
+    let size = match &text.source {
+        TextSource::Pattern(pattern) => pattern.cardinality,
+        TextSource::Registered(_) => rows,
+    };
+    let digits = rows.ilog10() + 1;
+    if let TextSource::Registered(generator) = &text.source
+        && text.max_chars > 0
+        && (text.max_chars < digits + 3 || (generator.numbers_itself && text.max_chars < generator.width + digits + 8))
+    {
+        // The number would not fit behind the text: a code of the column's own length.
+        let length = text.max_chars.min(12);
+        if let Ok(pattern) = Pattern::new(&format!("[0-9A-Z]{{{length}}}"), false) {
+            let unique = Some(Permutation::new(key, pattern.cardinality));
+            let (version, max_chars) = (text.version, text.max_chars);
+            if let Generator::Text(made) = pattern_text(pattern, version, text.locale) {
+                *text = Text { unique, max_chars, case: text.case, ..made };
+            }
+            return;
+        }
+    }
+    text.unique = Some(Permutation::new(key, size));
+}

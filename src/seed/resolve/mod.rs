@@ -1,0 +1,217 @@
+//! From schema and spec to a plan: everything that can be decided, or refused, before a row is made.
+
+mod bounds;
+mod columns;
+mod keys;
+mod links;
+mod order;
+mod partitions;
+mod rows;
+mod table;
+
+use std::collections::BTreeMap;
+
+use super::generators::Locale;
+use super::plan::SeedPlan;
+use super::random::Key;
+use super::spec::{Spec, TableSpec};
+use crate::schema::{QualifiedName, Schema, Table, TableKind};
+use crate::source::{SourceError, nearest};
+
+/// What the caller decides.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `[dataset] seed`.
+    pub seed: u64,
+    /// `[dataset] scale`: multiplies every count.
+    pub scale: f64,
+    /// Rows of a table that no spec names.
+    pub default_rows: u64,
+    /// Rows of every table, whatever the spec says.
+    pub all_rows: Option<u64>,
+    /// Rows of single tables, whatever the spec says; by name.
+    pub table_rows: BTreeMap<String, u64>,
+    /// Names and places.
+    pub locale: &'static Locale,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            scale: 1.0,
+            default_rows: 1000,
+            all_rows: None,
+            table_rows: BTreeMap::new(),
+            locale: Locale::default_locale(),
+        }
+    }
+}
+
+/// Rows that a table holds already: kept, and pointed to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredRows {
+    /// How many.
+    pub count: u64,
+    /// By column name: every row's cell in COPY BINARY's form, with its length.
+    pub cells: BTreeMap<String, Vec<Box<[u8]>>>,
+}
+
+/// Why no plan could be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SeedError {
+    /// A mistake in a spec file.
+    #[error(transparent)]
+    Spec(#[from] SourceError),
+    /// A constraint or type that generation cannot meet alone.
+    #[error("table {table}: {what}; {remedy}")]
+    Unsolvable {
+        /// The table.
+        table: String,
+        /// The constraint or column, and what stands in the way.
+        what: String,
+        /// The line to write.
+        remedy: String,
+    },
+    /// An option names a table that is not there.
+    #[error("there is no table {name}{}", .near.as_ref().map(|near| format!(" (did you mean {near}?)")).unwrap_or_default())]
+    UnknownTable {
+        /// As given.
+        name: String,
+        /// The nearest one.
+        near: Option<String>,
+    },
+}
+
+/// Resolves a whole schema.
+///
+/// # Errors
+/// Every mistake of the spec and every constraint that cannot be met, at once.
+pub fn resolve(
+    schema: &Schema,
+    spec: &Spec,
+    options: &Options,
+    stored: &BTreeMap<u32, StoredRows>,
+) -> Result<SeedPlan, Vec<SeedError>> {
+    let mut errors = Vec::new();
+    let specs = match_specs(schema, spec, &mut errors);
+    check_table_rows(schema, options, &mut errors);
+    let ordered = order::fill_order(schema);
+    let mut resolver = Resolver {
+        schema,
+        options,
+        stored,
+        specs,
+        key: Key::new(options.seed),
+        index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
+        ordered,
+        plan: SeedPlan { seed: options.seed, tables: Vec::new(), notes: Vec::new() },
+        errors,
+    };
+    resolver.plan_rows();
+    for index in 0..resolver.ordered.len() {
+        resolver.plan_table(index);
+    }
+    if resolver.errors.is_empty() { Ok(resolver.plan) } else { Err(resolver.errors) }
+}
+
+/// Everything that the steps share.
+struct Resolver<'a> {
+    schema: &'a Schema,
+    options: &'a Options,
+    stored: &'a BTreeMap<u32, StoredRows>,
+    specs: BTreeMap<u32, &'a TableSpec>,
+    key: Key,
+    /// In fill order.
+    ordered: Vec<&'a Table>,
+    index: BTreeMap<u32, usize>,
+    plan: SeedPlan,
+    errors: Vec<SeedError>,
+}
+
+impl Resolver<'_> {
+    fn refuse(&mut self, table: &QualifiedName, what: impl Into<String>, remedy: impl Into<String>) {
+        self.errors.push(SeedError::Unsolvable { table: table.to_string(), what: what.into(), remedy: remedy.into() });
+    }
+}
+
+/// Tables whose rows tools keep for themselves.
+const BOOKKEEPING: &[&str] = &[
+    "_sqlx_migrations",
+    "schema_migrations",
+    "ar_internal_metadata",
+    "flyway_schema_history",
+    "__diesel_schema_migrations",
+    "goose_db_version",
+    "alembic_version",
+    "django_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "_prisma_migrations",
+    "refinery_schema_history",
+    "databasechangelog",
+    "databasechangeloglock",
+    "atlas_schema_revisions",
+    "gorp_migrations",
+    "__efmigrationshistory",
+    "typeorm_metadata",
+];
+
+/// Whether seeding looks at a table at all: not foreign ones, not partitions (their root does), not migration tools'.
+#[must_use]
+pub fn is_seeded(table: &Table) -> bool {
+    let bookkeeping = BOOKKEEPING.contains(&table.name.name.to_ascii_lowercase().as_str());
+    match table.kind {
+        TableKind::Ordinary | TableKind::Partitioned => table.partition_of.is_none() && !bookkeeping,
+        TableKind::Foreign => false,
+    }
+}
+
+/// A table by the name that a person wrote: `orders` or `shop.orders`.
+fn find_table<'s>(schema: &'s Schema, name: &str) -> Option<&'s Table> {
+    schema
+        .table(None, name)
+        .or_else(|| name.split_once('.').and_then(|(namespace, name)| schema.table(Some(namespace), name)))
+        .filter(|table| table.partition_of.is_none())
+}
+
+fn nearest_table(schema: &Schema, name: &str) -> Option<String> {
+    nearest(name, schema.tables.iter().filter(|t| is_seeded(t)).map(|table| table.name.name.as_str()))
+        .map(str::to_owned)
+}
+
+fn match_specs<'a>(schema: &Schema, spec: &'a Spec, errors: &mut Vec<SeedError>) -> BTreeMap<u32, &'a TableSpec> {
+    let mut specs = BTreeMap::new();
+    for table_spec in &spec.tables {
+        let name = &table_spec.name;
+        let Some(table) = find_table(schema, &name.text) else {
+            let error = name.error(format!("there is no table {}", name.text));
+            let error = match nearest_table(schema, &name.text) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error,
+            };
+            errors.push(error.into());
+            continue;
+        };
+        for column in &table_spec.columns {
+            if table.column(&column.name.text).is_none() {
+                let error = column.name.error(format!("table {} has no column {}", table.name, column.name.text));
+                let error = match nearest(&column.name.text, table.columns.iter().map(|c| c.name.as_str())) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error,
+                };
+                errors.push(error.into());
+            }
+        }
+        specs.insert(table.oid, table_spec);
+    }
+    specs
+}
+
+fn check_table_rows(schema: &Schema, options: &Options, errors: &mut Vec<SeedError>) {
+    for name in options.table_rows.keys() {
+        if find_table(schema, name).is_none() {
+            errors.push(SeedError::UnknownTable { name: name.clone(), near: nearest_table(schema, name) });
+        }
+    }
+}

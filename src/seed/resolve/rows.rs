@@ -1,0 +1,112 @@
+//! How many rows each table gets.
+
+use super::Resolver;
+use crate::schema::{Index, KeyPart, Table};
+use crate::seed::plan::{Fill, TablePlan};
+use crate::seed::spec::RowsSpec;
+
+impl Resolver<'_> {
+    /// Makes an empty plan for every table, with its rows.
+    pub(super) fn plan_rows(&mut self) {
+        for index in 0..self.ordered.len() {
+            let table = self.ordered[index];
+            let stored = self.stored.get(&table.oid).filter(|stored| stored.count > 0);
+            let (rows, fill) = match stored {
+                Some(stored) => (stored.count, Fill::Keep),
+                None => (self.rows_of(table), Fill::Generate),
+            };
+            self.plan.tables.push(TablePlan {
+                oid: table.oid,
+                name: table.name.clone(),
+                rows,
+                fill,
+                columns: Vec::new(),
+                links: Vec::new(),
+                leaves: Vec::new(),
+                router: None,
+                width: 0,
+            });
+        }
+    }
+
+    fn rows_of(&mut self, table: &Table) -> u64 {
+        let overridden = self
+            .options
+            .table_rows
+            .get(&table.name.name)
+            .or_else(|| self.options.table_rows.get(&format!("{}.{}", table.name.schema, table.name.name)));
+        if let Some(rows) = overridden {
+            return *rows;
+        }
+        if let Some(rows) = self.options.all_rows {
+            return self.at_most_parents(table, rows);
+        }
+        let scaled = |rows: u64| (rows as f64 * self.options.scale).ceil() as u64;
+        match self.specs.get(&table.oid).and_then(|spec| spec.rows.clone()) {
+            Some(RowsSpec::Count(rows)) => scaled(rows),
+            Some(RowsSpec::Per { table: parent, mean, .. }) => {
+                let found = super::find_table(self.schema, &parent.text);
+                let linked = found.filter(|found| {
+                    table.foreign_keys.iter().any(|key| {
+                        self.schema
+                            .table_by_oid(key.references)
+                            .is_some_and(|referenced| self.schema.root_of(referenced).oid == found.oid)
+                    })
+                });
+                match (found, linked) {
+                    (None, _) => {
+                        let error = parent.error(format!("there is no table {}", parent.text));
+                        self.errors.push(match super::nearest_table(self.schema, &parent.text) {
+                            Some(near) => error.help(format!("did you mean `{near}`?")).into(),
+                            None => error.into(),
+                        });
+                        0
+                    }
+                    (Some(_), None) => {
+                        let error = parent
+                            .error(format!("table {} has no foreign key to {}", table.name, parent.text))
+                            .help("`per` names a table that this one references");
+                        self.errors.push(error.into());
+                        0
+                    }
+                    (Some(_), Some(linked)) => {
+                        let parent_rows = self
+                            .index
+                            .get(&linked.oid)
+                            .and_then(|parent| self.plan.tables.get(*parent))
+                            .map_or(self.options.default_rows, |parent| parent.rows);
+                        (parent_rows as f64 * mean).round() as u64
+                    }
+                }
+            }
+            None => {
+                let rows = scaled(self.options.default_rows);
+                self.at_most_parents(table, rows)
+            }
+        }
+    }
+
+    /// A foreign key that is unique allows one child a parent.
+    fn at_most_parents(&self, table: &Table, rows: u64) -> u64 {
+        let mut rows = rows;
+        for key in &table.foreign_keys {
+            let unique = table.indexes.iter().any(|index| is_unique_within(index, &key.columns));
+            let parent = self.schema.table_by_oid(key.references).map(|parent| self.schema.root_of(parent).oid);
+            let parent_rows = parent.and_then(|oid| self.index.get(&oid)).and_then(|at| self.plan.tables.get(*at));
+            if let (true, Some(parent)) = (unique, parent_rows) {
+                rows = rows.min(parent.rows);
+            }
+        }
+        rows
+    }
+}
+
+/// A unique index over these columns or some of them.
+pub(super) fn is_unique_within(index: &Index, columns: &[String]) -> bool {
+    index.unique
+        && !index.keys.is_empty()
+        && index.keys.iter().all(|key| match &key.part {
+            KeyPart::Column(name) => columns.contains(name),
+            KeyPart::Expression(_) => false,
+        })
+}

@@ -1,0 +1,403 @@
+//! The seed spec: what `seeds/*.toml` say, with the place of every word, so that each mistake shows its line. Knows no
+//! schema: whether a table or column exists is [`super::resolve`]'s question.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::source::{Source, SourceError, nearest};
+
+/// All spec files of a project.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Spec {
+    /// In the order of the files.
+    pub tables: Vec<TableSpec>,
+}
+
+/// `[tables.name]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSpec {
+    /// As it was written: `orders` or `shop.orders`.
+    pub name: Place,
+    /// `rows`.
+    pub rows: Option<RowsSpec>,
+    /// `locale`.
+    pub locale: Option<(String, Place)>,
+    /// `[tables.name.columns]`.
+    pub columns: Vec<ColumnSpec>,
+}
+
+/// A word and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The word.
+    pub text: String,
+    /// Its file.
+    pub source: Source,
+    /// Its bytes.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// An error here.
+    #[must_use]
+    pub fn error(&self, message: impl Into<String>) -> SourceError {
+        SourceError::new(&self.source, self.span.clone(), message)
+    }
+}
+
+/// How many rows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowsSpec {
+    /// This many at scale 1.
+    Count(u64),
+    /// So many for each row of a parent.
+    Per {
+        /// The parent table.
+        table: Place,
+        /// The foreign key's column, where there are several to that parent.
+        column: Option<Place>,
+        /// Children per parent.
+        mean: f64,
+        /// Zipf's exponent.
+        skew: f64,
+        /// Where a parent's children lie.
+        order: Option<super::distribution::Order>,
+    },
+}
+
+/// One column's knobs; `None` is inferred.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnSpec {
+    /// Unquoted.
+    pub name: Place,
+    /// `generator`.
+    pub generator: Option<Place>,
+    /// `values`: text forms and weights.
+    pub values: Option<Vec<(String, f64)>>,
+    /// `null`: share.
+    pub null: Option<f64>,
+    /// `distinct`: how many different values.
+    pub distinct: Option<u64>,
+    /// `skew`: Zipf's exponent.
+    pub skew: Option<f64>,
+    /// `min`, `max`, `from`, `to`: bounds in text form.
+    pub min: Option<(String, Place)>,
+    /// See `min`.
+    pub max: Option<(String, Place)>,
+    /// `correlation` of value and physical order.
+    pub correlation: Option<f64>,
+    /// `growth`: 0 is even over time, 1 puts three quarters into the second half.
+    pub growth: Option<f64>,
+    /// `pattern` of the generator `regex`.
+    pub pattern: Option<Place>,
+    /// `value`: the same for all rows.
+    pub value: Option<String>,
+}
+
+impl ColumnSpec {
+    /// Nothing said.
+    #[must_use]
+    pub const fn new(name: Place) -> Self {
+        Self {
+            name,
+            generator: None,
+            values: None,
+            null: None,
+            distinct: None,
+            skew: None,
+            min: None,
+            max: None,
+            correlation: None,
+            growth: None,
+            pattern: None,
+            value: None,
+        }
+    }
+}
+
+const TABLE_KEYS: &[&str] = &["rows", "columns", "locale"];
+const ROWS_KEYS: &[&str] = &["per", "mean", "skew", "column", "order"];
+const COLUMN_KEYS: &[&str] = &[
+    "generator",
+    "values",
+    "null",
+    "distinct",
+    "skew",
+    "min",
+    "max",
+    "from",
+    "to",
+    "correlation",
+    "growth",
+    "pattern",
+    "value",
+];
+
+type Value<'i> = Spanned<DeValue<'i>>;
+type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
+
+/// Reads spec files; every mistake of every file at once.
+///
+/// # Errors
+/// Not TOML, an unknown key, a value of the wrong kind or outside its limits, a table or column twice.
+pub fn parse(sources: &[Source]) -> Result<Spec, Vec<SourceError>> {
+    let mut reader = Reader { errors: Vec::new() };
+    let mut spec = Spec::default();
+    for source in sources {
+        reader.file(source, &mut spec);
+    }
+    for (index, table) in spec.tables.iter().enumerate() {
+        if let Some(first) = spec.tables[..index].iter().find(|other| other.name.text == table.name.text) {
+            let (line, _) = first.name.source.line_column(first.name.span.start);
+            reader.errors.push(
+                table
+                    .name
+                    .error(format!("table {} is described twice", table.name.text))
+                    .help(format!("it is described in {}:{line} as well; keep one", first.name.source.path.display())),
+            );
+        }
+    }
+    if reader.errors.is_empty() {
+        return Ok(spec);
+    }
+    reader.errors.sort_by(|a, b| (&a.source_file.path, a.span.start).cmp(&(&b.source_file.path, b.span.start)));
+    Err(reader.errors)
+}
+
+struct Reader {
+    errors: Vec<SourceError>,
+}
+
+impl Reader {
+    fn file(&mut self, source: &Source, spec: &mut Spec) {
+        let text = source.text.clone();
+        let root = match DeTable::parse(&text) {
+            Ok(root) => root,
+            Err(error) => {
+                let span = error.span().unwrap_or(0..0);
+                self.errors.push(SourceError::new(source, span, error.message().to_owned()));
+                return;
+            }
+        };
+        for (key, value) in root.get_ref() {
+            if key.get_ref() != "tables" {
+                self.unknown(source, key, &["tables"], "a seed spec");
+                continue;
+            }
+            let Some(tables) = self.table(source, value, "`tables`") else { continue };
+            for (name, table) in tables {
+                if let Some(table) = self.table_spec(source, name, table) {
+                    spec.tables.push(table);
+                }
+            }
+        }
+    }
+
+    fn table_spec(&mut self, source: &Source, name: &Key<'_>, value: &Value<'_>) -> Option<TableSpec> {
+        let entries = self.table(source, value, &format!("table {}", name.get_ref()))?;
+        let mut table = TableSpec { name: place(source, name), rows: None, locale: None, columns: Vec::new() };
+        for (key, value) in entries {
+            match key.get_ref().as_ref() {
+                "rows" => table.rows = self.rows(source, value),
+                "locale" => {
+                    table.locale = self.string(source, value, "locale").map(|place| (place.text.clone(), place));
+                }
+                "columns" => {
+                    let Some(columns) = self.table(source, value, "`columns`") else { continue };
+                    for (name, value) in columns {
+                        table.columns.extend(self.column(source, name, value));
+                    }
+                }
+                _ => self.unknown(source, key, TABLE_KEYS, "a table"),
+            }
+        }
+        Some(table)
+    }
+
+    fn rows(&mut self, source: &Source, value: &Value<'_>) -> Option<RowsSpec> {
+        if let DeValue::Integer(_) = value.get_ref() {
+            return self.number(source, value, "rows", 0.0, 1e13).map(|rows| RowsSpec::Count(rows as u64));
+        }
+        let entries = self.table(source, value, "`rows` (a number, or { per = \"parent\", mean = 10 })")?;
+        let (mut per, mut column, mut mean, mut skew, mut order) = (None, None, None, 0.0, None);
+        for (key, value) in entries {
+            match key.get_ref().as_ref() {
+                "per" => per = self.string(source, value, "per"),
+                "column" => column = self.string(source, value, "column"),
+                "mean" => mean = self.number(source, value, "mean", 0.0, 1e9),
+                "skew" => skew = self.number(source, value, "skew", 0.0, 5.0).unwrap_or(0.0),
+                "order" => order = self.order(source, value),
+                _ => self.unknown(source, key, ROWS_KEYS, "`rows`"),
+            }
+        }
+        match (per, mean) {
+            (Some(table), Some(mean)) => Some(RowsSpec::Per { table, column, mean, skew, order }),
+            (None, _) => self.missing(source, value, "`rows` lacks `per`, the parent table"),
+            (Some(_), None) => self.missing(source, value, "`rows` lacks `mean`, the rows for each row of the parent"),
+        }
+    }
+
+    fn order(&mut self, source: &Source, value: &Value<'_>) -> Option<super::distribution::Order> {
+        let place = self.string(source, value, "order")?;
+        match place.text.as_str() {
+            "parent" => Some(super::distribution::Order::ByGroup),
+            "random" => Some(super::distribution::Order::Scattered),
+            other => {
+                self.errors.push(place.error(format!("`order` is \"parent\" or \"random\", not \"{other}\"")));
+                None
+            }
+        }
+    }
+
+    fn column(&mut self, source: &Source, name: &Key<'_>, value: &Value<'_>) -> Option<ColumnSpec> {
+        let entries = self.table(source, value, &format!("column {}", name.get_ref()))?;
+        let mut column = ColumnSpec::new(place(source, name));
+        for (key, value) in entries {
+            match key.get_ref().as_ref() {
+                "generator" => column.generator = self.string(source, value, "generator"),
+                "pattern" => column.pattern = self.string(source, value, "pattern"),
+                "values" => column.values = self.values(source, value),
+                "null" => column.null = self.number(source, value, "null", 0.0, 1.0),
+                "distinct" => column.distinct = self.number(source, value, "distinct", 1.0, 1e15).map(|n| n as u64),
+                "skew" => column.skew = self.number(source, value, "skew", 0.0, 5.0),
+                "min" | "from" => column.min = self.bound(source, value),
+                "max" | "to" => column.max = self.bound(source, value),
+                "correlation" => column.correlation = self.number(source, value, "correlation", -1.0, 1.0),
+                "growth" => column.growth = self.number(source, value, "growth", 0.0, 100.0),
+                "value" => column.value = scalar_text(value.get_ref()),
+                _ => self.unknown(source, key, COLUMN_KEYS, "a column"),
+            }
+        }
+        Some(column)
+    }
+
+    fn values(&mut self, source: &Source, value: &Value<'_>) -> Option<Vec<(String, f64)>> {
+        let values: Vec<(String, f64)> = match value.get_ref() {
+            DeValue::Array(items) => {
+                items.iter().filter_map(|item| scalar_text(item.get_ref())).map(|text| (text, 1.0)).collect()
+            }
+            DeValue::Table(entries) => entries
+                .iter()
+                .filter_map(|(key, weight)| {
+                    let weight = self.number(source, weight, "a value's weight", 0.0, 1e15)?;
+                    Some((key.get_ref().to_string(), weight))
+                })
+                .collect(),
+            _ => return self.missing(source, value, "`values` is a list, or a table of values and their weights"),
+        };
+        if values.iter().all(|(_, weight)| *weight <= 0.0) {
+            return self.missing(source, value, "`values` has nothing that may come");
+        }
+        Some(values)
+    }
+
+    fn bound(&mut self, source: &Source, value: &Value<'_>) -> Option<(String, Place)> {
+        let place = Place { text: String::new(), source: source.clone(), span: value.span() };
+        match scalar_text(value.get_ref()) {
+            Some(text) => Some((text, place)),
+            None => {
+                self.errors.push(place.error("a bound is a number, a date or a string"));
+                None
+            }
+        }
+    }
+
+    fn table<'a, 'i>(&mut self, source: &Source, value: &'a Value<'i>, what: &str) -> Option<&'a DeTable<'i>> {
+        match value.get_ref() {
+            DeValue::Table(table) => Some(table),
+            _ => self.missing(source, value, &format!("{what} must be a table")),
+        }
+    }
+
+    fn string(&mut self, source: &Source, value: &Value<'_>, what: &str) -> Option<Place> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(Place { text: text.to_string(), source: source.clone(), span: value.span() }),
+            _ => self.missing(source, value, &format!("`{what}` must be a string")),
+        }
+    }
+
+    fn number(&mut self, source: &Source, value: &Value<'_>, what: &str, low: f64, high: f64) -> Option<f64> {
+        let number = match value.get_ref() {
+            DeValue::Integer(integer) => {
+                i128::from_str_radix(integer.as_str(), integer.radix()).ok().map(|integer| integer as f64)
+            }
+            DeValue::Float(float) => float.as_str().parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if (low..=high).contains(&number) => Some(number),
+            Some(_) => self.missing(source, value, &format!("{what} must be between {low} and {high}")),
+            None => self.missing(source, value, &format!("{what} must be a number")),
+        }
+    }
+
+    fn missing<T>(&mut self, source: &Source, value: &Value<'_>, message: &str) -> Option<T> {
+        self.errors.push(SourceError::new(source, value.span(), message));
+        None
+    }
+
+    fn unknown(&mut self, source: &Source, key: &Key<'_>, known: &[&str], what: &str) {
+        let error = SourceError::new(source, key.span(), format!("{what} has no key `{}`", key.get_ref()));
+        self.errors.push(match nearest(key.get_ref(), known.iter().copied()) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("its keys are {}", known.join(", "))),
+        });
+    }
+}
+
+fn place(source: &Source, key: &Key<'_>) -> Place {
+    Place { text: key.get_ref().to_string(), source: source.clone(), span: key.span() }
+}
+
+/// A value as Postgres would read it; `None` for tables and lists.
+fn scalar_text(value: &DeValue<'_>) -> Option<String> {
+    Some(match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
+        DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok()?.to_string(),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::Boolean(boolean) => boolean.to_string(),
+        DeValue::Datetime(datetime) => datetime.to_string(),
+        DeValue::Array(_) | DeValue::Table(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(text: &str) -> Vec<String> {
+        parse(&[Source::new("seeds/a.toml", text)])
+            .unwrap_err()
+            .iter()
+            .map(|e| format!("{e} ({})", e.help.as_deref().unwrap_or("-")))
+            .collect()
+    }
+
+    #[test]
+    fn a_whole_file() {
+        let text = "[tables.orders]\nrows = { per = \"customers\", mean = 2.5, skew = 0.8 }\n[tables.orders.columns]\n\
+                    status = { values = { paid = 0.9, open = 0.1 } }\nplaced_at = { from = 2024-01-01, correlation = 0.99 }\n";
+        let spec = parse(&[Source::new("seeds/a.toml", text)]).unwrap();
+        let orders = &spec.tables[0];
+        assert!(matches!(&orders.rows, Some(RowsSpec::Per { mean, .. }) if *mean == 2.5));
+        assert_eq!(orders.columns.len(), 2);
+        let placed = orders.columns.iter().find(|c| c.name.text == "placed_at").unwrap();
+        assert_eq!(placed.min.as_ref().unwrap().0, "2024-01-01");
+    }
+
+    #[test]
+    fn mistakes_show_their_line() {
+        assert_eq!(
+            errors("[tables.a]\nrow = 3\n[tables.a.columns]\nx = { genrator = \"email\" }\ny = { null = 2 }\n"),
+            [
+                "seeds/a.toml:2: a table has no key `row` (did you mean `rows`?)",
+                "seeds/a.toml:4: a column has no key `genrator` (did you mean `generator`?)",
+                "seeds/a.toml:5: null must be between 0 and 1 (-)",
+            ]
+        );
+        assert_eq!(errors("a = "), ["seeds/a.toml:1: string values must be quoted, expected literal string (-)"]);
+    }
+}
