@@ -83,6 +83,12 @@ impl<'a> Statement<'a> {
         if ranges.is_empty() { self.relation(evidence.relation.as_deref()).into_iter().collect() } else { ranges }
     }
 
+    /// The innermost condition, sort or limit around an offset.
+    pub(crate) fn part_at(&self, offset: usize) -> Option<Range<usize>> {
+        let around = self.parts().into_iter().filter_map(|part| self.bytes(&part.tokens));
+        around.filter(|range| range.contains(&offset)).min_by_key(ExactSizeIterator::len)
+    }
+
     /// The bytes of the word at an offset, with what belongs to it: `o.total`, `@name`.
     pub(crate) fn word_at(&self, offset: usize) -> Option<Range<usize>> {
         let at = self.tokens.iter().position(|token| token.span.contains(&offset))?;
@@ -335,6 +341,8 @@ mod tests {
         assert_eq!(word("orders"), Some("orders"));
         assert_eq!(word("@name"), Some("@name"));
         assert_eq!(Statement::new(sql).word_at(999), None);
+        let part = Statement::new(sql).part_at(sql.find("@name").unwrap());
+        assert_eq!(part.map(|range| &sql[range]), Some("a = @name"));
     }
 
     #[test]

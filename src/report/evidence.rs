@@ -1,28 +1,114 @@
 //! Evidence in words: what a person reads, where the JSON has keys.
 
-use crate::finding::{Evidence, Measure, Quantity};
+use crate::finding::{Evidence, Finding, Measure, Quantity};
 use crate::units::{Count, Millis, Pages};
 
-/// The numbers of an evidence, each as a short phrase, most telling first.
+/// The numbers of an evidence, each as a short phrase, most telling first; numbers that belong together in one.
 pub(crate) fn phrases(evidence: &Evidence) -> Vec<String> {
-    evidence.measures.iter().map(phrase).collect()
+    let is_second =
+        |measure: &&Measure| PAIRS.iter().any(|pair| pair.second == measure.key && evidence.get(pair.first).is_some());
+    let shown = evidence.measures.iter().filter(|measure| !is_second(measure));
+    shown.map(|measure| together(evidence, measure).unwrap_or_else(|| alone(measure))).collect()
 }
 
-/// `rows read 1,200,000`, `share of time 97 %`.
-pub(crate) fn phrase(measure: &Measure) -> String {
+/// The numbers at the guilty node. A proof has said what it measured: then they are those of what was found there without
+/// it, the first symptom at the same table.
+pub(crate) fn at_the_node(found: &Finding) -> Vec<String> {
+    let is_proven = found.fix.as_ref().is_some_and(|fix| fix.proof.is_some());
+    let there = |symptom: &&Finding| {
+        symptom.evidence.relation == found.evidence.relation && symptom.evidence.node == found.evidence.node
+    };
+    match found.symptoms.iter().find(there) {
+        Some(symptom) if is_proven => phrases(&symptom.evidence),
+        None if is_proven => Vec::new(),
+        Some(_) | None => phrases(&found.evidence),
+    }
+}
+
+/// Two numbers that say more in one phrase.
+struct Pair {
+    first: &'static str,
+    second: &'static str,
+    words: fn(&Quantity, &Quantity) -> Option<String>,
+}
+
+const PAIRS: [Pair; 9] = [
+    Pair { first: "rows_read", second: "rows_kept", words: read_and_kept },
+    Pair { first: "expected_rows", second: "actual_rows", words: expected_and_actual },
+    Pair { first: "pages", second: "query_pages", words: part_of_pages },
+    Pair { first: "time_ms", second: "query_time_ms", words: part_of_time },
+    Pair { first: "time_ms", second: "budget_time_ms", words: above_budget },
+    Pair { first: "query_pages", second: "budget_pages", words: above_budget },
+    Pair { first: "rows", second: "budget_rows", words: above_budget },
+    Pair { first: "time_ms", second: "max_time_ms", words: above_limit },
+    Pair { first: "disk_bytes", second: "work_mem_bytes", words: on_disk },
+];
+
+fn together(evidence: &Evidence, measure: &Measure) -> Option<String> {
+    let pairs = PAIRS.iter().filter(|pair| pair.first == measure.key);
+    pairs.filter_map(|pair| (pair.words)(&measure.quantity, evidence.get(pair.second)?)).next()
+}
+
+fn read_and_kept(read: &Quantity, kept: &Quantity) -> Option<String> {
+    let (Quantity::Rows(read), Quantity::Rows(kept)) = (read, kept) else { return None };
+    let share = if *read > 0.0 { format!(" ({})", percent(kept / read)) } else { String::new() };
+    Some(format!("read {} rows, kept {}{share}", rows_in_words(*read), rows_in_words(*kept)))
+}
+
+fn expected_and_actual(expected: &Quantity, actual: &Quantity) -> Option<String> {
+    let (Quantity::Rows(expected), Quantity::Rows(actual)) = (expected, actual) else { return None };
+    Some(format!("expected {} rows, got {}", rows_in_words(*expected), rows_in_words(*actual)))
+}
+
+fn part_of_pages(part: &Quantity, whole: &Quantity) -> Option<String> {
+    let (Quantity::Pages(part), Quantity::Pages(whole)) = (part, whole) else { return None };
+    let size = if part.bytes().0 < 1 << 20 { String::new() } else { format!(" ({})", part.bytes()) };
+    Some(format!("{} of the query's {}{size}", Count(part.0 as f64), *whole))
+}
+
+fn part_of_time(part: &Quantity, whole: &Quantity) -> Option<String> {
+    let (Quantity::Millis(part), Quantity::Millis(whole)) = (part, whole) else { return None };
+    let share = if whole.0 > 0.0 { format!(" ({})", percent(part.0 / whole.0)) } else { String::new() };
+    Some(format!("{part} of {whole}{share}"))
+}
+
+fn above_budget(value: &Quantity, limit: &Quantity) -> Option<String> {
+    Some(format!("{}, budget {}", with_unit(value), with_unit(limit)))
+}
+
+fn above_limit(value: &Quantity, limit: &Quantity) -> Option<String> {
+    Some(format!("{}, limit {}", with_unit(value), with_unit(limit)))
+}
+
+fn on_disk(disk: &Quantity, work_mem: &Quantity) -> Option<String> {
+    Some(format!("{} on disk, would fit in a work_mem of {}", with_unit(disk), with_unit(work_mem)))
+}
+
+fn with_unit(quantity: &Quantity) -> String {
+    match quantity {
+        Quantity::Rows(rows) => format!("{} rows", rows_in_words(*rows)),
+        Quantity::Pages(pages) => pages.to_string(),
+        Quantity::Bytes(bytes) => bytes.to_string(),
+        Quantity::Millis(time) => time.to_string(),
+        Quantity::Ratio(ratio) => factor(*ratio),
+        Quantity::Count(count) => Count(*count as f64).to_string(),
+        Quantity::Text(text) => super::excerpt::clean(text),
+    }
+}
+
+/// `rows skipped 300,000`, `share of time 97 %`.
+fn alone(measure: &Measure) -> String {
     format!("{} {}", label(measure.key), value(measure))
 }
 
 /// The key as words, without the unit that the value says.
 pub(crate) fn label(key: &str) -> String {
     let known = match key {
-        "time_ms" => "time",
-        "time_share" => "share of time",
-        "block_share" | "pages_share" => "share of pages",
-        "share" => "share of the query",
-        "kept_share" | "kept_ratio" => "kept",
-        "loops" => "loops",
-        _ => "",
+        "at_0_1_ms" => "with round trips of 0.1 ms",
+        "at_0_5_ms" => "of 0.5 ms",
+        "at_1_ms" => "of 1 ms",
+        "at_5_ms" => "of 5 ms",
+        _ => "", // its own words do
     };
     if !known.is_empty() {
         return known.to_owned();
@@ -35,12 +121,8 @@ fn value(measure: &Measure) -> String {
     match &measure.quantity {
         Quantity::Rows(rows) => rows_in_words(*rows),
         Quantity::Pages(pages) => pages_in_words(*pages),
-        Quantity::Bytes(bytes) => bytes.to_string(),
-        Quantity::Millis(time) => time.to_string(),
         Quantity::Ratio(ratio) if is_share(measure.key) => percent(*ratio),
-        Quantity::Ratio(ratio) => factor(*ratio),
-        Quantity::Count(count) => Count(*count as f64).to_string(),
-        Quantity::Text(text) => super::excerpt::clean(text),
+        other => with_unit(other),
     }
 }
 
@@ -108,24 +190,32 @@ mod tests {
     fn measures_read_as_words() {
         let evidence = Evidence::default()
             .with("rows_read", Quantity::Rows(1_200_000.0))
-            .with("kept_share", Quantity::Ratio(0.000_01))
+            .with("rows_kept", Quantity::Rows(12.0))
             .with("pages", Quantity::Pages(Pages(17_321)))
+            .with("query_pages", Quantity::Pages(Pages(17_325)))
             .with("time_ms", Quantity::Millis(Millis(1180.0)))
-            .with("estimate_error_ratio", Quantity::Ratio(1234.0))
-            .with("spilled_bytes", Quantity::Bytes(Bytes(3 << 20)))
+            .with("query_time_ms", Quantity::Millis(Millis(1200.0)))
+            .with("factor", Quantity::Ratio(1234.0))
+            .with("time_share", Quantity::Ratio(0.97))
+            .with("disk_bytes", Quantity::Bytes(Bytes(3 << 20)))
             .with("loops", Quantity::Count(40));
         assert_eq!(
             phrases(&evidence),
             [
-                "rows read 1,200,000",
-                "kept 0.001 %",
-                "pages 17,321 (135 MB)",
-                "time 1.18 s",
-                "estimate error ×1,234",
-                "spilled 3.0 MB",
+                "read 1,200,000 rows, kept 12 (0.001 %)",
+                "17,321 of the query's 17,325 pages (135 MB)",
+                "1.18 s of 1.20 s (98 %)",
+                "factor ×1,234",
+                "time share 97 %",
+                "disk 3.0 MB",
                 "loops 40"
             ]
         );
+        let alone = Evidence::default()
+            .with("rows_kept", Quantity::Rows(2.5))
+            .with("pages", Quantity::Pages(Pages(12)))
+            .with("time_ms", Quantity::Millis(Millis(3.0)));
+        assert_eq!(phrases(&alone), ["rows kept 2.5", "pages 12", "time 3.0 ms"]);
     }
 
     #[test]

@@ -31,8 +31,20 @@ pub(crate) struct Line {
 
 /// The excerpt for a finding of this rule with this evidence.
 pub(crate) fn lines(query: &Query, rule: RuleId, evidence: &Evidence) -> Vec<Line> {
-    let guilty = Statement::new(&query.source).guilty(rule, evidence);
+    let statement = Statement::new(&query.source);
+    let guilty = match (rule, evidence.condition.as_deref()) {
+        (RuleId::NPlusOne, Some(link)) => driven_part(query, &statement, link).into_iter().collect(),
+        (_, Some(_) | None) => statement.guilty(rule, evidence),
+    };
     with_marks(&query.source, query.line, &guilty)
+}
+
+/// The condition that another query's rows drive: `link` ends with the parameter, `ListCustomers.id -> $1`.
+fn driven_part(query: &Query, statement: &Statement<'_>, link: &str) -> Option<Range<usize>> {
+    let parameter = link.rsplit(' ').next().filter(|word| word.starts_with('$'))?;
+    let is_whole = |at: &usize| !query.sql[at + parameter.len()..].starts_with(|c: char| c.is_ascii_digit());
+    let at = query.sql.match_indices(parameter).map(|(at, _)| at).find(is_whole)?;
+    statement.part_at(source_offset(&query.segments, at))
 }
 
 /// The excerpt with the word marked that stands at a character position (from 1) of `Query::sql`, as the server reports it.

@@ -124,7 +124,7 @@ fn finding(found: &Finding) -> String {
         let condition = found.evidence.condition.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
         let _ = writeln!(text, "- {}", code(&format!("{node}{condition}")));
     }
-    let numbers = evidence::phrases(&found.evidence);
+    let numbers = evidence::at_the_node(found);
     if !numbers.is_empty() {
         let _ = writeln!(text, "- {}", prose(&numbers.join(" · ")));
     }

@@ -42,7 +42,7 @@ fn terminal_verbose() {
 #[test]
 fn terminal_in_colour() {
     let style = TerminalStyle { color: true, ..PLAIN_80 };
-    insta::assert_snapshot!(terminal(&sample::report(), style).replace('\u{1b}', "ESC"));
+    insta::assert_snapshot!(terminal(&sample::report(), style).replace('\u{1b}', "␛"));
 }
 
 #[test]
@@ -137,6 +137,29 @@ fn every_key_is_described() {
     let mut missing = Vec::new();
     walk("", &schema(), &mut missing);
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// Every key that a rule, the advisor or the diff writes is in the schema with its unit.
+#[test]
+fn every_evidence_key_is_described() {
+    let described = &schema()["$defs"]["evidence"]["properties"];
+    let mut found = 0;
+    for folder in ["rules", "advise", "trace", "diff"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+        for file in walkdir::WalkDir::new(root).into_iter().map(Result::unwrap) {
+            if file.path().extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            let mut pieces: Vec<&str> = text.split("\", Quantity::").collect();
+            pieces.pop();
+            for key in pieces.iter().filter_map(|before| before.rsplit('"').next()) {
+                found += 1;
+                assert!(described.get(key).is_some(), "{}: {key:?} is not in the schema", file.path().display());
+            }
+        }
+    }
+    assert!(found > 10);
 }
 
 #[test]

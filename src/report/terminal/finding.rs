@@ -157,7 +157,7 @@ impl<'a, 'w> Page<'a, 'w> {
         if let Some(with) = run.map(parameters) {
             self.facts("with", &with)?;
         }
-        self.facts("seen", &evidence::phrases(evidence))
+        self.facts("seen", &evidence::at_the_node(found))
     }
 
     fn fix(&mut self, fix: &Fix) -> io::Result<()> {
