@@ -44,8 +44,8 @@ pub(super) const RULE: Rule = Rule {
     summary: "the planner expected far more or far fewer rows than came",
     condition: "Expected and actual rows of a node differ by factor, the larger is at least min-rows in a loop (or min-total-rows \
         over all loops), and nothing below it is as wrong: it is told where it begins. A node that something above stopped early \
-        may have had more rows, so too few rows there mean nothing. A warning where a join above was chosen by the number and \
-        the query touches min-pages; else information.",
+        may have had more rows, so too few rows there mean nothing. Quiet where no join above was chosen by the number. A \
+        warning where the query touches min-pages, else information.",
     why: "Join order, join method and memory follow from the expected rows. Wrong by ten, and the plan that was cheap on paper runs a \
         nested loop ten times as often as intended.",
     advice: "Tell the planner what it cannot know: extended statistics for columns that depend on each other, statistics on an \
@@ -61,10 +61,12 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let errors: Vec<Option<f64>> = plan.ids().map(|id| error_factor(context, id)).collect();
     let mut findings = Vec::new();
     for (id, node, _) in context.executed() {
-        if errors[id.0].is_none() || plan.descendants(id).any(|below| errors[below.0].is_some()) {
-            continue;
+        let begins_here = errors[id.0].is_some() && plan.descendants(id).all(|below| errors[below.0].is_none());
+        // Where no join was chosen by the number, it did no harm.
+        let misled = plan.ancestors(id).find(|above| plan.node(*above).kind.is_join());
+        if let (true, Some(join)) = (begins_here, misled) {
+            findings.push(told(context, id, node, join));
         }
-        findings.push(told(context, id, node));
     }
     findings
 }
@@ -121,13 +123,12 @@ fn reread_by_merge_join(context: &RunContext<'_>, id: NodeId) -> bool {
     false
 }
 
-fn told(context: &RunContext<'_>, id: NodeId, node: &Node) -> Finding {
+fn told(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Finding {
     let plan = context.plan();
     let (expected, actual) = (node.estimate.rows.0, node.actual.map_or(0.0, |actual| actual.rows.0));
     let loops = node.actual.map_or(1.0, |actual| actual.loops);
-    let misleads = plan.ancestors(id).find(|above| plan.node(*above).kind.is_join());
     let large = context.metrics.blocks.is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
-    let severity = if misleads.is_some() && large { Severity::Warning } else { Severity::Info };
+    let severity = if large { Severity::Warning } else { Severity::Info };
     let condition = condition(node);
     let label = crate::plan::label(node);
     let mut evidence = context.evidence(id);
@@ -138,10 +139,7 @@ fn told(context: &RunContext<'_>, id: NodeId, node: &Node) -> Finding {
         .with("factor", Quantity::Ratio(expected.max(actual).max(1.0) / expected.min(actual).max(1.0)))
         .with("loops", Quantity::Count(loops as u64));
     let each = if loops > 1.0 { format!(" in each of {} loops", Count(loops)) } else { String::new() };
-    let why = match misleads {
-        Some(join) => format!("{} above it was chosen for that number.", crate::plan::label(plan.node(join))),
-        None => "Nothing in this plan depends on it yet; a join added to the query would.".to_owned(),
-    };
+    let why = format!("{} above it was chosen for that number.", crate::plan::label(plan.node(misled)));
     let words = Words {
         message: format!("{label}: {} rows expected, {} came{each}", Count(expected), rows(actual)),
         why,

@@ -52,7 +52,7 @@ CREATE TABLE products (
 );
 -- The brand decides the category: the planner takes them for independent.
 INSERT INTO products
-SELECT i, 'Product ' || md5(i::text), 'category ' || i % 1000 / 10, 'brand ' || i % 1000,
+SELECT i, 'Product ' || md5(i::text), 'category ' || i % 200 / 5, 'brand ' || i % 200,
        jsonb_build_object('color', (ARRAY['red', 'green', 'blue'])[1 + i % 3], 'weight', i % 100), (i * 3 % 9000) / 100.0
 FROM generate_series(1, 30000) i;
 
@@ -76,4 +76,3 @@ SELECT i, 1 + i * 31 % 40000, 'kind ' || i % 20, timestamptz '2024-01-01 00:00 U
 FROM generate_series(1, 200000) i;
 CREATE INDEX events_customer_id_idx ON events (customer_id);
 
-VACUUM (FREEZE, ANALYZE);

@@ -1,0 +1,153 @@
+//! Makes the corpus's plans on real servers: `cargo run --example corpus -- [--only RULE[/CASE]] URL…`, one URL a server
+//! of 14 to 18 whose user may create databases. Writes `tests/corpus/plans/<major>/<rule>/<case>.json`.
+
+mod case;
+
+use std::path::Path;
+use std::time::Instant;
+
+use case::Case;
+use pgproof::catalog::{self, Query};
+use pgproof::source::Source;
+use serde_json::{Value, json};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+type Error = Box<dyn std::error::Error>;
+
+const DATABASE: &str = "pgproof_corpus";
+/// What every case starts from: parallel plans and JIT only where a case asks for them, so that plans repeat.
+const DEFAULTS: &str = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1; \
+    SET LOCAL statement_timeout = '60s'; SET LOCAL client_min_messages = warning;";
+/// The first is a warm-up.
+const EXECUTIONS: usize = 3;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let mut only = String::new();
+    let mut urls = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--only" {
+            only = arguments.next().ok_or("--only needs a rule")?;
+        } else {
+            urls.push(argument);
+        }
+    }
+    if urls.is_empty() {
+        return Err("usage: corpus [--only RULE[/CASE]] URL…".into());
+    }
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let cases = Case::all(&corpus)?;
+    for url in urls {
+        let client = prepared_database(&url, &corpus).await?;
+        let major = major(&client).await?;
+        let meant = |case: &&Case| format!("{}/{}", case.rule, case.name).starts_with(&only);
+        for case in cases.iter().filter(meant).filter(|case| case.versions.contains(&major)) {
+            let started = Instant::now();
+            let plans = plans(&client, case)
+                .await
+                .map_err(|error| format!("{}/{} on {major}: {}", case.rule, case.name, described(&*error)))?;
+            let path = case.plans_path(&corpus, major);
+            std::fs::create_dir_all(path.parent().ok_or("no directory")?)?;
+            let lines: Vec<String> = plans.iter().map(Value::to_string).collect();
+            std::fs::write(&path, format!("[{}]\n", lines.join(",\n")))?;
+            eprintln!("{major} {}/{} {:.1?}", case.rule, case.name, started.elapsed());
+        }
+    }
+    Ok(())
+}
+
+fn described(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+async fn connect(config: &Config) -> Result<Client, Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            eprintln!("connection: {error}");
+        }
+    });
+    Ok(client)
+}
+
+/// A fresh database with the base tables, unless it is there with the same ones.
+async fn prepared_database(url: &str, corpus: &Path) -> Result<Client, Error> {
+    let base = std::fs::read_to_string(corpus.join("base.sql"))?;
+    let mut config: Config = url.parse()?;
+    let server = connect(&config).await?;
+    let stamp = base.len().to_string()
+        + &base.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())).to_string();
+    let found = format!(
+        "SELECT 1 FROM pg_database d WHERE datname = '{DATABASE}' AND shobj_description(d.oid, 'pg_database') = '{stamp}'"
+    );
+    let ready = rows(&server, &found).await?.len() == 1;
+    config.dbname(DATABASE);
+    if !ready {
+        server.batch_execute(&format!("DROP DATABASE IF EXISTS {DATABASE}")).await?;
+        server.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+        let client = connect(&config).await?;
+        client.batch_execute(&base).await?;
+        client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
+        server.batch_execute(&format!("COMMENT ON DATABASE {DATABASE} IS '{stamp}'")).await?;
+    }
+    connect(&config).await
+}
+
+async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, Error> {
+    let messages = client.simple_query(sql).await?;
+    Ok(messages
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+        .collect())
+}
+
+async fn major(client: &Client) -> Result<u32, Error> {
+    let number: u32 = rows(client, "SHOW server_version_num").await?.concat().parse()?;
+    Ok(number / 10_000)
+}
+
+/// All runs of a case's queries, in a transaction that is rolled back.
+async fn plans(client: &Client, case: &Case) -> Result<Vec<Value>, Error> {
+    let source = Source::new(format!("{}.sql", case.name), case.queries.clone());
+    let catalog = catalog::parse(&[source]).map_err(|errors| format!("{}", errors[0]))?;
+    client.batch_execute("BEGIN").await?;
+    client.batch_execute(DEFAULTS).await?;
+    client.batch_execute(&case.setup).await?;
+    let mut plans = Vec::new();
+    for query in &catalog.queries {
+        for (label, values) in case.runs_of(&query.name) {
+            plans.push(run(client, query, &label, &values).await?);
+        }
+    }
+    client.batch_execute("ROLLBACK").await?;
+    client.batch_execute("DEALLOCATE ALL").await?;
+    Ok(plans)
+}
+
+/// One parameter set: warmed up, then executed; the plan of the median sample.
+async fn run(client: &Client, query: &Query, label: &str, values: &str) -> Result<Value, Error> {
+    let mode = if label == "generic" { "force_generic_plan" } else { "force_custom_plan" };
+    client
+        .batch_execute(&format!("SET LOCAL plan_cache_mode = {mode}; DEALLOCATE ALL; PREPARE q AS {}", query.sql))
+        .await?;
+    let arguments = if values.is_empty() { String::new() } else { format!("({values})") };
+    let explain = format!("EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, FORMAT JSON) EXECUTE q{arguments}");
+    let mut samples = Vec::new();
+    for _ in 0..EXECUTIONS {
+        client.batch_execute("SAVEPOINT s").await?;
+        let text = rows(client, &explain).await?.concat();
+        client.batch_execute("ROLLBACK TO s").await?;
+        let value: Value = serde_json::from_str(&text)?;
+        let number = |key: &str| value[0][key].as_f64().unwrap_or_default();
+        samples.push((number("Execution Time"), number("Planning Time"), value));
+    }
+    samples.remove(0);
+    samples.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let times: Vec<[f64; 2]> = samples.iter().map(|(execution, planning, _)| [*execution, *planning]).collect();
+    let explain = &samples[samples.len() / 2].2;
+    Ok(json!({ "query": query.name, "label": label, "samples": times, "explain": explain }))
+}

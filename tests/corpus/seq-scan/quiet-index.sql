@@ -1,0 +1,4 @@
+-- An index serves the condition.
+-- run: typical = 55
+-- name: OrdersOfCustomer :many
+SELECT id, total FROM orders WHERE customer_id = $1;
