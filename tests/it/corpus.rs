@@ -1,7 +1,7 @@
 //! The corpus: plans of real servers of 14 to 18, each with the rule that must fire or stay quiet on it. Its plans are made
 //! by `cargo run --example corpus`.
 
-#[path = "../examples/corpus/case.rs"]
+#[path = "../../examples/corpus/case.rs"]
 mod case;
 
 use std::fmt::Write as _;
