@@ -4,6 +4,7 @@
 pub mod args;
 pub mod commands;
 pub mod exit;
+mod failures;
 mod globals;
 pub mod settings;
 mod signals;

@@ -2,6 +2,7 @@
 //! Retries nothing and hides nothing: who connects decides that.
 
 mod error;
+mod keywords;
 mod passfile;
 mod tls;
 mod url;

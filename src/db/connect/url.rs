@@ -8,6 +8,8 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str,
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio_postgres::config::{Host, SslMode};
 
+use super::keywords;
+
 /// What may stand in a URL's query value without being escaped, as far as people read it: `/` stays.
 const QUERY_VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'&').add(b'#').add(b'%').add(b'+').add(b'=').add(b'?');
 
@@ -107,7 +109,7 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Parses a URL; what it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`,
+    /// Parses a URL or libpq's `host=… dbname=…`; what it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`,
     /// `PGSSLMODE`, `PGSSLROOTCERT`, `PGPASSFILE` and the password file, as with psql.
     ///
     /// # Errors
@@ -121,6 +123,14 @@ impl DatabaseUrl {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_with(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, UrlError> {
+        let converted;
+        let text = match text.split_once("://") {
+            Some(_) => text,
+            None => {
+                converted = keywords::to_url(text).ok_or(UrlError::Scheme)?;
+                &converted
+            }
+        };
         let (scheme, rest) = text.trim().split_once("://").ok_or(UrlError::Scheme)?;
         let scheme = scheme.split('+').next().unwrap_or_default();
         if !matches!(scheme, "postgres" | "postgresql") {
@@ -401,10 +411,10 @@ fn complete(
         let name = environment("PGDATABASE").or_else(|| config.get_user().map(str::to_owned)).unwrap_or_default();
         config.dbname(name);
     }
-    if config.get_password().is_none() {
-        if let Some(password) = environment("PGPASSWORD").or_else(|| super::passfile::look_up(config, environment)) {
-            config.password(password);
-        }
+    if config.get_password().is_none()
+        && let Some(password) = environment("PGPASSWORD").or_else(|| super::passfile::look_up(config, environment))
+    {
+        config.password(password);
     }
     if config.get_connect_timeout().is_none() {
         let seconds = environment("PGCONNECT_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(10);

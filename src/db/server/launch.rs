@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::binaries::Installation;
 use super::configuration;
 use super::owners::Owner;
 use super::place::Place;
-use super::postmaster::Postmaster;
+use super::postmaster::{self, Postmaster};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -53,9 +53,10 @@ impl Launch<'_> {
         if !self.place.data().exists() {
             self.initialize()?;
         }
+        self.remove_stale_pid_file()?;
         match self.start() {
-            Err(ServerError::Start { log, .. }) if log.contains("database files are incompatible with server") => {
-                self.discard("its files were made by another build of PostgreSQL")?;
+            Err(ServerError::Start { log, .. }) if is_beyond_repair(&log) => {
+                self.discard("PostgreSQL cannot read its files any more")?;
                 self.initialize()?;
                 self.start()
             }
@@ -81,6 +82,19 @@ impl Launch<'_> {
             return self.discard("the machine went down while it was running");
         }
         Ok(())
+    }
+
+    /// PostgreSQL takes any process of its account for a server if the pid file names it; nobody starts or stops this
+    /// one meanwhile, and it was looked at: it is no server.
+    fn remove_stale_pid_file(&self) -> Result<(), ServerError> {
+        let data = self.place.data();
+        match (Postmaster::recorded(&data), Postmaster::running(&data)) {
+            (Some(recorded), None) if postmaster::is_alive(recorded.pid) => {
+                super::remove_file(&data.join("postmaster.pid"))
+            }
+            // PostgreSQL judges a dead server's file itself: children of that server may live still.
+            (None | Some(_), _) => Ok(()),
+        }
     }
 
     fn discard(&self, why: &str) -> Result<(), ServerError> {
@@ -167,7 +181,7 @@ impl Launch<'_> {
         }
         let (owner, reading_end) = Owner::first(&place.pipe(), self.account)?;
         let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(include_str!("watcher.sh")).arg("pgproof").arg(place.data()).arg(place.pipe());
+        command.arg(self.write_watcher()?).arg(place.data()).arg(place.pipe());
         command.arg(self.installation.bin.join("postgres")).arg("-D").arg(place.data());
         clean(&mut command, place, self.account);
         let child = command
@@ -178,6 +192,18 @@ impl Launch<'_> {
             .spawn()
             .map_err(|error| ServerError::io("start", self.installation.bin.join("postgres"), error))?;
         self.wait_until_ready(Launched { owner, child, port })
+    }
+
+    /// The script lies in a file, so that process lists stay readable.
+    fn write_watcher(&self) -> Result<PathBuf, ServerError> {
+        let path = self.place.watcher();
+        let fail = |error| ServerError::io("write", &path, error);
+        // Another name first: the watcher of a server that is just ending may still read the old file.
+        let new = path.with_extension("new");
+        fs::write(&new, include_str!("watcher.sh")).map_err(fail)?;
+        account::give(&new, self.account)?;
+        fs::rename(&new, &path).map_err(fail)?;
+        Ok(path)
     }
 
     fn wait_until_ready(&self, mut launched: Launched) -> Result<Launched, ServerError> {
@@ -215,6 +241,21 @@ impl Launch<'_> {
         account::give(&path, self.account)?;
         Ok(file)
     }
+}
+
+/// Files of another build, or damaged: the data can be made again, so the cluster is.
+fn is_beyond_repair(log: &str) -> bool {
+    [
+        "database files are incompatible with server",
+        "could not locate a valid checkpoint record",
+        "incorrect checksum in control file",
+        "calculated CRC checksum does not match",
+        "is not a valid data directory",
+        "could not open file \"global/pg_",
+        "could not read file \"global/pg_",
+    ]
+    .iter()
+    .any(|text| log.contains(text))
 }
 
 /// Nothing of the caller's environment may reach the server: PG* variables would change what it does.

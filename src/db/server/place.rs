@@ -61,55 +61,51 @@ impl Place {
     }
 
     /// `PGDATA`.
-    #[must_use]
     pub(super) fn data(&self) -> PathBuf {
         self.home.join("data")
     }
 
     /// What initdb works on, renamed to [`Self::data`] when it is whole.
-    #[must_use]
     pub(super) fn unfinished(&self) -> PathBuf {
         self.home.join("data.unfinished")
     }
 
     /// What the server writes to stderr.
-    #[must_use]
     pub(super) fn log(&self) -> PathBuf {
         self.home.join("server.log")
     }
 
     /// The pipe whose last writer's end stops the server.
-    #[must_use]
     pub(super) fn pipe(&self) -> PathBuf {
         self.home.join("owners")
     }
 
+    /// What starts the server and watches its owners.
+    pub(super) fn watcher(&self) -> PathBuf {
+        self.home.join("watcher.sh")
+    }
+
     /// The superuser's password.
-    #[must_use]
     pub(super) fn password(&self) -> PathBuf {
         self.home.join("password")
     }
 
     /// Says that the server outlives the commands that use it.
-    #[must_use]
     pub(super) fn kept(&self) -> PathBuf {
         self.home.join("kept")
     }
 
     /// The boot during which the server was started.
-    #[must_use]
     pub(super) fn boot(&self) -> PathBuf {
         self.home.join("boot")
     }
 
     /// Held alone while the server is started or stopped.
-    #[must_use]
     pub(super) fn change_lock(&self) -> PathBuf {
         self.project.join(format!("cluster-{}.change.lock", self.major))
     }
 
     /// Shared by all who use the server.
-    #[must_use]
     pub(super) fn use_lock(&self) -> PathBuf {
         self.project.join(format!("cluster-{}.use.lock", self.major))
     }

@@ -5,7 +5,7 @@
 # Words that owners may send: `hello`: are you there? (answered by removing a file); `keep`: run on with no owner;
 # `stop`: stop although there are owners.
 #
-# usage: sh -c THIS pgproof <data directory> <pipe> <server> [argument...]   with the pipe's reading end as stdin
+# usage: sh watcher.sh <data directory> <pipe> <server> [argument...]   with the pipe's reading end as stdin
 data=$1 pipe=$2
 shift 2
 exec 3<&0 </dev/null

@@ -3,7 +3,8 @@
 //! The server lives below Cargo's temporary directory, is shared with other test processes that run at the same time,
 //! and ends with them however they end. `cluster_of` gives the other supported versions.
 
-#![allow(dead_code, unreachable_pub)] // every test binary uses its own part
+// Every test binary uses its own part; a test that cannot be set up fails.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,332 @@
+//! Where a server lies and what it is made of: closed projects, deep paths, damaged files, full disks, downloads.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use pgproof::db::server::{Downloads, Search, ServerError};
+use pgproof::interrupt::Interrupt;
+use pgproof::progress::{Event, Progress};
+use sha2::{Digest as _, Sha256};
+
+use super::private;
+use crate::support;
+
+fn root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+#[tokio::test]
+async fn a_project_that_only_root_may_enter() {
+    if !root() {
+        eprintln!("SKIPPED: only root has projects that the server's account may not enter");
+        return;
+    }
+    let closed = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let options = private::options(closed.path());
+    let cluster = private::start(&options).await.unwrap();
+    assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+    let pointer = std::fs::read_to_string(closed.path().join(".pgproof/cluster-location")).unwrap();
+    let elsewhere = PathBuf::from(pointer.trim());
+    assert!(elsewhere.starts_with("/var"), "{}", elsewhere.display());
+    let directory = private::value(&cluster, "SHOW data_directory").await;
+    assert!(Path::new(&directory).starts_with(&elsewhere));
+    cluster.stop().await;
+    std::fs::remove_dir_all(elsewhere).unwrap();
+}
+
+#[tokio::test]
+async fn a_project_below_a_long_path() {
+    let project = private::project();
+    let deep = project.path().join("a-directory-with-a-long-name/".repeat(5));
+    std::fs::create_dir_all(&deep).unwrap();
+    let cluster = private::start(&private::options(&deep)).await.unwrap();
+    assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+    let socket = private::value(&cluster, "SHOW unix_socket_directories").await;
+    assert!(socket.len() < 100, "{socket}");
+    drop(cluster);
+    std::fs::remove_dir_all(socket).unwrap();
+}
+
+#[tokio::test]
+async fn a_project_with_spaces_and_quotes_in_its_path() {
+    let project = private::project();
+    let odd = project.path().join("it's a \"shop\" $HOME");
+    std::fs::create_dir_all(&odd).unwrap();
+    let cluster = private::start(&private::options(&odd)).await.unwrap();
+    assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+}
+
+#[tokio::test]
+async fn the_server_listens_on_loopback_and_its_private_socket_alone() {
+    let cluster = support::cluster();
+    assert_eq!(private::value(&cluster, "SHOW listen_addresses").await, "127.0.0.1");
+    let socket = PathBuf::from(private::value(&cluster, "SHOW unix_socket_directories").await);
+    assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let home = socket.parent().unwrap();
+    assert_eq!(home.join("password").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn files_of_another_version_and_damaged_files_are_made_anew() {
+    let project = private::project();
+    let options = private::options(project.path());
+    let data = private::data(project.path());
+    private::start(&options).await.unwrap().stop().await;
+    let cases: [(&str, &dyn Fn()); 3] = [
+        ("its data directory is not one of PostgreSQL 15", &|| {
+            std::fs::write(data.join("PG_VERSION"), "11\n").unwrap();
+        }),
+        ("PostgreSQL cannot read its files any more", &|| {
+            let control = data.join("global/pg_control");
+            let mut bytes = std::fs::read(&control).unwrap();
+            bytes[40..200].fill(7);
+            std::fs::write(&control, bytes).unwrap();
+        }),
+        ("the machine went down while it was running", &|| {
+            std::fs::write(data.join("postmaster.pid"), "4194303\n/x\n").unwrap();
+            std::fs::write(data.join("../boot"), "another boot").unwrap();
+        }),
+    ];
+    for (told, damage) in cases {
+        damage();
+        let (progress, events) = private::listening();
+        let cluster = pgproof::db::server::Cluster::start(&options, &progress, &Interrupt::new())
+            .await
+            .unwrap_or_else(|error| panic!("{told}: {error}"));
+        assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+        cluster.stop().await;
+        let events = events.lock().unwrap();
+        assert!(events.iter().any(|event| matches!(event, Event::Note(text) if text.contains(told))), "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_postgres_refuses_is_the_projects_mistake() {
+    let project = private::project();
+    let mut options = private::options(project.path());
+    for (name, value, told) in [
+        ("wrok_mem", "4MB", "unrecognized configuration parameter \"wrok_mem\""),
+        ("work_mem", "4 bananas", "invalid value for parameter \"work_mem\": \"4 bananas\""),
+        ("work_mem", "1kB", "1 kB is outside the valid range for parameter \"work_mem\" (64 .. 2147483647)"),
+    ] {
+        options.settings = vec![(name.to_owned(), value.to_owned())];
+        let error = private::start(&options).await.unwrap_err();
+        assert!(error.is_configuration(), "{error:?}");
+        assert_eq!(error.to_string(), format!("PostgreSQL refuses `server.settings` of pgproof.toml: {told}"));
+        assert_eq!(private::postmaster(project.path()), None);
+    }
+    options.settings.clear();
+    private::start(&options).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
+    let project = private::project();
+    let options = private::options(project.path());
+    private::start(&options).await.unwrap().stop().await;
+    std::fs::write(private::data(project.path()).join("pg_hba.conf"), "nonsense\n").unwrap();
+    let text = private::start(&options).await.unwrap_err().to_string();
+    assert!(text.starts_with("the embedded server ended while starting; the end of "), "{text}");
+    assert!(text.contains("invalid connection type \"nonsense\""), "{text}");
+}
+
+/// Needs the right to mount a small file system.
+#[tokio::test]
+async fn a_full_disk_is_said_to_be_full() {
+    let project = private::project();
+    let mount = |size: &str| {
+        let arguments = ["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"];
+        Command::new("mount").args(arguments).arg(project.path()).status().is_ok_and(|status| status.success())
+    };
+    if !root() || !mount("20m") {
+        eprintln!("SKIPPED: this user may not mount a file system");
+        return;
+    }
+    let unmount = || Command::new("umount").arg("-l").arg(project.path()).status().unwrap();
+    let error = private::start(&private::options(project.path())).await.unwrap_err();
+    unmount();
+    assert!(matches!(error, ServerError::DiskFull { .. }), "{error}");
+    assert!(error.to_string().starts_with("no space left on the disk of "), "{error}");
+    assert!(mount("150m"));
+    let cluster = private::start(&private::options(project.path())).await.unwrap();
+    let session = pgproof::db::connect::Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let fill = "CREATE TABLE t AS SELECT repeat('x', 1000) FROM generate_series(1, 1000000)";
+    let error = session.client().batch_execute(fill).await.unwrap_err();
+    let fault = pgproof::db::connect::EnvironmentFault::of(&error);
+    drop(session);
+    let started = cluster.stop();
+    started.await;
+    unmount();
+    assert_eq!(fault, Some(pgproof::db::connect::EnvironmentFault::DiskFull), "{error:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_downloaded_offline() {
+    let nowhere = Search { named: None, directories: Vec::new(), cache: None };
+    assert_eq!(nowhere.best(None).unwrap(), None);
+    let project = private::project();
+    let mut options = private::options(project.path());
+    options.binaries = Some(project.path().join("nowhere"));
+    let text = private::start(&options).await.unwrap_err().to_string();
+    assert!(text.contains("/nowhere holds no usable PostgreSQL"), "{text}");
+    options.major = Some(13);
+    assert_eq!(
+        private::start(&options).await.unwrap_err().to_string(),
+        "PostgreSQL 13 is not supported: `server.version` must be one of 14 to 18"
+    );
+}
+
+/// The archive of a version, as it is published, served on this machine.
+struct Releases {
+    directory: tempfile::TempDir,
+    version: &'static str,
+    name: String,
+}
+
+impl Releases {
+    fn of_17() -> Self {
+        let version = "17.11.0";
+        let bin = support::binaries_of(17).unwrap();
+        let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let name = format!("postgresql-{version}-{platform}.tar.gz");
+        let directory = tempfile::tempdir().unwrap();
+        let release = directory.path().join(version);
+        std::fs::create_dir_all(&release).unwrap();
+        // GNU tar: the members lie below one directory, as in the published archives.
+        let archived = Command::new("tar")
+            .args(["--use-compress-program=gzip -1", "-cf"])
+            .arg(release.join(&name))
+            .arg("--exclude=include")
+            .arg(format!("--transform=s,^\\.,postgresql-{version},"))
+            .arg("-C")
+            .arg(bin.parent().unwrap())
+            .args(["./bin", "./lib", "./share"])
+            .status()
+            .unwrap();
+        assert!(archived.success());
+        let releases = Self { directory, version, name };
+        let sum: String = Sha256::digest(std::fs::read(releases.archive()).unwrap())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        std::fs::write(releases.sum(), format!("{sum}  {}\n", releases.name)).unwrap();
+        releases
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.directory.path().join(self.version).join(&self.name)
+    }
+
+    fn sum(&self) -> PathBuf {
+        self.archive().with_file_name(format!("{}.sha256", self.name))
+    }
+
+    /// A server of these files; it ends with the process.
+    fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/releases", listener.local_addr().unwrap());
+        let directory = self.directory.path().to_path_buf();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = [0_u8; 4096];
+                let length = stream.read(&mut request).unwrap_or_default();
+                let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                let path = text.split(' ').nth(1).unwrap_or_default().trim_start_matches("/releases/").to_owned();
+                let response = std::fs::read(directory.join(path));
+                let (status, body) = response.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            }
+        });
+        base
+    }
+}
+
+#[tokio::test]
+async fn postgres_is_downloaded_checked_unpacked_and_runs() {
+    let releases = Releases::of_17();
+    let base = releases.serve();
+    let project = private::project();
+    let cache = project.path().join("cache");
+    let downloads = |base: &str| Downloads { base: base.to_owned(), cache: cache.clone() };
+    let quiet = Progress::default();
+    let interrupt = Interrupt::new();
+
+    let (progress, events) = private::listening();
+    let installation = downloads(&base).fetch(17, &progress, &interrupt).await.unwrap();
+    assert_eq!(installation.bin, cache.join("postgresql/17.11.0/bin"));
+    let size = std::fs::metadata(releases.archive()).unwrap().len();
+    {
+        let events = events.lock().unwrap();
+        let told = events.iter().any(|event| {
+            matches!(event, Event::Started { label, total, .. }
+                if label == "Downloading PostgreSQL 17.11.0" && *total == Some(size))
+        });
+        assert!(told, "{:?}", events.first());
+        let advanced: u64 =
+            events.iter().map(|event| if let Event::Advanced { by, .. } = event { *by } else { 0 }).sum();
+        assert_eq!(advanced, size);
+    }
+    // A second time it is there.
+    downloads("http://127.0.0.1:9/none").fetch(17, &quiet, &interrupt).await.unwrap();
+    let mut options = private::options(project.path());
+    options.major = Some(17);
+    options.binaries = Some(installation.bin);
+    let cluster = private::start(&options).await.unwrap();
+    assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+    drop(cluster);
+    // The same from a directory.
+    std::fs::remove_dir_all(&cache).unwrap();
+    let directory = format!("file://{}", releases.directory.path().display());
+    downloads(&directory).fetch(17, &quiet, &interrupt).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_download_that_goes_wrong_leaves_nothing() {
+    let releases = Releases::of_17();
+    let base = releases.serve();
+    let project = private::project();
+    let cache = project.path().join("cache");
+    let fetch = async |base: &str, major: u32| {
+        let downloads = Downloads { base: base.to_owned(), cache: cache.clone() };
+        let error = downloads.fetch(major, &Progress::default(), &Interrupt::new()).await.unwrap_err();
+        let left: Vec<String> = std::fs::read_dir(cache.join("postgresql"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| name != "download.lock")
+            .collect();
+        assert_eq!(left, Vec::<String>::new(), "{error}");
+        error.to_string()
+    };
+    let text = fetch(&base, 16).await;
+    assert!(text.contains("404 Not Found") && text.contains("PGPROOF_POSTGRES_URL"), "{text}");
+    let text = fetch("http://127.0.0.1:9/none", 17).await;
+    assert!(text.starts_with("cannot download PostgreSQL 17 from http://127.0.0.1:9/none/17.11.0/"), "{text}");
+    assert!(text.to_lowercase().contains("connection refused"), "{text}");
+    let whole = std::fs::read(releases.archive()).unwrap();
+    std::fs::write(releases.archive(), &whole[..whole.len() / 2]).unwrap();
+    let text = fetch(&base, 17).await;
+    assert!(text.contains("the checksum does not match"), "{text}");
+    std::fs::remove_file(releases.sum()).unwrap();
+    let text = fetch(&base, 17).await;
+    assert!(text.contains("the archive does not unpack"), "{text}");
+    assert_eq!(fetch(&base, 12).await, "PostgreSQL 12 is not supported: `server.version` must be one of 14 to 18");
+}
+
+#[tokio::test]
+async fn two_that_download_at_once_do_it_once() {
+    let releases = Releases::of_17();
+    let directory = format!("file://{}", releases.directory.path().display());
+    let project = private::project();
+    let downloads = Downloads { base: directory, cache: project.path().join("cache") };
+    let (progress, interrupt) = (Progress::default(), Interrupt::new());
+    let fetch = || downloads.fetch(17, &progress, &interrupt);
+    let (one, two) =
+        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(fetch(), fetch()) }).await.unwrap();
+    assert_eq!(one.unwrap(), two.unwrap());
+}
