@@ -1,1 +1,193 @@
-//! The index advisor: candidates from plans, chosen and proven by building them.
+//! The advisor: indexes that could serve the catalog ([`candidates`]), which of the measured ones to advise ([`select`]),
+//! how they are written ([`ddl`]) and told ([`findings`]). Builds and measures nothing itself: `db::prove` does.
+
+pub mod candidates;
+pub mod ddl;
+pub mod findings;
+pub mod select;
+
+use crate::catalog::Query;
+use crate::finding::Measurement;
+use crate::rules::{Policy, Threshold};
+use crate::run::{QueryRuns, Run};
+use crate::schema::{KeyPart, QualifiedName, Schema};
+use crate::units::{Bytes, Millis};
+
+pub use candidates::candidates;
+pub use findings::findings;
+pub use select::select;
+
+/// An index that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IndexSpec {
+    /// The table; for a partition its topmost parent.
+    pub table: QualifiedName,
+    /// Its OID.
+    pub table_oid: u32,
+    /// btree, GIN…
+    pub method: Method,
+    /// Key parts in order.
+    pub keys: Vec<KeySpec>,
+    /// Columns that are only stored.
+    pub include: Vec<String>,
+    /// Partial index: WHERE.
+    pub predicate: Option<String>,
+}
+
+/// An access method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Method {
+    Btree,
+    Gin,
+}
+
+impl Method {
+    /// As CREATE INDEX names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Btree => "btree",
+            Self::Gin => "gin",
+        }
+    }
+}
+
+/// One part of an index key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeySpec {
+    /// A column's name or an expression.
+    pub part: Part,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST, where it is not the direction's default.
+    pub nulls: NullsOrder,
+    /// Where it is not the default.
+    pub operator_class: Option<String>,
+}
+
+/// Where NULLs go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NullsOrder {
+    /// Last for ascending, first for descending keys.
+    Default,
+    First,
+    Last,
+}
+
+/// What a key part is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// Unquoted.
+    Column(String),
+    /// As it is deparsed, without qualifiers.
+    Expression(String),
+}
+
+impl KeySpec {
+    /// Ascending, everything default.
+    #[must_use]
+    pub fn plain(part: Part) -> Self {
+        Self { part, descending: false, nulls: NullsOrder::Default, operator_class: None }
+    }
+}
+
+impl Part {
+    /// Whether an existing index's part is the same.
+    #[must_use]
+    pub fn is(&self, other: &KeyPart) -> bool {
+        match (self, other) {
+            (Self::Column(own), KeyPart::Column(name)) => own == name,
+            (Self::Expression(own), KeyPart::Expression(text)) => bare(own) == bare(text),
+            (Self::Column(_), KeyPart::Expression(_)) | (Self::Expression(_), KeyPart::Column(_)) => false,
+        }
+    }
+}
+
+/// An expression without the parentheses around it.
+fn bare(text: &str) -> String {
+    crate::plan::condition::parse(text).text
+}
+
+/// What is audited: what candidates, proofs and findings are about.
+#[derive(Clone, Copy)]
+pub struct Audited<'a> {
+    /// The catalog.
+    pub queries: &'a [Query],
+    /// Its runs.
+    pub runs: &'a [QueryRuns],
+    /// The database's schema.
+    pub schema: &'a Schema,
+    /// The limits that hold for a query.
+    pub policy_for: &'a dyn Fn(&Query) -> Policy,
+}
+
+impl std::fmt::Debug for Audited<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audited").field("queries", &self.queries.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Audited<'a> {
+    /// A run of a query.
+    #[must_use]
+    pub fn run(&self, query: usize, run: usize) -> Option<&'a Run> {
+        self.runs.iter().find(|runs| runs.query == query)?.runs.get(run)
+    }
+
+    /// A limit of `missing-index` for a query.
+    fn limit(&self, query: usize, threshold: &Threshold) -> f64 {
+        self.queries.get(query).map_or(threshold.default, |query| (self.policy_for)(query).limit(threshold))
+    }
+}
+
+/// A node of an executed plan that an index could serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Site {
+    /// Index of the query in the catalog.
+    pub query: usize,
+    /// Index of the run in its `QueryRuns::runs`.
+    pub run: usize,
+    /// The scan; the root for an index that serves a foreign key's check.
+    pub node: usize,
+}
+
+/// An index worth building to see what it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The index.
+    pub index: IndexSpec,
+    /// Where it was asked for.
+    pub sites: Vec<Site>,
+}
+
+/// What building a candidate showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// The index.
+    pub index: IndexSpec,
+    /// The name that it had and should get.
+    pub name: String,
+    /// On disk.
+    pub bytes: Bytes,
+    /// How long it took to build.
+    pub build: Millis,
+    /// What it did to the queries whose plans changed to use it.
+    pub effects: Vec<Effect>,
+    /// The places that asked for it.
+    pub sites: Vec<Site>,
+}
+
+/// What an index did to one run of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// Index of the query in the catalog.
+    pub query: usize,
+    /// Index of the run in its `QueryRuns::runs`.
+    pub run: usize,
+    /// Without the index; `None` where the statement did not finish.
+    pub before: Option<Measurement>,
+    /// With it.
+    pub after: Measurement,
+    /// Time in foreign keys' checks, before and after, where the index is for them.
+    pub checks: Option<(Millis, Millis)>,
+}

@@ -1,6 +1,10 @@
 //! Everything that talks to PostgreSQL: the only home of driver types.
 
+pub mod audit;
 pub mod clone;
 pub mod connect;
+pub mod explain;
 pub mod migrate;
+mod parameters;
+pub mod prove;
 pub mod server;

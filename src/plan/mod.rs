@@ -6,6 +6,7 @@ pub mod label;
 pub mod metrics;
 pub mod node;
 pub mod parse;
+pub mod shape;
 pub mod walk;
 
 pub use label::label;

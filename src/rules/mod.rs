@@ -8,6 +8,7 @@ pub mod predicate;
 pub mod thresholds;
 
 mod large_offset;
+pub mod missing_index;
 mod n_plus_one;
 mod over_budget;
 mod row_misestimate;
@@ -63,6 +64,7 @@ pub enum Check {
 /// The registry: it drives `pgproof rules`, the configuration's validation, the docs and every report's metadata.
 pub const ALL: &[&Rule] = &[
     &seq_scan::RULE,
+    &missing_index::RULE,
     &n_plus_one::RULE,
     &slow_query::RULE,
     &over_budget::RULE,

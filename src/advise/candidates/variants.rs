@@ -1,0 +1,116 @@
+//! The indexes that one access asks for: equality first, then the order's or the range's columns; joins; partial ones.
+
+use super::super::{IndexSpec, KeySpec, Method};
+use super::access::{Access, Term};
+use super::btree;
+
+/// Longer keys are seldom worth their size.
+const MAX_KEYS: usize = 4;
+/// A condition that keeps more of the table than this is no reason for an index.
+const MUCH: f64 = 0.2;
+/// A constant condition that keeps less than this makes a partial index worth trying.
+const PARTIAL: f64 = 0.25;
+/// Reaching a table row by row pays while its partner has fewer rows than this share of it.
+const DRIVEN: f64 = 0.2;
+
+/// The candidates of an access, without repetitions.
+pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
+    let mut keys: Vec<Vec<KeySpec>> = Vec::new();
+    let equal = by_selectivity(&access.equal);
+    let order = access.order.as_ref().filter(|order| order.limited && order.keys.len() <= MAX_KEYS);
+    if keeps_little(access) {
+        conditions(access, &equal, &mut keys);
+    }
+    if let Some(order) = order {
+        keys.push(joined(&[&equal, &order.keys]));
+        for term in &access.range {
+            keys.push(joined(&[&equal, &order.keys, std::slice::from_ref(&term.key)]));
+        }
+    }
+    if !access.joined.is_empty() && access.driven_by.is_none_or(|share| share <= DRIVEN) {
+        let join: Vec<KeySpec> = access.joined.iter().map(|term| term.key.clone()).collect();
+        keys.push(joined(&[&join]));
+        keys.push(joined(&[&join[..1]]));
+        keys.push(joined(&[&join, &equal]));
+        keys.push(joined(&[&equal, &join]));
+        if let Some(order) = order {
+            keys.push(joined(&[&join, &equal, &order.keys]));
+        }
+    }
+    let table = access.table;
+    let mut found: Vec<IndexSpec> = Vec::new();
+    for keys in keys.into_iter().filter(|keys| !keys.is_empty()) {
+        let index = btree(table.name.clone(), table.oid, keys);
+        found.extend(partial(access, &index));
+        found.push(index);
+    }
+    found.extend(
+        access.contained.iter().map(|term| IndexSpec {
+            method: Method::Gin,
+            ..btree(table.name.clone(), table.oid, vec![term.key.clone()])
+        }),
+    );
+    let mut unique = Vec::new();
+    for index in found {
+        if !unique.contains(&index) {
+            unique.push(index);
+        }
+    }
+    unique
+}
+
+/// Equality alone, the most selective of it alone, with each range, a range alone.
+fn conditions(access: &Access<'_>, equal: &[KeySpec], keys: &mut Vec<Vec<KeySpec>>) {
+    keys.push(equal.to_vec());
+    keys.push(equal.iter().take(1).cloned().collect());
+    for term in &access.range {
+        keys.push(joined(&[equal, std::slice::from_ref(&term.key)]));
+    }
+}
+
+/// Whether the conditions throw most of what is read away: measured where the scan ran, else by statistics.
+fn keeps_little(access: &Access<'_>) -> bool {
+    let known: Vec<f64> = access.equal.iter().filter_map(|term| term.selectivity).collect();
+    let by_statistics = (!known.is_empty()).then(|| known.iter().product::<f64>());
+    // What was measured of a scan that an index already narrows says nothing of the whole table.
+    let all = [by_statistics, access.kept].into_iter().flatten().fold(f64::INFINITY, f64::min);
+    all <= MUCH || (all.is_infinite() && !(access.equal.is_empty() && access.range.is_empty()))
+}
+
+/// Equality terms, the most selective first; a term that keeps nearly everything comes last.
+fn by_selectivity(terms: &[Term]) -> Vec<KeySpec> {
+    let mut terms: Vec<&Term> = terms.iter().collect();
+    let share = |term: &Term| term.selectivity.unwrap_or(0.01);
+    terms.sort_by(|a, b| share(a).total_cmp(&share(b)));
+    terms.into_iter().map(|term| term.key.clone()).collect()
+}
+
+/// Key parts one after the other, each once, not too many.
+fn joined(parts: &[&[KeySpec]]) -> Vec<KeySpec> {
+    let mut keys: Vec<KeySpec> = Vec::new();
+    for key in parts.iter().flat_map(|part| part.iter()) {
+        if !keys.iter().any(|other| other.part == key.part) {
+            keys.push(key.clone());
+        }
+    }
+    keys.truncate(MAX_KEYS);
+    keys
+}
+
+/// The same index over only those rows that meet the query's constant conditions; without them in the key, unless
+/// nothing would be left of it.
+fn partial(access: &Access<'_>, index: &IndexSpec) -> Option<IndexSpec> {
+    let constant = |term: &&Term| term.constant.is_some() && term.selectivity.is_some_and(|share| share <= PARTIAL);
+    let terms: Vec<&Term> = access.equal.iter().filter(constant).collect();
+    let texts: Vec<String> = terms.iter().filter_map(|term| term.constant.clone()).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let held = |key: &KeySpec| terms.iter().any(|term| term.key.part == key.part);
+    let keys: Vec<KeySpec> = index.keys.iter().filter(|key| !held(key)).cloned().collect();
+    if keys.is_empty() {
+        return None;
+    }
+    let predicate = texts.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" AND ");
+    Some(IndexSpec { keys, predicate: Some(predicate), ..index.clone() })
+}

@@ -1,0 +1,132 @@
+//! Which measured indexes to advise: those that save enough, for the whole catalog together, so that ten queries do not
+//! get ten overlapping indexes. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::rules::missing_index::{MAX_SHARE, MIN_CHECK_TIME, MIN_PAGES};
+use crate::units::Millis;
+
+use super::{Audited, Effect, Trial};
+
+/// Times within this factor (and half a millisecond) are the same.
+const TIME_MARGIN: f64 = 1.25;
+const TIME_SLACK: Millis = Millis(0.5);
+/// A cheaper index is as good while it touches at most this factor more pages (or [`SLACK_PAGES`] more).
+const AS_GOOD: f64 = 1.5;
+const SLACK_PAGES: f64 = 20.0;
+
+/// An index that is worth having, with the queries that it serves better than anything chosen before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal<'a> {
+    /// What was measured.
+    pub trial: &'a Trial,
+    /// Effects that are past the limits, the largest saving first; of each query the best.
+    pub effects: Vec<&'a Effect>,
+}
+
+/// Effects past the limits, the largest saving first; of each query the best.
+fn best_effects<'a>(trial: &'a Trial, audited: &Audited<'_>) -> Vec<&'a Effect> {
+    let mut best: BTreeMap<usize, &'a Effect> = BTreeMap::new();
+    for effect in trial.effects.iter().filter(|effect| counts(effect, audited)) {
+        let known = best.entry(effect.query).or_insert(effect);
+        if saving(effect) > saving(known) {
+            *known = effect;
+        }
+    }
+    let mut found: Vec<&Effect> = best.into_values().collect();
+    found.sort_by(|a, b| saving(b).total_cmp(&saving(a)));
+    found
+}
+
+/// Whether an effect is past the bar: pages at most half, enough of them fewer, and the time not worse.
+#[must_use]
+pub fn counts(effect: &Effect, audited: &Audited<'_>) -> bool {
+    let limit = |threshold| audited.limit(effect.query, threshold);
+    if let Some((before, after)) = effect.checks {
+        return before.0 - after.0 >= limit(&MIN_CHECK_TIME) && after.0 <= before.0 * limit(&MAX_SHARE);
+    }
+    let Some(before) = &effect.before else { return true };
+    let (pages, left) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
+    let time_holds = effect.after.time_ms.0 <= before.time_ms.0 * TIME_MARGIN + TIME_SLACK.0;
+    pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE) && time_holds
+}
+
+/// What an effect saves: pages, or for a check that no page count shows, as many as its time could have read.
+fn saving(effect: &Effect) -> f64 {
+    const PAGES_PER_MS: f64 = 100.0;
+    if let Some((before, after)) = effect.checks {
+        return (before.0 - after.0) * PAGES_PER_MS;
+    }
+    match &effect.before {
+        Some(before) => before.blocks.0 as f64 - effect.after.blocks.0 as f64,
+        // It did not finish: more than anything that did.
+        None => 1e12,
+    }
+}
+
+/// Chooses: again and again the index that saves most beyond what is chosen already, or a smaller one that is as good.
+/// Queries count by their calls.
+#[must_use]
+pub fn select<'a>(trials: &'a [Trial], audited: &Audited<'_>) -> Vec<Proposal<'a>> {
+    let mut left: Vec<&Trial> =
+        trials.iter().filter(|trial| trial.effects.iter().any(|e| counts(e, audited))).collect();
+    let mut saved: BTreeMap<usize, f64> = BTreeMap::new();
+    let mut chosen = Vec::new();
+    loop {
+        let gain = |trial: &Trial| gain(trial, &saved, audited);
+        let Some(best) = left.iter().copied().max_by(|a, b| gain(a).total_cmp(&gain(b)).then(b.name.cmp(&a.name)))
+        else {
+            return chosen;
+        };
+        if gain(best) <= 0.0 {
+            return chosen;
+        }
+        let as_good = left.iter().copied().filter(|other| is_as_good(other, best, &saved, audited));
+        let cheapest = as_good.min_by_key(|trial| cost(trial)).unwrap_or(best);
+        for effect in cheapest.effects.iter().filter(|effect| counts(effect, audited)) {
+            let known = saved.entry(effect.query).or_insert(0.0);
+            *known = known.max(saving(effect));
+        }
+        left.retain(|trial| trial.name != cheapest.name);
+        chosen.push(Proposal { trial: cheapest, effects: best_effects(cheapest, audited) });
+    }
+}
+
+fn calls(query: usize, audited: &Audited<'_>) -> f64 {
+    audited.queries.get(query).and_then(|query| query.calls_per_second).unwrap_or(1.0).max(0.001)
+}
+
+/// What a trial saves beyond what the chosen ones do; queries that they already mend count only if it halves what is left.
+fn gain(trial: &Trial, saved: &BTreeMap<usize, f64>, audited: &Audited<'_>) -> f64 {
+    let mut best: BTreeMap<usize, f64> = BTreeMap::new();
+    for effect in trial.effects.iter().filter(|effect| counts(effect, audited)) {
+        let more = beyond(effect, saved, audited);
+        let known = best.entry(effect.query).or_insert(0.0);
+        *known = known.max(more * calls(effect.query, audited));
+    }
+    best.values().sum()
+}
+
+fn beyond(effect: &Effect, saved: &BTreeMap<usize, f64>, audited: &Audited<'_>) -> f64 {
+    let Some(known) = saved.get(&effect.query) else { return saving(effect) };
+    let more = saving(effect) - known;
+    if more >= audited.limit(effect.query, &MIN_PAGES) { more } else { 0.0 }
+}
+
+/// Whether a trial does for every query what the best one does, nearly.
+fn is_as_good(trial: &Trial, best: &Trial, saved: &BTreeMap<usize, f64>, audited: &Audited<'_>) -> bool {
+    let wanted = best.effects.iter().filter(|effect| counts(effect, audited) && beyond(effect, saved, audited) > 0.0);
+    wanted.into_iter().all(|wanted| {
+        trial.effects.iter().any(|effect| {
+            let same = effect.query == wanted.query && effect.run == wanted.run && counts(effect, audited);
+            let limit = wanted.after.blocks.0 as f64;
+            let near = effect.after.blocks.0 as f64 <= (limit * AS_GOOD).max(limit + SLACK_PAGES);
+            same && near
+        })
+    })
+}
+
+/// Size, then length of the key.
+fn cost(trial: &Trial) -> (u64, usize, &str) {
+    (trial.bytes.0, trial.index.keys.len() + trial.index.include.len(), trial.name.as_str())
+}

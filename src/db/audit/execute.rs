@@ -1,0 +1,173 @@
+//! Executes parameter sets: one round to warm up, then rounds over all sets, so that whatever else the machine does falls
+//! on all alike. The plan of the median sample is kept.
+
+use crate::catalog::Query;
+use crate::db::explain::{self, ExplainError, Explained, PlanChoice};
+use crate::db::parameters::ParameterSet;
+use crate::plan::shape::shape;
+use crate::plan::{NodeKind, Plan};
+use crate::run::{Outcome, Run, Sample};
+use crate::units::{Millis, Pages};
+
+use super::{Auditor, Failed, Ready, bound};
+
+/// Past this a further sample says little for its time.
+const LONG: Millis = Millis(1_000.0);
+/// Time that the further samples of one long parameter set may take.
+const PATIENCE: Millis = Millis(3_000.0);
+
+/// One parameter set on its way through the rounds.
+struct Execution<'a> {
+    set: &'a ParameterSet,
+    choice: PlanChoice,
+    estimate: &'a Explained,
+    taken: Vec<Explained>,
+    timed_out: bool,
+}
+
+/// Executes the picked sets, and the generic plan where PostgreSQL would use it and it differs; worst first.
+pub(super) async fn all(
+    auditor: &Auditor<'_>,
+    query: &Query,
+    ready: &Ready,
+    estimates: &[(ParameterSet, Explained)],
+    picked: &[usize],
+) -> Result<Vec<Run>, Failed> {
+    let generic = generic_estimates(auditor, ready, estimates, picked).await?;
+    let mut executions: Vec<Execution<'_>> = picked
+        .iter()
+        .map(|i| Execution::of(&estimates[*i].0, PlanChoice::Custom, &estimates[*i].1))
+        .chain(generic.iter().map(|(i, plan)| Execution::of(&estimates[*i].0, PlanChoice::Generic, plan)))
+        .collect();
+    for round in 0..=auditor.options.runs {
+        for execution in &mut executions {
+            auditor.interrupt.check().map_err(|_| Failed::Server(ExplainError::TimedOut))?;
+            if execution.wants_more(round, auditor.options.runs) {
+                execution.run(auditor, ready).await?;
+            }
+        }
+    }
+    let mut runs: Vec<Run> =
+        executions.into_iter().map(|execution| execution.finish(query, ready, auditor.options.timeout)).collect();
+    let severity = |run: &Run| {
+        let work = run.plan.root().buffers.map(|buffers| buffers.touched().0 + buffers.temp().0);
+        (matches!(run.outcome, Outcome::TimedOut { .. }), work)
+    };
+    runs.sort_by_key(|run| std::cmp::Reverse(severity(run)));
+    Ok(runs)
+}
+
+/// Plans alone, for writes that must not run.
+pub(super) fn estimated(
+    query: &Query,
+    ready: &Ready,
+    estimates: &[(ParameterSet, Explained)],
+    picked: &[usize],
+) -> Vec<Run> {
+    let run = |i: &usize| {
+        let (set, explained) = &estimates[*i];
+        Run {
+            label: set.label.clone(),
+            parameters: bound(query, ready, &set.values),
+            plan: explained.plan.clone(),
+            explain_json: explained.json.clone(),
+            outcome: Outcome::Estimated,
+        }
+    };
+    picked.iter().map(run).collect()
+}
+
+/// The generic plan for the normal and the most expensive set, where PostgreSQL would switch to it (its cost is no higher
+/// than that of custom plans with their planning, `choose_custom_plan` in plancache.c) and it has another shape.
+async fn generic_estimates(
+    auditor: &Auditor<'_>,
+    ready: &Ready,
+    estimates: &[(ParameterSet, Explained)],
+    picked: &[usize],
+) -> Result<Vec<(usize, Explained)>, Failed> {
+    let Some((first, normal)) = estimates.first().filter(|_| !ready.prepared.types.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let client = auditor.session.client();
+    let values = std::slice::from_ref(&first.values);
+    let found = explain::estimate(client, &ready.prepared, values, PlanChoice::Generic, &auditor.limits).await?;
+    let Some(generic) = found.into_iter().next() else { return Ok(Vec::new()) };
+    let custom_cost = normal.plan.root().estimate.total_cost + planning_cost(&normal.plan);
+    if generic.plan.root().estimate.total_cost > custom_cost {
+        return Ok(Vec::new());
+    }
+    let differs = |i: &&usize| shape(&estimates[**i].1.plan) != shape(&generic.plan);
+    Ok(picked.iter().filter(differs).take(2).map(|i| (*i, generic.clone())).collect())
+}
+
+/// `cached_plan_cost` in plancache.c: 1000 cpu_operator_cost for each relation and one more.
+fn planning_cost(plan: &Plan) -> f64 {
+    let relations =
+        plan.nodes.iter().filter(|node| node.relation.is_some() && node.kind != NodeKind::ModifyTable).count();
+    2.5 * (relations + 1) as f64
+}
+
+impl<'a> Execution<'a> {
+    fn of(set: &'a ParameterSet, choice: PlanChoice, estimate: &'a Explained) -> Self {
+        Self { set, choice, estimate, taken: Vec::new(), timed_out: false }
+    }
+
+    /// Round 0 warms up; long statements are sampled less often.
+    fn wants_more(&self, round: u32, runs: u32) -> bool {
+        let Some(last) = self.taken.last().and_then(|explained| explained.plan.execution_ms) else {
+            return !self.timed_out && round == 0;
+        };
+        if last <= LONG {
+            return round <= runs;
+        }
+        !self.timed_out && f64::from(round) * last.0 <= PATIENCE.0
+    }
+
+    async fn run(&mut self, auditor: &Auditor<'_>, ready: &Ready) -> Result<(), Failed> {
+        let client = auditor.session.client();
+        match explain::analyze(client, &ready.prepared, &self.set.values, self.choice, &auditor.limits).await {
+            Ok(explained) => self.taken.push(explained),
+            // Once it ran in time, the samples that are there speak.
+            Err(ExplainError::TimedOut) => self.timed_out = true,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, query: &Query, ready: &Ready, after: Millis) -> Run {
+        // The first one only warmed up, unless it is all there is.
+        if self.taken.len() > 1 {
+            self.taken.remove(0);
+        }
+        let samples: Vec<Sample> = self.taken.iter().filter_map(sample).collect();
+        let median = median(&self.taken);
+        let label = match self.choice {
+            PlanChoice::Custom => self.set.label.clone(),
+            PlanChoice::Generic => format!("generic plan, {}", self.set.label),
+        };
+        let (explained, outcome) = match median {
+            Some(at) => (self.taken.swap_remove(at), Outcome::Completed { samples }),
+            None => (self.estimate.clone(), Outcome::TimedOut { after }),
+        };
+        let parameters = bound(query, ready, &self.set.values);
+        Run { label, parameters, plan: explained.plan, explain_json: explained.json, outcome }
+    }
+}
+
+fn sample(explained: &Explained) -> Option<Sample> {
+    let buffers = explained.plan.root().buffers;
+    Some(Sample {
+        execution: explained.plan.execution_ms?,
+        planning: explained.plan.planning_ms.unwrap_or_default(),
+        blocks: buffers.map_or(Pages(0), |buffers| buffers.touched()),
+        temp_blocks: buffers.map_or(Pages(0), |buffers| buffers.temp()),
+    })
+}
+
+/// The sample with the median execution time.
+fn median(taken: &[Explained]) -> Option<usize> {
+    let mut order: Vec<usize> = (0..taken.len()).collect();
+    let time = |i: usize| taken[i].plan.execution_ms.map_or(f64::INFINITY, |time| time.0);
+    order.sort_by(|a, b| time(*a).total_cmp(&time(*b)));
+    order.get(order.len() / 2).copied()
+}

@@ -1,0 +1,258 @@
+//! Runs the catalog: for each query its parameter sets are estimated, grouped by plan shape, and the worst of each shape
+//! is executed, in transactions that roll back. Judges nothing.
+
+mod execute;
+mod parent;
+
+use std::collections::BTreeMap;
+
+use crate::catalog::Query;
+use crate::db::connect::Session;
+use crate::db::explain::{self, Access, ExplainError, Explained, Limits, PlanChoice, Prepared};
+use crate::db::parameters::{self, ChooseError, Chosen, ParameterSet, Sampler, Search};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::plan::shape::shape;
+use crate::progress::{Progress, Unit};
+use crate::run::{BoundParameter, QueryFailure, QueryRuns};
+use crate::schema::Schema;
+use crate::units::Millis;
+
+/// How the catalog is run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunOptions {
+    /// Samples of each executed parameter set, after one for warming up.
+    pub runs: u32,
+    /// `statement_timeout`.
+    pub timeout: Millis,
+    /// What statements may do.
+    pub access: Access,
+}
+
+impl RunOptions {
+    /// As limits of a transaction.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { statement: self.timeout, lock: Millis(self.timeout.0.min(5_000.0)), access: self.access }
+    }
+}
+
+/// Why the catalog could not be run. A query that fails is not among them: it has its own [`QueryFailure`].
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Asked to stop.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// The server, not the statement, is at fault.
+    #[error("query {query} could not be audited: {source}")]
+    Server {
+        /// Its name.
+        query: String,
+        /// The cause.
+        source: ExplainError,
+    },
+}
+
+/// A query that is ready to run.
+#[derive(Debug)]
+struct Ready {
+    prepared: Prepared,
+    chosen: Chosen,
+}
+
+/// How a query fails.
+#[derive(Debug)]
+enum Failed {
+    Query(QueryFailure),
+    Server(ExplainError),
+}
+
+impl From<ExplainError> for Failed {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Refused(refusal) => Self::Query((*refusal).into()),
+            ExplainError::TimedOut => Self::Query(QueryFailure {
+                message: "cancelled at the timeout while its values were looked for".to_owned(),
+                code: None,
+                position: None,
+                hint: None,
+            }),
+            ExplainError::NoPlan => Self::Query(QueryFailure {
+                message: ExplainError::NoPlan.to_string(),
+                code: None,
+                position: None,
+                hint: None,
+            }),
+            ExplainError::Server(_) | ExplainError::Unreadable(_) => Self::Server(error),
+        }
+    }
+}
+
+/// Runs every query; one entry a query, in the same order.
+///
+/// # Errors
+/// [`AuditError`].
+pub async fn run_catalog(
+    session: &Session,
+    schema: &Schema,
+    queries: &[Query],
+    options: &RunOptions,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Vec<QueryRuns>, AuditError> {
+    let task = progress.task("auditing queries", Unit::Steps, Some(queries.len() as u64));
+    let limits = options.limits();
+    let mut auditor = Auditor { session, schema, queries, options, limits, sampler: Sampler::default(), interrupt };
+    let mut done: BTreeMap<usize, QueryRuns> = BTreeMap::new();
+    let mut normal: BTreeMap<usize, ParameterSet> = BTreeMap::new();
+    for i in parent::order(queries) {
+        interrupt.check()?;
+        task.doing(queries[i].name.clone());
+        let runs = match auditor.run(i, &mut normal).await {
+            Ok(runs) => runs,
+            Err(Failed::Query(failure)) => QueryRuns { query: i, runs: Vec::new(), failure: Some(failure) },
+            Err(Failed::Server(source)) => {
+                interrupt.check()?;
+                return Err(AuditError::Server { query: queries[i].name.clone(), source });
+            }
+        };
+        // An interrupt cancels the statement: that is no verdict on the query.
+        interrupt.check()?;
+        done.insert(i, runs);
+        task.advance(1);
+    }
+    Ok(done.into_values().collect())
+}
+
+struct Auditor<'a> {
+    session: &'a Session,
+    schema: &'a Schema,
+    queries: &'a [Query],
+    options: &'a RunOptions,
+    limits: Limits,
+    sampler: Sampler,
+    interrupt: &'a Interrupt,
+}
+
+impl Auditor<'_> {
+    async fn run(&mut self, i: usize, normal: &mut BTreeMap<usize, ParameterSet>) -> Result<QueryRuns, Failed> {
+        let query = &self.queries[i];
+        let ready = self.prepare(i, normal).await?;
+        if let Some(set) = ready.chosen.sets.first() {
+            normal.insert(i, set.clone());
+        }
+        let estimates = self.estimates(&ready).await?;
+        let picked = picked(&estimates);
+        let may_run = !query.writes || self.options.access.allows_writes();
+        let runs = if may_run {
+            execute::all(self, query, &ready, &estimates, &picked).await?
+        } else {
+            execute::estimated(query, &ready, &estimates, &picked)
+        };
+        ready.prepared.deallocate(self.session.client()).await?;
+        Ok(QueryRuns { query: i, runs, failure: None })
+    }
+
+    /// Prepares the statement and chooses its values.
+    async fn prepare(&mut self, i: usize, normal: &BTreeMap<usize, ParameterSet>) -> Result<Ready, Failed> {
+        let query = &self.queries[i];
+        let client = self.session.client();
+        let name = format!("pgproof_{i}");
+        let prepared = Prepared::new(client, &name, &query.sql, query.writes, &self.limits).await?;
+        if prepared.types.is_empty() {
+            let sets = vec![ParameterSet { label: "as written".to_owned(), values: Vec::new() }];
+            return Ok(Ready { prepared, chosen: Chosen { sets, columns: Vec::new() } });
+        }
+        let found = self.choose(i, &prepared, normal).await;
+        match found {
+            Ok(chosen) => Ok(Ready { prepared, chosen }),
+            Err(failed) => {
+                prepared.deallocate(client).await?;
+                Err(failed)
+            }
+        }
+    }
+
+    async fn choose(
+        &mut self,
+        i: usize,
+        prepared: &Prepared,
+        normal: &BTreeMap<usize, ParameterSet>,
+    ) -> Result<Chosen, Failed> {
+        let query = &self.queries[i];
+        let client = self.session.client();
+        let given = parent::values(client, &self.limits, self.queries, query, normal).await?;
+        let generic = explain::generic(client, prepared, &self.limits).await?;
+        let mut search = Search { client, limits: &self.limits, schema: self.schema, sampler: &mut self.sampler };
+        parameters::choose(&mut search, query, prepared, &generic.plan, &given).await.map_err(|error| match error {
+            ChooseError::Unknown(failure) => Failed::Query(failure),
+            ChooseError::Explain(error) => error.into(),
+        })
+    }
+
+    /// Every set's estimate; sets whose values the server refuses are left out, unless it refuses all of them.
+    async fn estimates(&self, ready: &Ready) -> Result<Vec<(ParameterSet, Explained)>, Failed> {
+        let client = self.session.client();
+        let sets = &ready.chosen.sets;
+        let values: Vec<_> = sets.iter().map(|set| set.values.clone()).collect();
+        match explain::estimate(client, &ready.prepared, &values, PlanChoice::Custom, &self.limits).await {
+            Ok(plans) => return Ok(sets.iter().cloned().zip(plans).collect()),
+            Err(ExplainError::Refused(_)) if sets.len() > 1 => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut found = Vec::new();
+        let mut refused = None;
+        for (set, values) in sets.iter().zip(&values) {
+            let alone = std::slice::from_ref(values);
+            match explain::estimate(client, &ready.prepared, alone, PlanChoice::Custom, &self.limits).await {
+                Ok(plans) => found.extend(plans.into_iter().map(|plan| (set.clone(), plan))),
+                Err(error @ ExplainError::Refused(_)) => refused = refused.or(Some(error)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match refused {
+            Some(error) if found.is_empty() => Err(error.into()),
+            Some(_) | None => Ok(found),
+        }
+    }
+}
+
+/// At most so many parameter sets of one query are executed.
+const MAX_EXECUTED: usize = 5;
+
+/// Which estimates to execute: the normal one, and of every shape the one that costs most; where that shape is the normal
+/// one's, only if it costs clearly more.
+fn picked(estimates: &[(ParameterSet, Explained)]) -> Vec<usize> {
+    const CLEARLY: f64 = 1.25;
+    let cost = |i: usize| estimates[i].1.plan.root().estimate.total_cost;
+    let mut worst: Vec<(String, usize)> = Vec::new();
+    for (i, (_, explained)) in estimates.iter().enumerate() {
+        let shape = shape(&explained.plan);
+        match worst.iter_mut().find(|(other, _)| *other == shape) {
+            Some((_, at)) => {
+                let margin = if *at == 0 { CLEARLY } else { 1.0 };
+                if cost(i) > cost(*at) * margin {
+                    *at = i;
+                }
+            }
+            None => worst.push((shape, i)),
+        }
+    }
+    let mut others: Vec<usize> = worst.into_iter().map(|(_, i)| i).filter(|i| *i != 0).collect();
+    others.sort_by(|a, b| cost(*b).total_cmp(&cost(*a)));
+    let mut picked: Vec<usize> = if estimates.is_empty() { Vec::new() } else { vec![0] };
+    picked.extend(others);
+    picked.truncate(MAX_EXECUTED);
+    picked
+}
+
+/// The values as a report shows them.
+fn bound(query: &Query, ready: &Ready, values: &[Option<String>]) -> Vec<BoundParameter> {
+    let parameters = ready.prepared.types.iter().enumerate().map(|(i, info)| BoundParameter {
+        number: u16::try_from(i + 1).unwrap_or(u16::MAX),
+        name: query.parameters.get(i).and_then(|parameter| parameter.name.clone()),
+        type_name: info.name.clone(),
+        value: values.get(i).cloned().flatten(),
+        column: ready.chosen.columns.get(i).cloned().flatten(),
+    });
+    parameters.collect()
+}

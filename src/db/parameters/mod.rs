@@ -1,0 +1,205 @@
+//! Parameter values from the data: what each `$n` meets (from the generic plan), and sets of values that hurt: hot,
+//! typical, rare, absent, wide ranges, NULL. Executes no catalog query.
+
+mod group;
+mod sample;
+mod sets;
+mod source;
+mod stored;
+mod uses;
+mod values;
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Client;
+
+use crate::catalog::{ParameterChoice, Query};
+use crate::db::explain::{ExplainError, Limits, PlanChoice, Prepared, TypeInfo, in_transaction};
+use crate::plan::Plan;
+use crate::run::QueryFailure;
+use crate::schema::Schema;
+
+use group::Groups;
+use uses::{ComparedWith, Usage};
+use values::Rank;
+
+pub(crate) use sample::Sampler;
+
+/// What the search for values needs besides the query.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) limits: &'a Limits,
+    pub(crate) schema: &'a Schema,
+    pub(crate) sampler: &'a mut Sampler,
+}
+
+/// Values for every parameter of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ParameterSet {
+    /// `typical`, `hot customer_id`, `given`.
+    pub(crate) label: String,
+    /// Text forms in order of the numbers; `None` = NULL.
+    pub(crate) values: Vec<Option<String>>,
+}
+
+/// All sets for a query; the first one is the one that a caller would call normal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) sets: Vec<ParameterSet>,
+    /// The column that each parameter meets, for people.
+    pub(crate) columns: Vec<Option<String>>,
+}
+
+/// Why there are no values.
+#[derive(Debug)]
+pub(crate) enum ChooseError {
+    /// The query's author must say more.
+    Unknown(QueryFailure),
+    /// A `(select …)` of the author's is refused, or the server failed.
+    Explain(ExplainError),
+}
+
+impl From<ExplainError> for ChooseError {
+    fn from(error: ExplainError) -> Self {
+        Self::Explain(error)
+    }
+}
+
+/// A parameter with all that decides its value.
+#[derive(Debug, Clone)]
+struct Slot<'a> {
+    /// For labels and messages: its name, its column or `$1`.
+    name: String,
+    info: &'a TypeInfo,
+    usage: Usage,
+    /// The comparison that its values come from.
+    compared: Option<ComparedWith>,
+    wanted: Wanted,
+}
+
+/// What the author or a parent query says of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wanted {
+    /// Every rank that the data has.
+    Any,
+    Ranked(Rank),
+    Fixed(Option<String>),
+}
+
+/// Chooses the sets. `given` = values that a parent query hands to a parameter (`@for-each`).
+///
+/// # Errors
+/// [`ChooseError`].
+pub(crate) async fn choose(
+    search: &mut Search<'_>,
+    query: &Query,
+    prepared: &Prepared,
+    generic: &Plan,
+    given: &BTreeMap<u16, Option<String>>,
+) -> Result<Chosen, ChooseError> {
+    let usages = uses::usages(generic, &query.sql, prepared.types.len(), search.schema);
+    let mut slots = Vec::with_capacity(usages.len());
+    for (i, (usage, info)) in usages.into_iter().zip(&prepared.types).enumerate() {
+        let wanted = wanted(search, query, i, given).await?;
+        let compared = primary(search.schema, &usage);
+        let name = display_name(query, i, compared.as_ref(), &usage);
+        slots.push(Slot { name, info, usage, compared, wanted });
+    }
+    let groups = Groups::load(search, &slots).await?;
+    if let Some((i, slot)) = slots.iter().enumerate().find(|(i, slot)| !sets::has_value(*i, slot, &groups)) {
+        return Err(ChooseError::Unknown(nothing_known(query, i, slot)));
+    }
+    let fresh = stored::fresh_values(search, &slots, &groups).await?;
+    let sets = sets::build(search, &slots, &groups, &fresh).await?;
+    let columns = slots.iter().map(|slot| column_of(search.schema, slot)).collect();
+    Ok(Chosen { sets, columns })
+}
+
+async fn wanted(
+    search: &Search<'_>,
+    query: &Query,
+    i: usize,
+    given: &BTreeMap<u16, Option<String>>,
+) -> Result<Wanted, ChooseError> {
+    let number = u16::try_from(i + 1).unwrap_or(u16::MAX);
+    let choice = query.parameters.get(i).map(|parameter| &parameter.choice);
+    Ok(match choice {
+        Some(ParameterChoice::Hot) => Wanted::Ranked(Rank::Hot),
+        Some(ParameterChoice::Typical) => Wanted::Ranked(Rank::Typical),
+        Some(ParameterChoice::Rare) => Wanted::Ranked(Rank::Rare),
+        Some(ParameterChoice::Absent) => Wanted::Ranked(Rank::Absent),
+        Some(ParameterChoice::Literal(text)) => Wanted::Fixed(Some(text.clone())),
+        Some(ParameterChoice::Query(sql)) => Wanted::Fixed(first_value(search, sql).await?),
+        Some(ParameterChoice::Auto) | None => match given.get(&number) {
+            Some(value) => Wanted::Fixed(value.clone()),
+            None => Wanted::Any,
+        },
+    })
+}
+
+/// The first column of the first row of the author's subquery.
+async fn first_value(search: &Search<'_>, sql: &str) -> Result<Option<String>, ExplainError> {
+    // A JSON array tells NULL and an empty text apart; the line break ends a comment.
+    let body = format!("SELECT json_build_array((SELECT v::text FROM ({sql}\n) AS value (v) LIMIT 1))::text;");
+    let answer = in_transaction(search.client, search.limits, PlanChoice::Custom, &body).await?;
+    let text = answer.first().map_or("[null]", String::as_str);
+    let values: Vec<Option<String>> =
+        serde_json::from_str(text).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
+    Ok(values.into_iter().next().flatten())
+}
+
+/// The comparison with the most to tell: an equality on the most skewed column of the largest table. A parameter that
+/// meets a key on both sides of a join is hot where the referencing side says so.
+fn primary(schema: &Schema, usage: &Usage) -> Option<ComparedWith> {
+    let weight = |with: &ComparedWith| {
+        let table = schema.table_by_oid(with.table)?;
+        let stats = with.column.as_ref().and_then(|name| table.column(name)).and_then(|column| column.stats.as_ref());
+        let share = stats.and_then(|stats| stats.most_common.first()).map_or(0.0, |(_, share)| *share);
+        Some(share * sample::table_rows(schema, table))
+    };
+    let rank = |with: &ComparedWith| {
+        let equality = u8::from(with.operator == "=");
+        (equality, weight(with).unwrap_or(0.0))
+    };
+    let mut best: Option<(&ComparedWith, (u8, f64))> = None;
+    for with in &usage.comparisons {
+        let ranked = rank(with);
+        // The first of equals stays.
+        if best.as_ref().is_none_or(|(_, least)| ranked.0 > least.0 || (ranked.0 == least.0 && ranked.1 > least.1)) {
+            best = Some((with, ranked));
+        }
+    }
+    best.map(|(with, _)| with.clone())
+}
+
+fn display_name(query: &Query, i: usize, compared: Option<&ComparedWith>, usage: &Usage) -> String {
+    let named = query.parameters.get(i).and_then(|parameter| parameter.name.clone());
+    let column = compared.map(|with| with.column.clone().unwrap_or_else(|| with.expression.clone()));
+    let stored = usage.stored.first().map(|stored| stored.column.clone());
+    named.or(column).or(stored).unwrap_or_else(|| format!("${}", i + 1))
+}
+
+fn column_of(schema: &Schema, slot: &Slot<'_>) -> Option<String> {
+    let (table, column) = match (&slot.compared, slot.usage.stored.first()) {
+        (Some(with), _) => (with.table, with.column.as_ref().unwrap_or(&with.expression)),
+        (None, Some(stored)) => (stored.table, &stored.column),
+        (None, None) => return None,
+    };
+    schema.table_by_oid(table).map(|table| format!("{}.{column}", table.name))
+}
+
+fn nothing_known(query: &Query, i: usize, slot: &Slot<'_>) -> QueryFailure {
+    let parameter = query.parameters.get(i).and_then(|parameter| parameter.name.clone());
+    let key = parameter.unwrap_or_else(|| format!("${}", i + 1));
+    let why = match &slot.compared {
+        Some(with) => format!("the data has no value for {} {}", with.expression, with.operator),
+        None => "the plan shows no column that it is compared with".to_owned(),
+    };
+    QueryFailure {
+        message: format!("no value for parameter {key} of type {}: {why}", slot.info.name),
+        code: None,
+        position: None,
+        hint: Some(format!("say what to try above the query: -- @param {key}: '…'")),
+    }
+}

@@ -1,0 +1,110 @@
+//! Values from the data: a small sample of a table's rows, the same for the same data, kept for the whole catalog.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use tokio_postgres::Client;
+
+use crate::db::explain::{ExplainError, Limits, PlanChoice, in_transaction, quote_literal};
+use crate::schema::{Schema, Table, TableKind};
+
+/// Rows of a sample.
+const ROWS: f64 = 4000.0;
+/// Rows of a look-up.
+const FOUND_ROWS: u32 = 400;
+
+/// One row: the text form of each expression.
+pub(super) type Row = Vec<Option<String>>;
+
+/// Takes samples, each only once.
+#[derive(Debug, Default)]
+pub(crate) struct Sampler {
+    taken: HashMap<String, Rc<Vec<Row>>>,
+}
+
+impl Sampler {
+    /// Rows of a table from all over it.
+    ///
+    /// # Errors
+    /// [`ExplainError`]: an expression that fails on some row refuses the sample.
+    pub(super) async fn rows(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        schema: &Schema,
+        table: &Table,
+        expressions: &[String],
+    ) -> Result<Rc<Vec<Row>>, ExplainError> {
+        let rows = table_rows(schema, table);
+        let from = match table.kind {
+            TableKind::Foreign => format!("(SELECT * FROM {} LIMIT {ROWS})", table.name.sql()),
+            TableKind::Ordinary | TableKind::Partitioned => {
+                let percent = (ROWS / rows.max(1.0) * 100.0).min(100.0);
+                let name = table.name.sql();
+                // The limit guards against figures of long ago.
+                format!("(SELECT * FROM {name} TABLESAMPLE SYSTEM ({percent:.6}) REPEATABLE (1) LIMIT {})", ROWS * 4.0)
+            }
+        };
+        self.take(client, limits, &from, expressions).await
+    }
+
+    /// Rows in which an expression has a value.
+    ///
+    /// # Errors
+    /// [`ExplainError`].
+    pub(super) async fn rows_with(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        table: &Table,
+        expressions: &[String],
+        conditions: &[(String, String)],
+    ) -> Result<Rc<Vec<Row>>, ExplainError> {
+        let mut condition = String::new();
+        for (expression, value) in conditions {
+            let and = if condition.is_empty() { "" } else { " AND " };
+            let _ = write!(condition, "{and}({expression}) = {}", quote_literal(value));
+        }
+        let from = format!("(SELECT * FROM {} WHERE {condition} LIMIT {FOUND_ROWS})", table.name.sql());
+        self.take(client, limits, &from, expressions).await
+    }
+
+    async fn take(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        from: &str,
+        expressions: &[String],
+    ) -> Result<Rc<Vec<Row>>, ExplainError> {
+        let columns: Vec<String> = expressions.iter().map(|expression| format!("({expression})::text")).collect();
+        let columns = columns.join(", ");
+        // Synchronized and parallel scans would begin anywhere: the same data, other rows.
+        let body = format!(
+            "SET LOCAL synchronize_seqscans = off;SET LOCAL max_parallel_workers_per_gather = 0;\
+             SELECT coalesce(json_agg(json_build_array({columns})), '[]')::text FROM {from} AS sample;"
+        );
+        if let Some(rows) = self.taken.get(&body) {
+            return Ok(Rc::clone(rows));
+        }
+        let answer = in_transaction(client, limits, PlanChoice::Custom, &body).await?;
+        let text = answer.first().map_or("[]", String::as_str);
+        let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
+        let rows = Rc::new(rows);
+        self.taken.insert(body, Rc::clone(&rows));
+        Ok(rows)
+    }
+}
+
+/// Rows of a table: of its partitions where it has none of its own.
+pub(super) fn table_rows(schema: &Schema, table: &Table) -> f64 {
+    match table.kind {
+        TableKind::Partitioned => {
+            let partitions = schema.tables.iter().filter(|part| {
+                part.kind != TableKind::Partitioned && part.partition_of.as_ref().is_some_and(|of| of.root == table.oid)
+            });
+            partitions.filter_map(|part| part.stats.rows).sum()
+        }
+        TableKind::Ordinary | TableKind::Foreign => table.stats.rows.unwrap_or(0.0),
+    }
+}

@@ -1,0 +1,320 @@
+//! Sets of values: one rank at a time for each parameter, the others from a row in which it occurs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::db::explain::ExplainError;
+
+use super::group::{Group, Groups, tolerated};
+use super::sample::Row;
+use super::uses::{ComparedWith, Wrap};
+use super::values::{Rank, absent, any_of_type, written};
+use super::{ParameterSet, Search, Slot, Wanted};
+
+/// More sets than these are not worth their planning time.
+const MAX_SETS: usize = 24;
+/// Rows of a page, where the caller says.
+const PAGE: &str = "20";
+/// The tenth page: past it people search.
+const DEEP_OFFSET: &str = "200";
+
+/// What varies in a set; everything else is typical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Variation {
+    Ranked(Rank),
+    Null,
+    DeepOffset,
+}
+
+/// Whether some value can be had for a slot at all.
+pub(super) fn has_value(i: usize, slot: &Slot<'_>, groups: &Groups) -> bool {
+    if matches!(slot.wanted, Wanted::Fixed(_)) || slot.usage.limit || slot.usage.offset || slot.usage.null_tested {
+        return true;
+    }
+    match (&slot.compared, groups.of(i)) {
+        (Some(with), Some(_)) => {
+            let typical =
+                groups.distribution(i).and_then(|found| found.value(Rank::Typical).or(found.value(Rank::Hot)));
+            let value = typical.and_then(|value| written(value, Rank::Typical, with, slot.info, &[]));
+            value.is_some() || with.wrap == Wrap::Distance || absent(slot.info.kind, &[]).is_some()
+        }
+        _ => !slot.usage.decides && any_of_type(slot.info).is_some() || !slot.usage.stored.is_empty(),
+    }
+}
+
+/// Builds the sets, the normal one first, without repetitions.
+pub(super) async fn build(
+    search: &mut Search<'_>,
+    slots: &[Slot<'_>],
+    groups: &Groups,
+    fresh: &HashMap<usize, String>,
+) -> Result<Vec<ParameterSet>, ExplainError> {
+    let mut sets: Vec<ParameterSet> = Vec::new();
+    for (label, variations) in variations(slots, groups) {
+        let values = values_of(search, slots, groups, fresh, &variations).await?;
+        if !sets.iter().any(|set| set.values == values) {
+            sets.push(ParameterSet { label, values });
+        }
+        if sets.len() == MAX_SETS {
+            break;
+        }
+    }
+    Ok(sets)
+}
+
+fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usize, Variation>)> {
+    let mut found = vec![(base_label(slots), BTreeMap::new())];
+    let mut one = |label: String, i: usize, variation: Variation| found.push((label, BTreeMap::from([(i, variation)])));
+    for rank in [Rank::Hot, Rank::Rare, Rank::Absent] {
+        for (i, slot) in slots.iter().enumerate() {
+            let Some(with) = &slot.compared else { continue };
+            let Some(distribution) = groups.distribution(i) else { continue };
+            let offers = match rank {
+                Rank::Hot => distribution.is_skewed() || with.operator != "=" || with.wrap != Wrap::Same,
+                Rank::Rare => distribution.is_skewed() || with.wrap == Wrap::Distance,
+                Rank::Absent => with.operator == "=" && with.wrap == Wrap::Same,
+                Rank::Typical => false,
+            };
+            if offers && slot.wanted == Wanted::Any && !groups.of(i).is_some_and(|(group, _)| group.inserted) {
+                let rank_name = if rank == Rank::Hot && is_range(with) { "wide" } else { rank.as_str() };
+                one(format!("{rank_name} {}", slot.name), i, Variation::Ranked(rank));
+            }
+        }
+    }
+    for (i, slot) in slots.iter().enumerate() {
+        if slot.wanted != Wanted::Any {
+            continue;
+        }
+        if slot.usage.null_tested {
+            one(format!("NULL {}", slot.name), i, Variation::Null);
+        }
+        if slot.usage.offset {
+            one(format!("later page by {}", slot.name), i, Variation::DeepOffset);
+        }
+    }
+    let optional: BTreeMap<usize, Variation> = slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| slot.usage.null_tested && slot.wanted == Wanted::Any)
+        .map(|(i, _)| (i, Variation::Null))
+        .collect();
+    if optional.len() > 1 {
+        found.push(("no filters".to_owned(), optional));
+    }
+    found
+}
+
+/// The normal set's name: what the author asked for where he asked for something.
+fn base_label(slots: &[Slot<'_>]) -> String {
+    let ranked: Vec<String> = slots
+        .iter()
+        .filter_map(|slot| match slot.wanted {
+            Wanted::Ranked(rank) if rank != Rank::Typical => Some(format!("{} {}", rank.as_str(), slot.name)),
+            Wanted::Ranked(_) | Wanted::Any | Wanted::Fixed(_) => None,
+        })
+        .collect();
+    let all_fixed = !slots.is_empty() && slots.iter().all(|slot| matches!(slot.wanted, Wanted::Fixed(_)));
+    if !ranked.is_empty() {
+        ranked.join(", ")
+    } else if all_fixed {
+        "given".to_owned()
+    } else {
+        "typical".to_owned()
+    }
+}
+
+async fn values_of(
+    search: &mut Search<'_>,
+    slots: &[Slot<'_>],
+    groups: &Groups,
+    fresh: &HashMap<usize, String>,
+    variations: &BTreeMap<usize, Variation>,
+) -> Result<Vec<Option<String>>, ExplainError> {
+    let mut values: Vec<Option<String>> = slots.iter().map(plain_value).collect();
+    for group in &groups.all {
+        let rank = |slot: usize| rank_of(&slots[slot], variations.get(&slot));
+        let (lead, lead_place) = lead(slots, groups, group, &rank);
+        let lead_rank = rank(lead);
+        let lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
+        let row = match (&lead_value, slots[lead].compared.as_ref().is_none_or(is_equality)) {
+            (Some(value), true) => row_with(search, group, lead_place, value).await?,
+            _ => group.rows.get(group.rows.len() / 2).cloned(),
+        };
+        for &(slot, place) in &group.members {
+            let own_rank = rank(slot);
+            let from_row = || row.as_ref().and_then(|row| row.get(place).cloned().flatten());
+            let own = || raw_value(&slots[slot], groups, group, slot, place, own_rank);
+            let raw = if slot == lead {
+                lead_value.clone()
+            } else if own_rank == Rank::Typical {
+                from_row().or_else(own)
+            } else {
+                own().or_else(from_row)
+            };
+            values[slot] = value_in(slots, group, slot, place, own_rank, raw);
+        }
+    }
+    for (i, value) in fresh {
+        values[*i] = Some(value.clone());
+    }
+    for (i, variation) in variations {
+        match variation {
+            Variation::Null => values[*i] = None,
+            Variation::DeepOffset => values[*i] = Some(DEEP_OFFSET.to_owned()),
+            Variation::Ranked(_) => {}
+        }
+    }
+    Ok(values)
+}
+
+/// The value of a slot that belongs to no group.
+fn plain_value(slot: &Slot<'_>) -> Option<String> {
+    match &slot.wanted {
+        Wanted::Fixed(value) => value.clone(),
+        Wanted::Any | Wanted::Ranked(_) if slot.usage.limit => Some(PAGE.to_owned()),
+        Wanted::Any | Wanted::Ranked(_) if slot.usage.offset => Some("0".to_owned()),
+        Wanted::Any | Wanted::Ranked(_) => any_of_type(slot.info),
+    }
+}
+
+fn rank_of(slot: &Slot<'_>, variation: Option<&Variation>) -> Rank {
+    match (variation, &slot.wanted) {
+        (Some(Variation::Ranked(rank)), _) | (None, Wanted::Ranked(rank)) => *rank,
+        (Some(Variation::Null | Variation::DeepOffset), _) | (None, Wanted::Any | Wanted::Fixed(_)) => Rank::Typical,
+    }
+}
+
+fn is_equality(with: &ComparedWith) -> bool {
+    with.operator == "="
+}
+
+fn is_range(with: &ComparedWith) -> bool {
+    matches!(with.operator.as_str(), "<" | "<=" | ">" | ">=")
+}
+
+/// The member whose value picks the row: the one that is asked for by rank, else the most selective equality.
+fn lead(slots: &[Slot<'_>], groups: &Groups, group: &Group, rank: &dyn Fn(usize) -> Rank) -> (usize, usize) {
+    let key = |slot: usize| {
+        let equality = slots[slot].compared.as_ref().is_some_and(is_equality);
+        let share = groups.distribution(slot).map_or(1.0, |found| found.top_share);
+        (u8::from(rank(slot) != Rank::Typical), u8::from(equality), 1.0 - share)
+    };
+    let mut best = group.members[0];
+    for &member in &group.members[1..] {
+        let (a, b) = (key(member.0), key(best.0));
+        if (a.0, a.1) > (b.0, b.1) || ((a.0, a.1) == (b.0, b.1) && a.2 > b.2) {
+            best = member;
+        }
+    }
+    best
+}
+
+/// A value of the table's side.
+fn raw_value(slot: &Slot<'_>, groups: &Groups, group: &Group, i: usize, place: usize, rank: Rank) -> Option<String> {
+    let distribution = groups.distribution(i)?;
+    let typical = || distribution.value(Rank::Typical).or_else(|| distribution.value(Rank::Hot)).map(str::to_owned);
+    match rank {
+        Rank::Absent => {
+            let known: Vec<&str> = group.sorted(place).into_iter().chain(distribution.known()).collect();
+            absent(slot.info.kind, &known).or_else(typical)
+        }
+        Rank::Hot | Rank::Rare => distribution.value(rank).map(str::to_owned).or_else(typical),
+        Rank::Typical => typical().or_else(|| absent(slot.info.kind, &[])),
+    }
+}
+
+/// The row that goes with a value: its most frequent combination in the sample, else one that is looked up.
+async fn row_with(
+    search: &mut Search<'_>,
+    group: &Group,
+    place: usize,
+    value: &str,
+) -> Result<Option<Row>, ExplainError> {
+    if let Some(row) = most_frequent(&group.rows, place, value) {
+        return Ok(Some(row));
+    }
+    if group.members.len() == 1 {
+        return Ok(None);
+    }
+    let Some(table) = search.schema.table_by_oid(group.table) else { return Ok(None) };
+    let mut conditions = group.fixed.clone();
+    conditions.push((group.expressions[place].clone(), value.to_owned()));
+    let (client, limits) = (search.client, search.limits);
+    let found = search.sampler.rows_with(client, limits, table, &group.expressions, &conditions).await;
+    Ok(tolerated(found)?.and_then(|rows| most_frequent(&rows, place, value).or_else(|| rows.first().cloned())))
+}
+
+fn most_frequent(rows: &[Row], place: usize, value: &str) -> Option<Row> {
+    let mut counts: BTreeMap<&Row, usize> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.get(place).and_then(Option::as_deref) == Some(value)) {
+        *counts.entry(row).or_default() += 1;
+    }
+    let most = counts.values().copied().max()?;
+    counts.into_iter().find(|(_, count)| *count == most).map(|(row, _)| row.clone())
+}
+
+/// The parameter's value: a raw value written for its comparison; bounds of a range lie around it.
+fn value_in(
+    slots: &[Slot<'_>],
+    group: &Group,
+    i: usize,
+    place: usize,
+    rank: Rank,
+    raw: Option<String>,
+) -> Option<String> {
+    let slot = &slots[i];
+    let Some(with) = &slot.compared else {
+        return raw.or_else(|| any_of_type(slot.info));
+    };
+    if with.wrap == Wrap::Distance {
+        return written("", rank, with, slot.info, &[]);
+    }
+    if is_range(with) && with.wrap == Wrap::Same {
+        return bound(slots, group, with, place, rank, raw.as_deref()).or(raw);
+    }
+    let raw = raw?;
+    let more: Vec<String> = if slot.info.element.is_some() { others(group, place) } else { Vec::new() };
+    written(&raw, rank, with, slot.info, &more).or_else(|| any_of_type(slot.info))
+}
+
+/// Values from all over a sample, for arrays.
+fn others(group: &Group, place: usize) -> Vec<String> {
+    let mut values = group.sorted(place);
+    values.dedup();
+    let step = (values.len() / 5).max(1);
+    values.into_iter().step_by(step).map(str::to_owned).collect()
+}
+
+/// A bound of a range over the sample's values: together with its counterpart, if the query has one, a window around the
+/// row's value (a tenth of all rows; half of them where the wide range is asked for; a hundredth for the rare); alone,
+/// everything past it.
+fn bound(
+    slots: &[Slot<'_>],
+    group: &Group,
+    with: &ComparedWith,
+    place: usize,
+    rank: Rank,
+    value: Option<&str>,
+) -> Option<String> {
+    let values = group.sorted(place);
+    let last = values.len().checked_sub(1)?;
+    let share = match rank {
+        Rank::Hot => 0.5,
+        Rank::Typical => 0.1,
+        Rank::Rare | Rank::Absent => 0.01,
+    };
+    let lower = with.operator.starts_with('>');
+    let has_counterpart = group.members.iter().any(|(slot, other)| {
+        let other_side =
+            slots[*slot].compared.as_ref().is_some_and(|w| is_range(w) && w.operator.starts_with('>') != lower);
+        *other == place && other_side
+    });
+    let at = |part: f64| values.get((part.clamp(0.0, 1.0) * last as f64).round() as usize).map(|v| (*v).to_owned());
+    if !has_counterpart {
+        return if lower { at(1.0 - share) } else { at(share) };
+    }
+    let index =
+        value.map_or(last / 2, |value| values.partition_point(|other| super::values::compare(other, value).is_lt()));
+    // The window lies within the data.
+    let middle = (index as f64 / last.max(1) as f64).clamp(share / 2.0, 1.0 - share / 2.0);
+    if lower { at(middle - share / 2.0) } else { at(middle + share / 2.0) }
+}

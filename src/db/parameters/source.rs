@@ -1,0 +1,210 @@
+//! What only the statement's text tells of a parameter, because no plan prints it: LIMIT, OFFSET, the columns that INSERT
+//! and UPDATE store it in. Reads syntax, knows no schema.
+
+use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
+
+/// Where a parameter stands in the statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `LIMIT $1`, `FETCH FIRST $1 ROWS ONLY`.
+    Limit,
+    /// `OFFSET $1`.
+    Offset,
+    /// `VALUES (…, $1, …)` of an INSERT, or `SET column = $1`: bare or below casts and `coalesce`.
+    Stored {
+        /// As written, with its schema if it has one; unquoted.
+        table: Vec<String>,
+        /// By name, or by its position in the table where the INSERT names no columns.
+        column: StoredColumn,
+        /// Whether the row is new.
+        by: StoredBy,
+    },
+}
+
+/// The column that a value goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StoredColumn {
+    /// Unquoted.
+    Named(String),
+    /// From 0.
+    Position(usize),
+}
+
+/// What stores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoredBy {
+    Insert,
+    Update,
+}
+
+/// Every parameter's places, in the order of the text.
+pub(super) fn places(sql: &str) -> Vec<(u16, Place)> {
+    let tree = SourceFile::parse(sql).syntax_node();
+    let mut found = Vec::new();
+    for node in tree.descendants() {
+        match node.kind() {
+            SyntaxKind::LIMIT_CLAUSE | SyntaxKind::FETCH_CLAUSE => {
+                found.extend(parameters(&node).into_iter().map(|number| (number, Place::Limit)));
+            }
+            SyntaxKind::OFFSET_CLAUSE => {
+                found.extend(parameters(&node).into_iter().map(|number| (number, Place::Offset)));
+            }
+            SyntaxKind::INSERT => inserted(&node, &mut found),
+            SyntaxKind::SET_CLAUSE => updated(&node, &mut found),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn parameters(node: &SyntaxNode) -> Vec<u16> {
+    node.descendants_with_tokens()
+        .filter_map(|element| element.into_token())
+        .filter(|token| token.kind() == SyntaxKind::POSITIONAL_PARAM)
+        .filter_map(|token| token.text().trim_start_matches('$').parse().ok())
+        .collect()
+}
+
+/// The parameter that a value is: bare, in parentheses, below casts, or the first argument of `coalesce`.
+fn sole_parameter(value: &SyntaxNode) -> Option<u16> {
+    match value.kind() {
+        SyntaxKind::LITERAL => parameters(value).first().copied(),
+        SyntaxKind::PAREN_EXPR | SyntaxKind::CAST_EXPR | SyntaxKind::SET_EXPR | SyntaxKind::ARG => {
+            value.children().next().and_then(|inner| sole_parameter(&inner))
+        }
+        SyntaxKind::CALL_EXPR => {
+            let name = value.children().next()?.text().to_string();
+            let arguments = value.children().find(|child| child.kind() == SyntaxKind::ARG_LIST)?;
+            let first = arguments.children().next()?;
+            name.trim().eq_ignore_ascii_case("coalesce").then(|| sole_parameter(&first)).flatten()
+        }
+        _ => None,
+    }
+}
+
+fn names(node: &SyntaxNode) -> Vec<String> {
+    node.descendants_with_tokens()
+        .filter_map(|element| element.into_token())
+        .filter(|token| !token.kind().is_trivia() && token.kind() != SyntaxKind::DOT)
+        .map(|token| unquoted(token.text()))
+        .collect()
+}
+
+fn unquoted(name: &str) -> String {
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => name.to_lowercase(),
+    }
+}
+
+fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
+    node.children().find(|child| child.kind() == kind)
+}
+
+fn inserted(insert: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
+    let Some(table) = child(insert, SyntaxKind::RELATION_NAME_REF).map(|node| names(&node)) else { return };
+    let columns: Option<Vec<String>> = child(insert, SyntaxKind::COLUMN_TARGET_LIST)
+        .map(|list| list.children().map(|column| names(&column).into_iter().next().unwrap_or_default()).collect());
+    let column = |position: usize| match &columns {
+        Some(columns) => columns.get(position).cloned().map(StoredColumn::Named),
+        None => Some(StoredColumn::Position(position)),
+    };
+    let rows: Vec<SyntaxNode> = match (child(insert, SyntaxKind::VALUES), child(insert, SyntaxKind::SELECT)) {
+        (Some(values), _) => values.descendants().filter(|node| node.kind() == SyntaxKind::ROW).collect(),
+        // INSERT … SELECT $1, …: its target list.
+        (None, Some(select)) => {
+            select.descendants().find(|node| node.kind() == SyntaxKind::TARGET_LIST).into_iter().collect()
+        }
+        (None, None) => Vec::new(),
+    };
+    for row in rows {
+        for (position, value) in row.children().enumerate() {
+            let value =
+                if value.kind() == SyntaxKind::TARGET { value.children().next().unwrap_or(value) } else { value };
+            if let (Some(number), Some(column)) = (sole_parameter(&value), column(position)) {
+                found.push((number, Place::Stored { table: table.clone(), column, by: StoredBy::Insert }));
+            }
+        }
+    }
+}
+
+fn updated(set: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
+    // The statement that the clause belongs to: UPDATE itself, or the INSERT of ON CONFLICT DO UPDATE, or MERGE.
+    let table = set.ancestors().find_map(|node| match node.kind() {
+        SyntaxKind::UPDATE => {
+            child(&node, SyntaxKind::RELATION_NAME).or_else(|| child(&node, SyntaxKind::RELATION_NAME_REF))
+        }
+        SyntaxKind::INSERT | SyntaxKind::MERGE => child(&node, SyntaxKind::RELATION_NAME_REF),
+        _ => None,
+    });
+    let Some(table) = table.map(|node| names(&node)) else { return };
+    let mut store = |number: u16, column: &SyntaxNode| {
+        let Some(name) = names(column).into_iter().next() else { return };
+        let place = Place::Stored { table: table.clone(), column: StoredColumn::Named(name), by: StoredBy::Update };
+        found.push((number, place));
+    };
+    for assignment in set.descendants() {
+        match assignment.kind() {
+            SyntaxKind::SET_SINGLE_COLUMN => {
+                let value = child(&assignment, SyntaxKind::SET_EXPR).and_then(|value| sole_parameter(&value));
+                if let (Some(number), Some(column)) = (value, child(&assignment, SyntaxKind::COLUMN_TARGET)) {
+                    store(number, &column);
+                }
+            }
+            SyntaxKind::SET_MULTIPLE_COLUMNS => {
+                let columns = child(&assignment, SyntaxKind::COLUMN_TARGET_LIST);
+                let values = child(&assignment, SyntaxKind::SET_EXPR_LIST);
+                let (Some(columns), Some(values)) = (columns, values) else { continue };
+                for (column, value) in columns.children().zip(values.children()) {
+                    if let Some(number) = sole_parameter(&value) {
+                        store(number, &column);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(table: &[&str], column: &str, by: StoredBy) -> Place {
+        let table = table.iter().map(|&name| name.to_owned()).collect();
+        Place::Stored { table, column: StoredColumn::Named(column.to_owned()), by }
+    }
+
+    #[test]
+    fn places_in_statements() {
+        assert_eq!(
+            places("select 1 from t where a = $1 limit $2::bigint offset ($3)"),
+            [(2, Place::Limit), (3, Place::Offset)]
+        );
+        assert_eq!(places("select 1 fetch first $1 rows only"), [(1, Place::Limit)]);
+        assert_eq!(
+            places(
+                "insert into Shop.t as x (a, \"B\") values ($1, ($2)::int), (lower($3), default) \
+                    on conflict (a) do update set b = $4, (c, d) = ($5, $6) where x.a > $7"
+            ),
+            [
+                (1, stored(&["shop", "t"], "a", StoredBy::Insert)),
+                (2, stored(&["shop", "t"], "B", StoredBy::Insert)),
+                (4, stored(&["shop", "t"], "b", StoredBy::Update)),
+                (5, stored(&["shop", "t"], "c", StoredBy::Update)),
+                (6, stored(&["shop", "t"], "d", StoredBy::Update)),
+            ]
+        );
+        assert_eq!(
+            places("update t set a = coalesce($1, a), n = n + $2 where id = $3"),
+            [(1, stored(&["t"], "a", StoredBy::Update))]
+        );
+        assert_eq!(
+            places("insert into t select $1, x from u where y = $2"),
+            [(
+                1,
+                Place::Stored { table: vec!["t".to_owned()], column: StoredColumn::Position(0), by: StoredBy::Insert }
+            )]
+        );
+    }
+}

@@ -1,0 +1,291 @@
+//! Which column each parameter meets, read from the generic plan: through views and aliases, without parsing the
+//! statement. Pure.
+
+use crate::plan::condition::{self, Expression, ExpressionKind, Quantifier, Test};
+use crate::plan::{Node, NodeId, Plan};
+use crate::schema::{Schema, Table};
+
+use super::source::{Place, StoredBy, StoredColumn, places};
+
+/// What a statement does with a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Usage {
+    /// Comparisons with something of a table.
+    pub comparisons: Vec<ComparedWith>,
+    /// Columns that it is stored in.
+    pub stored: Vec<StoredIn>,
+    /// LIMIT.
+    pub limit: bool,
+    /// OFFSET.
+    pub offset: bool,
+    /// `$1 IS NULL OR …`: NULL means something else than a value.
+    pub null_tested: bool,
+    /// It is in some condition, whether or not that names a column.
+    pub decides: bool,
+}
+
+/// A comparison of a parameter with a column or an expression over one table.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ComparedWith {
+    /// The relation's name in the query: parameters of one alias meet in one row.
+    pub alias: String,
+    /// OID of the table; of the root for a partition.
+    pub table: u32,
+    /// What stands on the table's side, without qualifiers: `customer_id`, `lower(email)`.
+    pub expression: String,
+    /// Set where it is a plain column.
+    pub column: Option<String>,
+    /// `=`, `>=`, `~~`, `@>`…, with the table's side on the left.
+    pub operator: String,
+    /// `= ANY ($1)`.
+    pub quantifier: Quantifier,
+    /// How the parameter's side is made from the parameter.
+    pub wrap: Wrap,
+}
+
+/// How a value becomes what is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Wrap {
+    /// As it is, or by a function that maps a value of the table's side to itself (`lower`, `trim`, a cast).
+    Same,
+    /// `'%' || $1 || '%'`: a part of a value.
+    Middle,
+    /// `$1 || '%'`: a value's beginning.
+    Prefix,
+    /// `plainto_tsquery($1)` and its like: a word.
+    Words,
+    /// `now() - $1`: a distance.
+    Distance,
+    /// `$1 = ANY (tags)`: an element of the table's array.
+    Element,
+}
+
+/// A column that a parameter is stored in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredIn {
+    /// OID of the table.
+    pub table: u32,
+    /// Its name.
+    pub column: String,
+    /// INSERT or UPDATE.
+    pub by: StoredBy,
+}
+
+/// Reads the usage of `count` parameters.
+pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> Vec<Usage> {
+    let empty = Usage {
+        comparisons: Vec::new(),
+        stored: Vec::new(),
+        limit: false,
+        offset: false,
+        null_tested: false,
+        decides: false,
+    };
+    let mut usages = vec![empty; count];
+    for id in plan.ids() {
+        for text in conditions(plan.node(id)) {
+            read_condition(plan, &condition::parse(text), schema, &mut usages);
+        }
+    }
+    for (number, place) in places(sql) {
+        let Some(usage) = usages.get_mut(usize::from(number).wrapping_sub(1)) else { continue };
+        match place {
+            Place::Limit => usage.limit = true,
+            Place::Offset => usage.offset = true,
+            Place::Stored { table, column, by } => usage.stored.extend(stored_in(&table, &column, by, schema)),
+        }
+    }
+    usages
+}
+
+fn stored_in(table: &[String], column: &StoredColumn, by: StoredBy, schema: &Schema) -> Option<StoredIn> {
+    let (name, qualifier) = table.split_last()?;
+    let table = schema.table(qualifier.last().map(String::as_str), name)?;
+    let column = match column {
+        StoredColumn::Named(name) => table.column(name)?,
+        StoredColumn::Position(position) => table.columns.get(*position)?,
+    };
+    Some(StoredIn { table: table.oid, column: column.name.clone(), by })
+}
+
+fn conditions(node: &Node) -> impl Iterator<Item = &str> {
+    let conditions = &node.conditions;
+    let texts = [
+        &conditions.index,
+        &conditions.recheck,
+        &conditions.order_by,
+        &conditions.filter,
+        &conditions.hash,
+        &conditions.merge,
+        &conditions.join_filter,
+        &conditions.one_time_filter,
+        &conditions.conflict_filter,
+    ];
+    texts.into_iter().flatten().map(String::as_str).chain(node.sort_key.iter().map(String::as_str))
+}
+
+fn read_condition(plan: &Plan, condition: &Expression, schema: &Schema, usages: &mut [Usage]) {
+    for number in condition.parameters() {
+        if let Some(usage) = usage_of(usages, number) {
+            usage.decides = true;
+        }
+    }
+    condition.walk(&mut |part| match &part.kind {
+        ExpressionKind::Operator { .. } => read_comparison(plan, part, schema, usages),
+        ExpressionKind::Test { operand, test: Test::Null | Test::NotNull } => {
+            if let ExpressionKind::Parameter(number) = operand.without_casts().kind
+                && let Some(usage) = usage_of(usages, number)
+            {
+                usage.null_tested = true;
+            }
+        }
+        _ => {}
+    });
+}
+
+fn usage_of(usages: &mut [Usage], number: u16) -> Option<&mut Usage> {
+    usages.get_mut(usize::from(number).checked_sub(1)?)
+}
+
+fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut [Usage]) {
+    let ExpressionKind::Operator { left: Some(left), right, quantifier, .. } = &part.kind else { return };
+    for (table_side, parameter_side) in [(left, right), (right, left)] {
+        let parameters = parameter_side.parameters();
+        let [number] = parameters[..] else { continue };
+        if !table_side.parameters().is_empty() || !parameter_side.columns().is_empty() {
+            continue;
+        }
+        let Some((alias, table)) = only_relation(plan, table_side, schema) else { continue };
+        // `$1 = ANY (tags)`: the parameter is an element of the table's array.
+        let element = *quantifier != Quantifier::One && std::ptr::eq(table_side, right);
+        let turned = seen_from_columns(part).map(|seen| seen.operator);
+        let Some(operator) = turned.or(element.then_some("=")) else { continue };
+        let comparison = ComparedWith {
+            table: table.oid,
+            expression: table_side.unqualified(),
+            column: table_side.as_column().map(|(_, name)| name.to_owned()),
+            operator: operator.to_owned(),
+            quantifier: if element { Quantifier::One } else { *quantifier },
+            wrap: if element { Wrap::Element } else { wrap_of(parameter_side, operator) },
+            alias,
+        };
+        if let Some(usage) = usage_of(usages, number)
+            && !usage.comparisons.contains(&comparison)
+        {
+            usage.comparisons.push(comparison);
+        }
+    }
+}
+
+/// A comparison seen from the relation whose columns are in it.
+fn seen_from_columns(part: &Expression) -> Option<condition::Comparison<'_>> {
+    let (qualifier, _) = part.columns().first().copied()?;
+    part.comparison(qualifier.unwrap_or_default())
+}
+
+/// The table that all columns of an expression belong to, and its alias.
+fn only_relation<'a>(plan: &Plan, expression: &Expression, schema: &'a Schema) -> Option<(String, &'a Table)> {
+    let columns = expression.columns();
+    let (qualifier, first) = columns.first().copied()?;
+    if columns.iter().any(|(other, _)| *other != qualifier) {
+        return None;
+    }
+    let node = plan.ids().find(|id| relation_is(plan.node(*id), qualifier, first, schema)).or_else(|| {
+        // A column of a subquery or CTE: a table below that has a column of this name.
+        let scan = plan
+            .ids()
+            .find(|id| plan.node(*id).relation.as_ref().is_some_and(|r| Some(r.alias.as_str()) == qualifier))?;
+        source_of(plan, scan)
+            .find(|id| table_of(plan.node(*id), schema).is_some_and(|table| table.column(first).is_some()))
+    })?;
+    let table = table_of(plan.node(node), schema)?;
+    columns.iter().all(|(_, name)| table.column(name).is_some()).then_some(())?;
+    let root = schema.root_of(table);
+    // Every partition has an alias of its own; the parameters still meet in one row of the root.
+    let alias = if root.oid == table.oid {
+        qualifier.map_or_else(|| table.name.name.clone(), str::to_owned)
+    } else {
+        root.name.name.clone()
+    };
+    Some((alias, root))
+}
+
+fn relation_is(node: &Node, qualifier: Option<&str>, column: &str, schema: &Schema) -> bool {
+    let Some(relation) = &node.relation else { return false };
+    qualifier.is_none_or(|qualifier| qualifier == relation.alias)
+        && table_of(node, schema).is_some_and(|table| table.column(column).is_some())
+}
+
+fn table_of<'a>(node: &Node, schema: &'a Schema) -> Option<&'a Table> {
+    let relation = node.relation.as_ref()?;
+    schema.table(relation.schema.as_deref(), &relation.name)
+}
+
+/// The nodes that a Subquery Scan or CTE Scan reads from.
+fn source_of(plan: &Plan, scan: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+    let cte = plan.node(scan).cte_name.clone();
+    let host = cte.and_then(|name| {
+        let wanted = format!("CTE {name}");
+        plan.ids().find(|id| plan.node(*id).subplan_name.as_deref() == Some(wanted.as_str()))
+    });
+    let top = host.unwrap_or(scan);
+    plan.ids().filter(move |id| {
+        let mut at = Some(*id);
+        while let Some(current) = at {
+            if current == top {
+                return true;
+            }
+            at = plan.node(current).parent;
+        }
+        false
+    })
+}
+
+fn wrap_of(side: &Expression, operator: &str) -> Wrap {
+    let starts_with_wildcard =
+        matches!(&first_operand(side).kind, ExpressionKind::Constant(Some(text)) if text.starts_with('%'));
+    let concatenated =
+        contains(side, |kind| matches!(kind, ExpressionKind::Operator { operator, .. } if operator == "||"))
+            || contains(side, |kind| matches!(kind, ExpressionKind::Call { function, .. } if function == "concat"));
+    let is_pattern = operator.contains("~~");
+    let to_query = |kind: &ExpressionKind| matches!(kind, ExpressionKind::Call { function, .. } if function.ends_with("to_tsquery"));
+    let arithmetic = |kind: &ExpressionKind| {
+        matches!(kind, ExpressionKind::Operator { operator, left: Some(left), .. }
+            if matches!(operator.as_str(), "-" | "+") && left.parameters().is_empty() && is_clock(left))
+    };
+    if is_pattern && concatenated {
+        if starts_with_wildcard { Wrap::Middle } else { Wrap::Prefix }
+    } else if contains(side, to_query) {
+        Wrap::Words
+    } else if contains(side, arithmetic) {
+        Wrap::Distance
+    } else {
+        Wrap::Same
+    }
+}
+
+/// `now()` and its like: what is added to or taken from it is an interval.
+fn is_clock(expression: &Expression) -> bool {
+    contains(expression, |kind| {
+        matches!(kind, ExpressionKind::Call { function, .. }
+            if matches!(function.as_str(), "now" | "current_date" | "current_timestamp" | "localtimestamp"
+                | "clock_timestamp" | "statement_timestamp" | "transaction_timestamp"))
+    })
+}
+
+fn contains(expression: &Expression, test: impl Fn(&ExpressionKind) -> bool) -> bool {
+    let mut found = false;
+    expression.walk(&mut |part| found |= test(&part.kind));
+    found
+}
+
+fn first_operand(expression: &Expression) -> &Expression {
+    match &expression.kind {
+        ExpressionKind::Operator { left: Some(left), .. } => first_operand(left),
+        ExpressionKind::Cast { operand, .. } => first_operand(operand),
+        ExpressionKind::Call { function, arguments } if function == "concat" => {
+            arguments.first().map_or(expression, first_operand)
+        }
+        _ => expression,
+    }
+}

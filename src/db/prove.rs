@@ -1,0 +1,273 @@
+//! Proves index candidates: each is built for real in a transaction that rolls back, on a private copy, and the queries
+//! that it could serve are executed with it. Decides nothing: `advise::select` does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_postgres::Client;
+
+use crate::advise::{Audited, Candidate, Effect, Part, Trial, ddl};
+use crate::catalog::Query;
+use crate::db::audit::{AuditError, RunOptions};
+use crate::db::connect::Session;
+use crate::db::explain::{self, ExplainError, Explained, Limits, Mode, PlanChoice, Prepared, quote_literal};
+use crate::finding::Measurement;
+use crate::interrupt::Interrupt;
+use crate::plan::Plan;
+use crate::progress::{Progress, Unit};
+use crate::run::{QueryRuns, Run};
+use crate::schema::{Schema, quote_identifier};
+use crate::units::{Bytes, Millis, Pages};
+
+/// Memory for building an index: the copy is pgproof's own.
+const BUILD_MEMORY: &str = "256MB";
+/// A build may take this many times as long as a statement.
+const BUILD_PATIENCE: f64 = 10.0;
+
+/// Builds and measures every candidate, one after the other. A candidate that cannot be built (its expression is not
+/// immutable, its operator class is missing) or that no query uses has no trial.
+///
+/// # Errors
+/// [`AuditError`].
+pub async fn prove(
+    session: &Session,
+    audited: Audited<'_>,
+    candidates: &[Candidate],
+    options: &RunOptions,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Vec<Trial>, AuditError> {
+    let task = progress.task("proving indexes", Unit::Steps, Some(candidates.len() as u64));
+    let Audited { queries, runs, schema, .. } = audited;
+    let mut prover = Prover { client: session.client(), schema, queries, runs, options, prepared: BTreeMap::new() };
+    let mut trials = Vec::new();
+    for candidate in candidates {
+        interrupt.check()?;
+        let name = ddl::name(&candidate.index, schema);
+        task.doing(name.clone());
+        let trial = prover.try_out(candidate, &name).await;
+        interrupt.check()?;
+        match trial {
+            Ok(trial) => trials.extend(trial),
+            Err(source) => return Err(AuditError::Server { query: name, source }),
+        }
+        task.advance(1);
+    }
+    prover.finish().await.map_err(|source| AuditError::Server { query: String::new(), source })?;
+    Ok(trials)
+}
+
+struct Prover<'a> {
+    client: &'a Client,
+    schema: &'a Schema,
+    queries: &'a [Query],
+    runs: &'a [QueryRuns],
+    options: &'a RunOptions,
+    /// By index of the query; they outlive the transactions.
+    prepared: BTreeMap<usize, Prepared>,
+}
+
+impl Prover<'_> {
+    async fn try_out(&mut self, candidate: &Candidate, name: &str) -> Result<Option<Trial>, ExplainError> {
+        let touched = self.touched(candidate);
+        for (query, _, _) in &touched {
+            self.prepare(*query).await?;
+        }
+        let limits = self.options.limits();
+        // The build sets its own limit; the settings for statements come after it.
+        let opening = explain::opening(&limits, PlanChoice::Custom);
+        explain::texts(self.client, &opening, 0).await?;
+        let trial = self.in_transaction(candidate, name, &touched, &limits).await;
+        let left = explain::texts(self.client, "ROLLBACK", 0).await;
+        match trial {
+            // Refused: not immutable, no such operator class, too wide. Timed out: too large to build here.
+            Err(ExplainError::Refused(_) | ExplainError::TimedOut) => left.map(|_| None),
+            Err(error) => Err(error),
+            Ok(trial) => left.map(|_| Some(trial).filter(|trial| !trial.effects.is_empty())),
+        }
+    }
+
+    async fn in_transaction(
+        &self,
+        candidate: &Candidate,
+        name: &str,
+        touched: &[(usize, usize, Why)],
+        limits: &Limits,
+    ) -> Result<Trial, ExplainError> {
+        let built = self.build(candidate, name, limits).await?;
+        let mut effects = Vec::new();
+        for &(query, run, why) in touched {
+            let Some(before) = self.run(query, run) else { continue };
+            let Some(prepared) = self.prepared.get(&query) else { continue };
+            if why == Why::Scan && !self.would_use(prepared, before, &built.names).await? {
+                continue;
+            }
+            if let Some(taken) = self.measure(prepared, before).await? {
+                effects.push(effect(query, run, why, before, &taken));
+            }
+        }
+        let Built { bytes, build, .. } = built;
+        let (index, name, sites) = (candidate.index.clone(), name.to_owned(), candidate.sites.clone());
+        Ok(Trial { index, name, bytes, build, effects, sites })
+    }
+
+    /// Runs of queries that read the candidate's table: those that asked for it, and the worst of every other query.
+    fn touched(&self, candidate: &Candidate) -> Vec<(usize, usize, Why)> {
+        let mut found: BTreeSet<(usize, usize, Why)> = BTreeSet::new();
+        for site in &candidate.sites {
+            let why = if site.node == 0 && self.asks_for_check(site.query, site.run) { Why::Check } else { Why::Scan };
+            found.insert((site.query, site.run, why));
+        }
+        for query_runs in self.runs {
+            if let Some(run) = query_runs.runs.first()
+                && self.reads(&run.plan, candidate.index.table_oid)
+                && !found.iter().any(|(query, _, _)| *query == query_runs.query)
+            {
+                found.insert((query_runs.query, 0, Why::Scan));
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    fn asks_for_check(&self, query: usize, run: usize) -> bool {
+        self.run(query, run).is_some_and(|run| run.plan.triggers.iter().any(|trigger| trigger.constraint.is_some()))
+    }
+
+    fn reads(&self, plan: &Plan, table: u32) -> bool {
+        plan.nodes.iter().filter_map(|node| node.relation.as_ref()).any(|relation| {
+            let found = self.schema.table(relation.schema.as_deref(), &relation.name);
+            found.is_some_and(|found| self.schema.root_of(found).oid == table)
+        })
+    }
+
+    fn run(&self, query: usize, run: usize) -> Option<&Run> {
+        self.runs.iter().find(|runs| runs.query == query)?.runs.get(run)
+    }
+
+    async fn prepare(&mut self, query: usize) -> Result<(), ExplainError> {
+        if !self.prepared.contains_key(&query) {
+            let (name, limits) = (format!("pgproof_prove_{query}"), self.options.limits());
+            let source = &self.queries[query];
+            let prepared = Prepared::new(self.client, &name, &source.sql, source.writes, &limits).await?;
+            self.prepared.insert(query, prepared);
+        }
+        Ok(())
+    }
+
+    async fn build(&self, candidate: &Candidate, name: &str, limits: &Limits) -> Result<Built, ExplainError> {
+        let statement = ddl::statement(&candidate.index, name);
+        let limit = (limits.statement.0 * BUILD_PATIENCE).max(1.0);
+        // Only an index with an expression brings statistics of its own.
+        let has_expression = candidate.index.keys.iter().any(|key| matches!(key.part, Part::Expression(_)));
+        let analyze = if has_expression { format!("ANALYZE {};", candidate.index.table.sql()) } else { String::new() };
+        let schema = quote_identifier(&candidate.index.table.schema);
+        let index = quote_literal(&format!("{schema}.{}", quote_identifier(name)));
+        let sql = format!(
+            "SET LOCAL statement_timeout = {limit:.0};SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}';\
+             {statement}\
+             SELECT (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000)::text;{analyze}\
+             SELECT json_agg(json_build_array(c.relname, pg_relation_size(c.oid)))::text \
+             FROM pg_class c WHERE c.oid = {index}::regclass \
+               OR c.oid IN (SELECT relid FROM pg_partition_tree({index}::regclass));\
+             SET LOCAL statement_timeout = {:.0};",
+            limits.statement.0.max(1.0)
+        );
+        let answer = explain::texts(self.client, &sql, 0).await?;
+        let [milliseconds, members] = &answer[..] else { return Err(ExplainError::NoPlan) };
+        let unreadable = |text: &str| ExplainError::Unreadable(text.to_owned());
+        let members: Vec<(String, u64)> = serde_json::from_str(members).map_err(|_| unreadable(members))?;
+        Ok(Built {
+            build: Millis(milliseconds.parse().map_err(|_| unreadable(milliseconds))?),
+            bytes: Bytes(members.iter().map(|(_, bytes)| bytes).sum()),
+            names: members.into_iter().map(|(name, _)| name).collect(),
+        })
+    }
+
+    async fn would_use(&self, prepared: &Prepared, run: &Run, names: &BTreeSet<String>) -> Result<bool, ExplainError> {
+        match explain::in_savepoint(self.client, prepared, &values(run), choice(run), Mode::Estimate).await {
+            Ok(explained) => Ok(uses(&explained.plan, names)),
+            Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The samples with the index, after one for warming up; `None` where the statement fails or does not finish.
+    async fn measure(&self, prepared: &Prepared, run: &Run) -> Result<Option<Vec<Explained>>, ExplainError> {
+        let mode = if prepared.writes { Mode::AnalyzeWrite } else { Mode::Analyze };
+        let mut taken: Vec<Explained> = Vec::new();
+        for round in 0..=self.options.runs {
+            let slow = taken.last().and_then(|last| last.plan.execution_ms).is_some_and(|time| time.0 > 1_000.0);
+            if slow && round > 1 {
+                break;
+            }
+            match explain::in_savepoint(self.client, prepared, &values(run), choice(run), mode).await {
+                Ok(explained) => taken.push(explained),
+                Err(ExplainError::Refused(_) | ExplainError::TimedOut) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        if taken.len() > 1 {
+            taken.remove(0);
+        }
+        Ok(Some(taken))
+    }
+
+    async fn finish(self) -> Result<(), ExplainError> {
+        for prepared in self.prepared.into_values() {
+            prepared.deallocate(self.client).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a query might get from an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// A better scan.
+    Scan,
+    /// A faster check of a foreign key.
+    Check,
+}
+
+struct Built {
+    /// The index's and, on a partitioned table, those of its partitions.
+    names: BTreeSet<String>,
+    bytes: Bytes,
+    build: Millis,
+}
+
+fn values(run: &Run) -> Vec<Option<String>> {
+    run.parameters.iter().map(|parameter| parameter.value.clone()).collect()
+}
+
+fn choice(run: &Run) -> PlanChoice {
+    if run.label.starts_with("generic plan") { PlanChoice::Generic } else { PlanChoice::Custom }
+}
+
+fn uses(plan: &Plan, names: &BTreeSet<String>) -> bool {
+    plan.nodes.iter().filter_map(|node| node.index_name.as_ref()).any(|name| names.contains(name))
+}
+
+fn effect(query: usize, run: usize, why: Why, before: &Run, taken: &[Explained]) -> Effect {
+    let time = |explained: &Explained| explained.plan.execution_ms.map_or(f64::INFINITY, |time| time.0);
+    let mut order: Vec<&Explained> = taken.iter().collect();
+    order.sort_by(|a, b| time(a).total_cmp(&time(b)));
+    let median = order[order.len() / 2];
+    let checks = (why == Why::Check).then(|| (check_time(&before.plan), check_time(&median.plan)));
+    Effect { query, run, before: before.measurement(), after: measurement(&median.plan), checks }
+}
+
+fn check_time(plan: &Plan) -> Millis {
+    let checks = plan.triggers.iter().filter(|trigger| trigger.constraint.is_some());
+    Millis(checks.filter_map(|trigger| trigger.time_ms).map(|time| time.0).sum())
+}
+
+fn measurement(plan: &Plan) -> Measurement {
+    let root = plan.root();
+    let buffers = root.buffers;
+    Measurement {
+        time_ms: plan.execution_ms.unwrap_or_default(),
+        blocks: buffers.map_or(Pages(0), |buffers| buffers.touched()),
+        temp_blocks: buffers.map_or(Pages(0), |buffers| buffers.temp()),
+        rows: root.actual.map_or(0.0, |actual| actual.rows.0 * actual.loops),
+    }
+}
