@@ -1,7 +1,9 @@
 //! End-to-end tests, by area. One binary, so that a test run starts one cluster; every test works on a database of its own.
 
+mod catalog_fuzz;
 mod corpus;
 mod errors;
+mod layers;
 mod report;
 mod server;
 mod support;

@@ -368,7 +368,7 @@ fn violations(files: &[File]) -> Vec<String> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| !matches!(file.module.as_str(), "lib" | "main")) {
         let Some((home, own)) = layer(&file.module) else {
-            found.push(format!("{}: the module has no layer: give it one in tests/layers.rs", file.path));
+            found.push(format!("{}: the module has no layer: give it one in tests/it/layers.rs", file.path));
             continue;
         };
         for used in used_paths(file, &modules) {
