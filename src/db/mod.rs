@@ -4,6 +4,7 @@ pub mod audit;
 pub mod clone;
 pub mod connect;
 pub mod explain;
+pub mod introspect;
 pub mod migrate;
 mod parameters;
 pub mod prove;

@@ -1,0 +1,14 @@
+-- Of each column the sequence that its default reads, else the one that it owns.
+SELECT DISTINCT ON (u.table_oid, u.number) u.table_oid, u.number, n.nspname AS schema, s.relname AS name
+FROM (SELECT d.adrelid AS table_oid, d.adnum AS number, p.refobjid AS sequence, 1 AS rank
+      FROM pg_attrdef d
+      JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+      UNION ALL
+      SELECT p.refobjid, p.refobjsubid, p.objid, 2
+      FROM pg_depend p
+      WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass
+        AND p.deptype IN ('a', 'i') AND p.refobjsubid > 0) AS u
+JOIN unnest($1::oid[]) AS t(oid) ON t.oid = u.table_oid
+JOIN pg_class s ON s.oid = u.sequence AND s.relkind = 'S'
+JOIN pg_namespace n ON n.oid = s.relnamespace
+ORDER BY u.table_oid, u.number, u.rank, s.oid
