@@ -3,6 +3,7 @@
 mod catalog_fuzz;
 mod corpus;
 mod errors;
+mod introspect;
 mod layers;
 mod report;
 mod server;

@@ -12,7 +12,9 @@ pub(super) fn add(build: &mut Build, rows: &[Row]) {
         let name: String = row.get("name");
         match row.get("kind") {
             "f" => table.foreign_keys.extend(foreign_key(name, row)),
-            "c" => table.checks.push(Check { name, expression: row.get("expression"), validated: row.get("validated") }),
+            "c" => {
+                table.checks.push(Check { name, expression: row.get("expression"), validated: row.get("validated") })
+            }
             "x" => {
                 let oid: u32 = row.get("index_oid");
                 let operators: Vec<String> = row.get("operators");

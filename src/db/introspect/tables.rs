@@ -198,6 +198,9 @@ mod tests {
     #[test]
     fn lists_split_at_outer_commas() {
         assert_eq!(split_list("lower(a)"), ["lower(a)"]);
-        assert_eq!(split_list("f(a, b), ((c || ', ('::text) || \"d,)\")"), ["f(a, b)", "((c || ', ('::text) || \"d,)\")"]);
+        assert_eq!(
+            split_list("f(a, b), ((c || ', ('::text) || \"d,)\")"),
+            ["f(a, b)", "((c || ', ('::text) || \"d,)\")"]
+        );
     }
 }
