@@ -1,11 +1,17 @@
 //! What a failure of the edges means to the one who typed the command: whose mistake it is, and so the exit code.
 
 use super::exit::CliError;
+use crate::db::audit::AuditError;
 use crate::db::clone::CloneError;
 use crate::db::connect::{ConnectError, UrlError};
+use crate::db::explain::ExplainError;
 use crate::db::migrate::MigrateError;
 use crate::db::server::ServerError;
+use crate::diff::migrations::MigrationsError;
 use crate::interrupt::Interrupted;
+use crate::plan::parse::PlanParseError;
+use crate::report::ReportError;
+use crate::seed::resolve::SeedError;
 
 impl From<Interrupted> for CliError {
     fn from(_: Interrupted) -> Self {
@@ -58,5 +64,78 @@ impl From<MigrateError> for CliError {
             other if other.is_configuration() => Self::usage(other.to_string()),
             other => Self::environment(&other),
         }
+    }
+}
+
+impl From<MigrationsError> for CliError {
+    fn from(error: MigrationsError) -> Self {
+        match error {
+            MigrationsError::Script(mistake) => mistake.into(),
+            other => Self::usage(other.to_string()),
+        }
+    }
+}
+
+impl From<SeedError> for CliError {
+    fn from(error: SeedError) -> Self {
+        match error {
+            SeedError::Spec(mistake) => mistake.into(),
+            other => Self::usage(other.to_string()),
+        }
+    }
+}
+
+impl From<ExplainError> for CliError {
+    fn from(error: ExplainError) -> Self {
+        Self::environment(&error)
+    }
+}
+
+impl From<AuditError> for CliError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Interrupted(_) => Self::Interrupted,
+            other => Self::environment(&other),
+        }
+    }
+}
+
+impl From<PlanParseError> for CliError {
+    fn from(error: PlanParseError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            closed if closed.is_closed_stdout() => Self::StdoutClosed,
+            typed if typed.is_usage() => Self::usage(typed.to_string()),
+            other => Self::environment(&other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::exit::ExitCode;
+    use crate::source::{Source, SourceError};
+
+    #[test]
+    fn failures_end_with_their_code() {
+        let code = |error: CliError| error.exit_code();
+        let mistake = || SourceError::new(&Source::new("migrations/1.sql", "x"), 0..1, "syntax error");
+        let closed = ReportError::Stdout {
+            format: crate::report::Format::Json,
+            source: std::io::Error::from(std::io::ErrorKind::BrokenPipe),
+        };
+        assert_eq!(code(MigrateError::Statement(mistake()).into()), ExitCode::Usage);
+        assert_eq!(code(ServerError::UnsupportedMajor { major: 9 }.into()), ExitCode::Usage);
+        assert_eq!(code(ServerError::NoAccount.into()), ExitCode::Environment);
+        assert_eq!(code(closed.into()), ExitCode::Success);
+        let nested = MigrateError::Connect(ConnectError::Interrupted(Interrupted));
+        assert_eq!(CliError::from(nested), CliError::Interrupted);
+        assert_eq!(CliError::from(CloneError::Interrupted(Interrupted)), CliError::Interrupted);
     }
 }

@@ -17,7 +17,7 @@ pub struct Globals {
     pub directory: PathBuf,
     /// `--config`.
     pub config: Option<PathBuf>,
-    /// `--format`, in order; a command reads them with [`Globals::formats`].
+    /// `--format`, in order; which formats there are is the command's to say.
     pub requested_formats: Vec<FormatRequest>,
     /// How much is said.
     pub verbosity: Verbosity,
@@ -104,32 +104,6 @@ impl Globals {
     pub fn print(&self, text: &str) -> Result<(), CliError> {
         let mut stdout = self.stdout();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| CliError::stdout(&error))
-    }
-
-    /// The requested formats with what they mean to this command; `[]` if none was asked for. At most one may go to standard
-    /// output.
-    pub fn formats<T: Copy>(&self, known: &[(&str, T)]) -> Result<Vec<(T, Option<PathBuf>)>, CliError> {
-        let mut formats = Vec::new();
-        for request in &self.requested_formats {
-            let Some((_, format)) = known.iter().find(|(name, _)| *name == request.name) else {
-                return Err(unknown_format(&request.name, &known.iter().map(|(name, _)| *name).collect::<Vec<_>>()));
-            };
-            if request.file.is_none() && formats.iter().any(|(_, file): &(T, Option<PathBuf>)| file.is_none()) {
-                return Err(CliError::usage("two formats for standard output")
-                    .help(format!("write one of them to a file: --format {}=FILE", request.name)));
-            }
-            formats.push((*format, request.file.clone()));
-        }
-        Ok(formats)
-    }
-}
-
-fn unknown_format(name: &str, known: &[&str]) -> CliError {
-    let error = CliError::usage(format!("unknown format `{name}`"));
-    match (crate::source::nearest(name, known.iter().copied()), known) {
-        (_, []) => CliError::usage("this command has no --format"),
-        (Some(near), _) => error.help(format!("did you mean `{near}`?")),
-        (None, _) => error.help(format!("formats: {}", known.join(", "))),
     }
 }
 
