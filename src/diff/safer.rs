@@ -1,0 +1,154 @@
+//! Safer forms of a migration's statement: the same end, without holding the table. Only what can be run as it stands is
+//! given as statements; the rest is advice. Pure.
+
+use serde::Serialize;
+
+use crate::schema::{Index, Schema, Table, quote_identifier};
+
+use super::ddl::{Action, ConstraintKind, Ddl, read, unquote_lower};
+
+/// How many rows a batch changes.
+const BATCH: u64 = 10_000;
+
+/// What to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SaferForm {
+    /// Statements that end in the same schema, each outside a transaction of its neighbours; empty where only advice is known.
+    pub statements: Vec<String>,
+    /// Why it is safer, one sentence without a full stop.
+    pub why: String,
+}
+
+/// A safer form of a statement, as the schema before it tells; `None` where none is known or needed.
+#[must_use]
+pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
+    match read(sql) {
+        Ddl::CreateIndex { concurrently: false, after_index } => Some(SaferForm {
+            statements: vec![insert(sql, after_index, " CONCURRENTLY")],
+            why: "CONCURRENTLY builds the index while the table is written to; it must run outside a transaction"
+                .to_owned(),
+        }),
+        Ddl::DropIndex { concurrently: false, after_index } => Some(SaferForm {
+            statements: vec![insert(sql, after_index, " CONCURRENTLY")],
+            why: "CONCURRENTLY waits for readers without stopping new ones; it must run outside a transaction"
+                .to_owned(),
+        }),
+        Ddl::AlterTable { table, actions } => match actions.as_slice() {
+            [action] => alter(sql, &table, action, schema),
+            _ => None,
+        },
+        Ddl::Update { table, set, condition } => {
+            in_batches(&table, &sql[set], condition.map(|span| &sql[span]), find(schema, &table)?)
+        }
+        Ddl::CreateIndex { .. } | Ddl::DropIndex { .. } | Ddl::Other => None,
+    }
+}
+
+fn insert(sql: &str, at: usize, text: &str) -> String {
+    format!("{}{text}{}", &sql[..at], &sql[at..])
+}
+
+fn find<'a>(schema: &'a Schema, written: &str) -> Option<&'a Table> {
+    match written.rsplit_once('.') {
+        Some((namespace, name)) => schema.table(Some(&unquote_lower(namespace)), &unquote_lower(name)),
+        None => schema.table(None, &unquote_lower(written)),
+    }
+}
+
+fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<SaferForm> {
+    match action {
+        Action::AddConstraint { not_valid: true, .. } | Action::Validate | Action::Other => None,
+        Action::AddConstraint { name, kind, text, not_valid: false } => {
+            let suffix = match kind {
+                ConstraintKind::Check => "check",
+                ConstraintKind::ForeignKey => "fkey",
+            };
+            let bare = unquote_lower(table.rsplit('.').next().unwrap_or(table));
+            let name = quote_identifier(&name.clone().unwrap_or_else(|| format!("{bare}_{suffix}_validated")));
+            Some(SaferForm {
+                statements: vec![
+                    format!("ALTER TABLE {table} ADD CONSTRAINT {name} {} NOT VALID", &sql[text.clone()]),
+                    format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
+                ],
+                why: "NOT VALID holds the table for a moment only; VALIDATE then reads it while it is written to"
+                    .to_owned(),
+            })
+        }
+        Action::AddKey { name, primary, columns } => {
+            add_key(sql, table, name.as_deref(), *primary, &sql[columns.clone()])
+        }
+        Action::SetNotNull { column } => set_not_null(table, column, find(schema, table)),
+        Action::ChangeType { column } => Some(SaferForm {
+            statements: Vec::new(),
+            why: format!(
+                "add a column of the new type, fill it in batches while a trigger keeps it in step with {}, then swap the names",
+                quote_identifier(column)
+            ),
+        }),
+        Action::AddColumn { generated_stored: true, column } => Some(SaferForm {
+            statements: Vec::new(),
+            why: format!(
+                "add {} as a plain column, keep it by a trigger and fill it in batches: a stored generated column rewrites the \
+                 table under its strongest lock",
+                quote_identifier(column)
+            ),
+        }),
+        Action::AddColumn { generated_stored: false, .. } => None,
+    }
+}
+
+fn add_key(_sql: &str, table: &str, name: Option<&str>, primary: bool, columns: &str) -> Option<SaferForm> {
+    let bare = unquote_lower(table.rsplit('.').next().unwrap_or(table));
+    let listed: Vec<String> =
+        columns.trim_matches(['(', ')']).split(',').map(|column| unquote_lower(column.trim())).collect();
+    let default = if primary { format!("{bare}_pkey") } else { format!("{bare}_{}_key", listed.join("_")) };
+    let name = quote_identifier(name.unwrap_or(&default));
+    let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
+    Some(SaferForm {
+        statements: vec![
+            format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}"),
+            format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"),
+        ],
+        why: "the index is built while the table is written to; the constraint then takes it over in a moment"
+            .to_owned(),
+    })
+}
+
+fn set_not_null(table: &str, column: &str, known: Option<&Table>) -> Option<SaferForm> {
+    // A primary key's column is so already.
+    if known.and_then(|table| table.column(column)).is_some_and(|column| column.not_null) {
+        return None;
+    }
+    let quoted = quote_identifier(column);
+    let name = quote_identifier(&format!("{column}_not_null_for_now"));
+    Some(SaferForm {
+        statements: vec![
+            format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({quoted} IS NOT NULL) NOT VALID"),
+            format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
+            format!("ALTER TABLE {table} ALTER COLUMN {quoted} SET NOT NULL"),
+            format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
+        ],
+        why: "SET NOT NULL trusts a validated CHECK and does not read the table; VALIDATE reads it while it is written to".to_owned(),
+    })
+}
+
+/// An UPDATE of a table with a single integer key, a key range and a transaction at a time.
+fn in_batches(table: &str, set: &str, condition: Option<&str>, known: &Table) -> Option<SaferForm> {
+    let why = format!(
+        "batches of {BATCH} keys, each with its own COMMIT, hold few rows for a short time, and can be stopped"
+    );
+    let [key] = known.primary_key()[..] else { return Some(SaferForm { statements: Vec::new(), why }) };
+    let integer =
+        known.column(key).is_some_and(|c| matches!(c.data_type.name.as_str(), "bigint" | "integer" | "smallint"));
+    if !integer || known.indexes.iter().any(|index: &Index| index.primary && index.keys.len() != 1) {
+        return Some(SaferForm { statements: Vec::new(), why });
+    }
+    let key = quote_identifier(key);
+    let also = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
+    let statement = format!(
+        "DO $batches$\nDECLARE\n  next_key bigint := (SELECT min({key}) FROM {table});\n  last_key bigint := (SELECT max({key}) FROM {table});\n\
+         BEGIN\n  WHILE next_key <= last_key LOOP\n    UPDATE {table} SET {set}\n      WHERE {key} >= next_key AND {key} < next_key + {BATCH}{also};\n\
+         \x20   COMMIT;\n    next_key := next_key + {BATCH};\n  END LOOP;\nEND\n$batches$"
+    );
+    Some(SaferForm { statements: vec![statement], why })
+}
