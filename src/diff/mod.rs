@@ -1,6 +1,7 @@
 //! Plans between migrations: snapshots, semantic comparison, what a migration does while it runs.
 //! `compare` and what it rests on are pure; files are read in `migrations`, servers are spoken to in `db`.
 
+pub mod blocking;
 pub mod canonical;
 pub mod canonicalize;
 pub mod change;
@@ -11,6 +12,7 @@ pub mod extrapolate;
 pub mod locks;
 pub mod migrations;
 pub mod names;
+pub mod observation;
 pub mod safer;
 pub mod significance;
 pub mod verdict;

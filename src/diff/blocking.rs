@@ -1,0 +1,192 @@
+//! Which query waited for which statement of a migration, and how long: from what the traffic beside the migration saw and
+//! what a second session read of the lock tables. Pure: times are milliseconds since the migration began.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::units::Millis;
+
+use super::locks::{HeldLock, LockMode};
+
+/// One execution of a catalog query beside the migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// Index of the query among the probes.
+    pub probe: usize,
+    /// The session's process.
+    pub pid: i32,
+    /// When it was sent.
+    pub start_ms: f64,
+    /// When its answer came.
+    pub end_ms: f64,
+}
+
+/// A session that was seen waiting for a lock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    /// When.
+    pub at_ms: f64,
+    /// Who waits.
+    pub pid: i32,
+    /// For which table; `None` for a row's or transaction's lock.
+    pub relation: Option<String>,
+    /// In which mode.
+    pub mode: Option<LockMode>,
+    /// For whom, also for those ahead in the queue.
+    pub blockers: Vec<i32>,
+}
+
+/// A statement's time and locks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatementSpan {
+    /// When it was sent.
+    pub start_ms: f64,
+    /// When it was done.
+    pub end_ms: f64,
+    /// When its transaction ended and its locks with it.
+    pub released_ms: f64,
+    /// What it took.
+    pub locks: Vec<HeldLock>,
+}
+
+/// A query that a statement made wait.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BlockedQuery {
+    /// Index of the query among the probes.
+    pub probe: usize,
+    /// How many executions waited.
+    pub executions: u32,
+    /// The longest wait.
+    pub longest: Millis,
+    /// The table that it waited for, where it was one.
+    pub relation: Option<String>,
+    /// The mode that it asked for.
+    pub mode: Option<LockMode>,
+}
+
+/// For each statement the queries that it made wait, longest first.
+#[must_use]
+pub fn blocked_queries(
+    executions: &[Execution],
+    waits: &[Wait],
+    statements: &[StatementSpan],
+    migration: i32,
+) -> Vec<Vec<BlockedQuery>> {
+    let typical = typical_durations(executions, waits);
+    let mut found: Vec<BTreeMap<usize, BlockedQuery>> = vec![BTreeMap::new(); statements.len()];
+    for execution in executions {
+        let Some(wait) = first_wait(execution, waits, migration) else { continue };
+        let Some(statement) = guilty(wait, statements) else { continue };
+        let usual = typical.get(&execution.probe).copied().unwrap_or(0.0);
+        let waited = Millis((execution.end_ms - execution.start_ms - usual).max(0.0));
+        let entry = found[statement].entry(execution.probe).or_insert_with(|| BlockedQuery {
+            probe: execution.probe,
+            executions: 0,
+            longest: Millis(0.0),
+            relation: wait.relation.clone(),
+            mode: wait.mode,
+        });
+        entry.executions += 1;
+        if waited.0 > entry.longest.0 {
+            entry.longest = waited;
+            entry.relation.clone_from(&wait.relation);
+            entry.mode = wait.mode;
+        }
+    }
+    found.into_iter().map(longest_first).collect()
+}
+
+fn longest_first(queries: BTreeMap<usize, BlockedQuery>) -> Vec<BlockedQuery> {
+    let mut queries: Vec<BlockedQuery> = queries.into_values().collect();
+    queries.sort_by(|a, b| b.longest.0.total_cmp(&a.longest.0).then(a.probe.cmp(&b.probe)));
+    queries
+}
+
+/// The median of what each query takes when nobody was seen waiting in it.
+fn typical_durations(executions: &[Execution], waits: &[Wait]) -> HashMap<usize, f64> {
+    let mut undisturbed: HashMap<usize, Vec<f64>> = HashMap::new();
+    for execution in executions {
+        if !waits.iter().any(|wait| within(execution, wait)) {
+            undisturbed.entry(execution.probe).or_default().push(execution.end_ms - execution.start_ms);
+        }
+    }
+    undisturbed.into_iter().map(|(probe, times)| (probe, super::significance::median(&times))).collect()
+}
+
+fn within(execution: &Execution, wait: &Wait) -> bool {
+    wait.pid == execution.pid && wait.at_ms >= execution.start_ms && wait.at_ms <= execution.end_ms
+}
+
+/// The first time that the execution was seen waiting for the migration, or for somebody who waits for it.
+fn first_wait<'a>(execution: &Execution, waits: &'a [Wait], migration: i32) -> Option<&'a Wait> {
+    waits.iter().find(|wait| within(execution, wait) && waits_for(wait, waits, migration, 0))
+}
+
+fn waits_for(wait: &Wait, waits: &[Wait], migration: i32, depth: u32) -> bool {
+    wait.blockers.contains(&migration)
+        || (depth < 4
+            && waits.iter().any(|other| {
+                other.at_ms == wait.at_ms
+                    && wait.blockers.contains(&other.pid)
+                    && waits_for(other, waits, migration, depth + 1)
+            }))
+}
+
+/// The statement that took the lock: the first whose lock on the table conflicts and was not released yet; else the one that ran.
+fn guilty(wait: &Wait, statements: &[StatementSpan]) -> Option<usize> {
+    let holds = |span: &StatementSpan| {
+        span.start_ms <= wait.at_ms
+            && wait.at_ms <= span.released_ms
+            && span.locks.iter().any(|lock| {
+                Some(&lock.relation) == wait.relation.as_ref() && wait.mode.is_none_or(|mode| mode.conflicts(lock.mode))
+            })
+    };
+    statements
+        .iter()
+        .position(holds)
+        .or_else(|| statements.iter().position(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.end_ms))
+        .or_else(|| statements.iter().rposition(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.released_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIGRATION: i32 = 1;
+
+    fn execution(probe: usize, pid: i32, start_ms: f64, end_ms: f64) -> Execution {
+        Execution { probe, pid, start_ms, end_ms }
+    }
+
+    fn wait(at_ms: f64, pid: i32, blockers: &[i32]) -> Wait {
+        let relation = Some("public.orders".to_owned());
+        Wait { at_ms, pid, relation, mode: Some(LockMode::AccessShare), blockers: blockers.to_vec() }
+    }
+
+    fn span(start_ms: f64, end_ms: f64, released_ms: f64, mode: Option<LockMode>) -> StatementSpan {
+        let locks = mode.map(|mode| HeldLock { relation: "public.orders".to_owned(), mode });
+        StatementSpan { start_ms, end_ms, released_ms, locks: locks.into_iter().collect() }
+    }
+
+    #[test]
+    fn the_statement_that_took_the_lock_is_blamed_while_another_runs() {
+        // The first takes the lock, the second runs on in the same transaction.
+        let statements = [span(0.0, 10.0, 1000.0, Some(LockMode::AccessExclusive)), span(10.0, 990.0, 1000.0, None)];
+        let executions = [execution(0, 7, -30.0, -25.0), execution(0, 7, 100.0, 1005.0), execution(1, 8, 100.0, 103.0)];
+        let waits = [wait(110.0, 7, &[MIGRATION]), wait(500.0, 7, &[MIGRATION])];
+        let found = blocked_queries(&executions, &waits, &statements, MIGRATION);
+        assert_eq!(found[1], []);
+        assert_eq!(found[0].len(), 1);
+        assert_eq!((found[0][0].probe, found[0][0].executions, found[0][0].longest), (0, 1, Millis(900.0)));
+    }
+
+    #[test]
+    fn who_waits_behind_a_waiter_counts_and_who_waits_for_others_does_not() {
+        let statements = [span(0.0, 500.0, 500.0, Some(LockMode::AccessExclusive))];
+        let executions = [execution(0, 7, 100.0, 500.0), execution(1, 8, 100.0, 500.0), execution(2, 9, 100.0, 500.0)];
+        let waits = [wait(110.0, 7, &[MIGRATION]), wait(110.0, 8, &[7]), wait(110.0, 9, &[55])];
+        let found = blocked_queries(&executions, &waits, &statements, MIGRATION);
+        assert_eq!(found[0].iter().map(|query| query.probe).collect::<Vec<_>>(), [0, 1]);
+    }
+}
