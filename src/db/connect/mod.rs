@@ -9,8 +9,8 @@ mod url;
 
 use std::fmt;
 
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{AsyncMessage, Client};
 
 pub use self::error::ConnectError;
 pub use self::tls::TlsError;
@@ -80,14 +80,30 @@ impl Session {
     /// # Errors
     /// [`ConnectError`], naming the server, the user or the database at fault and a remedy.
     pub async fn open(url: &DatabaseUrl, interrupt: &Interrupt) -> Result<Self, ConnectError> {
+        Self::open_noting(url, interrupt, |_| {}).await
+    }
+
+    /// Connects, and hands every notice of the server (`client_min_messages`) to `on_notice` as it comes.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_noting(
+        url: &DatabaseUrl,
+        interrupt: &Interrupt,
+        on_notice: impl Fn(&str) + Send + 'static,
+    ) -> Result<Self, ConnectError> {
         let tls =
             tls::connector(url.tls()).map_err(|source| ConnectError::TlsSetup { address: url.address(), source })?;
-        let (client, connection) =
+        let (client, mut connection) =
             interrupt.race(url.config().connect(tls.clone())).await?.map_err(|error| ConnectError::of(url, &error))?;
         let version = connection.parameter("server_version").and_then(ServerVersion::parse);
         // The driver's task ends with the connection; the error reaches whoever waits for a statement.
         let driver = tokio::spawn(async move {
-            let _ = connection.await;
+            while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notice(notice) = message {
+                    on_notice(notice.message());
+                }
+            }
         });
         let token = client.cancel_token();
         let runtime = tokio::runtime::Handle::current();

@@ -1,0 +1,115 @@
+//! A second session that reads, every few milliseconds, who waits for a lock and for whom, and what one session holds.
+//! Judges nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::diff::blocking::Wait;
+use crate::diff::locks::{HeldLock, LockMode};
+use crate::interrupt::Interrupt;
+
+use super::connect::{ConnectError, DatabaseUrl, Session};
+use super::traffic::ms;
+
+const INTERVAL: Duration = Duration::from_millis(5);
+
+/// Locks by relation, the strongest mode each.
+pub(super) type Held = BTreeMap<String, LockMode>;
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// Everybody who waited, each time that it was looked.
+    pub waits: Vec<Wait>,
+    /// When and what the watched session held, as far as it was caught.
+    held: Vec<(f64, HeldLock)>,
+}
+
+impl Watched {
+    /// What the watched session was seen to hold between two times.
+    pub(super) fn held_between(&self, from_ms: f64, to_ms: f64) -> Held {
+        let mut found = Held::new();
+        for (at, lock) in &self.held {
+            if *at >= from_ms && *at <= to_ms {
+                let mode = found.entry(lock.relation.clone()).or_insert(lock.mode);
+                *mode = (*mode).max(lock.mode);
+            }
+        }
+        found
+    }
+}
+
+/// A watch that runs until it is stopped.
+#[derive(Debug)]
+pub struct LockWatch {
+    stop: tokio::sync::watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+    watched: Arc<Mutex<Watched>>,
+}
+
+/// Table names come from a catalog snapshot of the query's own: a table that is being dropped still has its row there.
+const LOOK: &str = "SELECT l.pid, l.mode, l.granted, n.nspname || '.' || c.relname, \
+    CASE WHEN l.granted THEN '{}'::int[] ELSE pg_blocking_pids(l.pid) END \
+    FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation AND l.locktype IN ('relation', 'tuple') AND c.relkind IN ('r', 'p', 'm') \
+    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE (NOT l.granted OR (l.pid = $1 AND l.locktype = 'relation' AND c.oid >= 16384)) AND l.pid <> pg_backend_pid() \
+    AND (l.database IS NULL OR l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+
+fn note(rows: &[tokio_postgres::Row], at_ms: f64, into: &Mutex<Watched>) {
+    let mut into = into.lock().unwrap_or_else(PoisonError::into_inner);
+    for row in rows {
+        let (pid, mode): (i32, String) = (row.get(0), row.get(1));
+        let (granted, relation): (bool, Option<String>) = (row.get(2), row.get(3));
+        let mode = LockMode::parse(&mode).filter(|_| relation.is_some());
+        match (granted, relation, mode) {
+            (true, Some(relation), Some(mode)) => into.held.push((at_ms, HeldLock { relation, mode })),
+            (true, _, _) => {}
+            (false, relation, mode) => into.waits.push(Wait { at_ms, pid, relation, mode, blockers: row.get(4) }),
+        }
+    }
+}
+
+impl LockWatch {
+    /// Begins to look. `pid` is the session whose locks are noted; times are counted from `zero`.
+    ///
+    /// # Errors
+    /// A session that cannot be opened.
+    pub async fn start(
+        url: &DatabaseUrl,
+        pid: i32,
+        zero: Instant,
+        interrupt: &Interrupt,
+    ) -> Result<Self, ConnectError> {
+        let session = Session::open(url, interrupt).await?;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let watched = Arc::new(Mutex::new(Watched::default()));
+        let into = Arc::clone(&watched);
+        let task = tokio::spawn(async move {
+            // Planning it each time would cost more than running it.
+            let Ok(look) = session.client().prepare(LOOK).await else { return };
+            while !*stopped.borrow() {
+                let at_ms = ms(zero.elapsed());
+                let Ok(rows) = session.client().query(&look, &[&pid]).await else { break };
+                note(&rows, at_ms, &into);
+                tokio::time::sleep(INTERVAL).await;
+            }
+            session.close().await;
+        });
+        Ok(Self { stop, task, watched })
+    }
+
+    /// Whether a session was seen waiting since a time.
+    pub(super) fn is_waiting_since(&self, pid: i32, from_ms: f64) -> bool {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.waits.iter().rev().take_while(|wait| wait.at_ms >= from_ms).any(|wait| wait.pid == pid)
+    }
+
+    /// Ends the watch.
+    pub async fn stop(self) -> Watched {
+        let _ = self.stop.send(true);
+        // What was seen until a panic is still there.
+        let _ = self.task.await;
+        std::mem::take(&mut *self.watched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
