@@ -13,6 +13,7 @@ pub mod locks;
 pub mod migrations;
 pub mod names;
 pub mod observation;
+pub mod outcome;
 pub mod safer;
 pub mod significance;
 pub mod verdict;

@@ -1,0 +1,320 @@
+//! What the comparison of two databases found, query by query: verdicts, named differences, causes. Pure; the pieces are
+//! measured elsewhere.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::run::{BoundParameter, Outcome, QueryFailure, Run};
+use crate::units::Millis;
+
+use super::canonical::{CanonicalPlan, Decorator, OperatorKind, PlanHashes};
+use super::change::Change;
+use super::compare::compare;
+use super::names::{Names, Renames};
+use super::observation::StatementPlace;
+use super::significance::Slowdown;
+use super::verdict::{Limits, Verdict, judge, steady};
+use super::work::Work;
+
+/// One side of a comparison: a plan in canonical form with its work.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Side {
+    /// The canonical tree, for people.
+    pub tree: Vec<String>,
+    /// Its hashes.
+    pub hashes: PlanHashes,
+    /// What it did; of an estimate nothing.
+    pub work: Work,
+    /// Median time: shown, never judged alone.
+    pub time: Option<Millis>,
+    /// The plan, for the comparison.
+    #[serde(skip)]
+    pub plan: CanonicalPlan,
+}
+
+impl Side {
+    /// A run as one side.
+    #[must_use]
+    pub fn of(run: &Run, names: &Names<'_>) -> Self {
+        let plan = super::canonicalize(&run.plan, names);
+        Self { time: run.time(), work: Work::of(&run.plan), ..Self::of_plan(plan) }
+    }
+
+    /// A plan without measurements.
+    #[must_use]
+    pub fn of_plan(plan: CanonicalPlan) -> Self {
+        Self { tree: plan.lines(), hashes: plan.hashes(), work: Work::default(), time: None, plan }
+    }
+}
+
+/// What became of a statement on one database.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// It has a plan, and ran if it could.
+    Planned(Box<Side>),
+    /// It did not finish.
+    TimedOut,
+    /// It failed.
+    Failed(QueryFailure),
+}
+
+impl Fate {
+    /// Of a run.
+    #[must_use]
+    pub fn of(run: &Run, names: &Names<'_>) -> Self {
+        match run.outcome {
+            Outcome::TimedOut { .. } => Self::TimedOut,
+            Outcome::Completed { .. } | Outcome::Estimated => Self::Planned(Box::new(Side::of(run, names))),
+        }
+    }
+
+    /// The plan, where there is one.
+    #[must_use]
+    pub fn side(&self) -> Option<&Side> {
+        match self {
+            Self::Planned(side) => Some(side),
+            Self::TimedOut | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// Every named difference between what became of a statement before and after.
+#[must_use]
+pub fn differences(before: &Side, after: &Fate, renames: &Renames) -> Vec<Change> {
+    let after = match after {
+        Fate::TimedOut => return vec![Change::TimesOut],
+        Fate::Failed(failure) => return failure_changes(failure, renames),
+        Fate::Planned(side) => side,
+    };
+    let mut changes = compare(&before.plan, &after.plan, renames);
+    changes.extend(spill_change(before, after));
+    if let (Some(from), Some(to)) = (before.work.rows, after.work.rows)
+        && (from - to).abs() >= 0.5
+    {
+        changes.push(Change::ResultChanged { from: format!("{from:.0} rows"), to: format!("{to:.0} rows") });
+    }
+    changes
+}
+
+fn spill_change(before: &Side, after: &Side) -> Option<Change> {
+    let spills = |side: &Side| side.work.temp_blocks.map(|pages| pages.0 > 0);
+    match (spills(before)?, spills(after)?) {
+        (false, true) => Some(Change::SpillBegan { operator: spilling(&after.plan) }),
+        (true, false) => Some(Change::SpillEnded { operator: spilling(&before.plan) }),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// What goes to disk in a plan, as far as its nodes say.
+fn spilling(plan: &CanonicalPlan) -> String {
+    let mut found = None;
+    let mut aggregate = None;
+    plan.root.each(&mut |operator| {
+        for decorator in &operator.decorators {
+            if let Decorator::Sort { spilled: true, .. } | Decorator::Hash { spilled: true } = decorator {
+                found.get_or_insert_with(|| format!("the {}", lower_first(&decorator.label())));
+            }
+        }
+        if matches!(operator.kind, OperatorKind::Aggregate { .. }) {
+            aggregate.get_or_insert_with(|| format!("the {}", operator.label()));
+        }
+    });
+    found.or(aggregate).unwrap_or_else(|| "the plan".to_owned())
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// The server's refusal, by what is gone or renamed.
+#[must_use]
+pub fn failure_changes(failure: &QueryFailure, renames: &Renames) -> Vec<Change> {
+    let fails = || Change::StatementFails { message: failure.message.clone() };
+    match failure.code.as_deref() {
+        Some("42P01") => {
+            let table = between_quotes(&failure.message);
+            let bare = table.rsplit('.').next().unwrap_or(&table);
+            let renamed = renames.tables.iter().find(|(old, _)| old.rsplit('.').next() == Some(bare));
+            match renamed {
+                Some((from, to)) => vec![Change::TableRenamed { from: from.clone(), to: to.clone() }, fails()],
+                None => vec![Change::TableVanished { table }],
+            }
+        }
+        Some("42703") => {
+            let column = missing_column(&failure.message);
+            let bare = column.rsplit('.').next().unwrap_or(&column);
+            match renames.columns.iter().find(|(_, old, _)| old == bare) {
+                Some((table, from, to)) => {
+                    vec![
+                        Change::ColumnRenamed { table: table.clone(), from: from.clone(), to: to.clone() },
+                        fails(),
+                    ]
+                }
+                None => vec![Change::ColumnVanished { column }],
+            }
+        }
+        Some("57014") => vec![Change::TimesOut],
+        _ => vec![fails()],
+    }
+}
+
+fn between_quotes(message: &str) -> String {
+    message.split('"').nth(1).unwrap_or(message).to_owned()
+}
+
+/// `column "price" does not exist`, `column p.price does not exist`.
+fn missing_column(message: &str) -> String {
+    let named = message.strip_prefix("column ").and_then(|rest| rest.strip_suffix(" does not exist"));
+    named.map_or_else(|| between_quotes(message), |name| name.replace('"', ""))
+}
+
+/// The comparison of one query with one parameter set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunDiff {
+    /// `hot customer_id`.
+    pub label: String,
+    /// The values, the same on all copies.
+    #[serde(skip)]
+    pub parameters: Vec<BoundParameter>,
+    /// What it means.
+    pub verdict: Verdict,
+    /// What differs.
+    pub changes: Vec<Change>,
+    /// As it was.
+    pub before: Side,
+    /// As it is; `None` where it fails or does not finish.
+    pub after: Option<Side>,
+    /// What differs on the unchanged copy: makes it unstable.
+    pub control: Vec<Change>,
+    /// The state after the migration and before ANALYZE, where it is worse than both.
+    pub before_analyze: Option<BeforeAnalyze>,
+    /// Interleaved times, where they were taken.
+    #[serde(skip)]
+    pub slowdown: Option<Slowdown>,
+    /// The statement that made the difference.
+    pub cause: Option<Cause>,
+}
+
+/// What production sees until ANALYZE has run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BeforeAnalyze {
+    /// Against the state before the migration.
+    pub verdict: Verdict,
+    /// What differs.
+    pub changes: Vec<Change>,
+    /// The plan.
+    pub side: Option<Side>,
+}
+
+/// Why a plan changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Cause {
+    /// From this statement on.
+    Statement {
+        #[serde(flatten)]
+        place: StatementPlace,
+    },
+    /// Only once the tables that the migration touched were analyzed.
+    Statistics,
+    /// The statement itself was changed.
+    QueryText,
+}
+
+impl RunDiff {
+    /// Judges one parameter set: before against after, with the unchanged copy as the noise band.
+    #[must_use]
+    pub fn judge(run: &Run, before: Side, after: &Fate, control: Option<&Fate>, renames: &Renames, limits: &Limits) -> Self {
+        let changes = differences(&before, after, renames);
+        let work = after.side().map_or_else(Work::default, |side| side.work);
+        let plain = judge(&before.work, &work, &changes, limits);
+        let none = Renames::default();
+        let (verdict, control_changes) = match control {
+            None => (plain, Vec::new()),
+            Some(control) => {
+                let control_changes = differences(&before, control, &none);
+                let control_work = control.side().map_or_else(Work::default, |side| side.work);
+                let noise = judge(&before.work, &control_work, &control_changes, limits);
+                let like_control = match (control.side(), after.side()) {
+                    // Both left the old plan for the same new one: statistics did it, not the migration.
+                    (Some(control), Some(after)) => {
+                        control.hashes.shape != before.hashes.shape && control.hashes.shape == after.hashes.shape
+                    }
+                    _ => false,
+                };
+                (steady(plain, noise, like_control), control_changes)
+            }
+        };
+        Self {
+            label: run.label.clone(),
+            parameters: run.parameters.clone(),
+            verdict,
+            changes,
+            before,
+            after: after.side().cloned(),
+            control: control_changes,
+            before_analyze: None,
+            slowdown: None,
+            cause: None,
+        }
+    }
+
+    /// Blocks after over blocks before, where both were measured.
+    #[must_use]
+    pub fn blocks_factor(&self) -> Option<f64> {
+        let before = self.before.work.blocks?.0 as f64;
+        let after = self.after.as_ref()?.work.blocks?.0 as f64;
+        Some(after / before.max(1.0))
+    }
+}
+
+/// In which catalogs a query is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// The same statement in both.
+    Both,
+    /// The same name, another statement.
+    Changed,
+    /// Only afterwards.
+    New,
+    /// Only before.
+    Removed,
+}
+
+/// One query of the catalog.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QueryDiff {
+    /// Its name.
+    pub query: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// 1-based line of its statement.
+    pub line: u32,
+    /// In which catalogs it is.
+    pub presence: Presence,
+    /// Every parameter set, worst first; empty where one side has no plan to compare.
+    pub runs: Vec<RunDiff>,
+    /// It failed before the migration, and why: then nothing can be compared.
+    pub failed_before: Option<String>,
+}
+
+impl QueryDiff {
+    /// Puts the worst parameter set first.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.runs.sort_by(|a, b| {
+            let factor = |run: &RunDiff| run.blocks_factor().unwrap_or(0.0);
+            a.verdict.cmp(&b.verdict).then(factor(b).total_cmp(&factor(a)))
+        });
+        self
+    }
+
+    /// The worst parameter set wins.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.runs.iter().map(|run| run.verdict).min().unwrap_or(Verdict::Unchanged)
+    }
+}

@@ -1,0 +1,9 @@
+-- migrate:up
+CREATE TABLE posts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users (id),
+    title text NOT NULL
+);
+
+-- migrate:down
+DROP TABLE posts;

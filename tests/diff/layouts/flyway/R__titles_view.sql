@@ -1,0 +1,1 @@
+CREATE OR REPLACE VIEW titles AS SELECT title, subtitle FROM posts;

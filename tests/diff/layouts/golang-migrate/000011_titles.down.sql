@@ -1,0 +1,2 @@
+ALTER TABLE posts DROP CONSTRAINT titles_differ;
+ALTER TABLE posts DROP COLUMN subtitle;

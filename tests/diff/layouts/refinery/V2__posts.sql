@@ -1,0 +1,6 @@
+CREATE TABLE posts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users (id),
+    title text NOT NULL
+);
+CREATE INDEX posts_user_id_idx ON posts (user_id);

@@ -1,0 +1,8 @@
+//! `pgproof diff`: plan pairs, migration layouts, what a migration does while it runs. Every claim about PostgreSQL is made
+//! by a real one.
+
+mod layouts;
+mod observer;
+
+#[path = "../support/mod.rs"]
+mod support;
