@@ -285,7 +285,7 @@ impl<'a> Observer<'a> {
                 start_ms: ms(start),
                 end_ms: ms(end),
                 released_ms: if own { ms(zero.elapsed()) } else { ms(end) },
-                locks: newly_held(held_before, held),
+                locks: newly_held(&held_before, held),
             },
             rows: affected(&statement.sql, &messages),
             scanned: scanned(&notices),
@@ -528,7 +528,7 @@ impl Ran {
 }
 
 /// Locks that are new, or stronger than before.
-fn newly_held(before: Held, after: Held) -> Vec<HeldLock> {
+fn newly_held(before: &Held, after: Held) -> Vec<HeldLock> {
     after
         .into_iter()
         .filter(|(relation, mode)| before.get(relation).is_none_or(|old| old < mode))

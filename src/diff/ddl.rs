@@ -139,7 +139,7 @@ fn action(sql: &str, words: &[Word]) -> Action {
     let text = |n: usize| words.get(n).map_or("", |word| word.text.as_str());
     let written = |n: usize| words.get(n).map(|word| unquote_lower(&sql[word.span.clone()])).unwrap_or_default();
     match (text(0), text(1)) {
-        ("ADD", "CONSTRAINT") => constraint(words, Some(written(2)), 3),
+        ("ADD", "CONSTRAINT") => constraint(words, Some(&written(2)), 3),
         ("ADD", "CHECK" | "FOREIGN" | "UNIQUE" | "PRIMARY") => constraint(words, None, 1),
         ("ADD", _) => add_column(sql, words),
         ("VALIDATE", "CONSTRAINT") => Action::Validate,
@@ -162,11 +162,11 @@ fn add_column(sql: &str, words: &[Word]) -> Action {
     Action::AddColumn { column: unquote_lower(&sql[word.span.clone()]), generated_stored }
 }
 
-fn constraint(words: &[Word], name: Option<String>, at: usize) -> Action {
+fn constraint(words: &[Word], name: Option<&str>, at: usize) -> Action {
     let (Some(first), Some(last)) = (words.get(at), words.last()) else { return Action::Other };
     let not_valid = words.windows(2).any(|pair| pair[0].text == "NOT" && pair[1].text == "VALID");
     let span = first.span.start..last.span.end;
-    let checked = |kind| Action::AddConstraint { name: name.clone(), kind, text: span.clone(), not_valid };
+    let checked = |kind| Action::AddConstraint { name: name.map(str::to_owned), kind, text: span.clone(), not_valid };
     let key = |primary: bool, at: usize| {
         let open = words.iter().skip(at).position(|word| word.text == "(").map(|n| n + at);
         let close = words.iter().rposition(|word| word.text == ")");
@@ -174,7 +174,7 @@ fn constraint(words: &[Word], name: Option<String>, at: usize) -> Action {
             // What follows the columns (INCLUDE, DEFERRABLE…) an index alone cannot say.
             (Some(open), Some(close)) if close + 1 == words.len() && open == at => {
                 let columns = words[open].span.start..words[close].span.end;
-                Action::AddKey { name: name.clone(), primary, columns }
+                Action::AddKey { name: name.map(str::to_owned), primary, columns }
             }
             _ => Action::Other,
         }
@@ -229,7 +229,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(read("create unique index i on t (a)"), (false, "create unique index".to_owned()));
-        assert_eq!(read("CREATE /* x */ INDEX CONCURRENTLY ON t (a)").0, true);
+        assert!(read("CREATE /* x */ INDEX CONCURRENTLY ON t (a)").0);
         assert_eq!(read("DROP INDEX IF EXISTS i"), (false, "DROP INDEX".to_owned()));
     }
 

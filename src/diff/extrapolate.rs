@@ -34,9 +34,10 @@ const NOISE_FLOOR_MS: f64 = 2.0;
 /// that its duration says nothing of rows.
 #[must_use]
 pub fn extrapolate(small: Point, large: Point, rows: f64) -> Option<Extrapolation> {
-    let usable = small.rows > 0.0 && large.rows >= small.rows * 1.5 && rows >= large.rows;
     let (a, b) = (small.duration.0, large.duration.0);
-    if !usable || !(a.is_finite() && b.is_finite()) || b < 5.0 * NOISE_FLOOR_MS {
+    let apart = small.rows > 0.0 && large.rows >= small.rows * 1.5 && rows >= large.rows;
+    let usable = apart && a.is_finite() && b.is_finite() && b >= 5.0 * NOISE_FLOOR_MS;
+    if !usable {
         return None;
     }
     let noise = |ms: f64| (ms * NOISE).max(NOISE_FLOOR_MS);

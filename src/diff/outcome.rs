@@ -147,10 +147,7 @@ pub fn failure_changes(failure: &QueryFailure, renames: &Renames) -> Vec<Change>
             let bare = column.rsplit('.').next().unwrap_or(&column);
             match renames.columns.iter().find(|(_, old, _)| old == bare) {
                 Some((table, from, to)) => {
-                    vec![
-                        Change::ColumnRenamed { table: table.clone(), from: from.clone(), to: to.clone() },
-                        fails(),
-                    ]
+                    vec![Change::ColumnRenamed { table: table.clone(), from: from.clone(), to: to.clone() }, fails()]
                 }
                 None => vec![Change::ColumnVanished { column }],
             }
@@ -226,7 +223,14 @@ pub enum Cause {
 impl RunDiff {
     /// Judges one parameter set: before against after, with the unchanged copy as the noise band.
     #[must_use]
-    pub fn judge(run: &Run, before: Side, after: &Fate, control: Option<&Fate>, renames: &Renames, limits: &Limits) -> Self {
+    pub fn judge(
+        run: &Run,
+        before: Side,
+        after: &Fate,
+        control: Option<&Fate>,
+        renames: &Renames,
+        limits: &Limits,
+    ) -> Self {
         let changes = differences(&before, after, renames);
         let work = after.side().map_or_else(Work::default, |side| side.work);
         let plain = judge(&before.work, &work, &changes, limits);

@@ -2,6 +2,7 @@
 
 mod catalog_fuzz;
 mod corpus;
+mod diff;
 mod errors;
 mod introspect;
 mod layers;

@@ -218,7 +218,7 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
         return Err(MigrationsError::Empty { path: tree.root.clone(), reason });
     }
     for pair in migrations.windows(2) {
-        if pair[0].version == pair[1].version && !pair[0].version.is_empty() {
+        if same_version(&pair[0].version, &pair[1].version) {
             return Err(MigrationsError::DuplicateVersion {
                 path: tree.root.clone(),
                 version: pair[0].version.clone(),
@@ -298,25 +298,29 @@ fn by_number(version: &str) -> (usize, &str) {
     (significant.len(), significant)
 }
 
+/// Whether two versions are one: `0007` is `7`. Repeatable migrations have none.
+fn same_version(a: &str, b: &str) -> bool {
+    let number = |version: &str| version.bytes().all(|byte| byte.is_ascii_digit());
+    !a.is_empty() && (a == b || (!b.is_empty() && number(a) && number(b) && by_number(a) == by_number(b)))
+}
+
 impl History {
     /// How many migrations there are up to and including a version, written with or without its leading zeros.
     ///
     /// # Errors
     /// A version that no migration has.
     pub fn position(&self, version: &str, root: &std::path::Path) -> Result<usize, MigrationsError> {
-        let same = |migration: &Migration| {
-            migration.version == version
-                || (!version.is_empty()
-                    && version.bytes().all(|b| b.is_ascii_digit())
-                    && by_number(&migration.version) == by_number(version))
-        };
-        self.migrations.iter().position(same).map(|at| at + 1).ok_or_else(|| {
-            let known: Vec<&str> = self.migrations.iter().map(|m| m.version.as_str()).collect();
-            MigrationsError::UnknownVersion {
-                path: root.to_path_buf(),
-                wanted: version.to_owned(),
-                known: known.join(", "),
-            }
-        })
+        self.migrations
+            .iter()
+            .position(|migration| same_version(&migration.version, version))
+            .map(|at| at + 1)
+            .ok_or_else(|| {
+                let known: Vec<&str> = self.migrations.iter().map(|m| m.version.as_str()).collect();
+                MigrationsError::UnknownVersion {
+                    path: root.to_path_buf(),
+                    wanted: version.to_owned(),
+                    known: known.join(", "),
+                }
+            })
     }
 }

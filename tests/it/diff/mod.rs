@@ -3,6 +3,3 @@
 
 mod layouts;
 mod observer;
-
-#[path = "../support/mod.rs"]
-mod support;

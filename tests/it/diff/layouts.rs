@@ -13,7 +13,7 @@ fn read(folder: &str) -> History {
 }
 
 fn tree(folder: &str) -> Tree {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/layouts");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/diff/layouts");
     let mut tree = Tree::read(&project, Path::new(folder)).unwrap();
     // This crate's own Cargo.toml lies above every example.
     tree.cargo_project = folder == "refinery";
