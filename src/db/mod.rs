@@ -3,12 +3,16 @@
 pub mod audit;
 pub mod clone;
 pub mod connect;
+mod copy;
+pub mod dataset;
 pub mod explain;
 pub mod introspect;
+pub mod load;
 pub mod lock_watch;
 pub mod migrate;
 pub mod migration_observer;
 mod parameters;
 pub mod prove;
 pub mod server;
+mod stored;
 pub mod traffic;

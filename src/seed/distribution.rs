@@ -176,6 +176,10 @@ impl Grouping {
         }
         let rows = self.rows as f64;
         let at = match self.shape {
+            // Exact, so that a full table fits.
+            Shape::Even { jitter: 0.0, .. } => {
+                return (u128::from(self.rows) * u128::from(rank) / u128::from(self.groups)) as u64;
+            }
             Shape::Even { key, jitter } => rows * ((rank as f64 + jitter * key.fraction(rank)) / self.groups as f64),
             Shape::Skewed(zipf) => rows * zipf.cumulative(rank),
         };

@@ -5,6 +5,7 @@
 //! everything that can be decided before a row is made; [`evaluate`] turns the plan into COPY BINARY rows.
 
 pub mod check;
+pub mod chunks;
 pub mod distribution;
 pub mod encode;
 pub mod evaluate;

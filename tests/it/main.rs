@@ -7,5 +7,6 @@ mod errors;
 mod introspect;
 mod layers;
 mod report;
+mod seed;
 mod server;
 mod support;

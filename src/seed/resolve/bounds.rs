@@ -7,7 +7,7 @@ use crate::seed::check::facts::{Operand, Relation};
 use crate::seed::encode::{DAY, ScalarEncoding, power_of_ten};
 use crate::seed::infer::names;
 use crate::seed::literal;
-use crate::seed::plan::{Bound, Generator, ScalarSource, Side};
+use crate::seed::plan::{Bound, Generator, LinkChoice, ScalarSource, Side};
 
 /// A change follows what it changes by this much, on average.
 const MEAN_DELAY: i64 = 20 * DAY;
@@ -100,8 +100,12 @@ fn implied_pairs(draft: &TableDraft<'_>) -> Vec<Pair> {
 
 /// Makes one column of the pair follow the other; `false` where neither can.
 fn bind(draft: &mut TableDraft<'_>, pair: Pair) -> bool {
-    let same = |draft: &TableDraft<'_>| already(draft, pair);
-    if same(draft) {
+    // A tree's parent is an earlier row, and so another one.
+    let in_tree = |column: usize| match &draft.columns[column].generator {
+        Generator::Parent { link, .. } => matches!(draft.links[*link].choice, LinkChoice::Earlier { .. }),
+        _ => false,
+    };
+    if already(draft, pair) || (pair.differs && (in_tree(pair.low) || in_tree(pair.high))) {
         return true;
     }
     let candidates = if follows_better(draft, pair.high, pair.low) {

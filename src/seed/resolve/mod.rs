@@ -23,7 +23,7 @@ use crate::source::{SourceError, nearest};
 pub struct Options {
     /// `[dataset] seed`.
     pub seed: u64,
-    /// `[dataset] scale`: multiplies every count.
+    /// `[dataset] scale`: multiplies every count of 1000 rows and more.
     pub scale: f64,
     /// Rows of a table that no spec names.
     pub default_rows: u64,

@@ -5,6 +5,9 @@ use crate::schema::{Index, KeyPart, Table};
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::spec::RowsSpec;
 
+/// A table with fewer rows at scale 1 is a list of something (warehouses, categories) that does not grow with the rest.
+const LOOKUP_ROWS: u64 = 1000;
+
 impl Resolver<'_> {
     /// Makes an empty plan for every table, with its rows.
     pub(super) fn plan_rows(&mut self) {
@@ -41,7 +44,10 @@ impl Resolver<'_> {
         if let Some(rows) = self.options.all_rows {
             return self.at_most_parents(table, rows);
         }
-        let scaled = |rows: u64| (rows as f64 * self.options.scale).ceil() as u64;
+        let scaled = |rows: u64| match rows {
+            ..LOOKUP_ROWS => rows,
+            rows => (rows as f64 * self.options.scale).ceil() as u64,
+        };
         match self.specs.get(&table.oid).and_then(|spec| spec.rows.clone()) {
             Some(RowsSpec::Count(rows)) => scaled(rows),
             Some(RowsSpec::Per { table: parent, mean, .. }) => {
@@ -80,7 +86,7 @@ impl Resolver<'_> {
                 }
             }
             None => {
-                let rows = scaled(self.options.default_rows);
+                let rows = (self.options.default_rows as f64 * self.options.scale).ceil() as u64;
                 self.at_most_parents(table, rows)
             }
         }

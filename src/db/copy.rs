@@ -1,0 +1,132 @@
+//! Rows from a generating thread into COPY: raw binary data in large recycled buffers, bounded on the way. Which table,
+//! which transaction and what else happens is the caller's.
+
+use std::ops::{ControlFlow, Range};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::sync::mpsc;
+use tokio_postgres::CopyInSink;
+
+use super::connect::{Session, describe};
+use crate::interrupt::Interrupt;
+use crate::seed::SeedPlan;
+use crate::seed::chunks::{self, CHUNK, Chunk, Homeless};
+use crate::seed::encode::{HEADER, TRAILER};
+
+/// Chunks on their way between the generator and the connection.
+const IN_FLIGHT: usize = 4;
+
+/// Buffers that go round: from the generator to the connection and back.
+#[derive(Debug, Clone, Default)]
+struct Pool {
+    buffers: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Pool {
+    fn take(&self) -> Vec<u8> {
+        let recycled = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // Room for the row that crosses the limit.
+        recycled.unwrap_or_else(|| Vec::with_capacity(CHUNK + (64 << 10)))
+    }
+
+    fn lend(&self, bytes: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { bytes, pool: self.clone() })
+    }
+}
+
+/// A buffer that goes back to its pool when the connection has sent it.
+struct Lent {
+    bytes: Vec<u8>,
+    pool: Pool,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        let mut buffers = self.pool.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffers.len() < 2 * IN_FLIGHT {
+            buffers.push(bytes);
+        }
+    }
+}
+
+/// Why rows did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CopyError {
+    /// The server refused a row or went away.
+    #[error("{}", describe(.0))]
+    Server(#[from] tokio_postgres::Error),
+    /// A row that no partition takes.
+    #[error("row {} belongs to no partition", .0.row)]
+    Homeless(Homeless),
+}
+
+/// Generates the rows of a table and copies them with the statements that `statement` makes for each leaf. `sent` hears
+/// how many rows have gone out.
+pub(crate) async fn copy_table(
+    session: &Session,
+    plan: &Arc<SeedPlan>,
+    table: usize,
+    rows: Range<u64>,
+    statement: impl Fn(usize) -> String,
+    mut sent: impl FnMut(u64),
+    interrupt: &Interrupt,
+) -> Result<u64, CopyError> {
+    let pool = Pool::default();
+    let (sender, mut chunks) = mpsc::channel::<Chunk>(IN_FLIGHT);
+    let generator = {
+        let (plan, pool, interrupt) = (Arc::clone(plan), pool.clone(), interrupt.clone());
+        tokio::task::spawn_blocking(move || {
+            chunks::generate(
+                &plan,
+                table,
+                rows,
+                || pool.take(),
+                |chunk| {
+                    let stop = interrupt.is_set() || sender.blocking_send(chunk).is_err();
+                    if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                },
+            )
+        })
+    };
+    let mut open: Option<(usize, Pin<Box<CopyInSink<Bytes>>>)> = None;
+    let mut total = 0;
+    while let Some(chunk) = chunks.recv().await {
+        let other = open.as_ref().is_none_or(|(leaf, _)| *leaf != chunk.leaf);
+        if other {
+            if let Some((_, sink)) = open.take() {
+                total += finish(sink).await?;
+            }
+            let sink = session.client().copy_in::<_, Bytes>(&statement(chunk.leaf)).await?;
+            let mut sink = Box::pin(sink);
+            sink.feed(Bytes::from_static(HEADER)).await?;
+            open = Some((chunk.leaf, sink));
+        }
+        if let Some((_, sink)) = &mut open {
+            sink.send(pool.lend(chunk.bytes)).await?;
+            sent(chunk.rows);
+        }
+    }
+    if let Ok(Err(homeless)) = generator.await {
+        return Err(CopyError::Homeless(homeless));
+    }
+    if let Some((_, sink)) = open.take() {
+        total += finish(sink).await?;
+    }
+    Ok(total)
+}
+
+async fn finish(mut sink: Pin<Box<CopyInSink<Bytes>>>) -> Result<u64, tokio_postgres::Error> {
+    sink.send(Bytes::from_static(TRAILER)).await?;
+    sink.as_mut().finish().await
+}

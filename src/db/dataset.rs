@@ -1,0 +1,257 @@
+//! The dataset as a template database on the embedded server, named by what it is made of. It is built under another
+//! name and renamed when it is whole: what has the name is complete.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use super::introspect::{self, IntrospectError};
+use super::load::{self, LoadError, LoadReport};
+use super::migrate::{self, MigrateError, MigrationSource};
+use super::server::Cluster;
+use super::stored;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::Progress;
+use crate::seed::{GENERATOR_VERSION, Options, SeedError, SeedPlan, resolve, spec};
+use crate::source::{Source, SourceError};
+
+/// What a dataset is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe<'a> {
+    /// The project's migrations.
+    pub migrations: &'a MigrationSource,
+    /// The project's seed files.
+    pub specs: &'a [Source],
+    /// Seed, scale, row counts.
+    pub options: &'a Options,
+}
+
+/// A dataset that is there.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The template database: copy it with [`super::clone::Clone::of`]; nobody may connect to it.
+    pub database: String,
+    /// Hexadecimal, of everything that it is made of.
+    pub fingerprint: String,
+    /// `None` where it was there already.
+    pub made: Option<LoadReport>,
+    /// What a person should know of how it was made.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no dataset.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// Mistakes in seed files: exit code 2.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Spec(Vec<SourceError>),
+    /// The schema and the spec do not go together: exit code 2.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Plan(Vec<SeedError>),
+    /// A migration failed.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The server cannot be talked to: exit code 3.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The schema cannot be read: exit code 3.
+    #[error(transparent)]
+    Introspect(#[from] IntrospectError),
+    /// The rows cannot be written.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Anything else that the server refused: exit code 3.
+    #[error("cannot {action}: {reason}")]
+    Refused {
+        /// What was tried.
+        action: &'static str,
+        /// What the server said.
+        reason: String,
+        /// Set where the server or the connection failed.
+        fault: Option<EnvironmentFault>,
+    },
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl DatasetError {
+    /// Whether the project is at fault (exit code 2) and not the machine (3).
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Spec(_) | Self::Plan(_) => true,
+            Self::Migrate(error) => error.is_configuration(),
+            Self::Load(LoadError::Rows { fault, .. } | LoadError::Constraint { fault, .. }) => fault.is_none(),
+            Self::Connect(_) | Self::Introspect(_) | Self::Load(_) | Self::Refused { .. } | Self::Interrupted(_) => {
+                false
+            }
+        }
+    }
+
+    fn refused(action: &'static str, error: &tokio_postgres::Error) -> Self {
+        Self::Refused { action, reason: describe(error), fault: EnvironmentFault::of(error) }
+    }
+}
+
+const PREFIX: &str = "pgproof_";
+const BUILDING: &str = "pgproof_building_";
+
+/// What a dataset is made of, as 16 hexadecimal digits.
+#[must_use]
+pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    };
+    part(&GENERATOR_VERSION.to_string());
+    part(&server_major.to_string());
+    for migration in &recipe.migrations.migrations {
+        part(&migration.version);
+        part(&migration.up.source.text);
+    }
+    for source in recipe.specs {
+        part(&source.text);
+    }
+    let Options { seed, scale, default_rows, all_rows, table_rows, locale } = recipe.options;
+    part(&format!("{seed} {scale} {default_rows} {all_rows:?} {table_rows:?} {}", locale.name));
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The dataset of a recipe, made where it is not there.
+///
+/// # Errors
+/// [`DatasetError`]; nothing half-made stays.
+pub async fn ensure(
+    cluster: &Cluster,
+    recipe: Recipe<'_>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Dataset, DatasetError> {
+    // Mistakes of the spec first: they cost nothing to find.
+    spec::parse(recipe.specs).map_err(DatasetError::Spec)?;
+    let fingerprint = fingerprint(recipe, cluster.version().major());
+    let database = format!("{PREFIX}{fingerprint}");
+    let session = Session::open(&cluster.url("postgres"), interrupt).await?;
+    if !exists(&session, &database).await? {
+        // Two commands at once: the second one waits and finds the first one's dataset.
+        lock(&session, &fingerprint, progress).await?;
+        if !exists(&session, &database).await? {
+            let built = build(cluster, &session, recipe, &fingerprint, &database, progress, interrupt).await;
+            interrupt.check()?;
+            return built;
+        }
+    }
+    session.close().await;
+    Ok(Dataset { database, fingerprint, made: None, notes: Vec::new() })
+}
+
+async fn exists(session: &Session, database: &str) -> Result<bool, DatasetError> {
+    let row = session
+        .client()
+        .query_one("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", &[&database])
+        .await
+        .map_err(|error| DatasetError::refused("look for the dataset", &error))?;
+    Ok(row.get(0))
+}
+
+/// Held until the session closes.
+async fn lock(session: &Session, fingerprint: &str, progress: &Progress) -> Result<(), DatasetError> {
+    let refused = |error| DatasetError::refused("lock the dataset", &error);
+    let key = i64::from_str_radix(&fingerprint[..15], 16).unwrap_or_default();
+    let row = session.client().query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await.map_err(refused)?;
+    if !row.get::<_, bool>(0) {
+        progress.note("another command is making this dataset; waiting for it");
+        session.client().execute("SELECT pg_advisory_lock($1)", &[&key]).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+async fn build(
+    cluster: &Cluster,
+    session: &Session,
+    recipe: Recipe<'_>,
+    fingerprint: &str,
+    database: &str,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Dataset, DatasetError> {
+    let building = format!("{BUILDING}{fingerprint}");
+    // What a killed command left; nobody else builds it, we hold the lock.
+    drop_database(session, &building).await?;
+    let refused = |error| DatasetError::refused("make the dataset's database", &error);
+    session.client().batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0")).await.map_err(refused)?;
+    let filled = fill(&cluster.url(&building), recipe, progress, interrupt).await;
+    match filled {
+        Ok((report, notes)) => {
+            let rename = format!(
+                "ALTER DATABASE {building} RENAME TO {database}; \
+                 ALTER DATABASE {database} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
+            );
+            session.client().batch_execute(&rename).await.map_err(refused)?;
+            Ok(Dataset {
+                database: database.to_owned(),
+                fingerprint: fingerprint.to_owned(),
+                made: Some(report),
+                notes,
+            })
+        }
+        Err(error) => {
+            // A session of its own: an interrupt has cancelled this one's statements.
+            if let Ok(cleaner) = Session::open(&cluster.url("postgres"), &Interrupt::new()).await {
+                // What cannot be dropped now is dropped by the next build.
+                let _ = drop_database(&cleaner, &building).await;
+                cleaner.close().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn drop_database(session: &Session, name: &str) -> Result<(), DatasetError> {
+    session
+        .client()
+        .batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        .await
+        .map_err(|error| DatasetError::refused("drop an unfinished dataset", &error))
+}
+
+async fn fill(
+    url: &DatabaseUrl,
+    recipe: Recipe<'_>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<(LoadReport, Vec<String>), DatasetError> {
+    migrate::apply(url, recipe.migrations, progress, interrupt).await?;
+    let (schema, plan) = plan(url, recipe.specs, recipe.options, interrupt).await?;
+    for note in &plan.notes {
+        progress.note(note.as_str());
+    }
+    let (schema, plan) = (Arc::new(schema), Arc::new(plan));
+    let report = load::embedded(url, &schema, &plan, progress, interrupt).await?;
+    Ok((report, plan.notes.clone()))
+}
+
+/// Reads a database's schema and rows that are there, and plans what to add.
+///
+/// # Errors
+/// [`DatasetError`].
+pub async fn plan(
+    url: &DatabaseUrl,
+    specs: &[Source],
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<(crate::schema::Schema, SeedPlan), DatasetError> {
+    let spec = spec::parse(specs).map_err(DatasetError::Spec)?;
+    let session = Session::open(url, interrupt).await?;
+    let schema = introspect::schema(&session).await?;
+    let stored: BTreeMap<_, _> = stored::rows(&session, &schema)
+        .await
+        .map_err(|error| DatasetError::refused("read the rows that the migrations made", &error))?;
+    session.close().await;
+    let plan = resolve(&schema, &spec, options, &stored).map_err(DatasetError::Plan)?;
+    Ok((schema, plan))
+}

@@ -1,0 +1,263 @@
+//! The order of a load over several connections: a table's indexes follow its rows, foreign keys follow both tables',
+//! and the longest work is begun first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::{LoadError, LoadReport, steps};
+use crate::db::connect::{DatabaseUrl, Session};
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Task, Unit};
+use crate::schema::{Schema, Table, TableKind};
+use crate::seed::SeedPlan;
+use crate::seed::plan::Fill;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Job {
+    /// Rows of a planned table.
+    Copy { table: usize },
+    /// An index of a leaf.
+    Index { leaf: u32, name: String },
+    /// ANALYZE of a leaf, when its indexes are there.
+    Analyze { leaf: u32 },
+    /// A foreign key of a leaf.
+    ForeignKey { leaf: u32, name: String },
+}
+
+/// What is to be done, and what waits for what.
+#[derive(Debug)]
+struct Board {
+    /// Ready, by weight (bytes): the heaviest is taken first.
+    ready: BTreeSet<(u64, Job)>,
+    running: usize,
+    /// Indexes that a leaf still waits for.
+    indexes_left: BTreeMap<u32, usize>,
+    /// Tables whose rows are not there yet.
+    unfilled: BTreeSet<usize>,
+    /// Foreign keys that wait for tables.
+    waiting: Vec<(u64, Job, BTreeSet<usize>)>,
+    report: LoadReport,
+}
+
+struct Shared {
+    schema: Arc<Schema>,
+    plan: Arc<SeedPlan>,
+    board: Mutex<Board>,
+    changed: Notify,
+    rows: Task,
+    steps: Task,
+    interrupt: Interrupt,
+}
+
+/// Runs the whole load but its last steps.
+pub(super) async fn run(
+    url: &DatabaseUrl,
+    schema: &Arc<Schema>,
+    plan: &Arc<SeedPlan>,
+    streams: usize,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<LoadReport, LoadError> {
+    let board = Board::new(schema, plan);
+    let step_count = board.waiting.len() + count_steps(schema, plan);
+    let shared = Arc::new(Shared {
+        schema: Arc::clone(schema),
+        plan: Arc::clone(plan),
+        board: Mutex::new(board),
+        changed: Notify::new(),
+        rows: progress.task("Loading rows", Unit::Rows, Some(plan.total_rows())),
+        steps: progress.task("Building indexes, proving keys, analyzing", Unit::Steps, Some(step_count as u64)),
+        interrupt: interrupt.clone(),
+    });
+    let mut workers = JoinSet::new();
+    for _ in 0..streams {
+        let session = Session::open(url, interrupt).await?;
+        let shared = Arc::clone(&shared);
+        workers.spawn(async move {
+            let result = shared.work(&session).await;
+            session.close().await;
+            result
+        });
+    }
+    while let Some(finished) = workers.join_next().await {
+        match finished {
+            Ok(Ok(())) => {}
+            // The first failure ends the load: the other workers' sessions close with them.
+            Ok(Err(error)) => return Err(error),
+            Err(panic) => {
+                return Err(LoadError::Refused { action: "load", reason: panic.to_string(), fault: None });
+            }
+        }
+    }
+    Ok(shared.board().report.clone())
+}
+
+impl Shared {
+    fn board(&self) -> std::sync::MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn work(&self, session: &Session) -> Result<(), LoadError> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the board is looked at: no wake-up is lost.
+            changed.as_mut().enable();
+            let next = {
+                let mut board = self.board();
+                let next = board.ready.pop_last();
+                match (&next, board.running) {
+                    (None, 0) => {
+                        self.changed.notify_waiters();
+                        return Ok(());
+                    }
+                    (None, _) => {}
+                    (Some(_), _) => board.running += 1,
+                }
+                next
+            };
+            match next {
+                None => changed.await,
+                Some((_, job)) => {
+                    self.interrupt.check()?;
+                    self.run(session, &job).await?;
+                    self.done(&job);
+                    self.changed.notify_waiters();
+                }
+            }
+        }
+    }
+
+    async fn run(&self, session: &Session, job: &Job) -> Result<(), LoadError> {
+        let start = Instant::now();
+        let leaf = |oid: u32| self.schema.table_by_oid(oid);
+        match job {
+            Job::Copy { table } => {
+                self.rows.doing(self.plan.tables[*table].name.to_string());
+                let rows = steps::copy(session, &self.schema, &self.plan, *table, &self.rows, &self.interrupt).await?;
+                let mut board = self.board();
+                board.report.rows += rows;
+                steps::add(&mut board.report.copy, start);
+            }
+            Job::Index { leaf: oid, name } => {
+                let Some(table) = leaf(*oid) else { return Ok(()) };
+                self.steps.doing(name.as_str());
+                steps::build_index(session, table, name).await?;
+                steps::add(&mut self.board().report.index, start);
+            }
+            Job::Analyze { leaf: oid } => {
+                let Some(table) = leaf(*oid) else { return Ok(()) };
+                self.steps.doing(table.name.to_string());
+                steps::analyze_leaf(session, table).await?;
+                steps::add(&mut self.board().report.analyze, start);
+            }
+            Job::ForeignKey { leaf: oid, name } => {
+                let Some(table) = leaf(*oid) else { return Ok(()) };
+                self.steps.doing(name.as_str());
+                steps::validate_foreign_key(session, table, name).await?;
+                steps::add(&mut self.board().report.foreign_keys, start);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes ready what waited for this.
+    fn done(&self, job: &Job) {
+        let mut board = self.board();
+        board.running -= 1;
+        match job {
+            Job::Copy { table } => {
+                let planned = &self.plan.tables[*table];
+                for leaf in &planned.leaves {
+                    let Some(introspected) = self.schema.table_by_oid(leaf.oid) else { continue };
+                    if introspected.kind == TableKind::Ordinary {
+                        board.make_ready(introspected, planned.rows * u64::from(planned.width));
+                    }
+                }
+                board.unfilled.remove(table);
+                let Board { waiting, unfilled, ready, .. } = &mut *board;
+                waiting.retain(|(weight, job, needs)| {
+                    let waits = needs.iter().any(|table| unfilled.contains(table));
+                    if !waits {
+                        ready.insert((*weight, job.clone()));
+                    }
+                    waits
+                });
+            }
+            Job::Index { leaf, .. } => {
+                self.steps.advance(1);
+                if let Some(left) = board.indexes_left.get_mut(leaf) {
+                    *left -= 1;
+                    if *left == 0 {
+                        board.ready.insert((u64::MAX / 4, Job::Analyze { leaf: *leaf }));
+                    }
+                }
+            }
+            Job::Analyze { .. } | Job::ForeignKey { .. } => self.steps.advance(1),
+        }
+    }
+}
+
+/// Copies come before everything else, whatever their size.
+const COPY_FIRST: u64 = u64::MAX / 2;
+
+impl Board {
+    fn new(schema: &Schema, plan: &SeedPlan) -> Self {
+        let mut board = Self {
+            ready: BTreeSet::new(),
+            running: 0,
+            indexes_left: BTreeMap::new(),
+            unfilled: BTreeSet::new(),
+            waiting: Vec::new(),
+            report: LoadReport::default(),
+        };
+        for (index, table) in plan.tables.iter().enumerate().filter(|(_, table)| table.fill == Fill::Generate) {
+            let weight = table.rows.saturating_mul(u64::from(table.width)).min(COPY_FIRST - 1);
+            board.ready.insert((COPY_FIRST + weight, Job::Copy { table: index }));
+            board.unfilled.insert(index);
+            for leaf in leaves(schema, plan, index) {
+                for key in leaf.foreign_keys.iter().filter(|key| key.validated) {
+                    let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid);
+                    let needs = [Some(index), parent.and_then(|oid| plan.table_index(oid))].into_iter().flatten();
+                    let job = Job::ForeignKey { leaf: leaf.oid, name: key.name.clone() };
+                    board.waiting.push((weight / 2, job, needs.collect()));
+                }
+            }
+        }
+        board
+    }
+
+    fn make_ready(&mut self, leaf: &Table, weight: u64) {
+        if leaf.indexes.is_empty() {
+            self.ready.insert((weight, Job::Analyze { leaf: leaf.oid }));
+            return;
+        }
+        self.indexes_left.insert(leaf.oid, leaf.indexes.len());
+        for index in &leaf.indexes {
+            self.ready.insert((weight, Job::Index { leaf: leaf.oid, name: index.name.clone() }));
+        }
+    }
+}
+
+/// The leaves of a planned table that hold rows; for one that the server routes, all of its partitions.
+fn leaves<'s>(schema: &'s Schema, plan: &SeedPlan, table: usize) -> Vec<&'s Table> {
+    plan.tables[table]
+        .leaves
+        .iter()
+        .filter_map(|leaf| schema.table_by_oid(leaf.oid))
+        .filter(|leaf| leaf.kind == TableKind::Ordinary)
+        .collect()
+}
+
+fn count_steps(schema: &Schema, plan: &SeedPlan) -> usize {
+    (0..plan.tables.len())
+        .filter(|table| plan.tables[*table].fill == Fill::Generate)
+        .flat_map(|table| leaves(schema, plan, table))
+        .map(|leaf| leaf.indexes.len() + 1)
+        .sum()
+}

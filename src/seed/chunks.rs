@@ -1,0 +1,68 @@
+//! A table's rows as chunks of COPY BINARY bytes, each for one leaf: what a generating thread does. No I/O: where the
+//! buffers come from and where the chunks go is the caller's.
+
+use std::ops::{ControlFlow, Range};
+
+use super::evaluate::Evaluator;
+use super::plan::SeedPlan;
+
+/// Bytes after which a chunk is handed on.
+pub const CHUNK: usize = 512 << 10;
+/// All leaves' open chunks together.
+const OPEN_CHUNKS: usize = 64 << 20;
+
+/// Rows of one leaf.
+#[derive(Debug)]
+pub struct Chunk {
+    /// Index in the table's leaves.
+    pub leaf: usize,
+    /// How many rows.
+    pub rows: u64,
+    /// Whole rows, without COPY's header and trailer.
+    pub bytes: Vec<u8>,
+}
+
+/// A row that no partition takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Homeless {
+    /// Its number.
+    pub row: u64,
+}
+
+/// Makes the rows of a table. `buffer` gives an empty buffer, `emit` takes a full one and says whether to go on.
+///
+/// # Errors
+/// [`Homeless`] for the first row that belongs to no partition.
+pub fn generate(
+    plan: &SeedPlan,
+    table: usize,
+    rows: Range<u64>,
+    mut buffer: impl FnMut() -> Vec<u8>,
+    mut emit: impl FnMut(Chunk) -> ControlFlow<()>,
+) -> Result<(), Homeless> {
+    let evaluator = Evaluator::new(plan);
+    let leaves = plan.tables[table].leaves.len();
+    let limit = CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10);
+    let single = plan.tables[table].router.is_none();
+    let mut open: Vec<Option<(u64, Vec<u8>)>> = (0..leaves).map(|_| None).collect();
+    for row in rows {
+        let leaf = if single { 0 } else { evaluator.leaf(table, row).ok_or(Homeless { row })? };
+        let (count, bytes) = open[leaf].get_or_insert_with(|| (0, buffer()));
+        evaluator.write_row(table, row, bytes);
+        *count += 1;
+        if bytes.len() >= limit
+            && let Some((rows, bytes)) = open[leaf].take()
+            && emit(Chunk { leaf, rows, bytes }).is_break()
+        {
+            return Ok(());
+        }
+    }
+    for (leaf, chunk) in open.into_iter().enumerate() {
+        if let Some((rows, bytes)) = chunk
+            && emit(Chunk { leaf, rows, bytes }).is_break()
+        {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
