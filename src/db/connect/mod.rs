@@ -96,7 +96,7 @@ impl Session {
             tls::connector(url.tls()).map_err(|source| ConnectError::TlsSetup { address: url.address(), source })?;
         let (client, mut connection) =
             interrupt.race(url.config().connect(tls.clone())).await?.map_err(|error| ConnectError::of(url, &error))?;
-        let version = connection.parameter("server_version").and_then(ServerVersion::parse);
+        let reported = connection.parameter("server_version").and_then(ServerVersion::parse);
         // The driver's task ends with the connection; the error reaches whoever waits for a statement.
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
@@ -114,7 +114,11 @@ impl Session {
                 let _ = token.cancel_query(tls).await;
             });
         });
-        let version = version.unwrap_or(ServerVersion::from_number(OLDEST_MAJOR * 10_000));
+        // A pooler in between may not report it.
+        let version = match reported {
+            Some(version) => version,
+            None => version_of(&client).await.map_err(|error| ConnectError::of(url, &error))?,
+        };
         if version.major() < OLDEST_MAJOR {
             return Err(ConnectError::TooOld { address: url.address(), version });
         }
@@ -151,6 +155,11 @@ impl Session {
         drop(client);
         let _ = driver.await;
     }
+}
+
+async fn version_of(client: &Client) -> Result<ServerVersion, tokio_postgres::Error> {
+    let row = client.query_one("SELECT current_setting('server_version_num')::int4", &[]).await?;
+    Ok(ServerVersion::from_number(row.get::<_, i32>(0).unsigned_abs()))
 }
 
 /// A server error in one line: message, detail, hint and SQLSTATE, without the driver's "db error:" in front.

@@ -72,6 +72,18 @@ pub enum TlsMode {
 }
 
 impl TlsMode {
+    /// As libpq writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+
     fn parse(name: &str, value: &str) -> Result<Self, UrlError> {
         match value {
             "disable" => Ok(Self::Disable),
@@ -106,6 +118,8 @@ pub struct TlsOptions {
 pub struct DatabaseUrl {
     config: tokio_postgres::Config,
     tls: TlsOptions,
+    /// `schema=…` of object mappers: the search path.
+    schema: Option<String>,
 }
 
 impl DatabaseUrl {
@@ -156,7 +170,7 @@ impl DatabaseUrl {
             TlsMode::Prefer => SslMode::Prefer,
             TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
         });
-        Ok(Self { config, tls: parameters.tls })
+        Ok(Self { config, tls: parameters.tls, schema: parameters.schema })
     }
 
     /// The superuser of a server that listens in a private socket directory.
@@ -166,7 +180,7 @@ impl DatabaseUrl {
         config.host_path(directory).port(port).user(user).dbname(database);
         config.application_name("pgproof").ssl_mode(SslMode::Disable);
         config.connect_timeout(std::time::Duration::from_secs(10));
-        Self { config, tls: TlsOptions::none() }
+        Self { config, tls: TlsOptions::none(), schema: None }
     }
 
     /// A server on 127.0.0.1 with a password.
@@ -176,7 +190,7 @@ impl DatabaseUrl {
         config.host("127.0.0.1").port(port).user(user).password(password).dbname(database);
         config.application_name("pgproof").ssl_mode(SslMode::Disable);
         config.connect_timeout(std::time::Duration::from_secs(10));
-        Self { config, tls: TlsOptions::none() }
+        Self { config, tls: TlsOptions::none(), schema: None }
     }
 
     /// The same server and user, another database.
@@ -203,9 +217,10 @@ impl DatabaseUrl {
     #[must_use]
     pub fn address(&self) -> String {
         let ports = self.config.get_ports();
-        let addresses: Vec<String> = self
-            .config
-            .get_hosts()
+        let numeric: Vec<Host> =
+            self.config.get_hostaddrs().iter().map(|address| Host::Tcp(address.to_string())).collect();
+        let hosts = if self.config.get_hosts().is_empty() { &numeric } else { self.config.get_hosts() };
+        let addresses: Vec<String> = hosts
             .iter()
             .enumerate()
             .map(|(index, host)| {
@@ -217,14 +232,40 @@ impl DatabaseUrl {
                 }
             })
             .collect();
-        addresses.join(", ")
+        addresses.join(",")
     }
 
     /// The whole URL with the password, for another program (`psql`, a migration command): never for a message.
     #[must_use]
     pub fn reveal(&self) -> String {
         let password = self.config.get_password().map(String::from_utf8_lossy);
-        self.render(password.as_deref())
+        let plain = self.render(password.as_deref());
+        let mut parameters: Vec<(&str, String)> = vec![("sslmode", self.tls.mode.as_str().to_owned())];
+        let files = [
+            ("sslrootcert", &self.tls.root_certificate),
+            ("sslcert", &self.tls.client_certificate),
+            ("sslkey", &self.tls.client_key),
+        ];
+        for (name, file) in files {
+            parameters.extend(file.iter().map(|path| (name, path.to_string_lossy().into_owned())));
+        }
+        parameters.extend(self.config.get_options().map(|options| ("options", options.to_owned())));
+        if self.is_local() {
+            // TLS says nothing about a socket.
+            parameters.retain(|(name, _)| *name == "options");
+        }
+        let query: Vec<String> = parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY_VALUE)))
+            .collect();
+        let separator = if plain.contains('?') { "&" } else { "?" };
+        if query.is_empty() { plain } else { format!("{plain}{separator}{}", query.join("&")) }
+    }
+
+    /// Whether it is reached through a Unix socket.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.config.get_hosts().first(), Some(Host::Unix(_)))
     }
 
     /// How the connection is encrypted.
@@ -267,6 +308,9 @@ impl DatabaseUrl {
         }
         if let Some(root) = &self.tls.root_certificate {
             options = options.ssl_root_cert(root);
+        }
+        if let Some(schema) = &self.schema {
+            options = options.options([("search_path", schema)]);
         }
         if let (Some(certificate), Some(key)) = (&self.tls.client_certificate, &self.tls.client_key) {
             options = options.ssl_client_cert(certificate).ssl_client_key(key);
@@ -456,8 +500,8 @@ mod tests {
         assert_eq!(url.to_string(), "postgres://app@db.example:6432/shop");
         assert_eq!(format!("{url:?}"), "DatabaseUrl(postgres://app@db.example:6432/shop)");
         assert!(!format!("{:?}", url.config()).contains("s3cr"));
-        assert_eq!(url.reveal(), "postgres://app:s3cr%40t@db.example:6432/shop");
-        assert_eq!(parse(&url.reveal()).unwrap().config().get_password(), Some(b"s3cr@t".as_slice()));
+        assert_eq!(url.reveal(), "postgres://app:s3cr%40t@db.example:6432/shop?sslmode=require");
+        assert_eq!(parse(&url.reveal()).unwrap(), url);
     }
 
     #[test]
@@ -504,6 +548,7 @@ mod tests {
     fn object_mappers_urls_are_understood() {
         let url = parse("postgresql+asyncpg://u:p@h/d?schema=shop&connection_limit=5&pgbouncer=true").unwrap();
         assert_eq!(url.config().get_options(), Some("-csearch_path=shop"));
+        assert_eq!(url.reveal(), "postgres://u:p@h:5432/d?sslmode=prefer&options=-csearch_path%3Dshop");
     }
 
     #[test]

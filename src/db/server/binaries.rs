@@ -60,7 +60,8 @@ impl Search {
         Self { named, directories, cache: cache_directory() }
     }
 
-    /// The best installation: the wanted major, or any supported one, newest first, where none is wanted.
+    /// The best installation: the wanted major; where none is wanted the newest supported one of the machine's own,
+    /// and of the cache only where the machine has none: what was downloaded once must not change what runs.
     ///
     /// # Errors
     /// [`ServerError::NamedBinaries`] where the directory that the user named holds no usable PostgreSQL.
@@ -73,19 +74,13 @@ impl Search {
                 Err(ServerError::UnsupportedBinaries { path: named.clone(), version: found.version })
             };
         }
-        let mut found: Vec<Installation> = Vec::new();
-        for directory in self.directories.iter().chain(&self.cached()) {
-            let Some(installation) = Installation::at(directory) else { continue };
-            match wanted {
-                Some(major) if installation.version.major() == major => return Ok(Some(installation)),
-                Some(_) => {}
-                None if supported(installation.version.major()) => found.push(installation),
-                None => {}
-            }
+        if let Some(major) = wanted {
+            let mut all = self.directories.iter().cloned().chain(self.cached());
+            return Ok(all.find_map(|directory| {
+                Installation::at(&directory).filter(|installation| installation.version.major() == major)
+            }));
         }
-        // Of equal majors the first that was found, which the user is likelier to know of.
-        found.sort_by_key(|installation| std::cmp::Reverse(installation.version.major()));
-        Ok(found.into_iter().next())
+        Ok(newest(&self.directories).or_else(|| newest(&self.cached())))
     }
 
     /// Versions in the cache, newest first.
@@ -98,6 +93,14 @@ impl Search {
         });
         versions
     }
+}
+
+/// Of equal majors the first, which the user is likelier to know of.
+fn newest(directories: &[PathBuf]) -> Option<Installation> {
+    let mut found: Vec<Installation> = directories.iter().filter_map(|directory| Installation::at(directory)).collect();
+    found.retain(|installation| supported(installation.version.major()));
+    found.sort_by_key(|installation| std::cmp::Reverse(installation.version.major()));
+    found.into_iter().next()
 }
 
 /// Finds PostgreSQL's programs on this machine: the wanted major, or the newest supported one.
@@ -206,8 +209,10 @@ mod tests {
         let best = |wanted| search.best(wanted).unwrap().map(|found| found.version.to_string());
         assert_eq!(best(Some(15)).as_deref(), Some("15.4"));
         assert_eq!(best(Some(16)).as_deref(), Some("16.15"));
-        assert_eq!(best(None).as_deref(), Some("16.15"));
+        assert_eq!(best(None).as_deref(), Some("15.4"), "what was downloaded comes last");
         assert_eq!(best(Some(18)), None);
+        let only_cached = Search { directories: Vec::new(), ..search.clone() };
+        assert_eq!(only_cached.best(None).unwrap().map(|found| found.version.to_string()).as_deref(), Some("16.15"));
     }
 
     #[test]

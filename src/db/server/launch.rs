@@ -338,7 +338,5 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_ne!(free_port(Some(port)).unwrap(), port);
-        drop(taken);
-        assert_eq!(free_port(Some(port)).unwrap(), port);
     }
 }

@@ -21,8 +21,9 @@ pub(crate) mod postmaster;
 mod stage;
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
@@ -140,6 +141,18 @@ impl Cluster {
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.place.log()
+    }
+
+    /// Becomes `command`, which uses the server in this process's place and so keeps it running. Returns only where that
+    /// fails.
+    pub fn become_command(self, command: &mut Command) -> ServerError {
+        let program = PathBuf::from(command.get_program());
+        let inherited = self.tenancy.as_ref().map_or(Ok(()), |tenancy| {
+            rustix::io::fcntl_setfd(&tenancy.use_lock, rustix::io::FdFlags::empty())?;
+            tenancy.owner.inherit()
+        });
+        let error = inherited.err().unwrap_or_else(|| command.exec());
+        ServerError::io("run", program, error)
     }
 
     /// Stops using it; waits for its end where nobody else uses it.

@@ -84,6 +84,11 @@ impl Owner {
         Some(Self { end })
     }
 
+    /// Lets a program that replaces this process own the server in its place.
+    pub(super) fn inherit(&self) -> std::io::Result<()> {
+        Ok(rustix::io::fcntl_setfd(&self.end, rustix::io::FdFlags::empty())?)
+    }
+
     /// Tells the watcher something; one that is gone needs no telling.
     pub(super) fn tell(&mut self, word: Word) {
         let text: &[u8] = match word {

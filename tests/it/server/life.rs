@@ -29,7 +29,7 @@ async fn a_server_ends_with_its_last_user() {
 
 #[tokio::test]
 async fn two_that_start_at_once_get_one_server() {
-    let project = private::project();
+    let project = private::bare_project();
     let options = private::options(project.path());
     let (one, two) = tokio::join!(private::start(&options), private::start(&options));
     let (one, two) = (one.unwrap(), two.unwrap());
@@ -66,7 +66,7 @@ fn a_server_outlives_one_of_its_owners() {
 
 #[test]
 fn an_owner_killed_at_any_moment_of_the_start_leaves_no_server() {
-    let project = private::project();
+    let project = private::bare_project();
     // The first round initializes; the later ones start.
     for delay in [50, 700, 60, 100, 150, 200, 250] {
         let owner = Owner::begin(project.path(), "stay");
@@ -150,7 +150,7 @@ async fn a_server_without_a_watcher_is_replaced() {
 async fn a_kept_server_stays_until_it_is_stopped() {
     let project = private::project();
     let options = private::options(project.path());
-    assert_eq!(daemon::status(&options).unwrap(), []);
+    assert_eq!(daemon::status(&options).unwrap()[0].running, None);
     assert!(Owner::begin(project.path(), "keep").0.wait().unwrap().success());
     let pid = postmaster(project.path()).expect("it runs on without an owner");
     let status = daemon::status(&options).unwrap();

@@ -41,7 +41,7 @@ async fn a_project_that_only_root_may_enter() {
 
 #[tokio::test]
 async fn a_project_below_a_long_path() {
-    let project = private::project();
+    let project = private::bare_project();
     let deep = project.path().join("a-directory-with-a-long-name/".repeat(5));
     std::fs::create_dir_all(&deep).unwrap();
     let cluster = private::start(&private::options(&deep)).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_project_below_a_long_path() {
 
 #[tokio::test]
 async fn a_project_with_spaces_and_quotes_in_its_path() {
-    let project = private::project();
+    let project = private::bare_project();
     let odd = project.path().join("it's a \"shop\" $HOME");
     std::fs::create_dir_all(&odd).unwrap();
     let cluster = private::start(&private::options(&odd)).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
 /// Needs the right to mount a small file system.
 #[tokio::test]
 async fn a_full_disk_is_said_to_be_full() {
-    let project = private::project();
+    let project = private::bare_project();
     let mount = |size: &str| {
         let arguments = ["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"];
         Command::new("mount").args(arguments).arg(project.path()).status().is_ok_and(|status| status.success())
@@ -169,7 +169,7 @@ async fn a_full_disk_is_said_to_be_full() {
 async fn nothing_is_downloaded_offline() {
     let nowhere = Search { named: None, directories: Vec::new(), cache: None };
     assert_eq!(nowhere.best(None).unwrap(), None);
-    let project = private::project();
+    let project = private::bare_project();
     let mut options = private::options(project.path());
     options.binaries = Some(project.path().join("nowhere"));
     let text = private::start(&options).await.unwrap_err().to_string();
@@ -251,7 +251,7 @@ impl Releases {
 async fn postgres_is_downloaded_checked_unpacked_and_runs() {
     let releases = Releases::of_17();
     let base = releases.serve();
-    let project = private::project();
+    let project = private::bare_project();
     let cache = project.path().join("cache");
     let downloads = |base: &str| Downloads { base: base.to_owned(), cache: cache.clone() };
     let quiet = Progress::default();
@@ -290,7 +290,7 @@ async fn postgres_is_downloaded_checked_unpacked_and_runs() {
 async fn a_download_that_goes_wrong_leaves_nothing() {
     let releases = Releases::of_17();
     let base = releases.serve();
-    let project = private::project();
+    let project = private::bare_project();
     let cache = project.path().join("cache");
     let fetch = async |base: &str, major: u32| {
         let downloads = Downloads { base: base.to_owned(), cache: cache.clone() };
@@ -322,7 +322,7 @@ async fn a_download_that_goes_wrong_leaves_nothing() {
 async fn two_that_download_at_once_do_it_once() {
     let releases = Releases::of_17();
     let directory = format!("file://{}", releases.directory.path().display());
-    let project = private::project();
+    let project = private::bare_project();
     let downloads = Downloads { base: directory, cache: project.path().join("cache") };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
     let fetch = || downloads.fetch(17, &progress, &interrupt);

@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use pgproof::db::server::{Cluster, ClusterOptions, ServerError};
@@ -13,12 +14,31 @@ use pgproof::progress::{Event, Progress};
 
 use crate::support;
 
-/// A project directory of a test's own, where the server's account may enter.
-pub fn project() -> tempfile::TempDir {
+/// A project directory of a test's own, where the server's account may enter, with no server in it yet.
+pub fn bare_project() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     directory
+}
+
+/// The same with a cluster that was stopped: copied, for making one takes longer.
+pub fn project() -> tempfile::TempDir {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = bare_project();
+        let options = options(made.path());
+        let starting = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async { start(&options).await.unwrap().stop().await });
+        });
+        starting.join().unwrap();
+        made
+    });
+    let project = bare_project();
+    let copied = Command::new("cp").arg("-a").arg(made.path().join(".pgproof")).arg(project.path()).status();
+    assert!(copied.unwrap().success());
+    project
 }
 
 pub fn options(project: &Path) -> ClusterOptions {
