@@ -232,6 +232,10 @@ impl Finder<'_> {
         if self.kind(index + 1) != Some(TokenKind::Ident) || !self.adjacent(index) {
             return false;
         }
+        // `@t.balance` is the absolute value of a column: a parameter has no columns.
+        if self.kind(index + 2) == Some(TokenKind::Dot) && self.adjacent(index + 1) {
+            return false;
+        }
         let mut first = index;
         while first > 0 && self.adjacent(first - 1) && self.kind(first - 1).is_some_and(is_operator_sign) {
             first -= 1;

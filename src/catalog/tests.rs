@@ -50,7 +50,7 @@ fn what_looks_like_a_parameter_stays() {
         "select 1 /* @a /* :b */ ; */ + 2 -- @c :d $3 ;\n + 3",
         "select a::text, (a)::int[], '1'::int",
         "select a from t where tags @> '{x}' and '{x}' <@tags and doc @@ query and path @? '$.a'",
-        "select @ -5, @ a from t",
+        "select @ -5, @ a, @t.a from t",
         "select arr[1:2], arr[lo:hi], arr[1:n] from t",
         "select make_interval(days := 3), f(a => 1)",
         "select json_object('a':b, 'c' : d) from t",

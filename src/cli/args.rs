@@ -98,6 +98,14 @@ impl FromStr for FormatRequest {
 #[command(disable_help_subcommand = true)]
 pub enum Command {}
 
+impl Command {
+    /// Whether `--format` means something to it.
+    #[must_use]
+    pub fn takes_formats(&self) -> bool {
+        match *self {}
+    }
+}
+
 /// Seeds the dataset if needed, runs every query of the catalog on it, and reports what will hurt
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:

@@ -117,7 +117,7 @@ impl File {
     fn new(path: &str, text: &str) -> Self {
         let module =
             path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");
-        Self { path: path.to_owned(), module, tokens: without_tests(tokens(text)) }
+        Self { path: path.to_owned(), module, tokens: without_tests(&tokens(text)) }
     }
 
     /// A rule's file has the rule's metadata; the others under `rules` are the frame.
@@ -214,7 +214,7 @@ fn end_of_literal(characters: &[char], start: usize) -> Option<usize> {
 }
 
 /// Takes out what `#[cfg(test)]` stands before: an item up to its `;` or its closing brace.
-fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut index = 0;

@@ -1,6 +1,7 @@
 //! End-to-end tests, by area. One binary, so that a test run starts one cluster; every test works on a database of its own.
 
 mod catalog_fuzz;
+mod cli;
 mod corpus;
 mod diff;
 mod errors;

@@ -6,6 +6,10 @@ use super::exit::{CliError, ExitCode};
 
 /// Runs the command that was typed, until it ends or a signal ends it.
 pub async fn run(command: &Command, globals: &Globals) -> Result<ExitCode, CliError> {
+    // A flag that would be left unheard is a mistake.
+    if !globals.requested_formats.is_empty() && !command.takes_formats() {
+        return Err(CliError::usage("--format means nothing to this command"));
+    }
     super::signals::watch(globals.interrupt.clone())?;
     match dispatch(command, globals).await {
         // What fails after the signal fails because of it.
