@@ -165,3 +165,78 @@ fn find(directory: &Path) -> Result<PathBuf, CliError> {
             .help("`pgproof init` writes one; --config names one that is elsewhere")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::RuleId;
+    use crate::rules::Threshold;
+
+    fn threshold(rule: RuleId, key: &str) -> &'static Threshold {
+        let rule = rules::find(rule).unwrap();
+        rule.thresholds.iter().find(|threshold| threshold.key == key).unwrap()
+    }
+
+    fn query(name: &str, file: &str) -> Query {
+        let source = Source::new(file, format!("-- name: {name} :many\nSELECT 1"));
+        crate::catalog::parse(&[source]).unwrap().queries.remove(0)
+    }
+
+    #[test]
+    fn later_overrides_win_by_name_or_path() {
+        let text = "
+            [thresholds]
+            slow-query.max-time = 700
+            seq-scan.max-kept = \"10%\"
+            [rules]
+            sort-spill = \"warning\"
+            [[override]]
+            queries = [\"reports/*\"]
+            slow-query.max-time = \"5s\"
+            seq-scan.min-pages = \"16MB\"
+            [[override]]
+            queries = [\"Nightly*\"]
+            slow-query.max-time = \"2min\"
+            rules = { sort-spill = \"off\" }";
+        let settings = Settings::read(&Source::new(FILE, text), rules::ALL).unwrap();
+        let (time, pages) = (threshold(RuleId::SlowQuery, "max-time"), threshold(RuleId::SeqScan, "min-pages"));
+        let kept = threshold(RuleId::SeqScan, "max-kept");
+        let seen: Vec<_> = [
+            query("A", "queries/a.sql"),
+            query("B", "queries/reports/b.sql"),
+            query("NightlyC", "queries/reports/c.sql"),
+        ]
+        .iter()
+        .map(|query| settings.policy_for(query))
+        .map(|policy| (policy.limit(time), policy.limit(pages), policy.limit(kept), policy.is_on(RuleId::SortSpill)))
+        .collect();
+        let default = pages.default;
+        assert_eq!(seen, [(700.0, default, 0.1, true), (5_000.0, 2048.0, 0.1, true), (120_000.0, 2048.0, 0.1, false)]);
+        assert_eq!(settings.policy().severity(RuleId::SortSpill, Severity::Error), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn the_sample_project_is_read() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // From a folder below, as people work.
+        let project = Project::load(None, &root.join("queries")).unwrap();
+        assert_eq!(project.root, root);
+        assert!(project.catalog().is_ok());
+    }
+
+    #[test]
+    fn an_empty_file_is_all_defaults_and_flags_win() {
+        let settings = Settings::read(&Source::new(FILE, ""), rules::ALL).unwrap();
+        assert_eq!((settings.fail_on, settings.audit.runs), (Some(Severity::Error), 3));
+        let args = AuditArgs {
+            queries: Vec::new(),
+            fail_on: Some(FailOn::Never),
+            runs: Some(7),
+            timeout: None,
+            allow_writes: false,
+        };
+        let settings = settings.with_audit_args(&args);
+        assert_eq!((settings.fail_on, settings.audit.runs), (None, 7));
+        assert_eq!(settings.audit.timeout, Duration::from_secs(30));
+    }
+}
