@@ -33,6 +33,15 @@ impl Source {
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
+
+    /// The byte offset of a 1-based line and column (in characters); the end of the line, or of the text, where it is shorter.
+    #[must_use]
+    pub fn offset(&self, line: u32, column: u32) -> usize {
+        let before: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
+        let rest = self.text[before..].lines().next().unwrap_or("");
+        let along = rest.char_indices().nth(column.saturating_sub(1) as usize).map_or(rest.len(), |(offset, _)| offset);
+        before + along
+    }
 }
 
 /// A mistake in an input file: always exit code 2.
@@ -92,6 +101,11 @@ mod tests {
         assert_eq!(source.line_column(2), (1, 2));
         assert_eq!(source.line_column(5), (2, 2));
         assert_eq!(source.line_column(999), (2, 3));
+        for offset in [0, 2, 3, 4, 5] {
+            let (line, column) = source.line_column(offset);
+            assert_eq!(source.offset(line, column), offset);
+        }
+        assert_eq!((source.offset(1, 99), source.offset(99, 1)), (3, 6));
     }
 
     #[test]

@@ -34,6 +34,16 @@ pub(super) fn read(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec<Sou
     if errors.is_empty() { Ok(sources) } else { Err(errors) }
 }
 
+/// Every file that a glob names, where it is no mistake that one names nothing.
+pub(crate) fn read_any(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec<SourceError>> {
+    let mut paths = BTreeMap::new();
+    for glob in globs {
+        paths.extend(find(root, glob).map_err(|error| vec![*error])?);
+    }
+    let read = paths.iter().map(|(shown, path)| read_file(shown, path).map_err(|error| vec![*error]));
+    read.collect()
+}
+
 /// Files of one glob: the path as it is shown, and the path to open.
 fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<SourceError>> {
     let unreadable = |path: &Path, message: String| Box::new(SourceError::new(&Source::new(path, ""), 0..0, message));

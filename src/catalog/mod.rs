@@ -1,7 +1,7 @@
 //! The catalog: query files read into [`Query`]s. Reads files, knows no database.
 
 mod directives;
-mod files;
+pub(crate) mod files;
 pub(crate) mod lex;
 mod parameters;
 pub mod query;

@@ -96,7 +96,9 @@ impl FromStr for FormatRequest {
 /// The commands: a variant here, a line in `commands::run` and a file `commands/<command>.rs`.
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
-pub enum Command {}
+pub enum Command {
+    Audit(AuditArgs),
+}
 
 impl Command {
     /// Whether `--format` means something to it.

@@ -4,7 +4,10 @@ use super::exit::CliError;
 use crate::db::audit::AuditError;
 use crate::db::clone::CloneError;
 use crate::db::connect::{ConnectError, UrlError};
+use crate::db::dataset::DatasetError;
 use crate::db::explain::ExplainError;
+use crate::db::introspect::IntrospectError;
+use crate::db::load::LoadError;
 use crate::db::migrate::MigrateError;
 use crate::db::server::ServerError;
 use crate::diff::migrations::MigrationsError;
@@ -138,4 +141,38 @@ mod tests {
         assert_eq!(CliError::from(nested), CliError::Interrupted);
         assert_eq!(CliError::from(CloneError::Interrupted(Interrupted)), CliError::Interrupted);
     }
+}
+
+impl From<IntrospectError> for CliError {
+    fn from(error: IntrospectError) -> Self {
+        Self::environment(&error)
+    }
+}
+
+impl From<DatasetError> for CliError {
+    fn from(error: DatasetError) -> Self {
+        match error {
+            DatasetError::Spec(mistakes) => mistakes.into(),
+            DatasetError::Plan(errors) => seed_errors(errors),
+            DatasetError::Migrate(error) => error.into(),
+            DatasetError::Connect(error) => error.into(),
+            DatasetError::Introspect(error) => error.into(),
+            DatasetError::Interrupted(_) | DatasetError::Load(LoadError::Interrupted(_)) => Self::Interrupted,
+            other if other.is_configuration() => Self::usage(other.to_string()),
+            other => Self::environment(&other),
+        }
+    }
+}
+
+/// Mistakes with a line are shown with it; where there is none in any, all are told in one message.
+fn seed_errors(errors: Vec<SeedError>) -> CliError {
+    let mut mistakes = Vec::new();
+    let mut others = Vec::new();
+    for error in errors {
+        match error {
+            SeedError::Spec(mistake) => mistakes.push(mistake),
+            other => others.push(other.to_string()),
+        }
+    }
+    if mistakes.is_empty() { CliError::usage(others.join("\n")) } else { mistakes.into() }
 }

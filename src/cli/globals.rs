@@ -1,14 +1,16 @@
 //! What every command gets: where it works, where it writes, which database was named.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::args::{Color, FormatRequest, GlobalArgs};
 use super::exit::CliError;
 use super::settings::Project;
 use crate::db::connect::DatabaseUrl;
 use crate::interrupt::Interrupt;
-use crate::progress::{Event, Progress};
+use crate::progress::Progress;
+use crate::report::progress::{Details, Display, Show};
 
 /// The global flags with the environment, resolved.
 #[derive(Debug, Clone)]
@@ -27,6 +29,9 @@ pub struct Globals {
     pub progress: Progress,
     /// Set by Ctrl-C and SIGTERM: work stops and cleans up.
     pub interrupt: Interrupt,
+    /// Shows what `progress` is told, as long as the command lives.
+    #[expect(dead_code, reason = "held, not read: its end is the end of the bars")]
+    display: Arc<Display>,
     /// As it was typed.
     database_flag: Option<String>,
     /// `DATABASE_URL`.
@@ -72,13 +77,15 @@ impl Globals {
             (false, true) => Verbosity::Verbose,
             (false, false) => Verbosity::Normal,
         };
+        let display = display(verbosity);
         Ok(Self {
             directory,
             config: args.config.clone(),
             requested_formats: args.format.clone(),
             verbosity,
             offline: args.offline,
-            progress: notes(verbosity),
+            progress: display.progress(),
+            display: Arc::new(display),
             interrupt: Interrupt::new(),
             database_flag: args.database_url.clone(),
             database_variable: std::env::var("DATABASE_URL").ok(),
@@ -98,6 +105,13 @@ impl Globals {
     /// Standard output; colours are taken out where it is not a terminal.
     pub fn stdout(&self) -> impl Write {
         anstream::stdout().lock()
+    }
+
+    /// Columns of standard output, where it is a terminal, and whether it takes colours.
+    pub fn stdout_canvas(&self) -> (Option<usize>, bool) {
+        let stdout = std::io::stdout();
+        let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+        (width, anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never)
     }
 
     /// Writes text to standard output.
@@ -120,19 +134,14 @@ fn database(flag: Option<&str>, variable: Option<&str>) -> Result<Option<(Databa
     }
 }
 
-/// Notes and details on standard error, as far as they are wanted.
-fn notes(verbosity: Verbosity) -> Progress {
-    Progress::to(move |event| {
-        let (text, from) = match event {
-            Event::Note(text) => (text, Verbosity::Normal),
-            Event::Detail(text) => (text, Verbosity::Verbose),
-            Event::Started { .. } | Event::Advanced { .. } | Event::Doing { .. } | Event::Finished { .. } => return,
-        };
-        if verbosity >= from {
-            // Nobody is left to tell if standard error is closed.
-            let _ = writeln!(anstream::stderr(), "{}", crate::secret::redact(&text));
-        }
-    })
+/// Bars on a terminal, notes alone in a pipe, nothing with `--quiet`.
+fn display(verbosity: Verbosity) -> Display {
+    let show = match (verbosity, std::io::stderr().is_terminal()) {
+        (Verbosity::Quiet, _) => Show::Nothing,
+        (Verbosity::Normal | Verbosity::Verbose, true) => Show::Bars,
+        (Verbosity::Normal | Verbosity::Verbose, false) => Show::Notes,
+    };
+    Display::on_stderr(show, if verbosity == Verbosity::Verbose { Details::Told } else { Details::Hidden })
 }
 
 #[cfg(test)]

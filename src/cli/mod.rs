@@ -8,6 +8,7 @@ mod failures;
 mod globals;
 pub mod settings;
 mod signals;
+pub mod target;
 pub mod values;
 
 pub use globals::{Globals, UrlSource, Verbosity};

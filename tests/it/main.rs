@@ -8,6 +8,7 @@ mod errors;
 mod introspect;
 mod layers;
 mod report;
+mod sample;
 mod seed;
 mod server;
 mod support;

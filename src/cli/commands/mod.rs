@@ -1,5 +1,7 @@
 //! One file a command, each with `run(&Args, &Globals) -> Result<ExitCode, CliError>` that reads as its pipeline.
 
+pub mod audit;
+
 use super::Globals;
 use super::args::Command;
 use super::exit::{CliError, ExitCode};
@@ -19,6 +21,8 @@ pub async fn run(command: &Command, globals: &Globals) -> Result<ExitCode, CliEr
 }
 
 /// A line a command.
-async fn dispatch(command: &Command, _globals: &Globals) -> Result<ExitCode, CliError> {
-    match *command {}
+async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Audit(args) => audit::run(args, globals).await,
+    }
 }

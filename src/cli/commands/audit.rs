@@ -1,0 +1,199 @@
+//! `pgproof audit`: the main job. The dataset up to date, then every query, then findings.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use globset::Glob;
+
+use crate::advise::{self, Audited};
+use crate::catalog::{Catalog, Query};
+use crate::cli::args::AuditArgs;
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::settings::{Project, Settings};
+use crate::cli::target::Target;
+use crate::cli::{Globals, Verbosity};
+use crate::db::audit::{self, RunOptions};
+use crate::db::explain::Access;
+use crate::db::{introspect, prove};
+use crate::report::terminal::TerminalStyle;
+use crate::report::{self, AuditReport, Output, Summary, TableInfo};
+use crate::rules;
+use crate::run::{QueryFailure, QueryRuns};
+use crate::schema::{Schema, TableKind};
+use crate::source::{Source, SourceError, nearest};
+use crate::units::{Bytes, Millis};
+
+/// Runs the audit and reports it.
+pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let start = Instant::now();
+    let outputs = outputs(globals)?;
+    let project = globals.project()?;
+    let settings = project.settings.clone().with_audit_args(args);
+    let queries = selected(project.catalog()?, &args.queries)?;
+    let target = Target::open(&project, globals).await?;
+    let audited = audit(args, globals, &settings, queries, &target).await;
+    // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
+    let closed = target.close().await;
+    let mut report = audited?;
+    closed?;
+    report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
+    report::write_all(&outputs, &report, &style(globals), &mut globals.stdout())?;
+    let broken = broken_queries(&report, &project);
+    if !broken.is_empty() {
+        return Err(broken.into());
+    }
+    Ok(if Summary::of(&report).gating == 0 { ExitCode::Success } else { ExitCode::Findings })
+}
+
+/// Everything between an open database and a report.
+async fn audit(
+    args: &AuditArgs,
+    globals: &Globals,
+    settings: &Settings,
+    queries: Vec<Query>,
+    target: &Target,
+) -> Result<AuditReport, CliError> {
+    let session = target.session(globals).await?;
+    let schema = introspect::schema(&session).await?;
+    let options = RunOptions {
+        runs: settings.audit.runs,
+        timeout: Millis(settings.audit.timeout.as_secs_f64() * 1000.0),
+        access: access(args, target),
+    };
+    let (progress, interrupt) = (&globals.progress, &globals.interrupt);
+    let runs = audit::run_catalog(&session, &schema, &queries, &options, progress, interrupt).await?;
+    let policy_for = |query: &Query| settings.policy_for(query);
+    let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &settings.policy());
+    // Indexes are built on copies of pgproof's own only.
+    if matches!(target, Target::Private { .. }) {
+        let audited = Audited { queries: &queries, runs: &runs, schema: &schema, policy_for: &policy_for };
+        let candidates = advise::candidates(&audited);
+        let trials = prove::prove(&session, audited, &candidates, &options, progress, interrupt).await?;
+        findings.extend(advise::findings(&advise::select(&trials, &audited), audited));
+    }
+    let findings = rules::settle(findings, &queries, &runs);
+    let server_version = session.version().to_string();
+    session.close().await;
+    Ok(AuditReport {
+        server_version,
+        server_settings: server_settings(&runs),
+        dataset: target.dataset_info(),
+        tables: tables(&schema),
+        queries,
+        runs,
+        findings,
+        fail_on: settings.fail_on,
+        elapsed: Millis(0.0),
+    })
+}
+
+/// The reports that were asked for; what cannot be written is said before the work begins.
+fn outputs(globals: &Globals) -> Result<Vec<Output>, CliError> {
+    let requested = globals.requested_formats.iter();
+    let outputs: Vec<Output> =
+        requested.map(|request| Output::named(&request.name, request.file.clone())).collect::<Result<_, _>>()?;
+    report::validate(&outputs)?;
+    Ok(outputs)
+}
+
+/// How the terminal report is drawn on this standard output.
+fn style(globals: &Globals) -> TerminalStyle {
+    let (width, color) = globals.stdout_canvas();
+    TerminalStyle {
+        width: width.unwrap_or(TerminalStyle::FILE.width),
+        color,
+        verbose: globals.verbosity == Verbosity::Verbose,
+    }
+}
+
+/// The queries that were asked for, all if none were; a name or pattern that fits none is a mistake.
+fn selected(catalog: Catalog, patterns: &[String]) -> Result<Vec<Query>, CliError> {
+    if patterns.is_empty() {
+        return Ok(catalog.queries);
+    }
+    let mut wanted = vec![false; catalog.queries.len()];
+    for pattern in patterns {
+        let matcher = Glob::new(pattern)
+            .map_err(|error| CliError::usage(format!("bad pattern {pattern:?}: {}", error.kind())))?
+            .compile_matcher();
+        let mut found = false;
+        for (query, wanted) in catalog.queries.iter().zip(&mut wanted) {
+            if matcher.is_match(&query.name) {
+                (found, *wanted) = (true, true);
+            }
+        }
+        if !found {
+            let error = CliError::usage(format!("no query of the catalog is named {pattern:?}"));
+            let names = catalog.queries.iter().map(|query| query.name.as_str());
+            return Err(match nearest(pattern, names) {
+                Some(name) => error.help(format!("did you mean {name}?")),
+                None => error.help("`pgproof audit` without a name audits all of them"),
+            });
+        }
+    }
+    // A query's parameters may come from the rows of another one, which then is needed too.
+    let parents: Vec<String> = catalog
+        .queries
+        .iter()
+        .zip(&wanted)
+        .filter(|(_, wanted)| **wanted)
+        .flat_map(|(query, _)| query.for_each.iter().map(|driven| driven.parent.clone()))
+        .collect();
+    let keep = |query: &Query, wanted: bool| wanted || parents.contains(&query.name);
+    Ok(catalog.queries.into_iter().zip(wanted).filter(|(query, wanted)| keep(query, *wanted)).map(|(q, _)| q).collect())
+}
+
+/// What statements may do: anything in a copy of ours, and in somebody's database only what the user allowed.
+fn access(args: &AuditArgs, target: &Target) -> Access {
+    match target {
+        Target::Private { .. } => Access::PrivateCopy,
+        Target::Given(_) if args.allow_writes => Access::Writes,
+        Target::Given(_) => Access::ReadOnly,
+    }
+}
+
+/// Queries that the server refused, as mistakes in the catalog: shown with their line after the report.
+fn broken_queries(report: &AuditReport, project: &Project) -> Vec<SourceError> {
+    let failed = report.runs.iter().filter_map(|runs| Some((report.queries.get(runs.query)?, runs.failure.as_ref()?)));
+    failed.map(|(query, failure)| broken_query(query, failure, &project.root)).collect()
+}
+
+fn broken_query(query: &Query, failure: &QueryFailure, root: &Path) -> SourceError {
+    // The file was read a moment ago; where it is gone the message stands without its line.
+    let text = std::fs::read_to_string(root.join(&query.file)).unwrap_or_default();
+    let source = Source::new(&query.file, text);
+    let (line, column) = match failure.position {
+        Some(position) => query.source_position(position),
+        None => (query.line, 1),
+    };
+    let start = source.offset(line, column);
+    let end = source.text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(source.text.len(), |n| start + n);
+    let error = SourceError::new(&source, start..end.max(start), format!("{} does not run: {}", query.name, failure.message));
+    match &failure.hint {
+        Some(hint) => error.help(hint.clone()),
+        None => error,
+    }
+}
+
+/// Planner settings that differ from the server's defaults, as EXPLAIN names them.
+fn server_settings(runs: &[QueryRuns]) -> Vec<(String, String)> {
+    let settings = runs.iter().flat_map(|runs| &runs.runs).flat_map(|run| run.plan.settings.iter().cloned());
+    settings.collect::<BTreeMap<_, _>>().into_iter().collect()
+}
+
+/// Tables with rows of their own, largest first; partitions count to their topmost parent.
+fn tables(schema: &Schema) -> Vec<TableInfo> {
+    let mut sizes: BTreeMap<String, (f64, u64)> = BTreeMap::new();
+    for table in schema.tables.iter().filter(|table| table.kind == TableKind::Ordinary) {
+        let size = sizes.entry(schema.root_of(table).name.to_string()).or_default();
+        size.0 += table.stats.rows.unwrap_or(0.0).max(0.0);
+        size.1 += table.stats.bytes.0 + table.indexes.iter().map(|index| index.bytes.0).sum::<u64>();
+    }
+    let mut tables: Vec<TableInfo> = sizes
+        .into_iter()
+        .map(|(name, (rows, bytes))| TableInfo { name, rows: rows as u64, bytes: Bytes(bytes) })
+        .collect();
+    tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+    tables
+}

@@ -1,0 +1,128 @@
+//! The database that a command works on: a private copy of the project's dataset on the embedded server, or one that a
+//! URL names. Wires edges together; holds no logic of its own.
+
+use super::Globals;
+use super::exit::CliError;
+use super::settings::{DatasetSettings, Project};
+use crate::catalog;
+use crate::db::clone::Clone as DatabaseClone;
+use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::dataset::{self, Dataset, Recipe};
+use crate::db::server::{Cluster, ClusterOptions};
+use crate::diff::migrations::{self, History, Tree};
+use crate::report::DatasetInfo;
+use crate::seed::Options;
+use crate::source::Source;
+
+/// A database to run queries on.
+#[derive(Debug)]
+pub enum Target {
+    /// A copy that is ours: anything may be done to it.
+    Private {
+        /// The embedded server.
+        cluster: Cluster,
+        /// What was copied.
+        dataset: Dataset,
+        /// How it was asked for.
+        settings: DatasetSettings,
+        /// The copy.
+        copy: DatabaseClone,
+    },
+    /// Somebody's: nothing in it may change.
+    Given(DatabaseUrl),
+}
+
+impl Target {
+    /// The database that the command line names, or a copy of the dataset, which is made where it is not there yet.
+    pub async fn open(project: &Project, globals: &Globals) -> Result<Self, CliError> {
+        if let Some((url, _)) = globals.database()? {
+            return Ok(Self::Given(url));
+        }
+        let cluster = start(project, globals).await?;
+        let ingredients = Ingredients::read(project)?;
+        let dataset = dataset::ensure(&cluster, ingredients.recipe(), &globals.progress, &globals.interrupt).await?;
+        dataset.notes.iter().for_each(|note| globals.progress.note(note.as_str()));
+        let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &globals.interrupt).await?;
+        Ok(Self::Private { cluster, dataset, settings: project.settings.dataset, copy })
+    }
+
+    /// A connection to it.
+    pub async fn session(&self, globals: &Globals) -> Result<Session, CliError> {
+        let url = match self {
+            Self::Private { copy, .. } => copy.url(),
+            Self::Given(url) => url,
+        };
+        Ok(Session::open(url, &globals.interrupt).await?)
+    }
+
+    /// What was copied, for the report; `None` for a database that was given.
+    #[must_use]
+    pub fn dataset_info(&self) -> Option<DatasetInfo> {
+        match self {
+            Self::Private { dataset, settings, .. } => Some(DatasetInfo {
+                fingerprint: dataset.fingerprint.clone(),
+                seed: settings.seed,
+                scale: settings.scale,
+                reused: dataset.made.is_none(),
+            }),
+            Self::Given(_) => None,
+        }
+    }
+
+    /// Drops the copy and leaves the server.
+    pub async fn close(self) -> Result<(), CliError> {
+        match self {
+            Self::Given(_) => {}
+            Self::Private { cluster, copy, .. } => {
+                copy.discard().await?;
+                cluster.stop().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The project's embedded server, started or joined.
+pub async fn start(project: &Project, globals: &Globals) -> Result<Cluster, CliError> {
+    Ok(Cluster::start(&cluster_options(project, globals), &globals.progress, &globals.interrupt).await?)
+}
+
+/// What the project asks of its server.
+#[must_use]
+pub fn cluster_options(project: &Project, globals: &Globals) -> ClusterOptions {
+    let server = &project.settings.server;
+    ClusterOptions {
+        directory: project.root.join(".pgproof"),
+        major: server.version,
+        binaries: server.bin.clone(),
+        settings: server.settings.clone(),
+        offline: globals.offline,
+    }
+}
+
+/// The files and options that a project's dataset is made of.
+#[derive(Debug)]
+pub struct Ingredients {
+    migrations: History,
+    specs: Vec<Source>,
+    options: Options,
+}
+
+impl Ingredients {
+    /// Reads the migrations and the seed files.
+    pub fn read(project: &Project) -> Result<Self, CliError> {
+        let settings = &project.settings;
+        let tree = Tree::read(&project.root, &settings.migrations.dir)?;
+        let migrations = migrations::history(&tree, settings.migrations.layout)?;
+        let specs = catalog::files::read_any(&project.root, &settings.seeds)?;
+        let options =
+            Options { seed: settings.dataset.seed, scale: settings.dataset.scale, ..Options::default() };
+        Ok(Self { migrations, specs, options })
+    }
+
+    /// As the dataset is asked for.
+    #[must_use]
+    pub fn recipe(&self) -> Recipe<'_> {
+        Recipe { migrations: &self.migrations, specs: &self.specs, options: &self.options }
+    }
+}
