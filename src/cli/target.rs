@@ -115,8 +115,7 @@ impl Ingredients {
         let tree = Tree::read(&project.root, &settings.migrations.dir)?;
         let migrations = migrations::history(&tree, settings.migrations.layout)?;
         let specs = catalog::files::read_any(&project.root, &settings.seeds)?;
-        let options =
-            Options { seed: settings.dataset.seed, scale: settings.dataset.scale, ..Options::default() };
+        let options = Options { seed: settings.dataset.seed, scale: settings.dataset.scale, ..Options::default() };
         Ok(Self { migrations, specs, options })
     }
 

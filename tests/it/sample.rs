@@ -91,7 +91,9 @@ fn advised_indexes_are_measured() {
         // A foreign key's check is not in the plan's pages: there time is the proof.
         assert!(after * 2 <= before || proof.after.time_ms.0 * 2.0 <= proof.before.time_ms.0, "{query}: {proof:?}");
     }
-    for planted in expectations().planted.iter().filter(|planted| planted.rules.iter().any(|rule| rule == "missing-index")) {
+    for planted in
+        expectations().planted.iter().filter(|planted| planted.rules.iter().any(|rule| rule == "missing-index"))
+    {
         let Some(columns) = &planted.index else { continue };
         let finding = proven.get(planted.query.as_str());
         let sql = finding.and_then(|finding| finding.fix.as_ref()).map(|fix| fix.sql.as_str()).unwrap_or_default();
@@ -124,7 +126,13 @@ fn check_planted(planted: &Planted, report: &SavedReport) -> Result<(), String> 
         .filter(|finding| finding.severity >= planted.severity && finding.suppressed.is_none())
         .collect();
     if of_rules.is_empty() {
-        return Err(format!("{}: none of {:?} at {}; found {:?}", planted.query, planted.rules, planted.severity, seen()));
+        return Err(format!(
+            "{}: none of {:?} at {}; found {:?}",
+            planted.query,
+            planted.rules,
+            planted.severity,
+            seen()
+        ));
     }
     if of_rules.iter().any(|f| f.file.as_deref() != Some(&*planted.file) || f.line != Some(planted.line)) {
         return Err(format!("{}: expected {}:{}", planted.query, planted.file, planted.line));
@@ -163,9 +171,16 @@ fn report() -> &'static SavedReport {
     static REPORT: OnceLock<SavedReport> = OnceLock::new();
     REPORT.get_or_init(|| {
         let file = project().join("report.json");
-        let output = pgproof(project(), &["audit", "--format", "terminal", "--format", &format!("json={}", file.display())]);
+        let output =
+            pgproof(project(), &["audit", "--format", "terminal", "--format", &format!("json={}", file.display())]);
         let code = output.status.code();
-        assert_eq!(code, Some(1), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            code,
+            Some(1),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         json::read(&fs::read_to_string(file).unwrap()).unwrap()
     })
 }

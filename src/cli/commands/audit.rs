@@ -168,8 +168,10 @@ fn broken_query(query: &Query, failure: &QueryFailure, root: &Path) -> SourceErr
         None => (query.line, 1),
     };
     let start = source.offset(line, column);
-    let end = source.text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(source.text.len(), |n| start + n);
-    let error = SourceError::new(&source, start..end.max(start), format!("{} does not run: {}", query.name, failure.message));
+    let end =
+        source.text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(source.text.len(), |n| start + n);
+    let error =
+        SourceError::new(&source, start..end.max(start), format!("{} does not run: {}", query.name, failure.message));
     match &failure.hint {
         Some(hint) => error.help(hint.clone()),
         None => error,
