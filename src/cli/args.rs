@@ -104,7 +104,9 @@ impl Command {
     /// Whether `--format` means something to it.
     #[must_use]
     pub fn takes_formats(&self) -> bool {
-        match *self {}
+        match self {
+            Self::Audit(_) => true,
+        }
     }
 }
 

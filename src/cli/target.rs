@@ -1,7 +1,7 @@
 //! The database that a command works on: a private copy of the project's dataset on the embedded server, or one that a
 //! URL names. Wires edges together; holds no logic of its own.
 
-use super::Globals;
+use super::{Globals, UrlSource};
 use super::exit::CliError;
 use super::settings::{DatasetSettings, Project};
 use crate::catalog;
@@ -35,7 +35,11 @@ pub enum Target {
 impl Target {
     /// The database that the command line names, or a copy of the dataset, which is made where it is not there yet.
     pub async fn open(project: &Project, globals: &Globals) -> Result<Self, CliError> {
-        if let Some((url, _)) = globals.database()? {
+        if let Some((url, source)) = globals.database()? {
+            if source == UrlSource::Environment {
+                // It is often set for the application: nobody should wonder which database was read.
+                globals.progress.note(format!("DATABASE_URL is set: working on {}", url.address()));
+            }
             return Ok(Self::Given(url));
         }
         let cluster = start(project, globals).await?;
