@@ -1,9 +1,9 @@
 //! The database that a command works on: a private copy of the project's dataset on the embedded server, or one that a
 //! URL names. Wires edges together; holds no logic of its own.
 
-use super::{Globals, UrlSource};
 use super::exit::CliError;
 use super::settings::{DatasetSettings, Project};
+use super::{Globals, UrlSource};
 use crate::catalog;
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::{DatabaseUrl, Session};
