@@ -85,6 +85,25 @@ impl Clone {
         &self.url
     }
 
+    /// Gives the copy a name under which it stays, in place of a database of that name, and says where it comes from.
+    ///
+    /// # Errors
+    /// What the server refused; the copy is dropped then.
+    pub async fn keep_as(mut self, name: &str, origin: &str) -> Result<(), CloneError> {
+        let session = Session::open(&self.maintenance, &Interrupt::new()).await?;
+        let (copy, kept) = (quoted(self.url.database()), quoted(name));
+        let comment = format!("COMMENT ON DATABASE {copy} IS '{}'", origin.replace('\'', "''"));
+        let drop = format!("DROP DATABASE IF EXISTS {kept} WITH (FORCE)");
+        let rename = format!("ALTER DATABASE {copy} RENAME TO {kept}");
+        for statement in [comment, drop, rename] {
+            let done = session.client().batch_execute(&statement).await;
+            done.map_err(|error| CloneError::Refused { template: name.to_owned(), reason: describe(&error) })?;
+        }
+        self.dropped = true;
+        session.close().await;
+        Ok(())
+    }
+
     /// Drops the copy, and the sessions that are still connected to it.
     ///
     /// # Errors

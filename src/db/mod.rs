@@ -5,6 +5,7 @@ pub mod clone;
 pub mod connect;
 mod copy;
 pub mod dataset;
+pub mod dev;
 pub mod explain;
 pub mod introspect;
 pub mod load;

@@ -8,9 +8,10 @@ use super::owners::{self, Owner, Word};
 use super::place::Place;
 use super::postmaster::Postmaster;
 use super::{Cluster, ClusterOptions, ServerError, end, loopback_url, remove_file};
-use crate::db::connect::{DatabaseUrl, NEWEST_MAJOR, OLDEST_MAJOR};
+use crate::db::connect::{DatabaseUrl, NEWEST_MAJOR, OLDEST_MAJOR, Session, describe};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::units::Bytes;
 
 /// A project's server, seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub fn stop(options: &ClusterOptions, progress: &Progress, interrupt: &Interrupt
             Some(mut owner) => owner.tell(Word::Stop),
             None => running.stop(),
         }
-        end(&place, running)?;
+        end(&place, &running)?;
         stopped.push(place.major);
     }
     Ok(stopped)
@@ -105,6 +106,20 @@ pub fn status(options: &ClusterOptions) -> Result<Vec<Status>, ServerError> {
         found.push(Status { major: place.major, directory: place.home, running });
     }
     Ok(found)
+}
+
+/// The databases of a server and their sizes, without PostgreSQL's own.
+///
+/// # Errors
+/// Where the server cannot be asked.
+pub async fn databases(running: &Running, interrupt: &Interrupt) -> Result<Vec<(String, Bytes)>, ServerError> {
+    let session = Session::open(&running.url, interrupt).await?;
+    let query = "SELECT datname, pg_database_size(oid) FROM pg_database \
+                 WHERE datname NOT IN ('postgres', 'template0', 'template1') ORDER BY datname";
+    let rows = session.client().query(query, &[]).await;
+    session.close().await;
+    let rows = rows.map_err(|error| ServerError::Refused { action: "list databases", reason: describe(&error) })?;
+    Ok(rows.iter().map(|row| (row.get(0), Bytes(row.get::<_, i64>(1).unsigned_abs()))).collect())
 }
 
 /// The places of the project's clusters.

@@ -74,7 +74,7 @@ pub enum ServerError {
         path: PathBuf,
     },
     /// A directory of ours that someone else made.
-    #[error("{} is not a directory of this user; remove it or set XDG_RUNTIME_DIR", path.display())]
+    #[error("{} is not a directory of this user; remove it, or run pgproof as its owner", path.display())]
     NotOurs {
         /// The directory.
         path: PathBuf,

@@ -22,8 +22,8 @@ use crate::progress::Progress;
 
 /// The superuser of every embedded cluster.
 pub(super) const SUPERUSER: &str = "postgres";
-/// How long a start may take; recovery after a crash is most of it.
-const START_LIMIT: Duration = Duration::from_secs(120);
+/// How long a start may take: after a crash the server replays up to `max_wal_size` first.
+const START_LIMIT: Duration = Duration::from_secs(600);
 /// Two servers may pick the same free port.
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -208,6 +208,8 @@ impl Launch<'_> {
 
     fn wait_until_ready(&self, mut launched: Launched) -> Result<Launched, ServerError> {
         let start = Instant::now();
+        let label = format!("Starting PostgreSQL {}", self.installation.version);
+        let _task = self.progress.task(label, crate::progress::Unit::Steps, None);
         let data = self.place.data();
         let pid = i32::try_from(launched.child.id()).unwrap_or_default();
         loop {
@@ -218,7 +220,7 @@ impl Launch<'_> {
             let failure = if ended.is_some() {
                 Some("ended while starting")
             } else if start.elapsed() > START_LIMIT {
-                Some("did not become ready in 2 minutes")
+                Some("did not become ready in 10 minutes")
             } else {
                 None
             };
@@ -266,12 +268,8 @@ fn clean(command: &mut Command, place: &Place, account: Option<&Account>) {
             command.env_remove(&name);
         }
     }
-    command.env("LC_ALL", locale_of_process()).current_dir(&place.home);
+    command.env("LC_ALL", "C").current_dir(&place.home);
     account::run_as(command, account);
-}
-
-fn locale_of_process() -> &'static str {
-    "C"
 }
 
 /// A locale that sorts like production's: PostgreSQL uses a plain index for `LIKE 'x%'` only in the C locale, so a

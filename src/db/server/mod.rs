@@ -230,7 +230,7 @@ impl Entry {
                 // Its watcher was killed, or it is stopping already.
                 (None, _) => running.stop(),
             }
-            end(place, running)?;
+            end(place, &running)?;
         }
         let launch = Launch {
             installation: &self.installation,
@@ -258,7 +258,7 @@ impl Entry {
 }
 
 /// Waits for a server that was asked to stop; asks harder in the end.
-fn end(place: &Place, running: Postmaster) -> Result<(), ServerError> {
+fn end(place: &Place, running: &Postmaster) -> Result<(), ServerError> {
     if postmaster::wait_until_gone(&place.data(), STOP_LIMIT) {
         return Ok(());
     }

@@ -57,7 +57,8 @@ impl Place {
             fs::create_dir_all(parent).map_err(|error| ServerError::io("make the directory", parent, error))?;
         }
         make_private(&self.home, account)?;
-        make_private(&self.socket, account)
+        make_private(&self.socket, account)?;
+        if self.data().exists() { restore(&self.data(), account) } else { Ok(()) }
     }
 
     /// `PGDATA`.
@@ -186,6 +187,22 @@ fn make_private(path: &Path, account: Option<&Account>) -> Result<(), ServerErro
     }
     if metadata.permissions().mode() & 0o777 != 0o700 {
         fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(fail)?;
+    }
+    Ok(())
+}
+
+/// Data that came from a backup or a CI cache may have another owner and mode than PostgreSQL insists on.
+fn restore(data: &Path, account: Option<&Account>) -> Result<(), ServerError> {
+    let metadata = data.metadata().map_err(|error| ServerError::io("look at", data, error))?;
+    if account.is_some_and(|account| account.uid != metadata.uid()) {
+        for entry in walkdir::WalkDir::new(data) {
+            let entry = entry.map_err(|error| ServerError::io("look at", data, error.into()))?;
+            account::give(entry.path(), account)?;
+        }
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        let private = Permissions::from_mode(0o700);
+        fs::set_permissions(data, private).map_err(|error| ServerError::io("close to others", data, error))?;
     }
     Ok(())
 }

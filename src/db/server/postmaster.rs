@@ -1,7 +1,8 @@
 //! The server's process: is it there, is it ready, is it gone. Reads `postmaster.pid` the way `pg_ctl` does.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// What `postmaster.pid` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Postmaster {
     /// The process.
     pub(super) pid: i32,
@@ -17,6 +18,8 @@ pub(super) struct Postmaster {
     pub(super) port: Option<u16>,
     /// Whether it takes connections.
     pub(super) ready: bool,
+    /// The directory of its socket; `None` while it starts.
+    socket: Option<PathBuf>,
 }
 
 impl Postmaster {
@@ -27,36 +30,41 @@ impl Postmaster {
 
     /// The server that runs on the data directory; a stale pid file is not one.
     pub(super) fn running(data: &Path) -> Option<Self> {
-        Self::recorded(data).filter(|postmaster| postmaster.runs_on(data))
+        Self::recorded(data).filter(|postmaster| postmaster.runs_on(data) || postmaster.answers())
     }
 
     fn parse(text: &str) -> Option<Self> {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let pid = lines.first()?.parse().ok().filter(|pid| *pid > 0)?;
         let port = lines.get(3).and_then(|line| line.parse().ok());
-        Some(Self { pid, port, ready: lines.get(7) == Some(&"ready") })
+        let socket = lines.get(4).filter(|line| !line.is_empty()).map(PathBuf::from);
+        Some(Self { pid, port, ready: lines.get(7) == Some(&"ready"), socket })
     }
 
     /// Whether the process lives and is a server on this data directory, not one that got its number later.
-    fn runs_on(self, data: &Path) -> bool {
-        let alive = Pid::from_raw(self.pid).is_some_and(|pid| match test_kill_process(pid) {
-            Ok(()) => true,
-            Err(error) => error == rustix::io::Errno::PERM,
-        });
-        alive && command_line(self.pid).is_some_and(|line| line.contains(&*data.to_string_lossy()))
+    fn runs_on(&self, data: &Path) -> bool {
+        is_alive(self.pid) && command_line(self.pid).is_some_and(|line| line.contains(&*data.to_string_lossy()))
+    }
+
+    /// Whether it takes connections: a server in another container, whose processes cannot be seen from here.
+    fn answers(&self) -> bool {
+        match (&self.socket, self.port) {
+            (Some(directory), Some(port)) => UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).is_ok(),
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// Asks for a fast shutdown.
-    pub(super) fn stop(self) {
+    pub(super) fn stop(&self) {
         self.signal(Signal::INT);
     }
 
     /// Asks for an immediate one.
-    pub(super) fn abort(self) {
+    pub(super) fn abort(&self) {
         self.signal(Signal::QUIT);
     }
 
-    fn signal(self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.pid) {
             // One that is gone already is what was wanted.
             let _ = kill_process(pid, signal);
@@ -105,8 +113,14 @@ mod tests {
     #[test]
     fn a_pid_file_is_read_as_far_as_it_is_written() {
         let whole = "4711\n/data\n1763820000\n5433\n/sock\n127.0.0.1\n  5433001   7\nready   \n";
-        assert_eq!(Postmaster::parse(whole), Some(Postmaster { pid: 4711, port: Some(5433), ready: true }));
-        assert_eq!(Postmaster::parse("4711\n/data\n"), Some(Postmaster { pid: 4711, port: None, ready: false }));
+        assert_eq!(
+            Postmaster::parse(whole),
+            Some(Postmaster { pid: 4711, port: Some(5433), ready: true, socket: Some("/sock".into()) })
+        );
+        assert_eq!(
+            Postmaster::parse("4711\n/data\n"),
+            Some(Postmaster { pid: 4711, port: None, ready: false, socket: None })
+        );
         assert_eq!(Postmaster::parse(""), None);
         assert_eq!(Postmaster::parse("-1\n"), None);
     }

@@ -189,9 +189,27 @@ struct Releases {
 }
 
 impl Releases {
-    fn of_17() -> Self {
+    /// A whole PostgreSQL.
+    fn real() -> Self {
+        Self::of(support::binaries_of(17).unwrap().parent().unwrap())
+    }
+
+    /// Programs that can say their version and nothing else.
+    fn small() -> Self {
+        let prefix = tempfile::tempdir().unwrap();
+        for part in ["bin", "lib", "share"] {
+            std::fs::create_dir(prefix.path().join(part)).unwrap();
+        }
+        for program in ["postgres", "initdb"] {
+            let path = prefix.path().join("bin").join(program);
+            std::fs::write(&path, "#!/bin/sh\necho 'postgres (PostgreSQL) 17.11'\n").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self::of(prefix.path())
+    }
+
+    fn of(prefix: &Path) -> Self {
         let version = "17.11.0";
-        let bin = support::binaries_of(17).unwrap();
         let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let name = format!("postgresql-{version}-{platform}.tar.gz");
         let directory = tempfile::tempdir().unwrap();
@@ -201,19 +219,16 @@ impl Releases {
         let archived = Command::new("tar")
             .args(["--use-compress-program=gzip -1", "-cf"])
             .arg(release.join(&name))
-            .arg("--exclude=include")
             .arg(format!("--transform=s,^\\.,postgresql-{version},"))
             .arg("-C")
-            .arg(bin.parent().unwrap())
+            .arg(prefix)
             .args(["./bin", "./lib", "./share"])
             .status()
             .unwrap();
         assert!(archived.success());
         let releases = Self { directory, version, name };
-        let sum: String = Sha256::digest(std::fs::read(releases.archive()).unwrap())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sum = Sha256::digest(std::fs::read(releases.archive()).unwrap());
+        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
         std::fs::write(releases.sum(), format!("{sum}  {}\n", releases.name)).unwrap();
         releases
     }
@@ -249,7 +264,7 @@ impl Releases {
 
 #[tokio::test]
 async fn postgres_is_downloaded_checked_unpacked_and_runs() {
-    let releases = Releases::of_17();
+    let releases = Releases::real();
     let base = releases.serve();
     let project = private::bare_project();
     let cache = project.path().join("cache");
@@ -280,15 +295,11 @@ async fn postgres_is_downloaded_checked_unpacked_and_runs() {
     let cluster = private::start(&options).await.unwrap();
     assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
     drop(cluster);
-    // The same from a directory.
-    std::fs::remove_dir_all(&cache).unwrap();
-    let directory = format!("file://{}", releases.directory.path().display());
-    downloads(&directory).fetch(17, &quiet, &interrupt).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_download_that_goes_wrong_leaves_nothing() {
-    let releases = Releases::of_17();
+    let releases = Releases::small();
     let base = releases.serve();
     let project = private::bare_project();
     let cache = project.path().join("cache");
@@ -319,14 +330,59 @@ async fn a_download_that_goes_wrong_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn two_that_download_at_once_do_it_once() {
-    let releases = Releases::of_17();
+async fn two_that_take_a_release_from_a_directory_at_once_do_it_once() {
+    let releases = Releases::small();
     let directory = format!("file://{}", releases.directory.path().display());
     let project = private::bare_project();
     let downloads = Downloads { base: directory, cache: project.path().join("cache") };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
     let fetch = || downloads.fetch(17, &progress, &interrupt);
     let (one, two) =
-        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(fetch(), fetch()) }).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(300), async { tokio::join!(fetch(), fetch()) }).await.unwrap();
     assert_eq!(one.unwrap(), two.unwrap());
+}
+
+#[tokio::test]
+async fn data_that_comes_from_a_ci_cache_has_any_owner_and_mode() {
+    let project = private::project();
+    let data = private::data(project.path());
+    if root() {
+        let given = Command::new("chown").args(["-R", "0:0"]).arg(project.path()).status().unwrap();
+        assert!(given.success());
+    }
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let cluster = private::start(&private::options(project.path())).await.unwrap();
+    assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+}
+
+#[tokio::test]
+async fn the_database_for_daily_work_stays_until_it_is_made_anew() {
+    use pgproof::db::dataset::Dataset;
+    use pgproof::db::dev::{self, Existing, State};
+    let project = private::project();
+    let cluster = private::start(&private::options(project.path())).await.unwrap();
+    private::execute(&cluster, "CREATE DATABASE pgproof_0a").await;
+    let server = cluster.url("postgres");
+    let dataset = |fingerprint: &str| Dataset {
+        database: "pgproof_0a".to_owned(),
+        fingerprint: fingerprint.to_owned(),
+        made: None,
+        notes: Vec::new(),
+    };
+    let interrupt = Interrupt::new();
+    assert_eq!(dev::origin(&server, &interrupt).await.unwrap(), None);
+    let ensure = async |fingerprint: &str, existing| {
+        dev::ensure(&server, &dataset(fingerprint), existing, &interrupt).await.unwrap()
+    };
+    assert_eq!(ensure("0a", Existing::Keep).await, State::Made);
+    let session = pgproof::db::connect::Session::open(&cluster.url(dev::DATABASE), &interrupt).await.unwrap();
+    session.client().batch_execute("CREATE TABLE work (n int)").await.unwrap();
+    assert_eq!(ensure("0a", Existing::Keep).await, State::Current);
+    assert_eq!(ensure("0b", Existing::Keep).await, State::Outdated);
+    session.client().batch_execute("TABLE work").await.unwrap();
+    // Also while somebody is connected to it.
+    assert_eq!(ensure("0b", Existing::Replace).await, State::Made);
+    assert_eq!(dev::origin(&server, &interrupt).await.unwrap().as_deref(), Some("0b"));
+    let session = pgproof::db::connect::Session::open(&cluster.url(dev::DATABASE), &interrupt).await.unwrap();
+    assert!(session.client().batch_execute("TABLE work").await.is_err(), "what was changed in it is gone");
 }
