@@ -106,6 +106,14 @@ impl Metrics {
         self.block_share(id).or_else(|| self.time_share(id))
     }
 
+    /// The share of the work that the node and all below it did: of blocks, else of time.
+    #[must_use]
+    pub fn inclusive_share(&self, id: NodeId) -> Option<f64> {
+        let node = self.node(id);
+        let blocks = || ratio(node.inclusive_blocks?.0 as f64, self.blocks?.0 as f64);
+        blocks().or_else(|| self.inclusive_time_share(id))
+    }
+
     /// The share of the total time that the node and all below it took.
     #[must_use]
     pub fn inclusive_time_share(&self, id: NodeId) -> Option<f64> {

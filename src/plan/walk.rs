@@ -121,6 +121,24 @@ impl NodeKind {
         )
     }
 
+    /// Gives out rows in the order of its one driving input.
+    #[must_use]
+    pub fn keeps_order(&self) -> bool {
+        matches!(
+            self,
+            Self::GatherMerge
+                | Self::MergeAppend
+                | Self::Append
+                | Self::Result
+                | Self::ProjectSet
+                | Self::SubqueryScan
+                | Self::LockRows
+                | Self::IncrementalSort
+                | Self::Unique
+                | Self::WindowAgg
+        )
+    }
+
     /// Gives out exactly the rows that it takes in.
     #[must_use]
     pub fn hands_rows_on(&self) -> bool {

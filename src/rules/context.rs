@@ -3,7 +3,7 @@
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
 use crate::plan::condition::normalized;
-use crate::plan::{Metrics, Node, NodeId, NodeMetrics, Plan, label};
+use crate::plan::{Metrics, Node, NodeId, NodeKind, NodeMetrics, Plan, label};
 use crate::run::{QueryRuns, Run};
 use crate::schema::{QualifiedName, Schema, Table};
 use crate::units::{Millis, Pages};
@@ -119,6 +119,33 @@ impl<'a> RunContext<'a> {
     pub fn finding(&self, rule: RuleId, severity: Severity, evidence: Evidence, words: Words) -> Finding {
         let query = self.query.map(|query| query.name.clone());
         finding(rule, severity, query, self.query.map(Query::location), evidence, words)
+    }
+
+    /// Whether a node is an index scan without Index Cond whose order a LIMIT above uses: it is walked until the LIMIT is
+    /// full.
+    #[must_use]
+    pub fn walks_order_for_limit(&self, id: NodeId) -> bool {
+        let plan = self.plan();
+        let node = plan.node(id);
+        let walks =
+            matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan) && node.conditions.index.is_none();
+        // Up to the LIMIT nothing may change the order: joins keep their outer side's.
+        let mut below = id;
+        for above in plan.ancestors(id) {
+            let kind = &plan.node(above).kind;
+            if *kind == NodeKind::Limit {
+                return walks;
+            }
+            let keeps_order = match kind {
+                NodeKind::NestedLoop | NodeKind::MergeJoin => plan.outer(above) == Some(below),
+                other => other.keeps_order(),
+            };
+            if !keeps_order {
+                return false;
+            }
+            below = above;
+        }
+        false
     }
 
     /// Work per second that the application's calls make of a duration; `None` where `@calls` is not given.

@@ -75,7 +75,7 @@ fn of_run(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in ALL.iter().filter(|rule| context.policy.is_on(rule.id)) {
         match rule.check {
-            Check::Run(check) => findings.extend(check(context)),
+            Check::Run(check) | Check::RunAndCatalog(check, _) => findings.extend(check(context)),
             Check::Query(_) | Check::Catalog(_) | Check::Elsewhere => {}
         }
     }
@@ -88,7 +88,7 @@ fn of_query(context: &QueryContext<'_>) -> Vec<Finding> {
     for rule in ALL.iter().filter(|rule| context.policy.is_on(rule.id)) {
         match rule.check {
             Check::Query(check) => findings.extend(check(context)),
-            Check::Run(_) | Check::Catalog(_) | Check::Elsewhere => {}
+            Check::Run(_) | Check::Catalog(_) | Check::RunAndCatalog(..) | Check::Elsewhere => {}
         }
     }
     findings.iter_mut().for_each(|finding| apply(context.policy, finding));
@@ -99,7 +99,7 @@ fn of_catalog(context: &CatalogContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in ALL {
         match rule.check {
-            Check::Catalog(check) => findings.extend(check(context)),
+            Check::Catalog(check) | Check::RunAndCatalog(_, check) => findings.extend(check(context)),
             Check::Run(_) | Check::Query(_) | Check::Elsewhere => {}
         }
     }

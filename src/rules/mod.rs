@@ -7,15 +7,35 @@ mod judge;
 pub mod predicate;
 pub mod thresholds;
 
+mod cartesian_join;
+mod duplicate_index;
+mod filtered_index_scan;
+mod hash_spill;
+mod heap_fetches;
+mod jit_overhead;
+mod join_filter;
 mod large_offset;
 pub mod missing_index;
+mod leading_wildcard;
+mod lossy_bitmap;
 mod n_plus_one;
+mod nested_loop_rescan;
 mod over_budget;
+mod parameter_cliff;
+mod partition_pruning;
+mod planning_overhead;
+mod repeated_subplan;
 mod row_misestimate;
 mod seq_scan;
 mod slow_query;
 mod sort_spill;
 mod timeout;
+mod unbounded_result;
+mod unindexable_predicate;
+mod unindexed_foreign_key;
+mod unused_index;
+mod workers_not_launched;
+mod wrong_order_index;
 
 pub use context::{CatalogContext, QueryContext, RunContext};
 pub use judge::{judge, judge_alone, settle};
@@ -57,6 +77,8 @@ pub enum Check {
     Query(fn(&QueryContext<'_>) -> Vec<Finding>),
     /// The whole catalog and schema.
     Catalog(fn(&CatalogContext<'_>) -> Vec<Finding>),
+    /// One plan, and the whole catalog and schema.
+    RunAndCatalog(fn(&RunContext<'_>) -> Vec<Finding>, fn(&CatalogContext<'_>) -> Vec<Finding>),
     /// Found elsewhere: the advisor, the trace analysis, the diff.
     Elsewhere,
 }
@@ -71,7 +93,27 @@ pub const ALL: &[&Rule] = &[
     &timeout::RULE,
     &row_misestimate::RULE,
     &sort_spill::RULE,
+    &hash_spill::RULE,
+    &filtered_index_scan::RULE,
+    &wrong_order_index::RULE,
+    &nested_loop_rescan::RULE,
+    &join_filter::RULE,
+    &repeated_subplan::RULE,
+    &cartesian_join::RULE,
+    &lossy_bitmap::RULE,
+    &heap_fetches::RULE,
     &large_offset::RULE,
+    &unbounded_result::RULE,
+    &unindexable_predicate::RULE,
+    &leading_wildcard::RULE,
+    &partition_pruning::RULE,
+    &workers_not_launched::RULE,
+    &jit_overhead::RULE,
+    &unindexed_foreign_key::RULE,
+    &parameter_cliff::RULE,
+    &planning_overhead::RULE,
+    &unused_index::RULE,
+    &duplicate_index::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

@@ -1,0 +1,96 @@
+//! `filtered-index-scan`: an index finds rows, and a filter throws most of them away.
+
+use super::context::{RunContext, Words};
+use super::predicate::{self, ServedBy};
+use super::{Check, Rule, Threshold, ThresholdUnit};
+use crate::finding::{Finding, Quantity, RuleId, Severity};
+use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
+use crate::units::Count;
+
+const MIN_REMOVED: Threshold = Threshold {
+    rule: RuleId::FilteredIndexScan,
+    key: "min-removed",
+    unit: ThresholdUnit::Ratio,
+    default: 0.9,
+    about: "share of the rows that the filter throws away",
+};
+const MIN_ROWS: Threshold = Threshold {
+    rule: RuleId::FilteredIndexScan,
+    key: "min-rows",
+    unit: ThresholdUnit::Rows,
+    default: 1000.0,
+    about: "rows thrown away over all loops below which it does not matter",
+};
+const MIN_SHARE: Threshold = Threshold {
+    rule: RuleId::FilteredIndexScan,
+    key: "min-share",
+    unit: ThresholdUnit::Ratio,
+    default: 0.1,
+    about: "share of the query's work below which it does not matter",
+};
+const ERROR_ROWS: Threshold = Threshold {
+    rule: RuleId::FilteredIndexScan,
+    key: "error-rows",
+    unit: ThresholdUnit::Rows,
+    default: 50_000.0,
+    about: "rows thrown away from which it is an error",
+};
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::FilteredIndexScan,
+    severity: Severity::Error,
+    summary: "an index finds rows of which a filter throws most away",
+    condition: "An Index Scan, Index Only Scan or Bitmap Heap Scan whose filter throws away min-removed of its rows, at least min-rows \
+        over all loops, doing min-share of the query's work. Error from error-rows thrown away on, else warning. Where it \
+        walks an index for its order under a LIMIT, that is wrong-order-index.",
+    why: "Each row that is thrown away was fetched from the table first, at a random place.",
+    advice: "Add the filter's column to the index, or make the index partial by the filter.",
+    bad: "SELECT * FROM orders WHERE customer_id = $1 AND status = 'open';  -- index on customer_id",
+    good: "CREATE INDEX ON orders (customer_id, status);",
+    thresholds: &[MIN_REMOVED, MIN_ROWS, MIN_SHARE, ERROR_ROWS],
+    check: Check::Run(check),
+};
+
+fn check(context: &RunContext<'_>) -> Vec<Finding> {
+    context.executed().filter_map(|(id, node, metrics)| judge(context, id, node, metrics)).collect()
+}
+
+fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
+    if !matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapHeapScan) {
+        return None;
+    }
+    let removed = node.removed.filter?.0 * node.actual?.loops;
+    let kept = metrics.rows?;
+    let enough = removed / (removed + kept) >= context.limit(&MIN_REMOVED) && removed >= context.limit(&MIN_ROWS);
+    if !enough || context.metrics.share(id)? < context.limit(&MIN_SHARE) || context.walks_order_for_limit(id) {
+        return None;
+    }
+    let filter = node.conditions.filter.clone()?;
+    let conjuncts = predicate::conjuncts(&filter, &node.relation.as_ref()?.alias);
+    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
+    let severity = if removed >= context.limit(&ERROR_ROWS) { Severity::Error } else { Severity::Warning };
+    let mut evidence = context.evidence(id);
+    evidence.condition = Some(filter.clone());
+    let evidence = evidence.with("rows_read", Quantity::Rows(removed + kept)).with("rows_kept", Quantity::Rows(kept));
+    let served: Vec<&ServedBy> = conjuncts.iter().map(|conjunct| &conjunct.by).filter(|by| by.is_servable()).collect();
+    let advice = match (served.as_slice(), &node.index_name) {
+        ([], _) => format!(
+            "No index column serves {filter}; a partial index with it as its WHERE does, where its constants are fixed."
+        ),
+        (_, Some(index)) => {
+            format!("Add what serves {filter} to the columns of {index}, or make a partial index of it.")
+        }
+        (_, None) => format!("Add what serves {filter} to the index's columns, or make a partial index of it."),
+    };
+    let words = Words {
+        message: format!(
+            "the index finds {} rows of {relation}, the filter keeps {}",
+            Count(removed + kept),
+            Count(kept)
+        ),
+        why: "Every row that the filter throws away was fetched from the table first.".to_owned(),
+        advice,
+    };
+    Some(context.finding(RuleId::FilteredIndexScan, severity, context.with_cost(evidence, id), words))
+}

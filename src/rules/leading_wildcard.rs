@@ -1,0 +1,80 @@
+//! `leading-wildcard`: a pattern without a fixed beginning.
+
+use super::context::{RunContext, Words, pages_in_words};
+use super::predicate::{self, ServedBy};
+use super::{Check, Rule, Threshold, ThresholdUnit};
+use crate::finding::{Finding, Quantity, RuleId, Severity};
+use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
+use crate::units::Count;
+
+const MIN_ROWS: Threshold = Threshold {
+    rule: RuleId::LeadingWildcard,
+    key: "min-rows",
+    unit: ThresholdUnit::Rows,
+    default: 20_000.0,
+    about: "rows read below which it does not matter",
+};
+const MAX_KEPT: Threshold = Threshold {
+    rule: RuleId::LeadingWildcard,
+    key: "max-kept",
+    unit: ThresholdUnit::Ratio,
+    default: 0.05,
+    about: "share of the rows kept above which no index would help",
+};
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::LeadingWildcard,
+    severity: Severity::Error,
+    summary: "LIKE '%…' or ILIKE reads every row",
+    condition: "A scan that read min-rows rows and kept less than max-kept of them by LIKE with a leading wildcard, ILIKE, or a regular \
+        expression without a beginning, and no other condition that a plain index serves.",
+    why: "A B-tree is sorted by the beginning of the text: without one it is of no use.",
+    advice: "Create a trigram index (pg_trgm), or search words with tsvector.",
+    bad: "SELECT * FROM customers WHERE name ILIKE '%smith%';",
+    good: "CREATE EXTENSION pg_trgm; CREATE INDEX ON customers USING gin (name gin_trgm_ops);",
+    thresholds: &[MIN_ROWS, MAX_KEPT],
+    check: Check::Run(check),
+};
+
+fn check(context: &RunContext<'_>) -> Vec<Finding> {
+    context
+        .executed()
+        .filter(|(_, node, _)| matches!(node.kind, NodeKind::SeqScan | NodeKind::IndexScan | NodeKind::IndexOnlyScan))
+        .filter_map(|(id, node, metrics)| judge(context, id, node, metrics))
+        .collect()
+}
+
+fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
+    let (read, kept) = (metrics.rows_read?, metrics.rows?);
+    if read < context.limit(&MIN_ROWS) || kept / read >= context.limit(&MAX_KEPT) {
+        return None;
+    }
+    let filter = node.conditions.filter.as_ref()?;
+    let conjuncts = predicate::conjuncts(filter, &node.relation.as_ref()?.alias);
+    if conjuncts.iter().any(|served| matches!(served.by, ServedBy::Column(_) | ServedBy::Containment)) {
+        return None;
+    }
+    let (pattern, column) = conjuncts.iter().find_map(|served| match &served.by {
+        ServedBy::Pattern(column) => Some((served.text.clone(), column.clone())),
+        ServedBy::Column(_) | ServedBy::Expression(_) | ServedBy::Containment | ServedBy::Nothing => None,
+    })?;
+    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
+    let pages = metrics.exclusive_blocks.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
+    let mut evidence = context.evidence(id);
+    evidence.condition = Some(pattern);
+    let evidence = evidence.with("rows_read", Quantity::Rows(read)).with("rows_kept", Quantity::Rows(kept));
+    let words = Words {
+        message: format!(
+            "the pattern has no fixed beginning: {} rows of {relation} read{pages}, {} kept",
+            Count(read),
+            Count(kept)
+        ),
+        why: "A B-tree is sorted by the beginning of the text: without one every row is compared.".to_owned(),
+        advice: format!(
+            "CREATE EXTENSION pg_trgm; CREATE INDEX ON {relation} USING gin ({} gin_trgm_ops);",
+            crate::schema::quote_identifier(&column)
+        ),
+    };
+    Some(context.finding(RuleId::LeadingWildcard, Severity::Error, context.with_cost(evidence, id), words))
+}

@@ -1,0 +1,106 @@
+//! `parameter-cliff`: a query is cheap for the usual parameters and dear for some.
+
+use super::context::{QueryContext, Words};
+use super::{Check, Rule, Threshold, ThresholdUnit};
+use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
+use crate::run::{Outcome, Run};
+use crate::units::{Count, Pages};
+
+const FACTOR: Threshold = Threshold {
+    rule: RuleId::ParameterCliff,
+    key: "factor",
+    unit: ThresholdUnit::Ratio,
+    default: 2.0,
+    about: "pages of the worst parameters over those of the typical ones",
+};
+const MIN_PAGES: Threshold = Threshold {
+    rule: RuleId::ParameterCliff,
+    key: "min-pages",
+    unit: ThresholdUnit::Pages,
+    default: 1000.0,
+    about: "additional pages below which it does not matter",
+};
+const ERROR_FACTOR: Threshold = Threshold {
+    rule: RuleId::ParameterCliff,
+    key: "error-factor",
+    unit: ThresholdUnit::Ratio,
+    default: 100.0,
+    about: "factor from which it is an error",
+};
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::ParameterCliff,
+    severity: Severity::Error,
+    summary: "a query is cheap for typical parameters and dear for some",
+    condition: "The worst parameter set, or the generic plan that prepared statements get after five executions, touches factor times the \
+        pages of the typical set and at least min-pages more. Error from error-factor on, else warning.",
+    why: "Averages hide it. The largest customer sees it every day, and an attacker can choose it.",
+    advice: "Bound the work for any value: LIMIT, an index that holds the order, a total that is kept. For the generic plan: plan_cache_mode.",
+    bad: "SELECT sum(total) FROM orders WHERE customer_id = $1;  -- one customer has a fifth of all orders",
+    good: "SELECT total FROM customer_totals WHERE customer_id = $1;",
+    thresholds: &[FACTOR, MIN_PAGES, ERROR_FACTOR],
+    check: Check::Query(check),
+};
+
+fn check(context: &QueryContext<'_>) -> Vec<Finding> {
+    let finished = context.runs.runs.iter().filter_map(|run| Some((run, touched(run)?)));
+    let finished: Vec<(&Run, Pages)> = finished.collect();
+    let Some((typical, usual)) = finished.iter().find(|(run, _)| run.label.starts_with("typical")) else {
+        return Vec::new();
+    };
+    let generic = |run: &Run| run.label.starts_with("generic");
+    let worst = |want_generic: bool| {
+        finished.iter().filter(|(run, _)| generic(run) == want_generic).max_by_key(|(_, pages)| *pages)
+    };
+    let cliffs = [worst(false), worst(true)].into_iter().flatten();
+    let cliffs = cliffs.filter(|(_, pages)| {
+        let more = pages.0.saturating_sub(usual.0) as f64;
+        pages.0 as f64 >= usual.0.max(1) as f64 * context.limit(&FACTOR) && more >= context.limit(&MIN_PAGES)
+    });
+    cliffs.map(|(run, pages)| told(context, (typical, *usual), (run, *pages), generic(run))).collect()
+}
+
+/// Pages that a finished execution touched.
+fn touched(run: &Run) -> Option<Pages> {
+    match &run.outcome {
+        Outcome::Completed { samples } => samples.iter().map(|sample| sample.blocks).min(),
+        Outcome::TimedOut { .. } | Outcome::Estimated => None,
+    }
+}
+
+fn told(
+    context: &QueryContext<'_>,
+    (typical, usual): (&Run, Pages),
+    (run, pages): (&Run, Pages),
+    is_generic: bool,
+) -> Finding {
+    let factor = pages.0 as f64 / usual.0.max(1) as f64;
+    let severity = if factor >= context.limit(&ERROR_FACTOR) { Severity::Error } else { Severity::Warning };
+    let mut evidence = Evidence { run: Some(run.label.clone()), ..Evidence::default() };
+    evidence.condition = is_generic.then(|| "generic plan".to_owned());
+    let mut evidence = evidence
+        .with("query_pages", Quantity::Pages(pages))
+        .with("typical_pages", Quantity::Pages(usual))
+        .with("factor", Quantity::Ratio(factor));
+    for (key, rows) in [("rows", run.rows()), ("typical_rows", typical.rows())] {
+        if let Some(rows) = rows {
+            evidence = evidence.with(key, Quantity::Rows(rows));
+        }
+    }
+    let times = Count(factor.round());
+    let words = if is_generic {
+        Words {
+            message: format!("the generic plan touches {pages}, {times} times the {usual} of a plan for the typical values"),
+            why: "Drivers that prepare statements get the generic plan from the sixth execution on.".to_owned(),
+            advice: "SET plan_cache_mode = force_custom_plan for this query, or give it a plan that is good for every value.".to_owned(),
+        }
+    } else {
+        Words {
+            message: format!("{} touches {pages}, {times} times the {usual} of {}", run.label, typical.label),
+            why: "Averages hide it: it is always the largest customer who waits.".to_owned(),
+            advice: "Bound the work for any value: a LIMIT with an index that holds the order, or a total that is kept up to date.".to_owned(),
+        }
+    };
+    context.finding(RuleId::ParameterCliff, severity, evidence, words)
+}
