@@ -39,7 +39,7 @@ pub(crate) struct Case {
 }
 
 /// Majors that the corpus covers.
-pub(crate) const VERSIONS: &[u32] = &[14, 15, 16, 17, 18];
+pub(crate) const VERSIONS: &[u32] = &[15];
 
 impl Case {
     /// Reads a case.
@@ -49,7 +49,7 @@ impl Case {
         let rule = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         let start = text.find("-- name:").ok_or_else(|| format!("{}: no query", path.display()))?;
         let (head, queries) = text.split_at(start);
-        let (head, setup) = head.split_once("-- setup\n").unwrap_or((head, ""));
+        let (_, setup) = head.split_once("-- setup\n").unwrap_or((head, ""));
         let mut case = Self {
             fires: name.starts_with("fires-"),
             rule,
@@ -101,6 +101,11 @@ impl Case {
     /// Where a version's plans are kept.
     pub(crate) fn plans_path(&self, corpus: &Path, major: u32) -> PathBuf {
         corpus.join("plans").join(major.to_string()).join(&self.rule).join(format!("{}.json", self.name))
+    }
+
+    /// Where a version's schema is kept.
+    pub(crate) fn schema_path(&self, corpus: &Path, major: u32) -> PathBuf {
+        self.plans_path(corpus, major).with_extension("schema.json")
     }
 
     /// A version's plans: an array of `{query, label, samples: [[execution ms, planning ms]], explain}`.

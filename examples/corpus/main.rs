@@ -1,6 +1,8 @@
 //! Makes the corpus's plans on real servers: `cargo run --example corpus -- [--only RULE[/CASE]] URL…`, one URL a server
 //! of 14 to 18 whose user may create databases. Writes `tests/corpus/plans/<major>/<rule>/<case>.json`.
 
+#![allow(clippy::print_stderr, reason = "it tells what it makes")]
+
 mod case;
 
 use std::path::Path;
@@ -8,13 +10,17 @@ use std::time::Instant;
 
 use case::Case;
 use pgproof::catalog::{self, Query};
+use pgproof::db::connect::{DatabaseUrl, Session};
+use pgproof::db::introspect;
+use pgproof::interrupt::Interrupt;
 use pgproof::source::Source;
 use serde_json::{Value, json};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 type Error = Box<dyn std::error::Error>;
 
 const DATABASE: &str = "pgproof_corpus";
+const COPY: &str = "pgproof_corpus_copy";
 /// What every case starts from: parallel plans and JIT only where a case asks for them, so that plans repeat.
 const DEFAULTS: &str = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1; \
     SET LOCAL statement_timeout = '60s'; SET LOCAL client_min_messages = warning;";
@@ -38,60 +44,58 @@ async fn main() -> Result<(), Error> {
     }
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let cases = Case::all(&corpus)?;
+    let mut failed = 0;
     for url in urls {
-        let client = prepared_database(&url, &corpus).await?;
-        let major = major(&client).await?;
+        let url = DatabaseUrl::parse(&url)?;
+        let major = prepare_database(&url, &corpus).await?;
         let meant = |case: &&Case| format!("{}/{}", case.rule, case.name).starts_with(&only);
         for case in cases.iter().filter(meant).filter(|case| case.versions.contains(&major)) {
             let started = Instant::now();
-            let plans = plans(&client, case)
-                .await
-                .map_err(|error| format!("{}/{} on {major}: {}", case.rule, case.name, described(&*error)))?;
+            let (plans, schema) = match made(&url, case).await {
+                Ok(made) => made,
+                Err(error) => {
+                    failed += 1;
+                    eprintln!("{}/{} on {major}: {}", case.rule, case.name, described(&*error));
+                    continue;
+                }
+            };
             let path = case.plans_path(&corpus, major);
             std::fs::create_dir_all(path.parent().ok_or("no directory")?)?;
             let lines: Vec<String> = plans.iter().map(Value::to_string).collect();
             std::fs::write(&path, format!("[{}]\n", lines.join(",\n")))?;
+            std::fs::write(case.schema_path(&corpus, major), format!("{schema}\n"))?;
             eprintln!("{major} {}/{} {:.1?}", case.rule, case.name, started.elapsed());
         }
     }
-    Ok(())
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} cases could not be made").into()) }
 }
 
 fn described(error: &(dyn std::error::Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-async fn connect(config: &Config) -> Result<Client, Error> {
-    let (client, connection) = config.connect(NoTls).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            eprintln!("connection: {error}");
-        }
-    });
-    Ok(client)
+async fn connect(url: &DatabaseUrl) -> Result<Session, Error> {
+    Ok(Session::open(url, &Interrupt::default()).await?)
 }
 
-/// A fresh database with the base tables, unless it is there with the same ones.
-async fn prepared_database(url: &str, corpus: &Path) -> Result<Client, Error> {
+/// A fresh database with the base tables, unless it is there with the same ones; the server's major.
+async fn prepare_database(url: &DatabaseUrl, corpus: &Path) -> Result<u32, Error> {
     let base = std::fs::read_to_string(corpus.join("base.sql"))?;
-    let mut config: Config = url.parse()?;
-    let server = connect(&config).await?;
-    let stamp = base.len().to_string()
-        + &base.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())).to_string();
+    let server = connect(url).await?;
+    let hash = base.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let found = format!(
-        "SELECT 1 FROM pg_database d WHERE datname = '{DATABASE}' AND shobj_description(d.oid, 'pg_database') = '{stamp}'"
+        "SELECT 1 FROM pg_database d WHERE datname = '{DATABASE}' AND shobj_description(d.oid, 'pg_database') = '{hash}'"
     );
-    let ready = rows(&server, &found).await?.len() == 1;
-    config.dbname(DATABASE);
-    if !ready {
-        server.batch_execute(&format!("DROP DATABASE IF EXISTS {DATABASE}")).await?;
-        server.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
-        let client = connect(&config).await?;
-        client.batch_execute(&base).await?;
-        client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
-        server.batch_execute(&format!("COMMENT ON DATABASE {DATABASE} IS '{stamp}'")).await?;
+    if rows(server.client(), &found).await?.is_empty() {
+        server.client().batch_execute(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")).await?;
+        server.client().batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+        let session = connect(&url.with_database(DATABASE)).await?;
+        session.client().batch_execute(&base).await?;
+        session.client().batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
+        session.close().await;
+        server.client().batch_execute(&format!("COMMENT ON DATABASE {DATABASE} IS '{hash}'")).await?;
     }
-    connect(&config).await
+    Ok(server.version().major())
 }
 
 async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, Error> {
@@ -105,13 +109,29 @@ async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, Error> {
         .collect())
 }
 
-async fn major(client: &Client) -> Result<u32, Error> {
-    let number: u32 = rows(client, "SHOW server_version_num").await?.concat().parse()?;
-    Ok(number / 10_000)
+/// A case that writes gets a copy of the database: dead rows would change the plans of those after it.
+async fn made(url: &DatabaseUrl, case: &Case) -> Result<(Vec<Value>, Value), Error> {
+    let text = format!("{} {}", case.setup, case.queries);
+    let writes = ["UPDATE", "DELETE", "INSERT", "ALTER", "ANALYZE"].iter().any(|word| text.contains(word));
+    if !writes {
+        let session = connect(&url.with_database(DATABASE)).await?;
+        let made = plans(&session, case).await;
+        session.close().await;
+        return made;
+    }
+    let server = connect(url).await?;
+    server.client().batch_execute(&format!("DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")).await?;
+    server.client().batch_execute(&format!("CREATE DATABASE {COPY} TEMPLATE {DATABASE}")).await?;
+    let copy = connect(&url.with_database(COPY)).await?;
+    let made = plans(&copy, case).await;
+    copy.close().await;
+    server.client().batch_execute(&format!("DROP DATABASE {COPY} WITH (FORCE)")).await?;
+    made
 }
 
 /// All runs of a case's queries, in a transaction that is rolled back.
-async fn plans(client: &Client, case: &Case) -> Result<Vec<Value>, Error> {
+async fn plans(session: &Session, case: &Case) -> Result<(Vec<Value>, Value), Error> {
+    let client = session.client();
     let source = Source::new(format!("{}.sql", case.name), case.queries.clone());
     let catalog = catalog::parse(&[source]).map_err(|errors| format!("{}", errors[0]))?;
     client.batch_execute("BEGIN").await?;
@@ -123,9 +143,19 @@ async fn plans(client: &Client, case: &Case) -> Result<Vec<Value>, Error> {
             plans.push(run(client, query, &label, &values).await?);
         }
     }
+    let schema = schema(session).await?;
     client.batch_execute("ROLLBACK").await?;
     client.batch_execute("DEALLOCATE ALL").await?;
-    Ok(plans)
+    Ok((plans, schema))
+}
+
+/// The schema as the case sees it, without the values that ANALYZE found.
+async fn schema(session: &Session) -> Result<Value, Error> {
+    let mut schema = introspect::schema(session).await?;
+    for column in schema.tables.iter_mut().flat_map(|table| &mut table.columns) {
+        column.stats = None;
+    }
+    Ok(serde_json::to_value(&schema)?)
 }
 
 /// One parameter set: warmed up, then executed; the plan of the median sample.

@@ -35,7 +35,7 @@ pub(super) const RULE: Rule = Rule {
     id: RuleId::UnindexablePredicate,
     severity: Severity::Error,
     summary: "a condition wraps its column, so that an index on the column cannot serve it",
-    condition: "A scan that read min-rows rows and kept less than max-kept of them, doing min-share of the query's work, by a filter with \
+    condition: "A scan without Index Cond that read min-rows rows and kept less than max-kept of them, doing min-share of the query's work, by a filter with \
         a function, a cast or arithmetic around the column and no other condition that a plain index serves.",
     why: "An index holds the column's values. What the function makes of them is known only after reading every row.",
     advice: "Compare the bare column: turn a date into a range, move arithmetic to the other side. Else index the expression.",
@@ -48,7 +48,10 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     context
         .executed()
-        .filter(|(_, node, _)| node.kind.scans_table())
+        // Where an index finds the rows, a condition that only refines them is filtered-index-scan's.
+        .filter(|(_, node, _)| {
+            node.kind.scans_table() && node.conditions.index.is_none() && node.conditions.recheck.is_none()
+        })
         .filter_map(|(id, node, metrics)| judge(context, id, node, metrics))
         .collect()
 }

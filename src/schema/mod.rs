@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::{Bytes, Pages};
 
 /// A server's version as a number, e.g. 150018 for 15.18.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServerVersion(pub u32);
 
 impl ServerVersion {
@@ -23,7 +25,7 @@ impl fmt::Display for ServerVersion {
 }
 
 /// An object's name in its schema, unquoted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QualifiedName {
     /// Schema (namespace).
     pub schema: String,
@@ -52,7 +54,7 @@ impl fmt::Display for QualifiedName {
 }
 
 /// Everything that introspection reads of a database.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The server that it was read from.
     pub server: ServerVersion,
@@ -63,7 +65,7 @@ pub struct Schema {
 }
 
 /// A table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// `pg_class.oid`.
     pub oid: u32,
@@ -98,7 +100,7 @@ pub struct Table {
 }
 
 /// What a relation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TableKind {
     /// Holds rows of its own.
     Ordinary,
@@ -109,7 +111,7 @@ pub enum TableKind {
 }
 
 /// `pg_class`'s figures; `rows` is `None` where the table was never analyzed.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct TableStats {
     /// `reltuples`.
     pub rows: Option<f64>,
@@ -120,7 +122,7 @@ pub struct TableStats {
 }
 
 /// A column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// Unquoted.
     pub name: String,
@@ -143,7 +145,7 @@ pub struct Column {
 }
 
 /// A column's type.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DataType {
     /// `pg_type.oid`.
     pub oid: u32,
@@ -154,7 +156,7 @@ pub struct DataType {
 }
 
 /// Which rows may give their own value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Identity {
     /// GENERATED ALWAYS.
     Always,
@@ -163,7 +165,7 @@ pub enum Identity {
 }
 
 /// `pg_stats` of a column. These are values of the data that was analyzed.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ColumnStats {
     /// Share of NULLs.
     pub null_fraction: f64,
@@ -180,7 +182,7 @@ pub struct ColumnStats {
 }
 
 /// An index.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Index {
     /// `pg_class.oid`.
     pub oid: u32,
@@ -215,7 +217,7 @@ pub struct Index {
 }
 
 /// One part of an index key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IndexKey {
     /// A column, or an expression as printed.
     pub part: KeyPart,
@@ -230,7 +232,7 @@ pub struct IndexKey {
 }
 
 /// What an index key part is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyPart {
     /// A column's name.
     Column(String),
@@ -239,7 +241,7 @@ pub enum KeyPart {
 }
 
 /// A foreign key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignKey {
     /// Constraint name.
     pub name: String,
@@ -262,7 +264,7 @@ pub struct ForeignKey {
 }
 
 /// A CHECK constraint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// Constraint name.
     pub name: String,
@@ -273,7 +275,7 @@ pub struct Check {
 }
 
 /// An EXCLUDE constraint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exclusion {
     /// Constraint name.
     pub name: String,
@@ -284,7 +286,7 @@ pub struct Exclusion {
 }
 
 /// A partition's place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionOf {
     /// OID of the direct parent.
     pub parent: u32,
@@ -295,7 +297,7 @@ pub struct PartitionOf {
 }
 
 /// How a partitioned table is split.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionKey {
     /// Range, list or hash.
     pub strategy: PartitionStrategy,
@@ -304,7 +306,7 @@ pub struct PartitionKey {
 }
 
 /// PARTITION BY.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartitionStrategy {
     Range,
     List,
@@ -312,7 +314,7 @@ pub enum PartitionStrategy {
 }
 
 /// A type that is not built in, or that has a structure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UserType {
     /// `pg_type.oid`.
     pub oid: u32,
@@ -323,7 +325,7 @@ pub struct UserType {
 }
 
 /// A type's structure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TypeDefinition {
     /// Labels in sort order.
     Enum(Vec<String>),

@@ -1,0 +1,12 @@
+-- The generic plan walks the table by key, the custom one uses the index.
+-- expect: error
+-- setup
+SET LOCAL enable_bitmapscan = off;
+SET LOCAL random_page_cost = 4;
+CREATE INDEX orders_status_idx ON orders (status);
+UPDATE orders SET status = 'lost' WHERE id = 100;
+ANALYZE orders;
+-- run: typical = 'lost'
+-- run: generic = 'lost'
+-- name: OldestOfStatus :many
+SELECT id FROM orders WHERE status = $1 ORDER BY total LIMIT 1;

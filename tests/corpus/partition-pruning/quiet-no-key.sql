@@ -1,0 +1,3 @@
+-- Nothing is said about the key: all partitions may hold rows.
+-- name: EventsOfKind :one
+SELECT count(*) FROM events WHERE kind = 'kind 7';

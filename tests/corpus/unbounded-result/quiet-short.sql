@@ -1,0 +1,3 @@
+-- A short list needs none.
+-- name: Countries :many
+SELECT code, name FROM countries;
