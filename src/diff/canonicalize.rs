@@ -376,14 +376,12 @@ fn fold_partitions(parts: Vec<Operator>) -> Option<Operator> {
     if relations.len() == parts.len() && relations.iter().all(|relation| *relation == first) {
         return merge_scans(parts);
     }
-    // Partition-wise joins and aggregates: the same tree over each partition.
-    let partitioned = |part: &Operator| has_partition(part);
+    // Partition-wise joins and aggregates: the same relations in each part, whichever side one of them hashes.
     let mut parts = parts.into_iter();
     let model = parts.next()?;
+    let expected = partition_leaves(&model)?;
     let rest: Vec<Operator> = parts.collect();
-    let text = |part: &Operator| CanonicalPlan { root: part.clone() }.lines();
-    let expected = text(&model);
-    let alike = partitioned(&model) && rest.iter().all(|part| text(part) == expected);
+    let alike = rest.iter().all(|part| partition_leaves(part).as_ref() == Some(&expected));
     let count = u32::try_from(rest.len() + 1).unwrap_or(u32::MAX);
     alike.then(|| multiply(model, count))
 }
@@ -395,10 +393,17 @@ fn scan_of_partition(operator: &Operator) -> Option<&Scan> {
     }
 }
 
-fn has_partition(operator: &Operator) -> bool {
-    let mut found = false;
-    operator.each(&mut |below| found |= scan_of_partition(below).is_some());
-    found
+/// Relations and aliases beneath an operator, sorted; `None` where it reads no partition.
+fn partition_leaves(operator: &Operator) -> Option<Vec<(String, String)>> {
+    let (mut leaves, mut partitioned) = (Vec::new(), false);
+    operator.each(&mut |below| {
+        if let OperatorKind::Scan(scan) = &below.kind {
+            partitioned |= scan.partitions.is_some();
+            leaves.push((scan.relation.clone(), scan.alias.clone()));
+        }
+    });
+    leaves.sort();
+    partitioned.then_some(leaves)
 }
 
 fn merge_scans(parts: Vec<Operator>) -> Option<Operator> {

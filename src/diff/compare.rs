@@ -384,10 +384,19 @@ impl JoinChanges {
             before.iter().filter(|(set, _)| !after.iter().any(|(other, _)| other == set)).collect();
         let only_after: Vec<_> =
             after.iter().filter(|(set, _)| !before.iter().any(|(other, _)| other == set)).collect();
-        if !only_before.is_empty() || !only_after.is_empty() {
-            found.restructured = true;
-            found.changes.push(Change::JoinOrderChanged { from: join_tree(old), to: join_tree(new) });
+        match (only_before.is_empty(), only_after.is_empty()) {
+            (true, true) => {}
+            (true, false) => found.changes.extend(only_after.iter().map(|(_, n)| {
+                let operator = new.joins[*n].operator.label();
+                Change::OperatorAdded { operator }
+            })),
+            (false, true) => found.changes.extend(only_before.iter().map(|(_, n)| {
+                let operator = old.joins[*n].operator.label();
+                Change::OperatorRemoved { operator }
+            })),
+            (false, false) => found.changes.push(Change::JoinOrderChanged { from: join_tree(old), to: join_tree(new) }),
         }
+        found.restructured |= !(only_before.is_empty() && only_after.is_empty());
         found
     }
 
@@ -412,11 +421,26 @@ impl JoinChanges {
         let (from, to) =
             (before.operator.conjuncts(ConditionRole::Join), after.operator.conjuncts(ConditionRole::Join));
         // A nested loop may hand its condition to the inner scan: only joins that print theirs can be compared.
-        if before.method == after.method && before.method != JoinMethod::NestedLoop && from != to && sides == other {
+        if before.method == after.method && before.method != JoinMethod::NestedLoop && without_qualifiers(from) != without_qualifiers(to)
+            && sides == other
+        {
             let (from, to) = (from.to_vec(), to.to_vec());
             self.changes.push(Change::JoinConditionChanged { relations: relations(), from, to });
         }
     }
+}
+
+/// Join conditions without aliases, whichever side is printed first: an inlined CTE brings its tables' aliases.
+fn without_qualifiers(conjuncts: &[String]) -> BTreeSet<Vec<String>> {
+    let bare = |side: &str| side.rsplit_once('.').map_or(side, |(_, column)| column).to_owned();
+    conjuncts
+        .iter()
+        .map(|conjunct| {
+            let mut sides: Vec<String> = conjunct.split(" = ").map(bare).collect();
+            sides.sort();
+            sides
+        })
+        .collect()
 }
 
 /// `((customers orders) items)`: who meets whom first.

@@ -9,7 +9,7 @@ CREATE TABLE orders (
     placed_at timestamptz NOT NULL, note text, attributes jsonb NOT NULL DEFAULT '{}'
 );
 INSERT INTO orders
-SELECT n, 1 + (n * 7919) % 20000, (ARRAY['open','paid','sent','done','done','done'])[1 + n % 6], (n * 31) % 1000,
+SELECT n, 1 + (n::bigint * 7919) % 20000, (ARRAY['open','paid','sent','done','done','done'])[1 + n % 6], (n * 31) % 1000,
        '2024-01-01'::timestamptz + n * interval '3 min', repeat('x', 20 + n % 60), jsonb_build_object('k', n % 1000)
 FROM generate_series(1, 100000) n;
 CREATE INDEX orders_customer_id_idx ON orders (customer_id);
@@ -19,7 +19,7 @@ CREATE TABLE products (id int PRIMARY KEY, sku text NOT NULL, category int NOT N
 INSERT INTO products SELECT n, 'sku-' || n, n % 50, (n * 17) % 900 FROM generate_series(1, 5000) n;
 
 CREATE TABLE items (id int PRIMARY KEY, order_id int NOT NULL, product_id int NOT NULL, quantity int NOT NULL);
-INSERT INTO items SELECT n, 1 + (n * 104729) % 100000, 1 + (n * 7919) % 5000, 1 + n % 9 FROM generate_series(1, 150000) n;
+INSERT INTO items SELECT n, 1 + (n::bigint * 104729) % 100000, 1 + (n::bigint * 7919) % 5000, 1 + n % 9 FROM generate_series(1, 150000) n;
 CREATE INDEX items_order_id_idx ON items (order_id);
 
 CREATE TABLE employees (id int PRIMARY KEY, manager_id int, name text NOT NULL, badge text NOT NULL);
