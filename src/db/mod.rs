@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod clone;
+pub mod comparison;
 pub mod connect;
 mod copy;
 pub mod dataset;

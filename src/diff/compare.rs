@@ -421,7 +421,9 @@ impl JoinChanges {
         let (from, to) =
             (before.operator.conjuncts(ConditionRole::Join), after.operator.conjuncts(ConditionRole::Join));
         // A nested loop may hand its condition to the inner scan: only joins that print theirs can be compared.
-        if before.method == after.method && before.method != JoinMethod::NestedLoop && without_qualifiers(from) != without_qualifiers(to)
+        if before.method == after.method
+            && before.method != JoinMethod::NestedLoop
+            && without_qualifiers(from) != without_qualifiers(to)
             && sides == other
         {
             let (from, to) = (from.to_vec(), to.to_vec());

@@ -14,6 +14,7 @@ pub mod migrations;
 pub mod names;
 pub mod observation;
 pub mod outcome;
+pub mod report;
 pub mod safer;
 pub mod significance;
 pub mod verdict;

@@ -67,11 +67,11 @@ pub struct Names<'a> {
 
 /// A relation under its canonical name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CanonicalRelation {
+pub struct CanonicalRelation {
     /// `schema.name` of the root table, or the bare name.
-    pub(super) name: String,
+    pub name: String,
     /// Whether it is a partition of that table.
-    pub(super) partition: bool,
+    pub partition: bool,
 }
 
 impl<'a> Names<'a> {
@@ -82,7 +82,7 @@ impl<'a> Names<'a> {
         self.schema?.table(schema, name)
     }
 
-    pub(super) fn relation(&self, schema: Option<&str>, name: &str) -> CanonicalRelation {
+    pub fn relation(&self, schema: Option<&str>, name: &str) -> CanonicalRelation {
         let Some(table) = self.table(schema, name) else {
             let name = schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
             return CanonicalRelation { name: self.renamed_table(&name), partition: false };
@@ -118,7 +118,7 @@ impl<'a> Names<'a> {
     }
 
     /// Method, keys, INCLUDE, predicate and uniqueness, under canonical column names.
-    pub(super) fn definition(&self, table: &Table, index: &Index) -> String {
+    pub fn definition(&self, table: &Table, index: &Index) -> String {
         let root = self.schema.map_or(table, |all| all.root_of(table));
         let relation = self.renamed_table(&full_name(&root.name));
         index_definition(index, |column| self.column(&relation, column))

@@ -1,0 +1,184 @@
+//! Names the statement that changed a plan: the migrations once more on a copy of their own, statement by statement, each
+//! changed query planned again after each. Then the way back, on the same copy.
+
+use std::time::Instant;
+
+use crate::catalog::Query;
+use crate::db::introspect;
+use crate::db::migrate::run_script;
+use crate::diff::canonicalize;
+use crate::diff::names::{Names, Renames};
+use crate::diff::observation::StatementPlace;
+use crate::diff::outcome::{Cause, Presence, QueryDiff, Side};
+use crate::diff::report::{RoundTrip, Spent, schema_lines};
+use crate::diff::verdict::Verdict;
+use crate::run::{QueryRuns, Run};
+use crate::schema::Schema;
+
+use super::touched::{Touched, vacuum_analyze};
+use super::{CompareError, Copy, Sides, Task, rerun, runs_of, successor};
+
+/// A changed plan whose cause is looked for.
+struct Wanted<'a> {
+    diff: usize,
+    run: usize,
+    query: &'a Query,
+    old: Vec<Run>,
+    before: String,
+    after: Option<String>,
+    /// After each statement: the plan's hash, `None` where it fails.
+    seen: Vec<Option<String>>,
+}
+
+/// Sets the cause of every changed run, and tries the migrations' way back where all have one.
+///
+/// # Errors
+/// [`CompareError`].
+pub(super) async fn trace(
+    task: &Task<'_>,
+    diffs: &mut [QueryDiff],
+    old_runs: &[QueryRuns],
+    sides: &Sides<'_>,
+    tables: &Touched,
+    spent: &mut Spent,
+) -> Result<Option<RoundTrip>, CompareError> {
+    let reversible = !task.migrations.is_empty() && task.migrations.iter().all(|m| m.down.is_some());
+    let mut wanted = wanted(task, diffs, old_runs);
+    if wanted.is_empty() && !reversible {
+        return Ok(None);
+    }
+    let start = Instant::now();
+    let copy = Copy::of(task, task.template).await?;
+    let places = forward(task, &copy, &mut wanted, &sides.renames).await?;
+    for looked in wanted {
+        let cause = cause(&looked, &places);
+        diffs[looked.diff].runs[looked.run].cause = Some(cause);
+    }
+    let trip = if reversible { Some(back(task, &copy, old_runs, sides.old, tables).await?) } else { None };
+    copy.discard().await?;
+    spent.migrations.0 += start.elapsed().as_secs_f64() * 1000.0;
+    Ok(trip)
+}
+
+fn wanted<'a>(task: &Task<'a>, diffs: &mut [QueryDiff], old_runs: &[QueryRuns]) -> Vec<Wanted<'a>> {
+    let mut found = Vec::new();
+    for (n, query) in task.before.iter().enumerate() {
+        let (Some(diff), Some(successor)) = (diffs.iter().position(|d| d.query == query.name), successor(task, query))
+        else {
+            continue;
+        };
+        let changed_text = diffs[diff].presence == Presence::Changed;
+        for (at, run) in diffs[diff].runs.iter_mut().enumerate() {
+            if run.verdict == Verdict::Unchanged || run.verdict == Verdict::Unstable {
+                continue;
+            }
+            if changed_text {
+                run.cause = Some(Cause::QueryText);
+                continue;
+            }
+            let old =
+                runs_of(old_runs, n).iter().filter(|old| old.label == run.label && old.parameters == run.parameters);
+            found.push(Wanted {
+                diff,
+                run: at,
+                query: successor,
+                old: old.take(1).cloned().collect(),
+                before: run.before.hashes.full.clone(),
+                after: run.after.as_ref().map(|side| side.hashes.full.clone()),
+                seen: Vec::new(),
+            });
+        }
+    }
+    found
+}
+
+async fn forward(
+    task: &Task<'_>,
+    copy: &Copy,
+    wanted: &mut [Wanted<'_>],
+    renames: &Renames,
+) -> Result<Vec<StatementPlace>, CompareError> {
+    let mut places = Vec::new();
+    for migration in task.migrations {
+        for statement in &migration.up.statements {
+            task.interrupt.check()?;
+            if statement.controls_transaction() {
+                continue;
+            }
+            copy.session.client().batch_execute(&statement.sql).await.map_err(|error| CompareError::Server {
+                doing: "applying the migration again to find a cause",
+                reason: crate::db::connect::describe(&error),
+            })?;
+            places.push(StatementPlace {
+                version: migration.version.clone(),
+                file: migration.up.source.path.clone(),
+                line: statement.line,
+                sql: statement.sql.clone(),
+            });
+            if wanted.is_empty() {
+                continue;
+            }
+            let schema = introspect::schema(&copy.session).await?;
+            for looked in wanted.iter_mut() {
+                let names = Names { schema: Some(&schema), renames: Some(renames) };
+                let plans = rerun::plan(&copy.session, looked.query, &looked.old, &task.options).await?;
+                let hash =
+                    plans.into_iter().next().and_then(Result::ok).map(|plan| canonicalize(&plan, &names).hashes().full);
+                looked.seen.push(hash);
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// The statement from which on the plan is what it is afterwards; else the first that changed it; else the statistics.
+fn cause(looked: &Wanted<'_>, places: &[StatementPlace]) -> Cause {
+    let differs = |hash: &Option<String>| hash.as_ref() != Some(&looked.before);
+    let settled = looked.seen.iter().rposition(|hash| *hash != looked.after).map_or(0, |last| last + 1);
+    let reaches = settled < looked.seen.len() && looked.seen.get(settled).is_some_and(differs);
+    let at = if reaches { Some(settled) } else { looked.seen.iter().position(differs) };
+    match at.and_then(|at| places.get(at)) {
+        Some(place) => Cause::Statement { place: place.clone() },
+        None => Cause::Statistics,
+    }
+}
+
+/// Applies the way back and compares schema and plans with those before.
+async fn back(
+    task: &Task<'_>,
+    copy: &Copy,
+    old_runs: &[QueryRuns],
+    old: &Schema,
+    tables: &Touched,
+) -> Result<RoundTrip, CompareError> {
+    let mut trip = RoundTrip::default();
+    for migration in task.migrations.iter().rev() {
+        let Some(down) = &migration.down else { continue };
+        if let Err(error) = run_script(&copy.session, down, task.interrupt).await {
+            task.interrupt.check()?;
+            trip.failure = Some(error.to_string());
+            return Ok(trip);
+        }
+    }
+    let schema = introspect::schema(&copy.session).await?;
+    let (was, is) = (schema_lines(old), schema_lines(&schema));
+    trip.missing = was.difference(&is).cloned().collect();
+    trip.left_over = is.difference(&was).cloned().collect();
+    let there = |table: &&String| schema.tables.iter().any(|known| known.name.sql() == **table);
+    let tables: Vec<String> = tables.before.iter().filter(there).cloned().collect();
+    vacuum_analyze(&copy.session, &tables).await?;
+    let names = Names { schema: Some(&schema), renames: None };
+    let old_names = Names { schema: Some(old), renames: None };
+    for (n, query) in task.before.iter().enumerate() {
+        let runs = runs_of(old_runs, n);
+        let plans = rerun::plan(&copy.session, query, runs, &task.options).await?;
+        let same = runs.iter().zip(&plans).all(|(run, plan)| {
+            let before = Side::of(run, &old_names).hashes.shape;
+            plan.as_ref().is_ok_and(|plan| canonicalize(plan, &names).hashes().shape == before)
+        });
+        if !same {
+            trip.changed_plans.push(query.name.clone());
+        }
+    }
+    Ok(trip)
+}
