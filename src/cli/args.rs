@@ -98,6 +98,7 @@ impl FromStr for FormatRequest {
 #[command(disable_help_subcommand = true)]
 pub enum Command {
     Audit(AuditArgs),
+    Diff(DiffArgs),
 }
 
 impl Command {
@@ -134,6 +135,35 @@ pub struct AuditArgs {
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,
+}
+
+/// Shows what migrations do to every query's plan, and to production while they run
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof diff                                   the newest migration against the one before it
+  pgproof diff --from 0008 --to 0011             between two versions of the migrations
+  pgproof diff --base main                       migrations, seeds and catalog of a git revision against the working tree
+  pgproof diff --extrapolate 20                  and how long each statement takes on 20 times the rows
+  pgproof diff before.json after.json            two reports that `audit --format json` wrote")]
+pub struct DiffArgs {
+    /// Two saved reports, instead of running anything
+    #[arg(value_name = "REPORT", num_args = 2, conflicts_with_all = ["from", "to", "base", "extrapolate"])]
+    pub reports: Vec<PathBuf>,
+    /// The version that production has [default: the one before --to]
+    #[arg(long, value_name = "VERSION", conflicts_with = "base")]
+    pub from: Option<String>,
+    /// The version that it will have [default: the newest]
+    #[arg(long, value_name = "VERSION", conflicts_with = "base")]
+    pub to: Option<String>,
+    /// A git revision: its migrations, seeds and catalog against the working tree's
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// Extend each statement's duration to so many times the seeded rows; seeds a quarter of the dataset as well
+    #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
+    pub extrapolate: Option<f64>,
+    /// Exit with 1 from this severity on [default: error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
 }
 
 /// From which severity on findings count for the exit code.

@@ -3,12 +3,14 @@
 use super::exit::CliError;
 use crate::db::audit::AuditError;
 use crate::db::clone::CloneError;
+use crate::db::comparison::CompareError;
 use crate::db::connect::{ConnectError, UrlError};
 use crate::db::dataset::DatasetError;
 use crate::db::explain::ExplainError;
 use crate::db::introspect::IntrospectError;
 use crate::db::load::LoadError;
 use crate::db::migrate::MigrateError;
+use crate::db::migration_observer::ObserveError;
 use crate::db::server::ServerError;
 use crate::diff::migrations::MigrationsError;
 use crate::interrupt::Interrupted;
@@ -175,4 +177,18 @@ fn seed_errors(errors: Vec<SeedError>) -> CliError {
         }
     }
     if mistakes.is_empty() { CliError::usage(others.join("\n")) } else { mistakes.into() }
+}
+
+impl From<CompareError> for CliError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Interrupted(_) => Self::Interrupted,
+            CompareError::Connect(error) => error.into(),
+            CompareError::Clone(error) => error.into(),
+            CompareError::Audit(error) => error.into(),
+            CompareError::Observe(ObserveError::Statement(mistake)) => mistake.into(),
+            CompareError::Observe(ObserveError::Interrupted(_)) => Self::Interrupted,
+            other => Self::environment(&other),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod diff_sides;
 pub mod exit;
 mod failures;
 mod globals;

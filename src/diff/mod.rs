@@ -16,6 +16,7 @@ pub mod observation;
 pub mod outcome;
 pub mod report;
 pub mod safer;
+pub mod saved;
 pub mod significance;
 pub mod verdict;
 pub mod work;

@@ -3,6 +3,10 @@
 //! A format is one file and one line in [`output::FORMATS`].
 
 mod clauses;
+pub mod diff_json;
+pub mod diff_markdown;
+pub mod diff_terminal;
+mod diff_words;
 mod evidence;
 mod excerpt;
 pub mod json;

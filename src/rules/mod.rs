@@ -1,6 +1,7 @@
 //! The rules: one file each, listed in [`ALL`]. A rule is metadata and a plain function from what it may look at to
 //! findings. Rules do no I/O, print nothing and never import each other.
 
+pub mod blocking_migration;
 mod causes;
 pub mod context;
 mod judge;
@@ -21,6 +22,7 @@ pub mod missing_index;
 mod n_plus_one;
 mod nested_loop_rescan;
 mod over_budget;
+pub mod plan_regression;
 mod parameter_cliff;
 mod partition_pruning;
 mod planning_overhead;
@@ -114,6 +116,8 @@ pub const ALL: &[&Rule] = &[
     &planning_overhead::RULE,
     &unused_index::RULE,
     &duplicate_index::RULE,
+    &plan_regression::RULE,
+    &blocking_migration::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

@@ -1,6 +1,7 @@
 //! One file a command, each with `run(&Args, &Globals) -> Result<ExitCode, CliError>` that reads as its pipeline.
 
 pub mod audit;
+pub mod diff;
 
 use super::Globals;
 use super::args::Command;
@@ -24,5 +25,6 @@ pub async fn run(command: &Command, globals: &Globals) -> Result<ExitCode, CliEr
 async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliError> {
     match command {
         Command::Audit(args) => audit::run(args, globals).await,
+        Command::Diff(args) => diff::run(args, globals).await,
     }
 }

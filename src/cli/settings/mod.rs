@@ -151,7 +151,7 @@ impl Settings {
 }
 
 /// The least severity that counts.
-fn severity(fail_on: FailOn) -> Option<Severity> {
+pub(super) fn severity(fail_on: FailOn) -> Option<Severity> {
     match fail_on {
         FailOn::Error => Some(Severity::Error),
         FailOn::Warning => Some(Severity::Warning),

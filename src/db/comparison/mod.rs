@@ -32,7 +32,7 @@ use super::migration_observer::{ObserveError, Observed, Rehearsal, observe};
 use super::server::Cluster;
 use super::traffic::{Broken, Probe};
 
-pub use rerun::{literal_sql, rerun};
+pub use rerun::{Ran, literal_sql, rerun};
 
 /// What is compared.
 #[derive(Clone, Copy)]

@@ -1,0 +1,185 @@
+//! `pgproof diff`: what migrations do to every query, and to production while they run.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::catalog::Query;
+use crate::cli::args::DiffArgs;
+use crate::cli::diff_sides::{self, Sides};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::target;
+use crate::cli::{Globals, Verbosity};
+use crate::db::audit::RunOptions;
+use crate::db::comparison::{self, Compared, Task};
+use crate::db::dataset;
+use crate::db::explain::Access;
+use crate::diff::report::DiffReport;
+use crate::finding::{Finding, Severity};
+use crate::report::terminal::TerminalStyle;
+use crate::report::{diff_json, diff_markdown, diff_terminal};
+use crate::rules::{Policy, blocking_migration, plan_regression};
+use crate::units::Millis;
+
+/// Compares and reports.
+pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let start = Instant::now();
+    let formats = formats(globals)?;
+    let mut report = match args.reports.as_slice() {
+        [before, after] => diff_sides::of_saved_reports(before, after, &globals.directory)?,
+        _ => of_migrations(args, globals).await?,
+    };
+    report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
+    write(&report, &formats, globals)?;
+    let fail_on = args.fail_on.map_or(Some(Severity::Error), crate::cli::settings::severity);
+    let gates = |finding: &Finding| fail_on.is_some_and(|fail_on| finding.gates(fail_on));
+    Ok(if report.findings.iter().any(gates) { ExitCode::Findings } else { ExitCode::Success })
+}
+
+async fn of_migrations(args: &DiffArgs, globals: &Globals) -> Result<DiffReport, CliError> {
+    if globals.database()?.is_some_and(|(_, source)| source == crate::cli::UrlSource::Flag) {
+        return Err(CliError::usage("diff migrates copies of a dataset, never a given database")
+            .help("leave --database-url out; the embedded server is used"));
+    }
+    let project = globals.project()?;
+    let sides = Sides::read(args, &project, globals)?;
+    let cluster = target::start(&project, globals).await?;
+    let mut clock = Instant::now();
+    let before = sides.recipe_before(&project)?;
+    let prepared = diff_sides::fitting_specs(&cluster, &before, globals).await?;
+    let dataset = dataset::ensure(&cluster, prepared.recipe(), &globals.progress, &globals.interrupt).await?;
+    let small = match args.extrapolate {
+        Some(_) => {
+            let small = prepared.at_scale(project.settings.dataset.scale / 4.0);
+            Some(dataset::ensure(&cluster, small.recipe(), &globals.progress, &globals.interrupt).await?)
+        }
+        None => None,
+    };
+    let in_dataset = lap(&mut clock);
+    let policy = project.settings.policy();
+    let limits_for = |query: &Query| plan_regression::limits(&project.settings.policy_for(query));
+    let task = Task {
+        cluster: &cluster,
+        template: &dataset.database,
+        small: small.as_ref().map(|small| small.database.as_str()),
+        production_factor: args.extrapolate.unwrap_or(1.0),
+        migrations: &sides.pending,
+        before: &sides.old_catalog,
+        after: &sides.new_catalog,
+        options: RunOptions {
+            runs: 1,
+            timeout: Millis(project.settings.audit.timeout.as_secs_f64() * 1000.0),
+            access: Access::PrivateCopy,
+        },
+        limits_for: &limits_for,
+        progress: &globals.progress,
+        interrupt: &globals.interrupt,
+    };
+    let compared = comparison::compare(&task).await?;
+    let server_version = cluster.version().to_string();
+    cluster.stop().await;
+    let findings = findings(&compared, &policy);
+    let settings = &project.settings.dataset;
+    let mut report = DiffReport {
+        from: sides.from,
+        to: sides.to,
+        server_version,
+        layout: Some((sides.layout.to_string(), sides.because)),
+        dataset: Some((dataset.fingerprint, settings.seed, settings.scale)),
+        findings,
+        ..of_compared(compared)
+    };
+    report.spent.dataset = in_dataset;
+    Ok(report)
+}
+
+fn lap(clock: &mut Instant) -> Millis {
+    let elapsed = Millis(clock.elapsed().as_secs_f64() * 1000.0);
+    *clock = Instant::now();
+    elapsed
+}
+
+fn of_compared(compared: Compared) -> DiffReport {
+    let probe = |n: usize| compared.probes.get(n).cloned().unwrap_or_default();
+    let broken = compared.broken.into_iter().map(|(at, broken)| (at, probe(broken.probe), broken.message)).collect();
+    DiffReport {
+        queries: compared.queries,
+        rolling: compared.rolling,
+        statements: compared.statements,
+        probes: compared.probes,
+        broken,
+        indexes: compared.indexes,
+        round_trip: compared.round_trip,
+        spent: compared.spent,
+        ..DiffReport::default()
+    }
+}
+
+/// What the rules say of queries and statements, worst first.
+fn findings(compared: &Compared, policy: &Policy) -> Vec<Finding> {
+    let queries = compared.queries.iter().filter_map(|diff| plan_regression::finding(diff, policy));
+    let statements =
+        compared.statements.iter().filter_map(|s| blocking_migration::finding(s, &compared.probes, policy));
+    let mut found: Vec<Finding> = queries.chain(statements).collect();
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Terminal,
+    Json,
+    Markdown,
+}
+
+const FORMATS: [(&str, Format); 3] =
+    [("terminal", Format::Terminal), ("json", Format::Json), ("markdown", Format::Markdown)];
+
+/// The formats that were asked for; the terminal's where none was.
+fn formats(globals: &Globals) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, CliError> {
+    let known = |name: &str| FORMATS.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format);
+    let requested = globals.requested_formats.iter().map(|request| match known(&request.name) {
+        Some(format) => Ok((format, request.file.clone())),
+        None => {
+            Err(CliError::usage(format!("unknown format `{}`", request.name)).help("formats: terminal, json, markdown"))
+        }
+    });
+    let mut found = requested.collect::<Result<Vec<_>, _>>()?;
+    if found.is_empty() {
+        found.push((Format::Terminal, None));
+    }
+    Ok(found)
+}
+
+fn write(
+    report: &DiffReport,
+    formats: &[(Format, Option<std::path::PathBuf>)],
+    globals: &Globals,
+) -> Result<(), CliError> {
+    for (format, file) in formats {
+        let (width, color) = globals.stdout_canvas();
+        let style = match file {
+            Some(_) => TerminalStyle::FILE,
+            None => TerminalStyle {
+                width: width.unwrap_or(TerminalStyle::FILE.width),
+                color,
+                verbose: globals.verbosity == Verbosity::Verbose,
+            },
+        };
+        let mut text = Vec::new();
+        match format {
+            Format::Terminal => diff_terminal::render(report, &style, &mut text),
+            Format::Json => diff_json::render(report, &mut text),
+            Format::Markdown => diff_markdown::render(report, &mut text),
+        }
+        .map_err(|error| CliError::stdout(&error))?;
+        match file {
+            None => globals.print(&String::from_utf8_lossy(&text))?,
+            Some(path) => save(&globals.directory.join(path), &text)?,
+        }
+    }
+    Ok(())
+}
+
+fn save(path: &Path, text: &[u8]) -> Result<(), CliError> {
+    std::fs::write(path, text).map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display())))
+}

@@ -1,0 +1,332 @@
+//! A diff for people at a terminal: verdicts, plans side by side, what each statement did. Judges nothing.
+
+use std::io::{self, Write};
+
+use similar::{ChangeTag, DiffTag, TextDiff};
+
+use super::diff_words::{
+    Side, blocked_sentence, blocks, cause_sentence, index_sentence, locks_phrase, statement_facts,
+};
+use super::terminal::TerminalStyle;
+use crate::diff::observation::StatementObservation;
+use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
+use crate::diff::report::DiffReport;
+use crate::diff::verdict::Verdict;
+use crate::units::Millis;
+
+/// Writes the report.
+///
+/// # Errors
+/// What `out` returns.
+pub fn render(report: &DiffReport, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page { report, style: *style, out };
+    page.head()?;
+    page.verdicts()?;
+    page.plans()?;
+    page.rolling()?;
+    page.migration()?;
+    page.indexes()?;
+    page.way_back()?;
+    page.foot()
+}
+
+struct Page<'a, 'w> {
+    report: &'a DiffReport,
+    style: TerminalStyle,
+    out: &'w mut dyn Write,
+}
+
+impl Page<'_, '_> {
+    fn paint(&self, color: anstyle::AnsiColor, text: &str) -> String {
+        if !self.style.color {
+            return text.to_owned();
+        }
+        let style = color.on_default().bold();
+        format!("{style}{text}{style:#}")
+    }
+
+    fn head(&mut self) -> io::Result<()> {
+        writeln!(self.out, "{} → {}", self.report.from, self.report.to)?;
+        if let Some((layout, because)) = &self.report.layout {
+            writeln!(self.out, "migrations: {layout} layout, by {because}")?;
+        }
+        if let Some((fingerprint, seed, scale)) = &self.report.dataset {
+            let version = &self.report.server_version;
+            writeln!(self.out, "dataset {fingerprint}, seed {seed}, scale {scale}; PostgreSQL {version}")?;
+        }
+        writeln!(self.out)
+    }
+
+    fn verdicts(&mut self) -> io::Result<()> {
+        let mut table = tabled::builder::Builder::default();
+        table.push_record(["query", "verdict", "blocks", "time", "parameters", "since"]);
+        let mut quiet = 0;
+        for diff in &self.report.queries {
+            let verdict = diff.verdict();
+            let told = diff.presence != Presence::Both || diff.failed_before.is_some();
+            if verdict == Verdict::Unchanged && !told {
+                quiet += 1;
+                continue;
+            }
+            let run = diff.runs.first();
+            table.push_record([
+                diff.query.clone(),
+                standing(diff),
+                run.map(blocks).unwrap_or_default(),
+                run.map(times).unwrap_or_default(),
+                run.map(|run| run.label.clone()).unwrap_or_default(),
+                run.and_then(|run| run.cause.as_ref()).map(cause_sentence).unwrap_or_default(),
+            ]);
+        }
+        let mut table = table.build();
+        if table.count_rows() > 1 {
+            table.with(tabled::settings::Style::blank());
+            writeln!(self.out, "{table}")?;
+        }
+        if quiet > 0 {
+            writeln!(self.out, "{quiet} queries unchanged")?;
+        }
+        writeln!(self.out)
+    }
+
+    fn plans(&mut self) -> io::Result<()> {
+        let report = self.report;
+        for diff in &report.queries {
+            for run in diff.runs.iter().filter(|run| !matches!(run.verdict, Verdict::Unchanged | Verdict::Unstable)) {
+                self.plan(diff, run)?;
+                if !self.style.verbose {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, diff: &QueryDiff, run: &RunDiff) -> io::Result<()> {
+        let color = match run.verdict {
+            Verdict::Error | Verdict::MajorRegression | Verdict::Regression => anstyle::AnsiColor::Red,
+            Verdict::Slower | Verdict::Unstable => anstyle::AnsiColor::Yellow,
+            Verdict::Improvement | Verdict::MajorImprovement => anstyle::AnsiColor::Green,
+            Verdict::Neutral | Verdict::Unchanged => anstyle::AnsiColor::Cyan,
+        };
+        let verdict = self.paint(color, run.verdict.as_str());
+        writeln!(self.out, "{} ({}): {verdict}, {}:{}", diff.query, run.label, diff.file.display(), diff.line)?;
+        for change in &run.changes {
+            writeln!(self.out, "  · {} [{}]", change.describe(), change.name())?;
+        }
+        if let Some(cause) = &run.cause {
+            writeln!(self.out, "  since {}", cause_sentence(cause))?;
+        }
+        if let Some(state) = &run.before_analyze {
+            let names: Vec<String> = state.changes.iter().map(|change| change.describe()).collect();
+            writeln!(self.out, "  until ANALYZE has run: {}: {}", state.verdict.as_str(), names.join("; "))?;
+        }
+        if let Some(after) = &run.after {
+            self.side_by_side(&run.before.tree, &after.tree)?;
+        }
+        writeln!(self.out)
+    }
+
+    fn side_by_side(&mut self, before: &[String], after: &[String]) -> io::Result<()> {
+        let (old, new) = (joined(before), joined(after));
+        let diff = TextDiff::from_lines(&old, &new);
+        if self.style.width < 100 {
+            for change in diff.iter_all_changes() {
+                let sign = match change.tag() {
+                    ChangeTag::Delete => '-',
+                    ChangeTag::Insert => '+',
+                    ChangeTag::Equal => ' ',
+                };
+                write!(self.out, "  {sign} {change}")?;
+            }
+            return Ok(());
+        }
+        let column = (self.style.width - 7) / 2;
+        for op in diff.ops() {
+            let (old, new) = (&before[op.old_range()], &after[op.new_range()]);
+            for n in 0..old.len().max(new.len()) {
+                let mark = match op.tag() {
+                    DiffTag::Equal => ' ',
+                    DiffTag::Delete => '-',
+                    DiffTag::Insert => '+',
+                    DiffTag::Replace => '~',
+                };
+                let left = cut(old.get(n).map_or("", String::as_str), column);
+                let right = cut(new.get(n).map_or("", String::as_str), column);
+                let line = format!("  {left:<column$} {mark} {right}");
+                writeln!(self.out, "{}", line.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rolling(&mut self) -> io::Result<()> {
+        if self.report.rolling.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "The old catalog on the new schema (while a deploy rolls)")?;
+        for diff in &self.report.rolling {
+            let told =
+                diff.runs.first().map(|run| run.changes.iter().map(|c| c.describe()).collect::<Vec<_>>().join("; "));
+            writeln!(self.out, "  {}: {}: {}", diff.query, diff.verdict().as_str(), told.unwrap_or_default())?;
+        }
+        writeln!(self.out)
+    }
+
+    fn migration(&mut self) -> io::Result<()> {
+        if self.report.statements.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "The migration as it ran, with the catalog as light traffic beside it")?;
+        let report = self.report;
+        for (n, statement) in report.statements.iter().enumerate() {
+            self.statement(statement)?;
+            for (_, query, message) in report.broken.iter().filter(|(at, _, _)| *at == Some(n)) {
+                writeln!(self.out, "      {query} fails from here on: {message}")?;
+            }
+        }
+        writeln!(self.out)
+    }
+
+    fn statement(&mut self, statement: &StatementObservation) -> io::Result<()> {
+        let label = self.paint(anstyle::AnsiColor::Cyan, &statement.place.label());
+        writeln!(
+            self.out,
+            "  {label}  {}",
+            cut(&statement.place.excerpt(), self.style.width.saturating_sub(40).max(30))
+        )?;
+        writeln!(self.out, "      {}", statement_facts(statement).join(", "))?;
+        if let Some(locks) = locks_phrase(statement) {
+            writeln!(self.out, "      {locks}")?;
+        }
+        for blocked in statement.blocked.iter().take(5) {
+            let told = blocked_sentence(blocked, &self.report.probes, &statement.place);
+            writeln!(self.out, "      {}", self.paint(anstyle::AnsiColor::Red, &told))?;
+        }
+        if statement.blocked.len() > 5 {
+            writeln!(self.out, "      and {} more queries", statement.blocked.len() - 5)?;
+        }
+        if let Some(pile_up) = statement.pile_up.as_ref().filter(|pile_up| !pile_up.blocked.is_empty()) {
+            let longest = pile_up.blocked.first().map_or(Millis(0.0), |blocked| blocked.longest);
+            write!(
+                self.out,
+                "      behind a reader of {}: {} queries waited up to {longest}",
+                pile_up.reader,
+                pile_up.blocked.len()
+            )?;
+            match pile_up.longest_with_timeout {
+                Some(longest) => {
+                    writeln!(self.out, "; with lock_timeout = {:.0}ms up to {longest}", pile_up.lock_timeout.0)?
+                }
+                None => writeln!(self.out)?,
+            }
+        }
+        if let Some(at) = &statement.extrapolation {
+            writeln!(self.out, "      at {:.0} rows: about {} ({} to {})", at.rows, at.expected, at.low, at.high)?;
+        }
+        self.safer(statement)
+    }
+
+    fn safer(&mut self, statement: &StatementObservation) -> io::Result<()> {
+        let Some(safer) = &statement.safer else { return Ok(()) };
+        writeln!(self.out, "      safer: {}", safer.form.why)?;
+        for sql in &safer.form.statements {
+            for line in sql.lines() {
+                writeln!(self.out, "        {line}")?;
+            }
+        }
+        match &safer.measured {
+            None => Ok(()),
+            Some(measured) => match &measured.failure {
+                Some(failure) => writeln!(self.out, "      it failed here: {failure}"),
+                None => writeln!(
+                    self.out,
+                    "      measured: {} in all, queries waited up to {} (as written: {})",
+                    measured.duration,
+                    measured.longest_block,
+                    statement.longest_block()
+                ),
+            },
+        }
+    }
+
+    fn indexes(&mut self) -> io::Result<()> {
+        for index in &self.report.indexes {
+            writeln!(self.out, "{}", index_sentence(index))?;
+        }
+        if self.report.indexes.is_empty() { Ok(()) } else { writeln!(self.out) }
+    }
+
+    fn way_back(&mut self) -> io::Result<()> {
+        let Some(trip) = &self.report.round_trip else { return Ok(()) };
+        if trip.is_clean() {
+            return writeln!(self.out, "The way back: same schema, same plans\n");
+        }
+        writeln!(self.out, "The way back does not lead to where it began")?;
+        if let Some(failure) = &trip.failure {
+            writeln!(self.out, "  it fails: {failure}")?;
+        }
+        trip.missing.iter().try_for_each(|line| writeln!(self.out, "  missing: {line}"))?;
+        trip.left_over.iter().try_for_each(|line| writeln!(self.out, "  left over: {line}"))?;
+        trip.changed_plans.iter().try_for_each(|query| writeln!(self.out, "  another plan: {query}"))?;
+        writeln!(self.out)
+    }
+
+    fn foot(&mut self) -> io::Result<()> {
+        for finding in &self.report.findings {
+            let place =
+                finding.location.as_ref().map(|at| format!("{}:{}", at.file.display(), at.line)).unwrap_or_default();
+            let query = finding.query.as_ref().map(|query| format!("{query} ")).unwrap_or_default();
+            writeln!(self.out, "{}[{}] {place}: {query}{}", finding.severity, finding.rule, finding.message)?;
+            writeln!(self.out, "  {}", finding.why)?;
+            writeln!(self.out, "  {}", finding.advice)?;
+        }
+        let count =
+            |wanted: fn(Verdict) -> bool| self.report.queries.iter().filter(|diff| wanted(diff.verdict())).count();
+        let spent = &self.report.spent;
+        writeln!(
+            self.out,
+            "{} queries: {} errors, {} regressions, {} improvements, {} unstable; {} ({:.0} % in migrations and queries: \
+             migrations {}, queries {}, copies {}, dataset {})",
+            self.report.queries.len(),
+            count(|verdict| verdict == Verdict::Error),
+            count(Verdict::is_regression),
+            count(Verdict::is_improvement),
+            count(|verdict| verdict == Verdict::Unstable),
+            self.report.elapsed,
+            spent.share(self.report.elapsed) * 100.0,
+            spent.migrations,
+            spent.queries,
+            spent.copies,
+            spent.dataset
+        )
+    }
+}
+
+fn standing(diff: &QueryDiff) -> String {
+    match (&diff.failed_before, diff.presence) {
+        (Some(_), Presence::Both | Presence::Changed) => "failed before".to_owned(),
+        (_, Presence::New) => "new".to_owned(),
+        (_, Presence::Removed) => "removed".to_owned(),
+        (None, Presence::Both | Presence::Changed) => diff.verdict().as_str().to_owned(),
+    }
+}
+
+fn times(run: &RunDiff) -> String {
+    let time = |side: Side<'_>| side.and_then(|side| side.time).map_or_else(|| "-".to_owned(), |time| time.to_string());
+    format!("{} → {}", time(Some(&run.before)), time(run.after.as_ref()))
+}
+
+fn joined(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn cut(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        Some(_) => {
+            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+            format!("{kept}…")
+        }
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,155 @@
+//! `plan-regression`: what `pgproof diff` found to cost a query more after a migration. Here stand its words and limits.
+
+use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use crate::diff::observation::StatementPlace;
+use crate::diff::outcome::{Cause, QueryDiff, RunDiff};
+use crate::diff::verdict::{Limits, Verdict};
+use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
+use crate::units::Pages;
+
+const fn limit(key: &'static str, unit: ThresholdUnit, default: f64, about: &'static str) -> Threshold {
+    Threshold { rule: RuleId::PlanRegression, key, unit, default, about }
+}
+
+const MIN_FACTOR: Threshold =
+    limit("min-factor", ThresholdUnit::Ratio, 1.2, "blocks after over blocks before, from which on it is a regression");
+const MIN_PAGES: Threshold = limit("min-pages", ThresholdUnit::Pages, 128.0, "and so many blocks more at least");
+const MAJOR_FACTOR: Threshold = limit("major-factor", ThresholdUnit::Ratio, 2.0, "from this factor on it is an error");
+const MAJOR_PAGES: Threshold = limit("major-pages", ThresholdUnit::Pages, 1000.0, "and from so many blocks more on");
+const ROWS_FACTOR: Threshold =
+    limit("rows-factor", ThresholdUnit::Ratio, 2.0, "rows read after over before, from which on it is a regression");
+const MIN_ROWS: Threshold = limit("min-rows", ThresholdUnit::Rows, 10_000.0, "and so many rows more at least");
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::PlanRegression,
+    severity: Severity::Error,
+    summary: "a migration makes a query fail, or do more work",
+    condition: "pgproof diff runs every query before and after the migration on copies of one dataset with the same \
+                values. It fires when the query fails, does not finish or returns another number of rows; when it touches \
+                min-factor times the blocks and min-pages more, reads rows-factor times the rows and min-rows more, or \
+                begins to spill to disk; and as a warning when interleaved runs show it slower with the same work. What \
+                flips on a copy that was only analyzed again never counts.",
+    why: "The query runs in production the moment the migration is through, as often as before, with the work shown here.",
+    advice: "Change the statement that is named as the cause, or give the query what it lost.",
+    bad: "DROP INDEX orders_customer_id_idx;",
+    good: "CREATE INDEX CONCURRENTLY ON orders (customer_id, placed_at);  -- then drop the one it replaces",
+    thresholds: &[MIN_FACTOR, MIN_PAGES, MAJOR_FACTOR, MAJOR_PAGES, ROWS_FACTOR, MIN_ROWS],
+    check: Check::Elsewhere,
+};
+
+/// The limits that hold for a query.
+#[must_use]
+pub fn limits(policy: &Policy) -> Limits {
+    Limits {
+        blocks_factor: policy.limit(&MIN_FACTOR),
+        blocks_more: policy.limit(&MIN_PAGES),
+        rows_factor: policy.limit(&ROWS_FACTOR),
+        rows_more: policy.limit(&MIN_ROWS),
+        major_factor: policy.limit(&MAJOR_FACTOR),
+        major_more: policy.limit(&MAJOR_PAGES),
+    }
+}
+
+/// The finding on a query, where its worst parameter set got worse.
+#[must_use]
+pub fn finding(diff: &QueryDiff, policy: &Policy) -> Option<Finding> {
+    let run = diff.runs.first()?;
+    let severity = match run.verdict {
+        Verdict::Error | Verdict::MajorRegression => Severity::Error,
+        Verdict::Regression | Verdict::Slower => Severity::Warning,
+        Verdict::Unstable | Verdict::Neutral | Verdict::Unchanged => return None,
+        Verdict::Improvement | Verdict::MajorImprovement => return None,
+    };
+    if !policy.is_on(RuleId::PlanRegression) {
+        return None;
+    }
+    let severity = policy.severity(RuleId::PlanRegression, severity)?;
+    let cause = match &run.cause {
+        Some(Cause::Statement { place }) => Some(place),
+        Some(Cause::Statistics | Cause::QueryText) | None => None,
+    };
+    // The migration is at fault where one of its statements is the cause: the pull request has that line.
+    let location =
+        cause.map_or_else(|| Location { file: diff.file.clone(), line: diff.line }, StatementPlace::location);
+    Some(Finding {
+        rule: RuleId::PlanRegression,
+        severity,
+        query: Some(diff.query.clone()),
+        location: Some(location),
+        message: message(run, cause),
+        why: RULE.why.to_owned(),
+        advice: advice(run, cause),
+        evidence: evidence(run),
+        fix: None,
+        fingerprint: Fingerprint::of([
+            RuleId::PlanRegression.as_str(),
+            &diff.query,
+            run.changes.first().map_or("slower", |change| change.name()),
+        ]),
+        suppressed: None,
+        symptoms: Vec::new(),
+    })
+}
+
+fn message(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
+    let what = match run.verdict {
+        Verdict::Slower => match run.slowdown {
+            Some(slowdown) => format!(
+                "takes {:.1} ms in place of {:.1} ms with the same work (p = {:.4})",
+                slowdown.after_ms, slowdown.before_ms, slowdown.p
+            ),
+            None => "is slower with the same work".to_owned(),
+        },
+        Verdict::Error => {
+            run.changes.iter().find(|change| change.is_error()).map_or_else(String::new, |c| c.describe())
+        }
+        _ => more_work(run),
+    };
+    let because = match cause {
+        Some(place) => format!(" since {}", place.label()),
+        None => String::new(),
+    };
+    let changes: Vec<String> =
+        run.changes.iter().filter(|change| !change.is_error()).take(2).map(|change| change.describe()).collect();
+    let changes = if changes.is_empty() { String::new() } else { format!(": {}", changes.join("; ")) };
+    format!("{what} ({}){because}{changes}", run.label)
+}
+
+fn more_work(run: &RunDiff) -> String {
+    let blocks = |pages: Option<Pages>| pages.map(|pages| pages.to_string());
+    let after = run.after.as_ref().map(|side| side.work).unwrap_or_default();
+    match (blocks(run.before.work.blocks), blocks(after.blocks)) {
+        (Some(before), Some(after)) if before != after => format!("touches {after} in place of {before}"),
+        _ => "does more work".to_owned(),
+    }
+}
+
+fn advice(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
+    let cause = match (cause, &run.cause) {
+        (Some(place), _) => format!("Look at {}: {}.", place.label(), place.excerpt()),
+        (None, Some(Cause::Statistics)) => {
+            "New statistics changed the plan, not a statement: look at the estimates of the nodes that changed."
+                .to_owned()
+        }
+        (None, _) => "Look at the statement: its text changed.".to_owned(),
+    };
+    format!("{cause} The diff shows both plans side by side.")
+}
+
+fn evidence(run: &RunDiff) -> Evidence {
+    let mut evidence = Evidence { run: Some(run.label.clone()), ..Evidence::default() };
+    let after = run.after.as_ref().map(|side| side.work).unwrap_or_default();
+    let pages = [("pages_before", run.before.work.blocks), ("pages_after", after.blocks)];
+    for (key, pages) in pages {
+        if let Some(pages) = pages {
+            evidence = evidence.with(key, Quantity::Pages(pages));
+        }
+    }
+    for (key, rows) in [("rows_read_before", run.before.work.rows_read), ("rows_read_after", after.rows_read)] {
+        if let Some(rows) = rows {
+            evidence = evidence.with(key, Quantity::Rows(rows));
+        }
+    }
+    evidence
+}
