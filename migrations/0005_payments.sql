@@ -16,3 +16,4 @@ CREATE TABLE payments (
 );
 
 CREATE INDEX payments_order_id_idx ON payments (order_id);
+CREATE INDEX payments_provider_status_created_at_idx ON payments (provider, status, created_at);

@@ -106,7 +106,7 @@ impl Command {
     #[must_use]
     pub fn takes_formats(&self) -> bool {
         match self {
-            Self::Audit(_) => true,
+            Self::Audit(_) | Self::Diff(_) => true,
         }
     }
 }
