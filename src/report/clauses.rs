@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::catalog::lex::{Token, TokenKind, tokens};
-use crate::finding::{Evidence, RuleId};
+use crate::finding::{Evidence, Quantity, RuleId};
 use crate::plan::condition;
 use crate::schema::quote_identifier;
 
@@ -65,22 +65,24 @@ impl<'a> Statement<'a> {
     /// else its relation.
     pub(crate) fn guilty(&self, rule: RuleId, evidence: &Evidence) -> Vec<Range<usize>> {
         let parts = self.parts();
-        let wanted = evidence.condition.as_deref().map(columns).unwrap_or_default();
-        let mut found: Vec<&Part> = parts.iter().filter(|part| self.uses(part, &wanted)).collect();
-        if found.is_empty() {
-            let clause = match rule {
-                RuleId::LargeOffset => Some(Clause::Limit),
-                RuleId::SortSpill => Some(Clause::Sort),
-                _ => None, // the other rules are about conditions and relations
-            };
-            found = parts.iter().filter(|part| Some(part.clause) == clause).collect();
-        }
+        let wanted = wanted_columns(evidence);
+        let using = parts.iter().filter(|part| self.uses(part, &wanted)).collect();
+        let found = match rule {
+            RuleId::LargeOffset => parts.iter().filter(|part| self.is_offset(part)).collect(),
+            RuleId::SortSpill => first_with(using, &parts, Clause::Sort),
+            RuleId::MissingIndex => using, // an index serves conditions and sorts
+            _ => only(using, Clause::Condition),
+        };
         let holds = |outer: &Part, inner: &Part| {
             outer != inner && outer.tokens.start <= inner.tokens.start && inner.tokens.end <= outer.tokens.end
         };
         let innermost = found.iter().filter(|part| !found.iter().any(|other| holds(part, other)));
         let ranges: Vec<Range<usize>> = innermost.filter_map(|part| self.bytes(&part.tokens)).collect();
         if ranges.is_empty() { self.relation(evidence.relation.as_deref()).into_iter().collect() } else { ranges }
+    }
+
+    fn is_offset(&self, part: &Part) -> bool {
+        part.clause == Clause::Limit && self.keyword(part.tokens.start).as_deref() == Some("offset")
     }
 
     /// The innermost condition, sort or limit around an offset.
@@ -195,6 +197,27 @@ impl<'a> Statement<'a> {
         }
         reader.finish(self.tokens.len())
     }
+}
+
+/// Parts of one clause where there are any, else all.
+fn only(parts: Vec<&Part>, clause: Clause) -> Vec<&Part> {
+    let these: Vec<&Part> = parts.iter().copied().filter(|part| part.clause == clause).collect();
+    if these.is_empty() { parts } else { these }
+}
+
+/// Parts of one clause among those that were found, else among all.
+fn first_with<'a>(found: Vec<&'a Part>, all: &'a [Part], clause: Clause) -> Vec<&'a Part> {
+    if found.is_empty() { all.iter().filter(|part| part.clause == clause).collect() } else { only(found, clause) }
+}
+
+/// The columns of the condition, and of the index that is proposed.
+fn wanted_columns(evidence: &Evidence) -> Vec<ColumnName> {
+    let mut wanted = evidence.condition.as_deref().map(columns).unwrap_or_default();
+    if let Some(Quantity::Text(key)) = evidence.get("index_key") {
+        let key = key.split(" WHERE ").next().unwrap_or(key);
+        wanted.extend(columns(key));
+    }
+    wanted
 }
 
 fn columns(deparsed: &str) -> Vec<ColumnName> {
@@ -330,7 +353,20 @@ mod tests {
         let sql = "SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.x = a.y AND b.z = 'it''s') AND (a.p = 1 OR a.q = @q)";
         assert_eq!(marked(sql, RuleId::SeqScan, Some("(z = 'it''s'::text)"), None), ["b.z = 'it''s'"]);
         assert_eq!(marked(sql, RuleId::SeqScan, Some("(a_1.q = 2)"), None), ["a.q = @q"]);
-        assert_eq!(marked("SELECT 1 LIMIT 10 OFFSET $1", RuleId::LargeOffset, None, None), ["LIMIT 10", "OFFSET $1"]);
+        assert_eq!(marked("SELECT 1 LIMIT 10 OFFSET $1", RuleId::LargeOffset, None, None), ["OFFSET $1"]);
+        let sql = "SELECT 1 FROM a WHERE b LIKE 'x%' ORDER BY b";
+        assert_eq!(marked(sql, RuleId::SeqScan, Some("(b ~~ 'x%'::text)"), None), ["b LIKE 'x%'"]);
+        assert_eq!(marked(sql, RuleId::SortSpill, Some("a.b"), None), ["ORDER BY b"]);
+    }
+
+    #[test]
+    fn what_a_proposed_index_serves_is_marked() {
+        let sql = "SELECT 1 FROM p WHERE lower(mail) = $1 AND state = 'failed' ORDER BY made DESC";
+        let evidence =
+            Evidence::default().with("index_key", Quantity::Text("(lower(mail), made) WHERE (state = 1)".to_owned()));
+        let ranges = Statement::new(sql).guilty(RuleId::MissingIndex, &evidence);
+        let texts: Vec<&str> = ranges.into_iter().map(|range| &sql[range]).collect();
+        assert_eq!(texts, ["lower(mail) = $1", "ORDER BY made DESC"]);
     }
 
     #[test]

@@ -11,18 +11,26 @@ pub(crate) fn phrases(evidence: &Evidence) -> Vec<String> {
     shown.map(|measure| together(evidence, measure).unwrap_or_else(|| alone(measure))).collect()
 }
 
-/// The numbers at the guilty node. A proof has said what it measured: then they are those of what was found there without
-/// it, the first symptom at the same table.
+/// The numbers at the guilty node. A proof has said what it measured: then they are those of what was found at the node
+/// without it.
 pub(crate) fn at_the_node(found: &Finding) -> Vec<String> {
     let is_proven = found.fix.as_ref().is_some_and(|fix| fix.proof.is_some());
-    let there = |symptom: &&Finding| {
-        symptom.evidence.relation == found.evidence.relation && symptom.evidence.node == found.evidence.node
-    };
-    match found.symptoms.iter().find(there) {
-        Some(symptom) if is_proven => phrases(&symptom.evidence),
+    match symptom_at_the_node(found) {
+        Some(symptom) => phrases(&symptom.evidence),
         None if is_proven => Vec::new(),
-        Some(_) | None => phrases(&found.evidence),
+        None => phrases(&found.evidence),
     }
+}
+
+/// The symptom whose numbers [`at_the_node`] gives.
+pub(crate) fn symptom_at_the_node(found: &Finding) -> Option<&Finding> {
+    found.fix.as_ref()?.proof.as_ref()?;
+    let is_there = |symptom: &&Finding| {
+        symptom.evidence.node.is_some()
+            && symptom.evidence.node == found.evidence.node
+            && symptom.evidence.run == found.evidence.run
+    };
+    found.symptoms.iter().find(is_there)
 }
 
 /// Two numbers that say more in one phrase.
@@ -51,7 +59,7 @@ fn together(evidence: &Evidence, measure: &Measure) -> Option<String> {
 
 fn read_and_kept(read: &Quantity, kept: &Quantity) -> Option<String> {
     let (Quantity::Rows(read), Quantity::Rows(kept)) = (read, kept) else { return None };
-    let share = if *read > 0.0 { format!(" ({})", percent(kept / read)) } else { String::new() };
+    let share = if *kept > 0.0 && kept <= read { format!(" ({})", percent(kept / read)) } else { String::new() };
     Some(format!("read {} rows, kept {}{share}", rows_in_words(*read), rows_in_words(*kept)))
 }
 
@@ -63,7 +71,8 @@ fn expected_and_actual(expected: &Quantity, actual: &Quantity) -> Option<String>
 fn part_of_pages(part: &Quantity, whole: &Quantity) -> Option<String> {
     let (Quantity::Pages(part), Quantity::Pages(whole)) = (part, whole) else { return None };
     let size = if part.bytes().0 < 1 << 20 { String::new() } else { format!(" ({})", part.bytes()) };
-    Some(format!("{} of the query's {}{size}", Count(part.0 as f64), *whole))
+    let all = if part == whole { "all".to_owned() } else { format!("{} of", Count(part.0 as f64)) };
+    Some(format!("{all} {whole}{size}"))
 }
 
 fn part_of_time(part: &Quantity, whole: &Quantity) -> Option<String> {
@@ -96,23 +105,22 @@ fn with_unit(quantity: &Quantity) -> String {
     }
 }
 
-/// `rows skipped 300,000`, `share of time 97 %`.
+/// `rows skipped 300,000`, `time share 97 %`.
 fn alone(measure: &Measure) -> String {
-    format!("{} {}", label(measure.key), value(measure))
+    match round_trip(measure.key) {
+        Some(round_trip) => format!("{} at {round_trip} a round trip", value(measure)),
+        None => format!("{} {}", label(measure.key), value(measure)),
+    }
+}
+
+/// N+1: what all calls take, by the way to the server.
+fn round_trip(key: &str) -> Option<String> {
+    let time = key.strip_prefix("at_")?.strip_suffix("_ms")?;
+    Some(format!("{} ms", time.replace('_', ".")))
 }
 
 /// The key as words, without the unit that the value says.
-pub(crate) fn label(key: &str) -> String {
-    let known = match key {
-        "at_0_1_ms" => "with round trips of 0.1 ms",
-        "at_0_5_ms" => "of 0.5 ms",
-        "at_1_ms" => "of 1 ms",
-        "at_5_ms" => "of 5 ms",
-        _ => "", // its own words do
-    };
-    if !known.is_empty() {
-        return known.to_owned();
-    }
+fn label(key: &str) -> String {
     let bare = ["_ms", "_bytes", "_ratio"].iter().find_map(|unit| key.strip_suffix(unit)).unwrap_or(key);
     bare.replace('_', " ")
 }
@@ -203,7 +211,7 @@ mod tests {
             phrases(&evidence),
             [
                 "read 1,200,000 rows, kept 12 (0.001 %)",
-                "17,321 of the query's 17,325 pages (135 MB)",
+                "17,321 of 17,325 pages (135 MB)",
                 "1.18 s of 1.20 s (98 %)",
                 "factor ×1,234",
                 "time share 97 %",

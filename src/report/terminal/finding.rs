@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::catalog::Query;
+use crate::catalog::lex::{TokenKind, tokens};
 use crate::finding::{Finding, Fix, Severity};
 use crate::report::AuditReport;
 use crate::report::evidence;
@@ -25,11 +26,13 @@ pub(super) struct Page<'a, 'w> {
     pub(super) out: &'w mut dyn Write,
     /// An excerpt was the last thing written: a blank line parts it from what follows.
     after_excerpt: bool,
+    /// The excerpt of the finding before, and its query.
+    shown: Option<(String, Vec<excerpt::Line>)>,
 }
 
 impl<'a, 'w> Page<'a, 'w> {
     pub(super) fn new(report: &'a AuditReport, style: TerminalStyle, out: &'w mut dyn Write) -> Self {
-        Self { report, style, out, after_excerpt: false }
+        Self { report, style, out, after_excerpt: false, shown: None }
     }
 
     /// Called before each line of a block that is no excerpt.
@@ -55,7 +58,12 @@ impl<'a, 'w> Page<'a, 'w> {
         let query = found.query.as_deref().and_then(|name| self.report.query_named(name));
         if let Some((_, query)) = query {
             let lines = excerpt::lines(query, found.rule, &found.evidence);
-            self.sql(&lines, found.severity)?;
+            let shown = Some((query.name.clone(), lines));
+            // Two findings about the same lines show them once.
+            if let Some((_, lines)) = shown.as_ref().filter(|_| shown != self.shown) {
+                self.sql(lines, found.severity)?;
+            }
+            self.shown = shown;
         }
         self.node(found, query.map(|(index, _)| index))?;
         self.prose("why", &found.why)?;
@@ -63,9 +71,11 @@ impl<'a, 'w> Page<'a, 'w> {
         if let Some(fix) = &found.fix {
             self.fix(fix)?;
         }
+        let seen = evidence::symptom_at_the_node(found);
         for symptom in &found.symptoms {
-            let text = format!("{} {}: {}", symptom.severity, symptom.rule, clean(&symptom.message));
-            self.prose("also", &text)?;
+            let told =
+                if seen.is_some_and(|seen| std::ptr::eq(seen, symptom)) { "as seen above" } else { &symptom.message };
+            self.prose("also", &format!("{} {}: {told}", symptom.severity, symptom.rule))?;
         }
         Ok(())
     }
@@ -91,8 +101,7 @@ impl<'a, 'w> Page<'a, 'w> {
 
     /// A labelled paragraph; nothing where there is no text.
     fn prose(&mut self, label: &str, text: &str) -> io::Result<()> {
-        let text = text.split_whitespace().map(clean).collect::<Vec<_>>().join(" ");
-        self.wrapped(label, &text)
+        self.wrapped(label, &one_paragraph(text))
     }
 
     fn wrapped(&mut self, label: &str, text: &str) -> io::Result<()> {
@@ -254,14 +263,14 @@ impl<'a, 'w> Page<'a, 'w> {
         let name = found.query.as_deref().or(found.evidence.relation.as_deref());
         let name = name.map(|name| format!(" {name}")).unwrap_or_default();
         let text = format!("{}{name}: {text}", found.rule);
-        let text = text.split_whitespace().map(clean).collect::<Vec<_>>().join(" ");
+        let text = one_paragraph(&text);
         let options = textwrap::Options::new(self.style.prose())
             .initial_indent("  - ")
             .subsequent_indent("    ")
             .word_splitter(textwrap::WordSplitter::NoHyphenation)
             .break_words(false);
         for line in textwrap::wrap(&text, options) {
-            writeln!(self.out, "{line}")?;
+            writeln!(self.out, "{}", line.replace(KEEP, " "))?;
         }
         Ok(())
     }
@@ -281,27 +290,48 @@ pub(super) fn lines_of_facts(joined: &str, columns: usize) -> Vec<String> {
     textwrap::wrap(joined, columns).iter().map(|line| line.replace(KEEP, " ")).collect()
 }
 
-/// A statement to paste, broken where SQL may be broken. One with quotes is not: a space in them is no place to break.
-fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
-    let lines = sql.lines().map(clean);
-    if sql.contains(['\'', '"', '$']) {
-        return lines.collect();
+/// Words with one space between them; a number keeps its unit beside it.
+fn one_paragraph(text: &str) -> String {
+    let mut paragraph = String::new();
+    for word in text.split_whitespace() {
+        let follows_number = paragraph.ends_with(|c: char| c.is_ascii_digit());
+        let is_unit = UNITS.contains(&word.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '%'));
+        if !paragraph.is_empty() {
+            paragraph.push(if follows_number && is_unit { KEEP } else { ' ' });
+        }
+        paragraph += &clean(word);
     }
-    let unbroken = textwrap::Options::new(columns.saturating_sub(2))
+    paragraph
+}
+
+const UNITS: [&str; 10] = ["ms", "s", "min", "bytes", "kB", "MB", "GB", "TB", "pages", "%"];
+
+/// A statement to paste, broken between its clauses and words, never in what is quoted.
+fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
+    let mut kept = sql.to_owned();
+    for token in tokens(sql) {
+        if matches!(token.kind, TokenKind::Literal { .. } | TokenKind::QuotedIdent { .. }) {
+            // A place of two bytes for one would move the tokens that follow: a control character stands in.
+            kept.replace_range(token.span.clone(), &sql[token.span].replace(' ', "\u{1}"));
+        }
+    }
+    let unbroken = textwrap::Options::new(columns)
         .break_words(false)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .subsequent_indent("  ");
-    let broken = |line: String| match line.split_once(" ON ") {
-        _ if textwrap::core::display_width(&line) <= columns => vec![line],
-        Some((create, on)) => {
-            let on = format!("ON {on}");
-            let mut broken = vec![create.to_owned()];
-            broken.extend(textwrap::wrap(&on, &unbroken).iter().map(|line| format!("  {line}")));
-            broken
+        .subsequent_indent("    ");
+    let mut lines = Vec::new();
+    for line in kept.lines() {
+        if textwrap::core::display_width(line) <= columns {
+            lines.push(line.to_owned());
+            continue;
         }
-        None => textwrap::wrap(&line, &unbroken).iter().map(ToString::to_string).collect(),
-    };
-    lines.flat_map(broken).collect()
+        let by_clause = [" ON ", " INCLUDE ", " WHERE "]
+            .iter()
+            .fold(line.to_owned(), |line, clause| line.replacen(clause, &format!("\n {clause}"), 1));
+        let broken = by_clause.lines().flat_map(|clause| textwrap::wrap(clause, &unbroken));
+        lines.extend(broken.map(|line| line.trim_end().to_owned()));
+    }
+    lines.iter().map(|line| clean(&line.replace('\u{1}', " "))).collect()
 }
 
 /// `hot customer_id: $1 = 4711`, then the other values.
