@@ -159,7 +159,7 @@ fn missing_index(query: &Query) -> Finding {
             .with("pages_after", Quantity::Pages(Pages(9)))
             .with("time_before_ms", Quantity::Millis(Millis(28.824)))
             .with("time_after_ms", Quantity::Millis(Millis(0.069)))
-            .with("index_key", Quantity::Text("(customer_id, status, placed_at DESC)".to_owned())),
+            .with("index_key", Quantity::Text("(customer_id, status, placed_at)".to_owned())),
         fix: Some(Fix {
             sql: "CREATE INDEX orders_customer_id_status_placed_at_idx ON public.orders (customer_id, status, placed_at DESC);"
                 .to_owned(),
