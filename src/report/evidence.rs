@@ -40,11 +40,13 @@ struct Pair {
     words: fn(&Quantity, &Quantity) -> Option<String>,
 }
 
-const PAIRS: [Pair; 9] = [
+const PAIRS: [Pair; 11] = [
     Pair { first: "rows_read", second: "rows_kept", words: read_and_kept },
     Pair { first: "expected_rows", second: "actual_rows", words: expected_and_actual },
     Pair { first: "pages", second: "query_pages", words: part_of_pages },
     Pair { first: "time_ms", second: "query_time_ms", words: part_of_time },
+    Pair { first: "query_pages", second: "typical_pages", words: instead_of },
+    Pair { first: "workers_planned", second: "workers_launched", words: planned_and_launched },
     Pair { first: "time_ms", second: "budget_time_ms", words: above_budget },
     Pair { first: "query_pages", second: "budget_pages", words: above_budget },
     Pair { first: "rows", second: "budget_rows", words: above_budget },
@@ -87,6 +89,14 @@ fn above_budget(value: &Quantity, limit: &Quantity) -> Option<String> {
 
 fn above_limit(value: &Quantity, limit: &Quantity) -> Option<String> {
     Some(format!("{}, limit {}", with_unit(value), with_unit(limit)))
+}
+
+fn instead_of(value: &Quantity, usual: &Quantity) -> Option<String> {
+    Some(format!("{}, typically {}", with_unit(value), with_unit(usual)))
+}
+
+fn planned_and_launched(planned: &Quantity, launched: &Quantity) -> Option<String> {
+    Some(format!("{} workers planned, {} launched", with_unit(planned), with_unit(launched)))
 }
 
 fn on_disk(disk: &Quantity, work_mem: &Quantity) -> Option<String> {
