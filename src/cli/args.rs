@@ -99,6 +99,7 @@ impl FromStr for FormatRequest {
 pub enum Command {
     Audit(AuditArgs),
     Diff(DiffArgs),
+    Server(ServerArgs),
 }
 
 impl Command {
@@ -107,6 +108,7 @@ impl Command {
     pub fn takes_formats(&self) -> bool {
         match self {
             Self::Audit(_) | Self::Diff(_) => true,
+            Self::Server(_) => false,
         }
     }
 }
@@ -272,15 +274,19 @@ pub struct ServerArgs {
 /// What to do with the embedded server.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ServerCommand {
-    /// Start it and leave it running
-    Start,
+    /// Start it, seeded, and leave it running
+    Start {
+        /// Make the database `dev` anew from the dataset; what was changed in it is gone
+        #[arg(long)]
+        fresh: bool,
+    },
     /// Stop it
     Stop,
     /// Say whether it runs, where, and what it holds
     Status,
     /// Print its connection string
     Url,
-    /// Open psql on it
+    /// Open psql on it; it runs at least as long as psql
     Psql {
         /// Passed on to psql
         #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]

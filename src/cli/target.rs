@@ -42,10 +42,7 @@ impl Target {
             }
             return Ok(Self::Given(url));
         }
-        let cluster = start(project, globals).await?;
-        let ingredients = Ingredients::read(project)?;
-        let dataset = dataset::ensure(&cluster, ingredients.recipe(), &globals.progress, &globals.interrupt).await?;
-        dataset.notes.iter().for_each(|note| globals.progress.note(note.as_str()));
+        let (cluster, dataset) = start_seeded(project, globals).await?;
         let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &globals.interrupt).await?;
         Ok(Self::Private { cluster, dataset, settings: project.settings.dataset, copy })
     }
@@ -89,6 +86,16 @@ impl Target {
 /// The project's embedded server, started or joined.
 pub async fn start(project: &Project, globals: &Globals) -> Result<Cluster, CliError> {
     Ok(Cluster::start(&cluster_options(project, globals), &globals.progress, &globals.interrupt).await?)
+}
+
+/// The project's embedded server with its dataset, which is made where it is not there yet.
+pub async fn start_seeded(project: &Project, globals: &Globals) -> Result<(Cluster, Dataset), CliError> {
+    // Mistakes in files are found before anything is started.
+    let ingredients = Ingredients::read(project)?;
+    let cluster = start(project, globals).await?;
+    let dataset = dataset::ensure(&cluster, ingredients.recipe(), &globals.progress, &globals.interrupt).await?;
+    dataset.notes.iter().for_each(|note| globals.progress.note(note.as_str()));
+    Ok((cluster, dataset))
 }
 
 /// What the project asks of its server.

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod diff;
+pub mod server;
 
 use super::Globals;
 use super::args::Command;
@@ -26,5 +27,6 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
     match command {
         Command::Audit(args) => audit::run(args, globals).await,
         Command::Diff(args) => diff::run(args, globals).await,
+        Command::Server(args) => server::run(args, globals).await,
     }
 }

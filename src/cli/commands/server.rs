@@ -1,0 +1,130 @@
+//! `pgproof server`: the seeded embedded server, for daily work.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::cli::Globals;
+use crate::cli::args::{ServerArgs, ServerCommand};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::settings::Project;
+use crate::cli::target;
+use crate::db::dev::{self, Existing, State};
+use crate::db::server::Cluster;
+use crate::db::server::daemon::{self, Running, Status};
+
+/// Does what was asked with the project's server.
+pub async fn run(args: &ServerArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let project = globals.project()?;
+    match &args.command {
+        ServerCommand::Start { fresh } => {
+            let existing = if *fresh { Existing::Replace } else { Existing::Keep };
+            start(&project, globals, existing).await?;
+        }
+        ServerCommand::Stop => stop(&project, globals)?,
+        ServerCommand::Status => status(&project, globals).await?,
+        ServerCommand::Url => url(&project, globals).await?,
+        ServerCommand::Psql { args } => return Err(psql(&project, globals, args).await?),
+    }
+    Ok(ExitCode::Success)
+}
+
+async fn start(project: &Project, globals: &Globals, existing: Existing) -> Result<(), CliError> {
+    let mut cluster = seeded(project, globals, existing).await?;
+    daemon::keep(&mut cluster)?;
+    let address = cluster.loopback_url(dev::DATABASE)?.address();
+    let text = format!("PostgreSQL {} runs on {address}, database {}\n", cluster.version(), dev::DATABASE);
+    cluster.stop().await;
+    globals.print(&text)
+}
+
+fn stop(project: &Project, globals: &Globals) -> Result<(), CliError> {
+    let options = target::cluster_options(project, globals);
+    let stopped = daemon::stop(&options, &globals.progress, &globals.interrupt)?;
+    if stopped.is_empty() {
+        return globals.print("no server runs\n");
+    }
+    globals.print(&stopped.iter().map(|major| format!("PostgreSQL {major} is stopped\n")).collect::<String>())
+}
+
+async fn status(project: &Project, globals: &Globals) -> Result<(), CliError> {
+    let found = daemon::status(&target::cluster_options(project, globals))?;
+    if found.is_empty() {
+        return globals.print("no server yet; `pgproof server start` makes one\n");
+    }
+    let mut text = String::new();
+    for status in &found {
+        text.push_str(&described(status, globals).await?);
+    }
+    globals.print(&text)
+}
+
+async fn described(status: &Status, globals: &Globals) -> Result<String, CliError> {
+    let mut text = match &status.running {
+        None => format!("PostgreSQL {} is stopped\n", status.major),
+        Some(running) => {
+            let until = if running.kept { "`pgproof server stop`" } else { "its last command ends" };
+            let (major, address) = (status.major, running.url.address());
+            format!("PostgreSQL {major} runs on {address} until {until} (process {})\n", running.pid)
+        }
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  files in {}", status.directory.display());
+    if let Some(running) = &status.running {
+        for (name, size) in daemon::databases(running, &globals.interrupt).await? {
+            let _ = writeln!(text, "  database {name}, {size}");
+        }
+    }
+    Ok(text)
+}
+
+async fn url(project: &Project, globals: &Globals) -> Result<(), CliError> {
+    let found = daemon::status(&target::cluster_options(project, globals))?;
+    // The configured major's, else the newest one's that runs.
+    let running = found
+        .iter()
+        .filter(|status| project.settings.server.version.is_none_or(|major| major == status.major))
+        .filter_map(|status| status.running.as_ref())
+        .next_back()
+        .ok_or_else(not_running)?;
+    globals.print(&format!("{}\n", daily(running, globals).await?))
+}
+
+/// The database for daily work where there is one, with the password: that is what was asked for.
+async fn daily(running: &Running, globals: &Globals) -> Result<String, CliError> {
+    let made = dev::origin(&running.url, &globals.interrupt).await?.is_some();
+    let url = if made { running.url.with_database(dev::DATABASE) } else { running.url.clone() };
+    Ok(url.reveal())
+}
+
+fn not_running() -> CliError {
+    CliError::Environment {
+        message: "the embedded server does not run".to_owned(),
+        causes: Vec::new(),
+        help: Some("`pgproof server start` starts it and leaves it running".to_owned()),
+    }
+}
+
+/// Becomes psql; the server runs as long as psql does. Returns what went wrong.
+async fn psql(project: &Project, globals: &Globals, args: &[String]) -> Result<CliError, CliError> {
+    let cluster = seeded(project, globals, Existing::Keep).await?;
+    let beside = cluster.binaries().join("psql");
+    let program = if beside.is_file() { beside } else { PathBuf::from("psql") };
+    let mut command = Command::new(program);
+    command.arg("-d").arg(cluster.url(dev::DATABASE).reveal()).args(args);
+    Ok(cluster.become_command(&mut command).into())
+}
+
+/// The server with the database for daily work, made from the dataset where it is not there.
+async fn seeded(project: &Project, globals: &Globals, existing: Existing) -> Result<Cluster, CliError> {
+    let (cluster, dataset) = target::start_seeded(project, globals).await?;
+    let state = dev::ensure(&cluster.url("postgres"), &dataset, existing, &globals.interrupt).await?;
+    if state == State::Outdated {
+        globals.progress.note(format!(
+            "database {} comes from an older dataset; `pgproof server start --fresh` makes it anew and drops what was \
+             changed in it",
+            dev::DATABASE
+        ));
+    }
+    Ok(cluster)
+}
