@@ -100,6 +100,8 @@ pub enum Command {
     Audit(AuditArgs),
     Diff(DiffArgs),
     Server(ServerArgs),
+    Explain(ExplainArgs),
+    Rules(RulesArgs),
 }
 
 impl Command {
@@ -108,7 +110,7 @@ impl Command {
     pub fn takes_formats(&self) -> bool {
         match self {
             Self::Audit(_) | Self::Diff(_) => true,
-            Self::Server(_) => false,
+            Self::Explain(_) | Self::Rules(_) | Self::Server(_) => false,
         }
     }
 }

@@ -12,11 +12,14 @@ mod excerpt;
 pub mod json;
 pub mod markdown;
 pub mod output;
+mod plan_tree;
 pub mod progress;
+pub mod rule_pages;
 pub mod summary;
 pub mod terminal;
 
 pub use output::{Format, Output, ReportError, validate, write_all};
+pub use plan_tree::plan_tree;
 pub use summary::Summary;
 
 use crate::catalog::Query;

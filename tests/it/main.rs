@@ -8,6 +8,7 @@ mod errors;
 mod introspect;
 mod layers;
 mod report;
+mod rules;
 mod sample;
 mod seed;
 mod server;

@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod diff;
 pub mod server;
+pub mod explain;
+pub mod rules;
 
 use super::Globals;
 use super::args::Command;
@@ -28,5 +30,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Audit(args) => audit::run(args, globals).await,
         Command::Diff(args) => diff::run(args, globals).await,
         Command::Server(args) => server::run(args, globals).await,
+        Command::Explain(args) => explain::run(args, globals).await,
+        Command::Rules(args) => rules::run(args, globals).await,
     }
 }

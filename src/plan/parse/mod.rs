@@ -2,6 +2,7 @@
 //! nodes and keys that are not known are kept. Do no arithmetic.
 
 mod draft;
+mod frame;
 mod json;
 
 use super::Plan;
@@ -23,6 +24,14 @@ pub enum PlanParseError {
         /// The limit.
         limit: usize,
     },
+}
+
+/// Reads plans in whatever form they come: EXPLAIN's JSON, alone or in psql's frame.
+///
+/// # Errors
+/// Text that holds no plan in a form that is known.
+pub fn any(text: &str) -> Plans {
+    json(&frame::unframed(text))
 }
 
 /// What every reader returns: at least one plan, each with at least one node.

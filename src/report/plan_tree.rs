@@ -1,0 +1,111 @@
+//! A plan as an annotated tree: each node's own share of time and pages, how wrong its estimate was, the rows that it
+//! threw away, and the findings beside the nodes that they are about.
+
+use std::io::{self, Write};
+
+use crate::finding::Finding;
+use crate::plan::{Metrics, Node, NodeId, Plan, label};
+use crate::units::{Count, Pages};
+
+use super::evidence::percent;
+use super::excerpt::clean;
+
+/// Cells of a bar.
+const BAR: usize = 8;
+/// A condition is cut beyond this.
+const LONGEST_CONDITION: usize = 120;
+
+/// Writes the tree. `findings` are those of this plan's run; what they say stands under their nodes.
+///
+/// # Errors
+/// What `out` returns.
+pub fn plan_tree(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    let metrics = Metrics::of(plan);
+    writeln!(out, "{:^15}  {:^15}  node", "own time", "own pages")?;
+    for id in plan.ids() {
+        node_lines(plan, &metrics, id, findings, out)?;
+    }
+    for trigger in &plan.triggers {
+        let time = trigger.time_ms.map(|time| format!(", {time}")).unwrap_or_default();
+        let name = trigger.constraint.as_deref().unwrap_or(&trigger.name);
+        writeln!(out, "{:33}trigger {}: {} calls{time}", "", clean(name), Count(trigger.calls))?;
+    }
+    let total = [
+        plan.planning_ms.map(|time| format!("planning {time}")),
+        plan.execution_ms.map(|time| format!("execution {time}")),
+        metrics.blocks.map(|Pages(pages)| format!("{} touched", Pages(pages))),
+    ];
+    writeln!(out, "{}", total.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+fn node_lines(plan: &Plan, metrics: &Metrics, id: NodeId, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    let node = plan.node(id);
+    let depth = plan.ancestors(id).count();
+    let indent = "  ".repeat(depth);
+    let subplan = node.subplan_name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    writeln!(
+        out,
+        "{}  {}  {indent}{}{}{}",
+        share(metrics.time_share(id)),
+        share(metrics.block_share(id)),
+        clean(&subplan),
+        clean(&label(node)),
+        counts(node)
+    )?;
+    let conditions = &node.conditions;
+    let named = [
+        ("Index Cond", &conditions.index),
+        ("Filter", &conditions.filter),
+        ("Hash Cond", &conditions.hash),
+        ("Merge Cond", &conditions.merge),
+        ("Join Filter", &conditions.join_filter),
+    ];
+    for (name, condition) in named {
+        if let Some(condition) = condition {
+            writeln!(out, "{:34}{indent}  {name}: {}", "", cut(&clean(condition)))?;
+        }
+    }
+    for finding in findings.iter().flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms)) {
+        if finding.evidence.node == Some(id) {
+            writeln!(out, "{:34}{indent}  ^ {} {}: {}", "", finding.severity, finding.rule, clean(&finding.message))?;
+        }
+    }
+    Ok(())
+}
+
+/// `  (3 rows of 1,000 expected, ×333; 997 thrown away; 4 loops)`.
+fn counts(node: &Node) -> String {
+    let expected = node.estimate.rows.0;
+    let Some(actual) = node.actual else { return format!("  ({} rows expected)", Count(expected)) };
+    if actual.loops == 0.0 {
+        return "  (never executed)".to_owned();
+    }
+    let seen = actual.rows.0;
+    let factor = expected.max(seen).max(1.0) / expected.min(seen).max(1.0);
+    let wrong =
+        if factor >= 2.0 { format!(" of {} expected, ×{}", Count(expected), Count(factor)) } else { String::new() };
+    let removed = [node.removed.filter, node.removed.join_filter, node.removed.index_recheck];
+    let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
+    let removed = if removed > 0.0 { format!("; {} thrown away", Count(removed)) } else { String::new() };
+    let loops = if actual.loops > 1.0 { format!("; {} loops", Count(actual.loops)) } else { String::new() };
+    format!("  ({} rows{wrong}{removed}{loops})", Count(seen))
+}
+
+/// A bar and its percentage; empty where it was not measured.
+fn share(share: Option<f64>) -> String {
+    let Some(share) = share else { return " ".repeat(BAR + 7) };
+    let filled = ((share * BAR as f64).round() as usize).min(BAR);
+    format!(
+        "{}{} {:>6}",
+        "█".repeat(filled),
+        "░".repeat(BAR - filled),
+        if share < 0.001 { "0 %".to_owned() } else { percent(share) }
+    )
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= LONGEST_CONDITION {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST_CONDITION - 1).chain(['…']).collect()
+}

@@ -1,0 +1,98 @@
+//! A rule's page, for the terminal and for the docs, from the registry alone.
+
+use std::io::{self, Write};
+
+use crate::rules::{ALL, Rule, Threshold, ThresholdUnit};
+use crate::units::{Bytes, Count, Millis, Pages};
+
+/// Every rule: id, severity, summary and thresholds.
+///
+/// # Errors
+/// What `out` returns.
+pub fn list(out: &mut dyn Write) -> io::Result<()> {
+    for rule in ALL {
+        writeln!(out, "{:<22} {:<8} {}", rule.id, rule.severity, rule.summary)?;
+        for threshold in rule.thresholds {
+            writeln!(out, "{:<22} {:<8}   {}.{} = {}", "", "", rule.id, threshold.key, default(threshold))?;
+        }
+    }
+    Ok(())
+}
+
+/// One rule's page.
+///
+/// # Errors
+/// What `out` returns.
+pub fn page(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{} ({})\n{}\n", rule.id, rule.severity, rule.summary)?;
+    for (title, text) in [("When", rule.condition), ("Why", rule.why), ("What to do", rule.advice)] {
+        writeln!(out, "{title}\n  {text}\n")?;
+    }
+    for (title, sql) in [("Bad", rule.bad), ("Good", rule.good)] {
+        writeln!(out, "{title}")?;
+        for line in sql.lines() {
+            writeln!(out, "  {line}")?;
+        }
+        writeln!(out)?;
+    }
+    if !rule.thresholds.is_empty() {
+        writeln!(out, "Thresholds (pgproof.toml, [thresholds])")?;
+        for threshold in rule.thresholds {
+            let setting = format!("{}.{} = {}", rule.id, threshold.key, default(threshold));
+            writeln!(out, "  {setting:<44} {}", threshold.about)?;
+        }
+    }
+    Ok(())
+}
+
+/// All pages as one Markdown document: `docs/rules.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Rules\n\nGenerated from the rule registry (`src/rules/`); `pgproof rules RULE` prints the same pages. \
+         Thresholds are set in `pgproof.toml` under `[thresholds]`, per query under `[[override]]`.\n\n\
+         | rule | severity | flags |\n|---|---|---|\n",
+    );
+    for rule in ALL {
+        text.push_str(&format!("| [`{0}`](#{0}) | {1} | {2} |\n", rule.id, rule.severity, rule.summary));
+    }
+    for rule in ALL {
+        text.push_str(&format!("\n## {}\n\n{}.\n\n", rule.id, capitalized(rule.summary)));
+        text.push_str(&format!(
+            "**When.** {}\n\n**Why.** {}\n\n**What to do.** {}\n\n",
+            rule.condition, rule.why, rule.advice
+        ));
+        text.push_str(&format!("```sql\n-- bad\n{}\n\n-- good\n{}\n```\n", rule.bad, rule.good));
+        if !rule.thresholds.is_empty() {
+            text.push_str("\n| threshold | default | meaning |\n|---|---|---|\n");
+            for threshold in rule.thresholds {
+                text.push_str(&format!(
+                    "| `{}.{}` | {} | {} |\n",
+                    rule.id,
+                    threshold.key,
+                    default(threshold),
+                    threshold.about
+                ));
+            }
+        }
+    }
+    text
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The default in its unit.
+fn default(threshold: &Threshold) -> String {
+    let value = threshold.default;
+    match threshold.unit {
+        ThresholdUnit::Millis => Millis(value).to_string(),
+        ThresholdUnit::Pages => Pages(value as u64).to_string(),
+        ThresholdUnit::Bytes => Bytes(value as u64).to_string(),
+        ThresholdUnit::Rows => format!("{} rows", Count(value)),
+        ThresholdUnit::Ratio => value.to_string(),
+        ThresholdUnit::Count => Count(value).to_string(),
+    }
+}

@@ -1,0 +1,61 @@
+//! The rules as a user sees them: the docs are generated from the registry, and a plan needs no server.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use pgproof::report::rule_pages;
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")
+}
+
+#[test]
+fn the_docs_are_those_of_the_registry() {
+    let generated = rule_pages::markdown();
+    if std::env::var_os("PGPROOF_WRITE_DOCS").is_some() {
+        std::fs::write(docs(), &generated).unwrap();
+    }
+    let written = std::fs::read_to_string(docs()).unwrap_or_default();
+    assert!(
+        written == generated,
+        "docs/rules.md is not what the rules say: PGPROOF_WRITE_DOCS=1 cargo test the_docs_are"
+    );
+}
+
+fn pgproof(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_rule_is_explained_and_an_unknown_one_refused() {
+    let (code, page, _) = pgproof(&["rules", "seq-scan"], "");
+    assert_eq!(code, Some(0));
+    assert!(page.contains("seq-scan.min-pages = 1,000 pages"), "{page}");
+    let (code, _, error) = pgproof(&["rules", "seq-scna"], "");
+    assert_eq!(code, Some(2));
+    assert!(error.contains("seq-scan"), "{error}");
+}
+
+#[test]
+fn a_plan_from_elsewhere_is_explained_without_a_server() {
+    let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/plans/15/seq-scan/fires-equality.json");
+    let text = std::fs::read_to_string(plans).unwrap();
+    let plans: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let (code, tree, error) = pgproof(&["explain", "-"], &plans[0]["explain"].to_string());
+    assert_eq!(code, Some(0), "{error}");
+    assert!(tree.contains("Seq Scan on orders o  (1 rows"), "{tree}");
+    assert!(tree.contains("^ error seq-scan: orders is read row by row: 200,000 rows"), "{tree}");
+    let (code, _, error) = pgproof(&["explain", "-"], "no plan");
+    assert_eq!(code, Some(2), "{error}");
+}
