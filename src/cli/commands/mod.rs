@@ -2,9 +2,9 @@
 
 pub mod audit;
 pub mod diff;
-pub mod server;
 pub mod explain;
 pub mod rules;
+pub mod server;
 
 use super::Globals;
 use super::args::Command;
