@@ -294,7 +294,7 @@ pub fn of_saved_reports(before: &Path, after: &Path, directory: &Path) -> Result
             .queries
             .iter()
             .map(|query| {
-                let runs = query.runs.iter().map(|run| saved_run(run)).collect::<Result<Vec<_>, _>>()?;
+                let runs = query.runs.iter().map(saved_run).collect::<Result<Vec<_>, _>>()?;
                 Ok(saved::SavedQueryRuns {
                     name: query.name.clone(),
                     file: PathBuf::from(&query.file),

@@ -121,30 +121,6 @@ impl From<ReportError> for CliError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::exit::ExitCode;
-    use crate::source::{Source, SourceError};
-
-    #[test]
-    fn failures_end_with_their_code() {
-        let code = |error: CliError| error.exit_code();
-        let mistake = || SourceError::new(&Source::new("migrations/1.sql", "x"), 0..1, "syntax error");
-        let closed = ReportError::Stdout {
-            format: crate::report::Format::Json,
-            source: std::io::Error::from(std::io::ErrorKind::BrokenPipe),
-        };
-        assert_eq!(code(MigrateError::Statement(mistake()).into()), ExitCode::Usage);
-        assert_eq!(code(ServerError::UnsupportedMajor { major: 9 }.into()), ExitCode::Usage);
-        assert_eq!(code(ServerError::NoAccount.into()), ExitCode::Environment);
-        assert_eq!(code(closed.into()), ExitCode::Success);
-        let nested = MigrateError::Connect(ConnectError::Interrupted(Interrupted));
-        assert_eq!(CliError::from(nested), CliError::Interrupted);
-        assert_eq!(CliError::from(CloneError::Interrupted(Interrupted)), CliError::Interrupted);
-    }
-}
-
 impl From<IntrospectError> for CliError {
     fn from(error: IntrospectError) -> Self {
         Self::environment(&error)
@@ -190,5 +166,29 @@ impl From<CompareError> for CliError {
             CompareError::Observe(ObserveError::Interrupted(_)) => Self::Interrupted,
             other => Self::environment(&other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::exit::ExitCode;
+    use crate::source::{Source, SourceError};
+
+    #[test]
+    fn failures_end_with_their_code() {
+        let code = |error: CliError| error.exit_code();
+        let mistake = || SourceError::new(&Source::new("migrations/1.sql", "x"), 0..1, "syntax error");
+        let closed = ReportError::Stdout {
+            format: crate::report::Format::Json,
+            source: std::io::Error::from(std::io::ErrorKind::BrokenPipe),
+        };
+        assert_eq!(code(MigrateError::Statement(mistake()).into()), ExitCode::Usage);
+        assert_eq!(code(ServerError::UnsupportedMajor { major: 9 }.into()), ExitCode::Usage);
+        assert_eq!(code(ServerError::NoAccount.into()), ExitCode::Environment);
+        assert_eq!(code(closed.into()), ExitCode::Success);
+        let nested = MigrateError::Connect(ConnectError::Interrupted(Interrupted));
+        assert_eq!(CliError::from(nested), CliError::Interrupted);
+        assert_eq!(CliError::from(CloneError::Interrupted(Interrupted)), CliError::Interrupted);
     }
 }

@@ -43,11 +43,13 @@ fn yes() -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on a busy machine: cargo test --test it -- --ignored diff::pairs"]
 async fn pairs_on_15() {
     run(Some(support::cluster())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on a busy machine: cargo test --test it -- --ignored diff::pairs"]
 async fn pairs_on_18() {
     run(support::cluster_of(18)).await;
 }
