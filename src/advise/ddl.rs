@@ -18,6 +18,9 @@ pub fn name(index: &IndexSpec, schema: &Schema) -> String {
         Part::Column(name) => name.clone(),
         Part::Expression(text) => expression_words(text),
     }));
+    if !index.include.is_empty() {
+        words.push("covering".to_owned());
+    }
     if index.predicate.is_some() {
         words.push("partial".to_owned());
     }
@@ -135,7 +138,7 @@ mod tests {
         odd.predicate = Some("(status = 'open'::text)".to_owned());
         assert_eq!(
             statement(&odd, &name(&odd, &schema)),
-            "CREATE INDEX \"idx_Order Items_Größe_order_partial\" ON \"Shop\".\"Order Items\" \
+            "CREATE INDEX \"idx_Order Items_Größe_order_covering_partial\" ON \"Shop\".\"Order Items\" \
              (\"Größe\", \"order\" DESC NULLS LAST) INCLUDE (\"Total\") WHERE (status = 'open'::text);"
         );
         let expression = |text: &str| KeySpec::plain(Part::Expression(text.to_owned()));

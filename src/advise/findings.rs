@@ -1,6 +1,9 @@
 //! Proven indexes as `missing-index` findings, one for each query that an index serves. `rules::settle` puts what the rules
 //! found at the same place under them.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fingerprint, Fix, Proof, Quantity, RuleId, Severity};
 use crate::plan::label;
@@ -8,7 +11,7 @@ use crate::run::Run;
 use crate::units::Count;
 
 use super::select::Proposal;
-use super::{Audited, Effect, Part, Site, Trial, ddl};
+use super::{Audited, Candidate, Effect, IndexSpec, Part, Site, Trial, ddl};
 
 /// From so many times fewer pages on it is an error.
 const MUCH_FEWER: f64 = 5.0;
@@ -29,11 +32,64 @@ pub fn findings(proposals: &[Proposal<'_>], audited: Audited<'_>) -> Vec<Finding
     found.into_iter().map(|(_, finding)| finding).collect()
 }
 
+/// Candidates that nothing was built for, because the database is not pgproof's own: worth knowing, with the statement
+/// but without proof. Of each scan the first candidate that serves it whole.
+#[must_use]
+pub fn unproven(candidates: &[Candidate], audited: Audited<'_>) -> Vec<Finding> {
+    let mut best: BTreeMap<(usize, String), (&Candidate, Site)> = BTreeMap::new();
+    for candidate in candidates {
+        for site in &candidate.sites {
+            let key = (site.query, candidate.index.table.to_string());
+            let known = best.entry(key).or_insert((candidate, *site));
+            if rank(candidate) > rank(known.0) {
+                *known = (candidate, *site);
+            }
+        }
+    }
+    let sites = best
+        .into_iter()
+        .filter_map(|((_, relation), (candidate, site))| unproven_finding(candidate, site, &relation, audited));
+    sites.collect()
+}
+
+fn unproven_finding(candidate: &Candidate, site: Site, relation: &str, audited: Audited<'_>) -> Option<Finding> {
+    let query = audited.queries.get(site.query)?;
+    let run = audited.run(site.query, site.run)?;
+    let severity = (audited.policy_for)(query).severity(RuleId::MissingIndex, Severity::Info)?;
+    let name = ddl::name(&candidate.index, audited.schema);
+    let key = key_text(&candidate.index);
+    Some(Finding {
+        rule: RuleId::MissingIndex,
+        // Whatever is set for proven ones.
+        severity: severity.min(Severity::Info),
+        query: Some(query.name.clone()),
+        location: Some(query.location()),
+        message: format!(
+            "an index on {relation} {key} could serve this query; it was not built here, so nothing is proven"
+        ),
+        why: "Without it each call reads the pages of rows that it then throws away; they grow with the table."
+            .to_owned(),
+        advice: "Run the audit without --database-url: on a dataset of its own pgproof builds the index and measures."
+            .to_owned(),
+        evidence: node_evidence(run, Some(&site), relation).with("index_key", Quantity::Text(key.clone())),
+        fix: Some(Fix { sql: ddl::statement(&candidate.index, &name), proof: None }),
+        fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, relation, &key]),
+        suppressed: None,
+        symptoms: Vec::new(),
+    })
+}
+
+/// Without a measurement: the one with the most conditions in its key, not partial, not covering.
+fn rank(candidate: &Candidate) -> (bool, bool, usize) {
+    let index = &candidate.index;
+    (index.predicate.is_none(), index.include.is_empty(), index.keys.len())
+}
+
 fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: Audited<'_>) -> Option<Finding> {
     let trial = proposal.trial;
     let query = audited.queries.get(effect.query)?;
     let run = audited.run(effect.query, effect.run)?;
-    let severity = (audited.policy_for)(query).severity(RuleId::MissingIndex, severity(effect))?;
+    let severity = (audited.policy_for)(query).severity(RuleId::MissingIndex, severity(trial, effect))?;
     let relation = trial.index.table.to_string();
     let site = trial.sites.iter().find(|site| site.query == effect.query && site.run == effect.run);
     let proof = effect.before.clone().map(|before| Proof {
@@ -42,7 +98,7 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
         index_bytes: Some(trial.bytes),
         build_ms: Some(trial.build),
     });
-    let key = key_text(trial);
+    let key = key_text(&trial.index);
     Some(Finding {
         rule: RuleId::MissingIndex,
         severity,
@@ -50,7 +106,7 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
         location: Some(query.location()),
         message: message(effect, &relation, &key),
         why: why(effect),
-        advice: advice(effect, all, audited.queries),
+        advice: advice(trial, effect, all, audited.queries),
         evidence: evidence(run, site, effect, &relation, &key),
         fix: Some(Fix { sql: ddl::statement(&trial.index, &trial.name), proof }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, &relation, &key]),
@@ -60,20 +116,25 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
 }
 
 /// `(provider, created_at) WHERE …`, for people.
-fn key_text(trial: &Trial) -> String {
-    let parts: Vec<&str> = trial
-        .index
+fn key_text(index: &IndexSpec) -> String {
+    let parts: Vec<&str> = index
         .keys
         .iter()
         .map(|key| match &key.part {
             Part::Column(name) | Part::Expression(name) => name.as_str(),
         })
         .collect();
-    let filter = trial.index.predicate.as_ref().map(|text| format!(" WHERE {text}")).unwrap_or_default();
-    format!("({}){filter}", parts.join(", "))
+    let include =
+        if index.include.is_empty() { String::new() } else { format!(" INCLUDE ({})", index.include.join(", ")) };
+    let filter = index.predicate.as_ref().map(|text| format!(" WHERE {text}")).unwrap_or_default();
+    format!("({}){include}{filter}", parts.join(", "))
 }
 
-fn severity(effect: &Effect) -> Severity {
+fn severity(trial: &Trial, effect: &Effect) -> Severity {
+    if !trial.index.include.is_empty() {
+        // The rows are found by an index already.
+        return Severity::Warning;
+    }
     let fewer = match (&effect.before, effect.checks) {
         (_, Some((before, after))) => before.0 / after.0.max(0.1),
         (Some(before), None) => before.blocks.0 as f64 / (effect.after.blocks.0 as f64).max(1.0),
@@ -111,28 +172,54 @@ fn why(effect: &Effect) -> String {
     )
 }
 
-fn advice(effect: &Effect, all: &[&Effect], queries: &[Query]) -> String {
-    let others: Vec<&str> = all
-        .iter()
-        .filter(|other| other.query != effect.query)
-        .filter_map(|other| queries.get(other.query).map(|query| query.name.as_str()))
-        .collect();
-    let also = if others.is_empty() { String::new() } else { format!(" It also serves {}.", others.join(", ")) };
-    format!("Create the index, CONCURRENTLY where the table is in use.{also}")
+fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) -> String {
+    let name = |query: usize| queries.get(query).map(|query| query.name.as_str());
+    let others: Vec<&str> =
+        all.iter().filter(|other| other.query != effect.query).filter_map(|other| name(other.query)).collect();
+    let mut text = "Create the index, CONCURRENTLY where the table is in use.".to_owned();
+    if !others.is_empty() {
+        let _ = write!(text, " It also serves {}.", others.join(", "));
+    }
+    for hurt in trial.effects.iter().filter(|effect| hurts(effect)) {
+        let (Some(name), Some(before)) = (name(hurt.query), &hurt.before) else { continue };
+        let _ = write!(text, " It makes {name} worse: {} before, {} with it.", before.blocks, hurt.after.blocks);
+    }
+    let costly =
+        trial.writes.iter().filter(|cost| cost.wal.1.0 > cost.wal.0.0 && cost.wal.1.0 >= cost.wal.0.0 / 20 * 21);
+    for cost in costly {
+        let Some(name) = name(cost.query) else { continue };
+        let _ = write!(text, " Each {name} then writes {} of WAL instead of {}.", cost.wal.1, cost.wal.0);
+    }
+    text
 }
 
-fn evidence(run: &Run, site: Option<&Site>, effect: &Effect, relation: &str, key: &str) -> Evidence {
+/// Whether a query that uses the index touches clearly more pages than without it.
+fn hurts(effect: &Effect) -> bool {
+    const CLEARLY: f64 = 1.2;
+    const PAGES: f64 = 100.0;
+    effect.checks.is_none()
+        && effect.before.as_ref().is_some_and(|before| {
+            let (before, after) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
+            after > before * CLEARLY && after > before + PAGES
+        })
+}
+
+fn node_evidence(run: &Run, site: Option<&Site>, relation: &str) -> Evidence {
     let node =
         site.filter(|site| site.node != 0).and_then(|site| run.plan.nodes.get(site.node).map(|node| (site.node, node)));
     let condition = node.and_then(|(_, node)| node.conditions.filter.clone().or_else(|| node.conditions.index.clone()));
-    let evidence = Evidence {
+    Evidence {
         run: Some(run.label.clone()),
         node: node.map(|(id, _)| crate::plan::NodeId(id)),
         node_label: node.map(|(_, node)| label(node)),
         relation: Some(relation.to_owned()),
         condition,
         measures: Vec::new(),
-    };
+    }
+}
+
+fn evidence(run: &Run, site: Option<&Site>, effect: &Effect, relation: &str, key: &str) -> Evidence {
+    let evidence = node_evidence(run, site, relation);
     let evidence = match (&effect.before, effect.checks) {
         (_, Some((before, after))) => {
             evidence.with("check_before_ms", Quantity::Millis(before)).with("check_after_ms", Quantity::Millis(after))

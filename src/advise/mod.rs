@@ -11,10 +11,10 @@ use crate::finding::Measurement;
 use crate::rules::{Policy, Threshold};
 use crate::run::{QueryRuns, Run};
 use crate::schema::{KeyPart, QualifiedName, Schema};
-use crate::units::{Bytes, Millis};
+use crate::units::{Bytes, Millis, Pages};
 
 pub use candidates::candidates;
-pub use findings::findings;
+pub use findings::{findings, unproven};
 pub use select::select;
 
 /// An index that does not exist.
@@ -175,6 +175,19 @@ pub struct Trial {
     pub effects: Vec<Effect>,
     /// The places that asked for it.
     pub sites: Vec<Site>,
+    /// What it costs the catalog's writes to its table.
+    pub writes: Vec<WriteCost>,
+}
+
+/// What an index costs a statement that writes to its table: the medians of one execution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WriteCost {
+    /// Index of the query in the catalog.
+    pub query: usize,
+    /// Pages touched, without and with the index.
+    pub pages: (Pages, Pages),
+    /// Write-ahead log, without and with the index.
+    pub wal: (Bytes, Bytes),
 }
 
 /// What an index did to one run of a query.

@@ -64,40 +64,71 @@ fn saving(effect: &Effect) -> f64 {
     }
 }
 
+/// Pages that the chosen indexes save each run already.
+type Saved = BTreeMap<(usize, usize), f64>;
+
 /// Chooses: again and again the index that saves most beyond what is chosen already, or a smaller one that is as good.
 /// Queries count by their calls.
 #[must_use]
 pub fn select<'a>(trials: &'a [Trial], audited: &Audited<'_>) -> Vec<Proposal<'a>> {
     let mut left: Vec<&Trial> =
         trials.iter().filter(|trial| trial.effects.iter().any(|e| counts(e, audited))).collect();
-    let mut saved: BTreeMap<usize, f64> = BTreeMap::new();
+    let mut saved: Saved = BTreeMap::new();
     let mut chosen = Vec::new();
     loop {
         let gain = |trial: &Trial| gain(trial, &saved, audited);
         let Some(best) = left.iter().copied().max_by(|a, b| gain(a).total_cmp(&gain(b)).then(b.name.cmp(&a.name)))
         else {
-            return chosen;
+            break;
         };
         if gain(best) <= 0.0 {
-            return chosen;
+            break;
         }
         let as_good = left.iter().copied().filter(|other| is_as_good(other, best, &saved, audited));
         let cheapest = as_good.min_by_key(|trial| cost(trial)).unwrap_or(best);
         for effect in cheapest.effects.iter().filter(|effect| counts(effect, audited)) {
-            let known = saved.entry(effect.query).or_insert(0.0);
+            let known = saved.entry((effect.query, effect.run)).or_insert(0.0);
             *known = known.max(saving(effect));
         }
         left.retain(|trial| trial.name != cheapest.name);
-        chosen.push(Proposal { trial: cheapest, effects: best_effects(cheapest, audited) });
+        chosen.push(cheapest);
     }
+    drop_superfluous(&mut chosen, audited);
+    chosen.into_iter().map(|trial| Proposal { trial, effects: best_effects(trial, audited) }).collect()
+}
+
+/// A later choice may do all that an earlier one was chosen for (its prefix, say).
+fn drop_superfluous(chosen: &mut Vec<&Trial>, audited: &Audited<'_>) {
+    let mut at = 0;
+    while at < chosen.len() {
+        let one = chosen[at];
+        let others = chosen.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, trial)| *trial);
+        let mut effects = one.effects.iter().filter(|effect| counts(effect, audited));
+        let others: Vec<&Trial> = others.collect();
+        if effects.all(|effect| others.iter().any(|other| does_as_well(other, effect, audited))) {
+            chosen.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Whether a trial does for a run nearly what `wanted` does.
+fn does_as_well(trial: &Trial, wanted: &Effect, audited: &Audited<'_>) -> bool {
+    trial.effects.iter().any(|effect| {
+        let same = effect.query == wanted.query && effect.run == wanted.run && counts(effect, audited);
+        let limit = wanted.after.blocks.0 as f64;
+        let near = effect.after.blocks.0 as f64 <= (limit * AS_GOOD).max(limit + SLACK_PAGES);
+        same && near
+    })
 }
 
 fn calls(query: usize, audited: &Audited<'_>) -> f64 {
     audited.queries.get(query).and_then(|query| query.calls_per_second).unwrap_or(1.0).max(0.001)
 }
 
-/// What a trial saves beyond what the chosen ones do; queries that they already mend count only if it halves what is left.
-fn gain(trial: &Trial, saved: &BTreeMap<usize, f64>, audited: &Audited<'_>) -> f64 {
+/// What a trial saves beyond what the chosen ones do; of each query the run that gains most counts.
+fn gain(trial: &Trial, saved: &Saved, audited: &Audited<'_>) -> f64 {
     let mut best: BTreeMap<usize, f64> = BTreeMap::new();
     for effect in trial.effects.iter().filter(|effect| counts(effect, audited)) {
         let more = beyond(effect, saved, audited);
@@ -107,23 +138,16 @@ fn gain(trial: &Trial, saved: &BTreeMap<usize, f64>, audited: &Audited<'_>) -> f
     best.values().sum()
 }
 
-fn beyond(effect: &Effect, saved: &BTreeMap<usize, f64>, audited: &Audited<'_>) -> f64 {
-    let Some(known) = saved.get(&effect.query) else { return saving(effect) };
+fn beyond(effect: &Effect, saved: &Saved, audited: &Audited<'_>) -> f64 {
+    let Some(known) = saved.get(&(effect.query, effect.run)) else { return saving(effect) };
     let more = saving(effect) - known;
     if more >= audited.limit(effect.query, &MIN_PAGES) { more } else { 0.0 }
 }
 
 /// Whether a trial does for every query what the best one does, nearly.
-fn is_as_good(trial: &Trial, best: &Trial, saved: &BTreeMap<usize, f64>, audited: &Audited<'_>) -> bool {
+fn is_as_good(trial: &Trial, best: &Trial, saved: &Saved, audited: &Audited<'_>) -> bool {
     let wanted = best.effects.iter().filter(|effect| counts(effect, audited) && beyond(effect, saved, audited) > 0.0);
-    wanted.into_iter().all(|wanted| {
-        trial.effects.iter().any(|effect| {
-            let same = effect.query == wanted.query && effect.run == wanted.run && counts(effect, audited);
-            let limit = wanted.after.blocks.0 as f64;
-            let near = effect.after.blocks.0 as f64 <= (limit * AS_GOOD).max(limit + SLACK_PAGES);
-            same && near
-        })
-    })
+    wanted.into_iter().all(|wanted| does_as_well(trial, wanted, audited))
 }
 
 /// Size, then length of the key.

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Client;
 
-use crate::advise::{Audited, Candidate, Effect, Part, Trial, ddl};
+use crate::advise::{Audited, Candidate, Effect, Part, Trial, WriteCost, ddl};
 use crate::catalog::Query;
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::connect::Session;
 use crate::db::explain::{self, ExplainError, Explained, Limits, Mode, PlanChoice, Prepared, quote_literal};
 use crate::finding::Measurement;
 use crate::interrupt::Interrupt;
-use crate::plan::Plan;
+use crate::plan::{NodeKind, Plan, Wal};
 use crate::progress::{Progress, Unit};
 use crate::run::{QueryRuns, Run};
 use crate::schema::{Schema, quote_identifier};
@@ -75,9 +75,9 @@ impl Prover<'_> {
         let limits = self.options.limits();
         // The build sets its own limit; the settings for statements come after it.
         let opening = explain::opening(&limits, PlanChoice::Custom);
-        explain::texts(self.client, &opening, 0).await?;
+        explain::texts(self.client, &opening, explain::NO_POSITION).await?;
         let trial = self.in_transaction(candidate, name, &touched, &limits).await;
-        let left = explain::texts(self.client, "ROLLBACK", 0).await;
+        let left = explain::texts(self.client, "ROLLBACK", explain::NO_POSITION).await;
         match trial {
             // Refused: not immutable, no such operator class, too wide. Timed out: too large to build here.
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => left.map(|_| None),
@@ -105,12 +105,14 @@ impl Prover<'_> {
                 effects.push(effect(query, run, why, before, &taken));
             }
         }
+        // Measured for what serves something only.
+        let writes = if effects.is_empty() { Vec::new() } else { self.write_costs(candidate).await? };
         let Built { bytes, build, .. } = built;
         let (index, name, sites) = (candidate.index.clone(), name.to_owned(), candidate.sites.clone());
-        Ok(Trial { index, name, bytes, build, effects, sites })
+        Ok(Trial { index, name, bytes, build, effects, sites, writes })
     }
 
-    /// Runs of queries that read the candidate's table: those that asked for it, and the worst of every other query.
+    /// Runs of queries that read the candidate's table, or whose deletes check it.
     fn touched(&self, candidate: &Candidate) -> Vec<(usize, usize, Why)> {
         let mut found: BTreeSet<(usize, usize, Why)> = BTreeSet::new();
         for site in &candidate.sites {
@@ -118,11 +120,11 @@ impl Prover<'_> {
             found.insert((site.query, site.run, why));
         }
         for query_runs in self.runs {
-            if let Some(run) = query_runs.runs.first()
-                && self.reads(&run.plan, candidate.index.table_oid)
-                && !found.iter().any(|(query, _, _)| *query == query_runs.query)
-            {
-                found.insert((query_runs.query, 0, Why::Scan));
+            for (at, run) in query_runs.runs.iter().enumerate() {
+                let checks = found.contains(&(query_runs.query, at, Why::Check));
+                if !checks && self.reads(&run.plan, candidate.index.table_oid) {
+                    found.insert((query_runs.query, at, Why::Scan));
+                }
             }
         }
         found.into_iter().collect()
@@ -171,7 +173,7 @@ impl Prover<'_> {
              SET LOCAL statement_timeout = {:.0};",
             limits.statement.0.max(1.0)
         );
-        let answer = explain::texts(self.client, &sql, 0).await?;
+        let answer = explain::texts(self.client, &sql, explain::NO_POSITION).await?;
         let [milliseconds, members] = &answer[..] else { return Err(ExplainError::NoPlan) };
         let unreadable = |text: &str| ExplainError::Unreadable(text.to_owned());
         let members: Vec<(String, u64)> = serde_json::from_str(members).map_err(|_| unreadable(members))?;
@@ -179,6 +181,37 @@ impl Prover<'_> {
             build: Millis(milliseconds.parse().map_err(|_| unreadable(milliseconds))?),
             bytes: Bytes(members.iter().map(|(_, bytes)| bytes).sum()),
             names: members.into_iter().map(|(name, _)| name).collect(),
+        })
+    }
+
+    /// What the index costs the statements that write to its table. Their prepared forms are there: they read it, too.
+    async fn write_costs(&self, candidate: &Candidate) -> Result<Vec<WriteCost>, ExplainError> {
+        let mut costs = Vec::new();
+        for runs in self.runs {
+            let Some(run) = runs.runs.first() else { continue };
+            let Some(prepared) = self.prepared.get(&runs.query).filter(|prepared| prepared.writes) else { continue };
+            if !self.modifies(&run.plan, candidate.index.table_oid) {
+                continue;
+            }
+            let Some(taken) = self.measure(prepared, run).await? else { continue };
+            let Some(last) = taken.last() else { continue };
+            let (before, after) = (run.plan.root(), last.plan.root());
+            let (Some(wal_before), Some(wal_after)) = (before.wal, after.wal) else { continue };
+            let (Some(blocks_before), Some(blocks_after)) = (before.buffers, after.buffers) else { continue };
+            costs.push(WriteCost {
+                query: runs.query,
+                pages: (blocks_before.touched(), blocks_after.touched()),
+                wal: (without_images(wal_before), without_images(wal_after)),
+            });
+        }
+        Ok(costs)
+    }
+
+    fn modifies(&self, plan: &Plan, table: u32) -> bool {
+        plan.nodes.iter().filter(|node| node.kind == NodeKind::ModifyTable).any(|node| {
+            let relation = node.relation.as_ref();
+            let found = relation.and_then(|relation| self.schema.table(relation.schema.as_deref(), &relation.name));
+            found.is_some_and(|found| self.schema.root_of(found).oid == table)
         })
     }
 
@@ -254,6 +287,11 @@ fn effect(query: usize, run: usize, why: Why, before: &Run, taken: &[Explained])
     let median = order[order.len() / 2];
     let checks = (why == Why::Check).then(|| (check_time(&before.plan), check_time(&median.plan)));
     Effect { query, run, before: before.measurement(), after: measurement(&median.plan), checks }
+}
+
+/// Full page images depend on when the last checkpoint was, not on the statement.
+fn without_images(wal: Wal) -> Bytes {
+    Bytes(wal.bytes.0.saturating_sub(wal.full_page_images * Pages::SIZE))
 }
 
 fn check_time(plan: &Plan) -> Millis {

@@ -1,5 +1,6 @@
 //! End-to-end tests, by area. One binary, so that a test run starts one cluster; every test works on a database of its own.
 
+mod audit;
 mod catalog_fuzz;
 mod cli;
 mod corpus;

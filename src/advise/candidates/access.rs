@@ -8,6 +8,7 @@ use crate::schema::{DataType, Schema, Table, TypeDefinition};
 
 use super::super::{KeySpec, Part};
 use super::ancestors;
+use super::cover::{self, Cover};
 use super::order::{self, Order};
 
 /// A key part that a condition asks for.
@@ -37,6 +38,8 @@ pub(super) struct Access<'a> {
     pub(super) order: Option<Order>,
     /// Rows kept of rows read; `None` without ANALYZE.
     pub(super) kept: Option<f64>,
+    /// Set where it fetches many rows by an index.
+    pub(super) cover: Option<Cover<'a>>,
     /// Rows that the relations joined to it hand over, over the table's rows: small = reaching it row by row is cheap.
     pub(super) driven_by: Option<f64>,
 }
@@ -57,6 +60,7 @@ pub(super) fn of_scan<'a>(query: &Query, run: &Run, schema: &'a Schema, scan: No
         contained: Vec::new(),
         order: order::of_scan(plan, scan, alias, own, schema),
         kept: kept(node),
+        cover: cover::of_scan(plan, scan, alias, own),
         driven_by: None,
     };
     let reader = Reader { query, run, schema, table, alias };

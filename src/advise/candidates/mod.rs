@@ -2,6 +2,7 @@
 //! Pure; whether a candidate is any good is for `db::prove` to measure.
 
 mod access;
+mod cover;
 mod existing;
 mod order;
 mod variants;

@@ -1,8 +1,9 @@
-//! The indexes that one access asks for: equality first, then the order's or the range's columns; joins; partial ones.
+//! The indexes that one access asks for: equality first, then the order's or the range's columns; joins; partial and
+//! covering ones. Few, because each is built: where one column finds a handful of rows, nothing else is tried.
 
 use super::super::{IndexSpec, KeySpec, Method};
 use super::access::{Access, Term};
-use super::btree;
+use super::{btree, cover};
 
 /// Longer keys are seldom worth their size.
 const MAX_KEYS: usize = 4;
@@ -12,34 +13,14 @@ const MUCH: f64 = 0.2;
 const PARTIAL: f64 = 0.25;
 /// Reaching a table row by row pays while its partner has fewer rows than this share of it.
 const DRIVEN: f64 = 0.2;
+/// Rows that need no second column to be few.
+const HANDFUL: f64 = 100.0;
 
 /// The candidates of an access, without repetitions.
 pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
-    let mut keys: Vec<Vec<KeySpec>> = Vec::new();
-    let equal = by_selectivity(&access.equal);
-    let order = access.order.as_ref().filter(|order| order.limited && order.keys.len() <= MAX_KEYS);
-    if keeps_little(access) {
-        conditions(access, &equal, &mut keys);
-    }
-    if let Some(order) = order {
-        keys.push(joined(&[&equal, &order.keys]));
-        for term in &access.range {
-            keys.push(joined(&[&equal, &order.keys, std::slice::from_ref(&term.key)]));
-        }
-    }
-    if !access.joined.is_empty() && access.driven_by.is_none_or(|share| share <= DRIVEN) {
-        let join: Vec<KeySpec> = access.joined.iter().map(|term| term.key.clone()).collect();
-        keys.push(joined(&[&join]));
-        keys.push(joined(&[&join[..1]]));
-        keys.push(joined(&[&join, &equal]));
-        keys.push(joined(&[&equal, &join]));
-        if let Some(order) = order {
-            keys.push(joined(&[&join, &equal, &order.keys]));
-        }
-    }
     let table = access.table;
     let mut found: Vec<IndexSpec> = Vec::new();
-    for keys in keys.into_iter().filter(|keys| !keys.is_empty()) {
+    for keys in keys_of(access).into_iter().filter(|keys| !keys.is_empty()) {
         let index = btree(table.name.clone(), table.oid, keys);
         found.extend(partial(access, &index));
         found.push(index);
@@ -50,6 +31,7 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
             ..btree(table.name.clone(), table.oid, vec![term.key.clone()])
         }),
     );
+    found.extend(cover::of(access));
     let mut unique = Vec::new();
     for index in found {
         if !unique.contains(&index) {
@@ -59,13 +41,33 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
     unique
 }
 
-/// Equality alone, the most selective of it alone, with each range, a range alone.
-fn conditions(access: &Access<'_>, equal: &[KeySpec], keys: &mut Vec<Vec<KeySpec>>) {
-    keys.push(equal.to_vec());
-    keys.push(equal.iter().take(1).cloned().collect());
-    for term in &access.range {
-        keys.push(joined(&[equal, std::slice::from_ref(&term.key)]));
+fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
+    let rows = access.table.stats.rows.unwrap_or(0.0);
+    let sorted = by_selectivity(&access.equal);
+    let few = |term: &&&Term| term.selectivity.is_some_and(|share| share * rows <= HANDFUL);
+    if let Some(term) = sorted.first().filter(few) {
+        return vec![vec![term.key.clone()]];
     }
+    let equal: Vec<KeySpec> = sorted.iter().map(|term| term.key.clone()).collect();
+    let order = access.order.as_ref().filter(|order| order.limited && order.keys.len() <= MAX_KEYS);
+    let mut keys = Vec::new();
+    if let Some(order) = order {
+        keys.push(joined(&[&equal, &order.keys]));
+    } else if keeps_little(access) {
+        keys.push(equal.clone());
+    }
+    if keeps_little(access) {
+        keys.extend(access.range.iter().map(|term| joined(&[&equal, std::slice::from_ref(&term.key)])));
+    }
+    if !access.joined.is_empty() && access.driven_by.is_none_or(|share| share <= DRIVEN) {
+        let join: Vec<KeySpec> = access.joined.iter().map(|term| term.key.clone()).collect();
+        keys.push(joined(&[&join[..1]]));
+        keys.push(joined(&[&join, &equal]));
+        if let Some(order) = order {
+            keys.push(joined(&[&join, &equal, &order.keys]));
+        }
+    }
+    keys
 }
 
 /// Whether the conditions throw most of what is read away: measured where the scan ran, else by statistics.
@@ -78,15 +80,15 @@ fn keeps_little(access: &Access<'_>) -> bool {
 }
 
 /// Equality terms, the most selective first; a term that keeps nearly everything comes last.
-fn by_selectivity(terms: &[Term]) -> Vec<KeySpec> {
+fn by_selectivity(terms: &[Term]) -> Vec<&Term> {
     let mut terms: Vec<&Term> = terms.iter().collect();
     let share = |term: &Term| term.selectivity.unwrap_or(0.01);
     terms.sort_by(|a, b| share(a).total_cmp(&share(b)));
-    terms.into_iter().map(|term| term.key.clone()).collect()
+    terms
 }
 
 /// Key parts one after the other, each once, not too many.
-fn joined(parts: &[&[KeySpec]]) -> Vec<KeySpec> {
+pub(super) fn joined(parts: &[&[KeySpec]]) -> Vec<KeySpec> {
     let mut keys: Vec<KeySpec> = Vec::new();
     for key in parts.iter().flat_map(|part| part.iter()) {
         if !keys.iter().any(|other| other.part == key.part) {
@@ -111,6 +113,9 @@ fn partial(access: &Access<'_>, index: &IndexSpec) -> Option<IndexSpec> {
     if keys.is_empty() {
         return None;
     }
-    let predicate = texts.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" AND ");
+    let predicate = match &texts[..] {
+        [one] => format!("({one})"),
+        several => several.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" AND "),
+    };
     Some(IndexSpec { keys, predicate: Some(predicate), ..index.clone() })
 }

@@ -65,13 +65,16 @@ async fn audit(
     let runs = audit::run_catalog(&session, &schema, &queries, &options, progress, interrupt).await?;
     let policy_for = |query: &Query| settings.policy_for(query);
     let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &settings.policy());
+    let audited = Audited { queries: &queries, runs: &runs, schema: &schema, policy_for: &policy_for };
+    let candidates = advise::candidates(&audited);
     // Indexes are built on copies of pgproof's own only.
-    if matches!(target, Target::Private { .. }) {
-        let audited = Audited { queries: &queries, runs: &runs, schema: &schema, policy_for: &policy_for };
-        let candidates = advise::candidates(&audited);
-        let trials = prove::prove(&session, audited, &candidates, &options, progress, interrupt).await?;
-        findings.extend(advise::findings(&advise::select(&trials, &audited), audited));
-    }
+    findings.extend(match target {
+        Target::Private { .. } => {
+            let trials = prove::prove(&session, audited, &candidates, &options, progress, interrupt).await?;
+            advise::findings(&advise::select(&trials, &audited), audited)
+        }
+        Target::Given { .. } => advise::unproven(&candidates, audited),
+    });
     let findings = rules::settle(findings, &queries, &runs);
     let server_version = session.version().to_string();
     session.close().await;

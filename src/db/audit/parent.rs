@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::catalog::Query;
-use crate::db::explain::{ExplainError, Limits, PlanChoice, Prepared, opening};
+use crate::db::explain::{ExplainError, Limits, NO_POSITION, PlanChoice, Prepared, opening};
 use crate::db::parameters::ParameterSet;
 use crate::run::QueryFailure;
 
@@ -84,7 +84,7 @@ async fn first_row(
     let mut found = Found::NoRow;
     let mut failed = None;
     {
-        let messages = client.simple_query_raw(&sql).await.map_err(|error| ExplainError::of(error, 0))?;
+        let messages = client.simple_query_raw(&sql).await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
         let mut messages = pin!(messages);
         while let Some(message) = messages.next().await {
             match message {
@@ -95,13 +95,13 @@ async fn first_row(
                         at.map_or_else(|| Found::NoColumn(names()), |at| Found::Value(row.get(at).map(str::to_owned)));
                 }
                 Ok(_) => {}
-                Err(error) => failed = Some(ExplainError::of(error, 0)),
+                Err(error) => failed = Some(ExplainError::of(error, NO_POSITION)),
             }
         }
     }
     match failed {
         Some(error) => {
-            client.simple_query("ROLLBACK").await.map_err(|error| ExplainError::of(error, 0))?;
+            client.simple_query("ROLLBACK").await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
             Err(error)
         }
         None => Ok(found),

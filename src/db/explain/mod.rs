@@ -170,10 +170,10 @@ pub(crate) async fn in_savepoint(
     match client.simple_query(&sql).await {
         Ok(messages) => first_columns(messages).last().map_or(Err(ExplainError::NoPlan), |text| read(text)),
         Err(error) => {
-            let error = ExplainError::of(error, 0);
+            let error = ExplainError::of(error, NO_POSITION);
             if matches!(error, ExplainError::Refused(_) | ExplainError::TimedOut) {
                 let back = "ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;";
-                client.simple_query(back).await.map_err(|error| ExplainError::of(error, 0))?;
+                client.simple_query(back).await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
             }
             Err(error)
         }
@@ -207,11 +207,14 @@ pub(crate) async fn in_transaction(
     body: &str,
 ) -> Result<Vec<String>, ExplainError> {
     let opening = opening(limits, choice);
-    texts(client, &format!("{opening}{body}ROLLBACK;"), opening.chars().count()).await
+    texts(client, &format!("{opening}{body}ROLLBACK;"), NO_POSITION).await
 }
 
+/// For statements of ours: a position in them says nothing about the query.
+pub(crate) const NO_POSITION: usize = usize::MAX;
+
 /// Sends statements at once. After an error the transaction is left. `before` = characters before the statement of
-/// interest, so that an error's position counts within it.
+/// interest, so that an error's position counts within it; [`NO_POSITION`] where there is none.
 pub(crate) async fn texts(client: &Client, sql: &str, before: usize) -> Result<Vec<String>, ExplainError> {
     match client.simple_query(sql).await {
         Ok(messages) => Ok(first_columns(messages)),
@@ -219,7 +222,7 @@ pub(crate) async fn texts(client: &Client, sql: &str, before: usize) -> Result<V
             let error = ExplainError::of(error, before);
             if matches!(error, ExplainError::Refused(_) | ExplainError::TimedOut) {
                 // Not in a transaction: a warning, no error.
-                client.simple_query("ROLLBACK").await.map_err(|error| ExplainError::of(error, 0))?;
+                client.simple_query("ROLLBACK").await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
             }
             Err(error)
         }

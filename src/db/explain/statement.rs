@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use super::{ExplainError, Limits, PlanChoice, opening, texts};
+use super::{ExplainError, Limits, NO_POSITION, PlanChoice, opening, texts};
 use crate::schema::quote_identifier;
 
 /// A statement that the server has parsed. It lives in the session until [`Prepared::deallocate`].
@@ -95,7 +95,7 @@ impl Prepared {
     /// # Errors
     /// [`ExplainError::Server`].
     pub async fn deallocate(self, client: &Client) -> Result<(), ExplainError> {
-        texts(client, &format!("DEALLOCATE {}", quote_identifier(&self.name)), 0).await.map(drop)
+        texts(client, &format!("DEALLOCATE {}", quote_identifier(&self.name)), NO_POSITION).await.map(drop)
     }
 }
 

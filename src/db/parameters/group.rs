@@ -9,7 +9,7 @@ use crate::schema::{Schema, Table};
 use super::sample::Row;
 use super::source::StoredBy;
 use super::uses::ComparedWith;
-use super::values::{Distribution, compare};
+use super::values::{Distribution, compare, part_of};
 use super::{Search, Slot, Wanted};
 
 /// Parameters over one relation of the query.
@@ -22,6 +22,8 @@ pub(super) struct Group {
     pub(super) members: Vec<(usize, usize)>,
     /// Whether the row is one that will be made.
     pub(super) inserted: bool,
+    /// From 0: which of several new rows.
+    pub(super) row: usize,
     /// Rows that agree with the fixed values.
     pub(super) rows: Rc<Vec<Row>>,
     /// Expressions with the fixed values that they equal.
@@ -50,7 +52,14 @@ impl Groups {
                 let column = slots[slot].compared.as_ref().and_then(|with| with.column.as_ref());
                 let stats = column.and_then(|name| stats_of(search.schema, table, name));
                 let values = || group.rows.iter().filter_map(|row| row.get(place)?.as_deref());
+                let slot_of = &slots[slot];
+                let part = slot_of.compared.as_ref().and_then(|with| part_of(with, slot_of.info));
                 let found = match stats {
+                    _ if part.is_some() => {
+                        let parts: Vec<String> =
+                            part.iter().flat_map(|part| values().flat_map(|value| part.split(value))).collect();
+                        Distribution::of_sample(parts.iter().map(String::as_str))
+                    }
                     // Fixed values of the same row decide what goes with them.
                     Some(stats) if group.fixed.is_empty() => stats,
                     Some(_) | None => Distribution::of_sample(values()),
@@ -98,13 +107,14 @@ fn grouped(slots: &[Slot<'_>]) -> Vec<Group> {
             (None, Some(stored)) => {
                 let inserted = stored.by == StoredBy::Insert;
                 let expression = crate::schema::quote_identifier(&stored.column);
-                (format!("{} stored", stored.table), stored.table, expression, inserted)
+                (format!("{} stored {}", stored.table, stored.row), stored.table, expression, inserted)
             }
             (None, None) => continue,
         };
         let at = all.iter().position(|(other, group)| *other == key && group.table == table).unwrap_or_else(|| {
             let (expressions, members, fixed) = (Vec::new(), Vec::new(), Vec::new());
-            all.push((key, Group { table, expressions, members, inserted, rows: Rc::default(), fixed }));
+            let row = slot.usage.stored.first().map_or(0, |stored| stored.row);
+            all.push((key, Group { table, expressions, members, inserted, row, rows: Rc::default(), fixed }));
             all.len() - 1
         });
         let group = &mut all[at].1;

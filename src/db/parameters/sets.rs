@@ -35,7 +35,7 @@ pub(super) fn has_value(i: usize, slot: &Slot<'_>, groups: &Groups) -> bool {
             let typical =
                 groups.distribution(i).and_then(|found| found.value(Rank::Typical).or(found.value(Rank::Hot)));
             let value = typical.and_then(|value| written(value, Rank::Typical, with, slot.info, &[]));
-            value.is_some() || with.wrap == Wrap::Distance || absent(slot.info.kind, &[]).is_some()
+            value.is_some() || with.wrap == Wrap::Distance || absent(slot.info, &[]).is_some()
         }
         _ => !slot.usage.decides && any_of_type(slot.info).is_some() || !slot.usage.stored.is_empty(),
     }
@@ -183,20 +183,21 @@ fn rank_of(slot: &Slot<'_>, variation: Option<&Variation>) -> Rank {
     }
 }
 
+/// Whether the whole of a row's value is what is compared.
 fn is_equality(with: &ComparedWith) -> bool {
-    with.operator == "="
+    with.operator == "=" && matches!(with.wrap, Wrap::Same)
 }
 
 fn is_range(with: &ComparedWith) -> bool {
     matches!(with.operator.as_str(), "<" | "<=" | ">" | ">=")
 }
 
-/// The member whose value picks the row: the one that is asked for by rank, else the most selective equality.
+/// The member whose value picks the row: an equality, the one that is asked for by rank, else the most selective.
 fn lead(slots: &[Slot<'_>], groups: &Groups, group: &Group, rank: &dyn Fn(usize) -> Rank) -> (usize, usize) {
     let key = |slot: usize| {
-        let equality = slots[slot].compared.as_ref().is_some_and(is_equality);
+        let equality = slots[slot].compared.as_ref().is_none_or(is_equality);
         let share = groups.distribution(slot).map_or(1.0, |found| found.top_share);
-        (u8::from(rank(slot) != Rank::Typical), u8::from(equality), 1.0 - share)
+        (u8::from(equality), u8::from(rank(slot) != Rank::Typical), 1.0 - share)
     };
     let mut best = group.members[0];
     for &member in &group.members[1..] {
@@ -215,10 +216,10 @@ fn raw_value(slot: &Slot<'_>, groups: &Groups, group: &Group, i: usize, place: u
     match rank {
         Rank::Absent => {
             let known: Vec<&str> = group.sorted(place).into_iter().chain(distribution.known()).collect();
-            absent(slot.info.kind, &known).or_else(typical)
+            absent(slot.info, &known).or_else(typical)
         }
         Rank::Hot | Rank::Rare => distribution.value(rank).map(str::to_owned).or_else(typical),
-        Rank::Typical => typical().or_else(|| absent(slot.info.kind, &[])),
+        Rank::Typical => typical().or_else(|| absent(slot.info, &[])),
     }
 }
 
@@ -268,20 +269,13 @@ fn value_in(
     if with.wrap == Wrap::Distance {
         return written("", rank, with, slot.info, &[]);
     }
-    if is_range(with) && with.wrap == Wrap::Same {
-        return bound(slots, group, with, place, rank, raw.as_deref()).or(raw);
-    }
-    let raw = raw?;
-    let more: Vec<String> = if slot.info.element.is_some() { others(group, place) } else { Vec::new() };
-    written(&raw, rank, with, slot.info, &more).or_else(|| any_of_type(slot.info))
-}
-
-/// Values from all over a sample, for arrays.
-fn others(group: &Group, place: usize) -> Vec<String> {
-    let mut values = group.sorted(place);
-    values.dedup();
-    let step = (values.len() / 5).max(1);
-    values.into_iter().step_by(step).map(str::to_owned).collect()
+    let raw = if is_range(with) && with.wrap == Wrap::Same {
+        bound(slots, group, with, place, rank, raw.as_deref()).or(raw)?
+    } else {
+        raw?
+    };
+    let sample = group.sorted(place);
+    written(&raw, rank, with, slot.info, &sample).or_else(|| any_of_type(slot.info))
 }
 
 /// A bound of a range over the sample's values: together with its counterpart, if the query has one, a window around the

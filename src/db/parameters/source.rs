@@ -18,6 +18,8 @@ pub(super) enum Place {
         column: StoredColumn,
         /// Whether the row is new.
         by: StoredBy,
+        /// From 0: which row of VALUES.
+        row: usize,
     },
 }
 
@@ -117,12 +119,12 @@ fn inserted(insert: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
         }
         (None, None) => Vec::new(),
     };
-    for row in rows {
+    for (at, row) in rows.into_iter().enumerate() {
         for (position, value) in row.children().enumerate() {
             let value =
                 if value.kind() == SyntaxKind::TARGET { value.children().next().unwrap_or(value) } else { value };
             if let (Some(number), Some(column)) = (sole_parameter(&value), column(position)) {
-                found.push((number, Place::Stored { table: table.clone(), column, by: StoredBy::Insert }));
+                found.push((number, Place::Stored { table: table.clone(), column, by: StoredBy::Insert, row: at }));
             }
         }
     }
@@ -140,7 +142,8 @@ fn updated(set: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
     let Some(table) = table.map(|node| names(&node)) else { return };
     let mut store = |number: u16, column: &SyntaxNode| {
         let Some(name) = names(column).into_iter().next() else { return };
-        let place = Place::Stored { table: table.clone(), column: StoredColumn::Named(name), by: StoredBy::Update };
+        let column = StoredColumn::Named(name);
+        let place = Place::Stored { table: table.clone(), column, by: StoredBy::Update, row: 0 };
         found.push((number, place));
     };
     for assignment in set.descendants() {
@@ -172,7 +175,7 @@ mod tests {
 
     fn stored(table: &[&str], column: &str, by: StoredBy) -> Place {
         let table = table.iter().map(|&name| name.to_owned()).collect();
-        Place::Stored { table, column: StoredColumn::Named(column.to_owned()), by }
+        Place::Stored { table, column: StoredColumn::Named(column.to_owned()), by, row: 0 }
     }
 
     #[test]
@@ -203,7 +206,12 @@ mod tests {
             places("insert into t select $1, x from u where y = $2"),
             [(
                 1,
-                Place::Stored { table: vec!["t".to_owned()], column: StoredColumn::Position(0), by: StoredBy::Insert }
+                Place::Stored {
+                    table: vec!["t".to_owned()],
+                    column: StoredColumn::Position(0),
+                    by: StoredBy::Insert,
+                    row: 0,
+                }
             )]
         );
     }

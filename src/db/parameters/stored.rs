@@ -23,14 +23,12 @@ pub(super) async fn fresh_values(
     let mut fresh = HashMap::new();
     for group in groups.all.iter().filter(|group| slots[group.members[0].0].compared.is_none()) {
         let Some(table) = search.schema.table_by_oid(group.table) else { continue };
-        let stored: HashMap<&str, usize> = slots
-            .iter()
-            .enumerate()
-            .filter_map(|(i, slot)| Some((slot.usage.stored.first()?.column.as_str(), i)))
-            .collect();
+        let in_row = |slot: &Slot<'_>| slot.usage.stored.first().filter(|stored| stored.row == group.row).cloned();
+        let stored: HashMap<String, usize> =
+            slots.iter().enumerate().filter_map(|(i, slot)| Some((in_row(slot)?.column, i))).collect();
         for index in table.indexes.iter().filter(|index| index.unique) {
             let columns = index.key_columns();
-            let slots_of: Option<Vec<usize>> = columns.iter().map(|column| stored.get(column).copied()).collect();
+            let slots_of: Option<Vec<usize>> = columns.iter().map(|column| stored.get(*column).copied()).collect();
             // A column that the statement does not give comes from a default; one that the author gives is his to know.
             let slots_of = match slots_of {
                 Some(found) if columns.len() == index.keys.len() => found,
@@ -50,7 +48,7 @@ pub(super) async fn fresh_values(
 }
 
 /// For `(lower(code))`: the stored columns that the expressions name.
-fn expression_slots(index: &Index, stored: &HashMap<&str, usize>) -> Vec<usize> {
+fn expression_slots(index: &Index, stored: &HashMap<String, usize>) -> Vec<usize> {
     let mut found: Vec<usize> = Vec::new();
     for key in &index.keys {
         match &key.part {
@@ -60,7 +58,7 @@ fn expression_slots(index: &Index, stored: &HashMap<&str, usize>) -> Vec<usize> 
             },
             crate::schema::KeyPart::Expression(text) => {
                 let expression = crate::plan::condition::parse(text);
-                found.extend(expression.columns().iter().filter_map(|(_, name)| stored.get(name)));
+                found.extend(expression.columns().iter().filter_map(|(_, name)| stored.get(*name)));
             }
         }
     }
@@ -77,9 +75,22 @@ fn new_value(slots: &[Slot<'_>], group: &Group, table: &Table, candidates: &[usi
             return None;
         }
         let place = group.members.iter().find(|(member, _)| *member == slot).map(|(_, place)| *place)?;
-        let value = absent(slots[slot].info.kind, &group.sorted(place))?;
-        Some((slot, fitted(table, column, value)))
+        let value = absent(slots[slot].info, &group.sorted(place))?;
+        Some((slot, fitted(table, column, numbered(value, group.row))))
     })
+}
+
+/// Another value for each further row.
+fn numbered(value: String, row: usize) -> String {
+    if row == 0 {
+        return value;
+    }
+    let next = value
+        .parse::<i64>()
+        .ok()
+        .zip(i64::try_from(row).ok())
+        .map(|(value, row)| value.saturating_add(row).to_string());
+    next.unwrap_or_else(|| format!("{row}{value}"))
 }
 
 /// Cut to the column's length.
@@ -109,7 +120,7 @@ async fn new_combination(
     let mut tried: Vec<Vec<String>> = Vec::new();
     for i in 0..TRIES.min(count) {
         // Each column from another row.
-        let row = |n: usize| &group.rows[(i * 7 + n * (count / 2 + 1)) % count];
+        let row = |n: usize| &group.rows[(i * 7 + group.row * 3 + n * (count / 2 + 1)) % count];
         let values: Option<Vec<String>> =
             places.iter().enumerate().map(|(n, place)| row(n).get(*place).cloned().flatten()).collect();
         tried.extend(values);

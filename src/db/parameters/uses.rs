@@ -69,6 +69,8 @@ pub(super) struct StoredIn {
     pub column: String,
     /// INSERT or UPDATE.
     pub by: StoredBy,
+    /// From 0: which of several new rows.
+    pub row: usize,
 }
 
 /// Reads the usage of `count` parameters.
@@ -92,20 +94,27 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
         match place {
             Place::Limit => usage.limit = true,
             Place::Offset => usage.offset = true,
-            Place::Stored { table, column, by } => usage.stored.extend(stored_in(&table, &column, by, schema)),
+            Place::Stored { table, column, by, row } => {
+                usage.stored.extend(stored_in(&table, &column, schema).map(|(table, column)| StoredIn {
+                    table,
+                    column,
+                    by,
+                    row,
+                }));
+            }
         }
     }
     usages
 }
 
-fn stored_in(table: &[String], column: &StoredColumn, by: StoredBy, schema: &Schema) -> Option<StoredIn> {
+fn stored_in(table: &[String], column: &StoredColumn, schema: &Schema) -> Option<(u32, String)> {
     let (name, qualifier) = table.split_last()?;
     let table = schema.table(qualifier.last().map(String::as_str), name)?;
     let column = match column {
         StoredColumn::Named(name) => table.column(name)?,
         StoredColumn::Position(position) => table.columns.get(*position)?,
     };
-    Some(StoredIn { table: table.oid, column: column.name.clone(), by })
+    Some((table.oid, column.name.clone()))
 }
 
 fn conditions(node: &Node) -> impl Iterator<Item = &str> {
@@ -148,18 +157,29 @@ fn usage_of(usages: &mut [Usage], number: u16) -> Option<&mut Usage> {
 }
 
 fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut [Usage]) {
-    let ExpressionKind::Operator { left: Some(left), right, quantifier, .. } = &part.kind else { return };
+    let ExpressionKind::Operator { operator, left: Some(left), right, quantifier } = &part.kind else { return };
+    if let (Some(lefts), Some(rights)) = (row_of(left), row_of(right)) {
+        // `(placed_at, id) < ($1, $2)`: column by column.
+        for (left, right) in lefts.iter().zip(rights) {
+            let (operator, quantifier) = (operator.clone(), *quantifier);
+            let (left, right) = (Some(Box::new(left.clone())), Box::new(right.clone()));
+            let kind = ExpressionKind::Operator { operator, quantifier, left, right };
+            read_comparison(plan, &Expression { text: part.text.clone(), kind }, schema, usages);
+        }
+        return;
+    }
     for (table_side, parameter_side) in [(left, right), (right, left)] {
         let parameters = parameter_side.parameters();
         let [number] = parameters[..] else { continue };
-        if !table_side.parameters().is_empty() || !parameter_side.columns().is_empty() {
+        let keeps_itself = is_coalesced(parameter_side, table_side);
+        if !table_side.parameters().is_empty() || !(parameter_side.columns().is_empty() || keeps_itself) {
             continue;
         }
         let Some((alias, table)) = only_relation(plan, table_side, schema) else { continue };
         // `$1 = ANY (tags)`: the parameter is an element of the table's array.
         let element = *quantifier != Quantifier::One && std::ptr::eq(table_side, right);
         let turned = seen_from_columns(part).map(|seen| seen.operator);
-        let Some(operator) = turned.or(element.then_some("=")) else { continue };
+        let Some(operator) = turned.or((element || keeps_itself).then_some("=")) else { continue };
         let comparison = ComparedWith {
             table: table.oid,
             expression: table_side.unqualified(),
@@ -169,12 +189,29 @@ fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut
             wrap: if element { Wrap::Element } else { wrap_of(parameter_side, operator) },
             alias,
         };
-        if let Some(usage) = usage_of(usages, number)
-            && !usage.comparisons.contains(&comparison)
-        {
-            usage.comparisons.push(comparison);
+        if let Some(usage) = usage_of(usages, number) {
+            usage.null_tested |= keeps_itself;
+            if !usage.comparisons.contains(&comparison) {
+                usage.comparisons.push(comparison);
+            }
         }
     }
+}
+
+fn row_of(expression: &Expression) -> Option<&[Expression]> {
+    match &expression.kind {
+        ExpressionKind::Call { function, arguments } if function == "row" => Some(arguments),
+        _ => None,
+    }
+}
+
+/// `coalesce($1, status)` compared with `status`: no filter where the parameter is NULL.
+fn is_coalesced(parameter_side: &Expression, table_side: &Expression) -> bool {
+    let ExpressionKind::Call { function, arguments } = &parameter_side.without_casts().kind else { return false };
+    let [first, rest @ ..] = &arguments[..] else { return false };
+    function == "coalesce"
+        && matches!(first.without_casts().kind, ExpressionKind::Parameter(_))
+        && rest.iter().all(|other| other.as_column().is_some() && other.as_column() == table_side.as_column())
 }
 
 /// A comparison seen from the relation whose columns are in it.

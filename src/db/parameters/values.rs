@@ -102,14 +102,19 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
 }
 
 /// A value that no row has: past the largest of `known`, or one that nobody would write.
-pub(super) fn absent(kind: TypeKind, known: &[&str]) -> Option<String> {
+pub(super) fn absent(info: &TypeInfo, known: &[&str]) -> Option<String> {
     let largest = known.iter().copied().max_by(|a, b| compare(a, b));
-    match kind {
-        TypeKind::Integer => match largest.and_then(|value| value.parse::<i64>().ok()) {
-            // Past the sequence, within the type where the values are.
-            Some(value) => Some((value + (value / 50).clamp(1, 1_000_000_000)).to_string()),
-            None => Some("1000000007".to_owned()),
-        },
+    match info.kind {
+        TypeKind::Integer => {
+            let limit = largest_of(info);
+            let past = match largest.and_then(|value| value.parse::<i64>().ok()) {
+                // Past the sequence, within the type.
+                Some(value) => value.saturating_add((value / 50).clamp(1, 1_000_000_000)),
+                None => 1_000_000_007,
+            };
+            let value = past.min(limit).to_string();
+            (!known.contains(&value.as_str())).then_some(value)
+        }
         TypeKind::Number => Some("-987654.25".to_owned()),
         TypeKind::Text => Some("pgproof-absent".to_owned()),
         TypeKind::Uuid => Some("00000000-0000-4000-8000-00000000dead".to_owned()),
@@ -124,6 +129,15 @@ pub(super) fn absent(kind: TypeKind, known: &[&str]) -> Option<String> {
         | TypeKind::TsVector
         | TypeKind::Bytea
         | TypeKind::Other => None,
+    }
+}
+
+/// The largest value of an integer type (of its elements, for an array).
+fn largest_of(info: &TypeInfo) -> i64 {
+    match info.element.as_deref().unwrap_or(&info.name) {
+        "smallint" => i64::from(i16::MAX),
+        "integer" => i64::from(i32::MAX),
+        _ => i64::MAX,
     }
 }
 
@@ -147,37 +161,105 @@ pub(super) fn any_of_type(info: &TypeInfo) -> Option<String> {
     Some(if info.element.is_some() { array(&[value.to_owned()]) } else { value.to_owned() })
 }
 
-/// How a value of the table's side is written as the parameter. `more` = further values, for arrays.
+/// What a parameter is a part of: where the table's side holds many values in one, each is a value of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum PartOf {
+    /// A tsvector's lexemes, a text's words.
+    Words,
+    /// An array's elements.
+    Elements,
+    /// An object's pairs, each as an object; an array's elements as arrays.
+    JsonPairs,
+    /// An object's keys.
+    JsonKeys,
+}
+
+/// Which part of the table's value a parameter is; `None` where it is the whole.
+pub(super) fn part_of(with: &ComparedWith, info: &TypeInfo) -> Option<PartOf> {
+    match (with.wrap, with.operator.as_str()) {
+        (Wrap::Words, _) | (Wrap::Same, "@@") => Some(PartOf::Words),
+        (Wrap::Element, _) => Some(PartOf::Elements),
+        (Wrap::Same, "@>") if info.kind == TypeKind::Json => Some(PartOf::JsonPairs),
+        (Wrap::Same, "@>" | "&&") if info.element.is_some() => Some(PartOf::Elements),
+        (Wrap::Same, "?" | "?|" | "?&") => Some(PartOf::JsonKeys),
+        (Wrap::Same | Wrap::Middle | Wrap::Prefix | Wrap::Distance, _) => None,
+    }
+}
+
+impl PartOf {
+    /// The parts of one value.
+    pub(super) fn split(self, value: &str) -> Vec<String> {
+        match self {
+            Self::Words => words(value),
+            Self::Elements => elements(value),
+            Self::JsonPairs => json_pairs(value),
+            Self::JsonKeys => json_keys(value),
+        }
+    }
+}
+
+/// How a value of the table's side (or a part of one) is written as the parameter. `sample` = such values, in order.
 pub(super) fn written(
     value: &str,
     rank: Rank,
     with: &ComparedWith,
     info: &TypeInfo,
-    more: &[String],
+    sample: &[&str],
 ) -> Option<String> {
-    let operator = with.operator.as_str();
+    let is_array = info.element.is_some();
     match with.wrap {
-        Wrap::Words => return word(value),
         Wrap::Distance => return distance(rank, info),
-        Wrap::Element => return elements(value).into_iter().next(),
-        Wrap::Middle => return Some(fragment(value, if rank == Rank::Hot { 2 } else { 4 })),
-        Wrap::Prefix => return Some(fragment(value, if rank == Rank::Hot { 1 } else { 3 })),
+        Wrap::Words | Wrap::Element => return Some(value.to_owned()),
+        Wrap::Middle => return Some(fragment(value, rank, sample)),
+        Wrap::Prefix => return Some(prefix(value, rank, sample)),
         Wrap::Same => {}
     }
-    match operator {
-        "~~" | "~~*" => Some(format!("{}%", fragment(value, if rank == Rank::Hot { 1 } else { 3 }))),
-        "~" | "~*" => Some(format!("^{}", fragment(value, if rank == Rank::Hot { 1 } else { 3 }))),
-        "@@" => word(value),
-        "@>" if info.kind == TypeKind::Json => json_part(value),
-        "?" => json_key(value),
-        "?|" | "?&" => json_key(value).map(|key| array(&[key])),
-        _ if with.quantifier != Quantifier::One && info.element.is_some() => {
+    match with.operator.as_str() {
+        "~~" | "~~*" => Some(format!("{}%", prefix(value, rank, sample))),
+        "~" | "~*" => Some(format!("^{}", prefix(value, rank, sample))),
+        "@>" | "&&" | "?|" | "?&" if is_array => Some(array(&[value.to_owned()])),
+        _ if with.quantifier != Quantifier::One && is_array => {
             let mut values = vec![value.to_owned()];
-            values.extend(more.iter().filter(|other| *other != value).cloned());
-            values.truncate(if rank == Rank::Absent { 1 } else { 5 });
+            if rank != Rank::Absent {
+                values.extend(spread(sample).filter(|other| *other != value).map(str::to_owned));
+            }
+            values.truncate(5);
             Some(array(&values))
         }
+        // Arithmetic around the parameter: it is not of the column's kind.
+        _ if !fits(info.kind, value) => distance(rank, info),
         _ => Some(value.to_owned()),
+    }
+}
+
+/// Values from all over a sample.
+fn spread<'a>(sample: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    let mut values = sample.to_vec();
+    values.dedup();
+    let step = (values.len() / 5).max(1);
+    values.into_iter().step_by(step)
+}
+
+/// Whether a text can be a value of a kind at all.
+fn fits(kind: TypeKind, value: &str) -> bool {
+    match kind {
+        TypeKind::Integer => value.parse::<i64>().is_ok(),
+        TypeKind::Number => value.parse::<f64>().is_ok(),
+        TypeKind::Date | TypeKind::Timestamp => {
+            value.contains("infinity") || value.starts_with(|c: char| c.is_ascii_digit()) && value.contains('-')
+        }
+        TypeKind::Interval => !value.contains('-') || value.contains("day") || value.contains("mon"),
+        TypeKind::Uuid => value.len() == 36,
+        TypeKind::Boolean
+        | TypeKind::Text
+        | TypeKind::Time
+        | TypeKind::Json
+        | TypeKind::Network
+        | TypeKind::Enum
+        | TypeKind::TsQuery
+        | TypeKind::TsVector
+        | TypeKind::Bytea
+        | TypeKind::Other => true,
     }
 }
 
@@ -194,43 +276,81 @@ fn distance(rank: Rank, info: &TypeInfo) -> Option<String> {
     }
 }
 
-/// The first characters that mean nothing in a pattern.
-fn fragment(value: &str, length: usize) -> String {
-    value.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '@' | '.' | '-')).take(length).collect()
+/// A typical pattern finds at most this share of the rows.
+const FOUND: f64 = 0.05;
+
+fn is_literal(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, ' ' | '@' | '.' | '-')
 }
 
-/// A lexeme of a tsvector's text form, or a word of any text.
-fn word(value: &str) -> Option<String> {
-    let words = value.split(|c: char| !c.is_alphanumeric());
-    words
-        .filter(|word| word.chars().any(char::is_alphabetic))
-        .max_by_key(|word| word.chars().count().min(8))
-        .map(str::to_owned)
-}
-
-/// One key of an object with its value: what a containment query asks for.
-fn json_part(value: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(value).ok()?;
-    match value {
-        serde_json::Value::Object(object) => {
-            let scalar = object.iter().find(|(_, part)| !part.is_object() && !part.is_array() && !part.is_null());
-            let (key, part) = scalar.or_else(|| object.iter().next())?;
-            let mut one = serde_json::Map::new();
-            one.insert(key.clone(), part.clone());
-            Some(serde_json::Value::Object(one).to_string())
+/// A value's beginning: one character for hot; as many as it takes to be selective, three at least, for typical; all of
+/// it for rare.
+fn prefix(value: &str, rank: Rank, sample: &[&str]) -> String {
+    let characters: Vec<char> = value.chars().take_while(|c| is_literal(*c)).collect();
+    let of = |length: usize| characters.iter().take(length).collect::<String>();
+    match rank {
+        Rank::Hot => of(1),
+        Rank::Rare | Rank::Absent => of(characters.len()),
+        Rank::Typical => {
+            let share = |text: &str| share_of(sample, |other| other.starts_with(text));
+            (3..characters.len()).map(of).find(|text| share(text) <= FOUND).unwrap_or_else(|| of(characters.len()))
         }
-        serde_json::Value::Array(items) => {
-            Some(serde_json::Value::Array(items.into_iter().take(1).collect()).to_string())
-        }
-        other => Some(other.to_string()),
     }
 }
 
-fn json_key(value: &str) -> Option<String> {
-    match serde_json::from_str(value).ok()? {
-        serde_json::Value::Object(object) => object.keys().next().cloned(),
-        serde_json::Value::Array(items) => items.first().and_then(|item| item.as_str().map(str::to_owned)),
-        _ => None,
+/// Some characters out of a value: two for hot, four that are selective for typical.
+fn fragment(value: &str, rank: Rank, sample: &[&str]) -> String {
+    let characters: Vec<char> = value.chars().filter(|c| is_literal(*c)).collect();
+    let length = if rank == Rank::Hot { 2 } else { 4 };
+    let mut best: Option<(f64, String)> = None;
+    for window in characters.windows(length.min(characters.len()).max(1)) {
+        let text: String = window.iter().collect();
+        let share = share_of(sample, |other| other.contains(&text));
+        if rank != Rank::Hot && share <= FOUND {
+            return text;
+        }
+        let better = |known: f64| if rank == Rank::Hot { share > known } else { share < known };
+        if best.as_ref().is_none_or(|(known, _)| better(*known)) {
+            best = Some((share, text));
+        }
+    }
+    best.map_or_else(|| value.to_owned(), |(_, text)| text)
+}
+
+fn share_of(sample: &[&str], test: impl Fn(&str) -> bool) -> f64 {
+    let found = sample.iter().filter(|value| test(value)).count();
+    found as f64 / sample.len().max(1) as f64
+}
+
+/// Lexemes of a tsvector's text form, or the words of any text.
+fn words(value: &str) -> Vec<String> {
+    let words = value.split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| word.chars().any(char::is_alphabetic) && word.len() > 1).map(str::to_owned).collect()
+}
+
+/// What a containment query asks for, one thing each.
+fn json_pairs(value: &str) -> Vec<String> {
+    let Ok(value) = serde_json::from_str(value) else { return Vec::new() };
+    match value {
+        serde_json::Value::Object(object) => {
+            let scalars =
+                object.into_iter().filter(|(_, part)| !part.is_object() && !part.is_array() && !part.is_null());
+            scalars.map(|pair| serde_json::Value::Object([pair].into_iter().collect()).to_string()).collect()
+        }
+        serde_json::Value::Array(items) => {
+            items.into_iter().map(|item| serde_json::Value::Array(vec![item]).to_string()).collect()
+        }
+        other => vec![other.to_string()],
+    }
+}
+
+fn json_keys(value: &str) -> Vec<String> {
+    match serde_json::from_str(value) {
+        Ok(serde_json::Value::Object(object)) => object.keys().cloned().collect(),
+        Ok(serde_json::Value::Array(items)) => {
+            items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -286,10 +406,26 @@ mod tests {
 
     #[test]
     fn parts_of_values() {
-        assert_eq!(word("'chair':2 'steel':1").as_deref(), Some("steel"));
-        assert_eq!(json_part(r#"{"tags": [1], "color": "red"}"#).as_deref(), Some(r#"{"color":"red"}"#));
+        assert_eq!(words("'chair':2 'steel':1"), ["chair", "steel"]);
+        assert_eq!(json_pairs(r#"{"tags": [1], "color": "red", "size": 3}"#), [r#"{"color":"red"}"#, r#"{"size":3}"#]);
+        let sample = ["Name a1", "Name a2", "Name b1", "Name c1"];
+        assert_eq!(prefix("Name b1", Rank::Typical, &sample), "Name b1");
+        assert_eq!(prefix("Name b1", Rank::Hot, &sample), "N");
+        let many: Vec<String> = (0..100).map(|i| format!("Name {i:02}x")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(prefix("Name 42x", Rank::Typical, &many), "Name 42");
+        assert_eq!(fragment("Name 42x", Rank::Typical, &many), "e 42");
         assert_eq!(elements(r#"{a,"b c","d\"e"}"#), ["a", "b c", "d\"e"]);
         assert_eq!(array(&["a".to_owned(), "d\"e".to_owned()]), r#"{"a","d\"e"}"#);
-        assert_eq!(absent(TypeKind::Integer, &["5", "1000"]).as_deref(), Some("1020"));
+        let integer = |name: &str| TypeInfo {
+            oid: 0,
+            name: name.to_owned(),
+            kind: TypeKind::Integer,
+            labels: None,
+            element: None,
+        };
+        assert_eq!(absent(&integer("bigint"), &["5", "1000"]).as_deref(), Some("1020"));
+        assert_eq!(absent(&integer("smallint"), &[]).as_deref(), Some("32767"));
+        assert_eq!(absent(&integer("smallint"), &["32767"]), None);
     }
 }

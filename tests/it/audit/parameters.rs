@@ -1,0 +1,172 @@
+//! The values that parameters get, by every way in which a statement uses them.
+
+use super::{Audit, database, filled, less_data, values};
+use crate::support;
+
+const FORMS: &str = r#"
+-- name: Equal :many
+SELECT "Id" FROM "Order" WHERE "Customer" = $1;
+
+-- name: Mirrored :many
+SELECT "Id" FROM "Order" WHERE $1 = "Customer";
+
+-- name: OneOf :many
+SELECT "Id" FROM "Order" WHERE "Customer" = ANY($1::bigint[]);
+
+-- name: Element :many
+SELECT id FROM accounts WHERE $1 = ANY(tags);
+
+-- name: Between :many
+SELECT count(*) FROM "Order" WHERE placed_at BETWEEN $1 AND $2;
+
+-- name: Since :many
+SELECT count(*) FROM "Order" WHERE placed_at > $1;
+
+-- name: Within :many
+SELECT count(*) FROM "Order" WHERE placed_at > timestamptz '2025-03-01' - $1::interval;
+
+-- name: Days :many
+SELECT count(*) FROM "Order" WHERE placed_at > now() - $1 * interval '1 day';
+
+-- name: Like :many
+SELECT id FROM accounts WHERE name LIKE $1;
+
+-- name: Search :many
+SELECT id FROM accounts WHERE name ILIKE '%' || @term || '%';
+
+-- name: StartsWith :many
+SELECT id FROM accounts WHERE email LIKE @start || '%';
+
+-- name: Page :many
+SELECT id FROM accounts ORDER BY id LIMIT $1 OFFSET $2;
+
+-- name: Contains :many
+SELECT id FROM accounts WHERE settings @> $1;
+
+-- name: JsonText :many
+SELECT id FROM accounts WHERE settings ->> 'theme' = $1;
+
+-- name: JsonNumber :many
+SELECT id FROM accounts WHERE (settings ->> 'size')::int = $1;
+
+-- name: HasKey :many
+SELECT count(*) FROM accounts WHERE settings ? $1;
+
+-- name: Words :many
+SELECT count(*) FROM events WHERE search @@ plainto_tsquery('simple', $1);
+
+-- name: OwnWords :many
+SELECT count(*) FROM events WHERE to_tsvector('simple', body) @@ websearch_to_tsquery('simple', $1);
+
+-- name: Optional :many
+SELECT "Id" FROM "Order" WHERE ($1::varchar IS NULL OR status = $1) AND ($2::bigint IS NULL OR "Customer" = $2);
+
+-- name: Coalesced :many
+SELECT count(*) FROM "Order" WHERE status = coalesce(sqlc.narg(status), status);
+
+-- name: Enum :many
+SELECT count(*) FROM accounts WHERE tier = $1 AND active = $2;
+
+-- name: Expression :one
+SELECT id FROM accounts WHERE lower(email) = lower($1);
+
+-- name: Truncated :many
+SELECT count(*) FROM events WHERE date_trunc('day', at) = $1;
+
+-- name: ThroughView :many
+SELECT account FROM paying WHERE address = $1 AND since < $2;
+
+-- name: ThroughCte :many
+WITH big AS MATERIALIZED (SELECT "Customer", sum(total) AS spent FROM "Order" GROUP BY 1) SELECT * FROM big WHERE "Customer" = $1;
+
+-- name: Keyset :many
+SELECT "Id" FROM "Order" WHERE (placed_at, "Id") < ($1, $2) ORDER BY placed_at DESC, "Id" DESC LIMIT 20;
+
+-- name: OnlyShown :many
+SELECT id, $1::text AS label FROM accounts WHERE id = $2;
+
+-- name: Pair :many
+SELECT at FROM events WHERE actor = $1 AND kind = $2 AND at >= $3 AND at < $4;
+
+-- name: Nested :many
+SELECT "Id" FROM "Order" o WHERE EXISTS (SELECT FROM accounts a WHERE a.id = o."Customer" AND a.email = $1) LIMIT 5;
+
+-- name: Small :many
+SELECT count(*) FROM lines WHERE line = $1;
+
+-- name: Slice :many
+SELECT id FROM accounts WHERE id IN (sqlc.slice('ids'));
+"#;
+
+/// `query label: values -> rows` of the executed sets of a query.
+fn shown(audit: &Audit, name: &str) -> Vec<String> {
+    let runs = &audit.runs_of(name).runs;
+    let mut lines: Vec<String> = runs
+        .iter()
+        .map(|run| format!("{name} {}: {} -> {} rows", run.label, values(run).join(" | "), run.rows().unwrap_or(-1.0)))
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_gets_values_from_the_data() {
+    let database = database().await;
+    let audit = Audit::of(&database, FORMS).await;
+    let lines: Vec<String> = audit.queries.iter().flat_map(|query| shown(&audit, &query.name)).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_works_on_every_version() {
+    for cluster in support::every_cluster() {
+        let database = filled(cluster, &less_data()).await;
+        let audit = Audit::of(&database, FORMS).await;
+        for query in &audit.queries {
+            assert!(!audit.runs_of(&query.name).runs.is_empty(), "{}", query.name);
+        }
+        assert_eq!(values(audit.run("Equal", "hot Customer")), ["7"]);
+        assert_eq!(values(audit.run("Small", "typical")), ["1"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authors_choose() {
+    let database = database().await;
+    let catalog = r#"
+-- name: Hot :many
+-- @param $1: hot
+SELECT "Id" FROM "Order" WHERE "Customer" = $1;
+
+-- name: Absent :many
+-- @param customer: absent
+SELECT "Id" FROM "Order" WHERE "Customer" = @customer;
+
+-- name: Typical :many
+-- @param $1: typical
+SELECT "Id" FROM "Order" WHERE "Customer" = $1;
+
+-- name: Literal :many
+-- @param $1: '42'
+SELECT "Id" FROM "Order" WHERE "Customer" = $1;
+
+-- name: Chosen :many
+-- @param $1: (SELECT max(id) FROM accounts -- the newest
+-- )
+SELECT "Id" FROM "Order" WHERE "Customer" = $1;
+
+-- name: Nothing :many
+-- @param $1: (SELECT NULL)
+SELECT "Id" FROM "Order" WHERE "Customer" = $1;
+"#;
+    let catalog = catalog.replace(" -- the newest\n-- )", ")");
+    let audit = Audit::of(&database, &catalog).await;
+    assert_eq!(values(audit.run("Hot", "hot Customer")), ["7"]);
+    assert_eq!(audit.run("Absent", "absent customer").rows(), Some(0.0));
+    let typical = audit.run("Typical", "typical");
+    assert!(typical.rows().unwrap() < 20.0 && values(typical) != ["7"]);
+    assert_eq!(audit.runs_of("Typical").runs.len(), 1);
+    assert_eq!(values(audit.run("Literal", "given")), ["42"]);
+    assert_eq!(values(audit.run("Chosen", "given")), ["60000"]);
+    assert_eq!(values(audit.run("Nothing", "given")), ["-"]);
+}
