@@ -75,18 +75,16 @@ impl Prepared {
         Ok(Self { name: name.to_owned(), types, writes })
     }
 
-    /// `EXECUTE name('5'::bigint, NULL)`.
+    /// `EXECUTE name('5', NULL)`. Without casts: the server reads each literal as its parameter's type, while
+    /// `'NZ'::character` would mean `character(1)`.
     #[must_use]
     pub fn execute(&self, values: &[Option<String>]) -> String {
         let name = quote_identifier(&self.name);
         if self.types.is_empty() {
             return format!("EXECUTE {name}");
         }
-        let value = |(i, info): (usize, &TypeInfo)| match values.get(i).and_then(Option::as_ref) {
-            Some(text) => format!("{}::{}", quote_literal(text), info.name),
-            None => "NULL".to_owned(),
-        };
-        let values: Vec<String> = self.types.iter().enumerate().map(value).collect();
+        let value = |i: usize| values.get(i).and_then(Option::as_ref).map_or_else(|| "NULL".to_owned(), |v| quote_literal(v));
+        let values: Vec<String> = (0..self.types.len()).map(value).collect();
         format!("EXECUTE {name}({})", values.join(", "))
     }
 
