@@ -102,6 +102,7 @@ pub enum Command {
     Server(ServerArgs),
     Explain(ExplainArgs),
     Rules(RulesArgs),
+    Seed(SeedArgs),
 }
 
 impl Command {
@@ -110,7 +111,7 @@ impl Command {
     pub fn takes_formats(&self) -> bool {
         match self {
             Self::Audit(_) | Self::Diff(_) => true,
-            Self::Explain(_) | Self::Rules(_) | Self::Server(_) => false,
+            Self::Explain(_) | Self::Rules(_) | Self::Seed(_) | Self::Server(_) => false,
         }
     }
 }
@@ -204,9 +205,12 @@ pub struct SeedArgs {
     /// Add to tables that hold rows already
     #[arg(long, conflicts_with = "replace")]
     pub append: bool,
-    /// Empty tables that hold rows already
+    /// Empty tables that hold rows already, and those that reference them
     #[arg(long)]
     pub replace: bool,
+    /// Say what would be made, and stop
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `--rows N` or `--rows TABLE=N`.

@@ -7,6 +7,7 @@ use crate::db::comparison::CompareError;
 use crate::db::connect::{ConnectError, UrlError};
 use crate::db::dataset::DatasetError;
 use crate::db::explain::ExplainError;
+use crate::db::given::GivenError;
 use crate::db::introspect::IntrospectError;
 use crate::db::load::LoadError;
 use crate::db::migrate::MigrateError;
@@ -135,7 +136,22 @@ impl From<DatasetError> for CliError {
             DatasetError::Migrate(error) => error.into(),
             DatasetError::Connect(error) => error.into(),
             DatasetError::Introspect(error) => error.into(),
+            DatasetError::Clone(error) => error.into(),
             DatasetError::Interrupted(_) | DatasetError::Load(LoadError::Interrupted(_)) => Self::Interrupted,
+            other if other.is_configuration() => Self::usage(other.to_string()),
+            other => Self::environment(&other),
+        }
+    }
+}
+
+impl From<GivenError> for CliError {
+    fn from(error: GivenError) -> Self {
+        match error {
+            GivenError::Spec(mistakes) => mistakes.into(),
+            GivenError::Plan(errors) => seed_errors(errors),
+            GivenError::Connect(error) => error.into(),
+            GivenError::Introspect(error) => error.into(),
+            GivenError::Interrupted(_) => Self::Interrupted,
             other if other.is_configuration() => Self::usage(other.to_string()),
             other => Self::environment(&other),
         }

@@ -1,6 +1,7 @@
 //! The database that a command works on: a private copy of the project's dataset on the embedded server, or one that a
 //! URL names. Wires edges together; holds no logic of its own.
 
+use super::args::RowsRequest;
 use super::exit::CliError;
 use super::settings::{DatasetSettings, Project};
 use super::{Globals, UrlSource};
@@ -91,7 +92,7 @@ pub async fn start(project: &Project, globals: &Globals) -> Result<Cluster, CliE
 /// The project's embedded server with its dataset, which is made where it is not there yet.
 pub async fn start_seeded(project: &Project, globals: &Globals) -> Result<(Cluster, Dataset), CliError> {
     // Mistakes in files are found before anything is started.
-    let ingredients = Ingredients::read(project)?;
+    let ingredients = Ingredients::read(project, project.settings.dataset, &[])?;
     let cluster = start(project, globals).await?;
     let dataset = dataset::ensure(&cluster, ingredients.recipe(), &globals.progress, &globals.interrupt).await?;
     dataset.notes.iter().for_each(|note| globals.progress.note(note.as_str()));
@@ -120,14 +121,12 @@ pub struct Ingredients {
 }
 
 impl Ingredients {
-    /// Reads the migrations and the seed files.
-    pub fn read(project: &Project) -> Result<Self, CliError> {
+    /// Reads the migrations and the seed files; `dataset` and `rows` are what the command line makes of the settings.
+    pub fn read(project: &Project, dataset: DatasetSettings, rows: &[RowsRequest]) -> Result<Self, CliError> {
         let settings = &project.settings;
         let tree = Tree::read(&project.root, &settings.migrations.dir)?;
         let migrations = migrations::history(&tree, settings.migrations.layout)?;
-        let specs = catalog::files::read_any(&project.root, &settings.seeds)?;
-        let options = Options { seed: settings.dataset.seed, scale: settings.dataset.scale, ..Options::default() };
-        Ok(Self { migrations, specs, options })
+        Ok(Self { migrations, specs: specs(project)?, options: options(dataset, rows) })
     }
 
     /// As the dataset is asked for.
@@ -135,4 +134,24 @@ impl Ingredients {
     pub fn recipe(&self) -> Recipe<'_> {
         Recipe { migrations: &self.migrations, specs: &self.specs, options: &self.options }
     }
+}
+
+/// The project's seed files; without any, everything is inferred from the schema.
+pub fn specs(project: &Project) -> Result<Vec<Source>, CliError> {
+    Ok(catalog::files::read_any(&project.root, &project.settings.seeds)?)
+}
+
+/// Seed, scale and row counts; of two counts of the same table the last one holds.
+#[must_use]
+pub fn options(dataset: DatasetSettings, rows: &[RowsRequest]) -> Options {
+    let mut options = Options { seed: dataset.seed, scale: dataset.scale, ..Options::default() };
+    for request in rows {
+        match &request.table {
+            Some(table) => {
+                options.table_rows.insert(table.clone(), request.rows);
+            }
+            None => options.all_rows = Some(request.rows),
+        }
+    }
+    options
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_postgres::CopyInSink;
 
 use super::connect::{Session, describe};
@@ -69,6 +70,9 @@ pub(crate) enum CopyError {
     /// A row that no partition takes.
     #[error("row {} belongs to no partition", .0.row)]
     Homeless(Homeless),
+    /// The runtime shuts down.
+    #[error("pgproof is shutting down")]
+    Stopped,
 }
 
 /// Generates the rows of a table and copies them with the statements that `statement` makes for each leaf. `sent` hears
@@ -79,26 +83,58 @@ pub(crate) async fn copy_table(
     table: usize,
     rows: Range<u64>,
     statement: impl Fn(usize) -> String,
-    mut sent: impl FnMut(u64),
+    sent: impl FnMut(u64),
     interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
     let pool = Pool::default();
-    let (sender, mut chunks) = mpsc::channel::<Chunk>(IN_FLIGHT);
+    let (sender, chunks) = mpsc::channel::<Chunk>(IN_FLIGHT);
     let generator = {
         let (plan, pool, interrupt) = (Arc::clone(plan), pool.clone(), interrupt.clone());
         tokio::task::spawn_blocking(move || {
-            chunks::generate(
-                &plan,
-                table,
-                rows,
-                || pool.take(),
-                |chunk| {
-                    let stop = interrupt.is_set() || sender.blocking_send(chunk).is_err();
-                    if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                },
-            )
+            chunks::generate(&plan, table, rows, || pool.take(), |chunk| hand_over(&sender, &interrupt, chunk))
         })
     };
+    send(session, pool, chunks, generator, statement, sent).await
+}
+
+/// Generates some columns of a table and copies them with one statement.
+pub(crate) async fn copy_columns(
+    session: &Session,
+    plan: &Arc<SeedPlan>,
+    table: usize,
+    columns: &[usize],
+    statement: &str,
+    sent: impl FnMut(u64),
+    interrupt: &Interrupt,
+) -> Result<u64, CopyError> {
+    let pool = Pool::default();
+    let (sender, chunks) = mpsc::channel::<Chunk>(IN_FLIGHT);
+    let generator = {
+        let (plan, pool, interrupt, columns) = (Arc::clone(plan), pool.clone(), interrupt.clone(), columns.to_vec());
+        tokio::task::spawn_blocking(move || {
+            let hand_over = |chunk| hand_over(&sender, &interrupt, chunk);
+            chunks::generate_columns(&plan, table, &columns, || pool.take(), hand_over);
+            Ok(())
+        })
+    };
+    send(session, pool, chunks, generator, |_leaf| statement.to_owned(), sent).await
+}
+
+fn hand_over(sender: &mpsc::Sender<Chunk>, interrupt: &Interrupt, chunk: Chunk) -> ControlFlow<()> {
+    let stop = interrupt.is_set() || sender.blocking_send(chunk).is_err();
+    if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// Sends chunks as they come, each with its leaf's statement. Where the generator stopped because of the interrupt, fewer
+/// rows than planned have gone out: the caller looks at the interrupt before it commits.
+async fn send(
+    session: &Session,
+    pool: Pool,
+    mut chunks: mpsc::Receiver<Chunk>,
+    generator: JoinHandle<Result<(), Homeless>>,
+    statement: impl Fn(usize) -> String,
+    mut sent: impl FnMut(u64),
+) -> Result<u64, CopyError> {
     let mut open: Option<(usize, Pin<Box<CopyInSink<Bytes>>>)> = None;
     let mut total = 0;
     while let Some(chunk) = chunks.recv().await {
@@ -117,8 +153,12 @@ pub(crate) async fn copy_table(
             sent(chunk.rows);
         }
     }
-    if let Ok(Err(homeless)) = generator.await {
-        return Err(CopyError::Homeless(homeless));
+    match generator.await {
+        Ok(Ok(())) => {}
+        Ok(Err(homeless)) => return Err(CopyError::Homeless(homeless)),
+        // Its panic is ours: what has gone out is not the whole table.
+        Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+        Err(_) => return Err(CopyError::Stopped),
     }
     if let Some((_, sink)) = open.take() {
         total += finish(sink).await?;

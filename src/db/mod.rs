@@ -8,6 +8,7 @@ mod copy;
 pub mod dataset;
 pub mod dev;
 pub mod explain;
+pub mod given;
 pub mod introspect;
 pub mod load;
 pub mod lock_watch;

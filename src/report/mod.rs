@@ -15,6 +15,7 @@ pub mod output;
 mod plan_tree;
 pub mod progress;
 pub mod rule_pages;
+pub mod seeding;
 pub mod summary;
 pub mod terminal;
 

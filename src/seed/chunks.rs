@@ -66,3 +66,34 @@ pub fn generate(
     }
     Ok(())
 }
+
+/// Makes some columns of a table's rows, in this order, for a target that has no leaves.
+pub fn generate_columns(
+    plan: &SeedPlan,
+    table: usize,
+    columns: &[usize],
+    mut buffer: impl FnMut() -> Vec<u8>,
+    mut emit: impl FnMut(Chunk) -> ControlFlow<()>,
+) {
+    let evaluator = Evaluator::new(plan);
+    let fields = (columns.len() as u16).to_be_bytes();
+    let (mut rows, mut bytes) = (0, buffer());
+    for row in 0..plan.tables[table].rows {
+        bytes.extend_from_slice(&fields);
+        for column in columns {
+            evaluator.write_cell(table, *column, row, &mut bytes);
+        }
+        rows += 1;
+        if bytes.len() >= CHUNK {
+            let full = std::mem::replace(&mut bytes, buffer());
+            if emit(Chunk { leaf: 0, rows, bytes: full }).is_break() {
+                return;
+            }
+            rows = 0;
+        }
+    }
+    if rows > 0 {
+        // Nothing follows, whatever the answer.
+        let _ = emit(Chunk { leaf: 0, rows, bytes });
+    }
+}

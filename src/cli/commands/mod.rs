@@ -4,6 +4,7 @@ pub mod audit;
 pub mod diff;
 pub mod explain;
 pub mod rules;
+pub mod seed;
 pub mod server;
 
 use super::Globals;
@@ -32,5 +33,6 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Server(args) => server::run(args, globals).await,
         Command::Explain(args) => explain::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
+        Command::Seed(args) => seed::run(args, globals).await,
     }
 }

@@ -104,6 +104,14 @@ impl Project {
         Ok(Self { root, settings })
     }
 
+    /// The same; `None` where no file was named and none is there: the defaults hold then.
+    pub fn load_if_there(config: Option<&Path>, directory: &Path) -> Result<Option<Self>, CliError> {
+        if config.is_none() && find(directory).is_err() {
+            return Ok(None);
+        }
+        Self::load(config, directory).map(Some)
+    }
+
     /// The project's catalog; overrides that name none of its queries are mistakes.
     pub fn catalog(&self) -> Result<Catalog, CliError> {
         let catalog = crate::catalog::load(&self.root, &self.settings.queries)?;
@@ -144,9 +152,22 @@ impl Settings {
     /// With what `pgproof seed` was told.
     #[must_use]
     pub fn with_seed_args(mut self, args: &SeedArgs) -> Self {
-        self.dataset.scale = args.scale.unwrap_or(self.dataset.scale);
-        self.dataset.seed = args.seed.unwrap_or(self.dataset.seed);
+        self.dataset = self.dataset.with_seed_args(args);
         self
+    }
+}
+
+impl Default for DatasetSettings {
+    fn default() -> Self {
+        Self { scale: 1.0, seed: 42 }
+    }
+}
+
+impl DatasetSettings {
+    /// With what `pgproof seed` was told.
+    #[must_use]
+    pub fn with_seed_args(self, args: &SeedArgs) -> Self {
+        Self { scale: args.scale.unwrap_or(self.scale), seed: args.seed.unwrap_or(self.seed) }
     }
 }
 

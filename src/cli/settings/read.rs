@@ -40,7 +40,7 @@ fn defaults(source: &Source) -> Settings {
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error),
         server: ServerSettings::default(),
-        dataset: DatasetSettings { scale: 1.0, seed: 42 },
+        dataset: DatasetSettings::default(),
         audit: AuditSettings { runs: 3, timeout: Duration::from_secs(30) },
         source: source.clone(),
         judgement: Judgement::default(),

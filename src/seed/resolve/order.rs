@@ -2,75 +2,74 @@
 
 use std::collections::BTreeMap;
 
-use crate::schema::{Schema, Table};
+use crate::schema::{ForeignKey, Schema, Table};
 
-/// Seeded tables, parents before children; within a cycle the nullable foreign keys give way.
+/// Seeded tables, parents before children; within a cycle the foreign keys give way that can be NULL
+/// or checked later.
 pub(super) fn fill_order(schema: &Schema) -> Vec<&Table> {
     let tables: Vec<&Table> = schema.tables.iter().filter(|table| super::is_seeded(table)).collect();
     let position: BTreeMap<u32, usize> = tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect();
-    // The strongest edges first: those that cannot be NULL.
-    let parents: Vec<Vec<(bool, usize)>> = tables
+    // A weak edge can give way: the child may be NULL at first, or is checked later.
+    let parents: Vec<Vec<Edge>> = tables
         .iter()
         .enumerate()
         .map(|(at, table)| {
-            let mut edges: Vec<(bool, usize)> = table
-                .foreign_keys
-                .iter()
-                .filter_map(|key| {
-                    let nullable = key.columns.iter().any(|name| table.column(name).is_some_and(|c| !c.not_null));
-                    let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid)?;
-                    position.get(&parent).filter(|parent| **parent != at).map(|parent| (nullable, *parent))
-                })
-                .collect();
-            edges.sort_unstable();
-            edges.dedup();
-            edges
+            let edge = |key: &ForeignKey| {
+                let nullable = key.columns.iter().any(|name| table.column(name).is_some_and(|c| !c.not_null));
+                let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid)?;
+                let parent = position.get(&parent).copied().filter(|parent| *parent != at)?;
+                Some(Edge { parent, weak: nullable || key.deferrable })
+            };
+            table.foreign_keys.iter().filter_map(edge).collect()
         })
         .collect();
-    let mut sorter = Sorter { parents: &parents, state: vec![State::New; tables.len()], order: Vec::new() };
-    // An edge back to an open table closes a cycle and is not obeyed.
-    for at in 0..tables.len() {
-        sorter.visit(at);
+    let mut order = Order { parents: &parents, placed: vec![false; tables.len()] };
+    std::iter::from_fn(|| order.next()).map(|at| tables[at]).collect()
+}
+
+/// A table that another one references.
+struct Edge {
+    parent: usize,
+    weak: bool,
+}
+
+struct Order<'p> {
+    parents: &'p [Vec<Edge>],
+    placed: Vec<bool>,
+}
+
+impl Order<'_> {
+    /// The next table: one whose parents are all there, else the best one of a cycle.
+    fn next(&mut self) -> Option<usize> {
+        let mut open = (0..self.placed.len()).filter(|at| !self.placed[*at]);
+        let first = open.clone().next()?;
+        let next = open.find(|at| self.missing(*at, true).next().is_none()).unwrap_or_else(|| self.of_cycle(first));
+        self.placed[next] = true;
+        Some(next)
     }
-    sorter.order.into_iter().map(|at| tables[at]).collect()
-}
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    New,
-    Open,
-    Done,
-}
+    /// Parents that are not there yet.
+    fn missing(&self, at: usize, weak_too: bool) -> impl Iterator<Item = usize> {
+        self.parents[at]
+            .iter()
+            .filter(move |edge| weak_too || !edge.weak)
+            .map(|edge| edge.parent)
+            .filter(|at| !self.placed[*at])
+    }
 
-struct Sorter<'p> {
-    parents: &'p [Vec<(bool, usize)>],
-    state: Vec<State>,
-    order: Vec<usize>,
-}
-
-impl Sorter<'_> {
-    /// Depth first without recursion: a chain of a thousand tables is no reason to overflow the stack.
-    fn visit(&mut self, start: usize) {
-        let mut stack = vec![(start, 0)];
-        while let Some((at, next)) = stack.pop() {
-            if next == 0 {
-                if self.state[at] != State::New {
-                    continue;
-                }
-                self.state[at] = State::Open;
-            }
-            match self.parents[at].get(next) {
-                Some((_, parent)) => {
-                    stack.push((at, next + 1));
-                    if self.state[*parent] == State::New {
-                        stack.push((*parent, 0));
-                    }
-                }
-                None => {
-                    self.state[at] = State::Done;
-                    self.order.push(at);
-                }
+    /// Every open table waits for another: from one to the next a cycle is met. Of its tables the first one that only
+    /// weak edges hold back, else any.
+    fn of_cycle(&self, start: usize) -> usize {
+        let mut path: Vec<usize> = Vec::new();
+        let mut at = start;
+        while !path.contains(&at) {
+            path.push(at);
+            match self.missing(at, true).next() {
+                Some(parent) => at = parent,
+                None => return at,
             }
         }
+        let cycle = path.iter().skip_while(|step| **step != at);
+        cycle.copied().find(|at| self.missing(*at, false).next().is_none()).unwrap_or(at)
     }
 }

@@ -1,11 +1,15 @@
 //! The dataset as a template database on the embedded server, named by what it is made of. It is built under another
 //! name and renamed when it is whole: what has the name is complete.
 
+mod retention;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
 use super::introspect::{self, IntrospectError};
 use super::load::{self, LoadError, LoadReport};
@@ -14,6 +18,8 @@ use super::server::Cluster;
 use super::stored;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
+use crate::schema::Schema;
+use crate::seed::plan::Fill;
 use crate::seed::{GENERATOR_VERSION, Options, SeedError, SeedPlan, resolve, spec};
 use crate::source::{Source, SourceError};
 
@@ -39,6 +45,21 @@ pub struct Dataset {
     pub made: Option<LoadReport>,
     /// What a person should know of how it was made.
     pub notes: Vec<String>,
+    /// What it holds.
+    pub tables: Vec<DatasetTable>,
+}
+
+/// A table of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetTable {
+    /// For people.
+    pub name: String,
+    /// How many.
+    pub rows: u64,
+    /// With TOAST, without indexes.
+    pub bytes: u64,
+    /// The migrations filled it.
+    pub kept: bool,
 }
 
 /// Why there is no dataset.
@@ -62,6 +83,9 @@ pub enum DatasetError {
     /// The rows cannot be written.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// No database of pgproof's own could be made or dropped: exit code 3.
+    #[error(transparent)]
+    Clone(#[from] CloneError),
     /// Anything else that the server refused: exit code 3.
     #[error("cannot {action}: {reason}")]
     Refused {
@@ -85,9 +109,12 @@ impl DatasetError {
             Self::Spec(_) | Self::Plan(_) => true,
             Self::Migrate(error) => error.is_configuration(),
             Self::Load(LoadError::Rows { fault, .. } | LoadError::Constraint { fault, .. }) => fault.is_none(),
-            Self::Connect(_) | Self::Introspect(_) | Self::Load(_) | Self::Refused { .. } | Self::Interrupted(_) => {
-                false
-            }
+            Self::Connect(_)
+            | Self::Introspect(_)
+            | Self::Load(_)
+            | Self::Clone(_)
+            | Self::Refused { .. }
+            | Self::Interrupted(_) => false,
         }
     }
 
@@ -145,8 +172,27 @@ pub async fn ensure(
             return built;
         }
     }
+    let tables = retention::use_again(&session, &database).await?;
     session.close().await;
-    Ok(Dataset { database, fingerprint, made: None, notes: Vec::new() })
+    Ok(Dataset { database, fingerprint, made: None, notes: Vec::new(), tables })
+}
+
+/// What would be loaded, without loading it: the schema in a copy that is dropped again, and the plan.
+///
+/// # Errors
+/// [`DatasetError`].
+pub async fn preview(
+    cluster: &Cluster,
+    recipe: Recipe<'_>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<(Schema, SeedPlan), DatasetError> {
+    spec::parse(recipe.specs).map_err(DatasetError::Spec)?;
+    let copy = DatabaseClone::of(&cluster.url("postgres"), "template0", interrupt).await?;
+    migrate::apply(copy.url(), recipe.migrations, progress, interrupt).await?;
+    let planned = plan(copy.url(), recipe.specs, recipe.options, interrupt).await;
+    copy.discard().await?;
+    planned
 }
 
 async fn exists(session: &Session, database: &str) -> Result<bool, DatasetError> {
@@ -158,10 +204,16 @@ async fn exists(session: &Session, database: &str) -> Result<bool, DatasetError>
     Ok(row.get(0))
 }
 
+/// The advisory lock of a fingerprint; `None` for what is none.
+fn lock_key(fingerprint: &str) -> Option<i64> {
+    let whole = fingerprint.len() == 16 && fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit());
+    whole.then(|| i64::from_str_radix(&fingerprint[..15], 16).ok()).flatten()
+}
+
 /// Held until the session closes.
 async fn lock(session: &Session, fingerprint: &str, progress: &Progress) -> Result<(), DatasetError> {
     let refused = |error| DatasetError::refused("lock the dataset", &error);
-    let key = i64::from_str_radix(&fingerprint[..15], 16).unwrap_or_default();
+    let key = lock_key(fingerprint).unwrap_or_default();
     let row = session.client().query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await.map_err(refused)?;
     if !row.get::<_, bool>(0) {
         progress.note("another command is making this dataset; waiting for it");
@@ -182,21 +234,26 @@ async fn build(
     let building = format!("{BUILDING}{fingerprint}");
     // What a killed command left; nobody else builds it, we hold the lock.
     drop_database(session, &building).await?;
+    retention::sweep(session, &building, progress).await?;
     let refused = |error| DatasetError::refused("make the dataset's database", &error);
     session.client().batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0")).await.map_err(refused)?;
     let filled = fill(&cluster.url(&building), recipe, progress, interrupt).await;
     match filled {
-        Ok((report, notes)) => {
+        Ok((report, notes, tables)) => {
+            let comment = retention::comment(session, &building, tables.clone()).await?;
+            // One statement list is one transaction.
             let rename = format!(
-                "ALTER DATABASE {building} RENAME TO {database}; \
+                "{comment}; ALTER DATABASE {building} RENAME TO {database}; \
                  ALTER DATABASE {database} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
             );
             session.client().batch_execute(&rename).await.map_err(refused)?;
+            retention::drop_old(session, database, progress).await?;
             Ok(Dataset {
                 database: database.to_owned(),
                 fingerprint: fingerprint.to_owned(),
                 made: Some(report),
                 notes,
+                tables,
             })
         }
         Err(error) => {
@@ -224,7 +281,7 @@ async fn fill(
     recipe: Recipe<'_>,
     progress: &Progress,
     interrupt: &Interrupt,
-) -> Result<(LoadReport, Vec<String>), DatasetError> {
+) -> Result<(LoadReport, Vec<String>, Vec<DatasetTable>), DatasetError> {
     migrate::apply(url, recipe.migrations, progress, interrupt).await?;
     let (schema, plan) = plan(url, recipe.specs, recipe.options, interrupt).await?;
     for note in &plan.notes {
@@ -232,7 +289,31 @@ async fn fill(
     }
     let (schema, plan) = (Arc::new(schema), Arc::new(plan));
     let report = load::embedded(url, &schema, &plan, progress, interrupt).await?;
-    Ok((report, plan.notes.clone()))
+    Ok((report, plan.notes.clone(), sizes(url, &plan, interrupt).await?))
+}
+
+/// What the tables hold, as the server counts their bytes.
+async fn sizes(url: &DatabaseUrl, plan: &SeedPlan, interrupt: &Interrupt) -> Result<Vec<DatasetTable>, DatasetError> {
+    let session = Session::open(url, interrupt).await?;
+    // A partitioned table's bytes are its partitions'.
+    let sql = "SELECT t.oid, (SELECT sum(pg_table_size(tree.oid))::bigint \
+                              FROM (SELECT t.oid UNION SELECT relid::oid FROM pg_partition_tree(t.oid)) AS tree(oid)) \
+               FROM unnest($1::oid[]) AS t(oid)";
+    let oids: Vec<u32> = plan.tables.iter().map(|table| table.oid).collect();
+    let rows = session.client().query(sql, &[&oids]).await;
+    let rows = rows.map_err(|error| DatasetError::refused("measure the tables", &error))?;
+    session.close().await;
+    let bytes: BTreeMap<u32, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let size = |oid| u64::try_from(bytes.get(&oid).copied().unwrap_or(0)).unwrap_or(0);
+    let tables = plan.tables.iter();
+    Ok(tables
+        .map(|table| DatasetTable {
+            name: table.name.to_string(),
+            rows: table.rows,
+            bytes: size(table.oid),
+            kept: table.fill == Fill::Keep,
+        })
+        .collect())
 }
 
 /// Reads a database's schema and rows that are there, and plans what to add.
@@ -244,7 +325,7 @@ pub async fn plan(
     specs: &[Source],
     options: &Options,
     interrupt: &Interrupt,
-) -> Result<(crate::schema::Schema, SeedPlan), DatasetError> {
+) -> Result<(Schema, SeedPlan), DatasetError> {
     let spec = spec::parse(specs).map_err(DatasetError::Spec)?;
     let session = Session::open(url, interrupt).await?;
     let schema = introspect::schema(&session).await?;

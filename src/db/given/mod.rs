@@ -1,0 +1,213 @@
+//! Fills a database that pgproof did not make: its objects stay as they are, its constraints and triggers hold. Everything
+//! happens in one transaction, so that a failure, Ctrl-C or a lost connection leaves the database as it was.
+//!
+//! Never drops or disables anything, never touches a table that it was not told to fill.
+
+mod choice;
+mod cycles;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use self::choice::Choice;
+use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use super::introspect::{self, IntrospectError};
+use super::load::LoadReport;
+use super::stored;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::Progress;
+use crate::schema::{QualifiedName, Schema};
+use crate::seed::{Options, SeedError, SeedPlan, resolve, spec};
+use crate::source::{Source, SourceError};
+use crate::units::Millis;
+
+/// What happens to tables that hold rows and are to be filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// The command refuses.
+    Refuse,
+    /// The new rows come after them.
+    Append,
+    /// They go, and so do the rows that reference them.
+    Replace,
+}
+
+/// What will be done to a given database.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// Its schema.
+    pub schema: Arc<Schema>,
+    /// The rows to make.
+    pub plan: Arc<SeedPlan>,
+    /// Tables that hold rows and keep them: nothing is written there.
+    pub kept: Vec<QualifiedName>,
+    /// Tables that are emptied first.
+    pub emptied: Vec<QualifiedName>,
+    /// Tables that hold rows and get more.
+    pub appended: Vec<QualifiedName>,
+    /// What a person should know: triggers that will fire.
+    pub notes: Vec<String>,
+    broken: Vec<cycles::Broken>,
+}
+
+/// Why a database was not filled. It is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum GivenError {
+    /// Mistakes in seed files: exit code 2.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Spec(Vec<SourceError>),
+    /// The schema and the spec do not go together: exit code 2.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Plan(Vec<SeedError>),
+    /// Rows are in the way: exit code 2.
+    #[error(
+        "{database} holds rows in {}; --append adds to them, --replace empties these tables and those that reference them",
+        listed(.tables)
+    )]
+    HoldsRows {
+        /// The database.
+        database: String,
+        /// The tables.
+        tables: Vec<QualifiedName>,
+    },
+    /// There is nothing to fill: exit code 2.
+    #[error("{database} has no table to fill; apply its migrations first")]
+    NoTables {
+        /// The database.
+        database: String,
+    },
+    /// Tables that reference each other, so that none can be filled first: exit code 2.
+    #[error(
+        "foreign key {key} of table {table} is part of a cycle and can neither wait nor be NULL; make it DEFERRABLE or its \
+         columns nullable"
+    )]
+    Cycle {
+        /// The constraint.
+        key: String,
+        /// Its table.
+        table: QualifiedName,
+    },
+    /// The server cannot be talked to: exit code 3.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The schema cannot be read: exit code 3.
+    #[error(transparent)]
+    Introspect(#[from] IntrospectError),
+    /// The server refused; nothing was changed.
+    #[error("cannot {action}: {reason}; nothing was changed")]
+    Refused {
+        /// `fill table orders`.
+        action: String,
+        /// What the server said.
+        reason: String,
+        /// Set where the server or the connection failed.
+        fault: Option<EnvironmentFault>,
+    },
+    /// The rows are there; what follows them failed.
+    #[error("the rows are committed, but pgproof cannot {action}: {reason}")]
+    Afterwards {
+        /// `analyze table orders`.
+        action: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl GivenError {
+    /// Whether the user is at fault (exit code 2) and not the machine (3).
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Spec(_) | Self::Plan(_) | Self::HoldsRows { .. } | Self::NoTables { .. } | Self::Cycle { .. } => true,
+            Self::Refused { fault, .. } => fault.is_none(),
+            Self::Connect(_) | Self::Introspect(_) | Self::Afterwards { .. } | Self::Interrupted(_) => false,
+        }
+    }
+
+    fn refused(action: impl Into<String>, error: &tokio_postgres::Error) -> Self {
+        Self::Refused { action: action.into(), reason: describe(error), fault: EnvironmentFault::of(error) }
+    }
+}
+
+/// `a, b, c and 4 more`.
+fn listed(tables: &[QualifiedName]) -> String {
+    const SHOWN: usize = 5;
+    let names: Vec<String> = tables.iter().take(SHOWN).map(ToString::to_string).collect();
+    match tables.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// Reads the database and plans what to add to it. Changes nothing.
+///
+/// # Errors
+/// [`GivenError`]: every refusal comes from here, before a row is written.
+pub async fn plan(
+    url: &DatabaseUrl,
+    specs: &[Source],
+    options: &Options,
+    existing: Existing,
+    interrupt: &Interrupt,
+) -> Result<Intent, GivenError> {
+    let spec = spec::parse(specs).map_err(GivenError::Spec)?;
+    let session = Session::open(url, interrupt).await?;
+    let read = async {
+        let schema = introspect::schema(&session).await?;
+        let stored = stored::rows(&session, &schema)
+            .await
+            .map_err(|error| GivenError::refused("read the rows that are there", &error))?;
+        let mut choice = Choice::of(&schema, &spec, options, stored, existing, url)?;
+        let mut options = options.clone();
+        if !choice.appended.is_empty() {
+            // Other rows than those that an earlier run made with the same seed.
+            options.seed = options.seed.rotate_left(32) ^ choice.rows_there;
+        }
+        let mut plan = resolve(&schema, &spec, &options, &choice.stored).map_err(GivenError::Plan)?;
+        steps::start_after_existing(&session, &choice.appended, &mut plan).await?;
+        let broken = cycles::break_cycles(&schema, &plan)?;
+        choice.notes.append(&mut plan.notes);
+        Ok(Intent {
+            kept: choice.kept,
+            emptied: choice.emptied,
+            appended: choice.appended.iter().map(|(_, name)| name.clone()).collect(),
+            notes: choice.notes,
+            broken,
+            schema: Arc::new(schema),
+            plan: Arc::new(plan),
+        })
+    }
+    .await;
+    // A cancelled statement looks like a refusal; the wish to stop is the truth.
+    interrupt.check()?;
+    session.close().await;
+    read
+}
+
+/// Fills the database as planned.
+///
+/// # Errors
+/// [`GivenError`]; the transaction is rolled back.
+pub async fn fill(
+    url: &DatabaseUrl,
+    intent: &Intent,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<LoadReport, GivenError> {
+    let start = Instant::now();
+    let session = Session::open(url, interrupt).await?;
+    let result = steps::run(&session, intent, progress, interrupt).await;
+    // Dropping the session ends the transaction where it is still open.
+    interrupt.check()?;
+    let mut report = result?;
+    session.close().await;
+    report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
+    Ok(report)
+}
+
+type Stored = BTreeMap<u32, crate::seed::resolve::StoredRows>;

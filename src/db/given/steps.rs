@@ -1,0 +1,236 @@
+//! The statements that fill a given database, in order.
+
+use std::time::Instant;
+
+use super::cycles::Broken;
+use super::{GivenError, Intent};
+use crate::db::connect::{EnvironmentFault, Session, describe};
+use crate::db::copy::{self, CopyError};
+use crate::db::load::LoadReport;
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Task, Unit};
+use crate::schema::{QualifiedName, Table, quote_identifier};
+use crate::seed::SeedPlan;
+use crate::seed::plan::{Fill, Generator, ScalarSource, TablePlan};
+use crate::units::Millis;
+
+/// How long a lock may be waited for that somebody else holds.
+const LOCK_TIMEOUT: &str = "30s";
+
+/// Everything from BEGIN to ANALYZE.
+pub(super) async fn run(
+    session: &Session,
+    intent: &Intent,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<LoadReport, GivenError> {
+    let mut report = LoadReport::default();
+    let start = Instant::now();
+    begin(session, intent).await?;
+    let rows = progress.task("Loading rows", Unit::Rows, Some(intent.plan.total_rows()));
+    for table in filled(&intent.plan) {
+        rows.doing(intent.plan.tables[table].name.to_string());
+        report.rows += copy_rows(session, intent, table, &rows, interrupt).await?;
+    }
+    for late in &intent.broken {
+        let name = intent.plan.tables[late.table].name.to_string();
+        rows.doing(format!("{name}: keys that point to later tables"));
+        set_late_columns(session, intent, late, interrupt).await?;
+    }
+    for table in filled(&intent.plan) {
+        set_sequences(session, intent, table).await?;
+    }
+    interrupt.check()?;
+    run_sql(session, "COMMIT", || "commit".to_owned()).await?;
+    drop(rows);
+    report.copy = Millis(start.elapsed().as_secs_f64() * 1000.0);
+    analyze(session, intent, progress, interrupt, &mut report).await?;
+    Ok(report)
+}
+
+/// Indexes of the tables that get rows, in their order.
+fn filled(plan: &SeedPlan) -> Vec<usize> {
+    (0..plan.tables.len())
+        .filter(|table| plan.tables[*table].fill == Fill::Generate && plan.tables[*table].rows > 0)
+        .collect()
+}
+
+async fn run_sql(session: &Session, sql: &str, action: impl Fn() -> String) -> Result<(), GivenError> {
+    session.client().batch_execute(sql).await.map_err(|error| GivenError::refused(action(), &error))
+}
+
+/// Opens the transaction, empties what is to be emptied, and looks once more whether the rest is as it was.
+async fn begin(session: &Session, intent: &Intent) -> Result<(), GivenError> {
+    // A commit that is on disk: VACUUM marks no page all-visible before that.
+    let opening = format!(
+        "BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL synchronous_commit = on; SET CONSTRAINTS ALL DEFERRED"
+    );
+    run_sql(session, &opening, || "begin".to_owned()).await?;
+    if !intent.emptied.is_empty() {
+        let names: Vec<String> = intent.emptied.iter().map(QualifiedName::sql).collect();
+        let sql = format!("TRUNCATE {}", names.join(", "));
+        run_sql(session, &sql, || "empty the tables".to_owned()).await?;
+    }
+    for table in filled(&intent.plan).into_iter().map(|table| &intent.plan.tables[table]) {
+        if intent.appended.contains(&table.name) {
+            continue;
+        }
+        // Nobody else writes there until the commit.
+        let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.name.sql());
+        run_sql(session, &sql, || format!("lock table {}", table.name)).await?;
+        let question = format!("SELECT EXISTS (SELECT FROM {})", table.name.sql());
+        let row = session.client().query_one(&question, &[]).await;
+        let row = row.map_err(|error| GivenError::refused(format!("look into table {}", table.name), &error))?;
+        if row.get::<_, bool>(0) {
+            let database = format!("database \"{}\"", session.url().database());
+            return Err(GivenError::HoldsRows { database, tables: vec![table.name.clone()] });
+        }
+    }
+    Ok(())
+}
+
+/// Rows of one table, into the table itself: the server routes to partitions and fires what belongs there.
+async fn copy_rows(
+    session: &Session,
+    intent: &Intent,
+    table: usize,
+    task: &Task,
+    interrupt: &Interrupt,
+) -> Result<u64, GivenError> {
+    let planned = &intent.plan.tables[table];
+    let refused = |error: CopyError| copy_refused(planned, &error);
+    let late = intent.broken.iter().find(|late| late.table == table);
+    let sent = |rows| task.advance(rows);
+    match late {
+        None => {
+            let all: Vec<usize> = (0..planned.columns.len()).collect();
+            let statement = copy_statement(&planned.name.sql(), planned, &all);
+            let statement = |_leaf| statement.clone();
+            copy::copy_table(session, &intent.plan, table, 0..planned.rows, statement, sent, interrupt)
+                .await
+                .map_err(refused)
+        }
+        Some(late) => {
+            let now: Vec<usize> = (0..planned.columns.len()).filter(|at| !late.columns.contains(at)).collect();
+            let statement = copy_statement(&planned.name.sql(), planned, &now);
+            copy::copy_columns(session, &intent.plan, table, &now, &statement, sent, interrupt).await.map_err(refused)
+        }
+    }
+}
+
+fn copy_refused(planned: &TablePlan, error: &CopyError) -> GivenError {
+    let (reason, fault) = match error {
+        CopyError::Server(error) => (describe(error), EnvironmentFault::of(error)),
+        CopyError::Homeless(_) | CopyError::Stopped => (error.to_string(), None),
+    };
+    GivenError::Refused { action: format!("fill table {}", planned.name), reason, fault }
+}
+
+fn names(planned: &TablePlan, columns: &[usize]) -> Vec<String> {
+    columns.iter().map(|at| quote_identifier(&planned.columns[*at].name)).collect()
+}
+
+fn copy_statement(target: &str, planned: &TablePlan, columns: &[usize]) -> String {
+    format!("COPY {target} ({}) FROM STDIN (FORMAT binary)", names(planned, columns).join(", "))
+}
+
+/// Columns that had to wait for their parents: through a temporary table, found again by the primary key.
+async fn set_late_columns(
+    session: &Session,
+    intent: &Intent,
+    late: &Broken,
+    interrupt: &Interrupt,
+) -> Result<(), GivenError> {
+    let planned = &intent.plan.tables[late.table];
+    let action = || format!("set the late keys of table {}", planned.name);
+    let target = planned.name.sql();
+    let columns: Vec<usize> = late.key.iter().chain(&late.columns).copied().collect();
+    let list = names(planned, &columns).join(", ");
+    let make = format!("CREATE TEMP TABLE pgproof_late ON COMMIT DROP AS SELECT {list} FROM {target} WITH NO DATA");
+    run_sql(session, &make, action).await?;
+    let statement = copy_statement("pg_temp.pgproof_late", planned, &columns);
+    copy::copy_columns(session, &intent.plan, late.table, &columns, &statement, |_| {}, interrupt)
+        .await
+        .map_err(|error| copy_refused(planned, &error))?;
+    let set: Vec<String> = names(planned, &late.columns).iter().map(|name| format!("{name} = late.{name}")).collect();
+    let found: Vec<String> =
+        names(planned, &late.key).iter().map(|name| format!("rows.{name} = late.{name}")).collect();
+    let update = format!(
+        "UPDATE {target} AS rows SET {} FROM pg_temp.pgproof_late AS late WHERE {}; DROP TABLE pg_temp.pgproof_late",
+        set.join(", "),
+        found.join(" AND ")
+    );
+    run_sql(session, &update, action).await
+}
+
+/// Each sequence goes on after its column's last value.
+async fn set_sequences(session: &Session, intent: &Intent, table: usize) -> Result<(), GivenError> {
+    let planned = &intent.plan.tables[table];
+    let columns = intent.schema.table_by_oid(planned.oid).map(|table: &Table| table.columns.as_slice());
+    for column in columns.unwrap_or_default() {
+        let Some(sequence) = &column.sequence else { continue };
+        let name = sequence.sql();
+        // A sequence that others draw from too may be further on already.
+        let sql = format!(
+            "SELECT setval('{}', greatest((SELECT max({}) FROM {})::bigint, (SELECT last_value FROM {name})))",
+            name.replace('\'', "''"),
+            quote_identifier(&column.name),
+            planned.name.sql(),
+        );
+        run_sql(session, &sql, || format!("set sequence {sequence}")).await?;
+    }
+    Ok(())
+}
+
+/// Statistics and the visibility map: what autovacuum would come round to.
+async fn analyze(
+    session: &Session,
+    intent: &Intent,
+    progress: &Progress,
+    interrupt: &Interrupt,
+    report: &mut LoadReport,
+) -> Result<(), GivenError> {
+    let start = Instant::now();
+    let tables = filled(&intent.plan);
+    let task = progress.task("Analyzing", Unit::Steps, Some(tables.len() as u64));
+    for planned in tables.into_iter().map(|table| &intent.plan.tables[table]) {
+        task.doing(planned.name.to_string());
+        let sql = format!("VACUUM (ANALYZE) {}", planned.name.sql());
+        session.client().batch_execute(&sql).await.map_err(|error| GivenError::Afterwards {
+            action: format!("analyze table {}", planned.name),
+            reason: describe(&error),
+        })?;
+        interrupt.check()?;
+        task.advance(1);
+    }
+    report.analyze = Millis(start.elapsed().as_secs_f64() * 1000.0);
+    Ok(())
+}
+
+/// Numbers that count up go on after the largest one that is there.
+pub(super) async fn start_after_existing(
+    session: &Session,
+    appended: &[(u32, QualifiedName)],
+    plan: &mut SeedPlan,
+) -> Result<(), GivenError> {
+    for (oid, name) in appended {
+        let Some(planned) = plan.tables.iter_mut().find(|table| table.oid == *oid) else { continue };
+        for column in &mut planned.columns {
+            let Generator::Scalar(scalar) = &mut column.generator else { continue };
+            let ScalarSource::Sequence { start, step } = &mut scalar.source else { continue };
+            let sql = format!(
+                "SELECT max({}::numeric)::bigint FROM {} WHERE {0} BETWEEN {} AND {}",
+                quote_identifier(&column.name),
+                name.sql(),
+                i64::MIN,
+                i64::MAX
+            );
+            // Dates count up too; they do not become numbers and need not.
+            let Ok(row) = session.client().query_one(&sql, &[]).await else { continue };
+            if let Some(last) = row.get::<_, Option<i64>>(0) {
+                *start = (*start).max(last.saturating_add((*step).max(1)));
+            }
+        }
+    }
+    Ok(())
+}

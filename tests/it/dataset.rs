@@ -1,0 +1,250 @@
+//! The dataset as a template: made once, by one at a time, whole or not at all, and not kept for ever.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use pgproof::db::clone::Clone as DatabaseClone;
+use pgproof::db::connect::Session;
+use pgproof::db::dataset::{self, Dataset, DatasetError, Recipe};
+use pgproof::db::server::Cluster;
+use pgproof::diff::migrations::{History, Tree, history};
+use pgproof::interrupt::Interrupt;
+use pgproof::progress::{Event, Progress};
+use pgproof::seed::Options;
+
+use crate::support;
+
+/// A schema of this test's own: its datasets meet nobody else's, nor those of the last run.
+fn migrations(name: &str) -> History {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("migrations")).unwrap();
+    let sql = format!(
+        "CREATE TABLE authors (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+         CREATE TABLE books (
+             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+             author_id bigint NOT NULL REFERENCES authors,
+             title text NOT NULL
+         );
+         CREATE INDEX ON books (author_id);
+         CREATE TABLE kinds (id int PRIMARY KEY, name text);
+         INSERT INTO kinds VALUES (1, '{name} {now}');"
+    );
+    std::fs::write(directory.path().join("migrations/1_books.sql"), sql).unwrap();
+    history(&Tree::read(directory.path(), Path::new("migrations")).unwrap(), None).unwrap()
+}
+
+async fn ensure(
+    cluster: &Cluster,
+    migrations: &History,
+    seed: u64,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Dataset, DatasetError> {
+    let options = Options { seed, default_rows: 20_000, ..Options::default() };
+    dataset::ensure(cluster, Recipe { migrations, specs: &[], options: &options }, progress, interrupt).await
+}
+
+async fn databases(cluster: &Cluster, pattern: &str) -> Vec<String> {
+    let session = Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let sql = "SELECT datname::text FROM pg_database WHERE datname LIKE $1 ORDER BY 1";
+    session.client().query(sql, &[&pattern]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_makes_a_dataset() {
+    let migrations = migrations("every version");
+    for cluster in support::every_cluster() {
+        let dataset = ensure(&cluster, &migrations, 1, &Progress::default(), &Interrupt::new())
+            .await
+            .unwrap_or_else(|error| panic!("PostgreSQL {}: {error}", cluster.version()));
+        let held: Vec<_> = dataset.tables.iter().map(|table| (table.name.as_str(), table.rows, table.kept)).collect();
+        assert_eq!(held, [("authors", 20_000, false), ("books", 20_000, false), ("kinds", 1, true)]);
+        let again = ensure(&cluster, &migrations, 1, &Progress::default(), &Interrupt::new()).await.unwrap();
+        assert_eq!((again.made, again.tables), (None, dataset.tables));
+        let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &Interrupt::new()).await.unwrap();
+        let session = Session::open(copy.url(), &Interrupt::new()).await.unwrap();
+        // VACUUM leaves a few empty pages at the end, less than a sixteenth.
+        let checks = "SELECT (SELECT count(*) FROM books JOIN authors ON authors.id = author_id), \
+                             (SELECT count(*) FROM kinds WHERE name LIKE 'every version%'), \
+                             (SELECT count(*) FROM pg_class WHERE relname IN ('authors', 'books') \
+                              AND relallvisible * 16 > relpages * 15 AND reltuples = 20000)";
+        let row = session.client().query_one(checks, &[]).await.unwrap();
+        let counts: [i64; 3] = [row.get(0), row.get(1), row.get(2)];
+        assert_eq!(counts, [20_000, 1, 2], "PostgreSQL {}", cluster.version());
+        let closed = Session::open(&cluster.url(&dataset.database), &Interrupt::new()).await;
+        assert!(closed.is_err(), "nobody connects to the template");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_at_once_one_builds_and_the_other_waits() {
+    let (cluster, migrations) = (support::cluster(), migrations("two at once"));
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&notes);
+    let progress = Progress::to(move |event| {
+        if let Event::Note(note) = event {
+            heard.lock().unwrap().push(note);
+        }
+    });
+    let interrupt = Interrupt::new();
+    let make = || ensure(&cluster, &migrations, 2, &progress, &interrupt);
+    let (one, other) = tokio::join!(make(), make());
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one.database, other.database);
+    assert_eq!(u8::from(one.made.is_some()) + u8::from(other.made.is_some()), 1);
+    assert_eq!(*notes.lock().unwrap(), ["another command is making this dataset; waiting for it"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_leaves_nothing() {
+    let (cluster, migrations) = (support::cluster(), migrations("interrupted"));
+    let interrupt = Interrupt::new();
+    let stop = interrupt.clone();
+    let progress = Progress::to(move |event| {
+        if matches!(event, Event::Advanced { by, .. } if by > 1000) {
+            stop.set();
+        }
+    });
+    let error = ensure(&cluster, &migrations, 3, &progress, &interrupt).await.unwrap_err();
+    assert!(matches!(error, DatasetError::Interrupted(_)), "{error}");
+    let options = Options { seed: 3, default_rows: 20_000, ..Options::default() };
+    let recipe = Recipe { migrations: &migrations, specs: &[], options: &options };
+    let fingerprint = dataset::fingerprint(recipe, cluster.version().major());
+    assert_eq!(databases(&cluster, &format!("%{fingerprint}")).await, [""; 0]);
+    let made = ensure(&cluster, &migrations, 3, &Progress::default(), &Interrupt::new()).await.unwrap();
+    assert!(made.made.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_datasets_make_room() {
+    let (cluster, migrations) = (support::cluster(), migrations("old ones"));
+    let session = Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let mut made = Vec::new();
+    for seed in 0..4 {
+        let dataset = ensure(&cluster, &migrations, seed, &Progress::default(), &Interrupt::new()).await.unwrap();
+        if seed < 3 {
+            // As if it had been used long ago.
+            let age =
+                format!("COMMENT ON DATABASE {} IS '{{\"used\": {}, \"tables\": []}}'", dataset.database, seed + 1);
+            session.client().batch_execute(&age).await.unwrap();
+        }
+        made.push(dataset.database);
+    }
+    let left = databases(&cluster, "pgproof_%").await;
+    assert!(!left.contains(&made[0]), "the oldest one is gone");
+    assert!(left.contains(&made[3]));
+}
+
+/// A project of a test's own, with the sample's files.
+struct Project {
+    directory: tempfile::TempDir,
+}
+
+impl Project {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for folder in ["migrations", "seeds", "queries"] {
+            std::fs::create_dir(directory.path().join(folder)).unwrap();
+            for entry in std::fs::read_dir(sample.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                std::fs::copy(&path, directory.path().join(folder).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        std::fs::copy(sample.join("pgproof.toml"), directory.path().join("pgproof.toml")).unwrap();
+        Self { directory }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+        command.args(args).current_dir(self.directory.path()).env_remove("DATABASE_URL").stdin(Stdio::null());
+        command.env("PGPROOF_PG_BIN", support::binaries_of(support::MAJOR).unwrap());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// A database whose files are there: the server runs with this directory alone.
+    fn wait_for_rows(&self) {
+        let start = Instant::now();
+        loop {
+            let bytes: u64 = walkdir::WalkDir::new(self.directory.path().join(".pgproof"))
+                .into_iter()
+                .flatten()
+                .filter(|entry| entry.path().components().any(|part| part.as_os_str() == "base"))
+                .filter_map(|entry| entry.metadata().ok().map(|metadata| metadata.len()))
+                .sum();
+            if bytes > 60 << 20 {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(120), "no rows after two minutes: {bytes} bytes");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_killed_build_is_made_anew() {
+    let project = Project::new();
+    let mut killed = project.start(&["seed", "--scale", "0.05"]);
+    project.wait_for_rows();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let (code, out, err) = project.run(&["seed", "--scale", "0.05"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("made in"), "{out}");
+    let (code, out, err) = project.run(&["seed", "--scale", "0.05"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("it was there already"), "{out}");
+}
+
+#[test]
+fn a_signal_ends_a_build_with_its_code() {
+    let project = Project::new();
+    let mut stopped = project.start(&["seed", "--scale", "0.2"]);
+    project.wait_for_rows();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(stopped.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(stopped.wait().unwrap().code(), Some(130));
+    // No server is left that uses the directory.
+    let pid_files = walkdir::WalkDir::new(project.directory.path()).into_iter().flatten();
+    assert_eq!(pid_files.filter(|entry| entry.file_name() == "postmaster.pid").count(), 0);
+}
+
+#[test]
+fn a_plan_is_told_without_loading() {
+    let project = Project::new();
+    let (code, out, err) = project.run(&["seed", "--dry-run", "--rows", "orders=7000"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.lines().any(|line| line.starts_with("orders ") && line.contains("7,000")), "{out}");
+    assert!(out.contains("; about "), "{out}");
+}
+
+#[test]
+fn what_seed_must_not_fill_is_refused() {
+    let project = Project::new();
+    let run = |args: &[&str], url: &str| {
+        let output = project.command(args).env("DATABASE_URL", url).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, err) = run(&["seed"], "postgres://ann:s3cret@localhost:1/production");
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("seed fills no database that only the environment names") && !err.contains("s3cret"), "{err}");
+    let (code, err) = run(&["seed", "--replace"], "");
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("--replace needs --database-url"), "{err}");
+    let (code, err) = run(&["seed", "--rows", "ordres=5"], "");
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("did you mean orders?"), "{err}");
+}

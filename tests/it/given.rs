@@ -1,0 +1,189 @@
+//! `pgproof seed --database-url`: filling databases that pgproof did not make.
+
+use std::collections::BTreeMap;
+
+use pgproof::db::connect::Session;
+use pgproof::db::given::{self, Existing, GivenError};
+use pgproof::interrupt::Interrupt;
+use pgproof::progress::{Event, Progress};
+use pgproof::seed::Options;
+use pgproof::source::Source;
+
+use crate::support::{self, TestDatabase};
+
+const SHOP: &str = "
+    CREATE TABLE countries (code char(2) PRIMARY KEY, name text NOT NULL);
+    INSERT INTO countries VALUES ('DE', 'Germany'), ('FR', 'France'), ('PL', 'Poland');
+    CREATE TABLE customers (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        email text NOT NULL UNIQUE,
+        country char(2) NOT NULL REFERENCES countries
+    );
+    CREATE TABLE orders (
+        id serial PRIMARY KEY,
+        customer_id bigint NOT NULL REFERENCES customers,
+        at timestamptz NOT NULL
+    ) ;
+    CREATE INDEX orders_customer_id_idx ON orders (customer_id);
+    COMMENT ON INDEX orders_customer_id_idx IS 'stays';
+    CREATE TABLE log (n bigint);
+    CREATE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (NEW.id); RETURN NEW; END $$;
+    CREATE TRIGGER counted AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION count_up();
+";
+const SPEC: &str = "[tables.customers]\nrows = 300\n[tables.orders]\nrows = 2000\n[tables.log]\nrows = 0\n";
+
+async fn plan(database: &TestDatabase, existing: Existing) -> Result<given::Intent, GivenError> {
+    let specs = [Source::new("seeds/shop.toml", SPEC)];
+    given::plan(database.url(), &specs, &Options::default(), existing, &Interrupt::new()).await
+}
+
+async fn fill(database: &TestDatabase, existing: Existing) -> Result<given::Intent, GivenError> {
+    let intent = plan(database, existing).await?;
+    given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await?;
+    Ok(intent)
+}
+
+async fn number(session: &Session, sql: &str) -> i64 {
+    session.client().query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{error:?} in {sql}")).get(0)
+}
+
+async fn counts(session: &Session) -> BTreeMap<&'static str, i64> {
+    let mut counts = BTreeMap::new();
+    for table in ["countries", "customers", "orders", "log"] {
+        counts.insert(table, number(session, &format!("SELECT count(*) FROM {table}")).await);
+    }
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_is_filled_within_its_objects() {
+    for cluster in support::every_cluster() {
+        let database = TestDatabase::copy_of(&cluster, "template1").await;
+        database.execute(SHOP).await;
+        let intent = fill(&database, Existing::Refuse).await.unwrap_or_else(|error| panic!("{error}"));
+        let names =
+            |tables: &[pgproof::schema::QualifiedName]| tables.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(&intent.kept), ["countries"]);
+        assert_eq!(intent.notes, ["orders: trigger counted fires for its rows"]);
+        let session = database.session().await;
+        let expected = BTreeMap::from([("countries", 3), ("customers", 300), ("log", 2000), ("orders", 2000)]);
+        assert_eq!(counts(&session).await, expected);
+        assert_eq!(number(&session, "SELECT nextval('orders_id_seq')").await, 2001);
+        assert_eq!(number(&session, "SELECT nextval(pg_get_serial_sequence('customers', 'id'))").await, 301);
+        assert_eq!(number(&session, "SELECT count(*) FROM pg_description WHERE description = 'stays'").await, 1);
+        let analyzed = "SELECT count(*) FROM pg_class WHERE relname IN ('customers', 'orders') \
+                        AND reltuples > 0";
+        assert_eq!(number(&session, analyzed).await, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_there_are_refused_added_to_or_replaced() {
+    let database = support::database().await;
+    database.execute(SHOP).await;
+    fill(&database, Existing::Refuse).await.unwrap();
+    let session = database.session().await;
+    let before = counts(&session).await;
+    let refused = plan(&database, Existing::Refuse).await.unwrap_err();
+    assert!(refused.is_configuration());
+    let name = database.url().database();
+    let expected = format!(
+        "database \"{name}\" holds rows in customers, log, orders; --append adds to them, --replace empties these tables \
+         and those that reference them"
+    );
+    assert_eq!(refused.to_string(), expected);
+    assert_eq!(counts(&session).await, before);
+
+    fill(&database, Existing::Append).await.unwrap();
+    let expected = BTreeMap::from([("countries", 3), ("customers", 600), ("log", 4000), ("orders", 4000)]);
+    assert_eq!(counts(&session).await, expected);
+    assert_eq!(number(&session, "SELECT nextval('orders_id_seq')").await, 4001);
+
+    let intent = fill(&database, Existing::Replace).await.unwrap();
+    assert_eq!(intent.emptied.len(), 3);
+    let expected = BTreeMap::from([("countries", 3), ("customers", 300), ("log", 2000), ("orders", 2000)]);
+    assert_eq!(counts(&session).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_or_an_interrupt_leaves_the_database_as_it_was() {
+    let database = support::database().await;
+    database.execute(SHOP).await;
+    let session = database.session().await;
+    let before = counts(&session).await;
+
+    // A rule that no plan can know, met by the last rows.
+    let trap = "CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS \
+                $$ BEGIN IF NEW.id > 1900 THEN RAISE 'order % is one too many', NEW.id; END IF; RETURN NEW; END $$; \
+                CREATE TRIGGER trap BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION trap()";
+    session.client().batch_execute(trap).await.unwrap();
+    let error = fill(&database, Existing::Refuse).await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot fill table orders: order 1901 is one too many"), "{error}");
+    assert!(error.ends_with("nothing was changed"), "{error}");
+    assert_eq!(counts(&session).await, before);
+    session.client().batch_execute("DROP TRIGGER trap ON orders").await.unwrap();
+
+    let interrupt = Interrupt::new();
+    let intent = plan(&database, Existing::Refuse).await.unwrap();
+    let stop = interrupt.clone();
+    let progress = Progress::to(move |event| {
+        if matches!(event, Event::Advanced { .. }) {
+            stop.set();
+        }
+    });
+    let error = given::fill(database.url(), &intent, &progress, &interrupt).await.unwrap_err();
+    assert!(matches!(error, GivenError::Interrupted(_)), "{error}");
+    assert_eq!(counts(&session).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_leaves_the_database_as_it_was() {
+    let database = support::database().await;
+    database.execute(SHOP).await;
+    let session = database.session().await;
+    let before = counts(&session).await;
+    let killing = "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS \
+                   $$ BEGIN IF NEW.id = 1000 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NEW; END $$; \
+                   CREATE TRIGGER cut BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION cut()";
+    session.client().batch_execute(killing).await.unwrap();
+    let error = fill(&database, Existing::Refuse).await.unwrap_err();
+    assert!(!error.is_configuration(), "{error}");
+    assert_eq!(counts(&session).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_point_to_later_tables_come_in_a_second_pass() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE departments (id int PRIMARY KEY, head int);
+             CREATE TABLE people (id int PRIMARY KEY, department_id int NOT NULL REFERENCES departments, mentor int REFERENCES people);
+             ALTER TABLE departments ADD FOREIGN KEY (head) REFERENCES people;
+             CREATE TABLE a (id int PRIMARY KEY, b_id int NOT NULL);
+             CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a);
+             ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b DEFERRABLE",
+        )
+        .await;
+    let intent = given::plan(database.url(), &[], &Options::default(), Existing::Refuse, &Interrupt::new()).await;
+    let intent = intent.unwrap_or_else(|error| panic!("{error}"));
+    given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new())
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let session = database.session().await;
+    for table in ["departments", "people", "a", "b"] {
+        assert_eq!(number(&session, &format!("SELECT count(*) FROM {table}")).await, 1000, "{table}");
+    }
+    assert!(number(&session, "SELECT count(head) FROM departments").await > 100);
+
+    let stuck = support::database().await;
+    stuck
+        .execute(
+            "CREATE TABLE a (id int PRIMARY KEY, b_id int NOT NULL);
+             CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL CONSTRAINT b_to_a REFERENCES a);
+             ALTER TABLE a ADD CONSTRAINT a_to_b FOREIGN KEY (b_id) REFERENCES b",
+        )
+        .await;
+    let error =
+        given::plan(stuck.url(), &[], &Options::default(), Existing::Refuse, &Interrupt::new()).await.unwrap_err();
+    assert!(matches!(error, GivenError::Cycle { .. }), "{error}");
+}
