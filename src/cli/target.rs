@@ -21,13 +21,13 @@ pub enum Target {
     /// A copy that is ours: anything may be done to it.
     Private {
         /// The embedded server.
-        cluster: Cluster,
+        cluster: Box<Cluster>,
         /// What was copied.
         dataset: Dataset,
         /// How it was asked for.
         settings: DatasetSettings,
         /// The copy.
-        copy: DatabaseClone,
+        copy: Box<DatabaseClone>,
     },
     /// Somebody's: nothing in it may change.
     Given(DatabaseUrl),
@@ -45,7 +45,7 @@ impl Target {
         }
         let (cluster, dataset) = start_seeded(project, globals).await?;
         let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &globals.interrupt).await?;
-        Ok(Self::Private { cluster, dataset, settings: project.settings.dataset, copy })
+        Ok(Self::Private { cluster: Box::new(cluster), dataset, settings: project.settings.dataset, copy: Box::new(copy) })
     }
 
     /// A connection to it.

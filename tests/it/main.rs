@@ -1,5 +1,14 @@
 //! End-to-end tests, by area. One binary, so that a test run starts one cluster; every test works on a database of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test ends where it fails, and says what it measured"
+)]
+
 mod audit;
 mod catalog_fuzz;
 mod cli;

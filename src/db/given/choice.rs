@@ -64,7 +64,7 @@ impl Choice {
                     choice.appended.push((table.oid, table.name.clone()));
                 }
             }
-            Existing::Replace => choice.empty(schema, targets),
+            Existing::Replace => choice.empty(schema, &targets),
         }
         for table in seeded {
             match choice.stored.contains_key(&table.oid) {
@@ -76,7 +76,7 @@ impl Choice {
     }
 
     /// Rows that reference emptied ones go with them.
-    fn empty(&mut self, schema: &Schema, targets: Vec<&Table>) {
+    fn empty(&mut self, schema: &Schema, targets: &[&Table]) {
         let children = children(schema);
         let mut open: Vec<u32> = targets.iter().map(|table| table.oid).collect();
         let mut emptied: BTreeSet<u32> = BTreeSet::new();

@@ -368,6 +368,7 @@ async fn the_database_for_daily_work_stays_until_it_is_made_anew() {
         fingerprint: fingerprint.to_owned(),
         made: None,
         notes: Vec::new(),
+        tables: Vec::new(),
     };
     let interrupt = Interrupt::new();
     assert_eq!(dev::origin(&server, &interrupt).await.unwrap(), None);
