@@ -45,7 +45,12 @@ impl Target {
         }
         let (cluster, dataset) = start_seeded(project, globals).await?;
         let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &globals.interrupt).await?;
-        Ok(Self::Private { cluster: Box::new(cluster), dataset, settings: project.settings.dataset, copy: Box::new(copy) })
+        Ok(Self::Private {
+            cluster: Box::new(cluster),
+            dataset,
+            settings: project.settings.dataset,
+            copy: Box::new(copy),
+        })
     }
 
     /// A connection to it.

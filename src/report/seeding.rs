@@ -103,10 +103,10 @@ mod tests {
         ];
         let mut out = Vec::new();
         write(&tables, Duration::Expected(Millis(12_000.0)), &mut out).unwrap();
-        let expected = "table           rows     size\n\
-                        orders     1,000,000   120 MB  emptied first\n\
-                        customers    150,000    30 MB\n\
-                        countries        250    16 kB  keeps its rows\n\n\
+        let expected = "table           rows    size\n\
+                        orders     1,000,000  120 MB  emptied first\n\
+                        customers    150,000   30 MB\n\
+                        countries        250   16 kB  keeps its rows\n\n\
                         1,150,000 rows in 2 tables, 150 MB; about 12.00 s\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -6,6 +6,7 @@ mod causes;
 pub mod context;
 mod judge;
 pub mod predicate;
+pub mod tables;
 pub mod thresholds;
 
 mod cartesian_join;
@@ -41,6 +42,7 @@ mod wrong_order_index;
 
 pub use context::{CatalogContext, QueryContext, RunContext};
 pub use judge::{judge, judge_alone, settle};
+pub use tables::name_tables;
 pub use thresholds::{Policy, Threshold, ThresholdUnit};
 
 use crate::finding::{Finding, RuleId, Severity};

@@ -75,7 +75,8 @@ async fn audit(
         }
         Target::Given { .. } => advise::unproven(&candidates, audited),
     });
-    let findings = rules::settle(findings, &queries, &runs);
+    let mut findings = rules::settle(findings, &queries, &runs);
+    rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();
     session.close().await;
     Ok(AuditReport {

@@ -83,7 +83,8 @@ impl Prepared {
         if self.types.is_empty() {
             return format!("EXECUTE {name}");
         }
-        let value = |i: usize| values.get(i).and_then(Option::as_ref).map_or_else(|| "NULL".to_owned(), |v| quote_literal(v));
+        let value =
+            |i: usize| values.get(i).and_then(Option::as_ref).map_or_else(|| "NULL".to_owned(), |v| quote_literal(v));
         let values: Vec<String> = (0..self.types.len()).map(value).collect();
         format!("EXECUTE {name}({})", values.join(", "))
     }
