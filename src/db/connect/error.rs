@@ -126,6 +126,12 @@ impl ConnectError {
                 reason: "it asks for a password and none is known".to_owned(),
                 remedy: "put it into the URL, PGPASSWORD or ~/.pgpass",
             },
+            // Whatever listens there hung up without a word of the protocol.
+            None if error.is_closed() => Self::Unreachable {
+                address,
+                reason: "it closed the connection".to_owned(),
+                remedy: "check that PostgreSQL listens there",
+            },
             None => Self::Refused { url: url.to_string(), reason: reasons(error) },
         }
     }
