@@ -371,9 +371,9 @@ fn aggregate_strategy(strategy: Option<&str>) -> AggregateStrategy {
 /// One operator for an Append over like partitions of one table; `None` where the parts are something else.
 fn fold_partitions(parts: Vec<Operator>) -> Option<Operator> {
     let relations: Vec<&str> =
-        parts.iter().filter_map(|part| scan_of_partition(part).map(|s| s.relation.as_str())).collect();
-    let first = *relations.first()?;
-    if relations.len() == parts.len() && relations.iter().all(|relation| *relation == first) {
+        parts.iter().filter_map(|part| scan_of_partition(part).map(|scan| scan.relation.as_str())).collect();
+    let one_table = relations.windows(2).all(|pair| pair[0] == pair[1]);
+    if !parts.is_empty() && relations.len() == parts.len() && one_table {
         return merge_scans(parts);
     }
     // Partition-wise joins and aggregates: the same relations in each part, whichever side one of them hashes.

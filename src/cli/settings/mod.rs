@@ -95,7 +95,7 @@ impl Project {
             None => find(directory)?,
         };
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            CliError::usage(format!("{} cannot be read: {error}", path.display())).help("`pgproof init` writes one")
+            CliError::usage(format!("{} cannot be read: {error}", path.display())).help("write one: `migrations`, `queries` and `seeds` are all it needs")
         })?;
         let shown = path.strip_prefix(directory).unwrap_or(&path);
         let source = Source::new(shown, text.strip_prefix('\u{FEFF}').unwrap_or(&text));
@@ -183,7 +183,7 @@ pub(super) fn severity(fail_on: FailOn) -> Option<Severity> {
 fn find(directory: &Path) -> Result<PathBuf, CliError> {
     directory.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()).ok_or_else(|| {
         CliError::usage(format!("no {FILE} in {} or above it", directory.display()))
-            .help("`pgproof init` writes one; --config names one that is elsewhere")
+            .help("write one (`migrations`, `queries` and `seeds` are all it needs), or name one that is elsewhere with --config")
     })
 }
 

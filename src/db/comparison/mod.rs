@@ -10,6 +10,7 @@ mod touched;
 use std::time::Instant;
 
 use crate::catalog::Query;
+use crate::diff::canonical::OperatorKind;
 use crate::diff::extrapolate::{Point, extrapolate};
 use crate::diff::migrations::Migration;
 use crate::diff::names::{Names, Renames};
@@ -151,13 +152,14 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     let unanalyzed = state_before_analyze(task, &after.session, &old_runs, &sides).await?;
     clock.lap(&mut compared.spent.queries);
 
-    let tables = touched::tables(&observed.statements, &old_schema, &new_schema);
+    let tables = touched::tables(&observed.statements, &old_schema, &new_schema, &sides.renames);
     let control = Copy::of(task, task.template).await?;
     clock.lap(&mut compared.spent.copies);
     touched::vacuum_analyze(&after.session, &tables.after).await?;
     touched::vacuum_analyze(&control.session, &tables.before).await?;
     clock.lap(&mut compared.spent.migrations);
-    let copies = Three { before: &before.session, after: &after.session, control: &control.session };
+    let copies =
+        Three { before: &before.session, after: &after.session, control: &control.session, touched: &tables.relations };
     compared.queries = compare_queries(task, &copies, &old_runs, unanalyzed, &sides).await?;
     compared.rolling = rolling(task, &copies, &old_runs, &sides).await?;
     clock.lap(&mut compared.spent.queries);
@@ -224,6 +226,8 @@ struct Three<'a> {
     before: &'a Session,
     after: &'a Session,
     control: &'a Session,
+    /// Canonical names of the tables that the migration touched.
+    touched: &'a std::collections::BTreeSet<String>,
 }
 
 fn runs_of(old_runs: &[QueryRuns], query: usize) -> &[Run] {
@@ -338,7 +342,8 @@ async fn compare_runs(
         let fate = rerun::fate(&after[at], &sides.new_names());
         let control = rerun::fate(&control[at], &Names { schema: Some(sides.old), renames: Some(&sides.renames) });
         let mut diff = RunDiff::judge(run, old, &fate, Some(&control), &sides.renames, &limits);
-        if matches!(diff.verdict, Verdict::Unchanged | Verdict::Neutral) && looks_slower(&diff) {
+        let told_by_nothing = matches!(diff.verdict, Verdict::Unchanged | Verdict::Neutral);
+        if told_by_nothing && looks_slower(&diff) && reads_touched(&diff, copies.touched) {
             diff.slowdown =
                 rerun::interleaved(copies.after, copies.before, copies.control, query, successor, run, &task.options)
                     .await?;
@@ -349,6 +354,19 @@ async fn compare_runs(
         found.push(diff);
     }
     Ok(found)
+}
+
+/// Whether the plan reads, or writes, a table that the migration touched: else it cannot be what made it slower.
+fn reads_touched(diff: &RunDiff, touched: &std::collections::BTreeSet<String>) -> bool {
+    let mut found = false;
+    diff.before.plan.root.each(&mut |operator| {
+        found |= match &operator.kind {
+            OperatorKind::Scan(scan) => touched.contains(&scan.relation),
+            OperatorKind::Modify { relation, .. } => touched.contains(relation),
+            OperatorKind::Join { .. } | OperatorKind::Aggregate { .. } | OperatorKind::Other { .. } => false,
+        };
+    });
+    found
 }
 
 /// Worth measuring again, run by run in turn.

@@ -164,8 +164,10 @@ pub(super) async fn interleaved(
             Err(error) => return refused(error).map(|_| None),
         }
     }
-    'rounds: for _ in 0..MINIMUM_RUNS {
-        for (n, (session, prepared)) in prepared.iter().enumerate() {
+    'rounds: for round in 0..MINIMUM_RUNS {
+        // Another one begins each round: who runs first finds colder caches.
+        for n in (0..prepared.len()).map(|n| (n + round) % prepared.len()) {
+            let (session, prepared) = &prepared[n];
             match explain::analyze(session.client(), prepared, &values, choice(run), &limits).await {
                 Ok(explained) => times[n].extend(explained.plan.execution_ms.map(|time| time.0)),
                 Err(error) => {

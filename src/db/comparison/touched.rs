@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::db::connect::{Session, describe};
 use crate::diff::locks::LockMode;
-use crate::diff::names::full_name;
+use crate::diff::names::{Names, Renames, full_name};
 use crate::diff::observation::StatementObservation;
 use crate::schema::{Schema, Table, TableKind};
 
@@ -16,10 +16,12 @@ pub(super) struct Touched {
     pub(super) before: Vec<String>,
     /// Quoted names as they are after.
     pub(super) after: Vec<String>,
+    /// Canonical names: roots of partitions, as they are called afterwards.
+    pub(super) relations: BTreeSet<String>,
 }
 
 /// Tables that the migration changed rows, columns or indexes of, or made.
-pub(super) fn tables(statements: &[StatementObservation], old: &Schema, new: &Schema) -> Touched {
+pub(super) fn tables(statements: &[StatementObservation], old: &Schema, new: &Schema, renames: &Renames) -> Touched {
     let locked: BTreeSet<&str> = statements
         .iter()
         .flat_map(|statement| &statement.locks)
@@ -39,7 +41,10 @@ pub(super) fn tables(statements: &[StatementObservation], old: &Schema, new: &Sc
         schema.tables.iter().filter(holds_rows).filter(|t| wanted(t.oid)).map(|t| t.name.sql()).collect()
     };
     let made = |oid: u32| old.table_by_oid(oid).is_none();
+    let names = Names { schema: Some(old), renames: Some(renames) };
+    let touched = old.tables.iter().filter(|table| changed.contains(&table.oid));
     Touched {
+        relations: touched.map(|table| names.relation(Some(&table.name.schema), &table.name.name).name).collect(),
         before: quoted(old, &|oid| changed.contains(&oid)),
         after: quoted(new, &|oid| changed.contains(&oid) || made(oid)),
     }
