@@ -95,7 +95,8 @@ impl Project {
             None => find(directory)?,
         };
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            CliError::usage(format!("{} cannot be read: {error}", path.display())).help("write one: `migrations`, `queries` and `seeds` are all it needs")
+            CliError::usage(format!("{} cannot be read: {error}", path.display()))
+                .help("write one: `migrations`, `queries` and `seeds` are all it needs")
         })?;
         let shown = path.strip_prefix(directory).unwrap_or(&path);
         let source = Source::new(shown, text.strip_prefix('\u{FEFF}').unwrap_or(&text));
