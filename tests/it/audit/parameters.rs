@@ -99,12 +99,16 @@ SELECT id FROM accounts WHERE id IN (sqlc.slice('ids'));
 "#;
 
 /// `query label: how many values -> whether rows came` of the executed sets of a query. The values themselves change with
-/// the rows that ANALYZE happens to sample.
+/// the rows that ANALYZE happens to sample, and with them which others are worth executing beside the typical ones.
 fn shown(audit: &Audit, name: &str) -> Vec<String> {
     let runs = &audit.runs_of(name).runs;
     let came = |run: &pgproof::run::Run| if run.rows().is_some_and(|rows| rows > 0.0) { "rows" } else { "no rows" };
+    let typical = runs.iter().filter(|run| run.label == "typical");
     let mut lines: Vec<String> =
-        runs.iter().map(|run| format!("{name} {}: {} values -> {}", run.label, values(run).len(), came(run))).collect();
+        typical.map(|run| format!("{name} {}: {} values -> {}", run.label, values(run).len(), came(run))).collect();
+    if lines.is_empty() {
+        lines.push(format!("{name}: {}", if runs.is_empty() { "not executed" } else { "executed" }));
+    }
     lines.sort();
     lines
 }
