@@ -25,3 +25,5 @@ mod sample;
 mod seed;
 mod server;
 mod support;
+mod untouched;
+mod wrong_input;

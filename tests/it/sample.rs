@@ -185,8 +185,21 @@ fn report() -> &'static SavedReport {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        json::read(&fs::read_to_string(file).unwrap()).unwrap()
+        let text = fs::read_to_string(file).unwrap();
+        follows_the_schema(&text);
+        json::read(&text).unwrap()
     })
+}
+
+/// A whole real report is as `docs/schema` says, nothing in it unsaid.
+fn follows_the_schema(report: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/report.schema.json");
+    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let report = serde_json::from_str(report).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
 /// A copy of the sample, so that a test run does not touch the server that a developer uses; its dataset is kept

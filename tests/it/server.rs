@@ -7,5 +7,5 @@ mod command;
 mod life;
 mod migrations;
 mod places;
-mod private;
+pub(crate) mod private;
 mod ways;

@@ -66,6 +66,10 @@ async fn audit(
     let policy_for = |query: &Query| settings.policy_for(query);
     let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &settings.policy());
     let audited = Audited { queries: &queries, runs: &runs, schema: &schema, policy_for: &policy_for };
+    if !args.queries.is_empty() {
+        // What no query uses, or the schema lacks, shows only when the whole catalog ran.
+        findings.retain(|finding| finding.query.is_some());
+    }
     let candidates = advise::candidates(&audited);
     // Indexes are built on copies of pgproof's own only.
     findings.extend(match target {
