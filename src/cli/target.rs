@@ -11,6 +11,7 @@ use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::dataset::{self, Dataset, Recipe};
 use crate::db::server::{Cluster, ClusterOptions};
 use crate::diff::migrations::{self, History, Tree};
+use crate::progress::Unit;
 use crate::report::DatasetInfo;
 use crate::seed::Options;
 use crate::source::Source;
@@ -44,7 +45,9 @@ impl Target {
             return Ok(Self::Given(url));
         }
         let (cluster, dataset) = start_seeded(project, globals).await?;
+        let copying = globals.progress.task("Copying the dataset", Unit::Steps, None);
         let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &globals.interrupt).await?;
+        drop(copying);
         Ok(Self::Private {
             cluster: Box::new(cluster),
             dataset,

@@ -36,7 +36,7 @@ pub async fn prove(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<Trial>, AuditError> {
-    let task = progress.task("proving indexes", Unit::Steps, Some(candidates.len() as u64));
+    let task = progress.task("Proving indexes", Unit::Steps, Some(candidates.len() as u64));
     let Audited { queries, runs, schema, .. } = audited;
     let mut prover = Prover { client: session.client(), schema, queries, runs, options, prepared: BTreeMap::new() };
     let mut trials = Vec::new();

@@ -142,6 +142,8 @@ struct Shown {
     position: u64,
     doing: String,
     started: Instant,
+    /// When all of `total` was done; the task may last longer than its work.
+    complete: Option<Instant>,
     /// Once the task is old enough.
     bar: Option<ProgressBar>,
 }
@@ -151,12 +153,16 @@ impl State {
         match event {
             Event::Started { task, label, unit, total } => {
                 let started = Instant::now();
-                let shown = Shown { label, unit, total, position: 0, doing: String::new(), started, bar: None };
+                let (position, doing) = (0, String::new());
+                let shown = Shown { label, unit, total, position, doing, started, complete: None, bar: None };
                 self.tasks.insert(task, shown);
             }
             Event::Advanced { task, by } => {
                 if let Some(shown) = self.tasks.get_mut(&task) {
                     shown.position = shown.position.saturating_add(by);
+                    if shown.complete.is_none() && Some(shown.position) == shown.total {
+                        shown.complete = Some(Instant::now());
+                    }
                     if let Some(bar) = &shown.bar {
                         bar.set_position(shown.position);
                     }
@@ -181,7 +187,7 @@ impl State {
 
     fn finish(&mut self, task: u64) {
         let Some(shown) = self.tasks.remove(&task) else { return };
-        let elapsed = shown.started.elapsed();
+        let elapsed = shown.complete.unwrap_or_else(Instant::now).duration_since(shown.started);
         if let Some(bar) = &shown.bar {
             bar.finish_and_clear();
         }
@@ -200,6 +206,8 @@ impl State {
         for shown in self.tasks.values_mut() {
             if shown.bar.is_none() && shown.started.elapsed() >= self.delay {
                 let bar = bars.add(shown.new_bar());
+                // The time left is reckoned from here: what was done before was done in no time that the bar has seen.
+                bar.reset_eta();
                 shown.bar = Some(bar);
             }
             if let Some(bar) = &shown.bar {
@@ -211,7 +219,8 @@ impl State {
 
 impl Shown {
     fn new_bar(&self) -> ProgressBar {
-        let bar = ProgressBar::no_length()
+        // Hidden until it is among the others: a bar of its own would draw itself beside them, and stay.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
             .with_elapsed(self.started.elapsed())
             .with_position(self.position)
             .with_message(self.doing.clone());
@@ -374,6 +383,7 @@ mod tests {
                 position,
                 doing: String::new(),
                 started: Instant::now(),
+                complete: None,
                 bar: None,
             }
             .trace(Duration::from_millis(2500))

@@ -99,7 +99,7 @@ pub async fn run_catalog(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<QueryRuns>, AuditError> {
-    let task = progress.task("auditing queries", Unit::Steps, Some(queries.len() as u64));
+    let task = progress.task("Auditing queries", Unit::Steps, Some(queries.len() as u64));
     let limits = options.limits();
     let mut auditor = Auditor { session, schema, queries, options, limits, sampler: Sampler::default(), interrupt };
     let mut done: BTreeMap<usize, QueryRuns> = BTreeMap::new();

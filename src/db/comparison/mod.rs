@@ -276,7 +276,7 @@ async fn compare_queries(
     unanalyzed: Vec<Vec<Option<Fate>>>,
     sides: &Sides<'_>,
 ) -> Result<Vec<QueryDiff>, CompareError> {
-    let steps = task.progress.task("comparing plans", Unit::Steps, Some(task.before.len() as u64));
+    let steps = task.progress.task("Comparing plans", Unit::Steps, Some(task.before.len() as u64));
     let mut found = Vec::new();
     for ((n, query), unanalyzed) in task.before.iter().enumerate().zip(unanalyzed) {
         task.interrupt.check()?;

@@ -71,7 +71,7 @@ pub(super) async fn run(
         board: Mutex::new(board),
         changed: Notify::new(),
         rows: progress.task("Loading rows", Unit::Rows, Some(plan.total_rows())),
-        steps: progress.task("Building indexes, proving keys, analyzing", Unit::Steps, Some(step_count as u64)),
+        steps: progress.task("Indexes, keys, ANALYZE", Unit::Steps, Some(step_count as u64)),
         interrupt: interrupt.clone(),
     });
     let mut workers = JoinSet::new();
