@@ -23,6 +23,7 @@ pub mod trace;
 // edges
 pub mod catalog;
 pub mod db;
+pub mod export;
 pub mod report;
 // command line
 pub mod cli;

@@ -13,9 +13,12 @@ use tokio_postgres::CopyInSink;
 
 use super::connect::{Session, describe};
 use crate::interrupt::Interrupt;
-use crate::seed::SeedPlan;
+use crate::schema::Schema;
 use crate::seed::chunks::{self, CHUNK, Chunk, Homeless};
 use crate::seed::encode::{HEADER, TRAILER};
+use crate::seed::infer::types::{TypeClass, classify};
+use crate::seed::plan::TablePlan;
+use crate::seed::{SeedPlan, text};
 
 /// Chunks on their way between the generator and the connection.
 const IN_FLIGHT: usize = 4;
@@ -75,8 +78,32 @@ pub(crate) enum CopyError {
     Stopped,
 }
 
-/// Generates the rows of a table and copies them with the statements that `statement` makes for each leaf. `sent` hears
-/// how many rows have gone out.
+/// The form in which rows are sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Format {
+    /// COPY … (FORMAT binary).
+    Binary,
+    /// COPY … (FORMAT text), for tables with a type that has no binary input; the columns' types.
+    Text(Arc<[(TypeClass, u32)]>),
+}
+
+/// The form that a table takes: a single column of a type without a `receive` function keeps all of them from binary.
+pub(crate) async fn format_of(
+    session: &Session,
+    schema: &Schema,
+    table: &TablePlan,
+) -> Result<Format, tokio_postgres::Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+               WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND t.typreceive = 0)";
+    if !session.client().query_one(sql, &[&table.oid]).await?.get::<_, bool>(0) {
+        return Ok(Format::Binary);
+    }
+    let columns = table.columns.iter().map(|column| (classify(schema, &column.data_type), column.data_type.oid));
+    Ok(Format::Text(columns.collect()))
+}
+
+/// Generates the rows of a table and copies them in binary form with the statements that `statement` makes for each
+/// leaf. `sent` hears how many rows have gone out.
 pub(crate) async fn copy_table(
     session: &Session,
     plan: &Arc<SeedPlan>,
@@ -86,15 +113,44 @@ pub(crate) async fn copy_table(
     sent: impl FnMut(u64),
     interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
+    copy_table_as(Format::Binary, session, plan, table, rows, statement, sent, interrupt).await
+}
+
+/// The same in a form that the table takes; the statements must name it.
+#[allow(clippy::too_many_arguments)]
+pub(crate) async fn copy_table_as(
+    format: Format,
+    session: &Session,
+    plan: &Arc<SeedPlan>,
+    table: usize,
+    rows: Range<u64>,
+    statement: impl Fn(usize) -> String,
+    sent: impl FnMut(u64),
+    interrupt: &Interrupt,
+) -> Result<u64, CopyError> {
+    let binary = matches!(format, Format::Binary);
     let pool = Pool::default();
     let (sender, chunks) = mpsc::channel::<Chunk>(IN_FLIGHT);
     let generator = {
         let (plan, pool, interrupt) = (Arc::clone(plan), pool.clone(), interrupt.clone());
         tokio::task::spawn_blocking(move || {
-            chunks::generate(&plan, table, rows, || pool.take(), |chunk| hand_over(&sender, &interrupt, chunk))
+            chunks::generate(
+                &plan,
+                table,
+                rows,
+                || pool.take(),
+                |mut chunk| {
+                    if let Format::Text(columns) = &format {
+                        let mut lines = pool.take();
+                        text::copy_lines(&chunk.bytes, columns, &mut lines);
+                        chunk.bytes = lines;
+                    }
+                    hand_over(&sender, &interrupt, chunk)
+                },
+            )
         })
     };
-    send(session, pool, chunks, generator, statement, sent).await
+    send(session, pool, binary, chunks, generator, statement, sent).await
 }
 
 /// Generates some columns of a table and copies them with one statement.
@@ -117,7 +173,7 @@ pub(crate) async fn copy_columns(
             Ok(())
         })
     };
-    send(session, pool, chunks, generator, |_leaf| statement.to_owned(), sent).await
+    send(session, pool, true, chunks, generator, |_leaf| statement.to_owned(), sent).await
 }
 
 fn hand_over(sender: &mpsc::Sender<Chunk>, interrupt: &Interrupt, chunk: Chunk) -> ControlFlow<()> {
@@ -130,6 +186,7 @@ fn hand_over(sender: &mpsc::Sender<Chunk>, interrupt: &Interrupt, chunk: Chunk) 
 async fn send(
     session: &Session,
     pool: Pool,
+    binary: bool,
     mut chunks: mpsc::Receiver<Chunk>,
     generator: JoinHandle<Result<(), Homeless>>,
     statement: impl Fn(usize) -> String,
@@ -141,11 +198,13 @@ async fn send(
         let other = open.as_ref().is_none_or(|(leaf, _)| *leaf != chunk.leaf);
         if other {
             if let Some((_, sink)) = open.take() {
-                total += finish(sink).await?;
+                total += finish(sink, binary).await?;
             }
             let sink = session.client().copy_in::<_, Bytes>(&statement(chunk.leaf)).await?;
             let mut sink = Box::pin(sink);
-            sink.feed(Bytes::from_static(HEADER)).await?;
+            if binary {
+                sink.feed(Bytes::from_static(HEADER)).await?;
+            }
             open = Some((chunk.leaf, sink));
         }
         if let Some((_, sink)) = &mut open {
@@ -161,12 +220,14 @@ async fn send(
         Err(_) => return Err(CopyError::Stopped),
     }
     if let Some((_, sink)) = open.take() {
-        total += finish(sink).await?;
+        total += finish(sink, binary).await?;
     }
     Ok(total)
 }
 
-async fn finish(mut sink: Pin<Box<CopyInSink<Bytes>>>) -> Result<u64, tokio_postgres::Error> {
-    sink.send(Bytes::from_static(TRAILER)).await?;
+async fn finish(mut sink: Pin<Box<CopyInSink<Bytes>>>, binary: bool) -> Result<u64, tokio_postgres::Error> {
+    if binary {
+        sink.send(Bytes::from_static(TRAILER)).await?;
+    }
     sink.as_mut().finish().await
 }

@@ -15,6 +15,7 @@ pub mod lock_watch;
 pub mod migrate;
 pub mod migration_observer;
 mod parameters;
+mod probe;
 pub mod prove;
 pub mod server;
 mod stored;

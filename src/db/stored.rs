@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 
-use super::connect::Session;
+use super::connect::{Session, describe};
 use crate::schema::{Schema, Table, quote_identifier};
+use crate::seed::SeedPlan;
 use crate::seed::encode::HEADER;
+use crate::seed::plan::Generator;
 use crate::seed::resolve::{StoredRows, is_seeded};
+use crate::source::SourceError;
 
 /// Rows beyond this many are there, but nothing points to them.
 const MOST: usize = 100_000;
@@ -62,14 +65,51 @@ async fn table_rows(
         names.join(", "),
         table.name.sql()
     );
-    let mut stream = Box::pin(session.client().copy_out(&sql).await?);
+    let bytes = copy_out(session, &sql).await?;
+    let mut cells: Vec<Vec<Box<[u8]>>> = vec![Vec::new(); columns.len()];
+    let count = split(&bytes, &mut cells);
+    Ok(StoredRows { count, cells: columns.iter().cloned().zip(cells).collect() })
+}
+
+/// Lets the server read constants that only it can read, and puts their cells into the plan.
+///
+/// # Errors
+/// The constants that are no values of their type, each at its place in the spec.
+pub(crate) async fn read_literals(session: &Session, plan: &mut SeedPlan) -> Result<(), Vec<SourceError>> {
+    let mut errors = Vec::new();
+    for literal in std::mem::take(&mut plan.literals) {
+        let texts: Vec<String> = literal.texts.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect();
+        let sql = format!(
+            "COPY (SELECT v::{} FROM unnest(ARRAY[{}]::text[]) WITH ORDINALITY AS u(v, at) ORDER BY at) \
+             TO STDOUT (FORMAT binary)",
+            literal.type_name,
+            texts.join(", ")
+        );
+        let mut cells = vec![Vec::new()];
+        match copy_out(session, &sql).await {
+            Ok(bytes) => {
+                split(&bytes, &mut cells);
+            }
+            Err(error) => {
+                errors.push(literal.place.error(describe(&error)));
+                continue;
+            }
+        }
+        let column = &mut plan.tables[literal.table].columns[literal.column];
+        if let (Generator::Choice(choice), Some(cells)) = (&mut column.generator, cells.pop()) {
+            choice.cells = cells.into();
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+async fn copy_out(session: &Session, sql: &str) -> Result<Vec<u8>, tokio_postgres::Error> {
+    let mut stream = Box::pin(session.client().copy_out(sql).await?);
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         bytes.extend_from_slice(&chunk?);
     }
-    let mut cells: Vec<Vec<Box<[u8]>>> = vec![Vec::new(); columns.len()];
-    let count = split(&bytes, &mut cells);
-    Ok(StoredRows { count, cells: columns.iter().cloned().zip(cells).collect() })
+    Ok(bytes)
 }
 
 /// Cuts COPY BINARY data into cells by column.

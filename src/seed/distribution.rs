@@ -70,6 +70,51 @@ enum Shape {
         jitter: f64,
     },
     Skewed(Zipf),
+    /// Between neighbouring counts of a histogram, from the fewest to the most.
+    Counted(Steps),
+}
+
+/// A histogram of counts with equal shares between neighbours: at most 32 of them, so that it needs no allocation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Steps {
+    counts: [f32; STEPS],
+    length: usize,
+    /// The sum over all shares.
+    total: f64,
+}
+
+const STEPS: usize = 32;
+
+impl Steps {
+    /// Of any number of counts: more than fit are thinned.
+    fn new(counts: &[f64]) -> Self {
+        let length = counts.len().clamp(2, STEPS);
+        let mut kept = [0.0_f32; STEPS];
+        for (at, count) in kept.iter_mut().take(length).enumerate() {
+            let from = at * (counts.len().max(2) - 1) / (length - 1);
+            *count = counts.get(from).copied().unwrap_or(1.0) as f32;
+        }
+        let mut steps = Self { counts: kept, length, total: 1.0 };
+        steps.total = steps.sum_below(1.0).max(f64::MIN_POSITIVE);
+        steps
+    }
+
+    /// The integral from 0 to `share`.
+    fn sum_below(&self, share: f64) -> f64 {
+        let buckets = (self.length - 1) as f64;
+        let at = (share * buckets).clamp(0.0, buckets);
+        let mut sum = 0.0;
+        for bucket in 0..self.length - 1 {
+            let inside = (at - bucket as f64).clamp(0.0, 1.0);
+            let (low, high) = (f64::from(self.counts[bucket]), f64::from(self.counts[bucket + 1]));
+            sum += inside * (low + (high - low) * inside / 2.0);
+        }
+        sum / buckets
+    }
+
+    fn cumulative(&self, share: f64) -> f64 {
+        self.sum_below(share) / self.total
+    }
 }
 
 /// A row's place.
@@ -127,10 +172,64 @@ impl Grouping {
         Some(even(room.clamp(0.0, 1.0)))
     }
 
+    /// As many rows for each group as a histogram of counts says, scaled to `rows` in all; which group has how many is
+    /// random. `None` where a group would have more than `limit`.
+    #[must_use]
+    pub fn counted(key: Key, groups: u64, rows: u64, counts: &[f64], order: Order, limit: u64) -> Option<Self> {
+        let groups = groups.max(1);
+        let scatter = match order {
+            Order::ByGroup => None,
+            Order::Scattered => Some(Permutation::new(key.derive("scatter"), rows.max(1))),
+        };
+        let ranks = Some(Permutation::new(key.derive("ranks"), groups));
+        let grouping = Self { groups, rows, shape: Shape::Counted(Steps::new(counts)), scatter, ranks };
+        (grouping.most() <= limit).then_some(grouping)
+    }
+
+    /// `rows` rows over `groups` groups, scattered and even, so that no group is empty where there are enough rows.
+    #[must_use]
+    pub fn covering(key: Key, groups: u64, rows: u64) -> Self {
+        let groups = groups.max(1);
+        let mean = rows as f64 / groups as f64;
+        let jitter = if mean > 1.0 { 1.0 - 1.0 / mean } else { 0.0 };
+        let scatter = Some(Permutation::new(key.derive("scatter"), rows.max(1)));
+        Self { groups, rows, shape: Shape::Even { key: key.derive("jitter"), jitter }, scatter, ranks: None }
+    }
+
     /// How many groups.
     #[must_use]
     pub const fn groups(&self) -> u64 {
         self.groups
+    }
+
+    /// How the rows lie.
+    #[must_use]
+    pub const fn order(&self) -> Order {
+        if self.scatter.is_some() { Order::Scattered } else { Order::ByGroup }
+    }
+
+    /// The most rows that a group can have.
+    #[must_use]
+    pub fn most(&self) -> u64 {
+        let mean = self.rows as f64 / self.groups as f64;
+        match self.shape {
+            Shape::Even { jitter, .. } => (mean * (1.0 + jitter)).ceil() as u64 + u64::from(jitter > 0.0),
+            Shape::Skewed(_) => self.start(1) + 1,
+            Shape::Counted(steps) => {
+                let last = steps.counts[steps.length - 1];
+                (f64::from(last) * mean / steps.total).ceil() as u64 + 1
+            }
+        }
+    }
+
+    /// The fewest rows that a group can have.
+    #[must_use]
+    pub fn least(&self) -> u64 {
+        let mean = self.rows as f64 / self.groups as f64;
+        match self.shape {
+            Shape::Even { jitter, .. } => (mean * (1.0 - jitter)) as u64,
+            Shape::Skewed(_) | Shape::Counted(_) => 0,
+        }
     }
 
     /// Where `row` belongs.
@@ -182,6 +281,7 @@ impl Grouping {
             }
             Shape::Even { key, jitter } => rows * ((rank as f64 + jitter * key.fraction(rank)) / self.groups as f64),
             Shape::Skewed(zipf) => rows * zipf.cumulative(rank),
+            Shape::Counted(steps) => rows * steps.cumulative(rank as f64 / self.groups as f64),
         };
         (at as u64).min(self.rows)
     }
@@ -191,6 +291,15 @@ impl Grouping {
         match self.shape {
             Shape::Even { .. } => (share * self.groups as f64) as u64,
             Shape::Skewed(zipf) => zipf.rank(share),
+            Shape::Counted(steps) => {
+                // Halving: the sum has no closed inverse worth writing.
+                let (mut low, mut high) = (0.0, 1.0);
+                for _ in 0..40 {
+                    let middle = (low + high) / 2.0;
+                    if steps.cumulative(middle) <= share { low = middle } else { high = middle }
+                }
+                (low * self.groups as f64) as u64
+            }
         }
     }
 }
@@ -251,6 +360,17 @@ mod tests {
             ranks.dedup();
             prop_assert_eq!(ranks.len() as u64, count);
             prop_assert!(ranks.iter().all(|rank| *rank < size));
+        }
+    }
+
+    #[test]
+    fn counts_follow_their_histogram() {
+        let counts = [0.0, 0.0, 1.0, 2.0, 40.0];
+        for order in [Order::ByGroup, Order::Scattered] {
+            let grouping = Grouping::counted(Key::new(4), 400, 2_300, &counts, order, u64::MAX).unwrap();
+            check(&grouping, 2_300, 45);
+            let none = (0..400).filter(|group| grouping.count(*group) == 0).count();
+            assert!((100..=180).contains(&none), "a quarter has none, and some of the next quarter: {none}");
         }
     }
 

@@ -4,10 +4,10 @@
 use super::encode;
 use super::generators::{self, Cell};
 use super::plan::{
-    Bound, Case, Choice, ColumnPlan, Counter, Draw, Generator, Link, LinkChoice, Nulls, Odometer, Router, RouterTarget,
-    Scalar, ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
+    Bound, Case, Choice, ColumnPlan, Counter, Draw, Generator, Link, LinkChoice, Nulls, Odometer, Piece, Router,
+    RouterTarget, Scalar, ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
 };
-use super::random::{Key, Permutation, below, fraction};
+use super::random::{Key, Permutation, below, fraction, mix};
 
 /// The purposes for which a column's key is divided.
 const NULL: u64 = 1;
@@ -15,6 +15,8 @@ const DRAW: u64 = 2;
 const LENGTH: u64 = 3;
 const FIT: u64 = 4;
 const STRAY: u64 = 5;
+const COMMON: u64 = 6;
+const WIDTH: u64 = 7;
 
 /// Reads values out of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -72,23 +74,48 @@ impl<'p> Evaluator<'p> {
         table.router.as_ref().map_or(Some(0), |router| self.route(At { table, row }, router))
     }
 
+    /// The column's plan in the row's variant.
+    fn arm<'c>(at: At<'p>, column: &'c ColumnPlan) -> &'c ColumnPlan {
+        let (Some(arms), Some(variants)) = (&column.arms, &at.table.variants) else { return column };
+        let variant = variants.weights.draw(variants.key.at(at.row));
+        let arm = arms.of.get(variant).copied().unwrap_or(0);
+        usize::from(arm).checked_sub(1).and_then(|arm| arms.plans.get(arm)).unwrap_or(column)
+    }
+
     fn write(&self, at: At<'p>, column: &ColumnPlan, out: &mut Vec<u8>) {
+        let column = Self::arm(at, column);
         if self.is_null(at, column) {
             encode::null(out);
             return;
         }
-        let index = draw(column, at.row);
-        match &column.generator {
+        let index = self.draw(at, column);
+        self.write_value(at, column, &column.generator, index, out);
+    }
+
+    fn write_value(&self, at: At<'p>, column: &ColumnPlan, generator: &Generator, index: u64, out: &mut Vec<u8>) {
+        match generator {
             Generator::Scalar(scalar) => scalar.encoding.write(self.number(at, column, scalar, index), out),
+            Generator::Text(Text { source: TextSource::Template(pieces), .. }) => self.write_template(at, pieces, out),
             Generator::Text(text) => write_text(column.key, text, index, out),
+            Generator::Mixed { common, share, rest } => {
+                if column.key.number(COMMON).fraction(index) < *share {
+                    out.extend_from_slice(self.chosen(at, column, common, index));
+                } else {
+                    self.write_value(at, column, rest, index, out);
+                }
+            }
             Generator::Choice(choice) => out.extend_from_slice(self.chosen(at, column, choice, index)),
             Generator::Stored(cells) => match cells.get(at.row as usize) {
                 Some(cell) => out.extend_from_slice(cell),
                 None => encode::null(out),
             },
-            Generator::Parent { link, table, column } => match self.follow(at, *link) {
-                Some(row) => self.write_cell(*table, *column, row, out),
-                None => encode::null(out),
+            Generator::Parent { link, table, column, recode } => match (self.follow(at, *link), recode) {
+                (Some(row), None) => self.write_cell(*table, *column, row, out),
+                (Some(row), Some(encoding)) => match self.scalar(*table, *column, row) {
+                    Some(value) => encoding.write(value, out),
+                    None => encode::null(out),
+                },
+                (None, _) => encode::null(out),
             },
             Generator::Constant(cell) => out.extend_from_slice(cell),
             Generator::Array { element, element_type, min, max } => {
@@ -129,8 +156,48 @@ impl<'p> Evaluator<'p> {
                 generators::structured::geometry(column.key.stream(index), *figure, out);
             }
             Generator::TextSearch => generators::structured::text_search(column.key.stream(index), out),
-            Generator::Json { binary } => generators::json::document(column.key.stream(index), *binary, out),
+            Generator::Json { binary, shape } => {
+                generators::json::document(column.key.stream(index), *binary, shape, out);
+            }
+            Generator::TextQuery => generators::structured::text_query(column.key.stream(index), out),
+            Generator::Pairs => generators::structured::pairs(column.key.stream(index), out),
+            Generator::System(kind) => generators::structured::system(column.key.stream(index), *kind, out),
         }
+    }
+
+    /// Which of the column's values a row gets.
+    fn draw(&self, at: At<'p>, column: &ColumnPlan) -> u64 {
+        match column.draw {
+            Draw::Row => at.row,
+            Draw::Uniform { distinct } => column.key.number(DRAW).below(at.row, distinct),
+            Draw::Zipf(zipf) => zipf.rank(column.key.number(DRAW).fraction(at.row)),
+            Draw::Dependent { column: other, distinct } => {
+                let mut cell = Vec::with_capacity(64);
+                self.write(at, &at.table.columns[other], &mut cell);
+                let hash = cell.iter().fold(0_u64, |hash, byte| mix(hash ^ u64::from(*byte)));
+                column.key.number(DRAW).below(hash, distinct)
+            }
+        }
+    }
+
+    fn write_template(&self, at: At<'p>, pieces: &[Piece], out: &mut Vec<u8>) {
+        let start = encode::begin(out);
+        let mut cell = Vec::with_capacity(64);
+        let mut shown = String::with_capacity(64);
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Column { column, class, type_oid } => {
+                    cell.clear();
+                    shown.clear();
+                    self.write(at, &at.table.columns[*column], &mut cell);
+                    if super::text::write(&cell, class, *type_oid, &mut shown) {
+                        out.extend_from_slice(shown.as_bytes());
+                    }
+                }
+            }
+        }
+        encode::end(out, start);
     }
 
     fn is_null(&self, at: At<'p>, column: &ColumnPlan) -> bool {
@@ -143,14 +210,16 @@ impl<'p> Evaluator<'p> {
     }
 
     fn scalar_at(&self, at: At<'p>, column: &ColumnPlan) -> Option<i64> {
+        let column = Self::arm(at, column);
         if self.is_null(at, column) {
             return None;
         }
         match &column.generator {
-            Generator::Scalar(scalar) => Some(self.number(at, column, scalar, draw(column, at.row))),
-            Generator::Parent { link, table, column } => {
+            Generator::Scalar(scalar) => Some(self.number(at, column, scalar, self.draw(at, column))),
+            Generator::Parent { link, table, column, .. } => {
                 self.follow(at, *link).and_then(|row| self.scalar(*table, *column, row))
             }
+            Generator::Stored(cells) => cells.get(at.row as usize).and_then(|cell| integer(cell)),
             _ => None,
         }
     }
@@ -160,18 +229,20 @@ impl<'p> Evaluator<'p> {
             ScalarSource::Sequence { start, step } => {
                 return start.wrapping_add((index as i64).wrapping_mul(*step));
             }
-            ScalarSource::Range { low, high, unique: None } => {
-                low.wrapping_add(below(column.key.at(index), span(*low, *high)) as i64)
+            ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. } => {
+                free(column.key, &scalar.source, index)
             }
-            ScalarSource::Range { low, unique: Some(order), .. } => low.wrapping_add(order.apply(index) as i64),
-            ScalarSource::LowHeavy { low, high, exponent } => {
-                let share = fraction(column.key.at(index)).powf(*exponent);
-                low.saturating_add((high.saturating_sub(*low) as f64 * share) as i64).min(*high)
-            }
-            ScalarSource::Placed { .. } => placed(column.key, &scalar.source, index),
             ScalarSource::Listed { values, weights } => {
                 values.get(weights.draw(column.key.at(index))).copied().unwrap_or(scalar.hard.0)
             }
+            ScalarSource::Mixed { values, weights, share, rest } => {
+                if column.key.number(COMMON).fraction(index) < *share {
+                    values.get(weights.draw(column.key.at(index))).copied().unwrap_or(scalar.hard.0)
+                } else {
+                    free(column.key, rest, index)
+                }
+            }
+            ScalarSource::Histogram { .. } => free(column.key, &scalar.source, index),
             ScalarSource::Ordinal { link, start } => {
                 let ordinal = self.place(at, *link).map_or(0, |place| place.ordinal);
                 start.saturating_add(ordinal as i64)
@@ -181,11 +252,16 @@ impl<'p> Evaluator<'p> {
                 let (low, high) = self.limits(at, scalar);
                 // Exponential: most changes come soon.
                 let delay = -(1.0 - fraction(column.key.at(index))).ln() * *mean as f64;
-                return low.saturating_add(delay as i64).min(high.max(low));
+                return grained(low.saturating_add(delay as i64).min(high.max(low)), scalar.grain, low);
+            }
+            ScalarSource::Slot { low, stride, counter, divisor } => {
+                let (_, number, _) = self.count(at, *counter);
+                return low.saturating_add(((number / divisor) as i64).saturating_mul(*stride));
             }
         };
+        let value = grained(value, scalar.grain, scalar.hard.0);
         if scalar.bounds.is_empty() {
-            value.clamp(scalar.hard.0, scalar.hard.1)
+            value.min(scalar.hard.1).max(scalar.hard.0)
         } else {
             self.fit(at, column, scalar, value)
         }
@@ -199,6 +275,7 @@ impl<'p> Evaluator<'p> {
             let width = source_width(&scalar.source);
             let high = high.min(low.saturating_add(width)).max(low);
             value = low + below(column.key.number(FIT).at(at.row), span(low, high)) as i64;
+            value = grained(value, scalar.grain, low);
         }
         for bound in scalar.bounds.iter().filter(|bound| bound.side == Side::Differs) {
             if self.bound_value(at, bound) == Some(value) {
@@ -222,16 +299,17 @@ impl<'p> Evaluator<'p> {
     }
 
     fn bound_value(&self, at: At<'p>, bound: &Bound) -> Option<i64> {
-        let other = self.scalar_at(at, &at.table.columns[bound.column])?;
-        let (times, per) = bound.rescale;
-        let scaled = i128::from(other) * i128::from(times);
-        // Towards the inside of the limit.
-        let scaled = match bound.side {
-            Side::AtLeast => -((-scaled).div_euclid(i128::from(per))),
-            Side::AtMost | Side::Differs => scaled.div_euclid(i128::from(per)),
-        };
-        let limited = scaled.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
-        Some(limited.saturating_add(bound.offset))
+        let mut sum = i128::from(bound.offset);
+        for term in &bound.terms {
+            let other = self.scalar_at(at, &at.table.columns[term.column])?;
+            let (scaled, per) = (i128::from(other) * i128::from(term.times), i128::from(term.per));
+            // Towards the inside of the limit.
+            sum += match bound.side {
+                Side::AtLeast => -((-scaled).div_euclid(per)),
+                Side::AtMost | Side::Differs => scaled.div_euclid(per),
+            };
+        }
+        Some(sum.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
     fn chosen<'c>(&self, at: At<'p>, column: &ColumnPlan, choice: &'c Choice, index: u64) -> &'c [u8] {
@@ -250,19 +328,29 @@ impl<'p> Evaluator<'p> {
             | LinkChoice::Skewed { .. }
             | LinkChoice::OneToOne(_)
             | LinkChoice::Earlier { .. }
+            | LinkChoice::Previous { .. }
+            | LinkChoice::EarlierWithin { .. }
             | LinkChoice::Digit(_)
+            | LinkChoice::PairLow(_)
+            | LinkChoice::PairHigh(_)
             | LinkChoice::Within { .. } => None,
         }
     }
 
-    fn digit(&self, at: At<'p>, odometer: &Odometer) -> u64 {
-        let (group, number, count) = match odometer.counter {
+    /// The group that a row is counted in, its number there, and the group's size.
+    fn count(&self, at: At<'p>, counter: Counter) -> (u64, u64, u64) {
+        match counter {
             Counter::Link(link) => match self.place(at, link) {
                 Some(place) => (place.group, place.ordinal, place.count),
                 None => (0, at.row, at.table.rows),
             },
             Counter::Rows(order) => (0, order.apply(at.row), order.size()),
-        };
+            Counter::Row => (0, at.row, at.table.rows),
+        }
+    }
+
+    fn digit(&self, at: At<'p>, odometer: &Odometer) -> u64 {
+        let (group, number, count) = self.count(at, odometer.counter);
         if odometer.skew > 0.0 {
             let fraction = odometer.key.number(u64::MAX).fraction(group);
             let rank = super::distribution::distinct_rank(odometer.size, odometer.skew, number, count, fraction);
@@ -273,24 +361,65 @@ impl<'p> Evaluator<'p> {
     }
 
     fn follow(&self, at: At<'p>, link: usize) -> Option<u64> {
-        let Link { key, choice, null_share, parent_rows, .. } = &at.table.links[link];
-        if *parent_rows == 0 || (*null_share > 0.0 && key.number(NULL).fraction(at.row) < *null_share) {
+        let planned = &at.table.links[link];
+        if planned.parent_rows == 0
+            || (planned.null_share > 0.0 && planned.key.number(NULL).fraction(at.row) < planned.null_share)
+        {
             return None;
         }
-        match choice {
-            LinkChoice::Uniform => Some(key.below(at.row, *parent_rows)),
-            LinkChoice::Skewed { zipf, ranks } => Some(ranks.apply(zipf.rank(key.fraction(at.row)))),
+        let Some(other) = planned.avoid else { return self.choose(at, planned, planned.parent_rows) };
+        match self.follow(at, other) {
+            None => self.choose(at, planned, planned.parent_rows),
+            // One parent fewer to choose from; the avoided one is stepped over.
+            Some(avoided) => {
+                let chosen = self.choose(at, planned, planned.parent_rows.saturating_sub(1).max(1))?;
+                let stepped = if chosen >= avoided { chosen + 1 } else { chosen };
+                (stepped < planned.parent_rows).then_some(stepped)
+            }
+        }
+    }
+
+    /// Chooses among the first `parents` rows.
+    fn choose(&self, at: At<'p>, link: &Link, parents: u64) -> Option<u64> {
+        match &link.choice {
+            LinkChoice::Uniform => Some(link.key.below(at.row, parents)),
+            LinkChoice::Skewed { zipf, ranks } => {
+                Some(ranks.apply(zipf.rank(link.key.fraction(at.row)))).map(|row| if row < parents { row } else { 0 })
+            }
             LinkChoice::OneToOne(order) => Some(order.apply(at.row)),
             LinkChoice::Grouped(grouping) => Some(grouping.place(at.row).group),
             LinkChoice::Earlier { roots } if at.row < *roots => None,
-            LinkChoice::Earlier { .. } => Some(key.below(at.row, at.row.max(1))),
+            LinkChoice::Earlier { .. } => Some(link.key.below(at.row, at.row.max(1))),
+            LinkChoice::Previous { ring } => match at.row.checked_sub(1) {
+                Some(previous) => Some(previous),
+                None => ring.then(|| at.table.rows.saturating_sub(1)),
+            },
+            LinkChoice::EarlierWithin { shared } => {
+                let LinkChoice::Grouped(grouping) = &at.table.links[*shared].choice else { return None };
+                let place = grouping.place(at.row);
+                (place.ordinal > 0).then(|| grouping.row_of(place.group, link.key.below(at.row, place.ordinal)))
+            }
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
-            LinkChoice::Within { shared, parent_link } => {
-                let group = self.follow(at, *shared)?;
-                let parent = &self.plan.tables[at.table.links[link].parent];
+            LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
+            LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
+            LinkChoice::Within { path, parent_link, counter } => {
+                let (mut table, mut group) = (at.table, at.row);
+                for link in path {
+                    group = self.follow(At { table, row: group }, *link)?;
+                    table = &self.plan.tables[table.links[*link].parent];
+                }
+                let parent = &self.plan.tables[link.parent];
                 let LinkChoice::Grouped(grouping) = &parent.links[*parent_link].choice else { return None };
                 let count = grouping.count(group);
-                (count > 0).then(|| grouping.row_of(group, key.below(at.row, count)))
+                let pick = match counter {
+                    _ if count == 0 => return None,
+                    None => link.key.below(at.row, count),
+                    Some(counter) => {
+                        let (counted, number, _) = self.count(at, *counter);
+                        Permutation::new(link.key.number(counted), count).apply(number % count)
+                    }
+                };
+                Some(grouping.row_of(group, pick))
             }
         }
     }
@@ -318,13 +447,72 @@ impl<'p> Evaluator<'p> {
     }
 }
 
-/// Which of the column's values a row gets.
-fn draw(column: &ColumnPlan, row: u64) -> u64 {
-    match column.draw {
-        Draw::Row => row,
-        Draw::Uniform { distinct } => column.key.number(DRAW).below(row, distinct),
-        Draw::Zipf(zipf) => zipf.rank(column.key.number(DRAW).fraction(row)),
+/// A number that depends on nothing but its index.
+fn free(key: Key, source: &ScalarSource, index: u64) -> i64 {
+    match source {
+        ScalarSource::Range { low, high, unique: None } => {
+            low.wrapping_add(below(key.at(index), span(*low, *high)) as i64)
+        }
+        ScalarSource::Range { low, unique: Some(order), .. } => low.wrapping_add(order.apply(index) as i64),
+        ScalarSource::LowHeavy { low, high, exponent } => {
+            let share = fraction(key.at(index)).powf(*exponent);
+            low.saturating_add(((high.saturating_sub(*low) as f64 + 1.0) * share) as i64).min(*high)
+        }
+        ScalarSource::Placed { .. } => placed(key, source, index),
+        ScalarSource::Histogram { bounds, placed } => {
+            let share = match placed {
+                None => fraction(key.at(index)),
+                Some(placement) => {
+                    let share = place_share(key, index, placement.rows, placement.stray);
+                    if placement.descending { 1.0 - share } else { share }
+                }
+            };
+            let buckets = bounds.len().saturating_sub(1);
+            let bucket = ((share * buckets as f64) as usize).min(buckets.saturating_sub(1));
+            let inside = share * buckets as f64 - bucket as f64;
+            match (bounds.get(bucket), bounds.get(bucket + 1)) {
+                (Some(low), Some(high)) => low.saturating_add((high.saturating_sub(*low) as f64 * inside) as i64),
+                (only, _) => only.copied().unwrap_or(0),
+            }
+        }
+        ScalarSource::Listed { values, weights } => values.get(weights.draw(key.at(index))).copied().unwrap_or(0),
+        ScalarSource::Mixed { rest, .. } => free(key, rest, index),
+        ScalarSource::Sequence { start, step } => start.wrapping_add((index as i64).wrapping_mul(*step)),
+        ScalarSource::Ordinal { start, .. } => *start,
+        ScalarSource::Digit { low, .. } | ScalarSource::Slot { low, .. } => *low,
+        ScalarSource::After { .. } => 0,
     }
+}
+
+/// The `order`ed number's pair `(low, high)` with `low < high`: number = high * (high - 1) / 2 + low.
+fn pair(order: &Permutation, row: u64) -> (u64, u64) {
+    let number = order.apply(row % order.size().max(1));
+    let mut high = ((1.0 + (1.0 + 8.0 * number as f64).sqrt()) / 2.0) as u64;
+    while high > 1 && high * (high - 1) / 2 > number {
+        high -= 1;
+    }
+    while (high + 1) * high / 2 <= number {
+        high += 1;
+    }
+    (number - high * (high - 1) / 2, high)
+}
+
+/// An integer of two, four or eight bytes, from its cell.
+fn integer(cell: &[u8]) -> Option<i64> {
+    match cell.get(4..)? {
+        bytes @ [_, _] => Some(i64::from(i16::from_be_bytes(bytes.try_into().ok()?))),
+        bytes @ [_, _, _, _] => Some(i64::from(i32::from_be_bytes(bytes.try_into().ok()?))),
+        bytes => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
+    }
+}
+
+/// The multiple of `grain` below a value; the one above where that would be less than `least`.
+fn grained(value: i64, grain: i64, least: i64) -> i64 {
+    if grain <= 1 {
+        return value;
+    }
+    let down = value.div_euclid(grain).saturating_mul(grain);
+    if down < least { down.saturating_add(grain) } else { down }
 }
 
 /// How many integers from `low` to `high`; at most 2^64 - 1.
@@ -342,8 +530,28 @@ fn source_width(source: &ScalarSource) -> i64 {
             let low = values.iter().copied().min().unwrap_or(0);
             values.iter().copied().max().unwrap_or(0).saturating_sub(low)
         }
-        ScalarSource::Sequence { .. } | ScalarSource::Ordinal { .. } | ScalarSource::Digit { .. } => i64::MAX / 4,
+        ScalarSource::Mixed { rest, .. } => source_width(rest),
+        ScalarSource::Histogram { bounds, .. } => match (bounds.first(), bounds.last()) {
+            (Some(low), Some(high)) => high.saturating_sub(*low),
+            _ => 0,
+        },
+        ScalarSource::Sequence { .. }
+        | ScalarSource::Ordinal { .. }
+        | ScalarSource::Digit { .. }
+        | ScalarSource::Slot { .. } => i64::MAX / 4,
     }
+}
+
+/// A row's place among all, from 0 to 1, with some stray.
+fn place_share(key: Key, index: u64, rows: u64, stray: f64) -> f64 {
+    let mut share = (index as f64 + fraction(key.at(index))) / rows.max(1) as f64;
+    if stray > 0.0 {
+        share += stray * (2.0 * fraction(key.number(STRAY).at(index)) - 1.0);
+        // Reflected at both ends, so that no heap of values forms there.
+        share = share.abs();
+        share = if share > 1.0 { 2.0 - share } else { share };
+    }
+    share.clamp(0.0, 1.0)
 }
 
 /// A value in step with its row's number.
@@ -358,15 +566,7 @@ fn placed(key: Key, source: &ScalarSource, index: u64) -> i64 {
         let step = (next - start).max(1) as u64;
         return low.saturating_add(start as i64).saturating_add(key.below(index, step) as i64);
     }
-    let bits = key.at(index);
-    let mut share = (index as f64 + fraction(bits)) / rows as f64;
-    if *stray > 0.0 {
-        share += stray * (2.0 * fraction(key.number(STRAY).at(index)) - 1.0);
-        // Reflected at both ends, so that no heap of values forms there.
-        share = share.abs();
-        share = if share > 1.0 { 2.0 - share } else { share };
-        share = share.clamp(0.0, 1.0);
-    }
+    let mut share = place_share(key, index, rows, *stray);
     if *growth > 0.0 {
         share = share.powf(1.0 / (1.0 + growth));
     }
@@ -376,7 +576,34 @@ fn placed(key: Key, source: &ScalarSource, index: u64) -> i64 {
     low.saturating_add((high.saturating_sub(*low) as f64 * share) as i64).min(*high)
 }
 
-fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
+/// Brings a text to about the column's width: more of the same, or a part of it.
+fn widen(
+    key: Key,
+    text: &Text,
+    index: u64,
+    body: usize,
+    cell: &mut Cell,
+    write: fn(&mut Cell, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
+    if text.width == 0 {
+        return;
+    }
+    let width = u64::from(text.width);
+    let target = (width / 2 + key.number(WIDTH).below(index, width + 1)) as usize;
+    while out.len() - body < target {
+        out.push(b' ');
+        write(cell, out);
+    }
+    let mut end = body + target;
+    // Not within a character.
+    while end > body && out.get(end).is_some_and(|byte| (*byte as i8) < -0x40) {
+        end -= 1;
+    }
+    out.truncate(end);
+}
+
+pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
     let start = encode::begin(out);
     if let Some(version) = text.version {
         out.push(version);
@@ -387,12 +614,27 @@ fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
             let number = text.unique.map(|order| order.apply(index));
             let mut cell = Cell { stream: key.stream(index), number, locale: text.locale };
             (generator.write)(&mut cell, out);
+            widen(key, text, index, body, &mut cell, generator.write, out);
             generators::limit(out, body, text, if generator.numbers_itself { None } else { number });
         }
         TextSource::Pattern(pattern) => {
             let number = text.unique.map(|order| order.apply(index));
             pattern.write(key.stream(index), number, out);
         }
+        TextSource::Bounds(bounds) => {
+            let mut stream = key.stream(index);
+            let buckets = bounds.len().saturating_sub(1).max(1) as u64;
+            if let Some(low) = bounds.get(stream.below(buckets) as usize) {
+                out.extend_from_slice(low.as_bytes());
+            }
+            let number = text.unique.map(|order| order.apply(index));
+            for _ in 0..stream.below(6) {
+                out.push(b'a' + stream.below(26) as u8);
+            }
+            generators::limit(out, body, text, number);
+        }
+        // Made of other columns, by whoever knows the row.
+        TextSource::Template(_) => {}
     }
     match text.case {
         Case::AsIs => {}

@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod chunks;
+pub mod describe;
 pub mod distribution;
 pub mod encode;
 pub mod evaluate;
@@ -16,6 +17,7 @@ pub mod plan;
 pub mod random;
 pub mod resolve;
 pub mod spec;
+pub mod text;
 
 pub use evaluate::Evaluator;
 pub use plan::SeedPlan;

@@ -5,6 +5,7 @@ use super::distribution::{Grouping, Zipf};
 use super::encode::ScalarEncoding;
 use super::generators::regex::Pattern;
 use super::generators::{Locale, TextGenerator};
+use super::infer::types::TypeClass;
 use super::random::{Key, Permutation};
 use crate::schema::{DataType, QualifiedName};
 
@@ -15,8 +16,25 @@ pub struct SeedPlan {
     pub seed: u64,
     /// In the order in which they can be filled where foreign keys are there already.
     pub tables: Vec<TablePlan>,
+    /// Constants of types that only the server can read: it turns them into cells before the load.
+    pub literals: Vec<Literal>,
     /// What a person should know before the load: counts that were lowered to fit a constraint, and the like.
     pub notes: Vec<String>,
+}
+
+/// Constants of a spec whose cells are not known yet: the column's generator is a [`Choice`] with as many empty cells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Literal {
+    /// Index of the table.
+    pub table: usize,
+    /// Index of the column.
+    pub column: usize,
+    /// `format_type`.
+    pub type_name: String,
+    /// In text form.
+    pub texts: Vec<String>,
+    /// Where they stand.
+    pub place: super::spec::Place,
 }
 
 /// One table.
@@ -38,6 +56,12 @@ pub struct TablePlan {
     pub leaves: Vec<Leaf>,
     /// Which leaf a row goes to; `None` where there is only one.
     pub router: Option<Router>,
+    /// Kinds of rows.
+    pub variants: Option<Variants>,
+    /// Constraints that were not understood: the server is asked before the load.
+    pub doubts: Vec<Doubt>,
+    /// Columns that the server computes from the others while it loads; they are not among `columns`.
+    pub expressions: Vec<Computed>,
     /// Bytes of a row in COPY BINARY, roughly.
     pub width: u32,
 }
@@ -75,6 +99,48 @@ pub struct ColumnPlan {
     pub draw: Draw,
     /// How that value is made.
     pub generator: Generator,
+    /// Text forms and weights, where the values come from a list: for describing the plan.
+    pub choices: Option<Box<[(String, f64)]>>,
+    /// What is different in some of the table's variants.
+    pub arms: Option<Box<Arms>>,
+}
+
+/// A column in the variants of its table.
+#[derive(Debug, Clone)]
+pub struct Arms {
+    /// For each variant 0 for the column itself, else 1 + an index of `plans`.
+    pub of: Box<[u16]>,
+    /// The other plans.
+    pub plans: Box<[ColumnPlan]>,
+}
+
+/// A column that is SQL over the row's other columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Computed {
+    /// Unquoted.
+    pub column: String,
+    /// What the spec says, and where.
+    pub expression: super::spec::Place,
+}
+
+/// A constraint that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Its name.
+    pub constraint: String,
+    /// As the catalog prints it.
+    pub expression: String,
+    /// What was not understood.
+    pub reason: String,
+}
+
+/// Rows of several kinds: constraints that say "either … or …" are met one way or the other.
+#[derive(Debug, Clone)]
+pub struct Variants {
+    /// Names the draw.
+    pub key: Key,
+    /// How often each comes.
+    pub weights: Weights,
 }
 
 /// When a column is NULL.
@@ -99,6 +165,8 @@ pub enum Draw {
     Uniform { distinct: u64 },
     /// Some values more often than others.
     Zipf(Zipf),
+    /// Decided by the value of another column (its index in the table): equal ones give equal ones.
+    Dependent { column: usize, distinct: u64 },
 }
 
 /// How a value is made.
@@ -110,10 +178,12 @@ pub enum Generator {
     Text(Text),
     /// One of a list.
     Choice(Choice),
+    /// One of a list for this share of the rows, else what `rest` makes.
+    Mixed { common: Choice, share: f64, rest: Box<Generator> },
     /// The cells of rows that are there already, with their lengths.
     Stored(Box<[Box<[u8]>]>),
-    /// The value of a column of the parent row.
-    Parent { link: usize, table: usize, column: usize },
+    /// The value of a column of the parent row; `recode` where its type is another number type.
+    Parent { link: usize, table: usize, column: usize, recode: Option<ScalarEncoding> },
     /// Random bytes of a kind.
     Uuid,
     /// `inet` or `cidr`.
@@ -137,9 +207,41 @@ pub enum Generator {
     /// `tsvector` of some words.
     TextSearch,
     /// A json document of a plausible shape; `jsonb` has a version byte.
-    Json { binary: bool },
+    Json { binary: bool, shape: JsonShape },
+    /// `tsquery` of one word.
+    TextQuery,
+    /// `hstore` of some pairs.
+    Pairs,
+    /// `tid`, `pg_snapshot`, `cube`.
+    System(System),
     /// The same bytes for every row, with their length.
     Constant(Box<[u8]>),
+}
+
+/// What a json document looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JsonShape {
+    /// Some members out of a common list, and these in any case.
+    Object { keys: Box<[String]> },
+    /// A list of words.
+    Array { min: u32, max: u32 },
+    /// A word.
+    Text,
+    /// A number.
+    Number,
+    /// true or false.
+    Bool,
+}
+
+/// Types of the system and of extensions with a form of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    Tid,
+    Snapshot,
+    Cube,
+    Int2Vector,
+    OidVector,
+    JsonPath,
 }
 
 /// Geometric types.
@@ -163,6 +265,8 @@ pub struct Scalar {
     pub source: ScalarSource,
     /// What it must not go below or above, whatever the source says.
     pub hard: (i64, i64),
+    /// Only multiples of this, counted from zero; 1 for all.
+    pub grain: i64,
     /// Other columns of the row that it must not go below or above.
     pub bounds: Vec<Bound>,
 }
@@ -180,12 +284,30 @@ pub enum ScalarSource {
     Placed { low: i64, high: i64, rows: u64, stray: f64, growth: f64, descending: bool, unique: bool },
     /// One of a list, by weight.
     Listed { values: Box<[i64]>, weights: Weights },
+    /// One of a list for this share of the rows, else what `rest` makes.
+    Mixed { values: Box<[i64]>, weights: Weights, share: f64, rest: Box<ScalarSource> },
+    /// Between neighbouring bounds of a histogram, each pair as often as the others; in step with the row's number where
+    /// `placed` says so.
+    Histogram { bounds: Box<[i64]>, placed: Option<Placement> },
     /// `start` + which child of its parent the row is.
     Ordinal { link: usize, start: i64 },
     /// A digit of the number that the row has within a unique key (see [`Odometer`]).
     Digit { low: i64, odometer: Odometer },
     /// `low` to `mean` units past the column that bounds it from below.
     After { mean: i64 },
+    /// The row's place in its group, `stride` apart: what must not overlap.
+    Slot { low: i64, stride: i64, counter: Counter, divisor: u64 },
+}
+
+/// A value's place in row order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// Rows of the table.
+    pub rows: u64,
+    /// See [`super::distribution::stray_for_correlation`].
+    pub stray: f64,
+    /// Large values first.
+    pub descending: bool,
 }
 
 /// The part of a row's number, within a group of rows that must differ, that one column of a unique key shows.
@@ -210,19 +332,30 @@ pub enum Counter {
     Link(usize),
     /// All rows, in a scattered order.
     Rows(Permutation),
+    /// All rows, in their own.
+    Row,
 }
 
-/// A limit that another column of the row sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A limit that other columns of the row set: a sum of them and a constant. Where one of them is NULL there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// Index in the table's columns.
-    pub column: usize,
     /// Which side.
     pub side: Side,
-    /// Added to the other column's value (after rescaling).
+    /// The constant.
     pub offset: i64,
-    /// The other column's units to this one's: multiply, then divide.
-    pub rescale: (i64, i64),
+    /// The columns.
+    pub terms: Box<[Term]>,
+}
+
+/// A column's part of a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// Index in the table's columns.
+    pub column: usize,
+    /// Multiplies it: coefficient, and its units to this column's.
+    pub times: i64,
+    /// Divides it.
+    pub per: i64,
 }
 
 /// Which side a bound limits.
@@ -250,6 +383,8 @@ pub struct Text {
     pub locale: &'static Locale,
     /// All lower or upper case.
     pub case: Case,
+    /// Bytes of an average text; 0 leaves them to the source.
+    pub width: u32,
 }
 
 /// Letters' case.
@@ -267,6 +402,19 @@ pub enum TextSource {
     Registered(&'static TextGenerator),
     /// Texts that a regular expression matches.
     Pattern(Box<Pattern>),
+    /// Other columns of the row, and what stands between them.
+    Template(Box<[Piece]>),
+    /// Between neighbouring bounds of a histogram: the lower bound and some letters.
+    Bounds(Box<[Box<str>]>),
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// As it stands.
+    Text(Box<str>),
+    /// The text form of a column (its index in the table); its class and type.
+    Column { column: usize, class: TypeClass, type_oid: u32 },
 }
 
 /// One of a list of finished cells, by weight.
@@ -351,6 +499,8 @@ pub struct Link {
     pub choice: LinkChoice,
     /// Share of rows without a parent.
     pub null_share: f64,
+    /// Another link of the table whose parent row this one must not be.
+    pub avoid: Option<usize>,
 }
 
 /// How a parent row is chosen.
@@ -366,11 +516,20 @@ pub enum LinkChoice {
     Grouped(Grouping),
     /// A row before this one of the same table: a tree.
     Earlier { roots: u64 },
+    /// The row before this one of the same table; the first has none, or the last in a ring.
+    Previous { ring: bool },
+    /// A row before this one among those of the same table whose link `shared` points to the same row.
+    EarlierWithin { shared: usize },
     /// The row's digit within a unique key.
     Digit(Odometer),
-    /// A row of the parent whose own link `parent_link` points to the same row as this table's link `shared`: two
-    /// foreign keys that share a column (a tenant). The parent's link is grouped.
-    Within { shared: usize, parent_link: usize },
+    /// The smaller and the larger of an unordered pair of different parent rows.
+    PairLow(Permutation),
+    /// See `PairLow`.
+    PairHigh(Permutation),
+    /// A row of the parent whose own link `parent_link` points to the row that is reached from this row along `path`
+    /// (a link of this table, then one of its parent, and so on): two foreign keys that share a column (a tenant). The
+    /// parent's link is grouped. With `counter`, rows that are counted together take different ones.
+    Within { path: Box<[usize]>, parent_link: usize, counter: Option<Counter> },
 }
 
 /// Which leaf a row goes to.

@@ -64,6 +64,8 @@ pub enum RowsSpec {
         skew: f64,
         /// Where a parent's children lie.
         order: Option<super::distribution::Order>,
+        /// `children`: how many a parent has, from the fewest to the most, each pair of neighbours for as many parents.
+        children: Option<Vec<f64>>,
     },
 }
 
@@ -94,6 +96,18 @@ pub struct ColumnSpec {
     pub pattern: Option<Place>,
     /// `value`: the same for all rows.
     pub value: Option<String>,
+    /// `common`: values and their shares of all rows; the rest is made by the generator.
+    pub common: Option<Vec<(String, f64)>>,
+    /// `histogram`: bounds in text form, with as many rows between each two neighbours.
+    pub histogram: Option<Vec<String>>,
+    /// `width`: bytes of an average value.
+    pub width: Option<u32>,
+    /// `depends-on`: the column that decides this one's value.
+    pub depends_on: Option<Place>,
+    /// `template`: text with `{column}` in it.
+    pub template: Option<Place>,
+    /// `expression`: SQL over the row's other columns.
+    pub expression: Option<Place>,
 }
 
 impl ColumnSpec {
@@ -113,12 +127,18 @@ impl ColumnSpec {
             growth: None,
             pattern: None,
             value: None,
+            common: None,
+            histogram: None,
+            width: None,
+            depends_on: None,
+            template: None,
+            expression: None,
         }
     }
 }
 
 const TABLE_KEYS: &[&str] = &["rows", "columns", "locale"];
-const ROWS_KEYS: &[&str] = &["per", "mean", "skew", "column", "order"];
+const ROWS_KEYS: &[&str] = &["per", "mean", "skew", "column", "order", "children"];
 const COLUMN_KEYS: &[&str] = &[
     "generator",
     "values",
@@ -133,6 +153,12 @@ const COLUMN_KEYS: &[&str] = &[
     "growth",
     "pattern",
     "value",
+    "common",
+    "histogram",
+    "width",
+    "depends-on",
+    "template",
+    "expression",
 ];
 
 type Value<'i> = Spanned<DeValue<'i>>;
@@ -221,7 +247,7 @@ impl Reader {
             return self.number(source, value, "rows", 0.0, 1e13).map(|rows| RowsSpec::Count(rows as u64));
         }
         let entries = self.table(source, value, "`rows` (a number, or { per = \"parent\", mean = 10 })")?;
-        let (mut per, mut column, mut mean, mut skew, mut order) = (None, None, None, 0.0, None);
+        let (mut per, mut column, mut mean, mut skew, mut order, mut children) = (None, None, None, 0.0, None, None);
         for (key, value) in entries {
             match key.get_ref().as_ref() {
                 "per" => per = self.string(source, value, "per"),
@@ -229,14 +255,31 @@ impl Reader {
                 "mean" => mean = self.number(source, value, "mean", 0.0, 1e9),
                 "skew" => skew = self.number(source, value, "skew", 0.0, 5.0).unwrap_or(0.0),
                 "order" => order = self.order(source, value),
+                "children" => children = self.children(source, value),
                 _ => self.unknown(source, key, ROWS_KEYS, "`rows`"),
             }
         }
-        match (per, mean) {
-            (Some(table), Some(mean)) => Some(RowsSpec::Per { table, column, mean, skew, order }),
+        // The mean of a histogram of counts is that of its neighbours' middles.
+        let of_children = children.as_ref().map(|counts: &Vec<f64>| {
+            counts.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).sum::<f64>() / (counts.len() - 1) as f64
+        });
+        match (per, of_children.or(mean)) {
+            (Some(table), Some(mean)) => Some(RowsSpec::Per { table, column, mean, skew, order, children }),
             (None, _) => self.missing(source, value, "`rows` lacks `per`, the parent table"),
             (Some(_), None) => self.missing(source, value, "`rows` lacks `mean`, the rows for each row of the parent"),
         }
+    }
+
+    fn children(&mut self, source: &Source, value: &Value<'_>) -> Option<Vec<f64>> {
+        let DeValue::Array(items) = value.get_ref() else {
+            return self.missing(source, value, "`children` is a list of counts");
+        };
+        let counts: Vec<f64> =
+            items.iter().map(|item| self.number(source, item, "a count", 0.0, 1e12)).collect::<Option<_>>()?;
+        if counts.len() < 2 || counts.windows(2).any(|pair| pair[0] > pair[1]) {
+            return self.missing(source, value, "`children` is at least two counts, from the fewest to the most");
+        }
+        Some(counts)
     }
 
     fn order(&mut self, source: &Source, value: &Value<'_>) -> Option<super::distribution::Order> {
@@ -267,6 +310,12 @@ impl Reader {
                 "correlation" => column.correlation = self.number(source, value, "correlation", -1.0, 1.0),
                 "growth" => column.growth = self.number(source, value, "growth", 0.0, 100.0),
                 "value" => column.value = scalar_text(value.get_ref()),
+                "common" => column.common = self.common(source, value),
+                "histogram" => column.histogram = self.histogram(source, value),
+                "width" => column.width = self.number(source, value, "width", 1.0, 1e8).map(|n| n as u32),
+                "depends-on" => column.depends_on = self.string(source, value, "depends-on"),
+                "template" => column.template = self.string(source, value, "template"),
+                "expression" => column.expression = self.string(source, value, "expression"),
                 _ => self.unknown(source, key, COLUMN_KEYS, "a column"),
             }
         }
@@ -291,6 +340,26 @@ impl Reader {
             return self.missing(source, value, "`values` has nothing that may come");
         }
         Some(values)
+    }
+
+    fn common(&mut self, source: &Source, value: &Value<'_>) -> Option<Vec<(String, f64)>> {
+        let values = self.values(source, value)?;
+        let sum: f64 = values.iter().map(|(_, share)| share).sum();
+        if sum > 1.0 + 1e-9 {
+            return self.missing(source, value, "the shares of `common` add up to more than 1");
+        }
+        Some(values)
+    }
+
+    fn histogram(&mut self, source: &Source, value: &Value<'_>) -> Option<Vec<String>> {
+        let bounds: Vec<String> = match value.get_ref() {
+            DeValue::Array(items) => items.iter().filter_map(|item| scalar_text(item.get_ref())).collect(),
+            _ => Vec::new(),
+        };
+        if bounds.len() < 2 {
+            return self.missing(source, value, "`histogram` is a list of at least two bounds");
+        }
+        Some(bounds)
     }
 
     fn bound(&mut self, source: &Source, value: &Value<'_>) -> Option<(String, Place)> {

@@ -41,6 +41,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("catalog", Layer::Edge),
     ("diff::migrations", Layer::Edge),
     ("db", Layer::Edge),
+    ("export", Layer::Edge),
     ("report", Layer::Edge),
     ("cli", Layer::Cli),
 ];

@@ -14,6 +14,7 @@ use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, descr
 use super::introspect::{self, IntrospectError};
 use super::load::{self, LoadError, LoadReport};
 use super::migrate::{self, MigrateError, MigrationSource};
+use super::probe;
 use super::server::Cluster;
 use super::stored;
 use crate::interrupt::{Interrupt, Interrupted};
@@ -332,7 +333,16 @@ pub async fn plan(
     let stored: BTreeMap<_, _> = stored::rows(&session, &schema)
         .await
         .map_err(|error| DatasetError::refused("read the rows that the migrations made", &error))?;
+    let mut plan = resolve(&schema, &spec, options, &stored).map_err(DatasetError::Plan)?;
+    stored::read_literals(&session, &mut plan).await.map_err(DatasetError::Spec)?;
+    let misunderstood = probe::check_expressions(&session, &plan).await;
+    if !misunderstood.is_empty() {
+        return Err(DatasetError::Spec(misunderstood));
+    }
+    let plan = Arc::new(plan);
+    let refused = probe::check(&session, &schema, &plan)
+        .await
+        .map_err(|error| DatasetError::refused("try some rows against the constraints", &error))?;
     session.close().await;
-    let plan = resolve(&schema, &spec, options, &stored).map_err(DatasetError::Plan)?;
-    Ok((schema, plan))
+    if refused.is_empty() { Ok((schema, Arc::unwrap_or_clone(plan))) } else { Err(DatasetError::Plan(refused)) }
 }

@@ -95,7 +95,7 @@ pub async fn embedded(
     let start = std::time::Instant::now();
     let session = Session::open(url, interrupt).await?;
     let result: Result<LoadReport, LoadError> = async {
-        steps::put_triggers_aside(&session, plan).await?;
+        steps::put_triggers_aside(&session, schema, plan).await?;
         let mut report = work::run(url, schema, plan, streams(), progress, interrupt).await?;
         steps::finish(&session, schema, plan, &mut report).await?;
         Ok(report)

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{LoadError, LoadReport};
 use crate::db::connect::{EnvironmentFault, Session, describe};
-use crate::db::copy::{CopyError, copy_table};
+use crate::db::copy::{CopyError, Format, copy_table_as, format_of};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 use crate::schema::{Schema, Table, TableKind, quote_identifier};
@@ -14,20 +14,32 @@ use crate::seed::SeedPlan;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::units::Millis;
 
+/// The tables that hold a planned table's rows: its leaves; where the server routes, all of its partitions.
+pub(super) fn storage<'s>(schema: &'s Schema, planned: &TablePlan) -> Vec<&'s Table> {
+    let holds = |table: &&Table| table.kind == TableKind::Ordinary;
+    let routed = planned.leaves.iter().any(|leaf| leaf.oid == planned.oid)
+        && schema.table_by_oid(planned.oid).is_some_and(|table| table.kind == TableKind::Partitioned);
+    if routed {
+        let inside = |table: &&Table| table.partition_of.as_ref().is_some_and(|of| of.root == planned.oid);
+        return schema.tables.iter().filter(inside).filter(holds).collect();
+    }
+    planned.leaves.iter().filter_map(|leaf| schema.table_by_oid(leaf.oid)).filter(holds).collect()
+}
+
 /// OIDs of everything that rows go into, and their roots.
-fn relations(plan: &SeedPlan) -> Vec<u32> {
+fn relations(schema: &Schema, plan: &SeedPlan) -> Vec<u32> {
     let filled = plan.tables.iter().filter(|table| table.fill == Fill::Generate);
     let oids: BTreeSet<u32> =
-        filled.flat_map(|table| table.leaves.iter().map(|leaf| leaf.oid).chain([table.oid])).collect();
+        filled.flat_map(|table| storage(schema, table).into_iter().map(|leaf| leaf.oid).chain([table.oid])).collect();
     oids.into_iter().collect()
 }
 
 /// Tables forget their triggers, foreign keys' too: nothing fires, and each may be truncated alone.
-pub(super) async fn put_triggers_aside(session: &Session, plan: &SeedPlan) -> Result<(), LoadError> {
+pub(super) async fn put_triggers_aside(session: &Session, schema: &Schema, plan: &SeedPlan) -> Result<(), LoadError> {
     let sql = "UPDATE pg_class SET relhastriggers = false WHERE oid = ANY ($1) AND relhastriggers";
     session
         .client()
-        .execute(sql, &[&relations(plan)])
+        .execute(sql, &[&relations(schema, plan)])
         .await
         .map_err(|error| LoadError::refused("put triggers aside", &error))?;
     Ok(())
@@ -43,7 +55,10 @@ pub(super) async fn finish(
     let client = session.client();
     let sql = "UPDATE pg_class c SET relhastriggers = true WHERE oid = ANY ($1) \
                AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid)";
-    client.execute(sql, &[&relations(plan)]).await.map_err(|error| LoadError::refused("put triggers back", &error))?;
+    client
+        .execute(sql, &[&relations(schema, plan)])
+        .await
+        .map_err(|error| LoadError::refused("put triggers back", &error))?;
     for table in plan.tables.iter().filter(|table| table.fill == Fill::Generate) {
         let Some(introspected) = schema.table_by_oid(table.oid) else { continue };
         set_sequences(session, introspected).await?;
@@ -53,7 +68,25 @@ pub(super) async fn finish(
             report.analyze.0 += start.elapsed().as_secs_f64() * 1000.0;
         }
     }
+    // What the migrations filled has no statistics yet.
+    for table in plan.tables.iter().filter(|table| table.fill == Fill::Keep) {
+        let sql = format!("VACUUM (FREEZE, ANALYZE) {}", table.name.sql());
+        client.batch_execute(&sql).await.map_err(|error| LoadError::refused("analyze", &error))?;
+    }
+    refresh_materialized_views(session).await?;
     client.batch_execute("CHECKPOINT").await.map_err(|error| LoadError::refused("checkpoint", &error))
+}
+
+/// Materialized views show the new rows; in the order in which they were made, for one may read another.
+async fn refresh_materialized_views(session: &Session) -> Result<(), LoadError> {
+    let refused = |error: &tokio_postgres::Error| LoadError::refused("refresh a materialized view", error);
+    let sql = "SELECT format('REFRESH MATERIALIZED VIEW %s; ANALYZE %1$s', oid::regclass) FROM pg_class \
+               WHERE relkind = 'm' ORDER BY oid";
+    let views = session.client().query(sql, &[]).await.map_err(|error| refused(&error))?;
+    for view in views {
+        session.client().batch_execute(view.get(0)).await.map_err(|error| refused(&error))?;
+    }
+    Ok(())
 }
 
 /// A partitioned table: its own statistics; where its leaves could not be frozen, they are vacuumed.
@@ -99,46 +132,70 @@ pub(super) async fn copy(
     let columns: Vec<String> = planned.columns.iter().map(|column| quote_identifier(&column.name)).collect();
     let columns = columns.join(", ");
     let is_leaf = |oid: u32| schema.table_by_oid(oid).is_some_and(|leaf| leaf.kind == TableKind::Ordinary);
-    let leaves: Vec<u32> = planned.leaves.iter().map(|leaf| leaf.oid).filter(|oid| is_leaf(*oid)).collect();
+    let stored = storage(schema, planned);
+    let leaves: Vec<u32> = stored.iter().map(|leaf| leaf.oid).collect();
     let refused = |error: &tokio_postgres::Error| LoadError::Rows {
         table: planned.name.to_string(),
         reason: describe(error),
         fault: EnvironmentFault::of(error),
     };
     let client = session.client();
-    client.batch_execute(&truncation(planned, schema)).await.map_err(|error| refused(&error))?;
+    client.batch_execute(&truncation(&stored)).await.map_err(|error| refused(&error))?;
     // After TRUNCATE, which makes every index anew.
     let sql = "UPDATE pg_index SET indisready = false, indisvalid = false WHERE indrelid = ANY ($1) AND indisready";
     client.execute(sql, &[&leaves]).await.map_err(|error| refused(&error))?;
+    let format = format_of(session, schema, planned).await.map_err(|error| refused(&error))?;
+    let form = if matches!(format, Format::Binary) { "binary" } else { "text" };
+    let staged = !planned.expressions.is_empty();
+    if staged {
+        let stage = format!(
+            "CREATE TEMPORARY TABLE pgproof_stage ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA",
+            planned.name.sql()
+        );
+        client.batch_execute(&stage).await.map_err(|error| refused(&error))?;
+    }
     let statement = |leaf: usize| {
+        if staged {
+            return format!("COPY pg_temp.pgproof_stage ({columns}) FROM STDIN (FORMAT {form})");
+        }
         let leaf = &planned.leaves[leaf];
         let freeze = if is_leaf(leaf.oid) { ", FREEZE" } else { "" };
-        format!("COPY {} ({columns}) FROM STDIN (FORMAT binary{freeze})", leaf.name.sql())
+        format!("COPY {} ({columns}) FROM STDIN (FORMAT {form}{freeze})", leaf.name.sql())
     };
     let sent = |rows| task.advance(rows);
-    let rows =
-        copy_table(session, plan, table, 0..planned.rows, statement, sent, interrupt).await.map_err(|error| {
-            let fault = match &error {
-                CopyError::Server(error) => EnvironmentFault::of(error),
-                CopyError::Homeless(_) | CopyError::Stopped => None,
-            };
-            LoadError::Rows { table: planned.name.to_string(), reason: error.to_string(), fault }
-        })?;
+    let all = 0..planned.rows;
+    let copied = copy_table_as(format, session, plan, table, all, statement, sent, interrupt).await;
+    let rows = copied.map_err(|error| {
+        let fault = match &error {
+            CopyError::Server(error) => EnvironmentFault::of(error),
+            CopyError::Homeless(_) | CopyError::Stopped => None,
+        };
+        LoadError::Rows { table: planned.name.to_string(), reason: error.to_string(), fault }
+    })?;
     interrupt.check()?;
+    if staged {
+        client.batch_execute(&insertion(planned, &columns)).await.map_err(|error| refused(&error))?;
+    }
     client.batch_execute("COMMIT").await.map_err(|error| refused(&error))?;
     Ok(rows)
 }
 
-/// BEGIN and TRUNCATE: of leaves only; where the server routes, of the whole tree.
-fn truncation(planned: &TablePlan, schema: &Schema) -> String {
-    let names: Vec<String> = planned
-        .leaves
-        .iter()
-        .map(|leaf| match schema.table_by_oid(leaf.oid).map(|table| table.kind) {
-            Some(TableKind::Partitioned) => leaf.name.sql(),
-            _ => format!("ONLY {}", leaf.name.sql()),
-        })
-        .collect();
+/// From the stage into the table, with what the server computes.
+fn insertion(planned: &TablePlan, columns: &str) -> String {
+    let names: Vec<String> = planned.expressions.iter().map(|computed| quote_identifier(&computed.column)).collect();
+    let values: Vec<String> =
+        planned.expressions.iter().map(|computed| format!("({})", computed.expression.text)).collect();
+    format!(
+        "INSERT INTO {} ({columns}, {}) SELECT {columns}, {} FROM pg_temp.pgproof_stage",
+        planned.name.sql(),
+        names.join(", "),
+        values.join(", ")
+    )
+}
+
+/// BEGIN and TRUNCATE of the tables that hold the rows; ONLY, for others may inherit from them.
+fn truncation(stored: &[&Table]) -> String {
+    let names: Vec<String> = stored.iter().map(|table| format!("ONLY {}", table.name.sql())).collect();
     format!("BEGIN; TRUNCATE {}", names.join(", "))
 }
 
@@ -169,12 +226,12 @@ pub(super) async fn validate_foreign_key(session: &Session, table: &Table, name:
     session.client().batch_execute(&sql).await.map_err(|error| failed(&error))
 }
 
-/// Statistics of a table that holds rows of its own. Its rows are frozen, so VACUUM reads next to nothing: it gives back
-/// the empty pages with which 16 and later extend a table, and which would count as not all-visible.
+/// Statistics of a table that holds rows of its own. Where its rows are frozen, VACUUM reads next to nothing: it gives
+/// back the empty pages with which 16 and later extend a table, and which would count as not all-visible.
 pub(super) async fn analyze_leaf(session: &Session, table: &Table) -> Result<(), LoadError> {
     session
         .client()
-        .batch_execute(&format!("VACUUM (ANALYZE) {}", table.name.sql()))
+        .batch_execute(&format!("VACUUM (FREEZE, ANALYZE) {}", table.name.sql()))
         .await
         .map_err(|error| LoadError::refused("analyze", &error))
 }

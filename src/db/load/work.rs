@@ -12,7 +12,7 @@ use super::{LoadError, LoadReport, steps};
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task, Unit};
-use crate::schema::{Schema, Table, TableKind};
+use crate::schema::{Schema, Table};
 use crate::seed::SeedPlan;
 use crate::seed::plan::Fill;
 
@@ -173,11 +173,8 @@ impl Shared {
         match job {
             Job::Copy { table } => {
                 let planned = &self.plan.tables[*table];
-                for leaf in &planned.leaves {
-                    let Some(introspected) = self.schema.table_by_oid(leaf.oid) else { continue };
-                    if introspected.kind == TableKind::Ordinary {
-                        board.make_ready(introspected, planned.rows * u64::from(planned.width));
-                    }
+                for leaf in steps::storage(&self.schema, planned) {
+                    board.make_ready(leaf, planned.rows * u64::from(planned.width));
                 }
                 board.unfilled.remove(table);
                 let Board { waiting, unfilled, ready, .. } = &mut *board;
@@ -220,7 +217,7 @@ impl Board {
             let weight = table.rows.saturating_mul(u64::from(table.width)).min(COPY_FIRST - 1);
             board.ready.insert((COPY_FIRST + weight, Job::Copy { table: index }));
             board.unfilled.insert(index);
-            for leaf in leaves(schema, plan, index) {
+            for leaf in steps::storage(schema, table) {
                 for key in leaf.foreign_keys.iter().filter(|key| key.validated) {
                     let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid);
                     let needs = [Some(index), parent.and_then(|oid| plan.table_index(oid))].into_iter().flatten();
@@ -244,20 +241,11 @@ impl Board {
     }
 }
 
-/// The leaves of a planned table that hold rows; for one that the server routes, all of its partitions.
-fn leaves<'s>(schema: &'s Schema, plan: &SeedPlan, table: usize) -> Vec<&'s Table> {
-    plan.tables[table]
-        .leaves
-        .iter()
-        .filter_map(|leaf| schema.table_by_oid(leaf.oid))
-        .filter(|leaf| leaf.kind == TableKind::Ordinary)
-        .collect()
-}
-
 fn count_steps(schema: &Schema, plan: &SeedPlan) -> usize {
-    (0..plan.tables.len())
-        .filter(|table| plan.tables[*table].fill == Fill::Generate)
-        .flat_map(|table| leaves(schema, plan, table))
+    plan.tables
+        .iter()
+        .filter(|table| table.fill == Fill::Generate)
+        .flat_map(|table| steps::storage(schema, table))
         .map(|leaf| leaf.indexes.len() + 1)
         .sum()
 }

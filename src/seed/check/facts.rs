@@ -1,265 +1,178 @@
-//! What a CHECK says about single columns and pairs of columns, in a form that generators obey.
+//! Facts by column: what the atoms that hold together say about each.
 
-use super::Expression;
+use super::Atom;
+use super::linear::{Linear, NOW, Relation, negative};
 
-/// Everything that a table's constraints say.
+/// Atoms that hold together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// A column against a constant or another column.
-    pub comparisons: Vec<Comparison>,
-    /// A column is one of these (text forms).
-    pub lists: Vec<(String, Vec<String>)>,
-    /// A column is none of these.
-    pub excluded: Vec<(String, Vec<String>)>,
-    /// A column matches a regular expression.
-    pub patterns: Vec<(String, String)>,
-    /// Characters of a column: at least, at most.
-    pub lengths: Vec<(String, u32, u32)>,
-    /// A column's case.
-    pub lower: Vec<String>,
-    /// See `lower`.
-    pub upper: Vec<String>,
-    /// Columns that must have a value.
-    pub not_null: Vec<String>,
-    /// Columns that must not.
-    pub null: Vec<String>,
-    /// Columns whose json must be of a type.
-    pub json: Vec<(String, String)>,
-    /// What was not understood.
-    pub unsolved: Vec<String>,
+    /// In no order.
+    pub atoms: Vec<Atom>,
 }
 
-/// `left operator right`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
-    /// A column.
-    pub left: String,
-    /// How it compares.
-    pub relation: Relation,
-    /// With what.
-    pub right: Operand,
-}
-
-/// Comparison operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Equal,
-    NotEqual,
-}
-
-impl Relation {
-    fn of(operator: &str) -> Option<Self> {
-        Some(match operator {
-            "<" => Self::Less,
-            "<=" => Self::LessOrEqual,
-            ">" => Self::Greater,
-            ">=" => Self::GreaterOrEqual,
-            "=" => Self::Equal,
-            "<>" | "!=" => Self::NotEqual,
-            _ => return None,
-        })
-    }
-
-    /// The same with its sides exchanged.
-    #[must_use]
-    pub const fn flipped(self) -> Self {
-        match self {
-            Self::Less => Self::Greater,
-            Self::LessOrEqual => Self::GreaterOrEqual,
-            Self::Greater => Self::Less,
-            Self::GreaterOrEqual => Self::LessOrEqual,
-            Self::Equal | Self::NotEqual => self,
-        }
-    }
-}
-
-/// What a column is compared with.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Operand {
-    /// A constant in text form.
-    Constant(String),
-    /// A column, plus a constant (empty for none).
-    Column { name: String, plus: Option<String> },
+/// What is said about one column alone.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ColumnFacts {
+    /// It is in each of these lists.
+    pub lists: Vec<Vec<String>>,
+    /// It is none of these.
+    pub excluded: Vec<String>,
+    /// `column relation constant`.
+    pub limits: Vec<(Relation, String)>,
+    /// Regular expressions, and whether it must not match.
+    pub patterns: Vec<(String, bool)>,
+    /// Characters: at least, at most.
+    pub length: Option<(u32, u32)>,
+    /// Elements: at least, at most.
+    pub items: Option<(u32, u32)>,
+    /// Without capitals.
+    pub lower: bool,
+    /// Without small letters.
+    pub upper: bool,
+    /// `json_typeof`.
+    pub json_type: Option<String>,
+    /// Members of the json object.
+    pub json_keys: Vec<String>,
+    /// A multiple of this.
+    pub grain: Option<String>,
+    /// `Some(true)`: NULL; `Some(false)`: not.
+    pub null: Option<bool>,
+    /// Both were said.
+    pub contradiction: bool,
 }
 
 impl Facts {
-    /// Adds what an expression says.
-    pub fn add(&mut self, expression: &Expression) {
-        match expression {
-            Expression::And(items) => items.iter().for_each(|item| self.add(item)),
-            other => {
-                if self.fact(other).is_none() {
-                    self.unsolved.push(format!("{other:?}"));
-                }
-            }
+    /// What is said about one column.
+    #[must_use]
+    pub fn of(&self, name: &str) -> ColumnFacts {
+        let mut facts = ColumnFacts::default();
+        for atom in &self.atoms {
+            facts.add(name, atom);
         }
-    }
-
-    fn fact(&mut self, expression: &Expression) -> Option<()> {
-        match expression {
-            Expression::Bool(true) => Some(()),
-            Expression::Column(name) => {
-                self.lists.push((name.clone(), vec!["true".to_owned()]));
-                Some(())
-            }
-            Expression::IsNull { of, negated } => {
-                let name = of.column()?.to_owned();
-                if *negated {
-                    self.not_null.push(name)
-                } else {
-                    self.null.push(name)
-                }
-                Some(())
-            }
-            Expression::Quantified { operator, left, array, all } => self.list(operator, left, array, *all),
-            Expression::Infix { operator, left, right } => self.infix(operator, left, right),
-            Expression::Not(inner) => match &**inner {
-                Expression::Column(name) => {
-                    self.lists.push((name.clone(), vec!["false".to_owned()]));
-                    Some(())
-                }
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    fn list(&mut self, operator: &str, left: &Expression, array: &Expression, all: bool) -> Option<()> {
-        let name = left.column()?.to_owned();
-        let Expression::Array(items) = array.uncast() else { return None };
-        let values = items.iter().map(Expression::literal).collect::<Option<Vec<_>>>()?;
-        match (operator, all) {
-            ("=", false) => self.lists.push((name, values)),
-            ("<>", true) => self.excluded.push((name, values)),
-            _ => return None,
-        }
-        Some(())
-    }
-
-    fn infix(&mut self, operator: &str, left: &Expression, right: &Expression) -> Option<()> {
-        if let ("~", Some(name), Some(pattern)) = (operator, left.column(), right.literal()) {
-            self.patterns.push((name.to_owned(), pattern));
-            return Some(());
-        }
-        let relation = Relation::of(operator)?;
-        if left.literal().is_some() {
-            return self.compare(right, relation.flipped(), left);
-        }
-        self.compare(left, relation, right)
-    }
-
-    fn compare(&mut self, left: &Expression, relation: Relation, right: &Expression) -> Option<()> {
-        if let Expression::Call { name, arguments } = left.uncast() {
-            return self.compare_call(name, arguments, relation, right);
-        }
-        // `ends_at - starts_at > constant`.
-        if let Expression::Infix { operator, left: minuend, right: subtrahend } = left.uncast() {
-            let (from, to) = (minuend.column()?, subtrahend.column()?);
-            let plus = right.literal().filter(|_| operator == "-")?;
-            let right = Operand::Column { name: to.to_owned(), plus: Some(plus) };
-            self.comparisons.push(Comparison { left: from.to_owned(), relation, right });
-            return Some(());
-        }
-        let name = left.column()?.to_owned();
-        if let Some(constant) = right.literal() {
-            if relation == Relation::NotEqual {
-                self.excluded.push((name, vec![constant]));
-            } else {
-                self.comparisons.push(Comparison { left: name, relation, right: Operand::Constant(constant) });
-            }
-            return Some(());
-        }
-        if let Expression::Call { name: function, arguments } = right.uncast() {
-            let same = arguments.len() == 1 && arguments[0].column() == Some(&name);
-            match (function.as_str(), relation, same) {
-                ("lower", Relation::Equal, true) => self.lower.push(name),
-                ("upper", Relation::Equal, true) => self.upper.push(name),
-                _ => return None,
-            }
-            return Some(());
-        }
-        let right = column_plus(right)?;
-        self.comparisons.push(Comparison { left: name, relation, right });
-        Some(())
-    }
-
-    fn compare_call(
-        &mut self,
-        function: &str,
-        arguments: &[Expression],
-        relation: Relation,
-        right: &Expression,
-    ) -> Option<()> {
-        let name = arguments.first()?.column()?.to_owned();
-        let constant = right.literal();
-        match function {
-            "length" | "char_length" | "character_length" | "octet_length" => {
-                let number: i64 = constant?.parse().ok()?;
-                let number = u32::try_from(number.max(0)).ok()?;
-                let (min, max) = match relation {
-                    Relation::Less => (0, number.saturating_sub(1)),
-                    Relation::LessOrEqual => (0, number),
-                    Relation::Greater => (number.saturating_add(1), u32::MAX),
-                    Relation::GreaterOrEqual => (number, u32::MAX),
-                    Relation::Equal => (number, number),
-                    Relation::NotEqual if number == 0 => (1, u32::MAX),
-                    Relation::NotEqual => return None,
-                };
-                self.lengths.push((name, min, max));
-            }
-            "btrim" | "trim" | "ltrim" | "rtrim" if relation == Relation::NotEqual => {
-                constant.filter(String::is_empty)?;
-                self.lengths.push((name, 1, u32::MAX));
-            }
-            "lower" if relation == Relation::Equal && right.column() == Some(&name) => self.lower.push(name),
-            "upper" if relation == Relation::Equal && right.column() == Some(&name) => self.upper.push(name),
-            "jsonb_typeof" | "json_typeof" if relation == Relation::Equal => self.json.push((name, constant?)),
-            _ => return None,
-        }
-        Some(())
-    }
-}
-
-/// `column`, `column + constant`, `column - constant`.
-fn column_plus(expression: &Expression) -> Option<Operand> {
-    if let Some(name) = expression.column() {
-        return Some(Operand::Column { name: name.to_owned(), plus: None });
-    }
-    let Expression::Infix { operator, left, right } = expression.uncast() else { return None };
-    let name = left.column()?.to_owned();
-    let constant = right.literal()?;
-    let plus = match operator.as_str() {
-        "+" => constant,
-        "-" => constant.strip_prefix('-').map_or_else(|| format!("-{constant}"), str::to_owned),
-        _ => return None,
-    };
-    Some(Operand::Column { name, plus: Some(plus) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(text: &str) -> Facts {
-        let mut facts = Facts::default();
-        facts.add(&Expression::parse(text).unwrap());
         facts
     }
 
-    #[test]
-    fn understood() {
-        let range = facts("((quantity >= 1) AND (quantity <= 20))");
-        assert_eq!(range.comparisons.len(), 2);
-        let list = facts("((channel)::text = ANY ((ARRAY['web'::character varying])::text[]))");
-        assert_eq!(list.lists, [("channel".to_owned(), vec!["web".to_owned()])]);
-        let pair = facts("(expires_at > created_at)");
-        assert_eq!(pair.comparisons[0].right, Operand::Column { name: "created_at".to_owned(), plus: None });
-        assert_eq!(facts("(length((code)::text) = 3)").lengths, [("code".to_owned(), 3, 3)]);
-        assert_eq!(facts("(0 < price)").comparisons[0].relation, Relation::Greater);
-        assert_eq!(facts("((a IS NULL) OR (b IS NULL))").unsolved.len(), 1);
+    /// Comparisons of several columns.
+    pub fn sums(&self) -> impl Iterator<Item = &Linear> {
+        self.atoms.iter().filter_map(|atom| match atom {
+            Atom::Compare(linear) if linear.terms.len() > 1 => Some(linear),
+            _ => None,
+        })
     }
+
+    /// What was not understood.
+    pub fn opaque(&self) -> impl Iterator<Item = &str> {
+        self.atoms.iter().filter_map(|atom| match atom {
+            Atom::Opaque(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl ColumnFacts {
+    fn add(&mut self, name: &str, atom: &Atom) {
+        match atom {
+            Atom::In { column, values, negated } if column == name => {
+                if *negated {
+                    self.excluded.extend(values.iter().cloned())
+                } else {
+                    self.lists.push(values.clone())
+                }
+            }
+            Atom::Null { column, negated } if column == name => {
+                self.contradiction |= self.null == Some(*negated);
+                self.null = Some(!negated);
+            }
+            Atom::Matches { column, pattern, negated } if column == name => {
+                self.patterns.push((pattern.clone(), *negated));
+            }
+            Atom::Length { column, min, max } if column == name => narrow(&mut self.length, *min, *max),
+            Atom::Items { column, min, max } if column == name => narrow(&mut self.items, *min, *max),
+            Atom::Lower { column } if column == name => self.lower = true,
+            Atom::Upper { column } if column == name => self.upper = true,
+            Atom::JsonType { column, kind } if column == name => {
+                self.contradiction |= self.json_type.as_ref().is_some_and(|other| other != kind);
+                self.json_type = Some(kind.clone());
+            }
+            Atom::JsonKey { column, key } if column == name => self.json_keys.push(key.clone()),
+            Atom::Grain { column, unit } if column == name => self.grain = Some(unit.clone()),
+            Atom::Compare(linear) => self.limit(name, linear),
+            Atom::False => self.contradiction = true,
+            Atom::In { .. }
+            | Atom::Null { .. }
+            | Atom::Matches { .. }
+            | Atom::Length { .. }
+            | Atom::Items { .. }
+            | Atom::Lower { .. }
+            | Atom::Upper { .. }
+            | Atom::JsonType { .. }
+            | Atom::JsonKey { .. }
+            | Atom::Grain { .. }
+            | Atom::NotEmpty { .. }
+            | Atom::Opaque(_) => {}
+        }
+    }
+
+    fn limit(&mut self, name: &str, linear: &Linear) {
+        let [(column, times)] = linear.terms.as_slice() else { return };
+        if column != name {
+            return;
+        }
+        let constant = linear.constant.clone().unwrap_or_else(|| "0".to_owned());
+        let (relation, constant) = match times {
+            1 => (linear.relation, constant),
+            -1 => (linear.relation.flipped(), if constant == NOW { constant } else { negative(&constant) }),
+            times => {
+                let Ok(number) = constant.parse::<f64>() else { return };
+                let relation = if *times < 0 { linear.relation.flipped() } else { linear.relation };
+                (relation, (number / *times as f64).to_string())
+            }
+        };
+        self.limits.push((relation, constant));
+    }
+
+    /// Whether a value (text form) is allowed by the lists and by limits that are numbers.
+    #[must_use]
+    pub fn allows(&self, value: &str) -> bool {
+        let same = |other: &String| {
+            other == value || matches!((other.parse::<f64>(), value.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+        };
+        self.lists.iter().all(|list| list.iter().any(same))
+            && !self.excluded.iter().any(same)
+            && self.limits.iter().all(|(relation, constant)| match (value.parse::<f64>(), constant.parse::<f64>()) {
+                (Ok(value), Ok(constant)) => relation.holds(value, constant),
+                _ => true,
+            })
+    }
+
+    /// Whether nothing can be meant by all of this.
+    #[must_use]
+    pub fn is_impossible(&self, not_null: bool) -> bool {
+        if self.contradiction || (self.null == Some(true) && not_null) {
+            return true;
+        }
+        // A column that is NULL meets every other condition.
+        if self.null == Some(true) {
+            return false;
+        }
+        if let Some((first, _)) = self.lists.split_first()
+            && !first.iter().any(|value| self.allows(value))
+        {
+            return true;
+        }
+        if self.length.is_some_and(|(min, max)| min > max) || self.items.is_some_and(|(min, max)| min > max) {
+            return true;
+        }
+        let number = |wanted: fn(&Relation) -> bool| {
+            self.limits.iter().filter(move |(relation, _)| wanted(relation)).filter_map(|(_, c)| c.parse::<f64>().ok())
+        };
+        let least = number(|r| matches!(r, Relation::Greater | Relation::GreaterOrEqual)).fold(f64::MIN, f64::max);
+        let most = number(|r| matches!(r, Relation::Less | Relation::LessOrEqual)).fold(f64::MAX, f64::min);
+        least > most
+    }
+}
+
+fn narrow(limit: &mut Option<(u32, u32)>, min: u32, max: u32) {
+    let (low, high) = limit.unwrap_or((0, u32::MAX));
+    *limit = Some((low.max(min), high.min(max)));
 }

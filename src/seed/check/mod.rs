@@ -1,8 +1,12 @@
-//! CHECK constraints: parsed from the form in which the catalog prints them, and turned into what a generator can
-//! obey.
+//! CHECK constraints: parsed from the form in which the catalog prints them, and turned into what generators obey.
 
+pub mod atoms;
 pub mod expression;
 pub mod facts;
+pub mod linear;
+pub mod matcher;
 
+pub use atoms::{Atom, alternatives};
 pub use expression::Expression;
-pub use facts::{Comparison, Facts, Operand};
+pub use facts::{ColumnFacts, Facts};
+pub use linear::{Linear, Relation};

@@ -4,48 +4,83 @@ use fake::locales::{Data, EN};
 
 use super::put;
 use crate::seed::encode;
+use crate::seed::plan::JsonShape;
 use crate::seed::random::Stream;
 
-/// Appends a flat object of two to five members; `binary` adds `jsonb`'s version byte.
-pub(crate) fn document(mut stream: Stream, binary: bool, out: &mut Vec<u8>) {
-    const KEYS: &[&str] = &["id", "name", "type", "count", "active", "tags", "source", "score", "note", "level"];
+/// Appends a document; `binary` adds `jsonb`'s version byte.
+pub(crate) fn document(mut stream: Stream, binary: bool, shape: &JsonShape, out: &mut Vec<u8>) {
     let start = encode::begin(out);
     if binary {
         out.push(1);
     }
+    match shape {
+        JsonShape::Object { keys } => object(&mut stream, keys, out),
+        JsonShape::Array { min, max } => {
+            out.push(b'[');
+            for position in 0..stream.between(u64::from(*min), u64::from((*max).max(*min))) {
+                if position > 0 {
+                    put(out, ", ");
+                }
+                word(&mut stream, out);
+            }
+            out.push(b']');
+        }
+        JsonShape::Text => word(&mut stream, out),
+        JsonShape::Number => encode::decimal(out, stream.below(10_000)),
+        JsonShape::Bool => put(out, if stream.below(2) == 0 { "true" } else { "false" }),
+    }
+    encode::end(out, start);
+}
+
+/// A flat object: the members that must be there, and two to five common ones.
+fn object(stream: &mut Stream, required: &[String], out: &mut Vec<u8>) {
+    const KEYS: &[&str] = &["id", "name", "type", "count", "active", "tags", "source", "score", "note", "level"];
     out.push(b'{');
     let first = stream.below(KEYS.len() as u64);
     let count = stream.between(2, 5);
-    for position in 0..count {
+    // Neighbours in the list, so that no key comes twice.
+    let common = (0..count).map(|position| KEYS[((first + position) % KEYS.len() as u64) as usize]);
+    let common = common.filter(|key| !required.iter().any(|other| other == key));
+    for (position, key) in required.iter().map(String::as_str).chain(common).enumerate() {
         if position > 0 {
             put(out, ", ");
         }
-        // Neighbours in the list, so that no key comes twice.
-        let key = KEYS[((first + position) % KEYS.len() as u64) as usize];
         out.push(b'"');
-        put(out, key);
+        escape(key, out);
         put(out, "\": ");
-        value(&mut stream, key, out);
+        value(stream, key, out);
     }
     out.push(b'}');
-    encode::end(out, start);
+}
+
+fn word(stream: &mut Stream, out: &mut Vec<u8>) {
+    out.push(b'"');
+    put(out, stream.pick(EN::LOREM_WORD));
+    out.push(b'"');
+}
+
+fn escape(text: &str, out: &mut Vec<u8>) {
+    for byte in text.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
 }
 
 fn value(stream: &mut Stream, key: &str, out: &mut Vec<u8>) {
     match key {
-        "id" | "count" | "score" | "level" => encode::decimal(out, stream.below(10_000)),
-        "active" => put(out, if stream.below(2) == 0 { "true" } else { "false" }),
+        "id" | "count" | "score" | "level" | "version" | "amount" | "price" | "quantity" | "age" => {
+            encode::decimal(out, stream.below(10_000));
+        }
+        "active" | "enabled" => put(out, if stream.below(2) == 0 { "true" } else { "false" }),
         "tags" => {
-            put(out, "[\"");
-            put(out, stream.pick(EN::LOREM_WORD));
-            put(out, "\", \"");
-            put(out, stream.pick(EN::LOREM_WORD));
-            put(out, "\"]");
+            out.push(b'[');
+            word(stream, out);
+            put(out, ", ");
+            word(stream, out);
+            out.push(b']');
         }
-        _ => {
-            out.push(b'"');
-            put(out, stream.pick(EN::LOREM_WORD));
-            out.push(b'"');
-        }
+        _ => word(stream, out),
     }
 }

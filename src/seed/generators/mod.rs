@@ -261,6 +261,7 @@ mod tests {
                     unique: None,
                     locale,
                     case: crate::seed::plan::Case::AsIs,
+                    width: 0,
                 };
                 if generator.numbers_itself && max_chars > 0 {
                     continue;

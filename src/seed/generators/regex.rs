@@ -9,6 +9,8 @@ use crate::seed::random::Stream;
 #[derive(Debug, Clone)]
 pub struct Pattern {
     node: Node,
+    /// As it was written.
+    pub source: String,
     /// How many different texts it has; capped at 2^63.
     pub cardinality: u64,
     /// Bytes of an average text, roughly.
@@ -57,15 +59,24 @@ impl Pattern {
     /// # Errors
     /// Where it is not one, or matches nothing.
     pub fn new(pattern: &str, fold_case: bool) -> Result<Self, PatternError> {
+        Self::with_length(pattern, fold_case, (0, 0))
+    }
+
+    /// The same, where open repetitions are stretched and cut so that texts have about so many characters (at least,
+    /// at most; 0 for no limit).
+    ///
+    /// # Errors
+    /// Where it is not a regular expression, or matches nothing.
+    pub fn with_length(pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
         let hir = regex_syntax::ParserBuilder::new()
             .unicode(true)
             .build()
             .parse(pattern)
             .map_err(|error| PatternError::Syntax(error.to_string().replace('\n', " ")))?;
-        let node = compile(&hir, fold_case)?;
+        let node = compile(&hir, Style { fold_case, length })?;
         let cardinality = cardinality(&node).min(CAP) as u64;
         let (width, max_chars) = (mean_width(&node).ceil() as u32, max_chars(&node));
-        Ok(Self { node, cardinality, width, max_chars })
+        Ok(Self { node, source: pattern.to_owned(), cardinality, width, max_chars })
     }
 
     /// Appends the text with this number, or a random one.
@@ -75,16 +86,30 @@ impl Pattern {
     }
 }
 
-fn compile(hir: &Hir, fold_case: bool) -> Result<Node, PatternError> {
+/// How a pattern is compiled.
+#[derive(Debug, Clone, Copy)]
+struct Style {
+    fold_case: bool,
+    length: (u32, u32),
+}
+
+fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
     Ok(match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Node::Literal(Box::default()),
         HirKind::Literal(literal) => Node::Literal(literal.0.clone()),
-        HirKind::Class(class) => compile_class(class, fold_case)?,
-        HirKind::Capture(capture) => compile(&capture.sub, fold_case)?,
+        HirKind::Class(class) => compile_class(class, style.fold_case)?,
+        HirKind::Capture(capture) => compile(&capture.sub, style)?,
         HirKind::Repetition(repetition) => {
-            let node = compile(&repetition.sub, fold_case)?;
-            let min = repetition.min;
-            let max = repetition.max.unwrap_or(min + OPEN_REPEAT);
+            let node = compile(&repetition.sub, style)?;
+            let (least, most) = style.length;
+            let (min, max) = match repetition.max {
+                Some(max) if most > 0 && max > most && repetition.min <= most => (repetition.min, most),
+                Some(max) => (repetition.min, max),
+                None => {
+                    let min = repetition.min.max(least);
+                    (min, if most > 0 { (min + OPEN_REPEAT).min(most.max(min)) } else { min + OPEN_REPEAT })
+                }
+            };
             match node {
                 Node::Class(chars) if min == max && chars.iter().all(char::is_ascii) => {
                     Node::Run { bytes: chars.iter().map(|c| *c as u8).collect(), count: min }
@@ -93,10 +118,10 @@ fn compile(hir: &Hir, fold_case: bool) -> Result<Node, PatternError> {
             }
         }
         HirKind::Concat(parts) => {
-            Node::Concat(parts.iter().map(|part| compile(part, fold_case)).collect::<Result<_, _>>()?)
+            Node::Concat(parts.iter().map(|part| compile(part, style)).collect::<Result<_, _>>()?)
         }
         HirKind::Alternation(parts) => {
-            Node::Alternation(parts.iter().map(|part| compile(part, fold_case)).collect::<Result<_, _>>()?)
+            Node::Alternation(parts.iter().map(|part| compile(part, style)).collect::<Result<_, _>>()?)
         }
     })
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use fake::locales::{Data, EN};
 
 use crate::seed::encode::{self, ScalarEncoding};
-use crate::seed::plan::Geometry;
+use crate::seed::plan::{Geometry, System};
 use crate::seed::random::{Key, Permutation, Stream};
 
 /// A UUID of version 4 whose 62 low bits are a scattered image of `index`: unique without a memory.
@@ -153,6 +153,73 @@ pub(crate) fn text_search(mut stream: Stream, out: &mut Vec<u8>) {
         out.push(0);
         out.extend_from_slice(&1_u16.to_be_bytes());
         out.extend_from_slice(&(position as u16 + 1).to_be_bytes());
+    }
+    encode::end(out, start);
+}
+
+/// One word, without weight or prefix (`tsquerysend`: one item of type 1, a value).
+pub(crate) fn text_query(mut stream: Stream, out: &mut Vec<u8>) {
+    let start = encode::begin(out);
+    out.extend_from_slice(&1_u32.to_be_bytes());
+    out.extend_from_slice(&[1, 0, 0]);
+    out.extend_from_slice(stream.pick(EN::LOREM_WORD).as_bytes());
+    out.push(0);
+    encode::end(out, start);
+}
+
+/// `hstore_send`: one to three pairs with different keys.
+pub(crate) fn pairs(mut stream: Stream, out: &mut Vec<u8>) {
+    const KEYS: &[&str] = &["color", "size", "source", "note", "lang", "unit"];
+    let count = stream.between(1, 3);
+    let first = stream.below(KEYS.len() as u64);
+    let start = encode::begin(out);
+    out.extend_from_slice(&(count as u32).to_be_bytes());
+    for position in 0..count {
+        encode::bytes(out, KEYS[((first + position) % KEYS.len() as u64) as usize].as_bytes());
+        encode::bytes(out, stream.pick(EN::LOREM_WORD).as_bytes());
+    }
+    encode::end(out, start);
+}
+
+/// Types of the system and of extensions.
+pub(crate) fn system(mut stream: Stream, kind: System, out: &mut Vec<u8>) {
+    let start = encode::begin(out);
+    match kind {
+        System::Tid => {
+            out.extend_from_slice(&(stream.below(100_000) as u32).to_be_bytes());
+            out.extend_from_slice(&(stream.between(1, 100) as u16).to_be_bytes());
+        }
+        System::Snapshot => {
+            let xmin = stream.between(1000, 1_000_000);
+            out.extend_from_slice(&0_u32.to_be_bytes());
+            out.extend_from_slice(&xmin.to_be_bytes());
+            out.extend_from_slice(&(xmin + stream.below(100)).to_be_bytes());
+        }
+        System::Int2Vector | System::OidVector => {
+            // An array whose first element is number 0.
+            let (element, width) = if kind == System::OidVector { (26_u32, 4_usize) } else { (21, 2) };
+            let count = stream.between(1, 4) as u32;
+            for number in [1, 0, element, count, 0] {
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            for _ in 0..count {
+                let number = stream.below(1000) as u32;
+                out.extend_from_slice(&(width as u32).to_be_bytes());
+                out.extend_from_slice(&number.to_be_bytes()[4 - width..]);
+            }
+        }
+        System::JsonPath => {
+            out.push(1);
+            out.extend_from_slice(b"$.");
+            out.extend_from_slice(stream.pick(EN::LOREM_WORD).as_bytes());
+        }
+        System::Cube => {
+            // A point of three dimensions: the highest bit says that both corners are the same.
+            out.extend_from_slice(&(3_u32 | 1 << 31).to_be_bytes());
+            for _ in 0..3 {
+                out.extend_from_slice(&(stream.fraction() * 100.0).to_be_bytes());
+            }
+        }
     }
     encode::end(out, start);
 }

@@ -1,31 +1,29 @@
 //! What a column should hold when nobody said it: by its type, its name and its table's name.
 
 pub mod names;
+pub mod obey;
 pub mod types;
+pub mod values;
 
+use super::check::{Expression, Facts as ColumnFactsSource, alternatives};
 use super::distribution::Zipf;
 use super::encode::{DAY, ScalarEncoding, days_from_civil};
 use super::generators::regex::Pattern;
 use super::generators::{self, Locale};
-use super::plan::{Case, Choice, Draw, Generator, Geometry, Scalar, ScalarSource, Text, TextSource, Weights};
+use super::plan::{
+    Case, Choice, ColumnPlan, Draw, Generator, Geometry, JsonShape, Nulls, Scalar, ScalarSource, Text, TextSource,
+    Weights,
+};
 use super::random::Key;
 use crate::schema::{Column, Schema, Table};
 use names::Meaning;
+use obey::{Said, Value};
 use types::TypeClass;
 
 /// The first day that inferred times use.
 pub const FROM_YEAR: i64 = 2023;
 /// The day after the last one: a dataset never reads a clock, so "now" is a constant.
 pub const TO_YEAR: i64 = 2026;
-
-/// A column's inferred value.
-#[derive(Debug, Clone)]
-pub struct Inferred {
-    /// How it is made.
-    pub generator: Generator,
-    /// Which of its values a row gets.
-    pub draw: Draw,
-}
 
 /// Where a column stands.
 #[derive(Debug, Clone, Copy)]
@@ -42,62 +40,94 @@ pub struct Context<'a> {
 
 /// The generator for a column of this class, by its name. `None` for types that have none.
 #[must_use]
-pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Option<Inferred> {
-    let plain = |generator| Some(Inferred { generator, draw: Draw::Row });
-    match class {
-        TypeClass::Scalar(encoding) => plain(Generator::Scalar(scalar(context, column, *encoding))),
+pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Option<Generator> {
+    Some(match class {
+        TypeClass::Scalar(encoding) => Generator::Scalar(scalar(context, column, *encoding)),
         TypeClass::Text { version, max_chars, fixed } => {
-            plain(Generator::Text(text(context, column, *version, *max_chars, *fixed)))
+            Generator::Text(text(context, column, *version, *max_chars, *fixed))
         }
-        TypeClass::Enum(labels) => Some(Inferred { generator: enumeration(labels), draw: Draw::Row }),
-        TypeClass::Uuid => plain(Generator::Uuid),
-        TypeClass::Inet { cidr } => plain(Generator::Inet { cidr: *cidr }),
-        TypeClass::Mac { bytes } => plain(Generator::Mac { bytes: *bytes }),
-        TypeClass::Bytes => plain(Generator::Bytes { min: 8, max: 64 }),
-        TypeClass::Bits { min, max } => plain(Generator::Bits { min: *min, max: *max }),
-        TypeClass::Geometry(figure) => plain(Generator::Geometry(*figure)),
-        TypeClass::TextSearch => plain(Generator::TextSearch),
-        TypeClass::Json { binary } => plain(Generator::Json { binary: *binary }),
+        TypeClass::Enum(labels) => enumeration(labels),
+        TypeClass::Uuid => Generator::Uuid,
+        TypeClass::Inet { cidr } => Generator::Inet { cidr: *cidr },
+        TypeClass::Mac { bytes } => Generator::Mac { bytes: *bytes },
+        TypeClass::Bytes => Generator::Bytes { min: 8, max: 64 },
+        TypeClass::Bits { min, max } => Generator::Bits { min: *min, max: *max },
+        TypeClass::Geometry(figure) => Generator::Geometry(*figure),
+        TypeClass::TextSearch => Generator::TextSearch,
+        TypeClass::TextQuery => Generator::TextQuery,
+        TypeClass::Pairs => Generator::Pairs,
+        TypeClass::System(kind) => Generator::System(*kind),
+        TypeClass::Json { binary } => {
+            Generator::Json { binary: *binary, shape: JsonShape::Object { keys: Box::default() } }
+        }
         TypeClass::Array { element, element_type } => {
             let element = part(context, column, element, "element")?;
-            plain(Generator::Array { element: Box::new(element), element_type: *element_type, min: 0, max: 4 })
+            Generator::Array { element: Box::new(element), element_type: *element_type, min: 0, max: 4 }
         }
         TypeClass::Composite(fields) => {
             let fields = fields
                 .iter()
                 .map(|(name, oid, class)| part(context, column, class, name).map(|plan| (*oid, plan)))
                 .collect::<Option<Vec<_>>>()?;
-            plain(Generator::Composite { fields })
+            Generator::Composite { fields }
         }
         TypeClass::Range { subtype, multirange } => {
-            let TypeClass::Scalar(encoding) = **subtype else { return None };
+            let TypeClass::Scalar(encoding) = *subtype.base() else { return None };
             let low = Box::new(part(context, column, subtype, "low")?);
             let width = range_width(encoding);
-            plain(if *multirange {
+            if *multirange {
                 Generator::Multirange { low, encoding, width }
             } else {
                 Generator::Range { low, encoding, width }
-            })
+            }
         }
-        TypeClass::Domain { base, .. } => generator(context, column, base),
-        TypeClass::Unknown(_) => None,
+        TypeClass::Domain { base, checks, .. } => {
+            let generator = generator(context, column, base)?;
+            obey_domain(context, base, checks, generator)
+        }
+        TypeClass::Unknown(_) => return None,
+    })
+}
+
+/// A domain's own conditions, as far as they are understood; the server has the last word.
+fn obey_domain(
+    context: Context<'_>,
+    base: &TypeClass,
+    checks: &[crate::schema::Check],
+    generator: Generator,
+) -> Generator {
+    let mut facts = ColumnFactsSource::default();
+    for check in checks {
+        if let Ok(expression) = Expression::parse(&check.expression)
+            && let Some(first) = alternatives(&expression, false).into_iter().next()
+        {
+            facts.atoms.extend(first);
+        }
+    }
+    let mut value = Value { generator, choices: None };
+    let kept = value.clone();
+    match obey::obey(context, base, &facts.of("value"), Said::ByNobody, false, &mut value) {
+        Ok(()) => value.generator,
+        Err(_) => kept.generator,
     }
 }
 
 /// A value inside a value: an element, a field, a bound.
-fn part(context: Context<'_>, column: &Column, class: &TypeClass, name: &str) -> Option<super::plan::ColumnPlan> {
+fn part(context: Context<'_>, column: &Column, class: &TypeClass, name: &str) -> Option<ColumnPlan> {
     let inner = Column {
         name: if name == "element" || name == "low" { column.name.clone() } else { name.to_owned() },
         ..column.clone()
     };
-    let inferred = generator(context, &inner, class)?;
-    Some(super::plan::ColumnPlan {
+    let generator = generator(context, &inner, class)?;
+    Some(ColumnPlan {
         name: inner.name,
         data_type: column.data_type.clone(),
         key: Key::new(0).derive(&context.table.name.to_string()).derive(&column.name).derive(name),
-        nulls: super::plan::Nulls::Never,
-        draw: inferred.draw,
-        generator: inferred.generator,
+        nulls: Nulls::Never,
+        draw: Draw::Row,
+        generator,
+        choices: None,
+        arms: None,
     })
 }
 
@@ -161,7 +191,7 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
             Meaning::Other => low_heavy(0, 1000 * unit),
         },
     };
-    Scalar { encoding, source: clamp(source, hard), hard, bounds: Vec::new() }
+    values::scalar(encoding, clamp(source, hard), hard)
 }
 
 /// Brings an inferred source within what the type holds.
@@ -200,6 +230,11 @@ fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
 fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u32, fixed: bool) -> Text {
     let by_name = names::text_generator(&column.name, &context.table.name.name);
     let source = match (by_name, max_chars) {
+        // Of the types with a version byte only ltree is text of our making: labels joined by dots.
+        _ if version.is_some() => match Pattern::new(r"[a-z]{3,8}(\.[a-z]{3,8}){1,3}", false) {
+            Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
+            Err(_) => TextSource::Registered(&generators::lorem::WORD),
+        },
         (Some(generator), 0) => TextSource::Registered(generator),
         (Some(generator), max) if !fixed && generator.width <= max => TextSource::Registered(generator),
         // A code of the column's own length.
@@ -211,7 +246,7 @@ fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u
         (Some(generator), _) => TextSource::Registered(generator),
         (None, _) => TextSource::Registered(&generators::lorem::WORDS),
     };
-    Text { source, version, min_chars: 0, max_chars, unique: None, locale: context.locale, case: Case::AsIs }
+    Text { source, version, min_chars: 0, max_chars, unique: None, locale: context.locale, case: Case::AsIs, width: 0 }
 }
 
 /// Capital letters; hexadecimal where it is long enough to be a digest.

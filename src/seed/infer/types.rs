@@ -2,7 +2,7 @@
 
 use crate::schema::{Check, DataType, Schema, TypeDefinition};
 use crate::seed::encode::ScalarEncoding;
-use crate::seed::plan::Geometry;
+use crate::seed::plan::{Geometry, System};
 
 /// A type's class.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,10 @@ pub enum TypeClass {
     },
     Geometry(Geometry),
     TextSearch,
+    TextQuery,
+    /// `hstore`.
+    Pairs,
+    System(System),
     Json {
         binary: bool,
     },
@@ -114,6 +118,8 @@ fn classify_nested(schema: &Schema, data_type: &DataType, depth: u32) -> TypeCla
         TypeDefinition::Base => match user_type.name.name.as_str() {
             "citext" => TypeClass::Text { version: None, max_chars: 0, fixed: false },
             "ltree" => TypeClass::Text { version: Some(1), max_chars: 0, fixed: false },
+            "hstore" => TypeClass::Pairs,
+            "cube" => TypeClass::System(System::Cube),
             _ => TypeClass::Unknown(data_type.name.clone()),
         },
     }
@@ -157,7 +163,13 @@ fn built_in(data_type: &DataType) -> Option<TypeClass> {
         1700 => TypeClass::Scalar(ScalarEncoding::Numeric { decimals: numeric_scale(data_type).unwrap_or(2) }),
         2950 => TypeClass::Uuid,
         3220 | 5069 => TypeClass::Scalar(ScalarEncoding::Int8),
+        22 => TypeClass::System(System::Int2Vector),
+        30 => TypeClass::System(System::OidVector),
+        4072 => TypeClass::System(System::JsonPath),
+        27 => TypeClass::System(System::Tid),
+        2970 | 5038 => TypeClass::System(System::Snapshot),
         3614 => TypeClass::TextSearch,
+        3615 => TypeClass::TextQuery,
         oid => TypeClass::Geometry(super::geometry(oid)?),
     })
 }

@@ -1,88 +1,61 @@
-//! Comparisons between columns of a row: one of the two is made first, the other is kept on its side of it.
+//! Comparisons between columns of a row: one of them is made last and kept on its side of the others.
 
 use super::Resolver;
-use super::columns::{enter, source_range};
-use super::table::TableDraft;
-use crate::seed::check::facts::{Operand, Relation};
+use super::table::{Draft, TableDraft};
+use crate::seed::check::linear::{Linear, Relation};
 use crate::seed::encode::{DAY, ScalarEncoding, power_of_ten};
 use crate::seed::infer::names;
+use crate::seed::infer::values::{enter, source_range};
 use crate::seed::literal;
-use crate::seed::plan::{Bound, Generator, LinkChoice, ScalarSource, Side};
+use crate::seed::plan::{Bound, Generator, LinkChoice, Scalar, ScalarSource, Side, Term};
 
 /// A change follows what it changes by this much, on average.
 const MEAN_DELAY: i64 = 20 * DAY;
 
-/// `later >= earlier + offset`, or `<>`.
-#[derive(Debug, Clone, Copy)]
-struct Pair {
-    low: usize,
-    high: usize,
-    offset: i64,
-    differs: bool,
+/// A sum of columns against a constant.
+#[derive(Debug, Clone)]
+struct Sum {
+    terms: Vec<(usize, i64)>,
+    relation: Relation,
+    constant: Option<String>,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) fn plan_bounds(&mut self, draft: &mut TableDraft<'a>) {
-        let mut pairs = self.written_pairs(draft);
-        pairs.extend(implied_pairs(draft));
-        for pair in pairs {
-            if !bind(draft, pair) {
-                let names = [pair.low, pair.high].map(|column| draft.columns[column].column.name.clone());
+        let linears: Vec<Linear> = draft.facts.sums().cloned().collect();
+        let mut sums: Vec<Sum> = linears.iter().filter_map(|linear| resolve(draft, linear)).collect();
+        sums.extend(implied(draft));
+        for sum in sums {
+            if !bind(draft, &sum) {
+                let names: Vec<&str> = sum.terms.iter().map(|(c, _)| draft.columns[*c].column.name.as_str()).collect();
+                let names = names.join(" and ");
                 self.refuse(
                     &draft.table.name,
-                    format!("columns {} and {} must keep an order that neither can follow", names[0], names[1]),
+                    format!("columns {names} must keep an order that none of them can follow"),
                     format!("write a `min` or `max` for one of them under [tables.{}.columns]", draft.table.name),
                 );
             }
         }
     }
-
-    fn written_pairs(&mut self, draft: &TableDraft<'a>) -> Vec<Pair> {
-        let mut pairs = Vec::new();
-        for comparison in &draft.facts.comparisons {
-            let Operand::Column { name, plus } = &comparison.right else { continue };
-            let (Some(left), Some(right)) = (draft.position(&comparison.left), draft.position(name)) else { continue };
-            let offset = match plus {
-                None => Some(0),
-                Some(text) => offset_of(draft, left, text),
-            };
-            let Some(offset) = offset else {
-                self.plan.notes.push(format!(
-                    "{}: the distance between {} and {name} is not understood and may be violated",
-                    draft.table.name, comparison.left
-                ));
-                continue;
-            };
-            let pair = |low, high, offset, differs| Pair { low, high, offset, differs };
-            match comparison.relation {
-                Relation::Greater => pairs.push(pair(right, left, offset + 1, false)),
-                Relation::GreaterOrEqual => pairs.push(pair(right, left, offset, false)),
-                Relation::Less => pairs.push(pair(left, right, 1 - offset, false)),
-                Relation::LessOrEqual => pairs.push(pair(left, right, -offset, false)),
-                Relation::NotEqual => pairs.push(pair(right, left, 0, true)),
-                Relation::Equal => {
-                    pairs.extend([pair(right, left, offset, false), pair(left, right, -offset, false)]);
-                }
-            }
-        }
-        pairs
-    }
 }
 
-/// A constant distance in the left column's units; between times it is an interval.
-fn offset_of(draft: &TableDraft<'_>, left: usize, text: &str) -> Option<i64> {
-    let Generator::Scalar(scalar) = &draft.columns[left].generator else { return None };
-    match scalar.encoding {
-        ScalarEncoding::Timestamp | ScalarEncoding::Time => literal::scalar(text, ScalarEncoding::Interval),
-        ScalarEncoding::Date => {
-            text.parse().ok().or_else(|| literal::scalar(text, ScalarEncoding::Interval).map(|micros| micros / DAY))
-        }
-        encoding => literal::scalar(text, encoding),
-    }
+/// Comparisons of one variant: bound in the arms of that variant alone. `false` where one cannot be met.
+pub(super) fn bind_arm(draft: &mut TableDraft<'_>, linear: &Linear) -> bool {
+    resolve(draft, linear).is_none_or(|sum| bind(draft, &sum))
+}
+
+/// Positions for names; `None` where a column is none that is written (a generated one).
+fn resolve(draft: &TableDraft<'_>, linear: &Linear) -> Option<Sum> {
+    let terms = linear
+        .terms
+        .iter()
+        .map(|(name, times)| draft.position(name).map(|column| (column, *times)))
+        .collect::<Option<Vec<_>>>()?;
+    Some(Sum { terms, relation: linear.relation, constant: linear.constant.clone() })
 }
 
 /// Times that make sense together though nobody said so: what changes a row comes after what made it.
-fn implied_pairs(draft: &TableDraft<'_>) -> Vec<Pair> {
+fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
     let is_time = |column: usize| match &draft.columns[column].generator {
         Generator::Scalar(scalar) => matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date),
         _ => false,
@@ -93,57 +66,111 @@ fn implied_pairs(draft: &TableDraft<'_>) -> Vec<Pair> {
     times
         .iter()
         .filter(|column| **column != made && names::is_later(name(**column)))
-        .filter(|column| draft.columns[**column].spec.is_none_or(|spec| spec.min.is_none() && spec.values.is_none()))
-        .map(|&later| Pair { low: made, high: later, offset: 0, differs: false })
+        .filter(|column| {
+            let draft = &draft.columns[**column];
+            let limited = draft.facts.limits.is_empty() && draft.facts.grain.is_none();
+            limited && draft.spec.is_none_or(|spec| spec.min.is_none() && spec.values.is_none())
+        })
+        .map(|&later| Sum { terms: vec![(later, 1), (made, -1)], relation: Relation::GreaterOrEqual, constant: None })
         .collect()
 }
 
-/// Makes one column of the pair follow the other; `false` where neither can.
-fn bind(draft: &mut TableDraft<'_>, pair: Pair) -> bool {
-    // A tree's parent is an earlier row, and so another one.
-    let in_tree = |column: usize| match &draft.columns[column].generator {
-        Generator::Parent { link, .. } => matches!(draft.links[*link].choice, LinkChoice::Earlier { .. }),
-        _ => false,
-    };
-    if already(draft, pair) || (pair.differs && (in_tree(pair.low) || in_tree(pair.high))) {
+/// Makes one column of the sum follow the others; `false` where none can.
+fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
+    if holds_anyway(draft, sum) {
         return true;
     }
-    let candidates = if follows_better(draft, pair.high, pair.low) {
-        [(pair.high, pair.low), (pair.low, pair.high)]
-    } else {
-        [(pair.low, pair.high), (pair.high, pair.low)]
+    let mut candidates: Vec<(usize, i64)> = sum.terms.iter().copied().filter(|(_, times)| times.abs() == 1).collect();
+    let high_sign = match sum.relation {
+        Relation::Less | Relation::LessOrEqual => -1,
+        Relation::Greater | Relation::GreaterOrEqual | Relation::Equal | Relation::NotEqual => 1,
     };
-    for (follower, leader) in candidates {
-        if can_follow(draft, follower) && !depends(draft, leader, follower) {
-            follow(draft, pair, follower, leader);
+    candidates.sort_by_key(|(column, times)| (said(&draft.columns[*column]), *times != high_sign));
+    for (follower, times) in &candidates {
+        if is_bound(draft, sum, *follower, *times) {
+            return true;
+        }
+    }
+    for (follower, times) in candidates {
+        let others: Vec<(usize, i64)> = sum.terms.iter().copied().filter(|(column, _)| *column != follower).collect();
+        let free =
+            can_follow(&draft.columns[follower]) && !others.iter().any(|(other, _)| depends(draft, *other, follower));
+        if free && follow(draft, sum, (follower, times), &others) {
             return true;
         }
     }
     false
 }
 
-/// Holds already whatever the rows are, or was bound before.
-fn already(draft: &TableDraft<'_>, pair: Pair) -> bool {
-    let (Generator::Scalar(low), Generator::Scalar(high)) =
-        (&draft.columns[pair.low].generator, &draft.columns[pair.high].generator)
-    else {
-        // Two foreign keys or types without order: nothing that could be bound.
-        return !matches!(draft.columns[pair.low].generator, Generator::Scalar(_))
-            && !matches!(draft.columns[pair.high].generator, Generator::Scalar(_));
+/// A pair that is bound already, at least as far apart.
+fn is_bound(draft: &TableDraft<'_>, sum: &Sum, follower: usize, times: i64) -> bool {
+    let Generator::Scalar(scalar) = &draft.columns[follower].generator else { return false };
+    let ([_, _], None) = (sum.terms.as_slice(), &sum.constant) else { return false };
+    let Some((other, _)) = sum.terms.iter().find(|(column, _)| *column != follower) else { return false };
+    let relation = if times < 0 { sum.relation.flipped() } else { sum.relation };
+    scalar.bounds.iter().any(|bound| {
+        let same =
+            bound.terms.len() == 1 && bound.terms[0].column == *other && bound.terms[0].times == bound.terms[0].per;
+        let far = match (bound.side, relation) {
+            (Side::AtLeast, Relation::Greater) => bound.offset >= 1,
+            (Side::AtLeast, Relation::GreaterOrEqual) => bound.offset >= 0,
+            (Side::AtMost, Relation::Less) => bound.offset <= -1,
+            (Side::AtMost, Relation::LessOrEqual) => bound.offset <= 0,
+            _ => false,
+        };
+        same && far
+    })
+}
+
+/// The spec describes it.
+fn said(draft: &Draft<'_>) -> bool {
+    draft.spec.is_some_and(|spec| {
+        spec.min.is_some() || spec.max.is_some() || spec.values.is_some() || spec.generator.is_some()
+    })
+}
+
+/// Holds whatever the rows are, or is no matter of numbers.
+fn holds_anyway(draft: &TableDraft<'_>, sum: &Sum) -> bool {
+    let scalar = |column: usize| match &draft.columns[column].generator {
+        Generator::Scalar(scalar) => Some(scalar),
+        _ => None,
     };
-    let bound =
-        |bounds: &[Bound], other| bounds.iter().any(|bound| bound.column == other && bound.offset == pair.offset);
-    if bound(&high.bounds, pair.low) {
+    let in_tree = |column: usize| match &draft.columns[column].generator {
+        Generator::Parent { link, .. } => {
+            let link = &draft.links[*link];
+            link.avoid.is_some()
+                || matches!(
+                    link.choice,
+                    LinkChoice::Earlier { .. } | LinkChoice::EarlierWithin { .. } | LinkChoice::PairHigh(_)
+                )
+        }
+        _ => false,
+    };
+    // A tree's parent is an earlier row, and so another one; pairs were made to differ.
+    if sum.terms.iter().any(|(column, _)| in_tree(*column)) {
         return true;
     }
-    let scale = |scalar: &crate::seed::plan::Scalar, value: i64| value as f64 / units(scalar.encoding);
-    let after = matches!(high.source, ScalarSource::After { .. }) || matches!(low.source, ScalarSource::After { .. });
-    !pair.differs
-        && !after
-        && scale(low, source_range(low).1) + pair.offset.max(0) as f64 / units(high.encoding)
-            <= scale(high, source_range(high).0)
-        && high.bounds.is_empty()
-        && low.bounds.is_empty()
+    // Types without numbers: the server has the last word.
+    if sum.terms.iter().all(|(column, _)| scalar(*column).is_none()) {
+        return true;
+    }
+    let constant = sum.constant.as_deref().map_or(Some(0.0), |text| text.parse::<f64>().ok());
+    let (Some(constant), true) = (constant, sum.relation != Relation::NotEqual) else { return false };
+    let mut range = (0.0, 0.0);
+    for (column, times) in &sum.terms {
+        let Some(scalar) = scalar(*column) else { return false };
+        let moved = !scalar.bounds.is_empty() || matches!(scalar.source, ScalarSource::After { .. });
+        if moved {
+            return false;
+        }
+        let (low, high) = source_range(scalar);
+        let ends = [low, high].map(|end| end as f64 / units(scalar.encoding) * *times as f64);
+        range = (range.0 + ends[0].min(ends[1]), range.1 + ends[0].max(ends[1]));
+    }
+    let time = sum.terms.iter().any(|(column, _)| scalar(*column).is_some_and(|s| is_time(s.encoding)));
+    let relation = sum.relation;
+    !time && relation.holds(range.0, constant) && relation.holds(range.1, constant) && relation != Relation::Equal
+        || time && sum.constant.is_none() && relation.holds(range.0, 0.0) && relation.holds(range.1, 0.0)
 }
 
 /// Units in one, so that columns of different scale compare.
@@ -154,27 +181,18 @@ fn units(encoding: ScalarEncoding) -> f64 {
     }
 }
 
-fn can_follow(draft: &TableDraft<'_>, column: usize) -> bool {
-    let draft = &draft.columns[column];
-    match &draft.generator {
-        Generator::Scalar(scalar) => {
-            !draft.fixed && !draft.unique && !matches!(scalar.source, ScalarSource::Sequence { .. })
-        }
-        _ => false,
-    }
+fn is_time(encoding: ScalarEncoding) -> bool {
+    matches!(encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date | ScalarEncoding::Time | ScalarEncoding::TimeTz)
 }
 
-/// What the spec describes leads; otherwise the later, or the one that is left of the sign, follows.
-fn follows_better(draft: &TableDraft<'_>, high: usize, low: usize) -> bool {
-    let said = |column: usize| {
-        draft.columns[column].spec.is_some_and(|spec| {
-            spec.min.is_some() || spec.max.is_some() || spec.values.is_some() || spec.generator.is_some()
-        })
-    };
-    match (said(high), said(low)) {
-        (true, false) => false,
-        (false, true) => true,
-        _ => true,
+fn can_follow(draft: &Draft<'_>) -> bool {
+    match &draft.generator {
+        Generator::Scalar(scalar) => {
+            !draft.fixed
+                && !draft.unique
+                && !matches!(scalar.source, ScalarSource::Sequence { .. } | ScalarSource::Slot { .. })
+        }
+        _ => false,
     }
 }
 
@@ -183,60 +201,120 @@ fn depends(draft: &TableDraft<'_>, column: usize, other: usize) -> bool {
     if column == other {
         return true;
     }
-    match &draft.columns[column].generator {
-        Generator::Scalar(scalar) => scalar.bounds.iter().any(|bound| depends(draft, bound.column, other)),
+    let bounds = |generator: &Generator| match generator {
+        Generator::Scalar(scalar) => {
+            scalar.bounds.iter().flat_map(|bound| bound.terms.iter()).any(|term| depends(draft, term.column, other))
+        }
         _ => false,
-    }
+    };
+    bounds(&draft.columns[column].generator)
 }
 
-fn follow(draft: &mut TableDraft<'_>, pair: Pair, follower: usize, leader: usize) {
-    let (encoding, leader_encoding) = match (&draft.columns[follower].generator, &draft.columns[leader].generator) {
-        (Generator::Scalar(scalar), Generator::Scalar(other)) => (scalar.encoding, other.encoding),
-        (Generator::Scalar(scalar), _) => (scalar.encoding, scalar.encoding),
-        _ => return,
+/// Bounds the follower; `false` where the constant is none of its type.
+fn follow(draft: &mut TableDraft<'_>, sum: &Sum, (follower, times): (usize, i64), others: &[(usize, i64)]) -> bool {
+    let Generator::Scalar(scalar) = &draft.columns[follower].generator else { return false };
+    let encoding = scalar.encoding;
+    let Some(constant) = sum.constant.as_deref().map_or(Some(0), |text| distance(encoding, text)) else { return false };
+    let terms: Box<[Term]> = others
+        .iter()
+        .map(|(column, other_times)| {
+            let from = match &draft.columns[*column].generator {
+                Generator::Scalar(scalar) => scalar.encoding,
+                _ => encoding,
+            };
+            let (multiply, divide) = rescale(from, encoding);
+            Term { column: *column, times: -times * other_times * multiply, per: divide }
+        })
+        .collect();
+    let relation = if times < 0 { sum.relation.flipped() } else { sum.relation };
+    let constant = constant * times;
+    let sides: &[(Side, i64)] = match relation {
+        Relation::Greater => &[(Side::AtLeast, 1)],
+        Relation::GreaterOrEqual => &[(Side::AtLeast, 0)],
+        Relation::Less => &[(Side::AtMost, -1)],
+        Relation::LessOrEqual => &[(Side::AtMost, 0)],
+        Relation::Equal => &[(Side::AtLeast, 0), (Side::AtMost, 0)],
+        Relation::NotEqual => &[(Side::Differs, 0)],
     };
-    let side = match (pair.differs, follower == pair.high) {
-        (true, _) => Side::Differs,
-        (false, true) => Side::AtLeast,
-        (false, false) => Side::AtMost,
-    };
-    let offset = if follower == pair.high { pair.offset } else { -pair.offset };
-    let rescale = rescale(leader_encoding, encoding);
-    if let Some(bounds) = draft.bounds_mut(follower) {
-        bounds.push(Bound { column: leader, side, offset, rescale });
+    for (side, more) in sides {
+        let bound = Bound { side: *side, offset: constant.saturating_add(*more), terms: terms.clone() };
+        narrow_leaders(draft, follower, &bound);
+        if let Some(bounds) = draft.bounds_mut(follower)
+            && !bounds.contains(&bound)
+        {
+            bounds.push(bound);
+        }
     }
-    narrow_leader(draft, pair, follower, leader, rescale);
-    let said = draft.columns[follower].spec.is_some_and(|spec| spec.min.is_some() || spec.values.is_some());
-    if let Generator::Scalar(scalar) = &mut draft.columns[follower].generator {
-        let delay = match scalar.encoding {
-            ScalarEncoding::Timestamp => Some(MEAN_DELAY),
-            ScalarEncoding::Date => Some(MEAN_DELAY / DAY),
-            _ => None,
+    delay(&mut draft.columns[follower], relation, others.len());
+    true
+}
+
+/// A time that comes after another one comes soon after it.
+fn delay(draft: &mut Draft<'_>, relation: Relation, others: usize) {
+    let said = draft.spec.is_some_and(|spec| spec.min.is_some() || spec.values.is_some());
+    let after = matches!(relation, Relation::Greater | Relation::GreaterOrEqual) && others == 1;
+    if let (Generator::Scalar(scalar), false, true) = (&mut draft.generator, said, after) {
+        let mean = match scalar.encoding {
+            ScalarEncoding::Timestamp => MEAN_DELAY,
+            ScalarEncoding::Date => MEAN_DELAY / DAY,
+            _ => return,
         };
-        if let (Some(mean), Side::AtLeast, false) = (delay, side, said) {
+        if !matches!(scalar.source, ScalarSource::Listed { .. }) {
             scalar.source = ScalarSource::After { mean };
         }
     }
 }
 
-/// The leader leaves its follower room within the follower's own hard limits.
-fn narrow_leader(draft: &mut TableDraft<'_>, pair: Pair, follower: usize, leader: usize, (times, per): (i64, i64)) {
-    if pair.differs {
-        return;
-    }
+/// A constant distance in a column's units; between times it is an interval, between days a number of them.
+fn distance(encoding: ScalarEncoding, text: &str) -> Option<i64> {
+    let (text, sign) = match text.strip_prefix('-') {
+        Some(rest) => (rest, -1),
+        None => (text, 1),
+    };
+    let value = match encoding {
+        ScalarEncoding::Timestamp | ScalarEncoding::Time | ScalarEncoding::TimeTz => {
+            literal::scalar(text, ScalarEncoding::Interval)
+        }
+        ScalarEncoding::Date => {
+            text.parse().ok().or_else(|| literal::scalar(text, ScalarEncoding::Interval).map(|micros| micros / DAY))
+        }
+        encoding => literal::scalar(text, encoding),
+    };
+    value.map(|value| value * sign)
+}
+
+/// The leaders leave the follower room within its own hard limits.
+fn narrow_leaders(draft: &mut TableDraft<'_>, follower: usize, bound: &Bound) {
     let Generator::Scalar(scalar) = &draft.columns[follower].generator else { return };
     let (least, most) = scalar.hard;
-    let back = |value: i64| {
-        (i128::from(value) * i128::from(per) / i128::from(times)).clamp(i64::MIN.into(), i64::MAX.into()) as i64
-    };
-    if let Generator::Scalar(leading) = &mut draft.columns[leader].generator {
-        if follower == pair.high {
-            leading.hard.1 = leading.hard.1.min(back(most.saturating_sub(pair.offset)));
-        } else {
-            leading.hard.0 = leading.hard.0.max(back(least.saturating_add(pair.offset)));
+    let leaders = bound.terms.len() as i128;
+    for term in bound.terms.clone() {
+        let limit = match bound.side {
+            Side::AtLeast => i128::from(most) - i128::from(bound.offset),
+            Side::AtMost => i128::from(least) - i128::from(bound.offset),
+            Side::Differs => return,
+        };
+        let value = limit * i128::from(term.per) / i128::from(term.times) / leaders;
+        let value = value.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        let upper = (bound.side == Side::AtLeast) == (term.times > 0);
+        // With several leaders only a limit that they can share alike.
+        let shared = leaders > 1 && bound.terms.iter().any(|other| (other.times > 0) != (term.times > 0));
+        if let (Generator::Scalar(leading), false) = (&mut draft.columns[term.column].generator, shared) {
+            tighten(leading, upper, value);
         }
-        enter(leading);
     }
+}
+
+fn tighten(scalar: &mut Scalar, upper: bool, value: i64) {
+    if matches!(scalar.source, ScalarSource::Sequence { .. } | ScalarSource::Slot { .. }) {
+        return;
+    }
+    if upper {
+        scalar.hard.1 = scalar.hard.1.min(value).max(scalar.hard.0);
+    } else {
+        scalar.hard.0 = scalar.hard.0.max(value).min(scalar.hard.1);
+    }
+    enter(scalar);
 }
 
 /// From one encoding's units to another's.

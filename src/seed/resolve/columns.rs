@@ -2,14 +2,16 @@
 
 use super::Resolver;
 use super::table::{Draft, TableDraft};
-use crate::schema::Column;
-use crate::seed::check::facts::{Operand, Relation};
+use crate::schema::{Column, KeyPart, PartitionStrategy};
+use crate::seed::check::ColumnFacts;
 use crate::seed::distribution::stray_for_correlation;
-use crate::seed::encode::{DAY, ScalarEncoding, days_from_civil};
+use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::generators::{self, Group, Locale};
+use crate::seed::infer::obey::{Said, Value, obey};
 use crate::seed::infer::types::{TypeClass, limits};
-use crate::seed::infer::{self, FROM_YEAR, TO_YEAR, cell_of, names};
+use crate::seed::infer::values::{choice_of, pattern_text, scalar, source_range};
+use crate::seed::infer::{self, names};
 use crate::seed::literal;
 use crate::seed::plan::{Case, Choice, Draw, Generator, Nulls, Scalar, ScalarSource, Text, TextSource, Weights};
 use crate::seed::spec::{ColumnSpec, Place};
@@ -41,22 +43,30 @@ impl<'a> Resolver<'a> {
         spec: Option<&'a ColumnSpec>,
     ) -> Draft<'a> {
         let key = table.key.derive(&column.name);
+        let facts = table.facts.of(&column.name);
         let mut draft = Draft {
             column,
+            nulls: null_share(table, column, &class, &facts, spec, key),
             class,
             spec,
             key,
-            nulls: null_share(table, column, spec, key),
             draw: Draw::Row,
             generator: Generator::Constant(Box::new([0xff; 4])),
+            choices: None,
+            facts,
             unique: false,
             fixed: false,
+            arms: None,
+            literals: None,
         };
-        let said = spec.is_some_and(|s| s.generator.is_some() || s.values.is_some() || s.value.is_some());
+        let said = spec.is_some_and(is_said);
         let counted = column.identity.is_some() || column.sequence.is_some();
         let is_key = table.table.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
         if let (TypeClass::Scalar(encoding), true, false, false) = (draft.class.base(), counted, said, is_key) {
             draft.generator = sequence(*encoding, column, 1);
+            if let Generator::Scalar(scalar) = &mut draft.generator {
+                infer::obey::limits(scalar, &draft.facts);
+            }
             draft.unique = true;
             draft.fixed = true;
             draft.nulls = Nulls::Never;
@@ -64,26 +74,52 @@ impl<'a> Resolver<'a> {
         }
         let locale = table_locale(self, table);
         let context = infer::Context { schema: self.schema, table: table.table, rows: table.rows, locale };
-        if let Some(inferred) = infer::generator(context, column, &draft.class) {
-            draft.generator = inferred.generator;
-            draft.draw = inferred.draw;
-        } else if !said && !is_key {
-            self.unknown_type(table, &mut draft);
+        match infer::generator(context, column, &draft.class) {
+            Some(generator) => draft.generator = generator,
+            None if !said && !is_key => self.unknown_type(table, &mut draft),
+            None => {}
         }
-        if said {
-            if let Some(spec) = spec {
-                self.obey_spec(table, &mut draft, spec);
-            }
-        } else {
-            obey_lists(table, &mut draft);
+        if let (true, Some(spec)) = (said, spec) {
+            self.obey_spec(table, &mut draft, spec);
         }
         if let Some(spec) = spec {
             self.obey_range(&mut draft, spec, table.rows);
+            self.obey_statistics(table, &mut draft, spec);
             draft.draw = infer::draw(spec.distinct, spec.skew, table.rows);
         }
-        obey_limits(table, &mut draft);
+        if !is_key {
+            self.obey_constraints(table, &mut draft, context, said);
+        }
         share_key(table, &mut draft);
         draft
+    }
+
+    fn obey_constraints(
+        &mut self,
+        table: &TableDraft<'a>,
+        draft: &mut Draft<'a>,
+        context: infer::Context<'_>,
+        said: bool,
+    ) {
+        let by = if said { Said::BySpec } else { Said::ByNobody };
+        let folds = folds_case(table, &draft.column.name);
+        let mut value = Value { generator: draft.generator.clone(), choices: draft.choices.clone() };
+        match obey(context, &draft.class, &draft.facts, by, folds, &mut value) {
+            Ok(()) => (draft.generator, draft.choices) = (value.generator, value.choices),
+            Err(reason) => {
+                let name = &draft.column.name;
+                match draft.spec.filter(|_| said) {
+                    Some(spec) => self.errors.push(
+                        spec.name.error(format!("column {name} cannot meet its CHECK constraints: {reason}")).into(),
+                    ),
+                    None => self.refuse(
+                        &table.table.name,
+                        format!("column {name} cannot meet its CHECK constraints: {reason}"),
+                        format!("write `{name} = {{ values = [\"…\"] }}` under [tables.{}.columns]", table.table.name),
+                    ),
+                }
+            }
+        }
     }
 
     fn unknown_type(&mut self, table: &TableDraft<'_>, draft: &mut Draft<'_>) {
@@ -99,22 +135,39 @@ impl<'a> Resolver<'a> {
     }
 
     fn obey_spec(&mut self, table: &TableDraft<'_>, draft: &mut Draft<'_>, spec: &ColumnSpec) {
-        if let Some(values) = &spec.values {
-            match choice_of(&draft.class, values) {
-                Ok(generator) => draft.generator = generator,
-                Err(text) => self.errors.push(
-                    spec.name.error(format!("\"{text}\" is no value of type {}", draft.column.data_type.name)).into(),
-                ),
-            }
-        } else if let Some(value) = &spec.value {
-            match literal_cell(&draft.class, value) {
-                Some(cell) => draft.generator = Generator::Constant(cell),
-                None => self.errors.push(
-                    spec.name.error(format!("\"{value}\" is no value of type {}", draft.column.data_type.name)).into(),
-                ),
-            }
+        let constants = match (&spec.values, &spec.value) {
+            (Some(values), _) => Some(values.clone()),
+            (None, Some(value)) => Some(vec![(value.clone(), 1.0)]),
+            (None, None) => None,
+        };
+        if let Some(values) = constants {
+            self.obey_values(draft, spec, values);
         } else if let Some(place) = &spec.generator {
             self.named_generator(table, draft, spec, place);
+        }
+    }
+
+    fn obey_values(&mut self, draft: &mut Draft<'_>, spec: &ColumnSpec, values: Vec<(String, f64)>) {
+        if let Some((text, _)) = values.iter().find(|(text, _)| !draft.facts.allows(text)) {
+            let message = format!("\"{text}\" is not allowed by a CHECK constraint of column {}", draft.column.name);
+            self.errors.push(spec.name.error(message).into());
+            return;
+        }
+        match choice_of(&draft.class, &values) {
+            Ok(generator) => {
+                draft.generator = generator;
+                draft.choices = Some(values);
+            }
+            // Types whose text form only the server can read.
+            Err(_) if is_opaque(draft.class.base()) => {
+                let weights = Weights::new(&values.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
+                let cells = vec![[0xff_u8; 4].into(); values.len()].into();
+                draft.generator = Generator::Choice(Choice { cells, weights, unique: None, odometer: None });
+                draft.literals = Some(values.into_iter().map(|(text, _)| text).collect());
+            }
+            Err(text) => self.errors.push(
+                spec.name.error(format!("\"{text}\" is no value of type {}", draft.column.data_type.name)).into(),
+            ),
         }
     }
 
@@ -150,6 +203,7 @@ impl<'a> Resolver<'a> {
                     unique: None,
                     locale,
                     case: Case::AsIs,
+                    width: 0,
                 })
             }),
             _ => None,
@@ -276,20 +330,43 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Whether only the server can read the type's text form.
+fn is_opaque(class: &TypeClass) -> bool {
+    !matches!(
+        class,
+        TypeClass::Scalar(_) | TypeClass::Text { .. } | TypeClass::Enum(_) | TypeClass::Json { .. } | TypeClass::Uuid
+    )
+}
+
+/// Whether the spec says what the values are.
+fn is_said(spec: &ColumnSpec) -> bool {
+    spec.generator.is_some()
+        || spec.values.is_some()
+        || spec.value.is_some()
+        || spec.histogram.is_some()
+        || spec.template.is_some()
+        || spec.expression.is_some()
+}
+
 /// When a column is NULL if nobody says otherwise.
 fn null_share(
     table: &TableDraft<'_>,
     column: &Column,
+    class: &TypeClass,
+    facts: &ColumnFacts,
     spec: Option<&ColumnSpec>,
     key: crate::seed::random::Key,
 ) -> Nulls {
     let key = key.derive("null");
-    let facts = &table.facts;
-    if facts.null.contains(&column.name) {
+    if facts.null == Some(true) {
         return Nulls::Always;
     }
     let in_primary_key = table.table.primary_key().contains(&column.name.as_str());
-    if column.not_null || in_primary_key || facts.not_null.contains(&column.name) {
+    let in_range_key = table.table.partition_key.as_ref().is_some_and(|key| {
+        key.strategy != PartitionStrategy::List && key.parts.contains(&KeyPart::Column(column.name.clone()))
+    });
+    let of_domain = matches!(class, TypeClass::Domain { not_null: true, .. });
+    if column.not_null || of_domain || in_primary_key || in_range_key || facts.null == Some(false) {
         return Nulls::Never;
     }
     let share = spec.and_then(|spec| spec.null).unwrap_or(if names::is_seldom(&column.name) { 0.9 } else { 0.05 });
@@ -349,24 +426,8 @@ fn uniform(generator: &Generator) -> Option<Generator> {
 
 fn sequence(encoding: ScalarEncoding, column: &Column, start: i64) -> Generator {
     let unit = crate::seed::encode::power_of_ten(encoding.decimals()) as i64;
-    Generator::Scalar(Scalar {
-        encoding,
-        source: ScalarSource::Sequence { start: start * unit, step: unit },
-        hard: limits(encoding, &column.data_type),
-        bounds: Vec::new(),
-    })
-}
-
-pub(super) fn pattern_text(pattern: Pattern, version: Option<u8>, locale: &'static Locale) -> Generator {
-    Generator::Text(Text {
-        source: TextSource::Pattern(Box::new(pattern)),
-        version,
-        min_chars: 0,
-        max_chars: 0,
-        unique: None,
-        locale,
-        case: Case::AsIs,
-    })
+    let source = ScalarSource::Sequence { start: start * unit, step: unit };
+    Generator::Scalar(scalar(encoding, source, limits(encoding, &column.data_type)))
 }
 
 /// A unique index over `lower(column)`, or a case-insensitive type: texts must differ in more than case.
@@ -379,218 +440,4 @@ pub(super) fn folds_case(table: &TableDraft<'_>, column: &str) -> bool {
             crate::schema::KeyPart::Column(_) => false,
         })
     }) || table.table.column(column).is_some_and(|column| column.data_type.name.ends_with("citext"))
-}
-
-/// From where to where a source goes.
-pub(super) fn source_range(scalar: &Scalar) -> (i64, i64) {
-    match &scalar.source {
-        ScalarSource::Range { low, high, .. }
-        | ScalarSource::LowHeavy { low, high, .. }
-        | ScalarSource::Placed { low, high, .. } => (*low, *high),
-        ScalarSource::Listed { values, .. } => {
-            (values.iter().copied().min().unwrap_or(0), values.iter().copied().max().unwrap_or(0))
-        }
-        ScalarSource::Sequence { .. } | ScalarSource::Ordinal { .. } | ScalarSource::Digit { .. } => scalar.hard,
-        ScalarSource::After { .. } => match scalar.encoding {
-            ScalarEncoding::Date => (days_from_civil(FROM_YEAR, 1, 1), days_from_civil(TO_YEAR, 1, 1) - 1),
-            _ => (days_from_civil(FROM_YEAR, 1, 1) * DAY, days_from_civil(TO_YEAR, 1, 1) * DAY - 1),
-        },
-    }
-}
-
-/// Values and weights in the class's own form; `Err` with the first text that is none.
-fn choice_of(class: &TypeClass, values: &[(String, f64)]) -> Result<Generator, String> {
-    let weights = Weights::new(&values.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
-    if let TypeClass::Scalar(encoding) = class.base() {
-        let values: Box<[i64]> = values
-            .iter()
-            .map(|(text, _)| literal::scalar(text, *encoding).ok_or_else(|| text.clone()))
-            .collect::<Result<_, _>>()?;
-        return Ok(Generator::Scalar(Scalar {
-            encoding: *encoding,
-            source: ScalarSource::Listed { values, weights },
-            hard: encoding.limits(),
-            bounds: Vec::new(),
-        }));
-    }
-    let cells = values
-        .iter()
-        .map(|(text, _)| literal_cell(class, text).ok_or_else(|| text.clone()))
-        .collect::<Result<_, _>>()?;
-    Ok(Generator::Choice(Choice { cells, weights, unique: None, odometer: None }))
-}
-
-/// A constant's cell; `None` where the text is no value of the class.
-pub(super) fn literal_cell(class: &TypeClass, text: &str) -> Option<Box<[u8]>> {
-    let mut cell = Vec::new();
-    match class.base() {
-        TypeClass::Scalar(encoding) => encoding.write(literal::scalar(text, *encoding)?, &mut cell),
-        TypeClass::Text { version, max_chars, .. } => {
-            if *max_chars > 0 && text.chars().count() > *max_chars as usize {
-                return None;
-            }
-            let start = crate::seed::encode::begin(&mut cell);
-            cell.extend(version);
-            cell.extend_from_slice(text.as_bytes());
-            crate::seed::encode::end(&mut cell, start);
-        }
-        TypeClass::Enum(labels) => return labels.iter().any(|label| label == text).then(|| cell_of(text.as_bytes())),
-        TypeClass::Json { binary } => {
-            serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
-            let start = crate::seed::encode::begin(&mut cell);
-            cell.extend(binary.then_some(1));
-            cell.extend_from_slice(text.as_bytes());
-            crate::seed::encode::end(&mut cell, start);
-        }
-        TypeClass::Uuid => {
-            let digits: String = text.chars().filter(|c| *c != '-').collect();
-            let value = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
-            crate::seed::encode::fixed(&mut cell, value.to_be_bytes());
-        }
-        TypeClass::Inet { .. }
-        | TypeClass::Mac { .. }
-        | TypeClass::Bytes
-        | TypeClass::Bits { .. }
-        | TypeClass::Geometry(_)
-        | TypeClass::TextSearch
-        | TypeClass::Array { .. }
-        | TypeClass::Composite(_)
-        | TypeClass::Range { .. }
-        | TypeClass::Domain { .. }
-        | TypeClass::Unknown(_) => return None,
-    }
-    Some(cell.into())
-}
-
-/// Lists, patterns and json types of CHECKs.
-fn obey_lists(table: &TableDraft<'_>, draft: &mut Draft<'_>) {
-    let name = &draft.column.name;
-    let mut lists = table.facts.lists.iter().filter(|(column, _)| column == name);
-    if let Some((_, first)) = lists.next() {
-        let rest: Vec<_> = lists.collect();
-        let weights = |rank: usize| 1.0 / ((rank + 1) as f64).sqrt();
-        let values: Vec<(String, f64)> = first
-            .iter()
-            .filter(|value| rest.iter().all(|(_, list)| list.contains(value)))
-            .enumerate()
-            .map(|(rank, value)| (value.clone(), weights(rank)))
-            .collect();
-        if let Ok(generator) = choice_of(&draft.class, &values) {
-            draft.generator = generator;
-        }
-        return;
-    }
-    if let Some((_, pattern)) = table.facts.patterns.iter().find(|(column, _)| column == name)
-        && let TypeClass::Text { version, .. } = draft.class.base()
-        && let Ok(pattern) = Pattern::new(pattern, folds_case(table, name))
-    {
-        draft.generator = pattern_text(pattern, *version, Locale::default_locale());
-        return;
-    }
-    if let Some((_, json_type)) = table.facts.json.iter().find(|(column, _)| column == name) {
-        let document = match json_type.as_str() {
-            "array" => "[]",
-            "string" => "\"\"",
-            "number" => "0",
-            "boolean" => "true",
-            _ => return,
-        };
-        if let Some(cell) = literal_cell(&draft.class, document) {
-            draft.generator = Generator::Constant(cell);
-        }
-    }
-}
-
-/// Ranges, exclusions, lengths and case of CHECKs.
-fn obey_limits(table: &TableDraft<'_>, draft: &mut Draft<'_>) {
-    let name = draft.column.name.as_str();
-    let facts = &table.facts;
-    match &mut draft.generator {
-        Generator::Scalar(scalar) => {
-            for comparison in facts.comparisons.iter().filter(|comparison| comparison.left == name) {
-                let Operand::Constant(text) = &comparison.right else { continue };
-                if let Some(value) = literal::scalar(text, scalar.encoding) {
-                    limit(scalar, comparison.relation, value);
-                }
-            }
-            for (_, values) in facts.excluded.iter().filter(|(column, _)| column == name) {
-                let encoding = scalar.encoding;
-                for value in values.iter().filter_map(|text| literal::scalar(text, encoding)) {
-                    let (low, _) = source_range(scalar);
-                    if value == low {
-                        limit(scalar, Relation::Greater, value);
-                    }
-                }
-            }
-            enter(scalar);
-        }
-        Generator::Choice(choice) => {
-            let excluded: Vec<_> = facts
-                .excluded
-                .iter()
-                .filter(|(column, _)| column == name)
-                .flat_map(|(_, values)| values)
-                .filter_map(|text| literal_cell(&draft.class, text))
-                .collect();
-            if !excluded.is_empty() {
-                let cells: Box<[_]> = choice.cells.iter().filter(|cell| !excluded.contains(cell)).cloned().collect();
-                if cells.len() < choice.cells.len() {
-                    choice.weights = Weights::new(&vec![1.0; cells.len()]);
-                    choice.cells = cells;
-                }
-            }
-        }
-        Generator::Text(text) => {
-            for (_, min, max) in facts.lengths.iter().filter(|(column, ..)| column == name) {
-                text.min_chars = text.min_chars.max(*min);
-                if *max != u32::MAX {
-                    text.max_chars = if text.max_chars == 0 { *max } else { text.max_chars.min(*max) };
-                }
-            }
-            if facts.lower.iter().any(|column| column == name) {
-                text.case = Case::Lower;
-            }
-            if facts.upper.iter().any(|column| column == name) {
-                text.case = Case::Upper;
-            }
-        }
-        _ => {}
-    }
-}
-
-fn limit(scalar: &mut Scalar, relation: Relation, value: i64) {
-    match relation {
-        Relation::Less => scalar.hard.1 = scalar.hard.1.min(value.saturating_sub(1)),
-        Relation::LessOrEqual => scalar.hard.1 = scalar.hard.1.min(value),
-        Relation::Greater => scalar.hard.0 = scalar.hard.0.max(value.saturating_add(1)),
-        Relation::GreaterOrEqual => scalar.hard.0 = scalar.hard.0.max(value),
-        Relation::Equal => {
-            scalar.hard.0 = scalar.hard.0.max(value);
-            scalar.hard.1 = scalar.hard.1.min(value);
-        }
-        Relation::NotEqual => {}
-    }
-}
-
-/// Brings a source within the hard limits; one that lies outside is moved next to them.
-pub(super) fn enter(scalar: &mut Scalar) {
-    let (least, most) = scalar.hard;
-    match &mut scalar.source {
-        ScalarSource::Range { low, high, .. }
-        | ScalarSource::LowHeavy { low, high, .. }
-        | ScalarSource::Placed { low, high, .. } => {
-            let width = high.saturating_sub(*low);
-            if *low > most || *high < least {
-                *low = if *low > most { most.saturating_sub(width).max(least) } else { least };
-                *high = low.saturating_add(width).min(most);
-            }
-            *low = (*low).max(least);
-            *high = (*high).min(most).max(*low);
-        }
-        ScalarSource::Sequence { .. }
-        | ScalarSource::Listed { .. }
-        | ScalarSource::Ordinal { .. }
-        | ScalarSource::Digit { .. }
-        | ScalarSource::After { .. } => {}
-    }
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::Resolver;
-use super::columns::{pattern_text, source_range};
 use super::table::TableDraft;
 use crate::schema::{Index, KeyPart};
 use crate::seed::check::Expression;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::generators::regex::Pattern;
+use crate::seed::infer::values::{pattern_text, source_range};
 use crate::seed::plan::{Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Text, TextSource};
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
@@ -27,14 +27,20 @@ impl<'a> Resolver<'a> {
         let mut indexes: Vec<&Index> = table.indexes.iter().filter(|index| index.unique).collect();
         indexes.sort_by_key(|index| (index.keys.len(), !index.primary, index.name.clone()));
         let mut solved: Vec<BTreeSet<Unit>> = Vec::new();
+        self.count_sequences(draft);
         for index in indexes {
             let units = units_of(draft, index);
-            if index.nulls_not_distinct {
+            // An expression may give NULLs a value (COALESCE).
+            let expression = index.keys.iter().any(|key| matches!(key.part, KeyPart::Expression(_)));
+            if index.nulls_not_distinct || expression {
                 for unit in &units {
                     never_null(draft, *unit);
                 }
             }
-            if units.iter().any(|unit| is_unique(draft, *unit)) || solved.iter().any(|known| known.is_subset(&units)) {
+            if units.iter().any(|unit| is_unique(draft, *unit))
+                || is_pair(draft, &units)
+                || solved.iter().any(|known| known.is_subset(&units))
+            {
                 continue;
             }
             match self.solve(draft, &units) {
@@ -48,6 +54,25 @@ impl<'a> Resolver<'a> {
                     );
                     self.refuse(&table.name, what, remedy);
                 }
+            }
+        }
+    }
+
+    /// A sequence ends where its type does.
+    fn count_sequences(&mut self, draft: &mut TableDraft<'a>) {
+        for column in 0..draft.columns.len() {
+            let Generator::Scalar(scalar) = &draft.columns[column].generator else { continue };
+            if !matches!(scalar.source, ScalarSource::Sequence { .. }) {
+                continue;
+            }
+            let most = capacity(draft, column);
+            let name = draft.columns[column].column.name.clone();
+            if let Err(reason) = self.lower_rows(draft, most, &format!("column {name} counts to {most}")) {
+                self.refuse(
+                    &draft.table.name,
+                    format!("column {name} cannot count its rows: {reason}"),
+                    format!("lower [tables.{}] rows", draft.table.name),
+                );
             }
         }
     }
@@ -124,6 +149,11 @@ impl<'a> Resolver<'a> {
         let why =
             format!("{} has {parents} rows and each allows {limit}", names_of(draft, Unit::Link(driver)).join(", "));
         self.lower_rows(draft, parents.saturating_mul(limit), &why)?;
+        if matches!(&draft.links[driver].choice, LinkChoice::Grouped(grouping) if grouping.most() <= limit) {
+            draft.links[driver].null_share = 0.0;
+            self.assign_digits(draft, &rest, Counter::Link(driver));
+            return Ok(());
+        }
         let (skew, order) = match draft.links[driver].choice {
             LinkChoice::Grouped(_) => self.grouped_knobs(draft),
             LinkChoice::Skewed { .. } => {
@@ -175,6 +205,11 @@ impl<'a> Resolver<'a> {
             };
             let mut odometer = Odometer { counter, divisor, size, key, skew: 0.0 };
             match unit {
+                Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Within { .. }) => {
+                    if let LinkChoice::Within { counter: count, .. } = &mut draft.links[*link].choice {
+                        *count = Some(counter);
+                    }
+                }
                 Unit::Link(link) => {
                     if let (LinkChoice::Skewed { .. }, true, Counter::Link(_)) =
                         (&draft.links[*link].choice, alone, counter)
@@ -194,10 +229,27 @@ impl<'a> Resolver<'a> {
         match unit {
             Unit::Link(link) => match draft.links[link].choice {
                 LinkChoice::Uniform | LinkChoice::Skewed { .. } | LinkChoice::Grouped(_) => {
-                    Ok(draft.links[link].parent_rows.max(1))
+                    // One fewer where another link's parent is stepped over.
+                    Ok((draft.links[link].parent_rows - u64::from(draft.links[link].avoid.is_some())).max(1))
                 }
                 LinkChoice::Digit(odometer) => Ok(odometer.size),
-                LinkChoice::OneToOne(_) | LinkChoice::Earlier { .. } | LinkChoice::Within { .. } => {
+                LinkChoice::Within { parent_link, counter: None, .. } if alone => {
+                    let parent = &self.plan.tables[draft.links[link].parent];
+                    match &parent.links[parent_link].choice {
+                        LinkChoice::Grouped(grouping) => Ok(grouping.least().max(1)),
+                        _ => Err("the referenced rows are not grouped".to_owned()),
+                    }
+                }
+                LinkChoice::Within { counter: None, .. } => {
+                    Err("more than two of its foreign keys share a column".to_owned())
+                }
+                LinkChoice::OneToOne(_)
+                | LinkChoice::Earlier { .. }
+                | LinkChoice::Previous { .. }
+                | LinkChoice::EarlierWithin { .. }
+                | LinkChoice::PairLow(_)
+                | LinkChoice::PairHigh(_)
+                | LinkChoice::Within { counter: Some(_), .. } => {
                     Err(format!("the foreign key over {} is bound already", names_of(draft, unit).join(", ")))
                 }
             },
@@ -214,6 +266,25 @@ impl<'a> Resolver<'a> {
             },
         }
     }
+}
+
+/// Makes a column unique where it can be; says whether it could.
+pub(super) fn unique_column(draft: &mut TableDraft<'_>, column: usize) -> bool {
+    let can = draft.columns[column].unique || (!draft.columns[column].fixed && capacity(draft, column) >= draft.rows);
+    if can && !draft.columns[column].unique {
+        make_unique(draft, column);
+    }
+    can
+}
+
+/// How many different values a column can have.
+pub(super) fn distinct_values(draft: &TableDraft<'_>, column: usize) -> u64 {
+    capacity(draft, column)
+}
+
+/// Makes a column show a digit.
+pub(super) fn show_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odometer) {
+    set_digit(draft, column, odometer);
 }
 
 fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odometer) {
@@ -250,7 +321,15 @@ fn units_of(draft: &TableDraft<'_>, index: &Index) -> BTreeSet<Unit> {
     let mut names: Vec<String> = Vec::new();
     for key in &index.keys {
         match &key.part {
-            KeyPart::Column(name) => names.push(name.clone()),
+            KeyPart::Column(name) => match draft.table.column(name).and_then(|column| column.generated.as_ref()) {
+                // A generated column is unique where what it is made of is.
+                Some(generated) => {
+                    if let Ok(expression) = Expression::parse(generated) {
+                        expression.columns(&mut names);
+                    }
+                }
+                None => names.push(name.clone()),
+            },
             KeyPart::Expression(text) => {
                 if let Ok(expression) = Expression::parse(text) {
                     expression.columns(&mut names);
@@ -294,8 +373,16 @@ fn is_unique(draft: &TableDraft<'_>, unit: Unit) -> bool {
             let draft = &draft.columns[column];
             draft.unique || (matches!(draft.generator, Generator::Uuid) && draft.draw == Draw::Row)
         }
-        Unit::Link(link) => matches!(draft.links[link].choice, LinkChoice::OneToOne(_)),
+        Unit::Link(link) => matches!(draft.links[link].choice, LinkChoice::OneToOne(_) | LinkChoice::Previous { .. }),
     }
+}
+
+/// Both links of an unordered pair: every row has its own pair.
+fn is_pair(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
+    let has = |wanted: fn(&LinkChoice) -> bool| {
+        units.iter().any(|unit| matches!(unit, Unit::Link(link) if wanted(&draft.links[*link].choice)))
+    };
+    has(|choice| matches!(choice, LinkChoice::PairLow(_))) && has(|choice| matches!(choice, LinkChoice::PairHigh(_)))
 }
 
 /// The link that groups the rows: the one that the spec made so, else the one with most parents.
@@ -307,10 +394,11 @@ fn driver_of(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<usize> {
             Unit::Column(_) => None,
         })
         .filter(|link| {
-            matches!(
-                draft.links[*link].choice,
-                LinkChoice::Grouped(_) | LinkChoice::Uniform | LinkChoice::Skewed { .. }
-            )
+            draft.links[*link].avoid.is_none()
+                && matches!(
+                    draft.links[*link].choice,
+                    LinkChoice::Grouped(_) | LinkChoice::Uniform | LinkChoice::Skewed { .. }
+                )
         })
         .max_by_key(|link| {
             (matches!(draft.links[*link].choice, LinkChoice::Grouped(_)), draft.links[*link].parent_rows)
@@ -339,20 +427,28 @@ fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
             TextSource::Registered(_) if text.max_chars > 0 && text.max_chars < 12 => {
                 36_u64.saturating_pow(text.max_chars)
             }
-            TextSource::Registered(_) => u64::MAX,
+            TextSource::Registered(_) | TextSource::Bounds(_) => u64::MAX,
+            TextSource::Template(_) => 0,
         },
         Generator::Bytes { min, .. } => 1_u64.checked_shl(min * 8).unwrap_or(u64::MAX),
         Generator::Mac { .. } => 1 << 40,
         Generator::Inet { .. } => 1 << 24,
         Generator::Scalar(scalar) => match &scalar.source {
-            ScalarSource::Sequence { .. } => u64::MAX,
+            ScalarSource::Sequence { start, step } => {
+                ((scalar.hard.1.saturating_sub(*start)) / (*step).max(1)).max(0) as u64 + 1
+            }
             ScalarSource::Listed { values, .. } => values.len() as u64,
             ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. } => {
                 let written = draft.columns[column].spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
                 let (low, high) = if written { source_range(scalar) } else { (source_range(scalar).0, scalar.hard.1) };
                 (high.saturating_sub(low) as u64).saturating_add(1)
             }
-            ScalarSource::Ordinal { .. } | ScalarSource::Digit { .. } | ScalarSource::After { .. } => 0,
+            ScalarSource::Ordinal { .. }
+            | ScalarSource::Digit { .. }
+            | ScalarSource::After { .. }
+            | ScalarSource::Mixed { .. }
+            | ScalarSource::Histogram { .. }
+            | ScalarSource::Slot { .. } => 0,
         },
         Generator::Choice(choice) => choice.cells.len() as u64,
         Generator::Range { .. } => u64::MAX,
@@ -403,7 +499,7 @@ fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
 fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
     let size = match &text.source {
         TextSource::Pattern(pattern) => pattern.cardinality,
-        TextSource::Registered(_) => rows,
+        TextSource::Registered(_) | TextSource::Bounds(_) | TextSource::Template(_) => rows,
     };
     let digits = rows.ilog10() + 1;
     if let TextSource::Registered(generator) = &text.source

@@ -1,11 +1,15 @@
 //! Foreign keys: which parent row each row points to.
 
+use std::collections::BTreeSet;
+
 use super::Resolver;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
-use crate::schema::ForeignKey;
+use crate::schema::{ForeignKey, Schema};
+use crate::seed::check::Relation;
 use crate::seed::distribution::{Grouping, Order, Zipf};
-use crate::seed::plan::{Draw, Generator, Link, LinkChoice, Nulls};
+use crate::seed::infer::types::TypeClass;
+use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls};
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
 
@@ -14,32 +18,85 @@ const DEFAULT_SKEW: f64 = 0.5;
 /// Below this many parents, uneven children would look odd.
 const FEW_PARENTS: u64 = 100;
 
+/// Foreign keys (table, name) of a table that others reference by a composite key which includes them: to find a row of
+/// such a table under a given parent, its rows must be grouped by it.
+pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
+    let mut shared = BTreeSet::new();
+    for table in &schema.tables {
+        let composite = |key: &&ForeignKey| key.columns.len() > 1;
+        for key in table.foreign_keys.iter().filter(composite) {
+            let others = table.foreign_keys.iter().filter(|other| other.name != key.name);
+            let overlaps = others.into_iter().any(|other| other.columns.iter().any(|c| key.columns.contains(c)));
+            let Some(parent) = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent)) else {
+                continue;
+            };
+            if !overlaps {
+                continue;
+            }
+            for inner in &parent.foreign_keys {
+                if inner.columns.iter().any(|column| key.referenced_columns.contains(column)) {
+                    shared.insert((parent.oid, inner.name.clone()));
+                }
+            }
+        }
+    }
+    shared
+}
+
+/// A foreign key resolved to positions.
+struct Key<'k> {
+    key: &'k ForeignKey,
+    /// Referencing columns.
+    columns: Vec<usize>,
+    /// Index of the parent's plan.
+    parent: usize,
+    /// Referenced columns, as positions in the parent's plan.
+    positions: Vec<usize>,
+}
+
 impl<'a> Resolver<'a> {
     pub(super) fn plan_links(&mut self, index: usize, draft: &mut TableDraft<'a>) {
         let table = draft.table;
-        for key in &table.foreign_keys {
-            // A second key over the same columns adds nothing that the first does not say.
-            let columns: Vec<usize> = key.columns.iter().filter_map(|name| draft.position(name)).collect();
-            if columns.len() != key.columns.len() || columns.iter().any(|column| draft.columns[*column].fixed) {
-                continue;
+        let mut keys: Vec<&ForeignKey> = table.foreign_keys.iter().collect();
+        // What the spec counts by comes first, then the keys that say most.
+        // A table's key to itself follows those that it shares columns with.
+        keys.sort_by_key(|key| {
+            let own = key.references == table.oid;
+            let nullable = key.columns.iter().any(|name| table.column(name).is_some_and(|column| !column.not_null));
+            (own, self.grouping_of(draft, key).is_none(), nullable, std::cmp::Reverse(key.columns.len()))
+        });
+        for key in keys {
+            let Some(key) = self.resolve_key(index, draft, key) else { continue };
+            let taken: Vec<usize> = key.columns.iter().copied().filter(|column| draft.columns[*column].fixed).collect();
+            match taken.len() {
+                0 => self.plan_link(index, draft, &key),
+                taken_count if taken_count == key.columns.len() => self.check_implied(draft, &key),
+                _ => self.plan_shared(index, draft, &key, &taken),
             }
-            self.plan_link(index, draft, key, &columns);
         }
+        self.tell_apart(draft);
     }
 
-    fn plan_link(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &ForeignKey, columns: &[usize]) {
+    fn resolve_key<'k>(&mut self, index: usize, draft: &TableDraft<'a>, key: &'k ForeignKey) -> Option<Key<'k>> {
         let schema = self.schema;
-        let Some(parent_table) = schema.table_by_oid(key.references).map(|table| schema.root_of(table)) else { return };
+        let columns: Vec<usize> = key.columns.iter().filter_map(|name| draft.position(name)).collect();
+        // A generated column that references something: the server has the last word.
+        if columns.len() != key.columns.len() {
+            return None;
+        }
+        let parent_table = schema.table_by_oid(key.references).map(|table| schema.root_of(table))?;
         let Some(&parent) = self.index.get(&parent_table.oid) else {
             self.refuse(
                 &draft.table.name,
                 format!("foreign key {} references {}, which is not seeded", key.name, parent_table.name),
-                "remove the reference or seed that table",
+                "fill that table by a migration",
             );
-            return;
+            return None;
         };
         let written: Vec<&str> =
-            super::table::written_columns(parent_table).map(|column| column.name.as_str()).collect();
+            super::table::written_columns(schema, parent_table, self.specs.get(&parent_table.oid).copied())
+                .map(|column| column.name.as_str())
+                .collect();
         let positions: Option<Vec<usize>> =
             key.referenced_columns.iter().map(|name| written.iter().position(|other| other == name)).collect();
         let Some(positions) = positions else {
@@ -48,63 +105,110 @@ impl<'a> Resolver<'a> {
                 format!("foreign key {} references a generated column of {}", key.name, parent_table.name),
                 "no generator can compute it",
             );
-            return;
+            return None;
         };
-        let link = self.link_of(index, parent, draft, key, columns);
+        // Two tables whose primary keys reference each other: the first one leads.
+        let own_key = draft.table.primary_key();
+        let both = parent > index
+            && key.columns.iter().all(|column| own_key.contains(&column.as_str()))
+            && parent_table
+                .foreign_keys
+                .iter()
+                .any(|back| back.references == draft.table.oid && back.columns == key.referenced_columns);
+        (!both).then_some(Key { key, columns, parent, positions })
+    }
+
+    fn plan_link(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>) {
+        let link = self.link_of(index, draft, key);
+        self.attach(draft, key, link);
+    }
+
+    fn attach(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>, link: Link) {
         let link_index = draft.links.len();
-        let optional = link.null_share > 0.0 || matches!(link.choice, LinkChoice::Earlier { roots } if roots > 0);
+        let optional = link.null_share > 0.0
+            || matches!(link.choice, LinkChoice::Earlier { roots } if roots > 0)
+            || matches!(
+                link.choice,
+                LinkChoice::Previous { ring: false } | LinkChoice::EarlierWithin { .. } | LinkChoice::Within { .. }
+            );
         draft.links.push(link);
-        draft.link_columns.push(columns.to_vec());
-        for (column, position) in columns.iter().zip(positions) {
+        draft.link_columns.push(key.columns.clone());
+        let schema = self.schema;
+        let parent_table = self.ordered[key.parent];
+        for (column, position) in key.columns.iter().zip(&key.positions) {
             let column = &mut draft.columns[*column];
-            column.generator = Generator::Parent { link: link_index, table: parent, column: position };
+            if column.fixed {
+                continue;
+            }
+            let parent_spec = self.specs.get(&parent_table.oid).copied();
+            let parent_column = super::table::written_columns(schema, parent_table, parent_spec).nth(*position);
+            let recode = match (column.class.base(), parent_column) {
+                (TypeClass::Scalar(encoding), Some(parent)) => {
+                    let class = crate::seed::infer::types::classify(schema, &parent.data_type);
+                    (*class.base() != TypeClass::Scalar(*encoding)).then_some(*encoding)
+                }
+                _ => None,
+            };
+            column.generator = Generator::Parent { link: link_index, table: key.parent, column: *position, recode };
             column.draw = Draw::Row;
+            column.choices = None;
             column.fixed = true;
-            column.nulls = if optional { Nulls::WithLink(link_index) } else { Nulls::Never };
+            let nullable = column.nulls != Nulls::Never;
+            column.nulls = if optional && nullable { Nulls::WithLink(link_index) } else { Nulls::Never };
         }
     }
 
-    fn link_of(
-        &mut self,
-        index: usize,
-        parent: usize,
-        draft: &TableDraft<'a>,
-        key: &ForeignKey,
-        columns: &[usize],
-    ) -> Link {
-        let table = draft.table;
+    fn link_of(&mut self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>) -> Link {
+        let (table, parent) = (draft.table, key.parent);
         let self_reference = parent == index;
         let parent_rows = if self_reference { draft.rows } else { self.plan.tables[parent].rows };
-        let link_key = draft.key.derive("link").derive(&key.columns.join(","));
-        let spec = columns.iter().find_map(|column| draft.columns[*column].spec);
-        let nullable = columns.iter().all(|column| draft.columns[*column].nulls != Nulls::Never);
+        let link_key = draft.key.derive("link").derive(&key.key.columns.join(","));
+        let spec = key.columns.iter().find_map(|column| draft.columns[*column].spec);
+        // MATCH SIMPLE: one NULL is enough; MATCH FULL: all or none.
+        let can_be_null = |column: &usize| draft.columns[*column].nulls != Nulls::Never;
+        let nullable =
+            if key.key.match_full { key.columns.iter().all(can_be_null) } else { key.columns.iter().any(can_be_null) };
         let null_share = match (nullable, spec.and_then(|spec| spec.null)) {
             (false, _) => 0.0,
             (true, Some(share)) => share,
             (true, None) if self_reference => 0.0,
+            // A key over several columns of which some are never NULL has no other source of values for those.
+            (true, None) if !key.columns.iter().all(can_be_null) => 0.0,
             (true, None) => 0.05,
         };
-        let grouped = self.grouping_of(draft, key);
-        let unique = table.indexes.iter().any(|index| is_unique_within(index, &key.columns));
+        let unique = table.indexes.iter().any(|index| is_unique_within(index, &key.key.columns));
         let skew =
             spec.and_then(|spec| spec.skew).unwrap_or(if parent_rows > FEW_PARENTS { DEFAULT_SKEW } else { 0.0 });
-        let choice = if self_reference {
-            let roots = if nullable { (draft.rows / 50).max(1) } else { 0 };
-            LinkChoice::Earlier { roots }
+        let shared = self.shared_keys.contains(&(table.oid, key.key.name.clone()));
+        let choice = if self_reference && unique {
+            LinkChoice::Previous { ring: !nullable }
+        } else if self_reference {
+            LinkChoice::Earlier { roots: if nullable { (draft.rows / 50).max(1) } else { 0 } }
         } else if unique {
             LinkChoice::OneToOne(Permutation::new(link_key, parent_rows.max(1)))
-        } else if let Some((skew, order)) = grouped {
-            match Grouping::new(link_key, parent_rows, draft.rows, skew, order, u64::MAX) {
-                Some(grouping) => LinkChoice::Grouped(grouping),
-                None => LinkChoice::Uniform,
-            }
+        } else if let Some((skew, order)) = self.grouping_of(draft, key.key) {
+            let counts = self.children_of(draft);
+            grouped(match counts {
+                Some(counts) => Grouping::counted(link_key, parent_rows, draft.rows, counts, order, u64::MAX),
+                None => Grouping::new(link_key, parent_rows, draft.rows, skew, order, u64::MAX),
+            })
+        } else if shared {
+            LinkChoice::Grouped(Grouping::covering(link_key, parent_rows, draft.rows))
         } else if skew > 0.0 {
             let ranks = Permutation::new(link_key.derive("ranks"), parent_rows.max(1));
             LinkChoice::Skewed { zipf: Zipf::new(parent_rows, skew), ranks }
         } else {
             LinkChoice::Uniform
         };
-        Link { parent, parent_rows, key: link_key, choice, null_share }
+        Link { parent, parent_rows, key: link_key, choice, null_share, avoid: None }
+    }
+
+    /// The histogram of children per parent, where the spec has one.
+    fn children_of(&self, draft: &TableDraft<'a>) -> Option<&'a [f64]> {
+        match &self.specs.get(&draft.table.oid)?.rows {
+            Some(RowsSpec::Per { children, .. }) => children.as_deref(),
+            Some(RowsSpec::Count(_)) | None => None,
+        }
     }
 
     /// The skew and order of `rows = { per = … }`, where this key is the one that it names.
@@ -116,8 +220,155 @@ impl<'a> Resolver<'a> {
         let fits = self.schema.root_of(referenced).oid == named.oid
             && column.as_ref().is_none_or(|column| key.columns.contains(&column.text));
         // The first key to that parent is meant where the spec does not say.
-        let taken = draft.links.iter().any(|link| matches!(link.choice, LinkChoice::Grouped(_)));
+        let first = draft.table.foreign_keys.iter().find(|other| other.references == key.references)?;
         let order = order.unwrap_or(if *skew > 0.0 { Order::Scattered } else { Order::ByGroup });
-        (fits && !taken).then_some((*skew, order))
+        (fits && (column.is_some() || first.name == key.name)).then_some((*skew, order))
     }
+
+    /// A key whose columns all have their values from other keys: it holds if those values come from the same row of the
+    /// same table; the server proves it.
+    fn check_implied(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>) {
+        let implied = key.columns.iter().zip(&key.positions).all(|(column, position)| {
+            self.origins(draft, *column).iter().any(|(_, table, at)| (*table, *at) == (key.parent, *position))
+        });
+        if !implied {
+            let columns = key.key.columns.join(", ");
+            self.refuse(
+                &draft.table.name,
+                format!(
+                    "foreign key {} ({columns}) gets its values from other foreign keys, which do not lead to the same table",
+                    key.key.name
+                ),
+                "drop one of the keys, or fill the table by a migration",
+            );
+        }
+    }
+
+    /// A key of which some columns have their values from another key: the parent row is looked for among those with the
+    /// same values.
+    fn plan_shared(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>, taken: &[usize]) {
+        if key.parent == index {
+            let shared = taken.first().and_then(|column| match draft.columns[*column].generator {
+                Generator::Parent { link, .. } => Some(link),
+                _ => None,
+            });
+            if let Some(shared) = shared.filter(|shared| matches!(draft.links[*shared].choice, LinkChoice::Grouped(_)))
+            {
+                let mut link = self.link_of(index, draft, key);
+                link.choice = LinkChoice::EarlierWithin { shared };
+                self.attach(draft, key, link);
+                return;
+            }
+        }
+        match self.path_to(draft, key, taken) {
+            Some((path, parent_link)) => {
+                let mut link = self.link_of(index, draft, key);
+                link.choice = LinkChoice::Within { path: path.into(), parent_link, counter: None };
+                self.attach(draft, key, link);
+            }
+            None => {
+                let columns: Vec<&str> =
+                    taken.iter().map(|column| draft.columns[*column].column.name.as_str()).collect();
+                let what = format!(
+                    "foreign key {} shares column {} with another foreign key in a way that is not understood",
+                    key.key.name,
+                    columns.join(", ")
+                );
+                self.refuse(&draft.table.name, what, "fill the table by a migration");
+            }
+        }
+    }
+
+    /// The way from a row of this table to the row that groups the parent's rows, and the parent's link to it.
+    fn path_to(&self, draft: &TableDraft<'a>, key: &Key<'_>, taken: &[usize]) -> Option<(Vec<usize>, usize)> {
+        let parent = &self.plan.tables[key.parent];
+        let wanted: Vec<(usize, usize)> = key
+            .columns
+            .iter()
+            .zip(&key.positions)
+            .filter(|(column, _)| taken.contains(column))
+            .map(|(column, position)| (*column, *position))
+            .collect();
+        let (first, position) = *wanted.first()?;
+        let Generator::Parent { link: parent_link, table, column, .. } = parent.columns.get(position)?.generator else {
+            return None;
+        };
+        if !matches!(parent.links[parent_link].choice, LinkChoice::Grouped(_)) {
+            return None;
+        }
+        // Every shared column must come from that one row.
+        let through = |position: &usize| matches!(parent.columns[*position].generator, Generator::Parent { link, .. } if link == parent_link);
+        if !wanted.iter().all(|(_, position)| through(position)) {
+            return None;
+        }
+        let origins = self.origins(draft, first);
+        origins.into_iter().find(|(_, at, of)| (*at, *of) == (table, column)).map(|(path, ..)| (path, parent_link))
+    }
+
+    /// Where a column's value comes from, hop by hop: the links followed, the table and the column reached.
+    fn origins(&self, draft: &TableDraft<'a>, column: usize) -> Vec<(Vec<usize>, usize, usize)> {
+        let mut found = Vec::new();
+        let Generator::Parent { link, table, column, .. } = draft.columns[column].generator else { return found };
+        let (mut path, mut table, mut column) = (vec![link], table, column);
+        loop {
+            found.push((path.clone(), table, column));
+            let next: Option<&ColumnPlan> = self.plan.tables[table].columns.get(column);
+            match next.map(|plan| &plan.generator) {
+                Some(Generator::Parent { link, table: further, column: at, .. }) if path.len() < 32 => {
+                    path.push(*link);
+                    (table, column) = (*further, *at);
+                }
+                _ => return found,
+            }
+        }
+    }
+
+    /// Two keys to the same table whose rows a CHECK wants to differ, or to have an order.
+    fn tell_apart(&mut self, draft: &mut TableDraft<'a>) {
+        let sums: Vec<_> = draft.facts.sums().cloned().collect();
+        for sum in sums {
+            let [(first, 1), (second, -1)] = sum.terms.as_slice() else { continue };
+            let link = |name: &str| match draft.position(name).map(|column| &draft.columns[column].generator) {
+                Some(Generator::Parent { link, .. }) => Some(*link),
+                _ => None,
+            };
+            let (Some(first), Some(second)) = (link(first), link(second)) else { continue };
+            let same_parent = draft.links[first].parent == draft.links[second].parent && first != second;
+            if !same_parent {
+                continue;
+            }
+            match sum.relation {
+                Relation::NotEqual => {
+                    let (avoiding, avoided) = if matches!(draft.links[second].choice, LinkChoice::Grouped(_)) {
+                        (first, second)
+                    } else {
+                        (second, first)
+                    };
+                    draft.links[avoiding].avoid = Some(avoided);
+                }
+                Relation::Less | Relation::LessOrEqual => self.pair(draft, first, second),
+                Relation::Greater | Relation::GreaterOrEqual => self.pair(draft, second, first),
+                Relation::Equal => {}
+            }
+        }
+    }
+
+    fn pair(&mut self, draft: &mut TableDraft<'a>, low: usize, high: usize) {
+        let parents = draft.links[low].parent_rows;
+        let pairs = parents.saturating_mul(parents.saturating_sub(1)) / 2;
+        if draft.rows > pairs {
+            self.plan.notes.push(format!(
+                "{}: {pairs} rows instead of {}, because {parents} rows make so many pairs",
+                draft.table.name, draft.rows
+            ));
+            draft.rows = pairs;
+        }
+        let order = Permutation::new(draft.links[low].key, pairs.max(1));
+        draft.links[low].choice = LinkChoice::PairLow(order);
+        draft.links[high].choice = LinkChoice::PairHigh(order);
+    }
+}
+
+fn grouped(grouping: Option<Grouping>) -> LinkChoice {
+    grouping.map_or(LinkChoice::Uniform, LinkChoice::Grouped)
 }

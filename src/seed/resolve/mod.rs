@@ -2,12 +2,15 @@
 
 mod bounds;
 mod columns;
+mod exclusions;
 mod keys;
 mod links;
 mod order;
 mod partitions;
 mod rows;
+mod statistics;
 mod table;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -93,27 +96,33 @@ pub fn resolve(
     options: &Options,
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Vec<SeedError>> {
-    let mut errors = Vec::new();
-    let specs = match_specs(schema, spec, &mut errors);
-    check_table_rows(schema, options, &mut errors);
-    let ordered = order::fill_order(schema);
-    let mut resolver = Resolver {
-        schema,
-        options,
-        stored,
-        specs,
-        key: Key::new(options.seed),
-        index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
-        ordered,
-        plan: SeedPlan { seed: options.seed, tables: Vec::new(), notes: Vec::new() },
-        errors,
-    };
-    resolver.plan_rows();
-    for index in 0..resolver.ordered.len() {
-        resolver.plan_table(index);
+    let mut limits = BTreeMap::new();
+    // A count that a constraint lowers changes what other tables can point to: again with the lower count.
+    for _ in 0..PASSES {
+        let mut resolver = Resolver::new(schema, spec, options, stored, limits.clone());
+        resolver.plan_rows();
+        for index in 0..resolver.ordered.len() {
+            resolver.plan_table(index);
+        }
+        if resolver.errors.is_empty() && resolver.has_stale_links() {
+            limits.extend(resolver.plan.tables.iter().map(|table| (table.oid, table.rows)));
+            continue;
+        }
+        if !resolver.errors.is_empty() {
+            return Err(resolver.errors);
+        }
+        resolver.measure_widths();
+        return Ok(resolver.plan);
     }
-    if resolver.errors.is_empty() { Ok(resolver.plan) } else { Err(resolver.errors) }
+    Err(vec![SeedError::Unsolvable {
+        table: "of several".to_owned(),
+        what: "the row counts of tables that reference each other do not settle".to_owned(),
+        remedy: "write `rows` for each of them in the spec".to_owned(),
+    }])
 }
+
+/// How often counts may be lowered.
+const PASSES: usize = 8;
 
 /// Everything that the steps share.
 struct Resolver<'a> {
@@ -122,6 +131,10 @@ struct Resolver<'a> {
     stored: &'a BTreeMap<u32, StoredRows>,
     specs: BTreeMap<u32, &'a TableSpec>,
     key: Key,
+    /// Rows of tables that an earlier pass lowered.
+    limits: BTreeMap<u32, u64>,
+    /// Foreign keys that another table's keys share a column with: their rows are grouped evenly.
+    shared_keys: std::collections::BTreeSet<(u32, String)>,
     /// In fill order.
     ordered: Vec<&'a Table>,
     index: BTreeMap<u32, usize>,
@@ -129,7 +142,33 @@ struct Resolver<'a> {
     errors: Vec<SeedError>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    fn new(
+        schema: &'a Schema,
+        spec: &'a Spec,
+        options: &'a Options,
+        stored: &'a BTreeMap<u32, StoredRows>,
+        limits: BTreeMap<u32, u64>,
+    ) -> Self {
+        let mut errors = Vec::new();
+        let specs = match_specs(schema, spec, &mut errors);
+        check_table_rows(schema, options, &mut errors);
+        let ordered = order::fill_order(schema);
+        Self {
+            schema,
+            options,
+            stored,
+            specs,
+            key: Key::new(options.seed),
+            limits,
+            shared_keys: links::shared_keys(schema),
+            index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
+            ordered,
+            plan: SeedPlan { seed: options.seed, tables: Vec::new(), literals: Vec::new(), notes: Vec::new() },
+            errors,
+        }
+    }
+
     fn refuse(&mut self, table: &QualifiedName, what: impl Into<String>, remedy: impl Into<String>) {
         self.errors.push(SeedError::Unsolvable { table: table.to_string(), what: what.into(), remedy: remedy.into() });
     }

@@ -1,13 +1,46 @@
 //! Partitioned tables: which leaf each row goes to, so that the leaves can be loaded directly.
 
 use super::Resolver;
-use super::columns::literal_cell;
+use super::table::TableDraft;
 use crate::schema::{KeyPart, PartitionStrategy, Table, TableKind};
 use crate::seed::infer::types::{TypeClass, classify};
+use crate::seed::infer::values::{choice_of, enter, literal_cell};
 use crate::seed::literal;
-use crate::seed::plan::{Leaf, Router, RouterNode, RouterTarget, Split};
+use crate::seed::plan::{Generator, Leaf, Nulls, Router, RouterNode, RouterTarget, Split};
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    /// Where no default partition takes the rest, the partition key's values stay within the partitions.
+    pub(super) fn plan_partition_key(&mut self, draft: &mut TableDraft<'a>) {
+        self.confine(draft, draft.table);
+    }
+
+    fn confine(&self, draft: &mut TableDraft<'a>, level: &Table) {
+        let parts: Vec<&Table> = self
+            .schema
+            .tables
+            .iter()
+            .filter(|part| part.partition_of.as_ref().is_some_and(|of| of.parent == level.oid))
+            .collect();
+        let Some(key) = &level.partition_key else { return };
+        let has_default = parts.iter().any(|part| part.partition_of.as_ref().is_some_and(|of| of.bound == "DEFAULT"));
+        let bounds: Vec<&str> =
+            parts.iter().filter_map(|part| part.partition_of.as_ref()).map(|of| of.bound.as_str()).collect();
+        if !has_default {
+            for (position, part) in key.parts.iter().enumerate() {
+                let KeyPart::Column(name) = part else { continue };
+                let Some(column) = draft.position(name) else { continue };
+                match key.strategy {
+                    PartitionStrategy::Range => confine_range(draft, column, &bounds, position),
+                    PartitionStrategy::List => confine_list(draft, column, &bounds),
+                    PartitionStrategy::Hash => {}
+                }
+            }
+        }
+        for part in parts {
+            self.confine(draft, part);
+        }
+    }
+
     /// Sets the leaves, and the router where all levels can be computed; otherwise the rows go through the root.
     pub(super) fn plan_partitions(&mut self, index: usize) {
         let table = self.ordered[index];
@@ -27,6 +60,69 @@ impl Resolver<'_> {
             }
             _ => plan.leaves = vec![root],
         }
+    }
+}
+
+/// Between the first bound and the last; gaps are left to whoever wrote them.
+fn confine_range(draft: &mut TableDraft<'_>, column: usize, bounds: &[&str], position: usize) {
+    let class = draft.columns[column].class.clone();
+    let TypeClass::Scalar(encoding) = class.base() else { return };
+    let ranges: Vec<(i64, i64)> = bounds
+        .iter()
+        .filter_map(|bound| {
+            let (from, to) = bound.strip_prefix("FOR VALUES FROM (")?.split_once(") TO (")?;
+            let at = |list: &str| -> Option<i64> {
+                let item = list.split(", ").nth(position)?.trim_end_matches(')').to_owned();
+                match item.as_str() {
+                    "MINVALUE" => Some(i64::MIN),
+                    "MAXVALUE" => Some(i64::MAX),
+                    item => literal::scalar(item.trim_matches('\''), *encoding),
+                }
+            };
+            Some((at(from)?, at(to)?))
+        })
+        .collect();
+    let (Some(low), Some(high)) = (ranges.iter().map(|r| r.0).min(), ranges.iter().map(|r| r.1).max()) else { return };
+    let draft = &mut draft.columns[column];
+    if let Generator::Scalar(scalar) = &mut draft.generator {
+        scalar.hard.0 = scalar.hard.0.max(low);
+        // The first column of a key is below the last bound; a later one only as far as the others go.
+        scalar.hard.1 = scalar.hard.1.min(if high == i64::MAX { high } else { high - 1 });
+        enter(scalar);
+    }
+}
+
+fn confine_list(draft: &mut TableDraft<'_>, column: usize, bounds: &[&str]) {
+    let mut values: Vec<(String, f64)> = Vec::new();
+    let mut null = false;
+    for bound in bounds {
+        let Some(inner) = bound.strip_prefix("FOR VALUES IN (").and_then(|rest| rest.strip_suffix(')')) else { return };
+        let Ok(crate::seed::check::Expression::Array(items)) =
+            crate::seed::check::Expression::parse(&format!("ARRAY[{inner}]"))
+        else {
+            return;
+        };
+        for item in items {
+            match item.literal() {
+                Some(text) => values.push((text, 1.0)),
+                None => null = true,
+            }
+        }
+    }
+    let draft = &mut draft.columns[column];
+    if !null {
+        draft.nulls = Nulls::Never;
+    }
+    let kept: Option<Vec<(String, f64)>> = draft.choices.as_ref().map(|choices| {
+        choices.iter().filter(|(text, _)| values.iter().any(|(value, _)| value == text)).cloned().collect()
+    });
+    let values = kept.filter(|kept| !kept.is_empty()).unwrap_or(values);
+    if matches!(draft.generator, Generator::Parent { .. }) {
+        return;
+    }
+    if let Ok(generator) = choice_of(&draft.class, &values) {
+        draft.generator = generator;
+        draft.choices = Some(values);
     }
 }
 

@@ -18,6 +18,7 @@ impl Resolver<'_> {
                 Some(stored) => (stored.count, Fill::Keep),
                 None => (self.rows_of(table), Fill::Generate),
             };
+            let rows = self.limits.get(&table.oid).map_or(rows, |limit| rows.min(*limit));
             self.plan.tables.push(TablePlan {
                 oid: table.oid,
                 name: table.name.clone(),
@@ -27,6 +28,9 @@ impl Resolver<'_> {
                 links: Vec::new(),
                 leaves: Vec::new(),
                 router: None,
+                variants: None,
+                doubts: Vec::new(),
+                expressions: Vec::new(),
                 width: 0,
             });
         }

@@ -1,14 +1,17 @@
-//! One table: its columns, links, keys, bounds and partitions, in this order.
+//! One table: its columns, links, keys, bounds, variants and partitions, in this order.
 
 use super::Resolver;
-use crate::schema::{Column, Table};
-use crate::seed::check::{Expression, Facts};
+use crate::schema::{Check, Column, Schema, Table};
+use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, alternatives};
 use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::plan::{Bound, ColumnPlan, Draw, Fill, Generator, Link, Nulls};
+use crate::seed::plan::{
+    Arms, Bound, ColumnPlan, Computed, Doubt, Draw, Fill, Generator, Link, LinkChoice, Literal, Nulls, Variants,
+};
 use crate::seed::random::Key;
-use crate::seed::spec::ColumnSpec;
+use crate::seed::spec::{ColumnSpec, TableSpec};
 
 /// A column while its plan is being made.
+#[derive(Debug, Clone)]
 pub(super) struct Draft<'a> {
     pub column: &'a Column,
     pub class: TypeClass,
@@ -17,10 +20,24 @@ pub(super) struct Draft<'a> {
     pub nulls: Nulls,
     pub draw: Draw,
     pub generator: Generator,
+    /// Text forms and weights, where the generator draws from a list.
+    pub choices: Option<Vec<(String, f64)>>,
+    /// What the constraints say of it in every row.
+    pub facts: ColumnFacts,
     /// Every row has its own value.
     pub unique: bool,
     /// Follows from a link or a key and must not be changed.
     pub fixed: bool,
+    /// What is different in some variants.
+    pub arms: Option<Arms>,
+    /// Constants that only the server can read.
+    pub literals: Option<Vec<String>>,
+}
+
+/// A constraint that can be met in several ways.
+pub(super) struct Choice {
+    pub name: String,
+    pub alternatives: Vec<Vec<Atom>>,
 }
 
 /// A table while its plan is being made.
@@ -32,7 +49,13 @@ pub(super) struct TableDraft<'a> {
     pub links: Vec<Link>,
     /// For each link its foreign key's columns, as indexes of `columns`.
     pub link_columns: Vec<Vec<usize>>,
+    /// What holds in every row.
     pub facts: Facts,
+    /// Constraints with alternatives.
+    pub choices: Vec<Choice>,
+    /// Constraints that were not understood.
+    pub doubts: Vec<Doubt>,
+    pub variants: Option<Variants>,
 }
 
 impl TableDraft<'_> {
@@ -49,9 +72,22 @@ impl TableDraft<'_> {
     }
 }
 
-/// Columns that get a value, in the order of COPY's column list.
-pub(super) fn written_columns(table: &Table) -> impl Iterator<Item = &Column> {
-    table.columns.iter().filter(|column| column.generated.is_none())
+/// Columns that get a value, in the order of COPY's column list: not generated ones, and not those of a type without
+/// a generator that may stay at their default or NULL.
+pub(super) fn written_columns<'t>(
+    schema: &'t Schema,
+    table: &'t Table,
+    spec: Option<&'t TableSpec>,
+) -> impl Iterator<Item = &'t Column> {
+    let of = move |name: &str| spec.and_then(|spec| spec.columns.iter().find(|column| column.name.text == name));
+    let said = move |name: &str| of(name).is_some();
+    let computed = move |name: &str| of(name).is_some_and(|column| column.expression.is_some());
+    table.columns.iter().filter(move |column| {
+        let unknown = (column.default.is_some() || !column.not_null)
+            && !said(&column.name)
+            && matches!(classify(schema, &column.data_type).base(), TypeClass::Unknown(_));
+        column.generated.is_none() && !unknown && !computed(&column.name)
+    })
 }
 
 impl<'a> Resolver<'a> {
@@ -61,34 +97,40 @@ impl<'a> Resolver<'a> {
             self.keep_table(index, table);
             return;
         }
-        let key = self.key.derive(&table.name.sql());
         let spec = self.specs.get(&table.oid).copied();
         let mut draft = TableDraft {
             table,
             rows: self.plan.tables[index].rows,
-            key,
+            key: self.key.derive(&table.name.sql()),
             columns: Vec::new(),
             links: Vec::new(),
             link_columns: Vec::new(),
             facts: Facts::default(),
+            choices: Vec::new(),
+            doubts: Vec::new(),
+            variants: None,
         };
         self.collect_facts(&mut draft);
-        for column in written_columns(table) {
+        for column in written_columns(self.schema, table, spec) {
             let column_spec = spec.and_then(|spec| spec.columns.iter().find(|c| c.name.text == column.name));
             let class = classify(self.schema, &column.data_type);
             let planned = self.plan_column(&draft, column, class, column_spec);
             draft.columns.push(planned);
         }
         self.plan_links(index, &mut draft);
+        self.plan_partition_key(&mut draft);
+        self.plan_exclusions(&mut draft);
         self.plan_keys(&mut draft);
+        self.plan_dependence(&mut draft);
         self.plan_bounds(&mut draft);
+        self.plan_variants(&mut draft);
         self.finish(index, draft);
     }
 
     /// A table that keeps its rows: every column that is pointed to shows what is stored.
     fn keep_table(&mut self, index: usize, table: &Table) {
         let Some(stored) = self.stored.get(&table.oid) else { return };
-        self.plan.tables[index].columns = written_columns(table)
+        self.plan.tables[index].columns = written_columns(self.schema, table, None)
             .map(|column| ColumnPlan {
                 name: column.name.clone(),
                 data_type: column.data_type.clone(),
@@ -96,45 +138,52 @@ impl<'a> Resolver<'a> {
                 nulls: Nulls::Never,
                 draw: Draw::Row,
                 generator: Generator::Stored(stored.cells.get(&column.name).cloned().unwrap_or_default().into()),
+                choices: None,
+                arms: None,
             })
             .collect();
     }
 
     fn collect_facts(&mut self, draft: &mut TableDraft<'_>) {
         let table = draft.table;
-        for check in &table.checks {
-            match Expression::parse(&check.expression) {
-                Ok(expression) => {
-                    let before = draft.facts.unsolved.len();
-                    draft.facts.add(&expression);
-                    if draft.facts.unsolved.len() > before {
-                        draft.facts.unsolved.truncate(before);
-                        draft.facts.unsolved.push(format!("{} CHECK ({})", check.name, check.expression));
-                    }
-                }
-                Err(error) => draft.facts.unsolved.push(format!("{} ({error})", check.name)),
-            }
+        let spec = self.specs.get(&table.oid).copied();
+        for check in table.checks.iter().filter(|check| check.validated) {
+            add_check(draft, check, None);
         }
-        for column in written_columns(table) {
-            let class = classify(self.schema, &column.data_type);
-            for check in class.checks() {
-                match Expression::parse(&check.expression) {
-                    Ok(expression) => draft.facts.add(&expression.with_value_named(&column.name)),
-                    Err(error) => draft.facts.unsolved.push(format!("{} ({error})", check.name)),
-                }
+        for column in written_columns(self.schema, table, spec) {
+            for check in classify(self.schema, &column.data_type).checks() {
+                add_check(draft, check, Some(&column.name));
             }
-        }
-        for unsolved in &draft.facts.unsolved {
-            self.plan
-                .notes
-                .push(format!("{}: constraint {unsolved} is not understood and may be violated", table.name));
         }
     }
 
-    fn finish(&mut self, index: usize, draft: TableDraft<'_>) {
+    fn finish(&mut self, index: usize, mut draft: TableDraft<'a>) {
+        for link in draft.links.iter_mut().filter(|link| link.parent == index) {
+            link.parent_rows = draft.rows;
+        }
+        for (column, planned) in draft.columns.iter_mut().enumerate() {
+            let (Some(texts), Some(spec)) = (planned.literals.take(), planned.spec) else { continue };
+            self.plan.literals.push(Literal {
+                table: index,
+                column,
+                type_name: planned.column.data_type.name.clone(),
+                texts,
+                place: spec.name.clone(),
+            });
+        }
+        let expressions = self.specs.get(&draft.table.oid).map(|spec| {
+            let computed = spec.columns.iter().filter_map(|column| {
+                let expression = column.expression.clone()?;
+                Some(Computed { column: column.name.text.clone(), expression })
+            });
+            computed.collect()
+        });
         let plan = &mut self.plan.tables[index];
         plan.rows = draft.rows;
+        plan.expressions = expressions.unwrap_or_default();
         plan.links = draft.links;
+        plan.doubts = draft.doubts;
+        plan.variants = draft.variants;
         plan.columns = draft
             .columns
             .into_iter()
@@ -145,21 +194,74 @@ impl<'a> Resolver<'a> {
                 nulls: draft.nulls,
                 draw: draft.draw,
                 generator: draft.generator,
+                choices: draft.choices.map(Vec::into_boxed_slice),
+                arms: draft.arms.map(Box::new),
             })
             .collect();
         self.plan_partitions(index);
-        let sample = self.plan.tables[index].rows.min(64);
-        let evaluator = crate::seed::Evaluator::new(&self.plan);
-        let mut bytes = Vec::new();
-        // Rows of the whole table: the first ones may be shorter.
-        let step = (self.plan.tables[index].rows / sample.max(1)).max(1);
-        let safe = self.plan.tables[index].links.iter().all(|link| link.parent <= index);
-        if safe {
-            for row in 0..sample {
-                evaluator.write_row(index, row * step, &mut bytes);
-            }
+    }
+
+    /// Rows of COPY BINARY, measured on some of them; only when all tables are planned.
+    pub(super) fn measure_widths(&mut self) {
+        const SAMPLE: u64 = 64;
+        let widths: Vec<u32> = (0..self.plan.tables.len())
+            .map(|index| {
+                let table = &self.plan.tables[index];
+                let sample = table.rows.min(SAMPLE);
+                if table.fill == Fill::Keep || sample == 0 {
+                    return 0;
+                }
+                let evaluator = crate::seed::Evaluator::new(&self.plan);
+                let mut bytes = Vec::new();
+                // Rows of the whole table: the first ones may be shorter.
+                let step = (table.rows / sample).max(1);
+                for row in 0..sample {
+                    evaluator.write_row(index, row * step, &mut bytes);
+                }
+                u32::try_from(bytes.len() as u64 / sample).unwrap_or(u32::MAX)
+            })
+            .collect();
+        for (table, width) in self.plan.tables.iter_mut().zip(widths) {
+            table.width = width;
         }
-        let width = bytes.len() as u64 / sample.max(1);
-        self.plan.tables[index].width = u32::try_from(width).unwrap_or(u32::MAX).max(if safe { 0 } else { 100 });
+    }
+
+    /// Whether rows of a table were lowered after another table's links had been planned.
+    pub(super) fn has_stale_links(&self) -> bool {
+        self.plan.tables.iter().flat_map(|table| &table.links).any(|link| {
+            link.parent_rows > self.plan.tables[link.parent].rows && !matches!(link.choice, LinkChoice::Earlier { .. })
+        })
+    }
+}
+
+/// Adds what a constraint says; a domain's for a column of it.
+fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
+    let doubt = |reason: String| Doubt { constraint: check.name.clone(), expression: check.expression.clone(), reason };
+    let expression = match Expression::parse(&check.expression) {
+        Ok(expression) => expression,
+        Err(error) => {
+            draft.doubts.push(doubt(error.to_string()));
+            return;
+        }
+    };
+    let expression = match column {
+        Some(column) => expression.with_value_named(column),
+        None => expression,
+    };
+    let mut found = alternatives(&expression, false);
+    let opaque = found.iter().flatten().find_map(|atom| match atom {
+        Atom::Opaque(text) => Some(text.clone()),
+        _ => None,
+    });
+    if let Some(text) = opaque {
+        draft.doubts.push(doubt(format!("nothing is known about {text}")));
+        // An alternative that is understood is better than one that is not.
+        if found.iter().any(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_)))) {
+            found.retain(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_))));
+        }
+    }
+    match found.len() {
+        1 => draft.facts.atoms.extend(found.remove(0)),
+        _ => draft.choices.push(Choice { name: check.name.clone(), alternatives: found }),
     }
 }

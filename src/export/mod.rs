@@ -1,0 +1,217 @@
+//! A plan's rows as files: CSV, COPY BINARY, or one script for psql. Needs no server but the one that the schema was read
+//! from; every table is made by a thread of its own, in bounded memory.
+
+mod rows;
+mod script;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::{Progress, Task, Unit};
+use crate::schema::Schema;
+use crate::seed::SeedPlan;
+use crate::seed::plan::{Fill, TablePlan};
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// One `.csv` a table with a header line, and a script that loads them.
+    Csv,
+    /// One `.copy` a table in COPY's binary format, and a script that loads them.
+    Binary,
+    /// One `seed.sql` that psql loads alone.
+    Sql,
+}
+
+/// Why files were not written: exit code 3, but for `Expression` (2).
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The file system refused.
+    #[error("cannot write {}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+    /// Columns that only a server computes.
+    #[error("column {column} of table {table} is an SQL expression, which only a database computes; seed one instead")]
+    Expression {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A row that no partition takes.
+    #[error("row {row} of table {table} belongs to no partition")]
+    Homeless {
+        /// The table.
+        table: String,
+        /// Its number.
+        row: u64,
+    },
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Files, in the order in which they are to be loaded.
+    pub files: Vec<PathBuf>,
+    /// Rows in all.
+    pub rows: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+}
+
+/// Writes every planned table below `directory`, which is made where it is not there.
+///
+/// # Errors
+/// [`ExportError`]; files that are not whole are removed.
+pub fn write(
+    directory: &Path,
+    format: FileFormat,
+    schema: &Schema,
+    plan: &SeedPlan,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Exported, ExportError> {
+    for table in &plan.tables {
+        if let Some(computed) = table.expressions.first() {
+            let (table, column) = (table.name.to_string(), computed.column.clone());
+            return Err(ExportError::Expression { table, column });
+        }
+    }
+    std::fs::create_dir_all(directory).map_err(|error| ExportError::Io { path: directory.to_owned(), error })?;
+    let task = progress.task("Writing rows", Unit::Rows, Some(plan.total_rows()));
+    let export = Export { directory, format, schema, plan, task: &task, interrupt, bytes: AtomicU64::new(0) };
+    let files = match format {
+        FileFormat::Sql => vec![export.script()?],
+        FileFormat::Csv | FileFormat::Binary => export.tables()?,
+    };
+    Ok(Exported { files, rows: plan.total_rows(), bytes: export.bytes.into_inner() })
+}
+
+struct Export<'a> {
+    directory: &'a Path,
+    format: FileFormat,
+    schema: &'a Schema,
+    plan: &'a SeedPlan,
+    task: &'a Task,
+    interrupt: &'a Interrupt,
+    bytes: AtomicU64,
+}
+
+impl Export<'_> {
+    /// One file a table, on all cores, and the script that loads them.
+    fn tables(&self) -> Result<Vec<PathBuf>, ExportError> {
+        let filled: Vec<usize> = self.filled().collect();
+        let next = AtomicUsize::new(0);
+        let failure: Mutex<Option<ExportError>> = Mutex::new(None);
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(filled.len().max(1));
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while let Some(table) = filled.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if let Err(error) = self.table(*table) {
+                            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                            next.store(filled.len(), Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let mut files: Vec<PathBuf> = filled.iter().map(|table| self.path(&self.plan.tables[*table])).collect();
+        files.push(self.file("load.sql", |out| script::of_files(self.schema, self.plan, self.format, out))?);
+        Ok(files)
+    }
+
+    fn filled(&self) -> impl Iterator<Item = usize> {
+        let tables = &self.plan.tables;
+        (0..tables.len()).filter(|table| tables[*table].fill == Fill::Generate && tables[*table].rows > 0)
+    }
+
+    fn path(&self, table: &TablePlan) -> PathBuf {
+        self.directory.join(file_name(table, self.format))
+    }
+
+    fn table(&self, table: usize) -> Result<(), ExportError> {
+        let name = file_name(&self.plan.tables[table], self.format);
+        self.task.doing(self.plan.tables[table].name.to_string());
+        let mut made = Ok(());
+        self.file(&name, |out| {
+            made = self.rows(table, out);
+            made.as_ref().map_or_else(|_| Err(io::ErrorKind::Interrupted.into()), |()| Ok(()))
+        })
+        .map(|_| ())
+        .or_else(|error| if made.is_err() { made } else { Err(error) })
+    }
+
+    fn rows(&self, table: usize, out: &mut dyn Write) -> Result<(), ExportError> {
+        rows::write(self.schema, self.plan, table, self.format, self.task, self.interrupt, out)
+    }
+
+    fn script(&self) -> Result<PathBuf, ExportError> {
+        let mut made = Ok(());
+        let written = self.file("seed.sql", |out| {
+            script::begin(self.schema, self.plan, out)?;
+            for table in self.filled() {
+                script::copy_head(&self.plan.tables[table], out)?;
+                made = self.rows(table, out);
+                if made.is_err() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                out.write_all(b"\\.\n\n")?;
+            }
+            script::end(self.schema, self.plan, out)
+        });
+        written.map_err(|error| made.err().unwrap_or(error))
+    }
+
+    /// Writes a file under another name and renames it when it is whole.
+    fn file(&self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PathBuf, ExportError> {
+        let path = self.directory.join(name);
+        let partial = self.directory.join(format!("{name}.partial"));
+        let failed = |error| ExportError::Io { path: path.clone(), error };
+        let result = (|| {
+            let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
+            write(&mut out)?;
+            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            self.bytes.fetch_add(file.metadata()?.len(), Ordering::Relaxed);
+            std::fs::rename(&partial, &path)
+        })();
+        if let Err(error) = result {
+            // What is left of it is of no use.
+            let _ = std::fs::remove_file(&partial);
+            return Err(failed(error));
+        }
+        Ok(path)
+    }
+}
+
+/// `orders.csv`, `shop.orders.csv`; characters that file systems refuse become underscores.
+fn file_name(table: &TablePlan, format: FileFormat) -> String {
+    let extension = match format {
+        FileFormat::Csv => "csv",
+        FileFormat::Binary => "copy",
+        FileFormat::Sql => "sql",
+    };
+    let plain = |name: &str| name.replace(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')), "_");
+    let name = plain(&table.name.name);
+    if table.name.schema == "public" {
+        format!("{name}.{extension}")
+    } else {
+        format!("{}.{name}.{extension}", plain(&table.name.schema))
+    }
+}

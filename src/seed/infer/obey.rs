@@ -1,0 +1,268 @@
+//! Makes a generator obey what a CHECK says about its column alone.
+
+use super::Context;
+use super::types::TypeClass;
+use super::values::{choice_of, enter, pattern_text, source_range};
+use crate::seed::check::ColumnFacts;
+use crate::seed::check::linear::{NOW, Relation};
+use crate::seed::check::matcher::Matcher;
+use crate::seed::encode::{DAY, ScalarEncoding, days_from_civil};
+use crate::seed::generators::regex::Pattern;
+use crate::seed::literal;
+use crate::seed::plan::{Case, Generator, JsonShape, Scalar, Text};
+use crate::seed::random::Key;
+
+/// Whose word a generator is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// The spec's: it is narrowed, not replaced.
+    BySpec,
+    /// Nobody's.
+    ByNobody,
+}
+
+/// A generator, and the list that it draws from where it draws from one.
+#[derive(Debug, Clone)]
+pub struct Value {
+    /// How the value is made.
+    pub generator: Generator,
+    /// Text forms and weights.
+    pub choices: Option<Vec<(String, f64)>>,
+}
+
+/// Narrows or replaces a generator. `folds` says that texts must differ in more than case.
+///
+/// # Errors
+/// What the generator cannot do, in words.
+pub fn obey(
+    context: Context<'_>,
+    class: &TypeClass,
+    facts: &ColumnFacts,
+    said: Said,
+    folds: bool,
+    value: &mut Value,
+) -> Result<(), String> {
+    lists(class, facts, said, value)?;
+    match &mut value.generator {
+        Generator::Scalar(scalar) => {
+            limits(scalar, facts);
+            if scalar.hard.0 > scalar.hard.1 {
+                return Err("its limits leave no value".to_owned());
+            }
+        }
+        Generator::Text(text) => {
+            lengths(text, facts)?;
+            if said == Said::ByNobody && !facts.patterns.is_empty() && value.choices.is_none() {
+                value.generator = matching(context, class, facts, folds, text)?;
+            }
+        }
+        Generator::Json { shape, .. } => json(shape, facts),
+        Generator::Array { min, max, .. } => {
+            if let Some((least, most)) = facts.items {
+                *min = (*min).max(least);
+                *max = (*max).max(*min).min(most);
+                *min = (*min).min(*max);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Lists: the values that all of them allow.
+fn lists(class: &TypeClass, facts: &ColumnFacts, said: Said, value: &mut Value) -> Result<(), String> {
+    if let TypeClass::Enum(labels) = class.base()
+        && value.choices.is_none()
+    {
+        let weight = |rank: usize| 1.0 / ((rank + 1) as f64).sqrt();
+        value.choices = Some(labels.iter().enumerate().map(|(rank, label)| (label.clone(), weight(rank))).collect());
+    }
+    let is_bool = matches!(class.base(), TypeClass::Scalar(ScalarEncoding::Bool));
+    let restricted = !facts.lists.is_empty() || !facts.excluded.is_empty() || !facts.limits.is_empty();
+    if !restricted {
+        return Ok(());
+    }
+    let base = match (&value.choices, facts.lists.first()) {
+        (Some(choices), _) => choices.clone(),
+        (None, Some(list)) if said == Said::ByNobody || is_bool => {
+            list.iter().enumerate().map(|(rank, text)| (text.clone(), 1.0 / ((rank + 1) as f64).sqrt())).collect()
+        }
+        (None, _) => return Ok(()),
+    };
+    let normal = |text: &str| match (is_bool, text) {
+        (true, "t" | "1") => "true".to_owned(),
+        (true, "f" | "0") => "false".to_owned(),
+        (_, text) => text.to_owned(),
+    };
+    let allowed: Vec<(String, f64)> = base.iter().filter(|(text, _)| facts.allows(&normal(text))).cloned().collect();
+    if allowed.is_empty() {
+        return Err(match said {
+            Said::BySpec => "none of the values in the spec is allowed".to_owned(),
+            Said::ByNobody => "no value is allowed".to_owned(),
+        });
+    }
+    if allowed.len() < base.len() || value.choices.is_none() {
+        // A list that the class cannot encode (of ranges, say) stays as it was: the server has the last word.
+        if let Ok(generator) = choice_of(class, &allowed) {
+            value.generator = generator;
+            value.choices = Some(allowed);
+        }
+    }
+    Ok(())
+}
+
+/// Limits, exclusions and grain of a number.
+pub(crate) fn limits(scalar: &mut Scalar, facts: &ColumnFacts) {
+    for (relation, constant) in &facts.limits {
+        let parsed = if constant == NOW { now(scalar.encoding, *relation) } else { bound(constant, *relation, scalar) };
+        if let Some(value) = parsed {
+            limit(scalar, *relation, value);
+        }
+    }
+    let encoding = scalar.encoding;
+    for value in facts.excluded.iter().filter_map(|text| literal::scalar(text, encoding)) {
+        let (low, high) = source_range(scalar);
+        if value == low {
+            limit(scalar, Relation::Greater, value);
+        } else if value == high {
+            limit(scalar, Relation::Less, value);
+        }
+    }
+    if let Some(unit) = &facts.grain {
+        scalar.grain = grain(scalar.encoding, unit);
+    }
+    enter(scalar);
+}
+
+/// A constant with more digits than the column has rounds towards the inside.
+fn bound(constant: &str, relation: Relation, scalar: &Scalar) -> Option<i64> {
+    let value = literal::scalar(constant, scalar.encoding)?;
+    let rounded_down = constant.trim_end_matches('0').split_once('.').is_some_and(|(_, fraction)| {
+        fraction.len() > usize::from(scalar.encoding.decimals()) && !constant.starts_with('-')
+    });
+    Some(match relation {
+        // x > 0.001 with two digits: x >= 0.01, that is more than 0.
+        Relation::Less if rounded_down => value + 1,
+        Relation::GreaterOrEqual if rounded_down => value + 1,
+        _ => value,
+    })
+}
+
+/// The time of the check: data ends before it, and what must lie in the future lies far there.
+fn now(encoding: ScalarEncoding, relation: Relation) -> Option<i64> {
+    let year = match relation {
+        Relation::Less | Relation::LessOrEqual | Relation::NotEqual | Relation::Equal => super::TO_YEAR,
+        Relation::Greater | Relation::GreaterOrEqual => 2090,
+    };
+    let days = days_from_civil(year, 1, 1);
+    match encoding {
+        ScalarEncoding::Date => Some(days),
+        ScalarEncoding::Timestamp => Some(days * DAY),
+        _ => None,
+    }
+}
+
+pub(crate) fn limit(scalar: &mut Scalar, relation: Relation, value: i64) {
+    match relation {
+        Relation::Less => scalar.hard.1 = scalar.hard.1.min(value.saturating_sub(1)),
+        Relation::LessOrEqual => scalar.hard.1 = scalar.hard.1.min(value),
+        Relation::Greater => scalar.hard.0 = scalar.hard.0.max(value.saturating_add(1)),
+        Relation::GreaterOrEqual => scalar.hard.0 = scalar.hard.0.max(value),
+        Relation::Equal => {
+            scalar.hard.0 = scalar.hard.0.max(value);
+            scalar.hard.1 = scalar.hard.1.min(value);
+        }
+        Relation::NotEqual => {}
+    }
+}
+
+fn grain(encoding: ScalarEncoding, unit: &str) -> i64 {
+    let micros = match unit {
+        "second" => 1_000_000,
+        "minute" => 60_000_000,
+        "hour" => 3_600_000_000,
+        "day" => DAY,
+        // 2000-01-01 was a Saturday: weeks begin two days later. Left to the server to judge.
+        other => return literal::scalar(other, encoding).unwrap_or(1).max(1),
+    };
+    match encoding {
+        ScalarEncoding::Date => 1,
+        _ => micros,
+    }
+}
+
+fn lengths(text: &mut Text, facts: &ColumnFacts) -> Result<(), String> {
+    if let Some((min, max)) = facts.length {
+        text.min_chars = text.min_chars.max(min);
+        if max != u32::MAX {
+            text.max_chars = if text.max_chars == 0 { max } else { text.max_chars.min(max) };
+        }
+        if text.max_chars > 0 && text.min_chars > text.max_chars {
+            return Err(format!("it must have {} characters and holds {}", text.min_chars, text.max_chars));
+        }
+    }
+    if facts.excluded.iter().any(String::is_empty) {
+        text.min_chars = text.min_chars.max(1);
+    }
+    match (facts.lower, facts.upper) {
+        (true, _) => text.case = Case::Lower,
+        (false, true) => text.case = Case::Upper,
+        (false, false) => {}
+    }
+    Ok(())
+}
+
+/// Keeps the text generator where its texts match already, else makes texts of one of the patterns.
+fn matching(
+    context: Context<'_>,
+    class: &TypeClass,
+    facts: &ColumnFacts,
+    folds: bool,
+    current: &Text,
+) -> Result<Generator, String> {
+    let matchers: Vec<(Matcher, bool)> =
+        facts.patterns.iter().filter_map(|(pattern, negated)| Some((Matcher::new(pattern)?, *negated))).collect();
+    let meets = |text: &Text| {
+        (0..64_u64).all(|index| {
+            let mut cell = Vec::new();
+            crate::seed::evaluate::write_text(Key::new(index), text, index, &mut cell);
+            let body = cell.get(4 + usize::from(text.version.is_some())..).unwrap_or_default();
+            let shown = String::from_utf8_lossy(body);
+            matchers.iter().all(|(matcher, negated)| matcher.finds(&shown) != *negated)
+        })
+    };
+    if meets(current) {
+        return Ok(Generator::Text(current.clone()));
+    }
+    let TypeClass::Text { version, .. } = class.base() else { return Ok(Generator::Text(current.clone())) };
+    let candidates = facts.patterns.iter().filter(|(_, negated)| !negated).map(|(pattern, _)| pattern.as_str());
+    for candidate in candidates.chain(["[a-z]{6,12}", "[0-9]{6}"]) {
+        let limits = (current.min_chars, current.max_chars);
+        let Ok(pattern) = Pattern::with_length(candidate, folds, limits) else { continue };
+        let Generator::Text(mut text) = pattern_text(pattern, *version, context.locale) else { continue };
+        text.case = current.case;
+        if meets(&text) {
+            return Ok(Generator::Text(text));
+        }
+    }
+    let patterns: Vec<&str> = facts.patterns.iter().map(|(pattern, _)| pattern.as_str()).collect();
+    Err(format!("no text was found that fits {}", patterns.join(" and ")))
+}
+
+fn json(shape: &mut JsonShape, facts: &ColumnFacts) {
+    let (min, max) = facts.items.unwrap_or((0, 4));
+    match facts.json_type.as_deref() {
+        Some("array") => *shape = JsonShape::Array { min, max: max.min(min + 4) },
+        Some("string") => *shape = JsonShape::Text,
+        Some("number") => *shape = JsonShape::Number,
+        Some("boolean") => *shape = JsonShape::Bool,
+        _ if facts.items.is_some() => *shape = JsonShape::Array { min, max: max.min(min + 4) },
+        _ => {}
+    }
+    if let JsonShape::Object { keys } = shape {
+        let mut all = keys.to_vec();
+        all.extend(facts.json_keys.iter().cloned());
+        all.dedup();
+        *keys = all.into();
+    }
+}
