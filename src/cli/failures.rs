@@ -108,7 +108,8 @@ impl From<AuditError> for CliError {
 
 impl From<PlanParseError> for CliError {
     fn from(error: PlanParseError) -> Self {
-        Self::usage(error.to_string())
+        let place = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+        Self::usage(format!("{place}{error}")).help(error.remedy())
     }
 }
 

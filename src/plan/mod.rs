@@ -2,6 +2,7 @@
 
 pub mod condition;
 mod early_stop;
+mod exclusive;
 pub mod label;
 pub mod metrics;
 pub mod node;

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use super::draft::{MeasuredDraft, NodeDraft, join_type, kilobytes, relationship, worker};
-use super::{PlanParseError, Plans};
+use super::{Format, PlanParseError, Plans};
 use crate::plan::node::{Buffers, Jit, Node, NodeId, NodeKind, PerLoop, Plan, Total, Trigger, Worker};
 use crate::units::{Bytes, Millis};
 
@@ -37,7 +37,7 @@ pub fn json(text: &str) -> Plans {
             deserializer.disable_recursion_limit();
         }
         let plans = StatementsSeed.deserialize(&mut deserializer).and_then(|plans| deserializer.end().map(|()| plans));
-        finish(plans.map_err(|error| PlanParseError::Json(error.to_string()))?)
+        finish(plans.map_err(|error| malformed(&error))?)
     };
     if depth <= SAFE_DEPTH {
         return read();
@@ -56,7 +56,15 @@ pub fn json(text: &str) -> Plans {
 /// # Errors
 /// As [`json`].
 pub fn json_value(value: &Value) -> Plans {
-    finish(StatementsSeed.deserialize(value).map_err(|error| PlanParseError::Json(error.to_string()))?)
+    finish(StatementsSeed.deserialize(value).map_err(|error| malformed(&error))?)
+}
+
+fn malformed(error: &serde_json::Error) -> PlanParseError {
+    let line = u32::try_from(error.line()).ok().filter(|line| *line > 0);
+    // The place is told with the line of the whole input.
+    let reason = error.to_string();
+    let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+    PlanParseError::Malformed { format: Format::Json, line, reason }
 }
 
 /// The deepest nesting of brackets outside strings.
@@ -159,10 +167,11 @@ impl<'de> Visitor<'de> for StatementsSeed {
                 "JIT" => {
                     let jit = map.next_value::<JitValue>()?;
                     let total = jit.timing.and_then(|timing| timing.total);
-                    plan.jit = Some(Jit { functions: jit.functions, total_ms: total.map(Millis) });
+                    let total_ms = total.map(|Number(ms)| Millis(ms));
+                    plan.jit = Some(Jit { functions: jit.functions.0 as u64, total_ms });
                 }
                 "Settings" => plan.settings = settings(&map.next_value::<Map<String, Value>>()?),
-                "Query Identifier" => plan.query_id = Some(map.next_value()?),
+                "Query Identifier" => plan.query_id = map.next_value::<Identifier>()?.0,
                 "QUERY PLAN" | "EXPLAIN" | "explain" | "plan" => quoted.append(&mut map.next_value_seed(Self)?),
                 "Plans" if !bare.node_type.is_empty() => {
                     reserve_root(&mut plan);
@@ -279,11 +288,11 @@ impl NodeDraft {
             "Total Cost" => self.node.estimate.total_cost = number(map)?,
             "Plan Rows" => self.node.estimate.rows = PerLoop(number(map)?),
             "Plan Width" => self.node.estimate.width = whole(map)?,
-            "Parallel Aware" => self.node.parallel_aware = map.next_value()?,
+            "Parallel Aware" => self.node.parallel_aware = flag(map)?,
             "Parent Relationship" => self.node.relationship = Some(relationship(map.next_value()?)),
             "Subplan Name" => self.node.subplan_name = map.next_value()?,
             "Join Type" => self.node.join_type = Some(join_type(map.next_value()?)),
-            "Inner Unique" => self.node.inner_unique = map.next_value()?,
+            "Inner Unique" => self.node.inner_unique = Some(flag(map)?),
             "Strategy" => self.node.strategy = map.next_value()?,
             "Partial Mode" => self.node.partial_mode = map.next_value()?,
             "Operation" => self.node.operation = map.next_value()?,
@@ -324,7 +333,7 @@ impl NodeDraft {
             "Workers" => {
                 self.node.workers = map.next_value::<Vec<WorkerValue>>()?.into_iter().map(|worker| worker.0).collect()
             }
-            "Disabled" => self.node.disabled = map.next_value()?,
+            "Disabled" => self.node.disabled = flag(map)?,
             "Subplans Removed" => self.node.subplans_removed = Some(whole(map)?),
             other => self.measured.read(other, map, &mut self.node.extra)?,
         }
@@ -415,9 +424,9 @@ struct TriggerValue {
     #[serde(rename = "Relation")]
     relation: Option<String>,
     #[serde(rename = "Time")]
-    time: Option<f64>,
+    time: Option<Number>,
     #[serde(rename = "Calls", default)]
-    calls: f64,
+    calls: Number,
 }
 
 impl From<TriggerValue> for Trigger {
@@ -426,8 +435,8 @@ impl From<TriggerValue> for Trigger {
             name: value.name,
             constraint: value.constraint,
             relation: value.relation,
-            time_ms: value.time.map(Millis),
-            calls: value.calls,
+            time_ms: value.time.map(|Number(ms)| Millis(ms)),
+            calls: value.calls.0,
         }
     }
 }
@@ -435,7 +444,7 @@ impl From<TriggerValue> for Trigger {
 #[derive(Deserialize)]
 struct JitValue {
     #[serde(rename = "Functions", default)]
-    functions: u64,
+    functions: Number,
     #[serde(rename = "Timing")]
     timing: Option<JitTiming>,
 }
@@ -443,7 +452,7 @@ struct JitValue {
 #[derive(Deserialize)]
 struct JitTiming {
     #[serde(rename = "Total")]
-    total: Option<f64>,
+    total: Option<Number>,
 }
 
 /// `Planning`: blocks, and from 17 memory.
@@ -499,7 +508,45 @@ impl<'de> Deserialize<'de> for Key<'de> {
 }
 
 /// A number, also where a converter made a text of it.
+#[derive(Default)]
 struct Number(f64);
+
+/// A truth value, also where a format knows texts only.
+struct Flag(bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FlagVisitor;
+        impl Visitor<'_> for FlagVisitor {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true or false")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Flag, E> {
+                Ok(Flag(value))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Flag, E> {
+                text.parse().map(Flag).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(FlagVisitor)
+    }
+}
+
+/// A query's identifier, exact: floats lose its last digits.
+struct Identifier(Option<i64>);
+
+impl<'de> Deserialize<'de> for Identifier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match Value::deserialize(deserializer)? {
+            Value::String(text) => text.trim().parse().ok(),
+            other => other.as_i64(),
+        }))
+    }
+}
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -534,6 +581,10 @@ impl<'de> Deserialize<'de> for Number {
 
 fn number<'de, A: MapAccess<'de>>(map: &mut A) -> Result<f64, A::Error> {
     Ok(map.next_value::<Number>()?.0)
+}
+
+fn flag<'de, A: MapAccess<'de>>(map: &mut A) -> Result<bool, A::Error> {
+    Ok(map.next_value::<Flag>()?.0)
 }
 
 /// Saturates at the bounds: counters are never negative, and 2^53 blocks do not exist.
@@ -587,10 +638,10 @@ mod tests {
 
     #[test]
     fn what_is_no_plan_is_refused() {
-        assert!(matches!(json(r#"{"Plan": 3}"#), Err(PlanParseError::Json(_))));
+        assert!(matches!(json(r#"{"Plan": 3}"#), Err(PlanParseError::Malformed { .. })));
         assert!(matches!(
             json(r#"[{"Plan": {"Node Type": "Result", "Plan Rows": "many"}}]"#),
-            Err(PlanParseError::Json(_))
+            Err(PlanParseError::Malformed { .. })
         ));
         assert_eq!(json(r#"["Utility Statement"]"#), Err(PlanParseError::NoPlan));
         assert_eq!(json("[]"), Err(PlanParseError::NoPlan));
