@@ -29,7 +29,9 @@ pub(crate) fn outputs(path: &Path, text: &str) -> Vec<Output> {
     match kind {
         "plan" | "json" | "xml" | "yaml" | "yml" | "explain" if is_plan(text) => output(1, text).into_iter().collect(),
         "plan" | "json" | "xml" | "yaml" | "yml" | "explain" => Vec::new(),
-        "ts" | "js" | "vue" | "t" | "py" | "rb" | "go" | "pl" | "tsx" => between(text, '`', '`').into_iter().chain(heredocs(text)).collect(),
+        "ts" | "js" | "vue" | "t" | "py" | "rb" | "go" | "pl" | "tsx" => {
+            between(text, '`', '`').into_iter().chain(heredocs(text)).collect()
+        }
         "md" => fenced(text),
         "sgml" | "html" => tagged(text),
         "expect" | "c" | "h" | "sql" | "css" | "svg" | "svelte" | "7" | "1" | "3" | "lock" => Vec::new(),
@@ -38,7 +40,9 @@ pub(crate) fn outputs(path: &Path, text: &str) -> Vec<Output> {
 }
 
 fn is_plan(text: &str) -> bool {
-    ["(cost=", "(actual ", "\"Node Type\":", "\"\"Node Type\"\":", "<Node-Type>", "Node Type:"].iter().any(|mark| text.contains(mark))
+    ["(cost=", "(actual ", "\"Node Type\":", "\"\"Node Type\"\":", "<Node-Type>", "Node Type:"]
+        .iter()
+        .any(|mark| text.contains(mark))
 }
 
 fn output(line: usize, text: &str) -> Option<Output> {
@@ -76,6 +80,8 @@ fn text_nodes(text: &str) -> usize {
     let first = lines.iter().position(|line| line.contains("QUERY PLA")).unwrap_or_default();
     let lines = &lines[first..];
     let arrows = lines.iter().filter(|line| bare(line).starts_with("->")).count();
+    // A terminal may have cut the line of a root after its name.
+    let is_cut = |at: usize| lines[at].contains("  (c") && !lines[at].contains(") (actual ");
     let shows_figures = lines.iter().any(|line| line.contains("(cost=") || line.contains("(actual "));
     let mut roots = 0;
     let mut due = true;
@@ -87,8 +93,9 @@ fn text_nodes(text: &str) -> usize {
             continue;
         }
         let name = bare.split("(cost=").next().unwrap_or_default().split("(actual ").next().unwrap_or_default();
-        let has_figures = name.len() < bare.len() || bare.contains("(never executed)");
-        let may_be_a_root = !bare.starts_with("->") && !name.contains([':', '\'']) && name.starts_with(char::is_uppercase);
+        let has_figures = name.len() < bare.len() || bare.contains("(never executed)") || is_cut(at);
+        let may_be_a_root =
+            !bare.starts_with("->") && !name.contains([':', '\'']) && name.starts_with(char::is_uppercase);
         // Without figures, the first line of a plan is its root.
         if may_be_a_root && if shows_figures { has_figures } else { due } {
             roots += 1;
@@ -104,11 +111,17 @@ fn bare(line: &str) -> &str {
 
 fn is_ruler(line: &str) -> bool {
     let line = line.trim();
-    line.chars().count() > 2 && line.chars().all(|c| matches!(c, '-' | '+' | '|' | '\u{200b}') || ('─'..='╬').contains(&c))
+    line.chars().count() > 2
+        && line.chars().all(|c| matches!(c, '-' | '+' | '|' | '\u{200b}') || ('─'..='╬').contains(&c))
 }
 
 fn is_frame(line: &str) -> bool {
-    is_ruler(line) || line.trim_matches(['-', ' ', '|', '"']) == "QUERY PLAN" || line.contains("QUERY PLA") || line.trim() == "N" || (line.starts_with('(') && line.trim_end().ends_with("s)")) || line == "(1 row)"
+    is_ruler(line)
+        || line.trim_matches(['-', ' ', '|', '"']) == "QUERY PLAN"
+        || line.contains("QUERY PLA")
+        || line.trim() == "N"
+        || (line.starts_with('(') && line.trim_end().ends_with("s)"))
+        || line == "(1 row)"
 }
 
 /// Tables of psql: a heading, a ruler, rows, a count.
@@ -118,19 +131,27 @@ fn frames(text: &str) -> Vec<Output> {
     for at in 1..lines.len() {
         let heading = lines[at - 1].trim();
         if heading == "--- QUERY PLAN ---" {
-            let end = lines[at..].iter().position(|line| line.trim().is_empty()).map_or(lines.len(), |length| at + length);
+            let end =
+                lines[at..].iter().position(|line| line.trim().is_empty()).map_or(lines.len(), |length| at + length);
             found.extend(output(at, &lines[at - 1..end].join("\n")).filter(|_| end > at));
             continue;
         }
         if !is_ruler(lines[at]) || heading.contains('|') || heading.is_empty() || heading.starts_with("--") {
             continue;
         }
-        let end = lines[at + 1..].iter().position(|line| (line.starts_with('(') && line.contains(" row")) || line.is_empty()).map_or(lines.len(), |n| at + 1 + n);
+        let end = lines[at + 1..]
+            .iter()
+            .position(|line| (line.starts_with('(') && line.contains(" row")) || line.is_empty())
+            .map_or(lines.len(), |n| at + 1 + n);
         let body = lines[at + 1..end].join("\n");
         let is_query_plan = heading == "QUERY PLAN";
         // A function's result may be a plan too: then it must show figures or formats.
         let first = lines.get(at + 1).copied().unwrap_or_default();
-        let mentions = end - at < 2_000 && is_plan(&body) && (first.contains("(cost=") || first.contains("(actual ") || first.trim_start().starts_with(['[', '{', '<', '-']));
+        let mentions = end - at < 2_000
+            && is_plan(&body)
+            && (first.contains("(cost=")
+                || first.contains("(actual ")
+                || first.trim_start().starts_with(['[', '{', '<', '-']));
         if (is_query_plan || mentions) && end > at + 1 && end < lines.len() {
             let block = format!("{}\n{}\n{body}\n{}\n", lines[at - 1], lines[at], lines[end]);
             found.extend(output(at, &block));
@@ -161,7 +182,11 @@ fn heredocs(text: &str) -> Vec<Output> {
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let Some((_, rest)) = line.split_once("<<") else { continue };
-        let word: String = rest.trim_start_matches(['~', '-', '\'', '"']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let word: String = rest
+            .trim_start_matches(['~', '-', '\'', '"'])
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
         if word.is_empty() {
             continue;
         }
@@ -206,7 +231,13 @@ fn tagged(text: &str) -> Vec<Output> {
                     _ => {}
                 }
             }
-            let plain = plain.replace("&gt;", ">").replace("&lt;", "<").replace("&quot;", "\"").replace("&amp;", "&").replace("&nbsp;", " ").replace("&zwsp;", "");
+            let plain = plain
+                .replace("&gt;", ">")
+                .replace("&lt;", "<")
+                .replace("&quot;", "\"")
+                .replace("&amp;", "&")
+                .replace("&nbsp;", " ")
+                .replace("&zwsp;", "");
             found.extend(pieces(&plain));
         }
     }
@@ -224,12 +255,20 @@ fn pieces(block: &str) -> Vec<Output> {
             continue;
         }
         let rest = &lines[at + 1..];
-        let length = rest.iter().skip(1).position(|line| line.trim().is_empty() || line.starts_with('(')).map_or(rest.len(), |n| n + 1);
+        let length = rest
+            .iter()
+            .skip(1)
+            .position(|line| line.trim().is_empty() || line.starts_with('('))
+            .map_or(rest.len(), |n| n + 1);
         found.extend(output(at, &lines[at..=at + length.min(rest.len())].join("\n")).filter(|_| length > 0));
         at += length + 1;
     }
     if found.is_empty() && is_plan(block) && !block.contains("...") {
-        let first = lines.iter().position(|line| line.contains("(cost=") || line.trim_start().starts_with(['[', '{', '<', '-']) || line.contains("duration: "));
+        let first = lines.iter().position(|line| {
+            line.contains("(cost=")
+                || line.trim_start().starts_with(['[', '{', '<', '-'])
+                || line.contains("duration: ")
+        });
         found.extend(first.and_then(|first| output(first, &lines[first..].join("\n"))));
     }
     found

@@ -34,7 +34,8 @@ struct Tally {
 
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (options, directories): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|text| text.starts_with("--"));
+    let (options, directories): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|text| text.starts_with("--"));
     let show = options.iter().any(|option| *option == "--failed");
     if directories.is_empty() {
         return Err("usage: plans [--failed] DIR…".into());
@@ -49,8 +50,13 @@ fn main() -> Result<(), Error> {
         all.add(&tally);
     }
     all.row("**all**");
-    println!("\n{} bytes of plans in {:.1?}; {} plans were measured, {} of them with sums off by more than 1 %",
-        all.bytes, start.elapsed(), all.measured, all.off);
+    println!(
+        "\n{} bytes of plans in {:.1?}; {} plans were measured, {} of them with sums off by more than 1 %",
+        all.bytes,
+        start.elapsed(),
+        all.measured,
+        all.off
+    );
     if all.unread + all.short + all.off == 0 { Ok(()) } else { Err("not every output was read whole".into()) }
 }
 

@@ -102,7 +102,8 @@ fn input_stops(plan: &Plan, parent: &Node, parent_stops: bool, input: &Node) -> 
 
 /// A Limit that gave out fewer rows than it may has read its input to the end.
 fn reached(limit: &Node) -> bool {
-    limit.actual.is_none_or(|actual| actual.rows.0 >= limit.estimate.rows.0)
+    // Without an estimate nobody knows how many it wanted: it may have got them.
+    limit.actual.is_none_or(|actual| actual.rows.0 >= limit.estimate.expected_rows().map_or(0.0, |rows| rows.0))
 }
 
 /// An empty hash table ends the join before its outer side was read (`ExecHashJoinImpl`), outer joins aside.

@@ -21,8 +21,8 @@ pub struct Total<T>(pub T);
 #[serde(transparent)]
 pub struct NodeId(pub usize);
 
-/// One statement's plan.
-#[derive(Debug, Clone, PartialEq)]
+/// One statement's plan. Without nodes (`default`) it is only a parser's starting point.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// Nodes in preorder.
     pub nodes: Vec<Node>,
@@ -413,21 +413,12 @@ impl Plan {
     }
 }
 
-impl Default for Plan {
-    /// A plan without nodes: only a parser's starting point.
-    fn default() -> Self {
-        Self {
-            nodes: Vec::new(),
-            planning_ms: None,
-            execution_ms: None,
-            planning_buffers: None,
-            triggers: Vec::new(),
-            jit: None,
-            settings: Vec::new(),
-            query_id: None,
-            query_text: None,
-            extra: Map::new(),
-        }
+impl Estimate {
+    /// The rows that were expected of one loop; `None` where EXPLAIN (COSTS OFF) or a mask left the estimate out.
+    #[must_use]
+    pub fn expected_rows(&self) -> Option<PerLoop<f64>> {
+        let is_known = self.total_cost > 0.0 || self.rows.0 > 0.0 || self.width > 0;
+        is_known.then_some(self.rows)
     }
 }
 

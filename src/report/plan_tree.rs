@@ -75,15 +75,19 @@ fn node_lines(plan: &Plan, metrics: &Metrics, id: NodeId, findings: &[Finding], 
 
 /// `  (3 rows of 1,000 expected, ×333; 997 thrown away; 4 loops)`.
 fn counts(node: &Node) -> String {
-    let expected = node.estimate.rows.0;
-    let Some(actual) = node.actual else { return format!("  ({} rows expected)", Count(expected)) };
+    let expected = node.estimate.expected_rows().map(|rows| rows.0);
+    let Some(actual) = node.actual else {
+        return expected.map(|rows| format!("  ({} rows expected)", Count(rows))).unwrap_or_default();
+    };
     if actual.loops == 0.0 {
         return "  (never executed)".to_owned();
     }
     let seen = actual.rows.0;
-    let factor = expected.max(seen).max(1.0) / expected.min(seen).max(1.0);
-    let wrong =
-        if factor >= 2.0 { format!(" of {} expected, ×{}", Count(expected), Count(factor)) } else { String::new() };
+    let factor = |expected: f64| expected.max(seen).max(1.0) / expected.min(seen).max(1.0);
+    let wrong = expected
+        .filter(|expected| factor(*expected) >= 2.0)
+        .map(|expected| format!(" of {} expected, ×{}", Count(expected), Count(factor(expected))))
+        .unwrap_or_default();
     let removed = [node.removed.filter, node.removed.join_filter, node.removed.index_recheck];
     let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
     let removed = if removed > 0.0 { format!("; {} thrown away", Count(removed)) } else { String::new() };

@@ -78,7 +78,7 @@ fn error_factor(context: &RunContext<'_>, id: NodeId) -> Option<f64> {
     if skipped(&node.kind) || reread_by_merge_join(context, id) {
         return None;
     }
-    let (expected, seen) = (node.estimate.rows.0.max(1.0), actual.rows.0.max(1.0));
+    let (expected, seen) = (node.estimate.expected_rows()?.0.max(1.0), actual.rows.0.max(1.0));
     // Left early: there may have been as many as expected.
     if seen < expected && context.metrics.node(id).may_have_stopped {
         return None;

@@ -13,11 +13,12 @@ use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
 use crate::db::introspect;
 use crate::finding::Finding;
-use crate::plan::parse;
+use crate::plan::parse::{self, Found, Reading};
+use crate::plan::{Plan, PlanParseError};
 use crate::report::plan_tree;
 use crate::rules::{self, Policy};
-use crate::run::{Outcome, QueryRuns, Run};
-use crate::source::nearest;
+use crate::run::{Outcome, QueryRuns, Run, Sample};
+use crate::source::{Source, SourceError, nearest};
 use crate::units::Millis;
 
 /// Explains a plan from a file or standard input, else a query of the catalog.
@@ -25,7 +26,7 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
     let path = Path::new(&args.query);
     // A pipe of the shell is no regular file.
     if args.query == "-" || (path.exists() && !path.is_dir()) {
-        return from_text(&read(&args.query)?, globals);
+        return from_text(&args.query, read(&args.query)?, globals);
     }
     let project = globals.project()?;
     let queries = project.catalog()?.queries;
@@ -81,24 +82,72 @@ fn show_runs(runs: &[QueryRuns], findings: &[Finding], globals: &Globals) -> Res
     Ok(ExitCode::Success)
 }
 
-fn from_text(text: &str, globals: &Globals) -> Result<ExitCode, CliError> {
-    let plans = parse::any(text).map_err(|error| CliError::usage(error.to_string()))?;
+/// Every plan of a text with its findings; what looked like a plan and is none is told beside them.
+fn from_text(name: &str, text: String, globals: &Globals) -> Result<ExitCode, CliError> {
+    let name = if name == "-" { "standard input" } else { name };
+    let source = Source::new(name, text);
+    let Reading { plans, unread } = parse::read(&source.text);
+    if plans.is_empty() {
+        return Err(not_a_plan(&source, unread.first().unwrap_or(&PlanParseError::NoPlan)));
+    }
+    for error in &unread {
+        let place = error.line().map(|line| format!(":{line}")).unwrap_or_default();
+        globals.progress.note(format!("{name}{place}: {error}"));
+    }
+    let several = plans.len() > 1;
     let mut out = globals.stdout();
-    for plan in plans {
-        let run = Run {
-            label: "given".to_owned(),
-            parameters: Vec::new(),
-            plan,
-            explain_json: serde_json::Value::Null,
-            outcome: Outcome::Estimated,
-        };
+    for (index, found) in plans.into_iter().enumerate() {
+        let heading = several.then(|| heading(index, &found));
+        let run = given(found.plan);
         let findings = rules::judge_alone(&run, &Policy::default());
-        let written = plan_tree(&run.plan, &findings, &mut out).and_then(|()| tell(&findings, &mut out));
+        let written = match heading {
+            Some(heading) => writeln!(out, "{heading}"),
+            None => Ok(()),
+        };
+        let written = written.and_then(|()| plan_tree(&run.plan, &findings, &mut out));
+        let written = written.and_then(|()| tell(&findings, &mut out));
         if let Some(code) = ended(written)? {
             return Ok(code);
         }
     }
     Ok(ExitCode::Success)
+}
+
+/// `plan 2, line 40: SELECT …`.
+fn heading(index: usize, found: &Found) -> String {
+    /// A statement is cut beyond this.
+    const LONGEST: usize = 80;
+    let query = found.plan.query_text.as_deref().unwrap_or_default();
+    let words: String = query.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut = if words.chars().count() > LONGEST { "…" } else { "" };
+    let words: String = words.chars().take(LONGEST).collect();
+    let query = if words.is_empty() { words } else { format!(": {words}{cut}") };
+    format!("plan {}, line {}{query}", index + 1, found.line)
+}
+
+/// A plan as a run of its own: it ran once where it was measured.
+fn given(plan: Plan) -> Run {
+    let buffers = plan.root().buffers.unwrap_or_default();
+    let ran = plan.root().executed().unwrap_or(false);
+    let outcome = match plan.execution_ms.filter(|_| ran) {
+        Some(execution) => Outcome::Completed {
+            samples: vec![Sample {
+                execution,
+                planning: plan.planning_ms.unwrap_or_default(),
+                blocks: buffers.touched(),
+                temp_blocks: buffers.temp(),
+            }],
+        },
+        None => Outcome::Estimated,
+    };
+    Run { label: "given".to_owned(), parameters: Vec::new(), plan, explain_json: serde_json::Value::Null, outcome }
+}
+
+/// Shows the line at fault, where one is.
+fn not_a_plan(source: &Source, error: &PlanParseError) -> CliError {
+    let start = error.line().map_or(0, |line| source.offset(line, 1));
+    let length = source.text[start..].lines().next().map_or(0, str::len);
+    SourceError::new(source, start..start + length, error.to_string()).help(error.remedy()).into()
 }
 
 /// What to do about each finding, below the tree.
@@ -124,11 +173,13 @@ fn ended(written: std::io::Result<()>) -> Result<Option<ExitCode>, CliError> {
 }
 
 fn read(name: &str) -> Result<String, CliError> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let read = if name == "-" {
-        std::io::stdin().lock().read_to_string(&mut text).map(|_| ())
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
     } else {
-        std::fs::read_to_string(name).map(|content| text = content)
+        std::fs::read(name).map(|content| bytes = content)
     };
-    read.map(|()| text).map_err(|error| CliError::usage(format!("{name} cannot be read: {error}")))
+    // Logs hold what clients sent, in whatever encoding.
+    read.map(|()| String::from_utf8_lossy(&bytes).into_owned())
+        .map_err(|error| CliError::usage(format!("{name} cannot be read: {error}")))
 }

@@ -60,16 +60,15 @@ fn is_heading(line: &str) -> bool {
 
 fn is_ruler(line: &str) -> bool {
     let line = line.trim();
-    line.chars().nth(2).is_some() && line.chars().all(|c| c == '-' || c == '+' || c == '|' || c == '\u{200b}' || ('─'..='╬').contains(&c))
+    line.chars().nth(2).is_some()
+        && line.chars().all(|c| c == '-' || c == '+' || c == '|' || c == '\u{200b}' || ('─'..='╬').contains(&c))
 }
 
 /// `(7 rows)`, in whatever language.
 fn is_count(line: &str) -> bool {
     let inner = line.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
     inner.and_then(|inner| inner.split_once(' ')).is_some_and(|(number, word)| {
-        !number.is_empty()
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-            && word.chars().all(char::is_alphabetic)
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && word.chars().all(char::is_alphabetic)
     })
 }
 

@@ -122,7 +122,8 @@ fn csv_entry<'a>(lines: &[&'a str], at: usize, start: usize, duration: Millis) -
 }
 
 fn of_text<'a>(text: &str, index: impl Fn(usize) -> usize) -> Vec<Line<'a>> {
-    let line = |(number, text): (usize, &str)| Line { index: index(number), text: Cow::Owned(text.to_owned()), ends: false };
+    let line =
+        |(number, text): (usize, &str)| Line { index: index(number), text: Cow::Owned(text.to_owned()), ends: false };
     text.lines().enumerate().map(line).collect()
 }
 
@@ -137,8 +138,18 @@ fn without_syslog_prefix(line: &str) -> Cow<'_, str> {
 /// Whether a line begins another entry of the log.
 fn begins_message(line: &str) -> bool {
     const SEVERITIES: [&str; 12] = [
-        "LOG:  ", "ERROR:  ", "WARNING:  ", "FATAL:  ", "PANIC:  ", "NOTICE:  ", "INFO:  ", "DETAIL:  ", "HINT:  ",
-        "CONTEXT:  ", "STATEMENT:  ", "LOCATION:  ",
+        "LOG:  ",
+        "ERROR:  ",
+        "WARNING:  ",
+        "FATAL:  ",
+        "PANIC:  ",
+        "NOTICE:  ",
+        "INFO:  ",
+        "DETAIL:  ",
+        "HINT:  ",
+        "CONTEXT:  ",
+        "STATEMENT:  ",
+        "LOCATION:  ",
     ];
     SEVERITIES.iter().any(|severity| line.contains(severity))
 }
@@ -168,8 +179,12 @@ mod tests {
     #[test]
     fn entries_of_other_destinations() {
         let message = "duration: 2.5 ms  plan:\nQuery Text: SELECT \"A\" FROM t\nSeq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Filter: (\"A\" = 1)";
-        let json = serde_json::json!({"timestamp": "2026-01-01", "error_severity": "LOG", "message": message}).to_string();
-        let csv = format!("2026-01-01,\"app\",LOG,00000,\"{}\",,,,,\"psql\"\n2026-01-01,\"app\",LOG,00000,\"other\",,,\n", message.replace('"', "\"\""));
+        let json =
+            serde_json::json!({"timestamp": "2026-01-01", "error_severity": "LOG", "message": message}).to_string();
+        let csv = format!(
+            "2026-01-01,\"app\",LOG,00000,\"{}\",,,,,\"psql\"\n2026-01-01,\"app\",LOG,00000,\"other\",,,\n",
+            message.replace('"', "\"\"")
+        );
         let syslog = message.lines().enumerate().fold(String::new(), |all, (number, line)| {
             let text = if number == 0 { format!("LOG:  {line}") } else { format!("#011{line}") };
             format!("{all}Jan  1 12:00:00 host postgres[7]: [5-{}] {text}\n", number + 1)

@@ -77,7 +77,9 @@ impl PlanParseError {
             Self::Statement { .. } => {
                 "run it with EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) in front, and give what the server answers"
             }
-            Self::Refused { .. } => "mend the statement, and give the output of EXPLAIN once the server answers with a plan",
+            Self::Refused { .. } => {
+                "mend the statement, and give the output of EXPLAIN once the server answers with a plan"
+            }
             Self::TooDeep { .. } => "give the output of EXPLAIN as the server printed it",
         }
     }

@@ -42,7 +42,8 @@ struct Document {
 
 impl Document {
     fn of(text: &str) -> Result<Value, (usize, String)> {
-        let mut document = Self { open: vec![Element { name: String::new(), children: Vec::new(), text: String::new() }] };
+        let mut document =
+            Self { open: vec![Element { name: String::new(), children: Vec::new(), text: String::new() }] };
         let mut at = 0;
         while let Some(bracket) = text[at..].find('<') {
             let start = at + bracket;
@@ -178,7 +179,10 @@ mod tests {
 </explain>"#;
         let plan = &any(text).unwrap()[0];
         let root = plan.root();
-        assert_eq!((&root.kind, &root.join_type, root.inner_unique), (&NodeKind::NestedLoop, &Some(JoinType::Left), Some(true)));
+        assert_eq!(
+            (&root.kind, &root.join_type, root.inner_unique),
+            (&NodeKind::NestedLoop, &Some(JoinType::Left), Some(true))
+        );
         assert_eq!(root.estimate.rows, PerLoop(7.0));
         assert_eq!(root.output, ["a.x"]);
         assert_eq!(root.conditions.join_filter.as_deref(), Some("(a.x < 3)"));

@@ -104,7 +104,8 @@ impl Reader {
         }
         let at_the_margin = column(&line.text) <= self.root_column;
         let goes_on = |current: &Logical| {
-            (is_incomplete(current) && !title::has_figures(text)) || current.was_cut_before(text)
+            let is_another = title::has_figures(text) && title::is_named(text);
+            (is_incomplete(current) && !is_another) || current.was_cut_before(text)
         };
         if self.current.as_ref().is_some_and(goes_on) {
             return false;

@@ -10,15 +10,64 @@ use crate::units::{Bytes, Millis};
 
 /// Keys that PostgreSQL prints below a node; a line that begins with one is never the rest of another.
 const KEYS: &[&str] = &[
-    "Output", "Filter", "Index Cond", "Recheck Cond", "Order By", "Hash Cond", "Merge Cond", "Join Filter",
-    "One-Time Filter", "TID Cond", "Cache Key", "Cache Mode", "Conflict Filter", "Run Condition", "Sort Key", "Presorted Key",
-    "Group Key", "Hash Key", "Sort Method", "Sort Methods", "Buckets", "Batches", "Planned Partitions", "Buffers",
-    "I/O Timings", "WAL", "Hits", "Heap Blocks", "Heap Fetches", "Index Searches", "Workers Planned", "Workers Launched",
-    "Single Copy", "Rows Removed by Filter", "Rows Removed by Index Recheck", "Rows Removed by Join Filter",
-    "Rows Removed by Conflict Filter", "Subplans Removed", "Full-sort Groups", "Pre-sorted Groups", "Conflict Resolution",
-    "Conflict Arbiter Indexes", "Tuples Inserted", "Conflicting Tuples", "Tuples", "Inner Unique", "Disabled",
-    "Function Call", "Table Function Call", "Remote SQL", "Relations", "Sampling", "Repeatable Seed", "Params Evaluated",
-    "Window", "Storage", "Replaces", "Exact Heap Blocks",
+    "Output",
+    "Filter",
+    "Index Cond",
+    "Recheck Cond",
+    "Order By",
+    "Hash Cond",
+    "Merge Cond",
+    "Join Filter",
+    "One-Time Filter",
+    "TID Cond",
+    "Cache Key",
+    "Cache Mode",
+    "Conflict Filter",
+    "Run Condition",
+    "Sort Key",
+    "Presorted Key",
+    "Group Key",
+    "Hash Key",
+    "Sort Method",
+    "Sort Methods",
+    "Buckets",
+    "Batches",
+    "Planned Partitions",
+    "Buffers",
+    "I/O Timings",
+    "WAL",
+    "Hits",
+    "Heap Blocks",
+    "Heap Fetches",
+    "Index Searches",
+    "Workers Planned",
+    "Workers Launched",
+    "Single Copy",
+    "Rows Removed by Filter",
+    "Rows Removed by Index Recheck",
+    "Rows Removed by Join Filter",
+    "Rows Removed by Conflict Filter",
+    "Subplans Removed",
+    "Full-sort Groups",
+    "Pre-sorted Groups",
+    "Conflict Resolution",
+    "Conflict Arbiter Indexes",
+    "Tuples Inserted",
+    "Conflicting Tuples",
+    "Tuples",
+    "Inner Unique",
+    "Disabled",
+    "Function Call",
+    "Table Function Call",
+    "Remote SQL",
+    "Relations",
+    "Sampling",
+    "Repeatable Seed",
+    "Params Evaluated",
+    "Window",
+    "Storage",
+    "Replaces",
+    "Exact Heap Blocks",
 ];
 
 /// Whether PostgreSQL prints the key below a node.
@@ -133,7 +182,9 @@ fn pair_of_figures(measured: &mut MeasuredDraft, extra: &mut Map<String, Value>,
         "Disk Usage" => measured.disk = bytes,
         "Hits" => measured.memoize.get_or_insert_default().hits = whole,
         "Misses" => measured.memoize.get_or_insert_default().misses = whole,
-        "Evictions" => measured.memoize.get_or_insert_default().evictions = whole.or(Some(0).filter(|_| value == "Zero")),
+        "Evictions" => {
+            measured.memoize.get_or_insert_default().evictions = whole.or(Some(0).filter(|_| value == "Zero"))
+        }
         "Overflows" => measured.memoize.get_or_insert_default().overflows = whole,
         _ => {
             extra.insert(key.to_owned(), Value::from(value));
@@ -196,7 +247,8 @@ fn incremental_groups(text: &str) -> Value {
             (key, value) => {
                 let Some((kind, space)) = key.split_once(' ') else { continue };
                 if matches!(space, "Memory" | "Disk") {
-                    group[format!("Sort Space {space}")][format!("{kind} Sort Space Used")] = Value::from(number(value));
+                    group[format!("Sort Space {space}")][format!("{kind} Sort Space Used")] =
+                        Value::from(number(value));
                 }
             }
         }

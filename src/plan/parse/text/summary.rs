@@ -21,8 +21,18 @@ pub(super) enum Section {
 }
 
 const KEYS: &[&str] = &[
-    "Planning", "Planning Time", "Planning time", "Execution Time", "Execution time", "Total runtime", "JIT", "Settings",
-    "Query Identifier", "Serialization", "Query Text", "Query Parameters",
+    "Planning",
+    "Planning Time",
+    "Planning time",
+    "Execution Time",
+    "Execution time",
+    "Total runtime",
+    "JIT",
+    "Settings",
+    "Query Identifier",
+    "Serialization",
+    "Query Text",
+    "Query Parameters",
 ];
 
 /// Whether a line at the margin belongs to the summary.

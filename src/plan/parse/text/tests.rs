@@ -9,7 +9,8 @@ fn plan(text: &str) -> Plan {
 
 #[test]
 fn a_whole_plan() {
-    let plan = plan(r#"                        QUERY PLAN
+    let plan = plan(
+        r#"                        QUERY PLAN
 -----------------------------------------------------------
  Limit  (cost=1.00..2.50 rows=10 width=8) (actual time=0.100..1.250 rows=7 loops=1)
    Output: o.id, (count(*)), 'a, b'::text
@@ -42,22 +43,38 @@ fn a_whole_plan() {
 (20 rows)
 
 SELECT 1;
-"#);
+"#,
+    );
     let kinds: Vec<&str> = plan.nodes.iter().map(|node| node.kind.as_str()).collect();
-    assert_eq!(kinds, ["Limit", "Result", "Index Scan", "Nested Loop", "CTE Scan", "Bitmap Heap Scan", "Bitmap Index Scan", "Seq Scan"]);
+    assert_eq!(
+        kinds,
+        [
+            "Limit",
+            "Result",
+            "Index Scan",
+            "Nested Loop",
+            "CTE Scan",
+            "Bitmap Heap Scan",
+            "Bitmap Index Scan",
+            "Seq Scan"
+        ]
+    );
     let parents: Vec<Option<usize>> = plan.nodes.iter().map(|node| node.parent.map(|id| id.0)).collect();
     assert_eq!(parents, [None, Some(0), Some(0), Some(0), Some(3), Some(3), Some(5), Some(3)]);
     let relationships: Vec<Option<Relationship>> = plan.nodes.iter().map(|node| node.relationship.clone()).collect();
-    assert_eq!(relationships, [
-        None,
-        Some(Relationship::InitPlan),
-        Some(Relationship::InitPlan),
-        Some(Relationship::Outer),
-        Some(Relationship::Outer),
-        Some(Relationship::Inner),
-        Some(Relationship::Outer),
-        Some(Relationship::SubPlan),
-    ]);
+    assert_eq!(
+        relationships,
+        [
+            None,
+            Some(Relationship::InitPlan),
+            Some(Relationship::InitPlan),
+            Some(Relationship::Outer),
+            Some(Relationship::Outer),
+            Some(Relationship::Inner),
+            Some(Relationship::Outer),
+            Some(Relationship::SubPlan),
+        ]
+    );
     let root = plan.root();
     assert_eq!(root.output, ["o.id", "(count(*))", "'a, b'::text"]);
     let buffers = root.buffers.unwrap();
@@ -78,15 +95,22 @@ SELECT 1;
     assert_eq!((plan.planning_ms, plan.execution_ms), (Some(Millis(0.3)), Some(Millis(3.0))));
     assert_eq!(plan.planning_buffers.unwrap().shared_hit, 9);
     let trigger = &plan.triggers[0];
-    assert_eq!((trigger.constraint.as_deref(), trigger.relation.as_deref(), trigger.calls), (Some("orders_fk"), Some("Orders"), 2.0));
+    assert_eq!(
+        (trigger.constraint.as_deref(), trigger.relation.as_deref(), trigger.calls),
+        (Some("orders_fk"), Some("Orders"), 2.0)
+    );
     assert_eq!(plan.jit, Some(crate::plan::Jit { functions: 3, total_ms: Some(Millis(5.5)) }));
-    assert_eq!(plan.settings, [("work_mem".to_owned(), "1MB".to_owned()), ("search_path".to_owned(), "a, b".to_owned())]);
+    assert_eq!(
+        plan.settings,
+        [("work_mem".to_owned(), "1MB".to_owned()), ("search_path".to_owned(), "a, b".to_owned())]
+    );
     assert!(plan.nodes.iter().all(|node| !node.extra.contains_key("Unread")));
 }
 
 #[test]
 fn figures_of_sorts_hashes_and_workers() {
-    let plan = plan(r"Gather  (cost=1.00..2.00 rows=1 width=4) (actual time=1.0..2.0 rows=1 loops=1)
+    let plan = plan(
+        r"Gather  (cost=1.00..2.00 rows=1 width=4) (actual time=1.0..2.0 rows=1 loops=1)
   Workers Planned: 2
   Workers Launched: 1
   ->  Sort  (cost=1.00..2.00 rows=1 width=4) (actual time=1.0..2.0 rows=1 loops=2)
@@ -106,7 +130,8 @@ fn figures_of_sorts_hashes_and_workers() {
         ->  Incremental Sort  (cost=1.00..2.00 rows=1 width=4) (actual time=1.0..2.0 rows=1 loops=2)
               Full-sort Groups: 1  Sort Method: quicksort  Average Memory: 30kB  Peak Memory: 31kB
               Pre-sorted Groups: 5  Sort Methods: top-N heapsort, external merge  Average Disk: 40kB  Peak Disk: 41kB
-");
+",
+    );
     let sort = &plan.nodes[1];
     assert_eq!(sort.sort_key, ["x DESC", "(lower(y))"]);
     assert!(sort.sort.as_ref().unwrap().on_disk);
@@ -127,12 +152,17 @@ fn figures_of_sorts_hashes_and_workers() {
 
 #[test]
 fn lines_that_a_terminal_cut() {
-    let plan = plan(" Sort  (cos\nt=32.88..32.9\n6 rows=32 wid\nth=224) (actual time=0.532..0.532 \nrows=0 loops=1)\n   Sort Key: n.nspname,\n c.relname\n   ->  Seq Scan on par\nt_0 c  (cost=0.00..29.84 rows=64 width=73\n)\n         Filter: ((relkind = ANY ('{r,p}'::\"char\"[])) AND vis\nible(oid))\n Planning Time: 0.636 ms\n");
+    let plan = plan(
+        " Sort  (cos\nt=32.88..32.9\n6 rows=32 wid\nth=224) (actual time=0.532..0.532 \nrows=0 loops=1)\n   Sort Key: n.nspname,\n c.relname\n   ->  Seq Scan on par\nt_0 c  (cost=0.00..29.84 rows=64 width=73\n)\n         Filter: ((relkind = ANY ('{r,p}'::\"char\"[])) AND vis\nible(oid))\n Planning Time: 0.636 ms\n",
+    );
     assert_eq!(plan.root().estimate.width, 224);
     assert_eq!(plan.root().actual.unwrap().loops, 1.0);
     assert_eq!(plan.root().sort_key, ["n.nspname", "c.relname"]);
     assert_eq!(plan.nodes[1].relation.as_ref().unwrap().name, "part_0");
-    assert_eq!(plan.nodes[1].conditions.filter.as_deref(), Some("((relkind = ANY ('{r,p}'::\"char\"[])) AND visible(oid))"));
+    assert_eq!(
+        plan.nodes[1].conditions.filter.as_deref(),
+        Some("((relkind = ANY ('{r,p}'::\"char\"[])) AND visible(oid))")
+    );
     assert_eq!(plan.planning_ms, Some(Millis(0.636)));
 }
 
@@ -140,7 +170,8 @@ fn lines_that_a_terminal_cut() {
 fn several_statements_and_what_stands_between() {
     let text = "psql> explain select 1;\n QUERY PLAN\n----\n Result\n(1 row)\n\nNOTICE: hello\n Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n   Filter: (a = 1)\n\n Delete on t\n   Delete on t1\n   ->  Seq Scan on t1\n(3 rows)\n{\"Plan\": {\"Node Type\": \"Limit\"}}\n";
     let reading = read_input(text);
-    let kinds: Vec<(u32, &str)> = reading.plans.iter().map(|found| (found.line, found.plan.root().kind.as_str())).collect();
+    let kinds: Vec<(u32, &str)> =
+        reading.plans.iter().map(|found| (found.line, found.plan.root().kind.as_str())).collect();
     assert_eq!(kinds, [(4, "Result"), (8, "Seq Scan"), (11, "ModifyTable"), (15, "Limit")]);
     assert_eq!(reading.plans[2].plan.root().extra["Target Tables"][0], "Delete on t1");
     assert_eq!(reading.unread, []);
@@ -161,7 +192,9 @@ fn what_is_no_plan_is_told_with_its_line() {
 
 #[test]
 fn unknown_nodes_and_keys_are_kept() {
-    let plan = plan("Quantum Scan on t x  (cost=0.00..1.00 rows=1 width=4)\n  Spin: up\n  ->  Warp  (cost=0.00..1.00 rows=1 width=4)\n");
+    let plan = plan(
+        "Quantum Scan on t x  (cost=0.00..1.00 rows=1 width=4)\n  Spin: up\n  ->  Warp  (cost=0.00..1.00 rows=1 width=4)\n",
+    );
     assert_eq!(plan.root().kind, NodeKind::Unknown("Quantum Scan".to_owned()));
     assert_eq!(plan.root().relation.as_ref().unwrap().alias, "x");
     assert_eq!(plan.root().extra["Spin"], "up");

@@ -7,12 +7,8 @@ use crate::plan::parse::draft::{MeasuredDraft, NodeDraft, join_type};
 
 /// Where a node's figures begin.
 const FIGURES: [&str; 3] = ["(cost=", "(actual ", "(never executed)"];
-const AGGREGATES: [(&str, &str); 4] = [
-    ("HashAggregate", "Hashed"),
-    ("GroupAggregate", "Sorted"),
-    ("MixedAggregate", "Mixed"),
-    ("Aggregate", "Plain"),
-];
+const AGGREGATES: [(&str, &str); 4] =
+    [("HashAggregate", "Hashed"), ("GroupAggregate", "Sorted"), ("MixedAggregate", "Mixed"), ("Aggregate", "Plain")];
 const CHANGES: [&str; 4] = ["Insert", "Update", "Delete", "Merge"];
 
 /// Whether a line carries a node's figures.
@@ -63,7 +59,8 @@ fn is_tail(rest: &str) -> bool {
         return true;
     }
     if let Some(using) = rest.strip_prefix("using ") {
-        return identifier(using).is_some_and(|(_, after)| after.trim_start().strip_prefix("on ").is_some_and(relation));
+        return identifier(using)
+            .is_some_and(|(_, after)| after.trim_start().strip_prefix("on ").is_some_and(relation));
     }
     rest.strip_prefix("on ").is_some_and(relation)
 }
@@ -102,7 +99,8 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
         draft.node.extra.insert("Async Capable".to_owned(), Value::Bool(true));
         rest = after;
     }
-    if let Some(after) = changes(draft, rest).or_else(|| aggregate(draft, rest)).or_else(|| set_operation(draft, rest)) {
+    if let Some(after) = changes(draft, rest).or_else(|| aggregate(draft, rest)).or_else(|| set_operation(draft, rest))
+    {
         return Some(after);
     }
     if let Some(after) = join(draft, rest) {
@@ -114,7 +112,9 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
         draft.node.extra.insert("Custom Plan Provider".to_owned(), Value::from(provider));
         return Some(after);
     }
-    let fits = |kind: &&NodeKind| rest.strip_prefix(kind.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    let fits = |kind: &&NodeKind| {
+        rest.strip_prefix(kind.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
     let kind = NodeKind::KNOWN.iter().filter(fits).max_by_key(|kind| kind.as_str().len())?;
     kind.as_str().clone_into(&mut draft.node_type);
     let mut after = &rest[kind.as_str().len()..];
@@ -130,7 +130,8 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
 fn changes<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
     let foreign = text.strip_prefix("Foreign ");
     let words = foreign.unwrap_or(text);
-    let change = CHANGES.iter().find(|change| words.strip_prefix(**change).is_some_and(|rest| rest.starts_with(" on ")))?;
+    let change =
+        CHANGES.iter().find(|change| words.strip_prefix(**change).is_some_and(|rest| rest.starts_with(" on ")))?;
     draft.node_type = if foreign.is_some() { "Foreign Scan" } else { "ModifyTable" }.to_owned();
     draft.node.operation = Some((*change).to_owned());
     Some(&words[change.len()..])
@@ -140,7 +141,8 @@ fn aggregate<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
     let modes = [("Partial ", "Partial"), ("Finalize ", "Finalize")];
     let mode = modes.iter().find_map(|(prefix, mode)| Some((text.strip_prefix(prefix)?, *mode)));
     let (words, mode) = mode.unwrap_or((text, "Simple"));
-    let (after, strategy) = AGGREGATES.iter().find_map(|(name, strategy)| Some((words.strip_prefix(name)?, *strategy)))?;
+    let (after, strategy) =
+        AGGREGATES.iter().find_map(|(name, strategy)| Some((words.strip_prefix(name)?, *strategy)))?;
     if !(after.is_empty() || after.starts_with(' ')) {
         return None;
     }
