@@ -103,6 +103,7 @@ pub enum Command {
     Explain(ExplainArgs),
     Rules(RulesArgs),
     Seed(SeedArgs),
+    Snapshot(SnapshotArgs),
 }
 
 impl Command {
@@ -111,7 +112,7 @@ impl Command {
     pub fn takes_formats(&self) -> bool {
         match self {
             Self::Audit(_) | Self::Diff(_) => true,
-            Self::Explain(_) | Self::Rules(_) | Self::Seed(_) | Self::Server(_) => false,
+            Self::Explain(_) | Self::Rules(_) | Self::Seed(_) | Self::Server(_) | Self::Snapshot(_) => false,
         }
     }
 }
@@ -140,6 +141,25 @@ pub struct AuditArgs {
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,
+    /// A directory of `pgproof snapshot`: plans that do more work than they did are findings
+    #[arg(long, value_name = "DIR")]
+    pub baseline: Option<PathBuf>,
+}
+
+/// Keeps every query's plan and work as files, one a query, for reviews and for `--baseline`
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof snapshot                               writes plans/
+  git diff plans/                                what a change does to them
+  pgproof diff --baseline plans                  what runs now against them
+  pgproof audit --baseline plans                 the same beside the audit")]
+pub struct SnapshotArgs {
+    /// The directory that is written
+    #[arg(long, value_name = "DIR", default_value = "plans")]
+    pub out: PathBuf,
+    /// Choose new values for every query, also for those that are kept already
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// Shows what migrations do to every query's plan, and to production while they run
@@ -149,10 +169,11 @@ pub struct AuditArgs {
   pgproof diff --from 0008 --to 0011             between two versions of the migrations
   pgproof diff --base main                       migrations, seeds and catalog of a git revision against the working tree
   pgproof diff --extrapolate 20                  and how long each statement takes on 20 times the rows
+  pgproof diff --baseline plans                  the plans that `pgproof snapshot` kept against what runs now
   pgproof diff before.json after.json            two reports that `audit --format json` wrote")]
 pub struct DiffArgs {
     /// Two saved reports, instead of running anything
-    #[arg(value_name = "REPORT", num_args = 2, conflicts_with_all = ["from", "to", "base", "extrapolate"])]
+    #[arg(value_name = "REPORT", num_args = 2, conflicts_with_all = ["from", "to", "base", "extrapolate", "baseline"])]
     pub reports: Vec<PathBuf>,
     /// The version that production has [default: the one before --to]
     #[arg(long, value_name = "VERSION", conflicts_with = "base")]
@@ -163,6 +184,9 @@ pub struct DiffArgs {
     /// A git revision: its migrations, seeds and catalog against the working tree's
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
+    /// A directory of `pgproof snapshot`: its plans against what runs now
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["from", "to", "base", "extrapolate"])]
+    pub baseline: Option<PathBuf>,
     /// Extend each statement's duration to so many times the seeded rows; seeds a quarter of the dataset as well
     #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
     pub extrapolate: Option<f64>,

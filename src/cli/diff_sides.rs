@@ -1,26 +1,23 @@
-//! The two sides of a diff: two versions of the migrations, a git revision and the working tree, or two saved reports.
-//! Reads files and runs git; compares nothing itself but saved reports.
+//! The two sides of a diff that is run: two versions of the migrations, or a git revision and the working tree. Reads files
+//! and runs git; compares nothing.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::Globals;
 use super::args::DiffArgs;
 use super::exit::CliError;
-use super::settings::Project;
+use super::settings::{FILE, Project};
+use super::target;
 use crate::catalog::{self, Query};
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::Session;
 use crate::db::dataset::Recipe;
 use crate::db::server::Cluster;
 use crate::db::{introspect, migrate};
-use crate::diff::migrations::{self, History, Migration, Tree};
-use crate::diff::report::DiffReport;
-use crate::diff::saved;
+use crate::diff::migrations::{self, History, Layout, Migration};
+use crate::diff::specs;
 use crate::progress::Progress;
-use crate::report::json;
-use crate::schema::Schema;
 use crate::seed::Options;
 use crate::source::Source;
 
@@ -45,6 +42,13 @@ pub struct Sides {
     pub new_catalog: Vec<Query>,
     /// Seed specs for the dataset.
     specs: Vec<Source>,
+    /// The working tree's seed specs: what the migrations' new tables are filled by.
+    pub new_specs: Vec<Source>,
+    /// The revision's files: its `migrate-cmd` runs there.
+    #[expect(dead_code, reason = "held, not read: its end removes the files")]
+    checkout: Option<Checkout>,
+    /// A version against itself: only chance can differ.
+    pub is_same_version: bool,
 }
 
 /// What a dataset is made of.
@@ -72,10 +76,10 @@ impl Prepared {
 impl Sides {
     /// Reads both sides.
     pub fn read(args: &DiffArgs, project: &Project, globals: &Globals) -> Result<Self, CliError> {
-        let history = history(project)?;
+        let history = target::history(project)?;
         let catalog = project.catalog()?.queries;
         match &args.base {
-            Some(revision) => Self::since(revision, project, history, catalog),
+            Some(revision) => Self::since(revision, project, globals, history, catalog),
             None => Self::between(args, project, history, catalog, &globals.progress),
         }
     }
@@ -87,6 +91,10 @@ impl Sides {
         catalog: Vec<Query>,
         progress: &Progress,
     ) -> Result<Self, CliError> {
+        if history.layout == Layout::Command {
+            return Err(CliError::usage("migrate-cmd only knows the newest version")
+                .help("compare with a git revision: pgproof diff --base main"));
+        }
         let root = &project.settings.migrations.dir;
         let to = match &args.to {
             Some(version) => history.position(version, root)?,
@@ -96,14 +104,21 @@ impl Sides {
             Some(version) => history.position(version, root)?,
             None => to.saturating_sub(1),
         };
-        if from >= to || from == 0 {
-            return Err(CliError::usage("there is nothing between --from and --to")
+        if from == 0 {
+            return Err(CliError::usage("there is only one migration: nothing was there before it to compare with")
+                .help(
+                    "`pgproof audit` shows what the queries do on it; `diff --base REV` compares with a git revision",
+                ));
+        }
+        if from > to {
+            return Err(CliError::usage("--from names a later version than --to")
                 .help("--from names the version that production has, --to a later one"));
         }
         let name = |at: usize| format!("{} {}", history.migrations[at - 1].version, history.migrations[at - 1].name);
         if args.from.is_none() {
             progress.note(format!("comparing {} with {}; --from and --to name others", name(from), name(to)));
         }
+        let specs = catalog::files::read_any(&project.root, &project.settings.seeds)?;
         let mut applied = history.migrations.clone();
         let mut pending = applied.split_off(from);
         pending.truncate(to - from);
@@ -112,40 +127,54 @@ impl Sides {
             to: name(to),
             layout: history.layout,
             because: history.because,
+            checkout: None,
             applied,
             pending,
             old_catalog: catalog.clone(),
             new_catalog: catalog,
-            specs: catalog::files::read_any(&project.root, &project.settings.seeds)?,
+            new_specs: specs.clone(),
+            specs,
+            is_same_version: from == to,
         })
     }
 
-    fn since(revision: &str, project: &Project, history: History, catalog: Vec<Query>) -> Result<Self, CliError> {
-        let checkout = Checkout::of(&project.root, revision)?;
-        let old = Project::load(None, &checkout.directory)?;
-        let applied = self::history(&old)?.migrations;
-        for (old, new) in applied.iter().zip(&history.migrations) {
-            if old.version != new.version || old.up.source.text != new.up.source.text {
-                let file = new.up.source.path.display();
-                return Err(CliError::usage(format!("{file} is not the migration that {revision} has")).help(
-                    "an applied migration cannot change; write a new one, or compare versions with --from and --to",
-                ));
+    fn since(
+        revision: &str,
+        project: &Project,
+        globals: &Globals,
+        history: History,
+        catalog: Vec<Query>,
+    ) -> Result<Self, CliError> {
+        let files = match project.settings.migrations.command {
+            Some(_) => Files::All,
+            None => Files::OfProjects,
+        };
+        let checkout = Checkout::of(&project.root, revision, files)?;
+        let old = checkout.project(project, globals)?;
+        let at = |error: CliError| error.at(&format!("at {revision}"));
+        let applied = target::history(&old).map_err(at)?.migrations;
+        let pending = match history.layout {
+            // A program knows itself what is new.
+            Layout::Command if applied[0].version == history.migrations[0].version => Vec::new(),
+            Layout::Command => history.migrations.clone(),
+            _ => {
+                unaltered(revision, &applied, &history.migrations)?;
+                history.migrations[applied.len()..].to_vec()
             }
-        }
-        if applied.len() > history.migrations.len() {
-            return Err(CliError::usage(format!("{revision} has migrations that the working tree lacks")));
-        }
-        let pending = history.migrations[applied.len()..].to_vec();
+        };
         Ok(Self {
             from: revision.to_owned(),
             to: "working tree".to_owned(),
             layout: history.layout,
             because: history.because,
+            checkout: Some(checkout),
             applied,
             pending,
-            old_catalog: old.catalog()?.queries,
+            old_catalog: old.catalog().map_err(at)?.queries,
             new_catalog: catalog,
             specs: catalog::files::read_any(&old.root, &old.settings.seeds)?,
+            new_specs: catalog::files::read_any(&project.root, &project.settings.seeds)?,
+            is_same_version: false,
         })
     }
 
@@ -164,80 +193,83 @@ impl Sides {
     }
 }
 
-fn history(project: &Project) -> Result<History, CliError> {
-    let settings = &project.settings.migrations;
-    let tree = Tree::read(&project.root, &settings.dir)?;
-    Ok(migrations::history(&tree, settings.layout)?)
+/// What production has applied cannot change: the revision's migrations begin the working tree's.
+fn unaltered(revision: &str, applied: &[Migration], all: &[Migration]) -> Result<(), CliError> {
+    const REMEDY: &str =
+        "an applied migration cannot change: write a new one, or compare versions with --from and --to";
+    for (n, old) in applied.iter().enumerate() {
+        let file = old.up.source.path.display();
+        let Some(new) = all.get(n) else {
+            return Err(CliError::usage(format!("{revision} has {file}, which the working tree lacks")).help(REMEDY));
+        };
+        if old.version != new.version {
+            let new = new.up.source.path.display();
+            return Err(CliError::usage(format!("the working tree has {new} where {revision} has {file}"))
+                .help("give a new migration a later version than those that are applied already"));
+        }
+        if old.up.source.text != new.up.source.text {
+            return Err(CliError::usage(format!("{file} is not what it is at {revision}")).help(REMEDY));
+        }
+    }
+    Ok(())
 }
 
 /// The seeds describe the newest schema: what an older one does not have is left out of them.
 pub async fn fitting_specs(cluster: &Cluster, prepared: &Prepared, globals: &Globals) -> Result<Prepared, CliError> {
     let interrupt = &globals.interrupt;
     let empty = DatabaseClone::of(&cluster.url("postgres"), "template1", interrupt).await?;
-    migrate::apply(empty.url(), &prepared.migrations, &Progress::default(), interrupt).await?;
+    let url = match prepared.migrations.layout {
+        Layout::Command => cluster.loopback_url(empty.url().database())?,
+        _ => empty.url().clone(),
+    };
+    migrate::apply(&url, &prepared.migrations, &Progress::default(), interrupt).await?;
     let session = Session::open(empty.url(), interrupt).await?;
     let schema = introspect::schema(&session).await.map_err(|error| CliError::environment(&error))?;
     session.close().await;
     empty.discard().await?;
-    let specs = prepared.specs.iter().map(|source| fitting(source, &schema)).collect();
+    let specs = prepared.specs.iter().map(|source| specs::fitting(source, &schema)).collect();
     Ok(Prepared { specs, ..prepared.clone() })
-}
-
-/// A spec file without the tables and columns that a schema lacks; as it is where it lacks none.
-fn fitting(source: &Source, schema: &Schema) -> Source {
-    let Ok(mut file) = source.text.parse::<toml::Table>() else { return source.clone() };
-    let Some(toml::Value::Table(tables)) = file.get_mut("tables") else { return source.clone() };
-    let mut dropped = 0;
-    let find = |name: &str| match name.rsplit_once('.') {
-        Some((namespace, name)) => schema.table(Some(namespace), name),
-        None => schema.table(None, name),
-    };
-    tables.retain(|name, _| {
-        let known = find(name).is_some();
-        dropped += usize::from(!known);
-        known
-    });
-    for (name, table) in tables.iter_mut() {
-        let (Some(known), Some(spec)) = (find(name), table.as_table_mut()) else { continue };
-        if let Some(toml::Value::Table(columns)) = spec.get_mut("columns") {
-            columns.retain(|column, _| {
-                let there = known.column(column).is_some();
-                dropped += usize::from(!there);
-                there
-            });
-        }
-        let parent = spec.get("rows").and_then(|rows| rows.get("per")).and_then(toml::Value::as_str);
-        if parent.is_some_and(|parent| find(parent).is_none()) {
-            spec.remove("rows");
-            dropped += 1;
-        }
-    }
-    match (dropped, toml::to_string(&file)) {
-        (0, _) | (_, Err(_)) => source.clone(),
-        (_, Ok(text)) => Source::new(&source.path, text),
-    }
 }
 
 /// The project's files at a revision, in a directory of pgproof's own that goes with the value. The user's checkout and
 /// git's own state stay as they are.
+#[derive(Debug)]
 struct Checkout {
     directory: PathBuf,
 }
 
+/// Which files of a revision are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Files {
+    /// Those that pgproof reads itself.
+    OfProjects,
+    /// All, for `migrate-cmd`.
+    All,
+}
+
 impl Checkout {
-    fn of(root: &Path, revision: &str) -> Result<Self, CliError> {
+    fn of(root: &Path, revision: &str, files: Files) -> Result<Self, CliError> {
         if revision.starts_with('-') {
             return Err(CliError::usage(format!("{revision:?} is no revision")));
         }
-        let hash = git(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")])
-            .map_err(|_| CliError::usage(format!("git does not know the revision {revision:?}")))?;
+        git(root, &["rev-parse", "--is-inside-work-tree"])?;
+        let hash =
+            git(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]).map_err(|_| {
+                CliError::usage(format!("git does not know the revision {revision:?}"))
+                    .help("fetch it first: a CI checkout often has the newest commit alone (fetch-depth: 0)")
+            })?;
+        let hash = hash.trim();
         let directory =
             root.join(".pgproof").join(format!("base-{}-{}", &hash[..hash.len().min(12)], std::process::id()));
         std::fs::create_dir_all(&directory).map_err(|error| CliError::environment(&error))?;
         let checkout = Self { directory };
-        let listed = git(root, &["ls-tree", "-r", "-z", "--name-only", hash.trim()])?;
+        if files == Files::All {
+            unpack(root, hash, &checkout.directory)?;
+            return Ok(checkout);
+        }
+        let listed = git(root, &["ls-tree", "-r", "-z", "--name-only", hash])?;
         for path in listed.split('\0').filter(|path| wanted(path)) {
-            let text = git(root, &["show", &format!("{}:./{path}", hash.trim())])?;
+            let text = git(root, &["show", &format!("{hash}:./{path}")])?;
             let to = checkout.directory.join(path);
             let parent = to.parent().unwrap_or(&checkout.directory);
             std::fs::create_dir_all(parent)
@@ -246,12 +278,43 @@ impl Checkout {
         }
         Ok(checkout)
     }
+
+    /// The project at the revision: by its own configuration, or by today's where it had none yet.
+    fn project(&self, today: &Project, globals: &Globals) -> Result<Project, CliError> {
+        let name = globals.config.as_deref().and_then(Path::file_name).unwrap_or_else(|| FILE.as_ref());
+        let file = self.directory.join(name);
+        if file.is_file() {
+            return Project::load(Some(&file), &self.directory);
+        }
+        globals.progress.note(format!("the revision has no {}: today's is used for it", name.to_string_lossy()));
+        Ok(Project { root: self.directory.clone(), settings: today.settings.clone() })
+    }
 }
 
 /// What a project is made of, as far as pgproof reads it.
 fn wanted(path: &str) -> bool {
     [".sql", ".toml", ".conf"].iter().any(|extension| path.ends_with(extension))
         || ["Cargo.toml", "go.mod"].iter().any(|name| path.rsplit('/').next() == Some(name))
+}
+
+/// Every file of a revision, as it is, for a program that may read whatever it likes.
+fn unpack(root: &Path, hash: &str, directory: &Path) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::environment(&error);
+    let mut archive = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["archive", "--format=tar", hash])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let tar = archive.stdout.take().map(Stdio::from).unwrap_or_else(Stdio::null);
+    let unpacked = Command::new("tar").arg("-x").arg("-C").arg(directory).stdin(tar).status().map_err(failed)?;
+    let archived = archive.wait().map_err(failed)?;
+    if archived.success() && unpacked.success() {
+        return Ok(());
+    }
+    Err(CliError::usage(format!("the files of {hash} cannot be unpacked: git archive or tar failed")))
 }
 
 impl Drop for Checkout {
@@ -262,122 +325,16 @@ impl Drop for Checkout {
 }
 
 fn git(root: &Path, arguments: &[&str]) -> Result<String, CliError> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(arguments)
-        .output()
-        .map_err(|error| CliError::usage(format!("--base needs git, which does not run: {error}")))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(CliError::usage(format!("git {} failed: {}", arguments.first().unwrap_or(&""), said.trim())));
+    let output =
+        Command::new("git").arg("-C").arg(root).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
+            CliError::usage(format!("--base needs git, which does not run: {error}"))
+                .help("install git, or compare versions of the migrations with --from and --to")
+        })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(if arguments.first() == Some(&"rev-parse") { text.trim().to_owned() } else { text })
-}
-
-/// Compares two reports that `audit --format json` wrote.
-pub fn of_saved_reports(before: &Path, after: &Path, directory: &Path) -> Result<DiffReport, CliError> {
-    let read = |path: &Path| -> Result<json::SavedReport, CliError> {
-        let text = std::fs::read_to_string(directory.join(path))
-            .map_err(|error| CliError::usage(format!("{} cannot be read: {error}", path.display())))?;
-        json::read(&text).map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
-    };
-    let (old, new) = (read(before)?, read(after)?);
-    let differing = unlike(&old, &new);
-    if !differing.is_empty() {
-        return Err(CliError::usage(format!("the reports cannot be compared: {}", differing.join("; ")))
-            .help("audit both with the same dataset, server version and planner settings"));
-    }
-    let runs = |report: &json::SavedReport| -> Result<Vec<saved::SavedQueryRuns>, CliError> {
-        report
-            .queries
-            .iter()
-            .map(|query| {
-                let runs = query.runs.iter().map(saved_run).collect::<Result<Vec<_>, _>>()?;
-                Ok(saved::SavedQueryRuns {
-                    name: query.name.clone(),
-                    file: PathBuf::from(&query.file),
-                    line: query.line,
-                    sql: query.sql.clone(),
-                    failure: query.failure.as_ref().map(|failure| crate::run::QueryFailure {
-                        message: failure.message.clone(),
-                        code: failure.code.clone(),
-                        position: failure.position,
-                        hint: failure.hint.clone(),
-                    }),
-                    runs,
-                })
-            })
-            .collect()
-    };
-    let queries = saved::compare(&runs(&old)?, &runs(&new)?);
-    let policy = crate::rules::Policy::default();
-    let findings = queries.iter().filter_map(|diff| crate::rules::plan_regression::finding(diff, &policy)).collect();
-    Ok(DiffReport {
-        from: before.display().to_string(),
-        to: after.display().to_string(),
-        server_version: new.server.version,
-        queries,
-        findings,
-        ..DiffReport::default()
-    })
-}
-
-fn saved_run(run: &json::SavedRun) -> Result<crate::run::Run, CliError> {
-    let plan = crate::plan::parse::json_value(&run.plan)
-        .map_err(|error| CliError::usage(format!("the plan of {} cannot be read: {error}", run.label)))?
-        .into_iter()
-        .next()
-        .ok_or_else(|| CliError::usage(format!("{} has no plan", run.label)))?;
-    let sample = crate::run::Sample {
-        execution: run.time_ms.unwrap_or_default(),
-        planning: run.planning_ms.unwrap_or_default(),
-        blocks: plan.root().buffers.unwrap_or_default().touched(),
-        temp_blocks: plan.root().buffers.unwrap_or_default().temp(),
-    };
-    let outcome = match run.outcome {
-        json::SavedOutcome::Completed => crate::run::Outcome::Completed { samples: vec![sample] },
-        json::SavedOutcome::TimedOut => crate::run::Outcome::TimedOut { after: crate::units::Millis(0.0) },
-        json::SavedOutcome::Estimated => crate::run::Outcome::Estimated,
-    };
-    let parameters = run.parameters.iter().map(|parameter| crate::run::BoundParameter {
-        number: parameter.number,
-        name: parameter.name.clone(),
-        type_name: parameter.type_name.clone(),
-        value: parameter.value.clone(),
-        column: parameter.column.clone(),
-    });
-    Ok(crate::run::Run {
-        label: run.label.clone(),
-        parameters: parameters.collect(),
-        plan,
-        explain_json: run.plan.clone(),
-        outcome,
-    })
-}
-
-/// What makes two reports incomparable, each said.
-fn unlike(old: &json::SavedReport, new: &json::SavedReport) -> Vec<String> {
-    let mut found = Vec::new();
-    let major = |version: &str| version.split('.').next().unwrap_or(version).to_owned();
-    if major(&old.server.version) != major(&new.server.version) {
-        found.push(format!("PostgreSQL {} and {}", old.server.version, new.server.version));
-    }
-    if old.dataset.scale != new.dataset.scale {
-        found.push(format!("scale {:?} and {:?}", old.dataset.scale, new.dataset.scale));
-    }
-    if old.dataset.seed != new.dataset.seed {
-        found.push(format!("seed {:?} and {:?}", old.dataset.seed, new.dataset.seed));
-    }
-    let names: BTreeSet<&String> = old.server.settings.keys().chain(new.server.settings.keys()).collect();
-    for name in names {
-        let (a, b) = (old.server.settings.get(name), new.server.settings.get(name));
-        if a != b {
-            let shown =
-                |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).unwrap_or("default").to_owned();
-            found.push(format!("{name} is {} and {}", shown(a), shown(b)));
-        }
-    }
-    found
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim().trim_start_matches("fatal: ");
+    Err(CliError::usage(format!("--base asks git, which says: {said}"))
+        .help("without a git repository, compare versions with --from and --to"))
 }

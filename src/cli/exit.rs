@@ -123,6 +123,16 @@ impl CliError {
         self
     }
 
+    /// Says where in front of the message. Mistakes in files carry their own place.
+    #[must_use]
+    pub fn at(mut self, place: &str) -> Self {
+        match &mut self {
+            Self::Usage { message, .. } | Self::Environment { message, .. } => *message = format!("{place}: {message}"),
+            Self::Sources(_) | Self::Interrupted | Self::StdoutClosed => {}
+        }
+        self
+    }
+
     /// What the process returns.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

@@ -179,6 +179,8 @@ impl From<CompareError> for CliError {
             CompareError::Connect(error) => error.into(),
             CompareError::Clone(error) => error.into(),
             CompareError::Audit(error) => error.into(),
+            CompareError::Migrate(error) => error.into(),
+            CompareError::Embedded(error) => error.into(),
             CompareError::Observe(ObserveError::Statement(mistake)) => mistake.into(),
             CompareError::Observe(ObserveError::Interrupted(_)) => Self::Interrupted,
             other => Self::environment(&other),

@@ -7,8 +7,10 @@ pub mod diff_sides;
 pub mod exit;
 mod failures;
 mod globals;
+pub mod saved_reports;
 pub mod settings;
 mod signals;
+pub mod snapshots;
 pub mod target;
 pub mod values;
 

@@ -131,10 +131,7 @@ pub struct Ingredients {
 impl Ingredients {
     /// Reads the migrations and the seed files; `dataset` and `rows` are what the command line makes of the settings.
     pub fn read(project: &Project, dataset: DatasetSettings, rows: &[RowsRequest]) -> Result<Self, CliError> {
-        let settings = &project.settings;
-        let tree = Tree::read(&project.root, &settings.migrations.dir)?;
-        let migrations = migrations::history(&tree, settings.migrations.layout)?;
-        Ok(Self { migrations, specs: specs(project)?, options: options(dataset, rows) })
+        Ok(Self { migrations: history(project)?, specs: specs(project)?, options: options(dataset, rows) })
     }
 
     /// As the dataset is asked for.
@@ -142,6 +139,16 @@ impl Ingredients {
     pub fn recipe(&self) -> Recipe<'_> {
         Recipe { migrations: &self.migrations, specs: &self.specs, options: &self.options }
     }
+}
+
+/// The project's migrations: read from their files, or what `migrate-cmd` stands for.
+pub fn history(project: &Project) -> Result<History, CliError> {
+    let settings = &project.settings.migrations;
+    if let Some(command) = &settings.command {
+        return Ok(migrations::command_history(&project.root, &settings.dir, command)?);
+    }
+    let tree = Tree::read(&project.root, &settings.dir)?;
+    Ok(migrations::history(&tree, settings.layout)?)
 }
 
 /// The project's seed files; without any, everything is inferred from the schema.

@@ -99,12 +99,6 @@ impl LockWatch {
         Ok(Self { stop, task, watched })
     }
 
-    /// Whether a session was seen waiting since a time.
-    pub(super) fn is_waiting_since(&self, pid: i32, from_ms: f64) -> bool {
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.waits.iter().rev().take_while(|wait| wait.at_ms >= from_ms).any(|wait| wait.pid == pid)
-    }
-
     /// Ends the watch.
     pub async fn stop(self) -> Watched {
         let _ = self.stop.send(true);

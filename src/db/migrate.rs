@@ -10,9 +10,10 @@ use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use tokio_postgres::error::ErrorPosition;
 
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
-use crate::diff::migrations::{Layout, Migration, Script, Statement};
+use crate::diff::migrations::{Layout, Migration, Program, Script, Statement};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::{Progress, Unit};
+use crate::secret::redact;
 use crate::source::{Source, SourceError};
 
 pub use crate::diff::migrations::History as MigrationSource;
@@ -96,10 +97,16 @@ pub async fn apply(
         | Layout::Flyway
         | Layout::Dbmate
         | Layout::Prisma
-        | Layout::SchemaFile => {
+        | Layout::SchemaFile
+        | Layout::Command => {
             let session = Session::open(url, interrupt).await?;
             for migration in &source.migrations {
                 task.doing(&migration.name);
+                if let Some(program) = &migration.up.program {
+                    run_program(program, &migration.up, url, interrupt).await?;
+                    made_something(&session, &migration.up).await?;
+                    continue;
+                }
                 run_script(&session, &migration.up, interrupt).await?;
                 applied.versions.push(migration.version.clone());
                 task.advance(1);
@@ -133,6 +140,64 @@ pub async fn run_script(session: &Session, script: &Script, interrupt: &Interrup
         execute(session, "COMMIT", script).await?;
     }
     Ok(())
+}
+
+/// The last lines of what a failed program said.
+const LAST_LINES: usize = 12;
+
+/// Runs a migration program on a database, which it finds in `DATABASE_URL`.
+///
+/// # Errors
+/// [`MigrateError::Statement`] at the command in pgproof.toml, with its last words.
+pub async fn run_program(
+    program: &Program,
+    script: &Script,
+    url: &DatabaseUrl,
+    interrupt: &Interrupt,
+) -> Result<(), MigrateError> {
+    let span = script.statements.first().map_or(0..0, |statement| statement.span.clone());
+    let refused = |message: String| SourceError::new(&script.source, span.clone(), message);
+    let child = tokio::process::Command::new("sh")
+        .args(["-c", &program.command])
+        .current_dir(&program.directory)
+        .env("DATABASE_URL", url.reveal())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| refused(format!("migrate-cmd does not start: {error}")))?;
+    let output = interrupt
+        .race(child.wait_with_output())
+        .await?
+        .map_err(|error| refused(format!("migrate-cmd cannot be waited for: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = redact(String::from_utf8_lossy(&said).trim());
+    let lines: Vec<&str> = said.lines().collect();
+    let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+    Err(refused(format!("migrate-cmd failed ({}); its copy of the database is dropped", output.status))
+        .help(if last.is_empty() { "it said nothing".to_owned() } else { format!("it said:\n{last}") })
+        .into())
+}
+
+/// A program that succeeds and leaves no table did not work on this database.
+async fn made_something(session: &Session, script: &Script) -> Result<(), MigrateError> {
+    const TABLES: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND oid >= 16384)";
+    let row = session
+        .client()
+        .query_one(TABLES, &[])
+        .await
+        .map_err(|error| MigrateError::Environment { file: file_of(script), reason: describe(&error) })?;
+    if row.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let span = script.statements.first().map_or(0..0, |statement| statement.span.clone());
+    Err(SourceError::new(&script.source, span, "migrate-cmd succeeded and the database has no table")
+        .help("it must migrate the database that DATABASE_URL names")
+        .into())
 }
 
 async fn execute(session: &Session, sql: &str, script: &Script) -> Result<(), MigrateError> {

@@ -58,6 +58,7 @@ pub struct BlockedQuery {
     /// How many executions waited.
     pub executions: u32,
     /// The longest wait.
+    #[serde(rename = "longest_ms")]
     pub longest: Millis,
     /// The table that it waited for, where it was one.
     pub relation: Option<String>,
@@ -65,36 +66,55 @@ pub struct BlockedQuery {
     pub mode: Option<LockMode>,
 }
 
-/// For each statement the queries that it made wait, longest first.
+/// Statements' blocked queries, in the statements' order.
+pub type Blocked = Vec<Vec<BlockedQuery>>;
+
+/// For each statement the queries that waited for its lock; and for each the queries that it kept waiting for a lock which
+/// another statement had taken, with the part of their wait that fell into its time. Longest first.
 #[must_use]
 pub fn blocked_queries(
     executions: &[Execution],
     waits: &[Wait],
     statements: &[StatementSpan],
-    migration: i32,
-) -> Vec<Vec<BlockedQuery>> {
+    migration: &[i32],
+) -> (Blocked, Blocked) {
     let typical = typical_durations(executions, waits);
-    let mut found: Vec<BTreeMap<usize, BlockedQuery>> = vec![BTreeMap::new(); statements.len()];
+    let mut by: Vec<BTreeMap<usize, BlockedQuery>> = vec![BTreeMap::new(); statements.len()];
+    let mut during = by.clone();
     for execution in executions {
         let Some(wait) = first_wait(execution, waits, migration) else { continue };
-        let Some(statement) = guilty(wait, statements) else { continue };
+        let Some(guilty) = guilty(wait, statements) else { continue };
         let usual = typical.get(&execution.probe).copied().unwrap_or(0.0);
-        let waited = Millis((execution.end_ms - execution.start_ms - usual).max(0.0));
-        let entry = found[statement].entry(execution.probe).or_insert_with(|| BlockedQuery {
-            probe: execution.probe,
-            executions: 0,
-            longest: Millis(0.0),
-            relation: wait.relation.clone(),
-            mode: wait.mode,
-        });
-        entry.executions += 1;
-        if waited.0 > entry.longest.0 {
-            entry.longest = waited;
-            entry.relation.clone_from(&wait.relation);
-            entry.mode = wait.mode;
+        note(&mut by[guilty], execution.probe, execution.end_ms - execution.start_ms - usual, wait);
+        // What releases its locks in the same moment is the same transaction.
+        let together = |span: &StatementSpan| span.released_ms.total_cmp(&statements[guilty].released_ms).is_eq();
+        for (n, span) in statements.iter().enumerate().filter(|(n, span)| *n != guilty && together(span)) {
+            let overlap = span.end_ms.min(execution.end_ms) - span.start_ms.max(execution.start_ms);
+            if overlap > 0.0 {
+                note(&mut during[n], execution.probe, overlap, wait);
+            }
         }
     }
-    found.into_iter().map(longest_first).collect()
+    let sorted = |found: Vec<BTreeMap<usize, BlockedQuery>>| found.into_iter().map(longest_first).collect();
+    (sorted(by), sorted(during))
+}
+
+/// Adds a wait of `ms` to a query's.
+fn note(queries: &mut BTreeMap<usize, BlockedQuery>, probe: usize, ms: f64, wait: &Wait) {
+    let waited = Millis(ms.max(0.0));
+    let entry = queries.entry(probe).or_insert_with(|| BlockedQuery {
+        probe,
+        executions: 0,
+        longest: Millis(0.0),
+        relation: wait.relation.clone(),
+        mode: wait.mode,
+    });
+    entry.executions += 1;
+    if waited.0 > entry.longest.0 {
+        entry.longest = waited;
+        entry.relation.clone_from(&wait.relation);
+        entry.mode = wait.mode;
+    }
 }
 
 fn longest_first(queries: BTreeMap<usize, BlockedQuery>) -> Vec<BlockedQuery> {
@@ -119,12 +139,12 @@ fn within(execution: &Execution, wait: &Wait) -> bool {
 }
 
 /// The first time that the execution was seen waiting for the migration, or for somebody who waits for it.
-fn first_wait<'a>(execution: &Execution, waits: &'a [Wait], migration: i32) -> Option<&'a Wait> {
+fn first_wait<'a>(execution: &Execution, waits: &'a [Wait], migration: &[i32]) -> Option<&'a Wait> {
     waits.iter().find(|wait| within(execution, wait) && waits_for(wait, waits, migration, 0))
 }
 
-fn waits_for(wait: &Wait, waits: &[Wait], migration: i32, depth: u32) -> bool {
-    wait.blockers.contains(&migration)
+fn waits_for(wait: &Wait, waits: &[Wait], migration: &[i32], depth: u32) -> bool {
+    wait.blockers.iter().any(|pid| migration.contains(pid))
         || (depth < 4
             && waits.iter().any(|other| {
                 other.at_ms == wait.at_ms
@@ -154,6 +174,7 @@ mod tests {
     use super::*;
 
     const MIGRATION: i32 = 1;
+    const OURS: &[i32] = &[MIGRATION];
 
     fn execution(probe: usize, pid: i32, start_ms: f64, end_ms: f64) -> Execution {
         Execution { probe, pid, start_ms, end_ms }
@@ -175,8 +196,10 @@ mod tests {
         let statements = [span(0.0, 10.0, 1000.0, Some(LockMode::AccessExclusive)), span(10.0, 990.0, 1000.0, None)];
         let executions = [execution(0, 7, -30.0, -25.0), execution(0, 7, 100.0, 1005.0), execution(1, 8, 100.0, 103.0)];
         let waits = [wait(110.0, 7, &[MIGRATION]), wait(500.0, 7, &[MIGRATION])];
-        let found = blocked_queries(&executions, &waits, &statements, MIGRATION);
-        assert_eq!(found[1], []);
+        let (found, during) = blocked_queries(&executions, &waits, &statements, OURS);
+        assert_eq!((&found[1], &during[0]), (&Vec::new(), &Vec::new()));
+        // Of its wait all but the first moment is the second statement's time.
+        assert_eq!((during[1][0].probe, during[1][0].longest), (0, Millis(890.0)));
         assert_eq!(found[0].len(), 1);
         assert_eq!((found[0][0].probe, found[0][0].executions, found[0][0].longest), (0, 1, Millis(900.0)));
     }
@@ -186,7 +209,7 @@ mod tests {
         let statements = [span(0.0, 500.0, 500.0, Some(LockMode::AccessExclusive))];
         let executions = [execution(0, 7, 100.0, 500.0), execution(1, 8, 100.0, 500.0), execution(2, 9, 100.0, 500.0)];
         let waits = [wait(110.0, 7, &[MIGRATION]), wait(110.0, 8, &[7]), wait(110.0, 9, &[55])];
-        let found = blocked_queries(&executions, &waits, &statements, MIGRATION);
+        let (found, _) = blocked_queries(&executions, &waits, &statements, OURS);
         assert_eq!(found[0].iter().map(|query| query.probe).collect::<Vec<_>>(), [0, 1]);
     }
 }

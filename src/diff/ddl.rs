@@ -22,6 +22,10 @@ pub enum Ddl {
     AlterTable { table: String, actions: Vec<Action> },
     /// UPDATE without joins.
     Update { table: String, set: Range<usize>, condition: Option<Range<usize>> },
+    /// DELETE without joins.
+    Delete { table: String, condition: Option<Range<usize>> },
+    /// REINDEX INDEX or TABLE, REFRESH MATERIALIZED VIEW: where CONCURRENTLY would go.
+    CanBeConcurrent { concurrently: bool, after: usize },
     /// VACUUM, CLUSTER, ANALYZE…: nothing safer is known.
     Other,
 }
@@ -35,12 +39,23 @@ pub enum Action {
     AddKey { name: Option<String>, primary: bool, columns: Range<usize> },
     /// ALTER COLUMN … SET NOT NULL.
     SetNotNull { column: String },
-    /// ALTER COLUMN … TYPE.
-    ChangeType { column: String },
+    /// ALTER COLUMN … TYPE: the type's text, and whether USING or COLLATE says more.
+    ChangeType { column: String, data_type: Range<usize>, plain: bool },
     /// ADD COLUMN.
-    AddColumn { column: String, generated_stored: bool },
+    AddColumn { column: String, definition: NewColumn },
     /// VALIDATE CONSTRAINT.
     Validate,
+    /// Anything else.
+    Other,
+}
+
+/// What ADD COLUMN says of its column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewColumn {
+    /// GENERATED … STORED.
+    GeneratedStored,
+    /// A type with a default, and NOT NULL or not; nothing else.
+    WithDefault { data_type: Range<usize>, default: Range<usize>, not_null: bool },
     /// Anything else.
     Other,
 }
@@ -72,6 +87,13 @@ pub fn read(sql: &str) -> Ddl {
         }
         ("ALTER", "TABLE", _) => alter_table(sql, &words),
         ("UPDATE", _, _) => update(sql, &words),
+        ("DELETE", "FROM", _) => delete(sql, &words),
+        ("REINDEX", "INDEX" | "TABLE", next) => {
+            Ddl::CanBeConcurrent { concurrently: next == "CONCURRENTLY", after: words[1].span.end }
+        }
+        ("REFRESH", "MATERIALIZED", "VIEW") => {
+            Ddl::CanBeConcurrent { concurrently: text(3) == "CONCURRENTLY", after: words[2].span.end }
+        }
         _ => Ddl::Other,
     }
 }
@@ -147,7 +169,8 @@ fn action(sql: &str, words: &[Word]) -> Action {
             let column = if text(1) == "COLUMN" { 2 } else { 1 };
             match (text(column + 1), text(column + 2), text(column + 3)) {
                 ("SET", "NOT", "NULL") => Action::SetNotNull { column: written(column) },
-                ("TYPE", _, _) | ("SET", "DATA", "TYPE") => Action::ChangeType { column: written(column) },
+                ("TYPE", _, _) => change_type(written(column), words, column + 2),
+                ("SET", "DATA", "TYPE") => change_type(written(column), words, column + 4),
                 _ => Action::Other,
             }
         }
@@ -158,8 +181,74 @@ fn action(sql: &str, words: &[Word]) -> Action {
 fn add_column(sql: &str, words: &[Word]) -> Action {
     let at = words.iter().skip(1).position(|w| !matches!(w.text.as_str(), "COLUMN" | "IF" | "NOT" | "EXISTS"));
     let Some(word) = at.and_then(|at| words.get(at + 1)) else { return Action::Other };
-    let generated_stored = words.iter().any(|w| w.text == "GENERATED") && words.iter().any(|w| w.text == "STORED");
-    Action::AddColumn { column: unquote_lower(&sql[word.span.clone()]), generated_stored }
+    let column = unquote_lower(&sql[word.span.clone()]);
+    let has = |wanted: &str| words.iter().any(|word| word.text == wanted);
+    let definition = match at {
+        _ if has("GENERATED") && has("STORED") => NewColumn::GeneratedStored,
+        Some(at) => with_default(&words[at + 2..]),
+        None => NewColumn::Other,
+    };
+    Action::AddColumn { column, definition }
+}
+
+/// `timestamptz DEFAULT clock_timestamp() NOT NULL`, in either order.
+fn with_default(words: &[Word]) -> NewColumn {
+    let clause = |word: &Word| {
+        matches!(
+            word.text.as_str(),
+            "DEFAULT"
+                | "NOT"
+                | "NULL"
+                | "CHECK"
+                | "UNIQUE"
+                | "PRIMARY"
+                | "REFERENCES"
+                | "CONSTRAINT"
+                | "COLLATE"
+                | "GENERATED"
+        )
+    };
+    let (mut depth, mut starts) = (0_usize, Vec::new());
+    for (n, word) in words.iter().enumerate() {
+        match word.text.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ if depth == 0 && clause(word) && !(word.text == "NULL" && n > 0 && words[n - 1].text == "NOT") => {
+                starts.push(n)
+            }
+            _ => {}
+        }
+    }
+    let Some(first) = starts.first().copied().filter(|first| *first > 0) else { return NewColumn::Other };
+    let mut default = None;
+    let mut not_null = false;
+    for (n, start) in starts.iter().copied().enumerate() {
+        let end = starts.get(n + 1).copied().unwrap_or(words.len());
+        match words[start].text.as_str() {
+            "DEFAULT" if end > start + 1 => default = Some(words[start + 1].span.start..words[end - 1].span.end),
+            "NOT" if end == start + 2 && words[start + 1].text == "NULL" => not_null = true,
+            _ => return NewColumn::Other,
+        }
+    }
+    match default {
+        Some(default) => {
+            let data_type = words[0].span.start..words[first - 1].span.end;
+            NewColumn::WithDefault { data_type, default, not_null }
+        }
+        None => NewColumn::Other,
+    }
+}
+
+fn change_type(column: String, words: &[Word], at: usize) -> Action {
+    let rest = words.get(at..).unwrap_or_default();
+    let type_words = rest.iter().take_while(|word| !matches!(word.text.as_str(), "USING" | "COLLATE")).count();
+    match rest.get(..type_words).unwrap_or_default() {
+        [] => Action::Other,
+        [first, ..] => {
+            let data_type = first.span.start..rest[type_words - 1].span.end;
+            Action::ChangeType { column, data_type, plain: type_words == rest.len() }
+        }
+    }
 }
 
 fn constraint(words: &[Word], name: Option<&str>, at: usize) -> Action {
@@ -211,6 +300,20 @@ fn update(sql: &str, words: &[Word]) -> Ddl {
     Ddl::Update { table, set: first.span.start..end, condition }
 }
 
+fn delete(sql: &str, words: &[Word]) -> Ddl {
+    let at = 2 + usize::from(words.get(2).is_some_and(|word| word.text == "ONLY"));
+    let Some((table, at)) = name(sql, words, at) else { return Ddl::Other };
+    let end = words.last().map_or(0, |word| word.span.end);
+    match words.get(at).map(|word| word.text.as_str()) {
+        None => Ddl::Delete { table, condition: None },
+        Some("WHERE") if !words[at..].iter().any(|word| word.text == "RETURNING") => match words.get(at + 1) {
+            Some(first) => Ddl::Delete { table, condition: Some(first.span.start..end) },
+            None => Ddl::Other,
+        },
+        Some(_) => Ddl::Other,
+    }
+}
+
 /// An identifier as the catalog keeps it: lower-case unless quoted.
 pub(super) fn unquote_lower(identifier: &str) -> String {
     if identifier.starts_with('"') { unquote(identifier) } else { identifier.to_lowercase() }
@@ -246,6 +349,39 @@ mod tests {
             actions.iter().map(|a| format!("{a:?}").split([' ', '{']).next().unwrap().to_owned()).collect();
         assert_eq!(kinds, ["AddConstraint", "SetNotNull", "ChangeType", "AddColumn", "AddKey", "AddConstraint"]);
         assert!(matches!(&actions[5], Action::AddConstraint { not_valid: true, kind: ConstraintKind::ForeignKey, .. }));
+    }
+
+    #[test]
+    fn types_and_defaults_are_found_as_they_are_written() {
+        let action = |sql: &str| match read(sql) {
+            Ddl::AlterTable { mut actions, .. } => actions.remove(0),
+            other => panic!("{other:?}"),
+        };
+        let sql = "ALTER TABLE t ALTER COLUMN a SET DATA TYPE numeric(12, 2)";
+        let Action::ChangeType { data_type, plain: true, .. } = action(sql) else { panic!() };
+        assert_eq!(&sql[data_type], "numeric(12, 2)");
+        let sql = "ALTER TABLE t ALTER a TYPE int USING a::int";
+        assert!(matches!(action(sql), Action::ChangeType { plain: false, .. }));
+        let sql = "ALTER TABLE t ADD COLUMN a double precision NOT NULL DEFAULT round(random() * 2) + 1";
+        let Action::AddColumn { column, definition } = action(sql) else { panic!() };
+        let NewColumn::WithDefault { data_type, default, not_null } = definition else { panic!("{definition:?}") };
+        assert_eq!(
+            (column.as_str(), &sql[data_type], &sql[default], not_null),
+            ("a", "double precision", "round(random() * 2) + 1", true)
+        );
+        for sql in ["ALTER TABLE t ADD a int DEFAULT 1 CHECK (a > 0)", "ALTER TABLE t ADD a int"] {
+            assert!(matches!(action(sql), Action::AddColumn { definition: NewColumn::Other, .. }), "{sql}");
+        }
+    }
+
+    #[test]
+    fn deletes_and_rebuilds() {
+        let sql = "DELETE FROM shop.events WHERE at < now() - interval '1 year'";
+        let Ddl::Delete { table, condition: Some(condition) } = read(sql) else { panic!() };
+        assert_eq!((table.as_str(), &sql[condition]), ("shop.events", "at < now() - interval '1 year'"));
+        assert_eq!(read("DELETE FROM a USING b WHERE a.id = b.id"), Ddl::Other);
+        assert_eq!(read("REINDEX INDEX CONCURRENTLY i"), Ddl::CanBeConcurrent { concurrently: true, after: 13 });
+        assert_eq!(read("REFRESH MATERIALIZED VIEW v"), Ddl::CanBeConcurrent { concurrently: false, after: 25 });
     }
 
     #[test]

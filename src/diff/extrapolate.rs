@@ -19,10 +19,13 @@ pub struct Extrapolation {
     /// At so many rows.
     pub rows: f64,
     /// Through both points by a line: what work proportional to rows takes.
+    #[serde(rename = "expected_ms")]
     pub expected: Millis,
     /// The lowest that two points with their noise allow.
+    #[serde(rename = "low_ms")]
     pub low: Millis,
     /// The highest.
+    #[serde(rename = "high_ms")]
     pub high: Millis,
 }
 

@@ -18,6 +18,8 @@ pub mod report;
 pub mod safer;
 pub mod saved;
 pub mod significance;
+pub mod snapshot;
+pub mod specs;
 pub mod verdict;
 pub mod work;
 

@@ -1,6 +1,8 @@
 //! What names mean in one of the databases that are compared: which table a partition belongs to, what an index is, and
 //! how a renamed table or column is called afterwards. Pure: reads introspected schemas only.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{Index, KeyPart, QualifiedName, Schema, Table};
@@ -63,6 +65,17 @@ pub struct Names<'a> {
     pub schema: Option<&'a Schema>,
     /// For the plan before the migration: how things are called afterwards.
     pub renames: Option<&'a Renames>,
+    /// What a file says of the names in its plans, where there is no schema.
+    pub saved: Option<&'a SavedNames>,
+}
+
+/// What a saved report says of the names in its plans.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SavedNames {
+    /// Definitions of indexes by name.
+    pub indexes: BTreeMap<String, String>,
+    /// Root tables of partitions, both as `schema.name`.
+    pub partitions: BTreeMap<String, String>,
 }
 
 /// A relation under its canonical name.
@@ -76,7 +89,7 @@ pub struct CanonicalRelation {
 
 impl<'a> Names<'a> {
     /// Nothing is known.
-    pub const UNKNOWN: Names<'static> = Names { schema: None, renames: None };
+    pub const UNKNOWN: Names<'static> = Names { schema: None, renames: None, saved: None };
 
     fn table(&self, schema: Option<&str>, name: &str) -> Option<&'a Table> {
         self.schema?.table(schema, name)
@@ -85,6 +98,9 @@ impl<'a> Names<'a> {
     pub fn relation(&self, schema: Option<&str>, name: &str) -> CanonicalRelation {
         let Some(table) = self.table(schema, name) else {
             let name = schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
+            if let Some(root) = self.saved.and_then(|saved| saved.partitions.get(&name)) {
+                return CanonicalRelation { name: root.clone(), partition: true };
+            }
             return CanonicalRelation { name: self.renamed_table(&name), partition: false };
         };
         let root = self.schema.map_or(table, |all| all.root_of(table));
@@ -106,7 +122,8 @@ impl<'a> Names<'a> {
             Some(table) => table.indexes.iter().find(|i| i.name == index).map(|i| (table, i)),
             None => self.index_anywhere(index),
         };
-        let definition = found.map(|(table, found)| self.definition(table, found));
+        let saved = || self.saved.and_then(|saved| saved.indexes.get(index).cloned());
+        let definition = found.map(|(table, found)| self.definition(table, found)).or_else(saved);
         IndexIdentity { definition, name: index.to_owned() }
     }
 

@@ -65,23 +65,32 @@ pub struct StatementObservation {
     /// Rows that it changed, for INSERT, UPDATE, DELETE.
     pub rows: Option<u64>,
     /// What it took.
+    #[serde(rename = "duration_ms")]
     pub duration: Millis,
     /// From its first lock to the end of its transaction.
+    #[serde(rename = "locks_held_ms")]
     pub locks_held: Millis,
     /// Whether that transaction holds other statements too.
     pub in_transaction: bool,
-    /// Strongest mode on each table that was there before.
+    /// Strongest mode on each table that was there before, where this statement took it.
     pub locks: Vec<HeldLock>,
+    /// Locks that stop others and that earlier statements of the same transaction hold while this one runs.
+    pub inherited: Vec<InheritedLock>,
     /// Tables whose files were written anew.
     pub rewritten: Vec<String>,
     /// Tables, constraints and indexes that were read in full for it, as the server said.
     pub scanned: Vec<String>,
     /// Write-ahead log between its start and its end; the traffic's share is in it.
+    #[serde(rename = "wal_bytes")]
     pub wal: Bytes,
     /// Change of the tables' and indexes' size.
+    #[serde(rename = "size_change_bytes")]
     pub size_change: i64,
-    /// Catalog queries that waited for it.
+    /// Catalog queries that waited for its lock.
     pub blocked: Vec<BlockedQuery>,
+    /// Catalog queries that waited while it ran, for a lock that an earlier statement of its transaction had taken: the
+    /// part of their wait that is this statement's time.
+    pub kept_waiting: Vec<BlockedQuery>,
     /// What happened behind a long reader, for a statement that needs a table alone.
     pub pile_up: Option<PileUp>,
     /// What to write instead, and what that was measured to do.
@@ -91,10 +100,23 @@ pub struct StatementObservation {
 }
 
 impl StatementObservation {
-    /// The longest wait of any query.
+    /// The longest wait of any query for its lock.
     #[must_use]
     pub fn longest_block(&self) -> Millis {
         self.blocked.first().map_or(Millis(0.0), |blocked| blocked.longest)
+    }
+
+    /// The longest that it kept any query waiting for another statement's lock.
+    #[must_use]
+    pub fn longest_kept(&self) -> Millis {
+        self.kept_waiting.first().map_or(Millis(0.0), |kept| kept.longest)
+    }
+
+    /// Whether it rewrites or reads a table in full while its transaction stops others from using one.
+    #[must_use]
+    pub fn works_under_lock(&self) -> bool {
+        let works = !self.rewritten.is_empty() || !self.scanned.is_empty();
+        works && (!self.inherited.is_empty() || self.locks.iter().any(|lock| lock.mode.blocks_writes()))
     }
 
     /// Its strongest lock.
@@ -108,15 +130,42 @@ impl StatementObservation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PileUp {
     /// How long the reader kept its transaction open.
+    #[serde(rename = "reader_ms")]
     pub reader: Millis,
     /// The mode that the statement waited for, and on what.
     pub waited_for: Option<HeldLock>,
     /// Queries that stood in the queue behind it, although the reader alone would not have stopped them.
     pub blocked: Vec<BlockedQuery>,
-    /// The longest wait with `lock_timeout` set to `lock_timeout`: the statement gives up and lets the others pass.
-    pub longest_with_timeout: Option<Millis>,
+    /// The same with `lock_timeout`: the statement gives up, lets the others pass and tries again.
+    pub with_timeout: Option<Retries>,
+}
+
+/// A statement with `lock_timeout` behind a long reader, tried until it came through.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Retries {
     /// What `lock_timeout` was set to.
+    #[serde(rename = "lock_timeout_ms")]
     pub lock_timeout: Millis,
+    /// Between two tries.
+    #[serde(rename = "pause_ms")]
+    pub pause: Millis,
+    /// How many it took.
+    pub tries: u32,
+    /// Whether the last one had its locks.
+    pub through: bool,
+    /// The longest that any query waited for one of them.
+    #[serde(rename = "longest_ms")]
+    pub longest: Millis,
+}
+
+/// A lock that an earlier statement of the same transaction took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InheritedLock {
+    /// Which one.
+    #[serde(flatten)]
+    pub lock: HeldLock,
+    /// The line of the statement that took it.
+    pub taken_at: u32,
 }
 
 /// A safer form with its measurement.
@@ -133,10 +182,12 @@ pub struct ProvenForm {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SaferMeasurement {
     /// All its statements.
+    #[serde(rename = "duration_ms")]
     pub duration: Millis,
     /// The longest that any catalog query waited.
+    #[serde(rename = "longest_block_ms")]
     pub longest_block: Millis,
-    /// The strongest lock that stops reads or writes, and how long its statement held it.
+    /// The strongest lock that stops reads or writes, and for how many ms its statement held it.
     pub strongest: Option<(LockMode, Millis)>,
     /// It failed: the server's words.
     pub failure: Option<String>,

@@ -14,6 +14,7 @@ use super::compare::compare;
 use super::names::{Names, Renames};
 use super::observation::StatementPlace;
 use super::significance::Slowdown;
+use super::snapshot::Asked;
 use super::verdict::{Limits, Verdict, judge, steady};
 use super::work::Work;
 
@@ -27,6 +28,7 @@ pub struct Side {
     /// What it did; of an estimate nothing.
     pub work: Work,
     /// Median time: shown, never judged alone.
+    #[serde(rename = "time_ms")]
     pub time: Option<Millis>,
     /// The plan, for the comparison.
     #[serde(skip)]
@@ -231,6 +233,19 @@ impl RunDiff {
         renames: &Renames,
         limits: &Limits,
     ) -> Self {
+        Self::judge_set(&Asked::from(run), before, after, control, renames, limits)
+    }
+
+    /// The same for a set that is known by its values alone.
+    #[must_use]
+    pub fn judge_set(
+        set: &Asked,
+        before: Side,
+        after: &Fate,
+        control: Option<&Fate>,
+        renames: &Renames,
+        limits: &Limits,
+    ) -> Self {
         let changes = differences(&before, after, renames);
         let work = after.side().map_or_else(Work::default, |side| side.work);
         let plain = judge(&before.work, &work, &changes, limits);
@@ -252,8 +267,8 @@ impl RunDiff {
             }
         };
         Self {
-            label: run.label.clone(),
-            parameters: run.parameters.clone(),
+            label: set.label.clone(),
+            parameters: set.parameters.clone(),
             verdict,
             changes,
             before,
@@ -303,6 +318,21 @@ pub struct QueryDiff {
     pub runs: Vec<RunDiff>,
     /// It failed before the migration, and why: then nothing can be compared.
     pub failed_before: Option<String>,
+    /// It has nothing to be compared with and fails after the migration, and why.
+    pub fails_after: Option<String>,
+    /// As it runs after the migration, where there is nothing to compare it with: new, failed before, or with other
+    /// parameters now.
+    pub fresh: Vec<FreshRun>,
+}
+
+/// A parameter set that only the database after the migration has seen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FreshRun {
+    /// `hot customer_id`.
+    pub label: String,
+    /// Its plan and work.
+    #[serde(flatten)]
+    pub side: Side,
 }
 
 impl QueryDiff {
@@ -316,9 +346,12 @@ impl QueryDiff {
         self
     }
 
-    /// The worst parameter set wins.
+    /// The worst parameter set wins. A new or changed query that fails is an error; one that failed before is none.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
+        if self.fails_after.is_some() && self.failed_before.is_none() {
+            return Verdict::Error;
+        }
         self.runs.iter().map(|run| run.verdict).min().unwrap_or(Verdict::Unchanged)
     }
 }

@@ -42,6 +42,8 @@ pub struct DiffReport {
     pub indexes: Vec<IndexUse>,
     /// The way back.
     pub round_trip: Option<RoundTrip>,
+    /// The schema after the migration with its safer forms against the one without; `None` where none was run.
+    pub safer_schema: Option<SchemaDifference>,
     /// What the rules say.
     pub findings: Vec<Finding>,
     /// Where the time went.
@@ -86,15 +88,41 @@ pub struct IndexUse {
     pub queries: Vec<String>,
 }
 
+/// How a schema differs from the one that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SchemaDifference {
+    /// What it lacks.
+    pub missing: Vec<String>,
+    /// What it has besides.
+    pub left_over: Vec<String>,
+}
+
+impl SchemaDifference {
+    /// What `is` lacks of `wanted`, and has besides.
+    #[must_use]
+    pub fn between(wanted: &Schema, is: &Schema) -> Self {
+        let (wanted, is) = (schema_lines(wanted), schema_lines(is));
+        Self {
+            missing: wanted.difference(&is).cloned().collect(),
+            left_over: is.difference(&wanted).cloned().collect(),
+        }
+    }
+
+    /// None at all.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.missing.is_empty() && self.left_over.is_empty()
+    }
+}
+
 /// What the migrations' way back leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct RoundTrip {
     /// A down script failed: the server's words.
     pub failure: Option<String>,
-    /// What the schema had before and lacks now.
-    pub missing: Vec<String>,
-    /// What the schema has now and did not have.
-    pub left_over: Vec<String>,
+    /// What the schema had before and lacks now, and has now and did not have.
+    #[serde(flatten)]
+    pub schema: SchemaDifference,
     /// Queries whose plans are others than before.
     pub changed_plans: Vec<String>,
 }
@@ -103,7 +131,7 @@ impl RoundTrip {
     /// Everything is as it was.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.failure.is_none() && self.missing.is_empty() && self.left_over.is_empty() && self.changed_plans.is_empty()
+        self.failure.is_none() && self.schema.is_none() && self.changed_plans.is_empty()
     }
 }
 
@@ -123,7 +151,9 @@ pub fn index_uses(
     let after: Vec<(String, CanonicalPlan)> = diffs
         .iter()
         .flat_map(|diff| {
-            diff.runs.iter().filter_map(|run| Some((diff.query.clone(), run.after.as_ref()?.plan.clone())))
+            let compared = diff.runs.iter().filter_map(|run| run.after.as_ref());
+            let fresh = diff.fresh.iter().map(|fresh| &fresh.side);
+            compared.chain(fresh).map(|side| (diff.query.clone(), side.plan.clone()))
         })
         .collect();
     let (had, has) = (indexes(old), indexes(new));
@@ -187,7 +217,7 @@ fn users(known: &Known, plans: &[(String, CanonicalPlan)]) -> Vec<String> {
 /// A schema as a set of lines: what a way back must restore. Order of columns, OIDs and statistics are left out.
 #[must_use]
 pub fn schema_lines(schema: &Schema) -> BTreeSet<String> {
-    let names = Names { schema: Some(schema), renames: None };
+    let names = Names { schema: Some(schema), renames: None, ..Names::UNKNOWN };
     let mut lines = BTreeSet::new();
     for table in &schema.tables {
         let name = full_name(&table.name);

@@ -1,11 +1,11 @@
-//! Compares what two earlier audits wrote down. Nothing is run: no control, no cause; indexes are known by name alone. Pure.
+//! Compares what two earlier audits wrote down. Nothing is run: no control, no cause. Pure.
 
 use std::path::PathBuf;
 
 use crate::run::{QueryFailure, Run};
 
-use super::names::{Names, Renames};
-use super::outcome::{Fate, Presence, QueryDiff, RunDiff, Side};
+use super::names::{Names, Renames, SavedNames};
+use super::outcome::{Fate, FreshRun, Presence, QueryDiff, RunDiff, Side};
 use super::verdict::Limits;
 
 /// A query of a saved report.
@@ -25,14 +25,37 @@ pub struct SavedQueryRuns {
     pub runs: Vec<Run>,
 }
 
+/// A catalog of a saved report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedCatalog {
+    /// Its queries.
+    pub queries: Vec<SavedQueryRuns>,
+    /// What it says of the names in their plans.
+    pub names: SavedNames,
+}
+
 /// Compares two reports query by query, parameter set by parameter set (by label).
 #[must_use]
-pub fn compare(before: &[SavedQueryRuns], after: &[SavedQueryRuns]) -> Vec<QueryDiff> {
-    let mut found: Vec<QueryDiff> = before.iter().map(|old| pair(old, after)).collect();
-    let new = after.iter().filter(|new| !before.iter().any(|old| old.name == new.name));
-    found.extend(new.map(|new| empty(new, Presence::New)));
+pub fn compare(before: &SavedCatalog, after: &SavedCatalog, limits: &Limits) -> Vec<QueryDiff> {
+    let names = |catalog| Names { saved: Some(catalog), ..Names::UNKNOWN };
+    let (old_names, new_names) = (names(&before.names), names(&after.names));
+    let pair = |old: &SavedQueryRuns| match after.queries.iter().find(|new| new.name == old.name) {
+        None => empty(old, Presence::Removed),
+        Some(new) => pair((old, &old_names), (new, &new_names), limits),
+    };
+    let mut found: Vec<QueryDiff> = before.queries.iter().map(pair).collect();
+    let new = after.queries.iter().filter(|new| !before.queries.iter().any(|old| old.name == new.name));
+    found.extend(new.map(|new| QueryDiff { fresh: fresh(&new.runs, &new_names), ..empty(new, Presence::New) }));
     found.sort_by_key(QueryDiff::verdict);
     found
+}
+
+fn values(run: &Run) -> impl Iterator<Item = Option<&str>> {
+    run.parameters.iter().map(|parameter| parameter.value.as_deref())
+}
+
+fn fresh(runs: &[Run], names: &Names<'_>) -> Vec<FreshRun> {
+    runs.iter().map(|run| FreshRun { label: run.label.clone(), side: Side::of(run, names) }).collect()
 }
 
 fn empty(query: &SavedQueryRuns, presence: Presence) -> QueryDiff {
@@ -43,23 +66,38 @@ fn empty(query: &SavedQueryRuns, presence: Presence) -> QueryDiff {
         presence,
         runs: Vec::new(),
         failed_before: query.failure.as_ref().filter(|_| presence != Presence::New).map(|f| f.message.clone()),
+        fails_after: query.failure.as_ref().filter(|_| presence == Presence::New).map(|f| f.message.clone()),
+        fresh: Vec::new(),
     }
 }
 
-fn pair(old: &SavedQueryRuns, after: &[SavedQueryRuns]) -> QueryDiff {
-    let Some(new) = after.iter().find(|new| new.name == old.name) else { return empty(old, Presence::Removed) };
+fn pair(
+    (old, old_names): (&SavedQueryRuns, &Names<'_>),
+    (new, new_names): (&SavedQueryRuns, &Names<'_>),
+    limits: &Limits,
+) -> QueryDiff {
     let presence = if new.sql == old.sql { Presence::Both } else { Presence::Changed };
     let mut diff = QueryDiff { file: new.file.clone(), line: new.line, ..empty(old, presence) };
     let renames = Renames::default();
     for run in &old.runs {
-        let fate = match (&new.failure, new.runs.iter().find(|new| new.label == run.label)) {
+        let same = new.runs.iter().find(|new| values(new).eq(values(run)));
+        let like = same.or_else(|| new.runs.iter().find(|new| new.label == run.label));
+        let mut side = Side::of(run, old_names);
+        let mut fate = match (&new.failure, like) {
             (Some(failure), _) => Fate::Failed(failure.clone()),
-            (None, Some(run)) => Fate::of(run, &Names::UNKNOWN),
+            (None, Some(run)) => Fate::of(run, new_names),
             // Values are chosen anew in every audit: a set that is gone says nothing.
             (None, None) => continue,
         };
-        let side = Side::of(run, &Names::UNKNOWN);
-        diff.runs.push(RunDiff::judge(run, side, &fate, None, &renames, &Limits::default()));
+        if let (None, Fate::Planned(after)) = (same, &mut fate) {
+            // Other values have other results.
+            (side.work.rows, after.work.rows) = (None, None);
+        }
+        diff.runs.push(RunDiff::judge(run, side, &fate, None, &renames, limits));
+    }
+    if diff.runs.is_empty() {
+        diff.fails_after = new.failure.as_ref().map(|failure| failure.message.clone());
+        diff.fresh = fresh(&new.runs, new_names);
     }
     diff.sorted()
 }

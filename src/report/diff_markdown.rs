@@ -4,7 +4,11 @@ use std::io::{self, Write};
 
 use similar::TextDiff;
 
-use super::diff_words::{blocked_sentence, blocks, cause_sentence, index_sentence, locks_phrase, statement_facts};
+use super::diff_words::{
+    blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase, measured_sentence,
+    pile_up_sentence, standing, statement_facts,
+};
+use crate::diff::observation::StatementObservation;
 use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
 use crate::diff::report::DiffReport;
 use crate::diff::verdict::Verdict;
@@ -21,7 +25,9 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
     let told: Vec<&QueryDiff> = report
         .queries
         .iter()
-        .filter(|diff| diff.verdict() != Verdict::Unchanged || diff.presence != Presence::Both)
+        .filter(|diff| {
+            diff.verdict() != Verdict::Unchanged || diff.presence != Presence::Both || diff.failed_before.is_some()
+        })
         .collect();
     if told.is_empty() {
         writeln!(out, "No query's plan changed ({} queries).\n", report.queries.len())?;
@@ -30,18 +36,25 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         for diff in &told {
             let run = diff.runs.first();
             let cause = run.and_then(|run| run.cause.as_ref()).map(cause_sentence).unwrap_or_default();
-            let verdict = match diff.presence {
-                Presence::New => "new",
-                Presence::Removed => "removed",
-                Presence::Both | Presence::Changed => diff.verdict().as_str(),
+            let verdict = match &diff.fails_after {
+                Some(message) => format!("{}: {}", standing(diff), cell(message)),
+                None => standing(diff),
             };
-            let blocks = run.map(blocks).unwrap_or_default();
+            let fresh = diff.fresh.first().and_then(|fresh| fresh.side.work.blocks);
+            let fresh = fresh.map(|pages| format!("- → {}", crate::units::Count(pages.0 as f64)));
+            let blocks = run.map(blocks).or(fresh).unwrap_or_default();
             writeln!(out, "| {} | {verdict} | {blocks} | {} |", cell(&diff.query), cell(&cause))?;
         }
         writeln!(out)?;
         for diff in &told {
             if let Some(run) = diff.runs.first() {
                 plan(diff, run, out)?;
+            }
+            if let Some(fresh) = diff.fresh.first() {
+                let (query, label) = (cell(&diff.query), cell(&fresh.label));
+                writeln!(out, "<details><summary>{query} ({label}): {}</summary>\n\n~~~~", standing(diff))?;
+                fresh.side.tree.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+                writeln!(out, "~~~~\n\n</details>\n")?;
             }
         }
     }
@@ -110,7 +123,42 @@ fn migration(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
             cell(&blocked)
         )?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    for statement in &report.statements {
+        details(statement, report, out)?;
+    }
+    match &report.safer_schema {
+        None => Ok(()),
+        Some(difference) if difference.is_none() => {
+            writeln!(out, "With the safer forms the migration ends in the same schema.\n")
+        }
+        Some(_) => writeln!(out, "With the safer forms the migration ends in **another** schema.\n"),
+    }
+}
+
+/// What a statement did to others, and what to write instead.
+fn details(statement: &StatementObservation, report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
+    let blocked = statement.blocked.iter().take(5).map(|b| blocked_sentence(b, &report.probes, &statement.place));
+    let kept = kept(statement).map(|kept| kept_sentence(kept, &report.probes, &statement.place));
+    let pile_up = statement.pile_up.as_ref().and_then(pile_up_sentence);
+    let told: Vec<String> = blocked.chain(kept).chain(pile_up).collect();
+    if told.is_empty() && statement.safer.is_none() {
+        return Ok(());
+    }
+    writeln!(out, "<details><summary><code>{}</code></summary>\n", cell(&statement.place.label()))?;
+    told.iter().try_for_each(|line| writeln!(out, "- {}", cell(line)))?;
+    if let Some(safer) = &statement.safer {
+        writeln!(out, "- safer: {}", cell(&safer.form.why))?;
+        if let Some(line) = measured_sentence(safer, statement) {
+            writeln!(out, "- {}", cell(&line))?;
+        }
+        if !safer.form.statements.is_empty() {
+            writeln!(out, "\n~~~~sql")?;
+            safer.form.statements.iter().try_for_each(|sql| writeln!(out, "{sql};"))?;
+            writeln!(out, "~~~~")?;
+        }
+    }
+    writeln!(out, "\n</details>\n")
 }
 
 /// Text in a table's cell: no pipes, no line breaks, no markup of its own.

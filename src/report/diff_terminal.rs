@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::diff_words::{
-    Side, blocked_sentence, blocks, cause_sentence, index_sentence, locks_phrase, statement_facts,
+    Side, blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase,
+    measured_sentence, pile_up_sentence, standing, statement_facts,
 };
 use super::terminal::TerminalStyle;
 use crate::diff::observation::StatementObservation;
 use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
-use crate::diff::report::DiffReport;
+use crate::diff::report::{DiffReport, SchemaDifference, Spent};
 use crate::diff::verdict::Verdict;
-use crate::units::Millis;
 
 /// Writes the report.
 ///
@@ -29,6 +29,9 @@ pub fn render(report: &DiffReport, style: &TerminalStyle, out: &mut dyn Write) -
     page.way_back()?;
     page.foot()
 }
+
+/// Safer forms of more lines are shown on demand.
+const SAFER_LINES: usize = 6;
 
 struct Page<'a, 'w> {
     report: &'a DiffReport,
@@ -84,7 +87,7 @@ impl Page<'_, '_> {
             writeln!(self.out, "{table}")?;
         }
         if quiet > 0 {
-            writeln!(self.out, "{quiet} queries unchanged")?;
+            writeln!(self.out, "{quiet} {} unchanged", if quiet == 1 { "query" } else { "queries" })?;
         }
         writeln!(self.out)
     }
@@ -92,6 +95,7 @@ impl Page<'_, '_> {
     fn plans(&mut self) -> io::Result<()> {
         let report = self.report;
         for diff in &report.queries {
+            self.fresh(diff)?;
             for run in diff.runs.iter().filter(|run| !matches!(run.verdict, Verdict::Unchanged | Verdict::Unstable)) {
                 self.plan(diff, run)?;
                 if !self.style.verbose {
@@ -125,6 +129,27 @@ impl Page<'_, '_> {
             self.side_by_side(&run.before.tree, &after.tree)?;
         }
         writeln!(self.out)
+    }
+
+    /// A query that has nothing to be compared with: how it runs now.
+    fn fresh(&mut self, diff: &QueryDiff) -> io::Result<()> {
+        let standing = standing(diff);
+        if let Some(message) = &diff.fails_after {
+            let fails = self.paint(anstyle::AnsiColor::Red, "fails");
+            writeln!(self.out, "{} ({standing}): {fails}, {}:{}", diff.query, diff.file.display(), diff.line)?;
+            writeln!(self.out, "  {message}")?;
+            return writeln!(self.out);
+        }
+        let shown = if self.style.verbose { diff.fresh.len() } else { 1 };
+        for fresh in diff.fresh.iter().take(shown) {
+            let time = fresh.side.time.map(|time| format!(", {time}")).unwrap_or_default();
+            let pages = fresh.side.work.blocks.map(|pages| format!(", {pages}")).unwrap_or_default();
+            let place = format!("{}:{}", diff.file.display(), diff.line);
+            writeln!(self.out, "{} ({standing}, {}){time}{pages}, {place}", diff.query, fresh.label)?;
+            fresh.side.tree.iter().try_for_each(|line| writeln!(self.out, "    {line}"))?;
+            writeln!(self.out)?;
+        }
+        Ok(())
     }
 
     fn side_by_side(&mut self, before: &[String], after: &[String]) -> io::Result<()> {
@@ -185,6 +210,16 @@ impl Page<'_, '_> {
                 writeln!(self.out, "      {query} fails from here on: {message}")?;
             }
         }
+        match &report.safer_schema {
+            None => {}
+            Some(difference) if difference.is_none() => {
+                writeln!(self.out, "  With the safer forms the migration ends in the same schema")?;
+            }
+            Some(difference) => {
+                writeln!(self.out, "  With the safer forms the migration ends in another schema")?;
+                self.difference(difference)?;
+            }
+        }
         writeln!(self.out)
     }
 
@@ -206,20 +241,12 @@ impl Page<'_, '_> {
         if statement.blocked.len() > 5 {
             writeln!(self.out, "      and {} more queries", statement.blocked.len() - 5)?;
         }
-        if let Some(pile_up) = statement.pile_up.as_ref().filter(|pile_up| !pile_up.blocked.is_empty()) {
-            let longest = pile_up.blocked.first().map_or(Millis(0.0), |blocked| blocked.longest);
-            write!(
-                self.out,
-                "      behind a reader of {}: {} queries waited up to {longest}",
-                pile_up.reader,
-                pile_up.blocked.len()
-            )?;
-            match pile_up.longest_with_timeout {
-                Some(longest) => {
-                    writeln!(self.out, "; with lock_timeout = {:.0}ms up to {longest}", pile_up.lock_timeout.0)?
-                }
-                None => writeln!(self.out)?,
-            }
+        if let Some(kept) = kept(statement) {
+            let told = kept_sentence(kept, &self.report.probes, &statement.place);
+            writeln!(self.out, "      {}", self.paint(anstyle::AnsiColor::Red, &told))?;
+        }
+        if let Some(told) = statement.pile_up.as_ref().and_then(pile_up_sentence) {
+            writeln!(self.out, "      {told}")?;
         }
         if let Some(at) = &statement.extrapolation {
             writeln!(self.out, "      at {:.0} rows: about {} ({} to {})", at.rows, at.expected, at.low, at.high)?;
@@ -230,23 +257,16 @@ impl Page<'_, '_> {
     fn safer(&mut self, statement: &StatementObservation) -> io::Result<()> {
         let Some(safer) = &statement.safer else { return Ok(()) };
         writeln!(self.out, "      safer: {}", safer.form.why)?;
-        for sql in &safer.form.statements {
-            for line in sql.lines() {
-                writeln!(self.out, "        {line}")?;
-            }
+        let lines: Vec<&str> = safer.form.statements.iter().flat_map(|sql| sql.lines()).collect();
+        if lines.len() > SAFER_LINES && !self.style.verbose {
+            let statements = safer.form.statements.len();
+            writeln!(self.out, "        {statements} statements, shown with --verbose and by the other formats")?;
+        } else {
+            lines.iter().try_for_each(|line| writeln!(self.out, "        {line}"))?;
         }
-        match &safer.measured {
+        match measured_sentence(safer, statement) {
+            Some(line) => writeln!(self.out, "      {line}"),
             None => Ok(()),
-            Some(measured) => match &measured.failure {
-                Some(failure) => writeln!(self.out, "      it failed here: {failure}"),
-                None => writeln!(
-                    self.out,
-                    "      measured: {} in all, queries waited up to {} (as written: {})",
-                    measured.duration,
-                    measured.longest_block,
-                    statement.longest_block()
-                ),
-            },
         }
     }
 
@@ -266,10 +286,14 @@ impl Page<'_, '_> {
         if let Some(failure) = &trip.failure {
             writeln!(self.out, "  it fails: {failure}")?;
         }
-        trip.missing.iter().try_for_each(|line| writeln!(self.out, "  missing: {line}"))?;
-        trip.left_over.iter().try_for_each(|line| writeln!(self.out, "  left over: {line}"))?;
+        self.difference(&trip.schema)?;
         trip.changed_plans.iter().try_for_each(|query| writeln!(self.out, "  another plan: {query}"))?;
         writeln!(self.out)
+    }
+
+    fn difference(&mut self, schema: &SchemaDifference) -> io::Result<()> {
+        schema.missing.iter().try_for_each(|line| writeln!(self.out, "  missing: {line}"))?;
+        schema.left_over.iter().try_for_each(|line| writeln!(self.out, "  left over: {line}"))
     }
 
     fn foot(&mut self) -> io::Result<()> {
@@ -284,31 +308,33 @@ impl Page<'_, '_> {
         let count =
             |wanted: fn(Verdict) -> bool| self.report.queries.iter().filter(|diff| wanted(diff.verdict())).count();
         let spent = &self.report.spent;
-        writeln!(
+        let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        write!(
             self.out,
-            "{} queries: {} errors, {} regressions, {} improvements, {} unstable; {} ({:.0} % in migrations and queries: \
-             migrations {}, queries {}, copies {}, dataset {})",
-            self.report.queries.len(),
-            count(|verdict| verdict == Verdict::Error),
-            count(Verdict::is_regression),
-            count(Verdict::is_improvement),
+            "{}: {}, {}, {}, {} unstable; {}",
+            match self.report.queries.len() {
+                1 => "1 query".to_owned(),
+                n => format!("{n} queries"),
+            },
+            counted(count(|verdict| verdict == Verdict::Error), "error"),
+            counted(count(Verdict::is_regression), "regression"),
+            counted(count(Verdict::is_improvement), "improvement"),
             count(|verdict| verdict == Verdict::Unstable),
             self.report.elapsed,
+        )?;
+        if *spent == Spent::default() {
+            // Saved reports: nothing ran.
+            return writeln!(self.out);
+        }
+        writeln!(
+            self.out,
+            " ({:.0} % in migrations and queries: migrations {}, queries {}, copies {}, dataset {})",
             spent.share(self.report.elapsed) * 100.0,
             spent.migrations,
             spent.queries,
             spent.copies,
             spent.dataset
         )
-    }
-}
-
-fn standing(diff: &QueryDiff) -> String {
-    match (&diff.failed_before, diff.presence) {
-        (Some(_), Presence::Both | Presence::Changed) => "failed before".to_owned(),
-        (_, Presence::New) => "new".to_owned(),
-        (_, Presence::Removed) => "removed".to_owned(),
-        (None, Presence::Both | Presence::Changed) => diff.verdict().as_str().to_owned(),
     }
 }
 

@@ -2,10 +2,19 @@
 
 use crate::diff::blocking::BlockedQuery;
 use crate::diff::canonical::display_relation;
-use crate::diff::observation::{StatementObservation, StatementPlace};
-use crate::diff::outcome::{Cause, RunDiff};
+use crate::diff::observation::{PileUp, ProvenForm, StatementObservation, StatementPlace};
+use crate::diff::outcome::{Cause, Presence, QueryDiff, RunDiff};
 use crate::diff::report::IndexUse;
-use crate::units::Bytes;
+use crate::diff::verdict::Verdict;
+use crate::units::{Bytes, Millis};
+
+/// What is shorter is not told.
+const WORTH_TELLING: Millis = Millis(5.0);
+
+/// Whom a statement kept waiting for another statement's lock: the longest.
+pub(super) fn kept(statement: &StatementObservation) -> Option<&BlockedQuery> {
+    statement.kept_waiting.first().filter(|kept| kept.longest.0 >= WORTH_TELLING.0)
+}
 
 /// A side that may be missing.
 pub(super) type Side<'a> = Option<&'a crate::diff::outcome::Side>;
@@ -61,7 +70,38 @@ pub(super) fn locks_phrase(statement: &StatementObservation) -> Option<String> {
             format!("{} on {}{stops}", lock.mode, display_relation(&lock.relation))
         })
         .collect();
-    (!locks.is_empty()).then(|| format!("locks: {}", locks.join("; ")))
+    let inherited = statement.inherited.iter().map(|inherited| {
+        let at = StatementPlace { line: inherited.taken_at, ..statement.place.clone() };
+        format!("{} on {} since {}", inherited.lock.mode, display_relation(&inherited.lock.relation), at.label())
+    });
+    let told: Vec<String> = locks.into_iter().chain(inherited).collect();
+    (!told.is_empty()).then(|| format!("locks: {}", told.join("; ")))
+}
+
+/// `GetUser was kept waiting for 1.2 s by 0042_drop.sql:9`.
+pub(super) fn kept_sentence(kept: &BlockedQuery, probes: &[String], place: &StatementPlace) -> String {
+    let name = probes.get(kept.probe).map_or("a query", String::as_str);
+    format!("{name} was kept waiting for {} by {}", kept.longest, place.label())
+}
+
+/// `behind a reader of 1.5 s: 3 queries waited up to 1.5 s; with lock_timeout = 100ms …`.
+pub(super) fn pile_up_sentence(pile_up: &PileUp) -> Option<String> {
+    let longest = pile_up.blocked.first()?.longest;
+    let many = match pile_up.blocked.len() {
+        1 => "1 query".to_owned(),
+        n => format!("{n} queries"),
+    };
+    let first = format!("behind a reader of {}: {many} waited up to {longest}", pile_up.reader);
+    Some(match &pile_up.with_timeout {
+        None => first,
+        Some(retries) => {
+            let end = if retries.through { "through at try" } else { "not through after try" };
+            format!(
+                "{first}; with lock_timeout = {:.0}ms and another try after {:.0}ms up to {}, {end} {}",
+                retries.lock_timeout.0, retries.pause.0, retries.longest, retries.tries
+            )
+        }
+    })
 }
 
 /// `GetUser was blocked 12.1 s by 0042_drop.sql:7`.
@@ -83,4 +123,31 @@ pub(super) fn index_sentence(index: &IndexUse) -> String {
         queries => format!("{verb} {}", queries.join(", ")),
     };
     format!("{what} {} on {} ({}) {use_}", index.name, display_relation(&index.table), index.definition)
+}
+
+/// `measured: 6 ms in all, queries waited up to 0 ms (as written: 1.2 s)`; `None` where nothing could be run.
+pub(super) fn measured_sentence(safer: &ProvenForm, statement: &StatementObservation) -> Option<String> {
+    let measured = safer.measured.as_ref()?;
+    Some(match &measured.failure {
+        Some(failure) => format!("it failed here: {failure}"),
+        None => format!(
+            "measured: {} in all, queries waited up to {} (as written: {})",
+            measured.duration,
+            measured.longest_block,
+            Millis(statement.longest_block().0.max(statement.longest_kept().0))
+        ),
+    })
+}
+
+/// Where a query stands: its verdict, or why there is none.
+pub(super) fn standing(diff: &QueryDiff) -> String {
+    match (&diff.failed_before, diff.presence) {
+        (Some(_), Presence::Both | Presence::Changed) => "failed before".to_owned(),
+        (_, Presence::New) if diff.fails_after.is_some() => "new, fails".to_owned(),
+        (_, Presence::New) => "new".to_owned(),
+        (_, Presence::Removed) => "removed".to_owned(),
+        (None, Presence::Changed) if diff.runs.is_empty() => "text changed, other parameters".to_owned(),
+        (None, Presence::Changed) if diff.verdict() == Verdict::Unchanged => "text changed, same plan".to_owned(),
+        (None, Presence::Both | Presence::Changed) => diff.verdict().as_str().to_owned(),
+    }
 }

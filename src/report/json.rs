@@ -58,6 +58,11 @@ pub struct SavedTable {
     pub name: String,
     pub rows: u64,
     pub bytes: Bytes,
+    /// Its indexes and its partitions': a diff of two reports compares them by definition.
+    #[serde(default)]
+    pub indexes: Vec<super::IndexInfo>,
+    #[serde(default)]
+    pub partitions: Vec<String>,
 }
 
 /// A query with its runs.
@@ -235,8 +240,13 @@ impl SavedReport {
 impl SavedDataset {
     fn of(report: &AuditReport) -> Self {
         let dataset = report.dataset.as_ref();
-        let saved =
-            |table: &super::TableInfo| SavedTable { name: table.name.clone(), rows: table.rows, bytes: table.bytes };
+        let saved = |table: &super::TableInfo| SavedTable {
+            name: table.name.clone(),
+            rows: table.rows,
+            bytes: table.bytes,
+            indexes: table.indexes.clone(),
+            partitions: table.partitions.clone(),
+        };
         Self {
             fingerprint: dataset.map(|dataset| dataset.fingerprint.clone()),
             seed: dataset.map(|dataset| dataset.seed),
@@ -337,7 +347,7 @@ impl SavedFinding {
 }
 
 /// Names first, then numbers. A number that is none (an infinite ratio) is left out.
-fn evidence(evidence: &Evidence) -> Map<String, Value> {
+pub(super) fn evidence(evidence: &Evidence) -> Map<String, Value> {
     let names = [
         ("run", evidence.run.clone().map(Value::from)),
         ("node", evidence.node.map(|node| Value::from(node.0))),

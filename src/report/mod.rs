@@ -23,6 +23,8 @@ pub use output::{Format, Output, ReportError, validate, write_all};
 pub use plan_tree::plan_tree;
 pub use summary::Summary;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::Query;
 use crate::finding::{Finding, Severity};
 use crate::run::QueryRuns;
@@ -76,6 +78,19 @@ pub struct TableInfo {
     pub rows: u64,
     /// Heap with TOAST and indexes.
     pub bytes: Bytes,
+    /// Its indexes and its partitions', by name.
+    pub indexes: Vec<IndexInfo>,
+    /// Its partitions' names.
+    pub partitions: Vec<String>,
+}
+
+/// An index, so that two reports can tell whether they mean the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexInfo {
+    /// Its name.
+    pub name: String,
+    /// Method, keys, INCLUDE and predicate, without name and table.
+    pub definition: String,
 }
 
 impl AuditReport {

@@ -2,6 +2,7 @@
 //! `pgproof diff`; here stand its words and limits.
 
 use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use crate::diff::blocking::BlockedQuery;
 use crate::diff::locks::HeldLock;
 use crate::diff::observation::StatementObservation;
 use crate::finding::{Evidence, Finding, Fingerprint, Quantity, RuleId, Severity};
@@ -44,10 +45,10 @@ pub(super) const RULE: Rule = Rule {
 /// The finding on a statement; `probes` are the names that its blocked queries index.
 #[must_use]
 pub fn finding(statement: &StatementObservation, probes: &[String], policy: &Policy) -> Option<Finding> {
-    let lock = statement.locks.iter().filter(|lock| lock.mode.blocks_writes()).max_by_key(|lock| lock.mode);
-    let works = !statement.rewritten.is_empty() || !statement.scanned.is_empty();
-    let held = if works && lock.is_some() { statement.duration.0 } else { 0.0 };
-    let worst = statement.longest_block().0.max(held);
+    let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
+    let lock = statement.locks.iter().filter(|lock| lock.mode.blocks_writes()).chain(inherited).max_by_key(|l| l.mode);
+    let held = if statement.works_under_lock() { statement.duration.0 } else { 0.0 };
+    let worst = statement.longest_block().0.max(statement.longest_kept().0).max(held);
     let severity = match worst {
         ms if ms >= policy.limit(&MAX_BLOCKED) => Severity::Error,
         ms if ms >= policy.limit(&WARN_BLOCKED) => Severity::Warning,
@@ -79,18 +80,28 @@ pub fn finding(statement: &StatementObservation, probes: &[String], policy: &Pol
 
 fn message(statement: &StatementObservation, lock: Option<&HeldLock>, probes: &[String]) -> String {
     let label = statement.place.label();
-    let blocked = statement.blocked.first().and_then(|blocked| {
-        let name = probes.get(blocked.probe)?;
-        let others = statement.blocked.len() - 1;
-        let others = match others {
+    let who = |queries: &[BlockedQuery]| {
+        let first = queries.first()?;
+        let others = match queries.len() - 1 {
             0 => String::new(),
             1 => " and 1 other query".to_owned(),
             n => format!(" and {n} other queries"),
         };
-        Some(format!("{name}{others} waited up to {} for {label}", blocked.longest))
+        Some((format!("{}{others}", probes.get(first.probe)?), first.longest))
+    };
+    let blocked = who(&statement.blocked).map(|(who, longest)| format!("{who} waited up to {longest} for {label}"));
+    let blocked = blocked.or_else(|| {
+        let (who, longest) = who(&statement.kept_waiting)?;
+        Some(format!("{label} kept {who} waiting for {longest}"))
     });
-    let lock = lock.map(|lock| format!("{} on {}", lock.mode, short(&lock.relation)));
-    let held = lock.map(|lock| format!("{lock} held for {}", statement.locks_held));
+    let held = lock.map(|lock| {
+        let taken = statement.inherited.iter().find(|inherited| inherited.lock == *lock);
+        let (mode, relation) = (lock.mode, short(&lock.relation));
+        match taken {
+            Some(inherited) => format!("{mode} on {relation} held since line {}", inherited.taken_at),
+            None => format!("{mode} on {relation} held for {}", statement.locks_held),
+        }
+    });
     let did = if statement.rewritten.is_empty() {
         (!statement.scanned.is_empty()).then(|| format!("reads in full: {}", statement.scanned.join(", ")))
     } else {
@@ -129,10 +140,11 @@ fn why(statement: &StatementObservation) -> String {
 
 fn advice(statement: &StatementObservation) -> String {
     let timeout = statement.pile_up.as_ref().and_then(|pile_up| {
-        let longest = pile_up.longest_with_timeout?;
+        let retries = pile_up.with_timeout.as_ref().filter(|retries| retries.through && !pile_up.blocked.is_empty())?;
         Some(format!(
-            "Set lock_timeout = '{:.0}ms' before it and try again: then the longest wait behind a reader was {longest}.",
-            pile_up.lock_timeout.0
+            "Set lock_timeout = '{:.0}ms' before it and try again after a pause: behind the same reader it came through at \
+             try {}, and no query waited longer than {}.",
+            retries.lock_timeout.0, retries.tries, retries.longest
         ))
     });
     let form = statement.safer.as_ref().map(|safer| {
@@ -144,6 +156,8 @@ fn advice(statement: &StatementObservation) -> String {
         };
         let statements = match safer.form.statements.as_slice() {
             [] => String::new(),
+            // The report has them on lines of their own.
+            statements if statements.len() > 4 => format!(" That is {} statements.", statements.len()),
             statements => format!(" {};", statements.join("; ").split_whitespace().collect::<Vec<_>>().join(" ")),
         };
         format!("Safer: {}.{statements}{measured}", safer.form.why)

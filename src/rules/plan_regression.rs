@@ -54,6 +54,9 @@ pub fn limits(policy: &Policy) -> Limits {
 /// The finding on a query, where its worst parameter set got worse.
 #[must_use]
 pub fn finding(diff: &QueryDiff, policy: &Policy) -> Option<Finding> {
+    if let Some(message) = &diff.fails_after {
+        return fails(diff, message, policy);
+    }
     let run = diff.runs.first()?;
     let severity = match run.verdict {
         Verdict::Error | Verdict::MajorRegression => Severity::Error,
@@ -87,6 +90,27 @@ pub fn finding(diff: &QueryDiff, policy: &Policy) -> Option<Finding> {
             &diff.query,
             run.changes.first().map_or("slower", |change| change.name()),
         ]),
+        suppressed: None,
+        symptoms: Vec::new(),
+    })
+}
+
+/// A new or changed query that does not run on the new schema.
+fn fails(diff: &QueryDiff, message: &str, policy: &Policy) -> Option<Finding> {
+    if diff.failed_before.is_some() || !policy.is_on(RuleId::PlanRegression) {
+        return None;
+    }
+    Some(Finding {
+        rule: RuleId::PlanRegression,
+        severity: policy.severity(RuleId::PlanRegression, Severity::Error)?,
+        query: Some(diff.query.clone()),
+        location: Some(Location { file: diff.file.clone(), line: diff.line }),
+        message: format!("does not run on the new schema: {message}"),
+        why: RULE.why.to_owned(),
+        advice: "Correct the statement, or add the migration that it needs.".to_owned(),
+        evidence: Evidence::default(),
+        fix: None,
+        fingerprint: Fingerprint::of([RuleId::PlanRegression.as_str(), &diff.query, "fails"]),
         suppressed: None,
         symptoms: Vec::new(),
     })
@@ -132,7 +156,10 @@ fn advice(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
             "New statistics changed the plan, not a statement: look at the estimates of the nodes that changed."
                 .to_owned()
         }
-        (None, _) => "Look at the statement: its text changed.".to_owned(),
+        (None, Some(Cause::QueryText)) => "Look at the statement: its text changed.".to_owned(),
+        (None, Some(Cause::Statement { .. }) | None) => {
+            "Look at what changed between the two: migrations, statistics, the statement itself.".to_owned()
+        }
     };
     format!("{cause} The diff shows both plans side by side.")
 }

@@ -11,13 +11,15 @@ use crate::catalog::{Catalog, Query};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::{Project, Settings};
+use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::Target;
 use crate::cli::{Globals, Verbosity};
 use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
 use crate::db::{introspect, prove};
+use crate::diff::Names;
 use crate::report::terminal::TerminalStyle;
-use crate::report::{self, AuditReport, Output, Summary, TableInfo};
+use crate::report::{self, AuditReport, IndexInfo, Output, Summary, TableInfo};
 use crate::rules;
 use crate::run::{QueryFailure, QueryRuns};
 use crate::schema::{Schema, TableKind};
@@ -31,8 +33,9 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     let project = globals.project()?;
     let settings = project.settings.clone().with_audit_args(args);
     let queries = selected(project.catalog()?, &args.queries)?;
+    let kept = args.baseline.as_deref().map(|shown| Kept::read(&globals.directory, shown)).transpose()?;
     let target = Target::open(&project, globals).await?;
-    let audited = audit(args, globals, &settings, queries, &target).await;
+    let audited = audit(args, globals, &settings, queries, &target, kept.as_ref().map(|kept| (kept, &project))).await;
     // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
     let closed = target.close().await;
     let mut report = audited?;
@@ -53,6 +56,7 @@ async fn audit(
     settings: &Settings,
     queries: Vec<Query>,
     target: &Target,
+    kept: Option<(&Kept, &Project)>,
 ) -> Result<AuditReport, CliError> {
     let session = target.session(globals).await?;
     let schema = introspect::schema(&session).await?;
@@ -79,6 +83,11 @@ async fn audit(
         }
         Target::Given { .. } => advise::unproven(&candidates, audited),
     });
+    if let Some((kept, project)) = kept {
+        let now = (&session, &schema);
+        let diffs = snapshots::compare(kept, target, project, &queries, now, (&options, globals)).await?;
+        findings.extend(diffs.iter().filter_map(|diff| rules::plan_regression::finding(diff, &settings.policy())));
+    }
     let mut findings = rules::settle(findings, &queries, &runs);
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();
@@ -194,16 +203,28 @@ fn server_settings(runs: &[QueryRuns]) -> Vec<(String, String)> {
 
 /// Tables with rows of their own, largest first; partitions count to their topmost parent.
 fn tables(schema: &Schema) -> Vec<TableInfo> {
-    let mut sizes: BTreeMap<String, (f64, u64)> = BTreeMap::new();
+    let names = Names { schema: Some(schema), ..Names::UNKNOWN };
+    let mut found: BTreeMap<String, TableInfo> = BTreeMap::new();
     for table in schema.tables.iter().filter(|table| table.kind == TableKind::Ordinary) {
-        let size = sizes.entry(schema.root_of(table).name.to_string()).or_default();
-        size.0 += table.stats.rows.unwrap_or(0.0).max(0.0);
-        size.1 += table.stats.bytes.0 + table.indexes.iter().map(|index| index.bytes.0).sum::<u64>();
+        let name = schema.root_of(table).name.to_string();
+        let info = found.entry(name.clone()).or_insert_with(|| TableInfo {
+            name,
+            rows: 0,
+            bytes: Bytes(0),
+            indexes: Vec::new(),
+            partitions: Vec::new(),
+        });
+        info.rows += table.stats.rows.unwrap_or(0.0).max(0.0) as u64;
+        info.bytes.0 += table.stats.bytes.0 + table.indexes.iter().map(|index| index.bytes.0).sum::<u64>();
+        info.indexes.extend(
+            table
+                .indexes
+                .iter()
+                .map(|index| IndexInfo { name: index.name.clone(), definition: names.definition(table, index) }),
+        );
+        info.partitions.extend(table.partition_of.is_some().then(|| table.name.to_string()));
     }
-    let mut tables: Vec<TableInfo> = sizes
-        .into_iter()
-        .map(|(name, (rows, bytes))| TableInfo { name, rows: rows as u64, bytes: Bytes(bytes) })
-        .collect();
+    let mut tables: Vec<TableInfo> = found.into_values().collect();
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
     tables
 }

@@ -7,12 +7,16 @@ use crate::catalog::Query;
 use crate::cli::args::DiffArgs;
 use crate::cli::diff_sides::{self, Sides};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::target;
+use crate::cli::saved_reports;
+use crate::cli::settings::Project;
+use crate::cli::snapshots::{self, Kept};
+use crate::cli::target::{self, Target};
 use crate::cli::{Globals, Verbosity};
 use crate::db::audit::RunOptions;
-use crate::db::comparison::{self, Compared, Task};
+use crate::db::comparison::{self, Analyzed, Compared, Task};
 use crate::db::dataset;
 use crate::db::explain::Access;
+use crate::db::introspect;
 use crate::diff::report::DiffReport;
 use crate::finding::{Finding, Severity};
 use crate::report::terminal::TerminalStyle;
@@ -24,27 +28,34 @@ use crate::units::Millis;
 pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let formats = formats(globals)?;
-    let mut report = match args.reports.as_slice() {
-        [before, after] => diff_sides::of_saved_reports(before, after, &globals.directory)?,
-        _ => of_migrations(args, globals).await?,
+    // Saved reports can be compared where there is no project.
+    let project = match args.reports.is_empty() {
+        true => Some(globals.project()?),
+        false => Project::load_if_there(globals.config.as_deref(), &globals.directory)?,
+    };
+    let mut report = match (args.reports.as_slice(), &project) {
+        ([before, after], project) => saved_reports::compare(before, after, project.as_ref(), &globals.directory)?,
+        (_, Some(project)) if args.baseline.is_some() => of_kept_plans(args, project, globals).await?,
+        (_, Some(project)) => of_migrations(args, project, globals).await?,
+        (_, None) => return Err(CliError::usage("diff takes two saved reports, or none")),
     };
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     write(&report, &formats, globals)?;
-    let fail_on = args.fail_on.map_or(Some(Severity::Error), crate::cli::settings::severity);
+    let configured = project.as_ref().map_or(Some(Severity::Error), |project| project.settings.fail_on);
+    let fail_on = args.fail_on.map_or(configured, crate::cli::settings::severity);
     let gates = |finding: &Finding| fail_on.is_some_and(|fail_on| finding.gates(fail_on));
     Ok(if report.findings.iter().any(gates) { ExitCode::Findings } else { ExitCode::Success })
 }
 
-async fn of_migrations(args: &DiffArgs, globals: &Globals) -> Result<DiffReport, CliError> {
+async fn of_migrations(args: &DiffArgs, project: &Project, globals: &Globals) -> Result<DiffReport, CliError> {
     if globals.database()?.is_some_and(|(_, source)| source == crate::cli::UrlSource::Flag) {
         return Err(CliError::usage("diff migrates copies of a dataset, never a given database")
             .help("leave --database-url out; the embedded server is used"));
     }
-    let project = globals.project()?;
-    let sides = Sides::read(args, &project, globals)?;
-    let cluster = target::start(&project, globals).await?;
+    let sides = Sides::read(args, project, globals)?;
+    let cluster = target::start(project, globals).await?;
     let mut clock = Instant::now();
-    let before = sides.recipe_before(&project)?;
+    let before = sides.recipe_before(project)?;
     let prepared = diff_sides::fitting_specs(&cluster, &before, globals).await?;
     let dataset = dataset::ensure(&cluster, prepared.recipe(), &globals.progress, &globals.interrupt).await?;
     let small = match args.extrapolate {
@@ -65,11 +76,13 @@ async fn of_migrations(args: &DiffArgs, globals: &Globals) -> Result<DiffReport,
         migrations: &sides.pending,
         before: &sides.old_catalog,
         after: &sides.new_catalog,
-        options: RunOptions {
-            runs: 1,
-            timeout: Millis(project.settings.audit.timeout.as_secs_f64() * 1000.0),
-            access: Access::PrivateCopy,
+        seeds: (&sides.new_specs, prepared.recipe().options),
+        // What a program touched nobody knows.
+        analyzed: match sides.is_same_version || sides.pending.iter().any(|m| m.up.program.is_some()) {
+            true => Analyzed::Everything,
+            false => Analyzed::Touched,
         },
+        options: options(project),
         limits_for: &limits_for,
         progress: &globals.progress,
         interrupt: &globals.interrupt,
@@ -88,8 +101,44 @@ async fn of_migrations(args: &DiffArgs, globals: &Globals) -> Result<DiffReport,
         findings,
         ..of_compared(compared)
     };
-    report.spent.dataset = in_dataset;
+    report.spent.dataset.0 += in_dataset.0;
     Ok(report)
+}
+
+/// The plans that were kept against what runs now.
+async fn of_kept_plans(args: &DiffArgs, project: &Project, globals: &Globals) -> Result<DiffReport, CliError> {
+    let shown = args.baseline.as_deref().unwrap_or(Path::new("plans"));
+    let kept = Kept::read(&globals.directory, shown)?;
+    let queries = project.catalog()?.queries;
+    let mut clock = Instant::now();
+    let target = Target::open(project, globals).await?;
+    let in_dataset = lap(&mut clock);
+    let session = target.session(globals).await?;
+    let schema = introspect::schema(&session).await?;
+    let options = options(project);
+    let diffs = snapshots::compare(&kept, &target, project, &queries, (&session, &schema), (&options, globals)).await?;
+    let mut report = DiffReport {
+        from: shown.display().to_string(),
+        to: "working tree".to_owned(),
+        server_version: session.version().to_string(),
+        dataset: target.dataset_info().map(|info| (info.fingerprint, info.seed, info.scale)),
+        findings: diffs.iter().filter_map(|diff| plan_regression::finding(diff, &project.settings.policy())).collect(),
+        queries: diffs,
+        ..DiffReport::default()
+    };
+    report.spent.dataset = in_dataset;
+    report.spent.queries = lap(&mut clock);
+    session.close().await;
+    target.close().await?;
+    Ok(report)
+}
+
+fn options(project: &Project) -> RunOptions {
+    RunOptions {
+        runs: 1,
+        timeout: Millis(project.settings.audit.timeout.as_secs_f64() * 1000.0),
+        access: Access::PrivateCopy,
+    }
 }
 
 fn lap(clock: &mut Instant) -> Millis {
@@ -109,6 +158,7 @@ fn of_compared(compared: Compared) -> DiffReport {
         broken,
         indexes: compared.indexes,
         round_trip: compared.round_trip,
+        safer_schema: compared.safer_schema,
         spent: compared.spent,
         ..DiffReport::default()
     }

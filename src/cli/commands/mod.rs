@@ -6,6 +6,7 @@ pub mod explain;
 pub mod rules;
 pub mod seed;
 pub mod server;
+pub mod snapshot;
 
 use super::Globals;
 use super::args::Command;
@@ -33,6 +34,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Server(args) => server::run(args, globals).await,
         Command::Explain(args) => explain::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
+        Command::Snapshot(args) => snapshot::run(args, globals).await,
         Command::Seed(args) => seed::run(args, globals).await,
     }
 }

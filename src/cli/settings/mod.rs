@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::args::{AuditArgs, FailOn, SeedArgs};
 use super::exit::CliError;
 use crate::catalog::{Catalog, Query};
-use crate::diff::migrations::Layout;
+use crate::diff::migrations::{Layout, MigrateCommand};
 use crate::finding::Severity;
 use crate::rules::{self, Policy};
 use crate::source::{Source, SourceError};
@@ -56,6 +56,8 @@ pub struct Migrations {
     pub dir: PathBuf,
     /// Recognized from the files where it is not written.
     pub layout: Option<Layout>,
+    /// `migrate-cmd`: what applies them where pgproof does not know how.
+    pub command: Option<MigrateCommand>,
 }
 
 /// The embedded server.
@@ -256,6 +258,7 @@ mod tests {
             runs: Some(7),
             timeout: None,
             allow_writes: false,
+            baseline: None,
         };
         let settings = settings.with_audit_args(&args);
         assert_eq!((settings.fail_on, settings.audit.runs), (None, 7));

@@ -9,7 +9,7 @@ use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
 use super::{AuditSettings, DatasetSettings, Migrations, ServerSettings, Settings};
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
-use crate::diff::migrations::Layout;
+use crate::diff::migrations::{Layout, MigrateCommand};
 use crate::finding::Severity;
 use crate::rules::Rule;
 use crate::source::{Source, SourceError, nearest};
@@ -35,7 +35,7 @@ pub(super) fn settings(source: &Source, rules: &[&Rule]) -> Result<Settings, Vec
 
 fn defaults(source: &Source) -> Settings {
     Settings {
-        migrations: Migrations { dir: PathBuf::from("migrations"), layout: None },
+        migrations: Migrations { dir: PathBuf::from("migrations"), layout: None, command: None },
         queries: vec!["queries/**/*.sql".to_owned()],
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error),
@@ -54,13 +54,32 @@ fn syntax_error(source: &Source, error: &toml::de::Error) -> SourceError {
 }
 
 fn top_level<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, rules: &[&Rule], settings: &mut Settings) {
-    const KEYS: [&str; 10] =
-        ["migrations", "queries", "seeds", "fail-on", "server", "dataset", "audit", "thresholds", "rules", "override"];
+    const KEYS: [&str; 11] = [
+        "migrations",
+        "migrate-cmd",
+        "queries",
+        "seeds",
+        "fail-on",
+        "server",
+        "dataset",
+        "audit",
+        "thresholds",
+        "rules",
+        "override",
+    ];
     match entry.key {
         "migrations" => {
             if let Some(migrations) = migrations(reader, entry) {
-                settings.migrations = migrations;
+                settings.migrations = Migrations { command: settings.migrations.command.take(), ..migrations };
             }
+        }
+        "migrate-cmd" => {
+            let command = reader.string(entry, "expected a command, as in \"bin/rails db:migrate\"");
+            settings.migrations.command = command.map(|command| MigrateCommand {
+                command: command.to_owned(),
+                source: reader.source.clone(),
+                span: entry.span.clone(),
+            });
         }
         "queries" => replace(&mut settings.queries, reader.patterns(entry, "[\"queries/**/*.sql\"]")),
         "seeds" => replace(&mut settings.seeds, reader.patterns(entry, "[\"seeds/*.toml\"]")),
@@ -106,7 +125,7 @@ fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migratio
     const EXPECTED: &str = "expected a folder like \"migrations\", or { dir = \"migrations\", layout = \"diesel\" }";
     let DeValue::Table(table) = entry.value else {
         let dir = reader.string(entry, EXPECTED)?;
-        return Some(Migrations { dir: PathBuf::from(dir), layout: None });
+        return Some(Migrations { dir: PathBuf::from(dir), layout: None, command: None });
     };
     let mut dir = None;
     let mut layout = None;
@@ -118,7 +137,7 @@ fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migratio
         }
     }
     match dir {
-        Some(dir) => Some(Migrations { dir: PathBuf::from(dir), layout }),
+        Some(dir) => Some(Migrations { dir: PathBuf::from(dir), layout, command: None }),
         None => {
             reader.error(entry.span.clone(), "`migrations` without `dir`", Some(EXPECTED.to_owned()));
             None

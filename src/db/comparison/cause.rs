@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use crate::catalog::Query;
 use crate::db::introspect;
-use crate::db::migrate::run_script;
+use crate::db::migrate::{run_program, run_script};
 use crate::diff::canonicalize;
+use crate::diff::migrations::{Script, Statement};
 use crate::diff::names::{Names, Renames};
 use crate::diff::observation::StatementPlace;
 use crate::diff::outcome::{Cause, Presence, QueryDiff, Side};
-use crate::diff::report::{RoundTrip, Spent, schema_lines};
+use crate::diff::report::{RoundTrip, SchemaDifference, Spent};
 use crate::diff::verdict::Verdict;
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
@@ -105,10 +106,7 @@ async fn forward(
             if statement.controls_transaction() {
                 continue;
             }
-            copy.session.client().batch_execute(&statement.sql).await.map_err(|error| CompareError::Server {
-                doing: "applying the migration again to find a cause",
-                reason: crate::db::connect::describe(&error),
-            })?;
+            again(task, copy, &migration.up, statement).await?;
             places.push(StatementPlace {
                 version: migration.version.clone(),
                 file: migration.up.source.path.clone(),
@@ -120,7 +118,7 @@ async fn forward(
             }
             let schema = introspect::schema(&copy.session).await?;
             for looked in wanted.iter_mut() {
-                let names = Names { schema: Some(&schema), renames: Some(renames) };
+                let names = Names { schema: Some(&schema), renames: Some(renames), ..Names::UNKNOWN };
                 let plans = rerun::plan(&copy.session, looked.query, &looked.old, &task.options).await?;
                 let hash =
                     plans.into_iter().next().and_then(Result::ok).map(|plan| canonicalize(&plan, &names).hashes().full);
@@ -129,6 +127,22 @@ async fn forward(
         }
     }
     Ok(places)
+}
+
+/// One statement of a migration once more.
+pub(super) async fn again(
+    task: &Task<'_>,
+    copy: &Copy,
+    script: &Script,
+    statement: &Statement,
+) -> Result<(), CompareError> {
+    if let Some(program) = &script.program {
+        return Ok(run_program(program, script, copy.url(), task.interrupt).await?);
+    }
+    copy.session.client().batch_execute(&statement.sql).await.map_err(|error| CompareError::Server {
+        doing: "applying the migration once more",
+        reason: crate::db::connect::describe(&error),
+    })
 }
 
 /// The statement from which on the plan is what it is afterwards; else the first that changed it; else the statistics.
@@ -161,14 +175,12 @@ async fn back(
         }
     }
     let schema = introspect::schema(&copy.session).await?;
-    let (was, is) = (schema_lines(old), schema_lines(&schema));
-    trip.missing = was.difference(&is).cloned().collect();
-    trip.left_over = is.difference(&was).cloned().collect();
+    trip.schema = SchemaDifference::between(old, &schema);
     let there = |table: &&String| schema.tables.iter().any(|known| known.name.sql() == **table);
     let tables: Vec<String> = tables.before.iter().filter(there).cloned().collect();
     vacuum_analyze(&copy.session, &tables).await?;
-    let names = Names { schema: Some(&schema), renames: None };
-    let old_names = Names { schema: Some(old), renames: None };
+    let names = Names { schema: Some(&schema), renames: None, ..Names::UNKNOWN };
+    let old_names = Names { schema: Some(old), renames: None, ..Names::UNKNOWN };
     for (n, query) in task.before.iter().enumerate() {
         let runs = runs_of(old_runs, n);
         let plans = rerun::plan(&copy.session, query, runs, &task.options).await?;

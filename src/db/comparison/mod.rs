@@ -3,10 +3,14 @@
 //! and measures; what it means is `diff`'s.
 
 mod cause;
+mod fresh;
+mod new_tables;
 mod rerun;
 mod rewritten;
+mod snapshot;
 mod touched;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::catalog::Query;
@@ -16,12 +20,14 @@ use crate::diff::migrations::Migration;
 use crate::diff::names::{Names, Renames};
 use crate::diff::observation::StatementObservation;
 use crate::diff::outcome::{BeforeAnalyze, Fate, Presence, QueryDiff, RunDiff, Side};
-use crate::diff::report::{IndexUse, RoundTrip, Spent, index_uses};
+use crate::diff::report::{IndexUse, RoundTrip, SchemaDifference, Spent, index_uses};
 use crate::diff::verdict::{Limits as VerdictLimits, Verdict};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::{Progress, Unit};
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
+use crate::seed::Options;
+use crate::source::Source;
 use crate::units::Millis;
 
 use super::audit::{AuditError, RunOptions, run_catalog};
@@ -29,11 +35,13 @@ use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, Session};
 use super::explain::ExplainError;
 use super::introspect::{self, IntrospectError};
+use super::migrate::MigrateError;
 use super::migration_observer::{ObserveError, Observed, Rehearsal, observe};
-use super::server::Cluster;
+use super::server::{Cluster, ServerError};
 use super::traffic::{Broken, Probe};
 
 pub use rerun::{Ran, literal_sql, rerun};
+pub use snapshot::{Known, against_snapshots, planner_settings, snapshots};
 
 /// What is compared.
 #[derive(Clone, Copy)]
@@ -52,6 +60,10 @@ pub struct Task<'a> {
     pub before: &'a [Query],
     /// The catalog after; the same where only the schema changes.
     pub after: &'a [Query],
+    /// What the migrations' new tables are filled by.
+    pub seeds: (&'a [Source], &'a Options),
+    /// Which tables get new statistics.
+    pub analyzed: Analyzed,
     /// How queries are run.
     pub options: RunOptions,
     /// From where on more work is a regression, for a query.
@@ -60,6 +72,15 @@ pub struct Task<'a> {
     pub progress: &'a Progress,
     /// Stops everything.
     pub interrupt: &'a Interrupt,
+}
+
+/// Which tables get new statistics on *after* and *control*.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Analyzed {
+    /// Those that the migrations touched.
+    Touched,
+    /// All: a version against itself, where nothing but chance can differ; or where it is not known what was touched.
+    Everything,
 }
 
 /// What was found.
@@ -79,6 +100,8 @@ pub struct Compared {
     pub indexes: Vec<IndexUse>,
     /// The way back, where there is one.
     pub round_trip: Option<RoundTrip>,
+    /// Where the migration with its safer forms ends otherwise than as written; `None` where none was run.
+    pub safer_schema: Option<SchemaDifference>,
     /// Where the time went.
     pub spent: Spent,
 }
@@ -100,6 +123,10 @@ pub enum CompareError {
     Explain(#[from] ExplainError),
     #[error(transparent)]
     Observe(#[from] ObserveError),
+    #[error(transparent)]
+    Embedded(#[from] ServerError),
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     #[error("the server failed while {doing}: {reason}")]
     Server { doing: &'static str, reason: String },
 }
@@ -112,7 +139,12 @@ struct Copy {
 
 impl Copy {
     async fn of(task: &Task<'_>, template: &str) -> Result<Self, CompareError> {
-        let clone = DatabaseClone::of(&task.cluster.url("postgres"), template, task.interrupt).await?;
+        let server = match task.migrations.iter().any(|migration| migration.up.program.is_some()) {
+            // Programs seldom know sockets.
+            true => task.cluster.loopback_url("postgres")?,
+            false => task.cluster.url("postgres"),
+        };
+        let clone = DatabaseClone::of(&server, template, task.interrupt).await?;
         let session = Session::open(clone.url(), task.interrupt).await?;
         Ok(Self { clone, session })
     }
@@ -147,12 +179,19 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     task.progress.note(format!("applying {} under observation", counted(task.migrations)));
     let observed = observe(after.url(), task.migrations, &probes, Rehearsal::WithReader, task.interrupt).await?;
     clock.lap(&mut compared.spent.migrations);
-    let new_schema = introspect::schema(&after.session).await?;
+    let mut new_schema = introspect::schema(&after.session).await?;
+    if new_tables::fill(task, &after, &old_schema, &new_schema).await? {
+        new_schema = introspect::schema(&after.session).await?;
+    }
+    clock.lap(&mut compared.spent.dataset);
     let sides = Sides { old: &old_schema, new: &new_schema, renames: Renames::between(&old_schema, &new_schema) };
     let unanalyzed = state_before_analyze(task, &after.session, &old_runs, &sides).await?;
     clock.lap(&mut compared.spent.queries);
 
-    let tables = touched::tables(&observed.statements, &old_schema, &new_schema, &sides.renames);
+    let tables = match task.analyzed {
+        Analyzed::Touched => touched::tables(&observed.statements, &old_schema, &new_schema, &sides.renames),
+        Analyzed::Everything => touched::all(&old_schema, &new_schema),
+    };
     let control = Copy::of(task, task.template).await?;
     clock.lap(&mut compared.spent.copies);
     touched::vacuum_analyze(&after.session, &tables.after).await?;
@@ -162,6 +201,7 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         Three { before: &before.session, after: &after.session, control: &control.session, touched: &tables.relations };
     compared.queries = compare_queries(task, &copies, &old_runs, unanalyzed, &sides).await?;
     compared.rolling = rolling(task, &copies, &old_runs, &sides).await?;
+    fresh::run(task, &after, &mut compared.queries, &sides).await?;
     clock.lap(&mut compared.spent.queries);
     compared.indexes = index_uses(&sides.names(), &old_runs, task.before, &compared.queries);
     for copy in [before, after, control] {
@@ -174,8 +214,8 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     let mut clock = Clock::start();
     compared.statements = observed.statements;
     compared.broken = observed.broken;
-    rewritten::prove_safer_forms(task, &mut compared.statements, &probes).await?;
-    extrapolate_statements(task, &mut compared.statements, &old_schema).await?;
+    compared.safer_schema = rewritten::prove_safer_forms(task, &mut compared.statements, &probes, &new_schema).await?;
+    extrapolate_statements(task, &mut compared.statements, &old_schema, &probes).await?;
     clock.lap(&mut compared.spent.migrations);
     compared.probes = probes.into_iter().map(|probe| probe.name).collect();
     compared.queries.sort_by_key(QueryDiff::verdict);
@@ -210,11 +250,11 @@ struct Sides<'a> {
 
 impl Sides<'_> {
     fn old_names(&self) -> Names<'_> {
-        Names { schema: Some(self.old), renames: Some(&self.renames) }
+        Names { schema: Some(self.old), renames: Some(&self.renames), ..Names::UNKNOWN }
     }
 
     fn new_names(&self) -> Names<'_> {
-        Names { schema: Some(self.new), renames: None }
+        Names { schema: Some(self.new), renames: None, ..Names::UNKNOWN }
     }
 
     fn names(&self) -> (Names<'_>, Names<'_>) {
@@ -227,7 +267,7 @@ struct Three<'a> {
     after: &'a Session,
     control: &'a Session,
     /// Canonical names of the tables that the migration touched.
-    touched: &'a std::collections::BTreeSet<String>,
+    touched: &'a BTreeSet<String>,
 }
 
 fn runs_of(old_runs: &[QueryRuns], query: usize) -> &[Run] {
@@ -292,6 +332,8 @@ async fn compare_queries(
                 .find(|runs| runs.query == n)
                 .and_then(|runs| runs.failure.as_ref())
                 .map(|failure| failure.message.clone()),
+            fails_after: None,
+            fresh: Vec::new(),
         };
         if let Some(successor) = successor(task, query) {
             (diff.file, diff.line) = (successor.file.clone(), successor.line);
@@ -313,6 +355,8 @@ async fn compare_queries(
         presence: Presence::New,
         runs: Vec::new(),
         failed_before: None,
+        fails_after: None,
+        fresh: Vec::new(),
     }));
     Ok(found)
 }
@@ -340,7 +384,10 @@ async fn compare_runs(
     for (at, run) in runs.iter().enumerate() {
         let old = Side::of(run, &sides.old_names());
         let fate = rerun::fate(&after[at], &sides.new_names());
-        let control = rerun::fate(&control[at], &Names { schema: Some(sides.old), renames: Some(&sides.renames) });
+        let control = rerun::fate(
+            &control[at],
+            &Names { schema: Some(sides.old), renames: Some(&sides.renames), ..Names::UNKNOWN },
+        );
         let mut diff = RunDiff::judge(run, old, &fate, Some(&control), &sides.renames, &limits);
         let told_by_nothing = matches!(diff.verdict, Verdict::Unchanged | Verdict::Neutral);
         if told_by_nothing && looks_slower(&diff) && reads_touched(&diff, copies.touched) {
@@ -357,7 +404,7 @@ async fn compare_runs(
 }
 
 /// Whether the plan reads, or writes, a table that the migration touched: else it cannot be what made it slower.
-fn reads_touched(diff: &RunDiff, touched: &std::collections::BTreeSet<String>) -> bool {
+fn reads_touched(diff: &RunDiff, touched: &BTreeSet<String>) -> bool {
     let mut found = false;
     diff.before.plan.root.each(&mut |operator| {
         found |= match &operator.kind {
@@ -398,8 +445,17 @@ async fn rolling(
             continue;
         }
         let runs = compare_runs(task, copies, query, query, runs_of(old_runs, n), sides).await?;
-        let (file, line) = (query.file.clone(), query.line);
-        let diff = QueryDiff { query: query.name.clone(), file, line, presence, runs, failed_before: None }.sorted();
+        let diff = QueryDiff {
+            query: query.name.clone(),
+            file: query.file.clone(),
+            line: query.line,
+            presence,
+            runs,
+            failed_before: None,
+            fails_after: None,
+            fresh: Vec::new(),
+        }
+        .sorted();
         let verdict = diff.verdict();
         if verdict == Verdict::Error || verdict.is_regression() {
             found.push(diff);
@@ -413,15 +469,18 @@ async fn extrapolate_statements(
     task: &Task<'_>,
     statements: &mut [StatementObservation],
     schema: &Schema,
+    probes: &[Probe],
 ) -> Result<(), CompareError> {
     let Some(small) = task.small else { return Ok(()) };
     let copy = Copy::of(task, small).await?;
     let small_schema = introspect::schema(&copy.session).await?;
-    let observed: Observed = observe(copy.url(), task.migrations, &[], Rehearsal::Plain, task.interrupt).await?;
+    let observed: Observed = observe(copy.url(), task.migrations, probes, Rehearsal::Plain, task.interrupt).await?;
     copy.discard().await?;
     for (statement, small) in statements.iter_mut().zip(observed.statements) {
-        let rows =
-            |schema: &Schema| -> f64 { statement.locks.iter().map(|lock| touched::rows(schema, &lock.relation)).sum() };
+        let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
+        let tables: BTreeSet<&str> =
+            statement.locks.iter().chain(inherited).map(|lock| lock.relation.as_str()).collect();
+        let rows = |schema: &Schema| -> f64 { tables.iter().map(|table| touched::rows(schema, table)).sum() };
         let (few, many) = (rows(&small_schema), rows(schema));
         statement.extrapolation = extrapolate(
             Point { rows: few, duration: small.duration },

@@ -10,6 +10,7 @@ use crate::db::traffic::Probe;
 use crate::diff::names::Names;
 use crate::diff::outcome::Fate;
 use crate::diff::significance::{MINIMUM_RUNS, Slowdown, median, slowdown};
+use crate::diff::snapshot::Asked;
 use crate::plan::Plan;
 use crate::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run, Sample};
 use crate::units::Millis;
@@ -27,6 +28,21 @@ pub async fn rerun(
     session: &Session,
     query: &Query,
     runs: &[Run],
+    samples: u32,
+    options: &RunOptions,
+) -> Result<Vec<Ran>, ExplainError> {
+    let sets: Vec<Asked> = runs.iter().map(Asked::from).collect();
+    run_sets(session, query, &sets, samples, options).await
+}
+
+/// Executes a query with given values; one result a set.
+///
+/// # Errors
+/// As [`rerun`].
+pub(super) async fn run_sets(
+    session: &Session,
+    query: &Query,
+    runs: &[Asked],
     samples: u32,
     options: &RunOptions,
 ) -> Result<Vec<Ran>, ExplainError> {
@@ -52,7 +68,7 @@ pub async fn rerun(
 async fn again(
     session: &Session,
     prepared: &Prepared,
-    run: &Run,
+    run: &Asked,
     samples: u32,
     options: &RunOptions,
 ) -> Result<Ran, ExplainError> {
@@ -62,7 +78,7 @@ async fn again(
     let done = |plan: Plan, explain_json, outcome| {
         Ok(Ok(Run { label: run.label.clone(), parameters: run.parameters.clone(), plan, explain_json, outcome }))
     };
-    if matches!(run.outcome, Outcome::Estimated) {
+    if run.estimated {
         return match estimated(session, prepared, &values, run, options).await? {
             Ok(explained) => done(explained.plan, explained.json, Outcome::Estimated),
             Err(failure) => Ok(Err(failure)),
@@ -96,7 +112,7 @@ async fn estimated(
     session: &Session,
     prepared: &Prepared,
     values: &[Option<String>],
-    run: &Run,
+    run: &Asked,
     options: &RunOptions,
 ) -> Result<Result<Explained, QueryFailure>, ExplainError> {
     let sets = [values.to_vec()];
@@ -128,6 +144,7 @@ pub(super) async fn plan(
     };
     let mut found = Vec::with_capacity(runs.len());
     for run in runs {
+        let run = &Asked::from(run);
         let estimate = estimated(session, &prepared, &values(run), run, options).await?;
         found.push(estimate.map(|explained| explained.plan));
     }
@@ -155,6 +172,7 @@ pub(super) async fn interleaved(
         return Ok(None);
     }
     let limits = options.limits();
+    let run = &Asked::from(run);
     let values = values(run);
     let mut times: [Vec<f64>; 3] = Default::default();
     let mut prepared = Vec::new();
@@ -195,11 +213,11 @@ fn sample(plan: &Plan) -> Sample {
     }
 }
 
-fn values(run: &Run) -> Vec<Option<String>> {
+fn values(run: &Asked) -> Vec<Option<String>> {
     run.parameters.iter().map(|parameter| parameter.value.clone()).collect()
 }
 
-fn choice(run: &Run) -> PlanChoice {
+fn choice(run: &Asked) -> PlanChoice {
     if run.label.starts_with("generic") { PlanChoice::Generic } else { PlanChoice::Custom }
 }
 

@@ -6,13 +6,20 @@ use crate::db::migration_observer::{ObserveError, observe_script};
 use crate::db::traffic::Probe;
 use crate::diff::migrations::{Script, Statement, TransactionRule};
 use crate::diff::observation::{ProvenForm, SaferMeasurement, StatementObservation};
+use crate::diff::report::SchemaDifference;
 use crate::diff::safer::safer;
+use crate::schema::Schema;
 use crate::source::Source;
 use crate::units::Millis;
 
+use super::cause::again;
 use super::{CompareError, Copy, Task};
 
-/// Gives each statement that blocks, reads or rewrites its safer form, measured where it can be run.
+/// A statement with its script.
+type Written<'a> = (&'a Script, &'a Statement);
+
+/// Gives each statement that blocks, reads or rewrites its safer form, measured where it can be run. Returns how the schema
+/// at the end differs from the one that the migration itself leads to; `None` where no safer form ran.
 ///
 /// # Errors
 /// [`CompareError`].
@@ -20,47 +27,63 @@ pub(super) async fn prove_safer_forms(
     task: &Task<'_>,
     statements: &mut [StatementObservation],
     probes: &[Probe],
-) -> Result<(), CompareError> {
+    wanted: &Schema,
+) -> Result<Option<SchemaDifference>, CompareError> {
     if !statements.iter().any(hurts) {
-        return Ok(());
+        return Ok(None);
     }
-    let copy = Copy::of(task, task.template).await?;
-    let mut observed = statements.iter_mut();
-    for migration in task.migrations {
-        for statement in &migration.up.statements {
-            task.interrupt.check()?;
-            let Some(observation) = observed.next() else { break };
-            if hurts(observation) {
-                let schema = introspect::schema(&copy.session).await?;
-                if let Some(form) = safer(&statement.sql, &schema) {
-                    let measured = match form.statements.is_empty() {
-                        true => None,
-                        false => Some(measure(task, &copy, &form.statements, probes).await?),
-                    };
-                    let ran = measured.as_ref().is_some_and(|measured| measured.failure.is_none());
-                    observation.safer = Some(ProvenForm { form, measured });
-                    if ran {
+    let scripts = task.migrations.iter().map(|migration| &migration.up);
+    let written: Vec<Written<'_>> = scripts.flat_map(|up| up.statements.iter().map(move |s| (up, s))).collect();
+    let mut copy = Copy::of(task, task.template).await?;
+    let mut any_ran = false;
+    for (n, (written_here, observation)) in written.iter().zip(statements.iter_mut()).enumerate() {
+        task.interrupt.check()?;
+        if hurts(observation) {
+            let schema = introspect::schema(&copy.session).await?;
+            if let Some(form) = safer(&written_here.1.sql, &schema) {
+                let measured = match form.statements.is_empty() {
+                    true => None,
+                    false => Some(measure(task, &copy, &form.statements, probes).await?),
+                };
+                let failed = measured.as_ref().map(|measured| measured.failure.is_some());
+                observation.safer = Some(ProvenForm { form, measured });
+                match failed {
+                    Some(false) => {
+                        any_ran = true;
                         continue;
                     }
+                    // It may have done a part of its work: on with a copy that is as the migration has it.
+                    Some(true) => {
+                        copy.discard().await?;
+                        copy = Copy::of(task, task.template).await?;
+                        for earlier in &written[..n] {
+                            as_written(task, &copy, earlier).await?;
+                        }
+                    }
+                    None => {}
                 }
             }
-            if !statement.controls_transaction() {
-                copy.session.client().batch_execute(&statement.sql).await.map_err(|error| CompareError::Server {
-                    doing: "applying the migration in its safer form",
-                    reason: crate::db::connect::describe(&error),
-                })?;
-            }
         }
+        as_written(task, &copy, written_here).await?;
     }
-    copy.discard().await
+    let difference = match any_ran {
+        true => Some(SchemaDifference::between(wanted, &introspect::schema(&copy.session).await?)),
+        false => None,
+    };
+    copy.discard().await?;
+    Ok(difference)
+}
+
+async fn as_written(task: &Task<'_>, copy: &Copy, (script, statement): &Written<'_>) -> Result<(), CompareError> {
+    if statement.controls_transaction() { Ok(()) } else { again(task, copy, script, statement).await }
 }
 
 /// Worth another form: it made queries wait, or it reads or rewrites a table that others cannot use meanwhile.
 fn hurts(statement: &StatementObservation) -> bool {
-    let stops = statement.locks.iter().any(|lock| lock.mode.blocks_writes());
-    let works = !statement.rewritten.is_empty() || !statement.scanned.is_empty();
     let many_rows = statement.rows.is_some_and(|rows| rows >= 10_000);
-    statement.longest_block().0 >= 20.0 || (stops && works) || many_rows
+    // What is over in a moment needs no other form.
+    let works = statement.works_under_lock() && statement.duration.0 >= 5.0;
+    statement.longest_block().0 >= 20.0 || works || many_rows
 }
 
 async fn measure(
@@ -74,6 +97,7 @@ async fn measure(
         source: Source::new("safer form", text),
         statements: statements.iter().map(|sql| Statement { sql: sql.clone(), span: 0..0, line: 1 }).collect(),
         transaction: TransactionRule::Statement,
+        program: None,
     };
     let observed = match observe_script(copy.url(), "safer", &script, probes, task.interrupt).await {
         Ok(observed) => observed,

@@ -41,13 +41,24 @@ pub(super) fn tables(statements: &[StatementObservation], old: &Schema, new: &Sc
         schema.tables.iter().filter(holds_rows).filter(|t| wanted(t.oid)).map(|t| t.name.sql()).collect()
     };
     let made = |oid: u32| old.table_by_oid(oid).is_none();
-    let names = Names { schema: Some(old), renames: Some(renames) };
+    let names = Names { schema: Some(old), renames: Some(renames), ..Names::UNKNOWN };
     let touched = old.tables.iter().filter(|table| changed.contains(&table.oid));
     Touched {
         relations: touched.map(|table| names.relation(Some(&table.name.schema), &table.name.name).name).collect(),
         before: quoted(old, &|oid| changed.contains(&oid)),
         after: quoted(new, &|oid| changed.contains(&oid) || made(oid)),
     }
+}
+
+/// Every table of both schemas.
+pub(super) fn all(old: &Schema, new: &Schema) -> Touched {
+    let names = Names { schema: Some(old), renames: None, ..Names::UNKNOWN };
+    let quoted = |schema: &Schema| {
+        let rows = schema.tables.iter().filter(|t| matches!(t.kind, TableKind::Ordinary | TableKind::Partitioned));
+        rows.map(|table| table.name.sql()).collect()
+    };
+    let relations = old.tables.iter().map(|table| names.relation(Some(&table.name.schema), &table.name.name).name);
+    Touched { before: quoted(old), after: quoted(new), relations: relations.collect() }
 }
 
 /// What autovacuum does for production some time after the migration: statistics, and the visibility map that index-only

@@ -15,8 +15,9 @@ use super::introspect::{self, IntrospectError};
 use super::load::{self, LoadError, LoadReport};
 use super::migrate::{self, MigrateError, MigrationSource};
 use super::probe;
-use super::server::Cluster;
+use super::server::{Cluster, ServerError};
 use super::stored;
+use crate::diff::migrations::Layout;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
 use crate::schema::Schema;
@@ -87,6 +88,9 @@ pub enum DatasetError {
     /// No database of pgproof's own could be made or dropped: exit code 3.
     #[error(transparent)]
     Clone(#[from] CloneError),
+    /// The embedded server cannot be used as it is: exit code 3.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// Anything else that the server refused: exit code 3.
     #[error("cannot {action}: {reason}")]
     Refused {
@@ -111,6 +115,7 @@ impl DatasetError {
             Self::Migrate(error) => error.is_configuration(),
             Self::Load(LoadError::Rows { fault, .. } | LoadError::Constraint { fault, .. }) => fault.is_none(),
             Self::Connect(_)
+            | Self::Server(_)
             | Self::Introspect(_)
             | Self::Load(_)
             | Self::Clone(_)
@@ -190,7 +195,7 @@ pub async fn preview(
 ) -> Result<(Schema, SeedPlan), DatasetError> {
     spec::parse(recipe.specs).map_err(DatasetError::Spec)?;
     let copy = DatabaseClone::of(&cluster.url("postgres"), "template0", interrupt).await?;
-    migrate::apply(copy.url(), recipe.migrations, progress, interrupt).await?;
+    migrate::apply(&for_migrations(cluster, recipe, copy.url())?, recipe.migrations, progress, interrupt).await?;
     let planned = plan(copy.url(), recipe.specs, recipe.options, interrupt).await;
     copy.discard().await?;
     planned
@@ -238,7 +243,11 @@ async fn build(
     retention::sweep(session, &building, progress).await?;
     let refused = |error| DatasetError::refused("make the dataset's database", &error);
     session.client().batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0")).await.map_err(refused)?;
-    let filled = fill(&cluster.url(&building), recipe, progress, interrupt).await;
+    let url = cluster.url(&building);
+    let filled = match for_migrations(cluster, recipe, &url) {
+        Ok(migrated) => fill(&migrated, &url, recipe, progress, interrupt).await,
+        Err(error) => Err(error),
+    };
     match filled {
         Ok((report, notes, tables)) => {
             let comment = retention::comment(session, &building, tables.clone()).await?;
@@ -277,13 +286,22 @@ async fn drop_database(session: &Session, name: &str) -> Result<(), DatasetError
         .map_err(|error| DatasetError::refused("drop an unfinished dataset", &error))
 }
 
+/// The database as whoever migrates it must be told: programs seldom know sockets.
+fn for_migrations(cluster: &Cluster, recipe: Recipe<'_>, url: &DatabaseUrl) -> Result<DatabaseUrl, DatasetError> {
+    match recipe.migrations.layout {
+        Layout::Command => Ok(cluster.loopback_url(url.database())?),
+        _ => Ok(url.clone()),
+    }
+}
+
 async fn fill(
+    migrated: &DatabaseUrl,
     url: &DatabaseUrl,
     recipe: Recipe<'_>,
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<(LoadReport, Vec<String>, Vec<DatasetTable>), DatasetError> {
-    migrate::apply(url, recipe.migrations, progress, interrupt).await?;
+    migrate::apply(migrated, recipe.migrations, progress, interrupt).await?;
     let (schema, plan) = plan(url, recipe.specs, recipe.options, interrupt).await?;
     for note in &plan.notes {
         progress.note(note.as_str());

@@ -33,7 +33,7 @@ fn section(file: &Source, mark: &str) -> Result<Option<Script>, SourceError> {
     let alone = marks[at].1.split_whitespace().any(|option| option == "transaction:false");
     let statements = split_range(file, marks[at].0.end..end)?;
     let transaction = if alone { TransactionRule::Message } else { TransactionRule::File };
-    Ok(Some(Script { source: file.clone(), statements, transaction }))
+    Ok(Some(Script { source: file.clone(), statements, transaction, program: None }))
 }
 
 fn marks(file: &Source) -> Vec<(Range<usize>, &str)> {

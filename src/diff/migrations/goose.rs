@@ -16,7 +16,7 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
         let Some((version, title)) = name.strip_suffix(".sql").and_then(leading_version) else { continue };
         let sections = sections(file)?;
         let rule = if sections.no_transaction { TransactionRule::Statement } else { TransactionRule::File };
-        let script = |statements| Script { source: file.clone(), statements, transaction: rule };
+        let script = |statements| Script { source: file.clone(), statements, transaction: rule, program: None };
         migrations.push(Migration {
             version: version.to_owned(),
             name: title.to_owned(),

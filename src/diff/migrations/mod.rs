@@ -2,6 +2,7 @@
 //! are pure: they see a [`Tree`] of files, which [`Tree::read`] takes from disk (or git, elsewhere). Nothing here speaks
 //! to a server.
 
+mod command;
 mod dbmate;
 mod diesel;
 mod goose;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::{Source, SourceError};
 
+pub use command::{MigrateCommand, Program, command_history};
 pub use tree::Tree;
 
 /// Which tool owns a directory.
@@ -44,10 +46,12 @@ pub enum Layout {
     Prisma,
     /// One file with the whole schema.
     SchemaFile,
+    /// Whatever `migrate-cmd` does.
+    Command,
 }
 
 impl Layout {
-    /// Every layout.
+    /// Every layout that files can have.
     pub const ALL: [Self; 9] = [
         Self::Sqlx,
         Self::GolangMigrate,
@@ -73,6 +77,7 @@ impl Layout {
             Self::Dbmate => "dbmate",
             Self::Prisma => "prisma",
             Self::SchemaFile => "schema-file",
+            Self::Command => "migrate-cmd",
         }
     }
 }
@@ -140,6 +145,8 @@ pub struct Script {
     pub statements: Vec<Statement>,
     /// How the owning tool runs it.
     pub transaction: TransactionRule,
+    /// Set where a program does it: then the only statement is its command line.
+    pub program: Option<Program>,
 }
 
 impl Script {
@@ -212,6 +219,8 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
         Layout::Dbmate => dbmate::read(tree)?,
         Layout::Prisma => prisma::read(tree)?,
         Layout::SchemaFile => schema_file(tree)?,
+        // Only `command_history` makes one.
+        Layout::Command => Vec::new(),
     };
     if migrations.is_empty() {
         let reason = format!("no file fits the {layout} layout ({because}); {}", seen(tree));
@@ -281,7 +290,7 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
 
 /// A whole file as a script.
 fn script(source: &Source, transaction: TransactionRule) -> Result<Script, SourceError> {
-    Ok(Script { source: source.clone(), statements: statements::split(source)?, transaction })
+    Ok(Script { source: source.clone(), statements: statements::split(source)?, transaction, program: None })
 }
 
 /// `0007_orders` → (`0007`, `orders`); the digits are the version.

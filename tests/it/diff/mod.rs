@@ -1,6 +1,9 @@
 //! `pgproof diff`: plan pairs, migration layouts, what a migration does while it runs. Every claim about PostgreSQL is made
 //! by a real one.
 
+mod command;
 mod layouts;
 mod observer;
 mod pairs;
+mod reports;
+mod sample;

@@ -63,6 +63,10 @@ async fn a_rewrite_blocks_readers_and_is_blamed_for_the_whole_transaction() {
     assert!(queries.contains(&0) && queries.contains(&2) && !queries.contains(&1), "{rewrite:#?}");
     assert!(rewrite.longest_block().0 >= 400.0, "{rewrite:#?}");
     assert_eq!(sleep.blocked, []);
+    // The sleep is what kept them waiting: it is told which lock it slept under, and whom it kept.
+    assert_eq!(sleep.inherited.iter().map(|inherited| inherited.taken_at).collect::<Vec<_>>(), [1]);
+    assert!(sleep.kept_waiting.iter().any(|kept| kept.probe == 0 && kept.longest.0 >= 300.0), "{sleep:#?}");
+    assert_eq!(rewrite.inherited, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +113,8 @@ async fn behind_a_long_reader_everybody_waits_unless_lock_timeout_is_set() {
     assert_eq!((waited_for.relation.as_str(), waited_for.mode), ("public.orders", LockMode::AccessExclusive));
     // Readers that the reader itself would not have stopped.
     assert!(pile_up.blocked.iter().any(|blocked| blocked.probe == 0 && blocked.longest.0 > 1000.0), "{pile_up:#?}");
-    assert!(pile_up.longest_with_timeout.is_some_and(|longest| longest.0 < 400.0), "{pile_up:#?}");
+    let retries = pile_up.with_timeout.as_ref().unwrap();
+    assert!(retries.through && retries.tries > 1 && retries.longest.0 < 400.0, "{pile_up:#?}");
     let session = database.session().await;
     let columns: i64 = session
         .client()

@@ -263,7 +263,13 @@ fn dataset() -> DatasetInfo {
 }
 
 fn tables() -> Vec<TableInfo> {
-    let table = |name: &str, rows, bytes| TableInfo { name: name.to_owned(), rows, bytes: Bytes(bytes) };
+    let table = |name: &str, rows, bytes| TableInfo {
+        name: name.to_owned(),
+        rows,
+        bytes: Bytes(bytes),
+        indexes: Vec::new(),
+        partitions: Vec::new(),
+    };
     vec![
         table("order_items", 600_000, 61_000_000),
         table("orders", 400_000, 36_000_000),

@@ -1,23 +1,29 @@
 //! Applies a migration statement by statement and writes down what each did: time, locks, rewrites and full reads, WAL,
 //! size, and what the catalog's queries had to wait beside it. Decides nothing about what is too much.
 
-use std::collections::{BTreeMap, HashMap};
+mod reader;
+mod relations;
+mod words;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 
-use crate::diff::blocking::{StatementSpan, blocked_queries};
-use crate::diff::locks::{HeldLock, LockMode};
+use crate::diff::blocking::{BlockedQuery, StatementSpan, blocked_queries};
+use crate::diff::locks::HeldLock;
 use crate::diff::migrations::{Migration, Script, Statement};
-use crate::diff::observation::{PileUp, StatementObservation, StatementPlace};
+use crate::diff::observation::{InheritedLock, PileUp, StatementObservation, StatementPlace};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::source::SourceError;
 use crate::units::{Bytes, Millis};
 
+use self::relations::{locks, new_files, newly_held, relations, rewritten, total};
+use self::words::{affected, needs_table_alone, runs_alone, scanned};
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
 use super::lock_watch::{Held, LockWatch};
+use super::migrate::{MigrateError, run_program};
 use super::traffic::{Broken, Probe, Traffic, backend, ms};
 
 /// Why a migration could not be observed.
@@ -37,6 +43,19 @@ pub enum ObserveError {
     Interrupted(#[from] Interrupted),
 }
 
+impl From<MigrateError> for ObserveError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Statement(error) => Self::Statement(error),
+            MigrateError::Connect(error) => Self::Connect(error),
+            MigrateError::Interrupted(error) => Self::Interrupted(error),
+            other @ (MigrateError::History { .. } | MigrateError::Environment { .. }) => {
+                Self::Server { doing: "applying a migration", reason: other.to_string() }
+            }
+        }
+    }
+}
+
 /// What beside the statements themselves is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rehearsal {
@@ -54,13 +73,6 @@ pub struct Observed {
     /// Catalog queries that failed from some statement on, with that statement's index.
     pub broken: Vec<(Option<usize>, Broken)>,
 }
-
-/// How long the reader in the background keeps its transaction open.
-const READER: Duration = Duration::from_millis(1500);
-/// The `lock_timeout` whose effect is shown.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long a statement gets to begin waiting; one that does not wait by then does not need what the reader holds.
-const PATIENCE: Duration = Duration::from_millis(60);
 
 /// Applies migrations to the database of `url`, with the probes as traffic beside them.
 ///
@@ -117,21 +129,10 @@ struct Ran {
     wal: Bytes,
     size_change: i64,
     pile_up: Option<PileUp>,
+    inherited: Vec<InheritedLock>,
     /// Locks are read in its transaction; else from what the watch caught.
     locks_known: bool,
 }
-
-/// A relation's file and size.
-#[derive(Debug, Clone, PartialEq)]
-struct Relation {
-    name: String,
-    kind: char,
-    file: u32,
-    bytes: i64,
-}
-
-/// By OID.
-type Relations = HashMap<u32, Relation>;
 
 impl<'a> Observer<'a> {
     async fn open(url: &'a DatabaseUrl, interrupt: &'a Interrupt) -> Result<Self, ObserveError> {
@@ -181,12 +182,20 @@ impl<'a> Observer<'a> {
             }
         }
         let spans: Vec<StatementSpan> = ran.iter().map(|statement| statement.span.clone()).collect();
-        let mut blocked = blocked_queries(&seen.executions, &watched.waits, &spans, self.pid).into_iter();
+        let ours = match script.program {
+            None => vec![self.pid],
+            // Its sessions are its own: whoever others wait for, and is none of the traffic.
+            Some(_) => {
+                let traffic: BTreeSet<i32> = seen.executions.iter().map(|execution| execution.pid).collect();
+                let blockers = watched.waits.iter().flat_map(|wait| wait.blockers.iter().copied());
+                blockers.filter(|pid| !traffic.contains(pid)).collect::<BTreeSet<i32>>().into_iter().collect()
+            }
+        };
+        let (blocked, kept) = blocked_queries(&seen.executions, &watched.waits, &spans, &ours);
         let first = observed.statements.len();
         let in_transaction = script.in_one_transaction() && ran.len() > 1;
-        for statement in ran {
-            let blocked = blocked.next().unwrap_or_default();
-            observed.statements.push(statement.observation(blocked, in_transaction));
+        for ((statement, blocked), kept) in ran.into_iter().zip(blocked).zip(kept) {
+            observed.statements.push(statement.observation(blocked, kept, in_transaction));
         }
         for (at_ms, broken) in seen.broken {
             let statement = spans.iter().rposition(|span| span.start_ms <= at_ms).map(|n| first + n);
@@ -217,14 +226,18 @@ impl<'a> Observer<'a> {
                 line: statement.line,
                 sql: statement.sql.clone(),
             };
+            let inherited = if whole { inherited(&ran) } else { Vec::new() };
             let pile_up = match rehearsal {
-                Rehearsal::WithReader if needs_table_alone(&statement.sql) => {
-                    self.behind_reader(statement, probes, whole).await?
+                // Whoever waits for a lock that the file holds already would wait for the rehearsal too.
+                Rehearsal::WithReader
+                    if needs_table_alone(&statement.sql) && inherited.is_empty() && script.program.is_none() =>
+                {
+                    reader::behind_reader(self, statement, probes, whole).await?
                 }
                 Rehearsal::WithReader | Rehearsal::Plain => None,
             };
             match self.statement(script, statement, place, pile_up, zero).await {
-                Ok(done) => ran.push(done),
+                Ok(done) => ran.push(Ran { inherited, ..done }),
                 Err(error) => return Err(self.left_in(error, script, ran.len()).await),
             }
         }
@@ -251,17 +264,25 @@ impl<'a> Observer<'a> {
         zero: Instant,
     ) -> Result<Ran, ObserveError> {
         let whole = script.in_one_transaction();
-        let own =
-            !whole && !script.statements.iter().any(Statement::controls_transaction) && !runs_alone(&statement.sql);
+        let own = !whole
+            && script.program.is_none()
+            && !script.statements.iter().any(Statement::controls_transaction)
+            && !runs_alone(&statement.sql);
         if own {
             self.execute("BEGIN", "beginning a transaction").await?;
         }
-        let before = self.relations().await?;
-        let held_before = if whole || own { self.locks(&before).await? } else { Held::new() };
+        let before = relations(&self.session).await?;
+        let held_before = if whole || own { locks(&self.session, &before).await? } else { Held::new() };
         let wal_before = self.wal_position().await?;
         self.drain_notices();
         let start = zero.elapsed();
-        let outcome = self.session.client().simple_query(&statement.sql).await;
+        let outcome = match &script.program {
+            None => self.session.client().simple_query(&statement.sql).await,
+            Some(program) => {
+                run_program(program, script, self.url, self.interrupt).await?;
+                Ok(Vec::new())
+            }
+        };
         let end = zero.elapsed();
         let messages = match outcome {
             Ok(messages) => messages,
@@ -269,9 +290,9 @@ impl<'a> Observer<'a> {
         };
         let notices = self.drain_notices();
         let locks_known = whole || own;
-        let held = if locks_known { self.locks(&before).await? } else { Held::new() };
+        let held = if locks_known { locks(&self.session, &before).await? } else { Held::new() };
         let wal = self.wal_position().await?.saturating_sub(wal_before);
-        let after = self.relations().await?;
+        let after = relations(&self.session).await?;
         if own {
             let committed = self.session.client().batch_execute("COMMIT").await;
             if let Err(error) = committed {
@@ -293,6 +314,7 @@ impl<'a> Observer<'a> {
             size_change: total(&after) - total(&before),
             rewritten,
             pile_up,
+            inherited: Vec::new(),
             locks_known,
         })
     }
@@ -357,155 +379,31 @@ impl<'a> Observer<'a> {
             .map_err(server("reading the WAL position"))?;
         Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
     }
-
-    /// Tables and indexes of the user with their files and sizes.
-    async fn relations(&self) -> Result<Relations, ObserveError> {
-        const QUERY: &str = "SELECT c.oid, n.nspname || '.' || c.relname, c.relkind::text, pg_relation_filenode(c.oid), \
-            CASE WHEN c.relkind = 'i' THEN pg_relation_size(c.oid) ELSE pg_table_size(c.oid) END \
-            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-            WHERE c.relkind IN ('r', 'm', 'i', 'p') AND c.oid >= 16384 AND n.nspname <> 'pg_toast'";
-        let rows = self.session.client().query(QUERY, &[]).await.map_err(server("reading sizes"))?;
-        Ok(rows
-            .iter()
-            .map(|row| {
-                let kind: String = row.get(2);
-                let relation = Relation {
-                    name: row.get(1),
-                    kind: kind.chars().next().unwrap_or('?'),
-                    file: row.get::<_, Option<u32>>(3).unwrap_or(0),
-                    // A relation that another session drops meanwhile has no size.
-                    bytes: row.get::<_, Option<i64>>(4).unwrap_or(0),
-                };
-                (row.get::<_, u32>(0), relation)
-            })
-            .collect())
-    }
-
-    /// What this session holds on tables that were there before.
-    async fn locks(&self, known: &Relations) -> Result<Held, ObserveError> {
-        const QUERY: &str =
-            "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted";
-        let rows = self.session.client().query(QUERY, &[]).await.map_err(server("reading locks"))?;
-        let mut held = BTreeMap::new();
-        for row in rows {
-            let (oid, mode): (u32, String) = (row.get(0), row.get(1));
-            let table = known.get(&oid).filter(|relation| relation.kind != 'i');
-            if let (Some(relation), Some(mode)) = (table, LockMode::parse(&mode)) {
-                let strongest = held.entry(relation.name.clone()).or_insert(mode);
-                *strongest = (*strongest).max(mode);
-            }
-        }
-        Ok(held)
-    }
-
-    /// The statement behind a reader that has every table open: who piles up behind it, and how `lock_timeout` helps.
-    /// It is cancelled while it waits, so it changes nothing. `None` where it does not have to wait.
-    async fn behind_reader(
-        &self,
-        statement: &Statement,
-        probes: &[Probe],
-        whole: bool,
-    ) -> Result<Option<PileUp>, ObserveError> {
-        let Some(first) = self.attempt(statement, probes, whole, READER).await? else { return Ok(None) };
-        let second = self.attempt(statement, probes, whole, LOCK_TIMEOUT).await?;
-        let longest =
-            |blocked: &[crate::diff::blocking::BlockedQuery]| blocked.first().map_or(Millis(0.0), |b| b.longest);
-        Ok(Some(PileUp {
-            reader: Millis(ms(READER)),
-            waited_for: first.waited_for,
-            blocked: first.blocked,
-            longest_with_timeout: second.map(|second| longest(&second.blocked)),
-            lock_timeout: Millis(ms(LOCK_TIMEOUT)),
-        }))
-    }
-
-    async fn attempt(
-        &self,
-        statement: &Statement,
-        probes: &[Probe],
-        whole: bool,
-        timeout: Duration,
-    ) -> Result<Option<Attempt>, ObserveError> {
-        let reader = Session::open(self.url, self.interrupt).await?;
-        if !read_every_table(&reader).await.map_err(server("opening a reader"))? {
-            // The file's own transaction holds a table already: nobody can read it now.
-            reader.close().await;
-            return Ok(None);
-        }
-        let zero = Instant::now();
-        let watch = LockWatch::start(self.url, self.pid, zero, self.interrupt).await?;
-        let traffic = Traffic::start(self.url, probes, zero, self.interrupt).await?;
-        let enter = if whole { "SAVEPOINT rehearsal" } else { "BEGIN" };
-        let leave = if whole { "ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal" } else { "ROLLBACK" };
-        self.execute(&format!("{enter}; SET LOCAL lock_timeout = {}", timeout.as_millis()), "rehearsing").await?;
-        let start = ms(zero.elapsed());
-        let waited = self.wait_or_cancel(&statement.sql, &watch, start).await;
-        let end = ms(zero.elapsed());
-        self.execute(leave, "ending a rehearsal").await?;
-        let seen = traffic.stop().await;
-        let watched = watch.stop().await;
-        reader.close().await;
-        waited?;
-        let own = watched.waits.iter().find(|wait| wait.pid == self.pid);
-        let Some(own) = own else { return Ok(None) };
-        let waited_for = own.relation.clone().zip(own.mode).map(|(relation, mode)| HeldLock { relation, mode });
-        let span = StatementSpan {
-            start_ms: start,
-            end_ms: end,
-            released_ms: end,
-            locks: waited_for.iter().cloned().collect(),
-        };
-        let blocked = blocked_queries(&seen.executions, &watched.waits, &[span], self.pid).pop().unwrap_or_default();
-        Ok(Some(Attempt { waited_for, blocked }))
-    }
-
-    /// Runs the statement until `lock_timeout` ends it, or cancels it where it did not begin to wait.
-    async fn wait_or_cancel(&self, sql: &str, watch: &LockWatch, start_ms: f64) -> Result<(), ObserveError> {
-        let running = self.session.client().batch_execute(sql);
-        let mut running = std::pin::pin!(running);
-        tokio::select! {
-            _ = &mut running => return Ok(()),
-            () = tokio::time::sleep(PATIENCE) => {}
-        }
-        if !watch.is_waiting_since(self.pid, start_ms) {
-            let canceller = Session::open(self.url, self.interrupt).await?;
-            let cancelled = canceller.client().execute("SELECT pg_cancel_backend($1)", &[&self.pid]).await;
-            cancelled.map_err(server("cancelling a rehearsal"))?;
-            canceller.close().await;
-        }
-        // Its error is expected: it was made to give up.
-        let _ = running.await;
-        self.interrupt.check().map_err(ObserveError::from)
-    }
-}
-
-struct Attempt {
-    waited_for: Option<HeldLock>,
-    blocked: Vec<crate::diff::blocking::BlockedQuery>,
 }
 
 fn server(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> ObserveError {
     move |error| ObserveError::Server { doing, reason: describe(&error) }
 }
 
-/// Opens a transaction that has read from every table of the user; `false` where one cannot be had.
-async fn read_every_table(reader: &Session) -> Result<bool, tokio_postgres::Error> {
-    const LOCK: &str = "DO $$ DECLARE names text; BEGIN \
-        SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') INTO names FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-        WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema'); \
-        IF names IS NOT NULL THEN EXECUTE 'LOCK TABLE ' || names || ' IN ACCESS SHARE MODE'; END IF; END $$";
-    reader.client().batch_execute("BEGIN; SET LOCAL lock_timeout = 50").await?;
-    match reader.client().batch_execute(LOCK).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),
-        Err(error) => Err(error),
+/// Locks that stop others and that earlier statements of the same transaction took: the strongest on each table.
+fn inherited(ran: &[Ran]) -> Vec<InheritedLock> {
+    let mut found: Vec<InheritedLock> = Vec::new();
+    for statement in ran {
+        for lock in statement.span.locks.iter().filter(|lock| lock.mode.blocks_writes()) {
+            found.retain(|known| known.lock.relation != lock.relation || known.lock.mode >= lock.mode);
+            if !found.iter().any(|known| known.lock.relation == lock.relation) {
+                found.push(InheritedLock { lock: lock.clone(), taken_at: statement.place.line });
+            }
+        }
     }
+    found
 }
 
 impl Ran {
     fn observation(
         self,
-        blocked: Vec<crate::diff::blocking::BlockedQuery>,
+        blocked: Vec<BlockedQuery>,
+        kept_waiting: Vec<BlockedQuery>,
         in_transaction: bool,
     ) -> StatementObservation {
         StatementObservation {
@@ -515,104 +413,16 @@ impl Ran {
             locks_held: Millis(self.span.released_ms - self.span.start_ms),
             in_transaction,
             locks: self.span.locks,
+            inherited: self.inherited,
             rewritten: self.rewritten,
             scanned: self.scanned,
             wal: self.wal,
             size_change: self.size_change,
             blocked,
+            kept_waiting,
             pile_up: self.pile_up,
             safer: None,
             extrapolation: None,
         }
     }
-}
-
-/// Locks that are new, or stronger than before.
-fn newly_held(before: &Held, after: Held) -> Vec<HeldLock> {
-    after
-        .into_iter()
-        .filter(|(relation, mode)| before.get(relation).is_none_or(|old| old < mode))
-        .map(|(relation, mode)| HeldLock { relation, mode })
-        .collect()
-}
-
-/// Tables with a new file.
-fn rewritten(before: &Relations, after: &Relations) -> Vec<String> {
-    let mut names: Vec<String> = before
-        .iter()
-        .filter(|(_, relation)| relation.kind != 'i' && relation.bytes > 0)
-        .filter(|(oid, relation)| after.get(oid).is_some_and(|new| new.file != relation.file))
-        .map(|(_, relation)| relation.name.clone())
-        .collect();
-    names.sort();
-    names
-}
-
-/// With `wal_level = minimal` a new file is not logged; on a server with replicas all of it is.
-fn new_files(before: &Relations, after: &Relations) -> u64 {
-    after
-        .iter()
-        .filter(|(oid, relation)| before.get(oid).is_none_or(|old| old.file != relation.file))
-        .map(|(_, relation)| u64::try_from(relation.bytes).unwrap_or(0))
-        .sum()
-}
-
-fn total(relations: &Relations) -> i64 {
-    relations.values().map(|relation| relation.bytes).sum()
-}
-
-/// What the server's debug messages say that it read in full.
-fn scanned(notices: &[String]) -> Vec<String> {
-    let quoted = |text: &str| text.split('"').nth(1).map(str::to_owned);
-    let mut found = Vec::new();
-    for notice in notices {
-        let told = if notice.starts_with("verifying table") {
-            quoted(notice).map(|table| format!("table {table}"))
-        } else if notice.starts_with("validating foreign key constraint") {
-            quoted(notice).map(|name| format!("foreign key {name}"))
-        } else if notice.starts_with("building index") {
-            quoted(notice).filter(|name| !name.starts_with("pg_toast")).map(|name| format!("building index {name}"))
-        } else {
-            None
-        };
-        found.extend(told);
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn affected(sql: &str, messages: &[SimpleQueryMessage]) -> Option<u64> {
-    let first = sql.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
-    if !matches!(first.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "WITH" | "COPY") {
-        return None;
-    }
-    messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
-        _ => None,
-    })
-}
-
-/// Statements that PostgreSQL refuses in a transaction, or that end theirs themselves.
-fn runs_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql.split_whitespace().take(8).map(str::to_ascii_uppercase).collect();
-    let first = words.first().map_or("", String::as_str);
-    words.iter().any(|word| word == "CONCURRENTLY")
-        || matches!(first, "VACUUM" | "CALL" | "DO" | "REINDEX" | "CLUSTER")
-        || matches!(
-            (first, words.get(1).map_or("", String::as_str)),
-            ("CREATE" | "DROP", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION") | ("ALTER", "SYSTEM" | "SUBSCRIPTION")
-        )
-}
-
-/// Statements that may need a table alone, and do nothing before they have it.
-fn needs_table_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql.split_whitespace().take(4).map(str::to_ascii_uppercase).collect();
-    let word = |n: usize| words.get(n).map_or("", String::as_str);
-    matches!(
-        (word(0), word(1)),
-        ("ALTER", "TABLE" | "INDEX" | "VIEW" | "MATERIALIZED")
-            | ("DROP", "TABLE" | "VIEW" | "TRIGGER")
-            | ("TRUNCATE" | "LOCK", _)
-    ) || (word(0) == "DROP" && word(1) == "INDEX" && word(2) != "CONCURRENTLY")
 }

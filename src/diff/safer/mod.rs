@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
 
-use super::ddl::{Action, ConstraintKind, Ddl, read, unquote_lower};
+use super::ddl::{Action, ConstraintKind, Ddl, NewColumn, read, unquote_lower};
+
+mod column;
 
 /// How many rows a batch changes.
 const BATCH: u64 = 10_000;
@@ -38,9 +40,20 @@ pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
             _ => None,
         },
         Ddl::Update { table, set, condition } => {
-            in_batches(&table, &sql[set], condition.map(|span| &sql[span]), find(schema, &table)?)
+            let change = format!("UPDATE {table} SET {}", &sql[set]);
+            Some(in_batches(&table, &change, condition.map(|span| &sql[span]), find(schema, &table)?))
         }
-        Ddl::CreateIndex { .. } | Ddl::DropIndex { .. } | Ddl::Other => None,
+        Ddl::Delete { table, condition } => {
+            let change = format!("DELETE FROM {table}");
+            Some(in_batches(&table, &change, condition.map(|span| &sql[span]), find(schema, &table)?))
+        }
+        Ddl::CanBeConcurrent { concurrently: false, after } => Some(SaferForm {
+            statements: vec![insert(sql, after, " CONCURRENTLY")],
+            why: "CONCURRENTLY makes the new one beside the old one, which is used until then; it must run outside a \
+                  transaction"
+                .to_owned(),
+        }),
+        Ddl::CreateIndex { .. } | Ddl::DropIndex { .. } | Ddl::CanBeConcurrent { .. } | Ddl::Other => None,
     }
 }
 
@@ -74,18 +87,12 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
                     .to_owned(),
             })
         }
-        Action::AddKey { name, primary, columns } => {
-            add_key(sql, table, name.as_deref(), *primary, &sql[columns.clone()])
-        }
+        Action::AddKey { name, primary, columns } => add_key(table, name.as_deref(), *primary, &sql[columns.clone()]),
         Action::SetNotNull { column } => set_not_null(table, column, find(schema, table)),
-        Action::ChangeType { column } => Some(SaferForm {
-            statements: Vec::new(),
-            why: format!(
-                "add a column of the new type, fill it in batches while a trigger keeps it in step with {}, then swap the names",
-                quote_identifier(column)
-            ),
-        }),
-        Action::AddColumn { generated_stored: true, column } => Some(SaferForm {
+        Action::ChangeType { column, data_type, plain } => {
+            Some(column::change_type(table, column, &sql[data_type.clone()], *plain, find(schema, table)))
+        }
+        Action::AddColumn { column, definition: NewColumn::GeneratedStored } => Some(SaferForm {
             statements: Vec::new(),
             why: format!(
                 "add {} as a plain column, keep it by a trigger and fill it in batches: a stored generated column rewrites the \
@@ -93,11 +100,15 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
                 quote_identifier(column)
             ),
         }),
-        Action::AddColumn { generated_stored: false, .. } => None,
+        Action::AddColumn { column, definition: NewColumn::WithDefault { data_type, default, not_null } } => {
+            let (data_type, default) = (&sql[data_type.clone()], &sql[default.clone()]);
+            column::add_with_default(table, column, data_type, default, *not_null, find(schema, table))
+        }
+        Action::AddColumn { definition: NewColumn::Other, .. } => None,
     }
 }
 
-fn add_key(_sql: &str, table: &str, name: Option<&str>, primary: bool, columns: &str) -> Option<SaferForm> {
+fn add_key(table: &str, name: Option<&str>, primary: bool, columns: &str) -> Option<SaferForm> {
     let bare = unquote_lower(table.rsplit('.').next().unwrap_or(table));
     let listed: Vec<String> =
         columns.trim_matches(['(', ')']).split(',').map(|column| unquote_lower(column.trim())).collect();
@@ -132,23 +143,27 @@ fn set_not_null(table: &str, column: &str, known: Option<&Table>) -> Option<Safe
     })
 }
 
-/// An UPDATE of a table with a single integer key, a key range and a transaction at a time.
-fn in_batches(table: &str, set: &str, condition: Option<&str>, known: &Table) -> Option<SaferForm> {
+/// An UPDATE or DELETE of a table with a single integer key, a key range and a transaction at a time.
+fn in_batches(table: &str, change: &str, condition: Option<&str>, known: &Table) -> SaferForm {
     let why = format!(
         "batches of {BATCH} keys, each with its own COMMIT, hold few rows for a short time, and can be stopped"
     );
-    let [key] = known.primary_key()[..] else { return Some(SaferForm { statements: Vec::new(), why }) };
+    SaferForm { statements: batches(table, change, condition, known).into_iter().collect(), why }
+}
+
+/// The statement that does it; `None` without such a key.
+fn batches(table: &str, change: &str, condition: Option<&str>, known: &Table) -> Option<String> {
+    let [key] = known.primary_key()[..] else { return None };
     let integer =
         known.column(key).is_some_and(|c| matches!(c.data_type.name.as_str(), "bigint" | "integer" | "smallint"));
     if !integer || known.indexes.iter().any(|index: &Index| index.primary && index.keys.len() != 1) {
-        return Some(SaferForm { statements: Vec::new(), why });
+        return None;
     }
     let key = quote_identifier(key);
     let also = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
-    let statement = format!(
+    Some(format!(
         "DO $batches$\nDECLARE\n  next_key bigint := (SELECT min({key}) FROM {table});\n  last_key bigint := (SELECT max({key}) FROM {table});\n\
-         BEGIN\n  WHILE next_key <= last_key LOOP\n    UPDATE {table} SET {set}\n      WHERE {key} >= next_key AND {key} < next_key + {BATCH}{also};\n\
+         BEGIN\n  WHILE next_key <= last_key LOOP\n    {change}\n      WHERE {key} >= next_key AND {key} < next_key + {BATCH}{also};\n\
          \x20   COMMIT;\n    next_key := next_key + {BATCH};\n  END LOOP;\nEND\n$batches$"
-    );
-    Some(SaferForm { statements: vec![statement], why })
+    ))
 }

@@ -1,0 +1,60 @@
+//! What the words of a statement and of the server's messages tell an observer: what was read in full, which statements run
+//! by themselves, which need a table alone. Pure.
+
+use tokio_postgres::SimpleQueryMessage;
+
+/// What the server's debug messages say that it read in full.
+pub(super) fn scanned(notices: &[String]) -> Vec<String> {
+    let quoted = |text: &str| text.split('"').nth(1).map(str::to_owned);
+    let mut found = Vec::new();
+    for notice in notices {
+        let told = if notice.starts_with("verifying table") {
+            quoted(notice).map(|table| format!("table {table}"))
+        } else if notice.starts_with("validating foreign key constraint") {
+            quoted(notice).map(|name| format!("foreign key {name}"))
+        } else if notice.starts_with("building index") {
+            quoted(notice).filter(|name| !name.starts_with("pg_toast")).map(|name| format!("building index {name}"))
+        } else {
+            None
+        };
+        found.extend(told);
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+pub(super) fn affected(sql: &str, messages: &[SimpleQueryMessage]) -> Option<u64> {
+    let first = sql.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
+    if !matches!(first.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "WITH" | "COPY") {
+        return None;
+    }
+    messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
+        _ => None,
+    })
+}
+
+/// Statements that PostgreSQL refuses in a transaction, or that end theirs themselves.
+pub(super) fn runs_alone(sql: &str) -> bool {
+    let words: Vec<String> = sql.split_whitespace().take(8).map(str::to_ascii_uppercase).collect();
+    let first = words.first().map_or("", String::as_str);
+    words.iter().any(|word| word == "CONCURRENTLY")
+        || matches!(first, "VACUUM" | "CALL" | "DO" | "REINDEX" | "CLUSTER")
+        || matches!(
+            (first, words.get(1).map_or("", String::as_str)),
+            ("CREATE" | "DROP", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION") | ("ALTER", "SYSTEM" | "SUBSCRIPTION")
+        )
+}
+
+/// Statements that may need a table alone, and do nothing before they have it.
+pub(super) fn needs_table_alone(sql: &str) -> bool {
+    let words: Vec<String> = sql.split_whitespace().take(4).map(str::to_ascii_uppercase).collect();
+    let word = |n: usize| words.get(n).map_or("", String::as_str);
+    matches!(
+        (word(0), word(1)),
+        ("ALTER", "TABLE" | "INDEX" | "VIEW" | "MATERIALIZED")
+            | ("DROP", "TABLE" | "VIEW" | "TRIGGER")
+            | ("TRUNCATE" | "LOCK", _)
+    ) || (word(0) == "DROP" && word(1) == "INDEX" && word(2) != "CONCURRENTLY")
+}

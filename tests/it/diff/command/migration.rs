@@ -1,0 +1,129 @@
+//! A migration that drops an index, rewrites a table and adds a constraint: who is blamed, what is safer, the way back.
+
+use super::{diff, error_of, findings, pgproof, query, shop, statement, write};
+
+const UP: &str = "DROP INDEX orders_customer_idx;
+
+ALTER TABLE orders ALTER COLUMN total TYPE bigint;
+
+ALTER TABLE orders ADD CONSTRAINT orders_total_sane CHECK (total < 1000000);
+";
+const DOWN: &str = "ALTER TABLE orders DROP CONSTRAINT orders_total_sane;
+ALTER TABLE orders ALTER COLUMN total TYPE integer;
+CREATE INDEX orders_customer_idx ON orders (customer_id);
+";
+
+#[test]
+fn the_right_statements_are_blamed_and_safer_forms_are_run() {
+    let project = shop();
+    let path = project.path();
+    write(path, "migrations/2_totals.up.sql", UP);
+    write(path, "migrations/2_totals.down.sql", DOWN);
+    let (report, text) = diff(path, &["--fail-on", "warning"], 1);
+
+    let lost = query(&report, "ListOrders");
+    assert!(lost["verdict"].as_str().unwrap().contains("regression"), "{text}");
+    assert_eq!(
+        (&lost["runs"][0]["cause"]["line"], &lost["runs"][0]["cause"]["kind"]),
+        (&1.into(), &"statement".into())
+    );
+    assert_eq!(query(&report, "GetCustomer")["verdict"], "unchanged");
+    let found = findings(&report);
+    assert!(found.contains(&"plan-regression migrations/2_totals.up.sql:1 ListOrders".to_owned()), "{found:?}");
+
+    // The rewrite runs under a lock that the first statement took, and is what the time goes into.
+    let (drop, rewrite, check) = (statement(&report, 1), statement(&report, 3), statement(&report, 5));
+    assert_eq!(drop["locks"][0]["mode"], "access-exclusive", "{text}");
+    assert_eq!(rewrite["rewritten"][0], "public.orders");
+    assert_eq!((&rewrite["inherited"][0]["taken_at"], &rewrite["locks"]), (&1.into(), &serde_json::json!([])));
+    assert_eq!(check["scanned"][0], "table orders");
+    let pile_up = &drop["pile_up"];
+    assert!(pile_up["blocked"].as_array().is_some_and(|blocked| !blocked.is_empty()), "{text}");
+    assert_eq!(pile_up["with_timeout"]["through"], true, "{text}");
+    let patient = pile_up["blocked"][0]["longest_ms"].as_f64().unwrap();
+    assert!(patient > 500.0 && pile_up["with_timeout"]["longest_ms"].as_f64().unwrap() < patient / 2.0, "{text}");
+
+    for (statement, begins) in [
+        (drop, "DROP INDEX CONCURRENTLY orders_customer_idx"),
+        (rewrite, "ALTER TABLE orders ADD COLUMN total_new bigint"),
+        (check, "ALTER TABLE orders ADD CONSTRAINT orders_total_sane CHECK (total < 1000000) NOT VALID"),
+    ] {
+        let safer = &statement["safer"];
+        assert_eq!(safer["statements"][0], begins, "{text}");
+        assert_eq!(safer["measured"]["failure"], serde_json::Value::Null, "{text}");
+    }
+    assert_eq!(report["safer_schema"], serde_json::json!({ "missing": [], "left_over": [] }), "{text}");
+    assert!(text.contains("The way back: same schema, same plans"), "{text}");
+    assert!(text.contains("dropped index orders_customer_idx on orders (btree (customer_id)) served"), "{text}");
+    let markdown = std::fs::read_to_string(path.join("diff.md")).unwrap();
+    assert!(markdown.contains("<!-- pgproof-diff -->") && markdown.contains("~~~~diff"), "{markdown}");
+
+    // The project's own `fail-on` holds where the flag says nothing.
+    let configured = format!("fail-on = \"never\"\n{}", super::CONFIGURATION);
+    write(path, "pgproof.toml", &configured);
+    diff(path, &[], 0);
+    let a = diff(path, &["--from", "2", "--to", "2"], 0).0;
+    assert!(a["queries"].as_array().unwrap().iter().all(|query| query["verdict"] == "unchanged"), "{a:#}");
+}
+
+#[test]
+fn a_way_back_that_leads_elsewhere_is_told() {
+    let project = shop();
+    let path = project.path();
+    write(path, "migrations/2_totals.up.sql", UP);
+    write(path, "migrations/2_totals.down.sql", "ALTER TABLE orders DROP CONSTRAINT orders_total_sane;\n");
+    let (report, text) = diff(path, &["--fail-on", "never"], 0);
+    let trip = &report["round_trip"];
+    assert!(trip["missing"].to_string().contains("index orders_customer_idx"), "{text}");
+    assert!(trip["left_over"].to_string().contains("column public.orders.total bigint"), "{text}");
+    assert!(trip["changed_plans"].to_string().contains("ListOrders"), "{text}");
+}
+
+#[test]
+fn what_production_sees_until_analyze_has_run_is_told() {
+    let project = shop();
+    let path = project.path();
+    // The column loses its statistics: 97 % of the rows look like a few, and each is looked up one by one.
+    write(path, "migrations/2_status.up.sql", "ALTER TABLE orders ALTER COLUMN status TYPE varchar(20);\n");
+    let (report, text) = diff(path, &["--fail-on", "never"], 0);
+    let cities = query(&report, "CitiesOfStatus");
+    let states: Vec<&serde_json::Value> =
+        cities["runs"].as_array().unwrap().iter().map(|run| &run["before_analyze"]).filter(|s| !s.is_null()).collect();
+    assert!(states.iter().any(|state| state["verdict"].as_str().unwrap().contains("regression")), "{text}");
+    assert_eq!(cities["verdict"], "neutral", "{text}");
+    assert!(text.contains("until ANALYZE has run: major regression"), "{text}");
+}
+
+#[test]
+fn a_new_index_serves_a_query_that_could_not_run_before() {
+    let project = shop();
+    let path = project.path();
+    let sql = "ALTER TABLE orders ADD COLUMN channel text NOT NULL DEFAULT 'web';\n\
+               UPDATE orders SET channel = 'shop' WHERE id % 500 = 0;\n\
+               CREATE INDEX orders_channel_idx ON orders (channel) WHERE channel <> 'web';\n";
+    write(path, "migrations/2_channel.up.sql", sql);
+    write(path, "queries/channels.sql", "-- name: ShopOrders :many\nSELECT id FROM orders WHERE channel = 'shop';\n");
+    let (report, text) = diff(path, &["--fail-on", "never"], 0);
+    let shop = query(&report, "ShopOrders");
+    assert!(shop["failed_before"].as_str().unwrap().contains("channel"), "{text}");
+    assert!(shop["fresh"][0]["tree"].to_string().contains("Index"), "{text}");
+    assert!(text.contains("new index orders_channel_idx") && text.contains("serves ShopOrders"), "{text}");
+}
+
+#[test]
+fn versions_that_cannot_be_compared_say_what_to_do() {
+    let project = shop();
+    let path = project.path();
+    let error = error_of(&pgproof(path, &["diff"]), 2);
+    assert!(error.contains("only one migration") && error.contains("--base REV"), "{error}");
+    let error = error_of(&pgproof(path, &["diff", "--from", "9"]), 2);
+    assert!(error.contains("there is no migration \"9\" in migrations; the versions are 1"), "{error}");
+    write(
+        path,
+        "migrations/2_broken.up.sql",
+        "ALTER TABLE orders ADD COLUMN a int;\nALTER TABLE orers ADD COLUMN b int;\n",
+    );
+    let error = error_of(&pgproof(path, &["diff"]), 2);
+    assert!(error.contains("relation \"orers\" does not exist") && error.contains("2_broken.up.sql:2"), "{error}");
+    assert!(error.contains("transaction was rolled back: the copy"), "{error}");
+}
