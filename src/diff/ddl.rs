@@ -18,8 +18,8 @@ pub enum Ddl {
     },
     /// DROP INDEX.
     DropIndex { concurrently: bool, after_index: usize },
-    /// ALTER TABLE with its actions.
-    AlterTable { table: String, actions: Vec<Action> },
+    /// ALTER TABLE with its actions, and each action's text; `plain` without IF EXISTS and ONLY.
+    AlterTable { table: String, plain: bool, actions: Vec<Action>, texts: Vec<Range<usize>> },
     /// UPDATE without joins.
     Update { table: String, set: Range<usize>, condition: Option<Range<usize>> },
     /// DELETE without joins.
@@ -140,21 +140,26 @@ fn alter_table(sql: &str, words: &[Word]) -> Ddl {
     if words.get(at).is_some_and(|word| word.text == "*") {
         at += 1;
     }
-    let mut actions = Vec::new();
+    let plain = words.get(2).is_some_and(|word| !matches!(word.text.as_str(), "IF" | "ONLY"));
+    let (mut actions, mut texts) = (Vec::new(), Vec::new());
+    let mut add = |words: &[Word]| {
+        actions.push(action(sql, words));
+        texts.push(words.first().map_or(0, |word| word.span.start)..words.last().map_or(0, |word| word.span.end));
+    };
     let (mut depth, mut start) = (0_usize, at);
     for n in at..=words.len() {
         match words.get(n).map(|word| word.text.as_str()) {
             Some("(") => depth += 1,
             Some(")") => depth = depth.saturating_sub(1),
             Some(",") if depth == 0 => {
-                actions.push(action(sql, &words[start..n]));
+                add(&words[start..n]);
                 start = n + 1;
             }
-            None => actions.push(action(sql, &words[start.min(words.len())..])),
+            None => add(&words[start.min(words.len())..]),
             Some(_) => {}
         }
     }
-    Ddl::AlterTable { table, actions }
+    Ddl::AlterTable { table, plain, actions, texts }
 }
 
 fn action(sql: &str, words: &[Word]) -> Action {
@@ -338,7 +343,7 @@ mod tests {
 
     #[test]
     fn actions_of_alter_table() {
-        let Ddl::AlterTable { table, actions } = read(
+        let Ddl::AlterTable { table, actions, plain: false, .. } = read(
             "ALTER TABLE IF EXISTS shop.\"Order\" ADD CONSTRAINT c CHECK (a > 0 AND b IN (1, 2)), ALTER a SET NOT NULL, \
              ALTER COLUMN b TYPE bigint, ADD COLUMN x text, ADD UNIQUE (a, b), ADD FOREIGN KEY (a) REFERENCES t NOT VALID",
         ) else {

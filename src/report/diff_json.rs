@@ -66,5 +66,6 @@ fn finding(finding: &Finding) -> serde_json::Value {
         "advice": finding.advice,
         "evidence": super::json::evidence(&finding.evidence),
         "fingerprint": finding.fingerprint,
+        "suppressed": finding.suppressed,
     })
 }

@@ -301,6 +301,10 @@ impl Page<'_, '_> {
             let place =
                 finding.location.as_ref().map(|at| format!("{}:{}", at.file.display(), at.line)).unwrap_or_default();
             let query = finding.query.as_ref().map(|query| format!("{query} ")).unwrap_or_default();
+            if let Some(suppressed) = &finding.suppressed {
+                writeln!(self.out, "allowed[{}] {place}: {query}{}", finding.rule, suppressed.reason)?;
+                continue;
+            }
             writeln!(self.out, "{}[{}] {place}: {query}{}", finding.severity, finding.rule, finding.message)?;
             writeln!(self.out, "  {}", finding.why)?;
             writeln!(self.out, "  {}", finding.advice)?;

@@ -41,7 +41,7 @@ mod workers_not_launched;
 mod wrong_order_index;
 
 pub use context::{CatalogContext, QueryContext, RunContext};
-pub use judge::{judge, judge_alone, settle};
+pub use judge::{allow, judge, judge_alone, settle};
 pub use tables::name_tables;
 pub use thresholds::{Policy, Threshold, ThresholdUnit};
 

@@ -86,7 +86,7 @@ async fn audit(
     if let Some((kept, project)) = kept {
         let now = (&session, &schema);
         let diffs = snapshots::compare(kept, target, project, &queries, now, (&options, globals)).await?;
-        findings.extend(diffs.iter().filter_map(|diff| rules::plan_regression::finding(diff, &settings.policy())));
+        findings.extend(super::diff::regressions(&diffs, &queries, project));
     }
     let mut findings = rules::settle(findings, &queries, &runs);
     rules::name_tables(&mut findings, &queries, &runs, &schema);

@@ -17,11 +17,12 @@ use crate::db::comparison::{self, Analyzed, Compared, Task};
 use crate::db::dataset;
 use crate::db::explain::Access;
 use crate::db::introspect;
+use crate::diff::outcome::QueryDiff;
 use crate::diff::report::DiffReport;
 use crate::finding::{Finding, Severity};
 use crate::report::terminal::TerminalStyle;
 use crate::report::{diff_json, diff_markdown, diff_terminal};
-use crate::rules::{Policy, blocking_migration, plan_regression};
+use crate::rules::{self, blocking_migration, plan_regression};
 use crate::units::Millis;
 
 /// Compares and reports.
@@ -66,7 +67,6 @@ async fn of_migrations(args: &DiffArgs, project: &Project, globals: &Globals) ->
         None => None,
     };
     let in_dataset = lap(&mut clock);
-    let policy = project.settings.policy();
     let limits_for = |query: &Query| plan_regression::limits(&project.settings.policy_for(query));
     let task = Task {
         cluster: &cluster,
@@ -90,7 +90,7 @@ async fn of_migrations(args: &DiffArgs, project: &Project, globals: &Globals) ->
     let compared = comparison::compare(&task).await?;
     let server_version = cluster.version().to_string();
     cluster.stop().await;
-    let findings = findings(&compared, &policy);
+    let findings = findings(&compared, &sides.new_catalog, project);
     let settings = &project.settings.dataset;
     let mut report = DiffReport {
         from: sides.from,
@@ -122,7 +122,7 @@ async fn of_kept_plans(args: &DiffArgs, project: &Project, globals: &Globals) ->
         to: "working tree".to_owned(),
         server_version: session.version().to_string(),
         dataset: target.dataset_info().map(|info| (info.fingerprint, info.seed, info.scale)),
-        findings: diffs.iter().filter_map(|diff| plan_regression::finding(diff, &project.settings.policy())).collect(),
+        findings: regressions(&diffs, &queries, project),
         queries: diffs,
         ..DiffReport::default()
     };
@@ -165,13 +165,27 @@ fn of_compared(compared: Compared) -> DiffReport {
 }
 
 /// What the rules say of queries and statements, worst first.
-fn findings(compared: &Compared, policy: &Policy) -> Vec<Finding> {
-    let queries = compared.queries.iter().filter_map(|diff| plan_regression::finding(diff, policy));
+fn findings(compared: &Compared, catalog: &[Query], project: &Project) -> Vec<Finding> {
+    let policy = project.settings.policy();
     let statements =
-        compared.statements.iter().filter_map(|s| blocking_migration::finding(s, &compared.probes, policy));
-    let mut found: Vec<Finding> = queries.chain(statements).collect();
+        compared.statements.iter().filter_map(|s| blocking_migration::finding(s, &compared.probes, &policy));
+    let mut found = regressions(&compared.queries, catalog, project);
+    found.extend(statements);
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
+}
+
+/// Queries that got worse, under the limits and the `@allow`s of each.
+pub(super) fn regressions(diffs: &[QueryDiff], catalog: &[Query], project: &Project) -> Vec<Finding> {
+    let settings = &project.settings;
+    let of_diff = |diff: &QueryDiff| {
+        let query = catalog.iter().find(|query| query.name == diff.query);
+        let policy = query.map_or_else(|| settings.policy(), |query| settings.policy_for(query));
+        let mut finding = plan_regression::finding(diff, &policy)?;
+        rules::allow(&mut finding, catalog);
+        Some(finding)
+    };
+    diffs.iter().filter_map(of_diff).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

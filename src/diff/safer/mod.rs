@@ -1,6 +1,8 @@
 //! Safer forms of a migration's statement: the same end, without holding the table. Only what can be run as it stands is
 //! given as statements; the rest is advice. Pure.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
@@ -35,8 +37,9 @@ pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
             why: "CONCURRENTLY waits for readers without stopping new ones; it must run outside a transaction"
                 .to_owned(),
         }),
-        Ddl::AlterTable { table, actions } => match actions.as_slice() {
+        Ddl::AlterTable { table, plain, actions, texts } => match actions.as_slice() {
             [action] => alter(sql, &table, action, schema),
+            _ if plain => one_by_one(sql, &table, &actions, &texts, schema),
             _ => None,
         },
         Ddl::Update { table, set, condition } => {
@@ -68,6 +71,26 @@ fn find<'a>(schema: &'a Schema, written: &str) -> Option<&'a Table> {
     }
 }
 
+/// Several actions in one statement hold the table for all of them: each gets a statement of its own, in its safer form.
+fn one_by_one(
+    sql: &str,
+    table: &str,
+    actions: &[Action],
+    texts: &[Range<usize>],
+    schema: &Schema,
+) -> Option<SaferForm> {
+    let forms: Vec<Option<SaferForm>> = actions.iter().map(|action| alter(sql, table, action, schema)).collect();
+    let first = forms.iter().flatten().next()?.why.clone();
+    if let Some(advice) = forms.iter().flatten().find(|form| form.statements.is_empty()) {
+        return Some(advice.clone());
+    }
+    let statements = forms.into_iter().zip(texts).flat_map(|(form, text)| match form {
+        Some(form) => form.statements,
+        None => vec![format!("ALTER TABLE {table} {}", &sql[text.clone()])],
+    });
+    Some(SaferForm { statements: statements.collect(), why: format!("each action by itself; {first}") })
+}
+
 fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<SaferForm> {
     match action {
         Action::AddConstraint { not_valid: true, .. } | Action::Validate | Action::Other => None,
@@ -87,7 +110,9 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
                     .to_owned(),
             })
         }
-        Action::AddKey { name, primary, columns } => add_key(table, name.as_deref(), *primary, &sql[columns.clone()]),
+        Action::AddKey { name, primary, columns } => {
+            add_key(table, name.as_deref(), *primary, &sql[columns.clone()], find(schema, table))
+        }
         Action::SetNotNull { column } => set_not_null(table, column, find(schema, table)),
         Action::ChangeType { column, data_type, plain } => {
             Some(column::change_type(table, column, &sql[data_type.clone()], *plain, find(schema, table)))
@@ -108,18 +133,22 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
     }
 }
 
-fn add_key(table: &str, name: Option<&str>, primary: bool, columns: &str) -> Option<SaferForm> {
+fn add_key(table: &str, name: Option<&str>, primary: bool, columns: &str, known: Option<&Table>) -> Option<SaferForm> {
     let bare = unquote_lower(table.rsplit('.').next().unwrap_or(table));
     let listed: Vec<String> =
         columns.trim_matches(['(', ')']).split(',').map(|column| unquote_lower(column.trim())).collect();
     let default = if primary { format!("{bare}_pkey") } else { format!("{bare}_{}_key", listed.join("_")) };
     let name = quote_identifier(name.unwrap_or(&default));
     let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
+    // A primary key's columns become NOT NULL, which reads the table unless it is known already.
+    let nullable = listed.iter().filter(|_| primary).filter_map(|column| set_not_null(table, column, known));
+    let mut statements: Vec<String> = nullable.flat_map(|form| form.statements).collect();
+    statements.extend([
+        format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}"),
+        format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"),
+    ]);
     Some(SaferForm {
-        statements: vec![
-            format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}"),
-            format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"),
-        ],
+        statements,
         why: "the index is built while the table is written to; the constraint then takes it over in a moment"
             .to_owned(),
     })

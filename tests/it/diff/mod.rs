@@ -6,4 +6,5 @@ mod layouts;
 mod observer;
 mod pairs;
 mod reports;
+mod safer;
 mod sample;

@@ -1,0 +1,99 @@
+//! Every safer form, run: it ends in the same schema and the same rows as the statement itself, and none of its statements
+//! rewrites or reads a table under a lock that stops others.
+
+use std::path::Path;
+
+use pgproof::db::introspect;
+use pgproof::db::migration_observer::{Observed, Rehearsal, observe};
+use pgproof::diff::migrations::{Layout, Tree, history};
+use pgproof::diff::report::SchemaDifference;
+use pgproof::diff::safer::safer;
+use pgproof::interrupt::Interrupt;
+use pgproof::source::Source;
+
+use crate::support::{self, TestDatabase};
+
+const SHOP: &str = "CREATE TABLE customers (id bigint PRIMARY KEY, email text NOT NULL);
+    INSERT INTO customers SELECT n, 'c' || n FROM generate_series(1, 500) n;
+    CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint NOT NULL, total int NOT NULL DEFAULT 7 CHECK (total > 0),
+        code text, reference text, note text);
+    INSERT INTO orders SELECT n, 1 + n % 500, n, 'o' || n, 'r' || n, repeat('x', n % 50) FROM generate_series(1, 25000) n;
+    CREATE INDEX orders_note_idx ON orders (note);
+    CREATE TABLE log (at int NOT NULL, line text);
+    INSERT INTO log SELECT n, 'l' || n FROM generate_series(1, 5000) n;
+    CREATE MATERIALIZED VIEW totals AS SELECT customer_id, max(id) AS newest FROM orders GROUP BY customer_id;
+    CREATE UNIQUE INDEX totals_idx ON totals (customer_id);
+    INSERT INTO orders VALUES (30000, 1, 5, 'late', 'late', '');";
+
+/// What a shop's rows are, whichever order they lie in and their columns stand in.
+const ROWS: &str = "SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
+    SELECT (to_jsonb(o) - 'token')::text AS line FROM orders o UNION ALL SELECT to_jsonb(l)::text FROM log l
+    UNION ALL SELECT to_jsonb(t)::text FROM totals t) lines";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_safer_form_ends_in_the_same_and_works_under_no_lock() {
+    let template = support::database().await;
+    template.execute(SHOP).await;
+    let statements = [
+        "CREATE INDEX orders_customer_idx ON orders (customer_id)",
+        "CREATE UNIQUE INDEX orders_code_idx ON orders (code)",
+        "DROP INDEX orders_note_idx",
+        "REINDEX INDEX orders_note_idx",
+        "REFRESH MATERIALIZED VIEW totals",
+        "ALTER TABLE orders ADD CONSTRAINT sane CHECK (total < 1000000)",
+        "ALTER TABLE orders ADD CONSTRAINT of_customer FOREIGN KEY (customer_id) REFERENCES customers (id)",
+        "ALTER TABLE orders ADD CONSTRAINT one_code UNIQUE (code)",
+        "ALTER TABLE orders ADD UNIQUE (code, reference)",
+        "ALTER TABLE log ADD PRIMARY KEY (at)",
+        "ALTER TABLE log ADD PRIMARY KEY (line)",
+        "ALTER TABLE orders ALTER COLUMN reference SET NOT NULL",
+        "ALTER TABLE orders ALTER COLUMN total TYPE bigint",
+        "ALTER TABLE orders ADD COLUMN token double precision NOT NULL DEFAULT random()",
+        "ALTER TABLE orders ADD CONSTRAINT a CHECK (total < 1000000), ADD CONSTRAINT b CHECK (id > 0)",
+        "UPDATE orders SET note = 'y' WHERE id % 2 = 0",
+        "DELETE FROM orders WHERE id % 2 = 0",
+    ];
+    let mut wrong = Vec::new();
+    for sql in statements {
+        if let Err(message) = compare(&template, sql).await {
+            wrong.push(format!("{sql}: {message}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn compare(template: &TestDatabase, sql: &str) -> Result<(), String> {
+    let copy = async || TestDatabase::copy_of(template.cluster(), template.url().database()).await;
+    let (plain, careful) = (copy().await, copy().await);
+    let before = introspect::schema(&plain.session().await).await.unwrap();
+    let form = safer(sql, &before).ok_or("no safer form")?;
+    if form.statements.is_empty() {
+        return Err(format!("advice alone: {}", form.why));
+    }
+    run(&plain, &[sql.to_owned()]).await?;
+    let observed = run(&careful, &form.statements).await?;
+    if let Some(statement) = observed.statements.iter().find(|statement| statement.works_under_lock()) {
+        return Err(format!("{} works under a lock: {statement:#?}", statement.place.sql));
+    }
+    let (wanted, is) = (plain.session().await, careful.session().await);
+    let difference =
+        SchemaDifference::between(&introspect::schema(&wanted).await.unwrap(), &introspect::schema(&is).await.unwrap());
+    if !difference.is_none() {
+        return Err(format!("{difference:?}"));
+    }
+    let rows = async |session: &pgproof::db::connect::Session| -> Option<String> {
+        session.client().query_one(ROWS, &[]).await.unwrap().get(0)
+    };
+    if rows(&wanted).await == rows(&is).await { Ok(()) } else { Err("other rows".to_owned()) }
+}
+
+/// Statement by statement, each outside a transaction of its neighbours.
+async fn run(database: &TestDatabase, statements: &[String]) -> Result<Observed, String> {
+    let body: String =
+        statements.iter().map(|sql| format!("-- +goose StatementBegin\n{sql};\n-- +goose StatementEnd\n")).collect();
+    let text = format!("-- +goose NO TRANSACTION\n-- +goose Up\n{body}");
+    let tree = Tree::new(Path::new("m"), false, vec![Source::new("m/1_m.sql", text)], false, false);
+    let found = history(&tree, Some(Layout::Goose)).map_err(|error| error.to_string())?;
+    let observed = observe(database.url(), &found.migrations, &[], Rehearsal::Plain, &Interrupt::new()).await;
+    observed.map_err(|error| error.to_string())
+}
