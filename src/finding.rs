@@ -268,8 +268,11 @@ pub struct Measurement {
 /// What building the fix showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
-    /// As it is.
-    pub before: Measurement,
+    /// As it is; `None` where the statement did not finish.
+    pub before: Option<Measurement>,
+    /// Set where it did not finish: the time after which it was cancelled.
+    #[serde(default)]
+    pub cancelled_ms: Option<Millis>,
     /// With the fix.
     pub after: Measurement,
     /// Size of what the fix adds on disk.
@@ -281,7 +284,7 @@ pub struct Proof {
 /// What to run, and what it was measured to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fix {
-    /// A statement, complete and quoted, that can be pasted into a migration.
+    /// A statement, complete and quoted: for a migration, or where it is SET LOCAL to run before the query.
     pub sql: String,
     /// `None` where it could not be measured.
     pub proof: Option<Proof>,

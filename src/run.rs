@@ -64,11 +64,27 @@ pub struct Sample {
     pub temp_blocks: Pages,
 }
 
+/// How the label of a run of the generic plan begins.
+pub const GENERIC: &str = "generic";
+
 impl Run {
+    /// Whether it ran the generic plan, the one that is made without the values.
+    #[must_use]
+    pub fn is_generic(&self) -> bool {
+        self.label.starts_with(GENERIC)
+    }
+
     /// Median execution time; `None` where it did not finish.
     #[must_use]
     pub fn time(&self) -> Option<Millis> {
         self.median(|sample| sample.execution.0).map(Millis)
+    }
+
+    /// The fastest execution: what it takes when nothing disturbs it; `None` where it did not finish.
+    #[must_use]
+    pub fn fastest(&self) -> Option<Millis> {
+        let Outcome::Completed { samples } = &self.outcome else { return None };
+        samples.iter().map(|sample| sample.execution).min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// Median planning time.
@@ -113,6 +129,21 @@ pub struct QueryRuns {
     pub runs: Vec<Run>,
     /// Set where the query could not be planned or run at all.
     pub failure: Option<QueryFailure>,
+}
+
+impl QueryRuns {
+    /// The runs with plans for their values, then those with the generic plan.
+    pub fn custom_first(&self) -> impl Iterator<Item = &Run> {
+        let custom = self.runs.iter().filter(|run| !run.is_generic());
+        custom.chain(self.runs.iter().filter(|run| run.is_generic()))
+    }
+
+    /// The run with the values of a generic plan's run, and a plan made for them.
+    #[must_use]
+    pub fn plan_for_values_of(&self, generic: &Run) -> Option<&Run> {
+        let label = generic.label.split_once(", ")?.1;
+        self.runs.iter().find(|run| run.label == label)
+    }
 }
 
 /// Why a query could not be judged: the server's own words.

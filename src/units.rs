@@ -55,7 +55,7 @@ impl fmt::Display for Millis {
 
 impl fmt::Display for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} pages", Count(self.0 as f64)))
+        f.pad(&format!("{} {}", Count(self.0 as f64), if self.0 == 1 { "page" } else { "pages" }))
     }
 }
 
@@ -94,6 +94,18 @@ impl fmt::Display for Count {
             grouped.push(digit);
         }
         f.pad(&grouped)
+    }
+}
+
+/// A number of rows: `1 row`, `1,234 rows`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Rows(pub f64);
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = Count(self.0).to_string();
+        let word = if count == "1" { "row" } else { "rows" };
+        f.pad(&format!("{count} {word}"))
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 /// ```sql
 /// -- One line about it.
 /// -- expect: error Seq Scan on orders          (severity and the node's label; fires only)
+/// -- told: seq-scan > sort-spill slow-query    (all that is told above info: causes with their symptoms; a line a cause)
 /// -- versions: 15 16 17 18                     (all without it)
 /// -- run: hot = 7, 'x'                         (values for the parameters; `run Query: …` with several queries)
 /// -- setup
@@ -28,6 +29,8 @@ pub(crate) struct Case {
     pub(crate) fires: bool,
     /// `error Seq Scan on orders`.
     pub(crate) expect: Option<String>,
+    /// Every cause with its symptoms, where the case says so: `seq-scan > sort-spill`.
+    pub(crate) told: Vec<String>,
     /// Majors that it is generated on.
     pub(crate) versions: Vec<u32>,
     /// Query name (empty for all), label, values.
@@ -39,7 +42,12 @@ pub(crate) struct Case {
 }
 
 /// Majors that the corpus covers.
-pub(crate) const VERSIONS: &[u32] = &[15];
+pub(crate) const VERSIONS: &[u32] = &[14, 15, 16, 17, 18];
+
+/// Where the cases are.
+pub(crate) fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
 
 impl Case {
     /// Reads a case.
@@ -55,6 +63,7 @@ impl Case {
             rule,
             name,
             expect: None,
+            told: Vec::new(),
             versions: VERSIONS.to_vec(),
             runs: Vec::new(),
             setup: setup.to_owned(),
@@ -64,6 +73,7 @@ impl Case {
             let Some((key, value)) = line.trim_start_matches("-- ").split_once(": ") else { continue };
             match key.split_once(' ').unwrap_or((key, "")) {
                 ("expect", _) => case.expect = Some(value.trim().to_owned()),
+                ("told", _) => case.told.push(value.trim().to_owned()),
                 ("versions", _) => {
                     case.versions = value.split_whitespace().filter_map(|word| word.parse().ok()).collect()
                 }
@@ -103,12 +113,19 @@ impl Case {
         corpus.join("plans").join(major.to_string()).join(&self.rule).join(format!("{}.json", self.name))
     }
 
-    /// Where a version's schema is kept.
-    pub(crate) fn schema_path(&self, corpus: &Path, major: u32) -> PathBuf {
-        self.plans_path(corpus, major).with_extension("schema.json")
+    /// Where a schema is kept; `hash` is what its plans name.
+    pub(crate) fn schema_path(corpus: &Path, major: u32, hash: &str) -> PathBuf {
+        corpus.join("plans").join(major.to_string()).join(format!("{hash}.schema.json"))
     }
 
-    /// A version's plans: an array of `{query, label, samples: [[execution ms, planning ms]], explain}`.
+    /// The schema that a version's plans name.
+    pub(crate) fn schema_hash(&self, corpus: &Path, major: u32) -> Result<String, String> {
+        let plans = self.plans(corpus, major)?;
+        let named = plans.first().and_then(|plan| plan["schema"].as_str());
+        named.map(str::to_owned).ok_or_else(|| format!("{}/{} on {major} names no schema", self.rule, self.name))
+    }
+
+    /// A version's plans: an array of `{query, label, samples: [[execution ms, planning ms]], explain, schema}`.
     pub(crate) fn plans(&self, corpus: &Path, major: u32) -> Result<Vec<Value>, String> {
         let path = self.plans_path(corpus, major);
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;

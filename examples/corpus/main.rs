@@ -1,183 +1,37 @@
-//! Makes the corpus's plans on real servers: `cargo run --example corpus -- [--only RULE[/CASE]] URL…`, one URL a server
-//! of 14 to 18 whose user may create databases. Writes `tests/corpus/plans/<major>/<rule>/<case>.json`.
+//! The corpus of plans: `tests/corpus`.
+//!
+//! - `cargo run --example corpus -- make [--only RULE[/CASE]] URL…` makes its plans, one URL a server of 14 to 18 whose
+//!   user may create databases;
+//! - `cargo run --example corpus -- score [EXPLAINSQL]` prints precision and recall of the rules on it, beside those of the
+//!   program `explainsql` where its path is given.
 
-#![allow(clippy::print_stderr, reason = "it tells what it makes")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "its output is what it is for")]
 
 mod case;
+mod judged;
+mod make;
+mod score;
 
-use std::path::Path;
-use std::time::Instant;
-
-use case::Case;
-use pgproof::catalog::{self, Query};
-use pgproof::db::connect::{DatabaseUrl, Session};
-use pgproof::db::introspect;
-use pgproof::interrupt::Interrupt;
-use pgproof::source::Source;
-use serde_json::{Value, json};
-use tokio_postgres::{Client, SimpleQueryMessage};
-
+/// Whatever went wrong: shown, and the exit code is 1.
 type Error = Box<dyn std::error::Error>;
 
-const DATABASE: &str = "pgproof_corpus";
-const COPY: &str = "pgproof_corpus_copy";
-/// What every case starts from: parallel plans and JIT only where a case asks for them, so that plans repeat.
-const DEFAULTS: &str = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1; \
-    SET LOCAL statement_timeout = '60s'; SET LOCAL client_min_messages = warning;";
-/// The first is a warm-up.
-const EXECUTIONS: usize = 3;
+const USAGE: &str = "usage: corpus make [--only RULE[/CASE]] URL… | corpus score [EXPLAINSQL]";
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let mut only = String::new();
-    let mut urls = Vec::new();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        if argument == "--only" {
-            only = arguments.next().ok_or("--only needs a rule")?;
-        } else {
-            urls.push(argument);
-        }
-    }
-    if urls.is_empty() {
-        return Err("usage: corpus [--only RULE[/CASE]] URL…".into());
-    }
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let cases = Case::all(&corpus)?;
-    let mut failed = 0;
-    for url in urls {
-        let url = DatabaseUrl::parse(&url)?;
-        let major = prepare_database(&url, &corpus).await?;
-        let meant = |case: &&Case| format!("{}/{}", case.rule, case.name).starts_with(&only);
-        for case in cases.iter().filter(meant).filter(|case| case.versions.contains(&major)) {
-            let started = Instant::now();
-            let (plans, schema) = match made(&url, case).await {
-                Ok(made) => made,
-                Err(error) => {
-                    failed += 1;
-                    eprintln!("{}/{} on {major}: {}", case.rule, case.name, described(&*error));
-                    continue;
-                }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((command, rest)) if command == "make" => {
+            let (only, urls) = match rest {
+                [flag, only, urls @ ..] if flag == "--only" => (only.as_str(), urls),
+                urls => ("", urls),
             };
-            let path = case.plans_path(&corpus, major);
-            std::fs::create_dir_all(path.parent().ok_or("no directory")?)?;
-            let lines: Vec<String> = plans.iter().map(Value::to_string).collect();
-            std::fs::write(&path, format!("[{}]\n", lines.join(",\n")))?;
-            std::fs::write(case.schema_path(&corpus, major), format!("{schema}\n"))?;
-            eprintln!("{major} {}/{} {:.1?}", case.rule, case.name, started.elapsed());
+            if urls.is_empty() {
+                return Err(USAGE.into());
+            }
+            make::make(only, urls).await
         }
+        Some((command, rest)) if command == "score" && rest.len() < 2 => score::print(rest.first().map(String::as_str)),
+        _ => Err(USAGE.into()),
     }
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} cases could not be made").into()) }
-}
-
-fn described(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-}
-
-async fn connect(url: &DatabaseUrl) -> Result<Session, Error> {
-    Ok(Session::open(url, &Interrupt::default()).await?)
-}
-
-/// A fresh database with the base tables, unless it is there with the same ones; the server's major.
-async fn prepare_database(url: &DatabaseUrl, corpus: &Path) -> Result<u32, Error> {
-    let base = std::fs::read_to_string(corpus.join("base.sql"))?;
-    let server = connect(url).await?;
-    let hash = base.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    let found = format!(
-        "SELECT 1 FROM pg_database d WHERE datname = '{DATABASE}' AND shobj_description(d.oid, 'pg_database') = '{hash}'"
-    );
-    if rows(server.client(), &found).await?.is_empty() {
-        server.client().batch_execute(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")).await?;
-        server.client().batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
-        let session = connect(&url.with_database(DATABASE)).await?;
-        session.client().batch_execute(&base).await?;
-        session.client().batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
-        session.close().await;
-        server.client().batch_execute(&format!("COMMENT ON DATABASE {DATABASE} IS '{hash}'")).await?;
-    }
-    Ok(server.version().major())
-}
-
-async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, Error> {
-    let messages = client.simple_query(sql).await?;
-    Ok(messages
-        .iter()
-        .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        })
-        .collect())
-}
-
-/// A case that writes gets a copy of the database: dead rows would change the plans of those after it.
-async fn made(url: &DatabaseUrl, case: &Case) -> Result<(Vec<Value>, Value), Error> {
-    let text = format!("{} {}", case.setup, case.queries);
-    let writes = ["UPDATE", "DELETE", "INSERT", "ALTER", "ANALYZE"].iter().any(|word| text.contains(word));
-    if !writes {
-        let session = connect(&url.with_database(DATABASE)).await?;
-        let made = plans(&session, case).await;
-        session.close().await;
-        return made;
-    }
-    let server = connect(url).await?;
-    server.client().batch_execute(&format!("DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")).await?;
-    server.client().batch_execute(&format!("CREATE DATABASE {COPY} TEMPLATE {DATABASE}")).await?;
-    let copy = connect(&url.with_database(COPY)).await?;
-    let made = plans(&copy, case).await;
-    copy.close().await;
-    server.client().batch_execute(&format!("DROP DATABASE {COPY} WITH (FORCE)")).await?;
-    made
-}
-
-/// All runs of a case's queries, in a transaction that is rolled back.
-async fn plans(session: &Session, case: &Case) -> Result<(Vec<Value>, Value), Error> {
-    let client = session.client();
-    let source = Source::new(format!("{}.sql", case.name), case.queries.clone());
-    let catalog = catalog::parse(&[source]).map_err(|errors| format!("{}", errors[0]))?;
-    client.batch_execute("BEGIN").await?;
-    client.batch_execute(DEFAULTS).await?;
-    client.batch_execute(&case.setup).await?;
-    let mut plans = Vec::new();
-    for query in &catalog.queries {
-        for (label, values) in case.runs_of(&query.name) {
-            plans.push(run(client, query, &label, &values).await?);
-        }
-    }
-    let schema = schema(session).await?;
-    client.batch_execute("ROLLBACK").await?;
-    client.batch_execute("DEALLOCATE ALL").await?;
-    Ok((plans, schema))
-}
-
-/// The schema as the case sees it, without the values that ANALYZE found.
-async fn schema(session: &Session) -> Result<Value, Error> {
-    let mut schema = introspect::schema(session).await?;
-    for column in schema.tables.iter_mut().flat_map(|table| &mut table.columns) {
-        column.stats = None;
-    }
-    Ok(serde_json::to_value(&schema)?)
-}
-
-/// One parameter set: warmed up, then executed; the plan of the median sample.
-async fn run(client: &Client, query: &Query, label: &str, values: &str) -> Result<Value, Error> {
-    let mode = if label == "generic" { "force_generic_plan" } else { "force_custom_plan" };
-    client
-        .batch_execute(&format!("SET LOCAL plan_cache_mode = {mode}; DEALLOCATE ALL; PREPARE q AS {}", query.sql))
-        .await?;
-    let arguments = if values.is_empty() { String::new() } else { format!("({values})") };
-    let explain = format!("EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, FORMAT JSON) EXECUTE q{arguments}");
-    let mut samples = Vec::new();
-    for _ in 0..EXECUTIONS {
-        client.batch_execute("SAVEPOINT s").await?;
-        let text = rows(client, &explain).await?.concat();
-        client.batch_execute("ROLLBACK TO s").await?;
-        let value: Value = serde_json::from_str(&text)?;
-        let number = |key: &str| value[0][key].as_f64().unwrap_or_default();
-        samples.push((number("Execution Time"), number("Planning Time"), value));
-    }
-    samples.remove(0);
-    samples.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let times: Vec<[f64; 2]> = samples.iter().map(|(execution, planning, _)| [*execution, *planning]).collect();
-    let explain = &samples[samples.len() / 2].2;
-    Ok(json!({ "query": query.name, "label": label, "samples": times, "explain": explain }))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::plan::condition;
 use crate::schema::{Schema, quote_identifier};
 
-use super::{IndexSpec, KeySpec, NullsOrder, Part};
+use super::{IndexSpec, KeySpec, Method, NullsOrder, Part, TRIGRAMS};
 
 /// `NAMEDATALEN` - 1.
 const MAX_NAME: usize = 63;
@@ -23,6 +23,11 @@ pub fn name(index: &IndexSpec, schema: &Schema) -> String {
     }
     if index.predicate.is_some() {
         words.push("partial".to_owned());
+    }
+    match index.method {
+        Method::Brin => words.push("brin".to_owned()),
+        Method::Gin if has_trigrams(index) => words.push("trgm".to_owned()),
+        Method::Gin | Method::Btree => {}
     }
     let base = words.join("_");
     let taken = taken_names(schema, &index.table.schema);
@@ -61,10 +66,17 @@ fn shortened(base: &str, number: u32) -> String {
     format!("{}{suffix}", base[..end].trim_end_matches('_'))
 }
 
-/// `CREATE INDEX name ON table (…);`, to be pasted into a migration.
+/// `CREATE INDEX name ON table (…);`, to be pasted into a migration; with the extension that it needs.
 #[must_use]
 pub fn statement(index: &IndexSpec, name: &str) -> String {
-    format!("CREATE INDEX {} {};", quote_identifier(name), definition(index))
+    let extension = if has_trigrams(index) { "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n" } else { "" };
+    format!("{extension}CREATE INDEX {} {};", quote_identifier(name), definition(index))
+}
+
+/// Whether a key is served by `pg_trgm`.
+#[must_use]
+pub fn has_trigrams(index: &IndexSpec) -> bool {
+    index.keys.iter().any(|key| key.operator_class.as_deref() == Some(TRIGRAMS))
 }
 
 /// What follows the name.
@@ -72,8 +84,9 @@ pub fn statement(index: &IndexSpec, name: &str) -> String {
 pub fn definition(index: &IndexSpec) -> String {
     let keys: Vec<String> = index.keys.iter().map(key).collect();
     let method = match index.method {
-        super::Method::Btree => String::new(),
-        super::Method::Gin => "USING gin ".to_owned(),
+        Method::Btree => String::new(),
+        Method::Gin => "USING gin ".to_owned(),
+        Method::Brin => "USING brin ".to_owned(),
     };
     let include = if index.include.is_empty() {
         String::new()
@@ -119,7 +132,6 @@ fn is_call(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Method;
     use super::*;
     use crate::schema::{QualifiedName, ServerVersion};
 
@@ -149,6 +161,14 @@ mod tests {
         );
         let json = index(QualifiedName::new("public", "events"), vec![expression("payload ->> 'kind'::text")]);
         assert_eq!(definition(&json), "ON events ((payload ->> 'kind'::text))");
+        let mut trigrams = index(QualifiedName::new("public", "customers"), vec![column("name")]);
+        trigrams.method = Method::Gin;
+        trigrams.keys[0].operator_class = Some(TRIGRAMS.to_owned());
+        assert_eq!(
+            statement(&trigrams, &name(&trigrams, &schema)),
+            "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n\
+             CREATE INDEX idx_customers_name_trgm ON customers USING gin (name gin_trgm_ops);"
+        );
         let long = index(QualifiedName::new("public", "ä".repeat(31)), vec![column("x")]);
         assert!(name(&long, &schema).len() <= MAX_NAME);
     }

@@ -6,12 +6,15 @@ use std::fmt::Write as _;
 
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fingerprint, Fix, Proof, Quantity, RuleId, Severity};
-use crate::plan::label;
-use crate::run::Run;
-use crate::units::Count;
+use crate::plan::{Metrics, NodeId, Plan, label};
+use crate::rules;
+use crate::run::{Outcome, Run};
+use crate::schema::Schema;
+use crate::units::{Millis, Rows};
 
-use super::select::Proposal;
-use super::{Audited, Candidate, Effect, IndexSpec, Part, Site, Trial, ddl};
+use super::select::{Proposal, hurts};
+use super::ddl::{self, has_trigrams};
+use super::{Audited, Candidate, Effect, IndexSpec, Method, Part, Site, Trial};
 
 /// From so many times fewer pages on it is an error.
 const MUCH_FEWER: f64 = 5.0;
@@ -71,7 +74,8 @@ fn unproven_finding(candidate: &Candidate, site: Site, relation: &str, audited: 
             .to_owned(),
         advice: "Run the audit without --database-url: on a dataset of its own pgproof builds the index and measures."
             .to_owned(),
-        evidence: node_evidence(run, Some(&site), relation).with("index_key", Quantity::Text(key.clone())),
+        evidence: node_evidence(run, Some(&site), &candidate.index, audited.schema)
+            .with("index_key", Quantity::Text(key.clone())),
         fix: Some(Fix { sql: ddl::statement(&candidate.index, &name), proof: None }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, relation, &key]),
         suppressed: None,
@@ -89,30 +93,34 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
     let trial = proposal.trial;
     let query = audited.queries.get(effect.query)?;
     let run = audited.run(effect.query, effect.run)?;
-    let severity = (audited.policy_for)(query).severity(RuleId::MissingIndex, severity(trial, effect))?;
     let relation = trial.index.table.to_string();
     let site = trial.sites.iter().find(|site| site.query == effect.query && site.run == effect.run);
-    let proof = effect.before.clone().map(|before| Proof {
-        before,
+    let proof = Proof {
+        before: effect.before.clone(),
+        cancelled_ms: cancelled_after(run),
         after: effect.after.clone(),
         index_bytes: Some(trial.bytes),
         build_ms: Some(trial.build),
-    });
+    };
     let key = key_text(&trial.index);
-    Some(Finding {
+    let mut finding = Finding {
         rule: RuleId::MissingIndex,
-        severity,
+        severity: severity(trial, effect),
         query: Some(query.name.clone()),
         location: Some(query.location()),
-        message: message(effect, &relation, &key),
+        message: message(&trial.index, effect, &relation, &key),
         why: why(effect),
         advice: advice(trial, effect, all, audited.queries),
-        evidence: evidence(run, site, effect, &relation, &key),
-        fix: Some(Fix { sql: ddl::statement(&trial.index, &trial.name), proof }),
+        evidence: evidence(node_evidence(run, site, &trial.index, audited.schema), effect, &key),
+        fix: Some(Fix { sql: ddl::statement(&trial.index, &trial.name), proof: Some(proof) }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, &relation, &key]),
         suppressed: None,
         symptoms: Vec::new(),
-    })
+    };
+    rules::weigh(&mut finding, Some(query));
+    // What the user set has the last word.
+    finding.severity = (audited.policy_for)(query).severity(RuleId::MissingIndex, finding.severity)?;
+    Some(finding)
 }
 
 /// `(provider, created_at) WHERE …`, for people.
@@ -143,18 +151,24 @@ fn severity(trial: &Trial, effect: &Effect) -> Severity {
     if fewer >= MUCH_FEWER { Severity::Error } else { Severity::Warning }
 }
 
-fn message(effect: &Effect, relation: &str, key: &str) -> String {
+fn message(index: &IndexSpec, effect: &Effect, relation: &str, key: &str) -> String {
     let after = &effect.after;
+    let kind = match index.method {
+        Method::Brin => "a BRIN index",
+        Method::Gin if has_trigrams(index) => "a trigram index",
+        Method::Gin => "a GIN index",
+        Method::Btree => "an index",
+    };
     match (&effect.before, effect.checks) {
         (_, Some((before, after))) => {
             format!("checking the foreign key of {relation} takes {before}; with an index on {key} it takes {after}")
         }
         (Some(before), None) => format!(
-            "an index on {relation} {key} takes this query from {} and {} to {} and {}",
+            "{kind} on {relation} {key} takes this query from {} and {} to {} and {}",
             before.blocks, before.time_ms, after.blocks, after.time_ms
         ),
         (None, None) => format!(
-            "this query does not finish in time; with an index on {relation} {key} it takes {} and {}",
+            "this query does not finish in time; with {kind} on {relation} {key} it takes {} and {}",
             after.blocks, after.time_ms
         ),
     }
@@ -166,9 +180,9 @@ fn why(effect: &Effect) -> String {
                 point to it, and holds its locks meanwhile."
             .to_owned();
     }
-    let rows = Count(effect.after.rows);
+    let rows = Rows(effect.after.rows);
     format!(
-        "Without it each call reads the pages of rows that it then throws away, to return {rows} rows; they grow with the table."
+        "Without it each call reads the pages of rows that it then throws away, to return {rows}; they grow with the table."
     )
 }
 
@@ -177,6 +191,15 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
     let others: Vec<&str> =
         all.iter().filter(|other| other.query != effect.query).filter_map(|other| name(other.query)).collect();
     let mut text = "Create the index, CONCURRENTLY where the table is in use.".to_owned();
+    match trial.index.method {
+        Method::Brin => text.push_str(
+            " BRIN keeps only what each 128 pages hold: it is tiny, and good as long as rows stand in the table in this order.",
+        ),
+        Method::Gin if has_trigrams(&trial.index) => {
+            text.push_str(" A pattern of fewer than three letters in a row does not use it.");
+        }
+        Method::Gin | Method::Btree => {}
+    }
     if !others.is_empty() {
         let _ = write!(text, " It also serves {}.", others.join(", "));
     }
@@ -193,33 +216,43 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
     text
 }
 
-/// Whether a query that uses the index touches clearly more pages than without it.
-fn hurts(effect: &Effect) -> bool {
-    const CLEARLY: f64 = 1.2;
-    const PAGES: f64 = 100.0;
-    effect.checks.is_none()
-        && effect.before.as_ref().is_some_and(|before| {
-            let (before, after) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
-            after > before * CLEARLY && after > before + PAGES
-        })
+fn cancelled_after(run: &Run) -> Option<Millis> {
+    match run.outcome {
+        Outcome::TimedOut { after } => Some(after),
+        Outcome::Completed { .. } | Outcome::Estimated => None,
+    }
 }
 
-fn node_evidence(run: &Run, site: Option<&Site>, relation: &str) -> Evidence {
-    let node =
-        site.filter(|site| site.node != 0).and_then(|site| run.plan.nodes.get(site.node).map(|node| (site.node, node)));
-    let condition = node.and_then(|(_, node)| node.conditions.filter.clone().or_else(|| node.conditions.index.clone()));
+/// Where the index was asked for; else the scan of its table that touches most. A check of a foreign key belongs to the
+/// statement as a whole.
+fn node_evidence(run: &Run, site: Option<&Site>, table: &IndexSpec, schema: &Schema) -> Evidence {
+    let plan = &run.plan;
+    let asked = site.map(|site| NodeId(site.node)).filter(|id| id.0 < plan.nodes.len());
+    let id = asked.or_else(|| heaviest_scan(plan, table.table_oid, schema));
+    let condition = id.map(|id| &plan.node(id).conditions);
+    let condition = condition.and_then(|own| own.filter.clone().or_else(|| own.index.clone()));
     Evidence {
         run: Some(run.label.clone()),
-        node: node.map(|(id, _)| crate::plan::NodeId(id)),
-        node_label: node.map(|(_, node)| label(node)),
-        relation: Some(relation.to_owned()),
+        node: id,
+        node_label: id.map(|id| label(plan.node(id))),
+        relation: Some(table.table.to_string()),
         condition,
         measures: Vec::new(),
     }
 }
 
-fn evidence(run: &Run, site: Option<&Site>, effect: &Effect, relation: &str, key: &str) -> Evidence {
-    let evidence = node_evidence(run, site, relation);
+fn heaviest_scan(plan: &Plan, table: u32, schema: &Schema) -> Option<NodeId> {
+    let metrics = Metrics::of(plan);
+    let of_table = plan.table_scans().filter(|(_, node)| {
+        let relation = node.relation.as_ref();
+        let found = relation.and_then(|relation| schema.table(relation.schema.as_deref(), &relation.name));
+        found.is_some_and(|found| schema.root_of(found).oid == table)
+    });
+    let share = |id: NodeId| metrics.share(id).unwrap_or_default();
+    of_table.map(|(id, _)| id).max_by(|a, b| share(*a).total_cmp(&share(*b)))
+}
+
+fn evidence(evidence: Evidence, effect: &Effect, key: &str) -> Evidence {
     let evidence = match (&effect.before, effect.checks) {
         (_, Some((before, after))) => {
             evidence.with("check_before_ms", Quantity::Millis(before)).with("check_after_ms", Quantity::Millis(after))

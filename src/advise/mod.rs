@@ -4,6 +4,7 @@
 pub mod candidates;
 pub mod ddl;
 pub mod findings;
+pub mod memory;
 pub mod select;
 
 use crate::catalog::Query;
@@ -15,6 +16,7 @@ use crate::units::{Bytes, Millis, Pages};
 
 pub use candidates::candidates;
 pub use findings::{findings, unproven};
+pub use memory::MemoryTrial;
 pub use select::select;
 
 /// An index that does not exist.
@@ -39,7 +41,11 @@ pub struct IndexSpec {
 pub enum Method {
     Btree,
     Gin,
+    Brin,
 }
+
+/// The operator class of `pg_trgm` that serves patterns without a fixed beginning.
+pub const TRIGRAMS: &str = "gin_trgm_ops";
 
 impl Method {
     /// As CREATE INDEX names it.
@@ -48,6 +54,7 @@ impl Method {
         match self {
             Self::Btree => "btree",
             Self::Gin => "gin",
+            Self::Brin => "brin",
         }
     }
 }
@@ -201,6 +208,8 @@ pub struct Effect {
     pub before: Option<Measurement>,
     /// With it.
     pub after: Measurement,
+    /// The fastest run without and with it, which noise moves least; `None` where the statement did not finish.
+    pub fastest: Option<(Millis, Millis)>,
     /// Time in foreign keys' checks, before and after, where the index is for them.
     pub checks: Option<(Millis, Millis)>,
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::rules::missing_index::{MAX_SHARE, MIN_CHECK_TIME, MIN_PAGES};
+use crate::run::Run;
 use crate::units::Millis;
 
 use super::{Audited, Effect, Trial};
@@ -11,6 +12,8 @@ use super::{Audited, Effect, Trial};
 /// Times within this factor (and half a millisecond) are the same.
 const TIME_MARGIN: f64 = 1.25;
 const TIME_SLACK: Millis = Millis(0.5);
+/// A covering index must bring the time down to this: pages in the cache cost little.
+const COVERING_TIME: f64 = 0.75;
 /// A cheaper index is as good while it touches at most this factor more pages (or [`SLACK_PAGES`] more).
 const AS_GOOD: f64 = 1.5;
 const SLACK_PAGES: f64 = 20.0;
@@ -27,7 +30,7 @@ pub struct Proposal<'a> {
 /// Effects past the limits, the largest saving first; of each query the best.
 fn best_effects<'a>(trial: &'a Trial, audited: &Audited<'_>) -> Vec<&'a Effect> {
     let mut best: BTreeMap<usize, &'a Effect> = BTreeMap::new();
-    for effect in trial.effects.iter().filter(|effect| counts(effect, audited)) {
+    for effect in trial.effects.iter().filter(|effect| is_reason(trial, effect, audited)) {
         let known = best.entry(effect.query).or_insert(effect);
         if saving(effect) > saving(known) {
             *known = effect;
@@ -47,8 +50,42 @@ pub fn counts(effect: &Effect, audited: &Audited<'_>) -> bool {
     }
     let Some(before) = &effect.before else { return true };
     let (pages, left) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
-    let time_holds = effect.after.time_ms.0 <= before.time_ms.0 * TIME_MARGIN + TIME_SLACK.0;
+    let time_holds = effect.fastest.is_none_or(|(without, with)| with.0 <= without.0 * TIME_MARGIN + TIME_SLACK.0);
     pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE) && time_holds
+}
+
+/// Whether an effect of a trial is a reason for its index: past the bar, no other run of the same query gets worse by it, and
+/// an index that only saves visits to the table saves time as well.
+fn is_reason(trial: &Trial, effect: &Effect, audited: &Audited<'_>) -> bool {
+    let harms = trial.effects.iter().any(|other| other.query == effect.query && hurts(other));
+    let saves_time = trial.index.include.is_empty()
+        || effect.fastest.is_none_or(|(without, with)| with.0 <= without.0 * COVERING_TIME);
+    counts(effect, audited) && !harms && saves_time && beats_plans_for_values(effect, audited)
+}
+
+/// Where it was the generic plan that got better: whether the plan for the same values would still be worse than it. Else the
+/// generic plan is at fault, and no index is missing.
+fn beats_plans_for_values(effect: &Effect, audited: &Audited<'_>) -> bool {
+    let Some(run) = audited.run(effect.query, effect.run).filter(|run| run.is_generic()) else { return true };
+    let runs = audited.runs.iter().find(|runs| runs.query == effect.query);
+    let own = runs.and_then(|runs| runs.plan_for_values_of(run)).and_then(Run::measurement);
+    own.is_none_or(|own| {
+        let limit = |threshold| audited.limit(effect.query, threshold);
+        let (pages, left) = (own.blocks.0 as f64, effect.after.blocks.0 as f64);
+        pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE)
+    })
+}
+
+/// Whether a query that uses the index touches clearly more pages than without it.
+#[must_use]
+pub fn hurts(effect: &Effect) -> bool {
+    const CLEARLY: f64 = 1.2;
+    const PAGES: f64 = 100.0;
+    effect.checks.is_none()
+        && effect.before.as_ref().is_some_and(|before| {
+            let (before, after) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
+            after > before * CLEARLY && after > before + PAGES
+        })
 }
 
 /// What an effect saves: pages, or for a check that no page count shows, as many as its time could have read.
@@ -72,7 +109,7 @@ type Saved = BTreeMap<(usize, usize), f64>;
 #[must_use]
 pub fn select<'a>(trials: &'a [Trial], audited: &Audited<'_>) -> Vec<Proposal<'a>> {
     let mut left: Vec<&Trial> =
-        trials.iter().filter(|trial| trial.effects.iter().any(|e| counts(e, audited))).collect();
+        trials.iter().filter(|trial| trial.effects.iter().any(|e| is_reason(trial, e, audited))).collect();
     let mut saved: Saved = BTreeMap::new();
     let mut chosen = Vec::new();
     loop {
@@ -86,7 +123,7 @@ pub fn select<'a>(trials: &'a [Trial], audited: &Audited<'_>) -> Vec<Proposal<'a
         }
         let as_good = left.iter().copied().filter(|other| is_as_good(other, best, &saved, audited));
         let cheapest = as_good.min_by_key(|trial| cost(trial)).unwrap_or(best);
-        for effect in cheapest.effects.iter().filter(|effect| counts(effect, audited)) {
+        for effect in cheapest.effects.iter().filter(|effect| is_reason(cheapest, effect, audited)) {
             let known = saved.entry((effect.query, effect.run)).or_insert(0.0);
             *known = known.max(saving(effect));
         }
@@ -103,7 +140,7 @@ fn drop_superfluous(chosen: &mut Vec<&Trial>, audited: &Audited<'_>) {
     while at < chosen.len() {
         let one = chosen[at];
         let others = chosen.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, trial)| *trial);
-        let mut effects = one.effects.iter().filter(|effect| counts(effect, audited));
+        let mut effects = one.effects.iter().filter(|effect| is_reason(one, effect, audited));
         let others: Vec<&Trial> = others.collect();
         if effects.all(|effect| others.iter().any(|other| does_as_well(other, effect, audited))) {
             chosen.remove(at);
@@ -116,7 +153,7 @@ fn drop_superfluous(chosen: &mut Vec<&Trial>, audited: &Audited<'_>) {
 /// Whether a trial does for a run nearly what `wanted` does.
 fn does_as_well(trial: &Trial, wanted: &Effect, audited: &Audited<'_>) -> bool {
     trial.effects.iter().any(|effect| {
-        let same = effect.query == wanted.query && effect.run == wanted.run && counts(effect, audited);
+        let same = effect.query == wanted.query && effect.run == wanted.run && is_reason(trial, effect, audited);
         let limit = wanted.after.blocks.0 as f64;
         let near = effect.after.blocks.0 as f64 <= (limit * AS_GOOD).max(limit + SLACK_PAGES);
         same && near
@@ -130,7 +167,7 @@ fn calls(query: usize, audited: &Audited<'_>) -> f64 {
 /// What a trial saves beyond what the chosen ones do; of each query the run that gains most counts.
 fn gain(trial: &Trial, saved: &Saved, audited: &Audited<'_>) -> f64 {
     let mut best: BTreeMap<usize, f64> = BTreeMap::new();
-    for effect in trial.effects.iter().filter(|effect| counts(effect, audited)) {
+    for effect in trial.effects.iter().filter(|effect| is_reason(trial, effect, audited)) {
         let more = beyond(effect, saved, audited);
         let known = best.entry(effect.query).or_insert(0.0);
         *known = known.max(more * calls(effect.query, audited));
@@ -146,7 +183,7 @@ fn beyond(effect: &Effect, saved: &Saved, audited: &Audited<'_>) -> f64 {
 
 /// Whether a trial does for every query what the best one does, nearly.
 fn is_as_good(trial: &Trial, best: &Trial, saved: &Saved, audited: &Audited<'_>) -> bool {
-    let wanted = best.effects.iter().filter(|effect| counts(effect, audited) && beyond(effect, saved, audited) > 0.0);
+    let wanted = best.effects.iter().filter(|effect| is_reason(best, effect, audited) && beyond(effect, saved, audited) > 0.0);
     wanted.into_iter().all(|wanted| does_as_well(trial, wanted, audited))
 }
 

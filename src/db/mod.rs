@@ -17,6 +17,7 @@ pub mod migration_observer;
 mod parameters;
 mod probe;
 pub mod prove;
+pub mod prove_memory;
 pub mod server;
 mod stored;
 pub mod traffic;

@@ -268,12 +268,12 @@ struct Built {
     build: Millis,
 }
 
-fn values(run: &Run) -> Vec<Option<String>> {
+pub(super) fn values(run: &Run) -> Vec<Option<String>> {
     run.parameters.iter().map(|parameter| parameter.value.clone()).collect()
 }
 
-fn choice(run: &Run) -> PlanChoice {
-    if run.label.starts_with("generic plan") { PlanChoice::Generic } else { PlanChoice::Custom }
+pub(super) fn choice(run: &Run) -> PlanChoice {
+    if run.is_generic() { PlanChoice::Generic } else { PlanChoice::Custom }
 }
 
 fn uses(plan: &Plan, names: &BTreeSet<String>) -> bool {
@@ -286,7 +286,8 @@ fn effect(query: usize, run: usize, why: Why, before: &Run, taken: &[Explained])
     order.sort_by(|a, b| time(a).total_cmp(&time(b)));
     let median = order[order.len() / 2];
     let checks = (why == Why::Check).then(|| (check_time(&before.plan), check_time(&median.plan)));
-    Effect { query, run, before: before.measurement(), after: measurement(&median.plan), checks }
+    let fastest = before.fastest().zip(taken.iter().map(time).reduce(f64::min).map(Millis));
+    Effect { query, run, before: before.measurement(), after: measurement(&median.plan), fastest, checks }
 }
 
 /// Full page images depend on when the last checkpoint was, not on the statement.
@@ -299,7 +300,7 @@ fn check_time(plan: &Plan) -> Millis {
     Millis(checks.filter_map(|trigger| trigger.time_ms).map(|time| time.0).sum())
 }
 
-fn measurement(plan: &Plan) -> Measurement {
+pub(super) fn measurement(plan: &Plan) -> Measurement {
     let root = plan.root();
     let buffers = root.buffers;
     Measurement {

@@ -1,6 +1,6 @@
 //! Evidence in words: what a person reads, where the JSON has keys.
 
-use crate::finding::{Evidence, Finding, Measure, Quantity};
+use crate::finding::{Evidence, Finding, Measure, Proof, Quantity};
 use crate::units::{Count, Millis, Pages};
 
 /// The numbers of an evidence, each as a short phrase, most telling first; numbers that belong together in one.
@@ -31,6 +31,20 @@ pub(crate) fn symptom_at_the_node(found: &Finding) -> Option<&Finding> {
             && symptom.evidence.run == found.evidence.run
     };
     found.symptoms.iter().find(is_there)
+}
+
+/// What a proof measured: time, pages, temporary pages where the fix changes them.
+pub(crate) fn proven(proof: &Proof) -> Vec<String> {
+    let after = &proof.after;
+    let Some(before) = &proof.before else {
+        let limit = proof.cancelled_ms.map(|limit| format!(" in {limit}")).unwrap_or_default();
+        return vec![format!("did not finish{limit} → {}", after.time_ms), after.blocks.to_string()];
+    };
+    let mut facts = vec![change_of_time(before.time_ms, after.time_ms), change_of_pages(before.blocks, after.blocks)];
+    if before.temp_blocks != after.temp_blocks {
+        facts.push(format!("temporary {}", change_of_pages(before.temp_blocks, after.temp_blocks)));
+    }
+    facts
 }
 
 /// Two numbers that say more in one phrase.
@@ -105,6 +119,7 @@ fn on_disk(disk: &Quantity, work_mem: &Quantity) -> Option<String> {
 
 fn with_unit(quantity: &Quantity) -> String {
     match quantity {
+        Quantity::Rows(rows) if *rows == 1.0 => "1 row".to_owned(),
         Quantity::Rows(rows) => format!("{} rows", rows_in_words(*rows)),
         Quantity::Pages(pages) => pages.to_string(),
         Quantity::Bytes(bytes) => bytes.to_string(),
@@ -180,12 +195,12 @@ pub(crate) fn factor(ratio: f64) -> String {
 }
 
 /// `1.21 s → 0.09 ms, 13,444 times faster`.
-pub(crate) fn change_of_time(before: Millis, after: Millis) -> String {
+fn change_of_time(before: Millis, after: Millis) -> String {
     format!("{before} → {after}{}", change(before.0, after.0, ["faster", "slower"]))
 }
 
 /// `17,321 → 4 pages, 4,330 times fewer`.
-pub(crate) fn change_of_pages(before: Pages, after: Pages) -> String {
+fn change_of_pages(before: Pages, after: Pages) -> String {
     let counts = format!("{} → {} pages", Count(before.0 as f64), Count(after.0 as f64));
     format!("{counts}{}", change(before.0 as f64, after.0 as f64, ["fewer", "more"]))
 }

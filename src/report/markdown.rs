@@ -146,9 +146,8 @@ fn fix(fix: &Fix) -> String {
         let size = proof.index_bytes.map(|bytes| format!(" · index of {bytes}")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "Measured: {} · {}{size}\n",
-            evidence::change_of_time(proof.before.time_ms, proof.after.time_ms),
-            evidence::change_of_pages(proof.before.blocks, proof.after.blocks)
+            "Measured: {}{size}\n",
+            evidence::proven(proof).join(" · ")
         );
     }
     text

@@ -5,7 +5,7 @@ use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::parse;
 use crate::plan::{NodeId, NodeKind, Plan};
-use crate::units::Count;
+use crate::units::{Count, Rows};
 
 const MIN_ROWS: Threshold = Threshold {
     rule: RuleId::CartesianJoin,
@@ -60,9 +60,9 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         let [left, right] = sides.map(|side| side.unwrap_or_else(|| "a subquery".to_owned()));
         let words = Words {
             message: format!(
-                "{} rows from {left} times {} rows from {right} make {} pairs: no condition joins them",
-                Count(outer_rows),
-                Count(inner_rows),
+                "{} from {left} times {} from {right} make {} pairs: no condition joins them",
+                Rows(outer_rows),
+                Rows(inner_rows),
                 Count(pairs)
             ),
             why: "The result is the product of both sides: double both and it is four times as large.".to_owned(),

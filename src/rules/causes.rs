@@ -1,7 +1,8 @@
 //! Causes and symptoms: a trouble is told once, where it begins; what follows from it stands under it.
 
-use crate::finding::{Finding, RuleId, Severity};
+use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, Plan};
+use crate::run::GENERIC;
 
 use super::judge::is_about_the_whole_query;
 
@@ -74,6 +75,12 @@ fn depth(rule: RuleId) -> u8 {
 
 /// Whether `symptom` follows from `cause`.
 fn explains<'a>(cause: &Finding, symptom: &Finding, plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>) -> bool {
+    if is_same_key_seen_in_a_query(cause, symptom) {
+        return true;
+    }
+    if let Some(explained) = by_generic_plan(cause, symptom).filter(|_| cause.query == symptom.query) {
+        return explained;
+    }
     let (cause_depth, symptom_depth) = (depth(cause.rule), depth(symptom.rule));
     if cause.query != symptom.query || cause_depth >= symptom_depth || symptom_depth == u8::MAX {
         return false;
@@ -86,6 +93,10 @@ fn explains<'a>(cause: &Finding, symptom: &Finding, plan_of: &dyn Fn(&Finding) -
         return true;
     }
     if cause.rule == RuleId::MissingIndex {
+        // A covering index makes each step of a bad plan cheaper; the plan stays bad.
+        if is_covering(cause) && symptom_depth <= depth(RuleId::LargeOffset) {
+            return false;
+        }
         // Measured on the same relation: the scan is what the index does away with.
         return cause.evidence.relation.is_some() && cause.evidence.relation == symptom.evidence.relation;
     }
@@ -94,6 +105,34 @@ fn explains<'a>(cause: &Finding, symptom: &Finding, plan_of: &dyn Fn(&Finding) -
         return cause.evidence.relation.is_some() && cause.evidence.relation == symptom.evidence.relation;
     }
     from == to || plan_of(symptom).is_some_and(|plan| feeds(plan, cause.rule, from, to))
+}
+
+/// Where the generic plan decides: what goes wrong in it alone comes from its being generic, and explains nothing of the
+/// plans that were made for values.
+fn by_generic_plan(cause: &Finding, symptom: &Finding) -> Option<bool> {
+    let generic = |finding: &Finding| finding.evidence.run.as_deref().is_some_and(|run| run.starts_with(GENERIC));
+    let is_cliff = |finding: &Finding| finding.rule == RuleId::ParameterCliff && generic(finding);
+    let is_measured = |finding: &Finding| finding.rule == RuleId::MissingIndex;
+    if is_measured(symptom) {
+        return None;
+    }
+    match (generic(cause), generic(symptom)) {
+        _ if is_cliff(symptom) => Some(is_measured(cause)),
+        (_, true) if is_cliff(cause) => Some(true),
+        (true, false) if !is_measured(cause) => Some(false),
+        (_, _) => None,
+    }
+}
+
+fn is_covering(index: &Finding) -> bool {
+    matches!(index.evidence.get("index_key"), Some(Quantity::Text(key)) if key.contains(" INCLUDE ("))
+}
+
+/// A foreign key without index that a query already suffers from.
+fn is_same_key_seen_in_a_query(cause: &Finding, symptom: &Finding) -> bool {
+    let of_key = |finding: &Finding| finding.rule == RuleId::UnindexedForeignKey;
+    let same = cause.evidence.condition == symptom.evidence.condition && cause.evidence.relation == symptom.evidence.relation;
+    of_key(cause) && of_key(symptom) && same && cause.query.is_some() && symptom.query.is_none()
 }
 
 /// Whether the trouble at `from` reaches the node `to` above it.

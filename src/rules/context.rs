@@ -2,11 +2,11 @@
 
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
-use crate::plan::condition::normalized;
+use crate::plan::condition::{normalized, parse};
 use crate::plan::{Metrics, Node, NodeId, NodeKind, NodeMetrics, Plan, label};
 use crate::run::{QueryRuns, Run};
 use crate::schema::{QualifiedName, Schema, Table};
-use crate::units::{Millis, Pages};
+use crate::units::Pages;
 
 use super::thresholds::{Policy, Threshold};
 
@@ -118,7 +118,17 @@ impl<'a> RunContext<'a> {
     #[must_use]
     pub fn finding(&self, rule: RuleId, severity: Severity, evidence: Evidence, words: Words) -> Finding {
         let query = self.query.map(|query| query.name.clone());
-        finding(rule, severity, query, self.query.map(Query::location), evidence, words)
+        let condition = evidence.condition.as_deref().map(|condition| {
+            // Postgres numbers the aliases of partitions, and the numbers change with every new one.
+            if self.is_of_partition(&evidence) { parse(condition).unqualified() } else { condition.to_owned() }
+        });
+        let fingerprint = fingerprint(rule, query.as_deref(), evidence.relation.as_deref(), condition.as_deref());
+        Finding { fingerprint, ..finding(rule, severity, query, self.query.map(Query::location), evidence, words) }
+    }
+
+    fn is_of_partition(&self, evidence: &Evidence) -> bool {
+        let table = evidence.node.and_then(|id| self.table(self.plan().node(id)));
+        table.is_some_and(|table| table.partition_of.is_some())
     }
 
     /// Whether a node is an index scan without Index Cond whose order a LIMIT above uses: it is walked until the LIMIT is
@@ -147,12 +157,6 @@ impl<'a> RunContext<'a> {
         }
         false
     }
-
-    /// Work per second that the application's calls make of a duration; `None` where `@calls` is not given.
-    #[must_use]
-    pub fn load_per_second(&self, duration: Millis) -> Option<Millis> {
-        self.query?.calls_per_second.map(|calls| Millis(calls * duration.0))
-    }
 }
 
 /// A finding with its fingerprint.
@@ -165,13 +169,8 @@ pub fn finding(
     evidence: Evidence,
     words: Words,
 ) -> Finding {
-    let condition = evidence.condition.as_deref().map(normalized).unwrap_or_default();
-    let fingerprint = Fingerprint::of([
-        rule.as_str(),
-        query.as_deref().unwrap_or_default(),
-        evidence.relation.as_deref().unwrap_or_default(),
-        &condition,
-    ]);
+    let fingerprint =
+        fingerprint(rule, query.as_deref(), evidence.relation.as_deref(), evidence.condition.as_deref());
     Finding {
         rule,
         severity,
@@ -186,6 +185,12 @@ pub fn finding(
         suppressed: None,
         symptoms: Vec::new(),
     }
+}
+
+/// What makes two runs' findings the same one: rule, query, relation, and the condition without constants.
+fn fingerprint(rule: RuleId, query: Option<&str>, relation: Option<&str>, condition: Option<&str>) -> Fingerprint {
+    let condition = condition.map(normalized).unwrap_or_default();
+    Fingerprint::of([rule.as_str(), query.unwrap_or_default(), relation.unwrap_or_default(), &condition])
 }
 
 /// For a rule that compares a query's runs.
@@ -243,6 +248,20 @@ impl<'a> CatalogContext<'a> {
     pub fn runs_of(&self, index: usize) -> Option<&'a QueryRuns> {
         self.runs.iter().find(|runs| runs.query == index)
     }
+}
+
+/// Where most of a query's work is done, by pages or by time: `Seq Scan on orders (98 % of its pages)`.
+#[must_use]
+pub fn heaviest_in_words(plan: &Plan) -> Option<String> {
+    let metrics = Metrics::of(plan);
+    let heaviest = |share: &dyn Fn(NodeId) -> Option<f64>| {
+        plan.ids().filter_map(|id| Some((id, share(id)?))).max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let by_pages = heaviest(&|id| metrics.block_share(id)).map(|found| (found, "pages"));
+    let by_time = || heaviest(&|id| metrics.time_share(id)).map(|found| (found, "time"));
+    // Pages repeat from run to run; where no node has half of them they tell nothing.
+    let ((id, share), what) = by_pages.filter(|((_, share), _)| *share >= 0.5).or_else(by_time)?;
+    Some(format!("{} ({:.0} % of its {what})", label(plan.node(id)), share * 100.0))
 }
 
 /// Rows of a page count that a person knows: `3,691 pages (29 MB)`.

@@ -2,10 +2,11 @@
 
 use super::context::{RunContext, Words};
 use super::predicate::{self, ServedBy};
+use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
-use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
-use crate::units::Count;
+use crate::finding::{Finding, RuleId, Severity};
+use crate::plan::NodeKind;
+use crate::units::{Count, Rows};
 
 const MIN_REMOVED: Threshold = Threshold {
     rule: RuleId::FilteredIndexScan,
@@ -53,26 +54,24 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    context.executed().filter_map(|(id, node, metrics)| judge(context, id, node, metrics)).collect()
+    scans::all(context).iter().filter_map(|scan| judge(context, scan)).collect()
 }
 
-fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
+fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
+    let node = scan.node;
     if !matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapHeapScan) {
         return None;
     }
-    let removed = node.removed.filter?.0 * node.actual?.loops;
-    let kept = metrics.rows?;
+    let (removed, kept) = (scan.removed?, scan.rows);
     let enough = removed / (removed + kept) >= context.limit(&MIN_REMOVED) && removed >= context.limit(&MIN_ROWS);
-    if !enough || context.metrics.share(id)? < context.limit(&MIN_SHARE) || context.walks_order_for_limit(id) {
+    if !enough || scan.share? < context.limit(&MIN_SHARE) || context.walks_order_for_limit(scan.id) {
         return None;
     }
     let filter = node.conditions.filter.clone()?;
-    let conjuncts = predicate::conjuncts(&filter, &node.relation.as_ref()?.alias);
+    let conjuncts = predicate::conjuncts(&filter, scan.alias()?);
     let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
     let severity = if removed >= context.limit(&ERROR_ROWS) { Severity::Error } else { Severity::Warning };
-    let mut evidence = context.evidence(id);
-    evidence.condition = Some(filter.clone());
-    let evidence = evidence.with("rows_read", Quantity::Rows(removed + kept)).with("rows_kept", Quantity::Rows(kept));
+    let evidence = scan.evidence(context, Some(filter.clone()), kept);
     let served: Vec<&ServedBy> = conjuncts.iter().map(|conjunct| &conjunct.by).filter(|by| by.is_servable()).collect();
     let advice = match (served.as_slice(), &node.index_name) {
         ([], _) => format!(
@@ -85,12 +84,13 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetric
     };
     let words = Words {
         message: format!(
-            "the index finds {} rows of {relation}, the filter keeps {}",
-            Count(removed + kept),
+            "the index finds {} of {relation}{}, the filter keeps {}",
+            Rows(removed + kept),
+            scan.partitions_in_words(),
             Count(kept)
         ),
         why: "Every row that the filter throws away was fetched from the table first.".to_owned(),
         advice,
     };
-    Some(context.finding(RuleId::FilteredIndexScan, severity, context.with_cost(evidence, id), words))
+    Some(context.finding(RuleId::FilteredIndexScan, severity, evidence, words))
 }

@@ -3,7 +3,7 @@
 use super::context::{RunContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::units::Count;
+use crate::units::{Count, Rows};
 
 const MIN_SHARE: Threshold = Threshold {
     rule: RuleId::HeapFetches,
@@ -48,7 +48,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         let evidence =
             evidence.with("heap_fetches", Quantity::Count(fetches as u64)).with("rows_read", Quantity::Rows(read));
         let words = Words {
-            message: format!("the Index Only Scan fetched {} of {} rows from {relation} itself", Count(fetches), Count(read)),
+            message: format!("the Index Only Scan fetched {} of {} from {relation} itself", Count(fetches), Rows(read)),
             why: "Pages that changed since the last VACUUM are not marked all-visible: their rows are looked up in the table, at random.".to_owned(),
             advice: format!("VACUUM {relation}; keep it so: ALTER TABLE {relation} SET (autovacuum_vacuum_scale_factor = 0.02);"),
         };

@@ -11,6 +11,7 @@ use crate::schema::Schema;
 
 use super::causes;
 use super::context::{CatalogContext, QueryContext, RunContext};
+use super::load::weigh;
 use super::{ALL, Check, Policy};
 
 /// Judges an audit: every finding of every rule, settled. `policy_for` gives the limits for one query, `defaults` those for
@@ -79,7 +80,10 @@ fn of_run(context: &RunContext<'_>) -> Vec<Finding> {
             Check::Query(_) | Check::Catalog(_) | Check::Elsewhere => {}
         }
     }
-    findings.iter_mut().for_each(|finding| apply(context.policy, finding));
+    for finding in &mut findings {
+        weigh(finding, context.query);
+        apply(context.policy, finding);
+    }
     findings
 }
 
@@ -91,7 +95,10 @@ fn of_query(context: &QueryContext<'_>) -> Vec<Finding> {
             Check::Run(_) | Check::Catalog(_) | Check::RunAndCatalog(..) | Check::Elsewhere => {}
         }
     }
-    findings.iter_mut().for_each(|finding| apply(context.policy, finding));
+    for finding in &mut findings {
+        weigh(finding, Some(context.query));
+        apply(context.policy, finding);
+    }
     findings
 }
 

@@ -4,7 +4,7 @@ use super::context::{RunContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, NodeKind, Plan};
-use crate::units::Count;
+use crate::units::{Count, Rows};
 
 const MIN_SKIPPED: Threshold = Threshold {
     rule: RuleId::LargeOffset,
@@ -61,7 +61,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             .with("rows_skipped", Quantity::Rows(skipped))
             .with("rows_given", Quantity::Rows(given));
         let words = Words {
-            message: format!("OFFSET throws {} rows away to give {}", Count(skipped), Count(given)),
+            message: format!("OFFSET throws {} away to give {}", Rows(skipped), Count(given)),
             why: "Page n costs n times page 1, because every page before it is read again.".to_owned(),
             advice: match order {
                 Some(key) => format!("Page by key: remember the last row's {key}, ask for rows after it, drop OFFSET."),

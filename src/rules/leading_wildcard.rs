@@ -2,10 +2,11 @@
 
 use super::context::{RunContext, Words, pages_in_words};
 use super::predicate::{self, ServedBy};
+use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
-use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
-use crate::units::Count;
+use crate::finding::{Finding, RuleId, Severity};
+use crate::plan::NodeKind;
+use crate::units::{Count, Rows};
 
 const MIN_ROWS: Threshold = Threshold {
     rule: RuleId::LeadingWildcard,
@@ -38,20 +39,19 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    context
-        .executed()
-        .filter(|(_, node, _)| matches!(node.kind, NodeKind::SeqScan | NodeKind::IndexScan | NodeKind::IndexOnlyScan))
-        .filter_map(|(id, node, metrics)| judge(context, id, node, metrics))
+    scans::all(context)
+        .iter()
+        .filter(|scan| matches!(scan.node.kind, NodeKind::SeqScan | NodeKind::IndexScan | NodeKind::IndexOnlyScan))
+        .filter_map(|scan| judge(context, scan))
         .collect()
 }
 
-fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
-    let (read, kept) = (metrics.rows_read?, metrics.rows?);
-    if read < context.limit(&MIN_ROWS) || kept / read >= context.limit(&MAX_KEPT) {
+fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
+    if scan.rows_read < context.limit(&MIN_ROWS) || scan.rows / scan.rows_read >= context.limit(&MAX_KEPT) {
         return None;
     }
-    let filter = node.conditions.filter.as_ref()?;
-    let conjuncts = predicate::conjuncts(filter, &node.relation.as_ref()?.alias);
+    let filter = scan.node.conditions.filter.as_ref()?;
+    let conjuncts = predicate::conjuncts(filter, scan.alias()?);
     if conjuncts.iter().any(|served| matches!(served.by, ServedBy::Column(_) | ServedBy::Containment)) {
         return None;
     }
@@ -59,16 +59,14 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetric
         ServedBy::Pattern(column) => Some((served.text.clone(), column.clone())),
         ServedBy::Column(_) | ServedBy::Expression(_) | ServedBy::Containment | ServedBy::Nothing => None,
     })?;
-    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
-    let pages = metrics.exclusive_blocks.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
-    let mut evidence = context.evidence(id);
-    evidence.condition = Some(pattern);
-    let evidence = evidence.with("rows_read", Quantity::Rows(read)).with("rows_kept", Quantity::Rows(kept));
+    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
+    let pages = scan.pages.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
     let words = Words {
         message: format!(
-            "the pattern has no fixed beginning: {} rows of {relation} read{pages}, {} kept",
-            Count(read),
-            Count(kept)
+            "the pattern has no fixed beginning: {} of {relation} read{}{pages}, {} kept",
+            Rows(scan.rows_read),
+            scan.partitions_in_words(),
+            Count(scan.rows)
         ),
         why: "A B-tree is sorted by the beginning of the text: without one every row is compared.".to_owned(),
         advice: format!(
@@ -76,5 +74,6 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetric
             crate::schema::quote_identifier(&column)
         ),
     };
-    Some(context.finding(RuleId::LeadingWildcard, Severity::Error, context.with_cost(evidence, id), words))
+    let evidence = scan.evidence(context, Some(pattern), scan.rows);
+    Some(context.finding(RuleId::LeadingWildcard, Severity::Error, evidence, words))
 }

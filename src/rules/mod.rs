@@ -5,7 +5,9 @@ pub mod blocking_migration;
 mod causes;
 pub mod context;
 mod judge;
+mod load;
 pub mod predicate;
+mod scans;
 pub mod tables;
 pub mod thresholds;
 
@@ -42,6 +44,7 @@ mod wrong_order_index;
 
 pub use context::{CatalogContext, QueryContext, RunContext};
 pub use judge::{allow, judge, judge_alone, settle};
+pub use load::weigh;
 pub use tables::name_tables;
 pub use thresholds::{Policy, Threshold, ThresholdUnit};
 

@@ -6,7 +6,7 @@ use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::catalog::{ForEach, Query};
 use crate::finding::{Evidence, Finding, Location, Quantity, RuleId, Severity};
 use crate::run::{QueryRuns, Run};
-use crate::units::{Count, Millis};
+use crate::units::{Count, Millis, Rows};
 
 const MIN_CALLS: Threshold = Threshold {
     rule: RuleId::NPlusOne,
@@ -75,7 +75,7 @@ fn declared(child: &Query, runs: &QueryRuns, parent: &Query, link: &ForEach, cal
     };
     let location = Location { file: child.file.clone(), line: child.line };
     let words = Words {
-        message: format!("runs once for each of the {} rows of {}{cost}", Count(calls), parent.name),
+        message: format!("runs once for each of the {} of {}{cost}", Rows(calls), parent.name),
         why: "The number of statements grows with the rows of the list: each pays a round trip, planning and a snapshot, and the request \
               waits for all of them in turn."
             .to_owned(),

@@ -4,7 +4,7 @@ use super::context::{RunContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeId, NodeKind};
-use crate::units::Count;
+use crate::units::{Count, Rows};
 
 const MIN_LOOPS: Threshold = Threshold {
     rule: RuleId::NestedLoopRescan,
@@ -108,9 +108,9 @@ fn told(context: &RunContext<'_>, join: NodeId, scan: &Node, read: f64, loops: f
         .with("rows_kept", Quantity::Rows(kept));
     let words = Words {
         message: format!(
-            "{relation} is read {} times, once for each outer row: {} rows in all, {} kept",
+            "{relation} is read {} times, once for each outer row: {} in all, {} kept",
             Count(loops),
-            Count(read),
+            Rows(read),
             Count(kept)
         ),
         why: "The cost is outer rows times inner table: it grows with both.".to_owned(),

@@ -33,8 +33,9 @@ pub(super) const RULE: Rule = Rule {
     id: RuleId::ParameterCliff,
     severity: Severity::Error,
     summary: "a query is cheap for typical parameters and dear for some",
-    condition: "The worst parameter set, or the generic plan that prepared statements get after five executions, touches factor times the \
-        pages of the typical set and at least min-pages more. Error from error-factor on, else warning.",
+    condition: "The worst parameter set touches factor times the pages of the typical set and at least min-pages more; or the generic \
+        plan, which prepared statements get after five executions, that of a plan for the same values. Error from error-factor on, \
+        else warning.",
     why: "Averages hide it. The largest customer sees it every day, and an attacker can choose it.",
     advice: "Bound the work for any value: LIMIT, an index that holds the order, a total that is kept. For the generic plan: plan_cache_mode.",
     bad: "SELECT sum(total) FROM orders WHERE customer_id = $1;  -- one customer has a fifth of all orders",
@@ -46,19 +47,27 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let finished = context.runs.runs.iter().filter_map(|run| Some((run, touched(run)?)));
     let finished: Vec<(&Run, Pages)> = finished.collect();
-    let Some((typical, usual)) = finished.iter().find(|(run, _)| run.label.starts_with("typical")) else {
-        return Vec::new();
-    };
-    let generic = |run: &Run| run.label.starts_with("generic");
-    let worst = |want_generic: bool| {
-        finished.iter().filter(|(run, _)| generic(run) == want_generic).max_by_key(|(_, pages)| *pages)
-    };
-    let cliffs = [worst(false), worst(true)].into_iter().flatten();
-    let cliffs = cliffs.filter(|(_, pages)| {
+    let custom = || finished.iter().filter(|(run, _)| !run.is_generic());
+    let is_cliff = |(_, usual): &(&Run, Pages), (_, pages): &(&Run, Pages)| {
         let more = pages.0.saturating_sub(usual.0) as f64;
         pages.0 as f64 >= usual.0.max(1) as f64 * context.limit(&FACTOR) && more >= context.limit(&MIN_PAGES)
+    };
+    let mut findings = Vec::new();
+    if let Some(typical) = custom().find(|(run, _)| run.label == "typical")
+        && let Some(worst) = custom().max_by_key(|(_, pages)| *pages).filter(|worst| is_cliff(typical, worst))
+    {
+        findings.push(told(context, *typical, *worst));
+    }
+    // The generic plan is bad where the same values get a better one of their own.
+    let pairs = finished.iter().filter(|(run, _)| run.is_generic()).filter_map(|generic| {
+        let own = context.runs.plan_for_values_of(generic.0)?;
+        let own = custom().find(|(run, _)| std::ptr::eq(*run, own))?;
+        is_cliff(own, generic).then_some((own, generic))
     });
-    cliffs.map(|(run, pages)| told(context, (typical, *usual), (run, *pages), generic(run))).collect()
+    if let Some((own, generic)) = pairs.max_by_key(|(own, generic)| generic.1.0 - own.1.0) {
+        findings.push(told(context, *own, *generic));
+    }
+    findings
 }
 
 /// Pages that a finished execution touched.
@@ -73,8 +82,8 @@ fn told(
     context: &QueryContext<'_>,
     (typical, usual): (&Run, Pages),
     (run, pages): (&Run, Pages),
-    is_generic: bool,
 ) -> Finding {
+    let is_generic = run.is_generic();
     let factor = pages.0 as f64 / usual.0.max(1) as f64;
     let severity = if factor >= context.limit(&ERROR_FACTOR) { Severity::Error } else { Severity::Warning };
     let mut evidence = Evidence { run: Some(run.label.clone()), ..Evidence::default() };
@@ -91,7 +100,7 @@ fn told(
     let times = Count(factor.round());
     let words = if is_generic {
         Words {
-            message: format!("the generic plan touches {pages}, {times} times the {usual} of a plan for the typical values"),
+            message: format!("the generic plan touches {pages}, {times} times the {usual} of a plan for the same values ({})", typical.label),
             why: "Drivers that prepare statements get the generic plan from the sixth execution on.".to_owned(),
             advice: "SET plan_cache_mode = force_custom_plan for this query, or give it a plan that is good for every value.".to_owned(),
         }

@@ -37,7 +37,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let mut worst: Option<(&str, f64, f64)> = None;
-    for run in context.runs.runs.iter().filter(|run| !run.label.starts_with("generic")) {
+    for run in context.runs.runs.iter().filter(|run| !run.is_generic()) {
         let Outcome::Completed { samples } = &run.outcome else { continue };
         let planning = samples.iter().map(|sample| sample.planning.0).fold(f64::INFINITY, f64::min);
         let execution = samples.iter().map(|sample| sample.execution.0).fold(0.0, f64::max);

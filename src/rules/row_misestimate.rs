@@ -5,8 +5,8 @@ use super::predicate;
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::parse;
-use crate::plan::{Node, NodeId, NodeKind, Relationship};
-use crate::units::Count;
+use crate::plan::{Node, NodeId, NodeKind, Plan, Relationship};
+use crate::units::{Count, Rows};
 
 const FACTOR: Threshold = Threshold {
     rule: RuleId::RowMisestimate,
@@ -44,7 +44,8 @@ pub(super) const RULE: Rule = Rule {
     summary: "the planner expected far more or far fewer rows than came",
     condition: "Expected and actual rows of a node differ by factor, the larger is at least min-rows in a loop (or min-total-rows \
         over all loops), and nothing below it is as wrong: it is told where it begins. A node that something above stopped early \
-        may have had more rows, so too few rows there mean nothing. Quiet where no join above was chosen by the number. A \
+        may have had more rows, so too few rows there mean nothing; and a generic plan can only guess at a parameter: what \
+        that costs is parameter-cliff's. Quiet where no join above was chosen by the number. A \
         warning where the query touches min-pages, else information.",
     why: "Join order, join method and memory follow from the expected rows. Wrong by ten, and the plan that was cheap on paper runs a \
         nested loop ten times as often as intended.",
@@ -59,16 +60,32 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let plan = context.plan();
     let errors: Vec<Option<f64>> = plan.ids().map(|id| error_factor(context, id)).collect();
+    let generic = is_generic(context);
     let mut findings = Vec::new();
     for (id, node, _) in context.executed() {
         let begins_here = errors[id.0].is_some() && plan.descendants(id).all(|below| errors[below.0].is_none());
         // Where no join was chosen by the number, it did no harm.
         let misled = plan.ancestors(id).find(|above| plan.node(*above).kind.is_join());
-        if let (true, Some(join)) = (begins_here, misled) {
+        if let (true, Some(join)) = (begins_here && !(generic && hangs_on_parameter(plan, id)), misled) {
             findings.push(told(context, id, node, join));
         }
     }
     findings
+}
+
+/// A plan that was made without the values: it can only guess at what hangs on them, and no statistics tell it more.
+fn is_generic(context: &RunContext<'_>) -> bool {
+    let plan = context.plan();
+    match context.query {
+        Some(_) => context.run.is_generic(),
+        // Up to 16 a subplan's result is printed like a parameter.
+        None => plan.ids().all(|id| !plan.node(id).is_subplan()),
+    }
+}
+
+/// Whether a condition of the node, or of one below it, compares with a parameter.
+fn hangs_on_parameter(plan: &Plan, id: NodeId) -> bool {
+    plan.subtree(id).any(|at| condition(plan.node(at)).is_some_and(|text| !parse(&text).parameters().is_empty()))
 }
 
 /// How wrong the estimate is, where it matters.
@@ -141,7 +158,7 @@ fn told(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Fi
     let each = if loops > 1.0 { format!(" in each of {} loops", Count(loops)) } else { String::new() };
     let why = format!("{} above it was chosen for that number.", crate::plan::label(plan.node(misled)));
     let words = Words {
-        message: format!("{label}: {} rows expected, {} came{each}", Count(expected), rows(actual)),
+        message: format!("{label}: {} expected, {} came{each}", Rows(expected), rows(actual)),
         why,
         advice: advice(context, node, condition.as_deref()),
     };

@@ -2,10 +2,11 @@
 
 use super::context::{RunContext, Words, pages_in_words};
 use super::predicate::{self, ServedBy};
+use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
-use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
-use crate::units::{Count, Pages};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::plan::NodeKind;
+use crate::units::{Count, Pages, Rows};
 
 const MIN_PAGES: Threshold = Threshold {
     rule: RuleId::SeqScan,
@@ -55,10 +56,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    context
-        .executed()
-        .filter(|(_, node, _)| node.kind == NodeKind::SeqScan)
-        .filter_map(|(id, node, metrics)| judge(context, id, node, metrics))
+    scans::all(context)
+        .iter()
+        .filter(|scan| scan.node.kind == NodeKind::SeqScan)
+        .filter_map(|scan| judge(context, scan))
         .collect()
 }
 
@@ -70,39 +71,34 @@ struct Use {
     purpose: String,
 }
 
-fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
-    let rows_read = metrics.rows_read?;
-    let large = match metrics.exclusive_blocks {
+fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
+    let large = match scan.pages {
         Some(Pages(pages)) => pages as f64 >= context.limit(&MIN_PAGES),
-        None => rows_read >= context.limit(&MIN_ROWS),
+        None => scan.rows_read >= context.limit(&MIN_ROWS),
     };
-    let share = context.metrics.share(id)?;
-    if !large || rows_read < 1.0 || share < context.limit(&MIN_SHARE) {
+    if !large || scan.rows_read < 1.0 || scan.share? < context.limit(&MIN_SHARE) {
         return None;
     }
-    let filtered = by_filter(node, metrics.rows?);
-    let joined = || by_join(context, id, node, rows_read);
-    let wanted = filtered
-        .filter(|wanted| wanted.kept / rows_read < context.limit(&MAX_KEPT))
-        .or_else(|| joined().filter(|wanted| wanted.kept / rows_read < context.limit(&MAX_KEPT)));
+    let few = |wanted: &Use| wanted.kept / scan.rows_read < context.limit(&MAX_KEPT);
+    let wanted = by_filter(scan).filter(few).or_else(|| by_join(context, scan).filter(few));
     Some(match wanted {
-        Some(wanted) => selective(context, id, node, metrics, &wanted),
-        None => growing(context, id, node, metrics),
+        Some(wanted) => selective(context, scan, &wanted),
+        None => growing(context, scan),
     })
 }
 
 /// The scan's own filter, where an index could serve a part of it.
-fn by_filter(node: &Node, kept: f64) -> Option<Use> {
-    let condition = node.conditions.filter.clone()?;
-    let alias = &node.relation.as_ref()?.alias;
-    let servable = predicate::conjuncts(&condition, alias).iter().any(|conjunct| conjunct.by.is_servable());
+fn by_filter(scan: &Scan<'_>) -> Option<Use> {
+    let condition = scan.node.conditions.filter.clone()?;
+    let kept = scan.rows;
+    let servable = predicate::conjuncts(&condition, scan.alias()?).iter().any(|conjunct| conjunct.by.is_servable());
     servable.then(|| Use { kept, purpose: format!("to keep {}", Count(kept)), condition })
 }
 
 /// A join that wanted few of the scan's rows, and so few rows on its other side that looking them up is cheaper.
-fn by_join(context: &RunContext<'_>, id: NodeId, node: &Node, rows_read: f64) -> Option<Use> {
+fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
     let plan = context.plan();
-    let alias = &node.relation.as_ref()?.alias;
+    let (id, alias) = (scan.id, scan.alias()?);
     let join = plan.ancestors(id).find(|above| plan.node(*above).kind.is_join())?;
     let mut inputs = plan.inputs(join);
     let (side, other) = match (inputs.next()?, inputs.next()?) {
@@ -118,7 +114,7 @@ fn by_join(context: &RunContext<'_>, id: NodeId, node: &Node, rows_read: f64) ->
     let kept_whole = context.metrics.node(join).rows? >= context.metrics.node(side).rows?;
     // A look-up costs about four pages; a scan of as many pages is no worse.
     let lookups = context.metrics.node(other).rows?;
-    let pages = context.metrics.node(id).exclusive_blocks.map_or(rows_read / 50.0, |pages| pages.0 as f64);
+    let pages = scan.pages.map_or(scan.rows_read / 50.0, |pages| pages.0 as f64);
     if !column || kept_whole || lookups * 8.0 > pages {
         return None;
     }
@@ -130,24 +126,26 @@ fn by_join(context: &RunContext<'_>, id: NodeId, node: &Node, rows_read: f64) ->
     })
 }
 
-fn selective(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics, wanted: &Use) -> Finding {
-    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
-    let rows_read = metrics.rows_read.unwrap_or_default();
-    let mut message = format!("{relation} is read row by row: {} rows {}", Count(rows_read), wanted.purpose);
-    if let Some(pages) = metrics.exclusive_blocks {
+fn selective(context: &RunContext<'_>, scan: &Scan<'_>, wanted: &Use) -> Finding {
+    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
+    let mut message = format!(
+        "{relation} is read row by row{}: {} {}",
+        scan.partitions_in_words(),
+        Rows(scan.rows_read),
+        wanted.purpose
+    );
+    if let Some(pages) = scan.pages {
         message.push_str(&format!(", {}", pages_in_words(pages)));
     }
-    if let Some(loops) = node.actual.map(|actual| actual.loops / metrics.processes).filter(|loops| *loops >= 2.0) {
+    let processes = context.metrics.node(scan.id).processes;
+    if let Some(loops) = scan.node.actual.map(|actual| actual.loops / processes).filter(|loops| *loops >= 2.0) {
         message.push_str(&format!(", {} times over", Count(loops)));
     }
-    let time = context.time_in_words(id);
+    let time = scan.time_in_words(context);
     if !time.is_empty() {
         message.push_str(&format!(", {time}"));
     }
-    let mut evidence = context.evidence(id);
-    evidence.condition = Some(wanted.condition.clone());
-    let evidence = evidence.with("rows_read", Quantity::Rows(rows_read)).with("rows_kept", Quantity::Rows(wanted.kept));
-    let evidence = context.with_cost(evidence, id);
+    let evidence = scan.evidence(context, Some(wanted.condition.clone()), wanted.kept);
     let words = Words {
         message,
         why: "Every execution reads the whole table, so its time grows with the table and its pages push others out of the cache."
@@ -157,21 +155,28 @@ fn selective(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMe
     context.finding(RuleId::SeqScan, Severity::Error, evidence, words)
 }
 
-fn growing(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Finding {
-    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
-    let rows_read = metrics.rows_read.unwrap_or_default();
-    let pages = metrics.exclusive_blocks.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
-    let mut evidence = context.evidence(id).with("rows_read", Quantity::Rows(rows_read));
-    evidence.condition.clone_from(&node.conditions.filter);
-    if let Some(rows) = metrics.rows {
-        evidence = evidence.with("rows_kept", Quantity::Rows(rows));
-    }
+fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
+    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
+    let pages = scan.pages.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
+    let filter = scan.node.conditions.filter.clone();
+    let kept = match &filter {
+        _ if scan.rows >= scan.rows_read => "all of them are wanted".to_owned(),
+        Some(filter) if scan.rows / scan.rows_read < context.limit(&MAX_KEPT) => {
+            format!("{} are kept, but no index serves {filter}", Count(scan.rows))
+        }
+        Some(_) | None => format!("{} of them are wanted", Count(scan.rows)),
+    };
     let words = Words {
-        message: format!("{relation} is read whole: {} rows{pages}; most of them are wanted", Count(rows_read)),
-        why: "The scan is the right plan for so large a part of the table. Its cost grows in step with the table."
+        message: format!(
+            "{relation} is read whole{}: {}{pages}; {kept}",
+            scan.partitions_in_words(),
+            Rows(scan.rows_read)
+        ),
+        why: "A scan is the right plan for this condition on this data. Its cost grows in step with the table."
             .to_owned(),
         advice: "Nothing today. If it must stay fast, keep a running total, or bound the rows by a range of time."
             .to_owned(),
     };
-    context.finding(RuleId::SeqScan, Severity::Info, context.with_cost(evidence, id), words)
+    let evidence = scan.evidence(context, filter, scan.rows);
+    context.finding(RuleId::SeqScan, Severity::Info, evidence, words)
 }

@@ -4,7 +4,7 @@ use super::context::{RunContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeKind};
-use crate::units::{Bytes, Count};
+use crate::units::{Bytes, Rows};
 
 const ERROR_BYTES: Threshold = Threshold {
     rule: RuleId::SortSpill,
@@ -48,7 +48,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         let evidence = context.with_cost(evidence, id);
         let key = node.sort_key.join(", ");
         let words = Words {
-            message: format!("sorting {} rows by {key} takes {} on disk", Count(rows), spill.disk),
+            message: format!("sorting {} by {key} takes {} on disk", Rows(rows), spill.disk),
             why:
                 "Rows are written to temporary files and read back; many at once fill the disk that all queries share."
                     .to_owned(),

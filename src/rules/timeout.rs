@@ -5,7 +5,7 @@ use super::{Check, Rule};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, Plan};
 use crate::run::Outcome;
-use crate::units::Count;
+use crate::units::Rows;
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -39,8 +39,8 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         message: format!("was cancelled after {after} ({})", context.run.label),
         why: "In production it would hold its connection, its snapshot and its locks at least as long.".to_owned(),
         advice: format!(
-            "By the planner's estimate the cost is at {label} ({} rows). Start there, or raise `[audit] timeout` to see what was measured.",
-            Count(node.estimate.rows.0)
+            "By the planner's estimate the cost is at {label} ({}). Start there, or raise `[audit] timeout` to see what was measured.",
+            Rows(node.estimate.rows.0)
         ),
     };
     vec![context.finding(RuleId::Timeout, Severity::Error, evidence, words)]

@@ -5,7 +5,7 @@ use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::catalog::Command;
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, NodeKind, Plan};
-use crate::units::{Bytes, Count};
+use crate::units::{Bytes, Rows};
 
 const MAX_ROWS: Threshold = Threshold {
     rule: RuleId::UnboundedResult,
@@ -43,7 +43,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     evidence.relation = None;
     let evidence = evidence.with("rows", Quantity::Rows(rows)).with("result_bytes", Quantity::Bytes(bytes));
     let words = Words {
-        message: format!("sends {} rows, about {bytes}, and has no LIMIT", Count(rows)),
+        message: format!("sends {}, about {bytes}, and has no LIMIT", Rows(rows)),
         why: "The client holds all of it in memory, and it grows with the table.".to_owned(),
         advice: "Page it by key with a LIMIT, or stream it through a cursor where all of it is wanted.".to_owned(),
     };

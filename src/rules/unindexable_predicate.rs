@@ -2,11 +2,12 @@
 
 use super::context::{RunContext, Words, pages_in_words};
 use super::predicate::{self, Served, ServedBy};
+use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
-use crate::finding::{Finding, Quantity, RuleId, Severity};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::condition::{Expression, ExpressionKind, parse};
-use crate::plan::{Node, NodeId, NodeMetrics};
-use crate::units::Count;
+use crate::plan::Node;
+use crate::units::{Count, Rows};
 
 const MIN_ROWS: Threshold = Threshold {
     rule: RuleId::UnindexablePredicate,
@@ -46,59 +47,54 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    context
-        .executed()
+    scans::all(context)
+        .iter()
         // Where an index finds the rows, a condition that only refines them is filtered-index-scan's.
-        .filter(|(_, node, _)| {
-            node.kind.scans_table() && node.conditions.index.is_none() && node.conditions.recheck.is_none()
-        })
-        .filter_map(|(id, node, metrics)| judge(context, id, node, metrics))
+        .filter(|scan| scan.node.conditions.index.is_none() && scan.node.conditions.recheck.is_none())
+        .filter_map(|scan| judge(context, scan))
         .collect()
 }
 
-fn judge(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
-    let (read, kept) = (metrics.rows_read?, metrics.rows?);
-    let wasteful = read >= context.limit(&MIN_ROWS) && kept / read < context.limit(&MAX_KEPT);
-    if !wasteful || context.metrics.share(id)? < context.limit(&MIN_SHARE) {
+fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
+    let wasteful =
+        scan.rows_read >= context.limit(&MIN_ROWS) && scan.rows / scan.rows_read < context.limit(&MAX_KEPT);
+    if !wasteful || scan.share? < context.limit(&MIN_SHARE) {
         return None;
     }
-    let filter = node.conditions.filter.as_ref()?;
-    let alias = &node.relation.as_ref()?.alias;
-    let conjuncts = predicate::conjuncts(filter, alias);
+    let filter = scan.node.conditions.filter.as_ref()?;
+    let conjuncts = predicate::conjuncts(filter, scan.alias()?);
     let plain =
         |served: &Served| matches!(served.by, ServedBy::Column(_) | ServedBy::Containment | ServedBy::Pattern(_));
     if conjuncts.iter().any(plain) {
         return None;
     }
     let wrapped = conjuncts.into_iter().find(|served| matches!(served.by, ServedBy::Expression(_)))?;
-    Some(told(context, id, node, metrics, &wrapped))
+    Some(told(context, scan, &wrapped))
 }
 
-fn told(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics, wrapped: &Served) -> Finding {
-    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
-    let alias = node.relation.as_ref().map(|relation| relation.alias.as_str()).unwrap_or_default();
+fn told(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding {
+    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
+    let alias = scan.alias().unwrap_or_default();
     let column = match &wrapped.by {
         ServedBy::Expression(column) => column.clone(),
         ServedBy::Column(_) | ServedBy::Pattern(_) | ServedBy::Containment | ServedBy::Nothing => String::new(),
     };
     let parsed = parse(&wrapped.text);
     let subject = parsed.comparison(alias).map_or(&parsed, |comparison| comparison.subject);
-    let pages = metrics.exclusive_blocks.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
-    let (read, kept) = (metrics.rows_read.unwrap_or_default(), metrics.rows.unwrap_or_default());
-    let mut evidence = context.evidence(id);
-    evidence.condition = Some(wrapped.text.clone());
-    let evidence = evidence.with("rows_read", Quantity::Rows(read)).with("rows_kept", Quantity::Rows(kept));
+    let pages = scan.pages.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
     let words = Words {
         message: format!(
-            "{} hides {column} from every index on it: {} rows of {relation} read{pages}, {} kept",
+            "{} hides {column} from every index on it: {} of {relation} read{}{pages}, {} kept",
             subject.unqualified(),
-            Count(read),
-            Count(kept)
+            Rows(scan.rows_read),
+            scan.partitions_in_words(),
+            Count(scan.rows)
         ),
         why: "An index holds the column's values; what the expression makes of them is known only after reading every row.".to_owned(),
-        advice: remedy(context, node, subject, &column, &relation),
+        advice: remedy(context, scan.node, subject, &column, &relation),
     };
-    context.finding(RuleId::UnindexablePredicate, Severity::Error, context.with_cost(evidence, id), words)
+    let evidence = scan.evidence(context, Some(wrapped.text.clone()), scan.rows);
+    context.finding(RuleId::UnindexablePredicate, Severity::Error, evidence, words)
 }
 
 /// What to write instead, by what wraps the column.

@@ -73,10 +73,10 @@ fn slow_trigger(context: &RunContext<'_>, trigger: &Trigger) -> Option<Finding> 
     let child = evidence.relation.clone().unwrap_or_else(|| "the referencing table".to_owned());
     let words = Words {
         message: format!(
-            "the foreign key {constraint} takes {} of {}: {child} is searched {} times without an index",
+            "the foreign key {constraint} takes {} of {}: {child} is searched {} without an index",
             Millis(spent),
             Millis(execution),
-            Count(trigger.calls)
+            if trigger.calls == 1.0 { "once".to_owned() } else { format!("{} times", Count(trigger.calls)) }
         ),
         why: "Each deleted row makes the server search its children; without an index it reads the whole child table, holding locks.".to_owned(),
         advice: match key {

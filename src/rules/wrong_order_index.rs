@@ -6,7 +6,7 @@ use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::parse;
 use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
 use crate::schema::KeyPart;
-use crate::units::Count;
+use crate::units::{Count, Rows};
 
 const MIN_REMOVED: Threshold = Threshold {
     rule: RuleId::WrongOrderIndex,
@@ -78,7 +78,7 @@ fn walked(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetri
     evidence.condition = Some(filter.clone());
     let evidence = evidence.with("rows_read", Quantity::Rows(removed + kept)).with("rows_kept", Quantity::Rows(kept));
     let words = Words {
-        message: format!("walks {index} for its order and reads {} rows to find {}", Count(removed + kept), Count(kept)),
+        message: format!("walks {index} for its order and reads {} to find {}", Rows(removed + kept), Count(kept)),
         why: "The LIMIT ends the walk only when it is full. The rarer the wanted rows, the more of the table it reads, row by row.".to_owned(),
         advice: format!("Create an index with the columns of {filter} first, then those of the order."),
     };
@@ -116,9 +116,9 @@ fn first_column_open(context: &RunContext<'_>, id: NodeId, node: &Node, metrics:
     let evidence = evidence.with("rows_kept", Quantity::Rows(rows));
     let words = Words {
         message: format!(
-            "{index_name} begins with {first}, which the query leaves open: {} read for {} rows",
+            "{index_name} begins with {first}, which the query leaves open: {} read for {}",
             pages_in_words(pages),
-            Count(rows)
+            Rows(rows)
         ),
         why: "Without its first column an index is read from end to end.".to_owned(),
         advice: format!("Create an index that begins with the columns of {condition}."),

@@ -1,108 +1,31 @@
 //! The corpus: plans of real servers of 14 to 18, each with the rule that must fire or stay quiet on it. Its plans are made
-//! by `cargo run --example corpus`.
+//! by `cargo run --example corpus -- make`.
 
 #[path = "../../examples/corpus/case.rs"]
 mod case;
+#[path = "../../examples/corpus/judged.rs"]
+mod judged;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use case::Case;
-use pgproof::catalog::{self, Query};
-use pgproof::finding::{Finding, RuleId, Severity};
-use pgproof::plan::{Metrics, Plan, parse};
-use pgproof::rules::{self, Policy};
-use pgproof::run::{Outcome, QueryRuns, Run, Sample};
-use pgproof::schema::Schema;
-use pgproof::source::Source;
-use pgproof::units::{Millis, Pages};
-use serde_json::Value;
+use case::{Case, VERSIONS, corpus};
+use pgproof::finding::RuleId;
+use pgproof::plan::{Metrics, Plan};
+use pgproof::rules;
+use pgproof::units::Pages;
 
-fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
-}
-
-fn queries_of(case: &Case) -> Vec<Query> {
-    let source = Source::new(format!("{}/{}.sql", case.rule, case.name), case.queries.clone());
-    catalog::parse(&[source]).unwrap_or_else(|errors| panic!("{}/{}: {}", case.rule, case.name, errors[0])).queries
-}
-
-fn run_of(value: &Value) -> Run {
-    let plan = parse::json_value(&value["explain"]).unwrap().remove(0);
-    let buffers = plan.root().buffers.unwrap_or_default();
-    let samples = value["samples"].as_array().unwrap().iter().map(|sample| Sample {
-        execution: Millis(sample[0].as_f64().unwrap()),
-        planning: Millis(sample[1].as_f64().unwrap()),
-        blocks: buffers.touched(),
-        temp_blocks: buffers.temp(),
-    });
-    Run {
-        label: value["label"].as_str().unwrap().to_owned(),
-        parameters: Vec::new(),
-        outcome: Outcome::Completed { samples: samples.collect() },
-        explain_json: Value::Null,
-        plan,
-    }
-}
-
-fn judged(case: &Case, major: u32) -> Result<Vec<Finding>, String> {
-    let queries = queries_of(case);
-    let mut all: Vec<QueryRuns> =
-        (0..queries.len()).map(|query| QueryRuns { query, runs: Vec::new(), failure: None }).collect();
-    for value in case.plans(&corpus(), major)? {
-        let index = queries.iter().position(|query| value["query"] == query.name.as_str());
-        let index = index.ok_or_else(|| format!("{}: plans of another query", case.name))?;
-        all[index].runs.push(run_of(&value));
-    }
-    let schema = std::fs::read_to_string(case.schema_path(&corpus(), major)).map_err(|error| error.to_string())?;
-    let schema: Schema = serde_json::from_str(&schema).map_err(|error| error.to_string())?;
-    Ok(rules::judge(&queries, &all, &schema, &|_| policy(case), &policy(case)))
-}
-
-/// Every rule as by default; how long a query took decides only in the cases about that.
-fn policy(case: &Case) -> Policy {
-    let mut policy = Policy::default();
-    for rule in [RuleId::SlowQuery, RuleId::PlanningOverhead].into_iter().filter(|rule| rule.as_str() != case.rule) {
-        policy.set_severity(rule, None);
-    }
-    policy
-}
-
-/// Findings of the case's own rule, wherever they stand.
-fn of_rule<'a>(case: &Case, findings: &'a [Finding]) -> Vec<&'a Finding> {
-    let all = findings.iter().flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms));
-    all.filter(|finding| finding.rule.as_str() == case.rule).collect()
-}
-
-fn shown(finding: &Finding) -> String {
-    let mut line = format!("{} {}", finding.severity, finding.evidence.node_label.as_deref().unwrap_or_default());
-    line.truncate(line.trim_end().len());
-    line
-}
-
-/// What is wrong with a case on one version; `None` where it holds.
-fn broken(case: &Case, major: u32) -> Option<String> {
-    let findings = match judged(case, major) {
-        Ok(findings) => findings,
-        Err(error) => return Some(error),
-    };
-    let of_rule = of_rule(case, &findings);
-    let told: Vec<String> = of_rule.iter().map(|finding| shown(finding)).collect();
-    let holds = match (&case.expect, case.fires) {
-        (Some(expected), true) => told.contains(expected),
-        (None, true) => of_rule.iter().any(|finding| finding.severity > Severity::Info),
-        (Some(_), false) => of_rule.iter().all(|finding| finding.severity == Severity::Info),
-        (None, false) => of_rule.is_empty(),
-    };
-    let expected = case.expect.as_deref().unwrap_or(if case.fires { "a finding" } else { "nothing" });
-    (!holds).then(|| format!("{}/{} on {major}: expected {expected}, got {told:?}", case.rule, case.name))
+fn cases() -> Vec<Case> {
+    Case::all(&corpus()).unwrap()
 }
 
 #[test]
 fn every_case_holds_on_every_version() {
-    let cases = Case::all(&corpus()).unwrap();
-    let wrong: Vec<String> =
-        cases.iter().flat_map(|case| case.versions.iter().filter_map(|major| broken(case, *major))).collect();
+    let wrong: Vec<String> = cases()
+        .iter()
+        .flat_map(|case| case.versions.iter().filter_map(|major| judged::broken(&corpus(), case, *major)))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -110,11 +33,11 @@ fn every_case_holds_on_every_version() {
 fn exclusive_times_sum_to_the_total() {
     let mut wrong = String::new();
     let mut plans = 0;
-    for case in Case::all(&corpus()).unwrap() {
+    for case in cases() {
         for major in case.versions.clone() {
             for value in case.plans(&corpus(), major).unwrap() {
                 plans += 1;
-                let run = run_of(&value);
+                let run = judged::run(&value).unwrap();
                 let metrics = Metrics::of(&run.plan);
                 let (total, sum) = (metrics.tree.unwrap().0, sum_of_times(&run.plan, &metrics));
                 // A hundredth, or the rounding of EXPLAIN's own numbers.
@@ -137,4 +60,107 @@ fn exclusive_times_sum_to_the_total() {
 
 fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
     plan.ids().filter_map(|id| metrics.node(id).exclusive).map(|time| time.0).sum()
+}
+
+/// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration.
+const WITHOUT_PLANS: [RuleId; 4] =
+    [RuleId::MissingIndex, RuleId::Timeout, RuleId::PlanRegression, RuleId::BlockingMigration];
+
+/// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.
+const WITH_LLVM: [u32; 1] = [15];
+
+#[test]
+fn every_rule_has_a_case_that_fires_and_one_that_is_quiet_on_every_version() {
+    let cases = cases();
+    let mut missing = Vec::new();
+    for rule in rules::ALL.iter().filter(|rule| !WITHOUT_PLANS.contains(&rule.id)) {
+        for fires in [true, false] {
+            let covered: BTreeSet<u32> = cases
+                .iter()
+                .filter(|case| case.rule == rule.id.as_str() && case.fires == fires)
+                .flat_map(|case| case.versions.clone())
+                .collect();
+            let needs_llvm = rule.id == RuleId::JitOverhead && fires;
+            let wanted: &[u32] = if needs_llvm { &WITH_LLVM } else { VERSIONS };
+            let gap: Vec<u32> = wanted.iter().copied().filter(|major| !covered.contains(major)).collect();
+            if !gap.is_empty() {
+                missing.push(format!("{}: no {} case on {gap:?}", rule.id, if fires { "firing" } else { "quiet" }));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// What the repository can bear.
+const MAX_BYTES: u64 = 5 << 20;
+
+#[test]
+fn the_corpus_is_small_and_holds_nothing_that_no_case_reads() {
+    let corpus = corpus();
+    let mut read = BTreeSet::new();
+    for case in cases() {
+        for major in &case.versions {
+            read.insert(case.plans_path(&corpus, *major));
+            read.insert(Case::schema_path(&corpus, *major, &case.schema_hash(&corpus, *major).unwrap()));
+        }
+    }
+    let files: BTreeMap<PathBuf, u64> = walkdir::WalkDir::new(corpus.join("plans"))
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| (entry.path().to_owned(), entry.metadata().unwrap().len()))
+        .collect();
+    let unread: Vec<_> = files.keys().filter(|path| !read.contains(*path)).collect();
+    assert!(unread.is_empty(), "no case reads {unread:#?}");
+    let bytes: u64 = files.values().sum();
+    assert!(bytes <= MAX_BYTES, "the plans are {bytes} bytes");
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/corpus.md")
+}
+
+/// Between these lines the table is written.
+const MARKS: [&str; 2] = ["<!-- table: begin -->\n", "<!-- table: end -->\n"];
+
+#[test]
+fn the_docs_hold_the_table_of_cases() {
+    let page = std::fs::read_to_string(docs()).unwrap();
+    let (before, rest) = page.split_once(MARKS[0]).unwrap();
+    let (_, after) = rest.split_once(MARKS[1]).unwrap();
+    let generated = format!("{before}{}{}{}{after}", MARKS[0], table(), MARKS[1]);
+    if std::env::var_os("PGPROOF_WRITE_DOCS").is_some() {
+        std::fs::write(docs(), &generated).unwrap();
+    }
+    let written = std::fs::read_to_string(docs()).unwrap();
+    assert!(written == generated, "docs/corpus.md is out of date: PGPROOF_WRITE_DOCS=1 cargo test the_docs_hold");
+}
+
+/// rule x version: cases that fire and cases that are quiet, of those that hold.
+fn table() -> String {
+    let cases = cases();
+    let mut table = String::from("| rule |");
+    VERSIONS.iter().for_each(|major| table.push_str(&format!(" {major} |")));
+    table.push_str("\n|---|");
+    VERSIONS.iter().for_each(|_| table.push_str(":-:|"));
+    table.push('\n');
+    let mut totals = BTreeMap::new();
+    for rule in rules::ALL {
+        let of_rule: Vec<&Case> = cases.iter().filter(|case| case.rule == rule.id.as_str()).collect();
+        let mut row = format!("| `{}` |", rule.id);
+        for major in VERSIONS {
+            let holding = |fires: bool| {
+                let meant = of_rule.iter().filter(|case| case.fires == fires && case.versions.contains(major));
+                meant.filter(|case| judged::broken(&corpus(), case, *major).is_none()).count()
+            };
+            let (fires, quiet) = (holding(true), holding(false));
+            let total = totals.entry(*major).or_insert((0, 0));
+            *total = (total.0 + fires, total.1 + quiet);
+            row.push_str(&if of_rule.is_empty() { " – |".to_owned() } else { format!(" {fires} + {quiet} |") });
+        }
+        let _ = writeln!(table, "{row}");
+    }
+    let sums: String = VERSIONS.iter().map(|major| format!(" **{} + {}** |", totals[major].0, totals[major].1)).collect();
+    let _ = writeln!(table, "| **all** |{sums}");
+    table
 }

@@ -19,6 +19,7 @@ mod errors;
 mod given;
 mod introspect;
 mod layers;
+mod noise;
 mod report;
 mod rules;
 mod sample;

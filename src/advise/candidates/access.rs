@@ -6,7 +6,7 @@ use crate::plan::{Node, NodeId, NodeKind, Plan};
 use crate::run::Run;
 use crate::schema::{DataType, Schema, Table, TypeDefinition};
 
-use super::super::{KeySpec, Part};
+use super::super::{KeySpec, Part, TRIGRAMS};
 use super::ancestors;
 use super::cover::{self, Cover};
 use super::order::{self, Order};
@@ -32,7 +32,9 @@ pub(super) struct Access<'a> {
     pub(super) joined: Vec<Term>,
     /// Compared by `<`, `>`, a prefix…
     pub(super) range: Vec<Term>,
-    /// Served by GIN: containment, full text.
+    /// Each an alternative of an OR that needs an index of its own.
+    pub(super) alternatives: Vec<Term>,
+    /// Served by GIN: containment, full text, patterns.
     pub(super) contained: Vec<Term>,
     /// Wanted of the rows.
     pub(super) order: Option<Order>,
@@ -57,6 +59,7 @@ pub(super) fn of_scan<'a>(query: &Query, run: &Run, schema: &'a Schema, scan: No
         equal: Vec::new(),
         joined: Vec::new(),
         range: Vec::new(),
+        alternatives: Vec::new(),
         contained: Vec::new(),
         order: order::of_scan(plan, scan, alias, own, schema),
         kept: kept(node),
@@ -141,8 +144,21 @@ impl Reader<'_> {
             ExpressionKind::Not(operand) if operand.as_column().is_some() => {
                 self.equality(operand, conjunct, Some("f"), access);
             }
+            ExpressionKind::Or(parts) => parts.iter().for_each(|part| self.read_alternative(part, access)),
             _ => {}
         }
+    }
+
+    /// One side of an OR: a bitmap of each makes the whole, if each has an index that begins with one of its columns.
+    fn read_alternative(&self, part: &Expression, access: &mut Access<'_>) {
+        let mut own = Access { equal: Vec::new(), joined: Vec::new(), range: Vec::new(), ..access.clone() };
+        for conjunct in part.conjuncts() {
+            if let Some(comparison) = conjunct.comparison(self.alias) {
+                self.read_comparison(conjunct, &comparison, &mut own);
+            }
+        }
+        let first = own.equal.into_iter().next().or_else(|| own.range.into_iter().next());
+        first.into_iter().for_each(|term| add(&mut access.alternatives, term));
     }
 
     fn equality(&self, subject: &Expression, conjunct: &Expression, value: Option<&str>, access: &mut Access<'_>) {
@@ -172,6 +188,10 @@ impl Reader<'_> {
             ("~~", Quantifier::One) if value.is_some_and(is_prefix) => {
                 term.key.operator_class = Some("text_pattern_ops".to_owned());
                 add(&mut access.range, term);
+            }
+            ("~~" | "~~*" | "~" | "~*", Quantifier::One) if value.is_some_and(has_trigram) => {
+                term.key.operator_class = Some(TRIGRAMS.to_owned());
+                add(&mut access.contained, term);
             }
             ("@>" | "@@", Quantifier::One) if !joins && self.gin_serves(&term, comparison.operator) => {
                 add(&mut access.contained, term);
@@ -246,6 +266,11 @@ fn add(terms: &mut Vec<Term>, term: Term) {
     if !terms.iter().any(|other| other.key.part == term.key.part) {
         terms.push(term);
     }
+}
+
+/// Three letters or digits in a row, without which trigrams find nothing.
+fn has_trigram(pattern: &str) -> bool {
+    pattern.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
 }
 
 fn is_prefix(pattern: &str) -> bool {

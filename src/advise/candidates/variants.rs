@@ -1,7 +1,7 @@
 //! The indexes that one access asks for: equality first, then the order's or the range's columns; joins; partial and
 //! covering ones. Few, because each is built: where one column finds a handful of rows, nothing else is tried.
 
-use super::super::{IndexSpec, KeySpec, Method};
+use super::super::{IndexSpec, KeySpec, Method, Part};
 use super::access::{Access, Term};
 use super::{btree, cover};
 
@@ -13,6 +13,10 @@ const MUCH: f64 = 0.2;
 const PARTIAL: f64 = 0.25;
 /// Reaching a table row by row pays while its partner has fewer rows than this share of it.
 const DRIVEN: f64 = 0.2;
+/// Correlation of a column with the order of the rows from which a BRIN index can tell pages apart.
+const IN_ORDER: f64 = 0.95;
+/// A BRIN index summarizes 128 pages at a time: smaller tables have too few of them.
+const BRIN_PAGES: u64 = 2_000;
 /// Rows that need no second column to be few.
 const HANDFUL: f64 = 100.0;
 
@@ -31,6 +35,10 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
             ..btree(table.name.clone(), table.oid, vec![term.key.clone()])
         }),
     );
+    let single = |term: &Term| btree(table.name.clone(), table.oid, vec![term.key.clone()]);
+    found.extend(access.alternatives.iter().map(single));
+    let in_order = access.range.iter().filter(|term| keeps_little(access) && follows_the_table(access, term));
+    found.extend(in_order.map(|term| IndexSpec { method: Method::Brin, ..single(term) }));
     found.extend(cover::of(access));
     let mut unique = Vec::new();
     for index in found {
@@ -39,6 +47,16 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
         }
     }
     unique
+}
+
+/// Whether rows stand in a large table in the order of a column, so that its pages' smallest and largest values tell which
+/// pages to read.
+fn follows_the_table(access: &Access<'_>, term: &Term) -> bool {
+    let Part::Column(name) = &term.key.part else { return false };
+    let stats = access.table.column(name).and_then(|column| column.stats.as_ref());
+    let correlation = stats.and_then(|stats| stats.correlation);
+    let pages = access.table.stats.pages.0;
+    pages >= BRIN_PAGES && correlation.is_some_and(|correlation| correlation.abs() >= IN_ORDER)
 }
 
 fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {

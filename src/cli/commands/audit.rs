@@ -16,6 +16,7 @@ use crate::cli::target::Target;
 use crate::cli::{Globals, Verbosity};
 use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
+use crate::db::prove_memory::prove_memory;
 use crate::db::{introspect, prove};
 use crate::diff::Names;
 use crate::report::terminal::TerminalStyle;
@@ -89,6 +90,9 @@ async fn audit(
         findings.extend(super::diff::regressions(&diffs, &queries, project));
     }
     let mut findings = rules::settle(findings, &queries, &runs);
+    if matches!(target, Target::Private { .. }) {
+        prove_memory(&session, audited, &mut findings, &options, progress, interrupt).await?;
+    }
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();
     session.close().await;

@@ -63,23 +63,25 @@ pub(super) async fn build(
 
 fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usize, Variation>)> {
     let mut found = vec![(base_label(slots), BTreeMap::new())];
-    let mut one = |label: String, i: usize, variation: Variation| found.push((label, BTreeMap::from([(i, variation)])));
     for rank in [Rank::Hot, Rank::Rare, Rank::Absent] {
         for (i, slot) in slots.iter().enumerate() {
-            let Some(with) = &slot.compared else { continue };
-            let Some(distribution) = groups.distribution(i) else { continue };
-            let offers = match rank {
-                Rank::Hot => distribution.is_skewed() || with.operator != "=" || with.wrap != Wrap::Same,
-                Rank::Rare => distribution.is_skewed() || with.wrap == Wrap::Distance,
-                Rank::Absent => with.operator == "=" && with.wrap == Wrap::Same,
-                Rank::Typical => false,
-            };
-            if offers && slot.wanted == Wanted::Any && !groups.of(i).is_some_and(|(group, _)| group.inserted) {
-                let rank_name = if rank == Rank::Hot && is_range(with) { "wide" } else { rank.as_str() };
-                one(format!("{rank_name} {}", slot.name), i, Variation::Ranked(rank));
+            if !offers(slots, groups, i, rank) {
+                continue;
+            }
+            let ranked = |slot: usize| (slot, Variation::Ranked(rank));
+            // The two bounds of a range move together: one alone may leave nothing between them.
+            match slot.compared.as_ref().and_then(|with| other_bound(slots, with)) {
+                Some(other) if slots[other].wanted == Wanted::Any => {
+                    let column = slot.compared.as_ref().and_then(|with| with.column.as_deref()).unwrap_or(&slot.name);
+                    if i < other {
+                        found.push((rank_label(rank, slot, column), [ranked(i), ranked(other)].into()));
+                    }
+                }
+                Some(_) | None => found.push((rank_label(rank, slot, &slot.name), [ranked(i)].into())),
             }
         }
     }
+    let mut one = |label: String, i: usize, variation: Variation| found.push((label, BTreeMap::from([(i, variation)])));
     for (i, slot) in slots.iter().enumerate() {
         if slot.wanted != Wanted::Any {
             continue;
@@ -101,6 +103,40 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
         found.push(("no filters".to_owned(), optional));
     }
     found
+}
+
+/// Whether a slot's data has a value of a rank that is another than the typical one.
+fn offers(slots: &[Slot<'_>], groups: &Groups, i: usize, rank: Rank) -> bool {
+    let slot = &slots[i];
+    let (Some(with), Some(distribution)) = (&slot.compared, groups.distribution(i)) else { return false };
+    let offers = match rank {
+        Rank::Hot => distribution.is_skewed() || with.operator != "=" || with.wrap != Wrap::Same,
+        Rank::Rare => distribution.is_skewed() || with.wrap == Wrap::Distance,
+        Rank::Absent => with.operator == "=" && with.wrap == Wrap::Same,
+        Rank::Typical => false,
+    };
+    offers && slot.wanted == Wanted::Any && !groups.of(i).is_some_and(|(group, _)| group.inserted)
+}
+
+/// `hot customer_id`; of a range `wide` and `narrow`.
+fn rank_label(rank: Rank, slot: &Slot<'_>, name: &str) -> String {
+    let word = match rank {
+        Rank::Hot if slot.compared.as_ref().is_some_and(is_range) => "wide",
+        Rank::Rare if slot.compared.as_ref().is_some_and(is_range) => "narrow",
+        Rank::Hot | Rank::Rare | Rank::Absent | Rank::Typical => rank.as_str(),
+    };
+    format!("{word} {name}")
+}
+
+/// The slot that bounds the same column's range from the other side.
+fn other_bound(slots: &[Slot<'_>], with: &ComparedWith) -> Option<usize> {
+    let lower = with.operator.starts_with('>');
+    slots.iter().position(|slot| {
+        slot.compared.as_ref().is_some_and(|other| {
+            let same = (other.table, &other.alias, &other.expression) == (with.table, &with.alias, &with.expression);
+            same && is_range(other) && is_range(with) && other.operator.starts_with('>') != lower
+        })
+    })
 }
 
 /// The normal set's name: what the author asked for where he asked for something.
@@ -297,18 +333,22 @@ fn bound(
         Rank::Rare | Rank::Absent => 0.01,
     };
     let lower = with.operator.starts_with('>');
-    let has_counterpart = group.members.iter().any(|(slot, other)| {
-        let other_side =
-            slots[*slot].compared.as_ref().is_some_and(|w| is_range(w) && w.operator.starts_with('>') != lower);
-        *other == place && other_side
-    });
+    let other = other_bound(slots, with);
+    let place_of = |value: &str| {
+        let index = values.partition_point(|known| super::values::compare(known, value).is_lt());
+        index as f64 / last.max(1) as f64
+    };
     let at = |part: f64| values.get((part.clamp(0.0, 1.0) * last as f64).round() as usize).map(|v| (*v).to_owned());
-    if !has_counterpart {
-        return if lower { at(1.0 - share) } else { at(share) };
+    match other.map(|slot| &slots[slot].wanted) {
+        None => return if lower { at(1.0 - share) } else { at(share) },
+        // The author said where the range ends: it begins so far before that.
+        Some(Wanted::Fixed(Some(end))) => {
+            let end = place_of(end);
+            return if lower { at(end - share) } else { at(end + share) };
+        }
+        Some(Wanted::Fixed(None) | Wanted::Any | Wanted::Ranked(_)) => {}
     }
-    let index =
-        value.map_or(last / 2, |value| values.partition_point(|other| super::values::compare(other, value).is_lt()));
     // The window lies within the data.
-    let middle = (index as f64 / last.max(1) as f64).clamp(share / 2.0, 1.0 - share / 2.0);
+    let middle = value.map_or(0.5, place_of).clamp(share / 2.0, 1.0 - share / 2.0);
     if lower { at(middle - share / 2.0) } else { at(middle + share / 2.0) }
 }

@@ -115,7 +115,8 @@ pub(super) fn absent(info: &TypeInfo, known: &[&str]) -> Option<String> {
             let value = past.min(limit).to_string();
             (!known.contains(&value.as_str())).then_some(value)
         }
-        TypeKind::Number => Some("-987654.25".to_owned()),
+        // Small, so that a cast to numeric(3, 2) does not refuse it.
+        TypeKind::Number => ["-0.25", "-0.75", "-1.25"].into_iter().find(|v| !is_known(v, known)).map(str::to_owned),
         TypeKind::Text => Some("pgproof-absent".to_owned()),
         TypeKind::Uuid => Some("00000000-0000-4000-8000-00000000dead".to_owned()),
         TypeKind::Date | TypeKind::Timestamp => Some("2222-02-22".to_owned()),
@@ -130,6 +131,10 @@ pub(super) fn absent(info: &TypeInfo, known: &[&str]) -> Option<String> {
         | TypeKind::Bytea
         | TypeKind::Other => None,
     }
+}
+
+fn is_known(number: &str, known: &[&str]) -> bool {
+    known.iter().any(|other| compare(number, other).is_eq())
 }
 
 /// The largest value of an integer type (of its elements, for an array).
@@ -177,6 +182,7 @@ pub(super) enum PartOf {
 /// Which part of the table's value a parameter is; `None` where it is the whole.
 pub(super) fn part_of(with: &ComparedWith, info: &TypeInfo) -> Option<PartOf> {
     match (with.wrap, with.operator.as_str()) {
+        (Wrap::Same, "@?" | "@@") if info.name == "jsonpath" => Some(PartOf::JsonPairs),
         (Wrap::Words, _) | (Wrap::Same, "@@") => Some(PartOf::Words),
         (Wrap::Element, _) => Some(PartOf::Elements),
         (Wrap::Same, "@>") if info.kind == TypeKind::Json => Some(PartOf::JsonPairs),
@@ -215,6 +221,8 @@ pub(super) fn written(
         Wrap::Same => {}
     }
     match with.operator.as_str() {
+        "@?" if info.name == "jsonpath" => json_path(value).map(|(key, value)| format!("$.{key} ? (@ == {value})")),
+        "@@" if info.name == "jsonpath" => json_path(value).map(|(key, value)| format!("$.{key} == {value}")),
         "~~" | "~~*" => Some(format!("{}%", prefix(value, rank, sample))),
         "~" | "~*" => Some(format!("^{}", prefix(value, rank, sample))),
         "@>" | "&&" | "?|" | "?&" if is_array => Some(array(&[value.to_owned()])),
@@ -342,6 +350,13 @@ fn json_pairs(value: &str) -> Vec<String> {
         }
         other => vec![other.to_string()],
     }
+}
+
+/// Key and value of an object with one pair, as a path writes them.
+fn json_path(pair: &str) -> Option<(String, String)> {
+    let serde_json::Value::Object(object) = serde_json::from_str(pair).ok()? else { return None };
+    let (key, value) = object.into_iter().next()?;
+    Some((serde_json::Value::String(key).to_string(), value.to_string()))
 }
 
 fn json_keys(value: &str) -> Vec<String> {

@@ -178,14 +178,7 @@ impl<'a, 'w> Page<'a, 'w> {
             writeln!(self.out, "  {label}{}", palette.good(line))?;
         }
         let Some(proof) = &fix.proof else { return self.wrapped("proof", "not measured") };
-        let mut facts = vec![
-            evidence::change_of_time(proof.before.time_ms, proof.after.time_ms),
-            evidence::change_of_pages(proof.before.blocks, proof.after.blocks),
-        ];
-        if proof.before.temp_blocks != proof.after.temp_blocks {
-            let change = evidence::change_of_pages(proof.before.temp_blocks, proof.after.temp_blocks);
-            facts.push(format!("temporary {change}"));
-        }
+        let mut facts = evidence::proven(proof);
         let built = proof.build_ms.map(|time| format!(", built in {time}")).unwrap_or_default();
         facts.extend(proof.index_bytes.map(|bytes| format!("index of {bytes}{built}")));
         self.facts("proof", &facts)

@@ -1,6 +1,7 @@
 -- Compiled although it is cheap.
 -- expect: warning
 -- versions: 15
+-- The downloaded builds of the others have no LLVM: its plans are made by a build that has.
 -- setup
 SET LOCAL jit = on;
 SET LOCAL jit_above_cost = 0;

@@ -7,6 +7,6 @@ CREATE INDEX orders_status_idx ON orders (status);
 UPDATE orders SET status = 'lost' WHERE id = 100;
 ANALYZE orders;
 -- run: typical = 'lost'
--- run: generic = 'lost'
+-- run: generic plan, typical = 'lost'
 -- name: OldestOfStatus :many
 SELECT id FROM orders WHERE status = $1 ORDER BY total LIMIT 1;

@@ -176,3 +176,30 @@ async fn many_queries_get_few_indexes() {
     assert_eq!(statements, expected);
     applied(&database, TOGETHER, &findings).await;
 }
+
+const OTHER_METHODS: &str = r#"
+-- name: Substring :many
+-- @param $1: 'abc12'
+SELECT id, handle FROM accounts WHERE name ILIKE '%' || $1 || '%';
+
+-- name: EitherColumn :many
+-- @param $2: 'User77@example.com'
+SELECT id, handle FROM accounts WHERE id = $1 OR email = $2;
+
+-- name: MonthOfAll :one
+SELECT sum(total) FROM "Order" WHERE placed_at >= '2024-02-01' AND placed_at < '2024-04-01';
+"#;
+
+/// Trigrams, the one index that an OR lacks, and a summary of a column that rows are in the order of.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_methods_than_a_b_tree() {
+    let database = database().await;
+    let findings = Audit::of(&database, OTHER_METHODS).await.findings().await;
+    let expected = [
+        "EitherColumn: CREATE INDEX idx_accounts_email ON accounts (email);",
+        "MonthOfAll: CREATE INDEX \"idx_Order_placed_at_brin\" ON \"Order\" USING brin (placed_at);",
+        "Substring: CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX idx_accounts_name_trgm ON accounts USING gin (name gin_trgm_ops);",
+    ];
+    assert_eq!(advised(&findings), expected);
+    applied(&database, OTHER_METHODS, &findings).await;
+}

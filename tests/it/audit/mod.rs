@@ -1,6 +1,7 @@
 //! The audit of a catalog on real servers: which values parameters get, what is executed, and that nothing stays behind.
 
 mod indexes;
+mod memory;
 mod parameters;
 mod runs;
 

@@ -89,7 +89,7 @@ SELECT id, $1::text AS label FROM accounts WHERE id = $2;
 SELECT at FROM events WHERE actor = $1 AND kind = $2 AND at >= $3 AND at < $4;
 
 -- name: Nested :many
-SELECT "Id" FROM "Order" o WHERE EXISTS (SELECT FROM accounts a WHERE a.id = o."Customer" AND a.email = $1) LIMIT 5;
+SELECT "Id" FROM "Order" WHERE EXISTS (SELECT FROM accounts a WHERE a.email = $1) LIMIT 5;
 
 -- name: Small :many
 SELECT count(*) FROM lines WHERE line = $1;
@@ -131,6 +131,63 @@ async fn every_form_works_on_every_version() {
         }
         assert_eq!(values(audit.run("Equal", "hot Customer")), ["7"]);
         assert_eq!(values(audit.run("Small", "typical")), ["1"]);
+    }
+}
+
+const MORE_FORMS: &str = r#"
+-- name: Path :many
+SELECT id FROM accounts WHERE settings #>> '{theme}' = $1;
+
+-- name: PathExists :many
+SELECT id FROM accounts WHERE settings @? $1;
+
+-- name: PathHolds :many
+SELECT id FROM accounts WHERE settings @@ $1::jsonpath;
+
+-- name: Query :many
+SELECT count(*) FROM events WHERE search @@ to_tsquery('simple', $1);
+
+-- name: Range :many
+SELECT "Id" FROM "Order" WHERE placed_at >= $1 AND placed_at < $2;
+
+-- name: RangeUntil :many
+-- @param until: '2024-03-01'
+SELECT "Id" FROM "Order" WHERE placed_at >= @since AND placed_at < @until;
+
+-- name: Typed :many
+SELECT "Id" FROM "Order" WHERE total::numeric(5, 2) = $1::numeric(5, 2);
+
+-- name: Insert :exec
+INSERT INTO links (account_id, order_id) VALUES ($1, $2);
+
+-- name: InsertReturning :one
+INSERT INTO accounts (email, handle, name, tier, active, settings, tags, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id;
+
+-- name: Update :exec
+UPDATE "Order" SET status = $2, total = $3, closed_at = $4 WHERE "Id" = $1;
+
+-- name: UpdateOptional :exec
+UPDATE accounts SET name = coalesce(sqlc.narg(name), name), tier = coalesce(sqlc.narg(tier), tier) WHERE id = @id;
+
+-- name: Delete :exec
+DELETE FROM lines WHERE order_id = $1 AND line = $2;
+"#;
+
+/// Paths, ranges, writes; a range's bounds never leave it empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_forms_work_on_every_version() {
+    for cluster in support::every_cluster() {
+        let database = filled(cluster, &less_data()).await;
+        let audit = Audit::of(&database, MORE_FORMS).await;
+        for query in &audit.queries {
+            assert!(!audit.runs_of(&query.name).runs.is_empty(), "{}", query.name);
+        }
+        let rows = |name: &str, label: &str| audit.run(name, label).rows().unwrap();
+        for name in ["Path", "PathExists", "PathHolds", "Query", "Range", "RangeUntil"] {
+            assert!(rows(name, "typical") > 0.0, "{name}: {:?}", values(audit.run(name, "typical")));
+        }
+        assert!(rows("Range", "wide placed_at") > 3.0 * rows("Range", "typical"));
     }
 }
 

@@ -164,7 +164,13 @@ fn missing_index(query: &Query) -> Finding {
             sql: "CREATE INDEX orders_customer_id_status_placed_at_idx ON public.orders (customer_id, status, placed_at DESC);"
                 .to_owned(),
             proof: Some(Proof {
-                before: Measurement { time_ms: Millis(28.824), blocks: Pages(3337), temp_blocks: Pages(0), rows: 20.0 },
+                cancelled_ms: None,
+                before: Some(Measurement {
+                    time_ms: Millis(28.824),
+                    blocks: Pages(3337),
+                    temp_blocks: Pages(0),
+                    rows: 20.0,
+                }),
                 after: Measurement { time_ms: Millis(0.069), blocks: Pages(9), temp_blocks: Pages(0), rows: 20.0 },
                 index_bytes: Some(Bytes(16_261_120)),
                 build_ms: Some(Millis(412.0)),

@@ -1,0 +1,41 @@
+//! Advised memory is run with: the finding says what came of it.
+
+use pgproof::advise::Audited;
+use pgproof::catalog::Query;
+use pgproof::db::prove_memory::prove_memory;
+use pgproof::finding::RuleId;
+use pgproof::interrupt::Interrupt;
+use pgproof::progress::Progress;
+use pgproof::rules::Policy;
+
+use super::{Audit, database, options};
+
+const SPILLS: &str = r#"
+-- name: Sorted :exec
+SELECT * FROM "Order" ORDER BY note, total, "Id";
+
+-- name: Hashed :exec
+SELECT count(*) FROM "Order" a JOIN "Order" b ON b.note || b.number = a.note || a.number;
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_mem_is_advised_as_it_was_run_with() {
+    let database = database().await;
+    let audit = Audit::of(&database, SPILLS).await;
+    let mut findings = audit.findings().await;
+    let policy_for = |_: &Query| Policy::default();
+    let audited =
+        Audited { queries: &audit.queries, runs: &audit.runs, schema: &audit.schema, policy_for: &policy_for };
+    let (progress, interrupt) = (Progress::default(), Interrupt::new());
+    prove_memory(&audit.session, audited, &mut findings, &options(), &progress, &interrupt).await.unwrap();
+    for rule in [RuleId::SortSpill, RuleId::HashSpill] {
+        let finding = findings.iter().find(|finding| finding.rule == rule);
+        let finding = finding.unwrap_or_else(|| panic!("no {rule} in {findings:#?}"));
+        let fix = finding.fix.as_ref().unwrap();
+        assert!(fix.sql.starts_with("SET LOCAL work_mem = '"), "{}", fix.sql);
+        let proof = fix.proof.as_ref().unwrap();
+        assert!(proof.before.as_ref().unwrap().temp_blocks.0 > 0, "{proof:?}");
+        assert_eq!(proof.after.temp_blocks.0, 0, "{proof:?}");
+        assert!(finding.advice.contains("work_mem = "), "{}", finding.advice);
+    }
+}
