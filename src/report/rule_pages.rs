@@ -50,7 +50,11 @@ pub fn page(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
 pub fn markdown() -> String {
     let mut text = String::from(
         "# Rules\n\nGenerated from the rule registry (`src/rules/`); `pgproof rules RULE` prints the same pages. \
-         Thresholds are set in `pgproof.toml` under `[thresholds]`, per query under `[[override]]`.\n\n\
+         Thresholds are set in `pgproof.toml` under `[thresholds]`, per query under `[[override]]`. Which cases hold them on \
+         PostgreSQL 14 to 18: [corpus.md](corpus.md).\n\n\
+         How often a query runs weighs what it does: where `@calls` is given, a fault that touches 25,000 pages a second or more is an \
+         error, and one that touches fewer than 120 is a warning at most. Budgets, times and results are not weighed.\n\n\
+         A trouble is told once, where it begins; what follows from it stands under it.\n\n\
          | rule | severity | flags |\n|---|---|---|\n",
     );
     for rule in ALL {

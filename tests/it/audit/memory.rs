@@ -21,6 +21,8 @@ SELECT count(b.note) FROM "Order" a JOIN "Order" b ON b.number = a.number;
 #[tokio::test(flavor = "multi_thread")]
 async fn work_mem_is_advised_as_it_was_run_with() {
     let database = database().await;
+    let name = database.url().database();
+    database.execute(&format!("ALTER DATABASE {name} SET enable_mergejoin = off; ALTER DATABASE {name} SET work_mem = '1MB'")).await;
     let audit = Audit::of(&database, SPILLS).await;
     let mut findings = audit.findings().await;
     let policy_for = |_: &Query| Policy::default();
