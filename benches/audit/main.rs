@@ -33,8 +33,7 @@ const REPETITIONS: usize = 3;
 async fn main() -> Result<(), Error> {
     let wanted = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(QUERIES);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(".pgproof");
-    let options =
-        ClusterOptions { directory, major: Some(15), binaries: None, settings: Vec::new(), offline: true };
+    let options = ClusterOptions { directory, major: Some(15), binaries: None, settings: Vec::new(), offline: true };
     let interrupt = Interrupt::new();
     let cluster = Cluster::start(&options, &Progress::default(), &interrupt).await?;
     let database = DatabaseClone::of(&cluster.url("postgres"), "template1", &interrupt).await?;
@@ -90,8 +89,7 @@ async fn explain_alone(client: &Client, queries: &[Query], runs: &[QueryRuns]) -
             let values: Vec<String> = run.parameters.iter().map(|bound| literal(bound.value.as_deref())).collect();
             let arguments = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
             let mode = if run.is_generic() { "force_generic_plan" } else { "force_custom_plan" };
-            let sql =
-                format!("EXPLAIN (ANALYZE, BUFFERS, VERBOSE, SETTINGS, FORMAT JSON) EXECUTE bench{arguments}");
+            let sql = format!("EXPLAIN (ANALYZE, BUFFERS, VERBOSE, SETTINGS, FORMAT JSON) EXECUTE bench{arguments}");
             for _ in 0..=samples.len() {
                 client.batch_execute(&format!("BEGIN; SET LOCAL plan_cache_mode = {mode}")).await?;
                 let start = Instant::now();

@@ -12,8 +12,8 @@ use crate::run::{Outcome, Run};
 use crate::schema::Schema;
 use crate::units::{Millis, Rows};
 
-use super::select::{Proposal, hurts};
 use super::ddl::{self, has_trigrams};
+use super::select::{Proposal, hurts};
 use super::{Audited, Candidate, Effect, IndexSpec, Method, Part, Site, Trial};
 
 /// From so many times fewer pages on it is an error.

@@ -183,7 +183,8 @@ fn beyond(effect: &Effect, saved: &Saved, audited: &Audited<'_>) -> f64 {
 
 /// Whether a trial does for every query what the best one does, nearly.
 fn is_as_good(trial: &Trial, best: &Trial, saved: &Saved, audited: &Audited<'_>) -> bool {
-    let wanted = best.effects.iter().filter(|effect| is_reason(best, effect, audited) && beyond(effect, saved, audited) > 0.0);
+    let wanted =
+        best.effects.iter().filter(|effect| is_reason(best, effect, audited) && beyond(effect, saved, audited) > 0.0);
     wanted.into_iter().all(|wanted| does_as_well(trial, wanted, audited))
 }
 

@@ -42,7 +42,8 @@ pub async fn prove_memory(
         let tried = tried.map_err(|source| AuditError::Server { query: query.name.clone(), source })?;
         if let Some((work_mem, explained)) = tried {
             let after = measurement(&explained.plan);
-            let proof = Proof { before: run.measurement(), cancelled_ms: None, after, index_bytes: None, build_ms: None };
+            let proof =
+                Proof { before: run.measurement(), cancelled_ms: None, after, index_bytes: None, build_ms: None };
             memory::tell(&mut findings[trial.finding], work_mem, proof);
         }
         task.advance(1);

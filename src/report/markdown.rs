@@ -144,11 +144,7 @@ fn fix(fix: &Fix) -> String {
     let mut text = fenced("sql", &fix.sql);
     if let Some(proof) = &fix.proof {
         let size = proof.index_bytes.map(|bytes| format!(" · index of {bytes}")).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "Measured: {}{size}\n",
-            evidence::proven(proof).join(" · ")
-        );
+        let _ = writeln!(text, "Measured: {}{size}\n", evidence::proven(proof).join(" · "));
     }
     text
 }

@@ -131,7 +131,8 @@ fn is_covering(index: &Finding) -> bool {
 /// A foreign key without index that a query already suffers from.
 fn is_same_key_seen_in_a_query(cause: &Finding, symptom: &Finding) -> bool {
     let of_key = |finding: &Finding| finding.rule == RuleId::UnindexedForeignKey;
-    let same = cause.evidence.condition == symptom.evidence.condition && cause.evidence.relation == symptom.evidence.relation;
+    let same =
+        cause.evidence.condition == symptom.evidence.condition && cause.evidence.relation == symptom.evidence.relation;
     of_key(cause) && of_key(symptom) && same && cause.query.is_some() && symptom.query.is_none()
 }
 

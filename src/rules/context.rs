@@ -169,8 +169,7 @@ pub fn finding(
     evidence: Evidence,
     words: Words,
 ) -> Finding {
-    let fingerprint =
-        fingerprint(rule, query.as_deref(), evidence.relation.as_deref(), evidence.condition.as_deref());
+    let fingerprint = fingerprint(rule, query.as_deref(), evidence.relation.as_deref(), evidence.condition.as_deref());
     Finding {
         rule,
         severity,

@@ -78,11 +78,7 @@ fn touched(run: &Run) -> Option<Pages> {
     }
 }
 
-fn told(
-    context: &QueryContext<'_>,
-    (typical, usual): (&Run, Pages),
-    (run, pages): (&Run, Pages),
-) -> Finding {
+fn told(context: &QueryContext<'_>, (typical, usual): (&Run, Pages), (run, pages): (&Run, Pages)) -> Finding {
     let is_generic = run.is_generic();
     let factor = pages.0 as f64 / usual.0.max(1) as f64;
     let severity = if factor >= context.limit(&ERROR_FACTOR) { Severity::Error } else { Severity::Warning };

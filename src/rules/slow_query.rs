@@ -52,7 +52,8 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let slow = context.runs.runs.iter().filter_map(|run| Some((run, run.fastest()?)));
     let slow = slow.filter(|(_, time)| time.0 > limit);
     // What plans for the values break is no fault of the generic plan.
-    let Some((run, time)) = slow.max_by(|a, b| (!a.0.is_generic()).cmp(&!b.0.is_generic()).then(a.1.0.total_cmp(&b.1.0)))
+    let Some((run, time)) =
+        slow.max_by(|a, b| (!a.0.is_generic()).cmp(&!b.0.is_generic()).then(a.1.0.total_cmp(&b.1.0)))
     else {
         return Vec::new();
     };

@@ -5,8 +5,8 @@ use super::predicate::{self, Served, ServedBy};
 use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::plan::condition::{Expression, ExpressionKind, parse};
 use crate::plan::Node;
+use crate::plan::condition::{Expression, ExpressionKind, parse};
 use crate::units::{Count, Rows};
 
 const MIN_ROWS: Threshold = Threshold {
@@ -56,8 +56,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
 }
 
 fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
-    let wasteful =
-        scan.rows_read >= context.limit(&MIN_ROWS) && scan.rows / scan.rows_read < context.limit(&MAX_KEPT);
+    let wasteful = scan.rows_read >= context.limit(&MIN_ROWS) && scan.rows / scan.rows_read < context.limit(&MAX_KEPT);
     if !wasteful || scan.share? < context.limit(&MIN_SHARE) {
         return None;
     }

@@ -160,7 +160,8 @@ fn table() -> String {
         }
         let _ = writeln!(table, "{row}");
     }
-    let sums: String = VERSIONS.iter().map(|major| format!(" **{} + {}** |", totals[major].0, totals[major].1)).collect();
+    let sums: String =
+        VERSIONS.iter().map(|major| format!(" **{} + {}** |", totals[major].0, totals[major].1)).collect();
     let _ = writeln!(table, "| **all** |{sums}");
     table
 }

@@ -84,7 +84,10 @@ fn all_agree(times: usize, queries: &[&str]) {
 /// Indexes that are proven, budgets of time, a foreign key's check: what time could sway.
 #[test]
 fn three_audits_of_what_time_could_sway_agree() {
-    all_agree(3, &["FindCustomersByPhone", "DeleteCoupon", "GetShipmentByTracking", "ListFailedPayments", "GetCustomerSpend"]);
+    all_agree(
+        3,
+        &["FindCustomersByPhone", "DeleteCoupon", "GetShipmentByTracking", "ListFailedPayments", "GetCustomerSpend"],
+    );
 }
 
 /// `cargo test --test it -- --ignored ten_audits`

@@ -12,11 +12,7 @@ pub(super) fn serves(schema: &Schema, candidate: &IndexSpec) -> bool {
 
 fn covers(index: &Index, candidate: &IndexSpec) -> bool {
     let same_rows = index.predicate.as_deref().map(bare) == candidate.predicate.as_deref().map(bare);
-    if !index.valid
-        || !same_rows
-        || !is_of_method(index, candidate.method)
-        || index.keys.len() < candidate.keys.len()
-    {
+    if !index.valid || !same_rows || !is_of_method(index, candidate.method) || index.keys.len() < candidate.keys.len() {
         return false;
     }
     let parts = candidate.keys.iter().zip(&index.keys);

@@ -22,7 +22,11 @@ SELECT count(b.note) FROM "Order" a JOIN "Order" b ON b.number = a.number;
 async fn work_mem_is_advised_as_it_was_run_with() {
     let database = database().await;
     let name = database.url().database();
-    database.execute(&format!("ALTER DATABASE {name} SET enable_mergejoin = off; ALTER DATABASE {name} SET work_mem = '1MB'")).await;
+    database
+        .execute(&format!(
+            "ALTER DATABASE {name} SET enable_mergejoin = off; ALTER DATABASE {name} SET work_mem = '1MB'"
+        ))
+        .await;
     let audit = Audit::of(&database, SPILLS).await;
     let mut findings = audit.findings().await;
     let policy_for = |_: &Query| Policy::default();
@@ -32,7 +36,8 @@ async fn work_mem_is_advised_as_it_was_run_with() {
     prove_memory(&audit.session, audited, &mut findings, &options(), &progress, &interrupt).await.unwrap();
     for rule in [RuleId::SortSpill, RuleId::HashSpill] {
         let finding = findings.iter().find(|finding| finding.rule == rule);
-        let told: Vec<_> = findings.iter().map(|finding| (finding.rule, &finding.query, finding.symptoms.len())).collect();
+        let told: Vec<_> =
+            findings.iter().map(|finding| (finding.rule, &finding.query, finding.symptoms.len())).collect();
         let finding = finding.unwrap_or_else(|| panic!("no {rule} in {told:?}"));
         let fix = finding.fix.as_ref().unwrap();
         assert!(fix.sql.starts_with("SET LOCAL work_mem = '"), "{}", fix.sql);
