@@ -71,7 +71,7 @@ async fn measure(session: &Session, queries: &[Query], interrupt: &Interrupt) ->
     println!("queries                          {:>10}", queries.len());
     println!("EXPLAIN ANALYZE statements       {executed:>10}");
     println!("findings and index candidates    {findings:>10}");
-    println!("EXPLAIN ANALYZE alone            {:>10.3} s", explains);
+    println!("EXPLAIN ANALYZE alone            {explains:>10.3} s");
     println!("audit: values, EXPLAIN, plans    {audits:>10.3} s");
     println!("audit: rules, index candidates   {judgements:>10.3} s");
     println!("audit over EXPLAIN               {:>+10.1} %", (whole / explains - 1.0) * 100.0);
