@@ -14,6 +14,7 @@ use pgproof::interrupt::Interrupt;
 use pgproof::progress::{Event, Progress};
 use pgproof::seed::Options;
 
+use crate::server::private::{kill, postmaster};
 use crate::support;
 
 /// A schema of this test's own: its datasets meet nobody else's, nor those of the last run.
@@ -207,6 +208,49 @@ fn a_killed_build_is_made_anew() {
     let (code, out, err) = project.run(&["seed", "--scale", "0.05"]);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("it was there already"), "{out}");
+}
+
+/// The server goes away in the middle of the rows, as after a crash or by the system's hand.
+#[test]
+fn a_build_whose_server_dies_is_made_anew() {
+    let project = Project::new();
+    let building = project.command(&["seed", "--scale", "0.2"]).stderr(Stdio::piped()).spawn().unwrap();
+    project.wait_for_rows();
+    let pid = postmaster(project.directory.path()).expect("the server runs");
+    kill(pid, "KILL");
+    let output = building.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("error: ") && !told.contains("panicked"), "{told}");
+    let (code, out, err) = project.run(&["seed", "--scale", "0.05"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("made in"), "{out}");
+}
+
+/// Needs the right to mount a small file system.
+#[test]
+fn a_build_on_a_full_disk_says_so_and_succeeds_when_there_is_room() {
+    let project = Project::new();
+    let state = project.directory.path().join(".pgproof");
+    std::fs::create_dir(&state).unwrap();
+    let mount = |options: &str| {
+        let arguments = ["-t", "tmpfs", "-o", options, "tmpfs"];
+        Command::new("mount").args(arguments).arg(&state).status().is_ok_and(|status| status.success())
+    };
+    if !rustix::process::geteuid().is_root() || !mount("size=250m,mode=755") {
+        eprintln!("SKIPPED: this user may not mount a file system");
+        return;
+    }
+    let full = project.run(&["seed", "--scale", "0.5"]);
+    let room = mount("remount,size=3g");
+    let after = project.run(&["seed", "--scale", "0.05"]);
+    Command::new("umount").arg("-l").arg(&state).status().unwrap();
+    assert!(room);
+    assert_eq!(full.0, Some(3), "{}", full.2);
+    // ENOSPC, or less written than asked for: whichever comes first.
+    assert!(full.2.contains("No space left") || full.2.contains("Check free disk space"), "{}", full.2);
+    assert_eq!(after.0, Some(0), "{}", after.2);
+    assert!(after.1.contains("made in"), "{}", after.1);
 }
 
 #[test]
