@@ -2,10 +2,13 @@
 //! same run: `\copy` of a ready binary file (the limit of one stream), `INSERT … SELECT generate_series`, and pgbench.
 //!
 //! `cargo bench --bench seed -- [--rows N] [--rounds N]`. Contestants take turns; figures are medians of the rounds.
+//! `-- memory` measures the program's peak memory by rows, `-- phases [--scale F]` where the time of a whole load goes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod contest;
+mod memory;
+mod phases;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -33,23 +36,37 @@ const SPEC: &str = include_str!("spec.toml");
 const PGBENCH_SPEC: &str = include_str!("pgbench.toml");
 const INSERT: &str = include_str!("insert.sql");
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Speed,
+    Memory,
+    Phases,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Arguments {
+    mode: Mode,
     rows: u64,
     rounds: usize,
+    scale: f64,
 }
 
 impl Arguments {
     fn read() -> Self {
-        let mut found = Self { rows: 1_000_000, rounds: 5 };
+        let mut found = Self { mode: Mode::Speed, rows: 1_000_000, rounds: 5, scale: 9.0 };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut number = || words.next().and_then(|text| text.replace('_', "").parse().ok());
+            let mut number = || words.next().and_then(|text| text.replace('_', "").parse::<u64>().ok());
             match word.as_str() {
                 "--rows" => found.rows = number().expect("--rows takes a number"),
                 "--rounds" => found.rounds = number().expect("--rounds takes a number") as usize,
+                "--scale" => found.scale = number().expect("--scale takes a number") as f64,
+                "memory" => found.mode = Mode::Memory,
+                "phases" => found.mode = Mode::Phases,
                 "--bench" => {}
-                other => panic!("unknown argument {other}: --rows N and --rounds N are known"),
+                other => {
+                    panic!("unknown argument {other}: memory, phases, --rows N, --rounds N and --scale N are known")
+                }
             }
         }
         found
@@ -61,6 +78,9 @@ async fn main() {
     let arguments = Arguments::read();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-seed");
     std::fs::create_dir_all(&directory).unwrap();
+    if arguments.mode == Mode::Memory {
+        return memory::measure(&directory, &[1_000_000, 30_000_000, 1_000_000_000]);
+    }
     let options = ClusterOptions {
         directory: directory.join(".pgproof"),
         major: None,
@@ -69,6 +89,10 @@ async fn main() {
         offline: false,
     };
     let cluster = Cluster::start(&options, &Progress::default(), &Interrupt::new()).await.unwrap();
+    if arguments.mode == Mode::Phases {
+        phases::measure(&cluster, arguments.scale).await;
+        return cluster.stop().await;
+    }
     println!(
         "PostgreSQL {}, {} cores, {} rows, median of {} interleaved rounds\n",
         cluster.version(),

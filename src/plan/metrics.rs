@@ -58,6 +58,7 @@ impl Metrics {
         let own_blocks = exclusive(plan, &blocks, &hosts);
         let own_temp = exclusive(plan, &temp, &hosts);
         let pages = |value: Option<f64>| value.map(|count| Pages(count.round() as u64));
+        let rows = rows(plan, &processes);
         let nodes = plan.ids().map(|id| {
             let node = plan.node(id);
             let loops = node.actual.map(|actual| actual.loops);
@@ -69,8 +70,8 @@ impl Metrics {
                 inclusive_blocks: pages(blocks[id.0]),
                 exclusive_blocks: pages(own_blocks.own[id.0]),
                 exclusive_temp: pages(own_temp.own[id.0]),
-                rows: node.actual.map(|actual| actual.rows.0 * actual.loops),
-                rows_read: loops.map(|loops| rows_read_per_loop(node) * loops),
+                rows: rows[id.0],
+                rows_read: rows[id.0].zip(loops).map(|(rows, loops)| rows + rows_removed_per_loop(node) * loops),
                 may_have_stopped: stopped[id.0],
             }
         });
@@ -126,10 +127,30 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-fn rows_read_per_loop(node: &Node) -> f64 {
+/// Rows that each node gave out, over all loops. Servers before 18 print whole rows per loop: one row that three processes
+/// found together is none. What the leader gathered from them is known exactly, and so what they sent.
+fn rows(plan: &Plan, processes: &[f64]) -> Vec<Option<f64>> {
+    let mut rows: Vec<Option<f64>> = Vec::with_capacity(plan.nodes.len());
+    for id in plan.ids() {
+        let node = plan.node(id);
+        let printed = node.actual.map(|actual| actual.rows.0 * actual.loops);
+        let gathered = node.parent.filter(|parent| {
+            let passes_on =
+                matches!(plan.node(*parent).kind, NodeKind::Gather | NodeKind::GatherMerge | NodeKind::Sort);
+            passes_on && processes[id.0] > 1.0 && !node.is_subplan()
+        });
+        let exact = gathered.and_then(|parent| rows[parent.0]).zip(printed).zip(node.actual);
+        let exact = exact.filter(|((exact, printed), actual)| {
+            actual.rows.0.fract() == 0.0 && (exact - printed).abs() <= actual.loops / 2.0
+        });
+        rows.push(exact.map_or(printed, |((exact, _), _)| Some(exact)));
+    }
+    rows
+}
+
+fn rows_removed_per_loop(node: &Node) -> f64 {
     let removed = [node.removed.filter, node.removed.index_recheck, node.removed.join_filter];
-    let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
-    node.actual.map_or(0.0, |actual| actual.rows.0) + removed
+    removed.into_iter().flatten().map(|rows| rows.0).sum()
 }
 
 /// Processes that ran each node side by side: loops over the loops of the Gather above, the same for all that a Gather
@@ -177,4 +198,28 @@ fn column(plan: &Plan, of: impl Fn(&super::node::Buffers) -> Pages) -> Vec<Optio
         None => measured.then_some(0.0),
     };
     plan.nodes.iter().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::parse;
+
+    /// PostgreSQL 15: three processes find one row, each finds none of it.
+    const ONE_ROW: &str = r#"[{"Plan": {"Node Type": "Gather", "Parallel Aware": false, "Async Capable": false, "Plan Rows": 750,
+        "Actual Startup Time": 30.1, "Actual Total Time": 57.2, "Actual Rows": 1, "Actual Loops": 1, "Workers Planned": 2, "Workers Launched": 2,
+        "Plans": [{"Node Type": "Seq Scan", "Parent Relationship": "Outer", "Parallel Aware": true, "Async Capable": false,
+            "Relation Name": "customers", "Alias": "customers", "Plan Rows": 312, "Actual Startup Time": 12.0, "Actual Total Time": 25.6,
+            "Actual Rows": 0, "Actual Loops": 3, "Filter": "(phone = '1'::text)", "Rows Removed by Filter": 50000}]}}]"#;
+
+    #[test]
+    fn what_was_gathered_is_what_was_sent() {
+        let plan = parse::json(ONE_ROW).unwrap().remove(0);
+        let metrics = Metrics::of(&plan);
+        assert_eq!(metrics.node(NodeId(1)).rows, Some(1.0));
+        assert_eq!(metrics.node(NodeId(1)).rows_read, Some(150_001.0));
+        // Counts that contradict each other by more than rounding are left alone.
+        let plan = parse::json(&ONE_ROW.replace("\"Actual Rows\": 1,", "\"Actual Rows\": 9,")).unwrap().remove(0);
+        assert_eq!(Metrics::of(&plan).node(NodeId(1)).rows, Some(0.0));
+    }
 }
