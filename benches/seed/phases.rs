@@ -2,18 +2,21 @@
 
 use std::path::Path;
 
-use pgproof::catalog;
 use pgproof::db::dataset::{self, Recipe};
 use pgproof::db::server::Cluster;
 use pgproof::diff::migrations::{Tree, history};
 use pgproof::interrupt::Interrupt;
 use pgproof::progress::Progress;
 use pgproof::seed::Options;
+use pgproof::source::Source;
 
 pub(crate) async fn measure(cluster: &Cluster, scale: f64) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let migrations = history(&Tree::read(root, Path::new("migrations")).unwrap(), None).unwrap();
-    let specs = catalog::files::read_any(root, &["seeds/*.toml".to_owned()]).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(root.join("seeds")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let specs: Vec<Source> =
+        files.iter().map(|path| Source::new(path, std::fs::read_to_string(path).unwrap())).collect();
     // A seed of its own each time: the dataset is made anew.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let options = Options { scale, seed: now.as_secs(), ..Options::default() };
