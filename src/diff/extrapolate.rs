@@ -29,8 +29,9 @@ pub struct Extrapolation {
     pub high: Millis,
 }
 
-/// Timer, scheduling and planning noise of one execution, as a share and at least so many ms.
-const NOISE: f64 = 0.15;
+/// Timer, scheduling and planning noise of one execution, as a share and at least so many ms: what single executions of the
+/// sample's migrations differed by on a busy machine with two cores.
+const NOISE: f64 = 0.25;
 const NOISE_FLOOR_MS: f64 = 2.0;
 
 /// Extends two measurements to `rows`. `None` where the scales are too near to each other, or the statement is so short
@@ -84,6 +85,6 @@ mod tests {
     #[test]
     fn a_constant_duration_stays() {
         let found = extrapolate(at(100_000.0, 50.0), at(400_000.0, 50.0), 4_000_000.0).unwrap();
-        assert!((found.expected.0 - 50.0).abs() < 1.0 && found.high.0 < 250.0, "{found:?}");
+        assert!((found.expected.0 - 50.0).abs() < 1.0 && found.high.0 < 400.0, "{found:?}");
     }
 }

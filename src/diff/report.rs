@@ -26,6 +26,8 @@ pub struct DiffReport {
     pub server_version: String,
     /// The layout and by what it was recognized; `None` for saved reports.
     pub layout: Option<(String, String)>,
+    /// How the layout's tool is told to run a statement outside a transaction.
+    pub without_transaction: Option<&'static str>,
     /// The dataset's fingerprint, seed and scale.
     pub dataset: Option<(String, u64, f64)>,
     /// Every query, worst first.

@@ -27,7 +27,9 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         "from": report.from,
         "to": report.to,
         "server": { "version": report.server_version },
-        "layout": report.layout.as_ref().map(|(layout, because)| json!({ "name": layout, "because": because })),
+        "layout": report.layout.as_ref().map(|(layout, because)| json!({
+            "name": layout, "because": because, "without_transaction": report.without_transaction,
+        })),
         "dataset": report.dataset.as_ref().map(|(fingerprint, seed, scale)| json!({ "fingerprint": fingerprint, "seed": seed, "scale": scale })),
         "queries": report.queries.iter().map(query).collect::<Vec<_>>(),
         "rolling": report.rolling.iter().map(query).collect::<Vec<_>>(),

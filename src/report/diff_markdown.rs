@@ -6,7 +6,7 @@ use similar::TextDiff;
 
 use super::diff_words::{
     blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase, measured_sentence,
-    pile_up_sentence, standing, statement_facts,
+    outside_sentence, pile_up_sentence, standing, statement_facts,
 };
 use crate::diff::observation::StatementObservation;
 use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
@@ -126,6 +126,9 @@ fn migration(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     for statement in &report.statements {
         details(statement, report, out)?;
+    }
+    if let Some(told) = outside_sentence(report) {
+        writeln!(out, "{}.\n", cell(&told))?;
     }
     match &report.safer_schema {
         None => Ok(()),

@@ -6,7 +6,7 @@ use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::diff_words::{
     Side, blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase,
-    measured_sentence, pile_up_sentence, standing, statement_facts,
+    measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts,
 };
 use super::terminal::TerminalStyle;
 use crate::diff::observation::StatementObservation;
@@ -219,6 +219,9 @@ impl Page<'_, '_> {
                 writeln!(self.out, "  With the safer forms the migration ends in another schema")?;
                 self.difference(difference)?;
             }
+        }
+        if let Some(told) = outside_sentence(report) {
+            writeln!(self.out, "  {told}")?;
         }
         writeln!(self.out)
     }

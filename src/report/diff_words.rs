@@ -4,7 +4,7 @@ use crate::diff::blocking::BlockedQuery;
 use crate::diff::canonical::display_relation;
 use crate::diff::observation::{PileUp, ProvenForm, StatementObservation, StatementPlace};
 use crate::diff::outcome::{Cause, Presence, QueryDiff, RunDiff};
-use crate::diff::report::IndexUse;
+use crate::diff::report::{DiffReport, IndexUse};
 use crate::diff::verdict::Verdict;
 use crate::units::{Bytes, Millis};
 
@@ -137,6 +137,16 @@ pub(super) fn measured_sentence(safer: &ProvenForm, statement: &StatementObserva
             Millis(statement.longest_block().0.max(statement.longest_kept().0))
         ),
     })
+}
+
+/// How the safer forms are written down for the layout's tool; `None` where no safer form was found or no way is known.
+pub(super) fn outside_sentence(report: &DiffReport) -> Option<String> {
+    let alone = |sql: &String| sql.contains(" CONCURRENTLY") || sql.contains("COMMIT;");
+    let forms = report.statements.iter().filter_map(|statement| statement.safer.as_ref());
+    let needed = forms.flat_map(|safer| &safer.form.statements).any(alone);
+    let (layout, _) = report.layout.as_ref()?;
+    let way = report.without_transaction.filter(|_| needed)?;
+    Some(format!("Outside a transaction, in {layout}'s layout: {way}"))
 }
 
 /// Where a query stands: its verdict, or why there is none.

@@ -97,6 +97,7 @@ async fn of_migrations(args: &DiffArgs, project: &Project, globals: &Globals) ->
         to: sides.to,
         server_version,
         layout: Some((sides.layout.to_string(), sides.because)),
+        without_transaction: sides.layout.without_transaction(),
         dataset: Some((dataset.fingerprint, settings.seed, settings.scale)),
         findings,
         ..of_compared(compared)

@@ -82,6 +82,24 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// How its tool is told to run a statement outside a transaction; `None` where there is no way that is known.
+    #[must_use]
+    pub fn without_transaction(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlx => Some("a file that begins with `-- no-transaction`, with that statement alone"),
+            Self::GolangMigrate | Self::Prisma => Some("a migration of its own, with that statement alone"),
+            Self::Diesel => Some(
+                "a migration of its own with that statement alone, and `run_in_transaction = false` in metadata.toml",
+            ),
+            Self::Goose => Some("a file with `-- +goose NO TRANSACTION`"),
+            Self::Flyway => Some("a file of its own: Flyway notices CONCURRENTLY, and does not mix it with others"),
+            Self::Dbmate => Some("`-- migrate:up transaction:false`, with that statement alone"),
+            Self::Refinery | Self::SchemaFile | Self::Command => None,
+        }
+    }
+}
+
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

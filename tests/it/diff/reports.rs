@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pgproof::diff::blocking::BlockedQuery;
 use pgproof::diff::extrapolate::Extrapolation;
 use pgproof::diff::locks::{HeldLock, LockMode};
+use pgproof::diff::migrations::Layout;
 use pgproof::diff::names::{Names, Renames, SavedNames};
 use pgproof::diff::observation::{
     InheritedLock, PileUp, ProvenForm, Retries, SaferMeasurement, StatementObservation, StatementPlace,
@@ -252,6 +253,7 @@ fn report() -> DiffReport {
         to: "0042 drop".to_owned(),
         server_version: "15.18".to_owned(),
         layout: Some(("sqlx".to_owned(), "0001_orders.sql and its like".to_owned())),
+        without_transaction: Layout::Sqlx.without_transaction(),
         dataset: Some(("0123456789abcdef".to_owned(), 42, 1.0)),
         findings: regressions.chain(blocking).collect(),
         rolling: vec![query("GetNote", Presence::Changed, vec![broken])],

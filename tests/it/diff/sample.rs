@@ -34,6 +34,25 @@ fn the_whole_sample_takes_less_than_three_minutes() {
 }
 
 #[test]
+#[ignore = "seeds the sample at three scales: cargo test --release --test it -- --ignored diff::sample"]
+fn what_two_scales_foretell_is_measured_at_a_third() {
+    let versions = ["--from", "0012", "--to", "0013", "--fail-on", "never"];
+    let foretold = diff("sample-quarter", 0.25, &[&versions[..], &["--extrapolate", "4"]].concat()).0;
+    let measured = diff("sample-diff", 1.0, &versions).0;
+    let statements = |report: &Value| report["statements"].as_array().unwrap().clone();
+    let mut compared = 0;
+    for (foretold, measured) in statements(&foretold).iter().zip(statements(&measured)) {
+        let at = &foretold["extrapolation"];
+        let (Some(low), Some(high)) = (at["low_ms"].as_f64(), at["high_ms"].as_f64()) else { continue };
+        let took = measured["duration_ms"].as_f64().unwrap();
+        println!("line {}: {:.0} ms, foretold {} ({low:.0} to {high:.0})", measured["line"], took, at["expected_ms"]);
+        assert!((low..=high).contains(&took), "{foretold:#}");
+        compared += 1;
+    }
+    assert!(compared >= 1);
+}
+
+#[test]
 #[ignore = "ten runs on 3.4 million rows: cargo test --release --test it -- --ignored diff::sample"]
 fn a_version_against_itself_is_no_regression_and_no_improvement_in_ten_runs() {
     let mut found = Vec::new();
