@@ -101,6 +101,7 @@ pub enum Command {
     Diff(DiffArgs),
     Server(ServerArgs),
     Explain(ExplainArgs),
+    Init(InitArgs),
     Rules(RulesArgs),
     Seed(SeedArgs),
     Snapshot(SnapshotArgs),
@@ -112,7 +113,8 @@ impl Command {
     pub fn takes_formats(&self) -> bool {
         match self {
             Self::Audit(_) | Self::Diff(_) => true,
-            Self::Explain(_) | Self::Rules(_) | Self::Seed(_) | Self::Server(_) | Self::Snapshot(_) => false,
+            Self::Seed(args) => args.out.is_some(),
+            Self::Explain(_) | Self::Init(_) | Self::Rules(_) | Self::Server(_) | Self::Snapshot(_) => false,
         }
     }
 }
@@ -212,6 +214,10 @@ pub enum FailOn {
   pgproof seed                                   the embedded server's dataset, kept for every later command
   pgproof seed --scale 0.1                       a tenth of it
   pgproof seed --rows orders=5000000             one table larger
+  pgproof seed --target-size 20GB                as many rows as make 20 GB with their indexes
+  pgproof seed --out dump --format sql           a script for psql instead; also csv and binary
+  pgproof seed --out dump --format csv --subset 1%
+                                                 a hundredth of the same rows, with every row that they point to
   pgproof seed --database-url postgres://localhost/dev --replace
                                                  fill a development database, emptying its tables first
 
@@ -232,6 +238,15 @@ pub struct SeedArgs {
     /// Empty tables that hold rows already, and those that reference them
     #[arg(long)]
     pub replace: bool,
+    /// Choose the scale at which tables and indexes come to this size
+    #[arg(long, value_name = "SIZE", value_parser = super::values::size, conflicts_with = "scale")]
+    pub target_size: Option<u64>,
+    /// Only this share of the rows, e.g. 1% or 0.01, with every row that they point to
+    #[arg(long, value_name = "SHARE", value_parser = super::values::share)]
+    pub subset: Option<f64>,
+    /// Write files into this folder instead of filling a database; --format is csv (default), sql or binary
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["append", "replace"])]
+    pub out: Option<PathBuf>,
     /// Say what would be made, and stop
     #[arg(long)]
     pub dry_run: bool,

@@ -14,6 +14,7 @@ use crate::db::migrate::MigrateError;
 use crate::db::migration_observer::ObserveError;
 use crate::db::server::ServerError;
 use crate::diff::migrations::MigrationsError;
+use crate::export::ExportError;
 use crate::interrupt::Interrupted;
 use crate::plan::parse::PlanParseError;
 use crate::report::ReportError;
@@ -140,6 +141,15 @@ impl From<DatasetError> for CliError {
             DatasetError::Clone(error) => error.into(),
             DatasetError::Interrupted(_) | DatasetError::Load(LoadError::Interrupted(_)) => Self::Interrupted,
             other if other.is_configuration() => Self::usage(other.to_string()),
+            other => Self::environment(&other),
+        }
+    }
+}
+
+impl From<ExportError> for CliError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Interrupted(_) => Self::Interrupted,
             other => Self::environment(&other),
         }
     }

@@ -100,7 +100,7 @@ pub async fn start(project: &Project, globals: &Globals) -> Result<Cluster, CliE
 /// The project's embedded server with its dataset, which is made where it is not there yet.
 pub async fn start_seeded(project: &Project, globals: &Globals) -> Result<(Cluster, Dataset), CliError> {
     // Mistakes in files are found before anything is started.
-    let ingredients = Ingredients::read(project, project.settings.dataset, &[])?;
+    let ingredients = Ingredients::read(project, options(project.settings.dataset, &[]))?;
     let cluster = start(project, globals).await?;
     let dataset = dataset::ensure(&cluster, ingredients.recipe(), &globals.progress, &globals.interrupt).await?;
     dataset.notes.iter().for_each(|note| globals.progress.note(note.as_str()));
@@ -129,9 +129,9 @@ pub struct Ingredients {
 }
 
 impl Ingredients {
-    /// Reads the migrations and the seed files; `dataset` and `rows` are what the command line makes of the settings.
-    pub fn read(project: &Project, dataset: DatasetSettings, rows: &[RowsRequest]) -> Result<Self, CliError> {
-        Ok(Self { migrations: history(project)?, specs: specs(project)?, options: options(dataset, rows) })
+    /// Reads the migrations and the seed files.
+    pub fn read(project: &Project, options: Options) -> Result<Self, CliError> {
+        Ok(Self { migrations: history(project)?, specs: specs(project)?, options })
     }
 
     /// As the dataset is asked for.

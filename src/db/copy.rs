@@ -102,23 +102,10 @@ pub(crate) async fn format_of(
     Ok(Format::Text(columns.collect()))
 }
 
-/// Generates the rows of a table and copies them in binary form with the statements that `statement` makes for each
-/// leaf. `sent` hears how many rows have gone out.
-pub(crate) async fn copy_table(
-    session: &Session,
-    plan: &Arc<SeedPlan>,
-    table: usize,
-    rows: Range<u64>,
-    statement: impl Fn(usize) -> String,
-    sent: impl FnMut(u64),
-    interrupt: &Interrupt,
-) -> Result<u64, CopyError> {
-    copy_table_as(Format::Binary, session, plan, table, rows, statement, sent, interrupt).await
-}
-
-/// The same in a form that the table takes; the statements must name it.
+/// Generates the rows of a table and copies them, in a form that the table takes, with the statements that `statement`
+/// makes for each leaf; they must name the form. `sent` hears how many rows have gone out.
 #[allow(clippy::too_many_arguments)]
-pub(crate) async fn copy_table_as(
+pub(crate) async fn copy_table(
     format: Format,
     session: &Session,
     plan: &Arc<SeedPlan>,

@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::{Progress, Task, Unit};
-use crate::schema::Schema;
+use crate::schema::{Column, Schema};
 use crate::seed::SeedPlan;
+use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{Fill, TablePlan};
 
 /// What is written.
@@ -29,7 +30,28 @@ pub enum FileFormat {
     Sql,
 }
 
-/// Why files were not written: exit code 3, but for `Expression` (2).
+impl FileFormat {
+    /// All of them, as they are named on the command line.
+    pub const ALL: [(&'static str, Self); 3] = [("csv", Self::Csv), ("sql", Self::Sql), ("binary", Self::Binary)];
+
+    /// By name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
+    }
+
+    /// The form of a table's own rows: one with a type that has no binary form is written as text.
+    fn of_table(self, schema: &Schema, table: &TablePlan) -> Self {
+        let unknown = |column: &Column| matches!(classify(schema, &column.data_type).base(), TypeClass::Unknown(_));
+        let odd = schema.table_by_oid(table.oid).is_some_and(|table| table.columns.iter().any(unknown));
+        match self {
+            Self::Binary if odd => Self::Csv,
+            other => other,
+        }
+    }
+}
+
+/// Why files were not written: exit code 3.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The file system refused.
@@ -39,14 +61,6 @@ pub enum ExportError {
         path: PathBuf,
         /// What it said.
         error: io::Error,
-    },
-    /// Columns that only a server computes.
-    #[error("column {column} of table {table} is an SQL expression, which only a database computes; seed one instead")]
-    Expression {
-        /// The table.
-        table: String,
-        /// The column.
-        column: String,
     },
     /// A row that no partition takes.
     #[error("row {row} of table {table} belongs to no partition")]
@@ -84,12 +98,6 @@ pub fn write(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Exported, ExportError> {
-    for table in &plan.tables {
-        if let Some(computed) = table.expressions.first() {
-            let (table, column) = (table.name.to_string(), computed.column.clone());
-            return Err(ExportError::Expression { table, column });
-        }
-    }
     std::fs::create_dir_all(directory).map_err(|error| ExportError::Io { path: directory.to_owned(), error })?;
     let task = progress.task("Writing rows", Unit::Rows, Some(plan.total_rows()));
     let export = Export { directory, format, schema, plan, task: &task, interrupt, bytes: AtomicU64::new(0) };
@@ -132,8 +140,10 @@ impl Export<'_> {
         if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        let mut files: Vec<PathBuf> = filled.iter().map(|table| self.path(&self.plan.tables[*table])).collect();
-        files.push(self.file("load.sql", |out| script::of_files(self.schema, self.plan, self.format, out))?);
+        let mut files: Vec<PathBuf> = filled.iter().map(|table| self.directory.join(self.name(*table))).collect();
+        files.push(self.file("load.sql", |out| {
+            script::of_files(self.schema, self.plan, out, |table| (self.name(table), self.format_of(table)))
+        })?);
         Ok(files)
     }
 
@@ -142,12 +152,16 @@ impl Export<'_> {
         (0..tables.len()).filter(|table| tables[*table].fill == Fill::Generate && tables[*table].rows > 0)
     }
 
-    fn path(&self, table: &TablePlan) -> PathBuf {
-        self.directory.join(file_name(table, self.format))
+    fn format_of(&self, table: usize) -> FileFormat {
+        self.format.of_table(self.schema, &self.plan.tables[table])
+    }
+
+    fn name(&self, table: usize) -> String {
+        file_name(&self.plan.tables, table, self.format_of(table))
     }
 
     fn table(&self, table: usize) -> Result<(), ExportError> {
-        let name = file_name(&self.plan.tables[table], self.format);
+        let name = self.name(table);
         self.task.doing(self.plan.tables[table].name.to_string());
         let mut made = Ok(());
         self.file(&name, |out| {
@@ -159,7 +173,8 @@ impl Export<'_> {
     }
 
     fn rows(&self, table: usize, out: &mut dyn Write) -> Result<(), ExportError> {
-        rows::write(self.schema, self.plan, table, self.format, self.task, self.interrupt, out)
+        let format = self.format_of(table);
+        rows::write(self.schema, self.plan, table, format, self.task, self.interrupt, out)
     }
 
     fn script(&self) -> Result<PathBuf, ExportError> {
@@ -167,12 +182,13 @@ impl Export<'_> {
         let written = self.file("seed.sql", |out| {
             script::begin(self.schema, self.plan, out)?;
             for table in self.filled() {
-                script::copy_head(&self.plan.tables[table], out)?;
+                script::before_rows(&self.plan.tables[table], out)?;
                 made = self.rows(table, out);
                 if made.is_err() {
                     return Err(io::ErrorKind::Interrupted.into());
                 }
-                out.write_all(b"\\.\n\n")?;
+                out.write_all(b"\\.\n")?;
+                script::after_rows(&self.plan.tables[table], out)?;
             }
             script::end(self.schema, self.plan, out)
         });
@@ -200,18 +216,21 @@ impl Export<'_> {
     }
 }
 
-/// `orders.csv`, `shop.orders.csv`; characters that file systems refuse become underscores.
-fn file_name(table: &TablePlan, format: FileFormat) -> String {
+/// `orders.csv`, `shop.orders.csv`; characters that file systems refuse become underscores, names that are then the same
+/// are numbered.
+fn file_name(tables: &[TablePlan], table: usize, format: FileFormat) -> String {
     let extension = match format {
         FileFormat::Csv => "csv",
         FileFormat::Binary => "copy",
         FileFormat::Sql => "sql",
     };
     let plain = |name: &str| name.replace(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')), "_");
-    let name = plain(&table.name.name);
-    if table.name.schema == "public" {
-        format!("{name}.{extension}")
-    } else {
-        format!("{}.{name}.{extension}", plain(&table.name.schema))
-    }
+    let stem = |table: &TablePlan| match table.name.schema.as_str() {
+        "public" => plain(&table.name.name),
+        schema => format!("{}.{}", plain(schema), plain(&table.name.name)),
+    };
+    let name = stem(&tables[table]);
+    // Not every file system tells capitals apart.
+    let same = tables[..table].iter().filter(|other| stem(other).to_lowercase() == name.to_lowercase()).count();
+    if same == 0 { format!("{name}.{extension}") } else { format!("{name}-{}.{extension}", same + 1) }
 }

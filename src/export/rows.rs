@@ -70,7 +70,7 @@ pub(super) fn write(
             .map_err(|homeless| ExportError::Homeless { table: planned.name.to_string(), row: homeless.row })?;
     }
     interrupt.check()?;
-    let failed = |error| ExportError::Io { path: super::file_name(planned, format).into(), error };
+    let failed = |error| ExportError::Io { path: planned.name.to_string().into(), error };
     if let Some(error) = failure {
         return Err(failed(error));
     }

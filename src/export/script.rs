@@ -3,14 +3,17 @@
 
 use std::io::{self, Write};
 
-use super::{FileFormat, file_name};
+use super::FileFormat;
 use crate::schema::{ForeignKey, Schema, Table, quote_identifier};
-use crate::seed::SeedPlan;
 use crate::seed::plan::{Fill, TablePlan};
+use crate::seed::{SeedPlan, staging};
 
 /// Before the rows.
 pub(super) fn begin(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "-- Rows made by pgproof, for a database with this schema and empty tables: psql -f <this file>")?;
+    writeln!(
+        out,
+        "-- Rows made by pgproof, for a database with this schema and empty tables: psql -f <this file>, in its folder"
+    )?;
     writeln!(out, "\\set ON_ERROR_STOP on\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;")?;
     for (table, key) in forward_keys(schema, plan) {
         writeln!(out, "ALTER TABLE {} DROP CONSTRAINT {};", table.name.sql(), quote_identifier(&key.name))?;
@@ -40,21 +43,51 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
     writeln!(out, "COMMIT;\nANALYZE;")
 }
 
-/// `COPY … FROM stdin;`
-pub(super) fn copy_head(table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "COPY {} ({}) FROM stdin;", table.name.sql(), columns(table))
+/// What a table's rows follow: `COPY … FROM stdin;`.
+pub(super) fn before_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
+    let columns = columns(table);
+    let target = target(table, &columns, out)?;
+    writeln!(out, "COPY {target} ({columns}) FROM stdin;")
+}
+
+/// What follows a table's rows.
+pub(super) fn after_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
+    if !table.expressions.is_empty() {
+        writeln!(out, "{};", staging::insert(table, &columns(table)))?;
+    }
+    writeln!(out)
+}
+
+/// Where the rows go; makes the place where it has to be made.
+fn target(table: &TablePlan, columns: &str, out: &mut dyn Write) -> io::Result<String> {
+    if table.expressions.is_empty() {
+        return Ok(table.name.sql());
+    }
+    writeln!(out, "{};", staging::make(table, columns))?;
+    Ok(staging::STAGE.to_owned())
 }
 
 /// The script that loads files which lie beside it.
-pub(super) fn of_files(schema: &Schema, plan: &SeedPlan, format: FileFormat, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn of_files(
+    schema: &Schema,
+    plan: &SeedPlan,
+    out: &mut dyn Write,
+    file: impl Fn(usize) -> (String, FileFormat),
+) -> io::Result<()> {
     begin(schema, plan, out)?;
-    let options = match format {
-        FileFormat::Binary => "FORMAT binary",
-        FileFormat::Csv | FileFormat::Sql => "FORMAT csv, HEADER true",
-    };
-    for table in plan.tables.iter().filter(|table| table.fill == Fill::Generate && table.rows > 0) {
-        let file = file_name(table, format).replace('\'', "''");
-        writeln!(out, "\\copy {} ({}) FROM '{file}' WITH ({options})", table.name.sql(), columns(table))?;
+    for (index, table) in plan.tables.iter().enumerate() {
+        if table.fill == Fill::Keep || table.rows == 0 {
+            continue;
+        }
+        let (name, format) = file(index);
+        let options = match format {
+            FileFormat::Binary => "FORMAT binary",
+            FileFormat::Csv | FileFormat::Sql => "FORMAT csv, HEADER true",
+        };
+        let columns = columns(table);
+        let target = target(table, &columns, out)?;
+        writeln!(out, "\\copy {target} ({columns}) FROM '{}' WITH ({options})", name.replace('\'', "''"))?;
+        after_rows(table, out)?;
     }
     end(schema, plan, out)
 }

@@ -45,7 +45,8 @@ pub fn generate(
     let limit = CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10);
     let single = plan.tables[table].router.is_none();
     let mut open: Vec<Option<(u64, Vec<u8>)>> = (0..leaves).map(|_| None).collect();
-    for row in rows {
+    let chosen = plan.tables[table].chosen.as_ref();
+    for row in rows.filter(|row| chosen.is_none_or(|chosen| chosen.contains(*row))) {
         let leaf = if single { 0 } else { evaluator.leaf(table, row).ok_or(Homeless { row })? };
         let (count, bytes) = open[leaf].get_or_insert_with(|| (0, buffer()));
         evaluator.write_row(table, row, bytes);
@@ -78,7 +79,8 @@ pub fn generate_columns(
     let evaluator = Evaluator::new(plan);
     let fields = (columns.len() as u16).to_be_bytes();
     let (mut rows, mut bytes) = (0, buffer());
-    for row in 0..plan.tables[table].rows {
+    let chosen = plan.tables[table].chosen.as_ref();
+    for row in (0..plan.tables[table].rows).filter(|row| chosen.is_none_or(|chosen| chosen.contains(*row))) {
         bytes.extend_from_slice(&fields);
         for column in columns {
             evaluator.write_cell(table, *column, row, &mut bytes);

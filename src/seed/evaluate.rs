@@ -362,6 +362,14 @@ impl<'p> Evaluator<'p> {
 
     fn follow(&self, at: At<'p>, link: usize) -> Option<u64> {
         let planned = &at.table.links[link];
+        let mut row = self.follow_any(at, planned)?;
+        while planned.skip.binary_search(&row).is_ok() {
+            row = (row + 1) % planned.parent_rows;
+        }
+        Some(row)
+    }
+
+    fn follow_any(&self, at: At<'p>, planned: &Link) -> Option<u64> {
         if planned.parent_rows == 0
             || (planned.null_share > 0.0 && planned.key.number(NULL).fraction(at.row) < planned.null_share)
         {

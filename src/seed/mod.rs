@@ -17,6 +17,7 @@ pub mod plan;
 pub mod random;
 pub mod resolve;
 pub mod spec;
+pub mod staging;
 pub mod text;
 
 pub use evaluate::Evaluator;

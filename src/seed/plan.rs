@@ -64,6 +64,58 @@ pub struct TablePlan {
     pub expressions: Vec<Computed>,
     /// Bytes of a row in COPY BINARY, roughly.
     pub width: u32,
+    /// Bytes of a row in the table on disk, roughly.
+    pub stored_width: u32,
+    /// Bytes of a row in all of the table's indexes, roughly.
+    pub index_width: u32,
+    /// The rows that are made, where a subset is wanted: all others are left out.
+    pub chosen: Option<RowSet>,
+}
+
+/// Some of a table's rows, a bit a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowSet {
+    words: Box<[u64]>,
+    count: u64,
+}
+
+impl RowSet {
+    /// Of `rows` rows none.
+    #[must_use]
+    pub fn none_of(rows: u64) -> Self {
+        // A plan of more rows than memory has bits fails to be allocated, not to be counted.
+        let words = usize::try_from(rows.div_ceil(64)).unwrap_or(usize::MAX);
+        Self { words: vec![0; words].into(), count: 0 }
+    }
+
+    /// Adds a row; says whether it is new.
+    pub fn insert(&mut self, row: u64) -> bool {
+        let Some(word) = self.words.get_mut((row / 64) as usize) else { return false };
+        let bit = 1 << (row % 64);
+        let new = *word & bit == 0;
+        *word |= bit;
+        self.count += u64::from(new);
+        new
+    }
+
+    /// Whether a row is in it.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, row: u64) -> bool {
+        self.words.get((row / 64) as usize).is_some_and(|word| word & (1 << (row % 64)) != 0)
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// No row.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 }
 
 /// Whether a table is filled.
@@ -431,7 +483,7 @@ pub struct Choice {
 }
 
 /// How often each of n things comes, drawn in constant time (Walker 1977, the alias method).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
     /// Threshold of 2^32 and the alias for each slot; empty for one or no thing.
     slots: Box<[(u32, u32)]>,
@@ -501,6 +553,8 @@ pub struct Link {
     pub null_share: f64,
     /// Another link of the table whose parent row this one must not be.
     pub avoid: Option<usize>,
+    /// Parent rows that a CHECK rules out, sorted: the next one is taken.
+    pub skip: Box<[u64]>,
 }
 
 /// How a parent row is chosen.
@@ -576,11 +630,38 @@ impl SeedPlan {
     /// Rows that will be made.
     #[must_use]
     pub fn total_rows(&self) -> u64 {
-        self.tables.iter().filter(|table| table.fill == Fill::Generate).map(|table| table.rows).sum()
+        self.tables.iter().filter(|table| table.fill == Fill::Generate).map(TablePlan::made_rows).sum()
+    }
+}
+
+impl SeedPlan {
+    /// Bytes of all made rows on disk, with their indexes, roughly.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        let made = self.tables.iter().filter(|table| table.fill == Fill::Generate);
+        made.fold(0, |sum: u64, table| sum.saturating_add(table.stored_bytes()).saturating_add(table.index_bytes()))
     }
 }
 
 impl TablePlan {
+    /// How many rows are made, or kept.
+    #[must_use]
+    pub fn made_rows(&self) -> u64 {
+        self.chosen.as_ref().map_or(self.rows, RowSet::len)
+    }
+
+    /// Bytes on disk, without indexes, roughly.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.made_rows().saturating_mul(u64::from(self.stored_width))
+    }
+
+    /// Bytes of its indexes on disk, roughly.
+    #[must_use]
+    pub fn index_bytes(&self) -> u64 {
+        self.made_rows().saturating_mul(u64::from(self.index_width))
+    }
+
     /// A column's index by name.
     #[must_use]
     pub fn column_index(&self, name: &str) -> Option<usize> {

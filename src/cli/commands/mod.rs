@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod diff;
 pub mod explain;
+pub mod init;
 pub mod rules;
 pub mod seed;
 pub mod server;
@@ -33,6 +34,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Diff(args) => diff::run(args, globals).await,
         Command::Server(args) => server::run(args, globals).await,
         Command::Explain(args) => explain::run(args, globals).await,
+        Command::Init(args) => init::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
         Command::Snapshot(args) => snapshot::run(args, globals).await,
         Command::Seed(args) => seed::run(args, globals).await,

@@ -1,4 +1,7 @@
-//! `pgproof seed`: the dataset on the embedded server, or rows in a database that the flag names.
+//! `pgproof seed`: the dataset on the embedded server, or rows in a database that the flag names, or files.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::args::SeedArgs;
 use crate::cli::exit::{CliError, ExitCode};
@@ -8,22 +11,25 @@ use crate::cli::{Globals, UrlSource};
 use crate::db::connect::DatabaseUrl;
 use crate::db::dataset::{self, Dataset};
 use crate::db::given::{self, Existing, Intent};
+use crate::export::{self, FileFormat};
 use crate::report::seeding::{self, Duration, Fate, SeededTable};
-use crate::seed::SeedPlan;
 use crate::seed::plan::{Fill, TablePlan};
+use crate::seed::{Options, SeedPlan};
+use crate::source::Source;
 use crate::units::{Bytes, Millis};
 
-/// Fills the embedded server's dataset, or the database that `--database-url` names.
+/// Fills the embedded server's dataset, or the database that `--database-url` names, or writes files.
 pub async fn run(args: &SeedArgs, globals: &Globals) -> Result<ExitCode, CliError> {
-    match globals.database()? {
-        Some((url, UrlSource::Flag)) => given(args, globals, &url).await?,
-        Some((_, UrlSource::Environment)) => {
+    match (&args.out, globals.database()?) {
+        (Some(directory), database) => files(args, globals, directory, database).await?,
+        (None, Some((url, UrlSource::Flag))) => given(args, globals, &url).await?,
+        (None, Some((_, UrlSource::Environment))) => {
             return Err(CliError::usage(
                 "DATABASE_URL is set, and seed fills no database that only the environment names",
             )
             .help("name it with --database-url to fill it, or unset DATABASE_URL to seed the embedded server"));
         }
-        None => embedded(args, globals).await?,
+        (None, None) => embedded(args, globals).await?,
     }
     Ok(ExitCode::Success)
 }
@@ -36,8 +42,7 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
         )));
     }
     let project = globals.project()?;
-    let settings = project.settings.clone().with_seed_args(args).dataset;
-    let ingredients = Ingredients::read(&project, settings, &args.rows)?;
+    let ingredients = Ingredients::read(&project, options(args, project.settings.dataset))?;
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let cluster = target::start(&project, globals).await?;
     let shown = if args.dry_run {
@@ -58,13 +63,7 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
         (false, true) => Existing::Replace,
         (false, false) => Existing::Refuse,
     };
-    let project = Project::load_if_there(globals.config.as_deref(), &globals.directory)?;
-    let specs = project.as_ref().map(target::specs).transpose()?.unwrap_or_default();
-    let settings = match project {
-        Some(project) => project.settings.with_seed_args(args).dataset,
-        None => DatasetSettings::default().with_seed_args(args),
-    };
-    let options = target::options(settings, &args.rows);
+    let (specs, options) = said(args, globals)?;
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let intent = given::plan(url, &specs, &options, existing, interrupt).await?;
     for note in &intent.notes {
@@ -76,6 +75,86 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     }
     let report = given::fill(url, &intent, progress, interrupt).await?;
     globals.print(&format!("done in {}\n", report.elapsed))
+}
+
+/// Rows as files: for the schema of a database that is there (nothing is changed in it), else of the migrations.
+async fn files(
+    args: &SeedArgs,
+    globals: &Globals,
+    directory: &Path,
+    database: Option<(DatabaseUrl, UrlSource)>,
+) -> Result<(), CliError> {
+    let format = file_format(globals)?;
+    let (progress, interrupt) = (&globals.progress, &globals.interrupt);
+    let (schema, plan) = match database {
+        Some((url, source)) => {
+            if source == UrlSource::Environment {
+                progress.note(format!("DATABASE_URL is set: the schema is that of {}", url.address()));
+            }
+            let (specs, options) = said(args, globals)?;
+            let (schema, plan, notes) = given::plan_files(&url, &specs, &options, interrupt).await?;
+            notes.iter().for_each(|note| progress.note(note.as_str()));
+            (schema, plan)
+        }
+        None => {
+            let project = globals.project()?;
+            let ingredients = Ingredients::read(&project, options(args, project.settings.dataset))?;
+            let cluster = target::start(&project, globals).await?;
+            let (schema, plan) = dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
+            cluster.stop().await;
+            plan.notes.iter().for_each(|note| progress.note(note.as_str()));
+            (Arc::new(schema), Arc::new(plan))
+        }
+    };
+    print(globals, &planned(&plan, |_| Fate::Filled), Duration::Expected(expected(&plan)))?;
+    if args.dry_run {
+        return Ok(());
+    }
+    let directory = globals.directory.join(directory);
+    let written = {
+        let (directory, progress, interrupt) = (directory.clone(), progress.clone(), interrupt.clone());
+        tokio::task::spawn_blocking(move || export::write(&directory, format, &schema, &plan, &progress, &interrupt))
+    };
+    let written = written.await.map_err(|error| CliError::Environment {
+        message: "the files were not written".to_owned(),
+        causes: vec![error.to_string()],
+        help: None,
+    })??;
+    // The last file loads the others.
+    let script = written.files.last().map_or_else(|| directory.clone(), Clone::clone);
+    globals.print(&format!(
+        "wrote {} in {} files; load them with psql -f {}\n",
+        Bytes(written.bytes),
+        written.files.len(),
+        script.display()
+    ))
+}
+
+/// `--format`: csv where it is not said.
+fn file_format(globals: &Globals) -> Result<FileFormat, CliError> {
+    match globals.requested_formats.as_slice() {
+        [] => Ok(FileFormat::Csv),
+        [one] if one.file.is_none() => FileFormat::of(&one.name).ok_or_else(|| {
+            let known = FileFormat::ALL.map(|(name, _)| name).join(", ");
+            CliError::usage(format!("there is no file format \"{}\"; with --out there are {known}", one.name))
+        }),
+        [_] => Err(CliError::usage("with --out, --format is a format alone: the files go into the folder")),
+        _ => Err(CliError::usage("with --out, --format is given once")),
+    }
+}
+
+/// Seed files and options for a database that is not the project's own; there need not be a project.
+fn said(args: &SeedArgs, globals: &Globals) -> Result<(Vec<Source>, Options), CliError> {
+    let project = Project::load_if_there(globals.config.as_deref(), &globals.directory)?;
+    let specs = project.as_ref().map(target::specs).transpose()?.unwrap_or_default();
+    let settings = project.map_or_else(DatasetSettings::default, |project| project.settings.dataset);
+    Ok((specs, options(args, settings)))
+}
+
+/// The project's settings with what was typed.
+fn options(args: &SeedArgs, settings: DatasetSettings) -> Options {
+    let options = target::options(settings.with_seed_args(args), &args.rows);
+    Options { target_bytes: args.target_size, subset: args.subset, ..options }
 }
 
 fn print(globals: &Globals, tables: &[SeededTable], duration: Duration) -> Result<(), CliError> {
@@ -95,8 +174,8 @@ fn fate(intent: &Intent, table: &TablePlan) -> Fate {
 fn planned(plan: &SeedPlan, fate: impl Fn(&TablePlan) -> Fate) -> Vec<SeededTable> {
     let table = |table: &TablePlan| SeededTable {
         name: table.name.to_string(),
-        rows: table.rows,
-        bytes: Bytes(bytes(table)),
+        rows: table.made_rows(),
+        bytes: Bytes(table.stored_bytes()),
         fate: match table.fill {
             Fill::Generate => fate(table),
             Fill::Keep => Fate::Kept,
@@ -117,14 +196,9 @@ fn held(dataset: &Dataset) -> Vec<SeededTable> {
         .collect()
 }
 
-/// What a row takes in COPY, with a tuple's header instead of the lengths.
-fn bytes(table: &TablePlan) -> u64 {
-    table.rows.saturating_mul(u64::from(table.width))
-}
-
 /// From loads that were measured: two streams, indexes and keys included.
 fn expected(plan: &SeedPlan) -> Millis {
     const BYTES_PER_MILLISECOND: f64 = 20_000.0;
     let made = plan.tables.iter().filter(|table| table.fill == Fill::Generate);
-    Millis(made.map(|table| bytes(table) as f64).sum::<f64>() / BYTES_PER_MILLISECOND)
+    Millis(made.map(|table| table.stored_bytes() as f64).sum::<f64>() / BYTES_PER_MILLISECOND)
 }

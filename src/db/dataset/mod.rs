@@ -149,8 +149,11 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
     for source in recipe.specs {
         part(&source.text);
     }
-    let Options { seed, scale, default_rows, all_rows, table_rows, locale } = recipe.options;
+    let Options { seed, scale, default_rows, all_rows, table_rows, locale, target_bytes, subset } = recipe.options;
     part(&format!("{seed} {scale} {default_rows} {all_rows:?} {table_rows:?} {}", locale.name));
+    if target_bytes.is_some() || subset.is_some() {
+        part(&format!("{target_bytes:?} {subset:?}"));
+    }
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -328,7 +331,7 @@ async fn sizes(url: &DatabaseUrl, plan: &SeedPlan, interrupt: &Interrupt) -> Res
     Ok(tables
         .map(|table| DatasetTable {
             name: table.name.to_string(),
-            rows: table.rows,
+            rows: table.made_rows(),
             bytes: size(table.oid),
             kept: table.fill == Fill::Keep,
         })

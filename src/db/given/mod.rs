@@ -15,7 +15,7 @@ use self::choice::Choice;
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
 use super::introspect::{self, IntrospectError};
 use super::load::LoadReport;
-use super::stored;
+use super::{probe, stored};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
 use crate::schema::{QualifiedName, Schema};
@@ -155,38 +155,82 @@ pub async fn plan(
     existing: Existing,
     interrupt: &Interrupt,
 ) -> Result<Intent, GivenError> {
-    let spec = spec::parse(specs).map_err(GivenError::Spec)?;
     let session = Session::open(url, interrupt).await?;
-    let read = async {
-        let schema = introspect::schema(&session).await?;
-        let stored = stored::rows(&session, &schema)
-            .await
-            .map_err(|error| GivenError::refused("read the rows that are there", &error))?;
-        let mut choice = Choice::of(&schema, &spec, options, stored, existing, url)?;
-        let mut options = options.clone();
-        if !choice.appended.is_empty() {
-            // Other rows than those that an earlier run made with the same seed.
-            options.seed = options.seed.rotate_left(32) ^ choice.rows_there;
-        }
-        let mut plan = resolve(&schema, &spec, &options, &choice.stored).map_err(GivenError::Plan)?;
-        steps::start_after_existing(&session, &choice.appended, &mut plan).await?;
-        let broken = cycles::break_cycles(&schema, &plan)?;
-        choice.notes.append(&mut plan.notes);
+    let read = read(&session, url, specs, options, existing).await.and_then(|(schema, plan, choice)| {
         Ok(Intent {
             kept: choice.kept,
             emptied: choice.emptied,
             appended: choice.appended.iter().map(|(_, name)| name.clone()).collect(),
             notes: choice.notes,
-            broken,
-            schema: Arc::new(schema),
-            plan: Arc::new(plan),
+            broken: cycles::break_cycles(&schema, &plan)?,
+            schema,
+            plan,
         })
-    }
-    .await;
+    });
     // A cancelled statement looks like a refusal; the wish to stop is the truth.
     interrupt.check()?;
     session.close().await;
     read
+}
+
+/// What a database's tables would hold if they were filled from scratch: for files, which are loaded elsewhere. Rows that
+/// the migrations made count as there; where every table holds rows, all of them are made anew.
+///
+/// # Errors
+/// [`GivenError`]. Changes nothing.
+pub async fn plan_files(
+    url: &DatabaseUrl,
+    specs: &[Source],
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<(Arc<Schema>, Arc<SeedPlan>, Vec<String>), GivenError> {
+    let session = Session::open(url, interrupt).await?;
+    let mut found = read(&session, url, specs, options, Existing::Refuse).await;
+    if matches!(found, Err(GivenError::HoldsRows { .. })) {
+        found = read(&session, url, specs, options, Existing::Replace).await;
+    }
+    interrupt.check()?;
+    session.close().await;
+    found.map(|(schema, plan, _)| {
+        let notes = plan.notes.clone();
+        (schema, plan, notes)
+    })
+}
+
+async fn read(
+    session: &Session,
+    url: &DatabaseUrl,
+    specs: &[Source],
+    options: &Options,
+    existing: Existing,
+) -> Result<(Arc<Schema>, Arc<SeedPlan>, Choice), GivenError> {
+    let spec = spec::parse(specs).map_err(GivenError::Spec)?;
+    let schema = introspect::schema(session).await?;
+    let stored = stored::rows(session, &schema)
+        .await
+        .map_err(|error| GivenError::refused("read the rows that are there", &error))?;
+    let mut choice = Choice::of(&schema, &spec, options, stored, existing, url)?;
+    let mut options = options.clone();
+    if !choice.appended.is_empty() {
+        // Other rows than those that an earlier run made with the same seed.
+        options.seed = options.seed.rotate_left(32) ^ choice.rows_there;
+    }
+    let mut plan = resolve(&schema, &spec, &options, &choice.stored).map_err(GivenError::Plan)?;
+    steps::start_after_existing(session, &choice.appended, &mut plan).await?;
+    stored::read_literals(session, &mut plan).await.map_err(GivenError::Spec)?;
+    let misunderstood = probe::check_expressions(session, &plan).await;
+    if !misunderstood.is_empty() {
+        return Err(GivenError::Spec(misunderstood));
+    }
+    let plan = Arc::new(plan);
+    let refused = probe::check(session, &schema, &plan)
+        .await
+        .map_err(|error| GivenError::refused("try some rows against the constraints", &error))?;
+    if !refused.is_empty() {
+        return Err(GivenError::Plan(refused));
+    }
+    choice.notes.extend(plan.notes.iter().cloned());
+    Ok((Arc::new(schema), plan, choice))
 }
 
 /// Fills the database as planned.

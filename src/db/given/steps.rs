@@ -5,13 +5,13 @@ use std::time::Instant;
 use super::cycles::Broken;
 use super::{GivenError, Intent};
 use crate::db::connect::{EnvironmentFault, Session, describe};
-use crate::db::copy::{self, CopyError};
+use crate::db::copy::{self, CopyError, Format};
 use crate::db::load::LoadReport;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task, Unit};
 use crate::schema::{QualifiedName, Table, quote_identifier};
-use crate::seed::SeedPlan;
 use crate::seed::plan::{Fill, Generator, ScalarSource, TablePlan};
+use crate::seed::{SeedPlan, staging};
 use crate::units::Millis;
 
 /// How long a lock may be waited for that somebody else holds.
@@ -101,21 +101,34 @@ async fn copy_rows(
     let refused = |error: CopyError| copy_refused(planned, &error);
     let late = intent.broken.iter().find(|late| late.table == table);
     let sent = |rows| task.advance(rows);
-    match late {
-        None => {
-            let all: Vec<usize> = (0..planned.columns.len()).collect();
-            let statement = copy_statement(&planned.name.sql(), planned, &all);
-            let statement = |_leaf| statement.clone();
-            copy::copy_table(session, &intent.plan, table, 0..planned.rows, statement, sent, interrupt)
-                .await
-                .map_err(refused)
-        }
-        Some(late) => {
-            let now: Vec<usize> = (0..planned.columns.len()).filter(|at| !late.columns.contains(at)).collect();
-            let statement = copy_statement(&planned.name.sql(), planned, &now);
-            copy::copy_columns(session, &intent.plan, table, &now, &statement, sent, interrupt).await.map_err(refused)
-        }
+    let now: Vec<usize> =
+        (0..planned.columns.len()).filter(|at| late.is_none_or(|late| !late.columns.contains(at))).collect();
+    let columns = names(planned, &now).join(", ");
+    let staged = !planned.expressions.is_empty();
+    let target = if staged { staging::STAGE.to_owned() } else { planned.name.sql() };
+    let action = || format!("fill table {}", planned.name);
+    if staged {
+        run_sql(session, &staging::make(planned, &columns), action).await?;
     }
+    let copied = match late {
+        None => {
+            let format = copy::format_of(session, &intent.schema, planned).await;
+            let format = format.map_err(|error| GivenError::refused(action(), &error))?;
+            let form = if matches!(format, Format::Binary) { "binary" } else { "text" };
+            let statement = |_leaf| format!("COPY {target} ({columns}) FROM STDIN (FORMAT {form})");
+            let all = 0..planned.rows;
+            copy::copy_table(format, session, &intent.plan, table, all, statement, sent, interrupt).await
+        }
+        Some(_) => {
+            let statement = copy_statement(&target, planned, &now);
+            copy::copy_columns(session, &intent.plan, table, &now, &statement, sent, interrupt).await
+        }
+    };
+    let rows = copied.map_err(refused)?;
+    if staged {
+        run_sql(session, &staging::insert(planned, &columns), action).await?;
+    }
+    Ok(rows)
 }
 
 fn copy_refused(planned: &TablePlan, error: &CopyError) -> GivenError {

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::{LoadError, LoadReport};
 use crate::db::connect::{EnvironmentFault, Session, describe};
-use crate::db::copy::{CopyError, Format, copy_table_as, format_of};
+use crate::db::copy::{CopyError, Format, copy_table, format_of};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 use crate::schema::{Schema, Table, TableKind, quote_identifier};
-use crate::seed::SeedPlan;
 use crate::seed::plan::{Fill, TablePlan};
+use crate::seed::{SeedPlan, staging};
 use crate::units::Millis;
 
 /// The tables that hold a planned table's rows: its leaves; where the server routes, all of its partitions.
@@ -133,6 +133,10 @@ pub(super) async fn copy(
     let columns = columns.join(", ");
     let is_leaf = |oid: u32| schema.table_by_oid(oid).is_some_and(|leaf| leaf.kind == TableKind::Ordinary);
     let stored = storage(schema, planned);
+    // Partitions that could hold rows are not there: there are no rows.
+    if stored.is_empty() {
+        return Ok(0);
+    }
     let leaves: Vec<u32> = stored.iter().map(|leaf| leaf.oid).collect();
     let refused = |error: &tokio_postgres::Error| LoadError::Rows {
         table: planned.name.to_string(),
@@ -148,15 +152,11 @@ pub(super) async fn copy(
     let form = if matches!(format, Format::Binary) { "binary" } else { "text" };
     let staged = !planned.expressions.is_empty();
     if staged {
-        let stage = format!(
-            "CREATE TEMPORARY TABLE pgproof_stage ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA",
-            planned.name.sql()
-        );
-        client.batch_execute(&stage).await.map_err(|error| refused(&error))?;
+        client.batch_execute(&staging::make(planned, &columns)).await.map_err(|error| refused(&error))?;
     }
     let statement = |leaf: usize| {
         if staged {
-            return format!("COPY pg_temp.pgproof_stage ({columns}) FROM STDIN (FORMAT {form})");
+            return format!("COPY {} ({columns}) FROM STDIN (FORMAT {form})", staging::STAGE);
         }
         let leaf = &planned.leaves[leaf];
         let freeze = if is_leaf(leaf.oid) { ", FREEZE" } else { "" };
@@ -164,7 +164,7 @@ pub(super) async fn copy(
     };
     let sent = |rows| task.advance(rows);
     let all = 0..planned.rows;
-    let copied = copy_table_as(format, session, plan, table, all, statement, sent, interrupt).await;
+    let copied = copy_table(format, session, plan, table, all, statement, sent, interrupt).await;
     let rows = copied.map_err(|error| {
         let fault = match &error {
             CopyError::Server(error) => EnvironmentFault::of(error),
@@ -174,23 +174,10 @@ pub(super) async fn copy(
     })?;
     interrupt.check()?;
     if staged {
-        client.batch_execute(&insertion(planned, &columns)).await.map_err(|error| refused(&error))?;
+        client.batch_execute(&staging::insert(planned, &columns)).await.map_err(|error| refused(&error))?;
     }
     client.batch_execute("COMMIT").await.map_err(|error| refused(&error))?;
     Ok(rows)
-}
-
-/// From the stage into the table, with what the server computes.
-fn insertion(planned: &TablePlan, columns: &str) -> String {
-    let names: Vec<String> = planned.expressions.iter().map(|computed| quote_identifier(&computed.column)).collect();
-    let values: Vec<String> =
-        planned.expressions.iter().map(|computed| format!("({})", computed.expression.text)).collect();
-    format!(
-        "INSERT INTO {} ({columns}, {}) SELECT {columns}, {} FROM pg_temp.pgproof_stage",
-        planned.name.sql(),
-        names.join(", "),
-        values.join(", ")
-    )
 }
 
 /// BEGIN and TRUNCATE of the tables that hold the rows; ONLY, for others may inherit from them.

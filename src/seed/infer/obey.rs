@@ -52,8 +52,20 @@ pub fn obey(
         }
         Generator::Text(text) => {
             lengths(text, facts)?;
+            if let TypeClass::Text { fixed: true, max_chars, .. } = class.base()
+                && facts.patterns.iter().any(|(_, negated)| !negated)
+            {
+                // Blanks that fill it up are part of what a pattern sees.
+                text.min_chars = *max_chars;
+            }
             if said == Said::ByNobody && !facts.patterns.is_empty() && value.choices.is_none() {
                 value.generator = matching(context, class, facts, folds, text)?;
+            }
+        }
+        Generator::Bytes { min, max } => {
+            if let Some((least, most)) = facts.length {
+                *min = (*min).clamp(least, most);
+                *max = (*max).clamp(least.max(*min), most);
             }
         }
         Generator::Json { shape, .. } => json(shape, facts),

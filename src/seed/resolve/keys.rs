@@ -8,9 +8,12 @@ use super::table::TableDraft;
 use crate::schema::{Index, KeyPart};
 use crate::seed::check::Expression;
 use crate::seed::distribution::{Grouping, Order};
+use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::infer::values::{pattern_text, source_range};
-use crate::seed::plan::{Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Text, TextSource};
+use crate::seed::plan::{
+    Choice, Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Text, TextSource, Weights,
+};
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
 
@@ -109,7 +112,16 @@ impl<'a> Resolver<'a> {
                 Ok(())
             }
             (1, Some(Unit::Link(link))) => self.one_to_one(draft, *link),
-            _ => self.odometer(draft, units),
+            _ => match self.odometer(draft, units) {
+                Ok(()) => Ok(()),
+                // A tree's siblings, say: a number that no row shares is a place among them too.
+                Err(reason) => {
+                    let free = |column: &usize| !draft.columns[*column].fixed && capacity(draft, *column) >= draft.rows;
+                    let column = columns.into_iter().find(free).ok_or(reason)?;
+                    make_unique(draft, column);
+                    Ok(())
+                }
+            },
         }
     }
 
@@ -474,7 +486,15 @@ fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                     *high = (*high).max(low.saturating_add(rows as i64)).min(scalar.hard.1);
                     *unique = true;
                 }
-                ScalarSource::Listed { .. } => {}
+                ScalarSource::Listed { values, .. } => {
+                    // One value a row, in the list's order.
+                    let mut sorted = values.to_vec();
+                    sorted.sort_unstable();
+                    sorted.dedup();
+                    let cells = sorted.iter().map(|value| cell(scalar.encoding, *value)).collect();
+                    let (weights, unique) = (Weights::default(), Some(Permutation::new(key, sorted.len() as u64)));
+                    column.generator = Generator::Choice(Choice { cells, weights, unique, odometer: None });
+                }
                 source => {
                     let room = (high.saturating_sub(low) as u64).saturating_add(1);
                     let high = if room >= rows || written { high } else { low.saturating_add(rows as i64 - 1) };
@@ -494,6 +514,12 @@ fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
         }
         _ => {}
     }
+}
+
+fn cell(encoding: ScalarEncoding, value: i64) -> Box<[u8]> {
+    let mut cell = Vec::new();
+    encoding.write(value, &mut cell);
+    cell.into()
 }
 
 fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {

@@ -200,7 +200,7 @@ impl<'a> Resolver<'a> {
         } else {
             LinkChoice::Uniform
         };
-        Link { parent, parent_rows, key: link_key, choice, null_share, avoid: None }
+        Link { parent, parent_rows, key: link_key, choice, null_share, avoid: None, skip: Box::default() }
     }
 
     /// The histogram of children per parent, where the spec has one.

@@ -8,7 +8,9 @@ mod links;
 mod order;
 mod partitions;
 mod rows;
+mod sizes;
 mod statistics;
+mod subset;
 mod table;
 mod variants;
 
@@ -36,6 +38,10 @@ pub struct Options {
     pub table_rows: BTreeMap<String, u64>,
     /// Names and places.
     pub locale: &'static Locale,
+    /// Bytes that all tables and indexes together come to: sets the scale.
+    pub target_bytes: Option<u64>,
+    /// Only this share of the rows, with every row that they point to.
+    pub subset: Option<f64>,
 }
 
 impl Default for Options {
@@ -47,6 +53,8 @@ impl Default for Options {
             all_rows: None,
             table_rows: BTreeMap::new(),
             locale: Locale::default_locale(),
+            target_bytes: None,
+            subset: None,
         }
     }
 }
@@ -91,6 +99,22 @@ pub enum SeedError {
 /// # Errors
 /// Every mistake of the spec and every constraint that cannot be met, at once.
 pub fn resolve(
+    schema: &Schema,
+    spec: &Spec,
+    options: &Options,
+    stored: &BTreeMap<u32, StoredRows>,
+) -> Result<SeedPlan, Vec<SeedError>> {
+    let mut plan = match options.target_bytes {
+        Some(target) => sizes::towards(target, options, |options| at_scale(schema, spec, options, stored))?,
+        None => at_scale(schema, spec, options, stored)?,
+    };
+    if let Some(share) = options.subset {
+        subset::choose(&mut plan, share);
+    }
+    Ok(plan)
+}
+
+fn at_scale(
     schema: &Schema,
     spec: &Spec,
     options: &Options,

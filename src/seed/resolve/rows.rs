@@ -1,12 +1,12 @@
 //! How many rows each table gets.
 
 use super::Resolver;
-use crate::schema::{Index, KeyPart, Table};
+use crate::schema::{Index, KeyPart, Table, TableKind};
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::spec::RowsSpec;
 
 /// A table with fewer rows at scale 1 is a list of something (warehouses, categories) that does not grow with the rest.
-const LOOKUP_ROWS: u64 = 1000;
+pub(super) const LOOKUP_ROWS: u64 = 1000;
 
 impl Resolver<'_> {
     /// Makes an empty plan for every table, with its rows.
@@ -16,6 +16,12 @@ impl Resolver<'_> {
             let stored = self.stored.get(&table.oid).filter(|stored| stored.count > 0);
             let (rows, fill) = match stored {
                 Some(stored) => (stored.count, Fill::Keep),
+                None if self.is_homeless(table) => {
+                    self.plan
+                        .notes
+                        .push(format!("{}: no rows, because it has no partition that could hold them", table.name));
+                    (0, Fill::Generate)
+                }
                 None => (self.rows_of(table), Fill::Generate),
             };
             let rows = self.limits.get(&table.oid).map_or(rows, |limit| rows.min(*limit));
@@ -32,8 +38,19 @@ impl Resolver<'_> {
                 doubts: Vec::new(),
                 expressions: Vec::new(),
                 width: 0,
+                stored_width: 0,
+                index_width: 0,
+                chosen: None,
             });
         }
+    }
+
+    /// A partitioned table without a partition.
+    fn is_homeless(&self, table: &Table) -> bool {
+        let holds = |part: &Table| {
+            part.kind == TableKind::Ordinary && part.partition_of.as_ref().is_some_and(|of| of.root == table.oid)
+        };
+        table.kind == TableKind::Partitioned && !self.schema.tables.iter().any(holds)
     }
 
     fn rows_of(&mut self, table: &Table) -> u64 {
@@ -103,7 +120,8 @@ impl Resolver<'_> {
             let unique = table.indexes.iter().any(|index| is_unique_within(index, &key.columns));
             let parent = self.schema.table_by_oid(key.references).map(|parent| self.schema.root_of(parent).oid);
             let parent_rows = parent.and_then(|oid| self.index.get(&oid)).and_then(|at| self.plan.tables.get(*at));
-            if let (true, Some(parent)) = (unique, parent_rows) {
+            let needed = key.columns.iter().all(|name| table.column(name).is_some_and(|column| column.not_null));
+            if let Some(parent) = parent_rows.filter(|parent| unique || (needed && parent.rows == 0)) {
                 rows = rows.min(parent.rows);
             }
         }

@@ -123,6 +123,7 @@ impl<'a> Resolver<'a> {
         self.plan_keys(&mut draft);
         self.plan_dependence(&mut draft);
         self.plan_bounds(&mut draft);
+        self.rule_out_keys(&mut draft);
         self.plan_variants(&mut draft);
         self.finish(index, draft);
     }
@@ -147,7 +148,8 @@ impl<'a> Resolver<'a> {
     fn collect_facts(&mut self, draft: &mut TableDraft<'_>) {
         let table = draft.table;
         let spec = self.specs.get(&table.oid).copied();
-        for check in table.checks.iter().filter(|check| check.validated) {
+        // One that is not validated holds for new rows all the same.
+        for check in &table.checks {
             add_check(draft, check, None);
         }
         for column in written_columns(self.schema, table, spec) {
@@ -199,31 +201,6 @@ impl<'a> Resolver<'a> {
             })
             .collect();
         self.plan_partitions(index);
-    }
-
-    /// Rows of COPY BINARY, measured on some of them; only when all tables are planned.
-    pub(super) fn measure_widths(&mut self) {
-        const SAMPLE: u64 = 64;
-        let widths: Vec<u32> = (0..self.plan.tables.len())
-            .map(|index| {
-                let table = &self.plan.tables[index];
-                let sample = table.rows.min(SAMPLE);
-                if table.fill == Fill::Keep || sample == 0 {
-                    return 0;
-                }
-                let evaluator = crate::seed::Evaluator::new(&self.plan);
-                let mut bytes = Vec::new();
-                // Rows of the whole table: the first ones may be shorter.
-                let step = (table.rows / sample).max(1);
-                for row in 0..sample {
-                    evaluator.write_row(index, row * step, &mut bytes);
-                }
-                u32::try_from(bytes.len() as u64 / sample).unwrap_or(u32::MAX)
-            })
-            .collect();
-        for (table, width) in self.plan.tables.iter_mut().zip(widths) {
-            table.width = width;
-        }
     }
 
     /// Whether rows of a table were lowered after another table's links had been planned.

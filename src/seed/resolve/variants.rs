@@ -3,11 +3,15 @@
 
 use super::Resolver;
 use super::bounds::bind_arm;
-use super::table::TableDraft;
+use super::table::{Choice, TableDraft};
 use crate::seed::check::{Atom, ColumnFacts, Facts};
 use crate::seed::infer::Context;
 use crate::seed::infer::obey::{Said, Value, obey};
-use crate::seed::plan::{Arms, ColumnPlan, Doubt, Generator, Nulls, Variants, Weights};
+use crate::seed::infer::values::literal_cell;
+use crate::seed::plan::{
+    Arms, ColumnPlan, Doubt, Generator, LinkChoice, Nulls, Scalar, ScalarSource, Variants, Weights,
+};
+use crate::seed::{Evaluator, literal};
 
 /// More kinds of rows than this are not told apart.
 const MOST: usize = 48;
@@ -18,7 +22,9 @@ impl<'a> Resolver<'a> {
             return;
         }
         let mut variants: Vec<Vec<Atom>> = vec![Vec::new()];
-        for choice in std::mem::take(&mut draft.choices) {
+        let mut ruled_out: Vec<(usize, Vec<String>)> = Vec::new();
+        for mut choice in std::mem::take(&mut draft.choices) {
+            leave_keys_alone(draft, &mut choice, &mut ruled_out);
             let next: Vec<Vec<Atom>> = variants
                 .iter()
                 .flat_map(|atoms| {
@@ -36,6 +42,7 @@ impl<'a> Resolver<'a> {
             }
             variants = thin(next);
         }
+        self.rule_out(draft, &ruled_out);
         let weights: Vec<f64> = variants.iter().map(|atoms| weight(draft, atoms)).collect();
         let full: Vec<Facts> = variants
             .iter()
@@ -49,6 +56,64 @@ impl<'a> Resolver<'a> {
             bind_sums(draft, variant, &Facts { atoms: atoms.clone() });
         }
         draft.variants = Some(Variants { key: draft.key.derive("variant"), weights: Weights::new(&weights) });
+    }
+
+    /// Values that CHECKs forbid for keys in every row.
+    pub(super) fn rule_out_keys(&self, draft: &mut TableDraft<'a>) {
+        let ruled_out: Vec<(usize, Vec<String>)> = draft
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| {
+                matches!(column.generator, Generator::Parent { .. }) && !column.facts.excluded.is_empty()
+            })
+            .map(|(at, column)| (at, column.facts.excluded.clone()))
+            .collect();
+        self.rule_out(draft, &ruled_out);
+    }
+
+    /// Values of keys that no row may have.
+    pub(super) fn rule_out(&self, draft: &mut TableDraft<'a>, ruled_out: &[(usize, Vec<String>)]) {
+        for (column, values) in ruled_out {
+            let class = draft.columns[*column].class.clone();
+            match &mut draft.columns[*column].generator {
+                Generator::Scalar(Scalar { encoding, source: ScalarSource::Sequence { start, step }, .. }) => {
+                    let last = values.iter().filter_map(|text| literal::scalar(text, *encoding)).max();
+                    // Only what the sequence would come to.
+                    if let Some(last) = last.filter(|last| *last >= *start) {
+                        *start = last.saturating_add((*step).max(1));
+                    }
+                }
+                Generator::Parent { link, table, column, .. } => {
+                    let (link, table, column) = (*link, *table, *column);
+                    let cells: Vec<Box<[u8]>> = values.iter().filter_map(|text| literal_cell(&class, text)).collect();
+                    let steps = matches!(draft.links[link].choice, LinkChoice::Uniform | LinkChoice::Skewed { .. });
+                    if steps && self.plan.tables.get(table).is_some_and(|parent| !parent.columns.is_empty()) {
+                        draft.links[link].skip = self.rows_with(table, column, &cells);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Rows of a planned table with one of these cells; none of a table that is too large to look through.
+    fn rows_with(&self, table: usize, column: usize, cells: &[Box<[u8]>]) -> Box<[u64]> {
+        const MOST_ROWS: u64 = 100_000;
+        let rows = self.plan.tables[table].rows.min(MOST_ROWS);
+        let evaluator = Evaluator::new(&self.plan);
+        let mut cell = Vec::new();
+        let mut found: Vec<u64> = (0..rows)
+            .filter(|row| {
+                cell.clear();
+                evaluator.write_cell(table, column, *row, &mut cell);
+                cells.iter().any(|other| **other == *cell)
+            })
+            .collect();
+        if found.len() as u64 == self.plan.tables[table].rows {
+            found.clear();
+        }
+        found.into()
     }
 
     /// A link whose columns must not be NULL in some variant has a parent row always.
@@ -128,6 +193,32 @@ impl<'a> Resolver<'a> {
             generator,
             choices: None,
             arms: None,
+        }
+    }
+}
+
+/// Keys are not drawn from lists: of a constraint's alternatives those that name a key's value give way to those that do
+/// not, and values that a key must not have are ruled out for all rows.
+fn leave_keys_alone(draft: &TableDraft<'_>, choice: &mut Choice, ruled_out: &mut Vec<(usize, Vec<String>)>) {
+    let key = |name: &str| {
+        draft.position(name).filter(|column| {
+            let column = &draft.columns[*column];
+            let counted =
+                matches!(&column.generator, Generator::Scalar(s) if matches!(s.source, ScalarSource::Sequence { .. }));
+            matches!(column.generator, Generator::Parent { .. }) || counted
+        })
+    };
+    let names_value = |atoms: &Vec<Atom>| {
+        atoms.iter().any(|atom| matches!(atom, Atom::In { column, negated: false, .. } if key(column).is_some()))
+    };
+    if !choice.alternatives.iter().all(names_value) {
+        choice.alternatives.retain(|atoms| !names_value(atoms));
+    }
+    for atom in choice.alternatives.iter().flatten() {
+        if let Atom::In { column, values, negated: true } = atom
+            && let Some(column) = key(column)
+        {
+            ruled_out.push((column, values.clone()));
         }
     }
 }
