@@ -10,7 +10,6 @@ use super::connect::Session;
 use super::copy::{Format, format_of};
 use crate::schema::{Schema, quote_identifier};
 use crate::seed::encode::{HEADER, TRAILER};
-use crate::seed::infer::types::classify;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{Evaluator, SeedError, SeedPlan, text};
 use crate::source::SourceError;
@@ -18,7 +17,7 @@ use crate::source::SourceError;
 /// Rows of a sample.
 const SAMPLE: u64 = 300;
 
-/// Every table whose sample the server refuses, with the constraint's name and what to write.
+/// Every table whose sample the server refuses, of those with a constraint that is more than a limit of a column, with the constraint's name and what to write.
 pub(crate) async fn check(
     session: &Session,
     schema: &Schema,
@@ -26,12 +25,10 @@ pub(crate) async fn check(
 ) -> Result<Vec<SeedError>, tokio_postgres::Error> {
     let mut errors = Vec::new();
     for (index, table) in plan.tables.iter().enumerate() {
-        let Some(introspected) = schema.table_by_oid(table.oid) else { continue };
-        let checked = !introspected.checks.is_empty()
-            || introspected.columns.iter().any(|column| !classify(schema, &column.data_type).checks().is_empty());
         // Columns that the server computes are not there yet.
         let computed = !table.expressions.is_empty();
-        if table.fill == Fill::Keep || table.rows == 0 || !checked || computed {
+        let asked = table.involved || !table.doubts.is_empty();
+        if table.fill == Fill::Keep || table.rows == 0 || !asked || computed {
             continue;
         }
         if let Some(refusal) = refusal(session, schema, plan, index).await? {

@@ -14,15 +14,25 @@ pub(super) fn begin(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io
         out,
         "-- Rows made by pgproof, for a database with this schema and empty tables: psql -f <this file>, in its folder"
     )?;
-    writeln!(out, "\\set ON_ERROR_STOP on\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;")?;
+    writeln!(out, "\\set ON_ERROR_STOP on\n\\o /dev/null\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;")?;
     for (table, key) in forward_keys(schema, plan) {
         writeln!(out, "ALTER TABLE {} DROP CONSTRAINT {};", table.name.sql(), quote_identifier(&key.name))?;
     }
-    writeln!(out)
+    // Rows that triggers add take numbers that no row has.
+    for table in plan.tables.iter().filter(|table| table.fill == Fill::Generate) {
+        let columns = schema.table_by_oid(table.oid).map(|table| table.columns.as_slice()).unwrap_or_default();
+        for column in columns {
+            if let (Some(sequence), Some(last)) = (&column.sequence, table.last_counted(&column.name)) {
+                writeln!(out, "SELECT setval('{}', {last});", sequence.sql().replace('\'', "''"))?;
+            }
+        }
+    }
+    writeln!(out, "\\o\n")
 }
 
 /// After the rows.
 pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\\o /dev/null")?;
     for (table, key) in forward_keys(schema, plan) {
         let name = quote_identifier(&key.name);
         writeln!(out, "ALTER TABLE {} ADD CONSTRAINT {name} {};", table.name.sql(), key.definition)?;
@@ -40,7 +50,7 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
             )?;
         }
     }
-    writeln!(out, "COMMIT;\nANALYZE;")
+    writeln!(out, "\\o\nCOMMIT;\nANALYZE;")
 }
 
 /// What a table's rows follow: `COPY … FROM stdin;`.

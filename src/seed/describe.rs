@@ -159,8 +159,8 @@ fn kind_of(generator: &Generator) -> &'static str {
             ScalarSource::Sequence { .. } => "counted",
             ScalarSource::After { .. } => "some time after another column",
             ScalarSource::Ordinal { .. } | ScalarSource::Digit { .. } | ScalarSource::Slot { .. } => "part of a key",
-            ScalarSource::Listed { .. }
-            | ScalarSource::Mixed { .. }
+            ScalarSource::Listed { .. } => "one of a list",
+            ScalarSource::Mixed { .. }
             | ScalarSource::Histogram { .. }
             | ScalarSource::Range { .. }
             | ScalarSource::LowHeavy { .. }

@@ -363,6 +363,9 @@ impl<'p> Evaluator<'p> {
     fn follow(&self, at: At<'p>, link: usize) -> Option<u64> {
         let planned = &at.table.links[link];
         let mut row = self.follow_any(at, planned)?;
+        if !planned.only.is_empty() {
+            row = planned.only[(row % planned.only.len() as u64) as usize];
+        }
         while planned.skip.binary_search(&row).is_ok() {
             row = (row + 1) % planned.parent_rows;
         }

@@ -26,4 +26,4 @@ pub use resolve::{Options, SeedError, resolve};
 pub use spec::Spec;
 
 /// Changes with everything that changes a byte of a dataset for an unchanged schema, spec and seed.
-pub const GENERATOR_VERSION: u32 = 1;
+pub const GENERATOR_VERSION: u32 = 2;

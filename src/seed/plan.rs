@@ -60,6 +60,8 @@ pub struct TablePlan {
     pub variants: Option<Variants>,
     /// Constraints that were not understood: the server is asked before the load.
     pub doubts: Vec<Doubt>,
+    /// Some constraint is more than a list, a limit or a length of one column: the server is asked as well.
+    pub involved: bool,
     /// Columns that the server computes from the others while it loads; they are not among `columns`.
     pub expressions: Vec<Computed>,
     /// Bytes of a row in COPY BINARY, roughly.
@@ -555,6 +557,8 @@ pub struct Link {
     pub avoid: Option<usize>,
     /// Parent rows that a CHECK rules out, sorted: the next one is taken.
     pub skip: Box<[u64]>,
+    /// Where a CHECK allows some parent rows alone, these.
+    pub only: Box<[u64]>,
 }
 
 /// How a parent row is chosen.
@@ -660,6 +664,16 @@ impl TablePlan {
     #[must_use]
     pub fn index_bytes(&self) -> u64 {
         self.made_rows().saturating_mul(u64::from(self.index_width))
+    }
+
+    /// The last number that a counting column comes to; `None` for every other column.
+    #[must_use]
+    pub fn last_counted(&self, name: &str) -> Option<i64> {
+        let Generator::Scalar(scalar) = &self.columns.get(self.column_index(name)?)?.generator else { return None };
+        let ScalarSource::Sequence { start, step } = scalar.source else { return None };
+        let rows = i64::try_from(self.rows).ok()?.checked_sub(1)?;
+        let unit = super::encode::power_of_ten(scalar.encoding.decimals()) as i64;
+        Some(start.saturating_add(rows.saturating_mul(step)) / unit)
     }
 
     /// A column's index by name.

@@ -16,6 +16,7 @@ mod corpus;
 mod dataset;
 mod diff;
 mod errors;
+mod files;
 mod given;
 mod introspect;
 mod layers;

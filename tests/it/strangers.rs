@@ -1,6 +1,7 @@
 //! Schemas that others made: every `<major>/<name>.sql` (a schema-only dump) below the directory that
-//! `PGPROOF_STRANGERS` names is filled with no spec at all, and every constraint is proven again. Without that variable
-//! there is nothing to do: the schemas belong to their projects and are not kept here.
+//! `PGPROOF_STRANGERS` names is filled with no spec at all, and every constraint is proven again. What cannot be solved is
+//! written in a spec `<major>/<name>.toml` beside it, and told. Without that variable there is nothing to do: the schemas
+//! belong to their projects and are not kept here.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // the helpers are tests too
 
@@ -10,6 +11,7 @@ use std::time::Instant;
 use pgproof::interrupt::Interrupt;
 use pgproof::seed::Options;
 use pgproof::seed::plan::Fill;
+use pgproof::source::Source;
 
 use crate::support::{self, TestDatabase};
 use crate::torture;
@@ -27,6 +29,9 @@ async fn schemas_of_others_are_filled() {
         files.sort();
         for file in files {
             let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+            if file.extension().is_none_or(|extension| extension != "sql") {
+                continue;
+            }
             if !only.is_empty() && name != only {
                 continue;
             }
@@ -36,9 +41,12 @@ async fn schemas_of_others_are_filled() {
             let sql = std::fs::read_to_string(&file).unwrap();
             let sql = if sql.contains("CREATE SCHEMA public") { sql } else { format!("CREATE SCHEMA public;\n{sql}") };
             database.execute(&sql).await;
+            let spec = std::fs::read_to_string(file.with_extension("toml")).ok();
+            spec.iter().flat_map(|spec| spec.lines()).for_each(|line| println!("  {name}: spec: {line}"));
+            let specs: Vec<Source> = spec.map(|spec| Source::new("seeds/spec.toml", spec)).into_iter().collect();
             let start = Instant::now();
             let options = Options { all_rows: Some(1000), ..Options::default() };
-            let planned = pgproof::db::dataset::plan(database.url(), &[], &options, &Interrupt::new()).await;
+            let planned = pgproof::db::dataset::plan(database.url(), &specs, &options, &Interrupt::new()).await;
             let planning = start.elapsed();
             let plan = match planned {
                 Ok((_, plan)) => plan,
@@ -48,7 +56,7 @@ async fn schemas_of_others_are_filled() {
                 }
             };
             let start = Instant::now();
-            match torture::try_fill(&database, &options).await {
+            match torture::try_fill_with(&database, &specs, &options).await {
                 Ok(_) => {}
                 Err(error) => {
                     failures.push(format!("{name}: {error}"));

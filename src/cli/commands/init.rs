@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         let text = configuration(Path::new("db/migrate"));
-        let settings = Settings::read(&Source::new(settings::FILE, &text), rules::ALL).unwrap();
+        let settings = Settings::read(&Source::new(settings::FILE, text), rules::ALL).unwrap();
         assert_eq!(settings.migrations.dir, Path::new("db/migrate"));
         assert_eq!((settings.audit.runs, settings.dataset.seed), (3, 42));
         assert_eq!(settings.queries, ["queries/**/*.sql"]);

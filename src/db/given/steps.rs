@@ -28,6 +28,12 @@ pub(super) async fn run(
     let start = Instant::now();
     begin(session, intent).await?;
     let rows = progress.task("Loading rows", Unit::Rows, Some(intent.plan.total_rows()));
+    // Rows that triggers add take numbers that no row has.
+    if filled(&intent.plan).iter().any(|table| has_triggers(intent, *table)) {
+        for table in filled(&intent.plan) {
+            advance_sequences(session, intent, table).await?;
+        }
+    }
     for table in filled(&intent.plan) {
         rows.doing(intent.plan.tables[table].name.to_string());
         report.rows += copy_rows(session, intent, table, &rows, interrupt).await?;
@@ -174,6 +180,25 @@ async fn set_late_columns(
         found.join(" AND ")
     );
     run_sql(session, &update, action).await
+}
+
+fn has_triggers(intent: &Intent, table: usize) -> bool {
+    let table = intent.schema.table_by_oid(intent.plan.tables[table].oid);
+    table.is_some_and(|table| !table.insert_triggers.is_empty())
+}
+
+/// Each sequence goes to where its column's rows will end.
+async fn advance_sequences(session: &Session, intent: &Intent, table: usize) -> Result<(), GivenError> {
+    let planned = &intent.plan.tables[table];
+    let columns = intent.schema.table_by_oid(planned.oid).map(|table: &Table| table.columns.as_slice());
+    for column in columns.unwrap_or_default() {
+        let (Some(sequence), Some(last)) = (&column.sequence, planned.last_counted(&column.name)) else { continue };
+        let name = sequence.sql();
+        let sql =
+            format!("SELECT setval('{}', greatest({last}, (SELECT last_value FROM {name})))", name.replace('\'', "''"));
+        run_sql(session, &sql, || format!("set sequence {sequence}")).await?;
+    }
+    Ok(())
 }
 
 /// Each sequence goes on after its column's last value.

@@ -60,7 +60,17 @@ pub fn alternatives(expression: &Expression, negated: bool) -> Vec<Vec<Atom>> {
         Expression::Column(name) => one(truth(name, !negated)),
         Expression::Cast { of, to } if to == "boolean" => alternatives(of, negated),
         Expression::IsNull { of, negated: not } => is_null(of, *not != negated, expression),
-        Expression::IsBool { of, value, negated: not } => alternatives(of, (*value == *not) != negated),
+        Expression::IsBool { of, value, negated: not } => {
+            let mut found = alternatives(of, (*value == *not) != negated);
+            // NULL is neither, and so meets the negation alone.
+            if *not == negated
+                && let Some(column) = of.column()
+            {
+                let known = Atom::Null { column: column.to_owned(), negated: true };
+                found.iter_mut().for_each(|atoms| atoms.push(known.clone()));
+            }
+            found
+        }
         Expression::Distinct { left, right, negated: not } => {
             let operator = if *not != negated { "=" } else { "<>" };
             infix(operator, left, right).unwrap_or_else(|| opaque(expression))

@@ -73,7 +73,11 @@ impl Pattern {
             .build()
             .parse(pattern)
             .map_err(|error| PatternError::Syntax(error.to_string().replace('\n', " ")))?;
-        let node = compile(&hir, Style { fold_case, length })?;
+        let mut node = compile(&hir, Style { fold_case, length, full: false })?;
+        // Nothing shorter than the longest text will do: what may be left out is there.
+        if length.0 > 0 && max_chars(&node) <= length.0 {
+            node = compile(&hir, Style { fold_case, length, full: true })?;
+        }
         let cardinality = cardinality(&node).min(CAP) as u64;
         let (width, max_chars) = (mean_width(&node).ceil() as u32, max_chars(&node));
         Ok(Self { node, source: pattern.to_owned(), cardinality, width, max_chars })
@@ -91,6 +95,8 @@ impl Pattern {
 struct Style {
     fold_case: bool,
     length: (u32, u32),
+    /// As many repetitions as there may be.
+    full: bool,
 }
 
 fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
@@ -104,7 +110,7 @@ fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
             let (least, most) = style.length;
             let (min, max) = match repetition.max {
                 Some(max) if most > 0 && max > most && repetition.min <= most => (repetition.min, most),
-                Some(max) => (repetition.min, max),
+                Some(max) => (if style.full { max } else { repetition.min }, max),
                 None => {
                     let min = repetition.min.max(least);
                     (min, if most > 0 { (min + OPEN_REPEAT).min(most.max(min)) } else { min + OPEN_REPEAT })

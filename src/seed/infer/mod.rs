@@ -191,7 +191,7 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
             Meaning::Other => low_heavy(0, 1000 * unit),
         },
     };
-    values::scalar(encoding, clamp(source, hard), hard)
+    Scalar { grain: types::grain(encoding, &column.data_type), ..values::scalar(encoding, clamp(source, hard), hard) }
 }
 
 /// Brings an inferred source within what the type holds.

@@ -141,7 +141,7 @@ pub(crate) fn limits(scalar: &mut Scalar, facts: &ColumnFacts) {
         }
     }
     if let Some(unit) = &facts.grain {
-        scalar.grain = grain(scalar.encoding, unit);
+        scalar.grain = scalar.grain.max(grain(scalar.encoding, unit));
     }
     enter(scalar);
 }

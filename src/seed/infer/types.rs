@@ -182,6 +182,17 @@ fn numeric_scale(data_type: &DataType) -> Option<u8> {
     Some(u8::try_from(scale.clamp(0, 18)).unwrap_or(0))
 }
 
+/// The step between the values that a type with so many digits of a second holds, in microseconds; 1 for other types.
+#[must_use]
+pub fn grain(encoding: ScalarEncoding, data_type: &DataType) -> i64 {
+    match (encoding, data_type.modifier) {
+        (ScalarEncoding::Timestamp | ScalarEncoding::Time | ScalarEncoding::TimeTz, digits @ 0..=5) => {
+            10_i64.pow(6 - digits as u32)
+        }
+        _ => 1,
+    }
+}
+
 /// What a type can hold: of `numeric(p, s)` what p digits hold.
 #[must_use]
 pub fn limits(encoding: ScalarEncoding, data_type: &DataType) -> (i64, i64) {

@@ -24,13 +24,56 @@ enum Unit {
     Link(usize),
 }
 
+/// A key that cannot be met, and what it shares with one that was.
+struct Conflict {
+    what: String,
+    common: Option<BTreeSet<Unit>>,
+}
+
 impl<'a> Resolver<'a> {
     pub(super) fn plan_keys(&mut self, draft: &mut TableDraft<'a>) {
         let table = draft.table;
         let mut indexes: Vec<&Index> = table.indexes.iter().filter(|index| index.unique).collect();
         indexes.sort_by_key(|index| (index.keys.len(), !index.primary, index.name.clone()));
-        let mut solved: Vec<BTreeSet<Unit>> = Vec::new();
         self.count_sequences(draft);
+        let (before, notes) = (draft.clone(), self.plan.notes.len());
+        let mut shared: Vec<BTreeSet<Unit>> = Vec::new();
+        let mut failed = self.solve_all(draft, &indexes, &shared);
+        // Two keys in each other's way: unique over what they share, both hold.
+        for _ in 0..indexes.len() {
+            let Some(Conflict { common: Some(common), .. }) = &failed else { break };
+            if shared.contains(common) {
+                break;
+            }
+            shared.push(common.clone());
+            let mut again = before.clone();
+            self.plan.notes.truncate(notes);
+            let next = self.solve_all(&mut again, &indexes, &shared);
+            *draft = again;
+            failed = next;
+        }
+        if let Some(Conflict { what, .. }) = failed {
+            let remedy = format!(
+                "lower the table's rows, or give one of the columns more values: [tables.{}] rows = …",
+                table.name
+            );
+            self.refuse(&table.name, what, remedy);
+        }
+    }
+
+    /// Solves every key, the shared parts of keys first; says which one cannot be.
+    fn solve_all(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        indexes: &[&Index],
+        shared: &[BTreeSet<Unit>],
+    ) -> Option<Conflict> {
+        let mut solved: Vec<BTreeSet<Unit>> = Vec::new();
+        for units in shared {
+            if self.solve(draft, units).is_ok() {
+                solved.push(units.clone());
+            }
+        }
         for index in indexes {
             let units = units_of(draft, index);
             // An expression may give NULLs a value (COALESCE).
@@ -51,14 +94,13 @@ impl<'a> Resolver<'a> {
                 Err(reason) => {
                     let columns: Vec<&str> = units.iter().flat_map(|unit| names_of(draft, *unit)).collect();
                     let what = format!("unique index {} ({}) cannot be met: {reason}", index.name, columns.join(", "));
-                    let remedy = format!(
-                        "lower the table's rows, or give one of the columns more values: [tables.{}] rows = …",
-                        table.name
-                    );
-                    self.refuse(&table.name, what, remedy);
+                    let mut in_common = solved.iter().map(|other| other.intersection(&units).copied().collect());
+                    let common = in_common.find(|common: &BTreeSet<Unit>| !common.is_empty() && *common != units);
+                    return Some(Conflict { what, common });
                 }
             }
         }
+        None
     }
 
     /// A sequence ends where its type does.
@@ -116,6 +158,9 @@ impl<'a> Resolver<'a> {
                 Ok(()) => Ok(()),
                 // A tree's siblings, say: a number that no row shares is a place among them too.
                 Err(reason) => {
+                    if chain(draft, units) {
+                        return Ok(());
+                    }
                     let free = |column: &usize| !draft.columns[*column].fixed && capacity(draft, *column) >= draft.rows;
                     let column = columns.into_iter().find(free).ok_or(reason)?;
                     make_unique(draft, column);
@@ -265,6 +310,9 @@ impl<'a> Resolver<'a> {
                     Err(format!("the foreign key over {} is bound already", names_of(draft, unit).join(", ")))
                 }
             },
+            Unit::Column(column) if counts_already(draft, column) => {
+                Err(format!("column {} counts within another key already", draft.columns[column].column.name))
+            }
             Unit::Column(column) => match &draft.columns[column].generator {
                 // Counted from its lowest value on, as far as the type goes.
                 Generator::Scalar(scalar) if alone && !matches!(scalar.source, ScalarSource::Listed { .. }) => {
@@ -278,6 +326,22 @@ impl<'a> Resolver<'a> {
             },
         }
     }
+}
+
+/// A table's key to itself, where it is a tree, becomes a list: each row has its own.
+fn chain(draft: &mut TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
+    let tree = |unit: &Unit| match unit {
+        Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Earlier { .. }) => Some(*link),
+        _ => None,
+    };
+    // Where a column can tell the rows apart, the tree stays one.
+    if units.iter().any(|unit| matches!(unit, Unit::Column(_))) {
+        return false;
+    }
+    let Some(link) = units.iter().find_map(tree) else { return false };
+    let ring = matches!(draft.links[link].choice, LinkChoice::Earlier { roots: 0 });
+    draft.links[link].choice = LinkChoice::Previous { ring };
+    true
 }
 
 /// Makes a column unique where it can be; says whether it could.
@@ -430,6 +494,20 @@ fn preference(generator: &Generator) -> u32 {
     }
 }
 
+/// A digit of a key that was solved before.
+fn counts_already(draft: &TableDraft<'_>, column: usize) -> bool {
+    match &draft.columns[column].generator {
+        Generator::Scalar(scalar) => {
+            matches!(
+                scalar.source,
+                ScalarSource::Digit { .. } | ScalarSource::Ordinal { .. } | ScalarSource::Slot { .. }
+            )
+        }
+        Generator::Choice(choice) => choice.odometer.is_some(),
+        _ => false,
+    }
+}
+
 /// How many different values a column can have; 0 where it cannot be told.
 fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
     match &draft.columns[column].generator {
@@ -491,9 +569,16 @@ fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                     let mut sorted = values.to_vec();
                     sorted.sort_unstable();
                     sorted.dedup();
-                    let cells = sorted.iter().map(|value| cell(scalar.encoding, *value)).collect();
-                    let (weights, unique) = (Weights::default(), Some(Permutation::new(key, sorted.len() as u64)));
-                    column.generator = Generator::Choice(Choice { cells, weights, unique, odometer: None });
+                    let unique = Some(Permutation::new(key, sorted.len() as u64));
+                    if let [low, .., high] = sorted[..]
+                        && (high - low) as usize == sorted.len() - 1
+                    {
+                        scalar.source = ScalarSource::Range { low, high, unique };
+                    } else {
+                        let cells = sorted.iter().map(|value| cell(scalar.encoding, *value)).collect();
+                        let weights = Weights::default();
+                        column.generator = Generator::Choice(Choice { cells, weights, unique, odometer: None });
+                    }
                 }
                 source => {
                     let room = (high.saturating_sub(low) as u64).saturating_add(1);

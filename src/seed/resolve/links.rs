@@ -43,6 +43,14 @@ pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
     shared
 }
 
+/// Columns (table, name) that foreign keys point to; a partition's count as its root's.
+pub(super) fn referenced(schema: &Schema) -> BTreeSet<(u32, &String)> {
+    let keys = schema.tables.iter().flat_map(|table| &table.foreign_keys);
+    keys.filter_map(|key| Some((schema.root_of(schema.table_by_oid(key.references)?).oid, key)))
+        .flat_map(|(oid, key)| key.referenced_columns.iter().map(move |column| (oid, column)))
+        .collect()
+}
+
 /// A foreign key resolved to positions.
 struct Key<'k> {
     key: &'k ForeignKey,
@@ -200,7 +208,16 @@ impl<'a> Resolver<'a> {
         } else {
             LinkChoice::Uniform
         };
-        Link { parent, parent_rows, key: link_key, choice, null_share, avoid: None, skip: Box::default() }
+        Link {
+            parent,
+            parent_rows,
+            key: link_key,
+            choice,
+            null_share,
+            avoid: None,
+            skip: Box::default(),
+            only: Box::default(),
+        }
     }
 
     /// The histogram of children per parent, where the spec has one.

@@ -159,6 +159,8 @@ struct Resolver<'a> {
     limits: BTreeMap<u32, u64>,
     /// Foreign keys that another table's keys share a column with: their rows are grouped evenly.
     shared_keys: std::collections::BTreeSet<(u32, String)>,
+    /// Columns (table, name) that foreign keys point to.
+    referenced: std::collections::BTreeSet<(u32, &'a String)>,
     /// In fill order.
     ordered: Vec<&'a Table>,
     index: BTreeMap<u32, usize>,
@@ -186,6 +188,7 @@ impl<'a> Resolver<'a> {
             key: Key::new(options.seed),
             limits,
             shared_keys: links::shared_keys(schema),
+            referenced: links::referenced(schema),
             index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
             ordered,
             plan: SeedPlan { seed: options.seed, tables: Vec::new(), literals: Vec::new(), notes: Vec::new() },

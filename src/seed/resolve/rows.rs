@@ -36,6 +36,7 @@ impl Resolver<'_> {
                 router: None,
                 variants: None,
                 doubts: Vec::new(),
+                involved: false,
                 expressions: Vec::new(),
                 width: 0,
                 stored_width: 0,

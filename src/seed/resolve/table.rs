@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use crate::schema::{Check, Column, Schema, Table};
-use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, alternatives};
+use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, Relation, alternatives};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{
     Arms, Bound, ColumnPlan, Computed, Doubt, Draw, Fill, Generator, Link, LinkChoice, Literal, Nulls, Variants,
@@ -35,12 +35,14 @@ pub(super) struct Draft<'a> {
 }
 
 /// A constraint that can be met in several ways.
+#[derive(Debug, Clone)]
 pub(super) struct Choice {
     pub name: String,
     pub alternatives: Vec<Vec<Atom>>,
 }
 
 /// A table while its plan is being made.
+#[derive(Debug, Clone)]
 pub(super) struct TableDraft<'a> {
     pub table: &'a Table,
     pub rows: u64,
@@ -114,7 +116,11 @@ impl<'a> Resolver<'a> {
         for column in written_columns(self.schema, table, spec) {
             let column_spec = spec.and_then(|spec| spec.columns.iter().find(|c| c.name.text == column.name));
             let class = classify(self.schema, &column.data_type);
-            let planned = self.plan_column(&draft, column, class, column_spec);
+            let mut planned = self.plan_column(&draft, column, class, column_spec);
+            // A row that others may point to has something to point to.
+            if matches!(planned.nulls, Nulls::Share { .. }) && self.referenced.contains(&(table.oid, &column.name)) {
+                planned.nulls = Nulls::Never;
+            }
             draft.columns.push(planned);
         }
         self.plan_links(index, &mut draft);
@@ -184,6 +190,7 @@ impl<'a> Resolver<'a> {
         plan.rows = draft.rows;
         plan.expressions = expressions.unwrap_or_default();
         plan.links = draft.links;
+        plan.involved = draft.variants.is_some() || !draft.facts.atoms.iter().all(is_simple);
         plan.doubts = draft.doubts;
         plan.variants = draft.variants;
         plan.columns = draft
@@ -208,6 +215,25 @@ impl<'a> Resolver<'a> {
         self.plan.tables.iter().flat_map(|table| &table.links).any(|link| {
             link.parent_rows > self.plan.tables[link.parent].rows && !matches!(link.choice, LinkChoice::Earlier { .. })
         })
+    }
+}
+
+/// What generators obey by their limits alone.
+fn is_simple(atom: &Atom) -> bool {
+    match atom {
+        Atom::In { values, negated, .. } => !negated || values.iter().all(String::is_empty),
+        Atom::Compare(linear) => linear.terms.len() == 1 && linear.relation != Relation::NotEqual,
+        Atom::Null { .. } | Atom::Length { .. } => true,
+        Atom::Matches { .. }
+        | Atom::Items { .. }
+        | Atom::Lower { .. }
+        | Atom::Upper { .. }
+        | Atom::JsonType { .. }
+        | Atom::JsonKey { .. }
+        | Atom::Grain { .. }
+        | Atom::NotEmpty { .. }
+        | Atom::Opaque(_)
+        | Atom::False => false,
     }
 }
 

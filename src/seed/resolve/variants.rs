@@ -70,6 +70,20 @@ impl<'a> Resolver<'a> {
             .map(|(at, column)| (at, column.facts.excluded.clone()))
             .collect();
         self.rule_out(draft, &ruled_out);
+        for column in 0..draft.columns.len() {
+            let Generator::Parent { link, table, column: at, .. } = draft.columns[column].generator else { continue };
+            let Some(list) = draft.columns[column].facts.lists.first() else { continue };
+            let steps = matches!(draft.links[link].choice, LinkChoice::Uniform | LinkChoice::Skewed { .. });
+            if steps && self.is_planned(table) {
+                let class = &draft.columns[column].class;
+                let cells: Vec<Box<[u8]>> = list.iter().filter_map(|text| literal_cell(class, text)).collect();
+                draft.links[link].only = self.rows_with(table, at, &cells);
+            }
+        }
+    }
+
+    fn is_planned(&self, table: usize) -> bool {
+        self.plan.tables.get(table).is_some_and(|table| !table.columns.is_empty())
     }
 
     /// Values of keys that no row may have.
@@ -88,7 +102,7 @@ impl<'a> Resolver<'a> {
                     let (link, table, column) = (*link, *table, *column);
                     let cells: Vec<Box<[u8]>> = values.iter().filter_map(|text| literal_cell(&class, text)).collect();
                     let steps = matches!(draft.links[link].choice, LinkChoice::Uniform | LinkChoice::Skewed { .. });
-                    if steps && self.plan.tables.get(table).is_some_and(|parent| !parent.columns.is_empty()) {
+                    if steps && self.is_planned(table) {
                         draft.links[link].skip = self.rows_with(table, column, &cells);
                     }
                 }
