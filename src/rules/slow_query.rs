@@ -26,7 +26,7 @@ const MARGIN: Threshold = Threshold {
     key: "margin",
     unit: ThresholdUnit::Ratio,
     default: 0.25,
-    about: "part of the limit that the fastest run must be over it to be an error",
+    about: "part of the limit that the fastest run must be over it",
 };
 
 /// The rule.
@@ -35,7 +35,7 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "a query takes longer than the limit",
     condition: "The fastest of a parameter set's runs took longer than max-time (times one-factor for :one queries). One slow \
-        run is noise and says nothing. A warning up to margin over the limit, past it an error.",
+        run is noise and says nothing. So is what is over the limit by less than margin.",
     why: "A query holds its connection while it runs. At a pool of 20 connections, 20 of these at once stop every other request.",
     advice: "Look at the finding that names the node; where there is none, the query does too much work for one request.",
     bad: "SELECT customer_id, sum(total) FROM orders GROUP BY 1;  -- on every page view",
@@ -50,7 +50,8 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         limit *= context.limit(&ONE_FACTOR);
     }
     let slow = context.runs.runs.iter().filter_map(|run| Some((run, run.fastest()?)));
-    let slow = slow.filter(|(_, time)| time.0 > limit);
+    let past = limit * (1.0 + context.limit(&MARGIN));
+    let slow = slow.filter(|(_, time)| time.0 > past);
     // What plans for the values break is no fault of the generic plan.
     let Some((run, time)) =
         slow.max_by(|a, b| (!a.0.is_generic()).cmp(&!b.0.is_generic()).then(a.1.0.total_cmp(&b.1.0)))
@@ -67,7 +68,5 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
             .to_owned(),
         advice: format!("Begin at {place}, or move the work out of the request."),
     };
-    let clear = time.0 > limit * (1.0 + context.limit(&MARGIN));
-    let severity = if clear { Severity::Error } else { Severity::Warning };
-    vec![context.finding(RuleId::SlowQuery, severity, evidence, words)]
+    vec![context.finding(RuleId::SlowQuery, Severity::Error, evidence, words)]
 }
