@@ -16,6 +16,7 @@ pub mod source;
 pub mod units;
 // analysis
 pub mod advise;
+pub mod baseline;
 pub mod diff;
 pub mod rules;
 pub mod seed;

@@ -98,6 +98,7 @@ impl FromStr for FormatRequest {
 #[command(disable_help_subcommand = true)]
 pub enum Command {
     Audit(AuditArgs),
+    Accept(AcceptArgs),
     Diff(DiffArgs),
     Server(ServerArgs),
     Explain(ExplainArgs),
@@ -114,7 +115,12 @@ impl Command {
         match self {
             Self::Audit(_) | Self::Diff(_) => true,
             Self::Seed(args) => args.out.is_some(),
-            Self::Explain(_) | Self::Init(_) | Self::Rules(_) | Self::Server(_) | Self::Snapshot(_) => false,
+            Self::Accept(_)
+            | Self::Explain(_)
+            | Self::Init(_)
+            | Self::Rules(_)
+            | Self::Server(_)
+            | Self::Snapshot(_) => false,
         }
     }
 }
@@ -143,9 +149,13 @@ pub struct AuditArgs {
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,
-    /// A directory of `pgproof snapshot`: plans that do more work than they did are findings
-    #[arg(long, value_name = "DIR")]
-    pub baseline: Option<PathBuf>,
+    /// A file of accepted findings, which do not count [default: pgproof.baseline.json], or a directory of `pgproof snapshot`:
+    /// plans that do more work than they did are findings
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = crate::baseline::FILE, action = ArgAction::Append)]
+    pub baseline: Vec<PathBuf>,
+    /// Take the values of parameters, and constants of conditions, out of every report
+    #[arg(long)]
+    pub redact: bool,
 }
 
 /// Keeps every query's plan and work as files, one a query, for reviews and for `--baseline`
@@ -162,6 +172,33 @@ pub struct SnapshotArgs {
     /// Choose new values for every query, also for those that are kept already
     #[arg(long)]
     pub fresh: bool,
+}
+
+/// Accepts a finding: it does not count in `pgproof audit --baseline`
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof accept 3f2a91c0 --reason 'an admin page, once a day'
+  pgproof accept 3f2a91c0 --reason 'until the archive moves' --expires 2026-12-31
+  pgproof audit --baseline                       accepted findings do not fail it
+
+Every finding's fingerprint stands behind a # in the report. It stays the same when lines move, files are renamed or the
+dataset is seeded anew.")]
+pub struct AcceptArgs {
+    /// The finding's fingerprint, or the beginning of it
+    #[arg(value_name = "FINDING")]
+    pub finding: String,
+    /// Why it does not count
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The last day on which it does not count, e.g. 2026-12-31 [default: for ever]
+    #[arg(long, value_name = "DATE")]
+    pub expires: Option<crate::baseline::Date>,
+    /// The file that it is written to [default: pgproof.baseline.json beside pgproof.toml]
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// A report of `pgproof audit --format json=FILE` that has the finding [default: the last audit here]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// Shows what migrations do to every query's plan, and to production while they run
@@ -274,6 +311,9 @@ pub struct ExplainArgs {
     /// Run a query that writes against a database given by URL; it is rolled back
     #[arg(long)]
     pub allow_writes: bool,
+    /// Take the values of parameters, and constants of conditions, out of what is shown
+    #[arg(long)]
+    pub redact: bool,
 }
 
 /// Lists the rules with their thresholds, or explains one

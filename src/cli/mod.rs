@@ -2,6 +2,7 @@
 //! Holds no logic of its own.
 
 pub mod args;
+pub mod baseline;
 pub mod commands;
 pub mod diff_sides;
 pub mod exit;

@@ -14,6 +14,7 @@ pub mod markdown;
 pub mod output;
 mod plan_tree;
 pub mod progress;
+mod redact;
 pub mod rule_pages;
 pub mod seeding;
 pub mod summary;
@@ -21,6 +22,7 @@ pub mod terminal;
 
 pub use output::{Format, Output, ReportError, validate, write_all};
 pub use plan_tree::plan_tree;
+pub use redact::{redact, redact_findings, redact_run};
 pub use summary::Summary;
 
 use serde::{Deserialize, Serialize};

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("trace::event", Layer::Model),
     ("rules", Layer::Analysis),
     ("advise", Layer::Analysis),
+    ("baseline", Layer::Analysis),
     ("seed", Layer::Analysis),
     ("trace", Layer::Analysis),
     ("diff", Layer::Analysis),

@@ -21,6 +21,7 @@ mod given;
 mod introspect;
 mod layers;
 mod noise;
+mod plan_sums;
 mod report;
 mod rules;
 mod sample;

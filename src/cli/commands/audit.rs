@@ -7,8 +7,10 @@ use std::time::Instant;
 use globset::Glob;
 
 use crate::advise::{self, Audited};
+use crate::baseline::Baseline;
 use crate::catalog::{Catalog, Query};
 use crate::cli::args::AuditArgs;
+use crate::cli::baseline;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
@@ -34,13 +36,20 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     let project = globals.project()?;
     let settings = project.settings.clone().with_audit_args(args);
     let queries = selected(project.catalog()?, &args.queries)?;
-    let kept = args.baseline.as_deref().map(|shown| Kept::read(&globals.directory, shown)).transpose()?;
+    let Baselines { accepted, kept } = baselines(args, &project, globals)?;
     let target = Target::open(&project, globals).await?;
     let audited = audit(args, globals, &settings, queries, &target, kept.as_ref().map(|kept| (kept, &project))).await;
     // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
     let closed = target.close().await;
     let mut report = audited?;
     closed?;
+    if args.redact {
+        report::redact(&mut report);
+    }
+    baseline::remember(&report.findings, &project.root, globals);
+    if let Some(accepted) = &accepted {
+        baseline::apply(accepted, &mut report.findings, args.queries.is_empty(), globals);
+    }
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     report::write_all(&outputs, &report, &style(globals), &mut globals.stdout())?;
     let broken = broken_queries(&report, &project);
@@ -48,6 +57,39 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
         return Err(broken.into());
     }
     Ok(if Summary::of(&report).gating == 0 { ExitCode::Success } else { ExitCode::Findings })
+}
+
+/// What `--baseline` names.
+struct Baselines {
+    /// Accepted findings.
+    accepted: Option<Baseline>,
+    /// Plans of `pgproof snapshot`.
+    kept: Option<Kept>,
+}
+
+/// A directory holds plans, a file accepted findings; mistakes in either are told before the work begins.
+fn baselines(args: &AuditArgs, project: &Project, globals: &Globals) -> Result<Baselines, CliError> {
+    let mut baselines = Baselines { accepted: None, kept: None };
+    for typed in &args.baseline {
+        let twice = |what: &str| CliError::usage(format!("--baseline names two {what}: give one")); 
+        if globals.directory.join(typed).is_dir() {
+            if baselines.kept.is_some() {
+                return Err(twice("directories of plans"));
+            }
+            baselines.kept = Some(Kept::read(&globals.directory, typed)?);
+            continue;
+        }
+        let path = baseline::path(Some(typed), &project.root, globals);
+        let accepted = baseline::read(&path)?.ok_or_else(|| {
+            CliError::usage(format!("there is no baseline {}", path.display())).help(
+                "`pgproof accept FINDING --reason …` makes a file of accepted findings, `pgproof snapshot` a directory of plans",
+            )
+        })?;
+        if baselines.accepted.replace(accepted).is_some() {
+            return Err(twice("files of accepted findings"));
+        }
+    }
+    Ok(baselines)
 }
 
 /// Everything between an open database and a report.

@@ -15,7 +15,7 @@ use crate::db::introspect;
 use crate::finding::Finding;
 use crate::plan::parse::{self, Found, Reading};
 use crate::plan::{Plan, PlanParseError};
-use crate::report::plan_tree;
+use crate::report::{self, plan_tree};
 use crate::rules::{self, Policy};
 use crate::run::{Outcome, QueryRuns, Run, Sample};
 use crate::source::{Source, SourceError, nearest};
@@ -26,7 +26,7 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
     let path = Path::new(&args.query);
     // A pipe of the shell is no regular file.
     if args.query == "-" || (path.exists() && !path.is_dir()) {
-        return from_text(&args.query, read(&args.query)?, globals);
+        return from_text(args, read(&args.query)?, globals);
     }
     let project = globals.project()?;
     let queries = project.catalog()?.queries;
@@ -40,8 +40,12 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
     let target = Target::open(&project, globals).await?;
     let explained = of_catalog(args, globals, &project.settings, std::slice::from_ref(query), &target).await;
     let closed = target.close().await;
-    let (runs, findings) = explained?;
+    let (mut runs, mut findings) = explained?;
     closed?;
+    if args.redact {
+        runs.iter_mut().flat_map(|runs| &mut runs.runs).for_each(report::redact_run);
+        report::redact_findings(&mut findings);
+    }
     show_runs(&runs, &findings, globals)
 }
 
@@ -83,8 +87,8 @@ fn show_runs(runs: &[QueryRuns], findings: &[Finding], globals: &Globals) -> Res
 }
 
 /// Every plan of a text with its findings; what looked like a plan and is none is told beside them.
-fn from_text(name: &str, text: String, globals: &Globals) -> Result<ExitCode, CliError> {
-    let name = if name == "-" { "standard input" } else { name };
+fn from_text(args: &ExplainArgs, text: String, globals: &Globals) -> Result<ExitCode, CliError> {
+    let name = if args.query == "-" { "standard input" } else { &args.query };
     let source = Source::new(name, text);
     let Reading { plans, unread } = parse::read(&source.text);
     if plans.is_empty() {
@@ -96,10 +100,17 @@ fn from_text(name: &str, text: String, globals: &Globals) -> Result<ExitCode, Cl
     }
     let several = plans.len() > 1;
     let mut out = globals.stdout();
-    for (index, found) in plans.into_iter().enumerate() {
+    for (index, mut found) in plans.into_iter().enumerate() {
+        if args.redact {
+            found.plan.query_text = None;
+        }
         let heading = several.then(|| heading(index, &found));
-        let run = given(found.plan);
-        let findings = rules::judge_alone(&run, &Policy::default());
+        let mut run = given(found.plan);
+        let mut findings = rules::judge_alone(&run, &Policy::default());
+        if args.redact {
+            report::redact_run(&mut run);
+            report::redact_findings(&mut findings);
+        }
         let written = match heading {
             Some(heading) => writeln!(out, "{heading}"),
             None => Ok(()),

@@ -1,5 +1,6 @@
 //! One file a command, each with `run(&Args, &Globals) -> Result<ExitCode, CliError>` that reads as its pipeline.
 
+pub mod accept;
 pub mod audit;
 pub mod diff;
 pub mod explain;
@@ -31,6 +32,7 @@ pub async fn run(command: &Command, globals: &Globals) -> Result<ExitCode, CliEr
 async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliError> {
     match command {
         Command::Audit(args) => audit::run(args, globals).await,
+        Command::Accept(args) => accept::run(args, globals).await,
         Command::Diff(args) => diff::run(args, globals).await,
         Command::Server(args) => server::run(args, globals).await,
         Command::Explain(args) => explain::run(args, globals).await,

@@ -258,7 +258,8 @@ mod tests {
             runs: Some(7),
             timeout: None,
             allow_writes: false,
-            baseline: None,
+            baseline: Vec::new(),
+            redact: false,
         };
         let settings = settings.with_audit_args(&args);
         assert_eq!((settings.fail_on, settings.audit.runs), (None, 7));

@@ -34,6 +34,7 @@ pub use self::error::ServerError;
 use self::launch::{Launch, SUPERUSER};
 use self::owners::{Owner, Word};
 use self::place::Place;
+pub use self::place::make_project as make_project_directory;
 use self::postmaster::Postmaster;
 use super::connect::{DatabaseUrl, ServerVersion, Session};
 use crate::interrupt::Interrupt;

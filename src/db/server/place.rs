@@ -116,7 +116,7 @@ impl Place {
 ///
 /// # Errors
 /// Where the operating system refuses.
-pub(super) fn make_project(project: &Path) -> Result<(), ServerError> {
+pub fn make_project(project: &Path) -> Result<(), ServerError> {
     fs::create_dir_all(project).map_err(|error| ServerError::io("make the directory", project, error))?;
     let ignore = project.join(".gitignore");
     if ignore.exists() {

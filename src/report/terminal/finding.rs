@@ -16,6 +16,8 @@ use super::told_in_full;
 
 /// Labels stand in a column of this width.
 const LABEL: usize = 9;
+/// Digits of a fingerprint that are shown: enough to tell a project's findings apart.
+const SHOWN: usize = 8;
 /// A parameter's value is cut beyond this.
 const LONGEST_VALUE: usize = 32;
 
@@ -93,10 +95,15 @@ impl<'a, 'w> Page<'a, 'w> {
         }
         if let Some(location) = &found.location {
             let place = clean(&format!("{}:{}", location.file.display(), location.line));
-            let fits = used + 2 + textwrap::core::display_width(&place) <= self.style.columns();
+            let width = textwrap::core::display_width(&place);
+            let fits = used + 2 + width <= self.style.columns();
             write!(self.out, "{}{}", if fits { "  " } else { "\n  " }, palette.place(place))?;
+            used = if fits { used + 2 + width } else { 2 + width };
         }
-        writeln!(self.out)
+        // What `pgproof accept` takes.
+        let mark = format!("#{}", found.fingerprint.0.get(..SHOWN).unwrap_or(&found.fingerprint.0));
+        let fits = used + 2 + mark.len() <= self.style.columns();
+        writeln!(self.out, "{}{}", if fits { "  " } else { "\n  " }, palette.quiet(mark))
     }
 
     /// A labelled paragraph; nothing where there is no text.
