@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod baseline;
 mod catalog_fuzz;
 mod cli;
 mod corpus;

@@ -222,7 +222,8 @@ fn broken_queries(report: &AuditReport, project: &Project) -> Vec<SourceError> {
     failed.map(|(query, failure)| broken_query(query, failure, &project.root)).collect()
 }
 
-fn broken_query(query: &Query, failure: &QueryFailure, root: &Path) -> SourceError {
+/// A query that the server refused, at the place in its file.
+pub(super) fn broken_query(query: &Query, failure: &QueryFailure, root: &Path) -> SourceError {
     // The file was read a moment ago; where it is gone the message stands without its line.
     let text = std::fs::read_to_string(root.join(&query.file)).unwrap_or_default();
     let source = Source::new(&query.file, text);

@@ -17,7 +17,7 @@ use crate::plan::parse::{self, Found, Reading};
 use crate::plan::{Plan, PlanParseError};
 use crate::report::{self, plan_tree};
 use crate::rules::{self, Policy};
-use crate::run::{Outcome, QueryRuns, Run, Sample};
+use crate::run::{BoundParameter, Outcome, QueryRuns, Run, Sample};
 use crate::source::{Source, SourceError, nearest};
 use crate::units::Millis;
 
@@ -46,7 +46,12 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
         runs.iter_mut().flat_map(|runs| &mut runs.runs).for_each(report::redact_run);
         report::redact_findings(&mut findings);
     }
-    show_runs(&runs, &findings, globals)
+    if let Some(failure) = runs.iter().find_map(|runs| runs.failure.as_ref()) {
+        return Err(super::audit::broken_query(query, failure, &project.root).into());
+    }
+    // What is about the catalog as a whole (indexes that nothing uses) is nothing about this query.
+    findings.retain(|finding| finding.query.as_ref() == Some(&query.name));
+    show_runs(query, &runs, &findings, globals)
 }
 
 /// The query run as the audit runs it.
@@ -72,18 +77,41 @@ async fn of_catalog(
     Ok((runs, findings))
 }
 
-fn show_runs(runs: &[QueryRuns], findings: &[Finding], globals: &Globals) -> Result<ExitCode, CliError> {
+/// Every run with its plan, worst first; then what no run's plan shows.
+fn show_runs(query: &Query, runs: &[QueryRuns], findings: &[Finding], globals: &Globals) -> Result<ExitCode, CliError> {
     let mut out = globals.stdout();
-    for run in runs.iter().flat_map(|runs| &runs.runs) {
-        let of_run: Vec<Finding> =
-            findings.iter().filter(|finding| finding.evidence.run.as_ref() == Some(&run.label)).cloned().collect();
-        let written = writeln!(out, "{}", run.label).and_then(|()| plan_tree(&run.plan, &of_run, &mut out));
-        let written = written.and_then(|()| tell(&of_run, &mut out));
-        if let Some(code) = ended(written)? {
-            return Ok(code);
+    let mut show = || -> std::io::Result<()> {
+        writeln!(out, "{}  {}:{}", query.name, query.file.display(), query.line)?;
+        let runs: Vec<&Run> = runs.iter().flat_map(|runs| &runs.runs).collect();
+        for run in &runs {
+            writeln!(out, "\n{}", with(run))?;
+            let is_of_run = |finding: &&Finding| finding.evidence.run.as_ref() == Some(&run.label);
+            let of_run: Vec<Finding> = findings.iter().filter(is_of_run).cloned().collect();
+            plan_tree(&run.plan, &of_run, &mut out)?;
+            tell(&of_run, &mut out)?;
         }
-    }
-    Ok(ExitCode::Success)
+        let is_beside = |finding: &&Finding| runs.iter().all(|run| Some(&run.label) != finding.evidence.run.as_ref());
+        let beside: Vec<Finding> = findings.iter().filter(is_beside).cloned().collect();
+        tell(&beside, &mut out)
+    };
+    let shown = show();
+    Ok(ended(shown)?.unwrap_or(ExitCode::Success))
+}
+
+/// `hot customer_id: $1 = 4711, limit = 20`, and how it ended where it did not run to its end.
+fn with(run: &Run) -> String {
+    let value = |parameter: &BoundParameter| {
+        let name = parameter.name.clone().unwrap_or_else(|| format!("${}", parameter.number));
+        format!("{name} = {}", parameter.value.as_deref().unwrap_or("NULL"))
+    };
+    let values: Vec<String> = run.parameters.iter().map(value).collect();
+    let ended = match &run.outcome {
+        Outcome::Completed { .. } => String::new(),
+        Outcome::TimedOut { after } => format!(" (cancelled after {after}: the plan is the estimate)"),
+        Outcome::Estimated => " (only planned)".to_owned(),
+    };
+    let parted = if values.is_empty() { "" } else { ": " };
+    format!("{}{parted}{}{ended}", run.label, values.join(", "))
 }
 
 /// Every plan of a text with its findings; what looked like a plan and is none is told beside them.
