@@ -71,7 +71,7 @@ struct Baselines {
 fn baselines(args: &AuditArgs, project: &Project, globals: &Globals) -> Result<Baselines, CliError> {
     let mut baselines = Baselines { accepted: None, kept: None };
     for typed in &args.baseline {
-        let twice = |what: &str| CliError::usage(format!("--baseline names two {what}: give one")); 
+        let twice = |what: &str| CliError::usage(format!("--baseline names two {what}: give one"));
         if globals.directory.join(typed).is_dir() {
             if baselines.kept.is_some() {
                 return Err(twice("directories of plans"));
