@@ -350,7 +350,7 @@ mod tests {
         assert_eq!(Date::of_unix_seconds(0).to_string(), "1970-01-01");
         assert_eq!(Date::of_unix_seconds(1_709_208_000).to_string(), "2024-02-29");
         assert_eq!(Date::of_unix_seconds(1_798_761_599).to_string(), "2026-12-31");
-        assert!("2025-12-31".parse::<Date>() < "2026-01-01".parse());
+        assert!("2025-12-31".parse::<Date>().unwrap() < "2026-01-01".parse().unwrap());
         for wrong in ["", "2026-13-01", "2026-1-1", "2025-02-29", "2026-01-01-01", "tomorrow"] {
             assert!(wrong.parse::<Date>().is_err(), "{wrong}");
         }

@@ -92,7 +92,8 @@ fn counts(node: &Node) -> String {
     let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
     let removed = if removed > 0.0 { format!("; {} thrown away", Count(removed)) } else { String::new() };
     let loops = if actual.loops > 1.0 { format!("; {} loops", Count(actual.loops)) } else { String::new() };
-    format!("  ({} rows{wrong}{removed}{loops})", Count(seen))
+    let rows = if seen == 1.0 { "row" } else { "rows" };
+    format!("  ({} {rows}{wrong}{removed}{loops})", Count(seen))
 }
 
 /// A bar and its percentage; empty where it was not measured.
