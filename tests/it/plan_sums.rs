@@ -109,6 +109,7 @@ impl Known {
         id
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what a subtree inherits")]
     fn children(
         &mut self,
         draw: &mut Draw,
