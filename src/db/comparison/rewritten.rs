@@ -82,7 +82,7 @@ async fn as_written(task: &Task<'_>, copy: &Copy, (script, statement): &Written<
 fn hurts(statement: &StatementObservation) -> bool {
     let many_rows = statement.rows.is_some_and(|rows| rows >= 10_000);
     // What is over in a moment needs no other form.
-    let works = statement.works_under_lock() && statement.duration.0 >= 5.0;
+    let works = statement.works_under_lock() && statement.duration.0 >= 1.0;
     statement.longest_block().0 >= 20.0 || works || many_rows
 }
 
