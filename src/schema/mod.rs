@@ -138,7 +138,7 @@ pub struct Column {
     pub identity: Option<Identity>,
     /// GENERATED ALWAYS AS (…): the expression.
     pub generated: Option<String>,
-    /// The sequence that the column owns or draws its default from.
+    /// The sequence that the column owns or draws its default from; none for columns that hold no numbers.
     pub sequence: Option<QualifiedName>,
     /// What ANALYZE measured.
     pub stats: Option<ColumnStats>,

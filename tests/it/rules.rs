@@ -54,7 +54,7 @@ fn a_plan_from_elsewhere_is_explained_without_a_server() {
     let plans: serde_json::Value = serde_json::from_str(&text).unwrap();
     let (code, tree, error) = pgproof(&["explain", "-"], &plans[0]["explain"].to_string());
     assert_eq!(code, Some(0), "{error}");
-    assert!(tree.contains("Seq Scan on orders o  (1 rows"), "{tree}");
+    assert!(tree.contains("Seq Scan on orders o  (1 row;"), "{tree}");
     assert!(tree.contains("^ error seq-scan: orders is read row by row: 200,000 rows"), "{tree}");
     let (code, _, error) = pgproof(&["explain", "-"], "no plan");
     assert_eq!(code, Some(2), "{error}");

@@ -49,6 +49,8 @@ CREATE TABLE identities (
     email text NOT NULL, folded text GENERATED ALWAYS AS (lower(email)) STORED, at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (folded)
 );
+CREATE SEQUENCE receipt_numbers;
+CREATE TABLE receipts (id serial PRIMARY KEY, number text NOT NULL UNIQUE DEFAULT 'R-' || nextval('receipt_numbers'));
 CREATE TABLE tiny (id smallserial PRIMARY KEY, code char(2) NOT NULL UNIQUE, level smallint NOT NULL UNIQUE CHECK (level BETWEEN 1 AND 50));
 
 -- Keys.
