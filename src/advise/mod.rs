@@ -6,6 +6,7 @@ pub mod ddl;
 pub mod findings;
 pub mod memory;
 pub mod select;
+pub mod statistics;
 
 use crate::catalog::Query;
 use crate::finding::Measurement;

@@ -8,7 +8,7 @@ use super::AuditReport;
 use crate::finding::{Evidence, Finding, Quantity};
 use crate::plan::Plan;
 use crate::plan::condition::{normalized, parse};
-use crate::run::Run;
+use crate::run::{QueryFailure, Run};
 
 /// What stands in the place of a value.
 const REDACTED: &str = "[redacted]";
@@ -48,10 +48,29 @@ const NAMES: &[&str] = &[
 
 /// Takes the values out of a whole report.
 pub fn redact(report: &mut AuditReport) {
-    for run in report.runs.iter_mut().flat_map(|runs| &mut runs.runs) {
-        redact_run(run);
+    for runs in &mut report.runs {
+        runs.runs.iter_mut().for_each(redact_run);
+        if let Some(failure) = &mut runs.failure {
+            redact_failure(failure);
+        }
     }
     redact_findings(&mut report.findings);
+}
+
+/// The server quotes names and values alike; what it calls data exceptions and violated constraints (SQLSTATE classes 22 and 23)
+/// is about values.
+fn redact_failure(failure: &mut QueryFailure) {
+    if !failure.code.as_deref().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) {
+        return;
+    }
+    failure.message = without_quoted(&failure.message);
+    failure.hint = failure.hint.as_deref().map(without_quoted);
+}
+
+/// `"…"` as `"?"`.
+fn without_quoted(text: &str) -> String {
+    let parts = text.split('"').enumerate();
+    parts.map(|(at, part)| if at % 2 == 1 { "\"?\"" } else { part }).collect()
 }
 
 /// Takes the values out of a run and its plan.
@@ -197,6 +216,21 @@ mod tests {
         let expected = serde_json::json!([{"Query Text": "SELECT ?", "Plan": {"Node Type": "Seq Scan", "Relation Name": "t1",
             "Filter": "((a = ?) AND (b ~~ ?))", "Output": ["a", "?"], "Plan Rows": 7}}]);
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn failures_lose_values_and_keep_names() {
+        let failure = |code: &str, message: &str| {
+            let mut failure =
+                QueryFailure { message: message.to_owned(), code: Some(code.to_owned()), position: None, hint: None };
+            redact_failure(&mut failure);
+            failure.message
+        };
+        assert_eq!(
+            failure("22P02", "invalid input syntax for type integer: \"ann's\""),
+            "invalid input syntax for type integer: \"?\""
+        );
+        assert_eq!(failure("42703", "column \"totl\" does not exist"), "column \"totl\" does not exist");
     }
 
     #[test]

@@ -67,12 +67,18 @@ impl<'a> RunContext<'a> {
     /// The node's relation for people: qualified unless in `public`, a partition by its root.
     #[must_use]
     pub fn relation_name(&self, node: &Node) -> Option<String> {
+        self.qualified_name(node).map(|name| name.to_string())
+    }
+
+    /// The same as a name.
+    #[must_use]
+    pub fn qualified_name(&self, node: &Node) -> Option<QualifiedName> {
         let relation = node.relation.as_ref()?;
         if let (Some(schema), Some(table)) = (self.schema, self.table(node)) {
-            return Some(schema.root_of(table).name.to_string());
+            return Some(schema.root_of(table).name.clone());
         }
         let schema = relation.schema.as_deref().unwrap_or("public");
-        Some(QualifiedName::new(schema, relation.name.clone()).to_string())
+        Some(QualifiedName::new(schema, relation.name.clone()))
     }
 
     /// Evidence about a node: the run, the node and its relation; numbers are the rule's.

@@ -34,6 +34,7 @@ mod row_misestimate;
 mod seq_scan;
 mod slow_query;
 mod sort_spill;
+mod statistics;
 mod timeout;
 mod unbounded_result;
 mod unindexable_predicate;

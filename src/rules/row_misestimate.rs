@@ -1,9 +1,9 @@
 //! `row-misestimate`: the planner expected far more or far fewer rows than came, and built a plan on it.
 
 use super::context::{RunContext, Words};
-use super::predicate;
+use super::statistics::{self, Remedy};
 use super::{Check, Rule, Threshold, ThresholdUnit};
-use crate::finding::{Finding, Quantity, RuleId, Severity};
+use crate::finding::{Finding, Fix, Quantity, RuleId, Severity};
 use crate::plan::condition::parse;
 use crate::plan::{Node, NodeId, NodeKind, Plan, Relationship};
 use crate::units::{Count, Rows};
@@ -52,7 +52,7 @@ pub(super) const RULE: Rule = Rule {
     advice: "Tell the planner what it cannot know: extended statistics for columns that depend on each other, statistics on an \
         expression, a higher statistics target for skewed columns. ANALYZE alone helps only where statistics are old.",
     bad: "SELECT * FROM orders WHERE country = 'NZ' AND market = 'oceania';  -- the one follows from the other",
-    good: "CREATE STATISTICS ON country, market FROM orders; ANALYZE orders;",
+    good: "CREATE STATISTICS orders_country_market_stat ON country, market FROM orders; ANALYZE orders;",
     thresholds: &[FACTOR, MIN_ROWS, MIN_TOTAL_ROWS, MIN_PAGES],
     check: Check::Run(check),
 };
@@ -157,12 +157,11 @@ fn told(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Fi
         .with("loops", Quantity::Count(loops as u64));
     let each = if loops > 1.0 { format!(" in each of {} loops", Count(loops)) } else { String::new() };
     let why = format!("{} above it was chosen for that number.", crate::plan::label(plan.node(misled)));
-    let words = Words {
-        message: format!("{label}: {} expected, {} came{each}", Rows(expected), rows(actual)),
-        why,
-        advice: advice(context, node, condition.as_deref()),
-    };
-    context.finding(RuleId::RowMisestimate, severity, context.with_cost(evidence, id), words)
+    let (advice, fix) = advice(context, id, node, condition.as_deref());
+    let words =
+        Words { message: format!("{label}: {} expected, {} came{each}", Rows(expected), rows(actual)), why, advice };
+    let finding = context.finding(RuleId::RowMisestimate, severity, context.with_cost(evidence, id), words);
+    Finding { fix, ..finding }
 }
 
 /// Fewer than ten rows with a decimal: averages of many loops.
@@ -187,48 +186,40 @@ fn condition(node: &Node) -> Option<String> {
     Some(parts.join(" AND "))
 }
 
-/// By what the planner could not know.
-fn advice(context: &RunContext<'_>, node: &Node, condition: Option<&str>) -> String {
+/// By what the planner could not know, with the statements that tell it.
+fn advice(context: &RunContext<'_>, id: NodeId, node: &Node, condition: Option<&str>) -> (String, Option<Fix>) {
     if node.kind.is_join() {
-        return "The planner takes the two sides for independent. Store what decides the match in one table, or give the join a \
-                condition that statistics cover."
-            .to_owned();
+        return (OF_A_JOIN.to_owned(), None);
     }
-    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
-    let Some(condition) = condition else {
-        return format!("ANALYZE {relation}; if the count stays wrong, raise its statistics target.");
+    let grouped = grouped_columns(context, id);
+    let (scan, condition) = match &grouped {
+        Some((scan, columns)) => (*scan, Some(columns.as_str())),
+        None => (node, condition),
     };
-    let parsed = parse(condition);
-    let mut columns: Vec<&str> = Vec::new();
-    let mut expression = None;
-    for conjunct in parsed.conjuncts() {
-        for (_, column) in conjunct.columns() {
-            if !columns.contains(&column) {
-                columns.push(column);
-            }
-        }
-        let alias = node.relation.as_ref().map(|relation| relation.alias.as_str()).unwrap_or_default();
-        if let Some(comparison) = conjunct.comparison(alias)
-            && (comparison.subject.as_column().is_none() || predicate::is_real_cast(comparison.subject))
-        {
-            expression.get_or_insert_with(|| comparison.subject.unqualified());
-        }
-    }
-    if let Some(expression) = expression {
-        return format!(
-            "The planner guesses at {expression}. Tell it: CREATE STATISTICS ON ({expression}) FROM {relation}; ANALYZE {relation};"
-        );
-    }
-    let quoted: Vec<String> = columns.iter().map(|column| crate::schema::quote_identifier(column)).collect();
-    match quoted.as_slice() {
-        [_, _, ..] => format!(
-            "The planner multiplies the conditions as if the columns were independent. Tell it: CREATE STATISTICS ON {} FROM {relation}; \
-             ANALYZE {relation};",
-            quoted.join(", ")
-        ),
-        [one] => format!(
-            "ANALYZE {relation}; if the count stays wrong: ALTER TABLE {relation} ALTER COLUMN {one} SET STATISTICS 1000;"
-        ),
-        [] => format!("ANALYZE {relation}; if the count stays wrong, raise its statistics target."),
+    let Some(table) = context.qualified_name(scan) else { return (OF_ITS_INPUT.to_owned(), None) };
+    let alias = scan.relation.as_ref().map(|relation| relation.alias.as_str()).unwrap_or_default();
+    match condition.and_then(|condition| statistics::remedy(&table, alias, condition)) {
+        Some(Remedy { sql, why }) => (format!("{why} Tell it by statistics."), Some(Fix { sql, proof: None })),
+        None if condition.is_some_and(|condition| parse(condition).columns().len() > 1) => (OF_A_JOIN.to_owned(), None),
+        None => (format!("ANALYZE {table}; if the count stays wrong, raise its statistics target."), None),
     }
 }
+
+/// Where a node groups by several columns of one table: the table's scan, and the columns like conditions.
+fn grouped_columns<'a>(context: &RunContext<'a>, id: NodeId) -> Option<(&'a Node, String)> {
+    let (plan, node) = (context.plan(), context.plan().node(id));
+    let keys: Vec<_> = node.group_key.iter().map(|key| parse(key)).collect();
+    let columns: Option<Vec<(Option<&str>, &str)>> = keys.iter().map(|key| key.as_column()).collect();
+    let columns = columns.filter(|columns| columns.len() > 1)?;
+    let alias = columns[0].0;
+    let scan = plan.descendants(id).map(|below| plan.node(below)).find(|below| {
+        let own = below.relation.as_ref().map(|relation| relation.alias.as_str());
+        below.kind.scans_table() && own.is_some() && (alias.is_none() || alias == own)
+    })?;
+    let is_one_table = columns.iter().all(|(qualifier, _)| *qualifier == alias);
+    is_one_table.then(|| (scan, format!("({})", node.group_key.join(") AND ("))))
+}
+
+const OF_ITS_INPUT: &str = "ANALYZE the tables below it; if the count stays wrong, raise their statistics targets.";
+const OF_A_JOIN: &str = "The planner takes the two sides for independent. Store what decides the match in one table, or give the \
+    join a condition that statistics cover.";

@@ -19,6 +19,7 @@ use crate::cli::{Globals, Verbosity};
 use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
 use crate::db::prove_memory::prove_memory;
+use crate::db::prove_statistics::prove_statistics;
 use crate::db::{introspect, prove};
 use crate::diff::Names;
 use crate::report::terminal::TerminalStyle;
@@ -134,6 +135,7 @@ async fn audit(
     let mut findings = rules::settle(findings, &queries, &runs);
     if matches!(target, Target::Private { .. }) {
         prove_memory(&session, audited, &mut findings, &options, progress, interrupt).await?;
+        prove_statistics(&session, audited, &mut findings, &options, progress, interrupt).await?;
     }
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();

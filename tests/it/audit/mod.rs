@@ -4,6 +4,7 @@ mod indexes;
 mod memory;
 mod parameters;
 mod runs;
+mod statistics;
 
 use std::sync::{Arc, OnceLock};
 

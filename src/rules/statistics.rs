@@ -1,0 +1,119 @@
+//! What would tell the planner the rows of a scan: which statistics to collect on its table, as SQL. Decides from the
+//! conditions alone; whether it helps is measured by `db::prove_statistics`.
+
+use super::predicate;
+use crate::plan::condition::{Expression, parse};
+use crate::schema::{QualifiedName, quote_identifier};
+
+/// `STATS_MAX_DIMENSIONS`.
+const MAX_COLUMNS: usize = 8;
+/// `NAMEDATALEN` - 1.
+const MAX_NAME: usize = 63;
+/// Statistics target for a skewed column: ten times the default.
+const TARGET: u32 = 1000;
+
+/// What to collect, and how it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remedy {
+    /// Statements for a migration; the last one is ANALYZE.
+    pub sql: String,
+    /// What the planner does without it.
+    pub why: String,
+}
+
+/// What to collect for the scan of `table`, known as `alias` in `condition`; `None` where joins decide the rows, or nothing
+/// but ANALYZE could help.
+pub(super) fn remedy(table: &QualifiedName, alias: &str, condition: &str) -> Option<Remedy> {
+    let parsed = parse(condition);
+    let conjuncts = parsed.conjuncts();
+    // Statistics are of one table: what compares with another says nothing here.
+    let own: Vec<&Expression> = conjuncts.into_iter().filter(|conjunct| is_of(conjunct, alias)).collect();
+    if let Some(expression) = own.iter().find_map(|conjunct| hidden_column(conjunct, alias)) {
+        let name = name(table, &["expr"]);
+        return Some(Remedy {
+            sql: format!("CREATE STATISTICS {name} ON ({expression}) FROM {table};\nANALYZE {table};"),
+            why: format!("The planner has no statistics of {expression} and guesses."),
+        });
+    }
+    let mut columns: Vec<&str> = Vec::new();
+    for (_, column) in own.iter().flat_map(|conjunct| conjunct.columns()) {
+        if !columns.contains(&column) && columns.len() < MAX_COLUMNS {
+            columns.push(column);
+        }
+    }
+    let quoted: Vec<String> = columns.iter().map(|column| quote_identifier(column)).collect();
+    match quoted.as_slice() {
+        [_, _, ..] => Some(Remedy {
+            sql: format!(
+                "CREATE STATISTICS {} ON {} FROM {table};\nANALYZE {table};",
+                name(table, &columns),
+                quoted.join(", ")
+            ),
+            why: "The planner multiplies the conditions as if the columns were independent.".to_owned(),
+        }),
+        [one] => Some(Remedy {
+            sql: format!("ALTER TABLE {table} ALTER COLUMN {one} SET STATISTICS {TARGET};\nANALYZE {table};"),
+            why: format!("The planner knows too few values of {one}."),
+        }),
+        [] => None,
+    }
+}
+
+/// Whether all its columns are the relation's.
+fn is_of(conjunct: &Expression, alias: &str) -> bool {
+    let columns = conjunct.columns();
+    !columns.is_empty() && columns.iter().all(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
+}
+
+/// The expression around a column that a comparison is about, where it is more than the column.
+fn hidden_column(conjunct: &Expression, alias: &str) -> Option<String> {
+    let comparison = conjunct.comparison(alias)?;
+    let is_column = comparison.subject.as_column().is_some() && !predicate::is_real_cast(comparison.subject);
+    (!is_column).then(|| comparison.subject.unqualified())
+}
+
+/// `orders_country_market_stat`, as PostgreSQL 16 would name it: older ones want a name. In the table's schema.
+fn name(table: &QualifiedName, columns: &[&str]) -> String {
+    const SUFFIX: &str = "_stat";
+    let mut base = format!("{}_{}", table.name, columns.join("_"));
+    let mut end = base.len().min(MAX_NAME - SUFFIX.len());
+    while !base.is_char_boundary(end) {
+        end -= 1;
+    }
+    base.truncate(end);
+    QualifiedName::new(table.schema.clone(), base + SUFFIX).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(condition: &str) -> Option<String> {
+        remedy(&QualifiedName::new("public", "orders"), "o", condition).map(|remedy| remedy.sql)
+    }
+
+    #[test]
+    fn columns_that_depend_on_each_other() {
+        let found = sql("((o.country = 'NZ'::bpchar) AND (o.market = 'oceania'::text)) AND (o.customer_id = c.id)");
+        let expected = "CREATE STATISTICS orders_country_market_stat ON country, market FROM orders;\nANALYZE orders;";
+        assert_eq!(found.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn one_column_an_expression_and_a_join() {
+        let one = "ALTER TABLE orders ALTER COLUMN \"Total\" SET STATISTICS 1000;\nANALYZE orders;";
+        assert_eq!(sql("(o.\"Total\" > 5)").as_deref(), Some(one));
+        let expression = "CREATE STATISTICS orders_expr_stat ON (lower(code)) FROM orders;\nANALYZE orders;";
+        assert_eq!(sql("(lower(o.code) = 'x'::text)").as_deref(), Some(expression));
+        assert_eq!(sql("(o.customer_id = c.id)"), None);
+    }
+
+    #[test]
+    fn names_fit_and_are_quoted() {
+        let table = QualifiedName::new("Shop", "ä".repeat(40));
+        let found = remedy(&table, "o", "((o.a = 1) AND (o.b = 2))").unwrap().sql;
+        let name = found.split(" ON ").next().unwrap().rsplit('.').next().unwrap();
+        assert!(name.trim_matches('"').len() <= MAX_NAME && name.ends_with("_stat\""), "{found}");
+        assert!(found.starts_with("CREATE STATISTICS \"Shop\"."), "{found}");
+    }
+}
