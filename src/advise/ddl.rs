@@ -66,11 +66,21 @@ fn shortened(base: &str, number: u32) -> String {
     format!("{}{suffix}", base[..end].trim_end_matches('_'))
 }
 
-/// `CREATE INDEX name ON table (…);`, to be pasted into a migration; with the extension that it needs.
+/// `CREATE INDEX name ON table (…);`, to be pasted into a migration; with the extension that it needs and the indexes beside it.
 #[must_use]
-pub fn statement(index: &IndexSpec, name: &str) -> String {
-    let extension = if has_trigrams(index) { "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n" } else { "" };
-    format!("{extension}CREATE INDEX {} {};", quote_identifier(name), definition(index))
+pub fn statement(index: &IndexSpec, name: &str, schema: &Schema) -> String {
+    let extension = if index.all().any(has_trigrams) { "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n" } else { "" };
+    let mut text = format!("{extension}CREATE INDEX {} {};", quote_identifier(name), definition(index));
+    for (other, name) in index.beside.iter().zip(names(index, name, schema).into_iter().skip(1)) {
+        text.push_str(&format!("\nCREATE INDEX {} {};", quote_identifier(&name), definition(other)));
+    }
+    text
+}
+
+/// The names of an index, which is given, and of those beside it.
+#[must_use]
+pub fn names(index: &IndexSpec, name: &str, schema: &Schema) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(index.beside.iter().map(|other| self::name(other, schema))).collect()
 }
 
 /// Whether a key is served by `pg_trgm`.
@@ -136,7 +146,15 @@ mod tests {
     use crate::schema::{QualifiedName, ServerVersion};
 
     fn index(table: QualifiedName, keys: Vec<KeySpec>) -> IndexSpec {
-        IndexSpec { table, table_oid: 1, method: Method::Btree, keys, include: Vec::new(), predicate: None }
+        IndexSpec {
+            table,
+            table_oid: 1,
+            method: Method::Btree,
+            keys,
+            include: Vec::new(),
+            predicate: None,
+            beside: Vec::new(),
+        }
     }
 
     #[test]
@@ -149,14 +167,14 @@ mod tests {
         odd.include = vec!["Total".to_owned()];
         odd.predicate = Some("(status = 'open'::text)".to_owned());
         assert_eq!(
-            statement(&odd, &name(&odd, &schema)),
+            statement(&odd, &name(&odd, &schema), &schema),
             "CREATE INDEX \"idx_Order Items_Größe_order_covering_partial\" ON \"Shop\".\"Order Items\" \
              (\"Größe\", \"order\" DESC NULLS LAST) INCLUDE (\"Total\") WHERE (status = 'open'::text);"
         );
         let expression = |text: &str| KeySpec::plain(Part::Expression(text.to_owned()));
         let lower = index(QualifiedName::new("public", "customers"), vec![expression("lower((email)::text)")]);
         assert_eq!(
-            statement(&lower, &name(&lower, &schema)),
+            statement(&lower, &name(&lower, &schema), &schema),
             "CREATE INDEX idx_customers_lower_email ON customers (lower((email)::text));"
         );
         let json = index(QualifiedName::new("public", "events"), vec![expression("payload ->> 'kind'::text")]);
@@ -165,7 +183,7 @@ mod tests {
         trigrams.method = Method::Gin;
         trigrams.keys[0].operator_class = Some(TRIGRAMS.to_owned());
         assert_eq!(
-            statement(&trigrams, &name(&trigrams, &schema)),
+            statement(&trigrams, &name(&trigrams, &schema), &schema),
             "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n\
              CREATE INDEX idx_customers_name_trgm ON customers USING gin (name gin_trgm_ops);"
         );

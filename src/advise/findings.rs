@@ -76,7 +76,7 @@ fn unproven_finding(candidate: &Candidate, site: Site, relation: &str, audited: 
             .to_owned(),
         evidence: node_evidence(run, Some(&site), &candidate.index, audited.schema)
             .with("index_key", Quantity::Text(key.clone())),
-        fix: Some(Fix { sql: ddl::statement(&candidate.index, &name), proof: None }),
+        fix: Some(Fix { sql: ddl::statement(&candidate.index, &name, audited.schema), proof: None }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, relation, &key]),
         suppressed: None,
         symptoms: Vec::new(),
@@ -112,7 +112,7 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
         why: why(effect),
         advice: advice(trial, effect, all, audited.queries),
         evidence: evidence(node_evidence(run, site, &trial.index, audited.schema), effect, &key),
-        fix: Some(Fix { sql: ddl::statement(&trial.index, &trial.name), proof: Some(proof) }),
+        fix: Some(Fix { sql: ddl::statement(&trial.index, &trial.name, audited.schema), proof: Some(proof) }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, &relation, &key]),
         suppressed: None,
         symptoms: Vec::new(),
@@ -123,8 +123,12 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
     Some(finding)
 }
 
-/// `(provider, created_at) WHERE …`, for people.
+/// `(provider, created_at) WHERE …`, for people; several are joined by `and`.
 fn key_text(index: &IndexSpec) -> String {
+    index.all().map(one_key_text).collect::<Vec<_>>().join(" and ")
+}
+
+fn one_key_text(index: &IndexSpec) -> String {
     let parts: Vec<&str> = index
         .keys
         .iter()
@@ -157,14 +161,16 @@ fn message(index: &IndexSpec, effect: &Effect, relation: &str, key: &str) -> Str
         Method::Brin => "a BRIN index",
         Method::Gin if has_trigrams(index) => "a trigram index",
         Method::Gin => "a GIN index",
-        Method::Btree => "an index",
+        Method::Btree if index.beside.is_empty() => "an index",
+        Method::Btree => "one index each",
     };
+    let takes = if index.beside.is_empty() { "takes" } else { "take" };
     match (&effect.before, effect.checks) {
         (_, Some((before, after))) => {
             format!("checking the foreign key of {relation} takes {before}; with an index on {key} it takes {after}")
         }
         (Some(before), None) => format!(
-            "{kind} on {relation} {key} takes this query from {} and {} to {} and {}",
+            "{kind} on {relation} {key} {takes} this query from {} and {} to {} and {}",
             before.blocks, before.time_ms, after.blocks, after.time_ms
         ),
         (None, None) => format!(
@@ -190,7 +196,13 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
     let name = |query: usize| queries.get(query).map(|query| query.name.as_str());
     let others: Vec<&str> =
         all.iter().filter(|other| other.query != effect.query).filter_map(|other| name(other.query)).collect();
-    let mut text = "Create the index, CONCURRENTLY where the table is in use.".to_owned();
+    let mut text = if trial.index.beside.is_empty() {
+        "Create the index, CONCURRENTLY where the table is in use.".to_owned()
+    } else {
+        "Create all of them, CONCURRENTLY where the table is in use: with one alone the whole table is still read for the other \
+         side of the OR."
+            .to_owned()
+    };
     match trial.index.method {
         Method::Brin => text.push_str(
             " BRIN keeps only what each 128 pages hold: it is tiny, and good as long as rows stand in the table in this order.",

@@ -35,6 +35,15 @@ pub struct IndexSpec {
     pub include: Vec<String>,
     /// Partial index: WHERE.
     pub predicate: Option<String>,
+    /// Further indexes that are good only together with this one: of an OR each side wants its own.
+    pub beside: Vec<IndexSpec>,
+}
+
+impl IndexSpec {
+    /// It and those beside it.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.beside)
+    }
 }
 
 /// An access method.

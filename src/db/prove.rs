@@ -156,20 +156,26 @@ impl Prover<'_> {
     }
 
     async fn build(&self, candidate: &Candidate, name: &str, limits: &Limits) -> Result<Built, ExplainError> {
-        let statement = ddl::statement(&candidate.index, name);
+        let statement = ddl::statement(&candidate.index, name, self.schema);
         let limit = (limits.statement.0 * BUILD_PATIENCE).max(1.0);
         // Only an index with an expression brings statistics of its own.
-        let has_expression = candidate.index.keys.iter().any(|key| matches!(key.part, Part::Expression(_)));
+        let mut keys = candidate.index.all().flat_map(|index| &index.keys);
+        let has_expression = keys.any(|key| matches!(key.part, Part::Expression(_)));
         let analyze = if has_expression { format!("ANALYZE {};", candidate.index.table.sql()) } else { String::new() };
         let schema = quote_identifier(&candidate.index.table.schema);
-        let index = quote_literal(&format!("{schema}.{}", quote_identifier(name)));
+        let names = ddl::names(&candidate.index, name, self.schema);
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| format!("{}::regclass", quote_literal(&format!("{schema}.{}", quote_identifier(name)))))
+            .collect();
+        let indexes = names.join(", ");
         let sql = format!(
             "SET LOCAL statement_timeout = {limit:.0};SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}';\
              {statement}\
              SELECT (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000)::text;{analyze}\
              SELECT json_agg(json_build_array(c.relname, pg_relation_size(c.oid)))::text \
-             FROM pg_class c WHERE c.oid = {index}::regclass \
-               OR c.oid IN (SELECT relid FROM pg_partition_tree({index}::regclass));\
+             FROM pg_class c WHERE c.oid IN ({indexes}) \
+               OR c.oid IN (SELECT relid FROM unnest(ARRAY[{indexes}]) built, pg_partition_tree(built));\
              SET LOCAL statement_timeout = {:.0};",
             limits.statement.0.max(1.0)
         );

@@ -62,6 +62,7 @@ fn of_run(query: &Query, run: &Run, schema: &Schema, floor: &Floor) -> Vec<(Inde
     for site in costly_scans(run, schema, floor) {
         let Some(access) = access::of_scan(query, run, schema, site) else { continue };
         found.extend(variants::of(&access).into_iter().map(|index| (index, site)));
+        found.extend(variants::together(&access, |index| existing::serves(schema, index)).map(|index| (index, site)));
     }
     found
 }
@@ -125,7 +126,15 @@ fn of_triggers(run: &Run, schema: &Schema, floor: &Floor) -> Vec<(IndexSpec, Nod
 }
 
 fn btree(table: crate::schema::QualifiedName, table_oid: u32, keys: Vec<KeySpec>) -> IndexSpec {
-    IndexSpec { table, table_oid, method: Method::Btree, keys, include: Vec::new(), predicate: None }
+    IndexSpec {
+        table,
+        table_oid,
+        method: Method::Btree,
+        keys,
+        include: Vec::new(),
+        predicate: None,
+        beside: Vec::new(),
+    }
 }
 
 /// The plan node's parent chain, nearest first.

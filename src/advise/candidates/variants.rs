@@ -5,6 +5,8 @@ use super::super::{IndexSpec, KeySpec, Method, Part};
 use super::access::{Access, Term};
 use super::{btree, cover};
 
+/// An OR of more sides without index than this wants another query, not so many indexes.
+const MAX_SIDES: usize = 4;
 /// Longer keys are seldom worth their size.
 const MAX_KEYS: usize = 4;
 /// A condition that keeps more of the table than this is no reason for an index.
@@ -47,6 +49,16 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
         }
     }
     unique
+}
+
+/// For an OR of which several sides lack an index: all of them, since one alone does nothing.
+pub(super) fn together(access: &Access<'_>, is_there: impl Fn(&IndexSpec) -> bool) -> Option<IndexSpec> {
+    let table = access.table;
+    let single = |term: &Term| btree(table.name.clone(), table.oid, vec![term.key.clone()]);
+    let mut lacking = access.alternatives.iter().map(single).filter(|index| !is_there(index));
+    let first = lacking.next()?;
+    let beside: Vec<IndexSpec> = lacking.collect();
+    (1..MAX_SIDES).contains(&beside.len()).then_some(IndexSpec { beside, ..first })
 }
 
 /// Whether rows stand in a large table in the order of a column, so that its pages' smallest and largest values tell which

@@ -186,17 +186,24 @@ SELECT id, handle FROM accounts WHERE name ILIKE '%' || $1 || '%';
 -- @param $2: 'User77@example.com'
 SELECT id, handle FROM accounts WHERE id = $1 OR email = $2;
 
+-- name: EitherOfTwo :many
+-- @param $1: '77'
+-- @param $2: 'Name x'
+SELECT "Id", number FROM "Order" WHERE "Customer" = $1 OR note = $2;
+
 -- name: MonthOfAll :one
 SELECT sum(total) FROM "Order" WHERE placed_at >= '2024-02-01' AND placed_at < '2024-04-01';
 "#;
 
-/// Trigrams, the one index that an OR lacks, and a summary of a column that rows are in the order of.
+/// Trigrams, the one index that an OR lacks, the two that another lacks, and a summary of a column that rows are in the order of.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_methods_than_a_b_tree() {
     let database = database().await;
     let findings = Audit::of(&database, OTHER_METHODS).await.findings().await;
     let expected = [
         "EitherColumn: CREATE INDEX idx_accounts_email ON accounts (email);",
+        "EitherOfTwo: CREATE INDEX \"idx_Order_Customer\" ON \"Order\" (\"Customer\");\n\
+         CREATE INDEX \"idx_Order_note\" ON \"Order\" (note);",
         "MonthOfAll: CREATE INDEX \"idx_Order_placed_at_brin\" ON \"Order\" USING brin (placed_at);",
         "Substring: CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX idx_accounts_name_trgm ON accounts USING gin (name gin_trgm_ops);",
     ];
