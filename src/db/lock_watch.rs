@@ -24,6 +24,8 @@ pub struct Watched {
     pub waits: Vec<Wait>,
     /// When and what the watched session held, as far as it was caught.
     held: Vec<(f64, HeldLock)>,
+    /// When it was looked.
+    looks: Vec<f64>,
 }
 
 impl Watched {
@@ -37,6 +39,35 @@ impl Watched {
             }
         }
         found
+    }
+
+    /// For how long at most a session held a lock, or stood in the queue for it, without a break between two times: whoever
+    /// comes then waits for it. The whole time where nobody looked in between.
+    pub(super) fn longest_stretch(&self, pid: i32, lock: &HeldLock, from_ms: f64, to_ms: f64) -> f64 {
+        let held = self.held.iter().filter(|(_, held)| held.relation == lock.relation && held.mode.blocks_writes());
+        let asked = self.waits.iter().filter(|wait| {
+            wait.pid == pid
+                && wait.relation.as_ref() == Some(&lock.relation)
+                && wait.mode.is_some_and(|mode| mode.blocks_writes())
+        });
+        let mut caught: Vec<f64> = held.map(|(at, _)| *at).chain(asked.map(|wait| wait.at_ms)).collect();
+        caught.retain(|at| (from_ms..=to_ms).contains(at));
+        caught.sort_by(f64::total_cmp);
+        if caught.is_empty() {
+            return to_ms - from_ms;
+        }
+        let (mut longest, mut begin, mut inside) = (0.0_f64, from_ms, false);
+        for look in self.looks.iter().copied().filter(|look| (from_ms..=to_ms).contains(look)) {
+            let now = caught.binary_search_by(|at| at.total_cmp(&look)).is_ok();
+            if inside || now {
+                longest = longest.max(look - begin);
+            }
+            if !now {
+                begin = look;
+            }
+            inside = now;
+        }
+        if inside { longest.max(to_ms - begin) } else { longest }
     }
 }
 
@@ -58,6 +89,7 @@ const LOOK: &str = "SELECT l.pid, l.mode, l.granted, n.nspname || '.' || c.relna
 
 fn note(rows: &[tokio_postgres::Row], at_ms: f64, into: &Mutex<Watched>) {
     let mut into = into.lock().unwrap_or_else(PoisonError::into_inner);
+    into.looks.push(at_ms);
     for row in rows {
         let (pid, mode): (i32, String) = (row.get(0), row.get(1));
         let (granted, relation): (bool, Option<String>) = (row.get(2), row.get(3));
@@ -105,5 +137,32 @@ impl LockWatch {
         // What was seen until a panic is still there.
         let _ = self.task.await;
         std::mem::take(&mut *self.watched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_stretch_goes_from_the_last_look_without_the_lock_to_the_first_without_it() {
+        let lock = |mode| HeldLock { relation: "public.orders".to_owned(), mode };
+        let strong = lock(LockMode::AccessExclusive);
+        let looks: Vec<f64> = (0..10).map(|n| f64::from(n) * 5.0).collect();
+        let wait = |at_ms| Wait {
+            at_ms,
+            pid: 1,
+            relation: Some("public.orders".to_owned()),
+            mode: Some(LockMode::AccessExclusive),
+            blockers: vec![7],
+        };
+        // Weak at 5; asked for at 10 and 15, held at 20; again at 40.
+        let held = vec![(5.0, lock(LockMode::RowExclusive)), (20.0, strong.clone()), (40.0, strong.clone())];
+        let watched = Watched { waits: vec![wait(10.0), wait(15.0)], held, looks };
+        let longest = |from, to| watched.longest_stretch(1, &strong, from, to);
+        assert!((longest(0.0, 45.0) - 20.0).abs() < 1e-9, "from 5 to 25");
+        assert!((longest(0.0, 22.0) - 17.0).abs() < 1e-9, "from 5 to the end");
+        assert!((longest(18.0, 22.0) - 4.0).abs() < 1e-9, "from the beginning to the end");
+        assert!((longest(26.0, 29.0) - 3.0).abs() < 1e-9, "nobody looked");
     }
 }

@@ -1,8 +1,13 @@
-//! The catalog as light traffic beside a migration: every probe again and again on few sessions, each execution with its
-//! time. Judges nothing; what waited for what is `diff::blocking`'s.
+//! The catalog as light traffic beside a migration, each execution with its time: what needs a table that the migration
+//! reaches comes by every few milliseconds, each probe on a session of its own; the others seldom, on few sessions. Judges
+//! nothing; what waited for what is `diff::blocking`'s.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use crate::diff::blocking::Execution;
 use crate::interrupt::Interrupt;
@@ -46,32 +51,68 @@ pub struct Traffic {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// A session sends its next probe this long after the last answer.
+/// A session of those far from the migration sends its next probe this long after the last answer.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How many sessions send: more would be load, fewer would all stand in one queue.
-const SESSIONS: usize = 16;
+/// How many sessions send what is far from the migration: more would be load, fewer would all stand in one queue.
+const FAR_SESSIONS: usize = 6;
+/// How many probes near the migration have a session of their own. A rehearsal has its traffic beside the migration's, and the
+/// server has fifty connections.
+pub(super) const NEAR_SESSIONS: usize = 12;
+/// Some probe comes by each table that the migration reaches this often: no lock of twice the time goes unseen.
+const VISIT: Duration = Duration::from_millis(10);
+/// A table's probes together take at most one part in so many of a processor.
+const SHARE: u32 = 5;
+/// Past this a probe near the migration is sent as EXPLAIN alone.
+const LIGHT: Duration = Duration::from_millis(2);
+/// How long the first answers, which are slow, are waited for.
+const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 
 impl Traffic {
-    /// Opens the sessions and begins. Times are counted from `zero`.
+    /// Opens the sessions, lets each come to its first answer, and begins. Times are counted from `zero`. `near` lists for
+    /// each table that the migration reaches the probes that need it; the others come by seldom.
     ///
     /// # Errors
     /// A session that cannot be opened.
     pub async fn start(
         url: &DatabaseUrl,
         probes: &[Probe],
+        near: &[Vec<usize>],
         zero: Instant,
         interrupt: &Interrupt,
     ) -> Result<Self, ConnectError> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let count = SESSIONS.min(probes.len());
-        let mut sessions = Vec::with_capacity(count);
-        for n in 0..count {
-            let session = Session::open(url, interrupt).await?;
-            let own: Vec<(usize, Probe)> =
-                probes.iter().cloned().enumerate().filter(|(at, _)| at % count == n).collect();
-            sessions.push(tokio::spawn(send(session, own, zero, Arc::clone(&seen), stopped.clone())));
+        let answered = Arc::new(AtomicUsize::new(0));
+        let own: BTreeSet<usize> = near.iter().flatten().copied().collect();
+        let far: Vec<usize> = (0..probes.len()).filter(|probe| !own.contains(probe)).collect();
+        let lines = FAR_SESSIONS.min(far.len());
+        let opened = (0..own.len() + lines).map(|_| Session::open(url, interrupt));
+        let mut opened = futures_util::future::try_join_all(opened).await?.into_iter();
+        let sender = |session| Sender {
+            session,
+            zero,
+            seen: Arc::clone(&seen),
+            stopped: stopped.clone(),
+            answered: Arc::clone(&answered),
+        };
+        let mut sessions = Vec::with_capacity(opened.len() + 1);
+        let mut turns: BTreeMap<usize, Arc<Turn>> = BTreeMap::new();
+        for (probe, session) in own.iter().zip(opened.by_ref()) {
+            let turn = Arc::new(Turn::default());
+            turns.insert(*probe, Arc::clone(&turn));
+            sessions.push(tokio::spawn(sender(session).send_when_told(*probe, probes[*probe].clone(), turn)));
         }
+        for (line, session) in opened.enumerate() {
+            let mine: Vec<(usize, Probe)> =
+                far.iter().skip(line).step_by(lines).map(|at| (*at, probes[*at].clone())).collect();
+            sessions.push(tokio::spawn(sender(session).send_in_turn(mine)));
+        }
+        let lanes = near.iter().map(|probes| probes.iter().filter_map(|probe| turns.get(probe)).cloned().collect());
+        let begun = Instant::now();
+        while answered.load(Ordering::Relaxed) < sessions.len() && begun.elapsed() < FIRST_ANSWERS {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        sessions.push(tokio::spawn(give_turns(lanes.collect(), stopped.clone())));
         Ok(Self { stop, sessions, seen })
     }
 
@@ -86,53 +127,129 @@ impl Traffic {
     }
 }
 
-async fn send(
+/// When a probe near the migration is sent.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Its session waits for its turn.
+    idle: AtomicBool,
+    go: Notify,
+    /// What it took when it was quickest.
+    quickest_us: AtomicU64,
+}
+
+/// Lets some idle probe of each table go again and again, another one each time.
+async fn give_turns(lanes: Vec<Vec<Arc<Turn>>>, stopped: tokio::sync::watch::Receiver<bool>) {
+    let mut due = vec![Instant::now(); lanes.len()];
+    let mut next = vec![0; lanes.len()];
+    while !*stopped.borrow() {
+        for (lane, turns) in lanes.iter().enumerate().filter(|(_, turns)| !turns.is_empty()) {
+            if Instant::now() < due[lane] {
+                continue;
+            }
+            let order = (0..turns.len()).map(|n| (next[lane] + n) % turns.len());
+            if let Some(at) = order.into_iter().find(|at| turns[*at].idle.swap(false, Ordering::Relaxed)) {
+                turns[at].go.notify_one();
+                next[lane] = at + 1;
+                let quickest = Duration::from_micros(turns[at].quickest_us.load(Ordering::Relaxed));
+                due[lane] = Instant::now() + VISIT.max(quickest * SHARE);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// One session with what it needs to send and to note.
+struct Sender {
     session: Session,
-    probes: Vec<(usize, Probe)>,
     zero: Instant,
     seen: Arc<Mutex<Seen>>,
     stopped: tokio::sync::watch::Receiver<bool>,
-) {
-    let Ok(pid) = backend(&session).await else { return };
-    let mut broken = vec![false; probes.len()];
-    'all: loop {
-        for (n, (probe, what)) in probes.iter().enumerate() {
-            if *stopped.borrow() {
-                break 'all;
-            }
-            if broken[n] {
-                continue;
-            }
-            let start = zero.elapsed();
-            let result = session.client().batch_execute(&statement(what)).await;
-            let end = zero.elapsed();
-            let execution = Execution { probe: *probe, pid, start_ms: ms(start), end_ms: ms(end) };
-            broken[n] = result.is_err();
-            note(&seen, execution, result.err().map(|error| describe(&error)));
-            if broken[n] && session.client().batch_execute("ROLLBACK").await.is_err() {
-                break 'all;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        if broken.iter().all(|broken| *broken) {
-            break;
-        }
-    }
-    session.close().await;
+    /// How many sessions had an answer.
+    answered: Arc<AtomicUsize>,
 }
 
-fn note(seen: &Mutex<Seen>, execution: Execution, failure: Option<String>) {
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    match failure {
-        None => seen.executions.push(execution),
-        Some(message) => seen.broken.push((execution.end_ms, Broken { probe: execution.probe, message })),
+impl Sender {
+    /// One probe, each time that it is its turn.
+    async fn send_when_told(mut self, probe: usize, what: Probe, turn: Arc<Turn>) {
+        let pid = backend(&self.session).await;
+        let (mut quickest, mut first) = (Duration::MAX, true);
+        while let Ok(pid) = pid {
+            let plan_only = what.plan_only || (quickest != Duration::MAX && quickest > LIGHT);
+            let Some(took) = self.execute(pid, probe, &what.sql, plan_only).await else { break };
+            quickest = quickest.min(took);
+            turn.quickest_us.store(u64::try_from(quickest.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            if std::mem::take(&mut first) {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+                // The first answer is slow: it says nothing of the next.
+                quickest = Duration::MAX;
+            }
+            turn.idle.store(true, Ordering::Relaxed);
+            tokio::select! {
+                () = turn.go.notified() => {}
+                _ = self.stopped.changed() => break,
+            }
+        }
+        if first {
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+        self.session.close().await;
+    }
+
+    /// Several probes, one after the other, with a pause between them.
+    async fn send_in_turn(self, probes: Vec<(usize, Probe)>) {
+        let mut left = probes;
+        let mut first = true;
+        if let Ok(pid) = backend(&self.session).await {
+            'all: while !left.is_empty() {
+                let mut working = Vec::with_capacity(left.len());
+                for (probe, what) in left {
+                    if *self.stopped.borrow() {
+                        break 'all;
+                    }
+                    if self.execute(pid, probe, &what.sql, what.plan_only).await.is_some() {
+                        working.push((probe, what));
+                    }
+                    if std::mem::take(&mut first) {
+                        self.answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                left = working;
+            }
+        }
+        if first {
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+        self.session.close().await;
+    }
+
+    /// Sends a probe and notes what became of it: how long it took, or `None` where it failed and is not to be sent again.
+    async fn execute(&self, pid: i32, probe: usize, sql: &str, plan_only: bool) -> Option<Duration> {
+        let start = self.zero.elapsed();
+        let result = self.session.client().batch_execute(&statement(sql, plan_only)).await;
+        let end = self.zero.elapsed();
+        let execution = Execution { probe, pid, start_ms: ms(start), end_ms: ms(end) };
+        let failure = result.err().map(|error| describe(&error));
+        let took = failure.is_none().then(|| end.saturating_sub(start));
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match failure {
+                None => seen.executions.push(execution),
+                Some(message) => seen.broken.push((execution.end_ms, Broken { probe, message })),
+            }
+        }
+        if took.is_none() {
+            // Where the connection is gone there is nothing to roll back.
+            let _ = self.session.client().batch_execute("ROLLBACK").await;
+        }
+        took
     }
 }
 
 /// In a transaction that rolls back: a probe may write.
-fn statement(probe: &Probe) -> String {
-    let explain = if probe.plan_only { "EXPLAIN " } else { "" };
-    format!("BEGIN; {explain}{}; ROLLBACK", probe.sql)
+fn statement(sql: &str, plan_only: bool) -> String {
+    let explain = if plan_only { "EXPLAIN " } else { "" };
+    format!("BEGIN; {explain}{sql}; ROLLBACK")
 }
 
 pub(super) async fn backend(session: &Session) -> Result<i32, tokio_postgres::Error> {

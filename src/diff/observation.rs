@@ -86,6 +86,8 @@ pub struct StatementObservation {
     /// Change of the tables' and indexes' size.
     #[serde(rename = "size_change_bytes")]
     pub size_change: i64,
+    /// How long a query would have waited that came at the worst moment; `None` where none of its locks stops anybody.
+    pub worst_wait: Option<WorstWait>,
     /// Catalog queries that waited for its lock.
     pub blocked: Vec<BlockedQuery>,
     /// Catalog queries that waited while it ran, for a lock that an earlier statement of its transaction had taken: the
@@ -112,6 +114,12 @@ impl StatementObservation {
         self.kept_waiting.first().map_or(Millis(0.0), |kept| kept.longest)
     }
 
+    /// The longest that a query would have waited for its lock at the worst moment.
+    #[must_use]
+    pub fn longest_possible_wait(&self) -> Millis {
+        self.worst_wait.as_ref().map_or(Millis(0.0), |worst| worst.wait)
+    }
+
     /// Whether it rewrites or reads a table in full while its transaction stops others from using one.
     #[must_use]
     pub fn works_under_lock(&self) -> bool {
@@ -124,6 +132,18 @@ impl StatementObservation {
     pub fn strongest_lock(&self) -> Option<&HeldLock> {
         self.locks.iter().max_by_key(|lock| lock.mode)
     }
+}
+
+/// The wait of a query that comes in the moment in which a statement asks for its lock: until the lock is released.
+/// Reckoned from when the lock was seen asked for, held and released; no query was measured to wait so long.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorstWait {
+    /// The lock.
+    #[serde(flatten)]
+    pub lock: HeldLock,
+    /// From when it was asked for until it was released, to the few ms between two looks.
+    #[serde(rename = "wait_ms")]
+    pub wait: Millis,
 }
 
 /// A statement that waits for a long reader makes everybody behind it wait.
@@ -187,6 +207,9 @@ pub struct SaferMeasurement {
     /// The longest that any catalog query waited.
     #[serde(rename = "longest_block_ms")]
     pub longest_block: Millis,
+    /// The longest that a query would have waited that came at the worst moment: reckoned as [`WorstWait`] is.
+    #[serde(rename = "worst_wait_ms")]
+    pub worst_wait: Millis,
     /// The strongest lock that stops reads or writes, and for how many ms its statement held it.
     pub strongest: Option<(LockMode, Millis)>,
     /// It failed: the server's words.

@@ -6,7 +6,7 @@ use similar::TextDiff;
 
 use super::diff_words::{
     blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase, measured_sentence,
-    outside_sentence, pile_up_sentence, standing, statement_facts,
+    outside_sentence, pile_up_sentence, standing, statement_facts, worst_sentence,
 };
 use crate::diff::observation::StatementObservation;
 use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
@@ -144,7 +144,7 @@ fn details(statement: &StatementObservation, report: &DiffReport, out: &mut dyn 
     let blocked = statement.blocked.iter().take(5).map(|b| blocked_sentence(b, &report.probes, &statement.place));
     let kept = kept(statement).map(|kept| kept_sentence(kept, &report.probes, &statement.place));
     let pile_up = statement.pile_up.as_ref().and_then(pile_up_sentence);
-    let told: Vec<String> = blocked.chain(kept).chain(pile_up).collect();
+    let told: Vec<String> = blocked.chain(worst_sentence(statement)).chain(kept).chain(pile_up).collect();
     if told.is_empty() && statement.safer.is_none() {
         return Ok(());
     }

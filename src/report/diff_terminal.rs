@@ -6,7 +6,7 @@ use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::diff_words::{
     Side, blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase,
-    measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts,
+    measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts, worst_sentence,
 };
 use super::terminal::TerminalStyle;
 use crate::diff::observation::StatementObservation;
@@ -243,6 +243,9 @@ impl Page<'_, '_> {
         }
         if statement.blocked.len() > 5 {
             writeln!(self.out, "      and {} more queries", statement.blocked.len() - 5)?;
+        }
+        if let Some(told) = worst_sentence(statement) {
+            writeln!(self.out, "      {told}")?;
         }
         if let Some(kept) = kept(statement) {
             let told = kept_sentence(kept, &self.report.probes, &statement.place);

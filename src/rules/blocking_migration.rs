@@ -29,8 +29,8 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "a migration's statement makes queries wait for its lock",
     condition: "pgproof diff applies the migration at scale with the catalog as light traffic beside it. It fires when a \
-                query waited for a statement's lock at least warn-blocked, as an error from max-blocked on; or when the \
-                statement rewrote or read a table for so long under a lock that stops reads or writes. A short lock that \
+                query waited for a statement's lock, and it or one that came at the worst moment waits at least \
+                warn-blocked, as an error from max-blocked on; or when the statement rewrote or read a table for so long under a lock that stops reads or writes. A short lock that \
                 nobody noticed stays quiet.",
     why: "A lock on a table queues every query that needs it, and they queue all others behind them: connections run out \
           while the statement works. Behind one long reader even a statement of a millisecond stops everybody.",
@@ -48,7 +48,9 @@ pub fn finding(statement: &StatementObservation, probes: &[String], policy: &Pol
     let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
     let lock = statement.locks.iter().filter(|lock| lock.mode.blocks_writes()).chain(inherited).max_by_key(|l| l.mode);
     let held = if statement.works_under_lock() { statement.duration.0 } else { 0.0 };
-    let worst = statement.longest_block().0.max(statement.longest_kept().0).max(held);
+    // That a query waited is measured; how long depends on when it came.
+    let possible = if statement.blocked.is_empty() { 0.0 } else { statement.longest_possible_wait().0 };
+    let worst = statement.longest_block().0.max(statement.longest_kept().0).max(held).max(possible);
     let severity = match worst {
         ms if ms >= policy.limit(&MAX_BLOCKED) => Severity::Error,
         ms if ms >= policy.limit(&WARN_BLOCKED) => Severity::Warning,
@@ -170,6 +172,7 @@ fn evidence(statement: &StatementObservation, lock: Option<&HeldLock>) -> Eviden
     let relation = lock.map(|lock| short(&lock.relation).to_owned());
     Evidence { relation, ..Evidence::default() }
         .with("blocked_ms", Quantity::Millis(statement.longest_block()))
+        .with("worst_wait_ms", Quantity::Millis(statement.longest_possible_wait()))
         .with("duration_ms", Quantity::Millis(Millis(statement.duration.0)))
         .with("locks_held_ms", Quantity::Millis(statement.locks_held))
         .with("blocked_queries", Quantity::Count(statement.blocked.len() as u64))

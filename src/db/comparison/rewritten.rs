@@ -83,7 +83,7 @@ fn hurts(statement: &StatementObservation) -> bool {
     let many_rows = statement.rows.is_some_and(|rows| rows >= 10_000);
     // What is over in a moment needs no other form.
     let works = statement.works_under_lock() && statement.duration.0 >= 1.0;
-    statement.longest_block().0 >= 20.0 || works || many_rows
+    statement.longest_block().0.max(statement.longest_possible_wait().0) >= 20.0 || works || many_rows
 }
 
 async fn measure(
@@ -105,6 +105,7 @@ async fn measure(
             return Ok(SaferMeasurement {
                 duration: Millis(0.0),
                 longest_block: Millis(0.0),
+                worst_wait: Millis(0.0),
                 strongest: None,
                 failure: Some(error.message),
             });
@@ -112,6 +113,7 @@ async fn measure(
         Err(error) => return Err(error.into()),
     };
     let longest = observed.statements.iter().map(|s| s.longest_block().0).fold(0.0, f64::max);
+    let worst = observed.statements.iter().map(|s| s.longest_possible_wait().0).fold(0.0, f64::max);
     let strongest = observed
         .statements
         .iter()
@@ -121,6 +123,7 @@ async fn measure(
     Ok(SaferMeasurement {
         duration: Millis(observed.statements.iter().map(|statement| statement.duration.0).sum()),
         longest_block: Millis(longest),
+        worst_wait: Millis(worst),
         strongest,
         failure: None,
     })

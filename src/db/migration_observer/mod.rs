@@ -1,28 +1,30 @@
 //! Applies a migration statement by statement and writes down what each did: time, locks, rewrites and full reads, WAL,
 //! size, and what the catalog's queries had to wait beside it. Decides nothing about what is too much.
 
+mod reach;
 mod reader;
 mod relations;
 mod words;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio_postgres::error::SqlState;
 
 use crate::diff::blocking::{BlockedQuery, StatementSpan, blocked_queries};
 use crate::diff::locks::HeldLock;
 use crate::diff::migrations::{Migration, Script, Statement};
-use crate::diff::observation::{InheritedLock, PileUp, StatementObservation, StatementPlace};
+use crate::diff::observation::{InheritedLock, PileUp, StatementObservation, StatementPlace, WorstWait};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::source::SourceError;
 use crate::units::{Bytes, Millis};
 
+use self::reach::Reach;
 use self::relations::{locks, new_files, newly_held, relations, rewritten, total};
 use self::words::{affected, needs_table_alone, runs_alone, scanned};
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
-use super::lock_watch::{Held, LockWatch};
+use super::lock_watch::{Held, LockWatch, Watched};
 use super::migrate::{MigrateError, run_program};
 use super::traffic::{Broken, Probe, Traffic, backend, ms};
 
@@ -85,7 +87,7 @@ pub async fn observe(
     rehearsal: Rehearsal,
     interrupt: &Interrupt,
 ) -> Result<Observed, ObserveError> {
-    let mut observer = Observer::open(url, interrupt).await?;
+    let mut observer = Observer::open(url, probes, interrupt).await?;
     let mut observed = Observed::default();
     for migration in migrations {
         observer.run(&migration.version, &migration.up, probes, rehearsal, &mut observed).await?;
@@ -104,7 +106,7 @@ pub async fn observe_script(
     probes: &[Probe],
     interrupt: &Interrupt,
 ) -> Result<Observed, ObserveError> {
-    let mut observer = Observer::open(url, interrupt).await?;
+    let mut observer = Observer::open(url, probes, interrupt).await?;
     let mut observed = Observed::default();
     observer.run(version, script, probes, Rehearsal::Plain, &mut observed).await?;
     Ok(observed)
@@ -116,7 +118,16 @@ struct Observer<'a> {
     pid: i32,
     notices: Arc<Mutex<Vec<String>>>,
     minimal_wal: bool,
+    reach: Reach,
     interrupt: &'a Interrupt,
+}
+
+/// The traffic beside a script.
+#[derive(Clone, Copy)]
+struct Beside<'a> {
+    probes: &'a [Probe],
+    /// For each table that the script reaches the probes that need it.
+    near: &'a [Vec<usize>],
 }
 
 /// A statement as it ran, before it is known who waited for it.
@@ -135,7 +146,7 @@ struct Ran {
 }
 
 impl<'a> Observer<'a> {
-    async fn open(url: &'a DatabaseUrl, interrupt: &'a Interrupt) -> Result<Self, ObserveError> {
+    async fn open(url: &'a DatabaseUrl, probes: &[Probe], interrupt: &'a Interrupt) -> Result<Self, ObserveError> {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&notices);
         let session = Session::open_noting(url, interrupt, move |notice| {
@@ -149,7 +160,8 @@ impl<'a> Observer<'a> {
             .await
             .map_err(server("reading wal_level"))?;
         let minimal_wal = level.get::<_, String>(0) == "minimal";
-        Ok(Self { url, session, pid, notices, minimal_wal, interrupt })
+        let reach = Reach::of(&session, probes).await.map_err(server("planning the traffic"))?;
+        Ok(Self { url, session, pid, notices, minimal_wal, reach, interrupt })
     }
 
     async fn execute(&self, sql: &str, doing: &'static str) -> Result<(), ObserveError> {
@@ -166,12 +178,11 @@ impl<'a> Observer<'a> {
     ) -> Result<(), ObserveError> {
         let zero = Instant::now();
         let watch = LockWatch::start(self.url, self.pid, zero, self.interrupt).await?;
-        let traffic = Traffic::start(self.url, probes, zero, self.interrupt).await?;
-        // Let every session come to its first answer: a plan that is made for the first time is slow.
-        if !probes.is_empty() {
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
-        let result = self.statements(version, script, probes, rehearsal, zero).await;
+        let near =
+            self.reach.near(&self.session, script).await.map_err(server("reading what the migration reaches"))?;
+        let beside = Beside { probes, near: &near };
+        let traffic = Traffic::start(self.url, probes, &near, zero, self.interrupt).await?;
+        let result = self.statements(version, script, beside, rehearsal, zero).await;
         let seen = traffic.stop().await;
         let watched = watch.stop().await;
         let mut ran = result?;
@@ -191,11 +202,13 @@ impl<'a> Observer<'a> {
                 blockers.filter(|pid| !traffic.contains(pid)).collect::<BTreeSet<i32>>().into_iter().collect()
             }
         };
+        let worst: Vec<Option<WorstWait>> = spans.iter().map(|span| worst_wait(&watched, self.pid, span)).collect();
         let (blocked, kept) = blocked_queries(&seen.executions, &watched.waits, &spans, &ours);
         let first = observed.statements.len();
         let in_transaction = script.in_one_transaction() && ran.len() > 1;
-        for ((statement, blocked), kept) in ran.into_iter().zip(blocked).zip(kept) {
-            observed.statements.push(statement.observation(blocked, kept, in_transaction));
+        for (((statement, blocked), kept), worst) in ran.into_iter().zip(blocked).zip(kept).zip(worst) {
+            let observation = statement.observation(blocked, kept, in_transaction);
+            observed.statements.push(StatementObservation { worst_wait: worst, ..observation });
         }
         for (at_ms, broken) in seen.broken {
             let statement = spans.iter().rposition(|span| span.start_ms <= at_ms).map(|n| first + n);
@@ -208,7 +221,7 @@ impl<'a> Observer<'a> {
         &self,
         version: &str,
         script: &Script,
-        probes: &[Probe],
+        beside: Beside<'_>,
         rehearsal: Rehearsal,
         zero: Instant,
     ) -> Result<Vec<Ran>, ObserveError> {
@@ -232,7 +245,7 @@ impl<'a> Observer<'a> {
                 Rehearsal::WithReader
                     if needs_table_alone(&statement.sql) && inherited.is_empty() && script.program.is_none() =>
                 {
-                    reader::behind_reader(self, statement, probes, whole).await?
+                    reader::behind_reader(self, statement, beside, whole).await?
                 }
                 Rehearsal::WithReader | Rehearsal::Plain => None,
             };
@@ -399,6 +412,17 @@ fn inherited(ran: &[Ran]) -> Vec<InheritedLock> {
     found
 }
 
+/// The longest of what its locks would make a query wait.
+fn worst_wait(watched: &Watched, pid: i32, span: &StatementSpan) -> Option<WorstWait> {
+    let stopping = span.locks.iter().filter(|lock| lock.mode.blocks_writes());
+    stopping
+        .map(|lock| {
+            let wait = Millis(watched.longest_stretch(pid, lock, span.start_ms, span.released_ms));
+            WorstWait { lock: lock.clone(), wait }
+        })
+        .max_by(|a, b| a.wait.0.total_cmp(&b.wait.0).then(a.lock.mode.cmp(&b.lock.mode)))
+}
+
 impl Ran {
     fn observation(
         self,
@@ -418,6 +442,7 @@ impl Ran {
             scanned: self.scanned,
             wal: self.wal,
             size_change: self.size_change,
+            worst_wait: None,
             blocked,
             kept_waiting,
             pile_up: self.pile_up,

@@ -7,14 +7,14 @@ use tokio_postgres::error::SqlState;
 
 use crate::db::connect::Session;
 use crate::db::lock_watch::LockWatch;
-use crate::db::traffic::{Probe, Traffic, ms};
+use crate::db::traffic::{Traffic, ms};
 use crate::diff::blocking::{BlockedQuery, StatementSpan, blocked_queries};
 use crate::diff::locks::HeldLock;
 use crate::diff::migrations::Statement;
 use crate::diff::observation::{PileUp, Retries};
 use crate::units::Millis;
 
-use super::{ObserveError, Observer, server};
+use super::{Beside, ObserveError, Observer, server};
 
 /// How long the reader in the background keeps its transaction open.
 const READER: Duration = Duration::from_millis(1500);
@@ -31,14 +31,14 @@ const PATIENCE: Duration = Duration::from_millis(60);
 pub(super) async fn behind_reader(
     observer: &Observer<'_>,
     statement: &Statement,
-    probes: &[Probe],
+    beside: Beside<'_>,
     whole: bool,
 ) -> Result<Option<PileUp>, ObserveError> {
-    let Some(patient) = rehearse(observer, statement, probes, whole, Patience::Waits).await? else { return Ok(None) };
+    let Some(patient) = rehearse(observer, statement, beside, whole, Patience::Waits).await? else { return Ok(None) };
     if !patient.waited {
         return Ok(None);
     }
-    let hasty = rehearse(observer, statement, probes, whole, Patience::Retries).await?;
+    let hasty = rehearse(observer, statement, beside, whole, Patience::Retries).await?;
     Ok(Some(PileUp {
         reader: Millis(ms(READER)),
         waited_for: patient.waited_for,
@@ -73,7 +73,7 @@ struct Rehearsed {
 async fn rehearse(
     observer: &Observer<'_>,
     statement: &Statement,
-    probes: &[Probe],
+    beside: Beside<'_>,
     whole: bool,
     patience: Patience,
 ) -> Result<Option<Rehearsed>, ObserveError> {
@@ -85,7 +85,7 @@ async fn rehearse(
     }
     let zero = Instant::now();
     let watch = LockWatch::start(observer.url, observer.pid, zero, observer.interrupt).await?;
-    let traffic = Traffic::start(observer.url, probes, zero, observer.interrupt).await?;
+    let traffic = Traffic::start(observer.url, beside.probes, beside.near, zero, observer.interrupt).await?;
     let tried = tries(observer, statement, whole, patience, reader, zero).await;
     let seen = traffic.stop().await;
     let watched = watch.stop().await;
@@ -127,6 +127,7 @@ async fn tries(
     let leave = if whole { "ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal" } else { "ROLLBACK" };
     let canceller = Session::open(observer.url, observer.interrupt).await?;
     let mut reader = Some(reader);
+    let reading = Instant::now();
     let mut spans = Vec::new();
     let through = loop {
         observer.execute(&format!("{enter}; SET LOCAL lock_timeout = {}", timeout.as_millis()), "rehearsing").await?;
@@ -139,7 +140,7 @@ async fn tries(
             TryEnd::GaveUp if spans.len() >= most as usize => break false,
             TryEnd::GaveUp => tokio::time::sleep(PAUSE).await,
         }
-        if zero.elapsed() >= READER
+        if reading.elapsed() >= READER
             && let Some(reader) = reader.take()
         {
             reader.close().await;

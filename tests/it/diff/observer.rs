@@ -61,11 +61,16 @@ async fn a_rewrite_blocks_readers_and_is_blamed_for_the_whole_transaction() {
     // The sleep holds nothing itself: what waits during it waits for the ALTER TABLE.
     let queries: Vec<usize> = rewrite.blocked.iter().map(|blocked| blocked.probe).collect();
     assert!(queries.contains(&0) && queries.contains(&2) && !queries.contains(&1), "{rewrite:#?}");
-    assert!(rewrite.longest_block().0 >= 400.0, "{rewrite:#?}");
+    // Who came when is chance; from the lock to its release is not.
+    assert!(rewrite.longest_possible_wait().0 >= 400.0 && rewrite.longest_block().0 >= 200.0, "{rewrite:#?}");
+    assert!(
+        rewrite.longest_possible_wait().0 <= rewrite.locks_held.0 + 1.0 && sleep.worst_wait.is_none(),
+        "{rewrite:#?}"
+    );
     assert_eq!(sleep.blocked, []);
     // The sleep is what kept them waiting: it is told which lock it slept under, and whom it kept.
     assert_eq!(sleep.inherited.iter().map(|inherited| inherited.taken_at).collect::<Vec<_>>(), [1]);
-    assert!(sleep.kept_waiting.iter().any(|kept| kept.probe == 0 && kept.longest.0 >= 300.0), "{sleep:#?}");
+    assert!(sleep.kept_waiting.iter().any(|kept| kept.probe == 0 && kept.longest.0 >= 200.0), "{sleep:#?}");
     assert_eq!(rewrite.inherited, []);
 }
 
@@ -86,6 +91,22 @@ async fn an_index_build_stops_writers_and_concurrently_does_not() {
         "{concurrent:#?}"
     );
     assert_eq!(concurrent.blocked, []);
+    // What came at the worst moment: a write behind the one, nobody behind the other.
+    assert!(plain.longest_possible_wait().0 >= plain.duration.0 / 2.0 && concurrent.worst_wait.is_none(), "{plain:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_lock_is_met_on_the_table_itself_and_where_a_foreign_key_leads() {
+    let database = shop().await;
+    database.execute("ALTER TABLE orders ADD CONSTRAINT of FOREIGN KEY (customer_id) REFERENCES customers (id)").await;
+    // Sixty queries of other tables are in nobody's way.
+    let mut probes = probes();
+    probes.extend((0..60).map(|n| Probe { name: format!("Other{n}"), sql: "SELECT 1".to_owned(), plan_only: false }));
+    let sql = "ALTER TABLE orders DROP CONSTRAINT of;\nSELECT pg_sleep(0.15);";
+    let observed = run(&database, Layout::Sqlx, sql, &probes, Rehearsal::Plain).await;
+    let mut met: Vec<usize> = observed.statements[0].blocked.iter().map(|blocked| blocked.probe).collect();
+    met.sort_unstable();
+    assert_eq!(met, [0, 1, 2], "{observed:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,9 +133,10 @@ async fn behind_a_long_reader_everybody_waits_unless_lock_timeout_is_set() {
     let waited_for = pile_up.waited_for.as_ref().unwrap();
     assert_eq!((waited_for.relation.as_str(), waited_for.mode), ("public.orders", LockMode::AccessExclusive));
     // Readers that the reader itself would not have stopped.
-    assert!(pile_up.blocked.iter().any(|blocked| blocked.probe == 0 && blocked.longest.0 > 1000.0), "{pile_up:#?}");
+    let longest = pile_up.blocked.iter().find(|blocked| blocked.probe == 0).map_or(0.0, |blocked| blocked.longest.0);
+    assert!(longest > 700.0, "{pile_up:#?}");
     let retries = pile_up.with_timeout.as_ref().unwrap();
-    assert!(retries.through && retries.tries > 1 && retries.longest.0 < 400.0, "{pile_up:#?}");
+    assert!(retries.through && retries.tries > 1 && retries.longest.0 < longest / 2.0, "{pile_up:#?}");
     let session = database.session().await;
     let columns: i64 = session
         .client()
@@ -128,7 +150,7 @@ async fn behind_a_long_reader_everybody_waits_unless_lock_timeout_is_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_breaks_on_the_way_is_told_with_the_statement() {
     let database = shop().await;
-    let sql = "CREATE INDEX ON customers (email);\nALTER TABLE orders DROP COLUMN note;\nSELECT pg_sleep(0.1);";
+    let sql = "CREATE INDEX ON customers (email);\nALTER TABLE orders DROP COLUMN note;\nSELECT pg_sleep(0.5);";
     let probes =
         [Probe { name: "Notes".to_owned(), sql: "SELECT note FROM orders LIMIT 1".to_owned(), plan_only: false }];
     let mut file = run(&database, Layout::GolangMigrate, "SELECT 1;", &probes, Rehearsal::Plain).await;

@@ -8,7 +8,7 @@ use pgproof::diff::locks::{HeldLock, LockMode};
 use pgproof::diff::migrations::Layout;
 use pgproof::diff::names::{Names, Renames, SavedNames};
 use pgproof::diff::observation::{
-    InheritedLock, PileUp, ProvenForm, Retries, SaferMeasurement, StatementObservation, StatementPlace,
+    InheritedLock, PileUp, ProvenForm, Retries, SaferMeasurement, StatementObservation, StatementPlace, WorstWait,
 };
 use pgproof::diff::outcome::{Cause, Fate, FreshRun, Presence, QueryDiff, RunDiff, Side};
 use pgproof::diff::report::{DiffReport, IndexUse, RoundTrip, SchemaDifference, Spent};
@@ -151,6 +151,7 @@ fn drop_index() -> StatementObservation {
         scanned: Vec::new(),
         wal: Bytes(448),
         size_change: -9_000_000,
+        worst_wait: Some(WorstWait { lock: orders(LockMode::AccessExclusive), wait: Millis(1_208.0) }),
         blocked: vec![blocked(0, 1_190.0), blocked(1, 1_100.0)],
         kept_waiting: Vec::new(),
         pile_up: Some(PileUp {
@@ -174,6 +175,7 @@ fn drop_index() -> StatementObservation {
             measured: Some(SaferMeasurement {
                 duration: Millis(6.0),
                 longest_block: Millis(0.0),
+                worst_wait: Millis(0.0),
                 strongest: None,
                 failure: None,
             }),
@@ -193,6 +195,7 @@ fn rewrite() -> StatementObservation {
         scanned: vec!["building index orders_pkey".to_owned()],
         wal: Bytes(80_000_000),
         size_change: 2_500_000,
+        worst_wait: None,
         blocked: Vec::new(),
         kept_waiting: vec![blocked(0, 1_150.0)],
         pile_up: None,
