@@ -62,6 +62,10 @@ pub(super) const NEAR_SESSIONS: usize = 12;
 const VISIT: Duration = Duration::from_millis(10);
 /// A table's probes together take at most one part in so many of a processor.
 const SHARE: u32 = 5;
+/// Whatever a probe takes (it may have waited all that time), the next comes by after this.
+const SELDOM: Duration = Duration::from_millis(50);
+/// A probe near the migration is sent so often before it is asked what it takes.
+const FIRST: u32 = 2;
 /// Past this a probe near the migration is sent as EXPLAIN alone.
 const LIGHT: Duration = Duration::from_millis(2);
 /// How long the first answers, which are slow, are waited for.
@@ -151,7 +155,7 @@ async fn give_turns(lanes: Vec<Vec<Arc<Turn>>>, stopped: tokio::sync::watch::Rec
                 turns[at].go.notify_one();
                 next[lane] = at + 1;
                 let quickest = Duration::from_micros(turns[at].quickest_us.load(Ordering::Relaxed));
-                due[lane] = Instant::now() + VISIT.max(quickest * SHARE);
+                due[lane] = Instant::now() + (quickest * SHARE).clamp(VISIT, SELDOM);
             }
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -172,16 +176,22 @@ impl Sender {
     /// One probe, each time that it is its turn.
     async fn send_when_told(mut self, probe: usize, what: Probe, turn: Arc<Turn>) {
         let pid = backend(&self.session).await;
-        let (mut quickest, mut first) = (Duration::MAX, true);
+        let (mut sent, mut quickest, mut plan_only) = (0_u32, Duration::MAX, what.plan_only);
         while let Ok(pid) = pid {
-            let plan_only = what.plan_only || (quickest != Duration::MAX && quickest > LIGHT);
             let Some(took) = self.execute(pid, probe, &what.sql, plan_only).await else { break };
-            quickest = quickest.min(took);
-            turn.quickest_us.store(u64::try_from(quickest.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            if std::mem::take(&mut first) {
-                self.answered.fetch_add(1, Ordering::Relaxed);
-                // The first answer is slow: it says nothing of the next.
-                quickest = Duration::MAX;
+            sent = sent.saturating_add(1);
+            // The first answer is slow: it says nothing of the next.
+            if sent >= FIRST {
+                quickest = quickest.min(took);
+                turn.quickest_us.store(u64::try_from(quickest.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }
+            match sent.cmp(&FIRST) {
+                std::cmp::Ordering::Less => continue,
+                std::cmp::Ordering::Equal => {
+                    plan_only |= quickest > LIGHT;
+                    self.answered.fetch_add(1, Ordering::Relaxed);
+                }
+                std::cmp::Ordering::Greater => {}
             }
             turn.idle.store(true, Ordering::Relaxed);
             tokio::select! {
@@ -189,7 +199,7 @@ impl Sender {
                 _ = self.stopped.changed() => break,
             }
         }
-        if first {
+        if sent < FIRST {
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
         self.session.close().await;

@@ -99,10 +99,10 @@ async fn an_index_build_stops_writers_and_concurrently_does_not() {
 async fn a_short_lock_is_met_on_the_table_itself_and_where_a_foreign_key_leads() {
     let database = shop().await;
     database.execute("ALTER TABLE orders ADD CONSTRAINT of FOREIGN KEY (customer_id) REFERENCES customers (id)").await;
-    // Sixty queries of other tables are in nobody's way.
+    // Four hundred queries of other tables do not delay those that matter.
     let mut probes = probes();
-    probes.extend((0..60).map(|n| Probe { name: format!("Other{n}"), sql: "SELECT 1".to_owned(), plan_only: false }));
-    let sql = "ALTER TABLE orders DROP CONSTRAINT of;\nSELECT pg_sleep(0.15);";
+    probes.extend((0..400).map(|n| Probe { name: format!("Other{n}"), sql: "SELECT 1".to_owned(), plan_only: false }));
+    let sql = "ALTER TABLE orders DROP CONSTRAINT of;\nSELECT pg_sleep(0.4);";
     let observed = run(&database, Layout::Sqlx, sql, &probes, Rehearsal::Plain).await;
     let mut met: Vec<usize> = observed.statements[0].blocked.iter().map(|blocked| blocked.probe).collect();
     met.sort_unstable();
