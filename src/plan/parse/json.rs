@@ -1,14 +1,14 @@
 //! EXPLAIN (FORMAT JSON) of PostgreSQL 14 to 18, and auto_explain's: read straight into nodes, without a tree of JSON
 //! values in between, because plans of partitioned tables run to megabytes.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::draft::{MeasuredDraft, NodeDraft, join_type, kilobytes, relationship, worker};
+use super::scalar::{Identifier, Key, Number, flag, millis, number, small, whole};
 use super::{Format, PlanParseError, Plans};
 use crate::plan::node::{Buffers, Jit, Node, NodeId, NodeKind, PerLoop, Plan, Total, Trigger, Worker};
 use crate::units::{Bytes, Millis};
@@ -480,124 +480,6 @@ impl<'de> Visitor<'de> for PlanningSeed<'_> {
         }
         Ok(measured.buffers)
     }
-}
-
-/// A key or a short text, borrowed where the input allows.
-struct Key<'de>(Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
-
-/// A number, also where a converter made a text of it.
-#[derive(Default)]
-struct Number(f64);
-
-/// A truth value, also where a format knows texts only.
-struct Flag(bool);
-
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FlagVisitor;
-        impl Visitor<'_> for FlagVisitor {
-            type Value = Flag;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true or false")
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Flag, E> {
-                Ok(Flag(value))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Flag, E> {
-                text.parse().map(Flag).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(FlagVisitor)
-    }
-}
-
-/// A query's identifier, exact: floats lose its last digits.
-struct Identifier(Option<i64>);
-
-impl<'de> Deserialize<'de> for Identifier {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match Value::deserialize(deserializer)? {
-            Value::String(text) => text.trim().parse().ok(),
-            other => other.as_i64(),
-        }))
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberVisitor;
-        impl Visitor<'_> for NumberVisitor {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
-                Ok(Number(value))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
-                Ok(Number(value as f64))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
-                Ok(Number(value as f64))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
-                let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-                number.map(Number).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(NumberVisitor)
-    }
-}
-
-fn number<'de, A: MapAccess<'de>>(map: &mut A) -> Result<f64, A::Error> {
-    Ok(map.next_value::<Number>()?.0)
-}
-
-fn flag<'de, A: MapAccess<'de>>(map: &mut A) -> Result<bool, A::Error> {
-    Ok(map.next_value::<Flag>()?.0)
-}
-
-/// Saturates at the bounds: counters are never negative, and 2^53 blocks do not exist.
-fn whole<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
-    Ok(number(map)? as u64)
-}
-
-fn small<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u32, A::Error> {
-    Ok(number(map)? as u32)
-}
-
-fn millis<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Millis>, A::Error> {
-    Ok(map.next_value::<Option<Number>>()?.map(|Number(ms)| Millis(ms)))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod json;
 mod log;
 mod mend;
 mod pieces;
+mod scalar;
 mod text;
 mod xml;
 mod yaml;
