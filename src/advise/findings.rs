@@ -109,7 +109,7 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
         query: Some(query.name.clone()),
         location: Some(query.location()),
         message: message(&trial.index, effect, &relation, &key),
-        why: why(effect),
+        why: why(&trial.index, effect),
         advice: advice(trial, effect, all, audited.queries),
         evidence: evidence(node_evidence(run, site, &trial.index, audited.schema), effect, &key),
         fix: Some(Fix { sql: ddl::statement(&trial.index, &trial.name, audited.schema), proof: Some(proof) }),
@@ -180,7 +180,12 @@ fn message(index: &IndexSpec, effect: &Effect, relation: &str, key: &str) -> Str
     }
 }
 
-fn why(effect: &Effect) -> String {
+fn why(index: &IndexSpec, effect: &Effect) -> String {
+    if !index.include.is_empty() {
+        return "Each row that the index finds is fetched from the table, from a page of its own at worst, for a column that the \
+                index could hold."
+            .to_owned();
+    }
     if effect.checks.is_some() {
         return "Every delete or key change of the referenced row searches the whole referencing table for rows that still \
                 point to it, and holds its locks meanwhile."

@@ -192,6 +192,7 @@ fn sort(findings: &mut [Finding], queries: &[Query]) {
         )
     });
     for finding in findings {
+        without_repetition(&mut finding.symptoms);
         finding.symptoms.sort_by_key(|symptom| (std::cmp::Reverse(symptom.severity), symptom.rule));
     }
 }
@@ -199,4 +200,10 @@ fn sort(findings: &mut [Finding], queries: &[Query]) {
 /// Rules that a query as a whole breaks, not a node.
 pub(super) fn is_about_the_whole_query(rule: RuleId) -> bool {
     matches!(rule, RuleId::SlowQuery | RuleId::OverBudget | RuleId::Timeout)
+}
+/// What a query showed of a foreign key says all that the schema says of it.
+fn without_repetition(symptoms: &mut Vec<Finding>) {
+    let key = |finding: &Finding| (finding.rule, finding.evidence.relation.clone(), finding.evidence.condition.clone());
+    let shown: Vec<_> = symptoms.iter().filter(|symptom| symptom.query.is_some()).map(key).collect();
+    symptoms.retain(|symptom| symptom.query.is_some() || !shown.contains(&key(symptom)));
 }

@@ -77,6 +77,15 @@ fn judge(context: &RunContext<'_>, schema: &Schema, append: NodeId) -> Option<Fi
         .with("partitions", Quantity::Count(all as u64))
         .with("empty_partitions", Quantity::Count(empty.len() as u64))
         .with("pages_in_vain", Quantity::Pages(Pages(pages)));
+    // The Append's own pages are none: what counts is the query's.
+    let whole = [
+        ("query_pages", context.metrics.blocks.map(Quantity::Pages)),
+        ("query_time_ms", context.metrics.total.map(Quantity::Millis)),
+    ];
+    let evidence = whole.into_iter().fold(evidence, |evidence, (key, value)| match value {
+        Some(value) => evidence.with(key, value),
+        None => evidence,
+    });
     let words = Words {
         message: format!(
             "all {} partitions of {} are read; {} of them gave nothing and cost {}",
@@ -88,7 +97,7 @@ fn judge(context: &RunContext<'_>, schema: &Schema, append: NodeId) -> Option<Fi
         why: "The planner cannot tell from the condition which partitions it excludes; each new partition makes the query slower.".to_owned(),
         advice: format!("Compare {} itself with constants or parameters of its type, instead of {condition}.", columns.join(", ")),
     };
-    Some(context.finding(RuleId::PartitionPruning, Severity::Error, context.with_cost(evidence, append), words))
+    Some(context.finding(RuleId::PartitionPruning, Severity::Error, evidence, words))
 }
 
 fn part_text(part: &KeyPart) -> &str {
