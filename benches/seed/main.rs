@@ -2,7 +2,8 @@
 //! same run: `\copy` of a ready binary file (the limit of one stream), `INSERT … SELECT generate_series`, and pgbench.
 //!
 //! `cargo bench --bench seed -- [--rows N] [--rounds N]`. Contestants take turns; figures are medians of the rounds.
-//! `-- memory` measures the program's peak memory by rows, `-- phases [--scale F]` where the time of a whole load goes.
+//! `-- memory` measures the program's peak memory by rows, `-- phases [--scale F]` where the time of a whole load goes;
+//! `-- generation` and `-- pgbench` are parts of the whole.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
@@ -39,6 +40,8 @@ const INSERT: &str = include_str!("insert.sql");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Speed,
+    Generation,
+    Pgbench,
     Memory,
     Phases,
 }
@@ -63,9 +66,14 @@ impl Arguments {
                 "--scale" => found.scale = number().expect("--scale takes a number") as f64,
                 "memory" => found.mode = Mode::Memory,
                 "phases" => found.mode = Mode::Phases,
+                "generation" => found.mode = Mode::Generation,
+                "pgbench" => found.mode = Mode::Pgbench,
                 "--bench" => {}
                 other => {
-                    panic!("unknown argument {other}: memory, phases, --rows N, --rounds N and --scale N are known")
+                    panic!(
+                        "unknown argument {other}: generation, pgbench, memory, phases, --rows N, --rounds N and \
+                         --scale N are known"
+                    )
                 }
             }
         }
@@ -100,11 +108,17 @@ async fn main() {
         arguments.rows,
         arguments.rounds
     );
-    generation(&cluster, arguments).await;
-    for shape in ["narrow", "wide"] {
-        streams(&cluster, &directory, shape, arguments).await;
+    if arguments.mode != Mode::Pgbench {
+        generation(&cluster, arguments).await;
     }
-    pgbench(&cluster, arguments).await;
+    if arguments.mode == Mode::Speed {
+        for shape in ["narrow", "wide"] {
+            streams(&cluster, &directory, shape, arguments).await;
+        }
+    }
+    if arguments.mode != Mode::Generation {
+        pgbench(&cluster, arguments).await;
+    }
     cluster.stop().await;
 }
 
@@ -142,6 +156,12 @@ impl Prepared {
         let elapsed = start.elapsed();
         session.close().await;
         elapsed
+    }
+
+    /// Each table emptied and filled in a transaction, one after the other in one session.
+    async fn insert_into(&self, tables: &[String], insert: impl Fn(&str) -> String) -> Duration {
+        let statement = |table: &String| format!("BEGIN; TRUNCATE {table}; {}; COMMIT", insert(table));
+        self.execute(&tables.iter().map(statement).collect::<Vec<_>>().join("; ")).await
     }
 
     /// What COPY would be given, as bytes for each row on average.
@@ -221,22 +241,27 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
     let cores = std::thread::available_parallelism().unwrap().get();
     let (one, all) =
         (of_shape(cluster, shape, 1, arguments.rows).await, of_shape(cluster, shape, cores, arguments.rows).await);
-    let inserted =
-        Prepared::new(cluster, &TABLES.replace(" NOT NULL", ""), "", BTreeMap::from([(shape.to_owned(), 1)])).await;
+    let tables: Vec<String> = (0..cores).map(|n| format!("{shape}_{n}")).collect();
+    let nullable = ddl_of(shape, cores).0.replace(" NOT NULL", "");
+    let counts = tables.iter().map(|table| (table.clone(), 1)).collect();
+    let inserted = Prepared::new(cluster, &nullable, "", counts).await;
     let file = ready_file(directory, &one.plan, arguments.rows);
     let psql = cluster.binaries().join("psql");
-    let insert = insert_of(shape, arguments.rows);
+    let insert = |table: &str| insert_of(shape, table, arguments.rows);
     let mut single = Contest::new(format!("{shape}: one stream"), arguments.rows);
     let mut every = Contest::new(format!("{shape}: {cores} streams, a table each"), arguments.rows * cores as u64);
     for _ in 0..arguments.rounds {
         single.took("pgproof", millis(one.load().await.copy.0));
         single.took("\\copy BINARY of a ready file", copied(&psql, &one, &[format!("{shape}_0")], &file));
-        let statement = format!("BEGIN; TRUNCATE {shape}; {insert}; COMMIT");
-        single.took("INSERT … SELECT generate_series", inserted.execute(&statement).await);
+        let first = inserted.insert_into(&tables[..1], &insert).await;
+        single.took("INSERT … SELECT generate_series", first);
         // Summed over the streams, which run side by side.
         every.took("pgproof", millis(all.load().await.copy.0 / cores as f64));
-        let tables: Vec<String> = (0..cores).map(|n| format!("{shape}_{n}")).collect();
         every.took("\\copy BINARY of a ready file", copied(&psql, &all, &tables, &file));
+        every.took("INSERT … SELECT, one session", inserted.insert_into(&tables, &insert).await);
+        let sessions = tables.iter().map(|table| inserted.insert_into(std::slice::from_ref(table), &insert));
+        let times = futures_util::future::join_all(sessions).await;
+        every.took("INSERT … SELECT, as many sessions", times.iter().sum::<Duration>() / cores as u32);
     }
     single.print(Some("pgproof"));
     every.print(Some("pgproof"));
@@ -247,10 +272,10 @@ fn millis(number: f64) -> Duration {
     Duration::from_secs_f64(number / 1000.0)
 }
 
-fn insert_of(shape: &str, rows: u64) -> String {
+fn insert_of(shape: &str, table: &str, rows: u64) -> String {
     let start = INSERT.find(&format!("INSERT INTO {shape}")).unwrap();
     let end = start + INSERT[start..].find(';').unwrap();
-    INSERT[start..end].replace("$1", &rows.to_string())
+    INSERT[start..end].replacen(shape, table, 1).replace("$1", &rows.to_string())
 }
 
 /// The rows of a plan's first table as COPY would write them.
@@ -312,14 +337,20 @@ async fn pgbench(cluster: &Cluster, arguments: Arguments) {
     let rows = [("pgbench_branches", scale), ("pgbench_tellers", 10 * scale), ("pgbench_accounts", 100_000 * scale)];
     let counts = rows.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect();
     let ours = Prepared::new(cluster, ddl, PGBENCH_SPEC, counts).await;
+    let mut phases = Vec::new();
     let mut contest =
         Contest::new(format!("pgbench's tables at scale {scale}, with keys and statistics"), 100_000 * scale);
     for _ in 0..arguments.rounds {
-        contest.took("pgproof", millis(ours.load().await.elapsed.0));
+        let report = ours.load().await;
+        contest.took("pgproof", millis(report.elapsed.0));
+        phases.push([report.copy, report.index, report.analyze].map(|time| time.0));
         contest.took("pgbench -i, rows from the client (dtgvp)", initialize("dtgvp"));
         contest.took("pgbench -i, rows on the server (dtGvp)", initialize("dtGvp"));
     }
     contest.print(Some("pgproof"));
+    for [copy, index, analyze] in phases {
+        println!("  pgproof: rows {copy:.0} ms, keys {index:.0} ms, VACUUM and ANALYZE {analyze:.0} ms");
+    }
     let sizes =
         "SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c WHERE relname ~ '^pgbench_' AND relkind = 'r'";
     for (who, prepared) in [("pgproof", &ours), ("pgbench", &theirs)] {

@@ -23,6 +23,10 @@ use crate::seed::{SeedPlan, text};
 /// Chunks on their way between the generator and the connection.
 const IN_FLIGHT: usize = 4;
 
+/// Bytes of a CopyData message. The server reads a message whole before it looks at it: one that fits into the socket's
+/// buffer arrives while the one before is being worked on.
+const MESSAGE: usize = 64 << 10;
+
 /// Buffers that go round: from the generator to the connection and back.
 #[derive(Debug, Clone, Default)]
 struct Pool {
@@ -195,7 +199,11 @@ async fn send(
             open = Some((chunk.leaf, sink));
         }
         if let Some((_, sink)) = &mut open {
-            sink.send(pool.lend(chunk.bytes)).await?;
+            let mut rest = pool.lend(chunk.bytes);
+            while rest.len() > MESSAGE {
+                sink.feed(rest.split_to(MESSAGE)).await?;
+            }
+            sink.send(rest).await?;
             sent(chunk.rows);
         }
     }

@@ -124,8 +124,12 @@ pub fn null(out: &mut Vec<u8>) {
 /// A value of constant length, with its length.
 #[inline]
 pub fn fixed<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
-    out.extend_from_slice(&(N as u32).to_be_bytes());
-    out.extend_from_slice(&bytes);
+    const { assert!(N <= 16) };
+    // One piece of constant length: the buffer is asked once whether there is room.
+    let mut cell = [0; 20];
+    cell[..4].copy_from_slice(&(N as u32).to_be_bytes());
+    cell[4..4 + N].copy_from_slice(&bytes);
+    out.extend_from_slice(&cell[..4 + N]);
 }
 
 /// A value that is there already, with its length.
@@ -160,34 +164,62 @@ pub fn power_of_ten(decimals: u8) -> f64 {
 
 /// `numeric_send`: base-10000 digits of `value / 10^decimals`, without leading or trailing zero digits.
 fn numeric(out: &mut Vec<u8>, value: i64, decimals: u8) {
-    const BASE: u128 = 10_000;
     // Shift so that the point lies between two base-10000 digits.
     let fraction_digits = u32::from(decimals).div_ceil(4);
     let pad = fraction_digits * 4 - u32::from(decimals);
-    let mut rest = u128::from(value.unsigned_abs()) * 10_u128.pow(pad);
+    let shift = [1, 10, 100, 1000][pad as usize];
     let mut digits = [0_u16; 12];
-    let mut length = 0;
-    let mut trailing = 0;
+    let (length, trailing) = match value.unsigned_abs().checked_mul(shift) {
+        Some(shifted) => base_10000(shifted, &mut digits),
+        None => base_10000_wide(u128::from(value.unsigned_abs()) * u128::from(shift), &mut digits),
+    };
+    let weight = if length == 0 { 0 } else { length as i32 + trailing - 1 - fraction_digits as i32 };
+    // Length, header and digits in one piece.
+    let mut cell = [0_u8; 36];
+    let used = 8 + 2 * length;
+    let sign = if value < 0 { 0x4000_u16 } else { 0 };
+    cell[..4].copy_from_slice(&(used as u32).to_be_bytes());
+    for (at, part) in [length as u16, weight as i16 as u16, sign, u16::from(decimals)].into_iter().enumerate() {
+        cell[4 + 2 * at..6 + 2 * at].copy_from_slice(&part.to_be_bytes());
+    }
+    for (at, digit) in digits[..length].iter().rev().enumerate() {
+        cell[12 + 2 * at..14 + 2 * at].copy_from_slice(&digit.to_be_bytes());
+    }
+    out.extend_from_slice(&cell[..4 + used]);
+}
+
+/// The digits from the lowest that is not zero: how many, and how many zeros are left out below them.
+fn base_10000(mut rest: u64, digits: &mut [u16; 12]) -> (usize, i32) {
+    let (mut length, mut trailing) = (0, 0);
     while rest > 0 {
-        let digit = (rest % BASE) as u16;
-        rest /= BASE;
+        let digit = (rest % 10_000) as u16;
+        rest /= 10_000;
         if length == 0 && digit == 0 {
             trailing += 1;
-            continue;
+        } else {
+            digits[length] = digit;
+            length += 1;
         }
-        digits[length] = digit;
-        length += 1;
     }
-    let weight = length as i32 + trailing - 1 - fraction_digits as i32;
-    let start = begin(out);
-    out.extend_from_slice(&(length as u16).to_be_bytes());
-    out.extend_from_slice(&(if length == 0 { 0 } else { weight as i16 }).to_be_bytes());
-    out.extend_from_slice(&(if value < 0 { 0x4000_u16 } else { 0 }).to_be_bytes());
-    out.extend_from_slice(&u16::from(decimals).to_be_bytes());
-    for digit in digits[..length].iter().rev() {
-        out.extend_from_slice(&digit.to_be_bytes());
+    (length, trailing)
+}
+
+/// The same of numbers whose shift takes them past 64 bits.
+#[cold]
+fn base_10000_wide(number: u128, digits: &mut [u16; 12]) -> (usize, i32) {
+    const STEP: u128 = 10_000;
+    let (low, high) = ((number % STEP) as u16, (number / STEP) as u64);
+    if low == 0 {
+        let (length, trailing) = base_10000(high, digits);
+        return (length, trailing + 1);
     }
-    end(out, start);
+    let mut above = [0; 12];
+    let (length, trailing) = base_10000(high, &mut above);
+    // Zeros that are now between two digits.
+    let zeros = trailing as usize;
+    digits[0] = low;
+    digits[1 + zeros..1 + zeros + length].copy_from_slice(&above[..length]);
+    (1 + zeros + length, 0)
 }
 
 /// Writes a decimal number without allocating.
@@ -238,6 +270,8 @@ mod tests {
         assert_eq!(numeric(1_0000_0000, 0), "00010002000000000001");
         assert_eq!(numeric(5, 4), "0001ffff000000040005");
         assert_eq!(numeric(100, 2), "00010000000000020001");
+        assert_eq!(numeric(i64::MIN, 3), "000500034000000324070e880e6512a71f90");
+        assert_eq!(numeric(i64::MAX, 1), "0006000400000001005c092107f421631d9c1b58");
     }
 
     #[test]

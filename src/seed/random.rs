@@ -11,6 +11,7 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 const STREAM: u64 = 0xD1B5_4A32_D192_ED03;
 
 /// A bijection of 64 bits that looks random (Stafford's variant 13 of the murmur3 finalizer).
+#[inline]
 #[must_use]
 pub const fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -36,30 +37,35 @@ impl Key {
     }
 
     /// The key of the `number`th thing inside this one.
+    #[inline]
     #[must_use]
     pub const fn number(self, number: u64) -> Self {
         Self(mix(self.0 ^ mix(number.wrapping_add(STREAM))))
     }
 
     /// 64 random bits for `index`: the `index`th output of SplitMix64 started at this key.
+    #[inline]
     #[must_use]
     pub const fn at(self, index: u64) -> u64 {
         mix(self.0.wrapping_add(index.wrapping_mul(GOLDEN)))
     }
 
     /// A random number below `bound` for `index`.
+    #[inline]
     #[must_use]
     pub const fn below(self, index: u64, bound: u64) -> u64 {
         below(self.at(index), bound)
     }
 
     /// A random fraction in 0..1 for `index`.
+    #[inline]
     #[must_use]
     pub fn fraction(self, index: u64) -> f64 {
         fraction(self.at(index))
     }
 
     /// As many random numbers as the cell at `index` needs.
+    #[inline]
     #[must_use]
     pub const fn stream(self, index: u64) -> Stream {
         Stream { state: self.at(index) }
@@ -68,12 +74,14 @@ impl Key {
 
 /// Maps 64 random bits to a number below `bound` (Lemire's multiplication, without the rejection: the bias is below
 /// `bound / 2^64`).
+#[inline]
 #[must_use]
 pub const fn below(bits: u64, bound: u64) -> u64 {
     ((bits as u128 * bound as u128) >> 64) as u64
 }
 
 /// Maps 64 random bits to a fraction in 0..1 of 53 bits.
+#[inline]
 #[must_use]
 pub fn fraction(bits: u64) -> f64 {
     (bits >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
@@ -177,6 +185,7 @@ impl Permutation {
         index
     }
 
+    #[inline]
     const fn forward(&self, value: u64) -> u64 {
         let (mut left, mut right) = self.split(value);
         let mut step = 0;
@@ -191,6 +200,7 @@ impl Permutation {
         (left << self.right_bits) | right
     }
 
+    #[inline]
     const fn backward(&self, value: u64) -> u64 {
         let (mut left, mut right) = self.split(value);
         let mut step = STEPS;
@@ -205,15 +215,18 @@ impl Permutation {
         (left << self.right_bits) | right
     }
 
+    #[inline]
     const fn split(&self, value: u64) -> (u64, u64) {
         (value >> self.right_bits & low_bits(self.left_bits), value & low_bits(self.right_bits))
     }
 
+    #[inline]
     const fn round(&self, step: u64, half: u64) -> u64 {
         mix(self.key.0 ^ half.wrapping_mul(GOLDEN).wrapping_add(step.wrapping_mul(STREAM))) >> 16
     }
 }
 
+#[inline]
 const fn low_bits(bits: u32) -> u64 {
     if bits >= 64 { u64::MAX } else { (1 << bits) - 1 }
 }

@@ -311,6 +311,11 @@ async fn fill(
     }
     let (schema, plan) = (Arc::new(schema), Arc::new(plan));
     let report = load::embedded(url, &schema, &plan, progress, interrupt).await?;
+    // What is left to write is written now, and not while something is being measured.
+    let session = Session::open(url, interrupt).await?;
+    let written = session.client().batch_execute("CHECKPOINT").await;
+    written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
+    session.close().await;
     Ok((report, plan.notes.clone(), sizes(url, &plan, interrupt).await?))
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn put_triggers_aside(session: &Session, schema: &Schema, plan:
     Ok(())
 }
 
-/// Sequences, triggers, the statistics of partitioned tables, and a checkpoint.
+/// Sequences, triggers, the statistics of partitioned tables, and materialized views.
 pub(super) async fn finish(
     session: &Session,
     schema: &Schema,
@@ -73,8 +73,7 @@ pub(super) async fn finish(
         let sql = format!("VACUUM (FREEZE, ANALYZE) {}", table.name.sql());
         client.batch_execute(&sql).await.map_err(|error| LoadError::refused("analyze", &error))?;
     }
-    refresh_materialized_views(session).await?;
-    client.batch_execute("CHECKPOINT").await.map_err(|error| LoadError::refused("checkpoint", &error))
+    refresh_materialized_views(session).await
 }
 
 /// Materialized views show the new rows; in the order in which they were made, for one may read another.
