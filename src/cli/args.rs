@@ -252,7 +252,7 @@ pub enum FailOn {
   pgproof seed --scale 0.1                       a tenth of it
   pgproof seed --rows orders=5000000             one table larger
   pgproof seed --target-size 20GB                as many rows as make 20 GB with their indexes
-  pgproof seed --out dump --format sql           a script for psql instead; also csv and binary
+  pgproof seed --out dump --format sql           a script for psql instead; also csv, parquet and binary
   pgproof seed --out dump --format csv --subset 1%
                                                  a hundredth of the same rows, with every row that they point to
   pgproof seed --database-url postgres://localhost/dev --replace
@@ -281,7 +281,7 @@ pub struct SeedArgs {
     /// Only this share of the rows, e.g. 1% or 0.01, with every row that they point to
     #[arg(long, value_name = "SHARE", value_parser = super::values::share)]
     pub subset: Option<f64>,
-    /// Write files into this folder instead of filling a database; --format is csv (default), sql or binary
+    /// Write files into this folder instead of filling a database; --format is csv (default), sql, parquet or binary
     #[arg(long, value_name = "DIR", conflicts_with_all = ["append", "replace"])]
     pub out: Option<PathBuf>,
     /// Say what would be made, and stop

@@ -1,6 +1,7 @@
-//! A plan's rows as files: CSV, COPY BINARY, or one script for psql. Needs no server but the one that the schema was read
+//! A plan's rows as files: CSV, COPY BINARY, Parquet, or one script for psql. Needs no server but the one that the schema was read
 //! from; every table is made by a thread of its own, in bounded memory.
 
+mod parquet;
 mod rows;
 mod script;
 
@@ -28,11 +29,14 @@ pub enum FileFormat {
     Binary,
     /// One `seed.sql` that psql loads alone.
     Sql,
+    /// One `.parquet` a table, for everything that is not PostgreSQL.
+    Parquet,
 }
 
 impl FileFormat {
     /// All of them, as they are named on the command line.
-    pub const ALL: [(&'static str, Self); 3] = [("csv", Self::Csv), ("sql", Self::Sql), ("binary", Self::Binary)];
+    pub const ALL: [(&'static str, Self); 4] =
+        [("csv", Self::Csv), ("sql", Self::Sql), ("parquet", Self::Parquet), ("binary", Self::Binary)];
 
     /// By name.
     #[must_use]
@@ -70,6 +74,17 @@ pub enum ExportError {
         /// Its number.
         row: u64,
     },
+    /// A column that only the server can compute, in a format that no server reads.
+    #[error(
+        "column {column} of table {table} is SQL that only the server computes: write csv or sql, which it computes while it \
+         loads, or give the column a generator"
+    )]
+    Computed {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// Ctrl-C.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -103,7 +118,15 @@ pub fn write(
     let export = Export { directory, format, schema, plan, task: &task, interrupt, bytes: AtomicU64::new(0) };
     let files = match format {
         FileFormat::Sql => vec![export.script()?],
-        FileFormat::Csv | FileFormat::Binary => export.tables()?,
+        FileFormat::Csv | FileFormat::Binary => {
+            let mut files = export.tables()?;
+            files.push(export.loader()?);
+            files
+        }
+        FileFormat::Parquet => {
+            export.refuse_computed()?;
+            export.tables()?
+        }
     };
     Ok(Exported { files, rows: plan.total_rows(), bytes: export.bytes.into_inner() })
 }
@@ -119,7 +142,7 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
-    /// One file a table, on all cores, and the script that loads them.
+    /// One file a table, on all cores.
     fn tables(&self) -> Result<Vec<PathBuf>, ExportError> {
         let filled: Vec<usize> = self.filled().collect();
         let next = AtomicUsize::new(0);
@@ -140,11 +163,22 @@ impl Export<'_> {
         if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        let mut files: Vec<PathBuf> = filled.iter().map(|table| self.directory.join(self.name(*table))).collect();
-        files.push(self.file("load.sql", |out| {
+        Ok(filled.iter().map(|table| self.directory.join(self.name(*table))).collect())
+    }
+
+    /// The script that loads the tables' files.
+    fn loader(&self) -> Result<PathBuf, ExportError> {
+        self.file("load.sql", |out| {
             script::of_files(self.schema, self.plan, out, |table| (self.name(table), self.format_of(table)))
-        })?);
-        Ok(files)
+        })
+    }
+
+    fn refuse_computed(&self) -> Result<(), ExportError> {
+        let computed = self.filled().find_map(|table| {
+            let table = &self.plan.tables[table];
+            table.expressions.first().map(|computed| (table.name.to_string(), computed.column.clone()))
+        });
+        computed.map_or(Ok(()), |(table, column)| Err(ExportError::Computed { table, column }))
     }
 
     fn filled(&self) -> impl Iterator<Item = usize> {
@@ -172,7 +206,7 @@ impl Export<'_> {
         .or_else(|error| if made.is_err() { made } else { Err(error) })
     }
 
-    fn rows(&self, table: usize, out: &mut dyn Write) -> Result<(), ExportError> {
+    fn rows(&self, table: usize, out: &mut (dyn Write + Send)) -> Result<(), ExportError> {
         let format = self.format_of(table);
         rows::write(self.schema, self.plan, table, format, self.task, self.interrupt, out)
     }
@@ -196,7 +230,7 @@ impl Export<'_> {
     }
 
     /// Writes a file under another name and renames it when it is whole.
-    fn file(&self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<PathBuf, ExportError> {
+    fn file(&self, name: &str, write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> Result<PathBuf, ExportError> {
         let path = self.directory.join(name);
         let partial = self.directory.join(format!("{name}.partial"));
         let failed = |error| ExportError::Io { path: path.clone(), error };
@@ -223,6 +257,7 @@ fn file_name(tables: &[TablePlan], table: usize, format: FileFormat) -> String {
         FileFormat::Csv => "csv",
         FileFormat::Binary => "copy",
         FileFormat::Sql => "sql",
+        FileFormat::Parquet => "parquet",
     };
     let plain = |name: &str| name.replace(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')), "_");
     let stem = |table: &TablePlan| match table.name.schema.as_str() {

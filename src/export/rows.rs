@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
+use super::parquet::ParquetFile;
 use super::{ExportError, FileFormat};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
@@ -21,9 +22,12 @@ pub(super) fn write(
     format: FileFormat,
     task: &Task,
     interrupt: &Interrupt,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> Result<(), ExportError> {
     let planned = &plan.tables[table];
+    if format == FileFormat::Parquet {
+        return parquet(schema, plan, table, task, interrupt, out);
+    }
     let columns: Vec<(TypeClass, u32)> =
         planned.columns.iter().map(|column| (classify(schema, &column.data_type), column.data_type.oid)).collect();
     let spare: RefCell<Vec<Vec<u8>>> = RefCell::default();
@@ -41,7 +45,7 @@ pub(super) fn write(
     let opened = match format {
         FileFormat::Binary => put(HEADER),
         FileFormat::Csv => put(header(plan, table).as_bytes()),
-        FileFormat::Sql => ControlFlow::Continue(()),
+        FileFormat::Sql | FileFormat::Parquet => ControlFlow::Continue(()),
     };
     let emit = |mut chunk: Chunk| {
         if interrupt.is_set() {
@@ -54,7 +58,7 @@ pub(super) fn write(
                 text::csv_lines(&chunk.bytes, &columns, &mut lines);
                 put(&lines)
             }
-            FileFormat::Sql => {
+            FileFormat::Sql | FileFormat::Parquet => {
                 text::copy_lines(&chunk.bytes, &columns, &mut lines);
                 put(&lines)
             }
@@ -78,6 +82,43 @@ pub(super) fn write(
         out.write_all(TRAILER).map_err(failed)?;
     }
     Ok(())
+}
+
+/// The same as a Parquet file.
+fn parquet(
+    schema: &Schema,
+    plan: &SeedPlan,
+    table: usize,
+    task: &Task,
+    interrupt: &Interrupt,
+    out: &mut (dyn Write + Send),
+) -> Result<(), ExportError> {
+    let planned = &plan.tables[table];
+    let failed = |error| ExportError::Io { path: planned.name.to_string().into(), error };
+    let mut file = ParquetFile::new(schema, planned, out).map_err(failed)?;
+    let mut failure: Option<io::Error> = None;
+    let spare: RefCell<Vec<Vec<u8>>> = RefCell::default();
+    let emit = |mut chunk: Chunk| {
+        if interrupt.is_set() {
+            return ControlFlow::Break(());
+        }
+        if let Err(error) = file.rows(&chunk.bytes) {
+            failure = Some(error);
+            return ControlFlow::Break(());
+        }
+        task.advance(chunk.rows);
+        chunk.bytes.clear();
+        spare.borrow_mut().push(chunk.bytes);
+        ControlFlow::Continue(())
+    };
+    let buffer = || spare.borrow_mut().pop().unwrap_or_default();
+    chunks::generate(plan, table, 0..planned.rows, buffer, emit)
+        .map_err(|homeless| ExportError::Homeless { table: planned.name.to_string(), row: homeless.row })?;
+    interrupt.check()?;
+    match failure {
+        Some(error) => Err(failed(error)),
+        None => file.finish().map_err(failed),
+    }
 }
 
 fn header(plan: &SeedPlan, table: usize) -> String {

@@ -92,7 +92,7 @@ pub(super) fn of_files(
         let (name, format) = file(index);
         let options = match format {
             FileFormat::Binary => "FORMAT binary",
-            FileFormat::Csv | FileFormat::Sql => "FORMAT csv, HEADER true",
+            FileFormat::Csv | FileFormat::Sql | FileFormat::Parquet => "FORMAT csv, HEADER true",
         };
         let columns = columns(table);
         let target = target(table, &columns, out)?;

