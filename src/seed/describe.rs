@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::distribution::Order;
+use super::encode::ScalarEncoding;
 use super::infer::types::{TypeClass, classify};
 use super::plan::{
     ColumnPlan, Fill, Generator, Link, LinkChoice, Nulls, Scalar, ScalarSource, SeedPlan, TablePlan, TextSource,
@@ -136,11 +137,17 @@ fn scalar_knobs(class: &TypeClass, scalar: &Scalar, knobs: &mut Vec<String>) -> 
         ScalarSource::Range { low, high, .. }
         | ScalarSource::LowHeavy { low, high, .. }
         | ScalarSource::Placed { low, high, .. } => (*low, *high),
+        ScalarSource::Listed { values, weights } if scalar.encoding == ScalarEncoding::Bool => {
+            let truth = |value: &i64| if *value == 0 { "false" } else { "true" };
+            let shares = values.iter().zip(weights.shares());
+            let shown: Vec<String> = shares.map(|(value, share)| format!("{} = {share:.3}", truth(value))).collect();
+            knobs.push(format!("values = {{ {} }}", shown.join(", ")));
+            return true;
+        }
         _ => return false,
     };
     let bound = |text: String| if text.parse::<f64>().is_ok() { text } else { string(&text) };
-    let time =
-        matches!(scalar.encoding, super::encode::ScalarEncoding::Timestamp | super::encode::ScalarEncoding::Date);
+    let time = matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date);
     let (from, to) = if time { ("from", "to") } else { ("min", "max") };
     knobs.push(format!("{from} = {}, {to} = {}", bound(shown(low)), bound(shown(high))));
     if let ScalarSource::Placed { stray, growth, .. } = &scalar.source {
@@ -182,6 +189,7 @@ fn kind_of(generator: &Generator) -> &'static str {
         Generator::Json { .. } => "a small document",
         Generator::Pairs => "some pairs",
         Generator::System(_) => "of its type",
+        Generator::Formula { .. } => "computed from other columns",
     }
 }
 

@@ -10,6 +10,7 @@ pub mod describe;
 pub mod distribution;
 pub mod encode;
 pub mod evaluate;
+pub mod formula;
 pub mod generators;
 pub mod infer;
 pub mod literal;
@@ -26,4 +27,4 @@ pub use resolve::{Options, SeedError, resolve};
 pub use spec::Spec;
 
 /// Changes with everything that changes a byte of a dataset for an unchanged schema, spec and seed.
-pub const GENERATOR_VERSION: u32 = 2;
+pub const GENERATOR_VERSION: u32 = 3;

@@ -75,6 +75,22 @@ pub fn shop() -> Schema {
     Schema { server: ServerVersion(150_000), tables: vec![customers, orders], types: Vec::new() }
 }
 
+/// One table `things` of an `id` and a column `v`, which may be unique and may have a CHECK.
+pub fn things(column_type: (u32, &str, i32), not_null: bool, is_unique: bool, check: Option<&str>) -> Schema {
+    let (oid, name, modifier) = column_type;
+    let v = Column { not_null, ..column("v", oid, name, modifier) };
+    let mut things = table(1, "things", vec![identity("id"), v]);
+    if is_unique {
+        things.indexes.push(unique(13, "things_v_key", "v"));
+    }
+    things.checks.extend(check.map(|expression| Check {
+        name: "things_v_check".into(),
+        expression: expression.to_owned(),
+        validated: true,
+    }));
+    Schema { server: ServerVersion(150_000), tables: vec![things], types: Vec::new() }
+}
+
 fn table(oid: u32, name: &str, columns: Vec<Column>) -> Table {
     let columns =
         columns.into_iter().enumerate().map(|(at, column)| Column { number: at as i16 + 1, ..column }).collect();

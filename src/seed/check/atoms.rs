@@ -248,14 +248,55 @@ fn infix(operator: &str, left: &Expression, right: &Expression) -> Option<Vec<Ve
         }
         _ => {}
     }
-    let relation = Relation::of(operator)?;
+    related(left, Relation::of(operator)?, right)
+}
+
+fn related(left: &Expression, relation: Relation, right: &Expression) -> Option<Vec<Vec<Atom>>> {
     if let Some(found) = equal_truths(relation, left, right).or_else(|| counted(relation, left, right)) {
+        return Some(found);
+    }
+    if let Some(found) = extreme(left, relation, right).or_else(|| extreme(right, relation.flipped(), left)) {
         return Some(found);
     }
     if left.literal().is_some() {
         return compare(right, relation.flipped(), left);
     }
     compare(left, relation, right)
+}
+
+/// `LEAST(a, b) > c`, `GREATEST(a, b) <= c`: every one of them, or one of them. NULLs count for nothing in both functions.
+fn extreme(call: &Expression, relation: Relation, other: &Expression) -> Option<Vec<Vec<Atom>>> {
+    let Expression::Call { name, arguments } = call.uncast() else { return None };
+    // What every one of them must be, so that the smallest (the largest) is, but for being the same.
+    let towards = match name.as_str() {
+        "least" => Relation::GreaterOrEqual,
+        "greatest" => Relation::LessOrEqual,
+        _ => return None,
+    };
+    let every = |relation: Relation| -> Option<Vec<Vec<Atom>>> {
+        let parts = arguments.iter().map(|item| related(item, relation, other));
+        Some(all_of(parts.collect::<Option<Vec<_>>>()?.into_iter()))
+    };
+    let some = |relation: Relation| -> Option<Vec<Vec<Atom>>> {
+        let mut found = Vec::new();
+        for item in arguments {
+            let mut columns = Vec::new();
+            item.columns(&mut columns);
+            let counts = columns.into_iter().map(|column| Atom::Null { column, negated: true });
+            let counts: Vec<Atom> = counts.collect();
+            let ways = related(item, relation, other)?.into_iter();
+            found.extend(ways.map(|atoms| atoms.into_iter().chain(counts.iter().cloned()).collect::<Vec<_>>()));
+        }
+        found.truncate(MOST);
+        Some(found)
+    };
+    let strictly = if towards == Relation::GreaterOrEqual { Relation::Greater } else { Relation::Less };
+    match relation {
+        relation if relation == towards || relation == strictly => every(relation),
+        Relation::Equal => Some(all_of([every(towards)?, some(Relation::Equal)?].into_iter())),
+        Relation::NotEqual => Some(every(strictly)?.into_iter().chain(some(strictly.flipped())?).collect()),
+        outwards => some(outwards),
+    }
 }
 
 fn json_key(left: &Expression, right: &Expression) -> Option<Atom> {
@@ -428,13 +469,26 @@ fn compare_call(
 ) -> Option<Vec<Vec<Atom>>> {
     let constant = right.literal();
     if name == "coalesce" {
-        let first = arguments.first()?;
+        let (first, last) = (arguments.first()?, arguments.last()?);
+        // A NULL becomes what the constraint allows: every one may be NULL.
+        if let (Some(Ok(instead)), Some(Ok(limit))) =
+            (last.literal().map(|text| text.parse()), constant.as_ref().map(|text| text.parse()))
+            && relation.holds(instead, limit)
+        {
+            let columns = &arguments[..arguments.len() - 1];
+            let parts = columns.iter().map(|column| compare(column, relation, right));
+            return Some(all_of(parts.collect::<Option<Vec<_>>>()?.into_iter()));
+        }
         let column = first.column()?.to_owned();
         let mut found = compare(first, relation, right)?;
         for atoms in &mut found {
             atoms.push(Atom::Null { column: column.clone(), negated: true });
         }
         return Some(found);
+    }
+    // One value more becomes NULL, which every comparison allows.
+    if name == "nullif" {
+        return compare(arguments.first()?, relation, right);
     }
     // Of the functions below the column is the first argument.
     let argument = arguments.first()?;
@@ -514,6 +568,11 @@ mod tests {
         assert_eq!(count("(date_trunc('month'::text, at) = at)"), (1, true));
         assert_eq!(count("(is_valid(code))"), (1, false));
         assert_eq!(count("(NOT (isempty(during)))"), (1, true));
+        assert_eq!(count("(LEAST(a, b) >= 5)"), (1, true));
+        assert_eq!(count("(GREATEST(a, b, 3) > c)"), (3, true));
+        assert_eq!(count("(c = GREATEST(a, b))"), (2, true));
+        assert_eq!(count("(COALESCE(a, 0) < 10)"), (1, true));
+        assert_eq!(count("((COALESCE(a, 0) + COALESCE(b, 0)) < 10)").1, false, "a sum of them is not");
         assert_eq!(count("(is_admin OR (tenant_id IS NOT NULL))"), (2, true));
     }
 

@@ -5,6 +5,7 @@ pub mod expression;
 pub mod facts;
 pub mod linear;
 pub mod matcher;
+mod tokens;
 
 pub use atoms::{Atom, alternatives};
 pub use expression::Expression;

@@ -9,7 +9,7 @@ use crate::seed::check::matcher::Matcher;
 use crate::seed::encode::{DAY, ScalarEncoding, days_from_civil};
 use crate::seed::generators::regex::Pattern;
 use crate::seed::literal;
-use crate::seed::plan::{Case, Generator, JsonShape, Scalar, Text};
+use crate::seed::plan::{Bound, Case, Generator, JsonShape, Scalar, ScalarSource, Side, Text};
 use crate::seed::random::Key;
 
 /// Whose word a generator is.
@@ -144,6 +144,22 @@ pub(crate) fn limits(scalar: &mut Scalar, facts: &ColumnFacts) {
         scalar.grain = scalar.grain.max(grain(scalar.encoding, unit));
     }
     enter(scalar);
+    step_over(scalar, facts);
+}
+
+/// Values left out of the middle of the range: the next one is taken.
+fn step_over(scalar: &mut Scalar, facts: &ColumnFacts) {
+    let (low, high) = source_range(scalar);
+    if scalar.grain != 1 || matches!(scalar.source, ScalarSource::Listed { .. } | ScalarSource::Sequence { .. }) {
+        return;
+    }
+    let encoding = scalar.encoding;
+    let mut values: Vec<i64> = facts.excluded.iter().filter_map(|text| literal::scalar(text, encoding)).collect();
+    // In this order a value that is stepped onto is stepped over as well.
+    values.sort_unstable();
+    values.retain(|value| low < *value && *value < high);
+    let bound = |value| Bound { side: Side::Differs, offset: value, terms: Box::default() };
+    scalar.bounds.extend(values.into_iter().map(bound));
 }
 
 /// A constant with more digits than the column has rounds towards the inside.

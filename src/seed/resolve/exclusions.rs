@@ -57,7 +57,7 @@ impl<'a> Resolver<'a> {
                     link.choice = LinkChoice::OneToOne(Permutation::new(link.key, link.parent_rows.max(1)));
                     return Ok(());
                 }
-            } else if super::keys::unique_column(draft, *column) {
+            } else if super::key_columns::unique_column(draft, *column) {
                 return Ok(());
             }
         }
@@ -84,10 +84,10 @@ impl<'a> Resolver<'a> {
             return Ok((Counter::Link(link), 1, groups));
         }
         let Some(&column) = same.first() else { return Ok((Counter::Row, 1, 1)) };
-        let size = super::keys::distinct_values(draft, column).clamp(1, draft.rows.div_ceil(10).max(1));
+        let size = super::key_columns::capacity(draft, column).clamp(1, draft.rows.div_ceil(10).max(1));
         let key = draft.columns[column].key.derive("digit");
         let odometer = Odometer { counter: Counter::Row, divisor: 1, size, key, skew: 0.0 };
-        super::keys::show_digit(draft, column, odometer);
+        super::key_columns::set_digit(draft, column, odometer);
         draft.columns[column].nulls = Nulls::Never;
         Ok((Counter::Row, size, size))
     }

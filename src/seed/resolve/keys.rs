@@ -4,16 +4,14 @@
 use std::collections::BTreeSet;
 
 use super::Resolver;
+use super::key_columns::{capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit};
+use super::partial_keys::keep_rows_out;
 use super::table::TableDraft;
 use crate::schema::{Index, KeyPart};
 use crate::seed::check::Expression;
 use crate::seed::distribution::{Grouping, Order};
-use crate::seed::encode::ScalarEncoding;
-use crate::seed::generators::regex::Pattern;
-use crate::seed::infer::values::{pattern_text, source_range};
-use crate::seed::plan::{
-    Choice, Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Text, TextSource, Weights,
-};
+use crate::seed::infer::values::source_range;
+use crate::seed::plan::{Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource};
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
 
@@ -36,6 +34,11 @@ impl<'a> Resolver<'a> {
         let mut indexes: Vec<&Index> = table.indexes.iter().filter(|index| index.unique).collect();
         indexes.sort_by_key(|index| (index.keys.len(), !index.primary, index.name.clone()));
         self.count_sequences(draft);
+        for unit in indexes.iter().flat_map(|index| units_of(draft, index)).collect::<BTreeSet<_>>() {
+            if let Unit::Column(column) = unit {
+                narrow_past_excluded(draft, column);
+            }
+        }
         let (before, notes) = (draft.clone(), self.plan.notes.len());
         let mut shared: Vec<BTreeSet<Unit>> = Vec::new();
         let mut failed = self.solve_all(draft, &indexes, &shared);
@@ -89,7 +92,7 @@ impl<'a> Resolver<'a> {
             {
                 continue;
             }
-            match self.solve(draft, &units) {
+            match self.solve_index(draft, index, &units) {
                 Ok(()) => solved.push(units),
                 Err(reason) => {
                     let columns: Vec<&str> = units.iter().flat_map(|unit| names_of(draft, *unit)).collect();
@@ -101,6 +104,24 @@ impl<'a> Resolver<'a> {
             }
         }
         None
+    }
+
+    /// A key of some rows only (a partial index) that would cost rows holds for none of them, where that can be.
+    fn solve_index(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        index: &Index,
+        units: &BTreeSet<Unit>,
+    ) -> Result<(), String> {
+        let Some(predicate) = &index.predicate else { return self.solve(draft, units) };
+        let (mut solved, notes) = (draft.clone(), self.plan.notes.len());
+        let result = self.solve(&mut solved, units);
+        if (result.is_err() || solved.rows < draft.rows) && keep_rows_out(draft, predicate) {
+            self.plan.notes.truncate(notes);
+            return Ok(());
+        }
+        *draft = solved;
+        result
     }
 
     /// A sequence ends where its type does.
@@ -145,6 +166,12 @@ impl<'a> Resolver<'a> {
         match (units.len(), units.first()) {
             (1, Some(Unit::Column(column))) => {
                 let capacity = capacity(draft, *column);
+                // As many NULLs as one likes: values for the first rows.
+                if capacity > 0 && capacity < draft.rows && !matches!(draft.columns[*column].nulls, Nulls::Never) {
+                    make_unique(draft, *column);
+                    draft.columns[*column].nulls = Nulls::From { row: capacity };
+                    return Ok(());
+                }
                 self.lower_rows(
                     draft,
                     capacity,
@@ -344,54 +371,6 @@ fn chain(draft: &mut TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
     true
 }
 
-/// Makes a column unique where it can be; says whether it could.
-pub(super) fn unique_column(draft: &mut TableDraft<'_>, column: usize) -> bool {
-    let can = draft.columns[column].unique || (!draft.columns[column].fixed && capacity(draft, column) >= draft.rows);
-    if can && !draft.columns[column].unique {
-        make_unique(draft, column);
-    }
-    can
-}
-
-/// How many different values a column can have.
-pub(super) fn distinct_values(draft: &TableDraft<'_>, column: usize) -> u64 {
-    capacity(draft, column)
-}
-
-/// Makes a column show a digit.
-pub(super) fn show_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odometer) {
-    set_digit(draft, column, odometer);
-}
-
-fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odometer) {
-    let column = &mut draft.columns[column];
-    column.fixed = true;
-    column.draw = Draw::Row;
-    match &mut column.generator {
-        Generator::Scalar(scalar) => {
-            let (low, _) = source_range(scalar);
-            scalar.source = match (&scalar.source, odometer.counter) {
-                (ScalarSource::Listed { values, .. }, _) => {
-                    // The list's order is the digit's.
-                    let mut sorted = values.to_vec();
-                    sorted.sort_unstable();
-                    sorted.dedup();
-                    match sorted.windows(2).all(|pair| pair[1] == pair[0] + 1) {
-                        true => ScalarSource::Digit { low: sorted[0], odometer },
-                        false => ScalarSource::Digit { low, odometer },
-                    }
-                }
-                (_, Counter::Link(link)) if odometer.divisor == 1 && odometer.size > 1000 => {
-                    ScalarSource::Ordinal { link, start: low }
-                }
-                _ => ScalarSource::Digit { low, odometer },
-            };
-        }
-        Generator::Choice(choice) => choice.odometer = Some(odometer),
-        _ => {}
-    }
-}
-
 /// Columns of an index, also those inside expressions, as what varies together.
 fn units_of(draft: &TableDraft<'_>, index: &Index) -> BTreeSet<Unit> {
     let mut names: Vec<String> = Vec::new();
@@ -479,154 +458,4 @@ fn driver_of(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<usize> {
         .max_by_key(|link| {
             (matches!(draft.links[*link].choice, LinkChoice::Grouped(_)), draft.links[*link].parent_rows)
         })
-}
-
-/// Which column is made unique first: those whose values are many and mean nothing.
-fn preference(generator: &Generator) -> u32 {
-    match generator {
-        Generator::Uuid => 0,
-        Generator::Text(_) => 1,
-        Generator::Bytes { .. } | Generator::Mac { .. } | Generator::Inet { .. } => 2,
-        Generator::Scalar(scalar) if matches!(scalar.source, ScalarSource::Placed { .. }) => 3,
-        Generator::Scalar(scalar) if matches!(scalar.source, ScalarSource::Listed { .. }) => 12,
-        Generator::Scalar(_) => 10,
-        _ => 20,
-    }
-}
-
-/// A digit of a key that was solved before.
-fn counts_already(draft: &TableDraft<'_>, column: usize) -> bool {
-    match &draft.columns[column].generator {
-        Generator::Scalar(scalar) => {
-            matches!(
-                scalar.source,
-                ScalarSource::Digit { .. } | ScalarSource::Ordinal { .. } | ScalarSource::Slot { .. }
-            )
-        }
-        Generator::Choice(choice) => choice.odometer.is_some(),
-        _ => false,
-    }
-}
-
-/// How many different values a column can have; 0 where it cannot be told.
-fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
-    match &draft.columns[column].generator {
-        Generator::Uuid => u64::MAX,
-        Generator::Text(text) => match &text.source {
-            TextSource::Pattern(pattern) => pattern.cardinality,
-            TextSource::Registered(_) if text.max_chars > 0 && text.max_chars < 12 => {
-                36_u64.saturating_pow(text.max_chars)
-            }
-            TextSource::Registered(_) | TextSource::Bounds(_) => u64::MAX,
-            TextSource::Template(_) => 0,
-        },
-        Generator::Bytes { min, .. } => 1_u64.checked_shl(min * 8).unwrap_or(u64::MAX),
-        Generator::Mac { .. } => 1 << 40,
-        Generator::Inet { .. } => 1 << 24,
-        Generator::Scalar(scalar) => match &scalar.source {
-            ScalarSource::Sequence { start, step } => {
-                ((scalar.hard.1.saturating_sub(*start)) / (*step).max(1)).max(0) as u64 + 1
-            }
-            ScalarSource::Listed { values, .. } => values.len() as u64,
-            ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. } => {
-                let written = draft.columns[column].spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
-                let (low, high) = if written { source_range(scalar) } else { (source_range(scalar).0, scalar.hard.1) };
-                (high.saturating_sub(low) as u64).saturating_add(1)
-            }
-            ScalarSource::Ordinal { .. }
-            | ScalarSource::Digit { .. }
-            | ScalarSource::After { .. }
-            | ScalarSource::Mixed { .. }
-            | ScalarSource::Histogram { .. }
-            | ScalarSource::Slot { .. } => 0,
-        },
-        Generator::Choice(choice) => choice.cells.len() as u64,
-        Generator::Range { .. } => u64::MAX,
-        _ => 0,
-    }
-}
-
-/// Gives every row its own value; the capacity was checked.
-fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
-    let rows = draft.rows.max(1);
-    let column = &mut draft.columns[column];
-    column.draw = Draw::Row;
-    column.unique = true;
-    let key = column.key.derive("unique");
-    let written = column.spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
-    match &mut column.generator {
-        Generator::Text(text) => make_text_unique(text, key, rows),
-        Generator::Scalar(scalar) => {
-            let (low, high) = source_range(scalar);
-            match &mut scalar.source {
-                ScalarSource::Placed { unique, high, .. } => {
-                    // Room for every row, one unit apart.
-                    *high = (*high).max(low.saturating_add(rows as i64)).min(scalar.hard.1);
-                    *unique = true;
-                }
-                ScalarSource::Listed { values, .. } => {
-                    // One value a row, in the list's order.
-                    let mut sorted = values.to_vec();
-                    sorted.sort_unstable();
-                    sorted.dedup();
-                    let unique = Some(Permutation::new(key, sorted.len() as u64));
-                    if let [low, .., high] = sorted[..]
-                        && (high - low) as usize == sorted.len() - 1
-                    {
-                        scalar.source = ScalarSource::Range { low, high, unique };
-                    } else {
-                        let cells = sorted.iter().map(|value| cell(scalar.encoding, *value)).collect();
-                        let weights = Weights::default();
-                        column.generator = Generator::Choice(Choice { cells, weights, unique, odometer: None });
-                    }
-                }
-                source => {
-                    let room = (high.saturating_sub(low) as u64).saturating_add(1);
-                    let high = if room >= rows || written { high } else { low.saturating_add(rows as i64 - 1) };
-                    let size = (high.saturating_sub(low) as u64).saturating_add(1);
-                    *source = ScalarSource::Range { low, high, unique: Some(Permutation::new(key, size)) };
-                }
-            }
-        }
-        Generator::Choice(choice) => {
-            choice.unique = Some(Permutation::new(key, choice.cells.len() as u64));
-        }
-        Generator::Range { low, .. } | Generator::Multirange { low, .. } => {
-            if let Generator::Scalar(scalar) = &mut low.generator {
-                let (from, _) = source_range(scalar);
-                scalar.source = ScalarSource::Sequence { start: from, step: 1 };
-            }
-        }
-        _ => {}
-    }
-}
-
-fn cell(encoding: ScalarEncoding, value: i64) -> Box<[u8]> {
-    let mut cell = Vec::new();
-    encoding.write(value, &mut cell);
-    cell.into()
-}
-
-fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
-    let size = match &text.source {
-        TextSource::Pattern(pattern) => pattern.cardinality,
-        TextSource::Registered(_) | TextSource::Bounds(_) | TextSource::Template(_) => rows,
-    };
-    let digits = rows.ilog10() + 1;
-    if let TextSource::Registered(generator) = &text.source
-        && text.max_chars > 0
-        && (text.max_chars < digits + 3 || (generator.numbers_itself && text.max_chars < generator.width + digits + 8))
-    {
-        // The number would not fit behind the text: a code of the column's own length.
-        let length = text.max_chars.min(12);
-        if let Ok(pattern) = Pattern::new(&format!("[0-9A-Z]{{{length}}}"), false) {
-            let unique = Some(Permutation::new(key, pattern.cardinality));
-            let (version, max_chars) = (text.version, text.max_chars);
-            if let Generator::Text(made) = pattern_text(pattern, version, text.locale) {
-                *text = Text { unique, max_chars, case: text.case, ..made };
-            }
-            return;
-        }
-    }
-    text.unique = Some(Permutation::new(key, size));
 }

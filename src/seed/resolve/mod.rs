@@ -3,9 +3,11 @@
 mod bounds;
 mod columns;
 mod exclusions;
+mod key_columns;
 mod keys;
 mod links;
 mod order;
+mod partial_keys;
 mod partitions;
 mod rows;
 mod sizes;

@@ -3,7 +3,7 @@
 use super::rows::LOOKUP_ROWS;
 use crate::seed::Evaluator;
 use crate::seed::plan::{Fill, LinkChoice, RowSet, SeedPlan, TablePlan};
-use crate::seed::random::Key;
+use crate::seed::random::{Key, Permutation};
 
 /// Chooses about `share` of every table's rows. Rows come with the parent that owns them, so that whole families stay
 /// together; whatever a chosen row points to is chosen too. Lists of few rows stay whole.
@@ -28,6 +28,10 @@ fn first_choice(plan: &SeedPlan, index: usize, share: f64, chosen: &[Option<RowS
     let key = Key::new(plan.seed).derive(&table.name.sql()).derive("subset");
     let owner = owner_of(table, chosen);
     let mut set = RowSet::none_of(table.rows);
+    if owner.is_none() && table.links.iter().any(|link| link.parent == index) {
+        whole_branches(&evaluator, index, table, share, key, &mut set);
+        return set;
+    }
     for row in 0..table.rows {
         let parent = owner.and_then(|(link, parents)| Some((evaluator.parent_row(index, link, row)?, parents)));
         let wanted = match parent {
@@ -39,6 +43,34 @@ fn first_choice(plan: &SeedPlan, index: usize, share: f64, chosen: &[Option<RowS
         }
     }
     set
+}
+
+/// Of a tree: rows in random order, each with all that it hangs on, until there are enough. Chosen one by one and completed
+/// afterwards they would become several times as many.
+fn whole_branches(
+    evaluator: &Evaluator<'_>,
+    index: usize,
+    table: &TablePlan,
+    share: f64,
+    key: Key,
+    set: &mut RowSet,
+) {
+    let wanted = ((table.rows as f64 * share).round() as u64).clamp(1, table.rows);
+    let own = (0..table.links.len()).filter(|link| table.links[*link].parent == index);
+    let own: Vec<usize> = own.collect();
+    let order = Permutation::new(key, table.rows);
+    let mut open = Vec::new();
+    for number in 0..table.rows {
+        if set.len() >= wanted {
+            return;
+        }
+        open.push(order.apply(number));
+        while let Some(row) = open.pop() {
+            if set.insert(row) {
+                open.extend(own.iter().filter_map(|link| evaluator.parent_row(index, *link, row)));
+            }
+        }
+    }
 }
 
 /// The link that a row belongs to: one that groups the rows, else the first that is never NULL.

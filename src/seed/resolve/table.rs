@@ -3,6 +3,7 @@
 use super::Resolver;
 use crate::schema::{Check, Column, Schema, Table};
 use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, Relation, alternatives};
+use crate::seed::formula::Formula;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{
     Arms, Bound, ColumnPlan, Computed, Doubt, Draw, Fill, Generator, Link, LinkChoice, Literal, Nulls, Variants,
@@ -179,16 +180,9 @@ impl<'a> Resolver<'a> {
                 place: spec.name.clone(),
             });
         }
-        let expressions = self.specs.get(&draft.table.oid).map(|spec| {
-            let computed = spec.columns.iter().filter_map(|column| {
-                let expression = column.expression.clone()?;
-                Some(Computed { column: column.name.text.clone(), expression })
-            });
-            computed.collect()
-        });
+        let table = draft.table;
         let plan = &mut self.plan.tables[index];
         plan.rows = draft.rows;
-        plan.expressions = expressions.unwrap_or_default();
         plan.links = draft.links;
         plan.involved = draft.variants.is_some() || !draft.facts.atoms.iter().all(is_simple);
         plan.doubts = draft.doubts;
@@ -207,7 +201,40 @@ impl<'a> Resolver<'a> {
                 arms: draft.arms.map(Box::new),
             })
             .collect();
+        self.plan_expressions(index, table);
         self.plan_partitions(index);
+    }
+
+    /// Columns that the spec computes from others: here where that is sure to mean the same, else by the server.
+    fn plan_expressions(&mut self, index: usize, table: &Table) {
+        let Some(spec) = self.specs.get(&table.oid) else { return };
+        let plan = &mut self.plan.tables[index];
+        plan.expressions.clear();
+        let made = plan.columns.len();
+        for column in &spec.columns {
+            let Some(expression) = &column.expression else { continue };
+            let found = table.columns.iter().find(|found| found.name == column.name.text);
+            let formula = found.and_then(|found| {
+                let TypeClass::Scalar(encoding) = classify(self.schema, &found.data_type) else { return None };
+                let formula = Formula::compile(&expression.text, encoding, &plan.columns[..made], plan.rows)?;
+                Some((found, Generator::Formula { formula, encoding }))
+            });
+            match formula {
+                Some((found, generator)) => plan.columns.push(ColumnPlan {
+                    name: found.name.clone(),
+                    data_type: found.data_type.clone(),
+                    key: self.key,
+                    nulls: Nulls::Never,
+                    draw: Draw::Row,
+                    generator,
+                    choices: None,
+                    arms: None,
+                }),
+                None => plan
+                    .expressions
+                    .push(Computed { column: column.name.text.clone(), expression: expression.clone() }),
+            }
+        }
     }
 
     /// Whether rows of a table were lowered after another table's links had been planned.

@@ -158,6 +158,17 @@ CREATE TABLE by_two_1 PARTITION OF by_two FOR VALUES FROM (2023, 1) TO (2024, 1)
 CREATE TABLE to_range (id serial PRIMARY KEY, r_id bigint NOT NULL, r_at timestamptz NOT NULL, FOREIGN KEY (r_id, r_at) REFERENCES by_range);
 CREATE TABLE to_hash (id serial PRIMARY KEY, h bigint REFERENCES by_hash);
 
+-- The smallest and the largest of several, a hole in a range, keys of few values.
+CREATE TABLE extremes (
+    id serial PRIMARY KEY, a int NOT NULL, b int, c int, score int NOT NULL CHECK (score >= 0 AND score <= 100 AND score <> 50 AND score <> 51),
+    quantity int NOT NULL, allocated int NOT NULL,
+    CHECK (a >= GREATEST(b, 10)), CHECK (LEAST(a, c) > 3), CHECK (COALESCE(b, 0) < 900), CHECK (NULLIF(c, 7) > 0),
+    CHECK (((allocated * -1) >= LEAST(0, quantity)) AND ((allocated * -1) <= GREATEST(quantity, 0))));
+CREATE TABLE chosen_ones (
+    id serial PRIMARY KEY, name text NOT NULL, is_default boolean NOT NULL, only_one boolean UNIQUE, grade int CHECK (grade <> 3));
+CREATE UNIQUE INDEX chosen_ones_default ON chosen_ones (is_default) WHERE is_default;
+CREATE UNIQUE INDEX chosen_ones_grade ON chosen_ones (grade, name);
+
 -- Inheritance, triggers, views, row level security, names.
 CREATE TABLE animals (id serial PRIMARY KEY, name text NOT NULL, legs int NOT NULL CHECK (legs >= 0));
 CREATE TABLE dogs (breed text NOT NULL, PRIMARY KEY (id)) INHERITS (animals);

@@ -1,13 +1,19 @@
 //! From a plan to cells and rows: every cell is a pure function of (plan, table, column, row), written in COPY BINARY's
 //! form. No I/O, no state but the caller's buffer.
 
+mod links;
+mod texts;
+
+pub(crate) use texts::write_text;
+
 use super::encode;
-use super::generators::{self, Cell};
+use super::formula::Formula;
+use super::generators;
 use super::plan::{
-    Bound, Case, Choice, ColumnPlan, Counter, Draw, Generator, Link, LinkChoice, Nulls, Odometer, Piece, Router,
-    RouterTarget, Scalar, ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
+    Bound, Choice, ColumnPlan, Draw, Generator, Nulls, Piece, Router, RouterTarget, Scalar, ScalarSource, SeedPlan, Side,
+    Split, TablePlan, Text, TextSource,
 };
-use super::random::{Key, Permutation, below, fraction, mix};
+use super::random::{Key, below, fraction, mix};
 
 /// The purposes for which a column's key is divided.
 const NULL: u64 = 1;
@@ -16,7 +22,6 @@ const LENGTH: u64 = 3;
 const FIT: u64 = 4;
 const STRAY: u64 = 5;
 const COMMON: u64 = 6;
-const WIDTH: u64 = 7;
 
 /// Reads values out of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +123,10 @@ impl<'p> Evaluator<'p> {
                 (None, _) => encode::null(out),
             },
             Generator::Constant(cell) => out.extend_from_slice(cell),
+            Generator::Formula { formula, encoding } => match self.formula(at, formula) {
+                Some(value) => encoding.write(value, out),
+                None => encode::null(out),
+            },
             Generator::Array { element, element_type, min, max } => {
                 let length = column.key.number(LENGTH).below(index, u64::from(max - min) + 1) + u64::from(*min);
                 let start = encode::begin(out);
@@ -205,6 +214,7 @@ impl<'p> Evaluator<'p> {
             Nulls::Never => false,
             Nulls::Always => true,
             Nulls::Share { share, key } => key.fraction(at.row) < share,
+            Nulls::From { row } => at.row >= row,
             Nulls::WithLink(link) => self.follow(at, link).is_none(),
         }
     }
@@ -220,8 +230,13 @@ impl<'p> Evaluator<'p> {
                 self.follow(at, *link).and_then(|row| self.scalar(*table, *column, row))
             }
             Generator::Stored(cells) => cells.get(at.row as usize).and_then(|cell| integer(cell)),
+            Generator::Formula { formula, .. } => self.formula(at, formula),
             _ => None,
         }
+    }
+
+    fn formula(&self, at: At<'p>, formula: &Formula) -> Option<i64> {
+        formula.value(&|column| self.scalar_at(at, &at.table.columns[column]))
     }
 
     fn number(&self, at: At<'p>, column: &ColumnPlan, scalar: &Scalar, index: u64) -> i64 {
@@ -321,120 +336,6 @@ impl<'p> Evaluator<'p> {
         choice.cells.get(position).map_or(&[0xff; 4], |cell| cell)
     }
 
-    fn place(&self, at: At<'p>, link: usize) -> Option<super::distribution::Place> {
-        match &at.table.links[link].choice {
-            LinkChoice::Grouped(grouping) => Some(grouping.place(at.row)),
-            LinkChoice::Uniform
-            | LinkChoice::Skewed { .. }
-            | LinkChoice::OneToOne(_)
-            | LinkChoice::Earlier { .. }
-            | LinkChoice::Previous { .. }
-            | LinkChoice::EarlierWithin { .. }
-            | LinkChoice::Digit(_)
-            | LinkChoice::PairLow(_)
-            | LinkChoice::PairHigh(_)
-            | LinkChoice::Within { .. } => None,
-        }
-    }
-
-    /// The group that a row is counted in, its number there, and the group's size.
-    fn count(&self, at: At<'p>, counter: Counter) -> (u64, u64, u64) {
-        match counter {
-            Counter::Link(link) => match self.place(at, link) {
-                Some(place) => (place.group, place.ordinal, place.count),
-                None => (0, at.row, at.table.rows),
-            },
-            Counter::Rows(order) => (0, order.apply(at.row), order.size()),
-            Counter::Row => (0, at.row, at.table.rows),
-        }
-    }
-
-    fn digit(&self, at: At<'p>, odometer: &Odometer) -> u64 {
-        let (group, number, count) = self.count(at, odometer.counter);
-        if odometer.skew > 0.0 {
-            let fraction = odometer.key.number(u64::MAX).fraction(group);
-            let rank = super::distribution::distinct_rank(odometer.size, odometer.skew, number, count, fraction);
-            return Permutation::new(odometer.key, odometer.size).apply(rank);
-        }
-        let digit = number / odometer.divisor % odometer.size;
-        Permutation::new(odometer.key.number(group), odometer.size).apply(digit)
-    }
-
-    fn follow(&self, at: At<'p>, link: usize) -> Option<u64> {
-        let planned = &at.table.links[link];
-        let mut row = self.follow_any(at, planned)?;
-        if !planned.only.is_empty() {
-            row = planned.only[(row % planned.only.len() as u64) as usize];
-        }
-        while planned.skip.binary_search(&row).is_ok() {
-            row = (row + 1) % planned.parent_rows;
-        }
-        Some(row)
-    }
-
-    fn follow_any(&self, at: At<'p>, planned: &Link) -> Option<u64> {
-        if planned.parent_rows == 0
-            || (planned.null_share > 0.0 && planned.key.number(NULL).fraction(at.row) < planned.null_share)
-        {
-            return None;
-        }
-        let Some(other) = planned.avoid else { return self.choose(at, planned, planned.parent_rows) };
-        match self.follow(at, other) {
-            None => self.choose(at, planned, planned.parent_rows),
-            // One parent fewer to choose from; the avoided one is stepped over.
-            Some(avoided) => {
-                let chosen = self.choose(at, planned, planned.parent_rows.saturating_sub(1).max(1))?;
-                let stepped = if chosen >= avoided { chosen + 1 } else { chosen };
-                (stepped < planned.parent_rows).then_some(stepped)
-            }
-        }
-    }
-
-    /// Chooses among the first `parents` rows.
-    fn choose(&self, at: At<'p>, link: &Link, parents: u64) -> Option<u64> {
-        match &link.choice {
-            LinkChoice::Uniform => Some(link.key.below(at.row, parents)),
-            LinkChoice::Skewed { zipf, ranks } => {
-                Some(ranks.apply(zipf.rank(link.key.fraction(at.row)))).map(|row| if row < parents { row } else { 0 })
-            }
-            LinkChoice::OneToOne(order) => Some(order.apply(at.row)),
-            LinkChoice::Grouped(grouping) => Some(grouping.place(at.row).group),
-            LinkChoice::Earlier { roots } if at.row < *roots => None,
-            LinkChoice::Earlier { .. } => Some(link.key.below(at.row, at.row.max(1))),
-            LinkChoice::Previous { ring } => match at.row.checked_sub(1) {
-                Some(previous) => Some(previous),
-                None => ring.then(|| at.table.rows.saturating_sub(1)),
-            },
-            LinkChoice::EarlierWithin { shared } => {
-                let LinkChoice::Grouped(grouping) = &at.table.links[*shared].choice else { return None };
-                let place = grouping.place(at.row);
-                (place.ordinal > 0).then(|| grouping.row_of(place.group, link.key.below(at.row, place.ordinal)))
-            }
-            LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
-            LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
-            LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
-            LinkChoice::Within { path, parent_link, counter } => {
-                let (mut table, mut group) = (at.table, at.row);
-                for link in path {
-                    group = self.follow(At { table, row: group }, *link)?;
-                    table = &self.plan.tables[table.links[*link].parent];
-                }
-                let parent = &self.plan.tables[link.parent];
-                let LinkChoice::Grouped(grouping) = &parent.links[*parent_link].choice else { return None };
-                let count = grouping.count(group);
-                let pick = match counter {
-                    _ if count == 0 => return None,
-                    None => link.key.below(at.row, count),
-                    Some(counter) => {
-                        let (counted, number, _) = self.count(at, *counter);
-                        Permutation::new(link.key.number(counted), count).apply(number % count)
-                    }
-                };
-                Some(grouping.row_of(group, pick))
-            }
-        }
-    }
-
     fn route(&self, at: At<'p>, router: &Router) -> Option<usize> {
         let mut node = &router.nodes[0];
         loop {
@@ -493,19 +394,6 @@ fn free(key: Key, source: &ScalarSource, index: u64) -> i64 {
         ScalarSource::Digit { low, .. } | ScalarSource::Slot { low, .. } => *low,
         ScalarSource::After { .. } => 0,
     }
-}
-
-/// The `order`ed number's pair `(low, high)` with `low < high`: number = high * (high - 1) / 2 + low.
-fn pair(order: &Permutation, row: u64) -> (u64, u64) {
-    let number = order.apply(row % order.size().max(1));
-    let mut high = ((1.0 + (1.0 + 8.0 * number as f64).sqrt()) / 2.0) as u64;
-    while high > 1 && high * (high - 1) / 2 > number {
-        high -= 1;
-    }
-    while (high + 1) * high / 2 <= number {
-        high += 1;
-    }
-    (number - high * (high - 1) / 2, high)
 }
 
 /// An integer of two, four or eight bytes, from its cell.
@@ -585,72 +473,4 @@ fn placed(key: Key, source: &ScalarSource, index: u64) -> i64 {
         share = 1.0 - share;
     }
     low.saturating_add((high.saturating_sub(*low) as f64 * share) as i64).min(*high)
-}
-
-/// Brings a text to about the column's width: more of the same, or a part of it.
-fn widen(
-    key: Key,
-    text: &Text,
-    index: u64,
-    body: usize,
-    cell: &mut Cell,
-    write: fn(&mut Cell, &mut Vec<u8>),
-    out: &mut Vec<u8>,
-) {
-    if text.width == 0 {
-        return;
-    }
-    let width = u64::from(text.width);
-    let target = (width / 2 + key.number(WIDTH).below(index, width + 1)) as usize;
-    while out.len() - body < target {
-        out.push(b' ');
-        write(cell, out);
-    }
-    let mut end = body + target;
-    // Not within a character.
-    while end > body && out.get(end).is_some_and(|byte| (*byte as i8) < -0x40) {
-        end -= 1;
-    }
-    out.truncate(end);
-}
-
-pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
-    let start = encode::begin(out);
-    if let Some(version) = text.version {
-        out.push(version);
-    }
-    let body = out.len();
-    match &text.source {
-        TextSource::Registered(generator) => {
-            let number = text.unique.map(|order| order.apply(index));
-            let mut cell = Cell { stream: key.stream(index), number, locale: text.locale };
-            (generator.write)(&mut cell, out);
-            widen(key, text, index, body, &mut cell, generator.write, out);
-            generators::limit(out, body, text, if generator.numbers_itself { None } else { number });
-        }
-        TextSource::Pattern(pattern) => {
-            let number = text.unique.map(|order| order.apply(index));
-            pattern.write(key.stream(index), number, out);
-        }
-        TextSource::Bounds(bounds) => {
-            let mut stream = key.stream(index);
-            let buckets = bounds.len().saturating_sub(1).max(1) as u64;
-            if let Some(low) = bounds.get(stream.below(buckets) as usize) {
-                out.extend_from_slice(low.as_bytes());
-            }
-            let number = text.unique.map(|order| order.apply(index));
-            for _ in 0..stream.below(6) {
-                out.push(b'a' + stream.below(26) as u8);
-            }
-            generators::limit(out, body, text, number);
-        }
-        // Made of other columns, by whoever knows the row.
-        TextSource::Template(_) => {}
-    }
-    match text.case {
-        Case::AsIs => {}
-        Case::Lower => out[body..].make_ascii_lowercase(),
-        Case::Upper => out[body..].make_ascii_uppercase(),
-    }
-    encode::end(out, start);
 }

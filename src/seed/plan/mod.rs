@@ -1,8 +1,17 @@
 //! What will be made, decided before a row is made: pure data. For every table how many rows, for every column which
 //! generator; the rows then follow from the numbers alone.
 
-use super::distribution::{Grouping, Zipf};
+mod links;
+mod row_set;
+mod weights;
+
+pub use links::{Link, LinkChoice, Router, RouterNode, RouterTarget, Split};
+pub use row_set::RowSet;
+pub use weights::Weights;
+
+use super::distribution::Zipf;
 use super::encode::ScalarEncoding;
+use super::formula::Formula;
 use super::generators::regex::Pattern;
 use super::generators::{Locale, TextGenerator};
 use super::infer::types::TypeClass;
@@ -48,7 +57,7 @@ pub struct TablePlan {
     pub rows: u64,
     /// Whether rows are made at all.
     pub fill: Fill,
-    /// Columns that get a value, in `attnum` order; generated ones are left out.
+    /// Columns that get a value, in `attnum` order, then those of a formula; generated ones are left out.
     pub columns: Vec<ColumnPlan>,
     /// Foreign keys: which parent row a row points to.
     pub links: Vec<Link>,
@@ -72,52 +81,6 @@ pub struct TablePlan {
     pub index_width: u32,
     /// The rows that are made, where a subset is wanted: all others are left out.
     pub chosen: Option<RowSet>,
-}
-
-/// Some of a table's rows, a bit a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowSet {
-    words: Box<[u64]>,
-    count: u64,
-}
-
-impl RowSet {
-    /// Of `rows` rows none.
-    #[must_use]
-    pub fn none_of(rows: u64) -> Self {
-        // A plan of more rows than memory has bits fails to be allocated, not to be counted.
-        let words = usize::try_from(rows.div_ceil(64)).unwrap_or(usize::MAX);
-        Self { words: vec![0; words].into(), count: 0 }
-    }
-
-    /// Adds a row; says whether it is new.
-    pub fn insert(&mut self, row: u64) -> bool {
-        let Some(word) = self.words.get_mut((row / 64) as usize) else { return false };
-        let bit = 1 << (row % 64);
-        let new = *word & bit == 0;
-        *word |= bit;
-        self.count += u64::from(new);
-        new
-    }
-
-    /// Whether a row is in it.
-    #[inline]
-    #[must_use]
-    pub fn contains(&self, row: u64) -> bool {
-        self.words.get((row / 64) as usize).is_some_and(|word| word & (1 << (row % 64)) != 0)
-    }
-
-    /// How many rows.
-    #[must_use]
-    pub const fn len(&self) -> u64 {
-        self.count
-    }
-
-    /// No row.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
 }
 
 /// Whether a table is filled.
@@ -206,6 +169,8 @@ pub enum Nulls {
     Always,
     /// For this share of the rows, at random.
     Share { share: f64, key: Key },
+    /// From this row on.
+    From { row: u64 },
     /// Where the foreign key has no parent row (a root of a tree, a childless share).
     WithLink(usize),
 }
@@ -270,6 +235,8 @@ pub enum Generator {
     System(System),
     /// The same bytes for every row, with their length.
     Constant(Box<[u8]>),
+    /// Integer arithmetic over other columns.
+    Formula { formula: Formula, encoding: ScalarEncoding },
 }
 
 /// What a json document looks like.
@@ -484,146 +451,6 @@ pub struct Choice {
     pub odometer: Option<Odometer>,
 }
 
-/// How often each of n things comes, drawn in constant time (Walker 1977, the alias method).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Weights {
-    /// Threshold of 2^32 and the alias for each slot; empty for one or no thing.
-    slots: Box<[(u32, u32)]>,
-}
-
-impl Weights {
-    /// From weights of any sum; negative and non-finite ones count as 0, all zero as equal.
-    #[must_use]
-    pub fn new(weights: &[f64]) -> Self {
-        let clean: Vec<f64> = weights.iter().map(|w| if w.is_finite() { w.max(0.0) } else { 0.0 }).collect();
-        let sum: f64 = clean.iter().sum();
-        let count = clean.len();
-        let mut scaled: Vec<f64> =
-            if sum > 0.0 { clean.iter().map(|w| w / sum * count as f64).collect() } else { vec![1.0; count] };
-        let mut slots: Vec<(u32, u32)> = (0..count as u32).map(|slot| (u32::MAX, slot)).collect();
-        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..count).partition(|&slot| scaled[slot] < 1.0);
-        while let (Some(low), Some(&high)) = (small.pop(), large.last()) {
-            slots[low] = ((scaled[low] * f64::from(u32::MAX)) as u32, high as u32);
-            scaled[high] -= 1.0 - scaled[low];
-            if scaled[high] < 1.0 {
-                large.pop();
-                small.push(high);
-            }
-        }
-        Self { slots: slots.into() }
-    }
-
-    /// Which thing 64 random bits draw.
-    #[inline]
-    #[must_use]
-    pub fn draw(&self, bits: u64) -> usize {
-        let slot = super::random::below(bits, self.slots.len() as u64) as usize;
-        match self.slots.get(slot) {
-            Some(&(threshold, alias)) => {
-                // The low bits decide within the slot; `below` used the high ones.
-                if (bits as u32) < threshold || alias as usize == slot { slot } else { alias as usize }
-            }
-            None => 0,
-        }
-    }
-
-    /// How many things.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Nothing to draw.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-}
-
-/// A foreign key: which parent row a row points to.
-#[derive(Debug, Clone)]
-pub struct Link {
-    /// Index of the parent in the plan.
-    pub parent: usize,
-    /// Rows of the parent.
-    pub parent_rows: u64,
-    /// Names its randomness.
-    pub key: Key,
-    /// How a parent row is chosen.
-    pub choice: LinkChoice,
-    /// Share of rows without a parent.
-    pub null_share: f64,
-    /// Another link of the table whose parent row this one must not be.
-    pub avoid: Option<usize>,
-    /// Parent rows that a CHECK rules out, sorted: the next one is taken.
-    pub skip: Box<[u64]>,
-    /// Where a CHECK allows some parent rows alone, these.
-    pub only: Box<[u64]>,
-}
-
-/// How a parent row is chosen.
-#[derive(Debug, Clone)]
-pub enum LinkChoice {
-    /// All alike.
-    Uniform,
-    /// A few parents have most children.
-    Skewed { zipf: Zipf, ranks: Permutation },
-    /// One child a parent, at most.
-    OneToOne(Permutation),
-    /// As many children for each parent as the grouping says.
-    Grouped(Grouping),
-    /// A row before this one of the same table: a tree.
-    Earlier { roots: u64 },
-    /// The row before this one of the same table; the first has none, or the last in a ring.
-    Previous { ring: bool },
-    /// A row before this one among those of the same table whose link `shared` points to the same row.
-    EarlierWithin { shared: usize },
-    /// The row's digit within a unique key.
-    Digit(Odometer),
-    /// The smaller and the larger of an unordered pair of different parent rows.
-    PairLow(Permutation),
-    /// See `PairLow`.
-    PairHigh(Permutation),
-    /// A row of the parent whose own link `parent_link` points to the row that is reached from this row along `path`
-    /// (a link of this table, then one of its parent, and so on): two foreign keys that share a column (a tenant). The
-    /// parent's link is grouped. With `counter`, rows that are counted together take different ones.
-    Within { path: Box<[usize]>, parent_link: usize, counter: Option<Counter> },
-}
-
-/// Which leaf a row goes to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Router {
-    /// The nodes; 0 is the root.
-    pub nodes: Vec<RouterNode>,
-}
-
-/// One partitioned level.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RouterNode {
-    /// The partition key's column, as an index in the table's columns.
-    pub column: usize,
-    /// How it is split.
-    pub split: Split,
-    /// Where to go where nothing else fits.
-    pub default: Option<RouterTarget>,
-}
-
-/// How a level is split.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Split {
-    /// Sorted by the first value; each from the first (included) to the second (excluded).
-    Range(Vec<(i64, i64, RouterTarget)>),
-    /// Encoded cells (with length); NULL is a cell too.
-    List(Vec<(Box<[u8]>, RouterTarget)>),
-}
-
-/// A leaf's index, or a further level's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouterTarget {
-    Leaf(usize),
-    Node(usize),
-}
-
 impl SeedPlan {
     /// A table's index by OID.
     #[must_use]
@@ -680,25 +507,5 @@ impl TablePlan {
     #[must_use]
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_are_obeyed() {
-        let weights = Weights::new(&[0.5, 0.3, 0.15, 0.05, 0.0]);
-        let key = Key::new(3);
-        let mut counts = [0_u32; 5];
-        for index in 0..1_000_000 {
-            counts[weights.draw(key.at(index))] += 1;
-        }
-        for (count, share) in counts.iter().zip([0.5, 0.3, 0.15, 0.05, 0.0]) {
-            assert!((f64::from(*count) / 1e6 - share).abs() < 0.003, "{counts:?}");
-        }
-        assert_eq!(counts[4], 0);
-        assert_eq!(Weights::new(&[7.0]).draw(u64::MAX), 0);
     }
 }

@@ -1,0 +1,120 @@
+//! Words, literals and operators of an expression.
+
+use super::expression::ParseError;
+
+/// A token.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Token {
+    /// Lower-cased unless it was quoted.
+    Word {
+        text: String,
+        quoted: bool,
+    },
+    Text(String),
+    Number(String),
+    Operator(String),
+    /// `( ) [ ] , . ::`
+    Mark(&'static str),
+}
+
+/// The tokens of a text, each with the byte at which it begins.
+pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
+    let bytes = text.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        let token = match bytes[at] {
+            byte if byte.is_ascii_whitespace() => {
+                at += 1;
+                continue;
+            }
+            b'\'' => Token::Text(quoted(text, &mut at, '\'', false)?),
+            b'E' | b'e' if bytes.get(at + 1) == Some(&b'\'') => {
+                at += 1;
+                Token::Text(quoted(text, &mut at, '\'', true)?)
+            }
+            b'B' | b'X' if bytes.get(at + 1) == Some(&b'\'') => {
+                at += 1;
+                Token::Text(quoted(text, &mut at, '\'', false)?)
+            }
+            b'"' => Token::Word { text: quoted(text, &mut at, '"', false)?, quoted: true },
+            byte if byte.is_ascii_digit() || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) => {
+                while at < bytes.len()
+                    && (bytes[at].is_ascii_alphanumeric()
+                        || bytes[at] == b'.'
+                        || (matches!(bytes[at], b'+' | b'-') && matches!(bytes[at - 1], b'e' | b'E')))
+                {
+                    at += 1;
+                }
+                Token::Number(text[start..at].to_owned())
+            }
+            byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
+                while at < bytes.len()
+                    && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'$') || bytes[at] >= 0x80)
+                {
+                    at += 1;
+                }
+                Token::Word { text: text[start..at].to_ascii_lowercase(), quoted: false }
+            }
+            byte => match mark(bytes, at) {
+                Some(mark) => {
+                    at += mark.len();
+                    Token::Mark(mark)
+                }
+                None if OPERATOR.contains(&byte) => {
+                    while at < bytes.len() && OPERATOR.contains(&bytes[at]) {
+                        at += 1;
+                    }
+                    Token::Operator(text[start..at].to_owned())
+                }
+                None => return Err(ParseError { offset: at, what: text[at..].to_owned() }),
+            },
+        };
+        tokens.push((token, start));
+    }
+    Ok(tokens)
+}
+
+const OPERATOR: &[u8] = b"+-*/<>=~!@#%^&|`?";
+
+fn mark(bytes: &[u8], at: usize) -> Option<&'static str> {
+    Some(match bytes[at] {
+        b'(' => "(",
+        b')' => ")",
+        b'[' => "[",
+        b']' => "]",
+        b',' => ",",
+        b'.' => ".",
+        b':' if bytes.get(at + 1) == Some(&b':') => "::",
+        b':' => ":",
+        _ => return None,
+    })
+}
+
+fn quoted(text: &str, at: &mut usize, quote: char, escapes: bool) -> Result<String, ParseError> {
+    let start = *at;
+    let mut value = String::new();
+    let mut chars = text[start + 1..].char_indices().peekable();
+    while let Some((offset, c)) = chars.next() {
+        if escapes && c == '\\' {
+            value.extend(chars.next().map(|(_, escaped)| match escaped {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                other => other,
+            }));
+        } else if c == quote {
+            if chars.peek().is_some_and(|(_, next)| *next == quote) {
+                chars.next();
+                value.push(quote);
+            } else {
+                *at = start + 1 + offset + 1;
+                return Ok(value);
+            }
+        } else {
+            value.push(c);
+        }
+    }
+    Err(ParseError { offset: start, what: "a quote that is not closed".to_owned() })
+}

@@ -1,0 +1,135 @@
+//! Which parent row a row points to, and its place among its siblings.
+
+use super::{At, Evaluator, NULL};
+use crate::seed::distribution::{self, Place};
+use crate::seed::plan::{Counter, Link, LinkChoice, Odometer};
+use crate::seed::random::Permutation;
+
+impl<'p> Evaluator<'p> {
+    pub(super) fn place(&self, at: At<'p>, link: usize) -> Option<Place> {
+        match &at.table.links[link].choice {
+            LinkChoice::Grouped(grouping) => Some(grouping.place(at.row)),
+            LinkChoice::Uniform
+            | LinkChoice::Skewed { .. }
+            | LinkChoice::OneToOne(_)
+            | LinkChoice::Earlier { .. }
+            | LinkChoice::Previous { .. }
+            | LinkChoice::EarlierWithin { .. }
+            | LinkChoice::Digit(_)
+            | LinkChoice::PairLow(_)
+            | LinkChoice::PairHigh(_)
+            | LinkChoice::Within { .. } => None,
+        }
+    }
+
+    /// The group that a row is counted in, its number there, and the group's size.
+    pub(super) fn count(&self, at: At<'p>, counter: Counter) -> (u64, u64, u64) {
+        match counter {
+            Counter::Link(link) => match self.place(at, link) {
+                Some(place) => (place.group, place.ordinal, place.count),
+                None => (0, at.row, at.table.rows),
+            },
+            Counter::Rows(order) => (0, order.apply(at.row), order.size()),
+            Counter::Row => (0, at.row, at.table.rows),
+        }
+    }
+
+    pub(super) fn digit(&self, at: At<'p>, odometer: &Odometer) -> u64 {
+        let (group, number, count) = self.count(at, odometer.counter);
+        if odometer.skew > 0.0 {
+            let fraction = odometer.key.number(u64::MAX).fraction(group);
+            let rank = distribution::distinct_rank(odometer.size, odometer.skew, number, count, fraction);
+            return Permutation::new(odometer.key, odometer.size).apply(rank);
+        }
+        let digit = number / odometer.divisor % odometer.size;
+        Permutation::new(odometer.key.number(group), odometer.size).apply(digit)
+    }
+
+    pub(super) fn follow(&self, at: At<'p>, link: usize) -> Option<u64> {
+        let planned = &at.table.links[link];
+        let mut row = self.follow_any(at, planned)?;
+        if !planned.only.is_empty() {
+            row = planned.only[(row % planned.only.len() as u64) as usize];
+        }
+        while planned.skip.binary_search(&row).is_ok() {
+            row = (row + 1) % planned.parent_rows;
+        }
+        Some(row)
+    }
+
+    fn follow_any(&self, at: At<'p>, planned: &Link) -> Option<u64> {
+        if planned.parent_rows == 0
+            || (planned.null_share > 0.0 && planned.key.number(NULL).fraction(at.row) < planned.null_share)
+        {
+            return None;
+        }
+        let Some(other) = planned.avoid else { return self.choose(at, planned, planned.parent_rows) };
+        match self.follow(at, other) {
+            None => self.choose(at, planned, planned.parent_rows),
+            // One parent fewer to choose from; the avoided one is stepped over.
+            Some(avoided) => {
+                let chosen = self.choose(at, planned, planned.parent_rows.saturating_sub(1).max(1))?;
+                let stepped = if chosen >= avoided { chosen + 1 } else { chosen };
+                (stepped < planned.parent_rows).then_some(stepped)
+            }
+        }
+    }
+
+    /// Chooses among the first `parents` rows.
+    fn choose(&self, at: At<'p>, link: &Link, parents: u64) -> Option<u64> {
+        match &link.choice {
+            LinkChoice::Uniform => Some(link.key.below(at.row, parents)),
+            LinkChoice::Skewed { zipf, ranks } => {
+                Some(ranks.apply(zipf.rank(link.key.fraction(at.row)))).map(|row| if row < parents { row } else { 0 })
+            }
+            LinkChoice::OneToOne(order) => Some(order.apply(at.row)),
+            LinkChoice::Grouped(grouping) => Some(grouping.place(at.row).group),
+            LinkChoice::Earlier { roots } if at.row < *roots => None,
+            LinkChoice::Earlier { .. } => Some(link.key.below(at.row, at.row.max(1))),
+            LinkChoice::Previous { ring } => match at.row.checked_sub(1) {
+                Some(previous) => Some(previous),
+                None => ring.then(|| at.table.rows.saturating_sub(1)),
+            },
+            LinkChoice::EarlierWithin { shared } => {
+                let LinkChoice::Grouped(grouping) = &at.table.links[*shared].choice else { return None };
+                let place = grouping.place(at.row);
+                (place.ordinal > 0).then(|| grouping.row_of(place.group, link.key.below(at.row, place.ordinal)))
+            }
+            LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
+            LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
+            LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
+            LinkChoice::Within { path, parent_link, counter } => {
+                let (mut table, mut group) = (at.table, at.row);
+                for link in path {
+                    group = self.follow(At { table, row: group }, *link)?;
+                    table = &self.plan.tables[table.links[*link].parent];
+                }
+                let parent = &self.plan.tables[link.parent];
+                let LinkChoice::Grouped(grouping) = &parent.links[*parent_link].choice else { return None };
+                let count = grouping.count(group);
+                let pick = match counter {
+                    _ if count == 0 => return None,
+                    None => link.key.below(at.row, count),
+                    Some(counter) => {
+                        let (counted, number, _) = self.count(at, *counter);
+                        Permutation::new(link.key.number(counted), count).apply(number % count)
+                    }
+                };
+                Some(grouping.row_of(group, pick))
+            }
+        }
+    }
+}
+
+/// The `order`ed number's pair `(low, high)` with `low < high`: number = high * (high - 1) / 2 + low.
+fn pair(order: &Permutation, row: u64) -> (u64, u64) {
+    let number = order.apply(row % order.size().max(1));
+    let mut high = ((1.0 + (1.0 + 8.0 * number as f64).sqrt()) / 2.0) as u64;
+    while high > 1 && high * (high - 1) / 2 > number {
+        high -= 1;
+    }
+    while (high + 1) * high / 2 <= number {
+        high += 1;
+    }
+    (number - high * (high - 1) / 2, high)
+}

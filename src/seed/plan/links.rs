@@ -1,0 +1,90 @@
+//! Which parent row a row points to, and which leaf it goes to.
+
+use super::Odometer;
+use super::Counter;
+use crate::seed::distribution::{Grouping, Zipf};
+use crate::seed::random::{Key, Permutation};
+
+/// A foreign key: which parent row a row points to.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Index of the parent in the plan.
+    pub parent: usize,
+    /// Rows of the parent.
+    pub parent_rows: u64,
+    /// Names its randomness.
+    pub key: Key,
+    /// How a parent row is chosen.
+    pub choice: LinkChoice,
+    /// Share of rows without a parent.
+    pub null_share: f64,
+    /// Another link of the table whose parent row this one must not be.
+    pub avoid: Option<usize>,
+    /// Parent rows that a CHECK rules out, sorted: the next one is taken.
+    pub skip: Box<[u64]>,
+    /// Where a CHECK allows some parent rows alone, these.
+    pub only: Box<[u64]>,
+}
+
+/// How a parent row is chosen.
+#[derive(Debug, Clone)]
+pub enum LinkChoice {
+    /// All alike.
+    Uniform,
+    /// A few parents have most children.
+    Skewed { zipf: Zipf, ranks: Permutation },
+    /// One child a parent, at most.
+    OneToOne(Permutation),
+    /// As many children for each parent as the grouping says.
+    Grouped(Grouping),
+    /// A row before this one of the same table: a tree.
+    Earlier { roots: u64 },
+    /// The row before this one of the same table; the first has none, or the last in a ring.
+    Previous { ring: bool },
+    /// A row before this one among those of the same table whose link `shared` points to the same row.
+    EarlierWithin { shared: usize },
+    /// The row's digit within a unique key.
+    Digit(Odometer),
+    /// The smaller and the larger of an unordered pair of different parent rows.
+    PairLow(Permutation),
+    /// See `PairLow`.
+    PairHigh(Permutation),
+    /// A row of the parent whose own link `parent_link` points to the row that is reached from this row along `path`
+    /// (a link of this table, then one of its parent, and so on): two foreign keys that share a column (a tenant). The
+    /// parent's link is grouped. With `counter`, rows that are counted together take different ones.
+    Within { path: Box<[usize]>, parent_link: usize, counter: Option<Counter> },
+}
+
+/// Which leaf a row goes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Router {
+    /// The nodes; 0 is the root.
+    pub nodes: Vec<RouterNode>,
+}
+
+/// One partitioned level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouterNode {
+    /// The partition key's column, as an index in the table's columns.
+    pub column: usize,
+    /// How it is split.
+    pub split: Split,
+    /// Where to go where nothing else fits.
+    pub default: Option<RouterTarget>,
+}
+
+/// How a level is split.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Split {
+    /// Sorted by the first value; each from the first (included) to the second (excluded).
+    Range(Vec<(i64, i64, RouterTarget)>),
+    /// Encoded cells (with length); NULL is a cell too.
+    List(Vec<(Box<[u8]>, RouterTarget)>),
+}
+
+/// A leaf's index, or a further level's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterTarget {
+    Leaf(usize),
+    Node(usize),
+}

@@ -1,0 +1,218 @@
+//! How one column comes to differ from row to row: by a value of its own, or as a digit of a key.
+
+use super::table::TableDraft;
+use crate::seed::check::Relation;
+use crate::seed::encode::ScalarEncoding;
+use crate::seed::generators::regex::Pattern;
+use crate::seed::infer::obey::limit;
+use crate::seed::infer::values::{enter, pattern_text, source_range};
+use crate::seed::plan::{
+    Bound, Choice, Counter, Draw, Generator, Odometer, ScalarSource, Side, Text, TextSource, Weights,
+};
+use crate::seed::random::Permutation;
+
+/// Makes a column unique where it can be; says whether it could.
+pub(super) fn unique_column(draft: &mut TableDraft<'_>, column: usize) -> bool {
+    let can = draft.columns[column].unique || (!draft.columns[column].fixed && capacity(draft, column) >= draft.rows);
+    if can && !draft.columns[column].unique {
+        make_unique(draft, column);
+    }
+    can
+}
+
+/// Makes a column show a digit.
+pub(super) fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odometer) {
+    let column = &mut draft.columns[column];
+    column.fixed = true;
+    column.draw = Draw::Row;
+    match &mut column.generator {
+        Generator::Scalar(scalar) => {
+            let (low, _) = source_range(scalar);
+            scalar.source = match (&scalar.source, odometer.counter) {
+                (ScalarSource::Listed { values, .. }, _) => {
+                    // The list's order is the digit's.
+                    let mut sorted = values.to_vec();
+                    sorted.sort_unstable();
+                    sorted.dedup();
+                    match sorted.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+                        true => ScalarSource::Digit { low: sorted[0], odometer },
+                        false => ScalarSource::Digit { low, odometer },
+                    }
+                }
+                (_, Counter::Link(link)) if odometer.divisor == 1 && odometer.size > 1000 => {
+                    ScalarSource::Ordinal { link, start: low }
+                }
+                _ => ScalarSource::Digit { low, odometer },
+            };
+        }
+        Generator::Choice(choice) => choice.odometer = Some(odometer),
+        _ => {}
+    }
+}
+
+/// Which column is made unique first: those whose values are many and mean nothing.
+pub(super) fn preference(generator: &Generator) -> u32 {
+    match generator {
+        Generator::Uuid => 0,
+        Generator::Text(_) => 1,
+        Generator::Bytes { .. } | Generator::Mac { .. } | Generator::Inet { .. } => 2,
+        Generator::Scalar(scalar) if matches!(scalar.source, ScalarSource::Placed { .. }) => 3,
+        Generator::Scalar(scalar) if matches!(scalar.source, ScalarSource::Listed { .. }) => 12,
+        Generator::Scalar(_) => 10,
+        _ => 20,
+    }
+}
+
+/// A digit of a key that was solved before.
+pub(super) fn counts_already(draft: &TableDraft<'_>, column: usize) -> bool {
+    match &draft.columns[column].generator {
+        Generator::Scalar(scalar) => {
+            matches!(
+                scalar.source,
+                ScalarSource::Digit { .. } | ScalarSource::Ordinal { .. } | ScalarSource::Slot { .. }
+            )
+        }
+        Generator::Choice(choice) => choice.odometer.is_some(),
+        _ => false,
+    }
+}
+
+/// How many different values a column can have; 0 where it cannot be told.
+pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
+    match &draft.columns[column].generator {
+        Generator::Uuid => u64::MAX,
+        Generator::Text(text) => match &text.source {
+            TextSource::Pattern(pattern) => pattern.cardinality,
+            TextSource::Registered(_) if text.max_chars > 0 && text.max_chars < 12 => {
+                36_u64.saturating_pow(text.max_chars)
+            }
+            TextSource::Registered(_) | TextSource::Bounds(_) => u64::MAX,
+            TextSource::Template(_) => 0,
+        },
+        Generator::Bytes { min, .. } => 1_u64.checked_shl(min * 8).unwrap_or(u64::MAX),
+        Generator::Mac { .. } => 1 << 40,
+        Generator::Inet { .. } => 1 << 24,
+        Generator::Scalar(scalar) => match &scalar.source {
+            ScalarSource::Sequence { start, step } => {
+                ((scalar.hard.1.saturating_sub(*start)) / (*step).max(1)).max(0) as u64 + 1
+            }
+            ScalarSource::Listed { values, .. } => values.len() as u64,
+            ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. } => {
+                let written = draft.columns[column].spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
+                let (low, high) = if written { source_range(scalar) } else { (source_range(scalar).0, scalar.hard.1) };
+                (high.saturating_sub(low) as u64).saturating_add(1)
+            }
+            ScalarSource::Ordinal { .. }
+            | ScalarSource::Digit { .. }
+            | ScalarSource::After { .. }
+            | ScalarSource::Mixed { .. }
+            | ScalarSource::Histogram { .. }
+            | ScalarSource::Slot { .. } => 0,
+        },
+        Generator::Choice(choice) => choice.cells.len() as u64,
+        Generator::Range { .. } => u64::MAX,
+        _ => 0,
+    }
+}
+
+/// Gives every row its own value; the capacity was checked.
+pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
+    let rows = draft.rows.max(1);
+    let column = &mut draft.columns[column];
+    column.draw = Draw::Row;
+    column.unique = true;
+    let key = column.key.derive("unique");
+    let written = column.spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
+    match &mut column.generator {
+        Generator::Text(text) => make_text_unique(text, key, rows),
+        Generator::Scalar(scalar) => {
+            let (low, high) = source_range(scalar);
+            match &mut scalar.source {
+                ScalarSource::Placed { unique, high, .. } => {
+                    // Room for every row, one unit apart.
+                    *high = (*high).max(low.saturating_add(rows as i64)).min(scalar.hard.1);
+                    *unique = true;
+                }
+                ScalarSource::Listed { values, .. } => {
+                    // One value a row, in the list's order.
+                    let mut sorted = values.to_vec();
+                    sorted.sort_unstable();
+                    sorted.dedup();
+                    let unique = Some(Permutation::new(key, sorted.len() as u64));
+                    if let [low, .., high] = sorted[..]
+                        && (high - low) as usize == sorted.len() - 1
+                    {
+                        scalar.source = ScalarSource::Range { low, high, unique };
+                    } else {
+                        let cells = sorted.iter().map(|value| cell(scalar.encoding, *value)).collect();
+                        let weights = Weights::default();
+                        column.generator = Generator::Choice(Choice { cells, weights, unique, odometer: None });
+                    }
+                }
+                source => {
+                    let room = (high.saturating_sub(low) as u64).saturating_add(1);
+                    let high = if room >= rows || written { high } else { low.saturating_add(rows as i64 - 1) };
+                    let size = (high.saturating_sub(low) as u64).saturating_add(1);
+                    *source = ScalarSource::Range { low, high, unique: Some(Permutation::new(key, size)) };
+                }
+            }
+        }
+        Generator::Choice(choice) => {
+            choice.unique = Some(Permutation::new(key, choice.cells.len() as u64));
+        }
+        Generator::Range { low, .. } | Generator::Multirange { low, .. } => {
+            if let Generator::Scalar(scalar) = &mut low.generator {
+                let (from, _) = source_range(scalar);
+                scalar.source = ScalarSource::Sequence { start: from, step: 1 };
+            }
+        }
+        _ => {}
+    }
+}
+
+fn cell(encoding: ScalarEncoding, value: i64) -> Box<[u8]> {
+    let mut cell = Vec::new();
+    encoding.write(value, &mut cell);
+    cell.into()
+}
+
+fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
+    let size = match &text.source {
+        TextSource::Pattern(pattern) => pattern.cardinality,
+        TextSource::Registered(_) | TextSource::Bounds(_) | TextSource::Template(_) => rows,
+    };
+    let digits = rows.ilog10() + 1;
+    if let TextSource::Registered(generator) = &text.source
+        && text.max_chars > 0
+        && (text.max_chars < digits + 3 || (generator.numbers_itself && text.max_chars < generator.width + digits + 8))
+    {
+        // The number would not fit behind the text: a code of the column's own length.
+        let length = text.max_chars.min(12);
+        if let Ok(pattern) = Pattern::new(&format!("[0-9A-Z]{{{length}}}"), false) {
+            let unique = Some(Permutation::new(key, pattern.cardinality));
+            let (version, max_chars) = (text.version, text.max_chars);
+            if let Generator::Text(made) = pattern_text(pattern, version, text.locale) {
+                *text = Text { unique, max_chars, case: text.case, ..made };
+            }
+            return;
+        }
+    }
+    text.unique = Some(Permutation::new(key, size));
+}
+
+/// Values that a CHECK leaves out of the middle of a range are stepped over, which would make two rows alike: a column of
+/// a key takes the larger side of them instead.
+pub(super) fn narrow_past_excluded(draft: &mut TableDraft<'_>, column: usize) {
+    let Generator::Scalar(scalar) = &mut draft.columns[column].generator else { return };
+    let is_constant = |bound: &Bound| bound.side == Side::Differs && bound.terms.is_empty();
+    let excluded: Vec<i64> = scalar.bounds.iter().filter(|bound| is_constant(bound)).map(|bound| bound.offset).collect();
+    scalar.bounds.retain(|bound| !is_constant(bound));
+    for value in excluded {
+        let (low, high) = source_range(scalar);
+        if low <= value && value <= high {
+            let keep_lower = value.saturating_sub(low) >= high.saturating_sub(value);
+            limit(scalar, if keep_lower { Relation::Less } else { Relation::Greater }, value);
+            enter(scalar);
+        }
+    }
+}
