@@ -230,7 +230,11 @@ impl Export<'_> {
     }
 
     /// Writes a file under another name and renames it when it is whole.
-    fn file(&self, name: &str, write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> Result<PathBuf, ExportError> {
+    fn file(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+    ) -> Result<PathBuf, ExportError> {
         let path = self.directory.join(name);
         let partial = self.directory.join(format!("{name}.partial"));
         let failed = |error| ExportError::Io { path: path.clone(), error };

@@ -40,14 +40,23 @@ enum Kind {
     Float8,
     Date,
     Time,
-    Timestamp { utc: bool },
+    Timestamp {
+        utc: bool,
+    },
     Uuid,
     /// `numeric(precision, scale)` of at most 38 digits.
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Bytes,
     /// Its text after so many bytes of version.
-    Plain { version: usize },
-    Json { version: usize },
+    Plain {
+        version: usize,
+    },
+    Json {
+        version: usize,
+    },
     /// A text that the server reads as the value.
     Printed,
 }
@@ -408,9 +417,14 @@ mod tests {
             ScalarEncoding::Numeric { decimals }.write(value, &mut cell);
             unscaled(&cell[4..], scale)
         };
-        for (value, decimals, scale, expected) in
-            [(12_345, 2, 2, 12_345), (-5, 4, 4, -5), (0, 2, 2, 0), (1_0000_0000, 0, 2, 100_0000_0000), (7, 0, 0, 7), (1_500, 3, 1, 15)]
-        {
+        for (value, decimals, scale, expected) in [
+            (12_345, 2, 2, 12_345),
+            (-5, 4, 4, -5),
+            (0, 2, 2, 0),
+            (1_0000_0000, 0, 2, 100_0000_0000),
+            (7, 0, 0, 7),
+            (1_500, 3, 1, 15),
+        ] {
             assert_eq!(unscaled(value, decimals, scale), Some(expected), "{value} {decimals} {scale}");
         }
         assert_eq!(unscaled(i64::MIN, 3, 3), Some(i128::from(i64::MIN)));

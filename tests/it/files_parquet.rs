@@ -49,9 +49,10 @@ fn read(path: &Path) -> (Rows, Vec<(String, String)>) {
         (column.name().to_owned(), sql)
     });
     let shown = shown.collect();
-    let rows = reader.get_row_iter(None).unwrap().map(|row| {
-        row.unwrap().get_column_iter().map(|(_, field)| text_of(field)).collect()
-    });
+    let rows = reader
+        .get_row_iter(None)
+        .unwrap()
+        .map(|row| row.unwrap().get_column_iter().map(|(_, field)| text_of(field)).collect());
     (rows.collect(), shown)
 }
 
@@ -127,7 +128,8 @@ async fn parquet_files_hold_what_the_server_is_given() {
                 "SELECT value::{}::text FROM unnest($1::text[]) WITH ORDINALITY AS u(value, n) ORDER BY n",
                 column.data_type.name
             );
-            let read = session.client().query(&sql, &[&written]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            let read =
+                session.client().query(&sql, &[&written]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
             for (row, read) in rows.iter_mut().zip(read) {
                 row[at] = read.get::<_, Option<String>>(0).map(|text| text.trim_end_matches(' ').to_owned());
             }

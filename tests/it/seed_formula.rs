@@ -34,8 +34,7 @@ async fn expressions_mean_what_the_server_means() {
     );
     let specs = [Source::new("seeds/points.toml", spec)];
     let (options, interrupt) = (Options::default(), Interrupt::new());
-    let intent =
-        given::plan(database.url(), &specs, &options, given::Existing::Refuse, &interrupt).await.unwrap();
+    let intent = given::plan(database.url(), &specs, &options, given::Existing::Refuse, &interrupt).await.unwrap();
     let left: Vec<&str> = intent.plan.tables[0].expressions.iter().map(|left| left.column.as_str()).collect();
     assert_eq!(left, ["label"], "what goes through the server");
     given::fill(database.url(), &intent, &Progress::default(), &interrupt).await.unwrap();
@@ -45,6 +44,7 @@ async fn expressions_mean_what_the_server_means() {
         let wrong: i64 = session.client().query_one(&query, &[]).await.unwrap().get(0);
         assert_eq!(wrong, 0, "{name} = {sql}");
     }
-    let nulls: i64 = session.client().query_one("SELECT count(*) FROM points WHERE maybe_twice IS NULL", &[]).await.unwrap().get(0);
+    let nulls: i64 =
+        session.client().query_one("SELECT count(*) FROM points WHERE maybe_twice IS NULL", &[]).await.unwrap().get(0);
     assert!((300..600).contains(&nulls), "{nulls}");
 }

@@ -10,8 +10,8 @@ use super::encode;
 use super::formula::Formula;
 use super::generators;
 use super::plan::{
-    Bound, Choice, ColumnPlan, Draw, Generator, Nulls, Piece, Router, RouterTarget, Scalar, ScalarSource, SeedPlan, Side,
-    Split, TablePlan, Text, TextSource,
+    Bound, Choice, ColumnPlan, Draw, Generator, Nulls, Piece, Router, RouterTarget, Scalar, ScalarSource, SeedPlan,
+    Side, Split, TablePlan, Text, TextSource,
 };
 use super::random::{Key, below, fraction, mix};
 

@@ -1,7 +1,7 @@
 //! Which parent row a row points to, and which leaf it goes to.
 
-use super::Odometer;
 use super::Counter;
+use super::Odometer;
 use crate::seed::distribution::{Grouping, Zipf};
 use crate::seed::random::{Key, Permutation};
 

@@ -205,7 +205,8 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
 pub(super) fn narrow_past_excluded(draft: &mut TableDraft<'_>, column: usize) {
     let Generator::Scalar(scalar) = &mut draft.columns[column].generator else { return };
     let is_constant = |bound: &Bound| bound.side == Side::Differs && bound.terms.is_empty();
-    let excluded: Vec<i64> = scalar.bounds.iter().filter(|bound| is_constant(bound)).map(|bound| bound.offset).collect();
+    let excluded: Vec<i64> =
+        scalar.bounds.iter().filter(|bound| is_constant(bound)).map(|bound| bound.offset).collect();
     scalar.bounds.retain(|bound| !is_constant(bound));
     for value in excluded {
         let (low, high) = source_range(scalar);

@@ -107,12 +107,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// A key of some rows only (a partial index) that would cost rows holds for none of them, where that can be.
-    fn solve_index(
-        &mut self,
-        draft: &mut TableDraft<'a>,
-        index: &Index,
-        units: &BTreeSet<Unit>,
-    ) -> Result<(), String> {
+    fn solve_index(&mut self, draft: &mut TableDraft<'a>, index: &Index, units: &BTreeSet<Unit>) -> Result<(), String> {
         let Some(predicate) = &index.predicate else { return self.solve(draft, units) };
         let (mut solved, notes) = (draft.clone(), self.plan.notes.len());
         let result = self.solve(&mut solved, units);

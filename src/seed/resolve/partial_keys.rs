@@ -2,9 +2,9 @@
 
 use super::table::TableDraft;
 use crate::seed::check::{Atom, Expression, alternatives};
+use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::choice_of;
-use crate::seed::encode::ScalarEncoding;
 use crate::seed::plan::Nulls;
 
 /// Gives one column only such values that no row meets the predicate; says whether there is such a column. Values are left

@@ -47,14 +47,7 @@ fn first_choice(plan: &SeedPlan, index: usize, share: f64, chosen: &[Option<RowS
 
 /// Of a tree: rows in random order, each with all that it hangs on, until there are enough. Chosen one by one and completed
 /// afterwards they would become several times as many.
-fn whole_branches(
-    evaluator: &Evaluator<'_>,
-    index: usize,
-    table: &TablePlan,
-    share: f64,
-    key: Key,
-    set: &mut RowSet,
-) {
+fn whole_branches(evaluator: &Evaluator<'_>, index: usize, table: &TablePlan, share: f64, key: Key, set: &mut RowSet) {
     let wanted = ((table.rows as f64 * share).round() as u64).clamp(1, table.rows);
     let own = (0..table.links.len()).filter(|link| table.links[*link].parent == index);
     let own: Vec<usize> = own.collect();

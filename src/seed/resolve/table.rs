@@ -230,9 +230,9 @@ impl<'a> Resolver<'a> {
                     choices: None,
                     arms: None,
                 }),
-                None => plan
-                    .expressions
-                    .push(Computed { column: column.name.text.clone(), expression: expression.clone() }),
+                None => {
+                    plan.expressions.push(Computed { column: column.name.text.clone(), expression: expression.clone() })
+                }
             }
         }
     }
