@@ -92,8 +92,10 @@ async fn parquet_files_hold_what_the_server_is_given() {
     let intent = given::plan(database.url(), &[], &options, given::Existing::Refuse, &interrupt).await.unwrap();
     given::fill(database.url(), &intent, &progress, &interrupt).await.unwrap();
     let session = database.session().await;
-    let (mut compared, mut kinds) = (0, BTreeMap::new());
-    for table in intent.plan.tables.iter().filter(|table| table.rows > 0 && !table.name.name.contains("audit")) {
+    let (mut compared, mut kinds, mut wrong) = (0, BTreeMap::new(), Vec::new());
+    // What a trigger writes is in no file.
+    let own = |name: &str| !matches!(name, "audit" | "triggered");
+    for table in intent.plan.tables.iter().filter(|table| table.rows > 0 && own(&table.name.name)) {
         let stem = match table.name.schema.as_str() {
             "public" => table.name.name.clone(),
             schema => format!("{schema}.{}", table.name.name),
@@ -103,10 +105,20 @@ async fn parquet_files_hold_what_the_server_is_given() {
         if !path.is_file() {
             continue;
         }
-        let (mut rows, columns) = read(&path);
+        let (mut rows, mut columns) = read(&path);
+        let type_of = |name: &str| {
+            let column = table.columns.iter().find(|column| column.name == name);
+            column.map_or("", |column| column.data_type.name.as_str())
+        };
+        // A relation's number is a name here and none there.
+        for (name, sql) in columns.iter_mut().filter(|(name, _)| type_of(name).starts_with("reg")) {
+            *sql = format!("\"{name}\"::oid::text ");
+        }
         let list: Vec<&str> = columns.iter().map(|(_, sql)| sql.as_str()).collect();
-        let only = if table.leaves.len() == 1 && table.router.is_none() { "ONLY" } else { "" };
-        let from = if table.leaves.iter().any(|leaf| leaf.oid == table.oid) { only } else { "" };
+        // Of a table that others inherit from, its own rows.
+        let partitioned = "SELECT relkind = 'p' FROM pg_class WHERE oid = $1";
+        let partitioned = session.client().query_one(partitioned, &[&table.oid]).await.unwrap();
+        let from = if partitioned.get(0) { "" } else { "ONLY" };
         let sql = format!("SELECT {} FROM {from} {}", list.join(", "), table.name.sql());
         let stored = session.client().query(&sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let mut stored: Rows = stored
@@ -117,16 +129,11 @@ async fn parquet_files_hold_what_the_server_is_given() {
             })
             .collect();
         for (at, (name, _)) in columns.iter().enumerate().filter(|(_, (_, sql))| sql.ends_with("\"::text")) {
-            let column = table.columns.iter().find(|column| column.name == *name).unwrap();
-            // A text is no number to `regclass`, but for input.
-            if column.data_type.name.starts_with("reg") {
-                continue;
-            }
             // There are several ways to write an interval or a document: the server's.
             let written: Vec<Option<String>> = rows.iter().map(|row| row[at].clone()).collect();
             let sql = format!(
                 "SELECT value::{}::text FROM unnest($1::text[]) WITH ORDINALITY AS u(value, n) ORDER BY n",
-                column.data_type.name
+                type_of(name)
             );
             let read =
                 session.client().query(&sql, &[&written]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
@@ -138,7 +145,9 @@ async fn parquet_files_hold_what_the_server_is_given() {
         stored.sort();
         for (ours, theirs) in rows.iter().zip(&stored) {
             for ((ours, theirs), (column, _)) in ours.iter().zip(theirs).zip(&columns) {
-                assert_eq!(ours, theirs, "{} {column}", table.name);
+                if ours != theirs {
+                    wrong.push(format!("{} {column}: {ours:?} instead of {theirs:?}", table.name));
+                }
             }
         }
         assert_eq!(rows.len(), stored.len(), "{}", table.name);
@@ -153,6 +162,7 @@ async fn parquet_files_hold_what_the_server_is_given() {
             *kinds.entry(format!("{:?} {:?}", column.physical_type(), column.logical_type_ref())).or_insert(0) += 1;
         }
     }
+    assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
     assert!(compared > 20 && kinds.len() > 15, "{compared} tables, {kinds:#?}");
 }
 
