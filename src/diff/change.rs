@@ -168,29 +168,17 @@ impl Change {
                 format!("the index on {} is read from its other end", display_relation(relation))
             }
             Self::IndexConditionChanged { relation, from, to, .. } => {
-                format!(
-                    "the index on {} gets ({}), not ({})",
-                    display_relation(relation),
-                    to.join(" and "),
-                    from.join(" and ")
-                )
+                format!("the index on {} gets {}, not {}", display_relation(relation), all_of(to), all_of(from))
             }
             Self::FilterChanged { relation, from, to } => {
-                format!(
-                    "{} is filtered by ({}), not by ({})",
-                    display_relation(relation),
-                    to.join(" and "),
-                    from.join(" and ")
-                )
+                format!("{} is filtered by {}, not by {}", display_relation(relation), all_of(to), all_of(from))
             }
             Self::PartitionsChanged { relation, from, to } => {
                 format!("{} is read in {to} partitions, not {from}", display_relation(relation))
             }
-            Self::PartitioningChanged { relation, partitioned: true } => {
-                format!("{} is partitioned", display_relation(relation))
-            }
-            Self::PartitioningChanged { relation, partitioned: false } => {
-                format!("{} is not partitioned any more", display_relation(relation))
+            Self::PartitioningChanged { relation, partitioned } => {
+                let is = if *partitioned { "is partitioned" } else { "is not partitioned any more" };
+                format!("{} {is}", display_relation(relation))
             }
             Self::JoinMethodChanged { relations, from, to } => {
                 format!("{} are joined by {}, not by {}", listed(relations), to.as_str(), from.as_str())
@@ -203,16 +191,14 @@ impl Change {
                 format!("the join of {} is {to}, not {from}", listed(relations))
             }
             Self::JoinConditionChanged { relations, from, to } => {
-                format!("{} meet on ({}), not on ({})", listed(relations), to.join(" and "), from.join(" and "))
+                format!("{} meet on {}, not on {}", listed(relations), all_of(to), all_of(from))
             }
             Self::AggregateStrategyChanged { from, to } => format!("{} in place of {}", to.as_str(), from.as_str()),
             Self::SortAdded { keys } => format!("a sort by {} is needed", keys.join(", ")),
             Self::SortRemoved { keys } => format!("no sort by {} is needed", keys.join(", ")),
-            Self::SortKindChanged { keys, incremental: true } => {
-                format!("the sort by {} is incremental", keys.join(", "))
-            }
-            Self::SortKindChanged { keys, incremental: false } => {
-                format!("the sort by {} is a full one", keys.join(", "))
+            Self::SortKindChanged { keys, incremental } => {
+                let kind = if *incremental { "incremental" } else { "a full one" };
+                format!("the sort by {} is {kind}", keys.join(", "))
             }
             Self::ParallelOn => "workers share the plan".to_owned(),
             Self::ParallelOff => "no workers share the plan any more".to_owned(),
@@ -239,6 +225,11 @@ impl Change {
             Self::ResultChanged { from, to } => format!("returns {to}, not {from}"),
         }
     }
+}
+
+/// `(a and b)`.
+fn all_of(conditions: &[String]) -> String {
+    format!("({})", conditions.join(" and "))
 }
 
 fn listed(relations: &[String]) -> String {

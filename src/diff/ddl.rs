@@ -26,8 +26,17 @@ pub enum Ddl {
     Delete { table: String, condition: Option<Range<usize>> },
     /// REINDEX INDEX or TABLE, REFRESH MATERIALIZED VIEW: where CONCURRENTLY would go.
     CanBeConcurrent { concurrently: bool, after: usize },
-    /// VACUUM, CLUSTER, ANALYZE…: nothing safer is known.
+    /// VACUUM FULL, CLUSTER: the table is written anew.
+    Compact(Compaction),
+    /// Anything else: nothing safer is known.
     Other,
+}
+
+/// Statements that write a table anew for its size or order alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compaction {
+    VacuumFull,
+    Cluster,
 }
 
 /// One action of ALTER TABLE.
@@ -45,6 +54,12 @@ pub enum Action {
     AddColumn { column: String, definition: NewColumn },
     /// VALIDATE CONSTRAINT.
     Validate,
+    /// ATTACH PARTITION with its bound.
+    AttachPartition { partition: String, bound: Range<usize> },
+    /// ADD CONSTRAINT … EXCLUDE.
+    AddExclusion,
+    /// SET TABLESPACE, SET LOGGED, SET UNLOGGED, SET ACCESS METHOD: the table's files are copied.
+    MoveFiles,
     /// Anything else.
     Other,
 }
@@ -54,6 +69,8 @@ pub enum Action {
 pub enum NewColumn {
     /// GENERATED … STORED.
     GeneratedStored,
+    /// A sequence gives each row its value: serial, IDENTITY.
+    Numbered,
     /// A type with a default, and NOT NULL or not; nothing else.
     WithDefault { data_type: Range<usize>, default: Range<usize>, not_null: bool },
     /// Anything else.
@@ -94,6 +111,8 @@ pub fn read(sql: &str) -> Ddl {
         ("REFRESH", "MATERIALIZED", "VIEW") => {
             Ddl::CanBeConcurrent { concurrently: text(3) == "CONCURRENTLY", after: words[2].span.end }
         }
+        ("VACUUM", _, _) if words.iter().any(|word| word.text == "FULL") => Ddl::Compact(Compaction::VacuumFull),
+        ("CLUSTER", _, _) => Ddl::Compact(Compaction::Cluster),
         _ => Ddl::Other,
     }
 }
@@ -167,9 +186,11 @@ fn action(sql: &str, words: &[Word]) -> Action {
     let written = |n: usize| words.get(n).map(|word| unquote_lower(&sql[word.span.clone()])).unwrap_or_default();
     match (text(0), text(1)) {
         ("ADD", "CONSTRAINT") => constraint(words, Some(&written(2)), 3),
-        ("ADD", "CHECK" | "FOREIGN" | "UNIQUE" | "PRIMARY") => constraint(words, None, 1),
+        ("ADD", "CHECK" | "FOREIGN" | "UNIQUE" | "PRIMARY" | "EXCLUDE") => constraint(words, None, 1),
         ("ADD", _) => add_column(sql, words),
         ("VALIDATE", "CONSTRAINT") => Action::Validate,
+        ("ATTACH", "PARTITION") => attach_partition(sql, words),
+        ("SET", "TABLESPACE" | "LOGGED" | "UNLOGGED" | "ACCESS") => Action::MoveFiles,
         ("ALTER", _) => {
             let column = if text(1) == "COLUMN" { 2 } else { 1 };
             match (text(column + 1), text(column + 2), text(column + 3)) {
@@ -183,6 +204,15 @@ fn action(sql: &str, words: &[Word]) -> Action {
     }
 }
 
+fn attach_partition(sql: &str, words: &[Word]) -> Action {
+    match (name(sql, words, 2), words.last()) {
+        (Some((partition, at)), Some(last)) if at < words.len() => {
+            Action::AttachPartition { partition, bound: words[at].span.start..last.span.end }
+        }
+        _ => Action::Other,
+    }
+}
+
 fn add_column(sql: &str, words: &[Word]) -> Action {
     let at = words.iter().skip(1).position(|w| !matches!(w.text.as_str(), "COLUMN" | "IF" | "NOT" | "EXISTS"));
     let Some(word) = at.and_then(|at| words.get(at + 1)) else { return Action::Other };
@@ -190,6 +220,8 @@ fn add_column(sql: &str, words: &[Word]) -> Action {
     let has = |wanted: &str| words.iter().any(|word| word.text == wanted);
     let definition = match at {
         _ if has("GENERATED") && has("STORED") => NewColumn::GeneratedStored,
+        _ if has("IDENTITY") => NewColumn::Numbered,
+        Some(at) if words.get(at + 2).is_some_and(|word| word.text.contains("SERIAL")) => NewColumn::Numbered,
         Some(at) => with_default(&words[at + 2..]),
         None => NewColumn::Other,
     };
@@ -278,6 +310,7 @@ fn constraint(words: &[Word], name: Option<&str>, at: usize) -> Action {
         "FOREIGN" => checked(ConstraintKind::ForeignKey),
         "UNIQUE" => key(false, at + 1),
         "PRIMARY" => key(true, at + 2),
+        "EXCLUDE" => Action::AddExclusion,
         _ => Action::Other,
     }
 }
@@ -385,6 +418,8 @@ mod tests {
         let Ddl::Delete { table, condition: Some(condition) } = read(sql) else { panic!() };
         assert_eq!((table.as_str(), &sql[condition]), ("shop.events", "at < now() - interval '1 year'"));
         assert_eq!(read("DELETE FROM a USING b WHERE a.id = b.id"), Ddl::Other);
+        assert_eq!(read("vacuum (full, analyze) a"), Ddl::Compact(Compaction::VacuumFull));
+        assert_eq!(read("VACUUM (ANALYZE) a"), Ddl::Other);
         assert_eq!(read("REINDEX INDEX CONCURRENTLY i"), Ddl::CanBeConcurrent { concurrently: true, after: 13 });
         assert_eq!(read("REFRESH MATERIALIZED VIEW v"), Ddl::CanBeConcurrent { concurrently: false, after: 25 });
     }

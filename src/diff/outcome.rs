@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::catalog::Query;
 use crate::run::{BoundParameter, Outcome, QueryFailure, Run};
 use crate::units::Millis;
 
@@ -336,6 +337,21 @@ pub struct FreshRun {
 }
 
 impl QueryDiff {
+    /// Of a query of which nothing is known yet.
+    #[must_use]
+    pub fn of(query: &Query, presence: Presence) -> Self {
+        Self {
+            query: query.name.clone(),
+            file: query.file.clone(),
+            line: query.line,
+            presence,
+            runs: Vec::new(),
+            failed_before: None,
+            fails_after: None,
+            fresh: Vec::new(),
+        }
+    }
+
     /// Puts the worst parameter set first.
     #[must_use]
     pub fn sorted(mut self) -> Self {

@@ -172,6 +172,23 @@ impl QuerySnapshot {
         }
     }
 
+    /// The same with kept figures where the plan is as it was kept and its work is within noise of it: data that did not
+    /// change yields files that did not.
+    #[must_use]
+    pub fn settled(mut self, kept: &Self) -> Self {
+        for run in &mut self.runs {
+            let same = |old: &&RunSnapshot| {
+                (&old.label, &old.parameters, old.estimated) == (&run.label, &run.parameters, run.estimated)
+                    && old.tree == run.tree
+                    && run.work.is_within_noise_of(&old.work)
+            };
+            if let Some(old) = kept.runs.iter().find(same) {
+                *run = old.clone();
+            }
+        }
+        self
+    }
+
     /// The file: what a reviewer reads on lines of its own, the tree for the comparison on one.
     ///
     /// # Errors

@@ -34,6 +34,32 @@ impl Work {
     }
 }
 
+/// Blocks and rows that the same plan on the same data differs by from run to run: hint bits, workers' shares, the visibility
+/// map, a catalog that is larger by a page. As a share and at least so many. Far below what a verdict counts.
+const NOISE: f64 = 0.02;
+const NOISE_FLOOR: f64 = 32.0;
+
+impl Work {
+    /// Whether the other is what the same plan may do on the same data. Rows that are returned, and whether it spills, are not
+    /// left to chance.
+    #[must_use]
+    pub fn is_within_noise_of(&self, other: &Self) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() <= (a.max(b) * NOISE).max(NOISE_FLOOR);
+        let both = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => near(a, b),
+            (None, None) => true,
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let pages = |pages: Option<Pages>| pages.map(|pages| pages.0 as f64);
+        let spills = |work: &Self| work.temp_blocks.is_some_and(|blocks| blocks.0 > 0);
+        self.rows == other.rows
+            && spills(self) == spills(other)
+            && both(pages(self.blocks), pages(other.blocks))
+            && both(pages(self.temp_blocks), pages(other.temp_blocks))
+            && both(self.rows_read, other.rows_read)
+    }
+}
+
 /// `Actual Rows` is after the filter: what was read includes what was thrown away.
 fn rows_read(node: &Node) -> Option<f64> {
     let actual = node.actual?;
@@ -54,4 +80,27 @@ fn reads_rows(kind: &NodeKind) -> bool {
             | NodeKind::TidRangeScan
             | NodeKind::ForeignScan
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_a_few_blocks_or_rows_and_never_another_result_or_a_spill() {
+        let work = |blocks, rows_read, temp, rows| Work {
+            blocks: Some(Pages(blocks)),
+            rows_read: Some(rows_read),
+            temp_blocks: Some(Pages(temp)),
+            rows: Some(rows),
+        };
+        let kept = work(1_000, 50_000.0, 0, 20.0);
+        assert!(work(1_030, 50_900.0, 0, 20.0).is_within_noise_of(&kept));
+        assert!(work(40, 3.0, 0, 1.0).is_within_noise_of(&work(9, 3.0, 0, 1.0)));
+        assert!(!work(1_040, 50_000.0, 0, 20.0).is_within_noise_of(&kept));
+        assert!(!work(1_000, 52_000.0, 0, 20.0).is_within_noise_of(&kept));
+        assert!(!work(1_000, 50_000.0, 0, 21.0).is_within_noise_of(&kept));
+        assert!(!work(1_000, 50_000.0, 2, 20.0).is_within_noise_of(&kept));
+        assert!(!Work::default().is_within_noise_of(&kept));
+    }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::diff_words::{
-    Side, blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase,
-    measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts, worst_sentence,
+    Side, blocked_sentence, blocks, cause_sentence, extrapolation_sentence, index_sentence, kept, kept_sentence,
+    locks_phrase, measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts, worst_sentence,
 };
 use super::terminal::TerminalStyle;
 use crate::diff::observation::StatementObservation;
@@ -255,7 +255,7 @@ impl Page<'_, '_> {
             writeln!(self.out, "      {told}")?;
         }
         if let Some(at) = &statement.extrapolation {
-            writeln!(self.out, "      at {:.0} rows: about {} ({} to {})", at.rows, at.expected, at.low, at.high)?;
+            writeln!(self.out, "      {}", extrapolation_sentence(at))?;
         }
         self.safer(statement)
     }

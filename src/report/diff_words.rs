@@ -2,6 +2,7 @@
 
 use crate::diff::blocking::BlockedQuery;
 use crate::diff::canonical::display_relation;
+use crate::diff::extrapolate::Extrapolation;
 use crate::diff::observation::{PileUp, ProvenForm, StatementObservation, StatementPlace};
 use crate::diff::outcome::{Cause, Presence, QueryDiff, RunDiff};
 use crate::diff::report::{DiffReport, IndexUse};
@@ -76,6 +77,18 @@ pub(super) fn locks_phrase(statement: &StatementObservation) -> Option<String> {
     });
     let told: Vec<String> = locks.into_iter().chain(inherited).collect();
     (!told.is_empty()).then(|| format!("locks: {}", told.join("; ")))
+}
+
+/// `at 8,000,000 rows: about 23.6 s (19.0 s to 31.0 s, for runs that differ by 12 %)`.
+pub(super) fn extrapolation_sentence(at: &Extrapolation) -> String {
+    format!(
+        "at {} rows: about {} ({} to {}, for runs that differ by {:.0} %)",
+        crate::units::Count(at.rows),
+        at.expected,
+        at.low,
+        at.high,
+        at.spread * 100.0
+    )
 }
 
 /// `GetUser was kept waiting for 1.2 s by 0042_drop.sql:9`.

@@ -321,19 +321,10 @@ async fn compare_queries(
     for ((n, query), unanalyzed) in task.before.iter().enumerate().zip(unanalyzed) {
         task.interrupt.check()?;
         steps.doing(query.name.clone());
+        let failed = old_runs.iter().find(|runs| runs.query == n).and_then(|runs| runs.failure.as_ref());
         let mut diff = QueryDiff {
-            query: query.name.clone(),
-            file: query.file.clone(),
-            line: query.line,
-            presence: presence(task, query),
-            runs: Vec::new(),
-            failed_before: old_runs
-                .iter()
-                .find(|runs| runs.query == n)
-                .and_then(|runs| runs.failure.as_ref())
-                .map(|failure| failure.message.clone()),
-            fails_after: None,
-            fresh: Vec::new(),
+            failed_before: failed.map(|failure| failure.message.clone()),
+            ..QueryDiff::of(query, presence(task, query))
         };
         if let Some(successor) = successor(task, query) {
             (diff.file, diff.line) = (successor.file.clone(), successor.line);
@@ -348,16 +339,7 @@ async fn compare_queries(
         steps.advance(1);
     }
     let new = task.after.iter().filter(|query| !task.before.iter().any(|before| before.name == query.name));
-    found.extend(new.map(|query| QueryDiff {
-        query: query.name.clone(),
-        file: query.file.clone(),
-        line: query.line,
-        presence: Presence::New,
-        runs: Vec::new(),
-        failed_before: None,
-        fails_after: None,
-        fresh: Vec::new(),
-    }));
+    found.extend(new.map(|query| QueryDiff::of(query, Presence::New)));
     Ok(found)
 }
 
@@ -445,17 +427,7 @@ async fn rolling(
             continue;
         }
         let runs = compare_runs(task, copies, query, query, runs_of(old_runs, n), sides).await?;
-        let diff = QueryDiff {
-            query: query.name.clone(),
-            file: query.file.clone(),
-            line: query.line,
-            presence,
-            runs,
-            failed_before: None,
-            fails_after: None,
-            fresh: Vec::new(),
-        }
-        .sorted();
+        let diff = QueryDiff { runs, ..QueryDiff::of(query, presence) }.sorted();
         let verdict = diff.verdict();
         if verdict == Verdict::Error || verdict.is_regression() {
             found.push(diff);
@@ -464,7 +436,10 @@ async fn rolling(
     Ok(found)
 }
 
-/// Applies the migrations at the small scale and extends each statement's duration to production's rows.
+/// How often the migrations are applied at the small scale: what these differ by is the noise of all.
+const REPEATS: usize = 3;
+
+/// Applies the migrations at the small scale, several times, and extends each statement's duration to production's rows.
 async fn extrapolate_statements(
     task: &Task<'_>,
     statements: &mut [StatementObservation],
@@ -472,21 +447,29 @@ async fn extrapolate_statements(
     probes: &[Probe],
 ) -> Result<(), CompareError> {
     let Some(small) = task.small else { return Ok(()) };
-    let copy = Copy::of(task, small).await?;
-    let small_schema = introspect::schema(&copy.session).await?;
-    let observed: Observed = observe(copy.url(), task.migrations, probes, Rehearsal::Plain, task.interrupt).await?;
-    copy.discard().await?;
-    for (statement, small) in statements.iter_mut().zip(observed.statements) {
+    let mut durations: Vec<Vec<Millis>> = vec![Vec::new(); statements.len()];
+    let mut small_schema = None;
+    for _ in 0..REPEATS {
+        task.interrupt.check()?;
+        let copy = Copy::of(task, small).await?;
+        if small_schema.is_none() {
+            small_schema = Some(introspect::schema(&copy.session).await?);
+        }
+        let observed: Observed = observe(copy.url(), task.migrations, probes, Rehearsal::Plain, task.interrupt).await?;
+        copy.discard().await?;
+        for (durations, statement) in durations.iter_mut().zip(observed.statements) {
+            durations.push(statement.duration);
+        }
+    }
+    let Some(small_schema) = small_schema else { return Ok(()) };
+    for (statement, durations) in statements.iter_mut().zip(durations) {
         let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
         let tables: BTreeSet<&str> =
             statement.locks.iter().chain(inherited).map(|lock| lock.relation.as_str()).collect();
         let rows = |schema: &Schema| -> f64 { tables.iter().map(|table| touched::rows(schema, table)).sum() };
         let (few, many) = (rows(&small_schema), rows(schema));
-        statement.extrapolation = extrapolate(
-            Point { rows: few, duration: small.duration },
-            Point { rows: many, duration: statement.duration },
-            many * task.production_factor,
-        );
+        let large = Point { rows: many, duration: statement.duration };
+        statement.extrapolation = extrapolate(few, &durations, large, many * task.production_factor);
     }
     Ok(())
 }

@@ -127,7 +127,8 @@ async fn again(
     }
     let ran = rerun::run_sets(known.session, query, &sets, 1, &known.options).await?;
     let runs: Option<Vec<Run>> = ran.into_iter().map(Result::ok).collect();
-    Ok(runs.map(|runs| QuerySnapshot::of(query, &QueryRuns { query: 0, runs, failure: None }, names)))
+    let now = runs.map(|runs| QuerySnapshot::of(query, &QueryRuns { query: 0, runs, failure: None }, names));
+    Ok(now.map(|now| now.settled(kept)))
 }
 
 async fn new_queries(
@@ -146,14 +147,9 @@ async fn new_queries(
         let query = queries.get(runs.query)?;
         let fresh = runs.runs.iter();
         Some(QueryDiff {
-            query: query.name.clone(),
-            file: query.file.clone(),
-            line: query.line,
-            presence: Presence::New,
-            runs: Vec::new(),
-            failed_before: None,
             fails_after: runs.failure.map(|failure: QueryFailure| failure.message),
             fresh: fresh.map(|run| FreshRun { label: run.label.clone(), side: Side::of(run, names) }).collect(),
+            ..QueryDiff::of(query, Presence::New)
         })
     };
     Ok(ran.into_iter().filter_map(entry).collect())

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
 
-use super::ddl::{Action, ConstraintKind, Ddl, NewColumn, read, unquote_lower};
+use super::ddl::{Action, Compaction, ConstraintKind, Ddl, NewColumn, read, unquote_lower};
 
+mod attach;
 mod column;
 
 /// How many rows a batch changes.
@@ -56,6 +57,7 @@ pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
                   transaction"
                 .to_owned(),
         }),
+        Ddl::Compact(compaction) => Some(compact(compaction)),
         Ddl::CreateIndex { .. } | Ddl::DropIndex { .. } | Ddl::CanBeConcurrent { .. } | Ddl::Other => None,
     }
 }
@@ -117,6 +119,21 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
         Action::ChangeType { column, data_type, plain } => {
             Some(column::change_type(table, column, &sql[data_type.clone()], *plain, find(schema, table)))
         }
+        Action::AttachPartition { partition, bound } => {
+            attach::attach(sql, table, partition, &sql[bound.clone()], schema)
+        }
+        Action::AddExclusion => Some(advice(
+            "PostgreSQL builds an exclusion constraint's index under a lock that stops writes, and has no form without it: \
+             add it while the table is small, in a quiet hour, or to a new table that is filled beside the old one",
+        )),
+        Action::MoveFiles => Some(advice(
+            "the table's files are copied while nobody can use it, and no SQL does it otherwise: pg_repack moves a table \
+             beside its traffic (--tablespace), or a new table is filled in batches and takes the old one's name",
+        )),
+        Action::AddColumn { definition: NewColumn::Numbered, .. } => Some(advice(
+            "numbering the rows rewrites the table: add a plain bigint column and a sequence, set nextval as its default for new \
+             rows, number the others in batches, and make it IDENTITY or NOT NULL at the end",
+        )),
         Action::AddColumn { column, definition: NewColumn::GeneratedStored } => Some(SaferForm {
             statements: Vec::new(),
             why: format!(
@@ -131,6 +148,24 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
         }
         Action::AddColumn { definition: NewColumn::Other, .. } => None,
     }
+}
+
+/// What is known in words alone.
+fn advice(why: &str) -> SaferForm {
+    SaferForm { statements: Vec::new(), why: why.to_owned() }
+}
+
+fn compact(compaction: Compaction) -> SaferForm {
+    advice(match compaction {
+        Compaction::VacuumFull => {
+            "no SQL gives a table's space back without holding it: plain VACUUM makes the space free for new rows and stops nobody; \
+             pg_repack or pg_squeeze write the table anew beside its traffic and hold it for a moment at the end"
+        }
+        Compaction::Cluster => {
+            "no SQL puts a table's rows in order without holding it: pg_repack (--order-by) or pg_squeeze do it beside its traffic and \
+             hold it for a moment at the end; rows that come later are in no order again, so a covering index may serve better"
+        }
+    })
 }
 
 fn add_key(table: &str, name: Option<&str>, primary: bool, columns: &str, known: Option<&Table>) -> Option<SaferForm> {

@@ -208,6 +208,8 @@ fn rewrite() -> StatementObservation {
             expected: Millis(23_600.0),
             low: Millis(19_000.0),
             high: Millis(31_000.0),
+            repeats: 3,
+            spread: 0.12,
         }),
         ..drop_index()
     }

@@ -23,7 +23,16 @@ const SHOP: &str = "CREATE TABLE customers (id bigint PRIMARY KEY, email text NO
     INSERT INTO log SELECT n, 'l' || n FROM generate_series(1, 5000) n;
     CREATE MATERIALIZED VIEW totals AS SELECT customer_id, max(id) AS newest FROM orders GROUP BY customer_id;
     CREATE UNIQUE INDEX totals_idx ON totals (customer_id);
-    INSERT INTO orders VALUES (30000, 1, 5, 'late', 'late', '');";
+    INSERT INTO orders VALUES (30000, 1, 5, 'late', 'late', '');
+    CREATE TABLE events (id bigint NOT NULL, at date NOT NULL, region text) PARTITION BY RANGE (at);
+    CREATE TABLE events_2023 PARTITION OF events FOR VALUES FROM ('2023-01-01') TO ('2024-01-01');
+    CREATE TABLE events_rest PARTITION OF events DEFAULT;
+    INSERT INTO events SELECT n, DATE '2025-01-01' + n % 300, 'r' FROM generate_series(1, 5000) n;
+    CREATE TABLE events_2024 (LIKE events INCLUDING ALL);
+    INSERT INTO events_2024 SELECT n, DATE '2024-01-01' + n % 300, 'r' FROM generate_series(1, 5000) n;
+    CREATE TABLE places (id bigint NOT NULL, region text) PARTITION BY LIST (region);
+    CREATE TABLE places_north (id bigint NOT NULL, region text);
+    INSERT INTO places_north SELECT n, 'n' || n % 3 FROM generate_series(1, 5000) n;";
 
 /// What a shop's rows are, whichever order they lie in and their columns stand in.
 const ROWS: &str = "SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
@@ -50,6 +59,8 @@ async fn every_safer_form_ends_in_the_same_and_works_under_no_lock() {
         "ALTER TABLE orders ALTER COLUMN total TYPE bigint",
         "ALTER TABLE orders ADD COLUMN token double precision NOT NULL DEFAULT random()",
         "ALTER TABLE orders ADD CONSTRAINT a CHECK (total < 1000000), ADD CONSTRAINT b CHECK (id > 0)",
+        "ALTER TABLE events ATTACH PARTITION events_2024 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
+        "ALTER TABLE places ATTACH PARTITION places_north FOR VALUES IN ('n0', 'n1', 'n2')",
         "UPDATE orders SET note = 'y' WHERE id % 2 = 0",
         "DELETE FROM orders WHERE id % 2 = 0",
     ];
@@ -60,6 +71,30 @@ async fn every_safer_form_ends_in_the_same_and_works_under_no_lock() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_sql_is_safer_the_advice_says_what_is_used_instead() {
+    let database = support::database().await;
+    database.execute(SHOP).await;
+    let statements = [
+        ("VACUUM FULL orders", "pg_repack"),
+        ("CLUSTER orders USING orders_pkey", "pg_repack"),
+        ("ALTER TABLE orders SET UNLOGGED", "pg_repack"),
+        ("ALTER TABLE log ADD COLUMN id bigserial", "in batches"),
+        ("ALTER TABLE log ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY", "in batches"),
+        ("ALTER TABLE log ADD CONSTRAINT one EXCLUDE USING btree (at WITH =)", "quiet hour"),
+    ];
+    let schema = introspect::schema(&database.session().await).await.unwrap();
+    for (sql, word) in statements {
+        let form = safer(sql, &schema).unwrap_or_else(|| panic!("{sql}"));
+        assert!(form.statements.is_empty() && form.why.contains(word), "{sql}: {}", form.why);
+        // It is said of what does hold the table at work.
+        let copy = TestDatabase::copy_of(database.cluster(), database.url().database()).await;
+        let observed = run(&copy, &[sql.to_owned()]).await.unwrap();
+        let [statement] = observed.statements.as_slice() else { panic!("{observed:#?}") };
+        assert!(!statement.rewritten.is_empty() || !statement.scanned.is_empty(), "{statement:#?}");
+    }
 }
 
 async fn compare(template: &TestDatabase, sql: &str) -> Result<(), String> {

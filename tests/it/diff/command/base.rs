@@ -31,14 +31,19 @@ fn migrations_seeds_and_catalog_of_a_revision_against_the_working_tree() {
     // A branch: a column goes, a table comes with its seeds; one query changes, one goes, two come.
     let sql = "ALTER TABLE orders DROP COLUMN note;\n\
                CREATE TABLE returns (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id bigint NOT NULL \
-               REFERENCES orders (id), reason text NOT NULL);\nCREATE INDEX returns_order_idx ON returns (order_id);\n";
+               REFERENCES orders (id), reason text NOT NULL);\nCREATE INDEX returns_order_idx ON returns (order_id);\n\
+               ALTER TABLE orders ADD COLUMN channel text NOT NULL DEFAULT 'web';\n\
+               UPDATE orders SET channel = 'shop' WHERE id % 500 = 0;\n";
     write(path, "migrations/2_returns.up.sql", sql);
     write(path, "seeds/returns.toml", "[tables.returns]\nrows = 5_000\n");
+    let seeds = format!("{}channel = {{ values = {{ web = 0.5, shop = 0.5 }} }}\n", super::SEEDS);
+    write(path, "seeds/shop.toml", &seeds);
     let orders = super::ORDERS.replace("total, note FROM", "total FROM");
     write(path, "queries/orders.sql", &orders);
     std::fs::remove_file(path.join("queries/customers.sql")).unwrap();
     let returns = "-- name: ReturnsOf :many\nSELECT reason FROM returns WHERE order_id = $1;\n\n\
-                   -- name: Wrong :many\nSELECT reson FROM returns;\n";
+                   -- name: Wrong :many\nSELECT reson FROM returns;\n\n\
+                   -- name: InShops :many\nSELECT id FROM orders WHERE channel = 'shop';\n";
     write(path, "queries/returns.sql", returns);
     let (report, text) = diff(path, &["--base", "main"], 1);
 
@@ -50,6 +55,9 @@ fn migrations_seeds_and_catalog_of_a_revision_against_the_working_tree() {
     let returns = &query(&report, "ReturnsOf")["fresh"][0];
     assert!(returns["tree"].to_string().contains("returns"), "{text}");
     assert!(returns["work"]["blocks"].as_u64().unwrap() >= 2, "{text}");
+    // A column on a table that was there holds what the migration put into it, not what the seeds say of it.
+    let in_shops = &query(&report, "InShops")["fresh"][0];
+    assert_eq!(in_shops["work"]["rows"], 120.0, "{text}");
     assert!(text.contains("new index returns_order_idx") && text.contains("serves ReturnsOf"), "{text}");
     assert_eq!(query(&report, "Wrong")["verdict"], "error", "{text}");
     assert!(findings(&report).contains(&"plan-regression queries/returns.sql:5 Wrong".to_owned()), "{text}");

@@ -67,6 +67,35 @@ fn the_right_statements_are_blamed_and_safer_forms_are_run() {
 }
 
 #[test]
+fn what_a_query_is_allowed_and_what_an_override_says_hold() {
+    let project = shop();
+    let path = project.path();
+    write(path, "migrations/2_drop.up.sql", "DROP INDEX orders_customer_idx;\n");
+    let regressions = |report: &serde_json::Value| -> Vec<String> {
+        findings(report).into_iter().filter(|finding| finding.starts_with("plan-regression")).collect()
+    };
+    let (report, _) = diff(path, &["--fail-on", "warning"], 1);
+    assert_eq!(regressions(&report), ["plan-regression migrations/2_drop.up.sql:1 ListOrders"]);
+
+    // Allowed with a reason: told, and does not gate.
+    let allowed = "-- @allow plan-regression: replaced by the search service next week\nSELECT id, status, total";
+    write(path, "queries/orders.sql", &super::ORDERS.replacen("SELECT id, status, total", allowed, 1));
+    let (report, text) = diff(path, &["--fail-on", "warning"], 0);
+    let found = report["findings"].as_array().unwrap().iter().find(|f| f["rule"] == "plan-regression").unwrap();
+    assert_eq!(found["suppressed"]["reason"], "replaced by the search service next week", "{text}");
+    write(path, "queries/orders.sql", super::ORDERS);
+
+    // Of one query: the rule is off, or its limits are others.
+    let over = |text: &str| format!("{}\n[[override]]\nqueries = [\"ListOrders\"]\n{text}\n", super::CONFIGURATION);
+    write(path, "pgproof.toml", &over("rules = { plan-regression = \"off\" }"));
+    assert_eq!(regressions(&diff(path, &["--fail-on", "warning"], 0).0), Vec::<String>::new());
+    write(path, "pgproof.toml", &over("plan-regression.min-pages = 1_000_000\nplan-regression.min-rows = 100_000_000"));
+    let (report, text) = diff(path, &["--fail-on", "error"], 0);
+    // By its time it may still be slower, which is a warning.
+    assert!(!query(&report, "ListOrders")["verdict"].as_str().unwrap().contains("regression"), "{text}");
+}
+
+#[test]
 fn a_way_back_that_leads_elsewhere_is_told() {
     let project = shop();
     let path = project.path();

@@ -31,6 +31,14 @@ fn plans_are_kept_compared_and_refused() {
     // Nothing that changes from run to run: a second one writes the same.
     assert_eq!(snapshot(), "plans: 4 queries, 0 new, 0 changed, 4 as they were, 0 removed\n");
     assert_eq!(files(&path.join("plans")), kept);
+    // Nor from one seeding to the next: another server, the same dataset made anew.
+    let again = shop();
+    std::fs::create_dir(again.path().join("plans")).unwrap();
+    for (name, text) in &kept {
+        std::fs::write(again.path().join("plans").join(name), text).unwrap();
+    }
+    error_of(&pgproof(again.path(), &["snapshot"]), 0);
+    assert_eq!(files(&again.path().join("plans")), kept);
     diff(path, &["--baseline", "plans"], 0);
     error_of(&pgproof(path, &["audit", "GetOrder", "--baseline", "plans"]), 0);
 
