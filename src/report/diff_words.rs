@@ -46,7 +46,14 @@ pub(super) fn statement_facts(statement: &StatementObservation) -> Vec<String> {
     }
     facts.extend(statement.rows.map(|rows| format!("{} rows", crate::units::Count(rows as f64))));
     facts.extend(statement.rewritten.iter().map(|table| format!("rewrites {}", display_relation(table))));
-    facts.extend(statement.scanned.iter().map(|what| format!("reads in full: {what}")));
+    let built: Vec<&str> = statement.scanned.iter().filter_map(|what| what.strip_prefix("building index ")).collect();
+    match built.as_slice() {
+        [] => {}
+        [index] => facts.push(format!("builds index {index}")),
+        indexes => facts.push(format!("builds {} indexes: {}", indexes.len(), indexes.join(" "))),
+    }
+    let read = statement.scanned.iter().filter(|what| !what.starts_with("building index "));
+    facts.extend(read.map(|what| format!("reads in full: {what}")));
     facts.push(format!("{} WAL", statement.wal));
     let size = Bytes(statement.size_change.unsigned_abs());
     match statement.size_change {

@@ -99,7 +99,7 @@ fn blamed(report: &Value, text: &str) {
     let worst = &drop["worst_wait"];
     assert_eq!((&worst["relation"], &worst["mode"]), (&"public.payments".into(), &"access-exclusive".into()));
     let (worst, works) = (worst["wait_ms"].as_f64().unwrap(), rewrite["duration_ms"].as_f64().unwrap());
-    assert!(worst >= works && worst <= drop["locks_held_ms"].as_f64().unwrap() + 1.0, "{worst} {works}: {text}");
+    assert!(worst >= works, "{worst} {works}: {text}");
     assert_eq!(rewrite["worst_wait"], Value::Null, "{text}");
     // Queries on the table come by every few milliseconds: some met the lock.
     let traffic = report["traffic"].as_array().unwrap();
