@@ -132,8 +132,9 @@ async fn behind_a_long_reader_everybody_waits_unless_lock_timeout_is_set() {
     let pile_up = add.pile_up.as_ref().expect("it had to wait");
     let waited_for = pile_up.waited_for.as_ref().unwrap();
     assert_eq!((waited_for.relation.as_str(), waited_for.mode), ("public.orders", LockMode::AccessExclusive));
-    // Readers that the reader itself would not have stopped.
-    let longest = pile_up.blocked.iter().find(|blocked| blocked.probe == 0).map_or(0.0, |blocked| blocked.longest.0);
+    // Queries that the reader itself would not have stopped. Which of them came by, and was seen, is chance on a busy machine.
+    let near = pile_up.blocked.iter().find(|blocked| blocked.probe != 1);
+    let longest = near.map_or(0.0, |blocked| blocked.longest.0);
     assert!(longest > 700.0, "{pile_up:#?}");
     let retries = pile_up.with_timeout.as_ref().unwrap();
     assert!(retries.through && retries.tries > 1 && retries.longest.0 < longest / 2.0, "{pile_up:#?}");
