@@ -37,6 +37,9 @@ pub(super) struct Launch<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
+/// How long a killed server may stay in the process table.
+const REAPING: Duration = Duration::from_secs(5);
+
 /// A server that takes connections.
 #[derive(Debug)]
 pub(super) struct Launched {
@@ -84,17 +87,20 @@ impl Launch<'_> {
         Ok(())
     }
 
-    /// PostgreSQL takes any process of its account for a server if the pid file names it; nobody starts or stops this
-    /// one meanwhile, and it was looked at: it is no server.
+    /// PostgreSQL takes any process of its account for a server if the pid file or the socket's lock file names it, also one
+    /// that was killed and not waited for yet. Nobody starts or stops this one meanwhile, and it was looked at: it is no
+    /// server.
     fn remove_stale_pid_file(&self) -> Result<(), ServerError> {
         let data = self.place.data();
-        match (Postmaster::recorded(&data), Postmaster::running(&data)) {
-            (Some(recorded), None) if postmaster::is_alive(recorded.pid) => {
-                super::remove_file(&data.join("postmaster.pid"))
-            }
-            // PostgreSQL judges a dead server's file itself: children of that server may live still.
-            (None | Some(_), _) => Ok(()),
+        let (Some(recorded), None) = (Postmaster::recorded(&data), Postmaster::running(&data)) else { return Ok(()) };
+        // PostgreSQL judges a dead server's files itself: children of that server may live still.
+        if !postmaster::is_alive(recorded.pid) || postmaster::wait_until_reaped(recorded.pid, REAPING) {
+            return Ok(());
         }
+        if let Some(port) = recorded.port {
+            super::remove_file(&self.place.socket.join(format!(".s.PGSQL.{port}.lock")))?;
+        }
+        super::remove_file(&data.join("postmaster.pid"))
     }
 
     fn discard(&self, why: &str) -> Result<(), ServerError> {

@@ -92,6 +92,19 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     })
 }
 
+/// Waits for a process that ended but is still listed, as long as nobody asked how; false where it is another one, or stays.
+pub(super) fn wait_until_reaped(pid: i32, limit: Duration) -> bool {
+    let start = Instant::now();
+    while is_alive(pid) {
+        let has_ended = command_line(pid).is_none_or(|line| line.is_empty());
+        if !has_ended || start.elapsed() > limit {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
 /// The arguments of a process; empty for one that ended and was not waited for yet.
 fn command_line(pid: i32) -> Option<String> {
     if let Ok(bytes) = fs::read(format!("/proc/{pid}/cmdline")) {

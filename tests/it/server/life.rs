@@ -122,6 +122,27 @@ async fn a_pid_file_that_names_someone_elses_process_is_stale() {
     bystander.wait().unwrap();
 }
 
+/// A server that was killed stays in the process table until its parent looks: PostgreSQL takes it for alive.
+#[tokio::test]
+async fn a_server_that_ended_and_was_not_waited_for_is_stale() {
+    let project = private::project();
+    let options = private::options(project.path());
+    private::start(&options).await.unwrap().stop().await;
+    let data = private::data(project.path());
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let socket = data.parent().unwrap().join("socket");
+    let text = format!("{}\n{}\n1763820000\n5433\n{}\n127.0.0.1\n", ended.id(), data.display(), socket.display());
+    std::fs::write(data.join("postmaster.pid"), text).unwrap();
+    let lock = socket.join(".s.PGSQL.5433.lock");
+    std::fs::write(&lock, format!("{}\n", ended.id())).unwrap();
+    let cluster = private::start(&options).await.unwrap();
+    assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+    assert!(!lock.exists(), "nothing names the dead server any more");
+    drop(cluster);
+    ended.wait().unwrap();
+}
+
 #[tokio::test]
 async fn a_server_without_a_watcher_is_replaced() {
     let project = private::project();
