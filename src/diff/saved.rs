@@ -80,7 +80,9 @@ fn pair(
     let mut diff = QueryDiff { file: new.file.clone(), line: new.line, ..empty(old, presence) };
     let renames = Renames::default();
     for run in &old.runs {
-        let same = new.runs.iter().find(|new| values(new).eq(values(run)));
+        // The same values may also have been run with the generic plan.
+        let alike = |new: &&Run| new.is_generic() == run.is_generic() && values(new).eq(values(run));
+        let same = new.runs.iter().find(alike);
         let like = same.or_else(|| new.runs.iter().find(|new| new.label == run.label));
         let mut side = Side::of(run, old_names);
         let mut fate = match (&new.failure, like) {
