@@ -86,6 +86,8 @@ pub enum Change {
     StatementFails { message: String },
     /// The statement does not finish in time.
     TimesOut,
+    /// The statement finishes in time, which it did not.
+    Finishes,
     /// The statement returns other rows.
     ResultChanged { from: String, to: String },
 }
@@ -134,6 +136,7 @@ impl Change {
             Self::ColumnVanished { .. } => "column-vanished",
             Self::StatementFails { .. } => "statement-fails",
             Self::TimesOut => "times-out",
+            Self::Finishes => "finishes",
             Self::ResultChanged { .. } => "result-changed",
         }
     }
@@ -222,6 +225,7 @@ impl Change {
             Self::ColumnVanished { column } => format!("column {column} is gone"),
             Self::StatementFails { message } => format!("fails: {message}"),
             Self::TimesOut => "does not finish in time".to_owned(),
+            Self::Finishes => "finishes in time, which it did not".to_owned(),
             Self::ResultChanged { from, to } => format!("returns {to}, not {from}"),
         }
     }

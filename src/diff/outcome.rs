@@ -31,6 +31,9 @@ pub struct Side {
     /// Median time: shown, never judged alone.
     #[serde(rename = "time_ms")]
     pub time: Option<Millis>,
+    /// It was cancelled at the timeout: the plan is the estimate.
+    #[serde(skip)]
+    pub timed_out: bool,
     /// The plan, for the comparison.
     #[serde(skip)]
     pub plan: CanonicalPlan,
@@ -41,23 +44,22 @@ impl Side {
     #[must_use]
     pub fn of(run: &Run, names: &Names<'_>) -> Self {
         let plan = super::canonicalize(&run.plan, names);
-        Self { time: run.time(), work: Work::of(&run.plan), ..Self::of_plan(plan) }
+        let timed_out = matches!(run.outcome, Outcome::TimedOut { .. });
+        Self { time: run.time(), work: Work::of(&run.plan), timed_out, ..Self::of_plan(plan) }
     }
 
     /// A plan without measurements.
     #[must_use]
     pub fn of_plan(plan: CanonicalPlan) -> Self {
-        Self { tree: plan.lines(), hashes: plan.hashes(), work: Work::default(), time: None, plan }
+        Self { tree: plan.lines(), hashes: plan.hashes(), work: Work::default(), time: None, timed_out: false, plan }
     }
 }
 
 /// What became of a statement on one database.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fate {
-    /// It has a plan, and ran if it could.
+    /// It has a plan, and ran if it could, to its end or to the timeout.
     Planned(Box<Side>),
-    /// It did not finish.
-    TimedOut,
     /// It failed.
     Failed(QueryFailure),
 }
@@ -66,10 +68,7 @@ impl Fate {
     /// Of a run.
     #[must_use]
     pub fn of(run: &Run, names: &Names<'_>) -> Self {
-        match run.outcome {
-            Outcome::TimedOut { .. } => Self::TimedOut,
-            Outcome::Completed { .. } | Outcome::Estimated => Self::Planned(Box::new(Side::of(run, names))),
-        }
+        Self::Planned(Box::new(Side::of(run, names)))
     }
 
     /// The plan, where there is one.
@@ -77,7 +76,7 @@ impl Fate {
     pub fn side(&self) -> Option<&Side> {
         match self {
             Self::Planned(side) => Some(side),
-            Self::TimedOut | Self::Failed(_) => None,
+            Self::Failed(_) => None,
         }
     }
 }
@@ -86,11 +85,17 @@ impl Fate {
 #[must_use]
 pub fn differences(before: &Side, after: &Fate, renames: &Renames) -> Vec<Change> {
     let after = match after {
-        Fate::TimedOut => return vec![Change::TimesOut],
         Fate::Failed(failure) => return failure_changes(failure, renames),
         Fate::Planned(side) => side,
     };
-    let mut changes = compare(&before.plan, &after.plan, renames);
+    let mut changes = Vec::new();
+    match (before.timed_out, after.timed_out) {
+        (false, true) => changes.push(Change::TimesOut),
+        // An estimate alone did not finish either.
+        (true, false) if after.work.is_measured() => changes.push(Change::Finishes),
+        (true, _) | (false, false) => {}
+    }
+    changes.extend(compare(&before.plan, &after.plan, renames));
     changes.extend(spill_change(before, after));
     if let (Some(from), Some(to)) = (before.work.rows, after.work.rows)
         && (from - to).abs() >= 0.5
@@ -98,6 +103,25 @@ pub fn differences(before: &Side, after: &Fate, renames: &Renames) -> Vec<Change
         changes.push(Change::ResultChanged { from: format!("{from:.0} rows"), to: format!("{to:.0} rows") });
     }
     changes
+}
+
+/// Whether the unchanged copy shows every kind of error that the changed one does: a statement that returns what chance or the
+/// clock will, or ends now within its time and now past it.
+fn errors_alike(changes: &[Change], control: &[Change]) -> bool {
+    let mut errors = changes.iter().filter(|change| change.is_error()).peekable();
+    errors.peek().is_some() && errors.all(|error| control.iter().any(|other| other.name() == error.name()))
+}
+
+/// How many times as far as the unchanged copy's result another one may be from the first, where the copy's differs at all.
+const CHANCE: f64 = 4.0;
+
+/// Whether a result is no farther from the first than chance takes the unchanged copy's.
+fn results_alike(before: &Work, control: &Work, after: &Work) -> bool {
+    let off = |work: &Work| Some((work.rows? - before.rows?).abs());
+    match (off(control), off(after)) {
+        (Some(control), Some(after)) => after <= control * CHANCE,
+        (None, _) | (_, None) => true,
+    }
 }
 
 fn spill_change(before: &Side, after: &Side) -> Option<Change> {
@@ -184,7 +208,7 @@ pub struct RunDiff {
     pub changes: Vec<Change>,
     /// As it was.
     pub before: Side,
-    /// As it is; `None` where it fails or does not finish.
+    /// As it is; `None` where it fails.
     pub after: Option<Side>,
     /// What differs on the unchanged copy: makes it unstable.
     pub control: Vec<Change>,
@@ -264,7 +288,10 @@ impl RunDiff {
                     }
                     _ => false,
                 };
-                (steady(plain, noise, like_control), control_changes)
+                let chance =
+                    errors_alike(&changes, &control_changes) && results_alike(&before.work, &control_work, &work);
+                let verdict = if chance { Verdict::Unstable } else { steady(plain, noise, like_control) };
+                (verdict, control_changes)
             }
         };
         Self {

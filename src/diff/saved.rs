@@ -103,3 +103,117 @@ fn pair(
     }
     diff.sorted()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::diff::verdict::Verdict;
+    use crate::plan::parse;
+    use crate::run::{BoundParameter, Outcome, Sample};
+    use crate::units::{Millis, Pages};
+
+    fn run(label: &str, value: &str, kind: &str, blocks: u64) -> Run {
+        let document = json!([{ "Planning Time": 0.1, "Execution Time": 5.0, "Plan": {
+            "Node Type": kind, "Relation Name": "orders", "Schema": "public", "Alias": "orders", "Startup Cost": 0.0,
+            "Total Cost": 9.0, "Plan Rows": 10, "Plan Width": 8, "Actual Startup Time": 0.1, "Actual Total Time": 5.0,
+            "Actual Rows": 10, "Actual Loops": 1, "Shared Hit Blocks": blocks, "Shared Read Blocks": 0,
+            "Temp Read Blocks": 0, "Temp Written Blocks": 0,
+        } }]);
+        let sample =
+            Sample { execution: Millis(5.0), planning: Millis(0.1), blocks: Pages(blocks), temp_blocks: Pages(0) };
+        let parameter = BoundParameter {
+            number: 1,
+            name: None,
+            type_name: "text".to_owned(),
+            value: Some(value.to_owned()),
+            column: None,
+        };
+        Run {
+            label: label.to_owned(),
+            parameters: vec![parameter],
+            plan: parse::json_value(&document).unwrap().remove(0),
+            explain_json: document,
+            outcome: Outcome::Completed { samples: vec![sample] },
+        }
+    }
+
+    fn timed_out(label: &str, kind: &str) -> Run {
+        let document = json!([{ "Plan": { "Node Type": kind, "Relation Name": "orders", "Schema": "public", "Alias": "orders",
+            "Startup Cost": 0.0, "Total Cost": 9.0, "Plan Rows": 10, "Plan Width": 8 } }]);
+        let plan = parse::json_value(&document).unwrap().remove(0);
+        let outcome = Outcome::TimedOut { after: Millis(30_000.0) };
+        Run { plan, explain_json: document, outcome, ..run(label, "x", kind, 1) }
+    }
+
+    fn catalog(runs: Vec<Run>) -> SavedCatalog {
+        let query = SavedQueryRuns {
+            name: "ByStatus".to_owned(),
+            file: PathBuf::from("queries/orders.sql"),
+            line: 2,
+            sql: "SELECT id FROM orders WHERE status = $1".to_owned(),
+            failure: None,
+            runs,
+        };
+        SavedCatalog { queries: vec![query], names: SavedNames::default() }
+    }
+
+    /// What became of each set: label, verdict, names of the changes.
+    fn judged(before: Vec<Run>, after: Vec<Run>) -> Vec<(String, Verdict, Vec<&'static str>)> {
+        let mut diffs = compare(&catalog(before), &catalog(after), &Limits::default());
+        let runs = diffs.remove(0).runs;
+        let names = |run: &RunDiff| run.changes.iter().map(|change| change.name()).collect();
+        runs.iter().map(|run| (run.label.clone(), run.verdict, names(run))).collect()
+    }
+
+    /// The same values with a plan of their own and with the generic one, whichever comes first.
+    #[test]
+    fn a_report_against_itself_differs_in_nothing() {
+        let custom = || run("hot status", "done", "Seq Scan", 9_000);
+        let generic = || run("generic plan, hot status", "done", "Index Scan", 90_000);
+        let rare = || run("rare status", "lost", "Index Scan", 3);
+        let (a, b, late) =
+            (vec![custom(), generic(), rare()], vec![generic(), custom()], vec![timed_out("hot", "Seq Scan")]);
+        for runs in [a, b, late] {
+            let found = judged(runs.clone(), runs.clone());
+            assert_eq!(found.len(), runs.len());
+            for (label, verdict, changes) in found {
+                assert_eq!((verdict, changes), (Verdict::Unchanged, Vec::new()), "{label}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_plan_is_compared_with_its_like() {
+        let before = vec![
+            run("generic plan, hot status", "done", "Index Scan", 90_000),
+            run("hot status", "done", "Seq Scan", 9_000),
+        ];
+        let after = vec![
+            run("hot status", "done", "Seq Scan", 9_000),
+            run("generic plan, hot status", "done", "Index Scan", 9_000),
+        ];
+        let found = judged(before, after);
+        assert_eq!(
+            found,
+            [
+                ("generic plan, hot status".to_owned(), Verdict::MajorImprovement, Vec::new()),
+                ("hot status".to_owned(), Verdict::Unchanged, Vec::new())
+            ]
+        );
+    }
+
+    #[test]
+    fn what_ends_at_the_timeout_is_an_error_from_then_on_and_an_improvement_when_it_ends_in_time() {
+        let quick = || vec![run("hot", "x", "Index Scan", 9)];
+        let late = || vec![timed_out("hot", "Seq Scan")];
+        let told = |before, after| {
+            let (_, verdict, changes) = judged(before, after).remove(0);
+            (verdict, changes)
+        };
+        assert_eq!(told(quick(), late()), (Verdict::Error, vec!["times-out", "scan-method-changed"]));
+        assert_eq!(told(late(), quick()), (Verdict::MajorImprovement, vec!["finishes", "scan-method-changed"]));
+        assert_eq!(told(late(), vec![timed_out("hot", "Index Scan")]), (Verdict::Neutral, vec!["scan-method-changed"]));
+    }
+}

@@ -138,6 +138,9 @@ pub fn judge(before: &Work, after: &Work, changes: &[Change], limits: &Limits) -
     if changes.iter().any(Change::is_error) {
         return Verdict::Error;
     }
+    if changes.contains(&Change::Finishes) {
+        return Verdict::MajorImprovement;
+    }
     match direction(before, after, limits) {
         Direction::Worse { major: true } => Verdict::MajorRegression,
         Direction::Worse { major: false } => Verdict::Regression,

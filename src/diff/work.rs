@@ -19,6 +19,12 @@ pub struct Work {
 }
 
 impl Work {
+    /// Whether the plan was executed.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// The work that a plan with measurements shows.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {

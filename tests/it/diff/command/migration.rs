@@ -156,3 +156,43 @@ fn versions_that_cannot_be_compared_say_what_to_do() {
     assert!(error.contains("relation \"orers\" does not exist") && error.contains("2_broken.up.sql:2"), "{error}");
     assert!(error.contains("transaction was rolled back: the copy"), "{error}");
 }
+
+#[test]
+fn what_chance_returns_and_what_never_ends_are_no_errors_of_a_migration() {
+    let project = shop();
+    let path = project.path();
+    write(path, "pgproof.toml", &format!("{}[audit]\ntimeout = \"1s\"\n", super::CONFIGURATION));
+    write(path, "queries/chance.sql", CHANCE);
+    let shop = "CREATE FUNCTION wait_for(seconds int) RETURNS int LANGUAGE sql AS 'SELECT 1';\n";
+    write(path, "migrations/1_shop.up.sql", &format!("{shop}{}", super::SHOP));
+    write(path, "migrations/2_index.up.sql", "CREATE INDEX orders_total_idx ON orders (total);\n");
+    let (report, text) = diff(path, &["--fail-on", "never"], 0);
+    assert_eq!(query(&report, "SomeOrders")["verdict"], "unstable", "{text}");
+    assert_eq!(query(&report, "SlowOrders")["verdict"], "unchanged", "{text}");
+
+    // What the migration itself makes endless or another result is told.
+    let sql = "CREATE OR REPLACE FUNCTION wait_for(seconds int) RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(seconds)';\n\
+               DELETE FROM orders WHERE total < 45000;\n";
+    write(path, "migrations/2_index.up.sql", sql);
+    let (report, text) = diff(path, &["--fail-on", "never"], 0);
+    let some = query(&report, "SomeOrders");
+    assert_eq!(some["verdict"], "error", "{text}");
+    assert!(some["runs"][0]["changes"].to_string().contains("result-changed"), "{text}");
+    let waits = query(&report, "WaitingOrders");
+    assert_eq!(
+        (&waits["verdict"], &waits["runs"][0]["changes"][0]["kind"]),
+        (&"error".into(), &"times-out".into()),
+        "{text}"
+    );
+    assert!(!waits["runs"][0]["after"].is_null(), "the plan that did not end is shown: {text}");
+}
+
+const CHANCE: &str = "-- name: SomeOrders :many
+SELECT id FROM orders WHERE random() < 0.5;
+
+-- name: SlowOrders :many
+SELECT count(*) FROM orders, pg_sleep(3);
+
+-- name: WaitingOrders :many
+SELECT count(*) FROM orders, wait_for(3);
+";
