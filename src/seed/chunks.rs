@@ -3,7 +3,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::evaluate::Evaluator;
+use super::evaluate::{Evaluator, RowWriter};
 use super::plan::SeedPlan;
 
 /// Bytes after which a chunk is handed on.
@@ -40,7 +40,7 @@ pub fn generate(
     mut buffer: impl FnMut() -> Vec<u8>,
     mut emit: impl FnMut(Chunk) -> ControlFlow<()>,
 ) -> Result<(), Homeless> {
-    let evaluator = Evaluator::new(plan);
+    let (evaluator, writer) = (Evaluator::new(plan), RowWriter::new(plan, table));
     let leaves = plan.tables[table].leaves.len();
     let limit = CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10);
     let single = plan.tables[table].router.is_none();
@@ -49,7 +49,7 @@ pub fn generate(
     for row in rows.filter(|row| chosen.is_none_or(|chosen| chosen.contains(*row))) {
         let leaf = if single { 0 } else { evaluator.leaf(table, row).ok_or(Homeless { row })? };
         let (count, bytes) = open[leaf].get_or_insert_with(|| (0, buffer()));
-        evaluator.write_row(table, row, bytes);
+        writer.write(row, bytes);
         *count += 1;
         if bytes.len() >= limit
             && let Some((rows, bytes)) = open[leaf].take()

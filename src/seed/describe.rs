@@ -153,8 +153,8 @@ fn scalar_knobs(class: &TypeClass, scalar: &Scalar, knobs: &mut Vec<String>) -> 
     if let ScalarSource::Placed { stray, growth, .. } = &scalar.source {
         let correlation = 1.0 / (1.0 + 4.0 * stray * stray).sqrt();
         knobs.push(format!("correlation = {correlation:.3}"));
-        if *growth > 0.0 {
-            knobs.push(format!("growth = {growth}"));
+        if let Some(growth) = growth {
+            knobs.push(format!("growth = {}", growth.rate()));
         }
     }
     true

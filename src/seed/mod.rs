@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod chunks;
+pub mod curve;
 pub mod describe;
 pub mod distribution;
 pub mod encode;
@@ -27,4 +28,4 @@ pub use resolve::{Options, SeedError, resolve};
 pub use spec::Spec;
 
 /// Changes with everything that changes a byte of a dataset for an unchanged schema, spec and seed.
-pub const GENERATOR_VERSION: u32 = 3;
+pub const GENERATOR_VERSION: u32 = 4;

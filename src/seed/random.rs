@@ -124,6 +124,12 @@ impl Stream {
     pub fn pick<'a, T: ?Sized>(&mut self, items: &[&'a T]) -> &'a T {
         items[self.below(items.len() as u64) as usize]
     }
+
+    /// One of `items`, which must not be empty.
+    #[inline]
+    pub fn pick_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len() as u64) as usize]
+    }
 }
 
 /// A random order of the numbers below `size` that needs no memory: a Feistel network over the smallest power of two

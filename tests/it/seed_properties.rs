@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use pgproof::schema::Schema;
+use pgproof::seed::evaluate::RowWriter;
 use pgproof::seed::generators::ALL;
 use pgproof::seed::infer::types::classify;
 use pgproof::seed::{Evaluator, Options, SeedPlan, chunks, resolve, spec, text};
@@ -54,6 +55,20 @@ fn assert_share(count: usize, rows: usize, share: f64) {
     assert!((count as f64 - expected).abs() <= 5.0 * deviation + 1.0, "{count} of {rows}, not {share}");
 }
 
+/// What is written row by row is what the evaluator says of each cell: of all tables, the first so many rows.
+pub(crate) fn assert_written_as_evaluated(plan: &SeedPlan, most: u64) {
+    let evaluator = Evaluator::new(plan);
+    for (index, table) in plan.tables.iter().enumerate() {
+        let writer = RowWriter::new(plan, index);
+        for row in 0..table.rows.min(most) {
+            let (mut evaluated, mut written) = (Vec::new(), Vec::new());
+            evaluator.write_row(index, row, &mut evaluated);
+            writer.write(row, &mut written);
+            assert!(evaluated == written, "row {row} of {}: {evaluated:x?} and {written:x?}", table.name);
+        }
+    }
+}
+
 /// All rows at once, and the same in pieces.
 fn assert_chunks_equal_the_whole(plan: &SeedPlan, cuts: &[u64]) {
     let generated = |rows| {
@@ -66,6 +81,7 @@ fn assert_chunks_equal_the_whole(plan: &SeedPlan, cuts: &[u64]) {
         bytes
     };
     let rows = plan.tables[0].rows;
+    assert_written_as_evaluated(plan, rows);
     let mut ends: Vec<u64> = cuts.iter().map(|cut| cut % (rows + 1)).chain([rows]).collect();
     ends.sort_unstable();
     let starts = std::iter::once(0).chain(ends.iter().copied());

@@ -17,6 +17,7 @@ use pgproof::seed::chunks::{Chunk, generate};
 use pgproof::seed::describe::describe;
 use pgproof::source::Source;
 
+use crate::seed_properties::assert_written_as_evaluated;
 use crate::support::{self, TestDatabase};
 
 /// Fills a database that a script made, with the embedded loader.
@@ -78,6 +79,7 @@ async fn every_item_is_filled_and_every_constraint_holds() {
             database.execute("CREATE TABLE nulls_equal (a int, b text, UNIQUE NULLS NOT DISTINCT (a, b))").await;
         }
         let plan = fill(&database, 300).await;
+        assert_written_as_evaluated(&plan, 300);
         let session = database.session().await;
         prove(&session).await;
         let empty = texts(

@@ -2,10 +2,13 @@
 //! form. No I/O, no state but the caller's buffer.
 
 mod links;
+mod row_writer;
 mod texts;
 
+pub use row_writer::RowWriter;
 pub(crate) use texts::write_text;
 
+use super::curve::Curve;
 use super::encode;
 use super::formula::Formula;
 use super::generators;
@@ -43,7 +46,7 @@ impl<'p> Evaluator<'p> {
         Self { plan }
     }
 
-    /// Appends one row in COPY BINARY's form.
+    /// Appends one row in COPY BINARY's form. Of many rows: [`RowWriter`].
     pub fn write_row(&self, table: usize, row: u64, out: &mut Vec<u8>) {
         let table = &self.plan.tables[table];
         out.extend_from_slice(&(table.columns.len() as u16).to_be_bytes());
@@ -359,17 +362,25 @@ impl<'p> Evaluator<'p> {
     }
 }
 
+/// One of `span` numbers from `low` on.
+#[inline]
+fn uniform(key: Key, low: i64, span: u64, index: u64) -> i64 {
+    low.wrapping_add(below(key.at(index), span) as i64)
+}
+
+/// More often small than large.
+#[inline]
+fn heavy(key: Key, (low, high): (i64, i64), curve: &Curve, index: u64) -> i64 {
+    let share = curve.at(fraction(key.at(index)));
+    low.saturating_add(((high.saturating_sub(low) as f64 + 1.0) * share) as i64).min(high)
+}
+
 /// A number that depends on nothing but its index.
 fn free(key: Key, source: &ScalarSource, index: u64) -> i64 {
     match source {
-        ScalarSource::Range { low, high, unique: None } => {
-            low.wrapping_add(below(key.at(index), span(*low, *high)) as i64)
-        }
+        ScalarSource::Range { low, high, unique: None } => uniform(key, *low, span(*low, *high), index),
         ScalarSource::Range { low, unique: Some(order), .. } => low.wrapping_add(order.apply(index) as i64),
-        ScalarSource::LowHeavy { low, high, exponent } => {
-            let share = fraction(key.at(index)).powf(*exponent);
-            low.saturating_add(((high.saturating_sub(*low) as f64 + 1.0) * share) as i64).min(*high)
-        }
+        ScalarSource::LowHeavy { low, high, curve } => heavy(key, (*low, *high), curve, index),
         ScalarSource::Placed { .. } => placed(key, source, index),
         ScalarSource::Histogram { bounds, placed } => {
             let share = match placed {
@@ -442,6 +453,7 @@ fn source_width(source: &ScalarSource) -> i64 {
 }
 
 /// A row's place among all, from 0 to 1, with some stray.
+#[inline]
 fn place_share(key: Key, index: u64, rows: u64, stray: f64) -> f64 {
     let mut share = (index as f64 + fraction(key.at(index))) / rows.max(1) as f64;
     if stray > 0.0 {
@@ -454,6 +466,7 @@ fn place_share(key: Key, index: u64, rows: u64, stray: f64) -> f64 {
 }
 
 /// A value in step with its row's number.
+#[inline]
 fn placed(key: Key, source: &ScalarSource, index: u64) -> i64 {
     let ScalarSource::Placed { low, high, rows, stray, growth, descending, unique } = source else { return 0 };
     let rows = (*rows).max(1);
@@ -466,8 +479,8 @@ fn placed(key: Key, source: &ScalarSource, index: u64) -> i64 {
         return low.saturating_add(start as i64).saturating_add(key.below(index, step) as i64);
     }
     let mut share = place_share(key, index, rows, *stray);
-    if *growth > 0.0 {
-        share = share.powf(1.0 / (1.0 + growth));
+    if let Some(growth) = growth {
+        share = growth.at(share);
     }
     if *descending {
         share = 1.0 - share;

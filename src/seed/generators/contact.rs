@@ -1,7 +1,7 @@
 //! How a person is reached.
 
 use super::name::person;
-use super::{Cell, Group, TextGenerator, put, put_number, put_plain, put_template};
+use super::{Cell, Group, TextGenerator, put, put_number, put_template};
 use crate::seed::encode;
 
 /// Reserved for examples (RFC 2606 and 6761): nobody gets mail that a test sends by mistake.
@@ -24,9 +24,9 @@ pub(super) const EMAIL: TextGenerator = TextGenerator {
     width: 29,
     write: |cell, out| {
         let (first, last) = person(cell);
-        put_plain(out, first);
+        first.put_plain(out);
         out.push(b'.');
-        put_plain(out, last);
+        last.put_plain(out);
         put_number(cell, out);
         out.push(b'@');
         put(out, cell.stream.pick(DOMAINS));

@@ -34,10 +34,10 @@ pub(super) const COMPANY: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 15,
     write: |cell, out| {
-        put(out, cell.stream.pick(cell.locale.last_names));
+        cell.stream.pick_of(cell.locale.last_names).put(out);
         if cell.stream.below(3) == 0 {
             put(out, " & ");
-            put(out, cell.stream.pick(cell.locale.last_names));
+            cell.stream.pick_of(cell.locale.last_names).put(out);
         }
         out.push(b' ');
         put(out, cell.stream.pick(cell.locale.company_suffixes));

@@ -2,13 +2,15 @@
 
 use fake::locales::{self, Data};
 
+use super::word::Word;
+
 /// One language's tables.
 #[derive(Debug)]
 pub struct Locale {
     /// As it is written in a spec: `en`, `de_DE`.
     pub name: &'static str,
-    pub first_names: &'static [&'static str],
-    pub last_names: &'static [&'static str],
+    pub first_names: &'static [Word],
+    pub last_names: &'static [Word],
     pub city_prefixes: &'static [&'static str],
     pub city_suffixes: &'static [&'static str],
     pub street_suffixes: &'static [&'static str],
@@ -20,44 +22,55 @@ pub struct Locale {
     pub postcodes: &'static [&'static str],
     pub phones: &'static [&'static str],
     pub company_suffixes: &'static [&'static str],
-    pub words: &'static [&'static str],
+    pub words: &'static [Word],
 }
 
-const fn tables<L: Data>(name: &'static str) -> Locale {
-    Locale {
-        name,
-        first_names: L::NAME_FIRST_NAME,
-        last_names: L::NAME_LAST_NAME,
-        city_prefixes: L::ADDRESS_CITY_PREFIX,
-        city_suffixes: L::ADDRESS_CITY_SUFFIX,
-        street_suffixes: L::ADDRESS_STREET_SUFFIX,
-        states: L::ADDRESS_STATE,
-        state_codes: L::ADDRESS_STATE_ABBR,
-        countries: L::ADDRESS_COUNTRY,
-        country_codes: L::ADDRESS_COUNTRY_CODE,
-        time_zones: L::ADDRESS_TIME_ZONE,
-        postcodes: L::ADDRESS_ZIP_FORMATS,
-        phones: L::PHONE_CELL_NUMBER_FORMATS,
-        company_suffixes: L::COMPANY_SUFFIX,
-        words: L::LOREM_WORD,
-    }
+/// A table as [`Word`]s, made while it compiles.
+macro_rules! words {
+    ($table:expr) => {{
+        const TABLE: &[&str] = $table;
+        static WORDS: [Word; TABLE.len()] = Word::all(TABLE);
+        &WORDS
+    }};
+}
+
+macro_rules! locale {
+    ($data:ident, $name:literal, $postcodes:ident) => {
+        Locale {
+            name: $name,
+            first_names: words!(locales::$data::NAME_FIRST_NAME),
+            last_names: words!(locales::$data::NAME_LAST_NAME),
+            city_prefixes: locales::$data::ADDRESS_CITY_PREFIX,
+            city_suffixes: locales::$data::ADDRESS_CITY_SUFFIX,
+            street_suffixes: locales::$data::ADDRESS_STREET_SUFFIX,
+            states: locales::$data::ADDRESS_STATE,
+            state_codes: locales::$data::ADDRESS_STATE_ABBR,
+            countries: locales::$data::ADDRESS_COUNTRY,
+            country_codes: locales::$data::ADDRESS_COUNTRY_CODE,
+            time_zones: locales::$data::ADDRESS_TIME_ZONE,
+            postcodes: locales::$data::$postcodes,
+            phones: locales::$data::PHONE_CELL_NUMBER_FORMATS,
+            company_suffixes: locales::$data::COMPANY_SUFFIX,
+            words: words!(locales::$data::LOREM_WORD),
+        }
+    };
 }
 
 static LOCALES: [Locale; 14] = [
-    Locale { postcodes: locales::EN::ADDRESS_POSTCODE_FORMATS, ..tables::<locales::EN>("en") },
-    tables::<locales::DE_DE>("de_DE"),
-    tables::<locales::FR_FR>("fr_FR"),
-    tables::<locales::IT_IT>("it_IT"),
-    tables::<locales::NL_NL>("nl_NL"),
-    tables::<locales::PT_BR>("pt_BR"),
-    tables::<locales::PT_PT>("pt_PT"),
-    tables::<locales::TR_TR>("tr_TR"),
-    tables::<locales::CY_GB>("cy_GB"),
-    tables::<locales::AR_SA>("ar_SA"),
-    tables::<locales::FA_IR>("fa_IR"),
-    tables::<locales::JA_JP>("ja_JP"),
-    tables::<locales::ZH_CN>("zh_CN"),
-    tables::<locales::ZH_TW>("zh_TW"),
+    locale!(EN, "en", ADDRESS_POSTCODE_FORMATS),
+    locale!(DE_DE, "de_DE", ADDRESS_ZIP_FORMATS),
+    locale!(FR_FR, "fr_FR", ADDRESS_ZIP_FORMATS),
+    locale!(IT_IT, "it_IT", ADDRESS_ZIP_FORMATS),
+    locale!(NL_NL, "nl_NL", ADDRESS_ZIP_FORMATS),
+    locale!(PT_BR, "pt_BR", ADDRESS_ZIP_FORMATS),
+    locale!(PT_PT, "pt_PT", ADDRESS_ZIP_FORMATS),
+    locale!(TR_TR, "tr_TR", ADDRESS_ZIP_FORMATS),
+    locale!(CY_GB, "cy_GB", ADDRESS_ZIP_FORMATS),
+    locale!(AR_SA, "ar_SA", ADDRESS_ZIP_FORMATS),
+    locale!(FA_IR, "fa_IR", ADDRESS_ZIP_FORMATS),
+    locale!(JA_JP, "ja_JP", ADDRESS_ZIP_FORMATS),
+    locale!(ZH_CN, "zh_CN", ADDRESS_ZIP_FORMATS),
+    locale!(ZH_TW, "zh_TW", ADDRESS_ZIP_FORMATS),
 ];
 
 impl Locale {
@@ -88,8 +101,6 @@ mod tests {
     fn no_table_is_empty() {
         for locale in &LOCALES {
             for table in [
-                locale.first_names,
-                locale.last_names,
                 locale.city_suffixes,
                 locale.states,
                 locale.state_codes,
@@ -99,8 +110,10 @@ mod tests {
                 locale.postcodes,
                 locale.phones,
                 locale.company_suffixes,
-                locale.words,
             ] {
+                assert!(!table.is_empty(), "{}", locale.name);
+            }
+            for table in [locale.first_names, locale.last_names, locale.words] {
                 assert!(!table.is_empty(), "{}", locale.name);
             }
         }

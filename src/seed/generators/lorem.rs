@@ -9,7 +9,7 @@ pub(crate) const WORD: TextGenerator = TextGenerator {
     columns: &["tag", "keyword", "label", "word", "category", "topic", "genre", "group_name", "type_name"],
     numbers_itself: false,
     width: 6,
-    write: |cell, out| put(out, cell.stream.pick(cell.locale.words)),
+    write: |cell, out| cell.stream.pick_of(cell.locale.words).put(out),
 };
 
 pub(crate) const WORDS: TextGenerator = TextGenerator {
@@ -139,7 +139,7 @@ fn words(cell: &mut Cell, count: u64, out: &mut Vec<u8>) {
         }
         let pick = ((bits & 0x1F_FFFF) * table.len() as u64) >> 21;
         bits >>= 21;
-        put(out, table[pick as usize]);
+        table[pick as usize].put(out);
     }
 }
 

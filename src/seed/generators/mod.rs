@@ -13,8 +13,10 @@ mod product;
 pub mod regex;
 pub mod structured;
 mod web;
+mod word;
 
 pub use locale::Locale;
+pub(crate) use word::put_padded;
 
 use super::encode;
 use super::plan::Text;
@@ -119,25 +121,27 @@ pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends a word in lower case with everything but ASCII letters and digits left out: for addresses and slugs.
-pub(crate) fn put_plain(out: &mut Vec<u8>, text: &str) {
-    let before = out.len();
-    out.extend(text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()));
-    if out.len() == before {
-        // Nothing of it is ASCII: a name in another script.
-        out.push(b'u');
-    }
-}
-
-/// Appends a template's text: `#` is a digit, `^` a digit but 0, `@` a capital letter.
+/// Appends a template's text: `#` is a digit, `^` a digit but 0, `@` a capital letter. Sixteen of them are
+/// drawn at once: the digits of a random fraction.
 pub(crate) fn put_template(stream: &mut Stream, template: &str, out: &mut Vec<u8>) {
-    for byte in template.bytes() {
-        out.push(match byte {
-            b'#' => b'0' + stream.below(10) as u8,
-            b'^' => b'1' + stream.below(9) as u8,
-            b'@' => b'A' + stream.below(26) as u8,
-            other => other,
-        });
+    const PIECE: usize = 16;
+    for piece in template.as_bytes().chunks(PIECE) {
+        let mut bits = stream.next_bits();
+        let mut below = |bound: u8| {
+            let wide = u128::from(bits) * u128::from(bound);
+            bits = wide as u64;
+            (wide >> 64) as u8
+        };
+        let mut written = [0; PIECE];
+        for (place, byte) in written.iter_mut().zip(piece) {
+            *place = match byte {
+                b'#' => b'0' + below(10),
+                b'^' => b'1' + below(9),
+                b'@' => b'A' + below(26),
+                other => *other,
+            };
+        }
+        put_padded(&written, piece.len(), out);
     }
 }
 

@@ -1,6 +1,7 @@
 //! People: the columns of one row name the same person.
 
-use super::{Cell, Group, TextGenerator, put, put_number, put_plain};
+use super::word::Word;
+use super::{Cell, Group, TextGenerator, put_number};
 
 pub(super) const FIRST_NAME: TextGenerator = TextGenerator {
     name: "first_name",
@@ -9,7 +10,7 @@ pub(super) const FIRST_NAME: TextGenerator = TextGenerator {
     columns: &["first_name", "firstname", "given_name", "forename", "middle_name", "fname"],
     numbers_itself: false,
     width: 6,
-    write: |cell, out| put(out, person(cell).0),
+    write: |cell, out| person(cell).0.put(out),
 };
 
 pub(super) const LAST_NAME: TextGenerator = TextGenerator {
@@ -19,7 +20,7 @@ pub(super) const LAST_NAME: TextGenerator = TextGenerator {
     columns: &["last_name", "lastname", "surname", "family_name", "lname", "maiden_name"],
     numbers_itself: false,
     width: 7,
-    write: |cell, out| put(out, person(cell).1),
+    write: |cell, out| person(cell).1.put(out),
 };
 
 pub(super) const FULL_NAME: TextGenerator = TextGenerator {
@@ -45,9 +46,9 @@ pub(super) const FULL_NAME: TextGenerator = TextGenerator {
     width: 14,
     write: |cell, out| {
         let (first, last) = person(cell);
-        put(out, first);
+        first.put(out);
         out.push(b' ');
-        put(out, last);
+        last.put(out);
     },
 };
 
@@ -60,14 +61,14 @@ pub(super) const USERNAME: TextGenerator = TextGenerator {
     width: 13,
     write: |cell, out| {
         let (first, last) = person(cell);
-        put_plain(out, first);
+        first.put_plain(out);
         out.push(b'.');
-        put_plain(out, last);
+        last.put_plain(out);
         put_number(cell, out);
     },
 };
 
 /// First and family name: always the first two draws of the group's stream.
-pub(super) fn person(cell: &mut Cell) -> (&'static str, &'static str) {
-    (cell.stream.pick(cell.locale.first_names), cell.stream.pick(cell.locale.last_names))
+pub(super) fn person(cell: &mut Cell) -> (&'static Word, &'static Word) {
+    (cell.stream.pick_of(cell.locale.first_names), cell.stream.pick_of(cell.locale.last_names))
 }

@@ -30,7 +30,7 @@ pub(super) const STREET: TextGenerator = TextGenerator {
     write: |cell, out| {
         encode::decimal(out, cell.stream.between(1, 999));
         out.push(b' ');
-        put(out, cell.stream.pick(cell.locale.last_names));
+        cell.stream.pick_of(cell.locale.last_names).put(out);
         if !cell.locale.street_suffixes.is_empty() {
             out.push(b' ');
             put(out, cell.stream.pick(cell.locale.street_suffixes));
@@ -50,7 +50,7 @@ pub(super) const CITY: TextGenerator = TextGenerator {
             put(out, cell.stream.pick(cell.locale.city_prefixes));
             out.push(b' ');
         }
-        put(out, cell.stream.pick(cell.locale.last_names));
+        cell.stream.pick_of(cell.locale.last_names).put(out);
         put(out, cell.stream.pick(cell.locale.city_suffixes));
     },
 };

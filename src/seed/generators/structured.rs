@@ -6,12 +6,14 @@ use fake::locales::{Data, EN};
 
 use crate::seed::encode::{self, ScalarEncoding};
 use crate::seed::plan::{Geometry, System};
-use crate::seed::random::{Key, Permutation, Stream};
+use crate::seed::random::{Key, Permutation, Stream, mix};
 
-/// A UUID of version 4 whose 62 low bits are a scattered image of `index`: unique without a memory.
+/// A UUID of version 4 that holds a scattered image of `index`: unique without a memory.
 pub(crate) fn uuid(key: Key, index: u64, out: &mut Vec<u8>) {
-    let low = Permutation::new(key, 1 << 62).apply(index & ((1 << 62) - 1));
-    encode::fixed(out, uuid_bytes(key.at(index), low));
+    // A bijection of 64 bits: 62 of them become the low half's, the two others the topmost.
+    let image = mix(index ^ key.at(u64::MAX));
+    let high = key.at(index) >> 2 | image & (3 << 62);
+    encode::fixed(out, uuid_bytes(high, image));
 }
 
 /// Sets version and variant.
@@ -26,10 +28,8 @@ pub(crate) fn inet(mut stream: Stream, cidr: bool, out: &mut Vec<u8>) {
     const PGSQL_AF_INET: u8 = 2;
     let address = stream.next_bits() as u32;
     let address = if cidr { address & 0xFFFF_FF00 } else { address };
-    let start = encode::begin(out);
-    out.extend_from_slice(&[PGSQL_AF_INET, if cidr { 24 } else { 32 }, u8::from(cidr), 4]);
-    out.extend_from_slice(&address.to_be_bytes());
-    encode::end(out, start);
+    let [a, b, c, d] = address.to_be_bytes();
+    encode::fixed(out, [PGSQL_AF_INET, if cidr { 24 } else { 32 }, u8::from(cidr), 4, a, b, c, d]);
 }
 
 /// A hardware address whose low bytes are a scattered image of `index`.

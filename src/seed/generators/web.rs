@@ -2,8 +2,12 @@
 
 use fake::locales::{Data, EN};
 
-use super::{Group, TextGenerator, put, put_number, put_plain};
+use super::word::Word;
+use super::{Group, TextGenerator, put, put_number};
 use crate::seed::encode;
+
+/// What slugs are made of.
+static TAILS: [Word; EN::COMPANY_BUZZWORD_TAIL.len()] = Word::all(EN::COMPANY_BUZZWORD_TAIL);
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -37,7 +41,7 @@ pub(super) const URL: TextGenerator = TextGenerator {
     width: 41,
     write: |cell, out| {
         put(out, "https://");
-        put_plain(out, cell.stream.pick(cell.locale.last_names));
+        cell.stream.pick_of(cell.locale.last_names).put_plain(out);
         put(out, ".example.com/");
         put(out, cell.stream.pick(EN::PATH_SEGMENTS));
         out.push(b'/');
@@ -53,7 +57,7 @@ pub(super) const DOMAIN: TextGenerator = TextGenerator {
     numbers_itself: true,
     width: 20,
     write: |cell, out| {
-        put_plain(out, cell.stream.pick(cell.locale.last_names));
+        cell.stream.pick_of(cell.locale.last_names).put_plain(out);
         put_number(cell, out);
         put(out, ".example.com");
     },
@@ -71,7 +75,7 @@ pub(super) const SLUG: TextGenerator = TextGenerator {
             if position > 0 {
                 out.push(b'-');
             }
-            put_plain(out, cell.stream.pick(EN::COMPANY_BUZZWORD_TAIL));
+            cell.stream.pick_of(&TAILS).put_plain(out);
         }
     },
 };

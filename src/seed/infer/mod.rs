@@ -6,6 +6,7 @@ pub mod types;
 pub mod values;
 
 use super::check::{Expression, Facts as ColumnFactsSource, alternatives};
+use super::curve::{Curve, Growth};
 use super::distribution::Zipf;
 use super::encode::{DAY, ScalarEncoding, days_from_civil};
 use super::generators::regex::Pattern;
@@ -158,7 +159,7 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
     let hard = types::limits(encoding, &column.data_type);
     let meaning = names::meaning(&column.name);
     let range = |low: i64, high: i64| ScalarSource::Range { low, high, unique: None };
-    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy { low, high, exponent: 2.5 };
+    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy { low, high, curve: Curve::power(2.5) };
     let source = match encoding {
         ScalarEncoding::Bool => {
             ScalarSource::Listed { values: Box::new([1, 0]), weights: Weights::new(names::truth(&column.name)) }
@@ -200,8 +201,8 @@ fn clamp(source: ScalarSource, (least, most): (i64, i64)) -> ScalarSource {
         ScalarSource::Range { low, high, unique } => {
             ScalarSource::Range { low: low.clamp(least, most), high: high.clamp(least, most), unique }
         }
-        ScalarSource::LowHeavy { low, high, exponent } => {
-            ScalarSource::LowHeavy { low: low.clamp(least, most), high: high.clamp(least, most), exponent }
+        ScalarSource::LowHeavy { low, high, curve } => {
+            ScalarSource::LowHeavy { low: low.clamp(least, most), high: high.clamp(least, most), curve }
         }
         other => other,
     }
@@ -219,7 +220,7 @@ fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
             high: at(TO_YEAR) - 1,
             rows,
             stray: super::distribution::stray_for_correlation(0.999),
-            growth: 0.5,
+            growth: Growth::new(0.5),
             descending: false,
             unique: false,
         };

@@ -9,6 +9,7 @@ pub use links::{Link, LinkChoice, Router, RouterNode, RouterTarget, Split};
 pub use row_set::RowSet;
 pub use weights::Weights;
 
+use super::curve::{Curve, Growth};
 use super::distribution::Zipf;
 use super::encode::ScalarEncoding;
 use super::formula::Formula;
@@ -299,10 +300,10 @@ pub enum ScalarSource {
     Sequence { start: i64, step: i64 },
     /// Uniform from `low` to `high`; `unique` gives every index its own.
     Range { low: i64, high: i64, unique: Option<Permutation> },
-    /// More small values than large ones: `low + (high - low) * u^exponent`.
-    LowHeavy { low: i64, high: i64, exponent: f64 },
+    /// More small values than large ones: `low + (high - low) * curve(u)`.
+    LowHeavy { low: i64, high: i64, curve: Curve },
     /// In step with the row's number, from `low` to `high`.
-    Placed { low: i64, high: i64, rows: u64, stray: f64, growth: f64, descending: bool, unique: bool },
+    Placed { low: i64, high: i64, rows: u64, stray: f64, growth: Option<Growth>, descending: bool, unique: bool },
     /// One of a list, by weight.
     Listed { values: Box<[i64]>, weights: Weights },
     /// One of a list for this share of the rows, else what `rest` makes.

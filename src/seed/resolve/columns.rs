@@ -4,6 +4,7 @@ use super::Resolver;
 use super::table::{Draft, TableDraft};
 use crate::schema::{Column, KeyPart, PartitionStrategy};
 use crate::seed::check::ColumnFacts;
+use crate::seed::curve::Growth;
 use crate::seed::distribution::stray_for_correlation;
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
@@ -297,7 +298,7 @@ impl<'a> Resolver<'a> {
             self.errors.push(place.error("the range is empty: its end lies before its beginning").into());
             return;
         }
-        let growth = spec.growth.unwrap_or(0.0);
+        let growth = spec.growth.and_then(Growth::new);
         let placed = spec.correlation.filter(|correlation| correlation.abs() >= 0.05);
         scalar.source = match (placed, &scalar.source) {
             (Some(correlation), _) => ScalarSource::Placed {
@@ -317,13 +318,13 @@ impl<'a> Resolver<'a> {
                     high,
                     rows,
                     stray: *stray,
-                    growth: spec.growth.unwrap_or(*inferred),
+                    growth: spec.growth.map_or_else(|| inferred.clone(), Growth::new),
                     descending: *descending,
                     unique: *unique,
                 }
             }
-            (None, ScalarSource::LowHeavy { exponent, .. }) if spec.generator.is_none() => {
-                ScalarSource::LowHeavy { low, high, exponent: *exponent }
+            (None, ScalarSource::LowHeavy { curve, .. }) if spec.generator.is_none() => {
+                ScalarSource::LowHeavy { low, high, curve: curve.clone() }
             }
             (None, _) => ScalarSource::Range { low, high, unique: None },
         };
