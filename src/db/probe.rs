@@ -1,6 +1,7 @@
 //! Asks the server, before a row is loaded, whether planned rows meet the CHECK constraints: a temporary copy of the
 //! table takes a sample in a transaction that rolls back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,16 +9,30 @@ use futures_util::SinkExt;
 
 use super::connect::Session;
 use super::copy::{Format, format_of};
+use super::stored;
 use crate::schema::{Schema, quote_identifier};
+use crate::seed::check::Expression;
+use crate::seed::describe::{header, key};
 use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::plan::{Fill, TablePlan};
-use crate::seed::{Evaluator, SeedError, SeedPlan, text};
+use crate::seed::{Evaluator, Refusal, SeedError, SeedPlan, text};
 use crate::source::SourceError;
 
 /// Rows of a sample.
 const SAMPLE: u64 = 300;
 
-/// Every table whose sample the server refuses, of those with a constraint that is more than a limit of a column, with the constraint's name and what to write.
+/// What a plan could not meet, and what the server refuses of the rest: all that stands in the way, in one answer.
+pub(crate) async fn all_errors(session: &Session, schema: &Schema, refusal: Refusal) -> Vec<SeedError> {
+    let Refusal { mut errors, mut sound } = refusal;
+    // What the server cannot be asked does not hide what is known.
+    if stored::read_literals(session, &mut sound).await.is_ok() {
+        errors.extend(check(session, schema, &Arc::new(sound)).await.unwrap_or_default());
+    }
+    errors
+}
+
+/// Every constraint that the server refuses a sample for, of tables with one that is more than a limit of a column; with
+/// its name and what to write.
 pub(crate) async fn check(
     session: &Session,
     schema: &Schema,
@@ -31,9 +46,8 @@ pub(crate) async fn check(
         if table.fill == Fill::Keep || table.rows == 0 || !asked || computed {
             continue;
         }
-        if let Some(refusal) = refusal(session, schema, plan, index).await? {
-            errors.push(explain(table, &refusal));
-        }
+        let refusals = refusals(session, schema, plan, index).await?;
+        errors.extend(refusals.iter().map(|refusal| explain(schema, table, refusal)));
     }
     Ok(errors)
 }
@@ -52,23 +66,25 @@ pub(crate) async fn check_expressions(session: &Session, plan: &SeedPlan) -> Vec
     errors
 }
 
-async fn refusal(
+/// Each constraint that is refused is dropped from the copy, until the sample is taken.
+async fn refusals(
     session: &Session,
     schema: &Schema,
     plan: &Arc<SeedPlan>,
     index: usize,
-) -> Result<Option<tokio_postgres::Error>, tokio_postgres::Error> {
+) -> Result<Vec<tokio_postgres::Error>, tokio_postgres::Error> {
     let table = &plan.tables[index];
     let columns: Vec<String> = table.columns.iter().map(|column| quote_identifier(&column.name)).collect();
     let client = session.client();
     let create = format!(
-        "BEGIN; CREATE TEMPORARY TABLE pgproof_probe (LIKE {} INCLUDING CONSTRAINTS INCLUDING GENERATED) ON COMMIT DROP",
+        "BEGIN; CREATE TEMPORARY TABLE pgproof_probe (LIKE {} INCLUDING CONSTRAINTS INCLUDING GENERATED) ON COMMIT DROP; \
+         SAVEPOINT pgproof_probe",
         table.name.sql()
     );
     // No right to make temporary tables: nothing is asked.
     if client.batch_execute(&create).await.is_err() {
         client.batch_execute("ROLLBACK").await?;
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let (form, rows) = match format_of(session, schema, table).await? {
         Format::Binary => ("binary", framed(&sample(plan, index))),
@@ -79,14 +95,28 @@ async fn refusal(
         }
     };
     let copy = format!("COPY pg_temp.pgproof_probe ({}) FROM STDIN (FORMAT {form})", columns.join(", "));
-    let result = copy_sample(client, &copy, rows).await;
+    let rows = Bytes::from(rows);
+    let mut refusals = Vec::new();
+    while let Err(refusal) = copy_sample(client, &copy, rows.clone()).await {
+        let constraint = refusal.as_db_error().and_then(|error| error.constraint()).map(quote_identifier);
+        refusals.push(refusal);
+        // A domain's constraint, or a column that must not be NULL: not to be dropped.
+        let Some(constraint) = constraint else { break };
+        let without = format!(
+            "ROLLBACK TO pgproof_probe; ALTER TABLE pg_temp.pgproof_probe DROP CONSTRAINT {constraint}; \
+             SAVEPOINT pgproof_probe"
+        );
+        if client.batch_execute(&without).await.is_err() {
+            break;
+        }
+    }
     client.batch_execute("ROLLBACK").await?;
-    Ok(result.err())
+    Ok(refusals)
 }
 
-async fn copy_sample(client: &tokio_postgres::Client, copy: &str, rows: Vec<u8>) -> Result<u64, tokio_postgres::Error> {
+async fn copy_sample(client: &tokio_postgres::Client, copy: &str, rows: Bytes) -> Result<u64, tokio_postgres::Error> {
     let mut sink = Box::pin(client.copy_in::<_, Bytes>(copy).await?);
-    sink.send(Bytes::from(rows)).await?;
+    sink.send(rows).await?;
     sink.as_mut().finish().await
 }
 
@@ -105,7 +135,7 @@ fn framed(rows: &[u8]) -> Vec<u8> {
     [HEADER.as_slice(), rows, TRAILER.as_slice()].concat()
 }
 
-fn explain(table: &TablePlan, error: &tokio_postgres::Error) -> SeedError {
+fn explain(schema: &Schema, table: &TablePlan, error: &tokio_postgres::Error) -> SeedError {
     let refusal = error.as_db_error();
     let constraint = refusal.and_then(|refusal| refusal.constraint());
     let doubt = constraint.and_then(|name| table.doubts.iter().find(|doubt| doubt.constraint == name));
@@ -122,9 +152,32 @@ fn explain(table: &TablePlan, error: &tokio_postgres::Error) -> SeedError {
     SeedError::Unsolvable {
         table: table.name.to_string(),
         what,
-        remedy: format!(
-            "give its columns values that fit, e.g. [tables.{}.columns] column = {{ values = [\"…\"] }}",
-            table.name
-        ),
+        remedy: remedy(schema, table, constraint.or_else(|| refusal.and_then(|refusal| refusal.column()))),
     }
+}
+
+/// The line that helps: for the columns of the constraint, or the one of that name.
+fn remedy(schema: &Schema, table: &TablePlan, constraint: Option<&str>) -> String {
+    let header = header(&table.name);
+    let name = constraint.unwrap_or_default();
+    let expression = schema
+        .table_by_oid(table.oid)
+        .and_then(|introspected| introspected.checks.iter().find(|check| check.name == name))
+        .and_then(|check| Expression::parse(&check.expression).ok());
+    let mut names = Vec::new();
+    match expression {
+        Some(expression) => expression.columns(&mut names),
+        None => names.push(name.to_owned()),
+    }
+    let lines: BTreeSet<String> = names
+        .iter()
+        .filter(|name| table.column_index(name).is_some())
+        .map(|name| format!("`{} = {{ values = [\"…\"] }}`", key(name)))
+        .collect();
+    let lines: Vec<String> = lines.into_iter().collect();
+    let values = match lines.is_empty() {
+        true => "give its columns values that fit".to_owned(),
+        false => format!("write values that fit, {}", lines.join(" or ")),
+    };
+    format!("{values}, under [{header}.columns], or leave the table empty: `rows = 0` under [{header}]")
 }

@@ -10,7 +10,7 @@ use super::plan::{
     ColumnPlan, Fill, Generator, Link, LinkChoice, Nulls, Scalar, ScalarSource, SeedPlan, TablePlan, TextSource,
 };
 use super::text;
-use crate::schema::{Column, Schema, Table};
+use crate::schema::{Column, QualifiedName, Schema, Table};
 
 /// The spec of a whole plan, as one TOML file.
 #[must_use]
@@ -30,13 +30,9 @@ pub fn describe(schema: &Schema, plan: &SeedPlan) -> String {
 }
 
 fn describe_table(schema: &Schema, table: &Table, plan: &SeedPlan, planned: &TablePlan, out: &mut String) {
-    let name = if table.name.schema == "public" {
-        key(&table.name.name)
-    } else {
-        key(&format!("{}.{}", table.name.schema, table.name.name))
-    };
+    let header = header(&table.name);
     // Writing to a string cannot fail.
-    let _ = write!(out, "\n[tables.{name}]\n");
+    let _ = write!(out, "\n[{header}]\n");
     if planned.fill == Fill::Keep {
         let _ = writeln!(out, "# Holds {} rows that the migrations made: they are used and kept.", planned.rows);
         return;
@@ -56,7 +52,7 @@ fn describe_table(schema: &Schema, table: &Table, plan: &SeedPlan, planned: &Tab
     for doubt in &planned.doubts {
         let _ = writeln!(out, "# Constraint {} was not understood: {}", doubt.constraint, one_line(&doubt.expression));
     }
-    let _ = writeln!(out, "[tables.{name}.columns]");
+    let _ = writeln!(out, "[{header}.columns]");
     for column in &table.columns {
         match planned.columns.iter().find(|planned| planned.name == column.name) {
             Some(planned_column) => describe_column(schema, column, plan, planned, planned_column, out),
@@ -201,7 +197,15 @@ fn string(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-fn key(text: &str) -> String {
+/// A table's header in a spec: `tables.orders`, `tables."shop.orders"`.
+pub(crate) fn header(table: &QualifiedName) -> String {
+    let name =
+        if table.schema == "public" { key(&table.name) } else { key(&format!("{}.{}", table.schema, table.name)) };
+    format!("tables.{name}")
+}
+
+/// A key of a spec, quoted where it must be.
+pub(crate) fn key(text: &str) -> String {
     let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if bare { text.to_owned() } else { quoted_key(text) }
 }

@@ -24,7 +24,7 @@ pub mod text;
 
 pub use evaluate::Evaluator;
 pub use plan::SeedPlan;
-pub use resolve::{Options, SeedError, resolve};
+pub use resolve::{Options, Refusal, SeedError, resolve};
 pub use spec::Spec;
 
 /// Changes with everything that changes a byte of a dataset for an unchanged schema, spec and seed.

@@ -32,6 +32,7 @@ mod seed_bytes;
 mod seed_formula;
 mod seed_plans;
 mod seed_properties;
+mod seed_refusals;
 mod server;
 mod strangers;
 mod support;

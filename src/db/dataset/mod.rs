@@ -359,7 +359,10 @@ pub async fn plan(
     let stored: BTreeMap<_, _> = stored::rows(&session, &schema)
         .await
         .map_err(|error| DatasetError::refused("read the rows that the migrations made", &error))?;
-    let mut plan = resolve(&schema, &spec, options, &stored).map_err(DatasetError::Plan)?;
+    let mut plan = match resolve(&schema, &spec, options, &stored) {
+        Ok(plan) => plan,
+        Err(refusal) => return Err(DatasetError::Plan(probe::all_errors(&session, &schema, *refusal).await)),
+    };
     stored::read_literals(&session, &mut plan).await.map_err(DatasetError::Spec)?;
     let misunderstood = probe::check_expressions(&session, &plan).await;
     if !misunderstood.is_empty() {

@@ -215,7 +215,10 @@ async fn read(
         // Other rows than those that an earlier run made with the same seed.
         options.seed = options.seed.rotate_left(32) ^ choice.rows_there;
     }
-    let mut plan = resolve(&schema, &spec, &options, &choice.stored).map_err(GivenError::Plan)?;
+    let mut plan = match resolve(&schema, &spec, &options, &choice.stored) {
+        Ok(plan) => plan,
+        Err(refusal) => return Err(GivenError::Plan(probe::all_errors(session, &schema, *refusal).await)),
+    };
     steps::start_after_existing(session, &choice.appended, &mut plan).await?;
     stored::read_literals(session, &mut plan).await.map_err(GivenError::Spec)?;
     let misunderstood = probe::check_expressions(session, &plan).await;

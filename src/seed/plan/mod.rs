@@ -453,6 +453,12 @@ pub struct Choice {
 }
 
 impl SeedPlan {
+    /// No tables.
+    #[must_use]
+    pub fn empty(seed: u64) -> Self {
+        Self { seed, tables: Vec::new(), literals: Vec::new(), notes: Vec::new() }
+    }
+
     /// A table's index by OID.
     #[must_use]
     pub fn table_index(&self, oid: u32) -> Option<usize> {

@@ -3,6 +3,7 @@
 use super::Resolver;
 use super::table::{Draft, TableDraft};
 use crate::seed::check::linear::{Linear, Relation};
+use crate::seed::describe::header;
 use crate::seed::encode::{DAY, ScalarEncoding, power_of_ten};
 use crate::seed::infer::names;
 use crate::seed::infer::values::{enter, source_range};
@@ -32,7 +33,7 @@ impl<'a> Resolver<'a> {
                 self.refuse(
                     &draft.table.name,
                     format!("columns {names} must keep an order that none of them can follow"),
-                    format!("write a `min` or `max` for one of them under [tables.{}.columns]", draft.table.name),
+                    format!("write a `min` or `max` for one of them under [{}.columns]", header(&draft.table.name)),
                 );
             }
         }

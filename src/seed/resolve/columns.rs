@@ -2,9 +2,10 @@
 
 use super::Resolver;
 use super::table::{Draft, TableDraft};
-use crate::schema::{Column, KeyPart, PartitionStrategy};
+use crate::schema::{Column, KeyPart, PartitionStrategy, QualifiedName};
 use crate::seed::check::ColumnFacts;
 use crate::seed::curve::Growth;
+use crate::seed::describe::{header, key};
 use crate::seed::distribution::stray_for_correlation;
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
@@ -116,7 +117,7 @@ impl<'a> Resolver<'a> {
                     None => self.refuse(
                         &table.table.name,
                         format!("column {name} cannot meet its CHECK constraints: {reason}"),
-                        format!("write `{name} = {{ values = [\"…\"] }}` under [tables.{}.columns]", table.table.name),
+                        values_line(&table.table.name, name),
                     ),
                 }
             }
@@ -129,7 +130,7 @@ impl<'a> Resolver<'a> {
             self.refuse(
                 &table.table.name,
                 format!("column {name} has type {}, for which there is no generator", draft.column.data_type.name),
-                format!("write `{name} = {{ values = [\"…\"] }}` under [tables.{}.columns]", table.table.name),
+                values_line(&table.table.name, name),
             );
         }
         draft.nulls = Nulls::Always;
@@ -332,6 +333,11 @@ impl<'a> Resolver<'a> {
 }
 
 /// Whether only the server can read the type's text form.
+/// The line that gives a column values.
+fn values_line(table: &QualifiedName, column: &str) -> String {
+    format!("write `{} = {{ values = [\"…\"] }}` under [{}.columns]", key(column), header(table))
+}
+
 fn is_opaque(class: &TypeClass) -> bool {
     !matches!(
         class,

@@ -4,6 +4,7 @@ use super::Resolver;
 use super::table::TableDraft;
 use crate::schema::{Exclusion, KeyPart};
 use crate::seed::check::Expression;
+use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::encode::{DAY, ScalarEncoding};
 use crate::seed::infer::values::source_range;
@@ -18,7 +19,7 @@ impl<'a> Resolver<'a> {
                 self.refuse(
                     &table.name,
                     format!("EXCLUDE constraint {} cannot be met: {reason}", exclusion.name),
-                    format!("lower the table's rows: [tables.{}] rows = 1", table.name),
+                    format!("lower the table's rows: write `rows = 1` under [{}]", header(&table.name)),
                 );
             }
         }

@@ -9,6 +9,7 @@ use super::partial_keys::keep_rows_out;
 use super::table::TableDraft;
 use crate::schema::{Index, KeyPart};
 use crate::seed::check::Expression;
+use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::values::source_range;
 use crate::seed::plan::{Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource};
@@ -26,6 +27,8 @@ enum Unit {
 struct Conflict {
     what: String,
     common: Option<BTreeSet<Unit>>,
+    /// A column that could have more values.
+    column: Option<String>,
 }
 
 impl<'a> Resolver<'a> {
@@ -44,7 +47,7 @@ impl<'a> Resolver<'a> {
         let mut failed = self.solve_all(draft, &indexes, &shared);
         // Two keys in each other's way: unique over what they share, both hold.
         for _ in 0..indexes.len() {
-            let Some(Conflict { common: Some(common), .. }) = &failed else { break };
+            let Some(Conflict { common: Some(common), .. }) = failed.first() else { break };
             if shared.contains(common) {
                 break;
             }
@@ -55,22 +58,24 @@ impl<'a> Resolver<'a> {
             *draft = again;
             failed = next;
         }
-        if let Some(Conflict { what, .. }) = failed {
-            let remedy = format!(
-                "lower the table's rows, or give one of the columns more values: [tables.{}] rows = …",
-                table.name
-            );
+        let header = header(&table.name);
+        for Conflict { what, column, .. } in failed {
+            let more = column.map(|column| {
+                format!(", or more values under [{header}.columns]: `{column} = {{ values = [\"…\"] }}`")
+            });
+            let remedy = format!("write fewer `rows = …` under [{header}]{}", more.unwrap_or_default());
             self.refuse(&table.name, what, remedy);
         }
     }
 
-    /// Solves every key, the shared parts of keys first; says which one cannot be.
+    /// Solves every key, the shared parts of keys first; says which ones cannot be.
     fn solve_all(
         &mut self,
         draft: &mut TableDraft<'a>,
         indexes: &[&Index],
         shared: &[BTreeSet<Unit>],
-    ) -> Option<Conflict> {
+    ) -> Vec<Conflict> {
+        let mut failed = Vec::new();
         let mut solved: Vec<BTreeSet<Unit>> = Vec::new();
         for units in shared {
             if self.solve(draft, units).is_ok() {
@@ -92,18 +97,25 @@ impl<'a> Resolver<'a> {
             {
                 continue;
             }
+            let before = draft.clone();
             match self.solve_index(draft, index, &units) {
                 Ok(()) => solved.push(units),
                 Err(reason) => {
+                    *draft = before;
                     let columns: Vec<&str> = units.iter().flat_map(|unit| names_of(draft, *unit)).collect();
                     let what = format!("unique index {} ({}) cannot be met: {reason}", index.name, columns.join(", "));
                     let mut in_common = solved.iter().map(|other| other.intersection(&units).copied().collect());
                     let common = in_common.find(|common: &BTreeSet<Unit>| !common.is_empty() && *common != units);
-                    return Some(Conflict { what, common });
+                    let free = units.iter().find_map(|unit| match unit {
+                        Unit::Column(column) if !draft.columns[*column].fixed => Some(*column),
+                        Unit::Column(_) | Unit::Link(_) => None,
+                    });
+                    let column = free.map(|column| crate::seed::describe::key(&draft.columns[column].column.name));
+                    failed.push(Conflict { what, common, column });
                 }
             }
         }
-        None
+        failed
     }
 
     /// A key of some rows only (a partial index) that would cost rows holds for none of them, where that can be.
@@ -132,7 +144,7 @@ impl<'a> Resolver<'a> {
                 self.refuse(
                     &draft.table.name,
                     format!("column {name} cannot count its rows: {reason}"),
-                    format!("lower [tables.{}] rows", draft.table.name),
+                    format!("write fewer `rows = …` under [{}]", header(&draft.table.name)),
                 );
             }
         }

@@ -76,6 +76,14 @@ impl<'a> Resolver<'a> {
         for key in keys {
             let Some(key) = self.resolve_key(index, draft, key) else { continue };
             let taken: Vec<usize> = key.columns.iter().copied().filter(|column| draft.columns[*column].fixed).collect();
+            if self.open.contains(&(table.oid, key.key.name.clone())) {
+                self.leave_open(draft, key.key, &key.columns);
+                continue;
+            }
+            // MATCH SIMPLE: a column that is NULL in every row is enough.
+            if !key.key.match_full && taken.iter().any(|column| draft.columns[*column].nulls == Nulls::Always) {
+                continue;
+            }
             match taken.len() {
                 0 => self.plan_link(index, draft, &key),
                 taken_count if taken_count == key.columns.len() => self.check_implied(draft, &key),
@@ -97,7 +105,7 @@ impl<'a> Resolver<'a> {
             self.refuse(
                 &draft.table.name,
                 format!("foreign key {} references {}, which is not seeded", key.name, parent_table.name),
-                "fill that table by a migration",
+                super::leave_empty(&draft.table.name),
             );
             return None;
         };
@@ -111,7 +119,7 @@ impl<'a> Resolver<'a> {
             self.refuse(
                 &draft.table.name,
                 format!("foreign key {} references a generated column of {}", key.name, parent_table.name),
-                "no generator can compute it",
+                super::leave_empty(&draft.table.name),
             );
             return None;
         };
@@ -128,10 +136,10 @@ impl<'a> Resolver<'a> {
 
     fn plan_link(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>) {
         let link = self.link_of(index, draft, key);
-        self.attach(draft, key, link);
+        self.attach(index, draft, key, link);
     }
 
-    fn attach(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>, link: Link) {
+    fn attach(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>, link: Link) {
         let link_index = draft.links.len();
         let optional = link.null_share > 0.0
             || matches!(link.choice, LinkChoice::Earlier { roots } if roots > 0)
@@ -140,6 +148,7 @@ impl<'a> Resolver<'a> {
                 LinkChoice::Previous { ring: false } | LinkChoice::EarlierWithin { .. } | LinkChoice::Within { .. }
             );
         draft.links.push(link);
+        self.link_keys[index].push(key.key.name.clone());
         draft.link_columns.push(key.columns.clone());
         let schema = self.schema;
         let parent_table = self.ordered[key.parent];
@@ -248,7 +257,7 @@ impl<'a> Resolver<'a> {
         let implied = key.columns.iter().zip(&key.positions).all(|(column, position)| {
             self.origins(draft, *column).iter().any(|(_, table, at)| (*table, *at) == (key.parent, *position))
         });
-        if !implied {
+        if !implied && !self.is_covered(draft, key) {
             let columns = key.key.columns.join(", ");
             self.refuse(
                 &draft.table.name,
@@ -256,7 +265,7 @@ impl<'a> Resolver<'a> {
                     "foreign key {} ({columns}) gets its values from other foreign keys, which do not lead to the same table",
                     key.key.name
                 ),
-                "drop one of the keys, or fill the table by a migration",
+                super::leave_empty(&draft.table.name),
             );
         }
     }
@@ -273,7 +282,7 @@ impl<'a> Resolver<'a> {
             {
                 let mut link = self.link_of(index, draft, key);
                 link.choice = LinkChoice::EarlierWithin { shared };
-                self.attach(draft, key, link);
+                self.attach(index, draft, key, link);
                 return;
             }
         }
@@ -281,7 +290,7 @@ impl<'a> Resolver<'a> {
             Some((path, parent_link)) => {
                 let mut link = self.link_of(index, draft, key);
                 link.choice = LinkChoice::Within { path: path.into(), parent_link, counter: None };
-                self.attach(draft, key, link);
+                self.attach(index, draft, key, link);
             }
             None => {
                 let columns: Vec<&str> =
@@ -291,7 +300,7 @@ impl<'a> Resolver<'a> {
                     key.key.name,
                     columns.join(", ")
                 );
-                self.refuse(&draft.table.name, what, "fill the table by a migration");
+                self.refuse(&draft.table.name, what, super::leave_empty(&draft.table.name));
             }
         }
     }
@@ -320,6 +329,47 @@ impl<'a> Resolver<'a> {
         }
         let origins = self.origins(draft, first);
         origins.into_iter().find(|(_, at, of)| (*at, *of) == (table, column)).map(|(path, ..)| (path, parent_link))
+    }
+
+    /// Whether the values come from one row of a table of which the referenced one has a row for each: a supertype, all
+    /// of whose rows are of the subtype.
+    fn is_covered(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> bool {
+        let (mut table, mut positions) = (key.parent, key.positions.clone());
+        loop {
+            let Some((above, columns)) = self.covers(table, &positions) else { return false };
+            (table, positions) = (above, columns);
+            let reached = |column: usize, position: usize| {
+                let origins = self.origins(draft, column).into_iter();
+                origins.filter(move |(_, at, of)| (*at, *of) == (table, position)).map(|(path, ..)| path)
+            };
+            let mut columns = key.columns.iter().copied().zip(positions.iter().copied());
+            let Some((first, position)) = columns.next() else { return false };
+            let mut paths = reached(first, position);
+            if paths.any(|path| columns.clone().all(|(column, at)| reached(column, at).any(|other| other == path))) {
+                return true;
+            }
+        }
+    }
+
+    /// The table and columns that these columns show, where every row of that table is shown.
+    fn covers(&self, table: usize, positions: &[usize]) -> Option<(usize, Vec<usize>)> {
+        let planned = &self.plan.tables[table];
+        let shown = |position: &usize| match planned.columns.get(*position)?.generator {
+            Generator::Parent { link, table, column, .. } => Some((link, table, column)),
+            _ => None,
+        };
+        let (link, above, _) = shown(positions.first()?)?;
+        let columns: Option<Vec<usize>> = positions
+            .iter()
+            .map(|at| shown(at).filter(|(other, ..)| *other == link).map(|(.., column)| column))
+            .collect();
+        let link = planned.links.get(link)?;
+        let whole = matches!(link.choice, LinkChoice::OneToOne(_))
+            && link.null_share == 0.0
+            && link.avoid.is_none()
+            && (link.only.is_empty() && link.skip.is_empty())
+            && planned.rows == self.plan.tables[above].rows;
+        columns.filter(|_| whole && above < table).map(|columns| (above, columns))
     }
 
     /// Where a column's value comes from, hop by hop: the links followed, the table and the column reached.

@@ -1,6 +1,7 @@
 //! From schema and spec to a plan: everything that can be decided, or refused, before a row is made.
 
 mod bounds;
+mod circles;
 mod columns;
 mod exclusions;
 mod key_columns;
@@ -16,8 +17,9 @@ mod subset;
 mod table;
 mod variants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::describe::header;
 use super::generators::Locale;
 use super::plan::SeedPlan;
 use super::random::Key;
@@ -96,6 +98,15 @@ pub enum SeedError {
     },
 }
 
+/// What cannot be planned, and what can.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Every mistake and every constraint that cannot be met.
+    pub errors: Vec<SeedError>,
+    /// The plan of all other tables: those that are refused, and those that point to them, have no rows here.
+    pub sound: SeedPlan,
+}
+
 /// Resolves a whole schema.
 ///
 /// # Errors
@@ -105,7 +116,7 @@ pub fn resolve(
     spec: &Spec,
     options: &Options,
     stored: &BTreeMap<u32, StoredRows>,
-) -> Result<SeedPlan, Vec<SeedError>> {
+) -> Result<SeedPlan, Box<Refusal>> {
     let mut plan = match options.target_bytes {
         Some(target) => sizes::towards(target, options, |options| at_scale(schema, spec, options, stored))?,
         None => at_scale(schema, spec, options, stored)?,
@@ -121,34 +132,40 @@ fn at_scale(
     spec: &Spec,
     options: &Options,
     stored: &BTreeMap<u32, StoredRows>,
-) -> Result<SeedPlan, Vec<SeedError>> {
-    let mut limits = BTreeMap::new();
+) -> Result<SeedPlan, Box<Refusal>> {
+    let (mut limits, mut open) = (BTreeMap::new(), BTreeSet::new());
     // A count that a constraint lowers changes what other tables can point to: again with the lower count.
     for _ in 0..PASSES {
-        let mut resolver = Resolver::new(schema, spec, options, stored, limits.clone());
+        let mut resolver = Resolver::new(schema, spec, options, stored, (limits.clone(), open.clone()));
         resolver.plan_rows();
         for index in 0..resolver.ordered.len() {
             resolver.plan_table(index);
         }
-        if resolver.errors.is_empty() && resolver.has_stale_links() {
+        let circle = resolver.circle();
+        if !circle.is_empty() {
+            open.extend(circle);
+            continue;
+        }
+        if resolver.has_stale_links() {
             limits.extend(resolver.plan.tables.iter().map(|table| (table.oid, table.rows)));
             continue;
         }
         if !resolver.errors.is_empty() {
-            return Err(resolver.errors);
+            return Err(Box::new(resolver.into_refusal()));
         }
         resolver.measure_widths();
         return Ok(resolver.plan);
     }
-    Err(vec![SeedError::Unsolvable {
+    let unsettled = SeedError::Unsolvable {
         table: "of several".to_owned(),
         what: "the row counts of tables that reference each other do not settle".to_owned(),
         remedy: "write `rows` for each of them in the spec".to_owned(),
-    }])
+    };
+    Err(Box::new(Refusal { errors: vec![unsettled], sound: SeedPlan::empty(options.seed) }))
 }
 
 /// How often counts may be lowered.
-const PASSES: usize = 8;
+const PASSES: usize = 16;
 
 /// Everything that the steps share.
 struct Resolver<'a> {
@@ -159,10 +176,14 @@ struct Resolver<'a> {
     key: Key,
     /// Rows of tables that an earlier pass lowered.
     limits: BTreeMap<u32, u64>,
+    /// Foreign keys (table, name) that would make a value follow from itself: they are NULL.
+    open: BTreeSet<(u32, String)>,
+    /// For each table and link its foreign key's name.
+    link_keys: Vec<Vec<String>>,
     /// Foreign keys that another table's keys share a column with: their rows are grouped evenly.
-    shared_keys: std::collections::BTreeSet<(u32, String)>,
+    shared_keys: BTreeSet<(u32, String)>,
     /// Columns (table, name) that foreign keys point to.
-    referenced: std::collections::BTreeSet<(u32, &'a String)>,
+    referenced: BTreeSet<(u32, &'a String)>,
     /// In fill order.
     ordered: Vec<&'a Table>,
     index: BTreeMap<u32, usize>,
@@ -176,7 +197,7 @@ impl<'a> Resolver<'a> {
         spec: &'a Spec,
         options: &'a Options,
         stored: &'a BTreeMap<u32, StoredRows>,
-        limits: BTreeMap<u32, u64>,
+        (limits, open): (BTreeMap<u32, u64>, BTreeSet<(u32, String)>),
     ) -> Self {
         let mut errors = Vec::new();
         let specs = match_specs(schema, spec, &mut errors);
@@ -189,18 +210,54 @@ impl<'a> Resolver<'a> {
             specs,
             key: Key::new(options.seed),
             limits,
+            open,
+            link_keys: vec![Vec::new(); ordered.len()],
             shared_keys: links::shared_keys(schema),
             referenced: links::referenced(schema),
             index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
             ordered,
-            plan: SeedPlan { seed: options.seed, tables: Vec::new(), literals: Vec::new(), notes: Vec::new() },
+            plan: SeedPlan::empty(options.seed),
             errors,
         }
     }
 
+    /// What a table's rows cannot meet; of a table that stays empty nothing is refused.
     fn refuse(&mut self, table: &QualifiedName, what: impl Into<String>, remedy: impl Into<String>) {
-        self.errors.push(SeedError::Unsolvable { table: table.to_string(), what: what.into(), remedy: remedy.into() });
+        if !self.plan.tables.iter().any(|planned| planned.name == *table && planned.rows == 0) {
+            let (what, remedy) = (what.into(), remedy.into());
+            self.errors.push(SeedError::Unsolvable { table: table.to_string(), what, remedy });
+        }
     }
+
+    fn into_refusal(mut self) -> Refusal {
+        let named = |name: &QualifiedName| {
+            let name = name.to_string();
+            self.errors.iter().any(|error| match error {
+                SeedError::Unsolvable { table, .. } => *table == name,
+                // What the spec means is not known, so no table's rows are.
+                SeedError::Spec(_) | SeedError::UnknownTable { .. } => true,
+            })
+        };
+        let mut unsound: Vec<bool> = self.plan.tables.iter().map(|table| named(&table.name)).collect();
+        let mut grows = true;
+        while grows {
+            let hit = |at: usize| !unsound[at] && self.plan.tables[at].links.iter().any(|link| unsound[link.parent]);
+            let more: Vec<usize> = (0..unsound.len()).filter(|at| hit(*at)).collect();
+            more.iter().for_each(|at| unsound[*at] = true);
+            grows = !more.is_empty();
+        }
+        for (table, unsound) in self.plan.tables.iter_mut().zip(unsound) {
+            if unsound {
+                table.rows = 0;
+            }
+        }
+        Refusal { errors: self.errors, sound: self.plan }
+    }
+}
+
+/// What to write for a table that cannot be filled by any other means.
+fn leave_empty(table: &QualifiedName) -> String {
+    format!("fill the table by a migration, or leave it empty: write `rows = 0` under [{}]", header(table))
 }
 
 /// Tables whose rows tools keep for themselves.

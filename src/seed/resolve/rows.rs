@@ -63,7 +63,9 @@ impl Resolver<'_> {
         if let Some(rows) = overridden {
             return *rows;
         }
-        if let Some(rows) = self.options.all_rows {
+        // What the spec leaves empty stays so: its constraints may not be met.
+        let left_empty = self.specs.get(&table.oid).is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(0))));
+        if let Some(rows) = self.options.all_rows.filter(|_| !left_empty) {
             return self.at_most_parents(table, rows);
         }
         let scaled = |rows: u64| match rows {

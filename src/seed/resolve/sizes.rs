@@ -1,6 +1,6 @@
 //! How large tables become on disk, and the scale that brings them to a size.
 
-use super::{Options, Resolver, SeedError};
+use super::{Options, Refusal, Resolver};
 use crate::schema::{KeyPart, Table};
 use crate::seed::Evaluator;
 use crate::seed::plan::{Fill, SeedPlan};
@@ -74,8 +74,8 @@ fn index_width(table: &Table, width: impl Fn(&str) -> u32) -> u32 {
 pub(super) fn towards(
     target: u64,
     options: &Options,
-    plan: impl Fn(&Options) -> Result<SeedPlan, Vec<SeedError>>,
-) -> Result<SeedPlan, Vec<SeedError>> {
+    plan: impl Fn(&Options) -> Result<SeedPlan, Box<Refusal>>,
+) -> Result<SeedPlan, Box<Refusal>> {
     const STEPS: usize = 8;
     const CLOSE: f64 = 0.02;
     let mut options = options.clone();
