@@ -201,6 +201,10 @@ fn quantified(
     let Expression::Call { name, arguments } = left.uncast() else { return None };
     let column = arguments.first()?.column()?.to_owned();
     match (name.as_str(), negated) {
+        ("left" | "right" | "substring" | "substr", _) => {
+            let patterns = values.iter().map(|value| part(name, arguments, value)).collect::<Option<Vec<_>>>()?;
+            Some(one(Atom::Matches { column, pattern: patterns.join("|"), negated }))
+        }
         ("lower" | "upper" | "btrim" | "trim", _) => Some(one(Atom::In { column, values, negated })),
         ("jsonb_typeof" | "json_typeof", false) => Some(one(Atom::JsonType {
             column,
@@ -529,7 +533,26 @@ fn compare_call(
         "jsonb_typeof" | "json_typeof" if relation == Relation::Equal => {
             one(Atom::JsonType { column, kind: constant? })
         }
+        "left" | "right" | "substring" | "substr" if matches!(relation, Relation::Equal | Relation::NotEqual) => {
+            let pattern = part(name, arguments, &constant?)?;
+            one(Atom::Matches { column, pattern, negated: relation == Relation::NotEqual })
+        }
         _ => return None,
+    })
+}
+
+/// The pattern of texts of which `left`, `right` or `substring` gives this part.
+fn part(function: &str, arguments: &[Expression], value: &str) -> Option<String> {
+    let number = |at: usize| arguments.get(at)?.literal()?.parse::<usize>().ok();
+    let (before, length) = match function {
+        "left" | "right" => (0, number(1)?),
+        _ => (number(1)?.checked_sub(1)?, number(2)?),
+    };
+    let value = (value.chars().count() == length).then(|| regex_syntax::escape(value))?;
+    Some(match (function, before) {
+        ("right", _) => format!("{value}$"),
+        (_, 0) => format!("^{value}"),
+        (_, before) => format!("^.{{{before}}}{value}"),
     })
 }
 
@@ -573,6 +596,12 @@ mod tests {
         assert_eq!(count("(c = GREATEST(a, b))"), (2, true));
         assert_eq!(count("(COALESCE(a, 0) < 10)"), (1, true));
         assert!(!count("((COALESCE(a, 0) + COALESCE(b, 0)) < 10)").1, "a sum of them is not");
+        assert_eq!(count("(length(TRIM(BOTH FROM VALUE)) > 10)"), (1, true));
+        assert_eq!(count("(SUBSTRING(code FROM 3 FOR 2) = 'AB'::text)"), (1, true));
+        assert_eq!(
+            count("((\"left\"(TRIM(BOTH FROM code), 2) = 'A:'::text) OR (\"right\"(code, 1) = 'Z'::text))"),
+            (2, true)
+        );
         assert_eq!(count("(is_admin OR (tenant_id IS NOT NULL))"), (2, true));
     }
 

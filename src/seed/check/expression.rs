@@ -252,6 +252,8 @@ impl Parser<'_> {
                     return Ok(Expression::Cast { of: Box::new(of), to: text });
                 }
                 "extract" if self.mark("(") => return self.extract(),
+                "trim" if self.mark("(") => return self.trim(),
+                "substring" | "overlay" | "position" if self.mark("(") => return self.spelled_call(text),
                 _ => {}
             }
         }
@@ -281,6 +283,29 @@ impl Parser<'_> {
         let value = self.expression(0)?;
         self.expect(")")?;
         Ok(Expression::Call { name: "extract".to_owned(), arguments: vec![field, value] })
+    }
+
+    /// `TRIM(BOTH [characters] FROM value)`, as the function that it stands for.
+    fn trim(&mut self) -> Result<Expression, ParseError> {
+        let sides = [("both", "btrim"), ("leading", "ltrim"), ("trailing", "rtrim")];
+        let name = sides.into_iter().find(|(side, _)| self.keyword(side)).map_or("btrim", |(_, name)| name);
+        let characters = if self.peek_keyword("from") { None } else { Some(self.expression(0)?) };
+        let value = if self.keyword("from") { Some(self.expression(0)?) } else { None };
+        self.expect(")")?;
+        let arguments = value.into_iter().chain(characters).collect();
+        Ok(Expression::Call { name: name.to_owned(), arguments })
+    }
+
+    /// `SUBSTRING(value FROM 1 FOR 2)`, `POSITION((part) IN (value))`: words stand for the commas.
+    fn spelled_call(&mut self, name: String) -> Result<Expression, ParseError> {
+        let mut arguments = vec![self.expression(0)?];
+        while !self.mark(")") {
+            if !["from", "for", "in", "placing"].into_iter().any(|word| self.keyword(word)) {
+                self.expect(",")?;
+            }
+            arguments.push(self.expression(0)?);
+        }
+        Ok(Expression::Call { name, arguments })
     }
 
     fn case(&mut self) -> Result<Expression, ParseError> {
@@ -523,6 +548,11 @@ mod tests {
             "((a)::double precision >= ('-90'::integer)::double precision)",
             "((name)::text = lower((name)::text) COLLATE \"C\")",
             "(tags[1] IS NOT NULL)",
+            "(length(TRIM(BOTH FROM VALUE)) > 10)",
+            "(TRIM(LEADING '0'::text FROM code) = code)",
+            "(SUBSTRING(code FROM 1 FOR 2) = 'AB'::text)",
+            "(POSITION(('@'::text) IN (email)) > 1)",
+            "(OVERLAY(code PLACING 'x'::text FROM 1 FOR 1) <> code)",
             "(((address).city)::text <> ''::text)",
             "(date_trunc('day'::text, at) = (at AT TIME ZONE 'UTC'::text))",
         ] {
