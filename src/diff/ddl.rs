@@ -7,6 +7,12 @@ use squawk_lexer::{TokenKind, tokenize};
 
 use super::condition::unquote;
 
+mod index;
+mod new_column;
+
+pub use index::{DropText, IndexText};
+pub use new_column::{ColumnConstraint, ColumnConstraintKind, ColumnText, NewColumn};
+
 /// A statement as the migration report sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ddl {
@@ -15,9 +21,10 @@ pub enum Ddl {
         concurrently: bool,
         /** Where CONCURRENTLY would go. */
         after_index: usize,
+        text: Option<IndexText>,
     },
     /// DROP INDEX.
-    DropIndex { concurrently: bool, after_index: usize },
+    DropIndex { concurrently: bool, after_index: usize, text: DropText },
     /// ALTER TABLE with its actions, and each action's text; `plain` without IF EXISTS and ONLY.
     AlterTable { table: String, plain: bool, actions: Vec<Action>, texts: Vec<Range<usize>> },
     /// UPDATE without joins.
@@ -64,19 +71,6 @@ pub enum Action {
     Other,
 }
 
-/// What ADD COLUMN says of its column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NewColumn {
-    /// GENERATED … STORED.
-    GeneratedStored,
-    /// A sequence gives each row its value: serial, IDENTITY.
-    Numbered,
-    /// A type with a default, and NOT NULL or not; nothing else.
-    WithDefault { data_type: Range<usize>, default: Range<usize>, not_null: bool },
-    /// Anything else.
-    Other,
-}
-
 /// Constraints that can be added first and validated later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConstraintKind {
@@ -97,11 +91,9 @@ pub fn read(sql: &str) -> Ddl {
     let words = words(sql);
     let text = |n: usize| words.get(n).map_or("", |word| word.text.as_str());
     match (text(0), text(1), text(2)) {
-        ("CREATE", "INDEX", _) => create_index(&words, 1),
-        ("CREATE", "UNIQUE", "INDEX") => create_index(&words, 2),
-        ("DROP", "INDEX", next) => {
-            Ddl::DropIndex { concurrently: next == "CONCURRENTLY", after_index: words[1].span.end }
-        }
+        ("CREATE", "INDEX", _) => index::create_index(sql, &words, 1),
+        ("CREATE", "UNIQUE", "INDEX") => index::create_index(sql, &words, 2),
+        ("DROP", "INDEX", _) => index::drop_index(sql, &words),
         ("ALTER", "TABLE", _) => alter_table(sql, &words),
         ("UPDATE", _, _) => update(sql, &words),
         ("DELETE", "FROM", _) => delete(sql, &words),
@@ -131,11 +123,6 @@ fn words(sql: &str) -> Vec<Word> {
         }
     }
     found
-}
-
-fn create_index(words: &[Word], index: usize) -> Ddl {
-    let concurrently = words.get(index + 1).is_some_and(|word| word.text == "CONCURRENTLY");
-    Ddl::CreateIndex { concurrently, after_index: words[index].span.end }
 }
 
 /// A possibly qualified name at `at`, as written, and the place after it.
@@ -187,7 +174,7 @@ fn action(sql: &str, words: &[Word]) -> Action {
     match (text(0), text(1)) {
         ("ADD", "CONSTRAINT") => constraint(words, Some(&written(2)), 3),
         ("ADD", "CHECK" | "FOREIGN" | "UNIQUE" | "PRIMARY" | "EXCLUDE") => constraint(words, None, 1),
-        ("ADD", _) => add_column(sql, words),
+        ("ADD", _) => new_column::add_column(sql, words),
         ("VALIDATE", "CONSTRAINT") => Action::Validate,
         ("ATTACH", "PARTITION") => attach_partition(sql, words),
         ("SET", "TABLESPACE" | "LOGGED" | "UNLOGGED" | "ACCESS") => Action::MoveFiles,
@@ -210,69 +197,6 @@ fn attach_partition(sql: &str, words: &[Word]) -> Action {
             Action::AttachPartition { partition, bound: words[at].span.start..last.span.end }
         }
         _ => Action::Other,
-    }
-}
-
-fn add_column(sql: &str, words: &[Word]) -> Action {
-    let at = words.iter().skip(1).position(|w| !matches!(w.text.as_str(), "COLUMN" | "IF" | "NOT" | "EXISTS"));
-    let Some(word) = at.and_then(|at| words.get(at + 1)) else { return Action::Other };
-    let column = unquote_lower(&sql[word.span.clone()]);
-    let has = |wanted: &str| words.iter().any(|word| word.text == wanted);
-    let definition = match at {
-        _ if has("GENERATED") && has("STORED") => NewColumn::GeneratedStored,
-        _ if has("IDENTITY") => NewColumn::Numbered,
-        Some(at) if words.get(at + 2).is_some_and(|word| word.text.contains("SERIAL")) => NewColumn::Numbered,
-        Some(at) => with_default(&words[at + 2..]),
-        None => NewColumn::Other,
-    };
-    Action::AddColumn { column, definition }
-}
-
-/// `timestamptz DEFAULT clock_timestamp() NOT NULL`, in either order.
-fn with_default(words: &[Word]) -> NewColumn {
-    let clause = |word: &Word| {
-        matches!(
-            word.text.as_str(),
-            "DEFAULT"
-                | "NOT"
-                | "NULL"
-                | "CHECK"
-                | "UNIQUE"
-                | "PRIMARY"
-                | "REFERENCES"
-                | "CONSTRAINT"
-                | "COLLATE"
-                | "GENERATED"
-        )
-    };
-    let (mut depth, mut starts) = (0_usize, Vec::new());
-    for (n, word) in words.iter().enumerate() {
-        match word.text.as_str() {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ if depth == 0 && clause(word) && !(word.text == "NULL" && n > 0 && words[n - 1].text == "NOT") => {
-                starts.push(n)
-            }
-            _ => {}
-        }
-    }
-    let Some(first) = starts.first().copied().filter(|first| *first > 0) else { return NewColumn::Other };
-    let mut default = None;
-    let mut not_null = false;
-    for (n, start) in starts.iter().copied().enumerate() {
-        let end = starts.get(n + 1).copied().unwrap_or(words.len());
-        match words[start].text.as_str() {
-            "DEFAULT" if end > start + 1 => default = Some(words[start + 1].span.start..words[end - 1].span.end),
-            "NOT" if end == start + 2 && words[start + 1].text == "NULL" => not_null = true,
-            _ => return NewColumn::Other,
-        }
-    }
-    match default {
-        Some(default) => {
-            let data_type = words[0].span.start..words[first - 1].span.end;
-            NewColumn::WithDefault { data_type, default, not_null }
-        }
-        None => NewColumn::Other,
     }
 }
 
@@ -364,7 +288,7 @@ mod tests {
     #[test]
     fn indexes_with_and_without_concurrently() {
         let read = |sql: &str| match read(sql) {
-            Ddl::CreateIndex { concurrently, after_index } | Ddl::DropIndex { concurrently, after_index } => {
+            Ddl::CreateIndex { concurrently, after_index, .. } | Ddl::DropIndex { concurrently, after_index, .. } => {
                 (concurrently, sql[..after_index].to_owned())
             }
             other => panic!("{other:?}"),
@@ -390,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn types_and_defaults_are_found_as_they_are_written() {
+    fn types_are_found_as_they_are_written() {
         let action = |sql: &str| match read(sql) {
             Ddl::AlterTable { mut actions, .. } => actions.remove(0),
             other => panic!("{other:?}"),
@@ -400,16 +324,6 @@ mod tests {
         assert_eq!(&sql[data_type], "numeric(12, 2)");
         let sql = "ALTER TABLE t ALTER a TYPE int USING a::int";
         assert!(matches!(action(sql), Action::ChangeType { plain: false, .. }));
-        let sql = "ALTER TABLE t ADD COLUMN a double precision NOT NULL DEFAULT round(random() * 2) + 1";
-        let Action::AddColumn { column, definition } = action(sql) else { panic!() };
-        let NewColumn::WithDefault { data_type, default, not_null } = definition else { panic!("{definition:?}") };
-        assert_eq!(
-            (column.as_str(), &sql[data_type], &sql[default], not_null),
-            ("a", "double precision", "round(random() * 2) + 1", true)
-        );
-        for sql in ["ALTER TABLE t ADD a int DEFAULT 1 CHECK (a > 0)", "ALTER TABLE t ADD a int"] {
-            assert!(matches!(action(sql), Action::AddColumn { definition: NewColumn::Other, .. }), "{sql}");
-        }
     }
 
     #[test]

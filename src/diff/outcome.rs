@@ -112,14 +112,16 @@ fn errors_alike(changes: &[Change], control: &[Change]) -> bool {
     errors.peek().is_some() && errors.all(|error| control.iter().any(|other| other.name() == error.name()))
 }
 
-/// How many times as far as the unchanged copy's result another one may be from the first, where the copy's differs at all.
+/// How many times as far as the unchanged copy's result another one may be from the first, where the copy's differs at all, or by
+/// which share of the first: chance may take the copy's a row farther only.
 const CHANCE: f64 = 4.0;
+const CHANCE_SHARE: f64 = 0.05;
 
 /// Whether a result is no farther from the first than chance takes the unchanged copy's.
 fn results_alike(before: &Work, control: &Work, after: &Work) -> bool {
     let off = |work: &Work| Some((work.rows? - before.rows?).abs());
     match (off(control), off(after)) {
-        (Some(control), Some(after)) => after <= control * CHANCE,
+        (Some(control), Some(after)) => after <= (control * CHANCE).max(before.rows.unwrap_or(0.0) * CHANCE_SHARE),
         (None, _) | (_, None) => true,
     }
 }

@@ -236,7 +236,8 @@ pub fn schema_lines(schema: &Schema) -> BTreeSet<String> {
             lines.insert(format!("column {name}.{} {}{null}{default}{generated}", column.name, column.data_type.name));
         }
         for index in &table.indexes {
-            lines.insert(format!("index {} on {name} {}", index.name, names.definition(table, index)));
+            let valid = if index.valid { "" } else { " (invalid)" };
+            lines.insert(format!("index {} on {name} {}{valid}", index.name, names.definition(table, index)));
         }
         for key in &table.foreign_keys {
             lines.insert(format!("constraint {} on {name} {}", key.name, key.definition));

@@ -82,41 +82,8 @@ fn swap(table: &str, column: &str, data_type: &str, known: &Table) -> Option<Vec
     Some(statements)
 }
 
-/// `ADD COLUMN … DEFAULT` of something that differs from row to row: the default first for new rows, the old ones in batches.
-pub(super) fn add_with_default(
-    table: &str,
-    column: &str,
-    data_type: &str,
-    default: &str,
-    not_null: bool,
-    known: Option<&Table>,
-) -> Option<SaferForm> {
-    let quoted = quote_identifier(column);
-    let fill =
-        batches(table, &format!("UPDATE {table} SET {quoted} = DEFAULT"), Some(&format!("{quoted} IS NULL")), known?);
-    let why = "a default that differs from row to row rewrites the table: set it for new rows first, then fill the others in \
-               batches"
-        .to_owned();
-    let Some(fill) = fill else { return Some(SaferForm { statements: Vec::new(), why }) };
-    let mut statements = vec![
-        format!("ALTER TABLE {table} ADD COLUMN {quoted} {data_type}"),
-        format!("ALTER TABLE {table} ALTER COLUMN {quoted} SET DEFAULT {default}"),
-        fill,
-    ];
-    if not_null {
-        let name = quote_identifier(&format!("{column}_not_null_for_now"));
-        statements.extend([
-            format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({quoted} IS NOT NULL) NOT VALID"),
-            format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
-            format!("ALTER TABLE {table} ALTER COLUMN {quoted} SET NOT NULL"),
-            format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
-        ]);
-    }
-    Some(SaferForm { statements, why })
-}
-
 /// Whether an expression names the column.
-fn mentions(expression: &str, column: &str) -> bool {
+pub(super) fn mentions(expression: &str, column: &str) -> bool {
     let mut found = false;
     each_word(expression, |piece, identifier| found |= identifier && unquote_lower(piece) == column);
     found

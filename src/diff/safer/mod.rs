@@ -7,10 +7,14 @@ use serde::Serialize;
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
 
-use super::ddl::{Action, Compaction, ConstraintKind, Ddl, NewColumn, read, unquote_lower};
+use super::ddl::{Action, Compaction, Ddl, DropText, NewColumn, read, unquote_lower};
 
 mod attach;
 mod column;
+mod constraint;
+mod names;
+mod new_column;
+mod partitioned;
 
 /// How many rows a batch changes.
 const BATCH: u64 = 10_000;
@@ -28,16 +32,22 @@ pub struct SaferForm {
 #[must_use]
 pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
     match read(sql) {
-        Ddl::CreateIndex { concurrently: false, after_index } => Some(SaferForm {
-            statements: vec![insert(sql, after_index, " CONCURRENTLY")],
-            why: "CONCURRENTLY builds the index while the table is written to; it must run outside a transaction"
-                .to_owned(),
-        }),
-        Ddl::DropIndex { concurrently: false, after_index } => Some(SaferForm {
-            statements: vec![insert(sql, after_index, " CONCURRENTLY")],
-            why: "CONCURRENTLY waits for readers without stopping new ones; it must run outside a transaction"
-                .to_owned(),
-        }),
+        Ddl::CreateIndex { concurrently: false, after_index, text } => {
+            let parent = text.as_ref().and_then(|text| find(schema, &text.table));
+            match (&text, parent) {
+                (Some(text), Some(parent)) if partitioned::is_partitioned(Some(parent)) => {
+                    // Of the parent alone it is done in a moment.
+                    (!text.only).then(|| partitioned::create_index(sql, text, parent, schema))
+                }
+                _ => Some(SaferForm {
+                    statements: vec![insert(sql, after_index, " CONCURRENTLY")],
+                    why:
+                        "CONCURRENTLY builds the index while the table is written to; it must run outside a transaction"
+                            .to_owned(),
+                }),
+            }
+        }
+        Ddl::DropIndex { concurrently: false, text, .. } => Some(drop_index(&text, schema)),
         Ddl::AlterTable { table, plain, actions, texts } => match actions.as_slice() {
             [action] => alter(sql, &table, action, schema),
             _ if plain => one_by_one(sql, &table, &actions, &texts, schema),
@@ -59,6 +69,29 @@ pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
         }),
         Ddl::Compact(compaction) => Some(compact(compaction)),
         Ddl::CreateIndex { .. } | Ddl::DropIndex { .. } | Ddl::CanBeConcurrent { .. } | Ddl::Other => None,
+    }
+}
+
+/// One by one: CONCURRENTLY drops no two, and nothing that hangs on them.
+fn drop_index(text: &DropText, schema: &Schema) -> SaferForm {
+    let of_partitioned = |written: &String| {
+        let bare = constraint::bare(written);
+        let parents = schema.tables.iter().filter(|table| partitioned::is_partitioned(Some(table)));
+        parents.into_iter().any(|table| table.indexes.iter().any(|index| index.name == bare))
+    };
+    if text.names.iter().any(of_partitioned) {
+        return partitioned::drop_index();
+    }
+    if text.cascade {
+        return advice(
+            "CONCURRENTLY drops nothing that hangs on an index: drop that first, then the index CONCURRENTLY, outside a \
+             transaction",
+        );
+    }
+    let exists = if text.if_exists { "IF EXISTS " } else { "" };
+    SaferForm {
+        statements: text.names.iter().map(|name| format!("DROP INDEX CONCURRENTLY {exists}{name}")).collect(),
+        why: "CONCURRENTLY waits for readers without stopping new ones; it must run outside a transaction".to_owned(),
     }
 }
 
@@ -97,25 +130,12 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
     match action {
         Action::AddConstraint { not_valid: true, .. } | Action::Validate | Action::Other => None,
         Action::AddConstraint { name, kind, text, not_valid: false } => {
-            let suffix = match kind {
-                ConstraintKind::Check => "check",
-                ConstraintKind::ForeignKey => "fkey",
-            };
-            let bare = unquote_lower(table.rsplit('.').next().unwrap_or(table));
-            let name = quote_identifier(&name.clone().unwrap_or_else(|| format!("{bare}_{suffix}_validated")));
-            Some(SaferForm {
-                statements: vec![
-                    format!("ALTER TABLE {table} ADD CONSTRAINT {name} {} NOT VALID", &sql[text.clone()]),
-                    format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
-                ],
-                why: "NOT VALID holds the table for a moment only; VALIDATE then reads it while it is written to"
-                    .to_owned(),
-            })
+            Some(constraint::add(table, name.as_deref(), *kind, &sql[text.clone()], schema))
         }
         Action::AddKey { name, primary, columns } => {
-            add_key(table, name.as_deref(), *primary, &sql[columns.clone()], find(schema, table))
+            Some(constraint::add_key(table, name.as_deref(), *primary, &sql[columns.clone()], schema))
         }
-        Action::SetNotNull { column } => set_not_null(table, column, find(schema, table)),
+        Action::SetNotNull { column } => constraint::set_not_null(table, column, find(schema, table)),
         Action::ChangeType { column, data_type, plain } => {
             Some(column::change_type(table, column, &sql[data_type.clone()], *plain, find(schema, table)))
         }
@@ -142,9 +162,8 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
                 quote_identifier(column)
             ),
         }),
-        Action::AddColumn { column, definition: NewColumn::WithDefault { data_type, default, not_null } } => {
-            let (data_type, default) = (&sql[data_type.clone()], &sql[default.clone()]);
-            column::add_with_default(table, column, data_type, default, *not_null, find(schema, table))
+        Action::AddColumn { column, definition: NewColumn::Written(text) } => {
+            new_column::add(sql, table, column, text, schema)
         }
         Action::AddColumn { definition: NewColumn::Other, .. } => None,
     }
@@ -165,45 +184,6 @@ fn compact(compaction: Compaction) -> SaferForm {
             "no SQL puts a table's rows in order without holding it: pg_repack (--order-by) or pg_squeeze do it beside its traffic and \
              hold it for a moment at the end; rows that come later are in no order again, so a covering index may serve better"
         }
-    })
-}
-
-fn add_key(table: &str, name: Option<&str>, primary: bool, columns: &str, known: Option<&Table>) -> Option<SaferForm> {
-    let bare = unquote_lower(table.rsplit('.').next().unwrap_or(table));
-    let listed: Vec<String> =
-        columns.trim_matches(['(', ')']).split(',').map(|column| unquote_lower(column.trim())).collect();
-    let default = if primary { format!("{bare}_pkey") } else { format!("{bare}_{}_key", listed.join("_")) };
-    let name = quote_identifier(name.unwrap_or(&default));
-    let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
-    // A primary key's columns become NOT NULL, which reads the table unless it is known already.
-    let nullable = listed.iter().filter(|_| primary).filter_map(|column| set_not_null(table, column, known));
-    let mut statements: Vec<String> = nullable.flat_map(|form| form.statements).collect();
-    statements.extend([
-        format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}"),
-        format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"),
-    ]);
-    Some(SaferForm {
-        statements,
-        why: "the index is built while the table is written to; the constraint then takes it over in a moment"
-            .to_owned(),
-    })
-}
-
-fn set_not_null(table: &str, column: &str, known: Option<&Table>) -> Option<SaferForm> {
-    // A primary key's column is so already.
-    if known.and_then(|table| table.column(column)).is_some_and(|column| column.not_null) {
-        return None;
-    }
-    let quoted = quote_identifier(column);
-    let name = quote_identifier(&format!("{column}_not_null_for_now"));
-    Some(SaferForm {
-        statements: vec![
-            format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({quoted} IS NOT NULL) NOT VALID"),
-            format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
-            format!("ALTER TABLE {table} ALTER COLUMN {quoted} SET NOT NULL"),
-            format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
-        ],
-        why: "SET NOT NULL trusts a validated CHECK and does not read the table; VALIDATE reads it while it is written to".to_owned(),
     })
 }
 

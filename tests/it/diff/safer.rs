@@ -24,15 +24,26 @@ const SHOP: &str = "CREATE TABLE customers (id bigint PRIMARY KEY, email text NO
     CREATE MATERIALIZED VIEW totals AS SELECT customer_id, max(id) AS newest FROM orders GROUP BY customer_id;
     CREATE UNIQUE INDEX totals_idx ON totals (customer_id);
     INSERT INTO orders VALUES (30000, 1, 5, 'late', 'late', '');
-    CREATE TABLE events (id bigint NOT NULL, at date NOT NULL, region text) PARTITION BY RANGE (at);
+    CREATE INDEX customers_email_idx ON customers (email);
+    CREATE TABLE keyless (line text);
+    CREATE TABLE events (id bigint NOT NULL, at date NOT NULL, region text DEFAULT 'r', customer_id bigint DEFAULT 3) PARTITION BY RANGE (at);
     CREATE TABLE events_2023 PARTITION OF events FOR VALUES FROM ('2023-01-01') TO ('2024-01-01');
     CREATE TABLE events_rest PARTITION OF events DEFAULT;
-    INSERT INTO events SELECT n, DATE '2025-01-01' + n % 300, 'r' FROM generate_series(1, 5000) n;
+    INSERT INTO events SELECT n, DATE '2025-01-01' + n % 300, 'r' || n FROM generate_series(1, 5000) n;
     CREATE TABLE events_2024 (LIKE events INCLUDING ALL);
     INSERT INTO events_2024 SELECT n, DATE '2024-01-01' + n % 300, 'r' FROM generate_series(1, 5000) n;
     CREATE TABLE places (id bigint NOT NULL, region text) PARTITION BY LIST (region);
-    CREATE TABLE places_north (id bigint NOT NULL, region text);
-    INSERT INTO places_north SELECT n, 'n' || n % 3 FROM generate_series(1, 5000) n;";
+    CREATE TABLE places_north (id bigint NOT NULL, region text NOT NULL);
+    INSERT INTO places_north SELECT n, 'n' || n % 3 FROM generate_series(1, 5000) n;
+    CREATE INDEX places_id_idx ON places (id);
+    CREATE INDEX ON places (lower(region)) WHERE id > 5;
+    ALTER TABLE places ADD PRIMARY KEY (id, region);
+    CREATE TABLE readings (sensor int, taken int, customer_id bigint DEFAULT 5) PARTITION BY LIST (sensor);
+    CREATE TABLE readings_one PARTITION OF readings FOR VALUES IN (1);
+    CREATE TABLE \"Readings Two\" PARTITION OF readings FOR VALUES IN (2) PARTITION BY RANGE (taken);
+    CREATE TABLE readings_two_a PARTITION OF \"Readings Two\" FOR VALUES FROM (0) TO (1000);
+    CREATE TABLE readings_two_b PARTITION OF \"Readings Two\" FOR VALUES FROM (1000) TO (9000);
+    INSERT INTO readings SELECT 1 + n % 2, n FROM generate_series(1, 5000) n;";
 
 /// What a shop's rows are, whichever order they lie in and their columns stand in.
 const ROWS: &str = "SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
@@ -46,23 +57,44 @@ async fn every_safer_form_ends_in_the_same_and_works_under_no_lock() {
     let statements = [
         "CREATE INDEX orders_customer_idx ON orders (customer_id)",
         "CREATE UNIQUE INDEX orders_code_idx ON orders (code)",
+        "CREATE INDEX events_region_idx ON events (region)",
+        "CREATE UNIQUE INDEX ON events USING btree (at, lower(region), (id + 1), id) INCLUDE (region) WHERE id > 0",
+        "CREATE INDEX ON readings (sensor, taken DESC)",
         "DROP INDEX orders_note_idx",
+        "DROP INDEX IF EXISTS orders_note_idx, customers_email_idx",
         "REINDEX INDEX orders_note_idx",
         "REFRESH MATERIALIZED VIEW totals",
         "ALTER TABLE orders ADD CONSTRAINT sane CHECK (total < 1000000)",
         "ALTER TABLE orders ADD CONSTRAINT of_customer FOREIGN KEY (customer_id) REFERENCES customers (id)",
         "ALTER TABLE orders ADD CONSTRAINT one_code UNIQUE (code)",
         "ALTER TABLE orders ADD UNIQUE (code, reference)",
+        "ALTER TABLE orders ADD CHECK (total < 1000000)",
+        "ALTER TABLE orders ADD CHECK (total < id + 1000000)",
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers",
+        "ALTER TABLE events ADD CONSTRAINT named CHECK (id > 0)",
+        "ALTER TABLE events ADD CONSTRAINT one_a_day UNIQUE (id, at)",
+        "ALTER TABLE events ADD UNIQUE (at, id)",
+        "ALTER TABLE readings ADD PRIMARY KEY (sensor, taken)",
+        "ALTER TABLE events ALTER COLUMN region SET NOT NULL",
+        "ALTER TABLE events ADD FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE CASCADE",
+        "ALTER TABLE readings ADD CONSTRAINT of_customer FOREIGN KEY (customer_id) REFERENCES customers (id)",
         "ALTER TABLE log ADD PRIMARY KEY (at)",
         "ALTER TABLE log ADD PRIMARY KEY (line)",
         "ALTER TABLE orders ALTER COLUMN reference SET NOT NULL",
         "ALTER TABLE orders ALTER COLUMN total TYPE bigint",
         "ALTER TABLE orders ADD COLUMN token double precision NOT NULL DEFAULT random()",
+        "ALTER TABLE orders ADD COLUMN owner bigint DEFAULT 7 REFERENCES customers (id) ON DELETE SET NULL",
+        "ALTER TABLE orders ADD COLUMN channel text NOT NULL DEFAULT 'web' CHECK (channel IN ('web', 'shop'))",
+        "ALTER TABLE orders ADD COLUMN weight numeric(8, 2) CONSTRAINT light CHECK (weight < total), ADD COLUMN \"Height\" int DEFAULT 3 CHECK (\"Height\" > 0)",
+        "ALTER TABLE orders ADD COLUMN slug text COLLATE \"C\" UNIQUE",
+        "ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE CHECK (token IS NOT NULL)",
+        "ALTER TABLE events ADD COLUMN owner bigint DEFAULT 7 REFERENCES customers CHECK (owner > 0)",
         "ALTER TABLE orders ADD CONSTRAINT a CHECK (total < 1000000), ADD CONSTRAINT b CHECK (id > 0)",
         "ALTER TABLE events ATTACH PARTITION events_2024 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
         "ALTER TABLE places ATTACH PARTITION places_north FOR VALUES IN ('n0', 'n1', 'n2')",
         "UPDATE orders SET note = 'y' WHERE id % 2 = 0",
         "DELETE FROM orders WHERE id % 2 = 0",
+        "ALTER TABLE keyless ADD COLUMN id int PRIMARY KEY",
     ];
     let mut wrong = Vec::new();
     for sql in statements {
@@ -131,4 +163,27 @@ async fn run(database: &TestDatabase, statements: &[String]) -> Result<Observed,
     let found = history(&tree, Some(Layout::Goose)).map_err(|error| error.to_string())?;
     let observed = observe(database.url(), &found.migrations, &[], Rehearsal::Plain, &Interrupt::new()).await;
     observed.map_err(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_a_partitioned_table_is_dropped_with_lock_timeout() {
+    let database = support::database().await;
+    database.execute(SHOP).await;
+    let schema = introspect::schema(&database.session().await).await.unwrap();
+    for sql in ["DROP INDEX places_id_idx", "DROP INDEX orders_note_idx, public.places_id_idx"] {
+        let form = safer(sql, &schema).unwrap();
+        assert!(form.statements.is_empty() && form.why.contains("lock_timeout"), "{form:?}");
+    }
+    // What the advice and the forms rest on: the server does not take these.
+    for (sql, refusal) in [
+        ("DROP INDEX CONCURRENTLY places_id_idx", "cannot drop partitioned index \"places_id_idx\" concurrently"),
+        (
+            "CREATE INDEX CONCURRENTLY ON places (region)",
+            "cannot create index on partitioned table \"places\" concurrently",
+        ),
+        ("DROP INDEX CONCURRENTLY orders_note_idx, customers_email_idx", "dropping multiple objects"),
+    ] {
+        let refused = run(&database, &[sql.to_owned()]).await.unwrap_err();
+        assert!(refused.contains(refusal), "{sql}: {refused}");
+    }
 }
