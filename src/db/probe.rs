@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
+use tokio_postgres::error::DbError;
 
 use super::connect::Session;
 use super::copy::{Format, format_of};
@@ -152,12 +153,21 @@ fn explain(schema: &Schema, table: &TablePlan, error: &tokio_postgres::Error) ->
     SeedError::Unsolvable {
         table: table.name.to_string(),
         what,
-        remedy: remedy(schema, table, constraint.or_else(|| refusal.and_then(|refusal| refusal.column()))),
+        remedy: remedy(schema, table, constraint, refusal.and_then(column_of)),
     }
 }
 
-/// The line that helps: for the columns of the constraint, or the one of that name.
-fn remedy(schema: &Schema, table: &TablePlan, constraint: Option<&str>) -> String {
+/// The column that an error is about: its own word, or where in COPY's data it stood.
+fn column_of(error: &DbError) -> Option<String> {
+    let stood = |context: &str| {
+        let (_, after) = context.lines().next()?.split_once(", column ")?;
+        Some(after.split_once(':').map_or(after, |(name, _)| name).to_owned())
+    };
+    error.column().map(str::to_owned).or_else(|| error.where_().and_then(stood))
+}
+
+/// The line that helps: for the columns of the constraint, or else for this one.
+fn remedy(schema: &Schema, table: &TablePlan, constraint: Option<&str>, column: Option<String>) -> String {
     let header = header(&table.name);
     let name = constraint.unwrap_or_default();
     let expression = schema
@@ -167,7 +177,7 @@ fn remedy(schema: &Schema, table: &TablePlan, constraint: Option<&str>) -> Strin
     let mut names = Vec::new();
     match expression {
         Some(expression) => expression.columns(&mut names),
-        None => names.push(name.to_owned()),
+        None => names.extend(column),
     }
     let lines: BTreeSet<String> = names
         .iter()

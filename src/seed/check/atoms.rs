@@ -199,7 +199,7 @@ fn quantified(
     }
     // lower(x) = ANY (…), jsonb_typeof(x) = ANY (…), length(x) = ANY (…).
     let Expression::Call { name, arguments } = left.uncast() else { return None };
-    let column = arguments.first()?.column()?.to_owned();
+    let column = untrimmed(arguments.first()?).column()?.to_owned();
     match (name.as_str(), negated) {
         ("left" | "right" | "substring" | "substr", _) => {
             let patterns = values.iter().map(|value| part(name, arguments, value)).collect::<Option<Vec<_>>>()?;
@@ -422,7 +422,9 @@ fn truths(expression: &Expression) -> Option<Vec<Expression>> {
 
 fn compare(left: &Expression, relation: Relation, right: &Expression) -> Option<Vec<Vec<Atom>>> {
     let same_column = |call: &Expression, name: &str, position: usize| match call.uncast() {
-        Expression::Call { arguments, .. } => arguments.get(position).and_then(Expression::column) == Some(name),
+        Expression::Call { arguments, .. } => {
+            arguments.get(position).map(untrimmed).and_then(Expression::column) == Some(name)
+        }
         _ => false,
     };
     for (call, other) in [(left, right), (right, left)] {
@@ -465,6 +467,16 @@ fn compare(left: &Expression, relation: Relation, right: &Expression) -> Option<
     Linear::of(left, relation, right).map(|linear| one(Atom::Compare(linear)))
 }
 
+/// What stands inside of `trim(…)`: generated texts have no blanks around them.
+fn untrimmed(of: &Expression) -> &Expression {
+    match of.uncast() {
+        Expression::Call { name, arguments } if matches!(name.as_str(), "btrim" | "trim" | "ltrim" | "rtrim") => {
+            arguments.first().unwrap_or(of)
+        }
+        _ => of,
+    }
+}
+
 fn compare_call(
     name: &str,
     arguments: &[Expression],
@@ -495,12 +507,7 @@ fn compare_call(
         return compare(arguments.first()?, relation, right);
     }
     // Of the functions below the column is the first argument.
-    let argument = arguments.first()?;
-    let argument = match argument.uncast() {
-        Expression::Call { name, arguments } if matches!(name.as_str(), "btrim" | "trim") => arguments.first()?,
-        _ => argument,
-    };
-    let column = argument.column()?.to_owned();
+    let column = untrimmed(arguments.first()?).column()?.to_owned();
     let counted = |constant: Option<String>| -> Option<(u32, u32)> {
         let number: i64 = constant?.parse().ok()?;
         let number = u32::try_from(number.max(0)).ok()?;

@@ -98,24 +98,29 @@ impl<'p> Evaluator<'p> {
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
             LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
             LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
-            LinkChoice::Within { path, parent_link, counter } => {
+            LinkChoice::Within { path, parent_link, down, counter } => {
                 let (mut table, mut group) = (at.table, at.row);
                 for link in path {
                     group = self.follow(At { table, row: group }, *link)?;
                     table = &self.plan.tables[table.links[*link].parent];
                 }
-                let parent = &self.plan.tables[link.parent];
-                let LinkChoice::Grouped(grouping) = &parent.links[*parent_link].choice else { return None };
+                let grouping = self.plan.grouping_within(link.parent, *parent_link, down)?;
                 let count = grouping.count(group);
                 let pick = match counter {
                     _ if count == 0 => return None,
                     None => link.key.below(at.row, count),
-                    Some(counter) => {
+                    Some((counter, divisor)) => {
                         let (counted, number, _) = self.count(at, *counter);
-                        Permutation::new(link.key.number(counted), count).apply(number % count)
+                        Permutation::new(link.key.number(counted), count).apply(number / divisor % count)
                     }
                 };
-                Some(grouping.row_of(group, pick))
+                let top = grouping.row_of(group, pick);
+                Some(down.iter().rev().fold(top, |row, (table, link)| {
+                    match &self.plan.tables[*table].links[*link].choice {
+                        LinkChoice::OneToOne(order) => order.invert(row),
+                        _ => row,
+                    }
+                }))
             }
         }
     }

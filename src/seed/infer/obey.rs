@@ -264,9 +264,18 @@ fn matching(
     }
     let TypeClass::Text { version, .. } = class.base() else { return Ok(Generator::Text(current.clone())) };
     let candidates = facts.patterns.iter().filter(|(_, negated)| !negated).map(|(pattern, _)| pattern.as_str());
-    for candidate in candidates.chain(["[a-z]{6,12}", "[0-9]{6}"]) {
-        let limits = (current.min_chars, current.max_chars);
+    let limits = (current.min_chars, current.max_chars);
+    // A pattern with an open end stands for all that goes on after it.
+    let longer: Vec<String> =
+        candidates.clone().filter(|one| !one.contains('$')).map(|one| format!("(?:{one})[a-z0-9]{{6}}.*")).collect();
+    let mut tried = candidates.map(|one| (one, true)).chain(longer.iter().map(|one| (one.as_str(), false)));
+    let last = ["[a-z]{6,12}", "[0-9]{6}"].map(|one| (one, false));
+    for (candidate, whole) in tried.by_ref().chain(last) {
         let Ok(pattern) = Pattern::with_length(candidate, folds, limits) else { continue };
+        // Too short, or one text alone, where it may go on.
+        if whole && (pattern.max_chars < limits.0 || pattern.cardinality == 1) && !candidate.contains('$') {
+            continue;
+        }
         let Generator::Text(mut text) = pattern_text(pattern, *version, context.locale) else { continue };
         text.case = current.case;
         if meets(&text) {

@@ -10,7 +10,7 @@ pub use row_set::RowSet;
 pub use weights::Weights;
 
 use super::curve::{Curve, Growth};
-use super::distribution::Zipf;
+use super::distribution::{Grouping, Zipf};
 use super::encode::ScalarEncoding;
 use super::formula::Formula;
 use super::generators::regex::Pattern;
@@ -463,6 +463,19 @@ impl SeedPlan {
     #[must_use]
     pub fn table_index(&self, oid: u32) -> Option<usize> {
         self.tables.iter().position(|table| table.oid == oid)
+    }
+
+    /// The grouping of the rows among which [`LinkChoice::Within`] chooses.
+    #[must_use]
+    pub fn grouping_within(&self, parent: usize, parent_link: usize, down: &[(usize, usize)]) -> Option<&Grouping> {
+        let top = match down.last() {
+            Some((table, link)) => self.tables[*table].links[*link].parent,
+            None => parent,
+        };
+        match &self.tables[top].links[parent_link].choice {
+            LinkChoice::Grouped(grouping) => Some(grouping),
+            _ => None,
+        }
     }
 
     /// Rows that will be made.

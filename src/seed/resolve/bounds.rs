@@ -42,7 +42,16 @@ impl<'a> Resolver<'a> {
 
 /// Comparisons of one variant: bound in the arms of that variant alone. `false` where one cannot be met.
 pub(super) fn bind_arm(draft: &mut TableDraft<'_>, linear: &Linear) -> bool {
-    resolve(draft, linear).is_none_or(|sum| bind(draft, &sum))
+    resolve(draft, linear).is_none_or(|sum| !are_other_texts(draft, &sum) && bind(draft, &sum))
+}
+
+/// Columns without numbers that must be equal, and are made each by itself: another way is better, where there is one.
+fn are_other_texts(draft: &TableDraft<'_>, sum: &Sum) -> bool {
+    let made_alone = |column: usize| {
+        let column = &draft.columns[column];
+        !matches!(column.generator, Generator::Scalar(_)) && column.choices.is_none()
+    };
+    sum.relation == Relation::Equal && sum.terms.len() > 1 && sum.terms.iter().all(|(column, _)| made_alone(*column))
 }
 
 /// Positions for names; `None` where a column is none that is written (a generated one).

@@ -213,7 +213,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Fewer rows than asked for, said in a note; an error where the spec asked for them.
-    fn lower_rows(&mut self, draft: &mut TableDraft<'a>, most: u64, why: &str) -> Result<(), String> {
+    pub(super) fn lower_rows(&mut self, draft: &mut TableDraft<'a>, most: u64, why: &str) -> Result<(), String> {
         if draft.rows <= most {
             return Ok(());
         }
@@ -231,7 +231,8 @@ impl<'a> Resolver<'a> {
 
     fn odometer(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {
         let Some(driver) = driver_of(draft, units) else { return self.free_odometer(draft, units) };
-        let rest: Vec<Unit> = units.iter().copied().filter(|unit| *unit != Unit::Link(driver)).collect();
+        let mut rest: Vec<Unit> = units.iter().copied().filter(|unit| *unit != Unit::Link(driver)).collect();
+        within_last(draft, &mut rest)?;
         let mut limit = 1_u64;
         for unit in &rest {
             limit = limit.saturating_mul(self.size_of(draft, *unit, rest.len() == 1)?);
@@ -274,7 +275,8 @@ impl<'a> Resolver<'a> {
 
     /// No foreign key among the columns: all rows are one group.
     fn free_odometer(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {
-        let rest: Vec<Unit> = units.iter().copied().collect();
+        let mut rest: Vec<Unit> = units.iter().copied().collect();
+        within_last(draft, &mut rest)?;
         let mut size = 1_u64;
         for unit in &rest {
             size = size.saturating_mul(self.size_of(draft, *unit, false)?);
@@ -298,7 +300,7 @@ impl<'a> Resolver<'a> {
             match unit {
                 Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Within { .. }) => {
                     if let LinkChoice::Within { counter: count, .. } = &mut draft.links[*link].choice {
-                        *count = Some(counter);
+                        *count = Some((counter, divisor));
                     }
                 }
                 Unit::Link(link) => {
@@ -324,15 +326,11 @@ impl<'a> Resolver<'a> {
                     Ok((draft.links[link].parent_rows - u64::from(draft.links[link].avoid.is_some())).max(1))
                 }
                 LinkChoice::Digit(odometer) => Ok(odometer.size),
-                LinkChoice::Within { parent_link, counter: None, .. } if alone => {
-                    let parent = &self.plan.tables[draft.links[link].parent];
-                    match &parent.links[parent_link].choice {
-                        LinkChoice::Grouped(grouping) => Ok(grouping.least().max(1)),
-                        _ => Err("the referenced rows are not grouped".to_owned()),
-                    }
-                }
-                LinkChoice::Within { counter: None, .. } => {
-                    Err("more than two of its foreign keys share a column".to_owned())
+                LinkChoice::Within { parent_link, ref down, counter: None, .. } => {
+                    let grouping = self.plan.grouping_within(draft.links[link].parent, parent_link, down);
+                    grouping
+                        .map(|grouping| grouping.least().max(1))
+                        .ok_or_else(|| "the referenced rows are not grouped".to_owned())
                 }
                 LinkChoice::OneToOne(_)
                 | LinkChoice::Earlier { .. }
@@ -359,6 +357,16 @@ impl<'a> Resolver<'a> {
                 },
             },
         }
+    }
+}
+
+/// A link whose number of parents differs from group to group can only be the last digit; two of them cannot.
+fn within_last(draft: &TableDraft<'_>, digits: &mut [Unit]) -> Result<(), String> {
+    let within = |unit: &Unit| matches!(unit, Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Within { .. }));
+    digits.sort_by_key(|unit| within(unit));
+    match digits.iter().filter(|unit| within(unit)).count() {
+        0 | 1 => Ok(()),
+        _ => Err("more than two of its foreign keys share a column".to_owned()),
     }
 }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use super::Resolver;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
-use crate::schema::{ForeignKey, Schema};
+use crate::schema::{ForeignKey, Schema, Table};
 use crate::seed::check::Relation;
+use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order, Zipf};
 use crate::seed::infer::types::TypeClass;
+use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls};
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
@@ -22,6 +24,7 @@ const FEW_PARENTS: u64 = 100;
 /// such a table under a given parent, its rows must be grouped by it.
 pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
     let mut shared = BTreeSet::new();
+    let mut open: Vec<(&Table, Vec<&String>)> = Vec::new();
     for table in &schema.tables {
         let composite = |key: &&ForeignKey| key.columns.len() > 1;
         for key in table.foreign_keys.iter().filter(composite) {
@@ -33,11 +36,19 @@ pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
             if !overlaps {
                 continue;
             }
-            for inner in &parent.foreign_keys {
-                if inner.columns.iter().any(|column| key.referenced_columns.contains(column)) {
-                    shared.insert((parent.oid, inner.name.clone()));
-                }
+            open.push((parent, key.referenced_columns.iter().collect()));
+        }
+    }
+    while let Some((table, columns)) = open.pop() {
+        for key in &table.foreign_keys {
+            let wanted = || key.columns.iter().zip(&key.referenced_columns).filter(|(from, _)| columns.contains(from));
+            if wanted().next().is_none() || !shared.insert((table.oid, key.name.clone())) {
+                continue;
             }
+            // A subtype's rows are grouped as its supertype's are.
+            let subtype = table.indexes.iter().any(|index| is_unique_within(index, &key.columns));
+            let above = schema.table_by_oid(key.references).map(|above| schema.root_of(above));
+            open.extend(above.filter(|_| subtype).map(|above| (above, wanted().map(|(_, to)| to).collect())));
         }
     }
     shared
@@ -135,7 +146,17 @@ impl<'a> Resolver<'a> {
     }
 
     fn plan_link(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>) {
-        let link = self.link_of(index, draft, key);
+        let only = self.allowed_parents(index, draft, key);
+        if !only.is_empty() && draft.table.indexes.iter().any(|index| is_unique_within(index, &key.key.columns)) {
+            let allowed = only.len() as u64;
+            let why = format!("its constraints allow {allowed} rows of {}", self.ordered[key.parent].name);
+            if let Err(reason) = self.lower_rows(draft, allowed, &why) {
+                let what = format!("foreign key {} cannot be met: {reason}", key.key.name);
+                let remedy = format!("write fewer `rows = …` under [{}]", header(&draft.table.name));
+                self.refuse(&draft.table.name, what, remedy);
+            }
+        }
+        let link = self.link_of(index, draft, key, only);
         self.attach(index, draft, key, link);
     }
 
@@ -175,10 +196,28 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn link_of(&mut self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>) -> Link {
+    /// Parent rows that a list of one of the key's columns allows: those of a subtype; empty for all.
+    fn allowed_parents(&self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>) -> Box<[u64]> {
+        if key.parent >= index {
+            return Box::default();
+        }
+        let listed = key.columns.iter().zip(&key.positions).find_map(|(column, position)| {
+            draft.columns[*column].facts.lists.first().map(|list| (*column, *position, list))
+        });
+        let Some((column, position, list)) = listed else { return Box::default() };
+        let class = &draft.columns[column].class;
+        let cells: Vec<Box<[u8]>> = list.iter().filter_map(|text| literal_cell(class, text)).collect();
+        self.rows_with(key.parent, position, &cells)
+    }
+
+    fn link_of(&mut self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>, only: Box<[u64]>) -> Link {
         let (table, parent) = (draft.table, key.parent);
         let self_reference = parent == index;
-        let parent_rows = if self_reference { draft.rows } else { self.plan.tables[parent].rows };
+        let parent_rows = match only.len() as u64 {
+            0 if self_reference => draft.rows,
+            0 => self.plan.tables[parent].rows,
+            allowed => allowed,
+        };
         let link_key = draft.key.derive("link").derive(&key.key.columns.join(","));
         let spec = key.columns.iter().find_map(|column| draft.columns[*column].spec);
         // MATCH SIMPLE: one NULL is enough; MATCH FULL: all or none.
@@ -217,16 +256,7 @@ impl<'a> Resolver<'a> {
         } else {
             LinkChoice::Uniform
         };
-        Link {
-            parent,
-            parent_rows,
-            key: link_key,
-            choice,
-            null_share,
-            avoid: None,
-            skip: Box::default(),
-            only: Box::default(),
-        }
+        Link { parent, parent_rows, key: link_key, choice, null_share, avoid: None, skip: Box::default(), only }
     }
 
     /// The histogram of children per parent, where the spec has one.
@@ -257,7 +287,11 @@ impl<'a> Resolver<'a> {
         let implied = key.columns.iter().zip(&key.positions).all(|(column, position)| {
             self.origins(draft, *column).iter().any(|(_, table, at)| (*table, *at) == (key.parent, *position))
         });
-        if !implied && !self.is_covered(draft, key) {
+        if !implied
+            && !self.is_covered(draft, key)
+            && !self.holds_already(draft, key)
+            && !self.can_leave_open(draft, key)
+        {
             let columns = key.key.columns.join(", ");
             self.refuse(
                 &draft.table.name,
@@ -280,18 +314,19 @@ impl<'a> Resolver<'a> {
             });
             if let Some(shared) = shared.filter(|shared| matches!(draft.links[*shared].choice, LinkChoice::Grouped(_)))
             {
-                let mut link = self.link_of(index, draft, key);
+                let mut link = self.link_of(index, draft, key, Box::default());
                 link.choice = LinkChoice::EarlierWithin { shared };
                 self.attach(index, draft, key, link);
                 return;
             }
         }
         match self.path_to(draft, key, taken) {
-            Some((path, parent_link)) => {
-                let mut link = self.link_of(index, draft, key);
-                link.choice = LinkChoice::Within { path: path.into(), parent_link, counter: None };
+            Some(within) => {
+                let mut link = self.link_of(index, draft, key, Box::default());
+                link.choice = within;
                 self.attach(index, draft, key, link);
             }
+            None if self.can_leave_open(draft, key) => {}
             None => {
                 let columns: Vec<&str> =
                     taken.iter().map(|column| draft.columns[*column].column.name.as_str()).collect();
@@ -305,30 +340,95 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The way from a row of this table to the row that groups the parent's rows, and the parent's link to it.
-    fn path_to(&self, draft: &TableDraft<'a>, key: &Key<'_>, taken: &[usize]) -> Option<(Vec<usize>, usize)> {
-        let parent = &self.plan.tables[key.parent];
-        let wanted: Vec<(usize, usize)> = key
-            .columns
-            .iter()
-            .zip(&key.positions)
-            .filter(|(column, _)| taken.contains(column))
-            .map(|(column, position)| (*column, *position))
-            .collect();
-        let (first, position) = *wanted.first()?;
+    /// The way from a row of this table to the row that groups the parent's rows, or those of its supertype.
+    fn path_to(&self, draft: &TableDraft<'a>, key: &Key<'_>, taken: &[usize]) -> Option<LinkChoice> {
+        let shared = || key.columns.iter().zip(&key.positions).filter(|(column, _)| taken.contains(column));
+        let first = *shared().next()?.0;
+        let (mut table, mut positions) = (key.parent, shared().map(|(_, at)| *at).collect::<Vec<usize>>());
+        let mut down = Vec::new();
+        loop {
+            if let Some((path, parent_link)) = self.grouped_by(draft, first, table, &positions) {
+                return Some(LinkChoice::Within { path: path.into(), parent_link, down: down.into(), counter: None });
+            }
+            let link = match self.plan.tables[table].columns.get(*positions.first()?)?.generator {
+                Generator::Parent { link, .. } => link,
+                _ => return None,
+            };
+            let (above, columns) = self.covers(table, &positions)?;
+            down.push((table, link));
+            (table, positions) = (above, columns);
+        }
+    }
+
+    /// Where one link of a table groups its rows by all these columns: the way there from a column of the draft, and it.
+    fn grouped_by(
+        &self,
+        draft: &TableDraft<'a>,
+        first: usize,
+        parent: usize,
+        positions: &[usize],
+    ) -> Option<(Vec<usize>, usize)> {
+        let parent = &self.plan.tables[parent];
+        let position = *positions.first()?;
         let Generator::Parent { link: parent_link, table, column, .. } = parent.columns.get(position)?.generator else {
             return None;
         };
-        if !matches!(parent.links[parent_link].choice, LinkChoice::Grouped(_)) {
+        let grouping = &parent.links[parent_link];
+        if !matches!(grouping.choice, LinkChoice::Grouped(_)) || !grouping.only.is_empty() {
             return None;
         }
         // Every shared column must come from that one row.
         let through = |position: &usize| matches!(parent.columns[*position].generator, Generator::Parent { link, .. } if link == parent_link);
-        if !wanted.iter().all(|(_, position)| through(position)) {
+        if !positions.iter().all(through) {
             return None;
         }
         let origins = self.origins(draft, first);
         origins.into_iter().find(|(_, at, of)| (*at, *of) == (table, column)).map(|(path, ..)| (path, parent_link))
+    }
+
+    /// Whether the values come from one row of a table with the very same foreign key, which holds there.
+    fn holds_already(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> bool {
+        let origins: Vec<_> = key.columns.iter().map(|column| self.origins(draft, *column)).collect();
+        let Some((first, others)) = origins.split_first() else { return false };
+        first.iter().any(|(path, table, column)| {
+            let mut columns = vec![*column];
+            for origins in others {
+                let Some((.., column)) = origins.iter().find(|(other, at, _)| other == path && at == table) else {
+                    return false;
+                };
+                columns.push(*column);
+            }
+            let (above, planned) = (self.ordered[*table], &self.plan.tables[*table]);
+            let name = |column: &usize| planned.columns.get(*column).map(|column| column.name.as_str());
+            above.foreign_keys.iter().any(|held| {
+                let held_to = |from: Option<&str>, to: &String| {
+                    held.columns.iter().zip(&held.referenced_columns).any(|(a, b)| Some(a.as_str()) == from && b == to)
+                };
+                held.references == key.key.references
+                    && columns.iter().zip(&key.key.referenced_columns).all(|(from, to)| held_to(name(from), to))
+            })
+        })
+    }
+
+    /// A key that is not understood asks for nothing where one of its columns is NULL; says so in a note.
+    fn can_leave_open(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>) -> bool {
+        let own_key = draft.table.primary_key();
+        let can = |column: &&usize| {
+            let planned = &draft.columns[**column];
+            let domain = matches!(planned.class, TypeClass::Domain { not_null: true, .. });
+            let free = !planned.column.not_null && !domain && planned.facts.null != Some(false);
+            free && !own_key.contains(&planned.column.name.as_str())
+        };
+        let Some(&column) = key.columns.iter().find(can).filter(|_| !key.key.match_full) else { return false };
+        draft.columns[column].nulls = Nulls::Always;
+        draft.columns[column].fixed = true;
+        let (name, key) = (&draft.columns[column].column.name, &key.key.name);
+        self.plan.notes.push(format!(
+            "{}: {name} is NULL in every row, for foreign key {key} shares a column with another one in a way that is not \
+             understood",
+            draft.table.name
+        ));
+        true
     }
 
     /// Whether the values come from one row of a table of which the referenced one has a row for each: a supertype, all

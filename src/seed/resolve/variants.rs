@@ -43,7 +43,7 @@ impl<'a> Resolver<'a> {
             variants = thin(next);
         }
         self.rule_out(draft, &ruled_out);
-        let weights: Vec<f64> = variants.iter().map(|atoms| weight(draft, atoms)).collect();
+        let mut weights: Vec<f64> = variants.iter().map(|atoms| weight(draft, atoms)).collect();
         let full: Vec<Facts> = variants
             .iter()
             .map(|atoms| Facts { atoms: draft.facts.atoms.iter().chain(atoms).cloned().collect() })
@@ -52,8 +52,15 @@ impl<'a> Resolver<'a> {
         for column in 0..draft.columns.len() {
             self.plan_arms(draft, column, &full);
         }
+        let doubts = draft.doubts.len();
+        let mut bound = vec![true; variants.len()];
         for (variant, atoms) in variants.iter().enumerate() {
-            bind_sums(draft, variant, &Facts { atoms: atoms.clone() });
+            bound[variant] = bind_sums(draft, variant, &Facts { atoms: atoms.clone() });
+        }
+        // Ways that cannot be kept are not taken where there is another one.
+        if bound.contains(&true) && bound.iter().zip(&weights).any(|(bound, weight)| *bound && *weight > 0.0) {
+            weights.iter_mut().zip(&bound).filter(|(_, bound)| !**bound).for_each(|(weight, _)| *weight = 0.0);
+            draft.doubts.truncate(doubts);
         }
         draft.variants = Some(Variants { key: draft.key.derive("variant"), weights: Weights::new(&weights) });
     }
@@ -73,6 +80,9 @@ impl<'a> Resolver<'a> {
         for column in 0..draft.columns.len() {
             let Generator::Parent { link, table, column: at, .. } = draft.columns[column].generator else { continue };
             let Some(list) = draft.columns[column].facts.lists.first() else { continue };
+            if !draft.links[link].only.is_empty() {
+                continue;
+            }
             let steps = matches!(draft.links[link].choice, LinkChoice::Uniform | LinkChoice::Skewed { .. });
             if steps && self.is_planned(table) {
                 let class = &draft.columns[column].class;
@@ -112,8 +122,11 @@ impl<'a> Resolver<'a> {
     }
 
     /// Rows of a planned table with one of these cells; none of a table that is too large to look through.
-    fn rows_with(&self, table: usize, column: usize, cells: &[Box<[u8]>]) -> Box<[u64]> {
+    pub(super) fn rows_with(&self, table: usize, column: usize, cells: &[Box<[u8]>]) -> Box<[u64]> {
         const MOST_ROWS: u64 = 100_000;
+        if !self.ends_in_a_plan(table, column) {
+            return Box::default();
+        }
         let rows = self.plan.tables[table].rows.min(MOST_ROWS);
         let evaluator = Evaluator::new(&self.plan);
         let mut cell = Vec::new();
@@ -128,6 +141,21 @@ impl<'a> Resolver<'a> {
             found.clear();
         }
         found.into()
+    }
+
+    /// Whether a column's value can be computed already: it comes from tables that are planned, and not from itself.
+    fn ends_in_a_plan(&self, table: usize, column: usize) -> bool {
+        let mut at = (table, column);
+        (0..self.plan.tables.len()).any(|_| {
+            match self.plan.tables[at.0].columns.get(at.1).map(|column| &column.generator) {
+                Some(Generator::Parent { table, column, .. }) => {
+                    at = (*table, *column);
+                    false
+                }
+                Some(_) => true,
+                None => false,
+            }
+        })
     }
 
     /// A link whose columns must not be NULL in some variant has a parent row always.
@@ -219,7 +247,7 @@ fn leave_keys_alone(draft: &TableDraft<'_>, choice: &mut Choice, ruled_out: &mut
             let column = &draft.columns[*column];
             let counted =
                 matches!(&column.generator, Generator::Scalar(s) if matches!(s.source, ScalarSource::Sequence { .. }));
-            matches!(column.generator, Generator::Parent { .. }) || counted
+            matches!(column.generator, Generator::Parent { .. }) || counted || column.unique
         })
     };
     let names_value = |atoms: &Vec<Atom>| {
@@ -286,8 +314,9 @@ fn weight(draft: &TableDraft<'_>, atoms: &[Atom]) -> f64 {
         .product()
 }
 
-/// Comparisons of a variant go into arms of its own.
-fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) {
+/// Comparisons of a variant go into arms of its own; says whether all of them can be kept.
+fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool {
+    let doubts = draft.doubts.len();
     let sums: Vec<_> = facts.sums().cloned().collect();
     for sum in sums {
         // The variant's arms stand in for the columns while the comparison is bound.
@@ -314,6 +343,7 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) {
             });
         }
     }
+    draft.doubts.len() == doubts
 }
 
 fn arm_of(draft: &TableDraft<'_>, column: usize, variant: usize) -> Option<ColumnPlan> {

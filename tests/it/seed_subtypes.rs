@@ -1,0 +1,69 @@
+//! Tables that are subtypes of others: their key is their supertype's, and composite keys say that both have the same
+//! owner, or that the supertype's row is of their kind.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // the helpers are tests too
+
+use crate::support;
+use crate::torture;
+
+const SCHEMA: &str = "
+    CREATE TABLE purposes (name text PRIMARY KEY);
+    INSERT INTO purposes VALUES ('brokered'), ('injected');
+    CREATE TABLE states (name text PRIMARY KEY);
+    INSERT INTO states VALUES ('pending'), ('active'), ('ended');
+    CREATE TABLE transitions (prior text REFERENCES states, next text REFERENCES states, PRIMARY KEY (prior, next));
+    INSERT INTO transitions VALUES ('pending', 'active'), ('active', 'ended'), ('pending', 'ended');
+
+    CREATE TABLE catalogs (id text PRIMARY KEY, project int NOT NULL, UNIQUE (project, id));
+    CREATE TABLE hosts (id text PRIMARY KEY, catalog text NOT NULL REFERENCES catalogs, UNIQUE (catalog, id));
+    CREATE TABLE sets (id text PRIMARY KEY, catalog text NOT NULL, project int NOT NULL, UNIQUE (catalog, id),
+        UNIQUE (project, catalog, id), FOREIGN KEY (project, catalog) REFERENCES catalogs (project, id));
+    CREATE TABLE static_catalogs (id text PRIMARY KEY, project int NOT NULL,
+        FOREIGN KEY (project, id) REFERENCES catalogs (project, id));
+    CREATE TABLE static_hosts (id text PRIMARY KEY, catalog text NOT NULL REFERENCES static_catalogs, UNIQUE (catalog, id),
+        FOREIGN KEY (catalog, id) REFERENCES hosts (catalog, id));
+    CREATE TABLE static_sets (id text PRIMARY KEY, catalog text NOT NULL REFERENCES static_catalogs, project int NOT NULL,
+        UNIQUE (catalog, id), FOREIGN KEY (project, catalog, id) REFERENCES sets (project, catalog, id));
+    CREATE TABLE members (host text, set text, catalog text NOT NULL, PRIMARY KEY (host, set),
+        FOREIGN KEY (catalog, host) REFERENCES static_hosts (catalog, id),
+        FOREIGN KEY (catalog, set) REFERENCES static_sets (catalog, id));
+    CREATE TABLE uses (host text, set text, catalog text, purpose text NOT NULL REFERENCES purposes,
+        PRIMARY KEY (catalog, host, set, purpose),
+        FOREIGN KEY (catalog, host) REFERENCES static_hosts (catalog, id),
+        FOREIGN KEY (catalog, set) REFERENCES static_sets (catalog, id));
+
+    CREATE TABLE animals (id int PRIMARY KEY, kind text NOT NULL CHECK (kind IN ('cat', 'dog')), UNIQUE (id, kind));
+    CREATE TABLE dogs (id int PRIMARY KEY, kind text NOT NULL CHECK (kind = 'dog'), FOREIGN KEY (id, kind) REFERENCES animals (id, kind));
+    CREATE TABLE cats (id int PRIMARY KEY, kind text NOT NULL CHECK (kind = 'cat'), FOREIGN KEY (id, kind) REFERENCES animals (id, kind));
+    CREATE TABLE walks (animal int, day date, kind text NOT NULL CHECK (kind = 'dog'), PRIMARY KEY (animal, day),
+        FOREIGN KEY (animal, kind) REFERENCES animals (id, kind));
+    CREATE TABLE walk_places (animal int, kind text NOT NULL CHECK (kind = 'dog'), purpose text REFERENCES purposes,
+        PRIMARY KEY (animal, purpose), FOREIGN KEY (animal, kind) REFERENCES animals (id, kind));
+
+    CREATE TABLE jobs (id int PRIMARY KEY);
+    CREATE TABLE job_states (job int NOT NULL REFERENCES jobs, prior text NOT NULL REFERENCES states,
+        state text NOT NULL REFERENCES states, FOREIGN KEY (prior, state) REFERENCES transitions (prior, next));
+
+    CREATE TABLE scopes (id int PRIMARY KEY, main int);
+    CREATE TABLE methods (id int PRIMARY KEY, scope int NOT NULL REFERENCES scopes, UNIQUE (scope, id));
+    ALTER TABLE scopes ADD CONSTRAINT scopes_main FOREIGN KEY (id, main) REFERENCES methods (scope, id);";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subtypes_are_filled_on_every_server() {
+    for cluster in support::every_cluster() {
+        let database = support::TestDatabase::copy_of(&cluster, "template1").await;
+        database.execute(SCHEMA).await;
+        let plan = torture::fill(&database, 300).await;
+        let session = database.session().await;
+        torture::prove(&session).await;
+        let rows = |name: &str| plan.tables.iter().find(|table| table.name.name == name).unwrap().rows;
+        for table in ["static_hosts", "static_sets", "walks", "job_states", "scopes", "methods"] {
+            assert_eq!(rows(table), 300, "{table}: {:?}", plan.notes);
+        }
+        // A subtype has as many rows as its supertype has of its kind, and no kind is left out.
+        assert_eq!(rows("dogs") + rows("cats"), 300, "{:?}", plan.notes);
+        assert!(rows("dogs") > 50 && rows("cats") > 50, "{:?}", plan.notes);
+        // As many members as catalogs of one host and one set allow, at least.
+        assert!(rows("members") >= 100 && rows("uses") >= 200, "{} {}", rows("members"), rows("uses"));
+    }
+}
