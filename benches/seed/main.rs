@@ -251,14 +251,21 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
     let mut single = Contest::new(format!("{shape}: one stream"), arguments.rows);
     let mut every = Contest::new(format!("{shape}: {cores} streams, a table each"), arguments.rows * cores as u64);
     for _ in 0..arguments.rounds {
+        settle(cluster).await;
         single.took("pgproof", millis(one.load().await.copy.0));
+        settle(cluster).await;
         single.took("\\copy BINARY of a ready file", copied(&psql, &one, &[format!("{shape}_0")], &file));
+        settle(cluster).await;
         let first = inserted.insert_into(&tables[..1], &insert).await;
         single.took("INSERT … SELECT generate_series", first);
+        settle(cluster).await;
         // Summed over the streams, which run side by side.
         every.took("pgproof", millis(all.load().await.copy.0 / cores as f64));
+        settle(cluster).await;
         every.took("\\copy BINARY of a ready file", copied(&psql, &all, &tables, &file));
+        settle(cluster).await;
         every.took("INSERT … SELECT, one session", inserted.insert_into(&tables, &insert).await);
+        settle(cluster).await;
         let sessions = tables.iter().map(|table| inserted.insert_into(std::slice::from_ref(table), &insert));
         let times = futures_util::future::join_all(sessions).await;
         every.took("INSERT … SELECT, as many sessions", times.iter().sum::<Duration>() / cores as u32);
@@ -266,6 +273,14 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
     single.print(Some("pgproof"));
     every.print(Some("pgproof"));
     std::fs::remove_file(file).unwrap();
+}
+
+/// What the contestant before has left to be written is written: nobody pays for another's pages.
+async fn settle(cluster: &Cluster) {
+    let session = Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    session.client().batch_execute("CHECKPOINT").await.unwrap();
+    session.close().await;
+    assert!(Command::new("sync").status().unwrap().success());
 }
 
 fn millis(number: f64) -> Duration {
@@ -341,10 +356,13 @@ async fn pgbench(cluster: &Cluster, arguments: Arguments) {
     let mut contest =
         Contest::new(format!("pgbench's tables at scale {scale}, with keys and statistics"), 100_000 * scale);
     for _ in 0..arguments.rounds {
+        settle(cluster).await;
         let report = ours.load().await;
         contest.took("pgproof", millis(report.elapsed.0));
         phases.push([report.copy, report.index, report.analyze].map(|time| time.0));
+        settle(cluster).await;
         contest.took("pgbench -i, rows from the client (dtgvp)", initialize("dtgvp"));
+        settle(cluster).await;
         contest.took("pgbench -i, rows on the server (dtGvp)", initialize("dtGvp"));
     }
     contest.print(Some("pgproof"));

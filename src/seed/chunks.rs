@@ -6,8 +6,10 @@ use std::ops::{ControlFlow, Range};
 use super::evaluate::{Evaluator, RowWriter};
 use super::plan::SeedPlan;
 
-/// Bytes after which a chunk is handed on.
+/// Bytes after which a chunk is handed on, where each may go to another leaf: whoever loads begins a COPY for it.
 pub const CHUNK: usize = 512 << 10;
+/// The same where all rows go to one leaf: small enough that what is on its way stays in a core's cache.
+const SMALL_CHUNK: usize = 128 << 10;
 /// All leaves' open chunks together.
 const OPEN_CHUNKS: usize = 64 << 20;
 
@@ -42,8 +44,8 @@ pub fn generate(
 ) -> Result<(), Homeless> {
     let (evaluator, writer) = (Evaluator::new(plan), RowWriter::new(plan, table));
     let leaves = plan.tables[table].leaves.len();
-    let limit = CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10);
     let single = plan.tables[table].router.is_none();
+    let limit = if single { SMALL_CHUNK } else { CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10) };
     let mut open: Vec<Option<(u64, Vec<u8>)>> = (0..leaves).map(|_| None).collect();
     let chosen = plan.tables[table].chosen.as_ref();
     for row in rows.filter(|row| chosen.is_none_or(|chosen| chosen.contains(*row))) {
