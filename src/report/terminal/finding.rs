@@ -352,8 +352,10 @@ fn parameter(parameter: &BoundParameter) -> String {
     format!("{} = {value}", clean(&name))
 }
 
+/// As one would write it in SQL: numbers and booleans as they are, everything else quoted.
 fn shown_value(value: &str) -> String {
-    let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:+".contains(c));
+    let number = value.parse::<f64>().is_ok_and(f64::is_finite);
+    let plain = number || ["true", "false"].contains(&value);
     let mut text: String = clean(value).chars().take(LONGEST_VALUE).collect();
     if text.len() < value.len() {
         text.push('…');
