@@ -68,10 +68,7 @@ pub fn finding(diff: &QueryDiff, policy: &Policy) -> Option<Finding> {
         return None;
     }
     let severity = policy.severity(RuleId::PlanRegression, severity)?;
-    let cause = match &run.cause {
-        Some(Cause::Statement { place }) => Some(place),
-        Some(Cause::Statistics | Cause::QueryText) | None => None,
-    };
+    let cause = statement(run);
     // The migration is at fault where one of its statements is the cause: the pull request has that line.
     let location =
         cause.map_or_else(|| Location { file: diff.file.clone(), line: diff.line }, StatementPlace::location);
@@ -111,6 +108,47 @@ fn fails(diff: &QueryDiff, message: &str, policy: &Policy) -> Option<Finding> {
         evidence: Evidence::default(),
         fix: None,
         fingerprint: Fingerprint::of([RuleId::PlanRegression.as_str(), &diff.query, "fails"]),
+        suppressed: None,
+        symptoms: Vec::new(),
+    })
+}
+
+/// The statement that is the cause, where one is.
+fn statement(run: &RunDiff) -> Option<&StatementPlace> {
+    match &run.cause {
+        Some(Cause::Statement { place }) => Some(place),
+        Some(Cause::Statistics | Cause::QueryText) | None => None,
+    }
+}
+
+/// The finding on the old form of a changed or removed query, which servers run while a deploy rolls, where it fails or does
+/// more work on the new schema.
+#[must_use]
+pub fn rolling(diff: &QueryDiff, policy: &Policy) -> Option<Finding> {
+    let run = diff.runs.first()?;
+    let how = match run.verdict {
+        Verdict::Error => "fails",
+        Verdict::MajorRegression | Verdict::Regression => "does more work",
+        Verdict::Slower | Verdict::Unstable | Verdict::Neutral | Verdict::Unchanged => return None,
+        Verdict::Improvement | Verdict::MajorImprovement => return None,
+    };
+    if !policy.is_on(RuleId::PlanRegression) {
+        return None;
+    }
+    let cause = statement(run);
+    Some(Finding {
+        rule: RuleId::PlanRegression,
+        severity: policy.severity(RuleId::PlanRegression, Severity::Warning)?,
+        query: Some(diff.query.clone()),
+        location: Some(
+            cause.map_or_else(|| Location { file: diff.file.clone(), line: diff.line }, StatementPlace::location),
+        ),
+        message: format!("in its old form {how} while a deploy rolls: {}", message(run, cause)),
+        why: "Servers of the version before send the old statement until the last of them is replaced.".to_owned(),
+        advice: "Leave what it needs in place until no server sends it: change the schema in two releases.".to_owned(),
+        evidence: evidence(run),
+        fix: None,
+        fingerprint: Fingerprint::of([RuleId::PlanRegression.as_str(), &diff.query, "rolling"]),
         suppressed: None,
         symptoms: Vec::new(),
     })

@@ -172,6 +172,7 @@ fn findings(compared: &Compared, catalog: &[Query], project: &Project) -> Vec<Fi
         compared.statements.iter().filter_map(|s| blocking_migration::finding(s, &compared.probes, &policy));
     let mut found = regressions(&compared.queries, catalog, project);
     found.extend(statements);
+    found.extend(compared.rolling.iter().filter_map(|diff| plan_regression::rolling(diff, &policy)));
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
 }

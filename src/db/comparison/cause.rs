@@ -10,17 +10,27 @@ use crate::diff::canonicalize;
 use crate::diff::migrations::{Script, Statement};
 use crate::diff::names::{Names, Renames};
 use crate::diff::observation::StatementPlace;
-use crate::diff::outcome::{Cause, Presence, QueryDiff, Side};
-use crate::diff::report::{RoundTrip, SchemaDifference, Spent};
+use crate::diff::outcome::{Cause, Presence, QueryDiff, RunDiff, Side};
+use crate::diff::report::{RoundTrip, SchemaDifference};
 use crate::diff::verdict::Verdict;
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
 
 use super::touched::{Touched, vacuum_analyze};
-use super::{CompareError, Copy, Sides, Task, rerun, runs_of, successor};
+use super::{CompareError, Compared, Copy, Sides, Task, rerun, runs_of, successor};
+
+/// Where a query's comparison stands.
+#[derive(Clone, Copy)]
+enum List {
+    /// Among all queries.
+    Now,
+    /// Among the old forms of those that changed or went.
+    Rolling,
+}
 
 /// A changed plan whose cause is looked for.
 struct Wanted<'a> {
+    list: List,
     diff: usize,
     run: usize,
     query: &'a Query,
@@ -37,14 +47,14 @@ struct Wanted<'a> {
 /// [`CompareError`].
 pub(super) async fn trace(
     task: &Task<'_>,
-    diffs: &mut [QueryDiff],
+    compared: &mut Compared,
     old_runs: &[QueryRuns],
     sides: &Sides<'_>,
     tables: &Touched,
-    spent: &mut Spent,
 ) -> Result<Option<RoundTrip>, CompareError> {
     let reversible = !task.migrations.is_empty() && task.migrations.iter().all(|m| m.down.is_some());
-    let mut wanted = wanted(task, diffs, old_runs);
+    let mut wanted = wanted(task, &mut compared.queries, old_runs);
+    wanted.extend(wanted_of_old_forms(task, &compared.rolling, old_runs));
     if wanted.is_empty() && !reversible {
         return Ok(None);
     }
@@ -53,11 +63,15 @@ pub(super) async fn trace(
     let places = forward(task, &copy, &mut wanted, &sides.renames).await?;
     for looked in wanted {
         let cause = cause(&looked, &places);
-        diffs[looked.diff].runs[looked.run].cause = Some(cause);
+        let list = match looked.list {
+            List::Now => &mut compared.queries,
+            List::Rolling => &mut compared.rolling,
+        };
+        list[looked.diff].runs[looked.run].cause = Some(cause);
     }
     let trip = if reversible { Some(back(task, &copy, old_runs, sides.old, tables).await?) } else { None };
     copy.discard().await?;
-    spent.migrations.0 += start.elapsed().as_secs_f64() * 1000.0;
+    compared.spent.migrations.0 += start.elapsed().as_secs_f64() * 1000.0;
     Ok(trip)
 }
 
@@ -77,20 +91,37 @@ fn wanted<'a>(task: &Task<'a>, diffs: &mut [QueryDiff], old_runs: &[QueryRuns]) 
                 run.cause = Some(Cause::QueryText);
                 continue;
             }
-            let old =
-                runs_of(old_runs, n).iter().filter(|old| old.label == run.label && old.parameters == run.parameters);
-            found.push(Wanted {
-                diff,
-                run: at,
-                query: successor,
-                old: old.take(1).cloned().collect(),
-                before: run.before.hashes.full.clone(),
-                after: run.after.as_ref().map(|side| side.hashes.full.clone()),
-                seen: Vec::new(),
-            });
+            found.push(Wanted::of(List::Now, (diff, at, run), successor, runs_of(old_runs, n)));
         }
     }
     found
+}
+
+/// What servers of the version before send, where it fails or does more work.
+fn wanted_of_old_forms<'a>(task: &Task<'a>, rolling: &[QueryDiff], old_runs: &[QueryRuns]) -> Vec<Wanted<'a>> {
+    let mut found = Vec::new();
+    for (diff, of) in rolling.iter().enumerate() {
+        let old = task.before.iter().enumerate().find(|(_, query)| query.name == of.query);
+        let (Some((n, query)), Some(worst)) = (old, of.runs.first()) else { continue };
+        found.push(Wanted::of(List::Rolling, (diff, 0, worst), query, runs_of(old_runs, n)));
+    }
+    found
+}
+
+impl<'a> Wanted<'a> {
+    fn of(list: List, (diff, at, run): (usize, usize, &RunDiff), query: &'a Query, runs: &[Run]) -> Self {
+        let old = runs.iter().filter(|old| old.label == run.label && old.parameters == run.parameters);
+        Self {
+            list,
+            diff,
+            run: at,
+            query,
+            old: old.take(1).cloned().collect(),
+            before: run.before.hashes.full.clone(),
+            after: run.after.as_ref().map(|side| side.hashes.full.clone()),
+            seen: Vec::new(),
+        }
+    }
 }
 
 async fn forward(

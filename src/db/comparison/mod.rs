@@ -209,8 +209,7 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     }
     clock.lap(&mut compared.spent.copies);
 
-    compared.round_trip =
-        cause::trace(task, &mut compared.queries, &old_runs, &sides, &tables, &mut compared.spent).await?;
+    compared.round_trip = cause::trace(task, &mut compared, &old_runs, &sides, &tables).await?;
     let mut clock = Clock::start();
     compared.statements = observed.statements;
     compared.broken = observed.broken;

@@ -371,7 +371,12 @@ impl<'a> Observer<'a> {
                 [] => String::new(),
                 names => format!("; it leaves the invalid index {}", names.join(", ")),
             };
-            format!("the {done} statements of the file before it are committed{left}")
+            let before = match done {
+                0 => "no statement of the file came before it".to_owned(),
+                1 => "the statement of the file before it is committed".to_owned(),
+                _ => format!("the {done} statements of the file before it are committed"),
+            };
+            format!("{before}{left}")
         };
         failure.message = format!("{}; {state}", failure.message);
         ObserveError::Statement(failure)

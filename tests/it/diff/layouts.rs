@@ -140,7 +140,7 @@ async fn a_failing_statement_is_named_with_what_it_leaves() {
     let error = run(Layout::Goose, "1_a.sql", sql).await;
     assert!(error.contains("1_a.sql:4: could not create unique index \"a_id\""), "{error}");
     assert!(
-        error.contains("the 1 statements of the file before it are committed; it leaves the invalid index a_id"),
+        error.contains("the statement of the file before it is committed; it leaves the invalid index a_id"),
         "{error}"
     );
     // Two statements in one message are one transaction: golang-migrate fails so in production too.

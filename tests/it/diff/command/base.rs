@@ -66,6 +66,7 @@ fn migrations_seeds_and_catalog_of_a_revision_against_the_working_tree() {
     assert_eq!(rolling.len(), 1, "{text}");
     assert_eq!((&rolling[0]["query"], &rolling[0]["runs"][0]["verdict"]), (&"GetOrder".into(), &"error".into()));
     assert!(text.contains("The old catalog on the new schema"), "{text}");
+    assert!(findings(&report).contains(&"plan-regression migrations/2_returns.up.sql:1 GetOrder".to_owned()), "{text}");
     // Nothing of the checkout stays.
     let left = std::fs::read_dir(path.join(".pgproof")).unwrap().flatten();
     assert!(!left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("base-")));
