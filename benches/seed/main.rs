@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench seed -- [--rows N] [--rounds N]`. Contestants take turns; figures are medians of the rounds.
 //! `-- memory` measures the program's peak memory by rows, `-- phases [--scale F]` where the time of a whole load goes;
-//! `-- generation` and `-- pgbench` are parts of the whole.
+//! `-- tables` measures how long a schema of 1,000 tables is read and planned; `-- generation` and `-- pgbench` are parts of
+//! the whole.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
@@ -44,6 +45,7 @@ enum Mode {
     Pgbench,
     Memory,
     Phases,
+    Tables,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,13 +68,14 @@ impl Arguments {
                 "--scale" => found.scale = number().expect("--scale takes a number") as f64,
                 "memory" => found.mode = Mode::Memory,
                 "phases" => found.mode = Mode::Phases,
+                "tables" => found.mode = Mode::Tables,
                 "generation" => found.mode = Mode::Generation,
                 "pgbench" => found.mode = Mode::Pgbench,
                 "--bench" => {}
                 other => {
                     panic!(
-                        "unknown argument {other}: generation, pgbench, memory, phases, --rows N, --rounds N and \
-                         --scale N are known"
+                        "unknown argument {other}: generation, pgbench, memory, phases, tables, --rows N, --rounds N \
+                         and --scale N are known"
                     )
                 }
             }
@@ -99,6 +102,10 @@ async fn main() {
     let cluster = Cluster::start(&options, &Progress::default(), &Interrupt::new()).await.unwrap();
     if arguments.mode == Mode::Phases {
         phases::measure(&cluster, arguments.scale).await;
+        return cluster.stop().await;
+    }
+    if arguments.mode == Mode::Tables {
+        tables(&cluster, arguments.rounds).await;
         return cluster.stop().await;
     }
     println!(
@@ -327,6 +334,30 @@ fn copied(psql: &Path, prepared: &Prepared, tables: &[String], file: &Path) -> D
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     times.iter().sum::<Duration>() / times.len() as u32
+}
+
+/// Reading, planning and trying the rows of a schema of many tables.
+async fn tables(cluster: &Cluster, rounds: usize) {
+    let many = Prepared::new(cluster, "", "", BTreeMap::new()).await;
+    many.execute(
+        "DO $$ BEGIN FOR n IN 1..1000 LOOP
+            EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, a text CHECK (a <> ''''), b int REFERENCES t%s, c numeric(9,2), \
+                d timestamptz, status text NOT NULL CHECK (status IN (''a'', ''b'')), UNIQUE (b, d))', n, greatest(n - 1, 1));
+            IF n % 50 = 0 THEN COMMIT; END IF;
+        END LOOP; END $$",
+    )
+    .await;
+    let mut contest =
+        Contest::new("1,000 tables with keys, CHECKs and foreign keys: read, planned, tried".to_owned(), 1000);
+    for _ in 0..rounds {
+        let start = Instant::now();
+        let (_, plan) = dataset::plan(many.database.url(), &[], &Options::default(), &Interrupt::new())
+            .await
+            .unwrap_or_else(|error| panic!("{error:?}"));
+        contest.took("pgproof", start.elapsed());
+        assert_eq!(plan.tables.len(), 1000);
+    }
+    contest.print(None);
 }
 
 /// pgbench's own tables with the content that it gives them: rows, primary keys, statistics.

@@ -4,7 +4,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use pgproof::db::connect::Session;
@@ -189,7 +188,7 @@ fn rows_of(mut bytes: &[u8]) -> Vec<Vec<Option<&[u8]>>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_tables_are_planned_in_seconds() {
+async fn a_thousand_tables_are_planned() {
     let database = support::database().await;
     let make = "DO $$ BEGIN FOR n IN 1..1000 LOOP
         EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, a text CHECK (a <> ''''), b int REFERENCES t%s, c numeric(9,2), \
@@ -197,12 +196,8 @@ async fn a_thousand_tables_are_planned_in_seconds() {
         IF n % 50 = 0 THEN COMMIT; END IF;
     END LOOP; END $$";
     database.execute(make).await;
-    let start = Instant::now();
     let planned = dataset::plan(database.url(), &[], &Options::default(), &Interrupt::new()).await;
     let (_, plan) = planned.unwrap_or_else(|error| panic!("{error}"));
-    let elapsed = start.elapsed();
-    println!("introspection, planning and trying rows of {} tables: {elapsed:.2?}", plan.tables.len());
     assert_eq!(plan.tables.len(), 1000);
-    // Five seconds; a debug build among other tests may take three times that.
-    assert!(elapsed < Duration::from_secs(15), "{elapsed:?}");
+    assert!(plan.tables.iter().all(|table| table.rows > 0));
 }
