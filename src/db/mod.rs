@@ -22,3 +22,4 @@ pub mod prove_statistics;
 pub mod server;
 mod stored;
 pub mod traffic;
+pub mod trials;

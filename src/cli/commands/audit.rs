@@ -20,6 +20,7 @@ use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
 use crate::db::prove_memory::prove_memory;
 use crate::db::prove_statistics::prove_statistics;
+use crate::db::trials::Trials;
 use crate::db::{introspect, prove};
 use crate::diff::Names;
 use crate::report::terminal::TerminalStyle;
@@ -134,8 +135,9 @@ async fn audit(
     }
     let mut findings = rules::settle(findings, &queries, &runs);
     if matches!(target, Target::Private { .. }) {
-        prove_memory(&session, audited, &mut findings, &options, progress, interrupt).await?;
-        prove_statistics(&session, audited, &mut findings, &options, progress, interrupt).await?;
+        let trials = Trials { session: &session, audited, options: &options, progress, interrupt };
+        prove_memory(&trials, &mut findings).await?;
+        prove_statistics(&trials, &mut findings).await?;
     }
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();

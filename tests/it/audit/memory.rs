@@ -3,6 +3,7 @@
 use pgproof::advise::Audited;
 use pgproof::catalog::Query;
 use pgproof::db::prove_memory::prove_memory;
+use pgproof::db::trials::Trials;
 use pgproof::finding::RuleId;
 use pgproof::interrupt::Interrupt;
 use pgproof::progress::Progress;
@@ -33,7 +34,10 @@ async fn work_mem_is_advised_as_it_was_run_with() {
     let audited =
         Audited { queries: &audit.queries, runs: &audit.runs, schema: &audit.schema, policy_for: &policy_for };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
-    prove_memory(&audit.session, audited, &mut findings, &options(), &progress, &interrupt).await.unwrap();
+    let options = options();
+    let trials =
+        Trials { session: &audit.session, audited, options: &options, progress: &progress, interrupt: &interrupt };
+    prove_memory(&trials, &mut findings).await.unwrap();
     for rule in [RuleId::SortSpill, RuleId::HashSpill] {
         let finding = findings.iter().find(|finding| finding.rule == rule);
         let told: Vec<_> =

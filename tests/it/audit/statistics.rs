@@ -3,6 +3,7 @@
 use pgproof::advise::Audited;
 use pgproof::catalog::Query;
 use pgproof::db::prove_statistics::prove_statistics;
+use pgproof::db::trials::Trials;
 use pgproof::finding::{Finding, RuleId};
 use pgproof::interrupt::Interrupt;
 use pgproof::progress::Progress;
@@ -83,7 +84,10 @@ async fn proven(database: &TestDatabase) -> Vec<Finding> {
     let audited =
         Audited { queries: &audit.queries, runs: &audit.runs, schema: &audit.schema, policy_for: &policy_for };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
-    prove_statistics(&audit.session, audited, &mut findings, &options(), &progress, &interrupt).await.unwrap();
+    let options = options();
+    let trials =
+        Trials { session: &audit.session, audited, options: &options, progress: &progress, interrupt: &interrupt };
+    prove_statistics(&trials, &mut findings).await.unwrap();
     audit.session.close().await;
     findings
 }

@@ -1,0 +1,117 @@
+//! Runs queries once more with what their findings advise, each in a transaction that rolls back. On a private copy only: what is
+//! tried is not for somebody's server. What is set, and what is told of it, is `prove_memory`'s and `prove_statistics`'s.
+
+use tokio_postgres::Client;
+
+use crate::advise::Audited;
+use crate::catalog::Query;
+use crate::db::audit::{AuditError, RunOptions};
+use crate::db::connect::Session;
+use crate::db::explain::{self, ExplainError, Explained, Limits, Mode, Prepared};
+use crate::db::prove::{choice, values};
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Unit};
+use crate::run::Run;
+
+const NAME: &str = "pgproof_trial";
+
+/// Where advice is tried.
+#[derive(Clone, Copy)]
+pub struct Trials<'a> {
+    /// On the private copy.
+    pub session: &'a Session,
+    /// What was audited.
+    pub audited: Audited<'a>,
+    /// How queries are run.
+    pub options: &'a RunOptions,
+    /// Events.
+    pub progress: &'a Progress,
+    /// Stops everything.
+    pub interrupt: &'a Interrupt,
+}
+
+/// A statement that is prepared, in its open transaction.
+pub(super) struct Ready<'a> {
+    pub client: &'a Client,
+    pub run: &'a Run,
+    pub limits: &'a Limits,
+    prepared: &'a Prepared,
+    runs: u32,
+}
+
+impl Trials<'_> {
+    /// Tries one after the other; `place` gives a trial's query in the catalog and its run, `try_out` sets what is advised and
+    /// runs the statement, `tell` gets what came of it. A trial that the server refuses or that does not finish is not told.
+    pub(super) async fn each<T, R>(
+        &self,
+        about: &str,
+        trials: Vec<T>,
+        place: impl Fn(&T) -> (usize, usize),
+        try_out: impl AsyncFn(&Ready<'_>, &T) -> Result<Option<R>, ExplainError>,
+        mut tell: impl FnMut(&T, &Run, R),
+    ) -> Result<(), AuditError> {
+        if trials.is_empty() {
+            return Ok(());
+        }
+        let task = self.progress.task(about, Unit::Steps, Some(trials.len() as u64));
+        for trial in trials {
+            self.interrupt.check()?;
+            let (query, run) = place(&trial);
+            let Some(run) = self.audited.run(query, run) else { continue };
+            let query = &self.audited.queries[query];
+            task.doing(query.name.clone());
+            let tried = self.rolled_back(query, run, &trial, &try_out).await;
+            self.interrupt.check()?;
+            let tried = tried.map_err(|source| AuditError::Server { query: query.name.clone(), source })?;
+            if let Some(found) = tried {
+                tell(&trial, run, found);
+            }
+            task.advance(1);
+        }
+        Ok(())
+    }
+
+    async fn rolled_back<T, R>(
+        &self,
+        query: &Query,
+        run: &Run,
+        trial: &T,
+        try_out: &impl AsyncFn(&Ready<'_>, &T) -> Result<Option<R>, ExplainError>,
+    ) -> Result<Option<R>, ExplainError> {
+        let (client, limits) = (self.session.client(), &self.options.limits());
+        let prepared = Prepared::new(client, NAME, &query.sql, query.writes, limits).await?;
+        explain::texts(client, &explain::opening(limits, choice(run)), explain::NO_POSITION).await?;
+        let ready = Ready { client, run, limits, prepared: &prepared, runs: self.options.runs };
+        let found = try_out(&ready, trial).await;
+        let left = explain::texts(client, "ROLLBACK", explain::NO_POSITION).await;
+        prepared.deallocate(client).await?;
+        match found {
+            Err(ExplainError::Refused(_) | ExplainError::TimedOut) => left.map(|_| None),
+            found => left.and(found),
+        }
+    }
+}
+
+impl Ready<'_> {
+    /// Statements of the transaction; the first column of every row that they return.
+    pub(super) async fn execute(&self, sql: &str) -> Result<Vec<String>, ExplainError> {
+        explain::texts(self.client, sql, explain::NO_POSITION).await
+    }
+
+    /// Once, to warm up or to look at.
+    pub(super) async fn once(&self) -> Result<Explained, ExplainError> {
+        let mode = if self.prepared.writes { Mode::AnalyzeWrite } else { Mode::Analyze };
+        explain::in_savepoint(self.client, self.prepared, &values(self.run), choice(self.run), mode).await
+    }
+
+    /// The run with the median time.
+    pub(super) async fn median(&self) -> Result<Explained, ExplainError> {
+        let mut taken = Vec::new();
+        for _ in 0..self.runs.max(1) {
+            taken.push(self.once().await?);
+        }
+        let time = |explained: &Explained| explained.plan.execution_ms.map_or(f64::INFINITY, |time| time.0);
+        taken.sort_by(|a, b| time(a).total_cmp(&time(b)));
+        Ok(taken.swap_remove(taken.len() / 2))
+    }
+}
