@@ -507,6 +507,21 @@ fn compare_call(
         return compare(arguments.first()?, relation, right);
     }
     // Of the functions below the column is the first argument.
+    // A part that a text has, or has not.
+    let found = match name {
+        "position" => Some((arguments.first()?, arguments.get(1)?)),
+        "strpos" => Some((arguments.get(1)?, arguments.first()?)),
+        _ => None,
+    };
+    if let Some((wanted, text)) = found {
+        let negated = match (relation, constant?.as_str()) {
+            (Relation::Equal | Relation::LessOrEqual, "0") | (Relation::Less, "1") => true,
+            (Relation::Greater | Relation::NotEqual, "0") | (Relation::GreaterOrEqual, "1") => false,
+            _ => return None,
+        };
+        let pattern = regex_syntax::escape(&wanted.literal()?);
+        return Some(one(Atom::Matches { column: untrimmed(text).column()?.to_owned(), pattern, negated }));
+    }
     let column = untrimmed(arguments.first()?).column()?.to_owned();
     let counted = |constant: Option<String>| -> Option<(u32, u32)> {
         let number: i64 = constant?.parse().ok()?;
@@ -604,6 +619,8 @@ mod tests {
         assert_eq!(count("(COALESCE(a, 0) < 10)"), (1, true));
         assert!(!count("((COALESCE(a, 0) + COALESCE(b, 0)) < 10)").1, "a sum of them is not");
         assert_eq!(count("(length(TRIM(BOTH FROM VALUE)) > 10)"), (1, true));
+        assert_eq!(count("(POSITION(('|'::text) IN (TRIM(BOTH FROM code))) = 0)"), (1, true));
+        assert_eq!(count("(strpos(email, '@'::text) > 0)"), (1, true));
         assert_eq!(count("(SUBSTRING(code FROM 3 FOR 2) = 'AB'::text)"), (1, true));
         assert_eq!(
             count("((\"left\"(TRIM(BOTH FROM code), 2) = 'A:'::text) OR (\"right\"(code, 1) = 'Z'::text))"),

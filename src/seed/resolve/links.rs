@@ -13,7 +13,7 @@ use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls};
 use crate::seed::random::Permutation;
-use crate::seed::spec::RowsSpec;
+use crate::seed::spec::{ColumnSpec, RowsSpec};
 
 /// Children per parent are uneven unless the spec says otherwise.
 const DEFAULT_SKEW: f64 = 0.5;
@@ -189,7 +189,9 @@ impl<'a> Resolver<'a> {
             };
             column.generator = Generator::Parent { link: link_index, table: key.parent, column: *position, recode };
             column.draw = Draw::Row;
-            column.choices = None;
+            // What the spec says of a key still tells which kinds of rows there are.
+            let said = column.spec.and_then(said_values);
+            column.choices = said.map(|values| values.into_iter().map(|value| (value, 1.0)).collect());
             column.fixed = true;
             let nullable = column.nulls != Nulls::Never;
             column.nulls = if optional && nullable { Nulls::WithLink(link_index) } else { Nulls::Never };
@@ -202,7 +204,9 @@ impl<'a> Resolver<'a> {
             return Box::default();
         }
         let listed = key.columns.iter().zip(&key.positions).find_map(|(column, position)| {
-            draft.columns[*column].facts.lists.first().map(|list| (*column, *position, list))
+            let planned = &draft.columns[*column];
+            let said = planned.spec.and_then(said_values);
+            said.or_else(|| planned.facts.lists.first().cloned()).map(|list| (*column, *position, list))
         });
         let Some((column, position, list)) = listed else { return Box::default() };
         let class = &draft.columns[column].class;
@@ -534,6 +538,12 @@ impl<'a> Resolver<'a> {
         draft.links[low].choice = LinkChoice::PairLow(order);
         draft.links[high].choice = LinkChoice::PairHigh(order);
     }
+}
+
+/// The only values that the spec gives a column.
+fn said_values(spec: &ColumnSpec) -> Option<Vec<String>> {
+    let listed = spec.values.as_ref().map(|values| values.iter().map(|(value, _)| value.clone()).collect());
+    listed.or_else(|| spec.value.clone().map(|value| vec![value]))
 }
 
 fn grouped(grouping: Option<Grouping>) -> LinkChoice {
