@@ -7,6 +7,7 @@ use crate::support;
 use crate::torture;
 
 const SCHEMA: &str = "
+    CREATE EXTENSION IF NOT EXISTS btree_gist;
     CREATE TABLE purposes (name text PRIMARY KEY);
     INSERT INTO purposes VALUES ('brokered'), ('injected');
     CREATE TABLE states (name text PRIMARY KEY);
@@ -40,6 +41,9 @@ const SCHEMA: &str = "
     CREATE TABLE walk_places (animal int, kind text NOT NULL CHECK (kind = 'dog'), purpose text REFERENCES purposes,
         PRIMARY KEY (animal, purpose), FOREIGN KEY (animal, kind) REFERENCES animals (id, kind));
 
+    CREATE TABLE versions (name text NOT NULL CHECK (length(name) BETWEEN 8 AND 9), during tstzrange NOT NULL,
+        EXCLUDE USING gist (name WITH =, during WITH &&));
+
     CREATE TABLE jobs (id int PRIMARY KEY);
     CREATE TABLE job_states (job int NOT NULL REFERENCES jobs, prior text NOT NULL REFERENCES states,
         state text NOT NULL REFERENCES states, FOREIGN KEY (prior, state) REFERENCES transitions (prior, next));
@@ -57,7 +61,7 @@ async fn subtypes_are_filled_on_every_server() {
         let session = database.session().await;
         torture::prove(&session).await;
         let rows = |name: &str| plan.tables.iter().find(|table| table.name.name == name).unwrap().rows;
-        for table in ["static_hosts", "static_sets", "walks", "job_states", "scopes", "methods"] {
+        for table in ["static_hosts", "static_sets", "walks", "versions", "job_states", "scopes", "methods"] {
             assert_eq!(rows(table), 300, "{table}: {:?}", plan.notes);
         }
         // A subtype has as many rows as its supertype has of its kind, and no kind is left out.

@@ -1,6 +1,7 @@
 //! EXCLUDE constraints: the rows that must not overlap take places side by side, group by group.
 
 use super::Resolver;
+use super::key_columns::unique_column;
 use super::table::TableDraft;
 use crate::schema::{Exclusion, KeyPart};
 use crate::seed::check::Expression;
@@ -37,6 +38,15 @@ impl<'a> Resolver<'a> {
                 _ => return self.lone_groups(draft, &same, operator),
             }
         }
+        // Groups of one row each: no other row is in the way. Texts and the like cannot count groups.
+        let linked = same.iter().any(|at| matches!(draft.columns[*at].generator, Generator::Parent { .. }));
+        let alone = |draft: &mut TableDraft<'a>, at: usize| {
+            let counts = matches!(draft.columns[at].generator, Generator::Scalar(_) | Generator::Choice(_));
+            draft.columns[at].unique || (!counts && unique_column(draft, at))
+        };
+        if !linked && same.iter().any(|at| alone(draft, *at)) {
+            return Ok(());
+        }
         let (counter, divisor, groups) = self.group(draft, &same)?;
         if apart.is_empty() {
             return Ok(());
@@ -58,7 +68,7 @@ impl<'a> Resolver<'a> {
                     link.choice = LinkChoice::OneToOne(Permutation::new(link.key, link.parent_rows.max(1)));
                     return Ok(());
                 }
-            } else if super::key_columns::unique_column(draft, *column) {
+            } else if unique_column(draft, *column) {
                 return Ok(());
             }
         }
