@@ -44,6 +44,15 @@ const SCHEMA: &str = "
     CREATE TABLE versions (name text NOT NULL CHECK (length(name) BETWEEN 8 AND 9), during tstzrange NOT NULL,
         EXCLUDE USING gist (name WITH =, during WITH &&));
 
+    CREATE TABLE plans (id int PRIMARY KEY);
+    CREATE TABLE thresholds (id int PRIMARY KEY, plan int NOT NULL REFERENCES plans, amount bigint NOT NULL,
+        recurring boolean NOT NULL DEFAULT false, deleted_at timestamp);
+    CREATE UNIQUE INDEX thresholds_amount ON thresholds (amount, plan, recurring) WHERE (deleted_at IS NULL);
+    CREATE UNIQUE INDEX thresholds_recurring ON thresholds (plan, recurring) WHERE ((recurring IS TRUE) AND (deleted_at IS NULL));
+    CREATE TABLE settings (version int NOT NULL);
+    CREATE UNIQUE INDEX settings_one_row ON settings ((version IS NOT NULL));
+    CREATE TABLE codes (code text PRIMARY KEY CHECK (code ~ '^(a|ab)([0-9]|b[0-9])[0-9]{1,3}$'));
+
     CREATE TABLE jobs (id int PRIMARY KEY);
     CREATE TABLE job_states (job int NOT NULL REFERENCES jobs, prior text NOT NULL REFERENCES states,
         state text NOT NULL REFERENCES states, FOREIGN KEY (prior, state) REFERENCES transitions (prior, next));
@@ -61,7 +70,17 @@ async fn subtypes_are_filled_on_every_server() {
         let session = database.session().await;
         torture::prove(&session).await;
         let rows = |name: &str| plan.tables.iter().find(|table| table.name.name == name).unwrap().rows;
-        for table in ["static_hosts", "static_sets", "walks", "versions", "job_states", "scopes", "methods"] {
+        for table in [
+            "static_hosts",
+            "static_sets",
+            "walks",
+            "versions",
+            "thresholds",
+            "codes",
+            "job_states",
+            "scopes",
+            "methods",
+        ] {
             assert_eq!(rows(table), 300, "{table}: {:?}", plan.notes);
         }
         // A subtype has as many rows as its supertype has of its kind, and no kind is left out.

@@ -1,5 +1,7 @@
-//! Texts that a regular expression matches. Every text of the language has a number where the expression is not
-//! ambiguous, so that different numbers give different texts.
+//! Texts that a regular expression matches. Every text of the language has a number; different numbers give different
+//! texts where the expression is not ambiguous, and always after [`Pattern::told_apart`].
+
+mod ambiguity;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -78,9 +80,23 @@ impl Pattern {
         if length.0 > 0 && max_chars(&node) <= length.0 {
             node = compile(&hir, Style { fold_case, length, full: true })?;
         }
+        Ok(Self::of(node, pattern))
+    }
+
+    fn of(node: Node, source: &str) -> Self {
         let cardinality = cardinality(&node).min(CAP) as u64;
         let (width, max_chars) = (mean_width(&node).ceil() as u32, max_chars(&node));
-        Ok(Self { node, source: pattern.to_owned(), cardinality, width, max_chars })
+        Self { node, source: source.to_owned(), cardinality, width, max_chars }
+    }
+
+    /// Texts of this pattern of which every number has its own: all of them, or those of one shape where a text might
+    /// be made in two ways.
+    #[must_use]
+    pub fn told_apart(&self) -> Self {
+        match ambiguity::is_certain(&self.node) {
+            true => self.clone(),
+            false => Self::of(ambiguity::of_one_shape(&self.node), &self.source),
+        }
     }
 
     /// Appends the text with this number, or a random one.
@@ -330,6 +346,40 @@ mod tests {
             all.dedup();
             assert_eq!(all.len() as u64, size, "{expression}");
         }
+    }
+
+    #[test]
+    fn texts_that_are_told_apart_never_collide() {
+        for expression in [
+            "(a|ab)(c|bc)",
+            "[a-c]{1,3}[b-d]{1,3}",
+            "(x|xx){1,3}",
+            "([ab]?|b)[bc]",
+            "[0-9]{1,2}(-[0-9]{1,2})?",
+            "(ab|c[0-9]){2}",
+            "x?[yz]{1,2}",
+            "[a-b]+@[ab]{1,2}",
+            "(a|b|ab)?[0-3]",
+            "a?b?a?b?",
+            "(|a)(|a)[a-d]",
+        ] {
+            let pattern = Pattern::new(expression, false).unwrap().told_apart();
+            let every = regex_lite(expression);
+            let mut all: Vec<_> =
+                (0..pattern.cardinality.min(5000)).map(|number| text(&pattern, number, Some(number))).collect();
+            assert!(all.iter().all(|text| every.finds(text)), "{expression}");
+            let made = all.len();
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), made, "{expression}");
+        }
+        let certain = Pattern::new("[A-Z]{2,3}-[0-9]{1,4}", false).unwrap();
+        assert_eq!(certain.told_apart().cardinality, certain.cardinality);
+        assert!(Pattern::new("[^@]+@[^@]+[.][^@]+", false).unwrap().told_apart().cardinality > 1 << 40);
+    }
+
+    fn regex_lite(expression: &str) -> crate::seed::check::matcher::Matcher {
+        crate::seed::check::matcher::Matcher::new(&format!("^(?:{expression})$")).unwrap()
     }
 
     #[test]

@@ -265,6 +265,7 @@ fn matching(
     let TypeClass::Text { version, .. } = class.base() else { return Ok(Generator::Text(current.clone())) };
     let candidates = facts.patterns.iter().filter(|(_, negated)| !negated).map(|(pattern, _)| pattern.as_str());
     let limits = (current.min_chars, current.max_chars);
+    let folds = folds || current.case != Case::AsIs;
     // A pattern with an open end stands for all that goes on after it.
     let longer: Vec<String> =
         candidates.clone().filter(|one| !one.contains('$')).map(|one| format!("(?:{one})[a-z0-9]{{6}}.*")).collect();

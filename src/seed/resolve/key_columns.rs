@@ -82,7 +82,7 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
     match &draft.columns[column].generator {
         Generator::Uuid => u64::MAX,
         Generator::Text(text) => match &text.source {
-            TextSource::Pattern(pattern) => pattern.cardinality,
+            TextSource::Pattern(pattern) => pattern.told_apart().cardinality,
             TextSource::Registered(_) if text.max_chars > 0 && text.max_chars < 12 => {
                 36_u64.saturating_pow(text.max_chars)
             }
@@ -177,6 +177,9 @@ fn cell(encoding: ScalarEncoding, value: i64) -> Box<[u8]> {
 }
 
 fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
+    if let TextSource::Pattern(pattern) = &mut text.source {
+        **pattern = pattern.told_apart();
+    }
     let size = match &text.source {
         TextSource::Pattern(pattern) => pattern.cardinality,
         TextSource::Registered(_) | TextSource::Bounds(_) | TextSource::Template(_) => rows,

@@ -45,6 +45,11 @@ impl<'a> Resolver<'a> {
         let (before, notes) = (draft.clone(), self.plan.notes.len());
         let mut shared: Vec<BTreeSet<Unit>> = Vec::new();
         let mut failed = self.solve_all(draft, &indexes, &shared);
+        if let Some(kept_out) = self.solve_without_partial(&before, &indexes, &failed) {
+            self.plan.notes.truncate(notes);
+            *draft = kept_out;
+            failed.clear();
+        }
         // Two keys in each other's way: unique over what they share, both hold.
         for _ in 0..indexes.len() {
             let Some(Conflict { common: Some(common), .. }) = failed.first() else { break };
@@ -116,6 +121,27 @@ impl<'a> Resolver<'a> {
             }
         }
         failed
+    }
+
+    /// Keys that are in each other's way, with rows kept out of those that hold for some rows only: where no row is lost.
+    fn solve_without_partial(
+        &mut self,
+        before: &TableDraft<'a>,
+        indexes: &[&Index],
+        failed: &[Conflict],
+    ) -> Option<TableDraft<'a>> {
+        if failed.is_empty() {
+            return None;
+        }
+        let mut draft = before.clone();
+        let kept_out = |index: &Index, draft: &mut TableDraft<'a>| {
+            index.predicate.as_ref().is_some_and(|predicate| keep_rows_out(draft, predicate))
+        };
+        let rest: Vec<&Index> = indexes.iter().copied().filter(|index| !kept_out(index, &mut draft)).collect();
+        let notes = self.plan.notes.len();
+        let solved = rest.len() < indexes.len() && self.solve_all(&mut draft, &rest, &[]).is_empty();
+        self.plan.notes.truncate(notes);
+        (solved && draft.rows == before.rows).then_some(draft)
     }
 
     /// A key of some rows only (a partial index) that would cost rows holds for none of them, where that can be.
@@ -400,11 +426,11 @@ fn units_of(draft: &TableDraft<'_>, index: &Index) -> BTreeSet<Unit> {
                 }
                 None => names.push(name.clone()),
             },
-            KeyPart::Expression(text) => {
-                if let Ok(expression) = Expression::parse(text) {
-                    expression.columns(&mut names);
-                }
-            }
+            KeyPart::Expression(text) => match Expression::parse(text) {
+                // `(version IS NOT NULL)`: the same for all rows, of which there is one.
+                Ok(Expression::IsNull { .. }) | Err(_) => {}
+                Ok(expression) => expression.columns(&mut names),
+            },
         }
     }
     names
