@@ -44,6 +44,10 @@ const SCHEMA: &str = "
     CREATE TABLE versions (name text NOT NULL CHECK (length(name) BETWEEN 8 AND 9), during tstzrange NOT NULL,
         EXCLUDE USING gist (name WITH =, during WITH &&));
 
+    CREATE TABLE jobs (id int PRIMARY KEY);
+    CREATE TABLE endpoints (id int REFERENCES jobs, condition text NOT NULL, UNIQUE (id, condition),
+        CHECK (left(trim(condition), 4) = 'dns:' OR left(trim(condition), 5) = 'cidr:'), CHECK (position('|' in condition) = 0),
+        CHECK (length(trim(condition)) > 6));
     CREATE TABLE plans (id int PRIMARY KEY);
     CREATE TABLE thresholds (id int PRIMARY KEY, plan int NOT NULL REFERENCES plans, amount bigint NOT NULL,
         recurring boolean NOT NULL DEFAULT false, deleted_at timestamp);
@@ -53,7 +57,6 @@ const SCHEMA: &str = "
     CREATE UNIQUE INDEX settings_one_row ON settings ((version IS NOT NULL));
     CREATE TABLE codes (code text PRIMARY KEY CHECK (code ~ '^(a|ab)([0-9]|b[0-9])[0-9]{1,3}$'));
 
-    CREATE TABLE jobs (id int PRIMARY KEY);
     CREATE TABLE job_states (job int NOT NULL REFERENCES jobs, prior text NOT NULL REFERENCES states,
         state text NOT NULL REFERENCES states, FOREIGN KEY (prior, state) REFERENCES transitions (prior, next));
 
@@ -74,6 +77,7 @@ async fn subtypes_are_filled_on_every_server() {
             "static_hosts",
             "static_sets",
             "walks",
+            "endpoints",
             "versions",
             "thresholds",
             "codes",

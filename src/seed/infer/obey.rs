@@ -267,8 +267,11 @@ fn matching(
     let limits = (current.min_chars, current.max_chars);
     let folds = folds || current.case != Case::AsIs;
     // A pattern with an open end stands for all that goes on after it.
-    let longer: Vec<String> =
-        candidates.clone().filter(|one| !one.contains('$')).map(|one| format!("(?:{one})[a-z0-9]{{6}}.*")).collect();
+    let longer: Vec<String> = candidates
+        .clone()
+        .filter(|one| !one.contains('$'))
+        .map(|one| format!("(?:{one})[a-z0-9]{{6}}[a-z0-9]*"))
+        .collect();
     let mut tried = candidates.map(|one| (one, true)).chain(longer.iter().map(|one| (one.as_str(), false)));
     let last = ["[a-z]{6,12}", "[0-9]{6}"].map(|one| (one, false));
     for (candidate, whole) in tried.by_ref().chain(last) {

@@ -264,6 +264,29 @@ fn is_simple(atom: &Atom) -> bool {
     }
 }
 
+/// Patterns of one column of which a text may match any, as one.
+fn one_pattern(found: &[Vec<Atom>]) -> Option<Atom> {
+    let mut of: Option<&String> = None;
+    let mut patterns = Vec::new();
+    for atom in found.iter().flatten() {
+        let Atom::Matches { column, pattern, negated } = atom else { return None };
+        if of.is_some_and(|of| of != column) {
+            return None;
+        }
+        of = Some(column);
+        // That another way is not taken is said of each way, too.
+        if !negated {
+            patterns.push(format!("(?:{pattern})"));
+        }
+    }
+    let either = found.len() > 1 && patterns.len() == found.len();
+    either.then(|| Atom::Matches {
+        column: of.cloned().unwrap_or_default(),
+        pattern: patterns.join("|"),
+        negated: false,
+    })
+}
+
 /// Adds what a constraint says; a domain's for a column of it.
 fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
     let doubt = |reason: String| Doubt { constraint: check.name.clone(), expression: check.expression.clone(), reason };
@@ -289,6 +312,9 @@ fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
         if found.iter().any(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_)))) {
             found.retain(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_))));
         }
+    }
+    if let Some(either) = one_pattern(&found) {
+        found = vec![vec![either]];
     }
     match found.len() {
         1 => draft.facts.atoms.extend(found.remove(0)),
