@@ -276,8 +276,8 @@ fn matching(
     let last = ["[a-z]{6,12}", "[0-9]{6}"].map(|one| (one, false));
     for (candidate, whole) in tried.by_ref().chain(last) {
         let Ok(pattern) = Pattern::with_length(candidate, folds, limits) else { continue };
-        // Too short, or one text alone, where it may go on.
-        if whole && (pattern.max_chars < limits.0 || pattern.cardinality == 1) && !candidate.contains('$') {
+        // Too short, or few texts, where it may go on.
+        if whole && (pattern.max_chars < limits.0 || pattern.cardinality < 16) && !candidate.contains('$') {
             continue;
         }
         let Generator::Text(mut text) = pattern_text(pattern, *version, context.locale) else { continue };

@@ -213,7 +213,14 @@ impl<'a> Resolver<'a> {
                 make_unique(draft, *column);
                 Ok(())
             }
-            (1, Some(Unit::Link(link))) => self.one_to_one(draft, *link),
+            (1, Some(Unit::Link(link))) => match &draft.links[*link].choice {
+                // A row belongs to one group: unique within its group is unique.
+                LinkChoice::Within { path, counter: None, .. } => match path[..] {
+                    [group] => self.odometer(draft, &[Unit::Link(group), Unit::Link(*link)].into_iter().collect()),
+                    _ => Err("the foreign key shares a column with another one".to_owned()),
+                },
+                _ => self.one_to_one(draft, *link),
+            },
             _ => match self.odometer(draft, units) {
                 Ok(()) => Ok(()),
                 // A tree's siblings, say: a number that no row shares is a place among them too.
