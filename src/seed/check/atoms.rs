@@ -3,6 +3,7 @@
 //! them without changing how often a value comes.
 
 use super::Expression;
+use super::calls::{call, compare_call, part, untrimmed};
 use super::linear::{Linear, Relation};
 
 /// Something that generators can obey.
@@ -94,7 +95,7 @@ pub fn alternatives(expression: &Expression, negated: bool) -> Vec<Vec<Atom>> {
     }
 }
 
-fn one(atom: Atom) -> Vec<Vec<Atom>> {
+pub(super) fn one(atom: Atom) -> Vec<Vec<Atom>> {
     vec![vec![atom]]
 }
 
@@ -107,7 +108,7 @@ fn truth(column: &str, value: bool) -> Atom {
 }
 
 /// Every way to choose one alternative of each.
-fn all_of(items: impl Iterator<Item = Vec<Vec<Atom>>>) -> Vec<Vec<Atom>> {
+pub(super) fn all_of(items: impl Iterator<Item = Vec<Vec<Atom>>>) -> Vec<Vec<Atom>> {
     items.fold(vec![Vec::new()], |sofar, item| {
         let product: Vec<Vec<Atom>> = sofar
             .iter()
@@ -420,7 +421,7 @@ fn truths(expression: &Expression) -> Option<Vec<Expression>> {
     }
 }
 
-fn compare(left: &Expression, relation: Relation, right: &Expression) -> Option<Vec<Vec<Atom>>> {
+pub(super) fn compare(left: &Expression, relation: Relation, right: &Expression) -> Option<Vec<Vec<Atom>>> {
     let same_column = |call: &Expression, name: &str, position: usize| match call.uncast() {
         Expression::Call { arguments, .. } => {
             arguments.get(position).map(untrimmed).and_then(Expression::column) == Some(name)
@@ -465,129 +466,6 @@ fn compare(left: &Expression, relation: Relation, right: &Expression) -> Option<
         }
     }
     Linear::of(left, relation, right).map(|linear| one(Atom::Compare(linear)))
-}
-
-/// What stands inside of `trim(…)`: generated texts have no blanks around them.
-fn untrimmed(of: &Expression) -> &Expression {
-    match of.uncast() {
-        Expression::Call { name, arguments } if matches!(name.as_str(), "btrim" | "trim" | "ltrim" | "rtrim") => {
-            arguments.first().unwrap_or(of)
-        }
-        _ => of,
-    }
-}
-
-fn compare_call(
-    name: &str,
-    arguments: &[Expression],
-    relation: Relation,
-    right: &Expression,
-) -> Option<Vec<Vec<Atom>>> {
-    let constant = right.literal();
-    if name == "coalesce" {
-        let (first, last) = (arguments.first()?, arguments.last()?);
-        // A NULL becomes what the constraint allows: every one may be NULL.
-        if let (Some(Ok(instead)), Some(Ok(limit))) =
-            (last.literal().map(|text| text.parse()), constant.as_ref().map(|text| text.parse()))
-            && relation.holds(instead, limit)
-        {
-            let columns = &arguments[..arguments.len() - 1];
-            let parts = columns.iter().map(|column| compare(column, relation, right));
-            return Some(all_of(parts.collect::<Option<Vec<_>>>()?.into_iter()));
-        }
-        let column = first.column()?.to_owned();
-        let mut found = compare(first, relation, right)?;
-        for atoms in &mut found {
-            atoms.push(Atom::Null { column: column.clone(), negated: true });
-        }
-        return Some(found);
-    }
-    // One value more becomes NULL, which every comparison allows.
-    if name == "nullif" {
-        return compare(arguments.first()?, relation, right);
-    }
-    // Of the functions below the column is the first argument.
-    // A part that a text has, or has not.
-    let found = match name {
-        "position" => Some((arguments.first()?, arguments.get(1)?)),
-        "strpos" => Some((arguments.get(1)?, arguments.first()?)),
-        _ => None,
-    };
-    if let Some((wanted, text)) = found {
-        let negated = match (relation, constant?.as_str()) {
-            (Relation::Equal | Relation::LessOrEqual, "0") | (Relation::Less, "1") => true,
-            (Relation::Greater | Relation::NotEqual, "0") | (Relation::GreaterOrEqual, "1") => false,
-            _ => return None,
-        };
-        let pattern = regex_syntax::escape(&wanted.literal()?);
-        return Some(one(Atom::Matches { column: untrimmed(text).column()?.to_owned(), pattern, negated }));
-    }
-    let column = untrimmed(arguments.first()?).column()?.to_owned();
-    let counted = |constant: Option<String>| -> Option<(u32, u32)> {
-        let number: i64 = constant?.parse().ok()?;
-        let number = u32::try_from(number.max(0)).ok()?;
-        Some(match relation {
-            Relation::Less => (0, number.saturating_sub(1)),
-            Relation::LessOrEqual => (0, number),
-            Relation::Greater => (number.saturating_add(1), u32::MAX),
-            Relation::GreaterOrEqual => (number, u32::MAX),
-            Relation::Equal => (number, number),
-            Relation::NotEqual if number == 0 => (1, u32::MAX),
-            Relation::NotEqual => return None,
-        })
-    };
-    Some(match name {
-        "length" | "char_length" | "character_length" | "octet_length" | "bit_length" => {
-            let (min, max) = counted(constant)?;
-            one(Atom::Length { column, min, max })
-        }
-        "cardinality" | "array_length" | "jsonb_array_length" => {
-            let (min, max) = counted(constant)?;
-            one(Atom::Items { column, min, max })
-        }
-        "btrim" | "trim" | "ltrim" | "rtrim" if relation == Relation::NotEqual => {
-            constant.filter(String::is_empty)?;
-            one(Atom::Length { column, min: 1, max: u32::MAX })
-        }
-        "lower" | "upper" if matches!(relation, Relation::Equal | Relation::NotEqual) => {
-            one(Atom::In { column, values: vec![constant?], negated: relation == Relation::NotEqual })
-        }
-        "jsonb_typeof" | "json_typeof" if relation == Relation::Equal => {
-            one(Atom::JsonType { column, kind: constant? })
-        }
-        "left" | "right" | "substring" | "substr" if matches!(relation, Relation::Equal | Relation::NotEqual) => {
-            let pattern = part(name, arguments, &constant?)?;
-            one(Atom::Matches { column, pattern, negated: relation == Relation::NotEqual })
-        }
-        _ => return None,
-    })
-}
-
-/// The pattern of texts of which `left`, `right` or `substring` gives this part.
-fn part(function: &str, arguments: &[Expression], value: &str) -> Option<String> {
-    let number = |at: usize| arguments.get(at)?.literal()?.parse::<usize>().ok();
-    let (before, length) = match function {
-        "left" | "right" => (0, number(1)?),
-        _ => (number(1)?.checked_sub(1)?, number(2)?),
-    };
-    let value = (value.chars().count() == length).then(|| regex_syntax::escape(value))?;
-    Some(match (function, before) {
-        ("right", _) => format!("{value}$"),
-        (_, 0) => format!("^{value}"),
-        (_, before) => format!("^.{{{before}}}{value}"),
-    })
-}
-
-fn call(name: &str, arguments: &[Expression], negated: bool) -> Option<Vec<Vec<Atom>>> {
-    let column = arguments.first()?.column()?.to_owned();
-    match (name, negated) {
-        ("isempty", true) => Some(one(Atom::NotEmpty { column })),
-        ("starts_with", _) => {
-            let pattern = format!("^{}", regex_syntax::escape(&arguments.get(1)?.literal()?));
-            Some(one(Atom::Matches { column, pattern, negated }))
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! CHECK constraints: parsed from the form in which the catalog prints them, and turned into what generators obey.
 
 pub mod atoms;
+mod calls;
 pub mod expression;
 pub mod facts;
 pub mod linear;
