@@ -145,8 +145,9 @@ fn explain(schema: &Schema, table: &TablePlan, error: &tokio_postgres::Error) ->
             format!("constraint {name} CHECK ({}) is not met by generated rows: {}", doubt.expression, doubt.reason)
         }
         (Some(name), None) => {
-            let detail = refusal.and_then(|refusal| refusal.detail()).unwrap_or_default();
-            format!("constraint {name} is not met by generated rows: {detail}")
+            // A domain's refusal has no detail, but names the domain.
+            let said = refusal.map(|refusal| refusal.detail().unwrap_or_else(|| refusal.message())).unwrap_or_default();
+            format!("constraint {name} is not met by generated rows: {said}")
         }
         (None, _) => format!("generated rows are refused: {}", super::connect::describe(error)),
     };
