@@ -3,8 +3,8 @@
 //!
 //! `cargo bench --bench seed -- [--rows N] [--rounds N]`. Contestants take turns; figures are medians of the rounds.
 //! `-- memory` measures the program's peak memory by rows, `-- phases [--scale F]` where the time of a whole load goes;
-//! `-- tables` measures how long a schema of 1,000 tables is read and planned; `-- generation` and `-- pgbench` are parts of
-//! the whole.
+//! `-- tables` measures how long a schema of 1,000 tables is read and planned; `-- generation`, `-- streams` and
+//! `-- pgbench` are parts of the whole.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
@@ -14,7 +14,6 @@ mod phases;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ use pgproof::db::{dataset, load};
 use pgproof::interrupt::Interrupt;
 use pgproof::progress::Progress;
 use pgproof::schema::Schema;
-use pgproof::seed::chunks::{self, CHUNK};
+use pgproof::seed::chunks::Chunks;
 use pgproof::seed::encode::{HEADER, TRAILER};
 use pgproof::seed::{Options, SeedPlan};
 use pgproof::source::Source;
@@ -42,6 +41,7 @@ const INSERT: &str = include_str!("insert.sql");
 enum Mode {
     Speed,
     Generation,
+    Streams,
     Pgbench,
     Memory,
     Phases,
@@ -69,12 +69,13 @@ impl Arguments {
                 "memory" => found.mode = Mode::Memory,
                 "phases" => found.mode = Mode::Phases,
                 "tables" => found.mode = Mode::Tables,
+                "streams" => found.mode = Mode::Streams,
                 "generation" => found.mode = Mode::Generation,
                 "pgbench" => found.mode = Mode::Pgbench,
                 "--bench" => {}
                 other => {
                     panic!(
-                        "unknown argument {other}: generation, pgbench, memory, phases, tables, --rows N, --rounds N \
+                        "unknown argument {other}: generation, streams, pgbench, memory, phases, tables, --rows N, --rounds N \
                          and --scale N are known"
                     )
                 }
@@ -115,15 +116,15 @@ async fn main() {
         arguments.rows,
         arguments.rounds
     );
-    if arguments.mode != Mode::Pgbench {
+    if matches!(arguments.mode, Mode::Speed | Mode::Generation) {
         generation(&cluster, arguments).await;
     }
-    if arguments.mode == Mode::Speed {
+    if matches!(arguments.mode, Mode::Speed | Mode::Streams) {
         for shape in ["narrow", "wide"] {
             streams(&cluster, &directory, shape, arguments).await;
         }
     }
-    if arguments.mode != Mode::Generation {
+    if matches!(arguments.mode, Mode::Speed | Mode::Pgbench) {
         pgbench(&cluster, arguments).await;
     }
     cluster.stop().await;
@@ -175,11 +176,10 @@ impl Prepared {
     fn bytes_per_row(&self) -> f64 {
         let sample = 10_000.min(self.plan.tables[0].rows);
         let mut bytes = 0;
-        let count = |chunk: chunks::Chunk| {
+        let mut chunks = Chunks::new(&self.plan, 0, 0..sample);
+        while let Some(chunk) = chunks.next(Vec::new).unwrap() {
             bytes += chunk.bytes.len();
-            ControlFlow::Continue(())
-        };
-        chunks::generate(&self.plan, 0, 0..sample, Vec::new, count).unwrap();
+        }
         bytes as f64 / sample as f64
     }
 }
@@ -216,28 +216,18 @@ async fn generation(cluster: &Cluster, arguments: Arguments) {
             arguments.rows,
         );
         for _ in 0..arguments.rounds {
-            let mut free = Vec::new();
             let mut bytes = 0;
+            let mut spare: Option<Vec<u8>> = None;
             let start = Instant::now();
-            let mut buffers: Vec<Vec<u8>> = Vec::new();
-            let pool = std::cell::RefCell::new(&mut buffers);
-            chunks::generate(
-                &prepared.plan,
-                0,
-                0..arguments.rows,
-                || pool.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(CHUNK + (64 << 10))),
-                |mut chunk| {
-                    bytes += chunk.bytes.len();
-                    std::hint::black_box(&chunk.bytes);
-                    chunk.bytes.clear();
-                    pool.borrow_mut().push(chunk.bytes);
-                    ControlFlow::Continue(())
-                },
-            )
-            .unwrap();
-            free.push(start.elapsed());
+            let mut chunks = Chunks::new(&prepared.plan, 0, 0..arguments.rows);
+            while let Some(mut chunk) = chunks.next(|| spare.take().unwrap_or_default()).unwrap() {
+                bytes += chunk.bytes.len();
+                std::hint::black_box(&chunk.bytes);
+                chunk.bytes.clear();
+                spare = Some(chunk.bytes);
+            }
+            contest.took("pgproof", start.elapsed());
             contest.bytes(bytes as u64);
-            contest.took("pgproof", free[0]);
         }
         contest.print(None);
     }
@@ -305,11 +295,10 @@ fn ready_file(directory: &Path, plan: &SeedPlan, rows: u64) -> PathBuf {
     let path = directory.join("rows.bin");
     let mut file = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).unwrap());
     file.write_all(HEADER).unwrap();
-    let write = |chunk: chunks::Chunk| {
+    let mut chunks = Chunks::new(plan, 0, 0..rows);
+    while let Some(chunk) = chunks.next(Vec::new).unwrap() {
         file.write_all(&chunk.bytes).unwrap();
-        ControlFlow::Continue(())
-    };
-    chunks::generate(plan, 0, 0..rows, Vec::new, write).unwrap();
+    }
     file.write_all(TRAILER).unwrap();
     file.flush().unwrap();
     path

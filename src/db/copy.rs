@@ -1,27 +1,25 @@
-//! Rows from a generating thread into COPY: raw binary data in large recycled buffers, bounded on the way. Which table,
-//! which transaction and what else happens is the caller's.
+//! Rows into COPY as they are made: raw binary data in large recycled buffers, bounded on the way. Which table, which
+//! transaction and what else happens is the caller's.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::SinkExt;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio_postgres::CopyInSink;
 
 use super::connect::{Session, describe};
 use crate::interrupt::Interrupt;
 use crate::schema::Schema;
-use crate::seed::chunks::{self, CHUNK, Chunk, Homeless};
+use crate::seed::chunks::{CHUNK, Chunks, Homeless};
 use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::TablePlan;
 use crate::seed::{SeedPlan, text};
 
-/// Chunks on their way between the generator and the connection.
-const IN_FLIGHT: usize = 4;
+/// Buffers that are kept for the next chunks.
+const SPARE: usize = 4;
 
 /// Bytes of a CopyData message. The server reads a message whole before it looks at it: one that fits into the socket's
 /// buffer arrives while the one before is being worked on.
@@ -38,6 +36,14 @@ impl Pool {
         let recycled = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         // Room for the row that crosses the limit.
         recycled.unwrap_or_else(|| Vec::with_capacity(CHUNK + (64 << 10)))
+    }
+
+    fn give_back(&self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffers.len() < SPARE {
+            buffers.push(bytes);
+        }
     }
 
     fn lend(&self, bytes: Vec<u8>) -> Bytes {
@@ -59,12 +65,7 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        let mut buffers = self.pool.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffers.len() < 2 * IN_FLIGHT {
-            buffers.push(bytes);
-        }
+        self.pool.give_back(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -77,9 +78,6 @@ pub(crate) enum CopyError {
     /// A row that no partition takes.
     #[error("row {} belongs to no partition", .0.row)]
     Homeless(Homeless),
-    /// The runtime shuts down.
-    #[error("pgproof is shutting down")]
-    Stopped,
 }
 
 /// The form in which rows are sent.
@@ -119,29 +117,7 @@ pub(crate) async fn copy_table(
     sent: impl FnMut(u64),
     interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
-    let binary = matches!(format, Format::Binary);
-    let pool = Pool::default();
-    let (sender, chunks) = mpsc::channel::<Chunk>(IN_FLIGHT);
-    let generator = {
-        let (plan, pool, interrupt) = (Arc::clone(plan), pool.clone(), interrupt.clone());
-        tokio::task::spawn_blocking(move || {
-            chunks::generate(
-                &plan,
-                table,
-                rows,
-                || pool.take(),
-                |mut chunk| {
-                    if let Format::Text(columns) = &format {
-                        let mut lines = pool.take();
-                        text::copy_lines(&chunk.bytes, columns, &mut lines);
-                        chunk.bytes = lines;
-                    }
-                    hand_over(&sender, &interrupt, chunk)
-                },
-            )
-        })
-    };
-    send(session, pool, binary, chunks, generator, statement, sent).await
+    send(session, &format, Chunks::new(plan, table, rows), statement, sent, interrupt).await
 }
 
 /// Generates some columns of a table and copies them with one statement.
@@ -154,38 +130,28 @@ pub(crate) async fn copy_columns(
     sent: impl FnMut(u64),
     interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
-    let pool = Pool::default();
-    let (sender, chunks) = mpsc::channel::<Chunk>(IN_FLIGHT);
-    let generator = {
-        let (plan, pool, interrupt, columns) = (Arc::clone(plan), pool.clone(), interrupt.clone(), columns.to_vec());
-        tokio::task::spawn_blocking(move || {
-            let hand_over = |chunk| hand_over(&sender, &interrupt, chunk);
-            chunks::generate_columns(&plan, table, &columns, || pool.take(), hand_over);
-            Ok(())
-        })
-    };
-    send(session, pool, true, chunks, generator, |_leaf| statement.to_owned(), sent).await
+    let chunks = Chunks::of_columns(plan, table, columns);
+    send(session, &Format::Binary, chunks, |_leaf| statement.to_owned(), sent, interrupt).await
 }
 
-fn hand_over(sender: &mpsc::Sender<Chunk>, interrupt: &Interrupt, chunk: Chunk) -> ControlFlow<()> {
-    let stop = interrupt.is_set() || sender.blocking_send(chunk).is_err();
-    if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-}
-
-/// Sends chunks as they come, each with its leaf's statement. Where the generator stopped because of the interrupt, fewer
-/// rows than planned have gone out: the caller looks at the interrupt before it commits.
+/// Sends chunks as they are made, each with its leaf's statement: while the connection writes one and the server works on
+/// those before, the next is made here. After an interrupt fewer rows than planned have gone out: the caller looks at it
+/// before it commits.
 async fn send(
     session: &Session,
-    pool: Pool,
-    binary: bool,
-    mut chunks: mpsc::Receiver<Chunk>,
-    generator: JoinHandle<Result<(), Homeless>>,
+    format: &Format,
+    mut chunks: Chunks<'_>,
     statement: impl Fn(usize) -> String,
     mut sent: impl FnMut(u64),
+    interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
+    let binary = matches!(format, Format::Binary);
+    let pool = Pool::default();
     let mut open: Option<(usize, Pin<Box<CopyInSink<Bytes>>>)> = None;
     let mut total = 0;
-    while let Some(chunk) = chunks.recv().await {
+    while !interrupt.is_set()
+        && let Some(chunk) = chunks.next(|| pool.take()).map_err(CopyError::Homeless)?
+    {
         let other = open.as_ref().is_none_or(|(leaf, _)| *leaf != chunk.leaf);
         if other {
             if let Some((_, sink)) = open.take() {
@@ -199,20 +165,21 @@ async fn send(
             open = Some((chunk.leaf, sink));
         }
         if let Some((_, sink)) = &mut open {
-            let mut rest = pool.lend(chunk.bytes);
+            let mut rest = match format {
+                Format::Binary => pool.lend(chunk.bytes),
+                Format::Text(columns) => {
+                    let mut lines = pool.take();
+                    text::copy_lines(&chunk.bytes, columns, &mut lines);
+                    pool.give_back(chunk.bytes);
+                    pool.lend(lines)
+                }
+            };
             while rest.len() > MESSAGE {
                 sink.feed(rest.split_to(MESSAGE)).await?;
             }
-            sink.send(rest).await?;
+            sink.feed(rest).await?;
             sent(chunk.rows);
         }
-    }
-    match generator.await {
-        Ok(Ok(())) => {}
-        Ok(Err(homeless)) => return Err(CopyError::Homeless(homeless)),
-        // Its panic is ours: what has gone out is not the whole table.
-        Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-        Err(_) => return Err(CopyError::Stopped),
     }
     if let Some((_, sink)) = open.take() {
         total += finish(sink, binary).await?;

@@ -37,6 +37,12 @@ pub fn slowdown(before: &[f64], after: &[f64]) -> Option<Slowdown> {
 }
 
 impl Slowdown {
+    /// How many times as long it takes.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        self.after_ms / self.before_ms.max(f64::MIN_POSITIVE)
+    }
+
     /// `facts`: at least 10 % and 1 ms slower, and not by chance.
     #[must_use]
     pub fn counts(&self) -> bool {

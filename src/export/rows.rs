@@ -1,15 +1,13 @@
 //! A table's rows into a writer.
 
-use std::cell::RefCell;
-use std::io::{self, Write};
-use std::ops::ControlFlow;
+use std::io::Write;
 
 use super::parquet::ParquetFile;
 use super::{ExportError, FileFormat};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 use crate::schema::Schema;
-use crate::seed::chunks::{self, Chunk};
+use crate::seed::chunks::{Chunks, Homeless};
 use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::{SeedPlan, text};
@@ -30,58 +28,55 @@ pub(super) fn write(
     }
     let columns: Vec<(TypeClass, u32)> =
         planned.columns.iter().map(|column| (classify(schema, &column.data_type), column.data_type.oid)).collect();
-    let spare: RefCell<Vec<Vec<u8>>> = RefCell::default();
+    let failed = |error| ExportError::Io { path: planned.name.to_string().into(), error };
     let mut lines = Vec::new();
-    let mut failure: Option<io::Error> = None;
-    let mut put = |bytes: &[u8]| -> ControlFlow<()> {
-        match out.write_all(bytes) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    };
-    let opened = match format {
-        FileFormat::Binary => put(HEADER),
-        FileFormat::Csv => put(header(plan, table).as_bytes()),
-        FileFormat::Sql | FileFormat::Parquet => ControlFlow::Continue(()),
-    };
-    let emit = |mut chunk: Chunk| {
-        if interrupt.is_set() {
-            return ControlFlow::Break(());
-        }
+    match format {
+        FileFormat::Binary => out.write_all(HEADER),
+        FileFormat::Csv => out.write_all(header(plan, table).as_bytes()),
+        FileFormat::Sql | FileFormat::Parquet => Ok(()),
+    }
+    .map_err(failed)?;
+    each_chunk(plan, table, task, interrupt, |rows| {
         lines.clear();
-        let flow = match format {
-            FileFormat::Binary => put(&chunk.bytes),
+        let bytes = match format {
+            FileFormat::Binary => rows,
             FileFormat::Csv => {
-                text::csv_lines(&chunk.bytes, &columns, &mut lines);
-                put(&lines)
+                text::csv_lines(rows, &columns, &mut lines);
+                &lines
             }
             FileFormat::Sql | FileFormat::Parquet => {
-                text::copy_lines(&chunk.bytes, &columns, &mut lines);
-                put(&lines)
+                text::copy_lines(rows, &columns, &mut lines);
+                &lines
             }
         };
-        task.advance(chunk.rows);
-        chunk.bytes.clear();
-        spare.borrow_mut().push(chunk.bytes);
-        flow
-    };
-    if opened.is_continue() {
-        let buffer = || spare.borrow_mut().pop().unwrap_or_default();
-        chunks::generate(plan, table, 0..planned.rows, buffer, emit)
-            .map_err(|homeless| ExportError::Homeless { table: planned.name.to_string(), row: homeless.row })?;
-    }
-    interrupt.check()?;
-    let failed = |error| ExportError::Io { path: planned.name.to_string().into(), error };
-    if let Some(error) = failure {
-        return Err(failed(error));
-    }
+        out.write_all(bytes).map_err(failed)
+    })?;
     if format == FileFormat::Binary {
         out.write_all(TRAILER).map_err(failed)?;
     }
     Ok(())
+}
+
+/// All rows of a table, chunk by chunk.
+fn each_chunk(
+    plan: &SeedPlan,
+    table: usize,
+    task: &Task,
+    interrupt: &Interrupt,
+    mut put: impl FnMut(&[u8]) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let planned = &plan.tables[table];
+    let homeless = |Homeless { row }| ExportError::Homeless { table: planned.name.to_string(), row };
+    let mut chunks = Chunks::new(plan, table, 0..planned.rows);
+    let mut spare: Option<Vec<u8>> = None;
+    while let Some(mut chunk) = chunks.next(|| spare.take().unwrap_or_default()).map_err(homeless)? {
+        interrupt.check()?;
+        put(&chunk.bytes)?;
+        task.advance(chunk.rows);
+        chunk.bytes.clear();
+        spare = Some(chunk.bytes);
+    }
+    Ok(interrupt.check()?)
 }
 
 /// The same as a Parquet file.
@@ -96,29 +91,8 @@ fn parquet(
     let planned = &plan.tables[table];
     let failed = |error| ExportError::Io { path: planned.name.to_string().into(), error };
     let mut file = ParquetFile::new(schema, planned, out).map_err(failed)?;
-    let mut failure: Option<io::Error> = None;
-    let spare: RefCell<Vec<Vec<u8>>> = RefCell::default();
-    let emit = |mut chunk: Chunk| {
-        if interrupt.is_set() {
-            return ControlFlow::Break(());
-        }
-        if let Err(error) = file.rows(&chunk.bytes) {
-            failure = Some(error);
-            return ControlFlow::Break(());
-        }
-        task.advance(chunk.rows);
-        chunk.bytes.clear();
-        spare.borrow_mut().push(chunk.bytes);
-        ControlFlow::Continue(())
-    };
-    let buffer = || spare.borrow_mut().pop().unwrap_or_default();
-    chunks::generate(plan, table, 0..planned.rows, buffer, emit)
-        .map_err(|homeless| ExportError::Homeless { table: planned.name.to_string(), row: homeless.row })?;
-    interrupt.check()?;
-    match failure {
-        Some(error) => Err(failed(error)),
-        None => file.finish().map_err(failed),
-    }
+    each_chunk(plan, table, task, interrupt, |rows| file.rows(rows).map_err(failed))?;
+    file.finish().map_err(failed)
 }
 
 fn header(plan: &SeedPlan, table: usize) -> String {

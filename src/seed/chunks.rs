@@ -1,10 +1,10 @@
-//! A table's rows as chunks of COPY BINARY bytes, each for one leaf: what a generating thread does. No I/O: where the
-//! buffers come from and where the chunks go is the caller's.
+//! A table's rows as chunks of COPY BINARY bytes, each for one leaf. No I/O: where the buffers come from and where the
+//! chunks go is the caller's.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use super::evaluate::{Evaluator, RowWriter};
-use super::plan::SeedPlan;
+use super::plan::{RowSet, SeedPlan};
 
 /// Bytes after which a chunk is handed on, where each may go to another leaf: whoever loads begins a COPY for it.
 pub const CHUNK: usize = 512 << 10;
@@ -31,73 +31,80 @@ pub struct Homeless {
     pub row: u64,
 }
 
-/// Makes the rows of a table. `buffer` gives an empty buffer, `emit` takes a full one and says whether to go on.
-///
-/// # Errors
-/// [`Homeless`] for the first row that belongs to no partition.
-pub fn generate(
-    plan: &SeedPlan,
+/// The chunks of a table's rows, made as they are asked for.
+#[derive(Debug)]
+pub struct Chunks<'p> {
+    evaluator: Evaluator<'p>,
+    writer: RowWriter<'p>,
     table: usize,
     rows: Range<u64>,
-    mut buffer: impl FnMut() -> Vec<u8>,
-    mut emit: impl FnMut(Chunk) -> ControlFlow<()>,
-) -> Result<(), Homeless> {
-    let (evaluator, writer) = (Evaluator::new(plan), RowWriter::new(plan, table));
-    let leaves = plan.tables[table].leaves.len();
-    let single = plan.tables[table].router.is_none();
-    let limit = if single { SMALL_CHUNK } else { CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10) };
-    let mut open: Vec<Option<(u64, Vec<u8>)>> = (0..leaves).map(|_| None).collect();
-    let chosen = plan.tables[table].chosen.as_ref();
-    for row in rows.filter(|row| chosen.is_none_or(|chosen| chosen.contains(*row))) {
-        let leaf = if single { 0 } else { evaluator.leaf(table, row).ok_or(Homeless { row })? };
-        let (count, bytes) = open[leaf].get_or_insert_with(|| (0, buffer()));
-        writer.write(row, bytes);
-        *count += 1;
-        if bytes.len() >= limit
-            && let Some((rows, bytes)) = open[leaf].take()
-            && emit(Chunk { leaf, rows, bytes }).is_break()
-        {
-            return Ok(());
-        }
-    }
-    for (leaf, chunk) in open.into_iter().enumerate() {
-        if let Some((rows, bytes)) = chunk
-            && emit(Chunk { leaf, rows, bytes }).is_break()
-        {
-            return Ok(());
-        }
-    }
-    Ok(())
+    chosen: Option<&'p RowSet>,
+    /// Rows go to more than one leaf.
+    routed: bool,
+    limit: usize,
+    /// Chunks that have room: one for each leaf that has come up.
+    open: Vec<Option<(u64, Vec<u8>)>>,
+    /// Leaves whose last chunk is out.
+    closed: usize,
 }
 
-/// Makes some columns of a table's rows, in this order, for a target that has no leaves.
-pub fn generate_columns(
-    plan: &SeedPlan,
-    table: usize,
-    columns: &[usize],
-    mut buffer: impl FnMut() -> Vec<u8>,
-    mut emit: impl FnMut(Chunk) -> ControlFlow<()>,
-) {
-    let evaluator = Evaluator::new(plan);
-    let fields = (columns.len() as u16).to_be_bytes();
-    let (mut rows, mut bytes) = (0, buffer());
-    let chosen = plan.tables[table].chosen.as_ref();
-    for row in (0..plan.tables[table].rows).filter(|row| chosen.is_none_or(|chosen| chosen.contains(*row))) {
-        bytes.extend_from_slice(&fields);
-        for column in columns {
-            evaluator.write_cell(table, *column, row, &mut bytes);
-        }
-        rows += 1;
-        if bytes.len() >= CHUNK {
-            let full = std::mem::replace(&mut bytes, buffer());
-            if emit(Chunk { leaf: 0, rows, bytes: full }).is_break() {
-                return;
-            }
-            rows = 0;
-        }
+impl<'p> Chunks<'p> {
+    /// Of some rows of a table.
+    #[must_use]
+    pub fn new(plan: &'p SeedPlan, table: usize, rows: Range<u64>) -> Self {
+        let planned = &plan.tables[table];
+        let (leaves, routed) = (planned.leaves.len(), planned.router.is_some());
+        let limit = if routed { CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10) } else { SMALL_CHUNK };
+        Self::with(plan, RowWriter::new(plan, table), table, rows, routed.then_some(leaves), limit)
     }
-    if rows > 0 {
-        // Nothing follows, whatever the answer.
-        let _ = emit(Chunk { leaf: 0, rows, bytes });
+
+    /// Of some columns of all rows, in this order, for a target that has no leaves.
+    #[must_use]
+    pub fn of_columns(plan: &'p SeedPlan, table: usize, columns: &[usize]) -> Self {
+        let writer = RowWriter::of_columns(plan, table, columns);
+        Self::with(plan, writer, table, 0..plan.tables[table].rows, None, SMALL_CHUNK)
+    }
+
+    fn with(
+        plan: &'p SeedPlan,
+        writer: RowWriter<'p>,
+        table: usize,
+        rows: Range<u64>,
+        leaves: Option<usize>,
+        limit: usize,
+    ) -> Self {
+        let chosen = plan.tables[table].chosen.as_ref();
+        let open = (0..leaves.unwrap_or(1)).map(|_| None).collect();
+        let routed = leaves.is_some();
+        Self { evaluator: Evaluator::new(plan), writer, table, rows, chosen, routed, limit, open, closed: 0 }
+    }
+
+    /// The next chunk; `buffer` gives an empty buffer. `None` when all rows are out.
+    ///
+    /// # Errors
+    /// [`Homeless`] for the first row that belongs to no partition.
+    pub fn next(&mut self, mut buffer: impl FnMut() -> Vec<u8>) -> Result<Option<Chunk>, Homeless> {
+        for row in self.rows.by_ref() {
+            if self.chosen.is_some_and(|chosen| !chosen.contains(row)) {
+                continue;
+            }
+            let leaf = if self.routed { self.evaluator.leaf(self.table, row).ok_or(Homeless { row })? } else { 0 };
+            let (count, bytes) = self.open[leaf].get_or_insert_with(|| (0, buffer()));
+            self.writer.write(row, bytes);
+            *count += 1;
+            if bytes.len() >= self.limit
+                && let Some((rows, bytes)) = self.open[leaf].take()
+            {
+                return Ok(Some(Chunk { leaf, rows, bytes }));
+            }
+        }
+        while let Some(last) = self.open.get_mut(self.closed) {
+            let leaf = self.closed;
+            self.closed += 1;
+            if let Some((rows, bytes)) = last.take() {
+                return Ok(Some(Chunk { leaf, rows, bytes }));
+            }
+        }
+        Ok(None)
     }
 }

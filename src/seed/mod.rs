@@ -17,6 +17,7 @@ pub mod infer;
 pub mod literal;
 pub mod plan;
 pub mod random;
+pub mod ranks;
 pub mod resolve;
 pub mod spec;
 pub mod staging;
@@ -28,4 +29,4 @@ pub use resolve::{Options, Refusal, SeedError, resolve};
 pub use spec::Spec;
 
 /// Changes with everything that changes a byte of a dataset for an unchanged schema, spec and seed.
-pub const GENERATOR_VERSION: u32 = 5;
+pub const GENERATOR_VERSION: u32 = 6;

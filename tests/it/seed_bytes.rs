@@ -1,9 +1,9 @@
 //! The bytes of a plan: the same for any number of threads, any order of chunks, any run.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use pgproof::seed::SeedPlan;
-use pgproof::seed::chunks::generate;
+use pgproof::seed::chunks::Chunks;
 use sha2::{Digest, Sha256};
 
 use crate::seed_plans;
@@ -12,11 +12,10 @@ const ROWS: u64 = 40_000;
 
 fn bytes_of(plan: &SeedPlan, table: usize, rows: Range<u64>) -> Vec<u8> {
     let mut all = Vec::new();
-    generate(plan, table, rows, Vec::new, |chunk| {
+    let mut chunks = Chunks::new(plan, table, rows);
+    while let Some(chunk) = chunks.next(Vec::new).unwrap() {
         all.extend_from_slice(&chunk.bytes);
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    }
     all
 }
 

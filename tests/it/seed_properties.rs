@@ -1,13 +1,13 @@
 //! Whatever the settings: every value within them. Settings are random; a plan is made of them and its rows are read back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use pgproof::schema::Schema;
+use pgproof::seed::chunks::Chunks;
 use pgproof::seed::evaluate::RowWriter;
 use pgproof::seed::generators::ALL;
 use pgproof::seed::infer::types::classify;
-use pgproof::seed::{Evaluator, Options, SeedPlan, chunks, resolve, spec, text};
+use pgproof::seed::{Evaluator, Options, SeedPlan, resolve, spec, text};
 use pgproof::source::Source;
 use proptest::prelude::*;
 
@@ -73,11 +73,10 @@ pub(crate) fn assert_written_as_evaluated(plan: &SeedPlan, most: u64) {
 fn assert_chunks_equal_the_whole(plan: &SeedPlan, cuts: &[u64]) {
     let generated = |rows| {
         let mut bytes = Vec::new();
-        chunks::generate(plan, 0, rows, Vec::new, |chunk| {
+        let mut chunks = Chunks::new(plan, 0, rows);
+        while let Some(chunk) = chunks.next(Vec::new).unwrap() {
             bytes.extend_from_slice(&chunk.bytes);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+        }
         bytes
     };
     let rows = plan.tables[0].rows;

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // the helpers are tests too
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -12,7 +11,7 @@ use pgproof::db::{dataset, load};
 use pgproof::interrupt::Interrupt;
 use pgproof::progress::Progress;
 use pgproof::seed::Options;
-use pgproof::seed::chunks::{Chunk, generate};
+use pgproof::seed::chunks::Chunks;
 use pgproof::seed::describe::describe;
 use pgproof::source::Source;
 
@@ -145,11 +144,10 @@ async fn the_server_writes_the_bytes_that_it_was_sent() {
         let plan = fill(&database, 2000).await;
         let table = plan.tables.iter().position(|table| table.name.name == "all_types").unwrap();
         let mut sent = Vec::new();
-        let emit = |chunk: Chunk| {
+        let mut chunks = Chunks::new(&plan, table, 0..plan.tables[table].rows);
+        while let Some(chunk) = chunks.next(Vec::new).unwrap() {
             sent.extend_from_slice(&chunk.bytes);
-            ControlFlow::Continue(())
-        };
-        generate(&plan, table, 0..plan.tables[table].rows, Vec::new, emit).unwrap();
+        }
         let session = database.session().await;
         let copy = "COPY (SELECT * FROM all_types ORDER BY id) TO STDOUT (FORMAT binary)";
         let mut stream = Box::pin(session.client().copy_out(copy).await.unwrap());

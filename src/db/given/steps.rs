@@ -140,7 +140,7 @@ async fn copy_rows(
 fn copy_refused(planned: &TablePlan, error: &CopyError) -> GivenError {
     let (reason, fault) = match error {
         CopyError::Server(error) => (describe(error), EnvironmentFault::of(error)),
-        CopyError::Homeless(_) | CopyError::Stopped => (error.to_string(), None),
+        CopyError::Homeless(_) => (error.to_string(), None),
     };
     GivenError::Refused { action: format!("fill table {}", planned.name), reason, fault }
 }

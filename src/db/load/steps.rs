@@ -167,7 +167,7 @@ pub(super) async fn copy(
     let rows = copied.map_err(|error| {
         let fault = match &error {
             CopyError::Server(error) => EnvironmentFault::of(error),
-            CopyError::Homeless(_) | CopyError::Stopped => None,
+            CopyError::Homeless(_) => None,
         };
         LoadError::Rows { table: planned.name.to_string(), reason: error.to_string(), fault }
     })?;

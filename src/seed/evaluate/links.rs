@@ -79,8 +79,9 @@ impl<'p> Evaluator<'p> {
     fn choose(&self, at: At<'p>, link: &Link, parents: u64) -> Option<u64> {
         match &link.choice {
             LinkChoice::Uniform => Some(link.key.below(at.row, parents)),
-            LinkChoice::Skewed { zipf, ranks } => {
-                Some(ranks.apply(zipf.rank(link.key.fraction(at.row)))).map(|row| if row < parents { row } else { 0 })
+            LinkChoice::Skewed { ranks, order } => {
+                let row = order.apply(ranks.draw(link.key.at(at.row)));
+                Some(if row < parents { row } else { 0 })
             }
             LinkChoice::OneToOne(order) => Some(order.apply(at.row)),
             LinkChoice::Grouped(grouping) => Some(grouping.place(at.row).group),

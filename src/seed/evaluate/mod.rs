@@ -2,9 +2,11 @@
 //! form. No I/O, no state but the caller's buffer.
 
 mod links;
+mod placed;
 mod row_writer;
 mod texts;
 
+use placed::{PlaceShare, Placed};
 pub use row_writer::RowWriter;
 pub(crate) use texts::write_text;
 
@@ -23,7 +25,6 @@ const NULL: u64 = 1;
 const DRAW: u64 = 2;
 const LENGTH: u64 = 3;
 const FIT: u64 = 4;
-const STRAY: u64 = 5;
 const COMMON: u64 = 6;
 
 /// Reads values out of a plan.
@@ -179,15 +180,15 @@ impl<'p> Evaluator<'p> {
 
     /// Which of the column's values a row gets.
     fn draw(&self, at: At<'p>, column: &ColumnPlan) -> u64 {
-        match column.draw {
+        match &column.draw {
             Draw::Row => at.row,
-            Draw::Uniform { distinct } => column.key.number(DRAW).below(at.row, distinct),
-            Draw::Zipf(zipf) => zipf.rank(column.key.number(DRAW).fraction(at.row)),
+            Draw::Uniform { distinct } => column.key.number(DRAW).below(at.row, *distinct),
+            Draw::Zipf(ranks) => ranks.draw(column.key.number(DRAW).at(at.row)),
             Draw::Dependent { column: other, distinct } => {
                 let mut cell = Vec::with_capacity(64);
-                self.write(at, &at.table.columns[other], &mut cell);
+                self.write(at, &at.table.columns[*other], &mut cell);
                 let hash = cell.iter().fold(0_u64, |hash, byte| mix(hash ^ u64::from(*byte)));
-                column.key.number(DRAW).below(hash, distinct)
+                column.key.number(DRAW).below(hash, *distinct)
             }
         }
     }
@@ -268,9 +269,7 @@ impl<'p> Evaluator<'p> {
             ScalarSource::Digit { low, odometer } => low.saturating_add(self.digit(at, odometer) as i64),
             ScalarSource::After { mean } => {
                 let (low, high) = self.limits(at, scalar);
-                // Exponential: most changes come soon.
-                let delay = -(1.0 - fraction(column.key.at(index))).ln() * *mean as f64;
-                return grained(low.saturating_add(delay as i64).min(high.max(low)), scalar.grain, low);
+                return delayed(column.key, *mean, index, low, high, scalar.grain);
             }
             ScalarSource::Slot { low, stride, counter, divisor } => {
                 let (_, number, _) = self.count(at, *counter);
@@ -381,18 +380,26 @@ fn heavy(key: Key, (low, high): (i64, i64), curve: &Curve, index: u64) -> i64 {
     low.saturating_add(((high.saturating_sub(low) as f64 + 1.0) * share) as i64).min(high)
 }
 
+/// A number some time after `low`.
+#[inline]
+fn delayed(key: Key, mean: i64, index: u64, low: i64, high: i64, grain: i64) -> i64 {
+    // Exponential: most changes come soon.
+    let delay = -(1.0 - fraction(key.at(index))).ln() * mean as f64;
+    grained(low.saturating_add(delay as i64).min(high.max(low)), grain, low)
+}
+
 /// A number that depends on nothing but its index.
 fn free(key: Key, source: &ScalarSource, index: u64) -> i64 {
     match source {
         ScalarSource::Range { low, high, unique: None } => uniform(key, *low, span(*low, *high), index),
         ScalarSource::Range { low, unique: Some(order), .. } => low.wrapping_add(order.apply(index) as i64),
         ScalarSource::LowHeavy { low, high, curve } => heavy(key, (*low, *high), curve, index),
-        ScalarSource::Placed { .. } => placed(key, source, index),
+        ScalarSource::Placed { .. } => Placed::new(key, source).map_or(0, |placed| placed.at(index)),
         ScalarSource::Histogram { bounds, placed } => {
             let share = match placed {
                 None => fraction(key.at(index)),
                 Some(placement) => {
-                    let share = place_share(key, index, placement.rows, placement.stray);
+                    let share = PlaceShare::new(key, placement.rows, placement.stray).at(index);
                     if placement.descending { 1.0 - share } else { share }
                 }
             };
@@ -456,40 +463,4 @@ fn source_width(source: &ScalarSource) -> i64 {
         | ScalarSource::Digit { .. }
         | ScalarSource::Slot { .. } => i64::MAX / 4,
     }
-}
-
-/// A row's place among all, from 0 to 1, with some stray.
-#[inline]
-fn place_share(key: Key, index: u64, rows: u64, stray: f64) -> f64 {
-    let mut share = (index as f64 + fraction(key.at(index))) / rows.max(1) as f64;
-    if stray > 0.0 {
-        share += stray * (2.0 * fraction(key.number(STRAY).at(index)) - 1.0);
-        // Reflected at both ends, so that no heap of values forms there.
-        share = share.abs();
-        share = if share > 1.0 { 2.0 - share } else { share };
-    }
-    share.clamp(0.0, 1.0)
-}
-
-/// A value in step with its row's number.
-#[inline]
-fn placed(key: Key, source: &ScalarSource, index: u64) -> i64 {
-    let ScalarSource::Placed { low, high, rows, stray, growth, descending, unique } = source else { return 0 };
-    let rows = (*rows).max(1);
-    let index = index % rows;
-    if *unique {
-        let range = high.saturating_sub(*low).max(0) as u128;
-        let start = range * u128::from(index) / u128::from(rows);
-        let next = range * u128::from(index + 1) / u128::from(rows);
-        let step = (next - start).max(1) as u64;
-        return low.saturating_add(start as i64).saturating_add(key.below(index, step) as i64);
-    }
-    let mut share = place_share(key, index, rows, *stray);
-    if let Some(growth) = growth {
-        share = growth.at(share);
-    }
-    if *descending {
-        share = 1.0 - share;
-    }
-    low.saturating_add((high.saturating_sub(*low) as f64 * share) as i64).min(*high)
 }

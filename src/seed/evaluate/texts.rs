@@ -1,7 +1,7 @@
 //! Texts: what a generator writes, brought to the column's width, limits and case.
 
 use crate::seed::encode;
-use crate::seed::generators::{self, Cell};
+use crate::seed::generators::{self, Cell, TextGenerator};
 use crate::seed::plan::{Case, Text, TextSource};
 use crate::seed::random::Key;
 
@@ -33,6 +33,16 @@ fn widen(
         end -= 1;
     }
     out.truncate(end);
+}
+
+impl Text {
+    /// The generator of a text that nothing is done to but cutting it; where each must differ, the generator sees to it.
+    pub(super) fn plain_generator(&self) -> Option<&'static TextGenerator> {
+        let TextSource::Registered(generator) = &self.source else { return None };
+        let untouched = self.version.is_none() && self.min_chars == 0 && self.width == 0 && self.case == Case::AsIs;
+        let different = self.unique.is_none() || generator.numbers_itself;
+        (untouched && different).then_some(*generator)
+    }
 }
 
 pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {

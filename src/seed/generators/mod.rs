@@ -116,6 +116,17 @@ pub fn find(name: &str) -> Option<&'static TextGenerator> {
     ALL.iter().copied().find(|generator| generator.name == name)
 }
 
+/// What stands for a place where there is room for its code only.
+#[must_use]
+pub fn code_of(generator: &TextGenerator, max_chars: u32) -> Option<&'static TextGenerator> {
+    let code = match generator.name {
+        "country" => &place::COUNTRY_CODE,
+        "state" => &place::STATE_CODE,
+        _ => return None,
+    };
+    (max_chars == code.width).then_some(code)
+}
+
 /// Appends a picked word.
 pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
@@ -125,6 +136,21 @@ pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
 /// drawn at once: the digits of a random fraction.
 pub(crate) fn put_template(stream: &mut Stream, template: &str, out: &mut Vec<u8>) {
     const PIECE: usize = 16;
+    /// What each byte of a template stands for: the first of so many characters in a row.
+    const PLACES: [(u8, u8); 256] = {
+        let mut places = [(0, 1); 256];
+        let mut byte = 0;
+        while byte < places.len() {
+            places[byte] = match byte as u8 {
+                b'#' => (b'0', 10),
+                b'^' => (b'1', 9),
+                b'@' => (b'A', 26),
+                other => (other, 1),
+            };
+            byte += 1;
+        }
+        places
+    };
     for piece in template.as_bytes().chunks(PIECE) {
         let mut bits = stream.next_bits();
         let mut below = |bound: u8| {
@@ -134,12 +160,8 @@ pub(crate) fn put_template(stream: &mut Stream, template: &str, out: &mut Vec<u8
         };
         let mut written = [0; PIECE];
         for (place, byte) in written.iter_mut().zip(piece) {
-            *place = match byte {
-                b'#' => b'0' + below(10),
-                b'^' => b'1' + below(9),
-                b'@' => b'A' + below(26),
-                other => *other,
-            };
+            let (first, count) = PLACES[usize::from(*byte)];
+            *place = first + below(count);
         }
         put_padded(&written, piece.len(), out);
     }
@@ -187,7 +209,7 @@ fn chars(bytes: &[u8]) -> usize {
 }
 
 /// Cuts to `max` characters, and the space before the cut.
-fn truncate(out: &mut Vec<u8>, body: usize, max: usize) {
+pub(crate) fn truncate(out: &mut Vec<u8>, body: usize, max: usize) {
     if out.len() - body <= max {
         return;
     }

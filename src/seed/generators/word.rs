@@ -5,8 +5,14 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word {
     bytes: [u8; Self::ROOM],
+    /// The length, and [`PLAIN`].
     length: u8,
 }
+
+/// Set in a word's length where it is made of ASCII letters and digits alone, at least one.
+const PLAIN: u8 = 0x80;
+/// What turns a plain word's capitals into small letters, and leaves the rest of it as it is.
+const SMALL: u8 = 0x20;
 
 impl Word {
     /// Bytes that fit: the longest of the tables' words, with a byte for the length, in 32.
@@ -18,11 +24,13 @@ impl Word {
         let text = text.as_bytes();
         let mut bytes = [0; Self::ROOM];
         let mut at = 0;
+        let mut plain = !text.is_empty();
         while at < text.len() {
             bytes[at] = text[at];
+            plain &= text[at].is_ascii_alphanumeric();
             at += 1;
         }
-        Self { bytes, length: text.len() as u8 }
+        Self { bytes, length: text.len() as u8 | if plain { PLAIN } else { 0 } }
     }
 
     /// A table of texts.
@@ -41,18 +49,31 @@ impl Word {
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
+        self.bytes.get(..self.length()).unwrap_or(&self.bytes)
+    }
+
+    #[inline]
+    const fn length(&self) -> usize {
+        (self.length & !PLAIN) as usize
     }
 
     /// Appends it.
     #[inline]
     pub fn put(&self, out: &mut Vec<u8>) {
-        put_padded(&self.bytes, usize::from(self.length), out);
+        put_padded(&self.bytes, self.length(), out);
     }
 
     /// Appends it in lower case with everything but ASCII letters and digits left out: for addresses and slugs.
     #[inline]
     pub fn put_plain(&self, out: &mut Vec<u8>) {
+        if self.length & PLAIN != 0 {
+            let mut small = self.bytes;
+            for byte in &mut small {
+                *byte |= SMALL;
+            }
+            put_padded(&small, self.length(), out);
+            return;
+        }
         let mut plain = [0; Self::ROOM];
         let mut length = 0;
         for byte in self.as_bytes() {
@@ -83,7 +104,7 @@ mod tests {
 
     #[test]
     fn words_are_written_as_they_are() {
-        const WORDS: [Word; 4] = Word::all(&["", "O'Conner", "São", "三浦"]);
+        const WORDS: [Word; 5] = Word::all(&["", "O'Conner", "São", "三浦", "AZaz09"]);
         let mut shown = Vec::new();
         let mut plain = Vec::new();
         for word in &WORDS {
@@ -92,7 +113,7 @@ mod tests {
             plain.push(b'/');
             word.put_plain(&mut plain);
         }
-        assert_eq!(String::from_utf8(shown).unwrap(), "//O'Conner/São/三浦");
-        assert_eq!(String::from_utf8(plain).unwrap(), "/u/oconner/so/u");
+        assert_eq!(String::from_utf8(shown).unwrap(), "//O'Conner/São/三浦/AZaz09");
+        assert_eq!(String::from_utf8(plain).unwrap(), "/u/oconner/so/u/azaz09");
     }
 }

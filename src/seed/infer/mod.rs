@@ -7,7 +7,6 @@ pub mod values;
 
 use super::check::{Expression, Facts as ColumnFactsSource, alternatives};
 use super::curve::{Curve, Growth};
-use super::distribution::Zipf;
 use super::encode::{DAY, ScalarEncoding, days_from_civil};
 use super::generators::regex::Pattern;
 use super::generators::{self, Locale};
@@ -16,6 +15,7 @@ use super::plan::{
     Weights,
 };
 use super::random::Key;
+use super::ranks::Ranks;
 use crate::schema::{Column, Schema, Table};
 use names::Meaning;
 use obey::{Said, Value};
@@ -238,6 +238,7 @@ fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u
         },
         (Some(generator), 0) => TextSource::Registered(generator),
         (Some(generator), max) if !fixed && generator.width <= max => TextSource::Registered(generator),
+        (Some(generator), max) if let Some(code) = generators::code_of(generator, max) => TextSource::Registered(code),
         // A code of the column's own length.
         (Some(generator), max) if generator.width <= max && generator.width * 2 > max => {
             TextSource::Registered(generator)
@@ -265,7 +266,7 @@ pub fn draw(distinct: Option<u64>, skew: Option<f64>, rows: u64) -> Draw {
     match (distinct, skew) {
         (None, None) => Draw::Row,
         (Some(distinct), None) => Draw::Uniform { distinct },
-        (distinct, Some(skew)) => Draw::Zipf(Zipf::new(distinct.unwrap_or(rows.max(1)), skew)),
+        (distinct, Some(skew)) => Draw::Zipf(Ranks::zipf(distinct.unwrap_or(rows.max(1)), skew)),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::Counter;
 use super::Odometer;
-use crate::seed::distribution::{Grouping, Zipf};
+use crate::seed::distribution::Grouping;
 use crate::seed::random::{Key, Permutation};
+use crate::seed::ranks::Ranks;
 
 /// A foreign key: which parent row a row points to.
 #[derive(Debug, Clone)]
@@ -32,7 +33,8 @@ pub enum LinkChoice {
     /// All alike.
     Uniform,
     /// A few parents have most children.
-    Skewed { zipf: Zipf, ranks: Permutation },
+    /// `order` says which parent has which rank.
+    Skewed { ranks: Ranks, order: Permutation },
     /// One child a parent, at most.
     OneToOne(Permutation),
     /// As many children for each parent as the grouping says.

@@ -10,13 +10,14 @@ pub use row_set::RowSet;
 pub use weights::Weights;
 
 use super::curve::{Curve, Growth};
-use super::distribution::{Grouping, Zipf};
+use super::distribution::Grouping;
 use super::encode::ScalarEncoding;
 use super::formula::Formula;
 use super::generators::regex::Pattern;
 use super::generators::{Locale, TextGenerator};
 use super::infer::types::TypeClass;
 use super::random::{Key, Permutation};
+use super::ranks::Ranks;
 use crate::schema::{DataType, QualifiedName};
 
 /// A whole dataset.
@@ -177,14 +178,14 @@ pub enum Nulls {
 }
 
 /// Which of a column's values a row gets: an index that the generator turns into a value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Draw {
     /// The row's own number: as many values as rows, as far as the generator can tell them apart.
     Row,
     /// One of `distinct` values, each as often as the others.
     Uniform { distinct: u64 },
     /// Some values more often than others.
-    Zipf(Zipf),
+    Zipf(Ranks),
     /// Decided by the value of another column (its index in the table): equal ones give equal ones.
     Dependent { column: usize, distinct: u64 },
 }

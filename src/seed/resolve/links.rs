@@ -8,11 +8,12 @@ use super::table::TableDraft;
 use crate::schema::{ForeignKey, Schema, Table};
 use crate::seed::check::Relation;
 use crate::seed::describe::header;
-use crate::seed::distribution::{Grouping, Order, Zipf};
+use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls};
 use crate::seed::random::Permutation;
+use crate::seed::ranks::Ranks;
 use crate::seed::spec::{ColumnSpec, RowsSpec};
 
 /// Children per parent are uneven unless the spec says otherwise.
@@ -255,8 +256,8 @@ impl<'a> Resolver<'a> {
         } else if shared {
             LinkChoice::Grouped(Grouping::covering(link_key, parent_rows, draft.rows))
         } else if skew > 0.0 {
-            let ranks = Permutation::new(link_key.derive("ranks"), parent_rows.max(1));
-            LinkChoice::Skewed { zipf: Zipf::new(parent_rows, skew), ranks }
+            let order = Permutation::new(link_key.derive("ranks"), parent_rows.max(1));
+            LinkChoice::Skewed { ranks: Ranks::zipf(parent_rows, skew), order }
         } else {
             LinkChoice::Uniform
         };
