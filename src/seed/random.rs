@@ -138,6 +138,8 @@ impl Stream {
 pub struct Permutation {
     key: Key,
     size: u64,
+    /// Added to every number.
+    first: u64,
     left_bits: u32,
     right_bits: u32,
 }
@@ -154,7 +156,13 @@ impl Permutation {
             1 => 0,
             _ => 64 - (size - 1).leading_zeros(),
         };
-        Self { key, size, left_bits: bits / 2, right_bits: bits - bits / 2 }
+        Self { key, size, first: 0, left_bits: bits / 2, right_bits: bits - bits / 2 }
+    }
+
+    /// The same order of the numbers from `first` on.
+    #[must_use]
+    pub const fn starting_at(self, first: u64) -> Self {
+        Self { first, ..self }
     }
 
     /// How many numbers it orders; 0 for all of 64 bits.
@@ -168,13 +176,13 @@ impl Permutation {
     #[must_use]
     pub const fn apply(&self, index: u64) -> u64 {
         if self.size == 1 {
-            return 0;
+            return self.first;
         }
         let mut value = self.forward(index);
         while self.size != 0 && value >= self.size {
             value = self.forward(value);
         }
-        value
+        value.wrapping_add(self.first)
     }
 
     /// What goes to `value`.

@@ -105,6 +105,29 @@ async fn rows_that_are_there_are_refused_added_to_or_replaced() {
     assert_eq!(counts(&session).await, expected);
 }
 
+/// Keys without a sequence, and texts that must differ: added rows are others, however often rows are added.
+#[tokio::test(flavor = "multi_thread")]
+async fn added_rows_have_keys_of_their_own() {
+    let database = support::database().await;
+    let schema = "
+        CREATE TABLE people (id int PRIMARY KEY, email text NOT NULL UNIQUE, code numeric(8,0) NOT NULL UNIQUE);
+        CREATE TABLE notes (person_id int NOT NULL REFERENCES people, number smallint, PRIMARY KEY (person_id, number));
+    ";
+    database.execute(schema).await;
+    let spec = "[tables.people]\nrows = 4000\n[tables.notes]\nrows = 4000\n";
+    let specs = [Source::new("seeds/people.toml", spec)];
+    let options = Options::default();
+    for existing in [Existing::Refuse, Existing::Append, Existing::Append, Existing::Append] {
+        let intent = given::plan(database.url(), &specs, &options, existing, &Interrupt::new()).await.unwrap();
+        given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await.unwrap();
+    }
+    let session = database.session().await;
+    assert_eq!(number(&session, "SELECT count(*) FROM people").await, 16_000);
+    // By the numbers within them no two addresses can ever meet.
+    let numbers = "SELECT count(DISTINCT substring(email FROM '[0-9]+@')) FROM people";
+    assert_eq!(number(&session, numbers).await, 16_000);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_or_an_interrupt_leaves_the_database_as_it_was() {
     let database = support::database().await;

@@ -33,6 +33,7 @@ mod seed_formula;
 mod seed_plans;
 mod seed_properties;
 mod seed_refusals;
+mod seed_sense;
 mod seed_subtypes;
 mod server;
 mod strangers;

@@ -8,6 +8,15 @@ use crate::schema::{QualifiedName, Schema, Table};
 use crate::seed::resolve::is_seeded;
 use crate::seed::{Options, Spec};
 
+/// A table that holds rows and gets more.
+#[derive(Debug)]
+pub(super) struct Appended {
+    pub oid: u32,
+    pub name: QualifiedName,
+    /// How many it holds.
+    pub rows: u64,
+}
+
 /// The decision.
 #[derive(Debug)]
 pub(super) struct Choice {
@@ -17,7 +26,7 @@ pub(super) struct Choice {
     pub rows_there: u64,
     pub kept: Vec<QualifiedName>,
     pub emptied: Vec<QualifiedName>,
-    pub appended: Vec<(u32, QualifiedName)>,
+    pub appended: Vec<Appended>,
     pub notes: Vec<String>,
 }
 
@@ -60,8 +69,9 @@ impl Choice {
             }
             Existing::Append => {
                 for table in targets {
-                    choice.rows_there += choice.stored.remove(&table.oid).map_or(0, |rows| rows.count);
-                    choice.appended.push((table.oid, table.name.clone()));
+                    let rows = choice.stored.remove(&table.oid).map_or(0, |rows| rows.count);
+                    choice.rows_there += rows;
+                    choice.appended.push(Appended { oid: table.oid, name: table.name.clone(), rows });
                 }
             }
             Existing::Replace => choice.empty(schema, &targets),

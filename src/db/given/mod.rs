@@ -160,7 +160,7 @@ pub async fn plan(
         Ok(Intent {
             kept: choice.kept,
             emptied: choice.emptied,
-            appended: choice.appended.iter().map(|(_, name)| name.clone()).collect(),
+            appended: choice.appended.iter().map(|table| table.name.clone()).collect(),
             notes: choice.notes,
             broken: cycles::break_cycles(&schema, &plan)?,
             schema,

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::choice::Appended;
 use super::cycles::Broken;
 use super::{GivenError, Intent};
 use crate::db::connect::{EnvironmentFault, Session, describe};
@@ -10,7 +11,9 @@ use crate::db::load::LoadReport;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task, Unit};
 use crate::schema::{QualifiedName, Table, quote_identifier};
-use crate::seed::plan::{Fill, Generator, ScalarSource, TablePlan};
+use crate::seed::encode::ScalarEncoding;
+use crate::seed::plan::{Fill, Generator, Scalar, ScalarSource, TablePlan, Text, TextSource};
+use crate::seed::random::{Key, Permutation};
 use crate::seed::{SeedPlan, staging};
 use crate::units::Millis;
 
@@ -245,30 +248,64 @@ async fn analyze(
     Ok(())
 }
 
-/// Numbers that count up go on after the largest one that is there.
+/// Keys of added rows are none that is there: numbers go on after the largest one, and the numbers within texts after
+/// the count of rows.
 pub(super) async fn start_after_existing(
     session: &Session,
-    appended: &[(u32, QualifiedName)],
+    appended: &[Appended],
     plan: &mut SeedPlan,
 ) -> Result<(), GivenError> {
-    for (oid, name) in appended {
-        let Some(planned) = plan.tables.iter_mut().find(|table| table.oid == *oid) else { continue };
+    for there in appended {
+        let Some(planned) = plan.tables.iter_mut().find(|table| table.oid == there.oid) else { continue };
+        let rows = planned.rows;
         for column in &mut planned.columns {
+            if let Generator::Text(Text { source: TextSource::Registered(_), unique: Some(order), .. }) =
+                &mut column.generator
+            {
+                *order = order.starting_at(there.rows);
+            }
             let Generator::Scalar(scalar) = &mut column.generator else { continue };
-            let ScalarSource::Sequence { start, step } = &mut scalar.source else { continue };
+            if !counts_up(&scalar.source) {
+                continue;
+            }
             let sql = format!(
                 "SELECT max({}::numeric)::bigint FROM {} WHERE {0} BETWEEN {} AND {}",
                 quote_identifier(&column.name),
-                name.sql(),
+                there.name.sql(),
                 i64::MIN,
                 i64::MAX
             );
             // Dates count up too; they do not become numbers and need not.
             let Ok(row) = session.client().query_one(&sql, &[]).await else { continue };
             if let Some(last) = row.get::<_, Option<i64>>(0) {
-                *start = (*start).max(last.saturating_add((*step).max(1)));
+                start_after(scalar, last, rows, column.key);
             }
         }
     }
     Ok(())
+}
+
+/// Numbers that differ from row to row. Fractions are counted in their own unit, which is not the server's.
+const fn counts_up(source: &ScalarSource) -> bool {
+    matches!(source, ScalarSource::Sequence { .. } | ScalarSource::Range { unique: Some(_), .. })
+}
+
+fn start_after(scalar: &mut Scalar, last: i64, rows: u64, key: Key) {
+    let whole = matches!(
+        scalar.encoding,
+        ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8 | ScalarEncoding::Numeric { decimals: 0 }
+    );
+    match &mut scalar.source {
+        ScalarSource::Sequence { start, step } => *start = (*start).max(last.saturating_add((*step).max(1))),
+        ScalarSource::Range { low, high, unique: Some(order) } if whole && last >= *low => {
+            let first = last.saturating_add(1);
+            let end = first.saturating_add(*high - *low).min(scalar.hard.1);
+            let room = u64::try_from(end.saturating_sub(first)).map_or(0, |room| room + 1);
+            // Where a constraint leaves no room above, another seed's numbers may still be others.
+            if room >= rows {
+                (*low, *high, *order) = (first, end, Permutation::new(key, room));
+            }
+        }
+        _ => {}
+    }
 }

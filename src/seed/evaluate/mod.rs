@@ -14,6 +14,7 @@ use super::curve::Curve;
 use super::encode;
 use super::formula::Formula;
 use super::generators;
+use super::infer::values::source_range;
 use super::plan::{
     Bound, Choice, ColumnPlan, Draw, Generator, Nulls, Piece, Router, RouterTarget, Scalar, ScalarSource, SeedPlan,
     Side, Split, TablePlan, Text, TextSource,
@@ -269,6 +270,7 @@ impl<'p> Evaluator<'p> {
             ScalarSource::Digit { low, odometer } => low.saturating_add(self.digit(at, odometer) as i64),
             ScalarSource::After { mean } => {
                 let (low, high) = self.limits(at, scalar);
+                let low = if low == scalar.hard.0 { self.start(at, scalar) } else { low };
                 return delayed(column.key, *mean, index, low, high, scalar.grain);
             }
             ScalarSource::Slot { low, stride, counter, divisor } => {
@@ -313,6 +315,24 @@ impl<'p> Evaluator<'p> {
             }
         }
         (low, high)
+    }
+
+    /// From where a row's later times go on when the earlier ones are NULL: where these would lie.
+    fn start(&self, at: At<'p>, scalar: &Scalar) -> i64 {
+        let lower = scalar.bounds.iter().filter(|bound| bound.side == Side::AtLeast);
+        let starts = lower.map(|bound| match &*bound.terms {
+            [term] if (term.times, term.per) == (1, 1) => {
+                let column = Self::arm(at, &at.table.columns[term.column]);
+                match &column.generator {
+                    Generator::Scalar(other) => {
+                        self.number(at, column, other, self.draw(at, column)).saturating_add(bound.offset)
+                    }
+                    _ => source_range(scalar).0,
+                }
+            }
+            _ => source_range(scalar).0,
+        });
+        starts.max().map_or(scalar.hard.0, |start| start.clamp(scalar.hard.0, scalar.hard.1))
     }
 
     fn bound_value(&self, at: At<'p>, bound: &Bound) -> Option<i64> {

@@ -1,4 +1,4 @@
-//! Companies, work and money.
+//! Companies, work and its states, and money.
 
 use fake::locales::{Data, EN};
 
@@ -41,6 +41,36 @@ pub(super) const COMPANY: TextGenerator = TextGenerator {
         }
         out.push(b' ');
         put(out, cell.stream.pick(cell.locale.company_suffixes));
+    },
+};
+
+pub(super) const STATUS: TextGenerator = TextGenerator {
+    name: "status",
+    summary: "where something stands, most of it in few places",
+    group: Group::Alone,
+    columns: &["status", "status_code", "status_name", "stage", "lifecycle"],
+    numbers_itself: false,
+    width: 7,
+    write: |cell, out| {
+        const STATUS: &[&str] = &[
+            "active",
+            "active",
+            "active",
+            "active",
+            "active",
+            "active",
+            "completed",
+            "completed",
+            "completed",
+            "pending",
+            "pending",
+            "inactive",
+            "draft",
+            "cancelled",
+            "failed",
+            "archived",
+        ];
+        put(out, cell.stream.pick(STATUS));
     },
 };
 

@@ -80,6 +80,7 @@ pub const ALL: &[&TextGenerator] = &[
     &place::COUNTRY,
     &place::TIME_ZONE,
     &finance::COMPANY,
+    &finance::STATUS,
     &finance::CURRENCY,
     &finance::IBAN,
     &finance::CARD_NUMBER,

@@ -154,7 +154,76 @@ pub fn is_later(name: &str) -> bool {
             | "verified"
             | "due"
             | "return"
+            | "queued"
+            | "enqueued"
+            | "accepted"
+            | "started"
+            | "failed"
+            | "stopped"
+            | "ready"
     )
+}
+
+/// When a row was changed the last time.
+#[must_use]
+pub fn is_change(name: &str) -> bool {
+    let words = words(name);
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [first] => matches!(first, "updated" | "modified" | "changed"),
+        [first, last] => {
+            matches!(first, "updated" | "modified" | "changed" | "update") && is_time_word(last)
+                || first == "last" && matches!(last, "updated" | "modified" | "changed" | "update")
+        }
+        _ => false,
+    }
+}
+
+/// When a row was taken out of use: nothing changes it afterwards.
+#[must_use]
+pub fn is_removal(name: &str) -> bool {
+    matches!(words(name).first().map_or("", String::as_str), "deleted" | "removed")
+}
+
+/// What a name calls the beginning of: `valid_from` is that of `valid`, `started_at` that of nothing named.
+#[must_use]
+pub fn begin_of(name: &str) -> Option<String> {
+    side_of(name, |word| {
+        matches!(
+            word,
+            "from" | "since" | "start" | "starts" | "started" | "starting" | "begin" | "begins" | "began" | "effective"
+        )
+    })
+}
+
+/// What a name calls the end of: see [`begin_of`].
+#[must_use]
+pub fn end_of(name: &str) -> Option<String> {
+    side_of(name, |word| {
+        matches!(
+            word,
+            "to" | "until"
+                | "till"
+                | "through"
+                | "thru"
+                | "end"
+                | "ends"
+                | "ended"
+                | "ending"
+                | "finish"
+                | "finished"
+                | "stop"
+                | "stopped"
+                | "completed"
+        )
+    })
+}
+
+/// A name without the word that says which end it is, and without what says that it is a time.
+fn side_of(name: &str, is_side: fn(&str) -> bool) -> Option<String> {
+    let words = words(name);
+    let side = words.iter().position(|word| is_side(word))?;
+    let rest = words.iter().enumerate().filter(|(at, word)| *at != side && !is_time_word(word));
+    Some(rest.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" "))
 }
 
 /// What seldom happens: mostly NULL.
@@ -278,5 +347,22 @@ mod tests {
         assert_eq!(meaning("customer_id"), Meaning::Key);
         assert!(is_creation("created_at") && is_creation("occurred_at") && !is_creation("created_by"));
         assert!(is_later("updated_at") && is_later("last_seen_at"));
+        assert!(is_change("modified") && is_change("last_updated") && !is_change("last_seen_at"));
+    }
+
+    #[test]
+    fn names_tell_what_begins_and_ends() {
+        for (begin, end) in [
+            ("valid_from", "valid_to"),
+            ("started_at", "finished_at"),
+            ("startTime", "endTime"),
+            ("starts_on", "ends_at"),
+            ("start_date", "end_date"),
+            ("booking_start", "booking_end"),
+        ] {
+            assert!(begin_of(begin).is_some() && begin_of(begin) == end_of(end), "{begin} {end}");
+        }
+        assert_ne!(begin_of("trial_start"), end_of("period_end"));
+        assert_eq!((begin_of("created_at"), end_of("created_at")), (None, None));
     }
 }

@@ -9,6 +9,7 @@ use crate::seed::infer::names;
 use crate::seed::infer::values::{enter, source_range};
 use crate::seed::literal;
 use crate::seed::plan::{Bound, Generator, LinkChoice, Scalar, ScalarSource, Side, Term};
+use crate::seed::spec::ColumnSpec;
 
 /// A change follows what it changes by this much, on average.
 const MEAN_DELAY: i64 = 20 * DAY;
@@ -24,8 +25,7 @@ struct Sum {
 impl<'a> Resolver<'a> {
     pub(super) fn plan_bounds(&mut self, draft: &mut TableDraft<'a>) {
         let linears: Vec<Linear> = draft.facts.sums().cloned().collect();
-        let mut sums: Vec<Sum> = linears.iter().filter_map(|linear| resolve(draft, linear)).collect();
-        sums.extend(implied(draft));
+        let sums: Vec<Sum> = linears.iter().filter_map(|linear| resolve(draft, linear)).collect();
         for sum in sums {
             if !bind(draft, &sum) {
                 let names: Vec<&str> = sum.terms.iter().map(|(c, _)| draft.columns[*c].column.name.as_str()).collect();
@@ -36,6 +36,10 @@ impl<'a> Resolver<'a> {
                     format!("write a `min` or `max` for one of them under [{}.columns]", header(&draft.table.name)),
                 );
             }
+        }
+        for sum in implied(draft) {
+            // What only would make sense stands in nobody's way.
+            bind(draft, &sum);
         }
     }
 }
@@ -64,7 +68,8 @@ fn resolve(draft: &TableDraft<'_>, linear: &Linear) -> Option<Sum> {
     Some(Sum { terms, relation: linear.relation, constant: linear.constant.clone() })
 }
 
-/// Times that make sense together though nobody said so: what changes a row comes after what made it.
+/// Times that make sense together though nobody said so: what changes a row comes after what made it, what ends comes
+/// after what began, and nothing changes a row that was deleted.
 fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
     let is_time = |column: usize| match &draft.columns[column].generator {
         Generator::Scalar(scalar) => matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date),
@@ -72,17 +77,42 @@ fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
     };
     let times: Vec<usize> = (0..draft.columns.len()).filter(|column| is_time(*column)).collect();
     let name = |column: usize| draft.columns[column].column.name.as_str();
-    let Some(&made) = times.iter().find(|column| names::is_creation(name(**column))) else { return Vec::new() };
-    times
-        .iter()
-        .filter(|column| **column != made && names::is_later(name(**column)))
-        .filter(|column| {
-            let draft = &draft.columns[**column];
-            let limited = draft.facts.limits.is_empty() && draft.facts.grain.is_none();
-            limited && draft.spec.is_none_or(|spec| spec.min.is_none() && spec.values.is_none())
-        })
-        .map(|&later| Sum { terms: vec![(later, 1), (made, -1)], relation: Relation::GreaterOrEqual, constant: None })
-        .collect()
+    let made = times.iter().copied().find(|column| names::is_creation(name(*column)));
+    let changed = times.iter().copied().find(|column| names::is_change(name(*column)));
+    let free = |column: &&usize| {
+        let draft = &draft.columns[**column];
+        let limited = draft.facts.limits.is_empty() && draft.facts.grain.is_none();
+        limited && !draft.spec.is_some_and(is_shaped)
+    };
+    let mut sums = Vec::new();
+    for &later in times.iter().filter(free) {
+        // The nearest before it, where several are called alike.
+        let began = names::end_of(name(later)).and_then(|end| {
+            let begins = times.iter().copied().filter(|other| names::begin_of(name(*other)).as_ref() == Some(&end));
+            begins.max_by_key(|begin| (*begin < later, *begin))
+        });
+        let earlier =
+            [made.filter(|_| names::is_later(name(later))), changed.filter(|_| names::is_removal(name(later))), began];
+        sums.extend(earlier.into_iter().flatten().filter(|earlier| *earlier != later).map(|earlier| Sum {
+            terms: vec![(later, 1), (earlier, -1)],
+            relation: Relation::GreaterOrEqual,
+            constant: None,
+        }));
+    }
+    sums
+}
+
+/// The spec says where its values lie.
+const fn is_shaped(spec: &ColumnSpec) -> bool {
+    spec.min.is_some()
+        || spec.max.is_some()
+        || spec.values.is_some()
+        || spec.value.is_some()
+        || spec.common.is_some()
+        || spec.histogram.is_some()
+        || spec.correlation.is_some()
+        || spec.growth.is_some()
+        || spec.expression.is_some()
 }
 
 /// Makes one column of the sum follow the others; `false` where none can.
@@ -261,7 +291,7 @@ fn follow(draft: &mut TableDraft<'_>, sum: &Sum, (follower, times): (usize, i64)
 
 /// A time that comes after another one comes soon after it.
 fn delay(draft: &mut Draft<'_>, relation: Relation, others: usize) {
-    let said = draft.spec.is_some_and(|spec| spec.min.is_some() || spec.values.is_some());
+    let said = draft.spec.is_some_and(is_shaped);
     let after = matches!(relation, Relation::Greater | Relation::GreaterOrEqual) && others == 1;
     if let (Generator::Scalar(scalar), false, true) = (&mut draft.generator, said, after) {
         let mean = match scalar.encoding {

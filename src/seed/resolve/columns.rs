@@ -332,12 +332,12 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Whether only the server can read the type's text form.
 /// The line that gives a column values.
 fn values_line(table: &QualifiedName, column: &str) -> String {
     format!("write `{} = {{ values = [\"…\"] }}` under [{}.columns]", key(column), header(table))
 }
 
+/// Whether only the server can read the type's text form.
 fn is_opaque(class: &TypeClass) -> bool {
     !matches!(
         class,
@@ -376,11 +376,24 @@ fn null_share(
     if column.not_null || of_domain || in_primary_key || in_range_key || facts.null == Some(false) {
         return Nulls::Never;
     }
-    let share = spec.and_then(|spec| spec.null).unwrap_or(if names::is_seldom(&column.name) { 0.9 } else { 0.05 });
+    let share = spec.and_then(|spec| spec.null).unwrap_or_else(|| usual_null_share(column, class));
     match share {
         share if share <= 0.0 => Nulls::Never,
         share if share >= 1.0 => Nulls::Always,
         share => Nulls::Share { share, key },
+    }
+}
+
+/// Every row was made at some time, few were deleted.
+fn usual_null_share(column: &Column, class: &TypeClass) -> f64 {
+    let made = matches!(class.base(), TypeClass::Scalar(ScalarEncoding::Timestamp | ScalarEncoding::Date))
+        && names::is_creation(&column.name);
+    if made {
+        0.0
+    } else if names::is_seldom(&column.name) {
+        0.9
+    } else {
+        0.05
     }
 }
 
