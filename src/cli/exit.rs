@@ -58,6 +58,14 @@ pub enum CliError {
     /// Mistakes in files; never empty.
     #[error("{} in the input files", mistakes(.0.len()))]
     Sources(Vec<SourceError>),
+    /// Mistakes in seed files, never empty, and what no seed file says how to meet.
+    #[error("{} in the input files\n{unsolved}", mistakes(.sources.len()))]
+    Seeds {
+        /// The mistakes, each with its place.
+        sources: Vec<SourceError>,
+        /// One a line.
+        unsolved: String,
+    },
     /// No server, connection lost, disk full.
     #[error("{message}")]
     Environment {
@@ -118,7 +126,7 @@ impl CliError {
     pub fn help(mut self, text: impl Into<String>) -> Self {
         match &mut self {
             Self::Usage { help, .. } | Self::Environment { help, .. } => *help = Some(text.into()),
-            Self::Sources(_) | Self::Interrupted | Self::StdoutClosed => {}
+            Self::Sources(_) | Self::Seeds { .. } | Self::Interrupted | Self::StdoutClosed => {}
         }
         self
     }
@@ -128,7 +136,7 @@ impl CliError {
     pub fn at(mut self, place: &str) -> Self {
         match &mut self {
             Self::Usage { message, .. } | Self::Environment { message, .. } => *message = format!("{place}: {message}"),
-            Self::Sources(_) | Self::Interrupted | Self::StdoutClosed => {}
+            Self::Sources(_) | Self::Seeds { .. } | Self::Interrupted | Self::StdoutClosed => {}
         }
         self
     }
@@ -137,7 +145,7 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage { .. } | Self::Sources(_) => ExitCode::Usage,
+            Self::Usage { .. } | Self::Sources(_) | Self::Seeds { .. } => ExitCode::Usage,
             Self::Environment { .. } => ExitCode::Environment,
             Self::Interrupted => ExitCode::Interrupted,
             Self::StdoutClosed => ExitCode::Success,
@@ -174,17 +182,21 @@ pub fn render(error: &CliError, style: Style) -> String {
     match error {
         CliError::Usage { message, help } => draw(&Shown::new(message, &[], help.as_deref()), style),
         CliError::Environment { message, causes, help } => draw(&Shown::new(message, causes, help.as_deref()), style),
-        CliError::Sources(errors) => {
-            let mut out: String =
-                errors.iter().map(|error| draw(&Shown::at(error), style)).collect::<Vec<_>>().join("\n");
-            if errors.len() > 1 {
-                out.push_str(&format!("\n{}\n", mistakes(errors.len())));
-            }
-            out
+        CliError::Sources(errors) => drawn_sources(errors, style),
+        CliError::Seeds { sources, unsolved } => {
+            format!("{}\n{}", drawn_sources(sources, style), draw(&Shown::new(unsolved, &[], None), style))
         }
         CliError::Interrupted => "interrupted\n".to_owned(),
         CliError::StdoutClosed => String::new(),
     }
+}
+
+fn drawn_sources(errors: &[SourceError], style: Style) -> String {
+    let mut out: String = errors.iter().map(|error| draw(&Shown::at(error), style)).collect::<Vec<_>>().join("\n");
+    if errors.len() > 1 {
+        out.push_str(&format!("\n{}\n", mistakes(errors.len())));
+    }
+    out
 }
 
 /// Writes the error to standard error and returns the exit code: the end of `main`.

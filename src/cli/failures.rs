@@ -169,7 +169,7 @@ impl From<GivenError> for CliError {
     }
 }
 
-/// Mistakes with a line are shown with it; where there is none in any, all are told in one message.
+/// Mistakes with a line are shown with it; all others are told in one message.
 fn seed_errors(errors: Vec<SeedError>) -> CliError {
     let mut mistakes = Vec::new();
     let mut others = Vec::new();
@@ -179,7 +179,11 @@ fn seed_errors(errors: Vec<SeedError>) -> CliError {
             other => others.push(other.to_string()),
         }
     }
-    if mistakes.is_empty() { CliError::usage(others.join("\n")) } else { mistakes.into() }
+    match (mistakes.is_empty(), others.is_empty()) {
+        (true, _) => CliError::usage(others.join("\n")),
+        (false, true) => mistakes.into(),
+        (false, false) => CliError::Seeds { sources: mistakes, unsolved: others.join("\n") },
+    }
 }
 
 impl From<CompareError> for CliError {

@@ -2,20 +2,20 @@
 //! table takes a sample in a transaction that rolls back.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::connect::Session;
 use super::copy::{Format, format_of};
 use super::stored;
-use crate::schema::{Schema, quote_identifier};
+use crate::schema::{DataType, Schema, TypeDefinition, quote_identifier};
 use crate::seed::check::Expression;
 use crate::seed::describe::{header, key};
 use crate::seed::encode::{HEADER, TRAILER};
-use crate::seed::plan::{Fill, TablePlan};
+use crate::seed::infer::types::classify;
+use crate::seed::plan::{ColumnPlan, Fill, Generator, LinkChoice, TablePlan};
 use crate::seed::{Evaluator, Refusal, SeedError, SeedPlan, text};
 use crate::source::SourceError;
 
@@ -26,25 +26,36 @@ const SAMPLE: u64 = 300;
 pub(crate) async fn all_errors(session: &Session, schema: &Schema, refusal: Refusal) -> Vec<SeedError> {
     let Refusal { mut errors, mut sound } = refusal;
     // What the server cannot be asked does not hide what is known.
-    if stored::read_literals(session, &mut sound).await.is_ok() {
-        errors.extend(check(session, schema, &Arc::new(sound)).await.unwrap_or_default());
-    }
+    errors.extend(examine(session, schema, &mut sound).await.unwrap_or_default());
     errors
 }
 
-/// Every constraint that the server refuses a sample for, of tables with one that is more than a limit of a column; with
-/// its name and what to write.
-pub(crate) async fn check(
+/// Lets the server read what only it can read, and tells all that it refuses of the plan.
+pub(crate) async fn examine(
     session: &Session,
     schema: &Schema,
-    plan: &Arc<SeedPlan>,
+    plan: &mut SeedPlan,
 ) -> Result<Vec<SeedError>, tokio_postgres::Error> {
+    let mut misread = stored::read_literals(session, plan).await.err().unwrap_or_default();
+    misread.extend(check_expressions(session, plan).await);
+    if misread.is_empty() {
+        return check(session, schema, plan).await;
+    }
+    // A mistake hides nothing of what stands in the way of other tables.
+    let mut sound = plan.clone();
+    sound.leave_out((0..sound.tables.len()).map(|at| misread.iter().any(|(table, _)| *table == at)).collect());
+    let mut errors: Vec<SeedError> = misread.into_iter().map(|(_, mistake)| mistake.into()).collect();
+    errors.extend(check(session, schema, &sound).await?);
+    Ok(errors)
+}
+
+/// Every constraint that the server refuses a sample for, of tables where that can be; with its name and what to write.
+async fn check(session: &Session, schema: &Schema, plan: &SeedPlan) -> Result<Vec<SeedError>, tokio_postgres::Error> {
     let mut errors = Vec::new();
     for (index, table) in plan.tables.iter().enumerate() {
         // Columns that the server computes are not there yet.
         let computed = !table.expressions.is_empty();
-        let asked = table.involved || !table.doubts.is_empty();
-        if table.fill == Fill::Keep || table.rows == 0 || !asked || computed {
+        if table.fill == Fill::Keep || table.rows == 0 || computed || !is_asked(schema, plan, table) {
             continue;
         }
         let refusals = refusals(session, schema, plan, index).await?;
@@ -53,25 +64,52 @@ pub(crate) async fn check(
     Ok(errors)
 }
 
-/// Expressions of the spec that the server does not understand, each at its place.
-pub(crate) async fn check_expressions(session: &Session, plan: &SeedPlan) -> Vec<SourceError> {
+/// Whether a generator alone might not meet what the server will ask of its values: a constraint of more than one column,
+/// a type with constraints inside, values that others chose (the spec, or a parent whose column is less strict).
+fn is_asked(schema: &Schema, plan: &SeedPlan, table: &TablePlan) -> bool {
+    let introspected = schema.table_by_oid(table.oid);
+    let checked = |name: &str| {
+        let checks = introspected.map(|table| table.checks.as_slice()).unwrap_or_default();
+        checks.iter().any(|check| check.expression.contains(name))
+    };
+    let not_null = |name: &str| introspected.and_then(|table| table.column(name)).is_some_and(|column| column.not_null);
+    let column = |column: &ColumnPlan| {
+        let class = classify(schema, &column.data_type);
+        match &column.generator {
+            Generator::Parent { link, table: parent, column: at, .. } => {
+                let other = plan.tables[*parent].columns.get(*at).is_none_or(|of| of.data_type != column.data_type);
+                let within = matches!(table.links[*link].choice, LinkChoice::Within { .. });
+                other || checked(&column.name) || (within && not_null(&column.name))
+            }
+            Generator::Choice(_) | Generator::Stored(_) | Generator::Constant(_) | Generator::Formula { .. } => {
+                column.data_type.modifier >= 0 || class.is_limited()
+            }
+            _ => class.is_limited_inside(),
+        }
+    };
+    table.involved || !table.doubts.is_empty() || table.columns.iter().any(column)
+}
+
+/// Expressions of the spec that the server does not understand, each with its table's index and at its place.
+async fn check_expressions(session: &Session, plan: &SeedPlan) -> Vec<(usize, SourceError)> {
     let mut errors = Vec::new();
-    for table in &plan.tables {
+    for (index, table) in plan.tables.iter().enumerate() {
         for computed in &table.expressions {
             let sql = format!("SELECT ({}) FROM {} WHERE false", computed.expression.text, table.name.sql());
             if let Err(error) = session.client().batch_execute(&sql).await {
-                errors.push(computed.expression.error(super::connect::describe(&error)));
+                errors.push((index, computed.expression.error(super::connect::describe(&error))));
             }
         }
     }
     errors
 }
 
-/// Each constraint that is refused is dropped from the copy, until the sample is taken.
+/// Each constraint that is refused is dropped from the copy, or the column's type or NOT NULL that carries it, until the
+/// sample is taken.
 async fn refusals(
     session: &Session,
     schema: &Schema,
-    plan: &Arc<SeedPlan>,
+    plan: &SeedPlan,
     index: usize,
 ) -> Result<Vec<tokio_postgres::Error>, tokio_postgres::Error> {
     let table = &plan.tables[index];
@@ -97,22 +135,52 @@ async fn refusals(
     };
     let copy = format!("COPY pg_temp.pgproof_probe ({}) FROM STDIN (FORMAT {form})", columns.join(", "));
     let rows = Bytes::from(rows);
-    let mut refusals = Vec::new();
+    let mut refusals: Vec<tokio_postgres::Error> = Vec::new();
+    let mut freed = BTreeSet::new();
     while let Err(refusal) = copy_sample(client, &copy, rows.clone()).await {
-        let constraint = refusal.as_db_error().and_then(|error| error.constraint()).map(quote_identifier);
+        let without = refusal
+            .as_db_error()
+            .and_then(|error| without(schema, table, error))
+            .filter(|without| freed.insert(without.clone()));
         refusals.push(refusal);
-        // A domain's constraint, or a column that must not be NULL: not to be dropped.
-        let Some(constraint) = constraint else { break };
-        let without = format!(
-            "ROLLBACK TO pgproof_probe; ALTER TABLE pg_temp.pgproof_probe DROP CONSTRAINT {constraint}; \
-             SAVEPOINT pgproof_probe"
-        );
-        if client.batch_execute(&without).await.is_err() {
+        let Some(without) = without else { break };
+        let next =
+            format!("ROLLBACK TO pgproof_probe; ALTER TABLE pg_temp.pgproof_probe {without}; SAVEPOINT pgproof_probe");
+        if client.batch_execute(&next).await.is_err() {
             break;
         }
     }
     client.batch_execute("ROLLBACK").await?;
     Ok(refusals)
+}
+
+/// How the copy gets rid of what refused a row, so that it can say what else does; `None` where it cannot.
+fn without(schema: &Schema, table: &TablePlan, refusal: &DbError) -> Option<String> {
+    let introspected = schema.table_by_oid(table.oid);
+    let of_table = |name: &&str| introspected.is_some_and(|table| table.checks.iter().any(|check| check.name == *name));
+    if let Some(name) = refusal.constraint().filter(of_table) {
+        return Some(format!("DROP CONSTRAINT {}", quote_identifier(name)));
+    }
+    let name = column_of(refusal)?;
+    let column = quote_identifier(&name);
+    let planned = &table.columns[table.column_index(&name)?].data_type;
+    let base = base_type(schema, planned);
+    let nullable = *refusal.code() == SqlState::NOT_NULL_VIOLATION && base.oid == planned.oid;
+    Some(match nullable {
+        true => format!("ALTER COLUMN {column} DROP NOT NULL"),
+        false => {
+            format!("ALTER COLUMN {column} TYPE {}", base.name.split_once('(').map_or(base.name.as_str(), |(n, _)| n))
+        }
+    })
+}
+
+/// What a domain is made of, at the bottom.
+fn base_type<'s>(schema: &'s Schema, data_type: &'s DataType) -> &'s DataType {
+    let mut at = data_type;
+    while let Some(TypeDefinition::Domain { base, .. }) = schema.user_type(at.oid).map(|found| &found.definition) {
+        at = base;
+    }
+    at
 }
 
 async fn copy_sample(client: &tokio_postgres::Client, copy: &str, rows: Bytes) -> Result<u64, tokio_postgres::Error> {

@@ -74,8 +74,8 @@ async fn table_rows(
 /// Lets the server read constants that only it can read, and puts their cells into the plan.
 ///
 /// # Errors
-/// The constants that are no values of their type, each at its place in the spec.
-pub(crate) async fn read_literals(session: &Session, plan: &mut SeedPlan) -> Result<(), Vec<SourceError>> {
+/// The constants that are no values of their type, each with its table's index and at its place in the spec.
+pub(crate) async fn read_literals(session: &Session, plan: &mut SeedPlan) -> Result<(), Vec<(usize, SourceError)>> {
     let mut errors = Vec::new();
     for literal in std::mem::take(&mut plan.literals) {
         let texts: Vec<String> = literal.texts.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect();
@@ -91,7 +91,7 @@ pub(crate) async fn read_literals(session: &Session, plan: &mut SeedPlan) -> Res
                 split(&bytes, &mut cells);
             }
             Err(error) => {
-                errors.push(literal.place.error(describe(&error)));
+                errors.push((literal.table, literal.place.error(describe(&error))));
                 continue;
             }
         }

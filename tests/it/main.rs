@@ -30,6 +30,7 @@ mod sample;
 mod seed;
 mod seed_bytes;
 mod seed_formula;
+mod seed_keys;
 mod seed_plans;
 mod seed_properties;
 mod seed_refusals;

@@ -58,3 +58,47 @@ async fn every_constraint_that_cannot_be_met_is_told_with_the_line_to_write() {
     torture::prove(&session).await;
     assert_eq!(plan.total_rows(), 50 + 2 + 50);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_of_the_spec_hide_no_constraint() {
+    let database = support::database().await;
+    database.execute(SCHEMA).await;
+    let said = "[tables.nowhere]\nrows = 1\n[tables.plain.columns]\nnam = { null = 0.5 }\n[tables.switches]\nrows = 2\n\
+                [tables.flags.columns]\nof = { expression = \"no_such_function(1)\" }";
+    let error = told(&database, &[Source::new("seeds/rows.toml", said)]).await;
+    for part in ["there is no table nowhere", "no column nam", "code_known", "mark_known", "odd_known"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    // What only the server understands hides nothing either.
+    let said = "[tables.switches]\nrows = 2\n[tables.flags.columns]\nof = { expression = \"no_such_function(1)\" }";
+    let error = told(&database, &[Source::new("seeds/rows.toml", said)]).await;
+    for part in ["no_such_function", "code_known", "mark_known", "odd_known"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_domains_and_lengths_refuse_is_told_before_a_row_is_written() {
+    let database = support::database().await;
+    let schema = "
+        CREATE FUNCTION is_checked(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$ SELECT md5($1) = $1 $$;
+        CREATE DOMAIN checked AS text CONSTRAINT is_known CHECK (is_checked(VALUE));
+        CREATE TYPE pair AS (kind text, of checked);
+        CREATE TABLE lists (id int PRIMARY KEY, codes checked[] NOT NULL);
+        CREATE TABLE pairs (id int PRIMARY KEY, both_of pair NOT NULL);
+        CREATE TABLE kinds (id text PRIMARY KEY);
+        CREATE TABLE things (id int PRIMARY KEY, kind checked NOT NULL REFERENCES kinds, note text);
+        CREATE TABLE short (id int PRIMARY KEY, kind varchar(3) NOT NULL REFERENCES kinds, letter bit(2) NOT NULL);";
+    database.execute(schema).await;
+    let error = told(&database, &[]).await;
+    for part in [
+        "table lists: constraint is_known",
+        "table pairs: constraint is_known",
+        "table things: constraint is_known",
+        "table short: generated rows are refused: value too long for type character varying(3)",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let session = database.session().await;
+    assert_eq!(session.client().query_one("SELECT count(*) FROM kinds", &[]).await.unwrap().get::<_, i64>(0), 0);
+}

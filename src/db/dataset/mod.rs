@@ -363,15 +363,9 @@ pub async fn plan(
         Ok(plan) => plan,
         Err(refusal) => return Err(DatasetError::Plan(probe::all_errors(&session, &schema, *refusal).await)),
     };
-    stored::read_literals(&session, &mut plan).await.map_err(DatasetError::Spec)?;
-    let misunderstood = probe::check_expressions(&session, &plan).await;
-    if !misunderstood.is_empty() {
-        return Err(DatasetError::Spec(misunderstood));
-    }
-    let plan = Arc::new(plan);
-    let refused = probe::check(&session, &schema, &plan)
+    let refused = probe::examine(&session, &schema, &mut plan)
         .await
         .map_err(|error| DatasetError::refused("try some rows against the constraints", &error))?;
     session.close().await;
-    if refused.is_empty() { Ok((schema, Arc::unwrap_or_clone(plan))) } else { Err(DatasetError::Plan(refused)) }
+    if refused.is_empty() { Ok((schema, plan)) } else { Err(DatasetError::Plan(refused)) }
 }

@@ -220,20 +220,14 @@ async fn read(
         Err(refusal) => return Err(GivenError::Plan(probe::all_errors(session, &schema, *refusal).await)),
     };
     steps::start_after_existing(session, &choice.appended, &mut plan).await?;
-    stored::read_literals(session, &mut plan).await.map_err(GivenError::Spec)?;
-    let misunderstood = probe::check_expressions(session, &plan).await;
-    if !misunderstood.is_empty() {
-        return Err(GivenError::Spec(misunderstood));
-    }
-    let plan = Arc::new(plan);
-    let refused = probe::check(session, &schema, &plan)
+    let refused = probe::examine(session, &schema, &mut plan)
         .await
         .map_err(|error| GivenError::refused("try some rows against the constraints", &error))?;
     if !refused.is_empty() {
         return Err(GivenError::Plan(refused));
     }
     choice.notes.extend(plan.notes.iter().cloned());
-    Ok((Arc::new(schema), plan, choice))
+    Ok((Arc::new(schema), Arc::new(plan), choice))
 }
 
 /// Fills the database as planned.

@@ -12,3 +12,4 @@ pub use atoms::{Atom, alternatives};
 pub use expression::Expression;
 pub use facts::{ColumnFacts, Facts};
 pub use linear::{Linear, Relation};
+pub use matcher::Matcher;

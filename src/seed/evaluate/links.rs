@@ -15,6 +15,7 @@ impl<'p> Evaluator<'p> {
             | LinkChoice::Earlier { .. }
             | LinkChoice::Previous { .. }
             | LinkChoice::EarlierWithin { .. }
+            | LinkChoice::Listed { .. }
             | LinkChoice::Digit(_)
             | LinkChoice::PairLow(_)
             | LinkChoice::PairHigh(_)
@@ -96,6 +97,10 @@ impl<'p> Evaluator<'p> {
                 let place = grouping.place(at.row);
                 (place.ordinal > 0).then(|| grouping.row_of(place.group, link.key.below(at.row, place.ordinal)))
             }
+            LinkChoice::Listed { weights, rows } => {
+                let of_kind = rows.get(weights.draw(link.key.at(at.row)))?;
+                of_kind.get(link.key.derive("of kind").below(at.row, of_kind.len() as u64) as usize).copied()
+            }
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
             LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
             LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
@@ -106,6 +111,10 @@ impl<'p> Evaluator<'p> {
                     table = &self.plan.tables[table.links[*link].parent];
                 }
                 let grouping = self.plan.grouping_within(link.parent, *parent_link, down)?;
+                let only = self.plan.only_within(link.parent, *parent_link, down);
+                if !only.is_empty() {
+                    group = only.binary_search(&group).ok()? as u64;
+                }
                 let count = grouping.count(group);
                 let pick = match counter {
                     _ if count == 0 => return None,

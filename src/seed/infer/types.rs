@@ -78,6 +78,27 @@ impl TypeClass {
             _ => Vec::new(),
         }
     }
+
+    /// A domain that refuses something.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        match self {
+            Self::Domain { base, not_null, checks } => *not_null || !checks.is_empty() || base.is_limited(),
+            _ => self.is_limited_inside(),
+        }
+    }
+
+    /// Made of parts of which one is a domain that refuses something.
+    #[must_use]
+    pub fn is_limited_inside(&self) -> bool {
+        match self {
+            Self::Domain { base, .. } => base.is_limited_inside(),
+            Self::Array { element, .. } => element.is_limited(),
+            Self::Range { subtype, .. } => subtype.is_limited(),
+            Self::Composite(fields) => fields.iter().any(|(_, _, class)| class.is_limited()),
+            _ => false,
+        }
+    }
 }
 
 /// The class of a type.

@@ -460,6 +460,22 @@ impl SeedPlan {
         Self { seed, tables: Vec::new(), literals: Vec::new(), notes: Vec::new() }
     }
 
+    /// Leaves these tables without rows, and with them those that point to them.
+    pub fn leave_out(&mut self, mut tables: Vec<bool>) {
+        tables.resize(self.tables.len(), false);
+        loop {
+            let hit = |at: &usize| !tables[*at] && self.tables[*at].links.iter().any(|link| tables[link.parent]);
+            let more: Vec<usize> = (0..tables.len()).filter(hit).collect();
+            if more.is_empty() {
+                break;
+            }
+            more.iter().for_each(|at| tables[*at] = true);
+        }
+        for (table, _) in self.tables.iter_mut().zip(tables).filter(|(_, left_out)| *left_out) {
+            table.rows = 0;
+        }
+    }
+
     /// A table's index by OID.
     #[must_use]
     pub fn table_index(&self, oid: u32) -> Option<usize> {
@@ -477,6 +493,16 @@ impl SeedPlan {
             LinkChoice::Grouped(grouping) => Some(grouping),
             _ => None,
         }
+    }
+
+    /// The rows that the groups of [`SeedPlan::grouping_within`] stand for, in order; empty for all rows.
+    #[must_use]
+    pub fn only_within(&self, parent: usize, parent_link: usize, down: &[(usize, usize)]) -> &[u64] {
+        let top = match down.last() {
+            Some((table, link)) => self.tables[*table].links[*link].parent,
+            None => parent,
+        };
+        &self.tables[top].links[parent_link].only
     }
 
     /// Rows that will be made.

@@ -47,6 +47,7 @@ impl<'a> Resolver<'a> {
             | LinkChoice::Skewed { .. }
             | LinkChoice::OneToOne(_)
             | LinkChoice::Grouped(_)
+            | LinkChoice::Listed { .. }
             | LinkChoice::Digit(_)
             | LinkChoice::PairLow(_)
             | LinkChoice::PairHigh(_)
@@ -75,6 +76,14 @@ impl<'a> Resolver<'a> {
                 ),
                 super::leave_empty(&draft.table.name),
             );
+        }
+        if enough {
+            let names: Vec<&str> = open.iter().map(|column| draft.columns[*column].column.name.as_str()).collect();
+            let (are, names) = (if names.len() == 1 { "is" } else { "are" }, names.join(", "));
+            self.plan.notes.push(format!(
+                "{}: {names} {are} NULL in every row, for foreign key {} gets its values from rows that get theirs from it",
+                draft.table.name, key.name
+            ));
         }
         for column in open {
             draft.columns[column].nulls = Nulls::Always;

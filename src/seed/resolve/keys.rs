@@ -31,6 +31,13 @@ struct Conflict {
     column: Option<String>,
 }
 
+/// Whether keys in each other's way may be met by what they have in common.
+#[derive(Clone, Copy)]
+enum Sharing {
+    Nothing,
+    Common,
+}
+
 impl<'a> Resolver<'a> {
     pub(super) fn plan_keys(&mut self, draft: &mut TableDraft<'a>) {
         let table = draft.table;
@@ -43,25 +50,22 @@ impl<'a> Resolver<'a> {
             }
         }
         let (before, notes) = (draft.clone(), self.plan.notes.len());
-        let mut shared: Vec<BTreeSet<Unit>> = Vec::new();
-        let mut failed = self.solve_all(draft, &indexes, &shared);
-        if let Some(kept_out) = self.solve_without_partial(&before, &indexes, &failed) {
-            self.plan.notes.truncate(notes);
-            *draft = kept_out;
-            failed.clear();
-        }
-        // Two keys in each other's way: unique over what they share, both hold.
-        for _ in 0..indexes.len() {
-            let Some(Conflict { common: Some(common), .. }) = failed.first() else { break };
-            if shared.contains(common) {
-                break;
+        let mut failed = self.solve_all(draft, &indexes, &[]);
+        if !failed.is_empty() {
+            let kept_out = self.solve_without_partial(&before, &indexes, Sharing::Nothing);
+            let solved = kept_out.or_else(|| {
+                *draft = before.clone();
+                self.plan.notes.truncate(notes);
+                failed = self.solve_sharing(draft, &indexes);
+                // Rows lost to a key of some rows only: better none of the rows has it.
+                let lost = !failed.is_empty() || draft.rows < before.rows;
+                lost.then(|| self.solve_without_partial(&before, &indexes, Sharing::Common)).flatten()
+            });
+            if let Some(kept_out) = solved {
+                self.plan.notes.truncate(notes);
+                *draft = kept_out;
+                failed.clear();
             }
-            shared.push(common.clone());
-            let mut again = before.clone();
-            self.plan.notes.truncate(notes);
-            let next = self.solve_all(&mut again, &indexes, &shared);
-            *draft = again;
-            failed = next;
         }
         let header = header(&table.name);
         for Conflict { what, column, .. } in failed {
@@ -71,6 +75,25 @@ impl<'a> Resolver<'a> {
             let remedy = format!("write fewer `rows = …` under [{header}]{}", more.unwrap_or_default());
             self.refuse(&table.name, what, remedy);
         }
+    }
+
+    /// Solves every key; of two in each other's way what they share is made unique, and both hold.
+    fn solve_sharing(&mut self, draft: &mut TableDraft<'a>, indexes: &[&Index]) -> Vec<Conflict> {
+        let (before, notes) = (draft.clone(), self.plan.notes.len());
+        let mut shared: Vec<BTreeSet<Unit>> = Vec::new();
+        let mut failed = self.solve_all(draft, indexes, &shared);
+        for _ in 0..indexes.len() {
+            let Some(Conflict { common: Some(common), .. }) = failed.first() else { break };
+            if shared.contains(common) {
+                break;
+            }
+            shared.push(common.clone());
+            let mut again = before.clone();
+            self.plan.notes.truncate(notes);
+            failed = self.solve_all(&mut again, indexes, &shared);
+            *draft = again;
+        }
+        failed
     }
 
     /// Solves every key, the shared parts of keys first; says which ones cannot be.
@@ -128,20 +151,21 @@ impl<'a> Resolver<'a> {
         &mut self,
         before: &TableDraft<'a>,
         indexes: &[&Index],
-        failed: &[Conflict],
+        sharing: Sharing,
     ) -> Option<TableDraft<'a>> {
-        if failed.is_empty() {
-            return None;
-        }
         let mut draft = before.clone();
         let kept_out = |index: &Index, draft: &mut TableDraft<'a>| {
             index.predicate.as_ref().is_some_and(|predicate| keep_rows_out(draft, predicate))
         };
         let rest: Vec<&Index> = indexes.iter().copied().filter(|index| !kept_out(index, &mut draft)).collect();
         let notes = self.plan.notes.len();
-        let solved = rest.len() < indexes.len() && self.solve_all(&mut draft, &rest, &[]).is_empty();
+        let failed = match sharing {
+            _ if rest.len() == indexes.len() => return None,
+            Sharing::Nothing => self.solve_all(&mut draft, &rest, &[]),
+            Sharing::Common => self.solve_sharing(&mut draft, &rest),
+        };
         self.plan.notes.truncate(notes);
-        (solved && draft.rows == before.rows).then_some(draft)
+        (failed.is_empty() && draft.rows == before.rows).then_some(draft)
     }
 
     /// A key of some rows only (a partial index) that would cost rows holds for none of them, where that can be.
@@ -371,6 +395,7 @@ impl<'a> Resolver<'a> {
                 | LinkChoice::EarlierWithin { .. }
                 | LinkChoice::PairLow(_)
                 | LinkChoice::PairHigh(_)
+                | LinkChoice::Listed { .. }
                 | LinkChoice::Within { counter: Some(_), .. } => {
                     Err(format!("the foreign key over {} is bound already", names_of(draft, unit).join(", ")))
                 }

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use super::Resolver;
 use super::rows::is_unique_within;
+use super::stricter::Stricter;
 use super::table::TableDraft;
-use crate::schema::{ForeignKey, Schema, Table};
+use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
 use crate::seed::check::Relation;
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::literal_cell;
-use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls};
+use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls, Weights};
 use crate::seed::random::Permutation;
 use crate::seed::ranks::Ranks;
 use crate::seed::spec::{ColumnSpec, RowsSpec};
@@ -157,7 +158,21 @@ impl<'a> Resolver<'a> {
                 self.refuse(&draft.table.name, what, remedy);
             }
         }
-        let link = self.link_of(index, draft, key, only);
+        let listed = !only.is_empty();
+        let mut link = self.link_of(index, draft, key, only);
+        let in_key = |index: &Index| {
+            let of_key = |part: &KeyPart| matches!(part, KeyPart::Column(name) if key.key.columns.contains(name));
+            index.unique && index.keys.iter().any(|part| of_key(&part.part))
+        };
+        let free = matches!(link.choice, LinkChoice::Uniform | LinkChoice::Skewed { .. });
+        if listed
+            && free
+            && !draft.table.indexes.iter().any(in_key)
+            && let Some(shares) = self.said_shares(draft, key)
+        {
+            (link.choice, link.only) = (shares, Box::default());
+            link.parent_rows = self.plan.tables[key.parent].rows;
+        }
         self.attach(index, draft, key, link);
     }
 
@@ -192,27 +207,55 @@ impl<'a> Resolver<'a> {
             column.draw = Draw::Row;
             // What the spec says of a key still tells which kinds of rows there are.
             let said = column.spec.and_then(said_values);
-            column.choices = said.map(|values| values.into_iter().map(|value| (value, 1.0)).collect());
+            column.choices = said;
             column.fixed = true;
             let nullable = column.nulls != Nulls::Never;
             column.nulls = if optional && nullable { Nulls::WithLink(link_index) } else { Nulls::Never };
         }
     }
 
-    /// Parent rows that a list of one of the key's columns allows: those of a subtype; empty for all.
+    /// Parent rows that a list of one of the key's columns allows, or what else is said of them there: those of a subtype,
+    /// or those that a stricter domain takes; empty for all.
     fn allowed_parents(&self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>) -> Box<[u64]> {
         if key.parent >= index {
             return Box::default();
         }
-        let listed = key.columns.iter().zip(&key.positions).find_map(|(column, position)| {
+        let mut columns = key.columns.iter().zip(&key.positions);
+        let listed = columns.clone().find_map(|(column, position)| {
             let planned = &draft.columns[*column];
-            let said = planned.spec.and_then(said_values);
+            let said =
+                planned.spec.and_then(said_values).map(|said| said.into_iter().map(|(value, _)| value).collect());
             said.or_else(|| planned.facts.lists.first().cloned()).map(|list| (*column, *position, list))
         });
-        let Some((column, position, list)) = listed else { return Box::default() };
+        if let Some((column, position, list)) = listed {
+            let class = &draft.columns[column].class;
+            let cells: Vec<Box<[u8]>> = list.iter().filter_map(|text| literal_cell(class, text)).collect();
+            return self.rows_with(key.parent, position, &cells);
+        }
+        let stricter = columns.find_map(|(column, position)| {
+            let planned = &draft.columns[*column];
+            Stricter::of(&planned.facts, &planned.class).map(|stricter| (*position, stricter))
+        });
+        let Some((position, stricter)) = stricter else { return Box::default() };
+        self.rows_where(key.parent, position, |cell| stricter.takes(cell))
+    }
+
+    /// How often each of the values comes that the spec says for a key's column; the key has to be free to obey.
+    fn said_shares(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> Option<LinkChoice> {
+        let (column, position, said) = key.columns.iter().zip(&key.positions).find_map(|(column, position)| {
+            draft.columns[*column].spec.and_then(said_values).map(|said| (*column, *position, said))
+        })?;
+        if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+            return None;
+        }
         let class = &draft.columns[column].class;
-        let cells: Vec<Box<[u8]>> = list.iter().filter_map(|text| literal_cell(class, text)).collect();
-        self.rows_with(key.parent, position, &cells)
+        let kinds = said.iter().filter_map(|(value, weight)| {
+            let cell = literal_cell(class, value)?;
+            let rows = self.rows_where(key.parent, position, |other| *other == *cell);
+            (!rows.is_empty()).then_some((*weight, rows))
+        });
+        let (weights, rows): (Vec<f64>, Vec<Box<[u64]>>) = kinds.unzip();
+        (rows.len() > 1).then(|| LinkChoice::Listed { weights: Weights::new(&weights), rows: rows.into() })
     }
 
     fn link_of(&mut self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>, only: Box<[u64]>) -> Link {
@@ -379,7 +422,7 @@ impl<'a> Resolver<'a> {
             return None;
         };
         let grouping = &parent.links[parent_link];
-        if !matches!(grouping.choice, LinkChoice::Grouped(_)) || !grouping.only.is_empty() {
+        if !matches!(grouping.choice, LinkChoice::Grouped(_)) {
             return None;
         }
         // Every shared column must come from that one row.
@@ -541,10 +584,9 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The only values that the spec gives a column.
-fn said_values(spec: &ColumnSpec) -> Option<Vec<String>> {
-    let listed = spec.values.as_ref().map(|values| values.iter().map(|(value, _)| value.clone()).collect());
-    listed.or_else(|| spec.value.clone().map(|value| vec![value]))
+/// The only values that the spec gives a column, with their weights.
+fn said_values(spec: &ColumnSpec) -> Option<Vec<(String, f64)>> {
+    spec.values.clone().or_else(|| spec.value.clone().map(|value| vec![(value, 1.0)]))
 }
 
 fn grouped(grouping: Option<Grouping>) -> LinkChoice {

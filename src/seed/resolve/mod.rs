@@ -13,6 +13,7 @@ mod partitions;
 mod rows;
 mod sizes;
 mod statistics;
+mod stricter;
 mod subset;
 mod table;
 mod variants;
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::describe::header;
 use super::generators::Locale;
-use super::plan::SeedPlan;
+use super::plan::{SeedPlan, TablePlan};
 use super::random::Key;
 use super::spec::{Spec, TableSpec};
 use crate::schema::{QualifiedName, Schema, Table, TableKind};
@@ -139,7 +140,11 @@ fn at_scale(
         let mut resolver = Resolver::new(schema, spec, options, stored, (limits.clone(), open.clone()));
         resolver.plan_rows();
         for index in 0..resolver.ordered.len() {
+            let told = resolver.errors.len();
             resolver.plan_table(index);
+            if resolver.errors[told..].iter().any(|error| matches!(error, SeedError::Spec(_))) {
+                resolver.misread.insert(resolver.ordered[index].oid);
+            }
         }
         let circle = resolver.circle();
         if !circle.is_empty() {
@@ -189,6 +194,8 @@ struct Resolver<'a> {
     index: BTreeMap<u32, usize>,
     plan: SeedPlan,
     errors: Vec<SeedError>,
+    /// Tables of whose spec something is not understood: what their rows would be is not known.
+    misread: BTreeSet<u32>,
 }
 
 impl<'a> Resolver<'a> {
@@ -199,8 +206,8 @@ impl<'a> Resolver<'a> {
         stored: &'a BTreeMap<u32, StoredRows>,
         (limits, open): (BTreeMap<u32, u64>, BTreeSet<(u32, String)>),
     ) -> Self {
-        let mut errors = Vec::new();
-        let specs = match_specs(schema, spec, &mut errors);
+        let (mut errors, mut misread) = (Vec::new(), BTreeSet::new());
+        let specs = match_specs(schema, spec, &mut errors, &mut misread);
         check_table_rows(schema, options, &mut errors);
         let ordered = order::fill_order(schema);
         Self {
@@ -218,6 +225,7 @@ impl<'a> Resolver<'a> {
             ordered,
             plan: SeedPlan::empty(options.seed),
             errors,
+            misread,
         }
     }
 
@@ -230,27 +238,13 @@ impl<'a> Resolver<'a> {
     }
 
     fn into_refusal(mut self) -> Refusal {
-        let named = |name: &QualifiedName| {
-            let name = name.to_string();
-            self.errors.iter().any(|error| match error {
-                SeedError::Unsolvable { table, .. } => *table == name,
-                // What the spec means is not known, so no table's rows are.
-                SeedError::Spec(_) | SeedError::UnknownTable { .. } => true,
-            })
+        let named = |planned: &TablePlan| {
+            let name = planned.name.to_string();
+            let unsolved = |error: &SeedError| matches!(error, SeedError::Unsolvable { table, .. } if *table == name);
+            self.misread.contains(&planned.oid) || self.errors.iter().any(unsolved)
         };
-        let mut unsound: Vec<bool> = self.plan.tables.iter().map(|table| named(&table.name)).collect();
-        let mut grows = true;
-        while grows {
-            let hit = |at: usize| !unsound[at] && self.plan.tables[at].links.iter().any(|link| unsound[link.parent]);
-            let more: Vec<usize> = (0..unsound.len()).filter(|at| hit(*at)).collect();
-            more.iter().for_each(|at| unsound[*at] = true);
-            grows = !more.is_empty();
-        }
-        for (table, unsound) in self.plan.tables.iter_mut().zip(unsound) {
-            if unsound {
-                table.rows = 0;
-            }
-        }
+        let unsound: Vec<bool> = self.plan.tables.iter().map(named).collect();
+        self.plan.leave_out(unsound);
         Refusal { errors: self.errors, sound: self.plan }
     }
 }
@@ -305,7 +299,12 @@ fn nearest_table(schema: &Schema, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn match_specs<'a>(schema: &Schema, spec: &'a Spec, errors: &mut Vec<SeedError>) -> BTreeMap<u32, &'a TableSpec> {
+fn match_specs<'a>(
+    schema: &Schema,
+    spec: &'a Spec,
+    errors: &mut Vec<SeedError>,
+    misread: &mut BTreeSet<u32>,
+) -> BTreeMap<u32, &'a TableSpec> {
     let mut specs = BTreeMap::new();
     for table_spec in &spec.tables {
         let name = &table_spec.name;
@@ -326,6 +325,7 @@ fn match_specs<'a>(schema: &Schema, spec: &'a Spec, errors: &mut Vec<SeedError>)
                     None => error,
                 };
                 errors.push(error.into());
+                misread.insert(table.oid);
             }
         }
         specs.insert(table.oid, table_spec);

@@ -90,6 +90,7 @@ impl Resolver<'_> {
                             Some(near) => error.help(format!("did you mean `{near}`?")).into(),
                             None => error.into(),
                         });
+                        self.misread.insert(table.oid);
                         0
                     }
                     (Some(_), None) => {
@@ -97,6 +98,7 @@ impl Resolver<'_> {
                             .error(format!("table {} has no foreign key to {}", table.name, parent.text))
                             .help("`per` names a table that this one references");
                         self.errors.push(error.into());
+                        self.misread.insert(table.oid);
                         0
                     }
                     (Some(_), Some(linked)) => {

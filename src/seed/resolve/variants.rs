@@ -123,6 +123,11 @@ impl<'a> Resolver<'a> {
 
     /// Rows of a planned table with one of these cells; none of a table that is too large to look through.
     pub(super) fn rows_with(&self, table: usize, column: usize, cells: &[Box<[u8]>]) -> Box<[u64]> {
+        self.rows_where(table, column, |cell| cells.iter().any(|other| **other == *cell))
+    }
+
+    /// Rows of a planned table whose cell (with its length) is wanted; none where all are.
+    pub(super) fn rows_where(&self, table: usize, column: usize, wanted: impl Fn(&[u8]) -> bool) -> Box<[u64]> {
         const MOST_ROWS: u64 = 100_000;
         if !self.ends_in_a_plan(table, column) {
             return Box::default();
@@ -134,7 +139,7 @@ impl<'a> Resolver<'a> {
             .filter(|row| {
                 cell.clear();
                 evaluator.write_cell(table, column, *row, &mut cell);
-                cells.iter().any(|other| **other == *cell)
+                wanted(&cell)
             })
             .collect();
         if found.len() as u64 == self.plan.tables[table].rows {
