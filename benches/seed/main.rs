@@ -37,6 +37,9 @@ const SPEC: &str = include_str!("spec.toml");
 const PGBENCH_SPEC: &str = include_str!("pgbench.toml");
 const INSERT: &str = include_str!("insert.sql");
 
+/// The form of a file, and rows that are frozen at once: what no partitioned table takes.
+const FROZEN: &str = "binary, FREEZE";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Speed,
@@ -123,6 +126,7 @@ async fn main() {
         for shape in ["narrow", "wide"] {
             streams(&cluster, &directory, shape, arguments).await;
         }
+        partitioned(&cluster, &directory, arguments).await;
     }
     if matches!(arguments.mode, Mode::Speed | Mode::Pgbench) {
         pgbench(&cluster, arguments).await;
@@ -251,7 +255,7 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
         settle(cluster).await;
         single.took("pgproof", millis(one.load().await.copy.0));
         settle(cluster).await;
-        single.took("\\copy BINARY of a ready file", copied(&psql, &one, &[format!("{shape}_0")], &file));
+        single.took("\\copy BINARY of a ready file", copied(&psql, &one, &[format!("{shape}_0")], &file, FROZEN));
         settle(cluster).await;
         let first = inserted.insert_into(&tables[..1], &insert).await;
         single.took("INSERT … SELECT generate_series", first);
@@ -259,7 +263,7 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
         // Summed over the streams, which run side by side.
         every.took("pgproof", millis(all.load().await.copy.0 / cores as f64));
         settle(cluster).await;
-        every.took("\\copy BINARY of a ready file", copied(&psql, &all, &tables, &file));
+        every.took("\\copy BINARY of a ready file", copied(&psql, &all, &tables, &file, FROZEN));
         settle(cluster).await;
         every.took("INSERT … SELECT, one session", inserted.insert_into(&tables, &insert).await);
         settle(cluster).await;
@@ -269,6 +273,33 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
     }
     single.print(Some("pgproof"));
     every.print(Some("pgproof"));
+    std::fs::remove_file(file).unwrap();
+}
+
+/// One table of many partitions: its leaves are filled by all streams.
+async fn partitioned(cluster: &Cluster, directory: &Path, arguments: Arguments) {
+    let (mut ddl, spec) = ddl_of("narrow", 1);
+    ddl = ddl.trim_end().trim_end_matches(";").to_owned() + " PARTITION BY RANGE (placed_at);\n";
+    for (year, month) in (2023..2026).flat_map(|year| [1, 4, 7, 10].map(|month| (year, month))) {
+        let (next_year, next) = if month == 10 { (year + 1, 1) } else { (year, month + 3) };
+        ddl += &format!(
+            "CREATE TABLE narrow_{year}_{month} PARTITION OF narrow_0 \
+             FOR VALUES FROM ('{year}-{month}-1') TO ('{next_year}-{next}-1');\n"
+        );
+    }
+    let counts = BTreeMap::from([("narrow_0".to_owned(), arguments.rows)]);
+    let one = Prepared::new(cluster, &ddl, &spec, counts).await;
+    let file = ready_file(directory, &one.plan, arguments.rows);
+    let psql = cluster.binaries().join("psql");
+    let mut contest = Contest::new("narrow: one table of 12 partitions".to_owned(), arguments.rows);
+    for _ in 0..arguments.rounds {
+        settle(cluster).await;
+        // Until the last stream is done, with statistics.
+        contest.took("pgproof, with VACUUM and ANALYZE", millis(one.load().await.elapsed.0));
+        settle(cluster).await;
+        contest.took("\\copy BINARY of a ready file", copied(&psql, &one, &["narrow_0".to_owned()], &file, "binary"));
+    }
+    contest.print(Some("pgproof, with VACUUM and ANALYZE"));
     std::fs::remove_file(file).unwrap();
 }
 
@@ -305,13 +336,13 @@ fn ready_file(directory: &Path, plan: &SeedPlan, rows: u64) -> PathBuf {
 }
 
 /// The file into each table at once, as our load does it: into the emptied table, frozen. The mean of the streams.
-fn copied(psql: &Path, prepared: &Prepared, tables: &[String], file: &Path) -> Duration {
+fn copied(psql: &Path, prepared: &Prepared, tables: &[String], file: &Path, format: &str) -> Duration {
     let url = prepared.database.url().reveal();
     let copy = |table: &String| {
         let start = Instant::now();
         let output = Command::new(psql)
             .args(["-XqAt", "-v", "ON_ERROR_STOP=1", &url, "-c", "BEGIN", "-c", &format!("TRUNCATE {table}"), "-c"])
-            .arg(format!("\\copy {table} FROM '{}' WITH (FORMAT binary, FREEZE)", file.display()))
+            .arg(format!("\\copy {table} FROM '{}' WITH (FORMAT {format})", file.display()))
             .args(["-c", "COMMIT"])
             .output()
             .unwrap();

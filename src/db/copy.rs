@@ -1,7 +1,6 @@
 //! Rows into COPY as they are made: raw binary data in large recycled buffers, bounded on the way. Which table, which
 //! transaction and what else happens is the caller's.
 
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +11,7 @@ use tokio_postgres::CopyInSink;
 use super::connect::{Session, describe};
 use crate::interrupt::Interrupt;
 use crate::schema::Schema;
-use crate::seed::chunks::{CHUNK, Chunks, Homeless};
+use crate::seed::chunks::{CHUNK, Chunks, Homeless, Part};
 use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::TablePlan;
@@ -104,7 +103,7 @@ pub(crate) async fn format_of(
     Ok(Format::Text(columns.collect()))
 }
 
-/// Generates the rows of a table and copies them, in a form that the table takes, with the statements that `statement`
+/// Generates the rows of a table's leaves and copies them, in a form that the table takes, with the statements that `statement`
 /// makes for each leaf; they must name the form. `sent` hears how many rows have gone out.
 #[allow(clippy::too_many_arguments)]
 pub(crate) async fn copy_table(
@@ -112,12 +111,12 @@ pub(crate) async fn copy_table(
     session: &Session,
     plan: &Arc<SeedPlan>,
     table: usize,
-    rows: Range<u64>,
+    part: Part,
     statement: impl Fn(usize) -> String,
     sent: impl FnMut(u64),
     interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
-    send(session, &format, Chunks::new(plan, table, rows), statement, sent, interrupt).await
+    send(session, &format, Chunks::of_part(plan, table, part), statement, sent, interrupt).await
 }
 
 /// Generates some columns of a table and copies them with one statement.

@@ -24,6 +24,33 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
 }
 
+/// Which of a table's leaves are meant: all, or every so many-th of them from one on, so that several connections can fill
+/// one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// Which part, from 0.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Part {
+    /// All leaves.
+    pub const WHOLE: Self = Self { number: 0, of: 1 };
+
+    /// Every part of so many.
+    pub fn all(of: usize) -> impl Iterator<Item = Self> {
+        (0..of).map(move |number| Self { number, of })
+    }
+
+    /// Whether a leaf belongs to it.
+    #[inline]
+    #[must_use]
+    pub const fn holds(self, leaf: usize) -> bool {
+        leaf % self.of == self.number
+    }
+}
+
 /// A row that no partition takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Homeless {
@@ -39,8 +66,8 @@ pub struct Chunks<'p> {
     table: usize,
     rows: Range<u64>,
     chosen: Option<&'p RowSet>,
-    /// Rows go to more than one leaf.
-    routed: bool,
+    /// Rows go to more than one leaf; those of this part's are made.
+    routed: Option<Part>,
     limit: usize,
     /// Chunks that have room: one for each leaf that has come up.
     open: Vec<Option<(u64, Vec<u8>)>>,
@@ -52,30 +79,29 @@ impl<'p> Chunks<'p> {
     /// Of some rows of a table.
     #[must_use]
     pub fn new(plan: &'p SeedPlan, table: usize, rows: Range<u64>) -> Self {
-        let planned = &plan.tables[table];
-        let (leaves, routed) = (planned.leaves.len(), planned.router.is_some());
-        let limit = if routed { CHUNK.min(OPEN_CHUNKS / leaves.max(1)).max(8 << 10) } else { SMALL_CHUNK };
-        Self::with(plan, RowWriter::new(plan, table), table, rows, routed.then_some(leaves), limit)
+        Self::with(plan, RowWriter::new(plan, table), table, rows, Part::WHOLE)
+    }
+
+    /// Of all rows that go to some of a table's leaves.
+    #[must_use]
+    pub fn of_part(plan: &'p SeedPlan, table: usize, part: Part) -> Self {
+        Self::with(plan, RowWriter::new(plan, table), table, 0..plan.tables[table].rows, part)
     }
 
     /// Of some columns of all rows, in this order, for a target that has no leaves.
     #[must_use]
     pub fn of_columns(plan: &'p SeedPlan, table: usize, columns: &[usize]) -> Self {
         let writer = RowWriter::of_columns(plan, table, columns);
-        Self::with(plan, writer, table, 0..plan.tables[table].rows, None, SMALL_CHUNK)
+        let all = Self::with(plan, writer, table, 0..plan.tables[table].rows, Part::WHOLE);
+        Self { routed: None, limit: SMALL_CHUNK, ..all }
     }
 
-    fn with(
-        plan: &'p SeedPlan,
-        writer: RowWriter<'p>,
-        table: usize,
-        rows: Range<u64>,
-        leaves: Option<usize>,
-        limit: usize,
-    ) -> Self {
-        let chosen = plan.tables[table].chosen.as_ref();
-        let open = (0..leaves.unwrap_or(1)).map(|_| None).collect();
-        let routed = leaves.is_some();
+    fn with(plan: &'p SeedPlan, writer: RowWriter<'p>, table: usize, rows: Range<u64>, part: Part) -> Self {
+        let planned = &plan.tables[table];
+        let (leaves, chosen) = (planned.leaves.len().max(1), planned.chosen.as_ref());
+        let routed = planned.router.is_some().then_some(part);
+        let limit = if routed.is_some() { CHUNK.min(OPEN_CHUNKS / leaves).max(8 << 10) } else { SMALL_CHUNK };
+        let open = (0..leaves).map(|_| None).collect();
         Self { evaluator: Evaluator::new(plan), writer, table, rows, chosen, routed, limit, open, closed: 0 }
     }
 
@@ -88,7 +114,14 @@ impl<'p> Chunks<'p> {
             if self.chosen.is_some_and(|chosen| !chosen.contains(row)) {
                 continue;
             }
-            let leaf = if self.routed { self.evaluator.leaf(self.table, row).ok_or(Homeless { row })? } else { 0 };
+            let leaf = match self.routed {
+                None => 0,
+                Some(part) => match self.evaluator.leaf(self.table, row) {
+                    Some(leaf) if part.holds(leaf) => leaf,
+                    Some(_) => continue,
+                    None => return Err(Homeless { row }),
+                },
+            };
             let (count, bytes) = self.open[leaf].get_or_insert_with(|| (0, buffer()));
             self.writer.write(row, bytes);
             *count += 1;

@@ -31,6 +31,7 @@ mod seed;
 mod seed_bytes;
 mod seed_formula;
 mod seed_keys;
+mod seed_parts;
 mod seed_plans;
 mod seed_properties;
 mod seed_refusals;

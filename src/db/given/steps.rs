@@ -11,6 +11,7 @@ use crate::db::load::LoadReport;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task, Unit};
 use crate::schema::{QualifiedName, Table, quote_identifier};
+use crate::seed::chunks::Part;
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::plan::{Fill, Generator, Scalar, ScalarSource, TablePlan, Text, TextSource};
 use crate::seed::random::{Key, Permutation};
@@ -125,8 +126,7 @@ async fn copy_rows(
             let format = format.map_err(|error| GivenError::refused(action(), &error))?;
             let form = if matches!(format, Format::Binary) { "binary" } else { "text" };
             let statement = |_leaf| format!("COPY {target} ({columns}) FROM STDIN (FORMAT {form})");
-            let all = 0..planned.rows;
-            copy::copy_table(format, session, &intent.plan, table, all, statement, sent, interrupt).await
+            copy::copy_table(format, session, &intent.plan, table, Part::WHOLE, statement, sent, interrupt).await
         }
         Some(_) => {
             let statement = copy_statement(&target, planned, &now);

@@ -10,12 +10,18 @@ use crate::db::copy::{CopyError, Format, copy_table, format_of};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 use crate::schema::{Schema, Table, TableKind, quote_identifier};
+use crate::seed::chunks::Part;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{SeedPlan, staging};
 use crate::units::Millis;
 
 /// The tables that hold a planned table's rows: its leaves; where the server routes, all of its partitions.
 pub(super) fn storage<'s>(schema: &'s Schema, planned: &TablePlan) -> Vec<&'s Table> {
+    storage_of(schema, planned, Part::WHOLE)
+}
+
+/// Those of a part's rows.
+pub(super) fn storage_of<'s>(schema: &'s Schema, planned: &TablePlan, part: Part) -> Vec<&'s Table> {
     let holds = |table: &&Table| table.kind == TableKind::Ordinary;
     let routed = planned.leaves.iter().any(|leaf| leaf.oid == planned.oid)
         && schema.table_by_oid(planned.oid).is_some_and(|table| table.kind == TableKind::Partitioned);
@@ -23,7 +29,24 @@ pub(super) fn storage<'s>(schema: &'s Schema, planned: &TablePlan) -> Vec<&'s Ta
         let inside = |table: &&Table| table.partition_of.as_ref().is_some_and(|of| of.root == planned.oid);
         return schema.tables.iter().filter(inside).filter(holds).collect();
     }
-    planned.leaves.iter().filter_map(|leaf| schema.table_by_oid(leaf.oid)).filter(holds).collect()
+    let leaves = planned.leaves.iter().enumerate().filter(|(number, _)| part.holds(*number));
+    leaves.filter_map(|(_, leaf)| schema.table_by_oid(leaf.oid)).filter(holds).collect()
+}
+
+/// Into how many parts a table is divided: one that is more of all rows than a stream's share is filled by several, where
+/// its leaves are known.
+pub(super) fn parts(plan: &SeedPlan, table: &TablePlan, streams: usize) -> usize {
+    /// Less is not worth another stream.
+    const LEAST: u64 = 8 << 20;
+    let weight = |table: &TablePlan| table.rows.saturating_mul(u64::from(table.width));
+    let routed = table.router.is_some() && table.expressions.is_empty();
+    if !routed || weight(table) < LEAST {
+        return 1;
+    }
+    let all: f64 =
+        plan.tables.iter().filter(|table| table.fill == Fill::Generate).map(|table| weight(table) as f64).sum();
+    let shares = weight(table) as f64 / all * streams as f64;
+    (shares.ceil() as usize).clamp(1, streams.min(table.leaves.len()).max(1))
 }
 
 /// OIDs of everything that rows go into, and their roots.
@@ -118,12 +141,12 @@ async fn set_sequences(session: &Session, table: &Table) -> Result<(), LoadError
     Ok(())
 }
 
-/// Empties a table's leaves and fills them, in one transaction: no WAL, frozen rows.
+/// Empties a table's leaves, or a part of them, and fills them, in one transaction: no WAL, frozen rows.
 pub(super) async fn copy(
     session: &Session,
     schema: &Schema,
     plan: &Arc<SeedPlan>,
-    table: usize,
+    (table, part): (usize, Part),
     task: &Task,
     interrupt: &Interrupt,
 ) -> Result<u64, LoadError> {
@@ -131,7 +154,7 @@ pub(super) async fn copy(
     let columns: Vec<String> = planned.columns.iter().map(|column| quote_identifier(&column.name)).collect();
     let columns = columns.join(", ");
     let is_leaf = |oid: u32| schema.table_by_oid(oid).is_some_and(|leaf| leaf.kind == TableKind::Ordinary);
-    let stored = storage(schema, planned);
+    let stored = storage_of(schema, planned, part);
     // Partitions that could hold rows are not there: there are no rows.
     if stored.is_empty() {
         return Ok(0);
@@ -162,8 +185,7 @@ pub(super) async fn copy(
         format!("COPY {} ({columns}) FROM STDIN (FORMAT {form}{freeze})", leaf.name.sql())
     };
     let sent = |rows| task.advance(rows);
-    let all = 0..planned.rows;
-    let copied = copy_table(format, session, plan, table, all, statement, sent, interrupt).await;
+    let copied = copy_table(format, session, plan, table, part, statement, sent, interrupt).await;
     let rows = copied.map_err(|error| {
         let fault = match &error {
             CopyError::Server(error) => EnvironmentFault::of(error),

@@ -14,13 +14,14 @@ use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task, Unit};
 use crate::schema::{Schema, Table};
 use crate::seed::SeedPlan;
+use crate::seed::chunks::Part;
 use crate::seed::plan::Fill;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Job {
-    /// Rows of a planned table.
-    Copy { table: usize },
+    /// Rows of a planned table, or of some of its leaves.
+    Copy { table: usize, part: Part },
     /// An index of a leaf.
     Index { leaf: u32, name: String },
     /// ANALYZE of a leaf, when its indexes are there.
@@ -37,8 +38,8 @@ struct Board {
     running: usize,
     /// Indexes that a leaf still waits for.
     indexes_left: BTreeMap<u32, usize>,
-    /// Tables whose rows are not there yet.
-    unfilled: BTreeSet<usize>,
+    /// Tables whose rows are not there yet, with the parts that are left.
+    unfilled: BTreeMap<usize, usize>,
     /// Foreign keys that wait for tables.
     waiting: Vec<(u64, Job, BTreeSet<usize>)>,
     report: LoadReport,
@@ -63,7 +64,7 @@ pub(super) async fn run(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<LoadReport, LoadError> {
-    let board = Board::new(schema, plan);
+    let board = Board::new(schema, plan, streams);
     let step_count = board.waiting.len() + count_steps(schema, plan);
     let shared = Arc::new(Shared {
         schema: Arc::clone(schema),
@@ -137,9 +138,10 @@ impl Shared {
         let start = Instant::now();
         let leaf = |oid: u32| self.schema.table_by_oid(oid);
         match job {
-            Job::Copy { table } => {
+            Job::Copy { table, part } => {
                 self.rows.doing(self.plan.tables[*table].name.to_string());
-                let rows = steps::copy(session, &self.schema, &self.plan, *table, &self.rows, &self.interrupt).await?;
+                let rows = steps::copy(session, &self.schema, &self.plan, (*table, *part), &self.rows, &self.interrupt)
+                    .await?;
                 let mut board = self.board();
                 board.report.rows += rows;
                 steps::add(&mut board.report.copy, start);
@@ -171,15 +173,18 @@ impl Shared {
         let mut board = self.board();
         board.running -= 1;
         match job {
-            Job::Copy { table } => {
+            Job::Copy { table, part } => {
                 let planned = &self.plan.tables[*table];
-                for leaf in steps::storage(&self.schema, planned) {
+                for leaf in steps::storage_of(&self.schema, planned, *part) {
                     board.make_ready(leaf, planned.rows * u64::from(planned.width));
                 }
-                board.unfilled.remove(table);
+                if let Some(left) = board.unfilled.get_mut(table) {
+                    *left -= 1;
+                }
+                board.unfilled.retain(|_, left| *left > 0);
                 let Board { waiting, unfilled, ready, .. } = &mut *board;
                 waiting.retain(|(weight, job, needs)| {
-                    let waits = needs.iter().any(|table| unfilled.contains(table));
+                    let waits = needs.iter().any(|table| unfilled.contains_key(table));
                     if !waits {
                         ready.insert((*weight, job.clone()));
                     }
@@ -204,19 +209,22 @@ impl Shared {
 const COPY_FIRST: u64 = u64::MAX / 2;
 
 impl Board {
-    fn new(schema: &Schema, plan: &SeedPlan) -> Self {
+    fn new(schema: &Schema, plan: &SeedPlan, streams: usize) -> Self {
         let mut board = Self {
             ready: BTreeSet::new(),
             running: 0,
             indexes_left: BTreeMap::new(),
-            unfilled: BTreeSet::new(),
+            unfilled: BTreeMap::new(),
             waiting: Vec::new(),
             report: LoadReport::default(),
         };
         for (index, table) in plan.tables.iter().enumerate().filter(|(_, table)| table.fill == Fill::Generate) {
             let weight = table.rows.saturating_mul(u64::from(table.width)).min(COPY_FIRST - 1);
-            board.ready.insert((COPY_FIRST + weight, Job::Copy { table: index }));
-            board.unfilled.insert(index);
+            let parts = steps::parts(plan, table, streams);
+            for part in Part::all(parts) {
+                board.ready.insert((COPY_FIRST + weight / parts as u64, Job::Copy { table: index, part }));
+            }
+            board.unfilled.insert(index, parts);
             for leaf in steps::storage(schema, table) {
                 for key in leaf.foreign_keys.iter().filter(|key| key.validated) {
                     let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid);
