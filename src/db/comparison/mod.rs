@@ -7,6 +7,7 @@ mod fresh;
 mod new_tables;
 mod rerun;
 mod rewritten;
+mod slower;
 mod snapshot;
 mod touched;
 
@@ -30,6 +31,7 @@ use crate::seed::Options;
 use crate::source::Source;
 use crate::units::Millis;
 
+use self::slower::Contest;
 use super::audit::{AuditError, RunOptions, run_catalog};
 use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, Session};
@@ -197,8 +199,7 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     touched::vacuum_analyze(&after.session, &tables.after).await?;
     touched::vacuum_analyze(&control.session, &tables.before).await?;
     clock.lap(&mut compared.spent.migrations);
-    let copies =
-        Three { before: &before.session, after: &after.session, control: &control.session, touched: &tables.relations };
+    let copies = Three { before: &before, after: &after, control: &control, touched: &tables.relations };
     compared.queries = compare_queries(task, &copies, &old_runs, unanalyzed, &sides).await?;
     compared.rolling = rolling(task, &copies, &old_runs, &sides).await?;
     fresh::run(task, &after, &mut compared.queries, &sides).await?;
@@ -262,9 +263,9 @@ impl Sides<'_> {
 }
 
 struct Three<'a> {
-    before: &'a Session,
-    after: &'a Session,
-    control: &'a Session,
+    before: &'a Copy,
+    after: &'a Copy,
+    control: &'a Copy,
     /// Canonical names of the tables that the migration touched.
     touched: &'a BTreeSet<String>,
 }
@@ -334,9 +335,11 @@ async fn compare_queries(
                 diff.runs.push(run);
             }
         }
-        found.push(diff.sorted());
+        found.push(diff);
         steps.advance(1);
     }
+    slower::confirm(task, copies, old_runs, &mut found).await?;
+    found = found.into_iter().map(QueryDiff::sorted).collect();
     let new = task.after.iter().filter(|query| !task.before.iter().any(|before| before.name == query.name));
     found.extend(new.map(|query| QueryDiff::of(query, Presence::New)));
     Ok(found)
@@ -359,8 +362,8 @@ async fn compare_runs(
     sides: &Sides<'_>,
 ) -> Result<Vec<RunDiff>, CompareError> {
     let limits = (task.limits_for)(query);
-    let after = rerun(copies.after, successor, runs, 1, &task.options).await?;
-    let control = rerun(copies.control, query, runs, 1, &task.options).await?;
+    let after = rerun(&copies.after.session, successor, runs, 1, &task.options).await?;
+    let control = rerun(&copies.control.session, query, runs, 1, &task.options).await?;
     let mut found = Vec::with_capacity(runs.len());
     for (at, run) in runs.iter().enumerate() {
         let old = Side::of(run, &sides.old_names());
@@ -372,12 +375,9 @@ async fn compare_runs(
         let mut diff = RunDiff::judge(run, old, &fate, Some(&control), &sides.renames, &limits);
         let told_by_nothing = matches!(diff.verdict, Verdict::Unchanged | Verdict::Neutral);
         if told_by_nothing && looks_slower(&diff) && reads_touched(&diff, copies.touched) {
-            diff.slowdown =
-                rerun::interleaved(copies.after, copies.before, copies.control, query, successor, run, &task.options)
-                    .await?;
-            if diff.slowdown.is_some() {
-                diff.verdict = Verdict::Slower;
-            }
+            let sessions = [copies.before, copies.after, copies.control].map(|copy| &copy.session);
+            let contest = Contest { sessions, query, successor, limits: task.options.limits() };
+            diff.slowdown = contest.slowdown(run).await?;
         }
         found.push(diff);
     }

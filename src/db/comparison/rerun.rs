@@ -5,11 +5,10 @@ use squawk_lexer::{TokenKind, tokenize};
 use crate::catalog::Query;
 use crate::db::audit::RunOptions;
 use crate::db::connect::Session;
-use crate::db::explain::{self, ExplainError, Explained, Limits, PlanChoice, Prepared, quote_literal};
+use crate::db::explain::{self, ExplainError, Explained, PlanChoice, Prepared, quote_literal};
 use crate::db::traffic::Probe;
 use crate::diff::names::Names;
 use crate::diff::outcome::Fate;
-use crate::diff::significance::{MINIMUM_RUNS, Slowdown, slowdown};
 use crate::diff::snapshot::Asked;
 use crate::plan::Plan;
 use crate::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run, Sample};
@@ -18,7 +17,7 @@ use crate::units::Millis;
 /// A run, or why there is none.
 pub type Ran = Result<Run, QueryFailure>;
 
-const NAME: &str = "pgproof_again";
+pub(super) const NAME: &str = "pgproof_again";
 
 /// Executes a query with the values of earlier runs; one result a run.
 ///
@@ -152,85 +151,6 @@ pub(super) async fn plan(
     Ok(found)
 }
 
-/// Runs before, after and control in turn, so that whatever else the machine does falls on all alike. `None` where it is
-/// not slower every time, or the copy that did not change is as slow: then it is not the migration.
-///
-/// # Errors
-/// The server's failure.
-pub(super) async fn interleaved(
-    after: &Session,
-    before: &Session,
-    control: &Session,
-    query: &Query,
-    successor: &Query,
-    run: &Run,
-    options: &RunOptions,
-) -> Result<Option<Slowdown>, ExplainError> {
-    /// Longer ones would cost more time than their verdict is worth.
-    const LONGEST: Millis = Millis(1_500.0);
-    if run.time().is_none_or(|time| time.0 > LONGEST.0) {
-        return Ok(None);
-    }
-    let limits = options.limits();
-    let run = &Asked::from(run);
-    let mut prepared = Vec::new();
-    for (session, query) in [(before, query), (after, successor), (control, query)] {
-        match Prepared::new(session.client(), NAME, &query.sql, query.writes, &limits).await {
-            Ok(ready) => prepared.push((session, ready)),
-            Err(error) => return refused(error).map(|_| None),
-        }
-    }
-    let mut found: Option<Slowdown> = None;
-    for turn in 0..CONFIRMATIONS {
-        let [before, after, control] = in_turn(&prepared, run, turn, &limits).await?;
-        let against_control = slowdown(&control, &after).filter(Slowdown::counts);
-        let slower = slowdown(&before, &after).filter(Slowdown::counts);
-        let (Some(slower), Some(_)) = (slower, against_control) else {
-            found = None;
-            break;
-        };
-        // The weakest of what was seen is what is told.
-        found = found.filter(|other| other.ratio() <= slower.ratio()).or(Some(slower));
-    }
-    for (session, prepared) in prepared {
-        prepared.deallocate(session.client()).await?;
-    }
-    Ok(found)
-}
-
-/// How often the same must be found, of queries that were found slower at all. What else a machine does comes in spells
-/// that outlast a few runs: no count of runs in a row tells them from the migration, but later ones do.
-const CONFIRMATIONS: usize = 3;
-
-/// Times of before, after and control; fewer where one was refused.
-async fn in_turn(
-    prepared: &[(&Session, Prepared)],
-    run: &Asked,
-    turn: usize,
-    limits: &Limits,
-) -> Result<[Vec<f64>; 3], ExplainError> {
-    let values = values(run);
-    let mut times: [Vec<f64>; 3] = Default::default();
-    for round in 0..MINIMUM_RUNS {
-        // Another one begins each round, and each follows the others in turn: who runs first finds colder caches.
-        let mut order: Vec<usize> = (0..prepared.len()).map(|n| (n + round) % prepared.len()).collect();
-        if (round + turn) % 2 == 1 {
-            order.reverse();
-        }
-        for n in order {
-            let (session, prepared) = &prepared[n];
-            match explain::analyze(session.client(), prepared, &values, choice(run), limits).await {
-                Ok(explained) => times[n].extend(explained.plan.execution_ms.map(|time| time.0)),
-                Err(error) => {
-                    refused(error)?;
-                    return Ok(times);
-                }
-            }
-        }
-    }
-    Ok(times)
-}
-
 fn sample(plan: &Plan) -> Sample {
     let buffers = plan.root().buffers.unwrap_or_default();
     Sample {
@@ -241,16 +161,16 @@ fn sample(plan: &Plan) -> Sample {
     }
 }
 
-fn values(run: &Asked) -> Vec<Option<String>> {
+pub(super) fn values(run: &Asked) -> Vec<Option<String>> {
     run.parameters.iter().map(|parameter| parameter.value.clone()).collect()
 }
 
-fn choice(run: &Asked) -> PlanChoice {
+pub(super) fn choice(run: &Asked) -> PlanChoice {
     if run.label.starts_with("generic") { PlanChoice::Generic } else { PlanChoice::Custom }
 }
 
 /// The statement's own failure, or the server's.
-fn refused(error: ExplainError) -> Result<QueryFailure, ExplainError> {
+pub(super) fn refused(error: ExplainError) -> Result<QueryFailure, ExplainError> {
     match error {
         ExplainError::Refused(refusal) => Ok((*refusal).into()),
         ExplainError::TimedOut => Ok(QueryFailure {

@@ -95,6 +95,31 @@ fn what_a_query_is_allowed_and_what_an_override_says_hold() {
     assert!(!query(&report, "ListOrders")["verdict"].as_str().unwrap().contains("regression"), "{text}");
 }
 
+/// A function that reads nothing, with so many steps.
+fn function(steps: u32) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION worth(total integer) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+         DECLARE sum bigint := total;
+         BEGIN FOR step IN 1..{steps} LOOP sum := sum + step % 7; END LOOP; RETURN sum; END $$;\n"
+    )
+}
+
+#[test]
+fn what_does_the_same_work_in_more_time_is_slower() {
+    let project = shop();
+    let path = project.path();
+    write(path, "migrations/2_worth.up.sql", &function(1));
+    let touched = "ALTER TABLE orders ALTER COLUMN note SET STATISTICS 200;\n";
+    write(path, "migrations/3_worth.up.sql", &(function(40) + touched));
+    write(path, "queries/worth.sql", "-- name: WorthOfAll :one\nSELECT sum(worth(total)) FROM orders WHERE id < 9000;\n");
+    let (report, text) = diff(path, &["--fail-on", "never"], 0);
+    let worth = query(&report, "WorthOfAll");
+    assert_eq!(worth["verdict"], "slower", "{text}");
+    assert_eq!(worth["runs"][0]["changes"], serde_json::json!([]), "{text}");
+    assert!(findings(&report).iter().any(|found| found.starts_with("plan-regression")), "{text}");
+    assert_eq!(query(&report, "GetOrder")["verdict"], "unchanged", "{text}");
+}
+
 #[test]
 fn a_way_back_that_leads_elsewhere_is_told() {
     let project = shop();
