@@ -102,7 +102,7 @@ async fn a_short_lock_is_met_on_the_table_itself_and_where_a_foreign_key_leads()
     // Four hundred queries of other tables do not delay those that matter.
     let mut probes = probes();
     probes.extend((0..400).map(|n| Probe { name: format!("Other{n}"), sql: "SELECT 1".to_owned(), plan_only: false }));
-    let sql = "ALTER TABLE orders DROP CONSTRAINT of;\nSELECT pg_sleep(0.4);";
+    let sql = "ALTER TABLE orders DROP CONSTRAINT of;\nSELECT pg_sleep(1.0);";
     let observed = run(&database, Layout::Sqlx, sql, &probes, Rehearsal::Plain).await;
     let mut met: Vec<usize> = observed.statements[0].blocked.iter().map(|blocked| blocked.probe).collect();
     met.sort_unstable();
