@@ -111,7 +111,11 @@ fn what_does_the_same_work_in_more_time_is_slower() {
     write(path, "migrations/2_worth.up.sql", &function(1));
     let touched = "ALTER TABLE orders ALTER COLUMN note SET STATISTICS 200;\n";
     write(path, "migrations/3_worth.up.sql", &(function(40) + touched));
-    write(path, "queries/worth.sql", "-- name: WorthOfAll :one\nSELECT sum(worth(total)) FROM orders WHERE id < 9000;\n");
+    write(
+        path,
+        "queries/worth.sql",
+        "-- name: WorthOfAll :one\nSELECT sum(worth(total)) FROM orders WHERE id < 9000;\n",
+    );
     let (report, text) = diff(path, &["--fail-on", "never"], 0);
     let worth = query(&report, "WorthOfAll");
     assert_eq!(worth["verdict"], "slower", "{text}");
