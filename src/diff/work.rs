@@ -66,12 +66,20 @@ impl Work {
     }
 }
 
-/// `Actual Rows` is after the filter: what was read includes what was thrown away.
+/// `Actual Rows` is after the filter: what was read includes what was thrown away. The server tells the mean of the
+/// processes that shared a scan, rounded, and how many there were is chance: of such a sum three digits are told, for no
+/// more of them is true.
 fn rows_read(node: &Node) -> Option<f64> {
     let actual = node.actual?;
     let removed = [node.removed.filter, node.removed.index_recheck];
     let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
-    Some((actual.rows.0 + removed) * actual.loops)
+    let read = (actual.rows.0 + removed) * actual.loops;
+    Some(if node.parallel_aware && read >= 1.0 { three_digits(read) } else { read })
+}
+
+fn three_digits(number: f64) -> f64 {
+    let unit = 10_f64.powi((number.log10().floor() as i32 - 2).max(0));
+    (number / unit).round() * unit
 }
 
 fn reads_rows(kind: &NodeKind) -> bool {
@@ -91,6 +99,23 @@ fn reads_rows(kind: &NodeKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 200,000 rows, read by two workers and the leader or by one of them less.
+    #[test]
+    fn rows_of_a_shared_scan_do_not_depend_on_who_shared_it() {
+        let read = |rows: f64, loops: f64| {
+            let scan = format!(
+                r#"[{{"Plan": {{"Node Type": "Seq Scan", "Parallel Aware": true, "Relation Name": "orders", "Alias": "orders",
+                "Startup Cost": 0, "Total Cost": 1, "Plan Rows": 1, "Plan Width": 4, "Actual Startup Time": 0,
+                "Actual Total Time": 1, "Actual Rows": {rows}, "Actual Loops": {loops}, "Rows Removed by Filter": 7}}}}]"#
+            );
+            Work::of(&crate::plan::parse::json(&scan).unwrap().remove(0)).rows_read
+        };
+        assert_eq!(read(66_660.0, 3.0), Some(200_000.0));
+        assert_eq!(read(66_659.67, 3.0), Some(200_000.0));
+        assert_eq!(read(99_993.0, 2.0), Some(200_000.0));
+        assert_eq!(read(400.0, 2.0), Some(814.0));
+    }
 
     #[test]
     fn noise_is_a_few_blocks_or_rows_and_never_another_result_or_a_spill() {

@@ -50,7 +50,8 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
             )?;
         }
     }
-    writeln!(out, "\\o\nCOMMIT;\nANALYZE;")
+    // Index-only scans want to know which pages everybody sees.
+    writeln!(out, "\\o\nCOMMIT;\nVACUUM (ANALYZE);")
 }
 
 /// What a table's rows follow: `COPY … FROM stdin;`.
@@ -96,7 +97,13 @@ pub(super) fn of_files(
         };
         let columns = columns(table);
         let target = target(table, &columns, out)?;
-        writeln!(out, "\\copy {target} ({columns}) FROM '{}' WITH ({options})", name.replace('\'', "''"))?;
+        // psql reads \copy from one line. Without a list the server takes all columns that it does not generate.
+        let whole = schema.table_by_oid(table.oid).is_some_and(|known| {
+            let stored = known.columns.iter().filter(|column| column.generated.is_none());
+            stored.map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name))
+        });
+        let listed = if whole && columns.contains('\n') { String::new() } else { format!(" ({columns})") };
+        writeln!(out, "\\copy {target}{listed} FROM '{}' WITH ({options})", name.replace('\'', "''"))?;
         after_rows(table, out)?;
     }
     end(schema, plan, out)

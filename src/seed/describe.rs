@@ -19,7 +19,8 @@ pub fn describe(schema: &Schema, plan: &SeedPlan) -> String {
         "# What the tables hold. Everything here was inferred from the schema and can be edited or removed; what is\n\
          # removed is inferred again. A table's `rows` is a number, or a mean number for each row of a parent:\n\
          #     rows = { per = \"customers\", mean = 10, skew = 0.8 }\n\
-         # A column takes generator, values, null, distinct, skew, min, max (from, to), correlation, growth, pattern, value.\n",
+         # A column takes generator, values, null, distinct, skew, min, max (from, to), correlation, growth, pattern, value,\n\
+         # common, histogram, width, depends-on, template, expression: docs/seeding.md says what each of them means.\n",
     );
     for table in &plan.tables {
         if let Some(introspected) = schema.table_by_oid(table.oid) {

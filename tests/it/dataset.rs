@@ -277,6 +277,14 @@ fn a_plan_is_told_without_loading() {
     assert_eq!(code, Some(0), "{err}");
     assert!(out.lines().any(|line| line.starts_with("orders ") && line.contains("7,000")), "{out}");
     assert!(out.contains("; about "), "{out}");
+    assert!(!err.contains("making "), "{err}");
+    // Told before the rows are made, too.
+    let (code, out, err) = project.run(&["seed", "--rows", "700"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("making ") && err.contains(" rows in ") && err.contains("; about "), "{err}");
+    assert!(out.contains(", made in "), "{out}");
+    let (_, _, err) = project.run(&["seed", "--rows", "700", "--quiet"]);
+    assert!(!err.contains("making "), "{err}");
 }
 
 #[test]

@@ -84,6 +84,31 @@ async fn psql_loads_every_format() {
     assert_eq!(contents[0], contents[2]);
 }
 
+/// Names that psql's `\copy` could not hold on its line, and pages that index-only scans need not visit.
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_with_broken_lines_in_their_names_are_loaded() {
+    let schema =
+        "CREATE TABLE odd (id int PRIMARY KEY, \"new\nline\" text, twice int GENERATED ALWAYS AS (id * 2) STORED)";
+    let major = support::cluster().version().major();
+    for format in [FileFormat::Csv, FileFormat::Binary, FileFormat::Sql] {
+        let (source, target) = (support::database().await, support::database().await);
+        source.execute(schema).await;
+        target.execute(schema).await;
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { all_rows: Some(500), ..Options::default() };
+        let planned = given::plan_files(source.url(), &[], &options, &Interrupt::new()).await;
+        let (known, plan, _) = planned.unwrap_or_else(|error| panic!("{error}"));
+        let written = export::write(directory.path(), format, &known, &plan, &Progress::default(), &Interrupt::new());
+        let script = written.unwrap().files.pop().unwrap();
+        psql(major, &target, directory.path(), script.to_str().unwrap());
+        let session = target.session().await;
+        let sql = "SELECT (SELECT count(*) FROM odd WHERE twice = id * 2), relallvisible::bigint FROM pg_class WHERE relname = 'odd'";
+        let row = session.client().query_one(sql, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 500);
+        assert!(row.get::<_, i64>(1) > 0, "all pages are visible");
+    }
+}
+
 /// What each table holds, but for the one that a trigger writes into.
 async fn digests(database: &TestDatabase, tables: &[(String, u64)]) -> Vec<String> {
     let session = database.session().await;

@@ -16,7 +16,7 @@ use crate::report::seeding::{self, Duration, Fate, SeededTable};
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{Options, SeedPlan};
 use crate::source::Source;
-use crate::units::{Bytes, Millis};
+use crate::units::Bytes;
 
 /// Fills the embedded server's dataset, or the database that `--database-url` names, or writes files.
 pub async fn run(args: &SeedArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -47,7 +47,7 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
     let cluster = target::start(&project, globals).await?;
     let shown = if args.dry_run {
         let (_, plan) = dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
-        (planned(&plan, |_| Fate::Filled), Duration::Expected(expected(&plan)))
+        (planned(&plan, |_| Fate::Filled), Duration::Expected(plan.expected_time()))
     } else {
         let dataset = dataset::ensure(&cluster, ingredients.recipe(), progress, interrupt).await?;
         let duration = dataset.made.as_ref().map_or(Duration::Nothing, |made| Duration::Taken(made.elapsed));
@@ -69,7 +69,11 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     for note in &intent.notes {
         progress.note(note.as_str());
     }
-    print(globals, &planned(&intent.plan, |table| fate(&intent, table)), Duration::Expected(expected(&intent.plan)))?;
+    print(
+        globals,
+        &planned(&intent.plan, |table| fate(&intent, table)),
+        Duration::Expected(intent.plan.expected_time()),
+    )?;
     if args.dry_run {
         return Ok(());
     }
@@ -106,7 +110,7 @@ async fn files(
             (Arc::new(schema), Arc::new(plan))
         }
     };
-    print(globals, &planned(&plan, |_| Fate::Filled), Duration::Expected(expected(&plan)))?;
+    print(globals, &planned(&plan, |_| Fate::Filled), Duration::Expected(plan.expected_time()))?;
     if args.dry_run {
         return Ok(());
     }
@@ -193,11 +197,4 @@ fn held(dataset: &Dataset) -> Vec<SeededTable> {
             fate: if table.kept { Fate::Kept } else { Fate::Filled },
         })
         .collect()
-}
-
-/// From loads that were measured: two streams, indexes and keys included.
-fn expected(plan: &SeedPlan) -> Millis {
-    const BYTES_PER_MILLISECOND: f64 = 20_000.0;
-    let made = plan.tables.iter().filter(|table| table.fill == Fill::Generate);
-    Millis(made.map(|table| table.stored_bytes() as f64).sum::<f64>() / BYTES_PER_MILLISECOND)
 }

@@ -309,6 +309,7 @@ async fn fill(
     for note in &plan.notes {
         progress.note(note.as_str());
     }
+    progress.note(plan.summary());
     let (schema, plan) = (Arc::new(schema), Arc::new(plan));
     let report = load::embedded(url, &schema, &plan, progress, interrupt).await?;
     // What is left to write is written now, and not while something is being measured.

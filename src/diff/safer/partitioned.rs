@@ -1,9 +1,11 @@
 //! Indexes and keys of partitioned tables: PostgreSQL builds none of them CONCURRENTLY, and takes no index over. Their safer form
 //! makes an empty parent, each partition's part CONCURRENTLY, and attaches one to the other. Pure.
 
-use super::super::ddl::IndexText;
+use squawk_lexer::{TokenKind, tokenize};
+
+use super::super::ddl::{IndexText, unquote_lower};
 use super::{SaferForm, advice, constraint, names};
-use crate::schema::{QualifiedName, Schema, Table, TableKind, quote_identifier};
+use crate::schema::{Index, QualifiedName, Schema, Table, TableKind, quote_identifier};
 
 /// Whether it is the parent of partitions.
 pub(super) fn is_partitioned(table: Option<&Table>) -> bool {
@@ -22,7 +24,8 @@ pub(super) fn create_index(sql: &str, index: &IndexText, table: &Table, schema: 
     let whole = |name: &str, table: &Table| {
         vec![format!("CREATE {kind} CONCURRENTLY {} ON {} {rest}", quote_identifier(name), table.name.sql())]
     };
-    let parts = Parts { columns: &index.columns, label: "idx", empty: &empty, whole: &whole, schema };
+    let fits = |own: &Index| own.unique == index.unique && same_text(rest, &own.definition);
+    let parts = Parts { columns: &index.columns, label: "idx", empty: &empty, whole: &whole, fits: &fits, schema };
     parts.attach(table, &own, &mut statements);
     SaferForm {
         statements,
@@ -56,7 +59,11 @@ pub(super) fn add_key(
     let whole = |name: &str, table: &Table| constraint::key_with_index(&table.name.sql(), name, kind, columns);
     // A primary key's name is the table's alone.
     let named = if label == "pkey" { &[] } else { listed };
-    let parts = Parts { columns: named, label, empty: &empty, whole: &whole, schema };
+    let fits = |own: &Index| {
+        let of_kind = own.constraint.is_some() && own.unique && own.primary == (label == "pkey") && !own.deferrable;
+        of_kind && same_text(columns, &own.definition)
+    };
+    let parts = Parts { columns: named, label, empty: &empty, whole: &whole, fits: &fits, schema };
     parts.attach(table, name, &mut statements);
     SaferForm {
         statements,
@@ -95,6 +102,31 @@ fn leaves<'a>(table: &'a Table, schema: &'a Schema) -> Vec<&'a Table> {
         .collect()
 }
 
+/// Whether what is written after an index's table is what the server prints of one that is there. Columns and their order
+/// are compared; of expressions and conditions the server prints another form, and nothing is said of them.
+fn same_text(written: &str, definition: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let mut offset = 0;
+        let mut words = Vec::new();
+        for token in tokenize(text) {
+            let word = &text[offset..offset + token.len as usize];
+            offset += token.len as usize;
+            match token.kind {
+                TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {}
+                _ => words.push(unquote_lower(word)),
+            }
+        }
+        words.retain(|word| word != "asc");
+        words
+    };
+    let Some((_, printed)) = definition.split_once(" USING ") else { return false };
+    let printed = words(printed);
+    match words(written).as_slice() {
+        [using, rest @ ..] if using == "using" => rest == printed,
+        rest => printed.split_first().is_some_and(|(method, keys)| method == "btree" && rest == keys),
+    }
+}
+
 /// What each partition gets, to be attached to its parent's.
 struct Parts<'a> {
     /// Of which its name is made.
@@ -104,6 +136,8 @@ struct Parts<'a> {
     empty: &'a dyn Fn(&str, &Table) -> String,
     /// The statements for one that holds rows.
     whole: &'a dyn Fn(&str, &Table) -> Vec<String>,
+    /// Whether an index that a partition has is the one it needs.
+    fits: &'a dyn Fn(&Index) -> bool,
     schema: &'a Schema,
 }
 
@@ -111,6 +145,13 @@ impl Parts<'_> {
     fn attach(&self, table: &Table, own: &str, statements: &mut Vec<String>) {
         let full = |table: &Table, index: &str| QualifiedName::new(table.name.schema.as_str(), index).sql();
         for child in children(table, self.schema) {
+            let free = |index: &&Index| index.valid && index.parent.is_none() && (self.fits)(index);
+            // As the server does: the oldest one that fits is taken over, and nothing is built.
+            if let Some(own_part) = child.indexes.iter().filter(free).min_by_key(|index| index.oid) {
+                let (parent, part) = (full(table, own), full(child, &own_part.name));
+                statements.push(format!("ALTER INDEX {parent} ATTACH PARTITION {part}"));
+                continue;
+            }
             let name = names::relation(child, self.columns, self.label, self.schema);
             match child.kind {
                 // It has no indexes.

@@ -19,6 +19,7 @@ use super::infer::types::TypeClass;
 use super::random::{Key, Permutation};
 use super::ranks::Ranks;
 use crate::schema::{DataType, QualifiedName};
+use crate::units::{Bytes, Count, Millis};
 
 /// A whole dataset.
 #[derive(Debug, Clone)]
@@ -518,6 +519,29 @@ impl SeedPlan {
     pub fn stored_bytes(&self) -> u64 {
         let made = self.tables.iter().filter(|table| table.fill == Fill::Generate);
         made.fold(0, |sum: u64, table| sum.saturating_add(table.stored_bytes()).saturating_add(table.index_bytes()))
+    }
+
+    /// How long the load takes, roughly: from loads that were measured, of two streams, indexes and keys included.
+    #[must_use]
+    pub fn expected_time(&self) -> Millis {
+        const BYTES_PER_MILLISECOND: f64 = 20_000.0;
+        let made = self.tables.iter().filter(|table| table.fill == Fill::Generate);
+        Millis(made.map(|table| table.stored_bytes() as f64).sum::<f64>() / BYTES_PER_MILLISECOND)
+    }
+
+    /// What will be loaded, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let made = self.tables.iter().filter(|table| table.fill == Fill::Generate);
+        let (tables, bytes) =
+            made.fold((0, 0_u64), |(n, bytes), table| (n + 1, bytes.saturating_add(table.stored_bytes())));
+        format!(
+            "making {} rows in {tables} {}, {}; about {}",
+            Count(self.total_rows() as f64),
+            if tables == 1 { "table" } else { "tables" },
+            Bytes(bytes),
+            self.expected_time()
+        )
     }
 }
 

@@ -43,7 +43,9 @@ const SHOP: &str = "CREATE TABLE customers (id bigint PRIMARY KEY, email text NO
     CREATE TABLE \"Readings Two\" PARTITION OF readings FOR VALUES IN (2) PARTITION BY RANGE (taken);
     CREATE TABLE readings_two_a PARTITION OF \"Readings Two\" FOR VALUES FROM (0) TO (1000);
     CREATE TABLE readings_two_b PARTITION OF \"Readings Two\" FOR VALUES FROM (1000) TO (9000);
-    INSERT INTO readings SELECT 1 + n % 2, n FROM generate_series(1, 5000) n;";
+    INSERT INTO readings SELECT 1 + n % 2, n FROM generate_series(1, 5000) n;
+    CREATE INDEX \"By Sensor\" ON readings_one USING btree (sensor, taken);
+    ALTER TABLE readings_one ADD CONSTRAINT once UNIQUE (taken, sensor);";
 
 /// What a shop's rows are, whichever order they lie in and their columns stand in.
 const ROWS: &str = "SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
@@ -51,10 +53,13 @@ const ROWS: &str = "SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
     UNION ALL SELECT to_jsonb(t)::text FROM totals t) lines";
 
 /// What needs another form because the table is partitioned: on the oldest and the newest version.
-const PARTITIONED: [&str; 13] = [
+const PARTITIONED: [&str; 16] = [
     "CREATE INDEX events_region_idx ON events (region)",
     "CREATE UNIQUE INDEX ON events USING btree (at, lower(region), (id + 1), id) INCLUDE (region) WHERE id > 0",
     "CREATE INDEX ON readings (sensor, taken DESC)",
+    "CREATE INDEX ON readings (sensor, \"taken\" ASC)",
+    "CREATE INDEX ON readings USING btree(sensor, taken)",
+    "ALTER TABLE readings ADD UNIQUE (taken, sensor)",
     "ALTER TABLE events ADD CONSTRAINT named CHECK (id > 0)",
     "ALTER TABLE events ADD CONSTRAINT one_a_day UNIQUE (id, at)",
     "ALTER TABLE events ADD UNIQUE (at, id)",
