@@ -102,8 +102,9 @@ fn leaves<'a>(table: &'a Table, schema: &'a Schema) -> Vec<&'a Table> {
         .collect()
 }
 
-/// Whether what is written after an index's table is what the server prints of one that is there. Columns and their order
-/// are compared; of expressions and conditions the server prints another form, and nothing is said of them.
+/// Whether what is written after an index's table is what the server prints of one that is there, as far as the server
+/// asks when it takes a partition's index over (`CompareIndexInfo` in index.c): which way a column is sorted is not. Of
+/// expressions and conditions the server prints another form than was written: none of them is taken for the same.
 fn same_text(written: &str, definition: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
         let mut offset = 0;
@@ -116,7 +117,7 @@ fn same_text(written: &str, definition: &str) -> bool {
                 _ => words.push(unquote_lower(word)),
             }
         }
-        words.retain(|word| word != "asc");
+        words.retain(|word| !matches!(word.as_str(), "asc" | "desc" | "nulls" | "first" | "last"));
         words
     };
     let Some((_, printed)) = definition.split_once(" USING ") else { return false };
