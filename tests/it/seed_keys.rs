@@ -102,3 +102,19 @@ async fn keys_of_some_rows_only_cost_no_rows() {
     filled(&database, "").await;
     assert_eq!(count(&database, "SELECT count(*) FROM thresholds").await, 1000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unique_index_of_one_partition_holds() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE tracks (is_own boolean NOT NULL, artist smallint NOT NULL CHECK (artist BETWEEN 1 AND 30),
+                release smallint NOT NULL CHECK (release BETWEEN 1 AND 50)) PARTITION BY LIST (is_own);
+             CREATE TABLE tracks_own PARTITION OF tracks FOR VALUES IN (true);
+             CREATE TABLE tracks_other PARTITION OF tracks FOR VALUES IN (false);
+             CREATE UNIQUE INDEX ON tracks_other (release, artist);",
+        )
+        .await;
+    filled(&database, "").await;
+    assert_eq!(count(&database, "SELECT count(*) FROM tracks").await, 1000);
+}

@@ -41,7 +41,11 @@ enum Sharing {
 impl<'a> Resolver<'a> {
     pub(super) fn plan_keys(&mut self, draft: &mut TableDraft<'a>) {
         let table = draft.table;
-        let mut indexes: Vec<&Index> = table.indexes.iter().filter(|index| index.unique).collect();
+        // A partition's own unique index holds for its rows alone: met where it is met for all.
+        let parts =
+            self.schema.tables.iter().filter(|part| part.partition_of.as_ref().is_some_and(|of| of.root == table.oid));
+        let of_parts = parts.flat_map(|part| &part.indexes).filter(|index| index.parent.is_none());
+        let mut indexes: Vec<&Index> = table.indexes.iter().chain(of_parts).filter(|index| index.unique).collect();
         indexes.sort_by_key(|index| (index.keys.len(), !index.primary, index.name.clone()));
         self.count_sequences(draft);
         for unit in indexes.iter().flat_map(|index| units_of(draft, index)).collect::<BTreeSet<_>>() {
