@@ -17,23 +17,31 @@ const INTERVAL: Duration = Duration::from_millis(5);
 /// Locks by relation, the strongest mode each.
 pub(super) type Held = BTreeMap<String, LockMode>;
 
+/// A lock that was seen. The server looked some time between question and answer.
+#[derive(Debug)]
+struct Caught {
+    asked_ms: f64,
+    answered_ms: f64,
+    lock: HeldLock,
+}
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Watched {
     /// Everybody who waited, each time that it was looked.
     pub waits: Vec<Wait>,
-    /// When and what the watched session held, as far as it was caught.
-    held: Vec<(f64, HeldLock)>,
+    /// What the watched session held, as far as it was caught.
+    held: Vec<Caught>,
     /// When it was looked.
     looks: Vec<f64>,
 }
 
 impl Watched {
-    /// What the watched session was seen to hold between two times.
+    /// What the watched session was seen to hold between two times, by looks that were over then.
     pub(super) fn held_between(&self, from_ms: f64, to_ms: f64) -> Held {
         let mut found = Held::new();
-        for (at, lock) in &self.held {
-            if *at >= from_ms && *at <= to_ms {
+        for Caught { asked_ms, answered_ms, lock } in &self.held {
+            if *asked_ms >= from_ms && *answered_ms <= to_ms {
                 let mode = found.entry(lock.relation.clone()).or_insert(lock.mode);
                 *mode = (*mode).max(lock.mode);
             }
@@ -44,13 +52,14 @@ impl Watched {
     /// For how long at most a session held a lock, or stood in the queue for it, without a break between two times: whoever
     /// comes then waits for it. The whole time where nobody looked in between.
     pub(super) fn longest_stretch(&self, pid: i32, lock: &HeldLock, from_ms: f64, to_ms: f64) -> f64 {
-        let held = self.held.iter().filter(|(_, held)| held.relation == lock.relation && held.mode.blocks_writes());
+        let held = self.held.iter();
+        let held = held.filter(|held| held.lock.relation == lock.relation && held.lock.mode.blocks_writes());
         let asked = self.waits.iter().filter(|wait| {
             wait.pid == pid
                 && wait.relation.as_ref() == Some(&lock.relation)
                 && wait.mode.is_some_and(|mode| mode.blocks_writes())
         });
-        let mut caught: Vec<f64> = held.map(|(at, _)| *at).chain(asked.map(|wait| wait.at_ms)).collect();
+        let mut caught: Vec<f64> = held.map(|held| held.asked_ms).chain(asked.map(|wait| wait.at_ms)).collect();
         caught.retain(|at| (from_ms..=to_ms).contains(at));
         caught.sort_by(f64::total_cmp);
         if caught.is_empty() {
@@ -87,17 +96,21 @@ const LOOK: &str = "SELECT l.pid, l.mode, l.granted, n.nspname || '.' || c.relna
     WHERE (NOT l.granted OR (l.pid = $1 AND l.locktype = 'relation' AND c.oid >= 16384)) AND l.pid <> pg_backend_pid() \
     AND (l.database IS NULL OR l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
 
-fn note(rows: &[tokio_postgres::Row], at_ms: f64, into: &Mutex<Watched>) {
+fn note(rows: &[tokio_postgres::Row], (asked_ms, answered_ms): (f64, f64), into: &Mutex<Watched>) {
     let mut into = into.lock().unwrap_or_else(PoisonError::into_inner);
-    into.looks.push(at_ms);
+    into.looks.push(asked_ms);
     for row in rows {
         let (pid, mode): (i32, String) = (row.get(0), row.get(1));
         let (granted, relation): (bool, Option<String>) = (row.get(2), row.get(3));
         let mode = LockMode::parse(&mode).filter(|_| relation.is_some());
         match (granted, relation, mode) {
-            (true, Some(relation), Some(mode)) => into.held.push((at_ms, HeldLock { relation, mode })),
+            (true, Some(relation), Some(mode)) => {
+                into.held.push(Caught { asked_ms, answered_ms, lock: HeldLock { relation, mode } });
+            }
             (true, _, _) => {}
-            (false, relation, mode) => into.waits.push(Wait { at_ms, pid, relation, mode, blockers: row.get(4) }),
+            (false, relation, mode) => {
+                into.waits.push(Wait { at_ms: asked_ms, pid, relation, mode, blockers: row.get(4) });
+            }
         }
     }
 }
@@ -121,9 +134,9 @@ impl LockWatch {
             // Planning it each time would cost more than running it.
             let Ok(look) = session.client().prepare(LOOK).await else { return };
             while !*stopped.borrow() {
-                let at_ms = ms(zero.elapsed());
+                let asked_ms = ms(zero.elapsed());
                 let Ok(rows) = session.client().query(&look, &[&pid]).await else { break };
-                note(&rows, at_ms, &into);
+                note(&rows, (asked_ms, ms(zero.elapsed())), &into);
                 tokio::time::sleep(INTERVAL).await;
             }
             session.close().await;
@@ -157,12 +170,21 @@ mod tests {
             blockers: vec![7],
         };
         // Weak at 5; asked for at 10 and 15, held at 20; again at 40.
-        let held = vec![(5.0, lock(LockMode::RowExclusive)), (20.0, strong.clone()), (40.0, strong.clone())];
+        let caught = |asked_ms, lock| Caught { asked_ms, answered_ms: asked_ms + 2.0, lock };
+        let held =
+            vec![caught(5.0, lock(LockMode::RowExclusive)), caught(20.0, strong.clone()), caught(40.0, strong.clone())];
         let watched = Watched { waits: vec![wait(10.0), wait(15.0)], held, looks };
         let longest = |from, to| watched.longest_stretch(1, &strong, from, to);
         assert!((longest(0.0, 45.0) - 20.0).abs() < 1e-9, "from 5 to 25");
         assert!((longest(0.0, 22.0) - 17.0).abs() < 1e-9, "from 5 to the end");
         assert!((longest(18.0, 22.0) - 4.0).abs() < 1e-9, "from the beginning to the end");
         assert!((longest(26.0, 29.0) - 3.0).abs() < 1e-9, "nobody looked");
+        let modes = |from, to| watched.held_between(from, to).into_values().collect::<Vec<_>>();
+        assert_eq!(modes(0.0, 22.0), [LockMode::AccessExclusive]);
+        assert_eq!(
+            modes(0.0, 21.0),
+            [LockMode::RowExclusive],
+            "what the next statement may have taken is not this one's"
+        );
     }
 }
