@@ -100,7 +100,7 @@ pub(super) fn one(atom: Atom) -> Vec<Vec<Atom>> {
 }
 
 fn opaque(expression: &Expression) -> Vec<Vec<Atom>> {
-    one(Atom::Opaque(format!("{expression:?}")))
+    one(Atom::Opaque(expression.to_string()))
 }
 
 fn truth(column: &str, value: bool) -> Atom {

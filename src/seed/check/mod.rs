@@ -6,6 +6,7 @@ pub mod expression;
 pub mod facts;
 pub mod linear;
 pub mod matcher;
+mod shown;
 mod tokens;
 
 pub use atoms::{Atom, alternatives};

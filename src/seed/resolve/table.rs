@@ -307,7 +307,7 @@ fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
         _ => None,
     });
     if let Some(text) = opaque {
-        draft.doubts.push(doubt(format!("nothing is known about {text}")));
+        draft.doubts.push(doubt(format!("`{text}` is not understood")));
         // An alternative that is understood is better than one that is not.
         if found.iter().any(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_)))) {
             found.retain(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_))));
