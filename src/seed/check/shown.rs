@@ -1,6 +1,6 @@
 //! Expressions as SQL, for messages.
 
-use std::fmt::{Display, Formatter, Result, Write as _};
+use std::fmt::{Display, Formatter, Result};
 
 use super::expression::Expression;
 use crate::schema::quote_identifier;
@@ -95,6 +95,8 @@ fn list(out: &mut Formatter<'_>, open: &str, items: &[impl Display], separator: 
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
