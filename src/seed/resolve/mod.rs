@@ -135,6 +135,8 @@ fn at_scale(
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Box<Refusal>> {
     let (mut limits, mut open) = (BTreeMap::new(), BTreeSet::new());
+    // Why counts were lowered: a pass that begins with the lower count has no reason to say it again.
+    let mut lowered: Vec<String> = Vec::new();
     // A count that a constraint lowers changes what other tables can point to: again with the lower count.
     for _ in 0..PASSES {
         let mut resolver = Resolver::new(schema, spec, options, stored, (limits.clone(), open.clone()));
@@ -153,13 +155,14 @@ fn at_scale(
         }
         if resolver.has_stale_links() {
             limits.extend(resolver.plan.tables.iter().map(|table| (table.oid, table.rows)));
+            lowered.append(&mut resolver.plan.notes);
             continue;
         }
         if !resolver.errors.is_empty() {
             return Err(Box::new(resolver.into_refusal()));
         }
         resolver.measure_widths();
-        return Ok(resolver.plan);
+        return Ok(SeedPlan { notes: each_once(lowered, resolver.plan.notes), ..resolver.plan });
     }
     let unsettled = SeedError::Unsolvable {
         table: "of several".to_owned(),
@@ -167,6 +170,12 @@ fn at_scale(
         remedy: "write `rows` for each of them in the spec".to_owned(),
     };
     Err(Box::new(Refusal { errors: vec![unsettled], sound: SeedPlan::empty(options.seed) }))
+}
+
+/// Notes of all passes: what is said in several is told once.
+fn each_once(earlier: Vec<String>, last: Vec<String>) -> Vec<String> {
+    let mut told = BTreeSet::new();
+    earlier.into_iter().chain(last).filter(|note| told.insert(note.clone())).collect()
 }
 
 /// How often counts may be lowered.
