@@ -57,6 +57,32 @@ async fn times_of_a_row_make_sense_together_by_their_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_whole_number_that_is_the_primary_key_numbers_the_rows() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE accounts (aid int PRIMARY KEY, filler text);
+             CREATE TABLE years (year smallint PRIMARY KEY CHECK (year BETWEEN 1990 AND 2200));
+             CREATE TABLE ledgers (no numeric(12) PRIMARY KEY, part int NOT NULL UNIQUE);
+             CREATE TABLE entries (ledger numeric(12) REFERENCES ledgers, account int REFERENCES accounts,
+                                   PRIMARY KEY (ledger, account));",
+        )
+        .await;
+    fill(&database, 200).await;
+    let session = database.session().await;
+    for (table, column, first) in [("accounts", "aid", 1), ("years", "year", 1990), ("ledgers", "no", 1)] {
+        let rows = format!("SELECT {column} - row_number() OVER (ORDER BY ctid) AS \"offset\" FROM {table}");
+        let sql = format!("SELECT count(*) FROM ({rows}) numbered WHERE \"offset\" = {first} - 1");
+        assert_eq!(number(&session, &sql).await, 200, "{table}.{column}");
+    }
+    assert_eq!(number(&session, "SELECT count(*) FROM entries").await, 200);
+    // Keys that only happen to be unique come in no order.
+    assert!(number(&session, "SELECT count(DISTINCT part) FROM ledgers").await == 200);
+    let stray = "SELECT count(*) FROM (SELECT part < lag(part) OVER (ORDER BY ctid) AS falls FROM ledgers) p WHERE falls";
+    assert!(number(&session, stray).await > 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_spec_says_of_a_time_comes_before_what_would_make_sense() {
     let database = support::database().await;
     database.execute(JOBS).await;

@@ -207,16 +207,24 @@ fn truncation(stored: &[&Table]) -> String {
     format!("BEGIN; TRUNCATE {}", names.join(", "))
 }
 
-/// Builds an index that was put aside; it checks uniqueness and exclusion.
-pub(super) async fn build_index(session: &Session, table: &Table, name: &str) -> Result<(), LoadError> {
-    let sql = format!("REINDEX INDEX {}.{}", quote_identifier(&table.name.schema), quote_identifier(name));
-    session.client().batch_execute(&sql).await.map_err(|error| LoadError::Constraint {
-        table: table.name.to_string(),
-        object: format!("index {name}"),
-        reason: describe(&error),
-        fault: EnvironmentFault::of(&error),
-    })
+/// Builds an index that was put aside; it checks uniqueness and exclusion. As many processes help as there are `idle`
+/// streams: more than cores would stand in each other's way.
+pub(super) async fn build_index(session: &Session, table: &Table, name: &str, idle: usize) -> Result<(), LoadError> {
+    let helpers = format!("SET max_parallel_maintenance_workers = {}", idle.min(MOST_HELPERS));
+    let build = format!("REINDEX INDEX {}.{}", quote_identifier(&table.name.schema), quote_identifier(name));
+    for sql in [helpers, build] {
+        session.client().batch_execute(&sql).await.map_err(|error| LoadError::Constraint {
+            table: table.name.to_string(),
+            object: format!("index {name}"),
+            reason: describe(&error),
+            fault: EnvironmentFault::of(&error),
+        })?;
+    }
+    Ok(())
 }
+
+/// `max_worker_processes` and `max_parallel_workers` are 8 where nobody sets them: one index takes no more.
+const MOST_HELPERS: usize = 7;
 
 /// Lets the server prove a foreign key over all rows.
 pub(super) async fn validate_foreign_key(session: &Session, table: &Table, name: &str) -> Result<(), LoadError> {

@@ -50,6 +50,7 @@ struct Shared {
     plan: Arc<SeedPlan>,
     board: Mutex<Board>,
     changed: Notify,
+    streams: usize,
     rows: Task,
     steps: Task,
     interrupt: Interrupt,
@@ -71,6 +72,7 @@ pub(super) async fn run(
         plan: Arc::clone(plan),
         board: Mutex::new(board),
         changed: Notify::new(),
+        streams,
         rows: progress.task("Loading rows", Unit::Rows, Some(plan.total_rows())),
         steps: progress.task("Indexes, keys, ANALYZE", Unit::Steps, Some(step_count as u64)),
         interrupt: interrupt.clone(),
@@ -109,7 +111,7 @@ impl Shared {
             tokio::pin!(changed);
             // Registered before the board is looked at: no wake-up is lost.
             changed.as_mut().enable();
-            let next = {
+            let (next, idle) = {
                 let mut board = self.board();
                 let next = board.ready.pop_last();
                 match (&next, board.running) {
@@ -120,13 +122,13 @@ impl Shared {
                     (None, _) => {}
                     (Some(_), _) => board.running += 1,
                 }
-                next
+                (next, self.streams.saturating_sub(board.running + board.ready.len()))
             };
             match next {
                 None => changed.await,
                 Some((_, job)) => {
                     self.interrupt.check()?;
-                    self.run(session, &job).await?;
+                    self.run(session, &job, idle).await?;
                     self.done(&job);
                     self.changed.notify_waiters();
                 }
@@ -134,7 +136,8 @@ impl Shared {
         }
     }
 
-    async fn run(&self, session: &Session, job: &Job) -> Result<(), LoadError> {
+    /// Does one thing; `idle` streams have nothing to do meanwhile.
+    async fn run(&self, session: &Session, job: &Job, idle: usize) -> Result<(), LoadError> {
         let start = Instant::now();
         let leaf = |oid: u32| self.schema.table_by_oid(oid);
         match job {
@@ -149,7 +152,7 @@ impl Shared {
             Job::Index { leaf: oid, name } => {
                 let Some(table) = leaf(*oid) else { return Ok(()) };
                 self.steps.doing(name.as_str());
-                steps::build_index(session, table, name).await?;
+                steps::build_index(session, table, name, idle).await?;
                 steps::add(&mut self.board().report.index, start);
             }
             Job::Analyze { leaf: oid } => {

@@ -77,6 +77,11 @@ impl<'a> Resolver<'a> {
         let locale = table_locale(self, table);
         let context = infer::Context { schema: self.schema, table: table.table, rows: table.rows, locale };
         match infer::generator(context, column, &draft.class) {
+            Some(_) if let (TypeClass::Scalar(encoding), false) = (draft.class.base(), is_key)
+                && is_row_number(table, column, *encoding) =>
+            {
+                draft.generator = sequence(*encoding, column, 1);
+            }
             Some(generator) => draft.generator = generator,
             None if !said && !is_key => self.unknown_type(table, &mut draft),
             None => {}
@@ -442,6 +447,18 @@ fn uniform(generator: &Generator) -> Option<Generator> {
     let Generator::Scalar(scalar) = generator else { return None };
     let (low, high) = source_range(scalar);
     Some(Generator::Scalar(Scalar { source: ScalarSource::Range { low, high, unique: None }, ..scalar.clone() }))
+}
+
+/// A whole number that is a primary key by itself: programs number rows as they make them, with or without a sequence
+/// of the column's own.
+fn is_row_number(table: &TableDraft<'_>, column: &Column, encoding: ScalarEncoding) -> bool {
+    let whole = matches!(
+        encoding,
+        ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8 | ScalarEncoding::Numeric { decimals: 0 }
+    );
+    let is_column = |part: &KeyPart| matches!(part, KeyPart::Column(name) if *name == column.name);
+    let mut indexes = table.table.indexes.iter().filter(|index| index.primary);
+    whole && indexes.any(|index| matches!(&index.keys[..], [key] if is_column(&key.part)))
 }
 
 fn sequence(encoding: ScalarEncoding, column: &Column, start: i64) -> Generator {

@@ -149,6 +149,7 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                         column.generator = Generator::Choice(Choice { cells, weights, unique, odometer: None });
                     }
                 }
+                ScalarSource::Sequence { .. } => {}
                 source => {
                     let room = (high.saturating_sub(low) as u64).saturating_add(1);
                     let high = if room >= rows || written { high } else { low.saturating_add(rows as i64 - 1) };
