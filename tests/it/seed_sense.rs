@@ -78,7 +78,8 @@ async fn a_whole_number_that_is_the_primary_key_numbers_the_rows() {
     assert_eq!(number(&session, "SELECT count(*) FROM entries").await, 200);
     // Keys that only happen to be unique come in no order.
     assert!(number(&session, "SELECT count(DISTINCT part) FROM ledgers").await == 200);
-    let stray = "SELECT count(*) FROM (SELECT part < lag(part) OVER (ORDER BY ctid) AS falls FROM ledgers) p WHERE falls";
+    let stray =
+        "SELECT count(*) FROM (SELECT part < lag(part) OVER (ORDER BY ctid) AS falls FROM ledgers) p WHERE falls";
     assert!(number(&session, stray).await > 50);
 }
 

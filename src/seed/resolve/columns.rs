@@ -77,8 +77,9 @@ impl<'a> Resolver<'a> {
         let locale = table_locale(self, table);
         let context = infer::Context { schema: self.schema, table: table.table, rows: table.rows, locale };
         match infer::generator(context, column, &draft.class) {
-            Some(_) if let (TypeClass::Scalar(encoding), false) = (draft.class.base(), is_key)
-                && is_row_number(table, column, *encoding) =>
+            Some(_)
+                if let (TypeClass::Scalar(encoding), false) = (draft.class.base(), is_key)
+                    && is_row_number(table, column, *encoding) =>
             {
                 draft.generator = sequence(*encoding, column, 1);
             }
