@@ -130,6 +130,10 @@ fn scalar_knobs(class: &TypeClass, scalar: &Scalar, knobs: &mut Vec<String>) -> 
         let _ = text::write(&cell, class.base(), 1114, &mut text);
         text
     };
+    // What follows another time is placed by it.
+    if matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date) && !scalar.bounds.is_empty() {
+        return false;
+    }
     let (low, high) = match &scalar.source {
         ScalarSource::Range { low, high, .. }
         | ScalarSource::LowHeavy { low, high, .. }

@@ -175,7 +175,9 @@ fn extent_of(column: &ColumnPlan, rows: u64) -> Option<Extent> {
         ScalarSource::Sequence { start, step } => {
             let counted = match &column.draw {
                 Draw::Row => rows,
-                Draw::Uniform { distinct } | Draw::Dependent { distinct, .. } => *distinct,
+                Draw::Uniform { distinct } | Draw::Every { distinct, .. } | Draw::Dependent { distinct, .. } => {
+                    *distinct
+                }
                 Draw::Zipf(_) => return None,
             };
             let last = i64::try_from(counted).ok()?.checked_sub(1)?.max(0).checked_mul(*step)?.checked_add(*start)?;

@@ -101,6 +101,13 @@ impl Stream {
         mix(self.state)
     }
 
+    /// Other random numbers of the same cell, which leave this stream where it is.
+    #[inline]
+    #[must_use]
+    pub const fn branch(&self, number: u64) -> Self {
+        Self { state: mix(self.state ^ number.wrapping_mul(GOLDEN)) }
+    }
+
     /// The next number below `bound`.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {

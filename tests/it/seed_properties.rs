@@ -167,11 +167,16 @@ proptest! {
         let column = format!("generator = \"{generator}\", distinct = {distinct}, skew = {skew:.2}");
         let found = different(made(TEXT, true, false, &column, seed));
         prop_assert!(found as u64 <= distinct, "{found} different values of {generator} instead of {distinct}");
-        let numbers = format!("generator = \"integer\", min = 1, max = 1000000000, distinct = {distinct}");
-        let found = different(made(INTEGER, true, false, &numbers, seed)) as f64;
-        // As many as so many throws hit.
-        let expected = distinct as f64 * (1.0 - (1.0 - 1.0 / distinct as f64).powf(ROWS as f64));
-        prop_assert!(found <= distinct as f64 && found >= 0.8 * expected - 2.0, "{found} of {distinct}, expected {expected}");
+    }
+
+    #[test]
+    fn there_are_as_many_different_numbers_as_asked(distinct in 1_u64..400, spare in 0_u64..300, seed: u64) {
+        let numbers = format!("generator = \"integer\", min = 7, max = {}, distinct = {distinct}", 6 + distinct + spare);
+        let found = different(made(INTEGER, true, false, &numbers, seed)) as u64;
+        prop_assert_eq!(found, distinct.min(ROWS));
+        let numbers = format!("generator = \"integer\", min = 1, max = {distinct}, distinct = {}", distinct + 1 + spare);
+        let found = different(made(INTEGER, true, false, &numbers, seed)) as u64;
+        prop_assert!(found <= distinct, "the range holds {distinct}");
     }
 
     #[test]

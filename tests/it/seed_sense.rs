@@ -99,3 +99,106 @@ async fn what_the_spec_says_of_a_time_comes_before_what_would_make_sense() {
     assert_eq!(number(&session, "SELECT count(*) FROM articles WHERE updated_at > '2002-01-01'").await, 0);
     assert_eq!(number(&session, "SELECT count(*) FROM articles WHERE deleted_at > '2000-01-01'").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_columns_of_a_row_name_one_place() {
+    let database = support::database().await;
+    database
+        .execute(
+            r"
+            CREATE TABLE addresses (
+                id bigserial PRIMARY KEY, street text NOT NULL, city text NOT NULL, state text NOT NULL,
+                postcode varchar(12) NOT NULL, country_code char(2) NOT NULL, country text NOT NULL,
+                currency char(3) NOT NULL, phone varchar(20) NOT NULL, fax text NOT NULL, time_zone text NOT NULL,
+                language varchar(5) NOT NULL, locale text NOT NULL,
+                billing_city text NOT NULL, billing_country char(3) NOT NULL
+            );
+            CREATE TABLE prices (id bigserial PRIMARY KEY, currency char(3) NOT NULL, phone text NOT NULL);
+            ",
+        )
+        .await;
+    fill(&database, 2000).await;
+    let session = database.session().await;
+    for (what, sql) in [
+        (
+            "a country has one code",
+            "SELECT max(n) FROM (SELECT count(DISTINCT country) n FROM addresses GROUP BY country_code) x",
+        ),
+        (
+            "a code is of one country",
+            "SELECT max(n) FROM (SELECT count(DISTINCT country_code) n FROM addresses GROUP BY country) x",
+        ),
+        (
+            "a country has one currency",
+            "SELECT max(n) FROM (SELECT count(DISTINCT currency) n FROM addresses GROUP BY country_code) x",
+        ),
+        (
+            "a country has one language",
+            "SELECT max(n) FROM (SELECT count(DISTINCT locale) n FROM addresses GROUP BY country_code) x",
+        ),
+        (
+            "a state is of one country and time zone",
+            "SELECT max(n) FROM (SELECT count(DISTINCT (country, time_zone)) n FROM addresses WHERE state NOT IN ('Bern', 'Victoria') GROUP BY state) x",
+        ),
+    ] {
+        assert_eq!(number(&session, sql).await, 1, "{what}");
+    }
+    let german = "SELECT count(*) FROM addresses WHERE country_code = 'DE'";
+    let all = number(&session, german).await;
+    assert!(all > 80, "{all} rows in Germany");
+    let rule = "phone LIKE '+4915%' AND fax LIKE '+4915%' AND phone <> fax AND currency = 'EUR' AND country = 'Germany' \
+                AND postcode ~ '^[0-9]{5}$' AND locale = 'de-DE' AND language = 'de'";
+    assert_eq!(number(&session, &format!("{german} AND {rule}")).await, all);
+    // Another prefix, another place.
+    let elsewhere = "SELECT count(*) FROM addresses WHERE country_code = 'DE' AND billing_country <> 'DEU'";
+    assert!(number(&session, elsewhere).await > all / 2);
+    // Many towns, as in life.
+    assert!(number(&session, "SELECT count(DISTINCT city) FROM addresses").await > 400);
+    // With no place in the row a currency is one of many, mostly of the large ones, and telephones have no prefix to obey.
+    assert!(number(&session, "SELECT count(*) FROM prices WHERE currency IN ('USD', 'EUR', 'GBP')").await > 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stages_follow_each_other_by_their_names() {
+    let database = support::database().await;
+    database
+        .execute(
+            r"
+            CREATE TABLE orders (id bigserial PRIMARY KEY, delivered_at timestamptz, shipped_at timestamptz, ordered_at timestamptz NOT NULL);
+            CREATE TABLE stays (id bigserial PRIMARY KEY, check_in date NOT NULL, check_out date);
+            CREATE TABLE flights (id bigserial PRIMARY KEY, scheduled_departure timestamptz NOT NULL, scheduled_arrival timestamptz NOT NULL);
+            CREATE TABLE tickets (id bigserial PRIMARY KEY, opened_at timestamptz NOT NULL, resolved_at timestamptz, closed_at timestamptz);
+            CREATE TABLE invoices (id bigserial PRIMARY KEY, issue_date date NOT NULL, due_date date NOT NULL, paid_on date);
+            CREATE TABLE persons (id bigserial PRIMARY KEY, born date NOT NULL, died date, hired_on date NOT NULL, terminated_on date);
+            ",
+        )
+        .await;
+    fill(&database, 2000).await;
+    let session = database.session().await;
+    for (table, earlier, later) in [
+        ("orders", "ordered_at", "shipped_at"),
+        ("orders", "shipped_at", "delivered_at"),
+        ("stays", "check_in", "check_out"),
+        ("flights", "scheduled_departure", "scheduled_arrival"),
+        ("tickets", "opened_at", "resolved_at"),
+        ("tickets", "resolved_at", "closed_at"),
+        ("invoices", "issue_date", "due_date"),
+        ("invoices", "issue_date", "paid_on"),
+        ("persons", "born", "died"),
+        ("persons", "hired_on", "terminated_on"),
+    ] {
+        let wrong = number(&session, &format!("SELECT count(*) FROM {table} WHERE {earlier} > {later}")).await;
+        let both = number(&session, &format!("SELECT count(*) FROM {table} WHERE {earlier} <= {later}")).await;
+        assert!(wrong == 0 && both > 200, "{earlier} > {later} in {wrong} rows, {both} are right");
+        let skipped = format!("SELECT count(*) FROM {table} WHERE {earlier} IS NULL AND {later} IS NOT NULL");
+        assert_eq!(number(&session, &skipped).await, 0, "{later} without {earlier}");
+    }
+    let hours = "SELECT (avg(extract(epoch FROM scheduled_arrival - scheduled_departure)) / 3600)::bigint FROM flights";
+    assert!((3..8).contains(&number(&session, hours).await), "flights of some hours");
+    let open = "SELECT count(*) FROM tickets WHERE closed_at IS NULL";
+    assert!((400..800).contains(&number(&session, open).await), "some tickets are open");
+    let alive = "SELECT count(*) FROM persons WHERE died IS NULL";
+    assert!(number(&session, alive).await > 1500, "most persons live");
+    let future = "SELECT count(*) FROM persons WHERE died >= '2026-01-01'";
+    assert_eq!(number(&session, future).await, 0);
+}

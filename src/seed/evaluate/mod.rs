@@ -184,6 +184,7 @@ impl<'p> Evaluator<'p> {
         match &column.draw {
             Draw::Row => at.row,
             Draw::Uniform { distinct } => column.key.number(DRAW).below(at.row, *distinct),
+            Draw::Every { order, distinct } => order.apply(at.row % order.size()) % distinct,
             Draw::Zipf(ranks) => ranks.draw(column.key.number(DRAW).at(at.row)),
             Draw::Dependent { column: other, distinct } => {
                 let mut cell = Vec::with_capacity(64);

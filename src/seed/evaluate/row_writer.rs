@@ -70,7 +70,7 @@ fn prepare<'p>(evaluator: Evaluator<'p>, table: &'p TablePlan, column: &'p Colum
                 let key = column.key.number(DRAW);
                 cell(evaluator, table, column, move |row| ranks.draw(key.at(row)))
             }
-            Draw::Dependent { .. } => None,
+            Draw::Dependent { .. } | Draw::Every { .. } => None,
         }
     };
     match (null, write) {

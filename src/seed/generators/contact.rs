@@ -36,7 +36,7 @@ pub(super) const EMAIL: TextGenerator = TextGenerator {
 pub(super) const PHONE: TextGenerator = TextGenerator {
     name: "phone",
     summary: "a telephone number",
-    group: Group::Alone,
+    group: Group::PlaceToo,
     columns: &[
         "phone",
         "phone_number",

@@ -77,7 +77,7 @@ pub(super) const STATUS: TextGenerator = TextGenerator {
 pub(super) const CURRENCY: TextGenerator = TextGenerator {
     name: "currency",
     summary: "a currency's three letters, mostly the large ones",
-    group: Group::Alone,
+    group: Group::PlaceToo,
     columns: &["currency", "currency_code", "currencycode", "currency_iso"],
     numbers_itself: false,
     width: 3,

@@ -2,6 +2,7 @@
 
 use fake::locales::{self, Data};
 
+use super::atlas;
 use super::word::Word;
 
 /// One language's tables.
@@ -23,6 +24,8 @@ pub struct Locale {
     pub phones: &'static [&'static str],
     pub company_suffixes: &'static [&'static str],
     pub words: &'static [Word],
+    /// Where most of its places lie, as an index of the atlas; `None` for places of many countries.
+    pub(super) home: Option<usize>,
 }
 
 /// A table as [`Word`]s, made while it compiles.
@@ -35,7 +38,7 @@ macro_rules! words {
 }
 
 macro_rules! locale {
-    ($data:ident, $name:literal, $postcodes:ident) => {
+    ($data:ident, $name:literal, $postcodes:ident, $home:expr) => {
         Locale {
             name: $name,
             first_names: words!(locales::$data::NAME_FIRST_NAME),
@@ -52,25 +55,26 @@ macro_rules! locale {
             phones: locales::$data::PHONE_CELL_NUMBER_FORMATS,
             company_suffixes: locales::$data::COMPANY_SUFFIX,
             words: words!(locales::$data::LOREM_WORD),
+            home: $home,
         }
     };
 }
 
 static LOCALES: [Locale; 14] = [
-    locale!(EN, "en", ADDRESS_POSTCODE_FORMATS),
-    locale!(DE_DE, "de_DE", ADDRESS_ZIP_FORMATS),
-    locale!(FR_FR, "fr_FR", ADDRESS_ZIP_FORMATS),
-    locale!(IT_IT, "it_IT", ADDRESS_ZIP_FORMATS),
-    locale!(NL_NL, "nl_NL", ADDRESS_ZIP_FORMATS),
-    locale!(PT_BR, "pt_BR", ADDRESS_ZIP_FORMATS),
-    locale!(PT_PT, "pt_PT", ADDRESS_ZIP_FORMATS),
-    locale!(TR_TR, "tr_TR", ADDRESS_ZIP_FORMATS),
-    locale!(CY_GB, "cy_GB", ADDRESS_ZIP_FORMATS),
-    locale!(AR_SA, "ar_SA", ADDRESS_ZIP_FORMATS),
-    locale!(FA_IR, "fa_IR", ADDRESS_ZIP_FORMATS),
-    locale!(JA_JP, "ja_JP", ADDRESS_ZIP_FORMATS),
-    locale!(ZH_CN, "zh_CN", ADDRESS_ZIP_FORMATS),
-    locale!(ZH_TW, "zh_TW", ADDRESS_ZIP_FORMATS),
+    locale!(EN, "en", ADDRESS_POSTCODE_FORMATS, None),
+    locale!(DE_DE, "de_DE", ADDRESS_ZIP_FORMATS, atlas::country("DE")),
+    locale!(FR_FR, "fr_FR", ADDRESS_ZIP_FORMATS, atlas::country("FR")),
+    locale!(IT_IT, "it_IT", ADDRESS_ZIP_FORMATS, atlas::country("IT")),
+    locale!(NL_NL, "nl_NL", ADDRESS_ZIP_FORMATS, atlas::country("NL")),
+    locale!(PT_BR, "pt_BR", ADDRESS_ZIP_FORMATS, atlas::country("BR")),
+    locale!(PT_PT, "pt_PT", ADDRESS_ZIP_FORMATS, atlas::country("PT")),
+    locale!(TR_TR, "tr_TR", ADDRESS_ZIP_FORMATS, atlas::country("TR")),
+    locale!(CY_GB, "cy_GB", ADDRESS_ZIP_FORMATS, atlas::country("GB")),
+    locale!(AR_SA, "ar_SA", ADDRESS_ZIP_FORMATS, atlas::country("SA")),
+    locale!(FA_IR, "fa_IR", ADDRESS_ZIP_FORMATS, atlas::country("IR")),
+    locale!(JA_JP, "ja_JP", ADDRESS_ZIP_FORMATS, atlas::country("JP")),
+    locale!(ZH_CN, "zh_CN", ADDRESS_ZIP_FORMATS, atlas::country("CN")),
+    locale!(ZH_TW, "zh_TW", ADDRESS_ZIP_FORMATS, atlas::country("TW")),
 ];
 
 impl Locale {
@@ -78,6 +82,19 @@ impl Locale {
     #[must_use]
     pub fn default_locale() -> &'static Self {
         &LOCALES[0]
+    }
+
+    /// The locale of a language's family names and small towns.
+    pub(super) fn of_language(language: &str) -> Option<&'static Self> {
+        match language {
+            "en" => Some(&LOCALES[0]),
+            "de" => Some(&LOCALES[1]),
+            "fr" => Some(&LOCALES[2]),
+            "it" => Some(&LOCALES[3]),
+            "nl" => Some(&LOCALES[4]),
+            "pt" => Some(&LOCALES[5]),
+            _ => None,
+        }
     }
 
     /// By name; upper and lower case, `-` and `_` are alike.
@@ -105,6 +122,11 @@ mod tests {
         let named = |name| Locale::find(name).map(|locale| locale.name);
         assert_eq!((named("de"), named("pt-pt"), named("PT")), (Some("de_DE"), Some("pt_PT"), Some("pt_BR")));
         assert_eq!((named("en"), named("d"), named("de_AT")), (Some("en"), None, None));
+    }
+
+    #[test]
+    fn every_locale_but_english_has_a_home() {
+        assert!(LOCALES.iter().all(|locale| locale.home.is_none() == (locale.name == "en")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The text generators' registry and what they share. A generator is a plain function in the file of its subject and
 //! one line in [`ALL`]; it appends to a buffer and allocates nothing.
 
+mod atlas;
 mod code;
 mod contact;
 mod finance;
@@ -16,6 +17,7 @@ mod web;
 mod word;
 
 pub use locale::Locale;
+pub(in crate::seed) use place::agreeing;
 pub(crate) use word::put_padded;
 
 use super::encode;
@@ -40,8 +42,10 @@ pub enum Group {
     Alone,
     /// One person's names, user name and mail address.
     Person,
-    /// One place's city, state, postcode and country.
+    /// One place's streets, city, state, postcode and country.
     Place,
+    /// What belongs to the row's place where it names one: phone, currency, language, time zone.
+    PlaceToo,
 }
 
 /// A text generator.
@@ -71,12 +75,14 @@ pub const ALL: &[&TextGenerator] = &[
     &name::FIRST_NAME,
     &name::LAST_NAME,
     &name::FULL_NAME,
+    &place::UNIT,
     &place::STREET,
     &place::CITY,
     &place::STATE,
     &place::STATE_CODE,
     &place::POSTCODE,
     &place::COUNTRY_CODE,
+    &place::COUNTRY_CODE_3,
     &place::COUNTRY,
     &place::TIME_ZONE,
     &finance::COMPANY,
@@ -96,6 +102,7 @@ pub const ALL: &[&TextGenerator] = &[
     &web::IPV4,
     &web::IPV6,
     &web::LANGUAGE,
+    &web::LOCALE,
     &product::PRODUCT_NAME,
     &product::SKU,
     &product::COLOR,
@@ -121,6 +128,7 @@ pub fn find(name: &str) -> Option<&'static TextGenerator> {
 #[must_use]
 pub fn code_of(generator: &TextGenerator, max_chars: u32) -> Option<&'static TextGenerator> {
     let code = match generator.name {
+        "country" | "country_code" if max_chars == 3 => &place::COUNTRY_CODE_3,
         "country" => &place::COUNTRY_CODE,
         "state" => &place::STATE_CODE,
         _ => return None,

@@ -204,14 +204,30 @@ pub(super) const IPV6: TextGenerator = TextGenerator {
 
 pub(super) const LANGUAGE: TextGenerator = TextGenerator {
     name: "language",
-    summary: "a language tag",
-    group: Group::Alone,
-    columns: &["language", "locale", "lang", "language_code", "lang_code", "preferred_language"],
+    summary: "a language's two letters, now and then with its country's",
+    group: Group::PlaceToo,
+    columns: &["language", "lang", "language_code", "lang_code", "preferred_language"],
     numbers_itself: false,
     width: 3,
     write: |cell, out| {
         const TAGS: &[&str] =
             &["en", "en", "en", "de", "fr", "es", "it", "nl", "pt", "ja", "zh", "pl", "sv", "en-GB", "pt-BR"];
+        put(out, cell.stream.pick(TAGS));
+    },
+};
+
+pub(super) const LOCALE: TextGenerator = TextGenerator {
+    name: "locale",
+    summary: "a language with its country",
+    group: Group::PlaceToo,
+    columns: &["locale", "locale_code", "culture"],
+    numbers_itself: false,
+    width: 5,
+    write: |cell, out| {
+        const TAGS: &[&str] = &[
+            "en-US", "en-US", "en-US", "en-GB", "de-DE", "fr-FR", "es-ES", "it-IT", "nl-NL", "pt-BR", "ja-JP", "zh-CN",
+            "pl-PL", "sv-SE", "en-CA", "en-AU",
+        ];
         put(out, cell.stream.pick(TAGS));
     },
 };

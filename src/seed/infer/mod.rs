@@ -2,6 +2,7 @@
 
 pub mod names;
 pub mod obey;
+pub mod stages;
 pub mod types;
 pub mod values;
 

@@ -253,7 +253,9 @@ pub fn is_birth(name: &str) -> bool {
     words(name).iter().any(|word| matches!(word.as_str(), "birth" | "birthday" | "birthdate" | "dob" | "born"))
 }
 
-fn is_time_word(word: &str) -> bool {
+/// What says no more than that a column is a time.
+#[must_use]
+pub fn is_time_word(word: &str) -> bool {
     matches!(word, "at" | "on" | "date" | "time" | "timestamp" | "ts" | "datetime" | "day")
 }
 
@@ -264,14 +266,24 @@ pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerato
     if let Some(generator) = by_table(&words, table) {
         return generators::find(generator);
     }
-    for start in 0..words.len() {
-        let tail = words[start..].join("_");
-        let found = generators::ALL.iter().copied().find(|generator| generator.columns.contains(&tail.as_str()));
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
+    (0..words.len())
+        .find_map(|start| generators::ALL.iter().copied().find(|generator| is_called(&words[start..], generator)))
+}
+
+/// Whether these words ask for a generator; a number at their end (`phone2`) tells columns of a kind apart.
+fn is_called(words: &[String], generator: &TextGenerator) -> bool {
+    let name = words.join("_");
+    let unnumbered = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
+    generator.columns.contains(&name.as_str()) || (!unnumbered.is_empty() && generator.columns.contains(&unnumbered))
+}
+
+/// What stands in a column's name before the words that ask for a generator: `billing` in `billing_city`.
+#[must_use]
+pub fn before(column: &str) -> String {
+    let words = words(column);
+    let asks = |start: &usize| generators::ALL.iter().any(|generator| is_called(&words[*start..], generator));
+    let start = (0..words.len()).find(asks);
+    start.map_or(String::new(), |start| words[..start].join("_"))
 }
 
 /// `name` means what its table holds.

@@ -185,6 +185,8 @@ pub enum Draw {
     Row,
     /// One of `distinct` values, each as often as the others.
     Uniform { distinct: u64 },
+    /// One of `distinct` values, each of which comes: as often as the others, to one row more or less.
+    Every { order: Permutation, distinct: u64 },
     /// Some values more often than others.
     Zipf(Ranks),
     /// Decided by the value of another column (its index in the table): equal ones give equal ones.

@@ -1,6 +1,7 @@
 //! Comparisons between columns of a row: one of them is made last and kept on its side of the others.
 
 use super::Resolver;
+use super::stages;
 use super::table::{Draft, TableDraft};
 use crate::seed::check::linear::{Linear, Relation};
 use crate::seed::describe::header;
@@ -16,7 +17,7 @@ const MEAN_DELAY: i64 = 20 * DAY;
 
 /// A sum of columns against a constant.
 #[derive(Debug, Clone)]
-struct Sum {
+pub(super) struct Sum {
     terms: Vec<(usize, i64)>,
     relation: Relation,
     constant: Option<String>,
@@ -41,6 +42,7 @@ impl<'a> Resolver<'a> {
             // What only would make sense stands in nobody's way.
             bind(draft, &sum);
         }
+        stages::follow(draft);
     }
 }
 
@@ -79,13 +81,8 @@ fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
     let name = |column: usize| draft.columns[column].column.name.as_str();
     let made = times.iter().copied().find(|column| names::is_creation(name(*column)));
     let changed = times.iter().copied().find(|column| names::is_change(name(*column)));
-    let free = |column: &&usize| {
-        let draft = &draft.columns[**column];
-        let limited = draft.facts.limits.is_empty() && draft.facts.grain.is_none();
-        limited && !draft.spec.is_some_and(is_shaped)
-    };
     let mut sums = Vec::new();
-    for &later in times.iter().filter(free) {
+    for &later in times.iter().filter(|column| is_free(&draft.columns[**column])) {
         // The nearest before it, where several are called alike.
         let began = names::end_of(name(later)).and_then(|end| {
             let begins = times.iter().copied().filter(|other| names::begin_of(name(*other)).as_ref() == Some(&end));
@@ -93,13 +90,21 @@ fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
         });
         let earlier =
             [made.filter(|_| names::is_later(name(later))), changed.filter(|_| names::is_removal(name(later))), began];
-        sums.extend(earlier.into_iter().flatten().filter(|earlier| *earlier != later).map(|earlier| Sum {
-            terms: vec![(later, 1), (earlier, -1)],
-            relation: Relation::GreaterOrEqual,
-            constant: None,
-        }));
+        sums.extend(
+            earlier.into_iter().flatten().filter(|earlier| *earlier != later).map(|earlier| after(later, earlier)),
+        );
     }
     sums
+}
+
+/// One time of a row after another.
+pub(super) fn after(later: usize, earlier: usize) -> Sum {
+    Sum { terms: vec![(later, 1), (earlier, -1)], relation: Relation::GreaterOrEqual, constant: None }
+}
+
+/// Neither a constraint nor the spec says where its values lie.
+pub(super) fn is_free(draft: &Draft<'_>) -> bool {
+    draft.facts.limits.is_empty() && draft.facts.grain.is_none() && !draft.spec.is_some_and(is_shaped)
 }
 
 /// The spec says where its values lie.
@@ -116,7 +121,7 @@ const fn is_shaped(spec: &ColumnSpec) -> bool {
 }
 
 /// Makes one column of the sum follow the others; `false` where none can.
-fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
+pub(super) fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
     if holds_anyway(draft, sum) {
         return true;
     }

@@ -417,19 +417,15 @@ fn table_locale(resolver: &mut Resolver<'_>, table: &TableDraft<'_>) -> &'static
     })
 }
 
-/// Columns of one person (one place) draw from one stream; a prefix (`billing_`) tells several persons apart.
+/// Columns of one person draw from one stream; a prefix (`billing_`) tells several persons apart.
 fn share_key(table: &TableDraft<'_>, draft: &mut Draft<'_>) {
     let Generator::Text(Text { source: TextSource::Registered(generator), .. }) = &draft.generator else { return };
-    let group = match generator.group {
-        Group::Alone => return,
-        Group::Person => "person",
-        Group::Place => "place",
-    };
-    let words = names::words(&draft.column.name);
-    let prefix = (0..words.len())
-        .find(|start| generator.columns.contains(&words[*start..].join("_").as_str()))
-        .map_or(String::new(), |start| words[..start].join("_"));
-    draft.key = table.key.derive(group).derive(&prefix);
+    let prefix = names::before(&draft.column.name);
+    match generator.group {
+        // Places agree once all of the row's columns are known: `super::places`.
+        Group::Alone | Group::Place | Group::PlaceToo => {}
+        Group::Person => draft.key = table.key.derive("person").derive(&prefix),
+    }
 }
 
 fn is_time(encoding: ScalarEncoding) -> bool {

@@ -3,6 +3,7 @@
 mod bounds;
 mod circles;
 mod columns;
+mod distinct;
 mod exclusions;
 mod key_columns;
 mod keys;
@@ -10,8 +11,10 @@ mod links;
 mod order;
 mod partial_keys;
 mod partitions;
+mod places;
 mod rows;
 mod sizes;
+mod stages;
 mod statistics;
 mod stricter;
 mod subset;

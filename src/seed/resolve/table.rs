@@ -124,6 +124,7 @@ impl<'a> Resolver<'a> {
             }
             draft.columns.push(planned);
         }
+        super::places::agree(&mut draft);
         self.plan_links(index, &mut draft);
         self.plan_partition_key(&mut draft);
         self.plan_exclusions(&mut draft);
@@ -132,6 +133,7 @@ impl<'a> Resolver<'a> {
         self.plan_bounds(&mut draft);
         self.rule_out_keys(&mut draft);
         self.plan_variants(&mut draft);
+        super::distinct::tell_apart(&mut draft, &mut self.plan.notes);
         self.finish(index, draft);
     }
 
