@@ -150,6 +150,23 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
             return vec![columns.into_iter().map(|c| Atom::Null { column: c.to_owned(), negated }).collect()];
         }
     }
+    // COALESCE(a, b) IS NULL: all of them. IS NOT NULL: the first that is not, in turn.
+    if let Expression::Call { name, arguments } = of.uncast()
+        && name == "coalesce"
+    {
+        let null = |items: &[Expression]| all_of(items.iter().map(|item| is_null(item, false, item)));
+        if !negated {
+            return null(arguments);
+        }
+        let first = arguments.iter().enumerate().flat_map(|(at, item)| {
+            all_of([null(&arguments[..at]), is_null(item, true, item)].into_iter())
+        });
+        return first.take(MOST).collect();
+    }
+    // A constant is no NULL.
+    if of.literal().is_some() {
+        return if negated { vec![Vec::new()] } else { one(Atom::False) };
+    }
     // data ->> 'key' IS NOT NULL.
     if let (Expression::Infix { operator, left, right }, true) = (of.uncast(), negated)
         && matches!(operator.as_str(), "->" | "->>")

@@ -80,29 +80,38 @@ impl Expression {
 
     /// Adds every column that it names.
     pub fn columns(&self, names: &mut Vec<String>) {
-        match self {
-            Self::Column(name) => names.push(name.clone()),
-            Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {}
-            Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
-                items.iter().for_each(|item| item.columns(names));
+        self.visit(&mut |inner| {
+            if let Self::Column(name) = inner {
+                names.push(name.clone());
             }
-            Self::Call { arguments, .. } => arguments.iter().for_each(|item| item.columns(names)),
+        });
+    }
+
+    /// Shows the expression and everything inside it, from the outside in.
+    pub fn visit<'e>(&'e self, see: &mut dyn FnMut(&'e Self)) {
+        see(self);
+        match self {
+            Self::Column(_) | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => {}
+            Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
+                items.iter().for_each(|item| item.visit(see));
+            }
+            Self::Call { arguments, .. } => arguments.iter().for_each(|item| item.visit(see)),
             Self::Cast { of, .. }
             | Self::Prefix { of, .. }
             | Self::IsNull { of, .. }
             | Self::IsBool { of, .. }
-            | Self::Not(of) => of.columns(names),
+            | Self::Not(of) => of.visit(see),
             Self::Infix { left, right, .. }
             | Self::Distinct { left, right, .. }
             | Self::Quantified { left, array: right, .. } => {
-                left.columns(names);
-                right.columns(names);
+                left.visit(see);
+                right.visit(see);
             }
             Self::Case { operand, arms, otherwise } => {
-                operand.iter().chain(otherwise).for_each(|item| item.columns(names));
+                operand.iter().chain(otherwise).for_each(|item| item.visit(see));
                 for (when, then) in arms {
-                    when.columns(names);
-                    then.columns(names);
+                    when.visit(see);
+                    then.visit(see);
                 }
             }
         }

@@ -87,7 +87,10 @@ impl<'p> Evaluator<'p> {
     /// The column's plan in the row's variant.
     fn arm<'c>(at: At<'p>, column: &'c ColumnPlan) -> &'c ColumnPlan {
         let (Some(arms), Some(variants)) = (&column.arms, &at.table.variants) else { return column };
-        let variant = variants.weights.draw(variants.key.at(at.row));
+        let variant = match variants.root {
+            Some(root) if at.row == 0 => root,
+            _ => variants.weights.draw(variants.key.at(at.row)),
+        };
         let arm = arms.of.get(variant).copied().unwrap_or(0);
         usize::from(arm).checked_sub(1).and_then(|arm| arms.plans.get(arm)).unwrap_or(column)
     }

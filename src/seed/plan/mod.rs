@@ -161,6 +161,8 @@ pub struct Variants {
     pub key: Key,
     /// How often each comes.
     pub weights: Weights,
+    /// The one of row 0, with which a tree begins.
+    pub root: Option<usize>,
 }
 
 /// When a column is NULL.

@@ -249,6 +249,8 @@ impl<'a> Resolver<'a> {
                 },
                 _ => self.one_to_one(draft, *link),
             },
+            // What cannot count is left out where the others tell the rows apart without it.
+            _ if let Some(counting) = counting(draft, units) => self.solve(draft, &counting),
             _ => match self.odometer(draft, units) {
                 Ok(()) => Ok(()),
                 // A tree's siblings, say: a number that no row shares is a place among them too.
@@ -420,6 +422,17 @@ impl<'a> Resolver<'a> {
             },
         }
     }
+}
+
+/// A key's units without the columns whose values are no numbers of any kind (arrays, say); `None` where there are no
+/// such columns, or nothing else.
+fn counting(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<BTreeSet<Unit>> {
+    let counts = |unit: &&Unit| match unit {
+        Unit::Column(column) => counts_already(draft, *column) || capacity(draft, *column) > 0,
+        Unit::Link(_) => true,
+    };
+    let counting: BTreeSet<Unit> = units.iter().filter(counts).copied().collect();
+    (!counting.is_empty() && counting.len() < units.len()).then_some(counting)
 }
 
 /// A link whose number of parents differs from group to group can only be the last digit; two of them cannot.

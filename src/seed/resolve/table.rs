@@ -1,7 +1,9 @@
 //! One table: its columns, links, keys, bounds, variants and partitions, in this order.
 
+use std::collections::BTreeSet;
+
 use super::Resolver;
-use crate::schema::{Check, Column, Schema, Table};
+use crate::schema::{Check, Column, KeyPart, Schema, Table};
 use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, Relation, alternatives};
 use crate::seed::formula::Formula;
 use crate::seed::infer::types::{TypeClass, classify};
@@ -166,6 +168,7 @@ impl<'a> Resolver<'a> {
                 add_check(draft, check, Some(&column.name));
             }
         }
+        add_casts(draft, self.schema);
     }
 
     fn finish(&mut self, index: usize, mut draft: TableDraft<'a>) {
@@ -245,6 +248,54 @@ impl<'a> Resolver<'a> {
             link.parent_rows > self.plan.tables[link.parent].rows && !matches!(link.choice, LinkChoice::Earlier { .. })
         })
     }
+}
+
+/// Texts that an index or a computed column reads as something else must be of its form.
+fn add_casts(draft: &mut TableDraft<'_>, schema: &Schema) {
+    let keys = draft.table.indexes.iter().flat_map(|index| &index.keys).filter_map(|key| match &key.part {
+        KeyPart::Expression(text) => Some(text),
+        KeyPart::Column(_) => None,
+    });
+    let computed = draft.table.columns.iter().filter_map(|column| column.generated.as_ref());
+    let predicates = draft.table.indexes.iter().filter_map(|index| index.predicate.as_ref());
+    let mut casts = BTreeSet::new();
+    for expression in keys.chain(computed).chain(predicates).filter_map(|text| Expression::parse(text).ok()) {
+        expression.visit(&mut |inner| {
+            if let Expression::Cast { of, to } = inner
+                && let Some(column) = of.column()
+            {
+                casts.insert((column.to_owned(), to.clone()));
+            }
+        });
+    }
+    for (name, to) in casts {
+        let Some(column) = draft.table.column(&name) else { continue };
+        let class = classify(schema, &column.data_type);
+        let TypeClass::Text { max_chars, .. } = class.base() else { continue };
+        if let Some(pattern) = form_of(&to, *max_chars) {
+            draft.facts.atoms.push(Atom::Matches { column: name, pattern, negated: false });
+        }
+    }
+}
+
+/// The form of texts that a type's input takes; `None` for types that take any, or many.
+fn form_of(type_name: &str, max_chars: u32) -> Option<String> {
+    let digits = match max_chars {
+        0 => 8,
+        max => max.min(8),
+    };
+    let form = match type_name.split_once('(').map_or(type_name, |(name, _)| name).trim() {
+        "smallint" => "[1-9][0-9]{0,3}".to_owned(),
+        "integer" | "bigint" | "numeric" | "real" | "double precision" => {
+            format!("[1-9][0-9]{{0,{}}}", digits.saturating_sub(1))
+        }
+        "boolean" => "(true|false)".to_owned(),
+        "uuid" => "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}".to_owned(),
+        "inet" => "10\\.[0-9]{1,2}\\.[0-9]{1,2}\\.[1-9]".to_owned(),
+        "jsonb" | "json" => "\\{\"[a-z]{3,8}\": [1-9][0-9]{0,3}\\}".to_owned(),
+        _ => return None,
+    };
+    Some(format!("^{form}$"))
 }
 
 /// What generators obey by their limits alone.

@@ -62,7 +62,8 @@ impl<'a> Resolver<'a> {
             weights.iter_mut().zip(&bound).filter(|(_, bound)| !**bound).for_each(|(weight, _)| *weight = 0.0);
             draft.doubts.truncate(doubts);
         }
-        draft.variants = Some(Variants { key: draft.key.derive("variant"), weights: Weights::new(&weights) });
+        let root = root(draft, &full, &weights);
+        draft.variants = Some(Variants { key: draft.key.derive("variant"), weights: Weights::new(&weights), root });
     }
 
     /// Values that CHECKs forbid for keys in every row.
@@ -173,6 +174,10 @@ impl<'a> Resolver<'a> {
             });
             if wanted {
                 draft.links[link].null_share = 0.0;
+                // The variants say which rows of a tree are roots.
+                if let LinkChoice::Earlier { roots } = &mut draft.links[link].choice {
+                    *roots = 0;
+                }
             }
         }
     }
@@ -268,6 +273,21 @@ fn leave_keys_alone(draft: &TableDraft<'_>, choice: &mut Choice, ruled_out: &mut
             ruled_out.push((column, values.clone()));
         }
     }
+}
+
+/// A variant in which a table's keys to itself are NULL, if its first row is to be in it: it has no earlier row.
+fn root(draft: &TableDraft<'_>, full: &[Facts], weights: &[f64]) -> Option<usize> {
+    let trees: Vec<usize> = (0..draft.links.len())
+        .filter(|link| matches!(draft.links[*link].choice, LinkChoice::Earlier { roots: 0 }))
+        .collect();
+    let is_root = |facts: &Facts| {
+        trees.iter().all(|link| {
+            let mut names = draft.link_columns[*link].iter().map(|column| &draft.columns[*column].column.name);
+            names.any(|name| facts.of(name).null == Some(true))
+        })
+    };
+    let found = full.iter().zip(weights).position(|(facts, weight)| *weight > 0.0 && is_root(facts));
+    found.filter(|_| !trees.is_empty())
 }
 
 /// At most [`MOST`], spread over all of them.

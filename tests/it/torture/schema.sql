@@ -96,11 +96,19 @@ CREATE TABLE uniques (
     UNIQUE (a, b) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE UNIQUE INDEX ON uniques (lower(c)); CREATE UNIQUE INDEX ON uniques (b) WHERE deleted_at IS NULL;
+CREATE TABLE read_as (id serial PRIMARY KEY, number varchar(20), code text NOT NULL, token text NOT NULL, flag text, host varchar(40), data text,
+    twice numeric GENERATED ALWAYS AS (code::numeric * 2) STORED);
+CREATE INDEX ON read_as (id, (number::int)); CREATE UNIQUE INDEX ON read_as ((token::uuid)); CREATE INDEX ON read_as (id) WHERE flag::boolean;
+CREATE INDEX ON read_as ((host::inet)); CREATE INDEX ON read_as USING gin ((data::jsonb));
 CREATE UNIQUE INDEX ON uniques (coalesce(a, ''), i); CREATE INDEX ON uniques USING gin (to_tsvector('simple', c));
 
 -- Self-references and cycles.
 CREATE TABLE nodes (id int PRIMARY KEY, parent_id int REFERENCES nodes, CHECK (id <> parent_id));
 CREATE TABLE strict_nodes (id serial PRIMARY KEY, parent_id int NOT NULL REFERENCES strict_nodes DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE joined (id int PRIMARY KEY, parent_id int REFERENCES joined, kind text, condition int, CHECK (parent_id <> id),
+    CHECK ((parent_id IS NULL AND kind IS NULL AND condition IS NULL) OR (parent_id IS NOT NULL AND kind IS NOT NULL AND condition IS NOT NULL)));
+CREATE TABLE conversations (id serial PRIMARY KEY, members bigint[] NOT NULL DEFAULT '{}', node int REFERENCES nodes,
+    topic int REFERENCES strict_nodes, UNIQUE (members, node, topic));
 CREATE TABLE chain (id serial PRIMARY KEY, next_id int UNIQUE REFERENCES chain);
 CREATE TABLE chicken (id serial PRIMARY KEY, egg_id int NOT NULL);
 CREATE TABLE egg (id serial PRIMARY KEY, chicken_id int NOT NULL REFERENCES chicken DEFERRABLE INITIALLY DEFERRED);
@@ -112,6 +120,9 @@ CREATE TABLE type_parent (id bigint PRIMARY KEY, n numeric(20, 0) UNIQUE NOT NUL
 CREATE TABLE type_child (id serial PRIMARY KEY, parent_id int NOT NULL REFERENCES type_parent, n int REFERENCES type_parent (n));
 
 -- CHECKs.
+CREATE TABLE toolbars (id serial PRIMARY KEY, ws int, org int, usr int, CONSTRAINT one_of_three CHECK (
+    (ws IS NOT NULL AND COALESCE(org, usr) IS NULL) OR (org IS NOT NULL AND COALESCE(ws, usr) IS NULL)
+    OR (usr IS NOT NULL AND COALESCE(org, ws) IS NULL)), CHECK (COALESCE(usr, org, ws, 1) IS NOT NULL), CHECK (COALESCE(usr, org, ws) IS NOT NULL));
 CREATE TABLE checks (
     id serial PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('a', 'b', 'c')), size varchar(3) CHECK (size = ANY (ARRAY['S', 'M', 'L'])),
