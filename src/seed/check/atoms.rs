@@ -158,9 +158,10 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
         if !negated {
             return null(arguments);
         }
-        let first = arguments.iter().enumerate().flat_map(|(at, item)| {
-            all_of([null(&arguments[..at]), is_null(item, true, item)].into_iter())
-        });
+        let first = arguments
+            .iter()
+            .enumerate()
+            .flat_map(|(at, item)| all_of([null(&arguments[..at]), is_null(item, true, item)].into_iter()));
         return first.take(MOST).collect();
     }
     // A constant is no NULL.
