@@ -23,7 +23,7 @@ pub(super) fn begin(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io
         let columns = schema.table_by_oid(table.oid).map(|table| table.columns.as_slice()).unwrap_or_default();
         for column in columns {
             if let (Some(sequence), Some(last)) = (&column.sequence, table.last_counted(&column.name)) {
-                writeln!(out, "SELECT setval('{}', {last});", sequence.sql().replace('\'', "''"))?;
+                writeln!(out, "SELECT setval('{}', {last});", sequence.name.sql().replace('\'', "''"))?;
             }
         }
     }
@@ -41,13 +41,8 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
         let Some(table) = schema.table_by_oid(table.oid) else { continue };
         for column in &table.columns {
             let Some(sequence) = &column.sequence else { continue };
-            writeln!(
-                out,
-                "SELECT setval('{}', greatest((SELECT max({})::bigint FROM {}), 1));",
-                sequence.sql().replace('\'', "''"),
-                quote_identifier(&column.name),
-                table.name.sql()
-            )?;
+            let last = sequence.last_of(&column.name, &table.name);
+            writeln!(out, "{};", sequence.set_to_farther(&last, &sequence.start.to_string()))?;
         }
     }
     // Index-only scans want to know which pages everybody sees.

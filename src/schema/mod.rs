@@ -114,9 +114,40 @@ pub struct Column {
     /// GENERATED ALWAYS AS (…): the expression.
     pub generated: Option<String>,
     /// The sequence that the column owns or draws its default from; none for columns that hold no numbers.
-    pub sequence: Option<QualifiedName>,
+    pub sequence: Option<Sequence>,
     /// What ANALYZE measured.
     pub stats: Option<ColumnStats>,
+}
+
+/// Where a column's numbers come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// Its name.
+    pub name: QualifiedName,
+    /// START.
+    pub start: i64,
+    /// INCREMENT; negative where it counts down.
+    pub step: i64,
+    /// MINVALUE.
+    pub least: i64,
+    /// MAXVALUE.
+    pub most: i64,
+}
+
+impl Sequence {
+    /// SQL that sets it to the farther of two expressions.
+    #[must_use]
+    pub fn set_to_farther(&self, one: &str, other: &str) -> String {
+        let farther = if self.step < 0 { "least" } else { "greatest" };
+        format!("SELECT setval('{}', {farther}({one}, {other}))", self.name.sql().replace('\'', "''"))
+    }
+
+    /// SQL of the last number that a column has.
+    #[must_use]
+    pub fn last_of(&self, column: &str, table: &QualifiedName) -> String {
+        let last = if self.step < 0 { "min" } else { "max" };
+        format!("(SELECT {last}({}) FROM {})::bigint", quote_identifier(column), table.sql())
+    }
 }
 
 /// A column's type.

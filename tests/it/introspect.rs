@@ -62,7 +62,7 @@ fn check_customers(schema: &Schema) {
     assert_eq!(checks, ["(email ~~ '%@%'::text)"]);
     let id = table.column("id").unwrap();
     assert_eq!((id.identity, id.not_null), (Some(Identity::Always), true));
-    assert_eq!(id.sequence, Some(QualifiedName::new("shop", "Customers_id_seq")));
+    assert_eq!(id.sequence.as_ref().unwrap().name, QualifiedName::new("shop", "Customers_id_seq"));
     let tags = table.column("tags").unwrap();
     assert_eq!(tags.data_type.name, "character varying(20)[]");
     assert_eq!(tags.default.as_deref(), Some("'{}'::character varying[]"));
@@ -85,8 +85,8 @@ fn check_customers(schema: &Schema) {
 fn check_orders(schema: &Schema) {
     let table = named(schema, "orders");
     assert_eq!(table.primary_key(), ["b", "a"]);
-    assert_eq!(table.column("a").unwrap().sequence, Some(QualifiedName::new("public", "orders_a_seq")));
-    assert_eq!(table.column("b").unwrap().sequence, Some(QualifiedName::new("shop", "numbers")));
+    assert_eq!(table.column("a").unwrap().sequence.as_ref().unwrap().name, QualifiedName::new("public", "orders_a_seq"));
+    assert_eq!(table.column("b").unwrap().sequence.as_ref().unwrap().name, QualifiedName::new("shop", "numbers"));
     assert!(table.column("price").unwrap().not_null, "by its domain");
     assert!(!table.column("status").unwrap().not_null);
     assert_eq!(table.insert_triggers, ["on_insert"]);

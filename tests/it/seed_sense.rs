@@ -84,6 +84,27 @@ async fn a_whole_number_that_is_the_primary_key_numbers_the_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_column_counts_as_its_sequence_does_and_the_sequence_goes_on_after_it() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE SEQUENCE downward INCREMENT -1 MAXVALUE -1;
+             CREATE TABLE holes (id int PRIMARY KEY DEFAULT nextval('downward'),
+                                 n bigint NOT NULL GENERATED ALWAYS AS IDENTITY (START 1000 INCREMENT 10));
+             CREATE TABLE few (id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY (MAXVALUE 60));",
+        )
+        .await;
+    let plan = fill(&database, 100).await;
+    assert!(plan.notes.iter().any(|note| note.contains("few: 60 rows instead of 100")), "{:?}", plan.notes);
+    let session = database.session().await;
+    let ends = "SELECT count(*) FROM (SELECT min(id) a, max(id) b, min(n) c, max(n) d FROM holes) ends
+                WHERE (a, b, c, d) = (-100, -1, 1000, 1990)";
+    assert_eq!(number(&session, ends).await, 1);
+    let next = "INSERT INTO holes DEFAULT VALUES RETURNING id * 10000 + n";
+    assert_eq!(number(&session, next).await, -101 * 10_000 + 2000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_spec_says_of_a_time_comes_before_what_would_make_sense() {
     let database = support::database().await;
     database.execute(JOBS).await;

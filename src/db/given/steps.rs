@@ -196,10 +196,9 @@ async fn advance_sequences(session: &Session, intent: &Intent, table: usize) -> 
     let columns = intent.schema.table_by_oid(planned.oid).map(|table: &Table| table.columns.as_slice());
     for column in columns.unwrap_or_default() {
         let (Some(sequence), Some(last)) = (&column.sequence, planned.last_counted(&column.name)) else { continue };
-        let name = sequence.sql();
-        let sql =
-            format!("SELECT setval('{}', greatest({last}, (SELECT last_value FROM {name})))", name.replace('\'', "''"));
-        run_sql(session, &sql, || format!("set sequence {sequence}")).await?;
+        let reached = format!("(SELECT last_value FROM {})", sequence.name.sql());
+        let sql = sequence.set_to_farther(&last.to_string(), &reached);
+        run_sql(session, &sql, || format!("set sequence {}", sequence.name)).await?;
     }
     Ok(())
 }
@@ -210,15 +209,10 @@ async fn set_sequences(session: &Session, intent: &Intent, table: usize) -> Resu
     let columns = intent.schema.table_by_oid(planned.oid).map(|table: &Table| table.columns.as_slice());
     for column in columns.unwrap_or_default() {
         let Some(sequence) = &column.sequence else { continue };
-        let name = sequence.sql();
         // A sequence that others draw from too may be further on already.
-        let sql = format!(
-            "SELECT setval('{}', greatest((SELECT max({}) FROM {})::bigint, (SELECT last_value FROM {name})))",
-            name.replace('\'', "''"),
-            quote_identifier(&column.name),
-            planned.name.sql(),
-        );
-        run_sql(session, &sql, || format!("set sequence {sequence}")).await?;
+        let reached = format!("(SELECT last_value FROM {})", sequence.name.sql());
+        let sql = sequence.set_to_farther(&sequence.last_of(&column.name, &planned.name), &reached);
+        run_sql(session, &sql, || format!("set sequence {}", sequence.name)).await?;
     }
     Ok(())
 }
@@ -268,8 +262,9 @@ pub(super) async fn start_after_existing(
             if !counts_up(&scalar.source) {
                 continue;
             }
+            let last = if counts_down(&scalar.source) { "min" } else { "max" };
             let sql = format!(
-                "SELECT max({}::numeric)::bigint FROM {} WHERE {0} BETWEEN {} AND {}",
+                "SELECT {last}({}::numeric)::bigint FROM {} WHERE {0} BETWEEN {} AND {}",
                 quote_identifier(&column.name),
                 there.name.sql(),
                 i64::MIN,
@@ -290,12 +285,17 @@ const fn counts_up(source: &ScalarSource) -> bool {
     matches!(source, ScalarSource::Sequence { .. } | ScalarSource::Range { unique: Some(_), .. })
 }
 
+const fn counts_down(source: &ScalarSource) -> bool {
+    matches!(source, ScalarSource::Sequence { step: ..0, .. })
+}
+
 fn start_after(scalar: &mut Scalar, last: i64, rows: u64, key: Key) {
     let whole = matches!(
         scalar.encoding,
         ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8 | ScalarEncoding::Numeric { decimals: 0 }
     );
     match &mut scalar.source {
+        ScalarSource::Sequence { start, step: step @ ..0 } => *start = (*start).min(last.saturating_add(*step)),
         ScalarSource::Sequence { start, step } => *start = (*start).max(last.saturating_add((*step).max(1))),
         ScalarSource::Range { low, high, unique: Some(order) } if whole && last >= *low => {
             let first = last.saturating_add(1);

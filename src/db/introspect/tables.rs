@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::Build;
 use crate::schema::{
     Column, ColumnStats, DataType, Identity, KeyPart, PartitionKey, PartitionOf, PartitionStrategy, QualifiedName,
-    Table, TableKind, TableStats, TypeDefinition, UserType,
+    Table, TableKind, TableStats, TypeDefinition, UserType, Sequence,
 };
 use crate::units::{Bytes, Pages};
 
@@ -152,7 +152,13 @@ pub(super) fn add_sequences(build: &mut Build, rows: &[Row]) {
         let Some(table) = build.table(row) else { continue };
         if let Some(column) = table.columns.iter_mut().find(|column| i32::from(column.number) == number) {
             let (schema, name): (&str, &str) = (row.get("schema"), row.get("name"));
-            column.sequence = Some(QualifiedName::new(schema, name));
+            column.sequence = Some(Sequence {
+                name: QualifiedName::new(schema, name),
+                start: row.get("seqstart"),
+                step: row.get("seqincrement"),
+                least: row.get("seqmin"),
+                most: row.get("seqmax"),
+            });
         }
     }
 }

@@ -125,13 +125,8 @@ async fn analyze(session: &Session, plan: &TablePlan, table: &Table) -> Result<(
 async fn set_sequences(session: &Session, table: &Table) -> Result<(), LoadError> {
     for column in &table.columns {
         let Some(sequence) = &column.sequence else { continue };
-        let sql = format!(
-            "SELECT setval('{}', greatest((SELECT max({}) FROM {})::bigint, \
-             (SELECT seqmin FROM pg_sequence WHERE seqrelid = '{0}'::regclass)))",
-            sequence.sql().replace('\'', "''"),
-            quote_identifier(&column.name),
-            table.name.sql(),
-        );
+        let last = sequence.last_of(&column.name, &table.name);
+        let sql = sequence.set_to_farther(&last, &sequence.start.to_string());
         session
             .client()
             .batch_execute(&sql)

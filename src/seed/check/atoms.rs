@@ -150,19 +150,12 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
             return vec![columns.into_iter().map(|c| Atom::Null { column: c.to_owned(), negated }).collect()];
         }
     }
-    // COALESCE(a, b) IS NULL: all of them. IS NOT NULL: the first that is not, in turn.
+    // COALESCE(a, b) IS NULL: all of them. IS NOT NULL: any of them, and nothing is said of the others.
     if let Expression::Call { name, arguments } = of.uncast()
         && name == "coalesce"
     {
-        let null = |items: &[Expression]| all_of(items.iter().map(|item| is_null(item, false, item)));
-        if !negated {
-            return null(arguments);
-        }
-        let first = arguments
-            .iter()
-            .enumerate()
-            .flat_map(|(at, item)| all_of([null(&arguments[..at]), is_null(item, true, item)].into_iter()));
-        return first.take(MOST).collect();
+        let items = arguments.iter().map(|item| is_null(item, negated, item));
+        return if negated { items.flatten().take(MOST).collect() } else { all_of(items) };
     }
     // A constant is no NULL.
     if of.literal().is_some() {

@@ -69,7 +69,7 @@ pub fn enter(scalar: &mut Scalar) {
             *low = (*low).max(least);
             *high = (*high).min(most).max(*low);
         }
-        ScalarSource::Sequence { start, .. } => *start = (*start).max(least),
+        ScalarSource::Sequence { start, .. } => *start = (*start).max(least).min(most),
         ScalarSource::Listed { .. }
         | ScalarSource::Mixed { .. }
         | ScalarSource::Histogram { .. }

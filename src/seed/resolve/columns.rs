@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use super::table::{Draft, TableDraft};
-use crate::schema::{Column, KeyPart, PartitionStrategy, QualifiedName};
+use crate::schema::{Column, KeyPart, PartitionStrategy, QualifiedName, Sequence};
 use crate::seed::check::ColumnFacts;
 use crate::seed::curve::Growth;
 use crate::seed::describe::{header, key};
@@ -66,6 +66,9 @@ impl<'a> Resolver<'a> {
         let is_key = table.table.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
         if let (TypeClass::Scalar(encoding), true, false, false) = (draft.class.base(), counted, said, is_key) {
             draft.generator = sequence(*encoding, column, 1);
+            if let (Generator::Scalar(scalar), Some(sequence)) = (&mut draft.generator, &column.sequence) {
+                count_like(scalar, sequence);
+            }
             if let Generator::Scalar(scalar) = &mut draft.generator {
                 infer::obey::limits(scalar, &draft.facts);
             }
@@ -444,6 +447,14 @@ fn uniform(generator: &Generator) -> Option<Generator> {
     let Generator::Scalar(scalar) = generator else { return None };
     let (low, high) = source_range(scalar);
     Some(Generator::Scalar(Scalar { source: ScalarSource::Range { low, high, unique: None }, ..scalar.clone() }))
+}
+
+/// A column's numbers are those that its sequence would give, as far as both go.
+fn count_like(scalar: &mut Scalar, sequence: &Sequence) {
+    let unit = crate::seed::encode::power_of_ten(scalar.encoding.decimals()) as i64;
+    let scaled = |value: i64| value.saturating_mul(unit);
+    scalar.hard = (scalar.hard.0.max(scaled(sequence.least)), scalar.hard.1.min(scaled(sequence.most)));
+    scalar.source = ScalarSource::Sequence { start: scaled(sequence.start), step: scaled(sequence.step) };
 }
 
 /// A whole number that is a primary key by itself: programs number rows as they make them, with or without a sequence
