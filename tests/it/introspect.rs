@@ -85,7 +85,10 @@ fn check_customers(schema: &Schema) {
 fn check_orders(schema: &Schema) {
     let table = named(schema, "orders");
     assert_eq!(table.primary_key(), ["b", "a"]);
-    assert_eq!(table.column("a").unwrap().sequence.as_ref().unwrap().name, QualifiedName::new("public", "orders_a_seq"));
+    assert_eq!(
+        table.column("a").unwrap().sequence.as_ref().unwrap().name,
+        QualifiedName::new("public", "orders_a_seq")
+    );
     assert_eq!(table.column("b").unwrap().sequence.as_ref().unwrap().name, QualifiedName::new("shop", "numbers"));
     assert!(table.column("price").unwrap().not_null, "by its domain");
     assert!(!table.column("status").unwrap().not_null);

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::Build;
 use crate::schema::{
     Column, ColumnStats, DataType, Identity, KeyPart, PartitionKey, PartitionOf, PartitionStrategy, QualifiedName,
-    Table, TableKind, TableStats, TypeDefinition, UserType, Sequence,
+    Sequence, Table, TableKind, TableStats, TypeDefinition, UserType,
 };
 use crate::units::{Bytes, Pages};
 

@@ -94,7 +94,8 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
         Generator::Inet { .. } => 1 << 24,
         Generator::Scalar(scalar) => match &scalar.source {
             ScalarSource::Sequence { start, step } => {
-                let room = if *step < 0 { start.saturating_sub(scalar.hard.0) } else { scalar.hard.1.saturating_sub(*start) };
+                let room =
+                    if *step < 0 { start.saturating_sub(scalar.hard.0) } else { scalar.hard.1.saturating_sub(*start) };
                 (room / step.saturating_abs().max(1)).max(0) as u64 + 1
             }
             ScalarSource::Listed { values, .. } => values.len() as u64,
