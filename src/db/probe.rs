@@ -16,11 +16,15 @@ use crate::seed::describe::{header, key};
 use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::infer::types::classify;
 use crate::seed::plan::{ColumnPlan, Fill, Generator, LinkChoice, TablePlan};
-use crate::seed::{Evaluator, Refusal, SeedError, SeedPlan, text};
+use crate::seed::{Evaluator, Refusal, SeedError, SeedPlan, staging, text};
 use crate::source::SourceError;
 
+/// The copy.
+const PROBE: &str = "pg_temp.pgproof_probe";
 /// Rows of a sample.
 const SAMPLE: u64 = 300;
+/// Rows of a sample where a constraint was not understood: what is refused now and then is refused before the load.
+const LARGE_SAMPLE: u64 = 3000;
 
 /// What a plan could not meet, and what the server refuses of the rest: all that stands in the way, in one answer.
 pub(crate) async fn all_errors(session: &Session, schema: &Schema, refusal: Refusal) -> Vec<SeedError> {
@@ -53,9 +57,8 @@ pub(crate) async fn examine(
 async fn check(session: &Session, schema: &Schema, plan: &SeedPlan) -> Result<Vec<SeedError>, tokio_postgres::Error> {
     let mut errors = Vec::new();
     for (index, table) in plan.tables.iter().enumerate() {
-        // Columns that the server computes are not there yet.
         let computed = !table.expressions.is_empty();
-        if table.fill == Fill::Keep || table.rows == 0 || computed || !is_asked(schema, plan, table) {
+        if table.fill == Fill::Keep || table.rows == 0 || !(computed || is_asked(schema, plan, table)) {
             continue;
         }
         let refusals = refusals(session, schema, plan, index).await?;
@@ -133,11 +136,16 @@ async fn refusals(
             ("text", lines)
         }
     };
-    let copy = format!("COPY pg_temp.pgproof_probe ({}) FROM STDIN (FORMAT {form})", columns.join(", "));
+    let columns = columns.join(", ");
+    let staged = !table.expressions.is_empty();
+    let target = if staged { staging::STAGE } else { PROBE };
+    let copy = format!("COPY {target} ({columns}) FROM STDIN (FORMAT {form})");
+    let (make, insert) = (staging::make(table, &columns), staging::insert(table, PROBE, &columns));
+    let stage = staged.then_some((make.as_str(), insert.as_str()));
     let rows = Bytes::from(rows);
     let mut refusals: Vec<tokio_postgres::Error> = Vec::new();
     let mut freed = BTreeSet::new();
-    while let Err(refusal) = copy_sample(client, &copy, rows.clone()).await {
+    while let Err(refusal) = copy_sample(client, &copy, rows.clone(), stage).await {
         let without = refusal
             .as_db_error()
             .and_then(|error| without(schema, table, error))
@@ -183,18 +191,32 @@ fn base_type<'s>(schema: &'s Schema, data_type: &'s DataType) -> &'s DataType {
     at
 }
 
-async fn copy_sample(client: &tokio_postgres::Client, copy: &str, rows: Bytes) -> Result<u64, tokio_postgres::Error> {
+/// Sends the sample; `stage` makes the table in which it waits for what the server computes, and takes it from there.
+async fn copy_sample(
+    client: &tokio_postgres::Client,
+    copy: &str,
+    rows: Bytes,
+    stage: Option<(&str, &str)>,
+) -> Result<(), tokio_postgres::Error> {
+    if let Some((make, _)) = stage {
+        client.batch_execute(make).await?;
+    }
     let mut sink = Box::pin(client.copy_in::<_, Bytes>(copy).await?);
     sink.send(rows).await?;
-    sink.as_mut().finish().await
+    sink.as_mut().finish().await?;
+    match stage {
+        Some((_, insert)) => client.batch_execute(insert).await,
+        None => Ok(()),
+    }
 }
 
 fn sample(plan: &SeedPlan, index: usize) -> Vec<u8> {
-    let rows = plan.tables[index].rows;
-    let step = (rows / SAMPLE).max(1);
+    let table = &plan.tables[index];
+    let (rows, most) = (table.rows, if table.doubts.is_empty() { SAMPLE } else { LARGE_SAMPLE });
+    let step = (rows / most).max(1);
     let evaluator = Evaluator::new(plan);
     let mut bytes = Vec::new();
-    for row in (0..rows).step_by(usize::try_from(step).unwrap_or(1)).take(SAMPLE as usize) {
+    for row in (0..rows).step_by(usize::try_from(step).unwrap_or(1)).take(most as usize) {
         evaluator.write_row(index, row, &mut bytes);
     }
     bytes

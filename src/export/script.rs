@@ -59,7 +59,7 @@ pub(super) fn before_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<
 /// What follows a table's rows.
 pub(super) fn after_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
     if !table.expressions.is_empty() {
-        writeln!(out, "{};", staging::insert(table, &columns(table)))?;
+        writeln!(out, "{};", staging::insert(table, &table.name.sql(), &columns(table)))?;
     }
     writeln!(out)
 }

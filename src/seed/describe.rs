@@ -185,7 +185,7 @@ fn kind_of(generator: &Generator) -> &'static str {
         Generator::Geometry(_) => "a figure",
         Generator::Array { .. } => "some elements",
         Generator::Composite { .. } => "a row of values",
-        Generator::Range { .. } | Generator::Multirange { .. } => "a range",
+        Generator::Range { .. } | Generator::Span(_) | Generator::Multirange { .. } => "a range",
         Generator::TextSearch | Generator::TextQuery => "some words",
         Generator::Json { .. } => "a small document",
         Generator::Pairs => "some pairs",

@@ -13,15 +13,14 @@ pub fn make(table: &TablePlan, columns: &str) -> String {
     format!("CREATE TEMPORARY TABLE pgproof_stage ON COMMIT DROP AS SELECT {columns} FROM {from} WITH NO DATA")
 }
 
-/// From the temporary table into the table, with what the server computes; the temporary table goes.
+/// From the temporary table into another one, with what the server computes; the temporary table goes.
 #[must_use]
-pub fn insert(table: &TablePlan, columns: &str) -> String {
+pub fn insert(table: &TablePlan, into: &str, columns: &str) -> String {
     let names: Vec<String> = table.expressions.iter().map(|computed| quote_identifier(&computed.column)).collect();
     let values: Vec<String> =
         table.expressions.iter().map(|computed| format!("({})", computed.expression.text)).collect();
     format!(
-        "INSERT INTO {} ({columns}, {}) SELECT {columns}, {} FROM {STAGE}; DROP TABLE {STAGE}",
-        table.name.sql(),
+        "INSERT INTO {into} ({columns}, {}) SELECT {columns}, {} FROM {STAGE}; DROP TABLE {STAGE}",
         names.join(", "),
         values.join(", ")
     )

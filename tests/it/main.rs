@@ -37,6 +37,7 @@ mod seed_properties;
 mod seed_refusals;
 mod seed_sense;
 mod seed_subtypes;
+mod seed_understanding;
 mod server;
 mod strangers;
 mod support;

@@ -45,6 +45,65 @@ async fn a_key_points_only_to_rows_that_its_own_domain_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_nothing_to_point_to_leaves_its_table_empty_and_tells() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE DOMAIN public_id AS text CHECK (length(trim(VALUE)) > 10);
+             CREATE TABLE scopes (id text PRIMARY KEY);
+             INSERT INTO scopes VALUES ('global');
+             CREATE TABLE users (id int PRIMARY KEY, scope public_id NOT NULL REFERENCES scopes);
+             CREATE TABLE visits (id int PRIMARY KEY, by_user int NOT NULL REFERENCES users);
+             CREATE TABLE groups (id int PRIMARY KEY, scope public_id REFERENCES scopes);
+             CREATE TABLE badges (id int PRIMARY KEY, of_user int UNIQUE REFERENCES users);
+             CREATE TABLE notes (id int PRIMARY KEY, of_user int REFERENCES users, of_group int REFERENCES groups,
+                                 CHECK (num_nonnulls(of_user, of_group) = 1));",
+        )
+        .await;
+    let plan = filled(&database, "").await;
+    for note in [
+        "users: no rows, because what scope allows is in none of the 1 rows of scopes",
+        "badges: of_user is NULL in every row, because foreign key badges_of_user_fkey points to users, which has no rows",
+        "groups: scope is NULL in every row, because what scope allows is in none of the 1 rows of scopes",
+        "visits: no rows, because foreign key visits_by_user_fkey needs one of users, which has none",
+    ] {
+        assert!(plan.notes.iter().any(|other| other == note), "{:?}", plan.notes);
+    }
+    for table in ["groups", "badges", "notes"] {
+        assert_eq!(count(&database, &format!("SELECT count(*) FROM {table}")).await, 1000, "{table}");
+    }
+    assert_eq!(count(&database, "SELECT count(of_group) FROM notes").await, 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_names_one_of_its_own_children_names_one_of_them() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE logins (id text PRIMARY KEY);
+             CREATE TABLE accounts (id text PRIMARY KEY, login text NOT NULL REFERENCES logins, UNIQUE (login, id));
+             CREATE TABLE methods (id text PRIMARY KEY REFERENCES logins, conf text NOT NULL, name text);
+             CREATE TABLE confs (id text PRIMARY KEY, method text NOT NULL REFERENCES methods DEFERRABLE INITIALLY DEFERRED,
+                                 UNIQUE (method, id));
+             ALTER TABLE methods ADD FOREIGN KEY (id, conf) REFERENCES confs (method, id)
+                                 DEFERRABLE INITIALLY DEFERRED;
+             CREATE TABLE passwords (account text PRIMARY KEY, login text NOT NULL, conf text NOT NULL,
+                                 FOREIGN KEY (login, account) REFERENCES accounts (login, id),
+                                 FOREIGN KEY (login, conf) REFERENCES confs (method, id),
+                                 UNIQUE (login, conf, account));
+             CREATE TABLE long_confs (id text PRIMARY KEY REFERENCES confs, method text NOT NULL, UNIQUE (method, id),
+                                 FOREIGN KEY (method, id) REFERENCES confs (method, id));
+             CREATE TABLE long_passwords (account text PRIMARY KEY, login text NOT NULL, conf text NOT NULL,
+                                 FOREIGN KEY (login, conf, account) REFERENCES passwords (login, conf, account),
+                                 FOREIGN KEY (login, conf) REFERENCES long_confs (method, id));",
+        )
+        .await;
+    filled(&database, "[tables.confs]\nrows = 3000\n[tables.long_confs]\nrows = 3000").await;
+    assert_eq!(count(&database, "SELECT count(DISTINCT conf) FROM methods").await, 1000);
+    assert_eq!(count(&database, "SELECT count(*) FROM confs").await, 3000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_obeys_the_weights_that_the_spec_gives_its_values() {
     let database = support::database().await;
     database

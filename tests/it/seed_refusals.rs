@@ -102,3 +102,22 @@ async fn what_domains_and_lengths_refuse_is_told_before_a_row_is_written() {
     let session = database.session().await;
     assert_eq!(session.client().query_one("SELECT count(*) FROM kinds", &[]).await.unwrap().get::<_, i64>(0), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_computes_and_what_is_refused_now_and_then_is_told_before_a_row_is_written() {
+    let database = support::database().await;
+    let schema = "
+        CREATE FUNCTION is_common(code text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql
+            AS $$ BEGIN IF code IS NULL THEN RETURN false; END IF; RETURN hashtext(code) % 1000 <> 7; END $$;
+        CREATE TABLE sums (id int PRIMARY KEY, a int NOT NULL, note text NOT NULL,
+            total int NOT NULL CONSTRAINT total_small CHECK (total < 0));
+        CREATE TABLE codes (id int PRIMARY KEY, code text NOT NULL CONSTRAINT code_common CHECK (is_common(code)));";
+    database.execute(schema).await;
+    let spec = "[tables.sums.columns]\ntotal = { expression = \"length(note)\" }\n[tables.codes]\nrows = 20_000";
+    let error = told(&database, &[Source::new("seeds/rows.toml", spec)]).await;
+    for part in ["table sums: constraint total_small", "table codes: constraint code_common"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let fits = spec.replace("length(note)", "-length(note)").replace("20_000", "0");
+    assert_eq!(told(&database, &[Source::new("seeds/rows.toml", fits)]).await, "");
+}

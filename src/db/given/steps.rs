@@ -135,7 +135,7 @@ async fn copy_rows(
     };
     let rows = copied.map_err(refused)?;
     if staged {
-        run_sql(session, &staging::insert(planned, &columns), action).await?;
+        run_sql(session, &staging::insert(planned, &planned.name.sql(), &columns), action).await?;
     }
     Ok(rows)
 }

@@ -2,6 +2,7 @@
 //! `information_schema` would hide keys from a reader. Changes nothing, judges nothing.
 
 mod constraints;
+mod functions;
 mod indexes;
 mod tables;
 mod types;
@@ -40,7 +41,7 @@ pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let of = |what, sql| catalog.read(what, sql, Some(&oids));
     // Sent at once: a distant server is asked once.
-    let (columns, sequences, statistics, indexes, keys, constraints, types, attachments) = tokio::try_join!(
+    let (columns, sequences, statistics, indexes, keys, constraints, types, functions, attachments) = tokio::try_join!(
         of("columns", include_str!("../sql/columns.sql")),
         of("sequences", include_str!("../sql/sequences.sql")),
         of("statistics", include_str!("../sql/statistics.sql")),
@@ -48,11 +49,12 @@ pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
         of("index keys", include_str!("../sql/index_keys.sql")),
         of("constraints", include_str!("../sql/constraints.sql")),
         of("types", include_str!("../sql/types.sql")),
+        catalog.read("functions", include_str!("../sql/functions.sql"), None),
         of("inheritance, statistics and triggers", include_str!("../sql/attachments.sql")),
     )?;
     let mut build = Build { at: tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect(), tables };
     let version = session.version();
-    let types = types::user_types(&types);
+    let mut types = types::user_types(&types);
     tables::set_roots(&mut build);
     tables::add_columns(&mut build, &columns, &types);
     tables::add_sequences(&mut build, &sequences);
@@ -60,6 +62,7 @@ pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
     indexes::add(&mut build, &indexes, &keys);
     constraints::add(&mut build, &constraints);
     tables::add_attachments(&mut build, &attachments);
+    functions::inline(&functions, &mut build.tables, &mut types);
     Ok(Schema { server: ServerVersion(version.major() * 10_000 + version.minor()), tables: build.tables, types })
 }
 

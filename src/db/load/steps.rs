@@ -190,7 +190,10 @@ pub(super) async fn copy(
     })?;
     interrupt.check()?;
     if staged {
-        client.batch_execute(&staging::insert(planned, &columns)).await.map_err(|error| refused(&error))?;
+        client
+            .batch_execute(&staging::insert(planned, &planned.name.sql(), &columns))
+            .await
+            .map_err(|error| refused(&error))?;
     }
     client.batch_execute("COMMIT").await.map_err(|error| refused(&error))?;
     Ok(rows)

@@ -33,6 +33,10 @@ pub enum Atom {
     Grain { column: String, unit: String },
     /// A range is not empty.
     NotEmpty { column: String },
+    /// `lower(range) = column`, or `upper`.
+    RangeEnd { range: String, upper: bool, column: String },
+    /// `inner <@ outer`, of ranges.
+    Within { inner: String, outer: String },
     /// Not understood: the server says before the load whether the rows meet it.
     Opaque(String),
     /// Never true.
@@ -141,6 +145,13 @@ fn any_of(items: &[Expression], negated: bool) -> Vec<Vec<Atom>> {
 
 fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>> {
     if let Some(column) = of.column() {
+        return one(Atom::Null { column: column.to_owned(), negated });
+    }
+    // lower(x) IS NOT NULL, of a text or a range.
+    if let (Expression::Call { name, arguments }, true) = (of.uncast(), negated)
+        && matches!(name.as_str(), "lower" | "upper")
+        && let Some(column) = arguments.first().and_then(Expression::column)
+    {
         return one(Atom::Null { column: column.to_owned(), negated });
     }
     // ROW(a, b) IS [NOT] NULL: all of them.
@@ -261,6 +272,11 @@ fn infix(operator: &str, left: &Expression, right: &Expression) -> Option<Vec<Ve
         "?&" => {
             let Expression::Array(keys) = right.uncast() else { return None };
             return keys.iter().map(|key| json_key(left, key)).collect::<Option<Vec<_>>>().map(|atoms| vec![atoms]);
+        }
+        "<@" | "@>" => {
+            let (inner, outer) = if operator == "<@" { (left, right) } else { (right, left) };
+            let (inner, outer) = (inner.column()?.to_owned(), outer.column()?.to_owned());
+            return Some(one(Atom::Within { inner, outer }));
         }
         _ => {}
     }
@@ -448,6 +464,12 @@ pub(super) fn compare(left: &Expression, relation: Relation, right: &Expression)
             }
             "upper" if relation == Relation::Equal && same_column(call, column, 0) => {
                 return Some(one(Atom::Upper { column: column_text }));
+            }
+            "lower" | "upper" if relation == Relation::Equal && arguments.len() == 1 => {
+                if let Some(range) = arguments[0].column() {
+                    let (range, upper) = (range.to_owned(), name == "upper");
+                    return Some(one(Atom::RangeEnd { range, upper, column: column_text }));
+                }
             }
             "btrim" | "trim" | "ltrim" | "rtrim" | "initcap"
                 if relation == Relation::Equal && same_column(call, column, 0) =>

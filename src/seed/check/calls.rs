@@ -100,7 +100,7 @@ fn counts(relation: Relation, constant: &str) -> Option<(u32, u32)> {
 pub(super) fn untrimmed(of: &Expression) -> &Expression {
     match of.uncast() {
         Expression::Call { name, arguments } if matches!(name.as_str(), "btrim" | "trim" | "ltrim" | "rtrim") => {
-            arguments.first().unwrap_or(of)
+            arguments.first().map_or(of, untrimmed)
         }
         _ => of,
     }
@@ -123,9 +123,18 @@ pub(super) fn part(function: &str, arguments: &[Expression], value: &str) -> Opt
 
 /// A call that is true or false itself.
 pub(super) fn call(name: &str, arguments: &[Expression], negated: bool) -> Option<Alternatives> {
+    // starts_with(reverse(x), y): how x ends.
+    if let ("starts_with", Expression::Call { name: inner, arguments: of }) = (name, arguments.first()?.uncast()) {
+        let column = of.first().filter(|_| inner == "reverse")?.column()?.to_owned();
+        let end: String = arguments.get(1)?.literal()?.chars().rev().collect();
+        return Some(one(Atom::Matches { column, pattern: format!("{}$", regex_syntax::escape(&end)), negated }));
+    }
     let column = arguments.first()?.column()?.to_owned();
     match (name, negated) {
-        ("isempty", true) => Some(one(Atom::NotEmpty { column })),
+        // Generated ranges have both ends, the lower one included.
+        ("isempty" | "lower_inf" | "upper_inf" | "upper_inc", true) | ("lower_inc", false) => {
+            Some(one(Atom::NotEmpty { column }))
+        }
         ("starts_with", _) => {
             let pattern = format!("^{}", regex_syntax::escape(&arguments.get(1)?.literal()?));
             Some(one(Atom::Matches { column, pattern, negated }))

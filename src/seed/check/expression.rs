@@ -167,6 +167,15 @@ impl Expression {
         }
     }
 
+    /// A string literal's text inside casts.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self.uncast() {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// A column inside casts.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
@@ -177,9 +186,9 @@ impl Expression {
     }
 }
 
-struct Parser<'t> {
-    tokens: &'t [(Token, usize)],
-    at: usize,
+pub(super) struct Parser<'t> {
+    pub(super) tokens: &'t [(Token, usize)],
+    pub(super) at: usize,
     depth: u32,
 }
 
@@ -189,14 +198,14 @@ const AND: u8 = 2;
 const NOT: u8 = 3;
 const IS: u8 = 4;
 const COMPARE: u8 = 5;
-const OTHER: u8 = 6;
+pub(super) const OTHER: u8 = 6;
 const ADD: u8 = 7;
 const MULTIPLY: u8 = 8;
 const POWER: u8 = 9;
 const SIGN: u8 = 10;
 
 impl Parser<'_> {
-    fn expression(&mut self, power: u8) -> Result<Expression, ParseError> {
+    pub(super) fn expression(&mut self, power: u8) -> Result<Expression, ParseError> {
         self.depth += 1;
         if self.depth > 200 {
             return Err(self.error("nested too deeply"));
@@ -307,7 +316,9 @@ impl Parser<'_> {
 
     /// `SUBSTRING(value FROM 1 FOR 2)`, `POSITION((part) IN (value))`: words stand for the commas.
     fn spelled_call(&mut self, name: String) -> Result<Expression, ParseError> {
-        let mut arguments = vec![self.expression(0)?];
+        // Of a position, IN is no comparison.
+        let power = if name == "position" { OTHER } else { 0 };
+        let mut arguments = vec![self.expression(power)?];
         while !self.mark(")") {
             if !["from", "for", "in", "placing"].into_iter().any(|word| self.keyword(word)) {
                 self.expect(",")?;
@@ -397,6 +408,8 @@ impl Parser<'_> {
             "and" => AND,
             "is" => IS,
             "collate" | "at" => SIGN,
+            "operator" | "like" | "ilike" | "in" | "between" => OTHER,
+            "not" if self.is_spelled_negation() => OTHER,
             _ => return Ok(None),
         };
         if own <= power {
@@ -419,6 +432,7 @@ impl Parser<'_> {
                 let zone = self.expression(SIGN)?;
                 Ok(Some(Expression::Call { name: "timezone".to_owned(), arguments: vec![zone, left.clone()] }))
             }
+            "operator" | "not" | "like" | "ilike" | "in" | "between" => self.spelled(left, word).map(Some),
             _ => self.is(left),
         }
     }
@@ -478,7 +492,7 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    fn list(&mut self, end: &'static str) -> Result<Vec<Expression>, ParseError> {
+    pub(super) fn list(&mut self, end: &'static str) -> Result<Vec<Expression>, ParseError> {
         let mut items = Vec::new();
         if self.mark(end) {
             return Ok(items);
@@ -498,7 +512,7 @@ impl Parser<'_> {
         there
     }
 
-    fn expect(&mut self, mark: &'static str) -> Result<(), ParseError> {
+    pub(super) fn expect(&mut self, mark: &'static str) -> Result<(), ParseError> {
         if self.mark(mark) { Ok(()) } else { Err(self.error(&format!("`{mark}` is missing"))) }
     }
 
@@ -506,13 +520,13 @@ impl Parser<'_> {
         matches!(self.tokens.get(self.at), Some((Token::Word { text, quoted: false }, _)) if text == word)
     }
 
-    fn keyword(&mut self, word: &str) -> bool {
+    pub(super) fn keyword(&mut self, word: &str) -> bool {
         let there = self.peek_keyword(word);
         self.at += usize::from(there);
         there
     }
 
-    fn error(&self, what: &str) -> ParseError {
+    pub(super) fn error(&self, what: &str) -> ParseError {
         let offset = self.tokens.get(self.at).or_else(|| self.tokens.last()).map_or(0, |(_, offset)| *offset);
         ParseError { offset, what: what.to_owned() }
     }

@@ -109,6 +109,8 @@ impl ColumnFacts {
             | Atom::JsonKey { .. }
             | Atom::Grain { .. }
             | Atom::NotEmpty { .. }
+            | Atom::RangeEnd { .. }
+            | Atom::Within { .. }
             | Atom::Opaque(_) => {}
         }
     }

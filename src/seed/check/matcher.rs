@@ -3,26 +3,29 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
+use super::look_ahead::{LookAround, mark_of, parse};
+
 /// A parsed pattern that can be searched for.
 #[derive(Debug, Clone)]
 pub struct Matcher {
     hir: Hir,
+    looks: Vec<LookAround>,
 }
 
 /// Steps after which a search gives up and says no.
 const BUDGET: u32 = 100_000;
 
 impl Matcher {
-    /// Parses a pattern; `None` where it is none that this engine knows (back-references, look-around).
+    /// Parses a pattern; `None` where it is none that this engine knows (back-references).
     #[must_use]
     pub fn new(pattern: &str) -> Option<Self> {
-        regex_syntax::ParserBuilder::new().build().parse(pattern).ok().map(|hir| Self { hir })
+        parse(pattern).ok().map(|parsed| Self { hir: parsed.hir, looks: parsed.looks })
     }
 
     /// Whether the text contains a match.
     #[must_use]
     pub fn finds(&self, text: &str) -> bool {
-        let search = Search { text };
+        let search = Search { text, looks: &self.looks };
         let mut budget = BUDGET;
         let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
         starts.any(|start| search.run(&self.hir, start, &mut budget, &mut |_, _| true))
@@ -31,6 +34,7 @@ impl Matcher {
 
 struct Search<'t> {
     text: &'t str,
+    looks: &'t [LookAround],
 }
 
 type Then<'c> = dyn FnMut(usize, &mut u32) -> bool + 'c;
@@ -44,6 +48,7 @@ impl Search<'_> {
         *budget -= 1;
         match hir.kind() {
             HirKind::Empty => then(at, budget),
+            HirKind::Literal(literal) if !self.looks.is_empty() => self.marked(&literal.0, at, budget, then),
             HirKind::Literal(literal) => {
                 let found = self.text.as_bytes()[at..].starts_with(&literal.0);
                 found && then(at + literal.0.len(), budget)
@@ -60,6 +65,26 @@ impl Search<'_> {
                 self.repeat(&repetition.sub, (repetition.min, repetition.max), at, 0, budget, then)
             }
         }
+    }
+
+    /// A literal in which look-arounds may stand.
+    fn marked(&self, literal: &[u8], at: usize, budget: &mut u32, then: &mut Then<'_>) -> bool {
+        let mut at = at;
+        for c in String::from_utf8_lossy(literal).chars() {
+            match mark_of(c).and_then(|mark| self.looks.get(mark)) {
+                Some(look) if look.behind => {
+                    let mut starts = self.text[..at].char_indices().map(|(start, _)| start).chain([at]);
+                    if starts.any(|start| self.run(&look.hir, start, budget, &mut |end, _| end == at)) == look.negated {
+                        return false;
+                    }
+                }
+                Some(look) if self.run(&look.hir, at, budget, &mut |_, _| true) == look.negated => return false,
+                Some(_) => {}
+                None if self.text[at..].starts_with(c) => at += c.len_utf8(),
+                None => return false,
+            }
+        }
+        then(at, budget)
     }
 
     fn all(&self, parts: &[Hir], at: usize, budget: &mut u32, then: &mut Then<'_>) -> bool {

@@ -4,9 +4,12 @@ pub mod atoms;
 mod calls;
 pub mod expression;
 pub mod facts;
+pub mod inline;
 pub mod linear;
+pub mod look_ahead;
 pub mod matcher;
 mod shown;
+mod spelled;
 mod tokens;
 
 pub use atoms::{Atom, alternatives};

@@ -38,6 +38,19 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
                 at += 1;
                 Token::Text(quoted(text, &mut at, '\'', false)?)
             }
+            b'U' | b'u' if bytes.get(at + 1) == Some(&b'&') && bytes.get(at + 2) == Some(&b'\'') => {
+                at += 2;
+                let text = quoted(text, &mut at, '\'', false)?;
+                Token::Text(unescaped(&text).ok_or(ParseError { offset: start, what: text })?)
+            }
+            // A function's argument by its number.
+            b'$' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => {
+                at += 1;
+                while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                    at += 1;
+                }
+                Token::Word { text: text[start..at].to_owned(), quoted: true }
+            }
             b'"' => Token::Word { text: quoted(text, &mut at, '"', false)?, quoted: true },
             byte if byte.is_ascii_digit() || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) => {
                 while at < bytes.len()
@@ -74,6 +87,24 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
         tokens.push((token, start));
     }
     Ok(tokens)
+}
+
+/// `U&'…'`: `\XXXX` and `\+XXXXXX` are characters by their number.
+fn unescaped(text: &str) -> Option<String> {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('\\') {
+        shown.push_str(before);
+        let (skip, digits) = match after.as_bytes().first()? {
+            b'\\' => (1, 0),
+            b'+' => (1, 6),
+            _ => (0, 4),
+        };
+        let code = after.get(skip..skip + digits)?;
+        shown.push(if digits == 0 { '\\' } else { char::from_u32(u32::from_str_radix(code, 16).ok()?)? });
+        rest = &after[skip + digits..];
+    }
+    shown.push_str(rest);
+    Some(shown)
 }
 
 const OPERATOR: &[u8] = b"+-*/<>=~!@#%^&|`?";

@@ -104,12 +104,13 @@ impl<'p> Evaluator<'p> {
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
             LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
             LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
-            LinkChoice::Within { path, parent_link, down, counter } => {
+            LinkChoice::Within { path, under, parent_link, down, counter } => {
                 let (mut table, mut group) = (at.table, at.row);
                 for link in path {
                     group = self.follow(At { table, row: group }, *link)?;
                     table = &self.plan.tables[table.links[*link].parent];
                 }
+                group = self.subtypes(under.iter(), group);
                 let grouping = self.plan.grouping_within(link.parent, *parent_link, down)?;
                 let only = self.plan.only_within(link.parent, *parent_link, down);
                 if !only.is_empty() {
@@ -125,14 +126,17 @@ impl<'p> Evaluator<'p> {
                     }
                 };
                 let top = grouping.row_of(group, pick);
-                Some(down.iter().rev().fold(top, |row, (table, link)| {
-                    match &self.plan.tables[*table].links[*link].choice {
-                        LinkChoice::OneToOne(order) => order.invert(row),
-                        _ => row,
-                    }
-                }))
+                Some(self.subtypes(down.iter().rev(), top))
             }
         }
+    }
+
+    /// From a supertype's row to the row of its subtype that has its key, and on to that one's.
+    fn subtypes<'s>(&self, tables: impl Iterator<Item = &'s (usize, usize)>, row: u64) -> u64 {
+        tables.fold(row, |row, (table, link)| match &self.plan.tables[*table].links[*link].choice {
+            LinkChoice::OneToOne(order) => order.invert(row),
+            _ => row,
+        })
     }
 }
 

@@ -158,6 +158,19 @@ impl<'p> Evaluator<'p> {
                 let width = 1 + column.key.number(LENGTH).below(index, (*width).max(1) as u64) as i64;
                 generators::structured::range(*encoding, low, low.saturating_add(width), out);
             }
+            Generator::Span(span) => {
+                let end = |end: Option<usize>| end.map(|other| self.scalar_at(at, &at.table.columns[other]));
+                let width =
+                    span.width.map(|width| 1 + column.key.number(LENGTH).below(index, width.max(1) as u64) as i64);
+                let past = |end: Option<i64>, sign: i64| Some(end?.saturating_add(width?.saturating_mul(sign)));
+                let (low, high) = match (end(span.low), end(span.high)) {
+                    (Some(low), Some(high)) => (low, high),
+                    (Some(low), None) => (low, past(low, 1)),
+                    (None, Some(high)) => (past(high, -1), high),
+                    (None, None) => (None, None),
+                };
+                generators::structured::span(span.encoding, (low, high), span.closed, out);
+            }
             Generator::Multirange { low, encoding, width } => {
                 let low = self.scalar_at(At { row: index, ..at }, low).unwrap_or(0);
                 generators::structured::multirange(*encoding, low, *width, column.key.stream(index), out);

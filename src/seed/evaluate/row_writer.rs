@@ -118,6 +118,7 @@ fn cell<'p>(
         | Generator::Array { .. }
         | Generator::Composite { .. }
         | Generator::Range { .. }
+        | Generator::Span(_)
         | Generator::Multirange { .. }
         | Generator::TextSearch
         | Generator::Json { .. }

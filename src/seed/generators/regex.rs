@@ -5,6 +5,7 @@ mod ambiguity;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use crate::seed::check::look_ahead;
 use crate::seed::random::Stream;
 
 /// A compiled pattern.
@@ -70,15 +71,19 @@ impl Pattern {
     /// # Errors
     /// Where it is not a regular expression, or matches nothing.
     pub fn with_length(pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
-        let hir = regex_syntax::ParserBuilder::new()
-            .unicode(true)
-            .build()
-            .parse(pattern)
-            .map_err(|error| PatternError::Syntax(error.to_string().replace('\n', " ")))?;
+        let parsed = look_ahead::parse(pattern).map_err(PatternError::Syntax)?;
+        let hir = look_ahead::narrowed(&parsed).ok_or(PatternError::Empty)?;
         let mut node = compile(&hir, Style { fold_case, length, full: false })?;
         // Nothing shorter than the longest text will do: what may be left out is there.
         if length.0 > 0 && max_chars(&node) <= length.0 {
             node = compile(&hir, Style { fold_case, length, full: true })?;
+        }
+        // What is fixed takes its part of the length from what is open.
+        let excess = max_chars(&node).saturating_sub(length.1);
+        if length.1 > excess && excess > 0 {
+            let shorter = (length.0.saturating_sub(excess), length.1 - excess);
+            let shorter = compile(&hir, Style { fold_case, length: shorter, full: false })?;
+            node = if max_chars(&shorter) <= length.1 { shorter } else { node };
         }
         Ok(Self::of(node, pattern))
     }

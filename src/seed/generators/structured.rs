@@ -120,6 +120,23 @@ pub(crate) fn range(encoding: ScalarEncoding, low: i64, high: i64, out: &mut Vec
     encode::end(out, start);
 }
 
+/// Lower bound included, upper one where `closed` says so; no end is an open one (`range_send`).
+pub(crate) fn span(encoding: ScalarEncoding, (low, high): (Option<i64>, Option<i64>), closed: bool, out: &mut Vec<u8>) {
+    const LOWER_INCLUDED: u8 = 0x02;
+    const UPPER_INCLUDED: u8 = 0x04;
+    const LOWER_INFINITE: u8 = 0x08;
+    const UPPER_INFINITE: u8 = 0x10;
+    let start = encode::begin(out);
+    let upper = match (high, closed) {
+        (None, _) => UPPER_INFINITE,
+        (Some(_), true) => UPPER_INCLUDED,
+        (Some(_), false) => 0,
+    };
+    out.push(upper | if low.is_some() { LOWER_INCLUDED } else { LOWER_INFINITE });
+    low.into_iter().chain(high).for_each(|value| encoding.write(value, out));
+    encode::end(out, start);
+}
+
 /// One to three ranges with gaps between them.
 pub(crate) fn multirange(encoding: ScalarEncoding, low: i64, width: i64, mut stream: Stream, out: &mut Vec<u8>) {
     let count = stream.between(1, 3);

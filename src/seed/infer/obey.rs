@@ -272,7 +272,13 @@ fn matching(
         .filter(|one| !one.contains('$'))
         .map(|one| format!("(?:{one})[a-z0-9]{{6}}[a-z0-9]*"))
         .collect();
-    let mut tried = candidates.map(|one| (one, true)).chain(longer.iter().map(|one| (one.as_str(), false)));
+    // One says how a text begins, the other one how it ends.
+    let begins = candidates.clone().filter(|one| one.starts_with('^') && !one.ends_with('$'));
+    let ends = candidates.clone().filter(|one| one.ends_with('$') && !one.starts_with('^'));
+    let framed: Vec<String> =
+        begins.flat_map(|begin| ends.clone().map(move |end| format!("(?:{begin})[a-z0-9]{{6,12}}(?:{end})"))).collect();
+    let longer = longer.iter().chain(&framed).map(|one| (one.as_str(), false));
+    let mut tried = candidates.map(|one| (one, true)).chain(longer);
     let last = ["[a-z]{6,12}", "[0-9]{6}"].map(|one| (one, false));
     for (candidate, whole) in tried.by_ref().chain(last) {
         let Ok(pattern) = Pattern::with_length(candidate, folds, limits) else { continue };

@@ -57,9 +57,16 @@ pub enum LinkChoice {
     /// A row of the parent whose own link `parent_link` points to the row that is reached from this row along `path`
     /// (a link of this table, then one of its parent, and so on): two foreign keys that share a column (a tenant). The
     /// parent's link is grouped. Where the parent is a subtype, it is its supertype's link, `down` from which (table and
-    /// link, from the parent upwards) each row has one of the subtype. With `counter` and a divisor, rows that are
+    /// link, from the parent upwards) each row has one of the subtype. `under` (table and link, from
+    /// the row that is reached downwards) leads from a supertype's row to its subtype's. With `counter` and a divisor, rows that are
     /// counted together take different ones.
-    Within { path: Box<[usize]>, parent_link: usize, down: Box<[(usize, usize)]>, counter: Option<(Counter, u64)> },
+    Within {
+        path: Box<[usize]>,
+        under: Box<[(usize, usize)]>,
+        parent_link: usize,
+        down: Box<[(usize, usize)]>,
+        counter: Option<(Counter, u64)>,
+    },
 }
 
 /// Which leaf a row goes to.

@@ -3,10 +3,12 @@
 
 mod links;
 mod row_set;
+mod span;
 mod weights;
 
 pub use links::{Link, LinkChoice, Router, RouterNode, RouterTarget, Split};
 pub use row_set::RowSet;
+pub use span::Span;
 pub use weights::Weights;
 
 use super::curve::{Curve, Growth};
@@ -228,6 +230,8 @@ pub enum Generator {
     Composite { fields: Vec<(u32, ColumnPlan)> },
     /// A range of the subtype's values.
     Range { low: Box<ColumnPlan>, encoding: ScalarEncoding, width: i64 },
+    /// A range of which other columns are the ends.
+    Span(Span),
     /// Several ranges of the subtype's values.
     Multirange { low: Box<ColumnPlan>, encoding: ScalarEncoding, width: i64 },
     /// `tsvector` of some words.
@@ -494,7 +498,7 @@ impl SeedPlan {
             Some((table, link)) => self.tables[*table].links[*link].parent,
             None => parent,
         };
-        match &self.tables[top].links[parent_link].choice {
+        match &self.tables[top].links.get(parent_link)?.choice {
             LinkChoice::Grouped(grouping) => Some(grouping),
             _ => None,
         }
@@ -507,7 +511,7 @@ impl SeedPlan {
             Some((table, link)) => self.tables[*table].links[*link].parent,
             None => parent,
         };
-        &self.tables[top].links[parent_link].only
+        self.tables[top].links.get(parent_link).map_or(&[], |link| &link.only)
     }
 
     /// Rows that will be made.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Resolver;
+use super::own_children::key_back;
 use super::rows::is_unique_within;
-use super::stricter::Stricter;
 use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
 use crate::seed::check::Relation;
@@ -35,6 +35,9 @@ pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
             let Some(parent) = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent)) else {
                 continue;
             };
+            if let Some(back) = key_back(schema, table, key) {
+                shared.insert((parent.oid, back.name.clone()));
+            }
             if !overlaps {
                 continue;
             }
@@ -65,14 +68,14 @@ pub(super) fn referenced(schema: &Schema) -> BTreeSet<(u32, &String)> {
 }
 
 /// A foreign key resolved to positions.
-struct Key<'k> {
-    key: &'k ForeignKey,
+pub(super) struct Key<'k> {
+    pub(super) key: &'k ForeignKey,
     /// Referencing columns.
-    columns: Vec<usize>,
+    pub(super) columns: Vec<usize>,
     /// Index of the parent's plan.
-    parent: usize,
+    pub(super) parent: usize,
     /// Referenced columns, as positions in the parent's plan.
-    positions: Vec<usize>,
+    pub(super) positions: Vec<usize>,
 }
 
 impl<'a> Resolver<'a> {
@@ -88,6 +91,9 @@ impl<'a> Resolver<'a> {
         });
         for key in keys {
             let Some(key) = self.resolve_key(index, draft, key) else { continue };
+            if self.plan_own_child(index, draft, &key) {
+                continue;
+            }
             let taken: Vec<usize> = key.columns.iter().copied().filter(|column| draft.columns[*column].fixed).collect();
             if self.open.contains(&(table.oid, key.key.name.clone())) {
                 self.leave_open(draft, key.key, &key.columns);
@@ -148,7 +154,18 @@ impl<'a> Resolver<'a> {
     }
 
     fn plan_link(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>) {
+        if key.parent != index && self.plan.tables[key.parent].rows == 0 {
+            let why =
+                format!("foreign key {} points to {}, which has no rows", key.key.name, self.ordered[key.parent].name);
+            if draft.rows > 0 && self.leave_null(draft, key, &why) {
+                return;
+            }
+        }
         let only = self.allowed_parents(index, draft, key);
+        // Nowhere to point to: nothing is asked of a key that is NULL.
+        if key.columns.iter().any(|column| draft.columns[*column].nulls == Nulls::Always) {
+            return;
+        }
         if !only.is_empty() && draft.table.indexes.iter().any(|index| is_unique_within(index, &key.key.columns)) {
             let allowed = only.len() as u64;
             let why = format!("its constraints allow {allowed} rows of {}", self.ordered[key.parent].name);
@@ -172,11 +189,13 @@ impl<'a> Resolver<'a> {
         {
             (link.choice, link.only) = (shares, Box::default());
             link.parent_rows = self.plan.tables[key.parent].rows;
+        } else {
+            self.tell_unobeyed(draft, key);
         }
         self.attach(index, draft, key, link);
     }
 
-    fn attach(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>, link: Link) {
+    pub(super) fn attach(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>, link: Link) {
         let link_index = draft.links.len();
         let optional = link.null_share > 0.0
             || matches!(link.choice, LinkChoice::Earlier { roots } if roots > 0)
@@ -214,30 +233,19 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Parent rows that a list of one of the key's columns allows, or what else is said of them there: those of a subtype,
-    /// or those that a stricter domain takes; empty for all.
-    fn allowed_parents(&self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>) -> Box<[u64]> {
-        if key.parent >= index {
-            return Box::default();
-        }
-        let mut columns = key.columns.iter().zip(&key.positions);
-        let listed = columns.clone().find_map(|(column, position)| {
-            let planned = &draft.columns[*column];
-            let said =
-                planned.spec.and_then(said_values).map(|said| said.into_iter().map(|(value, _)| value).collect());
-            said.or_else(|| planned.facts.lists.first().cloned()).map(|list| (*column, *position, list))
+    /// Weights that the spec gives a key's values, where something else decides how often each comes.
+    fn tell_unobeyed(&mut self, draft: &TableDraft<'a>, key: &Key<'_>) {
+        let said = key.columns.iter().find(|column| {
+            let said = draft.columns[**column].spec.and_then(said_values).unwrap_or_default();
+            said.windows(2).any(|pair| pair[0].1 != pair[1].1)
         });
-        if let Some((column, position, list)) = listed {
-            let class = &draft.columns[column].class;
-            let cells: Vec<Box<[u8]>> = list.iter().filter_map(|text| literal_cell(class, text)).collect();
-            return self.rows_with(key.parent, position, &cells);
+        if let Some(column) = said {
+            let (table, name) = (&draft.table.name, &draft.columns[*column].column.name);
+            self.plan.notes.push(format!(
+                "{table}: the weights of {name}'s values are not obeyed, because a unique key, or rows that are counted by \
+                 their parents, decide how often each comes"
+            ));
         }
-        let stricter = columns.find_map(|(column, position)| {
-            let planned = &draft.columns[*column];
-            Stricter::of(&planned.facts, &planned.class).map(|stricter| (*position, stricter))
-        });
-        let Some((position, stricter)) = stricter else { return Box::default() };
-        self.rows_where(key.parent, position, |cell| stricter.takes(cell))
     }
 
     /// How often each of the values comes that the spec says for a key's column; the key has to be free to obey.
@@ -251,14 +259,14 @@ impl<'a> Resolver<'a> {
         let class = &draft.columns[column].class;
         let kinds = said.iter().filter_map(|(value, weight)| {
             let cell = literal_cell(class, value)?;
-            let rows = self.rows_where(key.parent, position, |other| *other == *cell);
+            let rows = self.rows_where(key.parent, position, |other| *other == *cell)?;
             (!rows.is_empty()).then_some((*weight, rows))
         });
         let (weights, rows): (Vec<f64>, Vec<Box<[u64]>>) = kinds.unzip();
         (rows.len() > 1).then(|| LinkChoice::Listed { weights: Weights::new(&weights), rows: rows.into() })
     }
 
-    fn link_of(&mut self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>, only: Box<[u64]>) -> Link {
+    pub(super) fn link_of(&mut self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>, only: Box<[u64]>) -> Link {
         let (table, parent) = (draft.table, key.parent);
         let self_reference = parent == index;
         let parent_rows = match only.len() as u64 {
@@ -337,7 +345,7 @@ impl<'a> Resolver<'a> {
         });
         if !implied
             && !self.is_covered(draft, key)
-            && !self.holds_already(draft, key)
+            && !self.holds_already(draft, key, key.key.references, &key.key.referenced_columns)
             && !self.can_leave_open(draft, key)
         {
             let columns = key.key.columns.join(", ");
@@ -395,8 +403,9 @@ impl<'a> Resolver<'a> {
         let (mut table, mut positions) = (key.parent, shared().map(|(_, at)| *at).collect::<Vec<usize>>());
         let mut down = Vec::new();
         loop {
-            if let Some((path, parent_link)) = self.grouped_by(draft, first, table, &positions) {
-                return Some(LinkChoice::Within { path: path.into(), parent_link, down: down.into(), counter: None });
+            if let Some((path, under, parent_link)) = self.grouped_by(draft, first, table, &positions) {
+                let (path, under, down) = (path.into(), under.into(), down.into());
+                return Some(LinkChoice::Within { path, under, parent_link, down, counter: None });
             }
             let link = match self.plan.tables[table].columns.get(*positions.first()?)?.generator {
                 Generator::Parent { link, .. } => link,
@@ -408,14 +417,15 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Where one link of a table groups its rows by all these columns: the way there from a column of the draft, and it.
+    /// Where one link of a table groups its rows by all these columns: the way there from a column of the draft (along links,
+    /// and on from a supertype to its subtype), and it.
     fn grouped_by(
         &self,
         draft: &TableDraft<'a>,
         first: usize,
         parent: usize,
         positions: &[usize],
-    ) -> Option<(Vec<usize>, usize)> {
+    ) -> Option<(Vec<usize>, Vec<(usize, usize)>, usize)> {
         let parent = &self.plan.tables[parent];
         let position = *positions.first()?;
         let Generator::Parent { link: parent_link, table, column, .. } = parent.columns.get(position)?.generator else {
@@ -431,11 +441,23 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let origins = self.origins(draft, first);
-        origins.into_iter().find(|(_, at, of)| (*at, *of) == (table, column)).map(|(path, ..)| (path, parent_link))
+        let (mut at, mut under) = ((table, column), Vec::new());
+        loop {
+            if let Some((path, ..)) = origins.iter().find(|(_, table, column)| (*table, *column) == at) {
+                under.reverse();
+                return Some((path.clone(), under, parent_link));
+            }
+            let Generator::Parent { link, .. } = self.plan.tables[at.0].columns.get(at.1)?.generator else {
+                return None;
+            };
+            let (above, columns) = self.covers(at.0, &[at.1])?;
+            under.push((at.0, link));
+            at = (above, *columns.first()?);
+        }
     }
 
-    /// Whether the values come from one row of a table with the very same foreign key, which holds there.
-    fn holds_already(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> bool {
+    /// Whether the values come from one row of a table with a foreign key to these columns of that table, which holds there.
+    fn holds_already(&self, draft: &TableDraft<'a>, key: &Key<'_>, to: u32, referenced: &[String]) -> bool {
         let origins: Vec<_> = key.columns.iter().map(|column| self.origins(draft, *column)).collect();
         let Some((first, others)) = origins.split_first() else { return false };
         first.iter().any(|(path, table, column)| {
@@ -452,31 +474,9 @@ impl<'a> Resolver<'a> {
                 let held_to = |from: Option<&str>, to: &String| {
                     held.columns.iter().zip(&held.referenced_columns).any(|(a, b)| Some(a.as_str()) == from && b == to)
                 };
-                held.references == key.key.references
-                    && columns.iter().zip(&key.key.referenced_columns).all(|(from, to)| held_to(name(from), to))
+                held.references == to && columns.iter().zip(referenced).all(|(from, to)| held_to(name(from), to))
             })
         })
-    }
-
-    /// A key that is not understood asks for nothing where one of its columns is NULL; says so in a note.
-    fn can_leave_open(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>) -> bool {
-        let own_key = draft.table.primary_key();
-        let can = |column: &&usize| {
-            let planned = &draft.columns[**column];
-            let domain = matches!(planned.class, TypeClass::Domain { not_null: true, .. });
-            let free = !planned.column.not_null && !domain && planned.facts.null != Some(false);
-            free && !own_key.contains(&planned.column.name.as_str())
-        };
-        let Some(&column) = key.columns.iter().find(can).filter(|_| !key.key.match_full) else { return false };
-        draft.columns[column].nulls = Nulls::Always;
-        draft.columns[column].fixed = true;
-        let (name, key) = (&draft.columns[column].column.name, &key.key.name);
-        self.plan.notes.push(format!(
-            "{}: {name} is NULL in every row, for foreign key {key} shares a column with another one in a way that is not \
-             understood",
-            draft.table.name
-        ));
-        true
     }
 
     /// Whether the values come from one row of a table of which the referenced one has a row for each: a supertype, all
@@ -494,6 +494,11 @@ impl<'a> Resolver<'a> {
             let Some((first, position)) = columns.next() else { return false };
             let mut paths = reached(first, position);
             if paths.any(|path| columns.clone().all(|(column, at)| reached(column, at).any(|other| other == path))) {
+                return true;
+            }
+            let columns = &self.plan.tables[table].columns;
+            let names: Vec<String> = positions.iter().map(|at| columns[*at].name.clone()).collect();
+            if self.holds_already(draft, key, self.ordered[table].oid, &names) {
                 return true;
             }
         }
@@ -585,7 +590,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// The only values that the spec gives a column, with their weights.
-fn said_values(spec: &ColumnSpec) -> Option<Vec<(String, f64)>> {
+pub(super) fn said_values(spec: &ColumnSpec) -> Option<Vec<(String, f64)>> {
     spec.values.clone().or_else(|| spec.value.clone().map(|value| vec![(value, 1.0)]))
 }
 

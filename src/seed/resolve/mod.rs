@@ -8,12 +8,15 @@ mod exclusions;
 mod key_columns;
 mod keys;
 mod links;
+mod nowhere;
 mod order;
+mod own_children;
 mod partial_keys;
 mod partitions;
 mod places;
 mod rows;
 mod sizes;
+mod spans;
 mod stages;
 mod statistics;
 mod stricter;
@@ -147,6 +150,7 @@ fn at_scale(
         for index in 0..resolver.ordered.len() {
             let told = resolver.errors.len();
             resolver.plan_table(index);
+            resolver.join_own_children(index);
             if resolver.errors[told..].iter().any(|error| matches!(error, SeedError::Spec(_))) {
                 resolver.misread.insert(resolver.ordered[index].oid);
             }
@@ -156,7 +160,7 @@ fn at_scale(
             open.extend(circle);
             continue;
         }
-        if resolver.has_stale_links() {
+        if resolver.empty_the_orphaned() || resolver.has_stale_links() {
             limits.extend(resolver.plan.tables.iter().map(|table| (table.oid, table.rows)));
             lowered.append(&mut resolver.plan.notes);
             continue;
@@ -201,6 +205,8 @@ struct Resolver<'a> {
     shared_keys: BTreeSet<(u32, String)>,
     /// Columns (table, name) that foreign keys point to.
     referenced: BTreeSet<(u32, &'a String)>,
+    /// Links to children that are not planned yet.
+    own_children: Vec<own_children::OwnChild>,
     /// In fill order.
     ordered: Vec<&'a Table>,
     index: BTreeMap<u32, usize>,
@@ -235,6 +241,7 @@ impl<'a> Resolver<'a> {
             referenced: links::referenced(schema),
             index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
             ordered,
+            own_children: Vec::new(),
             plan: SeedPlan::empty(options.seed),
             errors,
             misread,

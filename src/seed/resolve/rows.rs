@@ -119,14 +119,25 @@ impl Resolver<'_> {
     }
 
     /// A foreign key that is unique allows one child a parent.
-    fn at_most_parents(&self, table: &Table, rows: u64) -> u64 {
+    fn at_most_parents(&mut self, table: &Table, rows: u64) -> u64 {
         let mut rows = rows;
         for key in &table.foreign_keys {
             let unique = table.indexes.iter().any(|index| is_unique_within(index, &key.columns));
             let parent = self.schema.table_by_oid(key.references).map(|parent| self.schema.root_of(parent).oid);
             let parent_rows = parent.and_then(|oid| self.index.get(&oid)).and_then(|at| self.plan.tables.get(*at));
             let needed = key.columns.iter().all(|name| table.column(name).is_some_and(|column| column.not_null));
-            if let Some(parent) = parent_rows.filter(|parent| unique || (needed && parent.rows == 0)) {
+            if let Some(parent) =
+                parent_rows.filter(|parent| (unique && parent.rows > 0) || (needed && parent.rows == 0))
+            {
+                if rows > 0 && needed && parent.rows == 0 {
+                    let (name, parent) = (&key.name, &parent.name);
+                    let note = format!(
+                        "{}: no rows, because foreign key {name} needs one of {parent}, which has none",
+                        table.name
+                    );
+                    self.plan.notes.push(note);
+                    return 0;
+                }
                 rows = rows.min(parent.rows);
             }
         }

@@ -133,6 +133,7 @@ impl<'a> Resolver<'a> {
         self.plan_keys(&mut draft);
         self.plan_dependence(&mut draft);
         self.plan_bounds(&mut draft);
+        super::spans::plan(&mut draft);
         self.rule_out_keys(&mut draft);
         self.plan_variants(&mut draft);
         super::distinct::tell_apart(&mut draft, &mut self.plan.notes);
@@ -168,6 +169,7 @@ impl<'a> Resolver<'a> {
                 add_check(draft, check, Some(&column.name));
             }
         }
+        super::spans::add_order(self.schema, draft);
         add_casts(draft, self.schema);
     }
 
@@ -242,6 +244,31 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Leaves tables empty of which a key that is never NULL has no row to point to; says whether there are such.
+    pub(super) fn empty_the_orphaned(&mut self) -> bool {
+        let before = self.plan.notes.len();
+        loop {
+            let orphaned = self.plan.tables.iter().enumerate().find_map(|(index, table)| {
+                let lost = |link: usize| {
+                    table.links[link].parent != index && self.plan.tables[table.links[link].parent].rows == 0
+                };
+                let needed = |column: &&ColumnPlan| match column.generator {
+                    Generator::Parent { link, .. } => lost(link) && column.nulls == Nulls::Never,
+                    _ => false,
+                };
+                let column =
+                    table.columns.iter().find(needed).filter(|_| table.rows > 0 && table.fill != Fill::Keep)?;
+                let Generator::Parent { link, .. } = column.generator else { return None };
+                Some((index, self.link_keys[index].get(link)?.clone(), table.links[link].parent))
+            });
+            let Some((index, key, parent)) = orphaned else { return self.plan.notes.len() > before };
+            let (table, parent) = (&self.plan.tables[index].name, &self.plan.tables[parent].name);
+            let note = format!("{table}: no rows, because foreign key {key} needs one of {parent}, which has none");
+            self.plan.notes.push(note);
+            self.plan.tables[index].rows = 0;
+        }
+    }
+
     /// Whether rows of a table were lowered after another table's links had been planned.
     pub(super) fn has_stale_links(&self) -> bool {
         self.plan.tables.iter().flat_map(|table| &table.links).any(|link| {
@@ -312,6 +339,8 @@ fn is_simple(atom: &Atom) -> bool {
         | Atom::JsonKey { .. }
         | Atom::Grain { .. }
         | Atom::NotEmpty { .. }
+        | Atom::RangeEnd { .. }
+        | Atom::Within { .. }
         | Atom::Opaque(_)
         | Atom::False => false,
     }

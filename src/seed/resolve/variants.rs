@@ -124,29 +124,28 @@ impl<'a> Resolver<'a> {
 
     /// Rows of a planned table with one of these cells; none of a table that is too large to look through.
     pub(super) fn rows_with(&self, table: usize, column: usize, cells: &[Box<[u8]>]) -> Box<[u64]> {
-        self.rows_where(table, column, |cell| cells.iter().any(|other| **other == *cell))
+        self.rows_where(table, column, |cell| cells.iter().any(|other| **other == *cell)).unwrap_or_default()
     }
 
-    /// Rows of a planned table whose cell (with its length) is wanted; none where all are.
-    pub(super) fn rows_where(&self, table: usize, column: usize, wanted: impl Fn(&[u8]) -> bool) -> Box<[u64]> {
+    /// Rows of a planned table whose cell (with its length) is wanted; `None` where all are, or cannot be told.
+    pub(super) fn rows_where(&self, table: usize, column: usize, wanted: impl Fn(&[u8]) -> bool) -> Option<Box<[u64]>> {
         const MOST_ROWS: u64 = 100_000;
-        if !self.ends_in_a_plan(table, column) {
-            return Box::default();
+        let rows = self.plan.tables[table].rows;
+        if rows == 0 || !self.ends_in_a_plan(table, column) {
+            return None;
         }
-        let rows = self.plan.tables[table].rows.min(MOST_ROWS);
         let evaluator = Evaluator::new(&self.plan);
         let mut cell = Vec::new();
-        let mut found: Vec<u64> = (0..rows)
+        let found: Vec<u64> = (0..rows.min(MOST_ROWS))
             .filter(|row| {
                 cell.clear();
                 evaluator.write_cell(table, column, *row, &mut cell);
                 wanted(&cell)
             })
             .collect();
-        if found.len() as u64 == self.plan.tables[table].rows {
-            found.clear();
-        }
-        found.into()
+        // None of the first many says nothing of the rest.
+        let unknown = found.is_empty() && rows > MOST_ROWS;
+        (!unknown && found.len() as u64 != rows).then(|| found.into())
     }
 
     /// Whether a column's value can be computed already: it comes from tables that are planned, and not from itself.
@@ -312,6 +311,10 @@ fn is_possible(draft: &TableDraft<'_>, atoms: &[Atom]) -> bool {
     draft.columns.iter().all(|column| {
         let of = facts.of(&column.column.name);
         let not_null = column.column.not_null || (column.nulls == Nulls::Never && column.unique);
+        // A key that can point to no row.
+        if column.fixed && column.nulls == Nulls::Always && of.null == Some(false) {
+            return false;
+        }
         let listed = of.null == Some(true)
             || column.choices.as_ref().is_none_or(|choices| choices.iter().any(|(text, _)| of.allows(text)));
         listed && !of.is_impossible(not_null)
