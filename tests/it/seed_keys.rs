@@ -104,6 +104,23 @@ async fn a_row_that_names_one_of_its_own_children_names_one_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_holds_a_part_of_a_foreign_key_is_met_by_its_other_columns() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE scopes (id text PRIMARY KEY);
+             INSERT INTO scopes VALUES ('global');
+             CREATE TABLE methods (id text PRIMARY KEY, scope text NOT NULL REFERENCES scopes, UNIQUE (scope, id));
+             CREATE TABLE remote (id text PRIMARY KEY, scope text NOT NULL, name text, issuer text, client text NOT NULL,
+                                  FOREIGN KEY (scope, id) REFERENCES methods (scope, id),
+                                  UNIQUE (scope, name), UNIQUE (scope, issuer, client), UNIQUE (scope, id));",
+        )
+        .await;
+    filled(&database, "").await;
+    assert_eq!(count(&database, "SELECT count(*) FROM remote").await, 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_obeys_the_weights_that_the_spec_gives_its_values() {
     let database = support::database().await;
     database

@@ -261,9 +261,9 @@ mod tests {
         let of = |pattern: &str| narrowed(&parse(pattern).unwrap()).map(|hir| hir.to_string());
         let shown = of("^(?!-)[a-z-]{0,3}x$").unwrap();
         assert!(shown.contains("[a-z]") && shown.contains("{0,2}"), "{shown}");
-        assert_eq!(of("(?!a|b)[a-d]").is_some_and(|shown| !shown.contains('a') && !shown.contains('b')), true);
+        assert!(of("(?!a|b)[a-d]").is_some_and(|shown| !shown.contains('a') && !shown.contains('b')));
         assert_eq!(of("(?!a)a"), None);
-        assert_eq!(of(r"[(?!a)]\(\?!b").as_deref().is_some(), true);
+        assert!(of(r"[(?!a)]\(\?!b").is_some());
     }
 
     #[test]

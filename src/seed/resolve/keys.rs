@@ -5,23 +5,16 @@ use std::collections::BTreeSet;
 
 use super::Resolver;
 use super::key_columns::{capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit};
+use super::key_units::{Unit, units_of};
 use super::partial_keys::keep_rows_out;
 use super::table::TableDraft;
 use crate::schema::{Index, KeyPart};
-use crate::seed::check::Expression;
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::values::source_range;
 use crate::seed::plan::{Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource};
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
-
-/// What varies as one: a column, or all columns of a foreign key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Unit {
-    Column(usize),
-    Link(usize),
-}
 
 /// A key that cannot be met, and what it shares with one that was.
 struct Conflict {
@@ -115,7 +108,7 @@ impl<'a> Resolver<'a> {
             }
         }
         for index in indexes {
-            let units = units_of(draft, index);
+            let units = self.telling_apart(draft, index);
             // An expression may give NULLs a value (COALESCE).
             let expression = index.keys.iter().any(|key| matches!(key.part, KeyPart::Expression(_)));
             if index.nulls_not_distinct || expression {
@@ -459,37 +452,6 @@ fn chain(draft: &mut TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
     let ring = matches!(draft.links[link].choice, LinkChoice::Earlier { roots: 0 });
     draft.links[link].choice = LinkChoice::Previous { ring };
     true
-}
-
-/// Columns of an index, also those inside expressions, as what varies together.
-fn units_of(draft: &TableDraft<'_>, index: &Index) -> BTreeSet<Unit> {
-    let mut names: Vec<String> = Vec::new();
-    for key in &index.keys {
-        match &key.part {
-            KeyPart::Column(name) => match draft.table.column(name).and_then(|column| column.generated.as_ref()) {
-                // A generated column is unique where what it is made of is.
-                Some(generated) => {
-                    if let Ok(expression) = Expression::parse(generated) {
-                        expression.columns(&mut names);
-                    }
-                }
-                None => names.push(name.clone()),
-            },
-            KeyPart::Expression(text) => match Expression::parse(text) {
-                // `(version IS NOT NULL)`: the same for all rows, of which there is one.
-                Ok(Expression::IsNull { .. }) | Err(_) => {}
-                Ok(expression) => expression.columns(&mut names),
-            },
-        }
-    }
-    names
-        .iter()
-        .filter_map(|name| draft.position(name))
-        .map(|column| match &draft.columns[column].generator {
-            Generator::Parent { link, .. } => Unit::Link(*link),
-            _ => Unit::Column(column),
-        })
-        .collect()
 }
 
 fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {

@@ -403,7 +403,7 @@ impl<'a> Resolver<'a> {
         let (mut table, mut positions) = (key.parent, shared().map(|(_, at)| *at).collect::<Vec<usize>>());
         let mut down = Vec::new();
         loop {
-            if let Some((path, under, parent_link)) = self.grouped_by(draft, first, table, &positions) {
+            if let Some(Way { path, under, parent_link }) = self.grouped_by(draft, first, table, &positions) {
                 let (path, under, down) = (path.into(), under.into(), down.into());
                 return Some(LinkChoice::Within { path, under, parent_link, down, counter: None });
             }
@@ -419,13 +419,7 @@ impl<'a> Resolver<'a> {
 
     /// Where one link of a table groups its rows by all these columns: the way there from a column of the draft (along links,
     /// and on from a supertype to its subtype), and it.
-    fn grouped_by(
-        &self,
-        draft: &TableDraft<'a>,
-        first: usize,
-        parent: usize,
-        positions: &[usize],
-    ) -> Option<(Vec<usize>, Vec<(usize, usize)>, usize)> {
+    fn grouped_by(&self, draft: &TableDraft<'a>, first: usize, parent: usize, positions: &[usize]) -> Option<Way> {
         let parent = &self.plan.tables[parent];
         let position = *positions.first()?;
         let Generator::Parent { link: parent_link, table, column, .. } = parent.columns.get(position)?.generator else {
@@ -445,7 +439,7 @@ impl<'a> Resolver<'a> {
         loop {
             if let Some((path, ..)) = origins.iter().find(|(_, table, column)| (*table, *column) == at) {
                 under.reverse();
-                return Some((path.clone(), under, parent_link));
+                return Some(Way { path: path.clone(), under, parent_link });
             }
             let Generator::Parent { link, .. } = self.plan.tables[at.0].columns.get(at.1)?.generator else {
                 return None;
@@ -587,6 +581,13 @@ impl<'a> Resolver<'a> {
         draft.links[low].choice = LinkChoice::PairLow(order);
         draft.links[high].choice = LinkChoice::PairHigh(order);
     }
+}
+
+/// To the row that groups a parent's rows (see [`LinkChoice::Within`]).
+struct Way {
+    path: Vec<usize>,
+    under: Vec<(usize, usize)>,
+    parent_link: usize,
 }
 
 /// The only values that the spec gives a column, with their weights.

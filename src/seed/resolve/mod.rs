@@ -6,6 +6,7 @@ mod columns;
 mod distinct;
 mod exclusions;
 mod key_columns;
+mod key_units;
 mod keys;
 mod links;
 mod nowhere;
