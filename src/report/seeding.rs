@@ -6,6 +6,7 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style};
 
+use super::summary::plural;
 use crate::units::{Bytes, Count, Millis};
 
 /// A table's line.
@@ -80,8 +81,9 @@ pub fn write(tables: &[SeededTable], duration: Duration, out: &mut dyn Write) ->
     }
     let made = tables.iter().filter(|table| table.fate != Fate::Kept);
     let (count, rows, bytes) =
-        made.fold((0_u64, 0, 0), |(count, rows, bytes), t| (count + 1, rows + t.rows, bytes + t.bytes.0));
-    let sums = format!("{} rows in {count} tables, {}", Count(rows as f64), Bytes(bytes));
+        made.fold((0, 0, 0), |(count, rows, bytes), t| (count + 1, rows + t.rows, bytes + t.bytes.0));
+    let sums =
+        format!("{} in {}, {}", plural(rows as usize, "row", "rows"), plural(count, "table", "tables"), Bytes(bytes));
     match duration {
         Duration::Expected(time) => writeln!(out, "\n{sums}; about {time}"),
         Duration::Taken(time) => writeln!(out, "\n{sums}, made in {time}"),

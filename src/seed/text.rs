@@ -398,6 +398,19 @@ fn system(reader: &mut Reader<'_>, kind: System, out: &mut String) -> Option<()>
             }
         }
         System::JsonPath => plain(reader, 1, out),
+        // What PostGIS takes for its text form.
+        System::Spatial(_) => {
+            for byte in reader.bytes {
+                let _ = write!(out, "{byte:02X}");
+            }
+        }
+        System::Vector(_) => {
+            reader.take::<4>()?;
+            let numbers: Vec<String> = std::iter::from_fn(|| reader.take::<4>().map(f32::from_be_bytes))
+                .map(|number| number.to_string())
+                .collect();
+            let _ = write!(out, "[{}]", numbers.join(","));
+        }
     }
     Some(())
 }

@@ -105,6 +105,34 @@ async fn a_column_counts_as_its_sequence_does_and_the_sequence_goes_on_after_it(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn figures_of_postgis_are_valid_and_of_their_columns_types() {
+    let database = support::database().await;
+    let session = database.session().await;
+    if session.client().batch_execute("CREATE EXTENSION postgis").await.is_err() {
+        eprintln!("NOT TESTED: this server has no PostGIS");
+        return;
+    }
+    database
+        .execute(
+            "CREATE TABLE places (
+                id bigserial PRIMARY KEY, anything geometry NOT NULL, spot geography NOT NULL, at geography(PointZ, 4326) NOT NULL,
+                p geometry(Point, 4326) NOT NULL, l geometry(LineString, 3857) NOT NULL, a geometry(Polygon, 25832) NOT NULL,
+                mp geometry(MultiPointM) NOT NULL, ml geometry(MultiLineString, 4326) NOT NULL,
+                ma geometry(MultiPolygonZ, 4326) NOT NULL, c geometry(GeometryCollectionZM, 4326) NOT NULL);
+             CREATE INDEX ON places USING gist (p);",
+        )
+        .await;
+    fill(&database, 500).await;
+    assert_eq!(number(&session, "SELECT count(*) FROM places").await, 500);
+    let wrong = "SELECT count(*) FROM places, LATERAL (VALUES (anything), (spot::geometry), (at::geometry), (p), (l), (a), (mp),
+                 (ml), (ma), (c)) AS figure (g) WHERE NOT ST_IsValid(g) OR ST_IsEmpty(g)";
+    assert_eq!(number(&session, wrong).await, 0);
+    let far = "SELECT count(*) FROM places WHERE NOT p && ST_MakeEnvelope(-180, -90, 180, 90, 4326)";
+    assert_eq!(number(&session, far).await, 0);
+    assert!(number(&session, "SELECT count(DISTINCT p) FROM places").await > 490);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_spec_says_of_a_time_comes_before_what_would_make_sense() {
     let database = support::database().await;
     database.execute(JOBS).await;

@@ -13,6 +13,7 @@ use crate::db::dataset::{self, Dataset};
 use crate::db::given::{self, Existing, Intent};
 use crate::export::{self, FileFormat};
 use crate::report::seeding::{self, Duration, Fate, SeededTable};
+use crate::report::summary::plural;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{Options, SeedPlan};
 use crate::source::Source;
@@ -126,10 +127,10 @@ async fn files(
     })??;
     // The last file loads the others; Parquet is not for psql.
     let script = written.files.last().filter(|_| format != FileFormat::Parquet);
-    let (bytes, count) = (Bytes(written.bytes), written.files.len());
+    let (bytes, files) = (Bytes(written.bytes), plural(written.files.len(), "file", "files"));
     globals.print(&match script {
-        Some(script) => format!("wrote {bytes} in {count} files; load them with psql -f {}\n", script.display()),
-        None => format!("wrote {bytes} in {count} files to {}\n", directory.display()),
+        Some(script) => format!("wrote {bytes} in {files}; load with psql -f {}\n", script.display()),
+        None => format!("wrote {bytes} in {files} to {}\n", directory.display()),
     })
 }
 

@@ -12,6 +12,7 @@ mod name;
 mod place;
 mod product;
 pub mod regex;
+pub mod spatial;
 pub mod structured;
 mod web;
 mod word;

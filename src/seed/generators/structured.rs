@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use fake::locales::{Data, EN};
 
+use super::spatial;
 use crate::seed::encode::{self, ScalarEncoding};
 use crate::seed::plan::{Geometry, System};
 use crate::seed::random::{Key, Permutation, Stream, mix};
@@ -202,6 +203,8 @@ pub(crate) fn pairs(mut stream: Stream, out: &mut Vec<u8>) {
 pub(crate) fn system(mut stream: Stream, kind: System, out: &mut Vec<u8>) {
     let start = encode::begin(out);
     match kind {
+        System::Spatial(kind) => spatial::figure(stream, kind, out),
+        System::Vector(dimensions) => spatial::vector(stream, dimensions, out),
         System::Tid => {
             out.extend_from_slice(&(stream.below(100_000) as u32).to_be_bytes());
             out.extend_from_slice(&(stream.between(1, 100) as u16).to_be_bytes());

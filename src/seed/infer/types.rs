@@ -2,6 +2,7 @@
 
 use crate::schema::{Check, DataType, Schema, TypeDefinition};
 use crate::seed::encode::ScalarEncoding;
+use crate::seed::generators::spatial::Spatial;
 use crate::seed::plan::{Geometry, System};
 
 /// A type's class.
@@ -141,6 +142,10 @@ fn classify_nested(schema: &Schema, data_type: &DataType, depth: u32) -> TypeCla
             "ltree" => TypeClass::Text { version: Some(1), max_chars: 0, fixed: false },
             "hstore" => TypeClass::Pairs,
             "cube" => TypeClass::System(System::Cube),
+            name @ ("geometry" | "geography") => {
+                TypeClass::System(System::Spatial(Spatial::of_modifier(data_type.modifier, name == "geography")))
+            }
+            "vector" => TypeClass::System(System::Vector(u16::try_from(data_type.modifier).unwrap_or(16))),
             _ => TypeClass::Unknown(data_type.name.clone()),
         },
     }

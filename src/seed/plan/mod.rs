@@ -16,6 +16,7 @@ use super::distribution::Grouping;
 use super::encode::ScalarEncoding;
 use super::formula::Formula;
 use super::generators::regex::Pattern;
+use super::generators::spatial::Spatial;
 use super::generators::{Locale, TextGenerator};
 use super::infer::types::TypeClass;
 use super::random::{Key, Permutation};
@@ -274,6 +275,10 @@ pub enum System {
     Int2Vector,
     OidVector,
     JsonPath,
+    /// `geometry` and `geography`.
+    Spatial(Spatial),
+    /// `vector`, with this many dimensions.
+    Vector(u16),
 }
 
 /// Geometric types.
