@@ -111,7 +111,7 @@ pub(crate) fn figure(mut stream: Stream, kind: Spatial, out: &mut Vec<u8>) {
 }
 
 /// `vector_send`: a direction, as embeddings are, of length one.
-pub(crate) fn vector(stream: Stream, dimensions: u16, out: &mut Vec<u8>) {
+pub(crate) fn vector(stream: &Stream, dimensions: u16, out: &mut Vec<u8>) {
     let part = |mut stream: Stream| move || stream.fraction() - 0.5;
     let squares: f64 = std::iter::repeat_with(part(stream.branch(1))).take(dimensions.into()).map(|x| x * x).sum();
     let length = squares.sqrt().max(f64::MIN_POSITIVE);
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_vector_has_length_one() {
         let mut out = Vec::new();
-        vector(Key::new(1).stream(3), 384, &mut out);
+        vector(&Key::new(1).stream(3), 384, &mut out);
         assert_eq!(out.len(), 4 + 384 * 4);
         let parts = out[4..].chunks(4).map(|part| f32::from_be_bytes(part.try_into().unwrap()));
         let length: f64 = parts.map(|part| f64::from(part).powi(2)).sum();

@@ -204,7 +204,7 @@ pub(crate) fn system(mut stream: Stream, kind: System, out: &mut Vec<u8>) {
     let start = encode::begin(out);
     match kind {
         System::Spatial(kind) => spatial::figure(stream, kind, out),
-        System::Vector(dimensions) => spatial::vector(stream, dimensions, out),
+        System::Vector(dimensions) => spatial::vector(&stream, dimensions, out),
         System::Tid => {
             out.extend_from_slice(&(stream.below(100_000) as u32).to_be_bytes());
             out.extend_from_slice(&(stream.between(1, 100) as u16).to_be_bytes());
