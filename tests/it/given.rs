@@ -88,7 +88,7 @@ async fn rows_that_are_there_are_refused_added_to_or_replaced() {
     assert!(refused.is_configuration());
     let name = database.url().database();
     let expected = format!(
-        "database \"{name}\" holds rows in customers, log, orders; --append adds to them, --replace empties these tables \
+        "database \"{name}\" holds rows in customers, orders; --append adds to them, --replace empties these tables \
          and those that reference them"
     );
     assert_eq!(refused.to_string(), expected);
@@ -102,6 +102,12 @@ async fn rows_that_are_there_are_refused_added_to_or_replaced() {
     let intent = fill(&database, Existing::Replace).await.unwrap();
     assert_eq!(intent.emptied.len(), 3);
     let expected = BTreeMap::from([("countries", 3), ("customers", 300), ("log", 2000), ("orders", 2000)]);
+    assert_eq!(counts(&session).await, expected);
+
+    // A table of which no rows are wanted keeps those that it holds, and is in nobody's way.
+    database.execute("TRUNCATE customers, orders").await;
+    fill(&database, Existing::Refuse).await.unwrap();
+    let expected = BTreeMap::from([("countries", 3), ("customers", 300), ("log", 4000), ("orders", 2000)]);
     assert_eq!(counts(&session).await, expected);
 }
 

@@ -6,6 +6,7 @@ use super::{Existing, GivenError, Stored};
 use crate::db::connect::DatabaseUrl;
 use crate::schema::{QualifiedName, Schema, Table};
 use crate::seed::resolve::is_seeded;
+use crate::seed::spec::RowsSpec;
 use crate::seed::{Options, Spec};
 
 /// A table that holds rows and gets more.
@@ -47,11 +48,16 @@ impl Choice {
             return Err(GivenError::NoTables { database: database() });
         }
         stored.retain(|_, rows| rows.count > 0);
-        let named = named_tables(&seeded, spec, options);
+        let named = tables_where(&seeded, spec, options, |_| true);
         let holding: Vec<&Table> = seeded.iter().copied().filter(|table| stored.contains_key(&table.oid)).collect();
         let mut targets: Vec<&Table> = holding.iter().copied().filter(|table| named.contains(&table.oid)).collect();
         if named.is_empty() && (existing != Existing::Refuse || holding.len() == seeded.len()) {
             targets = holding;
+        }
+        // Of whom no rows are wanted keeps those that are there; only --replace empties it.
+        if existing != Existing::Replace {
+            let unwanted = tables_where(&targets, spec, options, |rows| rows == Some(0));
+            targets.retain(|table| !unwanted.contains(&table.oid));
         }
         let mut choice = Self {
             stored,
@@ -108,15 +114,21 @@ impl Choice {
     }
 }
 
-/// Tables that somebody asked rows for.
-fn named_tables(seeded: &[&Table], spec: &Spec, options: &Options) -> BTreeSet<u32> {
-    let wanted = |table: &Table| {
+/// Tables that somebody asked rows for, in such a number (`None` for one that depends on a parent).
+fn tables_where(tables: &[&Table], spec: &Spec, options: &Options, of: impl Fn(Option<u64>) -> bool) -> BTreeSet<u32> {
+    let asked = |table: &Table| {
         let qualified = format!("{}.{}", table.name.schema, table.name.name);
         let is = |name: &str| name == table.name.name || name == qualified;
-        spec.tables.iter().any(|spec| spec.rows.is_some() && is(&spec.name.text))
-            || options.table_rows.keys().any(|name| is(name))
+        let by_option = options.table_rows.iter().find(|(name, _)| is(name)).map(|(_, rows)| Some(*rows));
+        let mut specs = spec.tables.iter().filter(|spec| is(&spec.name.text));
+        by_option.or_else(|| {
+            specs.find_map(|spec| match spec.rows.as_ref()? {
+                RowsSpec::Count(rows) => Some(Some(*rows)),
+                RowsSpec::Per { .. } => Some(None),
+            })
+        })
     };
-    seeded.iter().filter(|table| wanted(table)).map(|table| table.oid).collect()
+    tables.iter().filter(|table| asked(table).is_some_and(&of)).map(|table| table.oid).collect()
 }
 
 /// For each table (a partition counts as its root) the tables that reference it.
