@@ -17,6 +17,8 @@ pub enum Atom {
     Null { column: String, negated: bool },
     /// A text matches a regular expression somewhere.
     Matches { column: String, pattern: String, negated: bool },
+    /// The part of a text that the first pattern finds (`substring(column, part)`) matches the second one somewhere.
+    Part { column: String, part: String, pattern: String, negated: bool },
     /// Characters of a text.
     Length { column: String, min: u32, max: u32 },
     /// Elements of an array.
@@ -134,7 +136,7 @@ fn any_of(items: &[Expression], negated: bool) -> Vec<Vec<Atom>> {
                 .map(|atoms| before.iter().cloned().chain(atoms).collect::<Vec<_>>()),
         );
         if let [only] = alternatives(item, !negated).as_slice()
-            && !only.iter().any(|atom| matches!(atom, Atom::Opaque(_) | Atom::Matches { .. }))
+            && !only.iter().any(|atom| matches!(atom, Atom::Opaque(_) | Atom::Matches { .. } | Atom::Part { .. }))
         {
             before.extend(only.iter().cloned());
         }
@@ -348,6 +350,13 @@ fn text_match(operator: &str, left: &Expression, right: &Expression) -> Option<A
         "~~*" => format!("(?i){}", like(&pattern)),
         _ => return None,
     };
+    if let Expression::Call { name, arguments } = left.uncast()
+        && let ("substring", [of, part]) = (name.as_str(), arguments.as_slice())
+    {
+        // In parentheses would be what is meant.
+        let part = part.text().filter(|part| !part.contains('('))?.to_owned();
+        return Some(Atom::Part { column: of.column()?.to_owned(), part, pattern, negated });
+    }
     Some(Atom::Matches { column: left.column()?.to_owned(), pattern, negated })
 }
 

@@ -21,6 +21,8 @@ pub struct ColumnFacts {
     pub limits: Vec<(Relation, String)>,
     /// Regular expressions, and whether it must not match.
     pub patterns: Vec<(String, bool)>,
+    /// A pattern of a part, and one that this part matches, or must not.
+    pub parts: Vec<(String, String, bool)>,
     /// Characters: at least, at most.
     pub length: Option<(u32, u32)>,
     /// Elements: at least, at most.
@@ -86,6 +88,9 @@ impl ColumnFacts {
             Atom::Matches { column, pattern, negated } if column == name => {
                 self.patterns.push((pattern.clone(), *negated));
             }
+            Atom::Part { column, part, pattern, negated } if column == name => {
+                self.parts.push((part.clone(), pattern.clone(), *negated));
+            }
             Atom::Length { column, min, max } if column == name => narrow(&mut self.length, *min, *max),
             Atom::Items { column, min, max } if column == name => narrow(&mut self.items, *min, *max),
             Atom::Lower { column } if column == name => self.lower = true,
@@ -101,6 +106,7 @@ impl ColumnFacts {
             Atom::In { .. }
             | Atom::Null { .. }
             | Atom::Matches { .. }
+            | Atom::Part { .. }
             | Atom::Length { .. }
             | Atom::Items { .. }
             | Atom::Lower { .. }

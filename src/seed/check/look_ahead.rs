@@ -125,6 +125,27 @@ pub fn narrowed(parsed: &Parsed) -> Option<Hir> {
     sequence(flat(&parsed.hir), parsed)
 }
 
+/// The same pattern without digits where other characters will do.
+#[must_use]
+pub fn without_digits(hir: &Hir) -> Hir {
+    let all = |parts: &[Hir]| parts.iter().map(without_digits).collect();
+    match hir.kind() {
+        HirKind::Class(Class::Unicode(class)) => {
+            let mut left = class.clone();
+            left.difference(&ClassUnicode::new([regex_syntax::hir::ClassUnicodeRange::new('0', '9')]));
+            Hir::class(Class::Unicode(if left.ranges().is_empty() { class.clone() } else { left }))
+        }
+        HirKind::Capture(capture) => without_digits(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let sub = Box::new(without_digits(&repetition.sub));
+            Hir::repetition(Repetition { sub, ..repetition.clone() })
+        }
+        HirKind::Concat(parts) => Hir::concat(all(parts)),
+        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
+        HirKind::Class(Class::Bytes(_)) | HirKind::Empty | HirKind::Literal(_) | HirKind::Look(_) => hir.clone(),
+    }
+}
+
 /// A sequence's parts, literals cut at marks.
 fn flat(hir: &Hir) -> Vec<Hir> {
     match hir.kind() {

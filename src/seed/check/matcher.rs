@@ -30,6 +30,22 @@ impl Matcher {
         let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
         starts.any(|start| search.run(&self.hir, start, &mut budget, &mut |_, _| true))
     }
+
+    /// The first part of the text that matches.
+    #[must_use]
+    pub fn part<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let search = Search { text, looks: &self.looks };
+        let mut budget = BUDGET;
+        let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+        starts.find_map(|start| {
+            let mut end = None;
+            let found = search.run(&self.hir, start, &mut budget, &mut |at, _| {
+                end = Some(at);
+                true
+            });
+            end.filter(|_| found).and_then(|end| text.get(start..end))
+        })
+    }
 }
 
 struct Search<'t> {
@@ -155,6 +171,7 @@ mod tests {
         assert!(!finds("^[A-Z]+$", "ABc"));
         assert!(finds("b+", "aabbcc") && finds("^.*@.*$", "@") && finds("(?i)ABC", "xabcx"));
         assert!(finds("^(a|ab)(c|bcd)$", "abcd"));
+        assert_eq!(Matcher::new("[^.]*$").unwrap().part("a.b.123"), Some("123"));
         assert!(!finds("^(a*)*$", &format!("{}b", "a".repeat(60))));
     }
 }

@@ -73,17 +73,41 @@ impl Pattern {
     pub fn with_length(pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
         let parsed = look_ahead::parse(pattern).map_err(PatternError::Syntax)?;
         let hir = look_ahead::narrowed(&parsed).ok_or(PatternError::Empty)?;
-        let mut node = compile(&hir, Style { fold_case, length, full: false })?;
+        Self::compiled(&hir, pattern, fold_case, length)
+    }
+
+    /// The same without digits where other characters will do.
+    ///
+    /// # Errors
+    /// As [`Pattern::with_length`].
+    pub fn without_digits(pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
+        let parsed = look_ahead::parse(pattern).map_err(PatternError::Syntax)?;
+        let hir = look_ahead::narrowed(&parsed).ok_or(PatternError::Empty)?;
+        Self::compiled(&look_ahead::without_digits(&hir), pattern, fold_case, length)
+    }
+
+    fn compiled(hir: &Hir, pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
+        let mut node = compile(hir, Style { fold_case, length, full: false, open: OPEN_REPEAT })?;
         // Nothing shorter than the longest text will do: what may be left out is there.
         if length.0 > 0 && max_chars(&node) <= length.0 {
-            node = compile(&hir, Style { fold_case, length, full: true })?;
+            node = compile(hir, Style { fold_case, length, full: true, open: OPEN_REPEAT })?;
         }
         // What is fixed takes its part of the length from what is open.
         let excess = max_chars(&node).saturating_sub(length.1);
         if length.1 > excess && excess > 0 {
             let shorter = (length.0.saturating_sub(excess), length.1 - excess);
-            let shorter = compile(&hir, Style { fold_case, length: shorter, full: false })?;
+            let shorter = compile(hir, Style { fold_case, length: shorter, full: false, open: OPEN_REPEAT })?;
             node = if max_chars(&shorter) <= length.1 { shorter } else { node };
+        }
+        // Several open repetitions, or long ones: fewer of each.
+        for open in [4, 2, 1, 0] {
+            if length.1 == 0 || max_chars(&node) <= length.1 {
+                break;
+            }
+            let fewer = compile(hir, Style { fold_case, length: (0, length.1), full: false, open })?;
+            if (length.0..=length.1).contains(&max_chars(&fewer)) {
+                node = fewer;
+            }
         }
         Ok(Self::of(node, pattern))
     }
@@ -118,6 +142,8 @@ struct Style {
     length: (u32, u32),
     /// As many repetitions as there may be.
     full: bool,
+    /// Repetitions of what has no end, past those that it must have.
+    open: u32,
 }
 
 fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
@@ -134,7 +160,7 @@ fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
                 Some(max) => (if style.full { max } else { repetition.min }, max),
                 None => {
                     let min = repetition.min.max(least);
-                    (min, if most > 0 { (min + OPEN_REPEAT).min(most.max(min)) } else { min + OPEN_REPEAT })
+                    (min, if most > 0 { (min + style.open).min(most.max(min)) } else { min + style.open })
                 }
             };
             match node {

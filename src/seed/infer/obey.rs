@@ -250,13 +250,20 @@ fn matching(
 ) -> Result<Generator, String> {
     let matchers: Vec<(Matcher, bool)> =
         facts.patterns.iter().filter_map(|(pattern, negated)| Some((Matcher::new(pattern)?, *negated))).collect();
+    let parts = facts.parts.iter();
+    let parts: Vec<(Matcher, Matcher, bool)> = parts
+        .filter_map(|(part, pattern, negated)| Some((Matcher::new(part)?, Matcher::new(pattern)?, *negated)))
+        .collect();
     let meets = |text: &Text| {
         (0..64_u64).all(|index| {
             let mut cell = Vec::new();
             crate::seed::evaluate::write_text(Key::new(index), text, index, &mut cell);
             let body = cell.get(4 + usize::from(text.version.is_some())..).unwrap_or_default();
             let shown = String::from_utf8_lossy(body);
-            matchers.iter().all(|(matcher, negated)| matcher.finds(&shown) != *negated)
+            let part = |(of, pattern, negated): &(Matcher, Matcher, bool)| {
+                of.part(&shown).is_none_or(|part| pattern.finds(part) != *negated)
+            };
+            matchers.iter().all(|(matcher, negated)| matcher.finds(&shown) != *negated) && parts.iter().all(part)
         })
     };
     if meets(current) {
@@ -281,7 +288,12 @@ fn matching(
     let mut tried = candidates.map(|one| (one, true)).chain(longer);
     let last = ["[a-z]{6,12}", "[0-9]{6}"].map(|one| (one, false));
     for (candidate, whole) in tried.by_ref().chain(last) {
-        let Ok(pattern) = Pattern::with_length(candidate, folds, limits) else { continue };
+        // What a part must not be is mostly a number.
+        let compiled = match facts.parts.is_empty() {
+            true => Pattern::with_length(candidate, folds, limits),
+            false => Pattern::without_digits(candidate, folds, limits),
+        };
+        let Ok(pattern) = compiled else { continue };
         // Too short, or few texts, where it may go on.
         if whole && (pattern.max_chars < limits.0 || pattern.cardinality < 16) && !candidate.contains('$') {
             continue;

@@ -27,6 +27,7 @@ mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::check::Atom;
 use super::describe::header;
 use super::generators::Locale;
 use super::plan::{SeedPlan, TablePlan};
@@ -142,11 +143,14 @@ fn at_scale(
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Box<Refusal>> {
     let (mut limits, mut open) = (BTreeMap::new(), BTreeSet::new());
+    // What stricter keys ask of the columns that they point to; not asked again where it stood in the way.
+    let (mut wants, mut asking) = (Wants::new(), true);
     // Why counts were lowered: a pass that begins with the lower count has no reason to say it again.
     let mut lowered: Vec<String> = Vec::new();
     // A count that a constraint lowers changes what other tables can point to: again with the lower count.
     for _ in 0..PASSES {
         let mut resolver = Resolver::new(schema, spec, options, stored, (limits.clone(), open.clone()));
+        (resolver.wants, resolver.asking) = (wants.clone(), asking);
         resolver.plan_rows();
         for index in 0..resolver.ordered.len() {
             let told = resolver.errors.len();
@@ -155,6 +159,14 @@ fn at_scale(
             if resolver.errors[told..].iter().any(|error| matches!(error, SeedError::Spec(_))) {
                 resolver.misread.insert(resolver.ordered[index].oid);
             }
+        }
+        if asking && !resolver.errors.is_empty() && !wants.is_empty() {
+            asking = resolver.give_way(&mut wants);
+            continue;
+        }
+        if resolver.wants.len() > wants.len() {
+            wants = resolver.wants;
+            continue;
         }
         let circle = resolver.circle();
         if !circle.is_empty() {
@@ -186,6 +198,9 @@ fn each_once(earlier: Vec<String>, last: Vec<String>) -> Vec<String> {
     earlier.into_iter().chain(last).filter(|note| told.insert(note.clone())).collect()
 }
 
+/// What columns (table, name) should be, so that keys of stricter types can point to them.
+type Wants = BTreeMap<(u32, String), Vec<Atom>>;
+
 /// How often counts may be lowered.
 const PASSES: usize = 16;
 
@@ -206,6 +221,10 @@ struct Resolver<'a> {
     shared_keys: BTreeSet<(u32, String)>,
     /// Columns (table, name) that foreign keys point to.
     referenced: BTreeSet<(u32, &'a String)>,
+    /// What earlier passes, and this one, found that columns should be.
+    wants: Wants,
+    /// Whether more may be wanted.
+    asking: bool,
     /// Links to children that are not planned yet.
     own_children: Vec<own_children::OwnChild>,
     /// In fill order.
@@ -243,10 +262,31 @@ impl<'a> Resolver<'a> {
             index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
             ordered,
             own_children: Vec::new(),
+            wants: Wants::new(),
+            asking: true,
             plan: SeedPlan::empty(options.seed),
             errors,
             misread,
         }
+    }
+
+    /// Asks nothing of the tables that cannot be planned any more; where it is none of those, nothing of any table.
+    fn give_way(&self, wants: &mut Wants) -> bool {
+        let refused = |oid: &u32| {
+            let name = self.index.get(oid).map(|at| self.ordered[*at].name.to_string());
+            self.errors
+                .iter()
+                .any(|error| matches!(error, SeedError::Unsolvable { table, .. } if Some(table) == name.as_ref()))
+        };
+        let mut given = false;
+        for (_, atoms) in wants.iter_mut().filter(|((oid, _), atoms)| !atoms.is_empty() && refused(oid)) {
+            atoms.clear();
+            given = true;
+        }
+        if !given {
+            wants.clear();
+        }
+        given
     }
 
     /// What a table's rows cannot meet; of a table that stays empty nothing is refused.

@@ -5,9 +5,10 @@ use super::Resolver;
 use super::links::{Key, said_values};
 use super::stricter::Stricter;
 use super::table::TableDraft;
+use crate::seed::check::Atom;
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::literal_cell;
-use crate::seed::plan::Nulls;
+use crate::seed::plan::{Fill, Generator, Nulls};
 
 impl<'a> Resolver<'a> {
     /// Parent rows that a list of one of the key's columns allows, or what else is said of them there: those of a subtype,
@@ -41,10 +42,43 @@ impl<'a> Resolver<'a> {
         let Some(only) = self.rows_where(key.parent, position, |cell| stricter.takes(cell)) else {
             return Box::default();
         };
-        if only.is_empty() {
+        if only.is_empty() && !self.want(draft, key, column, position) {
             self.point_nowhere(index, draft, key, column);
         }
         only
+    }
+
+    /// Asks the next pass to make the column that is pointed to as this one has to be, where it makes it at all.
+    fn want(&mut self, draft: &TableDraft<'a>, key: &Key<'_>, column: usize, position: usize) -> bool {
+        let parent = &self.plan.tables[key.parent];
+        let Some(of) = parent.columns.get(position).filter(|of| matches!(of.generator, Generator::Text(_))) else {
+            return false;
+        };
+        let (own, to, said) = (&draft.columns[column].column.name, &of.name, self.specs.get(&parent.oid));
+        let said = said.is_some_and(|spec| spec.columns.iter().any(|said| said.name.text == *to));
+        let at = (parent.oid, to.clone());
+        if !self.asking || said || parent.fill == Fill::Keep || self.wants.contains_key(&at) {
+            return false;
+        }
+        let renamed = |atom: &Atom| match atom {
+            Atom::Matches { column, pattern, negated } if column == own => {
+                Some(Atom::Matches { column: to.clone(), pattern: pattern.clone(), negated: *negated })
+            }
+            Atom::Part { column, part, pattern, negated } if column == own => {
+                let (part, pattern) = (part.clone(), pattern.clone());
+                Some(Atom::Part { column: to.clone(), part, pattern, negated: *negated })
+            }
+            Atom::Length { column, min, max } if column == own => {
+                Some(Atom::Length { column: to.clone(), min: *min, max: *max })
+            }
+            Atom::Lower { column } if column == own => Some(Atom::Lower { column: to.clone() }),
+            Atom::Upper { column } if column == own => Some(Atom::Upper { column: to.clone() }),
+            _ => None,
+        };
+        let atoms: Vec<Atom> = draft.facts.atoms.iter().filter_map(renamed).collect();
+        let wanted = !atoms.is_empty();
+        self.wants.extend(wanted.then_some((at, atoms)));
+        wanted
     }
 
     /// None of the parent's rows is taken here: the key is NULL, or the table has no rows.

@@ -169,6 +169,8 @@ impl<'a> Resolver<'a> {
                 add_check(draft, check, Some(&column.name));
             }
         }
+        let wanted = self.wants.iter().filter(|((oid, _), _)| *oid == table.oid);
+        draft.facts.atoms.extend(wanted.flat_map(|(_, atoms)| atoms.iter().cloned()));
         super::spans::add_order(self.schema, draft);
         add_casts(draft, self.schema);
     }
@@ -332,6 +334,7 @@ fn is_simple(atom: &Atom) -> bool {
         Atom::Compare(linear) => linear.terms.len() == 1 && linear.relation != Relation::NotEqual,
         Atom::Null { .. } | Atom::Length { .. } => true,
         Atom::Matches { .. }
+        | Atom::Part { .. }
         | Atom::Items { .. }
         | Atom::Lower { .. }
         | Atom::Upper { .. }
