@@ -160,10 +160,6 @@ fn at_scale(
                 resolver.misread.insert(resolver.ordered[index].oid);
             }
         }
-        if asking && !resolver.errors.is_empty() && !wants.is_empty() {
-            asking = resolver.give_way(&mut wants);
-            continue;
-        }
         if resolver.wants.len() > wants.len() {
             wants = resolver.wants;
             continue;
@@ -176,6 +172,10 @@ fn at_scale(
         if resolver.empty_the_orphaned() || resolver.has_stale_links() {
             limits.extend(resolver.plan.tables.iter().map(|table| (table.oid, table.rows)));
             lowered.append(&mut resolver.plan.notes);
+            continue;
+        }
+        if asking && !resolver.errors.is_empty() && !wants.is_empty() {
+            asking = resolver.give_way(&mut wants);
             continue;
         }
         if !resolver.errors.is_empty() {
