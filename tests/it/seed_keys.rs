@@ -55,6 +55,9 @@ async fn a_key_with_nothing_to_point_to_leaves_its_table_empty_and_tells() {
              CREATE TABLE users (id int PRIMARY KEY, scope public_id NOT NULL REFERENCES scopes);
              CREATE TABLE visits (id int PRIMARY KEY, by_user int NOT NULL REFERENCES users);
              CREATE TABLE groups (id int PRIMARY KEY, scope public_id REFERENCES scopes);
+             CREATE TABLE posts (id int PRIMARY KEY, visit int REFERENCES visits, UNIQUE (id, visit));
+             CREATE TABLE likes (id int PRIMARY KEY, post int, visit int,
+                                 FOREIGN KEY (post, visit) REFERENCES posts (id, visit));
              CREATE TABLE badges (id int PRIMARY KEY, of_user int UNIQUE REFERENCES users);
              CREATE TABLE notes (id int PRIMARY KEY, of_user int REFERENCES users, of_group int REFERENCES groups,
                                  CHECK (num_nonnulls(of_user, of_group) = 1));",
@@ -69,7 +72,7 @@ async fn a_key_with_nothing_to_point_to_leaves_its_table_empty_and_tells() {
     ] {
         assert!(plan.notes.iter().any(|other| other == note), "{:?}", plan.notes);
     }
-    for table in ["groups", "badges", "notes"] {
+    for table in ["groups", "badges", "notes", "posts", "likes"] {
         assert_eq!(count(&database, &format!("SELECT count(*) FROM {table}")).await, 1000, "{table}");
     }
     assert_eq!(count(&database, "SELECT count(of_group) FROM notes").await, 1000);

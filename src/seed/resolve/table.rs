@@ -255,7 +255,12 @@ impl<'a> Resolver<'a> {
                     table.links[link].parent != index && self.plan.tables[table.links[link].parent].rows == 0
                 };
                 let needed = |column: &&ColumnPlan| match column.generator {
-                    Generator::Parent { link, .. } => lost(link) && column.nulls == Nulls::Never,
+                    Generator::Parent { link, .. } => {
+                        // One that may be NULL is, in the next pass, if nothing else is in the way.
+                        let known = self.ordered[index].column(&column.name).is_some_and(|column| column.not_null)
+                            || table.links[link].parent_rows == 0;
+                        lost(link) && column.nulls == Nulls::Never && known
+                    }
                     _ => false,
                 };
                 let column =
