@@ -52,23 +52,29 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
 /// What a table's rows follow: `COPY … FROM stdin;`.
 pub(super) fn before_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
     let columns = columns(table);
-    let target = target(table, &columns, out)?;
+    let target = if is_staged(table) { stage(table, &columns, out)? } else { table.name.sql() };
     writeln!(out, "COPY {target} ({columns}) FROM stdin;")
 }
 
 /// What follows a table's rows.
 pub(super) fn after_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
-    if !table.expressions.is_empty() {
+    unstage(is_staged(table), table, out)
+}
+
+/// Whether the server has columns to compute.
+fn is_staged(table: &TablePlan) -> bool {
+    !table.expressions.is_empty()
+}
+
+fn unstage(staged: bool, table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
+    if staged {
         writeln!(out, "{};", staging::insert(table, &table.name.sql(), &columns(table)))?;
     }
     writeln!(out)
 }
 
-/// Where the rows go; makes the place where it has to be made.
-fn target(table: &TablePlan, columns: &str, out: &mut dyn Write) -> io::Result<String> {
-    if table.expressions.is_empty() {
-        return Ok(table.name.sql());
-    }
+/// Makes the temporary table that the rows go to first.
+fn stage(table: &TablePlan, columns: &str, out: &mut dyn Write) -> io::Result<String> {
     writeln!(out, "{};", staging::make(table, columns))?;
     Ok(staging::STAGE.to_owned())
 }
@@ -91,15 +97,21 @@ pub(super) fn of_files(
             FileFormat::Csv | FileFormat::Sql | FileFormat::Parquet => "FORMAT csv, HEADER true",
         };
         let columns = columns(table);
-        let target = target(table, &columns, out)?;
         // psql reads \copy from one line. Without a list the server takes all columns that it does not generate.
         let whole = schema.table_by_oid(table.oid).is_some_and(|known| {
             let stored = known.columns.iter().filter(|column| column.generated.is_none());
             stored.map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name))
         });
-        let listed = if whole && columns.contains('\n') { String::new() } else { format!(" ({columns})") };
+        let broken = |text: &str| text.contains(['\n', '\r']);
+        let staged = is_staged(table) || broken(&table.name.sql()) || (broken(&columns) && !whole);
+        let (target, listed) = match staged {
+            // The temporary table has these columns and no others.
+            true => (stage(table, &columns, out)?, String::new()),
+            false if broken(&columns) => (table.name.sql(), String::new()),
+            false => (table.name.sql(), format!(" ({columns})")),
+        };
         writeln!(out, "\\copy {target}{listed} FROM '{}' WITH ({options})", name.replace('\'', "''"))?;
-        after_rows(table, out)?;
+        unstage(staged, table, out)?;
     }
     end(schema, plan, out)
 }

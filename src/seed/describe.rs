@@ -5,22 +5,72 @@ use std::fmt::Write as _;
 
 use super::distribution::Order;
 use super::encode::ScalarEncoding;
+use super::generators;
 use super::infer::types::{TypeClass, classify};
 use super::plan::{
     ColumnPlan, Fill, Generator, Link, LinkChoice, Nulls, Scalar, ScalarSource, SeedPlan, TablePlan, TextSource,
 };
+use super::resolve::PLAIN;
 use super::text;
 use crate::schema::{Column, QualifiedName, Schema, Table};
+
+/// Every key of a spec, as an example each; a test parses them.
+const EXAMPLES: &str = r#"[tables.orders]
+rows   = 50_000                                              # multiplied by [dataset] scale
+rows   = { per = "customers", mean = 10, skew = 0.8 }        # for each row of a parent; at 0.8 a few of them have most
+rows   = { per = "customers", children = [0, 1, 1, 3, 90] }  # from the fewest to the most: a histogram of counts
+rows   = { per = "customers", column = "buyer_id", mean = 2, order = "random" }   # which key, and where the rows lie
+locale = "de_DE"                                             # names and places
+[tables.orders.columns]
+email       = { generator = "email", null = 0.1 }            # a tenth is NULL
+city        = { generator = "city", distinct = 500, skew = 1.1 }       # 500 values, some of them hot
+customer_id = { skew = 0.8, null = 0.05 }                    # a foreign key: hot parents
+status      = { values = { paid = 0.9, open = 0.1 } }        # a list, with weights
+channel     = { values = ["web", "shop"] }                   # a list, all alike
+kind        = { value = "order" }                            # always the same
+country     = { generator = "country_code", common = { US = 0.4, DE = 0.2 } }   # most common values, shares of all rows
+amount      = { histogram = [0, 5, 20, 100, 5000] }          # as many rows between each two neighbours
+quantity    = { min = 1, max = 20 }
+placed_at   = { from = "2023-01-01", to = "2026-01-01", correlation = 0.99, growth = 0.5 }   # by row order, more of late
+code        = { generator = "regex", pattern = "[A-Z]{2}-[0-9]{6}" }
+note        = { generator = "paragraph", width = 900 }       # bytes of an average text
+region      = { distinct = 60, depends-on = "country" }      # one value of country, one of region
+handle      = { template = "{country}-{code}" }              # other columns
+total       = { expression = "amount * quantity" }           # SQL over other columns
+"#;
+
+fn commented(text: &str) -> String {
+    text.lines().fold(String::new(), |mut out, line| {
+        let _ = writeln!(out, "#     {line}");
+        out
+    })
+}
+
+/// What `generator` can be, in lines of a readable width.
+fn generator_names() -> String {
+    const WIDTH: usize = 116;
+    let names = PLAIN.iter().copied().chain(generators::ALL.iter().map(|generator| generator.name));
+    let (mut out, mut line) = (String::new(), String::from("# Generators:"));
+    for name in names {
+        if line.len() + name.len() + 2 > WIDTH {
+            let _ = writeln!(out, "{line}");
+            line = String::from("#    ");
+        }
+        let _ = write!(line, " {name}");
+    }
+    let _ = writeln!(out, "{line}");
+    out
+}
 
 /// The spec of a whole plan, as one TOML file.
 #[must_use]
 pub fn describe(schema: &Schema, plan: &SeedPlan) -> String {
-    let mut out = String::from(
-        "# What the tables hold. Everything here was inferred from the schema and can be edited or removed; what is\n\
-         # removed is inferred again. A table's `rows` is a number, or a mean number for each row of a parent:\n\
-         #     rows = { per = \"customers\", mean = 10, skew = 0.8 }\n\
-         # A column takes generator, values, null, distinct, skew, min, max (from, to), correlation, growth, pattern, value,\n\
-         # common, histogram, width, depends-on, template, expression: docs/seeding.md says what each of them means.\n",
+    let mut out = format!(
+        "# What the tables hold. Everything here was inferred from the schema: edit it, or remove it, and it is inferred again.\n\
+         # A line that begins with # says what follows from keys and types; a column there takes every key of the others.\n#\n\
+         {}#\n{}# More of each key: docs/seeding.md.\n",
+        commented(EXAMPLES),
+        generator_names(),
     );
     for table in &plan.tables {
         if let Some(introspected) = schema.table_by_oid(table.oid) {
@@ -45,8 +95,11 @@ fn describe_table(schema: &Schema, table: &Table, plan: &SeedPlan, planned: &Tab
     let grouped = planned.links.iter().find(by_group);
     let _ = match grouped {
         Some(link) => {
-            let mean = planned.rows as f64 / link.parent_rows as f64;
-            writeln!(out, "rows = {{ per = {}, mean = {mean:.2} }}", string(&plan.tables[link.parent].name.name))
+            let mean = shortest(
+                |mean| (link.parent_rows as f64 * mean).round() as u64 == planned.rows,
+                || planned.rows as f64 / link.parent_rows as f64,
+            );
+            writeln!(out, "rows = {{ per = {}, mean = {mean} }}", string(&spoken(&plan.tables[link.parent].name)))
         }
         None => writeln!(out, "rows = {}", planned.rows),
     };
@@ -63,6 +116,14 @@ fn describe_table(schema: &Schema, table: &Table, plan: &SeedPlan, planned: &Tab
             }
         }
     }
+}
+
+/// A number with as few decimals as mean the same.
+fn shortest(same: impl Fn(f64) -> bool, exact: impl Fn() -> f64) -> String {
+    (2..12)
+        .map(|decimals| format!("{:.decimals$}", exact()))
+        .find(|text| text.parse().is_ok_and(&same))
+        .unwrap_or_else(|| exact().to_string())
 }
 
 fn describe_column(
@@ -204,9 +265,12 @@ fn string(text: &str) -> String {
 
 /// A table's header in a spec: `tables.orders`, `tables."shop.orders"`.
 pub(crate) fn header(table: &QualifiedName) -> String {
-    let name =
-        if table.schema == "public" { key(&table.name) } else { key(&format!("{}.{}", table.schema, table.name)) };
-    format!("tables.{name}")
+    format!("tables.{}", key(&spoken(table)))
+}
+
+/// A table as a spec names it.
+fn spoken(table: &QualifiedName) -> String {
+    if table.schema == "public" { table.name.clone() } else { format!("{}.{}", table.schema, table.name) }
 }
 
 /// A key of a spec, quoted where it must be.
@@ -232,4 +296,37 @@ fn quoted_key(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::spec;
+    use crate::source::Source;
+
+    /// Every key of the spec has an example, and every example is one.
+    #[test]
+    fn the_examples_are_right() {
+        // One `rows` at a time: a key comes once.
+        let rows: Vec<&str> = EXAMPLES.lines().filter(|line| line.starts_with("rows")).collect();
+        assert_eq!(rows.len(), 4);
+        for chosen in rows {
+            let kept = EXAMPLES.lines().filter(|line| !line.starts_with("rows") || *line == chosen);
+            let text: Vec<&str> = kept.collect();
+            let parsed = spec::parse(&[Source::new("seeds/examples.toml", text.join("\n"))]);
+            assert!(parsed.is_ok(), "{chosen}: {parsed:?}");
+        }
+        let all = [spec::TABLE_KEYS, spec::ROWS_KEYS, spec::COLUMN_KEYS].concat();
+        let missing: Vec<&&str> = all
+            .iter()
+            .filter(|key| !EXAMPLES.contains(&format!("{key} =")) && !EXAMPLES.contains(&format!("{key}   =")))
+            .collect();
+        assert_eq!(missing, [&"columns"].as_slice(), "keys without an example");
+        let generators: Vec<&str> =
+            EXAMPLES.split("generator = \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(
+            generators.iter().all(|name| generators::find(name).is_some() || PLAIN.contains(name)),
+            "{generators:?}"
+        );
+    }
 }

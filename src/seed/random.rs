@@ -147,6 +147,8 @@ pub struct Permutation {
     size: u64,
     /// Added to every number.
     first: u64,
+    /// Numbers at the beginning of the order that somebody else has.
+    skip: u64,
     left_bits: u32,
     right_bits: u32,
 }
@@ -163,13 +165,19 @@ impl Permutation {
             1 => 0,
             _ => 64 - (size - 1).leading_zeros(),
         };
-        Self { key, size, first: 0, left_bits: bits / 2, right_bits: bits - bits / 2 }
+        Self { key, size, first: 0, skip: 0, left_bits: bits / 2, right_bits: bits - bits / 2 }
     }
 
     /// The same order of the numbers from `first` on.
     #[must_use]
     pub const fn starting_at(self, first: u64) -> Self {
         Self { first, ..self }
+    }
+
+    /// The same order from its `skip`th number on.
+    #[must_use]
+    pub const fn after(self, skip: u64) -> Self {
+        Self { skip, ..self }
     }
 
     /// How many numbers it orders; 0 for all of 64 bits.
@@ -185,7 +193,7 @@ impl Permutation {
         if self.size == 1 {
             return self.first;
         }
-        let mut value = self.forward(index);
+        let mut value = self.forward(index.wrapping_add(self.skip));
         while self.size != 0 && value >= self.size {
             value = self.forward(value);
         }
@@ -203,7 +211,7 @@ impl Permutation {
         while self.size != 0 && index >= self.size {
             index = self.backward(index);
         }
-        index
+        index.wrapping_sub(self.skip)
     }
 
     #[inline]

@@ -137,9 +137,9 @@ impl ColumnSpec {
     }
 }
 
-const TABLE_KEYS: &[&str] = &["rows", "columns", "locale"];
-const ROWS_KEYS: &[&str] = &["per", "mean", "skew", "column", "order", "children"];
-const COLUMN_KEYS: &[&str] = &[
+pub(super) const TABLE_KEYS: &[&str] = &["rows", "columns", "locale"];
+pub(super) const ROWS_KEYS: &[&str] = &["per", "mean", "skew", "column", "order", "children"];
+pub(super) const COLUMN_KEYS: &[&str] = &[
     "generator",
     "values",
     "null",

@@ -1,4 +1,7 @@
-//! SQL for tables with columns that the server computes from the others: the rows go into a temporary table first.
+//! SQL for rows that go into a temporary table first: of tables with columns that the server computes from the others, or
+//! with a name that psql cannot read on a line.
+
+use std::fmt::Write as _;
 
 use super::plan::TablePlan;
 use crate::schema::quote_identifier;
@@ -16,12 +19,12 @@ pub fn make(table: &TablePlan, columns: &str) -> String {
 /// From the temporary table into another one, with what the server computes; the temporary table goes.
 #[must_use]
 pub fn insert(table: &TablePlan, into: &str, columns: &str) -> String {
-    let names: Vec<String> = table.expressions.iter().map(|computed| quote_identifier(&computed.column)).collect();
-    let values: Vec<String> =
-        table.expressions.iter().map(|computed| format!("({})", computed.expression.text)).collect();
-    format!(
-        "INSERT INTO {into} ({columns}, {}) SELECT {columns}, {} FROM {STAGE}; DROP TABLE {STAGE}",
-        names.join(", "),
-        values.join(", ")
-    )
+    let (mut names, mut values) = (columns.to_owned(), columns.to_owned());
+    for computed in &table.expressions {
+        // Writing to a string cannot fail.
+        let _ = write!(names, ", {}", quote_identifier(&computed.column));
+        let _ = write!(values, ", ({})", computed.expression.text);
+    }
+    // As COPY does: an identity column takes the value that is sent.
+    format!("INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {STAGE}; DROP TABLE {STAGE}")
 }

@@ -201,3 +201,26 @@ async fn a_target_size_is_met() {
     let share = bytes as f64 / TARGET as f64;
     assert!((0.8..1.25).contains(&share), "{bytes} bytes in {} rows: {share:.2} of the target", plan.total_rows());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_with_broken_lines_in_their_names_are_loaded() {
+    let schema = "CREATE TABLE \"odd\ntable\" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \"a\nb\" text NOT NULL, c int DEFAULT 3);
+                  CREATE TABLE child (id int PRIMARY KEY, parent int NOT NULL REFERENCES \"odd\ntable\")";
+    let major = support::cluster().version().major();
+    for format in [FileFormat::Csv, FileFormat::Binary, FileFormat::Sql] {
+        let (source, target) = (support::database().await, support::database().await);
+        source.execute(schema).await;
+        target.execute(schema).await;
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { all_rows: Some(500), ..Options::default() };
+        let planned = given::plan_files(source.url(), &[], &options, &Interrupt::new()).await;
+        let (known, plan, _) = planned.unwrap_or_else(|error| panic!("{error}"));
+        let written = export::write(directory.path(), format, &known, &plan, &Progress::default(), &Interrupt::new());
+        let script = written.unwrap().files.pop().unwrap();
+        psql(major, &target, directory.path(), script.to_str().unwrap());
+        let session = target.session().await;
+        let sql = "SELECT count(*) FROM child JOIN \"odd\ntable\" AS odd ON odd.id = child.parent WHERE \"a\nb\" <> ''";
+        let row = session.client().query_one(sql, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 500, "{format:?}");
+    }
+}

@@ -216,3 +216,41 @@ async fn keys_that_point_to_later_tables_come_in_a_second_pass() {
         given::plan(stuck.url(), &[], &Options::default(), Existing::Refuse, &Interrupt::new()).await.unwrap_err();
     assert!(matches!(error, GivenError::Cycle { .. }), "{error}");
 }
+
+/// Codes of a pattern, fractions, days and moments: added rows are others here too, and what has no room is told before.
+#[tokio::test(flavor = "multi_thread")]
+async fn added_rows_have_codes_fractions_and_days_of_their_own() {
+    let database = support::database().await;
+    database
+        .execute(
+            r"
+            CREATE TABLE things (
+                code text PRIMARY KEY CHECK (code ~ '^[A-Z]{2}[0-9]{2}$'), weight numeric(12,3) NOT NULL UNIQUE,
+                length double precision NOT NULL UNIQUE, day date NOT NULL UNIQUE, made_at timestamptz NOT NULL UNIQUE
+            );
+            CREATE TABLE days (day date PRIMARY KEY CHECK (day BETWEEN '2024-01-01' AND '2024-12-31'));
+            CREATE TABLE pairs (a smallint CHECK (a BETWEEN 1 AND 10), b smallint CHECK (b BETWEEN 1 AND 10), PRIMARY KEY (a, b));
+            ",
+        )
+        .await;
+    let fill = async |spec: &str, existing| {
+        let specs = [Source::new("seeds/things.toml", spec.to_owned())];
+        let intent = given::plan(database.url(), &specs, &Options::default(), existing, &Interrupt::new()).await?;
+        given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await
+    };
+    // A third of all codes each time: by chance most of the second time's would be there.
+    let things = "[tables.things]\nrows = 20000\n[tables.days]\nrows = 0\n[tables.pairs]\nrows = 0\n";
+    for existing in [Existing::Refuse, Existing::Append, Existing::Append] {
+        fill(things, existing).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let session = database.session().await;
+    assert_eq!(number(&session, "SELECT count(*) FROM things").await, 60_000);
+    let refused = fill(things, Existing::Append).await.unwrap_err();
+    assert!(refused.is_configuration() && refused.to_string().contains("(code)"), "{refused}");
+    let days = "[tables.days]\nrows = 300\n[tables.pairs]\nrows = 0\n";
+    for (spec, expected) in [(days, "(day)"), ("[tables.pairs]\nrows = 80\n", "(a, b)")] {
+        fill(spec, Existing::Refuse).await.unwrap_or_else(|error| panic!("{error}"));
+        let refused = fill(spec, Existing::Append).await.unwrap_err();
+        assert!(refused.is_configuration() && refused.to_string().contains(expected), "{refused}");
+    }
+}

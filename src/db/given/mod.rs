@@ -3,6 +3,7 @@
 //!
 //! Never drops or disables anything, never touches a table that it was not told to fill.
 
+mod append;
 mod choice;
 mod cycles;
 mod steps;
@@ -72,6 +73,23 @@ pub enum GivenError {
         /// The tables.
         tables: Vec<QualifiedName>,
     },
+    /// Rows that were to be added are there already: exit code 2.
+    #[error(
+        "rows added to table {table} would have the same ({}) as rows that are there, ({example}) for one: key {key} has no \
+         room that pgproof knows of; add rows to the tables that it points to as well, write other values into the spec, or \
+         use --replace",
+        .columns.join(", ")
+    )]
+    Collides {
+        /// The table.
+        table: QualifiedName,
+        /// The unique index.
+        key: String,
+        /// Its columns.
+        columns: Vec<String>,
+        /// Values that are there.
+        example: String,
+    },
     /// There is nothing to fill: exit code 2.
     #[error("{database} has no table to fill; apply its migrations first")]
     NoTables {
@@ -123,7 +141,12 @@ impl GivenError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Spec(_) | Self::Plan(_) | Self::HoldsRows { .. } | Self::NoTables { .. } | Self::Cycle { .. } => true,
+            Self::Spec(_)
+            | Self::Plan(_)
+            | Self::HoldsRows { .. }
+            | Self::Collides { .. }
+            | Self::NoTables { .. }
+            | Self::Cycle { .. } => true,
             Self::Refused { fault, .. } => fault.is_none(),
             Self::Connect(_) | Self::Introspect(_) | Self::Afterwards { .. } | Self::Interrupted(_) => false,
         }
@@ -156,7 +179,7 @@ pub async fn plan(
     interrupt: &Interrupt,
 ) -> Result<Intent, GivenError> {
     let session = Session::open(url, interrupt).await?;
-    let read = read(&session, url, specs, options, existing).await.and_then(|(schema, plan, choice)| {
+    let read = read(&session, url, specs, options, existing, interrupt).await.and_then(|(schema, plan, choice)| {
         Ok(Intent {
             kept: choice.kept,
             emptied: choice.emptied,
@@ -185,9 +208,9 @@ pub async fn plan_files(
     interrupt: &Interrupt,
 ) -> Result<(Arc<Schema>, Arc<SeedPlan>, Vec<String>), GivenError> {
     let session = Session::open(url, interrupt).await?;
-    let mut found = read(&session, url, specs, options, Existing::Refuse).await;
+    let mut found = read(&session, url, specs, options, Existing::Refuse, interrupt).await;
     if matches!(found, Err(GivenError::HoldsRows { .. })) {
-        found = read(&session, url, specs, options, Existing::Replace).await;
+        found = read(&session, url, specs, options, Existing::Replace, interrupt).await;
     }
     interrupt.check()?;
     session.close().await;
@@ -203,6 +226,7 @@ async fn read(
     specs: &[Source],
     options: &Options,
     existing: Existing,
+    interrupt: &Interrupt,
 ) -> Result<(Arc<Schema>, Arc<SeedPlan>, Choice), GivenError> {
     let spec = spec::parse(specs).map_err(GivenError::Spec)?;
     let schema = introspect::schema(session).await?;
@@ -210,7 +234,7 @@ async fn read(
         .await
         .map_err(|error| GivenError::refused("read the rows that are there", &error))?;
     let mut choice = Choice::of(&schema, &spec, options, stored, existing, url)?;
-    let mut options = options.clone();
+    let (first, mut options) = (options, options.clone());
     if !choice.appended.is_empty() {
         // Other rows than those that an earlier run made with the same seed.
         options.seed = options.seed.rotate_left(32) ^ choice.rows_there;
@@ -219,7 +243,14 @@ async fn read(
         Ok(plan) => plan,
         Err(refusal) => return Err(GivenError::Plan(probe::all_errors(session, &schema, *refusal).await)),
     };
-    steps::start_after_existing(session, &choice.appended, &mut plan).await?;
+    let fresh = match choice.appended.as_slice() {
+        [] => append::Fresh::new(),
+        appended => {
+            // What refuses this plan has refused the other one.
+            let first = resolve(&schema, &spec, first, &choice.stored).unwrap_or_else(|_| SeedPlan::empty(first.seed));
+            append::start_after_existing(session, appended, &first, &mut plan).await
+        }
+    };
     let refused = probe::examine(session, &schema, &mut plan)
         .await
         .map_err(|error| GivenError::refused("try some rows against the constraints", &error))?;
@@ -227,7 +258,9 @@ async fn read(
         return Err(GivenError::Plan(refused));
     }
     choice.notes.extend(plan.notes.iter().cloned());
-    Ok((Arc::new(schema), Arc::new(plan), choice))
+    let plan = Arc::new(plan);
+    append::compare_keys(session, &schema, &choice.appended, &plan, &fresh, interrupt).await?;
+    Ok((Arc::new(schema), plan, choice))
 }
 
 /// Fills the database as planned.

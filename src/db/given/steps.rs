@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::choice::Appended;
 use super::cycles::Broken;
 use super::{GivenError, Intent};
 use crate::db::connect::{EnvironmentFault, Session, describe};
@@ -12,9 +11,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task, Unit};
 use crate::schema::{QualifiedName, Table, quote_identifier};
 use crate::seed::chunks::Part;
-use crate::seed::encode::ScalarEncoding;
-use crate::seed::plan::{Fill, Generator, Scalar, ScalarSource, TablePlan, Text, TextSource};
-use crate::seed::random::{Key, Permutation};
+use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{SeedPlan, staging};
 use crate::units::Millis;
 
@@ -240,72 +237,4 @@ async fn analyze(
     }
     report.analyze = Millis(start.elapsed().as_secs_f64() * 1000.0);
     Ok(())
-}
-
-/// Keys of added rows are none that is there: numbers go on after the largest one, and the numbers within texts after
-/// the count of rows.
-pub(super) async fn start_after_existing(
-    session: &Session,
-    appended: &[Appended],
-    plan: &mut SeedPlan,
-) -> Result<(), GivenError> {
-    for there in appended {
-        let Some(planned) = plan.tables.iter_mut().find(|table| table.oid == there.oid) else { continue };
-        let rows = planned.rows;
-        for column in &mut planned.columns {
-            if let Generator::Text(Text { source: TextSource::Registered(_), unique: Some(order), .. }) =
-                &mut column.generator
-            {
-                *order = order.starting_at(there.rows);
-            }
-            let Generator::Scalar(scalar) = &mut column.generator else { continue };
-            if !counts_up(&scalar.source) {
-                continue;
-            }
-            let last = if counts_down(&scalar.source) { "min" } else { "max" };
-            let sql = format!(
-                "SELECT {last}({}::numeric)::bigint FROM {} WHERE {0} BETWEEN {} AND {}",
-                quote_identifier(&column.name),
-                there.name.sql(),
-                i64::MIN,
-                i64::MAX
-            );
-            // Dates count up too; they do not become numbers and need not.
-            let Ok(row) = session.client().query_one(&sql, &[]).await else { continue };
-            if let Some(last) = row.get::<_, Option<i64>>(0) {
-                start_after(scalar, last, rows, column.key);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Numbers that differ from row to row. Fractions are counted in their own unit, which is not the server's.
-const fn counts_up(source: &ScalarSource) -> bool {
-    matches!(source, ScalarSource::Sequence { .. } | ScalarSource::Range { unique: Some(_), .. })
-}
-
-const fn counts_down(source: &ScalarSource) -> bool {
-    matches!(source, ScalarSource::Sequence { step: ..0, .. })
-}
-
-fn start_after(scalar: &mut Scalar, last: i64, rows: u64, key: Key) {
-    let whole = matches!(
-        scalar.encoding,
-        ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8 | ScalarEncoding::Numeric { decimals: 0 }
-    );
-    match &mut scalar.source {
-        ScalarSource::Sequence { start, step: step @ ..0 } => *start = (*start).min(last.saturating_add(*step)),
-        ScalarSource::Sequence { start, step } => *start = (*start).max(last.saturating_add((*step).max(1))),
-        ScalarSource::Range { low, high, unique: Some(order) } if whole && last >= *low => {
-            let first = last.saturating_add(1);
-            let end = first.saturating_add(*high - *low).min(scalar.hard.1);
-            let room = u64::try_from(end.saturating_sub(first)).map_or(0, |room| room + 1);
-            // Where a constraint leaves no room above, another seed's numbers may still be others.
-            if room >= rows {
-                (*low, *high, *order) = (first, end, Permutation::new(key, room));
-            }
-        }
-        _ => {}
-    }
 }

@@ -22,12 +22,7 @@ pub(super) const HEX: TextGenerator = TextGenerator {
         "access_token",
         "refresh_token",
         "sha256",
-        "sha1",
-        "md5",
-        "signature",
         "nonce",
-        "salt",
-        "etag",
         "token_hash",
         "session_id",
         "session_token",
@@ -37,11 +32,98 @@ pub(super) const HEX: TextGenerator = TextGenerator {
     numbers_itself: true,
     width: 64,
     write: |cell, out| {
-        // A bijection of the number first: different numbers stay different.
-        let first = cell.number.map_or_else(|| cell.stream.next_bits(), mix);
-        put_hex(first, out);
+        put_hex(first(cell), out);
         for _ in 0..3 {
             put_hex(cell.stream.next_bits(), out);
+        }
+    },
+};
+
+pub(super) const MD5: TextGenerator = TextGenerator {
+    name: "md5",
+    summary: "32 hexadecimal digits, as of an MD5 digest",
+    group: Group::Alone,
+    columns: &["md5", "md5sum", "md5_hash", "content_md5", "etag", "salt", "password_salt", "pass_salt"],
+    numbers_itself: true,
+    width: 32,
+    write: |cell, out| {
+        put_hex(first(cell), out);
+        put_hex(cell.stream.next_bits(), out);
+    },
+};
+
+pub(super) const SHA1: TextGenerator = TextGenerator {
+    name: "sha1",
+    summary: "40 hexadecimal digits, as of a SHA-1 digest or a commit",
+    group: Group::Alone,
+    columns: &["sha1", "sha", "commit", "commit_sha", "commit_hash", "git_sha", "commit_id", "head_sha", "base_sha"],
+    numbers_itself: true,
+    width: 40,
+    write: |cell, out| {
+        put_hex(first(cell), out);
+        put_hex(cell.stream.next_bits(), out);
+        let end = out.len() + 8;
+        put_hex(cell.stream.next_bits(), out);
+        out.truncate(end);
+    },
+};
+
+pub(super) const SHA512: TextGenerator = TextGenerator {
+    name: "sha512",
+    summary: "128 hexadecimal digits, as of a SHA-512 digest",
+    group: Group::Alone,
+    columns: &["sha512"],
+    numbers_itself: true,
+    width: 128,
+    write: |cell, out| {
+        put_hex(first(cell), out);
+        for _ in 0..7 {
+            put_hex(cell.stream.next_bits(), out);
+        }
+    },
+};
+
+/// A digest's first digits. A bijection of the number: different numbers stay different.
+fn first(cell: &mut Cell) -> u64 {
+    cell.number.map_or_else(|| cell.stream.next_bits(), mix)
+}
+
+pub(super) const BASE64: TextGenerator = TextGenerator {
+    name: "base64",
+    summary: "64 bytes as base64: keys, signatures, certificates",
+    group: Group::Alone,
+    columns: &["base64", "signature", "public_key", "private_key", "ssh_key", "certificate", "encryption_key"],
+    numbers_itself: false,
+    width: 88,
+    write: |cell, out| {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut bits = 0;
+        for position in 0..86 {
+            if position % 10 == 0 {
+                bits = cell.stream.next_bits();
+            }
+            out.push(DIGITS[(bits & 63) as usize]);
+            bits >>= 6;
+        }
+        put(out, "==");
+    },
+};
+
+pub(super) const VERSION: TextGenerator = TextGenerator {
+    name: "version",
+    summary: "a version of three numbers",
+    group: Group::Alone,
+    columns: &["version", "semver", "app_version", "version_number", "client_version", "release"],
+    numbers_itself: false,
+    width: 5,
+    write: |cell, out| {
+        for (position, bound) in [4_u64, 20, 12].into_iter().enumerate() {
+            if position > 0 {
+                out.push(b'.');
+            }
+            // Small numbers are more common than large ones.
+            let number = cell.stream.below(bound).min(cell.stream.below(bound));
+            crate::seed::encode::decimal(out, number);
         }
     },
 };
@@ -58,6 +140,10 @@ pub(super) const PASSWORD_HASH: TextGenerator = TextGenerator {
         "encrypted_password",
         "password_digest",
         "hashed_password",
+        "crypted_password",
+        "password_crypt",
+        "pass_crypt",
+        "bcrypt",
     ],
     numbers_itself: false,
     width: 60,
@@ -113,7 +199,6 @@ pub(super) const CODE: TextGenerator = TextGenerator {
         "tracking_number",
         "serial",
         "serial_number",
-        "account_number",
         "coupon_code",
         "confirmation_code",
         "license",

@@ -78,7 +78,7 @@ pub(super) const CURRENCY: TextGenerator = TextGenerator {
     name: "currency",
     summary: "a currency's three letters, mostly the large ones",
     group: Group::PlaceToo,
-    columns: &["currency", "currency_code", "currencycode", "currency_iso"],
+    columns: &["currency", "curr", "currency_code", "currencycode", "currency_iso"],
     numbers_itself: false,
     width: 3,
     write: |cell, out| {
@@ -162,7 +162,7 @@ pub(super) const INDUSTRY: TextGenerator = TextGenerator {
     name: "industry",
     summary: "a branch of industry",
     group: Group::Alone,
-    columns: &["industry", "sector", "department", "department_name"],
+    columns: &["industry", "sector"],
     numbers_itself: false,
     width: 19,
     write: |cell, out| put(out, cell.stream.pick(EN::COMPANY_INDUSTRY)),

@@ -2,10 +2,20 @@
 
 use fake::locales::{Data, EN};
 
-use super::put;
+use super::{Group, TextGenerator, put};
 use crate::seed::encode;
 use crate::seed::plan::JsonShape;
 use crate::seed::random::Stream;
+
+pub(super) const JSON_TEXT: TextGenerator = TextGenerator {
+    name: "json_text",
+    summary: "a small json document, for columns of text",
+    group: Group::Alone,
+    columns: &["json", "metadata", "payload", "json_data", "data_json", "settings_json"],
+    numbers_itself: false,
+    width: 70,
+    write: |cell, out| object(&mut cell.stream, &[], out),
+};
 
 /// Appends a document; `binary` adds `jsonb`'s version byte.
 pub(crate) fn document(mut stream: Stream, binary: bool, shape: &JsonShape, out: &mut Vec<u8>) {

@@ -12,7 +12,16 @@ pub(super) const GENDER: TextGenerator = TextGenerator {
     width: 5,
     write: |cell, out| {
         let share = cell.stream.below(100);
-        put(out, if share < 49 { "female" } else if share < 97 { "male" } else { "other" });
+        put(
+            out,
+            if share < 49 {
+                "female"
+            } else if share < 97 {
+                "male"
+            } else {
+                "other"
+            },
+        );
     },
 };
 
@@ -25,7 +34,16 @@ pub(super) const GENDER_LETTER: TextGenerator = TextGenerator {
     width: 1,
     write: |cell, out| {
         let share = cell.stream.below(100);
-        put(out, if share < 49 { "F" } else if share < 97 { "M" } else { "X" });
+        put(
+            out,
+            if share < 49 {
+                "F"
+            } else if share < 97 {
+                "M"
+            } else {
+                "X"
+            },
+        );
     },
 };
 
@@ -53,13 +71,27 @@ pub(super) const KIND: TextGenerator = TextGenerator {
     name: "kind",
     summary: "one of a few kinds of thing",
     group: Group::Alone,
-    columns: &["type", "kind", "type_name", "type_code", "category", "category_name", "class", "variant", "subtype"],
+    columns: &["type", "kind", "type_code", "variant", "subtype"],
     numbers_itself: false,
     width: 8,
     write: |cell, out| {
         const KINDS: &[&str] = &[
-            "standard", "standard", "standard", "standard", "basic", "basic", "basic", "premium", "premium", "default",
-            "custom", "internal", "external", "manual", "automatic", "special",
+            "standard",
+            "standard",
+            "standard",
+            "standard",
+            "basic",
+            "basic",
+            "basic",
+            "premium",
+            "premium",
+            "default",
+            "custom",
+            "internal",
+            "external",
+            "manual",
+            "automatic",
+            "special",
         ];
         put(out, cell.stream.pick(KINDS));
     },
@@ -89,7 +121,8 @@ pub(super) const ROLE: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 6,
     write: |cell, out| {
-        const ROLES: &[&str] = &["member", "member", "member", "member", "viewer", "editor", "editor", "admin", "owner"];
+        const ROLES: &[&str] =
+            &["member", "member", "member", "member", "viewer", "editor", "editor", "admin", "owner"];
         put(out, cell.stream.pick(ROLES));
     },
 };
@@ -125,7 +158,9 @@ pub(super) const MEASURE: TextGenerator = TextGenerator {
     columns: &["unit", "units", "uom", "unit_of_measure", "unit_name", "measure", "measurement_unit"],
     numbers_itself: false,
     width: 3,
-    write: |cell, out| put(out, cell.stream.pick(&["pcs", "pcs", "pcs", "kg", "g", "m", "l", "h", "box", "set", "pair"])),
+    write: |cell, out| {
+        put(out, cell.stream.pick(&["pcs", "pcs", "pcs", "kg", "g", "m", "l", "h", "box", "set", "pair"]))
+    },
 };
 
 pub(super) const WEEKDAY: TextGenerator = TextGenerator {
@@ -149,7 +184,8 @@ pub(super) const PAYMENT_METHOD: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 9,
     write: |cell, out| {
-        const METHODS: &[&str] = &["card", "card", "card", "card", "paypal", "paypal", "bank_transfer", "invoice", "cash"];
+        const METHODS: &[&str] =
+            &["card", "card", "card", "card", "paypal", "paypal", "bank_transfer", "invoice", "cash"];
         put(out, cell.stream.pick(METHODS));
     },
 };
@@ -161,7 +197,9 @@ pub(super) const CARD_BRAND: TextGenerator = TextGenerator {
     columns: &["card_type", "card_brand", "credit_card_type"],
     numbers_itself: false,
     width: 7,
-    write: |cell, out| put(out, cell.stream.pick(&["visa", "visa", "visa", "mastercard", "mastercard", "amex", "discover"])),
+    write: |cell, out| {
+        put(out, cell.stream.pick(&["visa", "visa", "visa", "mastercard", "mastercard", "amex", "discover"]))
+    },
 };
 
 pub(super) const CARRIER: TextGenerator = TextGenerator {
@@ -181,7 +219,9 @@ pub(super) const HTTP_METHOD: TextGenerator = TextGenerator {
     columns: &["http_method", "request_method", "verb"],
     numbers_itself: false,
     width: 4,
-    write: |cell, out| put(out, cell.stream.pick(&["GET", "GET", "GET", "GET", "GET", "POST", "POST", "PUT", "PATCH", "DELETE"])),
+    write: |cell, out| {
+        put(out, cell.stream.pick(&["GET", "GET", "GET", "GET", "GET", "POST", "POST", "PUT", "PATCH", "DELETE"]))
+    },
 };
 
 pub(super) const LOG_LEVEL: TextGenerator = TextGenerator {
@@ -191,7 +231,9 @@ pub(super) const LOG_LEVEL: TextGenerator = TextGenerator {
     columns: &["log_level", "severity", "level"],
     numbers_itself: false,
     width: 5,
-    write: |cell, out| put(out, cell.stream.pick(&["info", "info", "info", "info", "debug", "debug", "warning", "error"])),
+    write: |cell, out| {
+        put(out, cell.stream.pick(&["info", "info", "info", "info", "debug", "debug", "warning", "error"]))
+    },
 };
 
 pub(super) const SCHEDULE: TextGenerator = TextGenerator {
@@ -218,8 +260,18 @@ pub(super) const DEPARTMENT: TextGenerator = TextGenerator {
     width: 9,
     write: |cell, out| {
         const DEPARTMENTS: &[&str] = &[
-            "Sales", "Marketing", "Engineering", "Finance", "Human Resources", "Support", "Operations", "Legal", "IT",
-            "Purchasing", "Research", "Production",
+            "Sales",
+            "Marketing",
+            "Engineering",
+            "Finance",
+            "Human Resources",
+            "Support",
+            "Operations",
+            "Legal",
+            "IT",
+            "Purchasing",
+            "Research",
+            "Production",
         ];
         put(out, cell.stream.pick(DEPARTMENTS));
     },
@@ -234,10 +286,36 @@ pub(super) const LANGUAGE_NAME: TextGenerator = TextGenerator {
     width: 7,
     write: |cell, out| {
         const LANGUAGES: &[&str] = &[
-            "English", "German", "French", "Spanish", "Italian", "Dutch", "Portuguese", "Polish", "Swedish", "Danish",
-            "Norwegian", "Finnish", "Czech", "Hungarian", "Romanian", "Greek", "Turkish", "Russian", "Ukrainian",
-            "Arabic", "Hebrew", "Persian", "Hindi", "Bengali", "Thai", "Vietnamese", "Indonesian", "Japanese",
-            "Korean", "Chinese",
+            "English",
+            "German",
+            "French",
+            "Spanish",
+            "Italian",
+            "Dutch",
+            "Portuguese",
+            "Polish",
+            "Swedish",
+            "Danish",
+            "Norwegian",
+            "Finnish",
+            "Czech",
+            "Hungarian",
+            "Romanian",
+            "Greek",
+            "Turkish",
+            "Russian",
+            "Ukrainian",
+            "Arabic",
+            "Hebrew",
+            "Persian",
+            "Hindi",
+            "Bengali",
+            "Thai",
+            "Vietnamese",
+            "Indonesian",
+            "Japanese",
+            "Korean",
+            "Chinese",
         ];
         put(out, cell.stream.pick(LANGUAGES));
     },
@@ -274,8 +352,21 @@ pub(super) const ACTION: TextGenerator = TextGenerator {
     width: 7,
     write: |cell, out| {
         const ACTIONS: &[&str] = &[
-            "created", "created", "created", "updated", "updated", "updated", "updated", "viewed", "viewed", "viewed",
-            "viewed", "deleted", "exported", "shared", "logged_in",
+            "created",
+            "created",
+            "created",
+            "updated",
+            "updated",
+            "updated",
+            "updated",
+            "viewed",
+            "viewed",
+            "viewed",
+            "viewed",
+            "deleted",
+            "exported",
+            "shared",
+            "logged_in",
         ];
         put(out, cell.stream.pick(ACTIONS));
     },
@@ -289,7 +380,10 @@ pub(super) const EXTENSION: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 3,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["pdf", "pdf", "jpg", "jpg", "png", "png", "docx", "xlsx", "csv", "txt", "zip", "mp4"]));
+        put(
+            out,
+            cell.stream.pick(&["pdf", "pdf", "jpg", "jpg", "png", "png", "docx", "xlsx", "csv", "txt", "zip", "mp4"]),
+        );
     },
 };
 
@@ -300,7 +394,9 @@ pub(super) const ENVIRONMENT: TextGenerator = TextGenerator {
     columns: &["environment", "env", "deployment_environment"],
     numbers_itself: false,
     width: 10,
-    write: |cell, out| put(out, cell.stream.pick(&["production", "production", "production", "staging", "development"])),
+    write: |cell, out| {
+        put(out, cell.stream.pick(&["production", "production", "production", "staging", "development"]))
+    },
 };
 
 pub(super) const PRIORITY: TextGenerator = TextGenerator {

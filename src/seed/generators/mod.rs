@@ -6,12 +6,15 @@ mod code;
 mod contact;
 mod finance;
 pub mod json;
+mod list;
 mod locale;
 pub(crate) mod lorem;
 mod name;
 mod place;
 mod product;
 pub mod regex;
+mod registry_number;
+mod slug;
 pub mod spatial;
 pub mod structured;
 mod web;
@@ -19,6 +22,7 @@ mod word;
 
 pub use locale::Locale;
 pub(in crate::seed) use place::agreeing;
+pub(in crate::seed) use slug::slug_of;
 pub(crate) use word::put_padded;
 
 use super::encode;
@@ -73,6 +77,10 @@ pub const ALL: &[&TextGenerator] = &[
     &contact::EMAIL,
     &contact::PHONE,
     &name::USERNAME,
+    &list::SALUTATION,
+    &list::NAME_SUFFIX,
+    &list::GENDER,
+    &list::GENDER_LETTER,
     &name::FIRST_NAME,
     &name::LAST_NAME,
     &name::FULL_NAME,
@@ -90,9 +98,36 @@ pub const ALL: &[&TextGenerator] = &[
     &finance::STATUS,
     &finance::CURRENCY,
     &finance::IBAN,
+    &registry_number::BIC,
+    &registry_number::ACCOUNT_NUMBER,
+    &registry_number::TAX_NUMBER,
+    &registry_number::NATIONAL_ID,
+    &registry_number::EAN,
+    &registry_number::ISBN,
     &finance::CARD_NUMBER,
     &finance::JOB_TITLE,
     &finance::INDUSTRY,
+    &list::DEPARTMENT,
+    &list::PAYMENT_METHOD,
+    &list::CARD_BRAND,
+    &list::CARRIER,
+    &list::MEASURE,
+    &list::CLASS_NAME,
+    &list::ROLE,
+    &list::SCOPES,
+    &list::QUEUE,
+    &list::WEEKDAY,
+    &list::HTTP_METHOD,
+    &list::LOG_LEVEL,
+    &list::SCHEDULE,
+    &list::LANGUAGE_NAME,
+    &list::DEVICE,
+    &list::PLATFORM,
+    &list::ACTION,
+    &list::EXTENSION,
+    &list::ENVIRONMENT,
+    &list::PRIORITY,
+    &list::KIND,
     &web::URL,
     &web::DOMAIN,
     &web::SLUG,
@@ -100,15 +135,24 @@ pub const ALL: &[&TextGenerator] = &[
     &web::FILE_NAME,
     &web::MIME_TYPE,
     &web::USER_AGENT,
+    &web::MAC_ADDRESS,
     &web::IPV4,
     &web::IPV6,
     &web::LANGUAGE,
     &web::LOCALE,
     &product::PRODUCT_NAME,
     &product::SKU,
+    &product::HEX_COLOR,
+    &product::HEX_COLOR_ALONE,
     &product::COLOR,
     &code::PASSWORD_HASH,
+    &code::MD5,
+    &code::SHA1,
+    &code::SHA512,
     &code::HEX,
+    &code::BASE64,
+    &code::VERSION,
+    &json::JSON_TEXT,
     &code::UUID,
     &code::CODE,
     &lorem::TITLE,
@@ -132,6 +176,9 @@ pub fn code_of(generator: &TextGenerator, max_chars: u32) -> Option<&'static Tex
         "country" | "country_code" if max_chars == 3 => &place::COUNTRY_CODE_3,
         "country" => &place::COUNTRY_CODE,
         "state" => &place::STATE_CODE,
+        "color" if max_chars == 6 => &product::HEX_COLOR_ALONE,
+        "color" => &product::HEX_COLOR,
+        "gender" => &list::GENDER_LETTER,
         _ => return None,
     };
     (max_chars == code.width).then_some(code)

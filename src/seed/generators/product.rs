@@ -1,6 +1,6 @@
 //! Goods.
 
-use super::{Group, TextGenerator, put, put_template};
+use super::{Cell, Group, TextGenerator, put, put_template};
 use crate::seed::encode;
 
 const ADJECTIVES: &[&str] = &[
@@ -137,18 +137,7 @@ pub(super) const SKU: TextGenerator = TextGenerator {
     name: "sku",
     summary: "a stock number",
     group: Group::Alone,
-    columns: &[
-        "sku",
-        "upc",
-        "ean",
-        "gtin",
-        "barcode",
-        "part_number",
-        "product_code",
-        "item_code",
-        "isbn",
-        "article_number",
-    ],
+    columns: &["sku", "part_number", "product_code", "item_code", "article_number"],
     numbers_itself: true,
     width: 12,
     write: |cell, out| {
@@ -173,3 +162,27 @@ pub(super) const COLOR: TextGenerator = TextGenerator {
         put(out, cell.stream.pick(COLORS));
     },
 };
+
+pub(super) const HEX_COLOR: TextGenerator = TextGenerator {
+    name: "hex_color",
+    summary: "a colour as the web writes it",
+    group: Group::Alone,
+    columns: &["hex_color", "hex_colour", "color_hex", "color_code", "background_color", "text_color", "hex_code"],
+    numbers_itself: false,
+    width: 7,
+    write: |cell, out| {
+        out.push(b'#');
+        hex_digits(cell, out);
+    },
+};
+
+pub(super) const HEX_COLOR_ALONE: TextGenerator =
+    TextGenerator { name: "hex_color_digits", columns: &[], width: 6, write: hex_digits, ..HEX_COLOR };
+
+fn hex_digits(cell: &mut Cell, out: &mut Vec<u8>) {
+    let mut bits = cell.stream.next_bits();
+    for _ in 0..6 {
+        out.push(b"0123456789abcdef"[(bits & 15) as usize]);
+        bits >>= 4;
+    }
+}

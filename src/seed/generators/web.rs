@@ -202,11 +202,27 @@ pub(super) const IPV6: TextGenerator = TextGenerator {
     },
 };
 
+pub(super) const MAC_ADDRESS: TextGenerator = TextGenerator {
+    name: "mac_address",
+    summary: "a network card's address, of the range that everybody may use",
+    group: Group::Alone,
+    columns: &["mac", "mac_address", "macaddr", "hardware_address", "bssid"],
+    numbers_itself: true,
+    width: 17,
+    write: |cell, out| {
+        let bits = cell.number.unwrap_or_else(|| cell.stream.next_bits());
+        put(out, "02");
+        for byte in (0..5).rev().map(|at| (bits >> (at * 8) & 255) as usize) {
+            out.extend_from_slice(&[b':', HEX[byte >> 4], HEX[byte & 15]]);
+        }
+    },
+};
+
 pub(super) const LANGUAGE: TextGenerator = TextGenerator {
     name: "language",
     summary: "a language's two letters, now and then with its country's",
     group: Group::PlaceToo,
-    columns: &["language", "lang", "language_code", "lang_code", "preferred_language"],
+    columns: &["language", "lang", "languages", "language_code", "lang_code", "preferred_language"],
     numbers_itself: false,
     width: 3,
     write: |cell, out| {

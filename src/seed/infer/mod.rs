@@ -142,8 +142,9 @@ fn range_width(encoding: ScalarEncoding) -> i64 {
 }
 
 fn enumeration(labels: &[String]) -> Generator {
-    let cells = labels.iter().map(|label| cell_of(label.as_bytes())).collect();
-    let weights: Vec<f64> = (1..=labels.len()).map(|rank| 1.0 / (rank as f64).sqrt()).collect();
+    let ranked = values::ranked(labels);
+    let cells = ranked.iter().map(|(label, _)| cell_of(label.as_bytes())).collect();
+    let weights: Vec<f64> = ranked.iter().map(|(_, weight)| *weight).collect();
     Generator::Choice(Choice { cells, weights: Weights::new(&weights), unique: None, odometer: None })
 }
 
@@ -158,12 +159,20 @@ pub fn cell_of(bytes: &[u8]) -> Box<[u8]> {
 fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Scalar {
     let unit = super::encode::power_of_ten(encoding.decimals()) as i64;
     let hard = types::limits(encoding, &column.data_type);
-    let meaning = names::meaning(&column.name);
+    // What must differ from row to row is not of a short list.
+    let of_key = || {
+        let is_it = |key: &crate::schema::IndexKey| matches!(&key.part, crate::schema::KeyPart::Column(name) if *name == column.name);
+        context.table.indexes.iter().any(|index| index.unique && index.keys.iter().any(is_it))
+    };
+    let meaning = match names::meaning(&column.name) {
+        Meaning::HttpStatus if of_key() => Meaning::Other,
+        meaning => meaning,
+    };
     let range = |low: i64, high: i64| ScalarSource::Range { low, high, unique: None };
     let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy { low, high, curve: Curve::power(2.5) };
     let source = match encoding {
         ScalarEncoding::Bool => {
-            ScalarSource::Listed { values: Box::new([1, 0]), weights: Weights::new(names::truth(&column.name)) }
+            ScalarSource::Listed { values: Box::new([0, 1]), weights: Weights::new(names::falsehood(&column.name)) }
         }
         ScalarEncoding::Timestamp => time_source(&column.name, context.rows, DAY),
         ScalarEncoding::Date => time_source(&column.name, context.rows, 1),
@@ -176,24 +185,42 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
         | ScalarEncoding::Money
         | ScalarEncoding::Float4 { .. }
         | ScalarEncoding::Float8 { .. }
-        | ScalarEncoding::Numeric { .. } => match meaning {
-            Meaning::Cents => low_heavy(100, 50_000),
-            Meaning::Money => low_heavy(unit, 500 * unit),
-            Meaning::Quantity => low_heavy(unit, 100 * unit),
-            Meaning::Small => range(0, 50 * unit),
-            Meaning::Rating => range(unit, 5 * unit),
-            Meaning::Percent => range(0, 100 * unit),
-            Meaning::Share => range(0, unit),
-            Meaning::Age => range(18 * unit, 90 * unit),
-            Meaning::Year => range(1980 * unit, (TO_YEAR - 1) * unit),
-            Meaning::Month => range(unit, 12 * unit),
-            Meaning::Latitude => range(-90 * unit, 90 * unit),
-            Meaning::Longitude => range(-180 * unit, 180 * unit),
-            Meaning::Key => range(unit, 100_000 * unit),
-            Meaning::Other => low_heavy(0, 1000 * unit),
-        },
+        | ScalarEncoding::Numeric { .. } => number(meaning, encoding, unit),
     };
     Scalar { grain: types::grain(encoding, &column.data_type), ..values::scalar(encoding, clamp(source, hard), hard) }
+}
+
+/// A number's source by what it means; `unit` is one in the column's units.
+fn number(meaning: Meaning, encoding: ScalarEncoding, unit: i64) -> ScalarSource {
+    /// Coordinates without a fraction are stored in ten-millionths of a degree.
+    const E7: i64 = 10_000_000;
+    let degree = if matches!(encoding, ScalarEncoding::Int4 | ScalarEncoding::Int8) { E7 } else { unit };
+    let range = |low: i64, high: i64| ScalarSource::Range { low, high, unique: None };
+    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy { low, high, curve: Curve::power(2.5) };
+    match meaning {
+        Meaning::Cents => low_heavy(100, 50_000),
+        Meaning::Money => low_heavy(unit, 500 * unit),
+        Meaning::Quantity => low_heavy(unit, 100 * unit),
+        Meaning::Small => range(0, 50 * unit),
+        Meaning::Rating => range(unit, 5 * unit),
+        Meaning::Percent => range(0, 100 * unit),
+        Meaning::Share | Meaning::Flag => range(0, unit),
+        Meaning::Rate => range(0, 25 * unit),
+        Meaning::Age => range(18 * unit, 90 * unit),
+        Meaning::Year => range(1980 * unit, (TO_YEAR - 1) * unit),
+        Meaning::Month => range(unit, 12 * unit),
+        Meaning::Latitude => range(-90 * degree, 90 * degree),
+        Meaning::Longitude => range(-180 * degree, 180 * degree),
+        Meaning::Bytes => low_heavy(100 * unit, 5_000_000 * unit),
+        Meaning::Duration { per_second } => low_heavy(unit, (3600 * unit).saturating_mul(per_second.min(10))),
+        Meaning::Between(low, high) => range(low * unit, high * unit),
+        Meaning::HttpStatus => ScalarSource::Listed {
+            values: [200, 201, 204, 301, 304, 400, 401, 404, 500].map(|code| code * unit).into(),
+            weights: Weights::new(&[0.7, 0.06, 0.04, 0.03, 0.05, 0.04, 0.02, 0.05, 0.01]),
+        },
+        Meaning::Key => range(unit, 100_000 * unit),
+        Meaning::Other => low_heavy(0, 1000 * unit),
+    }
 }
 
 /// Brings an inferred source within what the type holds.
@@ -230,7 +257,14 @@ fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
 }
 
 fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u32, fixed: bool) -> Text {
-    let by_name = names::text_generator(&column.name, &context.table.name.name);
+    let by_name = match names::text_generator(&column.name, &context.table.name.name) {
+        Some(generator) if generator.name == "kind" && is_of_an_id(context.table, column) => {
+            generators::find("class_name")
+        }
+        // Half a document is none.
+        Some(generator) if generator.name == "json_text" && (1..200).contains(&max_chars) => None,
+        found => found,
+    };
     let source = match (by_name, max_chars) {
         // Of the types with a version byte only ltree is text of our making: labels joined by dots.
         _ if version.is_some() => match Pattern::new(r"[a-z]{3,8}(\.[a-z]{3,8}){1,3}", false) {
@@ -250,6 +284,14 @@ fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u
         (None, _) => TextSource::Registered(&generators::lorem::WORDS),
     };
     Text { source, version, min_chars: 0, max_chars, unique: None, locale: context.locale, case: Case::AsIs, width: 0 }
+}
+
+/// `record_type` beside a `record_id` that is no foreign key: what the id is of.
+fn is_of_an_id(table: &Table, column: &Column) -> bool {
+    let Some(what) = column.name.strip_suffix("_type") else { return false };
+    let id = format!("{what}_id");
+    let foreign = table.foreign_keys.iter().any(|key| key.columns.contains(&id));
+    table.column(&id).is_some() && !foreign
 }
 
 /// Capital letters; hexadecimal where it is long enough to be a digest.

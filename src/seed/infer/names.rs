@@ -22,6 +22,20 @@ pub enum Meaning {
     Month,
     Latitude,
     Longitude,
+    /// Of a tax, of interest: up to 25 of 100.
+    Rate,
+    /// Of a file.
+    Bytes,
+    /// How long something took, in a unit of so many in a second.
+    Duration {
+        per_second: i64,
+    },
+    /// From one number to another.
+    Between(i64, i64),
+    /// An answer's code.
+    HttpStatus,
+    /// 0 or 1.
+    Flag,
     /// A number of something elsewhere, without a foreign key.
     Key,
     Other,
@@ -33,19 +47,28 @@ pub fn meaning(name: &str) -> Meaning {
     let words = words(name);
     let last = words.last().map_or("", String::as_str);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let first = words.first().map_or("", String::as_str);
+    if words.len() > 1 && matches!(first, "is" | "has" | "can" | "allow" | "allows" | "enable" | "enabled") {
+        return Meaning::Flag;
+    }
+    if let Some(meaning) = of_time_or_size(&words, last) {
+        return meaning;
+    }
     match last {
         "cents" | "pence" | "minor" => Meaning::Cents,
         "lat" | "latitude" => Meaning::Latitude,
         "lon" | "lng" | "long" | "longitude" => Meaning::Longitude,
         "rating" | "stars" | "grade" => Meaning::Rating,
         "percent" | "percentage" | "pct" | "score" | "progress" => Meaning::Percent,
+        "rate" | "vat" | "interest" | "apr" => Meaning::Rate,
+        "flag" => Meaning::Flag,
         "ratio" | "fraction" | "probability" | "share" | "weight" => Meaning::Share,
         "age" => Meaning::Age,
         "year" => Meaning::Year,
         "month" => Meaning::Month,
         "id" | "ref" | "key" => Meaning::Key,
         "position" | "priority" | "level" | "sort" | "rank" | "depth" | "attempts" | "retries" | "version"
-        | "order" => Meaning::Small,
+        | "order" | "ordering" | "sequence" | "seq" | "ordinal" | "index" | "idx" | "line" | "row" => Meaning::Small,
         "quantity" | "qty" | "stock" | "seats" | "capacity" | "size" | "count" | "units" | "number" => {
             Meaning::Quantity
         }
@@ -60,17 +83,42 @@ pub fn meaning(name: &str) -> Meaning {
     }
 }
 
-/// Weights of true and false.
+/// Parts of a date, lengths of time and of files, and other numbers that everybody knows the range of.
+fn of_time_or_size(words: &[String], last: &str) -> Option<Meaning> {
+    let before = words.len().checked_sub(2).and_then(|at| words.get(at)).map_or("", String::as_str);
+    Some(match (before, last) {
+        ("status" | "response" | "http", "code") | ("http", "status") => Meaning::HttpStatus,
+        (_, "bytes" | "filesize") | ("byte" | "file" | "size" | "blob" | "content", "size" | "length") => {
+            Meaning::Bytes
+        }
+        (_, "duration" | "seconds" | "secs" | "runtime") | ("duration", "s") => Meaning::Duration { per_second: 1 },
+        (_, "ms" | "millis" | "milliseconds" | "latency") => Meaning::Duration { per_second: 1000 },
+        ("of", "week") | (_, "weekday" | "dow") => Meaning::Between(0, 6),
+        (_, "day") => Meaning::Between(1, 28),
+        (_, "week") => Meaning::Between(1, 52),
+        (_, "quarter") => Meaning::Between(1, 4),
+        (_, "hour") => Meaning::Between(0, 23),
+        (_, "minute" | "second") => Meaning::Between(0, 59),
+        (_, "port") => Meaning::Between(1024, 65_535),
+        (_, "zoom") => Meaning::Between(1, 19),
+        (_, "width" | "height") => Meaning::Between(16, 4000),
+        (_, "temperature") => Meaning::Between(-10, 35),
+        (_, "altitude" | "elevation") => Meaning::Between(0, 3000),
+        _ => return None,
+    })
+}
+
+/// Weights of false and true.
 #[must_use]
-pub fn truth(name: &str) -> &'static [f64] {
+pub fn falsehood(name: &str) -> &'static [f64] {
     let words = words(name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     if has(&["active", "enabled", "verified", "confirmed", "visible", "published", "valid", "public", "available"]) {
-        &[0.9, 0.1]
+        &[0.1, 0.9]
     } else if has(&[
         "deleted", "archived", "blocked", "admin", "banned", "hidden", "disabled", "locked", "spam", "test",
     ]) {
-        &[0.05, 0.95]
+        &[0.95, 0.05]
     } else {
         &[0.5, 0.5]
     }
@@ -150,6 +198,12 @@ pub fn is_later(name: &str) -> bool {
             | "processed"
             | "read"
             | "revoked"
+            | "inactive"
+            | "obsolete"
+            | "disabled"
+            | "suspended"
+            | "deactivated"
+            | "deactivates"
             | "activated"
             | "verified"
             | "due"
@@ -242,6 +296,11 @@ pub fn is_seldom(name: &str) -> bool {
             | "banned"
             | "revoked"
             | "rejected"
+            | "inactive"
+            | "obsolete"
+            | "disabled"
+            | "suspended"
+            | "deactivated"
             | "error"
             | "failure"
     )
@@ -266,8 +325,16 @@ pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerato
     if let Some(generator) = by_table(&words, table) {
         return generators::find(generator);
     }
+    if is_actor(&words) {
+        return generators::find("username");
+    }
     (0..words.len())
         .find_map(|start| generators::ALL.iter().copied().find(|generator| is_called(&words[start..], generator)))
+}
+
+/// `created_by`: who did it, and seldom the row's own person.
+fn is_actor(words: &[String]) -> bool {
+    words.len() > 1 && words.last().is_some_and(|last| last == "by")
 }
 
 /// Whether these words ask for a generator; a number at their end (`phone2`) tells columns of a kind apart.
@@ -281,6 +348,9 @@ fn is_called(words: &[String], generator: &TextGenerator) -> bool {
 #[must_use]
 pub fn before(column: &str) -> String {
     let words = words(column);
+    if is_actor(&words) {
+        return words.join("_");
+    }
     let asks = |start: &usize| generators::ALL.iter().any(|generator| is_called(&words[*start..], generator));
     let start = (0..words.len()).find(asks);
     start.map_or(String::new(), |start| words[..start].join("_"))
@@ -294,7 +364,12 @@ fn by_table(words: &[String], table: &str) -> Option<&'static str> {
     }
     let table_words = self::words(table);
     let noun = table_words.last().map(|word| word.trim_end_matches('s'))?;
+    let person = matches!(noun, "user" | "customer" | "person" | "people" | "contact" | "member" | "client" | "guest");
     Some(match noun {
+        "employee" | "staff" | "job" | "position" | "vacancy" | "vacancie" if last == "title" => "job_title",
+        _ if person && last == "title" => "salutation",
+        "department" | "team" | "division" => "department",
+        "language" => "language_name",
         "user" | "customer" | "people" | "person" | "employee" | "author" | "actor" | "contact" | "staff"
         | "member" | "patient" | "student" | "teacher" | "driver" | "owner" | "artist" | "client" | "guest"
         | "player" | "account" => "full_name",
@@ -329,7 +404,41 @@ pub fn words(name: &str) -> Vec<String> {
         word.extend(c.to_lowercase());
     }
     words.extend((!word.is_empty()).then_some(word));
-    words
+    words.into_iter().flat_map(parts).collect()
+}
+
+/// Two words that are written as one: `duedate`, `datepaid`, `sellprice`, `validfrom`.
+fn parts(word: String) -> impl Iterator<Item = String> {
+    const SECOND: &[&str] = &["date", "time", "number", "price", "amount", "cost"];
+    const WHOLE: &[&str] = &[
+        "update",
+        "candidate",
+        "mandate",
+        "validate",
+        "lifetime",
+        "runtime",
+        "uptime",
+        "downtime",
+        "datetime",
+        "daytime",
+        "overtime",
+        "realtime",
+        "sometime",
+    ];
+    let cut = |at: usize| (word[..at].to_owned(), Some(word[at..].to_owned()));
+    let of_validity = |rest: &str| matches!(rest, "from" | "to" | "until" | "till" | "thru" | "through");
+    let (first, second) = if WHOLE.contains(&word.as_str()) {
+        (word, None)
+    } else if let Some(paid) = word.strip_prefix("date").filter(|rest| rest.len() > 2) {
+        (paid.to_owned(), Some("date".to_owned()))
+    } else if word.strip_prefix("valid").is_some_and(of_validity) {
+        cut("valid".len())
+    } else if let Some(tail) = SECOND.iter().find(|tail| word.len() > tail.len() + 1 && word.ends_with(*tail)) {
+        cut(word.len() - tail.len())
+    } else {
+        (word, None)
+    };
+    std::iter::once(first).chain(second)
 }
 
 #[cfg(test)]
@@ -350,10 +459,33 @@ mod tests {
         assert_eq!(generator("description", "products"), "paragraph");
         assert_eq!(generator("ship_postal_code", "orders"), "postcode");
         assert_eq!(generator("xyzzy", "orders"), "-");
+        assert_eq!(generator("title", "employees"), "job_title");
+        assert_eq!(generator("approved_by", "orders"), "username");
+        assert_eq!(generator("phone2", "orders"), "phone");
+        assert_eq!(generator("mac_address", "hosts"), "mac_address");
+        assert_eq!(generator("isbn", "books"), "isbn");
+    }
+
+    #[test]
+    fn two_words_may_be_written_as_one() {
+        let shown = |name| words(name).join(" ");
+        assert_eq!(
+            shown("duedate datepaid sellprice validto serialnumber"),
+            "due date paid date sell price valid to serial number"
+        );
+        assert_eq!(shown("last_update datetime candidate id"), "last update datetime candidate id");
+        assert_eq!(before("created_by"), "created_by", "is nobody whom the row is about");
+        assert_eq!(before("billing_phone2"), "billing");
     }
 
     #[test]
     fn names_tell_meanings() {
+        assert_eq!(meaning("is_shipped"), Meaning::Flag);
+        assert_eq!(meaning("begin_date_day"), Meaning::Between(1, 28));
+        assert_eq!(meaning("file_size"), Meaning::Bytes);
+        assert_eq!(meaning("response_code"), Meaning::HttpStatus);
+        assert_eq!(meaning("elapsed_ms"), Meaning::Duration { per_second: 1000 });
+        assert_eq!(meaning("tax_rate"), Meaning::Rate);
         assert_eq!(meaning("price_cents"), Meaning::Cents);
         assert_eq!(meaning("unitPrice"), Meaning::Money);
         assert_eq!(meaning("customer_id"), Meaning::Key);

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::types::TypeClass;
-use super::values::{choice_of, enter, pattern_text, source_range};
+use super::values::{choice_of, enter, pattern_text, ranked, source_range};
 use crate::seed::check::ColumnFacts;
 use crate::seed::check::linear::{NOW, Relation};
 use crate::seed::check::matcher::Matcher;
@@ -86,8 +86,7 @@ fn lists(class: &TypeClass, facts: &ColumnFacts, said: Said, value: &mut Value) 
     if let TypeClass::Enum(labels) = class.base()
         && value.choices.is_none()
     {
-        let weight = |rank: usize| 1.0 / ((rank + 1) as f64).sqrt();
-        value.choices = Some(labels.iter().enumerate().map(|(rank, label)| (label.clone(), weight(rank))).collect());
+        value.choices = Some(ranked(labels));
     }
     let is_bool = matches!(class.base(), TypeClass::Scalar(ScalarEncoding::Bool));
     let restricted = !facts.lists.is_empty() || !facts.excluded.is_empty() || !facts.limits.is_empty();
@@ -96,9 +95,7 @@ fn lists(class: &TypeClass, facts: &ColumnFacts, said: Said, value: &mut Value) 
     }
     let base = match (&value.choices, facts.lists.first()) {
         (Some(choices), _) => choices.clone(),
-        (None, Some(list)) if said == Said::ByNobody || is_bool => {
-            list.iter().enumerate().map(|(rank, text)| (text.clone(), 1.0 / ((rank + 1) as f64).sqrt())).collect()
-        }
+        (None, Some(list)) if said == Said::ByNobody || is_bool => ranked(list),
         (None, _) => return Ok(()),
     };
     let normal = |text: &str| match (is_bool, text) {

@@ -43,8 +43,8 @@ const CHAINS: &[Chain] = &[
     },
     Chain {
         stages: &[
-            &["check_in", "checkin", "checked_in", "arrival_date"],
-            &["check_out", "checkout", "checked_out", "departure_date"],
+            &["check_in", "checkin", "checked_in", "checkedin", "arrival_date"],
+            &["check_out", "checkout", "checked_out", "checkedout", "departure_date"],
         ],
         delay: Some(4 * DAY),
         open: 0.05,

@@ -20,7 +20,7 @@ use crate::seed::spec::{ColumnSpec, Place};
 use crate::source::nearest;
 
 /// Generators that a spec can name besides the registered text generators.
-const PLAIN: &[&str] = &[
+pub(in crate::seed) const PLAIN: &[&str] = &[
     "integer",
     "number",
     "decimal",

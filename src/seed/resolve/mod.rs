@@ -23,10 +23,12 @@ mod statistics;
 mod stricter;
 mod subset;
 mod table;
+mod titles;
 mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(in crate::seed) use self::columns::PLAIN;
 use super::check::Atom;
 use super::describe::header;
 use super::generators::Locale;

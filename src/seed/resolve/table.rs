@@ -127,6 +127,7 @@ impl<'a> Resolver<'a> {
             draft.columns.push(planned);
         }
         super::places::agree(&mut draft);
+        super::titles::slugs(&mut draft);
         self.plan_links(index, &mut draft);
         self.plan_partition_key(&mut draft);
         self.plan_exclusions(&mut draft);
