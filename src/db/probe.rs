@@ -73,7 +73,12 @@ fn is_asked(schema: &Schema, plan: &SeedPlan, table: &TablePlan) -> bool {
     let introspected = schema.table_by_oid(table.oid);
     let checked = |name: &str| {
         let checks = introspected.map(|table| table.checks.as_slice()).unwrap_or_default();
-        checks.iter().any(|check| check.expression.contains(name))
+        // A name that is part of a value is no column.
+        checks.iter().filter(|check| check.expression.contains(name)).any(|check| {
+            let mut names = Vec::new();
+            let parsed = Expression::parse(&check.expression).map(|expression| expression.columns(&mut names));
+            parsed.is_err() || names.iter().any(|other| other == name)
+        })
     };
     let not_null = |name: &str| introspected.and_then(|table| table.column(name)).is_some_and(|column| column.not_null);
     let column = |column: &ColumnPlan| {

@@ -254,3 +254,31 @@ async fn added_rows_have_codes_fractions_and_days_of_their_own() {
         assert!(refused.is_configuration() && refused.to_string().contains(expected), "{refused}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_triggers_write_to_is_named_with_what_to_do() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE crates (id int PRIMARY KEY, name text);
+             CREATE TABLE downloads (crate_id int PRIMARY KEY REFERENCES crates, count int NOT NULL);
+             CREATE FUNCTION start() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN INSERT INTO downloads VALUES (NEW.id, 0); RETURN NEW; END $$;
+             CREATE TRIGGER start AFTER INSERT ON crates FOR EACH ROW EXECUTE FUNCTION start();",
+        )
+        .await;
+    let try_fill = async |spec: &str| -> Result<(), GivenError> {
+        let (specs, options) = ([Source::new("seeds/s.toml", spec)], Options::default());
+        let intent = given::plan(database.url(), &specs, &options, Existing::Refuse, &Interrupt::new()).await?;
+        given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await.map(|_| ())
+    };
+    let refused = try_fill("").await.unwrap_err().to_string();
+    let remedy = "leave the table to them, `rows = 0` under [tables.downloads]; nothing was changed";
+    assert!(
+        refused.starts_with("cannot fill table downloads: duplicate key") && refused.ends_with(remedy),
+        "{refused}"
+    );
+    try_fill("[tables.downloads]\nrows = 0\n").await.unwrap_or_else(|error| panic!("{error}"));
+    let session = database.session().await;
+    assert_eq!(number(&session, "SELECT count(*) FROM downloads JOIN crates ON id = crate_id").await, 1000);
+}

@@ -1,5 +1,6 @@
 //! The statements that fill a given database, in order.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::cycles::Broken;
@@ -11,6 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Task, Unit};
 use crate::schema::{QualifiedName, Table, quote_identifier};
 use crate::seed::chunks::Part;
+use crate::seed::describe::header;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{SeedPlan, staging};
 use crate::units::Millis;
@@ -105,7 +107,8 @@ async fn copy_rows(
     interrupt: &Interrupt,
 ) -> Result<u64, GivenError> {
     let planned = &intent.plan.tables[table];
-    let refused = |error: CopyError| copy_refused(planned, &error);
+    let by_triggers = !intent.appended.contains(&planned.name) && holds_rows(session, planned).await;
+    let refused = |error: CopyError| copy_refused(planned, &error, by_triggers);
     let late = intent.broken.iter().find(|late| late.table == table);
     let sent = |rows| task.advance(rows);
     let now: Vec<usize> =
@@ -137,11 +140,25 @@ async fn copy_rows(
     Ok(rows)
 }
 
-fn copy_refused(planned: &TablePlan, error: &CopyError) -> GivenError {
-    let (reason, fault) = match error {
+/// Whether a table that was empty when the plan was made holds rows by now.
+async fn holds_rows(session: &Session, planned: &TablePlan) -> bool {
+    let sql = format!("SELECT EXISTS (SELECT FROM {})", planned.name.sql());
+    // What cannot be asked here is told by the COPY that follows.
+    session.client().query_one(&sql, &[]).await.is_ok_and(|row| row.get(0))
+}
+
+fn copy_refused(planned: &TablePlan, error: &CopyError, by_triggers: bool) -> GivenError {
+    let (mut reason, fault) = match error {
         CopyError::Server(error) => (describe(error), EnvironmentFault::of(error)),
         CopyError::Homeless(_) => (error.to_string(), None),
     };
+    if by_triggers && fault.is_none() {
+        let _ = write!(
+            reason,
+            "; triggers of other tables have written rows there: leave the table to them, `rows = 0` under [{}]",
+            header(&planned.name)
+        );
+    }
     GivenError::Refused { action: format!("fill table {}", planned.name), reason, fault }
 }
 
@@ -170,7 +187,7 @@ async fn set_late_columns(
     let statement = copy_statement("pg_temp.pgproof_late", planned, &columns);
     copy::copy_columns(session, &intent.plan, late.table, &columns, &statement, |_| {}, interrupt)
         .await
-        .map_err(|error| copy_refused(planned, &error))?;
+        .map_err(|error| copy_refused(planned, &error, false))?;
     let set: Vec<String> = names(planned, &late.columns).iter().map(|name| format!("{name} = late.{name}")).collect();
     let found: Vec<String> =
         names(planned, &late.key).iter().map(|name| format!("rows.{name} = late.{name}")).collect();
