@@ -63,6 +63,11 @@ async fn a_key_with_nothing_to_point_to_leaves_its_table_empty_and_tells() {
                                  CHECK (num_nonnulls(of_user, of_group) = 1));",
         )
         .await;
+    // Rows that somebody asked for do not go without an error.
+    let asked = [Source::new("seeds/spec.toml", "[tables.users]\nrows = 500\n")];
+    let refused = torture::try_fill_with(&database, &asked, &Options::default()).await.unwrap_err();
+    let why = "foreign key users_scope_fkey cannot be met: what scope allows is in none of the 1 rows of scopes";
+    assert!(refused.contains(why), "{refused}");
     let plan = filled(&database, "").await;
     for note in [
         "users: no rows, because what scope allows is in none of the 1 rows of scopes",

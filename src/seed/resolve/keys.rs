@@ -273,16 +273,18 @@ impl<'a> Resolver<'a> {
         if draft.rows <= most {
             return Ok(());
         }
-        let asked = self
-            .specs
-            .get(&draft.table.oid)
-            .is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(_))) && self.options.all_rows.is_none());
-        if asked || most == 0 {
+        if self.is_count_asked(draft) || most == 0 {
             return Err(format!("{why}, {} rows are wanted", draft.rows));
         }
         self.plan.notes.push(format!("{}: {most} rows instead of {}, because {why}", draft.table.name, draft.rows));
         draft.rows = most;
         Ok(())
+    }
+
+    /// Whether the spec names the number of a table's rows.
+    pub(super) fn is_count_asked(&self, draft: &TableDraft<'a>) -> bool {
+        let spec = self.specs.get(&draft.table.oid);
+        spec.is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(_)))) && self.options.all_rows.is_none()
     }
 
     fn odometer(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {

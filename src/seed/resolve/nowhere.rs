@@ -89,6 +89,11 @@ impl<'a> Resolver<'a> {
         if self.leave_null(draft, key, &why) {
             return;
         }
+        if self.is_count_asked(draft) {
+            let what = format!("foreign key {} cannot be met: {why}", key.key.name);
+            self.refuse(&draft.table.name, what, super::leave_empty(&draft.table.name));
+            return;
+        }
         (draft.rows, self.plan.tables[index].rows) = (0, 0);
         self.plan.notes.push(format!("{}: no rows, because {why}", draft.table.name));
     }
