@@ -23,8 +23,14 @@ fn main() {
     let large = vec![partitioned(2_000)];
     println!("| plans | bytes | pgproof MB/s | Value MB/s | ratio |");
     println!("|---|--:|--:|--:|--:|");
-    let ratios = [measured("corpus, as the server prints them", &corpus), measured("2,000 partitions", &large)];
-    assert!(ratios.iter().all(|ratio| *ratio >= LEAST), "slower than {LEAST} of serde_json::Value: {ratios:?}");
+    let ratios = [
+        measured("corpus, as the server prints them", &corpus),
+        measured("2,000 partitions", &large),
+    ];
+    assert!(
+        ratios.iter().all(|ratio| *ratio >= LEAST),
+        "slower than {LEAST} of serde_json::Value: {ratios:?}"
+    );
 }
 
 fn measured(name: &str, texts: &[String]) -> f64 {
@@ -33,8 +39,12 @@ fn measured(name: &str, texts: &[String]) -> f64 {
     let times = (4_000_000 / bytes).max(1);
     let (mut ours, mut values, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        let value = timed(times, texts, |text| drop(black_box(serde_json::from_str::<Value>(text).unwrap())));
-        let our = timed(times, texts, |text| drop(black_box(parse::json(text).unwrap())));
+        let value = timed(times, texts, |text| {
+            drop(black_box(serde_json::from_str::<Value>(text).unwrap()))
+        });
+        let our = timed(times, texts, |text| {
+            drop(black_box(parse::json(text).unwrap()))
+        });
         // The first round warms up.
         if round > 0 {
             ours.push(our.as_secs_f64());
@@ -70,13 +80,22 @@ fn median(values: &mut [f64]) -> f64 {
 fn corpus() -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/plans");
     let mut texts = Vec::new();
-    for file in walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().filter_map(Result::ok) {
+    for file in walkdir::WalkDir::new(directory)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok)
+    {
         let name = file.file_name().to_string_lossy();
         if !name.ends_with(".json") || name.ends_with(".schema.json") {
             continue;
         }
-        let plans: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(file.path()).unwrap()).unwrap();
-        texts.extend(plans.iter().map(|plan| serde_json::to_string_pretty(&plan["explain"]).unwrap()));
+        let plans: Vec<Value> =
+            serde_json::from_str(&std::fs::read_to_string(file.path()).unwrap()).unwrap();
+        texts.extend(
+            plans
+                .iter()
+                .map(|plan| serde_json::to_string_pretty(&plan["explain"]).unwrap()),
+        );
     }
     assert!(texts.len() > 50, "the corpus is not there");
     texts
@@ -96,7 +115,9 @@ fn partitioned(count: usize) -> String {
                 "Temp Written Blocks": 0})
         })
         .collect();
-    let root =
-        json!({"Node Type": "Append", "Plan Rows": 20000, "Actual Rows": 14000, "Actual Loops": 1, "Plans": scans});
-    serde_json::to_string_pretty(&json!([{"Plan": root, "Planning Time": 12.5, "Execution Time": 700.25}])).unwrap()
+    let root = json!({"Node Type": "Append", "Plan Rows": 20000, "Actual Rows": 14000, "Actual Loops": 1, "Plans": scans});
+    serde_json::to_string_pretty(
+        &json!([{"Plan": root, "Planning Time": 12.5, "Execution Time": 700.25}]),
+    )
+    .unwrap()
 }

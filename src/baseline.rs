@@ -70,7 +70,10 @@ pub struct Applied {
 
 impl Default for Baseline {
     fn default() -> Self {
-        Self { version: VERSION, accepted: Vec::new() }
+        Self {
+            version: VERSION,
+            accepted: Vec::new(),
+        }
     }
 }
 
@@ -84,18 +87,35 @@ impl Baseline {
             let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
             let column = u32::try_from(error.column()).unwrap_or(u32::MAX);
             let at = source.offset(line.max(1), column.max(1));
-            SourceError::new(source, at..at, format!("the baseline cannot be read: {error}"))
-                .help("`pgproof accept` writes it; an acceptance has a fingerprint, a rule and a reason")
+            SourceError::new(
+                source,
+                at..at,
+                format!("the baseline cannot be read: {error}"),
+            )
+            .help(
+                "`pgproof accept` writes it; an acceptance has a fingerprint, a rule and a reason",
+            )
         })?;
         if baseline.version != VERSION {
-            let message =
-                format!("this is a baseline of version {}, and this pgproof reads {VERSION}", baseline.version);
-            return Err(SourceError::new(source, 0..0, message).help("use the pgproof that wrote it"));
+            let message = format!(
+                "this is a baseline of version {}, and this pgproof reads {VERSION}",
+                baseline.version
+            );
+            return Err(
+                SourceError::new(source, 0..0, message).help("use the pgproof that wrote it")
+            );
         }
-        match baseline.accepted.iter().find(|accepted| accepted.reason.trim().is_empty()) {
+        match baseline
+            .accepted
+            .iter()
+            .find(|accepted| accepted.reason.trim().is_empty())
+        {
             None => Ok(baseline),
             Some(accepted) => {
-                let at = source.text.find(&accepted.fingerprint.0).unwrap_or_default();
+                let at = source
+                    .text
+                    .find(&accepted.fingerprint.0)
+                    .unwrap_or_default();
                 let message = format!("the acceptance of {} has no reason", accepted.fingerprint.0);
                 let span = at..at + accepted.fingerprint.0.len();
                 Err(SourceError::new(source, span, message).help("say why it does not count"))
@@ -107,14 +127,19 @@ impl Baseline {
     #[must_use]
     pub fn text(&self) -> String {
         // No map with keys that are no texts, nothing that refuses: it cannot fail.
-        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+        serde_json::to_string_pretty(self)
+            .map(|text| text + "\n")
+            .unwrap_or_default()
     }
 
     /// Adds an acceptance, in the place of an earlier one of the same finding.
     pub fn accept(&mut self, acceptance: Acceptance) {
-        self.accepted.retain(|accepted| accepted.fingerprint != acceptance.fingerprint);
+        self.accepted
+            .retain(|accepted| accepted.fingerprint != acceptance.fingerprint);
         self.accepted.push(acceptance);
-        self.accepted.sort_by(|a, b| (&a.query, a.rule, &a.fingerprint).cmp(&(&b.query, b.rule, &b.fingerprint)));
+        self.accepted.sort_by(|a, b| {
+            (&a.query, a.rule, &a.fingerprint).cmp(&(&b.query, b.rule, &b.fingerprint))
+        });
     }
 
     /// Marks what is accepted on `today`; what was accepted for a while that is over says so and counts again.
@@ -125,8 +150,10 @@ impl Baseline {
             let expired = accepted.expires.as_ref().filter(|last| *last < today);
             let mut found = false;
             for finding in findings.iter_mut() {
-                let symptoms =
-                    finding.symptoms.iter_mut().filter(|symptom| symptom.fingerprint == accepted.fingerprint);
+                let symptoms = finding
+                    .symptoms
+                    .iter_mut()
+                    .filter(|symptom| symptom.fingerprint == accepted.fingerprint);
                 symptoms.for_each(|symptom| {
                     found = true;
                     mark(symptom, accepted, expired);
@@ -152,13 +179,22 @@ fn mark(finding: &mut Finding, accepted: &Acceptance, expired: Option<&Date>) {
     match expired {
         None => {
             // What is written beside the query comes first.
-            let suppression = Suppression { by: NAME.to_owned(), reason: accepted.reason.clone() };
+            let suppression = Suppression {
+                by: NAME.to_owned(),
+                reason: accepted.reason.clone(),
+            };
             finding.suppressed.get_or_insert(suppression);
         }
         Some(last) => {
-            let note =
-                format!("It was accepted until {last} ({}): decide again.", accepted.reason.trim_end_matches('.'));
-            finding.advice = if finding.advice.is_empty() { note } else { format!("{} {note}", finding.advice) };
+            let note = format!(
+                "It was accepted until {last} ({}): decide again.",
+                accepted.reason.trim_end_matches('.')
+            );
+            finding.advice = if finding.advice.is_empty() {
+                note
+            } else {
+                format!("{} {note}", finding.advice)
+            };
         }
     }
 }
@@ -167,7 +203,9 @@ impl Known {
     /// All findings with their symptoms: each can be accepted.
     #[must_use]
     pub fn of(findings: &[Finding]) -> Vec<Self> {
-        let all = findings.iter().flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms));
+        let all = findings
+            .iter()
+            .flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms));
         let known = |finding: &Finding| Self {
             fingerprint: finding.fingerprint.clone(),
             rule: finding.rule,
@@ -193,10 +231,15 @@ impl Date {
     pub fn of_unix_seconds(seconds: u64) -> Self {
         let days = seconds / 86_400 + 719_468;
         let (era, day_of_era) = (days / 146_097, days % 146_097);
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted = (5 * day_of_year + 2) / 153;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
         let year = era * 400 + year_of_era + u64::from(month <= 2);
         Self {
             year: u16::try_from(year).unwrap_or(u16::MAX),
@@ -213,8 +256,12 @@ impl FromStr for Date {
         let wrong = || NoDate(text.to_owned());
         let mut parts = text.split('-');
         let mut part = |length: usize| {
-            let digits = parts.next().filter(|part| part.len() == length && part.bytes().all(|b| b.is_ascii_digit()));
-            digits.and_then(|digits| digits.parse::<u16>().ok()).ok_or_else(wrong)
+            let digits = parts
+                .next()
+                .filter(|part| part.len() == length && part.bytes().all(|b| b.is_ascii_digit()));
+            digits
+                .and_then(|digits| digits.parse::<u16>().ok())
+                .ok_or_else(wrong)
         };
         let (year, month, day) = (part(4)?, part(2)?, part(2)?);
         let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -303,14 +350,23 @@ mod tests {
         baseline.accept(acceptance("dd", None));
         let mut findings = vec![finding("aa"), finding("bb"), finding("cc"), finding("ee")];
         let applied = baseline.apply(&mut findings, &"2026-06-30".parse().unwrap());
-        let counting: Vec<&str> =
-            findings.iter().filter(|f| f.suppressed.is_none()).map(|f| f.fingerprint.0.as_str()).collect();
+        let counting: Vec<&str> = findings
+            .iter()
+            .filter(|f| f.suppressed.is_none())
+            .map(|f| f.fingerprint.0.as_str())
+            .collect();
         assert_eq!(counting, ["cc", "ee"]);
-        assert_eq!(findings[0].advice, "Do it. It was accepted until 2026-06-29 (small table): decide again.");
+        assert_eq!(
+            findings[0].advice,
+            "Do it. It was accepted until 2026-06-29 (small table): decide again."
+        );
         assert_eq!(findings[2].suppressed.as_ref().unwrap().by, "baseline");
         assert_eq!(
             (applied.expired, applied.unused),
-            (vec![acceptance("cc", Some("2026-06-29"))], vec![acceptance("dd", None)])
+            (
+                vec![acceptance("cc", Some("2026-06-29"))],
+                vec![acceptance("dd", None)]
+            )
         );
     }
 
@@ -328,13 +384,22 @@ mod tests {
     #[test]
     fn mistakes_in_the_file_show_their_line() {
         let read = |text: &str| Baseline::read(&Source::new(FILE, text)).unwrap_err();
-        let unknown = read("{\n  \"version\": 1,\n  \"accepted\": [{\"fingerprint\": \"aa\",\n \"why\": 1}]\n}");
+        let unknown = read(
+            "{\n  \"version\": 1,\n  \"accepted\": [{\"fingerprint\": \"aa\",\n \"why\": 1}]\n}",
+        );
         assert_eq!(unknown.line(), 4);
-        assert!(unknown.message.contains("unknown field `why`"), "{}", unknown.message);
+        assert!(
+            unknown.message.contains("unknown field `why`"),
+            "{}",
+            unknown.message
+        );
         let silent = read(
             "{\"version\": 1, \"accepted\": [\n{\"fingerprint\": \"aa\", \"rule\": \"seq-scan\", \"reason\": \" \"}]}",
         );
-        assert_eq!((silent.line(), silent.message.as_str()), (2, "the acceptance of aa has no reason"));
+        assert_eq!(
+            (silent.line(), silent.message.as_str()),
+            (2, "the acceptance of aa has no reason")
+        );
         assert_eq!(
             read("{\"version\": 7, \"accepted\": []}").message,
             "this is a baseline of version 7, and this pgproof reads 1"
@@ -342,16 +407,33 @@ mod tests {
         let day = read(
             "{\"version\": 1, \"accepted\": [{\"fingerprint\": \"aa\", \"rule\": \"seq-scan\", \"reason\": \"x\", \"expires\": \"2026-02-30\"}]}",
         );
-        assert!(day.message.contains("no day of the calendar"), "{}", day.message);
+        assert!(
+            day.message.contains("no day of the calendar"),
+            "{}",
+            day.message
+        );
     }
 
     #[test]
     fn days() {
         assert_eq!(Date::of_unix_seconds(0).to_string(), "1970-01-01");
-        assert_eq!(Date::of_unix_seconds(1_709_208_000).to_string(), "2024-02-29");
-        assert_eq!(Date::of_unix_seconds(1_798_761_599).to_string(), "2026-12-31");
+        assert_eq!(
+            Date::of_unix_seconds(1_709_208_000).to_string(),
+            "2024-02-29"
+        );
+        assert_eq!(
+            Date::of_unix_seconds(1_798_761_599).to_string(),
+            "2026-12-31"
+        );
         assert!("2025-12-31".parse::<Date>().unwrap() < "2026-01-01".parse().unwrap());
-        for wrong in ["", "2026-13-01", "2026-1-1", "2025-02-29", "2026-01-01-01", "tomorrow"] {
+        for wrong in [
+            "",
+            "2026-13-01",
+            "2026-1-1",
+            "2025-02-29",
+            "2026-01-01-01",
+            "tomorrow",
+        ] {
             assert!(wrong.parse::<Date>().is_err(), "{wrong}");
         }
     }

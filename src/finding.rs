@@ -162,7 +162,11 @@ impl FromStr for RuleId {
     type Err = UnknownRule;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|id| id.as_str() == text).ok_or_else(|| UnknownRule(text.to_owned()))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|id| id.as_str() == text)
+            .ok_or_else(|| UnknownRule(text.to_owned()))
     }
 }
 
@@ -174,7 +178,9 @@ impl Serialize for RuleId {
 
 impl<'de> Deserialize<'de> for RuleId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -248,7 +254,10 @@ impl Evidence {
     /// The quantity of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Quantity> {
-        self.measures.iter().find(|measure| measure.key == key).map(|measure| &measure.quantity)
+        self.measures
+            .iter()
+            .find(|measure| measure.key == key)
+            .map(|measure| &measure.quantity)
     }
 }
 
@@ -313,7 +322,14 @@ impl Fingerprint {
             hasher.update(part.as_bytes());
             hasher.update([0]);
         }
-        Self(hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Self(
+            hasher
+                .finalize()
+                .iter()
+                .take(8)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 }
 

@@ -31,7 +31,13 @@ struct Shared {
 impl Default for Interrupt {
     fn default() -> Self {
         let (state, _) = watch::channel(false);
-        Self { shared: Arc::new(Shared { state, callbacks: Mutex::default(), next: AtomicU64::new(0) }) }
+        Self {
+            shared: Arc::new(Shared {
+                state,
+                callbacks: Mutex::default(),
+                next: AtomicU64::new(0),
+            }),
+        }
     }
 }
 
@@ -70,7 +76,11 @@ impl Interrupt {
     /// # Errors
     /// [`Interrupted`] once the interrupt is set.
     pub fn check(&self) -> Result<(), Interrupted> {
-        if self.is_set() { Err(Interrupted) } else { Ok(()) }
+        if self.is_set() {
+            Err(Interrupted)
+        } else {
+            Ok(())
+        }
     }
 
     /// Completes when the interrupt is set.
@@ -101,11 +111,17 @@ impl Interrupt {
         if self.is_set() {
             callback();
         }
-        Registration { interrupt: self.clone(), key }
+        Registration {
+            interrupt: self.clone(),
+            key,
+        }
     }
 
     fn callbacks(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Callback>> {
-        self.shared.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .callbacks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,7 +161,10 @@ mod tests {
         interrupt.set();
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         let clone = interrupt.clone();
-        assert_eq!((clone.check(), interrupt.check()), (Err(Interrupted), Err(Interrupted)));
+        assert_eq!(
+            (clone.check(), interrupt.check()),
+            (Err(Interrupted), Err(Interrupted))
+        );
         let _late = interrupt.on_set(count(&calls));
         assert_eq!(calls.load(Ordering::SeqCst), 2);
         drop(kept);
@@ -157,6 +176,9 @@ mod tests {
         assert_eq!(interrupt.race(async { 7 }).await, Ok(7));
         let setter = interrupt.clone();
         tokio::spawn(async move { setter.set() });
-        assert_eq!(interrupt.race(std::future::pending::<()>()).await, Err(Interrupted));
+        assert_eq!(
+            interrupt.race(std::future::pending::<()>()).await,
+            Err(Interrupted)
+        );
     }
 }

@@ -17,7 +17,9 @@ fn main() -> std::process::ExitCode {
 
 fn run(args: &Args) -> Result<ExitCode, CliError> {
     let globals = Globals::new(&args.global)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| CliError::environment(&error))?;
     let outcome = runtime.block_on(commands::run(&args.command, &globals));
     // A thread that does not hear the interrupt must not keep the process.

@@ -19,7 +19,12 @@ pub enum Unit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A task began; `total` is `None` where the end is not known.
-    Started { task: u64, label: String, unit: Unit, total: Option<u64> },
+    Started {
+        task: u64,
+        label: String,
+        unit: Unit,
+        total: Option<u64>,
+    },
     /// A task moved on.
     Advanced { task: u64, by: u64 },
     /// What the task does at the moment, e.g. the query's name.
@@ -54,15 +59,26 @@ impl fmt::Debug for Progress {
 impl Progress {
     /// Sends every event to `sink`.
     pub fn to(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { sink: Arc::new(sink), next: Arc::new(AtomicU64::new(1)) }
+        Self {
+            sink: Arc::new(sink),
+            next: Arc::new(AtomicU64::new(1)),
+        }
     }
 
     /// Starts a task; it finishes when the returned value is dropped.
     #[must_use]
     pub fn task(&self, label: impl Into<String>, unit: Unit, total: Option<u64>) -> Task {
         let task = self.next.fetch_add(1, Ordering::Relaxed);
-        (self.sink)(Event::Started { task, label: label.into(), unit, total });
-        Task { progress: self.clone(), task }
+        (self.sink)(Event::Started {
+            task,
+            label: label.into(),
+            unit,
+            total,
+        });
+        Task {
+            progress: self.clone(),
+            task,
+        }
     }
 
     /// Tells a line.
@@ -86,12 +102,18 @@ pub struct Task {
 impl Task {
     /// Moves on by `by` units.
     pub fn advance(&self, by: u64) {
-        (self.progress.sink)(Event::Advanced { task: self.task, by });
+        (self.progress.sink)(Event::Advanced {
+            task: self.task,
+            by,
+        });
     }
 
     /// Says what is being done now.
     pub fn doing(&self, what: impl Into<String>) {
-        (self.progress.sink)(Event::Doing { task: self.task, what: what.into() });
+        (self.progress.sink)(Event::Doing {
+            task: self.task,
+            what: what.into(),
+        });
     }
 }
 

@@ -83,8 +83,13 @@ impl Run {
     /// The fastest execution: what it takes when nothing disturbs it; `None` where it did not finish.
     #[must_use]
     pub fn fastest(&self) -> Option<Millis> {
-        let Outcome::Completed { samples } = &self.outcome else { return None };
-        samples.iter().map(|sample| sample.execution).min_by(|a, b| a.0.total_cmp(&b.0))
+        let Outcome::Completed { samples } = &self.outcome else {
+            return None;
+        };
+        samples
+            .iter()
+            .map(|sample| sample.execution)
+            .min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// Median planning time.
@@ -113,7 +118,9 @@ impl Run {
     }
 
     fn median(&self, of: impl Fn(&Sample) -> f64) -> Option<f64> {
-        let Outcome::Completed { samples } = &self.outcome else { return None };
+        let Outcome::Completed { samples } = &self.outcome else {
+            return None;
+        };
         let mut values: Vec<f64> = samples.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied()

@@ -18,8 +18,9 @@ fn redact_userinfo(text: &str) -> String {
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
         out.push_str(before);
-        let end =
-            after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>'))
+            .unwrap_or(after.len());
         let word = &after[..end];
         match userinfo(word) {
             Some((user, at)) => {
@@ -41,7 +42,9 @@ fn userinfo(word: &str) -> Option<(&str, usize)> {
     let colon = word[..at].find(':')?;
     // `host:5432/db?options=a@b` has no userinfo: a path begins before the colon's value ends in an `@` of the query.
     let port_only = word[..at].find('/').is_some_and(|slash| {
-        slash > colon && word[colon + 1..slash].bytes().all(|b| b.is_ascii_digit()) && word[slash..at].contains('?')
+        slash > colon
+            && word[colon + 1..slash].bytes().all(|b| b.is_ascii_digit())
+            && word[slash..at].contains('?')
     });
     (!port_only).then_some((&word[..colon], at))
 }
@@ -72,7 +75,9 @@ fn redact_assignments(text: &str) -> String {
 /// How long a password is: to its closing quote, or to white space or the next URL parameter.
 fn value_length(value: &str) -> usize {
     if !value.starts_with('\'') {
-        return value.find(|c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'' | '`')).unwrap_or(value.len());
+        return value
+            .find(|c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'' | '`'))
+            .unwrap_or(value.len());
     }
     let mut escaped = false;
     for (index, c) in value.char_indices().skip(1) {
@@ -92,23 +97,41 @@ mod tests {
     #[test]
     fn passwords_go_everything_else_stays() {
         let cases = [
-            ("postgres://ann:s3cret@db:5432/shop", "postgres://ann:***@db:5432/shop"),
-            ("postgres://ann:p@ss/w:ord@db/shop", "postgres://ann:***@db/shop"),
+            (
+                "postgres://ann:s3cret@db:5432/shop",
+                "postgres://ann:***@db:5432/shop",
+            ),
+            (
+                "postgres://ann:p@ss/w:ord@db/shop",
+                "postgres://ann:***@db/shop",
+            ),
             (
                 "postgres://ann@db/shop?password=abc&sslmode=require",
                 "postgres://ann@db/shop?password=***&sslmode=require",
             ),
-            ("postgres://db:5432/shop?options=a@b", "postgres://db:5432/shop?options=a@b"),
+            (
+                "postgres://db:5432/shop?options=a@b",
+                "postgres://db:5432/shop?options=a@b",
+            ),
             ("postgres://ann@db/shop", "postgres://ann@db/shop"),
-            ("host=db user=ann password=s3cret dbname=shop", "host=db user=ann password=*** dbname=shop"),
+            (
+                "host=db user=ann password=s3cret dbname=shop",
+                "host=db user=ann password=*** dbname=shop",
+            ),
             (r"password = 'a b\'c' host=db", "password = *** host=db"),
             (
                 "error: 'postgres://a:b@c/d' and \"postgres://e:f@g/h\"",
                 "error: 'postgres://a:***@c/d' and \"postgres://e:***@g/h\"",
             ),
             ("PGPASSWORD=x psql", "PGPASSWORD=*** psql"),
-            ("password authentication failed for user \"ann\"", "password authentication failed for user \"ann\""),
-            ("see https://example.org/docs and mail@example.org", "see https://example.org/docs and mail@example.org"),
+            (
+                "password authentication failed for user \"ann\"",
+                "password authentication failed for user \"ann\"",
+            ),
+            (
+                "see https://example.org/docs and mail@example.org",
+                "see https://example.org/docs and mail@example.org",
+            ),
             ("password=", "password=***"),
             ("postgres://ann:@db", "postgres://ann:***@db"),
         ];

@@ -18,7 +18,10 @@ impl Source {
     /// A source from a path and its text.
     #[must_use]
     pub fn new(path: impl AsRef<Path>, text: impl Into<Arc<str>>) -> Self {
-        Self { path: path.as_ref().to_path_buf(), text: text.into() }
+        Self {
+            path: path.as_ref().to_path_buf(),
+            text: text.into(),
+        }
     }
 
     /// 1-based line and column (in characters) of a byte offset.
@@ -31,15 +34,26 @@ impl Source {
         let before = &self.text[..end];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+        (
+            u32::try_from(line).unwrap_or(u32::MAX),
+            u32::try_from(column).unwrap_or(u32::MAX),
+        )
     }
 
     /// The byte offset of a 1-based line and column (in characters); the end of the line, or of the text, where it is shorter.
     #[must_use]
     pub fn offset(&self, line: u32, column: u32) -> usize {
-        let before: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
+        let before: usize = self
+            .text
+            .split_inclusive('\n')
+            .take(line.saturating_sub(1) as usize)
+            .map(str::len)
+            .sum();
         let rest = self.text[before..].lines().next().unwrap_or("");
-        let along = rest.char_indices().nth(column.saturating_sub(1) as usize).map_or(rest.len(), |(offset, _)| offset);
+        let along = rest
+            .char_indices()
+            .nth(column.saturating_sub(1) as usize)
+            .map_or(rest.len(), |(offset, _)| offset);
         before + along
     }
 }
@@ -62,7 +76,12 @@ impl SourceError {
     /// An error at `span` of `source`.
     #[must_use]
     pub fn new(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), source_file: source.clone(), span, help: None }
+        Self {
+            message: message.into(),
+            source_file: source.clone(),
+            span,
+            help: None,
+        }
     }
 
     /// Adds the remedy.
@@ -110,7 +129,10 @@ mod tests {
 
     #[test]
     fn nearest_word() {
-        assert_eq!(nearest("thresold", ["thresholds", "threshold", "server"]), Some("threshold"));
+        assert_eq!(
+            nearest("thresold", ["thresholds", "threshold", "server"]),
+            Some("threshold")
+        );
         assert_eq!(nearest("zzz", ["threshold"]), None);
     }
 }

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct Millis(pub f64);
 
 /// A number of 8 kB pages (blocks).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Pages(pub u64);
 
@@ -28,7 +30,9 @@ impl Pages {
 }
 
 /// A size in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
@@ -39,7 +43,11 @@ impl fmt::Display for Millis {
             "?".to_owned()
         } else if ms >= 60_000.0 {
             let seconds = (ms / 1000.0).round();
-            format!("{:.0} min {:02.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+            format!(
+                "{:.0} min {:02.0} s",
+                (seconds / 60.0).floor(),
+                seconds % 60.0
+            )
         } else if ms >= 1000.0 {
             format!("{:.2} s", ms / 1000.0)
         } else if ms >= 100.0 {
@@ -55,17 +63,30 @@ impl fmt::Display for Millis {
 
 impl fmt::Display for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} {}", Count(self.0 as f64), if self.0 == 1 { "page" } else { "pages" }))
+        f.pad(&format!(
+            "{} {}",
+            Count(self.0 as f64),
+            if self.0 == 1 { "page" } else { "pages" }
+        ))
     }
 }
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const STEPS: [(&str, u64); 4] = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)];
+        const STEPS: [(&str, u64); 4] = [
+            ("TB", 1 << 40),
+            ("GB", 1 << 30),
+            ("MB", 1 << 20),
+            ("kB", 1 << 10),
+        ];
         for (unit, step) in STEPS {
             if self.0 >= step {
                 let value = self.0 as f64 / step as f64;
-                let text = if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") };
+                let text = if value < 10.0 {
+                    format!("{value:.1} {unit}")
+                } else {
+                    format!("{value:.0} {unit}")
+                };
                 return f.pad(&text);
             }
         }

@@ -21,6 +21,12 @@ fn rows_are_made_without_allocating() {
             }
         });
         // What is prepared for each column: not one a row.
-        assert!(made.count_total < 50, "{}: {} allocations for {} rows", table.name, made.count_total, table.rows);
+        assert!(
+            made.count_total < 50,
+            "{}: {} allocations for {} rows",
+            table.name,
+            made.count_total,
+            table.rows
+        );
     }
 }

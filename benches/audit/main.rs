@@ -31,16 +31,30 @@ const REPETITIONS: usize = 3;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let wanted = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(QUERIES);
+    let wanted = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(QUERIES);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(".pgproof");
-    let options = ClusterOptions { directory, major: Some(15), binaries: None, settings: Vec::new(), offline: true };
+    let options = ClusterOptions {
+        directory,
+        major: Some(15),
+        binaries: None,
+        settings: Vec::new(),
+        offline: true,
+    };
     let interrupt = Interrupt::new();
     let cluster = Cluster::start(&options, &Progress::default(), &interrupt).await?;
     let database = DatabaseClone::of(&cluster.url("postgres"), "template1", &interrupt).await?;
     let session = Session::open(database.url(), &interrupt).await?;
-    let (data, vacuum) = DATA.rsplit_once("VACUUM").ok_or("the data is vacuumed last")?;
+    let (data, vacuum) = DATA
+        .rsplit_once("VACUUM")
+        .ok_or("the data is vacuumed last")?;
     session.client().batch_execute(data).await?;
-    session.client().batch_execute(&format!("VACUUM{vacuum}")).await?;
+    session
+        .client()
+        .batch_execute(&format!("VACUUM{vacuum}"))
+        .await?;
     let result = measure(&session, &queries(wanted)?, &interrupt).await;
     session.close().await;
     drop(database);
@@ -48,18 +62,35 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn measure(session: &Session, queries: &[Query], interrupt: &Interrupt) -> Result<(), Error> {
-    let options = RunOptions { runs: 3, timeout: Millis(30_000.0), access: Access::PrivateCopy };
+    let options = RunOptions {
+        runs: 3,
+        timeout: Millis(30_000.0),
+        access: Access::PrivateCopy,
+    };
     let policy_for = |_: &Query| Policy::default();
     let (mut audits, mut judgements, mut explains) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
     let (mut executed, mut findings) = (0, 0);
     for _ in 0..REPETITIONS {
         let schema = introspect::schema(session).await?;
         let start = Instant::now();
-        let runs = run_catalog(session, &schema, queries, &options, &Progress::default(), interrupt).await?;
+        let runs = run_catalog(
+            session,
+            &schema,
+            queries,
+            &options,
+            &Progress::default(),
+            interrupt,
+        )
+        .await?;
         audits = audits.min(start.elapsed().as_secs_f64());
         let start = Instant::now();
         let judged = rules::judge(queries, &runs, &schema, &policy_for, &Policy::default());
-        let audited = Audited { queries, runs: &runs, schema: &schema, policy_for: &policy_for };
+        let audited = Audited {
+            queries,
+            runs: &runs,
+            schema: &schema,
+            policy_for: &policy_for,
+        };
         let candidates = advise::candidates(&audited);
         judgements = judgements.min(start.elapsed().as_secs_f64());
         findings = judged.len() + candidates.len();
@@ -74,24 +105,51 @@ async fn measure(session: &Session, queries: &[Query], interrupt: &Interrupt) ->
     println!("EXPLAIN ANALYZE alone            {explains:>10.3} s");
     println!("audit: values, EXPLAIN, plans    {audits:>10.3} s");
     println!("audit: rules, index candidates   {judgements:>10.3} s");
-    println!("audit over EXPLAIN               {:>+10.1} %", (whole / explains - 1.0) * 100.0);
+    println!(
+        "audit over EXPLAIN               {:>+10.1} %",
+        (whole / explains - 1.0) * 100.0
+    );
     Ok(())
 }
 
 /// The same statements as the audit executed, warm-ups included, and nothing else: seconds, and how many they are.
-async fn explain_alone(client: &Client, queries: &[Query], runs: &[QueryRuns]) -> Result<(f64, usize), Error> {
+async fn explain_alone(
+    client: &Client,
+    queries: &[Query],
+    runs: &[QueryRuns],
+) -> Result<(f64, usize), Error> {
     let (mut seconds, mut statements) = (0.0, 0);
     for query_runs in runs {
         let query = &queries[query_runs.query];
-        client.batch_execute(&format!("PREPARE bench AS {}", query.sql)).await?;
+        client
+            .batch_execute(&format!("PREPARE bench AS {}", query.sql))
+            .await?;
         for run in &query_runs.runs {
-            let Outcome::Completed { samples } = &run.outcome else { continue };
-            let values: Vec<String> = run.parameters.iter().map(|bound| literal(bound.value.as_deref())).collect();
-            let arguments = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
-            let mode = if run.is_generic() { "force_generic_plan" } else { "force_custom_plan" };
-            let sql = format!("EXPLAIN (ANALYZE, BUFFERS, VERBOSE, SETTINGS, FORMAT JSON) EXECUTE bench{arguments}");
+            let Outcome::Completed { samples } = &run.outcome else {
+                continue;
+            };
+            let values: Vec<String> = run
+                .parameters
+                .iter()
+                .map(|bound| literal(bound.value.as_deref()))
+                .collect();
+            let arguments = if values.is_empty() {
+                String::new()
+            } else {
+                format!("({})", values.join(", "))
+            };
+            let mode = if run.is_generic() {
+                "force_generic_plan"
+            } else {
+                "force_custom_plan"
+            };
+            let sql = format!(
+                "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, SETTINGS, FORMAT JSON) EXECUTE bench{arguments}"
+            );
             for _ in 0..=samples.len() {
-                client.batch_execute(&format!("BEGIN; SET LOCAL plan_cache_mode = {mode}")).await?;
+                client
+                    .batch_execute(&format!("BEGIN; SET LOCAL plan_cache_mode = {mode}"))
+                    .await?;
                 let start = Instant::now();
                 client.simple_query(&sql).await?;
                 seconds += start.elapsed().as_secs_f64();
@@ -105,7 +163,10 @@ async fn explain_alone(client: &Client, queries: &[Query], runs: &[QueryRuns]) -
 }
 
 fn literal(value: Option<&str>) -> String {
-    value.map_or_else(|| "NULL".to_owned(), |value| format!("'{}'", value.replace('\'', "''")))
+    value.map_or_else(
+        || "NULL".to_owned(),
+        |value| format!("'{}'", value.replace('\'', "''")),
+    )
 }
 
 /// What an application asks, in equal parts: look-ups, lists, searches, aggregates over ranges, joins.

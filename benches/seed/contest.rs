@@ -11,7 +11,12 @@ pub(crate) struct Contest {
 
 impl Contest {
     pub(crate) fn new(title: String, rows: u64) -> Self {
-        Self { title, rows, bytes: None, times: Vec::new() }
+        Self {
+            title,
+            rows,
+            bytes: None,
+            times: Vec::new(),
+        }
     }
 
     /// How much was made, where that is the measure.
@@ -29,16 +34,23 @@ impl Contest {
     /// The table; `ours` is what the others are compared with.
     pub(crate) fn print(&self, ours: Option<&str>) {
         println!("{}", self.title);
-        let base =
-            ours.and_then(|ours| self.times.iter().find(|(name, _)| name == ours)).map(|(_, times)| median(times));
+        let base = ours
+            .and_then(|ours| self.times.iter().find(|(name, _)| name == ours))
+            .map(|(_, times)| median(times));
         for (name, times) in &self.times {
             let time = median(times).as_secs_f64();
-            let mut line = format!("  {name:42} {time:8.3} s  {:12.0} rows/s", self.rows as f64 / time);
+            let mut line = format!(
+                "  {name:42} {time:8.3} s  {:12.0} rows/s",
+                self.rows as f64 / time
+            );
             if let Some(bytes) = self.bytes {
                 line += &format!("  {:7.0} MB/s", bytes as f64 / time / 1e6);
             }
             if let Some(base) = base.filter(|_| ours != Some(name.as_str())) {
-                line += &format!("  pgproof is {:.2} times as fast", time / base.as_secs_f64());
+                line += &format!(
+                    "  pgproof is {:.2} times as fast",
+                    time / base.as_secs_f64()
+                );
             }
             println!("{line}");
         }

@@ -6,7 +6,13 @@
 //! `-- tables` measures how long a schema of 1,000 tables is read and planned; `-- generation`, `-- streams`, `-- partitions` and
 //! `-- pgbench` are parts of the whole.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 mod contest;
 mod memory;
@@ -62,10 +68,19 @@ struct Arguments {
 
 impl Arguments {
     fn read() -> Self {
-        let mut found = Self { mode: Mode::Speed, rows: 1_000_000, rounds: 5, scale: 9.0 };
+        let mut found = Self {
+            mode: Mode::Speed,
+            rows: 1_000_000,
+            rounds: 5,
+            scale: 9.0,
+        };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut number = || words.next().and_then(|text| text.replace('_', "").parse::<u64>().ok());
+            let mut number = || {
+                words
+                    .next()
+                    .and_then(|text| text.replace('_', "").parse::<u64>().ok())
+            };
             match word.as_str() {
                 "--rows" => found.rows = number().expect("--rows takes a number"),
                 "--rounds" => found.rounds = number().expect("--rounds takes a number") as usize,
@@ -105,7 +120,9 @@ async fn main() {
         settings: Vec::new(),
         offline: false,
     };
-    let cluster = Cluster::start(&options, &Progress::default(), &Interrupt::new()).await.unwrap();
+    let cluster = Cluster::start(&options, &Progress::default(), &Interrupt::new())
+        .await
+        .unwrap();
     if arguments.mode == Mode::Phases {
         phases::measure(&cluster, arguments.scale).await;
         return cluster.stop().await;
@@ -150,25 +167,44 @@ struct Prepared {
 impl Prepared {
     async fn new(cluster: &Cluster, ddl: &str, spec: &str, rows: BTreeMap<String, u64>) -> Self {
         let interrupt = Interrupt::new();
-        let database = DatabaseClone::of(&cluster.url("postgres"), "template0", &interrupt).await.unwrap();
+        let database = DatabaseClone::of(&cluster.url("postgres"), "template0", &interrupt)
+            .await
+            .unwrap();
         let session = Session::open(database.url(), &interrupt).await.unwrap();
         session.client().batch_execute(ddl).await.unwrap();
         session.close().await;
-        let options = Options { table_rows: rows, ..Options::default() };
+        let options = Options {
+            table_rows: rows,
+            ..Options::default()
+        };
         let specs = [Source::new("bench.toml", spec)];
         let (schema, plan) = dataset::plan(database.url(), &specs, &options, &interrupt)
             .await
             .unwrap_or_else(|error| panic!("{error:?}"));
-        Self { database, schema: Arc::new(schema), plan: Arc::new(plan) }
+        Self {
+            database,
+            schema: Arc::new(schema),
+            plan: Arc::new(plan),
+        }
     }
 
     async fn load(&self) -> load::LoadReport {
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
-        load::embedded(self.database.url(), &self.schema, &self.plan, &progress, &interrupt).await.unwrap()
+        load::embedded(
+            self.database.url(),
+            &self.schema,
+            &self.plan,
+            &progress,
+            &interrupt,
+        )
+        .await
+        .unwrap()
     }
 
     async fn execute(&self, sql: &str) -> Duration {
-        let session = Session::open(self.database.url(), &Interrupt::new()).await.unwrap();
+        let session = Session::open(self.database.url(), &Interrupt::new())
+            .await
+            .unwrap();
         let start = Instant::now();
         session.client().batch_execute(sql).await.unwrap();
         let elapsed = start.elapsed();
@@ -178,8 +214,10 @@ impl Prepared {
 
     /// Each table emptied and filled in a transaction, one after the other in one session.
     async fn insert_into(&self, tables: &[String], insert: impl Fn(&str) -> String) -> Duration {
-        let statement = |table: &String| format!("BEGIN; TRUNCATE {table}; {}; COMMIT", insert(table));
-        self.execute(&tables.iter().map(statement).collect::<Vec<_>>().join("; ")).await
+        let statement =
+            |table: &String| format!("BEGIN; TRUNCATE {table}; {}; COMMIT", insert(table));
+        self.execute(&tables.iter().map(statement).collect::<Vec<_>>().join("; "))
+            .await
     }
 
     /// What COPY would be given, as bytes for each row on average.
@@ -204,16 +242,27 @@ fn ddl_of(shape: &str, copies: usize) -> (String, String) {
             .map_or(text.len(), |n| start + 1 + n);
         text[start..end].to_owned()
     };
-    let (table, spec) = (statement(TABLES, "CREATE TABLE "), statement(SPEC, "[tables."));
+    let (table, spec) = (
+        statement(TABLES, "CREATE TABLE "),
+        statement(SPEC, "[tables."),
+    );
     let numbered = |text: &str, n: usize| text.replacen(shape, &format!("{shape}_{n}"), 1);
-    let ddl = (0..copies).map(|n| numbered(&table, n)).collect::<Vec<_>>().join("\n");
-    let spec = (0..copies).map(|n| numbered(&spec, n)).collect::<Vec<_>>().join("\n");
+    let ddl = (0..copies)
+        .map(|n| numbered(&table, n))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let spec = (0..copies)
+        .map(|n| numbered(&spec, n))
+        .collect::<Vec<_>>()
+        .join("\n");
     (ddl, spec)
 }
 
 async fn of_shape(cluster: &Cluster, shape: &str, copies: usize, rows: u64) -> Prepared {
     let (ddl, spec) = ddl_of(shape, copies);
-    let counts = (0..copies).map(|n| (format!("{shape}_{n}"), rows)).collect();
+    let counts = (0..copies)
+        .map(|n| (format!("{shape}_{n}"), rows))
+        .collect();
     Prepared::new(cluster, &ddl, &spec, counts).await
 }
 
@@ -222,7 +271,10 @@ async fn generation(cluster: &Cluster, arguments: Arguments) {
     for shape in ["narrow", "wide"] {
         let prepared = of_shape(cluster, shape, 1, arguments.rows).await;
         let mut contest = Contest::new(
-            format!("{shape}: generating alone, one thread ({:.0} bytes a row)", prepared.bytes_per_row()),
+            format!(
+                "{shape}: generating alone, one thread ({:.0} bytes a row)",
+                prepared.bytes_per_row()
+            ),
             arguments.rows,
         );
         for _ in 0..arguments.rounds {
@@ -246,8 +298,10 @@ async fn generation(cluster: &Cluster, arguments: Arguments) {
 /// One stream, and one a core, beside `\copy` of files that are there already.
 async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Arguments) {
     let cores = std::thread::available_parallelism().unwrap().get();
-    let (one, all) =
-        (of_shape(cluster, shape, 1, arguments.rows).await, of_shape(cluster, shape, cores, arguments.rows).await);
+    let (one, all) = (
+        of_shape(cluster, shape, 1, arguments.rows).await,
+        of_shape(cluster, shape, cores, arguments.rows).await,
+    );
     let tables: Vec<String> = (0..cores).map(|n| format!("{shape}_{n}")).collect();
     let nullable = ddl_of(shape, cores).0.replace(" NOT NULL", "");
     let counts = tables.iter().map(|table| (table.clone(), 1)).collect();
@@ -256,12 +310,18 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
     let psql = cluster.binaries().join("psql");
     let insert = |table: &str| insert_of(shape, table, arguments.rows);
     let mut single = Contest::new(format!("{shape}: one stream"), arguments.rows);
-    let mut every = Contest::new(format!("{shape}: {cores} streams, a table each"), arguments.rows * cores as u64);
+    let mut every = Contest::new(
+        format!("{shape}: {cores} streams, a table each"),
+        arguments.rows * cores as u64,
+    );
     for _ in 0..arguments.rounds {
         settle(cluster).await;
         single.took("pgproof", millis(one.load().await.copy.0));
         settle(cluster).await;
-        single.took("\\copy BINARY of a ready file", copied(&psql, &one, &[format!("{shape}_0")], &file, FROZEN));
+        single.took(
+            "\\copy BINARY of a ready file",
+            copied(&psql, &one, &[format!("{shape}_0")], &file, FROZEN),
+        );
         settle(cluster).await;
         let first = inserted.insert_into(&tables[..1], &insert).await;
         single.took("INSERT … SELECT generate_series", first);
@@ -269,13 +329,24 @@ async fn streams(cluster: &Cluster, directory: &Path, shape: &str, arguments: Ar
         // Summed over the streams, which run side by side.
         every.took("pgproof", millis(all.load().await.copy.0 / cores as f64));
         settle(cluster).await;
-        every.took("\\copy BINARY of a ready file", copied(&psql, &all, &tables, &file, FROZEN));
+        every.took(
+            "\\copy BINARY of a ready file",
+            copied(&psql, &all, &tables, &file, FROZEN),
+        );
         settle(cluster).await;
-        every.took("INSERT … SELECT, one session", inserted.insert_into(&tables, &insert).await);
+        every.took(
+            "INSERT … SELECT, one session",
+            inserted.insert_into(&tables, &insert).await,
+        );
         settle(cluster).await;
-        let sessions = tables.iter().map(|table| inserted.insert_into(std::slice::from_ref(table), &insert));
+        let sessions = tables
+            .iter()
+            .map(|table| inserted.insert_into(std::slice::from_ref(table), &insert));
         let times = futures_util::future::join_all(sessions).await;
-        every.took("INSERT … SELECT, as many sessions", times.iter().sum::<Duration>() / cores as u32);
+        every.took(
+            "INSERT … SELECT, as many sessions",
+            times.iter().sum::<Duration>() / cores as u32,
+        );
     }
     single.print(Some("pgproof"));
     every.print(Some("pgproof"));
@@ -287,7 +358,11 @@ async fn partitioned(cluster: &Cluster, directory: &Path, arguments: Arguments) 
     let (mut ddl, spec) = ddl_of("narrow", 1);
     ddl = ddl.trim_end().trim_end_matches(";").to_owned() + " PARTITION BY RANGE (placed_at);\n";
     for (year, month) in (2023..2026).flat_map(|year| [1, 4, 7, 10].map(|month| (year, month))) {
-        let (next_year, next) = if month == 10 { (year + 1, 1) } else { (year, month + 3) };
+        let (next_year, next) = if month == 10 {
+            (year + 1, 1)
+        } else {
+            (year, month + 3)
+        };
         ddl += &format!(
             "CREATE TABLE narrow_{year}_{month} PARTITION OF narrow_0 \
              FOR VALUES FROM ('{year}-{month}-1') TO ('{next_year}-{next}-1');\n"
@@ -298,13 +373,19 @@ async fn partitioned(cluster: &Cluster, directory: &Path, arguments: Arguments) 
     let file = ready_file(directory, &one.plan, arguments.rows);
     let psql = cluster.binaries().join("psql");
     let cores = std::thread::available_parallelism().unwrap().get() as f64;
-    let mut contest = Contest::new("narrow: one table of 12 partitions".to_owned(), arguments.rows);
+    let mut contest = Contest::new(
+        "narrow: one table of 12 partitions".to_owned(),
+        arguments.rows,
+    );
     for _ in 0..arguments.rounds {
         settle(cluster).await;
         // Summed over the streams, which run side by side.
         contest.took("pgproof", millis(one.load().await.copy.0 / cores));
         settle(cluster).await;
-        contest.took("\\copy BINARY of a ready file", copied(&psql, &one, &["narrow_0".to_owned()], &file, "binary"));
+        contest.took(
+            "\\copy BINARY of a ready file",
+            copied(&psql, &one, &["narrow_0".to_owned()], &file, "binary"),
+        );
     }
     contest.print(Some("pgproof"));
     std::fs::remove_file(file).unwrap();
@@ -312,7 +393,9 @@ async fn partitioned(cluster: &Cluster, directory: &Path, arguments: Arguments) 
 
 /// What the contestant before has left to be written is written: nobody pays for another's pages.
 async fn settle(cluster: &Cluster) {
-    let session = Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let session = Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
     session.client().batch_execute("CHECKPOINT").await.unwrap();
     session.close().await;
     assert!(Command::new("sync").status().unwrap().success());
@@ -325,13 +408,16 @@ fn millis(number: f64) -> Duration {
 fn insert_of(shape: &str, table: &str, rows: u64) -> String {
     let start = INSERT.find(&format!("INSERT INTO {shape}")).unwrap();
     let end = start + INSERT[start..].find(';').unwrap();
-    INSERT[start..end].replacen(shape, table, 1).replace("$1", &rows.to_string())
+    INSERT[start..end]
+        .replacen(shape, table, 1)
+        .replace("$1", &rows.to_string())
 }
 
 /// The rows of a plan's first table as COPY would write them.
 fn ready_file(directory: &Path, plan: &SeedPlan, rows: u64) -> PathBuf {
     let path = directory.join("rows.bin");
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).unwrap());
+    let mut file =
+        std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).unwrap());
     file.write_all(HEADER).unwrap();
     let mut chunks = Chunks::new(plan, 0, 0..rows);
     while let Some(chunk) = chunks.next(Vec::new).unwrap() {
@@ -343,22 +429,51 @@ fn ready_file(directory: &Path, plan: &SeedPlan, rows: u64) -> PathBuf {
 }
 
 /// The file into each table at once, as our load does it: into the emptied table, frozen. The mean of the streams.
-fn copied(psql: &Path, prepared: &Prepared, tables: &[String], file: &Path, format: &str) -> Duration {
+fn copied(
+    psql: &Path,
+    prepared: &Prepared,
+    tables: &[String],
+    file: &Path,
+    format: &str,
+) -> Duration {
     let url = prepared.database.url().reveal();
     let copy = |table: &String| {
         let start = Instant::now();
         let output = Command::new(psql)
-            .args(["-XqAt", "-v", "ON_ERROR_STOP=1", &url, "-c", "BEGIN", "-c", &format!("TRUNCATE {table}"), "-c"])
-            .arg(format!("\\copy {table} FROM '{}' WITH (FORMAT {format})", file.display()))
+            .args([
+                "-XqAt",
+                "-v",
+                "ON_ERROR_STOP=1",
+                &url,
+                "-c",
+                "BEGIN",
+                "-c",
+                &format!("TRUNCATE {table}"),
+                "-c",
+            ])
+            .arg(format!(
+                "\\copy {table} FROM '{}' WITH (FORMAT {format})",
+                file.display()
+            ))
             .args(["-c", "COMMIT"])
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         start.elapsed()
     };
     let times: Vec<Duration> = std::thread::scope(|scope| {
-        let threads: Vec<_> = tables.iter().map(|table| scope.spawn(move || copy(table))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let threads: Vec<_> = tables
+            .iter()
+            .map(|table| scope.spawn(move || copy(table)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     times.iter().sum::<Duration>() / times.len() as u32
 }
@@ -374,13 +489,20 @@ async fn tables(cluster: &Cluster, rounds: usize) {
         END LOOP; END $$",
     )
     .await;
-    let mut contest =
-        Contest::new("1,000 tables with keys, CHECKs and foreign keys: read, planned, tried".to_owned(), 1000);
+    let mut contest = Contest::new(
+        "1,000 tables with keys, CHECKs and foreign keys: read, planned, tried".to_owned(),
+        1000,
+    );
     for _ in 0..rounds {
         let start = Instant::now();
-        let (_, plan) = dataset::plan(many.database.url(), &[], &Options::default(), &Interrupt::new())
-            .await
-            .unwrap_or_else(|error| panic!("{error:?}"));
+        let (_, plan) = dataset::plan(
+            many.database.url(),
+            &[],
+            &Options::default(),
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{error:?}"));
         contest.took("pgproof", start.elapsed());
         assert_eq!(plan.tables.len(), 1000);
     }
@@ -395,10 +517,22 @@ async fn pgbench(cluster: &Cluster, arguments: Arguments) {
     let initialize = |steps: &str| {
         let start = Instant::now();
         let output = Command::new(&program)
-            .args(["-i", "-q", "-s", &scale.to_string(), "-I", steps, &theirs.database.url().reveal()])
+            .args([
+                "-i",
+                "-q",
+                "-s",
+                &scale.to_string(),
+                "-I",
+                steps,
+                &theirs.database.url().reveal(),
+            ])
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         start.elapsed()
     };
     // The tables that pgbench makes, keys included, are those that we fill.
@@ -407,30 +541,48 @@ async fn pgbench(cluster: &Cluster, arguments: Arguments) {
         CREATE TABLE pgbench_branches (bid int PRIMARY KEY, bbalance int, filler char(88)) WITH (fillfactor = 100);
         CREATE TABLE pgbench_tellers (tid int PRIMARY KEY, bid int, tbalance int, filler char(84)) WITH (fillfactor = 100);
         CREATE TABLE pgbench_accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84)) WITH (fillfactor = 100);";
-    let rows = [("pgbench_branches", scale), ("pgbench_tellers", 10 * scale), ("pgbench_accounts", 100_000 * scale)];
-    let counts = rows.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect();
+    let rows = [
+        ("pgbench_branches", scale),
+        ("pgbench_tellers", 10 * scale),
+        ("pgbench_accounts", 100_000 * scale),
+    ];
+    let counts = rows
+        .iter()
+        .map(|(name, rows)| ((*name).to_owned(), *rows))
+        .collect();
     let ours = Prepared::new(cluster, ddl, PGBENCH_SPEC, counts).await;
     let mut phases = Vec::new();
-    let mut contest =
-        Contest::new(format!("pgbench's tables at scale {scale}, with keys and statistics"), 100_000 * scale);
+    let mut contest = Contest::new(
+        format!("pgbench's tables at scale {scale}, with keys and statistics"),
+        100_000 * scale,
+    );
     for _ in 0..arguments.rounds {
         settle(cluster).await;
         let report = ours.load().await;
         contest.took("pgproof", millis(report.elapsed.0));
         phases.push([report.copy, report.index, report.analyze].map(|time| time.0));
         settle(cluster).await;
-        contest.took("pgbench -i, rows from the client (dtgvp)", initialize("dtgvp"));
+        contest.took(
+            "pgbench -i, rows from the client (dtgvp)",
+            initialize("dtgvp"),
+        );
         settle(cluster).await;
-        contest.took("pgbench -i, rows on the server (dtGvp)", initialize("dtGvp"));
+        contest.took(
+            "pgbench -i, rows on the server (dtGvp)",
+            initialize("dtGvp"),
+        );
     }
     contest.print(Some("pgproof"));
     for [copy, index, analyze] in phases {
-        println!("  pgproof: rows {copy:.0} ms, keys {index:.0} ms, VACUUM and ANALYZE {analyze:.0} ms");
+        println!(
+            "  pgproof: rows {copy:.0} ms, keys {index:.0} ms, VACUUM and ANALYZE {analyze:.0} ms"
+        );
     }
-    let sizes =
-        "SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c WHERE relname ~ '^pgbench_' AND relkind = 'r'";
+    let sizes = "SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c WHERE relname ~ '^pgbench_' AND relkind = 'r'";
     for (who, prepared) in [("pgproof", &ours), ("pgbench", &theirs)] {
-        let session = Session::open(prepared.database.url(), &Interrupt::new()).await.unwrap();
+        let session = Session::open(prepared.database.url(), &Interrupt::new())
+            .await
+            .unwrap();
         let bytes: i64 = session.client().query_one(sizes, &[]).await.unwrap().get(0);
         println!("tables of {who}: {:.1} MB", bytes as f64 / 1e6);
     }

@@ -43,7 +43,9 @@ pub(crate) fn measure(directory: &Path, counts: &[u64]) {
 /// Kilobytes resident at most, as the kernel counts them.
 fn peak_of(project: &Path, rows: u64, dry: bool) -> u64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-    command.args(["seed", "--rows", &rows.to_string()]).args(dry.then_some("--dry-run"));
+    command
+        .args(["seed", "--rows", &rows.to_string()])
+        .args(dry.then_some("--dry-run"));
     let mut child = command
         .current_dir(project)
         .env_remove("DATABASE_URL")
@@ -60,7 +62,10 @@ fn peak_of(project: &Path, rows: u64, dry: bool) -> u64 {
         }
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0).max(peak);
+        peak = line
+            .and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0)
+            .max(peak);
         std::thread::sleep(Duration::from_millis(20));
     }
 }

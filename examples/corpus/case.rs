@@ -52,10 +52,22 @@ pub(crate) fn corpus() -> PathBuf {
 impl Case {
     /// Reads a case.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let rule = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-        let start = text.find("-- name:").ok_or_else(|| format!("{}: no query", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let rule = path
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let start = text
+            .find("-- name:")
+            .ok_or_else(|| format!("{}: no query", path.display()))?;
         let (head, queries) = text.split_at(start);
         let (_, setup) = head.split_once("-- setup\n").unwrap_or((head, ""));
         let mut case = Self {
@@ -70,16 +82,25 @@ impl Case {
             queries: queries.to_owned(),
         };
         for line in head.lines() {
-            let Some((key, value)) = line.trim_start_matches("-- ").split_once(": ") else { continue };
+            let Some((key, value)) = line.trim_start_matches("-- ").split_once(": ") else {
+                continue;
+            };
             match key.split_once(' ').unwrap_or((key, "")) {
                 ("expect", _) => case.expect = Some(value.trim().to_owned()),
                 ("told", _) => case.told.push(value.trim().to_owned()),
                 ("versions", _) => {
-                    case.versions = value.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+                    case.versions = value
+                        .split_whitespace()
+                        .filter_map(|word| word.parse().ok())
+                        .collect()
                 }
                 ("run", query) => {
                     let (label, values) = value.split_once(" = ").unwrap_or((value, ""));
-                    case.runs.push((query.to_owned(), label.trim().to_owned(), values.trim().to_owned()));
+                    case.runs.push((
+                        query.to_owned(),
+                        label.trim().to_owned(),
+                        values.trim().to_owned(),
+                    ));
                 }
                 _ => {}
             }
@@ -103,32 +124,51 @@ impl Case {
 
     /// Labels and values of a query's runs.
     pub(crate) fn runs_of(&self, query: &str) -> Vec<(String, String)> {
-        let meant = self.runs.iter().filter(|(name, _, _)| name.is_empty() || name == query);
-        let runs: Vec<_> = meant.map(|(_, label, values)| (label.clone(), values.clone())).collect();
-        if runs.is_empty() { vec![("given".to_owned(), String::new())] } else { runs }
+        let meant = self
+            .runs
+            .iter()
+            .filter(|(name, _, _)| name.is_empty() || name == query);
+        let runs: Vec<_> = meant
+            .map(|(_, label, values)| (label.clone(), values.clone()))
+            .collect();
+        if runs.is_empty() {
+            vec![("given".to_owned(), String::new())]
+        } else {
+            runs
+        }
     }
 
     /// Where a version's plans are kept.
     pub(crate) fn plans_path(&self, corpus: &Path, major: u32) -> PathBuf {
-        corpus.join("plans").join(major.to_string()).join(&self.rule).join(format!("{}.json", self.name))
+        corpus
+            .join("plans")
+            .join(major.to_string())
+            .join(&self.rule)
+            .join(format!("{}.json", self.name))
     }
 
     /// Where a schema is kept; `hash` is what its plans name.
     pub(crate) fn schema_path(corpus: &Path, major: u32, hash: &str) -> PathBuf {
-        corpus.join("plans").join(major.to_string()).join(format!("{hash}.schema.json"))
+        corpus
+            .join("plans")
+            .join(major.to_string())
+            .join(format!("{hash}.schema.json"))
     }
 
     /// The schema that a version's plans name.
     pub(crate) fn schema_hash(&self, corpus: &Path, major: u32) -> Result<String, String> {
         let plans = self.plans(corpus, major)?;
         let named = plans.first().and_then(|plan| plan["schema"].as_str());
-        named.map(str::to_owned).ok_or_else(|| format!("{}/{} on {major} names no schema", self.rule, self.name))
+        named
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{}/{} on {major} names no schema", self.rule, self.name))
     }
 
     /// A version's plans: an array of `{query, label, samples: [[execution ms, planning ms]], explain, schema}`.
     pub(crate) fn plans(&self, corpus: &Path, major: u32) -> Result<Vec<Value>, String> {
         let path = self.plans_path(corpus, major);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 }

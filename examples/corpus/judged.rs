@@ -19,25 +19,46 @@ use super::case::Case;
 
 /// The case's queries, with their directives.
 pub(crate) fn queries(case: &Case) -> Result<Vec<Query>, String> {
-    let source = Source::new(format!("{}/{}.sql", case.rule, case.name), case.queries.clone());
-    let catalog = catalog::parse(&[source]).map_err(|errors| format!("{}/{}: {}", case.rule, case.name, errors[0]))?;
+    let source = Source::new(
+        format!("{}/{}.sql", case.rule, case.name),
+        case.queries.clone(),
+    );
+    let catalog = catalog::parse(&[source])
+        .map_err(|errors| format!("{}/{}: {}", case.rule, case.name, errors[0]))?;
     Ok(catalog.queries)
 }
 
 /// A run as the audit would hold it.
 pub(crate) fn run(value: &Value) -> Result<Run, String> {
-    let plan = parse::json_value(&value["explain"]).map_err(|error| error.to_string())?.remove(0);
+    let plan = parse::json_value(&value["explain"])
+        .map_err(|error| error.to_string())?
+        .remove(0);
     let buffers = plan.root().buffers.unwrap_or_default();
     let samples = value["samples"].as_array().ok_or("a run without samples")?;
     let samples = samples.iter().map(|sample| {
-        let millis = |place: usize| sample[place].as_f64().map(Millis).ok_or("a sample without times");
+        let millis = |place: usize| {
+            sample[place]
+                .as_f64()
+                .map(Millis)
+                .ok_or("a sample without times")
+        };
         let (execution, planning) = (millis(0)?, millis(1)?);
-        Ok(Sample { execution, planning, blocks: buffers.touched(), temp_blocks: buffers.temp() })
+        Ok(Sample {
+            execution,
+            planning,
+            blocks: buffers.touched(),
+            temp_blocks: buffers.temp(),
+        })
     });
     Ok(Run {
-        label: value["label"].as_str().ok_or("a run without label")?.to_owned(),
+        label: value["label"]
+            .as_str()
+            .ok_or("a run without label")?
+            .to_owned(),
         parameters: Vec::new(),
-        outcome: Outcome::Completed { samples: samples.collect::<Result<_, String>>()? },
+        outcome: Outcome::Completed {
+            samples: samples.collect::<Result<_, String>>()?,
+        },
         explain_json: Value::Null,
         plan,
     })
@@ -46,23 +67,40 @@ pub(crate) fn run(value: &Value) -> Result<Run, String> {
 /// Every finding of every rule on a case.
 pub(crate) fn findings(corpus: &Path, case: &Case, major: u32) -> Result<Vec<Finding>, String> {
     let queries = queries(case)?;
-    let mut all: Vec<QueryRuns> =
-        (0..queries.len()).map(|query| QueryRuns { query, runs: Vec::new(), failure: None }).collect();
+    let mut all: Vec<QueryRuns> = (0..queries.len())
+        .map(|query| QueryRuns {
+            query,
+            runs: Vec::new(),
+            failure: None,
+        })
+        .collect();
     for value in case.plans(corpus, major)? {
-        let index = queries.iter().position(|query| value["query"] == query.name.as_str());
+        let index = queries
+            .iter()
+            .position(|query| value["query"] == query.name.as_str());
         let index = index.ok_or_else(|| format!("{}: plans of another query", case.name))?;
         all[index].runs.push(run(&value)?);
     }
     let path = Case::schema_path(corpus, major, &case.schema_hash(corpus, major)?);
-    let schema = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let schema =
+        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let schema: Schema = serde_json::from_str(&schema).map_err(|error| error.to_string())?;
-    Ok(rules::judge(&queries, &all, &schema, &|_| policy(case), &policy(case)))
+    Ok(rules::judge(
+        &queries,
+        &all,
+        &schema,
+        &|_| policy(case),
+        &policy(case),
+    ))
 }
 
 /// Every rule as by default; how long a query took decides only in the cases about that.
 fn policy(case: &Case) -> Policy {
     let mut policy = Policy::default();
-    for rule in [RuleId::SlowQuery, RuleId::PlanningOverhead].into_iter().filter(|rule| rule.as_str() != case.rule) {
+    for rule in [RuleId::SlowQuery, RuleId::PlanningOverhead]
+        .into_iter()
+        .filter(|rule| rule.as_str() != case.rule)
+    {
         policy.set_severity(rule, None);
     }
     policy
@@ -70,22 +108,32 @@ fn policy(case: &Case) -> Policy {
 
 /// Findings and their symptoms.
 pub(crate) fn with_symptoms(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
-    findings.iter().flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms))
+    findings
+        .iter()
+        .flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms))
 }
 
 /// Findings of the case's own rule, wherever they stand.
 pub(crate) fn of_rule<'a>(case: &Case, findings: &'a [Finding]) -> Vec<&'a Finding> {
-    with_symptoms(findings).filter(|finding| finding.rule.as_str() == case.rule).collect()
+    with_symptoms(findings)
+        .filter(|finding| finding.rule.as_str() == case.rule)
+        .collect()
 }
 
 /// Whether the rule said that something is wrong: what is only worth knowing does not count.
 pub(crate) fn fired(case: &Case, findings: &[Finding]) -> bool {
-    of_rule(case, findings).iter().any(|finding| finding.severity > Severity::Info)
+    of_rule(case, findings)
+        .iter()
+        .any(|finding| finding.severity > Severity::Info)
 }
 
 /// `error Seq Scan on orders`.
 fn shown(finding: &Finding) -> String {
-    let line = format!("{} {}", finding.severity, finding.evidence.node_label.as_deref().unwrap_or_default());
+    let line = format!(
+        "{} {}",
+        finding.severity,
+        finding.evidence.node_label.as_deref().unwrap_or_default()
+    );
     line.trim_end().to_owned()
 }
 
@@ -96,7 +144,12 @@ fn told(findings: &[Finding]) -> Vec<String> {
         .iter()
         .filter(counts)
         .map(|finding| {
-            let mut symptoms: Vec<&str> = finding.symptoms.iter().filter(counts).map(|own| own.rule.as_str()).collect();
+            let mut symptoms: Vec<&str> = finding
+                .symptoms
+                .iter()
+                .filter(counts)
+                .map(|own| own.rule.as_str())
+                .collect();
             symptoms.sort_unstable();
             let mut words = vec![finding.rule.as_str()];
             words.extend((!symptoms.is_empty()).then_some(">"));
@@ -119,17 +172,32 @@ pub(crate) fn broken(corpus: &Path, case: &Case, major: u32) -> Option<String> {
         expected.sort();
         let told = told(&findings);
         if told != expected {
-            return Some(format!("{}/{} on {major}: expected {expected:?}, told {told:?}", case.rule, case.name));
+            return Some(format!(
+                "{}/{} on {major}: expected {expected:?}, told {told:?}",
+                case.rule, case.name
+            ));
         }
     }
     let of_rule = of_rule(case, &findings);
     let told: Vec<String> = of_rule.iter().map(|finding| shown(finding)).collect();
     let holds = match (&case.expect, case.fires) {
         (Some(expected), true) => told.contains(expected),
-        (None, true) => of_rule.iter().any(|finding| finding.severity > Severity::Info),
-        (Some(_), false) => of_rule.iter().all(|finding| finding.severity == Severity::Info),
+        (None, true) => of_rule
+            .iter()
+            .any(|finding| finding.severity > Severity::Info),
+        (Some(_), false) => of_rule
+            .iter()
+            .all(|finding| finding.severity == Severity::Info),
         (None, false) => of_rule.is_empty(),
     };
-    let expected = case.expect.as_deref().unwrap_or(if case.fires { "a finding" } else { "nothing" });
-    (!holds).then(|| format!("{}/{} on {major}: expected {expected}, got {told:?}", case.rule, case.name))
+    let expected =
+        case.expect
+            .as_deref()
+            .unwrap_or(if case.fires { "a finding" } else { "nothing" });
+    (!holds).then(|| {
+        format!(
+            "{}/{} on {major}: expected {expected}, got {told:?}",
+            case.rule, case.name
+        )
+    })
 }

@@ -5,7 +5,11 @@
 //! - `cargo run --example corpus -- score [EXPLAINSQL]` prints precision and recall of the rules on it, beside those of the
 //!   program `explainsql` where its path is given.
 
-#![allow(clippy::print_stderr, clippy::print_stdout, reason = "its output is what it is for")]
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "its output is what it is for"
+)]
 
 mod case;
 mod judged;
@@ -31,7 +35,9 @@ async fn main() -> Result<(), Error> {
             }
             make::make(only, urls).await
         }
-        Some((command, rest)) if command == "score" && rest.len() < 2 => score::print(rest.first().map(String::as_str)),
+        Some((command, rest)) if command == "score" && rest.len() < 2 => {
+            score::print(rest.first().map(String::as_str))
+        }
         _ => Err(USAGE.into()),
     }
 }

@@ -35,27 +35,55 @@ pub(super) async fn make(only: &str, urls: &[String]) -> Result<(), Error> {
         let url = DatabaseUrl::parse(url)?;
         let major = prepare_database(&url, &corpus).await?;
         let meant = |case: &&Case| format!("{}/{}", case.rule, case.name).starts_with(only);
-        for case in cases.iter().filter(meant).filter(|case| case.versions.contains(&major)) {
+        for case in cases
+            .iter()
+            .filter(meant)
+            .filter(|case| case.versions.contains(&major))
+        {
             let started = Instant::now();
             match made(&url, case).await {
                 Ok((plans, schema)) => write(&corpus, case, major, plans, &schema)?,
                 Err(error) => {
                     failed += 1;
-                    eprintln!("{}/{} on {major}: {}", case.rule, case.name, described(&*error));
+                    eprintln!(
+                        "{}/{} on {major}: {}",
+                        case.rule,
+                        case.name,
+                        described(&*error)
+                    );
                     continue;
                 }
             }
-            eprintln!("{major} {}/{} {:.1?}", case.rule, case.name, started.elapsed());
+            eprintln!(
+                "{major} {}/{} {:.1?}",
+                case.rule,
+                case.name,
+                started.elapsed()
+            );
         }
     }
     prune(&corpus, &cases)?;
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} cases could not be made").into()) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(format!("{failed} cases could not be made").into())
+    }
 }
 
 /// Most cases see the same schema: it is kept once, by its hash, and named by each plan.
-fn write(corpus: &Path, case: &Case, major: u32, mut plans: Vec<Value>, schema: &Value) -> Result<(), Error> {
+fn write(
+    corpus: &Path,
+    case: &Case,
+    major: u32,
+    mut plans: Vec<Value>,
+    schema: &Value,
+) -> Result<(), Error> {
     let schema = format!("{schema}\n");
-    let hash: String = Sha256::digest(&schema).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(&schema)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     for plan in &mut plans {
         plan["schema"] = Value::from(hash.clone());
     }
@@ -73,7 +101,9 @@ fn prune(corpus: &Path, cases: &[Case]) -> Result<(), Error> {
     for case in cases {
         for major in &case.versions {
             kept.insert(case.plans_path(corpus, *major));
-            let Ok(hash) = case.schema_hash(corpus, *major) else { continue };
+            let Ok(hash) = case.schema_hash(corpus, *major) else {
+                continue;
+            };
             kept.insert(Case::schema_path(corpus, *major, &hash));
         }
     }
@@ -87,7 +117,9 @@ fn prune(corpus: &Path, cases: &[Case]) -> Result<(), Error> {
 }
 
 fn described(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+    error
+        .source()
+        .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<Session, Error> {
@@ -98,18 +130,32 @@ async fn connect(url: &DatabaseUrl) -> Result<Session, Error> {
 async fn prepare_database(url: &DatabaseUrl, corpus: &Path) -> Result<u32, Error> {
     let base = std::fs::read_to_string(corpus.join("base.sql"))?;
     let server = connect(url).await?;
-    let hash = base.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let hash = base.bytes().fold(0_u64, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
     let found = format!(
         "SELECT 1 FROM pg_database d WHERE datname = '{DATABASE}' AND shobj_description(d.oid, 'pg_database') = '{hash}'"
     );
     if rows(server.client(), &found).await?.is_empty() {
-        server.client().batch_execute(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")).await?;
-        server.client().batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+        server
+            .client()
+            .batch_execute(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
+            .await?;
+        server
+            .client()
+            .batch_execute(&format!("CREATE DATABASE {DATABASE}"))
+            .await?;
         let session = connect(&url.with_database(DATABASE)).await?;
         session.client().batch_execute(&base).await?;
-        session.client().batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
+        session
+            .client()
+            .batch_execute("VACUUM (FREEZE, ANALYZE)")
+            .await?;
         session.close().await;
-        server.client().batch_execute(&format!("COMMENT ON DATABASE {DATABASE} IS '{hash}'")).await?;
+        server
+            .client()
+            .batch_execute(&format!("COMMENT ON DATABASE {DATABASE} IS '{hash}'"))
+            .await?;
     }
     Ok(server.version().major())
 }
@@ -128,7 +174,9 @@ async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, Error> {
 /// A case that writes gets a copy of the database: dead rows would change the plans of those after it.
 async fn made(url: &DatabaseUrl, case: &Case) -> Result<(Vec<Value>, Value), Error> {
     let text = format!("{} {}", case.setup, case.queries);
-    let writes = ["UPDATE", "DELETE", "INSERT", "ALTER", "ANALYZE"].iter().any(|word| text.contains(word));
+    let writes = ["UPDATE", "DELETE", "INSERT", "ALTER", "ANALYZE"]
+        .iter()
+        .any(|word| text.contains(word));
     if !writes {
         let session = connect(&url.with_database(DATABASE)).await?;
         let made = plans(&session, case).await;
@@ -136,12 +184,21 @@ async fn made(url: &DatabaseUrl, case: &Case) -> Result<(Vec<Value>, Value), Err
         return made;
     }
     let server = connect(url).await?;
-    server.client().batch_execute(&format!("DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")).await?;
-    server.client().batch_execute(&format!("CREATE DATABASE {COPY} TEMPLATE {DATABASE}")).await?;
+    server
+        .client()
+        .batch_execute(&format!("DROP DATABASE IF EXISTS {COPY} WITH (FORCE)"))
+        .await?;
+    server
+        .client()
+        .batch_execute(&format!("CREATE DATABASE {COPY} TEMPLATE {DATABASE}"))
+        .await?;
     let copy = connect(&url.with_database(COPY)).await?;
     let made = plans(&copy, case).await;
     copy.close().await;
-    server.client().batch_execute(&format!("DROP DATABASE {COPY} WITH (FORCE)")).await?;
+    server
+        .client()
+        .batch_execute(&format!("DROP DATABASE {COPY} WITH (FORCE)"))
+        .await?;
     made
 }
 
@@ -168,7 +225,11 @@ async fn plans(session: &Session, case: &Case) -> Result<(Vec<Value>, Value), Er
 /// The schema as the case sees it, without the values that ANALYZE found.
 async fn schema(session: &Session) -> Result<Value, Error> {
     let mut schema = introspect::schema(session).await?;
-    for column in schema.tables.iter_mut().flat_map(|table| &mut table.columns) {
+    for column in schema
+        .tables
+        .iter_mut()
+        .flat_map(|table| &mut table.columns)
+    {
         column.stats = None;
     }
     Ok(serde_json::to_value(&schema)?)
@@ -176,12 +237,24 @@ async fn schema(session: &Session) -> Result<Value, Error> {
 
 /// One parameter set: warmed up, then executed; the plan of the median sample.
 async fn run(client: &Client, query: &Query, label: &str, values: &str) -> Result<Value, Error> {
-    let mode = if label.starts_with(GENERIC) { "force_generic_plan" } else { "force_custom_plan" };
+    let mode = if label.starts_with(GENERIC) {
+        "force_generic_plan"
+    } else {
+        "force_custom_plan"
+    };
     client
-        .batch_execute(&format!("SET LOCAL plan_cache_mode = {mode}; DEALLOCATE ALL; PREPARE q AS {}", query.sql))
+        .batch_execute(&format!(
+            "SET LOCAL plan_cache_mode = {mode}; DEALLOCATE ALL; PREPARE q AS {}",
+            query.sql
+        ))
         .await?;
-    let arguments = if values.is_empty() { String::new() } else { format!("({values})") };
-    let explain = format!("EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, FORMAT JSON) EXECUTE q{arguments}");
+    let arguments = if values.is_empty() {
+        String::new()
+    } else {
+        format!("({values})")
+    };
+    let explain =
+        format!("EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, FORMAT JSON) EXECUTE q{arguments}");
     let mut samples = Vec::new();
     for _ in 0..EXECUTIONS {
         client.batch_execute("SAVEPOINT s").await?;
@@ -193,7 +266,10 @@ async fn run(client: &Client, query: &Query, label: &str, values: &str) -> Resul
     }
     samples.remove(0);
     samples.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let times: Vec<[f64; 2]> = samples.iter().map(|(execution, planning, _)| [*execution, *planning]).collect();
+    let times: Vec<[f64; 2]> = samples
+        .iter()
+        .map(|(execution, planning, _)| [*execution, *planning])
+        .collect();
     let explain = &samples[samples.len() / 2].2;
     Ok(json!({ "query": query.name, "label": label, "samples": times, "explain": explain }))
 }

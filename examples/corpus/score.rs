@@ -14,11 +14,23 @@ use super::judged;
 /// What ExplainSQL's rules are in our words: the rule that means the same, whose quiet cases it must pass, then rules whose
 /// fault it may tell under its name; there it is given the hit, and no quiet case is held against it.
 const PEER: [(&str, &str, &[&str]); 12] = [
-    ("ES001", "seq-scan", &["unindexable-predicate", "leading-wildcard", "partition-pruning"]),
+    (
+        "ES001",
+        "seq-scan",
+        &[
+            "unindexable-predicate",
+            "leading-wildcard",
+            "partition-pruning",
+        ],
+    ),
     ("ES002", "row-misestimate", &[]),
     ("ES003", "sort-spill", &[]),
     ("ES004", "hash-spill", &[]),
-    ("ES005", "nested-loop-rescan", &["join-filter", "repeated-subplan"]),
+    (
+        "ES005",
+        "nested-loop-rescan",
+        &["join-filter", "repeated-subplan"],
+    ),
     ("ES006", "filtered-index-scan", &["wrong-order-index"]),
     ("ES007", "heap-fetches", &[]),
     ("ES008", "lossy-bitmap", &[]),
@@ -64,7 +76,11 @@ impl Tally {
 }
 
 fn share(part: u32, whole: u32) -> String {
-    if whole == 0 { "–".to_owned() } else { format!("{:.1} %", f64::from(part) * 100.0 / f64::from(whole)) }
+    if whole == 0 {
+        "–".to_owned()
+    } else {
+        format!("{:.1} %", f64::from(part) * 100.0 / f64::from(whole))
+    }
 }
 
 /// Prints the score; `peer` is the path of the program `explainsql`.
@@ -75,10 +91,15 @@ pub(super) fn print(peer: Option<&str>) -> Result<(), Error> {
     for case in Case::all(&corpus)? {
         for major in &case.versions {
             let found = judged::findings(&corpus, &case, *major)?;
-            ours.entry(case.rule.clone()).or_default().count(case.fires, judged::fired(&case, &found));
+            ours.entry(case.rule.clone())
+                .or_default()
+                .count(case.fires, judged::fired(&case, &found));
             if let Some(program) = peer {
                 let fired = peer_fires(program, &case, &case.plans(&corpus, *major)?)?;
-                theirs.entry(case.rule.clone()).or_default().count(case.fires, fired);
+                theirs
+                    .entry(case.rule.clone())
+                    .or_default()
+                    .count(case.fires, fired);
             }
         }
     }
@@ -87,10 +108,14 @@ pub(super) fn print(peer: Option<&str>) -> Result<(), Error> {
         lines[0].push_str("explainsql");
     }
     for rule in rules::ALL {
-        let Some(tally) = ours.get(rule.id.as_str()) else { continue };
+        let Some(tally) = ours.get(rule.id.as_str()) else {
+            continue;
+        };
         let mut line = format!("{:<24} {:<20}", rule.id.as_str(), words(*tally));
         match theirs.get(rule.id.as_str()) {
-            Some(tally) if covers(rule.id.as_str()) => line.push_str(&format!(" {}", words(*tally))),
+            Some(tally) if covers(rule.id.as_str()) => {
+                line.push_str(&format!(" {}", words(*tally)))
+            }
             Some(_) => line.push_str(" no such rule"),
             None => {}
         }
@@ -100,7 +125,10 @@ pub(super) fn print(peer: Option<&str>) -> Result<(), Error> {
     println!("{}\n", lines.join("\n"));
     let sum = |tallies: &BTreeMap<String, Tally>, of: &dyn Fn(&str) -> bool| {
         let mut sum = Tally::default();
-        tallies.iter().filter(|(rule, _)| of(rule)).for_each(|(_, tally)| sum.add(*tally));
+        tallies
+            .iter()
+            .filter(|(rule, _)| of(rule))
+            .for_each(|(_, tally)| sum.add(*tally));
         sum
     };
     let mut rows = vec![("pgproof, all rules", sum(&ours, &|_| true))];
@@ -110,7 +138,11 @@ pub(super) fn print(peer: Option<&str>) -> Result<(), Error> {
         rows.push(("explainsql, rules that both have", sum(&theirs, &covers)));
     }
     for (name, tally) in rows {
-        println!("{name:<34} precision {:>8}  recall {:>8}", tally.precision(), tally.recall());
+        println!(
+            "{name:<34} precision {:>8}  recall {:>8}",
+            tally.precision(),
+            tally.recall()
+        );
     }
     Ok(())
 }
@@ -126,7 +158,8 @@ fn words(tally: Tally) -> String {
 }
 
 fn covers(rule: &str) -> bool {
-    PEER.iter().any(|(_, same, near)| *same == rule || near.contains(&rule))
+    PEER.iter()
+        .any(|(_, same, near)| *same == rule || near.contains(&rule))
 }
 
 /// Whether the peer reports the case's fault on any of the case's plans, at whatever severity.
@@ -134,7 +167,8 @@ fn peer_fires(program: &str, case: &Case, plans: &[Value]) -> Result<bool, Error
     for plan in plans {
         let told = peer_rules(program, &plan["explain"])?;
         let meant = |(id, same, near): &(&str, &str, &[&str])| {
-            told.contains(*id) && (*same == case.rule || case.fires && near.contains(&case.rule.as_str()))
+            told.contains(*id)
+                && (*same == case.rule || case.fires && near.contains(&case.rule.as_str()))
         };
         if PEER.iter().any(meant) {
             return Ok(true);
@@ -156,8 +190,17 @@ fn peer_rules(program: &str, explain: &Value) -> Result<BTreeSet<String>, Error>
     input.write_all(explain.to_string().as_bytes())?;
     drop(input);
     let output = child.wait_with_output()?;
-    let report: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("{program}: {error}: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let findings = report["findings"].as_array().ok_or_else(|| format!("{program}: no findings in {report}"))?;
-    Ok(findings.iter().filter_map(|finding| finding["rule"]["id"].as_str().map(str::to_owned)).collect())
+    let report: Value = serde_json::from_slice(&output.stdout).map_err(|error| {
+        format!(
+            "{program}: {error}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })?;
+    let findings = report["findings"]
+        .as_array()
+        .ok_or_else(|| format!("{program}: no findings in {report}"))?;
+    Ok(findings
+        .iter()
+        .filter_map(|finding| finding["rule"]["id"].as_str().map(str::to_owned))
+        .collect())
 }

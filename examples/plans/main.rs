@@ -40,13 +40,20 @@ fn main() -> Result<(), Error> {
     if directories.is_empty() {
         return Err("usage: plans [--failed] DIR…".into());
     }
-    println!("| source | files | outputs | text | JSON | XML | YAML | log | plans | nodes | read whole |");
+    println!(
+        "| source | files | outputs | text | JSON | XML | YAML | log | plans | nodes | read whole |"
+    );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     let mut all = Tally::default();
     let start = Instant::now();
     for directory in directories {
         let tally = of_directory(Path::new(directory), show)?;
-        tally.row(&Path::new(directory).file_name().unwrap_or_default().to_string_lossy());
+        tally.row(
+            &Path::new(directory)
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy(),
+        );
         all.add(&tally);
     }
     all.row("**all**");
@@ -57,15 +64,24 @@ fn main() -> Result<(), Error> {
         all.measured,
         all.off
     );
-    if all.unread + all.short + all.off == 0 { Ok(()) } else { Err("not every output was read whole".into()) }
+    if all.unread + all.short + all.off == 0 {
+        Ok(())
+    } else {
+        Err("not every output was read whole".into())
+    }
 }
 
 fn of_directory(directory: &Path, show: bool) -> Result<Tally, Error> {
     let mut tally = Tally::default();
-    let mut files: Vec<_> = walkdir::WalkDir::new(directory).into_iter().filter_map(Result::ok).collect();
+    let mut files: Vec<_> = walkdir::WalkDir::new(directory)
+        .into_iter()
+        .filter_map(Result::ok)
+        .collect();
     files.sort_by(|a, b| a.path().cmp(b.path()));
     for file in files.iter().filter(|file| file.file_type().is_file()) {
-        let Ok(text) = std::fs::read_to_string(file.path()) else { continue };
+        let Ok(text) = std::fs::read_to_string(file.path()) else {
+            continue;
+        };
         let outputs = extract::outputs(file.path(), &text);
         tally.files += usize::from(!outputs.is_empty());
         for output in outputs {
@@ -81,7 +97,11 @@ impl Tally {
         self.bytes += output.text.len();
         *self.by_shape.entry(output.shape).or_default() += 1;
         let reading = parse::read(&output.text);
-        let nodes: usize = reading.plans.iter().map(|found| found.plan.nodes.len()).sum();
+        let nodes: usize = reading
+            .plans
+            .iter()
+            .map(|found| found.plan.nodes.len())
+            .sum();
         self.plans += reading.plans.len();
         self.nodes += nodes;
         let place = format!("{}:{}", file.display(), output.line);
@@ -93,13 +113,19 @@ impl Tally {
         } else if nodes != output.nodes {
             self.short += 1;
             if show {
-                println!("{nodes} NODES OF {} {place}\n{}\n", output.nodes, output.text);
+                println!(
+                    "{nodes} NODES OF {} {place}\n{}\n",
+                    output.nodes, output.text
+                );
             }
         }
         for found in &reading.plans {
             let sums = sums(&found.plan);
             self.measured += usize::from(!sums.is_empty());
-            if sums.iter().any(|(own, total)| (own - total).abs() > total.abs() * 0.01 + 0.01) {
+            if sums
+                .iter()
+                .any(|(own, total)| (own - total).abs() > total.abs() * 0.01 + 0.01)
+            {
                 self.off += 1;
                 if show {
                     println!("SUMS {sums:?} {place}\n{}\n", output.text);
@@ -146,10 +172,20 @@ fn sums(plan: &Plan) -> Vec<(f64, f64)> {
     let metrics = Metrics::of(plan);
     let mut pairs = Vec::new();
     if let Some(total) = metrics.tree {
-        pairs.push((plan.ids().filter_map(|id| metrics.node(id).exclusive).map(|time| time.0).sum(), total.0));
+        pairs.push((
+            plan.ids()
+                .filter_map(|id| metrics.node(id).exclusive)
+                .map(|time| time.0)
+                .sum(),
+            total.0,
+        ));
     }
     if let Some(total) = metrics.blocks {
-        let own: u64 = plan.ids().filter_map(|id| metrics.node(id).exclusive_blocks).map(|pages| pages.0).sum();
+        let own: u64 = plan
+            .ids()
+            .filter_map(|id| metrics.node(id).exclusive_blocks)
+            .map(|pages| pages.0)
+            .sum();
         pairs.push((own as f64, total.0 as f64));
     }
     pairs

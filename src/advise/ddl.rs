@@ -31,13 +31,25 @@ pub fn name(index: &IndexSpec, schema: &Schema) -> String {
     }
     let base = words.join("_");
     let taken = taken_names(schema, &index.table.schema);
-    (0..).map(|number: u32| shortened(&base, number)).find(|name| !taken.contains(name.as_str())).unwrap_or(base)
+    (0..)
+        .map(|number: u32| shortened(&base, number))
+        .find(|name| !taken.contains(name.as_str()))
+        .unwrap_or(base)
 }
 
 fn taken_names<'a>(schema: &'a Schema, in_schema: &str) -> HashSet<&'a str> {
-    let tables = schema.tables.iter().filter(|table| table.name.schema == in_schema);
+    let tables = schema
+        .tables
+        .iter()
+        .filter(|table| table.name.schema == in_schema);
     tables
-        .flat_map(|table| table.indexes.iter().map(|index| index.name.as_str()).chain([table.name.name.as_str()]))
+        .flat_map(|table| {
+            table
+                .indexes
+                .iter()
+                .map(|index| index.name.as_str())
+                .chain([table.name.name.as_str()])
+        })
         .collect()
 }
 
@@ -49,16 +61,29 @@ fn expression_words(text: &str) -> String {
         condition::ExpressionKind::Call { function, .. } => words.push(function.clone()),
         condition::ExpressionKind::Column { name, .. } => words.push(name.clone()),
         condition::ExpressionKind::Constant(Some(text)) if !text.is_empty() => {
-            words.push(text.chars().filter(|c| c.is_alphanumeric()).take(12).collect());
+            words.push(
+                text.chars()
+                    .filter(|c| c.is_alphanumeric())
+                    .take(12)
+                    .collect(),
+            );
         }
         _ => {}
     });
     words.retain(|word: &String| !word.is_empty());
-    if words.is_empty() { "expr".to_owned() } else { words.join("_") }
+    if words.is_empty() {
+        "expr".to_owned()
+    } else {
+        words.join("_")
+    }
 }
 
 fn shortened(base: &str, number: u32) -> String {
-    let suffix = if number == 0 { String::new() } else { format!("_{}", number + 1) };
+    let suffix = if number == 0 {
+        String::new()
+    } else {
+        format!("_{}", number + 1)
+    };
     let mut end = base.len().min(MAX_NAME - suffix.len());
     while !base.is_char_boundary(end) {
         end -= 1;
@@ -69,10 +94,26 @@ fn shortened(base: &str, number: u32) -> String {
 /// `CREATE INDEX name ON table (…);`, to be pasted into a migration; with the extension that it needs and the indexes beside it.
 #[must_use]
 pub fn statement(index: &IndexSpec, name: &str, schema: &Schema) -> String {
-    let extension = if index.all().any(has_trigrams) { "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n" } else { "" };
-    let mut text = format!("{extension}CREATE INDEX {} {};", quote_identifier(name), definition(index));
-    for (other, name) in index.beside.iter().zip(names(index, name, schema).into_iter().skip(1)) {
-        text.push_str(&format!("\nCREATE INDEX {} {};", quote_identifier(&name), definition(other)));
+    let extension = if index.all().any(has_trigrams) {
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n"
+    } else {
+        ""
+    };
+    let mut text = format!(
+        "{extension}CREATE INDEX {} {};",
+        quote_identifier(name),
+        definition(index)
+    );
+    for (other, name) in index
+        .beside
+        .iter()
+        .zip(names(index, name, schema).into_iter().skip(1))
+    {
+        text.push_str(&format!(
+            "\nCREATE INDEX {} {};",
+            quote_identifier(&name),
+            definition(other)
+        ));
     }
     text
 }
@@ -80,13 +121,18 @@ pub fn statement(index: &IndexSpec, name: &str, schema: &Schema) -> String {
 /// The names of an index, which is given, and of those beside it.
 #[must_use]
 pub fn names(index: &IndexSpec, name: &str, schema: &Schema) -> Vec<String> {
-    std::iter::once(name.to_owned()).chain(index.beside.iter().map(|other| self::name(other, schema))).collect()
+    std::iter::once(name.to_owned())
+        .chain(index.beside.iter().map(|other| self::name(other, schema)))
+        .collect()
 }
 
 /// Whether a key is served by `pg_trgm`.
 #[must_use]
 pub fn has_trigrams(index: &IndexSpec) -> bool {
-    index.keys.iter().any(|key| key.operator_class.as_deref() == Some(TRIGRAMS))
+    index
+        .keys
+        .iter()
+        .any(|key| key.operator_class.as_deref() == Some(TRIGRAMS))
 }
 
 /// What follows the name.
@@ -101,12 +147,27 @@ pub fn definition(index: &IndexSpec) -> String {
     let include = if index.include.is_empty() {
         String::new()
     } else {
-        let columns: Vec<String> = index.include.iter().map(|name| quote_identifier(name)).collect();
+        let columns: Vec<String> = index
+            .include
+            .iter()
+            .map(|name| quote_identifier(name))
+            .collect();
         format!(" INCLUDE ({})", columns.join(", "))
     };
-    let predicate = index.predicate.as_ref().map(|text| format!(" WHERE {text}")).unwrap_or_default();
-    let table = if index.table.schema == "public" { quote_identifier(&index.table.name) } else { index.table.sql() };
-    format!("ON {table} {method}({}){include}{predicate}", keys.join(", "))
+    let predicate = index
+        .predicate
+        .as_ref()
+        .map(|text| format!(" WHERE {text}"))
+        .unwrap_or_default();
+    let table = if index.table.schema == "public" {
+        quote_identifier(&index.table.name)
+    } else {
+        index.table.sql()
+    };
+    format!(
+        "ON {table} {method}({}){include}{predicate}",
+        keys.join(", ")
+    )
 }
 
 fn key(key: &KeySpec) -> String {
@@ -135,9 +196,14 @@ fn key(key: &KeySpec) -> String {
 fn is_call(text: &str) -> bool {
     let expression = condition::parse(text);
     let plain = text.split('(').next().is_some_and(|name| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     });
-    plain && text.ends_with(')') && matches!(expression.kind, condition::ExpressionKind::Call { .. })
+    plain
+        && text.ends_with(')')
+        && matches!(expression.kind, condition::ExpressionKind::Call { .. })
 }
 
 #[cfg(test)]
@@ -159,9 +225,16 @@ mod tests {
 
     #[test]
     fn statements_are_quoted_and_names_fit() {
-        let schema = Schema { server: ServerVersion(150_000), tables: Vec::new(), types: Vec::new() };
+        let schema = Schema {
+            server: ServerVersion(150_000),
+            tables: Vec::new(),
+            types: Vec::new(),
+        };
         let column = |name: &str| KeySpec::plain(Part::Column(name.to_owned()));
-        let mut odd = index(QualifiedName::new("Shop", "Order Items"), vec![column("Größe"), column("order")]);
+        let mut odd = index(
+            QualifiedName::new("Shop", "Order Items"),
+            vec![column("Größe"), column("order")],
+        );
         odd.keys[1].descending = true;
         odd.keys[1].nulls = NullsOrder::Last;
         odd.include = vec!["Total".to_owned()];
@@ -172,14 +245,23 @@ mod tests {
              (\"Größe\", \"order\" DESC NULLS LAST) INCLUDE (\"Total\") WHERE (status = 'open'::text);"
         );
         let expression = |text: &str| KeySpec::plain(Part::Expression(text.to_owned()));
-        let lower = index(QualifiedName::new("public", "customers"), vec![expression("lower((email)::text)")]);
+        let lower = index(
+            QualifiedName::new("public", "customers"),
+            vec![expression("lower((email)::text)")],
+        );
         assert_eq!(
             statement(&lower, &name(&lower, &schema), &schema),
             "CREATE INDEX idx_customers_lower_email ON customers (lower((email)::text));"
         );
-        let json = index(QualifiedName::new("public", "events"), vec![expression("payload ->> 'kind'::text")]);
+        let json = index(
+            QualifiedName::new("public", "events"),
+            vec![expression("payload ->> 'kind'::text")],
+        );
         assert_eq!(definition(&json), "ON events ((payload ->> 'kind'::text))");
-        let mut trigrams = index(QualifiedName::new("public", "customers"), vec![column("name")]);
+        let mut trigrams = index(
+            QualifiedName::new("public", "customers"),
+            vec![column("name")],
+        );
         trigrams.method = Method::Gin;
         trigrams.keys[0].operator_class = Some(TRIGRAMS.to_owned());
         assert_eq!(
@@ -187,7 +269,10 @@ mod tests {
             "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n\
              CREATE INDEX idx_customers_name_trgm ON customers USING gin (name gin_trgm_ops);"
         );
-        let long = index(QualifiedName::new("public", "ä".repeat(31)), vec![column("x")]);
+        let long = index(
+            QualifiedName::new("public", "ä".repeat(31)),
+            vec![column("x")],
+        );
         assert!(name(&long, &schema).len() <= MAX_NAME);
     }
 }

@@ -51,11 +51,18 @@ pub fn unproven(candidates: &[Candidate], audited: Audited<'_>) -> Vec<Finding> 
     }
     let sites = best
         .into_iter()
-        .filter_map(|((_, relation), (candidate, site))| unproven_finding(candidate, site, &relation, audited));
+        .filter_map(|((_, relation), (candidate, site))| {
+            unproven_finding(candidate, site, &relation, audited)
+        });
     sites.collect()
 }
 
-fn unproven_finding(candidate: &Candidate, site: Site, relation: &str, audited: Audited<'_>) -> Option<Finding> {
+fn unproven_finding(
+    candidate: &Candidate,
+    site: Site,
+    relation: &str,
+    audited: Audited<'_>,
+) -> Option<Finding> {
     let query = audited.queries.get(site.query)?;
     let run = audited.run(site.query, site.run)?;
     let severity = (audited.policy_for)(query).severity(RuleId::MissingIndex, Severity::Info)?;
@@ -86,15 +93,27 @@ fn unproven_finding(candidate: &Candidate, site: Site, relation: &str, audited: 
 /// Without a measurement: the one with the most conditions in its key, not partial, not covering.
 fn rank(candidate: &Candidate) -> (bool, bool, usize) {
     let index = &candidate.index;
-    (index.predicate.is_none(), index.include.is_empty(), index.keys.len())
+    (
+        index.predicate.is_none(),
+        index.include.is_empty(),
+        index.keys.len(),
+    )
 }
 
-fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: Audited<'_>) -> Option<Finding> {
+fn finding(
+    proposal: &Proposal<'_>,
+    effect: &Effect,
+    all: &[&Effect],
+    audited: Audited<'_>,
+) -> Option<Finding> {
     let trial = proposal.trial;
     let query = audited.queries.get(effect.query)?;
     let run = audited.run(effect.query, effect.run)?;
     let relation = trial.index.table.to_string();
-    let site = trial.sites.iter().find(|site| site.query == effect.query && site.run == effect.run);
+    let site = trial
+        .sites
+        .iter()
+        .find(|site| site.query == effect.query && site.run == effect.run);
     let proof = Proof {
         before: effect.before.clone(),
         cancelled_ms: cancelled_after(run),
@@ -111,21 +130,33 @@ fn finding(proposal: &Proposal<'_>, effect: &Effect, all: &[&Effect], audited: A
         message: message(&trial.index, effect, &relation, &key),
         why: why(&trial.index, effect),
         advice: advice(trial, effect, all, audited.queries),
-        evidence: evidence(node_evidence(run, site, &trial.index, audited.schema), effect, &key),
-        fix: Some(Fix { sql: ddl::statement(&trial.index, &trial.name, audited.schema), proof: Some(proof) }),
+        evidence: evidence(
+            node_evidence(run, site, &trial.index, audited.schema),
+            effect,
+            &key,
+        ),
+        fix: Some(Fix {
+            sql: ddl::statement(&trial.index, &trial.name, audited.schema),
+            proof: Some(proof),
+        }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, &relation, &key]),
         suppressed: None,
         symptoms: Vec::new(),
     };
     rules::weigh(&mut finding, Some(query));
     // What the user set has the last word.
-    finding.severity = (audited.policy_for)(query).severity(RuleId::MissingIndex, finding.severity)?;
+    finding.severity =
+        (audited.policy_for)(query).severity(RuleId::MissingIndex, finding.severity)?;
     Some(finding)
 }
 
 /// `(provider, created_at) WHERE …`, for people; several are joined by `and`.
 fn key_text(index: &IndexSpec) -> String {
-    index.all().map(one_key_text).collect::<Vec<_>>().join(" and ")
+    index
+        .all()
+        .map(one_key_text)
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 fn one_key_text(index: &IndexSpec) -> String {
@@ -136,9 +167,16 @@ fn one_key_text(index: &IndexSpec) -> String {
             Part::Column(name) | Part::Expression(name) => name.as_str(),
         })
         .collect();
-    let include =
-        if index.include.is_empty() { String::new() } else { format!(" INCLUDE ({})", index.include.join(", ")) };
-    let filter = index.predicate.as_ref().map(|text| format!(" WHERE {text}")).unwrap_or_default();
+    let include = if index.include.is_empty() {
+        String::new()
+    } else {
+        format!(" INCLUDE ({})", index.include.join(", "))
+    };
+    let filter = index
+        .predicate
+        .as_ref()
+        .map(|text| format!(" WHERE {text}"))
+        .unwrap_or_default();
     format!("({}){include}{filter}", parts.join(", "))
 }
 
@@ -152,7 +190,11 @@ fn severity(trial: &Trial, effect: &Effect) -> Severity {
         (Some(before), None) => before.blocks.0 as f64 / (effect.after.blocks.0 as f64).max(1.0),
         (None, None) => f64::INFINITY,
     };
-    if fewer >= MUCH_FEWER { Severity::Error } else { Severity::Warning }
+    if fewer >= MUCH_FEWER {
+        Severity::Error
+    } else {
+        Severity::Warning
+    }
 }
 
 fn message(index: &IndexSpec, effect: &Effect, relation: &str, key: &str) -> String {
@@ -164,10 +206,16 @@ fn message(index: &IndexSpec, effect: &Effect, relation: &str, key: &str) -> Str
         Method::Btree if index.beside.is_empty() => "an index",
         Method::Btree => "one index each",
     };
-    let takes = if index.beside.is_empty() { "takes" } else { "take" };
+    let takes = if index.beside.is_empty() {
+        "takes"
+    } else {
+        "take"
+    };
     match (&effect.before, effect.checks) {
         (_, Some((before, after))) => {
-            format!("checking the foreign key of {relation} takes {before}; with an index on {key} it takes {after}")
+            format!(
+                "checking the foreign key of {relation} takes {before}; with an index on {key} it takes {after}"
+            )
         }
         (Some(before), None) => format!(
             "{kind} on {relation} {key} {takes} this query from {} and {} to {} and {}",
@@ -199,8 +247,11 @@ fn why(index: &IndexSpec, effect: &Effect) -> String {
 
 fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) -> String {
     let name = |query: usize| queries.get(query).map(|query| query.name.as_str());
-    let others: Vec<&str> =
-        all.iter().filter(|other| other.query != effect.query).filter_map(|other| name(other.query)).collect();
+    let others: Vec<&str> = all
+        .iter()
+        .filter(|other| other.query != effect.query)
+        .filter_map(|other| name(other.query))
+        .collect();
     let mut text = if trial.index.beside.is_empty() {
         "Create the index, CONCURRENTLY where the table is in use.".to_owned()
     } else {
@@ -221,14 +272,28 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
         let _ = write!(text, " It also serves {}.", others.join(", "));
     }
     for hurt in trial.effects.iter().filter(|effect| hurts(effect)) {
-        let (Some(name), Some(before)) = (name(hurt.query), &hurt.before) else { continue };
-        let _ = write!(text, " It makes {name} worse: {} before, {} with it.", before.blocks, hurt.after.blocks);
+        let (Some(name), Some(before)) = (name(hurt.query), &hurt.before) else {
+            continue;
+        };
+        let _ = write!(
+            text,
+            " It makes {name} worse: {} before, {} with it.",
+            before.blocks, hurt.after.blocks
+        );
     }
-    let costly =
-        trial.writes.iter().filter(|cost| cost.wal.1.0 > cost.wal.0.0 && cost.wal.1.0 >= cost.wal.0.0 / 20 * 21);
+    let costly = trial
+        .writes
+        .iter()
+        .filter(|cost| cost.wal.1.0 > cost.wal.0.0 && cost.wal.1.0 >= cost.wal.0.0 / 20 * 21);
     for cost in costly {
-        let Some(name) = name(cost.query) else { continue };
-        let _ = write!(text, " Each {name} then writes {} of WAL instead of {}.", cost.wal.1, cost.wal.0);
+        let Some(name) = name(cost.query) else {
+            continue;
+        };
+        let _ = write!(
+            text,
+            " Each {name} then writes {} of WAL instead of {}.",
+            cost.wal.1, cost.wal.0
+        );
     }
     text
 }
@@ -244,7 +309,9 @@ fn cancelled_after(run: &Run) -> Option<Millis> {
 /// statement as a whole.
 fn node_evidence(run: &Run, site: Option<&Site>, table: &IndexSpec, schema: &Schema) -> Evidence {
     let plan = &run.plan;
-    let asked = site.map(|site| NodeId(site.node)).filter(|id| id.0 < plan.nodes.len());
+    let asked = site
+        .map(|site| NodeId(site.node))
+        .filter(|id| id.0 < plan.nodes.len());
     let id = asked.or_else(|| heaviest_scan(plan, table.table_oid, schema));
     let condition = id.map(|id| &plan.node(id).conditions);
     let condition = condition.and_then(|own| own.filter.clone().or_else(|| own.index.clone()));
@@ -262,18 +329,21 @@ fn heaviest_scan(plan: &Plan, table: u32, schema: &Schema) -> Option<NodeId> {
     let metrics = Metrics::of(plan);
     let of_table = plan.table_scans().filter(|(_, node)| {
         let relation = node.relation.as_ref();
-        let found = relation.and_then(|relation| schema.table(relation.schema.as_deref(), &relation.name));
+        let found =
+            relation.and_then(|relation| schema.table(relation.schema.as_deref(), &relation.name));
         found.is_some_and(|found| schema.root_of(found).oid == table)
     });
     let share = |id: NodeId| metrics.share(id).unwrap_or_default();
-    of_table.map(|(id, _)| id).max_by(|a, b| share(*a).total_cmp(&share(*b)))
+    of_table
+        .map(|(id, _)| id)
+        .max_by(|a, b| share(*a).total_cmp(&share(*b)))
 }
 
 fn evidence(evidence: Evidence, effect: &Effect, key: &str) -> Evidence {
     let evidence = match (&effect.before, effect.checks) {
-        (_, Some((before, after))) => {
-            evidence.with("check_before_ms", Quantity::Millis(before)).with("check_after_ms", Quantity::Millis(after))
-        }
+        (_, Some((before, after))) => evidence
+            .with("check_before_ms", Quantity::Millis(before))
+            .with("check_after_ms", Quantity::Millis(after)),
         (Some(before), None) => evidence
             .with("query_pages", Quantity::Pages(before.blocks))
             .with("pages_after", Quantity::Pages(effect.after.blocks))

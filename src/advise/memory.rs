@@ -12,9 +12,21 @@ const MAX: Bytes = Bytes(1 << 30);
 const MB: u64 = 1 << 20;
 /// Rules about memory: the key of what they say would do, and what is better than more memory.
 const SPILLS: [(RuleId, &str, &str); 3] = [
-    (RuleId::SortSpill, "work_mem_bytes", "Let an index give the order, or sort fewer columns and rows."),
-    (RuleId::HashSpill, "hash_memory_bytes", "Hash fewer or narrower rows."),
-    (RuleId::LossyBitmap, "work_mem_bytes", "Find fewer rows by a better index."),
+    (
+        RuleId::SortSpill,
+        "work_mem_bytes",
+        "Let an index give the order, or sort fewer columns and rows.",
+    ),
+    (
+        RuleId::HashSpill,
+        "hash_memory_bytes",
+        "Hash fewer or narrower rows.",
+    ),
+    (
+        RuleId::LossyBitmap,
+        "work_mem_bytes",
+        "Find fewer rows by a better index.",
+    ),
 ];
 /// Of the time before: what is above it is as long.
 const FASTER: f64 = 0.9;
@@ -36,14 +48,38 @@ pub struct MemoryTrial {
 #[must_use]
 pub fn trials(findings: &[Finding], audited: &Audited<'_>) -> Vec<MemoryTrial> {
     let mut trials = Vec::new();
-    for (at, finding) in findings.iter().enumerate().filter(|(_, finding)| finding.suppressed.is_none()) {
-        let Some(work_mem) = needed(finding).filter(|bytes| *bytes <= MAX) else { continue };
-        let Some(query) = audited.queries.iter().position(|query| Some(&query.name) == finding.query.as_ref()) else {
+    for (at, finding) in findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| finding.suppressed.is_none())
+    {
+        let Some(work_mem) = needed(finding).filter(|bytes| *bytes <= MAX) else {
             continue;
         };
-        let runs = audited.runs.iter().find(|runs| runs.query == query).map_or(&[][..], |runs| &runs.runs);
-        let Some(run) = runs.iter().position(|run| Some(&run.label) == finding.evidence.run.as_ref()) else { continue };
-        trials.push(MemoryTrial { finding: at, query, run, work_mem });
+        let Some(query) = audited
+            .queries
+            .iter()
+            .position(|query| Some(&query.name) == finding.query.as_ref())
+        else {
+            continue;
+        };
+        let runs = audited
+            .runs
+            .iter()
+            .find(|runs| runs.query == query)
+            .map_or(&[][..], |runs| &runs.runs);
+        let Some(run) = runs
+            .iter()
+            .position(|run| Some(&run.label) == finding.evidence.run.as_ref())
+        else {
+            continue;
+        };
+        trials.push(MemoryTrial {
+            finding: at,
+            query,
+            run,
+            work_mem,
+        });
     }
     trials
 }
@@ -66,11 +102,23 @@ pub fn more(work_mem: Bytes) -> Option<Bytes> {
 #[must_use]
 pub fn is_short(plan: &Plan) -> bool {
     plan.nodes.iter().any(|node| {
-        let sorts = node.sort.iter().chain(node.workers.iter().filter_map(|worker| worker.sort.as_ref()));
-        let hashes = node.hash.iter().chain(node.workers.iter().filter_map(|worker| worker.hash.as_ref()));
-        let batches = |batches: Option<u64>| node.kind == NodeKind::Hash && batches.is_some_and(|batches| batches > 1);
+        let sorts = node.sort.iter().chain(
+            node.workers
+                .iter()
+                .filter_map(|worker| worker.sort.as_ref()),
+        );
+        let hashes = node.hash.iter().chain(
+            node.workers
+                .iter()
+                .filter_map(|worker| worker.hash.as_ref()),
+        );
+        let batches = |batches: Option<u64>| {
+            node.kind == NodeKind::Hash && batches.is_some_and(|batches| batches > 1)
+        };
         sorts.into_iter().any(|sort| sort.on_disk)
-            || hashes.into_iter().any(|hash| batches(hash.batches) || hash.disk.is_some_and(|disk| disk.0 > 0))
+            || hashes
+                .into_iter()
+                .any(|hash| batches(hash.batches) || hash.disk.is_some_and(|disk| disk.0 > 0))
             || node.lossy_heap_blocks.is_some_and(|blocks| blocks.0 > 0)
     })
 }
@@ -83,9 +131,14 @@ pub fn written(work_mem: Bytes) -> String {
 
 /// Says in a finding what running with the setting showed.
 pub fn tell(finding: &mut Finding, work_mem: Bytes, proof: Proof) {
-    let Some((_, _, first)) = SPILLS.iter().find(|(rule, _, _)| *rule == finding.rule) else { return };
+    let Some((_, _, first)) = SPILLS.iter().find(|(rule, _, _)| *rule == finding.rule) else {
+        return;
+    };
     let setting = written(work_mem);
-    let faster = proof.before.as_ref().is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0 * FASTER);
+    let faster = proof
+        .before
+        .as_ref()
+        .is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0 * FASTER);
     let showed = if faster {
         "run with it, nothing went to disk"
     } else {
@@ -95,5 +148,8 @@ pub fn tell(finding: &mut Finding, work_mem: Bytes, proof: Proof) {
         "{first} Else set work_mem = {setting} for this query or its role: {showed}. Not for the whole server: every sort and hash of \
          every connection may take as much."
     );
-    finding.fix = Some(Fix { sql: format!("SET LOCAL work_mem = '{setting}';"), proof: Some(proof) });
+    finding.fix = Some(Fix {
+        sql: format!("SET LOCAL work_mem = '{setting}';"),
+        proof: Some(proof),
+    });
 }

@@ -104,7 +104,12 @@ impl KeySpec {
     /// Ascending, everything default.
     #[must_use]
     pub fn plain(part: Part) -> Self {
-        Self { part, descending: false, nulls: NullsOrder::Default, operator_class: None }
+        Self {
+            part,
+            descending: false,
+            nulls: NullsOrder::Default,
+            operator_class: None,
+        }
     }
 }
 
@@ -115,7 +120,8 @@ impl Part {
         match (self, other) {
             (Self::Column(own), KeyPart::Column(name)) => own == name,
             (Self::Expression(own), KeyPart::Expression(text)) => bare(own) == bare(text),
-            (Self::Column(_), KeyPart::Expression(_)) | (Self::Expression(_), KeyPart::Column(_)) => false,
+            (Self::Column(_), KeyPart::Expression(_))
+            | (Self::Expression(_), KeyPart::Column(_)) => false,
         }
     }
 }
@@ -140,7 +146,9 @@ pub struct Audited<'a> {
 
 impl std::fmt::Debug for Audited<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Audited").field("queries", &self.queries.len()).finish_non_exhaustive()
+        f.debug_struct("Audited")
+            .field("queries", &self.queries.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,12 +156,18 @@ impl<'a> Audited<'a> {
     /// A run of a query.
     #[must_use]
     pub fn run(&self, query: usize, run: usize) -> Option<&'a Run> {
-        self.runs.iter().find(|runs| runs.query == query)?.runs.get(run)
+        self.runs
+            .iter()
+            .find(|runs| runs.query == query)?
+            .runs
+            .get(run)
     }
 
     /// A limit of `missing-index` for a query.
     fn limit(&self, query: usize, threshold: &Threshold) -> f64 {
-        self.queries.get(query).map_or(threshold.default, |query| (self.policy_for)(query).limit(threshold))
+        self.queries.get(query).map_or(threshold.default, |query| {
+            (self.policy_for)(query).limit(threshold)
+        })
     }
 }
 

@@ -46,15 +46,33 @@ impl Estimated {
 #[must_use]
 pub fn trials(findings: &[Finding], audited: &Audited<'_>) -> Vec<StatisticsTrial> {
     let advised = findings.iter().enumerate().filter(|(_, finding)| {
-        finding.rule == RuleId::RowMisestimate && finding.suppressed.is_none() && finding.evidence.node.is_some()
+        finding.rule == RuleId::RowMisestimate
+            && finding.suppressed.is_none()
+            && finding.evidence.node.is_some()
     });
     advised
         .filter_map(|(at, finding)| {
-            let sql = finding.fix.as_ref().filter(|fix| fix.proof.is_none())?.sql.clone();
-            let query = audited.queries.iter().position(|query| Some(&query.name) == finding.query.as_ref())?;
+            let sql = finding
+                .fix
+                .as_ref()
+                .filter(|fix| fix.proof.is_none())?
+                .sql
+                .clone();
+            let query = audited
+                .queries
+                .iter()
+                .position(|query| Some(&query.name) == finding.query.as_ref())?;
             let runs = audited.runs.iter().find(|runs| runs.query == query)?;
-            let run = runs.runs.iter().position(|run| Some(&run.label) == finding.evidence.run.as_ref())?;
-            Some(StatisticsTrial { finding: at, query, run, sql })
+            let run = runs
+                .runs
+                .iter()
+                .position(|run| Some(&run.label) == finding.evidence.run.as_ref())?;
+            Some(StatisticsTrial {
+                finding: at,
+                query,
+                run,
+                sql,
+            })
         })
         .collect()
 }
@@ -63,7 +81,12 @@ pub fn trials(findings: &[Finding], audited: &Audited<'_>) -> Vec<StatisticsTria
 /// with the most similar count. `None` where no node does any more.
 #[must_use]
 pub fn estimated(finding: &Finding, before: &Plan, after: &Plan) -> Option<Estimated> {
-    let wrong = before.node(finding.evidence.node.filter(|id| id.0 < before.nodes.len())?);
+    let wrong = before.node(
+        finding
+            .evidence
+            .node
+            .filter(|id| id.0 < before.nodes.len())?,
+    );
     let came = wrong.actual?.rows.0;
     let alias = wrong.relation.as_ref().map(|relation| &relation.alias);
     let same = after.nodes.iter().filter(|node| {
@@ -73,18 +96,27 @@ pub fn estimated(finding: &Finding, before: &Plan, after: &Plan) -> Option<Estim
     });
     let counted = same.filter_map(|node| {
         let actual = node.actual.filter(|actual| actual.loops > 0.0)?;
-        Some(Estimated { expected: node.estimate.expected_rows()?.0, actual: actual.rows.0 })
+        Some(Estimated {
+            expected: node.estimate.expected_rows()?.0,
+            actual: actual.rows.0,
+        })
     });
     counted.min_by(|a, b| (a.actual - came).abs().total_cmp(&(b.actual - came).abs()))
 }
 
 /// Says in a finding what running with the statistics showed. They are its fix where another plan came of them, and a better one.
 pub fn tell(finding: &mut Finding, estimated: Option<Estimated>, proof: Proof, same_plan: bool) {
-    let Some(Fix { sql, .. }) = finding.fix.take() else { return };
-    let (first, _) = finding.advice.split_once(" Tell it").unwrap_or((finding.advice.as_str(), ""));
+    let Some(Fix { sql, .. }) = finding.fix.take() else {
+        return;
+    };
+    let (first, _) = finding
+        .advice
+        .split_once(" Tell it")
+        .unwrap_or((finding.advice.as_str(), ""));
     let tried = sql.lines().next().unwrap_or_default().trim_end_matches(';');
-    let expects =
-        estimated.map_or_else(String::new, |estimated| format!("the planner expects {}", Rows(estimated.expected)));
+    let expects = estimated.map_or_else(String::new, |estimated| {
+        format!("the planner expects {}", Rows(estimated.expected))
+    });
     if let Some(wrong) = estimated.filter(|estimated| estimated.factor() > RIGHT) {
         finding.advice = format!(
             "{first} Tried: with {tried} {expects} where {} came, which is still wrong. Write the condition in a way that it can \
@@ -97,9 +129,16 @@ pub fn tell(finding: &mut Finding, estimated: Option<Estimated>, proof: Proof, s
              conditions, or the same one on more rows, do."
         );
     } else if is_better(&proof) {
-        let expects = if expects.is_empty() { "the planner chooses another plan" } else { &expects };
+        let expects = if expects.is_empty() {
+            "the planner chooses another plan"
+        } else {
+            &expects
+        };
         finding.advice = format!("{first} With these statistics {expects}.");
-        finding.fix = Some(Fix { sql, proof: Some(proof) });
+        finding.fix = Some(Fix {
+            sql,
+            proof: Some(proof),
+        });
     } else {
         finding.advice = format!(
             "{first} Tried: with {tried} another plan is chosen, which touches {} in {}: no better here.",
@@ -113,7 +152,8 @@ fn is_better(proof: &Proof) -> bool {
     let less = |before: f64, after: f64| after < before * LESS;
     proof.before.as_ref().is_none_or(|before| {
         let (pages, left) = (before.blocks.0 as f64, proof.after.blocks.0 as f64);
-        less(pages, left) || (left <= pages * MORE && proof.after.time_ms.0 < before.time_ms.0 * FASTER)
+        less(pages, left)
+            || (left <= pages * MORE && proof.after.time_ms.0 < before.time_ms.0 * FASTER)
     })
 }
 
@@ -139,7 +179,10 @@ mod tests {
             why: String::new(),
             advice: "The planner guesses. Tell it by statistics.".to_owned(),
             evidence: Evidence::default(),
-            fix: Some(Fix { sql: "CREATE STATISTICS s ON a, b FROM t;\nANALYZE t;".to_owned(), proof: None }),
+            fix: Some(Fix {
+                sql: "CREATE STATISTICS s ON a, b FROM t;\nANALYZE t;".to_owned(),
+                proof: None,
+            }),
             fingerprint: Fingerprint::of(["x"]),
             suppressed: None,
             symptoms: Vec::new(),
@@ -157,23 +200,42 @@ mod tests {
 
     #[test]
     fn only_a_better_plan_is_a_fix() {
-        let right = Some(Estimated { expected: 580.0, actual: 600.0 });
+        let right = Some(Estimated {
+            expected: 580.0,
+            actual: 600.0,
+        });
         let better = told(right, (200, 3.0), false);
         assert!(better.fix.is_some_and(|fix| fix.proof.is_some()));
-        assert_eq!(better.advice, "The planner guesses. With these statistics the planner expects 580 rows.");
+        assert_eq!(
+            better.advice,
+            "The planner guesses. With these statistics the planner expects 580 rows."
+        );
         for (estimated, after, same, words) in [
             (right, (1000, 3.0), true, "still chooses this plan"),
             (right, (1000, 9.5), false, "no better here"),
-            (Some(Estimated { expected: 20.0, actual: 600.0 }), (200, 3.0), false, "which is still wrong"),
+            (
+                Some(Estimated {
+                    expected: 20.0,
+                    actual: 600.0,
+                }),
+                (200, 3.0),
+                false,
+                "which is still wrong",
+            ),
         ] {
             let found = told(estimated, after, same);
             assert_eq!(found.fix, None, "{}", found.advice);
             assert!(
-                found.advice.contains(words) && found.advice.contains("CREATE STATISTICS s ON a, b FROM t "),
+                found.advice.contains(words)
+                    && found.advice.contains("CREATE STATISTICS s ON a, b FROM t "),
                 "{}",
                 found.advice
             );
         }
-        assert!(told(None, (200, 3.0), false).advice.contains("another plan"));
+        assert!(
+            told(None, (200, 3.0), false)
+                .advice
+                .contains("another plan")
+        );
     }
 }

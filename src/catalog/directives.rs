@@ -55,8 +55,16 @@ pub(super) struct AllowDirective {
 }
 
 /// Reads the directives among a query's comment lines.
-pub(super) fn read(source: &Source, comments: &[CommentLine], errors: &mut Vec<SourceError>) -> Directives {
-    let mut reader = Reader { source, directives: Directives::default(), seen: Vec::new() };
+pub(super) fn read(
+    source: &Source,
+    comments: &[CommentLine],
+    errors: &mut Vec<SourceError>,
+) -> Directives {
+    let mut reader = Reader {
+        source,
+        directives: Directives::default(),
+        seen: Vec::new(),
+    };
     for comment in comments {
         if let Err(error) = reader.line(comment) {
             errors.push(error);
@@ -79,31 +87,55 @@ impl<'a> Words<'a> {
 
     fn trim(self) -> Self {
         let text = self.text.trim_start();
-        Self { text: text.trim_end(), start: self.start + self.text.len() - text.len() }
+        Self {
+            text: text.trim_end(),
+            start: self.start + self.text.len() - text.len(),
+        }
     }
 
     fn split_at(self, at: usize) -> (Self, Self) {
         let (left, right) = self.text.split_at(at);
-        (Self { text: left, start: self.start }.trim(), Self { text: right, start: self.start + at }.trim())
+        (
+            Self {
+                text: left,
+                start: self.start,
+            }
+            .trim(),
+            Self {
+                text: right,
+                start: self.start + at,
+            }
+            .trim(),
+        )
     }
 
     /// Both sides of the first `separator`, trimmed.
     fn split_once(self, separator: &str) -> Option<(Self, Self)> {
         let at = self.text.find(separator)?;
         let (left, right) = self.split_at(at);
-        let skipped = Self { text: right.text.strip_prefix(separator)?, start: right.start + separator.len() };
+        let skipped = Self {
+            text: right.text.strip_prefix(separator)?,
+            start: right.start + separator.len(),
+        };
         Some((left, skipped.trim()))
     }
 
     fn first_word(self) -> (Self, Self) {
-        self.split_at(self.text.find(char::is_whitespace).unwrap_or(self.text.len()))
+        self.split_at(
+            self.text
+                .find(char::is_whitespace)
+                .unwrap_or(self.text.len()),
+        )
     }
 
     /// Words between white space.
     fn words(self) -> impl Iterator<Item = Words<'a>> {
         self.text.split_whitespace().map(move |text| {
             // A word is a part of the text, so its place is the distance between the two.
-            Words { text, start: self.start + (text.as_ptr() as usize - self.text.as_ptr() as usize) }
+            Words {
+                text,
+                start: self.start + (text.as_ptr() as usize - self.text.as_ptr() as usize),
+            }
         })
     }
 
@@ -115,7 +147,9 @@ impl<'a> Words<'a> {
                 '\'' => quoted = !quoted,
                 '(' if !quoted => depth += 1,
                 ')' if !quoted => depth = depth.saturating_sub(1),
-                '-' if !quoted && depth == 0 && self.text[index..].starts_with("--") => return self.split_at(index).0,
+                '-' if !quoted && depth == 0 && self.text[index..].starts_with("--") => {
+                    return self.split_at(index).0;
+                }
                 _ => {}
             }
         }
@@ -133,14 +167,23 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn line(&mut self, comment: &CommentLine) -> Result<(), SourceError> {
         let source: &'a Source = self.source;
-        let line = Words { text: &source.text[comment.span.clone()], start: comment.span.start };
+        let line = Words {
+            text: &source.text[comment.span.clone()],
+            start: comment.span.start,
+        };
         let (word, rest) = line.first_word();
-        let Some(name) = word.text.strip_prefix('@') else { return Ok(()) };
+        let Some(name) = word.text.strip_prefix('@') else {
+            return Ok(());
+        };
         let name = name.strip_suffix(':').unwrap_or(name);
         match name {
             "param" => self.param(line, rest.without_remark()),
-            "budget" => self.once("budget", word).and_then(|()| self.budget(line, rest.without_remark())),
-            "calls" => self.once("calls", word).and_then(|()| self.calls(line, rest.without_remark())),
+            "budget" => self
+                .once("budget", word)
+                .and_then(|()| self.budget(line, rest.without_remark())),
+            "calls" => self
+                .once("calls", word)
+                .and_then(|()| self.calls(line, rest.without_remark())),
             "for-each" => self.for_each(line, rest.without_remark()),
             "allow" => self.allow(line, rest),
             _ if name.starts_with(FOREIGN) => Ok(()),
@@ -150,14 +193,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn error(&self, at: Words<'_>, message: impl Into<String>, help: impl Into<String>) -> SourceError {
+    fn error(
+        &self,
+        at: Words<'_>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> SourceError {
         SourceError::new(self.source, at.span(), message).help(help)
     }
 
     fn unknown(&self, word: Words<'_>, name: &str) -> SourceError {
         let help = match nearest(name, NAMES) {
             Some(near) => format!("did you mean `@{near}`?"),
-            None => format!("directives: {}", NAMES.map(|name| format!("@{name}")).join(" ")),
+            None => format!(
+                "directives: {}",
+                NAMES.map(|name| format!("@{name}")).join(" ")
+            ),
         };
         self.error(word, format!("unknown directive `{}`", word.text), help)
     }
@@ -167,7 +218,11 @@ impl<'a> Reader<'a> {
         let line = self.source.line_column(word.start).0;
         if let Some((_, first)) = self.seen.iter().find(|(seen, _)| *seen == name) {
             let message = format!("a second `@{name}` for the same query");
-            return Err(self.error(word, message, format!("the first stands in line {first}; write both in one line")));
+            return Err(self.error(
+                word,
+                message,
+                format!("the first stands in line {first}; write both in one line"),
+            ));
         }
         self.seen.push((name, line));
         Ok(())
@@ -177,10 +232,18 @@ impl<'a> Reader<'a> {
         const FORM: &str = "write `@param customer_id: hot`, with auto, hot, typical, rare, absent, a literal in quotes, or \
                             (select …)";
         let Some((word, choice)) = rest.split_once(":") else {
-            return Err(self.error(line, "`@param` needs a parameter, a colon and a choice", FORM));
+            return Err(self.error(
+                line,
+                "`@param` needs a parameter, a colon and a choice",
+                FORM,
+            ));
         };
         if word.text.is_empty() || word.text.contains(char::is_whitespace) {
-            return Err(self.error(line, "`@param` needs the name of one parameter before the colon", FORM));
+            return Err(self.error(
+                line,
+                "`@param` needs the name of one parameter before the colon",
+                FORM,
+            ));
         }
         let read = read_choice(choice.text).ok_or_else(|| {
             let words = ["auto", "hot", "typical", "rare", "absent"];
@@ -190,7 +253,11 @@ impl<'a> Reader<'a> {
             };
             match choice.text {
                 "" => self.error(line, format!("no choice for parameter {}", word.text), help),
-                text => self.error(choice, format!("`{text}` is not a choice for parameter {}", word.text), help),
+                text => self.error(
+                    choice,
+                    format!("`{text}` is not a choice for parameter {}", word.text),
+                    help,
+                ),
             }
         })?;
         self.directives.params.push(ParamDirective {
@@ -218,21 +285,35 @@ impl<'a> Reader<'a> {
                 "rows" => budget.rows.is_some(),
                 _ => {
                     let help = nearest(key.text, ["time", "buffers", "rows"]);
-                    let help = help.map_or_else(|| FORM.to_owned(), |near| format!("did you mean `{near}`?"));
-                    return Err(self.error(key, format!("unknown limit `{}` in `@budget`", key.text), help));
+                    let help = help
+                        .map_or_else(|| FORM.to_owned(), |near| format!("did you mean `{near}`?"));
+                    return Err(self.error(
+                        key,
+                        format!("unknown limit `{}` in `@budget`", key.text),
+                        help,
+                    ));
                 }
             };
             if twice {
-                return Err(self.error(word, format!("`{}` stands twice in `@budget`", key.text), FORM));
+                return Err(self.error(
+                    word,
+                    format!("`{}` stands twice in `@budget`", key.text),
+                    FORM,
+                ));
             }
             let (read, expected) = match key.text {
                 "time" => {
-                    budget.time = values::millis(value.text).filter(|time| *time > 0.0).map(Millis);
+                    budget.time = values::millis(value.text)
+                        .filter(|time| *time > 0.0)
+                        .map(Millis);
                     (budget.time.is_some(), values::EXPECTED_DURATION)
                 }
                 "buffers" => {
                     budget.buffers = read_pages(value.text);
-                    (budget.buffers.is_some(), "expected a number of 8 kB pages, or a size like \"16MB\"")
+                    (
+                        budget.buffers.is_some(),
+                        "expected a number of 8 kB pages, or a size like \"16MB\"",
+                    )
                 }
                 _ => {
                     budget.rows = values::count(value.text);
@@ -252,7 +333,8 @@ impl<'a> Reader<'a> {
     }
 
     fn calls(&mut self, line: Words<'_>, rest: Words<'_>) -> Result<(), SourceError> {
-        const FORM: &str = "write how often it is called in production: `@calls 1200/s`, or /min, /h, /day";
+        const FORM: &str =
+            "write how often it is called in production: `@calls 1200/s`, or /min, /h, /day";
         let rate = rest.split_once("/").and_then(|(number, unit)| {
             let seconds = match unit.text {
                 "s" | "sec" => 1.0,
@@ -275,8 +357,11 @@ impl<'a> Reader<'a> {
     fn for_each(&mut self, line: Words<'_>, rest: Words<'_>) -> Result<(), SourceError> {
         const FORM: &str = "write `@for-each ListCustomers.id -> $1`: the query whose rows drive it, its column, and the \
                             parameter that the value goes to";
-        let parts = rest.split_once("->").and_then(|(from, to)| Some((from.split_once(".")?, to)));
-        let whole = |words: &Words<'_>| !words.text.is_empty() && !words.text.contains(char::is_whitespace);
+        let parts = rest
+            .split_once("->")
+            .and_then(|(from, to)| Some((from.split_once(".")?, to)));
+        let whole =
+            |words: &Words<'_>| !words.text.is_empty() && !words.text.contains(char::is_whitespace);
         match parts {
             Some(((parent, column), to)) if [parent, column, to].iter().all(whole) => {
                 self.directives.for_each.push(ForEachDirective {
@@ -289,7 +374,11 @@ impl<'a> Reader<'a> {
                 });
                 Ok(())
             }
-            Some(_) | None => Err(self.error(line, "`@for-each` needs a query, its column and a parameter", FORM)),
+            Some(_) | None => Err(self.error(
+                line,
+                "`@for-each` needs a query, its column and a parameter",
+                FORM,
+            )),
         }
     }
 
@@ -299,7 +388,11 @@ impl<'a> Reader<'a> {
             None => (rest.first_word().0, None),
         };
         if rule.text.is_empty() {
-            return Err(self.error(line, "`@allow` without a rule", "write `@allow seq-scan: small table, 40 rows`"));
+            return Err(self.error(
+                line,
+                "`@allow` without a rule",
+                "write `@allow seq-scan: small table, 40 rows`",
+            ));
         }
         let Ok(id) = rule.text.parse::<RuleId>() else {
             let help = match nearest(rule.text, RuleId::ALL.iter().map(|id| id.as_str())) {
@@ -314,9 +407,17 @@ impl<'a> Reader<'a> {
         };
         let allows = &mut self.directives.allows;
         if allows.iter().any(|allow| allow.rule == id) {
-            return Err(self.error(rule, format!("a second `@allow {id}` for the same query"), "one reason is enough"));
+            return Err(self.error(
+                rule,
+                format!("a second `@allow {id}` for the same query"),
+                "one reason is enough",
+            ));
         }
-        allows.push(AllowDirective { rule: id, reason: reason.to_owned(), span: line.span() });
+        allows.push(AllowDirective {
+            rule: id,
+            reason: reason.to_owned(),
+            span: line.span(),
+        });
         Ok(())
     }
 }
@@ -331,10 +432,16 @@ fn read_choice(text: &str) -> Option<ParameterChoice> {
         "true" | "false" => return Some(ParameterChoice::Literal(text.to_owned())),
         _ => {}
     }
-    if let Some(subquery) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+    if let Some(subquery) = text
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+    {
         return Some(ParameterChoice::Query(subquery.trim().to_owned()));
     }
-    if let Some(quoted) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+    if let Some(quoted) = text
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''))
+    {
         // A lone quote inside ends the literal: what follows it is a mistake.
         let lone = quoted.replace("''", "").contains('\'');
         return (!lone).then(|| ParameterChoice::Literal(quoted.replace("''", "'")));

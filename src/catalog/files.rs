@@ -17,8 +17,14 @@ pub(super) fn read(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec<Sou
     for glob in globs {
         match find(root, glob) {
             Ok(found) if found.is_empty() => errors.push(
-                SourceError::new(&Source::new(root, ""), 0..0, format!("no file matches `{glob}`"))
-                    .help("write your queries there, or set `queries` in pgproof.toml to where they are"),
+                SourceError::new(
+                    &Source::new(root, ""),
+                    0..0,
+                    format!("no file matches `{glob}`"),
+                )
+                .help(
+                    "write your queries there, or set `queries` in pgproof.toml to where they are",
+                ),
             ),
             Ok(found) => paths.extend(found),
             Err(error) => errors.push(*error),
@@ -31,7 +37,11 @@ pub(super) fn read(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec<Sou
             Err(error) => errors.push(*error),
         }
     }
-    if errors.is_empty() { Ok(sources) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(sources)
+    } else {
+        Err(errors)
+    }
 }
 
 /// Every file that a glob names, where it is no mistake that one names nothing.
@@ -40,17 +50,26 @@ pub(crate) fn read_any(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec
     for glob in globs {
         paths.extend(find(root, glob).map_err(|error| vec![*error])?);
     }
-    let read = paths.iter().map(|(shown, path)| read_file(shown, path).map_err(|error| vec![*error]));
+    let read = paths
+        .iter()
+        .map(|(shown, path)| read_file(shown, path).map_err(|error| vec![*error]));
     read.collect()
 }
 
 /// Files of one glob: the path as it is shown, and the path to open.
 fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<SourceError>> {
-    let unreadable = |path: &Path, message: String| Box::new(SourceError::new(&Source::new(path, ""), 0..0, message));
+    let unreadable = |path: &Path, message: String| {
+        Box::new(SourceError::new(&Source::new(path, ""), 0..0, message))
+    };
     let matcher = GlobBuilder::new(glob.strip_prefix("./").unwrap_or(glob))
         .literal_separator(true)
         .build()
-        .map_err(|error| unreadable(root, format!("`{glob}` is not a file pattern: {}", error.kind())))?
+        .map_err(|error| {
+            unreadable(
+                root,
+                format!("`{glob}` is not a file pattern: {}", error.kind()),
+            )
+        })?
         .compile_matcher();
     let prefix = literal_prefix(glob);
     let base = root.join(&prefix);
@@ -60,21 +79,33 @@ fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<Sourc
     }
     let visible = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !(name.starts_with('.') || (entry.file_type().is_dir() && name == "node_modules"))
+        entry.depth() == 0
+            || !(name.starts_with('.') || (entry.file_type().is_dir() && name == "node_modules"))
     };
-    for entry in WalkDir::new(&base).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
+    for entry in WalkDir::new(&base)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(visible)
+    {
         let entry = match entry {
             Ok(entry) => entry,
             // A link that leads back to itself leads to nothing new.
             Err(error) if error.loop_ancestor().is_some() => continue,
             Err(error) => {
                 let path = error.path().unwrap_or(&base).to_path_buf();
-                let cause = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                let cause = error
+                    .io_error()
+                    .map_or_else(|| error.to_string(), ToString::to_string);
                 return Err(unreadable(&path, format!("cannot be read: {cause}")));
             }
         };
         let below = entry.path().strip_prefix(&base).unwrap_or(entry.path());
-        let shown = if below.as_os_str().is_empty() { prefix.clone() } else { prefix.join(below) };
+        let shown = if below.as_os_str().is_empty() {
+            prefix.clone()
+        } else {
+            prefix.join(below)
+        };
         if entry.file_type().is_file() && matcher.is_match(&shown) {
             found.insert(shown, entry.path().to_path_buf());
         }
@@ -84,15 +115,28 @@ fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<Sourc
 
 /// The folders (or the whole path) before the first component with a wildcard.
 fn literal_prefix(glob: &str) -> PathBuf {
-    let literal =
-        |component: &Component<'_>| !component.as_os_str().to_string_lossy().contains(['*', '?', '[', '{', '\\']);
-    Path::new(glob).components().filter(|component| *component != Component::CurDir).take_while(literal).collect()
+    let literal = |component: &Component<'_>| {
+        !component
+            .as_os_str()
+            .to_string_lossy()
+            .contains(['*', '?', '[', '{', '\\'])
+    };
+    Path::new(glob)
+        .components()
+        .filter(|component| *component != Component::CurDir)
+        .take_while(literal)
+        .collect()
 }
 
 fn read_file(shown: &Path, path: &Path) -> Result<Source, Box<SourceError>> {
     let empty = Source::new(shown, "");
-    let bytes =
-        fs::read(path).map_err(|error| Box::new(SourceError::new(&empty, 0..0, format!("cannot be read: {error}"))))?;
+    let bytes = fs::read(path).map_err(|error| {
+        Box::new(SourceError::new(
+            &empty,
+            0..0,
+            format!("cannot be read: {error}"),
+        ))
+    })?;
     // Columns are counted from the first character that a person sees.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
@@ -112,8 +156,12 @@ fn read_file(shown: &Path, path: &Path) -> Result<Source, Box<SourceError>> {
             let at = error.valid_up_to();
             let byte = bytes.get(at).copied().unwrap_or_default();
             Err(Box::new(
-                SourceError::new(&source, at..at + '\u{FFFD}'.len_utf8(), format!("byte 0x{byte:02X} is not UTF-8"))
-                    .help("save the file as UTF-8"),
+                SourceError::new(
+                    &source,
+                    at..at + '\u{FFFD}'.len_utf8(),
+                    format!("byte 0x{byte:02X} is not UTF-8"),
+                )
+                .help("save the file as UTF-8"),
             ))
         }
     }

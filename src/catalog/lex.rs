@@ -20,17 +20,22 @@ impl Token {
 
     /// A comment of either kind.
     pub(crate) fn is_comment(&self) -> bool {
-        matches!(self.kind, TokenKind::LineComment | TokenKind::BlockComment { .. })
+        matches!(
+            self.kind,
+            TokenKind::LineComment | TokenKind::BlockComment { .. }
+        )
     }
 
     /// What is not closed before the file ends, if that is the case.
     pub(crate) fn unterminated(&self) -> Option<&'static str> {
         match self.kind {
             TokenKind::BlockComment { terminated: false } => Some("comment"),
-            TokenKind::QuotedIdent { terminated: false, .. } => Some("quoted identifier"),
-            TokenKind::Literal { kind: LiteralKind::DollarQuotedString { terminated: false } } => {
-                Some("dollar-quoted string")
-            }
+            TokenKind::QuotedIdent {
+                terminated: false, ..
+            } => Some("quoted identifier"),
+            TokenKind::Literal {
+                kind: LiteralKind::DollarQuotedString { terminated: false },
+            } => Some("dollar-quoted string"),
             TokenKind::Literal {
                 kind:
                     LiteralKind::Str { terminated: false }
@@ -53,7 +58,10 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
             let end = start + token.len as usize;
             let span = start..end;
             start = end;
-            Token { kind: token.kind, span }
+            Token {
+                kind: token.kind,
+                span,
+            }
         })
         .collect()
 }

@@ -11,7 +11,9 @@ mod statement;
 
 use std::path::Path;
 
-pub use query::{Allow, Budget, Command, ForEach, Parameter, ParameterChoice, Query, Segment, StatementKind};
+pub use query::{
+    Allow, Budget, Command, ForEach, Parameter, ParameterChoice, Query, Segment, StatementKind,
+};
 
 use crate::source::{Source, SourceError};
 
@@ -36,9 +38,15 @@ pub fn load(root: &Path, globs: &[String]) -> Result<Catalog, Vec<SourceError>> 
     let catalog = parse(&sources)?;
     if catalog.queries.is_empty() {
         let place = Source::new(root, "");
-        let message = format!("no query in the {} that {} match", files_word(sources.len()), globs_word(globs));
+        let message = format!(
+            "no query in the {} that {} match",
+            files_word(sources.len()),
+            globs_word(globs)
+        );
         let error = SourceError::new(&place, 0..0, message);
-        return Err(vec![error.help("a query begins with a header, for example `-- name: ListOrders :many`")]);
+        return Err(vec![error.help(
+            "a query begins with a header, for example `-- name: ListOrders :many`",
+        )]);
     }
     Ok(catalog)
 }
@@ -46,10 +54,18 @@ pub fn load(root: &Path, globs: &[String]) -> Result<Catalog, Vec<SourceError>> 
 /// Reads query files that are in memory already.
 pub fn parse(sources: &[Source]) -> Result<Catalog, Vec<SourceError>> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("catalog".into()).stack_size(statement::STACK);
+        let thread = std::thread::Builder::new()
+            .name("catalog".into())
+            .stack_size(statement::STACK);
         let reading = thread.spawn_scoped(scope, || read::queries(sources));
         // No thread to be had, or a bug in it that its panic has told: there is nothing to go on with.
-        let failed = |message: &str| Err(vec![SourceError::new(&Source::new("queries", ""), 0..0, message)]);
+        let failed = |message: &str| {
+            Err(vec![SourceError::new(
+                &Source::new("queries", ""),
+                0..0,
+                message,
+            )])
+        };
         match reading.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(queries)) => queries.map(|queries| Catalog { queries }),
             Ok(Err(_)) => failed("the catalog could not be read"),
@@ -59,11 +75,19 @@ pub fn parse(sources: &[Source]) -> Result<Catalog, Vec<SourceError>> {
 }
 
 fn files_word(count: usize) -> String {
-    if count == 1 { "file".to_owned() } else { format!("{count} files") }
+    if count == 1 {
+        "file".to_owned()
+    } else {
+        format!("{count} files")
+    }
 }
 
 fn globs_word(globs: &[String]) -> String {
-    globs.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(" and ")
+    globs
+        .iter()
+        .map(|glob| format!("`{glob}`"))
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 #[cfg(test)]

@@ -30,7 +30,11 @@ enum Written {
     /// `$1`.
     Number(u16),
     /// `@name`, `:name`, `sqlc.arg(name)`.
-    Name { name: String, nullable: bool, form: Form },
+    Name {
+        name: String,
+        nullable: bool,
+        form: Form,
+    },
     /// `sqlc.embed(table)`.
     Embed(String),
 }
@@ -49,10 +53,17 @@ enum Form {
 }
 
 /// Rewrites a statement's tokens (first and last are not trivia). `None` where a parameter is wrong, which was told.
-pub(super) fn rewrite(source: &Source, tokens: &[Token], errors: &mut Vec<SourceError>) -> Option<Rewritten> {
+pub(super) fn rewrite(
+    source: &Source,
+    tokens: &[Token],
+    errors: &mut Vec<SourceError>,
+) -> Option<Rewritten> {
     let before = errors.len();
     let significant: Vec<&Token> = tokens.iter().filter(|token| !token.is_trivia()).collect();
-    let finder = Finder { source, tokens: &significant };
+    let finder = Finder {
+        source,
+        tokens: &significant,
+    };
     let uses = finder.uses(errors);
     let parameters = number(source, &uses, errors);
     if errors.len() > before {
@@ -63,24 +74,40 @@ pub(super) fn rewrite(source: &Source, tokens: &[Token], errors: &mut Vec<Source
 }
 
 /// Copies the statement and puts `$n` where a parameter stands.
-fn assemble(text: &str, statement: Range<usize>, uses: &[Use], parameters: Vec<Parameter>) -> Rewritten {
+fn assemble(
+    text: &str,
+    statement: Range<usize>,
+    uses: &[Use],
+    parameters: Vec<Parameter>,
+) -> Rewritten {
     let mut sql = String::with_capacity(statement.len());
     let mut segments = Vec::with_capacity(uses.len() * 2 + 1);
     let mut done = statement.start;
     let copy = |sql: &mut String, segments: &mut Vec<Segment>, range: Range<usize>| {
         if !range.is_empty() {
-            segments.push(Segment { sql: sql.len(), source: range.start - statement.start, verbatim: true });
+            segments.push(Segment {
+                sql: sql.len(),
+                source: range.start - statement.start,
+                verbatim: true,
+            });
             sql.push_str(&text[range]);
         }
     };
     for each in uses {
         copy(&mut sql, &mut segments, done..each.span.start);
-        segments.push(Segment { sql: sql.len(), source: each.span.start - statement.start, verbatim: false });
+        segments.push(Segment {
+            sql: sql.len(),
+            source: each.span.start - statement.start,
+            verbatim: false,
+        });
         match &each.what {
             Written::Number(number) => sql.push_str(&format!("${number}")),
             Written::Embed(table) => sql.push_str(&format!("{table}.*")),
             Written::Name { name, form, .. } => {
-                let number = parameters.iter().find(|p| p.name.as_ref() == Some(name)).map_or(0, |p| p.number);
+                let number = parameters
+                    .iter()
+                    .find(|p| p.name.as_ref() == Some(name))
+                    .map_or(0, |p| p.number);
                 match form {
                     Form::Plain | Form::Array => sql.push_str(&format!("${number}")),
                     Form::In => sql.push_str(&format!("= ANY(${number})")),
@@ -91,38 +118,69 @@ fn assemble(text: &str, statement: Range<usize>, uses: &[Use], parameters: Vec<P
         done = each.span.end;
     }
     copy(&mut sql, &mut segments, done..statement.end);
-    Rewritten { sql, segments, parameters }
+    Rewritten {
+        sql,
+        segments,
+        parameters,
+    }
 }
 
 /// Gives every parameter its number; gaps and mixtures are errors.
 fn number(source: &Source, uses: &[Use], errors: &mut Vec<SourceError>) -> Vec<Parameter> {
     let mut parameters: Vec<Parameter> = Vec::new();
-    let positional = uses.iter().find(|each| matches!(each.what, Written::Number(_)));
-    let named = uses.iter().find(|each| matches!(each.what, Written::Name { .. }));
+    let positional = uses
+        .iter()
+        .find(|each| matches!(each.what, Written::Number(_)));
+    let named = uses
+        .iter()
+        .find(|each| matches!(each.what, Written::Name { .. }));
     if let (Some(positional), Some(named)) = (positional, named) {
-        let (first, second) = (&source.text[positional.span.clone()], &source.text[named.span.clone()]);
-        let error = SourceError::new(source, named.span.clone(), format!("{second} and {first} in one statement"));
+        let (first, second) = (
+            &source.text[positional.span.clone()],
+            &source.text[named.span.clone()],
+        );
+        let error = SourceError::new(
+            source,
+            named.span.clone(),
+            format!("{second} and {first} in one statement"),
+        );
         errors.push(error.help("write all parameters as $1, $2… or all of them by name"));
         return parameters;
     }
     for each in uses {
         match &each.what {
             Written::Number(number) => {
-                if !parameters.iter().any(|parameter| parameter.number == *number) {
+                if !parameters
+                    .iter()
+                    .any(|parameter| parameter.number == *number)
+                {
                     parameters.push(parameter(*number, None, false, false));
                 }
             }
-            Written::Name { name, nullable, form } => {
+            Written::Name {
+                name,
+                nullable,
+                form,
+            } => {
                 let slice = *form != Form::Plain;
-                match parameters.iter_mut().find(|parameter| parameter.name.as_ref() == Some(name)) {
+                match parameters
+                    .iter_mut()
+                    .find(|parameter| parameter.name.as_ref() == Some(name))
+                {
                     Some(known) => {
                         known.nullable |= nullable;
                         known.slice |= slice;
                     }
                     None => match u16::try_from(parameters.len() + 1) {
-                        Ok(number) => parameters.push(parameter(number, Some(name.clone()), *nullable, slice)),
+                        Ok(number) => {
+                            parameters.push(parameter(number, Some(name.clone()), *nullable, slice))
+                        }
                         Err(_) => {
-                            errors.push(SourceError::new(source, each.span.clone(), "more than 65535 parameters"));
+                            errors.push(SourceError::new(
+                                source,
+                                each.span.clone(),
+                                "more than 65535 parameters",
+                            ));
                             return parameters;
                         }
                     },
@@ -137,15 +195,32 @@ fn number(source: &Source, uses: &[Use], errors: &mut Vec<SourceError>) -> Vec<P
 }
 
 fn gap(source: &Source, uses: &[Use], parameters: &[Parameter], errors: &mut Vec<SourceError>) {
-    let Some((missing, next)) = (1_u16..).zip(parameters).find(|(expected, p)| p.number != *expected) else { return };
-    let Some(each) = uses.iter().find(|each| each.what == Written::Number(next.number)) else { return };
+    let Some((missing, next)) = (1_u16..)
+        .zip(parameters)
+        .find(|(expected, p)| p.number != *expected)
+    else {
+        return;
+    };
+    let Some(each) = uses
+        .iter()
+        .find(|each| each.what == Written::Number(next.number))
+    else {
+        return;
+    };
     let message = format!("${} is used, but ${missing} is not", next.number);
     let help = format!("parameters are counted without gaps: ${missing} is the next");
     errors.push(SourceError::new(source, each.span.clone(), message).help(help));
 }
 
 fn parameter(number: u16, name: Option<String>, nullable: bool, slice: bool) -> Parameter {
-    Parameter { number, name, column: None, nullable, slice, choice: ParameterChoice::Auto }
+    Parameter {
+        number,
+        name,
+        column: None,
+        nullable,
+        slice,
+        choice: ParameterChoice::Auto,
+    }
 }
 
 /// Looks for parameters among a statement's tokens without trivia.
@@ -173,7 +248,11 @@ impl Finder<'_> {
                 Ok(found) => {
                     index = index.max(next);
                     // What was taken whole is not looked at again.
-                    while self.tokens.get(index).is_some_and(|token| token.span.start < found.span.end) {
+                    while self
+                        .tokens
+                        .get(index)
+                        .is_some_and(|token| token.span.start < found.span.end)
+                    {
                         index += 1;
                     }
                     uses.push(found);
@@ -188,7 +267,9 @@ impl Finder<'_> {
     }
 
     fn text(&self, index: usize) -> &str {
-        self.tokens.get(index).map_or("", |token| &self.source.text[token.span.clone()])
+        self.tokens
+            .get(index)
+            .map_or("", |token| &self.source.text[token.span.clone()])
     }
 
     fn kind(&self, index: usize) -> Option<TokenKind> {
@@ -210,10 +291,17 @@ impl Finder<'_> {
     fn positional(&self, index: usize) -> Result<Use, SourceError> {
         let text = self.text(index);
         let span = self.tokens[index].span.clone();
-        match text.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok()) {
-            Some(number) if number > 0 => Ok(Use { span, what: Written::Number(number) }),
+        match text
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse::<u16>().ok())
+        {
+            Some(number) if number > 0 => Ok(Use {
+                span,
+                what: Written::Number(number),
+            }),
             Some(_) | None => {
-                let error = SourceError::new(self.source, span, format!("`{text}` is not a parameter"));
+                let error =
+                    SourceError::new(self.source, span, format!("`{text}` is not a parameter"));
                 Err(error.help("parameters are $1 to $65535"))
             }
         }
@@ -223,7 +311,14 @@ impl Finder<'_> {
     fn plain(&self, index: usize) -> Result<Use, SourceError> {
         let span = self.tokens[index].span.start..self.tokens[index + 1].span.end;
         let name = self.text(index + 1).to_owned();
-        Ok(Use { span, what: Written::Name { name, nullable: false, form: Form::Plain } })
+        Ok(Use {
+            span,
+            what: Written::Name {
+                name,
+                nullable: false,
+                form: Form::Plain,
+            },
+        })
     }
 
     /// `@name`, but neither `<@ name`, `a @@ b` nor the operator `@ -5`: the server reads operator signs that touch each
@@ -237,14 +332,20 @@ impl Finder<'_> {
             return false;
         }
         let mut first = index;
-        while first > 0 && self.adjacent(first - 1) && self.kind(first - 1).is_some_and(is_operator_sign) {
+        while first > 0
+            && self.adjacent(first - 1)
+            && self.kind(first - 1).is_some_and(is_operator_sign)
+        {
             first -= 1;
         }
         let before = match (self.tokens.get(first), self.tokens.get(index)) {
             (Some(start), Some(at)) => &self.source.text[start.span.start..at.span.start],
             _ => "",
         };
-        matches!(before, "" | "=" | "<>" | "!=" | "<=" | ">=" | ">" | "+" | "-" | "*" | "/" | "%" | "||")
+        matches!(
+            before,
+            "" | "=" | "<>" | "!=" | "<=" | ">=" | ">" | "+" | "-" | "*" | "/" | "%" | "||"
+        )
     }
 
     /// `:name`, but neither a cast, an array slice, `:=` nor a JSON constructor's colon: those stand between two operands,
@@ -253,12 +354,20 @@ impl Finder<'_> {
         if self.kind(index + 1) != Some(TokenKind::Ident) || !self.adjacent(index) {
             return false;
         }
-        let Some(before) = index.checked_sub(1) else { return true };
+        let Some(before) = index.checked_sub(1) else {
+            return true;
+        };
         match self.kind(before) {
             Some(TokenKind::Colon) => !self.adjacent(before),
-            Some(TokenKind::Literal { .. } | TokenKind::PositionalParam { .. } | TokenKind::CloseBracket) => false,
+            Some(
+                TokenKind::Literal { .. }
+                | TokenKind::PositionalParam { .. }
+                | TokenKind::CloseBracket,
+            ) => false,
             // `a:b` is a slice or a key with its value; `LIMIT :n` follows a keyword.
-            Some(TokenKind::Ident | TokenKind::QuotedIdent { .. } | TokenKind::CloseParen) => !self.adjacent(before),
+            Some(TokenKind::Ident | TokenKind::QuotedIdent { .. } | TokenKind::CloseParen) => {
+                !self.adjacent(before)
+            }
             _ => true,
         }
     }
@@ -277,24 +386,51 @@ impl Finder<'_> {
         if !SQLC.contains(&function.as_str()) {
             let help = match nearest(&function, SQLC) {
                 Some(near) => format!("did you mean `sqlc.{near}`?"),
-                None => format!("functions: {}", SQLC.map(|name| format!("sqlc.{name}")).join(" ")),
+                None => format!(
+                    "functions: {}",
+                    SQLC.map(|name| format!("sqlc.{name}")).join(" ")
+                ),
             };
             let span = self.tokens[index].span.start..self.tokens[index + 2].span.end;
-            return Err(SourceError::new(self.source, span, format!("there is no `sqlc.{function}`")).help(help));
+            return Err(SourceError::new(
+                self.source,
+                span,
+                format!("there is no `sqlc.{function}`"),
+            )
+            .help(help));
         }
-        let name = self.kind(index + 4).and_then(|kind| argument(kind, self.text(index + 4)));
+        let name = self
+            .kind(index + 4)
+            .and_then(|kind| argument(kind, self.text(index + 4)));
         let closed = self.kind(index + 5) == Some(TokenKind::CloseParen);
         let (Some(name), true) = (name, closed) else {
-            let end = self.tokens.get(index + 4).map_or(self.tokens[index + 3].span.end, |token| token.span.end);
+            let end = self
+                .tokens
+                .get(index + 4)
+                .map_or(self.tokens[index + 3].span.end, |token| token.span.end);
             let span = self.tokens[index].span.start..end;
-            let error = SourceError::new(self.source, span, format!("`sqlc.{function}` needs one name"));
+            let error = SourceError::new(
+                self.source,
+                span,
+                format!("`sqlc.{function}` needs one name"),
+            );
             return Err(error.help(format!("write `sqlc.{function}(customer_id)`")));
         };
         let span = self.tokens[index].span.start..self.tokens[index + 5].span.end;
         Ok(match function.as_str() {
-            "embed" => Use { span, what: Written::Embed(self.text(index + 4).to_owned()) },
+            "embed" => Use {
+                span,
+                what: Written::Embed(self.text(index + 4).to_owned()),
+            },
             "slice" => self.slice(index, name),
-            _ => Use { span, what: Written::Name { name, nullable: function == "narg", form: Form::Plain } },
+            _ => Use {
+                span,
+                what: Written::Name {
+                    name,
+                    nullable: function == "narg",
+                    form: Form::Plain,
+                },
+            },
         })
     }
 
@@ -302,18 +438,33 @@ impl Finder<'_> {
     fn slice(&self, index: usize, name: String) -> Use {
         let alone = Use {
             span: self.tokens[index].span.start..self.tokens[index + 5].span.end,
-            what: Written::Name { name: name.clone(), nullable: false, form: Form::Array },
+            what: Written::Name {
+                name: name.clone(),
+                nullable: false,
+                form: Form::Array,
+            },
         };
-        let Some(in_word) = index.checked_sub(2) else { return alone };
-        let in_parentheses =
-            self.kind(index - 1) == Some(TokenKind::OpenParen) && self.kind(index + 6) == Some(TokenKind::CloseParen);
+        let Some(in_word) = index.checked_sub(2) else {
+            return alone;
+        };
+        let in_parentheses = self.kind(index - 1) == Some(TokenKind::OpenParen)
+            && self.kind(index + 6) == Some(TokenKind::CloseParen);
         if !in_parentheses || !self.word(in_word, "in") {
             return alone;
         }
-        let not = in_word.checked_sub(1).filter(|before| self.word(*before, "not"));
+        let not = in_word
+            .checked_sub(1)
+            .filter(|before| self.word(*before, "not"));
         let form = if not.is_some() { Form::NotIn } else { Form::In };
         let start = self.tokens[not.unwrap_or(in_word)].span.start;
-        Use { span: start..self.tokens[index + 6].span.end, what: Written::Name { name, nullable: false, form } }
+        Use {
+            span: start..self.tokens[index + 6].span.end,
+            what: Written::Name {
+                name,
+                nullable: false,
+                form,
+            },
+        }
     }
 }
 
@@ -322,7 +473,9 @@ fn argument(kind: TokenKind, text: &str) -> Option<String> {
     let name = match kind {
         TokenKind::Ident => text,
         TokenKind::QuotedIdent { uescape: false, .. } => text.trim_matches('"'),
-        TokenKind::Literal { kind: LiteralKind::Str { .. } } => text.trim_matches('\''),
+        TokenKind::Literal {
+            kind: LiteralKind::Str { .. },
+        } => text.trim_matches('\''),
         _ => return None,
     };
     (!name.is_empty()).then(|| name.to_owned())

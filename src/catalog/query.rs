@@ -46,16 +46,28 @@ impl Query {
     /// Where a finding about the query points: the statement.
     #[must_use]
     pub fn location(&self) -> Location {
-        Location { file: self.file.clone(), line: self.line }
+        Location {
+            file: self.file.clone(),
+            line: self.line,
+        }
     }
 
     /// Line and column (in characters, from 1) in the file of a character position (from 1) in `sql`, as the server
     /// reports it with an error. A position past the end is the end.
     #[must_use]
     pub fn source_position(&self, sql_position: u32) -> (u32, u32) {
-        let characters = usize::try_from(sql_position).unwrap_or(usize::MAX).saturating_sub(1);
-        let sql_offset = self.sql.char_indices().nth(characters).map_or(self.sql.len(), |(offset, _)| offset);
-        let before = self.source.get(..source_offset(&self.segments, sql_offset)).unwrap_or(&self.source);
+        let characters = usize::try_from(sql_position)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
+        let sql_offset = self
+            .sql
+            .char_indices()
+            .nth(characters)
+            .map_or(self.sql.len(), |(offset, _)| offset);
+        let before = self
+            .source
+            .get(..source_offset(&self.segments, sql_offset))
+            .unwrap_or(&self.source);
         let (mut line, mut column) = (self.line, self.column);
         for character in before.chars() {
             if character == '\n' {
@@ -80,13 +92,20 @@ impl Query {
 #[must_use]
 pub fn find_parameter<'a>(parameters: &'a [Parameter], word: &str) -> Option<&'a Parameter> {
     if let Ok(number) = word.strip_prefix('$').unwrap_or(word).parse::<u16>() {
-        return parameters.iter().find(|parameter| parameter.number == number);
+        return parameters
+            .iter()
+            .find(|parameter| parameter.number == number);
     }
     let word = word.strip_prefix(['@', ':']).unwrap_or(word);
-    if let Some(named) = parameters.iter().find(|parameter| parameter.name.as_deref() == Some(word)) {
+    if let Some(named) = parameters
+        .iter()
+        .find(|parameter| parameter.name.as_deref() == Some(word))
+    {
         return Some(named);
     }
-    let mut inferred = parameters.iter().filter(|parameter| parameter.column.as_deref() == Some(word));
+    let mut inferred = parameters
+        .iter()
+        .filter(|parameter| parameter.column.as_deref() == Some(word));
     inferred.next().filter(|_| inferred.next().is_none())
 }
 
@@ -145,7 +164,10 @@ impl Command {
     /// The command of a word without its colon.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, command)| *command)
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, command)| *command)
     }
 }
 
@@ -182,7 +204,10 @@ impl Parameter {
     /// What people call it: its name, else the column that it meets, else `$1`.
     #[must_use]
     pub fn label(&self) -> String {
-        self.name.clone().or_else(|| self.column.clone()).unwrap_or_else(|| format!("${}", self.number))
+        self.name
+            .clone()
+            .or_else(|| self.column.clone())
+            .unwrap_or_else(|| format!("${}", self.number))
     }
 }
 

@@ -47,8 +47,13 @@ impl Block {
 
 /// Cuts a file. What cannot be cut is an error; the rest of the file is read on.
 pub(super) fn split(source: &Source, errors: &mut Vec<SourceError>) -> Vec<Block> {
-    let mut splitter =
-        Splitter { source, errors, blocks: Vec::new(), state: State::Outside { told: false }, trivia: vec![] };
+    let mut splitter = Splitter {
+        source,
+        errors,
+        blocks: Vec::new(),
+        state: State::Outside { told: false },
+        trivia: vec![],
+    };
     for token in tokens(&source.text) {
         if !splitter.take(token) {
             break;
@@ -106,7 +111,8 @@ impl Splitter<'_> {
         // The opening alone: the token reaches to the end of the file.
         let opening = token.span.start..end_of_opening(&self.source.text, &token.span);
         let error = SourceError::new(self.source, opening, format!("this {what} is not closed"));
-        self.errors.push(error.help("everything after it was left unread"));
+        self.errors
+            .push(error.help("everything after it was left unread"));
         if let Some(block) = self.blocks.last_mut() {
             block.broken = true;
         }
@@ -127,26 +133,35 @@ impl Splitter<'_> {
             State::Outside { told: false } => {
                 self.state = State::Outside { told: true };
                 let error = SourceError::new(self.source, token.span, "this statement has no name");
-                self.errors.push(error.help("write a header above it, for example `-- name: ListOrders :many`"));
+                self.errors.push(
+                    error.help("write a header above it, for example `-- name: ListOrders :many`"),
+                );
             }
             State::Done { told: false } => {
                 self.state = State::Done { told: true };
-                let name = self.blocks.last().and_then(|block| block.header.as_ref()).map(|header| header.name.clone());
+                let name = self
+                    .blocks
+                    .last()
+                    .and_then(|block| block.header.as_ref())
+                    .map(|header| header.name.clone());
                 let message = match name {
                     Some(name) => format!("a second statement under query {name}"),
                     None => "this statement has no name".to_owned(),
                 };
                 let error = SourceError::new(self.source, token.span, message);
-                self.errors
-                    .push(error.help("every statement needs its own header, for example `-- name: ListOrders :many`"));
+                self.errors.push(error.help(
+                    "every statement needs its own header, for example `-- name: ListOrders :many`",
+                ));
             }
             State::Outside { told: true } | State::Done { told: true } => {}
         }
     }
 
     fn comment(&mut self, token: &Token) {
-        let own_line =
-            self.source.text[..token.span.start].rsplit('\n').next().is_none_or(|line| line.trim().is_empty());
+        let own_line = self.source.text[..token.span.start]
+            .rsplit('\n')
+            .next()
+            .is_none_or(|line| line.trim().is_empty());
         let mut first = true;
         for span in comment_lines(&self.source.text, &token.span) {
             let text = &self.source.text[span.clone()];
@@ -162,7 +177,9 @@ impl Splitter<'_> {
 
     /// In the middle of a statement only a whole header ends it: `-- name: of the customer` may be said of a column.
     fn is_header(&self, text: &str) -> bool {
-        let Some(rest) = text.strip_prefix("name:") else { return false };
+        let Some(rest) = text.strip_prefix("name:") else {
+            return false;
+        };
         let mut words = rest.split_whitespace();
         self.state != State::Statement
             || (words.next().is_some() && words.next().is_some_and(|word| word.starts_with(':')))
@@ -177,7 +194,13 @@ impl Splitter<'_> {
             }
         };
         let broken = header.is_none();
-        self.blocks.push(Block { header, header_span, comments: Vec::new(), tokens: Vec::new(), broken });
+        self.blocks.push(Block {
+            header,
+            header_span,
+            comments: Vec::new(),
+            tokens: Vec::new(),
+            broken,
+        });
         self.trivia.clear();
         self.state = State::Header;
     }
@@ -186,14 +209,25 @@ impl Splitter<'_> {
         let text = &self.source.text[span.clone()];
         match (self.state, self.blocks.last_mut()) {
             (State::Header | State::Statement, Some(block)) => {
-                block.comments.push(CommentLine { span, inside: self.state == State::Statement });
+                block.comments.push(CommentLine {
+                    span,
+                    inside: self.state == State::Statement,
+                });
             }
             (State::Outside { .. } | State::Done { .. }, _) | (_, None) => {
                 let word = text.split_whitespace().next().unwrap_or_default();
-                if super::directives::NAMES.iter().any(|name| word.strip_prefix('@') == Some(name)) {
+                if super::directives::NAMES
+                    .iter()
+                    .any(|name| word.strip_prefix('@') == Some(name))
+                {
                     let word_span = span.start..span.start + word.len();
-                    let error = SourceError::new(self.source, word_span, format!("`{word}` belongs to no query"));
-                    self.errors.push(error.help("directives stand between a query's header and its `;`"));
+                    let error = SourceError::new(
+                        self.source,
+                        word_span,
+                        format!("`{word}` belongs to no query"),
+                    );
+                    self.errors
+                        .push(error.help("directives stand between a query's header and its `;`"));
                 }
             }
         }
@@ -203,7 +237,11 @@ impl Splitter<'_> {
 /// The lines of a comment without markers and white space; empty ones are left out.
 fn comment_lines(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
     let comment = &text[span.clone()];
-    let inner = comment.strip_prefix("--").or_else(|| comment.strip_prefix("/*").and_then(|c| c.strip_suffix("*/")));
+    let inner = comment.strip_prefix("--").or_else(|| {
+        comment
+            .strip_prefix("/*")
+            .and_then(|c| c.strip_suffix("*/"))
+    });
     let inner = inner.unwrap_or_default();
     let mut start = span.start + 2;
     let mut lines = Vec::new();
@@ -232,12 +270,17 @@ fn read_header(source: &Source, span: Range<usize>) -> Result<Header, SourceErro
         let start = span.start + (word.as_ptr() as usize - text.as_ptr() as usize);
         start..start + word.len()
     };
-    let error = |at: Range<usize>, message: String, help: String| Err(SourceError::new(source, at, message).help(help));
+    let error = |at: Range<usize>, message: String, help: String| {
+        Err(SourceError::new(source, at, message).help(help))
+    };
     let (name, command) = match words.as_slice() {
         [] => return error(span, "this header has no name".into(), EXAMPLE.into()),
-        [name] if name.starts_with(':') => return error(span, "this header has no name".into(), EXAMPLE.into()),
+        [name] if name.starts_with(':') => {
+            return error(span, "this header has no name".into(), EXAMPLE.into());
+        }
         [name] => {
-            let help = format!("write what the caller expects back, for example `-- name: {name} :many`");
+            let help =
+                format!("write what the caller expects back, for example `-- name: {name} :many`");
             return error(place(name), format!("query {name} has no command"), help);
         }
         [name, command] => (*name, *command),
@@ -246,7 +289,10 @@ fn read_header(source: &Source, span: Range<usize>) -> Result<Header, SourceErro
             return error(place(extra), message, EXAMPLE.into());
         }
     };
-    if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) {
+    if !name
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+    {
         let help = "names are made of letters, digits, `_` and `-`".into();
         return error(place(name), format!("`{name}` is not a query name"), help);
     }
@@ -256,12 +302,24 @@ fn read_header(source: &Source, span: Range<usize>) -> Result<Header, SourceErro
             Some(near) => format!("did you mean `:{near}`?"),
             None => format!(
                 "commands: {}",
-                Command::ALL.iter().map(|(word, _)| format!(":{word}")).collect::<Vec<_>>().join(" ")
+                Command::ALL
+                    .iter()
+                    .map(|(word, _)| format!(":{word}"))
+                    .collect::<Vec<_>>()
+                    .join(" ")
             ),
         };
-        return error(place(command), format!("unknown command `{command}` of query {name}"), help);
+        return error(
+            place(command),
+            format!("unknown command `{command}` of query {name}"),
+            help,
+        );
     };
-    Ok(Header { name: name.to_owned(), name_span: place(name), command: known })
+    Ok(Header {
+        name: name.to_owned(),
+        name_span: place(name),
+        command: known,
+    })
 }
 
 /// Where the opening of an unclosed token ends: `'`, `E'`, `$tag$`, `/*`.
@@ -269,7 +327,9 @@ fn end_of_opening(text: &str, span: &Range<usize>) -> usize {
     let token = &text[span.clone()];
     let length = match token.strip_prefix('$').and_then(|rest| rest.find('$')) {
         Some(tag) => tag + 2,
-        None => token.find(['\'', '"', '*']).map_or(token.len(), |quote| quote + 1),
+        None => token
+            .find(['\'', '"', '*'])
+            .map_or(token.len(), |quote| quote + 1),
     };
     span.start + length
 }

@@ -46,7 +46,11 @@ pub(super) struct Mistake {
 
 impl Mistake {
     fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None }
+        Self {
+            span,
+            message: message.into(),
+            help: None,
+        }
     }
 }
 
@@ -55,7 +59,11 @@ pub(super) fn read(sql: &str) -> Result<Statement, Mistake> {
     limits(sql)?;
     let parse = SourceFile::parse(sql);
     if let Some(error) = parse.errors().first() {
-        return Err(syntax_mistake(sql, error.message(), usize::from(error.range().start())));
+        return Err(syntax_mistake(
+            sql,
+            error.message(),
+            usize::from(error.range().start()),
+        ));
     }
     let mut statements = parse.tree().stmts();
     let Some(statement) = statements.next() else {
@@ -63,26 +71,40 @@ pub(super) fn read(sql: &str) -> Result<Statement, Mistake> {
     };
     if let Some(second) = statements.next() {
         let start = usize::from(second.syntax().text_range().start()).min(sql.len());
-        return Err(Mistake::new(start..sql.len(), "syntax error: a second statement begins here"));
+        return Err(Mistake::new(
+            start..sql.len(),
+            "syntax error: a second statement begins here",
+        ));
     }
     let node = statement.syntax();
     let kind = kind(&statement).ok_or_else(|| {
         let word = format!("{:?}", node.kind()).replace('_', " ");
-        let mut mistake = Mistake::new(0..first_word(sql), format!("a {word} statement cannot be audited"));
+        let mut mistake = Mistake::new(
+            0..first_word(sql),
+            format!("a {word} statement cannot be audited"),
+        );
         mistake.help = Some("the catalog takes SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES");
         mistake
     })?;
-    Ok(Statement { kind, writes: writes(node), columns: columns(node), meets: meets(node) })
+    Ok(Statement {
+        kind,
+        writes: writes(node),
+        columns: columns(node),
+        meets: meets(node),
+    })
 }
 
 fn first_word(sql: &str) -> usize {
-    sql.find(|c: char| !c.is_alphanumeric()).unwrap_or(sql.len())
+    sql.find(|c: char| !c.is_alphanumeric())
+        .unwrap_or(sql.len())
 }
 
 /// Squawk's message in words that a person knows, at the token where it stopped: ``syntax error at `FROM`: expected `)` ``.
 fn syntax_mistake(sql: &str, message: &str, at: usize) -> Mistake {
     let at = floor(sql, at);
-    let token = tokens(&sql[at..]).into_iter().find(|token| !token.is_trivia());
+    let token = tokens(&sql[at..])
+        .into_iter()
+        .find(|token| !token.is_trivia());
     let span = token.map(|token| at + token.span.start..at + token.span.end);
     let place = match &span {
         Some(span) if span.len() <= 40 => format!("at `{}`", &sql[span.clone()]),
@@ -90,8 +112,14 @@ fn syntax_mistake(sql: &str, message: &str, at: usize) -> Mistake {
         None => "at the end".to_owned(),
     };
     // What was found instead is the place.
-    let expected = [", found ", ", got "].iter().fold(message, |text, found| text.split(found).next().unwrap_or(text));
-    let words: Vec<String> = expected.trim_end_matches('.').split(' ').map(plain_word).collect();
+    let expected = [", found ", ", got "].iter().fold(message, |text, found| {
+        text.split(found).next().unwrap_or(text)
+    });
+    let words: Vec<String> = expected
+        .trim_end_matches('.')
+        .split(' ')
+        .map(plain_word)
+        .collect();
     let mut detail = words.join(" ");
     if detail.starts_with("Expected") {
         detail.replace_range(..1, "e");
@@ -99,7 +127,10 @@ fn syntax_mistake(sql: &str, message: &str, at: usize) -> Mistake {
     if detail == "expected command" {
         "expected a statement".clone_into(&mut detail);
     }
-    Mistake::new(span.unwrap_or(sql.len()..sql.len()), format!("syntax error {place}: {detail}"))
+    Mistake::new(
+        span.unwrap_or(sql.len()..sql.len()),
+        format!("syntax error {place}: {detail}"),
+    )
 }
 
 /// The byte offset, moved to where a character begins.
@@ -113,7 +144,9 @@ fn floor(text: &str, mut at: usize) -> usize {
 
 /// `R_PAREN` → `` `)` ``, `FROM_KW` → FROM; any other word stays.
 fn plain_word(word: &str) -> String {
-    let (bare, comma) = word.strip_suffix(',').map_or((word, ""), |bare| (bare, ","));
+    let (bare, comma) = word
+        .strip_suffix(',')
+        .map_or((word, ""), |bare| (bare, ","));
     let sign = match bare {
         "L_PAREN" => "`(`",
         "R_PAREN" => "`)`",
@@ -139,14 +172,19 @@ fn plain_word(word: &str) -> String {
 /// Keeps the recursive parser from its stack's end.
 fn limits(sql: &str) -> Result<(), Mistake> {
     if sql.len() > MAX_BYTES {
-        return Err(Mistake::new(0..first_word(sql), format!("the statement is longer than {} kB", MAX_BYTES / 1024)));
+        return Err(Mistake::new(
+            0..first_word(sql),
+            format!("the statement is longer than {} kB", MAX_BYTES / 1024),
+        ));
     }
     let mut open = 0_usize;
     let mut run = 0_usize;
     for token in tokens(sql) {
         let word = &sql[token.span.clone()];
         match token.kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => continue,
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {
+                continue;
+            }
             TokenKind::OpenParen | TokenKind::OpenBracket => open += 1,
             TokenKind::CloseParen | TokenKind::CloseBracket => open = open.saturating_sub(1),
             TokenKind::Ident if word.eq_ignore_ascii_case("case") => open += 1,
@@ -155,7 +193,9 @@ fn limits(sql: &str) -> Result<(), Mistake> {
         }
         // Signs and NOTs in a row nest; anything that is an operand ends the run.
         let is_prefix = match token.kind {
-            TokenKind::Literal { .. } | TokenKind::PositionalParam { .. } | TokenKind::QuotedIdent { .. } => false,
+            TokenKind::Literal { .. }
+            | TokenKind::PositionalParam { .. }
+            | TokenKind::QuotedIdent { .. } => false,
             TokenKind::CloseParen | TokenKind::CloseBracket | TokenKind::Comma => false,
             TokenKind::Ident => word.eq_ignore_ascii_case("not"),
             _ => true,
@@ -171,7 +211,9 @@ fn limits(sql: &str) -> Result<(), Mistake> {
 
 fn kind(statement: &Stmt) -> Option<StatementKind> {
     Some(match statement {
-        Stmt::Select(_) | Stmt::CompoundSelect(_) | Stmt::ParenSelect(_) | Stmt::Table(_) => StatementKind::Select,
+        Stmt::Select(_) | Stmt::CompoundSelect(_) | Stmt::ParenSelect(_) | Stmt::Table(_) => {
+            StatementKind::Select
+        }
         Stmt::Values(_) => StatementKind::Values,
         Stmt::Insert(_) => StatementKind::Insert,
         Stmt::Update(_) => StatementKind::Update,
@@ -202,17 +244,23 @@ fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
 fn columns(statement: &SyntaxNode) -> Columns {
     let mut node = statement.clone();
     loop {
-        let clause = child(&node, SyntaxKind::RETURNING_CLAUSE).or_else(|| child(&node, SyntaxKind::SELECT_CLAUSE));
+        let clause = child(&node, SyntaxKind::RETURNING_CLAUSE)
+            .or_else(|| child(&node, SyntaxKind::SELECT_CLAUSE));
         if let Some(clause) = clause {
-            return child(&clause, SyntaxKind::TARGET_LIST).map(|list| named_targets(&list)).unwrap_or_default();
+            return child(&clause, SyntaxKind::TARGET_LIST)
+                .map(|list| named_targets(&list))
+                .unwrap_or_default();
         }
         // The first arm of a UNION names the columns.
         let inner = match node.kind() {
-            SyntaxKind::PAREN_SELECT | SyntaxKind::COMPOUND_SELECT | SyntaxKind::PAREN_EXPR => {
-                node.children().find(|child| child.kind() != SyntaxKind::WITH_CLAUSE)
-            }
+            SyntaxKind::PAREN_SELECT | SyntaxKind::COMPOUND_SELECT | SyntaxKind::PAREN_EXPR => node
+                .children()
+                .find(|child| child.kind() != SyntaxKind::WITH_CLAUSE),
             SyntaxKind::INSERT | SyntaxKind::UPDATE | SyntaxKind::DELETE | SyntaxKind::MERGE => {
-                return Columns { names: Vec::new(), complete: true };
+                return Columns {
+                    names: Vec::new(),
+                    complete: true,
+                };
             }
             _ => None,
         };
@@ -224,8 +272,14 @@ fn columns(statement: &SyntaxNode) -> Columns {
 }
 
 fn named_targets(list: &SyntaxNode) -> Columns {
-    let mut columns = Columns { names: Vec::new(), complete: true };
-    for target in list.children().filter(|node| node.kind() == SyntaxKind::TARGET) {
+    let mut columns = Columns {
+        names: Vec::new(),
+        complete: true,
+    };
+    for target in list
+        .children()
+        .filter(|node| node.kind() == SyntaxKind::TARGET)
+    {
         match target_name(&target) {
             Some(name) => columns.names.push(name),
             None => columns.complete = false,
@@ -237,13 +291,18 @@ fn named_targets(list: &SyntaxNode) -> Columns {
 /// As PostgreSQL names a column (`FigureColname`), where it needs no catalog for it.
 fn target_name(target: &SyntaxNode) -> Option<String> {
     if let Some(alias) = child(target, SyntaxKind::AS_NAME) {
-        return alias.children().find_map(ColumnName::cast).map(|name| name.text());
+        return alias
+            .children()
+            .find_map(ColumnName::cast)
+            .map(|name| name.text());
     }
     let mut node = target.children().next()?;
     loop {
         node = match node.kind() {
             SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR => return last_name(&node),
-            SyntaxKind::CALL_EXPR | SyntaxKind::PAREN_EXPR | SyntaxKind::INDEX_EXPR => node.children().next()?,
+            SyntaxKind::CALL_EXPR | SyntaxKind::PAREN_EXPR | SyntaxKind::INDEX_EXPR => {
+                node.children().next()?
+            }
             _ => return None,
         };
     }
@@ -256,7 +315,15 @@ fn last_name(node: &SyntaxNode) -> Option<String> {
         SyntaxKind::FIELD_EXPR => {
             // The base and the field; of `o.*` the base alone.
             let parts: Vec<SyntaxNode> = node.children().collect();
-            (parts.len() == 2).then(|| parts.last().cloned().and_then(NameRef::cast).map(|name| name.text())).flatten()
+            (parts.len() == 2)
+                .then(|| {
+                    parts
+                        .last()
+                        .cloned()
+                        .and_then(NameRef::cast)
+                        .map(|name| name.text())
+                })
+                .flatten()
         }
         _ => None,
     }
@@ -265,9 +332,17 @@ fn last_name(node: &SyntaxNode) -> Option<String> {
 /// The column or clause that each parameter meets, by its first occurrence that tells.
 fn meets(statement: &SyntaxNode) -> Vec<(u16, String)> {
     let mut found: Vec<(u16, String)> = Vec::new();
-    for literal in statement.descendants().filter(|node| node.kind() == SyntaxKind::LITERAL) {
+    for literal in statement
+        .descendants()
+        .filter(|node| node.kind() == SyntaxKind::LITERAL)
+    {
         let text = literal.text().to_string();
-        let Some(number) = text.strip_prefix('$').and_then(|digits| digits.parse().ok()) else { continue };
+        let Some(number) = text
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse().ok())
+        else {
+            continue;
+        };
         if found.iter().any(|(known, _)| *known == number) {
             continue;
         }
@@ -287,16 +362,26 @@ fn met_by(literal: &SyntaxNode) -> Option<String> {
             SyntaxKind::OFFSET_CLAUSE => return Some("offset".to_owned()),
             SyntaxKind::BETWEEN_EXPR => return column_of(&node.children().next()?),
             SyntaxKind::BIN_EXPR if !is_concatenation(&node) => {
-                return node.children().find(|side| *side != below).and_then(|side| column_of(&side));
+                return node
+                    .children()
+                    .find(|side| *side != below)
+                    .and_then(|side| column_of(&side));
             }
-            SyntaxKind::SET_SINGLE_COLUMN => return target_column(&child(&node, SyntaxKind::COLUMN_TARGET)?),
+            SyntaxKind::SET_SINGLE_COLUMN => {
+                return target_column(&child(&node, SyntaxKind::COLUMN_TARGET)?);
+            }
             SyntaxKind::SET_EXPR_LIST => {
                 let place = node.children().position(|sibling| sibling == below)?;
-                return target_at(&child(&node.parent()?, SyntaxKind::COLUMN_TARGET_LIST)?, place);
+                return target_at(
+                    &child(&node.parent()?, SyntaxKind::COLUMN_TARGET_LIST)?,
+                    place,
+                );
             }
             SyntaxKind::ROW => {
                 let place = node.children().position(|sibling| sibling == below)?;
-                let insert = node.ancestors().find(|ancestor| ancestor.kind() == SyntaxKind::INSERT)?;
+                let insert = node
+                    .ancestors()
+                    .find(|ancestor| ancestor.kind() == SyntaxKind::INSERT)?;
                 return target_at(&child(&insert, SyntaxKind::COLUMN_TARGET_LIST)?, place);
             }
             SyntaxKind::PAREN_EXPR
@@ -327,7 +412,9 @@ fn column_of(node: &SyntaxNode) -> Option<String> {
         SyntaxKind::PAREN_EXPR | SyntaxKind::CAST_EXPR => column_of(&node.children().next()?),
         SyntaxKind::CALL_EXPR => {
             let arguments = child(node, SyntaxKind::ARG_LIST)?;
-            let mut columns = arguments.children().filter_map(|argument| column_of(&argument.children().next()?));
+            let mut columns = arguments
+                .children()
+                .filter_map(|argument| column_of(&argument.children().next()?));
             columns.next().filter(|_| columns.next().is_none())
         }
         _ => None,
@@ -339,9 +426,16 @@ fn target_at(list: &SyntaxNode, place: usize) -> Option<String> {
 }
 
 fn target_column(target: &SyntaxNode) -> Option<String> {
-    let name = child(target, SyntaxKind::COLUMN_NAME_REF)?.text().to_string();
-    Some(match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(quoted) => quoted.replace("\"\"", "\""),
-        None => name.to_lowercase(),
-    })
+    let name = child(target, SyntaxKind::COLUMN_NAME_REF)?
+        .text()
+        .to_string();
+    Some(
+        match name
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+        {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None => name.to_lowercase(),
+        },
+    )
 }

@@ -5,7 +5,14 @@ use super::*;
 fn queries(text: &str) -> Vec<Query> {
     match parse(&[Source::new("queries/a.sql", text)]) {
         Ok(catalog) => catalog.queries,
-        Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(errors) => panic!(
+            "{}",
+            errors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
+        ),
     }
 }
 
@@ -21,22 +28,49 @@ fn sql(statement: &str) -> String {
 #[test]
 fn parameters_become_numbers() {
     let cases = [
-        ("select * from t where a = $1 and b = $2 and c = $1", "select * from t where a = $1 and b = $2 and c = $1"),
+        (
+            "select * from t where a = $1 and b = $2 and c = $1",
+            "select * from t where a = $1 and b = $2 and c = $1",
+        ),
         ("select @a, @b, @a", "select $1, $2, $1"),
         ("select :a::text, :b", "select $1::text, $2"),
-        ("select sqlc.arg(a), sqlc.arg('b'), sqlc.narg( a )", "select $1, $2, $1"),
+        (
+            "select sqlc.arg(a), sqlc.arg('b'), sqlc.narg( a )",
+            "select $1, $2, $1",
+        ),
         ("select SQLC.ARG(a)::int", "select $1::int"),
-        ("select * from t where id in (sqlc.slice('ids'))", "select * from t where id = ANY($1)"),
-        ("select * from t where id NOT IN ( sqlc.slice(ids) )", "select * from t where id <> ALL($1)"),
-        ("select * from t where id = any(sqlc.slice(ids))", "select * from t where id = any($1)"),
-        ("select sqlc.embed(o), o.id from orders o", "select o.*, o.id from orders o"),
+        (
+            "select * from t where id in (sqlc.slice('ids'))",
+            "select * from t where id = ANY($1)",
+        ),
+        (
+            "select * from t where id NOT IN ( sqlc.slice(ids) )",
+            "select * from t where id <> ALL($1)",
+        ),
+        (
+            "select * from t where id = any(sqlc.slice(ids))",
+            "select * from t where id = any($1)",
+        ),
+        (
+            "select sqlc.embed(o), o.id from orders o",
+            "select o.*, o.id from orders o",
+        ),
         (
             "select * from t where a=@x and b>=@y and c||@z <> ''",
             "select * from t where a=$1 and b>=$2 and c||$3 <> ''",
         ),
-        ("select * from t limit :n offset :m", "select * from t limit $1 offset $2"),
-        ("select * from t where a in (:x,:y)", "select * from t where a in ($1,$2)"),
-        ("select distinct on (a) :x from t", "select distinct on (a) $1 from t"),
+        (
+            "select * from t limit :n offset :m",
+            "select * from t limit $1 offset $2",
+        ),
+        (
+            "select * from t where a in (:x,:y)",
+            "select * from t where a in ($1,$2)",
+        ),
+        (
+            "select distinct on (a) :x from t",
+            "select distinct on (a) $1 from t",
+        ),
     ];
     for (written, expected) in cases {
         assert_eq!(sql(written), expected);
@@ -65,25 +99,59 @@ fn what_looks_like_a_parameter_stays() {
 
 #[test]
 fn parameters_know_what_they_are() {
-    let query = query("select * from t where a = sqlc.narg(x) and b in (sqlc.slice(ys)) and c = @z");
-    let seen: Vec<_> = query.parameters.iter().map(|p| (p.number, p.name.as_deref(), p.nullable, p.slice)).collect();
-    assert_eq!(seen, [(1, Some("x"), true, false), (2, Some("ys"), false, true), (3, Some("z"), false, false)]);
+    let query =
+        query("select * from t where a = sqlc.narg(x) and b in (sqlc.slice(ys)) and c = @z");
+    let seen: Vec<_> = query
+        .parameters
+        .iter()
+        .map(|p| (p.number, p.name.as_deref(), p.nullable, p.slice))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (1, Some("x"), true, false),
+            (2, Some("ys"), false, true),
+            (3, Some("z"), false, false)
+        ]
+    );
 }
 
 #[test]
 fn unnamed_parameters_take_the_columns_they_meet() {
     let cases: [(&str, &[&str]); 8] = [
-        ("select * from t where t.customer_id = $1 and $2 < total", &["customer_id", "total"]),
-        ("select * from t where lower(email) = lower($1) limit $2 offset ($3)::int", &["email", "limit", "offset"]),
-        ("select * from t where name ilike '%' || $1::text || '%'", &["name"]),
-        ("select * from t where id = any($1::int[]) and kind in ($2)", &["id", "kind"]),
+        (
+            "select * from t where t.customer_id = $1 and $2 < total",
+            &["customer_id", "total"],
+        ),
+        (
+            "select * from t where lower(email) = lower($1) limit $2 offset ($3)::int",
+            &["email", "limit", "offset"],
+        ),
+        (
+            "select * from t where name ilike '%' || $1::text || '%'",
+            &["name"],
+        ),
+        (
+            "select * from t where id = any($1::int[]) and kind in ($2)",
+            &["id", "kind"],
+        ),
         ("select * from t where at between $1 and $2", &["at", "at"]),
-        ("insert into t (a, \"B c\") values ($1, coalesce($2, 0))", &["a", "B c"]),
-        ("update t set a = $1, (b, c) = ($2, $3) where Id = $4", &["a", "b", "c", "id"]),
+        (
+            "insert into t (a, \"B c\") values ($1, coalesce($2, 0))",
+            &["a", "B c"],
+        ),
+        (
+            "update t set a = $1, (b, c) = ($2, $3) where Id = $4",
+            &["a", "b", "c", "id"],
+        ),
         ("select $1::text", &["$1"]),
     ];
     for (statement, expected) in cases {
-        let labels: Vec<String> = query(statement).parameters.iter().map(Parameter::label).collect();
+        let labels: Vec<String> = query(statement)
+            .parameters
+            .iter()
+            .map(Parameter::label)
+            .collect();
         assert_eq!(labels, expected, "{statement}");
     }
 }
@@ -92,12 +160,20 @@ fn unnamed_parameters_take_the_columns_they_meet() {
 fn statements_end_at_their_semicolon() {
     let text = "-- name: A :one\nselect ';', $$;$$, \";\" /* ; */ -- ;\n, 1;\n\n/* name: B :exec */\ndelete from t;\n\
                 -- name: C-d_1 :many\n-- a remark\nselect 2\n";
-    let seen: Vec<_> =
-        queries(text).into_iter().map(|q| (q.name, q.command, q.header_line, q.line, q.source)).collect();
+    let seen: Vec<_> = queries(text)
+        .into_iter()
+        .map(|q| (q.name, q.command, q.header_line, q.line, q.source))
+        .collect();
     assert_eq!(
         seen,
         [
-            ("A".into(), Command::One, 1, 2, "select ';', $$;$$, \";\" /* ; */ -- ;\n, 1".into()),
+            (
+                "A".into(),
+                Command::One,
+                1,
+                2,
+                "select ';', $$;$$, \";\" /* ; */ -- ;\n, 1".into()
+            ),
             ("B".into(), Command::Exec, 5, 6, "delete from t".into()),
             ("C-d_1".into(), Command::Many, 7, 9, "select 2".into()),
         ]
@@ -111,19 +187,35 @@ fn kinds_and_writes() {
         ("select 1", Select, false),
         ("(select 1) union all select 2 order by 1", Select, false),
         ("with a as (select 1) select * from a", Select, false),
-        ("with a as (delete from t returning *) select * from a", Select, true),
+        (
+            "with a as (delete from t returning *) select * from a",
+            Select,
+            true,
+        ),
         ("select * from t for update skip locked", Select, true),
         ("select * from (select * from t for share) s", Select, true),
         ("table t", Select, false),
         ("values (1), (2)", Values, false),
         ("insert into t default values", Insert, true),
-        ("with a as (select 1 as x) insert into t select * from a on conflict do nothing", Insert, true),
+        (
+            "with a as (select 1 as x) insert into t select * from a on conflict do nothing",
+            Insert,
+            true,
+        ),
         ("update t set a = 1", Update, true),
         ("delete from t using u where t.id = u.id", Delete, true),
-        ("merge into t using u on t.id = u.id when matched then delete", Merge, true),
+        (
+            "merge into t using u on t.id = u.id when matched then delete",
+            Merge,
+            true,
+        ),
     ] {
         let query = query(statement);
-        assert_eq!((query.statement, query.writes), (kind, writes), "{statement}");
+        assert_eq!(
+            (query.statement, query.writes),
+            (kind, writes),
+            "{statement}"
+        );
     }
 }
 
@@ -131,7 +223,10 @@ fn kinds_and_writes() {
 fn server_positions_lead_back_to_the_file() {
     let text = "\n-- name: Q :many\n  select 'é', @customer_id, 'x',\n    totl, sqlc.arg(other) from t where id in (sqlc.slice(ids)) and bad\n;";
     let query = queries(text).remove(0);
-    assert_eq!(query.sql, "select 'é', $1, 'x',\n    totl, $2 from t where id = ANY($3) and bad");
+    assert_eq!(
+        query.sql,
+        "select 'é', $1, 'x',\n    totl, $2 from t where id = ANY($3) and bad"
+    );
     let position = |word: &str| {
         let offset = query.sql.find(word).unwrap();
         query.source_position(u32::try_from(query.sql[..offset].chars().count() + 1).unwrap())
@@ -166,17 +261,34 @@ fn directives_are_read() {
             ParameterChoice::Auto
         ]
     );
-    let budget =
-        Budget { time: Some(crate::units::Millis(50.0)), buffers: Some(crate::units::Pages(2048)), rows: Some(500) };
+    let budget = Budget {
+        time: Some(crate::units::Millis(50.0)),
+        buffers: Some(crate::units::Pages(2048)),
+        rows: Some(500),
+    };
     assert_eq!((query.budget, query.calls_per_second), (budget, Some(1.5)));
     assert_eq!(
         query.for_each,
         [
-            ForEach { parent: "Customers".into(), column: "mail".into(), parameter: 1, line: 11 },
-            ForEach { parent: "Customers".into(), column: "count".into(), parameter: 4, line: 12 }
+            ForEach {
+                parent: "Customers".into(),
+                column: "mail".into(),
+                parameter: 1,
+                line: 11
+            },
+            ForEach {
+                parent: "Customers".into(),
+                column: "count".into(),
+                parameter: 4,
+                line: 12
+            }
         ]
     );
-    let allow = Allow { rule: crate::finding::RuleId::SeqScan, reason: "40 rows: small -- for ever".into(), line: 13 };
+    let allow = Allow {
+        rule: crate::finding::RuleId::SeqScan,
+        reason: "40 rows: small -- for ever".into(),
+        line: 13,
+    };
     assert_eq!(query.allows, [allow]);
 }
 
@@ -184,20 +296,32 @@ fn directives_are_read() {
 fn windows_files_read_the_same() {
     let text = "-- name: A :one\r\n-- @calls 2/s\r\nselect 1,\r\n  @x;\r\n-- name: B :one\r\nselect 2;\r\n";
     let queries = queries(text);
-    assert_eq!((queries[0].calls_per_second, queries[1].line), (Some(2.0), 6));
+    assert_eq!(
+        (queries[0].calls_per_second, queries[1].line),
+        (Some(2.0), 6)
+    );
     assert_eq!(queries[0].source_position(14), (4, 3));
 }
 
 #[test]
 fn the_sample_catalog_is_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let catalog = load(root, &["queries/**/*.sql".to_owned()])
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    let catalog = load(root, &["queries/**/*.sql".to_owned()]).map_err(|errors| {
+        errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    });
     let catalog = catalog.unwrap();
     let headers: usize = std::fs::read_dir(root.join("queries"))
         .unwrap()
         .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
-        .map(|text| text.lines().filter(|line| line.starts_with("-- name:")).count())
+        .map(|text| {
+            text.lines()
+                .filter(|line| line.starts_with("-- name:"))
+                .count()
+        })
         .sum();
     assert_eq!(catalog.queries.len(), headers);
 }

@@ -89,7 +89,10 @@ impl FromStr for FormatRequest {
         if file == Some("") {
             return Err("expected a file after `=`");
         }
-        Ok(Self { name: name.to_owned(), file: file.map(PathBuf::from) })
+        Ok(Self {
+            name: name.to_owned(),
+            file: file.map(PathBuf::from),
+        })
     }
 }
 
@@ -374,7 +377,11 @@ pub enum ServerCommand {
     /// Open psql on it; it runs at least as long as psql
     Psql {
         /// Passed on to psql
-        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(
+            value_name = "ARGS",
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
         args: Vec<String>,
     },
 }

@@ -18,7 +18,9 @@ const KNOWN: &str = "findings.json";
 pub fn path(typed: Option<&Path>, root: &Path, globals: &Globals) -> PathBuf {
     match typed {
         // The default name means the project's file, wherever below it the command was started.
-        Some(path) if path != Path::new(FILE) || globals.directory.join(path).exists() => globals.directory.join(path),
+        Some(path) if path != Path::new(FILE) || globals.directory.join(path).exists() => {
+            globals.directory.join(path)
+        }
         Some(_) | None => root.join(FILE),
     }
 }
@@ -28,13 +30,18 @@ pub fn read(path: &Path) -> Result<Option<Baseline>, CliError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(Baseline::read(&Source::new(path, text))?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(CliError::usage(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) => Err(CliError::usage(format!(
+            "{} cannot be read: {error}",
+            path.display()
+        ))),
     }
 }
 
 /// Today, UTC.
 pub fn today() -> Date {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     Date::of_unix_seconds(since)
 }
 
@@ -42,7 +49,11 @@ pub fn today() -> Date {
 pub fn apply(baseline: &Baseline, findings: &mut [Finding], whole: bool, globals: &Globals) {
     let applied = baseline.apply(findings, &today());
     for expired in &applied.expired {
-        let last = expired.expires.as_ref().map(ToString::to_string).unwrap_or_default();
+        let last = expired
+            .expires
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         globals.progress.note(format!(
             "{} {} was accepted until {last} and counts again",
             expired.rule,
@@ -50,7 +61,11 @@ pub fn apply(baseline: &Baseline, findings: &mut [Finding], whole: bool, globals
         ));
     }
     if whole && !applied.unused.is_empty() {
-        let names: Vec<&str> = applied.unused.iter().map(|unused| unused.fingerprint.0.as_str()).collect();
+        let names: Vec<&str> = applied
+            .unused
+            .iter()
+            .map(|unused| unused.fingerprint.0.as_str())
+            .collect();
         globals.progress.note(format!(
             "the baseline accepts findings that are not there any more: {}; take them out of it",
             names.join(", ")
@@ -64,10 +79,14 @@ pub fn remember(findings: &[Finding], root: &Path, globals: &Globals) {
     let text = serde_json::to_string_pretty(&Known::of(findings)).unwrap_or_default();
     let written = make_project_directory(&directory)
         .map_err(|error| error.to_string())
-        .and_then(|()| std::fs::write(directory.join(KNOWN), text).map_err(|error| error.to_string()));
+        .and_then(|()| {
+            std::fs::write(directory.join(KNOWN), text).map_err(|error| error.to_string())
+        });
     // The audit is done and told: only `accept` misses it.
     if let Err(error) = written {
-        globals.progress.note(format!("`pgproof accept` will not know this audit's findings: {error}"));
+        globals.progress.note(format!(
+            "`pgproof accept` will not know this audit's findings: {error}"
+        ));
     }
 }
 
@@ -82,13 +101,17 @@ pub fn known(report: Option<&Path>, root: &Path) -> Result<Vec<Known>, CliError>
     let Some(report) = report else {
         let path = root.join(".pgproof").join(KNOWN);
         return serde_json::from_str(&read(&path)?).map_err(|error| {
-            CliError::usage(format!("{} is damaged: {error}", path.display())).help("run `pgproof audit` again")
+            CliError::usage(format!("{} is damaged: {error}", path.display()))
+                .help("run `pgproof audit` again")
         });
     };
     let saved = json::read(&read(report)?)
         .map_err(|error| CliError::usage(format!("{} is no report: {error}", report.display())))?;
     let mut known = Vec::new();
-    saved.findings.iter().for_each(|finding| add(finding, &mut known));
+    saved
+        .findings
+        .iter()
+        .for_each(|finding| add(finding, &mut known));
     Ok(known)
 }
 
@@ -99,7 +122,10 @@ fn add(finding: &SavedFinding, known: &mut Vec<Known>) {
         query: finding.query.clone(),
         message: finding.message.clone(),
     });
-    finding.symptoms.iter().for_each(|symptom| add(symptom, known));
+    finding
+        .symptoms
+        .iter()
+        .for_each(|symptom| add(symptom, known));
 }
 
 /// The finding that a fingerprint, or the beginning of one, means.
@@ -108,11 +134,17 @@ pub fn meant<'a>(typed: &str, known: &'a [Known]) -> Result<&'a Known, CliError>
     const SHORTEST: usize = 4;
     let typed = typed.trim().trim_start_matches('#').to_ascii_lowercase();
     let begins = |known: &&Known| known.fingerprint.0.starts_with(&typed);
-    let found: Vec<&Known> = if typed.len() < SHORTEST { Vec::new() } else { known.iter().filter(begins).collect() };
+    let found: Vec<&Known> = if typed.len() < SHORTEST {
+        Vec::new()
+    } else {
+        known.iter().filter(begins).collect()
+    };
     match found[..] {
         [only] => Ok(only),
         [] => {
-            let error = CliError::usage(format!("the last audit has no finding with the fingerprint {typed:?}"));
+            let error = CliError::usage(format!(
+                "the last audit has no finding with the fingerprint {typed:?}"
+            ));
             let fingerprints = known.iter().map(|known| known.fingerprint.0.as_str());
             Err(match nearest(&typed, fingerprints) {
                 Some(near) => error.help(format!("did you mean {near}?")),
@@ -121,7 +153,10 @@ pub fn meant<'a>(typed: &str, known: &'a [Known]) -> Result<&'a Known, CliError>
             })
         }
         [first, ..] => {
-            let names: Vec<&str> = found.iter().map(|known| known.fingerprint.0.as_str()).collect();
+            let names: Vec<&str> = found
+                .iter()
+                .map(|known| known.fingerprint.0.as_str())
+                .collect();
             let all_the_same = names.iter().all(|name| *name == first.fingerprint.0);
             if all_the_same {
                 return Ok(first);

@@ -63,13 +63,23 @@ impl Prepared {
     /// As the dataset is asked for.
     #[must_use]
     pub fn recipe(&self) -> Recipe<'_> {
-        Recipe { migrations: &self.migrations, specs: &self.specs, options: &self.options }
+        Recipe {
+            migrations: &self.migrations,
+            specs: &self.specs,
+            options: &self.options,
+        }
     }
 
     /// The same at another scale.
     #[must_use]
     pub fn at_scale(&self, scale: f64) -> Self {
-        Self { options: Options { scale, ..self.options.clone() }, ..self.clone() }
+        Self {
+            options: Options {
+                scale,
+                ..self.options.clone()
+            },
+            ..self.clone()
+        }
     }
 }
 
@@ -114,9 +124,19 @@ impl Sides {
             return Err(CliError::usage("--from names a later version than --to")
                 .help("--from names the version that production has, --to a later one"));
         }
-        let name = |at: usize| format!("{} {}", history.migrations[at - 1].version, history.migrations[at - 1].name);
+        let name = |at: usize| {
+            format!(
+                "{} {}",
+                history.migrations[at - 1].version,
+                history.migrations[at - 1].name
+            )
+        };
         if args.from.is_none() {
-            progress.note(format!("comparing {} with {}; --from and --to name others", name(from), name(to)));
+            progress.note(format!(
+                "comparing {} with {}; --from and --to name others",
+                name(from),
+                name(to)
+            ));
         }
         let specs = catalog::files::read_any(&project.root, &project.settings.seeds)?;
         let mut applied = history.migrations.clone();
@@ -188,34 +208,48 @@ impl Sides {
                 migrations: self.applied.clone(),
             },
             specs: self.specs.clone(),
-            options: Options { seed: settings.seed, scale: settings.scale, ..Options::default() },
+            options: Options {
+                seed: settings.seed,
+                scale: settings.scale,
+                ..Options::default()
+            },
         })
     }
 }
 
 /// What production has applied cannot change: the revision's migrations begin the working tree's.
 fn unaltered(revision: &str, applied: &[Migration], all: &[Migration]) -> Result<(), CliError> {
-    const REMEDY: &str =
-        "an applied migration cannot change: write a new one, or compare versions with --from and --to";
+    const REMEDY: &str = "an applied migration cannot change: write a new one, or compare versions with --from and --to";
     for (n, old) in applied.iter().enumerate() {
         let file = old.up.source.path.display();
         let Some(new) = all.get(n) else {
-            return Err(CliError::usage(format!("{revision} has {file}, which the working tree lacks")).help(REMEDY));
+            return Err(CliError::usage(format!(
+                "{revision} has {file}, which the working tree lacks"
+            ))
+            .help(REMEDY));
         };
         if old.version != new.version {
             let new = new.up.source.path.display();
-            return Err(CliError::usage(format!("the working tree has {new} where {revision} has {file}"))
-                .help("give a new migration a later version than those that are applied already"));
+            return Err(CliError::usage(format!(
+                "the working tree has {new} where {revision} has {file}"
+            ))
+            .help("give a new migration a later version than those that are applied already"));
         }
         if old.up.source.text != new.up.source.text {
-            return Err(CliError::usage(format!("{file} is not what it is at {revision}")).help(REMEDY));
+            return Err(
+                CliError::usage(format!("{file} is not what it is at {revision}")).help(REMEDY),
+            );
         }
     }
     Ok(())
 }
 
 /// The seeds describe the newest schema: what an older one does not have is left out of them.
-pub async fn fitting_specs(cluster: &Cluster, prepared: &Prepared, globals: &Globals) -> Result<Prepared, CliError> {
+pub async fn fitting_specs(
+    cluster: &Cluster,
+    prepared: &Prepared,
+    globals: &Globals,
+) -> Result<Prepared, CliError> {
     let interrupt = &globals.interrupt;
     let empty = DatabaseClone::of(&cluster.url("postgres"), "template1", interrupt).await?;
     let url = match prepared.migrations.layout {
@@ -224,11 +258,20 @@ pub async fn fitting_specs(cluster: &Cluster, prepared: &Prepared, globals: &Glo
     };
     migrate::apply(&url, &prepared.migrations, &Progress::default(), interrupt).await?;
     let session = Session::open(empty.url(), interrupt).await?;
-    let schema = introspect::schema(&session).await.map_err(|error| CliError::environment(&error))?;
+    let schema = introspect::schema(&session)
+        .await
+        .map_err(|error| CliError::environment(&error))?;
     session.close().await;
     empty.discard().await?;
-    let specs = prepared.specs.iter().map(|source| specs::fitting(source, &schema)).collect();
-    Ok(Prepared { specs, ..prepared.clone() })
+    let specs = prepared
+        .specs
+        .iter()
+        .map(|source| specs::fitting(source, &schema))
+        .collect();
+    Ok(Prepared {
+        specs,
+        ..prepared.clone()
+    })
 }
 
 /// The project's files at a revision, in a directory of pgproof's own that goes with the value. The user's checkout and
@@ -253,14 +296,26 @@ impl Checkout {
             return Err(CliError::usage(format!("{revision:?} is no revision")));
         }
         git(root, &["rev-parse", "--is-inside-work-tree"])?;
-        let hash =
-            git(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]).map_err(|_| {
-                CliError::usage(format!("git does not know the revision {revision:?}"))
-                    .help("fetch it first: a CI checkout often has the newest commit alone (fetch-depth: 0)")
-            })?;
+        let hash = git(
+            root,
+            &[
+                "rev-parse",
+                "--verify",
+                "--quiet",
+                &format!("{revision}^{{commit}}"),
+            ],
+        )
+        .map_err(|_| {
+            CliError::usage(format!("git does not know the revision {revision:?}")).help(
+                "fetch it first: a CI checkout often has the newest commit alone (fetch-depth: 0)",
+            )
+        })?;
         let hash = hash.trim();
-        let directory =
-            root.join(".pgproof").join(format!("base-{}-{}", &hash[..hash.len().min(12)], std::process::id()));
+        let directory = root.join(".pgproof").join(format!(
+            "base-{}-{}",
+            &hash[..hash.len().min(12)],
+            std::process::id()
+        ));
         std::fs::create_dir_all(&directory).map_err(|error| CliError::environment(&error))?;
         let checkout = Self { directory };
         if files == Files::All {
@@ -281,20 +336,34 @@ impl Checkout {
 
     /// The project at the revision: by its own configuration, or by today's where it had none yet.
     fn project(&self, today: &Project, globals: &Globals) -> Result<Project, CliError> {
-        let name = globals.config.as_deref().and_then(Path::file_name).unwrap_or_else(|| FILE.as_ref());
+        let name = globals
+            .config
+            .as_deref()
+            .and_then(Path::file_name)
+            .unwrap_or_else(|| FILE.as_ref());
         let file = self.directory.join(name);
         if file.is_file() {
             return Project::load(Some(&file), &self.directory);
         }
-        globals.progress.note(format!("the revision has no {}: today's is used for it", name.to_string_lossy()));
-        Ok(Project { root: self.directory.clone(), settings: today.settings.clone() })
+        globals.progress.note(format!(
+            "the revision has no {}: today's is used for it",
+            name.to_string_lossy()
+        ));
+        Ok(Project {
+            root: self.directory.clone(),
+            settings: today.settings.clone(),
+        })
     }
 }
 
 /// What a project is made of, as far as pgproof reads it.
 fn wanted(path: &str) -> bool {
-    [".sql", ".toml", ".conf"].iter().any(|extension| path.ends_with(extension))
-        || ["Cargo.toml", "go.mod"].iter().any(|name| path.rsplit('/').next() == Some(name))
+    [".sql", ".toml", ".conf"]
+        .iter()
+        .any(|extension| path.ends_with(extension))
+        || ["Cargo.toml", "go.mod"]
+            .iter()
+            .any(|name| path.rsplit('/').next() == Some(name))
 }
 
 /// Every file of a revision, as it is, for a program that may read whatever it likes.
@@ -308,13 +377,25 @@ fn unpack(root: &Path, hash: &str, directory: &Path) -> Result<(), CliError> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let tar = archive.stdout.take().map(Stdio::from).unwrap_or_else(Stdio::null);
-    let unpacked = Command::new("tar").arg("-x").arg("-C").arg(directory).stdin(tar).status().map_err(failed)?;
+    let tar = archive
+        .stdout
+        .take()
+        .map(Stdio::from)
+        .unwrap_or_else(Stdio::null);
+    let unpacked = Command::new("tar")
+        .arg("-x")
+        .arg("-C")
+        .arg(directory)
+        .stdin(tar)
+        .status()
+        .map_err(failed)?;
     let archived = archive.wait().map_err(failed)?;
     if archived.success() && unpacked.success() {
         return Ok(());
     }
-    Err(CliError::usage(format!("the files of {hash} cannot be unpacked: git archive or tar failed")))
+    Err(CliError::usage(format!(
+        "the files of {hash} cannot be unpacked: git archive or tar failed"
+    )))
 }
 
 impl Drop for Checkout {
@@ -325,8 +406,13 @@ impl Drop for Checkout {
 }
 
 fn git(root: &Path, arguments: &[&str]) -> Result<String, CliError> {
-    let output =
-        Command::new("git").arg("-C").arg(root).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| {
             CliError::usage(format!("--base needs git, which does not run: {error}"))
                 .help("install git, or compare versions of the migrations with --from and --to")
         })?;
@@ -335,6 +421,8 @@ fn git(root: &Path, arguments: &[&str]) -> Result<String, CliError> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim().trim_start_matches("fatal: ");
-    Err(CliError::usage(format!("--base asks git, which says: {said}"))
-        .help("without a git repository, compare versions with --from and --to"))
+    Err(
+        CliError::usage(format!("--base asks git, which says: {said}"))
+            .help("without a git repository, compare versions with --from and --to"),
+    )
 }

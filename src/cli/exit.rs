@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
 
 use crate::secret::redact;
 use crate::source::SourceError;
@@ -88,7 +90,10 @@ impl CliError {
     /// Typed wrong: exit code 2.
     #[must_use]
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), help: None }
+        Self::Usage {
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The environment failed: exit code 3. Causes come from the error's chain.
@@ -105,7 +110,11 @@ impl CliError {
             }
             next = cause.source();
         }
-        Self::Environment { message, causes, help: None }
+        Self::Environment {
+            message,
+            causes,
+            help: None,
+        }
     }
 
     /// Standard output could not be written.
@@ -135,7 +144,9 @@ impl CliError {
     #[must_use]
     pub fn at(mut self, place: &str) -> Self {
         match &mut self {
-            Self::Usage { message, .. } | Self::Environment { message, .. } => *message = format!("{place}: {message}"),
+            Self::Usage { message, .. } | Self::Environment { message, .. } => {
+                *message = format!("{place}: {message}")
+            }
             Self::Sources(_) | Self::Seeds { .. } | Self::Interrupted | Self::StdoutClosed => {}
         }
         self
@@ -180,11 +191,21 @@ pub enum Style {
 #[must_use]
 pub fn render(error: &CliError, style: Style) -> String {
     match error {
-        CliError::Usage { message, help } => draw(&Shown::new(message, &[], help.as_deref()), style),
-        CliError::Environment { message, causes, help } => draw(&Shown::new(message, causes, help.as_deref()), style),
+        CliError::Usage { message, help } => {
+            draw(&Shown::new(message, &[], help.as_deref()), style)
+        }
+        CliError::Environment {
+            message,
+            causes,
+            help,
+        } => draw(&Shown::new(message, causes, help.as_deref()), style),
         CliError::Sources(errors) => drawn_sources(errors, style),
         CliError::Seeds { sources, unsolved } => {
-            format!("{}\n{}", drawn_sources(sources, style), draw(&Shown::new(unsolved, &[], None), style))
+            format!(
+                "{}\n{}",
+                drawn_sources(sources, style),
+                draw(&Shown::new(unsolved, &[], None), style)
+            )
         }
         CliError::Interrupted => "interrupted\n".to_owned(),
         CliError::StdoutClosed => String::new(),
@@ -192,7 +213,11 @@ pub fn render(error: &CliError, style: Style) -> String {
 }
 
 fn drawn_sources(errors: &[SourceError], style: Style) -> String {
-    let mut out: String = errors.iter().map(|error| draw(&Shown::at(error), style)).collect::<Vec<_>>().join("\n");
+    let mut out: String = errors
+        .iter()
+        .map(|error| draw(&Shown::at(error), style))
+        .collect::<Vec<_>>()
+        .join("\n");
     if errors.len() > 1 {
         out.push_str(&format!("\n{}\n", mistakes(errors.len())));
     }
@@ -205,11 +230,16 @@ pub fn finish(outcome: Result<ExitCode, CliError>) -> std::process::ExitCode {
         Ok(code) => code.into(),
         Err(error) => {
             let stream = anstream::stderr();
-            let style = match (anstream::AutoStream::choice(&io::stderr()), stream.is_terminal()) {
+            let style = match (
+                anstream::AutoStream::choice(&io::stderr()),
+                stream.is_terminal(),
+            ) {
                 (anstream::ColorChoice::Never, false) => Style::Plain,
                 (anstream::ColorChoice::Never, true) => Style::Drawn,
                 (
-                    anstream::ColorChoice::Auto | anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi,
+                    anstream::ColorChoice::Auto
+                    | anstream::ColorChoice::Always
+                    | anstream::ColorChoice::AlwaysAnsi,
                     _,
                 ) => Style::Colored,
             };
@@ -236,11 +266,15 @@ pub fn finish_parse(error: &clap::Error) -> std::process::ExitCode {
 /// A bug says so, in one line, with the place: a backtrace is for those who ask for it with RUST_BACKTRACE.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let place = info
+            .location()
+            .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         let what = info.payload_as_str().unwrap_or("no message");
         let trace = std::backtrace::Backtrace::capture();
-        let mut text =
-            format!("error: this is a bug in pgproof: {what}\n  at {place}, version {}\n", env!("CARGO_PKG_VERSION"));
+        let mut text = format!(
+            "error: this is a bug in pgproof: {what}\n  at {place}, version {}\n",
+            env!("CARGO_PKG_VERSION")
+        );
         if trace.status() == std::backtrace::BacktraceStatus::Captured {
             text.push_str(&trace.to_string());
         }
@@ -250,7 +284,11 @@ pub fn install_panic_hook() {
 }
 
 fn mistakes(count: usize) -> String {
-    if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") }
+    if count == 1 {
+        "1 mistake".to_owned()
+    } else {
+        format!("{count} mistakes")
+    }
 }
 
 /// One error in miette's terms.
@@ -264,8 +302,15 @@ struct Shown {
 
 impl Shown {
     fn new(message: &str, causes: &[String], help: Option<&str>) -> Self {
-        let cause = causes.split_first().map(|(first, rest)| Box::new(Self::new(first, rest, None)));
-        Self { message: redact(message), cause, help: help.map(redact), place: None }
+        let cause = causes
+            .split_first()
+            .map(|(first, rest)| Box::new(Self::new(first, rest, None)));
+        Self {
+            message: redact(message),
+            cause,
+            help: help.map(redact),
+            place: None,
+        }
     }
 
     fn at(error: &SourceError) -> Self {
@@ -293,21 +338,29 @@ impl fmt::Display for Shown {
 
 impl Error for Shown {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+        self.cause
+            .as_deref()
+            .map(|cause| cause as &(dyn Error + 'static))
     }
 }
 
 impl Diagnostic for Shown {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|(source, _)| source as &dyn SourceCode)
+        self.place
+            .as_ref()
+            .map(|(source, _)| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.place.as_ref().map(|(_, label)| Box::new(std::iter::once(label.clone())) as Box<dyn Iterator<Item = _>>)
+        self.place.as_ref().map(|(_, label)| {
+            Box::new(std::iter::once(label.clone())) as Box<dyn Iterator<Item = _>>
+        })
     }
 }
 
@@ -318,8 +371,10 @@ fn draw(shown: &Shown, style: Style) -> String {
         Style::Colored => GraphicalTheme::unicode(),
     };
     theme.characters.error = "error:".into();
-    let handler =
-        GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(1).with_break_words(false);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(110)
+        .with_context_lines(1)
+        .with_break_words(false);
     let mut out = String::new();
     // Writing to a string cannot fail; a span that miette cannot place leaves the message.
     if handler.render_report(&mut out, shown).is_err() {

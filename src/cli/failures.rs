@@ -109,7 +109,10 @@ impl From<AuditError> for CliError {
 
 impl From<PlanParseError> for CliError {
     fn from(error: PlanParseError) -> Self {
-        let place = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+        let place = error
+            .line()
+            .map(|line| format!("line {line}: "))
+            .unwrap_or_default();
         Self::usage(format!("{place}{error}")).help(error.remedy())
     }
 }
@@ -139,7 +142,9 @@ impl From<DatasetError> for CliError {
             DatasetError::Connect(error) => error.into(),
             DatasetError::Introspect(error) => error.into(),
             DatasetError::Clone(error) => error.into(),
-            DatasetError::Interrupted(_) | DatasetError::Load(LoadError::Interrupted(_)) => Self::Interrupted,
+            DatasetError::Interrupted(_) | DatasetError::Load(LoadError::Interrupted(_)) => {
+                Self::Interrupted
+            }
             other if other.is_configuration() => Self::usage(other.to_string()),
             other => Self::environment(&other),
         }
@@ -182,7 +187,10 @@ fn seed_errors(errors: Vec<SeedError>) -> CliError {
     match (mistakes.is_empty(), others.is_empty()) {
         (true, _) => CliError::usage(others.join("\n")),
         (false, true) => mistakes.into(),
-        (false, false) => CliError::Seeds { sources: mistakes, unsolved: others.join("\n") },
+        (false, false) => CliError::Seeds {
+            sources: mistakes,
+            unsolved: others.join("\n"),
+        },
     }
 }
 
@@ -211,17 +219,27 @@ mod tests {
     #[test]
     fn failures_end_with_their_code() {
         let code = |error: CliError| error.exit_code();
-        let mistake = || SourceError::new(&Source::new("migrations/1.sql", "x"), 0..1, "syntax error");
+        let mistake =
+            || SourceError::new(&Source::new("migrations/1.sql", "x"), 0..1, "syntax error");
         let closed = ReportError::Stdout {
             format: crate::report::Format::Json,
             source: std::io::Error::from(std::io::ErrorKind::BrokenPipe),
         };
-        assert_eq!(code(MigrateError::Statement(mistake()).into()), ExitCode::Usage);
-        assert_eq!(code(ServerError::UnsupportedMajor { major: 9 }.into()), ExitCode::Usage);
+        assert_eq!(
+            code(MigrateError::Statement(mistake()).into()),
+            ExitCode::Usage
+        );
+        assert_eq!(
+            code(ServerError::UnsupportedMajor { major: 9 }.into()),
+            ExitCode::Usage
+        );
         assert_eq!(code(ServerError::NoAccount.into()), ExitCode::Environment);
         assert_eq!(code(closed.into()), ExitCode::Success);
         let nested = MigrateError::Connect(ConnectError::Interrupted(Interrupted));
         assert_eq!(CliError::from(nested), CliError::Interrupted);
-        assert_eq!(CliError::from(CloneError::Interrupted(Interrupted)), CliError::Interrupted);
+        assert_eq!(
+            CliError::from(CloneError::Interrupted(Interrupted)),
+            CliError::Interrupted
+        );
     }
 }

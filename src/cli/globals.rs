@@ -99,7 +99,10 @@ impl Globals {
 
     /// A database that is there already, and who named it.
     pub fn database(&self) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
-        database(self.database_flag.as_deref(), self.database_variable.as_deref())
+        database(
+            self.database_flag.as_deref(),
+            self.database_variable.as_deref(),
+        )
     }
 
     /// Standard output; colours are taken out where it is not a terminal.
@@ -111,18 +114,27 @@ impl Globals {
     pub fn stdout_canvas(&self) -> (Option<usize>, bool) {
         let stdout = std::io::stdout();
         let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
-        (width, anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never)
+        (
+            width,
+            anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+        )
     }
 
     /// Writes text to standard output.
     pub fn print(&self, text: &str) -> Result<(), CliError> {
         let mut stdout = self.stdout();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| CliError::stdout(&error))
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|error| CliError::stdout(&error))
     }
 }
 
 /// The flag wins over the environment; an empty variable is none.
-fn database(flag: Option<&str>, variable: Option<&str>) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
+fn database(
+    flag: Option<&str>,
+    variable: Option<&str>,
+) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
     let (text, source, name) = match (flag, variable.filter(|url| !url.trim().is_empty())) {
         (Some(url), _) => (url, UrlSource::Flag, "--database-url"),
         (None, Some(url)) => (url, UrlSource::Environment, "DATABASE_URL"),
@@ -141,7 +153,14 @@ fn display(verbosity: Verbosity) -> Display {
         (Verbosity::Normal | Verbosity::Verbose, true) => Show::Bars,
         (Verbosity::Normal | Verbosity::Verbose, false) => Show::Notes,
     };
-    Display::on_stderr(show, if verbosity == Verbosity::Verbose { Details::Told } else { Details::Hidden })
+    Display::on_stderr(
+        show,
+        if verbosity == Verbosity::Verbose {
+            Details::Told
+        } else {
+            Details::Hidden
+        },
+    )
 }
 
 #[cfg(test)]
@@ -150,9 +169,16 @@ mod tests {
 
     #[test]
     fn the_flag_wins_and_says_so() {
-        let source = |flag, variable| database(flag, variable).map(|found| found.map(|(_, source)| source));
-        assert_eq!(source(Some("postgres://a@h/d"), Some("postgres://b@h/d")), Ok(Some(UrlSource::Flag)));
-        assert_eq!(source(None, Some("postgres://b@h/d")), Ok(Some(UrlSource::Environment)));
+        let source =
+            |flag, variable| database(flag, variable).map(|found| found.map(|(_, source)| source));
+        assert_eq!(
+            source(Some("postgres://a@h/d"), Some("postgres://b@h/d")),
+            Ok(Some(UrlSource::Flag))
+        );
+        assert_eq!(
+            source(None, Some("postgres://b@h/d")),
+            Ok(Some(UrlSource::Environment))
+        );
         assert_eq!(source(None, Some(" ")), Ok(None));
         let wrong = source(None, Some("mysql://ann:s3cret@h/d"));
         let expected = "bad DATABASE_URL: the database URL must start with postgres:// or postgresql://, e.g. \

@@ -22,14 +22,20 @@ pub fn compare(
     let (old, new) = (read(before, directory)?, read(after, directory)?);
     let differing = unlike(&old, &new);
     if !differing.is_empty() {
-        return Err(CliError::usage(format!("the reports cannot be compared: {}", differing.join("; ")))
-            .help("audit both with the same dataset, server version and planner settings"));
+        return Err(CliError::usage(format!(
+            "the reports cannot be compared: {}",
+            differing.join("; ")
+        ))
+        .help("audit both with the same dataset, server version and planner settings"));
     }
     let (old, server_version) = (catalog(&old, before)?, new.server.version.clone());
     let new = catalog(&new, after)?;
     let policy = project.map_or_else(Policy::default, |project| project.settings.policy());
     let queries = saved::compare(&old, &new, &plan_regression::limits(&policy));
-    let findings = queries.iter().filter_map(|diff| plan_regression::finding(diff, &policy)).collect();
+    let findings = queries
+        .iter()
+        .filter_map(|diff| plan_regression::finding(diff, &policy))
+        .collect();
     Ok(DiffReport {
         from: before.display().to_string(),
         to: after.display().to_string(),
@@ -50,7 +56,11 @@ fn read(path: &Path, directory: &Path) -> Result<SavedReport, CliError> {
 
 fn catalog(report: &SavedReport, path: &Path) -> Result<SavedCatalog, CliError> {
     let of_query = |query: &json::SavedQuery| {
-        let runs = query.runs.iter().map(saved_run).collect::<Result<Vec<_>, _>>();
+        let runs = query
+            .runs
+            .iter()
+            .map(saved_run)
+            .collect::<Result<Vec<_>, _>>();
         Ok::<_, CliError>(SavedQueryRuns {
             name: query.name.clone(),
             file: PathBuf::from(&query.file),
@@ -65,19 +75,38 @@ fn catalog(report: &SavedReport, path: &Path) -> Result<SavedCatalog, CliError> 
             runs: runs.map_err(|error| error.at(&format!("{}: {}", path.display(), query.name)))?,
         })
     };
-    let queries = report.queries.iter().map(of_query).collect::<Result<Vec<_>, _>>()?;
-    Ok(SavedCatalog { queries, names: names(report) })
+    let queries = report
+        .queries
+        .iter()
+        .map(of_query)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(SavedCatalog {
+        queries,
+        names: names(report),
+    })
 }
 
 /// What the report says of its indexes and partitions.
 fn names(report: &SavedReport) -> SavedNames {
     // Names for people leave `public` out; plans do not.
-    let full = |name: &str| if name.contains('.') { name.to_owned() } else { format!("public.{name}") };
+    let full = |name: &str| {
+        if name.contains('.') {
+            name.to_owned()
+        } else {
+            format!("public.{name}")
+        }
+    };
     let mut names = SavedNames::default();
     for table in &report.dataset.tables {
-        let indexes = table.indexes.iter().map(|index| (index.name.clone(), index.definition.clone()));
+        let indexes = table
+            .indexes
+            .iter()
+            .map(|index| (index.name.clone(), index.definition.clone()));
         names.indexes.extend(indexes);
-        let partitions = table.partitions.iter().map(|partition| (full(partition), full(&table.name)));
+        let partitions = table
+            .partitions
+            .iter()
+            .map(|partition| (full(partition), full(&table.name)));
         names.partitions.extend(partitions);
     }
     names
@@ -85,7 +114,9 @@ fn names(report: &SavedReport) -> SavedNames {
 
 fn saved_run(run: &json::SavedRun) -> Result<crate::run::Run, CliError> {
     let plan = crate::plan::parse::json_value(&run.plan)
-        .map_err(|error| CliError::usage(format!("the plan of {} cannot be read: {error}", run.label)))?
+        .map_err(|error| {
+            CliError::usage(format!("the plan of {} cannot be read: {error}", run.label))
+        })?
         .into_iter()
         .next()
         .ok_or_else(|| CliError::usage(format!("{} has no plan", run.label)))?;
@@ -96,17 +127,24 @@ fn saved_run(run: &json::SavedRun) -> Result<crate::run::Run, CliError> {
         temp_blocks: plan.root().buffers.unwrap_or_default().temp(),
     };
     let outcome = match run.outcome {
-        json::SavedOutcome::Completed => crate::run::Outcome::Completed { samples: vec![sample] },
-        json::SavedOutcome::TimedOut => crate::run::Outcome::TimedOut { after: crate::units::Millis(0.0) },
+        json::SavedOutcome::Completed => crate::run::Outcome::Completed {
+            samples: vec![sample],
+        },
+        json::SavedOutcome::TimedOut => crate::run::Outcome::TimedOut {
+            after: crate::units::Millis(0.0),
+        },
         json::SavedOutcome::Estimated => crate::run::Outcome::Estimated,
     };
-    let parameters = run.parameters.iter().map(|parameter| crate::run::BoundParameter {
-        number: parameter.number,
-        name: parameter.name.clone(),
-        type_name: parameter.type_name.clone(),
-        value: parameter.value.clone(),
-        column: parameter.column.clone(),
-    });
+    let parameters = run
+        .parameters
+        .iter()
+        .map(|parameter| crate::run::BoundParameter {
+            number: parameter.number,
+            name: parameter.name.clone(),
+            type_name: parameter.type_name.clone(),
+            value: parameter.value.clone(),
+            column: parameter.column.clone(),
+        });
     Ok(crate::run::Run {
         label: run.label.clone(),
         parameters: parameters.collect(),
@@ -121,23 +159,37 @@ fn unlike(old: &json::SavedReport, new: &json::SavedReport) -> Vec<String> {
     let mut found = Vec::new();
     let major = |version: &str| version.split('.').next().unwrap_or(version).to_owned();
     if major(&old.server.version) != major(&new.server.version) {
-        found.push(format!("PostgreSQL {} and {}", old.server.version, new.server.version));
+        found.push(format!(
+            "PostgreSQL {} and {}",
+            old.server.version, new.server.version
+        ));
     }
-    let number = |number: Option<f64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
+    let number =
+        |number: Option<f64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
     let (a, b) = (&old.dataset, &new.dataset);
     if a.scale != b.scale {
         found.push(format!("scale {} and {}", number(a.scale), number(b.scale)));
     }
     if a.seed != b.seed {
-        let seed = |seed: Option<u64>| seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string());
+        let seed =
+            |seed: Option<u64>| seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string());
         found.push(format!("seed {} and {}", seed(a.seed), seed(b.seed)));
     }
-    let names: BTreeSet<&String> = old.server.settings.keys().chain(new.server.settings.keys()).collect();
+    let names: BTreeSet<&String> = old
+        .server
+        .settings
+        .keys()
+        .chain(new.server.settings.keys())
+        .collect();
     for name in names {
         let (a, b) = (old.server.settings.get(name), new.server.settings.get(name));
         if a != b {
-            let shown =
-                |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).unwrap_or("default").to_owned();
+            let shown = |value: Option<&serde_json::Value>| {
+                value
+                    .and_then(|v| v.as_str())
+                    .unwrap_or("default")
+                    .to_owned()
+            };
             found.push(format!("{name} is {} and {}", shown(a), shown(b)));
         }
     }

@@ -48,17 +48,30 @@ impl Kept {
         let at = directory.join(shown);
         let header = at.join(HEADER);
         if !header.is_file() {
-            return Err(CliError::usage(format!("{} holds no snapshot", shown.display()))
-                .help(format!("write one with `pgproof snapshot --out {}`", shown.display())));
+            return Err(
+                CliError::usage(format!("{} holds no snapshot", shown.display())).help(format!(
+                    "write one with `pgproof snapshot --out {}`",
+                    shown.display()
+                )),
+            );
         }
         let header: Header = parse(&header, &shown.join(HEADER))?;
         let files = query_files(&at).map_err(|error| unreadable(shown, &error))?;
-        let queries = files.iter().map(|name| parse(&at.join(name), &shown.join(name)));
-        Ok(Self { directory: shown.to_path_buf(), header, queries: queries.collect::<Result<_, _>>()? })
+        let queries = files
+            .iter()
+            .map(|name| parse(&at.join(name), &shown.join(name)));
+        Ok(Self {
+            directory: shown.to_path_buf(),
+            header,
+            queries: queries.collect::<Result<_, _>>()?,
+        })
     }
 
     /// The queries of a directory that may not be there yet.
-    pub fn queries_if_there(directory: &Path, shown: &Path) -> Result<Vec<QuerySnapshot>, CliError> {
+    pub fn queries_if_there(
+        directory: &Path,
+        shown: &Path,
+    ) -> Result<Vec<QuerySnapshot>, CliError> {
         match directory.join(shown).join(HEADER).is_file() {
             true => Ok(Self::read(directory, shown)?.queries),
             false => Ok(Vec::new()),
@@ -72,8 +85,13 @@ impl Kept {
             return Ok(());
         }
         let shown = self.directory.display();
-        Err(CliError::usage(format!("{shown} cannot be compared with what runs now: {}", differing.join("; ")))
-            .help(format!("undo that, or write the snapshot anew with `pgproof snapshot --out {shown}`")))
+        Err(CliError::usage(format!(
+            "{shown} cannot be compared with what runs now: {}",
+            differing.join("; ")
+        ))
+        .help(format!(
+            "undo that, or write the snapshot anew with `pgproof snapshot --out {shown}`"
+        )))
     }
 }
 
@@ -84,8 +102,11 @@ fn unreadable(shown: &Path, error: &dyn std::fmt::Display) -> CliError {
 fn parse<T: serde::de::DeserializeOwned>(path: &Path, shown: &Path) -> Result<T, CliError> {
     let text = fs::read_to_string(path).map_err(|error| unreadable(shown, &error))?;
     serde_json::from_str(&text).map_err(|error| {
-        CliError::usage(format!("{} is no file of a snapshot: {error}", shown.display()))
-            .help("write the snapshot anew with `pgproof snapshot`")
+        CliError::usage(format!(
+            "{} is no file of a snapshot: {error}",
+            shown.display()
+        ))
+        .help("write the snapshot anew with `pgproof snapshot`")
     })
 }
 
@@ -103,19 +124,31 @@ fn query_files(directory: &Path) -> std::io::Result<Vec<String>> {
 }
 
 /// Writes a directory anew; only files that differ are touched, and those of queries that are gone are removed.
-pub fn write(directory: &Path, shown: &Path, header: &Header, queries: &[QuerySnapshot]) -> Result<Written, CliError> {
+pub fn write(
+    directory: &Path,
+    shown: &Path,
+    header: &Header,
+    queries: &[QuerySnapshot],
+) -> Result<Written, CliError> {
     let at = directory.join(shown);
-    let failed = |error: &dyn std::fmt::Display| CliError::usage(format!("cannot write {}: {error}", shown.display()));
+    let failed = |error: &dyn std::fmt::Display| {
+        CliError::usage(format!("cannot write {}: {error}", shown.display()))
+    };
     fs::create_dir_all(&at).map_err(|error| failed(&error))?;
     let there = query_files(&at).map_err(|error| unreadable(shown, &error))?;
     // What pgproof did not write is not pgproof's to remove.
     if !at.join(HEADER).is_file() && !there.is_empty() {
-        return Err(CliError::usage(format!("{} holds other .json files", shown.display()))
-            .help("name a directory of its own with --out"));
+        return Err(
+            CliError::usage(format!("{} holds other .json files", shown.display()))
+                .help("name a directory of its own with --out"),
+        );
     }
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for query in queries {
-        files.insert(format!("{}.json", query.query), query.render().map_err(|error| failed(&error))?);
+        files.insert(
+            format!("{}.json", query.query),
+            query.render().map_err(|error| failed(&error))?,
+        );
     }
     let mut written = Written::default();
     for name in there.iter().filter(|name| !files.contains_key(*name)) {
@@ -141,13 +174,30 @@ pub fn write(directory: &Path, shown: &Path, header: &Header, queries: &[QuerySn
 
 /// What plans on this target depend on; a database that was given has no dataset to name.
 pub async fn header(target: &Target, session: &Session) -> Result<Header, CliError> {
-    let Target::Private { dataset, settings, .. } = target else {
-        return Err(CliError::usage("kept plans compare on pgproof's own dataset alone, never on a given database")
-            .help("leave --database-url out, and DATABASE_URL"));
+    let Target::Private {
+        dataset, settings, ..
+    } = target
+    else {
+        return Err(CliError::usage(
+            "kept plans compare on pgproof's own dataset alone, never on a given database",
+        )
+        .help("leave --database-url out, and DATABASE_URL"));
     };
-    let planner = comparison::planner_settings(session).await.map_err(|error| CliError::environment(&error))?;
-    let rows = dataset.tables.iter().map(|table| (table.name.clone(), table.rows)).collect();
-    Ok(Header::new(session.version().major(), planner, settings.seed, settings.scale, rows))
+    let planner = comparison::planner_settings(session)
+        .await
+        .map_err(|error| CliError::environment(&error))?;
+    let rows = dataset
+        .tables
+        .iter()
+        .map(|table| (table.name.clone(), table.rows))
+        .collect();
+    Ok(Header::new(
+        session.version().major(),
+        planner,
+        settings.seed,
+        settings.scale,
+        rows,
+    ))
 }
 
 /// The kept plans against what runs now.
@@ -165,7 +215,10 @@ pub async fn compare(
         session,
         schema,
         queries,
-        options: RunOptions { runs: 1, ..*options },
+        options: RunOptions {
+            runs: 1,
+            ..*options
+        },
         limits_for: &limits_for,
         progress: &globals.progress,
         interrupt: &globals.interrupt,
@@ -173,6 +226,11 @@ pub async fn compare(
     // Of an audit of some queries the others are not gone.
     let named = |query: &&QuerySnapshot| queries.iter().any(|now| now.name == query.query);
     let whole = project.catalog()?.queries.len() == queries.len();
-    let wanted: Vec<QuerySnapshot> = kept.queries.iter().filter(|query| whole || named(query)).cloned().collect();
+    let wanted: Vec<QuerySnapshot> = kept
+        .queries
+        .iter()
+        .filter(|query| whole || named(query))
+        .cloned()
+        .collect();
     Ok(comparison::against_snapshots(&known, &wanted).await?)
 }

@@ -40,13 +40,22 @@ impl Target {
         if let Some((url, source)) = globals.database()? {
             if source == UrlSource::Environment {
                 // It is often set for the application: nobody should wonder which database was read.
-                globals.progress.note(format!("DATABASE_URL is set: working on {}", url.address()));
+                globals
+                    .progress
+                    .note(format!("DATABASE_URL is set: working on {}", url.address()));
             }
             return Ok(Self::Given(url));
         }
         let (cluster, dataset) = start_seeded(project, globals).await?;
-        let copying = globals.progress.task("Copying the dataset", Unit::Steps, None);
-        let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &globals.interrupt).await?;
+        let copying = globals
+            .progress
+            .task("Copying the dataset", Unit::Steps, None);
+        let copy = DatabaseClone::of(
+            &cluster.url("postgres"),
+            &dataset.database,
+            &globals.interrupt,
+        )
+        .await?;
         drop(copying);
         Ok(Self::Private {
             cluster: Box::new(cluster),
@@ -69,7 +78,9 @@ impl Target {
     #[must_use]
     pub fn dataset_info(&self) -> Option<DatasetInfo> {
         match self {
-            Self::Private { dataset, settings, .. } => Some(DatasetInfo {
+            Self::Private {
+                dataset, settings, ..
+            } => Some(DatasetInfo {
                 fingerprint: dataset.fingerprint.clone(),
                 seed: settings.seed,
                 scale: settings.scale,
@@ -94,16 +105,33 @@ impl Target {
 
 /// The project's embedded server, started or joined.
 pub async fn start(project: &Project, globals: &Globals) -> Result<Cluster, CliError> {
-    Ok(Cluster::start(&cluster_options(project, globals), &globals.progress, &globals.interrupt).await?)
+    Ok(Cluster::start(
+        &cluster_options(project, globals),
+        &globals.progress,
+        &globals.interrupt,
+    )
+    .await?)
 }
 
 /// The project's embedded server with its dataset, which is made where it is not there yet.
-pub async fn start_seeded(project: &Project, globals: &Globals) -> Result<(Cluster, Dataset), CliError> {
+pub async fn start_seeded(
+    project: &Project,
+    globals: &Globals,
+) -> Result<(Cluster, Dataset), CliError> {
     // Mistakes in files are found before anything is started.
     let ingredients = Ingredients::read(project, options(project.settings.dataset, &[]))?;
     let cluster = start(project, globals).await?;
-    let dataset = dataset::ensure(&cluster, ingredients.recipe(), &globals.progress, &globals.interrupt).await?;
-    dataset.notes.iter().for_each(|note| globals.progress.note(note.as_str()));
+    let dataset = dataset::ensure(
+        &cluster,
+        ingredients.recipe(),
+        &globals.progress,
+        &globals.interrupt,
+    )
+    .await?;
+    dataset
+        .notes
+        .iter()
+        .for_each(|note| globals.progress.note(note.as_str()));
     Ok((cluster, dataset))
 }
 
@@ -131,13 +159,21 @@ pub struct Ingredients {
 impl Ingredients {
     /// Reads the migrations and the seed files.
     pub fn read(project: &Project, options: Options) -> Result<Self, CliError> {
-        Ok(Self { migrations: history(project)?, specs: specs(project)?, options })
+        Ok(Self {
+            migrations: history(project)?,
+            specs: specs(project)?,
+            options,
+        })
     }
 
     /// As the dataset is asked for.
     #[must_use]
     pub fn recipe(&self) -> Recipe<'_> {
-        Recipe { migrations: &self.migrations, specs: &self.specs, options: &self.options }
+        Recipe {
+            migrations: &self.migrations,
+            specs: &self.specs,
+            options: &self.options,
+        }
     }
 }
 
@@ -145,7 +181,11 @@ impl Ingredients {
 pub fn history(project: &Project) -> Result<History, CliError> {
     let settings = &project.settings.migrations;
     if let Some(command) = &settings.command {
-        return Ok(migrations::command_history(&project.root, &settings.dir, command)?);
+        return Ok(migrations::command_history(
+            &project.root,
+            &settings.dir,
+            command,
+        )?);
     }
     let tree = Tree::read(&project.root, &settings.dir)?;
     Ok(migrations::history(&tree, settings.layout)?)
@@ -153,13 +193,20 @@ pub fn history(project: &Project) -> Result<History, CliError> {
 
 /// The project's seed files; without any, everything is inferred from the schema.
 pub fn specs(project: &Project) -> Result<Vec<Source>, CliError> {
-    Ok(catalog::files::read_any(&project.root, &project.settings.seeds)?)
+    Ok(catalog::files::read_any(
+        &project.root,
+        &project.settings.seeds,
+    )?)
 }
 
 /// Seed, scale and row counts; of two counts of the same table the last one holds.
 #[must_use]
 pub fn options(dataset: DatasetSettings, rows: &[RowsRequest]) -> Options {
-    let mut options = Options { seed: dataset.seed, scale: dataset.scale, ..Options::default() };
+    let mut options = Options {
+        seed: dataset.seed,
+        scale: dataset.scale,
+        ..Options::default()
+    };
     for request in rows {
         match &request.table {
             Some(table) => {

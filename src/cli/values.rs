@@ -7,25 +7,38 @@ use crate::units::written::{EXPECTED_DURATION, EXPECTED_SIZE, bytes, count, mill
 
 /// A duration with its unit, longer than nothing.
 pub fn duration(text: &str) -> Result<Duration, &'static str> {
-    let milliseconds = millis(text).filter(|milliseconds| *milliseconds > 0.0).ok_or(EXPECTED_DURATION)?;
+    let milliseconds = millis(text)
+        .filter(|milliseconds| *milliseconds > 0.0)
+        .ok_or(EXPECTED_DURATION)?;
     Duration::try_from_secs_f64(milliseconds / 1000.0).map_err(|_| EXPECTED_DURATION)
 }
 
 /// A factor above 0.
 pub fn scale(text: &str) -> Result<f64, &'static str> {
-    let value: f64 = text.parse().map_err(|_| "expected a number like 0.1 or 2")?;
-    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("expected a number above 0") }
+    let value: f64 = text
+        .parse()
+        .map_err(|_| "expected a number like 0.1 or 2")?;
+    if value.is_finite() && value > 0.0 {
+        Ok(value)
+    } else {
+        Err("expected a number above 0")
+    }
 }
 
 /// A size with its unit, of at least a byte.
 pub fn size(text: &str) -> Result<u64, &'static str> {
-    bytes(text).filter(|size| *size >= 1.0).map(|size| size as u64).ok_or(EXPECTED_SIZE)
+    bytes(text)
+        .filter(|size| *size >= 1.0)
+        .map(|size| size as u64)
+        .ok_or(EXPECTED_SIZE)
 }
 
 /// A share above 0 and up to 1, also as a percentage.
 pub fn share(text: &str) -> Result<f64, &'static str> {
     let value = percentage(text).or_else(|| text.parse().ok());
-    value.filter(|share| *share > 0.0 && *share <= 1.0).ok_or("expected a share like 1% or 0.01")
+    value
+        .filter(|share| *share > 0.0 && *share <= 1.0)
+        .ok_or("expected a share like 1% or 0.01")
 }
 
 /// `5000` or `orders=5000`.
@@ -49,11 +62,26 @@ mod tests {
         for wrong in ["5", "-5s", "0s", "99999999999999999999h"] {
             assert_eq!(duration(wrong), Err(EXPECTED_DURATION), "{wrong}");
         }
-        assert_eq!(rows("500"), Ok(RowsRequest { table: None, rows: 500 }));
-        assert_eq!(rows("shop.orders=5_000"), Ok(RowsRequest { table: Some("shop.orders".into()), rows: 5000 }));
+        assert_eq!(
+            rows("500"),
+            Ok(RowsRequest {
+                table: None,
+                rows: 500
+            })
+        );
+        assert_eq!(
+            rows("shop.orders=5_000"),
+            Ok(RowsRequest {
+                table: Some("shop.orders".into()),
+                rows: 5000
+            })
+        );
         assert!(rows("=5").is_err() && rows("orders=").is_err() && rows("orders=-1").is_err());
         assert_eq!((size("2kB"), size("2")), (Ok(2048), Err(EXPECTED_SIZE)));
-        assert_eq!((share("1%"), share("0.5"), share("1")), (Ok(0.01), Ok(0.5), Ok(1.0)));
+        assert_eq!(
+            (share("1%"), share("0.5"), share("1")),
+            (Ok(0.01), Ok(0.5), Ok(1.0))
+        );
         assert!(share("0").is_err() && share("120%").is_err() && share("x").is_err());
         assert!(scale("0").is_err() && scale("nan").is_err() && scale("0.5") == Ok(0.5));
     }

@@ -68,12 +68,24 @@ impl Clone {
     ///
     /// # Errors
     /// [`CloneError`].
-    pub async fn of(server: &DatabaseUrl, template: &str, interrupt: &Interrupt) -> Result<Self, CloneError> {
+    pub async fn of(
+        server: &DatabaseUrl,
+        template: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Self, CloneError> {
         let maintenance = server.with_database("postgres");
         let session = Session::open(&maintenance, interrupt).await?;
-        let name = format!("{PREFIX}{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "{PREFIX}{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         // Made before the database: where CREATE DATABASE is interrupted, whatever it left is dropped.
-        let clone = Self { url: server.with_database(&name), maintenance, dropped: false };
+        let clone = Self {
+            url: server.with_database(&name),
+            maintenance,
+            dropped: false,
+        };
         create(&session, &name, template, interrupt).await?;
         session.close().await;
         Ok(clone)
@@ -92,12 +104,18 @@ impl Clone {
     pub async fn keep_as(mut self, name: &str, origin: &str) -> Result<(), CloneError> {
         let session = Session::open(&self.maintenance, &Interrupt::new()).await?;
         let (copy, kept) = (quoted(self.url.database()), quoted(name));
-        let comment = format!("COMMENT ON DATABASE {copy} IS '{}'", origin.replace('\'', "''"));
+        let comment = format!(
+            "COMMENT ON DATABASE {copy} IS '{}'",
+            origin.replace('\'', "''")
+        );
         let drop = format!("DROP DATABASE IF EXISTS {kept} WITH (FORCE)");
         let rename = format!("ALTER DATABASE {copy} RENAME TO {kept}");
         for statement in [comment, drop, rename] {
             let done = session.client().batch_execute(&statement).await;
-            done.map_err(|error| CloneError::Refused { template: name.to_owned(), reason: describe(&error) })?;
+            done.map_err(|error| CloneError::Refused {
+                template: name.to_owned(),
+                reason: describe(&error),
+            })?;
         }
         self.dropped = true;
         session.close().await;
@@ -122,7 +140,10 @@ impl Drop for Clone {
         let (maintenance, name) = (self.maintenance.clone(), self.url.database().to_owned());
         // A thread and runtime of its own: this may run inside of one, or after it.
         let dropping = std::thread::spawn(move || {
-            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            {
                 // A server that is gone keeps its copy until its next start, which sweeps.
                 let _ = runtime.block_on(drop_database(&maintenance, &name));
             }
@@ -131,23 +152,52 @@ impl Drop for Clone {
     }
 }
 
-async fn create(session: &Session, name: &str, template: &str, interrupt: &Interrupt) -> Result<(), CloneError> {
+async fn create(
+    session: &Session,
+    name: &str,
+    template: &str,
+    interrupt: &Interrupt,
+) -> Result<(), CloneError> {
     let major = session.version().major();
     // WAL-logging a copy is right for small templates only. 14 knows no other way than copying files.
-    let strategy = if major >= 15 { " STRATEGY FILE_COPY" } else { "" };
-    let statement = format!("CREATE DATABASE {} TEMPLATE {}{strategy}", quoted(name), quoted(template));
+    let strategy = if major >= 15 {
+        " STRATEGY FILE_COPY"
+    } else {
+        ""
+    };
+    let statement = format!(
+        "CREATE DATABASE {} TEMPLATE {}{strategy}",
+        quoted(name),
+        quoted(template)
+    );
     // 18 lets the file system share the blocks, where it can.
-    let mut sharing = major >= 18 && session.client().batch_execute("SET file_copy_method = clone").await.is_ok();
+    let mut sharing = major >= 18
+        && session
+            .client()
+            .batch_execute("SET file_copy_method = clone")
+            .await
+            .is_ok();
     let start = Instant::now();
     loop {
         interrupt.check()?;
-        let Err(error) = session.client().batch_execute(&statement).await else { return Ok(()) };
+        let Err(error) = session.client().batch_execute(&statement).await else {
+            return Ok(());
+        };
         let template = template.to_owned();
         let code = error.code().cloned();
         interrupt.check()?;
-        if sharing && code.as_ref().is_some_and(|code| *code != SqlState::OBJECT_IN_USE) {
+        if sharing
+            && code
+                .as_ref()
+                .is_some_and(|code| *code != SqlState::OBJECT_IN_USE)
+        {
             sharing = false;
-            if session.client().batch_execute("RESET file_copy_method").await.is_ok() {
+            if session
+                .client()
+                .batch_execute("RESET file_copy_method")
+                .await
+                .is_ok()
+            {
                 continue;
             }
         }
@@ -155,10 +205,16 @@ async fn create(session: &Session, name: &str, template: &str, interrupt: &Inter
             return Err(CloneError::DiskFull { template });
         }
         if code != Some(SqlState::OBJECT_IN_USE) {
-            return Err(CloneError::Refused { template, reason: describe(&error) });
+            return Err(CloneError::Refused {
+                template,
+                reason: describe(&error),
+            });
         }
         if start.elapsed() > TEMPLATE_LIMIT {
-            return Err(CloneError::InUse { template, reason: describe(&error) });
+            return Err(CloneError::InUse {
+                template,
+                reason: describe(&error),
+            });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -170,7 +226,10 @@ async fn drop_database(maintenance: &DatabaseUrl, name: &str) -> Result<(), Clon
     let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
     let result = session.client().batch_execute(&statement).await;
     session.close().await;
-    result.map_err(|error| CloneError::Refused { template: name.to_owned(), reason: describe(&error) })
+    result.map_err(|error| CloneError::Refused {
+        template: name.to_owned(),
+        reason: describe(&error),
+    })
 }
 
 /// Drops copies whose makers died without doing so.
@@ -179,12 +238,20 @@ async fn drop_database(maintenance: &DatabaseUrl, name: &str) -> Result<(), Clon
 /// What the server said.
 pub(crate) async fn sweep(session: &Session) -> Result<(), String> {
     let query = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)";
-    let rows = session.client().query(query, &[&PREFIX]).await.map_err(|error| describe(&error))?;
+    let rows = session
+        .client()
+        .query(query, &[&PREFIX])
+        .await
+        .map_err(|error| describe(&error))?;
     for row in rows {
         let name: String = row.get(0);
         if maker(&name).is_some_and(|pid| !postmaster::is_alive(pid)) {
             let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name));
-            session.client().batch_execute(&statement).await.map_err(|error| describe(&error))?;
+            session
+                .client()
+                .batch_execute(&statement)
+                .await
+                .map_err(|error| describe(&error))?;
         }
     }
     Ok(())

@@ -32,7 +32,11 @@ struct Pool {
 
 impl Pool {
     fn take(&self) -> Vec<u8> {
-        let recycled = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let recycled = self
+            .buffers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         // Room for the row that crosses the limit.
         recycled.unwrap_or_else(|| Vec::with_capacity(CHUNK + (64 << 10)))
     }
@@ -46,7 +50,10 @@ impl Pool {
     }
 
     fn lend(&self, bytes: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Lent { bytes, pool: self.clone() })
+        Bytes::from_owner(Lent {
+            bytes,
+            pool: self.clone(),
+        })
     }
 }
 
@@ -96,10 +103,18 @@ pub(crate) async fn format_of(
 ) -> Result<Format, tokio_postgres::Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
                WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND t.typreceive = 0)";
-    if !session.client().query_one(sql, &[&table.oid]).await?.get::<_, bool>(0) {
+    if !session
+        .client()
+        .query_one(sql, &[&table.oid])
+        .await?
+        .get::<_, bool>(0)
+    {
         return Ok(Format::Binary);
     }
-    let columns = table.columns.iter().map(|column| (classify(schema, &column.data_type), column.data_type.oid));
+    let columns = table
+        .columns
+        .iter()
+        .map(|column| (classify(schema, &column.data_type), column.data_type.oid));
     Ok(Format::Text(columns.collect()))
 }
 
@@ -116,7 +131,15 @@ pub(crate) async fn copy_table(
     sent: impl FnMut(u64),
     interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
-    send(session, &format, Chunks::of_part(plan, table, part), statement, sent, interrupt).await
+    send(
+        session,
+        &format,
+        Chunks::of_part(plan, table, part),
+        statement,
+        sent,
+        interrupt,
+    )
+    .await
 }
 
 /// Generates some columns of a table and copies them with one statement.
@@ -130,7 +153,15 @@ pub(crate) async fn copy_columns(
     interrupt: &Interrupt,
 ) -> Result<u64, CopyError> {
     let chunks = Chunks::of_columns(plan, table, columns);
-    send(session, &Format::Binary, chunks, |_leaf| statement.to_owned(), sent, interrupt).await
+    send(
+        session,
+        &Format::Binary,
+        chunks,
+        |_leaf| statement.to_owned(),
+        sent,
+        interrupt,
+    )
+    .await
 }
 
 /// Sends chunks as they are made, each with its leaf's statement: while the connection writes one and the server works on
@@ -156,7 +187,10 @@ async fn send(
             if let Some((_, sink)) = open.take() {
                 total += finish(sink, binary).await?;
             }
-            let sink = session.client().copy_in::<_, Bytes>(&statement(chunk.leaf)).await?;
+            let sink = session
+                .client()
+                .copy_in::<_, Bytes>(&statement(chunk.leaf))
+                .await?;
             let mut sink = Box::pin(sink);
             if binary {
                 sink.feed(Bytes::from_static(HEADER)).await?;
@@ -186,7 +220,10 @@ async fn send(
     Ok(total)
 }
 
-async fn finish(mut sink: Pin<Box<CopyInSink<Bytes>>>, binary: bool) -> Result<u64, tokio_postgres::Error> {
+async fn finish(
+    mut sink: Pin<Box<CopyInSink<Bytes>>>,
+    binary: bool,
+) -> Result<u64, tokio_postgres::Error> {
     if binary {
         sink.send(Bytes::from_static(TRAILER)).await?;
     }

@@ -40,7 +40,9 @@ pub async fn ensure(
     interrupt: &Interrupt,
 ) -> Result<State, CloneError> {
     match (origin(server, interrupt).await?, existing) {
-        (Some(origin), Existing::Keep) if origin == dataset.fingerprint => return Ok(State::Current),
+        (Some(origin), Existing::Keep) if origin == dataset.fingerprint => {
+            return Ok(State::Current);
+        }
         (Some(_), Existing::Keep) => return Ok(State::Outdated),
         (Some(_), Existing::Replace) | (None, _) => {}
     }
@@ -53,11 +55,17 @@ pub async fn ensure(
 ///
 /// # Errors
 /// Where the server cannot be asked.
-pub async fn origin(server: &DatabaseUrl, interrupt: &Interrupt) -> Result<Option<String>, CloneError> {
+pub async fn origin(
+    server: &DatabaseUrl,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, CloneError> {
     let session = Session::open(&server.with_database("postgres"), interrupt).await?;
     let query = "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1";
     let found = session.client().query_opt(query, &[&DATABASE]).await;
     session.close().await;
-    let refused = |error| CloneError::Refused { template: DATABASE.to_owned(), reason: describe(&error) };
+    let refused = |error| CloneError::Refused {
+        template: DATABASE.to_owned(),
+        reason: describe(&error),
+    };
     Ok(found.map_err(refused)?.map(|row| row.get(0)))
 }

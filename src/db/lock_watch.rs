@@ -40,7 +40,12 @@ impl Watched {
     /// What the watched session was seen to hold between two times, by looks that were over then.
     pub(super) fn held_between(&self, from_ms: f64, to_ms: f64) -> Held {
         let mut found = Held::new();
-        for Caught { asked_ms, answered_ms, lock } in &self.held {
+        for Caught {
+            asked_ms,
+            answered_ms,
+            lock,
+        } in &self.held
+        {
             if *asked_ms >= from_ms && *answered_ms <= to_ms {
                 let mode = found.entry(lock.relation.clone()).or_insert(lock.mode);
                 *mode = (*mode).max(lock.mode);
@@ -51,22 +56,37 @@ impl Watched {
 
     /// For how long at most a session held a lock, or stood in the queue for it, without a break between two times: whoever
     /// comes then waits for it. The whole time where nobody looked in between.
-    pub(super) fn longest_stretch(&self, pid: i32, lock: &HeldLock, from_ms: f64, to_ms: f64) -> f64 {
+    pub(super) fn longest_stretch(
+        &self,
+        pid: i32,
+        lock: &HeldLock,
+        from_ms: f64,
+        to_ms: f64,
+    ) -> f64 {
         let held = self.held.iter();
-        let held = held.filter(|held| held.lock.relation == lock.relation && held.lock.mode.blocks_writes());
+        let held = held
+            .filter(|held| held.lock.relation == lock.relation && held.lock.mode.blocks_writes());
         let asked = self.waits.iter().filter(|wait| {
             wait.pid == pid
                 && wait.relation.as_ref() == Some(&lock.relation)
                 && wait.mode.is_some_and(|mode| mode.blocks_writes())
         });
-        let mut caught: Vec<f64> = held.map(|held| held.asked_ms).chain(asked.map(|wait| wait.at_ms)).collect();
+        let mut caught: Vec<f64> = held
+            .map(|held| held.asked_ms)
+            .chain(asked.map(|wait| wait.at_ms))
+            .collect();
         caught.retain(|at| (from_ms..=to_ms).contains(at));
         caught.sort_by(f64::total_cmp);
         if caught.is_empty() {
             return to_ms - from_ms;
         }
         let (mut longest, mut begin, mut inside) = (0.0_f64, from_ms, false);
-        for look in self.looks.iter().copied().filter(|look| (from_ms..=to_ms).contains(look)) {
+        for look in self
+            .looks
+            .iter()
+            .copied()
+            .filter(|look| (from_ms..=to_ms).contains(look))
+        {
             let now = caught.binary_search_by(|at| at.total_cmp(&look)).is_ok();
             if inside || now {
                 longest = longest.max(look - begin);
@@ -76,7 +96,11 @@ impl Watched {
             }
             inside = now;
         }
-        if inside { longest.max(to_ms - begin) } else { longest }
+        if inside {
+            longest.max(to_ms - begin)
+        } else {
+            longest
+        }
     }
 }
 
@@ -105,11 +129,21 @@ fn note(rows: &[tokio_postgres::Row], (asked_ms, answered_ms): (f64, f64), into:
         let mode = LockMode::parse(&mode).filter(|_| relation.is_some());
         match (granted, relation, mode) {
             (true, Some(relation), Some(mode)) => {
-                into.held.push(Caught { asked_ms, answered_ms, lock: HeldLock { relation, mode } });
+                into.held.push(Caught {
+                    asked_ms,
+                    answered_ms,
+                    lock: HeldLock { relation, mode },
+                });
             }
             (true, _, _) => {}
             (false, relation, mode) => {
-                into.waits.push(Wait { at_ms: asked_ms, pid, relation, mode, blockers: row.get(4) });
+                into.waits.push(Wait {
+                    at_ms: asked_ms,
+                    pid,
+                    relation,
+                    mode,
+                    blockers: row.get(4),
+                });
             }
         }
     }
@@ -132,16 +166,24 @@ impl LockWatch {
         let into = Arc::clone(&watched);
         let task = tokio::spawn(async move {
             // Planning it each time would cost more than running it.
-            let Ok(look) = session.client().prepare(LOOK).await else { return };
+            let Ok(look) = session.client().prepare(LOOK).await else {
+                return;
+            };
             while !*stopped.borrow() {
                 let asked_ms = ms(zero.elapsed());
-                let Ok(rows) = session.client().query(&look, &[&pid]).await else { break };
+                let Ok(rows) = session.client().query(&look, &[&pid]).await else {
+                    break;
+                };
                 note(&rows, (asked_ms, ms(zero.elapsed())), &into);
                 tokio::time::sleep(INTERVAL).await;
             }
             session.close().await;
         });
-        Ok(Self { stop, task, watched })
+        Ok(Self {
+            stop,
+            task,
+            watched,
+        })
     }
 
     /// Ends the watch.
@@ -159,7 +201,10 @@ mod tests {
 
     #[test]
     fn the_longest_stretch_goes_from_the_last_look_without_the_lock_to_the_first_without_it() {
-        let lock = |mode| HeldLock { relation: "public.orders".to_owned(), mode };
+        let lock = |mode| HeldLock {
+            relation: "public.orders".to_owned(),
+            mode,
+        };
         let strong = lock(LockMode::AccessExclusive);
         let looks: Vec<f64> = (0..10).map(|n| f64::from(n) * 5.0).collect();
         let wait = |at_ms| Wait {
@@ -170,16 +215,38 @@ mod tests {
             blockers: vec![7],
         };
         // Weak at 5; asked for at 10 and 15, held at 20; again at 40.
-        let caught = |asked_ms, lock| Caught { asked_ms, answered_ms: asked_ms + 2.0, lock };
-        let held =
-            vec![caught(5.0, lock(LockMode::RowExclusive)), caught(20.0, strong.clone()), caught(40.0, strong.clone())];
-        let watched = Watched { waits: vec![wait(10.0), wait(15.0)], held, looks };
+        let caught = |asked_ms, lock| Caught {
+            asked_ms,
+            answered_ms: asked_ms + 2.0,
+            lock,
+        };
+        let held = vec![
+            caught(5.0, lock(LockMode::RowExclusive)),
+            caught(20.0, strong.clone()),
+            caught(40.0, strong.clone()),
+        ];
+        let watched = Watched {
+            waits: vec![wait(10.0), wait(15.0)],
+            held,
+            looks,
+        };
         let longest = |from, to| watched.longest_stretch(1, &strong, from, to);
         assert!((longest(0.0, 45.0) - 20.0).abs() < 1e-9, "from 5 to 25");
-        assert!((longest(0.0, 22.0) - 17.0).abs() < 1e-9, "from 5 to the end");
-        assert!((longest(18.0, 22.0) - 4.0).abs() < 1e-9, "from the beginning to the end");
+        assert!(
+            (longest(0.0, 22.0) - 17.0).abs() < 1e-9,
+            "from 5 to the end"
+        );
+        assert!(
+            (longest(18.0, 22.0) - 4.0).abs() < 1e-9,
+            "from the beginning to the end"
+        );
         assert!((longest(26.0, 29.0) - 3.0).abs() < 1e-9, "nobody looked");
-        let modes = |from, to| watched.held_between(from, to).into_values().collect::<Vec<_>>();
+        let modes = |from, to| {
+            watched
+                .held_between(from, to)
+                .into_values()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(modes(0.0, 22.0), [LockMode::AccessExclusive]);
         assert_eq!(
             modes(0.0, 21.0),

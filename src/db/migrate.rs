@@ -77,7 +77,11 @@ pub async fn apply(
     interrupt: &Interrupt,
 ) -> Result<Applied, MigrateError> {
     let total = source.migrations.len() as u64;
-    let task = progress.task(format!("Applying {} migrations", source.layout), Unit::Steps, Some(total));
+    let task = progress.task(
+        format!("Applying {} migrations", source.layout),
+        Unit::Steps,
+        Some(total),
+    );
     let mut applied = Applied::default();
     match source.layout {
         Layout::Sqlx => {
@@ -120,7 +124,11 @@ pub async fn apply(
 ///
 /// # Errors
 /// [`MigrateError::Statement`] with the statement that failed; a transaction is rolled back.
-pub async fn run_script(session: &Session, script: &Script, interrupt: &Interrupt) -> Result<(), MigrateError> {
+pub async fn run_script(
+    session: &Session,
+    script: &Script,
+    interrupt: &Interrupt,
+) -> Result<(), MigrateError> {
     let whole = script.in_one_transaction();
     if whole {
         execute(session, "BEGIN", script).await?;
@@ -155,7 +163,10 @@ pub async fn run_program(
     url: &DatabaseUrl,
     interrupt: &Interrupt,
 ) -> Result<(), MigrateError> {
-    let span = script.statements.first().map_or(0..0, |statement| statement.span.clone());
+    let span = script
+        .statements
+        .first()
+        .map_or(0..0, |statement| statement.span.clone());
     let refused = |message: String| SourceError::new(&script.source, span.clone(), message);
     let child = tokio::process::Command::new("sh")
         .args(["-c", &program.command])
@@ -178,42 +189,72 @@ pub async fn run_program(
     let said = redact(String::from_utf8_lossy(&said).trim());
     let lines: Vec<&str> = said.lines().collect();
     let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-    Err(refused(format!("migrate-cmd failed ({}); its copy of the database is dropped", output.status))
-        .help(if last.is_empty() { "it said nothing".to_owned() } else { format!("it said:\n{last}") })
-        .into())
+    Err(refused(format!(
+        "migrate-cmd failed ({}); its copy of the database is dropped",
+        output.status
+    ))
+    .help(if last.is_empty() {
+        "it said nothing".to_owned()
+    } else {
+        format!("it said:\n{last}")
+    })
+    .into())
 }
 
 /// A program that succeeds and leaves no table did not work on this database.
 async fn made_something(session: &Session, script: &Script) -> Result<(), MigrateError> {
-    const TABLES: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND oid >= 16384)";
+    const TABLES: &str =
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND oid >= 16384)";
     let row = session
         .client()
         .query_one(TABLES, &[])
         .await
-        .map_err(|error| MigrateError::Environment { file: file_of(script), reason: describe(&error) })?;
+        .map_err(|error| MigrateError::Environment {
+            file: file_of(script),
+            reason: describe(&error),
+        })?;
     if row.get::<_, bool>(0) {
         return Ok(());
     }
-    let span = script.statements.first().map_or(0..0, |statement| statement.span.clone());
-    Err(SourceError::new(&script.source, span, "migrate-cmd succeeded and the database has no table")
-        .help("it must migrate the database that DATABASE_URL names")
-        .into())
+    let span = script
+        .statements
+        .first()
+        .map_or(0..0, |statement| statement.span.clone());
+    Err(SourceError::new(
+        &script.source,
+        span,
+        "migrate-cmd succeeded and the database has no table",
+    )
+    .help("it must migrate the database that DATABASE_URL names")
+    .into())
 }
 
 async fn execute(session: &Session, sql: &str, script: &Script) -> Result<(), MigrateError> {
-    session.client().batch_execute(sql).await.map_err(|error| match script.statements.last() {
-        // A deferred constraint fails at the end.
-        Some(last) => failure(script, last, &error),
-        None => MigrateError::Environment { file: file_of(script), reason: describe(&error) },
-    })
+    session
+        .client()
+        .batch_execute(sql)
+        .await
+        .map_err(|error| match script.statements.last() {
+            // A deferred constraint fails at the end.
+            Some(last) => failure(script, last, &error),
+            None => MigrateError::Environment {
+                file: file_of(script),
+                reason: describe(&error),
+            },
+        })
 }
 
 fn failure(script: &Script, statement: &Statement, error: &tokio_postgres::Error) -> MigrateError {
     if EnvironmentFault::of(error).is_some() {
-        return MigrateError::Environment { file: file_of(script), reason: describe(error) };
+        return MigrateError::Environment {
+            file: file_of(script),
+            reason: describe(error),
+        };
     }
     let span = match error.as_db_error().and_then(|refusal| refusal.position()) {
-        Some(ErrorPosition::Original(position)) => word_at(&script.source, statement.span.clone(), *position as usize),
+        Some(ErrorPosition::Original(position)) => {
+            word_at(&script.source, statement.span.clone(), *position as usize)
+        }
         Some(ErrorPosition::Internal { .. }) | None => statement.span.clone(),
     };
     SourceError::new(&script.source, span, describe(error)).into()
@@ -222,14 +263,20 @@ fn failure(script: &Script, statement: &Statement, error: &tokio_postgres::Error
 /// The word at a 1-based position in characters of a part of a file.
 fn word_at(source: &Source, part: Range<usize>, position: usize) -> Range<usize> {
     let text = &source.text[part.clone()];
-    let Some((offset, _)) = text.char_indices().nth(position.saturating_sub(1)) else { return part };
+    let Some((offset, _)) = text.char_indices().nth(position.saturating_sub(1)) else {
+        return part;
+    };
     let length = text[offset..]
-        .find(|character: char| !character.is_alphanumeric() && !matches!(character, '_' | '.' | '"'))
+        .find(|character: char| {
+            !character.is_alphanumeric() && !matches!(character, '_' | '.' | '"')
+        })
         .filter(|length| *length > 0)
         .unwrap_or(1);
     let start = part.start + offset;
     // A character may be longer than a byte.
-    let end = (start + length..=part.end).find(|end| source.text.is_char_boundary(*end)).unwrap_or(part.end);
+    let end = (start + length..=part.end)
+        .find(|end| source.text.is_char_boundary(*end))
+        .unwrap_or(part.end);
     start..end
 }
 
@@ -245,23 +292,45 @@ struct Sqlx {
 }
 
 impl Sqlx {
-    async fn open(url: &DatabaseUrl, source: &MigrationSource, interrupt: &Interrupt) -> Result<Self, MigrateError> {
+    async fn open(
+        url: &DatabaseUrl,
+        source: &MigrationSource,
+        interrupt: &Interrupt,
+    ) -> Result<Self, MigrateError> {
         // First through a session, whose errors say what to do.
         Session::open(url, interrupt).await?.close().await;
-        let refused = |reason: String| MigrateError::History { database: url.to_string(), reason };
-        let migrations = source.migrations.iter().map(for_sqlx).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let refused = |reason: String| MigrateError::History {
+            database: url.to_string(),
+            reason,
+        };
+        let migrations = source
+            .migrations
+            .iter()
+            .map(for_sqlx)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(refused)?;
         let connection = interrupt
             .race(PgConnection::connect_with(&url.sqlx_options()))
             .await?
             .map_err(|error| refused(error.to_string()))?;
-        Ok(Self { connection, migrator: Migrator::with_migrations(migrations), url: url.clone() })
+        Ok(Self {
+            connection,
+            migrator: Migrator::with_migrations(migrations),
+            url: url.clone(),
+        })
     }
 
     /// Applies one migration; false where the database has it already.
-    async fn apply(&mut self, migration: &Migration, interrupt: &Interrupt) -> Result<bool, MigrateError> {
+    async fn apply(
+        &mut self,
+        migration: &Migration,
+        interrupt: &Interrupt,
+    ) -> Result<bool, MigrateError> {
         let before = self.count(interrupt).await?;
         let version = version_of(migration).unwrap_or_default();
-        let result = interrupt.race(self.migrator.run_to(version, &mut self.connection)).await?;
+        let result = interrupt
+            .race(self.migrator.run_to(version, &mut self.connection))
+            .await?;
         if let Err(error) = result {
             return Err(self.failure(migration, error, interrupt).await);
         }
@@ -271,7 +340,9 @@ impl Sqlx {
     /// How many migrations sqlx has recorded.
     async fn count(&mut self, interrupt: &Interrupt) -> Result<i64, MigrateError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM _sqlx_migrations");
-        let counted = interrupt.race(query.fetch_one(&mut self.connection)).await?;
+        let counted = interrupt
+            .race(query.fetch_one(&mut self.connection))
+            .await?;
         // Before the first migration there is no such table.
         Ok(counted.unwrap_or(0))
     }
@@ -284,25 +355,42 @@ impl Sqlx {
     ) -> MigrateError {
         let file = file_of(&migration.up);
         let cause = match error {
-            sqlx::migrate::MigrateError::ExecuteMigration(cause, _) | sqlx::migrate::MigrateError::Execute(cause) => {
-                cause
+            sqlx::migrate::MigrateError::ExecuteMigration(cause, _)
+            | sqlx::migrate::MigrateError::Execute(cause) => cause,
+            other => {
+                return MigrateError::History {
+                    database: self.url.to_string(),
+                    reason: other.to_string(),
+                };
             }
-            other => return MigrateError::History { database: self.url.to_string(), reason: other.to_string() },
         };
-        let Some(refusal) = cause.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
-            return MigrateError::Environment { file, reason: cause.to_string() };
+        let Some(refusal) = cause
+            .as_database_error()
+            .and_then(|e| e.try_downcast_ref::<PgDatabaseError>())
+        else {
+            return MigrateError::Environment {
+                file,
+                reason: cause.to_string(),
+            };
         };
         let message = describe_sqlx(refusal);
         if refusal.code().starts_with("53") || refusal.code().starts_with("57") {
-            return MigrateError::Environment { file, reason: message };
+            return MigrateError::Environment {
+                file,
+                reason: message,
+            };
         }
         let source = &migration.up.source;
         let span = match refusal.position() {
-            Some(PgErrorPosition::Original(position)) => word_at(source, 0..source.text.len(), position),
-            Some(PgErrorPosition::Internal { .. }) | None => match self.replay(migration, interrupt).await {
-                Some(error) => return error,
-                None => 0..source.text.len(),
-            },
+            Some(PgErrorPosition::Original(position)) => {
+                word_at(source, 0..source.text.len(), position)
+            }
+            Some(PgErrorPosition::Internal { .. }) | None => {
+                match self.replay(migration, interrupt).await {
+                    Some(error) => return error,
+                    None => 0..source.text.len(),
+                }
+            }
         };
         SourceError::new(source, span, message).into()
     }
@@ -324,21 +412,46 @@ impl Sqlx {
 }
 
 fn describe_sqlx(refusal: &PgDatabaseError) -> String {
-    let detail = refusal.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let hint = refusal.hint().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
-    format!("{}{detail}{hint} (SQLSTATE {})", refusal.message(), refusal.code())
+    let detail = refusal
+        .detail()
+        .map(|detail| format!(": {detail}"))
+        .unwrap_or_default();
+    let hint = refusal
+        .hint()
+        .map(|hint| format!(" (hint: {hint})"))
+        .unwrap_or_default();
+    format!(
+        "{}{detail}{hint} (SQLSTATE {})",
+        refusal.message(),
+        refusal.code()
+    )
 }
 
 fn for_sqlx(migration: &Migration) -> Result<SqlxMigration, String> {
-    let version = version_of(migration)
-        .ok_or_else(|| format!("version {} of {} is no number", migration.version, file_of(&migration.up)))?;
+    let version = version_of(migration).ok_or_else(|| {
+        format!(
+            "version {} of {} is no number",
+            migration.version,
+            file_of(&migration.up)
+        )
+    })?;
     let text = migration.up.source.text.to_string();
     // As sqlx itself decides it.
     let without_transaction = text.starts_with("-- no-transaction");
-    let kind = if migration.down.is_some() { MigrationType::ReversibleUp } else { MigrationType::Simple };
+    let kind = if migration.down.is_some() {
+        MigrationType::ReversibleUp
+    } else {
+        MigrationType::Simple
+    };
     let description = migration.name.replace('_', " ").into();
     let sql = AssertSqlSafe(text).into_sql_str();
-    Ok(SqlxMigration::new(version, description, kind, sql, without_transaction))
+    Ok(SqlxMigration::new(
+        version,
+        description,
+        kind,
+        sql,
+        without_transaction,
+    ))
 }
 
 fn version_of(migration: &Migration) -> Option<i64> {
@@ -355,7 +468,10 @@ mod tests {
         let span = word_at(&source, 0..source.text.len(), 13);
         assert_eq!(&source.text[span], "naïve.nöthing");
         let statement = source.text.find("SELECT").unwrap()..source.text.len();
-        assert_eq!(&source.text[word_at(&source, statement.clone(), 8)], "naïve.nöthing");
+        assert_eq!(
+            &source.text[word_at(&source, statement.clone(), 8)],
+            "naïve.nöthing"
+        );
         assert_eq!(word_at(&source, statement.clone(), 999), statement);
         assert_eq!(&source.text[word_at(&source, 0..source.text.len(), 4)], "é");
     }

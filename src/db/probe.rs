@@ -27,10 +27,21 @@ const SAMPLE: u64 = 300;
 const LARGE_SAMPLE: u64 = 3000;
 
 /// What a plan could not meet, and what the server refuses of the rest: all that stands in the way, in one answer.
-pub(crate) async fn all_errors(session: &Session, schema: &Schema, refusal: Refusal) -> Vec<SeedError> {
-    let Refusal { mut errors, mut sound } = refusal;
+pub(crate) async fn all_errors(
+    session: &Session,
+    schema: &Schema,
+    refusal: Refusal,
+) -> Vec<SeedError> {
+    let Refusal {
+        mut errors,
+        mut sound,
+    } = refusal;
     // What the server cannot be asked does not hide what is known.
-    errors.extend(examine(session, schema, &mut sound).await.unwrap_or_default());
+    errors.extend(
+        examine(session, schema, &mut sound)
+            .await
+            .unwrap_or_default(),
+    );
     errors
 }
 
@@ -40,29 +51,50 @@ pub(crate) async fn examine(
     schema: &Schema,
     plan: &mut SeedPlan,
 ) -> Result<Vec<SeedError>, tokio_postgres::Error> {
-    let mut misread = stored::read_literals(session, plan).await.err().unwrap_or_default();
+    let mut misread = stored::read_literals(session, plan)
+        .await
+        .err()
+        .unwrap_or_default();
     misread.extend(check_expressions(session, plan).await);
     if misread.is_empty() {
         return check(session, schema, plan).await;
     }
     // A mistake hides nothing of what stands in the way of other tables.
     let mut sound = plan.clone();
-    sound.leave_out((0..sound.tables.len()).map(|at| misread.iter().any(|(table, _)| *table == at)).collect());
-    let mut errors: Vec<SeedError> = misread.into_iter().map(|(_, mistake)| mistake.into()).collect();
+    sound.leave_out(
+        (0..sound.tables.len())
+            .map(|at| misread.iter().any(|(table, _)| *table == at))
+            .collect(),
+    );
+    let mut errors: Vec<SeedError> = misread
+        .into_iter()
+        .map(|(_, mistake)| mistake.into())
+        .collect();
     errors.extend(check(session, schema, &sound).await?);
     Ok(errors)
 }
 
 /// Every constraint that the server refuses a sample for, of tables where that can be; with its name and what to write.
-async fn check(session: &Session, schema: &Schema, plan: &SeedPlan) -> Result<Vec<SeedError>, tokio_postgres::Error> {
+async fn check(
+    session: &Session,
+    schema: &Schema,
+    plan: &SeedPlan,
+) -> Result<Vec<SeedError>, tokio_postgres::Error> {
     let mut errors = Vec::new();
     for (index, table) in plan.tables.iter().enumerate() {
         let computed = !table.expressions.is_empty();
-        if table.fill == Fill::Keep || table.rows == 0 || !(computed || is_asked(schema, plan, table)) {
+        if table.fill == Fill::Keep
+            || table.rows == 0
+            || !(computed || is_asked(schema, plan, table))
+        {
             continue;
         }
         let refusals = refusals(session, schema, plan, index).await?;
-        errors.extend(refusals.iter().map(|refusal| explain(schema, table, refusal)));
+        errors.extend(
+            refusals
+                .iter()
+                .map(|refusal| explain(schema, table, refusal)),
+        );
     }
     Ok(errors)
 }
@@ -72,26 +104,45 @@ async fn check(session: &Session, schema: &Schema, plan: &SeedPlan) -> Result<Ve
 fn is_asked(schema: &Schema, plan: &SeedPlan, table: &TablePlan) -> bool {
     let introspected = schema.table_by_oid(table.oid);
     let checked = |name: &str| {
-        let checks = introspected.map(|table| table.checks.as_slice()).unwrap_or_default();
+        let checks = introspected
+            .map(|table| table.checks.as_slice())
+            .unwrap_or_default();
         // A name that is part of a value is no column.
-        checks.iter().filter(|check| check.expression.contains(name)).any(|check| {
-            let mut names = Vec::new();
-            let parsed = Expression::parse(&check.expression).map(|expression| expression.columns(&mut names));
-            parsed.is_err() || names.iter().any(|other| other == name)
-        })
+        checks
+            .iter()
+            .filter(|check| check.expression.contains(name))
+            .any(|check| {
+                let mut names = Vec::new();
+                let parsed = Expression::parse(&check.expression)
+                    .map(|expression| expression.columns(&mut names));
+                parsed.is_err() || names.iter().any(|other| other == name)
+            })
     };
-    let not_null = |name: &str| introspected.and_then(|table| table.column(name)).is_some_and(|column| column.not_null);
+    let not_null = |name: &str| {
+        introspected
+            .and_then(|table| table.column(name))
+            .is_some_and(|column| column.not_null)
+    };
     let column = |column: &ColumnPlan| {
         let class = classify(schema, &column.data_type);
         match &column.generator {
-            Generator::Parent { link, table: parent, column: at, .. } => {
-                let other = plan.tables[*parent].columns.get(*at).is_none_or(|of| of.data_type != column.data_type);
+            Generator::Parent {
+                link,
+                table: parent,
+                column: at,
+                ..
+            } => {
+                let other = plan.tables[*parent]
+                    .columns
+                    .get(*at)
+                    .is_none_or(|of| of.data_type != column.data_type);
                 let within = matches!(table.links[*link].choice, LinkChoice::Within { .. });
                 other || checked(&column.name) || (within && not_null(&column.name))
             }
-            Generator::Choice(_) | Generator::Stored(_) | Generator::Constant(_) | Generator::Formula { .. } => {
-                column.data_type.modifier >= 0 || class.is_limited()
-            }
+            Generator::Choice(_)
+            | Generator::Stored(_)
+            | Generator::Constant(_)
+            | Generator::Formula { .. } => column.data_type.modifier >= 0 || class.is_limited(),
             _ => class.is_limited_inside(),
         }
     };
@@ -103,9 +154,16 @@ async fn check_expressions(session: &Session, plan: &SeedPlan) -> Vec<(usize, So
     let mut errors = Vec::new();
     for (index, table) in plan.tables.iter().enumerate() {
         for computed in &table.expressions {
-            let sql = format!("SELECT ({}) FROM {} WHERE false", computed.expression.text, table.name.sql());
+            let sql = format!(
+                "SELECT ({}) FROM {} WHERE false",
+                computed.expression.text,
+                table.name.sql()
+            );
             if let Err(error) = session.client().batch_execute(&sql).await {
-                errors.push((index, computed.expression.error(super::connect::describe(&error))));
+                errors.push((
+                    index,
+                    computed.expression.error(super::connect::describe(&error)),
+                ));
             }
         }
     }
@@ -121,7 +179,11 @@ async fn refusals(
     index: usize,
 ) -> Result<Vec<tokio_postgres::Error>, tokio_postgres::Error> {
     let table = &plan.tables[index];
-    let columns: Vec<String> = table.columns.iter().map(|column| quote_identifier(&column.name)).collect();
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| quote_identifier(&column.name))
+        .collect();
     let client = session.client();
     let create = format!(
         "BEGIN; CREATE TEMPORARY TABLE pgproof_probe (LIKE {} INCLUDING CONSTRAINTS INCLUDING GENERATED) ON COMMIT DROP; \
@@ -145,7 +207,10 @@ async fn refusals(
     let staged = !table.expressions.is_empty();
     let target = if staged { staging::STAGE } else { PROBE };
     let copy = format!("COPY {target} ({columns}) FROM STDIN (FORMAT {form})");
-    let (make, insert) = (staging::make(table, &columns), staging::insert(table, PROBE, &columns));
+    let (make, insert) = (
+        staging::make(table, &columns),
+        staging::insert(table, PROBE, &columns),
+    );
     let stage = staged.then_some((make.as_str(), insert.as_str()));
     let rows = Bytes::from(rows);
     let mut refusals: Vec<tokio_postgres::Error> = Vec::new();
@@ -157,8 +222,9 @@ async fn refusals(
             .filter(|without| freed.insert(without.clone()));
         refusals.push(refusal);
         let Some(without) = without else { break };
-        let next =
-            format!("ROLLBACK TO pgproof_probe; ALTER TABLE pg_temp.pgproof_probe {without}; SAVEPOINT pgproof_probe");
+        let next = format!(
+            "ROLLBACK TO pgproof_probe; ALTER TABLE pg_temp.pgproof_probe {without}; SAVEPOINT pgproof_probe"
+        );
         if client.batch_execute(&next).await.is_err() {
             break;
         }
@@ -170,7 +236,9 @@ async fn refusals(
 /// How the copy gets rid of what refused a row, so that it can say what else does; `None` where it cannot.
 fn without(schema: &Schema, table: &TablePlan, refusal: &DbError) -> Option<String> {
     let introspected = schema.table_by_oid(table.oid);
-    let of_table = |name: &&str| introspected.is_some_and(|table| table.checks.iter().any(|check| check.name == *name));
+    let of_table = |name: &&str| {
+        introspected.is_some_and(|table| table.checks.iter().any(|check| check.name == *name))
+    };
     if let Some(name) = refusal.constraint().filter(of_table) {
         return Some(format!("DROP CONSTRAINT {}", quote_identifier(name)));
     }
@@ -182,7 +250,12 @@ fn without(schema: &Schema, table: &TablePlan, refusal: &DbError) -> Option<Stri
     Some(match nullable {
         true => format!("ALTER COLUMN {column} DROP NOT NULL"),
         false => {
-            format!("ALTER COLUMN {column} TYPE {}", base.name.split_once('(').map_or(base.name.as_str(), |(n, _)| n))
+            format!(
+                "ALTER COLUMN {column} TYPE {}",
+                base.name
+                    .split_once('(')
+                    .map_or(base.name.as_str(), |(n, _)| n)
+            )
         }
     })
 }
@@ -190,7 +263,9 @@ fn without(schema: &Schema, table: &TablePlan, refusal: &DbError) -> Option<Stri
 /// What a domain is made of, at the bottom.
 fn base_type<'s>(schema: &'s Schema, data_type: &'s DataType) -> &'s DataType {
     let mut at = data_type;
-    while let Some(TypeDefinition::Domain { base, .. }) = schema.user_type(at.oid).map(|found| &found.definition) {
+    while let Some(TypeDefinition::Domain { base, .. }) =
+        schema.user_type(at.oid).map(|found| &found.definition)
+    {
         at = base;
     }
     at
@@ -217,11 +292,21 @@ async fn copy_sample(
 
 fn sample(plan: &SeedPlan, index: usize) -> Vec<u8> {
     let table = &plan.tables[index];
-    let (rows, most) = (table.rows, if table.doubts.is_empty() { SAMPLE } else { LARGE_SAMPLE });
+    let (rows, most) = (
+        table.rows,
+        if table.doubts.is_empty() {
+            SAMPLE
+        } else {
+            LARGE_SAMPLE
+        },
+    );
     let step = (rows / most).max(1);
     let evaluator = Evaluator::new(plan);
     let mut bytes = Vec::new();
-    for row in (0..rows).step_by(usize::try_from(step).unwrap_or(1)).take(most as usize) {
+    for row in (0..rows)
+        .step_by(usize::try_from(step).unwrap_or(1))
+        .take(most as usize)
+    {
         evaluator.write_row(index, row, &mut bytes);
     }
     bytes
@@ -234,17 +319,26 @@ fn framed(rows: &[u8]) -> Vec<u8> {
 fn explain(schema: &Schema, table: &TablePlan, error: &tokio_postgres::Error) -> SeedError {
     let refusal = error.as_db_error();
     let constraint = refusal.and_then(|refusal| refusal.constraint());
-    let doubt = constraint.and_then(|name| table.doubts.iter().find(|doubt| doubt.constraint == name));
+    let doubt =
+        constraint.and_then(|name| table.doubts.iter().find(|doubt| doubt.constraint == name));
     let what = match (constraint, doubt) {
         (Some(name), Some(doubt)) => {
-            format!("constraint {name} CHECK ({}) is not met by generated rows: {}", doubt.expression, doubt.reason)
+            format!(
+                "constraint {name} CHECK ({}) is not met by generated rows: {}",
+                doubt.expression, doubt.reason
+            )
         }
         (Some(name), None) => {
             // A domain's refusal has no detail, but names the domain.
-            let said = refusal.map(|refusal| refusal.detail().unwrap_or_else(|| refusal.message())).unwrap_or_default();
+            let said = refusal
+                .map(|refusal| refusal.detail().unwrap_or_else(|| refusal.message()))
+                .unwrap_or_default();
             format!("constraint {name} is not met by generated rows: {said}")
         }
-        (None, _) => format!("generated rows are refused: {}", super::connect::describe(error)),
+        (None, _) => format!(
+            "generated rows are refused: {}",
+            super::connect::describe(error)
+        ),
     };
     SeedError::Unsolvable {
         table: table.name.to_string(),
@@ -257,13 +351,26 @@ fn explain(schema: &Schema, table: &TablePlan, error: &tokio_postgres::Error) ->
 fn column_of(error: &DbError) -> Option<String> {
     let stood = |context: &str| {
         let (_, after) = context.lines().next()?.split_once(", column ")?;
-        Some(after.split_once(':').map_or(after, |(name, _)| name).to_owned())
+        Some(
+            after
+                .split_once(':')
+                .map_or(after, |(name, _)| name)
+                .to_owned(),
+        )
     };
-    error.column().map(str::to_owned).or_else(|| error.where_().and_then(stood))
+    error
+        .column()
+        .map(str::to_owned)
+        .or_else(|| error.where_().and_then(stood))
 }
 
 /// The line that helps: for the columns of the constraint, or else for this one.
-fn remedy(schema: &Schema, table: &TablePlan, constraint: Option<&str>, column: Option<String>) -> String {
+fn remedy(
+    schema: &Schema,
+    table: &TablePlan,
+    constraint: Option<&str>,
+    column: Option<String>,
+) -> String {
     let header = header(&table.name);
     let name = constraint.unwrap_or_default();
     let expression = schema
@@ -285,5 +392,7 @@ fn remedy(schema: &Schema, table: &TablePlan, constraint: Option<&str>, column: 
         true => "give its columns values that fit".to_owned(),
         false => format!("write values that fit, {}", lines.join(" or ")),
     };
-    format!("{values}, under [{header}.columns], or leave the table empty: `rows = 0` under [{header}]")
+    format!(
+        "{values}, under [{header}.columns], or leave the table empty: `rows = 0` under [{header}]"
+    )
 }

@@ -17,22 +17,43 @@ use crate::units::Bytes;
 pub async fn prove_memory(trials: &Trials<'_>, findings: &mut [Finding]) -> Result<(), AuditError> {
     let wanted = memory::trials(findings, &trials.audited);
     let place = |trial: &MemoryTrial| (trial.query, trial.run);
-    let try_out = async |ready: &Ready<'_>, trial: &MemoryTrial| with_more_and_more(ready, trial.work_mem).await;
+    let try_out = async |ready: &Ready<'_>, trial: &MemoryTrial| {
+        with_more_and_more(ready, trial.work_mem).await
+    };
     trials
-        .each("proving work_mem", wanted, place, try_out, |trial, run, (work_mem, explained)| {
-            let after = measurement(&explained.plan);
-            let proof =
-                Proof { before: run.measurement(), cancelled_ms: None, after, index_bytes: None, build_ms: None };
-            memory::tell(&mut findings[trial.finding], work_mem, proof);
-        })
+        .each(
+            "proving work_mem",
+            wanted,
+            place,
+            try_out,
+            |trial, run, (work_mem, explained)| {
+                let after = measurement(&explained.plan);
+                let proof = Proof {
+                    before: run.measurement(),
+                    cancelled_ms: None,
+                    after,
+                    index_bytes: None,
+                    build_ms: None,
+                };
+                memory::tell(&mut findings[trial.finding], work_mem, proof);
+            },
+        )
         .await
 }
 
 /// The setting with which everything fits, and a run with it; `None` where none does.
-async fn with_more_and_more(ready: &Ready<'_>, first: Bytes) -> Result<Option<(Bytes, Explained)>, ExplainError> {
+async fn with_more_and_more(
+    ready: &Ready<'_>,
+    first: Bytes,
+) -> Result<Option<(Bytes, Explained)>, ExplainError> {
     let mut work_mem = first;
     loop {
-        ready.execute(&format!("SET LOCAL work_mem = '{}';", memory::written(work_mem))).await?;
+        ready
+            .execute(&format!(
+                "SET LOCAL work_mem = '{}';",
+                memory::written(work_mem)
+            ))
+            .await?;
         let warm_up = ready.once().await?;
         if !memory::is_short(&warm_up.plan) {
             return Ok(Some((work_mem, ready.median().await?)));

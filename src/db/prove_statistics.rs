@@ -17,29 +17,43 @@ const PATIENCE: f64 = 10.0;
 ///
 /// # Errors
 /// [`AuditError`].
-pub async fn prove_statistics(trials: &Trials<'_>, findings: &mut [Finding]) -> Result<(), AuditError> {
+pub async fn prove_statistics(
+    trials: &Trials<'_>,
+    findings: &mut [Finding],
+) -> Result<(), AuditError> {
     let wanted = statistics::trials(findings, &trials.audited);
     let place = |trial: &StatisticsTrial| (trial.query, trial.run);
-    let try_out = async |ready: &Ready<'_>, trial: &StatisticsTrial| with_statistics(ready, &trial.sql).await.map(Some);
+    let try_out = async |ready: &Ready<'_>, trial: &StatisticsTrial| {
+        with_statistics(ready, &trial.sql).await.map(Some)
+    };
     trials
-        .each("proving statistics", wanted, place, try_out, |trial, run, (build, explained)| {
-            let finding = &mut findings[trial.finding];
-            let estimated = statistics::estimated(finding, &run.plan, &explained.plan);
-            let proof = Proof {
-                before: run.measurement(),
-                cancelled_ms: None,
-                after: measurement(&explained.plan),
-                index_bytes: None,
-                build_ms: Some(build),
-            };
-            let same_plan = shape(&run.plan) == shape(&explained.plan);
-            statistics::tell(finding, estimated, proof, same_plan);
-        })
+        .each(
+            "proving statistics",
+            wanted,
+            place,
+            try_out,
+            |trial, run, (build, explained)| {
+                let finding = &mut findings[trial.finding];
+                let estimated = statistics::estimated(finding, &run.plan, &explained.plan);
+                let proof = Proof {
+                    before: run.measurement(),
+                    cancelled_ms: None,
+                    after: measurement(&explained.plan),
+                    index_bytes: None,
+                    build_ms: Some(build),
+                };
+                let same_plan = shape(&run.plan) == shape(&explained.plan);
+                statistics::tell(finding, estimated, proof, same_plan);
+            },
+        )
         .await
 }
 
 /// How long collecting took, and a run with what was collected.
-async fn with_statistics(ready: &Ready<'_>, statements: &str) -> Result<(Millis, Explained), ExplainError> {
+async fn with_statistics(
+    ready: &Ready<'_>,
+    statements: &str,
+) -> Result<(Millis, Explained), ExplainError> {
     let patience = (ready.limits.statement.0 * PATIENCE).max(1.0);
     let collect = format!(
         "SET LOCAL statement_timeout = {patience:.0};{statements}\
@@ -48,8 +62,12 @@ async fn with_statistics(ready: &Ready<'_>, statements: &str) -> Result<(Millis,
         ready.limits.statement.0.max(1.0)
     );
     let answer = ready.execute(&collect).await?;
-    let [milliseconds] = &answer[..] else { return Err(ExplainError::NoPlan) };
-    let build = milliseconds.parse().map_err(|_| ExplainError::Unreadable(milliseconds.clone()))?;
+    let [milliseconds] = &answer[..] else {
+        return Err(ExplainError::NoPlan);
+    };
+    let build = milliseconds
+        .parse()
+        .map_err(|_| ExplainError::Unreadable(milliseconds.clone()))?;
     // The first warms up.
     ready.once().await?;
     Ok((Millis(build), ready.median().await?))

@@ -23,15 +23,29 @@ pub(crate) async fn rows(
     session: &Session,
     schema: &Schema,
 ) -> Result<BTreeMap<u32, StoredRows>, tokio_postgres::Error> {
-    let tables: Vec<&Table> = schema.tables.iter().filter(|table| is_seeded(table)).collect();
+    let tables: Vec<&Table> = schema
+        .tables
+        .iter()
+        .filter(|table| is_seeded(table))
+        .collect();
     let referenced = referenced_columns(schema);
     let mut stored = BTreeMap::new();
     for batch in tables.chunks(BATCH) {
         let questions: Vec<String> = batch
             .iter()
-            .map(|table| format!("SELECT {}::oid WHERE EXISTS (SELECT FROM {})", table.oid, table.name.sql()))
+            .map(|table| {
+                format!(
+                    "SELECT {}::oid WHERE EXISTS (SELECT FROM {})",
+                    table.oid,
+                    table.name.sql()
+                )
+            })
             .collect();
-        for row in session.client().query(&questions.join(" UNION ALL "), &[]).await? {
+        for row in session
+            .client()
+            .query(&questions.join(" UNION ALL "), &[])
+            .await?
+        {
             let oid: u32 = row.get(0);
             if let Some(table) = batch.iter().find(|table| table.oid == oid) {
                 let columns = referenced.get(&oid).cloned().unwrap_or_default();
@@ -46,8 +60,13 @@ pub(crate) async fn rows(
 fn referenced_columns(schema: &Schema) -> BTreeMap<u32, BTreeSet<String>> {
     let mut referenced: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
     for key in schema.tables.iter().flat_map(|table| &table.foreign_keys) {
-        let Some(parent) = schema.table_by_oid(key.references) else { continue };
-        referenced.entry(schema.root_of(parent).oid).or_default().extend(key.referenced_columns.iter().cloned());
+        let Some(parent) = schema.table_by_oid(key.references) else {
+            continue;
+        };
+        referenced
+            .entry(schema.root_of(parent).oid)
+            .or_default()
+            .extend(key.referenced_columns.iter().cloned());
     }
     referenced
 }
@@ -58,8 +77,16 @@ async fn table_rows(
     columns: &BTreeSet<String>,
 ) -> Result<StoredRows, tokio_postgres::Error> {
     let names: Vec<String> = columns.iter().map(|name| quote_identifier(name)).collect();
-    let keys: Vec<String> = table.primary_key().into_iter().map(quote_identifier).collect();
-    let order = if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(", ")) };
+    let keys: Vec<String> = table
+        .primary_key()
+        .into_iter()
+        .map(quote_identifier)
+        .collect();
+    let order = if keys.is_empty() {
+        String::new()
+    } else {
+        format!(" ORDER BY {}", keys.join(", "))
+    };
     let sql = format!(
         "COPY (SELECT {} FROM {}{order} LIMIT {MOST}) TO STDOUT (FORMAT binary)",
         names.join(", "),
@@ -68,17 +95,27 @@ async fn table_rows(
     let bytes = copy_out(session, &sql).await?;
     let mut cells: Vec<Vec<Box<[u8]>>> = vec![Vec::new(); columns.len()];
     let count = split(&bytes, &mut cells);
-    Ok(StoredRows { count, cells: columns.iter().cloned().zip(cells).collect() })
+    Ok(StoredRows {
+        count,
+        cells: columns.iter().cloned().zip(cells).collect(),
+    })
 }
 
 /// Lets the server read constants that only it can read, and puts their cells into the plan.
 ///
 /// # Errors
 /// The constants that are no values of their type, each with its table's index and at its place in the spec.
-pub(crate) async fn read_literals(session: &Session, plan: &mut SeedPlan) -> Result<(), Vec<(usize, SourceError)>> {
+pub(crate) async fn read_literals(
+    session: &Session,
+    plan: &mut SeedPlan,
+) -> Result<(), Vec<(usize, SourceError)>> {
     let mut errors = Vec::new();
     for literal in std::mem::take(&mut plan.literals) {
-        let texts: Vec<String> = literal.texts.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect();
+        let texts: Vec<String> = literal
+            .texts
+            .iter()
+            .map(|text| format!("'{}'", text.replace('\'', "''")))
+            .collect();
         let sql = format!(
             "COPY (SELECT v::{} FROM unnest(ARRAY[{}]::text[]) WITH ORDINALITY AS u(v, at) ORDER BY at) \
              TO STDOUT (FORMAT binary)",
@@ -100,7 +137,11 @@ pub(crate) async fn read_literals(session: &Session, plan: &mut SeedPlan) -> Res
             choice.cells = cells.into();
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
 }
 
 async fn copy_out(session: &Session, sql: &str) -> Result<Vec<u8>, tokio_postgres::Error> {
@@ -116,11 +157,18 @@ async fn copy_out(session: &Session, sql: &str) -> Result<Vec<u8>, tokio_postgre
 fn split(bytes: &[u8], cells: &mut [Vec<Box<[u8]>>]) -> u64 {
     let mut rest = bytes.get(HEADER.len()..).unwrap_or_default();
     let mut rows = 0;
-    while let Some((fields, mut row)) = rest.split_first_chunk::<2>().filter(|(fields, _)| **fields != [0xff; 2]) {
+    while let Some((fields, mut row)) = rest
+        .split_first_chunk::<2>()
+        .filter(|(fields, _)| **fields != [0xff; 2])
+    {
         for column in 0..usize::from(u16::from_be_bytes(*fields)) {
-            let Some(length) = row.first_chunk::<4>() else { return rows };
+            let Some(length) = row.first_chunk::<4>() else {
+                return rows;
+            };
             let length = u32::try_from(i32::from_be_bytes(*length)).unwrap_or(0) as usize + 4;
-            let Some((cell, after)) = row.split_at_checked(length) else { return rows };
+            let Some((cell, after)) = row.split_at_checked(length) else {
+                return rows;
+            };
             if let Some(column) = cells.get_mut(column) {
                 column.push(cell.into());
             }

@@ -88,10 +88,14 @@ impl Traffic {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let answered = Arc::new(AtomicUsize::new(0));
         let own: BTreeSet<usize> = near.iter().flatten().copied().collect();
-        let far: Vec<usize> = (0..probes.len()).filter(|probe| !own.contains(probe)).collect();
+        let far: Vec<usize> = (0..probes.len())
+            .filter(|probe| !own.contains(probe))
+            .collect();
         let lines = FAR_SESSIONS.min(far.len());
         let opened = (0..own.len() + lines).map(|_| Session::open(url, interrupt));
-        let mut opened = futures_util::future::try_join_all(opened).await?.into_iter();
+        let mut opened = futures_util::future::try_join_all(opened)
+            .await?
+            .into_iter();
         let sender = |session| Sender {
             session,
             zero,
@@ -104,20 +108,38 @@ impl Traffic {
         for (probe, session) in own.iter().zip(opened.by_ref()) {
             let turn = Arc::new(Turn::default());
             turns.insert(*probe, Arc::clone(&turn));
-            sessions.push(tokio::spawn(sender(session).send_when_told(*probe, probes[*probe].clone(), turn)));
+            sessions.push(tokio::spawn(sender(session).send_when_told(
+                *probe,
+                probes[*probe].clone(),
+                turn,
+            )));
         }
         for (line, session) in opened.enumerate() {
-            let mine: Vec<(usize, Probe)> =
-                far.iter().skip(line).step_by(lines).map(|at| (*at, probes[*at].clone())).collect();
+            let mine: Vec<(usize, Probe)> = far
+                .iter()
+                .skip(line)
+                .step_by(lines)
+                .map(|at| (*at, probes[*at].clone()))
+                .collect();
             sessions.push(tokio::spawn(sender(session).send_in_turn(mine)));
         }
-        let lanes = near.iter().map(|probes| probes.iter().filter_map(|probe| turns.get(probe)).cloned().collect());
+        let lanes = near.iter().map(|probes| {
+            probes
+                .iter()
+                .filter_map(|probe| turns.get(probe))
+                .cloned()
+                .collect()
+        });
         let begun = Instant::now();
         while answered.load(Ordering::Relaxed) < sessions.len() && begun.elapsed() < FIRST_ANSWERS {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         sessions.push(tokio::spawn(give_turns(lanes.collect(), stopped.clone())));
-        Ok(Self { stop, sessions, seen })
+        Ok(Self {
+            stop,
+            sessions,
+            seen,
+        })
     }
 
     /// Ends the traffic once its last answers came.
@@ -146,12 +168,19 @@ async fn give_turns(lanes: Vec<Vec<Arc<Turn>>>, stopped: tokio::sync::watch::Rec
     let mut due = vec![Instant::now(); lanes.len()];
     let mut next = vec![0; lanes.len()];
     while !*stopped.borrow() {
-        for (lane, turns) in lanes.iter().enumerate().filter(|(_, turns)| !turns.is_empty()) {
+        for (lane, turns) in lanes
+            .iter()
+            .enumerate()
+            .filter(|(_, turns)| !turns.is_empty())
+        {
             if Instant::now() < due[lane] {
                 continue;
             }
             let order = (0..turns.len()).map(|n| (next[lane] + n) % turns.len());
-            if let Some(at) = order.into_iter().find(|at| turns[*at].idle.swap(false, Ordering::Relaxed)) {
+            if let Some(at) = order
+                .into_iter()
+                .find(|at| turns[*at].idle.swap(false, Ordering::Relaxed))
+            {
                 turns[at].go.notify_one();
                 next[lane] = at + 1;
                 let quickest = Duration::from_micros(turns[at].quickest_us.load(Ordering::Relaxed));
@@ -178,12 +207,17 @@ impl Sender {
         let pid = backend(&self.session).await;
         let (mut sent, mut quickest, mut plan_only) = (0_u32, Duration::MAX, what.plan_only);
         while let Ok(pid) = pid {
-            let Some(took) = self.execute(pid, probe, &what.sql, plan_only).await else { break };
+            let Some(took) = self.execute(pid, probe, &what.sql, plan_only).await else {
+                break;
+            };
             sent = sent.saturating_add(1);
             // The first answer is slow: it says nothing of the next.
             if sent >= FIRST {
                 quickest = quickest.min(took);
-                turn.quickest_us.store(u64::try_from(quickest.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                turn.quickest_us.store(
+                    u64::try_from(quickest.as_micros()).unwrap_or(u64::MAX),
+                    Ordering::Relaxed,
+                );
             }
             match sent.cmp(&FIRST) {
                 std::cmp::Ordering::Less => continue,
@@ -216,7 +250,11 @@ impl Sender {
                     if *self.stopped.borrow() {
                         break 'all;
                     }
-                    if self.execute(pid, probe, &what.sql, what.plan_only).await.is_some() {
+                    if self
+                        .execute(pid, probe, &what.sql, what.plan_only)
+                        .await
+                        .is_some()
+                    {
                         working.push((probe, what));
                     }
                     if std::mem::take(&mut first) {
@@ -234,18 +272,35 @@ impl Sender {
     }
 
     /// Sends a probe and notes what became of it: how long it took, or `None` where it failed and is not to be sent again.
-    async fn execute(&self, pid: i32, probe: usize, sql: &str, plan_only: bool) -> Option<Duration> {
+    async fn execute(
+        &self,
+        pid: i32,
+        probe: usize,
+        sql: &str,
+        plan_only: bool,
+    ) -> Option<Duration> {
         let start = self.zero.elapsed();
-        let result = self.session.client().batch_execute(&statement(sql, plan_only)).await;
+        let result = self
+            .session
+            .client()
+            .batch_execute(&statement(sql, plan_only))
+            .await;
         let end = self.zero.elapsed();
-        let execution = Execution { probe, pid, start_ms: ms(start), end_ms: ms(end) };
+        let execution = Execution {
+            probe,
+            pid,
+            start_ms: ms(start),
+            end_ms: ms(end),
+        };
         let failure = result.err().map(|error| describe(&error));
         let took = failure.is_none().then(|| end.saturating_sub(start));
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             match failure {
                 None => seen.executions.push(execution),
-                Some(message) => seen.broken.push((execution.end_ms, Broken { probe, message })),
+                Some(message) => seen
+                    .broken
+                    .push((execution.end_ms, Broken { probe, message })),
             }
         }
         if took.is_none() {
@@ -263,7 +318,11 @@ fn statement(sql: &str, plan_only: bool) -> String {
 }
 
 pub(super) async fn backend(session: &Session) -> Result<i32, tokio_postgres::Error> {
-    Ok(session.client().query_one("SELECT pg_backend_pid()", &[]).await?.get(0))
+    Ok(session
+        .client()
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await?
+        .get(0))
 }
 
 pub(super) fn ms(duration: Duration) -> f64 {

@@ -53,16 +53,23 @@ impl Trials<'_> {
         if trials.is_empty() {
             return Ok(());
         }
-        let task = self.progress.task(about, Unit::Steps, Some(trials.len() as u64));
+        let task = self
+            .progress
+            .task(about, Unit::Steps, Some(trials.len() as u64));
         for trial in trials {
             self.interrupt.check()?;
             let (query, run) = place(&trial);
-            let Some(run) = self.audited.run(query, run) else { continue };
+            let Some(run) = self.audited.run(query, run) else {
+                continue;
+            };
             let query = &self.audited.queries[query];
             task.doing(query.name.clone());
             let tried = self.rolled_back(query, run, &trial, &try_out).await;
             self.interrupt.check()?;
-            let tried = tried.map_err(|source| AuditError::Server { query: query.name.clone(), source })?;
+            let tried = tried.map_err(|source| AuditError::Server {
+                query: query.name.clone(),
+                source,
+            })?;
             if let Some(found) = tried {
                 tell(&trial, run, found);
             }
@@ -80,8 +87,19 @@ impl Trials<'_> {
     ) -> Result<Option<R>, ExplainError> {
         let (client, limits) = (self.session.client(), &self.options.limits());
         let prepared = Prepared::new(client, NAME, &query.sql, query.writes, limits).await?;
-        explain::texts(client, &explain::opening(limits, choice(run)), explain::NO_POSITION).await?;
-        let ready = Ready { client, run, limits, prepared: &prepared, runs: self.options.runs };
+        explain::texts(
+            client,
+            &explain::opening(limits, choice(run)),
+            explain::NO_POSITION,
+        )
+        .await?;
+        let ready = Ready {
+            client,
+            run,
+            limits,
+            prepared: &prepared,
+            runs: self.options.runs,
+        };
         let found = try_out(&ready, trial).await;
         let left = explain::texts(client, "ROLLBACK", explain::NO_POSITION).await;
         prepared.deallocate(client).await?;
@@ -100,8 +118,19 @@ impl Ready<'_> {
 
     /// Once, to warm up or to look at.
     pub(super) async fn once(&self) -> Result<Explained, ExplainError> {
-        let mode = if self.prepared.writes { Mode::AnalyzeWrite } else { Mode::Analyze };
-        explain::in_savepoint(self.client, self.prepared, &values(self.run), choice(self.run), mode).await
+        let mode = if self.prepared.writes {
+            Mode::AnalyzeWrite
+        } else {
+            Mode::Analyze
+        };
+        explain::in_savepoint(
+            self.client,
+            self.prepared,
+            &values(self.run),
+            choice(self.run),
+            mode,
+        )
+        .await
     }
 
     /// The run with the median time.
@@ -110,7 +139,12 @@ impl Ready<'_> {
         for _ in 0..self.runs.max(1) {
             taken.push(self.once().await?);
         }
-        let time = |explained: &Explained| explained.plan.execution_ms.map_or(f64::INFINITY, |time| time.0);
+        let time = |explained: &Explained| {
+            explained
+                .plan
+                .execution_ms
+                .map_or(f64::INFINITY, |time| time.0)
+        };
         taken.sort_by(|a, b| time(a).total_cmp(&time(b)));
         Ok(taken.swap_remove(taken.len() / 2))
     }

@@ -82,20 +82,38 @@ pub fn blocked_queries(
     let mut by: Vec<BTreeMap<usize, BlockedQuery>> = vec![BTreeMap::new(); statements.len()];
     let mut during = by.clone();
     for execution in executions {
-        let Some(wait) = first_wait(execution, waits, migration) else { continue };
-        let Some(guilty) = guilty(wait, statements) else { continue };
+        let Some(wait) = first_wait(execution, waits, migration) else {
+            continue;
+        };
+        let Some(guilty) = guilty(wait, statements) else {
+            continue;
+        };
         let usual = typical.get(&execution.probe).copied().unwrap_or(0.0);
-        note(&mut by[guilty], execution.probe, execution.end_ms - execution.start_ms - usual, wait);
+        note(
+            &mut by[guilty],
+            execution.probe,
+            execution.end_ms - execution.start_ms - usual,
+            wait,
+        );
         // What releases its locks in the same moment is the same transaction.
-        let together = |span: &StatementSpan| span.released_ms.total_cmp(&statements[guilty].released_ms).is_eq();
-        for (n, span) in statements.iter().enumerate().filter(|(n, span)| *n != guilty && together(span)) {
+        let together = |span: &StatementSpan| {
+            span.released_ms
+                .total_cmp(&statements[guilty].released_ms)
+                .is_eq()
+        };
+        for (n, span) in statements
+            .iter()
+            .enumerate()
+            .filter(|(n, span)| *n != guilty && together(span))
+        {
             let overlap = span.end_ms.min(execution.end_ms) - span.start_ms.max(execution.start_ms);
             if overlap > 0.0 {
                 note(&mut during[n], execution.probe, overlap, wait);
             }
         }
     }
-    let sorted = |found: Vec<BTreeMap<usize, BlockedQuery>>| found.into_iter().map(longest_first).collect();
+    let sorted =
+        |found: Vec<BTreeMap<usize, BlockedQuery>>| found.into_iter().map(longest_first).collect();
     (sorted(by), sorted(during))
 }
 
@@ -119,7 +137,12 @@ fn note(queries: &mut BTreeMap<usize, BlockedQuery>, probe: usize, ms: f64, wait
 
 fn longest_first(queries: BTreeMap<usize, BlockedQuery>) -> Vec<BlockedQuery> {
     let mut queries: Vec<BlockedQuery> = queries.into_values().collect();
-    queries.sort_by(|a, b| b.longest.0.total_cmp(&a.longest.0).then(a.probe.cmp(&b.probe)));
+    queries.sort_by(|a, b| {
+        b.longest
+            .0
+            .total_cmp(&a.longest.0)
+            .then(a.probe.cmp(&b.probe))
+    });
     queries
 }
 
@@ -128,10 +151,16 @@ fn typical_durations(executions: &[Execution], waits: &[Wait]) -> HashMap<usize,
     let mut undisturbed: HashMap<usize, Vec<f64>> = HashMap::new();
     for execution in executions {
         if !waits.iter().any(|wait| within(execution, wait)) {
-            undisturbed.entry(execution.probe).or_default().push(execution.end_ms - execution.start_ms);
+            undisturbed
+                .entry(execution.probe)
+                .or_default()
+                .push(execution.end_ms - execution.start_ms);
         }
     }
-    undisturbed.into_iter().map(|(probe, times)| (probe, super::significance::median(&times))).collect()
+    undisturbed
+        .into_iter()
+        .map(|(probe, times)| (probe, super::significance::median(&times)))
+        .collect()
 }
 
 fn within(execution: &Execution, wait: &Wait) -> bool {
@@ -140,7 +169,9 @@ fn within(execution: &Execution, wait: &Wait) -> bool {
 
 /// The first time that the execution was seen waiting for the migration, or for somebody who waits for it.
 fn first_wait<'a>(execution: &Execution, waits: &'a [Wait], migration: &[i32]) -> Option<&'a Wait> {
-    waits.iter().find(|wait| within(execution, wait) && waits_for(wait, waits, migration, 0))
+    waits
+        .iter()
+        .find(|wait| within(execution, wait) && waits_for(wait, waits, migration, 0))
 }
 
 fn waits_for(wait: &Wait, waits: &[Wait], migration: &[i32], depth: u32) -> bool {
@@ -159,14 +190,23 @@ fn guilty(wait: &Wait, statements: &[StatementSpan]) -> Option<usize> {
         span.start_ms <= wait.at_ms
             && wait.at_ms <= span.released_ms
             && span.locks.iter().any(|lock| {
-                Some(&lock.relation) == wait.relation.as_ref() && wait.mode.is_none_or(|mode| mode.conflicts(lock.mode))
+                Some(&lock.relation) == wait.relation.as_ref()
+                    && wait.mode.is_none_or(|mode| mode.conflicts(lock.mode))
             })
     };
     statements
         .iter()
         .position(holds)
-        .or_else(|| statements.iter().position(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.end_ms))
-        .or_else(|| statements.iter().rposition(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.released_ms))
+        .or_else(|| {
+            statements
+                .iter()
+                .position(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.end_ms)
+        })
+        .or_else(|| {
+            statements
+                .iter()
+                .rposition(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.released_ms)
+        })
 }
 
 #[cfg(test)]
@@ -177,39 +217,86 @@ mod tests {
     const OURS: &[i32] = &[MIGRATION];
 
     fn execution(probe: usize, pid: i32, start_ms: f64, end_ms: f64) -> Execution {
-        Execution { probe, pid, start_ms, end_ms }
+        Execution {
+            probe,
+            pid,
+            start_ms,
+            end_ms,
+        }
     }
 
     fn wait(at_ms: f64, pid: i32, blockers: &[i32]) -> Wait {
         let relation = Some("public.orders".to_owned());
-        Wait { at_ms, pid, relation, mode: Some(LockMode::AccessShare), blockers: blockers.to_vec() }
+        Wait {
+            at_ms,
+            pid,
+            relation,
+            mode: Some(LockMode::AccessShare),
+            blockers: blockers.to_vec(),
+        }
     }
 
     fn span(start_ms: f64, end_ms: f64, released_ms: f64, mode: Option<LockMode>) -> StatementSpan {
-        let locks = mode.map(|mode| HeldLock { relation: "public.orders".to_owned(), mode });
-        StatementSpan { start_ms, end_ms, released_ms, locks: locks.into_iter().collect() }
+        let locks = mode.map(|mode| HeldLock {
+            relation: "public.orders".to_owned(),
+            mode,
+        });
+        StatementSpan {
+            start_ms,
+            end_ms,
+            released_ms,
+            locks: locks.into_iter().collect(),
+        }
     }
 
     #[test]
     fn the_statement_that_took_the_lock_is_blamed_while_another_runs() {
         // The first takes the lock, the second runs on in the same transaction.
-        let statements = [span(0.0, 10.0, 1000.0, Some(LockMode::AccessExclusive)), span(10.0, 990.0, 1000.0, None)];
-        let executions = [execution(0, 7, -30.0, -25.0), execution(0, 7, 100.0, 1005.0), execution(1, 8, 100.0, 103.0)];
+        let statements = [
+            span(0.0, 10.0, 1000.0, Some(LockMode::AccessExclusive)),
+            span(10.0, 990.0, 1000.0, None),
+        ];
+        let executions = [
+            execution(0, 7, -30.0, -25.0),
+            execution(0, 7, 100.0, 1005.0),
+            execution(1, 8, 100.0, 103.0),
+        ];
         let waits = [wait(110.0, 7, &[MIGRATION]), wait(500.0, 7, &[MIGRATION])];
         let (found, during) = blocked_queries(&executions, &waits, &statements, OURS);
         assert_eq!((&found[1], &during[0]), (&Vec::new(), &Vec::new()));
         // Of its wait all but the first moment is the second statement's time.
-        assert_eq!((during[1][0].probe, during[1][0].longest), (0, Millis(890.0)));
+        assert_eq!(
+            (during[1][0].probe, during[1][0].longest),
+            (0, Millis(890.0))
+        );
         assert_eq!(found[0].len(), 1);
-        assert_eq!((found[0][0].probe, found[0][0].executions, found[0][0].longest), (0, 1, Millis(900.0)));
+        assert_eq!(
+            (
+                found[0][0].probe,
+                found[0][0].executions,
+                found[0][0].longest
+            ),
+            (0, 1, Millis(900.0))
+        );
     }
 
     #[test]
     fn who_waits_behind_a_waiter_counts_and_who_waits_for_others_does_not() {
         let statements = [span(0.0, 500.0, 500.0, Some(LockMode::AccessExclusive))];
-        let executions = [execution(0, 7, 100.0, 500.0), execution(1, 8, 100.0, 500.0), execution(2, 9, 100.0, 500.0)];
-        let waits = [wait(110.0, 7, &[MIGRATION]), wait(110.0, 8, &[7]), wait(110.0, 9, &[55])];
+        let executions = [
+            execution(0, 7, 100.0, 500.0),
+            execution(1, 8, 100.0, 500.0),
+            execution(2, 9, 100.0, 500.0),
+        ];
+        let waits = [
+            wait(110.0, 7, &[MIGRATION]),
+            wait(110.0, 8, &[7]),
+            wait(110.0, 9, &[55]),
+        ];
         let (found, _) = blocked_queries(&executions, &waits, &statements, OURS);
-        assert_eq!(found[0].iter().map(|query| query.probe).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            found[0].iter().map(|query| query.probe).collect::<Vec<_>>(),
+            [0, 1]
+        );
     }
 }

@@ -48,7 +48,10 @@ pub enum OperatorKind {
     /// Joins its two inputs.
     Join { method: JoinMethod, kind: String },
     /// Groups, or folds to one row.
-    Aggregate { strategy: AggregateStrategy, keys: Vec<String> },
+    Aggregate {
+        strategy: AggregateStrategy,
+        keys: Vec<String>,
+    },
     /// INSERT, UPDATE, DELETE, MERGE.
     Modify { operation: String, relation: String },
     /// Everything else that has no such structure: Limit, Unique, WindowAgg, Append of a UNION…
@@ -326,16 +329,26 @@ impl CanonicalPlan {
         });
         accesses.sort();
         let (mut shape, mut full) = (String::new(), String::new());
-        write_tree(&self.root, 0, Detail::Shape, &mut |line| push_line(&mut shape, line));
-        write_tree(&self.root, 0, Detail::Everything, &mut |line| push_line(&mut full, line));
-        PlanHashes { access: digest(&accesses.join("\n")), shape: digest(&shape), full: digest(&full) }
+        write_tree(&self.root, 0, Detail::Shape, &mut |line| {
+            push_line(&mut shape, line)
+        });
+        write_tree(&self.root, 0, Detail::Everything, &mut |line| {
+            push_line(&mut full, line)
+        });
+        PlanHashes {
+            access: digest(&accesses.join("\n")),
+            shape: digest(&shape),
+            full: digest(&full),
+        }
     }
 
     /// The canonical tree for people, a line an operator, decorator or condition.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        write_tree(&self.root, 0, Detail::Everything, &mut |line| lines.push(line.to_owned()));
+        write_tree(&self.root, 0, Detail::Everything, &mut |line| {
+            lines.push(line.to_owned())
+        });
         lines
     }
 }
@@ -347,7 +360,11 @@ fn push_line(text: &mut String, line: &str) {
 
 fn digest(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
-    let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hash
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{CANONICAL_VERSION}:{hex}")
 }
 
@@ -356,7 +373,10 @@ impl Operator {
     pub fn each<'a>(&'a self, visit: &mut impl FnMut(&'a Self)) {
         fn go<'a>(operator: &'a Operator, visit: &mut dyn FnMut(&'a Operator)) {
             visit(operator);
-            operator.subplans.iter().for_each(|subplan| go(&subplan.plan, visit));
+            operator
+                .subplans
+                .iter()
+                .for_each(|subplan| go(&subplan.plan, visit));
             operator.inputs.iter().for_each(|input| go(input, visit));
         }
         go(self, visit);
@@ -365,7 +385,11 @@ impl Operator {
     /// The conjuncts of a role; empty where it has none.
     #[must_use]
     pub fn conjuncts(&self, role: ConditionRole) -> &[String] {
-        self.conditions.iter().find(|c| c.role == role).map(|c| c.conjuncts.as_slice()).unwrap_or_default()
+        self.conditions
+            .iter()
+            .find(|c| c.role == role)
+            .map(|c| c.conjuncts.as_slice())
+            .unwrap_or_default()
     }
 
     /// One line, without decorators and conditions.
@@ -375,9 +399,16 @@ impl Operator {
             OperatorKind::Scan(scan) => scan.label(),
             OperatorKind::Join { method, kind } if kind == "Inner" => method.as_str().to_owned(),
             OperatorKind::Join { method, kind } => format!("{} ({kind})", method.as_str()),
-            OperatorKind::Aggregate { strategy, keys } if keys.is_empty() => strategy.as_str().to_owned(),
-            OperatorKind::Aggregate { strategy, keys } => format!("{} by {}", strategy.as_str(), keys.join(", ")),
-            OperatorKind::Modify { operation, relation } => format!("{operation} on {relation}"),
+            OperatorKind::Aggregate { strategy, keys } if keys.is_empty() => {
+                strategy.as_str().to_owned()
+            }
+            OperatorKind::Aggregate { strategy, keys } => {
+                format!("{} by {}", strategy.as_str(), keys.join(", "))
+            }
+            OperatorKind::Modify {
+                operation,
+                relation,
+            } => format!("{operation} on {relation}"),
             OperatorKind::Other { name } => name.clone(),
         }
     }
@@ -398,7 +429,11 @@ impl Scan {
             Some(count) => format!(" ({count} partitions)"),
             None => String::new(),
         };
-        format!("{} on {}{alias}{partitions}", methods.join(" + "), display_relation(&self.relation))
+        format!(
+            "{} on {}{alias}{partitions}",
+            methods.join(" + "),
+            display_relation(&self.relation)
+        )
     }
 
     /// Relation and access without the alias: what the access hash sees.
@@ -416,7 +451,11 @@ impl Access {
         let indexes: Vec<&str> = self.indexes.iter().map(IndexIdentity::key).collect();
         match indexes.is_empty() {
             true => format!("{}{backward}", self.method.as_str()),
-            false => format!("{}{backward} using {}", self.method.as_str(), indexes.join(" & ")),
+            false => format!(
+                "{}{backward} using {}",
+                self.method.as_str(),
+                indexes.join(" & ")
+            ),
         }
     }
 }
@@ -434,9 +473,17 @@ impl Decorator {
         match self {
             Self::Parallel => "Parallel".to_owned(),
             Self::Hash { .. } => "Hash".to_owned(),
-            Self::Sort { keys, presorted, .. } if presorted.is_empty() => format!("Sort by {}", keys.join(", ")),
-            Self::Sort { keys, presorted, .. } => {
-                format!("Incremental Sort by {} (presorted {})", keys.join(", "), presorted.join(", "))
+            Self::Sort {
+                keys, presorted, ..
+            } if presorted.is_empty() => format!("Sort by {}", keys.join(", ")),
+            Self::Sort {
+                keys, presorted, ..
+            } => {
+                format!(
+                    "Incremental Sort by {} (presorted {})",
+                    keys.join(", "),
+                    presorted.join(", ")
+                )
             }
             Self::Materialize => "Materialize".to_owned(),
             Self::Memoize { key } => format!("Memoize by {key}"),
@@ -466,11 +513,19 @@ fn write_tree(operator: &Operator, depth: usize, detail: Detail, emit: &mut impl
         if detail == Detail::Everything {
             for condition in &operator.conditions {
                 let text = condition.conjuncts.join(" and ");
-                emit(&format!("{}· {}: {text}", "  ".repeat(depth + 1), condition.role.as_str()));
+                emit(&format!(
+                    "{}· {}: {text}",
+                    "  ".repeat(depth + 1),
+                    condition.role.as_str()
+                ));
             }
         }
         for subplan in &operator.subplans {
-            emit(&format!("{}[{}]", "  ".repeat(depth + 1), subplan.kind.scope()));
+            emit(&format!(
+                "{}[{}]",
+                "  ".repeat(depth + 1),
+                subplan.kind.scope()
+            ));
             go(&subplan.plan, depth + 2, detail, emit);
         }
         for input in &operator.inputs {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::plan::{JoinType, Node, NodeId, NodeKind, Plan, Relationship};
 
 use super::canonical::{
-    Access, AggregateStrategy, CanonicalPlan, Condition, ConditionRole, Decorator, IndexIdentity, JoinMethod, Operator,
-    OperatorKind, Scan, ScanMethod, Subplan, SubplanKind,
+    Access, AggregateStrategy, CanonicalPlan, Condition, ConditionRole, Decorator, IndexIdentity,
+    JoinMethod, Operator, OperatorKind, Scan, ScanMethod, Subplan, SubplanKind,
 };
 use super::condition::{Spelling, conjuncts, normalize};
 use super::names::Names;
@@ -14,8 +14,14 @@ use super::names::Names;
 /// Brings a plan into the form in which plans are compared.
 #[must_use]
 pub fn canonicalize(plan: &Plan, names: &Names<'_>) -> CanonicalPlan {
-    let builder = Builder { plan, names, aliases: aliases(plan, names) };
-    CanonicalPlan { root: builder.operator(NodeId(0), Above::default()) }
+    let builder = Builder {
+        plan,
+        names,
+        aliases: aliases(plan, names),
+    };
+    CanonicalPlan {
+        root: builder.operator(NodeId(0), Above::default()),
+    }
 }
 
 struct Builder<'a> {
@@ -32,12 +38,16 @@ struct Aliases {
 
 impl Spelling for Aliases {
     fn alias(&self, alias: &str) -> Option<String> {
-        self.known.get(alias).map(|(canonical, _)| canonical.clone())
+        self.known
+            .get(alias)
+            .map(|(canonical, _)| canonical.clone())
     }
 
     fn column(&self, alias: &str, column: &str) -> Option<String> {
         let (_, relation) = self.known.get(alias)?;
-        self.names.get(&(relation.clone(), column.to_owned())).cloned()
+        self.names
+            .get(&(relation.clone(), column.to_owned()))
+            .cloned()
     }
 }
 
@@ -48,15 +58,28 @@ fn aliases(plan: &Plan, names: &Names<'_>) -> Aliases {
         let alias = canonical_alias(&relation.alias, canonical.partition);
         known.insert(relation.alias.clone(), (alias.to_owned(), canonical.name));
     }
-    let columns = names.renames.map(|renames| renames.columns.as_slice()).unwrap_or_default();
-    let renamed = columns.iter().map(|(table, old, new)| ((table.clone(), old.clone()), new.clone())).collect();
-    Aliases { known, names: renamed }
+    let columns = names
+        .renames
+        .map(|renames| renames.columns.as_slice())
+        .unwrap_or_default();
+    let renamed = columns
+        .iter()
+        .map(|(table, old, new)| ((table.clone(), old.clone()), new.clone()))
+        .collect();
+    Aliases {
+        known,
+        names: renamed,
+    }
 }
 
 /// Postgres numbers the aliases of partitions: `e_1`, `e_2`.
 fn canonical_alias(alias: &str, partition: bool) -> &str {
     match alias.rsplit_once('_') {
-        Some((base, digits)) if partition && !base.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => base,
+        Some((base, digits))
+            if partition && !base.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            base
+        }
         _ => alias,
     }
 }
@@ -80,7 +103,9 @@ impl Builder<'_> {
             return self.operator(input, above);
         }
         match node.kind {
-            NodeKind::Aggregate if node.partial_mode.as_deref() == Some("Finalize") => self.fused_aggregate(id, above),
+            NodeKind::Aggregate if node.partial_mode.as_deref() == Some("Finalize") => {
+                self.fused_aggregate(id, above)
+            }
             NodeKind::Append | NodeKind::MergeAppend => self.append(id, above),
             _ => self.plain(id, above),
         }
@@ -88,14 +113,25 @@ impl Builder<'_> {
 
     /// `Some` where the node is a helper: its decorator, or nothing for one that does not matter at all.
     fn peeled(&self, node: &Node) -> Option<Option<Decorator>> {
-        let text = |expressions: &[String]| expressions.iter().map(|e| normalize(e, &self.aliases)).collect();
-        let sort_spilled =
-            || node.sort.iter().chain(node.workers.iter().filter_map(|w| w.sort.as_ref())).any(|sort| sort.on_disk);
+        let text = |expressions: &[String]| {
+            expressions
+                .iter()
+                .map(|e| normalize(e, &self.aliases))
+                .collect()
+        };
+        let sort_spilled = || {
+            node.sort
+                .iter()
+                .chain(node.workers.iter().filter_map(|w| w.sort.as_ref()))
+                .any(|sort| sort.on_disk)
+        };
         match node.kind {
             NodeKind::Gather | NodeKind::GatherMerge => Some(Some(Decorator::Parallel)),
             NodeKind::Hash => {
                 let batches = node.hash.and_then(|hash| hash.batches);
-                Some(Some(Decorator::Hash { spilled: batches.is_some_and(|n| n > 1) }))
+                Some(Some(Decorator::Hash {
+                    spilled: batches.is_some_and(|n| n > 1),
+                }))
             }
             NodeKind::Sort | NodeKind::IncrementalSort => Some(Some(Decorator::Sort {
                 keys: text(&node.sort_key),
@@ -104,10 +140,19 @@ impl Builder<'_> {
             })),
             NodeKind::Materialize => Some(Some(Decorator::Materialize)),
             NodeKind::Memoize => {
-                let key = node.conditions.cache_key.as_deref().map(|key| normalize(key, &self.aliases));
-                Some(Some(Decorator::Memoize { key: key.unwrap_or_default() }))
+                let key = node
+                    .conditions
+                    .cache_key
+                    .as_deref()
+                    .map(|key| normalize(key, &self.aliases));
+                Some(Some(Decorator::Memoize {
+                    key: key.unwrap_or_default(),
+                }))
             }
-            NodeKind::Result if node.conditions.one_time_filter.is_none() && node.conditions.filter.is_none() => {
+            NodeKind::Result
+                if node.conditions.one_time_filter.is_none()
+                    && node.conditions.filter.is_none() =>
+            {
                 Some(None)
             }
             NodeKind::SubqueryScan if node.conditions.filter.is_none() => Some(None),
@@ -117,7 +162,10 @@ impl Builder<'_> {
 
     fn inputs<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = NodeId> + 'a {
         node.children.iter().copied().filter(|child| {
-            !matches!(self.plan.node(*child).relationship, Some(Relationship::InitPlan | Relationship::SubPlan))
+            !matches!(
+                self.plan.node(*child).relationship,
+                Some(Relationship::InitPlan | Relationship::SubPlan)
+            )
         })
     }
 
@@ -141,7 +189,10 @@ impl Builder<'_> {
                     (Some(Relationship::SubPlan), None) => SubplanKind::SubPlan,
                     _ => return None,
                 };
-                Some(Subplan { kind, plan: self.operator(*child, Above::default()) })
+                Some(Subplan {
+                    kind,
+                    plan: self.operator(*child, Above::default()),
+                })
             })
             .collect();
         // Their numbers are positions; kinds in a fixed order, same kinds in EXPLAIN's order.
@@ -158,14 +209,18 @@ impl Builder<'_> {
             if node.kind == NodeKind::Aggregate && node.partial_mode.as_deref() == Some("Partial") {
                 // The sort between the halves belongs to the method; that the work is shared is what counts.
                 let parallel = between.decorators.contains(&Decorator::Parallel);
-                above.decorators.extend(parallel.then_some(Decorator::Parallel));
+                above
+                    .decorators
+                    .extend(parallel.then_some(Decorator::Parallel));
                 above.subplans.extend(between.subplans);
                 let mut operator = self.plain(below, above);
                 operator.node = Some(id);
                 operator.conditions = self.conditions(self.plan.node(id));
                 return operator;
             }
-            let Some(decorator) = self.peeled(node) else { break };
+            let Some(decorator) = self.peeled(node) else {
+                break;
+            };
             between.decorators.extend(decorator);
             between.subplans.extend(self.subplans(node));
             at = self.only_input(node);
@@ -175,7 +230,10 @@ impl Builder<'_> {
 
     fn append(&self, id: NodeId, above: Above) -> Operator {
         let node = self.plan.node(id);
-        let parts: Vec<Operator> = self.inputs(node).map(|input| self.operator(input, Above::default())).collect();
+        let parts: Vec<Operator> = self
+            .inputs(node)
+            .map(|input| self.operator(input, Above::default()))
+            .collect();
         // Partitions pruned at run time are not in the plan, and how many they are depends on the values.
         let Some(mut folded) = fold_partitions(parts) else {
             return self.plain(id, above);
@@ -199,7 +257,10 @@ impl Builder<'_> {
         let bitmap = node.kind == NodeKind::BitmapHeapScan;
         let mut inputs: Vec<Operator> = match bitmap {
             true => Vec::new(),
-            false => self.inputs(node).map(|input| self.operator(input, Above::default())).collect(),
+            false => self
+                .inputs(node)
+                .map(|input| self.operator(input, Above::default()))
+                .collect(),
         };
         let kind = self.kind(id, node);
         if let OperatorKind::Scan(_) = kind {
@@ -216,8 +277,15 @@ impl Builder<'_> {
     }
 
     fn kind(&self, id: NodeId, node: &Node) -> OperatorKind {
-        let keys = |list: &[String]| list.iter().map(|e| normalize(e, &self.aliases)).collect::<Vec<_>>();
-        let join = |method| OperatorKind::Join { method, kind: join_kind(node.join_type.as_ref()) };
+        let keys = |list: &[String]| {
+            list.iter()
+                .map(|e| normalize(e, &self.aliases))
+                .collect::<Vec<_>>()
+        };
+        let join = |method| OperatorKind::Join {
+            method,
+            kind: join_kind(node.join_type.as_ref()),
+        };
         let scan = |method| self.scan(id, node, method);
         match &node.kind {
             NodeKind::NestedLoop => join(JoinMethod::NestedLoop),
@@ -242,39 +310,62 @@ impl Builder<'_> {
                 strategy: aggregate_strategy(node.strategy.as_deref()),
                 keys: keys(&node.group_key),
             },
-            NodeKind::Group => {
-                OperatorKind::Aggregate { strategy: AggregateStrategy::Sorted, keys: keys(&node.group_key) }
-            }
+            NodeKind::Group => OperatorKind::Aggregate {
+                strategy: AggregateStrategy::Sorted,
+                keys: keys(&node.group_key),
+            },
             NodeKind::ModifyTable => OperatorKind::Modify {
-                operation: node.operation.clone().unwrap_or_else(|| "Modify".to_owned()),
+                operation: node
+                    .operation
+                    .clone()
+                    .unwrap_or_else(|| "Modify".to_owned()),
                 relation: self.relation_name(node),
             },
-            NodeKind::SetOp => {
-                OperatorKind::Other { name: format!("SetOp {}", node.strategy.as_deref().unwrap_or("")) }
-            }
-            other => OperatorKind::Other { name: other.as_str().to_owned() },
+            NodeKind::SetOp => OperatorKind::Other {
+                name: format!("SetOp {}", node.strategy.as_deref().unwrap_or("")),
+            },
+            other => OperatorKind::Other {
+                name: other.as_str().to_owned(),
+            },
         }
     }
 
     fn relation_name(&self, node: &Node) -> String {
-        let Some(relation) = &node.relation else { return String::new() };
-        self.names.relation(relation.schema.as_deref(), &relation.name).name
+        let Some(relation) = &node.relation else {
+            return String::new();
+        };
+        self.names
+            .relation(relation.schema.as_deref(), &relation.name)
+            .name
     }
 
     fn scan(&self, id: NodeId, node: &Node, method: ScanMethod) -> OperatorKind {
         let (schema, name, alias) = match &node.relation {
-            Some(relation) => (relation.schema.as_deref(), relation.name.as_str(), relation.alias.as_str()),
-            None => (None, node.cte_name.as_deref().unwrap_or(node.kind.as_str()), ""),
+            Some(relation) => (
+                relation.schema.as_deref(),
+                relation.name.as_str(),
+                relation.alias.as_str(),
+            ),
+            None => (
+                None,
+                node.cte_name.as_deref().unwrap_or(node.kind.as_str()),
+                "",
+            ),
         };
         let canonical = match (method, &node.cte_name) {
-            (ScanMethod::Cte, Some(cte)) => {
-                super::names::CanonicalRelation { name: format!("cte {cte}"), partition: false }
-            }
+            (ScanMethod::Cte, Some(cte)) => super::names::CanonicalRelation {
+                name: format!("cte {cte}"),
+                partition: false,
+            },
             _ => self.names.relation(schema, name),
         };
         let mut indexes = Vec::new();
         self.collect_indexes(id, schema, Some(name), &mut indexes);
-        let access = Access { method, indexes, backward: node.scan_direction.as_deref() == Some("Backward") };
+        let access = Access {
+            method,
+            indexes,
+            backward: node.scan_direction.as_deref() == Some("Backward"),
+        };
         OperatorKind::Scan(Scan {
             alias: canonical_alias(alias, canonical.partition).to_owned(),
             partitions: canonical.partition.then_some(1),
@@ -283,14 +374,23 @@ impl Builder<'_> {
         })
     }
 
-    fn collect_indexes(&self, id: NodeId, schema: Option<&str>, table: Option<&str>, found: &mut Vec<IndexIdentity>) {
+    fn collect_indexes(
+        &self,
+        id: NodeId,
+        schema: Option<&str>,
+        table: Option<&str>,
+        found: &mut Vec<IndexIdentity>,
+    ) {
         let node = self.plan.node(id);
         if let Some(index) = &node.index_name {
             found.push(self.names.index(schema, table, index));
         }
         for child in self.inputs(node) {
             let below = self.plan.node(child);
-            if matches!(below.kind, NodeKind::BitmapIndexScan | NodeKind::BitmapAnd | NodeKind::BitmapOr) {
+            if matches!(
+                below.kind,
+                NodeKind::BitmapIndexScan | NodeKind::BitmapAnd | NodeKind::BitmapOr
+            ) {
                 self.collect_indexes(child, schema, table, found);
             }
         }
@@ -301,10 +401,18 @@ impl Builder<'_> {
     /// Of the node, and for a bitmap scan the index conditions beneath it.
     fn conditions(&self, node: &Node) -> Vec<Condition> {
         let mut index: Vec<String> = Vec::new();
-        let set = |text: &Option<String>| text.as_deref().map(|t| conjuncts(t, &self.aliases)).unwrap_or_default();
+        let set = |text: &Option<String>| {
+            text.as_deref()
+                .map(|t| conjuncts(t, &self.aliases))
+                .unwrap_or_default()
+        };
         index.extend(set(&node.conditions.index));
         index.extend(set(&node.conditions.tid));
-        index.extend(set(&node.conditions.order_by).into_iter().map(|key| format!("order by {key}")));
+        index.extend(
+            set(&node.conditions.order_by)
+                .into_iter()
+                .map(|key| format!("order by {key}")),
+        );
         if node.kind == NodeKind::BitmapHeapScan {
             self.bitmap_conditions(node, &mut index);
         }
@@ -313,9 +421,15 @@ impl Builder<'_> {
         join.extend(set(&node.conditions.join_filter));
         let by_role = [
             (ConditionRole::Index, index),
-            (ConditionRole::Join, join.into_iter().map(|c| mirrored(&c)).collect()),
+            (
+                ConditionRole::Join,
+                join.into_iter().map(|c| mirrored(&c)).collect(),
+            ),
             (ConditionRole::Filter, set(&node.conditions.filter)),
-            (ConditionRole::OneTime, set(&node.conditions.one_time_filter)),
+            (
+                ConditionRole::OneTime,
+                set(&node.conditions.one_time_filter),
+            ),
         ];
         by_role
             .into_iter()
@@ -342,7 +456,9 @@ impl Builder<'_> {
 /// `b.id = a.id` is `a.id = b.id`: which side EXPLAIN prints first depends on which input is hashed.
 fn mirrored(conjunct: &str) -> String {
     match conjunct.split_once(" = ") {
-        Some((left, right)) if right < left && !right.contains(" = ") => format!("{right} = {left}"),
+        Some((left, right)) if right < left && !right.contains(" = ") => {
+            format!("{right} = {left}")
+        }
         _ => conjunct.to_owned(),
     }
 }
@@ -370,8 +486,10 @@ fn aggregate_strategy(strategy: Option<&str>) -> AggregateStrategy {
 
 /// One operator for an Append over like partitions of one table; `None` where the parts are something else.
 fn fold_partitions(parts: Vec<Operator>) -> Option<Operator> {
-    let relations: Vec<&str> =
-        parts.iter().filter_map(|part| scan_of_partition(part).map(|scan| scan.relation.as_str())).collect();
+    let relations: Vec<&str> = parts
+        .iter()
+        .filter_map(|part| scan_of_partition(part).map(|scan| scan.relation.as_str()))
+        .collect();
     let one_table = relations.windows(2).all(|pair| pair[0] == pair[1]);
     if !parts.is_empty() && relations.len() == parts.len() && one_table {
         return merge_scans(parts);
@@ -381,7 +499,9 @@ fn fold_partitions(parts: Vec<Operator>) -> Option<Operator> {
     let model = parts.next()?;
     let expected = partition_leaves(&model)?;
     let rest: Vec<Operator> = parts.collect();
-    let alike = rest.iter().all(|part| partition_leaves(part).as_ref() == Some(&expected));
+    let alike = rest
+        .iter()
+        .all(|part| partition_leaves(part).as_ref() == Some(&expected));
     let count = u32::try_from(rest.len() + 1).unwrap_or(u32::MAX);
     alike.then(|| multiply(model, count))
 }
@@ -410,7 +530,10 @@ fn merge_scans(parts: Vec<Operator>) -> Option<Operator> {
     let mut parts = parts.into_iter();
     let mut merged = parts.next()?;
     for part in parts {
-        let (OperatorKind::Scan(into), OperatorKind::Scan(scan)) = (&mut merged.kind, part.kind) else { return None };
+        let (OperatorKind::Scan(into), OperatorKind::Scan(scan)) = (&mut merged.kind, part.kind)
+        else {
+            return None;
+        };
         into.access.extend(scan.access);
         into.partitions = Some(into.partitions.unwrap_or(0) + scan.partitions.unwrap_or(0));
         merged.subplans.extend(part.subplans);
@@ -442,9 +565,17 @@ fn merge_condition(conditions: &mut Vec<Condition>, condition: Condition) {
 }
 
 fn multiply(mut operator: Operator, count: u32) -> Operator {
-    if let OperatorKind::Scan(Scan { partitions: Some(partitions), .. }) = &mut operator.kind {
+    if let OperatorKind::Scan(Scan {
+        partitions: Some(partitions),
+        ..
+    }) = &mut operator.kind
+    {
         *partitions *= count;
     }
-    operator.inputs = operator.inputs.into_iter().map(|input| multiply(input, count)).collect();
+    operator.inputs = operator
+        .inputs
+        .into_iter()
+        .map(|input| multiply(input, count))
+        .collect();
     operator
 }

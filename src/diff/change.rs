@@ -9,39 +9,87 @@ use super::canonical::{AggregateStrategy, JoinMethod, display_relation};
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Change {
     /// The relation is read in another way.
-    ScanMethodChanged { relation: String, alias: String, from: String, to: String },
+    ScanMethodChanged {
+        relation: String,
+        alias: String,
+        from: String,
+        to: String,
+    },
     /// Same method, another index.
-    IndexChanged { relation: String, alias: String, from: String, to: String },
+    IndexChanged {
+        relation: String,
+        alias: String,
+        from: String,
+        to: String,
+    },
     /// The same index under another name.
-    IndexRenamed { relation: String, from: String, to: String },
+    IndexRenamed {
+        relation: String,
+        from: String,
+        to: String,
+    },
     /// The index is read from its other end.
     ScanDirectionChanged { relation: String, alias: String },
     /// Other conditions are given to the same index.
-    IndexConditionChanged { relation: String, alias: String, from: Vec<String>, to: Vec<String> },
+    IndexConditionChanged {
+        relation: String,
+        alias: String,
+        from: Vec<String>,
+        to: Vec<String>,
+    },
     /// Other conditions are checked on the rows that are read.
-    FilterChanged { relation: String, from: Vec<String>, to: Vec<String> },
+    FilterChanged {
+        relation: String,
+        from: Vec<String>,
+        to: Vec<String>,
+    },
     /// The plan reads another number of partitions (a partition added or dropped, or pruning).
-    PartitionsChanged { relation: String, from: u32, to: u32 },
+    PartitionsChanged {
+        relation: String,
+        from: u32,
+        to: u32,
+    },
     /// The table became partitioned, or is no more.
     PartitioningChanged { relation: String, partitioned: bool },
     /// The same inputs are joined by another method.
-    JoinMethodChanged { relations: Vec<String>, from: JoinMethod, to: JoinMethod },
+    JoinMethodChanged {
+        relations: Vec<String>,
+        from: JoinMethod,
+        to: JoinMethod,
+    },
     /// The inputs swapped their roles: driving against inner, probe against build.
-    JoinSidesSwapped { relations: Vec<String>, method: JoinMethod },
+    JoinSidesSwapped {
+        relations: Vec<String>,
+        method: JoinMethod,
+    },
     /// The relations are joined in another order.
     JoinOrderChanged { from: String, to: String },
     /// Inner, left, semi…: planned as another kind.
-    JoinKindChanged { relations: Vec<String>, from: String, to: String },
+    JoinKindChanged {
+        relations: Vec<String>,
+        from: String,
+        to: String,
+    },
     /// The same inputs meet on other conditions.
-    JoinConditionChanged { relations: Vec<String>, from: Vec<String>, to: Vec<String> },
+    JoinConditionChanged {
+        relations: Vec<String>,
+        from: Vec<String>,
+        to: Vec<String>,
+    },
     /// The same groups are found in another way.
-    AggregateStrategyChanged { from: AggregateStrategy, to: AggregateStrategy },
+    AggregateStrategyChanged {
+        from: AggregateStrategy,
+        to: AggregateStrategy,
+    },
     /// Rows are sorted that came in order before.
     SortAdded { keys: Vec<String> },
     /// Rows come in order.
     SortRemoved { keys: Vec<String> },
     /// A full sort became an incremental one, or the reverse.
-    SortKindChanged { keys: Vec<String>, incremental: bool },
+    SortKindChanged {
+        keys: Vec<String>,
+        incremental: bool,
+    },
     /// Workers share the plan.
     ParallelOn,
     /// One process runs it.
@@ -77,7 +125,11 @@ pub enum Change {
     /// The same table has another name.
     TableRenamed { from: String, to: String },
     /// The same column has another name.
-    ColumnRenamed { table: String, from: String, to: String },
+    ColumnRenamed {
+        table: String,
+        from: String,
+        to: String,
+    },
     /// The statement names a table that is gone.
     TableVanished { table: String },
     /// The statement names a column that is gone.
@@ -158,49 +210,116 @@ impl Change {
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::ScanMethodChanged { relation, from, to, .. } => {
-                format!("{} is read by {to}, not by {from}", display_relation(relation))
+            Self::ScanMethodChanged {
+                relation, from, to, ..
+            } => {
+                format!(
+                    "{} is read by {to}, not by {from}",
+                    display_relation(relation)
+                )
             }
-            Self::IndexChanged { relation, from, to, .. } => {
+            Self::IndexChanged {
+                relation, from, to, ..
+            } => {
                 format!("{} uses {to}, not {from}", display_relation(relation))
             }
             Self::IndexRenamed { relation, from, to } => {
-                format!("{} uses the same index under another name: {from} is {to}", display_relation(relation))
+                format!(
+                    "{} uses the same index under another name: {from} is {to}",
+                    display_relation(relation)
+                )
             }
             Self::ScanDirectionChanged { relation, .. } => {
-                format!("the index on {} is read from its other end", display_relation(relation))
+                format!(
+                    "the index on {} is read from its other end",
+                    display_relation(relation)
+                )
             }
-            Self::IndexConditionChanged { relation, from, to, .. } => {
-                format!("the index on {} gets {}, not {}", display_relation(relation), all_of(to), all_of(from))
+            Self::IndexConditionChanged {
+                relation, from, to, ..
+            } => {
+                format!(
+                    "the index on {} gets {}, not {}",
+                    display_relation(relation),
+                    all_of(to),
+                    all_of(from)
+                )
             }
             Self::FilterChanged { relation, from, to } => {
-                format!("{} is filtered by {}, not by {}", display_relation(relation), all_of(to), all_of(from))
+                format!(
+                    "{} is filtered by {}, not by {}",
+                    display_relation(relation),
+                    all_of(to),
+                    all_of(from)
+                )
             }
             Self::PartitionsChanged { relation, from, to } => {
-                format!("{} is read in {to} partitions, not {from}", display_relation(relation))
+                format!(
+                    "{} is read in {to} partitions, not {from}",
+                    display_relation(relation)
+                )
             }
-            Self::PartitioningChanged { relation, partitioned } => {
-                let is = if *partitioned { "is partitioned" } else { "is not partitioned any more" };
+            Self::PartitioningChanged {
+                relation,
+                partitioned,
+            } => {
+                let is = if *partitioned {
+                    "is partitioned"
+                } else {
+                    "is not partitioned any more"
+                };
                 format!("{} {is}", display_relation(relation))
             }
-            Self::JoinMethodChanged { relations, from, to } => {
-                format!("{} are joined by {}, not by {}", listed(relations), to.as_str(), from.as_str())
+            Self::JoinMethodChanged {
+                relations,
+                from,
+                to,
+            } => {
+                format!(
+                    "{} are joined by {}, not by {}",
+                    listed(relations),
+                    to.as_str(),
+                    from.as_str()
+                )
             }
             Self::JoinSidesSwapped { relations, method } => {
-                format!("the {} of {} has its inputs swapped", method.as_str(), listed(relations))
+                format!(
+                    "the {} of {} has its inputs swapped",
+                    method.as_str(),
+                    listed(relations)
+                )
             }
             Self::JoinOrderChanged { from, to } => format!("joined as {to}, not as {from}"),
-            Self::JoinKindChanged { relations, from, to } => {
+            Self::JoinKindChanged {
+                relations,
+                from,
+                to,
+            } => {
                 format!("the join of {} is {to}, not {from}", listed(relations))
             }
-            Self::JoinConditionChanged { relations, from, to } => {
-                format!("{} meet on {}, not on {}", listed(relations), all_of(to), all_of(from))
+            Self::JoinConditionChanged {
+                relations,
+                from,
+                to,
+            } => {
+                format!(
+                    "{} meet on {}, not on {}",
+                    listed(relations),
+                    all_of(to),
+                    all_of(from)
+                )
             }
-            Self::AggregateStrategyChanged { from, to } => format!("{} in place of {}", to.as_str(), from.as_str()),
+            Self::AggregateStrategyChanged { from, to } => {
+                format!("{} in place of {}", to.as_str(), from.as_str())
+            }
             Self::SortAdded { keys } => format!("a sort by {} is needed", keys.join(", ")),
             Self::SortRemoved { keys } => format!("no sort by {} is needed", keys.join(", ")),
             Self::SortKindChanged { keys, incremental } => {
-                let kind = if *incremental { "incremental" } else { "a full one" };
+                let kind = if *incremental {
+                    "incremental"
+                } else {
+                    "a full one"
+                };
                 format!("the sort by {} is {kind}", keys.join(", "))
             }
             Self::ParallelOn => "workers share the plan".to_owned(),
@@ -208,7 +327,9 @@ impl Change {
             Self::MaterializeAdded => "rows are materialized for another pass".to_owned(),
             Self::MaterializeRemoved => "rows are not materialized any more".to_owned(),
             Self::MemoizeAdded { key } => format!("inner rows are memoized by {key}"),
-            Self::MemoizeRemoved { key } => format!("inner rows are not memoized by {key} any more"),
+            Self::MemoizeRemoved { key } => {
+                format!("inner rows are not memoized by {key} any more")
+            }
             Self::SpillBegan { operator } => format!("{operator} spills to disk"),
             Self::SpillEnded { operator } => format!("{operator} fits into memory"),
             Self::CteInlined { name } => format!("WITH {name} is inlined"),
@@ -216,11 +337,19 @@ impl Change {
             Self::SubplanAdded { subplan } => format!("a {subplan} came"),
             Self::SubplanRemoved { subplan } => format!("a {subplan} went"),
             Self::RelationAdded { relation } => format!("{} is read", display_relation(relation)),
-            Self::RelationRemoved { relation } => format!("{} is not read any more", display_relation(relation)),
+            Self::RelationRemoved { relation } => {
+                format!("{} is not read any more", display_relation(relation))
+            }
             Self::OperatorAdded { operator } => format!("{operator} came"),
             Self::OperatorRemoved { operator } => format!("{operator} went"),
-            Self::TableRenamed { from, to } => format!("{} is called {}", display_relation(from), display_relation(to)),
-            Self::ColumnRenamed { table, from, to } => format!("{}.{from} is called {to}", display_relation(table)),
+            Self::TableRenamed { from, to } => format!(
+                "{} is called {}",
+                display_relation(from),
+                display_relation(to)
+            ),
+            Self::ColumnRenamed { table, from, to } => {
+                format!("{}.{from} is called {to}", display_relation(table))
+            }
             Self::TableVanished { table } => format!("table {} is gone", display_relation(table)),
             Self::ColumnVanished { column } => format!("column {column} is gone"),
             Self::StatementFails { message } => format!("fails: {message}"),
@@ -237,7 +366,10 @@ fn all_of(conditions: &[String]) -> String {
 }
 
 fn listed(relations: &[String]) -> String {
-    let names: Vec<&str> = relations.iter().map(|name| display_relation(name)).collect();
+    let names: Vec<&str> = relations
+        .iter()
+        .map(|name| display_relation(name))
+        .collect();
     match names.split_last() {
         None => String::new(),
         Some((only, [])) => (*only).to_owned(),

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::canonical::{
-    Access, AggregateStrategy, CanonicalPlan, ConditionRole, Decorator, JoinMethod, Operator, OperatorKind, Scan,
-    ScanMethod, SubplanKind,
+    Access, AggregateStrategy, CanonicalPlan, ConditionRole, Decorator, JoinMethod, Operator,
+    OperatorKind, Scan, ScanMethod, SubplanKind,
 };
 use super::change::Change;
 use super::names::Renames;
@@ -100,7 +100,12 @@ impl<'a> Survey<'a> {
     }
 
     /// Notes the operator and everything beneath it; returns the leaves beneath it.
-    fn visit(&mut self, operator: &'a Operator, scope: &[String], purpose: SortedFor) -> Vec<usize> {
+    fn visit(
+        &mut self,
+        operator: &'a Operator,
+        scope: &[String],
+        purpose: SortedFor,
+    ) -> Vec<usize> {
         self.decorators(operator, purpose);
         for subplan in &operator.subplans {
             self.subplans.push(&subplan.kind);
@@ -109,24 +114,51 @@ impl<'a> Survey<'a> {
             self.visit(&subplan.plan, &inside, SortedFor::Result);
         }
         let below = match &operator.kind {
-            OperatorKind::Join { method: JoinMethod::Merge, .. } => SortedFor::MergeJoin,
+            OperatorKind::Join {
+                method: JoinMethod::Merge,
+                ..
+            } => SortedFor::MergeJoin,
             OperatorKind::Aggregate { .. } => SortedFor::Aggregate,
             _ => SortedFor::Result,
         };
-        let inputs: Vec<Vec<usize>> = operator.inputs.iter().map(|input| self.visit(input, scope, below)).collect();
+        let inputs: Vec<Vec<usize>> = operator
+            .inputs
+            .iter()
+            .map(|input| self.visit(input, scope, below))
+            .collect();
         let mut leaves = inputs.concat();
         match &operator.kind {
             OperatorKind::Scan(scan) => {
                 leaves.push(self.leaves.len());
-                self.leaves.push(Leaf { scope: scope.to_vec(), scan, operator, id: None, replaced: false });
+                self.leaves.push(Leaf {
+                    scope: scope.to_vec(),
+                    scan,
+                    operator,
+                    id: None,
+                    replaced: false,
+                });
             }
             OperatorKind::Join { method, kind } => {
                 let mut sides = inputs.into_iter();
-                let (outer, inner) = (sides.next().unwrap_or_default(), sides.next().unwrap_or_default());
-                self.joins.push(Join { method: *method, kind, operator, outer, inner });
+                let (outer, inner) = (
+                    sides.next().unwrap_or_default(),
+                    sides.next().unwrap_or_default(),
+                );
+                self.joins.push(Join {
+                    method: *method,
+                    kind,
+                    operator,
+                    outer,
+                    inner,
+                });
             }
-            OperatorKind::Aggregate { strategy, keys } => self.aggregates.push(Aggregate { strategy: *strategy, keys }),
-            OperatorKind::Modify { .. } | OperatorKind::Other { .. } => self.others.push(operator.label()),
+            OperatorKind::Aggregate { strategy, keys } => self.aggregates.push(Aggregate {
+                strategy: *strategy,
+                keys,
+            }),
+            OperatorKind::Modify { .. } | OperatorKind::Other { .. } => {
+                self.others.push(operator.label())
+            }
         }
         leaves
     }
@@ -137,8 +169,14 @@ impl<'a> Survey<'a> {
                 Decorator::Parallel => self.parallel = true,
                 Decorator::Materialize => self.materialized += 1,
                 Decorator::Memoize { key } => self.memoized.push(key),
-                Decorator::Sort { keys, presorted, .. } => {
-                    self.sorts.push(Sort { keys, incremental: !presorted.is_empty(), purpose });
+                Decorator::Sort {
+                    keys, presorted, ..
+                } => {
+                    self.sorts.push(Sort {
+                        keys,
+                        incremental: !presorted.is_empty(),
+                        purpose,
+                    });
                 }
                 Decorator::Hash { .. } | Decorator::MergePartitions => {}
             }
@@ -146,16 +184,25 @@ impl<'a> Survey<'a> {
     }
 
     fn reads(&self, relation: &str) -> bool {
-        self.leaves.iter().any(|leaf| leaf.scan.relation == relation)
+        self.leaves
+            .iter()
+            .any(|leaf| leaf.scan.relation == relation)
     }
 
     /// The shared numbers of leaves; those without a partner are left out.
     fn ids(&self, leaves: &[usize]) -> BTreeSet<usize> {
-        leaves.iter().filter(|leaf| !self.leaves[**leaf].replaced).filter_map(|leaf| self.leaves[*leaf].id).collect()
+        leaves
+            .iter()
+            .filter(|leaf| !self.leaves[**leaf].replaced)
+            .filter_map(|leaf| self.leaves[*leaf].id)
+            .collect()
     }
 
     fn relations(&self, leaves: &[usize]) -> Vec<String> {
-        let mut names: Vec<String> = leaves.iter().map(|leaf| leaf_name(self.leaves[*leaf].scan)).collect();
+        let mut names: Vec<String> = leaves
+            .iter()
+            .map(|leaf| leaf_name(self.leaves[*leaf].scan))
+            .collect();
         names.sort();
         names.dedup();
         names
@@ -178,10 +225,18 @@ fn renamed(new: &Survey<'_>, renames: &Renames) -> Vec<Change> {
         .tables
         .iter()
         .filter(|(_, to)| new.reads(to))
-        .map(|(from, to)| Change::TableRenamed { from: from.clone(), to: to.clone() });
-    let columns =
-        renames.columns.iter().filter(|(table, _, _)| new.reads(table)).map(|(table, from, to)| {
-            Change::ColumnRenamed { table: table.clone(), from: from.clone(), to: to.clone() }
+        .map(|(from, to)| Change::TableRenamed {
+            from: from.clone(),
+            to: to.clone(),
+        });
+    let columns = renames
+        .columns
+        .iter()
+        .filter(|(table, _, _)| new.reads(table))
+        .map(|(table, from, to)| Change::ColumnRenamed {
+            table: table.clone(),
+            from: from.clone(),
+            to: to.clone(),
         });
     tables.chain(columns).collect()
 }
@@ -213,10 +268,12 @@ fn cte_changes(old: &mut Survey<'_>, new: &mut Survey<'_>) -> Vec<Change> {
 
 fn inline(survey: &mut Survey<'_>, name: &str) {
     let scope = format!("cte {name}");
-    let body: Vec<usize> =
-        (0..survey.leaves.len()).filter(|leaf| survey.leaves[*leaf].scope.contains(&scope)).collect();
-    let scans: Vec<usize> =
-        (0..survey.leaves.len()).filter(|leaf| survey.leaves[*leaf].scan.relation == scope).collect();
+    let body: Vec<usize> = (0..survey.leaves.len())
+        .filter(|leaf| survey.leaves[*leaf].scope.contains(&scope))
+        .collect();
+    let scans: Vec<usize> = (0..survey.leaves.len())
+        .filter(|leaf| survey.leaves[*leaf].scan.relation == scope)
+        .collect();
     for leaf in &body {
         survey.leaves[*leaf].scope.retain(|part| *part != scope);
     }
@@ -230,7 +287,9 @@ fn inline(survey: &mut Survey<'_>, name: &str) {
             }
         }
     }
-    survey.subplans.retain(|kind| !matches!(kind, SubplanKind::Cte(cte) if cte == name));
+    survey
+        .subplans
+        .retain(|kind| !matches!(kind, SubplanKind::Cte(cte) if cte == name));
 }
 
 struct Matching {
@@ -239,11 +298,21 @@ struct Matching {
 
 impl Matching {
     fn unmatched(&self, old: &Survey<'_>, new: &Survey<'_>) -> Vec<Change> {
-        let gone = old.leaves.iter().filter(|leaf| leaf.id.is_none() && !leaf.replaced);
-        let came = new.leaves.iter().filter(|leaf| leaf.id.is_none() && !leaf.replaced);
-        gone.map(|leaf| Change::RelationRemoved { relation: leaf_name(leaf.scan) })
-            .chain(came.map(|leaf| Change::RelationAdded { relation: leaf_name(leaf.scan) }))
-            .collect()
+        let gone = old
+            .leaves
+            .iter()
+            .filter(|leaf| leaf.id.is_none() && !leaf.replaced);
+        let came = new
+            .leaves
+            .iter()
+            .filter(|leaf| leaf.id.is_none() && !leaf.replaced);
+        gone.map(|leaf| Change::RelationRemoved {
+            relation: leaf_name(leaf.scan),
+        })
+        .chain(came.map(|leaf| Change::RelationAdded {
+            relation: leaf_name(leaf.scan),
+        }))
+        .collect()
     }
 }
 
@@ -251,7 +320,9 @@ impl Matching {
 fn match_leaves(old: &mut Survey<'_>, new: &mut Survey<'_>) -> Matching {
     type Same = fn(&Leaf<'_>, &Leaf<'_>) -> bool;
     let signs: [Same; 4] = [
-        |a, b| a.scan.relation == b.scan.relation && a.scan.alias == b.scan.alias && a.scope == b.scope,
+        |a, b| {
+            a.scan.relation == b.scan.relation && a.scan.alias == b.scan.alias && a.scope == b.scope
+        },
         |a, b| a.scan.relation == b.scan.relation && a.scan.alias == b.scan.alias,
         |a, b| a.scan.relation == b.scan.relation && conjuncts_of(a) == conjuncts_of(b),
         |a, b| a.scan.relation == b.scan.relation,
@@ -263,7 +334,9 @@ fn match_leaves(old: &mut Survey<'_>, new: &mut Survey<'_>) -> Matching {
                 continue;
             }
             let partner = (0..new.leaves.len()).find(|b| {
-                new.leaves[*b].id.is_none() && !new.leaves[*b].replaced && same(&old.leaves[a], &new.leaves[*b])
+                new.leaves[*b].id.is_none()
+                    && !new.leaves[*b].replaced
+                    && same(&old.leaves[a], &new.leaves[*b])
             });
             if let Some(b) = partner {
                 old.leaves[a].id = Some(pairs.len());
@@ -278,7 +351,12 @@ fn match_leaves(old: &mut Survey<'_>, new: &mut Survey<'_>) -> Matching {
 /// All conditions on the leaf without its alias: the same filter under another alias is the same leaf.
 fn conjuncts_of(leaf: &Leaf<'_>) -> BTreeSet<String> {
     let prefix = format!("{}.", leaf.scan.alias);
-    leaf.operator.conditions.iter().flat_map(|c| &c.conjuncts).map(|text| text.replace(&prefix, "")).collect()
+    leaf.operator
+        .conditions
+        .iter()
+        .flat_map(|c| &c.conjuncts)
+        .map(|text| text.replace(&prefix, ""))
+        .collect()
 }
 
 fn leaf_changes(old: &Leaf<'_>, new: &Leaf<'_>) -> Vec<Change> {
@@ -287,26 +365,60 @@ fn leaf_changes(old: &Leaf<'_>, new: &Leaf<'_>) -> Vec<Change> {
     let alias = || after.alias.clone();
     let mut changes = Vec::new();
     match (before.partitions, after.partitions) {
-        (Some(from), Some(to)) if from != to => {
-            changes.push(Change::PartitionsChanged { relation: relation(), from, to })
-        }
-        (None, Some(_)) => changes.push(Change::PartitioningChanged { relation: relation(), partitioned: true }),
-        (Some(_), None) => changes.push(Change::PartitioningChanged { relation: relation(), partitioned: false }),
+        (Some(from), Some(to)) if from != to => changes.push(Change::PartitionsChanged {
+            relation: relation(),
+            from,
+            to,
+        }),
+        (None, Some(_)) => changes.push(Change::PartitioningChanged {
+            relation: relation(),
+            partitioned: true,
+        }),
+        (Some(_), None) => changes.push(Change::PartitioningChanged {
+            relation: relation(),
+            partitioned: false,
+        }),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    let methods = |scan: &Scan| scan.access.iter().map(|access| access.method).collect::<BTreeSet<ScanMethod>>();
-    let labels = |scan: &Scan| scan.access.iter().map(Access::label).collect::<Vec<_>>().join(" + ");
+    let methods = |scan: &Scan| {
+        scan.access
+            .iter()
+            .map(|access| access.method)
+            .collect::<BTreeSet<ScanMethod>>()
+    };
+    let labels = |scan: &Scan| {
+        scan.access
+            .iter()
+            .map(Access::label)
+            .collect::<Vec<_>>()
+            .join(" + ")
+    };
     if methods(before) != methods(after) {
         let (from, to) = (labels(before), labels(after));
-        changes.push(Change::ScanMethodChanged { relation: relation(), alias: alias(), from, to });
+        changes.push(Change::ScanMethodChanged {
+            relation: relation(),
+            alias: alias(),
+            from,
+            to,
+        });
         return changes;
     }
-    let indexes =
-        |scan: &Scan| scan.access.iter().flat_map(|a| &a.indexes).map(|i| i.key().to_owned()).collect::<BTreeSet<_>>();
+    let indexes = |scan: &Scan| {
+        scan.access
+            .iter()
+            .flat_map(|a| &a.indexes)
+            .map(|i| i.key().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
     let (from, to) = (indexes(before), indexes(after));
     if from != to {
         let text = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(" & ");
-        changes.push(Change::IndexChanged { relation: relation(), alias: alias(), from: text(from), to: text(to) });
+        changes.push(Change::IndexChanged {
+            relation: relation(),
+            alias: alias(),
+            from: text(from),
+            to: text(to),
+        });
         return changes;
     }
     changes.extend(same_index_changes(old, new));
@@ -319,23 +431,52 @@ fn same_index_changes(old: &Leaf<'_>, new: &Leaf<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     // Partitions have an index each: only a table of its own can tell of a rename.
     if new.scan.partitions.is_none() {
-        let names =
-            |scan: &Scan| scan.access.iter().flat_map(|a| &a.indexes).map(|i| i.name.clone()).collect::<BTreeSet<_>>();
+        let names = |scan: &Scan| {
+            scan.access
+                .iter()
+                .flat_map(|a| &a.indexes)
+                .map(|i| i.name.clone())
+                .collect::<BTreeSet<_>>()
+        };
         let (from, to) = (names(old.scan), names(new.scan));
         for (from, to) in from.difference(&to).zip(to.difference(&from)) {
-            changes.push(Change::IndexRenamed { relation: relation.clone(), from: from.clone(), to: to.clone() });
+            changes.push(Change::IndexRenamed {
+                relation: relation.clone(),
+                from: from.clone(),
+                to: to.clone(),
+            });
         }
     }
-    if old.scan.access.iter().map(|a| a.backward).ne(new.scan.access.iter().map(|a| a.backward)) {
-        changes.push(Change::ScanDirectionChanged { relation: relation.clone(), alias: alias.clone() });
+    if old
+        .scan
+        .access
+        .iter()
+        .map(|a| a.backward)
+        .ne(new.scan.access.iter().map(|a| a.backward))
+    {
+        changes.push(Change::ScanDirectionChanged {
+            relation: relation.clone(),
+            alias: alias.clone(),
+        });
     }
     let conjuncts = |leaf: &Leaf<'_>, role| leaf.operator.conjuncts(role).to_vec();
-    let (from, to) = (conjuncts(old, ConditionRole::Index), conjuncts(new, ConditionRole::Index));
+    let (from, to) = (
+        conjuncts(old, ConditionRole::Index),
+        conjuncts(new, ConditionRole::Index),
+    );
     if without_alias(&from, old) != without_alias(&to, new) {
-        changes.push(Change::IndexConditionChanged { relation, alias, from, to });
+        changes.push(Change::IndexConditionChanged {
+            relation,
+            alias,
+            from,
+            to,
+        });
         return changes;
     }
-    let (from, to) = (conjuncts(old, ConditionRole::Filter), conjuncts(new, ConditionRole::Filter));
+    let (from, to) = (
+        conjuncts(old, ConditionRole::Filter),
+        conjuncts(new, ConditionRole::Filter),
+    );
     if without_alias(&from, old) != without_alias(&to, new) {
         changes.push(Change::FilterChanged { relation, from, to });
     }
@@ -344,7 +485,10 @@ fn same_index_changes(old: &Leaf<'_>, new: &Leaf<'_>) -> Vec<Change> {
 
 fn without_alias(conjuncts: &[String], leaf: &Leaf<'_>) -> Vec<String> {
     let prefix = format!("{}.", leaf.scan.alias);
-    conjuncts.iter().map(|text| text.replace(&prefix, "")).collect()
+    conjuncts
+        .iter()
+        .map(|text| text.replace(&prefix, ""))
+        .collect()
 }
 
 /// What the joins did.
@@ -356,7 +500,10 @@ struct JoinChanges {
 
 impl JoinChanges {
     fn between(old: &Survey<'_>, new: &Survey<'_>) -> Self {
-        let mut found = Self { changes: Vec::new(), restructured: false };
+        let mut found = Self {
+            changes: Vec::new(),
+            restructured: false,
+        };
         let sets = |survey: &Survey<'_>| -> Vec<(BTreeSet<usize>, usize)> {
             let both = |join: &Join<'_>| (survey.ids(&join.outer), survey.ids(&join.inner));
             survey
@@ -380,10 +527,14 @@ impl JoinChanges {
                 found.pair(old, &old.joins[*n], new, &new.joins[*m]);
             }
         }
-        let only_before: Vec<_> =
-            before.iter().filter(|(set, _)| !after.iter().any(|(other, _)| other == set)).collect();
-        let only_after: Vec<_> =
-            after.iter().filter(|(set, _)| !before.iter().any(|(other, _)| other == set)).collect();
+        let only_before: Vec<_> = before
+            .iter()
+            .filter(|(set, _)| !after.iter().any(|(other, _)| other == set))
+            .collect();
+        let only_after: Vec<_> = after
+            .iter()
+            .filter(|(set, _)| !before.iter().any(|(other, _)| other == set))
+            .collect();
         match (only_before.is_empty(), only_after.is_empty()) {
             (true, true) => {}
             (true, false) => found.changes.extend(only_after.iter().map(|(_, n)| {
@@ -394,7 +545,10 @@ impl JoinChanges {
                 let operator = old.joins[*n].operator.label();
                 Change::OperatorRemoved { operator }
             })),
-            (false, false) => found.changes.push(Change::JoinOrderChanged { from: join_tree(old), to: join_tree(new) }),
+            (false, false) => found.changes.push(Change::JoinOrderChanged {
+                from: join_tree(old),
+                to: join_tree(new),
+            }),
         }
         found.restructured |= !(only_before.is_empty() && only_after.is_empty());
         found
@@ -412,14 +566,23 @@ impl JoinChanges {
                 to: after.method,
             });
         } else if sides.0 == other.1 && sides.1 == other.0 && before.method != JoinMethod::Merge {
-            self.changes.push(Change::JoinSidesSwapped { relations: relations(), method: after.method });
+            self.changes.push(Change::JoinSidesSwapped {
+                relations: relations(),
+                method: after.method,
+            });
         }
         if before.kind != after.kind {
             let (from, to) = (before.kind.to_owned(), after.kind.to_owned());
-            self.changes.push(Change::JoinKindChanged { relations: relations(), from, to });
+            self.changes.push(Change::JoinKindChanged {
+                relations: relations(),
+                from,
+                to,
+            });
         }
-        let (from, to) =
-            (before.operator.conjuncts(ConditionRole::Join), after.operator.conjuncts(ConditionRole::Join));
+        let (from, to) = (
+            before.operator.conjuncts(ConditionRole::Join),
+            after.operator.conjuncts(ConditionRole::Join),
+        );
         // A nested loop may hand its condition to the inner scan: only joins that print theirs can be compared.
         if before.method == after.method
             && before.method != JoinMethod::NestedLoop
@@ -427,14 +590,22 @@ impl JoinChanges {
             && sides == other
         {
             let (from, to) = (from.to_vec(), to.to_vec());
-            self.changes.push(Change::JoinConditionChanged { relations: relations(), from, to });
+            self.changes.push(Change::JoinConditionChanged {
+                relations: relations(),
+                from,
+                to,
+            });
         }
     }
 }
 
 /// Join conditions without aliases, whichever side is printed first: an inlined CTE brings its tables' aliases.
 fn without_qualifiers(conjuncts: &[String]) -> BTreeSet<Vec<String>> {
-    let bare = |side: &str| side.rsplit_once('.').map_or(side, |(_, column)| column).to_owned();
+    let bare = |side: &str| {
+        side.rsplit_once('.')
+            .map_or(side, |(_, column)| column)
+            .to_owned()
+    };
     conjuncts
         .iter()
         .map(|conjunct| {
@@ -455,13 +626,22 @@ fn join_tree(survey: &Survey<'_>) -> String {
                 let sides: Vec<String> = operator.inputs.iter().map(text).collect();
                 format!("({})", sides.join(" "))
             }
-            OperatorKind::Aggregate { .. } | OperatorKind::Modify { .. } | OperatorKind::Other { .. } => {
-                operator.inputs.iter().map(text).collect::<Vec<_>>().join(" ")
-            }
+            OperatorKind::Aggregate { .. }
+            | OperatorKind::Modify { .. }
+            | OperatorKind::Other { .. } => operator
+                .inputs
+                .iter()
+                .map(text)
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
     // The topmost join of a block is visited last.
-    survey.joins.last().map(|join| text(join.operator)).unwrap_or_else(|| "no join".to_owned())
+    survey
+        .joins
+        .last()
+        .map(|join| text(join.operator))
+        .unwrap_or_else(|| "no join".to_owned())
 }
 
 fn aggregate_changes(old: &Survey<'_>, new: &Survey<'_>) -> Vec<Change> {
@@ -474,25 +654,40 @@ fn aggregate_changes(old: &Survey<'_>, new: &Survey<'_>) -> Vec<Change> {
     };
     for before in &old.aggregates {
         let key: BTreeSet<&String> = before.keys.iter().collect();
-        let Some(at) = unmatched.iter().position(|after| after.keys.iter().collect::<BTreeSet<_>>() == key) else {
+        let Some(at) = unmatched
+            .iter()
+            .position(|after| after.keys.iter().collect::<BTreeSet<_>>() == key)
+        else {
             gone.push(before);
             continue;
         };
         let after = unmatched.remove(at);
         if before.strategy != after.strategy {
-            changes.push(Change::AggregateStrategyChanged { from: before.strategy, to: after.strategy });
+            changes.push(Change::AggregateStrategyChanged {
+                from: before.strategy,
+                to: after.strategy,
+            });
         }
     }
-    changes.extend(gone.into_iter().map(|aggregate| Change::OperatorRemoved { operator: label(aggregate) }));
-    changes.extend(unmatched.into_iter().map(|aggregate| Change::OperatorAdded { operator: label(aggregate) }));
+    changes.extend(gone.into_iter().map(|aggregate| Change::OperatorRemoved {
+        operator: label(aggregate),
+    }));
+    changes.extend(
+        unmatched
+            .into_iter()
+            .map(|aggregate| Change::OperatorAdded {
+                operator: label(aggregate),
+            }),
+    );
     changes
 }
 
 fn sort_changes(old: &Survey<'_>, new: &Survey<'_>, joins: &JoinChanges) -> Vec<Change> {
     let mut left: Vec<&Sort<'_>> = new.sorts.iter().collect();
     let mut changes = Vec::new();
-    let strategy_changed =
-        aggregate_changes(old, new).iter().any(|change| matches!(change, Change::AggregateStrategyChanged { .. }));
+    let strategy_changed = aggregate_changes(old, new)
+        .iter()
+        .any(|change| matches!(change, Change::AggregateStrategyChanged { .. }));
     // Sorts that follow from a changed join or aggregate are told by that change.
     let follows = |sort: &Sort<'_>| match sort.purpose {
         SortedFor::MergeJoin => joins.restructured,
@@ -505,15 +700,22 @@ fn sort_changes(old: &Survey<'_>, new: &Survey<'_>, joins: &JoinChanges) -> Vec<
                 let after = left.remove(at);
                 if after.incremental != before.incremental {
                     let keys = after.keys.to_vec();
-                    changes.push(Change::SortKindChanged { keys, incremental: after.incremental });
+                    changes.push(Change::SortKindChanged {
+                        keys,
+                        incremental: after.incremental,
+                    });
                 }
             }
             None if follows(before) => {}
-            None => changes.push(Change::SortRemoved { keys: before.keys.to_vec() }),
+            None => changes.push(Change::SortRemoved {
+                keys: before.keys.to_vec(),
+            }),
         }
     }
     let added = left.into_iter().filter(|sort| !follows(sort));
-    changes.extend(added.map(|sort| Change::SortAdded { keys: sort.keys.to_vec() }));
+    changes.extend(added.map(|sort| Change::SortAdded {
+        keys: sort.keys.to_vec(),
+    }));
     changes
 }
 
@@ -532,22 +734,54 @@ fn helper_changes(old: &Survey<'_>, new: &Survey<'_>, joins: &JoinChanges) -> Ve
         std::cmp::Ordering::Greater => changes.push(Change::MaterializeRemoved),
         std::cmp::Ordering::Equal => {}
     }
-    let keys = |survey: &Survey<'_>| survey.memoized.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<_>>();
+    let keys = |survey: &Survey<'_>| {
+        survey
+            .memoized
+            .iter()
+            .map(|key| (*key).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
     let (before, after) = (keys(old), keys(new));
-    changes.extend(after.difference(&before).map(|key| Change::MemoizeAdded { key: key.clone() }));
-    changes.extend(before.difference(&after).map(|key| Change::MemoizeRemoved { key: key.clone() }));
+    changes.extend(
+        after
+            .difference(&before)
+            .map(|key| Change::MemoizeAdded { key: key.clone() }),
+    );
+    changes.extend(
+        before
+            .difference(&after)
+            .map(|key| Change::MemoizeRemoved { key: key.clone() }),
+    );
     changes
 }
 
 fn operator_changes(old: &Survey<'_>, new: &Survey<'_>) -> Vec<Change> {
-    let subplans = |survey: &Survey<'_>| survey.subplans.iter().map(|kind| kind.scope()).collect::<Vec<_>>();
+    let subplans = |survey: &Survey<'_>| {
+        survey
+            .subplans
+            .iter()
+            .map(|kind| kind.scope())
+            .collect::<Vec<_>>()
+    };
     let mut changes = Vec::new();
     let (gone, came) = multiset_difference(subplans(old), subplans(new));
-    changes.extend(gone.into_iter().map(|subplan| Change::SubplanRemoved { subplan }));
-    changes.extend(came.into_iter().map(|subplan| Change::SubplanAdded { subplan }));
+    changes.extend(
+        gone.into_iter()
+            .map(|subplan| Change::SubplanRemoved { subplan }),
+    );
+    changes.extend(
+        came.into_iter()
+            .map(|subplan| Change::SubplanAdded { subplan }),
+    );
     let (gone, came) = multiset_difference(old.others.clone(), new.others.clone());
-    changes.extend(gone.into_iter().map(|operator| Change::OperatorRemoved { operator }));
-    changes.extend(came.into_iter().map(|operator| Change::OperatorAdded { operator }));
+    changes.extend(
+        gone.into_iter()
+            .map(|operator| Change::OperatorRemoved { operator }),
+    );
+    changes.extend(
+        came.into_iter()
+            .map(|operator| Change::OperatorAdded { operator }),
+    );
     changes
 }
 

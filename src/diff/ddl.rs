@@ -24,13 +24,29 @@ pub enum Ddl {
         text: Option<IndexText>,
     },
     /// DROP INDEX.
-    DropIndex { concurrently: bool, after_index: usize, text: DropText },
+    DropIndex {
+        concurrently: bool,
+        after_index: usize,
+        text: DropText,
+    },
     /// ALTER TABLE with its actions, and each action's text; `plain` without IF EXISTS and ONLY.
-    AlterTable { table: String, plain: bool, actions: Vec<Action>, texts: Vec<Range<usize>> },
+    AlterTable {
+        table: String,
+        plain: bool,
+        actions: Vec<Action>,
+        texts: Vec<Range<usize>>,
+    },
     /// UPDATE without joins.
-    Update { table: String, set: Range<usize>, condition: Option<Range<usize>> },
+    Update {
+        table: String,
+        set: Range<usize>,
+        condition: Option<Range<usize>>,
+    },
     /// DELETE without joins.
-    Delete { table: String, condition: Option<Range<usize>> },
+    Delete {
+        table: String,
+        condition: Option<Range<usize>>,
+    },
     /// REINDEX INDEX or TABLE, REFRESH MATERIALIZED VIEW: where CONCURRENTLY would go.
     CanBeConcurrent { concurrently: bool, after: usize },
     /// VACUUM FULL, CLUSTER: the table is written anew.
@@ -50,19 +66,38 @@ pub enum Compaction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// ADD [CONSTRAINT name] CHECK or FOREIGN KEY.
-    AddConstraint { name: Option<String>, kind: ConstraintKind, text: Range<usize>, not_valid: bool },
+    AddConstraint {
+        name: Option<String>,
+        kind: ConstraintKind,
+        text: Range<usize>,
+        not_valid: bool,
+    },
     /// ADD [CONSTRAINT name] UNIQUE or PRIMARY KEY with its columns.
-    AddKey { name: Option<String>, primary: bool, columns: Range<usize> },
+    AddKey {
+        name: Option<String>,
+        primary: bool,
+        columns: Range<usize>,
+    },
     /// ALTER COLUMN … SET NOT NULL.
     SetNotNull { column: String },
     /// ALTER COLUMN … TYPE: the type's text, and whether USING or COLLATE says more.
-    ChangeType { column: String, data_type: Range<usize>, plain: bool },
+    ChangeType {
+        column: String,
+        data_type: Range<usize>,
+        plain: bool,
+    },
     /// ADD COLUMN.
-    AddColumn { column: String, definition: NewColumn },
+    AddColumn {
+        column: String,
+        definition: NewColumn,
+    },
     /// VALIDATE CONSTRAINT.
     Validate,
     /// ATTACH PARTITION with its bound.
-    AttachPartition { partition: String, bound: Range<usize> },
+    AttachPartition {
+        partition: String,
+        bound: Range<usize>,
+    },
     /// ADD CONSTRAINT … EXCLUDE.
     AddExclusion,
     /// SET TABLESPACE, SET LOGGED, SET UNLOGGED, SET ACCESS METHOD: the table's files are copied.
@@ -97,13 +132,17 @@ pub fn read(sql: &str) -> Ddl {
         ("ALTER", "TABLE", _) => alter_table(sql, &words),
         ("UPDATE", _, _) => update(sql, &words),
         ("DELETE", "FROM", _) => delete(sql, &words),
-        ("REINDEX", "INDEX" | "TABLE", next) => {
-            Ddl::CanBeConcurrent { concurrently: next == "CONCURRENTLY", after: words[1].span.end }
+        ("REINDEX", "INDEX" | "TABLE", next) => Ddl::CanBeConcurrent {
+            concurrently: next == "CONCURRENTLY",
+            after: words[1].span.end,
+        },
+        ("REFRESH", "MATERIALIZED", "VIEW") => Ddl::CanBeConcurrent {
+            concurrently: text(3) == "CONCURRENTLY",
+            after: words[2].span.end,
+        },
+        ("VACUUM", _, _) if words.iter().any(|word| word.text == "FULL") => {
+            Ddl::Compact(Compaction::VacuumFull)
         }
-        ("REFRESH", "MATERIALIZED", "VIEW") => {
-            Ddl::CanBeConcurrent { concurrently: text(3) == "CONCURRENTLY", after: words[2].span.end }
-        }
-        ("VACUUM", _, _) if words.iter().any(|word| word.text == "FULL") => Ddl::Compact(Compaction::VacuumFull),
         ("CLUSTER", _, _) => Ddl::Compact(Compaction::Cluster),
         _ => Ddl::Other,
     }
@@ -118,8 +157,14 @@ fn words(sql: &str) -> Vec<Word> {
         let piece = &sql[span.clone()];
         match token.kind {
             TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {}
-            TokenKind::Ident => found.push(Word { text: piece.to_ascii_uppercase(), span }),
-            _ => found.push(Word { text: piece.to_owned(), span }),
+            TokenKind::Ident => found.push(Word {
+                text: piece.to_ascii_uppercase(),
+                span,
+            }),
+            _ => found.push(Word {
+                text: piece.to_owned(),
+                span,
+            }),
         }
     }
     found
@@ -132,7 +177,10 @@ fn name(sql: &str, words: &[Word], at: usize) -> Option<(String, usize)> {
     while words.get(end + 1).is_some_and(|word| word.text == ".") && words.get(end + 2).is_some() {
         end += 2;
     }
-    Some((sql[first.span.start..words[end].span.end].to_owned(), end + 1))
+    Some((
+        sql[first.span.start..words[end].span.end].to_owned(),
+        end + 1,
+    ))
 }
 
 fn alter_table(sql: &str, words: &[Word]) -> Ddl {
@@ -142,15 +190,22 @@ fn alter_table(sql: &str, words: &[Word]) -> Ddl {
             at += 1;
         }
     }
-    let Some((table, mut at)) = name(sql, words, at) else { return Ddl::Other };
+    let Some((table, mut at)) = name(sql, words, at) else {
+        return Ddl::Other;
+    };
     if words.get(at).is_some_and(|word| word.text == "*") {
         at += 1;
     }
-    let plain = words.get(2).is_some_and(|word| !matches!(word.text.as_str(), "IF" | "ONLY"));
+    let plain = words
+        .get(2)
+        .is_some_and(|word| !matches!(word.text.as_str(), "IF" | "ONLY"));
     let (mut actions, mut texts) = (Vec::new(), Vec::new());
     let mut add = |words: &[Word]| {
         actions.push(action(sql, words));
-        texts.push(words.first().map_or(0, |word| word.span.start)..words.last().map_or(0, |word| word.span.end));
+        texts.push(
+            words.first().map_or(0, |word| word.span.start)
+                ..words.last().map_or(0, |word| word.span.end),
+        );
     };
     let (mut depth, mut start) = (0_usize, at);
     for n in at..=words.len() {
@@ -165,15 +220,27 @@ fn alter_table(sql: &str, words: &[Word]) -> Ddl {
             Some(_) => {}
         }
     }
-    Ddl::AlterTable { table, plain, actions, texts }
+    Ddl::AlterTable {
+        table,
+        plain,
+        actions,
+        texts,
+    }
 }
 
 fn action(sql: &str, words: &[Word]) -> Action {
     let text = |n: usize| words.get(n).map_or("", |word| word.text.as_str());
-    let written = |n: usize| words.get(n).map(|word| unquote_lower(&sql[word.span.clone()])).unwrap_or_default();
+    let written = |n: usize| {
+        words
+            .get(n)
+            .map(|word| unquote_lower(&sql[word.span.clone()]))
+            .unwrap_or_default()
+    };
     match (text(0), text(1)) {
         ("ADD", "CONSTRAINT") => constraint(words, Some(&written(2)), 3),
-        ("ADD", "CHECK" | "FOREIGN" | "UNIQUE" | "PRIMARY" | "EXCLUDE") => constraint(words, None, 1),
+        ("ADD", "CHECK" | "FOREIGN" | "UNIQUE" | "PRIMARY" | "EXCLUDE") => {
+            constraint(words, None, 1)
+        }
         ("ADD", _) => new_column::add_column(sql, words),
         ("VALIDATE", "CONSTRAINT") => Action::Validate,
         ("ATTACH", "PARTITION") => attach_partition(sql, words),
@@ -181,7 +248,9 @@ fn action(sql: &str, words: &[Word]) -> Action {
         ("ALTER", _) => {
             let column = if text(1) == "COLUMN" { 2 } else { 1 };
             match (text(column + 1), text(column + 2), text(column + 3)) {
-                ("SET", "NOT", "NULL") => Action::SetNotNull { column: written(column) },
+                ("SET", "NOT", "NULL") => Action::SetNotNull {
+                    column: written(column),
+                },
                 ("TYPE", _, _) => change_type(written(column), words, column + 2),
                 ("SET", "DATA", "TYPE") => change_type(written(column), words, column + 4),
                 _ => Action::Other,
@@ -193,38 +262,63 @@ fn action(sql: &str, words: &[Word]) -> Action {
 
 fn attach_partition(sql: &str, words: &[Word]) -> Action {
     match (name(sql, words, 2), words.last()) {
-        (Some((partition, at)), Some(last)) if at < words.len() => {
-            Action::AttachPartition { partition, bound: words[at].span.start..last.span.end }
-        }
+        (Some((partition, at)), Some(last)) if at < words.len() => Action::AttachPartition {
+            partition,
+            bound: words[at].span.start..last.span.end,
+        },
         _ => Action::Other,
     }
 }
 
 fn change_type(column: String, words: &[Word], at: usize) -> Action {
     let rest = words.get(at..).unwrap_or_default();
-    let type_words = rest.iter().take_while(|word| !matches!(word.text.as_str(), "USING" | "COLLATE")).count();
+    let type_words = rest
+        .iter()
+        .take_while(|word| !matches!(word.text.as_str(), "USING" | "COLLATE"))
+        .count();
     match rest.get(..type_words).unwrap_or_default() {
         [] => Action::Other,
         [first, ..] => {
             let data_type = first.span.start..rest[type_words - 1].span.end;
-            Action::ChangeType { column, data_type, plain: type_words == rest.len() }
+            Action::ChangeType {
+                column,
+                data_type,
+                plain: type_words == rest.len(),
+            }
         }
     }
 }
 
 fn constraint(words: &[Word], name: Option<&str>, at: usize) -> Action {
-    let (Some(first), Some(last)) = (words.get(at), words.last()) else { return Action::Other };
-    let not_valid = words.windows(2).any(|pair| pair[0].text == "NOT" && pair[1].text == "VALID");
+    let (Some(first), Some(last)) = (words.get(at), words.last()) else {
+        return Action::Other;
+    };
+    let not_valid = words
+        .windows(2)
+        .any(|pair| pair[0].text == "NOT" && pair[1].text == "VALID");
     let span = first.span.start..last.span.end;
-    let checked = |kind| Action::AddConstraint { name: name.map(str::to_owned), kind, text: span.clone(), not_valid };
+    let checked = |kind| Action::AddConstraint {
+        name: name.map(str::to_owned),
+        kind,
+        text: span.clone(),
+        not_valid,
+    };
     let key = |primary: bool, at: usize| {
-        let open = words.iter().skip(at).position(|word| word.text == "(").map(|n| n + at);
+        let open = words
+            .iter()
+            .skip(at)
+            .position(|word| word.text == "(")
+            .map(|n| n + at);
         let close = words.iter().rposition(|word| word.text == ")");
         match (open, close) {
             // What follows the columns (INCLUDE, DEFERRABLE…) an index alone cannot say.
             (Some(open), Some(close)) if close + 1 == words.len() && open == at => {
                 let columns = words[open].span.start..words[close].span.end;
-                Action::AddKey { name: name.map(str::to_owned), primary, columns }
+                Action::AddKey {
+                    name: name.map(str::to_owned),
+                    primary,
+                    columns,
+                }
             }
             _ => Action::Other,
         }
@@ -241,7 +335,9 @@ fn constraint(words: &[Word], name: Option<&str>, at: usize) -> Action {
 
 fn update(sql: &str, words: &[Word]) -> Ddl {
     let at = usize::from(words.get(1).is_some_and(|word| word.text == "ONLY")) + 1;
-    let Some((table, at)) = name(sql, words, at) else { return Ddl::Other };
+    let Some((table, at)) = name(sql, words, at) else {
+        return Ddl::Other;
+    };
     if words.get(at).is_none_or(|word| word.text != "SET") {
         return Ddl::Other;
     }
@@ -256,29 +352,51 @@ fn update(sql: &str, words: &[Word]) -> Ddl {
             _ => {}
         }
     }
-    let (Some(first), Some(last)) = (words.get(at + 1), words.last()) else { return Ddl::Other };
+    let (Some(first), Some(last)) = (words.get(at + 1), words.last()) else {
+        return Ddl::Other;
+    };
     let end = condition.map_or(last.span.end, |n| words[n - 1].span.end);
-    let condition = condition.and_then(|n| words.get(n + 1)).map(|word| word.span.start..last.span.end);
-    Ddl::Update { table, set: first.span.start..end, condition }
+    let condition = condition
+        .and_then(|n| words.get(n + 1))
+        .map(|word| word.span.start..last.span.end);
+    Ddl::Update {
+        table,
+        set: first.span.start..end,
+        condition,
+    }
 }
 
 fn delete(sql: &str, words: &[Word]) -> Ddl {
     let at = 2 + usize::from(words.get(2).is_some_and(|word| word.text == "ONLY"));
-    let Some((table, at)) = name(sql, words, at) else { return Ddl::Other };
+    let Some((table, at)) = name(sql, words, at) else {
+        return Ddl::Other;
+    };
     let end = words.last().map_or(0, |word| word.span.end);
     match words.get(at).map(|word| word.text.as_str()) {
-        None => Ddl::Delete { table, condition: None },
-        Some("WHERE") if !words[at..].iter().any(|word| word.text == "RETURNING") => match words.get(at + 1) {
-            Some(first) => Ddl::Delete { table, condition: Some(first.span.start..end) },
-            None => Ddl::Other,
+        None => Ddl::Delete {
+            table,
+            condition: None,
         },
+        Some("WHERE") if !words[at..].iter().any(|word| word.text == "RETURNING") => {
+            match words.get(at + 1) {
+                Some(first) => Ddl::Delete {
+                    table,
+                    condition: Some(first.span.start..end),
+                },
+                None => Ddl::Other,
+            }
+        }
         Some(_) => Ddl::Other,
     }
 }
 
 /// An identifier as the catalog keeps it: lower-case unless quoted.
 pub(super) fn unquote_lower(identifier: &str) -> String {
-    if identifier.starts_with('"') { unquote(identifier) } else { identifier.to_lowercase() }
+    if identifier.starts_with('"') {
+        unquote(identifier)
+    } else {
+        identifier.to_lowercase()
+    }
 }
 
 #[cfg(test)]
@@ -288,29 +406,73 @@ mod tests {
     #[test]
     fn indexes_with_and_without_concurrently() {
         let read = |sql: &str| match read(sql) {
-            Ddl::CreateIndex { concurrently, after_index, .. } | Ddl::DropIndex { concurrently, after_index, .. } => {
-                (concurrently, sql[..after_index].to_owned())
+            Ddl::CreateIndex {
+                concurrently,
+                after_index,
+                ..
             }
+            | Ddl::DropIndex {
+                concurrently,
+                after_index,
+                ..
+            } => (concurrently, sql[..after_index].to_owned()),
             other => panic!("{other:?}"),
         };
-        assert_eq!(read("create unique index i on t (a)"), (false, "create unique index".to_owned()));
+        assert_eq!(
+            read("create unique index i on t (a)"),
+            (false, "create unique index".to_owned())
+        );
         assert!(read("CREATE /* x */ INDEX CONCURRENTLY ON t (a)").0);
-        assert_eq!(read("DROP INDEX IF EXISTS i"), (false, "DROP INDEX".to_owned()));
+        assert_eq!(
+            read("DROP INDEX IF EXISTS i"),
+            (false, "DROP INDEX".to_owned())
+        );
     }
 
     #[test]
     fn actions_of_alter_table() {
-        let Ddl::AlterTable { table, actions, plain: false, .. } = read(
+        let Ddl::AlterTable {
+            table,
+            actions,
+            plain: false,
+            ..
+        } = read(
             "ALTER TABLE IF EXISTS shop.\"Order\" ADD CONSTRAINT c CHECK (a > 0 AND b IN (1, 2)), ALTER a SET NOT NULL, \
              ALTER COLUMN b TYPE bigint, ADD COLUMN x text, ADD UNIQUE (a, b), ADD FOREIGN KEY (a) REFERENCES t NOT VALID",
-        ) else {
+        )
+        else {
             panic!()
         };
         assert_eq!(table, "shop.\"Order\"");
-        let kinds: Vec<String> =
-            actions.iter().map(|a| format!("{a:?}").split([' ', '{']).next().unwrap().to_owned()).collect();
-        assert_eq!(kinds, ["AddConstraint", "SetNotNull", "ChangeType", "AddColumn", "AddKey", "AddConstraint"]);
-        assert!(matches!(&actions[5], Action::AddConstraint { not_valid: true, kind: ConstraintKind::ForeignKey, .. }));
+        let kinds: Vec<String> = actions
+            .iter()
+            .map(|a| {
+                format!("{a:?}")
+                    .split([' ', '{'])
+                    .next()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "AddConstraint",
+                "SetNotNull",
+                "ChangeType",
+                "AddColumn",
+                "AddKey",
+                "AddConstraint"
+            ]
+        );
+        assert!(matches!(
+            &actions[5],
+            Action::AddConstraint {
+                not_valid: true,
+                kind: ConstraintKind::ForeignKey,
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -320,28 +482,69 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let sql = "ALTER TABLE t ALTER COLUMN a SET DATA TYPE numeric(12, 2)";
-        let Action::ChangeType { data_type, plain: true, .. } = action(sql) else { panic!() };
+        let Action::ChangeType {
+            data_type,
+            plain: true,
+            ..
+        } = action(sql)
+        else {
+            panic!()
+        };
         assert_eq!(&sql[data_type], "numeric(12, 2)");
         let sql = "ALTER TABLE t ALTER a TYPE int USING a::int";
-        assert!(matches!(action(sql), Action::ChangeType { plain: false, .. }));
+        assert!(matches!(
+            action(sql),
+            Action::ChangeType { plain: false, .. }
+        ));
     }
 
     #[test]
     fn deletes_and_rebuilds() {
         let sql = "DELETE FROM shop.events WHERE at < now() - interval '1 year'";
-        let Ddl::Delete { table, condition: Some(condition) } = read(sql) else { panic!() };
-        assert_eq!((table.as_str(), &sql[condition]), ("shop.events", "at < now() - interval '1 year'"));
+        let Ddl::Delete {
+            table,
+            condition: Some(condition),
+        } = read(sql)
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (table.as_str(), &sql[condition]),
+            ("shop.events", "at < now() - interval '1 year'")
+        );
         assert_eq!(read("DELETE FROM a USING b WHERE a.id = b.id"), Ddl::Other);
-        assert_eq!(read("vacuum (full, analyze) a"), Ddl::Compact(Compaction::VacuumFull));
+        assert_eq!(
+            read("vacuum (full, analyze) a"),
+            Ddl::Compact(Compaction::VacuumFull)
+        );
         assert_eq!(read("VACUUM (ANALYZE) a"), Ddl::Other);
-        assert_eq!(read("REINDEX INDEX CONCURRENTLY i"), Ddl::CanBeConcurrent { concurrently: true, after: 13 });
-        assert_eq!(read("REFRESH MATERIALIZED VIEW v"), Ddl::CanBeConcurrent { concurrently: false, after: 25 });
+        assert_eq!(
+            read("REINDEX INDEX CONCURRENTLY i"),
+            Ddl::CanBeConcurrent {
+                concurrently: true,
+                after: 13
+            }
+        );
+        assert_eq!(
+            read("REFRESH MATERIALIZED VIEW v"),
+            Ddl::CanBeConcurrent {
+                concurrently: false,
+                after: 25
+            }
+        );
     }
 
     #[test]
     fn updates_with_and_without_condition() {
         let sql = "UPDATE orders SET a = (SELECT 1 WHERE true), b = 2 WHERE a IS NULL";
-        let Ddl::Update { table, set, condition } = read(sql) else { panic!() };
+        let Ddl::Update {
+            table,
+            set,
+            condition,
+        } = read(sql)
+        else {
+            panic!()
+        };
         assert_eq!(
             (table.as_str(), &sql[set], &sql[condition.unwrap()]),
             ("orders", "a = (SELECT 1 WHERE true), b = 2", "a IS NULL")

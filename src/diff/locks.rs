@@ -42,7 +42,9 @@ impl LockMode {
     /// `pg_locks.mode`; `None` for the modes of other things (`ExclusiveLock` on a transaction id is not asked for here).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.as_str() == text.strip_suffix("Lock").unwrap_or(text))
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == text.strip_suffix("Lock").unwrap_or(text))
     }
 
     /// As the documentation writes it, without spaces.
@@ -63,7 +65,11 @@ impl LockMode {
     /// Whether two sessions cannot hold both (the table in "Explicit Locking" of PostgreSQL's documentation).
     #[must_use]
     pub fn conflicts(self, other: Self) -> bool {
-        let (weak, strong) = if self <= other { (self, other) } else { (other, self) };
+        let (weak, strong) = if self <= other {
+            (self, other)
+        } else {
+            (other, self)
+        };
         match weak {
             Self::AccessShare => strong == Self::AccessExclusive,
             Self::RowShare => strong >= Self::Exclusive,
@@ -114,18 +120,49 @@ mod tests {
         let table: [(LockMode, &[LockMode]); 8] = [
             (AccessShare, &[AccessExclusive]),
             (RowShare, &[Exclusive, AccessExclusive]),
-            (RowExclusive, &[Share, ShareRowExclusive, Exclusive, AccessExclusive]),
-            (ShareUpdateExclusive, &[ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive]),
-            (Share, &[RowExclusive, ShareUpdateExclusive, ShareRowExclusive, Exclusive, AccessExclusive]),
+            (
+                RowExclusive,
+                &[Share, ShareRowExclusive, Exclusive, AccessExclusive],
+            ),
+            (
+                ShareUpdateExclusive,
+                &[
+                    ShareUpdateExclusive,
+                    Share,
+                    ShareRowExclusive,
+                    Exclusive,
+                    AccessExclusive,
+                ],
+            ),
+            (
+                Share,
+                &[
+                    RowExclusive,
+                    ShareUpdateExclusive,
+                    ShareRowExclusive,
+                    Exclusive,
+                    AccessExclusive,
+                ],
+            ),
             (
                 ShareRowExclusive,
-                &[RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive],
+                &[
+                    RowExclusive,
+                    ShareUpdateExclusive,
+                    Share,
+                    ShareRowExclusive,
+                    Exclusive,
+                    AccessExclusive,
+                ],
             ),
             (Exclusive, &LockMode::ALL[1..]),
             (AccessExclusive, &LockMode::ALL),
         ];
         for (mode, with) in table {
-            let found: Vec<LockMode> = LockMode::ALL.into_iter().filter(|other| mode.conflicts(*other)).collect();
+            let found: Vec<LockMode> = LockMode::ALL
+                .into_iter()
+                .filter(|other| mode.conflicts(*other))
+                .collect();
             assert_eq!(found, with, "{mode}");
         }
     }

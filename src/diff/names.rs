@@ -25,14 +25,25 @@ impl Renames {
     pub fn between(before: &Schema, after: &Schema) -> Self {
         let mut renames = Self::default();
         for old in &before.tables {
-            let Some(new) = after.table_by_oid(old.oid) else { continue };
+            let Some(new) = after.table_by_oid(old.oid) else {
+                continue;
+            };
             if old.name != new.name {
-                renames.tables.push((full_name(&old.name), full_name(&new.name)));
+                renames
+                    .tables
+                    .push((full_name(&old.name), full_name(&new.name)));
             }
             for column in &old.columns {
-                let renamed = new.columns.iter().find(|c| c.number == column.number && c.name != column.name);
+                let renamed = new
+                    .columns
+                    .iter()
+                    .find(|c| c.number == column.number && c.name != column.name);
                 if let Some(renamed) = renamed {
-                    renames.columns.push((full_name(&new.name), column.name.clone(), renamed.name.clone()));
+                    renames.columns.push((
+                        full_name(&new.name),
+                        column.name.clone(),
+                        renamed.name.clone(),
+                    ));
                 }
             }
         }
@@ -42,13 +53,19 @@ impl Renames {
     /// The name that a table has afterwards.
     #[must_use]
     pub fn table<'a>(&'a self, name: &'a str) -> &'a str {
-        self.tables.iter().find(|(old, _)| old == name).map_or(name, |(_, new)| new)
+        self.tables
+            .iter()
+            .find(|(old, _)| old == name)
+            .map_or(name, |(_, new)| new)
     }
 
     /// The name that a column has afterwards; `table` by its new name.
     #[must_use]
     pub fn column<'a>(&'a self, table: &str, column: &'a str) -> &'a str {
-        self.columns.iter().find(|(of, old, _)| of == table && old == column).map_or(column, |(_, _, new)| new)
+        self.columns
+            .iter()
+            .find(|(of, old, _)| of == table && old == column)
+            .map_or(column, |(_, _, new)| new)
     }
 }
 
@@ -89,7 +106,11 @@ pub struct CanonicalRelation {
 
 impl<'a> Names<'a> {
     /// Nothing is known.
-    pub const UNKNOWN: Names<'static> = Names { schema: None, renames: None, saved: None };
+    pub const UNKNOWN: Names<'static> = Names {
+        schema: None,
+        renames: None,
+        saved: None,
+    };
 
     fn table(&self, schema: Option<&str>, name: &str) -> Option<&'a Table> {
         self.schema?.table(schema, name)
@@ -99,39 +120,72 @@ impl<'a> Names<'a> {
         let Some(table) = self.table(schema, name) else {
             let name = schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
             if let Some(root) = self.saved.and_then(|saved| saved.partitions.get(&name)) {
-                return CanonicalRelation { name: root.clone(), partition: true };
+                return CanonicalRelation {
+                    name: root.clone(),
+                    partition: true,
+                };
             }
-            return CanonicalRelation { name: self.renamed_table(&name), partition: false };
+            return CanonicalRelation {
+                name: self.renamed_table(&name),
+                partition: false,
+            };
         };
         let root = self.schema.map_or(table, |all| all.root_of(table));
-        CanonicalRelation { name: self.renamed_table(&full_name(&root.name)), partition: table.partition_of.is_some() }
+        CanonicalRelation {
+            name: self.renamed_table(&full_name(&root.name)),
+            partition: table.partition_of.is_some(),
+        }
     }
 
     fn renamed_table(&self, name: &str) -> String {
-        self.renames.map_or_else(|| name.to_owned(), |renames| renames.table(name).to_owned())
+        self.renames
+            .map_or_else(|| name.to_owned(), |renames| renames.table(name).to_owned())
     }
 
     /// The canonical name of a column of a canonical relation.
     pub(super) fn column(&self, relation: &str, column: &str) -> String {
-        self.renames.map_or_else(|| column.to_owned(), |renames| renames.column(relation, column).to_owned())
+        self.renames.map_or_else(
+            || column.to_owned(),
+            |renames| renames.column(relation, column).to_owned(),
+        )
     }
 
-    pub(super) fn index(&self, schema: Option<&str>, relation: Option<&str>, index: &str) -> IndexIdentity {
+    pub(super) fn index(
+        &self,
+        schema: Option<&str>,
+        relation: Option<&str>,
+        index: &str,
+    ) -> IndexIdentity {
         let table = relation.and_then(|name| self.table(schema, name));
         let found = match table {
-            Some(table) => table.indexes.iter().find(|i| i.name == index).map(|i| (table, i)),
+            Some(table) => table
+                .indexes
+                .iter()
+                .find(|i| i.name == index)
+                .map(|i| (table, i)),
             None => self.index_anywhere(index),
         };
-        let saved = || self.saved.and_then(|saved| saved.indexes.get(index).cloned());
-        let definition = found.map(|(table, found)| self.definition(table, found)).or_else(saved);
-        IndexIdentity { definition, name: index.to_owned() }
+        let saved = || {
+            self.saved
+                .and_then(|saved| saved.indexes.get(index).cloned())
+        };
+        let definition = found
+            .map(|(table, found)| self.definition(table, found))
+            .or_else(saved);
+        IndexIdentity {
+            definition,
+            name: index.to_owned(),
+        }
     }
 
     fn index_anywhere(&self, name: &str) -> Option<(&'a Table, &'a Index)> {
-        self.schema?
-            .tables
-            .iter()
-            .find_map(|table| table.indexes.iter().find(|index| index.name == name).map(|index| (table, index)))
+        self.schema?.tables.iter().find_map(|table| {
+            table
+                .indexes
+                .iter()
+                .find(|index| index.name == name)
+                .map(|index| (table, index))
+        })
     }
 
     /// Method, keys, INCLUDE, predicate and uniqueness, under canonical column names.

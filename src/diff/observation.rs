@@ -29,14 +29,21 @@ impl StatementPlace {
     /// Where a finding points.
     #[must_use]
     pub fn location(&self) -> Location {
-        Location { file: self.file.clone(), line: self.line }
+        Location {
+            file: self.file.clone(),
+            line: self.line,
+        }
     }
 
     /// `0042_drop.sql:7`.
     #[must_use]
     pub fn label(&self) -> String {
         let parent = self.file.parent().and_then(|parent| parent.file_name());
-        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = self
+            .file
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         // diesel's and prisma's files are all called alike: their folder tells them apart.
         let generic = matches!(name.as_str(), "up.sql" | "down.sql" | "migration.sql");
         match parent {
@@ -105,26 +112,34 @@ impl StatementObservation {
     /// The longest wait of any query for its lock.
     #[must_use]
     pub fn longest_block(&self) -> Millis {
-        self.blocked.first().map_or(Millis(0.0), |blocked| blocked.longest)
+        self.blocked
+            .first()
+            .map_or(Millis(0.0), |blocked| blocked.longest)
     }
 
     /// The longest that it kept any query waiting for another statement's lock.
     #[must_use]
     pub fn longest_kept(&self) -> Millis {
-        self.kept_waiting.first().map_or(Millis(0.0), |kept| kept.longest)
+        self.kept_waiting
+            .first()
+            .map_or(Millis(0.0), |kept| kept.longest)
     }
 
     /// The longest that a query would have waited for its lock at the worst moment.
     #[must_use]
     pub fn longest_possible_wait(&self) -> Millis {
-        self.worst_wait.as_ref().map_or(Millis(0.0), |worst| worst.wait)
+        self.worst_wait
+            .as_ref()
+            .map_or(Millis(0.0), |worst| worst.wait)
     }
 
     /// Whether it rewrites or reads a table in full while its transaction stops others from using one.
     #[must_use]
     pub fn works_under_lock(&self) -> bool {
         let works = !self.rewritten.is_empty() || !self.scanned.is_empty();
-        works && (!self.inherited.is_empty() || self.locks.iter().any(|lock| lock.mode.blocks_writes()))
+        works
+            && (!self.inherited.is_empty()
+                || self.locks.iter().any(|lock| lock.mode.blocks_writes()))
     }
 
     /// Its strongest lock.

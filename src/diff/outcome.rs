@@ -45,13 +45,25 @@ impl Side {
     pub fn of(run: &Run, names: &Names<'_>) -> Self {
         let plan = super::canonicalize(&run.plan, names);
         let timed_out = matches!(run.outcome, Outcome::TimedOut { .. });
-        Self { time: run.time(), work: Work::of(&run.plan), timed_out, ..Self::of_plan(plan) }
+        Self {
+            time: run.time(),
+            work: Work::of(&run.plan),
+            timed_out,
+            ..Self::of_plan(plan)
+        }
     }
 
     /// A plan without measurements.
     #[must_use]
     pub fn of_plan(plan: CanonicalPlan) -> Self {
-        Self { tree: plan.lines(), hashes: plan.hashes(), work: Work::default(), time: None, timed_out: false, plan }
+        Self {
+            tree: plan.lines(),
+            hashes: plan.hashes(),
+            work: Work::default(),
+            time: None,
+            timed_out: false,
+            plan,
+        }
     }
 }
 
@@ -100,7 +112,10 @@ pub fn differences(before: &Side, after: &Fate, renames: &Renames) -> Vec<Change
     if let (Some(from), Some(to)) = (before.work.rows, after.work.rows)
         && (from - to).abs() >= 0.5
     {
-        changes.push(Change::ResultChanged { from: format!("{from:.0} rows"), to: format!("{to:.0} rows") });
+        changes.push(Change::ResultChanged {
+            from: format!("{from:.0} rows"),
+            to: format!("{to:.0} rows"),
+        });
     }
     changes
 }
@@ -109,7 +124,8 @@ pub fn differences(before: &Side, after: &Fate, renames: &Renames) -> Vec<Change
 /// clock will, or ends now within its time and now past it.
 fn errors_alike(changes: &[Change], control: &[Change]) -> bool {
     let mut errors = changes.iter().filter(|change| change.is_error()).peekable();
-    errors.peek().is_some() && errors.all(|error| control.iter().any(|other| other.name() == error.name()))
+    errors.peek().is_some()
+        && errors.all(|error| control.iter().any(|other| other.name() == error.name()))
 }
 
 /// How many times as far as the unchanged copy's result another one may be from the first, where the copy's differs at all, or by
@@ -121,7 +137,9 @@ const CHANCE_SHARE: f64 = 0.05;
 fn results_alike(before: &Work, control: &Work, after: &Work) -> bool {
     let off = |work: &Work| Some((work.rows? - before.rows?).abs());
     match (off(control), off(after)) {
-        (Some(control), Some(after)) => after <= (control * CHANCE).max(before.rows.unwrap_or(0.0) * CHANCE_SHARE),
+        (Some(control), Some(after)) => {
+            after <= (control * CHANCE).max(before.rows.unwrap_or(0.0) * CHANCE_SHARE)
+        }
         (None, _) | (_, None) => true,
     }
 }
@@ -129,8 +147,12 @@ fn results_alike(before: &Work, control: &Work, after: &Work) -> bool {
 fn spill_change(before: &Side, after: &Side) -> Option<Change> {
     let spills = |side: &Side| side.work.temp_blocks.map(|pages| pages.0 > 0);
     match (spills(before)?, spills(after)?) {
-        (false, true) => Some(Change::SpillBegan { operator: spilling(&after.plan) }),
-        (true, false) => Some(Change::SpillEnded { operator: spilling(&before.plan) }),
+        (false, true) => Some(Change::SpillBegan {
+            operator: spilling(&after.plan),
+        }),
+        (true, false) => Some(Change::SpillEnded {
+            operator: spilling(&before.plan),
+        }),
         (true, true) | (false, false) => None,
     }
 }
@@ -141,7 +163,9 @@ fn spilling(plan: &CanonicalPlan) -> String {
     let mut aggregate = None;
     plan.root.each(&mut |operator| {
         for decorator in &operator.decorators {
-            if let Decorator::Sort { spilled: true, .. } | Decorator::Hash { spilled: true } = decorator {
+            if let Decorator::Sort { spilled: true, .. } | Decorator::Hash { spilled: true } =
+                decorator
+            {
                 found.get_or_insert_with(|| format!("the {}", lower_first(&decorator.label())));
             }
         }
@@ -154,20 +178,34 @@ fn spilling(plan: &CanonicalPlan) -> String {
 
 fn lower_first(text: &str) -> String {
     let mut characters = text.chars();
-    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+    characters
+        .next()
+        .map(|first| first.to_lowercase().chain(characters).collect())
+        .unwrap_or_default()
 }
 
 /// The server's refusal, by what is gone or renamed.
 #[must_use]
 pub fn failure_changes(failure: &QueryFailure, renames: &Renames) -> Vec<Change> {
-    let fails = || Change::StatementFails { message: failure.message.clone() };
+    let fails = || Change::StatementFails {
+        message: failure.message.clone(),
+    };
     match failure.code.as_deref() {
         Some("42P01") => {
             let table = between_quotes(&failure.message);
             let bare = table.rsplit('.').next().unwrap_or(&table);
-            let renamed = renames.tables.iter().find(|(old, _)| old.rsplit('.').next() == Some(bare));
+            let renamed = renames
+                .tables
+                .iter()
+                .find(|(old, _)| old.rsplit('.').next() == Some(bare));
             match renamed {
-                Some((from, to)) => vec![Change::TableRenamed { from: from.clone(), to: to.clone() }, fails()],
+                Some((from, to)) => vec![
+                    Change::TableRenamed {
+                        from: from.clone(),
+                        to: to.clone(),
+                    },
+                    fails(),
+                ],
                 None => vec![Change::TableVanished { table }],
             }
         }
@@ -176,7 +214,14 @@ pub fn failure_changes(failure: &QueryFailure, renames: &Renames) -> Vec<Change>
             let bare = column.rsplit('.').next().unwrap_or(&column);
             match renames.columns.iter().find(|(_, old, _)| old == bare) {
                 Some((table, from, to)) => {
-                    vec![Change::ColumnRenamed { table: table.clone(), from: from.clone(), to: to.clone() }, fails()]
+                    vec![
+                        Change::ColumnRenamed {
+                            table: table.clone(),
+                            from: from.clone(),
+                            to: to.clone(),
+                        },
+                        fails(),
+                    ]
                 }
                 None => vec![Change::ColumnVanished { column }],
             }
@@ -192,7 +237,9 @@ fn between_quotes(message: &str) -> String {
 
 /// `column "price" does not exist`, `column p.price does not exist`.
 fn missing_column(message: &str) -> String {
-    let named = message.strip_prefix("column ").and_then(|rest| rest.strip_suffix(" does not exist"));
+    let named = message
+        .strip_prefix("column ")
+        .and_then(|rest| rest.strip_suffix(" does not exist"));
     named.map_or_else(|| between_quotes(message), |name| name.replace('"', ""))
 }
 
@@ -286,13 +333,18 @@ impl RunDiff {
                 let like_control = match (control.side(), after.side()) {
                     // Both left the old plan for the same new one: statistics did it, not the migration.
                     (Some(control), Some(after)) => {
-                        control.hashes.shape != before.hashes.shape && control.hashes.shape == after.hashes.shape
+                        control.hashes.shape != before.hashes.shape
+                            && control.hashes.shape == after.hashes.shape
                     }
                     _ => false,
                 };
-                let chance =
-                    errors_alike(&changes, &control_changes) && results_alike(&before.work, &control_work, &work);
-                let verdict = if chance { Verdict::Unstable } else { steady(plain, noise, like_control) };
+                let chance = errors_alike(&changes, &control_changes)
+                    && results_alike(&before.work, &control_work, &work);
+                let verdict = if chance {
+                    Verdict::Unstable
+                } else {
+                    steady(plain, noise, like_control)
+                };
                 (verdict, control_changes)
             }
         };
@@ -386,7 +438,9 @@ impl QueryDiff {
     pub fn sorted(mut self) -> Self {
         self.runs.sort_by(|a, b| {
             let factor = |run: &RunDiff| run.blocks_factor().unwrap_or(0.0);
-            a.verdict.cmp(&b.verdict).then(factor(b).total_cmp(&factor(a)))
+            a.verdict
+                .cmp(&b.verdict)
+                .then(factor(b).total_cmp(&factor(a)))
         });
         self
     }
@@ -397,6 +451,10 @@ impl QueryDiff {
         if self.fails_after.is_some() && self.failed_before.is_none() {
             return Verdict::Error;
         }
-        self.runs.iter().map(|run| run.verdict).min().unwrap_or(Verdict::Unchanged)
+        self.runs
+            .iter()
+            .map(|run| run.verdict)
+            .min()
+            .unwrap_or(Verdict::Unchanged)
     }
 }

@@ -148,20 +148,28 @@ pub fn index_uses(
     let before: Vec<(String, CanonicalPlan)> = old_runs
         .iter()
         .filter_map(|runs| Some((queries.get(runs.query)?.name.clone(), runs)))
-        .flat_map(|(name, runs)| runs.runs.iter().map(move |run| (name.clone(), super::canonicalize(&run.plan, old))))
+        .flat_map(|(name, runs)| {
+            runs.runs
+                .iter()
+                .map(move |run| (name.clone(), super::canonicalize(&run.plan, old)))
+        })
         .collect();
     let after: Vec<(String, CanonicalPlan)> = diffs
         .iter()
         .flat_map(|diff| {
             let compared = diff.runs.iter().filter_map(|run| run.after.as_ref());
             let fresh = diff.fresh.iter().map(|fresh| &fresh.side);
-            compared.chain(fresh).map(|side| (diff.query.clone(), side.plan.clone()))
+            compared
+                .chain(fresh)
+                .map(|side| (diff.query.clone(), side.plan.clone()))
         })
         .collect();
     let (had, has) = (indexes(old), indexes(new));
     let one_side = |mine: &[Known], others: &[Known], plans: &[(String, CanonicalPlan)], added| {
         let only = mine.iter().filter(|known| {
-            !others.iter().any(|other| other.table == known.table && other.definition == known.definition)
+            !others
+                .iter()
+                .any(|other| other.table == known.table && other.definition == known.definition)
         });
         only.map(|known| IndexUse {
             table: known.table.clone(),
@@ -185,14 +193,18 @@ struct Known {
 
 /// Every index under its canonical table and definition; of a partitioned table the parent's alone.
 fn indexes(names: &Names<'_>) -> Vec<Known> {
-    let Some(schema) = names.schema else { return Vec::new() };
+    let Some(schema) = names.schema else {
+        return Vec::new();
+    };
     schema
         .tables
         .iter()
         .filter(|table| table.partition_of.is_none())
         .flat_map(|table| {
             table.indexes.iter().map(|index| Known {
-                table: names.relation(Some(&table.name.schema), &table.name.name).name,
+                table: names
+                    .relation(Some(&table.name.schema), &table.name.name)
+                    .name,
                 name: index.name.clone(),
                 definition: names.definition(table, index),
             })
@@ -205,8 +217,11 @@ fn users(known: &Known, plans: &[(String, CanonicalPlan)]) -> Vec<String> {
     for (query, plan) in plans {
         plan.root.each(&mut |operator| {
             if let OperatorKind::Scan(scan) = &operator.kind {
-                let uses =
-                    scan.access.iter().flat_map(|access| &access.indexes).any(|index| index.key() == known.definition);
+                let uses = scan
+                    .access
+                    .iter()
+                    .flat_map(|access| &access.indexes)
+                    .any(|index| index.key() == known.definition);
                 if uses && scan.relation == known.table {
                     found.insert(query.clone());
                 }
@@ -219,7 +234,11 @@ fn users(known: &Known, plans: &[(String, CanonicalPlan)]) -> Vec<String> {
 /// A schema as a set of lines: what a way back must restore. Order of columns, OIDs and statistics are left out.
 #[must_use]
 pub fn schema_lines(schema: &Schema) -> BTreeSet<String> {
-    let names = Names { schema: Some(schema), renames: None, ..Names::UNKNOWN };
+    let names = Names {
+        schema: Some(schema),
+        renames: None,
+        ..Names::UNKNOWN
+    };
     let mut lines = BTreeSet::new();
     for table in &schema.tables {
         let name = full_name(&table.name);
@@ -231,19 +250,40 @@ pub fn schema_lines(schema: &Schema) -> BTreeSet<String> {
         lines.insert(format!("{kind} {name}"));
         for column in &table.columns {
             let null = if column.not_null { " not null" } else { "" };
-            let default = column.default.as_ref().map(|text| format!(" default {text}")).unwrap_or_default();
-            let generated = column.generated.as_ref().map(|text| format!(" generated {text}")).unwrap_or_default();
-            lines.insert(format!("column {name}.{} {}{null}{default}{generated}", column.name, column.data_type.name));
+            let default = column
+                .default
+                .as_ref()
+                .map(|text| format!(" default {text}"))
+                .unwrap_or_default();
+            let generated = column
+                .generated
+                .as_ref()
+                .map(|text| format!(" generated {text}"))
+                .unwrap_or_default();
+            lines.insert(format!(
+                "column {name}.{} {}{null}{default}{generated}",
+                column.name, column.data_type.name
+            ));
         }
         for index in &table.indexes {
             let valid = if index.valid { "" } else { " (invalid)" };
-            lines.insert(format!("index {} on {name} {}{valid}", index.name, names.definition(table, index)));
+            lines.insert(format!(
+                "index {} on {name} {}{valid}",
+                index.name,
+                names.definition(table, index)
+            ));
         }
         for key in &table.foreign_keys {
-            lines.insert(format!("constraint {} on {name} {}", key.name, key.definition));
+            lines.insert(format!(
+                "constraint {} on {name} {}",
+                key.name, key.definition
+            ));
         }
         for check in &table.checks {
-            lines.insert(format!("constraint {} on {name} check {} {}", check.name, check.expression, check.validated));
+            lines.insert(format!(
+                "constraint {} on {name} check {} {}",
+                check.name, check.expression, check.validated
+            ));
         }
     }
     lines

@@ -37,25 +37,41 @@ pub struct SavedCatalog {
 /// Compares two reports query by query, parameter set by parameter set (by label).
 #[must_use]
 pub fn compare(before: &SavedCatalog, after: &SavedCatalog, limits: &Limits) -> Vec<QueryDiff> {
-    let names = |catalog| Names { saved: Some(catalog), ..Names::UNKNOWN };
+    let names = |catalog| Names {
+        saved: Some(catalog),
+        ..Names::UNKNOWN
+    };
     let (old_names, new_names) = (names(&before.names), names(&after.names));
     let pair = |old: &SavedQueryRuns| match after.queries.iter().find(|new| new.name == old.name) {
         None => empty(old, Presence::Removed),
         Some(new) => pair((old, &old_names), (new, &new_names), limits),
     };
     let mut found: Vec<QueryDiff> = before.queries.iter().map(pair).collect();
-    let new = after.queries.iter().filter(|new| !before.queries.iter().any(|old| old.name == new.name));
-    found.extend(new.map(|new| QueryDiff { fresh: fresh(&new.runs, &new_names), ..empty(new, Presence::New) }));
+    let new = after
+        .queries
+        .iter()
+        .filter(|new| !before.queries.iter().any(|old| old.name == new.name));
+    found.extend(new.map(|new| QueryDiff {
+        fresh: fresh(&new.runs, &new_names),
+        ..empty(new, Presence::New)
+    }));
     found.sort_by_key(QueryDiff::verdict);
     found
 }
 
 fn values(run: &Run) -> impl Iterator<Item = Option<&str>> {
-    run.parameters.iter().map(|parameter| parameter.value.as_deref())
+    run.parameters
+        .iter()
+        .map(|parameter| parameter.value.as_deref())
 }
 
 fn fresh(runs: &[Run], names: &Names<'_>) -> Vec<FreshRun> {
-    runs.iter().map(|run| FreshRun { label: run.label.clone(), side: Side::of(run, names) }).collect()
+    runs.iter()
+        .map(|run| FreshRun {
+            label: run.label.clone(),
+            side: Side::of(run, names),
+        })
+        .collect()
 }
 
 fn empty(query: &SavedQueryRuns, presence: Presence) -> QueryDiff {
@@ -65,8 +81,16 @@ fn empty(query: &SavedQueryRuns, presence: Presence) -> QueryDiff {
         line: query.line,
         presence,
         runs: Vec::new(),
-        failed_before: query.failure.as_ref().filter(|_| presence != Presence::New).map(|f| f.message.clone()),
-        fails_after: query.failure.as_ref().filter(|_| presence == Presence::New).map(|f| f.message.clone()),
+        failed_before: query
+            .failure
+            .as_ref()
+            .filter(|_| presence != Presence::New)
+            .map(|f| f.message.clone()),
+        fails_after: query
+            .failure
+            .as_ref()
+            .filter(|_| presence == Presence::New)
+            .map(|f| f.message.clone()),
         fresh: Vec::new(),
     }
 }
@@ -76,12 +100,21 @@ fn pair(
     (new, new_names): (&SavedQueryRuns, &Names<'_>),
     limits: &Limits,
 ) -> QueryDiff {
-    let presence = if new.sql == old.sql { Presence::Both } else { Presence::Changed };
-    let mut diff = QueryDiff { file: new.file.clone(), line: new.line, ..empty(old, presence) };
+    let presence = if new.sql == old.sql {
+        Presence::Both
+    } else {
+        Presence::Changed
+    };
+    let mut diff = QueryDiff {
+        file: new.file.clone(),
+        line: new.line,
+        ..empty(old, presence)
+    };
     let renames = Renames::default();
     for run in &old.runs {
         // The same values may also have been run with the generic plan.
-        let alike = |new: &&Run| new.is_generic() == run.is_generic() && values(new).eq(values(run));
+        let alike =
+            |new: &&Run| new.is_generic() == run.is_generic() && values(new).eq(values(run));
         let same = new.runs.iter().find(alike);
         let like = same.or_else(|| new.runs.iter().find(|new| new.label == run.label));
         let mut side = Side::of(run, old_names);
@@ -95,7 +128,8 @@ fn pair(
             // Other values have other results.
             (side.work.rows, after.work.rows) = (None, None);
         }
-        diff.runs.push(RunDiff::judge(run, side, &fate, None, &renames, limits));
+        diff.runs
+            .push(RunDiff::judge(run, side, &fate, None, &renames, limits));
     }
     if diff.runs.is_empty() {
         diff.fails_after = new.failure.as_ref().map(|failure| failure.message.clone());
@@ -121,8 +155,12 @@ mod tests {
             "Actual Rows": 10, "Actual Loops": 1, "Shared Hit Blocks": blocks, "Shared Read Blocks": 0,
             "Temp Read Blocks": 0, "Temp Written Blocks": 0,
         } }]);
-        let sample =
-            Sample { execution: Millis(5.0), planning: Millis(0.1), blocks: Pages(blocks), temp_blocks: Pages(0) };
+        let sample = Sample {
+            execution: Millis(5.0),
+            planning: Millis(0.1),
+            blocks: Pages(blocks),
+            temp_blocks: Pages(0),
+        };
         let parameter = BoundParameter {
             number: 1,
             name: None,
@@ -135,7 +173,9 @@ mod tests {
             parameters: vec![parameter],
             plan: parse::json_value(&document).unwrap().remove(0),
             explain_json: document,
-            outcome: Outcome::Completed { samples: vec![sample] },
+            outcome: Outcome::Completed {
+                samples: vec![sample],
+            },
         }
     }
 
@@ -143,8 +183,15 @@ mod tests {
         let document = json!([{ "Plan": { "Node Type": kind, "Relation Name": "orders", "Schema": "public", "Alias": "orders",
             "Startup Cost": 0.0, "Total Cost": 9.0, "Plan Rows": 10, "Plan Width": 8 } }]);
         let plan = parse::json_value(&document).unwrap().remove(0);
-        let outcome = Outcome::TimedOut { after: Millis(30_000.0) };
-        Run { plan, explain_json: document, outcome, ..run(label, "x", kind, 1) }
+        let outcome = Outcome::TimedOut {
+            after: Millis(30_000.0),
+        };
+        Run {
+            plan,
+            explain_json: document,
+            outcome,
+            ..run(label, "x", kind, 1)
+        }
     }
 
     fn catalog(runs: Vec<Run>) -> SavedCatalog {
@@ -156,7 +203,10 @@ mod tests {
             failure: None,
             runs,
         };
-        SavedCatalog { queries: vec![query], names: SavedNames::default() }
+        SavedCatalog {
+            queries: vec![query],
+            names: SavedNames::default(),
+        }
     }
 
     /// What became of each set: label, verdict, names of the changes.
@@ -164,7 +214,9 @@ mod tests {
         let mut diffs = compare(&catalog(before), &catalog(after), &Limits::default());
         let runs = diffs.remove(0).runs;
         let names = |run: &RunDiff| run.changes.iter().map(|change| change.name()).collect();
-        runs.iter().map(|run| (run.label.clone(), run.verdict, names(run))).collect()
+        runs.iter()
+            .map(|run| (run.label.clone(), run.verdict, names(run)))
+            .collect()
     }
 
     /// The same values with a plan of their own and with the generic one, whichever comes first.
@@ -173,13 +225,20 @@ mod tests {
         let custom = || run("hot status", "done", "Seq Scan", 9_000);
         let generic = || run("generic plan, hot status", "done", "Index Scan", 90_000);
         let rare = || run("rare status", "lost", "Index Scan", 3);
-        let (a, b, late) =
-            (vec![custom(), generic(), rare()], vec![generic(), custom()], vec![timed_out("hot", "Seq Scan")]);
+        let (a, b, late) = (
+            vec![custom(), generic(), rare()],
+            vec![generic(), custom()],
+            vec![timed_out("hot", "Seq Scan")],
+        );
         for runs in [a, b, late] {
             let found = judged(runs.clone(), runs.clone());
             assert_eq!(found.len(), runs.len());
             for (label, verdict, changes) in found {
-                assert_eq!((verdict, changes), (Verdict::Unchanged, Vec::new()), "{label}");
+                assert_eq!(
+                    (verdict, changes),
+                    (Verdict::Unchanged, Vec::new()),
+                    "{label}"
+                );
             }
         }
     }
@@ -198,7 +257,11 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("generic plan, hot status".to_owned(), Verdict::MajorImprovement, Vec::new()),
+                (
+                    "generic plan, hot status".to_owned(),
+                    Verdict::MajorImprovement,
+                    Vec::new()
+                ),
                 ("hot status".to_owned(), Verdict::Unchanged, Vec::new())
             ]
         );
@@ -212,8 +275,20 @@ mod tests {
             let (_, verdict, changes) = judged(before, after).remove(0);
             (verdict, changes)
         };
-        assert_eq!(told(quick(), late()), (Verdict::Error, vec!["times-out", "scan-method-changed"]));
-        assert_eq!(told(late(), quick()), (Verdict::MajorImprovement, vec!["finishes", "scan-method-changed"]));
-        assert_eq!(told(late(), vec![timed_out("hot", "Index Scan")]), (Verdict::Neutral, vec!["scan-method-changed"]));
+        assert_eq!(
+            told(quick(), late()),
+            (Verdict::Error, vec!["times-out", "scan-method-changed"])
+        );
+        assert_eq!(
+            told(late(), quick()),
+            (
+                Verdict::MajorImprovement,
+                vec!["finishes", "scan-method-changed"]
+            )
+        );
+        assert_eq!(
+            told(late(), vec![timed_out("hot", "Index Scan")]),
+            (Verdict::Neutral, vec!["scan-method-changed"])
+        );
     }
 }

@@ -31,9 +31,17 @@ pub fn slowdown(before: &[f64], after: &[f64]) -> Option<Slowdown> {
     pooled.sort_by(f64::total_cmp);
     let observed: f64 = after.iter().sum();
     let tolerance = observed.abs() * 1e-12;
-    let mut count = Splits { at_least: 0, all: 0, target: observed - tolerance };
+    let mut count = Splits {
+        at_least: 0,
+        all: 0,
+        target: observed - tolerance,
+    };
     count.choose(&pooled, after.len(), 0.0);
-    Some(Slowdown { before_ms: median(before), after_ms: median(after), p: count.at_least as f64 / count.all as f64 })
+    Some(Slowdown {
+        before_ms: median(before),
+        after_ms: median(after),
+        p: count.at_least as f64 / count.all as f64,
+    })
 }
 
 impl Slowdown {
@@ -46,7 +54,9 @@ impl Slowdown {
     /// `facts`: at least 10 % and 1 ms slower, and not by chance.
     #[must_use]
     pub fn counts(&self) -> bool {
-        self.p < 0.01 && self.after_ms >= self.before_ms * 1.1 && self.after_ms - self.before_ms >= 1.0
+        self.p < 0.01
+            && self.after_ms >= self.before_ms * 1.1
+            && self.after_ms - self.before_ms >= 1.0
     }
 }
 
@@ -64,7 +74,9 @@ impl Splits {
             self.at_least += u64::from(sum >= self.target);
             return;
         }
-        let Some((first, rest)) = times.split_first() else { return };
+        let Some((first, rest)) = times.split_first() else {
+            return;
+        };
         self.choose(rest, left - 1, sum + first);
         if rest.len() >= left {
             self.choose(rest, left, sum);

@@ -46,7 +46,15 @@ impl Header {
         scale: f64,
         rows: BTreeMap<String, u64>,
     ) -> Self {
-        Self { version: VERSION, canonical_version: CANONICAL_VERSION, server_major, settings, seed, scale, rows }
+        Self {
+            version: VERSION,
+            canonical_version: CANONICAL_VERSION,
+            server_major,
+            settings,
+            seed,
+            scale,
+            rows,
+        }
     }
 
     /// What makes plans of the two incomparable, each said. A table that only one of them has does not.
@@ -58,20 +66,41 @@ impl Header {
                 found.push(format!("{what} was {then} and is {now}"));
             }
         };
-        differ("the snapshot's version", self.version.to_string(), now.version.to_string());
-        differ("the plans' canonical form", self.canonical_version.to_string(), now.canonical_version.to_string());
-        differ("PostgreSQL", self.server_major.to_string(), now.server_major.to_string());
+        differ(
+            "the snapshot's version",
+            self.version.to_string(),
+            now.version.to_string(),
+        );
+        differ(
+            "the plans' canonical form",
+            self.canonical_version.to_string(),
+            now.canonical_version.to_string(),
+        );
+        differ(
+            "PostgreSQL",
+            self.server_major.to_string(),
+            now.server_major.to_string(),
+        );
         differ("dataset.seed", self.seed.to_string(), now.seed.to_string());
-        differ("dataset.scale", self.scale.to_string(), now.scale.to_string());
+        differ(
+            "dataset.scale",
+            self.scale.to_string(),
+            now.scale.to_string(),
+        );
         let default = || "the default".to_owned();
-        let names: std::collections::BTreeSet<&String> = self.settings.keys().chain(now.settings.keys()).collect();
+        let names: std::collections::BTreeSet<&String> =
+            self.settings.keys().chain(now.settings.keys()).collect();
         for name in names {
             let of = |header: &Self| header.settings.get(name).cloned().unwrap_or_else(default);
             differ(name, of(self), of(now));
         }
         for (table, rows) in &self.rows {
             if let Some(other) = now.rows.get(table) {
-                differ(&format!("rows of {table}"), rows.to_string(), other.to_string());
+                differ(
+                    &format!("rows of {table}"),
+                    rows.to_string(),
+                    other.to_string(),
+                );
             }
         }
         found
@@ -138,7 +167,11 @@ pub struct Asked {
 impl From<&Run> for Asked {
     fn from(run: &Run) -> Self {
         let estimated = matches!(run.outcome, Outcome::Estimated);
-        Self { label: run.label.clone(), parameters: run.parameters.clone(), estimated }
+        Self {
+            label: run.label.clone(),
+            parameters: run.parameters.clone(),
+            estimated,
+        }
     }
 }
 
@@ -157,7 +190,11 @@ impl QuerySnapshot {
                 label: run.label.clone(),
                 parameters: run.parameters.iter().map(value).collect(),
                 estimated: !matches!(run.outcome, Outcome::Completed { .. }),
-                work: if matches!(run.outcome, Outcome::Completed { .. }) { side.work } else { Work::default() },
+                work: if matches!(run.outcome, Outcome::Completed { .. }) {
+                    side.work
+                } else {
+                    Work::default()
+                },
                 plan: side.tree,
                 tree: side.plan,
             }
@@ -178,7 +215,8 @@ impl QuerySnapshot {
     pub fn settled(mut self, kept: &Self) -> Self {
         for run in &mut self.runs {
             let same = |old: &&RunSnapshot| {
-                (&old.label, &old.parameters, old.estimated) == (&run.label, &run.parameters, run.estimated)
+                (&old.label, &old.parameters, old.estimated)
+                    == (&run.label, &run.parameters, run.estimated)
                     && old.tree == run.tree
                     && run.work.is_within_noise_of(&old.work)
             };
@@ -195,24 +233,61 @@ impl QuerySnapshot {
     /// What serde says; never for a value of this type.
     pub fn render(&self) -> Result<String, serde_json::Error> {
         use serde_json::to_string;
-        let mut text =
-            format!("{{\n  \"query\": {},\n  \"sql\": {},\n", to_string(&self.query)?, to_string(&self.sql)?);
-        text.push_str(&format!("  \"failure\": {},\n  \"runs\": [", to_string(&self.failure)?));
+        let mut text = format!(
+            "{{\n  \"query\": {},\n  \"sql\": {},\n",
+            to_string(&self.query)?,
+            to_string(&self.sql)?
+        );
+        text.push_str(&format!(
+            "  \"failure\": {},\n  \"runs\": [",
+            to_string(&self.failure)?
+        ));
         for (n, run) in self.runs.iter().enumerate() {
             text.push_str(if n == 0 { "\n    {\n" } else { ",\n    {\n" });
-            text.push_str(&format!("      \"label\": {},\n      \"parameters\": [", to_string(&run.label)?));
-            let values = run.parameters.iter().map(|value| Ok(format!("\n        {}", to_string(value)?)));
-            text.push_str(&values.collect::<Result<Vec<_>, serde_json::Error>>()?.join(","));
-            text.push_str(if run.parameters.is_empty() { "],\n" } else { "\n      ],\n" });
+            text.push_str(&format!(
+                "      \"label\": {},\n      \"parameters\": [",
+                to_string(&run.label)?
+            ));
+            let values = run
+                .parameters
+                .iter()
+                .map(|value| Ok(format!("\n        {}", to_string(value)?)));
+            text.push_str(
+                &values
+                    .collect::<Result<Vec<_>, serde_json::Error>>()?
+                    .join(","),
+            );
+            text.push_str(if run.parameters.is_empty() {
+                "],\n"
+            } else {
+                "\n      ],\n"
+            });
             if run.estimated {
                 text.push_str("      \"estimated\": true,\n");
             }
-            text.push_str(&format!("      \"work\": {},\n      \"plan\": [\n", to_string(&run.work)?));
-            let lines = run.plan.iter().map(|line| Ok(format!("        {}", to_string(line)?)));
-            text.push_str(&lines.collect::<Result<Vec<_>, serde_json::Error>>()?.join(",\n"));
-            text.push_str(&format!("\n      ],\n      \"tree\": {}\n    }}", to_string(&run.tree)?));
+            text.push_str(&format!(
+                "      \"work\": {},\n      \"plan\": [\n",
+                to_string(&run.work)?
+            ));
+            let lines = run
+                .plan
+                .iter()
+                .map(|line| Ok(format!("        {}", to_string(line)?)));
+            text.push_str(
+                &lines
+                    .collect::<Result<Vec<_>, serde_json::Error>>()?
+                    .join(",\n"),
+            );
+            text.push_str(&format!(
+                "\n      ],\n      \"tree\": {}\n    }}",
+                to_string(&run.tree)?
+            ));
         }
-        text.push_str(if self.runs.is_empty() { "]\n}\n" } else { "\n  ]\n}\n" });
+        text.push_str(if self.runs.is_empty() {
+            "]\n}\n"
+        } else {
+            "\n  ]\n}\n"
+        });
         Ok(text)
     }
 
@@ -245,10 +320,18 @@ impl QuerySnapshot {
             Some(_) => Presence::Changed,
         };
         let renames = Renames::default();
-        let runs = self.runs.iter().zip(self.asked()).zip(fates).map(|((run, asked), fate)| {
-            let side = Side { work: run.work, ..Side::of_plan(run.tree.clone()) };
-            RunDiff::judge_set(&asked, side, fate, None, &renames, limits)
-        });
+        let runs = self
+            .runs
+            .iter()
+            .zip(self.asked())
+            .zip(fates)
+            .map(|((run, asked), fate)| {
+                let side = Side {
+                    work: run.work,
+                    ..Side::of_plan(run.tree.clone())
+                };
+                RunDiff::judge_set(&asked, side, fate, None, &renames, limits)
+            });
         QueryDiff {
             query: self.query.clone(),
             file: query.map(|query| query.file.clone()).unwrap_or_default(),
@@ -269,13 +352,23 @@ mod tests {
 
     fn header() -> Header {
         let rows = [("orders".to_owned(), 100)].into();
-        Header::new(15, [("work_mem".to_owned(), "4MB".to_owned())].into(), 42, 1.0, rows)
+        Header::new(
+            15,
+            [("work_mem".to_owned(), "4MB".to_owned())].into(),
+            42,
+            1.0,
+            rows,
+        )
     }
 
     #[test]
     fn every_difference_is_said() {
         assert_eq!(header().unlike(&header()), Vec::<String>::new());
-        let mut now = Header { server_major: 18, scale: 0.5, ..header() };
+        let mut now = Header {
+            server_major: 18,
+            scale: 0.5,
+            ..header()
+        };
         now.settings = [("jit".to_owned(), "off".to_owned())].into();
         now.rows = [("orders".to_owned(), 50), ("returns".to_owned(), 7)].into();
         assert_eq!(

@@ -6,8 +6,12 @@ use crate::source::Source;
 /// A spec file without the tables and columns that a schema lacks; as it is where it lacks none.
 #[must_use]
 pub fn fitting(source: &Source, schema: &Schema) -> Source {
-    let Ok(mut file) = source.text.parse::<toml::Table>() else { return source.clone() };
-    let Some(toml::Value::Table(tables)) = file.get_mut("tables") else { return source.clone() };
+    let Ok(mut file) = source.text.parse::<toml::Table>() else {
+        return source.clone();
+    };
+    let Some(toml::Value::Table(tables)) = file.get_mut("tables") else {
+        return source.clone();
+    };
     let mut dropped = 0;
     let find = |name: &str| match name.rsplit_once('.') {
         Some((namespace, name)) => schema.table(Some(namespace), name),
@@ -19,7 +23,9 @@ pub fn fitting(source: &Source, schema: &Schema) -> Source {
         known
     });
     for (name, table) in tables.iter_mut() {
-        let (Some(known), Some(spec)) = (find(name), table.as_table_mut()) else { continue };
+        let (Some(known), Some(spec)) = (find(name), table.as_table_mut()) else {
+            continue;
+        };
         if let Some(toml::Value::Table(columns)) = spec.get_mut("columns") {
             columns.retain(|column, _| {
                 let there = known.column(column).is_some();
@@ -27,7 +33,10 @@ pub fn fitting(source: &Source, schema: &Schema) -> Source {
                 there
             });
         }
-        let parent = spec.get("rows").and_then(|rows| rows.get("per")).and_then(toml::Value::as_str);
+        let parent = spec
+            .get("rows")
+            .and_then(|rows| rows.get("per"))
+            .and_then(toml::Value::as_str);
         if parent.is_some_and(|parent| find(parent).is_none()) {
             spec.remove("rows");
             dropped += 1;
@@ -44,7 +53,11 @@ mod tests {
     use super::*;
 
     fn empty() -> Schema {
-        Schema { server: crate::schema::ServerVersion(150_000), tables: Vec::new(), types: Vec::new() }
+        Schema {
+            server: crate::schema::ServerVersion(150_000),
+            tables: Vec::new(),
+            types: Vec::new(),
+        }
     }
 
     #[test]

@@ -106,20 +106,44 @@ pub enum Direction {
 #[must_use]
 pub fn direction(before: &Work, after: &Work, limits: &Limits) -> Direction {
     let blocks = |work: &Work| work.blocks.map(|pages| pages.0 as f64);
-    let by_blocks = past(blocks(before), blocks(after), limits.blocks_factor, limits.blocks_more);
+    let by_blocks = past(
+        blocks(before),
+        blocks(after),
+        limits.blocks_factor,
+        limits.blocks_more,
+    );
     let major = |a, b| past(a, b, limits.major_factor, limits.major_more);
     let temp = |work: &Work| work.temp_blocks.map(|Pages(n)| n > 0);
     let spills = matches!((temp(before), temp(after)), (Some(false), Some(true)));
     let stops_spilling = matches!((temp(before), temp(after)), (Some(true), Some(false)));
-    let more_rows = past(before.rows_read, after.rows_read, limits.rows_factor, limits.rows_more);
-    let fewer_rows = past(after.rows_read, before.rows_read, limits.rows_factor, limits.rows_more);
-    let fewer_blocks = past(blocks(after), blocks(before), limits.blocks_factor, limits.blocks_more);
+    let more_rows = past(
+        before.rows_read,
+        after.rows_read,
+        limits.rows_factor,
+        limits.rows_more,
+    );
+    let fewer_rows = past(
+        after.rows_read,
+        before.rows_read,
+        limits.rows_factor,
+        limits.rows_more,
+    );
+    let fewer_blocks = past(
+        blocks(after),
+        blocks(before),
+        limits.blocks_factor,
+        limits.blocks_more,
+    );
     if by_blocks {
-        Direction::Worse { major: major(blocks(before), blocks(after)) }
+        Direction::Worse {
+            major: major(blocks(before), blocks(after)),
+        }
     } else if spills || (more_rows && !fewer_blocks) {
         Direction::Worse { major: false }
     } else if fewer_blocks {
-        Direction::Better { major: major(blocks(after), blocks(before)) }
+        Direction::Better {
+            major: major(blocks(after), blocks(before)),
+        }
     } else if stops_spilling || fewer_rows {
         Direction::Better { major: false }
     } else {
@@ -168,7 +192,12 @@ mod tests {
     use super::*;
 
     fn work(blocks: u64, rows_read: f64, temp: u64) -> Work {
-        Work { blocks: Some(Pages(blocks)), rows_read: Some(rows_read), temp_blocks: Some(Pages(temp)), rows: None }
+        Work {
+            blocks: Some(Pages(blocks)),
+            rows_read: Some(rows_read),
+            temp_blocks: Some(Pages(temp)),
+            rows: None,
+        }
     }
 
     fn verdict(before: Work, after: Work) -> Verdict {
@@ -177,35 +206,79 @@ mod tests {
 
     #[test]
     fn both_the_factor_and_the_amount_must_be_passed() {
-        assert_eq!(verdict(work(4, 1.0, 0), work(40, 1.0, 0)), Verdict::Unchanged);
-        assert_eq!(verdict(work(10_000, 1.0, 0), work(10_500, 1.0, 0)), Verdict::Unchanged);
-        assert_eq!(verdict(work(1000, 1.0, 0), work(1300, 1.0, 0)), Verdict::Regression);
-        assert_eq!(verdict(work(1000, 1.0, 0), work(2100, 1.0, 0)), Verdict::MajorRegression);
-        assert_eq!(verdict(work(2100, 1.0, 0), work(1000, 1.0, 0)), Verdict::MajorImprovement);
+        assert_eq!(
+            verdict(work(4, 1.0, 0), work(40, 1.0, 0)),
+            Verdict::Unchanged
+        );
+        assert_eq!(
+            verdict(work(10_000, 1.0, 0), work(10_500, 1.0, 0)),
+            Verdict::Unchanged
+        );
+        assert_eq!(
+            verdict(work(1000, 1.0, 0), work(1300, 1.0, 0)),
+            Verdict::Regression
+        );
+        assert_eq!(
+            verdict(work(1000, 1.0, 0), work(2100, 1.0, 0)),
+            Verdict::MajorRegression
+        );
+        assert_eq!(
+            verdict(work(2100, 1.0, 0), work(1000, 1.0, 0)),
+            Verdict::MajorImprovement
+        );
     }
 
     #[test]
     fn temporary_files_and_rows_read_count_too() {
-        assert_eq!(verdict(work(10, 1.0, 0), work(10, 1.0, 1)), Verdict::Regression);
-        assert_eq!(verdict(work(10, 5000.0, 0), work(10, 20_000.0, 0)), Verdict::Regression);
-        assert_eq!(verdict(work(10, 20_000.0, 0), work(10, 5000.0, 0)), Verdict::Improvement);
+        assert_eq!(
+            verdict(work(10, 1.0, 0), work(10, 1.0, 1)),
+            Verdict::Regression
+        );
+        assert_eq!(
+            verdict(work(10, 5000.0, 0), work(10, 20_000.0, 0)),
+            Verdict::Regression
+        );
+        assert_eq!(
+            verdict(work(10, 20_000.0, 0), work(10, 5000.0, 0)),
+            Verdict::Improvement
+        );
     }
 
     #[test]
     fn blocks_decide_over_rows_read() {
-        assert_eq!(verdict(work(9000, 10_000.0, 0), work(30, 40_000.0, 0)), Verdict::MajorImprovement);
+        assert_eq!(
+            verdict(work(9000, 10_000.0, 0), work(30, 40_000.0, 0)),
+            Verdict::MajorImprovement
+        );
     }
 
     #[test]
     fn what_was_not_measured_decides_nothing() {
         let estimate = Work::default();
-        assert_eq!(judge(&work(10, 1.0, 0), &estimate, &[Change::ParallelOn], &Limits::default()), Verdict::Neutral);
+        assert_eq!(
+            judge(
+                &work(10, 1.0, 0),
+                &estimate,
+                &[Change::ParallelOn],
+                &Limits::default()
+            ),
+            Verdict::Neutral
+        );
     }
 
     #[test]
     fn a_control_that_flips_makes_it_unstable() {
-        assert_eq!(steady(Verdict::MajorRegression, Verdict::Regression, false), Verdict::Unstable);
-        assert_eq!(steady(Verdict::MajorRegression, Verdict::Neutral, false), Verdict::MajorRegression);
-        assert_eq!(steady(Verdict::Error, Verdict::Regression, false), Verdict::Error);
+        assert_eq!(
+            steady(Verdict::MajorRegression, Verdict::Regression, false),
+            Verdict::Unstable
+        );
+        assert_eq!(
+            steady(Verdict::MajorRegression, Verdict::Neutral, false),
+            Verdict::MajorRegression
+        );
+        assert_eq!(
+            steady(Verdict::Error, Verdict::Regression, false),
+            Verdict::Error
+        );
     }
 }

@@ -29,8 +29,12 @@ impl Work {
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let root = plan.root();
-        let rows_read: Vec<f64> =
-            plan.nodes.iter().filter(|node| reads_rows(&node.kind)).filter_map(rows_read).collect();
+        let rows_read: Vec<f64> = plan
+            .nodes
+            .iter()
+            .filter(|node| reads_rows(&node.kind))
+            .filter_map(rows_read)
+            .collect();
         Self {
             blocks: root.buffers.map(|buffers| buffers.touched()),
             rows_read: root.actual.map(|_| rows_read.iter().sum()),
@@ -74,7 +78,11 @@ fn rows_read(node: &Node) -> Option<f64> {
     let removed = [node.removed.filter, node.removed.index_recheck];
     let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
     let read = (actual.rows.0 + removed) * actual.loops;
-    Some(if node.parallel_aware && read >= 1.0 { three_digits(read) } else { read })
+    Some(if node.parallel_aware && read >= 1.0 {
+        three_digits(read)
+    } else {
+        read
+    })
 }
 
 fn three_digits(number: f64) -> f64 {

@@ -35,19 +35,33 @@ pub enum FileFormat {
 
 impl FileFormat {
     /// All of them, as they are named on the command line.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("csv", Self::Csv), ("sql", Self::Sql), ("parquet", Self::Parquet), ("binary", Self::Binary)];
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("csv", Self::Csv),
+        ("sql", Self::Sql),
+        ("parquet", Self::Parquet),
+        ("binary", Self::Binary),
+    ];
 
     /// By name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, format)| *format)
     }
 
     /// The form of a table's own rows: one with a type that has no binary form is written as text.
     fn of_table(self, schema: &Schema, table: &TablePlan) -> Self {
-        let unknown = |column: &Column| matches!(classify(schema, &column.data_type).base(), TypeClass::Unknown(_));
-        let odd = schema.table_by_oid(table.oid).is_some_and(|table| table.columns.iter().any(unknown));
+        let unknown = |column: &Column| {
+            matches!(
+                classify(schema, &column.data_type).base(),
+                TypeClass::Unknown(_)
+            )
+        };
+        let odd = schema
+            .table_by_oid(table.oid)
+            .is_some_and(|table| table.columns.iter().any(unknown));
         match self {
             Self::Binary if odd => Self::Csv,
             other => other,
@@ -113,9 +127,20 @@ pub fn write(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Exported, ExportError> {
-    std::fs::create_dir_all(directory).map_err(|error| ExportError::Io { path: directory.to_owned(), error })?;
+    std::fs::create_dir_all(directory).map_err(|error| ExportError::Io {
+        path: directory.to_owned(),
+        error,
+    })?;
     let task = progress.task("Writing rows", Unit::Rows, Some(plan.total_rows()));
-    let export = Export { directory, format, schema, plan, task: &task, interrupt, bytes: AtomicU64::new(0) };
+    let export = Export {
+        directory,
+        format,
+        schema,
+        plan,
+        task: &task,
+        interrupt,
+        bytes: AtomicU64::new(0),
+    };
     let files = match format {
         FileFormat::Sql => vec![export.script()?],
         FileFormat::Csv | FileFormat::Binary => {
@@ -128,7 +153,11 @@ pub fn write(
             export.tables()?
         }
     };
-    Ok(Exported { files, rows: plan.total_rows(), bytes: export.bytes.into_inner() })
+    Ok(Exported {
+        files,
+        rows: plan.total_rows(),
+        bytes: export.bytes.into_inner(),
+    })
 }
 
 struct Export<'a> {
@@ -147,13 +176,18 @@ impl Export<'_> {
         let filled: Vec<usize> = self.filled().collect();
         let next = AtomicUsize::new(0);
         let failure: Mutex<Option<ExportError>> = Mutex::new(None);
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(filled.len().max(1));
+        let threads = std::thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(filled.len().max(1));
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
                     while let Some(table) = filled.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if let Err(error) = self.table(*table) {
-                            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                            failure
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .get_or_insert(error);
                             next.store(filled.len(), Ordering::Relaxed);
                         }
                     }
@@ -163,27 +197,38 @@ impl Export<'_> {
         if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        Ok(filled.iter().map(|table| self.directory.join(self.name(*table))).collect())
+        Ok(filled
+            .iter()
+            .map(|table| self.directory.join(self.name(*table)))
+            .collect())
     }
 
     /// The script that loads the tables' files.
     fn loader(&self) -> Result<PathBuf, ExportError> {
         self.file("load.sql", |out| {
-            script::of_files(self.schema, self.plan, out, |table| (self.name(table), self.format_of(table)))
+            script::of_files(self.schema, self.plan, out, |table| {
+                (self.name(table), self.format_of(table))
+            })
         })
     }
 
     fn refuse_computed(&self) -> Result<(), ExportError> {
         let computed = self.filled().find_map(|table| {
             let table = &self.plan.tables[table];
-            table.expressions.first().map(|computed| (table.name.to_string(), computed.column.clone()))
+            table
+                .expressions
+                .first()
+                .map(|computed| (table.name.to_string(), computed.column.clone()))
         });
-        computed.map_or(Ok(()), |(table, column)| Err(ExportError::Computed { table, column }))
+        computed.map_or(Ok(()), |(table, column)| {
+            Err(ExportError::Computed { table, column })
+        })
     }
 
     fn filled(&self) -> impl Iterator<Item = usize> {
         let tables = &self.plan.tables;
-        (0..tables.len()).filter(|table| tables[*table].fill == Fill::Generate && tables[*table].rows > 0)
+        (0..tables.len())
+            .filter(|table| tables[*table].fill == Fill::Generate && tables[*table].rows > 0)
     }
 
     fn format_of(&self, table: usize) -> FileFormat {
@@ -200,7 +245,8 @@ impl Export<'_> {
         let mut made = Ok(());
         self.file(&name, |out| {
             made = self.rows(table, out);
-            made.as_ref().map_or_else(|_| Err(io::ErrorKind::Interrupted.into()), |()| Ok(()))
+            made.as_ref()
+                .map_or_else(|_| Err(io::ErrorKind::Interrupted.into()), |()| Ok(()))
         })
         .map(|_| ())
         .or_else(|error| if made.is_err() { made } else { Err(error) })
@@ -208,7 +254,15 @@ impl Export<'_> {
 
     fn rows(&self, table: usize, out: &mut (dyn Write + Send)) -> Result<(), ExportError> {
         let format = self.format_of(table);
-        rows::write(self.schema, self.plan, table, format, self.task, self.interrupt, out)
+        rows::write(
+            self.schema,
+            self.plan,
+            table,
+            format,
+            self.task,
+            self.interrupt,
+            out,
+        )
     }
 
     fn script(&self) -> Result<PathBuf, ExportError> {
@@ -237,12 +291,16 @@ impl Export<'_> {
     ) -> Result<PathBuf, ExportError> {
         let path = self.directory.join(name);
         let partial = self.directory.join(format!("{name}.partial"));
-        let failed = |error| ExportError::Io { path: path.clone(), error };
+        let failed = |error| ExportError::Io {
+            path: path.clone(),
+            error,
+        };
         let result = (|| {
             let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
             write(&mut out)?;
             let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-            self.bytes.fetch_add(file.metadata()?.len(), Ordering::Relaxed);
+            self.bytes
+                .fetch_add(file.metadata()?.len(), Ordering::Relaxed);
             std::fs::rename(&partial, &path)
         })();
         if let Err(error) = result {
@@ -263,13 +321,25 @@ fn file_name(tables: &[TablePlan], table: usize, format: FileFormat) -> String {
         FileFormat::Sql => "sql",
         FileFormat::Parquet => "parquet",
     };
-    let plain = |name: &str| name.replace(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')), "_");
+    let plain = |name: &str| {
+        name.replace(
+            |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')),
+            "_",
+        )
+    };
     let stem = |table: &TablePlan| match table.name.schema.as_str() {
         "public" => plain(&table.name.name),
         schema => format!("{}.{}", plain(schema), plain(&table.name.name)),
     };
     let name = stem(&tables[table]);
     // Not every file system tells capitals apart.
-    let same = tables[..table].iter().filter(|other| stem(other).to_lowercase() == name.to_lowercase()).count();
-    if same == 0 { format!("{name}.{extension}") } else { format!("{name}-{}.{extension}", same + 1) }
+    let same = tables[..table]
+        .iter()
+        .filter(|other| stem(other).to_lowercase() == name.to_lowercase())
+        .count();
+    if same == 0 {
+        format!("{name}.{extension}")
+    } else {
+        format!("{name}-{}.{extension}", same + 1)
+    }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType, Int32Type,
-    Int64Type,
+    BoolType, ByteArray, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType,
+    FloatType, Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -69,22 +69,31 @@ impl Kind {
                 ScalarEncoding::Int2 => Self::Int2,
                 ScalarEncoding::Int4 => Self::Int4,
                 // `pg_lsn` and `xid8` are laid out the same and print otherwise.
-                ScalarEncoding::Int8 if data_type.oid == 3220 || data_type.oid == 5069 => Self::Printed,
+                ScalarEncoding::Int8 if data_type.oid == 3220 || data_type.oid == 5069 => {
+                    Self::Printed
+                }
                 ScalarEncoding::Int8 => Self::Int8,
                 ScalarEncoding::Oid if data_type.oid == 26 => Self::Oid,
                 ScalarEncoding::Float4 { .. } => Self::Float4,
                 ScalarEncoding::Float8 { .. } => Self::Float8,
                 ScalarEncoding::Date => Self::Date,
                 ScalarEncoding::Time => Self::Time,
-                ScalarEncoding::Timestamp => Self::Timestamp { utc: data_type.oid == 1184 },
+                ScalarEncoding::Timestamp => Self::Timestamp {
+                    utc: data_type.oid == 1184,
+                },
                 ScalarEncoding::Numeric { .. } => decimal(data_type),
-                ScalarEncoding::Oid | ScalarEncoding::Money | ScalarEncoding::TimeTz | ScalarEncoding::Interval => {
-                    Self::Printed
-                }
+                ScalarEncoding::Oid
+                | ScalarEncoding::Money
+                | ScalarEncoding::TimeTz
+                | ScalarEncoding::Interval => Self::Printed,
             },
-            TypeClass::Text { version, .. } => Self::Plain { version: usize::from(version.is_some()) },
+            TypeClass::Text { version, .. } => Self::Plain {
+                version: usize::from(version.is_some()),
+            },
             TypeClass::Enum(_) => Self::Plain { version: 0 },
-            TypeClass::Json { binary } => Self::Json { version: usize::from(*binary) },
+            TypeClass::Json { binary } => Self::Json {
+                version: usize::from(*binary),
+            },
             TypeClass::Uuid => Self::Uuid,
             TypeClass::Bytes => Self::Bytes,
             TypeClass::Inet { .. }
@@ -110,22 +119,36 @@ impl Kind {
             Self::Int8 | Self::Oid | Self::Time | Self::Timestamp { .. } => Physical::INT64,
             Self::Float4 => Physical::FLOAT,
             Self::Float8 => Physical::DOUBLE,
-            Self::Decimal { precision: 0..=9, .. } => Physical::INT32,
-            Self::Decimal { precision: 10..=18, .. } => Physical::INT64,
+            Self::Decimal {
+                precision: 0..=9, ..
+            } => Physical::INT32,
+            Self::Decimal {
+                precision: 10..=18, ..
+            } => Physical::INT64,
             Self::Uuid | Self::Decimal { .. } => Physical::FIXED_LEN_BYTE_ARRAY,
-            Self::Bytes | Self::Plain { .. } | Self::Json { .. } | Self::Printed => Physical::BYTE_ARRAY,
+            Self::Bytes | Self::Plain { .. } | Self::Json { .. } | Self::Printed => {
+                Physical::BYTE_ARRAY
+            }
         }
     }
 
     fn logical(self) -> Option<LogicalType> {
         match self {
-            Self::Bool | Self::Int4 | Self::Int8 | Self::Oid | Self::Float4 | Self::Float8 | Self::Bytes => None,
+            Self::Bool
+            | Self::Int4
+            | Self::Int8
+            | Self::Oid
+            | Self::Float4
+            | Self::Float8
+            | Self::Bytes => None,
             Self::Int2 => Some(LogicalType::integer(16, true)),
             Self::Date => Some(LogicalType::Date),
             Self::Time => Some(LogicalType::time(false, TimeUnit::MICROS)),
             Self::Timestamp { utc } => Some(LogicalType::timestamp(utc, TimeUnit::MICROS)),
             Self::Uuid => Some(LogicalType::Uuid),
-            Self::Decimal { precision, scale } => Some(LogicalType::decimal(scale.into(), precision.into())),
+            Self::Decimal { precision, scale } => {
+                Some(LogicalType::decimal(scale.into(), precision.into()))
+            }
             Self::Json { .. } => Some(LogicalType::Json),
             Self::Plain { .. } | Self::Printed => Some(LogicalType::String),
         }
@@ -134,13 +157,22 @@ impl Kind {
 
 /// `numeric(p, s)`; one without a declared precision, or of more digits than a decimal has, is text.
 fn decimal(data_type: &DataType) -> Kind {
-    let Some(modifier) = data_type.modifier.checked_sub(4).filter(|modifier| *modifier >= 0) else {
+    let Some(modifier) = data_type
+        .modifier
+        .checked_sub(4)
+        .filter(|modifier| *modifier >= 0)
+    else {
         return Kind::Printed;
     };
     // Scales are signed numbers of 11 bits (numeric.c, numeric_typmod_scale).
-    let (precision, scale) = ((modifier >> 16) & 0xFFFF, ((modifier & 0x7FF) ^ 1024) - 1024);
+    let (precision, scale) = (
+        (modifier >> 16) & 0xFFFF,
+        ((modifier & 0x7FF) ^ 1024) - 1024,
+    );
     match (u8::try_from(precision), u8::try_from(scale)) {
-        (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => Kind::Decimal { precision, scale },
+        (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => {
+            Kind::Decimal { precision, scale }
+        }
         _ => Kind::Printed,
     }
 }
@@ -184,7 +216,9 @@ struct Column {
 impl Column {
     /// Takes a cell, with its length.
     fn push(&mut self, cell: &[u8], printed: &mut String) -> io::Result<()> {
-        let Some((length, body)) = cell.split_first_chunk::<4>() else { return Err(cut_short()) };
+        let Some((length, body)) = cell.split_first_chunk::<4>() else {
+            return Err(cut_short());
+        };
         if i32::from_be_bytes(*length) < 0 {
             self.levels.push(0);
             return Ok(());
@@ -199,17 +233,29 @@ impl Column {
             }
             (Values::Int32(values), Kind::Date) => {
                 let days = number(body)?;
-                let shifted = i32::try_from(days).ok().filter(|days| !matches!(*days, i32::MIN | i32::MAX));
-                values.push(shifted.and_then(|days| days.checked_add(EPOCH_DAYS)).ok_or_else(unrepresentable)?);
+                let shifted = i32::try_from(days)
+                    .ok()
+                    .filter(|days| !matches!(*days, i32::MIN | i32::MAX));
+                values.push(
+                    shifted
+                        .and_then(|days| days.checked_add(EPOCH_DAYS))
+                        .ok_or_else(unrepresentable)?,
+                );
             }
-            (Values::Int32(values), _) => values.push(i32::try_from(number(body)?).map_err(|_| unfit(&self.name))?),
+            (Values::Int32(values), _) => {
+                values.push(i32::try_from(number(body)?).map_err(|_| unfit(&self.name))?)
+            }
             (Values::Int64(values), Kind::Decimal { scale, .. }) => {
                 let value = unscaled(body, scale).and_then(|value| i64::try_from(value).ok());
                 values.push(value.ok_or_else(unrepresentable)?);
             }
             (Values::Int64(values), Kind::Timestamp { .. }) => {
                 let finite = Some(number(body)?).filter(|at| !matches!(*at, i64::MIN | i64::MAX));
-                values.push(finite.and_then(|at| at.checked_add(EPOCH_MICROSECONDS)).ok_or_else(unrepresentable)?);
+                values.push(
+                    finite
+                        .and_then(|at| at.checked_add(EPOCH_MICROSECONDS))
+                        .ok_or_else(unrepresentable)?,
+                );
             }
             (Values::Int64(values), Kind::Oid) => values.push(number(body)? & 0xFFFF_FFFF),
             (Values::Int64(values), _) => values.push(number(body)?),
@@ -247,17 +293,32 @@ impl Column {
         let levels = std::mem::take(&mut self.levels);
         let levels = Some(levels.as_slice());
         match std::mem::replace(&mut self.values, Values::of(self.kind.physical())) {
-            Values::Bool(values) => writer.typed::<BoolType>().write_batch(&values, levels, None)?,
-            Values::Int32(values) => writer.typed::<Int32Type>().write_batch(&values, levels, None)?,
-            Values::Int64(values) => writer.typed::<Int64Type>().write_batch(&values, levels, None)?,
-            Values::Float(values) => writer.typed::<FloatType>().write_batch(&values, levels, None)?,
-            Values::Double(values) => writer.typed::<DoubleType>().write_batch(&values, levels, None)?,
+            Values::Bool(values) => writer
+                .typed::<BoolType>()
+                .write_batch(&values, levels, None)?,
+            Values::Int32(values) => writer
+                .typed::<Int32Type>()
+                .write_batch(&values, levels, None)?,
+            Values::Int64(values) => writer
+                .typed::<Int64Type>()
+                .write_batch(&values, levels, None)?,
+            Values::Float(values) => writer
+                .typed::<FloatType>()
+                .write_batch(&values, levels, None)?,
+            Values::Double(values) => writer
+                .typed::<DoubleType>()
+                .write_batch(&values, levels, None)?,
             Values::Bytes(bytes, ends) => {
-                writer.typed::<ByteArrayType>().write_batch(&arrays(bytes, &ends), levels, None)?
+                writer
+                    .typed::<ByteArrayType>()
+                    .write_batch(&arrays(bytes, &ends), levels, None)?
             }
             Values::Fixed(bytes, ends) => {
-                let values: Vec<FixedLenByteArray> = arrays(bytes, &ends).into_iter().map(Into::into).collect();
-                writer.typed::<FixedLenByteArrayType>().write_batch(&values, levels, None)?
+                let values: Vec<FixedLenByteArray> =
+                    arrays(bytes, &ends).into_iter().map(Into::into).collect();
+                writer
+                    .typed::<FixedLenByteArrayType>()
+                    .write_batch(&values, levels, None)?
             }
         };
         Ok(())
@@ -268,7 +329,10 @@ impl Column {
 fn arrays(bytes: Vec<u8>, ends: &[usize]) -> Vec<ByteArray> {
     let bytes = Bytes::from(bytes);
     let starts = std::iter::once(0).chain(ends.iter().copied());
-    starts.zip(ends).map(|(start, end)| bytes.slice(start..*end).into()).collect()
+    starts
+        .zip(ends)
+        .map(|(start, end)| bytes.slice(start..*end).into())
+        .collect()
 }
 
 fn cut_short() -> io::Error {
@@ -289,26 +353,41 @@ fn exactly<const N: usize>(body: &[u8]) -> io::Result<[u8; N]> {
 
 /// A signed integer of one to eight bytes.
 fn number(body: &[u8]) -> io::Result<i64> {
-    let first = *body.first().filter(|_| body.len() <= 8).ok_or_else(cut_short)?;
+    let first = *body
+        .first()
+        .filter(|_| body.len() <= 8)
+        .ok_or_else(cut_short)?;
     let sign = i64::from(first as i8) >> 7;
-    Ok(body.iter().fold(sign, |number, byte| number << 8 | i64::from(*byte)))
+    Ok(body
+        .iter()
+        .fold(sign, |number, byte| number << 8 | i64::from(*byte)))
 }
 
 /// A `numeric_send` value times ten to the power of `scale`; `None` for NaN, infinity and what 128 bits do not hold.
 fn unscaled(body: &[u8], scale: u8) -> Option<i128> {
-    let short = |at: usize| Some(u16::from_be_bytes(body.get(2 * at..2 * at + 2)?.try_into().ok()?));
+    let short = |at: usize| {
+        Some(u16::from_be_bytes(
+            body.get(2 * at..2 * at + 2)?.try_into().ok()?,
+        ))
+    };
     let (count, weight, sign) = (short(0)?, i32::from(short(1)? as i16), short(2)?);
     if sign & 0x8000 != 0 {
         return None;
     }
     let mut value: i128 = 0;
     for at in 0..usize::from(count) {
-        value = value.checked_mul(10_000)?.checked_add(i128::from(short(4 + at)?))?;
+        value = value
+            .checked_mul(10_000)?
+            .checked_add(i128::from(short(4 + at)?))?;
     }
     // The last digit stands for 10000 ^ (weight - count + 1).
     let power = 4 * (weight - i32::from(count) + 1) + i32::from(scale);
     let shift = 10_i128.checked_pow(power.unsigned_abs())?;
-    value = if power >= 0 { value.checked_mul(shift)? } else { value / shift };
+    value = if power >= 0 {
+        value.checked_mul(shift)?
+    } else {
+        value / shift
+    };
     Some(if sign == 0x4000 { -value } else { value })
 }
 
@@ -321,7 +400,11 @@ pub(super) struct ParquetFile<'w> {
 }
 
 impl<'w> ParquetFile<'w> {
-    pub(super) fn new(schema: &Schema, table: &TablePlan, out: &'w mut (dyn Write + Send)) -> io::Result<Self> {
+    pub(super) fn new(
+        schema: &Schema,
+        table: &TablePlan,
+        out: &'w mut (dyn Write + Send),
+    ) -> io::Result<Self> {
         let mut columns = Vec::new();
         let mut fields = Vec::new();
         for column in &table.columns {
@@ -335,7 +418,11 @@ impl<'w> ParquetFile<'w> {
             let field = Type::primitive_type_builder(&column.name, kind.physical())
                 .with_repetition(Repetition::OPTIONAL)
                 .with_logical_type(kind.logical())
-                .with_length(if kind.physical() == Physical::FIXED_LEN_BYTE_ARRAY { 16 } else { -1 })
+                .with_length(if kind.physical() == Physical::FIXED_LEN_BYTE_ARRAY {
+                    16
+                } else {
+                    -1
+                })
                 .with_precision(precision)
                 .with_scale(scale)
                 .build()
@@ -350,13 +437,22 @@ impl<'w> ParquetFile<'w> {
                 values: Values::of(kind.physical()),
             });
         }
-        let message = Type::group_type_builder(&table.name.name).with_fields(fields).build().map_err(failed)?;
+        let message = Type::group_type_builder(&table.name.name)
+            .with_fields(fields)
+            .build()
+            .map_err(failed)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by(format!("pgproof {}", env!("CARGO_PKG_VERSION")))
             .build();
-        let writer = SerializedFileWriter::new(out, Arc::new(message), Arc::new(properties)).map_err(failed)?;
-        Ok(Self { writer, columns, held: 0, printed: String::new() })
+        let writer = SerializedFileWriter::new(out, Arc::new(message), Arc::new(properties))
+            .map_err(failed)?;
+        Ok(Self {
+            writer,
+            columns,
+            held: 0,
+            printed: String::new(),
+        })
     }
 
     /// Takes whole rows of COPY BINARY, without header and trailer.
@@ -372,14 +468,20 @@ impl<'w> ParquetFile<'w> {
             }
             rows = rest;
         }
-        if self.held >= ROW_GROUP { self.flush() } else { Ok(()) }
+        if self.held >= ROW_GROUP {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.held = 0;
         let mut group = self.writer.next_row_group().map_err(failed)?;
         for column in &mut self.columns {
-            let Some(mut writer) = group.next_column().map_err(failed)? else { break };
+            let Some(mut writer) = group.next_column().map_err(failed)? else {
+                break;
+            };
             column.flush(&mut writer).map_err(failed)?;
             writer.close().map_err(failed)?;
         }
@@ -425,10 +527,18 @@ mod tests {
             (7, 0, 0, 7),
             (1_500, 3, 1, 15),
         ] {
-            assert_eq!(unscaled(value, decimals, scale), Some(expected), "{value} {decimals} {scale}");
+            assert_eq!(
+                unscaled(value, decimals, scale),
+                Some(expected),
+                "{value} {decimals} {scale}"
+            );
         }
         assert_eq!(unscaled(i64::MIN, 3, 3), Some(i128::from(i64::MIN)));
-        assert_eq!(super::unscaled(&[0, 0, 0, 0, 0xC0, 0, 0, 0], 2), None, "NaN");
+        assert_eq!(
+            super::unscaled(&[0, 0, 0, 0, 0xC0, 0, 0, 0], 2),
+            None,
+            "NaN"
+        );
     }
 
     #[test]

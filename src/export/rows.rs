@@ -26,9 +26,15 @@ pub(super) fn write(
     if format == FileFormat::Parquet {
         return parquet(schema, plan, table, task, interrupt, out);
     }
-    let columns: Vec<(TypeClass, u32)> =
-        planned.columns.iter().map(|column| (classify(schema, &column.data_type), column.data_type.oid)).collect();
-    let failed = |error| ExportError::Io { path: planned.name.to_string().into(), error };
+    let columns: Vec<(TypeClass, u32)> = planned
+        .columns
+        .iter()
+        .map(|column| (classify(schema, &column.data_type), column.data_type.oid))
+        .collect();
+    let failed = |error| ExportError::Io {
+        path: planned.name.to_string().into(),
+        error,
+    };
     let mut lines = Vec::new();
     match format {
         FileFormat::Binary => out.write_all(HEADER),
@@ -66,10 +72,16 @@ fn each_chunk(
     mut put: impl FnMut(&[u8]) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     let planned = &plan.tables[table];
-    let homeless = |Homeless { row }| ExportError::Homeless { table: planned.name.to_string(), row };
+    let homeless = |Homeless { row }| ExportError::Homeless {
+        table: planned.name.to_string(),
+        row,
+    };
     let mut chunks = Chunks::new(plan, table, 0..planned.rows);
     let mut spare: Option<Vec<u8>> = None;
-    while let Some(mut chunk) = chunks.next(|| spare.take().unwrap_or_default()).map_err(homeless)? {
+    while let Some(mut chunk) = chunks
+        .next(|| spare.take().unwrap_or_default())
+        .map_err(homeless)?
+    {
         interrupt.check()?;
         put(&chunk.bytes)?;
         task.advance(chunk.rows);
@@ -89,9 +101,14 @@ fn parquet(
     out: &mut (dyn Write + Send),
 ) -> Result<(), ExportError> {
     let planned = &plan.tables[table];
-    let failed = |error| ExportError::Io { path: planned.name.to_string().into(), error };
+    let failed = |error| ExportError::Io {
+        path: planned.name.to_string().into(),
+        error,
+    };
     let mut file = ParquetFile::new(schema, planned, out).map_err(failed)?;
-    each_chunk(plan, table, task, interrupt, |rows| file.rows(rows).map_err(failed))?;
+    each_chunk(plan, table, task, interrupt, |rows| {
+        file.rows(rows).map_err(failed)
+    })?;
     file.finish().map_err(failed)
 }
 
@@ -99,10 +116,12 @@ fn header(plan: &SeedPlan, table: usize) -> String {
     let names: Vec<String> = plan.tables[table]
         .columns
         .iter()
-        .map(|column| match column.name.contains([',', '"', '\n', '\r']) {
-            true => format!("\"{}\"", column.name.replace('"', "\"\"")),
-            false => column.name.clone(),
-        })
+        .map(
+            |column| match column.name.contains([',', '"', '\n', '\r']) {
+                true => format!("\"{}\"", column.name.replace('"', "\"\"")),
+                false => column.name.clone(),
+            },
+        )
         .collect();
     format!("{}\n", names.join(","))
 }

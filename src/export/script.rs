@@ -14,16 +14,37 @@ pub(super) fn begin(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io
         out,
         "-- Rows made by pgproof, for a database with this schema and empty tables: psql -f <this file>, in its folder"
     )?;
-    writeln!(out, "\\set ON_ERROR_STOP on\n\\o /dev/null\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;")?;
+    writeln!(
+        out,
+        "\\set ON_ERROR_STOP on\n\\o /dev/null\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;"
+    )?;
     for (table, key) in forward_keys(schema, plan) {
-        writeln!(out, "ALTER TABLE {} DROP CONSTRAINT {};", table.name.sql(), quote_identifier(&key.name))?;
+        writeln!(
+            out,
+            "ALTER TABLE {} DROP CONSTRAINT {};",
+            table.name.sql(),
+            quote_identifier(&key.name)
+        )?;
     }
     // Rows that triggers add take numbers that no row has.
-    for table in plan.tables.iter().filter(|table| table.fill == Fill::Generate) {
-        let columns = schema.table_by_oid(table.oid).map(|table| table.columns.as_slice()).unwrap_or_default();
+    for table in plan
+        .tables
+        .iter()
+        .filter(|table| table.fill == Fill::Generate)
+    {
+        let columns = schema
+            .table_by_oid(table.oid)
+            .map(|table| table.columns.as_slice())
+            .unwrap_or_default();
         for column in columns {
-            if let (Some(sequence), Some(last)) = (&column.sequence, table.last_counted(&column.name)) {
-                writeln!(out, "SELECT setval('{}', {last});", sequence.name.sql().replace('\'', "''"))?;
+            if let (Some(sequence), Some(last)) =
+                (&column.sequence, table.last_counted(&column.name))
+            {
+                writeln!(
+                    out,
+                    "SELECT setval('{}', {last});",
+                    sequence.name.sql().replace('\'', "''")
+                )?;
             }
         }
     }
@@ -35,14 +56,31 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
     writeln!(out, "\\o /dev/null")?;
     for (table, key) in forward_keys(schema, plan) {
         let name = quote_identifier(&key.name);
-        writeln!(out, "ALTER TABLE {} ADD CONSTRAINT {name} {};", table.name.sql(), key.definition)?;
+        writeln!(
+            out,
+            "ALTER TABLE {} ADD CONSTRAINT {name} {};",
+            table.name.sql(),
+            key.definition
+        )?;
     }
-    for table in plan.tables.iter().filter(|table| table.fill == Fill::Generate) {
-        let Some(table) = schema.table_by_oid(table.oid) else { continue };
+    for table in plan
+        .tables
+        .iter()
+        .filter(|table| table.fill == Fill::Generate)
+    {
+        let Some(table) = schema.table_by_oid(table.oid) else {
+            continue;
+        };
         for column in &table.columns {
-            let Some(sequence) = &column.sequence else { continue };
+            let Some(sequence) = &column.sequence else {
+                continue;
+            };
             let last = sequence.last_of(&column.name, &table.name);
-            writeln!(out, "{};", sequence.set_to_farther(&last, &sequence.start.to_string()))?;
+            writeln!(
+                out,
+                "{};",
+                sequence.set_to_farther(&last, &sequence.start.to_string())
+            )?;
         }
     }
     // Index-only scans want to know which pages everybody sees.
@@ -52,7 +90,11 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
 /// What a table's rows follow: `COPY … FROM stdin;`.
 pub(super) fn before_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
     let columns = columns(table);
-    let target = if is_staged(table) { stage(table, &columns, out)? } else { table.name.sql() };
+    let target = if is_staged(table) {
+        stage(table, &columns, out)?
+    } else {
+        table.name.sql()
+    };
     writeln!(out, "COPY {target} ({columns}) FROM stdin;")
 }
 
@@ -68,7 +110,11 @@ fn is_staged(table: &TablePlan) -> bool {
 
 fn unstage(staged: bool, table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {
     if staged {
-        writeln!(out, "{};", staging::insert(table, &table.name.sql(), &columns(table)))?;
+        writeln!(
+            out,
+            "{};",
+            staging::insert(table, &table.name.sql(), &columns(table))
+        )?;
     }
     writeln!(out)
 }
@@ -99,8 +145,13 @@ pub(super) fn of_files(
         let columns = columns(table);
         // psql reads \copy from one line. Without a list the server takes all columns that it does not generate.
         let whole = schema.table_by_oid(table.oid).is_some_and(|known| {
-            let stored = known.columns.iter().filter(|column| column.generated.is_none());
-            stored.map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name))
+            let stored = known
+                .columns
+                .iter()
+                .filter(|column| column.generated.is_none());
+            stored
+                .map(|column| &column.name)
+                .eq(table.columns.iter().map(|column| &column.name))
         });
         let broken = |text: &str| text.contains(['\n', '\r']);
         let staged = is_staged(table) || broken(&table.name.sql()) || (broken(&columns) && !whole);
@@ -110,26 +161,46 @@ pub(super) fn of_files(
             false if broken(&columns) => (table.name.sql(), String::new()),
             false => (table.name.sql(), format!(" ({columns})")),
         };
-        writeln!(out, "\\copy {target}{listed} FROM '{}' WITH ({options})", name.replace('\'', "''"))?;
+        writeln!(
+            out,
+            "\\copy {target}{listed} FROM '{}' WITH ({options})",
+            name.replace('\'', "''")
+        )?;
         unstage(staged, table, out)?;
     }
     end(schema, plan, out)
 }
 
 fn columns(table: &TablePlan) -> String {
-    let names: Vec<String> = table.columns.iter().map(|column| quote_identifier(&column.name)).collect();
+    let names: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| quote_identifier(&column.name))
+        .collect();
     names.join(", ")
 }
 
 /// Keys that are checked at once and point to rows that come later: of a table to itself, and within a cycle.
 fn forward_keys<'s>(schema: &'s Schema, plan: &SeedPlan) -> Vec<(&'s Table, &'s ForeignKey)> {
     let mut found = Vec::new();
-    for (index, planned) in plan.tables.iter().enumerate().filter(|(_, table)| table.fill == Fill::Generate) {
-        let Some(table) = schema.table_by_oid(planned.oid) else { continue };
+    for (index, planned) in plan
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(_, table)| table.fill == Fill::Generate)
+    {
+        let Some(table) = schema.table_by_oid(planned.oid) else {
+            continue;
+        };
         for key in table.foreign_keys.iter().filter(|key| !key.deferrable) {
-            let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid);
+            let parent = schema
+                .table_by_oid(key.references)
+                .map(|parent| schema.root_of(parent).oid);
             // A row of the table itself is there at the end of the COPY, when the key is checked.
-            if parent.and_then(|oid| plan.table_index(oid)).is_some_and(|parent| parent > index) {
+            if parent
+                .and_then(|oid| plan.table_index(oid))
+                .is_some_and(|parent| parent > index)
+            {
                 found.push((table, key));
             }
         }

@@ -8,8 +8,13 @@ pub(super) fn may_have_stopped(plan: &Plan) -> Vec<bool> {
     mark(plan, &mut stopped);
     // A CTE stands before its readers in preorder: what they do is known only now.
     for id in plan.ids() {
-        let Some(name) = plan.node(id).cte() else { continue };
-        let mut readers = plan.ids().filter(|reader| plan.node(*reader).cte_name.as_deref() == Some(name)).peekable();
+        let Some(name) = plan.node(id).cte() else {
+            continue;
+        };
+        let mut readers = plan
+            .ids()
+            .filter(|reader| plan.node(*reader).cte_name.as_deref() == Some(name))
+            .peekable();
         stopped[id.0] = readers.peek().is_some() && readers.all(|reader| stopped[reader.0]);
     }
     mark(plan, &mut stopped);
@@ -37,11 +42,15 @@ fn stops_after_a_row(parent: &Node, node: &Node) -> bool {
     let hashed = node.subplan_name.as_deref().is_some_and(|name| {
         let text = format!("hashed {name}");
         let conditions = &parent.conditions;
-        [&conditions.filter, &conditions.join_filter, &conditions.one_time_filter]
-            .into_iter()
-            .flatten()
-            .chain(&parent.output)
-            .any(|expression| expression.contains(&text))
+        [
+            &conditions.filter,
+            &conditions.join_filter,
+            &conditions.one_time_filter,
+        ]
+        .into_iter()
+        .flatten()
+        .chain(&parent.output)
+        .any(|expression| expression.contains(&text))
     });
     !hashed && node.actual.is_none_or(|actual| actual.rows.0 <= 1.0)
 }
@@ -55,16 +64,24 @@ fn input_stops(plan: &Plan, parent: &Node, parent_stops: bool, input: &Node) -> 
         NodeKind::MergeJoin => true,
         NodeKind::NestedLoop if is_inner => {
             let first_match_is_enough =
-                matches!(parent.join_type, Some(JoinType::Semi | JoinType::Anti)) || parent.inner_unique == Some(true);
+                matches!(parent.join_type, Some(JoinType::Semi | JoinType::Anti))
+                    || parent.inner_unique == Some(true);
             // Where the join is left early, only its last loop is cut.
-            first_match_is_enough || (parent_stops && input.actual.is_none_or(|actual| actual.loops < 2.0))
+            first_match_is_enough
+                || (parent_stops && input.actual.is_none_or(|actual| actual.loops < 2.0))
         }
         NodeKind::HashJoin if is_inner => false,
         NodeKind::HashJoin => parent_stops || hash_is_empty(plan, parent),
         // These read all before they give out the first row.
-        NodeKind::Sort | NodeKind::Hash | NodeKind::BitmapHeapScan | NodeKind::BitmapAnd | NodeKind::BitmapOr => false,
+        NodeKind::Sort
+        | NodeKind::Hash
+        | NodeKind::BitmapHeapScan
+        | NodeKind::BitmapAnd
+        | NodeKind::BitmapOr => false,
         NodeKind::ModifyTable => false,
-        NodeKind::Aggregate | NodeKind::SetOp => parent.strategy.as_deref() == Some("Sorted") && parent_stops,
+        NodeKind::Aggregate | NodeKind::SetOp => {
+            parent.strategy.as_deref() == Some("Sorted") && parent_stops
+        }
         NodeKind::WindowAgg => parent_stops || parent.conditions.run_condition.is_some(),
         NodeKind::NestedLoop
         | NodeKind::Result
@@ -103,12 +120,23 @@ fn input_stops(plan: &Plan, parent: &Node, parent_stops: bool, input: &Node) -> 
 /// A Limit that gave out fewer rows than it may has read its input to the end.
 fn reached(limit: &Node) -> bool {
     // Without an estimate nobody knows how many it wanted: it may have got them.
-    limit.actual.is_none_or(|actual| actual.rows.0 >= limit.estimate.expected_rows().map_or(0.0, |rows| rows.0))
+    limit.actual.is_none_or(|actual| {
+        actual.rows.0 >= limit.estimate.expected_rows().map_or(0.0, |rows| rows.0)
+    })
 }
 
 /// An empty hash table ends the join before its outer side was read (`ExecHashJoinImpl`), outer joins aside.
 fn hash_is_empty(plan: &Plan, join: &Node) -> bool {
-    let ends = !matches!(join.join_type, Some(JoinType::Left | JoinType::Full | JoinType::Anti));
-    let inner = join.children.iter().map(|child| plan.node(*child)).find(|child| child.kind == NodeKind::Hash);
-    ends && inner.and_then(|hash| hash.actual).is_some_and(|actual| actual.rows.0 == 0.0)
+    let ends = !matches!(
+        join.join_type,
+        Some(JoinType::Left | JoinType::Full | JoinType::Anti)
+    );
+    let inner = join
+        .children
+        .iter()
+        .map(|child| plan.node(*child))
+        .find(|child| child.kind == NodeKind::Hash);
+    ends && inner
+        .and_then(|hash| hash.actual)
+        .is_some_and(|actual| actual.rows.0 == 0.0)
 }

@@ -17,7 +17,11 @@ pub(super) struct Exclusive {
 }
 
 /// Shares a quantity out.
-pub(super) fn exclusive(plan: &Plan, inclusive: &[Option<f64>], hosts: &InitPlanHosts) -> Exclusive {
+pub(super) fn exclusive(
+    plan: &Plan,
+    inclusive: &[Option<f64>],
+    hosts: &InitPlanHosts,
+) -> Exclusive {
     let bills = Bills::of(plan, inclusive, hosts);
     let amount = |id: usize| inclusive[id].unwrap_or_default();
     // What arrives at each node: the root's and the detached parts as measured, the rest through its payers.
@@ -25,14 +29,24 @@ pub(super) fn exclusive(plan: &Plan, inclusive: &[Option<f64>], hosts: &InitPlan
     arrived[0] = amount(0);
     let mut own: Vec<Option<f64>> = vec![None; plan.nodes.len()];
     let mut waiting: Vec<usize> = bills.payers.clone();
-    let mut ready: Vec<usize> = (0..plan.nodes.len()).filter(|id| waiting[*id] == 0).collect();
+    let mut ready: Vec<usize> = (0..plan.nodes.len())
+        .filter(|id| waiting[*id] == 0)
+        .collect();
     while let Some(id) = ready.pop() {
         let claimed: f64 = bills.of[id].iter().map(|(_, claim)| claim).sum();
         // The part of what was measured here that somebody above paid for.
-        let part = if amount(id) > 0.0 { arrived[id] / amount(id) } else { 0.0 };
+        let part = if amount(id) > 0.0 {
+            arrived[id] / amount(id)
+        } else {
+            0.0
+        };
         let paid = claimed.min(amount(id));
         own[id] = inclusive[id].map(|amount| part * (amount - paid));
-        let scale = if claimed > 0.0 { part * paid / claimed } else { 0.0 };
+        let scale = if claimed > 0.0 {
+            part * paid / claimed
+        } else {
+            0.0
+        };
         for (payee, claim) in &bills.of[id] {
             arrived[*payee] += claim * scale;
             waiting[*payee] -= 1;
@@ -47,7 +61,10 @@ pub(super) fn exclusive(plan: &Plan, inclusive: &[Option<f64>], hosts: &InitPlan
             *value = Some(0.0);
         }
     }
-    Exclusive { own, detached: bills.detached.iter().sum() }
+    Exclusive {
+        own,
+        detached: bills.detached.iter().sum(),
+    }
 }
 
 /// Who pays for whom.
@@ -63,16 +80,33 @@ struct Bills {
 impl Bills {
     fn of(plan: &Plan, inclusive: &[Option<f64>], hosts: &InitPlanHosts) -> Self {
         let count = plan.nodes.len();
-        let mut bills = Self { of: vec![Vec::new(); count], payers: vec![0; count], detached: vec![0.0; count] };
+        let mut bills = Self {
+            of: vec![Vec::new(); count],
+            payers: vec![0; count],
+            detached: vec![0.0; count],
+        };
         for id in plan.ids() {
-            let Some(parent) = plan.node(id).parent else { continue };
+            let Some(parent) = plan.node(id).parent else {
+                continue;
+            };
             let amount = inclusive[id.0].unwrap_or_default();
             if let Some(name) = plan.node(id).cte() {
                 let readers = cte_readers(plan, id, parent, name);
-                let read: f64 = readers.iter().filter_map(|reader| inclusive[reader.0]).sum();
+                let read: f64 = readers
+                    .iter()
+                    .filter_map(|reader| inclusive[reader.0])
+                    .sum();
                 for reader in &readers {
                     let part = inclusive[reader.0].unwrap_or_default();
-                    bills.add(*reader, id, if read > 0.0 { part * (amount / read).min(1.0) } else { 0.0 });
+                    bills.add(
+                        *reader,
+                        id,
+                        if read > 0.0 {
+                            part * (amount / read).min(1.0)
+                        } else {
+                            0.0
+                        },
+                    );
                 }
                 bills.detached[id.0] = (amount - read).max(0.0);
             } else {
@@ -92,7 +126,10 @@ impl Bills {
 fn cte_readers(plan: &Plan, cte: NodeId, scope: NodeId, name: &str) -> Vec<NodeId> {
     plan.descendants(scope)
         .filter(|id| !plan.is_above(cte, *id))
-        .filter(|id| plan.node(*id).kind == NodeKind::CteScan && plan.node(*id).cte_name.as_deref() == Some(name))
+        .filter(|id| {
+            plan.node(*id).kind == NodeKind::CteScan
+                && plan.node(*id).cte_name.as_deref() == Some(name)
+        })
         .collect()
 }
 
@@ -105,16 +142,23 @@ impl InitPlanHosts {
     }
 
     pub(super) fn find(plan: &Plan, inclusive: &[Option<f64>]) -> Self {
-        let mut slack: Vec<f64> = inclusive.iter().map(|value| value.unwrap_or_default()).collect();
+        let mut slack: Vec<f64> = inclusive
+            .iter()
+            .map(|value| value.unwrap_or_default())
+            .collect();
         for id in plan.ids() {
             let node = plan.node(id);
-            if let (Some(parent), false) = (node.parent, node.is_init_plan() || node.cte().is_some()) {
+            if let (Some(parent), false) =
+                (node.parent, node.is_init_plan() || node.cte().is_some())
+            {
                 slack[parent.0] -= inclusive[id.0].unwrap_or_default();
             }
         }
         let mut hosts = vec![None; plan.nodes.len()];
         for id in plan.ids().filter(|id| plan.node(*id).is_init_plan()) {
-            let Some(scope) = plan.node(id).parent else { continue };
+            let Some(scope) = plan.node(id).parent else {
+                continue;
+            };
             let host = host(plan, id, scope, &slack);
             slack[host.0] -= inclusive[id.0].unwrap_or_default();
             hosts[id.0] = Some(host);
@@ -126,22 +170,44 @@ impl InitPlanHosts {
 /// Among the nodes that name the InitPlan's result (and the Gathers above them, which compute it for their workers), the
 /// one with the most time to spare; where no expression was printed, among all nodes in its scope.
 fn host(plan: &Plan, init_plan: NodeId, scope: NodeId, slack: &[f64]) -> NodeId {
-    let names = result_names(plan.node(init_plan).subplan_name.as_deref().unwrap_or_default());
-    let in_scope = || plan.subtree(scope).filter(|id| *id != init_plan && !plan.is_above(init_plan, *id));
-    let mut candidates: Vec<NodeId> = in_scope().filter(|id| plan.node(*id).mentions(&names)).collect();
-    let gathers: Vec<NodeId> = candidates.iter().filter_map(|id| plan.nearest_gather(*id)).collect();
+    let names = result_names(
+        plan.node(init_plan)
+            .subplan_name
+            .as_deref()
+            .unwrap_or_default(),
+    );
+    let in_scope = || {
+        plan.subtree(scope)
+            .filter(|id| *id != init_plan && !plan.is_above(init_plan, *id))
+    };
+    let mut candidates: Vec<NodeId> = in_scope()
+        .filter(|id| plan.node(*id).mentions(&names))
+        .collect();
+    let gathers: Vec<NodeId> = candidates
+        .iter()
+        .filter_map(|id| plan.nearest_gather(*id))
+        .collect();
     candidates.extend(gathers.into_iter().filter(|id| *id >= scope));
     if candidates.is_empty() {
         candidates = in_scope().collect();
     }
-    candidates.into_iter().max_by(|a, b| slack[a.0].total_cmp(&slack[b.0]).then(b.cmp(a))).unwrap_or(scope)
+    candidates
+        .into_iter()
+        .max_by(|a, b| slack[a.0].total_cmp(&slack[b.0]).then(b.cmp(a)))
+        .unwrap_or(scope)
 }
 
 /// How expressions name an InitPlan's result: `$0` before 17, `(InitPlan 1).col1` and `InitPlan expr_1` from then on.
 fn result_names(subplan_name: &str) -> Vec<String> {
-    let (name, returns) = subplan_name.split_once(" (returns ").unwrap_or((subplan_name, ""));
-    let mut names: Vec<String> =
-        returns.trim_end_matches(')').split(',').filter(|param| !param.is_empty()).map(str::to_owned).collect();
+    let (name, returns) = subplan_name
+        .split_once(" (returns ")
+        .unwrap_or((subplan_name, ""));
+    let mut names: Vec<String> = returns
+        .trim_end_matches(')')
+        .split(',')
+        .filter(|param| !param.is_empty())
+        .map(str::to_owned)
+        .collect();
     names.push(name.to_owned());
     names
 }
@@ -167,8 +233,13 @@ impl Node {
             &conditions.conflict_filter,
         ];
         let lists = [&self.output, &self.sort_key, &self.group_key];
-        let texts = scalar.into_iter().flatten().chain(lists.into_iter().flatten());
-        texts.into_iter().any(|text| names.iter().any(|name| mentions(text, name)))
+        let texts = scalar
+            .into_iter()
+            .flatten()
+            .chain(lists.into_iter().flatten());
+        texts
+            .into_iter()
+            .any(|text| names.iter().any(|name| mentions(text, name)))
     }
 }
 

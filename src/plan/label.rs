@@ -15,7 +15,11 @@ pub fn label(node: &Node) -> String {
         text.push_str(" Backward");
     }
     if let Some(index) = &node.index_name {
-        text.push_str(if node.kind == NodeKind::BitmapIndexScan { " on " } else { " using " });
+        text.push_str(if node.kind == NodeKind::BitmapIndexScan {
+            " on "
+        } else {
+            " using "
+        });
         text.push_str(&quote_identifier(index));
     }
     if let Some(relation) = &node.relation {
@@ -49,14 +53,28 @@ pub fn relation_label(relation: &RelationRef) -> String {
 fn name(node: &Node) -> String {
     match &node.kind {
         NodeKind::Aggregate => aggregate(node),
-        NodeKind::ModifyTable => node.operation.clone().unwrap_or_else(|| "ModifyTable".to_owned()),
-        NodeKind::SetOp => match (&node.strategy, node.extra.get("Command").and_then(serde_json::Value::as_str)) {
-            (Some(strategy), Some(command)) if strategy == "Hashed" => format!("HashSetOp {command}"),
+        NodeKind::ModifyTable => node
+            .operation
+            .clone()
+            .unwrap_or_else(|| "ModifyTable".to_owned()),
+        NodeKind::SetOp => match (
+            &node.strategy,
+            node.extra
+                .get("Command")
+                .and_then(serde_json::Value::as_str),
+        ) {
+            (Some(strategy), Some(command)) if strategy == "Hashed" => {
+                format!("HashSetOp {command}")
+            }
             (_, Some(command)) => format!("SetOp {command}"),
             (_, None) => "SetOp".to_owned(),
         },
         NodeKind::NestedLoop | NodeKind::HashJoin | NodeKind::MergeJoin => join(node),
-        NodeKind::CustomScan => match node.extra.get("Custom Plan Provider").and_then(serde_json::Value::as_str) {
+        NodeKind::CustomScan => match node
+            .extra
+            .get("Custom Plan Provider")
+            .and_then(serde_json::Value::as_str)
+        {
             Some(provider) => format!("Custom Scan ({provider})"),
             None => "Custom Scan".to_owned(),
         },
@@ -89,7 +107,11 @@ fn join(node: &Node) -> String {
         Some(JoinType::RightAnti) => "Right Anti",
         Some(JoinType::Unknown(name)) => name,
     };
-    let base = if node.kind == NodeKind::HashJoin { "Hash" } else { node.kind.as_str().trim_end_matches(" Join") };
+    let base = if node.kind == NodeKind::HashJoin {
+        "Hash"
+    } else {
+        node.kind.as_str().trim_end_matches(" Join")
+    };
     format!("{base} {kind} Join")
 }
 
@@ -98,7 +120,11 @@ mod tests {
     use super::*;
 
     fn relation(schema: Option<&str>, name: &str, alias: &str) -> Option<RelationRef> {
-        Some(RelationRef { schema: schema.map(str::to_owned), name: name.to_owned(), alias: alias.to_owned() })
+        Some(RelationRef {
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+            alias: alias.to_owned(),
+        })
     }
 
     #[test]
@@ -114,7 +140,10 @@ mod tests {
         index.relation = relation(None, "orders", "orders");
         index.index_name = Some("orders_pkey".to_owned());
         index.scan_direction = Some("Backward".to_owned());
-        assert_eq!(label(&index), "Index Scan Backward using orders_pkey on orders");
+        assert_eq!(
+            label(&index),
+            "Index Scan Backward using orders_pkey on orders"
+        );
 
         let mut bitmap = Node::of_kind(NodeKind::BitmapIndexScan);
         bitmap.index_name = Some("i".to_owned());

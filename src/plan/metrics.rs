@@ -50,7 +50,10 @@ impl Metrics {
     pub fn of(plan: &Plan) -> Self {
         let stopped = early_stop::may_have_stopped(plan);
         let processes = processes(plan);
-        let wall: Vec<Option<f64>> = plan.ids().map(|id| wall_time(plan.node(id), processes[id.0])).collect();
+        let wall: Vec<Option<f64>> = plan
+            .ids()
+            .map(|id| wall_time(plan.node(id), processes[id.0]))
+            .collect();
         let blocks = column(plan, |buffers| buffers.touched());
         let temp = column(plan, |buffers| buffers.temp());
         let hosts = InitPlanHosts::find(plan, if wall[0].is_some() { &wall } else { &blocks });
@@ -71,7 +74,9 @@ impl Metrics {
                 exclusive_blocks: pages(own_blocks.own[id.0]),
                 exclusive_temp: pages(own_temp.own[id.0]),
                 rows: rows[id.0],
-                rows_read: rows[id.0].zip(loops).map(|(rows, loops)| rows + rows_removed_per_loop(node) * loops),
+                rows_read: rows[id.0]
+                    .zip(loops)
+                    .map(|(rows, loops)| rows + rows_removed_per_loop(node) * loops),
                 may_have_stopped: stopped[id.0],
             }
         });
@@ -79,7 +84,8 @@ impl Metrics {
         Self {
             nodes: nodes.collect(),
             tree: tree.map(Millis),
-            total: tree.map(|tree| Millis(plan.execution_ms.map_or(tree, |Millis(all)| all.max(tree)))),
+            total: tree
+                .map(|tree| Millis(plan.execution_ms.map_or(tree, |Millis(all)| all.max(tree)))),
             blocks: pages(blocks[0].map(|root| root + own_blocks.detached)),
         }
     }
@@ -99,7 +105,10 @@ impl Metrics {
     /// Exclusive blocks over the tree's; `None` where they were not measured.
     #[must_use]
     pub fn block_share(&self, id: NodeId) -> Option<f64> {
-        ratio(self.node(id).exclusive_blocks?.0 as f64, self.blocks?.0 as f64)
+        ratio(
+            self.node(id).exclusive_blocks?.0 as f64,
+            self.blocks?.0 as f64,
+        )
     }
 
     /// The share of the work that is the node's own: of blocks, which repeat from run to run, else of time.
@@ -135,11 +144,16 @@ fn rows(plan: &Plan, processes: &[f64]) -> Vec<Option<f64>> {
         let node = plan.node(id);
         let printed = node.actual.map(|actual| actual.rows.0 * actual.loops);
         let gathered = node.parent.filter(|parent| {
-            let passes_on =
-                matches!(plan.node(*parent).kind, NodeKind::Gather | NodeKind::GatherMerge | NodeKind::Sort);
+            let passes_on = matches!(
+                plan.node(*parent).kind,
+                NodeKind::Gather | NodeKind::GatherMerge | NodeKind::Sort
+            );
             passes_on && processes[id.0] > 1.0 && !node.is_subplan()
         });
-        let exact = gathered.and_then(|parent| rows[parent.0]).zip(printed).zip(node.actual);
+        let exact = gathered
+            .and_then(|parent| rows[parent.0])
+            .zip(printed)
+            .zip(node.actual);
         let exact = exact.filter(|((exact, printed), actual)| {
             actual.rows.0.fract() == 0.0 && (exact - printed).abs() <= actual.loops / 2.0
         });
@@ -149,7 +163,11 @@ fn rows(plan: &Plan, processes: &[f64]) -> Vec<Option<f64>> {
 }
 
 fn rows_removed_per_loop(node: &Node) -> f64 {
-    let removed = [node.removed.filter, node.removed.index_recheck, node.removed.join_filter];
+    let removed = [
+        node.removed.filter,
+        node.removed.index_recheck,
+        node.removed.join_filter,
+    ];
     removed.into_iter().flatten().map(|rows| rows.0).sum()
 }
 
@@ -159,7 +177,9 @@ fn processes(plan: &Plan) -> Vec<f64> {
     let mut processes = vec![1.0; plan.nodes.len()];
     for id in plan.ids() {
         let node = plan.node(id);
-        let Some(parent_id) = node.parent else { continue };
+        let Some(parent_id) = node.parent else {
+            continue;
+        };
         let parent = plan.node(parent_id);
         let inherited: f64 = processes[parent_id.0];
         let loops = node.actual.map_or(1.0, |actual| actual.loops);
@@ -170,7 +190,11 @@ fn processes(plan: &Plan) -> Vec<f64> {
             1.0
         } else if parent.kind.is_gather() {
             let gather_loops = parent.actual.map_or(1.0, |actual| actual.loops);
-            if gather_loops > 0.0 { (loops / gather_loops).max(1.0) } else { 1.0 }
+            if gather_loops > 0.0 {
+                (loops / gather_loops).max(1.0)
+            } else {
+                1.0
+            }
         } else if parent.kind == NodeKind::BitmapHeapScan && parent.parallel_aware {
             // One process builds the bitmap while the others wait for it.
             1.0
@@ -219,7 +243,9 @@ mod tests {
         assert_eq!(metrics.node(NodeId(1)).rows, Some(1.0));
         assert_eq!(metrics.node(NodeId(1)).rows_read, Some(150_001.0));
         // Counts that contradict each other by more than rounding are left alone.
-        let plan = parse::json(&ONE_ROW.replace("\"Actual Rows\": 1,", "\"Actual Rows\": 9,")).unwrap().remove(0);
+        let plan = parse::json(&ONE_ROW.replace("\"Actual Rows\": 1,", "\"Actual Rows\": 9,"))
+            .unwrap()
+            .remove(0);
         assert_eq!(Metrics::of(&plan).node(NodeId(1)).rows, Some(0.0));
     }
 }

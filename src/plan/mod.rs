@@ -13,7 +13,8 @@ pub mod walk;
 pub use label::label;
 pub use metrics::{Metrics, NodeMetrics};
 pub use node::{
-    Actual, Buffers, Conditions, Estimate, HashSpace, Jit, JoinType, Memoize, Node, NodeId, NodeKind, PerLoop, Plan,
-    RelationRef, Relationship, RowsRemoved, SortSpace, Total, Trigger, Wal, Worker,
+    Actual, Buffers, Conditions, Estimate, HashSpace, Jit, JoinType, Memoize, Node, NodeId,
+    NodeKind, PerLoop, Plan, RelationRef, Relationship, RowsRemoved, SortSpace, Total, Trigger,
+    Wal, Worker,
 };
 pub use parse::PlanParseError;

@@ -479,7 +479,11 @@ impl NodeKind {
     /// From EXPLAIN's name in JSON; a name that is not known is kept.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
-        Self::KNOWN.iter().find(|kind| kind.as_str() == name).cloned().unwrap_or_else(|| Self::Unknown(name.to_owned()))
+        Self::KNOWN
+            .iter()
+            .find(|kind| kind.as_str() == name)
+            .cloned()
+            .unwrap_or_else(|| Self::Unknown(name.to_owned()))
     }
 
     /// Every kind but `Unknown`.

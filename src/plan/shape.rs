@@ -11,26 +11,55 @@ pub fn shape(plan: &Plan) -> String {
 
 fn shape_of(plan: &Plan, id: NodeId) -> String {
     let node = plan.node(id);
-    let mut members: Vec<String> = node.children.iter().map(|child| shape_of(plan, *child)).collect();
+    let mut members: Vec<String> = node
+        .children
+        .iter()
+        .map(|child| shape_of(plan, *child))
+        .collect();
     if matches!(node.kind, NodeKind::Append | NodeKind::MergeAppend) {
         members.sort();
         members.dedup();
     }
     let in_partition = node.parent.is_some_and(|parent| {
-        matches!(plan.node(parent).kind, NodeKind::Append | NodeKind::MergeAppend | NodeKind::BitmapHeapScan)
+        matches!(
+            plan.node(parent).kind,
+            NodeKind::Append | NodeKind::MergeAppend | NodeKind::BitmapHeapScan
+        )
     });
     format!("{}[{}]", label(node, in_partition), members.join(","))
 }
 
 fn label(node: &Node, in_partition: bool) -> String {
-    let relation = node.relation.as_ref().map_or("", |relation| relation.name.as_str());
+    let relation = node
+        .relation
+        .as_ref()
+        .map_or("", |relation| relation.name.as_str());
     let index = node.index_name.as_deref().unwrap_or_default();
     // Partitions and their indexes differ in name only.
-    let (relation, index) = if in_partition { ("", "") } else { (relation, index) };
-    let join = node.join_type.as_ref().map(|join| format!("{join:?}")).unwrap_or_default();
+    let (relation, index) = if in_partition {
+        ("", "")
+    } else {
+        (relation, index)
+    };
+    let join = node
+        .join_type
+        .as_ref()
+        .map(|join| format!("{join:?}"))
+        .unwrap_or_default();
     let strategy = node.strategy.as_deref().unwrap_or_default();
-    let direction = node.scan_direction.as_deref().filter(|direction| *direction == "Backward").unwrap_or_default();
+    let direction = node
+        .scan_direction
+        .as_deref()
+        .filter(|direction| *direction == "Backward")
+        .unwrap_or_default();
     // An index that serves two conditions of a query is used otherwise than one that serves the first of them.
-    let terms = node.conditions.index.as_ref().map_or(0, |text| super::condition::parse(text).conjuncts().len());
-    format!("{} {join}{strategy}{direction} {relation} {index} {terms}", node.kind)
+    let terms = node
+        .conditions
+        .index
+        .as_ref()
+        .map_or(0, |text| super::condition::parse(text).conjuncts().len());
+    format!(
+        "{} {join}{strategy}{direction} {relation} {index} {terms}",
+        node.kind
+    )
 }

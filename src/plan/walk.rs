@@ -31,7 +31,8 @@ impl Plan {
     /// The nearest Gather or Gather Merge above.
     #[must_use]
     pub fn nearest_gather(&self, id: NodeId) -> Option<NodeId> {
-        self.ancestors(id).find(|above| self.node(*above).kind.is_gather())
+        self.ancestors(id)
+            .find(|above| self.node(*above).kind.is_gather())
     }
 
     /// Whether `above` is an ancestor of `below`.
@@ -42,24 +43,32 @@ impl Plan {
 
     /// Inputs: children that are not InitPlans or SubPlans.
     pub fn inputs(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        self.node(id).children.iter().copied().filter(|child| !self.node(*child).is_subplan())
+        self.node(id)
+            .children
+            .iter()
+            .copied()
+            .filter(|child| !self.node(*child).is_subplan())
     }
 
     /// A join's driving input, a node's only input.
     #[must_use]
     pub fn outer(&self, id: NodeId) -> Option<NodeId> {
-        self.inputs(id).find(|child| self.node(*child).relationship != Some(Relationship::Inner))
+        self.inputs(id)
+            .find(|child| self.node(*child).relationship != Some(Relationship::Inner))
     }
 
     /// A join's second input.
     #[must_use]
     pub fn inner(&self, id: NodeId) -> Option<NodeId> {
-        self.inputs(id).find(|child| self.node(*child).relationship == Some(Relationship::Inner))
+        self.inputs(id)
+            .find(|child| self.node(*child).relationship == Some(Relationship::Inner))
     }
 
     /// Scans of tables (not of CTEs, functions or subqueries), in preorder.
     pub fn table_scans(&self) -> impl Iterator<Item = (NodeId, &Node)> + '_ {
-        self.ids().map(|id| (id, self.node(id))).filter(|(_, node)| node.kind.scans_table())
+        self.ids()
+            .map(|id| (id, self.node(id)))
+            .filter(|(_, node)| node.kind.scans_table())
     }
 
     /// Down through nodes that hand on every row as it is: Gather, Materialize, Sort, Hash and the like.
@@ -82,13 +91,18 @@ impl Node {
     /// InitPlan or SubPlan: its parent refers to its result and does not read it as an input.
     #[must_use]
     pub fn is_subplan(&self) -> bool {
-        matches!(self.relationship, Some(Relationship::InitPlan | Relationship::SubPlan))
+        matches!(
+            self.relationship,
+            Some(Relationship::InitPlan | Relationship::SubPlan)
+        )
     }
 
     /// An InitPlan that CTE Scans read; its name.
     #[must_use]
     pub fn cte(&self) -> Option<&str> {
-        self.subplan_name.as_deref().and_then(|name| name.strip_prefix("CTE "))
+        self.subplan_name
+            .as_deref()
+            .and_then(|name| name.strip_prefix("CTE "))
     }
 }
 

@@ -50,7 +50,9 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
 /// Its verdict first.
 fn query(diff: &QueryDiff) -> serde_json::Value {
     let mut value = json!({ "verdict": diff.verdict() });
-    if let (Some(object), Ok(serde_json::Value::Object(fields))) = (value.as_object_mut(), serde_json::to_value(diff)) {
+    if let (Some(object), Ok(serde_json::Value::Object(fields))) =
+        (value.as_object_mut(), serde_json::to_value(diff))
+    {
         object.extend(fields);
     }
     value

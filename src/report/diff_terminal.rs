@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::diff_words::{
-    Side, blocked_sentence, blocks, cause_sentence, extrapolation_sentence, index_sentence, kept, kept_sentence,
-    locks_phrase, measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts, worst_sentence,
+    Side, blocked_sentence, blocks, cause_sentence, extrapolation_sentence, index_sentence, kept,
+    kept_sentence, locks_phrase, measured_sentence, outside_sentence, pile_up_sentence, standing,
+    statement_facts, worst_sentence,
 };
 use super::terminal::TerminalStyle;
 use crate::diff::observation::StatementObservation;
@@ -19,7 +20,11 @@ use crate::diff::verdict::Verdict;
 /// # Errors
 /// What `out` returns.
 pub fn render(report: &DiffReport, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { report, style: *style, out };
+    let mut page = Page {
+        report,
+        style: *style,
+        out,
+    };
     page.head()?;
     page.verdicts()?;
     page.plans()?;
@@ -55,7 +60,10 @@ impl Page<'_, '_> {
         }
         if let Some((fingerprint, seed, scale)) = &self.report.dataset {
             let version = &self.report.server_version;
-            writeln!(self.out, "dataset {fingerprint}, seed {seed}, scale {scale}; PostgreSQL {version}")?;
+            writeln!(
+                self.out,
+                "dataset {fingerprint}, seed {seed}, scale {scale}; PostgreSQL {version}"
+            )?;
         }
         writeln!(self.out)
     }
@@ -78,7 +86,9 @@ impl Page<'_, '_> {
                 run.map(blocks).unwrap_or_default(),
                 run.map(times).unwrap_or_default(),
                 run.map(|run| run.label.clone()).unwrap_or_default(),
-                run.and_then(|run| run.cause.as_ref()).map(cause_sentence).unwrap_or_default(),
+                run.and_then(|run| run.cause.as_ref())
+                    .map(cause_sentence)
+                    .unwrap_or_default(),
             ]);
         }
         let mut table = table.build();
@@ -87,7 +97,11 @@ impl Page<'_, '_> {
             writeln!(self.out, "{table}")?;
         }
         if quiet > 0 {
-            writeln!(self.out, "{quiet} {} unchanged", if quiet == 1 { "query" } else { "queries" })?;
+            writeln!(
+                self.out,
+                "{quiet} {} unchanged",
+                if quiet == 1 { "query" } else { "queries" }
+            )?;
         }
         writeln!(self.out)
     }
@@ -96,7 +110,11 @@ impl Page<'_, '_> {
         let report = self.report;
         for diff in &report.queries {
             self.fresh(diff)?;
-            for run in diff.runs.iter().filter(|run| !matches!(run.verdict, Verdict::Unchanged | Verdict::Unstable)) {
+            for run in diff
+                .runs
+                .iter()
+                .filter(|run| !matches!(run.verdict, Verdict::Unchanged | Verdict::Unstable))
+            {
                 self.plan(diff, run)?;
                 if !self.style.verbose {
                     break;
@@ -108,13 +126,22 @@ impl Page<'_, '_> {
 
     fn plan(&mut self, diff: &QueryDiff, run: &RunDiff) -> io::Result<()> {
         let color = match run.verdict {
-            Verdict::Error | Verdict::MajorRegression | Verdict::Regression => anstyle::AnsiColor::Red,
+            Verdict::Error | Verdict::MajorRegression | Verdict::Regression => {
+                anstyle::AnsiColor::Red
+            }
             Verdict::Slower | Verdict::Unstable => anstyle::AnsiColor::Yellow,
             Verdict::Improvement | Verdict::MajorImprovement => anstyle::AnsiColor::Green,
             Verdict::Neutral | Verdict::Unchanged => anstyle::AnsiColor::Cyan,
         };
         let verdict = self.paint(color, run.verdict.as_str());
-        writeln!(self.out, "{} ({}): {verdict}, {}:{}", diff.query, run.label, diff.file.display(), diff.line)?;
+        writeln!(
+            self.out,
+            "{} ({}): {verdict}, {}:{}",
+            diff.query,
+            run.label,
+            diff.file.display(),
+            diff.line
+        )?;
         for change in &run.changes {
             writeln!(self.out, "  · {} [{}]", change.describe(), change.name())?;
         }
@@ -122,8 +149,17 @@ impl Page<'_, '_> {
             writeln!(self.out, "  since {}", cause_sentence(cause))?;
         }
         if let Some(state) = &run.before_analyze {
-            let names: Vec<String> = state.changes.iter().map(|change| change.describe()).collect();
-            writeln!(self.out, "  until ANALYZE has run: {}: {}", state.verdict.as_str(), names.join("; "))?;
+            let names: Vec<String> = state
+                .changes
+                .iter()
+                .map(|change| change.describe())
+                .collect();
+            writeln!(
+                self.out,
+                "  until ANALYZE has run: {}: {}",
+                state.verdict.as_str(),
+                names.join("; ")
+            )?;
         }
         if let Some(after) = &run.after {
             self.side_by_side(&run.before.tree, &after.tree)?;
@@ -136,17 +172,44 @@ impl Page<'_, '_> {
         let standing = standing(diff);
         if let Some(message) = &diff.fails_after {
             let fails = self.paint(anstyle::AnsiColor::Red, "fails");
-            writeln!(self.out, "{} ({standing}): {fails}, {}:{}", diff.query, diff.file.display(), diff.line)?;
+            writeln!(
+                self.out,
+                "{} ({standing}): {fails}, {}:{}",
+                diff.query,
+                diff.file.display(),
+                diff.line
+            )?;
             writeln!(self.out, "  {message}")?;
             return writeln!(self.out);
         }
-        let shown = if self.style.verbose { diff.fresh.len() } else { 1 };
+        let shown = if self.style.verbose {
+            diff.fresh.len()
+        } else {
+            1
+        };
         for fresh in diff.fresh.iter().take(shown) {
-            let time = fresh.side.time.map(|time| format!(", {time}")).unwrap_or_default();
-            let pages = fresh.side.work.blocks.map(|pages| format!(", {pages}")).unwrap_or_default();
+            let time = fresh
+                .side
+                .time
+                .map(|time| format!(", {time}"))
+                .unwrap_or_default();
+            let pages = fresh
+                .side
+                .work
+                .blocks
+                .map(|pages| format!(", {pages}"))
+                .unwrap_or_default();
             let place = format!("{}:{}", diff.file.display(), diff.line);
-            writeln!(self.out, "{} ({standing}, {}){time}{pages}, {place}", diff.query, fresh.label)?;
-            fresh.side.tree.iter().try_for_each(|line| writeln!(self.out, "    {line}"))?;
+            writeln!(
+                self.out,
+                "{} ({standing}, {}){time}{pages}, {place}",
+                diff.query, fresh.label
+            )?;
+            fresh
+                .side
+                .tree
+                .iter()
+                .try_for_each(|line| writeln!(self.out, "    {line}"))?;
             writeln!(self.out)?;
         }
         Ok(())
@@ -189,11 +252,25 @@ impl Page<'_, '_> {
         if self.report.rolling.is_empty() {
             return Ok(());
         }
-        writeln!(self.out, "The old catalog on the new schema (while a deploy rolls)")?;
+        writeln!(
+            self.out,
+            "The old catalog on the new schema (while a deploy rolls)"
+        )?;
         for diff in &self.report.rolling {
-            let told =
-                diff.runs.first().map(|run| run.changes.iter().map(|c| c.describe()).collect::<Vec<_>>().join("; "));
-            writeln!(self.out, "  {}: {}: {}", diff.query, diff.verdict().as_str(), told.unwrap_or_default())?;
+            let told = diff.runs.first().map(|run| {
+                run.changes
+                    .iter()
+                    .map(|c| c.describe())
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            });
+            writeln!(
+                self.out,
+                "  {}: {}: {}",
+                diff.query,
+                diff.verdict().as_str(),
+                told.unwrap_or_default()
+            )?;
         }
         writeln!(self.out)
     }
@@ -202,7 +279,10 @@ impl Page<'_, '_> {
         if self.report.statements.is_empty() {
             return Ok(());
         }
-        writeln!(self.out, "The migration as it ran, with the catalog as light traffic beside it")?;
+        writeln!(
+            self.out,
+            "The migration as it ran, with the catalog as light traffic beside it"
+        )?;
         let report = self.report;
         for (n, statement) in report.statements.iter().enumerate() {
             self.statement(statement)?;
@@ -213,10 +293,16 @@ impl Page<'_, '_> {
         match &report.safer_schema {
             None => {}
             Some(difference) if difference.is_none() => {
-                writeln!(self.out, "  With the safer forms the migration ends in the same schema")?;
+                writeln!(
+                    self.out,
+                    "  With the safer forms the migration ends in the same schema"
+                )?;
             }
             Some(difference) => {
-                writeln!(self.out, "  With the safer forms the migration ends in another schema")?;
+                writeln!(
+                    self.out,
+                    "  With the safer forms the migration ends in another schema"
+                )?;
                 self.difference(difference)?;
             }
         }
@@ -231,7 +317,10 @@ impl Page<'_, '_> {
         writeln!(
             self.out,
             "  {label}  {}",
-            cut(&statement.place.excerpt(), self.style.width.saturating_sub(40).max(30))
+            cut(
+                &statement.place.excerpt(),
+                self.style.width.saturating_sub(40).max(30)
+            )
         )?;
         writeln!(self.out, "      {}", statement_facts(statement).join(", "))?;
         if let Some(locks) = locks_phrase(statement) {
@@ -239,17 +328,29 @@ impl Page<'_, '_> {
         }
         for blocked in statement.blocked.iter().take(5) {
             let told = blocked_sentence(blocked, &self.report.probes, &statement.place);
-            writeln!(self.out, "      {}", self.paint(anstyle::AnsiColor::Red, &told))?;
+            writeln!(
+                self.out,
+                "      {}",
+                self.paint(anstyle::AnsiColor::Red, &told)
+            )?;
         }
         if statement.blocked.len() > 5 {
-            writeln!(self.out, "      and {} more queries", statement.blocked.len() - 5)?;
+            writeln!(
+                self.out,
+                "      and {} more queries",
+                statement.blocked.len() - 5
+            )?;
         }
         if let Some(told) = worst_sentence(statement) {
             writeln!(self.out, "      {told}")?;
         }
         if let Some(kept) = kept(statement) {
             let told = kept_sentence(kept, &self.report.probes, &statement.place);
-            writeln!(self.out, "      {}", self.paint(anstyle::AnsiColor::Red, &told))?;
+            writeln!(
+                self.out,
+                "      {}",
+                self.paint(anstyle::AnsiColor::Red, &told)
+            )?;
         }
         if let Some(told) = statement.pile_up.as_ref().and_then(pile_up_sentence) {
             writeln!(self.out, "      {told}")?;
@@ -261,14 +362,26 @@ impl Page<'_, '_> {
     }
 
     fn safer(&mut self, statement: &StatementObservation) -> io::Result<()> {
-        let Some(safer) = &statement.safer else { return Ok(()) };
+        let Some(safer) = &statement.safer else {
+            return Ok(());
+        };
         writeln!(self.out, "      safer: {}", safer.form.why)?;
-        let lines: Vec<&str> = safer.form.statements.iter().flat_map(|sql| sql.lines()).collect();
+        let lines: Vec<&str> = safer
+            .form
+            .statements
+            .iter()
+            .flat_map(|sql| sql.lines())
+            .collect();
         if lines.len() > SAFER_LINES && !self.style.verbose {
             let statements = safer.form.statements.len();
-            writeln!(self.out, "        {statements} statements, shown with --verbose and by the other formats")?;
+            writeln!(
+                self.out,
+                "        {statements} statements, shown with --verbose and by the other formats"
+            )?;
         } else {
-            lines.iter().try_for_each(|line| writeln!(self.out, "        {line}"))?;
+            lines
+                .iter()
+                .try_for_each(|line| writeln!(self.out, "        {line}"))?;
         }
         match measured_sentence(safer, statement) {
             Some(line) => writeln!(self.out, "      {line}"),
@@ -280,11 +393,17 @@ impl Page<'_, '_> {
         for index in &self.report.indexes {
             writeln!(self.out, "{}", index_sentence(index))?;
         }
-        if self.report.indexes.is_empty() { Ok(()) } else { writeln!(self.out) }
+        if self.report.indexes.is_empty() {
+            Ok(())
+        } else {
+            writeln!(self.out)
+        }
     }
 
     fn way_back(&mut self) -> io::Result<()> {
-        let Some(trip) = &self.report.round_trip else { return Ok(()) };
+        let Some(trip) = &self.report.round_trip else {
+            return Ok(());
+        };
         if trip.is_clean() {
             return writeln!(self.out, "The way back: same schema, same plans\n");
         }
@@ -293,30 +412,58 @@ impl Page<'_, '_> {
             writeln!(self.out, "  it fails: {failure}")?;
         }
         self.difference(&trip.schema)?;
-        trip.changed_plans.iter().try_for_each(|query| writeln!(self.out, "  another plan: {query}"))?;
+        trip.changed_plans
+            .iter()
+            .try_for_each(|query| writeln!(self.out, "  another plan: {query}"))?;
         writeln!(self.out)
     }
 
     fn difference(&mut self, schema: &SchemaDifference) -> io::Result<()> {
-        schema.missing.iter().try_for_each(|line| writeln!(self.out, "  missing: {line}"))?;
-        schema.left_over.iter().try_for_each(|line| writeln!(self.out, "  left over: {line}"))
+        schema
+            .missing
+            .iter()
+            .try_for_each(|line| writeln!(self.out, "  missing: {line}"))?;
+        schema
+            .left_over
+            .iter()
+            .try_for_each(|line| writeln!(self.out, "  left over: {line}"))
     }
 
     fn foot(&mut self) -> io::Result<()> {
         for finding in &self.report.findings {
-            let place =
-                finding.location.as_ref().map(|at| format!("{}:{}", at.file.display(), at.line)).unwrap_or_default();
-            let query = finding.query.as_ref().map(|query| format!("{query} ")).unwrap_or_default();
+            let place = finding
+                .location
+                .as_ref()
+                .map(|at| format!("{}:{}", at.file.display(), at.line))
+                .unwrap_or_default();
+            let query = finding
+                .query
+                .as_ref()
+                .map(|query| format!("{query} "))
+                .unwrap_or_default();
             if let Some(suppressed) = &finding.suppressed {
-                writeln!(self.out, "allowed[{}] {place}: {query}{}", finding.rule, suppressed.reason)?;
+                writeln!(
+                    self.out,
+                    "allowed[{}] {place}: {query}{}",
+                    finding.rule, suppressed.reason
+                )?;
                 continue;
             }
-            writeln!(self.out, "{}[{}] {place}: {query}{}", finding.severity, finding.rule, finding.message)?;
+            writeln!(
+                self.out,
+                "{}[{}] {place}: {query}{}",
+                finding.severity, finding.rule, finding.message
+            )?;
             writeln!(self.out, "  {}", finding.why)?;
             writeln!(self.out, "  {}", finding.advice)?;
         }
-        let count =
-            |wanted: fn(Verdict) -> bool| self.report.queries.iter().filter(|diff| wanted(diff.verdict())).count();
+        let count = |wanted: fn(Verdict) -> bool| {
+            self.report
+                .queries
+                .iter()
+                .filter(|diff| wanted(diff.verdict()))
+                .count()
+        };
         let spent = &self.report.spent;
         let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         write!(
@@ -349,7 +496,10 @@ impl Page<'_, '_> {
 }
 
 fn times(run: &RunDiff) -> String {
-    let time = |side: Side<'_>| side.and_then(|side| side.time).map_or_else(|| "-".to_owned(), |time| time.to_string());
+    let time = |side: Side<'_>| {
+        side.and_then(|side| side.time)
+            .map_or_else(|| "-".to_owned(), |time| time.to_string())
+    };
     format!("{} → {}", time(Some(&run.before)), time(run.after.as_ref()))
 }
 

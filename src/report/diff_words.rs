@@ -14,7 +14,10 @@ const WORTH_TELLING: Millis = Millis(5.0);
 
 /// Whom a statement kept waiting for another statement's lock: the longest.
 pub(super) fn kept(statement: &StatementObservation) -> Option<&BlockedQuery> {
-    statement.kept_waiting.first().filter(|kept| kept.longest.0 >= WORTH_TELLING.0)
+    statement
+        .kept_waiting
+        .first()
+        .filter(|kept| kept.longest.0 >= WORTH_TELLING.0)
 }
 
 /// A side that may be missing.
@@ -42,17 +45,40 @@ pub(super) fn cause_sentence(cause: &Cause) -> String {
 pub(super) fn statement_facts(statement: &StatementObservation) -> Vec<String> {
     let mut facts = vec![statement.duration.to_string()];
     if statement.in_transaction && statement.locks_held.0 > statement.duration.0 * 1.1 + 5.0 {
-        facts.push(format!("locks held {} (until its file's transaction ends)", statement.locks_held));
+        facts.push(format!(
+            "locks held {} (until its file's transaction ends)",
+            statement.locks_held
+        ));
     }
-    facts.extend(statement.rows.map(|rows| format!("{} rows", crate::units::Count(rows as f64))));
-    facts.extend(statement.rewritten.iter().map(|table| format!("rewrites {}", display_relation(table))));
-    let built: Vec<&str> = statement.scanned.iter().filter_map(|what| what.strip_prefix("building index ")).collect();
+    facts.extend(
+        statement
+            .rows
+            .map(|rows| format!("{} rows", crate::units::Count(rows as f64))),
+    );
+    facts.extend(
+        statement
+            .rewritten
+            .iter()
+            .map(|table| format!("rewrites {}", display_relation(table))),
+    );
+    let built: Vec<&str> = statement
+        .scanned
+        .iter()
+        .filter_map(|what| what.strip_prefix("building index "))
+        .collect();
     match built.as_slice() {
         [] => {}
         [index] => facts.push(format!("builds index {index}")),
-        indexes => facts.push(format!("builds {} indexes: {}", indexes.len(), indexes.join(" "))),
+        indexes => facts.push(format!(
+            "builds {} indexes: {}",
+            indexes.len(),
+            indexes.join(" ")
+        )),
     }
-    let read = statement.scanned.iter().filter(|what| !what.starts_with("building index "));
+    let read = statement
+        .scanned
+        .iter()
+        .filter(|what| !what.starts_with("building index "));
     facts.extend(read.map(|what| format!("reads in full: {what}")));
     facts.push(format!("{} WAL", statement.wal));
     let size = Bytes(statement.size_change.unsigned_abs());
@@ -75,12 +101,24 @@ pub(super) fn locks_phrase(statement: &StatementObservation) -> Option<String> {
                 (false, true) => ", stops writes",
                 (false, false) => "",
             };
-            format!("{} on {}{stops}", lock.mode, display_relation(&lock.relation))
+            format!(
+                "{} on {}{stops}",
+                lock.mode,
+                display_relation(&lock.relation)
+            )
         })
         .collect();
     let inherited = statement.inherited.iter().map(|inherited| {
-        let at = StatementPlace { line: inherited.taken_at, ..statement.place.clone() };
-        format!("{} on {} since {}", inherited.lock.mode, display_relation(&inherited.lock.relation), at.label())
+        let at = StatementPlace {
+            line: inherited.taken_at,
+            ..statement.place.clone()
+        };
+        format!(
+            "{} on {} since {}",
+            inherited.lock.mode,
+            display_relation(&inherited.lock.relation),
+            at.label()
+        )
     });
     let told: Vec<String> = locks.into_iter().chain(inherited).collect();
     (!told.is_empty()).then(|| format!("locks: {}", told.join("; ")))
@@ -99,9 +137,17 @@ pub(super) fn extrapolation_sentence(at: &Extrapolation) -> String {
 }
 
 /// `GetUser was kept waiting for 1.2 s by 0042_drop.sql:9`.
-pub(super) fn kept_sentence(kept: &BlockedQuery, probes: &[String], place: &StatementPlace) -> String {
+pub(super) fn kept_sentence(
+    kept: &BlockedQuery,
+    probes: &[String],
+    place: &StatementPlace,
+) -> String {
     let name = probes.get(kept.probe).map_or("a query", String::as_str);
-    format!("{name} was kept waiting for {} by {}", kept.longest, place.label())
+    format!(
+        "{name} was kept waiting for {} by {}",
+        kept.longest,
+        place.label()
+    )
 }
 
 /// `behind a reader of 1.5 s: 3 queries waited up to 1.5 s; with lock_timeout = 100ms …`.
@@ -111,11 +157,18 @@ pub(super) fn pile_up_sentence(pile_up: &PileUp) -> Option<String> {
         1 => "1 query".to_owned(),
         n => format!("{n} queries"),
     };
-    let first = format!("behind a reader of {}: {many} waited up to {longest}", pile_up.reader);
+    let first = format!(
+        "behind a reader of {}: {many} waited up to {longest}",
+        pile_up.reader
+    );
     Some(match &pile_up.with_timeout {
         None => first,
         Some(retries) => {
-            let end = if retries.through { "through at try" } else { "not through after try" };
+            let end = if retries.through {
+                "through at try"
+            } else {
+                "not through after try"
+            };
             format!(
                 "{first}; with lock_timeout = {:.0}ms and another try after {:.0}ms up to {}, {end} {}",
                 retries.lock_timeout.0, retries.pause.0, retries.longest, retries.tries
@@ -125,18 +178,36 @@ pub(super) fn pile_up_sentence(pile_up: &PileUp) -> Option<String> {
 }
 
 /// `GetUser was blocked 12.1 s by 0042_drop.sql:7`.
-pub(super) fn blocked_sentence(blocked: &BlockedQuery, probes: &[String], place: &StatementPlace) -> String {
+pub(super) fn blocked_sentence(
+    blocked: &BlockedQuery,
+    probes: &[String],
+    place: &StatementPlace,
+) -> String {
     let name = probes.get(blocked.probe).map_or("a query", String::as_str);
-    let relation =
-        blocked.relation.as_deref().map(|r| format!(" (waiting for {})", display_relation(r))).unwrap_or_default();
-    format!("{name} was blocked {} by {}{relation}", blocked.longest, place.label())
+    let relation = blocked
+        .relation
+        .as_deref()
+        .map(|r| format!(" (waiting for {})", display_relation(r)))
+        .unwrap_or_default();
+    format!(
+        "{name} was blocked {} by {}{relation}",
+        blocked.longest,
+        place.label()
+    )
 }
 
 /// `at worst 1.2 s for any query on orders: one that comes as 0042_drop.sql:7 asks for its lock waits until it is released
 /// (calculated)`; `None` where that is not worth telling.
 pub(super) fn worst_sentence(statement: &StatementObservation) -> Option<String> {
-    let worst = statement.worst_wait.as_ref().filter(|worst| worst.wait.0 >= WORTH_TELLING.0)?;
-    let who = if worst.lock.mode.blocks_reads() { "any query on" } else { "any write to" };
+    let worst = statement
+        .worst_wait
+        .as_ref()
+        .filter(|worst| worst.wait.0 >= WORTH_TELLING.0)?;
+    let who = if worst.lock.mode.blocks_reads() {
+        "any query on"
+    } else {
+        "any write to"
+    };
     let relation = display_relation(&worst.lock.relation);
     let label = statement.place.label();
     Some(format!(
@@ -155,15 +226,27 @@ pub(super) fn index_sentence(index: &IndexUse) -> String {
         [] => nobody.to_owned(),
         queries => format!("{verb} {}", queries.join(", ")),
     };
-    format!("{what} {} on {} ({}) {use_}", index.name, display_relation(&index.table), index.definition)
+    format!(
+        "{what} {} on {} ({}) {use_}",
+        index.name,
+        display_relation(&index.table),
+        index.definition
+    )
 }
 
 /// `measured: 6 ms in all, queries waited up to 0 ms, at worst 0 ms (as written: 1.2 s, at worst 1.3 s)`; `None` where nothing
 /// could be run.
-pub(super) fn measured_sentence(safer: &ProvenForm, statement: &StatementObservation) -> Option<String> {
+pub(super) fn measured_sentence(
+    safer: &ProvenForm,
+    statement: &StatementObservation,
+) -> Option<String> {
     let measured = safer.measured.as_ref()?;
     // What works under a lock that an earlier statement took keeps a query waiting for all its time.
-    let under_another_lock = if statement.inherited.is_empty() { 0.0 } else { statement.duration.0 };
+    let under_another_lock = if statement.inherited.is_empty() {
+        0.0
+    } else {
+        statement.duration.0
+    };
     Some(match &measured.failure {
         Some(failure) => format!("it failed here: {failure}"),
         None => format!(
@@ -180,11 +263,16 @@ pub(super) fn measured_sentence(safer: &ProvenForm, statement: &StatementObserva
 /// How the safer forms are written down for the layout's tool; `None` where no safer form was found or no way is known.
 pub(super) fn outside_sentence(report: &DiffReport) -> Option<String> {
     let alone = |sql: &String| sql.contains(" CONCURRENTLY") || sql.contains("COMMIT;");
-    let forms = report.statements.iter().filter_map(|statement| statement.safer.as_ref());
+    let forms = report
+        .statements
+        .iter()
+        .filter_map(|statement| statement.safer.as_ref());
     let needed = forms.flat_map(|safer| &safer.form.statements).any(alone);
     let (layout, _) = report.layout.as_ref()?;
     let way = report.without_transaction.filter(|_| needed)?;
-    Some(format!("Outside a transaction, in {layout}'s layout: {way}"))
+    Some(format!(
+        "Outside a transaction, in {layout}'s layout: {way}"
+    ))
 }
 
 /// Where a query stands: its verdict, or why there is none.
@@ -194,8 +282,12 @@ pub(super) fn standing(diff: &QueryDiff) -> String {
         (_, Presence::New) if diff.fails_after.is_some() => "new, fails".to_owned(),
         (_, Presence::New) => "new".to_owned(),
         (_, Presence::Removed) => "removed".to_owned(),
-        (None, Presence::Changed) if diff.runs.is_empty() => "text changed, other parameters".to_owned(),
-        (None, Presence::Changed) if diff.verdict() == Verdict::Unchanged => "text changed, same plan".to_owned(),
+        (None, Presence::Changed) if diff.runs.is_empty() => {
+            "text changed, other parameters".to_owned()
+        }
+        (None, Presence::Changed) if diff.verdict() == Verdict::Unchanged => {
+            "text changed, same plan".to_owned()
+        }
         (None, Presence::Both | Presence::Changed) => diff.verdict().as_str().to_owned(),
     }
 }

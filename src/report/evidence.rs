@@ -5,10 +5,18 @@ use crate::units::{Count, Millis, Pages};
 
 /// The numbers of an evidence, each as a short phrase, most telling first; numbers that belong together in one.
 pub(crate) fn phrases(evidence: &Evidence) -> Vec<String> {
-    let is_second =
-        |measure: &&Measure| PAIRS.iter().any(|pair| pair.second == measure.key && evidence.get(pair.first).is_some());
-    let shown = evidence.measures.iter().filter(|measure| !is_second(measure));
-    shown.map(|measure| together(evidence, measure).unwrap_or_else(|| alone(measure))).collect()
+    let is_second = |measure: &&Measure| {
+        PAIRS
+            .iter()
+            .any(|pair| pair.second == measure.key && evidence.get(pair.first).is_some())
+    };
+    let shown = evidence
+        .measures
+        .iter()
+        .filter(|measure| !is_second(measure));
+    shown
+        .map(|measure| together(evidence, measure).unwrap_or_else(|| alone(measure)))
+        .collect()
 }
 
 /// The numbers at the guilty node. A proof has said what it measured: then they are those of what was found at the node
@@ -37,12 +45,24 @@ pub(crate) fn symptom_at_the_node(found: &Finding) -> Option<&Finding> {
 pub(crate) fn proven(proof: &Proof) -> Vec<String> {
     let after = &proof.after;
     let Some(before) = &proof.before else {
-        let limit = proof.cancelled_ms.map(|limit| format!(" in {limit}")).unwrap_or_default();
-        return vec![format!("did not finish{limit} → {}", after.time_ms), after.blocks.to_string()];
+        let limit = proof
+            .cancelled_ms
+            .map(|limit| format!(" in {limit}"))
+            .unwrap_or_default();
+        return vec![
+            format!("did not finish{limit} → {}", after.time_ms),
+            after.blocks.to_string(),
+        ];
     };
-    let mut facts = vec![change_of_time(before.time_ms, after.time_ms), change_of_pages(before.blocks, after.blocks)];
+    let mut facts = vec![
+        change_of_time(before.time_ms, after.time_ms),
+        change_of_pages(before.blocks, after.blocks),
+    ];
     if before.temp_blocks != after.temp_blocks {
-        facts.push(format!("temporary {}", change_of_pages(before.temp_blocks, after.temp_blocks)));
+        facts.push(format!(
+            "temporary {}",
+            change_of_pages(before.temp_blocks, after.temp_blocks)
+        ));
     }
     facts
 }
@@ -55,45 +75,123 @@ struct Pair {
 }
 
 const PAIRS: [Pair; 11] = [
-    Pair { first: "rows_read", second: "rows_kept", words: read_and_kept },
-    Pair { first: "expected_rows", second: "actual_rows", words: expected_and_actual },
-    Pair { first: "pages", second: "query_pages", words: part_of_pages },
-    Pair { first: "time_ms", second: "query_time_ms", words: part_of_time },
-    Pair { first: "query_pages", second: "typical_pages", words: instead_of },
-    Pair { first: "workers_planned", second: "workers_launched", words: planned_and_launched },
-    Pair { first: "time_ms", second: "budget_time_ms", words: above_budget },
-    Pair { first: "query_pages", second: "budget_pages", words: above_budget },
-    Pair { first: "rows", second: "budget_rows", words: above_budget },
-    Pair { first: "time_ms", second: "max_time_ms", words: above_limit },
-    Pair { first: "disk_bytes", second: "work_mem_bytes", words: on_disk },
+    Pair {
+        first: "rows_read",
+        second: "rows_kept",
+        words: read_and_kept,
+    },
+    Pair {
+        first: "expected_rows",
+        second: "actual_rows",
+        words: expected_and_actual,
+    },
+    Pair {
+        first: "pages",
+        second: "query_pages",
+        words: part_of_pages,
+    },
+    Pair {
+        first: "time_ms",
+        second: "query_time_ms",
+        words: part_of_time,
+    },
+    Pair {
+        first: "query_pages",
+        second: "typical_pages",
+        words: instead_of,
+    },
+    Pair {
+        first: "workers_planned",
+        second: "workers_launched",
+        words: planned_and_launched,
+    },
+    Pair {
+        first: "time_ms",
+        second: "budget_time_ms",
+        words: above_budget,
+    },
+    Pair {
+        first: "query_pages",
+        second: "budget_pages",
+        words: above_budget,
+    },
+    Pair {
+        first: "rows",
+        second: "budget_rows",
+        words: above_budget,
+    },
+    Pair {
+        first: "time_ms",
+        second: "max_time_ms",
+        words: above_limit,
+    },
+    Pair {
+        first: "disk_bytes",
+        second: "work_mem_bytes",
+        words: on_disk,
+    },
 ];
 
 fn together(evidence: &Evidence, measure: &Measure) -> Option<String> {
     let pairs = PAIRS.iter().filter(|pair| pair.first == measure.key);
-    pairs.filter_map(|pair| (pair.words)(&measure.quantity, evidence.get(pair.second)?)).next()
+    pairs
+        .filter_map(|pair| (pair.words)(&measure.quantity, evidence.get(pair.second)?))
+        .next()
 }
 
 fn read_and_kept(read: &Quantity, kept: &Quantity) -> Option<String> {
-    let (Quantity::Rows(read), Quantity::Rows(kept)) = (read, kept) else { return None };
-    let share = if *kept > 0.0 && kept <= read { format!(" ({})", percent(kept / read)) } else { String::new() };
-    Some(format!("read {} rows, kept {}{share}", rows_in_words(*read), rows_in_words(*kept)))
+    let (Quantity::Rows(read), Quantity::Rows(kept)) = (read, kept) else {
+        return None;
+    };
+    let share = if *kept > 0.0 && kept <= read {
+        format!(" ({})", percent(kept / read))
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "read {} rows, kept {}{share}",
+        rows_in_words(*read),
+        rows_in_words(*kept)
+    ))
 }
 
 fn expected_and_actual(expected: &Quantity, actual: &Quantity) -> Option<String> {
-    let (Quantity::Rows(expected), Quantity::Rows(actual)) = (expected, actual) else { return None };
-    Some(format!("expected {} rows, got {}", rows_in_words(*expected), rows_in_words(*actual)))
+    let (Quantity::Rows(expected), Quantity::Rows(actual)) = (expected, actual) else {
+        return None;
+    };
+    Some(format!(
+        "expected {} rows, got {}",
+        rows_in_words(*expected),
+        rows_in_words(*actual)
+    ))
 }
 
 fn part_of_pages(part: &Quantity, whole: &Quantity) -> Option<String> {
-    let (Quantity::Pages(part), Quantity::Pages(whole)) = (part, whole) else { return None };
-    let size = if part.bytes().0 < 1 << 20 { String::new() } else { format!(" ({})", part.bytes()) };
-    let all = if part == whole { "all".to_owned() } else { format!("{} of", Count(part.0 as f64)) };
+    let (Quantity::Pages(part), Quantity::Pages(whole)) = (part, whole) else {
+        return None;
+    };
+    let size = if part.bytes().0 < 1 << 20 {
+        String::new()
+    } else {
+        format!(" ({})", part.bytes())
+    };
+    let all = if part == whole {
+        "all".to_owned()
+    } else {
+        format!("{} of", Count(part.0 as f64))
+    };
     Some(format!("{all} {whole}{size}"))
 }
 
 fn part_of_time(part: &Quantity, whole: &Quantity) -> Option<String> {
-    let (Quantity::Millis(part), Quantity::Millis(whole)) = (part, whole) else { return None };
-    let share = if whole.0 > 0.0 { format!(" ({})", percent(part.0 / whole.0)) } else { String::new() };
+    let (Quantity::Millis(part), Quantity::Millis(whole)) = (part, whole) else {
+        return None;
+    };
+    let share = if whole.0 > 0.0 {
+        format!(" ({})", percent(part.0 / whole.0))
+    } else {
+        String::new()
+    };
     Some(format!("{part} of {whole}{share}"))
 }
 
@@ -106,15 +204,27 @@ fn above_limit(value: &Quantity, limit: &Quantity) -> Option<String> {
 }
 
 fn instead_of(value: &Quantity, usual: &Quantity) -> Option<String> {
-    Some(format!("{}, typically {}", with_unit(value), with_unit(usual)))
+    Some(format!(
+        "{}, typically {}",
+        with_unit(value),
+        with_unit(usual)
+    ))
 }
 
 fn planned_and_launched(planned: &Quantity, launched: &Quantity) -> Option<String> {
-    Some(format!("{} workers planned, {} launched", with_unit(planned), with_unit(launched)))
+    Some(format!(
+        "{} workers planned, {} launched",
+        with_unit(planned),
+        with_unit(launched)
+    ))
 }
 
 fn on_disk(disk: &Quantity, work_mem: &Quantity) -> Option<String> {
-    Some(format!("{} on disk, would fit in a work_mem of {}", with_unit(disk), with_unit(work_mem)))
+    Some(format!(
+        "{} on disk, would fit in a work_mem of {}",
+        with_unit(disk),
+        with_unit(work_mem)
+    ))
 }
 
 fn with_unit(quantity: &Quantity) -> String {
@@ -146,7 +256,10 @@ fn round_trip(key: &str) -> Option<String> {
 
 /// The key as words, without the unit that the value says.
 fn label(key: &str) -> String {
-    let bare = ["_ms", "_bytes", "_ratio"].iter().find_map(|unit| key.strip_suffix(unit)).unwrap_or(key);
+    let bare = ["_ms", "_bytes", "_ratio"]
+        .iter()
+        .find_map(|unit| key.strip_suffix(unit))
+        .unwrap_or(key);
     bare.replace('_', " ")
 }
 
@@ -160,12 +273,18 @@ fn value(measure: &Measure) -> String {
 }
 
 fn is_share(key: &str) -> bool {
-    ["share", "kept", "fraction", "selectivity", "percent"].iter().any(|word| key.contains(word))
+    ["share", "kept", "fraction", "selectivity", "percent"]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 /// Averages keep one decimal where they are small.
 pub(crate) fn rows_in_words(rows: f64) -> String {
-    if rows.fract() != 0.0 && rows.abs() < 10.0 { format!("{rows:.1}") } else { Count(rows).to_string() }
+    if rows.fract() != 0.0 && rows.abs() < 10.0 {
+        format!("{rows:.1}")
+    } else {
+        Count(rows).to_string()
+    }
 }
 
 /// `17,321 (135 MB)`: pages mean little to most people, so the size stands beside them from 1 MB up.
@@ -191,26 +310,48 @@ pub(crate) fn percent(ratio: f64) -> String {
 
 /// `×3.4`, `×1,200`.
 pub(crate) fn factor(ratio: f64) -> String {
-    if ratio.is_finite() && ratio < 10.0 { format!("×{ratio:.1}") } else { format!("×{}", Count(ratio)) }
+    if ratio.is_finite() && ratio < 10.0 {
+        format!("×{ratio:.1}")
+    } else {
+        format!("×{}", Count(ratio))
+    }
 }
 
 /// `1.21 s → 0.09 ms, 13,444 times faster`.
 fn change_of_time(before: Millis, after: Millis) -> String {
-    format!("{before} → {after}{}", change(before.0, after.0, ["faster", "slower"]))
+    format!(
+        "{before} → {after}{}",
+        change(before.0, after.0, ["faster", "slower"])
+    )
 }
 
 /// `17,321 → 4 pages, 4,330 times fewer`.
 fn change_of_pages(before: Pages, after: Pages) -> String {
-    let counts = format!("{} → {} pages", Count(before.0 as f64), Count(after.0 as f64));
-    format!("{counts}{}", change(before.0 as f64, after.0 as f64, ["fewer", "more"]))
+    let counts = format!(
+        "{} → {} pages",
+        Count(before.0 as f64),
+        Count(after.0 as f64)
+    );
+    format!(
+        "{counts}{}",
+        change(before.0 as f64, after.0 as f64, ["fewer", "more"])
+    )
 }
 
 fn change(before: f64, after: f64, [less, more]: [&str; 2]) -> String {
-    let (ratio, word) = if after <= before { (before / after, less) } else { (after / before, more) };
+    let (ratio, word) = if after <= before {
+        (before / after, less)
+    } else {
+        (after / before, more)
+    };
     if !ratio.is_finite() || ratio < 1.05 {
         return String::new();
     }
-    let times = if ratio < 10.0 { format!("{ratio:.1}") } else { Count(ratio).to_string() };
+    let times = if ratio < 10.0 {
+        format!("{ratio:.1}")
+    } else {
+        Count(ratio).to_string()
+    };
     format!(" ({times}× {word})")
 }
 
@@ -248,14 +389,26 @@ mod tests {
             .with("rows_kept", Quantity::Rows(2.5))
             .with("pages", Quantity::Pages(Pages(12)))
             .with("time_ms", Quantity::Millis(Millis(3.0)));
-        assert_eq!(phrases(&alone), ["rows kept 2.5", "pages 12", "time 3.0 ms"]);
+        assert_eq!(
+            phrases(&alone),
+            ["rows kept 2.5", "pages 12", "time 3.0 ms"]
+        );
     }
 
     #[test]
     fn changes_say_how_much() {
-        assert_eq!(change_of_time(Millis(1180.0), Millis(0.0)), "1.18 s → 0.00 ms");
-        assert_eq!(change_of_time(Millis(1180.0), Millis(0.09)), "1.18 s → 0.09 ms (13,111× faster)");
-        assert_eq!(change_of_pages(Pages(100), Pages(250)), "100 → 250 pages (2.5× more)");
+        assert_eq!(
+            change_of_time(Millis(1180.0), Millis(0.0)),
+            "1.18 s → 0.00 ms"
+        );
+        assert_eq!(
+            change_of_time(Millis(1180.0), Millis(0.09)),
+            "1.18 s → 0.09 ms (13,111× faster)"
+        );
+        assert_eq!(
+            change_of_pages(Pages(100), Pages(250)),
+            "100 → 250 pages (2.5× more)"
+        );
         assert_eq!(change_of_pages(Pages(100), Pages(100)), "100 → 100 pages");
     }
 }

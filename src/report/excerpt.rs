@@ -33,7 +33,9 @@ pub(crate) struct Line {
 pub(crate) fn lines(query: &Query, rule: RuleId, evidence: &Evidence) -> Vec<Line> {
     let statement = Statement::new(&query.source);
     let guilty = match (rule, evidence.condition.as_deref()) {
-        (RuleId::NPlusOne, Some(link)) => driven_part(query, &statement, link).into_iter().collect(),
+        (RuleId::NPlusOne, Some(link)) => {
+            driven_part(query, &statement, link).into_iter().collect()
+        }
         (_, Some(_) | None) => statement.guilty(rule, evidence),
     };
     with_marks(&query.source, query.line, &guilty)
@@ -41,18 +43,36 @@ pub(crate) fn lines(query: &Query, rule: RuleId, evidence: &Evidence) -> Vec<Lin
 
 /// The condition that another query's rows drive: `link` ends with the parameter, `ListCustomers.id -> $1`.
 fn driven_part(query: &Query, statement: &Statement<'_>, link: &str) -> Option<Range<usize>> {
-    let parameter = link.rsplit(' ').next().filter(|word| word.starts_with('$'))?;
-    let is_whole = |at: &usize| !query.sql[at + parameter.len()..].starts_with(|c: char| c.is_ascii_digit());
-    let at = query.sql.match_indices(parameter).map(|(at, _)| at).find(is_whole)?;
+    let parameter = link
+        .rsplit(' ')
+        .next()
+        .filter(|word| word.starts_with('$'))?;
+    let is_whole =
+        |at: &usize| !query.sql[at + parameter.len()..].starts_with(|c: char| c.is_ascii_digit());
+    let at = query
+        .sql
+        .match_indices(parameter)
+        .map(|(at, _)| at)
+        .find(is_whole)?;
     statement.part_at(source_offset(&query.segments, at))
 }
 
 /// The excerpt with the word marked that stands at a character position (from 1) of `Query::sql`, as the server reports it.
 pub(crate) fn at_position(query: &Query, position: u32) -> Vec<Line> {
-    let characters = usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
-    let offset = query.sql.char_indices().nth(characters).map_or(query.sql.len(), |(offset, _)| offset);
+    let characters = usize::try_from(position)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1);
+    let offset = query
+        .sql
+        .char_indices()
+        .nth(characters)
+        .map_or(query.sql.len(), |(offset, _)| offset);
     let word = Statement::new(&query.source).word_at(source_offset(&query.segments, offset));
-    with_marks(&query.source, query.line, &word.into_iter().collect::<Vec<_>>())
+    with_marks(
+        &query.source,
+        query.line,
+        &word.into_iter().collect::<Vec<_>>(),
+    )
 }
 
 fn with_marks(source: &str, first_line: u32, guilty: &[Range<usize>]) -> Vec<Line> {
@@ -60,11 +80,23 @@ fn with_marks(source: &str, first_line: u32, guilty: &[Range<usize>]) -> Vec<Lin
     let mut start = 0;
     for (index, raw) in source.split('\n').enumerate() {
         let number = first_line.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
-        let marks = guilty.iter().filter_map(|part| mark_in(raw, start, part)).collect();
-        all.push(Line { number, text: clean(raw), marks, gap_before: false });
+        let marks = guilty
+            .iter()
+            .filter_map(|part| mark_in(raw, start, part))
+            .collect();
+        all.push(Line {
+            number,
+            text: clean(raw),
+            marks,
+            gap_before: false,
+        });
         start += raw.len() + 1;
     }
-    if all.len() <= WHOLE { all } else { shortened(all) }
+    if all.len() <= WHOLE {
+        all
+    } else {
+        shortened(all)
+    }
 }
 
 /// The part of `guilty` (bytes of the statement) that lies in a line, as characters of the cleaned line.
@@ -81,15 +113,22 @@ fn mark_in(raw: &str, start: usize, guilty: &Range<usize>) -> Option<Range<usize
 }
 
 fn shortened(all: Vec<Line>) -> Vec<Line> {
-    let marked: Vec<usize> = (0..all.len()).filter(|index| !all[*index].marks.is_empty()).collect();
+    let marked: Vec<usize> = (0..all.len())
+        .filter(|index| !all[*index].marks.is_empty())
+        .collect();
     let wanted = |index: usize| {
-        index == 0 || (marked.is_empty() && index < HEAD) || marked.iter().any(|mark| index.abs_diff(*mark) <= AROUND)
+        index == 0
+            || (marked.is_empty() && index < HEAD)
+            || marked.iter().any(|mark| index.abs_diff(*mark) <= AROUND)
     };
     let mut kept: Vec<Line> = Vec::new();
     let mut last = 0;
     for (index, line) in all.into_iter().enumerate() {
         if wanted(index) {
-            kept.push(Line { gap_before: index > last + 1, ..line });
+            kept.push(Line {
+                gap_before: index > last + 1,
+                ..line
+            });
             last = index;
         }
     }
@@ -127,15 +166,24 @@ mod tests {
     #[test]
     fn a_part_of_two_lines_is_marked_in_both() {
         let shown = with_marks("WHERE a\n  = 1 AND b", 1, &[6..13]);
-        assert_eq!(shown.iter().map(|line| line.marks.clone()).collect::<Vec<_>>(), [vec![6..7], vec![2..5]]);
+        assert_eq!(
+            shown
+                .iter()
+                .map(|line| line.marks.clone())
+                .collect::<Vec<_>>(),
+            [vec![6..7], vec![2..5]]
+        );
     }
 
     #[test]
     fn long_statements_are_shortened() {
-        let source: String = (10..40).map(|n| format!("line{n}\n")).collect::<String>() + "WHERE b = 1\nx";
+        let source: String =
+            (10..40).map(|n| format!("line{n}\n")).collect::<String>() + "WHERE b = 1\nx";
         let start = source.find("b = 1").unwrap();
-        let shown: Vec<(u32, bool)> =
-            with_marks(&source, 1, &[start..start + 5]).iter().map(|line| (line.number, line.gap_before)).collect();
+        let shown: Vec<(u32, bool)> = with_marks(&source, 1, &[start..start + 5])
+            .iter()
+            .map(|line| (line.number, line.gap_before))
+            .collect();
         assert_eq!(shown, [(1, false), (30, true), (31, false), (32, false)]);
     }
 

@@ -6,7 +6,9 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::finding::{Evidence, Finding, Fingerprint, Fix, Quantity, RuleId, Severity, Suppression};
+use crate::finding::{
+    Evidence, Finding, Fingerprint, Fix, Quantity, RuleId, Severity, Suppression,
+};
 use crate::plan::Buffers;
 use crate::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run};
 use crate::units::{Bytes, Millis};
@@ -171,7 +173,9 @@ pub enum ReadError {
     #[error("it is not JSON: {0}")]
     NotJson(serde_json::Error),
     /// JSON of something else.
-    #[error("it is not a pgproof report: it has no \"version\" key; write one with `pgproof audit --format json=FILE`")]
+    #[error(
+        "it is not a pgproof report: it has no \"version\" key; write one with `pgproof audit --format json=FILE`"
+    )]
     NotAReport,
     /// Of another version.
     #[error(
@@ -203,7 +207,9 @@ pub fn read(text: &str) -> Result<SavedReport, ReadError> {
     let value: Value = serde_json::from_str(text).map_err(ReadError::NotJson)?;
     match value.get("version") {
         None => Err(ReadError::NotAReport),
-        Some(version) if version.as_u64() != Some(VERSION) => Err(ReadError::OtherVersion { found: version.clone() }),
+        Some(version) if version.as_u64() != Some(VERSION) => Err(ReadError::OtherVersion {
+            found: version.clone(),
+        }),
         // From the text, not from the value: so that an error names line and column.
         Some(_) => serde_json::from_str(text).map_err(ReadError::Invalid),
     }
@@ -217,13 +223,18 @@ impl SavedReport {
         let text = |(name, value): &(String, String)| (name.clone(), Value::String(value.clone()));
         Self {
             version: VERSION,
-            tool: SavedTool { name: "pgproof".to_owned(), version: TOOL_VERSION.to_owned() },
+            tool: SavedTool {
+                name: "pgproof".to_owned(),
+                version: TOOL_VERSION.to_owned(),
+            },
             server: SavedServer {
                 version: report.server_version.clone(),
                 settings: report.server_settings.iter().map(text).collect(),
             },
             dataset: SavedDataset::of(report),
-            queries: (0..report.queries.len()).map(|index| SavedQuery::of(report, index)).collect(),
+            queries: (0..report.queries.len())
+                .map(|index| SavedQuery::of(report, index))
+                .collect(),
             findings: report.findings.iter().map(SavedFinding::of).collect(),
             summary: SavedSummary {
                 queries: summary.queries,
@@ -265,8 +276,12 @@ impl SavedQuery {
             file: query.file.display().to_string(),
             line: query.line,
             sql: query.source.clone(),
-            failure: runs.and_then(|runs| runs.failure.as_ref()).map(SavedFailure::of),
-            runs: runs.map(|runs| runs.runs.iter().map(SavedRun::of).collect()).unwrap_or_default(),
+            failure: runs
+                .and_then(|runs| runs.failure.as_ref())
+                .map(SavedFailure::of),
+            runs: runs
+                .map(|runs| runs.runs.iter().map(SavedRun::of).collect())
+                .unwrap_or_default(),
         }
     }
 }
@@ -332,7 +347,10 @@ impl SavedFinding {
             rule: found.rule,
             severity: found.severity,
             query: found.query.clone(),
-            file: found.location.as_ref().map(|place| place.file.display().to_string()),
+            file: found
+                .location
+                .as_ref()
+                .map(|place| place.file.display().to_string()),
             line: found.location.as_ref().map(|place| place.line),
             message: found.message.clone(),
             why: found.why.clone(),
@@ -355,15 +373,21 @@ pub(super) fn evidence(evidence: &Evidence) -> Map<String, Value> {
         ("relation", evidence.relation.clone().map(Value::from)),
         ("condition", evidence.condition.clone().map(Value::from)),
     ];
-    let names = names.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-    let numbers =
-        evidence.measures.iter().filter_map(|measure| Some((measure.key.to_owned(), quantity(&measure.quantity)?)));
+    let names = names
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let numbers = evidence
+        .measures
+        .iter()
+        .filter_map(|measure| Some((measure.key.to_owned(), quantity(&measure.quantity)?)));
     names.chain(numbers).collect()
 }
 
 fn quantity(quantity: &Quantity) -> Option<Value> {
     match quantity {
-        Quantity::Rows(number) | Quantity::Ratio(number) | Quantity::Millis(Millis(number)) => whole(*number),
+        Quantity::Rows(number) | Quantity::Ratio(number) | Quantity::Millis(Millis(number)) => {
+            whole(*number)
+        }
         Quantity::Pages(pages) => Some(Value::from(pages.0)),
         Quantity::Bytes(bytes) => Some(Value::from(bytes.0)),
         Quantity::Count(count) => Some(Value::from(*count)),

@@ -30,11 +30,16 @@ fn page(report: &AuditReport) -> String {
     let verdicts: Vec<Verdict<'_>> = verdicts(report);
     let told: Vec<&Verdict<'_>> = verdicts.iter().filter(|verdict| is_told(verdict)).collect();
     let beside = beside_queries(report);
-    let mut text =
-        format!("{MARKER}\n## pgproof: {} in {}\n\n", summary.counts(), plural(summary.queries, "query", "queries"));
+    let mut text = format!(
+        "{MARKER}\n## pgproof: {} in {}\n\n",
+        summary.counts(),
+        plural(summary.queries, "query", "queries")
+    );
     text += &table(&told);
-    let sections =
-        told.iter().map(|verdict| section(verdict)).chain((!beside.is_empty()).then(|| schema_section(&beside)));
+    let sections = told
+        .iter()
+        .map(|verdict| section(verdict))
+        .chain((!beside.is_empty()).then(|| schema_section(&beside)));
     let mut left_out = 0;
     for section in sections {
         if text.chars().count() + section.chars().count() > LONGEST {
@@ -44,7 +49,11 @@ fn page(report: &AuditReport) -> String {
         }
     }
     if left_out > 0 {
-        let _ = writeln!(text, "{} left out: see the JSON report.\n", plural(left_out, "section is", "sections are"));
+        let _ = writeln!(
+            text,
+            "{} left out: see the JSON report.\n",
+            plural(left_out, "section is", "sections are")
+        );
     }
     text + &closing(report, &summary)
 }
@@ -57,9 +66,12 @@ fn table(told: &[&Verdict<'_>]) -> String {
     if told.is_empty() {
         return String::new();
     }
-    let mut text = "| | query | time | pages | rows | findings |\n|---|---|--:|--:|--:|---|\n".to_owned();
+    let mut text =
+        "| | query | time | pages | rows | findings |\n|---|---|--:|--:|--:|---|\n".to_owned();
     for verdict in told {
-        let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string());
+        let number = |number: Option<f64>| {
+            number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string())
+        };
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",
@@ -95,7 +107,11 @@ fn section(verdict: &Verdict<'_>) -> String {
     );
     text += &fenced("sql", &query.source);
     if let Some(failure) = verdict.runs.and_then(|runs| runs.failure.as_ref()) {
-        let _ = writeln!(text, "**failed**: the server says: {}\n", prose(&failure.message));
+        let _ = writeln!(
+            text,
+            "**failed**: the server says: {}\n",
+            prose(&failure.message)
+        );
     }
     for found in &verdict.findings {
         text += &finding(found);
@@ -106,7 +122,10 @@ fn section(verdict: &Verdict<'_>) -> String {
 fn schema_section(beside: &[&Finding]) -> String {
     let mut text = "<details><summary>schema</summary>\n\n".to_owned();
     for found in beside {
-        let place = found.location.as_ref().map(|place| format!("{}:{}", place.file.display(), place.line));
+        let place = found
+            .location
+            .as_ref()
+            .map(|place| format!("{}:{}", place.file.display(), place.line));
         text += &place.map(|place| code(&place) + "\n\n").unwrap_or_default();
         text += &finding(found);
     }
@@ -121,7 +140,12 @@ fn finding(found: &Finding) -> String {
     };
     let mut text = format!("{severity} `{}`: {}\n\n", found.rule, prose(&found.message));
     if let Some(node) = &found.evidence.node_label {
-        let condition = found.evidence.condition.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+        let condition = found
+            .evidence
+            .condition
+            .as_deref()
+            .map(|text| format!(": {text}"))
+            .unwrap_or_default();
         let _ = writeln!(text, "- {}", code(&format!("{node}{condition}")));
     }
     let numbers = evidence::at_the_node(found);
@@ -134,7 +158,13 @@ fn finding(found: &Finding) -> String {
         }
     }
     for symptom in &found.symptoms {
-        let _ = writeln!(text, "- Also {} `{}`: {}", symptom.severity, symptom.rule, prose(&symptom.message));
+        let _ = writeln!(
+            text,
+            "- Also {} `{}`: {}",
+            symptom.severity,
+            symptom.rule,
+            prose(&symptom.message)
+        );
     }
     text.push('\n');
     text + &found.fix.as_ref().map(fix).unwrap_or_default()
@@ -143,8 +173,15 @@ fn finding(found: &Finding) -> String {
 fn fix(fix: &Fix) -> String {
     let mut text = fenced("sql", &fix.sql);
     if let Some(proof) = &fix.proof {
-        let size = proof.index_bytes.map(|bytes| format!(" · index of {bytes}")).unwrap_or_default();
-        let _ = writeln!(text, "Measured: {}{size}\n", evidence::proven(proof).join(" · "));
+        let size = proof
+            .index_bytes
+            .map(|bytes| format!(" · index of {bytes}"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "Measured: {}{size}\n",
+            evidence::proven(proof).join(" · ")
+        );
     }
     text
 }
@@ -152,7 +189,10 @@ fn fix(fix: &Fix) -> String {
 fn closing(report: &AuditReport, summary: &Summary) -> String {
     let suppressed = match summary.suppressed {
         0 => String::new(),
-        some => format!("{}. ", plural(some, "finding does not count", "findings do not count")),
+        some => format!(
+            "{}. ",
+            plural(some, "finding does not count", "findings do not count")
+        ),
     };
     format!(
         "{} fine. {suppressed}Exit code {}: {}.\n\n<sub>pgproof {TOOL_VERSION} on PostgreSQL {}</sub>\n",
@@ -167,7 +207,11 @@ fn closing(report: &AuditReport, summary: &Summary) -> String {
 fn code(text: &str) -> String {
     let text = clean(text);
     let fence = "`".repeat(longest_run_of_backticks(&text) + 1);
-    if text.contains('`') { format!("{fence} {text} {fence}") } else { format!("{fence}{text}{fence}") }
+    if text.contains('`') {
+        format!("{fence} {text} {fence}")
+    } else {
+        format!("{fence}{text}{fence}")
+    }
 }
 
 /// Text in a code block, whatever backticks it holds.
@@ -182,7 +226,10 @@ fn longest_run_of_backticks(text: &str) -> usize {
 }
 
 fn html(text: &str) -> String {
-    clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    clean(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// One paragraph in which nothing is markup but the code spans that its writer set.
@@ -190,8 +237,19 @@ fn prose(text: &str) -> String {
     let line = clean(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     let parts: Vec<&str> = line.split('`').collect();
     let paired = parts.len() % 2 == 1;
-    let set = |(index, part): (usize, &&str)| if paired && index % 2 == 1 { code(part) } else { escaped(part) };
-    parts.iter().enumerate().map(set).collect::<Vec<_>>().join(if paired { "" } else { "\\`" })
+    let set = |(index, part): (usize, &&str)| {
+        if paired && index % 2 == 1 {
+            code(part)
+        } else {
+            escaped(part)
+        }
+    };
+    parts
+        .iter()
+        .enumerate()
+        .map(set)
+        .collect::<Vec<_>>()
+        .join(if paired { "" } else { "\\`" })
 }
 
 fn escaped(text: &str) -> String {
@@ -212,8 +270,14 @@ mod tests {
     #[test]
     fn nothing_in_the_data_is_markup() {
         assert_eq!(code("a`b"), "`` a`b ``");
-        assert_eq!(prose("<b> *x* a_b | `c_d`"), "&lt;b&gt; \\*x\\* a\\_b \\| `c_d`");
+        assert_eq!(
+            prose("<b> *x* a_b | `c_d`"),
+            "&lt;b&gt; \\*x\\* a\\_b \\| `c_d`"
+        );
         assert_eq!(prose("a ` b"), "a \\` b");
-        assert_eq!(fenced("sql", "SELECT '```'"), "````sql\nSELECT '```'\n````\n\n");
+        assert_eq!(
+            fenced("sql", "SELECT '```'"),
+            "````sql\nSELECT '```'\n````\n\n"
+        );
     }
 }

@@ -105,6 +105,9 @@ impl AuditReport {
     /// A query with its place in `queries`, by name.
     #[must_use]
     pub fn query_named(&self, name: &str) -> Option<(usize, &Query)> {
-        self.queries.iter().enumerate().find(|(_, query)| query.name == name)
+        self.queries
+            .iter()
+            .enumerate()
+            .find(|(_, query)| query.name == name)
     }
 }

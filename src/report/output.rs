@@ -33,7 +33,12 @@ pub struct FormatInfo {
 
 /// Every format.
 pub const FORMATS: &[FormatInfo] = &[
-    FormatInfo { format: Format::Terminal, name: "terminal", about: "for people (default)", render: terminal::render },
+    FormatInfo {
+        format: Format::Terminal,
+        name: "terminal",
+        about: "for people (default)",
+        render: terminal::render,
+    },
     FormatInfo {
         format: Format::Json,
         name: "json",
@@ -81,7 +86,9 @@ impl FromStr for Output {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
             None => Self::named(text, None),
-            Some((_, "")) => Err(ReportError::NoFile { typed: text.to_owned() }),
+            Some((_, "")) => Err(ReportError::NoFile {
+                typed: text.to_owned(),
+            }),
             Some((name, file)) => Self::named(name, Some(PathBuf::from(file))),
         }
     }
@@ -94,8 +101,11 @@ impl Output {
     /// No format has that name.
     pub fn named(name: &str, file: Option<PathBuf>) -> Result<Self, ReportError> {
         let info = FORMATS.iter().find(|info| info.name == name);
-        let format =
-            info.map(|info| info.format).ok_or_else(|| ReportError::UnknownFormat { name: name.to_owned() })?;
+        let format = info
+            .map(|info| info.format)
+            .ok_or_else(|| ReportError::UnknownFormat {
+                name: name.to_owned(),
+            })?;
         Ok(Self { format, file })
     }
 }
@@ -183,7 +193,11 @@ impl ReportError {
 }
 
 fn names() -> String {
-    FORMATS.iter().map(|info| info.name).collect::<Vec<_>>().join(", ")
+    FORMATS
+        .iter()
+        .map(|info| info.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Finds what would fail after a long audit before it starts.
@@ -193,11 +207,17 @@ fn names() -> String {
 pub fn validate(outputs: &[Output]) -> Result<(), ReportError> {
     let mut on_stdout = outputs.iter().filter(|output| output.file.is_none());
     if let (Some(first), Some(second)) = (on_stdout.next(), on_stdout.next()) {
-        return Err(ReportError::TwoOnStdout { first: first.format, second: second.format });
+        return Err(ReportError::TwoOnStdout {
+            first: first.format,
+            second: second.format,
+        });
     }
     for (index, output) in outputs.iter().enumerate() {
         let Some(file) = &output.file else { continue };
-        if outputs[..index].iter().any(|earlier| earlier.file.as_ref() == Some(file)) {
+        if outputs[..index]
+            .iter()
+            .any(|earlier| earlier.file.as_ref() == Some(file))
+        {
             return Err(ReportError::SameFile { file: file.clone() });
         }
         let directory = directory_of(file);
@@ -233,13 +253,21 @@ pub fn write_all(
             })?;
         }
     }
-    let format = outputs.iter().find(|output| output.file.is_none()).map_or(Format::Terminal, |output| output.format);
+    let format = outputs
+        .iter()
+        .find(|output| output.file.is_none())
+        .map_or(Format::Terminal, |output| output.format);
     render(format, report, style, stdout)
         .and_then(|()| stdout.flush())
         .map_err(|source| ReportError::Stdout { format, source })
 }
 
-fn render(format: Format, report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+fn render(
+    format: Format,
+    report: &AuditReport,
+    style: &TerminalStyle,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     match FORMATS.iter().find(|info| info.format == format) {
         Some(info) => (info.render)(report, style, out),
         None => Err(io::Error::other("the format is not registered")), // a test holds that each is
@@ -254,7 +282,9 @@ fn write_file(format: Format, file: &Path, report: &AuditReport) -> io::Result<(
     let written = (|| {
         let mut out = io::BufWriter::new(std::fs::File::create(&beside)?);
         render(format, report, &TerminalStyle::FILE, &mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
         std::fs::rename(&beside, file)
     })();
     if written.is_err() {
@@ -279,7 +309,10 @@ mod tests {
     #[test]
     fn every_format_is_registered_once() {
         for format in [Format::Terminal, Format::Json, Format::Markdown] {
-            let lines: Vec<_> = FORMATS.iter().filter(|info| info.format == format).collect();
+            let lines: Vec<_> = FORMATS
+                .iter()
+                .filter(|info| info.format == format)
+                .collect();
             assert_eq!(lines.len(), 1);
             assert_eq!(lines[0].name, format.name());
         }
@@ -287,13 +320,24 @@ mod tests {
 
     #[test]
     fn formats_are_parsed() {
-        assert_eq!("json".parse::<Output>().unwrap(), Output { format: Format::Json, file: None });
+        assert_eq!(
+            "json".parse::<Output>().unwrap(),
+            Output {
+                format: Format::Json,
+                file: None
+            }
+        );
         assert_eq!(
             "markdown=out/a=b.md".parse::<Output>().unwrap(),
-            Output { format: Format::Markdown, file: Some("out/a=b.md".into()) }
+            Output {
+                format: Format::Markdown,
+                file: Some("out/a=b.md".into())
+            }
         );
-        let messages: Vec<String> =
-            ["sarif", "json=", ""].iter().map(|text| text.parse::<Output>().unwrap_err().to_string()).collect();
+        let messages: Vec<String> = ["sarif", "json=", ""]
+            .iter()
+            .map(|text| text.parse::<Output>().unwrap_err().to_string())
+            .collect();
         assert_eq!(
             messages,
             [
@@ -306,14 +350,22 @@ mod tests {
 
     #[test]
     fn impossible_outputs_are_found_before_the_audit() {
-        let outputs = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Output>>();
+        let outputs = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| text.parse().unwrap())
+                .collect::<Vec<Output>>()
+        };
         let message = |texts: &[&str]| validate(&outputs(texts)).unwrap_err().to_string();
         assert!(validate(&outputs(&["terminal", "json=r.json", "markdown=r.md"])).is_ok());
         assert_eq!(
             message(&["terminal", "json"]),
             "--format terminal and --format json would both go to stdout: give one of them a file, as in --format json=FILE"
         );
-        assert_eq!(message(&["json=r", "markdown=r"]), "two reports would be written to r: give each its own file");
+        assert_eq!(
+            message(&["json=r", "markdown=r"]),
+            "two reports would be written to r: give each its own file"
+        );
         assert_eq!(
             message(&["json=no/such/r.json"]),
             "cannot write the json report to no/such/r.json: there is no directory no/such; make it first"

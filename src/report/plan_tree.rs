@@ -26,23 +26,48 @@ pub fn plan_tree(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> io::
         node_lines(plan, &metrics, id, findings, out)?;
     }
     for trigger in &plan.triggers {
-        let time = trigger.time_ms.map(|time| format!(", {time}")).unwrap_or_default();
+        let time = trigger
+            .time_ms
+            .map(|time| format!(", {time}"))
+            .unwrap_or_default();
         let name = trigger.constraint.as_deref().unwrap_or(&trigger.name);
-        writeln!(out, "{:33}trigger {}: {} calls{time}", "", clean(name), Count(trigger.calls))?;
+        writeln!(
+            out,
+            "{:33}trigger {}: {} calls{time}",
+            "",
+            clean(name),
+            Count(trigger.calls)
+        )?;
     }
     let total = [
         plan.planning_ms.map(|time| format!("planning {time}")),
         plan.execution_ms.map(|time| format!("execution {time}")),
-        metrics.blocks.map(|Pages(pages)| format!("{} touched", Pages(pages))),
+        metrics
+            .blocks
+            .map(|Pages(pages)| format!("{} touched", Pages(pages))),
     ];
-    writeln!(out, "{}", total.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    writeln!(
+        out,
+        "{}",
+        total.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    )
 }
 
-fn node_lines(plan: &Plan, metrics: &Metrics, id: NodeId, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+fn node_lines(
+    plan: &Plan,
+    metrics: &Metrics,
+    id: NodeId,
+    findings: &[Finding],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let node = plan.node(id);
     let depth = plan.ancestors(id).count();
     let indent = "  ".repeat(depth);
-    let subplan = node.subplan_name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    let subplan = node
+        .subplan_name
+        .as_ref()
+        .map(|name| format!("{name}: "))
+        .unwrap_or_default();
     writeln!(
         out,
         "{}  {}  {indent}{}{}{}",
@@ -65,9 +90,19 @@ fn node_lines(plan: &Plan, metrics: &Metrics, id: NodeId, findings: &[Finding], 
             writeln!(out, "{:34}{indent}  {name}: {}", "", cut(&clean(condition)))?;
         }
     }
-    for finding in findings.iter().flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms)) {
+    for finding in findings
+        .iter()
+        .flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms))
+    {
         if finding.evidence.node == Some(id) {
-            writeln!(out, "{:34}{indent}  ^ {} {}: {}", "", finding.severity, finding.rule, clean(&finding.message))?;
+            writeln!(
+                out,
+                "{:34}{indent}  ^ {} {}: {}",
+                "",
+                finding.severity,
+                finding.rule,
+                clean(&finding.message)
+            )?;
         }
     }
     Ok(())
@@ -77,7 +112,9 @@ fn node_lines(plan: &Plan, metrics: &Metrics, id: NodeId, findings: &[Finding], 
 fn counts(node: &Node) -> String {
     let expected = node.estimate.expected_rows().map(|rows| rows.0);
     let Some(actual) = node.actual else {
-        return expected.map(|rows| format!("  ({} rows expected)", Count(rows))).unwrap_or_default();
+        return expected
+            .map(|rows| format!("  ({} rows expected)", Count(rows)))
+            .unwrap_or_default();
     };
     if actual.loops == 0.0 {
         return "  (never executed)".to_owned();
@@ -86,25 +123,49 @@ fn counts(node: &Node) -> String {
     let factor = |expected: f64| expected.max(seen).max(1.0) / expected.min(seen).max(1.0);
     let wrong = expected
         .filter(|expected| factor(*expected) >= 2.0)
-        .map(|expected| format!(" of {} expected, ×{}", Count(expected), Count(factor(expected))))
+        .map(|expected| {
+            format!(
+                " of {} expected, ×{}",
+                Count(expected),
+                Count(factor(expected))
+            )
+        })
         .unwrap_or_default();
-    let removed = [node.removed.filter, node.removed.join_filter, node.removed.index_recheck];
+    let removed = [
+        node.removed.filter,
+        node.removed.join_filter,
+        node.removed.index_recheck,
+    ];
     let removed: f64 = removed.into_iter().flatten().map(|rows| rows.0).sum();
-    let removed = if removed > 0.0 { format!("; {} thrown away", Count(removed)) } else { String::new() };
-    let loops = if actual.loops > 1.0 { format!("; {} loops", Count(actual.loops)) } else { String::new() };
+    let removed = if removed > 0.0 {
+        format!("; {} thrown away", Count(removed))
+    } else {
+        String::new()
+    };
+    let loops = if actual.loops > 1.0 {
+        format!("; {} loops", Count(actual.loops))
+    } else {
+        String::new()
+    };
     let rows = if seen == 1.0 { "row" } else { "rows" };
     format!("  ({} {rows}{wrong}{removed}{loops})", Count(seen))
 }
 
 /// A bar and its percentage; empty where it was not measured.
 fn share(share: Option<f64>) -> String {
-    let Some(share) = share else { return " ".repeat(BAR + 7) };
+    let Some(share) = share else {
+        return " ".repeat(BAR + 7);
+    };
     let filled = ((share * BAR as f64).round() as usize).min(BAR);
     format!(
         "{}{} {:>6}",
         "█".repeat(filled),
         "░".repeat(BAR - filled),
-        if share < 0.001 { "0 %".to_owned() } else { percent(share) }
+        if share < 0.001 {
+            "0 %".to_owned()
+        } else {
+            percent(share)
+        }
     )
 }
 
@@ -112,5 +173,8 @@ fn cut(text: &str) -> String {
     if text.chars().count() <= LONGEST_CONDITION {
         return text.to_owned();
     }
-    text.chars().take(LONGEST_CONDITION - 1).chain(['…']).collect()
+    text.chars()
+        .take(LONGEST_CONDITION - 1)
+        .chain(['…'])
+        .collect()
 }

@@ -51,12 +51,19 @@ impl Display {
     }
 
     fn with(screen: Screen, details: Details, delay: Duration) -> Self {
-        let state = Arc::new(Mutex::new(State { screen, details, delay, tasks: BTreeMap::new() }));
+        let state = Arc::new(Mutex::new(State {
+            screen,
+            details,
+            delay,
+            tasks: BTreeMap::new(),
+        }));
         let weak = Arc::downgrade(&state);
         if matches!(lock(&state).screen, Screen::Bars(_)) {
             // Without the thread the bars would stand still, and appear late, while a task says nothing. They do where
             // the system has no thread to give: no reason to fail.
-            let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(move || tick(&weak));
+            let _ = std::thread::Builder::new()
+                .name("progress".to_owned())
+                .spawn(move || tick(&weak));
         }
         Self { state }
     }
@@ -129,7 +136,9 @@ struct State {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("tasks", &self.tasks).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,10 +160,24 @@ struct Shown {
 impl State {
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Started { task, label, unit, total } => {
+            Event::Started {
+                task,
+                label,
+                unit,
+                total,
+            } => {
                 let started = Instant::now();
                 let (position, doing) = (0, String::new());
-                let shown = Shown { label, unit, total, position, doing, started, complete: None, bar: None };
+                let shown = Shown {
+                    label,
+                    unit,
+                    total,
+                    position,
+                    doing,
+                    started,
+                    complete: None,
+                    bar: None,
+                };
                 self.tasks.insert(task, shown);
             }
             Event::Advanced { task, by } => {
@@ -186,8 +209,13 @@ impl State {
     }
 
     fn finish(&mut self, task: u64) {
-        let Some(shown) = self.tasks.remove(&task) else { return };
-        let elapsed = shown.complete.unwrap_or_else(Instant::now).duration_since(shown.started);
+        let Some(shown) = self.tasks.remove(&task) else {
+            return;
+        };
+        let elapsed = shown
+            .complete
+            .unwrap_or_else(Instant::now)
+            .duration_since(shown.started);
         if let Some(bar) = &shown.bar {
             bar.finish_and_clear();
         }
@@ -202,7 +230,9 @@ impl State {
     }
 
     fn tick(&mut self) {
-        let Screen::Bars(bars) = &self.screen else { return };
+        let Screen::Bars(bars) = &self.screen else {
+            return;
+        };
         for shown in self.tasks.values_mut() {
             if shown.bar.is_none() && shown.started.elapsed() >= self.delay {
                 let bar = bars.add(shown.new_bar());
@@ -227,7 +257,8 @@ impl Shown {
         if let Some(total) = self.total {
             bar.set_length(total);
         }
-        bar.with_prefix(self.label.clone()).with_style(style(self.unit, self.total))
+        bar.with_prefix(self.label.clone())
+            .with_style(style(self.unit, self.total))
     }
 
     /// What stays of a task: `seeding orders: 3,214,000 rows in 21.00 s`.
@@ -239,7 +270,9 @@ impl Shown {
             (Unit::Rows, rows) => format!("{} rows in ", count(rows)),
             (Unit::Bytes, bytes) => format!("{} in ", Bytes(bytes)),
             (Unit::Steps, steps) => match self.total {
-                Some(total) if total != steps => format!("{} of {} in ", count(steps), count(total)),
+                Some(total) if total != steps => {
+                    format!("{} of {} in ", count(steps), count(total))
+                }
                 Some(_) | None => format!("{} in ", count(steps)),
             },
         };
@@ -249,8 +282,12 @@ impl Shown {
 
 fn template(unit: Unit, total: Option<u64>) -> &'static str {
     match (unit, total) {
-        (Unit::Rows, Some(_)) => "{prefix:26!} {bar:20} {percent:>3} %  {human_pos} rows  {eta} left  {wide_msg}",
-        (Unit::Bytes, Some(_)) => "{prefix:26!} {bar:20} {percent:>3} %  {bytes}  {eta} left  {wide_msg}",
+        (Unit::Rows, Some(_)) => {
+            "{prefix:26!} {bar:20} {percent:>3} %  {human_pos} rows  {eta} left  {wide_msg}"
+        }
+        (Unit::Bytes, Some(_)) => {
+            "{prefix:26!} {bar:20} {percent:>3} %  {bytes}  {eta} left  {wide_msg}"
+        }
         (Unit::Steps, Some(_)) => "{prefix:26!} {bar:20} {human_pos}/{human_len}  {wide_msg}",
         (Unit::Rows, None) => "{prefix:26!} {spinner} {human_pos} rows  {elapsed}  {wide_msg}",
         (Unit::Bytes, None) => "{prefix:26!} {spinner} {bytes}  {elapsed}  {wide_msg}",
@@ -330,14 +367,24 @@ mod tests {
     fn bars(delay: Duration) -> (Display, Paper) {
         let paper = Paper::default();
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(paper.clone()), 255);
-        (Display::with(Screen::bars(target), Details::Hidden, delay), paper)
+        (
+            Display::with(Screen::bars(target), Details::Hidden, delay),
+            paper,
+        )
     }
 
     #[test]
     fn a_pipe_gets_notes_alone() {
-        for (details, expected) in [(Details::Hidden, "hello\n"), (Details::Told, "hello\nmore\n")] {
+        for (details, expected) in [
+            (Details::Hidden, "hello\n"),
+            (Details::Told, "hello\nmore\n"),
+        ] {
             let paper = Paper::default();
-            let display = Display::with(Screen::Lines(Box::new(paper.clone())), details, Duration::ZERO);
+            let display = Display::with(
+                Screen::Lines(Box::new(paper.clone())),
+                details,
+                Duration::ZERO,
+            );
             let progress = display.progress();
             let task = progress.task("seeding", Unit::Rows, Some(10));
             task.advance(10);
@@ -366,7 +413,10 @@ mod tests {
         task.doing("orders");
         std::thread::sleep(TICK * 4);
         let while_running = paper.text();
-        assert!(while_running.contains("25 %  1,000 rows"), "{while_running:?}");
+        assert!(
+            while_running.contains("25 %  1,000 rows"),
+            "{while_running:?}"
+        );
         assert!(while_running.contains("orders"), "{while_running:?}");
         drop(task);
         let after = paper.text();

@@ -60,7 +60,11 @@ pub fn redact(report: &mut AuditReport) {
 /// The server quotes names and values alike; what it calls data exceptions and violated constraints (SQLSTATE classes 22 and 23)
 /// is about values.
 fn redact_failure(failure: &mut QueryFailure) {
-    if !failure.code.as_deref().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) {
+    if !failure
+        .code
+        .as_deref()
+        .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    {
         return;
     }
     failure.message = without_quoted(&failure.message);
@@ -70,7 +74,9 @@ fn redact_failure(failure: &mut QueryFailure) {
 /// `"…"` as `"?"`.
 fn without_quoted(text: &str) -> String {
     let parts = text.split('"').enumerate();
-    parts.map(|(at, part)| if at % 2 == 1 { "\"?\"" } else { part }).collect()
+    parts
+        .map(|(at, part)| if at % 2 == 1 { "\"?\"" } else { part })
+        .collect()
 }
 
 /// Takes the values out of a run and its plan.
@@ -98,9 +104,16 @@ pub fn redact_findings(findings: &mut [Finding]) {
 
 /// A condition and its parts, as sentences quote them; the longest first.
 fn conditions(evidence: &Evidence) -> Vec<String> {
-    let Some(condition) = &evidence.condition else { return Vec::new() };
+    let Some(condition) = &evidence.condition else {
+        return Vec::new();
+    };
     let mut parts = vec![condition.clone()];
-    parts.extend(parse(condition).conjuncts().iter().map(|part| part.text.clone()));
+    parts.extend(
+        parse(condition)
+            .conjuncts()
+            .iter()
+            .map(|part| part.text.clone()),
+    );
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     parts.retain(|part| normalized(part) != *part);
     parts
@@ -180,10 +193,24 @@ fn plan(plan: &mut Plan) {
             &mut conditions.conflict_filter,
             &mut conditions.run_condition,
         ];
-        single.into_iter().flatten().for_each(|text| *text = normalized(text));
-        let lists = [&mut node.output, &mut node.sort_key, &mut node.presorted_key, &mut node.group_key];
-        lists.into_iter().flatten().for_each(|text| *text = normalized(text));
-        node.extra.iter_mut().filter(|(key, _)| !NAMES.contains(&key.as_str())).for_each(|(_, value)| explain(value));
+        single
+            .into_iter()
+            .flatten()
+            .for_each(|text| *text = normalized(text));
+        let lists = [
+            &mut node.output,
+            &mut node.sort_key,
+            &mut node.presorted_key,
+            &mut node.group_key,
+        ];
+        lists
+            .into_iter()
+            .flatten()
+            .for_each(|text| *text = normalized(text));
+        node.extra
+            .iter_mut()
+            .filter(|(key, _)| !NAMES.contains(&key.as_str()))
+            .for_each(|(_, value)| explain(value));
     }
 }
 
@@ -197,7 +224,11 @@ fn explain(value: &mut Value) {
             Value::Array(items) => open.extend(items),
             Value::Object(map) => {
                 map.remove("Query Parameters");
-                open.extend(map.iter_mut().filter(|(key, _)| !NAMES.contains(&key.as_str())).map(|(_, value)| value));
+                open.extend(
+                    map.iter_mut()
+                        .filter(|(key, _)| !NAMES.contains(&key.as_str()))
+                        .map(|(_, value)| value),
+                );
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -221,8 +252,12 @@ mod tests {
     #[test]
     fn failures_lose_values_and_keep_names() {
         let failure = |code: &str, message: &str| {
-            let mut failure =
-                QueryFailure { message: message.to_owned(), code: Some(code.to_owned()), position: None, hint: None };
+            let mut failure = QueryFailure {
+                message: message.to_owned(),
+                code: Some(code.to_owned()),
+                position: None,
+                hint: None,
+            };
             redact_failure(&mut failure);
             failure.message
         };
@@ -230,19 +265,27 @@ mod tests {
             failure("22P02", "invalid input syntax for type integer: \"ann's\""),
             "invalid input syntax for type integer: \"?\""
         );
-        assert_eq!(failure("42703", "column \"totl\" does not exist"), "column \"totl\" does not exist");
+        assert_eq!(
+            failure("42703", "column \"totl\" does not exist"),
+            "column \"totl\" does not exist"
+        );
     }
 
     #[test]
     fn sentences_lose_what_they_quote() {
-        let evidence =
-            Evidence { condition: Some("((a = 4711) AND (b = 'x y'::text))".to_owned()), ..Evidence::default() };
+        let evidence = Evidence {
+            condition: Some("((a = 4711) AND (b = 'x y'::text))".to_owned()),
+            ..Evidence::default()
+        };
         let conditions = conditions(&evidence);
         let told = prose(
             "t keeps 3 of 4,711 rows: ((a = 4711) AND (b = 'x y'::text)); the customer's (a = 4711) is 'it''s' all",
             &conditions,
         );
-        assert_eq!(told, "t keeps 3 of 4,711 rows: ((a = ?) AND (b = ?)); the customer's (a = ?) is ? all");
+        assert_eq!(
+            told,
+            "t keeps 3 of 4,711 rows: ((a = ?) AND (b = ?)); the customer's (a = ?) is ? all"
+        );
         assert_eq!(without_literals("nobody's and 'open"), "nobody's and 'open");
     }
 }

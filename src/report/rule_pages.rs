@@ -13,7 +13,15 @@ pub fn list(out: &mut dyn Write) -> io::Result<()> {
     for rule in ALL {
         writeln!(out, "{:<22} {:<8} {}", rule.id, rule.severity, rule.summary)?;
         for threshold in rule.thresholds {
-            writeln!(out, "{:<22} {:<8}   {}.{} = {}", "", "", rule.id, threshold.key, default(threshold))?;
+            writeln!(
+                out,
+                "{:<22} {:<8}   {}.{} = {}",
+                "",
+                "",
+                rule.id,
+                threshold.key,
+                default(threshold)
+            )?;
         }
     }
     Ok(())
@@ -25,7 +33,11 @@ pub fn list(out: &mut dyn Write) -> io::Result<()> {
 /// What `out` returns.
 pub fn page(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{} ({})\n{}\n", rule.id, rule.severity, rule.summary)?;
-    for (title, text) in [("When", rule.condition), ("Why", rule.why), ("What to do", rule.advice)] {
+    for (title, text) in [
+        ("When", rule.condition),
+        ("Why", rule.why),
+        ("What to do", rule.advice),
+    ] {
         writeln!(out, "{title}\n  {text}\n")?;
     }
     for (title, sql) in [("Bad", rule.bad), ("Good", rule.good)] {
@@ -58,15 +70,25 @@ pub fn markdown() -> String {
          | rule | severity | flags |\n|---|---|---|\n",
     );
     for rule in ALL {
-        text.push_str(&format!("| [`{0}`](#{0}) | {1} | {2} |\n", rule.id, rule.severity, rule.summary));
+        text.push_str(&format!(
+            "| [`{0}`](#{0}) | {1} | {2} |\n",
+            rule.id, rule.severity, rule.summary
+        ));
     }
     for rule in ALL {
-        text.push_str(&format!("\n## {}\n\n{}.\n\n", rule.id, capitalized(rule.summary)));
+        text.push_str(&format!(
+            "\n## {}\n\n{}.\n\n",
+            rule.id,
+            capitalized(rule.summary)
+        ));
         text.push_str(&format!(
             "**When.** {}\n\n**Why.** {}\n\n**What to do.** {}\n\n",
             rule.condition, rule.why, rule.advice
         ));
-        text.push_str(&format!("```sql\n-- bad\n{}\n\n-- good\n{}\n```\n", rule.bad, rule.good));
+        text.push_str(&format!(
+            "```sql\n-- bad\n{}\n\n-- good\n{}\n```\n",
+            rule.bad, rule.good
+        ));
         if !rule.thresholds.is_empty() {
             text.push_str("\n| threshold | default | meaning |\n|---|---|---|\n");
             for threshold in rule.thresholds {
@@ -85,7 +107,10 @@ pub fn markdown() -> String {
 
 fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 /// The default in its unit.

@@ -63,12 +63,22 @@ pub enum Duration {
 /// What `out` returns.
 pub fn write(tables: &[SeededTable], duration: Duration, out: &mut dyn Write) -> io::Result<()> {
     let mut sorted: Vec<&SeededTable> = tables.iter().collect();
-    sorted.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| b.rows.cmp(&a.rows)).then_with(|| a.name.cmp(&b.name)));
+    sorted.sort_by(|a, b| {
+        b.bytes
+            .cmp(&a.bytes)
+            .then_with(|| b.rows.cmp(&a.rows))
+            .then_with(|| a.name.cmp(&b.name))
+    });
     let mut builder = Builder::default();
     builder.push_record(["table", "rows", "size", ""]);
     for table in sorted {
         let rows = Count(table.rows as f64).to_string();
-        builder.push_record([&table.name, &rows, &table.bytes.to_string(), table.fate.text()]);
+        builder.push_record([
+            &table.name,
+            &rows,
+            &table.bytes.to_string(),
+            table.fate.text(),
+        ]);
     }
     let drawn = builder
         .build()
@@ -80,10 +90,15 @@ pub fn write(tables: &[SeededTable], duration: Duration, out: &mut dyn Write) ->
         writeln!(out, "{}", line.trim_end())?;
     }
     let made = tables.iter().filter(|table| table.fate != Fate::Kept);
-    let (count, rows, bytes) =
-        made.fold((0, 0, 0), |(count, rows, bytes), t| (count + 1, rows + t.rows, bytes + t.bytes.0));
-    let sums =
-        format!("{} in {}, {}", plural(rows as usize, "row", "rows"), plural(count, "table", "tables"), Bytes(bytes));
+    let (count, rows, bytes) = made.fold((0, 0, 0), |(count, rows, bytes), t| {
+        (count + 1, rows + t.rows, bytes + t.bytes.0)
+    });
+    let sums = format!(
+        "{} in {}, {}",
+        plural(rows as usize, "row", "rows"),
+        plural(count, "table", "tables"),
+        Bytes(bytes)
+    );
     match duration {
         Duration::Expected(time) => writeln!(out, "\n{sums}; about {time}"),
         Duration::Taken(time) => writeln!(out, "\n{sums}, made in {time}"),
@@ -97,7 +112,12 @@ mod tests {
 
     #[test]
     fn a_plan_reads_as_a_table() {
-        let table = |name: &str, rows, bytes, fate| SeededTable { name: name.into(), rows, bytes: Bytes(bytes), fate };
+        let table = |name: &str, rows, bytes, fate| SeededTable {
+            name: name.into(),
+            rows,
+            bytes: Bytes(bytes),
+            fate,
+        };
         let tables = [
             table("customers", 150_000, 30 << 20, Fate::Filled),
             table("countries", 250, 16_384, Fate::Kept),

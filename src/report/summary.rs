@@ -37,17 +37,31 @@ impl Summary {
     #[must_use]
     pub fn of(report: &AuditReport) -> Self {
         let counted = |severity| {
-            report.findings.iter().filter(|found| found.suppressed.is_none() && found.severity == severity).count()
+            report
+                .findings
+                .iter()
+                .filter(|found| found.suppressed.is_none() && found.severity == severity)
+                .count()
         };
         let verdicts = verdicts(report);
         Self {
             queries: report.queries.len(),
-            fine: verdicts.iter().filter(|verdict| verdict.standing() == Standing::Fine).count(),
-            failed: verdicts.iter().filter(|verdict| verdict.standing() == Standing::Failed).count(),
+            fine: verdicts
+                .iter()
+                .filter(|verdict| verdict.standing() == Standing::Fine)
+                .count(),
+            failed: verdicts
+                .iter()
+                .filter(|verdict| verdict.standing() == Standing::Failed)
+                .count(),
             errors: counted(Severity::Error),
             warnings: counted(Severity::Warning),
             infos: counted(Severity::Info),
-            suppressed: report.findings.iter().filter(|found| found.suppressed.is_some()).count(),
+            suppressed: report
+                .findings
+                .iter()
+                .filter(|found| found.suppressed.is_some())
+                .count(),
             gating: report
                 .findings
                 .iter()
@@ -81,7 +95,11 @@ impl Summary {
         .filter(|(number, ..)| *number > 0)
         .map(|(number, one, many)| plural(number, one, many))
         .collect();
-        if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+        if parts.is_empty() {
+            "no findings".to_owned()
+        } else {
+            parts.join(", ")
+        }
     }
 
     /// Why the exit code is what it is.
@@ -91,7 +109,10 @@ impl Summary {
         match self.exit_code() {
             0 if self.fail_on.is_none() => format!("fail-on = {fail_on:?}"),
             0 => format!("nothing at or above fail-on = {fail_on:?}"),
-            1 => format!("{} at or above fail-on = {fail_on:?}", plural(self.gating, "finding", "findings")),
+            1 => format!(
+                "{} at or above fail-on = {fail_on:?}",
+                plural(self.gating, "finding", "findings")
+            ),
             _ => format!("{} did not run", plural(self.failed, "query", "queries")),
         }
     }
@@ -100,7 +121,11 @@ impl Summary {
 /// `1 query`, `2 queries`.
 #[must_use]
 pub fn plural(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", crate::units::Count(number as f64), if number == 1 { one } else { many })
+    format!(
+        "{} {}",
+        crate::units::Count(number as f64),
+        if number == 1 { one } else { many }
+    )
 }
 
 /// How a query came out.
@@ -173,7 +198,9 @@ impl<'a> Verdict<'a> {
     /// Pages that the worst run touched.
     #[must_use]
     pub fn pages(&self) -> Option<Pages> {
-        self.worst_run().and_then(|run| run.plan.root().buffers).map(|buffers| buffers.touched())
+        self.worst_run()
+            .and_then(|run| run.plan.root().buffers)
+            .map(|buffers| buffers.touched())
     }
 
     /// Rows that the worst run returned or changed.
@@ -185,18 +212,31 @@ impl<'a> Verdict<'a> {
     /// The best execution time that a measured fix gave.
     #[must_use]
     pub fn time_with_fix(&self) -> Option<Millis> {
-        let proofs = self.findings.iter().filter_map(|found| found.fix.as_ref()?.proof.as_ref());
+        let proofs = self
+            .findings
+            .iter()
+            .filter_map(|found| found.fix.as_ref()?.proof.as_ref());
         // Memory that only spares the disk does not always save time.
-        let faster =
-            proofs.filter(|proof| proof.before.as_ref().is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0));
-        faster.map(|proof| proof.after.time_ms).min_by(|one, other| one.0.total_cmp(&other.0))
+        let faster = proofs.filter(|proof| {
+            proof
+                .before
+                .as_ref()
+                .is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0)
+        });
+        faster
+            .map(|proof| proof.after.time_ms)
+            .min_by(|one, other| one.0.total_cmp(&other.0))
     }
 
     /// Ids of the rules that count, each once: `missing-index, sort-spill`.
     #[must_use]
     pub fn rules(&self) -> String {
         let mut ids: Vec<&str> = Vec::new();
-        for found in self.findings.iter().filter(|found| found.severity != Severity::Info) {
+        for found in self
+            .findings
+            .iter()
+            .filter(|found| found.severity != Severity::Info)
+        {
             if !ids.contains(&found.rule.as_str()) {
                 ids.push(found.rule.as_str());
             }
@@ -213,10 +253,15 @@ pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
         .iter()
         .enumerate()
         .map(|(index, query)| {
-            let mut findings: Vec<&Finding> =
-                counting(report).filter(|found| found.query.as_deref() == Some(query.name.as_str())).collect();
+            let mut findings: Vec<&Finding> = counting(report)
+                .filter(|found| found.query.as_deref() == Some(query.name.as_str()))
+                .collect();
             findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
-            Verdict { query, runs: report.runs_of(index), findings }
+            Verdict {
+                query,
+                runs: report.runs_of(index),
+                findings,
+            }
         })
         .collect();
     verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.standing()));
@@ -226,12 +271,20 @@ pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
 /// Findings that count and are about no query of this report: about a table, an index, a migration.
 #[must_use]
 pub fn beside_queries(report: &AuditReport) -> Vec<&Finding> {
-    let about_one = |found: &Finding| found.query.as_deref().is_some_and(|name| report.query_named(name).is_some());
+    let about_one = |found: &Finding| {
+        found
+            .query
+            .as_deref()
+            .is_some_and(|name| report.query_named(name).is_some())
+    };
     let mut findings: Vec<&Finding> = counting(report).filter(|found| !about_one(found)).collect();
     findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
     findings
 }
 
 fn counting(report: &AuditReport) -> impl Iterator<Item = &Finding> {
-    report.findings.iter().filter(|found| found.suppressed.is_none())
+    report
+        .findings
+        .iter()
+        .filter(|found| found.suppressed.is_none())
 }

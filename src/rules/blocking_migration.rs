@@ -44,13 +44,35 @@ pub(super) const RULE: Rule = Rule {
 
 /// The finding on a statement; `probes` are the names that its blocked queries index.
 #[must_use]
-pub fn finding(statement: &StatementObservation, probes: &[String], policy: &Policy) -> Option<Finding> {
+pub fn finding(
+    statement: &StatementObservation,
+    probes: &[String],
+    policy: &Policy,
+) -> Option<Finding> {
     let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
-    let lock = statement.locks.iter().filter(|lock| lock.mode.blocks_writes()).chain(inherited).max_by_key(|l| l.mode);
-    let held = if statement.works_under_lock() { statement.duration.0 } else { 0.0 };
+    let lock = statement
+        .locks
+        .iter()
+        .filter(|lock| lock.mode.blocks_writes())
+        .chain(inherited)
+        .max_by_key(|l| l.mode);
+    let held = if statement.works_under_lock() {
+        statement.duration.0
+    } else {
+        0.0
+    };
     // That a query waited is measured; how long depends on when it came.
-    let possible = if statement.blocked.is_empty() { 0.0 } else { statement.longest_possible_wait().0 };
-    let worst = statement.longest_block().0.max(statement.longest_kept().0).max(held).max(possible);
+    let possible = if statement.blocked.is_empty() {
+        0.0
+    } else {
+        statement.longest_possible_wait().0
+    };
+    let worst = statement
+        .longest_block()
+        .0
+        .max(statement.longest_kept().0)
+        .max(held)
+        .max(possible);
     let severity = match worst {
         ms if ms >= policy.limit(&MAX_BLOCKED) => Severity::Error,
         ms if ms >= policy.limit(&WARN_BLOCKED) => Severity::Warning,
@@ -89,30 +111,45 @@ fn message(statement: &StatementObservation, lock: Option<&HeldLock>, probes: &[
             1 => " and 1 other query".to_owned(),
             n => format!(" and {n} other queries"),
         };
-        Some((format!("{}{others}", probes.get(first.probe)?), first.longest))
+        Some((
+            format!("{}{others}", probes.get(first.probe)?),
+            first.longest,
+        ))
     };
-    let blocked = who(&statement.blocked).map(|(who, longest)| format!("{who} waited up to {longest} for {label}"));
+    let blocked = who(&statement.blocked)
+        .map(|(who, longest)| format!("{who} waited up to {longest} for {label}"));
     let blocked = blocked.or_else(|| {
         let (who, longest) = who(&statement.kept_waiting)?;
         Some(format!("{label} kept {who} waiting for {longest}"))
     });
     let held = lock.map(|lock| {
-        let taken = statement.inherited.iter().find(|inherited| inherited.lock == *lock);
+        let taken = statement
+            .inherited
+            .iter()
+            .find(|inherited| inherited.lock == *lock);
         let (mode, relation) = (lock.mode, short(&lock.relation));
         match taken {
-            Some(inherited) => format!("{mode} on {relation} held since line {}", inherited.taken_at),
+            Some(inherited) => format!(
+                "{mode} on {relation} held since line {}",
+                inherited.taken_at
+            ),
             None => format!("{mode} on {relation} held for {}", statement.locks_held),
         }
     });
     let did = if statement.rewritten.is_empty() {
-        (!statement.scanned.is_empty()).then(|| format!("reads in full: {}", statement.scanned.join(", ")))
+        (!statement.scanned.is_empty())
+            .then(|| format!("reads in full: {}", statement.scanned.join(", ")))
     } else {
         let names: Vec<&str> = statement.rewritten.iter().map(|name| short(name)).collect();
         Some(format!("rewrites {}", names.join(", ")))
     };
     let first = blocked.unwrap_or_else(|| format!("{label} would stop queries"));
     let rest: Vec<String> = [did, held].into_iter().flatten().collect();
-    if rest.is_empty() { first } else { format!("{first}: {}", rest.join(", ")) }
+    if rest.is_empty() {
+        first
+    } else {
+        format!("{first}: {}", rest.join(", "))
+    }
 }
 
 fn short(relation: &str) -> &str {
@@ -120,7 +157,9 @@ fn short(relation: &str) -> &str {
 }
 
 fn why(statement: &StatementObservation) -> String {
-    let mut text = "Every query that needs the table stands still for that long, each with its connection.".to_owned();
+    let mut text =
+        "Every query that needs the table stands still for that long, each with its connection."
+            .to_owned();
     if let Some(at) = &statement.extrapolation {
         text.push_str(&format!(
             " On production's rows the statement takes about {} ({} to {}).",
@@ -152,29 +191,57 @@ fn advice(statement: &StatementObservation) -> String {
     let form = statement.safer.as_ref().map(|safer| {
         let measured = match &safer.measured {
             Some(measured) if measured.failure.is_none() => {
-                format!(" Measured: the longest wait was {}.", measured.longest_block)
+                format!(
+                    " Measured: the longest wait was {}.",
+                    measured.longest_block
+                )
             }
             Some(_) | None => String::new(),
         };
         let statements = match safer.form.statements.as_slice() {
             [] => String::new(),
             // The report has them on lines of their own.
-            statements if statements.len() > 4 => format!(" That is {} statements.", statements.len()),
-            statements => format!(" {};", statements.join("; ").split_whitespace().collect::<Vec<_>>().join(" ")),
+            statements if statements.len() > 4 => {
+                format!(" That is {} statements.", statements.len())
+            }
+            statements => format!(
+                " {};",
+                statements
+                    .join("; ")
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            ),
         };
         format!("Safer: {}.{statements}{measured}", safer.form.why)
     });
     let parts: Vec<String> = [form, timeout].into_iter().flatten().collect();
-    if parts.is_empty() { RULE.advice.to_owned() } else { parts.join(" ") }
+    if parts.is_empty() {
+        RULE.advice.to_owned()
+    } else {
+        parts.join(" ")
+    }
 }
 
 fn evidence(statement: &StatementObservation, lock: Option<&HeldLock>) -> Evidence {
     let relation = lock.map(|lock| short(&lock.relation).to_owned());
-    Evidence { relation, ..Evidence::default() }
-        .with("blocked_ms", Quantity::Millis(statement.longest_block()))
-        .with("worst_wait_ms", Quantity::Millis(statement.longest_possible_wait()))
-        .with("duration_ms", Quantity::Millis(Millis(statement.duration.0)))
-        .with("locks_held_ms", Quantity::Millis(statement.locks_held))
-        .with("blocked_queries", Quantity::Count(statement.blocked.len() as u64))
-        .with("wal_bytes", Quantity::Bytes(statement.wal))
+    Evidence {
+        relation,
+        ..Evidence::default()
+    }
+    .with("blocked_ms", Quantity::Millis(statement.longest_block()))
+    .with(
+        "worst_wait_ms",
+        Quantity::Millis(statement.longest_possible_wait()),
+    )
+    .with(
+        "duration_ms",
+        Quantity::Millis(Millis(statement.duration.0)),
+    )
+    .with("locks_held_ms", Quantity::Millis(statement.locks_held))
+    .with(
+        "blocked_queries",
+        Quantity::Count(statement.blocked.len() as u64),
+    )
+    .with("wal_bytes", Quantity::Bytes(statement.wal))
 }

@@ -40,19 +40,38 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let plan = context.plan();
     let mut findings = Vec::new();
-    for (id, node, metrics) in context.executed().filter(|(_, node, _)| node.kind == NodeKind::NestedLoop) {
-        let (Some(outer), Some(inner)) = (plan.outer(id), plan.inner(id)) else { continue };
-        let (Some(pairs), Some(outer_rows)) = (metrics.rows, context.metrics.node(outer).rows) else { continue };
+    for (id, node, metrics) in context
+        .executed()
+        .filter(|(_, node, _)| node.kind == NodeKind::NestedLoop)
+    {
+        let (Some(outer), Some(inner)) = (plan.outer(id), plan.inner(id)) else {
+            continue;
+        };
+        let (Some(pairs), Some(outer_rows)) = (metrics.rows, context.metrics.node(outer).rows)
+        else {
+            continue;
+        };
         let inner_rows = plan.node(inner).actual.map_or(0.0, |actual| actual.rows.0);
         let product = node.conditions.join_filter.is_none() && !depends_on_others(plan, inner);
         if !product || outer_rows <= 1.0 || inner_rows <= 1.0 || pairs < context.limit(&MIN_ROWS) {
             continue;
         }
-        let severity = if pairs >= context.limit(&ERROR_ROWS) { Severity::Error } else { Severity::Warning };
+        let severity = if pairs >= context.limit(&ERROR_ROWS) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         let sides = [outer, inner].map(|side| first_relation(context, side));
         let mut evidence = context.evidence(id);
         evidence.relation = sides[1].clone();
-        evidence.condition = Some(sides.iter().flatten().cloned().collect::<Vec<_>>().join(" x "));
+        evidence.condition = Some(
+            sides
+                .iter()
+                .flatten()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" x "),
+        );
         let evidence = evidence
             .with("pairs", Quantity::Rows(pairs))
             .with("outer_rows", Quantity::Rows(outer_rows))
@@ -70,15 +89,22 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                 "Write the condition that joins {left} with {right}; where the product is wanted, bound both sides."
             ),
         };
-        findings.push(context.finding(RuleId::CartesianJoin, severity, context.with_cost(evidence, id), words));
+        findings.push(context.finding(
+            RuleId::CartesianJoin,
+            severity,
+            context.with_cost(evidence, id),
+            words,
+        ));
     }
     findings
 }
 
 /// Whether a condition below names a relation from outside: then the inner side is looked up by the outer row.
 fn depends_on_others(plan: &Plan, inner: NodeId) -> bool {
-    let own: Vec<&str> =
-        plan.subtree(inner).filter_map(|id| Some(plan.node(id).relation.as_ref()?.alias.as_str())).collect();
+    let own: Vec<&str> = plan
+        .subtree(inner)
+        .filter_map(|id| Some(plan.node(id).relation.as_ref()?.alias.as_str()))
+        .collect();
     plan.subtree(inner).any(|id| {
         let node = plan.node(id);
         let conditions = &node.conditions;
@@ -93,13 +119,28 @@ fn depends_on_others(plan: &Plan, inner: NodeId) -> bool {
             &conditions.one_time_filter,
         ];
         let from_outside = |text: &String| {
-            parse(text).columns().iter().any(|(qualifier, _)| qualifier.is_some_and(|name| !own.contains(&name)))
+            parse(text)
+                .columns()
+                .iter()
+                .any(|(qualifier, _)| qualifier.is_some_and(|name| !own.contains(&name)))
         };
-        let called = node.extra.get("Function Call").and_then(serde_json::Value::as_str).map(str::to_owned);
-        texts.into_iter().flatten().chain(called.as_ref()).any(from_outside) || node.kind == NodeKind::Memoize
+        let called = node
+            .extra
+            .get("Function Call")
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned);
+        texts
+            .into_iter()
+            .flatten()
+            .chain(called.as_ref())
+            .any(from_outside)
+            || node.kind == NodeKind::Memoize
     })
 }
 
 fn first_relation(context: &RunContext<'_>, side: NodeId) -> Option<String> {
-    context.plan().subtree(side).find_map(|id| context.relation_name(context.plan().node(id)))
+    context
+        .plan()
+        .subtree(side)
+        .find_map(|id| context.relation_name(context.plan().node(id)))
 }

@@ -7,7 +7,10 @@ use crate::run::GENERIC;
 use super::judge::is_about_the_whole_query;
 
 /// Puts symptoms under their causes. `plan_of` gives the plan that a finding's node is in.
-pub(super) fn nest<'a>(findings: Vec<Finding>, plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>) -> Vec<Finding> {
+pub(super) fn nest<'a>(
+    findings: Vec<Finding>,
+    plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>,
+) -> Vec<Finding> {
     let mut cause_of: Vec<Option<usize>> = vec![None; findings.len()];
     for (place, symptom) in findings.iter().enumerate() {
         // A suppressed finding explains nothing: its consequences must still be seen; and it is a symptom of nothing.
@@ -17,8 +20,9 @@ pub(super) fn nest<'a>(findings: Vec<Finding>, plan_of: &dyn Fn(&Finding) -> Opt
         let causes = findings.iter().enumerate().filter(|(other, cause)| {
             *other != place && cause.suppressed.is_none() && explains(cause, symptom, plan_of)
         });
-        cause_of[place] =
-            causes.max_by_key(|(other, cause)| (cause.severity, std::cmp::Reverse(*other))).map(|(other, _)| other);
+        cause_of[place] = causes
+            .max_by_key(|(other, cause)| (cause.severity, std::cmp::Reverse(*other)))
+            .map(|(other, _)| other);
     }
     let root = |start: usize| {
         let mut at = start;
@@ -55,7 +59,10 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::LeadingWildcard
         | RuleId::PartitionPruning
         | RuleId::UnindexedForeignKey => 1,
-        RuleId::RepeatedSubplan | RuleId::CartesianJoin | RuleId::WrongOrderIndex | RuleId::LargeOffset => 2,
+        RuleId::RepeatedSubplan
+        | RuleId::CartesianJoin
+        | RuleId::WrongOrderIndex
+        | RuleId::LargeOffset => 2,
         RuleId::SeqScan | RuleId::FilteredIndexScan | RuleId::JoinFilter => 3,
         RuleId::RowMisestimate => 4,
         RuleId::NestedLoopRescan | RuleId::LossyBitmap | RuleId::HeapFetches => 5,
@@ -74,11 +81,17 @@ fn depth(rule: RuleId) -> u8 {
 }
 
 /// Whether `symptom` follows from `cause`.
-fn explains<'a>(cause: &Finding, symptom: &Finding, plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>) -> bool {
+fn explains<'a>(
+    cause: &Finding,
+    symptom: &Finding,
+    plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>,
+) -> bool {
     if is_same_key_seen_in_a_query(cause, symptom) {
         return true;
     }
-    if let Some(explained) = by_generic_plan(cause, symptom).filter(|_| cause.query == symptom.query) {
+    if let Some(explained) =
+        by_generic_plan(cause, symptom).filter(|_| cause.query == symptom.query)
+    {
         return explained;
     }
     let (cause_depth, symptom_depth) = (depth(cause.rule), depth(symptom.rule));
@@ -98,11 +111,15 @@ fn explains<'a>(cause: &Finding, symptom: &Finding, plan_of: &dyn Fn(&Finding) -
             return false;
         }
         // Measured on the same relation: the scan is what the index does away with.
-        return cause.evidence.relation.is_some() && cause.evidence.relation == symptom.evidence.relation;
+        return cause.evidence.relation.is_some()
+            && cause.evidence.relation == symptom.evidence.relation;
     }
-    let (Some(from), Some(to)) = (cause.evidence.node, symptom.evidence.node) else { return false };
+    let (Some(from), Some(to)) = (cause.evidence.node, symptom.evidence.node) else {
+        return false;
+    };
     if cause.evidence.run != symptom.evidence.run {
-        return cause.evidence.relation.is_some() && cause.evidence.relation == symptom.evidence.relation;
+        return cause.evidence.relation.is_some()
+            && cause.evidence.relation == symptom.evidence.relation;
     }
     from == to || plan_of(symptom).is_some_and(|plan| feeds(plan, cause.rule, from, to))
 }
@@ -110,7 +127,13 @@ fn explains<'a>(cause: &Finding, symptom: &Finding, plan_of: &dyn Fn(&Finding) -
 /// Where the generic plan decides: what goes wrong in it alone comes from its being generic, and explains nothing of the
 /// plans that were made for values.
 fn by_generic_plan(cause: &Finding, symptom: &Finding) -> Option<bool> {
-    let generic = |finding: &Finding| finding.evidence.run.as_deref().is_some_and(|run| run.starts_with(GENERIC));
+    let generic = |finding: &Finding| {
+        finding
+            .evidence
+            .run
+            .as_deref()
+            .is_some_and(|run| run.starts_with(GENERIC))
+    };
     let is_cliff = |finding: &Finding| finding.rule == RuleId::ParameterCliff && generic(finding);
     let is_measured = |finding: &Finding| finding.rule == RuleId::MissingIndex;
     if is_measured(symptom) {
@@ -131,8 +154,8 @@ fn is_covering(index: &Finding) -> bool {
 /// A foreign key without index that a query already suffers from.
 fn is_same_key_seen_in_a_query(cause: &Finding, symptom: &Finding) -> bool {
     let of_key = |finding: &Finding| finding.rule == RuleId::UnindexedForeignKey;
-    let same =
-        cause.evidence.condition == symptom.evidence.condition && cause.evidence.relation == symptom.evidence.relation;
+    let same = cause.evidence.condition == symptom.evidence.condition
+        && cause.evidence.relation == symptom.evidence.relation;
     of_key(cause) && of_key(symptom) && same && cause.query.is_some() && symptom.query.is_none()
 }
 
@@ -143,5 +166,8 @@ fn feeds(plan: &Plan, cause: RuleId, from: NodeId, to: NodeId) -> bool {
     }
     // A wrong count misleads everything above; other troubles hand on rows, and end where rows of others join them.
     cause == RuleId::RowMisestimate
-        || plan.ancestors(from).take_while(|above| *above != to).all(|above| !plan.node(above).kind.is_join())
+        || plan
+            .ancestors(from)
+            .take_while(|above| *above != to)
+            .all(|above| !plan.node(above).kind.is_join())
 }

@@ -61,7 +61,8 @@ impl<'a> RunContext<'a> {
     #[must_use]
     pub fn table(&self, node: &Node) -> Option<&'a Table> {
         let relation = node.relation.as_ref().filter(|_| node.cte_name.is_none())?;
-        self.schema?.table(relation.schema.as_deref(), &relation.name)
+        self.schema?
+            .table(relation.schema.as_deref(), &relation.name)
     }
 
     /// The node's relation for people: qualified unless in `public`, a partition by its root.
@@ -105,10 +106,12 @@ impl<'a> RunContext<'a> {
             ("time_ms", node.exclusive.map(Quantity::Millis)),
             ("query_time_ms", self.metrics.total.map(Quantity::Millis)),
         ];
-        measures.into_iter().fold(evidence, |evidence, (key, value)| match value {
-            Some(value) => evidence.with(key, value),
-            None => evidence,
-        })
+        measures
+            .into_iter()
+            .fold(evidence, |evidence, (key, value)| match value {
+                Some(value) => evidence.with(key, value),
+                None => evidence,
+            })
     }
 
     /// `12.3 ms of 45 ms`: the node's own time of the query's; empty without timing.
@@ -122,18 +125,45 @@ impl<'a> RunContext<'a> {
 
     /// A finding about the query that is judged. Its identity: rule, query, relation, and the condition without constants.
     #[must_use]
-    pub fn finding(&self, rule: RuleId, severity: Severity, evidence: Evidence, words: Words) -> Finding {
+    pub fn finding(
+        &self,
+        rule: RuleId,
+        severity: Severity,
+        evidence: Evidence,
+        words: Words,
+    ) -> Finding {
         let query = self.query.map(|query| query.name.clone());
         let condition = evidence.condition.as_deref().map(|condition| {
             // Postgres numbers the aliases of partitions, and the numbers change with every new one.
-            if self.is_of_partition(&evidence) { parse(condition).unqualified() } else { condition.to_owned() }
+            if self.is_of_partition(&evidence) {
+                parse(condition).unqualified()
+            } else {
+                condition.to_owned()
+            }
         });
-        let fingerprint = fingerprint(rule, query.as_deref(), evidence.relation.as_deref(), condition.as_deref());
-        Finding { fingerprint, ..finding(rule, severity, query, self.query.map(Query::location), evidence, words) }
+        let fingerprint = fingerprint(
+            rule,
+            query.as_deref(),
+            evidence.relation.as_deref(),
+            condition.as_deref(),
+        );
+        Finding {
+            fingerprint,
+            ..finding(
+                rule,
+                severity,
+                query,
+                self.query.map(Query::location),
+                evidence,
+                words,
+            )
+        }
     }
 
     fn is_of_partition(&self, evidence: &Evidence) -> bool {
-        let table = evidence.node.and_then(|id| self.table(self.plan().node(id)));
+        let table = evidence
+            .node
+            .and_then(|id| self.table(self.plan().node(id)));
         table.is_some_and(|table| table.partition_of.is_some())
     }
 
@@ -143,8 +173,8 @@ impl<'a> RunContext<'a> {
     pub fn walks_order_for_limit(&self, id: NodeId) -> bool {
         let plan = self.plan();
         let node = plan.node(id);
-        let walks =
-            matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan) && node.conditions.index.is_none();
+        let walks = matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan)
+            && node.conditions.index.is_none();
         // Up to the LIMIT nothing may change the order: joins keep their outer side's.
         let mut below = id;
         for above in plan.ancestors(id) {
@@ -175,7 +205,12 @@ pub fn finding(
     evidence: Evidence,
     words: Words,
 ) -> Finding {
-    let fingerprint = fingerprint(rule, query.as_deref(), evidence.relation.as_deref(), evidence.condition.as_deref());
+    let fingerprint = fingerprint(
+        rule,
+        query.as_deref(),
+        evidence.relation.as_deref(),
+        evidence.condition.as_deref(),
+    );
     Finding {
         rule,
         severity,
@@ -193,9 +228,19 @@ pub fn finding(
 }
 
 /// What makes two runs' findings the same one: rule, query, relation, and the condition without constants.
-fn fingerprint(rule: RuleId, query: Option<&str>, relation: Option<&str>, condition: Option<&str>) -> Fingerprint {
+fn fingerprint(
+    rule: RuleId,
+    query: Option<&str>,
+    relation: Option<&str>,
+    condition: Option<&str>,
+) -> Fingerprint {
     let condition = condition.map(normalized).unwrap_or_default();
-    Fingerprint::of([rule.as_str(), query.unwrap_or_default(), relation.unwrap_or_default(), &condition])
+    Fingerprint::of([
+        rule.as_str(),
+        query.unwrap_or_default(),
+        relation.unwrap_or_default(),
+        &condition,
+    ])
 }
 
 /// For a rule that compares a query's runs.
@@ -220,8 +265,21 @@ impl QueryContext<'_> {
 
     /// A finding about the query.
     #[must_use]
-    pub fn finding(&self, rule: RuleId, severity: Severity, evidence: Evidence, words: Words) -> Finding {
-        finding(rule, severity, Some(self.query.name.clone()), Some(self.query.location()), evidence, words)
+    pub fn finding(
+        &self,
+        rule: RuleId,
+        severity: Severity,
+        evidence: Evidence,
+        words: Words,
+    ) -> Finding {
+        finding(
+            rule,
+            severity,
+            Some(self.query.name.clone()),
+            Some(self.query.location()),
+            evidence,
+            words,
+        )
     }
 }
 
@@ -245,7 +303,10 @@ impl<'a> CatalogContext<'a> {
     #[must_use]
     pub fn query(&self, name: &str) -> Option<(&'a Query, &'a QueryRuns)> {
         let index = self.queries.iter().position(|query| query.name == name)?;
-        Some((&self.queries[index], self.runs.iter().find(|runs| runs.query == index)?))
+        Some((
+            &self.queries[index],
+            self.runs.iter().find(|runs| runs.query == index)?,
+        ))
     }
 
     /// A query's runs.
@@ -260,13 +321,21 @@ impl<'a> CatalogContext<'a> {
 pub fn heaviest_in_words(plan: &Plan) -> Option<String> {
     let metrics = Metrics::of(plan);
     let heaviest = |share: &dyn Fn(NodeId) -> Option<f64>| {
-        plan.ids().filter_map(|id| Some((id, share(id)?))).max_by(|a, b| a.1.total_cmp(&b.1))
+        plan.ids()
+            .filter_map(|id| Some((id, share(id)?)))
+            .max_by(|a, b| a.1.total_cmp(&b.1))
     };
     let by_pages = heaviest(&|id| metrics.block_share(id)).map(|found| (found, "pages"));
     let by_time = || heaviest(&|id| metrics.time_share(id)).map(|found| (found, "time"));
     // Pages repeat from run to run; where no node has half of them they tell nothing.
-    let ((id, share), what) = by_pages.filter(|((_, share), _)| *share >= 0.5).or_else(by_time)?;
-    Some(format!("{} ({:.0} % of its {what})", label(plan.node(id)), share * 100.0))
+    let ((id, share), what) = by_pages
+        .filter(|((_, share), _)| *share >= 0.5)
+        .or_else(by_time)?;
+    Some(format!(
+        "{} ({:.0} % of its {what})",
+        label(plan.node(id)),
+        share * 100.0
+    ))
 }
 
 /// Rows of a page count that a person knows: `3,691 pages (29 MB)`.

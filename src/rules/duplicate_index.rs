@@ -22,7 +22,12 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &CatalogContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for table in context.schema.tables.iter().filter(|table| table.partition_of.is_none()) {
+    for table in context
+        .schema
+        .tables
+        .iter()
+        .filter(|table| table.partition_of.is_none())
+    {
         for index in &table.indexes {
             if let Some(other) = table.indexes.iter().find(|other| replaces(other, index)) {
                 findings.push(told(table, index, other));
@@ -39,7 +44,10 @@ fn replaces(other: &Index, index: &Index) -> bool {
         && index.valid
         && other.method == index.method
         && other.predicate == index.predicate;
-    if !alike || other.keys.len() < index.keys.len() || other.keys[..index.keys.len()] != index.keys[..] {
+    if !alike
+        || other.keys.len() < index.keys.len()
+        || other.keys[..index.keys.len()] != index.keys[..]
+    {
         return false;
     }
     // Only a B-tree finds rows by its first columns as well as an index of them alone.
@@ -47,19 +55,23 @@ fn replaces(other: &Index, index: &Index) -> bool {
     if !same_keys && index.method != "btree" {
         return false;
     }
-    let covers = index
-        .include
-        .iter()
-        .all(|column| other.include.contains(column) || other.key_columns().contains(&column.as_str()));
+    let covers = index.include.iter().all(|column| {
+        other.include.contains(column) || other.key_columns().contains(&column.as_str())
+    });
     let enforces = index.unique || index.primary || index.constraint.is_some();
     let other_enforces = other.unique || other.primary || other.constraint.is_some();
     // Of two that are the same, one is kept: the one that enforces something, else the older.
     let kept = if same_keys && index.include.len() == other.include.len() {
-        if enforces == other_enforces { other.oid < index.oid } else { other_enforces }
+        if enforces == other_enforces {
+            other.oid < index.oid
+        } else {
+            other_enforces
+        }
     } else {
         true
     };
-    let may_go = !enforces || (same_keys && other.unique && index.constraint.is_none() && !index.primary);
+    let may_go =
+        !enforces || (same_keys && other.unique && index.constraint.is_none() && !index.primary);
     covers && kept && may_go
 }
 
@@ -70,11 +82,23 @@ fn told(table: &Table, index: &Index, other: &Index) -> Finding {
         condition: Some(format!("{} = {}", index.name, other.name)),
         ..Evidence::default()
     };
-    let relation = if same { "has the same columns as" } else { "is the beginning of" };
+    let relation = if same {
+        "has the same columns as"
+    } else {
+        "is the beginning of"
+    };
     let words = Words {
-        message: format!("{} of {} {relation} {}, {}", index.name, table.name, other.name, index.bytes),
-        why: "Both are written to by every INSERT and most UPDATEs; queries need only one.".to_owned(),
-        advice: format!("DROP INDEX {}.{};", quote_identifier(&table.name.schema), quote_identifier(&index.name)),
+        message: format!(
+            "{} of {} {relation} {}, {}",
+            index.name, table.name, other.name, index.bytes
+        ),
+        why: "Both are written to by every INSERT and most UPDATEs; queries need only one."
+            .to_owned(),
+        advice: format!(
+            "DROP INDEX {}.{};",
+            quote_identifier(&table.name.schema),
+            quote_identifier(&index.name)
+        ),
     };
     finding(
         RuleId::DuplicateIndex,

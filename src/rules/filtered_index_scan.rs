@@ -54,33 +54,55 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    scans::all(context).iter().filter_map(|scan| judge(context, scan)).collect()
+    scans::all(context)
+        .iter()
+        .filter_map(|scan| judge(context, scan))
+        .collect()
 }
 
 fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
     let node = scan.node;
-    if !matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapHeapScan) {
+    if !matches!(
+        node.kind,
+        NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapHeapScan
+    ) {
         return None;
     }
     let (removed, kept) = (scan.removed?, scan.rows);
-    let enough = removed / (removed + kept) >= context.limit(&MIN_REMOVED) && removed >= context.limit(&MIN_ROWS);
-    if !enough || scan.share? < context.limit(&MIN_SHARE) || context.walks_order_for_limit(scan.id) {
+    let enough = removed / (removed + kept) >= context.limit(&MIN_REMOVED)
+        && removed >= context.limit(&MIN_ROWS);
+    if !enough || scan.share? < context.limit(&MIN_SHARE) || context.walks_order_for_limit(scan.id)
+    {
         return None;
     }
     let filter = node.conditions.filter.clone()?;
     let conjuncts = predicate::conjuncts(&filter, scan.alias()?);
-    let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
-    let severity = if removed >= context.limit(&ERROR_ROWS) { Severity::Error } else { Severity::Warning };
+    let relation = context
+        .relation_name(node)
+        .unwrap_or_else(|| "the table".to_owned());
+    let severity = if removed >= context.limit(&ERROR_ROWS) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let evidence = scan.evidence(context, Some(filter.clone()), kept);
-    let served: Vec<&ServedBy> = conjuncts.iter().map(|conjunct| &conjunct.by).filter(|by| by.is_servable()).collect();
+    let served: Vec<&ServedBy> = conjuncts
+        .iter()
+        .map(|conjunct| &conjunct.by)
+        .filter(|by| by.is_servable())
+        .collect();
     let advice = match (served.as_slice(), &node.index_name) {
         ([], _) => format!(
             "No index column serves {filter}; a partial index with it as its WHERE does, where its constants are fixed."
         ),
         (_, Some(index)) => {
-            format!("Add what serves {filter} to the columns of {index}, or make a partial index of it.")
+            format!(
+                "Add what serves {filter} to the columns of {index}, or make a partial index of it."
+            )
         }
-        (_, None) => format!("Add what serves {filter} to the index's columns, or make a partial index of it."),
+        (_, None) => format!(
+            "Add what serves {filter} to the index's columns, or make a partial index of it."
+        ),
     };
     let words = Words {
         message: format!(

@@ -31,22 +31,49 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    context.executed().filter_map(|(id, node, _)| judge(context, id, node)).collect()
+    context
+        .executed()
+        .filter_map(|(id, node, _)| judge(context, id, node))
+        .collect()
 }
 
 fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
     let own = node.hash.iter();
-    let spaces: Vec<&HashSpace> = own.chain(node.workers.iter().filter_map(|worker| worker.hash.as_ref())).collect();
-    let batches = spaces.iter().filter(|space| spilled(&node.kind, space)).filter_map(|space| space.batches).max()?;
+    let spaces: Vec<&HashSpace> = own
+        .chain(
+            node.workers
+                .iter()
+                .filter_map(|worker| worker.hash.as_ref()),
+        )
+        .collect();
+    let batches = spaces
+        .iter()
+        .filter(|space| spilled(&node.kind, space))
+        .filter_map(|space| space.batches)
+        .max()?;
     // A Hash's temporary files are counted at its join.
     let join = node.parent.filter(|_| node.kind == NodeKind::Hash);
-    let temp = [Some(id), join].into_iter().flatten().filter_map(|at| context.metrics.node(at).exclusive_temp);
+    let temp = [Some(id), join]
+        .into_iter()
+        .flatten()
+        .filter_map(|at| context.metrics.node(at).exclusive_temp);
     let temp = Pages(temp.map(|pages| pages.0).sum());
-    let needed = spaces.iter().map(|space| needed(&node.kind, space)).max().unwrap_or_default();
-    let severity =
-        if temp.bytes().0 as f64 >= context.limit(&ERROR_BYTES) { Severity::Error } else { Severity::Warning };
+    let needed = spaces
+        .iter()
+        .map(|space| needed(&node.kind, space))
+        .max()
+        .unwrap_or_default();
+    let severity = if temp.bytes().0 as f64 >= context.limit(&ERROR_BYTES) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let rows = context.metrics.node(id).rows.unwrap_or_default();
-    let what = if node.kind == NodeKind::Hash { "rows to join" } else { "groups" };
+    let what = if node.kind == NodeKind::Hash {
+        "rows to join"
+    } else {
+        "groups"
+    };
     let mut evidence = context.evidence(id);
     evidence.condition = match join {
         Some(join) => context.plan().node(join).conditions.hash.clone(),
@@ -70,7 +97,12 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
             Bytes(needed)
         ),
     };
-    Some(context.finding(RuleId::HashSpill, severity, context.with_cost(evidence, join.unwrap_or(id)), words))
+    Some(context.finding(
+        RuleId::HashSpill,
+        severity,
+        context.with_cost(evidence, join.unwrap_or(id)),
+        words,
+    ))
 }
 
 fn spilled(kind: &NodeKind, space: &HashSpace) -> bool {

@@ -37,22 +37,32 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (id, node, metrics) in context.executed() {
-        let (Some(fetches), Some(read)) = (node.heap_fetches, metrics.rows_read) else { continue };
+        let (Some(fetches), Some(read)) = (node.heap_fetches, metrics.rows_read) else {
+            continue;
+        };
         let fetches = fetches.0 as f64;
         if fetches < context.limit(&MIN_FETCHES) || fetches < read * context.limit(&MIN_SHARE) {
             continue;
         }
-        let relation = context.relation_name(node).unwrap_or_else(|| "the table".to_owned());
+        let relation = context
+            .relation_name(node)
+            .unwrap_or_else(|| "the table".to_owned());
         let mut evidence = context.evidence(id);
         evidence.condition.clone_from(&node.conditions.index);
-        let evidence =
-            evidence.with("heap_fetches", Quantity::Count(fetches as u64)).with("rows_read", Quantity::Rows(read));
+        let evidence = evidence
+            .with("heap_fetches", Quantity::Count(fetches as u64))
+            .with("rows_read", Quantity::Rows(read));
         let words = Words {
             message: format!("the Index Only Scan fetched {} of {} from {relation} itself", Count(fetches), Rows(read)),
             why: "Pages that changed since the last VACUUM are not marked all-visible: their rows are looked up in the table, at random.".to_owned(),
             advice: format!("VACUUM {relation}; keep it so: ALTER TABLE {relation} SET (autovacuum_vacuum_scale_factor = 0.02);"),
         };
-        findings.push(context.finding(RuleId::HeapFetches, Severity::Warning, context.with_cost(evidence, id), words));
+        findings.push(context.finding(
+            RuleId::HeapFetches,
+            Severity::Warning,
+            context.with_cost(evidence, id),
+            words,
+        ));
     }
     findings
 }

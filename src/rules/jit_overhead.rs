@@ -36,15 +36,22 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let plan = context.plan();
-    let (Some(jit), Some(Millis(execution))) = (&plan.jit, plan.execution_ms) else { return Vec::new() };
-    let Some(Millis(spent)) = jit.total_ms else { return Vec::new() };
+    let (Some(jit), Some(Millis(execution))) = (&plan.jit, plan.execution_ms) else {
+        return Vec::new();
+    };
+    let Some(Millis(spent)) = jit.total_ms else {
+        return Vec::new();
+    };
     if spent < context.limit(&MIN_TIME) || spent < execution * context.limit(&MIN_SHARE) {
         return Vec::new();
     }
-    let evidence = Evidence { run: Some(context.run.label.clone()), ..Evidence::default() }
-        .with("time_ms", Quantity::Millis(Millis(spent)))
-        .with("query_time_ms", Quantity::Millis(Millis(execution)))
-        .with("functions", Quantity::Count(jit.functions));
+    let evidence = Evidence {
+        run: Some(context.run.label.clone()),
+        ..Evidence::default()
+    }
+    .with("time_ms", Quantity::Millis(Millis(spent)))
+    .with("query_time_ms", Quantity::Millis(Millis(execution)))
+    .with("functions", Quantity::Count(jit.functions));
     let words = Words {
         message: format!("compiling {} functions took {} of {}", jit.functions, Millis(spent), Millis(execution)),
         why: "JIT is switched on by estimated cost. Here it cost more than it could ever save.".to_owned(),

@@ -38,24 +38,41 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (id, node, metrics) in context.executed() {
-        let (Some(removed), Some(actual)) = (node.removed.join_filter, node.actual) else { continue };
+        let (Some(removed), Some(actual)) = (node.removed.join_filter, node.actual) else {
+            continue;
+        };
         let removed = removed.0 * actual.loops;
-        let Some(condition) = node.conditions.join_filter.clone() else { continue };
+        let Some(condition) = node.conditions.join_filter.clone() else {
+            continue;
+        };
         if removed < context.limit(&MIN_ROWS) {
             continue;
         }
         let kept = metrics.rows.unwrap_or_default();
-        let severity = if removed >= context.limit(&ERROR_ROWS) { Severity::Error } else { Severity::Warning };
+        let severity = if removed >= context.limit(&ERROR_ROWS) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         let plan = context.plan();
-        let scans = plan.descendants(id).map(|below| plan.node(below)).filter(|below| below.kind.scans_table());
-        let aliases: Vec<&str> = scans.filter_map(|scan| Some(scan.relation.as_ref()?.alias.as_str())).collect();
+        let scans = plan
+            .descendants(id)
+            .map(|below| plan.node(below))
+            .filter(|below| below.kind.scans_table());
+        let aliases: Vec<&str> = scans
+            .filter_map(|scan| Some(scan.relation.as_ref()?.alias.as_str()))
+            .collect();
         let serves = |alias: &&str| {
-            predicate::conjuncts(&condition, alias).iter().any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)))
+            predicate::conjuncts(&condition, alias)
+                .iter()
+                .any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)))
         };
         let served = aliases.iter().copied().find(|alias| serves(alias));
         let mut evidence = context.evidence(id);
         evidence.condition = Some(condition.clone());
-        let evidence = evidence.with("pairs_removed", Quantity::Rows(removed)).with("rows_kept", Quantity::Rows(kept));
+        let evidence = evidence
+            .with("pairs_removed", Quantity::Rows(removed))
+            .with("rows_kept", Quantity::Rows(kept));
         let words = Words {
             message: format!("the join compares {} pairs by {condition} and keeps {}", Count(removed + kept), Count(kept)),
             why: "The cost is the product of both sides: ten times the rows on each side, a hundred times the pairs.".to_owned(),
@@ -64,7 +81,12 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                 None => "Give the join an equality between plain columns that it can hash, split an OR into a UNION, or bound a range.".to_owned(),
             },
         };
-        findings.push(context.finding(RuleId::JoinFilter, severity, context.with_cost(evidence, id), words));
+        findings.push(context.finding(
+            RuleId::JoinFilter,
+            severity,
+            context.with_cost(evidence, id),
+            words,
+        ));
     }
     findings
 }

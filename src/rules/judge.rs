@@ -26,18 +26,36 @@ pub fn judge(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for query_runs in runs {
-        let Some(query) = queries.get(query_runs.query) else { continue };
+        let Some(query) = queries.get(query_runs.query) else {
+            continue;
+        };
         let policy = policy_for(query);
         for run in &query_runs.runs {
             let metrics = Metrics::of(&run.plan);
-            let context =
-                RunContext { query: Some(query), run, metrics: &metrics, schema: Some(schema), policy: &policy };
+            let context = RunContext {
+                query: Some(query),
+                run,
+                metrics: &metrics,
+                schema: Some(schema),
+                policy: &policy,
+            };
             findings.extend(of_run(&context));
         }
-        let context = QueryContext { query, runs: query_runs, schema, policy: &policy };
+        let context = QueryContext {
+            query,
+            runs: query_runs,
+            schema,
+            policy: &policy,
+        };
         findings.extend(of_query(&context));
     }
-    let context = CatalogContext { queries, runs, schema, policy: defaults, policy_for };
+    let context = CatalogContext {
+        queries,
+        runs,
+        schema,
+        policy: defaults,
+        policy_for,
+    };
     findings.extend(of_catalog(&context));
     settle(findings, queries, runs)
 }
@@ -46,7 +64,13 @@ pub fn judge(
 #[must_use]
 pub fn judge_alone(run: &Run, policy: &Policy) -> Vec<Finding> {
     let metrics = Metrics::of(&run.plan);
-    let context = RunContext { query: None, run, metrics: &metrics, schema: None, policy };
+    let context = RunContext {
+        query: None,
+        run,
+        metrics: &metrics,
+        schema: None,
+        policy,
+    };
     let mut settled = merged(of_run(&context));
     settled = causes::nest(settled, &|_| Some(&run.plan));
     sort(&mut settled, &[]);
@@ -106,12 +130,17 @@ fn of_catalog(context: &CatalogContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in ALL {
         match rule.check {
-            Check::Catalog(check) | Check::RunAndCatalog(_, check) => findings.extend(check(context)),
+            Check::Catalog(check) | Check::RunAndCatalog(_, check) => {
+                findings.extend(check(context))
+            }
             Check::Run(_) | Check::Query(_) | Check::Elsewhere => {}
         }
     }
     findings.retain_mut(|finding| {
-        let query = finding.query.as_ref().and_then(|name| context.queries.iter().find(|query| query.name == *name));
+        let query = finding
+            .query
+            .as_ref()
+            .and_then(|name| context.queries.iter().find(|query| query.name == *name));
         let policy = query.map(context.policy_for);
         let policy = policy.as_ref().unwrap_or(context.policy);
         apply(policy, finding);
@@ -156,31 +185,51 @@ fn cost(finding: &Finding) -> u64 {
         Some(Quantity::Pages(pages)) => Some(pages.0),
         Some(_) | None => None,
     };
-    pages("pages").or_else(|| pages("query_pages")).unwrap_or_default()
+    pages("pages")
+        .or_else(|| pages("query_pages"))
+        .unwrap_or_default()
 }
 
 /// Takes a finding out of the count where its query's `@allow` says why.
 pub fn allow(finding: &mut Finding, queries: &[Query]) {
-    let Some(query) = finding.query.as_ref().and_then(|name| queries.iter().find(|query| query.name == *name)) else {
+    let Some(query) = finding
+        .query
+        .as_ref()
+        .and_then(|name| queries.iter().find(|query| query.name == *name))
+    else {
         return;
     };
     if let Some(allow) = query.allows.iter().find(|allow| allow.rule == finding.rule) {
-        finding.suppressed = Some(Suppression { by: "@allow".to_owned(), reason: allow.reason.clone() });
+        finding.suppressed = Some(Suppression {
+            by: "@allow".to_owned(),
+            reason: allow.reason.clone(),
+        });
     }
 }
 
 fn plan_of<'a>(finding: &Finding, queries: &[Query], runs: &'a [QueryRuns]) -> Option<&'a Plan> {
-    let index = queries.iter().position(|query| Some(&query.name) == finding.query.as_ref())?;
+    let index = queries
+        .iter()
+        .position(|query| Some(&query.name) == finding.query.as_ref())?;
     let query_runs = runs.iter().find(|runs| runs.query == index)?;
-    query_runs.runs.iter().find(|run| Some(&run.label) == finding.evidence.run.as_ref()).map(|run| &run.plan)
+    query_runs
+        .runs
+        .iter()
+        .find(|run| Some(&run.label) == finding.evidence.run.as_ref())
+        .map(|run| &run.plan)
 }
 
 /// Worst first: what counts before what is suppressed, by severity, by the load on the server in steps of four (so that
 /// noise does not reorder), then as in the catalog.
 fn sort(findings: &mut [Finding], queries: &[Query]) {
     findings.sort_by_cached_key(|finding| {
-        let place = queries.iter().position(|query| Some(&query.name) == finding.query.as_ref());
-        let calls = place.and_then(|place| queries[place].calls_per_second).unwrap_or(1.0).max(0.001);
+        let place = queries
+            .iter()
+            .position(|query| Some(&query.name) == finding.query.as_ref());
+        let calls = place
+            .and_then(|place| queries[place].calls_per_second)
+            .unwrap_or(1.0)
+            .max(0.001);
         let step = ((cost(finding) as f64 * calls + 1.0).log2() / 2.0) as i64;
         (
             finding.suppressed.is_some(),
@@ -193,17 +242,32 @@ fn sort(findings: &mut [Finding], queries: &[Query]) {
     });
     for finding in findings {
         without_repetition(&mut finding.symptoms);
-        finding.symptoms.sort_by_key(|symptom| (std::cmp::Reverse(symptom.severity), symptom.rule));
+        finding
+            .symptoms
+            .sort_by_key(|symptom| (std::cmp::Reverse(symptom.severity), symptom.rule));
     }
 }
 
 /// Rules that a query as a whole breaks, not a node.
 pub(super) fn is_about_the_whole_query(rule: RuleId) -> bool {
-    matches!(rule, RuleId::SlowQuery | RuleId::OverBudget | RuleId::Timeout)
+    matches!(
+        rule,
+        RuleId::SlowQuery | RuleId::OverBudget | RuleId::Timeout
+    )
 }
 /// What a query showed of a foreign key says all that the schema says of it.
 fn without_repetition(symptoms: &mut Vec<Finding>) {
-    let key = |finding: &Finding| (finding.rule, finding.evidence.relation.clone(), finding.evidence.condition.clone());
-    let shown: Vec<_> = symptoms.iter().filter(|symptom| symptom.query.is_some()).map(key).collect();
+    let key = |finding: &Finding| {
+        (
+            finding.rule,
+            finding.evidence.relation.clone(),
+            finding.evidence.condition.clone(),
+        )
+    };
+    let shown: Vec<_> = symptoms
+        .iter()
+        .filter(|symptom| symptom.query.is_some())
+        .map(key)
+        .collect();
     symptoms.retain(|symptom| symptom.query.is_some() || !shown.contains(&key(symptom)));
 }

@@ -45,16 +45,28 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (id, node, metrics) in context.executed().filter(|(_, node, _)| node.kind == NodeKind::Limit) {
-        let Some(input) = context.plan().outer(id) else { continue };
-        let (Some(given), Some(read)) = (metrics.rows, context.metrics.node(input).rows) else { continue };
+    for (id, node, metrics) in context
+        .executed()
+        .filter(|(_, node, _)| node.kind == NodeKind::Limit)
+    {
+        let Some(input) = context.plan().outer(id) else {
+            continue;
+        };
+        let (Some(given), Some(read)) = (metrics.rows, context.metrics.node(input).rows) else {
+            continue;
+        };
         let skipped = read - given;
         let loops = node.actual.map_or(1.0, |actual| actual.loops);
-        if skipped / loops < context.limit(&MIN_SKIPPED) || read < given.max(1.0) * context.limit(&FACTOR) {
+        if skipped / loops < context.limit(&MIN_SKIPPED)
+            || read < given.max(1.0) * context.limit(&FACTOR)
+        {
             continue;
         }
-        let severity =
-            if skipped / loops >= context.limit(&ERROR_SKIPPED) { Severity::Error } else { Severity::Warning };
+        let severity = if skipped / loops >= context.limit(&ERROR_SKIPPED) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         let order = sort_key(context.plan(), input);
         let evidence = context
             .evidence(id)
@@ -71,13 +83,20 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                 }
             },
         };
-        findings.push(context.finding(RuleId::LargeOffset, severity, context.with_cost(evidence, input), words));
+        findings.push(context.finding(
+            RuleId::LargeOffset,
+            severity,
+            context.with_cost(evidence, input),
+            words,
+        ));
     }
     findings
 }
 
 /// The order in which the rows come, where a Sort below makes it.
 fn sort_key(plan: &Plan, input: NodeId) -> Option<String> {
-    let sort = plan.subtree(input).find(|id| !plan.node(*id).sort_key.is_empty())?;
+    let sort = plan
+        .subtree(input)
+        .find(|id| !plan.node(*id).sort_key.is_empty())?;
     Some(plan.node(sort).sort_key.join(", "))
 }

@@ -41,26 +41,44 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     scans::all(context)
         .iter()
-        .filter(|scan| matches!(scan.node.kind, NodeKind::SeqScan | NodeKind::IndexScan | NodeKind::IndexOnlyScan))
+        .filter(|scan| {
+            matches!(
+                scan.node.kind,
+                NodeKind::SeqScan | NodeKind::IndexScan | NodeKind::IndexOnlyScan
+            )
+        })
         .filter_map(|scan| judge(context, scan))
         .collect()
 }
 
 fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
-    if scan.rows_read < context.limit(&MIN_ROWS) || scan.rows / scan.rows_read >= context.limit(&MAX_KEPT) {
+    if scan.rows_read < context.limit(&MIN_ROWS)
+        || scan.rows / scan.rows_read >= context.limit(&MAX_KEPT)
+    {
         return None;
     }
     let filter = scan.node.conditions.filter.as_ref()?;
     let conjuncts = predicate::conjuncts(filter, scan.alias()?);
-    if conjuncts.iter().any(|served| matches!(served.by, ServedBy::Column(_) | ServedBy::Containment)) {
+    if conjuncts
+        .iter()
+        .any(|served| matches!(served.by, ServedBy::Column(_) | ServedBy::Containment))
+    {
         return None;
     }
     let (pattern, column) = conjuncts.iter().find_map(|served| match &served.by {
         ServedBy::Pattern(column) => Some((served.text.clone(), column.clone())),
-        ServedBy::Column(_) | ServedBy::Expression(_) | ServedBy::Containment | ServedBy::Nothing => None,
+        ServedBy::Column(_)
+        | ServedBy::Expression(_)
+        | ServedBy::Containment
+        | ServedBy::Nothing => None,
     })?;
-    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
-    let pages = scan.pages.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
+    let relation = context
+        .relation_name(scan.node)
+        .unwrap_or_else(|| "the table".to_owned());
+    let pages = scan
+        .pages
+        .map(|pages| format!(", {}", pages_in_words(pages)))
+        .unwrap_or_default();
     let words = Words {
         message: format!(
             "the pattern has no fixed beginning: {} of {relation} read{}{pages}, {} kept",
@@ -68,7 +86,8 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
             scan.partitions_in_words(),
             Count(scan.rows)
         ),
-        why: "A B-tree is sorted by the beginning of the text: without one every row is compared.".to_owned(),
+        why: "A B-tree is sorted by the beginning of the text: without one every row is compared."
+            .to_owned(),
         advice: format!(
             "CREATE EXTENSION pg_trgm; CREATE INDEX ON {relation} USING gin ({} gin_trgm_ops);",
             crate::schema::quote_identifier(&column)

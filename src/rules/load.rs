@@ -14,8 +14,12 @@ const LIGHT: f64 = 120.0;
 /// Weighs a finding by the calls of its query, where they are given: heavy load makes a warning an error, hardly any makes an
 /// error a warning.
 pub fn weigh(finding: &mut Finding, query: Option<&Query>) {
-    let Some(calls) = query.and_then(|query| query.calls_per_second) else { return };
-    let Some(pages) = pages(finding).filter(|_| is_about_work(finding.rule)) else { return };
+    let Some(calls) = query.and_then(|query| query.calls_per_second) else {
+        return;
+    };
+    let Some(pages) = pages(finding).filter(|_| is_about_work(finding.rule)) else {
+        return;
+    };
     let load = pages * calls;
     let weighed = match finding.severity {
         Severity::Warning if load >= HEAVY => Severity::Error,
@@ -23,10 +27,17 @@ pub fn weigh(finding: &mut Finding, query: Option<&Query>) {
         unchanged => unchanged,
     };
     if weighed != finding.severity || weighed > Severity::Info && load >= HEAVY {
-        finding.why.push_str(&format!(" At {} it touches {} pages a second.", often(calls), Count(load)));
+        finding.why.push_str(&format!(
+            " At {} it touches {} pages a second.",
+            often(calls),
+            Count(load)
+        ));
     }
     finding.severity = weighed;
-    finding.evidence.measures.push(Measure { key: "pages_per_second", quantity: Quantity::Count(load.round() as u64) });
+    finding.evidence.measures.push(Measure {
+        key: "pages_per_second",
+        quantity: Quantity::Count(load.round() as u64),
+    });
 }
 
 /// `40 calls a second`, `6 calls an hour`.
@@ -45,14 +56,21 @@ fn often(calls: f64) -> String {
 /// Pages that the fault costs a call: the node's own, else the query's; what goes to disk counts as pages.
 fn pages(finding: &Finding) -> Option<f64> {
     let evidence = &finding.evidence;
-    let pages = ["pages", "query_pages"].into_iter().find_map(|key| match evidence.get(key) {
-        Some(Quantity::Pages(pages)) => Some(pages.0 as f64),
-        Some(_) | None => None,
-    });
-    let spilled = ["disk_bytes", "temp_bytes"].into_iter().find_map(|key| match evidence.get(key) {
-        Some(Quantity::Bytes(bytes)) => Some(bytes.0 as f64 / crate::units::Pages::SIZE as f64),
-        Some(_) | None => None,
-    });
+    let pages = ["pages", "query_pages"]
+        .into_iter()
+        .find_map(|key| match evidence.get(key) {
+            Some(Quantity::Pages(pages)) => Some(pages.0 as f64),
+            Some(_) | None => None,
+        });
+    let spilled =
+        ["disk_bytes", "temp_bytes"]
+            .into_iter()
+            .find_map(|key| match evidence.get(key) {
+                Some(Quantity::Bytes(bytes)) => {
+                    Some(bytes.0 as f64 / crate::units::Pages::SIZE as f64)
+                }
+                Some(_) | None => None,
+            });
     match (pages, spilled) {
         (None, None) => None,
         (pages, spilled) => Some(pages.unwrap_or_default() + spilled.unwrap_or_default()),
@@ -103,7 +121,13 @@ mod tests {
     #[test]
     fn calls_in_words() {
         let shown = [40.0, 1.0, 0.5, 1.0 / 3_600.0, 3.0 / 86_400.0].map(often);
-        let expected = ["40 calls a second", "1 call a second", "30 calls a minute", "1 call an hour", "3 calls a day"];
+        let expected = [
+            "40 calls a second",
+            "1 call a second",
+            "30 calls a minute",
+            "1 call an hour",
+            "3 calls a day",
+        ];
         assert_eq!(shown, expected);
     }
 }

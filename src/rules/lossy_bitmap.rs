@@ -34,14 +34,26 @@ const ENTRY_BYTES: u64 = 96;
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (id, node, _) in context.executed() {
-        let Some(Total(lossy)) = node.lossy_heap_blocks.filter(|blocks| blocks.0 > 0) else { continue };
-        if context.metrics.share(id).is_none_or(|share| share < context.limit(&MIN_SHARE)) {
+        let Some(Total(lossy)) = node.lossy_heap_blocks.filter(|blocks| blocks.0 > 0) else {
+            continue;
+        };
+        if context
+            .metrics
+            .share(id)
+            .is_none_or(|share| share < context.limit(&MIN_SHARE))
+        {
             continue;
         }
         let exact = node.exact_heap_blocks.map_or(0, |blocks| blocks.0);
-        let needed = Bytes((lossy + exact).saturating_mul(ENTRY_BYTES).div_ceil(1 << 20) << 20);
-        let rechecked =
-            node.removed.index_recheck.map_or(0.0, |rows| rows.0 * node.actual.map_or(1.0, |actual| actual.loops));
+        let needed = Bytes(
+            (lossy + exact)
+                .saturating_mul(ENTRY_BYTES)
+                .div_ceil(1 << 20)
+                << 20,
+        );
+        let rechecked = node.removed.index_recheck.map_or(0.0, |rows| {
+            rows.0 * node.actual.map_or(1.0, |actual| actual.loops)
+        });
         let mut evidence = context.evidence(id);
         evidence.condition.clone_from(&node.conditions.recheck);
         let evidence = evidence
@@ -55,12 +67,18 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                 Pages(lossy),
                 Count(rechecked)
             ),
-            why: "A lossy page costs its fetch and a test of all its rows, wanted or not.".to_owned(),
+            why: "A lossy page costs its fetch and a test of all its rows, wanted or not."
+                .to_owned(),
             advice: format!(
                 "About {needed} of work_mem keeps this bitmap exact; an index that finds fewer rows is better still."
             ),
         };
-        findings.push(context.finding(RuleId::LossyBitmap, Severity::Warning, context.with_cost(evidence, id), words));
+        findings.push(context.finding(
+            RuleId::LossyBitmap,
+            Severity::Warning,
+            context.with_cost(evidence, id),
+            words,
+        ));
     }
     findings
 }

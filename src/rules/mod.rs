@@ -86,7 +86,10 @@ pub enum Check {
     /// The whole catalog and schema.
     Catalog(fn(&CatalogContext<'_>) -> Vec<Finding>),
     /// One plan, and the whole catalog and schema.
-    RunAndCatalog(fn(&RunContext<'_>) -> Vec<Finding>, fn(&CatalogContext<'_>) -> Vec<Finding>),
+    RunAndCatalog(
+        fn(&RunContext<'_>) -> Vec<Finding>,
+        fn(&CatalogContext<'_>) -> Vec<Finding>,
+    ),
     /// Found elsewhere: the advisor, the trace analysis, the diff.
     Elsewhere,
 }

@@ -32,16 +32,29 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Round trip times for which the cost is told: same host, same zone, same region, another one.
-const ROUND_TRIPS: [(&str, f64); 4] = [("at_0_1_ms", 0.1), ("at_0_5_ms", 0.5), ("at_1_ms", 1.0), ("at_5_ms", 5.0)];
+const ROUND_TRIPS: [(&str, f64); 4] = [
+    ("at_0_1_ms", 0.1),
+    ("at_0_5_ms", 0.5),
+    ("at_1_ms", 1.0),
+    ("at_5_ms", 5.0),
+];
 
 fn check(context: &CatalogContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, child) in context.queries.iter().enumerate() {
         for link in &child.for_each {
-            let Some(child_runs) = context.runs_of(index) else { continue };
-            let Some((parent, parent_runs)) = context.query(&link.parent) else { continue };
+            let Some(child_runs) = context.runs_of(index) else {
+                continue;
+            };
+            let Some((parent, parent_runs)) = context.query(&link.parent) else {
+                continue;
+            };
             let policy = (context.policy_for)(child);
-            let Some(calls) = most_rows(parent_runs).filter(|rows| *rows >= policy.limit(&MIN_CALLS)) else { continue };
+            let Some(calls) =
+                most_rows(parent_runs).filter(|rows| *rows >= policy.limit(&MIN_CALLS))
+            else {
+                continue;
+            };
             findings.push(declared(child, child_runs, parent, link, calls));
         }
     }
@@ -50,13 +63,28 @@ fn check(context: &CatalogContext<'_>) -> Vec<Finding> {
 
 /// Rows of the parent's largest result.
 fn most_rows(runs: &QueryRuns) -> Option<f64> {
-    runs.runs.iter().filter_map(Run::rows).max_by(f64::total_cmp)
+    runs.runs
+        .iter()
+        .filter_map(Run::rows)
+        .max_by(f64::total_cmp)
 }
 
-fn declared(child: &Query, runs: &QueryRuns, parent: &Query, link: &ForEach, calls: f64) -> Finding {
+fn declared(
+    child: &Query,
+    runs: &QueryRuns,
+    parent: &Query,
+    link: &ForEach,
+    calls: f64,
+) -> Finding {
     let each = typical_time(runs);
-    let mut evidence = Evidence { run: None, ..Evidence::default() };
-    evidence.condition = Some(format!("{}.{} -> ${}", link.parent, link.column, link.parameter));
+    let mut evidence = Evidence {
+        run: None,
+        ..Evidence::default()
+    };
+    evidence.condition = Some(format!(
+        "{}.{} -> ${}",
+        link.parent, link.column, link.parameter
+    ));
     evidence.relation = child_relation(runs);
     let mut evidence = evidence.with("calls", Quantity::Rows(calls));
     if let Some(each) = each {
@@ -73,7 +101,10 @@ fn declared(child: &Query, runs: &QueryRuns, parent: &Query, link: &ForEach, cal
         ),
         None => format!(": {} round trips", Count(calls)),
     };
-    let location = Location { file: child.file.clone(), line: child.line };
+    let location = Location {
+        file: child.file.clone(),
+        line: child.line,
+    };
     let words = Words {
         message: format!("runs once for each of the {} of {}{cost}", Rows(calls), parent.name),
         why: "The number of statements grows with the rows of the list: each pays a round trip, planning and a snapshot, and the request \
@@ -81,13 +112,23 @@ fn declared(child: &Query, runs: &QueryRuns, parent: &Query, link: &ForEach, cal
             .to_owned(),
         advice: advice(child, link),
     };
-    finding(RuleId::NPlusOne, Severity::Error, Some(child.name.clone()), Some(location), evidence, words)
+    finding(
+        RuleId::NPlusOne,
+        Severity::Error,
+        Some(child.name.clone()),
+        Some(location),
+        evidence,
+        words,
+    )
 }
 
 /// One execution as the loop would see it: the median of the parameter sets' medians, planning included.
 fn typical_time(runs: &QueryRuns) -> Option<Millis> {
-    let mut times: Vec<f64> =
-        runs.runs.iter().filter_map(|run| Some(run.time()?.0 + run.planning().unwrap_or_default().0)).collect();
+    let mut times: Vec<f64> = runs
+        .runs
+        .iter()
+        .filter_map(|run| Some(run.time()?.0 + run.planning().unwrap_or_default().0))
+        .collect();
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().map(Millis)
 }
@@ -97,7 +138,10 @@ fn child_relation(runs: &QueryRuns) -> Option<String> {
     let run = runs.runs.first()?;
     let (_, node) = run.plan.table_scans().next()?;
     let relation = node.relation.as_ref()?;
-    let schema = relation.schema.clone().unwrap_or_else(|| "public".to_owned());
+    let schema = relation
+        .schema
+        .clone()
+        .unwrap_or_else(|| "public".to_owned());
     Some(crate::schema::QualifiedName::new(schema, relation.name.clone()).to_string())
 }
 
@@ -105,7 +149,9 @@ fn child_relation(runs: &QueryRuns) -> Option<String> {
 fn advice(child: &Query, link: &ForEach) -> String {
     let parameter = format!("${}", link.parameter);
     let words = child.sql.to_ascii_uppercase();
-    let per_row = [" LIMIT ", "\nLIMIT ", " OFFSET ", "COUNT(", "SUM(", "AVG(", "MIN(", "MAX(", "GROUP BY"];
+    let per_row = [
+        " LIMIT ", "\nLIMIT ", " OFFSET ", "COUNT(", "SUM(", "AVG(", "MIN(", "MAX(", "GROUP BY",
+    ];
     if per_row.iter().any(|word| words.contains(word)) {
         return format!(
             "Run it once for all: `FROM unnest({parameter}::…[]) WITH ORDINALITY AS key LEFT JOIN LATERAL (…) ON true`, because LIMIT, \
@@ -139,9 +185,9 @@ fn condition_on<'a>(sql: &'a str, parameter: &str) -> Option<&'a str> {
         return None;
     }
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"');
-    let start = before
-        .rfind(|c: char| !is_name(c))
-        .map_or(0, |place| place + before[place..].chars().next().map_or(1, char::len_utf8));
+    let start = before.rfind(|c: char| !is_name(c)).map_or(0, |place| {
+        place + before[place..].chars().next().map_or(1, char::len_utf8)
+    });
     (start < before.len()).then(|| &sql[start..at + parameter.len()])
 }
 
@@ -151,9 +197,18 @@ mod tests {
 
     #[test]
     fn the_condition_is_found_in_the_statement() {
-        assert_eq!(condition_on("SELECT 1 FROM t WHERE oi.order_id = $1\nORDER BY 1", "$1"), Some("oi.order_id = $1"));
-        assert_eq!(condition_on("SELECT $10 FROM t WHERE (\"Id\"=$1)", "$1"), Some("\"Id\"=$1"));
+        assert_eq!(
+            condition_on("SELECT 1 FROM t WHERE oi.order_id = $1\nORDER BY 1", "$1"),
+            Some("oi.order_id = $1")
+        );
+        assert_eq!(
+            condition_on("SELECT $10 FROM t WHERE (\"Id\"=$1)", "$1"),
+            Some("\"Id\"=$1")
+        );
         assert_eq!(condition_on("SELECT 1 FROM t WHERE a >= $1", "$1"), None);
-        assert_eq!(condition_on("SELECT 1 FROM t WHERE é = $1", "$1"), Some("é = $1"));
+        assert_eq!(
+            condition_on("SELECT 1 FROM t WHERE é = $1", "$1"),
+            Some("é = $1")
+        );
     }
 }

@@ -68,10 +68,16 @@ fn judge(context: &RunContext<'_>, join: NodeId) -> Option<Finding> {
     let loops = actual.loops / context.metrics.node(scan).processes;
     let read = context.metrics.node(scan).rows_read?;
     let removed = node.removed.filter.map_or(0.0, |rows| rows.0);
-    let wasteful = node.kind == NodeKind::SeqScan || (removed >= 10.0 * actual.rows.0 && removed >= 100.0);
+    let wasteful =
+        node.kind == NodeKind::SeqScan || (removed >= 10.0 * actual.rows.0 && removed >= 100.0);
     let share = context.metrics.inclusive_share(inner)?;
-    let of_join = share / context.metrics.inclusive_share(join)?.max(f64::MIN_POSITIVE);
-    let much = loops >= context.limit(&MIN_LOOPS) && read >= context.limit(&MIN_ROWS) && of_join >= 0.5;
+    let of_join = share
+        / context
+            .metrics
+            .inclusive_share(join)?
+            .max(f64::MIN_POSITIVE);
+    let much =
+        loops >= context.limit(&MIN_LOOPS) && read >= context.limit(&MIN_ROWS) && of_join >= 0.5;
     if !wasteful || !much || share < context.limit(&MIN_SHARE) {
         return None;
     }
@@ -84,7 +90,10 @@ fn reread_scan(context: &RunContext<'_>, inner: NodeId) -> Option<NodeId> {
     let mut at = inner;
     loop {
         let kind = &plan.node(at).kind;
-        if matches!(kind, NodeKind::Materialize | NodeKind::Memoize | NodeKind::Hash | NodeKind::Sort) {
+        if matches!(
+            kind,
+            NodeKind::Materialize | NodeKind::Memoize | NodeKind::Hash | NodeKind::Sort
+        ) {
             return None;
         }
         if kind.scans_table() {
@@ -95,13 +104,24 @@ fn reread_scan(context: &RunContext<'_>, inner: NodeId) -> Option<NodeId> {
 }
 
 fn told(context: &RunContext<'_>, join: NodeId, scan: &Node, read: f64, loops: f64) -> Finding {
-    let relation = context.relation_name(scan).unwrap_or_else(|| "the inner side".to_owned());
-    let kept = scan.actual.map_or(0.0, |actual| actual.rows.0 * actual.loops);
-    let severity = if read >= context.limit(&ERROR_ROWS) { Severity::Error } else { Severity::Warning };
+    let relation = context
+        .relation_name(scan)
+        .unwrap_or_else(|| "the inner side".to_owned());
+    let kept = scan
+        .actual
+        .map_or(0.0, |actual| actual.rows.0 * actual.loops);
+    let severity = if read >= context.limit(&ERROR_ROWS) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let mut evidence = context.evidence(join);
     evidence.relation = context.relation_name(scan);
-    evidence.condition =
-        scan.conditions.filter.clone().or_else(|| context.plan().node(join).conditions.join_filter.clone());
+    evidence.condition = scan
+        .conditions
+        .filter
+        .clone()
+        .or_else(|| context.plan().node(join).conditions.join_filter.clone());
     let evidence = evidence
         .with("loops", Quantity::Count(loops as u64))
         .with("rows_read", Quantity::Rows(read))
@@ -119,5 +139,10 @@ fn told(context: &RunContext<'_>, join: NodeId, scan: &Node, read: f64, loops: f
             None => format!("Give the join a condition on {relation} that an index serves."),
         },
     };
-    context.finding(RuleId::NestedLoopRescan, severity, context.with_cost(evidence, join), words)
+    context.finding(
+        RuleId::NestedLoopRescan,
+        severity,
+        context.with_cost(evidence, join),
+        words,
+    )
 }

@@ -53,19 +53,34 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
             worst = Some((run, broken));
         }
     }
-    worst.into_iter().map(|(run, broken)| finding(context, run, broken)).collect()
+    worst
+        .into_iter()
+        .map(|(run, broken)| finding(context, run, broken))
+        .collect()
 }
 
 fn broken_limits(context: &QueryContext<'_>, run: &Run) -> Vec<Broken> {
     let budget = &context.query.budget;
     let mut broken = Vec::new();
-    let Outcome::Completed { samples } = &run.outcome else { return broken };
-    let fastest = samples.iter().map(|sample| sample.execution.0).fold(f64::INFINITY, f64::min);
-    if let Some(Millis(limit)) = budget.time.filter(|limit| fastest.is_finite() && fastest > limit.0) {
+    let Outcome::Completed { samples } = &run.outcome else {
+        return broken;
+    };
+    let fastest = samples
+        .iter()
+        .map(|sample| sample.execution.0)
+        .fold(f64::INFINITY, f64::min);
+    if let Some(Millis(limit)) = budget
+        .time
+        .filter(|limit| fastest.is_finite() && fastest > limit.0)
+    {
         broken.push(Broken {
             what: "time",
             factor: fastest / limit.max(f64::MIN_POSITIVE),
-            sentence: format!("takes {} at best, its budget is {}", Millis(fastest), Millis(limit)),
+            sentence: format!(
+                "takes {} at best, its budget is {}",
+                Millis(fastest),
+                Millis(limit)
+            ),
             measures: [
                 ("time_ms", Quantity::Millis(Millis(fastest))),
                 ("budget_time_ms", Quantity::Millis(Millis(limit))),
@@ -80,7 +95,10 @@ fn broken_limits(context: &QueryContext<'_>, run: &Run) -> Vec<Broken> {
             what: "buffers",
             factor: pages.0 as f64 / limit.0.max(1) as f64,
             sentence: format!("touches {pages}, its budget is {}", Count(limit.0 as f64)),
-            measures: [("query_pages", Quantity::Pages(pages)), ("budget_pages", Quantity::Pages(limit))],
+            measures: [
+                ("query_pages", Quantity::Pages(pages)),
+                ("budget_pages", Quantity::Pages(limit)),
+            ],
         });
     }
     if let (Some(limit), Some(rows)) = (budget.rows, run.rows())
@@ -89,28 +107,58 @@ fn broken_limits(context: &QueryContext<'_>, run: &Run) -> Vec<Broken> {
         broken.push(Broken {
             what: "rows",
             factor: rows / limit.max(1) as f64,
-            sentence: format!("returns {}, its budget is {}", Rows(rows), Count(limit as f64)),
-            measures: [("rows", Quantity::Rows(rows)), ("budget_rows", Quantity::Rows(limit as f64))],
+            sentence: format!(
+                "returns {}, its budget is {}",
+                Rows(rows),
+                Count(limit as f64)
+            ),
+            measures: [
+                ("rows", Quantity::Rows(rows)),
+                ("budget_rows", Quantity::Rows(limit as f64)),
+            ],
         });
     }
     broken
 }
 
 fn finding(context: &QueryContext<'_>, run: &Run, broken: Vec<Broken>) -> Finding {
-    let mut evidence = Evidence { run: Some(run.label.clone()), ..Evidence::default() };
+    let mut evidence = Evidence {
+        run: Some(run.label.clone()),
+        ..Evidence::default()
+    };
     let sentences: Vec<&str> = broken.iter().map(|limit| limit.sentence.as_str()).collect();
     let message = format!("{} ({})", sentences.join("; "), run.label);
     let limits: Vec<&str> = broken.iter().map(|limit| limit.what).collect();
     let margin = 1.0 + context.limit(&TIME_MARGIN);
-    let narrow = broken.iter().all(|limit| limit.what == "time" && limit.factor <= margin);
-    let place = heaviest_in_words(&run.plan).unwrap_or_else(|| "the node that does the work".to_owned());
-    let advice = format!("Begin at {place}, or raise `{}` in @budget knowingly.", limits.join("`, `"));
+    let narrow = broken
+        .iter()
+        .all(|limit| limit.what == "time" && limit.factor <= margin);
+    let place =
+        heaviest_in_words(&run.plan).unwrap_or_else(|| "the node that does the work".to_owned());
+    let advice = format!(
+        "Begin at {place}, or raise `{}` in @budget knowingly.",
+        limits.join("`, `")
+    );
     for limit in broken {
         for (key, quantity) in limit.measures {
             evidence = evidence.with(key, quantity);
         }
     }
-    let severity = if narrow { Severity::Warning } else { Severity::Error };
-    let why = "The budget says what the callers can bear; past it they wait, time out or retry.".to_owned();
-    context.finding(RuleId::OverBudget, severity, evidence, Words { message, why, advice })
+    let severity = if narrow {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    let why = "The budget says what the callers can bear; past it they wait, time out or retry."
+        .to_owned();
+    context.finding(
+        RuleId::OverBudget,
+        severity,
+        evidence,
+        Words {
+            message,
+            why,
+            advice,
+        },
+    )
 }

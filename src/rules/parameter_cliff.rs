@@ -46,21 +46,30 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &QueryContext<'_>) -> Vec<Finding> {
-    let finished = context.runs.runs.iter().filter_map(|run| Some((run, touched(run)?)));
+    let finished = context
+        .runs
+        .runs
+        .iter()
+        .filter_map(|run| Some((run, touched(run)?)));
     let finished: Vec<(&Run, Pages)> = finished.collect();
     let custom = || finished.iter().filter(|(run, _)| !run.is_generic());
     let is_cliff = |(_, usual): &(&Run, Pages), (_, pages): &(&Run, Pages)| {
         let more = pages.0.saturating_sub(usual.0) as f64;
-        pages.0 as f64 >= usual.0.max(1) as f64 * context.limit(&FACTOR) && more >= context.limit(&MIN_PAGES)
+        pages.0 as f64 >= usual.0.max(1) as f64 * context.limit(&FACTOR)
+            && more >= context.limit(&MIN_PAGES)
     };
     let mut findings = Vec::new();
     if let Some(typical) = custom().find(|(run, _)| run.label == "typical")
-        && let Some(worst) = custom().max_by_key(|(_, pages)| *pages).filter(|worst| is_cliff(typical, worst))
+        && let Some(worst) = custom()
+            .max_by_key(|(_, pages)| *pages)
+            .filter(|worst| is_cliff(typical, worst))
     {
         findings.push(told(context, *typical, *worst));
     }
     // The generic plan is bad where the same values get a better one of their own, and the server would take it.
-    let generic = finished.iter().filter(|(run, _)| run.is_generic() && is_taken(run, context.runs));
+    let generic = finished
+        .iter()
+        .filter(|(run, _)| run.is_generic() && is_taken(run, context.runs));
     let pairs = generic.filter_map(|generic| {
         let own = context.runs.plan_for_values_of(generic.0)?;
         let own = custom().find(|(run, _)| std::ptr::eq(*run, own))?;
@@ -78,9 +87,19 @@ fn is_taken(generic: &Run, runs: &QueryRuns) -> bool {
     /// 1000 × cpu_operator_cost for each relation, and once more (`cached_plan_cost`).
     const PLANNING: f64 = 2.5;
     let cost = |run: &Run| run.plan.root().estimate.total_cost;
-    let relations = runs.runs.iter().map(|run| run.plan.table_scans().count()).max().unwrap_or_default();
+    let relations = runs
+        .runs
+        .iter()
+        .map(|run| run.plan.table_scans().count())
+        .max()
+        .unwrap_or_default();
     let planning = PLANNING * (relations as f64 + 1.0);
-    let custom = runs.runs.iter().filter(|run| !run.is_generic()).map(|run| cost(run) + planning).reduce(f64::max);
+    let custom = runs
+        .runs
+        .iter()
+        .filter(|run| !run.is_generic())
+        .map(|run| cost(run) + planning)
+        .reduce(f64::max);
     custom.is_none_or(|custom| cost(generic) < custom)
 }
 
@@ -92,11 +111,22 @@ fn touched(run: &Run) -> Option<Pages> {
     }
 }
 
-fn told(context: &QueryContext<'_>, (typical, usual): (&Run, Pages), (run, pages): (&Run, Pages)) -> Finding {
+fn told(
+    context: &QueryContext<'_>,
+    (typical, usual): (&Run, Pages),
+    (run, pages): (&Run, Pages),
+) -> Finding {
     let is_generic = run.is_generic();
     let factor = pages.0 as f64 / usual.0.max(1) as f64;
-    let severity = if factor >= context.limit(&ERROR_FACTOR) { Severity::Error } else { Severity::Warning };
-    let mut evidence = Evidence { run: Some(run.label.clone()), ..Evidence::default() };
+    let severity = if factor >= context.limit(&ERROR_FACTOR) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let mut evidence = Evidence {
+        run: Some(run.label.clone()),
+        ..Evidence::default()
+    };
     evidence.condition = is_generic.then(|| "generic plan".to_owned());
     let mut evidence = evidence
         .with("query_pages", Quantity::Pages(pages))
@@ -124,12 +154,26 @@ fn told(context: &QueryContext<'_>, (typical, usual): (&Run, Pages), (run, pages
         }
     };
     let finding = context.finding(RuleId::ParameterCliff, severity, evidence, words);
-    Finding { fix: is_generic.then(|| force_custom_plan(run, typical)).flatten(), ..finding }
+    Finding {
+        fix: is_generic
+            .then(|| force_custom_plan(run, typical))
+            .flatten(),
+        ..finding
+    }
 }
 
 /// What both plans took for the same values.
 fn force_custom_plan(generic: &Run, custom: &Run) -> Option<Fix> {
     let after = custom.measurement()?;
-    let proof = Proof { before: generic.measurement(), cancelled_ms: None, after, index_bytes: None, build_ms: None };
-    Some(Fix { sql: "SET LOCAL plan_cache_mode = force_custom_plan;".to_owned(), proof: Some(proof) })
+    let proof = Proof {
+        before: generic.measurement(),
+        cancelled_ms: None,
+        after,
+        index_bytes: None,
+        build_ms: None,
+    };
+    Some(Fix {
+        sql: "SET LOCAL plan_cache_mode = force_custom_plan;".to_owned(),
+        proof: Some(proof),
+    })
 }

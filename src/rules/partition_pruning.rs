@@ -41,7 +41,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    let Some(schema) = context.schema else { return Vec::new() };
+    let Some(schema) = context.schema else {
+        return Vec::new();
+    };
     context
         .executed()
         .filter(|(_, node, _)| matches!(node.kind, NodeKind::Append | NodeKind::MergeAppend))
@@ -52,19 +54,37 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
 /// The scans of partitions directly below, with the table that they are partitions of.
 fn judge(context: &RunContext<'_>, schema: &Schema, append: NodeId) -> Option<Finding> {
     let plan = context.plan();
-    let scans: Vec<NodeId> = plan.inputs(append).map(|input| plan.source_of_rows(input)).collect();
-    let tables: Vec<&Table> = scans.iter().filter_map(|scan| context.table(plan.node(*scan))).collect();
+    let scans: Vec<NodeId> = plan
+        .inputs(append)
+        .map(|input| plan.source_of_rows(input))
+        .collect();
+    let tables: Vec<&Table> = scans
+        .iter()
+        .filter_map(|scan| context.table(plan.node(*scan)))
+        .collect();
     let root = schema.root_of(tables.first()?);
-    if tables.len() != scans.len() || tables.iter().any(|table| schema.root_of(table).oid != root.oid) {
+    if tables.len() != scans.len()
+        || tables
+            .iter()
+            .any(|table| schema.root_of(table).oid != root.oid)
+    {
         return None;
     }
     let read: HashSet<u32> = tables.iter().map(|table| table.oid).collect();
     let all = leaves(schema, root);
     let key = &root.partition_key.as_ref()?.parts;
-    let condition = scans.iter().find_map(|scan| filter_on_key(context, *scan, key))?;
-    let empty: Vec<&NodeId> = scans.iter().filter(|scan| context.metrics.node(**scan).rows == Some(0.0)).collect();
-    let pages: u64 =
-        empty.iter().filter_map(|scan| context.metrics.node(**scan).inclusive_blocks).map(|pages| pages.0).sum();
+    let condition = scans
+        .iter()
+        .find_map(|scan| filter_on_key(context, *scan, key))?;
+    let empty: Vec<&NodeId> = scans
+        .iter()
+        .filter(|scan| context.metrics.node(**scan).rows == Some(0.0))
+        .collect();
+    let pages: u64 = empty
+        .iter()
+        .filter_map(|scan| context.metrics.node(**scan).inclusive_blocks)
+        .map(|pages| pages.0)
+        .sum();
     let every = all >= context.limit(&MIN_PARTITIONS) as usize && read.len() == all;
     if !every || empty.len() * 2 < all || (pages as f64) < context.limit(&MIN_PAGES) {
         return None;
@@ -82,10 +102,12 @@ fn judge(context: &RunContext<'_>, schema: &Schema, append: NodeId) -> Option<Fi
         ("query_pages", context.metrics.blocks.map(Quantity::Pages)),
         ("query_time_ms", context.metrics.total.map(Quantity::Millis)),
     ];
-    let evidence = whole.into_iter().fold(evidence, |evidence, (key, value)| match value {
-        Some(value) => evidence.with(key, value),
-        None => evidence,
-    });
+    let evidence = whole
+        .into_iter()
+        .fold(evidence, |evidence, (key, value)| match value {
+            Some(value) => evidence.with(key, value),
+            None => evidence,
+        });
     let words = Words {
         message: format!(
             "all {} partitions of {} are read; {} of them gave nothing and cost {}",
@@ -108,8 +130,18 @@ fn part_text(part: &KeyPart) -> &str {
 
 /// Partitions that hold rows.
 fn leaves(schema: &Schema, root: &Table) -> usize {
-    let of_root = |table: &&Table| table.partition_of.as_ref().is_some_and(|part| part.root == root.oid);
-    schema.tables.iter().filter(of_root).filter(|table| table.kind != TableKind::Partitioned).count()
+    let of_root = |table: &&Table| {
+        table
+            .partition_of
+            .as_ref()
+            .is_some_and(|part| part.root == root.oid)
+    };
+    schema
+        .tables
+        .iter()
+        .filter(of_root)
+        .filter(|table| table.kind != TableKind::Partitioned)
+        .count()
 }
 
 /// The conjunct of the scan's conditions that names a column of the partition key.
@@ -118,9 +150,14 @@ fn filter_on_key(context: &RunContext<'_>, scan: NodeId, key: &[KeyPart]) -> Opt
     let texts = [&conditions.filter, &conditions.index, &conditions.recheck];
     texts.into_iter().flatten().find_map(|text| {
         let parsed = parse(text);
-        let on_key = |column: &str| key.iter().any(|part| matches!(part, KeyPart::Column(name) if name == column));
-        let conjunct =
-            parsed.conjuncts().into_iter().find(|part| part.columns().iter().any(|(_, column)| on_key(column)))?;
+        let on_key = |column: &str| {
+            key.iter()
+                .any(|part| matches!(part, KeyPart::Column(name) if name == column))
+        };
+        let conjunct = parsed
+            .conjuncts()
+            .into_iter()
+            .find(|part| part.columns().iter().any(|(_, column)| on_key(column)))?;
         Some(conjunct.unqualified())
     })
 }

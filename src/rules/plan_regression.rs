@@ -7,18 +7,57 @@ use crate::diff::verdict::{Limits, Verdict};
 use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
 use crate::units::Pages;
 
-const fn limit(key: &'static str, unit: ThresholdUnit, default: f64, about: &'static str) -> Threshold {
-    Threshold { rule: RuleId::PlanRegression, key, unit, default, about }
+const fn limit(
+    key: &'static str,
+    unit: ThresholdUnit,
+    default: f64,
+    about: &'static str,
+) -> Threshold {
+    Threshold {
+        rule: RuleId::PlanRegression,
+        key,
+        unit,
+        default,
+        about,
+    }
 }
 
-const MIN_FACTOR: Threshold =
-    limit("min-factor", ThresholdUnit::Ratio, 1.2, "blocks after over blocks before, from which on it is a regression");
-const MIN_PAGES: Threshold = limit("min-pages", ThresholdUnit::Pages, 128.0, "and so many blocks more at least");
-const MAJOR_FACTOR: Threshold = limit("major-factor", ThresholdUnit::Ratio, 2.0, "from this factor on it is an error");
-const MAJOR_PAGES: Threshold = limit("major-pages", ThresholdUnit::Pages, 1000.0, "and from so many blocks more on");
-const ROWS_FACTOR: Threshold =
-    limit("rows-factor", ThresholdUnit::Ratio, 2.0, "rows read after over before, from which on it is a regression");
-const MIN_ROWS: Threshold = limit("min-rows", ThresholdUnit::Rows, 10_000.0, "and so many rows more at least");
+const MIN_FACTOR: Threshold = limit(
+    "min-factor",
+    ThresholdUnit::Ratio,
+    1.2,
+    "blocks after over blocks before, from which on it is a regression",
+);
+const MIN_PAGES: Threshold = limit(
+    "min-pages",
+    ThresholdUnit::Pages,
+    128.0,
+    "and so many blocks more at least",
+);
+const MAJOR_FACTOR: Threshold = limit(
+    "major-factor",
+    ThresholdUnit::Ratio,
+    2.0,
+    "from this factor on it is an error",
+);
+const MAJOR_PAGES: Threshold = limit(
+    "major-pages",
+    ThresholdUnit::Pages,
+    1000.0,
+    "and from so many blocks more on",
+);
+const ROWS_FACTOR: Threshold = limit(
+    "rows-factor",
+    ThresholdUnit::Ratio,
+    2.0,
+    "rows read after over before, from which on it is a regression",
+);
+const MIN_ROWS: Threshold = limit(
+    "min-rows",
+    ThresholdUnit::Rows,
+    10_000.0,
+    "and so many rows more at least",
+);
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -34,7 +73,14 @@ pub(super) const RULE: Rule = Rule {
     advice: "Change the statement that is named as the cause, or give the query what it lost.",
     bad: "DROP INDEX orders_customer_id_idx;",
     good: "CREATE INDEX CONCURRENTLY ON orders (customer_id, placed_at);  -- then drop the one it replaces",
-    thresholds: &[MIN_FACTOR, MIN_PAGES, MAJOR_FACTOR, MAJOR_PAGES, ROWS_FACTOR, MIN_ROWS],
+    thresholds: &[
+        MIN_FACTOR,
+        MIN_PAGES,
+        MAJOR_FACTOR,
+        MAJOR_PAGES,
+        ROWS_FACTOR,
+        MIN_ROWS,
+    ],
     check: Check::Elsewhere,
 };
 
@@ -70,8 +116,13 @@ pub fn finding(diff: &QueryDiff, policy: &Policy) -> Option<Finding> {
     let severity = policy.severity(RuleId::PlanRegression, severity)?;
     let cause = statement(run);
     // The migration is at fault where one of its statements is the cause: the pull request has that line.
-    let location =
-        cause.map_or_else(|| Location { file: diff.file.clone(), line: diff.line }, StatementPlace::location);
+    let location = cause.map_or_else(
+        || Location {
+            file: diff.file.clone(),
+            line: diff.line,
+        },
+        StatementPlace::location,
+    );
     Some(Finding {
         rule: RuleId::PlanRegression,
         severity,
@@ -101,7 +152,10 @@ fn fails(diff: &QueryDiff, message: &str, policy: &Policy) -> Option<Finding> {
         rule: RuleId::PlanRegression,
         severity: policy.severity(RuleId::PlanRegression, Severity::Error)?,
         query: Some(diff.query.clone()),
-        location: Some(Location { file: diff.file.clone(), line: diff.line }),
+        location: Some(Location {
+            file: diff.file.clone(),
+            line: diff.line,
+        }),
         message: format!("does not run on the new schema: {message}"),
         why: RULE.why.to_owned(),
         advice: "Correct the statement, or add the migration that it needs.".to_owned(),
@@ -163,18 +217,29 @@ fn message(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
             ),
             None => "is slower with the same work".to_owned(),
         },
-        Verdict::Error => {
-            run.changes.iter().find(|change| change.is_error()).map_or_else(String::new, |c| c.describe())
-        }
+        Verdict::Error => run
+            .changes
+            .iter()
+            .find(|change| change.is_error())
+            .map_or_else(String::new, |c| c.describe()),
         _ => more_work(run),
     };
     let because = match cause {
         Some(place) => format!(" since {}", place.label()),
         None => String::new(),
     };
-    let changes: Vec<String> =
-        run.changes.iter().filter(|change| !change.is_error()).take(2).map(|change| change.describe()).collect();
-    let changes = if changes.is_empty() { String::new() } else { format!(": {}", changes.join("; ")) };
+    let changes: Vec<String> = run
+        .changes
+        .iter()
+        .filter(|change| !change.is_error())
+        .take(2)
+        .map(|change| change.describe())
+        .collect();
+    let changes = if changes.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", changes.join("; "))
+    };
     format!("{what} ({}){because}{changes}", run.label)
 }
 
@@ -182,7 +247,9 @@ fn more_work(run: &RunDiff) -> String {
     let blocks = |pages: Option<Pages>| pages.map(|pages| pages.to_string());
     let after = run.after.as_ref().map(|side| side.work).unwrap_or_default();
     match (blocks(run.before.work.blocks), blocks(after.blocks)) {
-        (Some(before), Some(after)) if before != after => format!("touches {after} in place of {before}"),
+        (Some(before), Some(after)) if before != after => {
+            format!("touches {after} in place of {before}")
+        }
         _ => "does more work".to_owned(),
     }
 }
@@ -203,15 +270,24 @@ fn advice(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
 }
 
 fn evidence(run: &RunDiff) -> Evidence {
-    let mut evidence = Evidence { run: Some(run.label.clone()), ..Evidence::default() };
+    let mut evidence = Evidence {
+        run: Some(run.label.clone()),
+        ..Evidence::default()
+    };
     let after = run.after.as_ref().map(|side| side.work).unwrap_or_default();
-    let pages = [("pages_before", run.before.work.blocks), ("pages_after", after.blocks)];
+    let pages = [
+        ("pages_before", run.before.work.blocks),
+        ("pages_after", after.blocks),
+    ];
     for (key, pages) in pages {
         if let Some(pages) = pages {
             evidence = evidence.with(key, Quantity::Pages(pages));
         }
     }
-    for (key, rows) in [("rows_read_before", run.before.work.rows_read), ("rows_read_after", after.rows_read)] {
+    for (key, rows) in [
+        ("rows_read_before", run.before.work.rows_read),
+        ("rows_read_after", after.rows_read),
+    ] {
         if let Some(rows) = rows {
             evidence = evidence.with(key, Quantity::Rows(rows));
         }

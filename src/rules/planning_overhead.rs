@@ -38,9 +38,17 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let mut worst: Option<(&str, f64, f64)> = None;
     for run in context.runs.runs.iter().filter(|run| !run.is_generic()) {
-        let Outcome::Completed { samples } = &run.outcome else { continue };
-        let planning = samples.iter().map(|sample| sample.planning.0).fold(f64::INFINITY, f64::min);
-        let execution = samples.iter().map(|sample| sample.execution.0).fold(0.0, f64::max);
+        let Outcome::Completed { samples } = &run.outcome else {
+            continue;
+        };
+        let planning = samples
+            .iter()
+            .map(|sample| sample.planning.0)
+            .fold(f64::INFINITY, f64::min);
+        let execution = samples
+            .iter()
+            .map(|sample| sample.execution.0)
+            .fold(0.0, f64::max);
         let heavy = planning.is_finite()
             && planning >= context.limit(&MIN_TIME)
             && planning > execution * context.limit(&FACTOR);
@@ -48,10 +56,15 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
             worst = Some((&run.label, planning, execution));
         }
     }
-    let Some((label, planning, execution)) = worst else { return Vec::new() };
-    let evidence = Evidence { run: Some(label.to_owned()), ..Evidence::default() }
-        .with("planning_ms", Quantity::Millis(Millis(planning)))
-        .with("time_ms", Quantity::Millis(Millis(execution)));
+    let Some((label, planning, execution)) = worst else {
+        return Vec::new();
+    };
+    let evidence = Evidence {
+        run: Some(label.to_owned()),
+        ..Evidence::default()
+    }
+    .with("planning_ms", Quantity::Millis(Millis(planning)))
+    .with("time_ms", Quantity::Millis(Millis(execution)));
     let words = Words {
         message: format!("planning takes {}, running it {}", Millis(planning), Millis(execution)),
         why: "Planning is paid with every execution that is not prepared.".to_owned(),

@@ -41,7 +41,10 @@ pub fn conjuncts(condition: &str, alias: &str) -> Vec<Served> {
     parsed
         .conjuncts()
         .into_iter()
-        .map(|conjunct| Served { text: conjunct.text.clone(), by: served_by(conjunct, alias) })
+        .map(|conjunct| Served {
+            text: conjunct.text.clone(),
+            by: served_by(conjunct, alias),
+        })
         .collect()
 }
 
@@ -52,7 +55,10 @@ fn served_by(conjunct: &Expression, alias: &str) -> ServedBy {
             Some((_, name)) => ServedBy::Column(name.to_owned()),
             None => ServedBy::Nothing,
         },
-        ExpressionKind::Test { operand, test: Test::Null | Test::True | Test::False } => match operand.as_column() {
+        ExpressionKind::Test {
+            operand,
+            test: Test::Null | Test::True | Test::False,
+        } => match operand.as_column() {
             Some((_, name)) => ServedBy::Column(name.to_owned()),
             None => wrapped(operand),
         },
@@ -61,13 +67,18 @@ fn served_by(conjunct: &Expression, alias: &str) -> ServedBy {
             let mut worst = None;
             for part in parts {
                 let conjuncts = part.conjuncts();
-                let best = conjuncts.iter().map(|conjunct| served_by(conjunct, alias)).min_by_key(rank);
+                let best = conjuncts
+                    .iter()
+                    .map(|conjunct| served_by(conjunct, alias))
+                    .min_by_key(rank);
                 worst = worst.into_iter().chain(best).max_by_key(rank);
             }
             worst.unwrap_or(ServedBy::Nothing)
         }
         ExpressionKind::Operator { .. } => comparison(conjunct, alias),
-        ExpressionKind::Call { function, .. } if function.starts_with("st_") => ServedBy::Containment,
+        ExpressionKind::Call { function, .. } if function.starts_with("st_") => {
+            ServedBy::Containment
+        }
         ExpressionKind::Test { .. }
         | ExpressionKind::And(_)
         | ExpressionKind::Call { .. }
@@ -90,20 +101,36 @@ fn rank(served: &ServedBy) -> u8 {
 }
 
 fn comparison(conjunct: &Expression, alias: &str) -> ServedBy {
-    let Some(comparison) = conjunct.comparison(alias) else { return ServedBy::Nothing };
+    let Some(comparison) = conjunct.comparison(alias) else {
+        return ServedBy::Nothing;
+    };
     // A value that is computed from each row anew is nothing to search for.
     if comparison.quantifier == Quantifier::All || is_correlated_subplan(comparison.other) {
         return ServedBy::Nothing;
     }
-    let column = comparison.subject.as_column().map(|(_, name)| name.to_owned());
+    let column = comparison
+        .subject
+        .as_column()
+        .map(|(_, name)| name.to_owned());
     match comparison.operator {
-        "=" | "<" | "<=" | ">" | ">=" | "~<~" | "~>~" | "~<=~" | "~>=~" | "^@" | "IS NOT DISTINCT FROM" => {
-            match column.filter(|_| !is_real_cast(comparison.subject)) {
-                Some(column) => ServedBy::Column(column),
-                None => wrapped(comparison.subject),
-            }
-        }
-        "~~" | "~" => match (column, starts_with_wildcard(comparison.operator, comparison.other)) {
+        "="
+        | "<"
+        | "<="
+        | ">"
+        | ">="
+        | "~<~"
+        | "~>~"
+        | "~<=~"
+        | "~>=~"
+        | "^@"
+        | "IS NOT DISTINCT FROM" => match column.filter(|_| !is_real_cast(comparison.subject)) {
+            Some(column) => ServedBy::Column(column),
+            None => wrapped(comparison.subject),
+        },
+        "~~" | "~" => match (
+            column,
+            starts_with_wildcard(comparison.operator, comparison.other),
+        ) {
             (Some(column), false) => ServedBy::Column(column),
             (Some(column), true) => ServedBy::Pattern(column),
             (None, _) => wrapped(comparison.subject),
@@ -112,9 +139,8 @@ fn comparison(conjunct: &Expression, alias: &str) -> ServedBy {
             Some((_, column)) => ServedBy::Pattern((*column).to_owned()),
             None => ServedBy::Nothing,
         },
-        "@>" | "<@" | "&&" | "@@" | "?" | "?|" | "?&" | "@?" | "-|-" | "<<" | ">>" | "&<" | "&>" => {
-            ServedBy::Containment
-        }
+        "@>" | "<@" | "&&" | "@@" | "?" | "?|" | "?&" | "@?" | "-|-" | "<<" | ">>" | "&<"
+        | "&>" => ServedBy::Containment,
         _ => ServedBy::Nothing,
     }
 }
@@ -137,8 +163,10 @@ fn is_correlated_subplan(other: &Expression) -> bool {
 pub fn is_real_cast(expression: &Expression) -> bool {
     match &expression.kind {
         ExpressionKind::Cast { operand, type_name } => {
-            let relabels = matches!(type_name.as_str(), "text" | "character varying" | "bpchar" | "oid" | "name")
-                || type_name.starts_with("character varying(");
+            let relabels = matches!(
+                type_name.as_str(),
+                "text" | "character varying" | "bpchar" | "oid" | "name"
+            ) || type_name.starts_with("character varying(");
             !relabels || is_real_cast(operand)
         }
         ExpressionKind::Column { .. }
@@ -170,8 +198,15 @@ fn first_constant(pattern: &Expression) -> Option<&str> {
     let pattern = pattern.without_casts();
     match &pattern.kind {
         ExpressionKind::Constant(text) => text.as_deref(),
-        ExpressionKind::Operator { operator, left: Some(left), .. } if operator == "||" => first_constant(left),
-        ExpressionKind::Call { function, arguments } if function == "concat" => first_constant(arguments.first()?),
+        ExpressionKind::Operator {
+            operator,
+            left: Some(left),
+            ..
+        } if operator == "||" => first_constant(left),
+        ExpressionKind::Call {
+            function,
+            arguments,
+        } if function == "concat" => first_constant(arguments.first()?),
         ExpressionKind::Column { .. }
         | ExpressionKind::Parameter(_)
         | ExpressionKind::Subplan
@@ -191,7 +226,10 @@ mod tests {
     use super::*;
 
     fn by(condition: &str) -> Vec<ServedBy> {
-        conjuncts(condition, "o").into_iter().map(|served| served.by).collect()
+        conjuncts(condition, "o")
+            .into_iter()
+            .map(|served| served.by)
+            .collect()
     }
 
     #[test]
@@ -213,10 +251,16 @@ mod tests {
             ("(o.total > (InitPlan 1).col1)", column("total")),
             ("(o.total > $0)", column("total")),
             ("(lower((o.email)::text) = $1)", expression("email")),
-            ("((o.created_at)::date = '2024-01-01'::date)", expression("created_at")),
+            (
+                "((o.created_at)::date = '2024-01-01'::date)",
+                expression("created_at"),
+            ),
             ("((o.name)::text ~~ '%x'::text)", pattern("name")),
             ("((o.name)::text ~~ 'x%'::text)", column("name")),
-            ("(o.name ~~ (('%'::text || $1) || '%'::text))", pattern("name")),
+            (
+                "(o.name ~~ (('%'::text || $1) || '%'::text))",
+                pattern("name"),
+            ),
             ("(o.name ~~* 'x%'::text)", pattern("name")),
             ("(o.tags @> '{x}'::text[])", ServedBy::Containment),
             ("((o.a = 1) OR (o.b = 2))", column("b")),

@@ -45,10 +45,14 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let plan = context.plan();
-    let subplans = context.executed().filter(|(_, node, _)| node.relationship == Some(Relationship::SubPlan));
+    let subplans = context
+        .executed()
+        .filter(|(_, node, _)| node.relationship == Some(Relationship::SubPlan));
     subplans
         .filter(|(id, _, _)| {
-            !plan.ancestors(*id).any(|above| plan.node(above).relationship == Some(Relationship::SubPlan))
+            !plan
+                .ancestors(*id)
+                .any(|above| plan.node(above).relationship == Some(Relationship::SubPlan))
         })
         .filter_map(|(id, _, _)| judge(context, id))
         .collect()
@@ -59,31 +63,54 @@ fn judge(context: &RunContext<'_>, id: NodeId) -> Option<Finding> {
     let node = plan.node(id);
     // A hashed SubPlan runs once.
     let loops = node.actual?.loops;
-    if loops < context.limit(&MIN_LOOPS) || context.metrics.inclusive_share(id)? < context.limit(&MIN_SHARE) {
+    if loops < context.limit(&MIN_LOOPS)
+        || context.metrics.inclusive_share(id)? < context.limit(&MIN_SHARE)
+    {
         return None;
     }
     let metrics = context.metrics.node(id);
     let pages = metrics.inclusive_blocks;
     let large = pages.is_some_and(|pages| pages.0 as f64 >= context.limit(&ERROR_PAGES));
-    let severity = if large { Severity::Error } else { Severity::Warning };
-    let name = node.subplan_name.clone().unwrap_or_else(|| "a subquery".to_owned());
-    let scan = plan.subtree(id).find(|below| plan.node(*below).kind.scans_table());
-    let host = node.parent.map(|parent| label(plan.node(parent))).unwrap_or_default();
+    let severity = if large {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let name = node
+        .subplan_name
+        .clone()
+        .unwrap_or_else(|| "a subquery".to_owned());
+    let scan = plan
+        .subtree(id)
+        .find(|below| plan.node(*below).kind.scans_table());
+    let host = node
+        .parent
+        .map(|parent| label(plan.node(parent)))
+        .unwrap_or_default();
     let mut evidence = context.evidence(id);
     evidence.relation = scan.and_then(|scan| context.relation_name(plan.node(scan)));
     evidence.condition = scan.and_then(|scan| {
         let conditions = &plan.node(scan).conditions;
-        conditions.index.clone().or_else(|| conditions.recheck.clone()).or_else(|| conditions.filter.clone())
+        conditions
+            .index
+            .clone()
+            .or_else(|| conditions.recheck.clone())
+            .or_else(|| conditions.filter.clone())
     });
     let mut evidence = evidence.with("loops", Quantity::Count(loops as u64));
-    let mut message = format!("{name} is run {} times, once for each row of {host}", Count(loops));
+    let mut message = format!(
+        "{name} is run {} times, once for each row of {host}",
+        Count(loops)
+    );
     if let Some(pages) = pages {
         message.push_str(&format!(", {pages} in all"));
         evidence = evidence.with("pages", Quantity::Pages(pages));
     }
     if let (Some(time), Some(total)) = (metrics.inclusive, context.metrics.total) {
         message.push_str(&format!(", {time} of {total}"));
-        evidence = evidence.with("time_ms", Quantity::Millis(time)).with("query_time_ms", Quantity::Millis(total));
+        evidence = evidence
+            .with("time_ms", Quantity::Millis(time))
+            .with("query_time_ms", Quantity::Millis(total));
     }
     let words = Words {
         message,

@@ -63,10 +63,16 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let generic = is_generic(context);
     let mut findings = Vec::new();
     for (id, node, _) in context.executed() {
-        let begins_here = errors[id.0].is_some() && plan.descendants(id).all(|below| errors[below.0].is_none());
+        let begins_here =
+            errors[id.0].is_some() && plan.descendants(id).all(|below| errors[below.0].is_none());
         // Where no join was chosen by the number, it did no harm.
-        let misled = plan.ancestors(id).find(|above| plan.node(*above).kind.is_join());
-        if let (true, Some(join)) = (begins_here && !(generic && hangs_on_parameter(plan, id)), misled) {
+        let misled = plan
+            .ancestors(id)
+            .find(|above| plan.node(*above).kind.is_join());
+        if let (true, Some(join)) = (
+            begins_here && !(generic && hangs_on_parameter(plan, id)),
+            misled,
+        ) {
             findings.push(told(context, id, node, join));
         }
     }
@@ -85,7 +91,9 @@ fn is_generic(context: &RunContext<'_>) -> bool {
 
 /// Whether a condition of the node, or of one below it, compares with a parameter.
 fn hangs_on_parameter(plan: &Plan, id: NodeId) -> bool {
-    plan.subtree(id).any(|at| condition(plan.node(at)).is_some_and(|text| !parse(&text).parameters().is_empty()))
+    plan.subtree(id).any(|at| {
+        condition(plan.node(at)).is_some_and(|text| !parse(&text).parameters().is_empty())
+    })
 }
 
 /// How wrong the estimate is, where it matters.
@@ -95,13 +103,17 @@ fn error_factor(context: &RunContext<'_>, id: NodeId) -> Option<f64> {
     if skipped(&node.kind) || reread_by_merge_join(context, id) {
         return None;
     }
-    let (expected, seen) = (node.estimate.expected_rows()?.0.max(1.0), actual.rows.0.max(1.0));
+    let (expected, seen) = (
+        node.estimate.expected_rows()?.0.max(1.0),
+        actual.rows.0.max(1.0),
+    );
     // Left early: there may have been as many as expected.
     if seen < expected && context.metrics.node(id).may_have_stopped {
         return None;
     }
     let (factor, larger) = (expected.max(seen) / expected.min(seen), expected.max(seen));
-    let matters = larger >= context.limit(&MIN_ROWS) || larger * actual.loops >= context.limit(&MIN_TOTAL_ROWS);
+    let matters = larger >= context.limit(&MIN_ROWS)
+        || larger * actual.loops >= context.limit(&MIN_TOTAL_ROWS);
     (factor >= context.limit(&FACTOR) && matters).then_some(factor)
 }
 
@@ -142,10 +154,20 @@ fn reread_by_merge_join(context: &RunContext<'_>, id: NodeId) -> bool {
 
 fn told(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Finding {
     let plan = context.plan();
-    let (expected, actual) = (node.estimate.rows.0, node.actual.map_or(0.0, |actual| actual.rows.0));
+    let (expected, actual) = (
+        node.estimate.rows.0,
+        node.actual.map_or(0.0, |actual| actual.rows.0),
+    );
     let loops = node.actual.map_or(1.0, |actual| actual.loops);
-    let large = context.metrics.blocks.is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
-    let severity = if large { Severity::Warning } else { Severity::Info };
+    let large = context
+        .metrics
+        .blocks
+        .is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
+    let severity = if large {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
     let condition = condition(node);
     let label = crate::plan::label(node);
     let mut evidence = context.evidence(id);
@@ -153,20 +175,46 @@ fn told(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Fi
     let evidence = evidence
         .with("expected_rows", Quantity::Rows(expected))
         .with("actual_rows", Quantity::Rows(actual))
-        .with("factor", Quantity::Ratio(expected.max(actual).max(1.0) / expected.min(actual).max(1.0)))
+        .with(
+            "factor",
+            Quantity::Ratio(expected.max(actual).max(1.0) / expected.min(actual).max(1.0)),
+        )
         .with("loops", Quantity::Count(loops as u64));
-    let each = if loops > 1.0 { format!(" in each of {} loops", Count(loops)) } else { String::new() };
-    let why = format!("{} above it was chosen for that number.", crate::plan::label(plan.node(misled)));
+    let each = if loops > 1.0 {
+        format!(" in each of {} loops", Count(loops))
+    } else {
+        String::new()
+    };
+    let why = format!(
+        "{} above it was chosen for that number.",
+        crate::plan::label(plan.node(misled))
+    );
     let (advice, fix) = advice(context, id, node, condition.as_deref());
-    let words =
-        Words { message: format!("{label}: {} expected, {} came{each}", Rows(expected), rows(actual)), why, advice };
-    let finding = context.finding(RuleId::RowMisestimate, severity, context.with_cost(evidence, id), words);
+    let words = Words {
+        message: format!(
+            "{label}: {} expected, {} came{each}",
+            Rows(expected),
+            rows(actual)
+        ),
+        why,
+        advice,
+    };
+    let finding = context.finding(
+        RuleId::RowMisestimate,
+        severity,
+        context.with_cost(evidence, id),
+        words,
+    );
     Finding { fix, ..finding }
 }
 
 /// Fewer than ten rows with a decimal: averages of many loops.
 fn rows(count: f64) -> String {
-    if count > 0.0 && count < 10.0 && count.fract() != 0.0 { format!("{count:.1}") } else { Count(count).to_string() }
+    if count > 0.0 && count < 10.0 && count.fract() != 0.0 {
+        format!("{count:.1}")
+    } else {
+        Count(count).to_string()
+    }
 }
 
 fn condition(node: &Node) -> Option<String> {
@@ -187,7 +235,12 @@ fn condition(node: &Node) -> Option<String> {
 }
 
 /// By what the planner could not know, with the statements that tell it.
-fn advice(context: &RunContext<'_>, id: NodeId, node: &Node, condition: Option<&str>) -> (String, Option<Fix>) {
+fn advice(
+    context: &RunContext<'_>,
+    id: NodeId,
+    node: &Node,
+    condition: Option<&str>,
+) -> (String, Option<Fix>) {
     if node.kind.is_join() {
         return (OF_A_JOIN.to_owned(), None);
     }
@@ -196,12 +249,26 @@ fn advice(context: &RunContext<'_>, id: NodeId, node: &Node, condition: Option<&
         Some((scan, columns)) => (*scan, Some(columns.as_str())),
         None => (node, condition),
     };
-    let Some(table) = context.qualified_name(scan) else { return (OF_ITS_INPUT.to_owned(), None) };
-    let alias = scan.relation.as_ref().map(|relation| relation.alias.as_str()).unwrap_or_default();
+    let Some(table) = context.qualified_name(scan) else {
+        return (OF_ITS_INPUT.to_owned(), None);
+    };
+    let alias = scan
+        .relation
+        .as_ref()
+        .map(|relation| relation.alias.as_str())
+        .unwrap_or_default();
     match condition.and_then(|condition| statistics::remedy(&table, alias, condition)) {
-        Some(Remedy { sql, why }) => (format!("{why} Tell it by statistics."), Some(Fix { sql, proof: None })),
-        None if condition.is_some_and(|condition| parse(condition).columns().len() > 1) => (OF_A_JOIN.to_owned(), None),
-        None => (format!("ANALYZE {table}; if the count stays wrong, raise its statistics target."), None),
+        Some(Remedy { sql, why }) => (
+            format!("{why} Tell it by statistics."),
+            Some(Fix { sql, proof: None }),
+        ),
+        None if condition.is_some_and(|condition| parse(condition).columns().len() > 1) => {
+            (OF_A_JOIN.to_owned(), None)
+        }
+        None => (
+            format!("ANALYZE {table}; if the count stays wrong, raise its statistics target."),
+            None,
+        ),
     }
 }
 
@@ -209,17 +276,25 @@ fn advice(context: &RunContext<'_>, id: NodeId, node: &Node, condition: Option<&
 fn grouped_columns<'a>(context: &RunContext<'a>, id: NodeId) -> Option<(&'a Node, String)> {
     let (plan, node) = (context.plan(), context.plan().node(id));
     let keys: Vec<_> = node.group_key.iter().map(|key| parse(key)).collect();
-    let columns: Option<Vec<(Option<&str>, &str)>> = keys.iter().map(|key| key.as_column()).collect();
+    let columns: Option<Vec<(Option<&str>, &str)>> =
+        keys.iter().map(|key| key.as_column()).collect();
     let columns = columns.filter(|columns| columns.len() > 1)?;
     let alias = columns[0].0;
-    let scan = plan.descendants(id).map(|below| plan.node(below)).find(|below| {
-        let own = below.relation.as_ref().map(|relation| relation.alias.as_str());
-        below.kind.scans_table() && own.is_some() && (alias.is_none() || alias == own)
-    })?;
+    let scan = plan
+        .descendants(id)
+        .map(|below| plan.node(below))
+        .find(|below| {
+            let own = below
+                .relation
+                .as_ref()
+                .map(|relation| relation.alias.as_str());
+            below.kind.scans_table() && own.is_some() && (alias.is_none() || alias == own)
+        })?;
     let is_one_table = columns.iter().all(|(qualifier, _)| *qualifier == alias);
     is_one_table.then(|| (scan, format!("({})", node.group_key.join(") AND ("))))
 }
 
-const OF_ITS_INPUT: &str = "ANALYZE the tables below it; if the count stays wrong, raise their statistics targets.";
+const OF_ITS_INPUT: &str =
+    "ANALYZE the tables below it; if the count stays wrong, raise their statistics targets.";
 const OF_A_JOIN: &str = "The planner takes the two sides for independent. Store what decides the match in one table, or give the \
     join a condition that statistics cover.";

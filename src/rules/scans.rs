@@ -33,10 +33,18 @@ pub(super) struct Scan<'a> {
 /// Every scan of a table that ran, in preorder of its first part.
 pub(super) fn all<'a>(context: &RunContext<'a>) -> Vec<Scan<'a>> {
     let mut groups: Vec<(Key, Scan<'a>)> = Vec::new();
-    for (id, node, _) in context.executed().filter(|(_, node, _)| node.kind.scans_table()) {
-        let Some(alone) = alone(context, id, node) else { continue };
+    for (id, node, _) in context
+        .executed()
+        .filter(|(_, node, _)| node.kind.scans_table())
+    {
+        let Some(alone) = alone(context, id, node) else {
+            continue;
+        };
         let key = key(context, id, node);
-        match groups.iter_mut().find(|(other, _)| key.append.is_some() && *other == key) {
+        match groups
+            .iter_mut()
+            .find(|(other, _)| key.append.is_some() && *other == key)
+        {
             Some((_, scan)) => scan.add(alone),
             None => groups.push((key, alone)),
         }
@@ -55,28 +63,46 @@ struct Key {
 
 fn key(context: &RunContext<'_>, id: NodeId, node: &Node) -> Key {
     let plan = context.plan();
-    let append = plan.ancestors(id).find(|above| !plan.node(*above).kind.hands_rows_on());
-    let append = append.filter(|above| matches!(plan.node(*above).kind, NodeKind::Append | NodeKind::MergeAppend));
+    let append = plan
+        .ancestors(id)
+        .find(|above| !plan.node(*above).kind.hands_rows_on());
+    let append = append.filter(|above| {
+        matches!(
+            plan.node(*above).kind,
+            NodeKind::Append | NodeKind::MergeAppend
+        )
+    });
     let table = match (context.schema, context.table(node)) {
-        (Some(schema), Some(table)) if table.partition_of.is_some() => Some(schema.root_of(table).name.to_string()),
+        (Some(schema), Some(table)) if table.partition_of.is_some() => {
+            Some(schema.root_of(table).name.to_string())
+        }
         (Some(_), Some(_)) => None,
         // Without a schema the alias tells: Postgres numbers those of partitions.
-        (None, _) | (_, None) => node.relation.as_ref().and_then(|relation| numbered(&relation.alias)),
+        (None, _) | (_, None) => node
+            .relation
+            .as_ref()
+            .and_then(|relation| numbered(&relation.alias)),
     };
-    let text = |condition: &Option<String>| condition.as_ref().map(|text| parse(text).unqualified());
+    let text =
+        |condition: &Option<String>| condition.as_ref().map(|text| parse(text).unqualified());
     let conditions = &node.conditions;
     Key {
         append: append.filter(|_| table.is_some()),
         table,
         kind: node.kind.clone(),
-        conditions: [text(&conditions.filter), text(&conditions.index), text(&conditions.recheck)],
+        conditions: [
+            text(&conditions.filter),
+            text(&conditions.index),
+            text(&conditions.recheck),
+        ],
     }
 }
 
 /// `events` of `events_12`.
 fn numbered(alias: &str) -> Option<String> {
     let (name, number) = alias.rsplit_once('_')?;
-    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then(|| name.to_owned())
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| name.to_owned())
 }
 
 fn alone<'a>(context: &RunContext<'a>, id: NodeId, node: &'a Node) -> Option<Scan<'a>> {
@@ -84,7 +110,9 @@ fn alone<'a>(context: &RunContext<'a>, id: NodeId, node: &'a Node) -> Option<Sca
     let loops = node.actual?.loops;
     let rows = metrics.rows?;
     // An average over the processes is off by up to half a row in each.
-    let rows = gathered(context, id).filter(|gathered| (gathered - rows).abs() <= loops * 0.5).unwrap_or(rows);
+    let rows = gathered(context, id)
+        .filter(|gathered| (gathered - rows).abs() <= loops * 0.5)
+        .unwrap_or(rows);
     Some(Scan {
         id,
         node,
@@ -103,7 +131,9 @@ fn alone<'a>(context: &RunContext<'a>, id: NodeId, node: &'a Node) -> Option<Sca
 fn gathered(context: &RunContext<'_>, id: NodeId) -> Option<f64> {
     let plan = context.plan();
     let gather = plan.nearest_gather(id)?;
-    (plan.source_of_rows(gather) == id).then(|| context.metrics.node(gather).rows).flatten()
+    (plan.source_of_rows(gather) == id)
+        .then(|| context.metrics.node(gather).rows)
+        .flatten()
 }
 
 impl<'a> Scan<'a> {
@@ -120,12 +150,19 @@ impl<'a> Scan<'a> {
 
     /// The name by which conditions know the table.
     pub(super) fn alias(&self) -> Option<&'a str> {
-        self.node.relation.as_ref().map(|relation| relation.alias.as_str())
+        self.node
+            .relation
+            .as_ref()
+            .map(|relation| relation.alias.as_str())
     }
 
     /// ` in 24 partitions`; nothing for a plain table.
     pub(super) fn partitions_in_words(&self) -> String {
-        if self.parts.len() > 1 { format!(" in {} partitions", self.parts.len()) } else { String::new() }
+        if self.parts.len() > 1 {
+            format!(" in {} partitions", self.parts.len())
+        } else {
+            String::new()
+        }
     }
 
     /// `12.3 ms of 45 ms`: its own time of the query's; empty without timing.
@@ -137,22 +174,35 @@ impl<'a> Scan<'a> {
     }
 
     /// Run, node and relation, rows read and `kept` of them, partitions, and the cost of all parts.
-    pub(super) fn evidence(&self, context: &RunContext<'_>, condition: Option<String>, kept: f64) -> Evidence {
+    pub(super) fn evidence(
+        &self,
+        context: &RunContext<'_>,
+        condition: Option<String>,
+        kept: f64,
+    ) -> Evidence {
         let mut evidence = context.evidence(self.id);
         evidence.condition = condition;
-        let evidence =
-            evidence.with("rows_read", Quantity::Rows(self.rows_read)).with("rows_kept", Quantity::Rows(kept));
+        let evidence = evidence
+            .with("rows_read", Quantity::Rows(self.rows_read))
+            .with("rows_kept", Quantity::Rows(kept));
         let measures = [
-            ("partitions", Some(self.parts.len() as u64).filter(|parts| *parts > 1).map(Quantity::Count)),
+            (
+                "partitions",
+                Some(self.parts.len() as u64)
+                    .filter(|parts| *parts > 1)
+                    .map(Quantity::Count),
+            ),
             ("pages", self.pages.map(Quantity::Pages)),
             ("query_pages", context.metrics.blocks.map(Quantity::Pages)),
             ("time_ms", self.time.map(Quantity::Millis)),
             ("query_time_ms", context.metrics.total.map(Quantity::Millis)),
         ];
-        measures.into_iter().fold(evidence, |evidence, (key, value)| match value {
-            Some(value) => evidence.with(key, value),
-            None => evidence,
-        })
+        measures
+            .into_iter()
+            .fold(evidence, |evidence, (key, value)| match value {
+                Some(value) => evidence.with(key, value),
+                None => evidence,
+            })
     }
 }
 

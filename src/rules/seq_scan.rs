@@ -80,7 +80,9 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         return None;
     }
     let few = |wanted: &Use| wanted.kept / scan.rows_read < context.limit(&MAX_KEPT);
-    let wanted = by_filter(scan).filter(few).or_else(|| by_join(context, scan).filter(few));
+    let wanted = by_filter(scan)
+        .filter(few)
+        .or_else(|| by_join(context, scan).filter(few));
     Some(match wanted {
         Some(wanted) => selective(context, scan, &wanted),
         None => growing(context, scan),
@@ -91,15 +93,23 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
 fn by_filter(scan: &Scan<'_>) -> Option<Use> {
     let condition = scan.node.conditions.filter.clone()?;
     let kept = scan.rows;
-    let servable = predicate::conjuncts(&condition, scan.alias()?).iter().any(|conjunct| conjunct.by.is_servable());
-    servable.then(|| Use { kept, purpose: format!("to keep {}", Count(kept)), condition })
+    let servable = predicate::conjuncts(&condition, scan.alias()?)
+        .iter()
+        .any(|conjunct| conjunct.by.is_servable());
+    servable.then(|| Use {
+        kept,
+        purpose: format!("to keep {}", Count(kept)),
+        condition,
+    })
 }
 
 /// A join that wanted few of the scan's rows, and so few rows on its other side that looking them up is cheaper.
 fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
     let plan = context.plan();
     let (id, alias) = (scan.id, scan.alias()?);
-    let join = plan.ancestors(id).find(|above| plan.node(*above).kind.is_join())?;
+    let join = plan
+        .ancestors(id)
+        .find(|above| plan.node(*above).kind.is_join())?;
     let mut inputs = plan.inputs(join);
     let (side, other) = match (inputs.next()?, inputs.next()?) {
         (outer, inner) if plan.source_of_rows(outer) == id => (outer, inner),
@@ -107,14 +117,21 @@ fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
         _ => return None,
     };
     let conditions = &plan.node(join).conditions;
-    let condition = conditions.hash.as_ref().or(conditions.merge.as_ref()).or(conditions.join_filter.as_ref())?;
-    let column =
-        predicate::conjuncts(condition, alias).iter().any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)));
+    let condition = conditions
+        .hash
+        .as_ref()
+        .or(conditions.merge.as_ref())
+        .or(conditions.join_filter.as_ref())?;
+    let column = predicate::conjuncts(condition, alias)
+        .iter()
+        .any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)));
     // Rows that the outer join keeps whatever matches are all wanted.
     let kept_whole = context.metrics.node(join).rows? >= context.metrics.node(side).rows?;
     // A look-up costs about four pages; a scan of as many pages is no worse.
     let lookups = context.metrics.node(other).rows?;
-    let pages = scan.pages.map_or(scan.rows_read / 50.0, |pages| pages.0 as f64);
+    let pages = scan
+        .pages
+        .map_or(scan.rows_read / 50.0, |pages| pages.0 as f64);
     if !column || kept_whole || lookups * 8.0 > pages {
         return None;
     }
@@ -122,12 +139,18 @@ fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
     Some(Use {
         kept,
         condition: condition.clone(),
-        purpose: format!("to find the {} that join {} other rows", Count(kept), Count(lookups)),
+        purpose: format!(
+            "to find the {} that join {} other rows",
+            Count(kept),
+            Count(lookups)
+        ),
     })
 }
 
 fn selective(context: &RunContext<'_>, scan: &Scan<'_>, wanted: &Use) -> Finding {
-    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
+    let relation = context
+        .relation_name(scan.node)
+        .unwrap_or_else(|| "the table".to_owned());
     let mut message = format!(
         "{relation} is read row by row{}: {} {}",
         scan.partitions_in_words(),
@@ -138,7 +161,12 @@ fn selective(context: &RunContext<'_>, scan: &Scan<'_>, wanted: &Use) -> Finding
         message.push_str(&format!(", {}", pages_in_words(pages)));
     }
     let processes = context.metrics.node(scan.id).processes;
-    if let Some(loops) = scan.node.actual.map(|actual| actual.loops / processes).filter(|loops| *loops >= 2.0) {
+    if let Some(loops) = scan
+        .node
+        .actual
+        .map(|actual| actual.loops / processes)
+        .filter(|loops| *loops >= 2.0)
+    {
         message.push_str(&format!(", {} times over", Count(loops)));
     }
     let time = scan.time_in_words(context);
@@ -156,13 +184,21 @@ fn selective(context: &RunContext<'_>, scan: &Scan<'_>, wanted: &Use) -> Finding
 }
 
 fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
-    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
-    let pages = scan.pages.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
+    let relation = context
+        .relation_name(scan.node)
+        .unwrap_or_else(|| "the table".to_owned());
+    let pages = scan
+        .pages
+        .map(|pages| format!(", {}", pages_in_words(pages)))
+        .unwrap_or_default();
     let filter = scan.node.conditions.filter.clone();
     let kept = match &filter {
         _ if scan.rows >= scan.rows_read => "all of them are wanted".to_owned(),
         Some(filter) if scan.rows / scan.rows_read < context.limit(&MAX_KEPT) => {
-            format!("{} are kept, but no index serves {filter}", Count(scan.rows))
+            format!(
+                "{} are kept, but no index serves {filter}",
+                Count(scan.rows)
+            )
         }
         Some(_) | None => format!("{} of them are wanted", Count(scan.rows)),
     };

@@ -49,19 +49,29 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     if context.query.command == Command::One {
         limit *= context.limit(&ONE_FACTOR);
     }
-    let slow = context.runs.runs.iter().filter_map(|run| Some((run, run.fastest()?)));
+    let slow = context
+        .runs
+        .runs
+        .iter()
+        .filter_map(|run| Some((run, run.fastest()?)));
     let past = limit * (1.0 + context.limit(&MARGIN));
     let slow = slow.filter(|(_, time)| time.0 > past);
     // What plans for the values break is no fault of the generic plan.
-    let Some((run, time)) =
-        slow.max_by(|a, b| (!a.0.is_generic()).cmp(&!b.0.is_generic()).then(a.1.0.total_cmp(&b.1.0)))
-    else {
+    let Some((run, time)) = slow.max_by(|a, b| {
+        (!a.0.is_generic())
+            .cmp(&!b.0.is_generic())
+            .then(a.1.0.total_cmp(&b.1.0))
+    }) else {
         return Vec::new();
     };
-    let evidence = Evidence { run: Some(run.label.clone()), ..Evidence::default() }
-        .with("time_ms", Quantity::Millis(time))
-        .with("max_time_ms", Quantity::Millis(Millis(limit)));
-    let place = heaviest_in_words(&run.plan).unwrap_or_else(|| "the node that takes the time".to_owned());
+    let evidence = Evidence {
+        run: Some(run.label.clone()),
+        ..Evidence::default()
+    }
+    .with("time_ms", Quantity::Millis(time))
+    .with("max_time_ms", Quantity::Millis(Millis(limit)));
+    let place =
+        heaviest_in_words(&run.plan).unwrap_or_else(|| "the node that takes the time".to_owned());
     let words = Words {
         message: format!("takes {time} at best ({}), the limit is {}", run.label, Millis(limit)),
         why: "It holds its connection for all that time; enough of them at once leave no connection for anyone else."

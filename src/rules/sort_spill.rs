@@ -32,12 +32,18 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let sorts =
-        context.executed().filter(|(_, node, _)| matches!(node.kind, NodeKind::Sort | NodeKind::IncrementalSort));
+    let sorts = context
+        .executed()
+        .filter(|(_, node, _)| matches!(node.kind, NodeKind::Sort | NodeKind::IncrementalSort));
     for (id, node, metrics) in sorts {
-        let Some(spill) = Spill::of(node) else { continue };
-        let severity =
-            if spill.disk.0 as f64 >= context.limit(&ERROR_BYTES) { Severity::Error } else { Severity::Warning };
+        let Some(spill) = Spill::of(node) else {
+            continue;
+        };
+        let severity = if spill.disk.0 as f64 >= context.limit(&ERROR_BYTES) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         let rows = metrics.rows.unwrap_or_default();
         let mut evidence = context.evidence(id);
         evidence.condition = Some(node.sort_key.join(", "));
@@ -78,12 +84,25 @@ impl Spill {
         let actual = node.actual.as_ref()?;
         let own = node.sort.iter().map(|sort| (sort, actual.rows.0));
         let workers = node.workers.iter().filter_map(|worker| {
-            Some((worker.sort.as_ref()?, worker.actual.map_or(actual.rows.0, |actual| actual.rows.0)))
+            Some((
+                worker.sort.as_ref()?,
+                worker.actual.map_or(actual.rows.0, |actual| actual.rows.0),
+            ))
         });
-        let spilled: Vec<_> = own.chain(workers).filter(|(sort, _)| sort.on_disk).collect();
+        let spilled: Vec<_> = own
+            .chain(workers)
+            .filter(|(sort, _)| sort.on_disk)
+            .collect();
         let disk = spilled.iter().map(|(sort, _)| sort.used.0).sum();
-        let work_mem = spilled.iter().map(|(sort, rows)| in_memory(sort.used.0, *rows)).max()?;
-        Some(Self { disk: Bytes(disk), work_mem: Bytes(work_mem), parts: spilled.len() })
+        let work_mem = spilled
+            .iter()
+            .map(|(sort, rows)| in_memory(sort.used.0, *rows))
+            .max()?;
+        Some(Self {
+            disk: Bytes(disk),
+            work_mem: Bytes(work_mem),
+            parts: spilled.len(),
+        })
     }
 }
 

@@ -27,11 +27,19 @@ pub(super) fn remedy(table: &QualifiedName, alias: &str, condition: &str) -> Opt
     let parsed = parse(condition);
     let conjuncts = parsed.conjuncts();
     // Statistics are of one table: what compares with another says nothing here.
-    let own: Vec<&Expression> = conjuncts.into_iter().filter(|conjunct| is_of(conjunct, alias)).collect();
-    if let Some(expression) = own.iter().find_map(|conjunct| hidden_column(conjunct, alias)) {
+    let own: Vec<&Expression> = conjuncts
+        .into_iter()
+        .filter(|conjunct| is_of(conjunct, alias))
+        .collect();
+    if let Some(expression) = own
+        .iter()
+        .find_map(|conjunct| hidden_column(conjunct, alias))
+    {
         let name = name(table, &["expr"]);
         return Some(Remedy {
-            sql: format!("CREATE STATISTICS {name} ON ({expression}) FROM {table};\nANALYZE {table};"),
+            sql: format!(
+                "CREATE STATISTICS {name} ON ({expression}) FROM {table};\nANALYZE {table};"
+            ),
             why: format!("The planner has no statistics of {expression} and guesses."),
         });
     }
@@ -41,7 +49,10 @@ pub(super) fn remedy(table: &QualifiedName, alias: &str, condition: &str) -> Opt
             columns.push(column);
         }
     }
-    let quoted: Vec<String> = columns.iter().map(|column| quote_identifier(column)).collect();
+    let quoted: Vec<String> = columns
+        .iter()
+        .map(|column| quote_identifier(column))
+        .collect();
     match quoted.as_slice() {
         [_, _, ..] => Some(Remedy {
             sql: format!(
@@ -49,10 +60,13 @@ pub(super) fn remedy(table: &QualifiedName, alias: &str, condition: &str) -> Opt
                 name(table, &columns),
                 quoted.join(", ")
             ),
-            why: "The planner multiplies the conditions as if the columns were independent.".to_owned(),
+            why: "The planner multiplies the conditions as if the columns were independent."
+                .to_owned(),
         }),
         [one] => Some(Remedy {
-            sql: format!("ALTER TABLE {table} ALTER COLUMN {one} SET STATISTICS {TARGET};\nANALYZE {table};"),
+            sql: format!(
+                "ALTER TABLE {table} ALTER COLUMN {one} SET STATISTICS {TARGET};\nANALYZE {table};"
+            ),
             why: format!("The planner knows too few values of {one}."),
         }),
         [] => None,
@@ -62,13 +76,17 @@ pub(super) fn remedy(table: &QualifiedName, alias: &str, condition: &str) -> Opt
 /// Whether all its columns are the relation's.
 fn is_of(conjunct: &Expression, alias: &str) -> bool {
     let columns = conjunct.columns();
-    !columns.is_empty() && columns.iter().all(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
+    !columns.is_empty()
+        && columns
+            .iter()
+            .all(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
 }
 
 /// The expression around a column that a comparison is about, where it is more than the column.
 fn hidden_column(conjunct: &Expression, alias: &str) -> Option<String> {
     let comparison = conjunct.comparison(alias)?;
-    let is_column = comparison.subject.as_column().is_some() && !predicate::is_real_cast(comparison.subject);
+    let is_column =
+        comparison.subject.as_column().is_some() && !predicate::is_real_cast(comparison.subject);
     (!is_column).then(|| comparison.subject.unqualified())
 }
 
@@ -94,7 +112,9 @@ mod tests {
 
     #[test]
     fn columns_that_depend_on_each_other() {
-        let found = sql("((o.country = 'NZ'::bpchar) AND (o.market = 'oceania'::text)) AND (o.customer_id = c.id)");
+        let found = sql(
+            "((o.country = 'NZ'::bpchar) AND (o.market = 'oceania'::text)) AND (o.customer_id = c.id)",
+        );
         let expected = "CREATE STATISTICS orders_country_market_stat ON country, market FROM orders;\nANALYZE orders;";
         assert_eq!(found.as_deref(), Some(expected));
     }
@@ -103,17 +123,32 @@ mod tests {
     fn one_column_an_expression_and_a_join() {
         let one = "ALTER TABLE orders ALTER COLUMN \"Total\" SET STATISTICS 1000;\nANALYZE orders;";
         assert_eq!(sql("(o.\"Total\" > 5)").as_deref(), Some(one));
-        let expression = "CREATE STATISTICS orders_expr_stat ON (lower(code)) FROM orders;\nANALYZE orders;";
-        assert_eq!(sql("(lower(o.code) = 'x'::text)").as_deref(), Some(expression));
+        let expression =
+            "CREATE STATISTICS orders_expr_stat ON (lower(code)) FROM orders;\nANALYZE orders;";
+        assert_eq!(
+            sql("(lower(o.code) = 'x'::text)").as_deref(),
+            Some(expression)
+        );
         assert_eq!(sql("(o.customer_id = c.id)"), None);
     }
 
     #[test]
     fn names_fit_and_are_quoted() {
         let table = QualifiedName::new("Shop", "ä".repeat(40));
-        let found = remedy(&table, "o", "((o.a = 1) AND (o.b = 2))").unwrap().sql;
-        let name = found.split(" ON ").next().unwrap().rsplit('.').next().unwrap();
-        assert!(name.trim_matches('"').len() <= MAX_NAME && name.ends_with("_stat\""), "{found}");
+        let found = remedy(&table, "o", "((o.a = 1) AND (o.b = 2))")
+            .unwrap()
+            .sql;
+        let name = found
+            .split(" ON ")
+            .next()
+            .unwrap()
+            .rsplit('.')
+            .next()
+            .unwrap();
+        assert!(
+            name.trim_matches('"').len() <= MAX_NAME && name.ends_with("_stat\""),
+            "{found}"
+        );
         assert!(found.starts_with("CREATE STATISTICS \"Shop\"."), "{found}");
     }
 }

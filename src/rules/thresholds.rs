@@ -58,7 +58,10 @@ impl Policy {
     #[must_use]
     pub fn limit(&self, threshold: &Threshold) -> f64 {
         // The key is looked up by value: policies are small and read once a node at most.
-        self.limits.get(&(threshold.rule, threshold.key.to_owned())).copied().unwrap_or(threshold.default)
+        self.limits
+            .get(&(threshold.rule, threshold.key.to_owned()))
+            .copied()
+            .unwrap_or(threshold.default)
     }
 
     /// Whether the rule may speak at all.

@@ -23,7 +23,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    let Outcome::TimedOut { after } = context.run.outcome else { return Vec::new() };
+    let Outcome::TimedOut { after } = context.run.outcome else {
+        return Vec::new();
+    };
     let plan = context.plan();
     let costliest = costliest(plan);
     let node = plan.node(costliest);
@@ -34,7 +36,10 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let evidence = evidence
         .with("timeout_ms", Quantity::Millis(after))
         .with("estimated_rows", Quantity::Rows(node.estimate.rows.0))
-        .with("estimated_cost", Quantity::Count(plan.root().estimate.total_cost as u64));
+        .with(
+            "estimated_cost",
+            Quantity::Count(plan.root().estimate.total_cost as u64),
+        );
     let words = Words {
         message: format!("was cancelled after {after} ({})", context.run.label),
         why: "In production it would hold its connection, its snapshot and its locks at least as long.".to_owned(),
@@ -49,8 +54,13 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
 /// The node whose own estimated cost is highest.
 fn costliest(plan: &Plan) -> NodeId {
     let own = |id: &NodeId| {
-        let below: f64 = plan.inputs(*id).map(|input| plan.node(input).estimate.total_cost).sum();
+        let below: f64 = plan
+            .inputs(*id)
+            .map(|input| plan.node(input).estimate.total_cost)
+            .sum();
         plan.node(*id).estimate.total_cost - below
     };
-    plan.ids().max_by(|a, b| own(a).total_cmp(&own(b))).unwrap_or(NodeId(0))
+    plan.ids()
+        .max_by(|a, b| own(a).total_cmp(&own(b)))
+        .unwrap_or(NodeId(0))
 }

@@ -30,8 +30,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
-    let is_list = context.query.is_some_and(|query| matches!(query.command, Command::Many | Command::BatchMany));
-    let Some(rows) = context.run.rows().filter(|rows| is_list && *rows > context.limit(&MAX_ROWS)) else {
+    let is_list = context
+        .query
+        .is_some_and(|query| matches!(query.command, Command::Many | Command::BatchMany));
+    let Some(rows) = context
+        .run
+        .rows()
+        .filter(|rows| is_list && *rows > context.limit(&MAX_ROWS))
+    else {
         return Vec::new();
     };
     if has_limit(context.plan()) {
@@ -41,11 +47,15 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let bytes = Bytes((rows * root.estimate.width as f64) as u64);
     let mut evidence = context.evidence(NodeId(0));
     evidence.relation = None;
-    let evidence = evidence.with("rows", Quantity::Rows(rows)).with("result_bytes", Quantity::Bytes(bytes));
+    let evidence = evidence
+        .with("rows", Quantity::Rows(rows))
+        .with("result_bytes", Quantity::Bytes(bytes));
     let words = Words {
         message: format!("sends {}, about {bytes}, and has no LIMIT", Rows(rows)),
         why: "The client holds all of it in memory, and it grows with the table.".to_owned(),
-        advice: "Page it by key with a LIMIT, or stream it through a cursor where all of it is wanted.".to_owned(),
+        advice:
+            "Page it by key with a LIMIT, or stream it through a cursor where all of it is wanted."
+                .to_owned(),
     };
     vec![context.finding(RuleId::UnboundedResult, Severity::Warning, evidence, words)]
 }
@@ -57,7 +67,12 @@ fn has_limit(plan: &Plan) -> bool {
         if *kind == NodeKind::Limit {
             return true;
         }
-        at = plan.outer(id).filter(|_| matches!(kind, NodeKind::LockRows | NodeKind::SubqueryScan | NodeKind::Result));
+        at = plan.outer(id).filter(|_| {
+            matches!(
+                kind,
+                NodeKind::LockRows | NodeKind::SubqueryScan | NodeKind::Result
+            )
+        });
     }
     false
 }

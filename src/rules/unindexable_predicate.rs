@@ -50,37 +50,55 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     scans::all(context)
         .iter()
         // Where an index finds the rows, a condition that only refines them is filtered-index-scan's.
-        .filter(|scan| scan.node.conditions.index.is_none() && scan.node.conditions.recheck.is_none())
+        .filter(|scan| {
+            scan.node.conditions.index.is_none() && scan.node.conditions.recheck.is_none()
+        })
         .filter_map(|scan| judge(context, scan))
         .collect()
 }
 
 fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
-    let wasteful = scan.rows_read >= context.limit(&MIN_ROWS) && scan.rows / scan.rows_read < context.limit(&MAX_KEPT);
+    let wasteful = scan.rows_read >= context.limit(&MIN_ROWS)
+        && scan.rows / scan.rows_read < context.limit(&MAX_KEPT);
     if !wasteful || scan.share? < context.limit(&MIN_SHARE) {
         return None;
     }
     let filter = scan.node.conditions.filter.as_ref()?;
     let conjuncts = predicate::conjuncts(filter, scan.alias()?);
-    let plain =
-        |served: &Served| matches!(served.by, ServedBy::Column(_) | ServedBy::Containment | ServedBy::Pattern(_));
+    let plain = |served: &Served| {
+        matches!(
+            served.by,
+            ServedBy::Column(_) | ServedBy::Containment | ServedBy::Pattern(_)
+        )
+    };
     if conjuncts.iter().any(plain) {
         return None;
     }
-    let wrapped = conjuncts.into_iter().find(|served| matches!(served.by, ServedBy::Expression(_)))?;
+    let wrapped = conjuncts
+        .into_iter()
+        .find(|served| matches!(served.by, ServedBy::Expression(_)))?;
     Some(told(context, scan, &wrapped))
 }
 
 fn told(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding {
-    let relation = context.relation_name(scan.node).unwrap_or_else(|| "the table".to_owned());
+    let relation = context
+        .relation_name(scan.node)
+        .unwrap_or_else(|| "the table".to_owned());
     let alias = scan.alias().unwrap_or_default();
     let column = match &wrapped.by {
         ServedBy::Expression(column) => column.clone(),
-        ServedBy::Column(_) | ServedBy::Pattern(_) | ServedBy::Containment | ServedBy::Nothing => String::new(),
+        ServedBy::Column(_) | ServedBy::Pattern(_) | ServedBy::Containment | ServedBy::Nothing => {
+            String::new()
+        }
     };
     let parsed = parse(&wrapped.text);
-    let subject = parsed.comparison(alias).map_or(&parsed, |comparison| comparison.subject);
-    let pages = scan.pages.map(|pages| format!(", {}", pages_in_words(pages))).unwrap_or_default();
+    let subject = parsed
+        .comparison(alias)
+        .map_or(&parsed, |comparison| comparison.subject);
+    let pages = scan
+        .pages
+        .map(|pages| format!(", {}", pages_in_words(pages)))
+        .unwrap_or_default();
     let words = Words {
         message: format!(
             "{} hides {column} from every index on it: {} of {relation} read{}{pages}, {} kept",
@@ -93,19 +111,37 @@ fn told(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding 
         advice: remedy(context, scan.node, subject, &column, &relation),
     };
     let evidence = scan.evidence(context, Some(wrapped.text.clone()), scan.rows);
-    context.finding(RuleId::UnindexablePredicate, Severity::Error, evidence, words)
+    context.finding(
+        RuleId::UnindexablePredicate,
+        Severity::Error,
+        evidence,
+        words,
+    )
 }
 
 /// What to write instead, by what wraps the column.
-fn remedy(context: &RunContext<'_>, node: &Node, subject: &Expression, column: &str, relation: &str) -> String {
+fn remedy(
+    context: &RunContext<'_>,
+    node: &Node,
+    subject: &Expression,
+    column: &str,
+    relation: &str,
+) -> String {
     let text = subject.unqualified();
     let zoned = context
         .table(node)
         .and_then(|table| table.column(column))
         .is_some_and(|column| column.data_type.name.contains("with time zone"));
-    let is_date = |name: &str| matches!(name, "date" | "date_trunc" | "extract" | "date_part" | "timezone");
+    let is_date = |name: &str| {
+        matches!(
+            name,
+            "date" | "date_trunc" | "extract" | "date_part" | "timezone"
+        )
+    };
     let dated = match &subject.kind {
-        ExpressionKind::Cast { type_name, .. } => type_name == "date" || type_name.starts_with("timestamp"),
+        ExpressionKind::Cast { type_name, .. } => {
+            type_name == "date" || type_name.starts_with("timestamp")
+        }
         ExpressionKind::Call { function, .. } => is_date(function),
         ExpressionKind::Column { .. }
         | ExpressionKind::Constant(_)
@@ -124,12 +160,16 @@ fn remedy(context: &RunContext<'_>, node: &Node, subject: &Expression, column: &
         } else {
             ""
         };
-        return format!("Compare {column} with a range instead: {column} >= start AND {column} < end.{note}");
+        return format!(
+            "Compare {column} with a range instead: {column} >= start AND {column} < end.{note}"
+        );
     }
     if matches!(subject.kind, ExpressionKind::Operator { .. }) {
         return format!(
             "Move the arithmetic to the other side, so that {column} stands alone; else CREATE INDEX ON {relation} (({text}));"
         );
     }
-    format!("Compare {column} itself, or index what is compared: CREATE INDEX ON {relation} (({text}));")
+    format!(
+        "Compare {column} itself, or index what is compared: CREATE INDEX ON {relation} (({text}));"
+    )
 }

@@ -48,7 +48,12 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn in_plan(context: &RunContext<'_>) -> Vec<Finding> {
-    context.plan().triggers.iter().filter_map(|trigger| slow_trigger(context, trigger)).collect()
+    context
+        .plan()
+        .triggers
+        .iter()
+        .filter_map(|trigger| slow_trigger(context, trigger))
+        .collect()
 }
 
 fn slow_trigger(context: &RunContext<'_>, trigger: &Trigger) -> Option<Finding> {
@@ -70,7 +75,10 @@ fn slow_trigger(context: &RunContext<'_>, trigger: &Trigger) -> Option<Finding> 
         .with("trigger_calls", Quantity::Count(trigger.calls as u64))
         .with("time_ms", Quantity::Millis(Millis(spent)))
         .with("query_time_ms", Quantity::Millis(Millis(execution)));
-    let child = evidence.relation.clone().unwrap_or_else(|| "the referencing table".to_owned());
+    let child = evidence
+        .relation
+        .clone()
+        .unwrap_or_else(|| "the referencing table".to_owned());
     let words = Words {
         message: format!(
             "the foreign key {constraint} takes {} of {}: {child} is searched {} without an index",
@@ -84,24 +92,39 @@ fn slow_trigger(context: &RunContext<'_>, trigger: &Trigger) -> Option<Finding> 
             None => format!("Create an index on the referencing columns of {constraint}."),
         },
     };
-    Some(context.finding(RuleId::UnindexedForeignKey, Severity::Error, evidence, words))
+    Some(context.finding(
+        RuleId::UnindexedForeignKey,
+        Severity::Error,
+        evidence,
+        words,
+    ))
 }
 
 /// INSERT checks the parent, by its key: no index is missing there.
 fn deletes_nothing(context: &RunContext<'_>) -> bool {
     let nodes = &context.plan().nodes;
-    let operations = nodes.iter().filter(|node| node.kind == NodeKind::ModifyTable);
-    operations.into_iter().all(|node| node.operation.as_deref() == Some("Insert"))
+    let operations = nodes
+        .iter()
+        .filter(|node| node.kind == NodeKind::ModifyTable);
+    operations
+        .into_iter()
+        .all(|node| node.operation.as_deref() == Some("Insert"))
 }
 
 fn in_schema(context: &CatalogContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for table in &context.schema.tables {
         // A partition's keys are its parent's.
-        if table.partition_of.is_some() || pages(context.schema, table) < context.policy.limit(&MIN_PAGES) {
+        if table.partition_of.is_some()
+            || pages(context.schema, table) < context.policy.limit(&MIN_PAGES)
+        {
             continue;
         }
-        for key in table.foreign_keys.iter().filter(|key| !is_indexed(table, key)) {
+        for key in table
+            .foreign_keys
+            .iter()
+            .filter(|key| !is_indexed(table, key))
+        {
             findings.push(unindexed(context, table, key));
         }
     }
@@ -110,47 +133,90 @@ fn in_schema(context: &CatalogContext<'_>) -> Vec<Finding> {
 
 /// Of a partitioned table all that its partitions hold.
 fn pages(schema: &Schema, table: &Table) -> f64 {
-    let parts = schema.tables.iter().filter(|part| part.partition_of.as_ref().is_some_and(|of| of.root == table.oid));
+    let parts = schema.tables.iter().filter(|part| {
+        part.partition_of
+            .as_ref()
+            .is_some_and(|of| of.root == table.oid)
+    });
     parts.map(|part| part.stats.pages.0).sum::<u64>() as f64 + table.stats.pages.0 as f64
 }
 
 fn unindexed(context: &CatalogContext<'_>, table: &Table, key: &ForeignKey) -> Finding {
     let parent = &key.referenced_table;
     let by = context.queries.iter().enumerate().find(|(index, query)| {
-        matches!(query.statement, StatementKind::Delete | StatementKind::Update) && {
-            let runs = context.runs_of(*index).map(|runs| runs.runs.as_slice()).unwrap_or_default();
+        matches!(
+            query.statement,
+            StatementKind::Delete | StatementKind::Update
+        ) && {
+            let runs = context
+                .runs_of(*index)
+                .map(|runs| runs.runs.as_slice())
+                .unwrap_or_default();
             runs.iter().any(|run| {
                 run.plan.nodes.iter().any(|node| {
                     node.kind == NodeKind::ModifyTable
                         && node.operation.as_deref() == Some("Delete")
-                        && node.relation.as_ref().is_some_and(|relation| relation.name == parent.name)
+                        && node
+                            .relation
+                            .as_ref()
+                            .is_some_and(|relation| relation.name == parent.name)
                 })
             })
         }
     });
-    let severity = if by.is_some() { Severity::Warning } else { Severity::Info };
-    let evidence =
-        Evidence { relation: Some(table.name.to_string()), condition: Some(key.name.clone()), ..Evidence::default() };
+    let severity = if by.is_some() {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
+    let evidence = Evidence {
+        relation: Some(table.name.to_string()),
+        condition: Some(key.name.clone()),
+        ..Evidence::default()
+    };
     let evidence = evidence.with("pages", Quantity::Pages(table.stats.pages));
-    let who = by.map(|(_, query)| format!("; {} deletes there", query.name)).unwrap_or_default();
+    let who = by
+        .map(|(_, query)| format!("; {} deletes there", query.name))
+        .unwrap_or_default();
     let words = Words {
-        message: format!("{} refers to {parent} by {} without an index{who}", table.name, key.columns.join(", ")),
+        message: format!(
+            "{} refers to {parent} by {} without an index{who}",
+            table.name,
+            key.columns.join(", ")
+        ),
         why: format!(
             "Deleting from {parent}, or changing its key, reads all of {} for every row, holding locks.",
             table.name
         ),
-        advice: format!("{}; nothing is needed where {parent} never loses a row.", create_index(table, key)),
+        advice: format!(
+            "{}; nothing is needed where {parent} never loses a row.",
+            create_index(table, key)
+        ),
     };
-    finding(RuleId::UnindexedForeignKey, severity, None, None, evidence, words)
+    finding(
+        RuleId::UnindexedForeignKey,
+        severity,
+        None,
+        None,
+        evidence,
+        words,
+    )
 }
 
 fn create_index(table: &Table, key: &ForeignKey) -> String {
-    let columns: Vec<String> = key.columns.iter().map(|column| quote_identifier(column)).collect();
+    let columns: Vec<String> = key
+        .columns
+        .iter()
+        .map(|column| quote_identifier(column))
+        .collect();
     format!("CREATE INDEX ON {} ({})", table.name, columns.join(", "))
 }
 
 fn named<'a>(schema: &'a Schema, constraint: &str) -> Option<(&'a Table, &'a ForeignKey)> {
-    let keys = schema.tables.iter().flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
+    let keys = schema
+        .tables
+        .iter()
+        .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
     keys.into_iter().find(|(_, key)| key.name == constraint)
 }
 

@@ -31,9 +31,15 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &CatalogContext<'_>) -> Vec<Finding> {
-    let plans = context.runs.iter().flat_map(|runs| &runs.runs).map(|run| &run.plan);
-    let used: HashSet<&str> =
-        plans.flat_map(|plan| &plan.nodes).filter_map(|node| node.index_name.as_deref()).collect();
+    let plans = context
+        .runs
+        .iter()
+        .flat_map(|runs| &runs.runs)
+        .map(|run| &run.plan);
+    let used: HashSet<&str> = plans
+        .flat_map(|plan| &plan.nodes)
+        .filter_map(|node| node.index_name.as_deref())
+        .collect();
     // What a query uses that did not run is not known.
     let complete = context.runs.iter().all(|runs| runs.failure.is_none());
     let mut findings = Vec::new();
@@ -49,24 +55,43 @@ fn check(context: &CatalogContext<'_>) -> Vec<Finding> {
     findings
 }
 
-fn is_unused(context: &CatalogContext<'_>, table: &Table, index: &Index, used: &HashSet<&str>) -> bool {
-    let needed = index.unique || index.primary || index.constraint.is_some() || serves_foreign_key(table, index);
+fn is_unused(
+    context: &CatalogContext<'_>,
+    table: &Table,
+    index: &Index,
+    used: &HashSet<&str>,
+) -> bool {
+    let needed = index.unique
+        || index.primary
+        || index.constraint.is_some()
+        || serves_foreign_key(table, index);
     // A partition's index belongs to its parent's; the parent's is used where one of its parts is.
-    let parts = context.schema.tables.iter().flat_map(|table| &table.indexes);
-    let part_used = parts.filter(|part| part.parent == Some(index.oid)).any(|part| used.contains(part.name.as_str()));
+    let parts = context
+        .schema
+        .tables
+        .iter()
+        .flat_map(|table| &table.indexes);
+    let part_used = parts
+        .filter(|part| part.parent == Some(index.oid))
+        .any(|part| used.contains(part.name.as_str()));
     let large = index.bytes.0 as f64 >= context.policy.limit(&MIN_BYTES);
     !needed && large && index.parent.is_none() && !part_used && !used.contains(index.name.as_str())
 }
 
 fn serves_foreign_key(table: &Table, index: &Index) -> bool {
     table.foreign_keys.iter().any(|key| {
-        index.keys.first().is_some_and(|part| matches!(&part.part, KeyPart::Column(name) if key.columns.contains(name)))
+        index.keys.first().is_some_and(
+            |part| matches!(&part.part, KeyPart::Column(name) if key.columns.contains(name)),
+        )
     })
 }
 
 fn unused(table: &Table, index: &Index) -> Finding {
-    let evidence =
-        Evidence { relation: Some(table.name.to_string()), condition: Some(index.name.clone()), ..Evidence::default() };
+    let evidence = Evidence {
+        relation: Some(table.name.to_string()),
+        condition: Some(index.name.clone()),
+        ..Evidence::default()
+    };
     let words = Words {
         message: format!("no query of the catalog uses {} of {}, {}", index.name, table.name, index.bytes),
         why: "Every INSERT and most UPDATEs write to it, and it takes memory from the indexes that are used."
@@ -87,12 +112,21 @@ fn unused(table: &Table, index: &Index) -> Finding {
 }
 
 fn invalid(table: &Table, index: &Index) -> Finding {
-    let evidence =
-        Evidence { relation: Some(table.name.to_string()), condition: Some(index.name.clone()), ..Evidence::default() };
+    let evidence = Evidence {
+        relation: Some(table.name.to_string()),
+        condition: Some(index.name.clone()),
+        ..Evidence::default()
+    };
     let words = Words {
-        message: format!("{} of {} is invalid: written to by every INSERT, read by no query", index.name, table.name),
+        message: format!(
+            "{} of {} is invalid: written to by every INSERT, read by no query",
+            index.name, table.name
+        ),
         why: "A CREATE INDEX CONCURRENTLY that failed leaves it behind.".to_owned(),
-        advice: format!("{}; and create it anew, or REINDEX INDEX CONCURRENTLY it.", drop_index(table, index)),
+        advice: format!(
+            "{}; and create it anew, or REINDEX INDEX CONCURRENTLY it.",
+            drop_index(table, index)
+        ),
     };
     finding(
         RuleId::UnusedIndex,
@@ -105,5 +139,9 @@ fn invalid(table: &Table, index: &Index) -> Finding {
 }
 
 fn drop_index(table: &Table, index: &Index) -> String {
-    format!("DROP INDEX {}.{}", quote_identifier(&table.name.schema), quote_identifier(&index.name))
+    format!(
+        "DROP INDEX {}.{}",
+        quote_identifier(&table.name.schema),
+        quote_identifier(&index.name)
+    )
 }

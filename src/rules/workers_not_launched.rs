@@ -21,11 +21,17 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (id, node, _) in context.executed() {
-        let (Some(planned), Some(launched)) = (node.workers_planned, node.workers_launched) else { continue };
+        let (Some(planned), Some(launched)) = (node.workers_planned, node.workers_launched) else {
+            continue;
+        };
         if launched >= planned {
             continue;
         }
-        let severity = if launched == 0 { Severity::Warning } else { Severity::Info };
+        let severity = if launched == 0 {
+            Severity::Warning
+        } else {
+            Severity::Info
+        };
         let evidence = context
             .evidence(id)
             .with("workers_planned", Quantity::Count(planned.into()))
@@ -37,7 +43,12 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             advice: "Raise max_parallel_workers (and max_worker_processes), or lower max_parallel_workers_per_gather."
                 .to_owned(),
         };
-        findings.push(context.finding(RuleId::WorkersNotLaunched, severity, context.with_cost(evidence, id), words));
+        findings.push(context.finding(
+            RuleId::WorkersNotLaunched,
+            severity,
+            context.with_cost(evidence, id),
+            words,
+        ));
     }
     findings
 }

@@ -57,37 +57,64 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     context
         .executed()
         .filter_map(|(id, node, metrics)| {
-            walked(context, id, node, metrics).or_else(|| first_column_open(context, id, node, metrics))
+            walked(context, id, node, metrics)
+                .or_else(|| first_column_open(context, id, node, metrics))
         })
         .collect()
 }
 
-fn walked(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
+fn walked(
+    context: &RunContext<'_>,
+    id: NodeId,
+    node: &Node,
+    metrics: &NodeMetrics,
+) -> Option<Finding> {
     if !context.walks_order_for_limit(id) {
         return None;
     }
     let removed = node.removed.filter?.0 * node.actual?.loops;
     let kept = metrics.rows?;
-    if removed / (removed + kept) < context.limit(&MIN_REMOVED) || removed < context.limit(&MIN_ROWS) {
+    if removed / (removed + kept) < context.limit(&MIN_REMOVED)
+        || removed < context.limit(&MIN_ROWS)
+    {
         return None;
     }
     let filter = node.conditions.filter.clone()?;
     let index = node.index_name.clone().unwrap_or_default();
-    let severity = if removed >= context.limit(&ERROR_ROWS) { Severity::Error } else { Severity::Warning };
+    let severity = if removed >= context.limit(&ERROR_ROWS) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let mut evidence = context.evidence(id);
     evidence.condition = Some(filter.clone());
-    let evidence = evidence.with("rows_read", Quantity::Rows(removed + kept)).with("rows_kept", Quantity::Rows(kept));
+    let evidence = evidence
+        .with("rows_read", Quantity::Rows(removed + kept))
+        .with("rows_kept", Quantity::Rows(kept));
     let words = Words {
         message: format!("walks {index} for its order and reads {} to find {}", Rows(removed + kept), Count(kept)),
         why: "The LIMIT ends the walk only when it is full. The rarer the wanted rows, the more of the table it reads, row by row.".to_owned(),
         advice: format!("Create an index with the columns of {filter} first, then those of the order."),
     };
-    Some(context.finding(RuleId::WrongOrderIndex, severity, context.with_cost(evidence, id), words))
+    Some(context.finding(
+        RuleId::WrongOrderIndex,
+        severity,
+        context.with_cost(evidence, id),
+        words,
+    ))
 }
 
 /// The condition says nothing of the index's first column: the index is read from end to end.
-fn first_column_open(context: &RunContext<'_>, id: NodeId, node: &Node, metrics: &NodeMetrics) -> Option<Finding> {
-    if !matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapIndexScan) {
+fn first_column_open(
+    context: &RunContext<'_>,
+    id: NodeId,
+    node: &Node,
+    metrics: &NodeMetrics,
+) -> Option<Finding> {
+    if !matches!(
+        node.kind,
+        NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapIndexScan
+    ) {
         return None;
     }
     let condition = node.conditions.index.clone()?;
@@ -96,11 +123,19 @@ fn first_column_open(context: &RunContext<'_>, id: NodeId, node: &Node, metrics:
     let scan = if node.relation.is_some() {
         id
     } else {
-        context.plan().ancestors(id).find(|above| context.plan().node(*above).relation.is_some())?
+        context
+            .plan()
+            .ancestors(id)
+            .find(|above| context.plan().node(*above).relation.is_some())?
     };
     let table = context.table(context.plan().node(scan))?;
-    let index = table.indexes.iter().find(|index| index.name == index_name && index.method == "btree")?;
-    let KeyPart::Column(first) = &index.keys.first()?.part else { return None };
+    let index = table
+        .indexes
+        .iter()
+        .find(|index| index.name == index_name && index.method == "btree")?;
+    let KeyPart::Column(first) = &index.keys.first()?.part else {
+        return None;
+    };
     let parsed = parse(&condition);
     let pages = metrics.exclusive_blocks?;
     let loops = node.actual?.loops;
@@ -123,5 +158,10 @@ fn first_column_open(context: &RunContext<'_>, id: NodeId, node: &Node, metrics:
         why: "Without its first column an index is read from end to end.".to_owned(),
         advice: format!("Create an index that begins with the columns of {condition}."),
     };
-    Some(context.finding(RuleId::WrongOrderIndex, Severity::Error, context.with_cost(evidence, id), words))
+    Some(context.finding(
+        RuleId::WrongOrderIndex,
+        Severity::Error,
+        context.with_cost(evidence, id),
+        words,
+    ))
 }

@@ -139,14 +139,21 @@ impl Sequence {
     #[must_use]
     pub fn set_to_farther(&self, one: &str, other: &str) -> String {
         let farther = if self.step < 0 { "least" } else { "greatest" };
-        format!("SELECT setval('{}', {farther}({one}, {other}))", self.name.sql().replace('\'', "''"))
+        format!(
+            "SELECT setval('{}', {farther}({one}, {other}))",
+            self.name.sql().replace('\'', "''")
+        )
     }
 
     /// SQL of the last number that a column has.
     #[must_use]
     pub fn last_of(&self, column: &str, table: &QualifiedName) -> String {
         let last = if self.step < 0 { "min" } else { "max" };
-        format!("(SELECT {last}({}) FROM {})::bigint", quote_identifier(column), table.sql())
+        format!(
+            "(SELECT {last}({}) FROM {})::bigint",
+            quote_identifier(column),
+            table.sql()
+        )
     }
 }
 
@@ -336,7 +343,12 @@ pub enum TypeDefinition {
     /// Labels in sort order.
     Enum(Vec<String>),
     /// Base type, NOT NULL and checks.
-    Domain { base: DataType, not_null: bool, checks: Vec<Check>, default: Option<String> },
+    Domain {
+        base: DataType,
+        not_null: bool,
+        checks: Vec<Check>,
+        default: Option<String>,
+    },
     /// Attributes.
     Composite(Vec<(String, DataType)>),
     /// Element type.
@@ -355,13 +367,19 @@ impl Schema {
     pub fn table(&self, schema: Option<&str>, name: &str) -> Option<&Table> {
         let named = |table: &&Table| table.name.name == name;
         if let Some(schema) = schema {
-            return self.tables.iter().find(|table| table.name.schema == schema && named(table));
+            return self
+                .tables
+                .iter()
+                .find(|table| table.name.schema == schema && named(table));
         }
         let mut found = self.tables.iter().filter(named);
         match (found.next(), found.next()) {
             (Some(only), None) => Some(only),
             (None, _) => None,
-            (Some(_), Some(_)) => self.tables.iter().find(|table| table.name.schema == "public" && named(table)),
+            (Some(_), Some(_)) => self
+                .tables
+                .iter()
+                .find(|table| table.name.schema == "public" && named(table)),
         }
     }
 
@@ -380,7 +398,11 @@ impl Schema {
     /// For a partition its topmost parent, else the table itself.
     #[must_use]
     pub fn root_of<'a>(&'a self, table: &'a Table) -> &'a Table {
-        table.partition_of.as_ref().and_then(|part| self.table_by_oid(part.root)).unwrap_or(table)
+        table
+            .partition_of
+            .as_ref()
+            .and_then(|part| self.table_by_oid(part.root))
+            .unwrap_or(table)
     }
 }
 
@@ -394,7 +416,11 @@ impl Table {
     /// The primary key's columns, in key order; empty where there is none.
     #[must_use]
     pub fn primary_key(&self) -> Vec<&str> {
-        self.indexes.iter().find(|index| index.primary).map(Index::key_columns).unwrap_or_default()
+        self.indexes
+            .iter()
+            .find(|index| index.primary)
+            .map(Index::key_columns)
+            .unwrap_or_default()
     }
 }
 

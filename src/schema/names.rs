@@ -16,20 +16,31 @@ pub struct QualifiedName {
 impl QualifiedName {
     /// From its parts.
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { schema: schema.into(), name: name.into() }
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
     }
 
     /// Quoted where needed and always qualified: for SQL.
     #[must_use]
     pub fn sql(&self) -> String {
-        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
+        format!(
+            "{}.{}",
+            quote_identifier(&self.schema),
+            quote_identifier(&self.name)
+        )
     }
 }
 
 /// For people: the schema is left out where it is `public`; quoted where needed.
 impl fmt::Display for QualifiedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.schema == "public" { f.pad(&quote_identifier(&self.name)) } else { f.pad(&self.sql()) }
+        if self.schema == "public" {
+            f.pad(&quote_identifier(&self.name))
+        } else {
+            f.pad(&self.sql())
+        }
     }
 }
 
@@ -37,10 +48,16 @@ impl fmt::Display for QualifiedName {
 #[must_use]
 pub fn quote_identifier(name: &str) -> String {
     let mut characters = name.chars();
-    let plain = characters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
+    let plain = characters
+        .next()
+        .is_some_and(|c| c.is_ascii_lowercase() || c == '_')
         && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$')
         && RESERVED.binary_search(&name).is_err();
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 /// Words that an identifier may not be without quotes: `pg_get_keywords()` of PostgreSQL 18 with catcode <> 'U', sorted.
@@ -222,6 +239,9 @@ mod tests {
         assert_eq!(quote_identifier("order"), "\"order\"");
         assert_eq!(quote_identifier("Order \"x\""), "\"Order \"\"x\"\"\"");
         assert_eq!(QualifiedName::new("public", "user").to_string(), "\"user\"");
-        assert_eq!(QualifiedName::new("shop", "orders").to_string(), "shop.orders");
+        assert_eq!(
+            QualifiedName::new("shop", "orders").to_string(),
+            "shop.orders"
+        );
     }
 }

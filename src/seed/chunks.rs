@@ -85,7 +85,13 @@ impl<'p> Chunks<'p> {
     /// Of all rows that go to some of a table's leaves.
     #[must_use]
     pub fn of_part(plan: &'p SeedPlan, table: usize, part: Part) -> Self {
-        Self::with(plan, RowWriter::new(plan, table), table, 0..plan.tables[table].rows, part)
+        Self::with(
+            plan,
+            RowWriter::new(plan, table),
+            table,
+            0..plan.tables[table].rows,
+            part,
+        )
     }
 
     /// Of some columns of all rows, in this order, for a target that has no leaves.
@@ -93,16 +99,40 @@ impl<'p> Chunks<'p> {
     pub fn of_columns(plan: &'p SeedPlan, table: usize, columns: &[usize]) -> Self {
         let writer = RowWriter::of_columns(plan, table, columns);
         let all = Self::with(plan, writer, table, 0..plan.tables[table].rows, Part::WHOLE);
-        Self { routed: None, limit: SMALL_CHUNK, ..all }
+        Self {
+            routed: None,
+            limit: SMALL_CHUNK,
+            ..all
+        }
     }
 
-    fn with(plan: &'p SeedPlan, writer: RowWriter<'p>, table: usize, rows: Range<u64>, part: Part) -> Self {
+    fn with(
+        plan: &'p SeedPlan,
+        writer: RowWriter<'p>,
+        table: usize,
+        rows: Range<u64>,
+        part: Part,
+    ) -> Self {
         let planned = &plan.tables[table];
         let (leaves, chosen) = (planned.leaves.len().max(1), planned.chosen.as_ref());
         let routed = planned.router.is_some().then_some(part);
-        let limit = if routed.is_some() { CHUNK.min(OPEN_CHUNKS / leaves).max(8 << 10) } else { SMALL_CHUNK };
+        let limit = if routed.is_some() {
+            CHUNK.min(OPEN_CHUNKS / leaves).max(8 << 10)
+        } else {
+            SMALL_CHUNK
+        };
         let open = (0..leaves).map(|_| None).collect();
-        Self { evaluator: Evaluator::new(plan), writer, table, rows, chosen, routed, limit, open, closed: 0 }
+        Self {
+            evaluator: Evaluator::new(plan),
+            writer,
+            table,
+            rows,
+            chosen,
+            routed,
+            limit,
+            open,
+            closed: 0,
+        }
     }
 
     /// The next chunk; `buffer` gives an empty buffer. `None` when all rows are out.

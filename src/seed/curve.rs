@@ -18,7 +18,9 @@ impl Curve {
     #[must_use]
     pub fn power(exponent: f64) -> Self {
         let point = |at: usize| (at.min(PIECES) as f64 / PIECES as f64).powf(exponent) as f32;
-        Self { points: Arc::new(std::array::from_fn(point)) }
+        Self {
+            points: Arc::new(std::array::from_fn(point)),
+        }
     }
 
     /// Where `share` (0 to 1) is taken.
@@ -27,7 +29,10 @@ impl Curve {
     pub fn at(&self, share: f64) -> f64 {
         let position = share * PIECES as f64;
         let piece = (position as usize).min(PIECES);
-        let (low, high) = (f64::from(self.points[piece]), f64::from(self.points[piece + 1]));
+        let (low, high) = (
+            f64::from(self.points[piece]),
+            f64::from(self.points[piece + 1]),
+        );
         low + (high - low) * (position - piece as f64)
     }
 }
@@ -43,7 +48,10 @@ impl Growth {
     /// `None` where nothing grows.
     #[must_use]
     pub fn new(rate: f64) -> Option<Self> {
-        (rate > 0.0).then(|| Self { rate, curve: Curve::power(1.0 / (1.0 + rate)) })
+        (rate > 0.0).then(|| Self {
+            rate,
+            curve: Curve::power(1.0 / (1.0 + rate)),
+        })
     }
 
     /// As the spec has it.
@@ -74,7 +82,10 @@ mod tests {
                 let (told, exact) = (curve.at(share), share.powf(exponent));
                 // Below the first point of a steep beginning the line lies under the curve.
                 let near = if share < 0.01 { 0.04 } else { 0.001 };
-                assert!((told - exact).abs() < near, "{share}^{exponent}: {told}, not {exact}");
+                assert!(
+                    (told - exact).abs() < near,
+                    "{share}^{exponent}: {told}, not {exact}"
+                );
                 assert!(told >= before && told <= 1.0, "{share}^{exponent}");
                 before = told;
             }
@@ -85,7 +96,10 @@ mod tests {
     #[test]
     fn growth_puts_more_rows_late() {
         let growth = Growth::new(1.0).unwrap();
-        assert!((growth.at(0.25) - 0.5).abs() < 0.001, "a quarter of the rows lies in the first half");
+        assert!(
+            (growth.at(0.25) - 0.5).abs() < 0.001,
+            "a quarter of the rows lies in the first half"
+        );
         assert_eq!(Growth::new(0.0), None);
     }
 }

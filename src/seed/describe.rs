@@ -8,7 +8,8 @@ use super::encode::ScalarEncoding;
 use super::generators;
 use super::infer::types::{TypeClass, classify};
 use super::plan::{
-    ColumnPlan, Fill, Generator, Link, LinkChoice, Nulls, Scalar, ScalarSource, SeedPlan, TablePlan, TextSource,
+    ColumnPlan, Fill, Generator, Link, LinkChoice, Nulls, Scalar, ScalarSource, SeedPlan,
+    TablePlan, TextSource,
 };
 use super::resolve::PLAIN;
 use super::text;
@@ -49,7 +50,10 @@ fn commented(text: &str) -> String {
 /// What `generator` can be, in lines of a readable width.
 fn generator_names() -> String {
     const WIDTH: usize = 116;
-    let names = PLAIN.iter().copied().chain(generators::ALL.iter().map(|generator| generator.name));
+    let names = PLAIN
+        .iter()
+        .copied()
+        .chain(generators::ALL.iter().map(|generator| generator.name));
     let (mut out, mut line) = (String::new(), String::from("# Generators:"));
     for name in names {
         if line.len() + name.len() + 2 > WIDTH {
@@ -80,12 +84,22 @@ pub fn describe(schema: &Schema, plan: &SeedPlan) -> String {
     out
 }
 
-fn describe_table(schema: &Schema, table: &Table, plan: &SeedPlan, planned: &TablePlan, out: &mut String) {
+fn describe_table(
+    schema: &Schema,
+    table: &Table,
+    plan: &SeedPlan,
+    planned: &TablePlan,
+    out: &mut String,
+) {
     let header = header(&table.name);
     // Writing to a string cannot fail.
     let _ = write!(out, "\n[{header}]\n");
     if planned.fill == Fill::Keep {
-        let _ = writeln!(out, "# Holds {} rows that the migrations made: they are used and kept.", planned.rows);
+        let _ = writeln!(
+            out,
+            "# Holds {} rows that the migrations made: they are used and kept.",
+            planned.rows
+        );
         return;
     }
     let by_group = |link: &&Link| {
@@ -99,19 +113,38 @@ fn describe_table(schema: &Schema, table: &Table, plan: &SeedPlan, planned: &Tab
                 |mean| (link.parent_rows as f64 * mean).round() as u64 == planned.rows,
                 || planned.rows as f64 / link.parent_rows as f64,
             );
-            writeln!(out, "rows = {{ per = {}, mean = {mean} }}", string(&spoken(&plan.tables[link.parent].name)))
+            writeln!(
+                out,
+                "rows = {{ per = {}, mean = {mean} }}",
+                string(&spoken(&plan.tables[link.parent].name))
+            )
         }
         None => writeln!(out, "rows = {}", planned.rows),
     };
     for doubt in &planned.doubts {
-        let _ = writeln!(out, "# Constraint {} was not understood: {}", doubt.constraint, one_line(&doubt.expression));
+        let _ = writeln!(
+            out,
+            "# Constraint {} was not understood: {}",
+            doubt.constraint,
+            one_line(&doubt.expression)
+        );
     }
     let _ = writeln!(out, "[{header}.columns]");
     for column in &table.columns {
-        match planned.columns.iter().find(|planned| planned.name == column.name) {
-            Some(planned_column) => describe_column(schema, column, plan, planned, planned_column, out),
+        match planned
+            .columns
+            .iter()
+            .find(|planned| planned.name == column.name)
+        {
+            Some(planned_column) => {
+                describe_column(schema, column, plan, planned, planned_column, out)
+            }
             None => {
-                let why = if column.generated.is_some() { "generated" } else { "left at its default" };
+                let why = if column.generated.is_some() {
+                    "generated"
+                } else {
+                    "left at its default"
+                };
                 let _ = writeln!(out, "# {}: {}, {why}", column.name, column.data_type.name);
             }
         }
@@ -158,22 +191,35 @@ fn describe_column(
     let _ = if knobs.is_empty() {
         writeln!(out, "# {}: {note}", one_line(&column.name))
     } else {
-        writeln!(out, "{} = {{ {} }} # {note}", key(&column.name), knobs.join(", "))
+        writeln!(
+            out,
+            "{} = {{ {} }} # {note}",
+            key(&column.name),
+            knobs.join(", ")
+        )
     };
 }
 
 /// What the spec can say of a generator; `false` where it can say nothing.
 fn knobs_of(class: &TypeClass, planned: &ColumnPlan, knobs: &mut Vec<String>) -> bool {
     if let Some(choices) = &planned.choices {
-        let values: Vec<String> = choices.iter().map(|(text, weight)| format!("{} = {weight:.3}", key(text))).collect();
+        let values: Vec<String> = choices
+            .iter()
+            .map(|(text, weight)| format!("{} = {weight:.3}", key(text)))
+            .collect();
         knobs.push(format!("values = {{ {} }}", values.join(", ")));
         return true;
     }
     match &planned.generator {
         Generator::Text(text) => match &text.source {
-            TextSource::Registered(generator) => knobs.push(format!("generator = {}", string(generator.name))),
+            TextSource::Registered(generator) => {
+                knobs.push(format!("generator = {}", string(generator.name)))
+            }
             TextSource::Pattern(pattern) => {
-                knobs.push(format!("generator = \"regex\", pattern = {}", string(&pattern.source)));
+                knobs.push(format!(
+                    "generator = \"regex\", pattern = {}",
+                    string(&pattern.source)
+                ));
             }
             TextSource::Template(_) | TextSource::Bounds(_) => return false,
         },
@@ -192,7 +238,11 @@ fn scalar_knobs(class: &TypeClass, scalar: &Scalar, knobs: &mut Vec<String>) -> 
         text
     };
     // What follows another time is placed by it.
-    if matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date) && !scalar.bounds.is_empty() {
+    if matches!(
+        scalar.encoding,
+        ScalarEncoding::Timestamp | ScalarEncoding::Date
+    ) && !scalar.bounds.is_empty()
+    {
         return false;
     }
     let (low, high) = match &scalar.source {
@@ -202,16 +252,31 @@ fn scalar_knobs(class: &TypeClass, scalar: &Scalar, knobs: &mut Vec<String>) -> 
         ScalarSource::Listed { values, weights } if scalar.encoding == ScalarEncoding::Bool => {
             let truth = |value: &i64| if *value == 0 { "false" } else { "true" };
             let shares = values.iter().zip(weights.shares());
-            let shown: Vec<String> = shares.map(|(value, share)| format!("{} = {share:.3}", truth(value))).collect();
+            let shown: Vec<String> = shares
+                .map(|(value, share)| format!("{} = {share:.3}", truth(value)))
+                .collect();
             knobs.push(format!("values = {{ {} }}", shown.join(", ")));
             return true;
         }
         _ => return false,
     };
-    let bound = |text: String| if text.parse::<f64>().is_ok() { text } else { string(&text) };
-    let time = matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date);
+    let bound = |text: String| {
+        if text.parse::<f64>().is_ok() {
+            text
+        } else {
+            string(&text)
+        }
+    };
+    let time = matches!(
+        scalar.encoding,
+        ScalarEncoding::Timestamp | ScalarEncoding::Date
+    );
     let (from, to) = if time { ("from", "to") } else { ("min", "max") };
-    knobs.push(format!("{from} = {}, {to} = {}", bound(shown(low)), bound(shown(high))));
+    knobs.push(format!(
+        "{from} = {}, {to} = {}",
+        bound(shown(low)),
+        bound(shown(high))
+    ));
     if let ScalarSource::Placed { stray, growth, .. } = &scalar.source {
         let correlation = 1.0 / (1.0 + 4.0 * stray * stray).sqrt();
         knobs.push(format!("correlation = {correlation:.3}"));
@@ -227,7 +292,9 @@ fn kind_of(generator: &Generator) -> &'static str {
         Generator::Scalar(scalar) => match scalar.source {
             ScalarSource::Sequence { .. } => "counted",
             ScalarSource::After { .. } => "some time after another column",
-            ScalarSource::Ordinal { .. } | ScalarSource::Digit { .. } | ScalarSource::Slot { .. } => "part of a key",
+            ScalarSource::Ordinal { .. }
+            | ScalarSource::Digit { .. }
+            | ScalarSource::Slot { .. } => "part of a key",
             ScalarSource::Listed { .. } => "one of a list",
             ScalarSource::Mixed { .. }
             | ScalarSource::Histogram { .. }
@@ -270,13 +337,24 @@ pub(crate) fn header(table: &QualifiedName) -> String {
 
 /// A table as a spec names it.
 fn spoken(table: &QualifiedName) -> String {
-    if table.schema == "public" { table.name.clone() } else { format!("{}.{}", table.schema, table.name) }
+    if table.schema == "public" {
+        table.name.clone()
+    } else {
+        format!("{}.{}", table.schema, table.name)
+    }
 }
 
 /// A key of a spec, quoted where it must be.
 pub(crate) fn key(text: &str) -> String {
-    let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if bare { text.to_owned() } else { quoted_key(text) }
+    let bare = !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if bare {
+        text.to_owned()
+    } else {
+        quoted_key(text)
+    }
 }
 
 /// A key is a basic string on one line.
@@ -308,10 +386,15 @@ mod tests {
     #[test]
     fn the_examples_are_right() {
         // One `rows` at a time: a key comes once.
-        let rows: Vec<&str> = EXAMPLES.lines().filter(|line| line.starts_with("rows")).collect();
+        let rows: Vec<&str> = EXAMPLES
+            .lines()
+            .filter(|line| line.starts_with("rows"))
+            .collect();
         assert_eq!(rows.len(), 4);
         for chosen in rows {
-            let kept = EXAMPLES.lines().filter(|line| !line.starts_with("rows") || *line == chosen);
+            let kept = EXAMPLES
+                .lines()
+                .filter(|line| !line.starts_with("rows") || *line == chosen);
             let text: Vec<&str> = kept.collect();
             let parsed = spec::parse(&[Source::new("seeds/examples.toml", text.join("\n"))]);
             assert!(parsed.is_ok(), "{chosen}: {parsed:?}");
@@ -319,13 +402,20 @@ mod tests {
         let all = [spec::TABLE_KEYS, spec::ROWS_KEYS, spec::COLUMN_KEYS].concat();
         let missing: Vec<&&str> = all
             .iter()
-            .filter(|key| !EXAMPLES.contains(&format!("{key} =")) && !EXAMPLES.contains(&format!("{key}   =")))
+            .filter(|key| {
+                !EXAMPLES.contains(&format!("{key} =")) && !EXAMPLES.contains(&format!("{key}   ="))
+            })
             .collect();
         assert_eq!(missing, [&"columns"].as_slice(), "keys without an example");
-        let generators: Vec<&str> =
-            EXAMPLES.split("generator = \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let generators: Vec<&str> = EXAMPLES
+            .split("generator = \"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         assert!(
-            generators.iter().all(|name| generators::find(name).is_some() || PLAIN.contains(name)),
+            generators
+                .iter()
+                .all(|name| generators::find(name).is_some() || PLAIN.contains(name)),
             "{generators:?}"
         );
     }

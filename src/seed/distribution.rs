@@ -20,19 +20,36 @@ impl Zipf {
     /// Over `size` ranks (at least 1). `exponent` 0 is uniform; negative and non-finite ones count as 0.
     #[must_use]
     pub fn new(size: u64, exponent: f64) -> Self {
-        let exponent = if exponent.is_finite() { exponent.max(0.0) } else { 0.0 };
-        let power = if (1.0 - exponent).abs() < 1e-9 { 0.0 } else { 1.0 - exponent };
+        let exponent = if exponent.is_finite() {
+            exponent.max(0.0)
+        } else {
+            0.0
+        };
+        let power = if (1.0 - exponent).abs() < 1e-9 {
+            0.0
+        } else {
+            1.0 - exponent
+        };
         let size = size.max(1);
         let low = antiderivative(0.5, power);
         let span = antiderivative(size as f64 + 0.5, power) - low;
-        Self { size, power, low, span }
+        Self {
+            size,
+            power,
+            low,
+            span,
+        }
     }
 
     /// The rank at the quantile `fraction` (0 to 1).
     #[must_use]
     pub fn rank(&self, fraction: f64) -> u64 {
         let at = self.low + fraction * self.span;
-        let x = if self.power == 0.0 { at.exp() } else { (at * self.power).powf(1.0 / self.power) };
+        let x = if self.power == 0.0 {
+            at.exp()
+        } else {
+            (at * self.power).powf(1.0 / self.power)
+        };
         ((x - 0.5).max(0.0) as u64).min(self.size - 1)
     }
 
@@ -47,7 +64,11 @@ impl Zipf {
 }
 
 fn antiderivative(x: f64, power: f64) -> f64 {
-    if power == 0.0 { x.ln() } else { x.powf(power) / power }
+    if power == 0.0 {
+        x.ln()
+    } else {
+        x.powf(power) / power
+    }
 }
 
 /// Rows divided among groups (a parent's children), computed in both directions without memory.
@@ -94,7 +115,11 @@ impl Steps {
             let from = at * (counts.len().max(2) - 1) / (length - 1);
             *count = counts.get(from).copied().unwrap_or(1.0) as f32;
         }
-        let mut steps = Self { counts: kept, length, total: 1.0 };
+        let mut steps = Self {
+            counts: kept,
+            length,
+            total: 1.0,
+        };
         steps.total = steps.sum_below(1.0).max(f64::MIN_POSITIVE);
         steps
     }
@@ -106,7 +131,10 @@ impl Steps {
         let mut sum = 0.0;
         for bucket in 0..self.length - 1 {
             let inside = (at - bucket as f64).clamp(0.0, 1.0);
-            let (low, high) = (f64::from(self.counts[bucket]), f64::from(self.counts[bucket + 1]));
+            let (low, high) = (
+                f64::from(self.counts[bucket]),
+                f64::from(self.counts[bucket + 1]),
+            );
             sum += inside * (low + (high - low) * inside / 2.0);
         }
         sum / buckets
@@ -141,7 +169,14 @@ impl Grouping {
     /// `rows` rows over `groups` groups (at least 1). `limit` is the most that a group may hold; the skew is lowered
     /// until it fits. `None` where `rows` is more than `groups * limit`.
     #[must_use]
-    pub fn new(key: Key, groups: u64, rows: u64, skew: f64, order: Order, limit: u64) -> Option<Self> {
+    pub fn new(
+        key: Key,
+        groups: u64,
+        rows: u64,
+        skew: f64,
+        order: Order,
+        limit: u64,
+    ) -> Option<Self> {
         let groups = groups.max(1);
         if u128::from(rows) > u128::from(groups) * u128::from(limit) {
             return None;
@@ -154,13 +189,22 @@ impl Grouping {
         let even = |jitter| Self {
             groups,
             rows,
-            shape: Shape::Even { key: key.derive("jitter"), jitter },
+            shape: Shape::Even {
+                key: key.derive("jitter"),
+                jitter,
+            },
             scatter,
             ranks: None,
         };
         let mut exponent = skew;
         while exponent > 0.01 {
-            let skewed = Self { groups, rows, shape: Shape::Skewed(Zipf::new(groups, exponent)), scatter, ranks };
+            let skewed = Self {
+                groups,
+                rows,
+                shape: Shape::Skewed(Zipf::new(groups, exponent)),
+                scatter,
+                ranks,
+            };
             if skewed.start(1).saturating_add(1) <= limit {
                 return Some(skewed);
             }
@@ -168,21 +212,38 @@ impl Grouping {
         }
         let mean = rows as f64 / groups as f64;
         // A group's largest size is mean * (1 + jitter), rounded up.
-        let room = if mean > 0.0 { (limit as f64 - 1.0) / mean - 1.0 } else { 1.0 };
+        let room = if mean > 0.0 {
+            (limit as f64 - 1.0) / mean - 1.0
+        } else {
+            1.0
+        };
         Some(even(room.clamp(0.0, 1.0)))
     }
 
     /// As many rows for each group as a histogram of counts says, scaled to `rows` in all; which group has how many is
     /// random. `None` where a group would have more than `limit`.
     #[must_use]
-    pub fn counted(key: Key, groups: u64, rows: u64, counts: &[f64], order: Order, limit: u64) -> Option<Self> {
+    pub fn counted(
+        key: Key,
+        groups: u64,
+        rows: u64,
+        counts: &[f64],
+        order: Order,
+        limit: u64,
+    ) -> Option<Self> {
         let groups = groups.max(1);
         let scatter = match order {
             Order::ByGroup => None,
             Order::Scattered => Some(Permutation::new(key.derive("scatter"), rows.max(1))),
         };
         let ranks = Some(Permutation::new(key.derive("ranks"), groups));
-        let grouping = Self { groups, rows, shape: Shape::Counted(Steps::new(counts)), scatter, ranks };
+        let grouping = Self {
+            groups,
+            rows,
+            shape: Shape::Counted(Steps::new(counts)),
+            scatter,
+            ranks,
+        };
         (grouping.most() <= limit).then_some(grouping)
     }
 
@@ -193,7 +254,16 @@ impl Grouping {
         let mean = rows as f64 / groups as f64;
         let jitter = if mean > 1.0 { 1.0 - 1.0 / mean } else { 0.0 };
         let scatter = Some(Permutation::new(key.derive("scatter"), rows.max(1)));
-        Self { groups, rows, shape: Shape::Even { key: key.derive("jitter"), jitter }, scatter, ranks: None }
+        Self {
+            groups,
+            rows,
+            shape: Shape::Even {
+                key: key.derive("jitter"),
+                jitter,
+            },
+            scatter,
+            ranks: None,
+        }
     }
 
     /// How many groups.
@@ -205,7 +275,11 @@ impl Grouping {
     /// How the rows lie.
     #[must_use]
     pub const fn order(&self) -> Order {
-        if self.scatter.is_some() { Order::Scattered } else { Order::ByGroup }
+        if self.scatter.is_some() {
+            Order::Scattered
+        } else {
+            Order::ByGroup
+        }
     }
 
     /// The most rows that a group can have.
@@ -213,7 +287,9 @@ impl Grouping {
     pub fn most(&self) -> u64 {
         let mean = self.rows as f64 / self.groups as f64;
         match self.shape {
-            Shape::Even { jitter, .. } => (mean * (1.0 + jitter)).ceil() as u64 + u64::from(jitter > 0.0),
+            Shape::Even { jitter, .. } => {
+                (mean * (1.0 + jitter)).ceil() as u64 + u64::from(jitter > 0.0)
+            }
             Shape::Skewed(_) => self.start(1) + 1,
             Shape::Counted(steps) => {
                 let last = steps.counts[steps.length - 1];
@@ -263,7 +339,8 @@ impl Grouping {
     pub fn row_of(&self, group: u64, ordinal: u64) -> u64 {
         let rank = self.ranks.map_or(group, |ranks| ranks.invert(group));
         let position = self.start(rank) + ordinal;
-        self.scatter.map_or(position, |scatter| scatter.invert(position))
+        self.scatter
+            .map_or(position, |scatter| scatter.invert(position))
     }
 
     fn start(&self, rank: u64) -> u64 {
@@ -279,7 +356,9 @@ impl Grouping {
             Shape::Even { jitter: 0.0, .. } => {
                 return (u128::from(self.rows) * u128::from(rank) / u128::from(self.groups)) as u64;
             }
-            Shape::Even { key, jitter } => rows * ((rank as f64 + jitter * key.fraction(rank)) / self.groups as f64),
+            Shape::Even { key, jitter } => {
+                rows * ((rank as f64 + jitter * key.fraction(rank)) / self.groups as f64)
+            }
             Shape::Skewed(zipf) => rows * zipf.cumulative(rank),
             Shape::Counted(steps) => rows * steps.cumulative(rank as f64 / self.groups as f64),
         };
@@ -296,7 +375,11 @@ impl Grouping {
                 let (mut low, mut high) = (0.0, 1.0);
                 for _ in 0..40 {
                     let middle = (low + high) / 2.0;
-                    if steps.cumulative(middle) <= share { low = middle } else { high = middle }
+                    if steps.cumulative(middle) <= share {
+                        low = middle
+                    } else {
+                        high = middle
+                    }
                 }
                 (low * self.groups as f64) as u64
             }
@@ -332,7 +415,10 @@ mod tests {
         for row in 0..rows {
             let place = grouping.place(row);
             assert_eq!(grouping.row_of(place.group, place.ordinal), row);
-            assert!(place.ordinal < place.count && place.count <= limit, "{place:?} limit {limit}");
+            assert!(
+                place.ordinal < place.count && place.count <= limit,
+                "{place:?} limit {limit}"
+            );
             assert_eq!(place.count, grouping.count(place.group));
             counts[place.group as usize] += 1;
         }
@@ -367,10 +453,14 @@ mod tests {
     fn counts_follow_their_histogram() {
         let counts = [0.0, 0.0, 1.0, 2.0, 40.0];
         for order in [Order::ByGroup, Order::Scattered] {
-            let grouping = Grouping::counted(Key::new(4), 400, 2_300, &counts, order, u64::MAX).unwrap();
+            let grouping =
+                Grouping::counted(Key::new(4), 400, 2_300, &counts, order, u64::MAX).unwrap();
             check(&grouping, 2_300, 45);
             let none = (0..400).filter(|group| grouping.count(*group) == 0).count();
-            assert!((100..=180).contains(&none), "a quarter has none, and some of the next quarter: {none}");
+            assert!(
+                (100..=180).contains(&none),
+                "a quarter has none, and some of the next quarter: {none}"
+            );
         }
     }
 
@@ -380,7 +470,11 @@ mod tests {
             let size = 150_000;
             let zipf = Zipf::new(size, exponent);
             let total: f64 = (1..=size).map(|k| (k as f64).powf(-exponent)).sum();
-            assert!((zipf.cumulative(1) * total - 1.0).abs() < 0.15, "{exponent}: {}", zipf.cumulative(1) * total);
+            assert!(
+                (zipf.cumulative(1) * total - 1.0).abs() < 0.15,
+                "{exponent}: {}",
+                zipf.cumulative(1) * total
+            );
             for rank in [0, 1, 10, 1000, size - 1] {
                 let middle = (zipf.cumulative(rank) + zipf.cumulative(rank + 1)) / 2.0;
                 assert_eq!(zipf.rank(middle), rank, "{exponent}");

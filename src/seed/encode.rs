@@ -49,7 +49,9 @@ impl ScalarEncoding {
     #[must_use]
     pub const fn decimals(self) -> u8 {
         match self {
-            Self::Float4 { decimals } | Self::Float8 { decimals } | Self::Numeric { decimals } => decimals,
+            Self::Float4 { decimals } | Self::Float8 { decimals } | Self::Numeric { decimals } => {
+                decimals
+            }
             Self::Money => 2,
             Self::Bool
             | Self::Int2
@@ -93,11 +95,18 @@ impl ScalarEncoding {
             Self::Int2 => fixed(out, (value as i16).to_be_bytes()),
             Self::Int4 | Self::Date => fixed(out, (value as i32).to_be_bytes()),
             Self::Oid => fixed(out, (value as u32).to_be_bytes()),
-            Self::Int8 | Self::Money | Self::Time | Self::Timestamp => fixed(out, value.to_be_bytes()),
-            Self::Float4 { decimals } => {
-                fixed(out, ((value as f64 / power_of_ten(decimals)) as f32).to_be_bytes());
+            Self::Int8 | Self::Money | Self::Time | Self::Timestamp => {
+                fixed(out, value.to_be_bytes())
             }
-            Self::Float8 { decimals } => fixed(out, (value as f64 / power_of_ten(decimals)).to_be_bytes()),
+            Self::Float4 { decimals } => {
+                fixed(
+                    out,
+                    ((value as f64 / power_of_ten(decimals)) as f32).to_be_bytes(),
+                );
+            }
+            Self::Float8 { decimals } => {
+                fixed(out, (value as f64 / power_of_ten(decimals)).to_be_bytes())
+            }
             Self::Numeric { decimals } => numeric(out, value, decimals),
             Self::TimeTz => {
                 out.extend_from_slice(&12_u32.to_be_bytes());
@@ -157,8 +166,10 @@ pub fn end(out: &mut [u8], start: usize) {
 /// `10^decimals`.
 #[must_use]
 pub fn power_of_ten(decimals: u8) -> f64 {
-    const POWERS: [f64; 19] =
-        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
+    const POWERS: [f64; 19] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18,
+    ];
     POWERS.get(usize::from(decimals)).copied().unwrap_or(1e18)
 }
 
@@ -175,14 +186,29 @@ fn numeric(out: &mut Vec<u8>, value: i64, decimals: u8) {
             return short_numeric(out, shifted, sign, fraction_digits as i32, decimals);
         }
         Some(shifted) => base_10000(shifted, &mut digits),
-        None => base_10000_wide(u128::from(value.unsigned_abs()) * u128::from(shift), &mut digits),
+        None => base_10000_wide(
+            u128::from(value.unsigned_abs()) * u128::from(shift),
+            &mut digits,
+        ),
     };
-    let weight = if length == 0 { 0 } else { length as i32 + trailing - 1 - fraction_digits as i32 };
+    let weight = if length == 0 {
+        0
+    } else {
+        length as i32 + trailing - 1 - fraction_digits as i32
+    };
     // Length, header and digits in one piece.
     let mut cell = [0_u8; 36];
     let used = 8 + 2 * length;
     cell[..4].copy_from_slice(&(used as u32).to_be_bytes());
-    for (at, part) in [length as u16, weight as i16 as u16, sign, u16::from(decimals)].into_iter().enumerate() {
+    for (at, part) in [
+        length as u16,
+        weight as i16 as u16,
+        sign,
+        u16::from(decimals),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         cell[4 + 2 * at..6 + 2 * at].copy_from_slice(&part.to_be_bytes());
     }
     for (at, digit) in digits[..length].iter().rev().enumerate() {
@@ -201,9 +227,15 @@ fn short_numeric(out: &mut Vec<u8>, shifted: u64, sign: u16, fraction_digits: i3
     let leading = digits.leading_zeros() / 16 - 1;
     let trailing = (digits.trailing_zeros() / 16).min(3);
     let length = 3_u32.saturating_sub(leading + trailing);
-    let weight = if length == 0 { 0 } else { 2 - leading as i32 - fraction_digits };
-    let header =
-        u64::from(length) << 48 | u64::from(weight as i16 as u16) << 32 | u64::from(sign) << 16 | u64::from(decimals);
+    let weight = if length == 0 {
+        0
+    } else {
+        2 - leading as i32 - fraction_digits
+    };
+    let header = u64::from(length) << 48
+        | u64::from(weight as i16 as u16) << 32
+        | u64::from(sign) << 16
+        | u64::from(decimals);
     let used = 8 + 2 * length;
     let mut cell = [0; 20];
     cell[..4].copy_from_slice(&used.to_be_bytes());
@@ -254,7 +286,13 @@ pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let end = out.len();
     if number < 1000 {
         // Three digits, and as many of them as there are: most numbers are short.
-        let digits = [(number / 100) as u8, (number / 10 % 10) as u8, (number % 10) as u8, 0].map(|digit| b'0' + digit);
+        let digits = [
+            (number / 100) as u8,
+            (number / 10 % 10) as u8,
+            (number % 10) as u8,
+            0,
+        ]
+        .map(|digit| b'0' + digit);
         let length = 1 + usize::from(number >= 10) + usize::from(number >= 100);
         out.extend_from_slice(&(u32::from_be_bytes(digits) << (8 * (3 - length))).to_be_bytes());
         out.truncate(end + length);
@@ -280,7 +318,8 @@ pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let era = year.div_euclid(400);
     let year_of_era = year - era * 400;
     let month = i64::from(month);
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
+    let day_of_year =
+        (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     era * 146_097 + day_of_era - 719_468 - 10_957
 }
@@ -298,7 +337,8 @@ mod tests {
     /// Expected values are what `numeric_send(x::numeric)` prints.
     #[test]
     fn numerics() {
-        let numeric = |value, decimals| hex(|out| ScalarEncoding::Numeric { decimals }.write(value, out));
+        let numeric =
+            |value, decimals| hex(|out| ScalarEncoding::Numeric { decimals }.write(value, out));
         assert_eq!(numeric(0, 2), "0000000000000002");
         assert_eq!(numeric(12_345, 2), "0002000000000002007b1194");
         assert_eq!(numeric(-12_345, 2), "0002000040000002007b1194");
@@ -306,7 +346,10 @@ mod tests {
         assert_eq!(numeric(5, 4), "0001ffff000000040005");
         assert_eq!(numeric(100, 2), "00010000000000020001");
         assert_eq!(numeric(i64::MIN, 3), "000500034000000324070e880e6512a71f90");
-        assert_eq!(numeric(i64::MAX, 1), "0006000400000001005c092107f421631d9c1b58");
+        assert_eq!(
+            numeric(i64::MAX, 1),
+            "0006000400000001005c092107f421631d9c1b58"
+        );
     }
 
     #[test]

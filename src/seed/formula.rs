@@ -74,9 +74,17 @@ impl Formula {
     /// An expression for a column laid out as `target`, over a table of `rows` rows with these columns; `None` where it is
     /// not surely the same here and on the server.
     #[must_use]
-    pub fn compile(text: &str, target: ScalarEncoding, columns: &[ColumnPlan], rows: u64) -> Option<Self> {
+    pub fn compile(
+        text: &str,
+        target: ScalarEncoding,
+        columns: &[ColumnPlan],
+        rows: u64,
+    ) -> Option<Self> {
         let (formula, extent) = compile(&Expression::parse(text).ok()?, columns, rows)?;
-        let assigned = Extent { bytes: bytes_of(target)?, ..extent };
+        let assigned = Extent {
+            bytes: bytes_of(target)?,
+            ..extent
+        };
         assigned.fits().then_some(formula)
     }
 
@@ -86,7 +94,9 @@ impl Formula {
         match self {
             Self::Constant(value) => Some(*value),
             Self::Column(index) => column(*index),
-            Self::Operation(operator, sides) => operator.apply(sides.0.value(column)?, sides.1.value(column)?),
+            Self::Operation(operator, sides) => {
+                operator.apply(sides.0.value(column)?, sides.1.value(column)?)
+            }
         }
     }
 }
@@ -110,12 +120,23 @@ fn bytes_of(encoding: ScalarEncoding) -> Option<u8> {
     }
 }
 
-fn compile(expression: &Expression, columns: &[ColumnPlan], rows: u64) -> Option<(Formula, Extent)> {
+fn compile(
+    expression: &Expression,
+    columns: &[ColumnPlan],
+    rows: u64,
+) -> Option<(Formula, Extent)> {
     let (formula, extent) = match expression {
         Expression::Number(text) => {
             let value: i64 = text.parse().ok()?;
             let bytes = if i32::try_from(value).is_ok() { 4 } else { 8 };
-            (Formula::Constant(value), Extent { bytes, low: value, high: value })
+            (
+                Formula::Constant(value),
+                Extent {
+                    bytes,
+                    low: value,
+                    high: value,
+                },
+            )
         }
         Expression::Column(name) => {
             let index = columns.iter().position(|column| column.name == *name)?;
@@ -123,16 +144,27 @@ fn compile(expression: &Expression, columns: &[ColumnPlan], rows: u64) -> Option
         }
         Expression::Prefix { operator, of } if operator == "-" => {
             let (inner, extent) = compile(of, columns, rows)?;
-            let negated = Extent { low: extent.high.checked_neg()?, high: extent.low.checked_neg()?, ..extent };
+            let negated = Extent {
+                low: extent.high.checked_neg()?,
+                high: extent.low.checked_neg()?,
+                ..extent
+            };
             let sides = Box::new((Formula::Constant(0), inner));
             (Formula::Operation(Operator::Subtract, sides), negated)
         }
-        Expression::Infix { operator, left, right } => {
+        Expression::Infix {
+            operator,
+            left,
+            right,
+        } => {
             let operator = Operator::of(operator)?;
             let (left, left_extent) = compile(left, columns, rows)?;
             let (right, right_extent) = compile(right, columns, rows)?;
             let extent = combined(operator, left_extent, right_extent)?;
-            (Formula::Operation(operator, Box::new((left, right))), extent)
+            (
+                Formula::Operation(operator, Box::new((left, right))),
+                extent,
+            )
         }
         _ => return None,
     };
@@ -160,13 +192,19 @@ fn combined(operator: Operator, left: Extent, right: Extent) -> Option<Extent> {
         corner(left.high, right.low)?,
         corner(left.high, right.high)?,
     ];
-    let (low, high) = corners.iter().fold((i64::MAX, i64::MIN), |(low, high), at| (low.min(*at), high.max(*at)));
+    let (low, high) = corners
+        .iter()
+        .fold((i64::MAX, i64::MIN), |(low, high), at| {
+            (low.min(*at), high.max(*at))
+        });
     Some(Extent { bytes, low, high })
 }
 
 /// The numbers that a column can hold; `None` where it is no integer made here.
 fn extent_of(column: &ColumnPlan, rows: u64) -> Option<Extent> {
-    let Generator::Scalar(scalar) = &column.generator else { return None };
+    let Generator::Scalar(scalar) = &column.generator else {
+        return None;
+    };
     let bytes = bytes_of(scalar.encoding)?;
     if column.arms.is_some() {
         return None;
@@ -175,12 +213,17 @@ fn extent_of(column: &ColumnPlan, rows: u64) -> Option<Extent> {
         ScalarSource::Sequence { start, step } => {
             let counted = match &column.draw {
                 Draw::Row => rows,
-                Draw::Uniform { distinct } | Draw::Every { distinct, .. } | Draw::Dependent { distinct, .. } => {
-                    *distinct
-                }
+                Draw::Uniform { distinct }
+                | Draw::Every { distinct, .. }
+                | Draw::Dependent { distinct, .. } => *distinct,
                 Draw::Zipf(_) => return None,
             };
-            let last = i64::try_from(counted).ok()?.checked_sub(1)?.max(0).checked_mul(*step)?.checked_add(*start)?;
+            let last = i64::try_from(counted)
+                .ok()?
+                .checked_sub(1)?
+                .max(0)
+                .checked_mul(*step)?
+                .checked_add(*start)?;
             (last.min(*start), last.max(*start))
         }
         // Not brought within limits.
@@ -210,10 +253,20 @@ mod tests {
     use crate::seed::random::Key;
 
     fn column(name: &str, encoding: ScalarEncoding, source: ScalarSource) -> ColumnPlan {
-        let scalar = Scalar { encoding, source, hard: encoding.limits(), grain: 1, bounds: Vec::new() };
+        let scalar = Scalar {
+            encoding,
+            source,
+            hard: encoding.limits(),
+            grain: 1,
+            bounds: Vec::new(),
+        };
         ColumnPlan {
             name: name.to_owned(),
-            data_type: DataType { oid: 23, modifier: -1, name: "integer".to_owned() },
+            data_type: DataType {
+                oid: 23,
+                modifier: -1,
+                name: "integer".to_owned(),
+            },
             key: Key::new(1),
             nulls: Nulls::Never,
             draw: Draw::Row,
@@ -224,11 +277,23 @@ mod tests {
     }
 
     fn columns() -> Vec<ColumnPlan> {
-        let range = |low, high| ScalarSource::Range { low, high, unique: None };
+        let range = |low, high| ScalarSource::Range {
+            low,
+            high,
+            unique: None,
+        };
         vec![
-            column("id", ScalarEncoding::Int4, ScalarSource::Sequence { start: 1, step: 1 }),
+            column(
+                "id",
+                ScalarEncoding::Int4,
+                ScalarSource::Sequence { start: 1, step: 1 },
+            ),
             column("price", ScalarEncoding::Int4, range(-7, 5)),
-            column("any", ScalarEncoding::Int4, range(i64::from(i32::MIN), i64::from(i32::MAX))),
+            column(
+                "any",
+                ScalarEncoding::Int4,
+                range(i64::from(i32::MIN), i64::from(i32::MAX)),
+            ),
         ]
     }
 
@@ -240,8 +305,16 @@ mod tests {
     #[test]
     fn means_what_the_server_means() {
         assert_eq!(value("(id - 1) / 100 + 1", 250, 0), Some(3));
-        assert_eq!(value("id - 1 - 2 * 3", 10, 0), Some(3), "operators of one rank go from the left");
-        assert_eq!(value("-price / 2 + id % 4", 7, -5), Some(5), "rounded towards zero");
+        assert_eq!(
+            value("id - 1 - 2 * 3", 10, 0),
+            Some(3),
+            "operators of one rank go from the left"
+        );
+        assert_eq!(
+            value("-price / 2 + id % 4", 7, -5),
+            Some(5),
+            "rounded towards zero"
+        );
         assert_eq!(value("price % 3", 0, -5), Some(-2), "the dividend's sign");
         assert_eq!(value("any % 10", 1, 1), None, "NULL where a column is");
     }
@@ -259,9 +332,17 @@ mod tests {
             "id * 3000000",
             "-any",
         ] {
-            assert_eq!(Formula::compile(text, ScalarEncoding::Int4, &columns(), 1000), None, "{text}");
+            assert_eq!(
+                Formula::compile(text, ScalarEncoding::Int4, &columns(), 1000),
+                None,
+                "{text}"
+            );
         }
-        assert_eq!(Formula::compile("id * 100", ScalarEncoding::Int2, &columns(), 1000), None, "does not fit smallint");
+        assert_eq!(
+            Formula::compile("id * 100", ScalarEncoding::Int2, &columns(), 1000),
+            None,
+            "does not fit smallint"
+        );
         assert!(Formula::compile("any % 10", ScalarEncoding::Int4, &columns(), 1000).is_some());
     }
 }

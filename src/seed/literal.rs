@@ -12,7 +12,10 @@ pub fn scalar(text: &str, encoding: ScalarEncoding) -> Option<i64> {
             "f" | "false" | "no" | "off" | "0" => Some(0),
             _ => None,
         },
-        ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8 | ScalarEncoding::Oid => decimal(text, 0),
+        ScalarEncoding::Int2
+        | ScalarEncoding::Int4
+        | ScalarEncoding::Int8
+        | ScalarEncoding::Oid => decimal(text, 0),
         ScalarEncoding::Float4 { decimals }
         | ScalarEncoding::Float8 { decimals }
         | ScalarEncoding::Numeric { decimals } => decimal(text, decimals),
@@ -40,9 +43,14 @@ fn decimal(text: &str, decimals: u8) -> Option<i64> {
     }
     let mut value: i128 = 0;
     let wanted = usize::from(decimals);
-    for digit in whole.chars().filter(|c| *c != '_').chain(fraction.chars().chain(std::iter::repeat('0')).take(wanted))
+    for digit in whole
+        .chars()
+        .filter(|c| *c != '_')
+        .chain(fraction.chars().chain(std::iter::repeat('0')).take(wanted))
     {
-        value = value.checked_mul(10)?.checked_add(i128::from(digit.to_digit(10)?))?;
+        value = value
+            .checked_mul(10)?
+            .checked_add(i128::from(digit.to_digit(10)?))?;
     }
     if !fraction.chars().all(|c| c.is_ascii_digit()) {
         return None;
@@ -79,7 +87,9 @@ fn timestamp(text: &str) -> Option<i64> {
             let sign = if zone.starts_with('-') { -1 } else { 1 };
             let mut parts = zone[1..].splitn(3, ':');
             let hours: i64 = parts.next()?.parse().ok()?;
-            let minutes: i64 = parts.next().map_or(Some(0), |minutes| minutes.parse().ok())?;
+            let minutes: i64 = parts
+                .next()
+                .map_or(Some(0), |minutes| minutes.parse().ok())?;
             sign * (hours * 60 + minutes) * 60_000_000
         }
     };
@@ -92,7 +102,10 @@ fn time(text: &str) -> Option<i64> {
     let hours: i64 = parts.next()?.trim().parse().ok()?;
     let minutes: i64 = parts.next()?.parse().ok()?;
     let seconds = parts.next().unwrap_or("0");
-    let seconds: String = seconds.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let seconds: String = seconds
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
     Some((hours * 3600 + minutes * 60) * 1_000_000 + decimal(&seconds, 6)?)
 }
 
@@ -149,7 +162,10 @@ mod tests {
         assert_eq!(scalar("2000-01-01 02:00:00+02", at), Some(0));
         assert_eq!(scalar("2000-01-01T00:00:00Z", at), Some(0));
         assert_eq!(scalar("2026-01-01", ScalarEncoding::Date), Some(9497));
-        assert_eq!(scalar("1 day 01:00:00", ScalarEncoding::Interval), Some(DAY + 3_600_000_000));
+        assert_eq!(
+            scalar("1 day 01:00:00", ScalarEncoding::Interval),
+            Some(DAY + 3_600_000_000)
+        );
         assert_eq!(scalar("infinity", at), None);
     }
 }

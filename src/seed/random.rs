@@ -30,9 +30,9 @@ impl Key {
     #[must_use]
     pub fn derive(self, name: &str) -> Self {
         // FNV-1a: names are short and few.
-        let hash = name
-            .bytes()
-            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+        let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        });
         Self(mix(self.0.wrapping_add(mix(hash))))
     }
 
@@ -68,7 +68,9 @@ impl Key {
     #[inline]
     #[must_use]
     pub const fn stream(self, index: u64) -> Stream {
-        Stream { state: self.at(index) }
+        Stream {
+            state: self.at(index),
+        }
     }
 }
 
@@ -105,7 +107,9 @@ impl Stream {
     #[inline]
     #[must_use]
     pub const fn branch(&self, number: u64) -> Self {
-        Self { state: mix(self.state ^ number.wrapping_mul(GOLDEN)) }
+        Self {
+            state: mix(self.state ^ number.wrapping_mul(GOLDEN)),
+        }
     }
 
     /// The next number below `bound`.
@@ -165,7 +169,14 @@ impl Permutation {
             1 => 0,
             _ => 64 - (size - 1).leading_zeros(),
         };
-        Self { key, size, first: 0, skip: 0, left_bits: bits / 2, right_bits: bits - bits / 2 }
+        Self {
+            key,
+            size,
+            first: 0,
+            skip: 0,
+            left_bits: bits / 2,
+            right_bits: bits - bits / 2,
+        }
     }
 
     /// The same order of the numbers from `first` on.
@@ -246,18 +257,29 @@ impl Permutation {
 
     #[inline]
     const fn split(&self, value: u64) -> (u64, u64) {
-        (value >> self.right_bits & low_bits(self.left_bits), value & low_bits(self.right_bits))
+        (
+            value >> self.right_bits & low_bits(self.left_bits),
+            value & low_bits(self.right_bits),
+        )
     }
 
     #[inline]
     const fn round(&self, step: u64, half: u64) -> u64 {
-        mix(self.key.0 ^ half.wrapping_mul(GOLDEN).wrapping_add(step.wrapping_mul(STREAM))) >> 16
+        mix(self.key.0
+            ^ half
+                .wrapping_mul(GOLDEN)
+                .wrapping_add(step.wrapping_mul(STREAM)))
+            >> 16
     }
 }
 
 #[inline]
 const fn low_bits(bits: u32) -> u64 {
-    if bits >= 64 { u64::MAX } else { (1 << bits) - 1 }
+    if bits >= 64 {
+        u64::MAX
+    } else {
+        (1 << bits) - 1
+    }
 }
 
 #[cfg(test)]

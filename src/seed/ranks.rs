@@ -27,19 +27,37 @@ impl Ranks {
     /// Over `size` ranks (at least 1). `exponent` 0 is uniform; negative and non-finite ones count as 0.
     #[must_use]
     pub fn zipf(size: u64, exponent: f64) -> Self {
-        let exponent = if exponent.is_finite() { exponent.max(0.0) } else { 0.0 };
+        let exponent = if exponent.is_finite() {
+            exponent.max(0.0)
+        } else {
+            0.0
+        };
         let segments: Arc<[(u64, u64)]> = segments(size.max(1)).collect();
-        let shares: Vec<f64> = segments.iter().map(|(first, length)| share(*first, *length, exponent)).collect();
-        Self { weights: Weights::new(&shares), segments }
+        let shares: Vec<f64> = segments
+            .iter()
+            .map(|(first, length)| share(*first, *length, exponent))
+            .collect();
+        Self {
+            weights: Weights::new(&shares),
+            segments,
+        }
     }
 
     /// The rank that 64 random bits draw.
     #[inline]
     #[must_use]
     pub fn draw(&self, bits: u64) -> u64 {
-        let (first, length) = self.segments.get(self.weights.draw(bits)).copied().unwrap_or((0, 1));
+        let (first, length) = self
+            .segments
+            .get(self.weights.draw(bits))
+            .copied()
+            .unwrap_or((0, 1));
         // Within the segment by bits of its own: those before have been used.
-        if length == 1 { first } else { first + below(mix(bits), length) }
+        if length == 1 {
+            first
+        } else {
+            first + below(mix(bits), length)
+        }
     }
 }
 
@@ -49,7 +67,11 @@ fn segments(size: u64) -> impl Iterator<Item = (u64, u64)> {
     std::iter::from_fn(move || {
         let left = size.checked_sub(first).filter(|left| *left > 0)?;
         // A sixteenth of the power of two below.
-        let length = if first < ALONE { 1 } else { (1 << first.ilog2()) / PER_DOUBLING };
+        let length = if first < ALONE {
+            1
+        } else {
+            (1 << first.ilog2()) / PER_DOUBLING
+        };
         let segment = (first, length.min(left));
         first += segment.1;
         Some(segment)
@@ -77,7 +99,13 @@ mod tests {
     #[test]
     fn ranks_follow_the_law() {
         const DRAWN: u64 = 1_000_000;
-        for (size, exponent) in [(150_000, 0.6), (150_000, 1.0), (5_000, 1.4), (40, 0.9), (10, 0.0)] {
+        for (size, exponent) in [
+            (150_000, 0.6),
+            (150_000, 1.0),
+            (5_000, 1.4),
+            (40, 0.9),
+            (10, 0.0),
+        ] {
             let (ranks, key) = (Ranks::zipf(size, exponent), Key::new(9));
             let total: f64 = (1..=size).map(|k| (k as f64).powf(-exponent)).sum();
             let mut counts = vec![0_u64; size as usize];
@@ -86,14 +114,24 @@ mod tests {
             }
             // Single hot ranks, and everything between powers of three.
             let singles = (0..size.min(20)).map(|rank| rank..rank + 1);
-            let wide = (0..12).map(|power| 3_u64.pow(power).min(size)..3_u64.pow(power + 1).min(size));
+            let wide =
+                (0..12).map(|power| 3_u64.pow(power).min(size)..3_u64.pow(power + 1).min(size));
             for range in singles.chain(wide) {
-                let share: f64 = range.clone().map(|rank| (rank as f64 + 1.0).powf(-exponent)).sum::<f64>() / total;
-                let drawn = counts[range.start as usize..range.end as usize].iter().sum::<u64>() as f64;
+                let share: f64 = range
+                    .clone()
+                    .map(|rank| (rank as f64 + 1.0).powf(-exponent))
+                    .sum::<f64>()
+                    / total;
+                let drawn = counts[range.start as usize..range.end as usize]
+                    .iter()
+                    .sum::<u64>() as f64;
                 let expected = share * DRAWN as f64;
                 // A segment that a power of three cuts spreads by a few per mille; the rest is chance.
                 let allowed = 5.0 * expected.sqrt() + 0.004 * expected + 1.0;
-                assert!((drawn - expected).abs() <= allowed, "{size} {exponent} {range:?}: {drawn} of {expected}");
+                assert!(
+                    (drawn - expected).abs() <= allowed,
+                    "{size} {exponent} {range:?}: {drawn} of {expected}"
+                );
             }
         }
     }

@@ -175,20 +175,28 @@ pub fn parse(sources: &[Source]) -> Result<Spec, Vec<SourceError>> {
         reader.file(source, &mut spec);
     }
     for (index, table) in spec.tables.iter().enumerate() {
-        if let Some(first) = spec.tables[..index].iter().find(|other| other.name.text == table.name.text) {
+        if let Some(first) = spec.tables[..index]
+            .iter()
+            .find(|other| other.name.text == table.name.text)
+        {
             let (line, _) = first.name.source.line_column(first.name.span.start);
             reader.errors.push(
                 table
                     .name
                     .error(format!("table {} is described twice", table.name.text))
-                    .help(format!("it is described in {}:{line} as well; keep one", first.name.source.path.display())),
+                    .help(format!(
+                        "it is described in {}:{line} as well; keep one",
+                        first.name.source.path.display()
+                    )),
             );
         }
     }
     if reader.errors.is_empty() {
         return Ok(spec);
     }
-    reader.errors.sort_by(|a, b| (&a.source_file.path, a.span.start).cmp(&(&b.source_file.path, b.span.start)));
+    reader.errors.sort_by(|a, b| {
+        (&a.source_file.path, a.span.start).cmp(&(&b.source_file.path, b.span.start))
+    });
     Err(reader.errors)
 }
 
@@ -203,7 +211,8 @@ impl Reader {
             Ok(root) => root,
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
-                self.errors.push(SourceError::new(source, span, error.message().to_owned()));
+                self.errors
+                    .push(SourceError::new(source, span, error.message().to_owned()));
                 return;
             }
         };
@@ -212,7 +221,9 @@ impl Reader {
                 self.unknown(source, key, &["tables"], "a seed spec");
                 continue;
             }
-            let Some(tables) = self.table(source, value, "`tables`") else { continue };
+            let Some(tables) = self.table(source, value, "`tables`") else {
+                continue;
+            };
             for (name, table) in tables {
                 if let Some(table) = self.table_spec(source, name, table) {
                     spec.tables.push(table);
@@ -221,17 +232,31 @@ impl Reader {
         }
     }
 
-    fn table_spec(&mut self, source: &Source, name: &Key<'_>, value: &Value<'_>) -> Option<TableSpec> {
+    fn table_spec(
+        &mut self,
+        source: &Source,
+        name: &Key<'_>,
+        value: &Value<'_>,
+    ) -> Option<TableSpec> {
         let entries = self.table(source, value, &format!("table {}", name.get_ref()))?;
-        let mut table = TableSpec { name: place(source, name), rows: None, locale: None, columns: Vec::new() };
+        let mut table = TableSpec {
+            name: place(source, name),
+            rows: None,
+            locale: None,
+            columns: Vec::new(),
+        };
         for (key, value) in entries {
             match key.get_ref().as_ref() {
                 "rows" => table.rows = self.rows(source, value),
                 "locale" => {
-                    table.locale = self.string(source, value, "locale").map(|place| (place.text.clone(), place));
+                    table.locale = self
+                        .string(source, value, "locale")
+                        .map(|place| (place.text.clone(), place));
                 }
                 "columns" => {
-                    let Some(columns) = self.table(source, value, "`columns`") else { continue };
+                    let Some(columns) = self.table(source, value, "`columns`") else {
+                        continue;
+                    };
                     for (name, value) in columns {
                         table.columns.extend(self.column(source, name, value));
                     }
@@ -244,10 +269,17 @@ impl Reader {
 
     fn rows(&mut self, source: &Source, value: &Value<'_>) -> Option<RowsSpec> {
         if let DeValue::Integer(_) = value.get_ref() {
-            return self.number(source, value, "rows", 0.0, 1e13).map(|rows| RowsSpec::Count(rows as u64));
+            return self
+                .number(source, value, "rows", 0.0, 1e13)
+                .map(|rows| RowsSpec::Count(rows as u64));
         }
-        let entries = self.table(source, value, "`rows` (a number, or { per = \"parent\", mean = 10 })")?;
-        let (mut per, mut column, mut mean, mut skew, mut order, mut children) = (None, None, None, 0.0, None, None);
+        let entries = self.table(
+            source,
+            value,
+            "`rows` (a number, or { per = \"parent\", mean = 10 })",
+        )?;
+        let (mut per, mut column, mut mean, mut skew, mut order, mut children) =
+            (None, None, None, 0.0, None, None);
         for (key, value) in entries {
             match key.get_ref().as_ref() {
                 "per" => per = self.string(source, value, "per"),
@@ -261,12 +293,27 @@ impl Reader {
         }
         // The mean of a histogram of counts is that of its neighbours' middles.
         let of_children = children.as_ref().map(|counts: &Vec<f64>| {
-            counts.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).sum::<f64>() / (counts.len() - 1) as f64
+            counts
+                .windows(2)
+                .map(|pair| (pair[0] + pair[1]) / 2.0)
+                .sum::<f64>()
+                / (counts.len() - 1) as f64
         });
         match (per, of_children.or(mean)) {
-            (Some(table), Some(mean)) => Some(RowsSpec::Per { table, column, mean, skew, order, children }),
+            (Some(table), Some(mean)) => Some(RowsSpec::Per {
+                table,
+                column,
+                mean,
+                skew,
+                order,
+                children,
+            }),
             (None, _) => self.missing(source, value, "`rows` lacks `per`, the parent table"),
-            (Some(_), None) => self.missing(source, value, "`rows` lacks `mean`, the rows for each row of the parent"),
+            (Some(_), None) => self.missing(
+                source,
+                value,
+                "`rows` lacks `mean`, the rows for each row of the parent",
+            ),
         }
     }
 
@@ -274,10 +321,16 @@ impl Reader {
         let DeValue::Array(items) = value.get_ref() else {
             return self.missing(source, value, "`children` is a list of counts");
         };
-        let counts: Vec<f64> =
-            items.iter().map(|item| self.number(source, item, "a count", 0.0, 1e12)).collect::<Option<_>>()?;
+        let counts: Vec<f64> = items
+            .iter()
+            .map(|item| self.number(source, item, "a count", 0.0, 1e12))
+            .collect::<Option<_>>()?;
         if counts.len() < 2 || counts.windows(2).any(|pair| pair[0] > pair[1]) {
-            return self.missing(source, value, "`children` is at least two counts, from the fewest to the most");
+            return self.missing(
+                source,
+                value,
+                "`children` is at least two counts, from the fewest to the most",
+            );
         }
         Some(counts)
     }
@@ -288,7 +341,9 @@ impl Reader {
             "parent" => Some(super::distribution::Order::ByGroup),
             "random" => Some(super::distribution::Order::Scattered),
             other => {
-                self.errors.push(place.error(format!("`order` is \"parent\" or \"random\", not \"{other}\"")));
+                self.errors.push(place.error(format!(
+                    "`order` is \"parent\" or \"random\", not \"{other}\""
+                )));
                 None
             }
         }
@@ -303,16 +358,26 @@ impl Reader {
                 "pattern" => column.pattern = self.string(source, value, "pattern"),
                 "values" => column.values = self.values(source, value),
                 "null" => column.null = self.number(source, value, "null", 0.0, 1.0),
-                "distinct" => column.distinct = self.number(source, value, "distinct", 1.0, 1e15).map(|n| n as u64),
+                "distinct" => {
+                    column.distinct = self
+                        .number(source, value, "distinct", 1.0, 1e15)
+                        .map(|n| n as u64)
+                }
                 "skew" => column.skew = self.number(source, value, "skew", 0.0, 5.0),
                 "min" | "from" => column.min = self.bound(source, value),
                 "max" | "to" => column.max = self.bound(source, value),
-                "correlation" => column.correlation = self.number(source, value, "correlation", -1.0, 1.0),
+                "correlation" => {
+                    column.correlation = self.number(source, value, "correlation", -1.0, 1.0)
+                }
                 "growth" => column.growth = self.number(source, value, "growth", 0.0, 100.0),
                 "value" => column.value = scalar_text(value.get_ref()),
                 "common" => column.common = self.common(source, value),
                 "histogram" => column.histogram = self.histogram(source, value),
-                "width" => column.width = self.number(source, value, "width", 1.0, 1e8).map(|n| n as u32),
+                "width" => {
+                    column.width = self
+                        .number(source, value, "width", 1.0, 1e8)
+                        .map(|n| n as u32)
+                }
                 "depends-on" => column.depends_on = self.string(source, value, "depends-on"),
                 "template" => column.template = self.string(source, value, "template"),
                 "expression" => column.expression = self.string(source, value, "expression"),
@@ -324,9 +389,11 @@ impl Reader {
 
     fn values(&mut self, source: &Source, value: &Value<'_>) -> Option<Vec<(String, f64)>> {
         let values: Vec<(String, f64)> = match value.get_ref() {
-            DeValue::Array(items) => {
-                items.iter().filter_map(|item| scalar_text(item.get_ref())).map(|text| (text, 1.0)).collect()
-            }
+            DeValue::Array(items) => items
+                .iter()
+                .filter_map(|item| scalar_text(item.get_ref()))
+                .map(|text| (text, 1.0))
+                .collect(),
             DeValue::Table(entries) => entries
                 .iter()
                 .filter_map(|(key, weight)| {
@@ -334,7 +401,13 @@ impl Reader {
                     Some((key.get_ref().to_string(), weight))
                 })
                 .collect(),
-            _ => return self.missing(source, value, "`values` is a list, or a table of values and their weights"),
+            _ => {
+                return self.missing(
+                    source,
+                    value,
+                    "`values` is a list, or a table of values and their weights",
+                );
+            }
         };
         if values.iter().all(|(_, weight)| *weight <= 0.0) {
             return self.missing(source, value, "`values` has nothing that may come");
@@ -346,34 +419,55 @@ impl Reader {
         let values = self.values(source, value)?;
         let sum: f64 = values.iter().map(|(_, share)| share).sum();
         if sum > 1.0 + 1e-9 {
-            return self.missing(source, value, "the shares of `common` add up to more than 1");
+            return self.missing(
+                source,
+                value,
+                "the shares of `common` add up to more than 1",
+            );
         }
         Some(values)
     }
 
     fn histogram(&mut self, source: &Source, value: &Value<'_>) -> Option<Vec<String>> {
         let bounds: Vec<String> = match value.get_ref() {
-            DeValue::Array(items) => items.iter().filter_map(|item| scalar_text(item.get_ref())).collect(),
+            DeValue::Array(items) => items
+                .iter()
+                .filter_map(|item| scalar_text(item.get_ref()))
+                .collect(),
             _ => Vec::new(),
         };
         if bounds.len() < 2 {
-            return self.missing(source, value, "`histogram` is a list of at least two bounds");
+            return self.missing(
+                source,
+                value,
+                "`histogram` is a list of at least two bounds",
+            );
         }
         Some(bounds)
     }
 
     fn bound(&mut self, source: &Source, value: &Value<'_>) -> Option<(String, Place)> {
-        let place = Place { text: String::new(), source: source.clone(), span: value.span() };
+        let place = Place {
+            text: String::new(),
+            source: source.clone(),
+            span: value.span(),
+        };
         match scalar_text(value.get_ref()) {
             Some(text) => Some((text, place)),
             None => {
-                self.errors.push(place.error("a bound is a number, a date or a string"));
+                self.errors
+                    .push(place.error("a bound is a number, a date or a string"));
                 None
             }
         }
     }
 
-    fn table<'a, 'i>(&mut self, source: &Source, value: &'a Value<'i>, what: &str) -> Option<&'a DeTable<'i>> {
+    fn table<'a, 'i>(
+        &mut self,
+        source: &Source,
+        value: &'a Value<'i>,
+        what: &str,
+    ) -> Option<&'a DeTable<'i>> {
         match value.get_ref() {
             DeValue::Table(table) => Some(table),
             _ => self.missing(source, value, &format!("{what} must be a table")),
@@ -382,42 +476,67 @@ impl Reader {
 
     fn string(&mut self, source: &Source, value: &Value<'_>, what: &str) -> Option<Place> {
         match value.get_ref() {
-            DeValue::String(text) => Some(Place { text: text.to_string(), source: source.clone(), span: value.span() }),
+            DeValue::String(text) => Some(Place {
+                text: text.to_string(),
+                source: source.clone(),
+                span: value.span(),
+            }),
             _ => self.missing(source, value, &format!("`{what}` must be a string")),
         }
     }
 
-    fn number(&mut self, source: &Source, value: &Value<'_>, what: &str, low: f64, high: f64) -> Option<f64> {
+    fn number(
+        &mut self,
+        source: &Source,
+        value: &Value<'_>,
+        what: &str,
+        low: f64,
+        high: f64,
+    ) -> Option<f64> {
         let number = match value.get_ref() {
-            DeValue::Integer(integer) => {
-                i128::from_str_radix(integer.as_str(), integer.radix()).ok().map(|integer| integer as f64)
-            }
+            DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())
+                .ok()
+                .map(|integer| integer as f64),
             DeValue::Float(float) => float.as_str().parse().ok(),
             _ => None,
         };
         match number {
             Some(number) if (low..=high).contains(&number) => Some(number),
-            Some(_) => self.missing(source, value, &format!("{what} must be between {low} and {high}")),
+            Some(_) => self.missing(
+                source,
+                value,
+                &format!("{what} must be between {low} and {high}"),
+            ),
             None => self.missing(source, value, &format!("{what} must be a number")),
         }
     }
 
     fn missing<T>(&mut self, source: &Source, value: &Value<'_>, message: &str) -> Option<T> {
-        self.errors.push(SourceError::new(source, value.span(), message));
+        self.errors
+            .push(SourceError::new(source, value.span(), message));
         None
     }
 
     fn unknown(&mut self, source: &Source, key: &Key<'_>, known: &[&str], what: &str) {
-        let error = SourceError::new(source, key.span(), format!("{what} has no key `{}`", key.get_ref()));
-        self.errors.push(match nearest(key.get_ref(), known.iter().copied()) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help(format!("its keys are {}", known.join(", "))),
-        });
+        let error = SourceError::new(
+            source,
+            key.span(),
+            format!("{what} has no key `{}`", key.get_ref()),
+        );
+        self.errors
+            .push(match nearest(key.get_ref(), known.iter().copied()) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("its keys are {}", known.join(", "))),
+            });
     }
 }
 
 fn place(source: &Source, key: &Key<'_>) -> Place {
-    Place { text: key.get_ref().to_string(), source: source.clone(), span: key.span() }
+    Place {
+        text: key.get_ref().to_string(),
+        source: source.clone(),
+        span: key.span(),
+    }
 }
 
 /// A value as Postgres would read it; `None` for tables and lists.
@@ -425,7 +544,9 @@ fn scalar_text(value: &DeValue<'_>) -> Option<String> {
     Some(match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
-        DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok()?.to_string(),
+        DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())
+            .ok()?
+            .to_string(),
         DeValue::Float(float) => float.as_str().to_owned(),
         DeValue::Boolean(boolean) => boolean.to_string(),
         DeValue::Datetime(datetime) => datetime.to_string(),
@@ -453,20 +574,29 @@ mod tests {
         let orders = &spec.tables[0];
         assert!(matches!(&orders.rows, Some(RowsSpec::Per { mean, .. }) if *mean == 2.5));
         assert_eq!(orders.columns.len(), 2);
-        let placed = orders.columns.iter().find(|c| c.name.text == "placed_at").unwrap();
+        let placed = orders
+            .columns
+            .iter()
+            .find(|c| c.name.text == "placed_at")
+            .unwrap();
         assert_eq!(placed.min.as_ref().unwrap().0, "2024-01-01");
     }
 
     #[test]
     fn mistakes_show_their_line() {
         assert_eq!(
-            errors("[tables.a]\nrow = 3\n[tables.a.columns]\nx = { genrator = \"email\" }\ny = { null = 2 }\n"),
+            errors(
+                "[tables.a]\nrow = 3\n[tables.a.columns]\nx = { genrator = \"email\" }\ny = { null = 2 }\n"
+            ),
             [
                 "seeds/a.toml:2: a table has no key `row` (did you mean `rows`?)",
                 "seeds/a.toml:4: a column has no key `genrator` (did you mean `generator`?)",
                 "seeds/a.toml:5: null must be between 0 and 1 (-)",
             ]
         );
-        assert_eq!(errors("a = "), ["seeds/a.toml:1: string values must be quoted, expected literal string (-)"]);
+        assert_eq!(
+            errors("a = "),
+            ["seeds/a.toml:1: string values must be quoted, expected literal string (-)"]
+        );
     }
 }

@@ -13,7 +13,9 @@ pub const STAGE: &str = "pg_temp.pgproof_stage";
 #[must_use]
 pub fn make(table: &TablePlan, columns: &str) -> String {
     let from = table.name.sql();
-    format!("CREATE TEMPORARY TABLE pgproof_stage ON COMMIT DROP AS SELECT {columns} FROM {from} WITH NO DATA")
+    format!(
+        "CREATE TEMPORARY TABLE pgproof_stage ON COMMIT DROP AS SELECT {columns} FROM {from} WITH NO DATA"
+    )
 }
 
 /// From the temporary table into another one, with what the server computes; the temporary table goes.
@@ -26,5 +28,7 @@ pub fn insert(table: &TablePlan, into: &str, columns: &str) -> String {
         let _ = write!(values, ", ({})", computed.expression.text);
     }
     // As COPY does: an identity column takes the value that is sent.
-    format!("INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {STAGE}; DROP TABLE {STAGE}")
+    format!(
+        "INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {STAGE}; DROP TABLE {STAGE}"
+    )
 }

@@ -13,7 +13,9 @@ const TIMESTAMP: u32 = 1114;
 /// Appends a value's text form; `false` for NULL, which has none. `cell` is a length and so many bytes.
 #[must_use]
 pub fn write(cell: &[u8], class: &TypeClass, type_oid: u32, out: &mut String) -> bool {
-    let Some((length, body)) = cell.split_first_chunk::<4>() else { return false };
+    let Some((length, body)) = cell.split_first_chunk::<4>() else {
+        return false;
+    };
     if i32::from_be_bytes(*length) < 0 {
         return false;
     }
@@ -60,7 +62,13 @@ pub fn csv_lines(rows: &[u8], columns: &Columns, out: &mut Vec<u8>) {
     });
 }
 
-fn lines(rows: &[u8], columns: &Columns, out: &mut Vec<u8>, separator: u8, field: impl Fn(Option<&str>, &mut Vec<u8>)) {
+fn lines(
+    rows: &[u8],
+    columns: &Columns,
+    out: &mut Vec<u8>,
+    separator: u8,
+    field: impl Fn(Option<&str>, &mut Vec<u8>),
+) {
     let mut reader = Reader { bytes: rows };
     let mut text = String::new();
     while reader.take::<2>().is_some() {
@@ -104,7 +112,9 @@ impl<'b> Reader<'b> {
     /// A cell inside this one, with its length; `None` inside is NULL.
     fn cell(&mut self) -> Option<Option<Reader<'b>>> {
         let length = self.int4()?;
-        let Ok(length) = usize::try_from(length) else { return Some(None) };
+        let Ok(length) = usize::try_from(length) else {
+            return Some(None);
+        };
         let (bytes, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
         Some(Some(Reader { bytes }))
@@ -151,8 +161,14 @@ fn value(reader: &mut Reader<'_>, class: &TypeClass, oid: u32, out: &mut String)
         TypeClass::System(kind) => system(reader, *kind, out)?,
         TypeClass::Array { element, .. } => array(reader, element, out)?,
         TypeClass::Composite(fields) => composite(reader, fields, out)?,
-        TypeClass::Range { subtype, multirange: false } => range(reader, subtype, out)?,
-        TypeClass::Range { subtype, multirange: true } => {
+        TypeClass::Range {
+            subtype,
+            multirange: false,
+        } => range(reader, subtype, out)?,
+        TypeClass::Range {
+            subtype,
+            multirange: true,
+        } => {
             out.push('{');
             for position in 0..reader.int4()? {
                 if position > 0 {
@@ -167,13 +183,24 @@ fn value(reader: &mut Reader<'_>, class: &TypeClass, oid: u32, out: &mut String)
 }
 
 fn plain(reader: &Reader<'_>, skip: usize, out: &mut String) {
-    out.push_str(&String::from_utf8_lossy(reader.bytes.get(skip..).unwrap_or_default()));
+    out.push_str(&String::from_utf8_lossy(
+        reader.bytes.get(skip..).unwrap_or_default(),
+    ));
 }
 
-fn scalar(reader: &mut Reader<'_>, encoding: ScalarEncoding, oid: u32, out: &mut String) -> Option<()> {
+fn scalar(
+    reader: &mut Reader<'_>,
+    encoding: ScalarEncoding,
+    oid: u32,
+    out: &mut String,
+) -> Option<()> {
     // Writing to a string cannot fail.
     let _ = match encoding {
-        ScalarEncoding::Bool => write!(out, "{}", if reader.take::<1>()? == [0] { "f" } else { "t" }),
+        ScalarEncoding::Bool => write!(
+            out,
+            "{}",
+            if reader.take::<1>()? == [0] { "f" } else { "t" }
+        ),
         ScalarEncoding::Int2 => write!(out, "{}", i16::from_be_bytes(reader.take()?)),
         ScalarEncoding::Int4 => write!(out, "{}", reader.int4()?),
         ScalarEncoding::Int8 if oid == 3220 => {
@@ -191,7 +218,12 @@ fn scalar(reader: &mut Reader<'_>, encoding: ScalarEncoding, oid: u32, out: &mut
         ScalarEncoding::Money => {
             let cents = i64::from_be_bytes(reader.take()?);
             let sign = if cents < 0 { "-" } else { "" };
-            write!(out, "{sign}${}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
+            write!(
+                out,
+                "{sign}${}.{:02}",
+                cents.unsigned_abs() / 100,
+                cents.unsigned_abs() % 100
+            )
         }
         ScalarEncoding::Date => {
             date(i64::from(reader.int4()?), out);
@@ -229,16 +261,26 @@ fn numeric(reader: &mut Reader<'_>, out: &mut String) -> Option<()> {
     let weight = i16::from_be_bytes(reader.take()?);
     let sign = u16::from_be_bytes(reader.take()?);
     let scale = usize::from(u16::from_be_bytes(reader.take()?));
-    let digits: Vec<i16> = (0..count).map_while(|_| reader.take().map(i16::from_be_bytes)).collect();
+    let digits: Vec<i16> = (0..count)
+        .map_while(|_| reader.take().map(i16::from_be_bytes))
+        .collect();
     let digit = |place: i32| {
-        usize::try_from(i32::from(weight) - place).ok().and_then(|at| digits.get(at)).copied().unwrap_or(0)
+        usize::try_from(i32::from(weight) - place)
+            .ok()
+            .and_then(|at| digits.get(at))
+            .copied()
+            .unwrap_or(0)
     };
     if sign == 0x4000 {
         out.push('-');
     }
     let highest = i32::from(weight).max(0);
     for place in (0..=highest).rev() {
-        let _ = if place == highest { write!(out, "{}", digit(place)) } else { write!(out, "{:04}", digit(place)) };
+        let _ = if place == highest {
+            write!(out, "{}", digit(place))
+        } else {
+            write!(out, "{:04}", digit(place))
+        };
     }
     if scale > 0 {
         let mut fraction = String::new();
@@ -256,11 +298,16 @@ fn date(days_since_2000: i64, out: &mut String) {
     let days = days_since_2000 + 10_957 + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let _ = if year > 0 {
         write!(out, "{year:04}-{month:02}-{day:02}")
@@ -271,7 +318,13 @@ fn date(days_since_2000: i64, out: &mut String) {
 
 fn clock(micros: i64, out: &mut String) {
     let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
-    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let _ = write!(
+        out,
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
     if rest > 0 {
         let fraction = format!("{rest:06}");
         let _ = write!(out, ".{}", fraction.trim_end_matches('0'));
@@ -347,7 +400,12 @@ fn text_search(reader: &mut Reader<'_>, out: &mut String) -> Option<()> {
         let end = reader.bytes.iter().position(|byte| *byte == 0)?;
         let lexeme = String::from_utf8_lossy(reader.bytes.get(..end)?).into_owned();
         reader.bytes = reader.bytes.get(end + 1..)?;
-        let _ = write!(out, "{}'{}'", if position > 0 { " " } else { "" }, lexeme.replace('\'', "''"));
+        let _ = write!(
+            out,
+            "{}'{}'",
+            if position > 0 { " " } else { "" },
+            lexeme.replace('\'', "''")
+        );
         let positions = u16::from_be_bytes(reader.take()?);
         for at in 0..positions {
             let place = u16::from_be_bytes(reader.take()?) & 0x3FFF;
@@ -373,18 +431,25 @@ fn pairs(reader: &mut Reader<'_>, out: &mut String) -> Option<()> {
 fn system(reader: &mut Reader<'_>, kind: System, out: &mut String) -> Option<()> {
     match kind {
         System::Tid => {
-            let (block, offset) = (u32::from_be_bytes(reader.take()?), u16::from_be_bytes(reader.take()?));
+            let (block, offset) = (
+                u32::from_be_bytes(reader.take()?),
+                u16::from_be_bytes(reader.take()?),
+            );
             let _ = write!(out, "({block},{offset})");
         }
         System::Snapshot => {
             reader.take::<4>()?;
-            let (low, high) = (u64::from_be_bytes(reader.take()?), u64::from_be_bytes(reader.take()?));
+            let (low, high) = (
+                u64::from_be_bytes(reader.take()?),
+                u64::from_be_bytes(reader.take()?),
+            );
             let _ = write!(out, "{low}:{high}:");
         }
         System::Cube => {
             reader.take::<4>()?;
-            let numbers: Vec<String> =
-                std::iter::from_fn(|| reader.float8()).map(|number| number.to_string()).collect();
+            let numbers: Vec<String> = std::iter::from_fn(|| reader.float8())
+                .map(|number| number.to_string())
+                .collect();
             let _ = write!(out, "({})", numbers.join(","));
         }
         System::Int2Vector | System::OidVector => {
@@ -392,7 +457,10 @@ fn system(reader: &mut Reader<'_>, kind: System, out: &mut String) -> Option<()>
             let mut first = true;
             while !reader.bytes.is_empty() {
                 let cell = reader.cell()??;
-                let number = cell.bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+                let number = cell
+                    .bytes
+                    .iter()
+                    .fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
                 let _ = write!(out, "{}{number}", if first { "" } else { " " });
                 first = false;
             }
@@ -406,9 +474,10 @@ fn system(reader: &mut Reader<'_>, kind: System, out: &mut String) -> Option<()>
         }
         System::Vector(_) => {
             reader.take::<4>()?;
-            let numbers: Vec<String> = std::iter::from_fn(|| reader.take::<4>().map(f32::from_be_bytes))
-                .map(|number| number.to_string())
-                .collect();
+            let numbers: Vec<String> =
+                std::iter::from_fn(|| reader.take::<4>().map(f32::from_be_bytes))
+                    .map(|number| number.to_string())
+                    .collect();
             let _ = write!(out, "[{}]", numbers.join(","));
         }
     }
@@ -441,7 +510,11 @@ fn array(reader: &mut Reader<'_>, element: &TypeClass, out: &mut String) -> Opti
     Some(())
 }
 
-fn composite(reader: &mut Reader<'_>, fields: &[(String, u32, TypeClass)], out: &mut String) -> Option<()> {
+fn composite(
+    reader: &mut Reader<'_>,
+    fields: &[(String, u32, TypeClass)],
+    out: &mut String,
+) -> Option<()> {
     reader.int4()?;
     out.push('(');
     for (position, (_, oid, class)) in fields.iter().enumerate() {
@@ -482,8 +555,14 @@ fn range(reader: &mut Reader<'_>, subtype: &TypeClass, out: &mut String) -> Opti
 fn quote_item(item: &str, out: &mut String) {
     let bare = !item.is_empty()
         && !item.eq_ignore_ascii_case("null")
-        && item.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | ':' | '$'));
-    if bare { out.push_str(item) } else { quote(item, out) }
+        && item
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | ':' | '$'));
+    if bare {
+        out.push_str(item)
+    } else {
+        quote(item, out)
+    }
 }
 
 fn quote(item: &str, out: &mut String) {
@@ -505,7 +584,12 @@ mod tests {
         let mut cell = Vec::new();
         encoding.write(number, &mut cell);
         let mut out = String::new();
-        assert!(write(&cell, &TypeClass::Scalar(encoding), TIMESTAMP, &mut out));
+        assert!(write(
+            &cell,
+            &TypeClass::Scalar(encoding),
+            TIMESTAMP,
+            &mut out
+        ));
         out
     }
 
@@ -518,7 +602,10 @@ mod tests {
         assert_eq!(numeric(0, 2), "0.00");
         assert_eq!(shown(ScalarEncoding::Date, 9496), "2025-12-31");
         assert_eq!(shown(ScalarEncoding::Date, 60), "2000-03-01");
-        assert_eq!(shown(ScalarEncoding::Timestamp, -1), "1999-12-31 23:59:59.999999");
+        assert_eq!(
+            shown(ScalarEncoding::Timestamp, -1),
+            "1999-12-31 23:59:59.999999"
+        );
         assert_eq!(shown(ScalarEncoding::Money, -1234), "-$12.34");
         assert_eq!(shown(ScalarEncoding::Bool, 1), "t");
     }

@@ -47,7 +47,9 @@ pub fn percentage(text: &str) -> Option<f64> {
 #[must_use]
 pub fn count(text: &str) -> Option<u64> {
     let starts_well = text.starts_with(|c: char| c.is_ascii_digit());
-    starts_well.then(|| text.replace('_', "").parse().ok()).flatten()
+    starts_well
+        .then(|| text.replace('_', "").parse().ok())
+        .flatten()
 }
 
 /// Splits `1.5min` into a number that is finite and not negative, and the unit.
@@ -67,11 +69,17 @@ mod tests {
     fn written_quantities() {
         assert_eq!(millis("50ms"), Some(50.0));
         assert_eq!(millis("1.5 min"), Some(90_000.0));
-        assert_eq!((millis("5"), millis("-5s"), millis("5 days"), millis("")), (None, None, None, None));
+        assert_eq!(
+            (millis("5"), millis("-5s"), millis("5 days"), millis("")),
+            (None, None, None, None)
+        );
         assert_eq!(bytes("200MB"), Some(200.0 * 1024.0 * 1024.0));
         assert_eq!(bytes("8 kB"), Some(8192.0));
         assert_eq!(bytes("8 quarks"), None);
         assert_eq!((percentage("10%"), percentage("10")), (Some(0.1), None));
-        assert_eq!((count("1_000"), count("+5"), count("_"), count("1.5")), (Some(1000), None, None, None));
+        assert_eq!(
+            (count("1_000"), count("+5"), count("_"), count("1.5")),
+            (Some(1000), None, None, None)
+        );
     }
 }

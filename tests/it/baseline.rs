@@ -55,10 +55,22 @@ impl Project {
     /// An audit: its exit code, what it said on standard error, and its report.
     fn audit(&self, database: &TestDatabase, flags: &[&str]) -> (Option<i32>, String, SavedReport) {
         let url = database.url().reveal();
-        let output = self.run(&[&["audit", "--database-url", &url, "--format", "json=report.json"], flags].concat());
+        let output = self.run(
+            &[
+                &[
+                    "audit",
+                    "--database-url",
+                    &url,
+                    "--format",
+                    "json=report.json",
+                ],
+                flags,
+            ]
+            .concat(),
+        );
         let told = String::from_utf8(output.stderr).unwrap();
-        let text =
-            fs::read_to_string(self.path().join("report.json")).unwrap_or_else(|error| panic!("{error}: {told}"));
+        let text = fs::read_to_string(self.path().join("report.json"))
+            .unwrap_or_else(|error| panic!("{error}: {told}"));
         (output.status.code(), told, json::read(&text).unwrap())
     }
 }
@@ -69,18 +81,35 @@ async fn accepted_findings_stay_accepted_until_their_day() {
     let database = shop(10_000).await;
     let (code, _, report) = project.audit(&database, &[]);
     assert_eq!(code, Some(1), "{report:?}");
-    let counting: Vec<&str> = report.findings.iter().map(|finding| finding.fingerprint.0.as_str()).collect();
+    let counting: Vec<&str> = report
+        .findings
+        .iter()
+        .map(|finding| finding.fingerprint.0.as_str())
+        .collect();
     assert!(!counting.is_empty());
 
     for fingerprint in &counting {
-        let accepted = project.run(&["accept", &fingerprint[..8], "--reason", "an admin page, once a day"]);
-        assert_eq!(accepted.status.code(), Some(0), "{}", String::from_utf8_lossy(&accepted.stderr));
+        let accepted = project.run(&[
+            "accept",
+            &fingerprint[..8],
+            "--reason",
+            "an admin page, once a day",
+        ]);
+        assert_eq!(
+            accepted.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&accepted.stderr)
+        );
     }
     let (code, _, report) = project.audit(&database, &["--baseline"]);
     assert_eq!(code, Some(0), "{:?}", report.findings);
     for finding in &report.findings {
         let suppressed = finding.suppressed.as_ref().unwrap();
-        assert_eq!((suppressed.by.as_str(), suppressed.reason.as_str()), ("baseline", "an admin page, once a day"));
+        assert_eq!(
+            (suppressed.by.as_str(), suppressed.reason.as_str()),
+            ("baseline", "an admin page, once a day")
+        );
     }
     // Without the flag everything counts.
     assert_eq!(project.audit(&database, &[]).0, Some(1));
@@ -92,19 +121,38 @@ async fn accepted_findings_stay_accepted_until_their_day() {
     let other = shop(70_000).await;
     let (code, told, report) = project.audit(&other, &["--baseline"]);
     assert_eq!(code, Some(0), "{told}{:?}", report.findings);
-    assert!(report.findings.iter().any(|finding| finding.suppressed.is_some()));
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.suppressed.is_some())
+    );
 
     // The day is over.
     let file = project.path().join("pgproof.baseline.json");
     let text = fs::read_to_string(&file).unwrap();
     let reason = "\"reason\": \"an admin page, once a day\"";
     assert!(text.contains(reason), "{text}");
-    fs::write(&file, text.replace(reason, &format!("{reason}, \"expires\": \"2026-01-31\""))).unwrap();
+    fs::write(
+        &file,
+        text.replace(reason, &format!("{reason}, \"expires\": \"2026-01-31\"")),
+    )
+    .unwrap();
     let (code, told, report) = project.audit(&other, &["--baseline"]);
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("was accepted until 2026-01-31 and counts again"), "{told}");
+    assert!(
+        told.contains("was accepted until 2026-01-31 and counts again"),
+        "{told}"
+    );
     let note = "It was accepted until 2026-01-31 (an admin page, once a day): decide again.";
-    assert!(report.findings.iter().any(|finding| finding.advice.ends_with(note)), "{:?}", report.findings);
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.advice.ends_with(note)),
+        "{:?}",
+        report.findings
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,48 +169,116 @@ async fn what_cannot_be_accepted_is_told() {
     let database = shop(10_000).await;
     project.audit(&database, &[]);
     let unknown = refused(&["accept", "3f2a91c0", "--reason", "x"]);
-    assert!(unknown.contains("the last audit has no finding with the fingerprint \"3f2a91c0\""), "{unknown}");
+    assert!(
+        unknown.contains("the last audit has no finding with the fingerprint \"3f2a91c0\""),
+        "{unknown}"
+    );
     assert!(refused(&["accept", "3f2a91c0"]).contains("--reason"));
-    assert!(refused(&["accept", "3f2a91c0", "--reason", " "]).contains("say why the finding does not count"));
-    let over = refused(&["accept", "3f2a91c0", "--reason", "x", "--expires", "2020-01-01"]);
+    assert!(
+        refused(&["accept", "3f2a91c0", "--reason", " "])
+            .contains("say why the finding does not count")
+    );
+    let over = refused(&[
+        "accept",
+        "3f2a91c0",
+        "--reason",
+        "x",
+        "--expires",
+        "2020-01-01",
+    ]);
     assert!(over.contains("--expires 2020-01-01 is over"), "{over}");
-    let day = refused(&["accept", "3f2a91c0", "--reason", "x", "--expires", "tomorrow"]);
+    let day = refused(&[
+        "accept",
+        "3f2a91c0",
+        "--reason",
+        "x",
+        "--expires",
+        "tomorrow",
+    ]);
     assert!(day.contains("is no day of the calendar"), "{day}");
-    assert!(!project.path().join("pgproof.baseline.json").exists(), "nothing was written");
+    assert!(
+        !project.path().join("pgproof.baseline.json").exists(),
+        "nothing was written"
+    );
     let url = database.url().reveal();
     let missing = refused(&["audit", "--database-url", &url, "--baseline=no.json"]);
-    assert!(missing.contains("there is no baseline") && missing.contains("pgproof accept"), "{missing}");
-    fs::write(project.path().join("pgproof.baseline.json"), "{\"version\": 1,\n\"accepted\": [{\"a\": 1}]}").unwrap();
+    assert!(
+        missing.contains("there is no baseline") && missing.contains("pgproof accept"),
+        "{missing}"
+    );
+    fs::write(
+        project.path().join("pgproof.baseline.json"),
+        "{\"version\": 1,\n\"accepted\": [{\"a\": 1}]}",
+    )
+    .unwrap();
     let broken = refused(&["audit", "--database-url", &url, "--baseline"]);
-    assert!(broken.contains("unknown field `a`") && broken.contains("pgproof.baseline.json:2"), "{broken}");
+    assert!(
+        broken.contains("unknown field `a`") && broken.contains("pgproof.baseline.json:2"),
+        "{broken}"
+    );
 }
 
 /// The values of the data are in no report that was asked to leave them out, and in every other.
 #[tokio::test(flavor = "multi_thread")]
 async fn redacted_reports_hold_no_values() {
     let project = Project::new();
-    let catalog =
-        format!("{CATALOG}\n-- name: Notes :many\nSELECT id FROM orders WHERE customer LIKE $1 OR note = $2;\n");
+    let catalog = format!(
+        "{CATALOG}\n-- name: Notes :many\nSELECT id FROM orders WHERE customer LIKE $1 OR note = $2;\n"
+    );
     fs::write(project.path().join("queries/orders.sql"), catalog).unwrap();
     let database = shop(10_000).await;
     let url = database.url().reveal();
     let reports = |flags: &[&str]| {
-        let formats = ["--format", "terminal", "--format", "json=r.json", "--format", "markdown=r.md"];
-        let output = project.run(&[&["audit", "--verbose", "--database-url", &url], &formats[..], flags].concat());
+        let formats = [
+            "--format",
+            "terminal",
+            "--format",
+            "json=r.json",
+            "--format",
+            "markdown=r.md",
+        ];
+        let output = project.run(
+            &[
+                &["audit", "--verbose", "--database-url", &url],
+                &formats[..],
+                flags,
+            ]
+            .concat(),
+        );
         let read = |name: &str| fs::read_to_string(project.path().join(name)).unwrap();
-        [String::from_utf8(output.stdout).unwrap(), read("r.json"), read("r.md"), read(".pgproof/findings.json")]
+        [
+            String::from_utf8(output.stdout).unwrap(),
+            read("r.json"),
+            read("r.md"),
+            read(".pgproof/findings.json"),
+        ]
     };
     let [terminal, json, _, _] = reports(&[]);
-    assert!(terminal.contains("whale-1") && json.contains("whale-1"), "{terminal}");
+    assert!(
+        terminal.contains("whale-1") && json.contains("whale-1"),
+        "{terminal}"
+    );
     for report in reports(&["--redact"]) {
-        assert!(!report.contains("whale-") && !report.contains("xxxxxxxx"), "{report}");
+        assert!(
+            !report.contains("whale-") && !report.contains("xxxxxxxx"),
+            "{report}"
+        );
     }
     let explained = |flags: &[&str]| {
-        let output = project.run(&[&["explain", "OrdersOf", "--database-url", &url], flags].concat());
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let output =
+            project.run(&[&["explain", "OrdersOf", "--database-url", &url], flags].concat());
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(explained(&[]).contains("whale-1"));
     let redacted = explained(&["--redact"]);
-    assert!(redacted.contains("Filter: (orders.customer = ?)") && !redacted.contains("whale-"), "{redacted}");
+    assert!(
+        redacted.contains("Filter: (orders.customer = ?)") && !redacted.contains("whale-"),
+        "{redacted}"
+    );
 }

@@ -133,7 +133,11 @@ fn holds(text: &str) {
                     "{error} at {:?}",
                     error.span
                 );
-                assert!(text.is_char_boundary(error.span.start) && text.is_char_boundary(error.span.end), "{error}");
+                assert!(
+                    text.is_char_boundary(error.span.start)
+                        && text.is_char_boundary(error.span.end),
+                    "{error}"
+                );
             }
             let count = errors.len();
             let shown = render(&CliError::from(errors), Style::Plain);
@@ -144,16 +148,33 @@ fn holds(text: &str) {
 
 /// Verbatim characters are the same in both texts; parameters are numbered without gaps.
 fn places(text: &str, query: &Query) {
-    let lines: Vec<Vec<char>> = text.split('\n').map(|line| line.chars().chain(['\n']).collect()).collect();
+    let lines: Vec<Vec<char>> = text
+        .split('\n')
+        .map(|line| line.chars().chain(['\n']).collect())
+        .collect();
     // Each place is counted from the start: of a long statement a few hundred are looked at.
     let stride = query.sql.len() / 300 + 1;
     for (index, (offset, character)) in query.sql.char_indices().enumerate().step_by(stride) {
         let (line, column) = query.source_position(u32::try_from(index + 1).unwrap());
-        let there = lines[line as usize - 1].get(column as usize - 1).expect("a place in the file");
-        let segment = query.segments.iter().rev().find(|segment| segment.sql <= offset).expect("a segment");
-        assert!(!segment.verbatim || *there == character, "{line}:{column} is {there:?}, not {character:?}");
+        let there = lines[line as usize - 1]
+            .get(column as usize - 1)
+            .expect("a place in the file");
+        let segment = query
+            .segments
+            .iter()
+            .rev()
+            .find(|segment| segment.sql <= offset)
+            .expect("a segment");
+        assert!(
+            !segment.verbatim || *there == character,
+            "{line}:{column} is {there:?}, not {character:?}"
+        );
     }
-    let numbers: Vec<usize> = query.parameters.iter().map(|parameter| parameter.number.into()).collect();
+    let numbers: Vec<usize> = query
+        .parameters
+        .iter()
+        .map(|parameter| parameter.number.into())
+        .collect();
     assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
     assert!(text.contains(&query.source));
 }
@@ -185,7 +206,11 @@ proptest! {
 #[test]
 fn statements_as_deep_as_they_are_long() {
     let deep = |open: &str, middle: &str, close: &str, times: usize| {
-        format!("-- name: A :many\nselect {}{middle}{};\n", open.repeat(times), close.repeat(times))
+        format!(
+            "-- name: A :many\nselect {}{middle}{};\n",
+            open.repeat(times),
+            close.repeat(times)
+        )
     };
     for (open, middle, close) in [
         ("(", "1", ")"),

@@ -23,7 +23,10 @@ fn text(bytes: &[u8]) -> String {
 fn help_and_version_go_to_standard_output() {
     for arguments in [["--help"], ["-h"], ["--version"]] {
         let output = pgproof(&arguments);
-        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(0), String::new())
+        );
         assert!(text(&output.stdout).contains("pgproof"));
     }
     let version = text(&pgproof(&["--version"]).stdout);
@@ -41,8 +44,15 @@ fn wrong_usage_is_told_on_standard_error_without_passwords() {
     for arguments in cases {
         let output = pgproof(arguments);
         let told = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{arguments:?}");
-        assert!(told.starts_with("error: ") && !told.contains("s3cret"), "{told}");
+        assert_eq!(
+            (output.status.code(), text(&output.stdout)),
+            (Some(2), String::new()),
+            "{arguments:?}"
+        );
+        assert!(
+            told.starts_with("error: ") && !told.contains("s3cret"),
+            "{told}"
+        );
     }
 }
 
@@ -56,5 +66,8 @@ fn a_reader_that_leaves_is_no_failure() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(0), String::new())
+    );
 }

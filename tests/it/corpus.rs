@@ -24,7 +24,11 @@ fn cases() -> Vec<Case> {
 fn every_case_holds_on_every_version() {
     let wrong: Vec<String> = cases()
         .iter()
-        .flat_map(|case| case.versions.iter().filter_map(|major| judged::broken(&corpus(), case, *major)))
+        .flat_map(|case| {
+            case.versions
+                .iter()
+                .filter_map(|major| judged::broken(&corpus(), case, *major))
+        })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -41,15 +45,31 @@ fn exclusive_times_sum_to_the_total() {
                 let metrics = Metrics::of(&run.plan);
                 let (total, sum) = (metrics.tree.unwrap().0, sum_of_times(&run.plan, &metrics));
                 // A hundredth, or the rounding of EXPLAIN's own numbers.
-                let rounding: f64 =
-                    run.plan.nodes.iter().filter_map(|node| node.actual).map(|a| 0.0005 * a.loops).sum();
+                let rounding: f64 = run
+                    .plan
+                    .nodes
+                    .iter()
+                    .filter_map(|node| node.actual)
+                    .map(|a| 0.0005 * a.loops)
+                    .sum();
                 if (sum - total).abs() > total * 0.01 + rounding {
-                    let _ = writeln!(wrong, "{}/{} on {major}: {sum:.3} ms of {total:.3} ms", case.rule, case.name);
+                    let _ = writeln!(
+                        wrong,
+                        "{}/{} on {major}: {sum:.3} ms of {total:.3} ms",
+                        case.rule, case.name
+                    );
                 }
-                let blocks: u64 =
-                    run.plan.ids().map(|id| metrics.node(id).exclusive_blocks.unwrap_or_default().0).sum();
+                let blocks: u64 = run
+                    .plan
+                    .ids()
+                    .map(|id| metrics.node(id).exclusive_blocks.unwrap_or_default().0)
+                    .sum();
                 if Some(Pages(blocks)) != metrics.blocks {
-                    let _ = writeln!(wrong, "{}/{} on {major}: {blocks} of {:?}", case.rule, case.name, metrics.blocks);
+                    let _ = writeln!(
+                        wrong,
+                        "{}/{} on {major}: {blocks} of {:?}",
+                        case.rule, case.name, metrics.blocks
+                    );
                 }
             }
         }
@@ -59,12 +79,19 @@ fn exclusive_times_sum_to_the_total() {
 }
 
 fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
-    plan.ids().filter_map(|id| metrics.node(id).exclusive).map(|time| time.0).sum()
+    plan.ids()
+        .filter_map(|id| metrics.node(id).exclusive)
+        .map(|time| time.0)
+        .sum()
 }
 
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration.
-const WITHOUT_PLANS: [RuleId; 4] =
-    [RuleId::MissingIndex, RuleId::Timeout, RuleId::PlanRegression, RuleId::BlockingMigration];
+const WITHOUT_PLANS: [RuleId; 4] = [
+    RuleId::MissingIndex,
+    RuleId::Timeout,
+    RuleId::PlanRegression,
+    RuleId::BlockingMigration,
+];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.
 const WITH_LLVM: [u32; 1] = [15];
@@ -73,7 +100,10 @@ const WITH_LLVM: [u32; 1] = [15];
 fn every_rule_has_a_case_that_fires_and_one_that_is_quiet_on_every_version() {
     let cases = cases();
     let mut missing = Vec::new();
-    for rule in rules::ALL.iter().filter(|rule| !WITHOUT_PLANS.contains(&rule.id)) {
+    for rule in rules::ALL
+        .iter()
+        .filter(|rule| !WITHOUT_PLANS.contains(&rule.id))
+    {
         for fires in [true, false] {
             let covered: BTreeSet<u32> = cases
                 .iter()
@@ -82,9 +112,17 @@ fn every_rule_has_a_case_that_fires_and_one_that_is_quiet_on_every_version() {
                 .collect();
             let needs_llvm = rule.id == RuleId::JitOverhead && fires;
             let wanted: &[u32] = if needs_llvm { &WITH_LLVM } else { VERSIONS };
-            let gap: Vec<u32> = wanted.iter().copied().filter(|major| !covered.contains(major)).collect();
+            let gap: Vec<u32> = wanted
+                .iter()
+                .copied()
+                .filter(|major| !covered.contains(major))
+                .collect();
             if !gap.is_empty() {
-                missing.push(format!("{}: no {} case on {gap:?}", rule.id, if fires { "firing" } else { "quiet" }));
+                missing.push(format!(
+                    "{}: no {} case on {gap:?}",
+                    rule.id,
+                    if fires { "firing" } else { "quiet" }
+                ));
             }
         }
     }
@@ -101,7 +139,11 @@ fn the_corpus_is_small_and_holds_nothing_that_no_case_reads() {
     for case in cases() {
         for major in &case.versions {
             read.insert(case.plans_path(&corpus, *major));
-            read.insert(Case::schema_path(&corpus, *major, &case.schema_hash(&corpus, *major).unwrap()));
+            read.insert(Case::schema_path(
+                &corpus,
+                *major,
+                &case.schema_hash(&corpus, *major).unwrap(),
+            ));
         }
     }
     let files: BTreeMap<PathBuf, u64> = walkdir::WalkDir::new(corpus.join("plans"))
@@ -133,35 +175,53 @@ fn the_docs_hold_the_table_of_cases() {
         std::fs::write(docs(), &generated).unwrap();
     }
     let written = std::fs::read_to_string(docs()).unwrap();
-    assert!(written == generated, "docs/corpus.md is out of date: PGPROOF_WRITE_DOCS=1 cargo test the_docs_hold");
+    assert!(
+        written == generated,
+        "docs/corpus.md is out of date: PGPROOF_WRITE_DOCS=1 cargo test the_docs_hold"
+    );
 }
 
 /// rule x version: cases that fire and cases that are quiet, of those that hold.
 fn table() -> String {
     let cases = cases();
     let mut table = String::from("| rule |");
-    VERSIONS.iter().for_each(|major| table.push_str(&format!(" {major} |")));
+    VERSIONS
+        .iter()
+        .for_each(|major| table.push_str(&format!(" {major} |")));
     table.push_str("\n|---|");
     VERSIONS.iter().for_each(|_| table.push_str(":-:|"));
     table.push('\n');
     let mut totals = BTreeMap::new();
     for rule in rules::ALL {
-        let of_rule: Vec<&Case> = cases.iter().filter(|case| case.rule == rule.id.as_str()).collect();
+        let of_rule: Vec<&Case> = cases
+            .iter()
+            .filter(|case| case.rule == rule.id.as_str())
+            .collect();
         let mut row = format!("| `{}` |", rule.id);
         for major in VERSIONS {
             let holding = |fires: bool| {
-                let meant = of_rule.iter().filter(|case| case.fires == fires && case.versions.contains(major));
-                meant.filter(|case| judged::broken(&corpus(), case, *major).is_none()).count()
+                let meant = of_rule
+                    .iter()
+                    .filter(|case| case.fires == fires && case.versions.contains(major));
+                meant
+                    .filter(|case| judged::broken(&corpus(), case, *major).is_none())
+                    .count()
             };
             let (fires, quiet) = (holding(true), holding(false));
             let total = totals.entry(*major).or_insert((0, 0));
             *total = (total.0 + fires, total.1 + quiet);
-            row.push_str(&if of_rule.is_empty() { " – |".to_owned() } else { format!(" {fires} + {quiet} |") });
+            row.push_str(&if of_rule.is_empty() {
+                " – |".to_owned()
+            } else {
+                format!(" {fires} + {quiet} |")
+            });
         }
         let _ = writeln!(table, "{row}");
     }
-    let sums: String =
-        VERSIONS.iter().map(|major| format!(" **{} + {}** |", totals[major].0, totals[major].1)).collect();
+    let sums: String = VERSIONS
+        .iter()
+        .map(|major| format!(" **{} + {}** |", totals[major].0, totals[major].1))
+        .collect();
     let _ = writeln!(table, "| **all** |{sums}");
     table
 }

@@ -19,7 +19,10 @@ use crate::support;
 
 /// A schema of this test's own: its datasets meet nobody else's, nor those of the last run.
 fn migrations(name: &str) -> History {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos();
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("migrations")).unwrap();
     let sql = format!(
@@ -34,7 +37,11 @@ fn migrations(name: &str) -> History {
          INSERT INTO kinds VALUES (1, '{name} {now}');"
     );
     std::fs::write(directory.path().join("migrations/1_books.sql"), sql).unwrap();
-    history(&Tree::read(directory.path(), Path::new("migrations")).unwrap(), None).unwrap()
+    history(
+        &Tree::read(directory.path(), Path::new("migrations")).unwrap(),
+        None,
+    )
+    .unwrap()
 }
 
 async fn ensure(
@@ -44,28 +51,82 @@ async fn ensure(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Dataset, DatasetError> {
-    let options = Options { seed, default_rows: 20_000, ..Options::default() };
-    dataset::ensure(cluster, Recipe { migrations, specs: &[], options: &options }, progress, interrupt).await
+    let options = Options {
+        seed,
+        default_rows: 20_000,
+        ..Options::default()
+    };
+    dataset::ensure(
+        cluster,
+        Recipe {
+            migrations,
+            specs: &[],
+            options: &options,
+        },
+        progress,
+        interrupt,
+    )
+    .await
 }
 
 async fn databases(cluster: &Cluster, pattern: &str) -> Vec<String> {
-    let session = Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let session = Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
     let sql = "SELECT datname::text FROM pg_database WHERE datname LIKE $1 ORDER BY 1";
-    session.client().query(sql, &[&pattern]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    session
+        .client()
+        .query(sql, &[&pattern])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_version_makes_a_dataset() {
     let migrations = migrations("every version");
     for cluster in support::every_cluster() {
-        let dataset = ensure(&cluster, &migrations, 1, &Progress::default(), &Interrupt::new())
-            .await
-            .unwrap_or_else(|error| panic!("PostgreSQL {}: {error}", cluster.version()));
-        let held: Vec<_> = dataset.tables.iter().map(|table| (table.name.as_str(), table.rows, table.kept)).collect();
-        assert_eq!(held, [("authors", 20_000, false), ("books", 20_000, false), ("kinds", 1, true)]);
-        let again = ensure(&cluster, &migrations, 1, &Progress::default(), &Interrupt::new()).await.unwrap();
+        let dataset = ensure(
+            &cluster,
+            &migrations,
+            1,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("PostgreSQL {}: {error}", cluster.version()));
+        let held: Vec<_> = dataset
+            .tables
+            .iter()
+            .map(|table| (table.name.as_str(), table.rows, table.kept))
+            .collect();
+        assert_eq!(
+            held,
+            [
+                ("authors", 20_000, false),
+                ("books", 20_000, false),
+                ("kinds", 1, true)
+            ]
+        );
+        let again = ensure(
+            &cluster,
+            &migrations,
+            1,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap();
         assert_eq!((again.made, again.tables), (None, dataset.tables));
-        let copy = DatabaseClone::of(&cluster.url("postgres"), &dataset.database, &Interrupt::new()).await.unwrap();
+        let copy = DatabaseClone::of(
+            &cluster.url("postgres"),
+            &dataset.database,
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap();
         let session = Session::open(copy.url(), &Interrupt::new()).await.unwrap();
         // VACUUM leaves a few empty pages at the end, less than a sixteenth.
         let checks = "SELECT (SELECT count(*) FROM books JOIN authors ON authors.id = author_id), \
@@ -95,14 +156,23 @@ async fn of_two_at_once_one_builds_and_the_other_waits() {
     let (one, other) = tokio::join!(make(), make());
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_eq!(one.database, other.database);
-    assert_eq!(u8::from(one.made.is_some()) + u8::from(other.made.is_some()), 1);
+    assert_eq!(
+        u8::from(one.made.is_some()) + u8::from(other.made.is_some()),
+        1
+    );
     // Datasets that other tests left may make room for it: their notes are theirs.
     let mut notes = notes.lock().unwrap().clone();
     notes.retain(|note| !note.starts_with("dropped dataset "));
     notes.sort();
     assert_eq!(notes.len(), 2, "{notes:?}");
-    assert_eq!(notes[0], "another command is making this dataset; waiting for it");
-    assert!(notes[1].starts_with("making 40,000 rows in 2 tables"), "{notes:?}");
+    assert_eq!(
+        notes[0],
+        "another command is making this dataset; waiting for it"
+    );
+    assert!(
+        notes[1].starts_with("making 40,000 rows in 2 tables"),
+        "{notes:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,27 +185,61 @@ async fn an_interrupt_leaves_nothing() {
             stop.set();
         }
     });
-    let error = ensure(&cluster, &migrations, 3, &progress, &interrupt).await.unwrap_err();
+    let error = ensure(&cluster, &migrations, 3, &progress, &interrupt)
+        .await
+        .unwrap_err();
     assert!(matches!(error, DatasetError::Interrupted(_)), "{error}");
-    let options = Options { seed: 3, default_rows: 20_000, ..Options::default() };
-    let recipe = Recipe { migrations: &migrations, specs: &[], options: &options };
+    let options = Options {
+        seed: 3,
+        default_rows: 20_000,
+        ..Options::default()
+    };
+    let recipe = Recipe {
+        migrations: &migrations,
+        specs: &[],
+        options: &options,
+    };
     let fingerprint = dataset::fingerprint(recipe, cluster.version().major());
-    assert_eq!(databases(&cluster, &format!("%{fingerprint}")).await, [""; 0]);
-    let made = ensure(&cluster, &migrations, 3, &Progress::default(), &Interrupt::new()).await.unwrap();
+    assert_eq!(
+        databases(&cluster, &format!("%{fingerprint}")).await,
+        [""; 0]
+    );
+    let made = ensure(
+        &cluster,
+        &migrations,
+        3,
+        &Progress::default(),
+        &Interrupt::new(),
+    )
+    .await
+    .unwrap();
     assert!(made.made.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_datasets_make_room() {
     let (cluster, migrations) = (support::cluster(), migrations("old ones"));
-    let session = Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let session = Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
     let mut made = Vec::new();
     for seed in 0..4 {
-        let dataset = ensure(&cluster, &migrations, seed, &Progress::default(), &Interrupt::new()).await.unwrap();
+        let dataset = ensure(
+            &cluster,
+            &migrations,
+            seed,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap();
         if seed < 3 {
             // As if it had been used long ago.
-            let age =
-                format!("COMMENT ON DATABASE {} IS '{{\"used\": {}, \"tables\": []}}'", dataset.database, seed + 1);
+            let age = format!(
+                "COMMENT ON DATABASE {} IS '{{\"used\": {}, \"tables\": []}}'",
+                dataset.database,
+                seed + 1
+            );
             session.client().batch_execute(&age).await.unwrap();
         }
         made.push(dataset.database);
@@ -158,28 +262,54 @@ impl Project {
             std::fs::create_dir(directory.path().join(folder)).unwrap();
             for entry in std::fs::read_dir(sample.join(folder)).unwrap() {
                 let path = entry.unwrap().path();
-                std::fs::copy(&path, directory.path().join(folder).join(path.file_name().unwrap())).unwrap();
+                std::fs::copy(
+                    &path,
+                    directory
+                        .path()
+                        .join(folder)
+                        .join(path.file_name().unwrap()),
+                )
+                .unwrap();
             }
         }
-        std::fs::copy(sample.join("pgproof.toml"), directory.path().join("pgproof.toml")).unwrap();
+        std::fs::copy(
+            sample.join("pgproof.toml"),
+            directory.path().join("pgproof.toml"),
+        )
+        .unwrap();
         Self { directory }
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-        command.args(args).current_dir(self.directory.path()).env_remove("DATABASE_URL").stdin(Stdio::null());
-        command.env("PGPROOF_PG_BIN", support::binaries_of(support::MAJOR).unwrap());
+        command
+            .args(args)
+            .current_dir(self.directory.path())
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null());
+        command.env(
+            "PGPROOF_PG_BIN",
+            support::binaries_of(support::MAJOR).unwrap(),
+        );
         command
     }
 
     fn run(&self, args: &[&str]) -> (Option<i32>, String, String) {
         let output = self.command(args).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
     }
 
     fn start(&self, args: &[&str]) -> Child {
-        self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        self.command(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     /// A database whose files are there: the server runs with this directory alone.
@@ -189,13 +319,21 @@ impl Project {
             let bytes: u64 = walkdir::WalkDir::new(self.directory.path().join(".pgproof"))
                 .into_iter()
                 .flatten()
-                .filter(|entry| entry.path().components().any(|part| part.as_os_str() == "base"))
+                .filter(|entry| {
+                    entry
+                        .path()
+                        .components()
+                        .any(|part| part.as_os_str() == "base")
+                })
                 .filter_map(|entry| entry.metadata().ok().map(|metadata| metadata.len()))
                 .sum();
             if bytes > 60 << 20 {
                 return;
             }
-            assert!(start.elapsed() < Duration::from_secs(120), "no rows after two minutes: {bytes} bytes");
+            assert!(
+                start.elapsed() < Duration::from_secs(120),
+                "no rows after two minutes: {bytes} bytes"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -220,14 +358,21 @@ fn a_killed_build_is_made_anew() {
 #[test]
 fn a_build_whose_server_dies_is_made_anew() {
     let project = Project::new();
-    let building = project.command(&["seed", "--scale", "0.2"]).stderr(Stdio::piped()).spawn().unwrap();
+    let building = project
+        .command(&["seed", "--scale", "0.2"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     project.wait_for_rows();
     let pid = postmaster(project.directory.path()).expect("the server runs");
     kill(pid, "KILL");
     let output = building.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{told}");
-    assert!(told.contains("error: ") && !told.contains("panicked"), "{told}");
+    assert!(
+        told.contains("error: ") && !told.contains("panicked"),
+        "{told}"
+    );
     let (code, out, err) = project.run(&["seed", "--scale", "0.05"]);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("made in"), "{out}");
@@ -241,7 +386,11 @@ fn a_build_on_a_full_disk_says_so_and_succeeds_when_there_is_room() {
     std::fs::create_dir(&state).unwrap();
     let mount = |options: &str| {
         let arguments = ["-t", "tmpfs", "-o", options, "tmpfs"];
-        Command::new("mount").args(arguments).arg(&state).status().is_ok_and(|status| status.success())
+        Command::new("mount")
+            .args(arguments)
+            .arg(&state)
+            .status()
+            .is_ok_and(|status| status.success())
     };
     if !rustix::process::geteuid().is_root() || !mount("size=250m,mode=755") {
         eprintln!("SKIPPED: this user may not mount a file system");
@@ -250,12 +399,19 @@ fn a_build_on_a_full_disk_says_so_and_succeeds_when_there_is_room() {
     let full = project.run(&["seed", "--scale", "0.5"]);
     let room = mount("remount,size=3g");
     let after = project.run(&["seed", "--scale", "0.05"]);
-    Command::new("umount").arg("-l").arg(&state).status().unwrap();
+    Command::new("umount")
+        .arg("-l")
+        .arg(&state)
+        .status()
+        .unwrap();
     assert!(room);
     assert_eq!(full.0, Some(3), "{}", full.2);
     // ENOSPC, or less written than asked for: whichever comes first. Lines are wrapped where the message's length has it.
     let said = full.2.replace("\n  | ", " ");
-    assert!(said.contains("No space left") || said.contains("Check free disk space"), "{said}");
+    assert!(
+        said.contains("No space left") || said.contains("Check free disk space"),
+        "{said}"
+    );
     assert_eq!(after.0, Some(0), "{}", after.2);
     assert!(after.1.contains("made in"), "{}", after.1);
 }
@@ -269,8 +425,15 @@ fn a_signal_ends_a_build_with_its_code() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(stopped.wait().unwrap().code(), Some(130));
     // No server is left that uses the directory.
-    let pid_files = walkdir::WalkDir::new(project.directory.path()).into_iter().flatten();
-    assert_eq!(pid_files.filter(|entry| entry.file_name() == "postmaster.pid").count(), 0);
+    let pid_files = walkdir::WalkDir::new(project.directory.path())
+        .into_iter()
+        .flatten();
+    assert_eq!(
+        pid_files
+            .filter(|entry| entry.file_name() == "postmaster.pid")
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -278,13 +441,20 @@ fn a_plan_is_told_without_loading() {
     let project = Project::new();
     let (code, out, err) = project.run(&["seed", "--dry-run", "--rows", "orders=7000"]);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.lines().any(|line| line.starts_with("orders ") && line.contains("7,000")), "{out}");
+    assert!(
+        out.lines()
+            .any(|line| line.starts_with("orders ") && line.contains("7,000")),
+        "{out}"
+    );
     assert!(out.contains("; about "), "{out}");
     assert!(!err.contains("making "), "{err}");
     // Told before the rows are made, too.
     let (code, out, err) = project.run(&["seed", "--rows", "700"]);
     assert_eq!(code, Some(0), "{err}");
-    assert!(err.contains("making ") && err.contains(" rows in ") && err.contains("; about "), "{err}");
+    assert!(
+        err.contains("making ") && err.contains(" rows in ") && err.contains("; about "),
+        "{err}"
+    );
     assert!(out.contains(", made in "), "{out}");
     let (_, _, err) = project.run(&["seed", "--rows", "700", "--quiet"]);
     assert!(!err.contains("making "), "{err}");
@@ -294,12 +464,23 @@ fn a_plan_is_told_without_loading() {
 fn what_seed_must_not_fill_is_refused() {
     let project = Project::new();
     let run = |args: &[&str], url: &str| {
-        let output = project.command(args).env("DATABASE_URL", url).output().unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let output = project
+            .command(args)
+            .env("DATABASE_URL", url)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     };
     let (code, err) = run(&["seed"], "postgres://ann:s3cret@localhost:1/production");
     assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("seed fills no database that only the environment names") && !err.contains("s3cret"), "{err}");
+    assert!(
+        err.contains("seed fills no database that only the environment names")
+            && !err.contains("s3cret"),
+        "{err}"
+    );
     let (code, err) = run(&["seed", "--replace"], "");
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("--replace needs --database-url"), "{err}");

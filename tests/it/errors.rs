@@ -15,7 +15,9 @@ use pgproof::rules::{self, Check, Rule, Threshold, ThresholdUnit};
 use pgproof::source::Source;
 
 fn folder(area: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/errors").join(area)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/errors")
+        .join(area)
 }
 
 /// Runs every case of an area; each must fail, and say what its snapshot says.
@@ -36,13 +38,26 @@ fn each_case(area: &str, extension: &str, message: impl Fn(&Path) -> CliError) {
         for case in &cases {
             let error = message(case);
             assert_eq!(error.exit_code().code(), 2, "{}", case.display());
-            insta::assert_snapshot!(case.file_stem().unwrap().to_str().unwrap(), render(&error, Style::Plain));
+            insta::assert_snapshot!(
+                case.file_stem().unwrap().to_str().unwrap(),
+                render(&error, Style::Plain)
+            );
         }
     });
-    let snapshots = fs::read_dir(&folder)
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|found| found == "snap"));
-    assert_eq!(snapshots.count(), cases.len(), "a snapshot without its case in {}", folder.display());
+    let snapshots = fs::read_dir(&folder).unwrap().filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|found| found == "snap")
+    });
+    assert_eq!(
+        snapshots.count(),
+        cases.len(),
+        "a snapshot without its case in {}",
+        folder.display()
+    );
 }
 
 #[test]
@@ -55,10 +70,20 @@ fn catalog_mistakes() {
 
 #[test]
 fn settings_mistakes() {
-    const MIN_PAGES: Threshold =
-        Threshold { rule: RuleId::SeqScan, key: "min-pages", unit: ThresholdUnit::Pages, default: 1000.0, about: "" };
-    const MAX_TIME: Threshold =
-        Threshold { rule: RuleId::SlowQuery, key: "max-time", unit: ThresholdUnit::Millis, default: 1000.0, about: "" };
+    const MIN_PAGES: Threshold = Threshold {
+        rule: RuleId::SeqScan,
+        key: "min-pages",
+        unit: ThresholdUnit::Pages,
+        default: 1000.0,
+        about: "",
+    };
+    const MAX_TIME: Threshold = Threshold {
+        rule: RuleId::SlowQuery,
+        key: "max-time",
+        unit: ThresholdUnit::Millis,
+        default: 1000.0,
+        about: "",
+    };
     let rule = |id, thresholds| Rule {
         id,
         severity: Severity::Error,
@@ -72,8 +97,11 @@ fn settings_mistakes() {
         check: Check::Elsewhere,
     };
     // A registry of its own: messages name its rules, and must not change with every new rule.
-    let registry =
-        [rule(RuleId::SeqScan, &[MIN_PAGES]), rule(RuleId::SlowQuery, &[MAX_TIME]), rule(RuleId::SortSpill, &[])];
+    let registry = [
+        rule(RuleId::SeqScan, &[MIN_PAGES]),
+        rule(RuleId::SlowQuery, &[MAX_TIME]),
+        rule(RuleId::SortSpill, &[]),
+    ];
     let registry: Vec<&rules::Rule> = registry.iter().collect();
     each_case("settings", "toml", |case| {
         let source = Source::new("pgproof.toml", fs::read_to_string(case).unwrap());
@@ -96,7 +124,11 @@ fn projects_without_configuration_or_queries() {
     let named = Project::load(Some(Path::new("other.toml")), root).unwrap_err();
     messages.push(shown(&named, root));
 
-    fs::write(root.join("pgproof.toml"), "queries = [\"sql/*.sql\", \"more/**/*.sql\"]\n").unwrap();
+    fs::write(
+        root.join("pgproof.toml"),
+        "queries = [\"sql/*.sql\", \"more/**/*.sql\"]\n",
+    )
+    .unwrap();
     let no_files = Project::load(None, root).unwrap().catalog().unwrap_err();
     messages.push(shown(&no_files, root));
 
@@ -107,7 +139,11 @@ fn projects_without_configuration_or_queries() {
     let no_queries = Project::load(None, root).unwrap().catalog().unwrap_err();
     messages.push(shown(&no_queries, root));
 
-    fs::write(root.join("sql/empty.sql"), "-- name: ListOrders :many\nSELECT 1;\n").unwrap();
+    fs::write(
+        root.join("sql/empty.sql"),
+        "-- name: ListOrders :many\nSELECT 1;\n",
+    )
+    .unwrap();
     let config = "queries = [\"sql/*.sql\"]\n\n[[override]]\nqueries = [\"ListOrder\", \"sql/*\", \"reports/*\"]\n";
     fs::write(root.join("pgproof.toml"), config).unwrap();
     let unmatched = Project::load(None, root).unwrap().catalog().unwrap_err();
@@ -131,13 +167,22 @@ fn errors_of_the_environment_and_usage() {
     let environment = CliError::environment(&cause).help("is it running?");
     let chained = CliError::Environment {
         message: "cannot connect to postgres://ann:s3cret@db/shop".into(),
-        causes: vec!["connection to db:5432 failed".into(), "refused: password=s3cret host=db".into()],
+        causes: vec![
+            "connection to db:5432 failed".into(),
+            "refused: password=s3cret host=db".into(),
+        ],
         help: Some("start it, or name another with --database-url".into()),
     };
     let usage = CliError::usage("unknown format `jsn`").help("did you mean `json`?");
-    let codes: Vec<u8> = [&environment, &chained, &usage].iter().map(|error| error.exit_code().code()).collect();
+    let codes: Vec<u8> = [&environment, &chained, &usage]
+        .iter()
+        .map(|error| error.exit_code().code())
+        .collect();
     assert_eq!(codes, [3, 3, 2]);
-    let text: Vec<String> = [environment, chained, usage].iter().map(|error| render(error, Style::Plain)).collect();
+    let text: Vec<String> = [environment, chained, usage]
+        .iter()
+        .map(|error| render(error, Style::Plain))
+        .collect();
     let text = text.join("\n");
     assert!(!text.contains("s3cret"), "{text}");
     insta::assert_snapshot!("environment", text);

@@ -30,27 +30,49 @@ const SHOP: &str = "
     CREATE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (NEW.id); RETURN NEW; END $$;
     CREATE TRIGGER counted AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION count_up();
 ";
-const SPEC: &str = "[tables.customers]\nrows = 300\n[tables.orders]\nrows = 2000\n[tables.log]\nrows = 0\n";
+const SPEC: &str =
+    "[tables.customers]\nrows = 300\n[tables.orders]\nrows = 2000\n[tables.log]\nrows = 0\n";
 
 async fn plan(database: &TestDatabase, existing: Existing) -> Result<given::Intent, GivenError> {
     let specs = [Source::new("seeds/shop.toml", SPEC)];
-    given::plan(database.url(), &specs, &Options::default(), existing, &Interrupt::new()).await
+    given::plan(
+        database.url(),
+        &specs,
+        &Options::default(),
+        existing,
+        &Interrupt::new(),
+    )
+    .await
 }
 
 async fn fill(database: &TestDatabase, existing: Existing) -> Result<given::Intent, GivenError> {
     let intent = plan(database, existing).await?;
-    given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await?;
+    given::fill(
+        database.url(),
+        &intent,
+        &Progress::default(),
+        &Interrupt::new(),
+    )
+    .await?;
     Ok(intent)
 }
 
 async fn number(session: &Session, sql: &str) -> i64 {
-    session.client().query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{error:?} in {sql}")).get(0)
+    session
+        .client()
+        .query_one(sql, &[])
+        .await
+        .unwrap_or_else(|error| panic!("{error:?} in {sql}"))
+        .get(0)
 }
 
 async fn counts(session: &Session) -> BTreeMap<&'static str, i64> {
     let mut counts = BTreeMap::new();
     for table in ["countries", "customers", "orders", "log"] {
-        counts.insert(table, number(session, &format!("SELECT count(*) FROM {table}")).await);
+        counts.insert(
+            table,
+            number(session, &format!("SELECT count(*) FROM {table}")).await,
+        );
     }
     counts
 }
@@ -60,17 +82,42 @@ async fn every_version_is_filled_within_its_objects() {
     for cluster in support::every_cluster() {
         let database = TestDatabase::copy_of(&cluster, "template1").await;
         database.execute(SHOP).await;
-        let intent = fill(&database, Existing::Refuse).await.unwrap_or_else(|error| panic!("{error}"));
-        let names =
-            |tables: &[pgproof::schema::QualifiedName]| tables.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let intent = fill(&database, Existing::Refuse)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let names = |tables: &[pgproof::schema::QualifiedName]| {
+            tables.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
         assert_eq!(names(&intent.kept), ["countries"]);
         assert_eq!(intent.notes, ["orders: trigger counted fires for its rows"]);
         let session = database.session().await;
-        let expected = BTreeMap::from([("countries", 3), ("customers", 300), ("log", 2000), ("orders", 2000)]);
+        let expected = BTreeMap::from([
+            ("countries", 3),
+            ("customers", 300),
+            ("log", 2000),
+            ("orders", 2000),
+        ]);
         assert_eq!(counts(&session).await, expected);
-        assert_eq!(number(&session, "SELECT nextval('orders_id_seq')").await, 2001);
-        assert_eq!(number(&session, "SELECT nextval(pg_get_serial_sequence('customers', 'id'))").await, 301);
-        assert_eq!(number(&session, "SELECT count(*) FROM pg_description WHERE description = 'stays'").await, 1);
+        assert_eq!(
+            number(&session, "SELECT nextval('orders_id_seq')").await,
+            2001
+        );
+        assert_eq!(
+            number(
+                &session,
+                "SELECT nextval(pg_get_serial_sequence('customers', 'id'))"
+            )
+            .await,
+            301
+        );
+        assert_eq!(
+            number(
+                &session,
+                "SELECT count(*) FROM pg_description WHERE description = 'stays'"
+            )
+            .await,
+            1
+        );
         let analyzed = "SELECT count(*) FROM pg_class WHERE relname IN ('customers', 'orders') \
                         AND reltuples > 0";
         assert_eq!(number(&session, analyzed).await, 2);
@@ -95,19 +142,37 @@ async fn rows_that_are_there_are_refused_added_to_or_replaced() {
     assert_eq!(counts(&session).await, before);
 
     fill(&database, Existing::Append).await.unwrap();
-    let expected = BTreeMap::from([("countries", 3), ("customers", 600), ("log", 4000), ("orders", 4000)]);
+    let expected = BTreeMap::from([
+        ("countries", 3),
+        ("customers", 600),
+        ("log", 4000),
+        ("orders", 4000),
+    ]);
     assert_eq!(counts(&session).await, expected);
-    assert_eq!(number(&session, "SELECT nextval('orders_id_seq')").await, 4001);
+    assert_eq!(
+        number(&session, "SELECT nextval('orders_id_seq')").await,
+        4001
+    );
 
     let intent = fill(&database, Existing::Replace).await.unwrap();
     assert_eq!(intent.emptied.len(), 3);
-    let expected = BTreeMap::from([("countries", 3), ("customers", 300), ("log", 2000), ("orders", 2000)]);
+    let expected = BTreeMap::from([
+        ("countries", 3),
+        ("customers", 300),
+        ("log", 2000),
+        ("orders", 2000),
+    ]);
     assert_eq!(counts(&session).await, expected);
 
     // A table of which no rows are wanted keeps those that it holds, and is in nobody's way.
     database.execute("TRUNCATE customers, orders").await;
     fill(&database, Existing::Refuse).await.unwrap();
-    let expected = BTreeMap::from([("countries", 3), ("customers", 300), ("log", 4000), ("orders", 2000)]);
+    let expected = BTreeMap::from([
+        ("countries", 3),
+        ("customers", 300),
+        ("log", 4000),
+        ("orders", 2000),
+    ]);
     assert_eq!(counts(&session).await, expected);
 }
 
@@ -123,12 +188,35 @@ async fn added_rows_have_keys_of_their_own() {
     let spec = "[tables.people]\nrows = 4000\n[tables.notes]\nrows = 4000\n";
     let specs = [Source::new("seeds/people.toml", spec)];
     let options = Options::default();
-    for existing in [Existing::Refuse, Existing::Append, Existing::Append, Existing::Append] {
-        let intent = given::plan(database.url(), &specs, &options, existing, &Interrupt::new()).await.unwrap();
-        given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await.unwrap();
+    for existing in [
+        Existing::Refuse,
+        Existing::Append,
+        Existing::Append,
+        Existing::Append,
+    ] {
+        let intent = given::plan(
+            database.url(),
+            &specs,
+            &options,
+            existing,
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap();
+        given::fill(
+            database.url(),
+            &intent,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap();
     }
     let session = database.session().await;
-    assert_eq!(number(&session, "SELECT count(*) FROM people").await, 16_000);
+    assert_eq!(
+        number(&session, "SELECT count(*) FROM people").await,
+        16_000
+    );
     // By the numbers within them no two addresses can ever meet.
     let numbers = "SELECT count(DISTINCT substring(email FROM '[0-9]+@')) FROM people";
     assert_eq!(number(&session, numbers).await, 16_000);
@@ -146,11 +234,21 @@ async fn a_failure_or_an_interrupt_leaves_the_database_as_it_was() {
                 $$ BEGIN IF NEW.id > 1900 THEN RAISE 'order % is one too many', NEW.id; END IF; RETURN NEW; END $$; \
                 CREATE TRIGGER trap BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION trap()";
     session.client().batch_execute(trap).await.unwrap();
-    let error = fill(&database, Existing::Refuse).await.unwrap_err().to_string();
-    assert!(error.starts_with("cannot fill table orders: order 1901 is one too many"), "{error}");
+    let error = fill(&database, Existing::Refuse)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("cannot fill table orders: order 1901 is one too many"),
+        "{error}"
+    );
     assert!(error.ends_with("nothing was changed"), "{error}");
     assert_eq!(counts(&session).await, before);
-    session.client().batch_execute("DROP TRIGGER trap ON orders").await.unwrap();
+    session
+        .client()
+        .batch_execute("DROP TRIGGER trap ON orders")
+        .await
+        .unwrap();
 
     let interrupt = Interrupt::new();
     let intent = plan(&database, Existing::Refuse).await.unwrap();
@@ -160,7 +258,9 @@ async fn a_failure_or_an_interrupt_leaves_the_database_as_it_was() {
             stop.set();
         }
     });
-    let error = given::fill(database.url(), &intent, &progress, &interrupt).await.unwrap_err();
+    let error = given::fill(database.url(), &intent, &progress, &interrupt)
+        .await
+        .unwrap_err();
     assert!(matches!(error, GivenError::Interrupted(_)), "{error}");
     assert_eq!(counts(&session).await, before);
 }
@@ -193,14 +293,30 @@ async fn keys_that_point_to_later_tables_come_in_a_second_pass() {
              ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b DEFERRABLE",
         )
         .await;
-    let intent = given::plan(database.url(), &[], &Options::default(), Existing::Refuse, &Interrupt::new()).await;
+    let intent = given::plan(
+        database.url(),
+        &[],
+        &Options::default(),
+        Existing::Refuse,
+        &Interrupt::new(),
+    )
+    .await;
     let intent = intent.unwrap_or_else(|error| panic!("{error}"));
-    given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new())
-        .await
-        .unwrap_or_else(|error| panic!("{error}"));
+    given::fill(
+        database.url(),
+        &intent,
+        &Progress::default(),
+        &Interrupt::new(),
+    )
+    .await
+    .unwrap_or_else(|error| panic!("{error}"));
     let session = database.session().await;
     for table in ["departments", "people", "a", "b"] {
-        assert_eq!(number(&session, &format!("SELECT count(*) FROM {table}")).await, 1000, "{table}");
+        assert_eq!(
+            number(&session, &format!("SELECT count(*) FROM {table}")).await,
+            1000,
+            "{table}"
+        );
     }
     assert!(number(&session, "SELECT count(head) FROM departments").await > 100);
 
@@ -212,8 +328,15 @@ async fn keys_that_point_to_later_tables_come_in_a_second_pass() {
              ALTER TABLE a ADD CONSTRAINT a_to_b FOREIGN KEY (b_id) REFERENCES b",
         )
         .await;
-    let error =
-        given::plan(stuck.url(), &[], &Options::default(), Existing::Refuse, &Interrupt::new()).await.unwrap_err();
+    let error = given::plan(
+        stuck.url(),
+        &[],
+        &Options::default(),
+        Existing::Refuse,
+        &Interrupt::new(),
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(error, GivenError::Cycle { .. }), "{error}");
 }
 
@@ -235,23 +358,50 @@ async fn added_rows_have_codes_fractions_and_days_of_their_own() {
         .await;
     let fill = async |spec: &str, existing| {
         let specs = [Source::new("seeds/things.toml", spec.to_owned())];
-        let intent = given::plan(database.url(), &specs, &Options::default(), existing, &Interrupt::new()).await?;
-        given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await
+        let intent = given::plan(
+            database.url(),
+            &specs,
+            &Options::default(),
+            existing,
+            &Interrupt::new(),
+        )
+        .await?;
+        given::fill(
+            database.url(),
+            &intent,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await
     };
     // A third of all codes each time: by chance most of the second time's would be there.
-    let things = "[tables.things]\nrows = 20000\n[tables.days]\nrows = 0\n[tables.pairs]\nrows = 0\n";
+    let things =
+        "[tables.things]\nrows = 20000\n[tables.days]\nrows = 0\n[tables.pairs]\nrows = 0\n";
     for existing in [Existing::Refuse, Existing::Append, Existing::Append] {
-        fill(things, existing).await.unwrap_or_else(|error| panic!("{error}"));
+        fill(things, existing)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
     }
     let session = database.session().await;
-    assert_eq!(number(&session, "SELECT count(*) FROM things").await, 60_000);
+    assert_eq!(
+        number(&session, "SELECT count(*) FROM things").await,
+        60_000
+    );
     let refused = fill(things, Existing::Append).await.unwrap_err();
-    assert!(refused.is_configuration() && refused.to_string().contains("(code)"), "{refused}");
+    assert!(
+        refused.is_configuration() && refused.to_string().contains("(code)"),
+        "{refused}"
+    );
     let days = "[tables.days]\nrows = 300\n[tables.pairs]\nrows = 0\n";
     for (spec, expected) in [(days, "(day)"), ("[tables.pairs]\nrows = 80\n", "(a, b)")] {
-        fill(spec, Existing::Refuse).await.unwrap_or_else(|error| panic!("{error}"));
+        fill(spec, Existing::Refuse)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let refused = fill(spec, Existing::Append).await.unwrap_err();
-        assert!(refused.is_configuration() && refused.to_string().contains(expected), "{refused}");
+        assert!(
+            refused.is_configuration() && refused.to_string().contains(expected),
+            "{refused}"
+        );
     }
 }
 
@@ -269,16 +419,41 @@ async fn a_table_that_triggers_write_to_is_named_with_what_to_do() {
         .await;
     let try_fill = async |spec: &str| -> Result<(), GivenError> {
         let (specs, options) = ([Source::new("seeds/s.toml", spec)], Options::default());
-        let intent = given::plan(database.url(), &specs, &options, Existing::Refuse, &Interrupt::new()).await?;
-        given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await.map(|_| ())
+        let intent = given::plan(
+            database.url(),
+            &specs,
+            &options,
+            Existing::Refuse,
+            &Interrupt::new(),
+        )
+        .await?;
+        given::fill(
+            database.url(),
+            &intent,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await
+        .map(|_| ())
     };
     let refused = try_fill("").await.unwrap_err().to_string();
-    let remedy = "leave the table to them, `rows = 0` under [tables.downloads]; nothing was changed";
+    let remedy =
+        "leave the table to them, `rows = 0` under [tables.downloads]; nothing was changed";
     assert!(
-        refused.starts_with("cannot fill table downloads: duplicate key") && refused.ends_with(remedy),
+        refused.starts_with("cannot fill table downloads: duplicate key")
+            && refused.ends_with(remedy),
         "{refused}"
     );
-    try_fill("[tables.downloads]\nrows = 0\n").await.unwrap_or_else(|error| panic!("{error}"));
+    try_fill("[tables.downloads]\nrows = 0\n")
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
     let session = database.session().await;
-    assert_eq!(number(&session, "SELECT count(*) FROM downloads JOIN crates ON id = crate_id").await, 1000);
+    assert_eq!(
+        number(
+            &session,
+            "SELECT count(*) FROM downloads JOIN crates ON id = crate_id"
+        )
+        .await,
+        1000
+    );
 }

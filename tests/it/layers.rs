@@ -117,15 +117,29 @@ struct Used {
 
 impl File {
     fn new(path: &str, text: &str) -> Self {
-        let module =
-            path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");
-        Self { path: path.to_owned(), module, tokens: without_tests(&tokens(text)) }
+        let module = path
+            .trim_start_matches("src/")
+            .trim_end_matches(".rs")
+            .trim_end_matches("/mod")
+            .replace('/', "::");
+        Self {
+            path: path.to_owned(),
+            module,
+            tokens: without_tests(&tokens(text)),
+        }
     }
 
     /// A rule's file has the rule's metadata; the others under `rules` are the frame.
     fn is_rule(&self) -> bool {
-        let words: Vec<&str> = self.tokens.iter().map(|token| token.text.as_str()).collect();
-        self.module.starts_with("rules::") && words.windows(4).any(|four| four == ["const", "RULE", ":", "Rule"])
+        let words: Vec<&str> = self
+            .tokens
+            .iter()
+            .map(|token| token.text.as_str())
+            .collect();
+        self.module.starts_with("rules::")
+            && words
+                .windows(4)
+                .any(|four| four == ["const", "RULE", ":", "Rule"])
     }
 }
 
@@ -146,20 +160,35 @@ fn tokens(text: &str) -> Vec<Token> {
         } else if let Some(end) = end_of_literal(&characters, index) {
             index = end;
         } else if c.is_alphanumeric() || c == '_' {
-            while characters.get(index).is_some_and(|c| c.is_alphanumeric() || *c == '_') {
+            while characters
+                .get(index)
+                .is_some_and(|c| c.is_alphanumeric() || *c == '_')
+            {
                 index += 1;
             }
-            found.push(Token { text: characters[start..index].iter().collect(), line });
+            found.push(Token {
+                text: characters[start..index].iter().collect(),
+                line,
+            });
         } else if c == ':' && next == Some(':') {
             index += 2;
-            found.push(Token { text: "::".into(), line });
+            found.push(Token {
+                text: "::".into(),
+                line,
+            });
         } else {
             index += 1;
             if !c.is_whitespace() {
-                found.push(Token { text: c.to_string(), line });
+                found.push(Token {
+                    text: c.to_string(),
+                    line,
+                });
             }
         }
-        line += characters[start..index].iter().filter(|c| **c == '\n').count();
+        line += characters[start..index]
+            .iter()
+            .filter(|c| **c == '\n')
+            .count();
     }
     found
 }
@@ -191,7 +220,9 @@ fn end_of_literal(characters: &[char], start: usize) -> Option<usize> {
     let raw = characters[start..open].contains(&'r');
     let hashes = characters[open..].iter().take_while(|c| **c == '#').count();
     if raw && at(open + hashes) == Some('"') {
-        let close: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
+        let close: Vec<char> = std::iter::once('"')
+            .chain(std::iter::repeat_n('#', hashes))
+            .collect();
         let from = open + hashes + 1;
         return Some(
             characters[from..]
@@ -221,7 +252,11 @@ fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let mut kept = Vec::new();
     let mut index = 0;
     while index < tokens.len() {
-        let marked = tokens[index..].iter().take(MARK.len()).map(|token| token.text.as_str()).eq(MARK);
+        let marked = tokens[index..]
+            .iter()
+            .take(MARK.len())
+            .map(|token| token.text.as_str())
+            .eq(MARK);
         if !marked {
             kept.push(tokens[index].clone());
             index += 1;
@@ -248,7 +283,11 @@ fn without_tests(tokens: &[Token]) -> Vec<Token> {
 /// Every path in the file, groups unfolded, `self`, `super` and child modules resolved.
 fn used_paths(file: &File, modules: &BTreeSet<String>) -> BTreeSet<Used> {
     let mut found = BTreeSet::new();
-    let words: Vec<&str> = file.tokens.iter().map(|token| token.text.as_str()).collect();
+    let words: Vec<&str> = file
+        .tokens
+        .iter()
+        .map(|token| token.text.as_str())
+        .collect();
     let mut index = 0;
     while index < words.len() {
         let starts = is_word(words[index]) && (index == 0 || words[index - 1] != "::");
@@ -261,7 +300,11 @@ fn used_paths(file: &File, modules: &BTreeSet<String>) -> BTreeSet<Used> {
         index = unfold(&words, index, String::new(), &mut paths);
         for path in paths {
             let (path, in_crate) = resolve(&file.module, &path, modules);
-            found.insert(Used { path, line, in_crate });
+            found.insert(Used {
+                path,
+                line,
+                in_crate,
+            });
         }
     }
     found
@@ -276,7 +319,11 @@ fn unfold(words: &[&str], mut index: usize, mut path: String, paths: &mut Vec<St
     loop {
         match words.get(index) {
             Some(word) if is_word(word) => {
-                path = if path.is_empty() { (*word).to_owned() } else { format!("{path}::{word}") };
+                path = if path.is_empty() {
+                    (*word).to_owned()
+                } else {
+                    format!("{path}::{word}")
+                };
                 index += 1;
             }
             Some(&"{") => {
@@ -302,7 +349,11 @@ fn unfold(words: &[&str], mut index: usize, mut path: String, paths: &mut Vec<St
         if words.get(index) != Some(&"::") {
             // `as name` belongs to the path's end.
             paths.push(path);
-            return if words.get(index) == Some(&"as") { index + 2 } else { index };
+            return if words.get(index) == Some(&"as") {
+                index + 2
+            } else {
+                index
+            };
         }
         index += 1;
     }
@@ -334,7 +385,11 @@ fn resolve(module: &str, path: &str, modules: &BTreeSet<String>) -> (String, boo
 fn reexports(files: &[File], modules: &BTreeSet<String>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for file in files {
-        let words: Vec<&str> = file.tokens.iter().map(|token| token.text.as_str()).collect();
+        let words: Vec<&str> = file
+            .tokens
+            .iter()
+            .map(|token| token.text.as_str())
+            .collect();
         for index in 0..words.len().saturating_sub(2) {
             if words[index] != "pub" || words[index + 1] != "use" {
                 continue;
@@ -355,42 +410,63 @@ fn reexports(files: &[File], modules: &BTreeSet<String>) -> BTreeMap<String, Str
 
 /// Whether `path` is `prefix` or lies in it.
 fn lies_in(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn layer(path: &str) -> Option<(&'static str, Layer)> {
-    LAYERS.iter().filter(|(prefix, _)| lies_in(path, prefix)).max_by_key(|(prefix, _)| prefix.len()).copied()
+    LAYERS
+        .iter()
+        .filter(|(prefix, _)| lies_in(path, prefix))
+        .max_by_key(|(prefix, _)| prefix.len())
+        .copied()
 }
 
 /// What breaks the layering, as `file:line: what`.
 fn violations(files: &[File]) -> Vec<String> {
     let modules: BTreeSet<String> = files.iter().map(|file| file.module.clone()).collect();
     let shown = reexports(files, &modules);
-    let rules: BTreeSet<&str> = files.iter().filter(|file| file.is_rule()).map(|file| file.module.as_str()).collect();
+    let rules: BTreeSet<&str> = files
+        .iter()
+        .filter(|file| file.is_rule())
+        .map(|file| file.module.as_str())
+        .collect();
     let mut found = Vec::new();
-    for file in files.iter().filter(|file| !matches!(file.module.as_str(), "lib" | "main")) {
+    for file in files
+        .iter()
+        .filter(|file| !matches!(file.module.as_str(), "lib" | "main"))
+    {
         let Some((home, own)) = layer(&file.module) else {
-            found.push(format!("{}: the module has no layer: give it one in tests/it/layers.rs", file.path));
+            found.push(format!(
+                "{}: the module has no layer: give it one in tests/it/layers.rs",
+                file.path
+            ));
             continue;
         };
         for used in used_paths(file, &modules) {
-            let mut tell = |what: String| found.push(format!("{}:{}: {what}", file.path, used.line));
+            let mut tell =
+                |what: String| found.push(format!("{}:{}: {what}", file.path, used.line));
             if !used.in_crate {
                 external(&file.module, own, &used.path, &mut tell);
                 continue;
             }
             let target = shown.get(&used.path).unwrap_or(&used.path);
-            let Some((target_home, other)) = layer(target) else { continue };
+            let Some((target_home, other)) = layer(target) else {
+                continue;
+            };
             if other > own {
                 tell(format!("{own:?} uses {other:?}: {target}"));
             } else if own == Layer::Edge && other == Layer::Edge && home != target_home {
                 let top = home.split("::").next().unwrap_or(home);
-                let allowed = BETWEEN_EDGES.contains(&(top, target_home)) || lies_in(home, target_home);
+                let allowed =
+                    BETWEEN_EDGES.contains(&(top, target_home)) || lies_in(home, target_home);
                 if !allowed {
                     tell(format!("edge {home} uses edge {target_home}: {target}"));
                 }
             }
-            let other_rule = rules.iter().find(|rule| **rule != file.module && lies_in(target, rule));
+            let other_rule = rules
+                .iter()
+                .find(|rule| **rule != file.module && lies_in(target, rule));
             if let (true, Some(rule)) = (rules.contains(file.module.as_str()), other_rule) {
                 tell(format!("a rule uses another rule: {rule}"));
             }
@@ -398,7 +474,10 @@ fn violations(files: &[File]) -> Vec<String> {
         if own <= Layer::Analysis {
             for pair in file.tokens.windows(2).filter(|pair| pair[1].text == "!") {
                 if PRINTING.contains(&pair[0].text.as_str()) {
-                    found.push(format!("{}:{}: {own:?} prints: {}!", file.path, pair[0].line, pair[0].text));
+                    found.push(format!(
+                        "{}:{}: {own:?} prints: {}!",
+                        file.path, pair[0].line, pair[0].text
+                    ));
                 }
             }
         }
@@ -416,7 +495,9 @@ fn external(module: &str, own: Layer, path: &str, tell: &mut impl FnMut(String))
         return;
     }
     for impure in IMPURE {
-        let excepted = EXCEPTIONS.iter().any(|(home, what)| lies_in(module, home) && what == impure);
+        let excepted = EXCEPTIONS
+            .iter()
+            .any(|(home, what)| lies_in(module, home) && what == impure);
         if lies_in(path, impure) && !excepted {
             tell(format!("{own:?} uses {impure}"));
         }
@@ -424,7 +505,10 @@ fn external(module: &str, own: Layer, path: &str, tell: &mut impl FnMut(String))
 }
 
 fn read_sources(folder: &Path, root: &Path, files: &mut Vec<File>) {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     for path in paths {
         // Files of tests are not the program.
@@ -452,12 +536,21 @@ fn the_sources_keep_their_layers() {
 /// What is told of a file among a few others.
 fn judged(path: &str, text: &str) -> Vec<String> {
     let others = [
-        ("src/catalog/mod.rs", "pub mod query; pub use query::{Query, Budget}; pub fn load() {}"),
+        (
+            "src/catalog/mod.rs",
+            "pub mod query; pub use query::{Query, Budget}; pub fn load() {}",
+        ),
         ("src/catalog/query.rs", "pub struct Query;"),
-        ("src/rules/seq_scan.rs", "pub(super) const RULE: Rule = Rule {};"),
+        (
+            "src/rules/seq_scan.rs",
+            "pub(super) const RULE: Rule = Rule {};",
+        ),
         ("src/rules/context.rs", "pub struct RunContext;"),
     ];
-    let mut files: Vec<File> = others.iter().map(|(path, text)| File::new(path, text)).collect();
+    let mut files: Vec<File> = others
+        .iter()
+        .map(|(path, text)| File::new(path, text))
+        .collect();
     files.retain(|file| file.path != path);
     files.push(File::new(path, text));
     violations(&files)
@@ -467,27 +560,90 @@ fn judged(path: &str, text: &str) -> Vec<String> {
 fn the_checker_sees_each_violation() {
     let rule = "pub(super) const RULE: Rule = Rule {};";
     let cases = [
-        ("src/plan/node.rs", "use crate::rules::Policy;", "Model uses Analysis: rules::Policy"),
-        ("src/plan/node.rs", "fn f() { super::super::cli::run() }", "Model uses Cli: cli::run"),
-        ("src/rules/x.rs", "use crate::{finding::Finding, db::{connect, Session}};", "Analysis uses Edge: db::connect"),
-        ("src/rules/x.rs", "use crate::catalog::{Query, load};", "Analysis uses Edge: catalog::load"),
-        ("src/rules/x.rs", &format!("{rule} use super::seq_scan;"), "a rule uses another rule: rules::seq_scan"),
-        ("src/rules/x.rs", &format!("{rule} fn f() {{ crate::rules::seq_scan::check() }}"), "a rule uses another rule"),
-        ("src/rules/x.rs", "fn f() { println!(\"x\") }", "Analysis prints: println!"),
-        ("src/rules/x.rs", "use std::time::{Duration, Instant};", "Analysis uses std::time::Instant"),
-        ("src/seed/x.rs", "fn f() { std::fs::read(\"x\"); }", "Analysis uses std::fs"),
-        ("src/seed/x.rs", "use tokio::sync::mpsc;", "Analysis uses tokio"),
-        ("src/report/x.rs", "use crate::db::Session;", "edge report uses edge db: db::Session"),
-        ("src/db/x.rs", "use crate::report;", "edge db uses edge report: report"),
-        ("src/report/x.rs", "use tokio_postgres::Row;", "tokio_postgres outside db"),
+        (
+            "src/plan/node.rs",
+            "use crate::rules::Policy;",
+            "Model uses Analysis: rules::Policy",
+        ),
+        (
+            "src/plan/node.rs",
+            "fn f() { super::super::cli::run() }",
+            "Model uses Cli: cli::run",
+        ),
+        (
+            "src/rules/x.rs",
+            "use crate::{finding::Finding, db::{connect, Session}};",
+            "Analysis uses Edge: db::connect",
+        ),
+        (
+            "src/rules/x.rs",
+            "use crate::catalog::{Query, load};",
+            "Analysis uses Edge: catalog::load",
+        ),
+        (
+            "src/rules/x.rs",
+            &format!("{rule} use super::seq_scan;"),
+            "a rule uses another rule: rules::seq_scan",
+        ),
+        (
+            "src/rules/x.rs",
+            &format!("{rule} fn f() {{ crate::rules::seq_scan::check() }}"),
+            "a rule uses another rule",
+        ),
+        (
+            "src/rules/x.rs",
+            "fn f() { println!(\"x\") }",
+            "Analysis prints: println!",
+        ),
+        (
+            "src/rules/x.rs",
+            "use std::time::{Duration, Instant};",
+            "Analysis uses std::time::Instant",
+        ),
+        (
+            "src/seed/x.rs",
+            "fn f() { std::fs::read(\"x\"); }",
+            "Analysis uses std::fs",
+        ),
+        (
+            "src/seed/x.rs",
+            "use tokio::sync::mpsc;",
+            "Analysis uses tokio",
+        ),
+        (
+            "src/report/x.rs",
+            "use crate::db::Session;",
+            "edge report uses edge db: db::Session",
+        ),
+        (
+            "src/db/x.rs",
+            "use crate::report;",
+            "edge db uses edge report: report",
+        ),
+        (
+            "src/report/x.rs",
+            "use tokio_postgres::Row;",
+            "tokio_postgres outside db",
+        ),
         ("src/cli/x.rs", "type T = sqlx::PgPool;", "sqlx outside db"),
-        ("src/db/x.rs", "use crate::cli::Globals;", "Edge uses Cli: cli::Globals"),
-        ("src/report/x.rs", "#[derive(clap::Args)] struct A;", "clap outside cli"),
+        (
+            "src/db/x.rs",
+            "use crate::cli::Globals;",
+            "Edge uses Cli: cli::Globals",
+        ),
+        (
+            "src/report/x.rs",
+            "#[derive(clap::Args)] struct A;",
+            "clap outside cli",
+        ),
         ("src/novelty.rs", "", "the module has no layer"),
     ];
     for (path, text, expected) in cases {
         let found = judged(path, text);
-        assert!(found.iter().any(|told| told.contains(expected)), "{path}: {text}\nfound: {found:?}");
+        assert!(
+            found.iter().any(|told| told.contains(expected)),
+            "{path}: {text}\nfound: {found:?}"
+        );
     }
     let place = judged("src/plan/node.rs", "\n// crate::cli\n\nuse crate::cli;\n");
     assert_eq!(place, ["src/plan/node.rs:4: Model uses Cli: cli"]);
@@ -500,17 +656,35 @@ fn the_checker_stays_quiet_where_all_is_well() {
             "src/plan/node.rs",
             "use crate::units::Pages; use super::walk; use std::fmt; fn f<'a>(x: &'a str) -> char { '\"' }",
         ),
-        ("src/rules/x.rs", "use crate::catalog::{Budget, Query}; use super::context::RunContext; use std::io::Write;"),
-        ("src/rules/x.rs", "// use crate::db;\n/* crate::cli /* x */ */ const A: &str = \"crate::db::x println!()\";"),
+        (
+            "src/rules/x.rs",
+            "use crate::catalog::{Budget, Query}; use super::context::RunContext; use std::io::Write;",
+        ),
+        (
+            "src/rules/x.rs",
+            "// use crate::db;\n/* crate::cli /* x */ */ const A: &str = \"crate::db::x println!()\";",
+        ),
         (
             "src/rules/x.rs",
             "const A: &str = r#\"crate::db \"x\" \"#; const B: char = '\\''; const C: &[u8] = b\"crate::db\";",
         ),
-        ("src/rules/x.rs", "#[cfg(test)]\nmod tests { use crate::db::Session; fn f() { println!(); } }\nfn g() {}"),
+        (
+            "src/rules/x.rs",
+            "#[cfg(test)]\nmod tests { use crate::db::Session; fn f() { println!(); } }\nfn g() {}",
+        ),
         ("src/rules/x.rs", "#[cfg(test)] use crate::db;\n"),
-        ("src/rules/mod.rs", "mod seq_scan; pub const ALL: &[&Rule] = &[&seq_scan::RULE];"),
-        ("src/db/x.rs", "use tokio_postgres::Client; use crate::diff::migrations::Layout; use std::time::Instant;"),
-        ("src/cli/x.rs", "use crate::{db, report, catalog}; fn f() { clap::Command::new(\"x\") }"),
+        (
+            "src/rules/mod.rs",
+            "mod seq_scan; pub const ALL: &[&Rule] = &[&seq_scan::RULE];",
+        ),
+        (
+            "src/db/x.rs",
+            "use tokio_postgres::Client; use crate::diff::migrations::Layout; use std::time::Instant;",
+        ),
+        (
+            "src/cli/x.rs",
+            "use crate::{db, report, catalog}; fn f() { clap::Command::new(\"x\") }",
+        ),
         ("src/interrupt.rs", "use tokio::sync::watch;"),
     ];
     for (path, text) in cases {

@@ -13,10 +13,21 @@ use crate::sample::{pgproof, project};
 
 /// What must not change from one audit to the next; of a symptom also its cause.
 fn told(finding: &SavedFinding, cause: &str, told_so_far: &mut BTreeSet<String>) {
-    let relation = finding.evidence.get("relation").and_then(serde_json::Value::as_str).unwrap_or("-");
-    let node = finding.evidence.get("node_label").and_then(serde_json::Value::as_str).unwrap_or("-");
+    let relation = finding
+        .evidence
+        .get("relation")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("-");
+    let node = finding
+        .evidence
+        .get("node_label")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("-");
     let query = finding.query.as_deref().unwrap_or("-");
-    told_so_far.insert(format!("{query}: {} {} at {node} on {relation}{cause}", finding.severity, finding.rule));
+    told_so_far.insert(format!(
+        "{query}: {} {} at {node} on {relation}{cause}",
+        finding.severity, finding.rule
+    ));
     for symptom in &finding.symptoms {
         told(symptom, &format!(", under {}", finding.rule), told_so_far);
     }
@@ -28,10 +39,18 @@ fn audited(queries: &[&str], file: &Path) -> BTreeSet<String> {
     let mut arguments = vec!["audit", "--fail-on", "never", "--format", &format];
     arguments.extend(queries);
     let output = pgproof(project(), &arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let report = json::read(&fs::read_to_string(file).unwrap()).unwrap();
     let mut found = BTreeSet::new();
-    report.findings.iter().for_each(|finding| told(finding, "", &mut found));
+    report
+        .findings
+        .iter()
+        .for_each(|finding| told(finding, "", &mut found));
     found
 }
 
@@ -48,10 +67,17 @@ impl Busy {
         let thread = thread::spawn(move || {
             let mut number = 1_u64;
             while !seen.load(Ordering::Relaxed) {
-                number = std::hint::black_box(number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+                number = std::hint::black_box(
+                    number
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1),
+                );
             }
         });
-        Self { stop, thread: Some(thread) }
+        Self {
+            stop,
+            thread: Some(thread),
+        }
     }
 }
 
@@ -75,8 +101,16 @@ fn all_agree(times: usize, queries: &[&str]) {
         drop(busy);
         let expected = first.get_or_insert_with(|| found.clone());
         assert!(!expected.is_empty());
-        wrong.extend(expected.difference(&found).map(|line| format!("audit {round} misses {line}")));
-        wrong.extend(found.difference(expected).map(|line| format!("audit {round} adds   {line}")));
+        wrong.extend(
+            expected
+                .difference(&found)
+                .map(|line| format!("audit {round} misses {line}")),
+        );
+        wrong.extend(
+            found
+                .difference(expected)
+                .map(|line| format!("audit {round} adds   {line}")),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -86,7 +120,13 @@ fn all_agree(times: usize, queries: &[&str]) {
 fn three_audits_of_what_time_could_sway_agree() {
     all_agree(
         3,
-        &["FindCustomersByPhone", "DeleteCoupon", "GetShipmentByTracking", "ListFailedPayments", "GetCustomerSpend"],
+        &[
+            "FindCustomersByPhone",
+            "DeleteCoupon",
+            "GetShipmentByTracking",
+            "ListFailedPayments",
+            "GetCustomerSpend",
+        ],
     );
 }
 

@@ -2,7 +2,9 @@
 //! rounded to the microsecond, with what ran inside of them), they must come out of the arithmetic again, and sum to the
 //! whole. Parallel plans, InitPlans, SubPlans, CTEs, Append, nodes that never ran, Memoize, triggers and JIT among them.
 
-use pgproof::plan::{Actual, Buffers, Jit, Metrics, Node, NodeId, NodeKind, PerLoop, Plan, Relationship, Trigger};
+use pgproof::plan::{
+    Actual, Buffers, Jit, Metrics, Node, NodeId, NodeKind, PerLoop, Plan, Relationship, Trigger,
+};
 use pgproof::units::Millis;
 use proptest::prelude::*;
 
@@ -30,7 +32,10 @@ struct Draw(u64);
 
 impl Draw {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 
@@ -58,7 +63,10 @@ impl Known {
             time_ms: Some(Millis(2.0)),
             calls: 4.0,
         });
-        known.plan.jit = Some(Jit { functions: 3, total_ms: Some(Millis(0.5)) });
+        known.plan.jit = Some(Jit {
+            functions: 3,
+            total_ms: Some(Millis(0.5)),
+        });
         known
     }
 
@@ -96,7 +104,10 @@ impl Known {
         node.relationship = parent.map(|_| Relationship::Outer);
         self.plan.nodes.push(node);
         // A loop takes some microseconds at least: what is shorter than EXPLAIN prints is lost to every reader.
-        let own = Own { time: (draw.below(5_000) + 50) as f64 / 1000.0 * loops, blocks: draw.below(50) };
+        let own = Own {
+            time: (draw.below(5_000) + 50) as f64 / 1000.0 * loops,
+            blocks: draw.below(50),
+        };
         let own = if runs { own } else { Own::default() };
         self.own.push(own);
         self.inclusive.push(own);
@@ -120,19 +131,36 @@ impl Known {
         size: usize,
         runs: bool,
     ) {
-        let count =
-            if matches!(kind, NodeKind::NestedLoop | NodeKind::HashJoin) { 2 } else { 1 + draw.below(2) as usize };
+        let count = if matches!(kind, NodeKind::NestedLoop | NodeKind::HashJoin) {
+            2
+        } else {
+            1 + draw.below(2) as usize
+        };
         for place in 0..count {
-            let loops =
-                if *kind == NodeKind::NestedLoop && place == 1 { loops * (1 + draw.below(200)) as f64 } else { loops };
-            let processes = if *kind == NodeKind::Gather { (1 + draw.below(4)) as f64 } else { processes };
+            let loops = if *kind == NodeKind::NestedLoop && place == 1 {
+                loops * (1 + draw.below(200)) as f64
+            } else {
+                loops
+            };
+            let processes = if *kind == NodeKind::Gather {
+                (1 + draw.below(4)) as f64
+            } else {
+                processes
+            };
             let executed = runs && !draw.chance(10);
             let child = self.grow(draw, Some(id), loops, processes, size / count, executed);
             self.below(id, child);
         }
         if draw.chance(25) {
             let subplan_loops = loops * (1 + draw.below(50)) as f64;
-            let child = self.grow(draw, Some(id), subplan_loops, 1.0, size / 4, runs && processes <= 1.0);
+            let child = self.grow(
+                draw,
+                Some(id),
+                subplan_loops,
+                1.0,
+                size / 4,
+                runs && processes <= 1.0,
+            );
             self.plan.nodes[child].relationship = Some(Relationship::SubPlan);
             self.plan.nodes[child].subplan_name = Some("SubPlan 1".to_owned());
             self.below(id, child);
@@ -142,7 +170,8 @@ impl Known {
             let child = self.grow(draw, Some(id), 1.0, 1.0, size / 4, runs);
             let name = format!("${child}");
             self.plan.nodes[child].relationship = Some(Relationship::InitPlan);
-            self.plan.nodes[child].subplan_name = Some(format!("InitPlan {child} (returns {name})"));
+            self.plan.nodes[child].subplan_name =
+                Some(format!("InitPlan {child} (returns {name})"));
             self.plan.nodes[id].conditions.filter = Some(format!("(a = {name})"));
             self.below(id, child);
         }
@@ -157,11 +186,23 @@ impl Known {
     /// The node's figures as EXPLAIN prints them.
     fn printed(&mut self, id: usize, processes: f64) {
         let loops = self.loops[id];
-        let time = if loops > 0.0 { self.inclusive[id].time * processes / loops } else { 0.0 };
+        let time = if loops > 0.0 {
+            self.inclusive[id].time * processes / loops
+        } else {
+            0.0
+        };
         let rounded = (time * 1000.0).round() / 1000.0;
         let node = &mut self.plan.nodes[id];
-        node.actual = Some(Actual { startup: None, total: Some(PerLoop(Millis(rounded))), rows: PerLoop(1.0), loops });
-        node.buffers = Some(Buffers { shared_hit: self.inclusive[id].blocks, ..Buffers::default() });
+        node.actual = Some(Actual {
+            startup: None,
+            total: Some(PerLoop(Millis(rounded))),
+            rows: PerLoop(1.0),
+            loops,
+        });
+        node.buffers = Some(Buffers {
+            shared_hit: self.inclusive[id].blocks,
+            ..Buffers::default()
+        });
     }
 
     /// Puts a CTE under the root, read by some leaves: their measured time and blocks grow by its own.
@@ -174,7 +215,10 @@ impl Known {
         if leaves.is_empty() {
             return self;
         }
-        let cte = Own { time: leaves.len() as f64 * 4.0, blocks: leaves.len() as u64 * 10 };
+        let cte = Own {
+            time: leaves.len() as f64 * 4.0,
+            blocks: leaves.len() as u64 * 10,
+        };
         for leaf in &leaves {
             self.plan.nodes[*leaf].kind = NodeKind::CteScan;
             self.plan.nodes[*leaf].cte_name = Some("c".to_owned());
@@ -217,13 +261,29 @@ impl Known {
 
 fn sums_hold(known: &Known) -> Result<(), TestCaseError> {
     let metrics = Metrics::of(&known.plan);
-    let time: f64 = known.plan.ids().filter_map(|id| metrics.node(id).exclusive).map(|time| time.0).sum();
+    let time: f64 = known
+        .plan
+        .ids()
+        .filter_map(|id| metrics.node(id).exclusive)
+        .map(|time| time.0)
+        .sum();
     let total = metrics.tree.unwrap().0;
-    prop_assert!((time - total).abs() <= total * 0.01 + 1e-9, "times sum to {time}, not to {total}");
+    prop_assert!(
+        (time - total).abs() <= total * 0.01 + 1e-9,
+        "times sum to {time}, not to {total}"
+    );
     prop_assert!((total - known.inclusive[0].time).abs() <= known.inclusive[0].time * 0.01 + 0.001);
-    let blocks: u64 = known.plan.ids().filter_map(|id| metrics.node(id).exclusive_blocks).map(|pages| pages.0).sum();
+    let blocks: u64 = known
+        .plan
+        .ids()
+        .filter_map(|id| metrics.node(id).exclusive_blocks)
+        .map(|pages| pages.0)
+        .sum();
     let all = known.inclusive[0].blocks;
-    prop_assert!(blocks.abs_diff(all) as f64 <= all as f64 * 0.01 + 1.0, "blocks sum to {blocks}, not to {all}");
+    prop_assert!(
+        blocks.abs_diff(all) as f64 <= all as f64 * 0.01 + 1.0,
+        "blocks sum to {blocks}, not to {all}"
+    );
     // Triggers and JIT are outside of the tree.
     prop_assert_eq!(metrics.total.unwrap(), known.plan.execution_ms.unwrap());
     Ok(())

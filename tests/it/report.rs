@@ -1,6 +1,9 @@
 //! The reports as a whole: rendered outputs as snapshots, the JSON against its schema and back, files on disk.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 mod sample;
 
@@ -14,15 +17,25 @@ use pgproof::report::{AuditReport, Output, Summary, json, markdown, write_all};
 fn text_of(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut bytes = Vec::new();
     render(&mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION")
+    String::from_utf8(bytes)
+        .unwrap()
+        .replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
 fn terminal(report: &AuditReport, style: TerminalStyle) -> String {
     text_of(|out| terminal::render(report, &style, out))
 }
 
-const PLAIN_80: TerminalStyle = TerminalStyle { width: 80, color: false, verbose: false };
-const PLAIN_120: TerminalStyle = TerminalStyle { width: 120, color: false, verbose: false };
+const PLAIN_80: TerminalStyle = TerminalStyle {
+    width: 80,
+    color: false,
+    verbose: false,
+};
+const PLAIN_120: TerminalStyle = TerminalStyle {
+    width: 120,
+    color: false,
+    verbose: false,
+};
 
 #[test]
 fn terminal_80_columns() {
@@ -36,12 +49,21 @@ fn terminal_120_columns() {
 
 #[test]
 fn terminal_verbose() {
-    insta::assert_snapshot!(terminal(&sample::report(), TerminalStyle { verbose: true, ..PLAIN_120 }));
+    insta::assert_snapshot!(terminal(
+        &sample::report(),
+        TerminalStyle {
+            verbose: true,
+            ..PLAIN_120
+        }
+    ));
 }
 
 #[test]
 fn terminal_in_colour() {
-    let style = TerminalStyle { color: true, ..PLAIN_80 };
+    let style = TerminalStyle {
+        color: true,
+        ..PLAIN_80
+    };
     insta::assert_snapshot!(terminal(&sample::report(), style).replace('\u{1b}', "␛"));
 }
 
@@ -57,7 +79,13 @@ fn terminal_a_query_that_fails() {
 
 #[test]
 fn colour_adds_nothing_but_colour() {
-    let coloured = terminal(&sample::report(), TerminalStyle { color: true, ..PLAIN_120 });
+    let coloured = terminal(
+        &sample::report(),
+        TerminalStyle {
+            color: true,
+            ..PLAIN_120
+        },
+    );
     let stripped = anstream::adapter::strip_str(&coloured).to_string();
     assert_eq!(stripped, terminal(&sample::report(), PLAIN_120));
 }
@@ -67,7 +95,16 @@ fn lines_fit_the_terminal() {
     for width in [80, 100, 120, 200] {
         for verbose in [false, true] {
             let mut bytes = Vec::new();
-            terminal::render(&sample::report(), &TerminalStyle { width, color: false, verbose }, &mut bytes).unwrap();
+            terminal::render(
+                &sample::report(),
+                &TerminalStyle {
+                    width,
+                    color: false,
+                    verbose,
+                },
+                &mut bytes,
+            )
+            .unwrap();
             let text = String::from_utf8(bytes).unwrap();
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{width}: {line:?}");
@@ -104,10 +141,17 @@ fn json_is_valid_by_its_schema() {
     let schema = schema();
     jsonschema::meta::validate(&schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for report in [sample::report(), sample::fine(), sample::failing(), sample::huge()] {
+    for report in [
+        sample::report(),
+        sample::fine(),
+        sample::failing(),
+        sample::huge(),
+    ] {
         let document = serde_json::from_str(&text_of(|out| json::render(&report, out))).unwrap();
-        let errors: Vec<String> =
-            validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let errors: Vec<String> = validator
+            .iter_errors(&document)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
         assert_eq!(errors, Vec::<String>::new());
     }
     let mut wrong: serde_json::Value =
@@ -121,16 +165,23 @@ fn every_key_is_described() {
     fn walk(place: &str, schema: &serde_json::Value, missing: &mut Vec<String>) {
         match schema {
             serde_json::Value::Object(object) => {
-                for (name, property) in
-                    object.get("properties").and_then(|value| value.as_object()).into_iter().flatten()
+                for (name, property) in object
+                    .get("properties")
+                    .and_then(|value| value.as_object())
+                    .into_iter()
+                    .flatten()
                 {
                     if property.get("description").is_none() && property.get("$ref").is_none() {
                         missing.push(format!("{place}.{name}"));
                     }
                 }
-                object.iter().for_each(|(key, value)| walk(&format!("{place}.{key}"), value, missing));
+                object
+                    .iter()
+                    .for_each(|(key, value)| walk(&format!("{place}.{key}"), value, missing));
             }
-            serde_json::Value::Array(items) => items.iter().for_each(|item| walk(place, item, missing)),
+            serde_json::Value::Array(items) => {
+                items.iter().for_each(|item| walk(place, item, missing))
+            }
             _ => {}
         }
     }
@@ -145,9 +196,15 @@ fn every_evidence_key_is_described() {
     let described = &schema()["$defs"]["evidence"]["properties"];
     let mut found = 0;
     for folder in ["rules", "advise", "trace", "diff"] {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src")
+            .join(folder);
         for file in walkdir::WalkDir::new(root).into_iter().map(Result::unwrap) {
-            if file.path().extension().is_none_or(|extension| extension != "rs") {
+            if file
+                .path()
+                .extension()
+                .is_none_or(|extension| extension != "rs")
+            {
                 continue;
             }
             let text = std::fs::read_to_string(file.path()).unwrap();
@@ -155,7 +212,11 @@ fn every_evidence_key_is_described() {
             pieces.pop();
             for key in pieces.iter().filter_map(|before| before.rsplit('"').next()) {
                 found += 1;
-                assert!(described.get(key).is_some(), "{}: {key:?} is not in the schema", file.path().display());
+                assert!(
+                    described.get(key).is_some(),
+                    "{}: {key:?} is not in the schema",
+                    file.path().display()
+                );
             }
         }
     }
@@ -191,11 +252,20 @@ fn the_exit_code_follows_from_the_findings() {
         (summary.exit_code(), summary.exit_reason())
     };
     let mut report = sample::report();
-    assert_eq!(code(&report), (1, "2 findings at or above fail-on = \"error\"".to_owned()));
+    assert_eq!(
+        code(&report),
+        (1, "2 findings at or above fail-on = \"error\"".to_owned())
+    );
     report.fail_on = None;
     assert_eq!(code(&report), (0, "fail-on = \"never\"".to_owned()));
-    assert_eq!(code(&sample::fine()), (0, "nothing at or above fail-on = \"error\"".to_owned()));
-    assert_eq!(code(&sample::failing()), (2, "1 query did not run".to_owned()));
+    assert_eq!(
+        code(&sample::fine()),
+        (0, "nothing at or above fail-on = \"error\"".to_owned())
+    );
+    assert_eq!(
+        code(&sample::failing()),
+        (2, "1 query did not run".to_owned())
+    );
 }
 
 #[test]
@@ -205,15 +275,26 @@ fn reports_go_where_they_were_sent() {
     let outputs: Vec<Output> = ["json=r.json", "markdown=r.md"]
         .iter()
         .map(|text| text.parse::<Output>().unwrap())
-        .map(|output| Output { file: output.file.map(|name| directory.path().join(name)), ..output })
+        .map(|output| Output {
+            file: output.file.map(|name| directory.path().join(name)),
+            ..output
+        })
         .collect();
     std::fs::write(file("r.json"), "old").unwrap();
     let mut stdout = Vec::new();
     write_all(&outputs, &sample::report(), &PLAIN_80, &mut stdout).unwrap();
     assert!(String::from_utf8(stdout).unwrap().starts_with("pgproof "));
     json::read(&std::fs::read_to_string(file("r.json")).unwrap()).unwrap();
-    assert!(std::fs::read_to_string(file("r.md")).unwrap().starts_with(markdown::MARKER));
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "no temporary file is left");
+    assert!(
+        std::fs::read_to_string(file("r.md"))
+            .unwrap()
+            .starts_with(markdown::MARKER)
+    );
+    assert_eq!(
+        std::fs::read_dir(directory.path()).unwrap().count(),
+        2,
+        "no temporary file is left"
+    );
 }
 
 #[test]
@@ -221,10 +302,16 @@ fn a_failed_write_leaves_what_was_there() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("taken");
     std::fs::create_dir(&target).unwrap();
-    let output = Output { file: Some(target.clone()), ..("json".parse().unwrap()) };
+    let output = Output {
+        file: Some(target.clone()),
+        ..("json".parse().unwrap())
+    };
     let error = write_all(&[output], &sample::fine(), &PLAIN_80, &mut Vec::new()).unwrap_err();
     assert!(
-        error.to_string().starts_with(&format!("cannot write the json report to {}: ", target.display())),
+        error.to_string().starts_with(&format!(
+            "cannot write the json report to {}: ",
+            target.display()
+        )),
         "{error}"
     );
     assert!(!error.is_usage());
@@ -244,8 +331,16 @@ fn a_reader_that_went_away_is_told_apart() {
     }
     for format in ["terminal", "json", "markdown"] {
         let outputs = [format.parse::<Output>().unwrap()];
-        let fails = |kind| write_all(&outputs, &sample::report(), &PLAIN_80, &mut Closed(kind)).unwrap_err();
-        assert!(fails(io::ErrorKind::BrokenPipe).is_closed_stdout(), "{format}");
-        assert!(!fails(io::ErrorKind::StorageFull).is_closed_stdout(), "{format}");
+        let fails = |kind| {
+            write_all(&outputs, &sample::report(), &PLAIN_80, &mut Closed(kind)).unwrap_err()
+        };
+        assert!(
+            fails(io::ErrorKind::BrokenPipe).is_closed_stdout(),
+            "{format}"
+        );
+        assert!(
+            !fails(io::ErrorKind::StorageFull).is_closed_stdout(),
+            "{format}"
+        );
     }
 }

@@ -31,10 +31,19 @@ fn pgproof(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 #[test]
@@ -49,13 +58,17 @@ fn a_rule_is_explained_and_an_unknown_one_refused() {
 
 #[test]
 fn a_plan_from_elsewhere_is_explained_without_a_server() {
-    let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/plans/15/seq-scan/fires-equality.json");
+    let plans = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus/plans/15/seq-scan/fires-equality.json");
     let text = std::fs::read_to_string(plans).unwrap();
     let plans: serde_json::Value = serde_json::from_str(&text).unwrap();
     let (code, tree, error) = pgproof(&["explain", "-"], &plans[0]["explain"].to_string());
     assert_eq!(code, Some(0), "{error}");
     assert!(tree.contains("Seq Scan on orders o  (1 row;"), "{tree}");
-    assert!(tree.contains("^ error seq-scan: orders is read row by row: 200,000 rows"), "{tree}");
+    assert!(
+        tree.contains("^ error seq-scan: orders is read row by row: 200,000 rows"),
+        "{tree}"
+    );
     let (code, _, error) = pgproof(&["explain", "-"], "no plan");
     assert_eq!(code, Some(2), "{error}");
 }

@@ -38,15 +38,30 @@ struct Fine {
 fn the_planted_faults_are_found_and_nothing_else_is_an_error() {
     let expected = expectations();
     let report = report();
-    let names: BTreeSet<&str> = report.queries.iter().map(|query| query.name.as_str()).collect();
+    let names: BTreeSet<&str> = report
+        .queries
+        .iter()
+        .map(|query| query.name.as_str())
+        .collect();
     let listed: BTreeSet<&str> = expected
         .planted
         .iter()
         .map(|planted| planted.query.as_str())
         .chain(expected.fine.queries.iter().map(String::as_str))
         .collect();
-    assert_eq!(names, listed, "the catalog and the expectations name the same queries");
-    assert_eq!(report.queries.iter().filter(|query| query.failure.is_some()).count(), 0, "every query runs");
+    assert_eq!(
+        names, listed,
+        "the catalog and the expectations name the same queries"
+    );
+    assert_eq!(
+        report
+            .queries
+            .iter()
+            .filter(|query| query.failure.is_some())
+            .count(),
+        0,
+        "every query runs"
+    );
 
     let mut wrong = Vec::new();
     for planted in &expected.planted {
@@ -55,8 +70,12 @@ fn the_planted_faults_are_found_and_nothing_else_is_an_error() {
         }
     }
     for query in &expected.fine.queries {
-        for finding in of_query(report, query).filter(|finding| finding.severity == Severity::Error) {
-            wrong.push(format!("{query} is fine, but: {} {}", finding.rule, finding.message));
+        for finding in of_query(report, query).filter(|finding| finding.severity == Severity::Error)
+        {
+            wrong.push(format!(
+                "{query} is fine, but: {} {}",
+                finding.rule, finding.message
+            ));
         }
     }
     let with_errors: BTreeSet<&str> = report
@@ -65,7 +84,11 @@ fn the_planted_faults_are_found_and_nothing_else_is_an_error() {
         .filter(|finding| finding.severity == Severity::Error && finding.suppressed.is_none())
         .filter_map(|finding| finding.query.as_deref())
         .collect();
-    let should: BTreeSet<&str> = expected.planted.iter().map(|planted| planted.query.as_str()).collect();
+    let should: BTreeSet<&str> = expected
+        .planted
+        .iter()
+        .map(|planted| planted.query.as_str())
+        .collect();
     for query in with_errors.difference(&should) {
         wrong.push(format!("{query} has an error and is not planted"));
     }
@@ -83,21 +106,40 @@ fn advised_indexes_are_measured() {
         .collect();
     assert!(proven.len() >= 5, "found {:?}", proven.keys());
     for (query, finding) in &proven {
-        let fix = finding.fix.as_ref().unwrap_or_else(|| panic!("{query} has no fix"));
+        let fix = finding
+            .fix
+            .as_ref()
+            .unwrap_or_else(|| panic!("{query} has no fix"));
         assert!(fix.sql.contains("CREATE INDEX "), "{query}: {}", fix.sql);
-        let proof = fix.proof.as_ref().unwrap_or_else(|| panic!("{query} has no proof"));
-        assert!(proof.index_bytes.is_some_and(|bytes| bytes.0 > 0), "{query}: the index has a size");
+        let proof = fix
+            .proof
+            .as_ref()
+            .unwrap_or_else(|| panic!("{query} has no proof"));
+        assert!(
+            proof.index_bytes.is_some_and(|bytes| bytes.0 > 0),
+            "{query}: the index has a size"
+        );
         let Some(old) = &proof.before else { continue };
         let (before, after) = (old.blocks.0, proof.after.blocks.0);
         // A foreign key's check is not in the plan's pages: there time is the proof.
-        assert!(after * 2 <= before || proof.after.time_ms.0 * 2.0 <= old.time_ms.0, "{query}: {proof:?}");
+        assert!(
+            after * 2 <= before || proof.after.time_ms.0 * 2.0 <= old.time_ms.0,
+            "{query}: {proof:?}"
+        );
     }
-    for planted in
-        expectations().planted.iter().filter(|planted| planted.rules.iter().any(|rule| rule == "missing-index"))
+    for planted in expectations()
+        .planted
+        .iter()
+        .filter(|planted| planted.rules.iter().any(|rule| rule == "missing-index"))
     {
-        let Some(columns) = &planted.index else { continue };
+        let Some(columns) = &planted.index else {
+            continue;
+        };
         let finding = proven.get(planted.query.as_str());
-        let sql = finding.and_then(|finding| finding.fix.as_ref()).map(|fix| fix.sql.as_str()).unwrap_or_default();
+        let sql = finding
+            .and_then(|finding| finding.fix.as_ref())
+            .map(|fix| fix.sql.as_str())
+            .unwrap_or_default();
         // The advisor may find that fewer columns do as well, or move a constant into a partial index.
         assert!(
             columns.split(',').any(|column| sql.contains(column.trim())),
@@ -114,20 +156,41 @@ fn exit_code_and_second_audit() {
     let start = std::time::Instant::now();
     let output = pgproof(project(), &["audit", "GetCustomer", "GetOrder"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    let loud = pgproof(project(), &["audit", "FindCustomersByPhone", "--fail-on", "never"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let loud = pgproof(
+        project(),
+        &["audit", "FindCustomersByPhone", "--fail-on", "never"],
+    );
     assert_eq!(loud.status.code(), Some(0));
     let failing = pgproof(project(), &["audit", "FindCustomersByPhone"]);
     assert_eq!(failing.status.code(), Some(1));
-    eprintln!("three audits on a dataset that was there: {:?}", start.elapsed());
+    eprintln!(
+        "three audits on a dataset that was there: {:?}",
+        start.elapsed()
+    );
 }
 
 fn check_planted(planted: &Planted, report: &SavedReport) -> Result<(), String> {
     let findings: Vec<&SavedFinding> = of_query(report, &planted.query).collect();
-    let seen = || findings.iter().map(|f| format!("{} {} {:?}", f.severity, f.rule, relation(f))).collect::<Vec<_>>();
+    let seen = || {
+        findings
+            .iter()
+            .map(|f| format!("{} {} {:?}", f.severity, f.rule, relation(f)))
+            .collect::<Vec<_>>()
+    };
     let of_rules: Vec<&&SavedFinding> = findings
         .iter()
-        .filter(|finding| planted.rules.iter().any(|rule| *rule == finding.rule.as_str()))
+        .filter(|finding| {
+            planted
+                .rules
+                .iter()
+                .any(|rule| *rule == finding.rule.as_str())
+        })
         .filter(|finding| finding.severity >= planted.severity && finding.suppressed.is_none())
         .collect();
     if of_rules.is_empty() {
@@ -139,28 +202,52 @@ fn check_planted(planted: &Planted, report: &SavedReport) -> Result<(), String> 
             seen()
         ));
     }
-    if of_rules.iter().any(|f| f.file.as_deref() != Some(&*planted.file) || f.line != Some(planted.line)) {
-        return Err(format!("{}: expected {}:{}", planted.query, planted.file, planted.line));
+    if of_rules
+        .iter()
+        .any(|f| f.file.as_deref() != Some(&*planted.file) || f.line != Some(planted.line))
+    {
+        return Err(format!(
+            "{}: expected {}:{}",
+            planted.query, planted.file, planted.line
+        ));
     }
     // Budgets and times are the query's, not a table's: then another finding of the query must name the table.
-    if !findings.iter().any(|finding| relation(finding).is_some_and(|name| name == planted.table)) {
-        return Err(format!("{}: no finding names the table {}; found {:?}", planted.query, planted.table, seen()));
+    if !findings
+        .iter()
+        .any(|finding| relation(finding).is_some_and(|name| name == planted.table))
+    {
+        return Err(format!(
+            "{}: no finding names the table {}; found {:?}",
+            planted.query,
+            planted.table,
+            seen()
+        ));
     }
     Ok(())
 }
 
 fn relation(finding: &SavedFinding) -> Option<&str> {
-    finding.evidence.get("relation").and_then(|value| value.as_str())
+    finding
+        .evidence
+        .get("relation")
+        .and_then(|value| value.as_str())
 }
 
 /// Findings of a query, those under another one too.
 fn of_query<'a>(report: &'a SavedReport, query: &'a str) -> impl Iterator<Item = &'a SavedFinding> {
     fn all<'a>(finding: &'a SavedFinding, into: &mut Vec<&'a SavedFinding>) {
         into.push(finding);
-        finding.symptoms.iter().for_each(|symptom| all(symptom, into));
+        finding
+            .symptoms
+            .iter()
+            .for_each(|symptom| all(symptom, into));
     }
     let mut found = Vec::new();
-    for finding in report.findings.iter().filter(move |finding| finding.query.as_deref() == Some(query)) {
+    for finding in report
+        .findings
+        .iter()
+        .filter(move |finding| finding.query.as_deref() == Some(query))
+    {
         all(finding, &mut found);
     }
     found.into_iter()
@@ -176,8 +263,16 @@ fn report() -> &'static SavedReport {
     static REPORT: OnceLock<SavedReport> = OnceLock::new();
     REPORT.get_or_init(|| {
         let file = project().join("report.json");
-        let output =
-            pgproof(project(), &["audit", "--format", "terminal", "--format", &format!("json={}", file.display())]);
+        let output = pgproof(
+            project(),
+            &[
+                "audit",
+                "--format",
+                "terminal",
+                "--format",
+                &format!("json={}", file.display()),
+            ],
+        );
         let code = output.status.code();
         assert_eq!(
             code,
@@ -198,8 +293,10 @@ fn follows_the_schema(report: &str) {
     let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let report = serde_json::from_str(report).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> =
-        validator.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(&report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 

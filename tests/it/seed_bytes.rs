@@ -31,7 +31,10 @@ fn by_threads(plan: &SeedPlan, table: usize, threads: u64) -> Vec<u8> {
             })
             .collect();
         running.reverse();
-        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     parts.concat()
 }
@@ -43,8 +46,16 @@ fn one_two_and_eight_threads_make_equal_bytes() {
     for table in 0..plan.tables.len() {
         let one = Sha256::digest(by_threads(&plan, table, 1));
         for threads in [2, 8] {
-            assert_eq!(one, Sha256::digest(by_threads(&plan, table, threads)), "{threads} threads");
+            assert_eq!(
+                one,
+                Sha256::digest(by_threads(&plan, table, threads)),
+                "{threads} threads"
+            );
         }
-        assert_eq!(one, Sha256::digest(by_threads(&again, table, 3)), "another run");
+        assert_eq!(
+            one,
+            Sha256::digest(by_threads(&again, table, 3)),
+            "another run"
+        );
     }
 }

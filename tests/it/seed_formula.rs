@@ -26,25 +26,50 @@ async fn expressions_mean_what_the_server_means() {
     let table = "CREATE TABLE points (id int PRIMARY KEY, maybe int, page int NOT NULL CHECK (page > 0), odd smallint, signed int,
                  rest int, wide bigint, maybe_twice int, label text)";
     database.execute(table).await;
-    let columns: String =
-        EXPRESSIONS.iter().map(|(name, sql)| format!("{name} = {{ expression = \"{sql}\" }}\n")).collect();
+    let columns: String = EXPRESSIONS
+        .iter()
+        .map(|(name, sql)| format!("{name} = {{ expression = \"{sql}\" }}\n"))
+        .collect();
     let spec = format!(
         "[tables.points]\nrows = 1500\n[tables.points.columns]\nmaybe = {{ generator = \"integer\", min = -50, max = 50, \
          null = 0.3 }}\n{columns}"
     );
     let specs = [Source::new("seeds/points.toml", spec)];
     let (options, interrupt) = (Options::default(), Interrupt::new());
-    let intent = given::plan(database.url(), &specs, &options, given::Existing::Refuse, &interrupt).await.unwrap();
-    let left: Vec<&str> = intent.plan.tables[0].expressions.iter().map(|left| left.column.as_str()).collect();
+    let intent = given::plan(
+        database.url(),
+        &specs,
+        &options,
+        given::Existing::Refuse,
+        &interrupt,
+    )
+    .await
+    .unwrap();
+    let left: Vec<&str> = intent.plan.tables[0]
+        .expressions
+        .iter()
+        .map(|left| left.column.as_str())
+        .collect();
     assert_eq!(left, ["label"], "what goes through the server");
-    given::fill(database.url(), &intent, &Progress::default(), &interrupt).await.unwrap();
+    given::fill(database.url(), &intent, &Progress::default(), &interrupt)
+        .await
+        .unwrap();
     let session = database.session().await;
     for (name, sql) in EXPRESSIONS {
         let query = format!("SELECT count(*) FROM points WHERE {name} IS DISTINCT FROM ({sql})");
-        let wrong: i64 = session.client().query_one(&query, &[]).await.unwrap().get(0);
+        let wrong: i64 = session
+            .client()
+            .query_one(&query, &[])
+            .await
+            .unwrap()
+            .get(0);
         assert_eq!(wrong, 0, "{name} = {sql}");
     }
-    let nulls: i64 =
-        session.client().query_one("SELECT count(*) FROM points WHERE maybe_twice IS NULL", &[]).await.unwrap().get(0);
+    let nulls: i64 = session
+        .client()
+        .query_one("SELECT count(*) FROM points WHERE maybe_twice IS NULL", &[])
+        .await
+        .unwrap()
+        .get(0);
     assert!((300..600).contains(&nulls), "{nulls}");
 }

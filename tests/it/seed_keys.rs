@@ -9,15 +9,30 @@ use crate::support::{self, TestDatabase};
 use crate::torture;
 
 async fn filled(database: &TestDatabase, spec: &str) -> SeedPlan {
-    let specs: Vec<Source> = (!spec.is_empty()).then(|| Source::new("seeds/spec.toml", spec)).into_iter().collect();
-    let options = Options { default_rows: 1000, ..Options::default() };
-    let plan = torture::try_fill_with(database, &specs, &options).await.unwrap_or_else(|error| panic!("{error}"));
+    let specs: Vec<Source> = (!spec.is_empty())
+        .then(|| Source::new("seeds/spec.toml", spec))
+        .into_iter()
+        .collect();
+    let options = Options {
+        default_rows: 1000,
+        ..Options::default()
+    };
+    let plan = torture::try_fill_with(database, &specs, &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
     torture::prove(&database.session().await).await;
     plan
 }
 
 async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    database.session().await.client().query_one(sql, &[]).await.unwrap().get(0)
+    database
+        .session()
+        .await
+        .client()
+        .query_one(sql, &[])
+        .await
+        .unwrap()
+        .get(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,10 +53,19 @@ async fn a_key_points_only_to_rows_that_its_own_domain_takes() {
         )
         .await;
     let plan = filled(&database, "").await;
-    assert_eq!(plan.notes, ["owners: 2 rows instead of 3, because its constraints allow 2 rows of scopes"]);
-    assert_eq!(count(&database, "SELECT count(DISTINCT scope) FROM users").await, 2);
+    assert_eq!(
+        plan.notes,
+        ["owners: 2 rows instead of 3, because its constraints allow 2 rows of scopes"]
+    );
+    assert_eq!(
+        count(&database, "SELECT count(DISTINCT scope) FROM users").await,
+        2
+    );
     assert_eq!(count(&database, "SELECT count(*) FROM stays").await, 1000);
-    assert_eq!(count(&database, "SELECT count(DISTINCT day) FROM trips").await, 10);
+    assert_eq!(
+        count(&database, "SELECT count(DISTINCT day) FROM trips").await,
+        10
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,8 +88,13 @@ async fn a_key_with_nothing_to_point_to_leaves_its_table_empty_and_tells() {
         )
         .await;
     // Rows that somebody asked for do not go without an error.
-    let asked = [Source::new("seeds/spec.toml", "[tables.users]\nrows = 500\n")];
-    let refused = torture::try_fill_with(&database, &asked, &Options::default()).await.unwrap_err();
+    let asked = [Source::new(
+        "seeds/spec.toml",
+        "[tables.users]\nrows = 500\n",
+    )];
+    let refused = torture::try_fill_with(&database, &asked, &Options::default())
+        .await
+        .unwrap_err();
     let why = "foreign key users_scope_fkey cannot be met: what scope allows is in none of the 1 rows of scopes";
     assert!(refused.contains(why), "{refused}");
     let plan = filled(&database, "").await;
@@ -75,12 +104,23 @@ async fn a_key_with_nothing_to_point_to_leaves_its_table_empty_and_tells() {
         "groups: scope is NULL in every row, because what scope allows is in none of the 1 rows of scopes",
         "visits: no rows, because foreign key visits_by_user_fkey needs one of users, which has none",
     ] {
-        assert!(plan.notes.iter().any(|other| other == note), "{:?}", plan.notes);
+        assert!(
+            plan.notes.iter().any(|other| other == note),
+            "{:?}",
+            plan.notes
+        );
     }
     for table in ["groups", "badges", "notes", "posts", "likes"] {
-        assert_eq!(count(&database, &format!("SELECT count(*) FROM {table}")).await, 1000, "{table}");
+        assert_eq!(
+            count(&database, &format!("SELECT count(*) FROM {table}")).await,
+            1000,
+            "{table}"
+        );
     }
-    assert_eq!(count(&database, "SELECT count(of_group) FROM notes").await, 1000);
+    assert_eq!(
+        count(&database, "SELECT count(of_group) FROM notes").await,
+        1000
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,8 +146,15 @@ async fn a_row_that_names_one_of_its_own_children_names_one_of_them() {
                                  FOREIGN KEY (login, conf) REFERENCES long_confs (method, id));",
         )
         .await;
-    filled(&database, "[tables.confs]\nrows = 3000\n[tables.long_confs]\nrows = 3000").await;
-    assert_eq!(count(&database, "SELECT count(DISTINCT conf) FROM methods").await, 1000);
+    filled(
+        &database,
+        "[tables.confs]\nrows = 3000\n[tables.long_confs]\nrows = 3000",
+    )
+    .await;
+    assert_eq!(
+        count(&database, "SELECT count(DISTINCT conf) FROM methods").await,
+        1000
+    );
     assert_eq!(count(&database, "SELECT count(*) FROM confs").await, 3000);
 }
 
@@ -157,10 +204,17 @@ async fn a_key_obeys_the_weights_that_the_spec_gives_its_values() {
              CREATE TABLE things (id int PRIMARY KEY, kind text NOT NULL REFERENCES kinds);",
         )
         .await;
-    filled(&database, "[tables.things.columns]\nkind = { values = { a = 0.9, b = 0.1 } }").await;
+    filled(
+        &database,
+        "[tables.things.columns]\nkind = { values = { a = 0.9, b = 0.1 } }",
+    )
+    .await;
     let share = count(&database, "SELECT count(*) FROM things WHERE kind = 'a'").await;
     assert!((870..930).contains(&share), "{share}");
-    assert_eq!(count(&database, "SELECT count(*) FROM things WHERE kind = 'c'").await, 0);
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM things WHERE kind = 'c'").await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +234,10 @@ async fn a_key_that_is_left_open_for_a_circle_is_told() {
             "scopes: method is NULL in every row, for foreign key main_method gets its values from rows that get theirs from it"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(method) FROM scopes").await, 0);
+    assert_eq!(
+        count(&database, "SELECT count(method) FROM scopes").await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +260,10 @@ async fn keys_of_some_rows_only_cost_no_rows() {
         )
         .await;
     filled(&database, "").await;
-    assert_eq!(count(&database, "SELECT count(*) FROM thresholds").await, 1000);
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM thresholds").await,
+        1000
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,8 +300,11 @@ async fn why_a_count_was_lowered_is_told_where_other_tables_were_planned_again_f
         .await;
     let plan = filled(&database, "").await;
     for name in ["a_flags", "d_flags"] {
-        let told: Vec<_> =
-            plan.notes.iter().filter(|note| note.starts_with(&format!("{name}: 2 rows instead of"))).collect();
+        let told: Vec<_> = plan
+            .notes
+            .iter()
+            .filter(|note| note.starts_with(&format!("{name}: 2 rows instead of")))
+            .collect();
         assert_eq!(told.len(), 1, "{:#?}", plan.notes);
     }
 }

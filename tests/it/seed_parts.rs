@@ -29,23 +29,37 @@ async fn a_large_partitioned_table_is_filled_by_several_connections() {
         let database = TestDatabase::copy_of(&cluster, "template1").await;
         database.execute(TABLES).await;
         let plan = fill(&database, 150_000).await;
-        let table = plan.tables.iter().position(|table| table.name.name == "events").unwrap();
+        let table = plan
+            .tables
+            .iter()
+            .position(|table| table.name.name == "events")
+            .unwrap();
         let mut expected: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
         let mut chunks = Chunks::new(&plan, table, 0..plan.tables[table].rows);
         while let Some(chunk) = chunks.next(Vec::new).unwrap() {
-            expected.entry(chunk.leaf).or_default().extend_from_slice(&chunk.bytes);
+            expected
+                .entry(chunk.leaf)
+                .or_default()
+                .extend_from_slice(&chunk.bytes);
         }
         assert_eq!(expected.len(), 4, "every leaf has rows");
         let session = database.session().await;
         for (leaf, expected) in expected {
             // In the order in which they were written.
-            let copy = format!("COPY {} TO STDOUT (FORMAT binary)", plan.tables[table].leaves[leaf].name.sql());
+            let copy = format!(
+                "COPY {} TO STDOUT (FORMAT binary)",
+                plan.tables[table].leaves[leaf].name.sql()
+            );
             let mut stream = Box::pin(session.client().copy_out(&copy).await.unwrap());
             let mut written = Vec::new();
             while let Some(bytes) = stream.next().await {
                 written.extend_from_slice(&bytes.unwrap());
             }
-            assert!(written[19..written.len() - 2] == expected, "{copy} on {}", cluster.version());
+            assert!(
+                written[19..written.len() - 2] == expected,
+                "{copy} on {}",
+                cluster.version()
+            );
         }
         // Each connection's transaction gave its leaves new files; nothing touches those of TOAST afterwards.
         let files = "SELECT count(DISTINCT t.xmin::text) FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid \
@@ -61,7 +75,11 @@ async fn a_large_partitioned_table_is_filled_by_several_connections() {
 fn parts_are_the_whole() {
     for of in 1..5 {
         for leaf in 0..20 {
-            assert_eq!(Part::all(of).filter(|part| part.holds(leaf)).count(), 1, "{leaf} of {of}");
+            assert_eq!(
+                Part::all(of).filter(|part| part.holds(leaf)).count(),
+                1,
+                "{leaf} of {of}"
+            );
         }
     }
 }

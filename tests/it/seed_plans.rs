@@ -5,15 +5,18 @@
 use std::collections::BTreeMap;
 
 use pgproof::schema::{
-    Check, Column, DataType, ForeignKey, Identity, Index, IndexKey, KeyPart, QualifiedName, Schema, ServerVersion,
-    Table, TableKind, TableStats,
+    Check, Column, DataType, ForeignKey, Identity, Index, IndexKey, KeyPart, QualifiedName, Schema,
+    ServerVersion, Table, TableKind, TableStats,
 };
 use pgproof::seed::{Options, SeedPlan, Spec, resolve};
 use pgproof::units::Bytes;
 
 /// Two tables with a realistic mix of columns.
 pub fn realistic(rows: u64) -> SeedPlan {
-    let options = Options { all_rows: Some(rows), ..Options::default() };
+    let options = Options {
+        all_rows: Some(rows),
+        ..Options::default()
+    };
     resolve(&shop(), &Spec::default(), &options, &BTreeMap::new()).unwrap()
 }
 
@@ -64,21 +67,37 @@ pub fn shop() -> Schema {
         validated: true,
         definition: String::new(),
     });
-    orders.indexes.push(unique(22, "orders_number_key", "order_number"));
+    orders
+        .indexes
+        .push(unique(22, "orders_number_key", "order_number"));
     orders.checks.push(Check {
         name: "orders_status_check".into(),
         expression: "(status = ANY (ARRAY['open'::text, 'paid'::text, 'shipped'::text]))".into(),
         validated: true,
     });
     let mut customers = customers;
-    customers.indexes.push(unique(12, "customers_email_key", "email"));
-    Schema { server: ServerVersion(150_000), tables: vec![customers, orders], types: Vec::new() }
+    customers
+        .indexes
+        .push(unique(12, "customers_email_key", "email"));
+    Schema {
+        server: ServerVersion(150_000),
+        tables: vec![customers, orders],
+        types: Vec::new(),
+    }
 }
 
 /// One table `things` of an `id` and a column `v`, which may be unique and may have a CHECK.
-pub fn things(column_type: (u32, &str, i32), not_null: bool, is_unique: bool, check: Option<&str>) -> Schema {
+pub fn things(
+    column_type: (u32, &str, i32),
+    not_null: bool,
+    is_unique: bool,
+    check: Option<&str>,
+) -> Schema {
     let (oid, name, modifier) = column_type;
-    let v = Column { not_null, ..column("v", oid, name, modifier) };
+    let v = Column {
+        not_null,
+        ..column("v", oid, name, modifier)
+    };
     let mut things = table(1, "things", vec![identity("id"), v]);
     if is_unique {
         things.indexes.push(unique(13, "things_v_key", "v"));
@@ -88,12 +107,22 @@ pub fn things(column_type: (u32, &str, i32), not_null: bool, is_unique: bool, ch
         expression: expression.to_owned(),
         validated: true,
     }));
-    Schema { server: ServerVersion(150_000), tables: vec![things], types: Vec::new() }
+    Schema {
+        server: ServerVersion(150_000),
+        tables: vec![things],
+        types: Vec::new(),
+    }
 }
 
 fn table(oid: u32, name: &str, columns: Vec<Column>) -> Table {
-    let columns =
-        columns.into_iter().enumerate().map(|(at, column)| Column { number: at as i16 + 1, ..column }).collect();
+    let columns = columns
+        .into_iter()
+        .enumerate()
+        .map(|(at, column)| Column {
+            number: at as i16 + 1,
+            ..column
+        })
+        .collect();
     let mut table = Table {
         oid,
         name: QualifiedName::new("public", name),
@@ -111,7 +140,10 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Table {
         stats: TableStats::default(),
         row_security: false,
     };
-    table.indexes.push(Index { primary: true, ..unique(oid * 10 + 1, &format!("{name}_pkey"), "id") });
+    table.indexes.push(Index {
+        primary: true,
+        ..unique(oid * 10 + 1, &format!("{name}_pkey"), "id")
+    });
     table
 }
 
@@ -145,7 +177,11 @@ fn column(name: &str, oid: u32, type_name: &str, modifier: i32) -> Column {
     Column {
         name: name.to_owned(),
         number: 0,
-        data_type: DataType { oid, modifier, name: type_name.to_owned() },
+        data_type: DataType {
+            oid,
+            modifier,
+            name: type_name.to_owned(),
+        },
         not_null: name != "notes" && name != "phone",
         default: None,
         identity: None,
@@ -156,5 +192,8 @@ fn column(name: &str, oid: u32, type_name: &str, modifier: i32) -> Column {
 }
 
 fn identity(name: &str) -> Column {
-    Column { identity: Some(Identity::Always), ..column(name, 20, "bigint", -1) }
+    Column {
+        identity: Some(Identity::Always),
+        ..column(name, 20, "bigint", -1)
+    }
 }

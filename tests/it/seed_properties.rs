@@ -18,10 +18,18 @@ const INTEGER: (u32, &str, i32) = (23, "integer", -1);
 const TEXT: (u32, &str, i32) = (25, "text", -1);
 
 fn planned(schema: &Schema, column: &str, seed: u64, rows: u64) -> SeedPlan {
-    let source = Source::new("seeds/things.toml", format!("[tables.things.columns]\nv = {{ {column} }}\n"));
+    let source = Source::new(
+        "seeds/things.toml",
+        format!("[tables.things.columns]\nv = {{ {column} }}\n"),
+    );
     let spec = spec::parse(&[source]).unwrap_or_else(|errors| panic!("{column}: {errors:?}"));
-    let options = Options { seed, all_rows: Some(rows), ..Options::default() };
-    resolve(schema, &spec, &options, &BTreeMap::new()).unwrap_or_else(|errors| panic!("{column}: {errors:?}"))
+    let options = Options {
+        seed,
+        all_rows: Some(rows),
+        ..Options::default()
+    };
+    resolve(schema, &spec, &options, &BTreeMap::new())
+        .unwrap_or_else(|errors| panic!("{column}: {errors:?}"))
 }
 
 /// What the column holds, as the server would print it.
@@ -39,7 +47,13 @@ fn values(schema: &Schema, plan: &SeedPlan) -> Vec<Option<String>> {
     (0..plan.tables[0].rows).map(shown).collect()
 }
 
-fn made(column_type: (u32, &str, i32), not_null: bool, unique: bool, column: &str, seed: u64) -> Vec<Option<String>> {
+fn made(
+    column_type: (u32, &str, i32),
+    not_null: bool,
+    unique: bool,
+    column: &str,
+    seed: u64,
+) -> Vec<Option<String>> {
     let schema = things(column_type, not_null, unique, None);
     let plan = planned(&schema, column, seed, ROWS);
     values(&schema, &plan)
@@ -51,8 +65,14 @@ fn different<T: Ord>(values: impl IntoIterator<Item = T>) -> usize {
 
 /// A share of so many rows, give or take five standard deviations.
 fn assert_share(count: usize, rows: usize, share: f64) {
-    let (expected, deviation) = (rows as f64 * share, (rows as f64 * share * (1.0 - share)).sqrt());
-    assert!((count as f64 - expected).abs() <= 5.0 * deviation + 1.0, "{count} of {rows}, not {share}");
+    let (expected, deviation) = (
+        rows as f64 * share,
+        (rows as f64 * share * (1.0 - share)).sqrt(),
+    );
+    assert!(
+        (count as f64 - expected).abs() <= 5.0 * deviation + 1.0,
+        "{count} of {rows}, not {share}"
+    );
 }
 
 /// What is written row by row is what the evaluator says of each cell: of all tables, the first so many rows.
@@ -64,7 +84,11 @@ pub(crate) fn assert_written_as_evaluated(plan: &SeedPlan, most: u64) {
             let (mut evaluated, mut written) = (Vec::new(), Vec::new());
             evaluator.write_row(index, row, &mut evaluated);
             writer.write(row, &mut written);
-            assert!(evaluated == written, "row {row} of {}: {evaluated:x?} and {written:x?}", table.name);
+            assert!(
+                evaluated == written,
+                "row {row} of {}: {evaluated:x?} and {written:x?}",
+                table.name
+            );
         }
     }
 }
@@ -81,16 +105,27 @@ fn assert_chunks_equal_the_whole(plan: &SeedPlan, cuts: &[u64]) {
     };
     let rows = plan.tables[0].rows;
     assert_written_as_evaluated(plan, rows);
-    let mut ends: Vec<u64> = cuts.iter().map(|cut| cut % (rows + 1)).chain([rows]).collect();
+    let mut ends: Vec<u64> = cuts
+        .iter()
+        .map(|cut| cut % (rows + 1))
+        .chain([rows])
+        .collect();
     ends.sort_unstable();
     let starts = std::iter::once(0).chain(ends.iter().copied());
-    let pieces: Vec<u8> = starts.zip(&ends).flat_map(|(start, end)| generated(start..*end)).collect();
-    assert!(pieces == generated(0..rows), "pieces {ends:?} differ from the whole");
+    let pieces: Vec<u8> = starts
+        .zip(&ends)
+        .flat_map(|(start, end)| generated(start..*end))
+        .collect();
+    assert!(
+        pieces == generated(0..rows),
+        "pieces {ends:?} differ from the whole"
+    );
 }
 
 /// A bound and a width of numbers that the type holds.
 fn range(limit: i64) -> impl Strategy<Value = (i64, i64)> {
-    (-limit..limit, prop_oneof![0..50_i64, 0..limit]).prop_map(move |(low, width)| (low, (low + width).min(limit)))
+    (-limit..limit, prop_oneof![0..50_i64, 0..limit])
+        .prop_map(move |(low, width)| (low, (low + width).min(limit)))
 }
 
 proptest! {
@@ -289,7 +324,13 @@ fn piece() -> impl Strategy<Value = String> {
         (1_u32..4).prop_map(|n| format!("{{{n}}}")),
         (0_u32..3, 3_u32..6).prop_map(|(n, m)| format!("{{{n},{m}}}")),
     ];
-    (atom, times).prop_map(|(atom, times)| if atom == "ab" { format!("(ab){times}") } else { format!("{atom}{times}") })
+    (atom, times).prop_map(|(atom, times)| {
+        if atom == "ab" {
+            format!("(ab){times}")
+        } else {
+            format!("{atom}{times}")
+        }
+    })
 }
 
 fn toml_string(text: &str) -> String {

@@ -22,7 +22,10 @@ const SCHEMA: &str = "
     CREATE TABLE flags (switch boolean NOT NULL REFERENCES switches (active), of int NOT NULL REFERENCES plain);";
 
 async fn told(database: &TestDatabase, specs: &[Source]) -> String {
-    let options = Options { default_rows: 50, ..Options::default() };
+    let options = Options {
+        default_rows: 50,
+        ..Options::default()
+    };
     match dataset::plan(database.url(), specs, &options, &Interrupt::new()).await {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
@@ -39,22 +42,60 @@ async fn every_constraint_that_cannot_be_met_is_told_with_the_line_to_write() {
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 5, "{error}");
     for (at, table, constraint, line) in [
-        (0, "switches", "switches_active", "write fewer `rows = …` under [tables.switches]"),
-        (1, "switches", "switches_kind", "write fewer `rows = …` under [tables.switches]"),
-        (2, "coded", "code_known", "`code = { values = [\"…\"] }`, under [tables.coded.columns]"),
-        (3, "coded", "mark_known", "`mark = { values = [\"…\"] }`, under [tables.coded.columns]"),
-        (4, "shop.\"Odd One\"", "odd_known", "`rows = 0` under [tables.\"shop.Odd One\"]"),
+        (
+            0,
+            "switches",
+            "switches_active",
+            "write fewer `rows = …` under [tables.switches]",
+        ),
+        (
+            1,
+            "switches",
+            "switches_kind",
+            "write fewer `rows = …` under [tables.switches]",
+        ),
+        (
+            2,
+            "coded",
+            "code_known",
+            "`code = { values = [\"…\"] }`, under [tables.coded.columns]",
+        ),
+        (
+            3,
+            "coded",
+            "mark_known",
+            "`mark = { values = [\"…\"] }`, under [tables.coded.columns]",
+        ),
+        (
+            4,
+            "shop.\"Odd One\"",
+            "odd_known",
+            "`rows = 0` under [tables.\"shop.Odd One\"]",
+        ),
     ] {
         let told = lines[at];
         assert!(told.starts_with(&format!("table {table}: ")), "{told}");
         assert!(told.contains(constraint) && told.contains(line), "{told}");
     }
     let session = database.session().await;
-    assert_eq!(session.client().query_one("SELECT count(*) FROM plain", &[]).await.unwrap().get::<_, i64>(0), 0);
+    assert_eq!(
+        session
+            .client()
+            .query_one("SELECT count(*) FROM plain", &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0),
+        0
+    );
     let written = "[tables.switches]\nrows = 2\n[tables.coded]\nrows = 0\n[tables.\"shop.Odd One\"]\nrows = 0";
     let written = Source::new("seeds/rows.toml", written);
-    let options = Options { default_rows: 50, ..Options::default() };
-    let plan = torture::try_fill_with(&database, &[written], &options).await.unwrap_or_else(|error| panic!("{error}"));
+    let options = Options {
+        default_rows: 50,
+        ..Options::default()
+    };
+    let plan = torture::try_fill_with(&database, &[written], &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
     torture::prove(&session).await;
     assert_eq!(plan.total_rows(), 50 + 2 + 50);
 }
@@ -66,7 +107,13 @@ async fn mistakes_of_the_spec_hide_no_constraint() {
     let said = "[tables.nowhere]\nrows = 1\n[tables.plain.columns]\nnam = { null = 0.5 }\n[tables.switches]\nrows = 2\n\
                 [tables.flags.columns]\nof = { expression = \"no_such_function(1)\" }";
     let error = told(&database, &[Source::new("seeds/rows.toml", said)]).await;
-    for part in ["there is no table nowhere", "no column nam", "code_known", "mark_known", "odd_known"] {
+    for part in [
+        "there is no table nowhere",
+        "no column nam",
+        "code_known",
+        "mark_known",
+        "odd_known",
+    ] {
         assert!(error.contains(part), "{part}: {error}");
     }
     // What only the server understands hides nothing either.
@@ -100,11 +147,20 @@ async fn what_domains_and_lengths_refuse_is_told_before_a_row_is_written() {
         assert!(error.contains(part), "{part}: {error}");
     }
     let session = database.session().await;
-    assert_eq!(session.client().query_one("SELECT count(*) FROM kinds", &[]).await.unwrap().get::<_, i64>(0), 0);
+    assert_eq!(
+        session
+            .client()
+            .query_one("SELECT count(*) FROM kinds", &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0),
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_computes_and_what_is_refused_now_and_then_is_told_before_a_row_is_written() {
+async fn what_the_server_computes_and_what_is_refused_now_and_then_is_told_before_a_row_is_written()
+{
     let database = support::database().await;
     let schema = "
         CREATE FUNCTION is_common(code text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql
@@ -115,9 +171,17 @@ async fn what_the_server_computes_and_what_is_refused_now_and_then_is_told_befor
     database.execute(schema).await;
     let spec = "[tables.sums.columns]\ntotal = { expression = \"length(note)\" }\n[tables.codes]\nrows = 20_000";
     let error = told(&database, &[Source::new("seeds/rows.toml", spec)]).await;
-    for part in ["table sums: constraint total_small", "table codes: constraint code_common"] {
+    for part in [
+        "table sums: constraint total_small",
+        "table codes: constraint code_common",
+    ] {
         assert!(error.contains(part), "{part}: {error}");
     }
-    let fits = spec.replace("length(note)", "-length(note)").replace("20_000", "0");
-    assert_eq!(told(&database, &[Source::new("seeds/rows.toml", fits)]).await, "");
+    let fits = spec
+        .replace("length(note)", "-length(note)")
+        .replace("20_000", "0");
+    assert_eq!(
+        told(&database, &[Source::new("seeds/rows.toml", fits)]).await,
+        ""
+    );
 }

@@ -19,7 +19,12 @@ const JOBS: &str = r#"
 "#;
 
 async fn number(session: &Session, sql: &str) -> i64 {
-    session.client().query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{error:?} in {sql}")).get(0)
+    session
+        .client()
+        .query_one(sql, &[])
+        .await
+        .unwrap_or_else(|error| panic!("{error:?} in {sql}"))
+        .get(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,18 +46,46 @@ async fn times_of_a_row_make_sense_together_by_their_names() {
         ("articles", "created_at", "updated_at"),
         ("articles", "updated_at", "deleted_at"),
     ] {
-        let wrong = number(&session, &format!("SELECT count(*) FROM {table} WHERE {earlier} > {later}")).await;
-        let both = number(&session, &format!("SELECT count(*) FROM {table} WHERE {earlier} <= {later}")).await;
-        assert!(wrong == 0 && both > 50, "{earlier} > {later} in {wrong} rows, {both} are right");
+        let wrong = number(
+            &session,
+            &format!("SELECT count(*) FROM {table} WHERE {earlier} > {later}"),
+        )
+        .await;
+        let both = number(
+            &session,
+            &format!("SELECT count(*) FROM {table} WHERE {earlier} <= {later}"),
+        )
+        .await;
+        assert!(
+            wrong == 0 && both > 50,
+            "{earlier} > {later} in {wrong} rows, {both} are right"
+        );
     }
     // Unlike names have nothing to do with each other.
-    assert!(number(&session, "SELECT count(*) FROM jobs WHERE trial_start > period_end").await > 500);
+    assert!(
+        number(
+            &session,
+            "SELECT count(*) FROM jobs WHERE trial_start > period_end"
+        )
+        .await
+            > 500
+    );
     // A time whose predecessor is NULL lies where all others do.
-    let old =
-        "SELECT count(*) FROM jobs WHERE least(modified, removed, started_at, finished_at, valid_to) < '2023-01-01'";
+    let old = "SELECT count(*) FROM jobs WHERE least(modified, removed, started_at, finished_at, valid_to) < '2023-01-01'";
     assert_eq!(number(&session, old).await, 0);
-    assert!(number(&session, "SELECT count(*) FROM jobs WHERE started_at IS NULL").await > 50);
-    let states = number(&session, "SELECT count(DISTINCT status) FROM jobs WHERE status ~ '^[a-z]+$'").await;
+    assert!(
+        number(
+            &session,
+            "SELECT count(*) FROM jobs WHERE started_at IS NULL"
+        )
+        .await
+            > 50
+    );
+    let states = number(
+        &session,
+        "SELECT count(DISTINCT status) FROM jobs WHERE status ~ '^[a-z]+$'",
+    )
+    .await;
     assert!((4..=12).contains(&states), "{states} different states");
 }
 
@@ -70,16 +103,21 @@ async fn a_whole_number_that_is_the_primary_key_numbers_the_rows() {
         .await;
     fill(&database, 200).await;
     let session = database.session().await;
-    for (table, column, first) in [("accounts", "aid", 1), ("years", "year", 1990), ("ledgers", "no", 1)] {
-        let rows = format!("SELECT {column} - row_number() OVER (ORDER BY ctid) AS \"offset\" FROM {table}");
+    for (table, column, first) in [
+        ("accounts", "aid", 1),
+        ("years", "year", 1990),
+        ("ledgers", "no", 1),
+    ] {
+        let rows = format!(
+            "SELECT {column} - row_number() OVER (ORDER BY ctid) AS \"offset\" FROM {table}"
+        );
         let sql = format!("SELECT count(*) FROM ({rows}) numbered WHERE \"offset\" = {first} - 1");
         assert_eq!(number(&session, &sql).await, 200, "{table}.{column}");
     }
     assert_eq!(number(&session, "SELECT count(*) FROM entries").await, 200);
     // Keys that only happen to be unique come in no order.
     assert!(number(&session, "SELECT count(DISTINCT part) FROM ledgers").await == 200);
-    let stray =
-        "SELECT count(*) FROM (SELECT part < lag(part) OVER (ORDER BY ctid) AS falls FROM ledgers) p WHERE falls";
+    let stray = "SELECT count(*) FROM (SELECT part < lag(part) OVER (ORDER BY ctid) AS falls FROM ledgers) p WHERE falls";
     assert!(number(&session, stray).await > 50);
 }
 
@@ -95,9 +133,16 @@ async fn a_column_counts_as_its_sequence_does_and_the_sequence_goes_on_after_it(
         )
         .await;
     let plan = fill(&database, 100).await;
-    assert!(plan.notes.iter().any(|note| note.contains("few: 60 rows instead of 100")), "{:?}", plan.notes);
+    assert!(
+        plan.notes
+            .iter()
+            .any(|note| note.contains("few: 60 rows instead of 100")),
+        "{:?}",
+        plan.notes
+    );
     let session = database.session().await;
-    let ends = "SELECT count(*) FROM (SELECT min(id) a, max(id) b, min(n) c, max(n) d FROM holes) ends
+    let ends =
+        "SELECT count(*) FROM (SELECT min(id) a, max(id) b, min(n) c, max(n) d FROM holes) ends
                 WHERE (a, b, c, d) = (-100, -1, 1000, 1990)";
     assert_eq!(number(&session, ends).await, 1);
     let next = "INSERT INTO holes DEFAULT VALUES RETURNING id * 10000 + n";
@@ -108,7 +153,12 @@ async fn a_column_counts_as_its_sequence_does_and_the_sequence_goes_on_after_it(
 async fn figures_of_postgis_are_valid_and_of_their_columns_types() {
     let database = support::database().await;
     let session = database.session().await;
-    if session.client().batch_execute("CREATE EXTENSION postgis").await.is_err() {
+    if session
+        .client()
+        .batch_execute("CREATE EXTENSION postgis")
+        .await
+        .is_err()
+    {
         eprintln!("NOT TESTED: this server has no PostGIS");
         return;
     }
@@ -127,7 +177,8 @@ async fn figures_of_postgis_are_valid_and_of_their_columns_types() {
     let wrong = "SELECT count(*) FROM places, LATERAL (VALUES (anything), (spot::geometry), (at::geometry), (p), (l), (a), (mp),
                  (ml), (ma), (c)) AS figure (g) WHERE NOT ST_IsValid(g) OR ST_IsEmpty(g)";
     assert_eq!(number(&session, wrong).await, 0);
-    let far = "SELECT count(*) FROM places WHERE NOT p && ST_MakeEnvelope(-180, -90, 180, 90, 4326)";
+    let far =
+        "SELECT count(*) FROM places WHERE NOT p && ST_MakeEnvelope(-180, -90, 180, 90, 4326)";
     assert_eq!(number(&session, far).await, 0);
     assert!(number(&session, "SELECT count(DISTINCT p) FROM places").await > 490);
 }
@@ -138,15 +189,37 @@ async fn what_the_spec_says_of_a_time_comes_before_what_would_make_sense() {
     database.execute(JOBS).await;
     let spec = "[tables.articles.columns]\nupdated_at = { histogram = [\"2001-01-01\", \"2001-02-01\", \"2002-01-01\"] }\n\
                 deleted_at = { to = \"2000-01-01\", from = \"1999-01-01\", null = 0.5 }\n";
-    let options = Options { all_rows: Some(1000), ..Options::default() };
+    let options = Options {
+        all_rows: Some(1000),
+        ..Options::default()
+    };
     let specs = [Source::new("seeds/articles.toml", spec)];
-    try_fill_with(&database, &specs, &options).await.unwrap_or_else(|error| panic!("{error}"));
+    try_fill_with(&database, &specs, &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
     let session = database.session().await;
     let january = "SELECT count(*) FROM articles WHERE updated_at >= '2001-01-01' AND updated_at < '2001-02-01'";
     let january = number(&session, january).await;
-    assert!((440..560).contains(&january), "half of the rows are of January: {january}");
-    assert_eq!(number(&session, "SELECT count(*) FROM articles WHERE updated_at > '2002-01-01'").await, 0);
-    assert_eq!(number(&session, "SELECT count(*) FROM articles WHERE deleted_at > '2000-01-01'").await, 0);
+    assert!(
+        (440..560).contains(&january),
+        "half of the rows are of January: {january}"
+    );
+    assert_eq!(
+        number(
+            &session,
+            "SELECT count(*) FROM articles WHERE updated_at > '2002-01-01'"
+        )
+        .await,
+        0
+    );
+    assert_eq!(
+        number(
+            &session,
+            "SELECT count(*) FROM articles WHERE deleted_at > '2000-01-01'"
+        )
+        .await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,12 +272,20 @@ async fn the_columns_of_a_row_name_one_place() {
                 AND postcode ~ '^[0-9]{5}$' AND locale = 'de-DE' AND language = 'de'";
     assert_eq!(number(&session, &format!("{german} AND {rule}")).await, all);
     // Another prefix, another place.
-    let elsewhere = "SELECT count(*) FROM addresses WHERE country_code = 'DE' AND billing_country <> 'DEU'";
+    let elsewhere =
+        "SELECT count(*) FROM addresses WHERE country_code = 'DE' AND billing_country <> 'DEU'";
     assert!(number(&session, elsewhere).await > all / 2);
     // Many towns, as in life.
     assert!(number(&session, "SELECT count(DISTINCT city) FROM addresses").await > 400);
     // With no place in the row a currency is one of many, mostly of the large ones, and telephones have no prefix to obey.
-    assert!(number(&session, "SELECT count(*) FROM prices WHERE currency IN ('USD', 'EUR', 'GBP')").await > 1000);
+    assert!(
+        number(
+            &session,
+            "SELECT count(*) FROM prices WHERE currency IN ('USD', 'EUR', 'GBP')"
+        )
+        .await
+            > 1000
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,16 +317,38 @@ async fn stages_follow_each_other_by_their_names() {
         ("persons", "born", "died"),
         ("persons", "hired_on", "terminated_on"),
     ] {
-        let wrong = number(&session, &format!("SELECT count(*) FROM {table} WHERE {earlier} > {later}")).await;
-        let both = number(&session, &format!("SELECT count(*) FROM {table} WHERE {earlier} <= {later}")).await;
-        assert!(wrong == 0 && both > 200, "{earlier} > {later} in {wrong} rows, {both} are right");
-        let skipped = format!("SELECT count(*) FROM {table} WHERE {earlier} IS NULL AND {later} IS NOT NULL");
-        assert_eq!(number(&session, &skipped).await, 0, "{later} without {earlier}");
+        let wrong = number(
+            &session,
+            &format!("SELECT count(*) FROM {table} WHERE {earlier} > {later}"),
+        )
+        .await;
+        let both = number(
+            &session,
+            &format!("SELECT count(*) FROM {table} WHERE {earlier} <= {later}"),
+        )
+        .await;
+        assert!(
+            wrong == 0 && both > 200,
+            "{earlier} > {later} in {wrong} rows, {both} are right"
+        );
+        let skipped =
+            format!("SELECT count(*) FROM {table} WHERE {earlier} IS NULL AND {later} IS NOT NULL");
+        assert_eq!(
+            number(&session, &skipped).await,
+            0,
+            "{later} without {earlier}"
+        );
     }
     let hours = "SELECT (avg(extract(epoch FROM scheduled_arrival - scheduled_departure)) / 3600)::bigint FROM flights";
-    assert!((3..8).contains(&number(&session, hours).await), "flights of some hours");
+    assert!(
+        (3..8).contains(&number(&session, hours).await),
+        "flights of some hours"
+    );
     let open = "SELECT count(*) FROM tickets WHERE closed_at IS NULL";
-    assert!((400..800).contains(&number(&session, open).await), "some tickets are open");
+    assert!(
+        (400..800).contains(&number(&session, open).await),
+        "some tickets are open"
+    );
     let alive = "SELECT count(*) FROM persons WHERE died IS NULL";
     assert!(number(&session, alive).await > 1500, "most persons live");
     let future = "SELECT count(*) FROM persons WHERE died >= '2026-01-01'";

@@ -72,7 +72,13 @@ async fn subtypes_are_filled_on_every_server() {
         let plan = torture::fill(&database, 300).await;
         let session = database.session().await;
         torture::prove(&session).await;
-        let rows = |name: &str| plan.tables.iter().find(|table| table.name.name == name).unwrap().rows;
+        let rows = |name: &str| {
+            plan.tables
+                .iter()
+                .find(|table| table.name.name == name)
+                .unwrap()
+                .rows
+        };
         for table in [
             "static_hosts",
             "static_sets",
@@ -91,6 +97,11 @@ async fn subtypes_are_filled_on_every_server() {
         assert_eq!(rows("dogs") + rows("cats"), 300, "{:?}", plan.notes);
         assert!(rows("dogs") > 50 && rows("cats") > 50, "{:?}", plan.notes);
         // As many members as catalogs of one host and one set allow, at least.
-        assert!(rows("members") >= 100 && rows("uses") >= 200, "{} {}", rows("members"), rows("uses"));
+        assert!(
+            rows("members") >= 100 && rows("uses") >= 200,
+            "{} {}",
+            rows("members"),
+            rows("uses")
+        );
     }
 }

@@ -8,14 +8,26 @@ use crate::support::{self, TestDatabase};
 use crate::torture;
 
 async fn filled(database: &TestDatabase) -> SeedPlan {
-    let options = Options { default_rows: 1000, ..Options::default() };
-    let plan = torture::try_fill_with(database, &[], &options).await.unwrap_or_else(|error| panic!("{error}"));
+    let options = Options {
+        default_rows: 1000,
+        ..Options::default()
+    };
+    let plan = torture::try_fill_with(database, &[], &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
     torture::prove(&database.session().await).await;
     plan
 }
 
 async fn count(database: &TestDatabase, sql: &str) -> i64 {
-    database.session().await.client().query_one(sql, &[]).await.unwrap().get(0)
+    database
+        .session()
+        .await
+        .client()
+        .query_one(sql, &[])
+        .await
+        .unwrap()
+        .get(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +54,14 @@ async fn functions_of_the_schema_are_understood_by_their_bodies() {
         .await;
     filled(&database).await;
     assert_eq!(count(&database, "SELECT count(*) FROM offers").await, 1000);
-    assert!(count(&database, "SELECT count(*) FROM offers WHERE reason = U&'\\2260none#'").await > 100);
+    assert!(
+        count(
+            &database,
+            "SELECT count(*) FROM offers WHERE reason = U&'\\2260none#'"
+        )
+        .await
+            > 100
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,9 +82,20 @@ async fn ranges_are_made_of_the_columns_that_are_their_ends() {
         .await;
     filled(&database).await;
     for table in ["tokens", "stays", "offers", "names"] {
-        assert_eq!(count(&database, &format!("SELECT count(*) FROM {table}")).await, 1000, "{table}");
+        assert_eq!(
+            count(&database, &format!("SELECT count(*) FROM {table}")).await,
+            1000,
+            "{table}"
+        );
     }
-    assert_eq!(count(&database, "SELECT count(*) FROM stays WHERE NOT isempty(nights)").await, 1000);
+    assert_eq!(
+        count(
+            &database,
+            "SELECT count(*) FROM stays WHERE NOT isempty(nights)"
+        )
+        .await,
+        1000
+    );
     assert!(count(&database, "SELECT count(DISTINCT active) FROM tokens").await > 900);
 }
 
@@ -81,5 +111,8 @@ async fn patterns_with_look_ahead_are_generated_from() {
         )
         .await;
     filled(&database).await;
-    assert_eq!(count(&database, "SELECT count(DISTINCT alias) FROM aliases").await, 1000);
+    assert_eq!(
+        count(&database, "SELECT count(DISTINCT alias) FROM aliases").await,
+        1000
+    );
 }

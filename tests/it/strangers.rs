@@ -19,12 +19,16 @@ use crate::torture;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs schemas of other projects"]
 async fn schemas_of_others_are_filled() {
-    let Some(directory) = std::env::var_os("PGPROOF_STRANGERS") else { return };
+    let Some(directory) = std::env::var_os("PGPROOF_STRANGERS") else {
+        return;
+    };
     let only = std::env::var("PGPROOF_STRANGER").unwrap_or_default();
     let mut failures = Vec::new();
     println!("| schema | server | tables | filled | rows | planned in | filled in |");
     for major in [15, 18] {
-        let Ok(files) = std::fs::read_dir(Path::new(&directory).join(major.to_string())) else { continue };
+        let Ok(files) = std::fs::read_dir(Path::new(&directory).join(major.to_string())) else {
+            continue;
+        };
         let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
         files.sort();
         for file in files {
@@ -39,14 +43,28 @@ async fn schemas_of_others_are_filled() {
             let database = TestDatabase::copy_of(&cluster, "template1").await;
             database.execute("DROP SCHEMA public CASCADE").await;
             let sql = std::fs::read_to_string(&file).unwrap();
-            let sql = if sql.contains("CREATE SCHEMA public") { sql } else { format!("CREATE SCHEMA public;\n{sql}") };
+            let sql = if sql.contains("CREATE SCHEMA public") {
+                sql
+            } else {
+                format!("CREATE SCHEMA public;\n{sql}")
+            };
             database.execute(&sql).await;
             let spec = std::fs::read_to_string(file.with_extension("toml")).ok();
-            spec.iter().flat_map(|spec| spec.lines()).for_each(|line| println!("  {name}: spec: {line}"));
-            let specs: Vec<Source> = spec.map(|spec| Source::new("seeds/spec.toml", spec)).into_iter().collect();
+            spec.iter()
+                .flat_map(|spec| spec.lines())
+                .for_each(|line| println!("  {name}: spec: {line}"));
+            let specs: Vec<Source> = spec
+                .map(|spec| Source::new("seeds/spec.toml", spec))
+                .into_iter()
+                .collect();
             let start = Instant::now();
-            let options = Options { all_rows: Some(1000), ..Options::default() };
-            let planned = pgproof::db::dataset::plan(database.url(), &specs, &options, &Interrupt::new()).await;
+            let options = Options {
+                all_rows: Some(1000),
+                ..Options::default()
+            };
+            let planned =
+                pgproof::db::dataset::plan(database.url(), &specs, &options, &Interrupt::new())
+                    .await;
             let planning = start.elapsed();
             let plan = match planned {
                 Ok((_, plan)) => plan,
@@ -66,7 +84,11 @@ async fn schemas_of_others_are_filled() {
             let filling = start.elapsed();
             let session = database.session().await;
             torture::prove(&session).await;
-            let filled = plan.tables.iter().filter(|table| table.fill == Fill::Generate && table.rows > 0).count();
+            let filled = plan
+                .tables
+                .iter()
+                .filter(|table| table.fill == Fill::Generate && table.rows > 0)
+                .count();
             for note in &plan.notes {
                 println!("  {name}: {note}");
             }

@@ -20,12 +20,20 @@ use crate::support::{self, TestDatabase};
 
 /// Fills a database that a script made, with the embedded loader.
 pub(crate) async fn fill(database: &TestDatabase, rows: u64) -> pgproof::seed::SeedPlan {
-    let options = Options { all_rows: Some(rows), ..Options::default() };
-    try_fill(database, &options).await.unwrap_or_else(|error| panic!("{error}"))
+    let options = Options {
+        all_rows: Some(rows),
+        ..Options::default()
+    };
+    try_fill(database, &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The same, with its error as text.
-pub(crate) async fn try_fill(database: &TestDatabase, options: &Options) -> Result<pgproof::seed::SeedPlan, String> {
+pub(crate) async fn try_fill(
+    database: &TestDatabase,
+    options: &Options,
+) -> Result<pgproof::seed::SeedPlan, String> {
     try_fill_with(database, &[], options).await
 }
 
@@ -38,14 +46,24 @@ pub(crate) async fn try_fill_with(
     let planned = dataset::plan(database.url(), specs, options, &Interrupt::new()).await;
     let (schema, plan) = planned.map_err(|error| error.to_string())?;
     let (schema, plan) = (Arc::new(schema), Arc::new(plan));
-    load::embedded(database.url(), &schema, &plan, &Progress::default(), &Interrupt::new())
-        .await
-        .map_err(|error| error.to_string())?;
+    load::embedded(
+        database.url(),
+        &schema,
+        &plan,
+        &Progress::default(),
+        &Interrupt::new(),
+    )
+    .await
+    .map_err(|error| error.to_string())?;
     Ok(Arc::unwrap_or_clone(plan))
 }
 
 async fn texts(session: &Session, sql: &str) -> Vec<String> {
-    let rows = session.client().query(sql, &[]).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+    let rows = session
+        .client()
+        .query(sql, &[])
+        .await
+        .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
     rows.iter().map(|row| row.get(0)).collect()
 }
 
@@ -58,13 +76,21 @@ pub(crate) async fn prove(session: &Session) {
     let again = "SELECT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', conrelid::regclass, conname) \
         FROM pg_constraint WHERE NOT convalidated";
     for statement in texts(session, again).await {
-        session.client().batch_execute(&statement).await.unwrap_or_else(|error| panic!("{error:?} in {statement}"));
+        session
+            .client()
+            .batch_execute(&statement)
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {statement}"));
     }
     let indexes = "SELECT format('REINDEX INDEX %s', indexrelid::regclass) FROM pg_index i \
         JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind = 'i' AND n.nspname NOT LIKE 'pg\\_%'";
     for statement in texts(session, indexes).await {
-        session.client().batch_execute(&statement).await.unwrap_or_else(|error| panic!("{error:?} in {statement}"));
+        session
+            .client()
+            .batch_execute(&statement)
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {statement}"));
     }
 }
 
@@ -74,7 +100,11 @@ async fn every_item_is_filled_and_every_constraint_holds() {
         let database = TestDatabase::copy_of(&cluster, "template1").await;
         database.execute(include_str!("torture/schema.sql")).await;
         if cluster.version().major() >= 15 {
-            database.execute("CREATE TABLE nulls_equal (a int, b text, UNIQUE NULLS NOT DISTINCT (a, b))").await;
+            database
+                .execute(
+                    "CREATE TABLE nulls_equal (a int, b text, UNIQUE NULLS NOT DISTINCT (a, b))",
+                )
+                .await;
         }
         let plan = fill(&database, 300).await;
         assert_written_as_evaluated(&plan, 300);
@@ -87,13 +117,33 @@ async fn every_item_is_filled_and_every_constraint_holds() {
             AND oid::regclass::text NOT IN ('audit')",
         )
         .await;
-        assert!(empty.is_empty(), "{}: nothing in {empty:?}", cluster.version());
+        assert!(
+            empty.is_empty(),
+            "{}: nothing in {empty:?}",
+            cluster.version()
+        );
         for table in &plan.tables {
-            let rows = texts(&session, &format!("SELECT count(*)::text FROM ONLY {}", table.name.sql())).await;
-            let tree = texts(&session, &format!("SELECT count(*)::text FROM {}", table.name.sql())).await;
-            assert!([&rows[0], &tree[0]].contains(&&table.rows.to_string()), "{}: {rows:?} {}", table.name, table.rows);
+            let rows = texts(
+                &session,
+                &format!("SELECT count(*)::text FROM ONLY {}", table.name.sql()),
+            )
+            .await;
+            let tree = texts(
+                &session,
+                &format!("SELECT count(*)::text FROM {}", table.name.sql()),
+            )
+            .await;
+            assert!(
+                [&rows[0], &tree[0]].contains(&&table.rows.to_string()),
+                "{}: {rows:?} {}",
+                table.name,
+                table.rows
+            );
         }
-        assert_eq!(texts(&session, "SELECT count(*)::text FROM countries").await, ["3"]);
+        assert_eq!(
+            texts(&session, "SELECT count(*)::text FROM countries").await,
+            ["3"]
+        );
     }
 }
 
@@ -102,17 +152,32 @@ async fn a_written_spec_fills_the_same_tables() {
     let cluster = support::cluster();
     let database = TestDatabase::copy_of(&cluster, "template1").await;
     database.execute(include_str!("torture/schema.sql")).await;
-    let options = Options { default_rows: 200, ..Options::default() };
-    let (schema, inferred) = dataset::plan(database.url(), &[], &options, &Interrupt::new()).await.unwrap();
+    let options = Options {
+        default_rows: 200,
+        ..Options::default()
+    };
+    let (schema, inferred) = dataset::plan(database.url(), &[], &options, &Interrupt::new())
+        .await
+        .unwrap();
     let spec = Source::new("seeds/schema.toml", describe(&schema, &inferred));
     let options = Options::default();
     let written = dataset::plan(database.url(), &[spec], &options, &Interrupt::new()).await;
     let (schema, plan) = written.unwrap_or_else(|error| panic!("{error}"));
     for (written, inferred) in plan.tables.iter().zip(&inferred.tables) {
-        assert_eq!((&written.name, written.rows), (&inferred.name, inferred.rows));
+        assert_eq!(
+            (&written.name, written.rows),
+            (&inferred.name, inferred.rows)
+        );
     }
     let (schema, plan) = (Arc::new(schema), Arc::new(plan));
-    let loaded = load::embedded(database.url(), &schema, &plan, &Progress::default(), &Interrupt::new()).await;
+    let loaded = load::embedded(
+        database.url(),
+        &schema,
+        &plan,
+        &Progress::default(),
+        &Interrupt::new(),
+    )
+    .await;
     loaded.unwrap_or_else(|error| panic!("{error}"));
     prove(&database.session().await).await;
 }
@@ -122,10 +187,26 @@ async fn a_given_database_takes_every_item() {
     for cluster in support::every_cluster() {
         let database = TestDatabase::copy_of(&cluster, "template1").await;
         database.execute(include_str!("torture/schema.sql")).await;
-        let options = Options { all_rows: Some(100), ..Options::default() };
-        let intent = given::plan(database.url(), &[], &options, Existing::Refuse, &Interrupt::new()).await;
+        let options = Options {
+            all_rows: Some(100),
+            ..Options::default()
+        };
+        let intent = given::plan(
+            database.url(),
+            &[],
+            &options,
+            Existing::Refuse,
+            &Interrupt::new(),
+        )
+        .await;
         let intent = intent.unwrap_or_else(|error| panic!("{}: {error}", cluster.version()));
-        let filled = given::fill(database.url(), &intent, &Progress::default(), &Interrupt::new()).await;
+        let filled = given::fill(
+            database.url(),
+            &intent,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await;
         filled.unwrap_or_else(|error| panic!("{}: {error}", cluster.version()));
         prove(&database.session().await).await;
     }
@@ -139,10 +220,17 @@ async fn the_server_writes_the_bytes_that_it_was_sent() {
     for cluster in support::every_cluster() {
         let database = TestDatabase::copy_of(&cluster, "template1").await;
         let schema = include_str!("torture/schema.sql");
-        let types = schema.split_once("-- A type without binary input").unwrap().0;
+        let types = schema
+            .split_once("-- A type without binary input")
+            .unwrap()
+            .0;
         database.execute(types).await;
         let plan = fill(&database, 2000).await;
-        let table = plan.tables.iter().position(|table| table.name.name == "all_types").unwrap();
+        let table = plan
+            .tables
+            .iter()
+            .position(|table| table.name.name == "all_types")
+            .unwrap();
         let mut sent = Vec::new();
         let mut chunks = Chunks::new(&plan, table, 0..plan.tables[table].rows);
         while let Some(chunk) = chunks.next(Vec::new).unwrap() {
@@ -159,9 +247,18 @@ async fn the_server_writes_the_bytes_that_it_was_sent() {
         let (sent, written) = (rows_of(&sent), rows_of(&written[19..written.len() - 2]));
         assert_eq!((sent.len(), written.len()), (2000, 2000));
         for (sent, written) in sent.iter().zip(&written) {
-            for (column, (sent, written)) in plan.tables[table].columns.iter().zip(sent.iter().zip(written)) {
+            for (column, (sent, written)) in plan.tables[table]
+                .columns
+                .iter()
+                .zip(sent.iter().zip(written))
+            {
                 let same = sent == written || NORMALIZED.contains(&column.name.as_str());
-                assert!(same, "{}: {}: sent {sent:x?}, written {written:x?}", cluster.version(), column.name);
+                assert!(
+                    same,
+                    "{}: {}: sent {sent:x?}, written {written:x?}",
+                    cluster.version(),
+                    column.name
+                );
             }
         }
     }

@@ -43,18 +43,29 @@ DELETE FROM orders WHERE id = $1;
 
 /// Everything that a restore would bring back: schema, rows, the state of sequences; and what indexes there are.
 fn dump(database: &TestDatabase) -> String {
-    let program = support::binaries_of(support::MAJOR).unwrap().join("pg_dump");
-    let output = Command::new(program).arg(database.url().reveal()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let program = support::binaries_of(support::MAJOR)
+        .unwrap()
+        .join("pg_dump");
+    let output = Command::new(program)
+        .arg(database.url().reveal())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     // Newer releases guard the script by a random word.
-    let guarded = |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
+    let guarded =
+        |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
     text.lines().filter(guarded).collect::<Vec<_>>().join("\n")
 }
 
 async fn statistics(database: &TestDatabase) -> String {
     let session = database.session().await;
-    let sql = "SELECT string_agg(concat_ws(' ', relname, relkind, relpages, reltuples), ',' ORDER BY oid)
+    let sql =
+        "SELECT string_agg(concat_ws(' ', relname, relkind, relpages, reltuples), ',' ORDER BY oid)
                FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     let found = session.client().query_one(sql, &[]).await.unwrap().get(0);
     session.close().await;
@@ -65,7 +76,11 @@ fn audit(database: &TestDatabase, arguments: &[&str]) -> Output {
     let project = bare_project();
     std::fs::create_dir(project.path().join("queries")).unwrap();
     std::fs::write(project.path().join("queries/all.sql"), QUERIES).unwrap();
-    std::fs::write(project.path().join("pgproof.toml"), "queries = [\"queries/*.sql\"]\n").unwrap();
+    std::fs::write(
+        project.path().join("pgproof.toml"),
+        "queries = [\"queries/*.sql\"]\n",
+    )
+    .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
         .args(["audit", "--database-url", &database.url().reveal()])
         .args(arguments)
@@ -117,7 +132,12 @@ async fn writes_that_were_allowed_are_rolled_back() {
     let output = audit(&database, &["--allow-writes"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let session = database.session().await;
-    let drawn: i64 = session.client().query_one("SELECT last_value FROM orders_id_seq", &[]).await.unwrap().get(0);
+    let drawn: i64 = session
+        .client()
+        .query_one("SELECT last_value FROM orders_id_seq", &[])
+        .await
+        .unwrap()
+        .get(0);
     session.close().await;
     assert!(drawn > 60_000, "the INSERT was executed");
     assert_eq!(without_sequences(dump(&database)), dumped);

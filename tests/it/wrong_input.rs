@@ -24,10 +24,22 @@ struct Case {
 
 /// Mistakes that are found in files and arguments alone: no server is started for them.
 const MISTAKES: &[Case] = &[
-    Case { what: "no configuration", files: &[], arguments: &["audit"], code: 2, told: &["pgproof.toml"] },
+    Case {
+        what: "no configuration",
+        files: &[],
+        arguments: &["audit"],
+        code: 2,
+        told: &["pgproof.toml"],
+    },
     Case {
         what: "an unknown key",
-        files: &[("pgproof.toml", "queries = [\"queries/*.sql\"]\nqueris = 3\n"), ("queries/t.sql", QUERY)],
+        files: &[
+            (
+                "pgproof.toml",
+                "queries = [\"queries/*.sql\"]\nqueris = 3\n",
+            ),
+            ("queries/t.sql", QUERY),
+        ],
         arguments: &["audit"],
         code: 2,
         told: &["pgproof.toml:2:1", "queris", "did you mean `queries`"],
@@ -35,7 +47,10 @@ const MISTAKES: &[Case] = &[
     Case {
         what: "a value of the wrong type",
         files: &[
-            ("pgproof.toml", "queries = [\"queries/*.sql\"]\n[audit]\nruns = \"three\"\n"),
+            (
+                "pgproof.toml",
+                "queries = [\"queries/*.sql\"]\n[audit]\nruns = \"three\"\n",
+            ),
             ("queries/t.sql", QUERY),
         ],
         arguments: &["audit"],
@@ -54,7 +69,10 @@ const MISTAKES: &[Case] = &[
         files: &[
             ("pgproof.toml", CONFIG),
             ("queries/a.sql", QUERY),
-            ("queries/b.sql", "-- other\n-- name: GetT :many\nSELECT 1;\n"),
+            (
+                "queries/b.sql",
+                "-- other\n-- name: GetT :many\nSELECT 1;\n",
+            ),
         ],
         arguments: &["audit"],
         code: 2,
@@ -64,7 +82,10 @@ const MISTAKES: &[Case] = &[
         what: "a parameter that is not in the statement",
         files: &[
             ("pgproof.toml", CONFIG),
-            ("queries/t.sql", "-- name: GetT :one\n-- @param $2: typical\nSELECT name FROM t WHERE id = $1;\n"),
+            (
+                "queries/t.sql",
+                "-- name: GetT :one\n-- @param $2: typical\nSELECT name FROM t WHERE id = $1;\n",
+            ),
         ],
         arguments: &["audit"],
         code: 2,
@@ -74,7 +95,10 @@ const MISTAKES: &[Case] = &[
         what: "a gap in the numbers of the parameters",
         files: &[
             ("pgproof.toml", CONFIG),
-            ("queries/t.sql", "-- name: GetT :one\nSELECT name FROM t WHERE id = $2;\n"),
+            (
+                "queries/t.sql",
+                "-- name: GetT :one\nSELECT name FROM t WHERE id = $2;\n",
+            ),
         ],
         arguments: &["audit"],
         code: 2,
@@ -98,14 +122,25 @@ const MISTAKES: &[Case] = &[
         what: "an unreachable server",
         files: &[("pgproof.toml", CONFIG), ("queries/t.sql", QUERY)],
         // Nothing has listened on port 1 for decades.
-        arguments: &["audit", "--database-url", "postgres://ann:s3cret@127.0.0.1:1/shop"],
+        arguments: &[
+            "audit",
+            "--database-url",
+            "postgres://ann:s3cret@127.0.0.1:1/shop",
+        ],
         code: 3,
-        told: &["cannot reach PostgreSQL at 127.0.0.1:1: connection refused", "is the server running"],
+        told: &[
+            "cannot reach PostgreSQL at 127.0.0.1:1: connection refused",
+            "is the server running",
+        ],
     },
     Case {
         what: "a URL that is none",
         files: &[("pgproof.toml", CONFIG), ("queries/t.sql", QUERY)],
-        arguments: &["audit", "--database-url", "mysql://ann:s3cret@127.0.0.1/shop"],
+        arguments: &[
+            "audit",
+            "--database-url",
+            "mysql://ann:s3cret@127.0.0.1/shop",
+        ],
         code: 2,
         told: &["postgres://"],
     },
@@ -113,7 +148,11 @@ const MISTAKES: &[Case] = &[
 
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     // Below the build directory, which lies in this repository, pgproof would find the sample's configuration.
-    let project = if files.is_empty() { tempfile::tempdir().unwrap() } else { bare_project() };
+    let project = if files.is_empty() {
+        tempfile::tempdir().unwrap()
+    } else {
+        bare_project()
+    };
     for (name, text) in files {
         let path = project.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -124,7 +163,11 @@ fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn pgproof(project: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-    command.args(arguments).current_dir(project).env_remove("DATABASE_URL").env("NO_COLOR", "1");
+    command
+        .args(arguments)
+        .current_dir(project)
+        .env_remove("DATABASE_URL")
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -140,7 +183,10 @@ fn check(what: &str, output: &Output, code: i32, expected: &[&str]) {
     for part in expected {
         assert!(told.contains(part), "{what}: {part:?} is not in {told}");
     }
-    assert!(!told.contains("s3cret") && !told.contains("panicked"), "{what}: {told}");
+    assert!(
+        !told.contains("s3cret") && !told.contains("panicked"),
+        "{what}: {told}"
+    );
 }
 
 #[test]
@@ -149,19 +195,43 @@ fn mistakes_are_found_before_anything_starts() {
         let project = project(case.files);
         let output = pgproof(project.path(), case.arguments).output().unwrap();
         check(case.what, &output, case.code, case.told);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{}: no report", case.what);
-        assert!(!project.path().join(".pgproof").exists(), "{}: no server", case.what);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "",
+            "{}: no report",
+            case.what
+        );
+        assert!(
+            !project.path().join(".pgproof").exists(),
+            "{}: no server",
+            case.what
+        );
     }
 }
 
-const MIGRATION: (&str, &str) = ("migrations/0001_t.sql", "CREATE TABLE t (id bigint PRIMARY KEY, name text);\n");
+const MIGRATION: (&str, &str) = (
+    "migrations/0001_t.sql",
+    "CREATE TABLE t (id bigint PRIMARY KEY, name text);\n",
+);
 
 #[test]
 fn without_programs_and_network_it_says_what_to_install() {
-    let project = project(&[("pgproof.toml", CONFIG), ("queries/t.sql", QUERY), MIGRATION]);
+    let project = project(&[
+        ("pgproof.toml", CONFIG),
+        ("queries/t.sql", QUERY),
+        MIGRATION,
+    ]);
     let nowhere = project.path().join("nowhere");
-    let output = pgproof(project.path(), &["audit", "--offline"]).env("PGPROOF_PG_BIN", &nowhere).output().unwrap();
-    check("named programs", &output, 3, &["nowhere holds no usable PostgreSQL"]);
+    let output = pgproof(project.path(), &["audit", "--offline"])
+        .env("PGPROOF_PG_BIN", &nowhere)
+        .output()
+        .unwrap();
+    check(
+        "named programs",
+        &output,
+        3,
+        &["nowhere holds no usable PostgreSQL"],
+    );
     assert!(!project.path().join(".pgproof/data").exists());
 }
 
@@ -170,10 +240,18 @@ async fn a_wrong_password_is_refused() {
     let right = support::cluster().loopback_url("postgres").unwrap();
     let url = format!("postgres://postgres:s3cret@{}/postgres", right.address());
     let project = project(&[("pgproof.toml", CONFIG), ("queries/t.sql", QUERY)]);
-    let output = pgproof(project.path(), &["audit", "--database-url", &url]).output().unwrap();
-    let expected = ["password authentication failed for user \"postgres\"", "check user and password"];
+    let output = pgproof(project.path(), &["audit", "--database-url", &url])
+        .output()
+        .unwrap();
+    let expected = [
+        "password authentication failed for user \"postgres\"",
+        "check user and password",
+    ];
     check("wrong password", &output, 3, &expected);
-    let output = pgproof(project.path(), &["audit"]).env("DATABASE_URL", &url).output().unwrap();
+    let output = pgproof(project.path(), &["audit"])
+        .env("DATABASE_URL", &url)
+        .output()
+        .unwrap();
     check("wrong password in the environment", &output, 3, &expected);
 }
 
@@ -184,20 +262,55 @@ async fn a_broken_query_is_shown_at_its_line() {
     database.execute(MIGRATION.1).await;
     let broken = "-- name: GetT :one\nSELECT name FROM t WHERE id = $1;\n\n-- name: Broken :many\nSELECT id,\n       nmae\nFROM t;\n";
     let project = project(&[("pgproof.toml", CONFIG), ("queries/t.sql", broken)]);
-    let output =
-        pgproof(project.path(), &["audit", "--verbose", "--database-url", &database.url().reveal()]).output().unwrap();
-    let expected = ["queries/t.sql:6:8", "Broken does not run: column \"nmae\" does not exist", "t.name"];
+    let output = pgproof(
+        project.path(),
+        &[
+            "audit",
+            "--verbose",
+            "--database-url",
+            &database.url().reveal(),
+        ],
+    )
+    .output()
+    .unwrap();
+    let expected = [
+        "queries/t.sql:6:8",
+        "Broken does not run: column \"nmae\" does not exist",
+        "t.name",
+    ];
     check("a broken query", &output, 2, &expected);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("GetT"), "the others are reported");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("GetT"),
+        "the others are reported"
+    );
 }
 
 #[test]
 fn a_broken_migration_is_shown_at_its_line() {
-    let broken = ("migrations/0002_more.sql", "ALTER TABLE t ADD COLUMN more int;\nCREATE INDEX ON t (moer);\n");
-    let project = project(&[("pgproof.toml", CONFIG), ("queries/t.sql", QUERY), MIGRATION, broken]);
+    let broken = (
+        "migrations/0002_more.sql",
+        "ALTER TABLE t ADD COLUMN more int;\nCREATE INDEX ON t (moer);\n",
+    );
+    let project = project(&[
+        ("pgproof.toml", CONFIG),
+        ("queries/t.sql", QUERY),
+        MIGRATION,
+        broken,
+    ]);
     let output = pgproof(project.path(), &["audit"])
-        .env("PGPROOF_PG_BIN", support::binaries_of(support::MAJOR).unwrap())
+        .env(
+            "PGPROOF_PG_BIN",
+            support::binaries_of(support::MAJOR).unwrap(),
+        )
         .output()
         .unwrap();
-    check("a broken migration", &output, 2, &["migrations/0002_more.sql:2", "column \"moer\" does not exist"]);
+    check(
+        "a broken migration",
+        &output,
+        2,
+        &[
+            "migrations/0002_more.sql:2",
+            "column \"moer\" does not exist",
+        ],
+    );
 }

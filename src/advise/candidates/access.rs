@@ -47,7 +47,12 @@ pub(super) struct Access<'a> {
 }
 
 /// Reads a scan; `None` where its table is not known.
-pub(super) fn of_scan<'a>(query: &Query, run: &Run, schema: &'a Schema, scan: NodeId) -> Option<Access<'a>> {
+pub(super) fn of_scan<'a>(
+    query: &Query,
+    run: &Run,
+    schema: &'a Schema,
+    scan: NodeId,
+) -> Option<Access<'a>> {
     let plan = &run.plan;
     let node = plan.node(scan);
     let relation = node.relation.as_ref()?;
@@ -66,7 +71,13 @@ pub(super) fn of_scan<'a>(query: &Query, run: &Run, schema: &'a Schema, scan: No
         cover: cover::of_scan(plan, scan, alias, own),
         driven_by: None,
     };
-    let reader = Reader { query, run, schema, table, alias };
+    let reader = Reader {
+        query,
+        run,
+        schema,
+        table,
+        alias,
+    };
     for text in own_conditions(plan, scan) {
         for conjunct in condition::parse(&text).conjuncts() {
             reader.read(conjunct, &mut access);
@@ -74,14 +85,20 @@ pub(super) fn of_scan<'a>(query: &Query, run: &Run, schema: &'a Schema, scan: No
     }
     for id in ancestors(plan, scan) {
         let above = plan.node(id);
-        let texts = [&above.conditions.hash, &above.conditions.merge, &above.conditions.join_filter];
+        let texts = [
+            &above.conditions.hash,
+            &above.conditions.merge,
+            &above.conditions.join_filter,
+        ];
         for text in texts.into_iter().flatten() {
             let before = access.joined.len();
             for conjunct in condition::parse(text).conjuncts() {
                 reader.read(conjunct, &mut access);
             }
             if access.joined.len() > before {
-                access.driven_by = access.driven_by.or_else(|| partner_rows(plan, id, scan, table));
+                access.driven_by = access
+                    .driven_by
+                    .or_else(|| partner_rows(plan, id, scan, table));
             }
         }
     }
@@ -94,9 +111,17 @@ fn own_conditions(plan: &Plan, scan: NodeId) -> Vec<String> {
     let mut todo = vec![scan];
     while let Some(id) = todo.pop() {
         let node = plan.node(id);
-        found.extend([&node.conditions.index, &node.conditions.filter].into_iter().flatten().cloned());
+        found.extend(
+            [&node.conditions.index, &node.conditions.filter]
+                .into_iter()
+                .flatten()
+                .cloned(),
+        );
         let below = |child: &&NodeId| {
-            matches!(plan.node(**child).kind, NodeKind::BitmapIndexScan | NodeKind::BitmapAnd | NodeKind::BitmapOr)
+            matches!(
+                plan.node(**child).kind,
+                NodeKind::BitmapIndexScan | NodeKind::BitmapAnd | NodeKind::BitmapOr
+            )
         };
         if node.kind != NodeKind::BitmapOr {
             todo.extend(node.children.iter().filter(below));
@@ -107,8 +132,11 @@ fn own_conditions(plan: &Plan, scan: NodeId) -> Vec<String> {
 
 fn kept(node: &Node) -> Option<f64> {
     let rows = node.actual?.rows.0;
-    let removed =
-        [node.removed.filter, node.removed.index_recheck].into_iter().flatten().map(|rows| rows.0).sum::<f64>();
+    let removed = [node.removed.filter, node.removed.index_recheck]
+        .into_iter()
+        .flatten()
+        .map(|rows| rows.0)
+        .sum::<f64>();
     let read = rows + removed;
     (read > 0.0).then(|| rows / read)
 }
@@ -116,7 +144,12 @@ fn kept(node: &Node) -> Option<f64> {
 /// Rows of the join's other input over the table's rows.
 fn partner_rows(plan: &Plan, join: NodeId, scan: NodeId, table: &Table) -> Option<f64> {
     let below = |top: NodeId| top == scan || ancestors(plan, scan).any(|id| id == top);
-    let other = plan.node(join).children.iter().copied().find(|child| !below(*child))?;
+    let other = plan
+        .node(join)
+        .children
+        .iter()
+        .copied()
+        .find(|child| !below(*child))?;
     let actual = plan.node(other).actual?;
     let rows = table.stats.rows.filter(|rows| *rows > 0.0)?;
     Some(actual.rows.0 * actual.loops.max(1.0) / rows)
@@ -138,30 +171,52 @@ impl Reader<'_> {
                     self.read_comparison(conjunct, &comparison, access);
                 }
             }
-            ExpressionKind::Test { operand, test: Test::Null } => self.equality(operand, conjunct, None, access),
+            ExpressionKind::Test {
+                operand,
+                test: Test::Null,
+            } => self.equality(operand, conjunct, None, access),
             // A boolean column alone, or negated.
             ExpressionKind::Column { .. } => self.equality(conjunct, conjunct, Some("t"), access),
             ExpressionKind::Not(operand) if operand.as_column().is_some() => {
                 self.equality(operand, conjunct, Some("f"), access);
             }
-            ExpressionKind::Or(parts) => parts.iter().for_each(|part| self.read_alternative(part, access)),
+            ExpressionKind::Or(parts) => parts
+                .iter()
+                .for_each(|part| self.read_alternative(part, access)),
             _ => {}
         }
     }
 
     /// One side of an OR: a bitmap of each makes the whole, if each has an index that begins with one of its columns.
     fn read_alternative(&self, part: &Expression, access: &mut Access<'_>) {
-        let mut own = Access { equal: Vec::new(), joined: Vec::new(), range: Vec::new(), ..access.clone() };
+        let mut own = Access {
+            equal: Vec::new(),
+            joined: Vec::new(),
+            range: Vec::new(),
+            ..access.clone()
+        };
         for conjunct in part.conjuncts() {
             if let Some(comparison) = conjunct.comparison(self.alias) {
                 self.read_comparison(conjunct, &comparison, &mut own);
             }
         }
-        let first = own.equal.into_iter().next().or_else(|| own.range.into_iter().next());
-        first.into_iter().for_each(|term| add(&mut access.alternatives, term));
+        let first = own
+            .equal
+            .into_iter()
+            .next()
+            .or_else(|| own.range.into_iter().next());
+        first
+            .into_iter()
+            .for_each(|term| add(&mut access.alternatives, term));
     }
 
-    fn equality(&self, subject: &Expression, conjunct: &Expression, value: Option<&str>, access: &mut Access<'_>) {
+    fn equality(
+        &self,
+        subject: &Expression,
+        conjunct: &Expression,
+        value: Option<&str>,
+        access: &mut Access<'_>,
+    ) {
         if let Some(mut term) = self.term(subject, conjunct) {
             term.selectivity = match value {
                 Some(value) => self.equality_share(&term, value),
@@ -171,8 +226,15 @@ impl Reader<'_> {
         }
     }
 
-    fn read_comparison(&self, conjunct: &Expression, comparison: &Comparison<'_>, access: &mut Access<'_>) {
-        let Some(mut term) = self.term(comparison.subject, conjunct) else { return };
+    fn read_comparison(
+        &self,
+        conjunct: &Expression,
+        comparison: &Comparison<'_>,
+        access: &mut Access<'_>,
+    ) {
+        let Some(mut term) = self.term(comparison.subject, conjunct) else {
+            return;
+        };
         let joins = !comparison.other.columns().is_empty();
         let value = match &comparison.other.without_casts().kind {
             ExpressionKind::Constant(Some(text)) => Some(text.as_str()),
@@ -193,7 +255,9 @@ impl Reader<'_> {
                 term.key.operator_class = Some(TRIGRAMS.to_owned());
                 add(&mut access.contained, term);
             }
-            ("@>" | "@@", Quantifier::One) if !joins && self.gin_serves(&term, comparison.operator) => {
+            ("@>" | "@@", Quantifier::One)
+                if !joins && self.gin_serves(&term, comparison.operator) =>
+            {
                 add(&mut access.contained, term);
             }
             _ => {}
@@ -203,7 +267,11 @@ impl Reader<'_> {
     fn term(&self, subject: &Expression, conjunct: &Expression) -> Option<Term> {
         let part = part_of(subject, self.table, self.schema)?;
         let constant = self.is_constant(conjunct).then(|| conjunct.unqualified());
-        Some(Term { key: KeySpec::plain(part), selectivity: None, constant })
+        Some(Term {
+            key: KeySpec::plain(part),
+            selectivity: None,
+            constant,
+        })
     }
 
     /// Whether every literal in a condition stands in the query's text as well and is no parameter's value.
@@ -211,14 +279,20 @@ impl Reader<'_> {
         let mut constant = true;
         conjunct.walk(&mut |part| match &part.kind {
             ExpressionKind::Constant(Some(text)) => {
-                let is_value = self.run.parameters.iter().any(|bound| bound.value.as_deref() == Some(text));
+                let is_value = self
+                    .run
+                    .parameters
+                    .iter()
+                    .any(|bound| bound.value.as_deref() == Some(text));
                 constant &= !is_value && self.query.sql.contains(text.as_str());
             }
             ExpressionKind::Parameter(_) | ExpressionKind::Subplan => constant = false,
             // now() and its like change; an index predicate must not.
             ExpressionKind::Call { .. } => constant = false,
             ExpressionKind::Column { qualifier, .. } => {
-                constant &= qualifier.as_deref().is_none_or(|qualifier| qualifier == self.alias);
+                constant &= qualifier
+                    .as_deref()
+                    .is_none_or(|qualifier| qualifier == self.alias);
             }
             _ => {}
         });
@@ -237,13 +311,34 @@ impl Reader<'_> {
         let stats = self.column_stats(term)?;
         let common: f64 = stats.most_common.iter().map(|(_, share)| share).sum();
         let rows = self.table.stats.rows?;
-        let distinct = if stats.distinct < 0.0 { -stats.distinct * rows } else { stats.distinct };
+        let distinct = if stats.distinct < 0.0 {
+            -stats.distinct * rows
+        } else {
+            stats.distinct
+        };
         let left = distinct - stats.most_common.len() as f64;
-        let other = if left >= 1.0 { (1.0 - common - stats.null_fraction).max(0.0) / left } else { 0.0 };
-        let share =
-            |value: &str| stats.most_common.iter().find(|(known, _)| known == value).map_or(other, |(_, share)| *share);
-        match value.strip_prefix('{').and_then(|value| value.strip_suffix('}')) {
-            Some(list) => Some(list.split(',').map(|part| share(part.trim_matches('"'))).sum::<f64>().min(1.0)),
+        let other = if left >= 1.0 {
+            (1.0 - common - stats.null_fraction).max(0.0) / left
+        } else {
+            0.0
+        };
+        let share = |value: &str| {
+            stats
+                .most_common
+                .iter()
+                .find(|(known, _)| known == value)
+                .map_or(other, |(_, share)| *share)
+        };
+        match value
+            .strip_prefix('{')
+            .and_then(|value| value.strip_suffix('}'))
+        {
+            Some(list) => Some(
+                list.split(',')
+                    .map(|part| share(part.trim_matches('"')))
+                    .sum::<f64>()
+                    .min(1.0),
+            ),
             None => Some(share(value)),
         }
     }
@@ -251,7 +346,10 @@ impl Reader<'_> {
     /// jsonb and arrays have default GIN classes for `@>`, tsvector for `@@`.
     fn gin_serves(&self, term: &Term, operator: &str) -> bool {
         let type_name = match &term.key.part {
-            Part::Column(name) => self.table.column(name).map(|column| column.data_type.name.as_str()),
+            Part::Column(name) => self
+                .table
+                .column(name)
+                .map(|column| column.data_type.name.as_str()),
             Part::Expression(text) => text.contains("to_tsvector(").then_some("tsvector"),
         };
         match (type_name, operator) {
@@ -270,7 +368,9 @@ fn add(terms: &mut Vec<Term>, term: Term) {
 
 /// Three letters or digits in a row, without which trigrams find nothing.
 fn has_trigram(pattern: &str) -> bool {
-    pattern.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
+    pattern
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| word.chars().count() >= 3)
 }
 
 fn is_prefix(pattern: &str) -> bool {
@@ -290,7 +390,9 @@ pub(super) fn part_of(subject: &Expression, table: &Table, schema: &Schema) -> O
     match &subject.kind {
         ExpressionKind::Column { name, .. } => Some(Part::Column(name.clone())),
         ExpressionKind::Cast { operand, type_name } => match &operand.kind {
-            ExpressionKind::Column { name, .. } if is_relabelled(&table.column(name)?.data_type, type_name, schema) => {
+            ExpressionKind::Column { name, .. }
+                if is_relabelled(&table.column(name)?.data_type, type_name, schema) =>
+            {
                 Some(Part::Column(name.clone()))
             }
             _ => Some(Part::Expression(subject.unqualified())),
@@ -308,8 +410,13 @@ fn is_relabelled(data_type: &DataType, target: &str, schema: &Schema) -> bool {
     if data_type.name.starts_with("character varying") {
         return true;
     }
-    match schema.user_type(data_type.oid).map(|user_type| &user_type.definition) {
-        Some(TypeDefinition::Domain { base, .. }) => base.name == "text" || is_relabelled(base, target, schema),
+    match schema
+        .user_type(data_type.oid)
+        .map(|user_type| &user_type.definition)
+    {
+        Some(TypeDefinition::Domain { base, .. }) => {
+            base.name == "text" || is_relabelled(base, target, schema)
+        }
         _ => false,
     }
 }

@@ -22,8 +22,12 @@ const MIN_PAGES: u64 = 5_000;
 /// The covering form of the index that the scan uses now.
 pub(super) fn of(access: &Access<'_>) -> Option<IndexSpec> {
     let cover = access.cover.as_ref()?;
-    let index =
-        access.table.indexes.iter().chain(cover.own_table.indexes.iter()).find(|index| index.name == cover.index)?;
+    let index = access
+        .table
+        .indexes
+        .iter()
+        .chain(cover.own_table.indexes.iter())
+        .find(|index| index.name == cover.index)?;
     if index.method != "btree" || index.predicate.is_some() {
         return None;
     }
@@ -34,13 +38,23 @@ pub(super) fn of(access: &Access<'_>) -> Option<IndexSpec> {
         .filter(|name| !key_columns.contains(name.as_str()))
         .map(|name| access.table.column(name))
         .collect::<Option<_>>()?;
-    let width: u32 =
-        stored.iter().map(|column| column.stats.as_ref().map_or(u32::MAX / 8, |stats| stats.average_width)).sum();
+    let width: u32 = stored
+        .iter()
+        .map(|column| {
+            column
+                .stats
+                .as_ref()
+                .map_or(u32::MAX / 8, |stats| stats.average_width)
+        })
+        .sum();
     if stored.is_empty() || stored.len() > MAX_STORED || width > MAX_WIDTH {
         return None;
     }
     let include = stored.iter().map(|column| column.name.clone()).collect();
-    Some(IndexSpec { include, ..btree(access.table.name.clone(), access.table.oid, keys(index)) })
+    Some(IndexSpec {
+        include,
+        ..btree(access.table.name.clone(), access.table.oid, keys(index))
+    })
 }
 
 fn keys(index: &Index) -> Vec<KeySpec> {
@@ -72,9 +86,18 @@ pub(super) struct Cover<'a> {
 }
 
 /// Reads a scan; `None` where it fetches few rows or is none.
-pub(super) fn of_scan<'a>(plan: &Plan, scan: NodeId, alias: &str, table: &'a Table) -> Option<Cover<'a>> {
+pub(super) fn of_scan<'a>(
+    plan: &Plan,
+    scan: NodeId,
+    alias: &str,
+    table: &'a Table,
+) -> Option<Cover<'a>> {
     let node = plan.node(scan);
-    let bitmap = || node.children.iter().find_map(|child| plan.node(*child).index_name.clone());
+    let bitmap = || {
+        node.children
+            .iter()
+            .find_map(|child| plan.node(*child).index_name.clone())
+    };
     let index = match node.kind {
         NodeKind::IndexScan => node.index_name.clone(),
         NodeKind::BitmapHeapScan => bitmap(),
@@ -85,7 +108,11 @@ pub(super) fn of_scan<'a>(plan: &Plan, scan: NodeId, alias: &str, table: &'a Tab
     if fetched < MIN_FETCHED || pages < MIN_PAGES {
         return None;
     }
-    Some(Cover { own_table: table, index, needed: needed(plan, scan, alias, table)? })
+    Some(Cover {
+        own_table: table,
+        index,
+        needed: needed(plan, scan, alias, table)?,
+    })
 }
 
 /// The table's columns that the plan names above the scan and in its own conditions. Nodes that hand rows on as they are
@@ -93,14 +120,29 @@ pub(super) fn of_scan<'a>(plan: &Plan, scan: NodeId, alias: &str, table: &'a Tab
 fn needed(plan: &Plan, scan: NodeId, alias: &str, table: &Table) -> Option<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     let node = plan.node(scan);
-    let conditions = [&node.conditions.index, &node.conditions.filter, &node.conditions.recheck];
-    conditions.into_iter().flatten().for_each(|text| add(text, alias, table, &mut found));
+    let conditions = [
+        &node.conditions.index,
+        &node.conditions.filter,
+        &node.conditions.recheck,
+    ];
+    conditions
+        .into_iter()
+        .flatten()
+        .for_each(|text| add(text, alias, table, &mut found));
     let mut output = &node.output;
     for id in ancestors(plan, scan) {
         let above = plan.node(id);
         let conditions = &above.conditions;
-        let texts = [&conditions.hash, &conditions.merge, &conditions.join_filter, &conditions.filter];
-        texts.into_iter().flatten().for_each(|text| add(text, alias, table, &mut found));
+        let texts = [
+            &conditions.hash,
+            &conditions.merge,
+            &conditions.join_filter,
+            &conditions.filter,
+        ];
+        texts
+            .into_iter()
+            .flatten()
+            .for_each(|text| add(text, alias, table, &mut found));
         let keys = above.sort_key.iter().chain(&above.group_key);
         keys.for_each(|text| add(text, alias, table, &mut found));
         output = &above.output;
@@ -108,7 +150,9 @@ fn needed(plan: &Plan, scan: NodeId, alias: &str, table: &Table) -> Option<BTree
             break;
         }
     }
-    output.iter().for_each(|text| add(text, alias, table, &mut found));
+    output
+        .iter()
+        .for_each(|text| add(text, alias, table, &mut found));
     (!found.is_empty()).then_some(found)
 }
 
@@ -131,7 +175,9 @@ fn hands_on(kind: &NodeKind) -> bool {
 fn add(text: &str, alias: &str, table: &Table, found: &mut BTreeSet<String>) {
     condition::parse(text).walk(&mut |part| {
         if let ExpressionKind::Column { qualifier, name } = &part.kind
-            && qualifier.as_deref().is_none_or(|qualifier| qualifier == alias)
+            && qualifier
+                .as_deref()
+                .is_none_or(|qualifier| qualifier == alias)
             && table.column(name).is_some()
         {
             found.insert(name.clone());

@@ -25,15 +25,25 @@ const MIN_SHARE: f64 = 0.1;
 /// Every index worth a try, each once, with the places that ask for it.
 #[must_use]
 pub fn candidates(audited: &Audited<'_>) -> Vec<Candidate> {
-    let Audited { queries, runs, schema, policy_for } = *audited;
+    let Audited {
+        queries,
+        runs,
+        schema,
+        policy_for,
+    } = *audited;
     let mut found: BTreeMap<IndexSpec, Vec<Site>> = BTreeMap::new();
     for query_runs in runs {
-        let Some(query) = queries.get(query_runs.query) else { continue };
+        let Some(query) = queries.get(query_runs.query) else {
+            continue;
+        };
         let policy = policy_for(query);
         if !policy.is_on(RuleId::MissingIndex) {
             continue;
         }
-        let floor = Floor { pages: policy.limit(&MIN_PAGES), check_ms: policy.limit(&MIN_CHECK_TIME) };
+        let floor = Floor {
+            pages: policy.limit(&MIN_PAGES),
+            check_ms: policy.limit(&MIN_CHECK_TIME),
+        };
         for (run_index, run) in query_runs.runs.iter().enumerate() {
             for (index, node) in of_run(query, run, schema, &floor) {
                 if !existing::serves(schema, &index) {
@@ -46,7 +56,10 @@ pub fn candidates(audited: &Audited<'_>) -> Vec<Candidate> {
             }
         }
     }
-    found.into_iter().map(|(index, sites)| Candidate { index, sites }).collect()
+    found
+        .into_iter()
+        .map(|(index, sites)| Candidate { index, sites })
+        .collect()
 }
 
 /// What is not worth an index.
@@ -60,9 +73,14 @@ struct Floor {
 fn of_run(query: &Query, run: &Run, schema: &Schema, floor: &Floor) -> Vec<(IndexSpec, NodeId)> {
     let mut found = of_triggers(run, schema, floor);
     for site in costly_scans(run, schema, floor) {
-        let Some(access) = access::of_scan(query, run, schema, site) else { continue };
+        let Some(access) = access::of_scan(query, run, schema, site) else {
+            continue;
+        };
         found.extend(variants::of(&access).into_iter().map(|index| (index, site)));
-        found.extend(variants::together(&access, |index| existing::serves(schema, index)).map(|index| (index, site)));
+        found.extend(
+            variants::together(&access, |index| existing::serves(schema, index))
+                .map(|index| (index, site)),
+        );
     }
     found
 }
@@ -78,8 +96,12 @@ fn costly_scans(run: &Run, schema: &Schema, floor: &Floor) -> Vec<NodeId> {
         if !is_table_scan(&node.kind) {
             continue;
         }
-        let Some(relation) = &node.relation else { continue };
-        let Some(table) = schema.table(relation.schema.as_deref(), &relation.name) else { continue };
+        let Some(relation) = &node.relation else {
+            continue;
+        };
+        let Some(table) = schema.table(relation.schema.as_deref(), &relation.name) else {
+            continue;
+        };
         if table.kind == TableKind::Foreign {
             continue;
         }
@@ -87,37 +109,71 @@ fn costly_scans(run: &Run, schema: &Schema, floor: &Floor) -> Vec<NodeId> {
             node.estimate.total_cost
         } else {
             // With what lies below: a bitmap's index scans are the scan's own work.
-            node.buffers.map_or(0.0, |buffers| buffers.touched().0 as f64)
+            node.buffers
+                .map_or(0.0, |buffers| buffers.touched().0 as f64)
         };
         let root = schema.root_of(table);
-        let parent = if root.oid == table.oid { Some(id) } else { node.parent };
+        let parent = if root.oid == table.oid {
+            Some(id)
+        } else {
+            node.parent
+        };
         scans.entry((root.oid, parent)).or_insert((id, 0.0)).1 += pages;
     }
-    let total =
-        if estimated { plan.root().estimate.total_cost } else { metrics.blocks.map_or(0.0, |pages| pages.0 as f64) };
+    let total = if estimated {
+        plan.root().estimate.total_cost
+    } else {
+        metrics.blocks.map_or(0.0, |pages| pages.0 as f64)
+    };
     let worth = |pages: f64| pages >= floor.pages && pages >= total * MIN_SHARE;
-    scans.into_values().filter(|(_, pages)| worth(*pages)).map(|(id, _)| id).collect()
+    scans
+        .into_values()
+        .filter(|(_, pages)| worth(*pages))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 fn is_table_scan(kind: &NodeKind) -> bool {
-    matches!(kind, NodeKind::SeqScan | NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapHeapScan)
+    matches!(
+        kind,
+        NodeKind::SeqScan
+            | NodeKind::IndexScan
+            | NodeKind::IndexOnlyScan
+            | NodeKind::BitmapHeapScan
+    )
 }
 
 /// Checks of foreign keys that search the referencing table: an index on its columns.
 fn of_triggers(run: &Run, schema: &Schema, floor: &Floor) -> Vec<(IndexSpec, NodeId)> {
     let mut found = Vec::new();
     for trigger in &run.plan.triggers {
-        let (Some(time), Some(constraint)) = (trigger.time_ms, &trigger.constraint) else { continue };
+        let (Some(time), Some(constraint)) = (trigger.time_ms, &trigger.constraint) else {
+            continue;
+        };
         if time.0 < floor.check_ms {
             continue;
         }
-        for table in schema.tables.iter().filter(|table| table.partition_of.is_none()) {
-            for key in table.foreign_keys.iter().filter(|key| key.name == *constraint) {
-                let referenced = schema.table_by_oid(key.references).map(|table| table.name.name.as_str());
+        for table in schema
+            .tables
+            .iter()
+            .filter(|table| table.partition_of.is_none())
+        {
+            for key in table
+                .foreign_keys
+                .iter()
+                .filter(|key| key.name == *constraint)
+            {
+                let referenced = schema
+                    .table_by_oid(key.references)
+                    .map(|table| table.name.name.as_str());
                 if trigger.relation.is_some() && trigger.relation.as_deref() != referenced {
                     continue;
                 }
-                let keys = key.columns.iter().map(|name| KeySpec::plain(Part::Column(name.clone()))).collect();
+                let keys = key
+                    .columns
+                    .iter()
+                    .map(|name| KeySpec::plain(Part::Column(name.clone())))
+                    .collect();
                 found.push((btree(table.name.clone(), table.oid, keys), NodeId(0)));
             }
         }

@@ -16,17 +16,34 @@ pub(super) struct Order {
 }
 
 /// The order wanted of the rows of `scan`, where all of its keys are the table's.
-pub(super) fn of_scan(plan: &Plan, scan: NodeId, alias: &str, table: &Table, schema: &Schema) -> Option<Order> {
+pub(super) fn of_scan(
+    plan: &Plan,
+    scan: NodeId,
+    alias: &str,
+    table: &Table,
+    schema: &Schema,
+) -> Option<Order> {
     let mut below = scan;
     for id in ancestors(plan, scan) {
         let node = plan.node(id);
         match node.kind {
             NodeKind::Sort | NodeKind::IncrementalSort => {
-                let keys: Option<Vec<KeySpec>> =
-                    node.sort_key.iter().map(|text| key(text, alias, table, schema)).collect();
-                return Some(Order { keys: upright(keys?), limited: is_limited(plan, id) });
+                let keys: Option<Vec<KeySpec>> = node
+                    .sort_key
+                    .iter()
+                    .map(|text| key(text, alias, table, schema))
+                    .collect();
+                return Some(Order {
+                    keys: upright(keys?),
+                    limited: is_limited(plan, id),
+                });
             }
-            NodeKind::Limit => return Some(Order { keys: along_index(plan, scan, table)?, limited: true }),
+            NodeKind::Limit => {
+                return Some(Order {
+                    keys: along_index(plan, scan, table)?,
+                    limited: true,
+                });
+            }
             NodeKind::Gather
             | NodeKind::GatherMerge
             | NodeKind::Append
@@ -71,15 +88,28 @@ fn along_index(plan: &Plan, scan: NodeId, table: &Table) -> Option<Vec<KeySpec>>
     if !matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan) {
         return None;
     }
-    let definition = |table: &Table| table.indexes.iter().find(|index| index.name == name).cloned();
+    let definition = |table: &Table| {
+        table
+            .indexes
+            .iter()
+            .find(|index| index.name == name)
+            .cloned()
+    };
     let index = definition(table)?;
     let keys = index.keys.iter().map(|key| {
         let part = match &key.part {
             crate::schema::KeyPart::Column(name) => Part::Column(name.clone()),
-            crate::schema::KeyPart::Expression(text) => Part::Expression(condition::parse(text).text),
+            crate::schema::KeyPart::Expression(text) => {
+                Part::Expression(condition::parse(text).text)
+            }
         };
         let nulls = nulls(key.descending, key.nulls_first);
-        KeySpec { part, descending: key.descending, nulls, operator_class: key.operator_class.clone() }
+        KeySpec {
+            part,
+            descending: key.descending,
+            nulls,
+            operator_class: key.operator_class.clone(),
+        }
     });
     Some(keys.collect())
 }
@@ -94,7 +124,10 @@ fn nulls(descending: bool, first: bool) -> NullsOrder {
 
 /// `o.placed_at DESC NULLS LAST` as a key of the table's.
 fn key(text: &str, alias: &str, table: &Table, schema: &Schema) -> Option<KeySpec> {
-    let (text, nulls_first) = match (text.strip_suffix(" NULLS FIRST"), text.strip_suffix(" NULLS LAST")) {
+    let (text, nulls_first) = match (
+        text.strip_suffix(" NULLS FIRST"),
+        text.strip_suffix(" NULLS LAST"),
+    ) {
         (Some(rest), _) => (rest, Some(true)),
         (None, Some(rest)) => (rest, Some(false)),
         (None, None) => (text, None),
@@ -108,13 +141,21 @@ fn key(text: &str, alias: &str, table: &Table, schema: &Schema) -> Option<KeySpe
     }
     let expression = condition::parse(text);
     let columns = expression.columns();
-    if columns.is_empty() || !columns.iter().all(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
+    if columns.is_empty()
+        || !columns
+            .iter()
+            .all(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
     {
         return None;
     }
     let part = part_of(&expression, table, schema)?;
     let nulls = nulls(descending, nulls_first.unwrap_or(descending));
-    Some(KeySpec { part, descending, nulls, operator_class: None })
+    Some(KeySpec {
+        part,
+        descending,
+        nulls,
+        operator_class: None,
+    })
 }
 
 /// An order that is descending throughout is the ascending one read backwards.

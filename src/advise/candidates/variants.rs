@@ -31,16 +31,20 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
         found.extend(partial(access, &index));
         found.push(index);
     }
-    found.extend(
-        access.contained.iter().map(|term| IndexSpec {
-            method: Method::Gin,
-            ..btree(table.name.clone(), table.oid, vec![term.key.clone()])
-        }),
-    );
+    found.extend(access.contained.iter().map(|term| IndexSpec {
+        method: Method::Gin,
+        ..btree(table.name.clone(), table.oid, vec![term.key.clone()])
+    }));
     let single = |term: &Term| btree(table.name.clone(), table.oid, vec![term.key.clone()]);
     found.extend(access.alternatives.iter().map(single));
-    let in_order = access.range.iter().filter(|term| keeps_little(access) && follows_the_table(access, term));
-    found.extend(in_order.map(|term| IndexSpec { method: Method::Brin, ..single(term) }));
+    let in_order = access
+        .range
+        .iter()
+        .filter(|term| keeps_little(access) && follows_the_table(access, term));
+    found.extend(in_order.map(|term| IndexSpec {
+        method: Method::Brin,
+        ..single(term)
+    }));
     found.extend(cover::of(access));
     let mut unique = Vec::new();
     for index in found {
@@ -52,20 +56,34 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
 }
 
 /// For an OR of which several sides lack an index: all of them, since one alone does nothing.
-pub(super) fn together(access: &Access<'_>, is_there: impl Fn(&IndexSpec) -> bool) -> Option<IndexSpec> {
+pub(super) fn together(
+    access: &Access<'_>,
+    is_there: impl Fn(&IndexSpec) -> bool,
+) -> Option<IndexSpec> {
     let table = access.table;
     let single = |term: &Term| btree(table.name.clone(), table.oid, vec![term.key.clone()]);
-    let mut lacking = access.alternatives.iter().map(single).filter(|index| !is_there(index));
+    let mut lacking = access
+        .alternatives
+        .iter()
+        .map(single)
+        .filter(|index| !is_there(index));
     let first = lacking.next()?;
     let beside: Vec<IndexSpec> = lacking.collect();
-    (1..MAX_SIDES).contains(&beside.len()).then_some(IndexSpec { beside, ..first })
+    (1..MAX_SIDES)
+        .contains(&beside.len())
+        .then_some(IndexSpec { beside, ..first })
 }
 
 /// Whether rows stand in a large table in the order of a column, so that its pages' smallest and largest values tell which
 /// pages to read.
 fn follows_the_table(access: &Access<'_>, term: &Term) -> bool {
-    let Part::Column(name) = &term.key.part else { return false };
-    let stats = access.table.column(name).and_then(|column| column.stats.as_ref());
+    let Part::Column(name) = &term.key.part else {
+        return false;
+    };
+    let stats = access
+        .table
+        .column(name)
+        .and_then(|column| column.stats.as_ref());
     let correlation = stats.and_then(|stats| stats.correlation);
     let pages = access.table.stats.pages.0;
     pages >= BRIN_PAGES && correlation.is_some_and(|correlation| correlation.abs() >= IN_ORDER)
@@ -74,12 +92,18 @@ fn follows_the_table(access: &Access<'_>, term: &Term) -> bool {
 fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
     let rows = access.table.stats.rows.unwrap_or(0.0);
     let sorted = by_selectivity(&access.equal);
-    let few = |term: &&&Term| term.selectivity.is_some_and(|share| share * rows <= HANDFUL);
+    let few = |term: &&&Term| {
+        term.selectivity
+            .is_some_and(|share| share * rows <= HANDFUL)
+    };
     if let Some(term) = sorted.first().filter(few) {
         return vec![vec![term.key.clone()]];
     }
     let equal: Vec<KeySpec> = sorted.iter().map(|term| term.key.clone()).collect();
-    let order = access.order.as_ref().filter(|order| order.limited && order.keys.len() <= MAX_KEYS);
+    let order = access
+        .order
+        .as_ref()
+        .filter(|order| order.limited && order.keys.len() <= MAX_KEYS);
     let mut keys = Vec::new();
     if let Some(order) = order {
         keys.push(joined(&[&equal, &order.keys]));
@@ -87,7 +111,12 @@ fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
         keys.push(equal.clone());
     }
     if keeps_little(access) {
-        keys.extend(access.range.iter().map(|term| joined(&[&equal, std::slice::from_ref(&term.key)])));
+        keys.extend(
+            access
+                .range
+                .iter()
+                .map(|term| joined(&[&equal, std::slice::from_ref(&term.key)])),
+        );
     }
     if !access.joined.is_empty() && access.driven_by.is_none_or(|share| share <= DRIVEN) {
         let join: Vec<KeySpec> = access.joined.iter().map(|term| term.key.clone()).collect();
@@ -102,10 +131,17 @@ fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
 
 /// Whether the conditions throw most of what is read away: measured where the scan ran, else by statistics.
 fn keeps_little(access: &Access<'_>) -> bool {
-    let known: Vec<f64> = access.equal.iter().filter_map(|term| term.selectivity).collect();
+    let known: Vec<f64> = access
+        .equal
+        .iter()
+        .filter_map(|term| term.selectivity)
+        .collect();
     let by_statistics = (!known.is_empty()).then(|| known.iter().product::<f64>());
     // What was measured of a scan that an index already narrows says nothing of the whole table.
-    let all = [by_statistics, access.kept].into_iter().flatten().fold(f64::INFINITY, f64::min);
+    let all = [by_statistics, access.kept]
+        .into_iter()
+        .flatten()
+        .fold(f64::INFINITY, f64::min);
     all <= MUCH || (all.is_infinite() && !(access.equal.is_empty() && access.range.is_empty()))
 }
 
@@ -132,20 +168,38 @@ pub(super) fn joined(parts: &[&[KeySpec]]) -> Vec<KeySpec> {
 /// The same index over only those rows that meet the query's constant conditions; without them in the key, unless
 /// nothing would be left of it.
 fn partial(access: &Access<'_>, index: &IndexSpec) -> Option<IndexSpec> {
-    let constant = |term: &&Term| term.constant.is_some() && term.selectivity.is_some_and(|share| share <= PARTIAL);
+    let constant = |term: &&Term| {
+        term.constant.is_some() && term.selectivity.is_some_and(|share| share <= PARTIAL)
+    };
     let terms: Vec<&Term> = access.equal.iter().filter(constant).collect();
-    let texts: Vec<String> = terms.iter().filter_map(|term| term.constant.clone()).collect();
+    let texts: Vec<String> = terms
+        .iter()
+        .filter_map(|term| term.constant.clone())
+        .collect();
     if texts.is_empty() {
         return None;
     }
     let held = |key: &KeySpec| terms.iter().any(|term| term.key.part == key.part);
-    let keys: Vec<KeySpec> = index.keys.iter().filter(|key| !held(key)).cloned().collect();
+    let keys: Vec<KeySpec> = index
+        .keys
+        .iter()
+        .filter(|key| !held(key))
+        .cloned()
+        .collect();
     if keys.is_empty() {
         return None;
     }
     let predicate = match &texts[..] {
         [one] => format!("({one})"),
-        several => several.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" AND "),
+        several => several
+            .iter()
+            .map(|text| format!("({text})"))
+            .collect::<Vec<_>>()
+            .join(" AND "),
     };
-    Some(IndexSpec { keys, predicate: Some(predicate), ..index.clone() })
+    Some(IndexSpec {
+        keys,
+        predicate: Some(predicate),
+        ..index.clone()
+    })
 }

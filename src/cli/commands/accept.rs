@@ -8,16 +8,20 @@ use crate::cli::{Globals, baseline};
 /// Writes the acceptance into the baseline, which is made where it is not there.
 pub async fn run(args: &AcceptArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     if args.reason.trim().is_empty() {
-        return Err(
-            CliError::usage("--reason is empty").help("say why the finding does not count: others will read it")
-        );
+        return Err(CliError::usage("--reason is empty")
+            .help("say why the finding does not count: others will read it"));
     }
     let today = baseline::today();
     if let Some(last) = args.expires.as_ref().filter(|last| **last < today) {
-        return Err(CliError::usage(format!("--expires {last} is over: today is {today}")));
+        return Err(CliError::usage(format!(
+            "--expires {last} is over: today is {today}"
+        )));
     }
     let root = globals.project()?.root;
-    let report = args.report.as_ref().map(|path| globals.directory.join(path));
+    let report = args
+        .report
+        .as_ref()
+        .map(|path| globals.directory.join(path));
     let known = baseline::known(report.as_deref(), &root)?;
     let finding = baseline::meant(&args.finding, &known)?;
     let path = baseline::path(args.baseline.as_deref(), &root, globals);
@@ -35,8 +39,16 @@ pub async fn run(args: &AcceptArgs, globals: &Globals) -> Result<ExitCode, CliEr
         causes: vec![error.to_string()],
         help: None,
     })?;
-    let until = args.expires.as_ref().map(|last| format!(" until {last}")).unwrap_or_default();
-    let query = finding.query.as_deref().map(|query| format!(" of {query}")).unwrap_or_default();
+    let until = args
+        .expires
+        .as_ref()
+        .map(|last| format!(" until {last}"))
+        .unwrap_or_default();
+    let query = finding
+        .query
+        .as_deref()
+        .map(|query| format!(" of {query}"))
+        .unwrap_or_default();
     globals.print(&format!(
         "accepted{until}: {}{query}, {}\n`pgproof audit --baseline` does not count it\n",
         finding.rule, finding.message

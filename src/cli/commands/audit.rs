@@ -40,7 +40,15 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     let queries = selected(project.catalog()?, &args.queries)?;
     let Baselines { accepted, kept } = baselines(args, &project, globals)?;
     let target = Target::open(&project, globals).await?;
-    let audited = audit(args, globals, &settings, queries, &target, kept.as_ref().map(|kept| (kept, &project))).await;
+    let audited = audit(
+        args,
+        globals,
+        &settings,
+        queries,
+        &target,
+        kept.as_ref().map(|kept| (kept, &project)),
+    )
+    .await;
     // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
     let closed = target.close().await;
     let mut report = audited?;
@@ -50,7 +58,12 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     }
     baseline::remember(&report.findings, &project.root, globals);
     if let Some(accepted) = &accepted {
-        baseline::apply(accepted, &mut report.findings, args.queries.is_empty(), globals);
+        baseline::apply(
+            accepted,
+            &mut report.findings,
+            args.queries.is_empty(),
+            globals,
+        );
     }
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     report::write_all(&outputs, &report, &style(globals), &mut globals.stdout())?;
@@ -58,7 +71,11 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     if !broken.is_empty() {
         return Err(broken.into());
     }
-    Ok(if Summary::of(&report).gating == 0 { ExitCode::Success } else { ExitCode::Findings })
+    Ok(if Summary::of(&report).gating == 0 {
+        ExitCode::Success
+    } else {
+        ExitCode::Findings
+    })
 }
 
 /// What `--baseline` names.
@@ -70,8 +87,15 @@ struct Baselines {
 }
 
 /// A directory holds plans, a file accepted findings; mistakes in either are told before the work begins.
-fn baselines(args: &AuditArgs, project: &Project, globals: &Globals) -> Result<Baselines, CliError> {
-    let mut baselines = Baselines { accepted: None, kept: None };
+fn baselines(
+    args: &AuditArgs,
+    project: &Project,
+    globals: &Globals,
+) -> Result<Baselines, CliError> {
+    let mut baselines = Baselines {
+        accepted: None,
+        kept: None,
+    };
     for typed in &args.baseline {
         let twice = |what: &str| CliError::usage(format!("--baseline names two {what}: give one"));
         if globals.directory.join(typed).is_dir() {
@@ -111,10 +135,16 @@ async fn audit(
         access: access(args, target),
     };
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
-    let runs = audit::run_catalog(&session, &schema, &queries, &options, progress, interrupt).await?;
+    let runs =
+        audit::run_catalog(&session, &schema, &queries, &options, progress, interrupt).await?;
     let policy_for = |query: &Query| settings.policy_for(query);
     let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &settings.policy());
-    let audited = Audited { queries: &queries, runs: &runs, schema: &schema, policy_for: &policy_for };
+    let audited = Audited {
+        queries: &queries,
+        runs: &runs,
+        schema: &schema,
+        policy_for: &policy_for,
+    };
     if !args.queries.is_empty() {
         // What no query uses, or the schema lacks, shows only when the whole catalog ran.
         findings.retain(|finding| finding.query.is_some());
@@ -123,19 +153,34 @@ async fn audit(
     // Indexes are built on copies of pgproof's own only.
     findings.extend(match target {
         Target::Private { .. } => {
-            let trials = prove::prove(&session, audited, &candidates, &options, progress, interrupt).await?;
+            let trials = prove::prove(
+                &session,
+                audited,
+                &candidates,
+                &options,
+                progress,
+                interrupt,
+            )
+            .await?;
             advise::findings(&advise::select(&trials, &audited), audited)
         }
         Target::Given { .. } => advise::unproven(&candidates, audited),
     });
     if let Some((kept, project)) = kept {
         let now = (&session, &schema);
-        let diffs = snapshots::compare(kept, target, project, &queries, now, (&options, globals)).await?;
+        let diffs =
+            snapshots::compare(kept, target, project, &queries, now, (&options, globals)).await?;
         findings.extend(super::diff::regressions(&diffs, &queries, project));
     }
     let mut findings = rules::settle(findings, &queries, &runs);
     if matches!(target, Target::Private { .. }) {
-        let trials = Trials { session: &session, audited, options: &options, progress, interrupt };
+        let trials = Trials {
+            session: &session,
+            audited,
+            options: &options,
+            progress,
+            interrupt,
+        };
         prove_memory(&trials, &mut findings).await?;
         prove_statistics(&trials, &mut findings).await?;
     }
@@ -158,8 +203,9 @@ async fn audit(
 /// The reports that were asked for; what cannot be written is said before the work begins.
 fn outputs(globals: &Globals) -> Result<Vec<Output>, CliError> {
     let requested = globals.requested_formats.iter();
-    let outputs: Vec<Output> =
-        requested.map(|request| Output::named(&request.name, request.file.clone())).collect::<Result<_, _>>()?;
+    let outputs: Vec<Output> = requested
+        .map(|request| Output::named(&request.name, request.file.clone()))
+        .collect::<Result<_, _>>()?;
     report::validate(&outputs)?;
     Ok(outputs)
 }
@@ -208,7 +254,13 @@ fn selected(catalog: Catalog, patterns: &[String]) -> Result<Vec<Query>, CliErro
         .flat_map(|(query, _)| query.for_each.iter().map(|driven| driven.parent.clone()))
         .collect();
     let keep = |query: &Query, wanted: bool| wanted || parents.contains(&query.name);
-    Ok(catalog.queries.into_iter().zip(wanted).filter(|(query, wanted)| keep(query, *wanted)).map(|(q, _)| q).collect())
+    Ok(catalog
+        .queries
+        .into_iter()
+        .zip(wanted)
+        .filter(|(query, wanted)| keep(query, *wanted))
+        .map(|(q, _)| q)
+        .collect())
 }
 
 /// What statements may do: anything in a copy of ours, and in somebody's database only what the user allowed.
@@ -222,8 +274,13 @@ fn access(args: &AuditArgs, target: &Target) -> Access {
 
 /// Queries that the server refused, as mistakes in the catalog: shown with their line after the report.
 fn broken_queries(report: &AuditReport, project: &Project) -> Vec<SourceError> {
-    let failed = report.runs.iter().filter_map(|runs| Some((report.queries.get(runs.query)?, runs.failure.as_ref()?)));
-    failed.map(|(query, failure)| broken_query(query, failure, &project.root)).collect()
+    let failed = report
+        .runs
+        .iter()
+        .filter_map(|runs| Some((report.queries.get(runs.query)?, runs.failure.as_ref()?)));
+    failed
+        .map(|(query, failure)| broken_query(query, failure, &project.root))
+        .collect()
 }
 
 /// A query that the server refused, at the place in its file.
@@ -236,10 +293,14 @@ pub(super) fn broken_query(query: &Query, failure: &QueryFailure, root: &Path) -
         None => (query.line, 1),
     };
     let start = source.offset(line, column);
-    let end =
-        source.text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(source.text.len(), |n| start + n);
-    let error =
-        SourceError::new(&source, start..end.max(start), format!("{} does not run: {}", query.name, failure.message));
+    let end = source.text[start..]
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .map_or(source.text.len(), |n| start + n);
+    let error = SourceError::new(
+        &source,
+        start..end.max(start),
+        format!("{} does not run: {}", query.name, failure.message),
+    );
     match &failure.hint {
         Some(hint) => error.help(hint.clone()),
         None => error,
@@ -248,15 +309,25 @@ pub(super) fn broken_query(query: &Query, failure: &QueryFailure, root: &Path) -
 
 /// Planner settings that differ from the server's defaults, as EXPLAIN names them.
 fn server_settings(runs: &[QueryRuns]) -> Vec<(String, String)> {
-    let settings = runs.iter().flat_map(|runs| &runs.runs).flat_map(|run| run.plan.settings.iter().cloned());
+    let settings = runs
+        .iter()
+        .flat_map(|runs| &runs.runs)
+        .flat_map(|run| run.plan.settings.iter().cloned());
     settings.collect::<BTreeMap<_, _>>().into_iter().collect()
 }
 
 /// Tables with rows of their own, largest first; partitions count to their topmost parent.
 fn tables(schema: &Schema) -> Vec<TableInfo> {
-    let names = Names { schema: Some(schema), ..Names::UNKNOWN };
+    let names = Names {
+        schema: Some(schema),
+        ..Names::UNKNOWN
+    };
     let mut found: BTreeMap<String, TableInfo> = BTreeMap::new();
-    for table in schema.tables.iter().filter(|table| table.kind == TableKind::Ordinary) {
+    for table in schema
+        .tables
+        .iter()
+        .filter(|table| table.kind == TableKind::Ordinary)
+    {
         let name = schema.root_of(table).name.to_string();
         let info = found.entry(name.clone()).or_insert_with(|| TableInfo {
             name,
@@ -266,14 +337,15 @@ fn tables(schema: &Schema) -> Vec<TableInfo> {
             partitions: Vec::new(),
         });
         info.rows += table.stats.rows.unwrap_or(0.0).max(0.0) as u64;
-        info.bytes.0 += table.stats.bytes.0 + table.indexes.iter().map(|index| index.bytes.0).sum::<u64>();
-        info.indexes.extend(
-            table
-                .indexes
-                .iter()
-                .map(|index| IndexInfo { name: index.name.clone(), definition: names.definition(table, index) }),
-        );
-        info.partitions.extend(table.partition_of.is_some().then(|| table.name.to_string()));
+        info.bytes.0 +=
+            table.stats.bytes.0 + table.indexes.iter().map(|index| index.bytes.0).sum::<u64>();
+        info.indexes
+            .extend(table.indexes.iter().map(|index| IndexInfo {
+                name: index.name.clone(),
+                definition: names.definition(table, index),
+            }));
+        info.partitions
+            .extend(table.partition_of.is_some().then(|| table.name.to_string()));
     }
     let mut tables: Vec<TableInfo> = found.into_values().collect();
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));

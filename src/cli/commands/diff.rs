@@ -35,34 +35,69 @@ pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliErro
         false => Project::load_if_there(globals.config.as_deref(), &globals.directory)?,
     };
     let mut report = match (args.reports.as_slice(), &project) {
-        ([before, after], project) => saved_reports::compare(before, after, project.as_ref(), &globals.directory)?,
-        (_, Some(project)) if args.baseline.is_some() => of_kept_plans(args, project, globals).await?,
+        ([before, after], project) => {
+            saved_reports::compare(before, after, project.as_ref(), &globals.directory)?
+        }
+        (_, Some(project)) if args.baseline.is_some() => {
+            of_kept_plans(args, project, globals).await?
+        }
         (_, Some(project)) => of_migrations(args, project, globals).await?,
         (_, None) => return Err(CliError::usage("diff takes two saved reports, or none")),
     };
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     write(&report, &formats, globals)?;
-    let configured = project.as_ref().map_or(Some(Severity::Error), |project| project.settings.fail_on);
-    let fail_on = args.fail_on.map_or(configured, crate::cli::settings::severity);
+    let configured = project
+        .as_ref()
+        .map_or(Some(Severity::Error), |project| project.settings.fail_on);
+    let fail_on = args
+        .fail_on
+        .map_or(configured, crate::cli::settings::severity);
     let gates = |finding: &Finding| fail_on.is_some_and(|fail_on| finding.gates(fail_on));
-    Ok(if report.findings.iter().any(gates) { ExitCode::Findings } else { ExitCode::Success })
+    Ok(if report.findings.iter().any(gates) {
+        ExitCode::Findings
+    } else {
+        ExitCode::Success
+    })
 }
 
-async fn of_migrations(args: &DiffArgs, project: &Project, globals: &Globals) -> Result<DiffReport, CliError> {
-    if globals.database()?.is_some_and(|(_, source)| source == crate::cli::UrlSource::Flag) {
-        return Err(CliError::usage("diff migrates copies of a dataset, never a given database")
-            .help("leave --database-url out; the embedded server is used"));
+async fn of_migrations(
+    args: &DiffArgs,
+    project: &Project,
+    globals: &Globals,
+) -> Result<DiffReport, CliError> {
+    if globals
+        .database()?
+        .is_some_and(|(_, source)| source == crate::cli::UrlSource::Flag)
+    {
+        return Err(
+            CliError::usage("diff migrates copies of a dataset, never a given database")
+                .help("leave --database-url out; the embedded server is used"),
+        );
     }
     let sides = Sides::read(args, project, globals)?;
     let cluster = target::start(project, globals).await?;
     let mut clock = Instant::now();
     let before = sides.recipe_before(project)?;
     let prepared = diff_sides::fitting_specs(&cluster, &before, globals).await?;
-    let dataset = dataset::ensure(&cluster, prepared.recipe(), &globals.progress, &globals.interrupt).await?;
+    let dataset = dataset::ensure(
+        &cluster,
+        prepared.recipe(),
+        &globals.progress,
+        &globals.interrupt,
+    )
+    .await?;
     let small = match args.extrapolate {
         Some(_) => {
             let small = prepared.at_scale(project.settings.dataset.scale / 4.0);
-            Some(dataset::ensure(&cluster, small.recipe(), &globals.progress, &globals.interrupt).await?)
+            Some(
+                dataset::ensure(
+                    &cluster,
+                    small.recipe(),
+                    &globals.progress,
+                    &globals.interrupt,
+                )
+                .await?,
+            )
         }
         None => None,
     };
@@ -78,7 +113,9 @@ async fn of_migrations(args: &DiffArgs, project: &Project, globals: &Globals) ->
         after: &sides.new_catalog,
         seeds: (&sides.new_specs, prepared.recipe().options),
         // What a program touched nobody knows.
-        analyzed: match sides.is_same_version || sides.pending.iter().any(|m| m.up.program.is_some()) {
+        analyzed: match sides.is_same_version
+            || sides.pending.iter().any(|m| m.up.program.is_some())
+        {
             true => Analyzed::Everything,
             false => Analyzed::Touched,
         },
@@ -107,7 +144,11 @@ async fn of_migrations(args: &DiffArgs, project: &Project, globals: &Globals) ->
 }
 
 /// The plans that were kept against what runs now.
-async fn of_kept_plans(args: &DiffArgs, project: &Project, globals: &Globals) -> Result<DiffReport, CliError> {
+async fn of_kept_plans(
+    args: &DiffArgs,
+    project: &Project,
+    globals: &Globals,
+) -> Result<DiffReport, CliError> {
     let shown = args.baseline.as_deref().unwrap_or(Path::new("plans"));
     let kept = Kept::read(&globals.directory, shown)?;
     let queries = project.catalog()?.queries;
@@ -117,12 +158,22 @@ async fn of_kept_plans(args: &DiffArgs, project: &Project, globals: &Globals) ->
     let session = target.session(globals).await?;
     let schema = introspect::schema(&session).await?;
     let options = options(project);
-    let diffs = snapshots::compare(&kept, &target, project, &queries, (&session, &schema), (&options, globals)).await?;
+    let diffs = snapshots::compare(
+        &kept,
+        &target,
+        project,
+        &queries,
+        (&session, &schema),
+        (&options, globals),
+    )
+    .await?;
     let mut report = DiffReport {
         from: shown.display().to_string(),
         to: "working tree".to_owned(),
         server_version: session.version().to_string(),
-        dataset: target.dataset_info().map(|info| (info.fingerprint, info.seed, info.scale)),
+        dataset: target
+            .dataset_info()
+            .map(|info| (info.fingerprint, info.seed, info.scale)),
         findings: regressions(&diffs, &queries, project),
         queries: diffs,
         ..DiffReport::default()
@@ -150,7 +201,11 @@ fn lap(clock: &mut Instant) -> Millis {
 
 fn of_compared(compared: Compared) -> DiffReport {
     let probe = |n: usize| compared.probes.get(n).cloned().unwrap_or_default();
-    let broken = compared.broken.into_iter().map(|(at, broken)| (at, probe(broken.probe), broken.message)).collect();
+    let broken = compared
+        .broken
+        .into_iter()
+        .map(|(at, broken)| (at, probe(broken.probe), broken.message))
+        .collect();
     DiffReport {
         queries: compared.queries,
         rolling: compared.rolling,
@@ -168,17 +223,28 @@ fn of_compared(compared: Compared) -> DiffReport {
 /// What the rules say of queries and statements, worst first.
 fn findings(compared: &Compared, catalog: &[Query], project: &Project) -> Vec<Finding> {
     let policy = project.settings.policy();
-    let statements =
-        compared.statements.iter().filter_map(|s| blocking_migration::finding(s, &compared.probes, &policy));
+    let statements = compared
+        .statements
+        .iter()
+        .filter_map(|s| blocking_migration::finding(s, &compared.probes, &policy));
     let mut found = regressions(&compared.queries, catalog, project);
     found.extend(statements);
-    found.extend(compared.rolling.iter().filter_map(|diff| plan_regression::rolling(diff, &policy)));
+    found.extend(
+        compared
+            .rolling
+            .iter()
+            .filter_map(|diff| plan_regression::rolling(diff, &policy)),
+    );
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
 }
 
 /// Queries that got worse, under the limits and the `@allow`s of each.
-pub(super) fn regressions(diffs: &[QueryDiff], catalog: &[Query], project: &Project) -> Vec<Finding> {
+pub(super) fn regressions(
+    diffs: &[QueryDiff],
+    catalog: &[Query],
+    project: &Project,
+) -> Vec<Finding> {
     let settings = &project.settings;
     let of_diff = |diff: &QueryDiff| {
         let query = catalog.iter().find(|query| query.name == diff.query);
@@ -197,18 +263,30 @@ enum Format {
     Markdown,
 }
 
-const FORMATS: [(&str, Format); 3] =
-    [("terminal", Format::Terminal), ("json", Format::Json), ("markdown", Format::Markdown)];
+const FORMATS: [(&str, Format); 3] = [
+    ("terminal", Format::Terminal),
+    ("json", Format::Json),
+    ("markdown", Format::Markdown),
+];
 
 /// The formats that were asked for; the terminal's where none was.
 fn formats(globals: &Globals) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, CliError> {
-    let known = |name: &str| FORMATS.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format);
-    let requested = globals.requested_formats.iter().map(|request| match known(&request.name) {
-        Some(format) => Ok((format, request.file.clone())),
-        None => {
-            Err(CliError::usage(format!("unknown format `{}`", request.name)).help("formats: terminal, json, markdown"))
-        }
-    });
+    let known = |name: &str| {
+        FORMATS
+            .into_iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, format)| format)
+    };
+    let requested = globals
+        .requested_formats
+        .iter()
+        .map(|request| match known(&request.name) {
+            Some(format) => Ok((format, request.file.clone())),
+            None => Err(
+                CliError::usage(format!("unknown format `{}`", request.name))
+                    .help("formats: terminal, json, markdown"),
+            ),
+        });
     let mut found = requested.collect::<Result<Vec<_>, _>>()?;
     if found.is_empty() {
         found.push((Format::Terminal, None));
@@ -247,5 +325,6 @@ fn write(
 }
 
 fn save(path: &Path, text: &[u8]) -> Result<(), CliError> {
-    std::fs::write(path, text).map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display())))
+    std::fs::write(path, text)
+        .map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display())))
 }

@@ -31,19 +31,35 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
     let project = globals.project()?;
     let queries = project.catalog()?.queries;
     let Some(query) = queries.iter().find(|query| query.name == args.query) else {
-        let error = CliError::usage(format!("no query of the catalog and no file is named {:?}", args.query));
-        return Err(match nearest(&args.query, queries.iter().map(|query| query.name.as_str())) {
-            Some(name) => error.help(format!("did you mean {name}?")),
-            None => error.help("give a query's name, a file with a plan, or - for standard input"),
-        });
+        let error = CliError::usage(format!(
+            "no query of the catalog and no file is named {:?}",
+            args.query
+        ));
+        return Err(
+            match nearest(&args.query, queries.iter().map(|query| query.name.as_str())) {
+                Some(name) => error.help(format!("did you mean {name}?")),
+                None => {
+                    error.help("give a query's name, a file with a plan, or - for standard input")
+                }
+            },
+        );
     };
     let target = Target::open(&project, globals).await?;
-    let explained = of_catalog(args, globals, &project.settings, std::slice::from_ref(query), &target).await;
+    let explained = of_catalog(
+        args,
+        globals,
+        &project.settings,
+        std::slice::from_ref(query),
+        &target,
+    )
+    .await;
     let closed = target.close().await;
     let (mut runs, mut findings) = explained?;
     closed?;
     if args.redact {
-        runs.iter_mut().flat_map(|runs| &mut runs.runs).for_each(report::redact_run);
+        runs.iter_mut()
+            .flat_map(|runs| &mut runs.runs)
+            .for_each(report::redact_run);
         report::redact_findings(&mut findings);
     }
     if let Some(failure) = runs.iter().find_map(|runs| runs.failure.as_ref()) {
@@ -70,18 +86,47 @@ async fn of_catalog(
         Target::Given(_) => Access::ReadOnly,
     };
     let timeout = Millis(settings.audit.timeout.as_secs_f64() * 1000.0);
-    let options = RunOptions { runs: settings.audit.runs, timeout, access };
-    let runs = audit::run_catalog(&session, &schema, queries, &options, &globals.progress, &globals.interrupt).await?;
+    let options = RunOptions {
+        runs: settings.audit.runs,
+        timeout,
+        access,
+    };
+    let runs = audit::run_catalog(
+        &session,
+        &schema,
+        queries,
+        &options,
+        &globals.progress,
+        &globals.interrupt,
+    )
+    .await?;
     session.close().await;
-    let findings = rules::judge(queries, &runs, &schema, &|query| settings.policy_for(query), &settings.policy());
+    let findings = rules::judge(
+        queries,
+        &runs,
+        &schema,
+        &|query| settings.policy_for(query),
+        &settings.policy(),
+    );
     Ok((runs, findings))
 }
 
 /// Every run with its plan, worst first; then what no run's plan shows.
-fn show_runs(query: &Query, runs: &[QueryRuns], findings: &[Finding], globals: &Globals) -> Result<ExitCode, CliError> {
+fn show_runs(
+    query: &Query,
+    runs: &[QueryRuns],
+    findings: &[Finding],
+    globals: &Globals,
+) -> Result<ExitCode, CliError> {
     let mut out = globals.stdout();
     let mut show = || -> std::io::Result<()> {
-        writeln!(out, "{}  {}:{}", query.name, query.file.display(), query.line)?;
+        writeln!(
+            out,
+            "{}  {}:{}",
+            query.name,
+            query.file.display(),
+            query.line
+        )?;
         let runs: Vec<&Run> = runs.iter().flat_map(|runs| &runs.runs).collect();
         for run in &runs {
             writeln!(out, "\n{}", with(run))?;
@@ -90,7 +135,10 @@ fn show_runs(query: &Query, runs: &[QueryRuns], findings: &[Finding], globals: &
             plan_tree(&run.plan, &of_run, &mut out)?;
             tell(&of_run, &mut out)?;
         }
-        let is_beside = |finding: &&Finding| runs.iter().all(|run| Some(&run.label) != finding.evidence.run.as_ref());
+        let is_beside = |finding: &&Finding| {
+            runs.iter()
+                .all(|run| Some(&run.label) != finding.evidence.run.as_ref())
+        };
         let beside: Vec<Finding> = findings.iter().filter(is_beside).cloned().collect();
         tell(&beside, &mut out)
     };
@@ -101,13 +149,18 @@ fn show_runs(query: &Query, runs: &[QueryRuns], findings: &[Finding], globals: &
 /// `hot customer_id: $1 = 4711, limit = 20`, and how it ended where it did not run to its end.
 fn with(run: &Run) -> String {
     let value = |parameter: &BoundParameter| {
-        let name = parameter.name.clone().unwrap_or_else(|| format!("${}", parameter.number));
+        let name = parameter
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("${}", parameter.number));
         format!("{name} = {}", parameter.value.as_deref().unwrap_or("NULL"))
     };
     let values: Vec<String> = run.parameters.iter().map(value).collect();
     let ended = match &run.outcome {
         Outcome::Completed { .. } => String::new(),
-        Outcome::TimedOut { after } => format!(" (cancelled after {after}: the plan is the estimate)"),
+        Outcome::TimedOut { after } => {
+            format!(" (cancelled after {after}: the plan is the estimate)")
+        }
         Outcome::Estimated => " (only planned)".to_owned(),
     };
     let parted = if values.is_empty() { "" } else { ": " };
@@ -116,14 +169,24 @@ fn with(run: &Run) -> String {
 
 /// Every plan of a text with its findings; what looked like a plan and is none is told beside them.
 fn from_text(args: &ExplainArgs, text: String, globals: &Globals) -> Result<ExitCode, CliError> {
-    let name = if args.query == "-" { "standard input" } else { &args.query };
+    let name = if args.query == "-" {
+        "standard input"
+    } else {
+        &args.query
+    };
     let source = Source::new(name, text);
     let Reading { plans, unread } = parse::read(&source.text);
     if plans.is_empty() {
-        return Err(not_a_plan(&source, unread.first().unwrap_or(&PlanParseError::NoPlan)));
+        return Err(not_a_plan(
+            &source,
+            unread.first().unwrap_or(&PlanParseError::NoPlan),
+        ));
     }
     for error in &unread {
-        let place = error.line().map(|line| format!(":{line}")).unwrap_or_default();
+        let place = error
+            .line()
+            .map(|line| format!(":{line}"))
+            .unwrap_or_default();
         globals.progress.note(format!("{name}{place}: {error}"));
     }
     let several = plans.len() > 1;
@@ -158,9 +221,17 @@ fn heading(index: usize, found: &Found) -> String {
     const LONGEST: usize = 80;
     let query = found.plan.query_text.as_deref().unwrap_or_default();
     let words: String = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    let cut = if words.chars().count() > LONGEST { "…" } else { "" };
+    let cut = if words.chars().count() > LONGEST {
+        "…"
+    } else {
+        ""
+    };
     let words: String = words.chars().take(LONGEST).collect();
-    let query = if words.is_empty() { words } else { format!(": {words}{cut}") };
+    let query = if words.is_empty() {
+        words
+    } else {
+        format!(": {words}{cut}")
+    };
     format!("plan {}, line {}{query}", index + 1, found.line)
 }
 
@@ -179,14 +250,22 @@ fn given(plan: Plan) -> Run {
         },
         None => Outcome::Estimated,
     };
-    Run { label: "given".to_owned(), parameters: Vec::new(), plan, explain_json: serde_json::Value::Null, outcome }
+    Run {
+        label: "given".to_owned(),
+        parameters: Vec::new(),
+        plan,
+        explain_json: serde_json::Value::Null,
+        outcome,
+    }
 }
 
 /// Shows the line at fault, where one is.
 fn not_a_plan(source: &Source, error: &PlanParseError) -> CliError {
     let start = error.line().map_or(0, |line| source.offset(line, 1));
     let length = source.text[start..].lines().next().map_or(0, str::len);
-    SourceError::new(source, start..start + length, error.to_string()).help(error.remedy()).into()
+    SourceError::new(source, start..start + length, error.to_string())
+        .help(error.remedy())
+        .into()
 }
 
 /// What to do about each finding, below the tree.

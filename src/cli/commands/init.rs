@@ -36,8 +36,10 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
     let (config, spec) = (directory.join(settings::FILE), directory.join(SPEC));
     for path in [&config, &spec] {
         if path.exists() && !args.force {
-            return Err(CliError::usage(format!("{} is there already", path.display()))
-                .help("--force writes it anew; what was edited in it is lost"));
+            return Err(
+                CliError::usage(format!("{} is there already", path.display()))
+                    .help("--force writes it anew; what was edited in it is lost"),
+            );
         }
     }
     let migrations = args.migrations.clone().or_else(|| usual(directory));
@@ -45,13 +47,16 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
     let (described, plan) = match (globals.database()?, &migrations) {
         (Some((url, _)), _) => {
             let options = Options::default();
-            let (schema, plan, _) = given::plan_files(&url, &[], &options, &globals.interrupt).await?;
+            let (schema, plan, _) =
+                given::plan_files(&url, &[], &options, &globals.interrupt).await?;
             (describe(&schema, &plan), plan)
         }
         (None, Some(_)) => of_migrations(&text, globals).await?,
         (None, None) => {
-            return Err(CliError::usage("there are no migrations in the usual folders")
-                .help("name them with --migrations DIR, or a database with --database-url"));
+            return Err(
+                CliError::usage("there are no migrations in the usual folders")
+                    .help("name them with --migrations DIR, or a database with --database-url"),
+            );
         }
     };
     write(&config, &text)?;
@@ -65,20 +70,34 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
 }
 
 fn usual(directory: &Path) -> Option<PathBuf> {
-    USUAL.iter().map(PathBuf::from).find(|path| directory.join(path).is_dir())
+    USUAL
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| directory.join(path).is_dir())
 }
 
 /// The schema that the migrations make, on the project's own server.
-async fn of_migrations(configuration: &str, globals: &Globals) -> Result<(String, std::sync::Arc<SeedPlan>), CliError> {
+async fn of_migrations(
+    configuration: &str,
+    globals: &Globals,
+) -> Result<(String, std::sync::Arc<SeedPlan>), CliError> {
     let source = Source::new(settings::FILE, configuration);
     let mut settings = Settings::read(&source, rules::ALL)?;
     // Seed files that are replaced say nothing.
     settings.seeds.clear();
-    let project = Project { root: globals.directory.clone(), settings };
+    let project = Project {
+        root: globals.directory.clone(),
+        settings,
+    };
     let ingredients = Ingredients::read(&project, Options::default())?;
     let cluster = target::start(&project, globals).await?;
-    let (schema, plan) =
-        dataset::preview(&cluster, ingredients.recipe(), &globals.progress, &globals.interrupt).await?;
+    let (schema, plan) = dataset::preview(
+        &cluster,
+        ingredients.recipe(),
+        &globals.progress,
+        &globals.interrupt,
+    )
+    .await?;
     cluster.stop().await;
     Ok((describe(&schema, &plan), std::sync::Arc::new(plan)))
 }
@@ -108,11 +127,13 @@ fn configuration(migrations: &Path) -> String {
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
     let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(path, text)).map_err(|error| CliError::Environment {
-        message: format!("{} cannot be written", path.display()),
-        causes: vec![error.to_string()],
-        help: None,
-    })
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(path, text))
+        .map_err(|error| CliError::Environment {
+            message: format!("{} cannot be written", path.display()),
+            causes: vec![error.to_string()],
+            help: None,
+        })
 }
 
 #[cfg(test)]

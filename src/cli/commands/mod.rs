@@ -23,7 +23,9 @@ pub async fn run(command: &Command, globals: &Globals) -> Result<ExitCode, CliEr
     super::signals::watch(globals.interrupt.clone())?;
     match dispatch(command, globals).await {
         // What fails after the signal fails because of it.
-        Err(CliError::Environment { .. }) if globals.interrupt.is_set() => Err(CliError::Interrupted),
+        Err(CliError::Environment { .. }) if globals.interrupt.is_set() => {
+            Err(CliError::Interrupted)
+        }
         outcome => outcome,
     }
 }

@@ -16,7 +16,9 @@ pub async fn run(args: &RulesArgs, globals: &Globals) -> Result<ExitCode, CliErr
         Some(name) => rule_pages::page(named(name)?, &mut out),
     };
     match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::environment(&error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::environment(&error))
+        }
         Ok(()) | Err(_) => Ok(ExitCode::Success),
     }
 }
@@ -26,8 +28,10 @@ fn named(name: &str) -> Result<&'static rules::Rule, CliError> {
         return Ok(rule);
     }
     let error = CliError::usage(format!("there is no rule {name:?}"));
-    Err(match nearest(name, rules::ALL.iter().map(|rule| rule.id.as_str())) {
-        Some(near) => error.help(format!("did you mean {near}?")),
-        None => error.help("`pgproof rules` lists them all"),
-    })
+    Err(
+        match nearest(name, rules::ALL.iter().map(|rule| rule.id.as_str())) {
+            Some(near) => error.help(format!("did you mean {near}?")),
+            None => error.help("`pgproof rules` lists them all"),
+        },
+    )
 }

@@ -47,11 +47,18 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let cluster = target::start(&project, globals).await?;
     let shown = if args.dry_run {
-        let (_, plan) = dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
-        (planned(&plan, |_| Fate::Filled), Duration::Expected(plan.expected_time()))
+        let (_, plan) =
+            dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
+        (
+            planned(&plan, |_| Fate::Filled),
+            Duration::Expected(plan.expected_time()),
+        )
     } else {
         let dataset = dataset::ensure(&cluster, ingredients.recipe(), progress, interrupt).await?;
-        let duration = dataset.made.as_ref().map_or(Duration::Nothing, |made| Duration::Taken(made.elapsed));
+        let duration = dataset
+            .made
+            .as_ref()
+            .map_or(Duration::Nothing, |made| Duration::Taken(made.elapsed));
         (held(&dataset), duration)
     };
     cluster.stop().await;
@@ -94,10 +101,14 @@ async fn files(
     let (schema, plan) = match database {
         Some((url, source)) => {
             if source == UrlSource::Environment {
-                progress.note(format!("DATABASE_URL is set: the schema is that of {}", url.address()));
+                progress.note(format!(
+                    "DATABASE_URL is set: the schema is that of {}",
+                    url.address()
+                ));
             }
             let (specs, options) = said(args, globals)?;
-            let (schema, plan, notes) = given::plan_files(&url, &specs, &options, interrupt).await?;
+            let (schema, plan, notes) =
+                given::plan_files(&url, &specs, &options, interrupt).await?;
             notes.iter().for_each(|note| progress.note(note.as_str()));
             (schema, plan)
         }
@@ -105,20 +116,30 @@ async fn files(
             let project = globals.project()?;
             let ingredients = Ingredients::read(&project, options(args, project.settings.dataset))?;
             let cluster = target::start(&project, globals).await?;
-            let (schema, plan) = dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
+            let (schema, plan) =
+                dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
             cluster.stop().await;
-            plan.notes.iter().for_each(|note| progress.note(note.as_str()));
+            plan.notes
+                .iter()
+                .for_each(|note| progress.note(note.as_str()));
             (Arc::new(schema), Arc::new(plan))
         }
     };
-    print(globals, &planned(&plan, |_| Fate::Filled), Duration::Expected(plan.expected_time()))?;
+    print(
+        globals,
+        &planned(&plan, |_| Fate::Filled),
+        Duration::Expected(plan.expected_time()),
+    )?;
     if args.dry_run {
         return Ok(());
     }
     let directory = globals.directory.join(directory);
     let written = {
-        let (directory, progress, interrupt) = (directory.clone(), progress.clone(), interrupt.clone());
-        tokio::task::spawn_blocking(move || export::write(&directory, format, &schema, &plan, &progress, &interrupt))
+        let (directory, progress, interrupt) =
+            (directory.clone(), progress.clone(), interrupt.clone());
+        tokio::task::spawn_blocking(move || {
+            export::write(&directory, format, &schema, &plan, &progress, &interrupt)
+        })
     };
     let written = written.await.map_err(|error| CliError::Environment {
         message: "the files were not written".to_owned(),
@@ -126,10 +147,19 @@ async fn files(
         help: None,
     })??;
     // The last file loads the others; Parquet is not for psql.
-    let script = written.files.last().filter(|_| format != FileFormat::Parquet);
-    let (bytes, files) = (Bytes(written.bytes), plural(written.files.len(), "file", "files"));
+    let script = written
+        .files
+        .last()
+        .filter(|_| format != FileFormat::Parquet);
+    let (bytes, files) = (
+        Bytes(written.bytes),
+        plural(written.files.len(), "file", "files"),
+    );
     globals.print(&match script {
-        Some(script) => format!("wrote {bytes} in {files}; load with psql -f {}\n", script.display()),
+        Some(script) => format!(
+            "wrote {bytes} in {files}; load with psql -f {}\n",
+            script.display()
+        ),
         None => format!("wrote {bytes} in {files} to {}\n", directory.display()),
     })
 }
@@ -140,9 +170,14 @@ fn file_format(globals: &Globals) -> Result<FileFormat, CliError> {
         [] => Ok(FileFormat::Csv),
         [one] if one.file.is_none() => FileFormat::of(&one.name).ok_or_else(|| {
             let known = FileFormat::ALL.map(|(name, _)| name).join(", ");
-            CliError::usage(format!("there is no file format \"{}\"; with --out there are {known}", one.name))
+            CliError::usage(format!(
+                "there is no file format \"{}\"; with --out there are {known}",
+                one.name
+            ))
         }),
-        [_] => Err(CliError::usage("with --out, --format is a format alone: the files go into the folder")),
+        [_] => Err(CliError::usage(
+            "with --out, --format is a format alone: the files go into the folder",
+        )),
         _ => Err(CliError::usage("with --out, --format is given once")),
     }
 }
@@ -150,19 +185,29 @@ fn file_format(globals: &Globals) -> Result<FileFormat, CliError> {
 /// Seed files and options for a database that is not the project's own; there need not be a project.
 fn said(args: &SeedArgs, globals: &Globals) -> Result<(Vec<Source>, Options), CliError> {
     let project = Project::load_if_there(globals.config.as_deref(), &globals.directory)?;
-    let specs = project.as_ref().map(target::specs).transpose()?.unwrap_or_default();
-    let settings = project.map_or_else(DatasetSettings::default, |project| project.settings.dataset);
+    let specs = project
+        .as_ref()
+        .map(target::specs)
+        .transpose()?
+        .unwrap_or_default();
+    let settings =
+        project.map_or_else(DatasetSettings::default, |project| project.settings.dataset);
     Ok((specs, options(args, settings)))
 }
 
 /// The project's settings with what was typed.
 fn options(args: &SeedArgs, settings: DatasetSettings) -> Options {
     let options = target::options(settings.with_seed_args(args), &args.rows);
-    Options { target_bytes: args.target_size, subset: args.subset, ..options }
+    Options {
+        target_bytes: args.target_size,
+        subset: args.subset,
+        ..options
+    }
 }
 
 fn print(globals: &Globals, tables: &[SeededTable], duration: Duration) -> Result<(), CliError> {
-    seeding::write(tables, duration, &mut globals.stdout()).map_err(|error| CliError::stdout(&error))
+    seeding::write(tables, duration, &mut globals.stdout())
+        .map_err(|error| CliError::stdout(&error))
 }
 
 fn fate(intent: &Intent, table: &TablePlan) -> Fate {

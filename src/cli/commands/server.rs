@@ -18,7 +18,11 @@ pub async fn run(args: &ServerArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let project = globals.project()?;
     match &args.command {
         ServerCommand::Start { fresh } => {
-            let existing = if *fresh { Existing::Replace } else { Existing::Keep };
+            let existing = if *fresh {
+                Existing::Replace
+            } else {
+                Existing::Keep
+            };
             start(&project, globals, existing).await?;
         }
         ServerCommand::Stop => stop(&project, globals)?,
@@ -33,7 +37,11 @@ async fn start(project: &Project, globals: &Globals, existing: Existing) -> Resu
     let mut cluster = seeded(project, globals, existing).await?;
     daemon::keep(&mut cluster)?;
     let address = cluster.loopback_url(dev::DATABASE)?.address();
-    let text = format!("PostgreSQL {} runs on {address}, database {}\n", cluster.version(), dev::DATABASE);
+    let text = format!(
+        "PostgreSQL {} runs on {address}, database {}\n",
+        cluster.version(),
+        dev::DATABASE
+    );
     cluster.stop().await;
     globals.print(&text)
 }
@@ -44,7 +52,12 @@ fn stop(project: &Project, globals: &Globals) -> Result<(), CliError> {
     if stopped.is_empty() {
         return globals.print("no server runs\n");
     }
-    globals.print(&stopped.iter().map(|major| format!("PostgreSQL {major} is stopped\n")).collect::<String>())
+    globals.print(
+        &stopped
+            .iter()
+            .map(|major| format!("PostgreSQL {major} is stopped\n"))
+            .collect::<String>(),
+    )
 }
 
 async fn status(project: &Project, globals: &Globals) -> Result<(), CliError> {
@@ -63,9 +76,16 @@ async fn described(status: &Status, globals: &Globals) -> Result<String, CliErro
     let mut text = match &status.running {
         None => format!("PostgreSQL {} is stopped\n", status.major),
         Some(running) => {
-            let until = if running.kept { "`pgproof server stop`" } else { "its last command ends" };
+            let until = if running.kept {
+                "`pgproof server stop`"
+            } else {
+                "its last command ends"
+            };
             let (major, address) = (status.major, running.url.address());
-            format!("PostgreSQL {major} runs on {address} until {until} (process {})\n", running.pid)
+            format!(
+                "PostgreSQL {major} runs on {address} until {until} (process {})\n",
+                running.pid
+            )
         }
     };
     // Writing to a string cannot fail.
@@ -83,7 +103,13 @@ async fn url(project: &Project, globals: &Globals) -> Result<(), CliError> {
     // The configured major's, else the newest one's that runs.
     let running = found
         .iter()
-        .filter(|status| project.settings.server.version.is_none_or(|major| major == status.major))
+        .filter(|status| {
+            project
+                .settings
+                .server
+                .version
+                .is_none_or(|major| major == status.major)
+        })
         .filter_map(|status| status.running.as_ref())
         .next_back()
         .ok_or_else(not_running)?;
@@ -92,8 +118,14 @@ async fn url(project: &Project, globals: &Globals) -> Result<(), CliError> {
 
 /// The database for daily work where there is one, with the password: that is what was asked for.
 async fn daily(running: &Running, globals: &Globals) -> Result<String, CliError> {
-    let made = dev::origin(&running.url, &globals.interrupt).await?.is_some();
-    let url = if made { running.url.with_database(dev::DATABASE) } else { running.url.clone() };
+    let made = dev::origin(&running.url, &globals.interrupt)
+        .await?
+        .is_some();
+    let url = if made {
+        running.url.with_database(dev::DATABASE)
+    } else {
+        running.url.clone()
+    };
     Ok(url.reveal())
 }
 
@@ -109,16 +141,33 @@ fn not_running() -> CliError {
 async fn psql(project: &Project, globals: &Globals, args: &[String]) -> Result<CliError, CliError> {
     let cluster = seeded(project, globals, Existing::Keep).await?;
     let beside = cluster.binaries().join("psql");
-    let program = if beside.is_file() { beside } else { PathBuf::from("psql") };
+    let program = if beside.is_file() {
+        beside
+    } else {
+        PathBuf::from("psql")
+    };
     let mut command = Command::new(program);
-    command.arg("-d").arg(cluster.url(dev::DATABASE).reveal()).args(args);
+    command
+        .arg("-d")
+        .arg(cluster.url(dev::DATABASE).reveal())
+        .args(args);
     Ok(cluster.become_command(&mut command).into())
 }
 
 /// The server with the database for daily work, made from the dataset where it is not there.
-async fn seeded(project: &Project, globals: &Globals, existing: Existing) -> Result<Cluster, CliError> {
+async fn seeded(
+    project: &Project,
+    globals: &Globals,
+    existing: Existing,
+) -> Result<Cluster, CliError> {
     let (cluster, dataset) = target::start_seeded(project, globals).await?;
-    let state = dev::ensure(&cluster.url("postgres"), &dataset, existing, &globals.interrupt).await?;
+    let state = dev::ensure(
+        &cluster.url("postgres"),
+        &dataset,
+        existing,
+        &globals.interrupt,
+    )
+    .await?;
     if state == State::Outdated {
         globals.progress.note(format!(
             "database {} comes from an older dataset; `pgproof server start --fresh` makes it anew and drops what was \

@@ -108,7 +108,10 @@ impl Project {
     }
 
     /// The same; `None` where no file was named and none is there: the defaults hold then.
-    pub fn load_if_there(config: Option<&Path>, directory: &Path) -> Result<Option<Self>, CliError> {
+    pub fn load_if_there(
+        config: Option<&Path>,
+        directory: &Path,
+    ) -> Result<Option<Self>, CliError> {
         if config.is_none() && find(directory).is_err() {
             return Ok(None);
         }
@@ -118,8 +121,13 @@ impl Project {
     /// The project's catalog; overrides that name none of its queries are mistakes.
     pub fn catalog(&self) -> Result<Catalog, CliError> {
         let catalog = crate::catalog::load(&self.root, &self.settings.queries)?;
-        let unmatched = policy::unmatched(&self.settings.source, &self.settings.overrides, &catalog);
-        if unmatched.is_empty() { Ok(catalog) } else { Err(unmatched.into()) }
+        let unmatched =
+            policy::unmatched(&self.settings.source, &self.settings.overrides, &catalog);
+        if unmatched.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(unmatched.into())
+        }
     }
 }
 
@@ -162,7 +170,10 @@ impl Settings {
 
 impl Default for DatasetSettings {
     fn default() -> Self {
-        Self { scale: 1.0, seed: 42 }
+        Self {
+            scale: 1.0,
+            seed: 42,
+        }
     }
 }
 
@@ -170,7 +181,10 @@ impl DatasetSettings {
     /// With what `pgproof seed` was told.
     #[must_use]
     pub fn with_seed_args(self, args: &SeedArgs) -> Self {
-        Self { scale: args.scale.unwrap_or(self.scale), seed: args.seed.unwrap_or(self.seed) }
+        Self {
+            scale: args.scale.unwrap_or(self.scale),
+            seed: args.seed.unwrap_or(self.seed),
+        }
     }
 }
 
@@ -198,7 +212,10 @@ mod tests {
 
     fn threshold(rule: RuleId, key: &str) -> &'static Threshold {
         let rule = rules::find(rule).unwrap();
-        rule.thresholds.iter().find(|threshold| threshold.key == key).unwrap()
+        rule.thresholds
+            .iter()
+            .find(|threshold| threshold.key == key)
+            .unwrap()
     }
 
     fn query(name: &str, file: &str) -> Query {
@@ -223,7 +240,10 @@ mod tests {
             slow-query.max-time = \"2min\"
             rules = { sort-spill = \"off\" }";
         let settings = Settings::read(&Source::new(FILE, text), rules::ALL).unwrap();
-        let (time, pages) = (threshold(RuleId::SlowQuery, "max-time"), threshold(RuleId::SeqScan, "min-pages"));
+        let (time, pages) = (
+            threshold(RuleId::SlowQuery, "max-time"),
+            threshold(RuleId::SeqScan, "min-pages"),
+        );
         let kept = threshold(RuleId::SeqScan, "max-kept");
         let seen: Vec<_> = [
             query("A", "queries/a.sql"),
@@ -232,11 +252,30 @@ mod tests {
         ]
         .iter()
         .map(|query| settings.policy_for(query))
-        .map(|policy| (policy.limit(time), policy.limit(pages), policy.limit(kept), policy.is_on(RuleId::SortSpill)))
+        .map(|policy| {
+            (
+                policy.limit(time),
+                policy.limit(pages),
+                policy.limit(kept),
+                policy.is_on(RuleId::SortSpill),
+            )
+        })
         .collect();
         let default = pages.default;
-        assert_eq!(seen, [(700.0, default, 0.1, true), (5_000.0, 2048.0, 0.1, true), (120_000.0, 2048.0, 0.1, false)]);
-        assert_eq!(settings.policy().severity(RuleId::SortSpill, Severity::Error), Some(Severity::Warning));
+        assert_eq!(
+            seen,
+            [
+                (700.0, default, 0.1, true),
+                (5_000.0, 2048.0, 0.1, true),
+                (120_000.0, 2048.0, 0.1, false)
+            ]
+        );
+        assert_eq!(
+            settings
+                .policy()
+                .severity(RuleId::SortSpill, Severity::Error),
+            Some(Severity::Warning)
+        );
     }
 
     #[test]
@@ -251,7 +290,10 @@ mod tests {
     #[test]
     fn an_empty_file_is_all_defaults_and_flags_win() {
         let settings = Settings::read(&Source::new(FILE, ""), rules::ALL).unwrap();
-        assert_eq!((settings.fail_on, settings.audit.runs), (Some(Severity::Error), 3));
+        assert_eq!(
+            (settings.fail_on, settings.audit.runs),
+            (Some(Severity::Error), 3)
+        );
         let args = AuditArgs {
             queries: Vec::new(),
             fail_on: Some(FailOn::Never),

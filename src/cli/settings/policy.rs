@@ -50,7 +50,9 @@ struct QueryPattern {
 
 impl QueryPattern {
     fn matches(&self, query: &Query) -> bool {
-        self.exact.is_match(&query.name) || self.exact.is_match(&query.file) || self.below.is_match(&query.file)
+        self.exact.is_match(&query.name)
+            || self.exact.is_match(&query.file)
+            || self.below.is_match(&query.file)
     }
 }
 
@@ -59,7 +61,10 @@ pub(super) fn policy(base: &Judgement, overrides: &[Override], query: Option<&Qu
     let mut policy = Policy::default();
     base.apply(&mut policy);
     if let Some(query) = query {
-        for each in overrides.iter().filter(|each| each.patterns.iter().any(|pattern| pattern.matches(query))) {
+        for each in overrides
+            .iter()
+            .filter(|each| each.patterns.iter().any(|pattern| pattern.matches(query)))
+        {
             each.judgement.apply(&mut policy);
         }
     }
@@ -67,14 +72,25 @@ pub(super) fn policy(base: &Judgement, overrides: &[Override], query: Option<&Qu
 }
 
 /// Patterns that name no query: a renamed query must not lose its limits silently.
-pub(super) fn unmatched(source: &Source, overrides: &[Override], catalog: &Catalog) -> Vec<SourceError> {
+pub(super) fn unmatched(
+    source: &Source,
+    overrides: &[Override],
+    catalog: &Catalog,
+) -> Vec<SourceError> {
     let patterns = overrides.iter().flat_map(|each| &each.patterns);
-    let unmatched = patterns.filter(|pattern| !catalog.queries.iter().any(|query| pattern.matches(query)));
+    let unmatched =
+        patterns.filter(|pattern| !catalog.queries.iter().any(|query| pattern.matches(query)));
     unmatched
         .map(|pattern| {
-            let message = format!("`{}` matches no query, neither by name nor by path", pattern.text);
+            let message = format!(
+                "`{}` matches no query, neither by name nor by path",
+                pattern.text
+            );
             let error = SourceError::new(source, pattern.span.clone(), message);
-            match nearest(&pattern.text, catalog.queries.iter().map(|query| query.name.as_str())) {
+            match nearest(
+                &pattern.text,
+                catalog.queries.iter().map(|query| query.name.as_str()),
+            ) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error,
             }
@@ -83,7 +99,12 @@ pub(super) fn unmatched(source: &Source, overrides: &[Override], catalog: &Catal
 }
 
 /// `[thresholds]`.
-pub(super) fn read_thresholds(reader: &mut Reader<'_>, section: &Section<'_>, rules: &[&Rule], into: &mut Judgement) {
+pub(super) fn read_thresholds(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    rules: &[&Rule],
+    into: &mut Judgement,
+) {
     for entry in &section.entries {
         match rules.iter().find(|rule| rule.id.as_str() == entry.key) {
             Some(rule) => read_rule_thresholds(reader, entry, rule, into),
@@ -93,7 +114,12 @@ pub(super) fn read_thresholds(reader: &mut Reader<'_>, section: &Section<'_>, ru
 }
 
 /// `[rules]`.
-pub(super) fn read_severities(reader: &mut Reader<'_>, section: &Section<'_>, rules: &[&Rule], into: &mut Judgement) {
+pub(super) fn read_severities(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    rules: &[&Rule],
+    into: &mut Judgement,
+) {
     const WORDS: [(&str, Option<Severity>); 4] = [
         ("off", None),
         ("info", Some(Severity::Info)),
@@ -105,24 +131,44 @@ pub(super) fn read_severities(reader: &mut Reader<'_>, section: &Section<'_>, ru
             reader.unknown(entry, &section.path, &rule_names(rules));
             continue;
         };
-        match WORDS.iter().find(|(word, _)| entry.value.as_str() == Some(word)) {
+        match WORDS
+            .iter()
+            .find(|(word, _)| entry.value.as_str() == Some(word))
+        {
             Some((_, severity)) => into.severities.push((rule.id, *severity)),
-            None => reader.expected(entry, "expected \"off\", \"info\", \"warning\" or \"error\""),
+            None => reader.expected(
+                entry,
+                "expected \"off\", \"info\", \"warning\" or \"error\"",
+            ),
         }
     }
 }
 
 /// `[[override]]`.
-pub(super) fn read_overrides<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, rules: &[&Rule]) -> Vec<Override> {
+pub(super) fn read_overrides<'a>(
+    reader: &mut Reader<'a>,
+    entry: &Entry<'a>,
+    rules: &[&Rule],
+) -> Vec<Override> {
     let tables: Option<Vec<Section<'a>>> = entry.value.as_array().and_then(|list| {
-        list.iter().map(|item| item.get_ref().as_table().map(|table| Section::new("override", table))).collect()
+        list.iter()
+            .map(|item| {
+                item.get_ref()
+                    .as_table()
+                    .map(|table| Section::new("override", table))
+            })
+            .collect()
     });
     let (Some(tables), Some(list)) = (tables, entry.value.as_array()) else {
         reader.expected(entry, "expected tables, as in `[[override]]`");
         return Vec::new();
     };
     let spans = list.iter().map(toml::Spanned::span);
-    tables.iter().zip(spans).filter_map(|(table, span)| read_override(reader, table, span, rules)).collect()
+    tables
+        .iter()
+        .zip(spans)
+        .filter_map(|(table, span)| read_override(reader, table, span, rules))
+        .collect()
 }
 
 fn read_override<'a>(
@@ -152,15 +198,20 @@ fn read_override<'a>(
         }
     }
     let Some(patterns) = patterns else {
-        let help = "write `queries = [\"ListOrders\", \"reports/*\"]`, by name or by path".to_owned();
+        let help =
+            "write `queries = [\"ListOrders\", \"reports/*\"]`, by name or by path".to_owned();
         reader.error(span, "an override that names no queries", Some(help));
         return None;
     };
-    Some(Override { patterns, judgement })
+    Some(Override {
+        patterns,
+        judgement,
+    })
 }
 
 fn read_patterns<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Vec<QueryPattern> {
-    let expected = "expected a list of queries, by name or path, as in [\"ListOrders\", \"reports/*\"]";
+    let expected =
+        "expected a list of queries, by name or path, as in [\"ListOrders\", \"reports/*\"]";
     let mut patterns = Vec::new();
     for (text, span) in reader.strings(entry, expected).unwrap_or_default() {
         match (pattern(&text), pattern(&format!("**/{text}"))) {
@@ -171,25 +222,45 @@ fn read_patterns<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Vec<QueryPat
                 below: below.compile_matcher(),
             }),
             (Err(error), _) | (_, Err(error)) => {
-                reader.error(span, format!("`{text}` is not a pattern: {}", error.kind()), None);
+                reader.error(
+                    span,
+                    format!("`{text}` is not a pattern: {}", error.kind()),
+                    None,
+                );
             }
         }
     }
     patterns
 }
 
-fn read_rule_thresholds(reader: &mut Reader<'_>, entry: &Entry<'_>, rule: &Rule, into: &mut Judgement) {
+fn read_rule_thresholds(
+    reader: &mut Reader<'_>,
+    entry: &Entry<'_>,
+    rule: &Rule,
+    into: &mut Judgement,
+) {
     let DeValue::Table(table) = entry.value else {
         let message = match rule.thresholds.first() {
-            Some(threshold) => format!("expected thresholds of the rule, as in `{}.{} = …`", entry.path, threshold.key),
+            Some(threshold) => format!(
+                "expected thresholds of the rule, as in `{}.{} = …`",
+                entry.path, threshold.key
+            ),
             None => "the rule has no thresholds".to_owned(),
         };
         reader.expected(entry, &message);
         return;
     };
     for limit in Section::new(&entry.path, table).entries {
-        let Some(threshold) = rule.thresholds.iter().find(|threshold| threshold.key == limit.key) else {
-            let keys: Vec<&str> = rule.thresholds.iter().map(|threshold| threshold.key).collect();
+        let Some(threshold) = rule
+            .thresholds
+            .iter()
+            .find(|threshold| threshold.key == limit.key)
+        else {
+            let keys: Vec<&str> = rule
+                .thresholds
+                .iter()
+                .map(|threshold| threshold.key)
+                .collect();
             let help = match nearest(limit.key, keys.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if keys.is_empty() => "it has none".to_owned(),
@@ -215,7 +286,9 @@ fn read_limit(threshold: &Threshold, value: &DeValue<'_>) -> Option<f64> {
     let text = value.as_str();
     let limit = match threshold.unit {
         ThresholdUnit::Millis => number(value).or_else(|| millis(text?)),
-        ThresholdUnit::Pages => number(value).or_else(|| Some((bytes(text?)? / Pages::SIZE as f64).ceil())),
+        ThresholdUnit::Pages => {
+            number(value).or_else(|| Some((bytes(text?)? / Pages::SIZE as f64).ceil()))
+        }
         ThresholdUnit::Bytes => number(value).or_else(|| bytes(text?)),
         ThresholdUnit::Ratio => number(value).or_else(|| percentage(text?)),
         ThresholdUnit::Rows | ThresholdUnit::Count => number(value),

@@ -20,8 +20,12 @@ const VERSIONS: std::ops::RangeInclusive<u32> = OLDEST_MAJOR..=NEWEST_MAJOR;
 /// Reads the whole file; every mistake at once.
 pub(super) fn settings(source: &Source, rules: &[&Rule]) -> Result<Settings, Vec<SourceError>> {
     // What a broken file means is not guessed: keys may have slipped into the wrong table.
-    let document = DeTable::parse(&source.text).map_err(|error| vec![syntax_error(source, &error)])?;
-    let mut reader = Reader { source, errors: Vec::new() };
+    let document =
+        DeTable::parse(&source.text).map_err(|error| vec![syntax_error(source, &error)])?;
+    let mut reader = Reader {
+        source,
+        errors: Vec::new(),
+    };
     let mut settings = defaults(source);
     for entry in &Section::new("", document.get_ref()).entries {
         top_level(&mut reader, entry, rules, &mut settings);
@@ -35,13 +39,20 @@ pub(super) fn settings(source: &Source, rules: &[&Rule]) -> Result<Settings, Vec
 
 fn defaults(source: &Source) -> Settings {
     Settings {
-        migrations: Migrations { dir: PathBuf::from("migrations"), layout: None, command: None },
+        migrations: Migrations {
+            dir: PathBuf::from("migrations"),
+            layout: None,
+            command: None,
+        },
         queries: vec!["queries/**/*.sql".to_owned()],
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error),
         server: ServerSettings::default(),
         dataset: DatasetSettings::default(),
-        audit: AuditSettings { runs: 3, timeout: Duration::from_secs(30) },
+        audit: AuditSettings {
+            runs: 3,
+            timeout: Duration::from_secs(30),
+        },
         source: source.clone(),
         judgement: Judgement::default(),
         overrides: Vec::<Override>::new(),
@@ -50,10 +61,19 @@ fn defaults(source: &Source) -> Settings {
 
 fn syntax_error(source: &Source, error: &toml::de::Error) -> SourceError {
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
-    SourceError::new(source, error.span().unwrap_or(0..0), format!("not valid TOML: {message}"))
+    SourceError::new(
+        source,
+        error.span().unwrap_or(0..0),
+        format!("not valid TOML: {message}"),
+    )
 }
 
-fn top_level<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, rules: &[&Rule], settings: &mut Settings) {
+fn top_level<'a>(
+    reader: &mut Reader<'a>,
+    entry: &Entry<'a>,
+    rules: &[&Rule],
+    settings: &mut Settings,
+) {
     const KEYS: [&str; 11] = [
         "migrations",
         "migrate-cmd",
@@ -70,24 +90,36 @@ fn top_level<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, rules: &[&Rule], se
     match entry.key {
         "migrations" => {
             if let Some(migrations) = migrations(reader, entry) {
-                settings.migrations = Migrations { command: settings.migrations.command.take(), ..migrations };
+                settings.migrations = Migrations {
+                    command: settings.migrations.command.take(),
+                    ..migrations
+                };
             }
         }
         "migrate-cmd" => {
-            let command = reader.string(entry, "expected a command, as in \"bin/rails db:migrate\"");
+            let command =
+                reader.string(entry, "expected a command, as in \"bin/rails db:migrate\"");
             settings.migrations.command = command.map(|command| MigrateCommand {
                 command: command.to_owned(),
                 source: reader.source.clone(),
                 span: entry.span.clone(),
             });
         }
-        "queries" => replace(&mut settings.queries, reader.patterns(entry, "[\"queries/**/*.sql\"]")),
-        "seeds" => replace(&mut settings.seeds, reader.patterns(entry, "[\"seeds/*.toml\"]")),
+        "queries" => replace(
+            &mut settings.queries,
+            reader.patterns(entry, "[\"queries/**/*.sql\"]"),
+        ),
+        "seeds" => replace(
+            &mut settings.seeds,
+            reader.patterns(entry, "[\"seeds/*.toml\"]"),
+        ),
         "fail-on" => match entry.value.as_str() {
             Some("error") => settings.fail_on = Some(Severity::Error),
             Some("warning") => settings.fail_on = Some(Severity::Warning),
             Some("never") => settings.fail_on = None,
-            Some(_) | None => reader.expected(entry, "expected \"error\", \"warning\" or \"never\""),
+            Some(_) | None => {
+                reader.expected(entry, "expected \"error\", \"warning\" or \"never\"")
+            }
         },
         "thresholds" => {
             if let Some(section) = reader.table(entry) {
@@ -101,7 +133,9 @@ fn top_level<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, rules: &[&Rule], se
         }
         "override" => settings.overrides = policy::read_overrides(reader, entry, rules),
         "server" | "dataset" | "audit" => {
-            let Some(section) = reader.table(entry) else { return };
+            let Some(section) = reader.table(entry) else {
+                return;
+            };
             for inner in &section.entries {
                 match entry.key {
                     "server" => server(reader, inner, &mut settings.server),
@@ -122,10 +156,15 @@ fn replace<T>(place: &mut T, read: Option<T>) {
 
 /// `"migrations"` or `{ dir = "migrations", layout = "diesel" }`.
 fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migrations> {
-    const EXPECTED: &str = "expected a folder like \"migrations\", or { dir = \"migrations\", layout = \"diesel\" }";
+    const EXPECTED: &str =
+        "expected a folder like \"migrations\", or { dir = \"migrations\", layout = \"diesel\" }";
     let DeValue::Table(table) = entry.value else {
         let dir = reader.string(entry, EXPECTED)?;
-        return Some(Migrations { dir: PathBuf::from(dir), layout: None, command: None });
+        return Some(Migrations {
+            dir: PathBuf::from(dir),
+            layout: None,
+            command: None,
+        });
     };
     let mut dir = None;
     let mut layout = None;
@@ -137,9 +176,17 @@ fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migratio
         }
     }
     match dir {
-        Some(dir) => Some(Migrations { dir: PathBuf::from(dir), layout, command: None }),
+        Some(dir) => Some(Migrations {
+            dir: PathBuf::from(dir),
+            layout,
+            command: None,
+        }),
         None => {
-            reader.error(entry.span.clone(), "`migrations` without `dir`", Some(EXPECTED.to_owned()));
+            reader.error(
+                entry.span.clone(),
+                "`migrations` without `dir`",
+                Some(EXPECTED.to_owned()),
+            );
             None
         }
     }
@@ -148,13 +195,19 @@ fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migratio
 fn layout<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Layout> {
     let names = Layout::ALL.map(Layout::as_str);
     let word = reader.string(entry, &format!("expected one of {}", names.join(", ")))?;
-    let known = Layout::ALL.into_iter().find(|layout| layout.as_str() == word);
+    let known = Layout::ALL
+        .into_iter()
+        .find(|layout| layout.as_str() == word);
     if known.is_none() {
         let help = match nearest(word, names) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("layouts: {}", names.join(", ")),
         };
-        reader.error(entry.span.clone(), format!("unknown migration layout \"{word}\""), Some(help));
+        reader.error(
+            entry.span.clone(),
+            format!("unknown migration layout \"{word}\""),
+            Some(help),
+        );
     }
     known
 }
@@ -164,18 +217,29 @@ fn server<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, server: &mut ServerSet
         "version" => {
             let (first, last) = (VERSIONS.start(), VERSIONS.end());
             let version = entry.value.as_str().and_then(|text| text.parse().ok());
-            let version = version.or_else(|| super::section::integer(entry.value).and_then(|n| u32::try_from(n).ok()));
+            let version = version.or_else(|| {
+                super::section::integer(entry.value).and_then(|n| u32::try_from(n).ok())
+            });
             match version.filter(|version| VERSIONS.contains(version)) {
                 Some(version) => server.version = Some(version),
-                None => reader.expected(entry, &format!("expected a major version, \"{first}\" to \"{last}\"")),
+                None => reader.expected(
+                    entry,
+                    &format!("expected a major version, \"{first}\" to \"{last}\""),
+                ),
             }
         }
         "bin" => {
-            server.bin =
-                reader.string(entry, "expected a folder, as in \"/usr/lib/postgresql/15/bin\"").map(PathBuf::from)
+            server.bin = reader
+                .string(
+                    entry,
+                    "expected a folder, as in \"/usr/lib/postgresql/15/bin\"",
+                )
+                .map(PathBuf::from)
         }
         "settings" => {
-            let Some(section) = reader.table(entry) else { return };
+            let Some(section) = reader.table(entry) else {
+                return;
+            };
             for inner in &section.entries {
                 if let Some(setting) = server_setting(reader, inner) {
                     server.settings.push(setting);
@@ -188,10 +252,17 @@ fn server<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, server: &mut ServerSet
 
 /// `work_mem = "4MB"`: the server judges the value.
 fn server_setting(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<(String, String)> {
-    let name_is_plain = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let name_is_plain = entry
+        .key
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
     if !name_is_plain || entry.key.is_empty() {
         let help = Some("names are like work_mem or auto_explain.log_min_duration".to_owned());
-        reader.error(entry.key_span.clone(), format!("`{}` is not the name of a setting", entry.key), help);
+        reader.error(
+            entry.key_span.clone(),
+            format!("`{}` is not the name of a setting", entry.key),
+            help,
+        );
         return None;
     }
     let value = match entry.value {
@@ -212,17 +283,22 @@ fn dataset(reader: &mut Reader<'_>, entry: &Entry<'_>, dataset: &mut DatasetSett
             Some(scale) => dataset.scale = scale,
             None => reader.expected(entry, "expected a number above 0, as in 0.1"),
         },
-        "seed" => match super::section::integer(entry.value).and_then(|seed| u64::try_from(seed).ok()) {
-            Some(seed) => dataset.seed = seed,
-            None => reader.expected(entry, "expected a whole number, 0 or more"),
-        },
+        "seed" => {
+            match super::section::integer(entry.value).and_then(|seed| u64::try_from(seed).ok()) {
+                Some(seed) => dataset.seed = seed,
+                None => reader.expected(entry, "expected a whole number, 0 or more"),
+            }
+        }
         _ => reader.unknown(entry, "dataset", &["scale", "seed"]),
     }
 }
 
 fn audit(reader: &mut Reader<'_>, entry: &Entry<'_>, audit: &mut AuditSettings) {
     match entry.key {
-        "runs" => replace(&mut audit.runs, reader.integer(entry, 1..=1000, "expected a whole number from 1 to 1000")),
+        "runs" => replace(
+            &mut audit.runs,
+            reader.integer(entry, 1..=1000, "expected a whole number from 1 to 1000"),
+        ),
         "timeout" => replace(&mut audit.timeout, reader.duration(entry)),
         _ => reader.unknown(entry, "audit", &["runs", "timeout"]),
     }

@@ -36,13 +36,20 @@ impl<'a> Section<'a> {
             .map(|(key, value)| Entry {
                 key: key.get_ref(),
                 key_span: key.span(),
-                path: if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) },
+                path: if path.is_empty() {
+                    key.get_ref().to_string()
+                } else {
+                    format!("{path}.{}", key.get_ref())
+                },
                 value: value.get_ref(),
                 span: value.span(),
             })
             .collect();
         entries.sort_by_key(|entry| entry.key_span.start);
-        Self { path: path.to_owned(), entries }
+        Self {
+            path: path.to_owned(),
+            entries,
+        }
     }
 }
 
@@ -55,7 +62,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Tells a mistake.
-    pub(super) fn error(&mut self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
+    pub(super) fn error(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let error = SourceError::new(self.source, span, message);
         self.errors.push(match help {
             Some(help) => error.help(help),
@@ -71,19 +83,30 @@ impl<'a> Reader<'a> {
 
     /// Tells a key that nobody knows, with the nearest that somebody does.
     pub(super) fn unknown(&mut self, entry: &Entry<'_>, section: &str, known: &[&str]) {
-        let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
+        let place = if section.is_empty() {
+            String::new()
+        } else {
+            format!(" in [{section}]")
+        };
         let help = match nearest(entry.key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known keys: {}", known.join(", ")),
         };
-        self.error(entry.key_span.clone(), format!("unknown key `{}`{place}", entry.key), Some(help));
+        self.error(
+            entry.key_span.clone(),
+            format!("unknown key `{}`{place}", entry.key),
+            Some(help),
+        );
     }
 
     pub(super) fn table(&mut self, entry: &Entry<'a>) -> Option<Section<'a>> {
         if let DeValue::Table(table) = entry.value {
             return Some(Section::new(&entry.path, table));
         }
-        self.expected(entry, &format!("expected a table, as in `[{}]`", entry.path));
+        self.expected(
+            entry,
+            &format!("expected a table, as in `[{}]`", entry.path),
+        );
         None
     }
 
@@ -111,7 +134,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn duration(&mut self, entry: &Entry<'_>) -> Option<Duration> {
-        let read = entry.value.as_str().and_then(millis).filter(|millis| *millis > 0.0);
+        let read = entry
+            .value
+            .as_str()
+            .and_then(millis)
+            .filter(|millis| *millis > 0.0);
         let duration = read.and_then(|millis| Duration::try_from_secs_f64(millis / 1000.0).ok());
         if duration.is_none() {
             self.expected(entry, EXPECTED_DURATION);
@@ -121,27 +148,46 @@ impl<'a> Reader<'a> {
 
     /// A list of file patterns, at least one.
     pub(super) fn patterns(&mut self, entry: &Entry<'a>, example: &str) -> Option<Vec<String>> {
-        let patterns = self.strings(entry, &format!("expected a list of file patterns, as in {example}"))?;
+        let patterns = self.strings(
+            entry,
+            &format!("expected a list of file patterns, as in {example}"),
+        )?;
         let before = self.errors.len();
         for (text, span) in &patterns {
             if let Err(error) = pattern(text) {
-                self.error(span.clone(), format!("`{text}` is not a pattern: {}", error.kind()), None);
+                self.error(
+                    span.clone(),
+                    format!("`{text}` is not a pattern: {}", error.kind()),
+                    None,
+                );
             }
         }
         (self.errors.len() == before).then(|| patterns.into_iter().map(|(text, _)| text).collect())
     }
 
     /// A list of texts with their places, at least one.
-    pub(super) fn strings(&mut self, entry: &Entry<'a>, expected: &str) -> Option<Vec<(String, Range<usize>)>> {
+    pub(super) fn strings(
+        &mut self,
+        entry: &Entry<'a>,
+        expected: &str,
+    ) -> Option<Vec<(String, Range<usize>)>> {
         let list: Option<&DeArray<'a>> = entry.value.as_array().filter(|list| !list.is_empty());
         let Some(list) = list else {
             self.expected(entry, expected);
             return None;
         };
-        let text = |item: &Spanned<DeValue<'a>>| Some((item.get_ref().as_str()?.to_owned(), item.span()));
-        let wrong = list.iter().find(|item| text(item).is_none_or(|(text, _)| text.is_empty())).map(Spanned::span);
+        let text =
+            |item: &Spanned<DeValue<'a>>| Some((item.get_ref().as_str()?.to_owned(), item.span()));
+        let wrong = list
+            .iter()
+            .find(|item| text(item).is_none_or(|(text, _)| text.is_empty()))
+            .map(Spanned::span);
         if let Some(span) = wrong {
-            self.error(span, format!("bad value in `{}`: {expected}", entry.path), None);
+            self.error(
+                span,
+                format!("bad value in `{}`: {expected}", entry.path),
+                None,
+            );
             return None;
         }
         Some(list.iter().filter_map(text).collect())
@@ -163,7 +209,16 @@ pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
 pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
         DeValue::Integer(_) => integer(value).map(|number| number as f64),
-        DeValue::Float(float) => float.as_str().replace('_', "").parse().ok().filter(|number: &f64| number.is_finite()),
-        DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+        DeValue::Float(float) => float
+            .as_str()
+            .replace('_', "")
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite()),
+        DeValue::String(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => None,
     }
 }

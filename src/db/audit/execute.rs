@@ -42,21 +42,34 @@ pub(super) async fn all(
     let mut executions: Vec<Execution<'_>> = picked
         .iter()
         .map(|i| Execution::of(&estimates[*i].0, PlanChoice::Custom, &estimates[*i].1))
-        .chain(generic.iter().map(|(i, plan)| Execution::of(&estimates[*i].0, PlanChoice::Generic, plan)))
+        .chain(
+            generic
+                .iter()
+                .map(|(i, plan)| Execution::of(&estimates[*i].0, PlanChoice::Generic, plan)),
+        )
         .collect();
     for round in 0..=auditor.options.runs {
         for execution in &mut executions {
-            auditor.interrupt.check().map_err(|_| Failed::Server(ExplainError::TimedOut))?;
+            auditor
+                .interrupt
+                .check()
+                .map_err(|_| Failed::Server(ExplainError::TimedOut))?;
             if execution.wants_more(round, auditor.options.runs) {
                 execution.run(auditor, ready).await?;
             }
         }
     }
     sample_near_budget(auditor, query, ready, &mut executions).await?;
-    let mut runs: Vec<Run> =
-        executions.into_iter().map(|execution| execution.finish(query, ready, auditor.options.timeout)).collect();
+    let mut runs: Vec<Run> = executions
+        .into_iter()
+        .map(|execution| execution.finish(query, ready, auditor.options.timeout))
+        .collect();
     let severity = |run: &Run| {
-        let work = run.plan.root().buffers.map(|buffers| buffers.touched().0 + buffers.temp().0);
+        let work = run
+            .plan
+            .root()
+            .buffers
+            .map(|buffers| buffers.touched().0 + buffers.temp().0);
         (matches!(run.outcome, Outcome::TimedOut { .. }), work)
     };
     runs.sort_by_key(|run| std::cmp::Reverse(severity(run)));
@@ -71,10 +84,18 @@ async fn sample_near_budget(
     ready: &Ready,
     executions: &mut [Execution<'_>],
 ) -> Result<(), Failed> {
-    let Some(limit) = query.budget.time else { return Ok(()) };
+    let Some(limit) = query.budget.time else {
+        return Ok(());
+    };
     for _ in 0..MORE_ROUNDS {
-        for execution in executions.iter_mut().filter(|execution| execution.is_near(limit)) {
-            auditor.interrupt.check().map_err(|_| Failed::Server(ExplainError::TimedOut))?;
+        for execution in executions
+            .iter_mut()
+            .filter(|execution| execution.is_near(limit))
+        {
+            auditor
+                .interrupt
+                .check()
+                .map_err(|_| Failed::Server(ExplainError::TimedOut))?;
             execution.run(auditor, ready).await?;
         }
     }
@@ -109,36 +130,66 @@ async fn generic_estimates(
     estimates: &[(ParameterSet, Explained)],
     picked: &[usize],
 ) -> Result<Vec<(usize, Explained)>, Failed> {
-    let Some((first, normal)) = estimates.first().filter(|_| !ready.prepared.types.is_empty()) else {
+    let Some((first, normal)) = estimates
+        .first()
+        .filter(|_| !ready.prepared.types.is_empty())
+    else {
         return Ok(Vec::new());
     };
     let client = auditor.session.client();
     let values = std::slice::from_ref(&first.values);
-    let found = explain::estimate(client, &ready.prepared, values, PlanChoice::Generic, &auditor.limits).await?;
-    let Some(generic) = found.into_iter().next() else { return Ok(Vec::new()) };
+    let found = explain::estimate(
+        client,
+        &ready.prepared,
+        values,
+        PlanChoice::Generic,
+        &auditor.limits,
+    )
+    .await?;
+    let Some(generic) = found.into_iter().next() else {
+        return Ok(Vec::new());
+    };
     let custom_cost = normal.plan.root().estimate.total_cost + planning_cost(&normal.plan);
     if generic.plan.root().estimate.total_cost > custom_cost {
         return Ok(Vec::new());
     }
     let differs = |i: &&usize| shape(&estimates[**i].1.plan) != shape(&generic.plan);
-    Ok(picked.iter().filter(differs).take(2).map(|i| (*i, generic.clone())).collect())
+    Ok(picked
+        .iter()
+        .filter(differs)
+        .take(2)
+        .map(|i| (*i, generic.clone()))
+        .collect())
 }
 
 /// `cached_plan_cost` in plancache.c: 1000 cpu_operator_cost for each relation and one more.
 fn planning_cost(plan: &Plan) -> f64 {
-    let relations =
-        plan.nodes.iter().filter(|node| node.relation.is_some() && node.kind != NodeKind::ModifyTable).count();
+    let relations = plan
+        .nodes
+        .iter()
+        .filter(|node| node.relation.is_some() && node.kind != NodeKind::ModifyTable)
+        .count();
     2.5 * (relations + 1) as f64
 }
 
 impl<'a> Execution<'a> {
     fn of(set: &'a ParameterSet, choice: PlanChoice, estimate: &'a Explained) -> Self {
-        Self { set, choice, estimate, taken: Vec::new(), timed_out: false }
+        Self {
+            set,
+            choice,
+            estimate,
+            taken: Vec::new(),
+            timed_out: false,
+        }
     }
 
     /// Round 0 warms up; long statements are sampled less often.
     fn wants_more(&self, round: u32, runs: u32) -> bool {
-        let Some(last) = self.taken.last().and_then(|explained| explained.plan.execution_ms) else {
+        let Some(last) = self
+            .taken
+            .last()
+            .and_then(|explained| explained.plan.execution_ms)
+        else {
             return !self.timed_out && round == 0;
         };
         if last <= LONG {
@@ -150,14 +201,24 @@ impl<'a> Execution<'a> {
     /// Whether its fastest run is past a limit, but not so far that noise cannot explain it.
     fn is_near(&self, limit: Millis) -> bool {
         let warm = self.taken.iter().skip(usize::from(self.taken.len() > 1));
-        let fastest = warm.filter_map(|explained| explained.plan.execution_ms).map(|time| time.0);
+        let fastest = warm
+            .filter_map(|explained| explained.plan.execution_ms)
+            .map(|time| time.0);
         let fastest = fastest.fold(f64::INFINITY, f64::min);
         !self.timed_out && fastest > limit.0 && fastest < limit.0 * NEAR && fastest < LONG.0
     }
 
     async fn run(&mut self, auditor: &Auditor<'_>, ready: &Ready) -> Result<(), Failed> {
         let client = auditor.session.client();
-        match explain::analyze(client, &ready.prepared, &self.set.values, self.choice, &auditor.limits).await {
+        match explain::analyze(
+            client,
+            &ready.prepared,
+            &self.set.values,
+            self.choice,
+            &auditor.limits,
+        )
+        .await
+        {
             Ok(explained) => self.taken.push(explained),
             // Once it ran in time, the samples that are there speak.
             Err(ExplainError::TimedOut) => self.timed_out = true,
@@ -182,7 +243,13 @@ impl<'a> Execution<'a> {
             None => (self.estimate.clone(), Outcome::TimedOut { after }),
         };
         let parameters = bound(query, ready, &self.set.values);
-        Run { label, parameters, plan: explained.plan, explain_json: explained.json, outcome }
+        Run {
+            label,
+            parameters,
+            plan: explained.plan,
+            explain_json: explained.json,
+            outcome,
+        }
     }
 }
 
@@ -199,7 +266,12 @@ fn sample(explained: &Explained) -> Option<Sample> {
 /// The sample with the median execution time.
 fn median(taken: &[Explained]) -> Option<usize> {
     let mut order: Vec<usize> = (0..taken.len()).collect();
-    let time = |i: usize| taken[i].plan.execution_ms.map_or(f64::INFINITY, |time| time.0);
+    let time = |i: usize| {
+        taken[i]
+            .plan
+            .execution_ms
+            .map_or(f64::INFINITY, |time| time.0)
+    };
     order.sort_by(|a, b| time(*a).total_cmp(&time(*b)));
     order.get(order.len() / 2).copied()
 }

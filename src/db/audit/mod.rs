@@ -32,7 +32,11 @@ impl RunOptions {
     /// As limits of a transaction.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        Limits { statement: self.timeout, lock: Millis(self.timeout.0.min(5_000.0)), access: self.access }
+        Limits {
+            statement: self.timeout,
+            lock: Millis(self.timeout.0.min(5_000.0)),
+            access: self.access,
+        }
     }
 }
 
@@ -101,7 +105,15 @@ pub async fn run_catalog(
 ) -> Result<Vec<QueryRuns>, AuditError> {
     let task = progress.task("Auditing queries", Unit::Steps, Some(queries.len() as u64));
     let limits = options.limits();
-    let mut auditor = Auditor { session, schema, queries, options, limits, sampler: Sampler::default(), interrupt };
+    let mut auditor = Auditor {
+        session,
+        schema,
+        queries,
+        options,
+        limits,
+        sampler: Sampler::default(),
+        interrupt,
+    };
     let mut done: BTreeMap<usize, QueryRuns> = BTreeMap::new();
     let mut normal: BTreeMap<usize, ParameterSet> = BTreeMap::new();
     for i in parent::order(queries) {
@@ -109,10 +121,17 @@ pub async fn run_catalog(
         task.doing(queries[i].name.clone());
         let runs = match auditor.run(i, &mut normal).await {
             Ok(runs) => runs,
-            Err(Failed::Query(failure)) => QueryRuns { query: i, runs: Vec::new(), failure: Some(failure) },
+            Err(Failed::Query(failure)) => QueryRuns {
+                query: i,
+                runs: Vec::new(),
+                failure: Some(failure),
+            },
             Err(Failed::Server(source)) => {
                 interrupt.check()?;
-                return Err(AuditError::Server { query: queries[i].name.clone(), source });
+                return Err(AuditError::Server {
+                    query: queries[i].name.clone(),
+                    source,
+                });
             }
         };
         // An interrupt cancels the statement: that is no verdict on the query.
@@ -134,7 +153,11 @@ struct Auditor<'a> {
 }
 
 impl Auditor<'_> {
-    async fn run(&mut self, i: usize, normal: &mut BTreeMap<usize, ParameterSet>) -> Result<QueryRuns, Failed> {
+    async fn run(
+        &mut self,
+        i: usize,
+        normal: &mut BTreeMap<usize, ParameterSet>,
+    ) -> Result<QueryRuns, Failed> {
         let query = &self.queries[i];
         let ready = self.prepare(i, normal).await?;
         if let Some(set) = ready.chosen.sets.first() {
@@ -149,18 +172,35 @@ impl Auditor<'_> {
             execute::estimated(query, &ready, &estimates, &picked)
         };
         ready.prepared.deallocate(self.session.client()).await?;
-        Ok(QueryRuns { query: i, runs, failure: None })
+        Ok(QueryRuns {
+            query: i,
+            runs,
+            failure: None,
+        })
     }
 
     /// Prepares the statement and chooses its values.
-    async fn prepare(&mut self, i: usize, normal: &BTreeMap<usize, ParameterSet>) -> Result<Ready, Failed> {
+    async fn prepare(
+        &mut self,
+        i: usize,
+        normal: &BTreeMap<usize, ParameterSet>,
+    ) -> Result<Ready, Failed> {
         let query = &self.queries[i];
         let client = self.session.client();
         let name = format!("pgproof_{i}");
         let prepared = Prepared::new(client, &name, &query.sql, query.writes, &self.limits).await?;
         if prepared.types.is_empty() {
-            let sets = vec![ParameterSet { label: "as written".to_owned(), values: Vec::new() }];
-            return Ok(Ready { prepared, chosen: Chosen { sets, columns: Vec::new() } });
+            let sets = vec![ParameterSet {
+                label: "as written".to_owned(),
+                values: Vec::new(),
+            }];
+            return Ok(Ready {
+                prepared,
+                chosen: Chosen {
+                    sets,
+                    columns: Vec::new(),
+                },
+            });
         }
         let found = self.choose(i, &prepared, normal).await;
         match found {
@@ -182,11 +222,18 @@ impl Auditor<'_> {
         let client = self.session.client();
         let given = parent::values(client, &self.limits, self.queries, query, normal).await?;
         let generic = explain::generic(client, prepared, &self.limits).await?;
-        let mut search = Search { client, limits: &self.limits, schema: self.schema, sampler: &mut self.sampler };
-        parameters::choose(&mut search, query, prepared, &generic.plan, &given).await.map_err(|error| match error {
-            ChooseError::Unknown(failure) => Failed::Query(failure),
-            ChooseError::Explain(error) => error.into(),
-        })
+        let mut search = Search {
+            client,
+            limits: &self.limits,
+            schema: self.schema,
+            sampler: &mut self.sampler,
+        };
+        parameters::choose(&mut search, query, prepared, &generic.plan, &given)
+            .await
+            .map_err(|error| match error {
+                ChooseError::Unknown(failure) => Failed::Query(failure),
+                ChooseError::Explain(error) => error.into(),
+            })
     }
 
     /// Every set's estimate; sets whose values the server refuses are left out, unless it refuses all of them.
@@ -194,7 +241,15 @@ impl Auditor<'_> {
         let client = self.session.client();
         let sets = &ready.chosen.sets;
         let values: Vec<_> = sets.iter().map(|set| set.values.clone()).collect();
-        match explain::estimate(client, &ready.prepared, &values, PlanChoice::Custom, &self.limits).await {
+        match explain::estimate(
+            client,
+            &ready.prepared,
+            &values,
+            PlanChoice::Custom,
+            &self.limits,
+        )
+        .await
+        {
             Ok(plans) => return Ok(sets.iter().cloned().zip(plans).collect()),
             Err(ExplainError::Refused(_)) if sets.len() > 1 => {}
             Err(error) => return Err(error.into()),
@@ -203,7 +258,15 @@ impl Auditor<'_> {
         let mut refused = None;
         for (set, values) in sets.iter().zip(&values) {
             let alone = std::slice::from_ref(values);
-            match explain::estimate(client, &ready.prepared, alone, PlanChoice::Custom, &self.limits).await {
+            match explain::estimate(
+                client,
+                &ready.prepared,
+                alone,
+                PlanChoice::Custom,
+                &self.limits,
+            )
+            .await
+            {
                 Ok(plans) => found.extend(plans.into_iter().map(|plan| (set.clone(), plan))),
                 Err(error @ ExplainError::Refused(_)) => refused = refused.or(Some(error)),
                 Err(error) => return Err(error.into()),
@@ -243,9 +306,17 @@ fn picked(estimates: &[(ParameterSet, Explained)]) -> Vec<usize> {
             None => worst.push((shape, i)),
         }
     }
-    let mut others: Vec<usize> = worst.into_iter().map(|(_, i)| i).filter(|i| *i != 0).collect();
+    let mut others: Vec<usize> = worst
+        .into_iter()
+        .map(|(_, i)| i)
+        .filter(|i| *i != 0)
+        .collect();
     others.sort_by(|a, b| cost(*b).total_cmp(&cost(*a)));
-    let mut picked: Vec<usize> = if estimates.is_empty() { Vec::new() } else { vec![0] };
+    let mut picked: Vec<usize> = if estimates.is_empty() {
+        Vec::new()
+    } else {
+        vec![0]
+    };
     picked.extend(others);
     picked.truncate(MAX_EXECUTED);
     picked
@@ -253,12 +324,20 @@ fn picked(estimates: &[(ParameterSet, Explained)]) -> Vec<usize> {
 
 /// The values as a report shows them.
 fn bound(query: &Query, ready: &Ready, values: &[Option<String>]) -> Vec<BoundParameter> {
-    let parameters = ready.prepared.types.iter().enumerate().map(|(i, info)| BoundParameter {
-        number: u16::try_from(i + 1).unwrap_or(u16::MAX),
-        name: query.parameters.get(i).and_then(|parameter| parameter.name.clone()),
-        type_name: info.name.clone(),
-        value: values.get(i).cloned().flatten(),
-        column: ready.chosen.columns.get(i).cloned().flatten(),
-    });
+    let parameters = ready
+        .prepared
+        .types
+        .iter()
+        .enumerate()
+        .map(|(i, info)| BoundParameter {
+            number: u16::try_from(i + 1).unwrap_or(u16::MAX),
+            name: query
+                .parameters
+                .get(i)
+                .and_then(|parameter| parameter.name.clone()),
+            type_name: info.name.clone(),
+            value: values.get(i).cloned().flatten(),
+            column: ready.chosen.columns.get(i).cloned().flatten(),
+        });
     parameters.collect()
 }

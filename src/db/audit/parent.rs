@@ -21,10 +21,17 @@ pub(super) fn order(queries: &[Query]) -> Vec<usize> {
     while !left.is_empty() {
         let waits = |i: &usize| {
             let parents = queries[*i].for_each.iter().map(|each| each.parent.as_str());
-            parents.into_iter().any(|parent| left.iter().any(|other| other != i && queries[*other].name == parent))
+            parents.into_iter().any(|parent| {
+                left.iter()
+                    .any(|other| other != i && queries[*other].name == parent)
+            })
         };
         let ready: Vec<usize> = left.iter().copied().filter(|i| !waits(i)).collect();
-        let next = if ready.is_empty() { left.clone() } else { ready };
+        let next = if ready.is_empty() {
+            left.clone()
+        } else {
+            ready
+        };
         left.retain(|i| !next.contains(i));
         order.extend(next);
     }
@@ -41,10 +48,13 @@ pub(super) async fn values(
 ) -> Result<BTreeMap<u16, Option<String>>, Failed> {
     let mut given = BTreeMap::new();
     for each in &query.for_each {
-        let Some(at) = queries.iter().position(|other| other.name == each.parent) else { continue };
+        let Some(at) = queries.iter().position(|other| other.name == each.parent) else {
+            continue;
+        };
         let Some(set) = normal.get(&at) else { continue };
         let parent = &queries[at];
-        let prepared = Prepared::new(client, "pgproof_parent", &parent.sql, parent.writes, limits).await?;
+        let prepared =
+            Prepared::new(client, "pgproof_parent", &parent.sql, parent.writes, limits).await?;
         let row = first_row(client, limits, &prepared, set, &each.column).await;
         prepared.deallocate(client).await?;
         match row? {
@@ -54,7 +64,10 @@ pub(super) async fn values(
             Found::NoRow => {}
             Found::NoColumn(columns) => {
                 return Err(Failed::Query(QueryFailure {
-                    message: format!("@for-each: {} returns no column {}", each.parent, each.column),
+                    message: format!(
+                        "@for-each: {} returns no column {}",
+                        each.parent, each.column
+                    ),
                     code: None,
                     position: None,
                     hint: Some(format!("its columns are {columns}")),
@@ -84,15 +97,29 @@ async fn first_row(
     let mut found = Found::NoRow;
     let mut failed = None;
     {
-        let messages = client.simple_query_raw(&sql).await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
+        let messages = client
+            .simple_query_raw(&sql)
+            .await
+            .map_err(|error| ExplainError::of(error, NO_POSITION))?;
         let mut messages = pin!(messages);
         while let Some(message) = messages.next().await {
             match message {
                 Ok(SimpleQueryMessage::Row(row)) if matches!(found, Found::NoRow) => {
-                    let at = row.columns().iter().position(|candidate| candidate.name() == column);
-                    let names = || row.columns().iter().map(|c| c.name()).collect::<Vec<_>>().join(", ");
-                    found =
-                        at.map_or_else(|| Found::NoColumn(names()), |at| Found::Value(row.get(at).map(str::to_owned)));
+                    let at = row
+                        .columns()
+                        .iter()
+                        .position(|candidate| candidate.name() == column);
+                    let names = || {
+                        row.columns()
+                            .iter()
+                            .map(|c| c.name())
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    };
+                    found = at.map_or_else(
+                        || Found::NoColumn(names()),
+                        |at| Found::Value(row.get(at).map(str::to_owned)),
+                    );
                 }
                 Ok(_) => {}
                 Err(error) => failed = Some(ExplainError::of(error, NO_POSITION)),
@@ -101,7 +128,10 @@ async fn first_row(
     }
     match failed {
         Some(error) => {
-            client.simple_query("ROLLBACK").await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
+            client
+                .simple_query("ROLLBACK")
+                .await
+                .map_err(|error| ExplainError::of(error, NO_POSITION))?;
             Err(error)
         }
         None => Ok(found),

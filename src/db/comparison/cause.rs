@@ -52,7 +52,8 @@ pub(super) async fn trace(
     sides: &Sides<'_>,
     tables: &Touched,
 ) -> Result<Option<RoundTrip>, CompareError> {
-    let reversible = !task.migrations.is_empty() && task.migrations.iter().all(|m| m.down.is_some());
+    let reversible =
+        !task.migrations.is_empty() && task.migrations.iter().all(|m| m.down.is_some());
     let mut wanted = wanted(task, &mut compared.queries, old_runs);
     wanted.extend(wanted_of_old_forms(task, &compared.rolling, old_runs));
     if wanted.is_empty() && !reversible {
@@ -69,7 +70,11 @@ pub(super) async fn trace(
         };
         list[looked.diff].runs[looked.run].cause = Some(cause);
     }
-    let trip = if reversible { Some(back(task, &copy, old_runs, sides.old, tables).await?) } else { None };
+    let trip = if reversible {
+        Some(back(task, &copy, old_runs, sides.old, tables).await?)
+    } else {
+        None
+    };
     copy.discard().await?;
     compared.spent.migrations.0 += start.elapsed().as_secs_f64() * 1000.0;
     Ok(trip)
@@ -78,8 +83,10 @@ pub(super) async fn trace(
 fn wanted<'a>(task: &Task<'a>, diffs: &mut [QueryDiff], old_runs: &[QueryRuns]) -> Vec<Wanted<'a>> {
     let mut found = Vec::new();
     for (n, query) in task.before.iter().enumerate() {
-        let (Some(diff), Some(successor)) = (diffs.iter().position(|d| d.query == query.name), successor(task, query))
-        else {
+        let (Some(diff), Some(successor)) = (
+            diffs.iter().position(|d| d.query == query.name),
+            successor(task, query),
+        ) else {
             continue;
         };
         let changed_text = diffs[diff].presence == Presence::Changed;
@@ -91,26 +98,53 @@ fn wanted<'a>(task: &Task<'a>, diffs: &mut [QueryDiff], old_runs: &[QueryRuns]) 
                 run.cause = Some(Cause::QueryText);
                 continue;
             }
-            found.push(Wanted::of(List::Now, (diff, at, run), successor, runs_of(old_runs, n)));
+            found.push(Wanted::of(
+                List::Now,
+                (diff, at, run),
+                successor,
+                runs_of(old_runs, n),
+            ));
         }
     }
     found
 }
 
 /// What servers of the version before send, where it fails or does more work.
-fn wanted_of_old_forms<'a>(task: &Task<'a>, rolling: &[QueryDiff], old_runs: &[QueryRuns]) -> Vec<Wanted<'a>> {
+fn wanted_of_old_forms<'a>(
+    task: &Task<'a>,
+    rolling: &[QueryDiff],
+    old_runs: &[QueryRuns],
+) -> Vec<Wanted<'a>> {
     let mut found = Vec::new();
     for (diff, of) in rolling.iter().enumerate() {
-        let old = task.before.iter().enumerate().find(|(_, query)| query.name == of.query);
-        let (Some((n, query)), Some(worst)) = (old, of.runs.first()) else { continue };
-        found.push(Wanted::of(List::Rolling, (diff, 0, worst), query, runs_of(old_runs, n)));
+        let old = task
+            .before
+            .iter()
+            .enumerate()
+            .find(|(_, query)| query.name == of.query);
+        let (Some((n, query)), Some(worst)) = (old, of.runs.first()) else {
+            continue;
+        };
+        found.push(Wanted::of(
+            List::Rolling,
+            (diff, 0, worst),
+            query,
+            runs_of(old_runs, n),
+        ));
     }
     found
 }
 
 impl<'a> Wanted<'a> {
-    fn of(list: List, (diff, at, run): (usize, usize, &RunDiff), query: &'a Query, runs: &[Run]) -> Self {
-        let old = runs.iter().filter(|old| old.label == run.label && old.parameters == run.parameters);
+    fn of(
+        list: List,
+        (diff, at, run): (usize, usize, &RunDiff),
+        query: &'a Query,
+        runs: &[Run],
+    ) -> Self {
+        let old = runs
+            .iter()
+            .filter(|old| old.label == run.label && old.parameters == run.parameters);
         Self {
             list,
             diff,
@@ -149,10 +183,18 @@ async fn forward(
             }
             let schema = introspect::schema(&copy.session).await?;
             for looked in wanted.iter_mut() {
-                let names = Names { schema: Some(&schema), renames: Some(renames), ..Names::UNKNOWN };
-                let plans = rerun::plan(&copy.session, looked.query, &looked.old, &task.options).await?;
-                let hash =
-                    plans.into_iter().next().and_then(Result::ok).map(|plan| canonicalize(&plan, &names).hashes().full);
+                let names = Names {
+                    schema: Some(&schema),
+                    renames: Some(renames),
+                    ..Names::UNKNOWN
+                };
+                let plans =
+                    rerun::plan(&copy.session, looked.query, &looked.old, &task.options).await?;
+                let hash = plans
+                    .into_iter()
+                    .next()
+                    .and_then(Result::ok)
+                    .map(|plan| canonicalize(&plan, &names).hashes().full);
                 looked.seen.push(hash);
             }
         }
@@ -170,20 +212,34 @@ pub(super) async fn again(
     if let Some(program) = &script.program {
         return Ok(run_program(program, script, copy.url(), task.interrupt).await?);
     }
-    copy.session.client().batch_execute(&statement.sql).await.map_err(|error| CompareError::Server {
-        doing: "applying the migration once more",
-        reason: crate::db::connect::describe(&error),
-    })
+    copy.session
+        .client()
+        .batch_execute(&statement.sql)
+        .await
+        .map_err(|error| CompareError::Server {
+            doing: "applying the migration once more",
+            reason: crate::db::connect::describe(&error),
+        })
 }
 
 /// The statement from which on the plan is what it is afterwards; else the first that changed it; else the statistics.
 fn cause(looked: &Wanted<'_>, places: &[StatementPlace]) -> Cause {
     let differs = |hash: &Option<String>| hash.as_ref() != Some(&looked.before);
-    let settled = looked.seen.iter().rposition(|hash| *hash != looked.after).map_or(0, |last| last + 1);
+    let settled = looked
+        .seen
+        .iter()
+        .rposition(|hash| *hash != looked.after)
+        .map_or(0, |last| last + 1);
     let reaches = settled < looked.seen.len() && looked.seen.get(settled).is_some_and(differs);
-    let at = if reaches { Some(settled) } else { looked.seen.iter().position(differs) };
+    let at = if reaches {
+        Some(settled)
+    } else {
+        looked.seen.iter().position(differs)
+    };
     match at.and_then(|at| places.get(at)) {
-        Some(place) => Cause::Statement { place: place.clone() },
+        Some(place) => Cause::Statement {
+            place: place.clone(),
+        },
         None => Cause::Statistics,
     }
 }
@@ -198,7 +254,9 @@ async fn back(
 ) -> Result<RoundTrip, CompareError> {
     let mut trip = RoundTrip::default();
     for migration in task.migrations.iter().rev() {
-        let Some(down) = &migration.down else { continue };
+        let Some(down) = &migration.down else {
+            continue;
+        };
         if let Err(error) = run_script(&copy.session, down, task.interrupt).await {
             task.interrupt.check()?;
             trip.failure = Some(error.to_string());
@@ -207,17 +265,31 @@ async fn back(
     }
     let schema = introspect::schema(&copy.session).await?;
     trip.schema = SchemaDifference::between(old, &schema);
-    let there = |table: &&String| schema.tables.iter().any(|known| known.name.sql() == **table);
+    let there = |table: &&String| {
+        schema
+            .tables
+            .iter()
+            .any(|known| known.name.sql() == **table)
+    };
     let tables: Vec<String> = tables.before.iter().filter(there).cloned().collect();
     vacuum_analyze(&copy.session, &tables).await?;
-    let names = Names { schema: Some(&schema), renames: None, ..Names::UNKNOWN };
-    let old_names = Names { schema: Some(old), renames: None, ..Names::UNKNOWN };
+    let names = Names {
+        schema: Some(&schema),
+        renames: None,
+        ..Names::UNKNOWN
+    };
+    let old_names = Names {
+        schema: Some(old),
+        renames: None,
+        ..Names::UNKNOWN
+    };
     for (n, query) in task.before.iter().enumerate() {
         let runs = runs_of(old_runs, n);
         let plans = rerun::plan(&copy.session, query, runs, &task.options).await?;
         let same = runs.iter().zip(&plans).all(|(run, plan)| {
             let before = Side::of(run, &old_names).hashes.shape;
-            plan.as_ref().is_ok_and(|plan| canonicalize(plan, &names).hashes().shape == before)
+            plan.as_ref()
+                .is_ok_and(|plan| canonicalize(plan, &names).hashes().shape == before)
         });
         if !same {
             trip.changed_plans.push(query.name.clone());

@@ -141,7 +141,11 @@ struct Copy {
 
 impl Copy {
     async fn of(task: &Task<'_>, template: &str) -> Result<Self, CompareError> {
-        let server = match task.migrations.iter().any(|migration| migration.up.program.is_some()) {
+        let server = match task
+            .migrations
+            .iter()
+            .any(|migration| migration.up.program.is_some())
+        {
             // Programs seldom know sockets.
             true => task.cluster.loopback_url("postgres")?,
             false => task.cluster.url("postgres"),
@@ -171,27 +175,53 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     let before = Copy::of(task, task.template).await?;
     let old_schema = introspect::schema(&before.session).await?;
     clock.lap(&mut compared.spent.copies);
-    let old_runs =
-        run_catalog(&before.session, &old_schema, task.before, &task.options, task.progress, task.interrupt).await?;
+    let old_runs = run_catalog(
+        &before.session,
+        &old_schema,
+        task.before,
+        &task.options,
+        task.progress,
+        task.interrupt,
+    )
+    .await?;
     clock.lap(&mut compared.spent.queries);
 
     let after = Copy::of(task, task.template).await?;
     clock.lap(&mut compared.spent.copies);
     let probes = rerun::probes(task.before, &old_runs);
-    task.progress.note(format!("applying {} under observation", counted(task.migrations)));
-    let observed = observe(after.url(), task.migrations, &probes, Rehearsal::WithReader, task.interrupt).await?;
+    task.progress.note(format!(
+        "applying {} under observation",
+        counted(task.migrations)
+    ));
+    let observed = observe(
+        after.url(),
+        task.migrations,
+        &probes,
+        Rehearsal::WithReader,
+        task.interrupt,
+    )
+    .await?;
     clock.lap(&mut compared.spent.migrations);
     let mut new_schema = introspect::schema(&after.session).await?;
     if new_tables::fill(task, &after, &old_schema, &new_schema).await? {
         new_schema = introspect::schema(&after.session).await?;
     }
     clock.lap(&mut compared.spent.dataset);
-    let sides = Sides { old: &old_schema, new: &new_schema, renames: Renames::between(&old_schema, &new_schema) };
+    let sides = Sides {
+        old: &old_schema,
+        new: &new_schema,
+        renames: Renames::between(&old_schema, &new_schema),
+    };
     let unanalyzed = state_before_analyze(task, &after.session, &old_runs, &sides).await?;
     clock.lap(&mut compared.spent.queries);
 
     let tables = match task.analyzed {
-        Analyzed::Touched => touched::tables(&observed.statements, &old_schema, &new_schema, &sides.renames),
+        Analyzed::Touched => touched::tables(
+            &observed.statements,
+            &old_schema,
+            &new_schema,
+            &sides.renames,
+        ),
         Analyzed::Everything => touched::all(&old_schema, &new_schema),
     };
     let control = Copy::of(task, task.template).await?;
@@ -199,7 +229,12 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     touched::vacuum_analyze(&after.session, &tables.after).await?;
     touched::vacuum_analyze(&control.session, &tables.before).await?;
     clock.lap(&mut compared.spent.migrations);
-    let copies = Three { before: &before, after: &after, control: &control, touched: &tables.relations };
+    let copies = Three {
+        before: &before,
+        after: &after,
+        control: &control,
+        touched: &tables.relations,
+    };
     compared.queries = compare_queries(task, &copies, &old_runs, unanalyzed, &sides).await?;
     compared.rolling = rolling(task, &copies, &old_runs, &sides).await?;
     fresh::run(task, &after, &mut compared.queries, &sides).await?;
@@ -214,7 +249,8 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     let mut clock = Clock::start();
     compared.statements = observed.statements;
     compared.broken = observed.broken;
-    compared.safer_schema = rewritten::prove_safer_forms(task, &mut compared.statements, &probes, &new_schema).await?;
+    compared.safer_schema =
+        rewritten::prove_safer_forms(task, &mut compared.statements, &probes, &new_schema).await?;
     extrapolate_statements(task, &mut compared.statements, &old_schema, &probes).await?;
     clock.lap(&mut compared.spent.migrations);
     compared.probes = probes.into_iter().map(|probe| probe.name).collect();
@@ -223,7 +259,10 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
 }
 
 fn counted(migrations: &[Migration]) -> String {
-    let statements: usize = migrations.iter().map(|migration| migration.up.statements.len()).sum();
+    let statements: usize = migrations
+        .iter()
+        .map(|migration| migration.up.statements.len())
+        .sum();
     format!("{statements} statements of {} migrations", migrations.len())
 }
 
@@ -250,11 +289,19 @@ struct Sides<'a> {
 
 impl Sides<'_> {
     fn old_names(&self) -> Names<'_> {
-        Names { schema: Some(self.old), renames: Some(&self.renames), ..Names::UNKNOWN }
+        Names {
+            schema: Some(self.old),
+            renames: Some(&self.renames),
+            ..Names::UNKNOWN
+        }
     }
 
     fn new_names(&self) -> Names<'_> {
-        Names { schema: Some(self.new), renames: None, ..Names::UNKNOWN }
+        Names {
+            schema: Some(self.new),
+            renames: None,
+            ..Names::UNKNOWN
+        }
     }
 
     fn names(&self) -> (Names<'_>, Names<'_>) {
@@ -271,7 +318,11 @@ struct Three<'a> {
 }
 
 fn runs_of(old_runs: &[QueryRuns], query: usize) -> &[Run] {
-    old_runs.iter().find(|runs| runs.query == query).map(|runs| runs.runs.as_slice()).unwrap_or_default()
+    old_runs
+        .iter()
+        .find(|runs| runs.query == query)
+        .map(|runs| runs.runs.as_slice())
+        .unwrap_or_default()
 }
 
 /// The statement that a query has afterwards; `None` where it is gone or takes other parameters.
@@ -300,7 +351,10 @@ async fn state_before_analyze(
                 let old = Side::of(&runs[at], &sides.old_names());
                 if side.hashes.shape != old.hashes.shape {
                     let ran = rerun(after, successor, &runs[at..=at], 1, &task.options).await?;
-                    fates[at] = ran.into_iter().next().map(|ran| rerun::fate(&ran, &sides.new_names()));
+                    fates[at] = ran
+                        .into_iter()
+                        .next()
+                        .map(|ran| rerun::fate(&ran, &sides.new_names()));
                 }
             }
         }
@@ -316,22 +370,30 @@ async fn compare_queries(
     unanalyzed: Vec<Vec<Option<Fate>>>,
     sides: &Sides<'_>,
 ) -> Result<Vec<QueryDiff>, CompareError> {
-    let steps = task.progress.task("Comparing plans", Unit::Steps, Some(task.before.len() as u64));
+    let steps = task.progress.task(
+        "Comparing plans",
+        Unit::Steps,
+        Some(task.before.len() as u64),
+    );
     let mut found = Vec::new();
     for ((n, query), unanalyzed) in task.before.iter().enumerate().zip(unanalyzed) {
         task.interrupt.check()?;
         steps.doing(query.name.clone());
-        let failed = old_runs.iter().find(|runs| runs.query == n).and_then(|runs| runs.failure.as_ref());
+        let failed = old_runs
+            .iter()
+            .find(|runs| runs.query == n)
+            .and_then(|runs| runs.failure.as_ref());
         let mut diff = QueryDiff {
             failed_before: failed.map(|failure| failure.message.clone()),
             ..QueryDiff::of(query, presence(task, query))
         };
         if let Some(successor) = successor(task, query) {
             (diff.file, diff.line) = (successor.file.clone(), successor.line);
-            let compared = compare_runs(task, copies, query, successor, runs_of(old_runs, n), sides).await?;
+            let compared =
+                compare_runs(task, copies, query, successor, runs_of(old_runs, n), sides).await?;
             for (mut run, unanalyzed) in compared.into_iter().zip(unanalyzed) {
-                run.before_analyze =
-                    unanalyzed.and_then(|fate| before_analyze(&run, &fate, sides, &(task.limits_for)(query)));
+                run.before_analyze = unanalyzed
+                    .and_then(|fate| before_analyze(&run, &fate, sides, &(task.limits_for)(query)));
                 diff.runs.push(run);
             }
         }
@@ -340,7 +402,10 @@ async fn compare_queries(
     }
     slower::confirm(task, copies, old_runs, &mut found).await?;
     found = found.into_iter().map(QueryDiff::sorted).collect();
-    let new = task.after.iter().filter(|query| !task.before.iter().any(|before| before.name == query.name));
+    let new = task
+        .after
+        .iter()
+        .filter(|query| !task.before.iter().any(|before| before.name == query.name));
     found.extend(new.map(|query| QueryDiff::of(query, Presence::New)));
     Ok(found)
 }
@@ -370,13 +435,22 @@ async fn compare_runs(
         let fate = rerun::fate(&after[at], &sides.new_names());
         let control = rerun::fate(
             &control[at],
-            &Names { schema: Some(sides.old), renames: Some(&sides.renames), ..Names::UNKNOWN },
+            &Names {
+                schema: Some(sides.old),
+                renames: Some(&sides.renames),
+                ..Names::UNKNOWN
+            },
         );
         let mut diff = RunDiff::judge(run, old, &fate, Some(&control), &sides.renames, &limits);
         let told_by_nothing = matches!(diff.verdict, Verdict::Unchanged | Verdict::Neutral);
         if told_by_nothing && looks_slower(&diff) && reads_touched(&diff, copies.touched) {
             let sessions = [copies.before, copies.after, copies.control].map(|copy| &copy.session);
-            let contest = Contest { sessions, query, successor, limits: task.options.limits() };
+            let contest = Contest {
+                sessions,
+                query,
+                successor,
+                limits: task.options.limits(),
+            };
             diff.slowdown = contest.slowdown(run).await?;
         }
         found.push(diff);
@@ -391,7 +465,9 @@ fn reads_touched(diff: &RunDiff, touched: &BTreeSet<String>) -> bool {
         found |= match &operator.kind {
             OperatorKind::Scan(scan) => touched.contains(&scan.relation),
             OperatorKind::Modify { relation, .. } => touched.contains(relation),
-            OperatorKind::Join { .. } | OperatorKind::Aggregate { .. } | OperatorKind::Other { .. } => false,
+            OperatorKind::Join { .. }
+            | OperatorKind::Aggregate { .. }
+            | OperatorKind::Other { .. } => false,
         };
     });
     found
@@ -404,12 +480,21 @@ fn looks_slower(diff: &RunDiff) -> bool {
 }
 
 /// The state before ANALYZE, where it is worse than before the migration and worse than after ANALYZE.
-fn before_analyze(run: &RunDiff, fate: &Fate, sides: &Sides<'_>, limits: &VerdictLimits) -> Option<BeforeAnalyze> {
+fn before_analyze(
+    run: &RunDiff,
+    fate: &Fate,
+    sides: &Sides<'_>,
+    limits: &VerdictLimits,
+) -> Option<BeforeAnalyze> {
     let changes = crate::diff::outcome::differences(&run.before, fate, &sides.renames);
     let work = fate.side().map(|side| side.work).unwrap_or_default();
     let verdict = crate::diff::verdict::judge(&run.before.work, &work, &changes, limits);
     let worse = verdict < run.verdict && (verdict == Verdict::Error || verdict.is_regression());
-    worse.then(|| BeforeAnalyze { verdict, changes, side: fate.side().cloned() })
+    worse.then(|| BeforeAnalyze {
+        verdict,
+        changes,
+        side: fate.side().cloned(),
+    })
 }
 
 /// Changed and removed queries in their old form on the new schema: what a rolling deploy runs for a while.
@@ -426,7 +511,11 @@ async fn rolling(
             continue;
         }
         let runs = compare_runs(task, copies, query, query, runs_of(old_runs, n), sides).await?;
-        let diff = QueryDiff { runs, ..QueryDiff::of(query, presence) }.sorted();
+        let diff = QueryDiff {
+            runs,
+            ..QueryDiff::of(query, presence)
+        }
+        .sorted();
         let verdict = diff.verdict();
         if verdict == Verdict::Error || verdict.is_regression() {
             found.push(diff);
@@ -445,7 +534,9 @@ async fn extrapolate_statements(
     schema: &Schema,
     probes: &[Probe],
 ) -> Result<(), CompareError> {
-    let Some(small) = task.small else { return Ok(()) };
+    let Some(small) = task.small else {
+        return Ok(());
+    };
     let mut durations: Vec<Vec<Millis>> = vec![Vec::new(); statements.len()];
     let mut small_schema = None;
     for _ in 0..REPEATS {
@@ -454,21 +545,43 @@ async fn extrapolate_statements(
         if small_schema.is_none() {
             small_schema = Some(introspect::schema(&copy.session).await?);
         }
-        let observed: Observed = observe(copy.url(), task.migrations, probes, Rehearsal::Plain, task.interrupt).await?;
+        let observed: Observed = observe(
+            copy.url(),
+            task.migrations,
+            probes,
+            Rehearsal::Plain,
+            task.interrupt,
+        )
+        .await?;
         copy.discard().await?;
         for (durations, statement) in durations.iter_mut().zip(observed.statements) {
             durations.push(statement.duration);
         }
     }
-    let Some(small_schema) = small_schema else { return Ok(()) };
+    let Some(small_schema) = small_schema else {
+        return Ok(());
+    };
     for (statement, durations) in statements.iter_mut().zip(durations) {
         let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
-        let tables: BTreeSet<&str> =
-            statement.locks.iter().chain(inherited).map(|lock| lock.relation.as_str()).collect();
-        let rows = |schema: &Schema| -> f64 { tables.iter().map(|table| touched::rows(schema, table)).sum() };
+        let tables: BTreeSet<&str> = statement
+            .locks
+            .iter()
+            .chain(inherited)
+            .map(|lock| lock.relation.as_str())
+            .collect();
+        let rows = |schema: &Schema| -> f64 {
+            tables
+                .iter()
+                .map(|table| touched::rows(schema, table))
+                .sum()
+        };
         let (few, many) = (rows(&small_schema), rows(schema));
-        let large = Point { rows: many, duration: statement.duration };
-        statement.extrapolation = extrapolate(few, &durations, large, many * task.production_factor);
+        let large = Point {
+            rows: many,
+            duration: statement.duration,
+        };
+        statement.extrapolation =
+            extrapolate(few, &durations, large, many * task.production_factor);
     }
     Ok(())
 }

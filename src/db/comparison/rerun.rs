@@ -49,13 +49,14 @@ pub(super) async fn run_sets(
     if runs.is_empty() {
         return Ok(Vec::new());
     }
-    let prepared = match Prepared::new(session.client(), NAME, &query.sql, query.writes, &limits).await {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            let failure = refused(error)?;
-            return Ok(runs.iter().map(|_| Err(failure.clone())).collect());
-        }
-    };
+    let prepared =
+        match Prepared::new(session.client(), NAME, &query.sql, query.writes, &limits).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let failure = refused(error)?;
+                return Ok(runs.iter().map(|_| Err(failure.clone())).collect());
+            }
+        };
     let mut found = Vec::with_capacity(runs.len());
     for run in runs {
         found.push(again(session, &prepared, run, samples, options).await?);
@@ -75,7 +76,13 @@ async fn again(
     let values = values(run);
     let mut taken: Vec<Explained> = Vec::new();
     let done = |plan: Plan, explain_json, outcome| {
-        Ok(Ok(Run { label: run.label.clone(), parameters: run.parameters.clone(), plan, explain_json, outcome }))
+        Ok(Ok(Run {
+            label: run.label.clone(),
+            parameters: run.parameters.clone(),
+            plan,
+            explain_json,
+            outcome,
+        }))
     };
     if run.estimated {
         return match estimated(session, prepared, &values, run, options).await? {
@@ -89,20 +96,37 @@ async fn again(
             Ok(explained) => taken.push(explained),
             Err(ExplainError::TimedOut) => {
                 return match estimated(session, prepared, &values, run, options).await? {
-                    Ok(plan) => done(plan.plan, plan.json, Outcome::TimedOut { after: options.timeout }),
+                    Ok(plan) => done(
+                        plan.plan,
+                        plan.json,
+                        Outcome::TimedOut {
+                            after: options.timeout,
+                        },
+                    ),
                     Err(failure) => Ok(Err(failure)),
                 };
             }
             Err(error) => return refused(error).map(Err),
         }
-        if taken.last().and_then(|explained| explained.plan.execution_ms).is_some_and(|time| time.0 > 300.0) {
+        if taken
+            .last()
+            .and_then(|explained| explained.plan.execution_ms)
+            .is_some_and(|time| time.0 > 300.0)
+        {
             break;
         }
     }
-    let measured: Vec<Sample> =
-        taken.iter().skip(usize::from(taken.len() > 1)).map(|explained| sample(&explained.plan)).collect();
+    let measured: Vec<Sample> = taken
+        .iter()
+        .skip(usize::from(taken.len() > 1))
+        .map(|explained| sample(&explained.plan))
+        .collect();
     match taken.pop() {
-        Some(last) => done(last.plan, last.json, Outcome::Completed { samples: measured }),
+        Some(last) => done(
+            last.plan,
+            last.json,
+            Outcome::Completed { samples: measured },
+        ),
         None => Err(ExplainError::NoPlan),
     }
 }
@@ -115,7 +139,15 @@ async fn estimated(
     options: &RunOptions,
 ) -> Result<Result<Explained, QueryFailure>, ExplainError> {
     let sets = [values.to_vec()];
-    match explain::estimate(session.client(), prepared, &sets, choice(run), &options.limits()).await {
+    match explain::estimate(
+        session.client(),
+        prepared,
+        &sets,
+        choice(run),
+        &options.limits(),
+    )
+    .await
+    {
         Ok(mut plans) => plans.pop().map(Ok).ok_or(ExplainError::NoPlan),
         Err(error) => refused(error).map(Err),
     }
@@ -134,7 +166,15 @@ pub(super) async fn plan(
     if runs.is_empty() {
         return Ok(Vec::new());
     }
-    let prepared = match Prepared::new(session.client(), NAME, &query.sql, query.writes, &options.limits()).await {
+    let prepared = match Prepared::new(
+        session.client(),
+        NAME,
+        &query.sql,
+        query.writes,
+        &options.limits(),
+    )
+    .await
+    {
         Ok(prepared) => prepared,
         Err(error) => {
             let failure = refused(error)?;
@@ -162,11 +202,18 @@ fn sample(plan: &Plan) -> Sample {
 }
 
 pub(super) fn values(run: &Asked) -> Vec<Option<String>> {
-    run.parameters.iter().map(|parameter| parameter.value.clone()).collect()
+    run.parameters
+        .iter()
+        .map(|parameter| parameter.value.clone())
+        .collect()
 }
 
 pub(super) fn choice(run: &Asked) -> PlanChoice {
-    if run.label.starts_with("generic") { PlanChoice::Generic } else { PlanChoice::Custom }
+    if run.label.starts_with("generic") {
+        PlanChoice::Generic
+    } else {
+        PlanChoice::Custom
+    }
 }
 
 /// The statement's own failure, or the server's.
@@ -198,14 +245,22 @@ const LIGHT: Millis = Millis(20.0);
 pub(super) fn probes(queries: &[Query], runs: &[QueryRuns]) -> Vec<Probe> {
     let quickest = |runs: &QueryRuns| -> Option<(usize, f64)> {
         let time = |run: &Run| run.time().map_or(f64::INFINITY, |time| time.0);
-        runs.runs.iter().map(time).enumerate().min_by(|a, b| a.1.total_cmp(&b.1))
+        runs.runs
+            .iter()
+            .map(time)
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(&b.1))
     };
     runs.iter()
         .filter_map(|runs| {
             let query = queries.get(runs.query)?;
             let (at, time) = quickest(runs)?;
             let sql = literal_sql(&query.sql, &runs.runs[at].parameters);
-            Some(Probe { name: query.name.clone(), sql, plan_only: time > LIGHT.0 })
+            Some(Probe {
+                name: query.name.clone(),
+                sql,
+                plan_only: time > LIGHT.0,
+            })
         })
         .collect()
 }
@@ -222,11 +277,23 @@ pub fn literal_sql(sql: &str, parameters: &[BoundParameter]) -> String {
             TokenKind::PositionalParam { .. } => piece[1..].parse().ok(),
             _ => None,
         };
-        match number.and_then(|number| parameters.iter().find(|parameter| parameter.number == number)) {
-            Some(BoundParameter { value: Some(value), type_name, .. }) => {
+        match number.and_then(|number| {
+            parameters
+                .iter()
+                .find(|parameter| parameter.number == number)
+        }) {
+            Some(BoundParameter {
+                value: Some(value),
+                type_name,
+                ..
+            }) => {
                 text.push_str(&format!("{}::{type_name}", quote_literal(value)));
             }
-            Some(BoundParameter { value: None, type_name, .. }) => text.push_str(&format!("NULL::{type_name}")),
+            Some(BoundParameter {
+                value: None,
+                type_name,
+                ..
+            }) => text.push_str(&format!("NULL::{type_name}")),
             None => text.push_str(piece),
         }
     }

@@ -33,7 +33,9 @@ pub(super) async fn prove_safer_forms(
         return Ok(None);
     }
     let scripts = task.migrations.iter().map(|migration| &migration.up);
-    let written: Vec<Written<'_>> = scripts.flat_map(|up| up.statements.iter().map(move |s| (up, s))).collect();
+    let written: Vec<Written<'_>> = scripts
+        .flat_map(|up| up.statements.iter().map(move |s| (up, s)))
+        .collect();
     let mut copy = Copy::of(task, task.template).await?;
     let mut any_ran = false;
     for (n, (written_here, observation)) in written.iter().zip(statements.iter_mut()).enumerate() {
@@ -67,15 +69,26 @@ pub(super) async fn prove_safer_forms(
         as_written(task, &copy, written_here).await?;
     }
     let difference = match any_ran {
-        true => Some(SchemaDifference::between(wanted, &introspect::schema(&copy.session).await?)),
+        true => Some(SchemaDifference::between(
+            wanted,
+            &introspect::schema(&copy.session).await?,
+        )),
         false => None,
     };
     copy.discard().await?;
     Ok(difference)
 }
 
-async fn as_written(task: &Task<'_>, copy: &Copy, (script, statement): &Written<'_>) -> Result<(), CompareError> {
-    if statement.controls_transaction() { Ok(()) } else { again(task, copy, script, statement).await }
+async fn as_written(
+    task: &Task<'_>,
+    copy: &Copy,
+    (script, statement): &Written<'_>,
+) -> Result<(), CompareError> {
+    if statement.controls_transaction() {
+        Ok(())
+    } else {
+        again(task, copy, script, statement).await
+    }
 }
 
 /// Worth another form: it made queries wait, or it reads or rewrites a table that others cannot use meanwhile.
@@ -83,7 +96,13 @@ fn hurts(statement: &StatementObservation) -> bool {
     let many_rows = statement.rows.is_some_and(|rows| rows >= 10_000);
     // What is over in a moment needs no other form.
     let works = statement.works_under_lock() && statement.duration.0 >= 1.0;
-    statement.longest_block().0.max(statement.longest_possible_wait().0) >= 20.0 || works || many_rows
+    statement
+        .longest_block()
+        .0
+        .max(statement.longest_possible_wait().0)
+        >= 20.0
+        || works
+        || many_rows
 }
 
 async fn measure(
@@ -95,11 +114,19 @@ async fn measure(
     let text = statements.join(";\n");
     let script = Script {
         source: Source::new("safer form", text),
-        statements: statements.iter().map(|sql| Statement { sql: sql.clone(), span: 0..0, line: 1 }).collect(),
+        statements: statements
+            .iter()
+            .map(|sql| Statement {
+                sql: sql.clone(),
+                span: 0..0,
+                line: 1,
+            })
+            .collect(),
         transaction: TransactionRule::Statement,
         program: None,
     };
-    let observed = match observe_script(copy.url(), "safer", &script, probes, task.interrupt).await {
+    let observed = match observe_script(copy.url(), "safer", &script, probes, task.interrupt).await
+    {
         Ok(observed) => observed,
         Err(ObserveError::Statement(error)) => {
             return Ok(SaferMeasurement {
@@ -112,16 +139,35 @@ async fn measure(
         }
         Err(error) => return Err(error.into()),
     };
-    let longest = observed.statements.iter().map(|s| s.longest_block().0).fold(0.0, f64::max);
-    let worst = observed.statements.iter().map(|s| s.longest_possible_wait().0).fold(0.0, f64::max);
+    let longest = observed
+        .statements
+        .iter()
+        .map(|s| s.longest_block().0)
+        .fold(0.0, f64::max);
+    let worst = observed
+        .statements
+        .iter()
+        .map(|s| s.longest_possible_wait().0)
+        .fold(0.0, f64::max);
     let strongest = observed
         .statements
         .iter()
-        .flat_map(|statement| statement.locks.iter().map(move |lock| (lock.mode, statement.locks_held)))
+        .flat_map(|statement| {
+            statement
+                .locks
+                .iter()
+                .map(move |lock| (lock.mode, statement.locks_held))
+        })
         .filter(|(mode, _)| mode.blocks_writes())
         .max_by(|a, b| a.0.cmp(&b.0).then(a.1.0.total_cmp(&b.1.0)));
     Ok(SaferMeasurement {
-        duration: Millis(observed.statements.iter().map(|statement| statement.duration.0).sum()),
+        duration: Millis(
+            observed
+                .statements
+                .iter()
+                .map(|statement| statement.duration.0)
+                .sum(),
+        ),
         longest_block: Millis(longest),
         worst_wait: Millis(worst),
         strongest,

@@ -39,8 +39,20 @@ impl Contest<'_> {
             return Ok(None);
         }
         let mut prepared = Vec::new();
-        for (session, query) in self.sessions.into_iter().zip([self.query, self.successor, self.query]) {
-            match Prepared::new(session.client(), NAME, &query.sql, query.writes, &self.limits).await {
+        for (session, query) in
+            self.sessions
+                .into_iter()
+                .zip([self.query, self.successor, self.query])
+        {
+            match Prepared::new(
+                session.client(),
+                NAME,
+                &query.sql,
+                query.writes,
+                &self.limits,
+            )
+            .await
+            {
                 Ok(ready) => prepared.push((session, ready)),
                 Err(error) => return refused(error).map(|_| None),
             }
@@ -54,19 +66,35 @@ impl Contest<'_> {
     }
 
     /// Times of before, after and control; fewer where one was refused.
-    async fn in_turn(&self, prepared: &[(&Session, Prepared)], run: &Asked) -> Result<[Vec<f64>; 3], ExplainError> {
+    async fn in_turn(
+        &self,
+        prepared: &[(&Session, Prepared)],
+        run: &Asked,
+    ) -> Result<[Vec<f64>; 3], ExplainError> {
         let values = values(run);
         let mut times: [Vec<f64>; 3] = Default::default();
         for round in 0..MINIMUM_RUNS {
             // Another one begins each round, and each follows both others: who runs first finds colder caches.
-            let mut order: Vec<usize> = (0..prepared.len()).map(|n| (n + round) % prepared.len()).collect();
+            let mut order: Vec<usize> = (0..prepared.len())
+                .map(|n| (n + round) % prepared.len())
+                .collect();
             if round % 2 == 1 {
                 order.reverse();
             }
             for n in order {
                 let (session, prepared) = &prepared[n];
-                match explain::analyze(session.client(), prepared, &values, choice(run), &self.limits).await {
-                    Ok(explained) => times[n].extend(explained.plan.execution_ms.map(|time| time.0)),
+                match explain::analyze(
+                    session.client(),
+                    prepared,
+                    &values,
+                    choice(run),
+                    &self.limits,
+                )
+                .await
+                {
+                    Ok(explained) => {
+                        times[n].extend(explained.plan.execution_ms.map(|time| time.0))
+                    }
                     Err(error) => {
                         refused(error)?;
                         return Ok(times);
@@ -92,7 +120,9 @@ pub(super) async fn confirm(
     for turn in 0..CONFIRMATIONS {
         let suspects = task.before.iter().zip(queries.iter_mut()).enumerate();
         for (n, (query, diff)) in suspects {
-            let Some(successor) = successor(task, query) else { continue };
+            let Some(successor) = successor(task, query) else {
+                continue;
+            };
             for (found, run) in diff.runs.iter_mut().zip(runs_of(old_runs, n)) {
                 let Some(seen) = found.slowdown else { continue };
                 task.interrupt.check()?;
@@ -100,9 +130,22 @@ pub(super) async fn confirm(
                 let after = Session::open(copies.after.url(), task.interrupt).await?;
                 let control = Session::open(copies.control.url(), task.interrupt).await?;
                 let sessions = [&before, &after, &control];
-                let again = Contest { sessions, query, successor, limits: task.options.limits() }.slowdown(run).await?;
+                let again = Contest {
+                    sessions,
+                    query,
+                    successor,
+                    limits: task.options.limits(),
+                }
+                .slowdown(run)
+                .await?;
                 // The weakest of what was seen is what is told.
-                found.slowdown = again.map(|again| if again.ratio() < seen.ratio() { again } else { seen });
+                found.slowdown = again.map(|again| {
+                    if again.ratio() < seen.ratio() {
+                        again
+                    } else {
+                        seen
+                    }
+                });
                 if turn + 1 == CONFIRMATIONS && found.slowdown.is_some() {
                     found.verdict = Verdict::Slower;
                 }

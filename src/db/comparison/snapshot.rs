@@ -48,7 +48,10 @@ pub async fn planner_settings(session: &Session) -> Result<BTreeMap<String, Stri
         .client()
         .query(QUERY, &[])
         .await
-        .map_err(|error| CompareError::Server { doing: "reading the planner's settings", reason: describe(&error) })?;
+        .map_err(|error| CompareError::Server {
+            doing: "reading the planner's settings",
+            reason: describe(&error),
+        })?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
@@ -56,22 +59,41 @@ pub async fn planner_settings(session: &Session) -> Result<BTreeMap<String, Stri
 ///
 /// # Errors
 /// The server's failure; a query's own is in its entry.
-pub async fn against_snapshots(known: &Known<'_>, kept: &[QuerySnapshot]) -> Result<Vec<QueryDiff>, CompareError> {
-    let names = Names { schema: Some(known.schema), ..Names::UNKNOWN };
-    let steps = known.progress.task("comparing with the kept plans", Unit::Steps, Some(kept.len() as u64));
+pub async fn against_snapshots(
+    known: &Known<'_>,
+    kept: &[QuerySnapshot],
+) -> Result<Vec<QueryDiff>, CompareError> {
+    let names = Names {
+        schema: Some(known.schema),
+        ..Names::UNKNOWN
+    };
+    let steps = known.progress.task(
+        "comparing with the kept plans",
+        Unit::Steps,
+        Some(kept.len() as u64),
+    );
     let mut found = Vec::with_capacity(kept.len());
     for snapshot in kept {
         known.interrupt.check()?;
         steps.doing(snapshot.query.clone());
-        let query = known.queries.iter().find(|query| query.name == snapshot.query);
+        let query = known
+            .queries
+            .iter()
+            .find(|query| query.name == snapshot.query);
         let limits = query.map_or_else(Limits::default, |query| (known.limits_for)(query));
         let mut fates = Vec::new();
         if let Some(query) = query {
             let sets = snapshot.asked();
             // A set of another number of values belongs to another statement.
-            if sets.iter().all(|set| set.parameters.len() == query.parameters.len()) {
+            if sets
+                .iter()
+                .all(|set| set.parameters.len() == query.parameters.len())
+            {
                 let ran = rerun::run_sets(known.session, query, &sets, 1, &known.options).await?;
-                fates = ran.iter().map(|ran| rerun::fate(ran, &names)).collect::<Vec<Fate>>();
+                fates = ran
+                    .iter()
+                    .map(|ran| rerun::fate(ran, &names))
+                    .collect::<Vec<Fate>>();
             }
         }
         found.push(snapshot.compare(query, &fates, &limits));
@@ -87,8 +109,14 @@ pub async fn against_snapshots(known: &Known<'_>, kept: &[QuerySnapshot]) -> Res
 ///
 /// # Errors
 /// The server's failure; a query's own is in its entry.
-pub async fn snapshots(known: &Known<'_>, kept: &[QuerySnapshot]) -> Result<Vec<QuerySnapshot>, CompareError> {
-    let names = Names { schema: Some(known.schema), ..Names::UNKNOWN };
+pub async fn snapshots(
+    known: &Known<'_>,
+    kept: &[QuerySnapshot],
+) -> Result<Vec<QuerySnapshot>, CompareError> {
+    let names = Names {
+        schema: Some(known.schema),
+        ..Names::UNKNOWN
+    };
     let mut found = Vec::with_capacity(known.queries.len());
     let mut fresh: Vec<Query> = Vec::new();
     for query in known.queries {
@@ -99,13 +127,25 @@ pub async fn snapshots(known: &Known<'_>, kept: &[QuerySnapshot]) -> Result<Vec<
         }
     }
     // Parents run for the values that they hand down.
-    let parents: Vec<&str> = fresh.iter().flat_map(|q| q.for_each.iter().map(|each| each.parent.as_str())).collect();
-    let missing =
-        |query: &&Query| parents.contains(&query.name.as_str()) && !fresh.iter().any(|f| f.name == query.name);
+    let parents: Vec<&str> = fresh
+        .iter()
+        .flat_map(|q| q.for_each.iter().map(|each| each.parent.as_str()))
+        .collect();
+    let missing = |query: &&Query| {
+        parents.contains(&query.name.as_str()) && !fresh.iter().any(|f| f.name == query.name)
+    };
     let parents: Vec<Query> = known.queries.iter().filter(missing).cloned().collect();
     let asked = fresh.len();
     fresh.extend(parents);
-    let ran = run_catalog(known.session, known.schema, &fresh, &known.options, known.progress, known.interrupt).await?;
+    let ran = run_catalog(
+        known.session,
+        known.schema,
+        &fresh,
+        &known.options,
+        known.progress,
+        known.interrupt,
+    )
+    .await?;
     let of = |runs: &QueryRuns| Some(QuerySnapshot::of(fresh.get(runs.query)?, runs, &names));
     found.extend(ran.iter().filter(|runs| runs.query < asked).filter_map(of));
     Ok(found)
@@ -118,16 +158,33 @@ async fn again(
     kept: &[QuerySnapshot],
     names: &Names<'_>,
 ) -> Result<Option<QuerySnapshot>, CompareError> {
-    let Some(kept) = kept.iter().find(|kept| kept.query == query.name && kept.sql == query.source) else {
+    let Some(kept) = kept
+        .iter()
+        .find(|kept| kept.query == query.name && kept.sql == query.source)
+    else {
         return Ok(None);
     };
     let sets = kept.asked();
-    if sets.is_empty() || sets.iter().any(|set| set.parameters.len() != query.parameters.len()) {
+    if sets.is_empty()
+        || sets
+            .iter()
+            .any(|set| set.parameters.len() != query.parameters.len())
+    {
         return Ok(None);
     }
     let ran = rerun::run_sets(known.session, query, &sets, 1, &known.options).await?;
     let runs: Option<Vec<Run>> = ran.into_iter().map(Result::ok).collect();
-    let now = runs.map(|runs| QuerySnapshot::of(query, &QueryRuns { query: 0, runs, failure: None }, names));
+    let now = runs.map(|runs| {
+        QuerySnapshot::of(
+            query,
+            &QueryRuns {
+                query: 0,
+                runs,
+                failure: None,
+            },
+            names,
+        )
+    });
     Ok(now.map(|now| now.settled(kept)))
 }
 
@@ -141,14 +198,26 @@ async fn new_queries(
     if queries.is_empty() {
         return Ok(Vec::new());
     }
-    let ran: Vec<QueryRuns> =
-        run_catalog(known.session, known.schema, &queries, &known.options, known.progress, known.interrupt).await?;
+    let ran: Vec<QueryRuns> = run_catalog(
+        known.session,
+        known.schema,
+        &queries,
+        &known.options,
+        known.progress,
+        known.interrupt,
+    )
+    .await?;
     let entry = |runs: QueryRuns| {
         let query = queries.get(runs.query)?;
         let fresh = runs.runs.iter();
         Some(QueryDiff {
             fails_after: runs.failure.map(|failure: QueryFailure| failure.message),
-            fresh: fresh.map(|run| FreshRun { label: run.label.clone(), side: Side::of(run, names) }).collect(),
+            fresh: fresh
+                .map(|run| FreshRun {
+                    label: run.label.clone(),
+                    side: Side::of(run, names),
+                })
+                .collect(),
             ..QueryDiff::of(query, Presence::New)
         })
     };

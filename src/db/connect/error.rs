@@ -36,7 +36,9 @@ pub enum ConnectError {
         remedy: &'static str,
     },
     /// The server has no such database.
-    #[error("{address} has no database \"{database}\"; create it or name another in the database URL")]
+    #[error(
+        "{address} has no database \"{database}\"; create it or name another in the database URL"
+    )]
     NoSuchDatabase {
         /// `host:port` or a socket's path.
         address: String,
@@ -44,7 +46,9 @@ pub enum ConnectError {
         database: String,
     },
     /// The server's connections are used up.
-    #[error("{address} has no free connection for user \"{user}\": {reason}; close other clients or raise the limit")]
+    #[error(
+        "{address} has no free connection for user \"{user}\": {reason}; close other clients or raise the limit"
+    )]
     TooManyConnections {
         /// `host:port` or a socket's path.
         address: String,
@@ -109,12 +113,18 @@ impl ConnectError {
         }
         let text = error.to_string();
         if text.contains("TLS") {
-            return Self::Tls { address, reason: reasons(error), remedy: tls_remedy(url, error) };
+            return Self::Tls {
+                address,
+                reason: reasons(error),
+                remedy: tls_remedy(url, error),
+            };
         }
         match io_cause(error) {
-            Some(cause) => {
-                Self::Unreachable { address, reason: plain(cause), remedy: unreachable_remedy(url, cause.kind()) }
-            }
+            Some(cause) => Self::Unreachable {
+                address,
+                reason: plain(cause),
+                remedy: unreachable_remedy(url, cause.kind()),
+            },
             None if text.contains("timeout") => Self::Unreachable {
                 address,
                 reason: "no answer in time".to_owned(),
@@ -132,7 +142,10 @@ impl ConnectError {
                 reason: "it closed the connection".to_owned(),
                 remedy: "check that PostgreSQL listens there",
             },
-            None => Self::Refused { url: url.to_string(), reason: reasons(error) },
+            None => Self::Refused {
+                url: url.to_string(),
+                reason: reasons(error),
+            },
         }
     }
 
@@ -141,27 +154,46 @@ impl ConnectError {
         let user = url.user().to_owned();
         let reason = refusal.message().to_owned();
         let code = refusal.code();
-        if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        if *code == SqlState::INVALID_PASSWORD
+            || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+        {
             let remedy = if *code == SqlState::INVALID_PASSWORD {
                 "check user and password (URL, PGPASSWORD, ~/.pgpass)"
             } else {
                 "check that the user exists and that pg_hba.conf lets it in"
             };
-            Self::Authentication { address, user, reason, remedy }
+            Self::Authentication {
+                address,
+                user,
+                reason,
+                remedy,
+            }
         } else if *code == SqlState::INVALID_CATALOG_NAME {
-            Self::NoSuchDatabase { address, database: url.database().to_owned() }
+            Self::NoSuchDatabase {
+                address,
+                database: url.database().to_owned(),
+            }
         } else if *code == SqlState::TOO_MANY_CONNECTIONS {
-            Self::TooManyConnections { address, user, reason }
+            Self::TooManyConnections {
+                address,
+                user,
+                reason,
+            }
         } else if *code == SqlState::CANNOT_CONNECT_NOW {
             Self::NotReady { address, reason }
         } else {
-            Self::Refused { url: url.to_string(), reason: format!("{reason} (SQLSTATE {})", code.code()) }
+            Self::Refused {
+                url: url.to_string(),
+                reason: format!("{reason} (SQLSTATE {})", code.code()),
+            }
         }
     }
 }
 
 fn io_cause(error: &tokio_postgres::Error) -> Option<&io::Error> {
-    error.source().and_then(|source| source.downcast_ref::<io::Error>())
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>())
 }
 
 /// An OS error without "(os error 111)".
@@ -187,10 +219,14 @@ fn unreachable_remedy(url: &DatabaseUrl, kind: io::ErrorKind) -> &'static str {
     let socket = url.address().starts_with('/');
     match kind {
         io::ErrorKind::ConnectionRefused if !socket => "is the server running, and on this port?",
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => "is the server running on this socket?",
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            "is the server running on this socket?"
+        }
         io::ErrorKind::PermissionDenied => "this user may not open the socket",
         io::ErrorKind::TimedOut => "check the host and the firewall",
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe => {
             "the other side hung up: is it PostgreSQL, and did it crash?"
         }
         _ => "check the host name and the network",
@@ -205,6 +241,8 @@ fn tls_remedy(url: &DatabaseUrl, error: &tokio_postgres::Error) -> &'static str 
         TlsMode::VerifyCa | TlsMode::VerifyFull | TlsMode::Require => {
             "check the certificate, or name its authority with sslrootcert"
         }
-        TlsMode::Prefer | TlsMode::Disable => "use sslmode=disable or repair the server's certificate",
+        TlsMode::Prefer | TlsMode::Disable => {
+            "use sslmode=disable or repair the server's certificate"
+        }
     }
 }

@@ -9,11 +9,18 @@ pub(super) fn to_url(text: &str) -> Option<String> {
     while !rest.is_empty() {
         let (keyword, after) = rest.split_once('=')?;
         let keyword = keyword.trim_end();
-        if keyword.is_empty() || !keyword.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        if keyword.is_empty()
+            || !keyword
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
             return None;
         }
         let (value, left) = value(after.trim_start())?;
-        pairs.push(format!("{keyword}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+        pairs.push(format!(
+            "{keyword}={}",
+            utf8_percent_encode(&value, NON_ALPHANUMERIC)
+        ));
         rest = left.trim_start();
     }
     (!pairs.is_empty()).then(|| format!("postgres:///?{}", pairs.join("&")))

@@ -39,8 +39,15 @@ impl ServerVersion {
         let digits = &text[text.find(|character: char| character.is_ascii_digit())?..];
         let mut parts = digits.split(|character: char| !character.is_ascii_digit());
         let major: u32 = parts.next()?.parse().ok()?;
-        let dotted = digits[digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())..].starts_with('.');
-        let minor = if dotted { parts.next()?.parse().ok()? } else { 0 };
+        let dotted = digits[digits
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(digits.len())..]
+            .starts_with('.');
+        let minor = if dotted {
+            parts.next()?.parse().ok()?
+        } else {
+            0
+        };
         major.checked_mul(10_000)?.checked_add(minor).map(Self)
     }
 
@@ -92,14 +99,22 @@ impl Session {
         interrupt: &Interrupt,
         on_notice: impl Fn(&str) + Send + 'static,
     ) -> Result<Self, ConnectError> {
-        let tls =
-            tls::connector(url.tls()).map_err(|source| ConnectError::TlsSetup { address: url.address(), source })?;
-        let (client, mut connection) =
-            interrupt.race(url.config().connect(tls.clone())).await?.map_err(|error| ConnectError::of(url, &error))?;
-        let reported = connection.parameter("server_version").and_then(ServerVersion::parse);
+        let tls = tls::connector(url.tls()).map_err(|source| ConnectError::TlsSetup {
+            address: url.address(),
+            source,
+        })?;
+        let (client, mut connection) = interrupt
+            .race(url.config().connect(tls.clone()))
+            .await?
+            .map_err(|error| ConnectError::of(url, &error))?;
+        let reported = connection
+            .parameter("server_version")
+            .and_then(ServerVersion::parse);
         // The driver's task ends with the connection; the error reaches whoever waits for a statement.
         let driver = tokio::spawn(async move {
-            while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            while let Some(Ok(message)) =
+                std::future::poll_fn(|context| connection.poll_message(context)).await
+            {
                 if let AsyncMessage::Notice(notice) = message {
                     on_notice(notice.message());
                 }
@@ -117,12 +132,23 @@ impl Session {
         // A pooler in between may not report it.
         let version = match reported {
             Some(version) => version,
-            None => version_of(&client).await.map_err(|error| ConnectError::of(url, &error))?,
+            None => version_of(&client)
+                .await
+                .map_err(|error| ConnectError::of(url, &error))?,
         };
         if version.major() < OLDEST_MAJOR {
-            return Err(ConnectError::TooOld { address: url.address(), version });
+            return Err(ConnectError::TooOld {
+                address: url.address(),
+                version,
+            });
         }
-        Ok(Self { client, url: url.clone(), version, driver, _cancel: cancel })
+        Ok(Self {
+            client,
+            url: url.clone(),
+            version,
+            driver,
+            _cancel: cancel,
+        })
     }
 
     /// The driver's client.
@@ -151,22 +177,33 @@ impl Session {
 
     /// Closes the connection and waits until the server's side knows.
     pub async fn close(self) {
-        let Self { client, driver, _cancel, .. } = self;
+        let Self {
+            client,
+            driver,
+            _cancel,
+            ..
+        } = self;
         drop(client);
         let _ = driver.await;
     }
 }
 
 async fn version_of(client: &Client) -> Result<ServerVersion, tokio_postgres::Error> {
-    let row = client.query_one("SELECT current_setting('server_version_num')::int4", &[]).await?;
-    Ok(ServerVersion::from_number(row.get::<_, i32>(0).unsigned_abs()))
+    let row = client
+        .query_one("SELECT current_setting('server_version_num')::int4", &[])
+        .await?;
+    Ok(ServerVersion::from_number(
+        row.get::<_, i32>(0).unsigned_abs(),
+    ))
 }
 
 /// A server error in one line: message, detail, hint and SQLSTATE, without the driver's "db error:" in front.
 #[must_use]
 pub fn describe(error: &tokio_postgres::Error) -> String {
     let Some(refusal) = error.as_db_error() else {
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let cause = std::error::Error::source(error)
+            .map(|cause| format!(": {cause}"))
+            .unwrap_or_default();
         return format!("{error}{cause}");
     };
     let mut text = refusal.message().to_owned();
@@ -217,8 +254,14 @@ mod tests {
     #[test]
     fn versions_parse_as_servers_print_them() {
         let version = |text| ServerVersion::parse(text).map(|version| version.to_string());
-        assert_eq!(version("15.18 (Debian 15.18-0+deb12u1)").as_deref(), Some("15.18"));
-        assert_eq!(version("postgres (PostgreSQL) 14.23").as_deref(), Some("14.23"));
+        assert_eq!(
+            version("15.18 (Debian 15.18-0+deb12u1)").as_deref(),
+            Some("15.18")
+        );
+        assert_eq!(
+            version("postgres (PostgreSQL) 14.23").as_deref(),
+            Some("14.23")
+        );
         assert_eq!(version("18beta2").as_deref(), Some("18.0"));
         assert_eq!(version("19devel").as_deref(), Some("19.0"));
         assert_eq!(version("none"), None);

@@ -23,8 +23,18 @@ pub(super) fn look_up(
         // libpq looks for "localhost" for its default socket directory; a named directory matches itself.
         Some(Host::Unix(_)) | None => "localhost".to_owned(),
     };
-    let port = config.get_ports().first().copied().unwrap_or(5432).to_string();
-    let wanted = [host.as_str(), &port, config.get_dbname().unwrap_or_default(), config.get_user().unwrap_or_default()];
+    let port = config
+        .get_ports()
+        .first()
+        .copied()
+        .unwrap_or(5432)
+        .to_string();
+    let wanted = [
+        host.as_str(),
+        &port,
+        config.get_dbname().unwrap_or_default(),
+        config.get_user().unwrap_or_default(),
+    ];
     text.lines().find_map(|line| password_of(line, wanted))
 }
 
@@ -33,9 +43,13 @@ fn password_of(line: &str, wanted: [&str; 4]) -> Option<String> {
         return None;
     }
     let fields = split(line);
-    let [host, port, database, user, password] = fields.as_slice() else { return None };
-    let matches =
-        [host, port, database, user].into_iter().zip(wanted).all(|(field, wanted)| field == "*" || field == wanted);
+    let [host, port, database, user, password] = fields.as_slice() else {
+        return None;
+    };
+    let matches = [host, port, database, user]
+        .into_iter()
+        .zip(wanted)
+        .all(|(field, wanted)| field == "*" || field == wanted);
     matches.then(|| password.clone())
 }
 
@@ -44,9 +58,15 @@ fn split(line: &str) -> Vec<String> {
     let mut characters = line.trim_end_matches(['\r', '\n']).chars();
     while let Some(character) = characters.next() {
         match (character, fields.len()) {
-            ('\\', _) => fields.last_mut().into_iter().for_each(|field| field.extend(characters.next())),
+            ('\\', _) => fields
+                .last_mut()
+                .into_iter()
+                .for_each(|field| field.extend(characters.next())),
             (':', 1..=4) => fields.push(String::new()),
-            (other, _) => fields.last_mut().into_iter().for_each(|field| field.push(other)),
+            (other, _) => fields
+                .last_mut()
+                .into_iter()
+                .for_each(|field| field.push(other)),
         }
     }
     fields
@@ -59,8 +79,14 @@ mod tests {
     #[test]
     fn lines_match_by_field() {
         let wanted = ["h", "5432", "shop", "app"];
-        assert_eq!(password_of("h:5432:shop:app:pw", wanted), Some("pw".to_owned()));
-        assert_eq!(password_of(r"*:*:*:app:p\:w\\x", wanted), Some(r"p:w\x".to_owned()));
+        assert_eq!(
+            password_of("h:5432:shop:app:pw", wanted),
+            Some("pw".to_owned())
+        );
+        assert_eq!(
+            password_of(r"*:*:*:app:p\:w\\x", wanted),
+            Some(r"p:w\x".to_owned())
+        );
         assert_eq!(password_of("h:5433:shop:app:pw", wanted), None);
         assert_eq!(password_of("#h:5432:shop:app:pw", wanted), None);
         assert_eq!(password_of("broken", wanted), None);

@@ -8,7 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::url::{TlsMode, TlsOptions};
@@ -46,24 +48,34 @@ pub(super) fn connector(options: &TlsOptions) -> Result<MakeRustlsConnect, TlsEr
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+fn verifier(
+    options: &TlsOptions,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let trust = match (options.mode, &options.root_certificate) {
         // libpq: `require` with a root certificate is `verify-ca`, without one it encrypts and trusts anyone.
         (TlsMode::Disable | TlsMode::Prefer, _) | (TlsMode::Require, None) => Trust::Anyone,
         (TlsMode::Require | TlsMode::VerifyCa, _) => Trust::Chain(chain(options, provider)?),
         (TlsMode::VerifyFull, _) => Trust::ChainAndName(chain(options, provider)?),
     };
-    Ok(Arc::new(Verifier { trust, provider: Arc::clone(provider) }))
+    Ok(Arc::new(Verifier {
+        trust,
+        provider: Arc::clone(provider),
+    }))
 }
 
-fn chain(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+fn chain(
+    options: &TlsOptions,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     match &options.root_certificate {
         Some(path) if path != Path::new("system") => {
             for certificate in certificates(path)? {
-                roots
-                    .add(certificate)
-                    .map_err(|error| TlsError::File { path: path.clone(), reason: error.to_string() })?;
+                roots.add(certificate).map_err(|error| TlsError::File {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?;
             }
         }
         Some(_) | None => {
@@ -72,20 +84,33 @@ fn chain(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Arc<Web
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|_| TlsError::Rustls("no trusted certificate authorities found; name one with sslrootcert".to_owned()))
+        .map_err(|_| {
+            TlsError::Rustls(
+                "no trusted certificate authorities found; name one with sslrootcert".to_owned(),
+            )
+        })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unusable = |reason: String| TlsError::File { path: path.to_path_buf(), reason };
+    let unusable = |reason: String| TlsError::File {
+        path: path.to_path_buf(),
+        reason,
+    };
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unusable(error.to_string()))?;
-    if found.is_empty() { Err(unusable("it holds no certificate".to_owned())) } else { Ok(found) }
+    if found.is_empty() {
+        Err(unusable("it holds no certificate".to_owned()))
+    } else {
+        Ok(found)
+    }
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path)
-        .map_err(|error| TlsError::File { path: path.to_path_buf(), reason: error.to_string() })
+    PrivateKeyDer::from_pem_file(path).map_err(|error| TlsError::File {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })
 }
 
 /// Whom a connection believes.
@@ -120,7 +145,8 @@ impl ServerCertVerifier for Verifier {
             // The chain is verified before the name is looked at.
             Trust::Chain(verifier) => match check(verifier) {
                 Err(rustls::Error::InvalidCertificate(
-                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
                 )) => Ok(ServerCertVerified::assertion()),
                 other => other,
             },
@@ -133,7 +159,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -142,10 +173,17 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

@@ -4,14 +4,23 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
+};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio_postgres::config::{Host, SslMode};
 
 use super::keywords;
 
 /// What may stand in a URL's query value without being escaped, as far as people read it: `/` stays.
-const QUERY_VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'&').add(b'#').add(b'%').add(b'+').add(b'=').add(b'?');
+const QUERY_VALUE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'&')
+    .add(b'#')
+    .add(b'%')
+    .add(b'+')
+    .add(b'=')
+    .add(b'?');
 
 /// Parameters that object mappers put into their `DATABASE_URL` and that say nothing about the connection.
 const FOREIGN: &[&str] = &[
@@ -36,7 +45,9 @@ const FOREIGN: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Not a PostgreSQL URL at all.
-    #[error("the database URL must start with postgres:// or postgresql://, e.g. postgres://user@host:5432/database")]
+    #[error(
+        "the database URL must start with postgres:// or postgresql://, e.g. postgres://user@host:5432/database"
+    )]
     Scheme,
     /// A parameter that is not known.
     #[error("unknown parameter `{0}` in the database URL")]
@@ -52,7 +63,9 @@ pub enum UrlError {
         expected: &'static str,
     },
     /// Anything else the driver's parser refuses.
-    #[error("the database URL does not parse ({0}); percent-encode special characters in the password")]
+    #[error(
+        "the database URL does not parse ({0}); percent-encode special characters in the password"
+    )]
     Malformed(String),
 }
 
@@ -129,14 +142,19 @@ impl DatabaseUrl {
     /// # Errors
     /// Where the URL is not one, or a parameter is unknown or has an impossible value.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        Self::parse_with(text, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::parse_with(text, |name| {
+            std::env::var(name).ok().filter(|value| !value.is_empty())
+        })
     }
 
     /// [`Self::parse`] with the environment passed in.
     ///
     /// # Errors
     /// As [`Self::parse`].
-    pub fn parse_with(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, UrlError> {
+    pub fn parse_with(
+        text: &str,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, UrlError> {
         let converted;
         let text = match text.split_once("://") {
             Some(_) => text,
@@ -158,10 +176,14 @@ impl DatabaseUrl {
         } else {
             format!("postgres://{address}?{}", parameters.driver.join("&"))
         };
-        let mut config: tokio_postgres::Config = plain.parse().map_err(|error| malformed(&error))?;
+        let mut config: tokio_postgres::Config =
+            plain.parse().map_err(|error| malformed(&error))?;
         complete(&mut config, &environment)?;
         if let Some(schema) = &parameters.schema {
-            let options = format!("{} -csearch_path={schema}", config.get_options().unwrap_or_default());
+            let options = format!(
+                "{} -csearch_path={schema}",
+                config.get_options().unwrap_or_default()
+            );
             config.options(options.trim_start());
         }
         config.application_name("pgproof");
@@ -170,27 +192,52 @@ impl DatabaseUrl {
             TlsMode::Prefer => SslMode::Prefer,
             TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
         });
-        Ok(Self { config, tls: parameters.tls, schema: parameters.schema })
+        Ok(Self {
+            config,
+            tls: parameters.tls,
+            schema: parameters.schema,
+        })
     }
 
     /// The superuser of a server that listens in a private socket directory.
     #[must_use]
     pub fn of_socket(directory: &Path, port: u16, user: &str, database: &str) -> Self {
         let mut config = tokio_postgres::Config::new();
-        config.host_path(directory).port(port).user(user).dbname(database);
-        config.application_name("pgproof").ssl_mode(SslMode::Disable);
+        config
+            .host_path(directory)
+            .port(port)
+            .user(user)
+            .dbname(database);
+        config
+            .application_name("pgproof")
+            .ssl_mode(SslMode::Disable);
         config.connect_timeout(std::time::Duration::from_secs(10));
-        Self { config, tls: TlsOptions::none(), schema: None }
+        Self {
+            config,
+            tls: TlsOptions::none(),
+            schema: None,
+        }
     }
 
     /// A server on 127.0.0.1 with a password.
     #[must_use]
     pub fn of_loopback(port: u16, user: &str, password: &str, database: &str) -> Self {
         let mut config = tokio_postgres::Config::new();
-        config.host("127.0.0.1").port(port).user(user).password(password).dbname(database);
-        config.application_name("pgproof").ssl_mode(SslMode::Disable);
+        config
+            .host("127.0.0.1")
+            .port(port)
+            .user(user)
+            .password(password)
+            .dbname(database);
+        config
+            .application_name("pgproof")
+            .ssl_mode(SslMode::Disable);
         config.connect_timeout(std::time::Duration::from_secs(10));
-        Self { config, tls: TlsOptions::none(), schema: None }
+        Self {
+            config,
+            tls: TlsOptions::none(),
+            schema: None,
+        }
     }
 
     /// The same server and user, another database.
@@ -217,9 +264,17 @@ impl DatabaseUrl {
     #[must_use]
     pub fn address(&self) -> String {
         let ports = self.config.get_ports();
-        let numeric: Vec<Host> =
-            self.config.get_hostaddrs().iter().map(|address| Host::Tcp(address.to_string())).collect();
-        let hosts = if self.config.get_hosts().is_empty() { &numeric } else { self.config.get_hosts() };
+        let numeric: Vec<Host> = self
+            .config
+            .get_hostaddrs()
+            .iter()
+            .map(|address| Host::Tcp(address.to_string()))
+            .collect();
+        let hosts = if self.config.get_hosts().is_empty() {
+            &numeric
+        } else {
+            self.config.get_hosts()
+        };
         let addresses: Vec<String> = hosts
             .iter()
             .enumerate()
@@ -240,16 +295,24 @@ impl DatabaseUrl {
     pub fn reveal(&self) -> String {
         let password = self.config.get_password().map(String::from_utf8_lossy);
         let plain = self.render(password.as_deref());
-        let mut parameters: Vec<(&str, String)> = vec![("sslmode", self.tls.mode.as_str().to_owned())];
+        let mut parameters: Vec<(&str, String)> =
+            vec![("sslmode", self.tls.mode.as_str().to_owned())];
         let files = [
             ("sslrootcert", &self.tls.root_certificate),
             ("sslcert", &self.tls.client_certificate),
             ("sslkey", &self.tls.client_key),
         ];
         for (name, file) in files {
-            parameters.extend(file.iter().map(|path| (name, path.to_string_lossy().into_owned())));
+            parameters.extend(
+                file.iter()
+                    .map(|path| (name, path.to_string_lossy().into_owned())),
+            );
         }
-        parameters.extend(self.config.get_options().map(|options| ("options", options.to_owned())));
+        parameters.extend(
+            self.config
+                .get_options()
+                .map(|options| ("options", options.to_owned())),
+        );
         if self.is_local() {
             // TLS says nothing about a socket.
             parameters.retain(|(name, _)| *name == "options");
@@ -259,7 +322,11 @@ impl DatabaseUrl {
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY_VALUE)))
             .collect();
         let separator = if plain.contains('?') { "&" } else { "?" };
-        if query.is_empty() { plain } else { format!("{plain}{separator}{}", query.join("&")) }
+        if query.is_empty() {
+            plain
+        } else {
+            format!("{plain}{separator}{}", query.join("&"))
+        }
     }
 
     /// Whether it is reached through a Unix socket.
@@ -312,14 +379,19 @@ impl DatabaseUrl {
         if let Some(schema) = &self.schema {
             options = options.options([("search_path", schema)]);
         }
-        if let (Some(certificate), Some(key)) = (&self.tls.client_certificate, &self.tls.client_key) {
+        if let (Some(certificate), Some(key)) = (&self.tls.client_certificate, &self.tls.client_key)
+        {
             options = options.ssl_client_cert(certificate).ssl_client_key(key);
         }
         options
     }
 
     fn render(&self, password: Option<&str>) -> String {
-        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%5F", "_");
+        let encode = |text: &str| {
+            utf8_percent_encode(text, NON_ALPHANUMERIC)
+                .to_string()
+                .replace("%5F", "_")
+        };
         let database = encode(self.database());
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
         let mut credentials = encode(self.user());
@@ -332,7 +404,9 @@ impl DatabaseUrl {
                 let directory = utf8_percent_encode(&directory, QUERY_VALUE);
                 format!("postgres://{credentials}@/{database}?host={directory}&port={port}")
             }
-            Some(Host::Tcp(_)) | None => format!("postgres://{credentials}@{}/{database}", self.address()),
+            Some(Host::Tcp(_)) | None => {
+                format!("postgres://{credentials}@{}/{database}", self.address())
+            }
         }
     }
 }
@@ -351,7 +425,12 @@ impl fmt::Debug for DatabaseUrl {
 
 impl TlsOptions {
     fn none() -> Self {
-        Self { mode: TlsMode::Disable, root_certificate: None, client_certificate: None, client_key: None }
+        Self {
+            mode: TlsMode::Disable,
+            root_certificate: None,
+            client_certificate: None,
+            client_key: None,
+        }
     }
 }
 
@@ -366,8 +445,16 @@ struct Parameters {
 
 impl Parameters {
     fn read(query: &str) -> Result<Self, UrlError> {
-        let tls = TlsOptions { mode: TlsMode::Prefer, ..TlsOptions::none() };
-        let mut parameters = Self { driver: Vec::new(), tls, mode_written: false, schema: None };
+        let tls = TlsOptions {
+            mode: TlsMode::Prefer,
+            ..TlsOptions::none()
+        };
+        let mut parameters = Self {
+            driver: Vec::new(),
+            tls,
+            mode_written: false,
+            schema: None,
+        };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
@@ -448,20 +535,27 @@ fn complete(
         config.host(environment("PGHOST").unwrap_or_else(|| default_host(port)));
     }
     if config.get_user().is_none() {
-        let user = environment("PGUSER").or_else(operating_system_user).unwrap_or_else(|| "postgres".to_owned());
+        let user = environment("PGUSER")
+            .or_else(operating_system_user)
+            .unwrap_or_else(|| "postgres".to_owned());
         config.user(user);
     }
     if config.get_dbname().is_none() {
-        let name = environment("PGDATABASE").or_else(|| config.get_user().map(str::to_owned)).unwrap_or_default();
+        let name = environment("PGDATABASE")
+            .or_else(|| config.get_user().map(str::to_owned))
+            .unwrap_or_default();
         config.dbname(name);
     }
     if config.get_password().is_none()
-        && let Some(password) = environment("PGPASSWORD").or_else(|| super::passfile::look_up(config, environment))
+        && let Some(password) =
+            environment("PGPASSWORD").or_else(|| super::passfile::look_up(config, environment))
     {
         config.password(password);
     }
     if config.get_connect_timeout().is_none() {
-        let seconds = environment("PGCONNECT_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(10);
+        let seconds = environment("PGCONNECT_TIMEOUT")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(10);
         config.connect_timeout(std::time::Duration::from_secs(seconds));
     }
     Ok(())
@@ -471,7 +565,11 @@ fn complete(
 fn default_host(port: u16) -> String {
     ["/var/run/postgresql", "/tmp"]
         .into_iter()
-        .find(|directory| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists())
+        .find(|directory| {
+            Path::new(directory)
+                .join(format!(".s.PGSQL.{port}"))
+                .exists()
+        })
         .unwrap_or("localhost")
         .to_owned()
 }
@@ -482,7 +580,8 @@ fn operating_system_user() -> Option<String> {
 
 /// The driver's message without its "invalid connection string" preamble; it names options, never values.
 fn malformed(error: &tokio_postgres::Error) -> UrlError {
-    let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let reason =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     UrlError::Malformed(reason)
 }
 
@@ -498,16 +597,25 @@ mod tests {
     fn the_password_is_kept_and_never_shown() {
         let url = parse("postgres://app:s3cr%40t@db.example:6432/shop?sslmode=require").unwrap();
         assert_eq!(url.to_string(), "postgres://app@db.example:6432/shop");
-        assert_eq!(format!("{url:?}"), "DatabaseUrl(postgres://app@db.example:6432/shop)");
+        assert_eq!(
+            format!("{url:?}"),
+            "DatabaseUrl(postgres://app@db.example:6432/shop)"
+        );
         assert!(!format!("{:?}", url.config()).contains("s3cr"));
-        assert_eq!(url.reveal(), "postgres://app:s3cr%40t@db.example:6432/shop?sslmode=require");
+        assert_eq!(
+            url.reveal(),
+            "postgres://app:s3cr%40t@db.example:6432/shop?sslmode=require"
+        );
         assert_eq!(parse(&url.reveal()).unwrap(), url);
     }
 
     #[test]
     fn sockets_round_trip() {
         let url = DatabaseUrl::of_socket(Path::new("/run/my project"), 5433, "postgres", "shop");
-        assert_eq!(url.to_string(), "postgres://postgres@/shop?host=/run/my%20project&port=5433");
+        assert_eq!(
+            url.to_string(),
+            "postgres://postgres@/shop?host=/run/my%20project&port=5433"
+        );
         let again = parse(&url.reveal()).unwrap();
         assert_eq!(again.address(), "/run/my project/.s.PGSQL.5433");
         assert_eq!(again.database(), "shop");
@@ -515,7 +623,9 @@ mod tests {
 
     #[test]
     fn another_database_of_the_same_server() {
-        let url = parse("postgresql://app:pw@h/shop").unwrap().with_database("copy of shop");
+        let url = parse("postgresql://app:pw@h/shop")
+            .unwrap()
+            .with_database("copy of shop");
         assert_eq!(url.to_string(), "postgres://app@h:5432/copy%20of%20shop");
         assert!(url.has_password());
     }
@@ -538,25 +648,40 @@ mod tests {
         assert_eq!(url.to_string(), "postgres://ada@db.internal:5439/ada");
         assert!(url.has_password());
         assert_eq!(url.tls().mode, TlsMode::VerifyFull);
-        assert_eq!(url.tls().root_certificate, Some(PathBuf::from("/etc/ca.pem")));
-        let written = DatabaseUrl::parse_with("postgres://bob:x@h:1/d?sslmode=disable", environment).unwrap();
+        assert_eq!(
+            url.tls().root_certificate,
+            Some(PathBuf::from("/etc/ca.pem"))
+        );
+        let written =
+            DatabaseUrl::parse_with("postgres://bob:x@h:1/d?sslmode=disable", environment).unwrap();
         assert_eq!(written.to_string(), "postgres://bob@h:1/d");
         assert_eq!(written.tls().mode, TlsMode::Disable);
     }
 
     #[test]
     fn object_mappers_urls_are_understood() {
-        let url = parse("postgresql+asyncpg://u:p@h/d?schema=shop&connection_limit=5&pgbouncer=true").unwrap();
+        let url =
+            parse("postgresql+asyncpg://u:p@h/d?schema=shop&connection_limit=5&pgbouncer=true")
+                .unwrap();
         assert_eq!(url.config().get_options(), Some("-csearch_path=shop"));
-        assert_eq!(url.reveal(), "postgres://u:p@h:5432/d?sslmode=prefer&options=-csearch_path%3Dshop");
+        assert_eq!(
+            url.reveal(),
+            "postgres://u:p@h:5432/d?sslmode=prefer&options=-csearch_path%3Dshop"
+        );
     }
 
     #[test]
     fn mistakes_are_named_without_the_password() {
         let message = |text: &str| parse(text).unwrap_err().to_string();
-        assert_eq!(message("mysql://u:hunter2@h/d"), UrlError::Scheme.to_string());
+        assert_eq!(
+            message("mysql://u:hunter2@h/d"),
+            UrlError::Scheme.to_string()
+        );
         assert_eq!(message("shop"), UrlError::Scheme.to_string());
-        assert_eq!(message("postgres://u:hunter2@h/d?sslmod=x"), "unknown parameter `sslmod` in the database URL");
+        assert_eq!(
+            message("postgres://u:hunter2@h/d?sslmod=x"),
+            "unknown parameter `sslmod` in the database URL"
+        );
         assert_eq!(
             message("postgres://u:hunter2@h/d?sslmode=on"),
             "`on` is no value for `sslmode` in the database URL; expected disable, allow, prefer, require, verify-ca \
@@ -567,7 +692,11 @@ mod tests {
             "the database URL does not parse (invalid value for option `port`); percent-encode special characters \
              in the password"
         );
-        for text in ["postgres://u:hunter2@h:99999/d", "postgres://u:hunter2@[::1/d", "postgres://u:hunter2@h/%zz"] {
+        for text in [
+            "postgres://u:hunter2@h:99999/d",
+            "postgres://u:hunter2@[::1/d",
+            "postgres://u:hunter2@h/%zz",
+        ] {
             if let Err(error) = parse(text) {
                 assert!(!error.to_string().contains("hunter2"), "{error}");
             }

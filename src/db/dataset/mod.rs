@@ -113,7 +113,9 @@ impl DatasetError {
         match self {
             Self::Spec(_) | Self::Plan(_) => true,
             Self::Migrate(error) => error.is_configuration(),
-            Self::Load(LoadError::Rows { fault, .. } | LoadError::Constraint { fault, .. }) => fault.is_none(),
+            Self::Load(LoadError::Rows { fault, .. } | LoadError::Constraint { fault, .. }) => {
+                fault.is_none()
+            }
             Self::Connect(_)
             | Self::Server(_)
             | Self::Introspect(_)
@@ -125,7 +127,11 @@ impl DatasetError {
     }
 
     fn refused(action: &'static str, error: &tokio_postgres::Error) -> Self {
-        Self::Refused { action, reason: describe(error), fault: EnvironmentFault::of(error) }
+        Self::Refused {
+            action,
+            reason: describe(error),
+            fault: EnvironmentFault::of(error),
+        }
     }
 }
 
@@ -149,12 +155,28 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
     for source in recipe.specs {
         part(&source.text);
     }
-    let Options { seed, scale, default_rows, all_rows, table_rows, locale, target_bytes, subset } = recipe.options;
-    part(&format!("{seed} {scale} {default_rows} {all_rows:?} {table_rows:?} {}", locale.name));
+    let Options {
+        seed,
+        scale,
+        default_rows,
+        all_rows,
+        table_rows,
+        locale,
+        target_bytes,
+        subset,
+    } = recipe.options;
+    part(&format!(
+        "{seed} {scale} {default_rows} {all_rows:?} {table_rows:?} {}",
+        locale.name
+    ));
     if target_bytes.is_some() || subset.is_some() {
         part(&format!("{target_bytes:?} {subset:?}"));
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The dataset of a recipe, made where it is not there.
@@ -176,14 +198,29 @@ pub async fn ensure(
         // Two commands at once: the second one waits and finds the first one's dataset.
         lock(&session, &fingerprint, progress).await?;
         if !exists(&session, &database).await? {
-            let built = build(cluster, &session, recipe, &fingerprint, &database, progress, interrupt).await;
+            let built = build(
+                cluster,
+                &session,
+                recipe,
+                &fingerprint,
+                &database,
+                progress,
+                interrupt,
+            )
+            .await;
             interrupt.check()?;
             return built;
         }
     }
     let tables = retention::use_again(&session, &database).await?;
     session.close().await;
-    Ok(Dataset { database, fingerprint, made: None, notes: Vec::new(), tables })
+    Ok(Dataset {
+        database,
+        fingerprint,
+        made: None,
+        notes: Vec::new(),
+        tables,
+    })
 }
 
 /// What would be loaded, without loading it: the schema in a copy that is dropped again, and the plan.
@@ -198,7 +235,13 @@ pub async fn preview(
 ) -> Result<(Schema, SeedPlan), DatasetError> {
     spec::parse(recipe.specs).map_err(DatasetError::Spec)?;
     let copy = DatabaseClone::of(&cluster.url("postgres"), "template0", interrupt).await?;
-    migrate::apply(&for_migrations(cluster, recipe, copy.url())?, recipe.migrations, progress, interrupt).await?;
+    migrate::apply(
+        &for_migrations(cluster, recipe, copy.url())?,
+        recipe.migrations,
+        progress,
+        interrupt,
+    )
+    .await?;
     let planned = plan(copy.url(), recipe.specs, recipe.options, interrupt).await;
     copy.discard().await?;
     planned
@@ -207,7 +250,10 @@ pub async fn preview(
 async fn exists(session: &Session, database: &str) -> Result<bool, DatasetError> {
     let row = session
         .client()
-        .query_one("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", &[&database])
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)",
+            &[&database],
+        )
         .await
         .map_err(|error| DatasetError::refused("look for the dataset", &error))?;
     Ok(row.get(0))
@@ -216,17 +262,31 @@ async fn exists(session: &Session, database: &str) -> Result<bool, DatasetError>
 /// The advisory lock of a fingerprint; `None` for what is none.
 fn lock_key(fingerprint: &str) -> Option<i64> {
     let whole = fingerprint.len() == 16 && fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit());
-    whole.then(|| i64::from_str_radix(&fingerprint[..15], 16).ok()).flatten()
+    whole
+        .then(|| i64::from_str_radix(&fingerprint[..15], 16).ok())
+        .flatten()
 }
 
 /// Held until the session closes.
-async fn lock(session: &Session, fingerprint: &str, progress: &Progress) -> Result<(), DatasetError> {
+async fn lock(
+    session: &Session,
+    fingerprint: &str,
+    progress: &Progress,
+) -> Result<(), DatasetError> {
     let refused = |error| DatasetError::refused("lock the dataset", &error);
     let key = lock_key(fingerprint).unwrap_or_default();
-    let row = session.client().query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await.map_err(refused)?;
+    let row = session
+        .client()
+        .query_one("SELECT pg_try_advisory_lock($1)", &[&key])
+        .await
+        .map_err(refused)?;
     if !row.get::<_, bool>(0) {
         progress.note("another command is making this dataset; waiting for it");
-        session.client().execute("SELECT pg_advisory_lock($1)", &[&key]).await.map_err(refused)?;
+        session
+            .client()
+            .execute("SELECT pg_advisory_lock($1)", &[&key])
+            .await
+            .map_err(refused)?;
     }
     Ok(())
 }
@@ -245,7 +305,11 @@ async fn build(
     drop_database(session, &building).await?;
     retention::sweep(session, &building, progress).await?;
     let refused = |error| DatasetError::refused("make the dataset's database", &error);
-    session.client().batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0")).await.map_err(refused)?;
+    session
+        .client()
+        .batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0"))
+        .await
+        .map_err(refused)?;
     let url = cluster.url(&building);
     let filled = match for_migrations(cluster, recipe, &url) {
         Ok(migrated) => fill(&migrated, &url, recipe, progress, interrupt).await,
@@ -259,7 +323,11 @@ async fn build(
                 "{comment}; ALTER DATABASE {building} RENAME TO {database}; \
                  ALTER DATABASE {database} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
             );
-            session.client().batch_execute(&rename).await.map_err(refused)?;
+            session
+                .client()
+                .batch_execute(&rename)
+                .await
+                .map_err(refused)?;
             retention::drop_old(session, database, progress).await?;
             Ok(Dataset {
                 database: database.to_owned(),
@@ -290,7 +358,11 @@ async fn drop_database(session: &Session, name: &str) -> Result<(), DatasetError
 }
 
 /// The database as whoever migrates it must be told: programs seldom know sockets.
-fn for_migrations(cluster: &Cluster, recipe: Recipe<'_>, url: &DatabaseUrl) -> Result<DatabaseUrl, DatasetError> {
+fn for_migrations(
+    cluster: &Cluster,
+    recipe: Recipe<'_>,
+    url: &DatabaseUrl,
+) -> Result<DatabaseUrl, DatasetError> {
     match recipe.migrations.layout {
         Layout::Command => Ok(cluster.loopback_url(url.database())?),
         _ => Ok(url.clone()),
@@ -317,11 +389,19 @@ async fn fill(
     let written = session.client().batch_execute("CHECKPOINT").await;
     written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
     session.close().await;
-    Ok((report, plan.notes.clone(), sizes(url, &plan, interrupt).await?))
+    Ok((
+        report,
+        plan.notes.clone(),
+        sizes(url, &plan, interrupt).await?,
+    ))
 }
 
 /// What the tables hold, as the server counts their bytes.
-async fn sizes(url: &DatabaseUrl, plan: &SeedPlan, interrupt: &Interrupt) -> Result<Vec<DatasetTable>, DatasetError> {
+async fn sizes(
+    url: &DatabaseUrl,
+    plan: &SeedPlan,
+    interrupt: &Interrupt,
+) -> Result<Vec<DatasetTable>, DatasetError> {
     let session = Session::open(url, interrupt).await?;
     // A partitioned table's bytes are its partitions'.
     let sql = "SELECT t.oid, (SELECT sum(pg_table_size(tree.oid))::bigint \
@@ -362,11 +442,19 @@ pub async fn plan(
         .map_err(|error| DatasetError::refused("read the rows that the migrations made", &error))?;
     let mut plan = match resolve(&schema, &spec, options, &stored) {
         Ok(plan) => plan,
-        Err(refusal) => return Err(DatasetError::Plan(probe::all_errors(&session, &schema, *refusal).await)),
+        Err(refusal) => {
+            return Err(DatasetError::Plan(
+                probe::all_errors(&session, &schema, *refusal).await,
+            ));
+        }
     };
     let refused = probe::examine(&session, &schema, &mut plan)
         .await
         .map_err(|error| DatasetError::refused("try some rows against the constraints", &error))?;
     session.close().await;
-    if refused.is_empty() { Ok((schema, plan)) } else { Err(DatasetError::Plan(refused)) }
+    if refused.is_empty() {
+        Ok((schema, plan))
+    } else {
+        Err(DatasetError::Plan(refused))
+    }
 }

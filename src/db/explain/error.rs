@@ -20,7 +20,9 @@ pub enum ExplainError {
     #[error("EXPLAIN's output cannot be read: {0}; please report this with the server's version")]
     Unreadable(String),
     /// EXPLAIN printed nothing.
-    #[error("EXPLAIN printed no plan: the statement is a utility command or a rule rewrites it to nothing")]
+    #[error(
+        "EXPLAIN printed no plan: the statement is a utility command or a rule rewrites it to nothing"
+    )]
     NoPlan,
 }
 
@@ -44,17 +46,24 @@ pub struct Refusal {
 impl ExplainError {
     /// Sorts an error of the driver; `before` = characters sent before the statement.
     pub(crate) fn of(error: tokio_postgres::Error, before: usize) -> Self {
-        let Some(refused) = error.as_db_error() else { return Self::Server(error) };
+        let Some(refused) = error.as_db_error() else {
+            return Self::Server(error);
+        };
         let code = refused.code();
         if *code == SqlState::QUERY_CANCELED {
             return Self::TimedOut;
         }
         // 08 connection, 53 resources, 57 operator intervention, 58 system, XX internal.
-        if ["08", "53", "57", "58", "XX"].iter().any(|class| code.code().starts_with(class)) {
+        if ["08", "53", "57", "58", "XX"]
+            .iter()
+            .any(|class| code.code().starts_with(class))
+        {
             return Self::Server(error);
         }
         let position = match refused.position() {
-            Some(ErrorPosition::Original(at)) => (*at).checked_sub(u32::try_from(before).unwrap_or(u32::MAX)),
+            Some(ErrorPosition::Original(at)) => {
+                (*at).checked_sub(u32::try_from(before).unwrap_or(u32::MAX))
+            }
             Some(ErrorPosition::Internal { .. }) | None => None,
         };
         Self::Refused(Box::new(Refusal {
@@ -74,6 +83,11 @@ impl From<Refusal> for QueryFailure {
             Some(detail) => format!("{}: {}", refusal.message, detail.trim_end_matches('.')),
             None => refusal.message,
         };
-        Self { message, code: Some(refusal.code), position: refusal.position, hint: refusal.hint }
+        Self {
+            message,
+            code: Some(refusal.code),
+            position: refusal.position,
+            hint: refusal.hint,
+        }
     }
 }

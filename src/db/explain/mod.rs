@@ -110,7 +110,12 @@ pub async fn estimate(
 ) -> Result<Vec<Explained>, ExplainError> {
     let mut body = String::new();
     for values in sets {
-        let _ = write!(body, "EXPLAIN ({}) {};", Mode::Estimate.options(), prepared.execute(values));
+        let _ = write!(
+            body,
+            "EXPLAIN ({}) {};",
+            Mode::Estimate.options(),
+            prepared.execute(values)
+        );
     }
     let printed = in_transaction(client, limits, choice, &body).await?;
     printed.iter().map(|text| read(text)).collect()
@@ -127,12 +132,26 @@ pub async fn analyze(
     choice: PlanChoice,
     limits: &Limits,
 ) -> Result<Explained, ExplainError> {
-    let mode = if prepared.writes { Mode::AnalyzeWrite } else { Mode::Analyze };
+    let mode = if prepared.writes {
+        Mode::AnalyzeWrite
+    } else {
+        Mode::Analyze
+    };
     // Deferred constraints never fire in a transaction that rolls back: their work would go unseen.
-    let constraints = if prepared.writes { "SET CONSTRAINTS ALL IMMEDIATE;" } else { "" };
-    let body = format!("{constraints}EXPLAIN ({}) {};", mode.options(), prepared.execute(values));
+    let constraints = if prepared.writes {
+        "SET CONSTRAINTS ALL IMMEDIATE;"
+    } else {
+        ""
+    };
+    let body = format!(
+        "{constraints}EXPLAIN ({}) {};",
+        mode.options(),
+        prepared.execute(values)
+    );
     let printed = in_transaction(client, limits, choice, &body).await?;
-    printed.last().map_or(Err(ExplainError::NoPlan), |text| read(text))
+    printed
+        .last()
+        .map_or(Err(ExplainError::NoPlan), |text| read(text))
 }
 
 /// Plans with every parameter NULL and no value folded in, so that conditions show where each `$n` goes. Partitions are
@@ -140,12 +159,21 @@ pub async fn analyze(
 ///
 /// # Errors
 /// [`ExplainError`].
-pub async fn generic(client: &Client, prepared: &Prepared, limits: &Limits) -> Result<Explained, ExplainError> {
+pub async fn generic(
+    client: &Client,
+    prepared: &Prepared,
+    limits: &Limits,
+) -> Result<Explained, ExplainError> {
     let values = vec![None; prepared.types.len()];
     let execute = prepared.execute(&values);
-    let body = format!("SET LOCAL enable_partition_pruning = off;EXPLAIN ({}) {execute};", Mode::Estimate.options());
+    let body = format!(
+        "SET LOCAL enable_partition_pruning = off;EXPLAIN ({}) {execute};",
+        Mode::Estimate.options()
+    );
     let printed = in_transaction(client, limits, PlanChoice::Generic, &body).await?;
-    printed.last().map_or(Err(ExplainError::NoPlan), |text| read(text))
+    printed
+        .last()
+        .map_or(Err(ExplainError::NoPlan), |text| read(text))
 }
 
 /// Explains within the transaction that is open; afterwards it is as it was.
@@ -159,7 +187,11 @@ pub(crate) async fn in_savepoint(
     choice: PlanChoice,
     mode: Mode,
 ) -> Result<Explained, ExplainError> {
-    let constraints = if mode == Mode::AnalyzeWrite { "SET CONSTRAINTS ALL IMMEDIATE;" } else { "" };
+    let constraints = if mode == Mode::AnalyzeWrite {
+        "SET CONSTRAINTS ALL IMMEDIATE;"
+    } else {
+        ""
+    };
     let sql = format!(
         "SAVEPOINT pgproof;SET LOCAL plan_cache_mode = {};{constraints}EXPLAIN ({}) {};\
          ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;",
@@ -168,12 +200,17 @@ pub(crate) async fn in_savepoint(
         prepared.execute(values)
     );
     match client.simple_query(&sql).await {
-        Ok(messages) => first_columns(messages).last().map_or(Err(ExplainError::NoPlan), |text| read(text)),
+        Ok(messages) => first_columns(messages)
+            .last()
+            .map_or(Err(ExplainError::NoPlan), |text| read(text)),
         Err(error) => {
             let error = ExplainError::of(error, NO_POSITION);
             if matches!(error, ExplainError::Refused(_) | ExplainError::TimedOut) {
                 let back = "ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;";
-                client.simple_query(back).await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
+                client
+                    .simple_query(back)
+                    .await
+                    .map_err(|error| ExplainError::of(error, NO_POSITION))?;
             }
             Err(error)
         }
@@ -215,14 +252,21 @@ pub(crate) const NO_POSITION: usize = usize::MAX;
 
 /// Sends statements at once. After an error the transaction is left. `before` = characters before the statement of
 /// interest, so that an error's position counts within it; [`NO_POSITION`] where there is none.
-pub(crate) async fn texts(client: &Client, sql: &str, before: usize) -> Result<Vec<String>, ExplainError> {
+pub(crate) async fn texts(
+    client: &Client,
+    sql: &str,
+    before: usize,
+) -> Result<Vec<String>, ExplainError> {
     match client.simple_query(sql).await {
         Ok(messages) => Ok(first_columns(messages)),
         Err(error) => {
             let error = ExplainError::of(error, before);
             if matches!(error, ExplainError::Refused(_) | ExplainError::TimedOut) {
                 // Not in a transaction: a warning, no error.
-                client.simple_query("ROLLBACK").await.map_err(|error| ExplainError::of(error, NO_POSITION))?;
+                client
+                    .simple_query("ROLLBACK")
+                    .await
+                    .map_err(|error| ExplainError::of(error, NO_POSITION))?;
             }
             Err(error)
         }
@@ -241,8 +285,11 @@ fn first_columns(messages: Vec<SimpleQueryMessage>) -> Vec<String> {
 
 /// Reads EXPLAIN's JSON; leaves out the settings that are ours.
 fn read(text: &str) -> Result<Explained, ExplainError> {
-    let printed: Value = serde_json::from_str(text).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
-    let Value::Array(statements) = printed else { return Err(ExplainError::NoPlan) };
+    let printed: Value =
+        serde_json::from_str(text).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
+    let Value::Array(statements) = printed else {
+        return Err(ExplainError::NoPlan);
+    };
     let mut json = statements.into_iter().next().ok_or(ExplainError::NoPlan)?;
     if let Some(settings) = json.get_mut("Settings").and_then(Value::as_object_mut) {
         settings.shift_remove("plan_cache_mode");
@@ -253,7 +300,8 @@ fn read(text: &str) -> Result<Explained, ExplainError> {
             statement.shift_remove("Settings");
         }
     }
-    let plans = parse::json_value(&json).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
+    let plans =
+        parse::json_value(&json).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
     let plan = plans.into_iter().next().ok_or(ExplainError::NoPlan)?;
     Ok(Explained { json, plan })
 }

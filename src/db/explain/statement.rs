@@ -66,13 +66,22 @@ impl Prepared {
         writes: bool,
         limits: &Limits,
     ) -> Result<Self, ExplainError> {
-        let before = format!("{}PREPARE {} AS ", opening(limits, PlanChoice::Custom), quote_identifier(name));
+        let before = format!(
+            "{}PREPARE {} AS ",
+            opening(limits, PlanChoice::Custom),
+            quote_identifier(name)
+        );
         // The line break ends a comment that the statement may end with.
         let message = format!("{before}{sql}\n;{};ROLLBACK;", types_query(name));
         let answer = texts(client, &message, before.chars().count()).await?;
         let json = answer.first().map_or("[]", String::as_str);
-        let types = serde_json::from_str(json).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
-        Ok(Self { name: name.to_owned(), types, writes })
+        let types = serde_json::from_str(json)
+            .map_err(|error| ExplainError::Unreadable(error.to_string()))?;
+        Ok(Self {
+            name: name.to_owned(),
+            types,
+            writes,
+        })
     }
 
     /// `EXECUTE name('5', NULL)`. Without casts: the server reads each literal as its parameter's type, while
@@ -83,8 +92,12 @@ impl Prepared {
         if self.types.is_empty() {
             return format!("EXECUTE {name}");
         }
-        let value =
-            |i: usize| values.get(i).and_then(Option::as_ref).map_or_else(|| "NULL".to_owned(), |v| quote_literal(v));
+        let value = |i: usize| {
+            values
+                .get(i)
+                .and_then(Option::as_ref)
+                .map_or_else(|| "NULL".to_owned(), |v| quote_literal(v))
+        };
         let values: Vec<String> = (0..self.types.len()).map(value).collect();
         format!("EXECUTE {name}({})", values.join(", "))
     }
@@ -94,7 +107,13 @@ impl Prepared {
     /// # Errors
     /// [`ExplainError::Server`].
     pub async fn deallocate(self, client: &Client) -> Result<(), ExplainError> {
-        texts(client, &format!("DEALLOCATE {}", quote_identifier(&self.name)), NO_POSITION).await.map(drop)
+        texts(
+            client,
+            &format!("DEALLOCATE {}", quote_identifier(&self.name)),
+            NO_POSITION,
+        )
+        .await
+        .map(drop)
     }
 }
 
@@ -129,7 +148,11 @@ fn types_query(name: &str) -> String {
 #[must_use]
 pub fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+    if quoted.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use crate::interrupt::Interrupt;
 use crate::schema::{DataType, Index, KeyPart, Schema, quote_identifier};
 use crate::seed::SeedPlan;
 use crate::seed::encode::ScalarEncoding;
-use crate::seed::plan::{Choice, Draw, Fill, Generator, Scalar, ScalarSource, TablePlan, Text, TextSource};
+use crate::seed::plan::{
+    Choice, Draw, Fill, Generator, Scalar, ScalarSource, TablePlan, Text, TextSource,
+};
 use crate::seed::random::{Key, Permutation};
 
 /// `timestamp with time zone`.
@@ -33,9 +35,13 @@ pub(super) async fn start_after_existing(
     for table in 0..plan.tables.len() {
         let planned = &mut plan.tables[table];
         let there = appended.iter().find(|there| there.oid == planned.oid);
-        let then = first.table_index(planned.oid).map(|table| &first.tables[table]);
+        let then = first
+            .table_index(planned.oid)
+            .map(|table| &first.tables[table]);
         for column in 0..planned.columns.len() {
-            let then = then.and_then(|table| table.columns.get(column)).map(|column| &column.generator);
+            let then = then
+                .and_then(|table| table.columns.get(column))
+                .map(|column| &column.generator);
             let other = match there {
                 Some(there) => start_after(session, there, planned, column, then).await,
                 // Nothing points to the rows of a table that is empty.
@@ -62,10 +68,16 @@ pub(super) async fn compare_keys(
     interrupt: &Interrupt,
 ) -> Result<(), GivenError> {
     for there in appended {
-        let (Some(table), Some(known)) = (plan.table_index(there.oid), schema.table_by_oid(there.oid)) else {
+        let (Some(table), Some(known)) =
+            (plan.table_index(there.oid), schema.table_by_oid(there.oid))
+        else {
             continue;
         };
-        for index in known.indexes.iter().filter(|index| index.unique && index.predicate.is_none()) {
+        for index in known
+            .indexes
+            .iter()
+            .filter(|index| index.unique && index.predicate.is_none())
+        {
             compare(session, plan, table, index, fresh, interrupt).await?;
         }
     }
@@ -85,31 +97,53 @@ async fn start_after(
     if column.draw != Draw::Row {
         return false;
     }
-    let goes_on =
-        |order: &mut Permutation, then: Option<Permutation>| match then.filter(|then| then.size() == order.size()) {
-            Some(then) if there.rows.saturating_add(rows) <= order.size() => {
-                *order = then.after(there.rows);
-                // Only if it is the same tool that made them: the rows are compared.
-                false
-            }
-            _ => false,
-        };
+    let goes_on = |order: &mut Permutation, then: Option<Permutation>| match then
+        .filter(|then| then.size() == order.size())
+    {
+        Some(then) if there.rows.saturating_add(rows) <= order.size() => {
+            *order = then.after(there.rows);
+            // Only if it is the same tool that made them: the rows are compared.
+            false
+        }
+        _ => false,
+    };
     match (&mut column.generator, then) {
-        (Generator::Text(Text { source: TextSource::Pattern(_), unique: Some(order), .. }), then) => {
+        (
+            Generator::Text(Text {
+                source: TextSource::Pattern(_),
+                unique: Some(order),
+                ..
+            }),
+            then,
+        ) => {
             let then = match then {
-                Some(Generator::Text(Text { source: TextSource::Pattern(_), unique, .. })) => *unique,
+                Some(Generator::Text(Text {
+                    source: TextSource::Pattern(_),
+                    unique,
+                    ..
+                })) => *unique,
                 _ => None,
             };
             goes_on(order, then)
         }
-        (Generator::Text(Text { unique: Some(order), .. }), _) => {
+        (
+            Generator::Text(Text {
+                unique: Some(order),
+                ..
+            }),
+            _,
+        ) => {
             // The number within the text.
             *order = order.starting_at(there.rows);
             true
         }
-        (Generator::Choice(Choice { unique: Some(order), .. }), Some(Generator::Choice(Choice { unique, .. }))) => {
-            goes_on(order, *unique)
-        }
+        (
+            Generator::Choice(Choice {
+                unique: Some(order),
+                ..
+            }),
+            Some(Generator::Choice(Choice { unique, .. })),
+        ) => goes_on(order, *unique),
         (Generator::Scalar(scalar), then) if counts_up(&scalar.source) => {
             let last = last_value(session, there, &column.name, &column.data_type, scalar).await;
             if last.is_some_and(|last| move_behind(scalar, last, rows, column.key)) {
@@ -117,8 +151,20 @@ async fn start_after(
             }
             match (&mut scalar.source, then) {
                 (
-                    ScalarSource::Range { low, high, unique: Some(order) },
-                    Some(Generator::Scalar(Scalar { source: ScalarSource::Range { low: l, high: h, unique }, .. })),
+                    ScalarSource::Range {
+                        low,
+                        high,
+                        unique: Some(order),
+                    },
+                    Some(Generator::Scalar(Scalar {
+                        source:
+                            ScalarSource::Range {
+                                low: l,
+                                high: h,
+                                unique,
+                            },
+                        ..
+                    })),
                 ) if (*low, *high) == (*l, *h) => goes_on(order, *unique),
                 _ => false,
             }
@@ -133,7 +179,10 @@ const fn counts_up(source: &ScalarSource) -> bool {
     matches!(
         source,
         ScalarSource::Sequence { .. }
-            | ScalarSource::Range { unique: Some(_), .. }
+            | ScalarSource::Range {
+                unique: Some(_),
+                ..
+            }
             | ScalarSource::Placed { unique: true, .. }
     )
 }
@@ -152,12 +201,19 @@ async fn last_value(
     scalar: &Scalar,
 ) -> Option<i64> {
     let encoding = scalar.encoding;
-    let (last, round) = if counts_down(&scalar.source) { ("min", "floor") } else { ("max", "ceil") };
+    let (last, round) = if counts_down(&scalar.source) {
+        ("min", "floor")
+    } else {
+        ("max", "ceil")
+    };
     let name = quote_identifier(column);
     let units = 10_i64.pow(u32::from(encoding.decimals()));
     let number = format!("{round}({last}({name}::numeric) * {units})");
     let (value, limits) = match encoding {
-        ScalarEncoding::Date => (format!("max({name}) - date '2000-01-01'"), format!("isfinite({name})")),
+        ScalarEncoding::Date => (
+            format!("max({name}) - date '2000-01-01'"),
+            format!("isfinite({name})"),
+        ),
         ScalarEncoding::Timestamp => {
             let origin = if data_type.oid == WITH_ZONE {
                 "timestamptz '2000-01-01 00:00:00+00'"
@@ -167,7 +223,10 @@ async fn last_value(
             let since = format!("ceil(extract(epoch FROM max({name}) - {origin}) * 1000000)");
             (since, format!("isfinite({name})"))
         }
-        ScalarEncoding::Time | ScalarEncoding::TimeTz | ScalarEncoding::Interval | ScalarEncoding::Bool => return None,
+        ScalarEncoding::Time
+        | ScalarEncoding::TimeTz
+        | ScalarEncoding::Interval
+        | ScalarEncoding::Bool => return None,
         ScalarEncoding::Int2
         | ScalarEncoding::Int4
         | ScalarEncoding::Int8
@@ -175,11 +234,19 @@ async fn last_value(
         | ScalarEncoding::Money
         | ScalarEncoding::Numeric { .. }
         | ScalarEncoding::Float4 { .. }
-        | ScalarEncoding::Float8 { .. } => {
-            (number, format!("{name}::numeric BETWEEN {} AND {}", i64::MIN / units, i64::MAX / units))
-        }
+        | ScalarEncoding::Float8 { .. } => (
+            number,
+            format!(
+                "{name}::numeric BETWEEN {} AND {}",
+                i64::MIN / units,
+                i64::MAX / units
+            ),
+        ),
     };
-    let sql = format!("SELECT ({value})::bigint FROM {} WHERE {limits}", there.name.sql());
+    let sql = format!(
+        "SELECT ({value})::bigint FROM {} WHERE {limits}",
+        there.name.sql()
+    );
     // A type that is none of these after all (a domain over one of them is): the rows are compared.
     session.client().query_one(&sql, &[]).await.ok()?.get(0)
 }
@@ -188,9 +255,14 @@ async fn last_value(
 fn move_behind(scalar: &mut Scalar, last: i64, rows: u64, key: Key) -> bool {
     let next = last.saturating_add(1);
     let most = scalar.hard.1;
-    let room = |first: i64, end: i64| u64::try_from(end.saturating_sub(first)).map_or(0, |room| room.saturating_add(1));
+    let room = |first: i64, end: i64| {
+        u64::try_from(end.saturating_sub(first)).map_or(0, |room| room.saturating_add(1))
+    };
     match &mut scalar.source {
-        ScalarSource::Sequence { start, step: step @ ..0 } => {
+        ScalarSource::Sequence {
+            start,
+            step: step @ ..0,
+        } => {
             *start = (*start).min(last.saturating_add(*step));
             true
         }
@@ -200,7 +272,11 @@ fn move_behind(scalar: &mut Scalar, last: i64, rows: u64, key: Key) -> bool {
         }
         // All of them lie above what is there.
         ScalarSource::Range { low, .. } | ScalarSource::Placed { low, .. } if last < *low => true,
-        ScalarSource::Range { low, high, unique: Some(order) } => {
+        ScalarSource::Range {
+            low,
+            high,
+            unique: Some(order),
+        } => {
             let end = next.saturating_add(high.saturating_sub(*low)).min(most);
             let enough = room(next, end) >= rows;
             if enough {
@@ -226,7 +302,11 @@ fn is_fresh(plan: &SeedPlan, table: usize, column: usize, fresh: &Fresh) -> bool
         return true;
     }
     match &plan.tables[table].columns[column].generator {
-        Generator::Parent { table: parent, column, .. } if *parent != table => {
+        Generator::Parent {
+            table: parent,
+            column,
+            ..
+        } if *parent != table => {
             plan.tables[*parent].fill == Fill::Generate && fresh.contains(&(*parent, *column))
         }
         _ => false,
@@ -249,21 +329,63 @@ async fn compare(
         KeyPart::Expression(_) => None,
     };
     // What the server computes is compared when it is there.
-    let Some(columns) = index.keys.iter().map(position).collect::<Option<Vec<usize>>>() else { return Ok(()) };
-    if columns.is_empty() || columns.iter().any(|column| is_fresh(plan, table, *column, fresh)) {
+    let Some(columns) = index
+        .keys
+        .iter()
+        .map(position)
+        .collect::<Option<Vec<usize>>>()
+    else {
+        return Ok(());
+    };
+    if columns.is_empty()
+        || columns
+            .iter()
+            .any(|column| is_fresh(plan, table, *column, fresh))
+    {
         return Ok(());
     }
-    let action = || format!("compare key {} of table {} with the rows that are there", index.name, planned.name);
+    let action = || {
+        format!(
+            "compare key {} of table {} with the rows that are there",
+            index.name, planned.name
+        )
+    };
     let refused = |error: &tokio_postgres::Error| GivenError::refused(action(), error);
-    let names: Vec<String> = columns.iter().map(|at| quote_identifier(&planned.columns[*at].name)).collect();
+    let names: Vec<String> = columns
+        .iter()
+        .map(|at| quote_identifier(&planned.columns[*at].name))
+        .collect();
     let list = names.join(", ");
-    let make = format!("CREATE TEMP TABLE pgproof_added AS SELECT {list} FROM {} WITH NO DATA", planned.name.sql());
-    session.client().batch_execute(&make).await.map_err(|error| refused(&error))?;
+    let make = format!(
+        "CREATE TEMP TABLE pgproof_added AS SELECT {list} FROM {} WITH NO DATA",
+        planned.name.sql()
+    );
+    session
+        .client()
+        .batch_execute(&make)
+        .await
+        .map_err(|error| refused(&error))?;
     let statement = format!("COPY {STAGE} ({list}) FROM STDIN (FORMAT binary)");
-    let copied = copy::copy_columns(session, plan, table, &columns, &statement, |_| {}, interrupt).await;
+    let copied = copy::copy_columns(
+        session,
+        plan,
+        table,
+        &columns,
+        &statement,
+        |_| {},
+        interrupt,
+    )
+    .await;
     if let Ok(_rows) = copied {
-        let same = if index.nulls_not_distinct { "IS NOT DISTINCT FROM" } else { "=" };
-        let alike: Vec<String> = names.iter().map(|name| format!("added.{name} {same} there.{name}")).collect();
+        let same = if index.nulls_not_distinct {
+            "IS NOT DISTINCT FROM"
+        } else {
+            "="
+        };
+        let alike: Vec<String> = names
+            .iter()
+            .map(|name| format!("added.{name} {same} there.{name}"))
+            .collect();
         let shown: Vec<String> = names.iter().map(|name| format!("added.{name}")).collect();
         let sql = format!(
             "SELECT concat_ws(', ', {}) FROM {STAGE} AS added JOIN {} AS there ON {} LIMIT 1",
@@ -271,15 +393,26 @@ async fn compare(
             planned.name.sql(),
             alike.join(" AND ")
         );
-        let found = session.client().query_opt(&sql, &[]).await.map_err(|error| refused(&error))?;
+        let found = session
+            .client()
+            .query_opt(&sql, &[])
+            .await
+            .map_err(|error| refused(&error))?;
         if let Some(row) = found {
             return Err(GivenError::Collides {
                 table: planned.name.clone(),
                 key: index.name.clone(),
-                columns: columns.iter().map(|at| planned.columns[*at].name.clone()).collect(),
+                columns: columns
+                    .iter()
+                    .map(|at| planned.columns[*at].name.clone())
+                    .collect(),
                 example: row.get(0),
             });
         }
     }
-    session.client().batch_execute(&format!("DROP TABLE {STAGE}")).await.map_err(|error| refused(&error))
+    session
+        .client()
+        .batch_execute(&format!("DROP TABLE {STAGE}"))
+        .await
+        .map_err(|error| refused(&error))
 }

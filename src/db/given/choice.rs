@@ -42,15 +42,29 @@ impl Choice {
         existing: Existing,
         url: &DatabaseUrl,
     ) -> Result<Self, GivenError> {
-        let seeded: Vec<&Table> = schema.tables.iter().filter(|table| is_seeded(table)).collect();
+        let seeded: Vec<&Table> = schema
+            .tables
+            .iter()
+            .filter(|table| is_seeded(table))
+            .collect();
         let database = || format!("database \"{}\"", url.database());
         if seeded.is_empty() {
-            return Err(GivenError::NoTables { database: database() });
+            return Err(GivenError::NoTables {
+                database: database(),
+            });
         }
         stored.retain(|_, rows| rows.count > 0);
         let named = tables_where(&seeded, spec, options, |_| true);
-        let holding: Vec<&Table> = seeded.iter().copied().filter(|table| stored.contains_key(&table.oid)).collect();
-        let mut targets: Vec<&Table> = holding.iter().copied().filter(|table| named.contains(&table.oid)).collect();
+        let holding: Vec<&Table> = seeded
+            .iter()
+            .copied()
+            .filter(|table| stored.contains_key(&table.oid))
+            .collect();
+        let mut targets: Vec<&Table> = holding
+            .iter()
+            .copied()
+            .filter(|table| named.contains(&table.oid))
+            .collect();
         if named.is_empty() && (existing != Existing::Refuse || holding.len() == seeded.len()) {
             targets = holding;
         }
@@ -71,13 +85,23 @@ impl Choice {
             Existing::Refuse if targets.is_empty() => {}
             Existing::Refuse => {
                 let tables = targets.iter().map(|table| table.name.clone()).collect();
-                return Err(GivenError::HoldsRows { database: database(), tables });
+                return Err(GivenError::HoldsRows {
+                    database: database(),
+                    tables,
+                });
             }
             Existing::Append => {
                 for table in targets {
-                    let rows = choice.stored.remove(&table.oid).map_or(0, |rows| rows.count);
+                    let rows = choice
+                        .stored
+                        .remove(&table.oid)
+                        .map_or(0, |rows| rows.count);
                     choice.rows_there += rows;
-                    choice.appended.push(Appended { oid: table.oid, name: table.name.clone(), rows });
+                    choice.appended.push(Appended {
+                        oid: table.oid,
+                        name: table.name.clone(),
+                        rows,
+                    });
                 }
             }
             Existing::Replace => choice.empty(schema, &targets),
@@ -101,7 +125,11 @@ impl Choice {
                 open.extend(children.get(&oid).into_iter().flatten());
             }
         }
-        for table in schema.tables.iter().filter(|table| emptied.contains(&table.oid)) {
+        for table in schema
+            .tables
+            .iter()
+            .filter(|table| emptied.contains(&table.oid))
+        {
             self.stored.remove(&table.oid);
             self.emptied.push(table.name.clone());
         }
@@ -109,17 +137,30 @@ impl Choice {
 
     fn note_triggers(&mut self, table: &Table) {
         if !table.insert_triggers.is_empty() {
-            self.notes.push(format!("{}: trigger {} fires for its rows", table.name, table.insert_triggers.join(", ")));
+            self.notes.push(format!(
+                "{}: trigger {} fires for its rows",
+                table.name,
+                table.insert_triggers.join(", ")
+            ));
         }
     }
 }
 
 /// Tables that somebody asked rows for, in such a number (`None` for one that depends on a parent).
-fn tables_where(tables: &[&Table], spec: &Spec, options: &Options, of: impl Fn(Option<u64>) -> bool) -> BTreeSet<u32> {
+fn tables_where(
+    tables: &[&Table],
+    spec: &Spec,
+    options: &Options,
+    of: impl Fn(Option<u64>) -> bool,
+) -> BTreeSet<u32> {
     let asked = |table: &Table| {
         let qualified = format!("{}.{}", table.name.schema, table.name.name);
         let is = |name: &str| name == table.name.name || name == qualified;
-        let by_option = options.table_rows.iter().find(|(name, _)| is(name)).map(|(_, rows)| Some(*rows));
+        let by_option = options
+            .table_rows
+            .iter()
+            .find(|(name, _)| is(name))
+            .map(|(_, rows)| Some(*rows));
         let mut specs = spec.tables.iter().filter(|spec| is(&spec.name.text));
         by_option.or_else(|| {
             specs.find_map(|spec| match spec.rows.as_ref()? {
@@ -128,7 +169,11 @@ fn tables_where(tables: &[&Table], spec: &Spec, options: &Options, of: impl Fn(O
             })
         })
     };
-    tables.iter().filter(|table| asked(table).is_some_and(&of)).map(|table| table.oid).collect()
+    tables
+        .iter()
+        .filter(|table| asked(table).is_some_and(&of))
+        .map(|table| table.oid)
+        .collect()
 }
 
 /// For each table (a partition counts as its root) the tables that reference it.
@@ -136,8 +181,13 @@ fn children(schema: &Schema) -> BTreeMap<u32, Vec<u32>> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for table in &schema.tables {
         for key in &table.foreign_keys {
-            let Some(parent) = schema.table_by_oid(key.references) else { continue };
-            children.entry(schema.root_of(parent).oid).or_default().push(schema.root_of(table).oid);
+            let Some(parent) = schema.table_by_oid(key.references) else {
+                continue;
+            };
+            children
+                .entry(schema.root_of(parent).oid)
+                .or_default()
+                .push(schema.root_of(table).oid);
         }
     }
     children

@@ -24,11 +24,24 @@ pub(super) struct Broken {
 /// [`GivenError::Cycle`] for a foreign key that allows neither.
 pub(super) fn break_cycles(schema: &Schema, plan: &SeedPlan) -> Result<Vec<Broken>, GivenError> {
     let mut broken: Vec<Broken> = Vec::new();
-    for (at, planned) in plan.tables.iter().enumerate().filter(|(_, table)| table.fill == Fill::Generate) {
-        let Some(table) = schema.table_by_oid(planned.oid) else { continue };
-        for key in table.foreign_keys.iter().filter(|key| !key.deferrable && is_ahead(schema, plan, at, key)) {
-            let late = second_pass(table, planned, at, key)
-                .ok_or_else(|| GivenError::Cycle { key: key.name.clone(), table: table.name.clone() })?;
+    for (at, planned) in plan
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(_, table)| table.fill == Fill::Generate)
+    {
+        let Some(table) = schema.table_by_oid(planned.oid) else {
+            continue;
+        };
+        for key in table
+            .foreign_keys
+            .iter()
+            .filter(|key| !key.deferrable && is_ahead(schema, plan, at, key))
+        {
+            let late = second_pass(table, planned, at, key).ok_or_else(|| GivenError::Cycle {
+                key: key.name.clone(),
+                table: table.name.clone(),
+            })?;
             match broken.iter_mut().find(|other| other.table == at) {
                 Some(other) => other.columns.extend(late.columns),
                 None => broken.push(late),
@@ -44,19 +57,40 @@ pub(super) fn break_cycles(schema: &Schema, plan: &SeedPlan) -> Result<Vec<Broke
 
 /// The parent is filled after the child. A table's own rows are checked at the end of its COPY.
 fn is_ahead(schema: &Schema, plan: &SeedPlan, child: usize, key: &ForeignKey) -> bool {
-    let parent = schema.table_by_oid(key.references).and_then(|parent| plan.table_index(schema.root_of(parent).oid));
+    let parent = schema
+        .table_by_oid(key.references)
+        .and_then(|parent| plan.table_index(schema.root_of(parent).oid));
     parent.is_some_and(|parent| parent > child && plan.tables[parent].fill == Fill::Generate)
 }
 
 /// `None` where the columns cannot be NULL or the rows cannot be found again.
 fn second_pass(table: &Table, planned: &TablePlan, at: usize, key: &ForeignKey) -> Option<Broken> {
-    let nullable =
-        |name: &&String| table.column(name).is_some_and(|column| !column.not_null && column.default.is_none());
+    let nullable = |name: &&String| {
+        table
+            .column(name)
+            .is_some_and(|column| !column.not_null && column.default.is_none())
+    };
     // One NULL is enough for MATCH SIMPLE; MATCH FULL wants all.
-    let columns: Vec<usize> =
-        key.columns.iter().filter(nullable).filter_map(|name| planned.column_index(name)).collect();
-    let enough = if key.match_full { columns.len() == key.columns.len() } else { !columns.is_empty() };
-    let primary: Vec<usize> = table.primary_key().iter().filter_map(|name| planned.column_index(name)).collect();
+    let columns: Vec<usize> = key
+        .columns
+        .iter()
+        .filter(nullable)
+        .filter_map(|name| planned.column_index(name))
+        .collect();
+    let enough = if key.match_full {
+        columns.len() == key.columns.len()
+    } else {
+        !columns.is_empty()
+    };
+    let primary: Vec<usize> = table
+        .primary_key()
+        .iter()
+        .filter_map(|name| planned.column_index(name))
+        .collect();
     let found = !primary.is_empty() && primary.len() == table.primary_key().len();
-    (enough && found).then_some(Broken { table: at, columns, key: primary })
+    (enough && found).then_some(Broken {
+        table: at,
+        columns,
+        key: primary,
+    })
 }

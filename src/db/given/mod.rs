@@ -148,12 +148,19 @@ impl GivenError {
             | Self::NoTables { .. }
             | Self::Cycle { .. } => true,
             Self::Refused { fault, .. } => fault.is_none(),
-            Self::Connect(_) | Self::Introspect(_) | Self::Afterwards { .. } | Self::Interrupted(_) => false,
+            Self::Connect(_)
+            | Self::Introspect(_)
+            | Self::Afterwards { .. }
+            | Self::Interrupted(_) => false,
         }
     }
 
     fn refused(action: impl Into<String>, error: &tokio_postgres::Error) -> Self {
-        Self::Refused { action: action.into(), reason: describe(error), fault: EnvironmentFault::of(error) }
+        Self::Refused {
+            action: action.into(),
+            reason: describe(error),
+            fault: EnvironmentFault::of(error),
+        }
     }
 }
 
@@ -179,17 +186,23 @@ pub async fn plan(
     interrupt: &Interrupt,
 ) -> Result<Intent, GivenError> {
     let session = Session::open(url, interrupt).await?;
-    let read = read(&session, url, specs, options, existing, interrupt).await.and_then(|(schema, plan, choice)| {
-        Ok(Intent {
-            kept: choice.kept,
-            emptied: choice.emptied,
-            appended: choice.appended.iter().map(|table| table.name.clone()).collect(),
-            notes: choice.notes,
-            broken: cycles::break_cycles(&schema, &plan)?,
-            schema,
-            plan,
-        })
-    });
+    let read = read(&session, url, specs, options, existing, interrupt)
+        .await
+        .and_then(|(schema, plan, choice)| {
+            Ok(Intent {
+                kept: choice.kept,
+                emptied: choice.emptied,
+                appended: choice
+                    .appended
+                    .iter()
+                    .map(|table| table.name.clone())
+                    .collect(),
+                notes: choice.notes,
+                broken: cycles::break_cycles(&schema, &plan)?,
+                schema,
+                plan,
+            })
+        });
     // A cancelled statement looks like a refusal; the wish to stop is the truth.
     interrupt.check()?;
     session.close().await;
@@ -241,13 +254,18 @@ async fn read(
     }
     let mut plan = match resolve(&schema, &spec, &options, &choice.stored) {
         Ok(plan) => plan,
-        Err(refusal) => return Err(GivenError::Plan(probe::all_errors(session, &schema, *refusal).await)),
+        Err(refusal) => {
+            return Err(GivenError::Plan(
+                probe::all_errors(session, &schema, *refusal).await,
+            ));
+        }
     };
     let fresh = match choice.appended.as_slice() {
         [] => append::Fresh::new(),
         appended => {
             // What refuses this plan has refused the other one.
-            let first = resolve(&schema, &spec, first, &choice.stored).unwrap_or_else(|_| SeedPlan::empty(first.seed));
+            let first = resolve(&schema, &spec, first, &choice.stored)
+                .unwrap_or_else(|_| SeedPlan::empty(first.seed));
             append::start_after_existing(session, appended, &first, &mut plan).await
         }
     };

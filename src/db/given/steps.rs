@@ -32,7 +32,10 @@ pub(super) async fn run(
     begin(session, intent).await?;
     let rows = progress.task("Loading rows", Unit::Rows, Some(intent.plan.total_rows()));
     // Rows that triggers add take numbers that no row has.
-    if filled(&intent.plan).iter().any(|table| has_triggers(intent, *table)) {
+    if filled(&intent.plan)
+        .iter()
+        .any(|table| has_triggers(intent, *table))
+    {
         for table in filled(&intent.plan) {
             advance_sequences(session, intent, table).await?;
         }
@@ -64,8 +67,16 @@ fn filled(plan: &SeedPlan) -> Vec<usize> {
         .collect()
 }
 
-async fn run_sql(session: &Session, sql: &str, action: impl Fn() -> String) -> Result<(), GivenError> {
-    session.client().batch_execute(sql).await.map_err(|error| GivenError::refused(action(), &error))
+async fn run_sql(
+    session: &Session,
+    sql: &str,
+    action: impl Fn() -> String,
+) -> Result<(), GivenError> {
+    session
+        .client()
+        .batch_execute(sql)
+        .await
+        .map_err(|error| GivenError::refused(action(), &error))
 }
 
 /// Opens the transaction, empties what is to be emptied, and looks once more whether the rest is as it was.
@@ -80,19 +91,30 @@ async fn begin(session: &Session, intent: &Intent) -> Result<(), GivenError> {
         let sql = format!("TRUNCATE {}", names.join(", "));
         run_sql(session, &sql, || "empty the tables".to_owned()).await?;
     }
-    for table in filled(&intent.plan).into_iter().map(|table| &intent.plan.tables[table]) {
+    for table in filled(&intent.plan)
+        .into_iter()
+        .map(|table| &intent.plan.tables[table])
+    {
         if intent.appended.contains(&table.name) {
             continue;
         }
         // Nobody else writes there until the commit.
-        let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.name.sql());
+        let sql = format!(
+            "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+            table.name.sql()
+        );
         run_sql(session, &sql, || format!("lock table {}", table.name)).await?;
         let question = format!("SELECT EXISTS (SELECT FROM {})", table.name.sql());
         let row = session.client().query_one(&question, &[]).await;
-        let row = row.map_err(|error| GivenError::refused(format!("look into table {}", table.name), &error))?;
+        let row = row.map_err(|error| {
+            GivenError::refused(format!("look into table {}", table.name), &error)
+        })?;
         if row.get::<_, bool>(0) {
             let database = format!("database \"{}\"", session.url().database());
-            return Err(GivenError::HoldsRows { database, tables: vec![table.name.clone()] });
+            return Err(GivenError::HoldsRows {
+                database,
+                tables: vec![table.name.clone()],
+            });
         }
     }
     Ok(())
@@ -107,15 +129,21 @@ async fn copy_rows(
     interrupt: &Interrupt,
 ) -> Result<u64, GivenError> {
     let planned = &intent.plan.tables[table];
-    let by_triggers = !intent.appended.contains(&planned.name) && holds_rows(session, planned).await;
+    let by_triggers =
+        !intent.appended.contains(&planned.name) && holds_rows(session, planned).await;
     let refused = |error: CopyError| copy_refused(planned, &error, by_triggers);
     let late = intent.broken.iter().find(|late| late.table == table);
     let sent = |rows| task.advance(rows);
-    let now: Vec<usize> =
-        (0..planned.columns.len()).filter(|at| late.is_none_or(|late| !late.columns.contains(at))).collect();
+    let now: Vec<usize> = (0..planned.columns.len())
+        .filter(|at| late.is_none_or(|late| !late.columns.contains(at)))
+        .collect();
     let columns = names(planned, &now).join(", ");
     let staged = !planned.expressions.is_empty();
-    let target = if staged { staging::STAGE.to_owned() } else { planned.name.sql() };
+    let target = if staged {
+        staging::STAGE.to_owned()
+    } else {
+        planned.name.sql()
+    };
     let action = || format!("fill table {}", planned.name);
     if staged {
         run_sql(session, &staging::make(planned, &columns), action).await?;
@@ -124,18 +152,46 @@ async fn copy_rows(
         None => {
             let format = copy::format_of(session, &intent.schema, planned).await;
             let format = format.map_err(|error| GivenError::refused(action(), &error))?;
-            let form = if matches!(format, Format::Binary) { "binary" } else { "text" };
+            let form = if matches!(format, Format::Binary) {
+                "binary"
+            } else {
+                "text"
+            };
             let statement = |_leaf| format!("COPY {target} ({columns}) FROM STDIN (FORMAT {form})");
-            copy::copy_table(format, session, &intent.plan, table, Part::WHOLE, statement, sent, interrupt).await
+            copy::copy_table(
+                format,
+                session,
+                &intent.plan,
+                table,
+                Part::WHOLE,
+                statement,
+                sent,
+                interrupt,
+            )
+            .await
         }
         Some(_) => {
             let statement = copy_statement(&target, planned, &now);
-            copy::copy_columns(session, &intent.plan, table, &now, &statement, sent, interrupt).await
+            copy::copy_columns(
+                session,
+                &intent.plan,
+                table,
+                &now,
+                &statement,
+                sent,
+                interrupt,
+            )
+            .await
         }
     };
     let rows = copied.map_err(refused)?;
     if staged {
-        run_sql(session, &staging::insert(planned, &planned.name.sql(), &columns), action).await?;
+        run_sql(
+            session,
+            &staging::insert(planned, &planned.name.sql(), &columns),
+            action,
+        )
+        .await?;
     }
     Ok(rows)
 }
@@ -144,7 +200,11 @@ async fn copy_rows(
 async fn holds_rows(session: &Session, planned: &TablePlan) -> bool {
     let sql = format!("SELECT EXISTS (SELECT FROM {})", planned.name.sql());
     // What cannot be asked here is told by the COPY that follows.
-    session.client().query_one(&sql, &[]).await.is_ok_and(|row| row.get(0))
+    session
+        .client()
+        .query_one(&sql, &[])
+        .await
+        .is_ok_and(|row| row.get(0))
 }
 
 fn copy_refused(planned: &TablePlan, error: &CopyError, by_triggers: bool) -> GivenError {
@@ -159,15 +219,25 @@ fn copy_refused(planned: &TablePlan, error: &CopyError, by_triggers: bool) -> Gi
             header(&planned.name)
         );
     }
-    GivenError::Refused { action: format!("fill table {}", planned.name), reason, fault }
+    GivenError::Refused {
+        action: format!("fill table {}", planned.name),
+        reason,
+        fault,
+    }
 }
 
 fn names(planned: &TablePlan, columns: &[usize]) -> Vec<String> {
-    columns.iter().map(|at| quote_identifier(&planned.columns[*at].name)).collect()
+    columns
+        .iter()
+        .map(|at| quote_identifier(&planned.columns[*at].name))
+        .collect()
 }
 
 fn copy_statement(target: &str, planned: &TablePlan, columns: &[usize]) -> String {
-    format!("COPY {target} ({}) FROM STDIN (FORMAT binary)", names(planned, columns).join(", "))
+    format!(
+        "COPY {target} ({}) FROM STDIN (FORMAT binary)",
+        names(planned, columns).join(", ")
+    )
 }
 
 /// Columns that had to wait for their parents: through a temporary table, found again by the primary key.
@@ -182,15 +252,30 @@ async fn set_late_columns(
     let target = planned.name.sql();
     let columns: Vec<usize> = late.key.iter().chain(&late.columns).copied().collect();
     let list = names(planned, &columns).join(", ");
-    let make = format!("CREATE TEMP TABLE pgproof_late ON COMMIT DROP AS SELECT {list} FROM {target} WITH NO DATA");
+    let make = format!(
+        "CREATE TEMP TABLE pgproof_late ON COMMIT DROP AS SELECT {list} FROM {target} WITH NO DATA"
+    );
     run_sql(session, &make, action).await?;
     let statement = copy_statement("pg_temp.pgproof_late", planned, &columns);
-    copy::copy_columns(session, &intent.plan, late.table, &columns, &statement, |_| {}, interrupt)
-        .await
-        .map_err(|error| copy_refused(planned, &error, false))?;
-    let set: Vec<String> = names(planned, &late.columns).iter().map(|name| format!("{name} = late.{name}")).collect();
-    let found: Vec<String> =
-        names(planned, &late.key).iter().map(|name| format!("rows.{name} = late.{name}")).collect();
+    copy::copy_columns(
+        session,
+        &intent.plan,
+        late.table,
+        &columns,
+        &statement,
+        |_| {},
+        interrupt,
+    )
+    .await
+    .map_err(|error| copy_refused(planned, &error, false))?;
+    let set: Vec<String> = names(planned, &late.columns)
+        .iter()
+        .map(|name| format!("{name} = late.{name}"))
+        .collect();
+    let found: Vec<String> = names(planned, &late.key)
+        .iter()
+        .map(|name| format!("rows.{name} = late.{name}"))
+        .collect();
     let update = format!(
         "UPDATE {target} AS rows SET {} FROM pg_temp.pgproof_late AS late WHERE {}; DROP TABLE pg_temp.pgproof_late",
         set.join(", "),
@@ -205,11 +290,21 @@ fn has_triggers(intent: &Intent, table: usize) -> bool {
 }
 
 /// Each sequence goes to where its column's rows will end.
-async fn advance_sequences(session: &Session, intent: &Intent, table: usize) -> Result<(), GivenError> {
+async fn advance_sequences(
+    session: &Session,
+    intent: &Intent,
+    table: usize,
+) -> Result<(), GivenError> {
     let planned = &intent.plan.tables[table];
-    let columns = intent.schema.table_by_oid(planned.oid).map(|table: &Table| table.columns.as_slice());
+    let columns = intent
+        .schema
+        .table_by_oid(planned.oid)
+        .map(|table: &Table| table.columns.as_slice());
     for column in columns.unwrap_or_default() {
-        let (Some(sequence), Some(last)) = (&column.sequence, planned.last_counted(&column.name)) else { continue };
+        let (Some(sequence), Some(last)) = (&column.sequence, planned.last_counted(&column.name))
+        else {
+            continue;
+        };
         let reached = format!("(SELECT last_value FROM {})", sequence.name.sql());
         let sql = sequence.set_to_farther(&last.to_string(), &reached);
         run_sql(session, &sql, || format!("set sequence {}", sequence.name)).await?;
@@ -220,9 +315,14 @@ async fn advance_sequences(session: &Session, intent: &Intent, table: usize) -> 
 /// Each sequence goes on after its column's last value.
 async fn set_sequences(session: &Session, intent: &Intent, table: usize) -> Result<(), GivenError> {
     let planned = &intent.plan.tables[table];
-    let columns = intent.schema.table_by_oid(planned.oid).map(|table: &Table| table.columns.as_slice());
+    let columns = intent
+        .schema
+        .table_by_oid(planned.oid)
+        .map(|table: &Table| table.columns.as_slice());
     for column in columns.unwrap_or_default() {
-        let Some(sequence) = &column.sequence else { continue };
+        let Some(sequence) = &column.sequence else {
+            continue;
+        };
         // A sequence that others draw from too may be further on already.
         let reached = format!("(SELECT last_value FROM {})", sequence.name.sql());
         let sql = sequence.set_to_farther(&sequence.last_of(&column.name, &planned.name), &reached);
@@ -245,10 +345,14 @@ async fn analyze(
     for planned in tables.into_iter().map(|table| &intent.plan.tables[table]) {
         task.doing(planned.name.to_string());
         let sql = format!("VACUUM (ANALYZE) {}", planned.name.sql());
-        session.client().batch_execute(&sql).await.map_err(|error| GivenError::Afterwards {
-            action: format!("analyze table {}", planned.name),
-            reason: describe(&error),
-        })?;
+        session
+            .client()
+            .batch_execute(&sql)
+            .await
+            .map_err(|error| GivenError::Afterwards {
+                action: format!("analyze table {}", planned.name),
+                reason: describe(&error),
+            })?;
         interrupt.check()?;
         task.advance(1);
     }

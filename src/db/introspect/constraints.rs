@@ -8,21 +8,33 @@ use crate::schema::{Check, Exclusion, ForeignKey, KeyPart, QualifiedName};
 /// Needs the indexes: an exclusion's parts are its index's.
 pub(super) fn add(build: &mut Build, rows: &[Row]) {
     for row in rows {
-        let Some(table) = build.table(row) else { continue };
+        let Some(table) = build.table(row) else {
+            continue;
+        };
         let name: String = row.get("name");
         match row.get("kind") {
             "f" => table.foreign_keys.extend(foreign_key(name, row)),
-            "c" => {
-                table.checks.push(Check { name, expression: row.get("expression"), validated: row.get("validated") })
-            }
+            "c" => table.checks.push(Check {
+                name,
+                expression: row.get("expression"),
+                validated: row.get("validated"),
+            }),
             "x" => {
                 let oid: u32 = row.get("index_oid");
                 let operators: Vec<String> = row.get("operators");
                 let index = table.indexes.iter().find(|index| index.oid == oid);
                 let keys = index.map(|index| index.keys.as_slice()).unwrap_or_default();
-                let parts: Vec<(KeyPart, String)> = keys.iter().map(|key| key.part.clone()).zip(operators).collect();
+                let parts: Vec<(KeyPart, String)> = keys
+                    .iter()
+                    .map(|key| key.part.clone())
+                    .zip(operators)
+                    .collect();
                 let predicate = index.and_then(|index| index.predicate.clone());
-                table.exclusions.push(Exclusion { name, parts, predicate });
+                table.exclusions.push(Exclusion {
+                    name,
+                    parts,
+                    predicate,
+                });
             }
             _ => {}
         }

@@ -11,11 +11,17 @@ pub(super) fn inline(rows: &[Row], tables: &mut [Table], types: &mut [UserType])
     if functions.is_empty() {
         return;
     }
-    let of_types = types.iter_mut().filter_map(|found| match &mut found.definition {
-        TypeDefinition::Domain { checks, .. } => Some(checks),
-        _ => None,
-    });
-    let checks = tables.iter_mut().map(|table| &mut table.checks).chain(of_types).flatten();
+    let of_types = types
+        .iter_mut()
+        .filter_map(|found| match &mut found.definition {
+            TypeDefinition::Domain { checks, .. } => Some(checks),
+            _ => None,
+        });
+    let checks = tables
+        .iter_mut()
+        .map(|table| &mut table.checks)
+        .chain(of_types)
+        .flatten();
     for Check { expression, .. } in checks {
         if let Some(understood) = inlined(expression, &functions) {
             *expression = understood;
@@ -25,8 +31,15 @@ pub(super) fn inline(rows: &[Row], tables: &mut [Table], types: &mut [UserType])
 
 fn function(row: &Row) -> Function {
     let count: i32 = row.get("argument_count");
-    let mut arguments: Vec<String> = row.get::<_, Option<Vec<String>>>("argument_names").unwrap_or_default();
+    let mut arguments: Vec<String> = row
+        .get::<_, Option<Vec<String>>>("argument_names")
+        .unwrap_or_default();
     arguments.resize(usize::try_from(count).unwrap_or_default(), String::new());
     let body = row.get::<_, Option<String>>("body").unwrap_or_default();
-    Function { schema: row.get("schema"), name: row.get("name"), arguments, body }
+    Function {
+        schema: row.get("schema"),
+        name: row.get("name"),
+        arguments,
+        body,
+    }
 }

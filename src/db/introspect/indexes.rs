@@ -14,7 +14,9 @@ pub(super) fn add(build: &mut Build, rows: &[Row], key_rows: &[Row]) {
         let oid: u32 = row.get("oid");
         let Parts { keys, include } = parts.remove(&oid).unwrap_or_default();
         let bytes: i64 = row.get("bytes");
-        let Some(table) = build.table(row) else { continue };
+        let Some(table) = build.table(row) else {
+            continue;
+        };
         table.indexes.push(Index {
             oid,
             name: row.get("name"),
@@ -53,7 +55,10 @@ fn read_parts(rows: &[Row]) -> BTreeMap<u32, Parts> {
                 continue;
             }
             Some(name) => KeyPart::Column(name),
-            None => KeyPart::Expression(row.get::<_, Option<String>>("expression").unwrap_or_default()),
+            None => KeyPart::Expression(
+                row.get::<_, Option<String>>("expression")
+                    .unwrap_or_default(),
+            ),
         };
         entry.keys.push(IndexKey {
             part,

@@ -36,23 +36,38 @@ pub struct IntrospectError {
 /// [`IntrospectError`] where the server fails or the session is cancelled.
 pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
     let catalog = Catalog { session };
-    let tables: Vec<Table> =
-        catalog.read("tables", include_str!("../sql/tables.sql"), None).await?.iter().map(tables::table).collect();
+    let tables: Vec<Table> = catalog
+        .read("tables", include_str!("../sql/tables.sql"), None)
+        .await?
+        .iter()
+        .map(tables::table)
+        .collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let of = |what, sql| catalog.read(what, sql, Some(&oids));
     // Sent at once: a distant server is asked once.
-    let (columns, sequences, statistics, indexes, keys, constraints, types, functions, attachments) = tokio::try_join!(
-        of("columns", include_str!("../sql/columns.sql")),
-        of("sequences", include_str!("../sql/sequences.sql")),
-        of("statistics", include_str!("../sql/statistics.sql")),
-        of("indexes", include_str!("../sql/indexes.sql")),
-        of("index keys", include_str!("../sql/index_keys.sql")),
-        of("constraints", include_str!("../sql/constraints.sql")),
-        of("types", include_str!("../sql/types.sql")),
-        catalog.read("functions", include_str!("../sql/functions.sql"), None),
-        of("inheritance, statistics and triggers", include_str!("../sql/attachments.sql")),
-    )?;
-    let mut build = Build { at: tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect(), tables };
+    let (columns, sequences, statistics, indexes, keys, constraints, types, functions, attachments) =
+        tokio::try_join!(
+            of("columns", include_str!("../sql/columns.sql")),
+            of("sequences", include_str!("../sql/sequences.sql")),
+            of("statistics", include_str!("../sql/statistics.sql")),
+            of("indexes", include_str!("../sql/indexes.sql")),
+            of("index keys", include_str!("../sql/index_keys.sql")),
+            of("constraints", include_str!("../sql/constraints.sql")),
+            of("types", include_str!("../sql/types.sql")),
+            catalog.read("functions", include_str!("../sql/functions.sql"), None),
+            of(
+                "inheritance, statistics and triggers",
+                include_str!("../sql/attachments.sql")
+            ),
+        )?;
+    let mut build = Build {
+        at: tables
+            .iter()
+            .enumerate()
+            .map(|(at, table)| (table.oid, at))
+            .collect(),
+        tables,
+    };
     let version = session.version();
     let mut types = types::user_types(&types);
     tables::set_roots(&mut build);
@@ -63,7 +78,11 @@ pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
     constraints::add(&mut build, &constraints);
     tables::add_attachments(&mut build, &attachments);
     functions::inline(&functions, &mut build.tables, &mut types);
-    Ok(Schema { server: ServerVersion(version.major() * 10_000 + version.minor()), tables: build.tables, types })
+    Ok(Schema {
+        server: ServerVersion(version.major() * 10_000 + version.minor()),
+        tables: build.tables,
+        types,
+    })
 }
 
 struct Catalog<'s> {
@@ -71,7 +90,12 @@ struct Catalog<'s> {
 }
 
 impl Catalog<'_> {
-    async fn read(&self, what: &'static str, sql: &str, oids: Option<&Vec<u32>>) -> Result<Vec<Row>, IntrospectError> {
+    async fn read(
+        &self,
+        what: &'static str,
+        sql: &str,
+        oids: Option<&Vec<u32>>,
+    ) -> Result<Vec<Row>, IntrospectError> {
         let client = self.session.client();
         let rows = match oids {
             Some(oids) => client.query(sql, &[oids]).await,

@@ -4,8 +4,8 @@ use tokio_postgres::Row;
 
 use super::Build;
 use crate::schema::{
-    Column, ColumnStats, DataType, Identity, KeyPart, PartitionKey, PartitionOf, PartitionStrategy, QualifiedName,
-    Sequence, Table, TableKind, TableStats, TypeDefinition, UserType,
+    Column, ColumnStats, DataType, Identity, KeyPart, PartitionKey, PartitionOf, PartitionStrategy,
+    QualifiedName, Sequence, Table, TableKind, TableStats, TypeDefinition, UserType,
 };
 use crate::units::{Bytes, Pages};
 
@@ -39,7 +39,11 @@ pub(super) fn table(row: &Row) -> Table {
         inherits: Vec::new(),
         extended_statistics: Vec::new(),
         insert_triggers: Vec::new(),
-        stats: TableStats { rows, pages, bytes: Bytes(u64::try_from(bytes).unwrap_or(0)) },
+        stats: TableStats {
+            rows,
+            pages,
+            bytes: Bytes(u64::try_from(bytes).unwrap_or(0)),
+        },
         row_security: row.get("row_security"),
     }
 }
@@ -92,7 +96,13 @@ pub(super) fn set_roots(build: &mut Build) {
         table.partition_of.as_ref().map(|part| part.parent)
     };
     for at in 0..build.tables.len() {
-        let Some(mut root) = build.tables[at].partition_of.as_ref().map(|part| part.parent) else { continue };
+        let Some(mut root) = build.tables[at]
+            .partition_of
+            .as_ref()
+            .map(|part| part.parent)
+        else {
+            continue;
+        };
         while let Some(parent) = parent_of(build, root) {
             root = parent;
         }
@@ -104,7 +114,9 @@ pub(super) fn set_roots(build: &mut Build) {
 
 pub(super) fn add_columns(build: &mut Build, rows: &[Row], types: &[UserType]) {
     for row in rows {
-        let Some(table) = build.table(row) else { continue };
+        let Some(table) = build.table(row) else {
+            continue;
+        };
         let type_oid: u32 = row.get("type_oid");
         let expression: Option<String> = row.get("expression");
         let generated: bool = row.get("generated");
@@ -116,7 +128,9 @@ pub(super) fn add_columns(build: &mut Build, rows: &[Row], types: &[UserType]) {
             data_type: DataType {
                 oid: type_oid,
                 modifier: row.get("type_modifier"),
-                name: row.get::<_, Option<String>>("type_name").unwrap_or_default(),
+                name: row
+                    .get::<_, Option<String>>("type_name")
+                    .unwrap_or_default(),
             },
             not_null: not_null || domain_is_not_null(types, type_oid),
             default: expression.clone().filter(|_| !generated),
@@ -134,9 +148,13 @@ pub(super) fn add_columns(build: &mut Build, rows: &[Row], types: &[UserType]) {
 
 /// A domain, or one that it is built on, takes no NULL.
 fn domain_is_not_null(types: &[UserType], oid: u32) -> bool {
-    let Ok(at) = types.binary_search_by_key(&oid, |user_type| user_type.oid) else { return false };
+    let Ok(at) = types.binary_search_by_key(&oid, |user_type| user_type.oid) else {
+        return false;
+    };
     match &types[at].definition {
-        TypeDefinition::Domain { base, not_null, .. } => *not_null || domain_is_not_null(types, base.oid),
+        TypeDefinition::Domain { base, not_null, .. } => {
+            *not_null || domain_is_not_null(types, base.oid)
+        }
         TypeDefinition::Enum(_)
         | TypeDefinition::Composite(_)
         | TypeDefinition::Array(_)
@@ -149,8 +167,14 @@ fn domain_is_not_null(types: &[UserType], oid: u32) -> bool {
 pub(super) fn add_sequences(build: &mut Build, rows: &[Row]) {
     for row in rows {
         let number: i32 = row.get("number");
-        let Some(table) = build.table(row) else { continue };
-        if let Some(column) = table.columns.iter_mut().find(|column| i32::from(column.number) == number) {
+        let Some(table) = build.table(row) else {
+            continue;
+        };
+        if let Some(column) = table
+            .columns
+            .iter_mut()
+            .find(|column| i32::from(column.number) == number)
+        {
             let (schema, name): (&str, &str) = (row.get("schema"), row.get("name"));
             column.sequence = Some(Sequence {
                 name: QualifiedName::new(schema, name),
@@ -166,16 +190,26 @@ pub(super) fn add_sequences(build: &mut Build, rows: &[Row]) {
 pub(super) fn add_statistics(build: &mut Build, rows: &[Row]) {
     for row in rows {
         let name: &str = row.get("column_name");
-        let Some(table) = build.table(row) else { continue };
-        let Some(column) = table.columns.iter_mut().find(|column| column.name == name) else { continue };
+        let Some(table) = build.table(row) else {
+            continue;
+        };
+        let Some(column) = table.columns.iter_mut().find(|column| column.name == name) else {
+            continue;
+        };
         let most_common: Option<Vec<String>> = row.get("most_common");
         let frequencies: Option<Vec<f64>> = row.get("frequencies");
         let width: i32 = row.get("average_width");
         column.stats = Some(ColumnStats {
             null_fraction: row.get("null_fraction"),
             distinct: row.get("distinct_values"),
-            most_common: most_common.into_iter().flatten().zip(frequencies.into_iter().flatten()).collect(),
-            histogram: row.get::<_, Option<Vec<String>>>("histogram").unwrap_or_default(),
+            most_common: most_common
+                .into_iter()
+                .flatten()
+                .zip(frequencies.into_iter().flatten())
+                .collect(),
+            histogram: row
+                .get::<_, Option<Vec<String>>>("histogram")
+                .unwrap_or_default(),
             correlation: row.get("correlation"),
             average_width: u32::try_from(width).unwrap_or(0),
         });
@@ -187,7 +221,9 @@ pub(super) fn add_attachments(build: &mut Build, rows: &[Row]) {
         let parent: Option<u32> = row.get("parent");
         let text: Option<String> = row.get("text");
         let kind: &str = row.get("kind");
-        let Some(table) = build.table(row) else { continue };
+        let Some(table) = build.table(row) else {
+            continue;
+        };
         match (kind, parent, text) {
             ("parent", Some(parent), _) => table.inherits.push(parent),
             ("statistics", _, Some(definition)) => table.extended_statistics.push(definition),

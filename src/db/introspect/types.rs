@@ -47,12 +47,25 @@ fn fields(row: &Row) -> Vec<(String, DataType)> {
     let oids: Option<Vec<u32>> = row.get("field_oids");
     let modifiers: Option<Vec<i32>> = row.get("field_modifiers");
     let types: Option<Vec<String>> = row.get("field_types");
-    let data_types = oids.into_iter().flatten().zip(modifiers.into_iter().flatten()).zip(types.into_iter().flatten());
+    let data_types = oids
+        .into_iter()
+        .flatten()
+        .zip(modifiers.into_iter().flatten())
+        .zip(types.into_iter().flatten());
     names
         .into_iter()
         .flatten()
         .zip(data_types)
-        .map(|(field, ((oid, modifier), name))| (field, DataType { oid, modifier, name }))
+        .map(|(field, ((oid, modifier), name))| {
+            (
+                field,
+                DataType {
+                    oid,
+                    modifier,
+                    name,
+                },
+            )
+        })
         .collect()
 }
 
@@ -65,6 +78,10 @@ fn checks(row: &Row) -> Vec<Check> {
         .flatten()
         .zip(expressions.into_iter().flatten())
         .zip(validated.into_iter().flatten())
-        .map(|((name, expression), validated)| Check { name, expression, validated })
+        .map(|((name, expression), validated)| Check {
+            name,
+            expression,
+            validated,
+        })
         .collect()
 }

@@ -60,7 +60,11 @@ pub enum LoadError {
 
 impl LoadError {
     pub(super) fn refused(action: &'static str, error: &tokio_postgres::Error) -> Self {
-        Self::Refused { action, reason: describe(error), fault: EnvironmentFault::of(error) }
+        Self::Refused {
+            action,
+            reason: describe(error),
+            fault: EnvironmentFault::of(error),
+        }
     }
 }
 
@@ -111,5 +115,7 @@ pub async fn embedded(
 
 /// Connections that load at once: one for each core. Generating takes a fraction of what the server takes.
 fn streams() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get).min(16)
+    std::thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(16)
 }

@@ -21,16 +21,34 @@ pub(super) fn storage<'s>(schema: &'s Schema, planned: &TablePlan) -> Vec<&'s Ta
 }
 
 /// Those of a part's rows.
-pub(super) fn storage_of<'s>(schema: &'s Schema, planned: &TablePlan, part: Part) -> Vec<&'s Table> {
+pub(super) fn storage_of<'s>(
+    schema: &'s Schema,
+    planned: &TablePlan,
+    part: Part,
+) -> Vec<&'s Table> {
     let holds = |table: &&Table| table.kind == TableKind::Ordinary;
     let routed = planned.leaves.iter().any(|leaf| leaf.oid == planned.oid)
-        && schema.table_by_oid(planned.oid).is_some_and(|table| table.kind == TableKind::Partitioned);
+        && schema
+            .table_by_oid(planned.oid)
+            .is_some_and(|table| table.kind == TableKind::Partitioned);
     if routed {
-        let inside = |table: &&Table| table.partition_of.as_ref().is_some_and(|of| of.root == planned.oid);
+        let inside = |table: &&Table| {
+            table
+                .partition_of
+                .as_ref()
+                .is_some_and(|of| of.root == planned.oid)
+        };
         return schema.tables.iter().filter(inside).filter(holds).collect();
     }
-    let leaves = planned.leaves.iter().enumerate().filter(|(number, _)| part.holds(*number));
-    leaves.filter_map(|(_, leaf)| schema.table_by_oid(leaf.oid)).filter(holds).collect()
+    let leaves = planned
+        .leaves
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| part.holds(*number));
+    leaves
+        .filter_map(|(_, leaf)| schema.table_by_oid(leaf.oid))
+        .filter(holds)
+        .collect()
 }
 
 /// Into how many parts a table is divided: one that is more of all rows than a stream's share is filled by several, where
@@ -43,22 +61,39 @@ pub(super) fn parts(plan: &SeedPlan, table: &TablePlan, streams: usize) -> usize
     if !routed || weight(table) < LEAST {
         return 1;
     }
-    let all: f64 =
-        plan.tables.iter().filter(|table| table.fill == Fill::Generate).map(|table| weight(table) as f64).sum();
+    let all: f64 = plan
+        .tables
+        .iter()
+        .filter(|table| table.fill == Fill::Generate)
+        .map(|table| weight(table) as f64)
+        .sum();
     let shares = weight(table) as f64 / all * streams as f64;
     (shares.ceil() as usize).clamp(1, streams.min(table.leaves.len()).max(1))
 }
 
 /// OIDs of everything that rows go into, and their roots.
 fn relations(schema: &Schema, plan: &SeedPlan) -> Vec<u32> {
-    let filled = plan.tables.iter().filter(|table| table.fill == Fill::Generate);
-    let oids: BTreeSet<u32> =
-        filled.flat_map(|table| storage(schema, table).into_iter().map(|leaf| leaf.oid).chain([table.oid])).collect();
+    let filled = plan
+        .tables
+        .iter()
+        .filter(|table| table.fill == Fill::Generate);
+    let oids: BTreeSet<u32> = filled
+        .flat_map(|table| {
+            storage(schema, table)
+                .into_iter()
+                .map(|leaf| leaf.oid)
+                .chain([table.oid])
+        })
+        .collect();
     oids.into_iter().collect()
 }
 
 /// Tables forget their triggers, foreign keys' too: nothing fires, and each may be truncated alone.
-pub(super) async fn put_triggers_aside(session: &Session, schema: &Schema, plan: &SeedPlan) -> Result<(), LoadError> {
+pub(super) async fn put_triggers_aside(
+    session: &Session,
+    schema: &Schema,
+    plan: &SeedPlan,
+) -> Result<(), LoadError> {
     let sql = "UPDATE pg_class SET relhastriggers = false WHERE oid = ANY ($1) AND relhastriggers";
     session
         .client()
@@ -82,8 +117,14 @@ pub(super) async fn finish(
         .execute(sql, &[&relations(schema, plan)])
         .await
         .map_err(|error| LoadError::refused("put triggers back", &error))?;
-    for table in plan.tables.iter().filter(|table| table.fill == Fill::Generate) {
-        let Some(introspected) = schema.table_by_oid(table.oid) else { continue };
+    for table in plan
+        .tables
+        .iter()
+        .filter(|table| table.fill == Fill::Generate)
+    {
+        let Some(introspected) = schema.table_by_oid(table.oid) else {
+            continue;
+        };
         set_sequences(session, introspected).await?;
         if introspected.kind == TableKind::Partitioned {
             let start = Instant::now();
@@ -94,19 +135,31 @@ pub(super) async fn finish(
     // What the migrations filled has no statistics yet.
     for table in plan.tables.iter().filter(|table| table.fill == Fill::Keep) {
         let sql = format!("VACUUM (FREEZE, ANALYZE) {}", table.name.sql());
-        client.batch_execute(&sql).await.map_err(|error| LoadError::refused("analyze", &error))?;
+        client
+            .batch_execute(&sql)
+            .await
+            .map_err(|error| LoadError::refused("analyze", &error))?;
     }
     refresh_materialized_views(session).await
 }
 
 /// Materialized views show the new rows; in the order in which they were made, for one may read another.
 async fn refresh_materialized_views(session: &Session) -> Result<(), LoadError> {
-    let refused = |error: &tokio_postgres::Error| LoadError::refused("refresh a materialized view", error);
+    let refused =
+        |error: &tokio_postgres::Error| LoadError::refused("refresh a materialized view", error);
     let sql = "SELECT format('REFRESH MATERIALIZED VIEW %s; ANALYZE %1$s', oid::regclass) FROM pg_class \
                WHERE relkind = 'm' ORDER BY oid";
-    let views = session.client().query(sql, &[]).await.map_err(|error| refused(&error))?;
+    let views = session
+        .client()
+        .query(sql, &[])
+        .await
+        .map_err(|error| refused(&error))?;
     for view in views {
-        session.client().batch_execute(view.get(0)).await.map_err(|error| refused(&error))?;
+        session
+            .client()
+            .batch_execute(view.get(0))
+            .await
+            .map_err(|error| refused(&error))?;
     }
     Ok(())
 }
@@ -114,7 +167,11 @@ async fn refresh_materialized_views(session: &Session) -> Result<(), LoadError> 
 /// A partitioned table: its own statistics; where its leaves could not be frozen, they are vacuumed.
 async fn analyze(session: &Session, plan: &TablePlan, table: &Table) -> Result<(), LoadError> {
     let frozen = plan.leaves.iter().all(|leaf| leaf.oid != table.oid);
-    let statement = if frozen { "ANALYZE" } else { "VACUUM (FREEZE, ANALYZE)" };
+    let statement = if frozen {
+        "ANALYZE"
+    } else {
+        "VACUUM (FREEZE, ANALYZE)"
+    };
     session
         .client()
         .batch_execute(&format!("{statement} {}", table.name.sql()))
@@ -124,7 +181,9 @@ async fn analyze(session: &Session, plan: &TablePlan, table: &Table) -> Result<(
 
 async fn set_sequences(session: &Session, table: &Table) -> Result<(), LoadError> {
     for column in &table.columns {
-        let Some(sequence) = &column.sequence else { continue };
+        let Some(sequence) = &column.sequence else {
+            continue;
+        };
         let last = sequence.last_of(&column.name, &table.name);
         let sql = sequence.set_to_farther(&last, &sequence.start.to_string());
         session
@@ -146,9 +205,17 @@ pub(super) async fn copy(
     interrupt: &Interrupt,
 ) -> Result<u64, LoadError> {
     let planned = &plan.tables[table];
-    let columns: Vec<String> = planned.columns.iter().map(|column| quote_identifier(&column.name)).collect();
+    let columns: Vec<String> = planned
+        .columns
+        .iter()
+        .map(|column| quote_identifier(&column.name))
+        .collect();
     let columns = columns.join(", ");
-    let is_leaf = |oid: u32| schema.table_by_oid(oid).is_some_and(|leaf| leaf.kind == TableKind::Ordinary);
+    let is_leaf = |oid: u32| {
+        schema
+            .table_by_oid(oid)
+            .is_some_and(|leaf| leaf.kind == TableKind::Ordinary)
+    };
     let stored = storage_of(schema, planned, part);
     // Partitions that could hold rows are not there: there are no rows.
     if stored.is_empty() {
@@ -161,32 +228,60 @@ pub(super) async fn copy(
         fault: EnvironmentFault::of(error),
     };
     let client = session.client();
-    client.batch_execute(&truncation(&stored)).await.map_err(|error| refused(&error))?;
+    client
+        .batch_execute(&truncation(&stored))
+        .await
+        .map_err(|error| refused(&error))?;
     // After TRUNCATE, which makes every index anew.
     let sql = "UPDATE pg_index SET indisready = false, indisvalid = false WHERE indrelid = ANY ($1) AND indisready";
-    client.execute(sql, &[&leaves]).await.map_err(|error| refused(&error))?;
-    let format = format_of(session, schema, planned).await.map_err(|error| refused(&error))?;
-    let form = if matches!(format, Format::Binary) { "binary" } else { "text" };
+    client
+        .execute(sql, &[&leaves])
+        .await
+        .map_err(|error| refused(&error))?;
+    let format = format_of(session, schema, planned)
+        .await
+        .map_err(|error| refused(&error))?;
+    let form = if matches!(format, Format::Binary) {
+        "binary"
+    } else {
+        "text"
+    };
     let staged = !planned.expressions.is_empty();
     if staged {
-        client.batch_execute(&staging::make(planned, &columns)).await.map_err(|error| refused(&error))?;
+        client
+            .batch_execute(&staging::make(planned, &columns))
+            .await
+            .map_err(|error| refused(&error))?;
     }
     let statement = |leaf: usize| {
         if staged {
-            return format!("COPY {} ({columns}) FROM STDIN (FORMAT {form})", staging::STAGE);
+            return format!(
+                "COPY {} ({columns}) FROM STDIN (FORMAT {form})",
+                staging::STAGE
+            );
         }
         let leaf = &planned.leaves[leaf];
         let freeze = if is_leaf(leaf.oid) { ", FREEZE" } else { "" };
-        format!("COPY {} ({columns}) FROM STDIN (FORMAT {form}{freeze})", leaf.name.sql())
+        format!(
+            "COPY {} ({columns}) FROM STDIN (FORMAT {form}{freeze})",
+            leaf.name.sql()
+        )
     };
     let sent = |rows| task.advance(rows);
-    let copied = copy_table(format, session, plan, table, part, statement, sent, interrupt).await;
+    let copied = copy_table(
+        format, session, plan, table, part, statement, sent, interrupt,
+    )
+    .await;
     let rows = copied.map_err(|error| {
         let fault = match &error {
             CopyError::Server(error) => EnvironmentFault::of(error),
             CopyError::Homeless(_) => None,
         };
-        LoadError::Rows { table: planned.name.to_string(), reason: error.to_string(), fault }
+        LoadError::Rows {
+            table: planned.name.to_string(),
+            reason: error.to_string(),
+            fault,
+        }
     })?;
     interrupt.check()?;
     if staged {
@@ -195,28 +290,50 @@ pub(super) async fn copy(
             .await
             .map_err(|error| refused(&error))?;
     }
-    client.batch_execute("COMMIT").await.map_err(|error| refused(&error))?;
+    client
+        .batch_execute("COMMIT")
+        .await
+        .map_err(|error| refused(&error))?;
     Ok(rows)
 }
 
 /// BEGIN and TRUNCATE of the tables that hold the rows; ONLY, for others may inherit from them.
 fn truncation(stored: &[&Table]) -> String {
-    let names: Vec<String> = stored.iter().map(|table| format!("ONLY {}", table.name.sql())).collect();
+    let names: Vec<String> = stored
+        .iter()
+        .map(|table| format!("ONLY {}", table.name.sql()))
+        .collect();
     format!("BEGIN; TRUNCATE {}", names.join(", "))
 }
 
 /// Builds an index that was put aside; it checks uniqueness and exclusion. As many processes help as there are `idle`
 /// streams: more than cores would stand in each other's way.
-pub(super) async fn build_index(session: &Session, table: &Table, name: &str, idle: usize) -> Result<(), LoadError> {
-    let helpers = format!("SET max_parallel_maintenance_workers = {}", idle.min(MOST_HELPERS));
-    let build = format!("REINDEX INDEX {}.{}", quote_identifier(&table.name.schema), quote_identifier(name));
+pub(super) async fn build_index(
+    session: &Session,
+    table: &Table,
+    name: &str,
+    idle: usize,
+) -> Result<(), LoadError> {
+    let helpers = format!(
+        "SET max_parallel_maintenance_workers = {}",
+        idle.min(MOST_HELPERS)
+    );
+    let build = format!(
+        "REINDEX INDEX {}.{}",
+        quote_identifier(&table.name.schema),
+        quote_identifier(name)
+    );
     for sql in [helpers, build] {
-        session.client().batch_execute(&sql).await.map_err(|error| LoadError::Constraint {
-            table: table.name.to_string(),
-            object: format!("index {name}"),
-            reason: describe(&error),
-            fault: EnvironmentFault::of(&error),
-        })?;
+        session
+            .client()
+            .batch_execute(&sql)
+            .await
+            .map_err(|error| LoadError::Constraint {
+                table: table.name.to_string(),
+                object: format!("index {name}"),
+                reason: describe(&error),
+                fault: EnvironmentFault::of(&error),
+            })?;
     }
     Ok(())
 }
@@ -225,7 +342,11 @@ pub(super) async fn build_index(session: &Session, table: &Table, name: &str, id
 const MOST_HELPERS: usize = 7;
 
 /// Lets the server prove a foreign key over all rows.
-pub(super) async fn validate_foreign_key(session: &Session, table: &Table, name: &str) -> Result<(), LoadError> {
+pub(super) async fn validate_foreign_key(
+    session: &Session,
+    table: &Table,
+    name: &str,
+) -> Result<(), LoadError> {
     let failed = |error: &tokio_postgres::Error| LoadError::Constraint {
         table: table.name.to_string(),
         object: format!("foreign key {name}"),
@@ -235,9 +356,21 @@ pub(super) async fn validate_foreign_key(session: &Session, table: &Table, name:
     let sql = "UPDATE pg_constraint SET convalidated = false WHERE conrelid = $1 AND conname = $2 AND contype = 'f' \
                AND NOT EXISTS (SELECT FROM pg_constraint above WHERE above.oid = pg_constraint.conparentid \
                                AND above.conrelid = pg_constraint.conrelid)";
-    session.client().execute(sql, &[&table.oid, &name]).await.map_err(|error| failed(&error))?;
-    let sql = format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", table.name.sql(), quote_identifier(name));
-    session.client().batch_execute(&sql).await.map_err(|error| failed(&error))
+    session
+        .client()
+        .execute(sql, &[&table.oid, &name])
+        .await
+        .map_err(|error| failed(&error))?;
+    let sql = format!(
+        "ALTER TABLE {} VALIDATE CONSTRAINT {}",
+        table.name.sql(),
+        quote_identifier(name)
+    );
+    session
+        .client()
+        .batch_execute(&sql)
+        .await
+        .map_err(|error| failed(&error))
 }
 
 /// Statistics of a table that holds rows of its own. Where its rows are frozen, VACUUM reads next to nothing: it gives

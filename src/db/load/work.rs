@@ -74,7 +74,11 @@ pub(super) async fn run(
         changed: Notify::new(),
         streams,
         rows: progress.task("Loading rows", Unit::Rows, Some(plan.total_rows())),
-        steps: progress.task("Indexes, keys, ANALYZE", Unit::Steps, Some(step_count as u64)),
+        steps: progress.task(
+            "Indexes, keys, ANALYZE",
+            Unit::Steps,
+            Some(step_count as u64),
+        ),
         interrupt: interrupt.clone(),
     });
     let mut workers = JoinSet::new();
@@ -93,7 +97,11 @@ pub(super) async fn run(
             // The first failure ends the load: the other workers' sessions close with them.
             Ok(Err(error)) => return Err(error),
             Err(panic) => {
-                return Err(LoadError::Refused { action: "load", reason: panic.to_string(), fault: None });
+                return Err(LoadError::Refused {
+                    action: "load",
+                    reason: panic.to_string(),
+                    fault: None,
+                });
             }
         }
     }
@@ -122,7 +130,11 @@ impl Shared {
                     (None, _) => {}
                     (Some(_), _) => board.running += 1,
                 }
-                (next, self.streams.saturating_sub(board.running + board.ready.len()))
+                (
+                    next,
+                    self.streams
+                        .saturating_sub(board.running + board.ready.len()),
+                )
             };
             match next {
                 None => changed.await,
@@ -143,26 +155,39 @@ impl Shared {
         match job {
             Job::Copy { table, part } => {
                 self.rows.doing(self.plan.tables[*table].name.to_string());
-                let rows = steps::copy(session, &self.schema, &self.plan, (*table, *part), &self.rows, &self.interrupt)
-                    .await?;
+                let rows = steps::copy(
+                    session,
+                    &self.schema,
+                    &self.plan,
+                    (*table, *part),
+                    &self.rows,
+                    &self.interrupt,
+                )
+                .await?;
                 let mut board = self.board();
                 board.report.rows += rows;
                 steps::add(&mut board.report.copy, start);
             }
             Job::Index { leaf: oid, name } => {
-                let Some(table) = leaf(*oid) else { return Ok(()) };
+                let Some(table) = leaf(*oid) else {
+                    return Ok(());
+                };
                 self.steps.doing(name.as_str());
                 steps::build_index(session, table, name, idle).await?;
                 steps::add(&mut self.board().report.index, start);
             }
             Job::Analyze { leaf: oid } => {
-                let Some(table) = leaf(*oid) else { return Ok(()) };
+                let Some(table) = leaf(*oid) else {
+                    return Ok(());
+                };
                 self.steps.doing(table.name.to_string());
                 steps::analyze_leaf(session, table).await?;
                 steps::add(&mut self.board().report.analyze, start);
             }
             Job::ForeignKey { leaf: oid, name } => {
-                let Some(table) = leaf(*oid) else { return Ok(()) };
+                let Some(table) = leaf(*oid) else {
+                    return Ok(());
+                };
                 self.steps.doing(name.as_str());
                 steps::validate_foreign_key(session, table, name).await?;
                 steps::add(&mut self.board().report.foreign_keys, start);
@@ -185,7 +210,12 @@ impl Shared {
                     *left -= 1;
                 }
                 board.unfilled.retain(|_, left| *left > 0);
-                let Board { waiting, unfilled, ready, .. } = &mut *board;
+                let Board {
+                    waiting,
+                    unfilled,
+                    ready,
+                    ..
+                } = &mut *board;
                 waiting.retain(|(weight, job, needs)| {
                     let waits = needs.iter().any(|table| unfilled.contains_key(table));
                     if !waits {
@@ -199,7 +229,9 @@ impl Shared {
                 if let Some(left) = board.indexes_left.get_mut(leaf) {
                     *left -= 1;
                     if *left == 0 {
-                        board.ready.insert((u64::MAX / 4, Job::Analyze { leaf: *leaf }));
+                        board
+                            .ready
+                            .insert((u64::MAX / 4, Job::Analyze { leaf: *leaf }));
                     }
                 }
             }
@@ -221,18 +253,36 @@ impl Board {
             waiting: Vec::new(),
             report: LoadReport::default(),
         };
-        for (index, table) in plan.tables.iter().enumerate().filter(|(_, table)| table.fill == Fill::Generate) {
-            let weight = table.rows.saturating_mul(u64::from(table.width)).min(COPY_FIRST - 1);
+        for (index, table) in plan
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| table.fill == Fill::Generate)
+        {
+            let weight = table
+                .rows
+                .saturating_mul(u64::from(table.width))
+                .min(COPY_FIRST - 1);
             let parts = steps::parts(plan, table, streams);
             for part in Part::all(parts) {
-                board.ready.insert((COPY_FIRST + weight / parts as u64, Job::Copy { table: index, part }));
+                board.ready.insert((
+                    COPY_FIRST + weight / parts as u64,
+                    Job::Copy { table: index, part },
+                ));
             }
             board.unfilled.insert(index, parts);
             for leaf in steps::storage(schema, table) {
                 for key in leaf.foreign_keys.iter().filter(|key| key.validated) {
-                    let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid);
-                    let needs = [Some(index), parent.and_then(|oid| plan.table_index(oid))].into_iter().flatten();
-                    let job = Job::ForeignKey { leaf: leaf.oid, name: key.name.clone() };
+                    let parent = schema
+                        .table_by_oid(key.references)
+                        .map(|parent| schema.root_of(parent).oid);
+                    let needs = [Some(index), parent.and_then(|oid| plan.table_index(oid))]
+                        .into_iter()
+                        .flatten();
+                    let job = Job::ForeignKey {
+                        leaf: leaf.oid,
+                        name: key.name.clone(),
+                    };
                     board.waiting.push((weight / 2, job, needs.collect()));
                 }
             }
@@ -247,7 +297,13 @@ impl Board {
         }
         self.indexes_left.insert(leaf.oid, leaf.indexes.len());
         for index in &leaf.indexes {
-            self.ready.insert((weight, Job::Index { leaf: leaf.oid, name: index.name.clone() }));
+            self.ready.insert((
+                weight,
+                Job::Index {
+                    leaf: leaf.oid,
+                    name: index.name.clone(),
+                },
+            ));
         }
     }
 }

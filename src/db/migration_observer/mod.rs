@@ -15,7 +15,9 @@ use tokio_postgres::error::SqlState;
 use crate::diff::blocking::{BlockedQuery, StatementSpan, blocked_queries};
 use crate::diff::locks::HeldLock;
 use crate::diff::migrations::{Migration, Script, Statement};
-use crate::diff::observation::{InheritedLock, PileUp, StatementObservation, StatementPlace, WorstWait};
+use crate::diff::observation::{
+    InheritedLock, PileUp, StatementObservation, StatementPlace, WorstWait,
+};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::source::SourceError;
 use crate::units::{Bytes, Millis};
@@ -52,7 +54,10 @@ impl From<MigrateError> for ObserveError {
             MigrateError::Connect(error) => Self::Connect(error),
             MigrateError::Interrupted(error) => Self::Interrupted(error),
             other @ (MigrateError::History { .. } | MigrateError::Environment { .. }) => {
-                Self::Server { doing: "applying a migration", reason: other.to_string() }
+                Self::Server {
+                    doing: "applying a migration",
+                    reason: other.to_string(),
+                }
             }
         }
     }
@@ -90,7 +95,15 @@ pub async fn observe(
     let mut observer = Observer::open(url, probes, interrupt).await?;
     let mut observed = Observed::default();
     for migration in migrations {
-        observer.run(&migration.version, &migration.up, probes, rehearsal, &mut observed).await?;
+        observer
+            .run(
+                &migration.version,
+                &migration.up,
+                probes,
+                rehearsal,
+                &mut observed,
+            )
+            .await?;
     }
     Ok(observed)
 }
@@ -108,7 +121,9 @@ pub async fn observe_script(
 ) -> Result<Observed, ObserveError> {
     let mut observer = Observer::open(url, probes, interrupt).await?;
     let mut observed = Observed::default();
-    observer.run(version, script, probes, Rehearsal::Plain, &mut observed).await?;
+    observer
+        .run(version, script, probes, Rehearsal::Plain, &mut observed)
+        .await?;
     Ok(observed)
 }
 
@@ -146,26 +161,48 @@ struct Ran {
 }
 
 impl<'a> Observer<'a> {
-    async fn open(url: &'a DatabaseUrl, probes: &[Probe], interrupt: &'a Interrupt) -> Result<Self, ObserveError> {
+    async fn open(
+        url: &'a DatabaseUrl,
+        probes: &[Probe],
+        interrupt: &'a Interrupt,
+    ) -> Result<Self, ObserveError> {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&notices);
         let session = Session::open_noting(url, interrupt, move |notice| {
-            into.lock().unwrap_or_else(PoisonError::into_inner).push(notice.to_owned());
+            into.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(notice.to_owned());
         })
         .await?;
-        let pid = backend(&session).await.map_err(server("reading its process id"))?;
+        let pid = backend(&session)
+            .await
+            .map_err(server("reading its process id"))?;
         let level = session
             .client()
             .query_one("SELECT current_setting('wal_level')", &[])
             .await
             .map_err(server("reading wal_level"))?;
         let minimal_wal = level.get::<_, String>(0) == "minimal";
-        let reach = Reach::of(&session, probes).await.map_err(server("planning the traffic"))?;
-        Ok(Self { url, session, pid, notices, minimal_wal, reach, interrupt })
+        let reach = Reach::of(&session, probes)
+            .await
+            .map_err(server("planning the traffic"))?;
+        Ok(Self {
+            url,
+            session,
+            pid,
+            notices,
+            minimal_wal,
+            reach,
+            interrupt,
+        })
     }
 
     async fn execute(&self, sql: &str, doing: &'static str) -> Result<(), ObserveError> {
-        self.session.client().batch_execute(sql).await.map_err(server(doing))
+        self.session
+            .client()
+            .batch_execute(sql)
+            .await
+            .map_err(server(doing))
     }
 
     async fn run(
@@ -178,43 +215,81 @@ impl<'a> Observer<'a> {
     ) -> Result<(), ObserveError> {
         let zero = Instant::now();
         let watch = LockWatch::start(self.url, self.pid, zero, self.interrupt).await?;
-        let near =
-            self.reach.near(&self.session, script).await.map_err(server("reading what the migration reaches"))?;
-        let beside = Beside { probes, near: &near };
+        let near = self
+            .reach
+            .near(&self.session, script)
+            .await
+            .map_err(server("reading what the migration reaches"))?;
+        let beside = Beside {
+            probes,
+            near: &near,
+        };
         let traffic = Traffic::start(self.url, probes, &near, zero, self.interrupt).await?;
-        let result = self.statements(version, script, beside, rehearsal, zero).await;
+        let result = self
+            .statements(version, script, beside, rehearsal, zero)
+            .await;
         let seen = traffic.stop().await;
         let watched = watch.stop().await;
         let mut ran = result?;
         for statement in &mut ran {
             if !statement.locks_known {
-                let held = watched.held_between(statement.span.start_ms, statement.span.released_ms);
-                statement.span.locks = held.into_iter().map(|(relation, mode)| HeldLock { relation, mode }).collect();
+                let held =
+                    watched.held_between(statement.span.start_ms, statement.span.released_ms);
+                statement.span.locks = held
+                    .into_iter()
+                    .map(|(relation, mode)| HeldLock { relation, mode })
+                    .collect();
             }
         }
-        let spans: Vec<StatementSpan> = ran.iter().map(|statement| statement.span.clone()).collect();
+        let spans: Vec<StatementSpan> =
+            ran.iter().map(|statement| statement.span.clone()).collect();
         let ours = match script.program {
             None => vec![self.pid],
             // Its sessions are its own: whoever others wait for, and is none of the traffic.
             Some(_) => {
-                let traffic: BTreeSet<i32> = seen.executions.iter().map(|execution| execution.pid).collect();
-                let blockers = watched.waits.iter().flat_map(|wait| wait.blockers.iter().copied());
-                blockers.filter(|pid| !traffic.contains(pid)).collect::<BTreeSet<i32>>().into_iter().collect()
+                let traffic: BTreeSet<i32> = seen
+                    .executions
+                    .iter()
+                    .map(|execution| execution.pid)
+                    .collect();
+                let blockers = watched
+                    .waits
+                    .iter()
+                    .flat_map(|wait| wait.blockers.iter().copied());
+                blockers
+                    .filter(|pid| !traffic.contains(pid))
+                    .collect::<BTreeSet<i32>>()
+                    .into_iter()
+                    .collect()
             }
         };
-        let worst: Vec<Option<WorstWait>> = spans.iter().map(|span| worst_wait(&watched, self.pid, span)).collect();
+        let worst: Vec<Option<WorstWait>> = spans
+            .iter()
+            .map(|span| worst_wait(&watched, self.pid, span))
+            .collect();
         let (blocked, kept) = blocked_queries(&seen.executions, &watched.waits, &spans, &ours);
         let first = observed.statements.len();
         let in_transaction = script.in_one_transaction() && ran.len() > 1;
-        for (((statement, blocked), kept), worst) in ran.into_iter().zip(blocked).zip(kept).zip(worst) {
+        for (((statement, blocked), kept), worst) in
+            ran.into_iter().zip(blocked).zip(kept).zip(worst)
+        {
             let observation = statement.observation(blocked, kept, in_transaction);
             // An answer that a busy machine brought late was measured longer than the lock was seen.
             let measured = observation.longest_block().0;
-            let worst = worst.map(|worst| WorstWait { wait: Millis(worst.wait.0.max(measured)), ..worst });
-            observed.statements.push(StatementObservation { worst_wait: worst, ..observation });
+            let worst = worst.map(|worst| WorstWait {
+                wait: Millis(worst.wait.0.max(measured)),
+                ..worst
+            });
+            observed.statements.push(StatementObservation {
+                worst_wait: worst,
+                ..observation
+            });
         }
         for (at_ms, broken) in seen.broken {
-            let statement = spans.iter().rposition(|span| span.start_ms <= at_ms).map(|n| first + n);
+            let statement = spans
+                .iter()
+                .rposition(|span| span.start_ms <= at_ms)
+                .map(|n| first + n);
             observed.broken.push((statement, broken));
         }
         Ok(())
@@ -228,7 +303,11 @@ impl<'a> Observer<'a> {
         rehearsal: Rehearsal,
         zero: Instant,
     ) -> Result<Vec<Ran>, ObserveError> {
-        self.execute("SET client_min_messages = debug1; SET lock_timeout = 0", "preparing the session").await?;
+        self.execute(
+            "SET client_min_messages = debug1; SET lock_timeout = 0",
+            "preparing the session",
+        )
+        .await?;
         let whole = script.in_one_transaction();
         if whole {
             self.execute("BEGIN", "beginning a transaction").await?;
@@ -246,13 +325,18 @@ impl<'a> Observer<'a> {
             let pile_up = match rehearsal {
                 // Whoever waits for a lock that the file holds already would wait for the rehearsal too.
                 Rehearsal::WithReader
-                    if needs_table_alone(&statement.sql) && inherited.is_empty() && script.program.is_none() =>
+                    if needs_table_alone(&statement.sql)
+                        && inherited.is_empty()
+                        && script.program.is_none() =>
                 {
                     reader::behind_reader(self, statement, beside, whole).await?
                 }
                 Rehearsal::WithReader | Rehearsal::Plain => None,
             };
-            match self.statement(script, statement, place, pile_up, zero).await {
+            match self
+                .statement(script, statement, place, pile_up, zero)
+                .await
+            {
                 Ok(done) => ran.push(Ran { inherited, ..done }),
                 Err(error) => return Err(self.left_in(error, script, ran.len()).await),
             }
@@ -260,7 +344,9 @@ impl<'a> Observer<'a> {
         if whole {
             let committed = self.session.client().batch_execute("COMMIT").await;
             if let (Err(error), Some(last)) = (committed, script.statements.last()) {
-                return Err(self.left_in(self.failure(script, last, &error)?, script, ran.len()).await);
+                return Err(self
+                    .left_in(self.failure(script, last, &error)?, script, ran.len())
+                    .await);
             }
             let released = ms(zero.elapsed());
             for statement in &mut ran {
@@ -282,13 +368,20 @@ impl<'a> Observer<'a> {
         let whole = script.in_one_transaction();
         let own = !whole
             && script.program.is_none()
-            && !script.statements.iter().any(Statement::controls_transaction)
+            && !script
+                .statements
+                .iter()
+                .any(Statement::controls_transaction)
             && !runs_alone(&statement.sql);
         if own {
             self.execute("BEGIN", "beginning a transaction").await?;
         }
         let before = relations(&self.session).await?;
-        let held_before = if whole || own { locks(&self.session, &before).await? } else { Held::new() };
+        let held_before = if whole || own {
+            locks(&self.session, &before).await?
+        } else {
+            Held::new()
+        };
         let wal_before = self.wal_position().await?;
         self.drain_notices();
         let start = zero.elapsed();
@@ -306,7 +399,11 @@ impl<'a> Observer<'a> {
         };
         let notices = self.drain_notices();
         let locks_known = whole || own;
-        let held = if locks_known { locks(&self.session, &before).await? } else { Held::new() };
+        let held = if locks_known {
+            locks(&self.session, &before).await?
+        } else {
+            Held::new()
+        };
         let wal = self.wal_position().await?.saturating_sub(wal_before);
         let after = relations(&self.session).await?;
         if own {
@@ -326,7 +423,13 @@ impl<'a> Observer<'a> {
             },
             rows: affected(&statement.sql, &messages),
             scanned: scanned(&notices),
-            wal: Bytes(wal + if self.minimal_wal { new_files(&before, &after) } else { 0 }),
+            wal: Bytes(
+                wal + if self.minimal_wal {
+                    new_files(&before, &after)
+                } else {
+                    0
+                },
+            ),
             size_change: total(&after) - total(&before),
             rewritten,
             pile_up,
@@ -348,7 +451,10 @@ impl<'a> Observer<'a> {
     ) -> Result<ObserveError, ObserveError> {
         self.interrupt.check()?;
         if EnvironmentFault::of(error).is_some() {
-            return Err(ObserveError::Server { doing: "applying a migration", reason: describe(error) });
+            return Err(ObserveError::Server {
+                doing: "applying a migration",
+                reason: describe(error),
+            });
         }
         let mut failure = SourceError::new(&script.source, statement.span.clone(), describe(error));
         if error.code() == Some(&SqlState::ACTIVE_SQL_TRANSACTION) && script.in_one_transaction() {
@@ -360,11 +466,14 @@ impl<'a> Observer<'a> {
 
     /// Adds to a statement's failure what state the copy is in.
     async fn left_in(&self, error: ObserveError, script: &Script, done: usize) -> ObserveError {
-        let ObserveError::Statement(mut failure) = error else { return error };
+        let ObserveError::Statement(mut failure) = error else {
+            return error;
+        };
         // Where no transaction is open the server only warns.
         let _ = self.session.client().batch_execute("ROLLBACK").await;
         let state = if script.in_one_transaction() {
-            "the file's transaction was rolled back: the copy is as it was before this file".to_owned()
+            "the file's transaction was rolled back: the copy is as it was before this file"
+                .to_owned()
         } else {
             let invalid = self.invalid_indexes().await.unwrap_or_default();
             let left = match invalid.as_slice() {
@@ -395,7 +504,10 @@ impl<'a> Observer<'a> {
         let row = self
             .session
             .client()
-            .query_one("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint", &[])
+            .query_one(
+                "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint",
+                &[],
+            )
             .await
             .map_err(server("reading the WAL position"))?;
         Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
@@ -403,17 +515,33 @@ impl<'a> Observer<'a> {
 }
 
 fn server(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> ObserveError {
-    move |error| ObserveError::Server { doing, reason: describe(&error) }
+    move |error| ObserveError::Server {
+        doing,
+        reason: describe(&error),
+    }
 }
 
 /// Locks that stop others and that earlier statements of the same transaction took: the strongest on each table.
 fn inherited(ran: &[Ran]) -> Vec<InheritedLock> {
     let mut found: Vec<InheritedLock> = Vec::new();
     for statement in ran {
-        for lock in statement.span.locks.iter().filter(|lock| lock.mode.blocks_writes()) {
-            found.retain(|known| known.lock.relation != lock.relation || known.lock.mode >= lock.mode);
-            if !found.iter().any(|known| known.lock.relation == lock.relation) {
-                found.push(InheritedLock { lock: lock.clone(), taken_at: statement.place.line });
+        for lock in statement
+            .span
+            .locks
+            .iter()
+            .filter(|lock| lock.mode.blocks_writes())
+        {
+            found.retain(|known| {
+                known.lock.relation != lock.relation || known.lock.mode >= lock.mode
+            });
+            if !found
+                .iter()
+                .any(|known| known.lock.relation == lock.relation)
+            {
+                found.push(InheritedLock {
+                    lock: lock.clone(),
+                    taken_at: statement.place.line,
+                });
             }
         }
     }
@@ -426,9 +554,17 @@ fn worst_wait(watched: &Watched, pid: i32, span: &StatementSpan) -> Option<Worst
     stopping
         .map(|lock| {
             let wait = Millis(watched.longest_stretch(pid, lock, span.start_ms, span.released_ms));
-            WorstWait { lock: lock.clone(), wait }
+            WorstWait {
+                lock: lock.clone(),
+                wait,
+            }
         })
-        .max_by(|a, b| a.wait.0.total_cmp(&b.wait.0).then(a.lock.mode.cmp(&b.lock.mode)))
+        .max_by(|a, b| {
+            a.wait
+                .0
+                .total_cmp(&b.wait.0)
+                .then(a.lock.mode.cmp(&b.lock.mode))
+        })
 }
 
 impl Ran {

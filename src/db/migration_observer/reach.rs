@@ -16,15 +16,25 @@ pub(super) struct Reach {
 
 impl Reach {
     /// Asks the server which tables each probe locks. What does not run needs none.
-    pub(super) async fn of(session: &Session, probes: &[Probe]) -> Result<Self, tokio_postgres::Error> {
+    pub(super) async fn of(
+        session: &Session,
+        probes: &[Probe],
+    ) -> Result<Self, tokio_postgres::Error> {
         const LOCKED: &str = "SELECT DISTINCT relation FROM pg_locks \
             WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384";
         let client = session.client();
         let mut found = Vec::with_capacity(probes.len());
         for probe in probes {
-            let planned = client.batch_execute(&format!("BEGIN; EXPLAIN {}", probe.sql)).await;
+            let planned = client
+                .batch_execute(&format!("BEGIN; EXPLAIN {}", probe.sql))
+                .await;
             found.push(match planned {
-                Ok(()) => client.query(LOCKED, &[]).await?.iter().map(|row| row.get(0)).collect(),
+                Ok(()) => client
+                    .query(LOCKED, &[])
+                    .await?
+                    .iter()
+                    .map(|row| row.get(0))
+                    .collect(),
                 Err(_) => BTreeSet::new(),
             });
             client.batch_execute("ROLLBACK").await?;
@@ -52,10 +62,17 @@ impl Reach {
         }
         let names: Vec<String> = identifiers(script).into_iter().collect();
         // A program's statements are not known: it may reach every table.
-        let rows = session.client().query(REACHED, &[&names, &script.program.is_some()]).await?;
+        let rows = session
+            .client()
+            .query(REACHED, &[&names, &script.program.is_some()])
+            .await?;
         let tables = rows.iter().map(|row| {
             let table: u32 = row.get(0);
-            let needs = self.probes.iter().enumerate().filter(|(_, tables)| tables.contains(&table));
+            let needs = self
+                .probes
+                .iter()
+                .enumerate()
+                .filter(|(_, tables)| tables.contains(&table));
             needs.map(|(probe, _)| probe).collect::<Vec<usize>>()
         });
         // Partitions have their parent's probes.
@@ -90,7 +107,10 @@ fn identifiers(script: &Script) -> BTreeSet<String> {
         for token in tokenize(&statement.sql) {
             let piece = &statement.sql[offset..offset + token.len as usize];
             offset += token.len as usize;
-            match piece.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            match piece
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+            {
                 Some(quoted) => {
                     found.insert(quoted.replace("\"\"", "\""));
                 }

@@ -34,7 +34,9 @@ pub(super) async fn behind_reader(
     beside: Beside<'_>,
     whole: bool,
 ) -> Result<Option<PileUp>, ObserveError> {
-    let Some(patient) = rehearse(observer, statement, beside, whole, Patience::Waits).await? else { return Ok(None) };
+    let Some(patient) = rehearse(observer, statement, beside, whole, Patience::Waits).await? else {
+        return Ok(None);
+    };
     if !patient.waited {
         return Ok(None);
     }
@@ -48,7 +50,10 @@ pub(super) async fn behind_reader(
             pause: Millis(ms(PAUSE)),
             tries: hasty.tries,
             through: hasty.through,
-            longest: hasty.blocked.first().map_or(Millis(0.0), |blocked| blocked.longest),
+            longest: hasty
+                .blocked
+                .first()
+                .map_or(Millis(0.0), |blocked| blocked.longest),
         }),
     }))
 }
@@ -78,14 +83,24 @@ async fn rehearse(
     patience: Patience,
 ) -> Result<Option<Rehearsed>, ObserveError> {
     let reader = Session::open(observer.url, observer.interrupt).await?;
-    if !read_every_table(&reader).await.map_err(server("opening a reader"))? {
+    if !read_every_table(&reader)
+        .await
+        .map_err(server("opening a reader"))?
+    {
         // The file's own transaction holds a table already: nobody can read it now.
         reader.close().await;
         return Ok(None);
     }
     let zero = Instant::now();
     let watch = LockWatch::start(observer.url, observer.pid, zero, observer.interrupt).await?;
-    let traffic = Traffic::start(observer.url, beside.probes, beside.near, zero, observer.interrupt).await?;
+    let traffic = Traffic::start(
+        observer.url,
+        beside.probes,
+        beside.near,
+        zero,
+        observer.interrupt,
+    )
+    .await?;
     let tried = tries(observer, statement, whole, patience, reader, zero).await;
     let seen = traffic.stop().await;
     let watched = watch.stop().await;
@@ -99,12 +114,28 @@ async fn rehearse(
     let locks: Vec<HeldLock> = waited_for.iter().cloned().collect();
     let spans: Vec<StatementSpan> = spans
         .into_iter()
-        .map(|(start_ms, end_ms)| StatementSpan { start_ms, end_ms, released_ms: end_ms, locks: locks.clone() })
+        .map(|(start_ms, end_ms)| StatementSpan {
+            start_ms,
+            end_ms,
+            released_ms: end_ms,
+            locks: locks.clone(),
+        })
         .collect();
     let (blocked, _) = blocked_queries(&seen.executions, &watched.waits, &spans, &[observer.pid]);
     let mut blocked = blocked.concat();
-    blocked.sort_by(|a, b| b.longest.0.total_cmp(&a.longest.0).then(a.probe.cmp(&b.probe)));
-    Ok(Some(Rehearsed { waited: !through || tries > 1, waited_for, blocked, tries, through }))
+    blocked.sort_by(|a, b| {
+        b.longest
+            .0
+            .total_cmp(&a.longest.0)
+            .then(a.probe.cmp(&b.probe))
+    });
+    Ok(Some(Rehearsed {
+        waited: !through || tries > 1,
+        waited_for,
+        blocked,
+        tries,
+        through,
+    }))
 }
 
 /// How often it was tried, whether it came through, and when each try was.
@@ -123,14 +154,27 @@ async fn tries(
         Patience::Waits => (READER, 1),
         Patience::Retries => (LOCK_TIMEOUT, TRIES),
     };
-    let enter = if whole { "SAVEPOINT rehearsal" } else { "BEGIN" };
-    let leave = if whole { "ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal" } else { "ROLLBACK" };
+    let enter = if whole {
+        "SAVEPOINT rehearsal"
+    } else {
+        "BEGIN"
+    };
+    let leave = if whole {
+        "ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal"
+    } else {
+        "ROLLBACK"
+    };
     let canceller = Session::open(observer.url, observer.interrupt).await?;
     let mut reader = Some(reader);
     let reading = Instant::now();
     let mut spans = Vec::new();
     let through = loop {
-        observer.execute(&format!("{enter}; SET LOCAL lock_timeout = {}", timeout.as_millis()), "rehearsing").await?;
+        observer
+            .execute(
+                &format!("{enter}; SET LOCAL lock_timeout = {}", timeout.as_millis()),
+                "rehearsing",
+            )
+            .await?;
         let start = ms(zero.elapsed());
         let end = try_once(observer, &canceller, &statement.sql).await;
         spans.push((start, ms(zero.elapsed())));
@@ -150,7 +194,11 @@ async fn tries(
         reader.close().await;
     }
     canceller.close().await;
-    Ok((u32::try_from(spans.len()).unwrap_or(u32::MAX), through, spans))
+    Ok((
+        u32::try_from(spans.len()).unwrap_or(u32::MAX),
+        through,
+        spans,
+    ))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +210,11 @@ enum TryEnd {
 }
 
 /// Runs the statement until `lock_timeout` ends it, or cancels it where it does not wait.
-async fn try_once(observer: &Observer<'_>, canceller: &Session, sql: &str) -> Result<TryEnd, ObserveError> {
+async fn try_once(
+    observer: &Observer<'_>,
+    canceller: &Session,
+    sql: &str,
+) -> Result<TryEnd, ObserveError> {
     let failed = server("watching a rehearsal");
     let running = observer.session.client().batch_execute(sql);
     let mut running = std::pin::pin!(running);
@@ -175,7 +227,11 @@ async fn try_once(observer: &Observer<'_>, canceller: &Session, sql: &str) -> Re
         None => {
             // In one statement: it may have its locks between two.
             let cancel = "SELECT pg_cancel_backend($1) WHERE cardinality(pg_blocking_pids($1)) = 0";
-            canceller.client().execute(cancel, &[&observer.pid]).await.map_err(failed)?;
+            canceller
+                .client()
+                .execute(cancel, &[&observer.pid])
+                .await
+                .map_err(failed)?;
             running.await
         }
     };
@@ -193,7 +249,10 @@ async fn read_every_table(reader: &Session) -> Result<bool, tokio_postgres::Erro
         SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') INTO names FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema'); \
         IF names IS NOT NULL THEN EXECUTE 'LOCK TABLE ' || names || ' IN ACCESS SHARE MODE'; END IF; END $$";
-    reader.client().batch_execute("BEGIN; SET LOCAL lock_timeout = 50").await?;
+    reader
+        .client()
+        .batch_execute("BEGIN; SET LOCAL lock_timeout = 50")
+        .await?;
     match reader.client().batch_execute(LOCK).await {
         Ok(()) => Ok(true),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),

@@ -26,7 +26,11 @@ pub(super) async fn relations(session: &Session) -> Result<Relations, ObserveErr
         CASE WHEN c.relkind = 'i' THEN pg_relation_size(c.oid) ELSE pg_table_size(c.oid) END \
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'm', 'i', 'p') AND c.oid >= 16384 AND n.nspname <> 'pg_toast'";
-    let rows = session.client().query(QUERY, &[]).await.map_err(server("reading sizes"))?;
+    let rows = session
+        .client()
+        .query(QUERY, &[])
+        .await
+        .map_err(server("reading sizes"))?;
     Ok(rows
         .iter()
         .map(|row| {
@@ -45,9 +49,12 @@ pub(super) async fn relations(session: &Session) -> Result<Relations, ObserveErr
 
 /// What this session holds on tables that were there before.
 pub(super) async fn locks(session: &Session, known: &Relations) -> Result<Held, ObserveError> {
-    const QUERY: &str =
-        "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted";
-    let rows = session.client().query(QUERY, &[]).await.map_err(server("reading locks"))?;
+    const QUERY: &str = "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted";
+    let rows = session
+        .client()
+        .query(QUERY, &[])
+        .await
+        .map_err(server("reading locks"))?;
     let mut held = BTreeMap::new();
     for row in rows {
         let (oid, mode): (u32, String) = (row.get(0), row.get(1));

@@ -13,7 +13,9 @@ pub(super) fn scanned(notices: &[String]) -> Vec<String> {
         } else if notice.starts_with("validating foreign key constraint") {
             quoted(notice).map(|name| format!("foreign key {name}"))
         } else if notice.starts_with("building index") {
-            quoted(notice).filter(|name| !name.starts_with("pg_toast")).map(|name| format!("building index {name}"))
+            quoted(notice)
+                .filter(|name| !name.starts_with("pg_toast"))
+                .map(|name| format!("building index {name}"))
         } else {
             None
         };
@@ -25,8 +27,15 @@ pub(super) fn scanned(notices: &[String]) -> Vec<String> {
 }
 
 pub(super) fn affected(sql: &str, messages: &[SimpleQueryMessage]) -> Option<u64> {
-    let first = sql.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
-    if !matches!(first.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "WITH" | "COPY") {
+    let first = sql
+        .split_whitespace()
+        .next()
+        .unwrap_or("")
+        .to_ascii_uppercase();
+    if !matches!(
+        first.as_str(),
+        "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "WITH" | "COPY"
+    ) {
         return None;
     }
     messages.iter().find_map(|message| match message {
@@ -37,19 +46,30 @@ pub(super) fn affected(sql: &str, messages: &[SimpleQueryMessage]) -> Option<u64
 
 /// Statements that PostgreSQL refuses in a transaction, or that end theirs themselves.
 pub(super) fn runs_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql.split_whitespace().take(8).map(str::to_ascii_uppercase).collect();
+    let words: Vec<String> = sql
+        .split_whitespace()
+        .take(8)
+        .map(str::to_ascii_uppercase)
+        .collect();
     let first = words.first().map_or("", String::as_str);
     words.iter().any(|word| word == "CONCURRENTLY")
         || matches!(first, "VACUUM" | "CALL" | "DO" | "REINDEX" | "CLUSTER")
         || matches!(
             (first, words.get(1).map_or("", String::as_str)),
-            ("CREATE" | "DROP", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION") | ("ALTER", "SYSTEM" | "SUBSCRIPTION")
+            (
+                "CREATE" | "DROP",
+                "DATABASE" | "TABLESPACE" | "SUBSCRIPTION"
+            ) | ("ALTER", "SYSTEM" | "SUBSCRIPTION")
         )
 }
 
 /// Statements that may need a table alone, and do nothing before they have it.
 pub(super) fn needs_table_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql.split_whitespace().take(4).map(str::to_ascii_uppercase).collect();
+    let words: Vec<String> = sql
+        .split_whitespace()
+        .take(4)
+        .map(str::to_ascii_uppercase)
+        .collect();
     let word = |n: usize| words.get(n).map_or("", String::as_str);
     matches!(
         (word(0), word(1)),

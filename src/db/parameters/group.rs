@@ -42,22 +42,40 @@ impl Groups {
     ///
     /// # Errors
     /// [`ExplainError::Server`]; a sample that the server refuses leaves its group without rows.
-    pub(super) async fn load(search: &mut Search<'_>, slots: &[Slot<'_>]) -> Result<Self, ExplainError> {
+    pub(super) async fn load(
+        search: &mut Search<'_>,
+        slots: &[Slot<'_>],
+    ) -> Result<Self, ExplainError> {
         let mut all = grouped(slots);
         let mut distributions = HashMap::new();
         for group in &mut all {
-            let Some(table) = search.schema.table_by_oid(group.table) else { continue };
+            let Some(table) = search.schema.table_by_oid(group.table) else {
+                continue;
+            };
             group.rows = Rc::new(rows_of(search, table, group).await?);
             for &(slot, place) in &group.members {
-                let column = slots[slot].compared.as_ref().and_then(|with| with.column.as_ref());
+                let column = slots[slot]
+                    .compared
+                    .as_ref()
+                    .and_then(|with| with.column.as_ref());
                 let stats = column.and_then(|name| stats_of(search.schema, table, name));
-                let values = || group.rows.iter().filter_map(|row| row.get(place)?.as_deref());
+                let values = || {
+                    group
+                        .rows
+                        .iter()
+                        .filter_map(|row| row.get(place)?.as_deref())
+                };
                 let slot_of = &slots[slot];
-                let part = slot_of.compared.as_ref().and_then(|with| part_of(with, slot_of.info));
+                let part = slot_of
+                    .compared
+                    .as_ref()
+                    .and_then(|with| part_of(with, slot_of.info));
                 let found = match stats {
                     _ if part.is_some() => {
-                        let parts: Vec<String> =
-                            part.iter().flat_map(|part| values().flat_map(|value| part.split(value))).collect();
+                        let parts: Vec<String> = part
+                            .iter()
+                            .flat_map(|part| values().flat_map(|value| part.split(value)))
+                            .collect();
                         Distribution::of_sample(parts.iter().map(String::as_str))
                     }
                     // Fixed values of the same row decide what goes with them.
@@ -87,14 +105,21 @@ impl Groups {
 impl Group {
     /// The values of an expression in order, without NULLs.
     pub(super) fn sorted(&self, place: usize) -> Vec<&str> {
-        let mut values: Vec<&str> = self.rows.iter().filter_map(|row| row.get(place)?.as_deref()).collect();
+        let mut values: Vec<&str> = self
+            .rows
+            .iter()
+            .filter_map(|row| row.get(place)?.as_deref())
+            .collect();
         values.sort_by(|a, b| compare(a, b));
         values
     }
 }
 
 fn stats_of(schema: &Schema, table: &Table, column: &str) -> Option<Distribution> {
-    let own = table.column(column).and_then(|column| column.stats.as_ref()).and_then(Distribution::of_stats);
+    let own = table
+        .column(column)
+        .and_then(|column| column.stats.as_ref())
+        .and_then(Distribution::of_stats);
     // A partitioned table that nobody analyzed has no statistics; its sample speaks then.
     own.filter(|_| schema.table_by_oid(table.oid).is_some())
 }
@@ -103,20 +128,44 @@ fn grouped(slots: &[Slot<'_>]) -> Vec<Group> {
     let mut all: Vec<(String, Group)> = Vec::new();
     for (i, slot) in slots.iter().enumerate() {
         let (key, table, expression, inserted) = match (&slot.compared, slot.usage.stored.first()) {
-            (Some(with), _) => (with.alias.clone(), with.table, with.expression.clone(), false),
+            (Some(with), _) => (
+                with.alias.clone(),
+                with.table,
+                with.expression.clone(),
+                false,
+            ),
             (None, Some(stored)) => {
                 let inserted = stored.by == StoredBy::Insert;
                 let expression = crate::schema::quote_identifier(&stored.column);
-                (format!("{} stored {}", stored.table, stored.row), stored.table, expression, inserted)
+                (
+                    format!("{} stored {}", stored.table, stored.row),
+                    stored.table,
+                    expression,
+                    inserted,
+                )
             }
             (None, None) => continue,
         };
-        let at = all.iter().position(|(other, group)| *other == key && group.table == table).unwrap_or_else(|| {
-            let (expressions, members, fixed) = (Vec::new(), Vec::new(), Vec::new());
-            let row = slot.usage.stored.first().map_or(0, |stored| stored.row);
-            all.push((key, Group { table, expressions, members, inserted, row, rows: Rc::default(), fixed }));
-            all.len() - 1
-        });
+        let at = all
+            .iter()
+            .position(|(other, group)| *other == key && group.table == table)
+            .unwrap_or_else(|| {
+                let (expressions, members, fixed) = (Vec::new(), Vec::new(), Vec::new());
+                let row = slot.usage.stored.first().map_or(0, |stored| stored.row);
+                all.push((
+                    key,
+                    Group {
+                        table,
+                        expressions,
+                        members,
+                        inserted,
+                        row,
+                        rows: Rc::default(),
+                        fixed,
+                    },
+                ));
+                all.len() - 1
+            });
         let group = &mut all[at].1;
         match &slot.wanted {
             Wanted::Fixed(value) => {
@@ -127,7 +176,10 @@ fn grouped(slots: &[Slot<'_>]) -> Vec<Group> {
                 }
             }
             Wanted::Any | Wanted::Ranked(_) => {
-                let known = group.expressions.iter().position(|other| *other == expression);
+                let known = group
+                    .expressions
+                    .iter()
+                    .position(|other| *other == expression);
                 let place = known.unwrap_or_else(|| {
                     group.expressions.push(expression);
                     group.expressions.len() - 1
@@ -136,7 +188,10 @@ fn grouped(slots: &[Slot<'_>]) -> Vec<Group> {
             }
         }
     }
-    all.into_iter().map(|(_, group)| group).filter(|group| !group.members.is_empty()).collect()
+    all.into_iter()
+        .map(|(_, group)| group)
+        .filter(|group| !group.members.is_empty())
+        .collect()
 }
 
 fn is_plain_equality(with: &ComparedWith) -> bool {
@@ -146,17 +201,27 @@ fn is_plain_equality(with: &ComparedWith) -> bool {
 }
 
 /// A sample of rows that agree with the group's fixed values; of any rows where no row does.
-async fn rows_of(search: &mut Search<'_>, table: &Table, group: &Group) -> Result<Vec<Row>, ExplainError> {
+async fn rows_of(
+    search: &mut Search<'_>,
+    table: &Table,
+    group: &Group,
+) -> Result<Vec<Row>, ExplainError> {
     let (client, limits, schema) = (search.client, search.limits, search.schema);
     let some = |rows: Rc<Vec<Row>>| rows.iter().cloned().collect::<Vec<Row>>();
     if !group.fixed.is_empty() {
-        let found = search.sampler.rows_with(client, limits, table, &group.expressions, &group.fixed).await;
+        let found = search
+            .sampler
+            .rows_with(client, limits, table, &group.expressions, &group.fixed)
+            .await;
         let found = tolerated(found)?.map(some).unwrap_or_default();
         if !found.is_empty() {
             return Ok(found);
         }
     }
-    let found = search.sampler.rows(client, limits, schema, table, &group.expressions).await;
+    let found = search
+        .sampler
+        .rows(client, limits, schema, table, &group.expressions)
+        .await;
     Ok(tolerated(found)?.map(some).unwrap_or_default())
 }
 
@@ -165,6 +230,8 @@ pub(super) fn tolerated<T>(result: Result<T, ExplainError>) -> Result<Option<T>,
     match result {
         Ok(found) => Ok(Some(found)),
         Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(None),
-        Err(error @ (ExplainError::Server(_) | ExplainError::Unreadable(_) | ExplainError::NoPlan)) => Err(error),
+        Err(
+            error @ (ExplainError::Server(_) | ExplainError::Unreadable(_) | ExplainError::NoPlan),
+        ) => Err(error),
     }
 }

@@ -104,15 +104,28 @@ pub(crate) async fn choose(
         let wanted = wanted(search, query, i, given).await?;
         let compared = primary(search.schema, &usage);
         let name = display_name(query, i, compared.as_ref(), &usage);
-        slots.push(Slot { name, info, usage, compared, wanted });
+        slots.push(Slot {
+            name,
+            info,
+            usage,
+            compared,
+            wanted,
+        });
     }
     let groups = Groups::load(search, &slots).await?;
-    if let Some((i, slot)) = slots.iter().enumerate().find(|(i, slot)| !sets::has_value(*i, slot, &groups)) {
+    if let Some((i, slot)) = slots
+        .iter()
+        .enumerate()
+        .find(|(i, slot)| !sets::has_value(*i, slot, &groups))
+    {
         return Err(ChooseError::Unknown(nothing_known(query, i, slot)));
     }
     let fresh = stored::fresh_values(search, &slots, &groups).await?;
     let sets = sets::build(search, &slots, &groups, &fresh).await?;
-    let columns = slots.iter().map(|slot| column_of(search.schema, slot)).collect();
+    let columns = slots
+        .iter()
+        .map(|slot| column_of(search.schema, slot))
+        .collect();
     Ok(Chosen { sets, columns })
 }
 
@@ -141,7 +154,9 @@ async fn wanted(
 /// The first column of the first row of the author's subquery.
 async fn first_value(search: &Search<'_>, sql: &str) -> Result<Option<String>, ExplainError> {
     // A JSON array tells NULL and an empty text apart; the line break ends a comment.
-    let body = format!("SELECT json_build_array((SELECT v::text FROM ({sql}\n) AS value (v) LIMIT 1))::text;");
+    let body = format!(
+        "SELECT json_build_array((SELECT v::text FROM ({sql}\n) AS value (v) LIMIT 1))::text;"
+    );
     let answer = in_transaction(search.client, search.limits, PlanChoice::Custom, &body).await?;
     let text = answer.first().map_or("[null]", String::as_str);
     let values: Vec<Option<String>> =
@@ -154,8 +169,14 @@ async fn first_value(search: &Search<'_>, sql: &str) -> Result<Option<String>, E
 fn primary(schema: &Schema, usage: &Usage) -> Option<ComparedWith> {
     let weight = |with: &ComparedWith| {
         let table = schema.table_by_oid(with.table)?;
-        let stats = with.column.as_ref().and_then(|name| table.column(name)).and_then(|column| column.stats.as_ref());
-        let share = stats.and_then(|stats| stats.most_common.first()).map_or(0.0, |(_, share)| *share);
+        let stats = with
+            .column
+            .as_ref()
+            .and_then(|name| table.column(name))
+            .and_then(|column| column.stats.as_ref());
+        let share = stats
+            .and_then(|stats| stats.most_common.first())
+            .map_or(0.0, |(_, share)| *share);
         Some(share * sample::table_rows(schema, table))
     };
     let rank = |with: &ComparedWith| {
@@ -166,7 +187,9 @@ fn primary(schema: &Schema, usage: &Usage) -> Option<ComparedWith> {
     for with in &usage.comparisons {
         let ranked = rank(with);
         // The first of equals stays.
-        if best.as_ref().is_none_or(|(_, least)| ranked.0 > least.0 || (ranked.0 == least.0 && ranked.1 > least.1)) {
+        if best.as_ref().is_none_or(|(_, least)| {
+            ranked.0 > least.0 || (ranked.0 == least.0 && ranked.1 > least.1)
+        }) {
             best = Some((with, ranked));
         }
     }
@@ -174,10 +197,20 @@ fn primary(schema: &Schema, usage: &Usage) -> Option<ComparedWith> {
 }
 
 fn display_name(query: &Query, i: usize, compared: Option<&ComparedWith>, usage: &Usage) -> String {
-    let named = query.parameters.get(i).and_then(|parameter| parameter.name.clone());
-    let column = compared.map(|with| with.column.clone().unwrap_or_else(|| with.expression.clone()));
+    let named = query
+        .parameters
+        .get(i)
+        .and_then(|parameter| parameter.name.clone());
+    let column = compared.map(|with| {
+        with.column
+            .clone()
+            .unwrap_or_else(|| with.expression.clone())
+    });
     let stored = usage.stored.first().map(|stored| stored.column.clone());
-    named.or(column).or(stored).unwrap_or_else(|| format!("${}", i + 1))
+    named
+        .or(column)
+        .or(stored)
+        .unwrap_or_else(|| format!("${}", i + 1))
 }
 
 fn column_of(schema: &Schema, slot: &Slot<'_>) -> Option<String> {
@@ -186,20 +219,33 @@ fn column_of(schema: &Schema, slot: &Slot<'_>) -> Option<String> {
         (None, Some(stored)) => (stored.table, &stored.column),
         (None, None) => return None,
     };
-    schema.table_by_oid(table).map(|table| format!("{}.{column}", table.name))
+    schema
+        .table_by_oid(table)
+        .map(|table| format!("{}.{column}", table.name))
 }
 
 fn nothing_known(query: &Query, i: usize, slot: &Slot<'_>) -> QueryFailure {
-    let parameter = query.parameters.get(i).and_then(|parameter| parameter.name.clone());
+    let parameter = query
+        .parameters
+        .get(i)
+        .and_then(|parameter| parameter.name.clone());
     let key = parameter.unwrap_or_else(|| format!("${}", i + 1));
     let why = match &slot.compared {
-        Some(with) => format!("the data has no value for {} {}", with.expression, with.operator),
+        Some(with) => format!(
+            "the data has no value for {} {}",
+            with.expression, with.operator
+        ),
         None => "the plan shows no column that it is compared with".to_owned(),
     };
     QueryFailure {
-        message: format!("no value for parameter {key} of type {}: {why}", slot.info.name),
+        message: format!(
+            "no value for parameter {key} of type {}: {why}",
+            slot.info.name
+        ),
         code: None,
         position: None,
-        hint: Some(format!("say what to try above the query: -- @param {key}: '…'")),
+        hint: Some(format!(
+            "say what to try above the query: -- @param {key}: '…'"
+        )),
     }
 }

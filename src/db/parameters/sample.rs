@@ -43,7 +43,10 @@ impl Sampler {
                 let percent = (ROWS / rows.max(1.0) * 100.0).min(100.0);
                 let name = table.name.sql();
                 // The limit guards against figures of long ago.
-                format!("(SELECT * FROM {name} TABLESAMPLE SYSTEM ({percent:.6}) REPEATABLE (1) LIMIT {})", ROWS * 4.0)
+                format!(
+                    "(SELECT * FROM {name} TABLESAMPLE SYSTEM ({percent:.6}) REPEATABLE (1) LIMIT {})",
+                    ROWS * 4.0
+                )
             }
         };
         self.take(client, limits, &from, expressions).await
@@ -66,7 +69,10 @@ impl Sampler {
             let and = if condition.is_empty() { "" } else { " AND " };
             let _ = write!(condition, "{and}({expression}) = {}", quote_literal(value));
         }
-        let from = format!("(SELECT * FROM {} WHERE {condition} LIMIT {FOUND_ROWS})", table.name.sql());
+        let from = format!(
+            "(SELECT * FROM {} WHERE {condition} LIMIT {FOUND_ROWS})",
+            table.name.sql()
+        );
         self.take(client, limits, &from, expressions).await
     }
 
@@ -77,7 +83,10 @@ impl Sampler {
         from: &str,
         expressions: &[String],
     ) -> Result<Rc<Vec<Row>>, ExplainError> {
-        let columns: Vec<String> = expressions.iter().map(|expression| format!("({expression})::text")).collect();
+        let columns: Vec<String> = expressions
+            .iter()
+            .map(|expression| format!("({expression})::text"))
+            .collect();
         let columns = columns.join(", ");
         // Synchronized and parallel scans would begin anywhere: the same data, other rows.
         let body = format!(
@@ -89,7 +98,8 @@ impl Sampler {
         }
         let answer = in_transaction(client, limits, PlanChoice::Custom, &body).await?;
         let text = answer.first().map_or("[]", String::as_str);
-        let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
+        let rows: Vec<Row> = serde_json::from_str(text)
+            .map_err(|error| ExplainError::Unreadable(error.to_string()))?;
         let rows = Rc::new(rows);
         self.taken.insert(body, Rc::clone(&rows));
         Ok(rows)
@@ -101,7 +111,11 @@ pub(super) fn table_rows(schema: &Schema, table: &Table) -> f64 {
     match table.kind {
         TableKind::Partitioned => {
             let partitions = schema.tables.iter().filter(|part| {
-                part.kind != TableKind::Partitioned && part.partition_of.as_ref().is_some_and(|of| of.root == table.oid)
+                part.kind != TableKind::Partitioned
+                    && part
+                        .partition_of
+                        .as_ref()
+                        .is_some_and(|of| of.root == table.oid)
             });
             partitions.filter_map(|part| part.stats.rows).sum()
         }

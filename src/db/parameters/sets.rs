@@ -27,17 +27,25 @@ enum Variation {
 
 /// Whether some value can be had for a slot at all.
 pub(super) fn has_value(i: usize, slot: &Slot<'_>, groups: &Groups) -> bool {
-    if matches!(slot.wanted, Wanted::Fixed(_)) || slot.usage.limit || slot.usage.offset || slot.usage.null_tested {
+    if matches!(slot.wanted, Wanted::Fixed(_))
+        || slot.usage.limit
+        || slot.usage.offset
+        || slot.usage.null_tested
+    {
         return true;
     }
     match (&slot.compared, groups.of(i)) {
         (Some(with), Some(_)) => {
-            let typical =
-                groups.distribution(i).and_then(|found| found.value(Rank::Typical).or(found.value(Rank::Hot)));
-            let value = typical.and_then(|value| written(value, Rank::Typical, with, slot.info, &[]));
+            let typical = groups
+                .distribution(i)
+                .and_then(|found| found.value(Rank::Typical).or(found.value(Rank::Hot)));
+            let value =
+                typical.and_then(|value| written(value, Rank::Typical, with, slot.info, &[]));
             value.is_some() || with.wrap == Wrap::Distance || absent(slot.info, &[]).is_some()
         }
-        _ => !slot.usage.decides && any_of_type(slot.info).is_some() || !slot.usage.stored.is_empty(),
+        _ => {
+            !slot.usage.decides && any_of_type(slot.info).is_some() || !slot.usage.stored.is_empty()
+        }
     }
 }
 
@@ -70,18 +78,33 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
             }
             let ranked = |slot: usize| (slot, Variation::Ranked(rank));
             // The two bounds of a range move together: one alone may leave nothing between them.
-            match slot.compared.as_ref().and_then(|with| other_bound(slots, with)) {
+            match slot
+                .compared
+                .as_ref()
+                .and_then(|with| other_bound(slots, with))
+            {
                 Some(other) if slots[other].wanted == Wanted::Any => {
-                    let column = slot.compared.as_ref().and_then(|with| with.column.as_deref()).unwrap_or(&slot.name);
+                    let column = slot
+                        .compared
+                        .as_ref()
+                        .and_then(|with| with.column.as_deref())
+                        .unwrap_or(&slot.name);
                     if i < other {
-                        found.push((rank_label(rank, slot, column), [ranked(i), ranked(other)].into()));
+                        found.push((
+                            rank_label(rank, slot, column),
+                            [ranked(i), ranked(other)].into(),
+                        ));
                     }
                 }
-                Some(_) | None => found.push((rank_label(rank, slot, &slot.name), [ranked(i)].into())),
+                Some(_) | None => {
+                    found.push((rank_label(rank, slot, &slot.name), [ranked(i)].into()))
+                }
             }
         }
     }
-    let mut one = |label: String, i: usize, variation: Variation| found.push((label, BTreeMap::from([(i, variation)])));
+    let mut one = |label: String, i: usize, variation: Variation| {
+        found.push((label, BTreeMap::from([(i, variation)])))
+    };
     for (i, slot) in slots.iter().enumerate() {
         if slot.wanted != Wanted::Any {
             continue;
@@ -90,7 +113,11 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
             one(format!("NULL {}", slot.name), i, Variation::Null);
         }
         if slot.usage.offset {
-            one(format!("later page by {}", slot.name), i, Variation::DeepOffset);
+            one(
+                format!("later page by {}", slot.name),
+                i,
+                Variation::DeepOffset,
+            );
         }
     }
     let optional: BTreeMap<usize, Variation> = slots
@@ -108,7 +135,9 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
 /// Whether a slot's data has a value of a rank that is another than the typical one.
 fn offers(slots: &[Slot<'_>], groups: &Groups, i: usize, rank: Rank) -> bool {
     let slot = &slots[i];
-    let (Some(with), Some(distribution)) = (&slot.compared, groups.distribution(i)) else { return false };
+    let (Some(with), Some(distribution)) = (&slot.compared, groups.distribution(i)) else {
+        return false;
+    };
     let offers = match rank {
         Rank::Hot => distribution.is_skewed() || with.operator != "=" || with.wrap != Wrap::Same,
         Rank::Rare => distribution.is_skewed() || with.wrap == Wrap::Distance,
@@ -133,7 +162,8 @@ fn other_bound(slots: &[Slot<'_>], with: &ComparedWith) -> Option<usize> {
     let lower = with.operator.starts_with('>');
     slots.iter().position(|slot| {
         slot.compared.as_ref().is_some_and(|other| {
-            let same = (other.table, &other.alias, &other.expression) == (with.table, &with.alias, &with.expression);
+            let same = (other.table, &other.alias, &other.expression)
+                == (with.table, &with.alias, &with.expression);
             same && is_range(other) && is_range(with) && other.operator.starts_with('>') != lower
         })
     })
@@ -144,11 +174,16 @@ fn base_label(slots: &[Slot<'_>]) -> String {
     let ranked: Vec<String> = slots
         .iter()
         .filter_map(|slot| match slot.wanted {
-            Wanted::Ranked(rank) if rank != Rank::Typical => Some(format!("{} {}", rank.as_str(), slot.name)),
+            Wanted::Ranked(rank) if rank != Rank::Typical => {
+                Some(format!("{} {}", rank.as_str(), slot.name))
+            }
             Wanted::Ranked(_) | Wanted::Any | Wanted::Fixed(_) => None,
         })
         .collect();
-    let all_fixed = !slots.is_empty() && slots.iter().all(|slot| matches!(slot.wanted, Wanted::Fixed(_)));
+    let all_fixed = !slots.is_empty()
+        && slots
+            .iter()
+            .all(|slot| matches!(slot.wanted, Wanted::Fixed(_)));
     if !ranked.is_empty() {
         ranked.join(", ")
     } else if all_fixed {
@@ -171,13 +206,19 @@ async fn values_of(
         let (lead, lead_place) = lead(slots, groups, group, &rank);
         let lead_rank = rank(lead);
         let lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
-        let row = match (&lead_value, slots[lead].compared.as_ref().is_none_or(is_equality)) {
+        let row = match (
+            &lead_value,
+            slots[lead].compared.as_ref().is_none_or(is_equality),
+        ) {
             (Some(value), true) => row_with(search, group, lead_place, value).await?,
             _ => group.rows.get(group.rows.len() / 2).cloned(),
         };
         for &(slot, place) in &group.members {
             let own_rank = rank(slot);
-            let from_row = || row.as_ref().and_then(|row| row.get(place).cloned().flatten());
+            let from_row = || {
+                row.as_ref()
+                    .and_then(|row| row.get(place).cloned().flatten())
+            };
             let own = || raw_value(&slots[slot], groups, group, slot, place, own_rank);
             let raw = if slot == lead {
                 lead_value.clone()
@@ -215,7 +256,8 @@ fn plain_value(slot: &Slot<'_>) -> Option<String> {
 fn rank_of(slot: &Slot<'_>, variation: Option<&Variation>) -> Rank {
     match (variation, &slot.wanted) {
         (Some(Variation::Ranked(rank)), _) | (None, Wanted::Ranked(rank)) => *rank,
-        (Some(Variation::Null | Variation::DeepOffset), _) | (None, Wanted::Any | Wanted::Fixed(_)) => Rank::Typical,
+        (Some(Variation::Null | Variation::DeepOffset), _)
+        | (None, Wanted::Any | Wanted::Fixed(_)) => Rank::Typical,
     }
 }
 
@@ -229,11 +271,22 @@ fn is_range(with: &ComparedWith) -> bool {
 }
 
 /// The member whose value picks the row: an equality, the one that is asked for by rank, else the most selective.
-fn lead(slots: &[Slot<'_>], groups: &Groups, group: &Group, rank: &dyn Fn(usize) -> Rank) -> (usize, usize) {
+fn lead(
+    slots: &[Slot<'_>],
+    groups: &Groups,
+    group: &Group,
+    rank: &dyn Fn(usize) -> Rank,
+) -> (usize, usize) {
     let key = |slot: usize| {
         let equality = slots[slot].compared.as_ref().is_none_or(is_equality);
-        let share = groups.distribution(slot).map_or(1.0, |found| found.top_share);
-        (u8::from(equality), u8::from(rank(slot) != Rank::Typical), 1.0 - share)
+        let share = groups
+            .distribution(slot)
+            .map_or(1.0, |found| found.top_share);
+        (
+            u8::from(equality),
+            u8::from(rank(slot) != Rank::Typical),
+            1.0 - share,
+        )
     };
     let mut best = group.members[0];
     for &member in &group.members[1..] {
@@ -246,12 +299,28 @@ fn lead(slots: &[Slot<'_>], groups: &Groups, group: &Group, rank: &dyn Fn(usize)
 }
 
 /// A value of the table's side.
-fn raw_value(slot: &Slot<'_>, groups: &Groups, group: &Group, i: usize, place: usize, rank: Rank) -> Option<String> {
+fn raw_value(
+    slot: &Slot<'_>,
+    groups: &Groups,
+    group: &Group,
+    i: usize,
+    place: usize,
+    rank: Rank,
+) -> Option<String> {
     let distribution = groups.distribution(i)?;
-    let typical = || distribution.value(Rank::Typical).or_else(|| distribution.value(Rank::Hot)).map(str::to_owned);
+    let typical = || {
+        distribution
+            .value(Rank::Typical)
+            .or_else(|| distribution.value(Rank::Hot))
+            .map(str::to_owned)
+    };
     match rank {
         Rank::Absent => {
-            let known: Vec<&str> = group.sorted(place).into_iter().chain(distribution.known()).collect();
+            let known: Vec<&str> = group
+                .sorted(place)
+                .into_iter()
+                .chain(distribution.known())
+                .collect();
             absent(slot.info, &known).or_else(typical)
         }
         Rank::Hot | Rank::Rare => distribution.value(rank).map(str::to_owned).or_else(typical),
@@ -272,21 +341,33 @@ async fn row_with(
     if group.members.len() == 1 {
         return Ok(None);
     }
-    let Some(table) = search.schema.table_by_oid(group.table) else { return Ok(None) };
+    let Some(table) = search.schema.table_by_oid(group.table) else {
+        return Ok(None);
+    };
     let mut conditions = group.fixed.clone();
     conditions.push((group.expressions[place].clone(), value.to_owned()));
     let (client, limits) = (search.client, search.limits);
-    let found = search.sampler.rows_with(client, limits, table, &group.expressions, &conditions).await;
-    Ok(tolerated(found)?.and_then(|rows| most_frequent(&rows, place, value).or_else(|| rows.first().cloned())))
+    let found = search
+        .sampler
+        .rows_with(client, limits, table, &group.expressions, &conditions)
+        .await;
+    Ok(tolerated(found)?
+        .and_then(|rows| most_frequent(&rows, place, value).or_else(|| rows.first().cloned())))
 }
 
 fn most_frequent(rows: &[Row], place: usize, value: &str) -> Option<Row> {
     let mut counts: BTreeMap<&Row, usize> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.get(place).and_then(Option::as_deref) == Some(value)) {
+    for row in rows
+        .iter()
+        .filter(|row| row.get(place).and_then(Option::as_deref) == Some(value))
+    {
         *counts.entry(row).or_default() += 1;
     }
     let most = counts.values().copied().max()?;
-    counts.into_iter().find(|(_, count)| *count == most).map(|(row, _)| row.clone())
+    counts
+        .into_iter()
+        .find(|(_, count)| *count == most)
+        .map(|(row, _)| row.clone())
 }
 
 /// The parameter's value: a raw value written for its comparison; bounds of a range lie around it.
@@ -338,17 +419,31 @@ fn bound(
         let index = values.partition_point(|known| super::values::compare(known, value).is_lt());
         index as f64 / last.max(1) as f64
     };
-    let at = |part: f64| values.get((part.clamp(0.0, 1.0) * last as f64).round() as usize).map(|v| (*v).to_owned());
+    let at = |part: f64| {
+        values
+            .get((part.clamp(0.0, 1.0) * last as f64).round() as usize)
+            .map(|v| (*v).to_owned())
+    };
     match other.map(|slot| &slots[slot].wanted) {
         None => return if lower { at(1.0 - share) } else { at(share) },
         // The author said where the range ends: it begins so far before that.
         Some(Wanted::Fixed(Some(end))) => {
             let end = place_of(end);
-            return if lower { at(end - share) } else { at(end + share) };
+            return if lower {
+                at(end - share)
+            } else {
+                at(end + share)
+            };
         }
         Some(Wanted::Fixed(None) | Wanted::Any | Wanted::Ranked(_)) => {}
     }
     // The window lies within the data.
-    let middle = value.map_or(0.5, place_of).clamp(share / 2.0, 1.0 - share / 2.0);
-    if lower { at(middle - share / 2.0) } else { at(middle + share / 2.0) }
+    let middle = value
+        .map_or(0.5, place_of)
+        .clamp(share / 2.0, 1.0 - share / 2.0);
+    if lower {
+        at(middle - share / 2.0)
+    } else {
+        at(middle + share / 2.0)
+    }
 }

@@ -46,10 +46,18 @@ pub(super) fn places(sql: &str) -> Vec<(u16, Place)> {
     for node in tree.descendants() {
         match node.kind() {
             SyntaxKind::LIMIT_CLAUSE | SyntaxKind::FETCH_CLAUSE => {
-                found.extend(parameters(&node).into_iter().map(|number| (number, Place::Limit)));
+                found.extend(
+                    parameters(&node)
+                        .into_iter()
+                        .map(|number| (number, Place::Limit)),
+                );
             }
             SyntaxKind::OFFSET_CLAUSE => {
-                found.extend(parameters(&node).into_iter().map(|number| (number, Place::Offset)));
+                found.extend(
+                    parameters(&node)
+                        .into_iter()
+                        .map(|number| (number, Place::Offset)),
+                );
             }
             SyntaxKind::INSERT => inserted(&node, &mut found),
             SyntaxKind::SET_CLAUSE => updated(&node, &mut found),
@@ -72,13 +80,21 @@ fn sole_parameter(value: &SyntaxNode) -> Option<u16> {
     match value.kind() {
         SyntaxKind::LITERAL => parameters(value).first().copied(),
         SyntaxKind::PAREN_EXPR | SyntaxKind::CAST_EXPR | SyntaxKind::SET_EXPR | SyntaxKind::ARG => {
-            value.children().next().and_then(|inner| sole_parameter(&inner))
+            value
+                .children()
+                .next()
+                .and_then(|inner| sole_parameter(&inner))
         }
         SyntaxKind::CALL_EXPR => {
             let name = value.children().next()?.text().to_string();
-            let arguments = value.children().find(|child| child.kind() == SyntaxKind::ARG_LIST)?;
+            let arguments = value
+                .children()
+                .find(|child| child.kind() == SyntaxKind::ARG_LIST)?;
             let first = arguments.children().next()?;
-            name.trim().eq_ignore_ascii_case("coalesce").then(|| sole_parameter(&first)).flatten()
+            name.trim()
+                .eq_ignore_ascii_case("coalesce")
+                .then(|| sole_parameter(&first))
+                .flatten()
         }
         _ => None,
     }
@@ -93,7 +109,10 @@ fn names(node: &SyntaxNode) -> Vec<String> {
 }
 
 fn unquoted(name: &str) -> String {
-    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+    match name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'))
+    {
         Some(inner) => inner.replace("\"\"", "\""),
         None => name.to_lowercase(),
     }
@@ -104,27 +123,51 @@ fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
 }
 
 fn inserted(insert: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
-    let Some(table) = child(insert, SyntaxKind::RELATION_NAME_REF).map(|node| names(&node)) else { return };
-    let columns: Option<Vec<String>> = child(insert, SyntaxKind::COLUMN_TARGET_LIST)
-        .map(|list| list.children().map(|column| names(&column).into_iter().next().unwrap_or_default()).collect());
+    let Some(table) = child(insert, SyntaxKind::RELATION_NAME_REF).map(|node| names(&node)) else {
+        return;
+    };
+    let columns: Option<Vec<String>> = child(insert, SyntaxKind::COLUMN_TARGET_LIST).map(|list| {
+        list.children()
+            .map(|column| names(&column).into_iter().next().unwrap_or_default())
+            .collect()
+    });
     let column = |position: usize| match &columns {
         Some(columns) => columns.get(position).cloned().map(StoredColumn::Named),
         None => Some(StoredColumn::Position(position)),
     };
-    let rows: Vec<SyntaxNode> = match (child(insert, SyntaxKind::VALUES), child(insert, SyntaxKind::SELECT)) {
-        (Some(values), _) => values.descendants().filter(|node| node.kind() == SyntaxKind::ROW).collect(),
+    let rows: Vec<SyntaxNode> = match (
+        child(insert, SyntaxKind::VALUES),
+        child(insert, SyntaxKind::SELECT),
+    ) {
+        (Some(values), _) => values
+            .descendants()
+            .filter(|node| node.kind() == SyntaxKind::ROW)
+            .collect(),
         // INSERT … SELECT $1, …: its target list.
-        (None, Some(select)) => {
-            select.descendants().find(|node| node.kind() == SyntaxKind::TARGET_LIST).into_iter().collect()
-        }
+        (None, Some(select)) => select
+            .descendants()
+            .find(|node| node.kind() == SyntaxKind::TARGET_LIST)
+            .into_iter()
+            .collect(),
         (None, None) => Vec::new(),
     };
     for (at, row) in rows.into_iter().enumerate() {
         for (position, value) in row.children().enumerate() {
-            let value =
-                if value.kind() == SyntaxKind::TARGET { value.children().next().unwrap_or(value) } else { value };
+            let value = if value.kind() == SyntaxKind::TARGET {
+                value.children().next().unwrap_or(value)
+            } else {
+                value
+            };
             if let (Some(number), Some(column)) = (sole_parameter(&value), column(position)) {
-                found.push((number, Place::Stored { table: table.clone(), column, by: StoredBy::Insert, row: at }));
+                found.push((
+                    number,
+                    Place::Stored {
+                        table: table.clone(),
+                        column,
+                        by: StoredBy::Insert,
+                        row: at,
+                    },
+                ));
             }
         }
     }
@@ -133,31 +176,44 @@ fn inserted(insert: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
 fn updated(set: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
     // The statement that the clause belongs to: UPDATE itself, or the INSERT of ON CONFLICT DO UPDATE, or MERGE.
     let table = set.ancestors().find_map(|node| match node.kind() {
-        SyntaxKind::UPDATE => {
-            child(&node, SyntaxKind::RELATION_NAME).or_else(|| child(&node, SyntaxKind::RELATION_NAME_REF))
-        }
+        SyntaxKind::UPDATE => child(&node, SyntaxKind::RELATION_NAME)
+            .or_else(|| child(&node, SyntaxKind::RELATION_NAME_REF)),
         SyntaxKind::INSERT | SyntaxKind::MERGE => child(&node, SyntaxKind::RELATION_NAME_REF),
         _ => None,
     });
-    let Some(table) = table.map(|node| names(&node)) else { return };
+    let Some(table) = table.map(|node| names(&node)) else {
+        return;
+    };
     let mut store = |number: u16, column: &SyntaxNode| {
-        let Some(name) = names(column).into_iter().next() else { return };
+        let Some(name) = names(column).into_iter().next() else {
+            return;
+        };
         let column = StoredColumn::Named(name);
-        let place = Place::Stored { table: table.clone(), column, by: StoredBy::Update, row: 0 };
+        let place = Place::Stored {
+            table: table.clone(),
+            column,
+            by: StoredBy::Update,
+            row: 0,
+        };
         found.push((number, place));
     };
     for assignment in set.descendants() {
         match assignment.kind() {
             SyntaxKind::SET_SINGLE_COLUMN => {
-                let value = child(&assignment, SyntaxKind::SET_EXPR).and_then(|value| sole_parameter(&value));
-                if let (Some(number), Some(column)) = (value, child(&assignment, SyntaxKind::COLUMN_TARGET)) {
+                let value = child(&assignment, SyntaxKind::SET_EXPR)
+                    .and_then(|value| sole_parameter(&value));
+                if let (Some(number), Some(column)) =
+                    (value, child(&assignment, SyntaxKind::COLUMN_TARGET))
+                {
                     store(number, &column);
                 }
             }
             SyntaxKind::SET_MULTIPLE_COLUMNS => {
                 let columns = child(&assignment, SyntaxKind::COLUMN_TARGET_LIST);
                 let values = child(&assignment, SyntaxKind::SET_EXPR_LIST);
-                let (Some(columns), Some(values)) = (columns, values) else { continue };
+                let (Some(columns), Some(values)) = (columns, values) else {
+                    continue;
+                };
                 for (column, value) in columns.children().zip(values.children()) {
                     if let Some(number) = sole_parameter(&value) {
                         store(number, &column);
@@ -175,7 +231,12 @@ mod tests {
 
     fn stored(table: &[&str], column: &str, by: StoredBy) -> Place {
         let table = table.iter().map(|&name| name.to_owned()).collect();
-        Place::Stored { table, column: StoredColumn::Named(column.to_owned()), by, row: 0 }
+        Place::Stored {
+            table,
+            column: StoredColumn::Named(column.to_owned()),
+            by,
+            row: 0,
+        }
     }
 
     #[test]
@@ -184,7 +245,10 @@ mod tests {
             places("select 1 from t where a = $1 limit $2::bigint offset ($3)"),
             [(2, Place::Limit), (3, Place::Offset)]
         );
-        assert_eq!(places("select 1 fetch first $1 rows only"), [(1, Place::Limit)]);
+        assert_eq!(
+            places("select 1 fetch first $1 rows only"),
+            [(1, Place::Limit)]
+        );
         assert_eq!(
             places(
                 "insert into Shop.t as x (a, \"B\") values ($1, ($2)::int), (lower($3), default) \

@@ -21,14 +21,32 @@ pub(super) async fn fresh_values(
     groups: &Groups,
 ) -> Result<HashMap<usize, String>, ExplainError> {
     let mut fresh = HashMap::new();
-    for group in groups.all.iter().filter(|group| slots[group.members[0].0].compared.is_none()) {
-        let Some(table) = search.schema.table_by_oid(group.table) else { continue };
-        let in_row = |slot: &Slot<'_>| slot.usage.stored.first().filter(|stored| stored.row == group.row).cloned();
-        let stored: HashMap<String, usize> =
-            slots.iter().enumerate().filter_map(|(i, slot)| Some((in_row(slot)?.column, i))).collect();
+    for group in groups
+        .all
+        .iter()
+        .filter(|group| slots[group.members[0].0].compared.is_none())
+    {
+        let Some(table) = search.schema.table_by_oid(group.table) else {
+            continue;
+        };
+        let in_row = |slot: &Slot<'_>| {
+            slot.usage
+                .stored
+                .first()
+                .filter(|stored| stored.row == group.row)
+                .cloned()
+        };
+        let stored: HashMap<String, usize> = slots
+            .iter()
+            .enumerate()
+            .filter_map(|(i, slot)| Some((in_row(slot)?.column, i)))
+            .collect();
         for index in table.indexes.iter().filter(|index| index.unique) {
             let columns = index.key_columns();
-            let slots_of: Option<Vec<usize>> = columns.iter().map(|column| stored.get(*column).copied()).collect();
+            let slots_of: Option<Vec<usize>> = columns
+                .iter()
+                .map(|column| stored.get(*column).copied())
+                .collect();
             // A column that the statement does not give comes from a default; one that the author gives is his to know.
             let slots_of = match slots_of {
                 Some(found) if columns.len() == index.keys.len() => found,
@@ -58,7 +76,12 @@ fn expression_slots(index: &Index, stored: &HashMap<String, usize>) -> Vec<usize
             },
             crate::schema::KeyPart::Expression(text) => {
                 let expression = crate::plan::condition::parse(text);
-                found.extend(expression.columns().iter().filter_map(|(_, name)| stored.get(*name)));
+                found.extend(
+                    expression
+                        .columns()
+                        .iter()
+                        .filter_map(|(_, name)| stored.get(*name)),
+                );
             }
         }
     }
@@ -66,15 +89,27 @@ fn expression_slots(index: &Index, stored: &HashMap<String, usize>) -> Vec<usize
 }
 
 /// A value that no row has, for a column that is no foreign key.
-fn new_value(slots: &[Slot<'_>], group: &Group, table: &Table, candidates: &[usize]) -> Option<(usize, String)> {
-    let referencing: HashSet<&str> =
-        table.foreign_keys.iter().flat_map(|key| key.columns.iter().map(String::as_str)).collect();
+fn new_value(
+    slots: &[Slot<'_>],
+    group: &Group,
+    table: &Table,
+    candidates: &[usize],
+) -> Option<(usize, String)> {
+    let referencing: HashSet<&str> = table
+        .foreign_keys
+        .iter()
+        .flat_map(|key| key.columns.iter().map(String::as_str))
+        .collect();
     candidates.iter().find_map(|&slot| {
         let column = &slots[slot].usage.stored.first()?.column;
         if slots[slot].wanted != Wanted::Any || referencing.contains(column.as_str()) {
             return None;
         }
-        let place = group.members.iter().find(|(member, _)| *member == slot).map(|(_, place)| *place)?;
+        let place = group
+            .members
+            .iter()
+            .find(|(member, _)| *member == slot)
+            .map(|(_, place)| *place)?;
         let value = absent(slots[slot].info, &group.sorted(place))?;
         Some((slot, fitted(table, column, numbered(value, group.row))))
     })
@@ -96,7 +131,14 @@ fn numbered(value: String, row: usize) -> String {
 /// Cut to the column's length.
 fn fitted(table: &Table, column: &str, value: String) -> String {
     let limit = table.column(column).and_then(|column| {
-        let length = column.data_type.name.strip_suffix(')')?.split_once('(')?.1.parse::<usize>().ok()?;
+        let length = column
+            .data_type
+            .name
+            .strip_suffix(')')?
+            .split_once('(')?
+            .1
+            .parse::<usize>()
+            .ok()?;
         column.data_type.name.starts_with("char").then_some(length)
     });
     match limit {
@@ -113,16 +155,27 @@ async fn new_combination(
     table: &Table,
     members: &[usize],
 ) -> Result<HashMap<usize, String>, ExplainError> {
-    let place = |slot: usize| group.members.iter().find(|(member, _)| *member == slot).map(|(_, place)| *place);
+    let place = |slot: usize| {
+        group
+            .members
+            .iter()
+            .find(|(member, _)| *member == slot)
+            .map(|(_, place)| *place)
+    };
     let places: Option<Vec<usize>> = members.iter().map(|slot| place(*slot)).collect();
-    let Some(places) = places.filter(|_| !group.rows.is_empty()) else { return Ok(HashMap::new()) };
+    let Some(places) = places.filter(|_| !group.rows.is_empty()) else {
+        return Ok(HashMap::new());
+    };
     let count = group.rows.len();
     let mut tried: Vec<Vec<String>> = Vec::new();
     for i in 0..TRIES.min(count) {
         // Each column from another row.
         let row = |n: usize| &group.rows[(i * 7 + group.row * 3 + n * (count / 2 + 1)) % count];
-        let values: Option<Vec<String>> =
-            places.iter().enumerate().map(|(n, place)| row(n).get(*place).cloned().flatten()).collect();
+        let values: Option<Vec<String>> = places
+            .iter()
+            .enumerate()
+            .map(|(n, place)| row(n).get(*place).cloned().flatten())
+            .collect();
         tried.extend(values);
     }
     let mut body = String::from("SELECT json_build_array(");
@@ -132,17 +185,34 @@ async fn new_combination(
             .zip(values)
             .filter_map(|(slot, value)| {
                 let column = &slots[*slot].usage.stored.first()?.column;
-                Some(format!("{} = {}", quote_identifier(column), quote_literal(value)))
+                Some(format!(
+                    "{} = {}",
+                    quote_identifier(column),
+                    quote_literal(value)
+                ))
             })
             .collect();
         let comma = if i == 0 { "" } else { ", " };
-        let _ = write!(body, "{comma}EXISTS (SELECT FROM {} WHERE {})", table.name.sql(), conditions.join(" AND "));
+        let _ = write!(
+            body,
+            "{comma}EXISTS (SELECT FROM {} WHERE {})",
+            table.name.sql(),
+            conditions.join(" AND ")
+        );
     }
     body.push_str(")::text;");
-    let answer = tolerated(in_transaction(search.client, search.limits, PlanChoice::Custom, &body).await)?;
-    let taken: Vec<bool> =
-        answer.and_then(|texts| texts.first().and_then(|text| serde_json::from_str(text).ok())).unwrap_or_default();
+    let answer =
+        tolerated(in_transaction(search.client, search.limits, PlanChoice::Custom, &body).await)?;
+    let taken: Vec<bool> = answer
+        .and_then(|texts| {
+            texts
+                .first()
+                .and_then(|text| serde_json::from_str(text).ok())
+        })
+        .unwrap_or_default();
     let free = taken.iter().position(|taken| !taken);
-    let values = free.and_then(|at| tried.into_iter().nth(at)).unwrap_or_default();
+    let values = free
+        .and_then(|at| tried.into_iter().nth(at))
+        .unwrap_or_default();
     Ok(members.iter().copied().zip(values).collect())
 }

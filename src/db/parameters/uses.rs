@@ -90,17 +90,28 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
         }
     }
     for (number, place) in places(sql) {
-        let Some(usage) = usages.get_mut(usize::from(number).wrapping_sub(1)) else { continue };
+        let Some(usage) = usages.get_mut(usize::from(number).wrapping_sub(1)) else {
+            continue;
+        };
         match place {
             Place::Limit => usage.limit = true,
             Place::Offset => usage.offset = true,
-            Place::Stored { table, column, by, row } => {
-                usage.stored.extend(stored_in(&table, &column, schema).map(|(table, column)| StoredIn {
-                    table,
-                    column,
-                    by,
-                    row,
-                }));
+            Place::Stored {
+                table,
+                column,
+                by,
+                row,
+            } => {
+                usage
+                    .stored
+                    .extend(
+                        stored_in(&table, &column, schema).map(|(table, column)| StoredIn {
+                            table,
+                            column,
+                            by,
+                            row,
+                        }),
+                    );
             }
         }
     }
@@ -130,7 +141,11 @@ fn conditions(node: &Node) -> impl Iterator<Item = &str> {
         &conditions.one_time_filter,
         &conditions.conflict_filter,
     ];
-    texts.into_iter().flatten().map(String::as_str).chain(node.sort_key.iter().map(String::as_str))
+    texts
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .chain(node.sort_key.iter().map(String::as_str))
 }
 
 fn read_condition(plan: &Plan, condition: &Expression, schema: &Schema, usages: &mut [Usage]) {
@@ -141,7 +156,10 @@ fn read_condition(plan: &Plan, condition: &Expression, schema: &Schema, usages: 
     }
     condition.walk(&mut |part| match &part.kind {
         ExpressionKind::Operator { .. } => read_comparison(plan, part, schema, usages),
-        ExpressionKind::Test { operand, test: Test::Null | Test::NotNull } => {
+        ExpressionKind::Test {
+            operand,
+            test: Test::Null | Test::NotNull,
+        } => {
             if let ExpressionKind::Parameter(number) = operand.without_casts().kind
                 && let Some(usage) = usage_of(usages, number)
             {
@@ -157,14 +175,35 @@ fn usage_of(usages: &mut [Usage], number: u16) -> Option<&mut Usage> {
 }
 
 fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut [Usage]) {
-    let ExpressionKind::Operator { operator, left: Some(left), right, quantifier } = &part.kind else { return };
+    let ExpressionKind::Operator {
+        operator,
+        left: Some(left),
+        right,
+        quantifier,
+    } = &part.kind
+    else {
+        return;
+    };
     if let (Some(lefts), Some(rights)) = (row_of(left), row_of(right)) {
         // `(placed_at, id) < ($1, $2)`: column by column.
         for (left, right) in lefts.iter().zip(rights) {
             let (operator, quantifier) = (operator.clone(), *quantifier);
             let (left, right) = (Some(Box::new(left.clone())), Box::new(right.clone()));
-            let kind = ExpressionKind::Operator { operator, quantifier, left, right };
-            read_comparison(plan, &Expression { text: part.text.clone(), kind }, schema, usages);
+            let kind = ExpressionKind::Operator {
+                operator,
+                quantifier,
+                left,
+                right,
+            };
+            read_comparison(
+                plan,
+                &Expression {
+                    text: part.text.clone(),
+                    kind,
+                },
+                schema,
+                usages,
+            );
         }
         return;
     }
@@ -172,21 +211,35 @@ fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut
         let parameters = parameter_side.parameters();
         let [number] = parameters[..] else { continue };
         let keeps_itself = is_coalesced(parameter_side, table_side);
-        if !table_side.parameters().is_empty() || !(parameter_side.columns().is_empty() || keeps_itself) {
+        if !table_side.parameters().is_empty()
+            || !(parameter_side.columns().is_empty() || keeps_itself)
+        {
             continue;
         }
-        let Some((alias, table)) = only_relation(plan, table_side, schema) else { continue };
+        let Some((alias, table)) = only_relation(plan, table_side, schema) else {
+            continue;
+        };
         // `$1 = ANY (tags)`: the parameter is an element of the table's array.
         let element = *quantifier != Quantifier::One && std::ptr::eq(table_side, right);
         let turned = seen_from_columns(part).map(|seen| seen.operator);
-        let Some(operator) = turned.or((element || keeps_itself).then_some("=")) else { continue };
+        let Some(operator) = turned.or((element || keeps_itself).then_some("=")) else {
+            continue;
+        };
         let comparison = ComparedWith {
             table: table.oid,
             expression: table_side.unqualified(),
             column: table_side.as_column().map(|(_, name)| name.to_owned()),
             operator: operator.to_owned(),
-            quantifier: if element { Quantifier::One } else { *quantifier },
-            wrap: if element { Wrap::Element } else { wrap_of(parameter_side, operator) },
+            quantifier: if element {
+                Quantifier::One
+            } else {
+                *quantifier
+            },
+            wrap: if element {
+                Wrap::Element
+            } else {
+                wrap_of(parameter_side, operator)
+            },
             alias,
         };
         if let Some(usage) = usage_of(usages, number) {
@@ -200,18 +253,31 @@ fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut
 
 fn row_of(expression: &Expression) -> Option<&[Expression]> {
     match &expression.kind {
-        ExpressionKind::Call { function, arguments } if function == "row" => Some(arguments),
+        ExpressionKind::Call {
+            function,
+            arguments,
+        } if function == "row" => Some(arguments),
         _ => None,
     }
 }
 
 /// `coalesce($1, status)` compared with `status`: no filter where the parameter is NULL.
 fn is_coalesced(parameter_side: &Expression, table_side: &Expression) -> bool {
-    let ExpressionKind::Call { function, arguments } = &parameter_side.without_casts().kind else { return false };
-    let [first, rest @ ..] = &arguments[..] else { return false };
+    let ExpressionKind::Call {
+        function,
+        arguments,
+    } = &parameter_side.without_casts().kind
+    else {
+        return false;
+    };
+    let [first, rest @ ..] = &arguments[..] else {
+        return false;
+    };
     function == "coalesce"
         && matches!(first.without_casts().kind, ExpressionKind::Parameter(_))
-        && rest.iter().all(|other| other.as_column().is_some() && other.as_column() == table_side.as_column())
+        && rest
+            .iter()
+            .all(|other| other.as_column().is_some() && other.as_column() == table_side.as_column())
 }
 
 /// A comparison seen from the relation whose columns are in it.
@@ -221,22 +287,36 @@ fn seen_from_columns(part: &Expression) -> Option<condition::Comparison<'_>> {
 }
 
 /// The table that all columns of an expression belong to, and its alias.
-fn only_relation<'a>(plan: &Plan, expression: &Expression, schema: &'a Schema) -> Option<(String, &'a Table)> {
+fn only_relation<'a>(
+    plan: &Plan,
+    expression: &Expression,
+    schema: &'a Schema,
+) -> Option<(String, &'a Table)> {
     let columns = expression.columns();
     let (qualifier, first) = columns.first().copied()?;
     if columns.iter().any(|(other, _)| *other != qualifier) {
         return None;
     }
-    let node = plan.ids().find(|id| relation_is(plan.node(*id), qualifier, first, schema)).or_else(|| {
-        // A column of a subquery or CTE: a table below that has a column of this name.
-        let scan = plan
-            .ids()
-            .find(|id| plan.node(*id).relation.as_ref().is_some_and(|r| Some(r.alias.as_str()) == qualifier))?;
-        source_of(plan, scan)
-            .find(|id| table_of(plan.node(*id), schema).is_some_and(|table| table.column(first).is_some()))
-    })?;
+    let node = plan
+        .ids()
+        .find(|id| relation_is(plan.node(*id), qualifier, first, schema))
+        .or_else(|| {
+            // A column of a subquery or CTE: a table below that has a column of this name.
+            let scan = plan.ids().find(|id| {
+                plan.node(*id)
+                    .relation
+                    .as_ref()
+                    .is_some_and(|r| Some(r.alias.as_str()) == qualifier)
+            })?;
+            source_of(plan, scan).find(|id| {
+                table_of(plan.node(*id), schema).is_some_and(|table| table.column(first).is_some())
+            })
+        })?;
     let table = table_of(plan.node(node), schema)?;
-    columns.iter().all(|(_, name)| table.column(name).is_some()).then_some(())?;
+    columns
+        .iter()
+        .all(|(_, name)| table.column(name).is_some())
+        .then_some(())?;
     let root = schema.root_of(table);
     // Every partition has an alias of its own; the parameters still meet in one row of the root.
     let alias = if root.oid == table.oid {
@@ -248,7 +328,9 @@ fn only_relation<'a>(plan: &Plan, expression: &Expression, schema: &'a Schema) -
 }
 
 fn relation_is(node: &Node, qualifier: Option<&str>, column: &str, schema: &Schema) -> bool {
-    let Some(relation) = &node.relation else { return false };
+    let Some(relation) = &node.relation else {
+        return false;
+    };
     qualifier.is_none_or(|qualifier| qualifier == relation.alias)
         && table_of(node, schema).is_some_and(|table| table.column(column).is_some())
 }
@@ -263,7 +345,8 @@ fn source_of(plan: &Plan, scan: NodeId) -> impl Iterator<Item = NodeId> + '_ {
     let cte = plan.node(scan).cte_name.clone();
     let host = cte.and_then(|name| {
         let wanted = format!("CTE {name}");
-        plan.ids().find(|id| plan.node(*id).subplan_name.as_deref() == Some(wanted.as_str()))
+        plan.ids()
+            .find(|id| plan.node(*id).subplan_name.as_deref() == Some(wanted.as_str()))
     });
     let top = host.unwrap_or(scan);
     plan.ids().filter(move |id| {
@@ -279,11 +362,14 @@ fn source_of(plan: &Plan, scan: NodeId) -> impl Iterator<Item = NodeId> + '_ {
 }
 
 fn wrap_of(side: &Expression, operator: &str) -> Wrap {
-    let starts_with_wildcard =
-        matches!(&first_operand(side).kind, ExpressionKind::Constant(Some(text)) if text.starts_with('%'));
-    let concatenated =
-        contains(side, |kind| matches!(kind, ExpressionKind::Operator { operator, .. } if operator == "||"))
-            || contains(side, |kind| matches!(kind, ExpressionKind::Call { function, .. } if function == "concat"));
+    let starts_with_wildcard = matches!(&first_operand(side).kind, ExpressionKind::Constant(Some(text)) if text.starts_with('%'));
+    let concatenated = contains(
+        side,
+        |kind| matches!(kind, ExpressionKind::Operator { operator, .. } if operator == "||"),
+    ) || contains(
+        side,
+        |kind| matches!(kind, ExpressionKind::Call { function, .. } if function == "concat"),
+    );
     let is_pattern = operator.contains("~~");
     let to_query = |kind: &ExpressionKind| matches!(kind, ExpressionKind::Call { function, .. } if function.ends_with("to_tsquery"));
     let arithmetic = |kind: &ExpressionKind| {
@@ -291,7 +377,11 @@ fn wrap_of(side: &Expression, operator: &str) -> Wrap {
             if matches!(operator.as_str(), "-" | "+") && left.parameters().is_empty() && is_clock(left))
     };
     if is_pattern && concatenated {
-        if starts_with_wildcard { Wrap::Middle } else { Wrap::Prefix }
+        if starts_with_wildcard {
+            Wrap::Middle
+        } else {
+            Wrap::Prefix
+        }
     } else if contains(side, to_query) {
         Wrap::Words
     } else if contains(side, arithmetic) {
@@ -318,11 +408,14 @@ fn contains(expression: &Expression, test: impl Fn(&ExpressionKind) -> bool) -> 
 
 fn first_operand(expression: &Expression) -> &Expression {
     match &expression.kind {
-        ExpressionKind::Operator { left: Some(left), .. } => first_operand(left),
+        ExpressionKind::Operator {
+            left: Some(left), ..
+        } => first_operand(left),
         ExpressionKind::Cast { operand, .. } => first_operand(operand),
-        ExpressionKind::Call { function, arguments } if function == "concat" => {
-            arguments.first().map_or(expression, first_operand)
-        }
+        ExpressionKind::Call {
+            function,
+            arguments,
+        } if function == "concat" => arguments.first().map_or(expression, first_operand),
         _ => expression,
     }
 }

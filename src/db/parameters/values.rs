@@ -48,8 +48,16 @@ impl Distribution {
             return None;
         }
         let top_share = stats.most_common.first().map_or(0.0, |(_, share)| *share);
-        let common = stats.most_common.iter().map(|(value, _)| value.clone()).collect();
-        Some(Self { common, others: stats.histogram.clone(), top_share })
+        let common = stats
+            .most_common
+            .iter()
+            .map(|(value, _)| value.clone())
+            .collect();
+        Some(Self {
+            common,
+            others: stats.histogram.clone(),
+            top_share,
+        })
     }
 
     /// From a sample's values.
@@ -60,12 +68,29 @@ impl Distribution {
             *counts.entry(value).or_default() += 1;
             all += 1;
         }
-        let mut repeated: Vec<(&str, usize)> = counts.iter().filter(|(_, n)| **n > 1).map(|(v, n)| (*v, *n)).collect();
+        let mut repeated: Vec<(&str, usize)> = counts
+            .iter()
+            .filter(|(_, n)| **n > 1)
+            .map(|(v, n)| (*v, *n))
+            .collect();
         repeated.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let mut others: Vec<String> = counts.iter().filter(|(_, n)| **n == 1).map(|(v, _)| (*v).to_owned()).collect();
+        let mut others: Vec<String> = counts
+            .iter()
+            .filter(|(_, n)| **n == 1)
+            .map(|(v, _)| (*v).to_owned())
+            .collect();
         others.sort_by(|a, b| compare(a, b));
-        let top_share = repeated.first().map_or(0.0, |(_, count)| *count as f64 / f64::from(all.max(1)));
-        Self { common: repeated.into_iter().map(|(value, _)| value.to_owned()).collect(), others, top_share }
+        let top_share = repeated
+            .first()
+            .map_or(0.0, |(_, count)| *count as f64 / f64::from(all.max(1)));
+        Self {
+            common: repeated
+                .into_iter()
+                .map(|(value, _)| value.to_owned())
+                .collect(),
+            others,
+            top_share,
+        }
     }
 
     /// The value of a rank; `None` where the data has none, for `Absent` always.
@@ -73,7 +98,11 @@ impl Distribution {
         let found = match rank {
             Rank::Hot => self.common.first(),
             Rank::Typical => {
-                let from = if self.others.is_empty() { &self.common } else { &self.others };
+                let from = if self.others.is_empty() {
+                    &self.common
+                } else {
+                    &self.others
+                };
                 from.get(from.len() / 2)
             }
             Rank::Rare => self.others.first().or(self.common.last()),
@@ -116,7 +145,10 @@ pub(super) fn absent(info: &TypeInfo, known: &[&str]) -> Option<String> {
             (!known.contains(&value.as_str())).then_some(value)
         }
         // Small, so that a cast to numeric(3, 2) does not refuse it.
-        TypeKind::Number => ["-0.25", "-0.75", "-1.25"].into_iter().find(|v| !is_known(v, known)).map(str::to_owned),
+        TypeKind::Number => ["-0.25", "-0.75", "-1.25"]
+            .into_iter()
+            .find(|v| !is_known(v, known))
+            .map(str::to_owned),
         TypeKind::Text => Some("pgproof-absent".to_owned()),
         TypeKind::Uuid => Some("00000000-0000-4000-8000-00000000dead".to_owned()),
         TypeKind::Date | TypeKind::Timestamp => Some("2222-02-22".to_owned()),
@@ -163,7 +195,11 @@ pub(super) fn any_of_type(info: &TypeInfo) -> Option<String> {
         TypeKind::Bytea => "\\x00",
         TypeKind::Other => return None,
     };
-    Some(if info.element.is_some() { array(&[value.to_owned()]) } else { value.to_owned() })
+    Some(if info.element.is_some() {
+        array(&[value.to_owned()])
+    } else {
+        value.to_owned()
+    })
 }
 
 /// What a parameter is a part of: where the table's side holds many values in one, each is a value of its own.
@@ -221,15 +257,23 @@ pub(super) fn written(
         Wrap::Same => {}
     }
     match with.operator.as_str() {
-        "@?" if info.name == "jsonpath" => json_path(value).map(|(key, value)| format!("$.{key} ? (@ == {value})")),
-        "@@" if info.name == "jsonpath" => json_path(value).map(|(key, value)| format!("$.{key} == {value}")),
+        "@?" if info.name == "jsonpath" => {
+            json_path(value).map(|(key, value)| format!("$.{key} ? (@ == {value})"))
+        }
+        "@@" if info.name == "jsonpath" => {
+            json_path(value).map(|(key, value)| format!("$.{key} == {value}"))
+        }
         "~~" | "~~*" => Some(format!("{}%", prefix(value, rank, sample))),
         "~" | "~*" => Some(format!("^{}", prefix(value, rank, sample))),
         "@>" | "&&" | "?|" | "?&" if is_array => Some(array(&[value.to_owned()])),
         _ if with.quantifier != Quantifier::One && is_array => {
             let mut values = vec![value.to_owned()];
             if rank != Rank::Absent {
-                values.extend(spread(sample).filter(|other| *other != value).map(str::to_owned));
+                values.extend(
+                    spread(sample)
+                        .filter(|other| *other != value)
+                        .map(str::to_owned),
+                );
             }
             values.truncate(5);
             Some(array(&values))
@@ -254,9 +298,12 @@ fn fits(kind: TypeKind, value: &str) -> bool {
         TypeKind::Integer => value.parse::<i64>().is_ok(),
         TypeKind::Number => value.parse::<f64>().is_ok(),
         TypeKind::Date | TypeKind::Timestamp => {
-            value.contains("infinity") || value.starts_with(|c: char| c.is_ascii_digit()) && value.contains('-')
+            value.contains("infinity")
+                || value.starts_with(|c: char| c.is_ascii_digit()) && value.contains('-')
         }
-        TypeKind::Interval => !value.contains('-') || value.contains("day") || value.contains("mon"),
+        TypeKind::Interval => {
+            !value.contains('-') || value.contains("day") || value.contains("mon")
+        }
         TypeKind::Uuid => value.len() == 36,
         TypeKind::Boolean
         | TypeKind::Text
@@ -301,7 +348,10 @@ fn prefix(value: &str, rank: Rank, sample: &[&str]) -> String {
         Rank::Rare | Rank::Absent => of(characters.len()),
         Rank::Typical => {
             let share = |text: &str| share_of(sample, |other| other.starts_with(text));
-            (3..characters.len()).map(of).find(|text| share(text) <= FOUND).unwrap_or_else(|| of(characters.len()))
+            (3..characters.len())
+                .map(of)
+                .find(|text| share(text) <= FOUND)
+                .unwrap_or_else(|| of(characters.len()))
         }
     }
 }
@@ -317,7 +367,13 @@ fn fragment(value: &str, rank: Rank, sample: &[&str]) -> String {
         if rank != Rank::Hot && share <= FOUND {
             return text;
         }
-        let better = |known: f64| if rank == Rank::Hot { share > known } else { share < known };
+        let better = |known: f64| {
+            if rank == Rank::Hot {
+                share > known
+            } else {
+                share < known
+            }
+        };
         if best.as_ref().is_none_or(|(known, _)| better(*known)) {
             best = Some((share, text));
         }
@@ -333,51 +389,71 @@ fn share_of(sample: &[&str], test: impl Fn(&str) -> bool) -> f64 {
 /// Lexemes of a tsvector's text form, or the words of any text.
 fn words(value: &str) -> Vec<String> {
     let words = value.split(|c: char| !c.is_alphanumeric());
-    words.filter(|word| word.chars().any(char::is_alphabetic) && word.len() > 1).map(str::to_owned).collect()
+    words
+        .filter(|word| word.chars().any(char::is_alphabetic) && word.len() > 1)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What a containment query asks for, one thing each.
 fn json_pairs(value: &str) -> Vec<String> {
-    let Ok(value) = serde_json::from_str(value) else { return Vec::new() };
+    let Ok(value) = serde_json::from_str(value) else {
+        return Vec::new();
+    };
     match value {
         serde_json::Value::Object(object) => {
-            let scalars =
-                object.into_iter().filter(|(_, part)| !part.is_object() && !part.is_array() && !part.is_null());
-            scalars.map(|pair| serde_json::Value::Object([pair].into_iter().collect()).to_string()).collect()
+            let scalars = object
+                .into_iter()
+                .filter(|(_, part)| !part.is_object() && !part.is_array() && !part.is_null());
+            scalars
+                .map(|pair| serde_json::Value::Object([pair].into_iter().collect()).to_string())
+                .collect()
         }
-        serde_json::Value::Array(items) => {
-            items.into_iter().map(|item| serde_json::Value::Array(vec![item]).to_string()).collect()
-        }
+        serde_json::Value::Array(items) => items
+            .into_iter()
+            .map(|item| serde_json::Value::Array(vec![item]).to_string())
+            .collect(),
         other => vec![other.to_string()],
     }
 }
 
 /// Key and value of an object with one pair, as a path writes them.
 fn json_path(pair: &str) -> Option<(String, String)> {
-    let serde_json::Value::Object(object) = serde_json::from_str(pair).ok()? else { return None };
+    let serde_json::Value::Object(object) = serde_json::from_str(pair).ok()? else {
+        return None;
+    };
     let (key, value) = object.into_iter().next()?;
-    Some((serde_json::Value::String(key).to_string(), value.to_string()))
+    Some((
+        serde_json::Value::String(key).to_string(),
+        value.to_string(),
+    ))
 }
 
 fn json_keys(value: &str) -> Vec<String> {
     match serde_json::from_str(value) {
         Ok(serde_json::Value::Object(object)) => object.keys().cloned().collect(),
-        Ok(serde_json::Value::Array(items)) => {
-            items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-        }
+        Ok(serde_json::Value::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect(),
         _ => Vec::new(),
     }
 }
 
 /// An array literal.
 pub(super) fn array(values: &[String]) -> String {
-    let quoted = values.iter().map(|value| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")));
+    let quoted = values
+        .iter()
+        .map(|value| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")));
     format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 /// The elements of a one-dimensional array's text form.
 pub(super) fn elements(text: &str) -> Vec<String> {
-    let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'))
+        .unwrap_or(text);
     let mut found = Vec::new();
     let mut current = String::new();
     let (mut quoted, mut escaped, mut any) = (false, false, false);
@@ -412,17 +488,27 @@ mod tests {
             ..ColumnStats::default()
         };
         let found = Distribution::of_stats(&stats).unwrap();
-        let values = [Rank::Hot, Rank::Typical, Rank::Rare, Rank::Absent].map(|rank| found.value(rank));
+        let values =
+            [Rank::Hot, Rank::Typical, Rank::Rare, Rank::Absent].map(|rank| found.value(rank));
         assert_eq!(values, [Some("7"), Some("50"), Some("1"), None]);
         let sample = Distribution::of_sample(["b", "a", "b", "c", "10", "9"].into_iter());
-        assert_eq!((sample.value(Rank::Hot), sample.value(Rank::Rare)), (Some("b"), Some("9")));
-        assert_eq!(Distribution::of_sample(["x", "y"].into_iter()).value(Rank::Hot), None);
+        assert_eq!(
+            (sample.value(Rank::Hot), sample.value(Rank::Rare)),
+            (Some("b"), Some("9"))
+        );
+        assert_eq!(
+            Distribution::of_sample(["x", "y"].into_iter()).value(Rank::Hot),
+            None
+        );
     }
 
     #[test]
     fn parts_of_values() {
         assert_eq!(words("'chair':2 'steel':1"), ["chair", "steel"]);
-        assert_eq!(json_pairs(r#"{"tags": [1], "color": "red", "size": 3}"#), [r#"{"color":"red"}"#, r#"{"size":3}"#]);
+        assert_eq!(
+            json_pairs(r#"{"tags": [1], "color": "red", "size": 3}"#),
+            [r#"{"color":"red"}"#, r#"{"size":3}"#]
+        );
         let sample = ["Name a1", "Name a2", "Name b1", "Name c1"];
         assert_eq!(prefix("Name b1", Rank::Typical, &sample), "Name b1");
         assert_eq!(prefix("Name b1", Rank::Hot, &sample), "N");
@@ -431,7 +517,10 @@ mod tests {
         assert_eq!(prefix("Name 42x", Rank::Typical, &many), "Name 42");
         assert_eq!(fragment("Name 42x", Rank::Typical, &many), "e 42");
         assert_eq!(elements(r#"{a,"b c","d\"e"}"#), ["a", "b c", "d\"e"]);
-        assert_eq!(array(&["a".to_owned(), "d\"e".to_owned()]), r#"{"a","d\"e"}"#);
+        assert_eq!(
+            array(&["a".to_owned(), "d\"e".to_owned()]),
+            r#"{"a","d\"e"}"#
+        );
         let integer = |name: &str| TypeInfo {
             oid: 0,
             name: name.to_owned(),
@@ -439,7 +528,10 @@ mod tests {
             labels: None,
             element: None,
         };
-        assert_eq!(absent(&integer("bigint"), &["5", "1000"]).as_deref(), Some("1020"));
+        assert_eq!(
+            absent(&integer("bigint"), &["5", "1000"]).as_deref(),
+            Some("1020")
+        );
         assert_eq!(absent(&integer("smallint"), &[]).as_deref(), Some("32767"));
         assert_eq!(absent(&integer("smallint"), &["32767"]), None);
     }

@@ -37,7 +37,11 @@ impl Account {
             .filter(|user| user.uid() != 0)
             .map(|user| {
                 let name = user.name().to_string_lossy().into_owned();
-                Some(Self { name, uid: user.uid(), gid: user.primary_group_id() })
+                Some(Self {
+                    name,
+                    uid: user.uid(),
+                    gid: user.primary_group_id(),
+                })
             })
             .ok_or(ServerError::NoAccount)
     }
@@ -46,9 +50,13 @@ impl Account {
     #[must_use]
     pub fn may_enter(&self, path: &Path) -> bool {
         let real = existing(path);
-        let Ok(real) = real.canonicalize() else { return false };
+        let Ok(real) = real.canonicalize() else {
+            return false;
+        };
         real.ancestors().all(|directory| {
-            let Ok(metadata) = directory.metadata() else { return false };
+            let Ok(metadata) = directory.metadata() else {
+                return false;
+            };
             let bit = if metadata.uid() == self.uid {
                 0o100
             } else if metadata.gid() == self.gid {
@@ -63,14 +71,20 @@ impl Account {
 
 /// The nearest ancestor of `path` that exists.
 fn existing(path: &Path) -> &Path {
-    path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"))
+    path.ancestors()
+        .find(|ancestor| ancestor.exists())
+        .unwrap_or(Path::new("/"))
 }
 
 /// Lets `command` run as the account, with nothing of root's left.
 pub(super) fn run_as(command: &mut Command, account: Option<&Account>) {
     if let Some(account) = account {
         // The standard library drops the supplementary groups where a uid is set by root.
-        command.uid(account.uid).gid(account.gid).env("HOME", "/").env("USER", &account.name);
+        command
+            .uid(account.uid)
+            .gid(account.gid)
+            .env("HOME", "/")
+            .env("USER", &account.name);
     }
 }
 
@@ -79,7 +93,9 @@ pub(super) fn run_as(command: &mut Command, account: Option<&Account>) {
 /// # Errors
 /// Where the operating system refuses, e.g. in a container without the right to.
 pub(super) fn give(path: &Path, account: Option<&Account>) -> Result<(), ServerError> {
-    let Some(account) = account else { return Ok(()) };
+    let Some(account) = account else {
+        return Ok(());
+    };
     std::os::unix::fs::chown(path, Some(account.uid), Some(account.gid))
         .map_err(|error| ServerError::io(format!("give to user {}", account.name), path, error))
 }
@@ -93,7 +109,11 @@ mod tests {
         let root = tempfile::tempdir_in("/tmp").unwrap();
         let inner = root.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
-        let other = Account { name: "other".to_owned(), uid: 4_000_000, gid: 4_000_000 };
+        let other = Account {
+            name: "other".to_owned(),
+            uid: 4_000_000,
+            gid: 4_000_000,
+        };
         std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         assert!(!other.may_enter(&inner));
         assert!(!other.may_enter(&inner.join("not/there/yet")));

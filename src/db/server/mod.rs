@@ -101,7 +101,10 @@ impl Cluster {
         let session = Session::open(&cluster.url("postgres"), interrupt).await?;
         super::clone::sweep(&session)
             .await
-            .map_err(|reason| ServerError::Refused { action: "drop copies that nobody uses", reason })?;
+            .map_err(|reason| ServerError::Refused {
+                action: "drop copies that nobody uses",
+                reason,
+            })?;
         session.close().await;
         Ok(cluster)
     }
@@ -185,7 +188,11 @@ struct Entry {
 
 impl Entry {
     fn enter(self) -> Result<Cluster, ServerError> {
-        let place = Place::choose(&self.options.directory, self.installation.version.major(), self.account.as_ref())?;
+        let place = Place::choose(
+            &self.options.directory,
+            self.installation.version.major(),
+            self.account.as_ref(),
+        )?;
         let mut told = false;
         loop {
             let change = owners::lock_alone(
@@ -196,13 +203,25 @@ impl Entry {
             )?;
             if let Some((tenancy, port)) = self.join_or_start(&place)? {
                 drop(change);
-                let Self { installation, options, .. } = self;
-                return Ok(Cluster { installation, place, port, settings: options.settings, tenancy: Some(tenancy) });
+                let Self {
+                    installation,
+                    options,
+                    ..
+                } = self;
+                return Ok(Cluster {
+                    installation,
+                    place,
+                    port,
+                    settings: options.settings,
+                    tenancy: Some(tenancy),
+                });
             }
             // Released before waiting: whoever uses the server needs it to leave.
             drop(change);
             if !told {
-                self.progress.note("waiting for another pgproof that uses the embedded server with other settings");
+                self.progress.note(
+                    "waiting for another pgproof that uses the embedded server with other settings",
+                );
                 told = true;
             }
             self.interrupt.check()?;
@@ -218,14 +237,22 @@ impl Entry {
             match (owner, running.port) {
                 (Some(owner), Some(port)) if self.is_as_wanted(place, port) => {
                     let use_lock = owners::lock_shared(&place.use_lock())?;
-                    return Ok(Some((Tenancy { owner, use_lock, child: None }, port)));
+                    return Ok(Some((
+                        Tenancy {
+                            owner,
+                            use_lock,
+                            child: None,
+                        },
+                        port,
+                    )));
                 }
                 (Some(mut owner), _) => {
                     if !owners::is_unused(&place.use_lock()) {
                         return Ok(None);
                     }
                     keep = place.kept().exists();
-                    self.progress.detail("restarting the embedded server with other settings");
+                    self.progress
+                        .detail("restarting the embedded server with other settings");
                     owner.tell(Word::Stop);
                 }
                 // Its watcher was killed, or it is stopping already.
@@ -248,7 +275,11 @@ impl Entry {
             remove_file(&place.kept())?;
         }
         let use_lock = owners::lock_shared(&place.use_lock())?;
-        let tenancy = Tenancy { owner: launched.owner, use_lock, child: Some(launched.child) };
+        let tenancy = Tenancy {
+            owner: launched.owner,
+            use_lock,
+            child: Some(launched.child),
+        };
         Ok(Some((tenancy, launched.port)))
     }
 
@@ -267,15 +298,27 @@ fn end(place: &Place, running: &Postmaster) -> Result<(), ServerError> {
     if postmaster::wait_until_gone(&place.data(), STOP_LIMIT) {
         return Ok(());
     }
-    Err(ServerError::Stuck { data: place.data(), log: place.log() })
+    Err(ServerError::Stuck {
+        data: place.data(),
+        log: place.log(),
+    })
 }
 
 /// Leaves the server; the last one out waits until it is gone, so that the next command finds it as it should be.
 fn leave(place: &Place, tenancy: Option<Tenancy>) {
-    let Some(Tenancy { mut child, owner, use_lock }) = tenancy else { return };
+    let Some(Tenancy {
+        mut child,
+        owner,
+        use_lock,
+    }) = tenancy
+    else {
+        return;
+    };
     // Nobody joins between the look and the end.
     let change = place::open_lock(&place.change_lock()).and_then(|file| {
-        file.lock().map_err(|error| ServerError::io("lock", place.change_lock(), error)).map(|()| file)
+        file.lock()
+            .map_err(|error| ServerError::io("lock", place.change_lock(), error))
+            .map(|()| file)
     });
     drop(use_lock);
     drop(owner);
@@ -300,13 +343,21 @@ fn reap(child: Option<&mut Child>) {
 
 fn loopback_url(place: &Place, port: u16, database: &str) -> Result<DatabaseUrl, ServerError> {
     let path = place.password();
-    let password = fs::read_to_string(&path).map_err(|error| ServerError::io("read", &path, error))?;
-    Ok(DatabaseUrl::of_loopback(port, SUPERUSER, password.trim(), database))
+    let password =
+        fs::read_to_string(&path).map_err(|error| ServerError::io("read", &path, error))?;
+    Ok(DatabaseUrl::of_loopback(
+        port,
+        SUPERUSER,
+        password.trim(),
+        database,
+    ))
 }
 
 fn remove_file(path: &Path) -> Result<(), ServerError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(ServerError::io("remove", path, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(ServerError::io("remove", path, error))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -324,7 +375,11 @@ async fn installation(
     let found = blocking(move || find_binaries(named.as_deref(), wanted)).await?;
     if let Some(found) = found {
         if wanted.is_some_and(|major| major != found.version.major()) {
-            progress.note(format!("using PostgreSQL {} of {}", found.version, found.bin.display()));
+            progress.note(format!(
+                "using PostgreSQL {} of {}",
+                found.version,
+                found.bin.display()
+            ));
         }
         return Ok(found);
     }
@@ -332,7 +387,9 @@ async fn installation(
         return Err(ServerError::Offline { wanted });
     }
     let major = wanted.unwrap_or(error::DEFAULT_MAJOR);
-    Downloads::of_machine(major)?.fetch(major, progress, interrupt).await
+    Downloads::of_machine(major)?
+        .fetch(major, progress, interrupt)
+        .await
 }
 
 /// Runs what waits for files, locks and processes off the async threads.

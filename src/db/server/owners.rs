@@ -40,7 +40,10 @@ pub(super) struct Owner {
 
 impl Owner {
     /// Makes the pipe anew and opens both ends; the reading end is for the watcher's standard input.
-    pub(super) fn first(pipe: &Path, account: Option<&Account>) -> Result<(Self, Stdio), ServerError> {
+    pub(super) fn first(
+        pipe: &Path,
+        account: Option<&Account>,
+    ) -> Result<(Self, Stdio), ServerError> {
         let fail = |error| ServerError::io("make the pipe", pipe, error);
         if pipe.symlink_metadata().is_ok() {
             fs::remove_file(pipe).map_err(fail)?;
@@ -67,7 +70,9 @@ impl Owner {
     /// Joins the owners of a server that runs; `None` where no watcher listens. The watcher answers, since one whose
     /// last owner has just left may have decided already.
     pub(super) fn join(pipe: &Path) -> Option<Self> {
-        pipe.symlink_metadata().ok().filter(|metadata| metadata.file_type().is_fifo())?;
+        pipe.symlink_metadata()
+            .ok()
+            .filter(|metadata| metadata.file_type().is_fifo())?;
         let mut end = open(OpenOptions::new().write(true), pipe).ok()?;
         let mut question = pipe.as_os_str().to_owned();
         question.push(".hello");
@@ -86,7 +91,10 @@ impl Owner {
 
     /// Lets a program that replaces this process own the server in its place.
     pub(super) fn inherit(&self) -> std::io::Result<()> {
-        Ok(rustix::io::fcntl_setfd(&self.end, rustix::io::FdFlags::empty())?)
+        Ok(rustix::io::fcntl_setfd(
+            &self.end,
+            rustix::io::FdFlags::empty(),
+        )?)
     }
 
     /// Tells the watcher something; one that is gone needs no telling.
@@ -100,7 +108,9 @@ impl Owner {
 }
 
 fn open(options: &mut OpenOptions, pipe: &Path) -> std::io::Result<File> {
-    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(pipe)
+    options
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(pipe)
 }
 
 /// Takes a lock alone, telling once that it waits and for what.
@@ -131,7 +141,8 @@ pub(super) fn lock_alone(
 /// Joins those who use the server.
 pub(super) fn lock_shared(path: &Path) -> Result<File, ServerError> {
     let file = place::open_lock(path)?;
-    file.lock_shared().map_err(|error| ServerError::io("lock", path, error))?;
+    file.lock_shared()
+        .map_err(|error| ServerError::io("lock", path, error))?;
     Ok(file)
 }
 

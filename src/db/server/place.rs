@@ -2,7 +2,9 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -32,9 +34,15 @@ impl Place {
     ///
     /// # Errors
     /// Where `.pgproof` cannot be made or used.
-    pub(super) fn choose(project: &Path, major: u32, account: Option<&Account>) -> Result<Self, ServerError> {
+    pub(super) fn choose(
+        project: &Path,
+        major: u32,
+        account: Option<&Account>,
+    ) -> Result<Self, ServerError> {
         make_project(project)?;
-        let project = project.canonicalize().map_err(|error| ServerError::io("open the directory", project, error))?;
+        let project = project
+            .canonicalize()
+            .map_err(|error| ServerError::io("open the directory", project, error))?;
         let name = format!("cluster-{major}");
         let home = match account {
             Some(account) if !account.may_enter(&project) => {
@@ -45,7 +53,12 @@ impl Place {
             Some(_) | None => project.join(name),
         };
         let socket = socket_directory(&home, account);
-        Ok(Self { project, home, socket, major })
+        Ok(Self {
+            project,
+            home,
+            socket,
+            major,
+        })
     }
 
     /// Makes the directories that the server owns.
@@ -54,11 +67,16 @@ impl Place {
     /// Where the operating system refuses, or a directory of that name is someone else's.
     pub(super) fn make(&self, account: Option<&Account>) -> Result<(), ServerError> {
         if let Some(parent) = self.home.parent() {
-            fs::create_dir_all(parent).map_err(|error| ServerError::io("make the directory", parent, error))?;
+            fs::create_dir_all(parent)
+                .map_err(|error| ServerError::io("make the directory", parent, error))?;
         }
         make_private(&self.home, account)?;
         make_private(&self.socket, account)?;
-        if self.data().exists() { restore(&self.data(), account) } else { Ok(()) }
+        if self.data().exists() {
+            restore(&self.data(), account)
+        } else {
+            Ok(())
+        }
     }
 
     /// `PGDATA`.
@@ -103,12 +121,14 @@ impl Place {
 
     /// Held alone while the server is started or stopped.
     pub(super) fn change_lock(&self) -> PathBuf {
-        self.project.join(format!("cluster-{}.change.lock", self.major))
+        self.project
+            .join(format!("cluster-{}.change.lock", self.major))
     }
 
     /// Shared by all who use the server.
     pub(super) fn use_lock(&self) -> PathBuf {
-        self.project.join(format!("cluster-{}.use.lock", self.major))
+        self.project
+            .join(format!("cluster-{}.use.lock", self.major))
     }
 }
 
@@ -117,7 +137,8 @@ impl Place {
 /// # Errors
 /// Where the operating system refuses.
 pub fn make_project(project: &Path) -> Result<(), ServerError> {
-    fs::create_dir_all(project).map_err(|error| ServerError::io("make the directory", project, error))?;
+    fs::create_dir_all(project)
+        .map_err(|error| ServerError::io("make the directory", project, error))?;
     let ignore = project.join(".gitignore");
     if ignore.exists() {
         return Ok(());
@@ -142,7 +163,11 @@ pub(super) fn open_lock(path: &Path) -> Result<File, ServerError> {
 /// Where servers of root's projects lie when their account may not enter the project.
 fn outside() -> PathBuf {
     let persistent = Path::new("/var/lib");
-    if persistent.is_dir() { persistent.join("pgproof") } else { PathBuf::from("/var/tmp/pgproof") }
+    if persistent.is_dir() {
+        persistent.join("pgproof")
+    } else {
+        PathBuf::from("/var/tmp/pgproof")
+    }
 }
 
 fn write_pointer(project: &Path, elsewhere: &Path) -> Result<(), ServerError> {
@@ -180,7 +205,9 @@ fn make_private(path: &Path, account: Option<&Account>) -> Result<(), ServerErro
     let mine = uzers::get_effective_uid();
     let owner = account.map_or(mine, |account| account.uid);
     if !metadata.is_dir() || (metadata.uid() != owner && metadata.uid() != mine) {
-        return Err(ServerError::NotOurs { path: path.to_path_buf() });
+        return Err(ServerError::NotOurs {
+            path: path.to_path_buf(),
+        });
     }
     if metadata.uid() != owner {
         account::give(path, account)?;
@@ -193,7 +220,9 @@ fn make_private(path: &Path, account: Option<&Account>) -> Result<(), ServerErro
 
 /// Data that came from a backup or a CI cache may have another owner and mode than PostgreSQL insists on.
 fn restore(data: &Path, account: Option<&Account>) -> Result<(), ServerError> {
-    let metadata = data.metadata().map_err(|error| ServerError::io("look at", data, error))?;
+    let metadata = data
+        .metadata()
+        .map_err(|error| ServerError::io("look at", data, error))?;
     if account.is_some_and(|account| account.uid != metadata.uid()) {
         for entry in walkdir::WalkDir::new(data) {
             let entry = entry.map_err(|error| ServerError::io("look at", data, error.into()))?;
@@ -202,7 +231,8 @@ fn restore(data: &Path, account: Option<&Account>) -> Result<(), ServerError> {
     }
     if metadata.permissions().mode() & 0o077 != 0 {
         let private = Permissions::from_mode(0o700);
-        fs::set_permissions(data, private).map_err(|error| ServerError::io("close to others", data, error))?;
+        fs::set_permissions(data, private)
+            .map_err(|error| ServerError::io("close to others", data, error))?;
     }
     Ok(())
 }
@@ -210,7 +240,10 @@ fn restore(data: &Path, account: Option<&Account>) -> Result<(), ServerError> {
 /// A short name for a path.
 pub(super) fn digest(path: &Path) -> String {
     let hash = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -220,10 +253,17 @@ mod tests {
     #[test]
     fn a_deep_project_gets_a_short_socket() {
         let shallow = socket_directory(Path::new("/home/ada/shop/.pgproof/cluster-15"), None);
-        assert_eq!(shallow, Path::new("/home/ada/shop/.pgproof/cluster-15/socket"));
+        assert_eq!(
+            shallow,
+            Path::new("/home/ada/shop/.pgproof/cluster-15/socket")
+        );
         let deep = PathBuf::from(format!("/home/{}/.pgproof/cluster-15", "deep/".repeat(30)));
         let short = socket_directory(&deep, None);
-        assert!(short.as_os_str().len() <= LONGEST_SOCKET_DIRECTORY, "{}", short.display());
+        assert!(
+            short.as_os_str().len() <= LONGEST_SOCKET_DIRECTORY,
+            "{}",
+            short.display()
+        );
         assert_ne!(short, socket_directory(&deep.join("other"), None));
     }
 
@@ -233,6 +273,9 @@ mod tests {
         let project = root.path().join(".pgproof");
         make_project(&project).unwrap();
         make_project(&project).unwrap();
-        assert_eq!(fs::read_to_string(project.join(".gitignore")).unwrap(), "*\n");
+        assert_eq!(
+            fs::read_to_string(project.join(".gitignore")).unwrap(),
+            "*\n"
+        );
     }
 }

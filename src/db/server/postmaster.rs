@@ -37,19 +37,30 @@ impl Postmaster {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let pid = lines.first()?.parse().ok().filter(|pid| *pid > 0)?;
         let port = lines.get(3).and_then(|line| line.parse().ok());
-        let socket = lines.get(4).filter(|line| !line.is_empty()).map(PathBuf::from);
-        Some(Self { pid, port, ready: lines.get(7) == Some(&"ready"), socket })
+        let socket = lines
+            .get(4)
+            .filter(|line| !line.is_empty())
+            .map(PathBuf::from);
+        Some(Self {
+            pid,
+            port,
+            ready: lines.get(7) == Some(&"ready"),
+            socket,
+        })
     }
 
     /// Whether the process lives and is a server on this data directory, not one that got its number later.
     fn runs_on(&self, data: &Path) -> bool {
-        is_alive(self.pid) && command_line(self.pid).is_some_and(|line| line.contains(&*data.to_string_lossy()))
+        is_alive(self.pid)
+            && command_line(self.pid).is_some_and(|line| line.contains(&*data.to_string_lossy()))
     }
 
     /// Whether it takes connections: a server in another container, whose processes cannot be seen from here.
     fn answers(&self) -> bool {
         match (&self.socket, self.port) {
-            (Some(directory), Some(port)) => UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).is_ok(),
+            (Some(directory), Some(port)) => {
+                UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).is_ok()
+            }
             (None, _) | (_, None) => false,
         }
     }
@@ -116,7 +127,10 @@ fn command_line(pid: i32) -> Option<String> {
         .stderr(Stdio::null())
         .output()
         .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]
@@ -128,11 +142,21 @@ mod tests {
         let whole = "4711\n/data\n1763820000\n5433\n/sock\n127.0.0.1\n  5433001   7\nready   \n";
         assert_eq!(
             Postmaster::parse(whole),
-            Some(Postmaster { pid: 4711, port: Some(5433), ready: true, socket: Some("/sock".into()) })
+            Some(Postmaster {
+                pid: 4711,
+                port: Some(5433),
+                ready: true,
+                socket: Some("/sock".into())
+            })
         );
         assert_eq!(
             Postmaster::parse("4711\n/data\n"),
-            Some(Postmaster { pid: 4711, port: None, ready: false, socket: None })
+            Some(Postmaster {
+                pid: 4711,
+                port: None,
+                ready: false,
+                socket: None
+            })
         );
         assert_eq!(Postmaster::parse(""), None);
         assert_eq!(Postmaster::parse("-1\n"), None);
@@ -142,7 +166,11 @@ mod tests {
     fn a_process_that_is_no_server_does_not_count() {
         let data = tempfile::tempdir().unwrap();
         let me = std::process::id();
-        fs::write(data.path().join("postmaster.pid"), format!("{me}\n{}\n0\n5433\n", data.path().display())).unwrap();
+        fs::write(
+            data.path().join("postmaster.pid"),
+            format!("{me}\n{}\n0\n5433\n", data.path().display()),
+        )
+        .unwrap();
         assert!(Postmaster::recorded(data.path()).is_some());
         assert_eq!(Postmaster::running(data.path()), None);
     }

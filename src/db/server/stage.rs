@@ -17,17 +17,35 @@ const PARTS: &[&str] = &["bin", "lib", "lib64", "share"];
 ///
 /// # Errors
 /// Where there is nothing to copy, or the copy fails.
-pub(super) fn reachable(installation: Installation, account: Option<&Account>) -> Result<Installation, ServerError> {
-    let Some(account) = account else { return Ok(installation) };
+pub(super) fn reachable(
+    installation: Installation,
+    account: Option<&Account>,
+) -> Result<Installation, ServerError> {
+    let Some(account) = account else {
+        return Ok(installation);
+    };
     if account.may_enter(&installation.bin) {
         return Ok(installation);
     }
-    let unreachable = || ServerError::Unreachable { account: account.name.clone(), path: installation.bin.clone() };
+    let unreachable = || ServerError::Unreachable {
+        account: account.name.clone(),
+        path: installation.bin.clone(),
+    };
     let prefix = installation.bin.parent().ok_or_else(unreachable)?;
-    if installation.bin.file_name().is_none_or(|name| name != "bin") || !prefix.join("share").is_dir() {
+    if installation
+        .bin
+        .file_name()
+        .is_none_or(|name| name != "bin")
+        || !prefix.join("share").is_dir()
+    {
         return Err(unreachable());
     }
-    let modified = installation.bin.join("postgres").metadata().map(|metadata| metadata.mtime()).unwrap_or_default();
+    let modified = installation
+        .bin
+        .join("postgres")
+        .metadata()
+        .map(|metadata| metadata.mtime())
+        .unwrap_or_default();
     let name = format!("{}-{}-{modified}", installation.version, digest(prefix));
     let parent = outside();
     let target = parent.join(name);
@@ -48,7 +66,11 @@ pub(super) fn reachable(installation: Installation, account: Option<&Account>) -
 }
 
 fn outside() -> PathBuf {
-    PathBuf::from(if Path::new("/var/cache").is_dir() { "/var/cache/pgproof" } else { "/var/tmp/pgproof-programs" })
+    PathBuf::from(if Path::new("/var/cache").is_dir() {
+        "/var/cache/pgproof"
+    } else {
+        "/var/tmp/pgproof-programs"
+    })
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

@@ -30,9 +30,20 @@ pub struct DropText {
 }
 
 pub(super) fn create_index(sql: &str, words: &[Word], index: usize) -> Ddl {
-    let concurrently = words.get(index + 1).is_some_and(|word| word.text == "CONCURRENTLY");
-    let text = index_text(sql, words, index + 1 + usize::from(concurrently), index == 2);
-    Ddl::CreateIndex { concurrently, after_index: words[index].span.end, text }
+    let concurrently = words
+        .get(index + 1)
+        .is_some_and(|word| word.text == "CONCURRENTLY");
+    let text = index_text(
+        sql,
+        words,
+        index + 1 + usize::from(concurrently),
+        index == 2,
+    );
+    Ddl::CreateIndex {
+        concurrently,
+        after_index: words[index].span.end,
+        text,
+    }
 }
 
 fn index_text(sql: &str, words: &[Word], mut at: usize, unique: bool) -> Option<IndexText> {
@@ -51,7 +62,14 @@ fn index_text(sql: &str, words: &[Word], mut at: usize, unique: bool) -> Option<
     let only = is(at + 1, "ONLY");
     let (table, at) = name(sql, words, at + 1 + usize::from(only))?;
     let rest = words.get(at)?.span.start..words.last()?.span.end;
-    Some(IndexText { unique, only, name: own, table, columns: columns(sql, &words[at..]), rest })
+    Some(IndexText {
+        unique,
+        only,
+        name: own,
+        table,
+        columns: columns(sql, &words[at..]),
+        rest,
+    })
 }
 
 /// What the server calls the columns (`ChooseIndexColumnNames` in indexcmds.c): equal names get numbers.
@@ -62,7 +80,11 @@ fn columns(sql: &str, words: &[Word]) -> Vec<String> {
         match word.text.as_str() {
             "(" => {
                 // The key's own list, and INCLUDE's.
-                listed = if depth == 0 { found.is_empty() || words[n - 1].text == "INCLUDE" } else { listed };
+                listed = if depth == 0 {
+                    found.is_empty() || words[n - 1].text == "INCLUDE"
+                } else {
+                    listed
+                };
                 depth += 1;
             }
             ")" => depth = depth.saturating_sub(1),
@@ -72,7 +94,9 @@ fn columns(sql: &str, words: &[Word]) -> Vec<String> {
         if !begins {
             continue;
         }
-        let Some(first) = words.get(n + 1) else { continue };
+        let Some(first) = words.get(n + 1) else {
+            continue;
+        };
         let called = match first.text.as_str() {
             "(" => "expr".to_owned(),
             _ => unquote_lower(&sql[first.span.clone()]),
@@ -104,7 +128,15 @@ pub(super) fn drop_index(sql: &str, words: &[Word]) -> Ddl {
     }
     let cascade = words.last().is_some_and(|word| word.text == "CASCADE");
     let after_index = words.get(1).map_or(0, |word| word.span.end);
-    Ddl::DropIndex { concurrently, after_index, text: DropText { if_exists, names, cascade } }
+    Ddl::DropIndex {
+        concurrently,
+        after_index,
+        text: DropText {
+            if_exists,
+            names,
+            cascade,
+        },
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +146,9 @@ mod tests {
 
     fn index(sql: &str) -> IndexText {
         match read(sql) {
-            Ddl::CreateIndex { text: Some(text), .. } => text,
+            Ddl::CreateIndex {
+                text: Some(text), ..
+            } => text,
             other => panic!("{sql}: {other:?}"),
         }
     }
@@ -124,18 +158,31 @@ mod tests {
         let sql = "create unique index if not exists \"By Day\" on shop.events using btree (lower(region), at desc, (id + 1), (id * 2)) \
                    include (note, at) where at > '2024-01-01'";
         let found = index(sql);
-        assert_eq!((found.unique, found.only, found.name.as_deref()), (true, false, Some("By Day")));
+        assert_eq!(
+            (found.unique, found.only, found.name.as_deref()),
+            (true, false, Some("By Day"))
+        );
         assert_eq!(found.table, "shop.events");
-        assert_eq!(found.columns, ["lower", "at", "expr", "expr1", "note", "at1"]);
+        assert_eq!(
+            found.columns,
+            ["lower", "at", "expr", "expr1", "note", "at1"]
+        );
         assert!(sql[found.rest].starts_with("using btree (lower(region)"));
         let found = index("CREATE INDEX ON ONLY events (at)");
-        assert_eq!((found.only, found.name, found.table.as_str()), (true, None, "events"));
+        assert_eq!(
+            (found.only, found.name, found.table.as_str()),
+            (true, None, "events")
+        );
         assert_eq!(found.columns, ["at"]);
     }
 
     #[test]
     fn every_index_that_is_dropped() {
-        let Ddl::DropIndex { text, concurrently: false, .. } = read("DROP INDEX IF EXISTS a, shop.\"B\" CASCADE")
+        let Ddl::DropIndex {
+            text,
+            concurrently: false,
+            ..
+        } = read("DROP INDEX IF EXISTS a, shop.\"B\" CASCADE")
         else {
             panic!()
         };

@@ -49,14 +49,23 @@ pub enum ColumnConstraintKind {
 }
 
 pub(super) fn add_column(sql: &str, words: &[Word]) -> Action {
-    let at = words.iter().skip(1).position(|w| !matches!(w.text.as_str(), "COLUMN" | "IF" | "NOT" | "EXISTS"));
-    let Some((at, word)) = at.and_then(|at| Some((at + 1, words.get(at + 1)?))) else { return Action::Other };
+    let at = words
+        .iter()
+        .skip(1)
+        .position(|w| !matches!(w.text.as_str(), "COLUMN" | "IF" | "NOT" | "EXISTS"));
+    let Some((at, word)) = at.and_then(|at| Some((at + 1, words.get(at + 1)?))) else {
+        return Action::Other;
+    };
     let column = unquote_lower(&sql[word.span.clone()]);
     let has = |wanted: &str| words.iter().any(|word| word.text == wanted);
     let rest = &words[at + 1..];
     let definition = if has("GENERATED") && has("STORED") {
         NewColumn::GeneratedStored
-    } else if has("IDENTITY") || rest.first().is_some_and(|word| word.text.contains("SERIAL")) {
+    } else if has("IDENTITY")
+        || rest
+            .first()
+            .is_some_and(|word| word.text.contains("SERIAL"))
+    {
         NewColumn::Numbered
     } else {
         written(sql, rest).map_or(NewColumn::Other, NewColumn::Written)
@@ -69,7 +78,12 @@ fn written(sql: &str, words: &[Word]) -> Option<ColumnText> {
     let starts = clauses(words);
     let first = starts.first().copied().unwrap_or(words.len());
     let data_type = span(words.get(..first)?)?;
-    let mut found = ColumnText { data_type, default: None, not_null: false, constraints: Vec::new() };
+    let mut found = ColumnText {
+        data_type,
+        default: None,
+        not_null: false,
+        constraints: Vec::new(),
+    };
     let mut name = None;
     for (n, start) in starts.iter().copied().enumerate() {
         let clause = &words[start..starts.get(n + 1).copied().unwrap_or(words.len())];
@@ -94,7 +108,11 @@ fn written(sql: &str, words: &[Word]) -> Option<ColumnText> {
             ("PRIMARY", 2) => ColumnConstraintKind::PrimaryKey,
             _ => return None,
         };
-        found.constraints.push(ColumnConstraint { name: name.take(), kind, text: span(clause)? });
+        found.constraints.push(ColumnConstraint {
+            name: name.take(),
+            kind,
+            text: span(clause)?,
+        });
     }
     Some(found)
 }
@@ -157,15 +175,28 @@ mod tests {
 
     #[test]
     fn types_and_defaults_are_found_as_they_are_written() {
-        let sql = "ALTER TABLE t ADD COLUMN a double precision NOT NULL DEFAULT round(random() * 2) + 1";
+        let sql =
+            "ALTER TABLE t ADD COLUMN a double precision NOT NULL DEFAULT round(random() * 2) + 1";
         let found = text(sql);
-        assert_eq!((&sql[found.data_type], found.not_null), ("double precision", true));
+        assert_eq!(
+            (&sql[found.data_type], found.not_null),
+            ("double precision", true)
+        );
         assert_eq!(&sql[found.default.unwrap()], "round(random() * 2) + 1");
         let sql = "ALTER TABLE t ADD a text COLLATE \"C\" DEFAULT NULL";
         let found = text(sql);
-        assert_eq!((&sql[found.data_type], &sql[found.default.unwrap()]), ("text COLLATE \"C\"", "NULL"));
-        assert_eq!(column("ALTER TABLE t ADD COLUMN IF NOT EXISTS id bigserial PRIMARY KEY"), NewColumn::Numbered);
-        assert_eq!(column("ALTER TABLE t ADD a int GENERATED ALWAYS AS (b + 1) STORED"), NewColumn::GeneratedStored);
+        assert_eq!(
+            (&sql[found.data_type], &sql[found.default.unwrap()]),
+            ("text COLLATE \"C\"", "NULL")
+        );
+        assert_eq!(
+            column("ALTER TABLE t ADD COLUMN IF NOT EXISTS id bigserial PRIMARY KEY"),
+            NewColumn::Numbered
+        );
+        assert_eq!(
+            column("ALTER TABLE t ADD a int GENERATED ALWAYS AS (b + 1) STORED"),
+            NewColumn::GeneratedStored
+        );
     }
 
     #[test]
@@ -174,12 +205,19 @@ mod tests {
                    REFERENCES b (id) ON DELETE SET NULL ON UPDATE SET DEFAULT NOT DEFERRABLE UNIQUE";
         let found = text(sql);
         assert!(found.not_null);
-        let constraints: Vec<_> =
-            found.constraints.iter().map(|c| (c.name.as_deref(), c.kind, &sql[c.text.clone()])).collect();
+        let constraints: Vec<_> = found
+            .constraints
+            .iter()
+            .map(|c| (c.name.as_deref(), c.kind, &sql[c.text.clone()]))
+            .collect();
         assert_eq!(
             constraints,
             [
-                (Some("small"), ColumnConstraintKind::Check, "CHECK (a < 9 AND a IS NOT NULL)"),
+                (
+                    Some("small"),
+                    ColumnConstraintKind::Check,
+                    "CHECK (a < 9 AND a IS NOT NULL)"
+                ),
                 (
                     None,
                     ColumnConstraintKind::References,
@@ -188,15 +226,30 @@ mod tests {
                 (None, ColumnConstraintKind::Unique, "UNIQUE"),
             ]
         );
-        assert_eq!(text("ALTER TABLE t ADD a uuid PRIMARY KEY").constraints[0].kind, ColumnConstraintKind::PrimaryKey);
+        assert_eq!(
+            text("ALTER TABLE t ADD a uuid PRIMARY KEY").constraints[0].kind,
+            ColumnConstraintKind::PrimaryKey
+        );
     }
 
     #[test]
     fn what_an_index_cannot_say_is_not_guessed() {
-        for sql in ["ALTER TABLE t ADD a int UNIQUE DEFERRABLE", "ALTER TABLE t ADD a", "ALTER TABLE t ADD COLUMN IF"] {
-            let Ddl::AlterTable { actions, .. } = read(sql) else { panic!() };
+        for sql in [
+            "ALTER TABLE t ADD a int UNIQUE DEFERRABLE",
+            "ALTER TABLE t ADD a",
+            "ALTER TABLE t ADD COLUMN IF",
+        ] {
+            let Ddl::AlterTable { actions, .. } = read(sql) else {
+                panic!()
+            };
             let guessed = |action: &Action| {
-                matches!(action, Action::AddColumn { definition: NewColumn::Written(_) | NewColumn::Numbered, .. })
+                matches!(
+                    action,
+                    Action::AddColumn {
+                        definition: NewColumn::Written(_) | NewColumn::Numbered,
+                        ..
+                    }
+                )
             };
             assert!(!actions.iter().any(guessed), "{sql}: {actions:?}");
         }

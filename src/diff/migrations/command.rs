@@ -32,24 +32,46 @@ pub struct MigrateCommand {
 ///
 /// # Errors
 /// A directory that cannot be read, or has nothing in it.
-pub fn command_history(project: &Path, directory: &Path, written: &MigrateCommand) -> Result<History, MigrationsError> {
+pub fn command_history(
+    project: &Path,
+    directory: &Path,
+    written: &MigrateCommand,
+) -> Result<History, MigrationsError> {
     let (line, _) = written.source.line_column(written.span.start);
     let script = Script {
         source: written.source.clone(),
-        statements: vec![Statement { sql: written.command.clone(), span: written.span.clone(), line }],
+        statements: vec![Statement {
+            sql: written.command.clone(),
+            span: written.span.clone(),
+            line,
+        }],
         transaction: TransactionRule::Statement,
-        program: Some(Program { command: written.command.clone(), directory: project.to_path_buf() }),
+        program: Some(Program {
+            command: written.command.clone(),
+            directory: project.to_path_buf(),
+        }),
     };
-    let migration =
-        Migration { version: content(project, directory)?, name: written.command.clone(), up: script, down: None };
+    let migration = Migration {
+        version: content(project, directory)?,
+        name: written.command.clone(),
+        up: script,
+        down: None,
+    };
     let because = format!("migrate-cmd in {}", written.source.path.display());
-    Ok(History { layout: Layout::Command, because, migrations: vec![migration] })
+    Ok(History {
+        layout: Layout::Command,
+        because,
+        migrations: vec![migration],
+    })
 }
 
 /// A hash of every file below the directory: the dataset is made anew when one changes.
 fn content(project: &Path, directory: &Path) -> Result<String, MigrationsError> {
     let at = project.join(directory);
-    let unreadable = |path: &Path, reason| MigrationsError::Unreadable { path: path.to_path_buf(), reason };
+    let unreadable = |path: &Path, reason| MigrationsError::Unreadable {
+        path: path.to_path_buf(),
+        reason,
+    };
     let mut hash = Sha256::new();
     let mut files = 0;
     for entry in walkdir::WalkDir::new(&at).sort_by_file_name() {
@@ -58,7 +80,12 @@ fn content(project: &Path, directory: &Path) -> Result<String, MigrationsError> 
             continue;
         }
         let text = std::fs::read(entry.path()).map_err(|error| unreadable(entry.path(), error))?;
-        let name = entry.path().strip_prefix(&at).unwrap_or(entry.path()).to_string_lossy().into_owned();
+        let name = entry
+            .path()
+            .strip_prefix(&at)
+            .unwrap_or(entry.path())
+            .to_string_lossy()
+            .into_owned();
         for part in [name.as_bytes(), &text] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
@@ -67,7 +94,15 @@ fn content(project: &Path, directory: &Path) -> Result<String, MigrationsError> 
     }
     if files == 0 {
         let reason = "migrate-cmd applies what lies there, and it is empty; set `migrations` to the folder it reads";
-        return Err(MigrationsError::Empty { path: directory.to_path_buf(), reason: reason.to_owned() });
+        return Err(MigrationsError::Empty {
+            path: directory.to_path_buf(),
+            reason: reason.to_owned(),
+        });
     }
-    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash
+        .finalize()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }

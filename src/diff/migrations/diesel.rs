@@ -8,9 +8,13 @@ use super::{Migration, TransactionRule, script};
 pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
     let mut migrations = Vec::new();
     for up in tree.files.iter().filter(|file| tree.name(file) == "up.sql") {
-        let Some(folder) = tree.folder(up) else { continue };
+        let Some(folder) = tree.folder(up) else {
+            continue;
+        };
         let beside = |name: &str| {
-            tree.files.iter().find(|file| tree.name(file) == name && tree.folder(file).as_deref() == Some(&folder))
+            tree.files.iter().find(|file| {
+                tree.name(file) == name && tree.folder(file).as_deref() == Some(&folder)
+            })
         };
         let rule = match beside("metadata.toml").map(in_transaction).transpose()? {
             // batch_execute sends the file in one message.
@@ -22,7 +26,9 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
             version: version.to_owned(),
             name: name.to_owned(),
             up: script(up, rule)?,
-            down: beside("down.sql").map(|down| script(down, rule)).transpose()?,
+            down: beside("down.sql")
+                .map(|down| script(down, rule))
+                .transpose()?,
         });
     }
     // diesel orders by the version's text, without its dashes.
@@ -31,9 +37,11 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
 }
 
 fn in_transaction(metadata: &Source) -> Result<bool, SourceError> {
-    let table: toml::Table = metadata
-        .text
-        .parse()
-        .map_err(|error: toml::de::Error| SourceError::new(metadata, error.span().unwrap_or(0..0), error.message()))?;
-    Ok(table.get("run_in_transaction").and_then(toml::Value::as_bool).unwrap_or(true))
+    let table: toml::Table = metadata.text.parse().map_err(|error: toml::de::Error| {
+        SourceError::new(metadata, error.span().unwrap_or(0..0), error.message())
+    })?;
+    Ok(table
+        .get("run_in_transaction")
+        .and_then(toml::Value::as_bool)
+        .unwrap_or(true))
 }

@@ -13,10 +13,21 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
     let mut migrations = Vec::new();
     for file in tree.top_level() {
         let name = tree.name(file);
-        let Some((version, title)) = name.strip_suffix(".sql").and_then(leading_version) else { continue };
+        let Some((version, title)) = name.strip_suffix(".sql").and_then(leading_version) else {
+            continue;
+        };
         let sections = sections(file)?;
-        let rule = if sections.no_transaction { TransactionRule::Statement } else { TransactionRule::File };
-        let script = |statements| Script { source: file.clone(), statements, transaction: rule, program: None };
+        let rule = if sections.no_transaction {
+            TransactionRule::Statement
+        } else {
+            TransactionRule::File
+        };
+        let script = |statements| Script {
+            source: file.clone(),
+            statements,
+            transaction: rule,
+            program: None,
+        };
         migrations.push(Migration {
             version: version.to_owned(),
             name: title.to_owned(),
@@ -42,20 +53,32 @@ enum Section {
 }
 
 fn sections(file: &Source) -> Result<Sections, SourceError> {
-    let mut found = Sections { up: Vec::new(), down: Vec::new(), no_transaction: false };
+    let mut found = Sections {
+        up: Vec::new(),
+        down: Vec::new(),
+        no_transaction: false,
+    };
     let (mut section, mut start, mut block) = (Section::Before, 0, None::<usize>);
     let mut offset = 0;
     for line in file.text.split_inclusive('\n') {
         let span = offset..offset + line.len();
         offset = span.end;
-        let Some(command) = line.trim().strip_prefix("--").map(str::trim_start).and_then(|c| c.strip_prefix("+goose"))
+        let Some(command) = line
+            .trim()
+            .strip_prefix("--")
+            .map(str::trim_start)
+            .and_then(|c| c.strip_prefix("+goose"))
         else {
             continue;
         };
         match command.trim().to_ascii_lowercase().as_str() {
             "up" | "down" => {
                 add(file, section, start..span.start, &mut found)?;
-                section = if command.trim().eq_ignore_ascii_case("up") { Section::Up } else { Section::Down };
+                section = if command.trim().eq_ignore_ascii_case("up") {
+                    Section::Up
+                } else {
+                    Section::Down
+                };
                 start = span.end;
             }
             "no transaction" => found.no_transaction = true,
@@ -65,7 +88,11 @@ fn sections(file: &Source) -> Result<Sections, SourceError> {
             }
             "statementend" => {
                 let Some(from) = block.take() else {
-                    return Err(SourceError::new(file, span, "-- +goose StatementEnd has no StatementBegin before it"));
+                    return Err(SourceError::new(
+                        file,
+                        span,
+                        "-- +goose StatementEnd has no StatementBegin before it",
+                    ));
                 };
                 let statement = whole(file, from..span.start);
                 into(section, &mut found).extend(statement);
@@ -76,11 +103,16 @@ fn sections(file: &Source) -> Result<Sections, SourceError> {
         }
     }
     if let Some(from) = block {
-        return Err(SourceError::new(file, from..from, "-- +goose StatementBegin has no StatementEnd"));
+        return Err(SourceError::new(
+            file,
+            from..from,
+            "-- +goose StatementBegin has no StatementEnd",
+        ));
     }
     add(file, section, start..file.text.len(), &mut found)?;
     if section == Section::Before {
-        return Err(SourceError::new(file, 0..0, "there is no -- +goose Up").help("goose runs what follows that line"));
+        return Err(SourceError::new(file, 0..0, "there is no -- +goose Up")
+            .help("goose runs what follows that line"));
     }
     Ok(found)
 }
@@ -92,7 +124,12 @@ fn into(section: Section, found: &mut Sections) -> &mut Vec<Statement> {
     }
 }
 
-fn add(file: &Source, section: Section, range: Range<usize>, found: &mut Sections) -> Result<(), SourceError> {
+fn add(
+    file: &Source,
+    section: Section,
+    range: Range<usize>,
+    found: &mut Sections,
+) -> Result<(), SourceError> {
     if section != Section::Before {
         let statements = split_range(file, range)?;
         into(section, found).extend(statements);

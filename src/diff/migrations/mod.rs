@@ -87,13 +87,19 @@ impl Layout {
     #[must_use]
     pub fn without_transaction(self) -> Option<&'static str> {
         match self {
-            Self::Sqlx => Some("a file that begins with `-- no-transaction`, with that statement alone"),
-            Self::GolangMigrate | Self::Prisma => Some("a migration of its own, with that statement alone"),
+            Self::Sqlx => {
+                Some("a file that begins with `-- no-transaction`, with that statement alone")
+            }
+            Self::GolangMigrate | Self::Prisma => {
+                Some("a migration of its own, with that statement alone")
+            }
             Self::Diesel => Some(
                 "a migration of its own with that statement alone, and `run_in_transaction = false` in metadata.toml",
             ),
             Self::Goose => Some("a file with `-- +goose NO TRANSACTION`"),
-            Self::Flyway => Some("a file of its own: Flyway notices CONCURRENTLY, and does not mix it with others"),
+            Self::Flyway => Some(
+                "a file of its own: Flyway notices CONCURRENTLY, and does not mix it with others",
+            ),
             Self::Dbmate => Some("`-- migrate:up transaction:false`, with that statement alone"),
             Self::Refinery | Self::SchemaFile | Self::Command => None,
         }
@@ -110,7 +116,10 @@ impl FromStr for Layout {
     type Err = UnknownLayout;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|layout| layout.as_str() == text).ok_or_else(|| UnknownLayout(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|layout| layout.as_str() == text)
+            .ok_or_else(|| UnknownLayout(text.to_owned()))
     }
 }
 
@@ -148,8 +157,14 @@ impl Statement {
     /// BEGIN, COMMIT and the like: the script itself says where its transactions are.
     #[must_use]
     pub fn controls_transaction(&self) -> bool {
-        let first = self.sql.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
-        ["begin", "start", "commit", "end", "rollback", "abort"].iter().any(|word| first.eq_ignore_ascii_case(word))
+        let first = self
+            .sql
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .next()
+            .unwrap_or("");
+        ["begin", "start", "commit", "end", "rollback", "abort"]
+            .iter()
+            .any(|word| first.eq_ignore_ascii_case(word))
             && !self.sql.to_ascii_lowercase().starts_with("rollback to")
     }
 }
@@ -174,7 +189,8 @@ impl Script {
         match self.transaction {
             TransactionRule::File => true,
             TransactionRule::Message => {
-                self.statements.len() > 1 && !self.statements.iter().any(Statement::controls_transaction)
+                self.statements.len() > 1
+                    && !self.statements.iter().any(Statement::controls_transaction)
             }
             TransactionRule::Statement => false,
         }
@@ -209,13 +225,25 @@ pub struct History {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationsError {
     #[error("cannot read {}: {reason}", path.display())]
-    Unreadable { path: PathBuf, reason: std::io::Error },
+    Unreadable {
+        path: PathBuf,
+        reason: std::io::Error,
+    },
     #[error("{} holds no migration: {reason}", path.display())]
     Empty { path: PathBuf, reason: String },
     #[error("{}: two migrations have version {version}: {first} and {second}", path.display())]
-    DuplicateVersion { path: PathBuf, version: String, first: String, second: String },
+    DuplicateVersion {
+        path: PathBuf,
+        version: String,
+        first: String,
+        second: String,
+    },
     #[error("there is no migration {wanted:?} in {}; the versions are {known}", path.display())]
-    UnknownVersion { path: PathBuf, wanted: String, known: String },
+    UnknownVersion {
+        path: PathBuf,
+        wanted: String,
+        known: String,
+    },
     #[error(transparent)]
     Script(#[from] SourceError),
 }
@@ -241,8 +269,14 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
         Layout::Command => Vec::new(),
     };
     if migrations.is_empty() {
-        let reason = format!("no file fits the {layout} layout ({because}); {}", seen(tree));
-        return Err(MigrationsError::Empty { path: tree.root.clone(), reason });
+        let reason = format!(
+            "no file fits the {layout} layout ({because}); {}",
+            seen(tree)
+        );
+        return Err(MigrationsError::Empty {
+            path: tree.root.clone(),
+            reason,
+        });
     }
     for pair in migrations.windows(2) {
         if same_version(&pair[0].version, &pair[1].version) {
@@ -254,7 +288,11 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
             });
         }
     }
-    Ok(History { layout, because, migrations })
+    Ok(History {
+        layout,
+        because,
+        migrations,
+    })
 }
 
 /// The layout that the files show, and by what.
@@ -262,32 +300,54 @@ fn detect(tree: &Tree) -> Option<(Layout, String)> {
     if tree.is_file {
         return Some((Layout::SchemaFile, "it is one file".to_owned()));
     }
-    let in_folder = |name: &str| tree.files.iter().any(|file| tree.depth(file) == 1 && tree.name(file) == name);
+    let in_folder = |name: &str| {
+        tree.files
+            .iter()
+            .any(|file| tree.depth(file) == 1 && tree.name(file) == name)
+    };
     if in_folder("migration.sql") {
         return Some((Layout::Prisma, "folders with migration.sql".to_owned()));
     }
     if in_folder("up.sql") {
         return Some((Layout::Diesel, "folders with up.sql".to_owned()));
     }
-    let marked =
-        |mark: &str| tree.top_level().find(|file| file.text.lines().any(|line| line.trim_start().starts_with(mark)));
+    let marked = |mark: &str| {
+        tree.top_level().find(|file| {
+            file.text
+                .lines()
+                .any(|line| line.trim_start().starts_with(mark))
+        })
+    };
     if let Some(file) = marked("-- +goose") {
         return Some((Layout::Goose, format!("-- +goose in {}", tree.name(file))));
     }
     if let Some(file) = marked("-- migrate:up") {
-        return Some((Layout::Dbmate, format!("-- migrate:up in {}", tree.name(file))));
+        return Some((
+            Layout::Dbmate,
+            format!("-- migrate:up in {}", tree.name(file)),
+        ));
     }
     versioned::detect(tree).or_else(|| up_down::detect(tree))
 }
 
 fn unrecognized(tree: &Tree) -> MigrationsError {
-    let reason =
-        format!("{}; set migrations = {{ dir = \"…\", layout = \"…\" }} or migrate-cmd in pgproof.toml", seen(tree));
-    MigrationsError::Empty { path: tree.root.clone(), reason }
+    let reason = format!(
+        "{}; set migrations = {{ dir = \"…\", layout = \"…\" }} or migrate-cmd in pgproof.toml",
+        seen(tree)
+    );
+    MigrationsError::Empty {
+        path: tree.root.clone(),
+        reason,
+    }
 }
 
 fn seen(tree: &Tree) -> String {
-    let names: Vec<String> = tree.files.iter().take(3).map(|file| tree.relative(file)).collect();
+    let names: Vec<String> = tree
+        .files
+        .iter()
+        .take(3)
+        .map(|file| tree.relative(file))
+        .collect();
     match tree.files.len() {
         0 => "it has no .sql file".to_owned(),
         n if n > 3 => format!("it has {} and {} more", names.join(", "), n - 3),
@@ -300,15 +360,29 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
         .iter()
         .map(|source| {
             let up = script(source, TransactionRule::Statement)?;
-            let name = source.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            Ok(Migration { version: "1".to_owned(), name, up, down: None })
+            let name = source
+                .path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            Ok(Migration {
+                version: "1".to_owned(),
+                name,
+                up,
+                down: None,
+            })
         })
         .collect()
 }
 
 /// A whole file as a script.
 fn script(source: &Source, transaction: TransactionRule) -> Result<Script, SourceError> {
-    Ok(Script { source: source.clone(), statements: statements::split(source)?, transaction, program: None })
+    Ok(Script {
+        source: source.clone(),
+        statements: statements::split(source)?,
+        transaction,
+        program: None,
+    })
 }
 
 /// `0007_orders` → (`0007`, `orders`); the digits are the version.
@@ -328,7 +402,8 @@ fn by_number(version: &str) -> (usize, &str) {
 /// Whether two versions are one: `0007` is `7`. Repeatable migrations have none.
 fn same_version(a: &str, b: &str) -> bool {
     let number = |version: &str| version.bytes().all(|byte| byte.is_ascii_digit());
-    !a.is_empty() && (a == b || (!b.is_empty() && number(a) && number(b) && by_number(a) == by_number(b)))
+    !a.is_empty()
+        && (a == b || (!b.is_empty() && number(a) && number(b) && by_number(a) == by_number(b)))
 }
 
 impl History {
@@ -336,7 +411,11 @@ impl History {
     ///
     /// # Errors
     /// A version that no migration has.
-    pub fn position(&self, version: &str, root: &std::path::Path) -> Result<usize, MigrationsError> {
+    pub fn position(
+        &self,
+        version: &str,
+        root: &std::path::Path,
+    ) -> Result<usize, MigrationsError> {
         self.migrations
             .iter()
             .position(|migration| same_version(&migration.version, version))

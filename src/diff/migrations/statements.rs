@@ -18,10 +18,20 @@ pub(super) fn split(source: &Source) -> Result<Vec<Statement>, SourceError> {
 }
 
 /// The statements of a part of a file.
-pub(super) fn split_range(source: &Source, range: Range<usize>) -> Result<Vec<Statement>, SourceError> {
+pub(super) fn split_range(
+    source: &Source,
+    range: Range<usize>,
+) -> Result<Vec<Statement>, SourceError> {
     let text = &source.text[range.clone()];
-    let mut splitter =
-        Splitter { source, found: Vec::new(), start: None, end: 0, words: Vec::new(), depth: 0, blocks: 0 };
+    let mut splitter = Splitter {
+        source,
+        found: Vec::new(),
+        start: None,
+        end: 0,
+        words: Vec::new(),
+        depth: 0,
+        blocks: 0,
+    };
     let mut offset = range.start;
     let mut line_start = true;
     let mut skip_until = 0;
@@ -34,7 +44,9 @@ pub(super) fn split_range(source: &Source, range: Range<usize>) -> Result<Vec<St
         let piece = &source.text[span.clone()];
         // psql's own commands (pg_dump writes \restrict) mean nothing to a server.
         if splitter.start.is_none() && line_start && piece.starts_with('\\') {
-            skip_until = source.text[span.start..].find('\n').map_or(source.text.len(), |n| span.start + n);
+            skip_until = source.text[span.start..]
+                .find('\n')
+                .map_or(source.text.len(), |n| span.start + n);
             continue;
         }
         if !matches!(token.kind, TokenKind::Whitespace) {
@@ -56,7 +68,10 @@ pub(super) fn whole(source: &Source, range: Range<usize>) -> Option<Statement> {
     for token in tokenize(&source.text[range]) {
         let here = offset..offset + token.len as usize;
         offset = here.end;
-        if !matches!(token.kind, TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. }) {
+        if !matches!(
+            token.kind,
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. }
+        ) {
             span = Some(span.map_or(here.clone(), |span| span.start..here.end));
         }
     }
@@ -69,7 +84,11 @@ pub(super) fn whole(source: &Source, range: Range<usize>) -> Option<Statement> {
 
 fn statement(source: &Source, span: Range<usize>) -> Statement {
     let (line, _) = source.line_column(span.start);
-    Statement { sql: source.text[span.clone()].to_owned(), span, line }
+    Statement {
+        sql: source.text[span.clone()].to_owned(),
+        span,
+        line,
+    }
 }
 
 struct Splitter<'a> {
@@ -86,9 +105,16 @@ struct Splitter<'a> {
 }
 
 impl Splitter<'_> {
-    fn token(&mut self, kind: TokenKind, span: Range<usize>, piece: &str) -> Result<(), SourceError> {
+    fn token(
+        &mut self,
+        kind: TokenKind,
+        span: Range<usize>,
+        piece: &str,
+    ) -> Result<(), SourceError> {
         match kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => return Ok(()),
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {
+                return Ok(());
+            }
             TokenKind::Semi if self.depth == 0 && self.blocks == 0 => return self.finish(),
             TokenKind::OpenParen => self.depth += 1,
             TokenKind::CloseParen => self.depth = self.depth.saturating_sub(1),
@@ -115,13 +141,21 @@ impl Splitter<'_> {
     fn finish(&mut self) -> Result<(), SourceError> {
         let words = std::mem::take(&mut self.words);
         (self.depth, self.blocks) = (0, 0);
-        let Some(start) = self.start.take() else { return Ok(()) };
+        let Some(start) = self.start.take() else {
+            return Ok(());
+        };
         let span = start..self.end;
         let copies_in = words.first().is_some_and(|word| word == "COPY")
-            && words.windows(2).any(|pair| pair[0] == "FROM" && pair[1] == "STDIN");
+            && words
+                .windows(2)
+                .any(|pair| pair[0] == "FROM" && pair[1] == "STDIN");
         if copies_in {
-            return Err(SourceError::new(self.source, span, "COPY … FROM STDIN cannot run as a migration")
-                .help("write the rows as INSERT … VALUES, or leave them to the seeds"));
+            return Err(SourceError::new(
+                self.source,
+                span,
+                "COPY … FROM STDIN cannot run as a migration",
+            )
+            .help("write the rows as INSERT … VALUES, or leave them to the seeds"));
         }
         self.found.push(statement(self.source, span));
         Ok(())
@@ -134,7 +168,11 @@ mod tests {
 
     fn texts(sql: &str) -> Vec<(u32, String)> {
         let source = Source::new("m.sql", sql);
-        split(&source).unwrap().into_iter().map(|s| (s.line, s.sql)).collect()
+        split(&source)
+            .unwrap()
+            .into_iter()
+            .map(|s| (s.line, s.sql))
+            .collect()
     }
 
     #[test]
@@ -150,15 +188,30 @@ mod tests {
 
     #[test]
     fn psql_commands_are_skipped_and_copy_data_is_refused() {
-        assert_eq!(texts("\\restrict x;y\nSELECT 1;\n\\connect - me\n"), [(2, "SELECT 1".to_owned())]);
+        assert_eq!(
+            texts("\\restrict x;y\nSELECT 1;\n\\connect - me\n"),
+            [(2, "SELECT 1".to_owned())]
+        );
         let source = Source::new("m.sql", "SELECT 1;\nCOPY t (a) FROM stdin;\n1\n\\.\n");
         let error = split(&source).unwrap_err();
-        assert_eq!(error.to_string(), "m.sql:2: COPY … FROM STDIN cannot run as a migration");
+        assert_eq!(
+            error.to_string(),
+            "m.sql:2: COPY … FROM STDIN cannot run as a migration"
+        );
     }
 
     #[test]
     fn broken_text_is_kept_as_it_is() {
-        for sql in ["'", "$$", "/*", "(((;", "\u{feff}SELECT 1;", ";;;", "BEGIN ATOMIC", "é;é"] {
+        for sql in [
+            "'",
+            "$$",
+            "/*",
+            "(((;",
+            "\u{feff}SELECT 1;",
+            ";;;",
+            "BEGIN ATOMIC",
+            "é;é",
+        ] {
             let source = Source::new("m.sql", sql);
             let _ = split(&source);
         }

@@ -28,51 +28,90 @@ impl Tree {
     /// What cannot be read.
     pub fn read(project: &Path, root: &Path) -> Result<Self, MigrationsError> {
         let at = project.join(root);
-        let unreadable = |path: &Path, reason| MigrationsError::Unreadable { path: path.to_path_buf(), reason };
+        let unreadable = |path: &Path, reason| MigrationsError::Unreadable {
+            path: path.to_path_buf(),
+            reason,
+        };
         let metadata = std::fs::metadata(&at).map_err(|error| unreadable(root, error))?;
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&at).sort_by_file_name().max_depth(3) {
             let entry = entry.map_err(|error| unreadable(root, error.into()))?;
-            let wanted = entry.file_type().is_file() && (metadata.is_file() || Self::wants(entry.path()));
+            let wanted =
+                entry.file_type().is_file() && (metadata.is_file() || Self::wants(entry.path()));
             if !wanted {
                 continue;
             }
-            let text = std::fs::read_to_string(entry.path()).map_err(|error| unreadable(entry.path(), error))?;
+            let text = std::fs::read_to_string(entry.path())
+                .map_err(|error| unreadable(entry.path(), error))?;
             let below = entry.path().strip_prefix(&at).unwrap_or(entry.path());
-            let path = if below.as_os_str().is_empty() { root.to_path_buf() } else { root.join(below) };
+            let path = if below.as_os_str().is_empty() {
+                root.to_path_buf()
+            } else {
+                root.join(below)
+            };
             files.push(Source::new(path, text));
         }
         let above = |name: &str| {
             let absolute = std::fs::canonicalize(&at).unwrap_or_else(|_| at.clone());
-            absolute.ancestors().any(|directory| directory.join(name).is_file())
+            absolute
+                .ancestors()
+                .any(|directory| directory.join(name).is_file())
         };
-        Ok(Self::new(root, metadata.is_file(), files, above("Cargo.toml"), above("go.mod")))
+        Ok(Self::new(
+            root,
+            metadata.is_file(),
+            files,
+            above("Cargo.toml"),
+            above("go.mod"),
+        ))
     }
 
     /// From files that were read already (from git, say).
     #[must_use]
-    pub fn new(root: &Path, is_file: bool, mut files: Vec<Source>, cargo_project: bool, go_project: bool) -> Self {
+    pub fn new(
+        root: &Path,
+        is_file: bool,
+        mut files: Vec<Source>,
+        cargo_project: bool,
+        go_project: bool,
+    ) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Self { root: root.to_path_buf(), is_file, files, cargo_project, go_project }
+        Self {
+            root: root.to_path_buf(),
+            is_file,
+            files,
+            cargo_project,
+            go_project,
+        }
     }
 
     /// Whether a file of a migrations directory matters to any layout.
     #[must_use]
     pub fn wants(path: &Path) -> bool {
-        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
+        path.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
             || path.file_name().is_some_and(|name| name == "metadata.toml")
-            || path.extension().is_some_and(|extension| extension == "conf")
+            || path
+                .extension()
+                .is_some_and(|extension| extension == "conf")
     }
 
     /// The path below the root, with `/`.
     pub(super) fn relative(&self, file: &Source) -> String {
         let below = file.path.strip_prefix(&self.root).unwrap_or(&file.path);
-        below.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/")
+        below
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+            .join("/")
     }
 
     /// The file's own name.
     pub(super) fn name(&self, file: &Source) -> String {
-        file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        file.path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     }
 
     /// The folder's name of a file that lies one folder down.
@@ -89,6 +128,8 @@ impl Tree {
 
     /// The `.sql` files in the directory itself.
     pub(super) fn top_level(&self) -> impl Iterator<Item = &Source> {
-        self.files.iter().filter(|file| self.depth(file) == 0 && self.name(file).to_ascii_lowercase().ends_with(".sql"))
+        self.files.iter().filter(|file| {
+            self.depth(file) == 0 && self.name(file).to_ascii_lowercase().ends_with(".sql")
+        })
     }
 }

@@ -9,17 +9,32 @@ use super::{Layout, Migration, Script, TransactionRule, by_number, leading_versi
 const NO_TRANSACTION: &str = "-- no-transaction";
 
 pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
-    let named: Vec<&Source> = tree.top_level().filter(|file| parts(&tree.name(file)).is_some()).collect();
+    let named: Vec<&Source> = tree
+        .top_level()
+        .filter(|file| parts(&tree.name(file)).is_some())
+        .collect();
     let direction = |file: &Source| parts(&tree.name(file)).map(|(_, _, direction)| direction);
     let first = tree.name(named.first()?);
-    if let Some(simple) = named.iter().find(|file| direction(file) == Some(Direction::Only)) {
+    if let Some(simple) = named
+        .iter()
+        .find(|file| direction(file) == Some(Direction::Only))
+    {
         return Some((Layout::Sqlx, format!("{} and its like", tree.name(simple))));
     }
-    if let Some(file) = named.iter().find(|file| file.text.starts_with(NO_TRANSACTION)) {
-        return Some((Layout::Sqlx, format!("{NO_TRANSACTION} in {}", tree.name(file))));
+    if let Some(file) = named
+        .iter()
+        .find(|file| file.text.starts_with(NO_TRANSACTION))
+    {
+        return Some((
+            Layout::Sqlx,
+            format!("{NO_TRANSACTION} in {}", tree.name(file)),
+        ));
     }
     if tree.cargo_project && !tree.go_project {
-        return Some((Layout::Sqlx, format!("{first} and its like, beside a Cargo.toml")));
+        return Some((
+            Layout::Sqlx,
+            format!("{first} and its like, beside a Cargo.toml"),
+        ));
     }
     Some((Layout::GolangMigrate, format!("{first} and its like")))
 }
@@ -29,7 +44,9 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
     let mut downs: Vec<(String, Script)> = Vec::new();
     for file in tree.top_level() {
         let name = tree.name(file);
-        let Some((version, title, direction)) = parts(&name) else { continue };
+        let Some((version, title, direction)) = parts(&name) else {
+            continue;
+        };
         let script = script(file, rule(layout, file))?;
         match direction {
             Direction::Down => downs.push((version.to_owned(), script)),
@@ -46,7 +63,10 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
     }
     migrations.sort_by(|a, b| by_number(&a.version).cmp(&by_number(&b.version)));
     for (version, script) in downs {
-        if let Some(up) = migrations.iter_mut().find(|m| by_number(&m.version) == by_number(&version)) {
+        if let Some(up) = migrations
+            .iter_mut()
+            .find(|m| by_number(&m.version) == by_number(&version))
+        {
             up.down = Some(script);
         }
     }

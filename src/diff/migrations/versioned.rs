@@ -7,16 +7,24 @@ use super::tree::Tree;
 use super::{Layout, Migration, Script, TransactionRule, script};
 
 pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
-    let named: Vec<(&Source, Name)> =
-        tree.files.iter().filter_map(|file| Some((file, name(&tree.name(file))?))).collect();
+    let named: Vec<(&Source, Name)> = tree
+        .files
+        .iter()
+        .filter_map(|file| Some((file, name(&tree.name(file))?)))
+        .collect();
     let (first, _) = named.iter().find(|(_, name)| name.prefix == 'V')?;
-    let flyway = named.iter().find(|(_, name)| name.prefix == 'R' || name.version.len() > 1);
+    let flyway = named
+        .iter()
+        .find(|(_, name)| name.prefix == 'R' || name.version.len() > 1);
     if let Some((file, _)) = flyway {
         return Some((Layout::Flyway, format!("{} and its like", tree.name(file))));
     }
     let first = tree.name(first);
     match tree.cargo_project {
-        true => Some((Layout::Refinery, format!("{first} and its like, beside a Cargo.toml"))),
+        true => Some((
+            Layout::Refinery,
+            format!("{first} and its like, beside a Cargo.toml"),
+        )),
         false => Some((Layout::Flyway, format!("{first} and its like"))),
     }
 }
@@ -24,10 +32,22 @@ pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
 pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, SourceError> {
     let (mut migrations, mut repeatable, mut undo) = (Vec::new(), Vec::new(), Vec::new());
     for file in &tree.files {
-        let Some(name) = name(&tree.name(file)) else { continue };
+        let Some(name) = name(&tree.name(file)) else {
+            continue;
+        };
         let script = script_of(tree, layout, file)?;
-        let versions = name.version.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
-        let migration = |up| Migration { version: versions.clone(), name: name.title.clone(), up, down: None };
+        let versions = name
+            .version
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join(".");
+        let migration = |up| Migration {
+            version: versions.clone(),
+            name: name.title.clone(),
+            up,
+            down: None,
+        };
         match (name.prefix, layout) {
             ('R', Layout::Flyway) => repeatable.push(migration(script)),
             ('U', Layout::Flyway) => undo.push((name.version, script)),
@@ -42,7 +62,11 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
         }
     }
     repeatable.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(migrations.into_iter().map(|(_, migration)| migration).chain(repeatable).collect())
+    Ok(migrations
+        .into_iter()
+        .map(|(_, migration)| migration)
+        .chain(repeatable)
+        .collect())
 }
 
 fn script_of(tree: &Tree, layout: Layout, file: &Source) -> Result<Script, SourceError> {
@@ -58,15 +82,31 @@ fn script_of(tree: &Tree, layout: Layout, file: &Source) -> Result<Script, Sourc
 /// `V1__x.sql.conf` with `executeInTransaction=false`.
 fn configured_alone(tree: &Tree, file: &Source) -> bool {
     let conf = format!("{}.conf", tree.relative(file));
-    tree.files.iter().filter(|other| tree.relative(other) == conf).any(|other| {
-        other.text.lines().any(|line| line.replace(' ', "").eq_ignore_ascii_case("executeInTransaction=false"))
-    })
+    tree.files
+        .iter()
+        .filter(|other| tree.relative(other) == conf)
+        .any(|other| {
+            other.text.lines().any(|line| {
+                line.replace(' ', "")
+                    .eq_ignore_ascii_case("executeInTransaction=false")
+            })
+        })
 }
 
 /// flyway itself notices statements that cannot run in a transaction.
 fn runs_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql.split_whitespace().take(6).map(str::to_ascii_uppercase).collect();
-    let starts = |expected: &[&str]| words.iter().map(String::as_str).take(expected.len()).eq(expected.iter().copied());
+    let words: Vec<String> = sql
+        .split_whitespace()
+        .take(6)
+        .map(str::to_ascii_uppercase)
+        .collect();
+    let starts = |expected: &[&str]| {
+        words
+            .iter()
+            .map(String::as_str)
+            .take(expected.len())
+            .eq(expected.iter().copied())
+    };
     words.iter().any(|word| word == "CONCURRENTLY")
         || starts(&["VACUUM"])
         || starts(&["CREATE", "DATABASE"])
@@ -84,11 +124,20 @@ fn name(file: &str) -> Option<Name> {
     let stem = file.strip_suffix(".sql")?;
     let (head, title) = stem.split_once("__")?;
     let mut characters = head.chars();
-    let prefix = characters.next().filter(|prefix| matches!(prefix, 'V' | 'U' | 'R'))?;
+    let prefix = characters
+        .next()
+        .filter(|prefix| matches!(prefix, 'V' | 'U' | 'R'))?;
     let rest = characters.as_str();
     let version: Option<Vec<u64>> = match rest {
         "" if prefix == 'R' => Some(Vec::new()),
-        _ => rest.split(['.', '_']).map(|part| part.parse().ok()).collect(),
+        _ => rest
+            .split(['.', '_'])
+            .map(|part| part.parse().ok())
+            .collect(),
     };
-    Some(Name { prefix, version: version?, title: title.replace('_', " ") })
+    Some(Name {
+        prefix,
+        version: version?,
+        title: title.replace('_', " "),
+    })
 }

@@ -76,8 +76,13 @@ pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
 fn drop_index(text: &DropText, schema: &Schema) -> SaferForm {
     let of_partitioned = |written: &String| {
         let bare = constraint::bare(written);
-        let parents = schema.tables.iter().filter(|table| partitioned::is_partitioned(Some(table)));
-        parents.into_iter().any(|table| table.indexes.iter().any(|index| index.name == bare))
+        let parents = schema
+            .tables
+            .iter()
+            .filter(|table| partitioned::is_partitioned(Some(table)));
+        parents
+            .into_iter()
+            .any(|table| table.indexes.iter().any(|index| index.name == bare))
     };
     if text.names.iter().any(of_partitioned) {
         return partitioned::drop_index();
@@ -101,7 +106,9 @@ fn insert(sql: &str, at: usize, text: &str) -> String {
 
 fn find<'a>(schema: &'a Schema, written: &str) -> Option<&'a Table> {
     match written.rsplit_once('.') {
-        Some((namespace, name)) => schema.table(Some(&unquote_lower(namespace)), &unquote_lower(name)),
+        Some((namespace, name)) => {
+            schema.table(Some(&unquote_lower(namespace)), &unquote_lower(name))
+        }
         None => schema.table(None, &unquote_lower(written)),
     }
 }
@@ -114,31 +121,75 @@ fn one_by_one(
     texts: &[Range<usize>],
     schema: &Schema,
 ) -> Option<SaferForm> {
-    let forms: Vec<Option<SaferForm>> = actions.iter().map(|action| alter(sql, table, action, schema)).collect();
+    let forms: Vec<Option<SaferForm>> = actions
+        .iter()
+        .map(|action| alter(sql, table, action, schema))
+        .collect();
     let first = forms.iter().flatten().next()?.why.clone();
-    if let Some(advice) = forms.iter().flatten().find(|form| form.statements.is_empty()) {
+    if let Some(advice) = forms
+        .iter()
+        .flatten()
+        .find(|form| form.statements.is_empty())
+    {
         return Some(advice.clone());
     }
-    let statements = forms.into_iter().zip(texts).flat_map(|(form, text)| match form {
-        Some(form) => form.statements,
-        None => vec![format!("ALTER TABLE {table} {}", &sql[text.clone()])],
-    });
-    Some(SaferForm { statements: statements.collect(), why: format!("each action by itself; {first}") })
+    let statements = forms
+        .into_iter()
+        .zip(texts)
+        .flat_map(|(form, text)| match form {
+            Some(form) => form.statements,
+            None => vec![format!("ALTER TABLE {table} {}", &sql[text.clone()])],
+        });
+    Some(SaferForm {
+        statements: statements.collect(),
+        why: format!("each action by itself; {first}"),
+    })
 }
 
 fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<SaferForm> {
     match action {
-        Action::AddConstraint { not_valid: true, .. } | Action::Validate | Action::Other => None,
-        Action::AddConstraint { name, kind, text, not_valid: false } => {
-            Some(constraint::add(table, name.as_deref(), *kind, &sql[text.clone()], schema))
+        Action::AddConstraint {
+            not_valid: true, ..
         }
-        Action::AddKey { name, primary, columns } => {
-            Some(constraint::add_key(table, name.as_deref(), *primary, &sql[columns.clone()], schema))
+        | Action::Validate
+        | Action::Other => None,
+        Action::AddConstraint {
+            name,
+            kind,
+            text,
+            not_valid: false,
+        } => Some(constraint::add(
+            table,
+            name.as_deref(),
+            *kind,
+            &sql[text.clone()],
+            schema,
+        )),
+        Action::AddKey {
+            name,
+            primary,
+            columns,
+        } => Some(constraint::add_key(
+            table,
+            name.as_deref(),
+            *primary,
+            &sql[columns.clone()],
+            schema,
+        )),
+        Action::SetNotNull { column } => {
+            constraint::set_not_null(table, column, find(schema, table))
         }
-        Action::SetNotNull { column } => constraint::set_not_null(table, column, find(schema, table)),
-        Action::ChangeType { column, data_type, plain } => {
-            Some(column::change_type(table, column, &sql[data_type.clone()], *plain, find(schema, table)))
-        }
+        Action::ChangeType {
+            column,
+            data_type,
+            plain,
+        } => Some(column::change_type(
+            table,
+            column,
+            &sql[data_type.clone()],
+            *plain,
+            find(schema, table),
+        )),
         Action::AttachPartition { partition, bound } => {
             attach::attach(sql, table, partition, &sql[bound.clone()], schema)
         }
@@ -150,11 +201,17 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
             "the table's files are copied while nobody can use it, and no SQL does it otherwise: pg_repack moves a table \
              beside its traffic (--tablespace), or a new table is filled in batches and takes the old one's name",
         )),
-        Action::AddColumn { definition: NewColumn::Numbered, .. } => Some(advice(
+        Action::AddColumn {
+            definition: NewColumn::Numbered,
+            ..
+        } => Some(advice(
             "numbering the rows rewrites the table: add a plain bigint column and a sequence, set nextval as its default for new \
              rows, number the others in batches, and make it IDENTITY or NOT NULL at the end",
         )),
-        Action::AddColumn { column, definition: NewColumn::GeneratedStored } => Some(SaferForm {
+        Action::AddColumn {
+            column,
+            definition: NewColumn::GeneratedStored,
+        } => Some(SaferForm {
             statements: Vec::new(),
             why: format!(
                 "add {} as a plain column, keep it by a trigger and fill it in batches: a stored generated column rewrites the \
@@ -162,16 +219,23 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
                 quote_identifier(column)
             ),
         }),
-        Action::AddColumn { column, definition: NewColumn::Written(text) } => {
-            new_column::add(sql, table, column, text, schema)
-        }
-        Action::AddColumn { definition: NewColumn::Other, .. } => None,
+        Action::AddColumn {
+            column,
+            definition: NewColumn::Written(text),
+        } => new_column::add(sql, table, column, text, schema),
+        Action::AddColumn {
+            definition: NewColumn::Other,
+            ..
+        } => None,
     }
 }
 
 /// What is known in words alone.
 fn advice(why: &str) -> SaferForm {
-    SaferForm { statements: Vec::new(), why: why.to_owned() }
+    SaferForm {
+        statements: Vec::new(),
+        why: why.to_owned(),
+    }
 }
 
 fn compact(compaction: Compaction) -> SaferForm {
@@ -192,19 +256,34 @@ fn in_batches(table: &str, change: &str, condition: Option<&str>, known: &Table)
     let why = format!(
         "batches of {BATCH} keys, each with its own COMMIT, hold few rows for a short time, and can be stopped"
     );
-    SaferForm { statements: batches(table, change, condition, known).into_iter().collect(), why }
+    SaferForm {
+        statements: batches(table, change, condition, known)
+            .into_iter()
+            .collect(),
+        why,
+    }
 }
 
 /// The statement that does it; `None` without such a key.
 fn batches(table: &str, change: &str, condition: Option<&str>, known: &Table) -> Option<String> {
-    let [key] = known.primary_key()[..] else { return None };
-    let integer =
-        known.column(key).is_some_and(|c| matches!(c.data_type.name.as_str(), "bigint" | "integer" | "smallint"));
-    if !integer || known.indexes.iter().any(|index: &Index| index.primary && index.keys.len() != 1) {
+    let [key] = known.primary_key()[..] else {
+        return None;
+    };
+    let integer = known
+        .column(key)
+        .is_some_and(|c| matches!(c.data_type.name.as_str(), "bigint" | "integer" | "smallint"));
+    if !integer
+        || known
+            .indexes
+            .iter()
+            .any(|index: &Index| index.primary && index.keys.len() != 1)
+    {
         return None;
     }
     let key = quote_identifier(key);
-    let also = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
+    let also = condition
+        .map(|condition| format!(" AND ({condition})"))
+        .unwrap_or_default();
     Some(format!(
         "DO $batches$\nDECLARE\n  next_key bigint := (SELECT min({key}) FROM {table});\n  last_key bigint := (SELECT max({key}) FROM {table});\n\
          BEGIN\n  WHILE next_key <= last_key LOOP\n    {change}\n      WHERE {key} >= next_key AND {key} < next_key + {BATCH}{also};\n\

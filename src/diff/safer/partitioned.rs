@@ -13,19 +13,50 @@ pub(super) fn is_partitioned(table: Option<&Table>) -> bool {
 }
 
 /// CREATE INDEX on a partitioned table.
-pub(super) fn create_index(sql: &str, index: &IndexText, table: &Table, schema: &Schema) -> SaferForm {
-    let own = index.name.clone().unwrap_or_else(|| names::relation(table, &index.columns, "idx", schema));
+pub(super) fn create_index(
+    sql: &str,
+    index: &IndexText,
+    table: &Table,
+    schema: &Schema,
+) -> SaferForm {
+    let own = index
+        .name
+        .clone()
+        .unwrap_or_else(|| names::relation(table, &index.columns, "idx", schema));
     let rest = &sql[index.rest.clone()];
-    let kind = if index.unique { "UNIQUE INDEX" } else { "INDEX" };
-    let mut statements = vec![format!("CREATE {kind} {} ON ONLY {} {rest}", quote_identifier(&own), index.table)];
+    let kind = if index.unique {
+        "UNIQUE INDEX"
+    } else {
+        "INDEX"
+    };
+    let mut statements = vec![format!(
+        "CREATE {kind} {} ON ONLY {} {rest}",
+        quote_identifier(&own),
+        index.table
+    )];
     let empty = |name: &str, table: &Table| {
-        format!("CREATE {kind} {} ON ONLY {} {rest}", quote_identifier(name), table.name.sql())
+        format!(
+            "CREATE {kind} {} ON ONLY {} {rest}",
+            quote_identifier(name),
+            table.name.sql()
+        )
     };
     let whole = |name: &str, table: &Table| {
-        vec![format!("CREATE {kind} CONCURRENTLY {} ON {} {rest}", quote_identifier(name), table.name.sql())]
+        vec![format!(
+            "CREATE {kind} CONCURRENTLY {} ON {} {rest}",
+            quote_identifier(name),
+            table.name.sql()
+        )]
     };
     let fits = |own: &Index| own.unique == index.unique && same_text(rest, &own.definition);
-    let parts = Parts { columns: &index.columns, label: "idx", empty: &empty, whole: &whole, fits: &fits, schema };
+    let parts = Parts {
+        columns: &index.columns,
+        label: "idx",
+        empty: &empty,
+        whole: &whole,
+        fits: &fits,
+        schema,
+    };
     parts.attach(table, &own, &mut statements);
     SaferForm {
         statements,
@@ -52,18 +83,37 @@ pub(super) fn add_key(
     schema: &Schema,
 ) -> SaferForm {
     let (written, table) = table;
-    statements.push(format!("ALTER TABLE ONLY {written} ADD CONSTRAINT {} {kind} {columns}", quote_identifier(name)));
+    statements.push(format!(
+        "ALTER TABLE ONLY {written} ADD CONSTRAINT {} {kind} {columns}",
+        quote_identifier(name)
+    ));
     let empty = |name: &str, table: &Table| {
-        format!("ALTER TABLE ONLY {} ADD CONSTRAINT {} {kind} {columns}", table.name.sql(), quote_identifier(name))
+        format!(
+            "ALTER TABLE ONLY {} ADD CONSTRAINT {} {kind} {columns}",
+            table.name.sql(),
+            quote_identifier(name)
+        )
     };
-    let whole = |name: &str, table: &Table| constraint::key_with_index(&table.name.sql(), name, kind, columns);
+    let whole = |name: &str, table: &Table| {
+        constraint::key_with_index(&table.name.sql(), name, kind, columns)
+    };
     // A primary key's name is the table's alone.
     let named = if label == "pkey" { &[] } else { listed };
     let fits = |own: &Index| {
-        let of_kind = own.constraint.is_some() && own.unique && own.primary == (label == "pkey") && !own.deferrable;
+        let of_kind = own.constraint.is_some()
+            && own.unique
+            && own.primary == (label == "pkey")
+            && !own.deferrable;
         of_kind && same_text(columns, &own.definition)
     };
-    let parts = Parts { columns: named, label, empty: &empty, whole: &whole, fits: &fits, schema };
+    let parts = Parts {
+        columns: named,
+        label,
+        empty: &empty,
+        whole: &whole,
+        fits: &fits,
+        schema,
+    };
     parts.attach(table, name, &mut statements);
     SaferForm {
         statements,
@@ -74,12 +124,21 @@ pub(super) fn add_key(
 }
 
 /// ADD FOREIGN KEY on a partitioned table, which takes none NOT VALID before 18: partition by partition; the parent's then finds them.
-pub(super) fn foreign_key(written: &str, table: &Table, name: &str, text: &str, schema: &Schema) -> SaferForm {
+pub(super) fn foreign_key(
+    written: &str,
+    table: &Table,
+    name: &str,
+    text: &str,
+    schema: &Schema,
+) -> SaferForm {
     let mut statements = Vec::new();
     for leaf in leaves(table, schema) {
         statements.extend(constraint::validated_later(&leaf.name.sql(), name, text));
     }
-    statements.push(format!("ALTER TABLE {written} ADD CONSTRAINT {} {text}", quote_identifier(name)));
+    statements.push(format!(
+        "ALTER TABLE {written} ADD CONSTRAINT {} {text}",
+        quote_identifier(name)
+    ));
     SaferForm {
         statements,
         why: "a partitioned table takes no foreign key NOT VALID before PostgreSQL 18: each partition gets its own so and is validated while \
@@ -89,7 +148,12 @@ pub(super) fn foreign_key(written: &str, table: &Table, name: &str, text: &str, 
 }
 
 fn children<'a>(table: &'a Table, schema: &'a Schema) -> impl Iterator<Item = &'a Table> {
-    schema.tables.iter().filter(|child| child.partition_of.as_ref().is_some_and(|of| of.parent == table.oid))
+    schema.tables.iter().filter(|child| {
+        child
+            .partition_of
+            .as_ref()
+            .is_some_and(|of| of.parent == table.oid)
+    })
 }
 
 fn leaves<'a>(table: &'a Table, schema: &'a Schema) -> Vec<&'a Table> {
@@ -113,18 +177,23 @@ fn same_text(written: &str, definition: &str) -> bool {
             let word = &text[offset..offset + token.len as usize];
             offset += token.len as usize;
             match token.kind {
-                TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {}
+                TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {
+                }
                 _ => words.push(unquote_lower(word)),
             }
         }
         words.retain(|word| !matches!(word.as_str(), "asc" | "desc" | "nulls" | "first" | "last"));
         words
     };
-    let Some((_, printed)) = definition.split_once(" USING ") else { return false };
+    let Some((_, printed)) = definition.split_once(" USING ") else {
+        return false;
+    };
     let printed = words(printed);
     match words(written).as_slice() {
         [using, rest @ ..] if using == "using" => rest == printed,
-        rest => printed.split_first().is_some_and(|(method, keys)| method == "btree" && rest == keys),
+        rest => printed
+            .split_first()
+            .is_some_and(|(method, keys)| method == "btree" && rest == keys),
     }
 }
 
@@ -144,11 +213,18 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn attach(&self, table: &Table, own: &str, statements: &mut Vec<String>) {
-        let full = |table: &Table, index: &str| QualifiedName::new(table.name.schema.as_str(), index).sql();
+        let full = |table: &Table, index: &str| {
+            QualifiedName::new(table.name.schema.as_str(), index).sql()
+        };
         for child in children(table, self.schema) {
             let free = |index: &&Index| index.valid && index.parent.is_none() && (self.fits)(index);
             // As the server does: the oldest one that fits is taken over, and nothing is built.
-            if let Some(own_part) = child.indexes.iter().filter(free).min_by_key(|index| index.oid) {
+            if let Some(own_part) = child
+                .indexes
+                .iter()
+                .filter(free)
+                .min_by_key(|index| index.oid)
+            {
                 let (parent, part) = (full(table, own), full(child, &own_part.name));
                 statements.push(format!("ALTER INDEX {parent} ATTACH PARTITION {part}"));
                 continue;

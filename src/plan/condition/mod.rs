@@ -133,10 +133,14 @@ impl Expression {
             ExpressionKind::Cast { operand, .. }
             | ExpressionKind::Test { operand, .. }
             | ExpressionKind::Not(operand) => vec![operand],
-            ExpressionKind::Operator { left, right, .. } => {
-                left.iter().map(AsRef::as_ref).chain([right.as_ref()]).collect()
+            ExpressionKind::Operator { left, right, .. } => left
+                .iter()
+                .map(AsRef::as_ref)
+                .chain([right.as_ref()])
+                .collect(),
+            ExpressionKind::Call {
+                arguments: parts, ..
             }
-            ExpressionKind::Call { arguments: parts, .. }
             | ExpressionKind::And(parts)
             | ExpressionKind::Or(parts)
             | ExpressionKind::Other(parts) => parts.iter().collect(),
@@ -197,21 +201,37 @@ impl Expression {
     /// EXPLAIN leaves the qualifier out where there is only one.
     #[must_use]
     pub fn mentions(&self, alias: &str) -> bool {
-        self.columns().iter().any(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
+        self.columns()
+            .iter()
+            .any(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
     }
 
     /// The comparison that this is, seen from the relation known as `alias`: `None` where it is none, or where both
     /// sides have columns of it, or neither.
     #[must_use]
     pub fn comparison(&self, alias: &str) -> Option<Comparison<'_>> {
-        let ExpressionKind::Operator { operator, quantifier, left: Some(left), right } = &self.kind else {
+        let ExpressionKind::Operator {
+            operator,
+            quantifier,
+            left: Some(left),
+            right,
+        } = &self.kind
+        else {
             return None;
         };
         match (left.mentions(alias), right.mentions(alias)) {
-            (true, false) => Some(Comparison { subject: left, operator, quantifier: *quantifier, other: right }),
-            (false, true) if *quantifier == Quantifier::One => {
-                Some(Comparison { subject: right, operator: commuted(operator)?, quantifier: *quantifier, other: left })
-            }
+            (true, false) => Some(Comparison {
+                subject: left,
+                operator,
+                quantifier: *quantifier,
+                other: right,
+            }),
+            (false, true) if *quantifier == Quantifier::One => Some(Comparison {
+                subject: right,
+                operator: commuted(operator)?,
+                quantifier: *quantifier,
+                other: left,
+            }),
             (true, true) | (false, _) => None,
         }
     }

@@ -10,11 +10,20 @@ pub(super) fn normalized(text: &str) -> String {
     let (mut index, mut written) = (0, 0);
     while index < words.len() {
         let end = match &words[index].0 {
-            Token::Number(_) | Token::Text(_) | Token::Parameter(_) => Some(after_casts(&words, index + 1)),
+            Token::Number(_) | Token::Text(_) | Token::Parameter(_) => {
+                Some(after_casts(&words, index + 1))
+            }
             // `(InitPlan 1).col1` of 17 and later was `$0` before.
-            Token::Mark('(') if matches!(word(index + 1), Some(Token::Word { text, .. }) if text == "InitPlan") => {
+            Token::Mark('(') if matches!(word(index + 1), Some(Token::Word { text, .. }) if text == "InitPlan") =>
+            {
                 let close = (index..words.len()).find(|at| word(*at) == Some(&Token::Mark(')')));
-                close.map(|close| if word(close + 1) == Some(&Token::Mark('.')) { close + 3 } else { close + 1 })
+                close.map(|close| {
+                    if word(close + 1) == Some(&Token::Mark('.')) {
+                        close + 3
+                    } else {
+                        close + 1
+                    }
+                })
             }
             Token::Word { .. } | Token::Operator(_) | Token::Mark(_) => None,
         };
@@ -39,7 +48,9 @@ fn after_casts(words: &[(Token, std::ops::Range<usize>)], mut index: usize) -> u
         let mut open = 0_usize;
         loop {
             match token(index) {
-                Some(Token::Word { text, quoted }) if open == 0 && !quoted && !is_type_word(text, index, words) => {
+                Some(Token::Word { text, quoted })
+                    if open == 0 && !quoted && !is_type_word(text, index, words) =>
+                {
                     break;
                 }
                 Some(Token::Word { .. }) => {}
@@ -57,14 +68,28 @@ fn after_casts(words: &[(Token, std::ops::Range<usize>)], mut index: usize) -> u
 
 /// The first word of a type, one after a dot, or one that goes on a type's name.
 fn is_type_word(text: &str, index: usize, words: &[(Token, std::ops::Range<usize>)]) -> bool {
-    let before = index.checked_sub(1).and_then(|at| words.get(at)).map(|(token, _)| token);
+    let before = index
+        .checked_sub(1)
+        .and_then(|at| words.get(at))
+        .map(|(token, _)| token);
     let starts = match before {
         Some(Token::Operator(operator)) => operator == "::",
         Some(Token::Mark('.')) => true,
         Some(_) | None => false,
     };
     starts
-        || matches!(text, "varying" | "precision" | "with" | "without" | "time" | "zone" | "year" | "month" | "day")
+        || matches!(
+            text,
+            "varying"
+                | "precision"
+                | "with"
+                | "without"
+                | "time"
+                | "zone"
+                | "year"
+                | "month"
+                | "day"
+        )
         || matches!(text, "hour" | "minute" | "second" | "to")
 }
 
@@ -74,16 +99,31 @@ mod tests {
 
     #[test]
     fn constants_become_placeholders() {
-        assert_eq!(normalized("((o.status)::text = 'open'::text)"), "((o.status)::text = ?)");
-        assert_eq!(normalized("(o.id = $1)"), normalized("(o.id = '-5'::bigint)"));
-        assert_eq!(normalized("(o.id = (InitPlan 1).col1)"), normalized("(o.id = $0)"));
+        assert_eq!(
+            normalized("((o.status)::text = 'open'::text)"),
+            "((o.status)::text = ?)"
+        );
+        assert_eq!(
+            normalized("(o.id = $1)"),
+            normalized("(o.id = '-5'::bigint)")
+        );
+        assert_eq!(
+            normalized("(o.id = (InitPlan 1).col1)"),
+            normalized("(o.id = $0)")
+        );
         assert_eq!(
             normalized("((o.t > '2024-01-01'::timestamp with time zone) AND (o.x = 1))"),
             "((o.t > ?) AND (o.x = ?))"
         );
-        assert_eq!(normalized("(o.id = ANY ('{1,2}'::bigint[]))"), "(o.id = ANY (?))");
+        assert_eq!(
+            normalized("(o.id = ANY ('{1,2}'::bigint[]))"),
+            "(o.id = ANY (?))"
+        );
         assert_eq!(normalized("(o.id = ANY ($1))"), "(o.id = ANY (?))");
-        assert_eq!(normalized("((o.c)::bpchar = 'x'::character varying(80)[])"), "((o.c)::bpchar = ?)");
+        assert_eq!(
+            normalized("((o.c)::bpchar = 'x'::character varying(80)[])"),
+            "((o.c)::bpchar = ?)"
+        );
         assert_eq!(normalized("(o.m = 'low'::public.mood)"), "(o.m = ?)");
         for text in ["(InitPlan", "1::", "(InitPlan 1).", "'x'::a."] {
             let _ = normalized(text);

@@ -11,7 +11,12 @@ const MAX_DEPTH: usize = 120;
 
 pub(super) fn expression(text: &str) -> Expression {
     let tokens = token::tokens(text);
-    let mut parser = Parser { text, tokens: &tokens, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        tokens: &tokens,
+        at: 0,
+        depth: 0,
+    };
     match parser.any() {
         Some(found) if parser.at == tokens.len() => found,
         Some(_) | None => fallback(text, &tokens),
@@ -23,15 +28,28 @@ fn fallback(text: &str, tokens: &[(Token, Range<usize>)]) -> Expression {
     let mut parts = Vec::new();
     let mut at = 0;
     while let Some((token, span)) = tokens.get(at) {
-        let mut parser = Parser { text, tokens, at, depth: 0 };
+        let mut parser = Parser {
+            text,
+            tokens,
+            at,
+            depth: 0,
+        };
         match token {
             Token::Parameter(number) => {
-                parts
-                    .push(Expression { text: text[span.clone()].to_owned(), kind: ExpressionKind::Parameter(*number) });
+                parts.push(Expression {
+                    text: text[span.clone()].to_owned(),
+                    kind: ExpressionKind::Parameter(*number),
+                });
             }
             Token::Word { .. } => {
                 if let Some(column) = parser.column()
-                    && (matches!(column.kind, ExpressionKind::Column { qualifier: Some(_), .. }))
+                    && (matches!(
+                        column.kind,
+                        ExpressionKind::Column {
+                            qualifier: Some(_),
+                            ..
+                        }
+                    ))
                 {
                     parts.push(column);
                     at = parser.at;
@@ -42,7 +60,10 @@ fn fallback(text: &str, tokens: &[(Token, Range<usize>)]) -> Expression {
         }
         at += 1;
     }
-    Expression { text: text.trim().to_owned(), kind: ExpressionKind::Other(parts) }
+    Expression {
+        text: text.trim().to_owned(),
+        kind: ExpressionKind::Other(parts),
+    }
 }
 
 struct Parser<'a> {
@@ -81,12 +102,19 @@ impl<'a> Parser<'a> {
     fn made(&self, start: usize, kind: ExpressionKind) -> Expression {
         let from = self.tokens[start].1.start;
         let to = self.tokens[self.at - 1].1.end;
-        Expression { text: self.text[from..to].to_owned(), kind }
+        Expression {
+            text: self.text[from..to].to_owned(),
+            kind,
+        }
     }
 
     fn any(&mut self) -> Option<Expression> {
         self.depth += 1;
-        let found = if self.depth > MAX_DEPTH { None } else { self.or() };
+        let found = if self.depth > MAX_DEPTH {
+            None
+        } else {
+            self.or()
+        };
         self.depth -= 1;
         found
     }
@@ -110,14 +138,22 @@ impl<'a> Parser<'a> {
         while self.eat_word(word) {
             parts.push(part(self)?);
         }
-        if parts.len() == 1 { parts.pop() } else { Some(self.made(start, kind(parts))) }
+        if parts.len() == 1 {
+            parts.pop()
+        } else {
+            Some(self.made(start, kind(parts)))
+        }
     }
 
     fn not(&mut self) -> Option<Expression> {
         let start = self.at;
         if self.eat_word("NOT") {
             self.depth += 1;
-            let operand = if self.depth > MAX_DEPTH { None } else { self.not() };
+            let operand = if self.depth > MAX_DEPTH {
+                None
+            } else {
+                self.not()
+            };
             self.depth -= 1;
             return Some(self.made(start, ExpressionKind::Not(Box::new(operand?))));
         }
@@ -133,7 +169,9 @@ impl<'a> Parser<'a> {
                 left = self.test(start, left)?;
                 continue;
             }
-            let Some(operator) = self.operator() else { return Some(left) };
+            let Some(operator) = self.operator() else {
+                return Some(left);
+            };
             let quantifier = if self.eat_word("ANY") {
                 Quantifier::Any
             } else if self.eat_word("ALL") {
@@ -143,7 +181,15 @@ impl<'a> Parser<'a> {
             };
             let right = Box::new(self.unary()?);
             let left_side = Some(Box::new(left));
-            left = self.made(start, ExpressionKind::Operator { operator, quantifier, left: left_side, right });
+            left = self.made(
+                start,
+                ExpressionKind::Operator {
+                    operator,
+                    quantifier,
+                    left: left_side,
+                    right,
+                },
+            );
         }
     }
 
@@ -174,11 +220,22 @@ impl<'a> Parser<'a> {
         if self.eat_word("DISTINCT") {
             self.eat_word("FROM");
             let right = Box::new(self.unary()?);
-            let operator = if negated { "IS NOT DISTINCT FROM" } else { "IS DISTINCT FROM" }.to_owned();
+            let operator = if negated {
+                "IS NOT DISTINCT FROM"
+            } else {
+                "IS DISTINCT FROM"
+            }
+            .to_owned();
             let left = Some(Box::new(operand));
-            return Some(
-                self.made(start, ExpressionKind::Operator { operator, quantifier: Quantifier::One, left, right }),
-            );
+            return Some(self.made(
+                start,
+                ExpressionKind::Operator {
+                    operator,
+                    quantifier: Quantifier::One,
+                    left,
+                    right,
+                },
+            ));
         }
         let tests = [
             ("NULL", Test::Null, Test::NotNull),
@@ -189,7 +246,13 @@ impl<'a> Parser<'a> {
         for (word, plain, inverse) in tests {
             if self.eat_word(word) {
                 let test = if negated { inverse } else { plain };
-                return Some(self.made(start, ExpressionKind::Test { operand: Box::new(operand), test }));
+                return Some(self.made(
+                    start,
+                    ExpressionKind::Test {
+                        operand: Box::new(operand),
+                        test,
+                    },
+                ));
             }
         }
         // IS DOCUMENT, IS NFC NORMALIZED, IS JSON…
@@ -203,10 +266,22 @@ impl<'a> Parser<'a> {
         let start = self.at;
         if let Some(operator) = self.operator() {
             self.depth += 1;
-            let operand = if self.depth > MAX_DEPTH { None } else { self.unary() };
+            let operand = if self.depth > MAX_DEPTH {
+                None
+            } else {
+                self.unary()
+            };
             self.depth -= 1;
             let (right, quantifier) = (Box::new(operand?), Quantifier::One);
-            return Some(self.made(start, ExpressionKind::Operator { operator, quantifier, left: None, right }));
+            return Some(self.made(
+                start,
+                ExpressionKind::Operator {
+                    operator,
+                    quantifier,
+                    left: None,
+                    right,
+                },
+            ));
         }
         let mut operand = self.primary()?;
         loop {
@@ -228,7 +303,8 @@ impl<'a> Parser<'a> {
             } else if self.eat_word("COLLATE") {
                 self.column()?;
                 operand = self.made(start, ExpressionKind::Other(vec![operand]));
-            } else if self.is_word(0, "AT") && (self.is_word(1, "TIME") || self.is_word(1, "LOCAL")) {
+            } else if self.is_word(0, "AT") && (self.is_word(1, "TIME") || self.is_word(1, "LOCAL"))
+            {
                 operand = self.at_time_zone(start, operand)?;
             } else {
                 return Some(operand);
@@ -240,7 +316,13 @@ impl<'a> Parser<'a> {
     fn cast(&self, start: usize, operand: Expression, type_name: String) -> Expression {
         match operand.kind {
             ExpressionKind::Constant(_) => self.made(start, operand.kind),
-            _ => self.made(start, ExpressionKind::Cast { operand: Box::new(operand), type_name }),
+            _ => self.made(
+                start,
+                ExpressionKind::Cast {
+                    operand: Box::new(operand),
+                    type_name,
+                },
+            ),
         }
     }
 
@@ -263,7 +345,13 @@ impl<'a> Parser<'a> {
             self.eat_word("ZONE").then_some(())?;
             arguments.push(self.primary_with_cast()?);
         }
-        Some(self.made(start, ExpressionKind::Call { function: "timezone".to_owned(), arguments }))
+        Some(self.made(
+            start,
+            ExpressionKind::Call {
+                function: "timezone".to_owned(),
+                arguments,
+            },
+        ))
     }
 
     fn primary_with_cast(&mut self) -> Option<Expression> {
@@ -279,7 +367,15 @@ impl<'a> Parser<'a> {
 
     /// `character varying(80)[]`, `timestamp without time zone`, `shop."Status"`.
     fn type_name(&mut self) -> Option<String> {
-        const SECOND_WORDS: [&str; 7] = ["varying", "precision", "with", "without", "time", "zone", "bit"];
+        const SECOND_WORDS: [&str; 7] = [
+            "varying",
+            "precision",
+            "with",
+            "without",
+            "time",
+            "zone",
+            "bit",
+        ];
         let start = self.at;
         matches!(self.peek(), Some(Token::Word { .. })).then_some(())?;
         self.at += 1;
@@ -288,19 +384,24 @@ impl<'a> Parser<'a> {
                 self.at += 2;
             } else if SECOND_WORDS.iter().any(|word| self.is_word(0, word)) {
                 self.at += 1;
-            } else if self.peek() == Some(&Token::Mark('(')) && matches!(self.ahead(1), Some(Token::Number(_))) {
+            } else if self.peek() == Some(&Token::Mark('('))
+                && matches!(self.ahead(1), Some(Token::Number(_)))
+            {
                 while !self.eat_mark(')') {
                     self.peek()?;
                     self.at += 1;
                 }
-            } else if self.peek() == Some(&Token::Mark('[')) && self.ahead(1) == Some(&Token::Mark(']')) {
+            } else if self.peek() == Some(&Token::Mark('['))
+                && self.ahead(1) == Some(&Token::Mark(']'))
+            {
                 self.at += 2;
             } else {
                 break;
             }
         }
-        (self.at <= self.tokens.len())
-            .then(|| self.text[self.tokens[start].1.start..self.tokens[self.at - 1].1.end].to_owned())
+        (self.at <= self.tokens.len()).then(|| {
+            self.text[self.tokens[start].1.start..self.tokens[self.at - 1].1.end].to_owned()
+        })
     }
 
     fn primary(&mut self) -> Option<Expression> {
@@ -322,7 +423,8 @@ impl<'a> Parser<'a> {
                 return self.call(']');
             }
             Token::Word { quoted: false, .. }
-                if self.is_word(0, "PARTIAL") && matches!(self.ahead(1), Some(Token::Word { .. })) =>
+                if self.is_word(0, "PARTIAL")
+                    && matches!(self.ahead(1), Some(Token::Word { .. })) =>
             {
                 self.at += 1;
                 return self.primary();
@@ -335,14 +437,27 @@ impl<'a> Parser<'a> {
     }
 
     fn is_keyword_literal(&self) -> bool {
-        ["NULL", "true", "false"].iter().any(|word| self.is_word(0, word)) && self.ahead(1) != Some(&Token::Mark('.'))
+        ["NULL", "true", "false"]
+            .iter()
+            .any(|word| self.is_word(0, word))
+            && self.ahead(1) != Some(&Token::Mark('.'))
     }
 
     /// `( … )`: an expression, a row, or a reference to a subquery.
     fn parenthesized(&mut self) -> Option<Expression> {
         let start = self.at;
-        let words = ["SubPlan", "InitPlan", "hashed", "alternatives", "CTE", "rescan", "returns"];
-        if words.iter().any(|word| self.is_word(1, word)) && !matches!(self.ahead(2), Some(Token::Mark('.' | ')'))) {
+        let words = [
+            "SubPlan",
+            "InitPlan",
+            "hashed",
+            "alternatives",
+            "CTE",
+            "rescan",
+            "returns",
+        ];
+        if words.iter().any(|word| self.is_word(1, word))
+            && !matches!(self.ahead(2), Some(Token::Mark('.' | ')')))
+        {
             self.skip_balanced()?;
             return Some(self.made(start, ExpressionKind::Subplan));
         }
@@ -356,7 +471,13 @@ impl<'a> Parser<'a> {
             arguments.push(self.any()?);
         }
         self.eat_mark(')').then_some(())?;
-        Some(self.made(start, ExpressionKind::Call { function: "row".to_owned(), arguments }))
+        Some(self.made(
+            start,
+            ExpressionKind::Call {
+                function: "row".to_owned(),
+                arguments,
+            },
+        ))
     }
 
     fn skip_balanced(&mut self) -> Option<()> {
@@ -383,7 +504,10 @@ impl<'a> Parser<'a> {
             if self.eat_word("END") {
                 return Some(self.made(start, ExpressionKind::Other(parts)));
             }
-            if ["WHEN", "THEN", "ELSE"].iter().any(|word| self.eat_word(word)) {
+            if ["WHEN", "THEN", "ELSE"]
+                .iter()
+                .any(|word| self.eat_word(word))
+            {
                 continue;
             }
             parts.push(self.any()?);
@@ -400,14 +524,29 @@ impl<'a> Parser<'a> {
             found.text = self.made(start, found.kind.clone()).text;
             return Some(found);
         }
-        let special =
-            ["current_date", "current_timestamp", "current_time", "current_user", "session_user", "localtimestamp"];
-        if let ExpressionKind::Column { qualifier: None, name } = &column.kind
+        let special = [
+            "current_date",
+            "current_timestamp",
+            "current_time",
+            "current_user",
+            "session_user",
+            "localtimestamp",
+        ];
+        if let ExpressionKind::Column {
+            qualifier: None,
+            name,
+        } = &column.kind
             && special.iter().any(|word| name.eq_ignore_ascii_case(word))
             && column.text.eq_ignore_ascii_case(name)
         {
-            let kind = ExpressionKind::Call { function: name.to_lowercase(), arguments: Vec::new() };
-            return Some(Expression { text: column.text, kind });
+            let kind = ExpressionKind::Call {
+                function: name.to_lowercase(),
+                arguments: Vec::new(),
+            };
+            return Some(Expression {
+                text: column.text,
+                kind,
+            });
         }
         Some(column)
     }
@@ -417,32 +556,48 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let mut names = Vec::new();
         loop {
-            let Token::Word { text, .. } = self.peek()? else { return None };
+            let Token::Word { text, .. } = self.peek()? else {
+                return None;
+            };
             names.push(text.clone());
             self.at += 1;
-            if !(self.peek() == Some(&Token::Mark('.')) && matches!(self.ahead(1), Some(Token::Word { .. }))) {
+            if !(self.peek() == Some(&Token::Mark('.'))
+                && matches!(self.ahead(1), Some(Token::Word { .. })))
+            {
                 break;
             }
             self.at += 1;
         }
         let name = names.pop()?;
-        Some(self.made(start, ExpressionKind::Column { qualifier: names.pop(), name }))
+        Some(self.made(
+            start,
+            ExpressionKind::Column {
+                qualifier: names.pop(),
+                name,
+            },
+        ))
     }
 
     /// `name(…)` or `ARRAY[…]`, with the current token at the name; words between arguments (FROM, FOR, ORDER BY,
     /// DISTINCT…) are skipped, FILTER and OVER are read as arguments.
     fn call(&mut self, close: char) -> Option<Expression> {
         const BETWEEN: [&str; 19] = [
-            "FROM", "FOR", "IN", "PLACING", "ORDER", "BY", "DISTINCT", "VARIADIC", "BOTH", "LEADING", "TRAILING",
-            "USING", "ASC", "DESC", "NULLS", "FIRST", "LAST", "SIMILAR", "WITH",
+            "FROM", "FOR", "IN", "PLACING", "ORDER", "BY", "DISTINCT", "VARIADIC", "BOTH",
+            "LEADING", "TRAILING", "USING", "ASC", "DESC", "NULLS", "FIRST", "LAST", "SIMILAR",
+            "WITH",
         ];
         let start = self.at;
-        let Some(Token::Word { text: function, .. }) = self.peek() else { return None };
+        let Some(Token::Word { text: function, .. }) = self.peek() else {
+            return None;
+        };
         self.at += 2;
         let mut arguments = Vec::new();
         while !self.eat_mark(close) {
-            let argument_follows = !matches!(self.ahead(1), Some(Token::Mark('.' | '(' | ',' | ')')));
-            if self.eat_mark(',') || (argument_follows && BETWEEN.iter().any(|word| self.eat_word(word))) {
+            let argument_follows =
+                !matches!(self.ahead(1), Some(Token::Mark('.' | '(' | ',' | ')')));
+            if self.eat_mark(',')
+                || (argument_follows && BETWEEN.iter().any(|word| self.eat_word(word)))
+            {
                 continue;
             }
             if self.peek() == Some(&Token::Operator("*".to_owned()))
@@ -451,8 +606,8 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 continue;
             }
-            let last_word =
-                BETWEEN.iter().any(|word| self.is_word(0, word)) && self.ahead(1) == Some(&Token::Mark(close));
+            let last_word = BETWEEN.iter().any(|word| self.is_word(0, word))
+                && self.ahead(1) == Some(&Token::Mark(close));
             if last_word && !arguments.is_empty() {
                 self.at += 1;
                 continue;
@@ -463,7 +618,8 @@ impl<'a> Parser<'a> {
                 && arguments.is_empty()
             {
                 self.at += 1;
-                arguments.push(self.made(self.at - 1, ExpressionKind::Constant(Some(text.clone()))));
+                arguments
+                    .push(self.made(self.at - 1, ExpressionKind::Constant(Some(text.clone()))));
                 continue;
             }
             arguments.push(self.any()?);
@@ -473,10 +629,22 @@ impl<'a> Parser<'a> {
             let Some(Token::Mark('(')) = self.peek() else {
                 self.at += 1;
                 (self.at <= self.tokens.len()).then_some(())?;
-                return Some(self.made(start, ExpressionKind::Call { function: function.to_lowercase(), arguments }));
+                return Some(self.made(
+                    start,
+                    ExpressionKind::Call {
+                        function: function.to_lowercase(),
+                        arguments,
+                    },
+                ));
             };
             self.skip_balanced()?;
         }
-        Some(self.made(start, ExpressionKind::Call { function: function.to_lowercase(), arguments }))
+        Some(self.made(
+            start,
+            ExpressionKind::Call {
+                function: function.to_lowercase(),
+                arguments,
+            },
+        ))
     }
 }

@@ -62,7 +62,13 @@ fn next(rest: &str, first: char) -> (Token, usize) {
         }
         c if c.is_alphabetic() || c == '_' || !c.is_ascii() => {
             let length = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
-            (Token::Word { text: rest[..length].to_owned(), quoted: false }, length)
+            (
+                Token::Word {
+                    text: rest[..length].to_owned(),
+                    quoted: false,
+                },
+                length,
+            )
         }
         ':' if rest.starts_with("::") => (Token::Operator("::".to_owned()), 2),
         c if is_operator(c) => {
@@ -86,7 +92,8 @@ fn number_length(rest: &str) -> usize {
     let bytes = rest.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        let exponent_sign = matches!(bytes[at], b'+' | b'-') && matches!(bytes[at - 1], b'e' | b'E');
+        let exponent_sign =
+            matches!(bytes[at], b'+' | b'-') && matches!(bytes[at - 1], b'e' | b'E');
         if !(bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.' || exponent_sign) {
             break;
         }
@@ -126,9 +133,18 @@ pub(super) fn without_qualifiers(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut from = 0;
     for (i, window) in tokens.windows(3).enumerate() {
-        let [(Token::Word { .. }, first), (Token::Mark('.'), dot), (Token::Word { .. }, _)] = window else { continue };
+        let [
+            (Token::Word { .. }, first),
+            (Token::Mark('.'), dot),
+            (Token::Word { .. }, _),
+        ] = window
+        else {
+            continue;
+        };
         let type_schema = i > 0 && tokens[i - 1].0 == Token::Operator("::".to_owned());
-        let call = tokens.get(i + 3).is_some_and(|(token, _)| *token == Token::Mark('('));
+        let call = tokens
+            .get(i + 3)
+            .is_some_and(|(token, _)| *token == Token::Mark('('));
         let field = i > 0 && tokens[i - 1].0 == Token::Mark('.');
         if !(type_schema || call || field) {
             kept.push_str(&text[from..first.start]);

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use crate::plan::node::{
-    Actual, Buffers, HashSpace, JoinType, Memoize, Node, NodeId, NodeKind, PerLoop, RelationRef, Relationship,
-    SortSpace, Wal, Worker,
+    Actual, Buffers, HashSpace, JoinType, Memoize, Node, NodeId, NodeKind, PerLoop, RelationRef,
+    Relationship, SortSpace, Wal, Worker,
 };
 use crate::units::{Bytes, Millis};
 
@@ -71,7 +71,11 @@ impl MeasuredDraft {
     pub(super) fn sort(&mut self) -> Option<SortSpace> {
         let method = self.sort_method.take()?;
         let used = Bytes(kilobytes(self.sort_kilobytes.unwrap_or_default()));
-        Some(SortSpace { method, used, on_disk: self.sort_on_disk })
+        Some(SortSpace {
+            method,
+            used,
+            on_disk: self.sort_on_disk,
+        })
     }
 
     fn hash(&mut self) -> Option<HashSpace> {
@@ -128,7 +132,11 @@ impl NodeDraft {
         node.kind = NodeKind::of_name(&self.node_type);
         node.parent = parent;
         node.children = children;
-        let relation = self.relation.take().or_else(|| node.cte_name.clone()).or_else(|| self.alias.clone());
+        let relation = self
+            .relation
+            .take()
+            .or_else(|| node.cte_name.clone())
+            .or_else(|| self.alias.clone());
         node.relation = relation.map(|name| RelationRef {
             schema: self.schema.take(),
             alias: self.alias.take().unwrap_or_else(|| name.clone()),
@@ -171,14 +179,33 @@ pub(super) fn worker(number: u32, mut measured: MeasuredDraft) -> Worker {
 /// Incremental Sort tells of its groups: the largest group decides.
 fn incremental_sort_space(extra: &Map<String, Value>) -> Option<SortSpace> {
     let mut largest: Option<SortSpace> = None;
-    for group in ["Full-sort Groups", "Pre-sorted Groups"].iter().filter_map(|key| extra.get(*key)) {
-        let method = group.get("Sort Methods Used").and_then(Value::as_array).and_then(|methods| methods.last());
-        let method = method.and_then(Value::as_str).unwrap_or("incremental sort").to_owned();
+    for group in ["Full-sort Groups", "Pre-sorted Groups"]
+        .iter()
+        .filter_map(|key| extra.get(*key))
+    {
+        let method = group
+            .get("Sort Methods Used")
+            .and_then(Value::as_array)
+            .and_then(|methods| methods.last());
+        let method = method
+            .and_then(Value::as_str)
+            .unwrap_or("incremental sort")
+            .to_owned();
         for (key, on_disk) in [("Sort Space Memory", false), ("Sort Space Disk", true)] {
-            let peak = group.get(key).and_then(|space| space.get("Peak Sort Space Used")).and_then(Value::as_f64);
+            let peak = group
+                .get(key)
+                .and_then(|space| space.get("Peak Sort Space Used"))
+                .and_then(Value::as_f64);
             let Some(peak) = peak else { continue };
-            let space = SortSpace { method: method.clone(), used: Bytes(kilobytes(peak)), on_disk };
-            if largest.as_ref().is_none_or(|so_far| (so_far.on_disk, so_far.used) < (space.on_disk, space.used)) {
+            let space = SortSpace {
+                method: method.clone(),
+                used: Bytes(kilobytes(peak)),
+                on_disk,
+            };
+            if largest
+                .as_ref()
+                .is_none_or(|so_far| (so_far.on_disk, so_far.used) < (space.on_disk, space.used))
+            {
                 largest = Some(space);
             }
         }

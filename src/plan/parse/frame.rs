@@ -18,14 +18,21 @@ const BORDERS: [char; 3] = ['|', '│', '║'];
 
 /// The lines of an input without the frames of psql (aligned, unaligned, wrapped at the border, ASCII or Unicode).
 pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
-    let framed = text.lines().any(|line| is_heading(line) || is_ruler(line)) || goes_on_in_most_lines(text);
-    text.lines().enumerate().map(|(index, line)| clean(index, line, framed)).collect()
+    let framed =
+        text.lines().any(|line| is_heading(line) || is_ruler(line)) || goes_on_in_most_lines(text);
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| clean(index, line, framed))
+        .collect()
 }
 
 /// psql marks every line of a cell but the last one; its heading may not have been copied.
 fn goes_on_in_most_lines(text: &str) -> bool {
     let (marked, all) = text.lines().fold((0, 0), |(marked, all), line| {
-        (marked + usize::from(line.trim_end().ends_with(['+', '↵'])), all + usize::from(!line.trim().is_empty()))
+        (
+            marked + usize::from(line.trim_end().ends_with(['+', '↵'])),
+            all + usize::from(!line.trim().is_empty()),
+        )
     });
     all > 2 && marked * 2 > all
 }
@@ -33,11 +40,19 @@ fn goes_on_in_most_lines(text: &str) -> bool {
 fn clean(index: usize, line: &str, framed: bool) -> Line<'_> {
     let ends = is_heading(line) || is_count(line) || is_client_word(line);
     if ends || is_ruler(line) {
-        return Line { index, text: Cow::Borrowed(""), ends };
+        return Line {
+            index,
+            text: Cow::Borrowed(""),
+            ends,
+        };
     }
     let mut bare = strip_borders(line);
     if !framed {
-        return Line { index, text: Cow::Borrowed(bare), ends };
+        return Line {
+            index,
+            text: Cow::Borrowed(bare),
+            ends,
+        };
     }
     // Trailing blanks stay: where a line was cut in two, one of them may be the plan's.
     if let Some(continued) = bare.trim_end().strip_suffix(['+', '↵']) {
@@ -61,15 +76,24 @@ fn is_heading(line: &str) -> bool {
 fn is_ruler(line: &str) -> bool {
     let line = line.trim();
     line.chars().nth(2).is_some()
-        && line.chars().all(|c| c == '-' || c == '+' || c == '|' || c == '\u{200b}' || ('─'..='╬').contains(&c))
+        && line.chars().all(|c| {
+            c == '-' || c == '+' || c == '|' || c == '\u{200b}' || ('─'..='╬').contains(&c)
+        })
 }
 
 /// `(7 rows)`, in whatever language.
 fn is_count(line: &str) -> bool {
-    let inner = line.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    inner.and_then(|inner| inner.split_once(' ')).is_some_and(|(number, word)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && word.chars().all(char::is_alphabetic)
-    })
+    let inner = line
+        .trim()
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
+    inner
+        .and_then(|inner| inner.split_once(' '))
+        .is_some_and(|(number, word)| {
+            !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+                && word.chars().all(char::is_alphabetic)
+        })
 }
 
 /// What psql and its like say after a plan.
@@ -80,14 +104,23 @@ fn is_client_word(line: &str) -> bool {
 
 /// Without `|`, `│` or `║` at both ends.
 fn strip_borders(line: &str) -> &str {
-    let inside = line.trim().strip_prefix(BORDERS).and_then(|body| body.strip_suffix(BORDERS));
+    let inside = line
+        .trim()
+        .strip_prefix(BORDERS)
+        .and_then(|body| body.strip_suffix(BORDERS));
     inside.unwrap_or_else(|| line.trim_end_matches('\r'))
 }
 
 /// A text whose lines or whose whole are a CSV cell (pgAdmin, `COPY … CSV`), with the quotes taken off.
 pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !is_heading(line)).unwrap_or_default();
-    let Some(inside) = first.strip_prefix('"') else { return Cow::Borrowed(text) };
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !is_heading(line))
+        .unwrap_or_default();
+    let Some(inside) = first.strip_prefix('"') else {
+        return Cow::Borrowed(text);
+    };
     let opens = inside.trim_start().starts_with(['[', '{', '<', '-']) || inside.ends_with('"');
     if !opens {
         return Cow::Borrowed(text);
@@ -128,6 +161,9 @@ mod tests {
         let rows = "\"Seq Scan on \"\"T\"\" t  (cost=0.00..1.00 rows=1 width=4)\"\n\"  Filter: (\"\"A\"\" = 1)\"\n";
         let plans = any(rows).unwrap();
         assert_eq!(plans[0].root().relation.as_ref().unwrap().name, "T");
-        assert_eq!(plans[0].root().conditions.filter.as_deref(), Some("(\"A\" = 1)"));
+        assert_eq!(
+            plans[0].root().conditions.filter.as_deref(),
+            Some("(\"A\" = 1)")
+        );
     }
 }

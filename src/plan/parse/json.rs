@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use super::draft::{MeasuredDraft, NodeDraft, join_type, kilobytes, relationship, worker};
 use super::scalar::{Identifier, Key, Number, flag, millis, number, small, whole};
 use super::{Format, PlanParseError, Plans};
-use crate::plan::node::{Buffers, Jit, Node, NodeId, NodeKind, PerLoop, Plan, Total, Trigger, Worker};
+use crate::plan::node::{
+    Buffers, Jit, Node, NodeId, NodeKind, PerLoop, Plan, Total, Trigger, Worker,
+};
 use crate::units::{Bytes, Millis};
 
 /// Brackets that serde_json opens on the calling thread's stack without complaint.
@@ -29,24 +31,32 @@ const DISABLE_COST: f64 = 1.0e10;
 pub fn json(text: &str) -> Plans {
     let depth = nesting(text);
     if depth > MAX_DEPTH {
-        return Err(PlanParseError::TooDeep { limit: MAX_DEPTH / 2 });
+        return Err(PlanParseError::TooDeep {
+            limit: MAX_DEPTH / 2,
+        });
     }
     let read = || {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         if depth > SAFE_DEPTH {
             deserializer.disable_recursion_limit();
         }
-        let plans = StatementsSeed.deserialize(&mut deserializer).and_then(|plans| deserializer.end().map(|()| plans));
+        let plans = StatementsSeed
+            .deserialize(&mut deserializer)
+            .and_then(|plans| deserializer.end().map(|()| plans));
         finish(plans.map_err(|error| malformed(&error))?)
     };
     if depth <= SAFE_DEPTH {
         return read();
     }
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, read);
+        let thread = std::thread::Builder::new()
+            .stack_size(DEEP_STACK)
+            .spawn_scoped(scope, read);
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(plans)) => plans,
-            Ok(Err(_)) | Err(_) => Err(PlanParseError::TooDeep { limit: SAFE_DEPTH / 2 }),
+            Ok(Err(_)) | Err(_) => Err(PlanParseError::TooDeep {
+                limit: SAFE_DEPTH / 2,
+            }),
         }
     })
 }
@@ -56,15 +66,27 @@ pub fn json(text: &str) -> Plans {
 /// # Errors
 /// As [`json`].
 pub fn json_value(value: &Value) -> Plans {
-    finish(StatementsSeed.deserialize(value).map_err(|error| malformed(&error))?)
+    finish(
+        StatementsSeed
+            .deserialize(value)
+            .map_err(|error| malformed(&error))?,
+    )
 }
 
 fn malformed(error: &serde_json::Error) -> PlanParseError {
     let line = u32::try_from(error.line()).ok().filter(|line| *line > 0);
     // The place is told with the line of the whole input.
     let reason = error.to_string();
-    let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
-    PlanParseError::Malformed { format: Format::Json, line, reason }
+    let reason = reason
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    PlanParseError::Malformed {
+        format: Format::Json,
+        line,
+        reason,
+    }
 }
 
 /// The deepest nesting of brackets outside strings.
@@ -107,7 +129,11 @@ fn finish(mut plans: Vec<Plan>) -> Plans {
 pub(super) fn mark_disabled(plan: &mut Plan) {
     for index in 0..plan.nodes.len() {
         let node = &plan.nodes[index];
-        let below: f64 = node.children.iter().map(|child| plan.nodes[child.0].estimate.total_cost).sum();
+        let below: f64 = node
+            .children
+            .iter()
+            .map(|child| plan.nodes[child.0].estimate.total_cost)
+            .sum();
         if node.estimate.total_cost - below >= DISABLE_COST * 0.99 {
             plan.nodes[index].disabled = true;
         }
@@ -158,24 +184,38 @@ impl<'de> Visitor<'de> for StatementsSeed {
             match &*key {
                 "Plan" => read_root(&mut plan, &mut map)?,
                 "Query Text" | "Query" => plan.query_text = map.next_value::<Option<String>>()?,
-                "Planning" => plan.planning_buffers = map.next_value_seed(PlanningSeed(&mut plan.extra))?,
+                "Planning" => {
+                    plan.planning_buffers = map.next_value_seed(PlanningSeed(&mut plan.extra))?
+                }
                 "Planning Time" => plan.planning_ms = millis(&mut map)?,
                 "Execution Time" | "Total Runtime" => plan.execution_ms = millis(&mut map)?,
                 "Triggers" => {
-                    plan.triggers = map.next_value::<Vec<TriggerValue>>()?.into_iter().map(Trigger::from).collect()
+                    plan.triggers = map
+                        .next_value::<Vec<TriggerValue>>()?
+                        .into_iter()
+                        .map(Trigger::from)
+                        .collect()
                 }
                 "JIT" => {
                     let jit = map.next_value::<JitValue>()?;
                     let total = jit.timing.and_then(|timing| timing.total);
                     let total_ms = total.map(|Number(ms)| Millis(ms));
-                    plan.jit = Some(Jit { functions: jit.functions.0 as u64, total_ms });
+                    plan.jit = Some(Jit {
+                        functions: jit.functions.0 as u64,
+                        total_ms,
+                    });
                 }
                 "Settings" => plan.settings = settings(&map.next_value::<Map<String, Value>>()?),
                 "Query Identifier" => plan.query_id = map.next_value::<Identifier>()?.0,
-                "QUERY PLAN" | "EXPLAIN" | "explain" | "plan" => quoted.append(&mut map.next_value_seed(Self)?),
+                "QUERY PLAN" | "EXPLAIN" | "explain" | "plan" => {
+                    quoted.append(&mut map.next_value_seed(Self)?)
+                }
                 "Plans" if !bare.node_type.is_empty() => {
                     reserve_root(&mut plan);
-                    map.next_value_seed(ChildrenSeed { plan: &mut plan, parent: NodeId(0) })?;
+                    map.next_value_seed(ChildrenSeed {
+                        plan: &mut plan,
+                        parent: NodeId(0),
+                    })?;
                 }
                 other => bare.read(other, &mut map)?,
             }
@@ -193,8 +233,15 @@ impl<'de> Visitor<'de> for StatementsSeed {
 }
 
 fn settings(settings: &Map<String, Value>) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    settings.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect()
 }
 
 fn reserve_root(plan: &mut Plan) {
@@ -207,7 +254,8 @@ fn read_root<'de, A: MapAccess<'de>>(plan: &mut Plan, map: &mut A) -> Result<(),
     if !plan.nodes.is_empty() {
         return Err(A::Error::custom("a statement has two plans"));
     }
-    map.next_value_seed(NodeSeed { plan, parent: None }).map(|_| ())
+    map.next_value_seed(NodeSeed { plan, parent: None })
+        .map(|_| ())
 }
 
 /// One node with everything below it, appended to the plan in preorder.
@@ -237,7 +285,10 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
         let mut draft = Box::<NodeDraft>::default();
         while let Some(Key(key)) = map.next_key()? {
             if &*key == "Plans" {
-                map.next_value_seed(ChildrenSeed { plan: self.plan, parent: id })?;
+                map.next_value_seed(ChildrenSeed {
+                    plan: self.plan,
+                    parent: id,
+                })?;
             } else {
                 draft.read(&key, &mut map)?;
             }
@@ -272,7 +323,10 @@ impl<'de> Visitor<'de> for ChildrenSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(child) = seq.next_element_seed(NodeSeed { plan: self.plan, parent: Some(self.parent) })? {
+        while let Some(child) = seq.next_element_seed(NodeSeed {
+            plan: self.plan,
+            parent: Some(self.parent),
+        })? {
             self.plan.nodes[self.parent.0].children.push(child);
         }
         Ok(())
@@ -321,9 +375,15 @@ impl NodeDraft {
             "Presorted Key" => self.node.presorted_key = map.next_value()?,
             "Group Key" => self.node.group_key = map.next_value()?,
             "Rows Removed by Filter" => self.node.removed.filter = Some(PerLoop(number(map)?)),
-            "Rows Removed by Index Recheck" => self.node.removed.index_recheck = Some(PerLoop(number(map)?)),
-            "Rows Removed by Join Filter" => self.node.removed.join_filter = Some(PerLoop(number(map)?)),
-            "Rows Removed by Conflict Filter" => self.node.removed.conflict_filter = Some(PerLoop(number(map)?)),
+            "Rows Removed by Index Recheck" => {
+                self.node.removed.index_recheck = Some(PerLoop(number(map)?))
+            }
+            "Rows Removed by Join Filter" => {
+                self.node.removed.join_filter = Some(PerLoop(number(map)?))
+            }
+            "Rows Removed by Conflict Filter" => {
+                self.node.removed.conflict_filter = Some(PerLoop(number(map)?))
+            }
             "Heap Fetches" => self.node.heap_fetches = Some(Total(whole(map)?)),
             "Index Searches" => self.node.index_searches = Some(Total(whole(map)?)),
             "Exact Heap Blocks" => self.node.exact_heap_blocks = Some(Total(whole(map)?)),
@@ -331,7 +391,11 @@ impl NodeDraft {
             "Workers Planned" => self.node.workers_planned = Some(small(map)?),
             "Workers Launched" => self.node.workers_launched = Some(small(map)?),
             "Workers" => {
-                self.node.workers = map.next_value::<Vec<WorkerValue>>()?.into_iter().map(|worker| worker.0).collect()
+                self.node.workers = map
+                    .next_value::<Vec<WorkerValue>>()?
+                    .into_iter()
+                    .map(|worker| worker.0)
+                    .collect()
             }
             "Disabled" => self.node.disabled = flag(map)?,
             "Subplans Removed" => self.node.subplans_removed = Some(whole(map)?),
@@ -359,7 +423,9 @@ impl MeasuredDraft {
             "Sort Space Type" => self.sort_on_disk = map.next_value::<Key<'_>>()?.0 == "Disk",
             "Hash Buckets" => self.hash.get_or_insert_default().buckets = Some(whole(map)?),
             "Hash Batches" => self.hash.get_or_insert_default().batches = Some(whole(map)?),
-            "Original Hash Batches" => self.hash.get_or_insert_default().original_batches = Some(whole(map)?),
+            "Original Hash Batches" => {
+                self.hash.get_or_insert_default().original_batches = Some(whole(map)?)
+            }
             "Peak Memory Usage" => self.peak_memory = Some(Bytes(kilobytes(number(map)?))),
             "Disk Usage" => self.disk = Some(Bytes(kilobytes(number(map)?))),
             "HashAgg Batches" => self.aggregate_batches = Some(whole(map)?),
@@ -495,7 +561,10 @@ mod tests {
             format!(r#"{{"Plan": {node}}}"#),
             format!(r#"[{{"Plan": {node}}}]"#),
             format!(r#"[{{"QUERY PLAN": [{{"Plan": {node}}}]}}]"#),
-            format!(r#"[{{"QUERY PLAN": {}}}]"#, serde_json::to_string(&format!(r#"[{{"Plan": {node}}}]"#)).unwrap()),
+            format!(
+                r#"[{{"QUERY PLAN": {}}}]"#,
+                serde_json::to_string(&format!(r#"[{{"Plan": {node}}}]"#)).unwrap()
+            ),
         ] {
             let plans = json(&text).unwrap();
             assert_eq!(plans.len(), 1, "{text}");
@@ -513,28 +582,41 @@ mod tests {
         let root = plans[0].root();
         assert_eq!(root.kind, NodeKind::Unknown("Quantum Scan".to_owned()));
         assert_eq!(root.extra["Spin"], serde_json::json!([1, 2]));
-        assert_eq!(root.relationship, Some(Relationship::Unknown("Twin".to_owned())));
+        assert_eq!(
+            root.relationship,
+            Some(Relationship::Unknown("Twin".to_owned()))
+        );
         assert_eq!(root.join_type, Some(JoinType::Unknown("Odd".to_owned())));
         assert_eq!(plans[0].extra["Mood"], 7);
     }
 
     #[test]
     fn what_is_no_plan_is_refused() {
-        assert!(matches!(json(r#"{"Plan": 3}"#), Err(PlanParseError::Malformed { .. })));
+        assert!(matches!(
+            json(r#"{"Plan": 3}"#),
+            Err(PlanParseError::Malformed { .. })
+        ));
         assert!(matches!(
             json(r#"[{"Plan": {"Node Type": "Result", "Plan Rows": "many"}}]"#),
             Err(PlanParseError::Malformed { .. })
         ));
-        assert_eq!(json(r#"["Utility Statement"]"#), Err(PlanParseError::NoPlan));
+        assert_eq!(
+            json(r#"["Utility Statement"]"#),
+            Err(PlanParseError::NoPlan)
+        );
         assert_eq!(json("[]"), Err(PlanParseError::NoPlan));
-        assert!(matches!(json(&"[".repeat(100_000)), Err(PlanParseError::TooDeep { .. })));
+        assert!(matches!(
+            json(&"[".repeat(100_000)),
+            Err(PlanParseError::TooDeep { .. })
+        ));
     }
 
     #[test]
     fn deep_plans_are_read() {
         let depth = 600;
-        let text =
-            r#"{"Node Type": "Append", "Plans": ["#.repeat(depth) + r#"{"Node Type": "Result"}"# + &"]}".repeat(depth);
+        let text = r#"{"Node Type": "Append", "Plans": ["#.repeat(depth)
+            + r#"{"Node Type": "Result"}"#
+            + &"]}".repeat(depth);
         let plans = json(&text).unwrap();
         assert_eq!(plans[0].nodes.len(), depth + 1);
     }
@@ -561,14 +643,23 @@ mod tests {
             })
         );
         let hash = root.hash.unwrap();
-        assert_eq!((hash.batches, hash.planned_partitions, hash.disk), (Some(5), Some(4), Some(Bytes(128 << 10))));
+        assert_eq!(
+            (hash.batches, hash.planned_partitions, hash.disk),
+            (Some(5), Some(4), Some(Bytes(128 << 10)))
+        );
         assert_eq!(root.buffers.unwrap().shared_hit, 7);
         assert_eq!(root.buffers.unwrap().shared_read_ms, Some(Millis(0.5)));
         assert!(root.workers[0].sort.as_ref().unwrap().on_disk);
         assert_eq!(plan.planning_buffers.unwrap().shared_hit, 9);
         assert_eq!(plan.extra["Memory Used"], 12);
         assert_eq!(plan.triggers[0].constraint.as_deref(), Some("c"));
-        assert_eq!(plan.jit, Some(Jit { functions: 3, total_ms: Some(Millis(5.5)) }));
+        assert_eq!(
+            plan.jit,
+            Some(Jit {
+                functions: 3,
+                total_ms: Some(Millis(5.5))
+            })
+        );
         assert_eq!(plan.settings, [("work_mem".to_owned(), "1MB".to_owned())]);
         assert_eq!(plan.query_id, Some(-5));
     }

@@ -54,8 +54,14 @@ fn entry<'a>(lines: &[&'a str], at: usize) -> Option<Entry<'a>> {
         return Some(csv_entry(lines, at, start, duration));
     }
     let mut body: Vec<Line<'a>> = Vec::new();
-    body.push(Line { index: at, text: Cow::Borrowed(rest), ends: false });
-    let indented = lines.get(at + 1).is_some_and(|line| line.starts_with([' ', '\t']));
+    body.push(Line {
+        index: at,
+        text: Cow::Borrowed(rest),
+        ends: false,
+    });
+    let indented = lines
+        .get(at + 1)
+        .is_some_and(|line| line.starts_with([' ', '\t']));
     let mut next = at + 1;
     while let Some(line) = lines.get(next) {
         let content = without_syslog_prefix(line);
@@ -66,17 +72,29 @@ fn entry<'a>(lines: &[&'a str], at: usize) -> Option<Entry<'a>> {
         if begins_another {
             break;
         }
-        body.push(Line { index: next, text: content, ends: false });
+        body.push(Line {
+            index: next,
+            text: content,
+            ends: false,
+        });
         next += 1;
     }
-    Some(Entry { duration, body, next })
+    Some(Entry {
+        duration,
+        body,
+        next,
+    })
 }
 
 /// `duration: 3.651 ms  plan:` and what stands behind it.
 fn marker(text: &str) -> Option<(Millis, &str)> {
     let rest = text.strip_prefix("duration: ")?;
     let (number, rest) = rest.split_once(" ms")?;
-    let duration = number.trim().parse::<f64>().ok().filter(|ms| ms.is_finite())?;
+    let duration = number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .filter(|ms| ms.is_finite())?;
     let rest = rest.trim_start().strip_prefix("plan:")?;
     Some((Millis(duration), rest))
 }
@@ -84,9 +102,15 @@ fn marker(text: &str) -> Option<(Millis, &str)> {
 /// A line of its own, as jsonlog writes it.
 fn json_entry<'a>(line: &str, at: usize) -> Option<Entry<'a>> {
     let entry: serde_json::Value = serde_json::from_str(line.trim()).ok()?;
-    let message = ["message", "textPayload", "msg"].iter().find_map(|key| entry.get(key)?.as_str())?;
+    let message = ["message", "textPayload", "msg"]
+        .iter()
+        .find_map(|key| entry.get(key)?.as_str())?;
     let (duration, rest) = marker(message.get(message.find("duration: ")?..)?)?;
-    Some(Entry { duration, body: of_text(rest, |_| at), next: at + 1 })
+    Some(Entry {
+        duration,
+        body: of_text(rest, |_| at),
+        next: at + 1,
+    })
 }
 
 /// A quoted cell that goes on over lines, its quotes doubled.
@@ -118,12 +142,19 @@ fn csv_entry<'a>(lines: &[&'a str], at: usize, start: usize, duration: Millis) -
         }
     }
     let rest = marker(&cell).map_or("", |(_, rest)| rest);
-    Entry { duration, body: of_text(rest, |line| at + line), next }
+    Entry {
+        duration,
+        body: of_text(rest, |line| at + line),
+        next,
+    }
 }
 
 fn of_text<'a>(text: &str, index: impl Fn(usize) -> usize) -> Vec<Line<'a>> {
-    let line =
-        |(number, text): (usize, &str)| Line { index: index(number), text: Cow::Owned(text.to_owned()), ends: false };
+    let line = |(number, text): (usize, &str)| Line {
+        index: index(number),
+        text: Cow::Owned(text.to_owned()),
+        ends: false,
+    };
     text.lines().enumerate().map(line).collect()
 }
 
@@ -168,12 +199,18 @@ mod tests {
         let lines: Vec<u32> = reading.plans.iter().map(|found| found.line).collect();
         assert_eq!(lines, [2, 9]);
         let first = &reading.plans[0].plan;
-        assert_eq!(first.query_text.as_deref(), Some("SELECT count(*)\nFROM a;"));
+        assert_eq!(
+            first.query_text.as_deref(),
+            Some("SELECT count(*)\nFROM a;")
+        );
         assert_eq!(first.execution_ms.unwrap().0, 3.651);
         assert_eq!(first.nodes.len(), 2);
         assert_eq!(first.nodes[1].conditions.filter.as_deref(), Some("(x = 1)"));
         assert_eq!(reading.plans[1].plan.root().kind, NodeKind::Result);
-        assert_eq!(reading.plans[1].plan.query_text.as_deref(), Some("SELECT 1"));
+        assert_eq!(
+            reading.plans[1].plan.query_text.as_deref(),
+            Some("SELECT 1")
+        );
     }
 
     #[test]
@@ -185,16 +222,38 @@ mod tests {
             "2026-01-01,\"app\",LOG,00000,\"{}\",,,,,\"psql\"\n2026-01-01,\"app\",LOG,00000,\"other\",,,\n",
             message.replace('"', "\"\"")
         );
-        let syslog = message.lines().enumerate().fold(String::new(), |all, (number, line)| {
-            let text = if number == 0 { format!("LOG:  {line}") } else { format!("#011{line}") };
-            format!("{all}Jan  1 12:00:00 host postgres[7]: [5-{}] {text}\n", number + 1)
-        });
+        let syslog = message
+            .lines()
+            .enumerate()
+            .fold(String::new(), |all, (number, line)| {
+                let text = if number == 0 {
+                    format!("LOG:  {line}")
+                } else {
+                    format!("#011{line}")
+                };
+                format!(
+                    "{all}Jan  1 12:00:00 host postgres[7]: [5-{}] {text}\n",
+                    number + 1
+                )
+            });
         for log in [json, csv, syslog] {
             let reading = read(&log);
-            assert_eq!((reading.plans.len(), &reading.unread[..]), (1, &[][..]), "{log}");
+            assert_eq!(
+                (reading.plans.len(), &reading.unread[..]),
+                (1, &[][..]),
+                "{log}"
+            );
             let plan = &reading.plans[0].plan;
-            assert_eq!(plan.query_text.as_deref(), Some("SELECT \"A\" FROM t"), "{log}");
-            assert_eq!(plan.root().conditions.filter.as_deref(), Some("(\"A\" = 1)"), "{log}");
+            assert_eq!(
+                plan.query_text.as_deref(),
+                Some("SELECT \"A\" FROM t"),
+                "{log}"
+            );
+            assert_eq!(
+                plan.root().conditions.filter.as_deref(),
+                Some("(\"A\" = 1)"),
+                "{log}"
+            );
             assert_eq!(plan.execution_ms.unwrap().0, 2.5);
         }
     }

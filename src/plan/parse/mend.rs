@@ -31,7 +31,9 @@ pub(super) fn without_breaks_in_strings(text: &str) -> String {
             continue;
         }
         let mut buffer = [0; 4];
-        c.encode_utf8(&mut buffer).bytes().for_each(|byte| scan.step(byte));
+        c.encode_utf8(&mut buffer)
+            .bytes()
+            .for_each(|byte| scan.step(byte));
         whole.push(c);
     }
     whole
@@ -53,7 +55,12 @@ pub(super) fn closed(text: &str) -> Option<String> {
     let whole = &text[..end?];
     let mut scan = Scan::default();
     whole.bytes().for_each(|byte| scan.step(byte));
-    Some(whole.chars().chain(scan.open.iter().rev().map(|bracket| char::from(*bracket))).collect())
+    Some(
+        whole
+            .chars()
+            .chain(scan.open.iter().rev().map(|bracket| char::from(*bracket)))
+            .collect(),
+    )
 }
 
 /// Brackets and strings, byte by byte.
@@ -96,9 +103,18 @@ mod tests {
     fn ends_and_tails() {
         assert_eq!(extent(r#"[{"a": "]"}] x"#), Extent::Whole(12));
         assert_eq!(extent(r#"[{"a": "]"}"#), Extent::Truncated);
-        assert_eq!(without_breaks_in_strings("{\"a\":\n \"b\nc\"}"), "{\"a\":\n \"bc\"}");
-        assert_eq!(closed(r#"[{"a": 1, "b": [{"c": 2, "d": "x"#).as_deref(), Some(r#"[{"a": 1, "b": [{"c": 2}]}]"#));
-        assert_eq!(closed(r#"[{"a": 1, "b": [{"c"#).as_deref(), Some(r#"[{"a": 1}]"#));
+        assert_eq!(
+            without_breaks_in_strings("{\"a\":\n \"b\nc\"}"),
+            "{\"a\":\n \"bc\"}"
+        );
+        assert_eq!(
+            closed(r#"[{"a": 1, "b": [{"c": 2, "d": "x"#).as_deref(),
+            Some(r#"[{"a": 1, "b": [{"c": 2}]}]"#)
+        );
+        assert_eq!(
+            closed(r#"[{"a": 1, "b": [{"c"#).as_deref(),
+            Some(r#"[{"a": 1}]"#)
+        );
         assert_eq!(closed("[{"), None);
     }
 }

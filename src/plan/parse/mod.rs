@@ -136,7 +136,10 @@ pub fn read(text: &str) -> Reading {
     {
         let before = &text[..text.len() - text.trim_start().len()];
         let line = line_number(before.matches('\n').count());
-        return Reading { plans: plans.into_iter().map(|plan| Found { line, plan }).collect(), unread: Vec::new() };
+        return Reading {
+            plans: plans.into_iter().map(|plan| Found { line, plan }).collect(),
+            unread: Vec::new(),
+        };
     }
     if let Some(reading) = log::read(text) {
         return reading;
@@ -152,7 +155,11 @@ pub fn read(text: &str) -> Reading {
 pub fn any(text: &str) -> Plans {
     let mut reading = read(text);
     if reading.plans.is_empty() {
-        return Err(if reading.unread.is_empty() { PlanParseError::NoPlan } else { reading.unread.swap_remove(0) });
+        return Err(if reading.unread.is_empty() {
+            PlanParseError::NoPlan
+        } else {
+            reading.unread.swap_remove(0)
+        });
     }
     Ok(reading.plans.into_iter().map(|found| found.plan).collect())
 }

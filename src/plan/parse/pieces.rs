@@ -30,7 +30,10 @@ pub(super) fn read(lines: &[Line<'_>]) -> Reading {
         } else if text::begins(text) || text::begins_part(text) {
             let (plan, next) = text::read(lines, at);
             if let Some(plan) = plan {
-                reading.plans.push(Found { line: line_number(lines[at].index), plan });
+                reading.plans.push(Found {
+                    line: line_number(lines[at].index),
+                    plan,
+                });
             }
             next.max(at + 1)
         } else {
@@ -46,7 +49,9 @@ pub(super) fn read(lines: &[Line<'_>]) -> Reading {
 fn told(plans: Plans, index: usize, reading: &mut Reading) {
     let line = line_number(index);
     match plans {
-        Ok(plans) => reading.plans.extend(plans.into_iter().map(|plan| Found { line, plan })),
+        Ok(plans) => reading
+            .plans
+            .extend(plans.into_iter().map(|plan| Found { line, plan })),
         // JSON or YAML of something else.
         Err(PlanParseError::NoPlan) => {}
         Err(error) => reading.unread.push(error),
@@ -69,9 +74,19 @@ impl JsonPiece {
             return;
         }
         let plans = self.plans.clone().map_err(|error| match error {
-            PlanParseError::Malformed { format, line, reason } => {
-                let line = line.map_or(line_number(index), |line| line.saturating_add(line_number(index)) - 1);
-                PlanParseError::Malformed { format, line: Some(line), reason }
+            PlanParseError::Malformed {
+                format,
+                line,
+                reason,
+            } => {
+                let line = line.map_or(line_number(index), |line| {
+                    line.saturating_add(line_number(index)) - 1
+                });
+                PlanParseError::Malformed {
+                    format,
+                    line: Some(line),
+                    reason,
+                }
             }
             other => other,
         });
@@ -89,16 +104,29 @@ fn json_piece(lines: &[Line<'_>]) -> JsonPiece {
     let mut plans = json(value);
     if plans.is_err() {
         let whole = mend::without_breaks_in_strings(value);
-        let mended = if ended { Some(whole) } else { mend::closed(&whole) };
+        let mended = if ended {
+            Some(whole)
+        } else {
+            mend::closed(&whole)
+        };
         // The first error is about the text as it was given.
         if let Some(Ok(read)) = mended.map(|text| json(&text)) {
             plans = Ok(read);
         }
     }
     // Without a plan, an unclosed bracket is but a bracket.
-    let taken = if ended || plans.is_ok() { value.matches('\n').count() + 1 } else { 1 };
+    let taken = if ended || plans.is_ok() {
+        value.matches('\n').count() + 1
+    } else {
+        1
+    };
     let is_plan = value.contains("\"Plan\"") || value.contains("\"Node Type\"");
-    JsonPiece { plans, lines: taken, ended, is_plan }
+    JsonPiece {
+        plans,
+        lines: taken,
+        ended,
+        is_plan,
+    }
 }
 
 fn value_piece(format: Format, lines: &[Line<'_>], at: usize) -> (Plans, usize) {
@@ -106,18 +134,25 @@ fn value_piece(format: Format, lines: &[Line<'_>], at: usize) -> (Plans, usize) 
         Format::Xml => xml::read(&lines[at..]),
         Format::Yaml | Format::Json => yaml::read(&lines[at..]),
     };
-    let plans = read.value.map_err(|reason| (read.fails_at, reason)).and_then(|value| {
-        json_value(&value).map_err(|error| match error {
-            PlanParseError::Malformed { reason, .. } => (0, reason),
-            PlanParseError::NoPlan => (usize::MAX, String::new()),
-            other => (0, other.to_string()),
-        })
-    });
+    let plans = read
+        .value
+        .map_err(|reason| (read.fails_at, reason))
+        .and_then(|value| {
+            json_value(&value).map_err(|error| match error {
+                PlanParseError::Malformed { reason, .. } => (0, reason),
+                PlanParseError::NoPlan => (usize::MAX, String::new()),
+                other => (0, other.to_string()),
+            })
+        });
     let plans = plans.map_err(|(line, reason)| {
         if line == usize::MAX {
             return PlanParseError::NoPlan;
         }
-        PlanParseError::Malformed { format, line: Some(line_number(lines[at].index + line)), reason }
+        PlanParseError::Malformed {
+            format,
+            line: Some(line_number(lines[at].index + line)),
+            reason,
+        }
     });
     (plans, read.lines.max(1))
 }
@@ -147,11 +182,26 @@ fn what_else(lines: &[Line<'_>]) -> Option<PlanParseError> {
     let first = lines.iter().find(|line| !line.text.trim().is_empty())?;
     for line in lines {
         if let Some((_, message)) = line.text.split_once("ERROR:") {
-            return Some(PlanParseError::Refused { line: line_number(line.index), message: message.trim().to_owned() });
+            return Some(PlanParseError::Refused {
+                line: line_number(line.index),
+                message: message.trim().to_owned(),
+            });
         }
     }
-    let word = first.text.split_whitespace().next().unwrap_or_default().trim_end_matches('(').to_ascii_lowercase();
-    let begins_statements =
-        ["select", "with", "insert", "update", "delete", "merge", "explain", "values", "table", "execute", "create"];
-    begins_statements.contains(&word.as_str()).then(|| PlanParseError::Statement { line: line_number(first.index) })
+    let word = first
+        .text
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('(')
+        .to_ascii_lowercase();
+    let begins_statements = [
+        "select", "with", "insert", "update", "delete", "merge", "explain", "values", "table",
+        "execute", "create",
+    ];
+    begins_statements
+        .contains(&word.as_str())
+        .then(|| PlanParseError::Statement {
+            line: line_number(first.index),
+        })
 }

@@ -56,7 +56,9 @@ impl<'de> Deserialize<'de> for Flag {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Flag, E> {
-                text.parse().map(Flag).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+                text.parse()
+                    .map(Flag)
+                    .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_any(FlagVisitor)
@@ -98,8 +100,14 @@ impl<'de> Deserialize<'de> for Number {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
-                let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-                number.map(Number).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+                let number = text
+                    .trim()
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|number| number.is_finite());
+                number
+                    .map(Number)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_any(NumberVisitor)
@@ -128,5 +136,7 @@ pub(super) fn small<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u32, A::Error
 
 /// A time; `None` for null.
 pub(super) fn millis<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Millis>, A::Error> {
-    Ok(map.next_value::<Option<Number>>()?.map(|Number(ms)| Millis(ms)))
+    Ok(map
+        .next_value::<Option<Number>>()?
+        .map(|Number(ms)| Millis(ms)))
 }

@@ -17,10 +17,16 @@ pub(super) fn begins(line: &str) -> bool {
 /// Reads the document that begins at the first line; a tail that is missing is closed.
 pub(super) fn read(lines: &[Line<'_>]) -> ValuePiece {
     let text = joined(lines);
-    let end = text.find("</explain>").map_or(text.len(), |start| start + "</explain>".len());
+    let end = text
+        .find("</explain>")
+        .map_or(text.len(), |start| start + "</explain>".len());
     let document = &text[..end];
     match Document::of(document) {
-        Ok(value) => ValuePiece { value: Ok(value), fails_at: 0, lines: document.matches('\n').count() + 1 },
+        Ok(value) => ValuePiece {
+            value: Ok(value),
+            fails_at: 0,
+            lines: document.matches('\n').count() + 1,
+        },
         Err((offset, reason)) => ValuePiece {
             value: Err(reason),
             fails_at: document[..offset].matches('\n').count(),
@@ -42,13 +48,20 @@ struct Document {
 
 impl Document {
     fn of(text: &str) -> Result<Value, (usize, String)> {
-        let mut document =
-            Self { open: vec![Element { name: String::new(), children: Vec::new(), text: String::new() }] };
+        let mut document = Self {
+            open: vec![Element {
+                name: String::new(),
+                children: Vec::new(),
+                text: String::new(),
+            }],
+        };
         let mut at = 0;
         while let Some(bracket) = text[at..].find('<') {
             let start = at + bracket;
             document.top().text.push_str(&text[at..start]);
-            let Some(length) = text[start..].find('>') else { break };
+            let Some(length) = text[start..].find('>') else {
+                break;
+            };
             let tag = &text[start + 1..start + length];
             at = start + length + 1;
             document.tag(tag).map_err(|reason| (start, reason))?;
@@ -56,12 +69,19 @@ impl Document {
         while document.open.len() > 1 {
             document.close();
         }
-        Ok(document.open.pop().map_or(Value::Null, |root| root.value().1))
+        Ok(document
+            .open
+            .pop()
+            .map_or(Value::Null, |root| root.value().1))
     }
 
     fn top(&mut self) -> &mut Element {
         if self.open.is_empty() {
-            self.open.push(Element { name: String::new(), children: Vec::new(), text: String::new() });
+            self.open.push(Element {
+                name: String::new(),
+                children: Vec::new(),
+                text: String::new(),
+            });
         }
         let last = self.open.len() - 1;
         &mut self.open[last]
@@ -80,11 +100,21 @@ impl Document {
             return Ok(());
         }
         if self.open.len() > MAX_DEPTH {
-            return Err(format!("elements are nested deeper than {MAX_DEPTH} levels"));
+            return Err(format!(
+                "elements are nested deeper than {MAX_DEPTH} levels"
+            ));
         }
         let empty = tag.ends_with('/');
-        let name = tag.trim_end_matches('/').split_whitespace().next().unwrap_or_default();
-        self.open.push(Element { name: name.to_owned(), children: Vec::new(), text: String::new() });
+        let name = tag
+            .trim_end_matches('/')
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
+        self.open.push(Element {
+            name: name.to_owned(),
+            children: Vec::new(),
+            text: String::new(),
+        });
         if empty {
             self.close();
         }
@@ -107,12 +137,19 @@ impl Element {
         let name = &self.name;
         let is_list = !self.children.is_empty()
             && self.children.iter().all(|(child, _)| {
-                child == "Item" || child == "Query" || name.strip_suffix('s') == Some(child.as_str())
+                child == "Item"
+                    || child == "Query"
+                    || name.strip_suffix('s') == Some(child.as_str())
             });
         let value = if is_list {
             Value::Array(self.children.into_iter().map(|(_, value)| value).collect())
         } else if !self.children.is_empty() {
-            Value::Object(self.children.into_iter().map(|(name, value)| (key(&name), value)).collect::<Map<_, _>>())
+            Value::Object(
+                self.children
+                    .into_iter()
+                    .map(|(name, value)| (key(&name), value))
+                    .collect::<Map<_, _>>(),
+            )
         } else if self.text.contains('\n') && self.text.trim().is_empty() {
             // The server breaks the line in lists, also in empty ones.
             Value::Array(Vec::new())
@@ -137,8 +174,19 @@ fn decoded(text: &str) -> String {
     if !text.contains('&') {
         return text.to_owned();
     }
-    let marks = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#x0d;", "\r"), ("&amp;", "&")];
-    marks.into_iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
+    let marks = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#x0d;", "\r"),
+        ("&amp;", "&"),
+    ];
+    marks
+        .into_iter()
+        .fold(text.to_owned(), |text, (entity, character)| {
+            text.replace(entity, character)
+        })
 }
 
 #[cfg(test)]
@@ -188,7 +236,10 @@ mod tests {
         assert_eq!(root.conditions.join_filter.as_deref(), Some("(a.x < 3)"));
         assert_eq!(root.buffers.unwrap().shared_hit, 3);
         assert_eq!(plan.nodes[1].kind, NodeKind::SeqScan);
-        assert_eq!((plan.query_id, plan.jit.as_ref().unwrap().functions), (Some(-5), 2));
+        assert_eq!(
+            (plan.query_id, plan.jit.as_ref().unwrap().functions),
+            (Some(-5), 2)
+        );
     }
 
     #[test]

@@ -33,13 +33,27 @@ pub(super) struct Page<'a, 'w> {
 }
 
 impl<'a, 'w> Page<'a, 'w> {
-    pub(super) fn new(report: &'a AuditReport, style: TerminalStyle, out: &'w mut dyn Write) -> Self {
-        Self { report, style, out, after_excerpt: false, shown: None }
+    pub(super) fn new(
+        report: &'a AuditReport,
+        style: TerminalStyle,
+        out: &'w mut dyn Write,
+    ) -> Self {
+        Self {
+            report,
+            style,
+            out,
+            after_excerpt: false,
+            shown: None,
+        }
     }
 
     /// Called before each line of a block that is no excerpt.
     fn begin_line(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.after_excerpt) { writeln!(self.out) } else { Ok(()) }
+        if std::mem::take(&mut self.after_excerpt) {
+            writeln!(self.out)
+        } else {
+            Ok(())
+        }
     }
 
     /// Everything about one query.
@@ -57,7 +71,10 @@ impl<'a, 'w> Page<'a, 'w> {
     pub(super) fn finding(&mut self, found: &Finding) -> io::Result<()> {
         self.heading(found)?;
         self.prose("", &found.message)?;
-        let query = found.query.as_deref().and_then(|name| self.report.query_named(name));
+        let query = found
+            .query
+            .as_deref()
+            .and_then(|name| self.report.query_named(name));
         if let Some((_, query)) = query {
             let lines = excerpt::lines(query, found.rule, &found.evidence);
             let shown = Some((query.name.clone(), lines));
@@ -75,9 +92,15 @@ impl<'a, 'w> Page<'a, 'w> {
         }
         let seen = evidence::symptom_at_the_node(found);
         for symptom in &found.symptoms {
-            let told =
-                if seen.is_some_and(|seen| std::ptr::eq(seen, symptom)) { "as seen above" } else { &symptom.message };
-            self.prose("also", &format!("{} {}: {told}", symptom.severity, symptom.rule))?;
+            let told = if seen.is_some_and(|seen| std::ptr::eq(seen, symptom)) {
+                "as seen above"
+            } else {
+                &symptom.message
+            };
+            self.prose(
+                "also",
+                &format!("{} {}: {told}", symptom.severity, symptom.rule),
+            )?;
         }
         Ok(())
     }
@@ -88,7 +111,11 @@ impl<'a, 'w> Page<'a, 'w> {
         let label = format!("{}[{}]", found.severity, found.rule);
         write!(self.out, "\n{}", palette.severity(found.severity, &label))?;
         let mut used = label.len();
-        if let Some(name) = found.query.as_deref().or(found.evidence.relation.as_deref()) {
+        if let Some(name) = found
+            .query
+            .as_deref()
+            .or(found.evidence.relation.as_deref())
+        {
             let name = clean(name);
             used += 1 + textwrap::core::display_width(&name);
             write!(self.out, " {}", palette.strong(name))?;
@@ -97,13 +124,30 @@ impl<'a, 'w> Page<'a, 'w> {
             let place = clean(&format!("{}:{}", location.file.display(), location.line));
             let width = textwrap::core::display_width(&place);
             let fits = used + 2 + width <= self.style.columns();
-            write!(self.out, "{}{}", if fits { "  " } else { "\n  " }, palette.place(place))?;
+            write!(
+                self.out,
+                "{}{}",
+                if fits { "  " } else { "\n  " },
+                palette.place(place)
+            )?;
             used = if fits { used + 2 + width } else { 2 + width };
         }
         // What `pgproof accept` takes.
-        let mark = format!("#{}", found.fingerprint.0.get(..SHOWN).unwrap_or(&found.fingerprint.0));
+        let mark = format!(
+            "#{}",
+            found
+                .fingerprint
+                .0
+                .get(..SHOWN)
+                .unwrap_or(&found.fingerprint.0)
+        );
         let fits = used + 2 + mark.len() <= self.style.columns();
-        writeln!(self.out, "{}{}", if fits { "  " } else { "\n  " }, palette.quiet(mark))
+        writeln!(
+            self.out,
+            "{}{}",
+            if fits { "  " } else { "\n  " },
+            palette.quiet(mark)
+        )
     }
 
     /// A labelled paragraph; nothing where there is no text.
@@ -118,7 +162,13 @@ impl<'a, 'w> Page<'a, 'w> {
         let palette = self.style.palette();
         let (first, rest) = match label {
             "" => ("  ".to_owned(), 2),
-            label => (format!("  {}", palette.quiet(format_args!("{label:<width$}", width = LABEL - 2))), LABEL),
+            label => (
+                format!(
+                    "  {}",
+                    palette.quiet(format_args!("{label:<width$}", width = LABEL - 2))
+                ),
+                LABEL,
+            ),
         };
         let rest = " ".repeat(rest);
         let options = textwrap::Options::new(self.style.prose())
@@ -140,16 +190,31 @@ impl<'a, 'w> Page<'a, 'w> {
 
     fn sql(&mut self, lines: &[excerpt::Line], severity: Severity) -> io::Result<()> {
         let palette = self.style.palette();
-        let margin = lines.iter().map(|line| line.number.to_string().len()).max().unwrap_or(1).max(3);
+        let margin = lines
+            .iter()
+            .map(|line| line.number.to_string().len())
+            .max()
+            .unwrap_or(1)
+            .max(3);
         let room = self.style.columns().saturating_sub(margin + 5);
         writeln!(self.out)?;
         for line in lines {
             if line.gap_before {
-                writeln!(self.out, "  {}", palette.quiet(format_args!("{:>margin$} ⋮", "")))?;
+                writeln!(
+                    self.out,
+                    "  {}",
+                    palette.quiet(format_args!("{:>margin$} ⋮", ""))
+                )?;
             }
-            let number = palette.quiet(format_args!("{:>margin$} │", line.number)).to_string();
+            let number = palette
+                .quiet(format_args!("{:>margin$} │", line.number))
+                .to_string();
             let text: String = line.text.chars().take(room).collect();
-            let text = if text.len() < line.text.len() { text + "…" } else { text };
+            let text = if text.len() < line.text.len() {
+                text + "…"
+            } else {
+                text
+            };
             writeln!(self.out, "{}", format!("  {number} {text}").trim_end())?;
             let carets = carets(line, room);
             if !carets.is_empty() {
@@ -164,12 +229,20 @@ impl<'a, 'w> Page<'a, 'w> {
     fn node(&mut self, found: &Finding, query: Option<usize>) -> io::Result<()> {
         let evidence = &found.evidence;
         if let Some(label) = &evidence.node_label {
-            let condition = evidence.condition.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+            let condition = evidence
+                .condition
+                .as_deref()
+                .map(|text| format!(": {text}"))
+                .unwrap_or_default();
             self.prose("node", &format!("{label}{condition}"))?;
         }
         let run = query
             .and_then(|index| self.report.runs_of(index))
-            .and_then(|runs| runs.runs.iter().find(|run| Some(&run.label) == evidence.run.as_ref()));
+            .and_then(|runs| {
+                runs.runs
+                    .iter()
+                    .find(|run| Some(&run.label) == evidence.run.as_ref())
+            });
         if let Some(with) = run.map(parameters) {
             self.facts("with", &with)?;
         }
@@ -179,15 +252,27 @@ impl<'a, 'w> Page<'a, 'w> {
     fn fix(&mut self, fix: &Fix) -> io::Result<()> {
         let palette = self.style.palette();
         self.begin_line()?;
-        for (index, line) in statement_lines(&fix.sql, self.style.columns().saturating_sub(LABEL)).iter().enumerate() {
+        for (index, line) in statement_lines(&fix.sql, self.style.columns().saturating_sub(LABEL))
+            .iter()
+            .enumerate()
+        {
             let label = if index == 0 { "fix" } else { "" };
             let label = palette.quiet(format!("{label:<width$}", width = LABEL - 2));
             writeln!(self.out, "  {label}{}", palette.good(line))?;
         }
-        let Some(proof) = &fix.proof else { return self.wrapped("proof", "not measured") };
+        let Some(proof) = &fix.proof else {
+            return self.wrapped("proof", "not measured");
+        };
         let mut facts = evidence::proven(proof);
-        let built = proof.build_ms.map(|time| format!(", built in {time}")).unwrap_or_default();
-        facts.extend(proof.index_bytes.map(|bytes| format!("index of {bytes}{built}")));
+        let built = proof
+            .build_ms
+            .map(|time| format!(", built in {time}"))
+            .unwrap_or_default();
+        facts.extend(
+            proof
+                .index_bytes
+                .map(|bytes| format!("index of {bytes}{built}")),
+        );
         self.facts("proof", &facts)
     }
 
@@ -202,7 +287,11 @@ impl<'a, 'w> Page<'a, 'w> {
             palette.strong(clean(&query.name)),
             palette.place(clean(&place))
         )?;
-        let code = failure.code.as_deref().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+        let code = failure
+            .code
+            .as_deref()
+            .map(|code| format!(" (SQLSTATE {code})"))
+            .unwrap_or_default();
         self.prose("", &format!("The server says: {}{code}", failure.message))?;
         if let Some(position) = failure.position {
             let lines = excerpt::at_position(query, position);
@@ -212,16 +301,28 @@ impl<'a, 'w> Page<'a, 'w> {
     }
 
     /// Findings at info, one line each.
-    pub(super) fn notes(&mut self, verdicts: &[Verdict<'_>], beside: &[&Finding]) -> io::Result<()> {
-        let of_queries = verdicts.iter().flat_map(|verdict| verdict.findings.iter().copied());
-        let notes: Vec<&Finding> =
-            of_queries.chain(beside.iter().copied()).filter(|found| found.severity == Severity::Info).collect();
+    pub(super) fn notes(
+        &mut self,
+        verdicts: &[Verdict<'_>],
+        beside: &[&Finding],
+    ) -> io::Result<()> {
+        let of_queries = verdicts
+            .iter()
+            .flat_map(|verdict| verdict.findings.iter().copied());
+        let notes: Vec<&Finding> = of_queries
+            .chain(beside.iter().copied())
+            .filter(|found| found.severity == Severity::Info)
+            .collect();
         if notes.is_empty() {
             return Ok(());
         }
         let palette = self.style.palette();
         let heading = palette.severity(Severity::Info, plural(notes.len(), "note", "notes"));
-        writeln!(self.out, "\n{heading} {}", palette.quiet("(--verbose tells them in full)"))?;
+        writeln!(
+            self.out,
+            "\n{heading} {}",
+            palette.quiet("(--verbose tells them in full)")
+        )?;
         for found in notes {
             self.bullet(found, &found.message)?;
         }
@@ -230,8 +331,12 @@ impl<'a, 'w> Page<'a, 'w> {
 
     /// How many findings do not count; with `verbose`, which and why.
     pub(super) fn suppressed(&mut self) -> io::Result<()> {
-        let mut suppressed =
-            self.report.findings.iter().filter_map(|found| Some((found, found.suppressed.as_ref()?))).peekable();
+        let mut suppressed = self
+            .report
+            .findings
+            .iter()
+            .filter_map(|found| Some((found, found.suppressed.as_ref()?)))
+            .peekable();
         if suppressed.peek().is_none() {
             return Ok(());
         }
@@ -244,15 +349,34 @@ impl<'a, 'w> Page<'a, 'w> {
                 None => by.push((&suppression.by, 1)),
             }
         }
-        let by = by.iter().map(|(name, number)| format!("{number} by {}", clean(name))).collect::<Vec<_>>().join(", ");
-        let more = if self.style.verbose { "" } else { " (--verbose lists them)" };
-        let count = plural(suppressed.len(), "finding does not count", "findings do not count");
-        writeln!(self.out, "\n{}", palette.quiet(format_args!("{count}: {by}{more}")))?;
+        let by = by
+            .iter()
+            .map(|(name, number)| format!("{number} by {}", clean(name)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = if self.style.verbose {
+            ""
+        } else {
+            " (--verbose lists them)"
+        };
+        let count = plural(
+            suppressed.len(),
+            "finding does not count",
+            "findings do not count",
+        );
+        writeln!(
+            self.out,
+            "\n{}",
+            palette.quiet(format_args!("{count}: {by}{more}"))
+        )?;
         if self.style.verbose {
             for (found, suppression) in suppressed {
                 self.bullet(
                     found,
-                    &format!("{} Allowed by {}: {}", found.message, suppression.by, suppression.reason),
+                    &format!(
+                        "{} Allowed by {}: {}",
+                        found.message, suppression.by, suppression.reason
+                    ),
                 )?;
             }
         }
@@ -260,7 +384,10 @@ impl<'a, 'w> Page<'a, 'w> {
     }
 
     fn bullet(&mut self, found: &Finding, text: &str) -> io::Result<()> {
-        let name = found.query.as_deref().or(found.evidence.relation.as_deref());
+        let name = found
+            .query
+            .as_deref()
+            .or(found.evidence.relation.as_deref());
         let name = name.map(|name| format!(" {name}")).unwrap_or_default();
         let text = format!("{}{name}: {text}", found.rule);
         let text = one_paragraph(&text);
@@ -281,13 +408,19 @@ const KEEP: char = '\u{a0}';
 
 /// Facts with a dot between them, each unbroken when lines are.
 pub(super) fn joined_facts(facts: &[String]) -> String {
-    let unbroken: Vec<String> = facts.iter().map(|fact| fact.replace(' ', &KEEP.to_string())).collect();
+    let unbroken: Vec<String> = facts
+        .iter()
+        .map(|fact| fact.replace(' ', &KEEP.to_string()))
+        .collect();
     unbroken.join(&format!("{KEEP}· "))
 }
 
 /// The lines of a text of [`joined_facts`].
 pub(super) fn lines_of_facts(joined: &str, columns: usize) -> Vec<String> {
-    textwrap::wrap(joined, columns).iter().map(|line| line.replace(KEEP, " ")).collect()
+    textwrap::wrap(joined, columns)
+        .iter()
+        .map(|line| line.replace(KEEP, " "))
+        .collect()
 }
 
 /// Words with one space between them; a number keeps its unit beside it.
@@ -295,7 +428,8 @@ fn one_paragraph(text: &str) -> String {
     let mut paragraph = String::new();
     for word in text.split_whitespace() {
         let follows_number = paragraph.ends_with(|c: char| c.is_ascii_digit());
-        let is_unit = UNITS.contains(&word.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '%'));
+        let is_unit =
+            UNITS.contains(&word.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '%'));
         if !paragraph.is_empty() {
             paragraph.push(if follows_number && is_unit { KEEP } else { ' ' });
         }
@@ -304,13 +438,18 @@ fn one_paragraph(text: &str) -> String {
     paragraph
 }
 
-const UNITS: [&str; 10] = ["ms", "s", "min", "bytes", "kB", "MB", "GB", "TB", "pages", "%"];
+const UNITS: [&str; 10] = [
+    "ms", "s", "min", "bytes", "kB", "MB", "GB", "TB", "pages", "%",
+];
 
 /// A statement to paste, broken between its clauses and words, never in what is quoted.
 fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
     let mut kept = sql.to_owned();
     for token in tokens(sql) {
-        if matches!(token.kind, TokenKind::Literal { .. } | TokenKind::QuotedIdent { .. }) {
+        if matches!(
+            token.kind,
+            TokenKind::Literal { .. } | TokenKind::QuotedIdent { .. }
+        ) {
             // A place of two bytes for one would move the tokens that follow: a control character stands in.
             kept.replace_range(token.span.clone(), &sql[token.span].replace(' ', "\u{1}"));
         }
@@ -327,11 +466,18 @@ fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
         }
         let by_clause = [" ON ", " INCLUDE ", " WHERE "]
             .iter()
-            .fold(line.to_owned(), |line, clause| line.replacen(clause, &format!("\n {clause}"), 1));
-        let broken = by_clause.lines().flat_map(|clause| textwrap::wrap(clause, &unbroken));
+            .fold(line.to_owned(), |line, clause| {
+                line.replacen(clause, &format!("\n {clause}"), 1)
+            });
+        let broken = by_clause
+            .lines()
+            .flat_map(|clause| textwrap::wrap(clause, &unbroken));
         lines.extend(broken.map(|line| line.trim_end().to_owned()));
     }
-    lines.iter().map(|line| clean(&line.replace('\u{1}', " "))).collect()
+    lines
+        .iter()
+        .map(|line| clean(&line.replace('\u{1}', " ")))
+        .collect()
 }
 
 /// `hot customer_id: $1 = 4711`, then the other values.
@@ -344,7 +490,10 @@ fn parameters(run: &Run) -> Vec<String> {
 }
 
 fn parameter(parameter: &BoundParameter) -> String {
-    let name = parameter.name.clone().unwrap_or_else(|| format!("${}", parameter.number));
+    let name = parameter
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("${}", parameter.number));
     let value = match &parameter.value {
         None => "NULL".to_owned(),
         Some(value) => shown_value(value),
@@ -360,16 +509,26 @@ fn shown_value(value: &str) -> String {
     if text.len() < value.len() {
         text.push('…');
     }
-    if plain { text } else { format!("'{}'", text.replace('\'', "''")) }
+    if plain {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
 }
 
 /// `^^^^` under the guilty parts.
 fn carets(line: &excerpt::Line, room: usize) -> String {
     let mut carets = String::new();
     for (column, character) in line.text.chars().take(room).enumerate() {
-        let mark = if line.marks.iter().any(|mark| mark.contains(&column)) { "^" } else { " " };
+        let mark = if line.marks.iter().any(|mark| mark.contains(&column)) {
+            "^"
+        } else {
+            " "
+        };
         // A wide character takes two columns, a combining one none.
-        carets += &mark.repeat(textwrap::core::display_width(character.encode_utf8(&mut [0; 4])));
+        carets += &mark.repeat(textwrap::core::display_width(
+            character.encode_utf8(&mut [0; 4]),
+        ));
     }
     carets.trim_end().to_owned()
 }

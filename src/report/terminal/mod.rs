@@ -30,7 +30,10 @@ pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) 
     for verdict in &verdicts {
         page.verdict(verdict)?;
     }
-    for found in beside.iter().filter(|found| found.severity != Severity::Info || style.verbose) {
+    for found in beside
+        .iter()
+        .filter(|found| found.severity != Severity::Info || style.verbose)
+    {
         page.finding(found)?;
     }
     if !style.verbose {
@@ -42,20 +45,44 @@ pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) 
 
 fn header(report: &AuditReport, style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
     let palette = style.palette();
-    let rows = report.tables.iter().map(|table| table.rows).fold(0, u64::saturating_add);
-    let bytes = report.tables.iter().map(|table| table.bytes.0).fold(0, u64::saturating_add);
+    let rows = report
+        .tables
+        .iter()
+        .map(|table| table.rows)
+        .fold(0, u64::saturating_add);
+    let bytes = report
+        .tables
+        .iter()
+        .map(|table| table.bytes.0)
+        .fold(0, u64::saturating_add);
     let dataset = match &report.dataset {
         None => "a given database".to_owned(),
         Some(dataset) => {
-            let scale = if dataset.scale == 1.0 { String::new() } else { format!(" at scale {}", dataset.scale) };
+            let scale = if dataset.scale == 1.0 {
+                String::new()
+            } else {
+                format!(" at scale {}", dataset.scale)
+            };
             let reused = if dataset.reused { "reused" } else { "new" };
-            format!("dataset {}{scale} ({reused})", dataset.fingerprint.chars().take(8).collect::<String>())
+            format!(
+                "dataset {}{scale} ({reused})",
+                dataset.fingerprint.chars().take(8).collect::<String>()
+            )
         }
     };
     let runs: usize = report.runs.iter().map(|runs| runs.runs.len()).sum();
-    let first = [format!("pgproof {TOOL_VERSION}"), format!("PostgreSQL {}", report.server_version), dataset];
+    let first = [
+        format!("pgproof {TOOL_VERSION}"),
+        format!("PostgreSQL {}", report.server_version),
+        dataset,
+    ];
     let second = [
-        format!("{} of {} rows, {}", plural(report.tables.len(), "table", "tables"), Count(rows as f64), Bytes(bytes)),
+        format!(
+            "{} of {} rows, {}",
+            plural(report.tables.len(), "table", "tables"),
+            Count(rows as f64),
+            Bytes(bytes)
+        ),
         plural(report.queries.len(), "query", "queries"),
         format!("{} run", plural(runs, "parameter set", "parameter sets")),
     ];
@@ -85,10 +112,20 @@ fn footer(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Resul
         plural(summary.queries, "query", "queries"),
         summary.elapsed
     )?;
-    writeln!(out, "{} {}", palette.strong(format_args!("exit code {}:", summary.exit_code())), summary.exit_reason())
+    writeln!(
+        out,
+        "{} {}",
+        palette.strong(format_args!("exit code {}:", summary.exit_code())),
+        summary.exit_reason()
+    )
 }
 
 /// Findings in the order of a query's block: those that matter, and with `verbose` the notes as well.
 fn told_in_full<'a>(verdict: &Verdict<'a>, style: TerminalStyle) -> Vec<&'a Finding> {
-    verdict.findings.iter().copied().filter(|found| found.severity != Severity::Info || style.verbose).collect()
+    verdict
+        .findings
+        .iter()
+        .copied()
+        .filter(|found| found.severity != Severity::Info || style.verbose)
+        .collect()
 }

@@ -20,7 +20,11 @@ pub struct TerminalStyle {
 
 impl TerminalStyle {
     /// For files and pipes.
-    pub const FILE: Self = Self { width: 100, color: false, verbose: false };
+    pub const FILE: Self = Self {
+        width: 100,
+        color: false,
+        verbose: false,
+    };
     /// Below this, lines are cut less well but never lost.
     const NARROWEST: usize = 40;
     /// Prose is not set wider than this: longer lines are hard to read.
@@ -53,13 +57,22 @@ pub(super) struct Painted<T> {
 
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.style.render(), self.text, self.style.render_reset())
+        write!(
+            f,
+            "{}{}{}",
+            self.style.render(),
+            self.text,
+            self.style.render_reset()
+        )
     }
 }
 
 impl Palette {
     fn paint<T>(self, style: Style, text: T) -> Painted<T> {
-        Painted { text, style: if self.color { style } else { Style::new() } }
+        Painted {
+            text,
+            style: if self.color { style } else { Style::new() },
+        }
     }
 
     pub(super) fn strong<T>(self, text: T) -> Painted<T> {

@@ -39,33 +39,59 @@ pub(super) fn render(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let is_shown = |verdict: &&Verdict<'_>| style.verbose || verdict.standing() != Standing::Fine;
-    let mut rows: Vec<Row> = verdicts.iter().filter(is_shown).map(row).chain(schema_row(beside)).collect();
+    let mut rows: Vec<Row> = verdicts
+        .iter()
+        .filter(is_shown)
+        .map(row)
+        .chain(schema_row(beside))
+        .collect();
     if !rows.is_empty() {
-        let with_fixes = style.columns() >= ROOM_FOR_FIXES && rows.iter().any(|row| !row.cells[WITH_FIX].is_empty());
-        let columns: Vec<usize> = (0..HEADINGS.len()).filter(|column| with_fixes || *column != WITH_FIX).collect();
+        let with_fixes = style.columns() >= ROOM_FOR_FIXES
+            && rows.iter().any(|row| !row.cells[WITH_FIX].is_empty());
+        let columns: Vec<usize> = (0..HEADINGS.len())
+            .filter(|column| with_fixes || *column != WITH_FIX)
+            .collect();
         writeln!(out)?;
         fit(&mut rows, &columns, style.columns());
         write_table(&rows, &columns, style, out)?;
     }
-    let fine = verdicts.iter().filter(|verdict| verdict.standing() == Standing::Fine).count();
+    let fine = verdicts
+        .iter()
+        .filter(|verdict| verdict.standing() == Standing::Fine)
+        .count();
     if fine > 0 && !style.verbose {
         let queries = plural(fine, "query is", "queries are");
-        writeln!(out, "\n{}", style.palette().quiet(format_args!("{queries} fine (--verbose lists them)")))?;
+        writeln!(
+            out,
+            "\n{}",
+            style
+                .palette()
+                .quiet(format_args!("{queries} fine (--verbose lists them)"))
+        )?;
     }
     Ok(())
 }
 
 fn row(verdict: &Verdict<'_>) -> Row {
-    let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string());
+    let number = |number: Option<f64>| {
+        number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string())
+    };
     let standing = verdict.standing();
     let cells = [
         standing.as_str().to_owned(),
         clean(&verdict.query.name),
         verdict.time(),
-        verdict.time_with_fix().map(|time| time.to_string()).unwrap_or_default(),
+        verdict
+            .time_with_fix()
+            .map(|time| time.to_string())
+            .unwrap_or_default(),
         number(verdict.pages().map(|pages| pages.0 as f64)),
         number(verdict.rows()),
-        if standing == Standing::Failed { "did not run".to_owned() } else { verdict.rules() },
+        if standing == Standing::Failed {
+            "did not run".to_owned()
+        } else {
+            verdict.rules()
+        },
     ];
     Row { standing, cells }
 }
@@ -73,7 +99,10 @@ fn row(verdict: &Verdict<'_>) -> Row {
 /// Findings about tables, indexes and migrations share one line.
 fn schema_row(beside: &[&Finding]) -> Option<Row> {
     let mut rules: Vec<&str> = Vec::new();
-    for found in beside.iter().filter(|found| found.severity != Severity::Info) {
+    for found in beside
+        .iter()
+        .filter(|found| found.severity != Severity::Info)
+    {
         if !rules.contains(&found.rule.as_str()) {
             rules.push(found.rule.as_str());
         }
@@ -83,25 +112,50 @@ fn schema_row(beside: &[&Finding]) -> Option<Row> {
         Some(Severity::Warning) => Standing::Warning,
         Some(Severity::Info) | None => return None,
     };
-    let cells = [standing.as_str(), "(schema)", "-", "", "-", "-", &rules.join(", ")].map(str::to_owned);
+    let cells = [
+        standing.as_str(),
+        "(schema)",
+        "-",
+        "",
+        "-",
+        "-",
+        &rules.join(", "),
+    ]
+    .map(str::to_owned);
     Some(Row { standing, cells })
 }
 
 /// Cuts names and wraps the findings so that a line fits.
 fn fit(rows: &mut [Row], columns: &[usize], room: usize) {
     let width = |rows: &[Row], column: usize| {
-        let widest = rows.iter().map(|row| textwrap::core::display_width(&row.cells[column])).max().unwrap_or(0);
+        let widest = rows
+            .iter()
+            .map(|row| textwrap::core::display_width(&row.cells[column]))
+            .max()
+            .unwrap_or(0);
         widest.max(HEADINGS[column].len())
     };
-    let figures = columns.iter().filter(|column| **column != NAME && **column != RULES);
-    let taken = figures.map(|column| width(rows, *column)).sum::<usize>() + GAP * (columns.len() - 1);
+    let figures = columns
+        .iter()
+        .filter(|column| **column != NAME && **column != RULES);
+    let taken =
+        figures.map(|column| width(rows, *column)).sum::<usize>() + GAP * (columns.len() - 1);
     let left = room.saturating_sub(taken);
     let ids = rows.iter().flat_map(|row| row.cells[RULES].split(", "));
-    let longest_id = ids.map(|id| id.len() + 1).max().unwrap_or(0).max(HEADINGS[RULES].len());
-    let name = width(rows, NAME).min(left.saturating_sub(longest_id)).max(NARROWEST_NAME);
-    let unbroken = textwrap::Options::new(left.saturating_sub(name).clamp(longest_id, WIDEST_RULES.max(longest_id)))
-        .break_words(false)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation); // an id is searched for whole
+    let longest_id = ids
+        .map(|id| id.len() + 1)
+        .max()
+        .unwrap_or(0)
+        .max(HEADINGS[RULES].len());
+    let name = width(rows, NAME)
+        .min(left.saturating_sub(longest_id))
+        .max(NARROWEST_NAME);
+    let unbroken = textwrap::Options::new(
+        left.saturating_sub(name)
+            .clamp(longest_id, WIDEST_RULES.max(longest_id)),
+    )
+    .break_words(false)
+    .word_splitter(textwrap::WordSplitter::NoHyphenation); // an id is searched for whole
     for row in rows.iter_mut() {
         row.cells[NAME] = cut(&row.cells[NAME], name);
         row.cells[RULES] = textwrap::wrap(&row.cells[RULES], &unbroken).join("\n");
@@ -123,17 +177,30 @@ fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
-fn write_table(rows: &[Row], columns: &[usize], style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+fn write_table(
+    rows: &[Row],
+    columns: &[usize],
+    style: TerminalStyle,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let palette = style.palette();
     let mut builder = Builder::default();
-    builder.push_record(columns.iter().map(|column| palette.quiet(HEADINGS[*column]).to_string()));
+    builder.push_record(
+        columns
+            .iter()
+            .map(|column| palette.quiet(HEADINGS[*column]).to_string()),
+    );
     for row in rows {
-        builder.push_record(columns.iter().map(|column| match (*column, &row.cells[*column]) {
-            (0, cell) => palette.standing(row.standing, cell).to_string(),
-            (NAME, cell) => palette.strong(cell).to_string(),
-            (WITH_FIX, cell) if !cell.is_empty() => palette.good(cell).to_string(),
-            (_, cell) => cell.clone(),
-        }));
+        builder.push_record(
+            columns
+                .iter()
+                .map(|column| match (*column, &row.cells[*column]) {
+                    (0, cell) => palette.standing(row.standing, cell).to_string(),
+                    (NAME, cell) => palette.strong(cell).to_string(),
+                    (WITH_FIX, cell) if !cell.is_empty() => palette.good(cell).to_string(),
+                    (_, cell) => cell.clone(),
+                }),
+        );
     }
     let figures = Columns::new(NAME + 1..columns.len() - 1);
     let mut table = builder.build();

@@ -12,13 +12,26 @@ pub enum Atom {
     /// A sum of columns against a constant.
     Compare(Linear),
     /// A column is one of these (text forms); or, negated, none of them.
-    In { column: String, values: Vec<String>, negated: bool },
+    In {
+        column: String,
+        values: Vec<String>,
+        negated: bool,
+    },
     /// A column is NULL; or, negated, is not.
     Null { column: String, negated: bool },
     /// A text matches a regular expression somewhere.
-    Matches { column: String, pattern: String, negated: bool },
+    Matches {
+        column: String,
+        pattern: String,
+        negated: bool,
+    },
     /// The part of a text that the first pattern finds (`substring(column, part)`) matches the second one somewhere.
-    Part { column: String, part: String, pattern: String, negated: bool },
+    Part {
+        column: String,
+        part: String,
+        pattern: String,
+        negated: bool,
+    },
     /// Characters of a text.
     Length { column: String, min: u32, max: u32 },
     /// Elements of an array.
@@ -36,7 +49,11 @@ pub enum Atom {
     /// A range is not empty.
     NotEmpty { column: String },
     /// `lower(range) = column`, or `upper`.
-    RangeEnd { range: String, upper: bool, column: String },
+    RangeEnd {
+        range: String,
+        upper: bool,
+        column: String,
+    },
     /// `inner <@ outer`, of ranges.
     Within { inner: String, outer: String },
     /// Not understood: the server says before the load whether the rows meet it.
@@ -54,7 +71,9 @@ pub fn alternatives(expression: &Expression, negated: bool) -> Vec<Vec<Atom>> {
     match expression {
         Expression::And(items) if negated => any_of(items, true),
         Expression::Or(items) if !negated => any_of(items, false),
-        Expression::And(items) | Expression::Or(items) => all_of(items.iter().map(|item| alternatives(item, negated))),
+        Expression::And(items) | Expression::Or(items) => {
+            all_of(items.iter().map(|item| alternatives(item, negated)))
+        }
         Expression::Not(inner) => alternatives(inner, !negated),
         Expression::Bool(value) => {
             if *value == negated {
@@ -67,30 +86,58 @@ pub fn alternatives(expression: &Expression, negated: bool) -> Vec<Vec<Atom>> {
         Expression::Column(name) => one(truth(name, !negated)),
         Expression::Cast { of, to } if to == "boolean" => alternatives(of, negated),
         Expression::IsNull { of, negated: not } => is_null(of, *not != negated, expression),
-        Expression::IsBool { of, value, negated: not } => {
+        Expression::IsBool {
+            of,
+            value,
+            negated: not,
+        } => {
             let mut found = alternatives(of, (*value == *not) != negated);
             // NULL is neither, and so meets the negation alone.
             if *not == negated
                 && let Some(column) = of.column()
             {
-                let known = Atom::Null { column: column.to_owned(), negated: true };
+                let known = Atom::Null {
+                    column: column.to_owned(),
+                    negated: true,
+                };
                 found.iter_mut().for_each(|atoms| atoms.push(known.clone()));
             }
             found
         }
-        Expression::Distinct { left, right, negated: not } => {
+        Expression::Distinct {
+            left,
+            right,
+            negated: not,
+        } => {
             let operator = if *not != negated { "=" } else { "<>" };
             infix(operator, left, right).unwrap_or_else(|| opaque(expression))
         }
-        Expression::Case { operand: None, arms, otherwise } => case(arms, otherwise.as_deref(), negated),
-        Expression::Quantified { operator, left, array, all } => {
-            quantified(operator, left, array, *all, negated).unwrap_or_else(|| opaque(expression))
-        }
-        Expression::Infix { operator, left, right } => {
-            let found = if negated { negate_infix(operator, left, right) } else { infix(operator, left, right) };
+        Expression::Case {
+            operand: None,
+            arms,
+            otherwise,
+        } => case(arms, otherwise.as_deref(), negated),
+        Expression::Quantified {
+            operator,
+            left,
+            array,
+            all,
+        } => quantified(operator, left, array, *all, negated).unwrap_or_else(|| opaque(expression)),
+        Expression::Infix {
+            operator,
+            left,
+            right,
+        } => {
+            let found = if negated {
+                negate_infix(operator, left, right)
+            } else {
+                infix(operator, left, right)
+            };
             found.unwrap_or_else(|| opaque(expression))
         }
-        Expression::Call { name, arguments } => call(name, arguments, negated).unwrap_or_else(|| opaque(expression)),
+        Expression::Call { name, arguments } => {
+            call(name, arguments, negated).unwrap_or_else(|| opaque(expression))
+        }
         Expression::Text(_)
         | Expression::Number(_)
         | Expression::Array(_)
@@ -110,7 +157,11 @@ fn opaque(expression: &Expression) -> Vec<Vec<Atom>> {
 }
 
 fn truth(column: &str, value: bool) -> Atom {
-    Atom::In { column: column.to_owned(), values: vec![value.to_string()], negated: false }
+    Atom::In {
+        column: column.to_owned(),
+        values: vec![value.to_string()],
+        negated: false,
+    }
 }
 
 /// Every way to choose one alternative of each.
@@ -118,7 +169,10 @@ pub(super) fn all_of(items: impl Iterator<Item = Vec<Vec<Atom>>>) -> Vec<Vec<Ato
     items.fold(vec![Vec::new()], |sofar, item| {
         let product: Vec<Vec<Atom>> = sofar
             .iter()
-            .flat_map(|left| item.iter().map(move |right| left.iter().chain(right).cloned().collect()))
+            .flat_map(|left| {
+                item.iter()
+                    .map(move |right| left.iter().chain(right).cloned().collect())
+            })
             .take(MOST)
             .collect();
         product
@@ -136,7 +190,12 @@ fn any_of(items: &[Expression], negated: bool) -> Vec<Vec<Atom>> {
                 .map(|atoms| before.iter().cloned().chain(atoms).collect::<Vec<_>>()),
         );
         if let [only] = alternatives(item, !negated).as_slice()
-            && !only.iter().any(|atom| matches!(atom, Atom::Opaque(_) | Atom::Matches { .. } | Atom::Part { .. }))
+            && !only.iter().any(|atom| {
+                matches!(
+                    atom,
+                    Atom::Opaque(_) | Atom::Matches { .. } | Atom::Part { .. }
+                )
+            })
         {
             before.extend(only.iter().cloned());
         }
@@ -147,20 +206,34 @@ fn any_of(items: &[Expression], negated: bool) -> Vec<Vec<Atom>> {
 
 fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>> {
     if let Some(column) = of.column() {
-        return one(Atom::Null { column: column.to_owned(), negated });
+        return one(Atom::Null {
+            column: column.to_owned(),
+            negated,
+        });
     }
     // lower(x) IS NOT NULL, of a text or a range.
     if let (Expression::Call { name, arguments }, true) = (of.uncast(), negated)
         && matches!(name.as_str(), "lower" | "upper")
         && let Some(column) = arguments.first().and_then(Expression::column)
     {
-        return one(Atom::Null { column: column.to_owned(), negated });
+        return one(Atom::Null {
+            column: column.to_owned(),
+            negated,
+        });
     }
     // ROW(a, b) IS [NOT] NULL: all of them.
     if let Expression::Row(items) = of {
         let columns: Option<Vec<&str>> = items.iter().map(Expression::column).collect();
         if let Some(columns) = columns {
-            return vec![columns.into_iter().map(|c| Atom::Null { column: c.to_owned(), negated }).collect()];
+            return vec![
+                columns
+                    .into_iter()
+                    .map(|c| Atom::Null {
+                        column: c.to_owned(),
+                        negated,
+                    })
+                    .collect(),
+            ];
         }
     }
     // COALESCE(a, b) IS NULL: all of them. IS NOT NULL: any of them, and nothing is said of the others.
@@ -168,31 +241,60 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
         && name == "coalesce"
     {
         let items = arguments.iter().map(|item| is_null(item, negated, item));
-        return if negated { items.flatten().take(MOST).collect() } else { all_of(items) };
+        return if negated {
+            items.flatten().take(MOST).collect()
+        } else {
+            all_of(items)
+        };
     }
     // A constant is no NULL.
     if of.literal().is_some() {
-        return if negated { vec![Vec::new()] } else { one(Atom::False) };
+        return if negated {
+            vec![Vec::new()]
+        } else {
+            one(Atom::False)
+        };
     }
     // data ->> 'key' IS NOT NULL.
-    if let (Expression::Infix { operator, left, right }, true) = (of.uncast(), negated)
+    if let (
+        Expression::Infix {
+            operator,
+            left,
+            right,
+        },
+        true,
+    ) = (of.uncast(), negated)
         && matches!(operator.as_str(), "->" | "->>")
         && let (Some(column), Some(key)) = (left.column(), right.literal())
     {
-        return one(Atom::JsonKey { column: column.to_owned(), key });
+        return one(Atom::JsonKey {
+            column: column.to_owned(),
+            key,
+        });
     }
     opaque(whole)
 }
 
-fn case(arms: &[(Expression, Expression)], otherwise: Option<&Expression>, negated: bool) -> Vec<Vec<Atom>> {
+fn case(
+    arms: &[(Expression, Expression)],
+    otherwise: Option<&Expression>,
+    negated: bool,
+) -> Vec<Vec<Atom>> {
     let mut found = Vec::new();
     let mut before: Vec<Vec<Atom>> = vec![Vec::new()];
     for (when, then) in arms {
-        let parts = [before.clone(), alternatives(when, false), alternatives(then, negated)];
+        let parts = [
+            before.clone(),
+            alternatives(when, false),
+            alternatives(then, negated),
+        ];
         found.extend(all_of(parts.into_iter()));
         before = all_of([before, alternatives(when, true)].into_iter());
     }
-    let last = otherwise.map_or_else(|| vec![Vec::new()], |otherwise| alternatives(otherwise, negated));
+    let last = otherwise.map_or_else(
+        || vec![Vec::new()],
+        |otherwise| alternatives(otherwise, negated),
+    );
     found.extend(all_of([before, last].into_iter()));
     found.truncate(MOST);
     found
@@ -205,39 +307,91 @@ fn quantified(
     all: bool,
     negated: bool,
 ) -> Option<Vec<Vec<Atom>>> {
-    let Expression::Array(items) = array.uncast() else { return None };
-    let values = items.iter().map(Expression::literal).collect::<Option<Vec<_>>>()?;
+    let Expression::Array(items) = array.uncast() else {
+        return None;
+    };
+    let values = items
+        .iter()
+        .map(Expression::literal)
+        .collect::<Option<Vec<_>>>()?;
     let negated = match (operator, all) {
         ("=", false) => negated,
         ("<>", true) => !negated,
         // LIKE ANY, ~ ANY.
         ("~~" | "~", false) if !negated => {
             let column = left.column()?.to_owned();
-            let patterns: Vec<String> =
-                values.iter().map(|value| if operator == "~~" { like(value) } else { value.clone() }).collect();
-            return Some(one(Atom::Matches { column, pattern: patterns.join("|"), negated: false }));
+            let patterns: Vec<String> = values
+                .iter()
+                .map(|value| {
+                    if operator == "~~" {
+                        like(value)
+                    } else {
+                        value.clone()
+                    }
+                })
+                .collect();
+            return Some(one(Atom::Matches {
+                column,
+                pattern: patterns.join("|"),
+                negated: false,
+            }));
         }
         _ => return None,
     };
     if let Some(column) = left.column() {
-        return Some(one(Atom::In { column: column.to_owned(), values, negated }));
+        return Some(one(Atom::In {
+            column: column.to_owned(),
+            values,
+            negated,
+        }));
     }
     // lower(x) = ANY (…), jsonb_typeof(x) = ANY (…), length(x) = ANY (…).
-    let Expression::Call { name, arguments } = left.uncast() else { return None };
+    let Expression::Call { name, arguments } = left.uncast() else {
+        return None;
+    };
     let column = untrimmed(arguments.first()?).column()?.to_owned();
     match (name.as_str(), negated) {
         ("left" | "right" | "substring" | "substr", _) => {
-            let patterns = values.iter().map(|value| part(name, arguments, value)).collect::<Option<Vec<_>>>()?;
-            Some(one(Atom::Matches { column, pattern: patterns.join("|"), negated }))
+            let patterns = values
+                .iter()
+                .map(|value| part(name, arguments, value))
+                .collect::<Option<Vec<_>>>()?;
+            Some(one(Atom::Matches {
+                column,
+                pattern: patterns.join("|"),
+                negated,
+            }))
         }
-        ("lower" | "upper" | "btrim" | "trim", _) => Some(one(Atom::In { column, values, negated })),
+        ("lower" | "upper" | "btrim" | "trim", _) => Some(one(Atom::In {
+            column,
+            values,
+            negated,
+        })),
         ("jsonb_typeof" | "json_typeof", false) => Some(one(Atom::JsonType {
             column,
-            kind: values.iter().find(|v| *v == "object").or(values.first())?.clone(),
+            kind: values
+                .iter()
+                .find(|v| *v == "object")
+                .or(values.first())?
+                .clone(),
         })),
         ("length" | "char_length", false) => {
-            let lengths: Vec<u32> = values.iter().filter_map(|value| value.parse().ok()).collect();
-            Some(lengths.into_iter().map(|n| vec![Atom::Length { column: column.clone(), min: n, max: n }]).collect())
+            let lengths: Vec<u32> = values
+                .iter()
+                .filter_map(|value| value.parse().ok())
+                .collect();
+            Some(
+                lengths
+                    .into_iter()
+                    .map(|n| {
+                        vec![Atom::Length {
+                            column: column.clone(),
+                            min: n,
+                            max: n,
+                        }]
+                    })
+                    .collect(),
+            )
         }
         _ => None,
     }
@@ -272,11 +426,21 @@ fn infix(operator: &str, left: &Expression, right: &Expression) -> Option<Vec<Ve
     match operator {
         "?" => return json_key(left, right).map(one),
         "?&" => {
-            let Expression::Array(keys) = right.uncast() else { return None };
-            return keys.iter().map(|key| json_key(left, key)).collect::<Option<Vec<_>>>().map(|atoms| vec![atoms]);
+            let Expression::Array(keys) = right.uncast() else {
+                return None;
+            };
+            return keys
+                .iter()
+                .map(|key| json_key(left, key))
+                .collect::<Option<Vec<_>>>()
+                .map(|atoms| vec![atoms]);
         }
         "<@" | "@>" => {
-            let (inner, outer) = if operator == "<@" { (left, right) } else { (right, left) };
+            let (inner, outer) = if operator == "<@" {
+                (left, right)
+            } else {
+                (right, left)
+            };
             let (inner, outer) = (inner.column()?.to_owned(), outer.column()?.to_owned());
             return Some(one(Atom::Within { inner, outer }));
         }
@@ -286,10 +450,14 @@ fn infix(operator: &str, left: &Expression, right: &Expression) -> Option<Vec<Ve
 }
 
 fn related(left: &Expression, relation: Relation, right: &Expression) -> Option<Vec<Vec<Atom>>> {
-    if let Some(found) = equal_truths(relation, left, right).or_else(|| counted(relation, left, right)) {
+    if let Some(found) =
+        equal_truths(relation, left, right).or_else(|| counted(relation, left, right))
+    {
         return Some(found);
     }
-    if let Some(found) = extreme(left, relation, right).or_else(|| extreme(right, relation.flipped(), left)) {
+    if let Some(found) =
+        extreme(left, relation, right).or_else(|| extreme(right, relation.flipped(), left))
+    {
         return Some(found);
     }
     if left.literal().is_some() {
@@ -300,7 +468,9 @@ fn related(left: &Expression, relation: Relation, right: &Expression) -> Option<
 
 /// `LEAST(a, b) > c`, `GREATEST(a, b) <= c`: every one of them, or one of them. NULLs count for nothing in both functions.
 fn extreme(call: &Expression, relation: Relation, other: &Expression) -> Option<Vec<Vec<Atom>>> {
-    let Expression::Call { name, arguments } = call.uncast() else { return None };
+    let Expression::Call { name, arguments } = call.uncast() else {
+        return None;
+    };
     // What every one of them must be, so that the smallest (the largest) is, but for being the same.
     let towards = match name.as_str() {
         "least" => Relation::GreaterOrEqual,
@@ -316,25 +486,47 @@ fn extreme(call: &Expression, relation: Relation, other: &Expression) -> Option<
         for item in arguments {
             let mut columns = Vec::new();
             item.columns(&mut columns);
-            let counts = columns.into_iter().map(|column| Atom::Null { column, negated: true });
+            let counts = columns.into_iter().map(|column| Atom::Null {
+                column,
+                negated: true,
+            });
             let counts: Vec<Atom> = counts.collect();
             let ways = related(item, relation, other)?.into_iter();
-            found.extend(ways.map(|atoms| atoms.into_iter().chain(counts.iter().cloned()).collect::<Vec<_>>()));
+            found.extend(ways.map(|atoms| {
+                atoms
+                    .into_iter()
+                    .chain(counts.iter().cloned())
+                    .collect::<Vec<_>>()
+            }));
         }
         found.truncate(MOST);
         Some(found)
     };
-    let strictly = if towards == Relation::GreaterOrEqual { Relation::Greater } else { Relation::Less };
+    let strictly = if towards == Relation::GreaterOrEqual {
+        Relation::Greater
+    } else {
+        Relation::Less
+    };
     match relation {
         relation if relation == towards || relation == strictly => every(relation),
-        Relation::Equal => Some(all_of([every(towards)?, some(Relation::Equal)?].into_iter())),
-        Relation::NotEqual => Some(every(strictly)?.into_iter().chain(some(strictly.flipped())?).collect()),
+        Relation::Equal => Some(all_of(
+            [every(towards)?, some(Relation::Equal)?].into_iter(),
+        )),
+        Relation::NotEqual => Some(
+            every(strictly)?
+                .into_iter()
+                .chain(some(strictly.flipped())?)
+                .collect(),
+        ),
         outwards => some(outwards),
     }
 }
 
 fn json_key(left: &Expression, right: &Expression) -> Option<Atom> {
-    Some(Atom::JsonKey { column: left.column()?.to_owned(), key: right.literal()? })
+    Some(Atom::JsonKey {
+        column: left.column()?.to_owned(),
+        key: right.literal()?,
+    })
 }
 
 fn text_match(operator: &str, left: &Expression, right: &Expression) -> Option<Atom> {
@@ -355,9 +547,18 @@ fn text_match(operator: &str, left: &Expression, right: &Expression) -> Option<A
     {
         // In parentheses would be what is meant.
         let part = part.text().filter(|part| !part.contains('('))?.to_owned();
-        return Some(Atom::Part { column: of.column()?.to_owned(), part, pattern, negated });
+        return Some(Atom::Part {
+            column: of.column()?.to_owned(),
+            part,
+            pattern,
+            negated,
+        });
     }
-    Some(Atom::Matches { column: left.column()?.to_owned(), pattern, negated })
+    Some(Atom::Matches {
+        column: left.column()?.to_owned(),
+        pattern,
+        negated,
+    })
 }
 
 /// LIKE's pattern as a regular expression.
@@ -368,7 +569,9 @@ fn like(pattern: &str) -> String {
         match c {
             '%' => regex.push_str(".*"),
             '_' => regex.push('.'),
-            '\\' => regex.push_str(&regex_syntax::escape(&chars.next().map_or(String::new(), String::from))),
+            '\\' => regex.push_str(&regex_syntax::escape(
+                &chars.next().map_or(String::new(), String::from),
+            )),
             other => regex.push_str(&regex_syntax::escape(&other.to_string())),
         }
     }
@@ -377,7 +580,11 @@ fn like(pattern: &str) -> String {
 }
 
 /// `(a IS NULL) = (b IS NULL)`: both or neither.
-fn equal_truths(relation: Relation, left: &Expression, right: &Expression) -> Option<Vec<Vec<Atom>>> {
+fn equal_truths(
+    relation: Relation,
+    left: &Expression,
+    right: &Expression,
+) -> Option<Vec<Vec<Atom>>> {
     let same = match relation {
         Relation::Equal => true,
         Relation::NotEqual => false,
@@ -387,7 +594,13 @@ fn equal_truths(relation: Relation, left: &Expression, right: &Expression) -> Op
         return None;
     }
     let both = |left_negated, right_negated| {
-        all_of([alternatives(left, left_negated), alternatives(right, right_negated)].into_iter())
+        all_of(
+            [
+                alternatives(left, left_negated),
+                alternatives(right, right_negated),
+            ]
+            .into_iter(),
+        )
     };
     let mut found = both(false, !same);
     found.extend(both(true, same));
@@ -404,7 +617,9 @@ fn is_truth(expression: &Expression) -> bool {
         | Expression::Bool(_)
         | Expression::Quantified { .. }
         | Expression::Distinct { .. } => true,
-        Expression::Infix { operator, .. } => Relation::of(operator).is_some() || operator.contains('~'),
+        Expression::Infix { operator, .. } => {
+            Relation::of(operator).is_some() || operator.contains('~')
+        }
         _ => false,
     }
 }
@@ -417,13 +632,25 @@ fn counted(relation: Relation, left: &Expression, right: &Expression) -> Option<
         return None;
     }
     // At least one is the common case with a short answer: any of them.
-    if (relation == Relation::GreaterOrEqual && wanted == 1) || (relation == Relation::Greater && wanted == 0) {
-        return Some(truths.iter().flat_map(|truth| alternatives(truth, false)).collect());
+    if (relation == Relation::GreaterOrEqual && wanted == 1)
+        || (relation == Relation::Greater && wanted == 0)
+    {
+        return Some(
+            truths
+                .iter()
+                .flat_map(|truth| alternatives(truth, false))
+                .collect(),
+        );
     }
     let found: Vec<Vec<Atom>> = (0_u32..1 << truths.len())
         .filter(|set| relation.holds(f64::from(set.count_ones()), wanted as f64))
         .flat_map(|set| {
-            all_of(truths.iter().enumerate().map(|(bit, truth)| alternatives(truth, set & (1 << bit) == 0)))
+            all_of(
+                truths
+                    .iter()
+                    .enumerate()
+                    .map(|(bit, truth)| alternatives(truth, set & (1 << bit) == 0)),
+            )
         })
         .take(MOST)
         .collect();
@@ -432,22 +659,42 @@ fn counted(relation: Relation, left: &Expression, right: &Expression) -> Option<
 
 fn truths(expression: &Expression) -> Option<Vec<Expression>> {
     match expression {
-        Expression::Call { name, arguments } if matches!(name.as_str(), "num_nonnulls" | "num_nulls") => Some(
-            arguments
-                .iter()
-                .map(|of| Expression::IsNull { of: Box::new(of.clone()), negated: name == "num_nonnulls" })
-                .collect(),
-        ),
-        Expression::Infix { operator, left, right } if operator == "+" => {
+        Expression::Call { name, arguments }
+            if matches!(name.as_str(), "num_nonnulls" | "num_nulls") =>
+        {
+            Some(
+                arguments
+                    .iter()
+                    .map(|of| Expression::IsNull {
+                        of: Box::new(of.clone()),
+                        negated: name == "num_nonnulls",
+                    })
+                    .collect(),
+            )
+        }
+        Expression::Infix {
+            operator,
+            left,
+            right,
+        } if operator == "+" => {
             let mut all = truths(left)?;
             all.extend(truths(right)?);
             Some(all)
         }
         Expression::Cast { of, .. } if is_truth(of) => Some(vec![(**of).clone()]),
         // CASE WHEN a IS NULL THEN 0 ELSE 1 END.
-        Expression::Case { operand: None, arms, otherwise } => {
-            let [(when, then)] = arms.as_slice() else { return None };
-            match (then.literal()?.as_str(), otherwise.as_ref()?.literal()?.as_str()) {
+        Expression::Case {
+            operand: None,
+            arms,
+            otherwise,
+        } => {
+            let [(when, then)] = arms.as_slice() else {
+                return None;
+            };
+            match (
+                then.literal()?.as_str(),
+                otherwise.as_ref()?.literal()?.as_str(),
+            ) {
                 ("1", "0") => Some(vec![when.clone()]),
                 ("0", "1") => Some(vec![Expression::Not(Box::new(when.clone()))]),
                 _ => None,
@@ -457,27 +704,46 @@ fn truths(expression: &Expression) -> Option<Vec<Expression>> {
     }
 }
 
-pub(super) fn compare(left: &Expression, relation: Relation, right: &Expression) -> Option<Vec<Vec<Atom>>> {
+pub(super) fn compare(
+    left: &Expression,
+    relation: Relation,
+    right: &Expression,
+) -> Option<Vec<Vec<Atom>>> {
     let same_column = |call: &Expression, name: &str, position: usize| match call.uncast() {
         Expression::Call { arguments, .. } => {
-            arguments.get(position).map(untrimmed).and_then(Expression::column) == Some(name)
+            arguments
+                .get(position)
+                .map(untrimmed)
+                .and_then(Expression::column)
+                == Some(name)
         }
         _ => false,
     };
     for (call, other) in [(left, right), (right, left)] {
-        let (Expression::Call { name, arguments }, Some(column)) = (call.uncast(), other.column()) else { continue };
+        let (Expression::Call { name, arguments }, Some(column)) = (call.uncast(), other.column())
+        else {
+            continue;
+        };
         let column_text = column.to_owned();
         match name.as_str() {
             "lower" if relation == Relation::Equal && same_column(call, column, 0) => {
-                return Some(one(Atom::Lower { column: column_text }));
+                return Some(one(Atom::Lower {
+                    column: column_text,
+                }));
             }
             "upper" if relation == Relation::Equal && same_column(call, column, 0) => {
-                return Some(one(Atom::Upper { column: column_text }));
+                return Some(one(Atom::Upper {
+                    column: column_text,
+                }));
             }
             "lower" | "upper" if relation == Relation::Equal && arguments.len() == 1 => {
                 if let Some(range) = arguments[0].column() {
                     let (range, upper) = (range.to_owned(), name == "upper");
-                    return Some(one(Atom::RangeEnd { range, upper, column: column_text }));
+                    return Some(one(Atom::RangeEnd {
+                        range,
+                        upper,
+                        column: column_text,
+                    }));
                 }
             }
             "btrim" | "trim" | "ltrim" | "rtrim" | "initcap"
@@ -486,24 +752,48 @@ pub(super) fn compare(left: &Expression, relation: Relation, right: &Expression)
                 return Some(vec![Vec::new()]);
             }
             "date_trunc" if relation == Relation::Equal && same_column(call, column, 1) => {
-                return Some(one(Atom::Grain { column: column_text, unit: arguments.first()?.literal()? }));
+                return Some(one(Atom::Grain {
+                    column: column_text,
+                    unit: arguments.first()?.literal()?,
+                }));
             }
             _ => {}
         }
     }
     match left.uncast() {
-        Expression::Call { name, arguments } => return compare_call(name, arguments, relation, right),
-        Expression::Infix { operator, left: column, right: unit } if operator == "%" && relation == Relation::Equal => {
+        Expression::Call { name, arguments } => {
+            return compare_call(name, arguments, relation, right);
+        }
+        Expression::Infix {
+            operator,
+            left: column,
+            right: unit,
+        } if operator == "%" && relation == Relation::Equal => {
             right.literal().filter(|zero| zero == "0")?;
-            return Some(one(Atom::Grain { column: column.column()?.to_owned(), unit: unit.literal()? }));
+            return Some(one(Atom::Grain {
+                column: column.column()?.to_owned(),
+                unit: unit.literal()?,
+            }));
         }
         _ => {}
     }
     if let (Some(column), Some(constant)) = (left.column(), right.literal()) {
         let (column, values) = (column.to_owned(), vec![constant]);
         match relation {
-            Relation::NotEqual => return Some(one(Atom::In { column, values, negated: true })),
-            Relation::Equal => return Some(one(Atom::In { column, values, negated: false })),
+            Relation::NotEqual => {
+                return Some(one(Atom::In {
+                    column,
+                    values,
+                    negated: true,
+                }));
+            }
+            Relation::Equal => {
+                return Some(one(Atom::In {
+                    column,
+                    values,
+                    negated: false,
+                }));
+            }
             _ => {}
         }
     }
@@ -516,18 +806,30 @@ mod tests {
 
     fn count(text: &str) -> (usize, bool) {
         let found = alternatives(&Expression::parse(text).unwrap(), false);
-        let understood = found.iter().flatten().all(|atom| !matches!(atom, Atom::Opaque(_)));
+        let understood = found
+            .iter()
+            .flatten()
+            .all(|atom| !matches!(atom, Atom::Opaque(_)));
         (found.len(), understood)
     }
 
     #[test]
     fn alternatives_of_what_people_write() {
         assert_eq!(count("((quantity >= 1) AND (quantity <= 20))"), (1, true));
-        assert_eq!(count("((status <> 'shipped'::text) OR (shipped_at IS NOT NULL))"), (2, true));
+        assert_eq!(
+            count("((status <> 'shipped'::text) OR (shipped_at IS NOT NULL))"),
+            (2, true)
+        );
         assert_eq!(count("(num_nonnulls(a, b, c) = 1)"), (3, true));
-        assert_eq!(count("((((a IS NOT NULL))::integer + ((b IS NOT NULL))::integer) = 1)"), (2, true));
+        assert_eq!(
+            count("((((a IS NOT NULL))::integer + ((b IS NOT NULL))::integer) = 1)"),
+            (2, true)
+        );
         assert_eq!(count("((a IS NULL) = (b IS NULL))"), (2, true));
-        assert_eq!(count("CASE WHEN (kind = 'a'::text) THEN (x > 0) ELSE (y IS NOT NULL) END"), (2, true));
+        assert_eq!(
+            count("CASE WHEN (kind = 'a'::text) THEN (x > 0) ELSE (y IS NOT NULL) END"),
+            (2, true)
+        );
         assert_eq!(count("((email)::text ~~ '%@%'::text)"), (1, true));
         assert_eq!(count("(jsonb_typeof(data) = 'object'::text)"), (1, true));
         assert_eq!(count("(date_trunc('month'::text, at) = at)"), (1, true));
@@ -537,13 +839,24 @@ mod tests {
         assert_eq!(count("(GREATEST(a, b, 3) > c)"), (3, true));
         assert_eq!(count("(c = GREATEST(a, b))"), (2, true));
         assert_eq!(count("(COALESCE(a, 0) < 10)"), (1, true));
-        assert!(!count("((COALESCE(a, 0) + COALESCE(b, 0)) < 10)").1, "a sum of them is not");
+        assert!(
+            !count("((COALESCE(a, 0) + COALESCE(b, 0)) < 10)").1,
+            "a sum of them is not"
+        );
         assert_eq!(count("(length(TRIM(BOTH FROM VALUE)) > 10)"), (1, true));
-        assert_eq!(count("(POSITION(('|'::text) IN (TRIM(BOTH FROM code))) = 0)"), (1, true));
-        assert_eq!(count("(strpos(email, '@'::text) > 0)"), (1, true));
-        assert_eq!(count("(SUBSTRING(code FROM 3 FOR 2) = 'AB'::text)"), (1, true));
         assert_eq!(
-            count("((\"left\"(TRIM(BOTH FROM code), 2) = 'A:'::text) OR (\"right\"(code, 1) = 'Z'::text))"),
+            count("(POSITION(('|'::text) IN (TRIM(BOTH FROM code))) = 0)"),
+            (1, true)
+        );
+        assert_eq!(count("(strpos(email, '@'::text) > 0)"), (1, true));
+        assert_eq!(
+            count("(SUBSTRING(code FROM 3 FOR 2) = 'AB'::text)"),
+            (1, true)
+        );
+        assert_eq!(
+            count(
+                "((\"left\"(TRIM(BOTH FROM code), 2) = 'A:'::text) OR (\"right\"(code, 1) = 'Z'::text))"
+            ),
             (2, true)
         );
         assert_eq!(count("(is_admin OR (tenant_id IS NOT NULL))"), (2, true));
@@ -551,9 +864,15 @@ mod tests {
 
     #[test]
     fn alternatives_of_an_or_exclude_each_other() {
-        let found =
-            alternatives(&Expression::parse("((status <> 'shipped'::text) OR (at IS NOT NULL))").unwrap(), false);
-        let shipped = Atom::In { column: "status".to_owned(), values: vec!["shipped".to_owned()], negated: false };
+        let found = alternatives(
+            &Expression::parse("((status <> 'shipped'::text) OR (at IS NOT NULL))").unwrap(),
+            false,
+        );
+        let shipped = Atom::In {
+            column: "status".to_owned(),
+            values: vec!["shipped".to_owned()],
+            negated: false,
+        };
         assert!(found[1].contains(&shipped), "{found:?}");
     }
 }

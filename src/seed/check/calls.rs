@@ -35,50 +35,84 @@ pub(super) fn compare_call(
         }
         "btrim" | "trim" | "ltrim" | "rtrim" if relation == Relation::NotEqual => {
             constant.filter(String::is_empty)?;
-            one(Atom::Length { column, min: 1, max: u32::MAX })
+            one(Atom::Length {
+                column,
+                min: 1,
+                max: u32::MAX,
+            })
         }
         "lower" | "upper" if matches!(relation, Relation::Equal | Relation::NotEqual) => {
-            one(Atom::In { column, values: vec![constant?], negated: relation == Relation::NotEqual })
+            one(Atom::In {
+                column,
+                values: vec![constant?],
+                negated: relation == Relation::NotEqual,
+            })
         }
-        "jsonb_typeof" | "json_typeof" if relation == Relation::Equal => {
-            one(Atom::JsonType { column, kind: constant? })
-        }
-        "left" | "right" | "substring" | "substr" if matches!(relation, Relation::Equal | Relation::NotEqual) => {
+        "jsonb_typeof" | "json_typeof" if relation == Relation::Equal => one(Atom::JsonType {
+            column,
+            kind: constant?,
+        }),
+        "left" | "right" | "substring" | "substr"
+            if matches!(relation, Relation::Equal | Relation::NotEqual) =>
+        {
             let pattern = part(name, arguments, &constant?)?;
-            one(Atom::Matches { column, pattern, negated: relation == Relation::NotEqual })
+            one(Atom::Matches {
+                column,
+                pattern,
+                negated: relation == Relation::NotEqual,
+            })
         }
         _ => return None,
     })
 }
 
-fn coalesce(arguments: &[Expression], relation: Relation, right: &Expression) -> Option<Alternatives> {
+fn coalesce(
+    arguments: &[Expression],
+    relation: Relation,
+    right: &Expression,
+) -> Option<Alternatives> {
     let (first, last) = (arguments.first()?, arguments.last()?);
     // A NULL becomes what the constraint allows: every one may be NULL.
-    if let (Some(Ok(instead)), Some(Ok(limit))) =
-        (last.literal().map(|text| text.parse()), right.literal().map(|text| text.parse()))
-        && relation.holds(instead, limit)
+    if let (Some(Ok(instead)), Some(Ok(limit))) = (
+        last.literal().map(|text| text.parse()),
+        right.literal().map(|text| text.parse()),
+    ) && relation.holds(instead, limit)
     {
         let columns = &arguments[..arguments.len() - 1];
-        let parts = columns.iter().map(|column| compare(column, relation, right));
+        let parts = columns
+            .iter()
+            .map(|column| compare(column, relation, right));
         return Some(all_of(parts.collect::<Option<Vec<_>>>()?.into_iter()));
     }
     let column = first.column()?.to_owned();
     let mut found = compare(first, relation, right)?;
     for atoms in &mut found {
-        atoms.push(Atom::Null { column: column.clone(), negated: true });
+        atoms.push(Atom::Null {
+            column: column.clone(),
+            negated: true,
+        });
     }
     Some(found)
 }
 
 /// The place of a part in a text, compared with a number: a part that the text has, or has not.
-fn contains(wanted: &Expression, text: &Expression, relation: Relation, right: &Expression) -> Option<Alternatives> {
+fn contains(
+    wanted: &Expression,
+    text: &Expression,
+    relation: Relation,
+    right: &Expression,
+) -> Option<Alternatives> {
     let negated = match (relation, right.literal()?.as_str()) {
         (Relation::Equal | Relation::LessOrEqual, "0") | (Relation::Less, "1") => true,
         (Relation::Greater | Relation::NotEqual, "0") | (Relation::GreaterOrEqual, "1") => false,
         _ => return None,
     };
     let pattern = regex_syntax::escape(&wanted.literal()?);
-    Some(one(Atom::Matches { column: untrimmed(text).column()?.to_owned(), pattern, negated }))
+    Some(one(Atom::Matches {
+        column: untrimmed(text).column()?.to_owned(),
+        pattern,
+        negated,
+    }))
 }
 
 /// The fewest and the most that a count compared with a number may be.
@@ -99,7 +133,9 @@ fn counts(relation: Relation, constant: &str) -> Option<(u32, u32)> {
 /// What stands inside of `trim(…)`: generated texts have no blanks around them.
 pub(super) fn untrimmed(of: &Expression) -> &Expression {
     match of.uncast() {
-        Expression::Call { name, arguments } if matches!(name.as_str(), "btrim" | "trim" | "ltrim" | "rtrim") => {
+        Expression::Call { name, arguments }
+            if matches!(name.as_str(), "btrim" | "trim" | "ltrim" | "rtrim") =>
+        {
             arguments.first().map_or(of, untrimmed)
         }
         _ => of,
@@ -124,10 +160,25 @@ pub(super) fn part(function: &str, arguments: &[Expression], value: &str) -> Opt
 /// A call that is true or false itself.
 pub(super) fn call(name: &str, arguments: &[Expression], negated: bool) -> Option<Alternatives> {
     // starts_with(reverse(x), y): how x ends.
-    if let ("starts_with", Expression::Call { name: inner, arguments: of }) = (name, arguments.first()?.uncast()) {
-        let column = of.first().filter(|_| inner == "reverse")?.column()?.to_owned();
+    if let (
+        "starts_with",
+        Expression::Call {
+            name: inner,
+            arguments: of,
+        },
+    ) = (name, arguments.first()?.uncast())
+    {
+        let column = of
+            .first()
+            .filter(|_| inner == "reverse")?
+            .column()?
+            .to_owned();
         let end: String = arguments.get(1)?.literal()?.chars().rev().collect();
-        return Some(one(Atom::Matches { column, pattern: format!("{}$", regex_syntax::escape(&end)), negated }));
+        return Some(one(Atom::Matches {
+            column,
+            pattern: format!("{}$", regex_syntax::escape(&end)),
+            negated,
+        }));
     }
     let column = arguments.first()?.column()?.to_owned();
     match (name, negated) {
@@ -137,7 +188,11 @@ pub(super) fn call(name: &str, arguments: &[Expression], negated: bool) -> Optio
         }
         ("starts_with", _) => {
             let pattern = format!("^{}", regex_syntax::escape(&arguments.get(1)?.literal()?));
-            Some(one(Atom::Matches { column, pattern, negated }))
+            Some(one(Atom::Matches {
+                column,
+                pattern,
+                negated,
+            }))
         }
         _ => None,
     }

@@ -21,15 +21,30 @@ pub enum Expression {
     /// `ROW(…)`.
     Row(Vec<Expression>),
     /// `name(arguments)`.
-    Call { name: String, arguments: Vec<Expression> },
+    Call {
+        name: String,
+        arguments: Vec<Expression>,
+    },
     /// `expression::type`.
     Cast { of: Box<Expression>, to: String },
     /// A prefix operator.
-    Prefix { operator: String, of: Box<Expression> },
+    Prefix {
+        operator: String,
+        of: Box<Expression>,
+    },
     /// An infix operator.
-    Infix { operator: String, left: Box<Expression>, right: Box<Expression> },
+    Infix {
+        operator: String,
+        left: Box<Expression>,
+        right: Box<Expression>,
+    },
     /// `left operator ANY (array)` or ALL.
-    Quantified { operator: String, left: Box<Expression>, array: Box<Expression>, all: bool },
+    Quantified {
+        operator: String,
+        left: Box<Expression>,
+        array: Box<Expression>,
+        all: bool,
+    },
     /// All of them.
     And(Vec<Expression>),
     /// Any of them.
@@ -39,11 +54,23 @@ pub enum Expression {
     /// IS NULL, IS NOT NULL.
     IsNull { of: Box<Expression>, negated: bool },
     /// IS [NOT] TRUE and FALSE: the value tested for, and whether negated.
-    IsBool { of: Box<Expression>, value: bool, negated: bool },
+    IsBool {
+        of: Box<Expression>,
+        value: bool,
+        negated: bool,
+    },
     /// IS [NOT] DISTINCT FROM.
-    Distinct { left: Box<Expression>, right: Box<Expression>, negated: bool },
+    Distinct {
+        left: Box<Expression>,
+        right: Box<Expression>,
+        negated: bool,
+    },
     /// CASE [operand] WHEN … THEN … ELSE … END.
-    Case { operand: Option<Box<Expression>>, arms: Vec<(Expression, Expression)>, otherwise: Option<Box<Expression>> },
+    Case {
+        operand: Option<Box<Expression>>,
+        arms: Vec<(Expression, Expression)>,
+        otherwise: Option<Box<Expression>>,
+    },
 }
 
 /// Why an expression was not understood.
@@ -63,11 +90,18 @@ impl Expression {
     /// Where something stands that this parser does not know.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let tokens = tokenize(text)?;
-        let mut parser = Parser { tokens: &tokens, at: 0, depth: 0 };
+        let mut parser = Parser {
+            tokens: &tokens,
+            at: 0,
+            depth: 0,
+        };
         let expression = parser.expression(0)?;
         match parser.tokens.get(parser.at) {
             None => Ok(expression),
-            Some((_, offset)) => Err(ParseError { offset: *offset, what: text[*offset..].to_owned() }),
+            Some((_, offset)) => Err(ParseError {
+                offset: *offset,
+                what: text[*offset..].to_owned(),
+            }),
         }
     }
 
@@ -103,12 +137,21 @@ impl Expression {
             | Self::Not(of) => of.visit(see),
             Self::Infix { left, right, .. }
             | Self::Distinct { left, right, .. }
-            | Self::Quantified { left, array: right, .. } => {
+            | Self::Quantified {
+                left, array: right, ..
+            } => {
                 left.visit(see);
                 right.visit(see);
             }
-            Self::Case { operand, arms, otherwise } => {
-                operand.iter().chain(otherwise).for_each(|item| item.visit(see));
+            Self::Case {
+                operand,
+                arms,
+                otherwise,
+            } => {
+                operand
+                    .iter()
+                    .chain(otherwise)
+                    .for_each(|item| item.visit(see));
                 for (when, then) in arms {
                     when.visit(see);
                     then.visit(see);
@@ -124,7 +167,9 @@ impl Expression {
             Self::Array(items) | Self::Row(items) | Self::And(items) | Self::Or(items) => {
                 items.iter_mut().for_each(|item| item.rename(from, to));
             }
-            Self::Call { arguments, .. } => arguments.iter_mut().for_each(|item| item.rename(from, to)),
+            Self::Call { arguments, .. } => {
+                arguments.iter_mut().for_each(|item| item.rename(from, to))
+            }
             Self::Cast { of, .. }
             | Self::Prefix { of, .. }
             | Self::IsNull { of, .. }
@@ -132,12 +177,21 @@ impl Expression {
             | Self::Not(of) => of.rename(from, to),
             Self::Infix { left, right, .. }
             | Self::Distinct { left, right, .. }
-            | Self::Quantified { left, array: right, .. } => {
+            | Self::Quantified {
+                left, array: right, ..
+            } => {
                 left.rename(from, to);
                 right.rename(from, to);
             }
-            Self::Case { operand, arms, otherwise } => {
-                operand.iter_mut().chain(otherwise).for_each(|item| item.rename(from, to));
+            Self::Case {
+                operand,
+                arms,
+                otherwise,
+            } => {
+                operand
+                    .iter_mut()
+                    .chain(otherwise)
+                    .for_each(|item| item.rename(from, to));
                 for (when, then) in arms {
                     when.rename(from, to);
                     then.rename(from, to);
@@ -162,7 +216,9 @@ impl Expression {
             Self::Text(text) | Self::Number(text) => Some(text.clone()),
             Self::Bool(value) => Some(value.to_string()),
             Self::Cast { of, .. } => of.literal(),
-            Self::Prefix { operator, of } if operator == "-" => of.literal().map(|text| format!("-{text}")),
+            Self::Prefix { operator, of } if operator == "-" => {
+                of.literal().map(|text| format!("-{text}"))
+            }
             _ => None,
         }
     }
@@ -219,7 +275,9 @@ impl Parser<'_> {
     }
 
     fn prefix(&mut self) -> Result<Expression, ParseError> {
-        let Some((token, _)) = self.tokens.get(self.at) else { return Err(self.error("the end")) };
+        let Some((token, _)) = self.tokens.get(self.at) else {
+            return Err(self.error("the end"));
+        };
         match token.clone() {
             Token::Text(text) => {
                 self.at += 1;
@@ -236,11 +294,18 @@ impl Parser<'_> {
                     items.push(self.expression(0)?);
                 }
                 self.expect(")")?;
-                Ok(if items.len() == 1 { items.remove(0) } else { Expression::Row(items) })
+                Ok(if items.len() == 1 {
+                    items.remove(0)
+                } else {
+                    Expression::Row(items)
+                })
             }
             Token::Operator(operator) => {
                 self.at += 1;
-                Ok(Expression::Prefix { operator, of: Box::new(self.expression(SIGN)?) })
+                Ok(Expression::Prefix {
+                    operator,
+                    of: Box::new(self.expression(SIGN)?),
+                })
             }
             Token::Word { text, quoted } => {
                 self.at += 1;
@@ -260,18 +325,27 @@ impl Parser<'_> {
                 "case" => return self.case(),
                 "array" if self.mark("[") => return self.list("]").map(Expression::Array),
                 "row" if self.mark("(") => return self.list(")").map(Expression::Row),
-                "current_date" | "current_timestamp" | "localtimestamp" | "current_user" | "session_user" => {
-                    return Ok(Expression::Call { name: text, arguments: Vec::new() });
+                "current_date" | "current_timestamp" | "localtimestamp" | "current_user"
+                | "session_user" => {
+                    return Ok(Expression::Call {
+                        name: text,
+                        arguments: Vec::new(),
+                    });
                 }
                 "date" | "timestamp" | "interval" | "time"
                     if matches!(self.tokens.get(self.at), Some((Token::Text(_), _))) =>
                 {
                     let of = self.prefix()?;
-                    return Ok(Expression::Cast { of: Box::new(of), to: text });
+                    return Ok(Expression::Cast {
+                        of: Box::new(of),
+                        to: text,
+                    });
                 }
                 "extract" if self.mark("(") => return self.extract(),
                 "trim" if self.mark("(") => return self.trim(),
-                "substring" | "overlay" | "position" if self.mark("(") => return self.spelled_call(text),
+                "substring" | "overlay" | "position" if self.mark("(") => {
+                    return self.spelled_call(text);
+                }
                 _ => {}
             }
         }
@@ -286,7 +360,11 @@ impl Parser<'_> {
             }
         }
         if self.mark("(") {
-            let arguments = if self.mark(")") { Vec::new() } else { self.list(")")? };
+            let arguments = if self.mark(")") {
+                Vec::new()
+            } else {
+                self.list(")")?
+            };
             return Ok(Expression::Call { name, arguments });
         }
         Ok(Expression::Column(name))
@@ -300,18 +378,39 @@ impl Parser<'_> {
         }
         let value = self.expression(0)?;
         self.expect(")")?;
-        Ok(Expression::Call { name: "extract".to_owned(), arguments: vec![field, value] })
+        Ok(Expression::Call {
+            name: "extract".to_owned(),
+            arguments: vec![field, value],
+        })
     }
 
     /// `TRIM(BOTH [characters] FROM value)`, as the function that it stands for.
     fn trim(&mut self) -> Result<Expression, ParseError> {
-        let sides = [("both", "btrim"), ("leading", "ltrim"), ("trailing", "rtrim")];
-        let name = sides.into_iter().find(|(side, _)| self.keyword(side)).map_or("btrim", |(_, name)| name);
-        let characters = if self.peek_keyword("from") { None } else { Some(self.expression(0)?) };
-        let value = if self.keyword("from") { Some(self.expression(0)?) } else { None };
+        let sides = [
+            ("both", "btrim"),
+            ("leading", "ltrim"),
+            ("trailing", "rtrim"),
+        ];
+        let name = sides
+            .into_iter()
+            .find(|(side, _)| self.keyword(side))
+            .map_or("btrim", |(_, name)| name);
+        let characters = if self.peek_keyword("from") {
+            None
+        } else {
+            Some(self.expression(0)?)
+        };
+        let value = if self.keyword("from") {
+            Some(self.expression(0)?)
+        } else {
+            None
+        };
         self.expect(")")?;
         let arguments = value.into_iter().chain(characters).collect();
-        Ok(Expression::Call { name: name.to_owned(), arguments })
+        Ok(Expression::Call {
+            name: name.to_owned(),
+            arguments,
+        })
     }
 
     /// `SUBSTRING(value FROM 1 FOR 2)`, `POSITION((part) IN (value))`: words stand for the commas.
@@ -320,7 +419,10 @@ impl Parser<'_> {
         let power = if name == "position" { OTHER } else { 0 };
         let mut arguments = vec![self.expression(power)?];
         while !self.mark(")") {
-            if !["from", "for", "in", "placing"].into_iter().any(|word| self.keyword(word)) {
+            if !["from", "for", "in", "placing"]
+                .into_iter()
+                .any(|word| self.keyword(word))
+            {
                 self.expect(",")?;
             }
             arguments.push(self.expression(0)?);
@@ -329,7 +431,11 @@ impl Parser<'_> {
     }
 
     fn case(&mut self) -> Result<Expression, ParseError> {
-        let operand = if self.peek_keyword("when") { None } else { Some(Box::new(self.expression(0)?)) };
+        let operand = if self.peek_keyword("when") {
+            None
+        } else {
+            Some(Box::new(self.expression(0)?))
+        };
         let mut arms = Vec::new();
         while self.keyword("when") {
             let when = self.expression(0)?;
@@ -338,27 +444,43 @@ impl Parser<'_> {
             }
             arms.push((when, self.expression(0)?));
         }
-        let otherwise = if self.keyword("else") { Some(Box::new(self.expression(0)?)) } else { None };
+        let otherwise = if self.keyword("else") {
+            Some(Box::new(self.expression(0)?))
+        } else {
+            None
+        };
         if !self.keyword("end") {
             return Err(self.error("END is missing"));
         }
-        Ok(Expression::Case { operand, arms, otherwise })
+        Ok(Expression::Case {
+            operand,
+            arms,
+            otherwise,
+        })
     }
 
     /// Continues `left` with what follows it, if that binds more tightly than `power`.
     fn infix(&mut self, left: &Expression, power: u8) -> Result<Option<Expression>, ParseError> {
-        let Some((token, _)) = self.tokens.get(self.at) else { return Ok(None) };
+        let Some((token, _)) = self.tokens.get(self.at) else {
+            return Ok(None);
+        };
         match token.clone() {
             Token::Mark("::") => {
                 self.at += 1;
                 let to = self.type_name()?;
-                Ok(Some(Expression::Cast { of: Box::new(left.clone()), to }))
+                Ok(Some(Expression::Cast {
+                    of: Box::new(left.clone()),
+                    to,
+                }))
             }
             Token::Mark("[") => {
                 self.at += 1;
                 let index = self.expression(0)?;
                 self.expect("]")?;
-                Ok(Some(Expression::Call { name: "[]".to_owned(), arguments: vec![left.clone(), index] }))
+                Ok(Some(Expression::Call {
+                    name: "[]".to_owned(),
+                    arguments: vec![left.clone(), index],
+                }))
             }
             Token::Mark(".") => {
                 self.at += 1;
@@ -366,18 +488,29 @@ impl Parser<'_> {
                     Some((Token::Word { text, .. }, _)) => {
                         self.at += 1;
                         let field = Expression::Text(text.clone());
-                        Ok(Some(Expression::Call { name: ".".to_owned(), arguments: vec![left.clone(), field] }))
+                        Ok(Some(Expression::Call {
+                            name: ".".to_owned(),
+                            arguments: vec![left.clone(), field],
+                        }))
                     }
                     _ => Err(self.error("a field's name is missing")),
                 }
             }
             Token::Operator(operator) => self.operator(left, operator, power),
-            Token::Word { text, quoted: false } => self.infix_word(left, &text, power),
+            Token::Word {
+                text,
+                quoted: false,
+            } => self.infix_word(left, &text, power),
             _ => Ok(None),
         }
     }
 
-    fn operator(&mut self, left: &Expression, operator: String, power: u8) -> Result<Option<Expression>, ParseError> {
+    fn operator(
+        &mut self,
+        left: &Expression,
+        operator: String,
+        power: u8,
+    ) -> Result<Option<Expression>, ParseError> {
         let own = match operator.as_str() {
             "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=" => COMPARE,
             "+" | "-" => ADD,
@@ -395,14 +528,28 @@ impl Parser<'_> {
                 let array = self.expression(0)?;
                 self.expect(")")?;
                 let (left, array) = (Box::new(left.clone()), Box::new(array));
-                return Ok(Some(Expression::Quantified { operator, left, array, all }));
+                return Ok(Some(Expression::Quantified {
+                    operator,
+                    left,
+                    array,
+                    all,
+                }));
             }
         }
         let right = Box::new(self.expression(own)?);
-        Ok(Some(Expression::Infix { operator, left: Box::new(left.clone()), right }))
+        Ok(Some(Expression::Infix {
+            operator,
+            left: Box::new(left.clone()),
+            right,
+        }))
     }
 
-    fn infix_word(&mut self, left: &Expression, word: &str, power: u8) -> Result<Option<Expression>, ParseError> {
+    fn infix_word(
+        &mut self,
+        left: &Expression,
+        word: &str,
+        power: u8,
+    ) -> Result<Option<Expression>, ParseError> {
         let own = match word {
             "or" => OR,
             "and" => AND,
@@ -430,9 +577,14 @@ impl Parser<'_> {
                     return Err(self.error("TIME ZONE is missing"));
                 }
                 let zone = self.expression(SIGN)?;
-                Ok(Some(Expression::Call { name: "timezone".to_owned(), arguments: vec![zone, left.clone()] }))
+                Ok(Some(Expression::Call {
+                    name: "timezone".to_owned(),
+                    arguments: vec![zone, left.clone()],
+                }))
             }
-            "operator" | "not" | "like" | "ilike" | "in" | "between" => self.spelled(left, word).map(Some),
+            "operator" | "not" | "like" | "ilike" | "in" | "between" => {
+                self.spelled(left, word).map(Some)
+            }
             _ => self.is(left),
         }
     }
@@ -444,14 +596,26 @@ impl Parser<'_> {
             return Ok(Some(Expression::IsNull { of, negated }));
         }
         if self.keyword("true") {
-            return Ok(Some(Expression::IsBool { of, value: true, negated }));
+            return Ok(Some(Expression::IsBool {
+                of,
+                value: true,
+                negated,
+            }));
         }
         if self.keyword("false") {
-            return Ok(Some(Expression::IsBool { of, value: false, negated }));
+            return Ok(Some(Expression::IsBool {
+                of,
+                value: false,
+                negated,
+            }));
         }
         if self.keyword("distinct") && self.keyword("from") {
             let right = Box::new(self.expression(IS)?);
-            return Ok(Some(Expression::Distinct { left: of, right, negated }));
+            return Ok(Some(Expression::Distinct {
+                left: of,
+                right,
+                negated,
+            }));
         }
         Err(self.error("IS of an unknown kind"))
     }
@@ -466,8 +630,13 @@ impl Parser<'_> {
                     let _ = quoted;
                 }
                 // `character varying`, `double precision`, `timestamp with time zone`.
-                Token::Word { text, quoted: false }
-                    if matches!(text.as_str(), "varying" | "precision" | "with" | "without" | "time" | "zone") =>
+                Token::Word {
+                    text,
+                    quoted: false,
+                } if matches!(
+                    text.as_str(),
+                    "varying" | "precision" | "with" | "without" | "time" | "zone"
+                ) =>
                 {
                     name.push(' ');
                     name.push_str(text);
@@ -483,7 +652,10 @@ impl Parser<'_> {
         if self.mark("(") {
             self.list(")")?;
             // `timestamp(3) without time zone`.
-            while ["with", "without", "time", "zone"].iter().any(|word| self.keyword(word)) {}
+            while ["with", "without", "time", "zone"]
+                .iter()
+                .any(|word| self.keyword(word))
+            {}
         }
         while self.mark("[") {
             self.expect("]")?;
@@ -507,13 +679,18 @@ impl Parser<'_> {
     }
 
     fn mark(&mut self, mark: &'static str) -> bool {
-        let there = matches!(self.tokens.get(self.at), Some((Token::Mark(found), _)) if *found == mark);
+        let there =
+            matches!(self.tokens.get(self.at), Some((Token::Mark(found), _)) if *found == mark);
         self.at += usize::from(there);
         there
     }
 
     pub(super) fn expect(&mut self, mark: &'static str) -> Result<(), ParseError> {
-        if self.mark(mark) { Ok(()) } else { Err(self.error(&format!("`{mark}` is missing"))) }
+        if self.mark(mark) {
+            Ok(())
+        } else {
+            Err(self.error(&format!("`{mark}` is missing")))
+        }
     }
 
     fn peek_keyword(&self, word: &str) -> bool {
@@ -527,8 +704,15 @@ impl Parser<'_> {
     }
 
     pub(super) fn error(&self, what: &str) -> ParseError {
-        let offset = self.tokens.get(self.at).or_else(|| self.tokens.last()).map_or(0, |(_, offset)| *offset);
-        ParseError { offset, what: what.to_owned() }
+        let offset = self
+            .tokens
+            .get(self.at)
+            .or_else(|| self.tokens.last())
+            .map_or(0, |(_, offset)| *offset);
+        ParseError {
+            offset,
+            what: what.to_owned(),
+        }
     }
 }
 
@@ -542,7 +726,11 @@ fn join(left: Expression, right: Expression, and: bool) -> Expression {
             other => items.push(other),
         }
     }
-    if and { Expression::And(items) } else { Expression::Or(items) }
+    if and {
+        Expression::And(items)
+    } else {
+        Expression::Or(items)
+    }
 }
 
 #[cfg(test)]
@@ -591,7 +779,9 @@ mod tests {
             Ok(true)
         );
         let negative = Expression::parse("(a > ('-5'::integer)::numeric)").unwrap();
-        let Expression::Infix { right, .. } = negative else { panic!() };
+        let Expression::Infix { right, .. } = negative else {
+            panic!()
+        };
         assert_eq!(right.literal().as_deref(), Some("-5"));
         assert!(Expression::parse("(a > ").is_err());
         assert!(Expression::parse("a b").is_err());

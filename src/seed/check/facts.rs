@@ -74,7 +74,11 @@ impl Facts {
 impl ColumnFacts {
     fn add(&mut self, name: &str, atom: &Atom) {
         match atom {
-            Atom::In { column, values, negated } if column == name => {
+            Atom::In {
+                column,
+                values,
+                negated,
+            } if column == name => {
                 if *negated {
                     self.excluded.extend(values.iter().cloned())
                 } else {
@@ -85,14 +89,27 @@ impl ColumnFacts {
                 self.contradiction |= self.null == Some(*negated);
                 self.null = Some(!negated);
             }
-            Atom::Matches { column, pattern, negated } if column == name => {
+            Atom::Matches {
+                column,
+                pattern,
+                negated,
+            } if column == name => {
                 self.patterns.push((pattern.clone(), *negated));
             }
-            Atom::Part { column, part, pattern, negated } if column == name => {
+            Atom::Part {
+                column,
+                part,
+                pattern,
+                negated,
+            } if column == name => {
                 self.parts.push((part.clone(), pattern.clone(), *negated));
             }
-            Atom::Length { column, min, max } if column == name => narrow(&mut self.length, *min, *max),
-            Atom::Items { column, min, max } if column == name => narrow(&mut self.items, *min, *max),
+            Atom::Length { column, min, max } if column == name => {
+                narrow(&mut self.length, *min, *max)
+            }
+            Atom::Items { column, min, max } if column == name => {
+                narrow(&mut self.items, *min, *max)
+            }
             Atom::Lower { column } if column == name => self.lower = true,
             Atom::Upper { column } if column == name => self.upper = true,
             Atom::JsonType { column, kind } if column == name => {
@@ -122,17 +139,32 @@ impl ColumnFacts {
     }
 
     fn limit(&mut self, name: &str, linear: &Linear) {
-        let [(column, times)] = linear.terms.as_slice() else { return };
+        let [(column, times)] = linear.terms.as_slice() else {
+            return;
+        };
         if column != name {
             return;
         }
         let constant = linear.constant.clone().unwrap_or_else(|| "0".to_owned());
         let (relation, constant) = match times {
             1 => (linear.relation, constant),
-            -1 => (linear.relation.flipped(), if constant == NOW { constant } else { negative(&constant) }),
+            -1 => (
+                linear.relation.flipped(),
+                if constant == NOW {
+                    constant
+                } else {
+                    negative(&constant)
+                },
+            ),
             times => {
-                let Ok(number) = constant.parse::<f64>() else { return };
-                let relation = if *times < 0 { linear.relation.flipped() } else { linear.relation };
+                let Ok(number) = constant.parse::<f64>() else {
+                    return;
+                };
+                let relation = if *times < 0 {
+                    linear.relation.flipped()
+                } else {
+                    linear.relation
+                };
                 (relation, (number / *times as f64).to_string())
             }
         };
@@ -143,13 +175,16 @@ impl ColumnFacts {
     #[must_use]
     pub fn allows(&self, value: &str) -> bool {
         let same = |other: &String| {
-            other == value || matches!((other.parse::<f64>(), value.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+            other == value
+                || matches!((other.parse::<f64>(), value.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
         };
         self.lists.iter().all(|list| list.iter().any(same))
             && !self.excluded.iter().any(same)
-            && self.limits.iter().all(|(relation, constant)| match (value.parse::<f64>(), constant.parse::<f64>()) {
-                (Ok(value), Ok(constant)) => relation.holds(value, constant),
-                _ => true,
+            && self.limits.iter().all(|(relation, constant)| {
+                match (value.parse::<f64>(), constant.parse::<f64>()) {
+                    (Ok(value), Ok(constant)) => relation.holds(value, constant),
+                    _ => true,
+                }
             })
     }
 
@@ -168,14 +203,21 @@ impl ColumnFacts {
         {
             return true;
         }
-        if self.length.is_some_and(|(min, max)| min > max) || self.items.is_some_and(|(min, max)| min > max) {
+        if self.length.is_some_and(|(min, max)| min > max)
+            || self.items.is_some_and(|(min, max)| min > max)
+        {
             return true;
         }
         let number = |wanted: fn(&Relation) -> bool| {
-            self.limits.iter().filter(move |(relation, _)| wanted(relation)).filter_map(|(_, c)| c.parse::<f64>().ok())
+            self.limits
+                .iter()
+                .filter(move |(relation, _)| wanted(relation))
+                .filter_map(|(_, c)| c.parse::<f64>().ok())
         };
-        let least = number(|r| matches!(r, Relation::Greater | Relation::GreaterOrEqual)).fold(f64::MIN, f64::max);
-        let most = number(|r| matches!(r, Relation::Less | Relation::LessOrEqual)).fold(f64::MAX, f64::min);
+        let least = number(|r| matches!(r, Relation::Greater | Relation::GreaterOrEqual))
+            .fold(f64::MIN, f64::max);
+        let most = number(|r| matches!(r, Relation::Less | Relation::LessOrEqual))
+            .fold(f64::MAX, f64::min);
         least > most
     }
 }

@@ -52,21 +52,36 @@ pub fn inlined(expression: &str, functions: &[Function]) -> Option<String> {
 
 /// The body of a call with its arguments put in.
 fn called(call: &Expression, functions: &[Function]) -> Option<Expression> {
-    let Expression::Call { name, arguments } = call else { return None };
-    let (schema, name) = name.rsplit_once('.').map_or((None, name.as_str()), |(schema, name)| (Some(schema), name));
+    let Expression::Call { name, arguments } = call else {
+        return None;
+    };
+    let (schema, name) = name
+        .rsplit_once('.')
+        .map_or((None, name.as_str()), |(schema, name)| (Some(schema), name));
     let mut candidates = functions.iter().filter(|function| {
         function.name == name
             && function.arguments.len() == arguments.len()
             && schema.is_none_or(|schema| schema == function.schema)
     });
-    let (function, None) = (candidates.next()?, candidates.next()) else { return None };
+    let (function, None) = (candidates.next()?, candidates.next()) else {
+        return None;
+    };
     let body = body(&function.body)?;
     let mut unknown = false;
     let put = rewrite(body, &mut |part| {
-        let Expression::Column(column) = &part else { return part };
+        let Expression::Column(column) = &part else {
+            return part;
+        };
         let bare = column.strip_prefix(&format!("{name}.")).unwrap_or(column);
-        let numbered = bare.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
-        let at = numbered.or_else(|| function.arguments.iter().position(|argument| argument == bare));
+        let numbered = bare
+            .strip_prefix('$')
+            .and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+        let at = numbered.or_else(|| {
+            function
+                .arguments
+                .iter()
+                .position(|argument| argument == bare)
+        });
         match at.and_then(|at| arguments.get(at)) {
             Some(argument) => argument.clone(),
             None => {
@@ -80,13 +95,27 @@ fn called(call: &Expression, functions: &[Function]) -> Option<Expression> {
 
 /// `SELECT …`, `RETURN …`, `BEGIN ATOMIC SELECT …; END`, and `BEGIN RETURN …; END` of PL/pgSQL, where it is one expression.
 fn body(text: &str) -> Option<Expression> {
-    let lines: Vec<&str> =
-        text.lines().map(|line| if line.trim_start().starts_with("--") { "" } else { line }).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(|line| {
+            if line.trim_start().starts_with("--") {
+                ""
+            } else {
+                line
+            }
+        })
+        .collect();
     let text = lines.join("\n");
     let mut rest = text.trim().trim_end_matches(';').trim_end();
     if let Some(inner) = word(rest, "begin") {
-        let end = inner.len().checked_sub(3).filter(|at| inner.is_char_boundary(*at))?;
-        let inner = inner[..end].trim_end().strip_suffix(';').filter(|_| inner[end..].eq_ignore_ascii_case("end"))?;
+        let end = inner
+            .len()
+            .checked_sub(3)
+            .filter(|at| inner.is_char_boundary(*at))?;
+        let inner = inner[..end]
+            .trim_end()
+            .strip_suffix(';')
+            .filter(|_| inner[end..].eq_ignore_ascii_case("end"))?;
         rest = word(inner, "atomic").unwrap_or(inner);
     }
     let expression = word(rest, "select").or_else(|| word(rest, "return"))?;
@@ -104,9 +133,14 @@ fn word<'t>(text: &'t str, keyword: &str) -> Option<&'t str> {
 /// A function of constants alone as its value.
 fn folded(part: Expression) -> Expression {
     let value = match &part {
-        Expression::Infix { operator, left, right } if operator == "||" => {
-            left.text().zip(right.text()).map(|(left, right)| format!("{left}{right}"))
-        }
+        Expression::Infix {
+            operator,
+            left,
+            right,
+        } if operator == "||" => left
+            .text()
+            .zip(right.text())
+            .map(|(left, right)| format!("{left}{right}")),
         Expression::Call { name, arguments } => {
             let texts: Option<Vec<&str>> = arguments.iter().map(Expression::text).collect();
             texts.and_then(|texts| text_function(name, &texts))
@@ -136,30 +170,90 @@ fn rewrite(expression: Expression, change: &mut dyn FnMut(Expression) -> Express
     let mut boxed = |part: Box<Expression>| Box::new(rewrite(*part, change));
     let whole = match expression {
         Expression::Cast { of, to } => Expression::Cast { of: boxed(of), to },
-        Expression::Prefix { operator, of } => Expression::Prefix { operator, of: boxed(of) },
+        Expression::Prefix { operator, of } => Expression::Prefix {
+            operator,
+            of: boxed(of),
+        },
         Expression::Not(of) => Expression::Not(boxed(of)),
-        Expression::IsNull { of, negated } => Expression::IsNull { of: boxed(of), negated },
-        Expression::IsBool { of, value, negated } => Expression::IsBool { of: boxed(of), value, negated },
-        Expression::Infix { operator, left, right } => {
-            Expression::Infix { operator, left: boxed(left), right: boxed(right) }
-        }
-        Expression::Distinct { left, right, negated } => {
-            Expression::Distinct { left: boxed(left), right: boxed(right), negated }
-        }
-        Expression::Quantified { operator, left, array, all } => {
-            Expression::Quantified { operator, left: boxed(left), array: boxed(array), all }
-        }
-        Expression::Case { operand, arms, otherwise } => Expression::Case {
+        Expression::IsNull { of, negated } => Expression::IsNull {
+            of: boxed(of),
+            negated,
+        },
+        Expression::IsBool { of, value, negated } => Expression::IsBool {
+            of: boxed(of),
+            value,
+            negated,
+        },
+        Expression::Infix {
+            operator,
+            left,
+            right,
+        } => Expression::Infix {
+            operator,
+            left: boxed(left),
+            right: boxed(right),
+        },
+        Expression::Distinct {
+            left,
+            right,
+            negated,
+        } => Expression::Distinct {
+            left: boxed(left),
+            right: boxed(right),
+            negated,
+        },
+        Expression::Quantified {
+            operator,
+            left,
+            array,
+            all,
+        } => Expression::Quantified {
+            operator,
+            left: boxed(left),
+            array: boxed(array),
+            all,
+        },
+        Expression::Case {
+            operand,
+            arms,
+            otherwise,
+        } => Expression::Case {
             operand: operand.map(&mut boxed),
             otherwise: otherwise.map(&mut boxed),
-            arms: arms.into_iter().map(|(when, then)| (*boxed(Box::new(when)), *boxed(Box::new(then)))).collect(),
+            arms: arms
+                .into_iter()
+                .map(|(when, then)| (*boxed(Box::new(when)), *boxed(Box::new(then))))
+                .collect(),
         },
-        Expression::Array(items) => Expression::Array(items.into_iter().map(|item| rewrite(item, change)).collect()),
-        Expression::Row(items) => Expression::Row(items.into_iter().map(|item| rewrite(item, change)).collect()),
-        Expression::And(items) => Expression::And(items.into_iter().map(|item| rewrite(item, change)).collect()),
-        Expression::Or(items) => Expression::Or(items.into_iter().map(|item| rewrite(item, change)).collect()),
+        Expression::Array(items) => Expression::Array(
+            items
+                .into_iter()
+                .map(|item| rewrite(item, change))
+                .collect(),
+        ),
+        Expression::Row(items) => Expression::Row(
+            items
+                .into_iter()
+                .map(|item| rewrite(item, change))
+                .collect(),
+        ),
+        Expression::And(items) => Expression::And(
+            items
+                .into_iter()
+                .map(|item| rewrite(item, change))
+                .collect(),
+        ),
+        Expression::Or(items) => Expression::Or(
+            items
+                .into_iter()
+                .map(|item| rewrite(item, change))
+                .collect(),
+        ),
         Expression::Call { name, arguments } => {
-            let arguments = arguments.into_iter().map(|item| rewrite(item, change)).collect();
+            let arguments = arguments
+                .into_iter()
+                .map(|item| rewrite(item, change))
+                .collect();
             Expression::Call { name, arguments }
         }
         leaf @ (Expression::Column(_)
@@ -177,27 +271,63 @@ mod tests {
 
     fn function(name: &str, arguments: &[&str], body: &str) -> Function {
         let arguments = arguments.iter().map(|name| (*name).to_owned()).collect();
-        Function { schema: "public".to_owned(), name: name.to_owned(), arguments, body: body.to_owned() }
+        Function {
+            schema: "public".to_owned(),
+            name: name.to_owned(),
+            arguments,
+            body: body.to_owned(),
+        }
     }
 
     #[test]
     fn a_body_of_one_expression_takes_the_place_of_its_call() {
         let functions = [
-            function("is_marked", &["string"], "\n-- both\nselect starts_with(string, u&'\\fffe') and is_short($1);\n"),
-            function("is_short", &["t"], "BEGIN\n RETURN length(is_short.t) < 9;\nEND;"),
-            function("mark", &["string"], "select concat(U&'\\fffe', trim(both '. ' from string))"),
+            function(
+                "is_marked",
+                &["string"],
+                "\n-- both\nselect starts_with(string, u&'\\fffe') and is_short($1);\n",
+            ),
+            function(
+                "is_short",
+                &["t"],
+                "BEGIN\n RETURN length(is_short.t) < 9;\nEND;",
+            ),
+            function(
+                "mark",
+                &["string"],
+                "select concat(U&'\\fffe', trim(both '. ' from string))",
+            ),
             function("positive", &[""], "RETURN ($1 > 0)"),
-            function("stored", &["id"], "SELECT true FROM things WHERE things.id = stored.id"),
-            function("several", &["a"], "BEGIN IF a > 1 THEN RETURN true; END IF; RETURN false; END"),
+            function(
+                "stored",
+                &["id"],
+                "SELECT true FROM things WHERE things.id = stored.id",
+            ),
+            function(
+                "several",
+                &["a"],
+                "BEGIN IF a > 1 THEN RETURN true; END IF; RETURN false; END",
+            ),
         ];
         let of = |text: &str| inlined(text, &functions);
         assert_eq!(
             of("(public.is_marked(VALUE))").as_deref(),
             Some("(starts_with(value, '\u{fffe}') AND (length(value) < 9))")
         );
-        assert_eq!(of("((code)::text = mark('. none'::text))").as_deref(), Some("(code::text = '\u{fffe}none')"));
-        assert_eq!(of("(positive(a) OR (b = 1))").as_deref(), Some("((a > 0) OR (b = 1))"));
-        for other in ["(stored(id))", "(several(a))", "(app.positive(a))", "(length(a) > 1)"] {
+        assert_eq!(
+            of("((code)::text = mark('. none'::text))").as_deref(),
+            Some("(code::text = '\u{fffe}none')")
+        );
+        assert_eq!(
+            of("(positive(a) OR (b = 1))").as_deref(),
+            Some("((a > 0) OR (b = 1))")
+        );
+        for other in [
+            "(stored(id))",
+            "(several(a))",
+            "(app.positive(a))",
+            "(length(a) > 1)",
+        ] {
             assert_eq!(of(other), None, "{other}");
         }
     }

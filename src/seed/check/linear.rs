@@ -93,8 +93,14 @@ impl Linear {
             return None;
         }
         // The constants move to the right side.
-        let constant = sum.constant.map(|(text, sign)| if sign < 0 { text } else { negative(&text) });
-        Some(Self { terms: sum.terms, relation, constant })
+        let constant = sum
+            .constant
+            .map(|(text, sign)| if sign < 0 { text } else { negative(&text) });
+        Some(Self {
+            terms: sum.terms,
+            relation,
+            constant,
+        })
     }
 }
 
@@ -118,7 +124,11 @@ impl Sum {
                 Some(())
             }
             Expression::Prefix { operator, of } if operator == "-" => self.add(of, -times),
-            Expression::Infix { operator, left, right } => match operator.as_str() {
+            Expression::Infix {
+                operator,
+                left,
+                right,
+            } => match operator.as_str() {
                 "+" => {
                     self.add(left, times)?;
                     self.add(right, times)
@@ -128,8 +138,12 @@ impl Sum {
                     self.add(right, -times)
                 }
                 "*" => match (left.literal(), right.literal()) {
-                    (Some(factor), None) => self.add(right, times.checked_mul(factor.parse().ok()?)?),
-                    (None, Some(factor)) => self.add(left, times.checked_mul(factor.parse().ok()?)?),
+                    (Some(factor), None) => {
+                        self.add(right, times.checked_mul(factor.parse().ok()?)?)
+                    }
+                    (None, Some(factor)) => {
+                        self.add(left, times.checked_mul(factor.parse().ok()?)?)
+                    }
                     _ => None,
                 },
                 _ => None,
@@ -138,7 +152,9 @@ impl Sum {
                 self.constant(NOW.to_owned(), times)
             }
             // timezone('UTC', now()) and the like.
-            Expression::Call { name, arguments } if name == "timezone" => self.add(arguments.get(1)?, times),
+            Expression::Call { name, arguments } if name == "timezone" => {
+                self.add(arguments.get(1)?, times)
+            }
             _ => None,
         }
     }
@@ -152,7 +168,8 @@ impl Sum {
             None => (text, times),
             Some((other, sign)) => {
                 // Two constants: only numbers add up here.
-                let sum = other.parse::<f64>().ok()? * sign as f64 + text.parse::<f64>().ok()? * times as f64;
+                let sum = other.parse::<f64>().ok()? * sign as f64
+                    + text.parse::<f64>().ok()? * times as f64;
                 (sum.to_string(), 1)
             }
         });
@@ -188,7 +205,11 @@ mod tests {
 
     fn linear(text: &str) -> Option<Linear> {
         match Expression::parse(text).unwrap() {
-            Expression::Infix { operator, left, right } => Linear::of(&left, Relation::of(&operator)?, &right),
+            Expression::Infix {
+                operator,
+                left,
+                right,
+            } => Linear::of(&left, Relation::of(&operator)?, &right),
             _ => None,
         }
     }
@@ -196,16 +217,32 @@ mod tests {
     #[test]
     fn sums() {
         let all = |text| linear(text).map(|l| (l.terms, l.constant));
-        let terms = |list: &[(&str, i64)]| list.iter().map(|(n, c)| ((*n).to_owned(), *c)).collect::<Vec<_>>();
-        assert_eq!(all("(price > (0)::numeric)"), Some((terms(&[("price", 1)]), Some("0".to_owned()))));
+        let terms = |list: &[(&str, i64)]| {
+            list.iter()
+                .map(|(n, c)| ((*n).to_owned(), *c))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            all("(price > (0)::numeric)"),
+            Some((terms(&[("price", 1)]), Some("0".to_owned())))
+        );
         assert_eq!(
             all("(ends >= (starts + '1 day'::interval))"),
-            Some((terms(&[("ends", 1), ("starts", -1)]), Some("1 day".to_owned())))
+            Some((
+                terms(&[("ends", 1), ("starts", -1)]),
+                Some("1 day".to_owned())
+            ))
         );
-        assert_eq!(all("((a + (2 * b)) <= 100)"), Some((terms(&[("a", 1), ("b", 2)]), Some("100".to_owned()))));
+        assert_eq!(
+            all("((a + (2 * b)) <= 100)"),
+            Some((terms(&[("a", 1), ("b", 2)]), Some("100".to_owned())))
+        );
         assert_eq!(
             all("(total = ((net + tax) - 5))"),
-            Some((terms(&[("total", 1), ("net", -1), ("tax", -1)]), Some("-5".to_owned())))
+            Some((
+                terms(&[("total", 1), ("net", -1), ("tax", -1)]),
+                Some("-5".to_owned())
+            ))
         );
         assert_eq!(all("(lower(a) > 'x'::text)"), None);
         assert_eq!(all("(made <= now())").unwrap().1.as_deref(), Some(NOW));

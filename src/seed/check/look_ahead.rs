@@ -29,7 +29,10 @@ const FIRST_MARK: u32 = 0x10_F000;
 /// Which look-around a character of a parsed pattern stands for.
 #[must_use]
 pub fn mark_of(c: char) -> Option<usize> {
-    u32::from(c).checked_sub(FIRST_MARK).filter(|at| *at < 0xF00).map(|at| at as usize)
+    u32::from(c)
+        .checked_sub(FIRST_MARK)
+        .filter(|at| *at < 0xF00)
+        .map(|at| at as usize)
 }
 
 /// Parses a pattern.
@@ -39,20 +42,38 @@ pub fn mark_of(c: char) -> Option<usize> {
 pub fn parse(pattern: &str) -> Result<Parsed, String> {
     let (text, found) = taken_out(pattern);
     let parse = |text: &str| {
-        let parsed = regex_syntax::ParserBuilder::new().unicode(true).build().parse(text);
+        let parsed = regex_syntax::ParserBuilder::new()
+            .unicode(true)
+            .build()
+            .parse(text);
         parsed.map_err(|error| error.to_string().replace('\n', " "))
     };
-    let flags = if pattern.starts_with("(?i)") { "(?i)" } else { "" };
-    let looks = found
-        .into_iter()
-        .map(|(inner, negated, behind)| Ok(LookAround { hir: parse(&format!("{flags}{inner}"))?, negated, behind }));
-    Ok(Parsed { hir: parse(&text)?, looks: looks.collect::<Result<_, String>>()? })
+    let flags = if pattern.starts_with("(?i)") {
+        "(?i)"
+    } else {
+        ""
+    };
+    let looks = found.into_iter().map(|(inner, negated, behind)| {
+        Ok(LookAround {
+            hir: parse(&format!("{flags}{inner}"))?,
+            negated,
+            behind,
+        })
+    });
+    Ok(Parsed {
+        hir: parse(&text)?,
+        looks: looks.collect::<Result<_, String>>()?,
+    })
 }
 
 /// The pattern with marks, and what they stand for: the text inside, whether negated, whether behind.
 fn taken_out(pattern: &str) -> (String, Vec<(String, bool, bool)>) {
-    const KINDS: [(&str, bool, bool); 4] =
-        [("(?=", false, false), ("(?!", true, false), ("(?<=", false, true), ("(?<!", true, true)];
+    const KINDS: [(&str, bool, bool); 4] = [
+        ("(?=", false, false),
+        ("(?!", true, false),
+        ("(?<=", false, true),
+        ("(?<!", true, true),
+    ];
     let (mut text, mut found) = (String::new(), Vec::new());
     let mut at = 0;
     while let Some(c) = pattern[at..].chars().next() {
@@ -60,7 +81,11 @@ fn taken_out(pattern: &str) -> (String, Vec<(String, bool, bool)>) {
         let kind = KINDS.iter().find(|(opening, ..)| rest.starts_with(opening));
         if let (Some((opening, negated, behind)), Some(length)) = (kind, group_length(rest)) {
             text.push(char::from_u32(FIRST_MARK + found.len() as u32).unwrap_or(c));
-            found.push((rest[opening.len()..length - 1].to_owned(), *negated, *behind));
+            found.push((
+                rest[opening.len()..length - 1].to_owned(),
+                *negated,
+                *behind,
+            ));
             at += length;
         } else {
             let length = match c {
@@ -132,17 +157,29 @@ pub fn without_digits(hir: &Hir) -> Hir {
     match hir.kind() {
         HirKind::Class(Class::Unicode(class)) => {
             let mut left = class.clone();
-            left.difference(&ClassUnicode::new([regex_syntax::hir::ClassUnicodeRange::new('0', '9')]));
-            Hir::class(Class::Unicode(if left.ranges().is_empty() { class.clone() } else { left }))
+            left.difference(&ClassUnicode::new([
+                regex_syntax::hir::ClassUnicodeRange::new('0', '9'),
+            ]));
+            Hir::class(Class::Unicode(if left.ranges().is_empty() {
+                class.clone()
+            } else {
+                left
+            }))
         }
         HirKind::Capture(capture) => without_digits(&capture.sub),
         HirKind::Repetition(repetition) => {
             let sub = Box::new(without_digits(&repetition.sub));
-            Hir::repetition(Repetition { sub, ..repetition.clone() })
+            Hir::repetition(Repetition {
+                sub,
+                ..repetition.clone()
+            })
         }
         HirKind::Concat(parts) => Hir::concat(all(parts)),
         HirKind::Alternation(parts) => Hir::alternation(all(parts)),
-        HirKind::Class(Class::Bytes(_)) | HirKind::Empty | HirKind::Literal(_) | HirKind::Look(_) => hir.clone(),
+        HirKind::Class(Class::Bytes(_))
+        | HirKind::Empty
+        | HirKind::Literal(_)
+        | HirKind::Look(_) => hir.clone(),
     }
 }
 
@@ -151,9 +188,10 @@ fn flat(hir: &Hir) -> Vec<Hir> {
     match hir.kind() {
         HirKind::Concat(parts) => parts.iter().flat_map(flat).collect(),
         HirKind::Literal(literal) => match std::str::from_utf8(&literal.0) {
-            Ok(text) if text.chars().any(|c| mark_of(c).is_some()) => {
-                text.chars().map(|c| Hir::literal(c.to_string().into_bytes())).collect()
-            }
+            Ok(text) if text.chars().any(|c| mark_of(c).is_some()) => text
+                .chars()
+                .map(|c| Hir::literal(c.to_string().into_bytes()))
+                .collect(),
             _ => vec![hir.clone()],
         },
         HirKind::Empty
@@ -181,9 +219,14 @@ fn sequence(parts: Vec<Hir>, parsed: &Parsed) -> Option<Hir> {
 }
 
 fn mark(hir: &Hir) -> Option<usize> {
-    let HirKind::Literal(literal) = hir.kind() else { return None };
+    let HirKind::Literal(literal) = hir.kind() else {
+        return None;
+    };
     let mut chars = std::str::from_utf8(&literal.0).ok()?.chars();
-    chars.next().filter(|_| chars.next().is_none()).and_then(mark_of)
+    chars
+        .next()
+        .filter(|_| chars.next().is_none())
+        .and_then(mark_of)
 }
 
 /// The same for what stands inside of a part.
@@ -194,10 +237,16 @@ fn inside(hir: &Hir, parsed: &Parsed) -> Option<Hir> {
         HirKind::Concat(_) => sequence(flat(hir), parsed)?,
         HirKind::Repetition(repetition) => {
             let sub = Box::new(sequence(flat(&repetition.sub), parsed)?);
-            Hir::repetition(Repetition { sub, ..repetition.clone() })
+            Hir::repetition(Repetition {
+                sub,
+                ..repetition.clone()
+            })
         }
         HirKind::Alternation(parts) => {
-            let left: Vec<Hir> = parts.iter().filter_map(|part| sequence(flat(part), parsed)).collect();
+            let left: Vec<Hir> = parts
+                .iter()
+                .filter_map(|part| sequence(flat(part), parsed))
+                .collect();
             if left.is_empty() {
                 return None;
             }
@@ -211,14 +260,20 @@ fn first_of(hir: &Hir) -> Option<ClassUnicode> {
     match hir.kind() {
         HirKind::Literal(literal) => {
             let c = std::str::from_utf8(&literal.0).ok()?.chars().next()?;
-            Some(ClassUnicode::new([regex_syntax::hir::ClassUnicodeRange::new(c, c)]))
+            Some(ClassUnicode::new([
+                regex_syntax::hir::ClassUnicodeRange::new(c, c),
+            ]))
         }
-        HirKind::Class(Class::Unicode(class)) => Some(class.clone()).filter(|class| class.ranges().len() < 100),
+        HirKind::Class(Class::Unicode(class)) => {
+            Some(class.clone()).filter(|class| class.ranges().len() < 100)
+        }
         HirKind::Capture(capture) => first_of(&capture.sub),
         HirKind::Repetition(repetition) if repetition.min > 0 => first_of(&repetition.sub),
-        HirKind::Concat(parts) => {
-            first_of(parts.iter().find(|part| !matches!(part.kind(), HirKind::Look(_) | HirKind::Empty))?)
-        }
+        HirKind::Concat(parts) => first_of(
+            parts
+                .iter()
+                .find(|part| !matches!(part.kind(), HirKind::Look(_) | HirKind::Empty))?,
+        ),
         HirKind::Alternation(parts) => {
             let mut all = ClassUnicode::empty();
             for part in parts {
@@ -226,43 +281,79 @@ fn first_of(hir: &Hir) -> Option<ClassUnicode> {
             }
             Some(all)
         }
-        HirKind::Empty | HirKind::Look(_) | HirKind::Repetition(_) | HirKind::Class(Class::Bytes(_)) => None,
+        HirKind::Empty
+        | HirKind::Look(_)
+        | HirKind::Repetition(_)
+        | HirKind::Class(Class::Bytes(_)) => None,
     }
 }
 
 /// A sequence that does not begin with one of these characters.
 fn without_first(parts: &[Hir], forbidden: &ClassUnicode) -> Option<Vec<Hir>> {
-    let Some((first, rest)) = parts.split_first() else { return Some(Vec::new()) };
-    let with = |head: Vec<Hir>| Some(head.into_iter().chain(rest.iter().cloned()).collect::<Vec<_>>());
-    let has = |c: char| forbidden.ranges().iter().any(|range| range.start() <= c && c <= range.end());
+    let Some((first, rest)) = parts.split_first() else {
+        return Some(Vec::new());
+    };
+    let with = |head: Vec<Hir>| {
+        Some(
+            head.into_iter()
+                .chain(rest.iter().cloned())
+                .collect::<Vec<_>>(),
+        )
+    };
+    let has = |c: char| {
+        forbidden
+            .ranges()
+            .iter()
+            .any(|range| range.start() <= c && c <= range.end())
+    };
     match first.kind() {
-        HirKind::Empty | HirKind::Look(_) => {
-            without_first(rest, forbidden).map(|rest| std::iter::once(first.clone()).chain(rest).collect())
-        }
+        HirKind::Empty | HirKind::Look(_) => without_first(rest, forbidden)
+            .map(|rest| std::iter::once(first.clone()).chain(rest).collect()),
         HirKind::Literal(literal) => {
             let c = std::str::from_utf8(&literal.0).ok()?.chars().next()?;
-            if has(c) { None } else { with(vec![first.clone()]) }
+            if has(c) {
+                None
+            } else {
+                with(vec![first.clone()])
+            }
         }
         HirKind::Class(Class::Unicode(class)) => {
             let mut left = class.clone();
             left.difference(forbidden);
-            if left.ranges().is_empty() { None } else { with(vec![Hir::class(Class::Unicode(left))]) }
+            if left.ranges().is_empty() {
+                None
+            } else {
+                with(vec![Hir::class(Class::Unicode(left))])
+            }
         }
         HirKind::Class(Class::Bytes(_)) => None,
         HirKind::Capture(capture) => with(without_first(&flat(&capture.sub), forbidden)?),
         HirKind::Concat(parts) => with(without_first(parts, forbidden)?),
         HirKind::Alternation(parts) => {
-            let left = parts.iter().filter_map(|part| without_first(&flat(part), forbidden).map(Hir::concat));
+            let left = parts
+                .iter()
+                .filter_map(|part| without_first(&flat(part), forbidden).map(Hir::concat));
             let left: Vec<Hir> = left.collect();
-            if left.is_empty() { None } else { with(vec![Hir::alternation(left)]) }
+            if left.is_empty() {
+                None
+            } else {
+                with(vec![Hir::alternation(left)])
+            }
         }
         HirKind::Repetition(repetition) => {
             let once = without_first(&flat(&repetition.sub), forbidden);
             match once.filter(|_| repetition.max != Some(0)) {
                 // Once at least, so that it is clear what comes first.
                 Some(mut once) => {
-                    let (min, max) = (repetition.min.saturating_sub(1), repetition.max.map(|max| max - 1));
-                    once.push(Hir::repetition(Repetition { min, max, ..repetition.clone() }));
+                    let (min, max) = (
+                        repetition.min.saturating_sub(1),
+                        repetition.max.map(|max| max - 1),
+                    );
+                    once.push(Hir::repetition(Repetition {
+                        min,
+                        max,
+                        ..repetition.clone()
+                    }));
                     with(once)
                 }
                 None if repetition.min == 0 => without_first(rest, forbidden),
@@ -281,8 +372,13 @@ mod tests {
     fn a_negative_look_ahead_narrows_what_follows() {
         let of = |pattern: &str| narrowed(&parse(pattern).unwrap()).map(|hir| hir.to_string());
         let shown = of("^(?!-)[a-z-]{0,3}x$").unwrap();
-        assert!(shown.contains("[a-z]") && shown.contains("{0,2}"), "{shown}");
-        assert!(of("(?!a|b)[a-d]").is_some_and(|shown| !shown.contains('a') && !shown.contains('b')));
+        assert!(
+            shown.contains("[a-z]") && shown.contains("{0,2}"),
+            "{shown}"
+        );
+        assert!(
+            of("(?!a|b)[a-d]").is_some_and(|shown| !shown.contains('a') && !shown.contains('b'))
+        );
         assert_eq!(of("(?!a)a"), None);
         assert!(of(r"[(?!a)]\(\?!b").is_some());
     }

@@ -18,19 +18,49 @@ impl Display for Expression {
             Self::Call { name, arguments } => list(out, &format!("{name}("), arguments, ", ", ")"),
             Self::Cast { of, to } => write!(out, "{}::{to}", Inner(of)),
             Self::Prefix { operator, of } => write!(out, "{operator} {}", Inner(of)),
-            Self::Infix { operator, left, right } => write!(out, "{} {operator} {}", Inner(left), Inner(right)),
-            Self::Quantified { operator, left, array, all } => {
-                write!(out, "{} {operator} {} ({array})", Inner(left), if *all { "ALL" } else { "ANY" })
+            Self::Infix {
+                operator,
+                left,
+                right,
+            } => write!(out, "{} {operator} {}", Inner(left), Inner(right)),
+            Self::Quantified {
+                operator,
+                left,
+                array,
+                all,
+            } => {
+                write!(
+                    out,
+                    "{} {operator} {} ({array})",
+                    Inner(left),
+                    if *all { "ALL" } else { "ANY" }
+                )
             }
             Self::And(parts) => list(out, "", &inner(parts), " AND ", ""),
             Self::Or(parts) => list(out, "", &inner(parts), " OR ", ""),
             Self::Not(of) => write!(out, "NOT {}", Inner(of)),
             Self::IsNull { of, negated } => write!(out, "{} IS {}NULL", Inner(of), not(*negated)),
-            Self::IsBool { of, value, negated } => write!(out, "{} IS {}{value}", Inner(of), not(*negated)),
-            Self::Distinct { left, right, negated } => {
-                write!(out, "{} IS {}DISTINCT FROM {}", Inner(left), not(*negated), Inner(right))
+            Self::IsBool { of, value, negated } => {
+                write!(out, "{} IS {}{value}", Inner(of), not(*negated))
             }
-            Self::Case { operand, arms, otherwise } => {
+            Self::Distinct {
+                left,
+                right,
+                negated,
+            } => {
+                write!(
+                    out,
+                    "{} IS {}DISTINCT FROM {}",
+                    Inner(left),
+                    not(*negated),
+                    Inner(right)
+                )
+            }
+            Self::Case {
+                operand,
+                arms,
+                otherwise,
+            } => {
                 out.write_str("CASE")?;
                 if let Some(operand) = operand {
                     write!(out, " {operand}")?;
@@ -84,7 +114,13 @@ const fn not(negated: bool) -> &'static str {
     if negated { "NOT " } else { "" }
 }
 
-fn list(out: &mut Formatter<'_>, open: &str, items: &[impl Display], separator: &str, close: &str) -> Result {
+fn list(
+    out: &mut Formatter<'_>,
+    open: &str,
+    items: &[impl Display],
+    separator: &str,
+    close: &str,
+) -> Result {
     out.write_str(open)?;
     for (position, item) in items.iter().enumerate() {
         out.write_str(if position > 0 { separator } else { "" })?;
@@ -109,7 +145,8 @@ mod tests {
             "(CASE WHEN (a > 1) THEN true ELSE NULL END IS NOT DISTINCT FROM true)",
             "(CASE kind WHEN 'a'::text THEN 1 END IS NULL)",
         ] {
-            let expression = Expression::parse(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+            let expression =
+                Expression::parse(text).unwrap_or_else(|error| panic!("{error} in {text}"));
             let mut shown = String::new();
             write!(shown, "{expression}").unwrap();
             assert_eq!(Expression::parse(&shown), Ok(expression), "{shown}");

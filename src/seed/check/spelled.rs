@@ -14,7 +14,11 @@ impl Parser<'_> {
     }
 
     /// `left LIKE right` and its like; the word has been read.
-    pub(super) fn spelled(&mut self, left: &Expression, word: &str) -> Result<Expression, ParseError> {
+    pub(super) fn spelled(
+        &mut self,
+        left: &Expression,
+        word: &str,
+    ) -> Result<Expression, ParseError> {
         let infix = |operator: &str, right: Expression| Expression::Infix {
             operator: operator.to_owned(),
             left: Box::new(left.clone()),
@@ -22,7 +26,10 @@ impl Parser<'_> {
         };
         Ok(match word {
             "not" => {
-                let word = NEGATED.into_iter().find(|word| self.keyword(word)).unwrap_or_default();
+                let word = NEGATED
+                    .into_iter()
+                    .find(|word| self.keyword(word))
+                    .unwrap_or_default();
                 Expression::Not(Box::new(self.spelled(left, word)?))
             }
             "like" => infix("~~", self.expression(OTHER)?),
@@ -41,8 +48,16 @@ impl Parser<'_> {
             }
             _ => {
                 self.expect("(")?;
-                let (left, array) = (Box::new(left.clone()), Box::new(Expression::Array(self.list(")")?)));
-                Expression::Quantified { operator: "=".to_owned(), left, array, all: false }
+                let (left, array) = (
+                    Box::new(left.clone()),
+                    Box::new(Expression::Array(self.list(")")?)),
+                );
+                Expression::Quantified {
+                    operator: "=".to_owned(),
+                    left,
+                    array,
+                    all: false,
+                }
             }
         })
     }
@@ -50,7 +65,10 @@ impl Parser<'_> {
     /// `OPERATOR(schema.~*)`: the operator alone, whichever schema's it is.
     fn qualified_operator(&mut self) -> Result<String, ParseError> {
         self.expect("(")?;
-        while matches!(self.tokens.get(self.at), Some((Token::Word { .. } | Token::Mark("."), _))) {
+        while matches!(
+            self.tokens.get(self.at),
+            Some((Token::Word { .. } | Token::Mark("."), _))
+        ) {
             self.at += 1;
         }
         let Some((Token::Operator(operator), _)) = self.tokens.get(self.at).cloned() else {
@@ -74,8 +92,13 @@ mod tests {
             ("a BETWEEN 1 AND 5 AND b", "(((a >= 1) AND (a <= 5)) AND b)"),
             ("(a OPERATOR(public.~*) 'x')", "(a ~* 'x')"),
         ] {
-            let shown =
-                |text: &str| Expression::parse(text).unwrap().to_string().replace("::text", "").replace(['(', ')'], "");
+            let shown = |text: &str| {
+                Expression::parse(text)
+                    .unwrap()
+                    .to_string()
+                    .replace("::text", "")
+                    .replace(['(', ')'], "")
+            };
             assert_eq!(shown(words), shown(printed), "{words}");
         }
         assert!(Expression::parse("(POSITION(('|'::text) IN (code)) = 0)").is_ok());

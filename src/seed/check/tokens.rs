@@ -38,10 +38,15 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
                 at += 1;
                 Token::Text(quoted(text, &mut at, '\'', false)?)
             }
-            b'U' | b'u' if bytes.get(at + 1) == Some(&b'&') && bytes.get(at + 2) == Some(&b'\'') => {
+            b'U' | b'u'
+                if bytes.get(at + 1) == Some(&b'&') && bytes.get(at + 2) == Some(&b'\'') =>
+            {
                 at += 2;
                 let text = quoted(text, &mut at, '\'', false)?;
-                Token::Text(unescaped(&text).ok_or(ParseError { offset: start, what: text })?)
+                Token::Text(unescaped(&text).ok_or(ParseError {
+                    offset: start,
+                    what: text,
+                })?)
             }
             // A function's argument by its number.
             b'$' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => {
@@ -49,14 +54,23 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
                 while bytes.get(at).is_some_and(u8::is_ascii_digit) {
                     at += 1;
                 }
-                Token::Word { text: text[start..at].to_owned(), quoted: true }
+                Token::Word {
+                    text: text[start..at].to_owned(),
+                    quoted: true,
+                }
             }
-            b'"' => Token::Word { text: quoted(text, &mut at, '"', false)?, quoted: true },
-            byte if byte.is_ascii_digit() || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) => {
+            b'"' => Token::Word {
+                text: quoted(text, &mut at, '"', false)?,
+                quoted: true,
+            },
+            byte if byte.is_ascii_digit()
+                || (byte == b'.' && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)) =>
+            {
                 while at < bytes.len()
                     && (bytes[at].is_ascii_alphanumeric()
                         || bytes[at] == b'.'
-                        || (matches!(bytes[at], b'+' | b'-') && matches!(bytes[at - 1], b'e' | b'E')))
+                        || (matches!(bytes[at], b'+' | b'-')
+                            && matches!(bytes[at - 1], b'e' | b'E')))
                 {
                     at += 1;
                 }
@@ -64,11 +78,16 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
             }
             byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
                 while at < bytes.len()
-                    && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'$') || bytes[at] >= 0x80)
+                    && (bytes[at].is_ascii_alphanumeric()
+                        || matches!(bytes[at], b'_' | b'$')
+                        || bytes[at] >= 0x80)
                 {
                     at += 1;
                 }
-                Token::Word { text: text[start..at].to_ascii_lowercase(), quoted: false }
+                Token::Word {
+                    text: text[start..at].to_ascii_lowercase(),
+                    quoted: false,
+                }
             }
             byte => match mark(bytes, at) {
                 Some(mark) => {
@@ -81,7 +100,12 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<(Token, usize)>, ParseError> {
                     }
                     Token::Operator(text[start..at].to_owned())
                 }
-                None => return Err(ParseError { offset: at, what: text[at..].to_owned() }),
+                None => {
+                    return Err(ParseError {
+                        offset: at,
+                        what: text[at..].to_owned(),
+                    });
+                }
             },
         };
         tokens.push((token, start));
@@ -100,7 +124,11 @@ fn unescaped(text: &str) -> Option<String> {
             _ => (0, 4),
         };
         let code = after.get(skip..skip + digits)?;
-        shown.push(if digits == 0 { '\\' } else { char::from_u32(u32::from_str_radix(code, 16).ok()?)? });
+        shown.push(if digits == 0 {
+            '\\'
+        } else {
+            char::from_u32(u32::from_str_radix(code, 16).ok()?)?
+        });
         rest = &after[skip + digits..];
     }
     shown.push_str(rest);
@@ -147,5 +175,8 @@ fn quoted(text: &str, at: &mut usize, quote: char, escapes: bool) -> Result<Stri
             value.push(c);
         }
     }
-    Err(ParseError { offset: start, what: "a quote that is not closed".to_owned() })
+    Err(ParseError {
+        offset: start,
+        what: "a quote that is not closed".to_owned(),
+    })
 }

@@ -39,7 +39,8 @@ impl<'p> Evaluator<'p> {
         let (group, number, count) = self.count(at, odometer.counter);
         if odometer.skew > 0.0 {
             let fraction = odometer.key.number(u64::MAX).fraction(group);
-            let rank = distribution::distinct_rank(odometer.size, odometer.skew, number, count, fraction);
+            let rank =
+                distribution::distinct_rank(odometer.size, odometer.skew, number, count, fraction);
             return Permutation::new(odometer.key, odometer.size).apply(rank);
         }
         let digit = number / odometer.divisor % odometer.size;
@@ -60,17 +61,25 @@ impl<'p> Evaluator<'p> {
 
     fn follow_any(&self, at: At<'p>, planned: &Link) -> Option<u64> {
         if planned.parent_rows == 0
-            || (planned.null_share > 0.0 && planned.key.number(NULL).fraction(at.row) < planned.null_share)
+            || (planned.null_share > 0.0
+                && planned.key.number(NULL).fraction(at.row) < planned.null_share)
         {
             return None;
         }
-        let Some(other) = planned.avoid else { return self.choose(at, planned, planned.parent_rows) };
+        let Some(other) = planned.avoid else {
+            return self.choose(at, planned, planned.parent_rows);
+        };
         match self.follow(at, other) {
             None => self.choose(at, planned, planned.parent_rows),
             // One parent fewer to choose from; the avoided one is stepped over.
             Some(avoided) => {
-                let chosen = self.choose(at, planned, planned.parent_rows.saturating_sub(1).max(1))?;
-                let stepped = if chosen >= avoided { chosen + 1 } else { chosen };
+                let chosen =
+                    self.choose(at, planned, planned.parent_rows.saturating_sub(1).max(1))?;
+                let stepped = if chosen >= avoided {
+                    chosen + 1
+                } else {
+                    chosen
+                };
                 (stepped < planned.parent_rows).then_some(stepped)
             }
         }
@@ -93,18 +102,33 @@ impl<'p> Evaluator<'p> {
                 None => ring.then(|| at.table.rows.saturating_sub(1)),
             },
             LinkChoice::EarlierWithin { shared } => {
-                let LinkChoice::Grouped(grouping) = &at.table.links[*shared].choice else { return None };
+                let LinkChoice::Grouped(grouping) = &at.table.links[*shared].choice else {
+                    return None;
+                };
                 let place = grouping.place(at.row);
-                (place.ordinal > 0).then(|| grouping.row_of(place.group, link.key.below(at.row, place.ordinal)))
+                (place.ordinal > 0)
+                    .then(|| grouping.row_of(place.group, link.key.below(at.row, place.ordinal)))
             }
             LinkChoice::Listed { weights, rows } => {
                 let of_kind = rows.get(weights.draw(link.key.at(at.row)))?;
-                of_kind.get(link.key.derive("of kind").below(at.row, of_kind.len() as u64) as usize).copied()
+                of_kind
+                    .get(
+                        link.key
+                            .derive("of kind")
+                            .below(at.row, of_kind.len() as u64) as usize,
+                    )
+                    .copied()
             }
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
             LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
             LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
-            LinkChoice::Within { path, under, parent_link, down, counter } => {
+            LinkChoice::Within {
+                path,
+                under,
+                parent_link,
+                down,
+                counter,
+            } => {
                 let (mut table, mut group) = (at.table, at.row);
                 for link in path {
                     group = self.follow(At { table, row: group }, *link)?;
@@ -122,7 +146,8 @@ impl<'p> Evaluator<'p> {
                     None => link.key.below(at.row, count),
                     Some((counter, divisor)) => {
                         let (counted, number, _) = self.count(at, *counter);
-                        Permutation::new(link.key.number(counted), count).apply(number / divisor % count)
+                        Permutation::new(link.key.number(counted), count)
+                            .apply(number / divisor % count)
                     }
                 };
                 let top = grouping.row_of(group, pick);
@@ -133,9 +158,11 @@ impl<'p> Evaluator<'p> {
 
     /// From a supertype's row to the row of its subtype that has its key, and on to that one's.
     fn subtypes<'s>(&self, tables: impl Iterator<Item = &'s (usize, usize)>, row: u64) -> u64 {
-        tables.fold(row, |row, (table, link)| match &self.plan.tables[*table].links[*link].choice {
-            LinkChoice::OneToOne(order) => order.invert(row),
-            _ => row,
+        tables.fold(row, |row, (table, link)| {
+            match &self.plan.tables[*table].links[*link].choice {
+                LinkChoice::OneToOne(order) => order.invert(row),
+                _ => row,
+            }
         })
     }
 }

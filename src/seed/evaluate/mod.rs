@@ -16,8 +16,8 @@ use super::formula::Formula;
 use super::generators;
 use super::infer::values::source_range;
 use super::plan::{
-    Bound, Choice, ColumnPlan, Draw, Generator, Nulls, Piece, Router, RouterTarget, Scalar, ScalarSource, SeedPlan,
-    Side, Split, TablePlan, Text, TextSource,
+    Bound, Choice, ColumnPlan, Draw, Generator, Nulls, Piece, Router, RouterTarget, Scalar,
+    ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
 };
 use super::random::{Key, below, fraction, mix};
 
@@ -74,25 +74,39 @@ impl<'p> Evaluator<'p> {
     /// The parent row that a link chooses; `None` where there is none.
     #[must_use]
     pub fn parent_row(&self, table: usize, link: usize, row: u64) -> Option<u64> {
-        self.follow(At { table: &self.plan.tables[table], row }, link)
+        self.follow(
+            At {
+                table: &self.plan.tables[table],
+                row,
+            },
+            link,
+        )
     }
 
     /// The leaf that a row belongs to; `None` where no partition takes it.
     #[must_use]
     pub fn leaf(&self, table: usize, row: u64) -> Option<usize> {
         let table = &self.plan.tables[table];
-        table.router.as_ref().map_or(Some(0), |router| self.route(At { table, row }, router))
+        table
+            .router
+            .as_ref()
+            .map_or(Some(0), |router| self.route(At { table, row }, router))
     }
 
     /// The column's plan in the row's variant.
     fn arm<'c>(at: At<'p>, column: &'c ColumnPlan) -> &'c ColumnPlan {
-        let (Some(arms), Some(variants)) = (&column.arms, &at.table.variants) else { return column };
+        let (Some(arms), Some(variants)) = (&column.arms, &at.table.variants) else {
+            return column;
+        };
         let variant = match variants.root {
             Some(root) if at.row == 0 => root,
             _ => variants.weights.draw(variants.key.at(at.row)),
         };
         let arm = arms.of.get(variant).copied().unwrap_or(0);
-        usize::from(arm).checked_sub(1).and_then(|arm| arms.plans.get(arm)).unwrap_or(column)
+        usize::from(arm)
+            .checked_sub(1)
+            .and_then(|arm| arms.plans.get(arm))
+            .unwrap_or(column)
     }
 
     fn write(&self, at: At<'p>, column: &ColumnPlan, out: &mut Vec<u8>) {
@@ -105,24 +119,47 @@ impl<'p> Evaluator<'p> {
         self.write_value(at, column, &column.generator, index, out);
     }
 
-    fn write_value(&self, at: At<'p>, column: &ColumnPlan, generator: &Generator, index: u64, out: &mut Vec<u8>) {
+    fn write_value(
+        &self,
+        at: At<'p>,
+        column: &ColumnPlan,
+        generator: &Generator,
+        index: u64,
+        out: &mut Vec<u8>,
+    ) {
         match generator {
-            Generator::Scalar(scalar) => scalar.encoding.write(self.number(at, column, scalar, index), out),
-            Generator::Text(Text { source: TextSource::Template(pieces), .. }) => self.write_template(at, pieces, out),
+            Generator::Scalar(scalar) => scalar
+                .encoding
+                .write(self.number(at, column, scalar, index), out),
+            Generator::Text(Text {
+                source: TextSource::Template(pieces),
+                ..
+            }) => self.write_template(at, pieces, out),
             Generator::Text(text) => write_text(column.key, text, index, out),
-            Generator::Mixed { common, share, rest } => {
+            Generator::Mixed {
+                common,
+                share,
+                rest,
+            } => {
                 if column.key.number(COMMON).fraction(index) < *share {
                     out.extend_from_slice(self.chosen(at, column, common, index));
                 } else {
                     self.write_value(at, column, rest, index, out);
                 }
             }
-            Generator::Choice(choice) => out.extend_from_slice(self.chosen(at, column, choice, index)),
+            Generator::Choice(choice) => {
+                out.extend_from_slice(self.chosen(at, column, choice, index))
+            }
             Generator::Stored(cells) => match cells.get(at.row as usize) {
                 Some(cell) => out.extend_from_slice(cell),
                 None => encode::null(out),
             },
-            Generator::Parent { link, table, column, recode } => match (self.follow(at, *link), recode) {
+            Generator::Parent {
+                link,
+                table,
+                column,
+                recode,
+            } => match (self.follow(at, *link), recode) {
                 (Some(row), None) => self.write_cell(*table, *column, row, out),
                 (Some(row), Some(encoding)) => match self.scalar(*table, *column, row) {
                     Some(value) => encoding.write(value, out),
@@ -135,12 +172,28 @@ impl<'p> Evaluator<'p> {
                 Some(value) => encoding.write(value, out),
                 None => encode::null(out),
             },
-            Generator::Array { element, element_type, min, max } => {
-                let length = column.key.number(LENGTH).below(index, u64::from(max - min) + 1) + u64::from(*min);
+            Generator::Array {
+                element,
+                element_type,
+                min,
+                max,
+            } => {
+                let length = column
+                    .key
+                    .number(LENGTH)
+                    .below(index, u64::from(max - min) + 1)
+                    + u64::from(*min);
                 let start = encode::begin(out);
                 generators::structured::array_header(length, *element_type, out);
                 for position in 0..length {
-                    self.write(At { row: index.wrapping_mul(64).wrapping_add(position), ..at }, element, out);
+                    self.write(
+                        At {
+                            row: index.wrapping_mul(64).wrapping_add(position),
+                            ..at
+                        },
+                        element,
+                        out,
+                    );
                 }
                 encode::end(out, start);
             }
@@ -153,16 +206,28 @@ impl<'p> Evaluator<'p> {
                 }
                 encode::end(out, start);
             }
-            Generator::Range { low, encoding, width } => {
+            Generator::Range {
+                low,
+                encoding,
+                width,
+            } => {
                 let low = self.scalar_at(At { row: index, ..at }, low).unwrap_or(0);
-                let width = 1 + column.key.number(LENGTH).below(index, (*width).max(1) as u64) as i64;
+                let width = 1 + column
+                    .key
+                    .number(LENGTH)
+                    .below(index, (*width).max(1) as u64) as i64;
                 generators::structured::range(*encoding, low, low.saturating_add(width), out);
             }
             Generator::Span(span) => {
-                let end = |end: Option<usize>| end.map(|other| self.scalar_at(at, &at.table.columns[other]));
-                let width =
-                    span.width.map(|width| 1 + column.key.number(LENGTH).below(index, width.max(1) as u64) as i64);
-                let past = |end: Option<i64>, sign: i64| Some(end?.saturating_add(width?.saturating_mul(sign)));
+                let end = |end: Option<usize>| {
+                    end.map(|other| self.scalar_at(at, &at.table.columns[other]))
+                };
+                let width = span.width.map(|width| {
+                    1 + column.key.number(LENGTH).below(index, width.max(1) as u64) as i64
+                });
+                let past = |end: Option<i64>, sign: i64| {
+                    Some(end?.saturating_add(width?.saturating_mul(sign)))
+                };
                 let (low, high) = match (end(span.low), end(span.high)) {
                     (Some(low), Some(high)) => (low, high),
                     (Some(low), None) => (low, past(low, 1)),
@@ -171,27 +236,47 @@ impl<'p> Evaluator<'p> {
                 };
                 generators::structured::span(span.encoding, (low, high), span.closed, out);
             }
-            Generator::Multirange { low, encoding, width } => {
+            Generator::Multirange {
+                low,
+                encoding,
+                width,
+            } => {
                 let low = self.scalar_at(At { row: index, ..at }, low).unwrap_or(0);
-                generators::structured::multirange(*encoding, low, *width, column.key.stream(index), out);
+                generators::structured::multirange(
+                    *encoding,
+                    low,
+                    *width,
+                    column.key.stream(index),
+                    out,
+                );
             }
             Generator::Uuid => generators::structured::uuid(column.key, index, out),
-            Generator::Inet { cidr } => generators::structured::inet(column.key.stream(index), *cidr, out),
+            Generator::Inet { cidr } => {
+                generators::structured::inet(column.key.stream(index), *cidr, out)
+            }
             Generator::Mac { bytes } => generators::structured::mac(column.key, index, *bytes, out),
             Generator::Bytes { min, max } => {
                 generators::structured::bytes(column.key.stream(index), index, (*min, *max), out);
             }
-            Generator::Bits { min, max } => generators::structured::bits(column.key.stream(index), (*min, *max), out),
+            Generator::Bits { min, max } => {
+                generators::structured::bits(column.key.stream(index), (*min, *max), out)
+            }
             Generator::Geometry(figure) => {
                 generators::structured::geometry(column.key.stream(index), *figure, out);
             }
-            Generator::TextSearch => generators::structured::text_search(column.key.stream(index), out),
+            Generator::TextSearch => {
+                generators::structured::text_search(column.key.stream(index), out)
+            }
             Generator::Json { binary, shape } => {
                 generators::json::document(column.key.stream(index), *binary, shape, out);
             }
-            Generator::TextQuery => generators::structured::text_query(column.key.stream(index), out),
+            Generator::TextQuery => {
+                generators::structured::text_query(column.key.stream(index), out)
+            }
             Generator::Pairs => generators::structured::pairs(column.key.stream(index), out),
-            Generator::System(kind) => generators::structured::system(column.key.stream(index), *kind, out),
+            Generator::System(kind) => {
+                generators::structured::system(column.key.stream(index), *kind, out)
+            }
         }
     }
 
@@ -202,10 +287,15 @@ impl<'p> Evaluator<'p> {
             Draw::Uniform { distinct } => column.key.number(DRAW).below(at.row, *distinct),
             Draw::Every { order, distinct } => order.apply(at.row % order.size()) % distinct,
             Draw::Zipf(ranks) => ranks.draw(column.key.number(DRAW).at(at.row)),
-            Draw::Dependent { column: other, distinct } => {
+            Draw::Dependent {
+                column: other,
+                distinct,
+            } => {
                 let mut cell = Vec::with_capacity(64);
                 self.write(at, &at.table.columns[*other], &mut cell);
-                let hash = cell.iter().fold(0_u64, |hash, byte| mix(hash ^ u64::from(*byte)));
+                let hash = cell
+                    .iter()
+                    .fold(0_u64, |hash, byte| mix(hash ^ u64::from(*byte)));
                 column.key.number(DRAW).below(hash, *distinct)
             }
         }
@@ -218,7 +308,11 @@ impl<'p> Evaluator<'p> {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Column { column, class, type_oid } => {
+                Piece::Column {
+                    column,
+                    class,
+                    type_oid,
+                } => {
                     cell.clear();
                     shown.clear();
                     self.write(at, &at.table.columns[*column], &mut cell);
@@ -247,10 +341,17 @@ impl<'p> Evaluator<'p> {
             return None;
         }
         match &column.generator {
-            Generator::Scalar(scalar) => Some(self.number(at, column, scalar, self.draw(at, column))),
-            Generator::Parent { link, table, column, .. } => {
-                self.follow(at, *link).and_then(|row| self.scalar(*table, *column, row))
+            Generator::Scalar(scalar) => {
+                Some(self.number(at, column, scalar, self.draw(at, column)))
             }
+            Generator::Parent {
+                link,
+                table,
+                column,
+                ..
+            } => self
+                .follow(at, *link)
+                .and_then(|row| self.scalar(*table, *column, row)),
             Generator::Stored(cells) => cells.get(at.row as usize).and_then(|cell| integer(cell)),
             Generator::Formula { formula, .. } => self.formula(at, formula),
             _ => None,
@@ -266,15 +367,24 @@ impl<'p> Evaluator<'p> {
             ScalarSource::Sequence { start, step } => {
                 return start.wrapping_add((index as i64).wrapping_mul(*step));
             }
-            ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. } => {
-                free(column.key, &scalar.source, index)
-            }
-            ScalarSource::Listed { values, weights } => {
-                values.get(weights.draw(column.key.at(index))).copied().unwrap_or(scalar.hard.0)
-            }
-            ScalarSource::Mixed { values, weights, share, rest } => {
+            ScalarSource::Range { .. }
+            | ScalarSource::LowHeavy { .. }
+            | ScalarSource::Placed { .. } => free(column.key, &scalar.source, index),
+            ScalarSource::Listed { values, weights } => values
+                .get(weights.draw(column.key.at(index)))
+                .copied()
+                .unwrap_or(scalar.hard.0),
+            ScalarSource::Mixed {
+                values,
+                weights,
+                share,
+                rest,
+            } => {
                 if column.key.number(COMMON).fraction(index) < *share {
-                    values.get(weights.draw(column.key.at(index))).copied().unwrap_or(scalar.hard.0)
+                    values
+                        .get(weights.draw(column.key.at(index)))
+                        .copied()
+                        .unwrap_or(scalar.hard.0)
                 } else {
                     free(column.key, rest, index)
                 }
@@ -284,13 +394,24 @@ impl<'p> Evaluator<'p> {
                 let ordinal = self.place(at, *link).map_or(0, |place| place.ordinal);
                 start.saturating_add(ordinal as i64)
             }
-            ScalarSource::Digit { low, odometer } => low.saturating_add(self.digit(at, odometer) as i64),
+            ScalarSource::Digit { low, odometer } => {
+                low.saturating_add(self.digit(at, odometer) as i64)
+            }
             ScalarSource::After { mean } => {
                 let (low, high) = self.limits(at, scalar);
-                let low = if low == scalar.hard.0 { self.start(at, scalar) } else { low };
+                let low = if low == scalar.hard.0 {
+                    self.start(at, scalar)
+                } else {
+                    low
+                };
                 return delayed(column.key, *mean, index, low, high, scalar.grain);
             }
-            ScalarSource::Slot { low, stride, counter, divisor } => {
+            ScalarSource::Slot {
+                low,
+                stride,
+                counter,
+                divisor,
+            } => {
                 let (_, number, _) = self.count(at, *counter);
                 return low.saturating_add(((number / divisor) as i64).saturating_mul(*stride));
             }
@@ -313,7 +434,11 @@ impl<'p> Evaluator<'p> {
             value = low + below(column.key.number(FIT).at(at.row), span(low, high)) as i64;
             value = grained(value, scalar.grain, low);
         }
-        for bound in scalar.bounds.iter().filter(|bound| bound.side == Side::Differs) {
+        for bound in scalar
+            .bounds
+            .iter()
+            .filter(|bound| bound.side == Side::Differs)
+        {
             if self.bound_value(at, bound) == Some(value) {
                 value = if value < high { value + 1 } else { value - 1 };
             }
@@ -324,7 +449,9 @@ impl<'p> Evaluator<'p> {
     fn limits(&self, at: At<'p>, scalar: &Scalar) -> (i64, i64) {
         let (mut low, mut high) = scalar.hard;
         for bound in &scalar.bounds {
-            let Some(other) = self.bound_value(at, bound) else { continue };
+            let Some(other) = self.bound_value(at, bound) else {
+                continue;
+            };
             match bound.side {
                 Side::AtLeast => low = low.max(other),
                 Side::AtMost => high = high.min(other),
@@ -336,20 +463,25 @@ impl<'p> Evaluator<'p> {
 
     /// From where a row's later times go on when the earlier ones are NULL: where these would lie.
     fn start(&self, at: At<'p>, scalar: &Scalar) -> i64 {
-        let lower = scalar.bounds.iter().filter(|bound| bound.side == Side::AtLeast);
+        let lower = scalar
+            .bounds
+            .iter()
+            .filter(|bound| bound.side == Side::AtLeast);
         let starts = lower.map(|bound| match &*bound.terms {
             [term] if (term.times, term.per) == (1, 1) => {
                 let column = Self::arm(at, &at.table.columns[term.column]);
                 match &column.generator {
-                    Generator::Scalar(other) => {
-                        self.number(at, column, other, self.draw(at, column)).saturating_add(bound.offset)
-                    }
+                    Generator::Scalar(other) => self
+                        .number(at, column, other, self.draw(at, column))
+                        .saturating_add(bound.offset),
                     _ => source_range(scalar).0,
                 }
             }
             _ => source_range(scalar).0,
         });
-        starts.max().map_or(scalar.hard.0, |start| start.clamp(scalar.hard.0, scalar.hard.1))
+        starts.max().map_or(scalar.hard.0, |start| {
+            start.clamp(scalar.hard.0, scalar.hard.1)
+        })
     }
 
     fn bound_value(&self, at: At<'p>, bound: &Bound) -> Option<i64> {
@@ -357,12 +489,18 @@ impl<'p> Evaluator<'p> {
         if let [term] = &*bound.terms
             && (term.times, term.per) == (1, 1)
         {
-            return Some(self.scalar_at(at, &at.table.columns[term.column])?.saturating_add(bound.offset));
+            return Some(
+                self.scalar_at(at, &at.table.columns[term.column])?
+                    .saturating_add(bound.offset),
+            );
         }
         let mut sum = i128::from(bound.offset);
         for term in &bound.terms {
             let other = self.scalar_at(at, &at.table.columns[term.column])?;
-            let (scaled, per) = (i128::from(other) * i128::from(term.times), i128::from(term.per));
+            let (scaled, per) = (
+                i128::from(other) * i128::from(term.times),
+                i128::from(term.per),
+            );
             // Towards the inside of the limit.
             sum += match bound.side {
                 Side::AtLeast => -((-scaled).div_euclid(per)),
@@ -372,7 +510,13 @@ impl<'p> Evaluator<'p> {
         Some(sum.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
-    fn chosen<'c>(&self, at: At<'p>, column: &ColumnPlan, choice: &'c Choice, index: u64) -> &'c [u8] {
+    fn chosen<'c>(
+        &self,
+        at: At<'p>,
+        column: &ColumnPlan,
+        choice: &'c Choice,
+        index: u64,
+    ) -> &'c [u8] {
         let position = match (&choice.odometer, &choice.unique) {
             (Some(odometer), _) => self.digit(at, odometer) as usize,
             (None, Some(order)) => order.apply(index) as usize,
@@ -388,12 +532,18 @@ impl<'p> Evaluator<'p> {
             let target = match &node.split {
                 Split::Range(parts) => self.scalar_at(at, column).and_then(|value| {
                     let after = parts.partition_point(|(low, _, _)| *low <= value);
-                    parts.get(after.checked_sub(1)?).filter(|(_, high, _)| value < *high).map(|part| part.2)
+                    parts
+                        .get(after.checked_sub(1)?)
+                        .filter(|(_, high, _)| value < *high)
+                        .map(|part| part.2)
                 }),
                 Split::List(parts) => {
                     let mut cell = Vec::with_capacity(32);
                     self.write(at, column, &mut cell);
-                    parts.iter().find(|(value, _)| **value == *cell).map(|part| part.1)
+                    parts
+                        .iter()
+                        .find(|(value, _)| **value == *cell)
+                        .map(|part| part.1)
                 }
             };
             match target.or(node.default)? {
@@ -414,7 +564,8 @@ fn uniform(key: Key, low: i64, span: u64, index: u64) -> i64 {
 #[inline]
 fn heavy(key: Key, (low, high): (i64, i64), curve: &Curve, index: u64) -> i64 {
     let share = curve.at(fraction(key.at(index)));
-    low.saturating_add(((high.saturating_sub(low) as f64 + 1.0) * share) as i64).min(high)
+    low.saturating_add(((high.saturating_sub(low) as f64 + 1.0) * share) as i64)
+        .min(high)
 }
 
 /// A number some time after `low`.
@@ -422,35 +573,60 @@ fn heavy(key: Key, (low, high): (i64, i64), curve: &Curve, index: u64) -> i64 {
 fn delayed(key: Key, mean: i64, index: u64, low: i64, high: i64, grain: i64) -> i64 {
     // Exponential: most changes come soon.
     let delay = -(1.0 - fraction(key.at(index))).ln() * mean as f64;
-    grained(low.saturating_add(delay as i64).min(high.max(low)), grain, low)
+    grained(
+        low.saturating_add(delay as i64).min(high.max(low)),
+        grain,
+        low,
+    )
 }
 
 /// A number that depends on nothing but its index.
 fn free(key: Key, source: &ScalarSource, index: u64) -> i64 {
     match source {
-        ScalarSource::Range { low, high, unique: None } => uniform(key, *low, span(*low, *high), index),
-        ScalarSource::Range { low, unique: Some(order), .. } => low.wrapping_add(order.apply(index) as i64),
+        ScalarSource::Range {
+            low,
+            high,
+            unique: None,
+        } => uniform(key, *low, span(*low, *high), index),
+        ScalarSource::Range {
+            low,
+            unique: Some(order),
+            ..
+        } => low.wrapping_add(order.apply(index) as i64),
         ScalarSource::LowHeavy { low, high, curve } => heavy(key, (*low, *high), curve, index),
-        ScalarSource::Placed { .. } => Placed::new(key, source).map_or(0, |placed| placed.at(index)),
+        ScalarSource::Placed { .. } => {
+            Placed::new(key, source).map_or(0, |placed| placed.at(index))
+        }
         ScalarSource::Histogram { bounds, placed } => {
             let share = match placed {
                 None => fraction(key.at(index)),
                 Some(placement) => {
                     let share = PlaceShare::new(key, placement.rows, placement.stray).at(index);
-                    if placement.descending { 1.0 - share } else { share }
+                    if placement.descending {
+                        1.0 - share
+                    } else {
+                        share
+                    }
                 }
             };
             let buckets = bounds.len().saturating_sub(1);
             let bucket = ((share * buckets as f64) as usize).min(buckets.saturating_sub(1));
             let inside = share * buckets as f64 - bucket as f64;
             match (bounds.get(bucket), bounds.get(bucket + 1)) {
-                (Some(low), Some(high)) => low.saturating_add((high.saturating_sub(*low) as f64 * inside) as i64),
+                (Some(low), Some(high)) => {
+                    low.saturating_add((high.saturating_sub(*low) as f64 * inside) as i64)
+                }
                 (only, _) => only.copied().unwrap_or(0),
             }
         }
-        ScalarSource::Listed { values, weights } => values.get(weights.draw(key.at(index))).copied().unwrap_or(0),
+        ScalarSource::Listed { values, weights } => values
+            .get(weights.draw(key.at(index)))
+            .copied()
+            .unwrap_or(0),
         ScalarSource::Mixed { rest, .. } => free(key, rest, index),
-        ScalarSource::Sequence { start, step } => start.wrapping_add((index as i64).wrapping_mul(*step)),
+        ScalarSource::Sequence { start, step } => {
+            start.wrapping_add((index as i64).wrapping_mul(*step))
+        }
         ScalarSource::Ordinal { start, .. } => *start,
         ScalarSource::Digit { low, .. } | ScalarSource::Slot { low, .. } => *low,
         ScalarSource::After { .. } => 0,
@@ -472,7 +648,11 @@ fn grained(value: i64, grain: i64, least: i64) -> i64 {
         return value;
     }
     let down = value.div_euclid(grain).saturating_mul(grain);
-    if down < least { down.saturating_add(grain) } else { down }
+    if down < least {
+        down.saturating_add(grain)
+    } else {
+        down
+    }
 }
 
 /// How many integers from `low` to `high`; at most 2^64 - 1.
@@ -488,7 +668,12 @@ fn source_width(source: &ScalarSource) -> i64 {
         ScalarSource::After { mean } => mean.saturating_mul(2),
         ScalarSource::Listed { values, .. } => {
             let low = values.iter().copied().min().unwrap_or(0);
-            values.iter().copied().max().unwrap_or(0).saturating_sub(low)
+            values
+                .iter()
+                .copied()
+                .max()
+                .unwrap_or(0)
+                .saturating_sub(low)
         }
         ScalarSource::Mixed { rest, .. } => source_width(rest),
         ScalarSource::Histogram { bounds, .. } => match (bounds.first(), bounds.last()) {

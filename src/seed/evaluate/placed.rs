@@ -20,7 +20,12 @@ pub(super) struct PlaceShare {
 
 impl PlaceShare {
     pub(super) fn new(key: Key, rows: u64, stray: f64) -> Self {
-        Self { key, stray_key: key.number(STRAY), row: 1.0 / rows.max(1) as f64, stray }
+        Self {
+            key,
+            stray_key: key.number(STRAY),
+            row: 1.0 / rows.max(1) as f64,
+            stray,
+        }
     }
 
     #[inline]
@@ -53,7 +58,18 @@ pub(super) struct Placed<'p> {
 impl<'p> Placed<'p> {
     /// `None` of any other source.
     pub(super) fn new(key: Key, source: &'p ScalarSource) -> Option<Self> {
-        let ScalarSource::Placed { low, high, rows, stray, growth, descending, unique } = source else { return None };
+        let ScalarSource::Placed {
+            low,
+            high,
+            rows,
+            stray,
+            growth,
+            descending,
+            unique,
+        } = source
+        else {
+            return None;
+        };
         Some(Self {
             share: PlaceShare::new(key, *rows, *stray),
             low: *low,
@@ -69,7 +85,11 @@ impl<'p> Placed<'p> {
     #[inline]
     pub(super) fn at(&self, index: u64) -> i64 {
         // Elements of arrays have numbers of their own.
-        let index = if index < self.rows { index } else { index % self.rows };
+        let index = if index < self.rows {
+            index
+        } else {
+            index % self.rows
+        };
         if self.unique {
             return self.alone(index);
         }
@@ -80,7 +100,9 @@ impl<'p> Placed<'p> {
         if self.descending {
             share = 1.0 - share;
         }
-        self.low.saturating_add((self.width * share) as i64).min(self.high)
+        self.low
+            .saturating_add((self.width * share) as i64)
+            .min(self.high)
     }
 
     /// One of the numbers that are this row's alone.
@@ -89,6 +111,8 @@ impl<'p> Placed<'p> {
         let start = range * u128::from(index) / u128::from(self.rows);
         let next = range * u128::from(index + 1) / u128::from(self.rows);
         let step = (next - start).max(1) as u64;
-        self.low.saturating_add(start as i64).saturating_add(self.share.key.below(index, step) as i64)
+        self.low
+            .saturating_add(start as i64)
+            .saturating_add(self.share.key.below(index, step) as i64)
     }
 }

@@ -6,7 +6,8 @@ use super::{At, DRAW, Evaluator, Placed, delayed, heavy, span, uniform};
 use crate::seed::encode::{self, ScalarEncoding};
 use crate::seed::generators::{Cell, put_padded, structured, truncate};
 use crate::seed::plan::{
-    Choice, ColumnPlan, Draw, Generator, Nulls, Scalar, ScalarSource, SeedPlan, Side, TablePlan, Text, TextSource,
+    Choice, ColumnPlan, Draw, Generator, Nulls, Scalar, ScalarSource, SeedPlan, Side, TablePlan,
+    Text, TextSource,
 };
 use crate::seed::random::Key;
 
@@ -21,7 +22,10 @@ pub struct RowWriter<'p> {
 
 impl std::fmt::Debug for RowWriter<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("RowWriter").field("columns", &self.columns.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("RowWriter")
+            .field("columns", &self.columns.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,8 +41,14 @@ impl<'p> RowWriter<'p> {
     #[must_use]
     pub fn of_columns(plan: &'p SeedPlan, table: usize, columns: &[usize]) -> Self {
         let (evaluator, table) = (Evaluator::new(plan), &plan.tables[table]);
-        let columns: Vec<_> = columns.iter().map(|at| prepare(evaluator, table, &table.columns[*at])).collect();
-        Self { fields: (columns.len() as u16).to_be_bytes(), columns }
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|at| prepare(evaluator, table, &table.columns[*at]))
+            .collect();
+        Self {
+            fields: (columns.len() as u16).to_be_bytes(),
+            columns,
+        }
     }
 
     /// Appends one row in COPY BINARY's form.
@@ -51,7 +61,11 @@ impl<'p> RowWriter<'p> {
     }
 }
 
-fn prepare<'p>(evaluator: Evaluator<'p>, table: &'p TablePlan, column: &'p ColumnPlan) -> Write<'p> {
+fn prepare<'p>(
+    evaluator: Evaluator<'p>,
+    table: &'p TablePlan,
+    column: &'p ColumnPlan,
+) -> Write<'p> {
     let null = match column.nulls {
         Nulls::Never => Some(None),
         Nulls::Share { share, key } => Some(Some((key, share))),
@@ -64,7 +78,9 @@ fn prepare<'p>(evaluator: Evaluator<'p>, table: &'p TablePlan, column: &'p Colum
             Draw::Row => cell(evaluator, table, column, |row| row),
             Draw::Uniform { distinct } => {
                 let (key, distinct) = (column.key.number(DRAW), *distinct);
-                cell(evaluator, table, column, move |row| key.below(row, distinct))
+                cell(evaluator, table, column, move |row| {
+                    key.below(row, distinct)
+                })
             }
             Draw::Zipf(ranks) => {
                 let key = column.key.number(DRAW);
@@ -75,9 +91,13 @@ fn prepare<'p>(evaluator: Evaluator<'p>, table: &'p TablePlan, column: &'p Colum
     };
     match (null, write) {
         (Some(None), Some(write)) => write,
-        (Some(Some((key, share))), Some(write)) => {
-            Box::new(move |row, out| if key.fraction(row) < share { encode::null(out) } else { write(row, out) })
-        }
+        (Some(Some((key, share))), Some(write)) => Box::new(move |row, out| {
+            if key.fraction(row) < share {
+                encode::null(out)
+            } else {
+                write(row, out)
+            }
+        }),
         _ => Box::new(move |row, out| evaluator.write(At { table, row }, column, out)),
     }
 }
@@ -91,22 +111,36 @@ fn cell<'p>(
 ) -> Option<Write<'p>> {
     let key = column.key;
     match &column.generator {
-        Generator::Scalar(scalar) => number(evaluator, table, key, scalar, index, Cells(scalar.encoding)),
-        Generator::Text(Text { source: TextSource::Template(_), .. }) => None,
+        Generator::Scalar(scalar) => {
+            number(evaluator, table, key, scalar, index, Cells(scalar.encoding))
+        }
+        Generator::Text(Text {
+            source: TextSource::Template(_),
+            ..
+        }) => None,
         Generator::Text(text) => Some(worded(key, text, index)),
         Generator::Choice(choice) => listed(key, choice, index),
         Generator::Constant(cell) => Some(Box::new(move |_, out| out.extend_from_slice(cell))),
-        Generator::Uuid => Some(Box::new(move |row, out| structured::uuid(key, index(row), out))),
-        Generator::Inet { cidr } => {
-            Some(Box::new(move |row, out| structured::inet(key.stream(index(row)), *cidr, out)))
-        }
-        Generator::Parent { link, table: parent, column: parent_column, recode } => {
+        Generator::Uuid => Some(Box::new(move |row, out| {
+            structured::uuid(key, index(row), out)
+        })),
+        Generator::Inet { cidr } => Some(Box::new(move |row, out| {
+            structured::inet(key.stream(index(row)), *cidr, out)
+        })),
+        Generator::Parent {
+            link,
+            table: parent,
+            column: parent_column,
+            recode,
+        } => {
             let parent_column = &evaluator.plan.tables[*parent].columns[*parent_column];
             let (start, step, encoding) = counted(parent_column)?;
             let encoding = recode.unwrap_or(encoding);
-            Some(Box::new(move |row, out| match evaluator.follow(At { table, row }, *link) {
-                Some(parent) => encoding.write(sequence(start, step, parent), out),
-                None => encode::null(out),
+            Some(Box::new(move |row, out| {
+                match evaluator.follow(At { table, row }, *link) {
+                    Some(parent) => encoding.write(sequence(start, step, parent), out),
+                    None => encode::null(out),
+                }
             }))
         }
         Generator::Mixed { .. }
@@ -176,20 +210,31 @@ fn number<'p, U: Use<'p>>(
         return None;
     }
     match &scalar.source {
-        ScalarSource::Range { low, high, unique: None } => {
+        ScalarSource::Range {
+            low,
+            high,
+            unique: None,
+        } => {
             let (low, span) = (*low, span(*low, *high));
             Some(usage.of(move |row| uniform(key, low, span, index(row)).min(most).max(least)))
         }
         ScalarSource::LowHeavy { low, high, curve } => {
             let (low, high) = (*low, *high);
-            Some(usage.of(move |row| heavy(key, (low, high), curve, index(row)).min(most).max(least)))
+            Some(usage.of(move |row| {
+                heavy(key, (low, high), curve, index(row))
+                    .min(most)
+                    .max(least)
+            }))
         }
         source @ ScalarSource::Placed { .. } => {
             let placed = Placed::new(key, source)?;
             Some(usage.of(move |row| placed.at(index(row)).min(most).max(least)))
         }
         ScalarSource::Listed { values, weights } => Some(usage.of(move |row| {
-            let value = values.get(weights.draw(key.at(index(row)))).copied().unwrap_or(least);
+            let value = values
+                .get(weights.draw(key.at(index(row))))
+                .copied()
+                .unwrap_or(least);
             value.min(most).max(least)
         })),
         _ => None,
@@ -208,24 +253,32 @@ fn limits<'p>(
         .bounds
         .iter()
         .map(|bound| match &*bound.terms {
-            [term] if (term.times, term.per) == (1, 1) => {
-                Some((bound.side, bound.offset, other(evaluator, table, &table.columns[term.column])?))
-            }
+            [term] if (term.times, term.per) == (1, 1) => Some((
+                bound.side,
+                bound.offset,
+                other(evaluator, table, &table.columns[term.column])?,
+            )),
             _ => None,
         })
         .collect::<Option<_>>()?;
     let hard = scalar.hard;
     Some(move |row| {
-        others.iter().fold(hard, |(low, high), (side, offset, other)| match side {
-            Side::AtLeast => (low.max(other(row).saturating_add(*offset)), high),
-            Side::AtMost => (low, high.min(other(row).saturating_add(*offset))),
-            Side::Differs => (low, high),
-        })
+        others
+            .iter()
+            .fold(hard, |(low, high), (side, offset, other)| match side {
+                Side::AtLeast => (low.max(other(row).saturating_add(*offset)), high),
+                Side::AtMost => (low, high.min(other(row).saturating_add(*offset))),
+                Side::Differs => (low, high),
+            })
     })
 }
 
 /// The numbers of a column that others are held against, where it is never NULL.
-fn other<'p>(evaluator: Evaluator<'p>, table: &'p TablePlan, column: &'p ColumnPlan) -> Option<Number<'p>> {
+fn other<'p>(
+    evaluator: Evaluator<'p>,
+    table: &'p TablePlan,
+    column: &'p ColumnPlan,
+) -> Option<Number<'p>> {
     /// The function as it is.
     struct Boxed;
     impl<'p> Use<'p> for Boxed {
@@ -256,9 +309,9 @@ impl<'p> Use<'p> for Cells {
             ScalarEncoding::Int8 | ScalarEncoding::Timestamp => {
                 Box::new(move |row, out| ScalarEncoding::Int8.write(value(row), out))
             }
-            ScalarEncoding::Numeric { decimals } => {
-                Box::new(move |row, out| ScalarEncoding::Numeric { decimals }.write(value(row), out))
-            }
+            ScalarEncoding::Numeric { decimals } => Box::new(move |row, out| {
+                ScalarEncoding::Numeric { decimals }.write(value(row), out)
+            }),
             other => Box::new(move |row, out| other.write(value(row), out)),
         }
     }
@@ -270,11 +323,19 @@ fn worded<'p>(key: Key, text: &'p Text, index: impl Fn(u64) -> u64 + Send + 'p) 
         return Box::new(move |row, out| write_text(key, text, index(row), out));
     };
     let (write, locale, order) = (generator.write, text.locale, text.unique);
-    let most = if text.max_chars == 0 { usize::MAX } else { text.max_chars as usize };
+    let most = if text.max_chars == 0 {
+        usize::MAX
+    } else {
+        text.max_chars as usize
+    };
     Box::new(move |row, out| {
         let index = index(row);
         let start = encode::begin(out);
-        let mut cell = Cell { stream: key.stream(index), number: order.map(|order| order.apply(index)), locale };
+        let mut cell = Cell {
+            stream: key.stream(index),
+            number: order.map(|order| order.apply(index)),
+            locale,
+        };
         write(&mut cell, out);
         if out.len() - start > most {
             truncate(out, start, most);
@@ -286,7 +347,11 @@ fn worded<'p>(key: Key, text: &'p Text, index: impl Fn(u64) -> u64 + Send + 'p) 
 /// The longest cell of a list that is copied as one piece.
 const SHORT: usize = 32;
 
-fn listed<'p>(key: Key, choice: &'p Choice, index: impl Fn(u64) -> u64 + Send + 'p) -> Option<Write<'p>> {
+fn listed<'p>(
+    key: Key,
+    choice: &'p Choice,
+    index: impl Fn(u64) -> u64 + Send + 'p,
+) -> Option<Write<'p>> {
     if choice.odometer.is_some() || choice.unique.is_some() || choice.cells.is_empty() {
         return None;
     }

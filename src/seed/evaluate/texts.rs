@@ -38,8 +38,13 @@ fn widen(
 impl Text {
     /// The generator of a text that nothing is done to but cutting it; where each must differ, the generator sees to it.
     pub(super) fn plain_generator(&self) -> Option<&'static TextGenerator> {
-        let TextSource::Registered(generator) = &self.source else { return None };
-        let untouched = self.version.is_none() && self.min_chars == 0 && self.width == 0 && self.case == Case::AsIs;
+        let TextSource::Registered(generator) = &self.source else {
+            return None;
+        };
+        let untouched = self.version.is_none()
+            && self.min_chars == 0
+            && self.width == 0
+            && self.case == Case::AsIs;
         let different = self.unique.is_none() || generator.numbers_itself;
         (untouched && different).then_some(*generator)
     }
@@ -54,7 +59,11 @@ pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
     match &text.source {
         TextSource::Registered(generator) => {
             let number = text.unique.map(|order| order.apply(index));
-            let mut cell = Cell { stream: key.stream(index), number, locale: text.locale };
+            let mut cell = Cell {
+                stream: key.stream(index),
+                number,
+                locale: text.locale,
+            };
             (generator.write)(&mut cell, out);
             widen(key, text, index, body, &mut cell, generator.write, out);
             // What was cut to a width may have lost its number.

@@ -72,11 +72,23 @@ const fn region(
     time_zone: &'static str,
     cities: &'static [&'static str],
 ) -> Region {
-    Region { name, code, postcode, time_zone, cities }
+    Region {
+        name,
+        code,
+        postcode,
+        time_zone,
+        cities,
+    }
 }
 
-const STREETS: &[&str] = &["Street", "Avenue", "Road", "Lane", "Drive", "Court", "Way", "Close", "Place", "Terrace"];
-const ENGLISH: Street = Street { order: Order::NumberNameKind, kinds: STREETS, names: &[] };
+const STREETS: &[&str] = &[
+    "Street", "Avenue", "Road", "Lane", "Drive", "Court", "Way", "Close", "Place", "Terrace",
+];
+const ENGLISH: Street = Street {
+    order: Order::NumberNameKind,
+    kinds: STREETS,
+    names: &[],
+};
 const ANYWHERE: Street = Street {
     order: Order::NumberNameKind,
     kinds: &["Street", "Road", "Avenue"],
@@ -103,11 +115,22 @@ const GERMAN: Street = Street {
     kinds: &["straße", "straße", "weg", "allee", "platz", "gasse", "ring"],
     names: &[],
 };
-const DUTCH: Street =
-    Street { order: Order::NameKindNumber, kinds: &["straat", "laan", "weg", "plein", "kade"], names: &[] };
+const DUTCH: Street = Street {
+    order: Order::NameKindNumber,
+    kinds: &["straat", "laan", "weg", "plein", "kade"],
+    names: &[],
+};
 const FRENCH: Street = Street {
     order: Order::NumberKindName,
-    kinds: &["Rue", "Rue", "Avenue", "Boulevard", "Place", "Impasse", "Allée"],
+    kinds: &[
+        "Rue",
+        "Rue",
+        "Avenue",
+        "Boulevard",
+        "Place",
+        "Impasse",
+        "Allée",
+    ],
     names: &[],
 };
 const SPANISH: Street = Street {
@@ -130,10 +153,16 @@ const SPANISH: Street = Street {
         "Santa Ana",
     ],
 };
-const ITALIAN: Street =
-    Street { order: Order::KindNameNumber, kinds: &["Via", "Via", "Viale", "Piazza", "Corso"], names: &[] };
-const PORTUGUESE: Street =
-    Street { order: Order::KindNameNumber, kinds: &["Rua", "Rua", "Avenida", "Travessa", "Largo"], names: &[] };
+const ITALIAN: Street = Street {
+    order: Order::KindNameNumber,
+    kinds: &["Via", "Via", "Viale", "Piazza", "Corso"],
+    names: &[],
+};
+const PORTUGUESE: Street = Street {
+    order: Order::KindNameNumber,
+    kinds: &["Rua", "Rua", "Avenida", "Travessa", "Largo"],
+    names: &[],
+};
 const POLISH: Street = Street {
     order: Order::KindNameNumber,
     kinds: &["ul."],
@@ -153,17 +182,39 @@ const POLISH: Street = Street {
 const SWEDISH: Street = Street {
     order: Order::NameKindNumber,
     kinds: &["gatan", "vägen"],
-    names: &["Björk", "Drottning", "Kungs", "Kyrko", "Park", "Ring", "Sjö", "Skol", "Stor", "Strand"],
+    names: &[
+        "Björk",
+        "Drottning",
+        "Kungs",
+        "Kyrko",
+        "Park",
+        "Ring",
+        "Sjö",
+        "Skol",
+        "Stor",
+        "Strand",
+    ],
 };
 const DANISH: Street = Street {
     order: Order::NameKindNumber,
     kinds: &["vej", "gade"],
-    names: &["Birke", "Kirke", "Kongens", "Park", "Skole", "Strand", "Sø", "Vester", "Øster"],
+    names: &[
+        "Birke", "Kirke", "Kongens", "Park", "Skole", "Strand", "Sø", "Vester", "Øster",
+    ],
 };
 const TURKISH: Street = Street {
     order: Order::NameKindNumber,
     kinds: &[" Caddesi", " Sokağı", " Bulvarı"],
-    names: &["Atatürk", "Barış", "Cumhuriyet", "Fatih", "Gazi", "İnönü", "İstiklal", "Zafer"],
+    names: &[
+        "Atatürk",
+        "Barış",
+        "Cumhuriyet",
+        "Fatih",
+        "Gazi",
+        "İnönü",
+        "İstiklal",
+        "Zafer",
+    ],
 };
 
 /// Every country, by falling weight.
@@ -720,14 +771,41 @@ mod tests {
     fn every_country_is_whole_and_there_once() {
         let mut seen = std::collections::HashSet::new();
         for country in &COUNTRIES {
-            assert!(seen.insert(country.alpha2) && seen.insert(country.alpha3), "{}", country.name);
-            assert_eq!((country.alpha2.len(), country.alpha3.len(), country.currency.len()), (2, 3, 3));
-            assert!(country.phone.starts_with('+') && country.phone.len() <= 15, "{}: E.164", country.name);
+            assert!(
+                seen.insert(country.alpha2) && seen.insert(country.alpha3),
+                "{}",
+                country.name
+            );
+            assert_eq!(
+                (
+                    country.alpha2.len(),
+                    country.alpha3.len(),
+                    country.currency.len()
+                ),
+                (2, 3, 3)
+            );
+            assert!(
+                country.phone.starts_with('+') && country.phone.len() <= 15,
+                "{}: E.164",
+                country.name
+            );
             for region in country.regions {
-                assert!(!region.cities.is_empty() && region.time_zone.contains('/'), "{}", region.name);
-                assert!(region.postcode.contains('#') && region.postcode.len() <= 12, "{}", region.name);
+                assert!(
+                    !region.cities.is_empty() && region.time_zone.contains('/'),
+                    "{}",
+                    region.name
+                );
+                assert!(
+                    region.postcode.contains('#') && region.postcode.len() <= 12,
+                    "{}",
+                    region.name
+                );
             }
         }
-        assert!(COUNTRIES.windows(2).all(|pair| pair[0].weight >= pair[1].weight));
+        assert!(
+            COUNTRIES
+                .windows(2)
+                .all(|pair| pair[0].weight >= pair[1].weight)
+        );
     }
 }

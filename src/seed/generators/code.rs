@@ -43,7 +43,16 @@ pub(super) const MD5: TextGenerator = TextGenerator {
     name: "md5",
     summary: "32 hexadecimal digits, as of an MD5 digest",
     group: Group::Alone,
-    columns: &["md5", "md5sum", "md5_hash", "content_md5", "etag", "salt", "password_salt", "pass_salt"],
+    columns: &[
+        "md5",
+        "md5sum",
+        "md5_hash",
+        "content_md5",
+        "etag",
+        "salt",
+        "password_salt",
+        "pass_salt",
+    ],
     numbers_itself: true,
     width: 32,
     write: |cell, out| {
@@ -56,7 +65,17 @@ pub(super) const SHA1: TextGenerator = TextGenerator {
     name: "sha1",
     summary: "40 hexadecimal digits, as of a SHA-1 digest or a commit",
     group: Group::Alone,
-    columns: &["sha1", "sha", "commit", "commit_sha", "commit_hash", "git_sha", "commit_id", "head_sha", "base_sha"],
+    columns: &[
+        "sha1",
+        "sha",
+        "commit",
+        "commit_sha",
+        "commit_hash",
+        "git_sha",
+        "commit_id",
+        "head_sha",
+        "base_sha",
+    ],
     numbers_itself: true,
     width: 40,
     write: |cell, out| {
@@ -92,11 +111,20 @@ pub(super) const BASE64: TextGenerator = TextGenerator {
     name: "base64",
     summary: "64 bytes as base64: keys, signatures, certificates",
     group: Group::Alone,
-    columns: &["base64", "signature", "public_key", "private_key", "ssh_key", "certificate", "encryption_key"],
+    columns: &[
+        "base64",
+        "signature",
+        "public_key",
+        "private_key",
+        "ssh_key",
+        "certificate",
+        "encryption_key",
+    ],
     numbers_itself: false,
     width: 88,
     write: |cell, out| {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut bits = 0;
         for position in 0..86 {
             if position % 10 == 0 {
@@ -113,7 +141,14 @@ pub(super) const VERSION: TextGenerator = TextGenerator {
     name: "version",
     summary: "a version of three numbers",
     group: Group::Alone,
-    columns: &["version", "semver", "app_version", "version_number", "client_version", "release"],
+    columns: &[
+        "version",
+        "semver",
+        "app_version",
+        "version_number",
+        "client_version",
+        "release",
+    ],
     numbers_itself: false,
     width: 5,
     write: |cell, out| {
@@ -148,7 +183,8 @@ pub(super) const PASSWORD_HASH: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 60,
     write: |cell, out| {
-        const DIGITS: &[u8; 64] = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        const DIGITS: &[u8; 64] =
+            b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         put(out, "$2b$12$");
         let mut bits = 0;
         for position in 0..53 {
@@ -165,7 +201,16 @@ pub(super) const UUID: TextGenerator = TextGenerator {
     name: "uuid",
     summary: "a UUID of version 4",
     group: Group::Alone,
-    columns: &["uuid", "guid", "external_id", "correlation_id", "request_id", "trace_id", "transaction_id", "uid"],
+    columns: &[
+        "uuid",
+        "guid",
+        "external_id",
+        "correlation_id",
+        "request_id",
+        "trace_id",
+        "transaction_id",
+        "uid",
+    ],
     numbers_itself: true,
     width: 36,
     write: uuid,

@@ -19,7 +19,14 @@ pub(super) const EMAIL: TextGenerator = TextGenerator {
     name: "email",
     summary: "a mail address of the row's person, in a domain that is reserved for examples",
     group: Group::Person,
-    columns: &["email", "e_mail", "mail", "email_address", "emailaddress", "mail_address"],
+    columns: &[
+        "email",
+        "e_mail",
+        "mail",
+        "email_address",
+        "emailaddress",
+        "mail_address",
+    ],
     numbers_itself: true,
     width: 29,
     write: |cell, out| {
@@ -61,7 +68,10 @@ fn phone(cell: &mut Cell, out: &mut Vec<u8>) {
         Some(number) => {
             put(out, "+1");
             let digits = number % 10_000_000_000;
-            encode::decimal(out, number / 10_000_000_000 * 9_000_000_000 + 2_000_000_000 + digits);
+            encode::decimal(
+                out,
+                number / 10_000_000_000 * 9_000_000_000 + 2_000_000_000 + digits,
+            );
         }
         None => {
             let template = cell.stream.pick(cell.locale.phones);

@@ -78,12 +78,24 @@ pub(super) const CURRENCY: TextGenerator = TextGenerator {
     name: "currency",
     summary: "a currency's three letters, mostly the large ones",
     group: Group::PlaceToo,
-    columns: &["currency", "curr", "currency_code", "currencycode", "currency_iso"],
+    columns: &[
+        "currency",
+        "curr",
+        "currency_code",
+        "currencycode",
+        "currency_iso",
+    ],
     numbers_itself: false,
     width: 3,
     write: |cell, out| {
-        const LARGE: &[&str] = &["USD", "EUR", "USD", "EUR", "GBP", "JPY", "CAD", "AUD", "CHF", "SEK"];
-        let table = if cell.stream.below(10) < 9 { LARGE } else { EN::CURRENCY_CODE };
+        const LARGE: &[&str] = &[
+            "USD", "EUR", "USD", "EUR", "GBP", "JPY", "CAD", "AUD", "CHF", "SEK",
+        ];
+        let table = if cell.stream.below(10) < 9 {
+            LARGE
+        } else {
+            EN::CURRENCY_CODE
+        };
         put(out, cell.stream.pick(table));
     },
 };
@@ -96,7 +108,9 @@ pub(super) const IBAN: TextGenerator = TextGenerator {
     numbers_itself: true,
     width: 22,
     write: |cell, out| {
-        let number = cell.number.unwrap_or_else(|| cell.stream.below(10_000_000_000));
+        let number = cell
+            .number
+            .unwrap_or_else(|| cell.stream.below(10_000_000_000));
         let bank = cell.stream.between(10_000_000, 99_999_999);
         // ISO 13616: the country's letters as numbers (DE = 1314) and 00 at the end, modulo 97.
         let account = u128::from(number % 10_000_000_000);
@@ -122,7 +136,12 @@ pub(super) const CARD_NUMBER: TextGenerator = TextGenerator {
     name: "card_number",
     summary: "a payment card's number from a range for tests, with a valid check digit",
     group: Group::Alone,
-    columns: &["card_number", "credit_card", "credit_card_number", "cardnumber"],
+    columns: &[
+        "card_number",
+        "credit_card",
+        "credit_card_number",
+        "cardnumber",
+    ],
     numbers_itself: false,
     width: 16,
     write: |cell, out| {
@@ -146,7 +165,15 @@ pub(super) const JOB_TITLE: TextGenerator = TextGenerator {
     name: "job_title",
     summary: "a position",
     group: Group::Alone,
-    columns: &["job_title", "jobtitle", "job", "position_title", "occupation", "profession", "contact_title"],
+    columns: &[
+        "job_title",
+        "jobtitle",
+        "job",
+        "position_title",
+        "occupation",
+        "profession",
+        "contact_title",
+    ],
     numbers_itself: false,
     width: 22,
     write: |cell, out| {

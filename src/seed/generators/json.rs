@@ -11,7 +11,14 @@ pub(super) const JSON_TEXT: TextGenerator = TextGenerator {
     name: "json_text",
     summary: "a small json document, for columns of text",
     group: Group::Alone,
-    columns: &["json", "metadata", "payload", "json_data", "data_json", "settings_json"],
+    columns: &[
+        "json",
+        "metadata",
+        "payload",
+        "json_data",
+        "data_json",
+        "settings_json",
+    ],
     numbers_itself: false,
     width: 70,
     write: |cell, out| object(&mut cell.stream, &[], out),
@@ -37,21 +44,35 @@ pub(crate) fn document(mut stream: Stream, binary: bool, shape: &JsonShape, out:
         }
         JsonShape::Text => word(&mut stream, out),
         JsonShape::Number => encode::decimal(out, stream.below(10_000)),
-        JsonShape::Bool => put(out, if stream.below(2) == 0 { "true" } else { "false" }),
+        JsonShape::Bool => put(
+            out,
+            if stream.below(2) == 0 {
+                "true"
+            } else {
+                "false"
+            },
+        ),
     }
     encode::end(out, start);
 }
 
 /// A flat object: the members that must be there, and two to five common ones.
 fn object(stream: &mut Stream, required: &[String], out: &mut Vec<u8>) {
-    const KEYS: &[&str] = &["id", "name", "type", "count", "active", "tags", "source", "score", "note", "level"];
+    const KEYS: &[&str] = &[
+        "id", "name", "type", "count", "active", "tags", "source", "score", "note", "level",
+    ];
     out.push(b'{');
     let first = stream.below(KEYS.len() as u64);
     let count = stream.between(2, 5);
     // Neighbours in the list, so that no key comes twice.
     let common = (0..count).map(|position| KEYS[((first + position) % KEYS.len() as u64) as usize]);
     let common = common.filter(|key| !required.iter().any(|other| other == key));
-    for (position, key) in required.iter().map(String::as_str).chain(common).enumerate() {
+    for (position, key) in required
+        .iter()
+        .map(String::as_str)
+        .chain(common)
+        .enumerate()
+    {
         if position > 0 {
             put(out, ", ");
         }
@@ -80,10 +101,18 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 
 fn value(stream: &mut Stream, key: &str, out: &mut Vec<u8>) {
     match key {
-        "id" | "count" | "score" | "level" | "version" | "amount" | "price" | "quantity" | "age" => {
+        "id" | "count" | "score" | "level" | "version" | "amount" | "price" | "quantity"
+        | "age" => {
             encode::decimal(out, stream.below(10_000));
         }
-        "active" | "enabled" => put(out, if stream.below(2) == 0 { "true" } else { "false" }),
+        "active" | "enabled" => put(
+            out,
+            if stream.below(2) == 0 {
+                "true"
+            } else {
+                "false"
+            },
+        ),
         "tags" => {
             out.push(b'[');
             word(stream, out);

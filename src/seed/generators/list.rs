@@ -51,10 +51,22 @@ pub(super) const SALUTATION: TextGenerator = TextGenerator {
     name: "salutation",
     summary: "what stands before a person's name",
     group: Group::Alone,
-    columns: &["salutation", "honorific", "name_prefix", "title_of_courtesy", "courtesy_title"],
+    columns: &[
+        "salutation",
+        "honorific",
+        "name_prefix",
+        "title_of_courtesy",
+        "courtesy_title",
+    ],
     numbers_itself: false,
     width: 3,
-    write: |cell, out| put(out, cell.stream.pick(&["Mr.", "Mr.", "Mr.", "Ms.", "Ms.", "Mrs.", "Dr.", "Prof."])),
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream
+                .pick(&["Mr.", "Mr.", "Mr.", "Ms.", "Ms.", "Mrs.", "Dr.", "Prof."]),
+        )
+    },
 };
 
 pub(super) const NAME_SUFFIX: TextGenerator = TextGenerator {
@@ -64,7 +76,12 @@ pub(super) const NAME_SUFFIX: TextGenerator = TextGenerator {
     columns: &["name_suffix"],
     numbers_itself: false,
     width: 3,
-    write: |cell, out| put(out, cell.stream.pick(&["Jr.", "Sr.", "II", "III", "PhD", "MD"])),
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream.pick(&["Jr.", "Sr.", "II", "III", "PhD", "MD"]),
+        )
+    },
 };
 
 pub(super) const KIND: TextGenerator = TextGenerator {
@@ -101,13 +118,20 @@ pub(super) const CLASS_NAME: TextGenerator = TextGenerator {
     name: "class_name",
     summary: "what an id beside it is of, as frameworks write it",
     group: Group::Alone,
-    columns: &["class_name", "model_name", "entity_type", "resource_type", "object_type", "subject_type"],
+    columns: &[
+        "class_name",
+        "model_name",
+        "entity_type",
+        "resource_type",
+        "object_type",
+        "subject_type",
+    ],
     numbers_itself: false,
     width: 6,
     write: |cell, out| {
         const CLASSES: &[&str] = &[
-            "User", "User", "User", "Post", "Post", "Post", "Comment", "Comment", "Order", "Order", "Product",
-            "Account", "Invoice", "Project", "Message",
+            "User", "User", "User", "Post", "Post", "Post", "Comment", "Comment", "Order", "Order",
+            "Product", "Account", "Invoice", "Project", "Message",
         ];
         put(out, cell.stream.pick(CLASSES));
     },
@@ -117,12 +141,19 @@ pub(super) const ROLE: TextGenerator = TextGenerator {
     name: "role",
     summary: "what somebody may do",
     group: Group::Alone,
-    columns: &["role", "user_role", "member_role", "access_level", "permission_level"],
+    columns: &[
+        "role",
+        "user_role",
+        "member_role",
+        "access_level",
+        "permission_level",
+    ],
     numbers_itself: false,
     width: 6,
     write: |cell, out| {
-        const ROLES: &[&str] =
-            &["member", "member", "member", "member", "viewer", "editor", "editor", "admin", "owner"];
+        const ROLES: &[&str] = &[
+            "member", "member", "member", "member", "viewer", "editor", "editor", "admin", "owner",
+        ];
         put(out, cell.stream.pick(ROLES));
     },
 };
@@ -135,7 +166,17 @@ pub(super) const SCOPES: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 10,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["read", "read", "read write", "read write", "openid profile email", "admin"]));
+        put(
+            out,
+            cell.stream.pick(&[
+                "read",
+                "read",
+                "read write",
+                "read write",
+                "openid profile email",
+                "admin",
+            ]),
+        );
     },
 };
 
@@ -147,7 +188,12 @@ pub(super) const QUEUE: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 7,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["default", "default", "default", "mailers", "critical", "low", "exports"]));
+        put(
+            out,
+            cell.stream.pick(&[
+                "default", "default", "default", "mailers", "critical", "low", "exports",
+            ]),
+        );
     },
 };
 
@@ -155,11 +201,24 @@ pub(super) const MEASURE: TextGenerator = TextGenerator {
     name: "measure",
     summary: "a unit of measure",
     group: Group::Alone,
-    columns: &["unit", "units", "uom", "unit_of_measure", "unit_name", "measure", "measurement_unit"],
+    columns: &[
+        "unit",
+        "units",
+        "uom",
+        "unit_of_measure",
+        "unit_name",
+        "measure",
+        "measurement_unit",
+    ],
     numbers_itself: false,
     width: 3,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["pcs", "pcs", "pcs", "kg", "g", "m", "l", "h", "box", "set", "pair"]))
+        put(
+            out,
+            cell.stream.pick(&[
+                "pcs", "pcs", "pcs", "kg", "g", "m", "l", "h", "box", "set", "pair",
+            ]),
+        )
     },
 };
 
@@ -171,7 +230,15 @@ pub(super) const WEEKDAY: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 7,
     write: |cell, out| {
-        const DAYS: &[&str] = &["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+        const DAYS: &[&str] = &[
+            "Monday",
+            "Tuesday",
+            "Wednesday",
+            "Thursday",
+            "Friday",
+            "Saturday",
+            "Sunday",
+        ];
         put(out, cell.stream.pick(DAYS));
     },
 };
@@ -184,8 +251,17 @@ pub(super) const PAYMENT_METHOD: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 9,
     write: |cell, out| {
-        const METHODS: &[&str] =
-            &["card", "card", "card", "card", "paypal", "paypal", "bank_transfer", "invoice", "cash"];
+        const METHODS: &[&str] = &[
+            "card",
+            "card",
+            "card",
+            "card",
+            "paypal",
+            "paypal",
+            "bank_transfer",
+            "invoice",
+            "cash",
+        ];
         put(out, cell.stream.pick(METHODS));
     },
 };
@@ -198,7 +274,18 @@ pub(super) const CARD_BRAND: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 7,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["visa", "visa", "visa", "mastercard", "mastercard", "amex", "discover"]))
+        put(
+            out,
+            cell.stream.pick(&[
+                "visa",
+                "visa",
+                "visa",
+                "mastercard",
+                "mastercard",
+                "amex",
+                "discover",
+            ]),
+        )
     },
 };
 
@@ -206,10 +293,25 @@ pub(super) const CARRIER: TextGenerator = TextGenerator {
     name: "carrier",
     summary: "who carries parcels",
     group: Group::Alone,
-    columns: &["carrier", "shipper", "shipping_method", "ship_via", "shipvia", "shipping_carrier", "courier"],
+    columns: &[
+        "carrier",
+        "shipper",
+        "shipping_method",
+        "ship_via",
+        "shipvia",
+        "shipping_carrier",
+        "courier",
+    ],
     numbers_itself: false,
     width: 4,
-    write: |cell, out| put(out, cell.stream.pick(&["DHL", "DHL", "UPS", "UPS", "FedEx", "USPS", "DPD", "GLS", "Post"])),
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream.pick(&[
+                "DHL", "DHL", "UPS", "UPS", "FedEx", "USPS", "DPD", "GLS", "Post",
+            ]),
+        )
+    },
 };
 
 pub(super) const HTTP_METHOD: TextGenerator = TextGenerator {
@@ -220,7 +322,12 @@ pub(super) const HTTP_METHOD: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 4,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["GET", "GET", "GET", "GET", "GET", "POST", "POST", "PUT", "PATCH", "DELETE"]))
+        put(
+            out,
+            cell.stream.pick(&[
+                "GET", "GET", "GET", "GET", "GET", "POST", "POST", "PUT", "PATCH", "DELETE",
+            ]),
+        )
     },
 };
 
@@ -232,7 +339,12 @@ pub(super) const LOG_LEVEL: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 5,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["info", "info", "info", "info", "debug", "debug", "warning", "error"]))
+        put(
+            out,
+            cell.stream.pick(&[
+                "info", "info", "info", "info", "debug", "debug", "warning", "error",
+            ]),
+        )
     },
 };
 
@@ -247,7 +359,11 @@ pub(super) const SCHEDULE: TextGenerator = TextGenerator {
         encode::decimal(out, cell.stream.below(60));
         out.push(b' ');
         encode::decimal(out, cell.stream.below(24));
-        put(out, cell.stream.pick(&[" * * *", " * * *", " * * 1-5", " * * 1", " 1 * *"]));
+        put(
+            out,
+            cell.stream
+                .pick(&[" * * *", " * * *", " * * 1-5", " * * 1", " 1 * *"]),
+        );
     },
 };
 
@@ -328,7 +444,13 @@ pub(super) const DEVICE: TextGenerator = TextGenerator {
     columns: &["device", "device_type", "form_factor"],
     numbers_itself: false,
     width: 7,
-    write: |cell, out| put(out, cell.stream.pick(&["mobile", "mobile", "mobile", "desktop", "desktop", "tablet"])),
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream
+                .pick(&["mobile", "mobile", "mobile", "desktop", "desktop", "tablet"]),
+        )
+    },
 };
 
 pub(super) const PLATFORM: TextGenerator = TextGenerator {
@@ -339,7 +461,12 @@ pub(super) const PLATFORM: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 6,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["iOS", "iOS", "Android", "Android", "Windows", "Windows", "macOS", "Linux"]));
+        put(
+            out,
+            cell.stream.pick(&[
+                "iOS", "iOS", "Android", "Android", "Windows", "Windows", "macOS", "Linux",
+            ]),
+        );
     },
 };
 
@@ -347,7 +474,15 @@ pub(super) const ACTION: TextGenerator = TextGenerator {
     name: "action",
     summary: "what was done",
     group: Group::Alone,
-    columns: &["action", "event", "event_type", "event_name", "activity", "operation", "activity_type"],
+    columns: &[
+        "action",
+        "event",
+        "event_type",
+        "event_name",
+        "activity",
+        "operation",
+        "activity_type",
+    ],
     numbers_itself: false,
     width: 7,
     write: |cell, out| {
@@ -376,13 +511,22 @@ pub(super) const EXTENSION: TextGenerator = TextGenerator {
     name: "file_extension",
     summary: "the end of a file's name",
     group: Group::Alone,
-    columns: &["extension", "file_extension", "ext", "file_type", "file_format"],
+    columns: &[
+        "extension",
+        "file_extension",
+        "ext",
+        "file_type",
+        "file_format",
+    ],
     numbers_itself: false,
     width: 3,
     write: |cell, out| {
         put(
             out,
-            cell.stream.pick(&["pdf", "pdf", "jpg", "jpg", "png", "png", "docx", "xlsx", "csv", "txt", "zip", "mp4"]),
+            cell.stream.pick(&[
+                "pdf", "pdf", "jpg", "jpg", "png", "png", "docx", "xlsx", "csv", "txt", "zip",
+                "mp4",
+            ]),
         );
     },
 };
@@ -395,7 +539,16 @@ pub(super) const ENVIRONMENT: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 10,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["production", "production", "production", "staging", "development"]))
+        put(
+            out,
+            cell.stream.pick(&[
+                "production",
+                "production",
+                "production",
+                "staging",
+                "development",
+            ]),
+        )
     },
 };
 
@@ -406,5 +559,11 @@ pub(super) const PRIORITY: TextGenerator = TextGenerator {
     columns: &["priority", "urgency", "importance"],
     numbers_itself: false,
     width: 6,
-    write: |cell, out| put(out, cell.stream.pick(&["low", "normal", "normal", "normal", "high", "urgent"])),
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream
+                .pick(&["low", "normal", "normal", "normal", "high", "urgent"]),
+        )
+    },
 };

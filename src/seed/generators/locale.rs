@@ -101,9 +101,16 @@ impl Locale {
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         let wanted = name.replace('-', "_");
-        let language =
-            |locale: &&Self| locale.name.split('_').next().is_some_and(|it| it.eq_ignore_ascii_case(&wanted));
-        let exact = LOCALES.iter().find(|locale| locale.name.eq_ignore_ascii_case(&wanted));
+        let language = |locale: &&Self| {
+            locale
+                .name
+                .split('_')
+                .next()
+                .is_some_and(|it| it.eq_ignore_ascii_case(&wanted))
+        };
+        let exact = LOCALES
+            .iter()
+            .find(|locale| locale.name.eq_ignore_ascii_case(&wanted));
         exact.or_else(|| LOCALES.iter().find(language))
     }
 
@@ -120,13 +127,23 @@ mod tests {
     #[test]
     fn a_language_alone_is_its_first_locale() {
         let named = |name| Locale::find(name).map(|locale| locale.name);
-        assert_eq!((named("de"), named("pt-pt"), named("PT")), (Some("de_DE"), Some("pt_PT"), Some("pt_BR")));
-        assert_eq!((named("en"), named("d"), named("de_AT")), (Some("en"), None, None));
+        assert_eq!(
+            (named("de"), named("pt-pt"), named("PT")),
+            (Some("de_DE"), Some("pt_PT"), Some("pt_BR"))
+        );
+        assert_eq!(
+            (named("en"), named("d"), named("de_AT")),
+            (Some("en"), None, None)
+        );
     }
 
     #[test]
     fn every_locale_but_english_has_a_home() {
-        assert!(LOCALES.iter().all(|locale| locale.home.is_none() == (locale.name == "en")));
+        assert!(
+            LOCALES
+                .iter()
+                .all(|locale| locale.home.is_none() == (locale.name == "en"))
+        );
     }
 
     #[test]

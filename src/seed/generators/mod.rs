@@ -230,10 +230,18 @@ pub(crate) fn limit(out: &mut Vec<u8>, body: usize, text: &Text, number: Option<
         let mut suffix = [0_u8; 21];
         let suffix = number.map_or(&[][..], |number| suffix_of(number, &mut suffix));
         if text.max_chars > 0 {
-            truncate(out, body, (text.max_chars as usize).saturating_sub(suffix.len()));
+            truncate(
+                out,
+                body,
+                (text.max_chars as usize).saturating_sub(suffix.len()),
+            );
         }
         // Without the dash where every character counts.
-        let suffix = if out.len() == body { suffix.get(1..).unwrap_or(&[]) } else { suffix };
+        let suffix = if out.len() == body {
+            suffix.get(1..).unwrap_or(&[])
+        } else {
+            suffix
+        };
         out.extend_from_slice(suffix);
     }
     if text.min_chars > 0 {
@@ -308,11 +316,18 @@ mod tests {
             let mut out = Vec::new();
             for index in 0..2000 {
                 let start = out.len();
-                let mut cell =
-                    Cell { stream: Key::new(1).stream(index), number: None, locale: Locale::default_locale() };
+                let mut cell = Cell {
+                    stream: Key::new(1).stream(index),
+                    number: None,
+                    locale: Locale::default_locale(),
+                };
                 (generator.write)(&mut cell, &mut out);
                 let text = std::str::from_utf8(&out[start..]).unwrap();
-                assert!(!text.is_empty() && !text.contains('\0'), "{}", generator.name);
+                assert!(
+                    !text.is_empty() && !text.contains('\0'),
+                    "{}",
+                    generator.name
+                );
             }
             let mean = out.len() as f64 / 2000.0;
             let width = f64::from(generator.width);
@@ -352,10 +367,23 @@ mod tests {
                 let mut seen = std::collections::HashSet::new();
                 for index in 0..3000 {
                     let mut out = Vec::new();
-                    let mut cell = Cell { stream: Key::new(1).stream(index), number: Some(index), locale };
+                    let mut cell = Cell {
+                        stream: Key::new(1).stream(index),
+                        number: Some(index),
+                        locale,
+                    };
                     (generator.write)(&mut cell, &mut out);
-                    limit(&mut out, 0, &text, (!generator.numbers_itself).then_some(index));
-                    assert!(max_chars == 0 || chars(&out) <= max_chars as usize, "{}", generator.name);
+                    limit(
+                        &mut out,
+                        0,
+                        &text,
+                        (!generator.numbers_itself).then_some(index),
+                    );
+                    assert!(
+                        max_chars == 0 || chars(&out) <= max_chars as usize,
+                        "{}",
+                        generator.name
+                    );
                     let mut shown = String::from_utf8(out).unwrap();
                     shown.make_ascii_lowercase();
                     assert!(seen.insert(shown), "{} {max_chars}", generator.name);

@@ -7,7 +7,14 @@ pub(super) const FIRST_NAME: TextGenerator = TextGenerator {
     name: "first_name",
     summary: "a first name",
     group: Group::Person,
-    columns: &["first_name", "firstname", "given_name", "forename", "middle_name", "fname"],
+    columns: &[
+        "first_name",
+        "firstname",
+        "given_name",
+        "forename",
+        "middle_name",
+        "fname",
+    ],
     numbers_itself: false,
     width: 6,
     write: |cell, out| person(cell).0.put(out),
@@ -17,7 +24,14 @@ pub(super) const LAST_NAME: TextGenerator = TextGenerator {
     name: "last_name",
     summary: "a family name",
     group: Group::Person,
-    columns: &["last_name", "lastname", "surname", "family_name", "lname", "maiden_name"],
+    columns: &[
+        "last_name",
+        "lastname",
+        "surname",
+        "family_name",
+        "lname",
+        "maiden_name",
+    ],
     numbers_itself: false,
     width: 7,
     write: |cell, out| person(cell).1.put(out),
@@ -56,7 +70,16 @@ pub(super) const USERNAME: TextGenerator = TextGenerator {
     name: "username",
     summary: "a user name made of the person's names",
     group: Group::Person,
-    columns: &["username", "user_name", "login", "nickname", "handle", "nick", "screen_name", "login_name"],
+    columns: &[
+        "username",
+        "user_name",
+        "login",
+        "nickname",
+        "handle",
+        "nick",
+        "screen_name",
+        "login_name",
+    ],
     numbers_itself: true,
     width: 13,
     write: |cell, out| {
@@ -70,5 +93,8 @@ pub(super) const USERNAME: TextGenerator = TextGenerator {
 
 /// First and family name: always the first two draws of the group's stream.
 pub(super) fn person(cell: &mut Cell) -> (&'static Word, &'static Word) {
-    (cell.stream.pick_of(cell.locale.first_names), cell.stream.pick_of(cell.locale.last_names))
+    (
+        cell.stream.pick_of(cell.locale.first_names),
+        cell.stream.pick_of(cell.locale.last_names),
+    )
 }

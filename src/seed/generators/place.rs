@@ -62,7 +62,11 @@ pub(super) const UNIT: TextGenerator = TextGenerator {
     numbers_itself: false,
     width: 8,
     write: |cell, out| {
-        put(out, cell.stream.pick(&["Apt. ", "Apt. ", "Suite ", "Unit ", "Floor "]));
+        put(
+            out,
+            cell.stream
+                .pick(&["Apt. ", "Apt. ", "Suite ", "Unit ", "Floor "]),
+        );
         encode::decimal(out, cell.stream.between(1, 60));
     },
 };
@@ -71,7 +75,14 @@ pub(super) const CITY: TextGenerator = TextGenerator {
     name: "city",
     summary: "a town",
     group: Group::Place,
-    columns: &["city", "town", "city_name", "municipality", "birthplace", "place"],
+    columns: &[
+        "city",
+        "town",
+        "city_name",
+        "municipality",
+        "birthplace",
+        "place",
+    ],
     numbers_itself: false,
     width: 12,
     write: |cell, out| town(&mut cell.stream, cell.locale, out),
@@ -91,7 +102,14 @@ pub(super) const STATE: TextGenerator = TextGenerator {
     name: "state",
     summary: "a state or province",
     group: Group::Place,
-    columns: &["province", "county", "state_name", "region", "state_province", "state"],
+    columns: &[
+        "province",
+        "county",
+        "state_name",
+        "region",
+        "state_province",
+        "state",
+    ],
     numbers_itself: false,
     width: 9,
     write: |cell, out| put(out, cell.stream.pick(cell.locale.states)),
@@ -111,7 +129,16 @@ pub(super) const POSTCODE: TextGenerator = TextGenerator {
     name: "postcode",
     summary: "a postal code",
     group: Group::Place,
-    columns: &["postcode", "post_code", "zip", "zipcode", "zip_code", "postal_code", "postalcode", "plz"],
+    columns: &[
+        "postcode",
+        "post_code",
+        "zip",
+        "zipcode",
+        "zip_code",
+        "postal_code",
+        "postalcode",
+        "plz",
+    ],
     numbers_itself: false,
     width: 7,
     write: |cell, out| {
@@ -134,7 +161,15 @@ pub(super) const COUNTRY_CODE: TextGenerator = TextGenerator {
     name: "country_code",
     summary: "a country's two letters",
     group: Group::Place,
-    columns: &["country_code", "countrycode", "country_iso", "iso_country", "iso2", "alpha2", "iso_code"],
+    columns: &[
+        "country_code",
+        "countrycode",
+        "country_iso",
+        "iso_country",
+        "iso2",
+        "alpha2",
+        "iso_code",
+    ],
     numbers_itself: false,
     width: 2,
     write: |cell, out| put(out, cell.stream.pick(cell.locale.country_codes)),
@@ -144,7 +179,13 @@ pub(super) const COUNTRY_CODE_3: TextGenerator = TextGenerator {
     name: "country_code_3",
     summary: "a country's three letters",
     group: Group::Place,
-    columns: &["country_code_3", "country_code3", "iso3", "alpha3", "country_iso3"],
+    columns: &[
+        "country_code_3",
+        "country_code3",
+        "iso3",
+        "alpha3",
+        "country_iso3",
+    ],
     numbers_itself: false,
     width: 3,
     write: |cell, out| put(out, Spot::draw(cell).country.alpha3),
@@ -173,7 +214,10 @@ impl Spot {
         let anywhere = usize::from(BY_WEIGHT[stream.below(BY_WEIGHT.len() as u64) as usize]);
         let at_home = stream.below(10) > 0;
         let country = &COUNTRIES[cell.locale.home.filter(|_| at_home).unwrap_or(anywhere)];
-        Self { country, region: larger(stream, country.regions) }
+        Self {
+            country,
+            region: larger(stream, country.regions),
+        }
     }
 }
 
@@ -185,7 +229,10 @@ fn larger<'t, T>(stream: &mut Stream, all: &'t [T]) -> &'t T {
 
 /// The form of a generator for a row whose columns name one place; the `nth` column of its kind there. `None` for what
 /// is in no place.
-pub(in crate::seed) fn agreeing(generator: &TextGenerator, nth: usize) -> Option<&'static TextGenerator> {
+pub(in crate::seed) fn agreeing(
+    generator: &TextGenerator,
+    nth: usize,
+) -> Option<&'static TextGenerator> {
     let forms: &[&TextGenerator] = match generator.name {
         "street" => &[&STREET_THERE, &OTHER_STREET_THERE],
         "city" => &[&CITY_THERE],
@@ -205,8 +252,14 @@ pub(in crate::seed) fn agreeing(generator: &TextGenerator, nth: usize) -> Option
     forms.get(nth.min(forms.len() - 1)).copied()
 }
 
-const STREET_THERE: TextGenerator = TextGenerator { write: |cell, out| street(cell, 1, out), ..STREET };
-const OTHER_STREET_THERE: TextGenerator = TextGenerator { write: |cell, out| street(cell, 2, out), ..STREET };
+const STREET_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| street(cell, 1, out),
+    ..STREET
+};
+const OTHER_STREET_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| street(cell, 2, out),
+    ..STREET
+};
 
 /// A street of the row's country; another one for each branch.
 fn street(cell: &mut Cell, branch: u64, out: &mut Vec<u8>) {
@@ -251,7 +304,10 @@ fn street(cell: &mut Cell, branch: u64, out: &mut Vec<u8>) {
     }
 }
 
-const CITY_THERE: TextGenerator = TextGenerator { write: city, ..CITY };
+const CITY_THERE: TextGenerator = TextGenerator {
+    write: city,
+    ..CITY
+};
 
 /// Mostly one of the region's large towns, else a small one that is made up.
 fn city(cell: &mut Cell, out: &mut Vec<u8>) {
@@ -259,7 +315,12 @@ fn city(cell: &mut Cell, out: &mut Vec<u8>) {
     let Spot { country, region } = Spot::draw(cell);
     let mut stream = cell.stream.branch(BRANCH);
     let small = stream.below(5) < 2;
-    match (small.then(|| Locale::of_language(country.language)).flatten(), country.language) {
+    match (
+        small
+            .then(|| Locale::of_language(country.language))
+            .flatten(),
+        country.language,
+    ) {
         (Some(language), "en" | "de" | "nl") => town(&mut stream, language, out),
         (Some(language), "fr") => {
             put(out, "Saint-");
@@ -276,23 +337,43 @@ fn city(cell: &mut Cell, out: &mut Vec<u8>) {
     }
 }
 
-const STATE_THERE: TextGenerator = TextGenerator { write: |cell, out| put(out, Spot::draw(cell).region.name), ..STATE };
-const STATE_CODE_THERE: TextGenerator =
-    TextGenerator { write: |cell, out| put(out, Spot::draw(cell).region.code), ..STATE_CODE };
-const COUNTRY_CODE_THERE: TextGenerator =
-    TextGenerator { write: |cell, out| put(out, Spot::draw(cell).country.alpha2), ..COUNTRY_CODE };
-const TIME_ZONE_THERE: TextGenerator =
-    TextGenerator { write: |cell, out| put(out, Spot::draw(cell).region.time_zone), ..TIME_ZONE };
-const CURRENCY_THERE: TextGenerator =
-    TextGenerator { write: |cell, out| put(out, Spot::draw(cell).country.currency), ..CURRENCY };
-const LANGUAGE_THERE: TextGenerator =
-    TextGenerator { write: |cell, out| put(out, Spot::draw(cell).country.language), ..LANGUAGE };
+const STATE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| put(out, Spot::draw(cell).region.name),
+    ..STATE
+};
+const STATE_CODE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| put(out, Spot::draw(cell).region.code),
+    ..STATE_CODE
+};
+const COUNTRY_CODE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| put(out, Spot::draw(cell).country.alpha2),
+    ..COUNTRY_CODE
+};
+const TIME_ZONE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| put(out, Spot::draw(cell).region.time_zone),
+    ..TIME_ZONE
+};
+const CURRENCY_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| put(out, Spot::draw(cell).country.currency),
+    ..CURRENCY
+};
+const LANGUAGE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| put(out, Spot::draw(cell).country.language),
+    ..LANGUAGE
+};
 
 const COUNTRY_THERE: TextGenerator = TextGenerator {
     write: |cell, out| {
         let country = Spot::draw(cell).country;
         // A locale with a home writes in its own language.
-        put(out, if cell.locale.home.is_some() { country.own_name } else { country.name });
+        put(
+            out,
+            if cell.locale.home.is_some() {
+                country.own_name
+            } else {
+                country.name
+            },
+        );
     },
     ..COUNTRY
 };
@@ -316,9 +397,18 @@ const LOCALE_THERE: TextGenerator = TextGenerator {
     ..LOCALE
 };
 
-const PHONE_THERE: TextGenerator = TextGenerator { write: |cell, out| phone(cell, 5, out), ..PHONE };
-const SECOND_PHONE_THERE: TextGenerator = TextGenerator { write: |cell, out| phone(cell, 6, out), ..PHONE };
-const THIRD_PHONE_THERE: TextGenerator = TextGenerator { write: |cell, out| phone(cell, 7, out), ..PHONE };
+const PHONE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| phone(cell, 5, out),
+    ..PHONE
+};
+const SECOND_PHONE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| phone(cell, 6, out),
+    ..PHONE
+};
+const THIRD_PHONE_THERE: TextGenerator = TextGenerator {
+    write: |cell, out| phone(cell, 7, out),
+    ..PHONE
+};
 
 /// A number of the row's country; another one for each branch.
 fn phone(cell: &mut Cell, branch: u64, out: &mut Vec<u8>) {
@@ -343,7 +433,14 @@ mod tests {
     fn there(name: &str, row: u64, locale: &'static Locale) -> String {
         let generator = agreeing(super::super::find(name).unwrap(), 0).unwrap();
         let mut out = Vec::new();
-        (generator.write)(&mut Cell { stream: Key::new(1).stream(row), number: None, locale }, &mut out);
+        (generator.write)(
+            &mut Cell {
+                stream: Key::new(1).stream(row),
+                number: None,
+                locale,
+            },
+            &mut out,
+        );
         String::from_utf8(out).unwrap()
     }
 
@@ -353,11 +450,27 @@ mod tests {
         for row in 0..2000 {
             let of = |name| there(name, row, Locale::default_locale());
             let code = of("country_code");
-            let country = COUNTRIES.iter().find(|country| country.alpha2 == code).unwrap();
-            let region = country.regions.iter().find(|region| region.name == of("state")).unwrap();
-            assert_eq!((of("country"), of("country_code_3")), (country.name.to_owned(), country.alpha3.to_owned()));
-            assert_eq!((of("currency"), of("language")), (country.currency.to_owned(), country.language.to_owned()));
-            assert_eq!((of("state_code"), of("time_zone")), (region.code.to_owned(), region.time_zone.to_owned()));
+            let country = COUNTRIES
+                .iter()
+                .find(|country| country.alpha2 == code)
+                .unwrap();
+            let region = country
+                .regions
+                .iter()
+                .find(|region| region.name == of("state"))
+                .unwrap();
+            assert_eq!(
+                (of("country"), of("country_code_3")),
+                (country.name.to_owned(), country.alpha3.to_owned())
+            );
+            assert_eq!(
+                (of("currency"), of("language")),
+                (country.currency.to_owned(), country.language.to_owned())
+            );
+            assert_eq!(
+                (of("state_code"), of("time_zone")),
+                (region.code.to_owned(), region.time_zone.to_owned())
+            );
             assert!(of("phone").starts_with(country.phone.split(['#', '^']).next().unwrap()));
             assert_eq!(of("postcode").len(), region.postcode.len());
             assert_eq!(of("locale"), format!("{}-{code}", country.language));
@@ -369,7 +482,12 @@ mod tests {
     #[test]
     fn a_locale_stays_at_home_mostly_and_writes_its_own_names() {
         let german = Locale::find("de").unwrap();
-        let home = (0..1000).filter(|row| there("country", *row, german) == "Deutschland").count();
-        assert!((850..1000).contains(&home), "{home} of 1000 rows are in Germany");
+        let home = (0..1000)
+            .filter(|row| there("country", *row, german) == "Deutschland")
+            .count();
+        assert!(
+            (850..1000).contains(&home),
+            "{home} of 1000 rows are in Germany"
+        );
     }
 }

@@ -121,7 +121,14 @@ pub(super) const PRODUCT_NAME: TextGenerator = TextGenerator {
     name: "product_name",
     summary: "a thing that is sold",
     group: Group::Alone,
-    columns: &["product_name", "item_name", "productname", "product", "item", "article_name"],
+    columns: &[
+        "product_name",
+        "item_name",
+        "productname",
+        "product",
+        "item",
+        "article_name",
+    ],
     numbers_itself: false,
     width: 20,
     write: |cell, out| {
@@ -137,7 +144,13 @@ pub(super) const SKU: TextGenerator = TextGenerator {
     name: "sku",
     summary: "a stock number",
     group: Group::Alone,
-    columns: &["sku", "part_number", "product_code", "item_code", "article_number"],
+    columns: &[
+        "sku",
+        "part_number",
+        "product_code",
+        "item_code",
+        "article_number",
+    ],
     numbers_itself: true,
     width: 12,
     write: |cell, out| {
@@ -156,8 +169,8 @@ pub(super) const COLOR: TextGenerator = TextGenerator {
     width: 5,
     write: |cell, out| {
         const COLORS: &[&str] = &[
-            "red", "blue", "green", "black", "white", "grey", "yellow", "orange", "purple", "brown", "pink", "silver",
-            "navy", "teal", "beige", "olive",
+            "red", "blue", "green", "black", "white", "grey", "yellow", "orange", "purple",
+            "brown", "pink", "silver", "navy", "teal", "beige", "olive",
         ];
         put(out, cell.stream.pick(COLORS));
     },
@@ -167,7 +180,15 @@ pub(super) const HEX_COLOR: TextGenerator = TextGenerator {
     name: "hex_color",
     summary: "a colour as the web writes it",
     group: Group::Alone,
-    columns: &["hex_color", "hex_colour", "color_hex", "color_code", "background_color", "text_color", "hex_code"],
+    columns: &[
+        "hex_color",
+        "hex_colour",
+        "color_hex",
+        "color_code",
+        "background_color",
+        "text_color",
+        "hex_code",
+    ],
     numbers_itself: false,
     width: 7,
     write: |cell, out| {
@@ -176,8 +197,13 @@ pub(super) const HEX_COLOR: TextGenerator = TextGenerator {
     },
 };
 
-pub(super) const HEX_COLOR_ALONE: TextGenerator =
-    TextGenerator { name: "hex_color_digits", columns: &[], width: 6, write: hex_digits, ..HEX_COLOR };
+pub(super) const HEX_COLOR_ALONE: TextGenerator = TextGenerator {
+    name: "hex_color_digits",
+    columns: &[],
+    width: 6,
+    write: hex_digits,
+    ..HEX_COLOR
+};
 
 fn hex_digits(cell: &mut Cell, out: &mut Vec<u8>) {
     let mut bits = cell.stream.next_bits();

@@ -70,7 +70,11 @@ impl Pattern {
     ///
     /// # Errors
     /// Where it is not a regular expression, or matches nothing.
-    pub fn with_length(pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
+    pub fn with_length(
+        pattern: &str,
+        fold_case: bool,
+        length: (u32, u32),
+    ) -> Result<Self, PatternError> {
         let parsed = look_ahead::parse(pattern).map_err(PatternError::Syntax)?;
         let hir = look_ahead::narrowed(&parsed).ok_or(PatternError::Empty)?;
         Self::compiled(&hir, pattern, fold_case, length)
@@ -80,31 +84,81 @@ impl Pattern {
     ///
     /// # Errors
     /// As [`Pattern::with_length`].
-    pub fn without_digits(pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
+    pub fn without_digits(
+        pattern: &str,
+        fold_case: bool,
+        length: (u32, u32),
+    ) -> Result<Self, PatternError> {
         let parsed = look_ahead::parse(pattern).map_err(PatternError::Syntax)?;
         let hir = look_ahead::narrowed(&parsed).ok_or(PatternError::Empty)?;
-        Self::compiled(&look_ahead::without_digits(&hir), pattern, fold_case, length)
+        Self::compiled(
+            &look_ahead::without_digits(&hir),
+            pattern,
+            fold_case,
+            length,
+        )
     }
 
-    fn compiled(hir: &Hir, pattern: &str, fold_case: bool, length: (u32, u32)) -> Result<Self, PatternError> {
-        let mut node = compile(hir, Style { fold_case, length, full: false, open: OPEN_REPEAT })?;
+    fn compiled(
+        hir: &Hir,
+        pattern: &str,
+        fold_case: bool,
+        length: (u32, u32),
+    ) -> Result<Self, PatternError> {
+        let mut node = compile(
+            hir,
+            Style {
+                fold_case,
+                length,
+                full: false,
+                open: OPEN_REPEAT,
+            },
+        )?;
         // Nothing shorter than the longest text will do: what may be left out is there.
         if length.0 > 0 && max_chars(&node) <= length.0 {
-            node = compile(hir, Style { fold_case, length, full: true, open: OPEN_REPEAT })?;
+            node = compile(
+                hir,
+                Style {
+                    fold_case,
+                    length,
+                    full: true,
+                    open: OPEN_REPEAT,
+                },
+            )?;
         }
         // What is fixed takes its part of the length from what is open.
         let excess = max_chars(&node).saturating_sub(length.1);
         if length.1 > excess && excess > 0 {
             let shorter = (length.0.saturating_sub(excess), length.1 - excess);
-            let shorter = compile(hir, Style { fold_case, length: shorter, full: false, open: OPEN_REPEAT })?;
-            node = if max_chars(&shorter) <= length.1 { shorter } else { node };
+            let shorter = compile(
+                hir,
+                Style {
+                    fold_case,
+                    length: shorter,
+                    full: false,
+                    open: OPEN_REPEAT,
+                },
+            )?;
+            node = if max_chars(&shorter) <= length.1 {
+                shorter
+            } else {
+                node
+            };
         }
         // Several open repetitions, or long ones: fewer of each.
         for open in [4, 2, 1, 0] {
             if length.1 == 0 || max_chars(&node) <= length.1 {
                 break;
             }
-            let fewer = compile(hir, Style { fold_case, length: (0, length.1), full: false, open })?;
+            let fewer = compile(
+                hir,
+                Style {
+                    fold_case,
+                    length: (0, length.1),
+                    full: false,
+                    open,
+                },
+            )?;
             if (length.0..=length.1).contains(&max_chars(&fewer)) {
                 node = fewer;
             }
@@ -115,7 +169,13 @@ impl Pattern {
     fn of(node: Node, source: &str) -> Self {
         let cardinality = cardinality(&node).min(CAP) as u64;
         let (width, max_chars) = (mean_width(&node).ceil() as u32, max_chars(&node));
-        Self { node, source: source.to_owned(), cardinality, width, max_chars }
+        Self {
+            node,
+            source: source.to_owned(),
+            cardinality,
+            width,
+            max_chars,
+        }
     }
 
     /// Texts of this pattern of which every number has its own: all of them, or those of one shape where a text might
@@ -156,37 +216,68 @@ fn compile(hir: &Hir, style: Style) -> Result<Node, PatternError> {
             let node = compile(&repetition.sub, style)?;
             let (least, most) = style.length;
             let (min, max) = match repetition.max {
-                Some(max) if most > 0 && max > most && repetition.min <= most => (repetition.min, most),
+                Some(max) if most > 0 && max > most && repetition.min <= most => {
+                    (repetition.min, most)
+                }
                 Some(max) => (if style.full { max } else { repetition.min }, max),
                 None => {
                     let min = repetition.min.max(least);
-                    (min, if most > 0 { (min + style.open).min(most.max(min)) } else { min + style.open })
+                    (
+                        min,
+                        if most > 0 {
+                            (min + style.open).min(most.max(min))
+                        } else {
+                            min + style.open
+                        },
+                    )
                 }
             };
             match node {
-                Node::Class(chars) if min == max && chars.iter().all(char::is_ascii) => {
-                    Node::Run { bytes: chars.iter().map(|c| *c as u8).collect(), count: min }
-                }
-                node => Node::Repeat { node: Box::new(node), min, max },
+                Node::Class(chars) if min == max && chars.iter().all(char::is_ascii) => Node::Run {
+                    bytes: chars.iter().map(|c| *c as u8).collect(),
+                    count: min,
+                },
+                node => Node::Repeat {
+                    node: Box::new(node),
+                    min,
+                    max,
+                },
             }
         }
-        HirKind::Concat(parts) => {
-            Node::Concat(parts.iter().map(|part| compile(part, style)).collect::<Result<_, _>>()?)
-        }
-        HirKind::Alternation(parts) => {
-            Node::Alternation(parts.iter().map(|part| compile(part, style)).collect::<Result<_, _>>()?)
-        }
+        HirKind::Concat(parts) => Node::Concat(
+            parts
+                .iter()
+                .map(|part| compile(part, style))
+                .collect::<Result<_, _>>()?,
+        ),
+        HirKind::Alternation(parts) => Node::Alternation(
+            parts
+                .iter()
+                .map(|part| compile(part, style))
+                .collect::<Result<_, _>>()?,
+        ),
     })
 }
 
 fn compile_class(class: &Class, fold_case: bool) -> Result<Node, PatternError> {
     // Of a large class (any character, every letter of every script) the printable ASCII part is enough.
     let all: Vec<(u32, u32)> = match class {
-        Class::Unicode(class) => class.ranges().iter().map(|r| (r.start() as u32, r.end() as u32)).collect(),
-        Class::Bytes(class) => class.ranges().iter().map(|r| (u32::from(r.start()), u32::from(r.end()))).collect(),
+        Class::Unicode(class) => class
+            .ranges()
+            .iter()
+            .map(|r| (r.start() as u32, r.end() as u32))
+            .collect(),
+        Class::Bytes(class) => class
+            .ranges()
+            .iter()
+            .map(|r| (u32::from(r.start()), u32::from(r.end())))
+            .collect(),
     };
     let within = |low: u32, high: u32| -> Vec<char> {
-        all.iter().flat_map(|(from, to)| (*from).max(low)..=(*to).min(high)).filter_map(char::from_u32).collect()
+        all.iter()
+            .flat_map(|(from, to)| (*from).max(low)..=(*to).min(high))
+            .filter_map(char::from_u32)
+            .collect()
     };
     let mut chars = within(0x20, 0x7E);
     if chars.is_empty() {
@@ -196,9 +287,15 @@ fn compile_class(class: &Class, fold_case: bool) -> Result<Node, PatternError> {
         chars = within(0xA0, 0x2FFF);
     }
     if fold_case {
-        chars.retain(|c| !(c.is_ascii_lowercase() && within(0x20, 0x7E).contains(&c.to_ascii_uppercase())));
+        chars.retain(|c| {
+            !(c.is_ascii_lowercase() && within(0x20, 0x7E).contains(&c.to_ascii_uppercase()))
+        });
     }
-    if chars.is_empty() { Err(PatternError::Empty) } else { Ok(Node::Class(chars.into())) }
+    if chars.is_empty() {
+        Err(PatternError::Empty)
+    } else {
+        Ok(Node::Class(chars.into()))
+    }
 }
 
 fn cardinality(node: &Node) -> u128 {
@@ -206,10 +303,12 @@ fn cardinality(node: &Node) -> u128 {
         Node::Literal(_) => 1,
         Node::Class(chars) => chars.len() as u128,
         Node::Run { bytes, count } => power(bytes.len() as u128, *count),
-        Node::Concat(parts) => {
-            parts.iter().fold(1, |product: u128, part| capped(product.saturating_mul(cardinality(part))))
-        }
-        Node::Alternation(parts) => parts.iter().fold(0, |sum: u128, part| capped(sum + cardinality(part))),
+        Node::Concat(parts) => parts.iter().fold(1, |product: u128, part| {
+            capped(product.saturating_mul(cardinality(part)))
+        }),
+        Node::Alternation(parts) => parts
+            .iter()
+            .fold(0, |sum: u128, part| capped(sum + cardinality(part))),
         Node::Repeat { node, min, max } => {
             let each = cardinality(node);
             (*min..=*max).fold(0, |sum: u128, count| capped(sum + power(each, count)))
@@ -235,7 +334,9 @@ fn capped(value: u128) -> u128 {
 fn mean_width(node: &Node) -> f64 {
     match node {
         Node::Literal(bytes) => bytes.len() as f64,
-        Node::Class(chars) => chars.iter().map(|c| c.len_utf8() as f64).sum::<f64>() / chars.len() as f64,
+        Node::Class(chars) => {
+            chars.iter().map(|c| c.len_utf8() as f64).sum::<f64>() / chars.len() as f64
+        }
         Node::Run { count, .. } => f64::from(*count),
         Node::Concat(parts) => parts.iter().map(mean_width).sum(),
         Node::Alternation(parts) => parts.iter().map(mean_width).sum::<f64>() / parts.len() as f64,
@@ -286,7 +387,12 @@ fn write(node: &Node, stream: &mut Stream, number: Option<u128>, out: &mut Vec<u
             }
         }
         Node::Alternation(parts) => match number {
-            None => write(&parts[stream.below(parts.len() as u64) as usize], stream, None, out),
+            None => write(
+                &parts[stream.below(parts.len() as u64) as usize],
+                stream,
+                None,
+                out,
+            ),
             Some(mut number) => {
                 for part in parts {
                     let size = cardinality(part);
@@ -305,7 +411,13 @@ fn write(node: &Node, stream: &mut Stream, number: Option<u128>, out: &mut Vec<u
     }
 }
 
-fn write_run(bytes: &[u8], count: u32, stream: &mut Stream, number: Option<u128>, out: &mut Vec<u8>) {
+fn write_run(
+    bytes: &[u8],
+    count: u32,
+    stream: &mut Stream,
+    number: Option<u128>,
+    out: &mut Vec<u8>,
+) {
     let size = bytes.len() as u64;
     let mut rest = number.map_or(0, |number| number as u64);
     let mut from_number = number.is_some();
@@ -330,7 +442,13 @@ fn write_run(bytes: &[u8], count: u32, stream: &mut Stream, number: Option<u128>
     }
 }
 
-fn write_repeat(node: &Node, (min, max): (u32, u32), stream: &mut Stream, number: Option<u128>, out: &mut Vec<u8>) {
+fn write_repeat(
+    node: &Node,
+    (min, max): (u32, u32),
+    stream: &mut Stream,
+    number: Option<u128>,
+    out: &mut Vec<u8>,
+) {
     let Some(mut number) = number else {
         for _ in 0..stream.between(u64::from(min), u64::from(max)) {
             write(node, stream, None, out);
@@ -367,12 +485,17 @@ mod tests {
 
     #[test]
     fn every_number_gives_another_text() {
-        for (expression, size) in
-            [("[A-C]{2}-[0-9]", 90), ("(ab|c[0-9]){2}", 121), ("x?[yz]{1,2}", 12), ("a|bb|[0-9]", 12)]
-        {
+        for (expression, size) in [
+            ("[A-C]{2}-[0-9]", 90),
+            ("(ab|c[0-9]){2}", 121),
+            ("x?[yz]{1,2}", 12),
+            ("a|bb|[0-9]", 12),
+        ] {
             let pattern = Pattern::new(expression, false).unwrap();
             assert_eq!(pattern.cardinality, size, "{expression}");
-            let mut all: Vec<_> = (0..size).map(|number| text(&pattern, number, Some(number))).collect();
+            let mut all: Vec<_> = (0..size)
+                .map(|number| text(&pattern, number, Some(number)))
+                .collect();
             all.sort();
             all.dedup();
             assert_eq!(all.len() as u64, size, "{expression}");
@@ -396,8 +519,9 @@ mod tests {
         ] {
             let pattern = Pattern::new(expression, false).unwrap().told_apart();
             let every = regex_lite(expression);
-            let mut all: Vec<_> =
-                (0..pattern.cardinality.min(5000)).map(|number| text(&pattern, number, Some(number))).collect();
+            let mut all: Vec<_> = (0..pattern.cardinality.min(5000))
+                .map(|number| text(&pattern, number, Some(number)))
+                .collect();
             assert!(all.iter().all(|text| every.finds(text)), "{expression}");
             let made = all.len();
             all.sort();
@@ -406,7 +530,13 @@ mod tests {
         }
         let certain = Pattern::new("[A-Z]{2,3}-[0-9]{1,4}", false).unwrap();
         assert_eq!(certain.told_apart().cardinality, certain.cardinality);
-        assert!(Pattern::new("[^@]+@[^@]+[.][^@]+", false).unwrap().told_apart().cardinality > 1 << 40);
+        assert!(
+            Pattern::new("[^@]+@[^@]+[.][^@]+", false)
+                .unwrap()
+                .told_apart()
+                .cardinality
+                > 1 << 40
+        );
     }
 
     fn regex_lite(expression: &str) -> crate::seed::check::matcher::Matcher {
@@ -415,9 +545,15 @@ mod tests {
 
     #[test]
     fn large_languages_stay_unique() {
-        for expression in ["[0-9a-f]{64}", "[a-z]{2}_[A-Za-z0-9]{24}", "[A-Z]{3}-[0-9]{8}"] {
+        for expression in [
+            "[0-9a-f]{64}",
+            "[a-z]{2}_[A-Za-z0-9]{24}",
+            "[A-Z]{3}-[0-9]{8}",
+        ] {
             let pattern = Pattern::new(expression, false).unwrap();
-            let mut all: Vec<_> = (0..5000).map(|number| text(&pattern, number, Some(number))).collect();
+            let mut all: Vec<_> = (0..5000)
+                .map(|number| text(&pattern, number, Some(number)))
+                .collect();
             all.sort();
             all.dedup();
             assert_eq!(all.len(), 5000, "{expression}");
@@ -428,13 +564,20 @@ mod tests {
     fn random_texts_look_random() {
         let pattern = Pattern::new("SO-[0-9]{10}", false).unwrap();
         let texts: Vec<_> = (0..1000).map(|index| text(&pattern, index, None)).collect();
-        let ones = texts.iter().flat_map(|text| text.bytes()).filter(|byte| *byte == b'1').count();
+        let ones = texts
+            .iter()
+            .flat_map(|text| text.bytes())
+            .filter(|byte| *byte == b'1')
+            .count();
         assert!((850..1150).contains(&ones), "{ones}");
     }
 
     #[test]
     fn mistakes_are_named() {
-        assert!(matches!(Pattern::new("[a-", false), Err(PatternError::Syntax(_))));
+        assert!(matches!(
+            Pattern::new("[a-", false),
+            Err(PatternError::Syntax(_))
+        ));
         assert_eq!(Pattern::new("[A-Za-z]", true).unwrap().cardinality, 26);
     }
 }

@@ -15,7 +15,9 @@ fn padded(number: u64, digits: usize, out: &mut Vec<u8>) {
 /// Appends the check digit of GS1: weights 3 and 1 from the right.
 fn gs1_check(out: &mut Vec<u8>, start: usize) {
     let digits = out[start..].iter().rev().enumerate();
-    let sum: u32 = digits.map(|(at, byte)| u32::from(byte - b'0') * if at % 2 == 0 { 3 } else { 1 }).sum();
+    let sum: u32 = digits
+        .map(|(at, byte)| u32::from(byte - b'0') * if at % 2 == 0 { 3 } else { 1 })
+        .sum();
     out.push(b'0' + ((10 - sum % 10) % 10) as u8);
 }
 
@@ -27,7 +29,9 @@ pub(super) const EAN: TextGenerator = TextGenerator {
     name: "ean",
     summary: "an article number of 13 digits (EAN-13) of the range for use within a company",
     group: Group::Alone,
-    columns: &["ean", "ean13", "gtin", "gtin13", "barcode", "bar_code", "upc", "ean_code"],
+    columns: &[
+        "ean", "ean13", "gtin", "gtin13", "barcode", "bar_code", "upc", "ean_code",
+    ],
     numbers_itself: true,
     width: 13,
     write: |cell, out| {
@@ -64,7 +68,11 @@ pub(super) const BIC: TextGenerator = TextGenerator {
     width: 8,
     write: |cell, out| {
         put_template(&mut cell.stream, "@@@@", out);
-        put(out, cell.stream.pick(&["DE", "FR", "GB", "US", "NL", "ES", "IT", "CH"]));
+        put(
+            out,
+            cell.stream
+                .pick(&["DE", "FR", "GB", "US", "NL", "ES", "IT", "CH"]),
+        );
         put_template(&mut cell.stream, "@#", out);
     },
 };
@@ -73,7 +81,13 @@ pub(super) const ACCOUNT_NUMBER: TextGenerator = TextGenerator {
     name: "account_number",
     summary: "ten digits",
     group: Group::Alone,
-    columns: &["account_number", "account_no", "bank_account_number", "acct_no", "routing_number"],
+    columns: &[
+        "account_number",
+        "account_no",
+        "bank_account_number",
+        "acct_no",
+        "routing_number",
+    ],
     numbers_itself: true,
     width: 10,
     write: |cell, out| {
@@ -113,7 +127,14 @@ pub(super) const NATIONAL_ID: TextGenerator = TextGenerator {
     name: "national_id",
     summary: "a person's number, of a range that is given to nobody",
     group: Group::Alone,
-    columns: &["ssn", "social_security_number", "national_id", "personal_id", "passport_number", "identity_number"],
+    columns: &[
+        "ssn",
+        "social_security_number",
+        "national_id",
+        "personal_id",
+        "passport_number",
+        "identity_number",
+    ],
     numbers_itself: false,
     width: 11,
     write: |cell, out| put_template(&mut cell.stream, "9##-##-####", out),
@@ -131,13 +152,27 @@ mod tests {
         let mut out = b"978030640615".to_vec();
         gs1_check(&mut out, 0);
         assert_eq!(out, b"9780306406157");
-        for (generator, number) in [(&EAN, None), (&EAN, Some(17)), (&ISBN, Some(306_406_157)), (&ISBN, None)] {
+        for (generator, number) in [
+            (&EAN, None),
+            (&EAN, Some(17)),
+            (&ISBN, Some(306_406_157)),
+            (&ISBN, None),
+        ] {
             let mut out = Vec::new();
-            let mut cell = Cell { stream: Key::new(3).stream(1), number, locale: Locale::default_locale() };
+            let mut cell = Cell {
+                stream: Key::new(3).stream(1),
+                number,
+                locale: Locale::default_locale(),
+            };
             (generator.write)(&mut cell, &mut out);
             let check = out.pop().unwrap();
             gs1_check(&mut out, 0);
-            assert_eq!((out.len(), out.last()), (13, Some(&check)), "{}", generator.name);
+            assert_eq!(
+                (out.len(), out.last()),
+                (13, Some(&check)),
+                "{}",
+                generator.name
+            );
         }
     }
 }

@@ -18,15 +18,38 @@ pub(in crate::seed) fn slug_of(titled: &TextGenerator) -> Option<&'static TextGe
     })
 }
 
-const OF_TITLE: TextGenerator = TextGenerator { write: |cell, out| slug(cell, lorem::TITLE.write, out), ..SLUG };
-const OF_SENTENCE: TextGenerator = TextGenerator { write: |cell, out| slug(cell, lorem::SENTENCE.write, out), ..SLUG };
-const OF_WORDS: TextGenerator = TextGenerator { write: |cell, out| slug(cell, lorem::WORDS.write, out), ..SLUG };
-const OF_WORD: TextGenerator = TextGenerator { write: |cell, out| slug(cell, lorem::WORD.write, out), ..SLUG };
-const OF_PRODUCT: TextGenerator =
-    TextGenerator { write: |cell, out| slug(cell, product::PRODUCT_NAME.write, out), ..SLUG };
-const OF_COMPANY: TextGenerator = TextGenerator { write: |cell, out| slug(cell, finance::COMPANY.write, out), ..SLUG };
-const OF_PERSON: TextGenerator = TextGenerator { write: |cell, out| slug(cell, name::FULL_NAME.write, out), ..SLUG };
-const OF_CITY: TextGenerator = TextGenerator { write: |cell, out| slug(cell, place::CITY.write, out), ..SLUG };
+const OF_TITLE: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, lorem::TITLE.write, out),
+    ..SLUG
+};
+const OF_SENTENCE: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, lorem::SENTENCE.write, out),
+    ..SLUG
+};
+const OF_WORDS: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, lorem::WORDS.write, out),
+    ..SLUG
+};
+const OF_WORD: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, lorem::WORD.write, out),
+    ..SLUG
+};
+const OF_PRODUCT: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, product::PRODUCT_NAME.write, out),
+    ..SLUG
+};
+const OF_COMPANY: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, finance::COMPANY.write, out),
+    ..SLUG
+};
+const OF_PERSON: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, name::FULL_NAME.write, out),
+    ..SLUG
+};
+const OF_CITY: TextGenerator = TextGenerator {
+    write: |cell, out| slug(cell, place::CITY.write, out),
+    ..SLUG
+};
 
 /// Writes a text, and makes a slug of it where it stands: everything but letters and digits becomes one dash.
 fn slug(cell: &mut Cell, write: fn(&mut Cell, &mut Vec<u8>), out: &mut Vec<u8>) {
@@ -35,7 +58,11 @@ fn slug(cell: &mut Cell, write: fn(&mut Cell, &mut Vec<u8>), out: &mut Vec<u8>) 
     let mut end = start;
     for at in start..out.len() {
         let byte = out[at].to_ascii_lowercase();
-        let kept = if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+        let kept = if byte.is_ascii_alphanumeric() {
+            byte
+        } else {
+            b'-'
+        };
         if kept != b'-' || (end > start && out[end - 1] != b'-') {
             out[end] = kept;
             end += 1;
@@ -61,16 +88,41 @@ mod tests {
     fn a_slug_is_its_titles() {
         let locale = Locale::default_locale();
         for row in 0..200 {
-            let mut cell = Cell { stream: Key::new(5).stream(row), number: None, locale };
+            let mut cell = Cell {
+                stream: Key::new(5).stream(row),
+                number: None,
+                locale,
+            };
             let mut out = Vec::new();
-            slug(&mut cell, |_, out| out.extend_from_slice("  Müller & Söhne, Inc.".as_bytes()), &mut out);
+            slug(
+                &mut cell,
+                |_, out| out.extend_from_slice("  Müller & Söhne, Inc.".as_bytes()),
+                &mut out,
+            );
             assert_eq!(out, b"m-ller-s-hne-inc");
             assert!(slug_of(&SLUG).is_none());
             let (mut title, mut found) = (Vec::new(), Vec::new());
-            for (write, out) in [(lorem::TITLE.write, &mut title), (OF_TITLE.write, &mut found)] {
-                write(&mut Cell { stream: Key::new(5).stream(row), number: None, locale }, out);
+            for (write, out) in [
+                (lorem::TITLE.write, &mut title),
+                (OF_TITLE.write, &mut found),
+            ] {
+                write(
+                    &mut Cell {
+                        stream: Key::new(5).stream(row),
+                        number: None,
+                        locale,
+                    },
+                    out,
+                );
             }
-            assert_eq!(String::from_utf8(title).unwrap().to_lowercase().replace(' ', "-").into_bytes(), found);
+            assert_eq!(
+                String::from_utf8(title)
+                    .unwrap()
+                    .to_lowercase()
+                    .replace(' ', "-")
+                    .into_bytes(),
+                found
+            );
         }
     }
 }

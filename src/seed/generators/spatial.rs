@@ -38,12 +38,20 @@ impl Spatial {
             0 if is_geography => 4326,
             srid => srid,
         };
-        Self { shape, srid, has_z: bits & 2 != 0, has_m: bits & 1 != 0 }
+        Self {
+            shape,
+            srid,
+            has_z: bits & 2 != 0,
+            has_m: bits & 1 != 0,
+        }
     }
 
     /// Whether coordinates are longitude and latitude; where no system is named they nearly always are.
     const fn is_in_degrees(self) -> bool {
-        matches!(self.srid, 0 | 4326 | 4269 | 4258 | 4267 | 4283 | 4612 | 4617 | 4979 | 7844)
+        matches!(
+            self.srid,
+            0 | 4326 | 4269 | 4258 | 4267 | 4283 | 4612 | 4617 | 4979 | 7844
+        )
     }
 }
 
@@ -103,9 +111,17 @@ pub(crate) fn figure(mut stream: Stream, kind: Spatial, out: &mut Vec<u8>) {
     // Denser towards the middle: the sum of two.
     let mut around = |reach: f64| (stream.fraction() + stream.fraction() - 1.0) * reach;
     let spot = match kind.is_in_degrees() {
-        true => Spot { x: town.0 + around(0.4), y: town.1 + around(0.3), size: 0.02 },
+        true => Spot {
+            x: town.0 + around(0.4),
+            y: town.1 + around(0.3),
+            size: 0.02,
+        },
         // Metres, east and north of a false origin.
-        false => Spot { x: 500_000.0 + around(200_000.0), y: 5_000_000.0 + around(400_000.0), size: 2_000.0 },
+        false => Spot {
+            x: 500_000.0 + around(200_000.0),
+            y: 5_000_000.0 + around(400_000.0),
+            size: 2_000.0,
+        },
     };
     Writer { kind, stream, out }.shape(kind.shape, true, &spot);
 }
@@ -113,7 +129,10 @@ pub(crate) fn figure(mut stream: Stream, kind: Spatial, out: &mut Vec<u8>) {
 /// `vector_send`: a direction, as embeddings are, of length one.
 pub(crate) fn vector(stream: &Stream, dimensions: u16, out: &mut Vec<u8>) {
     let part = |mut stream: Stream| move || stream.fraction() - 0.5;
-    let squares: f64 = std::iter::repeat_with(part(stream.branch(1))).take(dimensions.into()).map(|x| x * x).sum();
+    let squares: f64 = std::iter::repeat_with(part(stream.branch(1)))
+        .take(dimensions.into())
+        .map(|x| x * x)
+        .sum();
     let length = squares.sqrt().max(f64::MIN_POSITIVE);
     out.extend_from_slice(&dimensions.to_be_bytes());
     out.extend_from_slice(&[0, 0]);
@@ -133,7 +152,9 @@ impl Writer<'_> {
     fn shape(&mut self, shape: u32, outermost: bool, spot: &Spot) {
         const BIG_ENDIAN: u8 = 0;
         let system = if outermost { self.kind.srid } else { 0 };
-        let flags = u32::from(self.kind.has_z) << 31 | u32::from(self.kind.has_m) << 30 | u32::from(system != 0) << 29;
+        let flags = u32::from(self.kind.has_z) << 31
+            | u32::from(self.kind.has_m) << 30
+            | u32::from(system != 0) << 29;
         self.out.push(BIG_ENDIAN);
         self.number(shape | flags);
         if system != 0 {
@@ -211,7 +232,11 @@ mod tests {
 
     fn written(modifier: i32, is_geography: bool) -> Vec<u8> {
         let mut out = Vec::new();
-        figure(Key::new(1).stream(7), Spatial::of_modifier(modifier, is_geography), &mut out);
+        figure(
+            Key::new(1).stream(7),
+            Spatial::of_modifier(modifier, is_geography),
+            &mut out,
+        );
         out
     }
 
@@ -219,10 +244,42 @@ mod tests {
     fn a_modifier_says_shape_system_and_dimensions() {
         // geometry(MultiPolygon,4326), geometry(PointZ,3857), geography(Point), geometry.
         let of = |modifier, is_geography| Spatial::of_modifier(modifier, is_geography);
-        assert_eq!(of(1_107_480, false), Spatial { shape: 6, srid: 4326, has_z: false, has_m: false });
-        assert_eq!(of(987_398, false), Spatial { shape: 1, srid: 3857, has_z: true, has_m: false });
-        assert_eq!(of(-1, true), Spatial { shape: 1, srid: 4326, has_z: false, has_m: false });
-        assert_eq!(of(-1, false), Spatial { shape: 1, srid: 0, has_z: false, has_m: false });
+        assert_eq!(
+            of(1_107_480, false),
+            Spatial {
+                shape: 6,
+                srid: 4326,
+                has_z: false,
+                has_m: false
+            }
+        );
+        assert_eq!(
+            of(987_398, false),
+            Spatial {
+                shape: 1,
+                srid: 3857,
+                has_z: true,
+                has_m: false
+            }
+        );
+        assert_eq!(
+            of(-1, true),
+            Spatial {
+                shape: 1,
+                srid: 4326,
+                has_z: false,
+                has_m: false
+            }
+        );
+        assert_eq!(
+            of(-1, false),
+            Spatial {
+                shape: 1,
+                srid: 0,
+                has_z: false,
+                has_m: false
+            }
+        );
     }
 
     #[test]
@@ -248,7 +305,9 @@ mod tests {
         let mut out = Vec::new();
         vector(&Key::new(1).stream(3), 384, &mut out);
         assert_eq!(out.len(), 4 + 384 * 4);
-        let parts = out[4..].chunks(4).map(|part| f32::from_be_bytes(part.try_into().unwrap()));
+        let parts = out[4..]
+            .chunks(4)
+            .map(|part| f32::from_be_bytes(part.try_into().unwrap()));
         let length: f64 = parts.map(|part| f64::from(part).powi(2)).sum();
         assert!((length - 1.0).abs() < 1e-3, "{length}");
     }

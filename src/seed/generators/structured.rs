@@ -30,7 +30,19 @@ pub(crate) fn inet(mut stream: Stream, cidr: bool, out: &mut Vec<u8>) {
     let address = stream.next_bits() as u32;
     let address = if cidr { address & 0xFFFF_FF00 } else { address };
     let [a, b, c, d] = address.to_be_bytes();
-    encode::fixed(out, [PGSQL_AF_INET, if cidr { 24 } else { 32 }, u8::from(cidr), 4, a, b, c, d]);
+    encode::fixed(
+        out,
+        [
+            PGSQL_AF_INET,
+            if cidr { 24 } else { 32 },
+            u8::from(cidr),
+            4,
+            a,
+            b,
+            c,
+            d,
+        ],
+    );
 }
 
 /// A hardware address whose low bytes are a scattered image of `index`.
@@ -68,7 +80,11 @@ pub(crate) fn bits(mut stream: Stream, (min, max): (u32, u32), out: &mut Vec<u8>
     for position in 0..count {
         let byte = stream.next_bits() as u8;
         // What lies past the end must be zero.
-        let spare = if position + 1 == count { count * 8 - length } else { 0 };
+        let spare = if position + 1 == count {
+            count * 8 - length
+        } else {
+            0
+        };
         out.push(byte & (0xFF << spare) as u8);
     }
     encode::end(out, start);
@@ -77,7 +93,10 @@ pub(crate) fn bits(mut stream: Stream, (min, max): (u32, u32), out: &mut Vec<u8>
 /// Figures within -180..180 and -90..90.
 pub(crate) fn geometry(mut stream: Stream, figure: Geometry, out: &mut Vec<u8>) {
     let start = encode::begin(out);
-    let (x, y) = (stream.fraction() * 360.0 - 180.0, stream.fraction() * 180.0 - 90.0);
+    let (x, y) = (
+        stream.fraction() * 360.0 - 180.0,
+        stream.fraction() * 180.0 - 90.0,
+    );
     let size = 0.1 + stream.fraction() * 2.0;
     let points: &[f64] = match figure {
         Geometry::Point => &[x, y],
@@ -122,7 +141,12 @@ pub(crate) fn range(encoding: ScalarEncoding, low: i64, high: i64, out: &mut Vec
 }
 
 /// Lower bound included, upper one where `closed` says so; no end is an open one (`range_send`).
-pub(crate) fn span(encoding: ScalarEncoding, (low, high): (Option<i64>, Option<i64>), closed: bool, out: &mut Vec<u8>) {
+pub(crate) fn span(
+    encoding: ScalarEncoding,
+    (low, high): (Option<i64>, Option<i64>),
+    closed: bool,
+    out: &mut Vec<u8>,
+) {
     const LOWER_INCLUDED: u8 = 0x02;
     const UPPER_INCLUDED: u8 = 0x04;
     const LOWER_INFINITE: u8 = 0x08;
@@ -133,13 +157,28 @@ pub(crate) fn span(encoding: ScalarEncoding, (low, high): (Option<i64>, Option<i
         (Some(_), true) => UPPER_INCLUDED,
         (Some(_), false) => 0,
     };
-    out.push(upper | if low.is_some() { LOWER_INCLUDED } else { LOWER_INFINITE });
-    low.into_iter().chain(high).for_each(|value| encoding.write(value, out));
+    out.push(
+        upper
+            | if low.is_some() {
+                LOWER_INCLUDED
+            } else {
+                LOWER_INFINITE
+            },
+    );
+    low.into_iter()
+        .chain(high)
+        .for_each(|value| encoding.write(value, out));
     encode::end(out, start);
 }
 
 /// One to three ranges with gaps between them.
-pub(crate) fn multirange(encoding: ScalarEncoding, low: i64, width: i64, mut stream: Stream, out: &mut Vec<u8>) {
+pub(crate) fn multirange(
+    encoding: ScalarEncoding,
+    low: i64,
+    width: i64,
+    mut stream: Stream,
+    out: &mut Vec<u8>,
+) {
     let count = stream.between(1, 3);
     let start = encode::begin(out);
     out.extend_from_slice(&(count as u32).to_be_bytes());
@@ -193,7 +232,10 @@ pub(crate) fn pairs(mut stream: Stream, out: &mut Vec<u8>) {
     let start = encode::begin(out);
     out.extend_from_slice(&(count as u32).to_be_bytes());
     for position in 0..count {
-        encode::bytes(out, KEYS[((first + position) % KEYS.len() as u64) as usize].as_bytes());
+        encode::bytes(
+            out,
+            KEYS[((first + position) % KEYS.len() as u64) as usize].as_bytes(),
+        );
         encode::bytes(out, stream.pick(EN::LOREM_WORD).as_bytes());
     }
     encode::end(out, start);
@@ -217,7 +259,11 @@ pub(crate) fn system(mut stream: Stream, kind: System, out: &mut Vec<u8>) {
         }
         System::Int2Vector | System::OidVector => {
             // An array whose first element is number 0.
-            let (element, width) = if kind == System::OidVector { (26_u32, 4_usize) } else { (21, 2) };
+            let (element, width) = if kind == System::OidVector {
+                (26_u32, 4_usize)
+            } else {
+                (21, 2)
+            };
             let count = stream.between(1, 4) as u32;
             for number in [1, 0, element, count, 0] {
                 out.extend_from_slice(&number.to_be_bytes());

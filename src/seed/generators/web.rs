@@ -53,7 +53,15 @@ pub(super) const DOMAIN: TextGenerator = TextGenerator {
     name: "domain",
     summary: "a host name that is reserved for examples",
     group: Group::Alone,
-    columns: &["domain", "domain_name", "hostname", "host", "fqdn", "server_name", "subdomain"],
+    columns: &[
+        "domain",
+        "domain_name",
+        "hostname",
+        "host",
+        "fqdn",
+        "server_name",
+        "subdomain",
+    ],
     numbers_itself: true,
     width: 20,
     write: |cell, out| {
@@ -67,7 +75,14 @@ pub(super) const SLUG: TextGenerator = TextGenerator {
     name: "slug",
     summary: "words joined by dashes",
     group: Group::Alone,
-    columns: &["slug", "permalink", "url_key", "seo_name", "path_slug", "url_slug"],
+    columns: &[
+        "slug",
+        "permalink",
+        "url_key",
+        "seo_name",
+        "path_slug",
+        "url_slug",
+    ],
     numbers_itself: false,
     width: 32,
     write: |cell, out| {
@@ -84,7 +99,15 @@ pub(super) const PATH: TextGenerator = TextGenerator {
     name: "path",
     summary: "the path of a page",
     group: Group::Alone,
-    columns: &["path", "page", "route", "endpoint", "request_path", "uri_path", "page_path"],
+    columns: &[
+        "path",
+        "page",
+        "route",
+        "endpoint",
+        "request_path",
+        "uri_path",
+        "page_path",
+    ],
     numbers_itself: false,
     width: 16,
     write: |cell, out| {
@@ -99,7 +122,15 @@ pub(super) const FILE_NAME: TextGenerator = TextGenerator {
     name: "file_name",
     summary: "a file's name",
     group: Group::Alone,
-    columns: &["file_name", "filename", "file", "attachment", "original_filename", "image", "document_name"],
+    columns: &[
+        "file_name",
+        "filename",
+        "file",
+        "attachment",
+        "original_filename",
+        "image",
+        "document_name",
+    ],
     numbers_itself: true,
     width: 14,
     write: |cell, out| {
@@ -118,7 +149,13 @@ pub(super) const MIME_TYPE: TextGenerator = TextGenerator {
     name: "mime_type",
     summary: "a media type",
     group: Group::Alone,
-    columns: &["mime_type", "mimetype", "content_type", "media_type", "mime"],
+    columns: &[
+        "mime_type",
+        "mimetype",
+        "content_type",
+        "media_type",
+        "mime",
+    ],
     numbers_itself: false,
     width: 13,
     write: |cell, out| {
@@ -167,11 +204,23 @@ pub(super) const IPV4: TextGenerator = TextGenerator {
     name: "ipv4",
     summary: "an IPv4 address",
     group: Group::Alone,
-    columns: &["ip", "ip_address", "ipaddress", "ipv4", "remote_addr", "client_ip", "remote_ip", "ip_addr", "last_ip"],
+    columns: &[
+        "ip",
+        "ip_address",
+        "ipaddress",
+        "ipv4",
+        "remote_addr",
+        "client_ip",
+        "remote_ip",
+        "ip_addr",
+        "last_ip",
+    ],
     numbers_itself: true,
     width: 13,
     write: |cell, out| {
-        let bits = cell.number.map_or_else(|| cell.stream.next_bits() as u32, |number| number as u32);
+        let bits = cell
+            .number
+            .map_or_else(|| cell.stream.next_bits() as u32, |number| number as u32);
         for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
             if position > 0 {
                 out.push(b'.');
@@ -222,12 +271,21 @@ pub(super) const LANGUAGE: TextGenerator = TextGenerator {
     name: "language",
     summary: "a language's two letters, now and then with its country's",
     group: Group::PlaceToo,
-    columns: &["language", "lang", "languages", "language_code", "lang_code", "preferred_language"],
+    columns: &[
+        "language",
+        "lang",
+        "languages",
+        "language_code",
+        "lang_code",
+        "preferred_language",
+    ],
     numbers_itself: false,
     width: 3,
     write: |cell, out| {
-        const TAGS: &[&str] =
-            &["en", "en", "en", "de", "fr", "es", "it", "nl", "pt", "ja", "zh", "pl", "sv", "en-GB", "pt-BR"];
+        const TAGS: &[&str] = &[
+            "en", "en", "en", "de", "fr", "es", "it", "nl", "pt", "ja", "zh", "pl", "sv", "en-GB",
+            "pt-BR",
+        ];
         put(out, cell.stream.pick(TAGS));
     },
 };
@@ -241,8 +299,8 @@ pub(super) const LOCALE: TextGenerator = TextGenerator {
     width: 5,
     write: |cell, out| {
         const TAGS: &[&str] = &[
-            "en-US", "en-US", "en-US", "en-GB", "de-DE", "fr-FR", "es-ES", "it-IT", "nl-NL", "pt-BR", "ja-JP", "zh-CN",
-            "pl-PL", "sv-SE", "en-CA", "en-AU",
+            "en-US", "en-US", "en-US", "en-GB", "de-DE", "fr-FR", "es-ES", "it-IT", "nl-NL",
+            "pt-BR", "ja-JP", "zh-CN", "pl-PL", "sv-SE", "en-CA", "en-AU",
         ];
         put(out, cell.stream.pick(TAGS));
     },

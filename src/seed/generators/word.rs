@@ -30,13 +30,19 @@ impl Word {
             plain &= text[at].is_ascii_alphanumeric();
             at += 1;
         }
-        Self { bytes, length: text.len() as u8 | if plain { PLAIN } else { 0 } }
+        Self {
+            bytes,
+            length: text.len() as u8 | if plain { PLAIN } else { 0 },
+        }
     }
 
     /// A table of texts.
     #[must_use]
     pub const fn all<const N: usize>(texts: &[&str]) -> [Self; N] {
-        let mut words = [Self { bytes: [0; Self::ROOM], length: 0 }; N];
+        let mut words = [Self {
+            bytes: [0; Self::ROOM],
+            length: 0,
+        }; N];
         let mut at = 0;
         while at < N {
             words[at] = Self::new(texts[at]);
@@ -113,7 +119,10 @@ mod tests {
             plain.push(b'/');
             word.put_plain(&mut plain);
         }
-        assert_eq!(String::from_utf8(shown).unwrap(), "//O'Conner/São/三浦/AZaz09");
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            "//O'Conner/São/三浦/AZaz09"
+        );
         assert_eq!(String::from_utf8(plain).unwrap(), "/u/oconner/so/u/azaz09");
     }
 }

@@ -12,8 +12,8 @@ use super::encode::{DAY, ScalarEncoding, days_from_civil};
 use super::generators::regex::Pattern;
 use super::generators::{self, Locale};
 use super::plan::{
-    Case, Choice, ColumnPlan, Draw, Generator, Geometry, JsonShape, Nulls, Scalar, ScalarSource, Text, TextSource,
-    Weights,
+    Case, Choice, ColumnPlan, Draw, Generator, Geometry, JsonShape, Nulls, Scalar, ScalarSource,
+    Text, TextSource, Weights,
 };
 use super::random::Key;
 use super::ranks::Ranks;
@@ -45,42 +45,73 @@ pub struct Context<'a> {
 pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Option<Generator> {
     Some(match class {
         TypeClass::Scalar(encoding) => Generator::Scalar(scalar(context, column, *encoding)),
-        TypeClass::Text { version, max_chars, fixed } => {
-            Generator::Text(text(context, column, *version, *max_chars, *fixed))
-        }
+        TypeClass::Text {
+            version,
+            max_chars,
+            fixed,
+        } => Generator::Text(text(context, column, *version, *max_chars, *fixed)),
         TypeClass::Enum(labels) => enumeration(labels),
         TypeClass::Uuid => Generator::Uuid,
         TypeClass::Inet { cidr } => Generator::Inet { cidr: *cidr },
         TypeClass::Mac { bytes } => Generator::Mac { bytes: *bytes },
         TypeClass::Bytes => Generator::Bytes { min: 8, max: 64 },
-        TypeClass::Bits { min, max } => Generator::Bits { min: *min, max: *max },
+        TypeClass::Bits { min, max } => Generator::Bits {
+            min: *min,
+            max: *max,
+        },
         TypeClass::Geometry(figure) => Generator::Geometry(*figure),
         TypeClass::TextSearch => Generator::TextSearch,
         TypeClass::TextQuery => Generator::TextQuery,
         TypeClass::Pairs => Generator::Pairs,
         TypeClass::System(kind) => Generator::System(*kind),
-        TypeClass::Json { binary } => {
-            Generator::Json { binary: *binary, shape: JsonShape::Object { keys: Box::default() } }
-        }
-        TypeClass::Array { element, element_type } => {
+        TypeClass::Json { binary } => Generator::Json {
+            binary: *binary,
+            shape: JsonShape::Object {
+                keys: Box::default(),
+            },
+        },
+        TypeClass::Array {
+            element,
+            element_type,
+        } => {
             let element = part(context, column, element, "element")?;
-            Generator::Array { element: Box::new(element), element_type: *element_type, min: 0, max: 4 }
+            Generator::Array {
+                element: Box::new(element),
+                element_type: *element_type,
+                min: 0,
+                max: 4,
+            }
         }
         TypeClass::Composite(fields) => {
             let fields = fields
                 .iter()
-                .map(|(name, oid, class)| part(context, column, class, name).map(|plan| (*oid, plan)))
+                .map(|(name, oid, class)| {
+                    part(context, column, class, name).map(|plan| (*oid, plan))
+                })
                 .collect::<Option<Vec<_>>>()?;
             Generator::Composite { fields }
         }
-        TypeClass::Range { subtype, multirange } => {
-            let TypeClass::Scalar(encoding) = *subtype.base() else { return None };
+        TypeClass::Range {
+            subtype,
+            multirange,
+        } => {
+            let TypeClass::Scalar(encoding) = *subtype.base() else {
+                return None;
+            };
             let low = Box::new(part(context, column, subtype, "low")?);
             let width = range_width(encoding);
             if *multirange {
-                Generator::Multirange { low, encoding, width }
+                Generator::Multirange {
+                    low,
+                    encoding,
+                    width,
+                }
             } else {
-                Generator::Range { low, encoding, width }
+                Generator::Range {
+                    low,
+                    encoding,
+                    width,
+                }
             }
         }
         TypeClass::Domain { base, checks, .. } => {
@@ -106,25 +137,47 @@ fn obey_domain(
             facts.atoms.extend(first);
         }
     }
-    let mut value = Value { generator, choices: None };
+    let mut value = Value {
+        generator,
+        choices: None,
+    };
     let kept = value.clone();
-    match obey::obey(context, base, &facts.of("value"), Said::ByNobody, false, &mut value) {
+    match obey::obey(
+        context,
+        base,
+        &facts.of("value"),
+        Said::ByNobody,
+        false,
+        &mut value,
+    ) {
         Ok(()) => value.generator,
         Err(_) => kept.generator,
     }
 }
 
 /// A value inside a value: an element, a field, a bound.
-fn part(context: Context<'_>, column: &Column, class: &TypeClass, name: &str) -> Option<ColumnPlan> {
+fn part(
+    context: Context<'_>,
+    column: &Column,
+    class: &TypeClass,
+    name: &str,
+) -> Option<ColumnPlan> {
     let inner = Column {
-        name: if name == "element" || name == "low" { column.name.clone() } else { name.to_owned() },
+        name: if name == "element" || name == "low" {
+            column.name.clone()
+        } else {
+            name.to_owned()
+        },
         ..column.clone()
     };
     let generator = generator(context, &inner, class)?;
     Some(ColumnPlan {
         name: inner.name,
         data_type: column.data_type.clone(),
-        key: Key::new(0).derive(&context.table.name.to_string()).derive(&column.name).derive(name),
+        key: Key::new(0)
+            .derive(&context.table.name.to_string())
+            .derive(&column.name)
+            .derive(name),
         nulls: Nulls::Never,
         draw: Draw::Row,
         generator,
@@ -143,9 +196,17 @@ fn range_width(encoding: ScalarEncoding) -> i64 {
 
 fn enumeration(labels: &[String]) -> Generator {
     let ranked = values::ranked(labels);
-    let cells = ranked.iter().map(|(label, _)| cell_of(label.as_bytes())).collect();
+    let cells = ranked
+        .iter()
+        .map(|(label, _)| cell_of(label.as_bytes()))
+        .collect();
     let weights: Vec<f64> = ranked.iter().map(|(_, weight)| *weight).collect();
-    Generator::Choice(Choice { cells, weights: Weights::new(&weights), unique: None, odometer: None })
+    Generator::Choice(Choice {
+        cells,
+        weights: Weights::new(&weights),
+        unique: None,
+        odometer: None,
+    })
 }
 
 /// Bytes with their length.
@@ -162,18 +223,31 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
     // What must differ from row to row is not of a short list.
     let of_key = || {
         let is_it = |key: &crate::schema::IndexKey| matches!(&key.part, crate::schema::KeyPart::Column(name) if *name == column.name);
-        context.table.indexes.iter().any(|index| index.unique && index.keys.iter().any(is_it))
+        context
+            .table
+            .indexes
+            .iter()
+            .any(|index| index.unique && index.keys.iter().any(is_it))
     };
     let meaning = match names::meaning(&column.name) {
         Meaning::HttpStatus if of_key() => Meaning::Other,
         meaning => meaning,
     };
-    let range = |low: i64, high: i64| ScalarSource::Range { low, high, unique: None };
-    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy { low, high, curve: Curve::power(2.5) };
+    let range = |low: i64, high: i64| ScalarSource::Range {
+        low,
+        high,
+        unique: None,
+    };
+    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy {
+        low,
+        high,
+        curve: Curve::power(2.5),
+    };
     let source = match encoding {
-        ScalarEncoding::Bool => {
-            ScalarSource::Listed { values: Box::new([0, 1]), weights: Weights::new(names::falsehood(&column.name)) }
-        }
+        ScalarEncoding::Bool => ScalarSource::Listed {
+            values: Box::new([0, 1]),
+            weights: Weights::new(names::falsehood(&column.name)),
+        },
         ScalarEncoding::Timestamp => time_source(&column.name, context.rows, DAY),
         ScalarEncoding::Date => time_source(&column.name, context.rows, 1),
         ScalarEncoding::Time | ScalarEncoding::TimeTz => range(0, DAY - 1),
@@ -187,16 +261,31 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
         | ScalarEncoding::Float8 { .. }
         | ScalarEncoding::Numeric { .. } => number(meaning, encoding, unit),
     };
-    Scalar { grain: types::grain(encoding, &column.data_type), ..values::scalar(encoding, clamp(source, hard), hard) }
+    Scalar {
+        grain: types::grain(encoding, &column.data_type),
+        ..values::scalar(encoding, clamp(source, hard), hard)
+    }
 }
 
 /// A number's source by what it means; `unit` is one in the column's units.
 fn number(meaning: Meaning, encoding: ScalarEncoding, unit: i64) -> ScalarSource {
     /// Coordinates without a fraction are stored in ten-millionths of a degree.
     const E7: i64 = 10_000_000;
-    let degree = if matches!(encoding, ScalarEncoding::Int4 | ScalarEncoding::Int8) { E7 } else { unit };
-    let range = |low: i64, high: i64| ScalarSource::Range { low, high, unique: None };
-    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy { low, high, curve: Curve::power(2.5) };
+    let degree = if matches!(encoding, ScalarEncoding::Int4 | ScalarEncoding::Int8) {
+        E7
+    } else {
+        unit
+    };
+    let range = |low: i64, high: i64| ScalarSource::Range {
+        low,
+        high,
+        unique: None,
+    };
+    let low_heavy = |low: i64, high: i64| ScalarSource::LowHeavy {
+        low,
+        high,
+        curve: Curve::power(2.5),
+    };
     match meaning {
         Meaning::Cents => low_heavy(100, 50_000),
         Meaning::Money => low_heavy(unit, 500 * unit),
@@ -212,10 +301,14 @@ fn number(meaning: Meaning, encoding: ScalarEncoding, unit: i64) -> ScalarSource
         Meaning::Latitude => range(-90 * degree, 90 * degree),
         Meaning::Longitude => range(-180 * degree, 180 * degree),
         Meaning::Bytes => low_heavy(100 * unit, 5_000_000 * unit),
-        Meaning::Duration { per_second } => low_heavy(unit, (3600 * unit).saturating_mul(per_second.min(10))),
+        Meaning::Duration { per_second } => {
+            low_heavy(unit, (3600 * unit).saturating_mul(per_second.min(10)))
+        }
         Meaning::Between(low, high) => range(low * unit, high * unit),
         Meaning::HttpStatus => ScalarSource::Listed {
-            values: [200, 201, 204, 301, 304, 400, 401, 404, 500].map(|code| code * unit).into(),
+            values: [200, 201, 204, 301, 304, 400, 401, 404, 500]
+                .map(|code| code * unit)
+                .into(),
             weights: Weights::new(&[0.7, 0.06, 0.04, 0.03, 0.05, 0.04, 0.02, 0.05, 0.01]),
         },
         Meaning::Key => range(unit, 100_000 * unit),
@@ -226,12 +319,16 @@ fn number(meaning: Meaning, encoding: ScalarEncoding, unit: i64) -> ScalarSource
 /// Brings an inferred source within what the type holds.
 fn clamp(source: ScalarSource, (least, most): (i64, i64)) -> ScalarSource {
     match source {
-        ScalarSource::Range { low, high, unique } => {
-            ScalarSource::Range { low: low.clamp(least, most), high: high.clamp(least, most), unique }
-        }
-        ScalarSource::LowHeavy { low, high, curve } => {
-            ScalarSource::LowHeavy { low: low.clamp(least, most), high: high.clamp(least, most), curve }
-        }
+        ScalarSource::Range { low, high, unique } => ScalarSource::Range {
+            low: low.clamp(least, most),
+            high: high.clamp(least, most),
+            unique,
+        },
+        ScalarSource::LowHeavy { low, high, curve } => ScalarSource::LowHeavy {
+            low: low.clamp(least, most),
+            high: high.clamp(least, most),
+            curve,
+        },
         other => other,
     }
 }
@@ -240,7 +337,11 @@ fn clamp(source: ScalarSource, (least, most): (i64, i64)) -> ScalarSource {
 fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
     let at = |year| days_from_civil(year, 1, 1) * day;
     if names::is_birth(name) {
-        return ScalarSource::Range { low: at(1945), high: at(2007), unique: None };
+        return ScalarSource::Range {
+            low: at(1945),
+            high: at(2007),
+            unique: None,
+        };
     }
     if names::is_creation(name) {
         return ScalarSource::Placed {
@@ -253,10 +354,20 @@ fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
             unique: false,
         };
     }
-    ScalarSource::Range { low: at(FROM_YEAR), high: at(TO_YEAR) - 1, unique: None }
+    ScalarSource::Range {
+        low: at(FROM_YEAR),
+        high: at(TO_YEAR) - 1,
+        unique: None,
+    }
 }
 
-fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u32, fixed: bool) -> Text {
+fn text(
+    context: Context<'_>,
+    column: &Column,
+    version: Option<u8>,
+    max_chars: u32,
+    fixed: bool,
+) -> Text {
     let by_name = match names::text_generator(&column.name, &context.table.name.name) {
         Some(generator) if generator.name == "kind" && is_of_an_id(context.table, column) => {
             generators::find("class_name")
@@ -272,8 +383,12 @@ fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u
             Err(_) => TextSource::Registered(&generators::lorem::WORD),
         },
         (Some(generator), 0) => TextSource::Registered(generator),
-        (Some(generator), max) if !fixed && generator.width <= max => TextSource::Registered(generator),
-        (Some(generator), max) if let Some(code) = generators::code_of(generator, max) => TextSource::Registered(code),
+        (Some(generator), max) if !fixed && generator.width <= max => {
+            TextSource::Registered(generator)
+        }
+        (Some(generator), max) if let Some(code) = generators::code_of(generator, max) => {
+            TextSource::Registered(code)
+        }
         // A code of the column's own length.
         (Some(generator), max) if generator.width <= max && generator.width * 2 > max => {
             TextSource::Registered(generator)
@@ -283,20 +398,38 @@ fn text(context: Context<'_>, column: &Column, version: Option<u8>, max_chars: u
         (Some(generator), _) => TextSource::Registered(generator),
         (None, _) => TextSource::Registered(&generators::lorem::WORDS),
     };
-    Text { source, version, min_chars: 0, max_chars, unique: None, locale: context.locale, case: Case::AsIs, width: 0 }
+    Text {
+        source,
+        version,
+        min_chars: 0,
+        max_chars,
+        unique: None,
+        locale: context.locale,
+        case: Case::AsIs,
+        width: 0,
+    }
 }
 
 /// `record_type` beside a `record_id` that is no foreign key: what the id is of.
 fn is_of_an_id(table: &Table, column: &Column) -> bool {
-    let Some(what) = column.name.strip_suffix("_type") else { return false };
+    let Some(what) = column.name.strip_suffix("_type") else {
+        return false;
+    };
     let id = format!("{what}_id");
-    let foreign = table.foreign_keys.iter().any(|key| key.columns.contains(&id));
+    let foreign = table
+        .foreign_keys
+        .iter()
+        .any(|key| key.columns.contains(&id));
     table.column(&id).is_some() && !foreign
 }
 
 /// Capital letters; hexadecimal where it is long enough to be a digest.
 fn code_pattern(length: u32) -> TextSource {
-    let pattern = if length >= 32 { format!("[0-9a-f]{{{length}}}") } else { format!("[A-Z]{{{length}}}") };
+    let pattern = if length >= 32 {
+        format!("[0-9a-f]{{{length}}}")
+    } else {
+        format!("[A-Z]{{{length}}}")
+    };
     match Pattern::new(&pattern, false) {
         Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
         Err(_) => TextSource::Registered(&generators::lorem::WORD),

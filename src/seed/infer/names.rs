@@ -48,7 +48,12 @@ pub fn meaning(name: &str) -> Meaning {
     let last = words.last().map_or("", String::as_str);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let first = words.first().map_or("", String::as_str);
-    if words.len() > 1 && matches!(first, "is" | "has" | "can" | "allow" | "allows" | "enable" | "enabled") {
+    if words.len() > 1
+        && matches!(
+            first,
+            "is" | "has" | "can" | "allow" | "allows" | "enable" | "enabled"
+        )
+    {
         return Meaning::Flag;
     }
     if let Some(meaning) = of_time_or_size(&words, last) {
@@ -67,14 +72,14 @@ pub fn meaning(name: &str) -> Meaning {
         "year" => Meaning::Year,
         "month" => Meaning::Month,
         "id" | "ref" | "key" => Meaning::Key,
-        "position" | "priority" | "level" | "sort" | "rank" | "depth" | "attempts" | "retries" | "version"
-        | "order" | "ordering" | "sequence" | "seq" | "ordinal" | "index" | "idx" | "line" | "row" => Meaning::Small,
-        "quantity" | "qty" | "stock" | "seats" | "capacity" | "size" | "count" | "units" | "number" => {
-            Meaning::Quantity
-        }
+        "position" | "priority" | "level" | "sort" | "rank" | "depth" | "attempts" | "retries"
+        | "version" | "order" | "ordering" | "sequence" | "seq" | "ordinal" | "index" | "idx"
+        | "line" | "row" => Meaning::Small,
+        "quantity" | "qty" | "stock" | "seats" | "capacity" | "size" | "count" | "units"
+        | "number" => Meaning::Quantity,
         _ if has(&[
-            "price", "amount", "cost", "total", "subtotal", "balance", "salary", "fee", "tax", "discount", "payment",
-            "revenue", "budget", "freight",
+            "price", "amount", "cost", "total", "subtotal", "balance", "salary", "fee", "tax",
+            "discount", "payment", "revenue", "budget", "freight",
         ]) =>
         {
             Meaning::Money
@@ -85,13 +90,18 @@ pub fn meaning(name: &str) -> Meaning {
 
 /// Parts of a date, lengths of time and of files, and other numbers that everybody knows the range of.
 fn of_time_or_size(words: &[String], last: &str) -> Option<Meaning> {
-    let before = words.len().checked_sub(2).and_then(|at| words.get(at)).map_or("", String::as_str);
+    let before = words
+        .len()
+        .checked_sub(2)
+        .and_then(|at| words.get(at))
+        .map_or("", String::as_str);
     Some(match (before, last) {
         ("status" | "response" | "http", "code") | ("http", "status") => Meaning::HttpStatus,
-        (_, "bytes" | "filesize") | ("byte" | "file" | "size" | "blob" | "content", "size" | "length") => {
-            Meaning::Bytes
+        (_, "bytes" | "filesize")
+        | ("byte" | "file" | "size" | "blob" | "content", "size" | "length") => Meaning::Bytes,
+        (_, "duration" | "seconds" | "secs" | "runtime") | ("duration", "s") => {
+            Meaning::Duration { per_second: 1 }
         }
-        (_, "duration" | "seconds" | "secs" | "runtime") | ("duration", "s") => Meaning::Duration { per_second: 1 },
         (_, "ms" | "millis" | "milliseconds" | "latency") => Meaning::Duration { per_second: 1000 },
         ("of", "week") | (_, "weekday" | "dow") => Meaning::Between(0, 6),
         (_, "day") => Meaning::Between(1, 28),
@@ -113,10 +123,21 @@ fn of_time_or_size(words: &[String], last: &str) -> Option<Meaning> {
 pub fn falsehood(name: &str) -> &'static [f64] {
     let words = words(name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    if has(&["active", "enabled", "verified", "confirmed", "visible", "published", "valid", "public", "available"]) {
+    if has(&[
+        "active",
+        "enabled",
+        "verified",
+        "confirmed",
+        "visible",
+        "published",
+        "valid",
+        "public",
+        "available",
+    ]) {
         &[0.1, 0.9]
     } else if has(&[
-        "deleted", "archived", "blocked", "admin", "banned", "hidden", "disabled", "locked", "spam", "test",
+        "deleted", "archived", "blocked", "admin", "banned", "hidden", "disabled", "locked",
+        "spam", "test",
     ]) {
         &[0.95, 0.05]
     } else {
@@ -235,7 +256,10 @@ pub fn is_change(name: &str) -> bool {
 /// When a row was taken out of use: nothing changes it afterwards.
 #[must_use]
 pub fn is_removal(name: &str) -> bool {
-    matches!(words(name).first().map_or("", String::as_str), "deleted" | "removed")
+    matches!(
+        words(name).first().map_or("", String::as_str),
+        "deleted" | "removed"
+    )
 }
 
 /// What a name calls the beginning of: `valid_from` is that of `valid`, `started_at` that of nothing named.
@@ -244,7 +268,16 @@ pub fn begin_of(name: &str) -> Option<String> {
     side_of(name, |word| {
         matches!(
             word,
-            "from" | "since" | "start" | "starts" | "started" | "starting" | "begin" | "begins" | "began" | "effective"
+            "from"
+                | "since"
+                | "start"
+                | "starts"
+                | "started"
+                | "starting"
+                | "begin"
+                | "begins"
+                | "began"
+                | "effective"
         )
     })
 }
@@ -276,8 +309,15 @@ pub fn end_of(name: &str) -> Option<String> {
 fn side_of(name: &str, is_side: fn(&str) -> bool) -> Option<String> {
     let words = words(name);
     let side = words.iter().position(|word| is_side(word))?;
-    let rest = words.iter().enumerate().filter(|(at, word)| *at != side && !is_time_word(word));
-    Some(rest.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" "))
+    let rest = words
+        .iter()
+        .enumerate()
+        .filter(|(at, word)| *at != side && !is_time_word(word));
+    Some(
+        rest.map(|(_, word)| word.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// What seldom happens: mostly NULL.
@@ -309,13 +349,21 @@ pub fn is_seldom(name: &str) -> bool {
 /// A day of birth.
 #[must_use]
 pub fn is_birth(name: &str) -> bool {
-    words(name).iter().any(|word| matches!(word.as_str(), "birth" | "birthday" | "birthdate" | "dob" | "born"))
+    words(name).iter().any(|word| {
+        matches!(
+            word.as_str(),
+            "birth" | "birthday" | "birthdate" | "dob" | "born"
+        )
+    })
 }
 
 /// What says no more than that a column is a time.
 #[must_use]
 pub fn is_time_word(word: &str) -> bool {
-    matches!(word, "at" | "on" | "date" | "time" | "timestamp" | "ts" | "datetime" | "day")
+    matches!(
+        word,
+        "at" | "on" | "date" | "time" | "timestamp" | "ts" | "datetime" | "day"
+    )
 }
 
 /// The text generator that a column's name asks for: by its whole name, or by its last words.
@@ -328,8 +376,12 @@ pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerato
     if is_actor(&words) {
         return generators::find("username");
     }
-    (0..words.len())
-        .find_map(|start| generators::ALL.iter().copied().find(|generator| is_called(&words[start..], generator)))
+    (0..words.len()).find_map(|start| {
+        generators::ALL
+            .iter()
+            .copied()
+            .find(|generator| is_called(&words[start..], generator))
+    })
 }
 
 /// `created_by`: who did it, and seldom the row's own person.
@@ -340,8 +392,11 @@ fn is_actor(words: &[String]) -> bool {
 /// Whether these words ask for a generator; a number at their end (`phone2`) tells columns of a kind apart.
 fn is_called(words: &[String], generator: &TextGenerator) -> bool {
     let name = words.join("_");
-    let unnumbered = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
-    generator.columns.contains(&name.as_str()) || (!unnumbered.is_empty() && generator.columns.contains(&unnumbered))
+    let unnumbered = name
+        .trim_end_matches(|c: char| c.is_ascii_digit())
+        .trim_end_matches('_');
+    generator.columns.contains(&name.as_str())
+        || (!unnumbered.is_empty() && generator.columns.contains(&unnumbered))
 }
 
 /// What stands in a column's name before the words that ask for a generator: `billing` in `billing_city`.
@@ -351,7 +406,11 @@ pub fn before(column: &str) -> String {
     if is_actor(&words) {
         return words.join("_");
     }
-    let asks = |start: &usize| generators::ALL.iter().any(|generator| is_called(&words[*start..], generator));
+    let asks = |start: &usize| {
+        generators::ALL
+            .iter()
+            .any(|generator| is_called(&words[*start..], generator))
+    };
     let start = (0..words.len()).find(asks);
     start.map_or(String::new(), |start| words[..start].join("_"))
 }
@@ -364,18 +423,24 @@ fn by_table(words: &[String], table: &str) -> Option<&'static str> {
     }
     let table_words = self::words(table);
     let noun = table_words.last().map(|word| word.trim_end_matches('s'))?;
-    let person = matches!(noun, "user" | "customer" | "person" | "people" | "contact" | "member" | "client" | "guest");
+    let person = matches!(
+        noun,
+        "user" | "customer" | "person" | "people" | "contact" | "member" | "client" | "guest"
+    );
     Some(match noun {
-        "employee" | "staff" | "job" | "position" | "vacancy" | "vacancie" if last == "title" => "job_title",
+        "employee" | "staff" | "job" | "position" | "vacancy" | "vacancie" if last == "title" => {
+            "job_title"
+        }
         _ if person && last == "title" => "salutation",
         "department" | "team" | "division" => "department",
         "language" => "language_name",
-        "user" | "customer" | "people" | "person" | "employee" | "author" | "actor" | "contact" | "staff"
-        | "member" | "patient" | "student" | "teacher" | "driver" | "owner" | "artist" | "client" | "guest"
-        | "player" | "account" => "full_name",
+        "user" | "customer" | "people" | "person" | "employee" | "author" | "actor" | "contact"
+        | "staff" | "member" | "patient" | "student" | "teacher" | "driver" | "owner"
+        | "artist" | "client" | "guest" | "player" | "account" => "full_name",
         "product" | "item" | "article" | "good" => "product_name",
-        "compan" | "companie" | "company" | "brand" | "vendor" | "supplier" | "organization" | "organisation"
-        | "tenant" | "merchant" | "store" | "shop" | "publisher" | "manufacturer" | "carrier" => "company",
+        "compan" | "companie" | "company" | "brand" | "vendor" | "supplier" | "organization"
+        | "organisation" | "tenant" | "merchant" | "store" | "shop" | "publisher"
+        | "manufacturer" | "carrier" => "company",
         "city" | "citie" | "town" | "warehouse" | "location" => "city",
         "country" | "countrie" => "country",
         "state" | "region" | "province" => "state",
@@ -426,14 +491,18 @@ fn parts(word: String) -> impl Iterator<Item = String> {
         "sometime",
     ];
     let cut = |at: usize| (word[..at].to_owned(), Some(word[at..].to_owned()));
-    let of_validity = |rest: &str| matches!(rest, "from" | "to" | "until" | "till" | "thru" | "through");
+    let of_validity =
+        |rest: &str| matches!(rest, "from" | "to" | "until" | "till" | "thru" | "through");
     let (first, second) = if WHOLE.contains(&word.as_str()) {
         (word, None)
     } else if let Some(paid) = word.strip_prefix("date").filter(|rest| rest.len() > 2) {
         (paid.to_owned(), Some("date".to_owned()))
     } else if word.strip_prefix("valid").is_some_and(of_validity) {
         cut("valid".len())
-    } else if let Some(tail) = SECOND.iter().find(|tail| word.len() > tail.len() + 1 && word.ends_with(*tail)) {
+    } else if let Some(tail) = SECOND
+        .iter()
+        .find(|tail| word.len() > tail.len() + 1 && word.ends_with(*tail))
+    {
         cut(word.len() - tail.len())
     } else {
         (word, None)
@@ -473,8 +542,15 @@ mod tests {
             shown("duedate datepaid sellprice validto serialnumber"),
             "due date paid date sell price valid to serial number"
         );
-        assert_eq!(shown("last_update datetime candidate id"), "last update datetime candidate id");
-        assert_eq!(before("created_by"), "created_by", "is nobody whom the row is about");
+        assert_eq!(
+            shown("last_update datetime candidate id"),
+            "last update datetime candidate id"
+        );
+        assert_eq!(
+            before("created_by"),
+            "created_by",
+            "is nobody whom the row is about"
+        );
         assert_eq!(before("billing_phone2"), "billing");
     }
 
@@ -484,12 +560,17 @@ mod tests {
         assert_eq!(meaning("begin_date_day"), Meaning::Between(1, 28));
         assert_eq!(meaning("file_size"), Meaning::Bytes);
         assert_eq!(meaning("response_code"), Meaning::HttpStatus);
-        assert_eq!(meaning("elapsed_ms"), Meaning::Duration { per_second: 1000 });
+        assert_eq!(
+            meaning("elapsed_ms"),
+            Meaning::Duration { per_second: 1000 }
+        );
         assert_eq!(meaning("tax_rate"), Meaning::Rate);
         assert_eq!(meaning("price_cents"), Meaning::Cents);
         assert_eq!(meaning("unitPrice"), Meaning::Money);
         assert_eq!(meaning("customer_id"), Meaning::Key);
-        assert!(is_creation("created_at") && is_creation("occurred_at") && !is_creation("created_by"));
+        assert!(
+            is_creation("created_at") && is_creation("occurred_at") && !is_creation("created_by")
+        );
         assert!(is_later("updated_at") && is_later("last_seen_at"));
         assert!(is_change("modified") && is_change("last_updated") && !is_change("last_seen_at"));
     }
@@ -504,7 +585,10 @@ mod tests {
             ("start_date", "end_date"),
             ("booking_start", "booking_end"),
         ] {
-            assert!(begin_of(begin).is_some() && begin_of(begin) == end_of(end), "{begin} {end}");
+            assert!(
+                begin_of(begin).is_some() && begin_of(begin) == end_of(end),
+                "{begin} {end}"
+            );
         }
         assert_ne!(begin_of("trial_start"), end_of("period_end"));
         assert_eq!((begin_of("created_at"), end_of("created_at")), (None, None));

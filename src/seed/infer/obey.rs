@@ -52,7 +52,11 @@ pub fn obey(
         }
         Generator::Text(text) => {
             lengths(text, facts)?;
-            if let TypeClass::Text { fixed: true, max_chars, .. } = class.base()
+            if let TypeClass::Text {
+                fixed: true,
+                max_chars,
+                ..
+            } = class.base()
                 && facts.patterns.iter().any(|(_, negated)| !negated)
             {
                 // Blanks that fill it up are part of what a pattern sees.
@@ -82,14 +86,20 @@ pub fn obey(
 }
 
 /// Lists: the values that all of them allow.
-fn lists(class: &TypeClass, facts: &ColumnFacts, said: Said, value: &mut Value) -> Result<(), String> {
+fn lists(
+    class: &TypeClass,
+    facts: &ColumnFacts,
+    said: Said,
+    value: &mut Value,
+) -> Result<(), String> {
     if let TypeClass::Enum(labels) = class.base()
         && value.choices.is_none()
     {
         value.choices = Some(ranked(labels));
     }
     let is_bool = matches!(class.base(), TypeClass::Scalar(ScalarEncoding::Bool));
-    let restricted = !facts.lists.is_empty() || !facts.excluded.is_empty() || !facts.limits.is_empty();
+    let restricted =
+        !facts.lists.is_empty() || !facts.excluded.is_empty() || !facts.limits.is_empty();
     if !restricted {
         return Ok(());
     }
@@ -103,7 +113,11 @@ fn lists(class: &TypeClass, facts: &ColumnFacts, said: Said, value: &mut Value) 
         (true, "f" | "0") => "false".to_owned(),
         (_, text) => text.to_owned(),
     };
-    let allowed: Vec<(String, f64)> = base.iter().filter(|(text, _)| facts.allows(&normal(text))).cloned().collect();
+    let allowed: Vec<(String, f64)> = base
+        .iter()
+        .filter(|(text, _)| facts.allows(&normal(text)))
+        .cloned()
+        .collect();
     if allowed.is_empty() {
         return Err(match said {
             Said::BySpec => "none of the values in the spec is allowed".to_owned(),
@@ -123,13 +137,21 @@ fn lists(class: &TypeClass, facts: &ColumnFacts, said: Said, value: &mut Value) 
 /// Limits, exclusions and grain of a number.
 pub(crate) fn limits(scalar: &mut Scalar, facts: &ColumnFacts) {
     for (relation, constant) in &facts.limits {
-        let parsed = if constant == NOW { now(scalar.encoding, *relation) } else { bound(constant, *relation, scalar) };
+        let parsed = if constant == NOW {
+            now(scalar.encoding, *relation)
+        } else {
+            bound(constant, *relation, scalar)
+        };
         if let Some(value) = parsed {
             limit(scalar, *relation, value);
         }
     }
     let encoding = scalar.encoding;
-    for value in facts.excluded.iter().filter_map(|text| literal::scalar(text, encoding)) {
+    for value in facts
+        .excluded
+        .iter()
+        .filter_map(|text| literal::scalar(text, encoding))
+    {
         let (low, high) = source_range(scalar);
         if value == low {
             limit(scalar, Relation::Greater, value);
@@ -147,24 +169,42 @@ pub(crate) fn limits(scalar: &mut Scalar, facts: &ColumnFacts) {
 /// Values left out of the middle of the range: the next one is taken.
 fn step_over(scalar: &mut Scalar, facts: &ColumnFacts) {
     let (low, high) = source_range(scalar);
-    if scalar.grain != 1 || matches!(scalar.source, ScalarSource::Listed { .. } | ScalarSource::Sequence { .. }) {
+    if scalar.grain != 1
+        || matches!(
+            scalar.source,
+            ScalarSource::Listed { .. } | ScalarSource::Sequence { .. }
+        )
+    {
         return;
     }
     let encoding = scalar.encoding;
-    let mut values: Vec<i64> = facts.excluded.iter().filter_map(|text| literal::scalar(text, encoding)).collect();
+    let mut values: Vec<i64> = facts
+        .excluded
+        .iter()
+        .filter_map(|text| literal::scalar(text, encoding))
+        .collect();
     // In this order a value that is stepped onto is stepped over as well.
     values.sort_unstable();
     values.retain(|value| low < *value && *value < high);
-    let bound = |value| Bound { side: Side::Differs, offset: value, terms: Box::default() };
+    let bound = |value| Bound {
+        side: Side::Differs,
+        offset: value,
+        terms: Box::default(),
+    };
     scalar.bounds.extend(values.into_iter().map(bound));
 }
 
 /// A constant with more digits than the column has rounds towards the inside.
 fn bound(constant: &str, relation: Relation, scalar: &Scalar) -> Option<i64> {
     let value = literal::scalar(constant, scalar.encoding)?;
-    let rounded_down = constant.trim_end_matches('0').split_once('.').is_some_and(|(_, fraction)| {
-        fraction.len() > usize::from(scalar.encoding.decimals()) && !constant.starts_with('-')
-    });
+    let rounded_down =
+        constant
+            .trim_end_matches('0')
+            .split_once('.')
+            .is_some_and(|(_, fraction)| {
+                fraction.len() > usize::from(scalar.encoding.decimals())
+                    && !constant.starts_with('-')
+            });
     Some(match relation {
         // x > 0.001 with two digits: x >= 0.01, that is more than 0.
         Relation::Less if rounded_down => value + 1,
@@ -176,7 +216,9 @@ fn bound(constant: &str, relation: Relation, scalar: &Scalar) -> Option<i64> {
 /// The time of the check: data ends before it, and what must lie in the future lies far there.
 fn now(encoding: ScalarEncoding, relation: Relation) -> Option<i64> {
     let year = match relation {
-        Relation::Less | Relation::LessOrEqual | Relation::NotEqual | Relation::Equal => super::TO_YEAR,
+        Relation::Less | Relation::LessOrEqual | Relation::NotEqual | Relation::Equal => {
+            super::TO_YEAR
+        }
         Relation::Greater | Relation::GreaterOrEqual => 2090,
     };
     let days = days_from_civil(year, 1, 1);
@@ -220,10 +262,17 @@ fn lengths(text: &mut Text, facts: &ColumnFacts) -> Result<(), String> {
     if let Some((min, max)) = facts.length {
         text.min_chars = text.min_chars.max(min);
         if max != u32::MAX {
-            text.max_chars = if text.max_chars == 0 { max } else { text.max_chars.min(max) };
+            text.max_chars = if text.max_chars == 0 {
+                max
+            } else {
+                text.max_chars.min(max)
+            };
         }
         if text.max_chars > 0 && text.min_chars > text.max_chars {
-            return Err(format!("it must have {} characters and holds {}", text.min_chars, text.max_chars));
+            return Err(format!(
+                "it must have {} characters and holds {}",
+                text.min_chars, text.max_chars
+            ));
         }
     }
     if facts.excluded.iter().any(String::is_empty) {
@@ -245,29 +294,46 @@ fn matching(
     folds: bool,
     current: &Text,
 ) -> Result<Generator, String> {
-    let matchers: Vec<(Matcher, bool)> =
-        facts.patterns.iter().filter_map(|(pattern, negated)| Some((Matcher::new(pattern)?, *negated))).collect();
+    let matchers: Vec<(Matcher, bool)> = facts
+        .patterns
+        .iter()
+        .filter_map(|(pattern, negated)| Some((Matcher::new(pattern)?, *negated)))
+        .collect();
     let parts = facts.parts.iter();
     let parts: Vec<(Matcher, Matcher, bool)> = parts
-        .filter_map(|(part, pattern, negated)| Some((Matcher::new(part)?, Matcher::new(pattern)?, *negated)))
+        .filter_map(|(part, pattern, negated)| {
+            Some((Matcher::new(part)?, Matcher::new(pattern)?, *negated))
+        })
         .collect();
     let meets = |text: &Text| {
         (0..64_u64).all(|index| {
             let mut cell = Vec::new();
             crate::seed::evaluate::write_text(Key::new(index), text, index, &mut cell);
-            let body = cell.get(4 + usize::from(text.version.is_some())..).unwrap_or_default();
+            let body = cell
+                .get(4 + usize::from(text.version.is_some())..)
+                .unwrap_or_default();
             let shown = String::from_utf8_lossy(body);
             let part = |(of, pattern, negated): &(Matcher, Matcher, bool)| {
-                of.part(&shown).is_none_or(|part| pattern.finds(part) != *negated)
+                of.part(&shown)
+                    .is_none_or(|part| pattern.finds(part) != *negated)
             };
-            matchers.iter().all(|(matcher, negated)| matcher.finds(&shown) != *negated) && parts.iter().all(part)
+            matchers
+                .iter()
+                .all(|(matcher, negated)| matcher.finds(&shown) != *negated)
+                && parts.iter().all(part)
         })
     };
     if meets(current) {
         return Ok(Generator::Text(current.clone()));
     }
-    let TypeClass::Text { version, .. } = class.base() else { return Ok(Generator::Text(current.clone())) };
-    let candidates = facts.patterns.iter().filter(|(_, negated)| !negated).map(|(pattern, _)| pattern.as_str());
+    let TypeClass::Text { version, .. } = class.base() else {
+        return Ok(Generator::Text(current.clone()));
+    };
+    let candidates = facts
+        .patterns
+        .iter()
+        .filter(|(_, negated)| !negated)
+        .map(|(pattern, _)| pattern.as_str());
     let limits = (current.min_chars, current.max_chars);
     let folds = folds || current.case != Case::AsIs;
     // A pattern with an open end stands for all that goes on after it.
@@ -277,11 +343,22 @@ fn matching(
         .map(|one| format!("(?:{one})[a-z0-9]{{6}}[a-z0-9]*"))
         .collect();
     // One says how a text begins, the other one how it ends.
-    let begins = candidates.clone().filter(|one| one.starts_with('^') && !one.ends_with('$'));
-    let ends = candidates.clone().filter(|one| one.ends_with('$') && !one.starts_with('^'));
-    let framed: Vec<String> =
-        begins.flat_map(|begin| ends.clone().map(move |end| format!("(?:{begin})[a-z0-9]{{6,12}}(?:{end})"))).collect();
-    let longer = longer.iter().chain(&framed).map(|one| (one.as_str(), false));
+    let begins = candidates
+        .clone()
+        .filter(|one| one.starts_with('^') && !one.ends_with('$'));
+    let ends = candidates
+        .clone()
+        .filter(|one| one.ends_with('$') && !one.starts_with('^'));
+    let framed: Vec<String> = begins
+        .flat_map(|begin| {
+            ends.clone()
+                .map(move |end| format!("(?:{begin})[a-z0-9]{{6,12}}(?:{end})"))
+        })
+        .collect();
+    let longer = longer
+        .iter()
+        .chain(&framed)
+        .map(|one| (one.as_str(), false));
     let mut tried = candidates.map(|one| (one, true)).chain(longer);
     let last = ["[a-z]{6,12}", "[0-9]{6}"].map(|one| (one, false));
     for (candidate, whole) in tried.by_ref().chain(last) {
@@ -292,27 +369,49 @@ fn matching(
         };
         let Ok(pattern) = compiled else { continue };
         // Too short, or few texts, where it may go on.
-        if whole && (pattern.max_chars < limits.0 || pattern.cardinality < 16) && !candidate.contains('$') {
+        if whole
+            && (pattern.max_chars < limits.0 || pattern.cardinality < 16)
+            && !candidate.contains('$')
+        {
             continue;
         }
-        let Generator::Text(mut text) = pattern_text(pattern, *version, context.locale) else { continue };
+        let Generator::Text(mut text) = pattern_text(pattern, *version, context.locale) else {
+            continue;
+        };
         text.case = current.case;
         if meets(&text) {
             return Ok(Generator::Text(text));
         }
     }
-    let patterns: Vec<&str> = facts.patterns.iter().map(|(pattern, _)| pattern.as_str()).collect();
-    Err(format!("no text was found that fits {}", patterns.join(" and ")))
+    let patterns: Vec<&str> = facts
+        .patterns
+        .iter()
+        .map(|(pattern, _)| pattern.as_str())
+        .collect();
+    Err(format!(
+        "no text was found that fits {}",
+        patterns.join(" and ")
+    ))
 }
 
 fn json(shape: &mut JsonShape, facts: &ColumnFacts) {
     let (min, max) = facts.items.unwrap_or((0, 4));
     match facts.json_type.as_deref() {
-        Some("array") => *shape = JsonShape::Array { min, max: max.min(min + 4) },
+        Some("array") => {
+            *shape = JsonShape::Array {
+                min,
+                max: max.min(min + 4),
+            }
+        }
         Some("string") => *shape = JsonShape::Text,
         Some("number") => *shape = JsonShape::Number,
         Some("boolean") => *shape = JsonShape::Bool,
-        _ if facts.items.is_some() => *shape = JsonShape::Array { min, max: max.min(min + 4) },
+        _ if facts.items.is_some() => {
+            *shape = JsonShape::Array {
+                min,
+                max: max.min(min + 4),
+            }
+        }
         _ => {}
     }
     if let JsonShape::Object { keys } = shape {

@@ -29,7 +29,10 @@ struct Chain {
 
 const CHAINS: &[Chain] = &[
     Chain {
-        stages: &[&["born", "birth", "date_of_birth", "birthday"], &["died", "death", "date_of_death", "deceased"]],
+        stages: &[
+            &["born", "birth", "date_of_birth", "birthday"],
+            &["died", "death", "date_of_death", "deceased"],
+        ],
         delay: None,
         open: 0.85,
     },
@@ -43,8 +46,20 @@ const CHAINS: &[Chain] = &[
     },
     Chain {
         stages: &[
-            &["check_in", "checkin", "checked_in", "checkedin", "arrival_date"],
-            &["check_out", "checkout", "checked_out", "checkedout", "departure_date"],
+            &[
+                "check_in",
+                "checkin",
+                "checked_in",
+                "checkedin",
+                "arrival_date",
+            ],
+            &[
+                "check_out",
+                "checkout",
+                "checked_out",
+                "checkedout",
+                "departure_date",
+            ],
         ],
         delay: Some(4 * DAY),
         open: 0.05,
@@ -58,22 +73,36 @@ const CHAINS: &[Chain] = &[
         open: 0.05,
     },
     Chain {
-        stages: &[&["pickup", "pick_up", "picked_up", "collected"], &["dropoff", "drop_off", "dropped_off", "drop"]],
+        stages: &[
+            &["pickup", "pick_up", "picked_up", "collected"],
+            &["dropoff", "drop_off", "dropped_off", "drop"],
+        ],
         delay: Some(25 * MINUTE),
         open: 0.05,
     },
     Chain {
-        stages: &[&["login", "logged_in", "signed_in"], &["logout", "logged_out", "signed_out"]],
+        stages: &[
+            &["login", "logged_in", "signed_in"],
+            &["logout", "logged_out", "signed_out"],
+        ],
         delay: Some(HOUR),
         open: 0.1,
     },
     Chain {
-        stages: &[&["issued", "issue", "invoice", "billed"], &["due"], &["overdue"]],
+        stages: &[
+            &["issued", "issue", "invoice", "billed"],
+            &["due"],
+            &["overdue"],
+        ],
         delay: Some(21 * DAY),
         open: 0.05,
     },
     Chain {
-        stages: &[&["issued", "issue", "invoice", "billed", "invoiced"], &["paid", "settled"], &["refunded"]],
+        stages: &[
+            &["issued", "issue", "invoice", "billed", "invoiced"],
+            &["paid", "settled"],
+            &["refunded"],
+        ],
         delay: Some(18 * DAY),
         open: 0.15,
     },
@@ -89,7 +118,11 @@ const CHAINS: &[Chain] = &[
         delay: Some(2 * DAY),
         open: 0.1,
     },
-    Chain { stages: &[&["ordered", "order", "placed"], &["required"]], delay: Some(14 * DAY), open: 0.05 },
+    Chain {
+        stages: &[&["ordered", "order", "placed"], &["required"]],
+        delay: Some(14 * DAY),
+        open: 0.05,
+    },
     Chain {
         stages: &[
             &["requested", "scheduled", "queued", "enqueued", "planned"],
@@ -119,30 +152,60 @@ const CHAINS: &[Chain] = &[
         delay: Some(4 * DAY),
         open: 0.15,
     },
-    Chain { stages: &[&["invited"], &["accepted", "joined"]], delay: Some(2 * DAY), open: 0.2 },
     Chain {
-        stages: &[&["sent"], &["delivered", "received"], &["opened", "read", "seen"], &["clicked", "replied"]],
+        stages: &[&["invited"], &["accepted", "joined"]],
+        delay: Some(2 * DAY),
+        open: 0.2,
+    },
+    Chain {
+        stages: &[
+            &["sent"],
+            &["delivered", "received"],
+            &["opened", "read", "seen"],
+            &["clicked", "replied"],
+        ],
         delay: Some(3 * HOUR),
         open: 0.2,
     },
-    Chain { stages: &[&["authorized", "authorised"], &["captured"], &["refunded"]], delay: Some(DAY), open: 0.1 },
     Chain {
-        stages: &[&["borrowed", "loaned", "loan", "rental", "rented"], &["due"]],
+        stages: &[&["authorized", "authorised"], &["captured"], &["refunded"]],
+        delay: Some(DAY),
+        open: 0.1,
+    },
+    Chain {
+        stages: &[
+            &["borrowed", "loaned", "loan", "rental", "rented"],
+            &["due"],
+        ],
         delay: Some(21 * DAY),
         open: 0.0,
     },
     Chain {
-        stages: &[&["borrowed", "loaned", "loan", "rental", "rented"], &["returned", "return"]],
+        stages: &[
+            &["borrowed", "loaned", "loan", "rental", "rented"],
+            &["returned", "return"],
+        ],
         delay: Some(12 * DAY),
         open: 0.15,
     },
-    Chain { stages: &[&["enrolled", "enrollment"], &["graduated", "graduation"]], delay: Some(300 * DAY), open: 0.4 },
     Chain {
-        stages: &[&["purchased", "acquired", "bought", "manufactured"], &["sold", "disposed", "retired"]],
+        stages: &[&["enrolled", "enrollment"], &["graduated", "graduation"]],
+        delay: Some(300 * DAY),
+        open: 0.4,
+    },
+    Chain {
+        stages: &[
+            &["purchased", "acquired", "bought", "manufactured"],
+            &["sold", "disposed", "retired"],
+        ],
         delay: Some(200 * DAY),
         open: 0.6,
     },
-    Chain { stages: &[&["admitted", "admission"], &["discharged", "discharge"]], delay: Some(5 * DAY), open: 0.1 },
+    Chain {
+        stages: &[&["admitted", "admission"], &["discharged", "discharge"]],
+        delay: Some(5 * DAY),
+        open: 0.1,
+    },
 ];
 
 impl Stage {
@@ -151,7 +214,11 @@ impl Stage {
     pub fn all_of(name: &str) -> Vec<Self> {
         let words = words(name);
         // A day says which one only in `arrival_date`, a guest's, and the like.
-        let timeless: Vec<String> = words.iter().filter(|word| !is_time_word(word)).cloned().collect();
+        let timeless: Vec<String> = words
+            .iter()
+            .filter(|word| !is_time_word(word))
+            .cloned()
+            .collect();
         let whole = Self::among(&|stage| (stage == words.join("_")).then(String::new));
         if whole.is_empty() || timeless.len() == words.len() {
             Self::among(&|stage| without(&timeless, stage))
@@ -166,7 +233,11 @@ impl Stage {
         for (chain, Chain { stages, .. }) in CHAINS.iter().enumerate() {
             for (place, names) in stages.iter().enumerate() {
                 let subject = names.iter().find_map(|name| subject(name));
-                found.extend(subject.map(|subject| Self { chain, place, subject }));
+                found.extend(subject.map(|subject| Self {
+                    chain,
+                    place,
+                    subject,
+                }));
             }
         }
         found
@@ -176,7 +247,9 @@ impl Stage {
     #[must_use]
     pub fn follows(&self, other: &Self) -> Option<usize> {
         let same = self.chain == other.chain && self.subject == other.subject;
-        self.place.checked_sub(other.place).filter(|steps| same && *steps > 0)
+        self.place
+            .checked_sub(other.place)
+            .filter(|steps| same && *steps > 0)
     }
 
     /// From the stage before on average, in microseconds; `None` where years lie between.
@@ -195,7 +268,9 @@ impl Stage {
 /// What is left of a name without a stage's words; `None` where they are not there.
 fn without(words: &[String], stage: &str) -> Option<String> {
     let wanted: Vec<&str> = stage.split('_').collect();
-    let at = words.windows(wanted.len()).position(|window| window.iter().zip(&wanted).all(|(a, b)| a == b))?;
+    let at = words
+        .windows(wanted.len())
+        .position(|window| window.iter().zip(&wanted).all(|(a, b)| a == b))?;
     let rest = words[..at].iter().chain(&words[at + wanted.len()..]);
     Some(rest.map(String::as_str).collect::<Vec<_>>().join("_"))
 }
@@ -206,7 +281,9 @@ mod tests {
 
     fn steps(later: &str, earlier: &str) -> Option<usize> {
         let earlier = Stage::all_of(earlier);
-        Stage::all_of(later).iter().find_map(|later| earlier.iter().find_map(|earlier| later.follows(earlier)))
+        Stage::all_of(later)
+            .iter()
+            .find_map(|later| earlier.iter().find_map(|earlier| later.follows(earlier)))
     }
 
     #[test]
@@ -230,10 +307,21 @@ mod tests {
             ("rental_date", "return_date"),
             ("arrival_date", "departure_date"),
         ] {
-            assert!(steps(later, earlier).is_some(), "{earlier} comes before {later}");
+            assert!(
+                steps(later, earlier).is_some(),
+                "{earlier} comes before {later}"
+            );
             assert_eq!(steps(earlier, later), None, "{earlier} {later}");
         }
-        assert_eq!(steps("actual_arrival", "scheduled_departure"), None, "of unlike things");
-        assert_eq!(steps("updated_at", "created_at"), None, "is known otherwise");
+        assert_eq!(
+            steps("actual_arrival", "scheduled_departure"),
+            None,
+            "of unlike things"
+        );
+        assert_eq!(
+            steps("updated_at", "created_at"),
+            None,
+            "is known otherwise"
+        );
     }
 }

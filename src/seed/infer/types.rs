@@ -84,7 +84,11 @@ impl TypeClass {
     #[must_use]
     pub fn is_limited(&self) -> bool {
         match self {
-            Self::Domain { base, not_null, checks } => *not_null || !checks.is_empty() || base.is_limited(),
+            Self::Domain {
+                base,
+                not_null,
+                checks,
+            } => *not_null || !checks.is_empty() || base.is_limited(),
             _ => self.is_limited_inside(),
         }
     }
@@ -121,31 +125,63 @@ fn classify_nested(schema: &Schema, data_type: &DataType, depth: u32) -> TypeCla
     };
     match &user_type.definition {
         TypeDefinition::Enum(labels) => TypeClass::Enum(labels.clone()),
-        TypeDefinition::Domain { base, not_null, checks, .. } => {
-            TypeClass::Domain { base: Box::new(nested(base)), not_null: *not_null, checks: checks.clone() }
-        }
-        TypeDefinition::Composite(fields) => {
-            TypeClass::Composite(fields.iter().map(|(name, of)| (name.clone(), of.oid, nested(of))).collect())
-        }
+        TypeDefinition::Domain {
+            base,
+            not_null,
+            checks,
+            ..
+        } => TypeClass::Domain {
+            base: Box::new(nested(base)),
+            not_null: *not_null,
+            checks: checks.clone(),
+        },
+        TypeDefinition::Composite(fields) => TypeClass::Composite(
+            fields
+                .iter()
+                .map(|(name, of)| (name.clone(), of.oid, nested(of)))
+                .collect(),
+        ),
         TypeDefinition::Array(element) => {
             // The modifier of an array's type is its elements'.
-            let element = DataType { modifier: data_type.modifier, ..element.clone() };
-            TypeClass::Array { element: Box::new(nested(&element)), element_type: element.oid }
+            let element = DataType {
+                modifier: data_type.modifier,
+                ..element.clone()
+            };
+            TypeClass::Array {
+                element: Box::new(nested(&element)),
+                element_type: element.oid,
+            }
         }
-        TypeDefinition::Range(subtype) => TypeClass::Range { subtype: Box::new(nested(subtype)), multirange: false },
+        TypeDefinition::Range(subtype) => TypeClass::Range {
+            subtype: Box::new(nested(subtype)),
+            multirange: false,
+        },
         TypeDefinition::Multirange(range) => match nested(range) {
-            TypeClass::Range { subtype, .. } => TypeClass::Range { subtype, multirange: true },
+            TypeClass::Range { subtype, .. } => TypeClass::Range {
+                subtype,
+                multirange: true,
+            },
             _ => TypeClass::Unknown(data_type.name.clone()),
         },
         TypeDefinition::Base => match user_type.name.name.as_str() {
-            "citext" => TypeClass::Text { version: None, max_chars: 0, fixed: false },
-            "ltree" => TypeClass::Text { version: Some(1), max_chars: 0, fixed: false },
+            "citext" => TypeClass::Text {
+                version: None,
+                max_chars: 0,
+                fixed: false,
+            },
+            "ltree" => TypeClass::Text {
+                version: Some(1),
+                max_chars: 0,
+                fixed: false,
+            },
             "hstore" => TypeClass::Pairs,
             "cube" => TypeClass::System(System::Cube),
-            name @ ("geometry" | "geography") => {
-                TypeClass::System(System::Spatial(Spatial::of_modifier(data_type.modifier, name == "geography")))
-            }
-            "vector" => TypeClass::System(System::Vector(u16::try_from(data_type.modifier).unwrap_or(16))),
+            name @ ("geometry" | "geography") => TypeClass::System(System::Spatial(
+                Spatial::of_modifier(data_type.modifier, name == "geography"),
+            )),
+            "vector" => TypeClass::System(System::Vector(
+                u16::try_from(data_type.modifier).unwrap_or(16),
+            )),
             _ => TypeClass::Unknown(data_type.name.clone()),
         },
     }
@@ -154,7 +190,11 @@ fn classify_nested(schema: &Schema, data_type: &DataType, depth: u32) -> TypeCla
 /// `pg_type.dat`'s OIDs.
 fn built_in(data_type: &DataType) -> Option<TypeClass> {
     let length = u32::try_from(data_type.modifier - 4).unwrap_or(0);
-    let text = |max_chars, fixed| TypeClass::Text { version: None, max_chars, fixed };
+    let text = |max_chars, fixed| TypeClass::Text {
+        version: None,
+        max_chars,
+        fixed,
+    };
     Some(match data_type.oid {
         16 => TypeClass::Scalar(ScalarEncoding::Bool),
         17 => TypeClass::Bytes,
@@ -164,7 +204,9 @@ fn built_in(data_type: &DataType) -> Option<TypeClass> {
         21 => TypeClass::Scalar(ScalarEncoding::Int2),
         23 => TypeClass::Scalar(ScalarEncoding::Int4),
         25 | 1790 | 142 => text(0, false),
-        24 | 26 | 28 | 29 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191 => TypeClass::Scalar(ScalarEncoding::Oid),
+        24 | 26 | 28 | 29 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191 => {
+            TypeClass::Scalar(ScalarEncoding::Oid)
+        }
         114 => TypeClass::Json { binary: false },
         3802 => TypeClass::Json { binary: true },
         650 => TypeClass::Inet { cidr: true },
@@ -183,10 +225,18 @@ fn built_in(data_type: &DataType) -> Option<TypeClass> {
         1186 => TypeClass::Scalar(ScalarEncoding::Interval),
         1560 => {
             let bits = u32::try_from(data_type.modifier).unwrap_or(1).max(1);
-            TypeClass::Bits { min: bits, max: bits }
+            TypeClass::Bits {
+                min: bits,
+                max: bits,
+            }
         }
-        1562 => TypeClass::Bits { min: 1, max: u32::try_from(data_type.modifier).unwrap_or(64).max(1) },
-        1700 => TypeClass::Scalar(ScalarEncoding::Numeric { decimals: numeric_scale(data_type).unwrap_or(2) }),
+        1562 => TypeClass::Bits {
+            min: 1,
+            max: u32::try_from(data_type.modifier).unwrap_or(64).max(1),
+        },
+        1700 => TypeClass::Scalar(ScalarEncoding::Numeric {
+            decimals: numeric_scale(data_type).unwrap_or(2),
+        }),
         2950 => TypeClass::Uuid,
         3220 | 5069 => TypeClass::Scalar(ScalarEncoding::Int8),
         22 => TypeClass::System(System::Int2Vector),
@@ -202,7 +252,10 @@ fn built_in(data_type: &DataType) -> Option<TypeClass> {
 
 /// `numeric(p, s)`: its scale, where it has one.
 fn numeric_scale(data_type: &DataType) -> Option<u8> {
-    let modifier = data_type.modifier.checked_sub(4).filter(|modifier| *modifier >= 0)?;
+    let modifier = data_type
+        .modifier
+        .checked_sub(4)
+        .filter(|modifier| *modifier >= 0)?;
     // The scale is a signed number of 11 bits (numeric.c, numeric_typmod_scale).
     let scale = ((modifier & 0x7FF) ^ 1024) - 1024;
     Some(u8::try_from(scale.clamp(0, 18)).unwrap_or(0))
@@ -212,9 +265,10 @@ fn numeric_scale(data_type: &DataType) -> Option<u8> {
 #[must_use]
 pub fn grain(encoding: ScalarEncoding, data_type: &DataType) -> i64 {
     match (encoding, data_type.modifier) {
-        (ScalarEncoding::Timestamp | ScalarEncoding::Time | ScalarEncoding::TimeTz, digits @ 0..=5) => {
-            10_i64.pow(6 - digits as u32)
-        }
+        (
+            ScalarEncoding::Timestamp | ScalarEncoding::Time | ScalarEncoding::TimeTz,
+            digits @ 0..=5,
+        ) => 10_i64.pow(6 - digits as u32),
         _ => 1,
     }
 }
@@ -223,8 +277,14 @@ pub fn grain(encoding: ScalarEncoding, data_type: &DataType) -> i64 {
 #[must_use]
 pub fn limits(encoding: ScalarEncoding, data_type: &DataType) -> (i64, i64) {
     let (low, high) = encoding.limits();
-    let ScalarEncoding::Numeric { .. } = encoding else { return (low, high) };
-    let Some(modifier) = data_type.modifier.checked_sub(4).filter(|modifier| *modifier >= 0) else {
+    let ScalarEncoding::Numeric { .. } = encoding else {
+        return (low, high);
+    };
+    let Some(modifier) = data_type
+        .modifier
+        .checked_sub(4)
+        .filter(|modifier| *modifier >= 0)
+    else {
         return (low, high);
     };
     let precision = (modifier >> 16) & 0xFFFF;

@@ -11,7 +11,13 @@ use crate::seed::plan::{Case, Choice, Generator, Scalar, ScalarSource, Text, Tex
 /// A scalar without bounds or grain.
 #[must_use]
 pub fn scalar(encoding: ScalarEncoding, source: ScalarSource, hard: (i64, i64)) -> Scalar {
-    Scalar { encoding, source, hard, grain: 1, bounds: Vec::new() }
+    Scalar {
+        encoding,
+        source,
+        hard,
+        grain: 1,
+        bounds: Vec::new(),
+    }
 }
 
 /// Values with the first ones more often, as a spec writes them: in the order of their texts, with weights of three digits.
@@ -19,8 +25,11 @@ pub fn scalar(encoding: ScalarEncoding, source: ScalarSource, hard: (i64, i64)) 
 #[must_use]
 pub fn ranked(texts: &[String]) -> Vec<(String, f64)> {
     let weight = |at: usize| (1000.0 / ((at + 1) as f64).sqrt()).round() / 1000.0;
-    let mut ranked: Vec<(String, f64)> =
-        texts.iter().enumerate().map(|(at, text)| (text.clone(), weight(at))).collect();
+    let mut ranked: Vec<(String, f64)> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| (text.clone(), weight(at)))
+        .collect();
     ranked.sort_by(|left, right| left.0.cmp(&right.0));
     ranked
 }
@@ -47,20 +56,31 @@ pub fn source_range(scalar: &Scalar) -> (i64, i64) {
         ScalarSource::Range { low, high, .. }
         | ScalarSource::LowHeavy { low, high, .. }
         | ScalarSource::Placed { low, high, .. } => (*low, *high),
-        ScalarSource::Listed { values, .. } => {
-            (values.iter().copied().min().unwrap_or(0), values.iter().copied().max().unwrap_or(0))
-        }
-        ScalarSource::Mixed { rest, .. } => source_range(&Scalar { source: (**rest).clone(), ..scalar.clone() }),
-        ScalarSource::Histogram { bounds, .. } => {
-            (bounds.first().copied().unwrap_or(0), bounds.last().copied().unwrap_or(0))
-        }
+        ScalarSource::Listed { values, .. } => (
+            values.iter().copied().min().unwrap_or(0),
+            values.iter().copied().max().unwrap_or(0),
+        ),
+        ScalarSource::Mixed { rest, .. } => source_range(&Scalar {
+            source: (**rest).clone(),
+            ..scalar.clone()
+        }),
+        ScalarSource::Histogram { bounds, .. } => (
+            bounds.first().copied().unwrap_or(0),
+            bounds.last().copied().unwrap_or(0),
+        ),
         ScalarSource::Sequence { .. }
         | ScalarSource::Ordinal { .. }
         | ScalarSource::Digit { .. }
         | ScalarSource::Slot { .. } => scalar.hard,
         ScalarSource::After { .. } => match scalar.encoding {
-            ScalarEncoding::Date => (days_from_civil(FROM_YEAR, 1, 1), days_from_civil(TO_YEAR, 1, 1) - 1),
-            _ => (days_from_civil(FROM_YEAR, 1, 1) * DAY, days_from_civil(TO_YEAR, 1, 1) * DAY - 1),
+            ScalarEncoding::Date => (
+                days_from_civil(FROM_YEAR, 1, 1),
+                days_from_civil(TO_YEAR, 1, 1) - 1,
+            ),
+            _ => (
+                days_from_civil(FROM_YEAR, 1, 1) * DAY,
+                days_from_civil(TO_YEAR, 1, 1) * DAY - 1,
+            ),
         },
     }
 }
@@ -74,7 +94,11 @@ pub fn enter(scalar: &mut Scalar) {
         | ScalarSource::Placed { low, high, .. } => {
             let width = high.saturating_sub(*low);
             if *low > most || *high < least {
-                *low = if *low > most { most.saturating_sub(width).max(least) } else { least };
+                *low = if *low > most {
+                    most.saturating_sub(width).max(least)
+                } else {
+                    least
+                };
                 *high = low.saturating_add(width).min(most);
             }
             *low = (*low).max(least);
@@ -102,13 +126,22 @@ pub fn choice_of(class: &TypeClass, values: &[(String, f64)]) -> Result<Generato
             .iter()
             .map(|(text, _)| literal::scalar(text, *encoding).ok_or_else(|| text.clone()))
             .collect::<Result<_, _>>()?;
-        return Ok(Generator::Scalar(scalar(*encoding, ScalarSource::Listed { values, weights }, encoding.limits())));
+        return Ok(Generator::Scalar(scalar(
+            *encoding,
+            ScalarSource::Listed { values, weights },
+            encoding.limits(),
+        )));
     }
     let cells = values
         .iter()
         .map(|(text, _)| literal_cell(class, text).ok_or_else(|| text.clone()))
         .collect::<Result<_, _>>()?;
-    Ok(Generator::Choice(Choice { cells, weights, unique: None, odometer: None }))
+    Ok(Generator::Choice(Choice {
+        cells,
+        weights,
+        unique: None,
+        odometer: None,
+    }))
 }
 
 /// A constant's cell; `None` where the text is no value of the class.
@@ -117,7 +150,9 @@ pub fn literal_cell(class: &TypeClass, text: &str) -> Option<Box<[u8]>> {
     let mut cell = Vec::new();
     match class.base() {
         TypeClass::Scalar(encoding) => encoding.write(literal::scalar(text, *encoding)?, &mut cell),
-        TypeClass::Text { version, max_chars, .. } => {
+        TypeClass::Text {
+            version, max_chars, ..
+        } => {
             if *max_chars > 0 && text.chars().count() > *max_chars as usize {
                 return None;
             }
@@ -126,7 +161,12 @@ pub fn literal_cell(class: &TypeClass, text: &str) -> Option<Box<[u8]>> {
             cell.extend_from_slice(text.as_bytes());
             encode::end(&mut cell, start);
         }
-        TypeClass::Enum(labels) => return labels.iter().any(|label| label == text).then(|| cell_of(text.as_bytes())),
+        TypeClass::Enum(labels) => {
+            return labels
+                .iter()
+                .any(|label| label == text)
+                .then(|| cell_of(text.as_bytes()));
+        }
         TypeClass::Json { binary } => {
             serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
             let start = encode::begin(&mut cell);
@@ -136,13 +176,22 @@ pub fn literal_cell(class: &TypeClass, text: &str) -> Option<Box<[u8]>> {
         }
         TypeClass::Uuid => {
             let digits: String = text.chars().filter(|c| *c != '-').collect();
-            let value = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
+            let value = u128::from_str_radix(&digits, 16)
+                .ok()
+                .filter(|_| digits.len() == 32)?;
             encode::fixed(&mut cell, value.to_be_bytes());
         }
-        TypeClass::Array { element, element_type } => {
+        TypeClass::Array {
+            element,
+            element_type,
+        } => {
             let items = array_items(text)?;
             let start = encode::begin(&mut cell);
-            crate::seed::generators::structured::array_header(items.len() as u64, *element_type, &mut cell);
+            crate::seed::generators::structured::array_header(
+                items.len() as u64,
+                *element_type,
+                &mut cell,
+            );
             for item in &items {
                 cell.extend_from_slice(&literal_cell(element, item)?);
             }
@@ -216,7 +265,10 @@ mod tests {
 
     #[test]
     fn arrays_in_text_form() {
-        assert_eq!(array_items("{a,\"b, c\",\"d\\\"e\"}"), Some(vec!["a".into(), "b, c".into(), "d\"e".into()]));
+        assert_eq!(
+            array_items("{a,\"b, c\",\"d\\\"e\"}"),
+            Some(vec!["a".into(), "b, c".into(), "d\"e".into()])
+        );
         assert_eq!(array_items("{}"), Some(Vec::new()));
         assert_eq!(array_items("{{a}}"), None);
     }

@@ -47,7 +47,10 @@ pub enum LinkChoice {
     /// A row before this one among those of the same table whose link `shared` points to the same row.
     EarlierWithin { shared: usize },
     /// A kind of parent rows by weight, and one of the rows of that kind: the spec says how often each value comes.
-    Listed { weights: Weights, rows: Box<[Box<[u64]>]> },
+    Listed {
+        weights: Weights,
+        rows: Box<[Box<[u64]>]>,
+    },
     /// The row's digit within a unique key.
     Digit(Odometer),
     /// The smaller and the larger of an unordered pair of different parent rows.

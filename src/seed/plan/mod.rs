@@ -208,11 +208,20 @@ pub enum Generator {
     /// One of a list.
     Choice(Choice),
     /// One of a list for this share of the rows, else what `rest` makes.
-    Mixed { common: Choice, share: f64, rest: Box<Generator> },
+    Mixed {
+        common: Choice,
+        share: f64,
+        rest: Box<Generator>,
+    },
     /// The cells of rows that are there already, with their lengths.
     Stored(Box<[Box<[u8]>]>),
     /// The value of a column of the parent row; `recode` where its type is another number type.
-    Parent { link: usize, table: usize, column: usize, recode: Option<ScalarEncoding> },
+    Parent {
+        link: usize,
+        table: usize,
+        column: usize,
+        recode: Option<ScalarEncoding>,
+    },
     /// Random bytes of a kind.
     Uuid,
     /// `inet` or `cidr`.
@@ -226,15 +235,28 @@ pub enum Generator {
     /// Points and figures made of coordinates.
     Geometry(Geometry),
     /// An array of the element generator's values.
-    Array { element: Box<ColumnPlan>, element_type: u32, min: u32, max: u32 },
+    Array {
+        element: Box<ColumnPlan>,
+        element_type: u32,
+        min: u32,
+        max: u32,
+    },
     /// A row type.
     Composite { fields: Vec<(u32, ColumnPlan)> },
     /// A range of the subtype's values.
-    Range { low: Box<ColumnPlan>, encoding: ScalarEncoding, width: i64 },
+    Range {
+        low: Box<ColumnPlan>,
+        encoding: ScalarEncoding,
+        width: i64,
+    },
     /// A range of which other columns are the ends.
     Span(Span),
     /// Several ranges of the subtype's values.
-    Multirange { low: Box<ColumnPlan>, encoding: ScalarEncoding, width: i64 },
+    Multirange {
+        low: Box<ColumnPlan>,
+        encoding: ScalarEncoding,
+        width: i64,
+    },
     /// `tsvector` of some words.
     TextSearch,
     /// A json document of a plausible shape; `jsonb` has a version byte.
@@ -248,7 +270,10 @@ pub enum Generator {
     /// The same bytes for every row, with their length.
     Constant(Box<[u8]>),
     /// Integer arithmetic over other columns.
-    Formula { formula: Formula, encoding: ScalarEncoding },
+    Formula {
+        formula: Formula,
+        encoding: ScalarEncoding,
+    },
 }
 
 /// What a json document looks like.
@@ -314,18 +339,41 @@ pub enum ScalarSource {
     /// `start + index * step`.
     Sequence { start: i64, step: i64 },
     /// Uniform from `low` to `high`; `unique` gives every index its own.
-    Range { low: i64, high: i64, unique: Option<Permutation> },
+    Range {
+        low: i64,
+        high: i64,
+        unique: Option<Permutation>,
+    },
     /// More small values than large ones: `low + (high - low) * curve(u)`.
     LowHeavy { low: i64, high: i64, curve: Curve },
     /// In step with the row's number, from `low` to `high`.
-    Placed { low: i64, high: i64, rows: u64, stray: f64, growth: Option<Growth>, descending: bool, unique: bool },
+    Placed {
+        low: i64,
+        high: i64,
+        rows: u64,
+        stray: f64,
+        growth: Option<Growth>,
+        descending: bool,
+        unique: bool,
+    },
     /// One of a list, by weight.
-    Listed { values: Box<[i64]>, weights: Weights },
+    Listed {
+        values: Box<[i64]>,
+        weights: Weights,
+    },
     /// One of a list for this share of the rows, else what `rest` makes.
-    Mixed { values: Box<[i64]>, weights: Weights, share: f64, rest: Box<ScalarSource> },
+    Mixed {
+        values: Box<[i64]>,
+        weights: Weights,
+        share: f64,
+        rest: Box<ScalarSource>,
+    },
     /// Between neighbouring bounds of a histogram, each pair as often as the others; in step with the row's number where
     /// `placed` says so.
-    Histogram { bounds: Box<[i64]>, placed: Option<Placement> },
+    Histogram {
+        bounds: Box<[i64]>,
+        placed: Option<Placement>,
+    },
     /// `start` + which child of its parent the row is.
     Ordinal { link: usize, start: i64 },
     /// A digit of the number that the row has within a unique key (see [`Odometer`]).
@@ -333,7 +381,12 @@ pub enum ScalarSource {
     /// `low` to `mean` units past the column that bounds it from below.
     After { mean: i64 },
     /// The row's place in its group, `stride` apart: what must not overlap.
-    Slot { low: i64, stride: i64, counter: Counter, divisor: u64 },
+    Slot {
+        low: i64,
+        stride: i64,
+        counter: Counter,
+        divisor: u64,
+    },
 }
 
 /// A value's place in row order.
@@ -451,7 +504,11 @@ pub enum Piece {
     /// As it stands.
     Text(Box<str>),
     /// The text form of a column (its index in the table); its class and type.
-    Column { column: usize, class: TypeClass, type_oid: u32 },
+    Column {
+        column: usize,
+        class: TypeClass,
+        type_oid: u32,
+    },
 }
 
 /// One of a list of finished cells, by weight.
@@ -471,21 +528,37 @@ impl SeedPlan {
     /// No tables.
     #[must_use]
     pub fn empty(seed: u64) -> Self {
-        Self { seed, tables: Vec::new(), literals: Vec::new(), notes: Vec::new() }
+        Self {
+            seed,
+            tables: Vec::new(),
+            literals: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// Leaves these tables without rows, and with them those that point to them.
     pub fn leave_out(&mut self, mut tables: Vec<bool>) {
         tables.resize(self.tables.len(), false);
         loop {
-            let hit = |at: &usize| !tables[*at] && self.tables[*at].links.iter().any(|link| tables[link.parent]);
+            let hit = |at: &usize| {
+                !tables[*at]
+                    && self.tables[*at]
+                        .links
+                        .iter()
+                        .any(|link| tables[link.parent])
+            };
             let more: Vec<usize> = (0..tables.len()).filter(hit).collect();
             if more.is_empty() {
                 break;
             }
             more.iter().for_each(|at| tables[*at] = true);
         }
-        for (table, _) in self.tables.iter_mut().zip(tables).filter(|(_, left_out)| *left_out) {
+        for (table, _) in self
+            .tables
+            .iter_mut()
+            .zip(tables)
+            .filter(|(_, left_out)| *left_out)
+        {
             table.rows = 0;
         }
     }
@@ -498,7 +571,12 @@ impl SeedPlan {
 
     /// The grouping of the rows among which [`LinkChoice::Within`] chooses.
     #[must_use]
-    pub fn grouping_within(&self, parent: usize, parent_link: usize, down: &[(usize, usize)]) -> Option<&Grouping> {
+    pub fn grouping_within(
+        &self,
+        parent: usize,
+        parent_link: usize,
+        down: &[(usize, usize)],
+    ) -> Option<&Grouping> {
         let top = match down.last() {
             Some((table, link)) => self.tables[*table].links[*link].parent,
             None => parent,
@@ -511,18 +589,30 @@ impl SeedPlan {
 
     /// The rows that the groups of [`SeedPlan::grouping_within`] stand for, in order; empty for all rows.
     #[must_use]
-    pub fn only_within(&self, parent: usize, parent_link: usize, down: &[(usize, usize)]) -> &[u64] {
+    pub fn only_within(
+        &self,
+        parent: usize,
+        parent_link: usize,
+        down: &[(usize, usize)],
+    ) -> &[u64] {
         let top = match down.last() {
             Some((table, link)) => self.tables[*table].links[*link].parent,
             None => parent,
         };
-        self.tables[top].links.get(parent_link).map_or(&[], |link| &link.only)
+        self.tables[top]
+            .links
+            .get(parent_link)
+            .map_or(&[], |link| &link.only)
     }
 
     /// Rows that will be made.
     #[must_use]
     pub fn total_rows(&self) -> u64 {
-        self.tables.iter().filter(|table| table.fill == Fill::Generate).map(TablePlan::made_rows).sum()
+        self.tables
+            .iter()
+            .filter(|table| table.fill == Fill::Generate)
+            .map(TablePlan::made_rows)
+            .sum()
     }
 }
 
@@ -530,8 +620,14 @@ impl SeedPlan {
     /// Bytes of all made rows on disk, with their indexes, roughly.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
-        let made = self.tables.iter().filter(|table| table.fill == Fill::Generate);
-        made.fold(0, |sum: u64, table| sum.saturating_add(table.stored_bytes()).saturating_add(table.index_bytes()))
+        let made = self
+            .tables
+            .iter()
+            .filter(|table| table.fill == Fill::Generate);
+        made.fold(0, |sum: u64, table| {
+            sum.saturating_add(table.stored_bytes())
+                .saturating_add(table.index_bytes())
+        })
     }
 
     /// How long the load takes, roughly: from loads of two streams that were measured, between 3,700 rows in 371 tables and
@@ -546,9 +642,13 @@ impl SeedPlan {
         const FIRST_BYTES: f64 = 64e6;
         const FIRST_BYTES_PER_MILLISECOND: f64 = 18_000.0;
         const BYTES_PER_MILLISECOND: f64 = 34_000.0;
-        let made = self.tables.iter().filter(|table| table.fill == Fill::Generate && table.rows > 0);
-        let (tables, bytes) =
-            made.fold((0.0, 0.0), |(tables, bytes), table| (tables + 1.0, bytes + table.stored_bytes() as f64));
+        let made = self
+            .tables
+            .iter()
+            .filter(|table| table.fill == Fill::Generate && table.rows > 0);
+        let (tables, bytes) = made.fold((0.0, 0.0), |(tables, bytes), table| {
+            (tables + 1.0, bytes + table.stored_bytes() as f64)
+        });
         if tables == 0.0 {
             return Millis(0.0);
         }
@@ -560,9 +660,13 @@ impl SeedPlan {
     /// What will be loaded, in a line.
     #[must_use]
     pub fn summary(&self) -> String {
-        let made = self.tables.iter().filter(|table| table.fill == Fill::Generate);
-        let (tables, bytes) =
-            made.fold((0, 0_u64), |(n, bytes), table| (n + 1, bytes.saturating_add(table.stored_bytes())));
+        let made = self
+            .tables
+            .iter()
+            .filter(|table| table.fill == Fill::Generate);
+        let (tables, bytes) = made.fold((0, 0_u64), |(n, bytes), table| {
+            (n + 1, bytes.saturating_add(table.stored_bytes()))
+        });
         format!(
             "making {} rows in {tables} {}, {}; about {}",
             Count(self.total_rows() as f64),
@@ -583,7 +687,8 @@ impl TablePlan {
     /// Bytes on disk, without indexes, roughly.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
-        self.made_rows().saturating_mul(u64::from(self.stored_width))
+        self.made_rows()
+            .saturating_mul(u64::from(self.stored_width))
     }
 
     /// Bytes of its indexes on disk, roughly.
@@ -595,8 +700,13 @@ impl TablePlan {
     /// The last number that a counting column comes to; `None` for every other column.
     #[must_use]
     pub fn last_counted(&self, name: &str) -> Option<i64> {
-        let Generator::Scalar(scalar) = &self.columns.get(self.column_index(name)?)?.generator else { return None };
-        let ScalarSource::Sequence { start, step } = scalar.source else { return None };
+        let Generator::Scalar(scalar) = &self.columns.get(self.column_index(name)?)?.generator
+        else {
+            return None;
+        };
+        let ScalarSource::Sequence { start, step } = scalar.source else {
+            return None;
+        };
         let rows = i64::try_from(self.rows).ok()?.checked_sub(1)?;
         let unit = super::encode::power_of_ten(scalar.encoding.decimals()) as i64;
         Some(start.saturating_add(rows.saturating_mul(step)) / unit)

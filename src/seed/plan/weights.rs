@@ -11,13 +11,20 @@ impl Weights {
     /// From weights of any sum; negative and non-finite ones count as 0, all zero as equal.
     #[must_use]
     pub fn new(weights: &[f64]) -> Self {
-        let clean: Vec<f64> = weights.iter().map(|w| if w.is_finite() { w.max(0.0) } else { 0.0 }).collect();
+        let clean: Vec<f64> = weights
+            .iter()
+            .map(|w| if w.is_finite() { w.max(0.0) } else { 0.0 })
+            .collect();
         let sum: f64 = clean.iter().sum();
         let count = clean.len();
-        let mut scaled: Vec<f64> =
-            if sum > 0.0 { clean.iter().map(|w| w / sum * count as f64).collect() } else { vec![1.0; count] };
+        let mut scaled: Vec<f64> = if sum > 0.0 {
+            clean.iter().map(|w| w / sum * count as f64).collect()
+        } else {
+            vec![1.0; count]
+        };
         let mut slots: Vec<(u32, u32)> = (0..count as u32).map(|slot| (u32::MAX, slot)).collect();
-        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..count).partition(|&slot| scaled[slot] < 1.0);
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+            (0..count).partition(|&slot| scaled[slot] < 1.0);
         while let (Some(low), Some(&high)) = (small.pop(), large.last()) {
             slots[low] = ((scaled[low] * f64::from(u32::MAX)) as u32, high as u32);
             scaled[high] -= 1.0 - scaled[low];
@@ -26,7 +33,9 @@ impl Weights {
                 small.push(high);
             }
         }
-        Self { slots: slots.into() }
+        Self {
+            slots: slots.into(),
+        }
     }
 
     /// Which thing 64 random bits draw.
@@ -37,7 +46,11 @@ impl Weights {
         match self.slots.get(slot) {
             Some(&(threshold, alias)) => {
                 // The low bits decide within the slot; `below` used the high ones.
-                if (bits as u32) < threshold || alias as usize == slot { slot } else { alias as usize }
+                if (bits as u32) < threshold || alias as usize == slot {
+                    slot
+                } else {
+                    alias as usize
+                }
             }
             None => 0,
         }
@@ -54,7 +67,10 @@ impl Weights {
                 *other += 1.0 - own;
             }
         }
-        shares.iter().map(|share| share / self.slots.len() as f64).collect()
+        shares
+            .iter()
+            .map(|share| share / self.slots.len() as f64)
+            .collect()
     }
 
     /// How many things.
@@ -84,7 +100,10 @@ mod tests {
             counts[weights.draw(key.at(index))] += 1;
         }
         for (count, share) in counts.iter().zip([0.5, 0.3, 0.15, 0.05, 0.0]) {
-            assert!((f64::from(*count) / 1e6 - share).abs() < 0.003, "{counts:?}");
+            assert!(
+                (f64::from(*count) / 1e6 - share).abs() < 0.003,
+                "{counts:?}"
+            );
         }
         assert_eq!(counts[4], 0);
         for (told, share) in weights.shares().iter().zip([0.5, 0.3, 0.15, 0.05, 0.0]) {

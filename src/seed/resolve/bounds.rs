@@ -26,15 +26,25 @@ pub(super) struct Sum {
 impl<'a> Resolver<'a> {
     pub(super) fn plan_bounds(&mut self, draft: &mut TableDraft<'a>) {
         let linears: Vec<Linear> = draft.facts.sums().cloned().collect();
-        let sums: Vec<Sum> = linears.iter().filter_map(|linear| resolve(draft, linear)).collect();
+        let sums: Vec<Sum> = linears
+            .iter()
+            .filter_map(|linear| resolve(draft, linear))
+            .collect();
         for sum in sums {
             if !bind(draft, &sum) {
-                let names: Vec<&str> = sum.terms.iter().map(|(c, _)| draft.columns[*c].column.name.as_str()).collect();
+                let names: Vec<&str> = sum
+                    .terms
+                    .iter()
+                    .map(|(c, _)| draft.columns[*c].column.name.as_str())
+                    .collect();
                 let names = names.join(" and ");
                 self.refuse(
                     &draft.table.name,
                     format!("columns {names} must keep an order that none of them can follow"),
-                    format!("write a `min` or `max` for one of them under [{}.columns]", header(&draft.table.name)),
+                    format!(
+                        "write a `min` or `max` for one of them under [{}.columns]",
+                        header(&draft.table.name)
+                    ),
                 );
             }
         }
@@ -57,7 +67,9 @@ fn are_other_texts(draft: &TableDraft<'_>, sum: &Sum) -> bool {
         let column = &draft.columns[column];
         !matches!(column.generator, Generator::Scalar(_)) && column.choices.is_none()
     };
-    sum.relation == Relation::Equal && sum.terms.len() > 1 && sum.terms.iter().all(|(column, _)| made_alone(*column))
+    sum.relation == Relation::Equal
+        && sum.terms.len() > 1
+        && sum.terms.iter().all(|(column, _)| made_alone(*column))
 }
 
 /// Positions for names; `None` where a column is none that is written (a generated one).
@@ -67,31 +79,59 @@ fn resolve(draft: &TableDraft<'_>, linear: &Linear) -> Option<Sum> {
         .iter()
         .map(|(name, times)| draft.position(name).map(|column| (column, *times)))
         .collect::<Option<Vec<_>>>()?;
-    Some(Sum { terms, relation: linear.relation, constant: linear.constant.clone() })
+    Some(Sum {
+        terms,
+        relation: linear.relation,
+        constant: linear.constant.clone(),
+    })
 }
 
 /// Times that make sense together though nobody said so: what changes a row comes after what made it, what ends comes
 /// after what began, and nothing changes a row that was deleted.
 fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
     let is_time = |column: usize| match &draft.columns[column].generator {
-        Generator::Scalar(scalar) => matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date),
+        Generator::Scalar(scalar) => matches!(
+            scalar.encoding,
+            ScalarEncoding::Timestamp | ScalarEncoding::Date
+        ),
         _ => false,
     };
-    let times: Vec<usize> = (0..draft.columns.len()).filter(|column| is_time(*column)).collect();
+    let times: Vec<usize> = (0..draft.columns.len())
+        .filter(|column| is_time(*column))
+        .collect();
     let name = |column: usize| draft.columns[column].column.name.as_str();
-    let made = times.iter().copied().find(|column| names::is_creation(name(*column)));
-    let changed = times.iter().copied().find(|column| names::is_change(name(*column)));
+    let made = times
+        .iter()
+        .copied()
+        .find(|column| names::is_creation(name(*column)));
+    let changed = times
+        .iter()
+        .copied()
+        .find(|column| names::is_change(name(*column)));
     let mut sums = Vec::new();
-    for &later in times.iter().filter(|column| is_free(&draft.columns[**column])) {
+    for &later in times
+        .iter()
+        .filter(|column| is_free(&draft.columns[**column]))
+    {
         // The nearest before it, where several are called alike.
         let began = names::end_of(name(later)).and_then(|end| {
-            let begins = times.iter().copied().filter(|other| names::begin_of(name(*other)).as_ref() == Some(&end));
+            let begins = times
+                .iter()
+                .copied()
+                .filter(|other| names::begin_of(name(*other)).as_ref() == Some(&end));
             begins.max_by_key(|begin| (*begin < later, *begin))
         });
-        let earlier =
-            [made.filter(|_| names::is_later(name(later))), changed.filter(|_| names::is_removal(name(later))), began];
+        let earlier = [
+            made.filter(|_| names::is_later(name(later))),
+            changed.filter(|_| names::is_removal(name(later))),
+            began,
+        ];
         sums.extend(
-            earlier.into_iter().flatten().filter(|earlier| *earlier != later).map(|earlier| after(later, earlier)),
+            earlier
+                .into_iter()
+                .flatten()
+                .filter(|earlier| *earlier != later)
+                .map(|earlier| after(later, earlier)),
         );
     }
     sums
@@ -99,12 +139,18 @@ fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
 
 /// One time of a row after another.
 pub(super) fn after(later: usize, earlier: usize) -> Sum {
-    Sum { terms: vec![(later, 1), (earlier, -1)], relation: Relation::GreaterOrEqual, constant: None }
+    Sum {
+        terms: vec![(later, 1), (earlier, -1)],
+        relation: Relation::GreaterOrEqual,
+        constant: None,
+    }
 }
 
 /// Neither a constraint nor the spec says where its values lie.
 pub(super) fn is_free(draft: &Draft<'_>) -> bool {
-    draft.facts.limits.is_empty() && draft.facts.grain.is_none() && !draft.spec.is_some_and(is_shaped)
+    draft.facts.limits.is_empty()
+        && draft.facts.grain.is_none()
+        && !draft.spec.is_some_and(is_shaped)
 }
 
 /// The spec says where its values lie.
@@ -125,7 +171,12 @@ pub(super) fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
     if holds_anyway(draft, sum) {
         return true;
     }
-    let mut candidates: Vec<(usize, i64)> = sum.terms.iter().copied().filter(|(_, times)| times.abs() == 1).collect();
+    let mut candidates: Vec<(usize, i64)> = sum
+        .terms
+        .iter()
+        .copied()
+        .filter(|(_, times)| times.abs() == 1)
+        .collect();
     let high_sign = match sum.relation {
         Relation::Less | Relation::LessOrEqual => -1,
         Relation::Greater | Relation::GreaterOrEqual | Relation::Equal | Relation::NotEqual => 1,
@@ -137,9 +188,16 @@ pub(super) fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
         }
     }
     for (follower, times) in candidates {
-        let others: Vec<(usize, i64)> = sum.terms.iter().copied().filter(|(column, _)| *column != follower).collect();
-        let free =
-            can_follow(&draft.columns[follower]) && !others.iter().any(|(other, _)| depends(draft, *other, follower));
+        let others: Vec<(usize, i64)> = sum
+            .terms
+            .iter()
+            .copied()
+            .filter(|(column, _)| *column != follower)
+            .collect();
+        let free = can_follow(&draft.columns[follower])
+            && !others
+                .iter()
+                .any(|(other, _)| depends(draft, *other, follower));
         if free && follow(draft, sum, (follower, times), &others) {
             return true;
         }
@@ -149,13 +207,24 @@ pub(super) fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
 
 /// A pair that is bound already, at least as far apart.
 fn is_bound(draft: &TableDraft<'_>, sum: &Sum, follower: usize, times: i64) -> bool {
-    let Generator::Scalar(scalar) = &draft.columns[follower].generator else { return false };
-    let ([_, _], None) = (sum.terms.as_slice(), &sum.constant) else { return false };
-    let Some((other, _)) = sum.terms.iter().find(|(column, _)| *column != follower) else { return false };
-    let relation = if times < 0 { sum.relation.flipped() } else { sum.relation };
+    let Generator::Scalar(scalar) = &draft.columns[follower].generator else {
+        return false;
+    };
+    let ([_, _], None) = (sum.terms.as_slice(), &sum.constant) else {
+        return false;
+    };
+    let Some((other, _)) = sum.terms.iter().find(|(column, _)| *column != follower) else {
+        return false;
+    };
+    let relation = if times < 0 {
+        sum.relation.flipped()
+    } else {
+        sum.relation
+    };
     scalar.bounds.iter().any(|bound| {
-        let same =
-            bound.terms.len() == 1 && bound.terms[0].column == *other && bound.terms[0].times == bound.terms[0].per;
+        let same = bound.terms.len() == 1
+            && bound.terms[0].column == *other
+            && bound.terms[0].times == bound.terms[0].per;
         let far = match (bound.side, relation) {
             (Side::AtLeast, Relation::Greater) => bound.offset >= 1,
             (Side::AtLeast, Relation::GreaterOrEqual) => bound.offset >= 0,
@@ -170,7 +239,10 @@ fn is_bound(draft: &TableDraft<'_>, sum: &Sum, follower: usize, times: i64) -> b
 /// The spec describes it.
 fn said(draft: &Draft<'_>) -> bool {
     draft.spec.is_some_and(|spec| {
-        spec.min.is_some() || spec.max.is_some() || spec.values.is_some() || spec.generator.is_some()
+        spec.min.is_some()
+            || spec.max.is_some()
+            || spec.values.is_some()
+            || spec.generator.is_some()
     })
 }
 
@@ -186,7 +258,9 @@ fn holds_anyway(draft: &TableDraft<'_>, sum: &Sum) -> bool {
             link.avoid.is_some()
                 || matches!(
                     link.choice,
-                    LinkChoice::Earlier { .. } | LinkChoice::EarlierWithin { .. } | LinkChoice::PairHigh(_)
+                    LinkChoice::Earlier { .. }
+                        | LinkChoice::EarlierWithin { .. }
+                        | LinkChoice::PairHigh(_)
                 )
         }
         _ => false,
@@ -196,26 +270,50 @@ fn holds_anyway(draft: &TableDraft<'_>, sum: &Sum) -> bool {
         return true;
     }
     // Types without numbers: the server has the last word.
-    if sum.terms.iter().all(|(column, _)| scalar(*column).is_none()) {
+    if sum
+        .terms
+        .iter()
+        .all(|(column, _)| scalar(*column).is_none())
+    {
         return true;
     }
-    let constant = sum.constant.as_deref().map_or(Some(0.0), |text| text.parse::<f64>().ok());
-    let (Some(constant), true) = (constant, sum.relation != Relation::NotEqual) else { return false };
+    let constant = sum
+        .constant
+        .as_deref()
+        .map_or(Some(0.0), |text| text.parse::<f64>().ok());
+    let (Some(constant), true) = (constant, sum.relation != Relation::NotEqual) else {
+        return false;
+    };
     let mut range = (0.0, 0.0);
     for (column, times) in &sum.terms {
-        let Some(scalar) = scalar(*column) else { return false };
-        let moved = !scalar.bounds.is_empty() || matches!(scalar.source, ScalarSource::After { .. });
+        let Some(scalar) = scalar(*column) else {
+            return false;
+        };
+        let moved =
+            !scalar.bounds.is_empty() || matches!(scalar.source, ScalarSource::After { .. });
         if moved {
             return false;
         }
         let (low, high) = source_range(scalar);
         let ends = [low, high].map(|end| end as f64 / units(scalar.encoding) * *times as f64);
-        range = (range.0 + ends[0].min(ends[1]), range.1 + ends[0].max(ends[1]));
+        range = (
+            range.0 + ends[0].min(ends[1]),
+            range.1 + ends[0].max(ends[1]),
+        );
     }
-    let time = sum.terms.iter().any(|(column, _)| scalar(*column).is_some_and(|s| is_time(s.encoding)));
+    let time = sum
+        .terms
+        .iter()
+        .any(|(column, _)| scalar(*column).is_some_and(|s| is_time(s.encoding)));
     let relation = sum.relation;
-    !time && relation.holds(range.0, constant) && relation.holds(range.1, constant) && relation != Relation::Equal
-        || time && sum.constant.is_none() && relation.holds(range.0, 0.0) && relation.holds(range.1, 0.0)
+    !time
+        && relation.holds(range.0, constant)
+        && relation.holds(range.1, constant)
+        && relation != Relation::Equal
+        || time
+            && sum.constant.is_none()
+            && relation.holds(range.0, 0.0)
+            && relation.holds(range.1, 0.0)
 }
 
 /// Units in one, so that columns of different scale compare.
@@ -227,7 +325,13 @@ fn units(encoding: ScalarEncoding) -> f64 {
 }
 
 fn is_time(encoding: ScalarEncoding) -> bool {
-    matches!(encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date | ScalarEncoding::Time | ScalarEncoding::TimeTz)
+    matches!(
+        encoding,
+        ScalarEncoding::Timestamp
+            | ScalarEncoding::Date
+            | ScalarEncoding::Time
+            | ScalarEncoding::TimeTz
+    )
 }
 
 fn can_follow(draft: &Draft<'_>) -> bool {
@@ -235,7 +339,10 @@ fn can_follow(draft: &Draft<'_>) -> bool {
         Generator::Scalar(scalar) => {
             !draft.fixed
                 && !draft.unique
-                && !matches!(scalar.source, ScalarSource::Sequence { .. } | ScalarSource::Slot { .. })
+                && !matches!(
+                    scalar.source,
+                    ScalarSource::Sequence { .. } | ScalarSource::Slot { .. }
+                )
         }
         _ => false,
     }
@@ -247,19 +354,34 @@ fn depends(draft: &TableDraft<'_>, column: usize, other: usize) -> bool {
         return true;
     }
     let bounds = |generator: &Generator| match generator {
-        Generator::Scalar(scalar) => {
-            scalar.bounds.iter().flat_map(|bound| bound.terms.iter()).any(|term| depends(draft, term.column, other))
-        }
+        Generator::Scalar(scalar) => scalar
+            .bounds
+            .iter()
+            .flat_map(|bound| bound.terms.iter())
+            .any(|term| depends(draft, term.column, other)),
         _ => false,
     };
     bounds(&draft.columns[column].generator)
 }
 
 /// Bounds the follower; `false` where the constant is none of its type.
-fn follow(draft: &mut TableDraft<'_>, sum: &Sum, (follower, times): (usize, i64), others: &[(usize, i64)]) -> bool {
-    let Generator::Scalar(scalar) = &draft.columns[follower].generator else { return false };
+fn follow(
+    draft: &mut TableDraft<'_>,
+    sum: &Sum,
+    (follower, times): (usize, i64),
+    others: &[(usize, i64)],
+) -> bool {
+    let Generator::Scalar(scalar) = &draft.columns[follower].generator else {
+        return false;
+    };
     let encoding = scalar.encoding;
-    let Some(constant) = sum.constant.as_deref().map_or(Some(0), |text| distance(encoding, text)) else { return false };
+    let Some(constant) = sum
+        .constant
+        .as_deref()
+        .map_or(Some(0), |text| distance(encoding, text))
+    else {
+        return false;
+    };
     let terms: Box<[Term]> = others
         .iter()
         .map(|(column, other_times)| {
@@ -268,10 +390,18 @@ fn follow(draft: &mut TableDraft<'_>, sum: &Sum, (follower, times): (usize, i64)
                 _ => encoding,
             };
             let (multiply, divide) = rescale(from, encoding);
-            Term { column: *column, times: -times * other_times * multiply, per: divide }
+            Term {
+                column: *column,
+                times: -times * other_times * multiply,
+                per: divide,
+            }
         })
         .collect();
-    let relation = if times < 0 { sum.relation.flipped() } else { sum.relation };
+    let relation = if times < 0 {
+        sum.relation.flipped()
+    } else {
+        sum.relation
+    };
     let constant = constant * times;
     let sides: &[(Side, i64)] = match relation {
         Relation::Greater => &[(Side::AtLeast, 1)],
@@ -282,7 +412,11 @@ fn follow(draft: &mut TableDraft<'_>, sum: &Sum, (follower, times): (usize, i64)
         Relation::NotEqual => &[(Side::Differs, 0)],
     };
     for (side, more) in sides {
-        let bound = Bound { side: *side, offset: constant.saturating_add(*more), terms: terms.clone() };
+        let bound = Bound {
+            side: *side,
+            offset: constant.saturating_add(*more),
+            terms: terms.clone(),
+        };
         narrow_leaders(draft, follower, &bound);
         if let Some(bounds) = draft.bounds_mut(follower)
             && !bounds.contains(&bound)
@@ -320,9 +454,10 @@ fn distance(encoding: ScalarEncoding, text: &str) -> Option<i64> {
         ScalarEncoding::Timestamp | ScalarEncoding::Time | ScalarEncoding::TimeTz => {
             literal::scalar(text, ScalarEncoding::Interval)
         }
-        ScalarEncoding::Date => {
-            text.parse().ok().or_else(|| literal::scalar(text, ScalarEncoding::Interval).map(|micros| micros / DAY))
-        }
+        ScalarEncoding::Date => text
+            .parse()
+            .ok()
+            .or_else(|| literal::scalar(text, ScalarEncoding::Interval).map(|micros| micros / DAY)),
         encoding => literal::scalar(text, encoding),
     };
     value.map(|value| value * sign)
@@ -330,7 +465,9 @@ fn distance(encoding: ScalarEncoding, text: &str) -> Option<i64> {
 
 /// The leaders leave the follower room within its own hard limits.
 fn narrow_leaders(draft: &mut TableDraft<'_>, follower: usize, bound: &Bound) {
-    let Generator::Scalar(scalar) = &draft.columns[follower].generator else { return };
+    let Generator::Scalar(scalar) = &draft.columns[follower].generator else {
+        return;
+    };
     let (least, most) = scalar.hard;
     let leaders = bound.terms.len() as i128;
     for term in bound.terms.clone() {
@@ -343,15 +480,24 @@ fn narrow_leaders(draft: &mut TableDraft<'_>, follower: usize, bound: &Bound) {
         let value = value.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         let upper = (bound.side == Side::AtLeast) == (term.times > 0);
         // With several leaders only a limit that they can share alike.
-        let shared = leaders > 1 && bound.terms.iter().any(|other| (other.times > 0) != (term.times > 0));
-        if let (Generator::Scalar(leading), false) = (&mut draft.columns[term.column].generator, shared) {
+        let shared = leaders > 1
+            && bound
+                .terms
+                .iter()
+                .any(|other| (other.times > 0) != (term.times > 0));
+        if let (Generator::Scalar(leading), false) =
+            (&mut draft.columns[term.column].generator, shared)
+        {
             tighten(leading, upper, value);
         }
     }
 }
 
 fn tighten(scalar: &mut Scalar, upper: bool, value: i64) {
-    if matches!(scalar.source, ScalarSource::Sequence { .. } | ScalarSource::Slot { .. }) {
+    if matches!(
+        scalar.source,
+        ScalarSource::Sequence { .. } | ScalarSource::Slot { .. }
+    ) {
         return;
     }
     if upper {
@@ -369,7 +515,10 @@ fn rescale(from: ScalarEncoding, to: ScalarEncoding) -> (i64, i64) {
         (ScalarEncoding::Timestamp, ScalarEncoding::Date) => (1, DAY),
         _ => {
             let (from, to) = (from.decimals(), to.decimals());
-            (10_i64.pow(u32::from(to.saturating_sub(from))), 10_i64.pow(u32::from(from.saturating_sub(to))))
+            (
+                10_i64.pow(u32::from(to.saturating_sub(from))),
+                10_i64.pow(u32::from(from.saturating_sub(to))),
+            )
         }
     }
 }

@@ -23,7 +23,11 @@ impl<'a> Resolver<'a> {
                 let mut at = Some((table, column));
                 while let Some(step) = at.filter(|step| !done.contains(step)) {
                     if let Some(start) = path.iter().position(|other| *other == step) {
-                        found.extend(path[start..].iter().filter_map(|step| self.key_forward(*step)));
+                        found.extend(
+                            path[start..]
+                                .iter()
+                                .filter_map(|step| self.key_forward(*step)),
+                        );
                         break;
                     }
                     path.push(step);
@@ -32,17 +36,28 @@ impl<'a> Resolver<'a> {
                 done.extend(path);
             }
         }
-        found.into_iter().filter(|key| !self.open.contains(key)).collect()
+        found
+            .into_iter()
+            .filter(|key| !self.open.contains(key))
+            .collect()
     }
 
     /// The link that a column follows, and the column at its end; a tree's rows lead to ever earlier ones, and end.
     fn parent_of(&self, (table, column): At) -> Option<(usize, At)> {
         let planned = &self.plan.tables[table];
-        let Generator::Parent { link, table: parent, column, .. } = planned.columns.get(column)?.generator else {
+        let Generator::Parent {
+            link,
+            table: parent,
+            column,
+            ..
+        } = planned.columns.get(column)?.generator
+        else {
             return None;
         };
         match planned.links.get(link)?.choice {
-            LinkChoice::Earlier { .. } | LinkChoice::Previous { .. } | LinkChoice::EarlierWithin { .. } => None,
+            LinkChoice::Earlier { .. }
+            | LinkChoice::Previous { .. }
+            | LinkChoice::EarlierWithin { .. } => None,
             LinkChoice::Uniform
             | LinkChoice::Skewed { .. }
             | LinkChoice::OneToOne(_)
@@ -62,10 +77,21 @@ impl<'a> Resolver<'a> {
     }
 
     /// Makes one column of a key NULL in every row: enough for the key to ask for nothing.
-    pub(super) fn leave_open(&mut self, draft: &mut TableDraft<'a>, key: &ForeignKey, columns: &[usize]) {
-        let can = |column: &&usize| !draft.columns[**column].fixed && draft.columns[**column].nulls != Nulls::Never;
+    pub(super) fn leave_open(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        key: &ForeignKey,
+        columns: &[usize],
+    ) {
+        let can = |column: &&usize| {
+            !draft.columns[**column].fixed && draft.columns[**column].nulls != Nulls::Never
+        };
         let open: Vec<usize> = columns.iter().filter(can).copied().collect();
-        let enough = if key.match_full { open.len() == columns.len() } else { !open.is_empty() };
+        let enough = if key.match_full {
+            open.len() == columns.len()
+        } else {
+            !open.is_empty()
+        };
         if !enough {
             self.refuse(
                 &draft.table.name,
@@ -78,8 +104,14 @@ impl<'a> Resolver<'a> {
             );
         }
         if enough {
-            let names: Vec<&str> = open.iter().map(|column| draft.columns[*column].column.name.as_str()).collect();
-            let (are, names) = (if names.len() == 1 { "is" } else { "are" }, names.join(", "));
+            let names: Vec<&str> = open
+                .iter()
+                .map(|column| draft.columns[*column].column.name.as_str())
+                .collect();
+            let (are, names) = (
+                if names.len() == 1 { "is" } else { "are" },
+                names.join(", "),
+            );
             self.plan.notes.push(format!(
                 "{}: {names} {are} NULL in every row, for foreign key {} gets its values from rows that get theirs from it",
                 draft.table.name, key.name

@@ -15,7 +15,9 @@ use crate::seed::infer::types::{TypeClass, limits};
 use crate::seed::infer::values::{choice_of, pattern_text, scalar, source_range};
 use crate::seed::infer::{self, names};
 use crate::seed::literal;
-use crate::seed::plan::{Case, Choice, Draw, Generator, Nulls, Scalar, ScalarSource, Text, TextSource, Weights};
+use crate::seed::plan::{
+    Case, Choice, Draw, Generator, Nulls, Scalar, ScalarSource, Text, TextSource, Weights,
+};
 use crate::seed::spec::{ColumnSpec, Place};
 use crate::source::nearest;
 
@@ -63,10 +65,18 @@ impl<'a> Resolver<'a> {
         };
         let said = spec.is_some_and(is_said);
         let counted = column.identity.is_some() || column.sequence.is_some();
-        let is_key = table.table.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
-        if let (TypeClass::Scalar(encoding), true, false, false) = (draft.class.base(), counted, said, is_key) {
+        let is_key = table
+            .table
+            .foreign_keys
+            .iter()
+            .any(|key| key.columns.contains(&column.name));
+        if let (TypeClass::Scalar(encoding), true, false, false) =
+            (draft.class.base(), counted, said, is_key)
+        {
             draft.generator = sequence(*encoding, column, 1);
-            if let (Generator::Scalar(scalar), Some(sequence)) = (&mut draft.generator, &column.sequence) {
+            if let (Generator::Scalar(scalar), Some(sequence)) =
+                (&mut draft.generator, &column.sequence)
+            {
                 count_like(scalar, sequence);
             }
             if let Generator::Scalar(scalar) = &mut draft.generator {
@@ -78,7 +88,12 @@ impl<'a> Resolver<'a> {
             return draft;
         }
         let locale = table_locale(self, table);
-        let context = infer::Context { schema: self.schema, table: table.table, rows: table.rows, locale };
+        let context = infer::Context {
+            schema: self.schema,
+            table: table.table,
+            rows: table.rows,
+            locale,
+        };
         match infer::generator(context, column, &draft.class) {
             Some(_)
                 if let (TypeClass::Scalar(encoding), false) = (draft.class.base(), is_key)
@@ -114,14 +129,21 @@ impl<'a> Resolver<'a> {
     ) {
         let by = if said { Said::BySpec } else { Said::ByNobody };
         let folds = folds_case(table, &draft.column.name);
-        let mut value = Value { generator: draft.generator.clone(), choices: draft.choices.clone() };
+        let mut value = Value {
+            generator: draft.generator.clone(),
+            choices: draft.choices.clone(),
+        };
         match obey(context, &draft.class, &draft.facts, by, folds, &mut value) {
             Ok(()) => (draft.generator, draft.choices) = (value.generator, value.choices),
             Err(reason) => {
                 let name = &draft.column.name;
                 match draft.spec.filter(|_| said) {
                     Some(spec) => self.errors.push(
-                        spec.name.error(format!("column {name} cannot meet its CHECK constraints: {reason}")).into(),
+                        spec.name
+                            .error(format!(
+                                "column {name} cannot meet its CHECK constraints: {reason}"
+                            ))
+                            .into(),
                     ),
                     None => self.refuse(
                         &table.table.name,
@@ -138,7 +160,10 @@ impl<'a> Resolver<'a> {
             let name = &draft.column.name;
             self.refuse(
                 &table.table.name,
-                format!("column {name} has type {}, for which there is no generator", draft.column.data_type.name),
+                format!(
+                    "column {name} has type {}, for which there is no generator",
+                    draft.column.data_type.name
+                ),
                 values_line(&table.table.name, name),
             );
         }
@@ -158,9 +183,17 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn obey_values(&mut self, draft: &mut Draft<'_>, spec: &ColumnSpec, values: Vec<(String, f64)>) {
+    fn obey_values(
+        &mut self,
+        draft: &mut Draft<'_>,
+        spec: &ColumnSpec,
+        values: Vec<(String, f64)>,
+    ) {
         if let Some((text, _)) = values.iter().find(|(text, _)| !draft.facts.allows(text)) {
-            let message = format!("\"{text}\" is not allowed by a CHECK constraint of column {}", draft.column.name);
+            let message = format!(
+                "\"{text}\" is not allowed by a CHECK constraint of column {}",
+                draft.column.name
+            );
             self.errors.push(spec.name.error(message).into());
             return;
         }
@@ -171,32 +204,58 @@ impl<'a> Resolver<'a> {
             }
             // Types whose text form only the server can read.
             Err(_) if is_opaque(draft.class.base()) => {
-                let weights = Weights::new(&values.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
+                let weights =
+                    Weights::new(&values.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
                 let cells = vec![[0xff_u8; 4].into(); values.len()].into();
-                draft.generator = Generator::Choice(Choice { cells, weights, unique: None, odometer: None });
+                draft.generator = Generator::Choice(Choice {
+                    cells,
+                    weights,
+                    unique: None,
+                    odometer: None,
+                });
                 draft.literals = Some(values.into_iter().map(|(text, _)| text).collect());
             }
             Err(text) => self.errors.push(
-                spec.name.error(format!("\"{text}\" is no value of type {}", draft.column.data_type.name)).into(),
+                spec.name
+                    .error(format!(
+                        "\"{text}\" is no value of type {}",
+                        draft.column.data_type.name
+                    ))
+                    .into(),
             ),
         }
     }
 
-    fn named_generator(&mut self, table: &TableDraft<'_>, draft: &mut Draft<'_>, spec: &ColumnSpec, place: &Place) {
+    fn named_generator(
+        &mut self,
+        table: &TableDraft<'_>,
+        draft: &mut Draft<'_>,
+        spec: &ColumnSpec,
+        place: &Place,
+    ) {
         let name = place.text.as_str();
         let locale = table_locale(self, table);
         let made = match (name, draft.class.base()) {
-            ("regex", TypeClass::Text { version, max_chars, .. }) => {
-                self.pattern(table, draft, spec, place, *version, *max_chars, locale)
-            }
-            ("integer" | "number" | "decimal", TypeClass::Scalar(encoding)) if !is_time(*encoding) => {
+            (
+                "regex",
+                TypeClass::Text {
+                    version, max_chars, ..
+                },
+            ) => self.pattern(table, draft, spec, place, *version, *max_chars, locale),
+            ("integer" | "number" | "decimal", TypeClass::Scalar(encoding))
+                if !is_time(*encoding) =>
+            {
                 uniform(&draft.generator)
             }
             ("timestamp" | "date" | "time", TypeClass::Scalar(encoding)) if is_time(*encoding) => {
                 uniform(&draft.generator)
             }
             ("sequence", TypeClass::Scalar(encoding)) => {
-                let start = spec.min.as_ref().and_then(|(text, _)| literal::scalar(text, *encoding)).unwrap_or(1);
+                let start = spec
+                    .min
+                    .as_ref()
+                    .and_then(|(text, _)| literal::scalar(text, *encoding))
+                    .unwrap_or(1);
                 draft.unique = true;
                 Some(sequence(*encoding, draft.column, start))
             }
@@ -205,7 +264,12 @@ impl<'a> Resolver<'a> {
             | ("json", TypeClass::Json { .. })
             | ("bytes", TypeClass::Bytes)
             | ("inet" | "ipv4", TypeClass::Inet { .. }) => Some(draft.generator.clone()),
-            (_, TypeClass::Text { version, max_chars, .. }) => generators::find(name).map(|generator| {
+            (
+                _,
+                TypeClass::Text {
+                    version, max_chars, ..
+                },
+            ) => generators::find(name).map(|generator| {
                 Generator::Text(Text {
                     source: TextSource::Registered(generator),
                     version: *version,
@@ -229,8 +293,11 @@ impl<'a> Resolver<'a> {
 
     fn unknown_generator(&mut self, draft: &Draft<'_>, place: &Place) {
         let name = place.text.as_str();
-        let known: Vec<&str> =
-            generators::ALL.iter().map(|generator| generator.name).chain(PLAIN.iter().copied()).collect();
+        let known: Vec<&str> = generators::ALL
+            .iter()
+            .map(|generator| generator.name)
+            .chain(PLAIN.iter().copied())
+            .collect();
         let error = if known.contains(&name) {
             place.error(format!(
                 "the generator \"{name}\" does not make values of type {} (column {})",
@@ -258,7 +325,11 @@ impl<'a> Resolver<'a> {
         locale: &'static Locale,
     ) -> Option<Generator> {
         let Some(text) = &spec.pattern else {
-            self.errors.push(place.error("the generator \"regex\" needs a `pattern`").into());
+            self.errors.push(
+                place
+                    .error("the generator \"regex\" needs a `pattern`")
+                    .into(),
+            );
             return None;
         };
         match Pattern::new(&text.text, folds_case(table, &draft.column.name)) {
@@ -275,7 +346,8 @@ impl<'a> Resolver<'a> {
             }
             Ok(pattern) => Some(pattern_text(pattern, version, locale)),
             Err(error) => {
-                self.errors.push(text.error(format!("not a usable pattern: {error}")).into());
+                self.errors
+                    .push(text.error(format!("not a usable pattern: {error}")).into());
                 None
             }
         }
@@ -283,12 +355,19 @@ impl<'a> Resolver<'a> {
 
     /// `min`, `max`, `from`, `to`, `correlation`, `growth`.
     fn obey_range(&mut self, draft: &mut Draft<'_>, spec: &ColumnSpec, rows: u64) {
-        if spec.min.is_none() && spec.max.is_none() && spec.correlation.is_none() && spec.growth.is_none() {
+        if spec.min.is_none()
+            && spec.max.is_none()
+            && spec.correlation.is_none()
+            && spec.growth.is_none()
+        {
             return;
         }
         let Generator::Scalar(scalar) = &mut draft.generator else {
             if let Some((_, place)) = spec.min.as_ref().or(spec.max.as_ref()) {
-                let message = format!("column {} has no range: it is no number, date or time", draft.column.name);
+                let message = format!(
+                    "column {} has no range: it is no number, date or time",
+                    draft.column.name
+                );
                 self.errors.push(place.error(message).into());
             }
             return;
@@ -299,17 +378,32 @@ impl<'a> Resolver<'a> {
             match literal::scalar(text, scalar.encoding) {
                 Some(value) => *target = value,
                 None => self.errors.push(
-                    place.error(format!("\"{text}\" is no value of type {}", draft.column.data_type.name)).into(),
+                    place
+                        .error(format!(
+                            "\"{text}\" is no value of type {}",
+                            draft.column.data_type.name
+                        ))
+                        .into(),
                 ),
             }
         }
         if low > high {
-            let place = spec.max.as_ref().or(spec.min.as_ref()).map_or(&spec.name, |(_, place)| place);
-            self.errors.push(place.error("the range is empty: its end lies before its beginning").into());
+            let place = spec
+                .max
+                .as_ref()
+                .or(spec.min.as_ref())
+                .map_or(&spec.name, |(_, place)| place);
+            self.errors.push(
+                place
+                    .error("the range is empty: its end lies before its beginning")
+                    .into(),
+            );
             return;
         }
         let growth = spec.growth.and_then(Growth::new);
-        let placed = spec.correlation.filter(|correlation| correlation.abs() >= 0.05);
+        let placed = spec
+            .correlation
+            .filter(|correlation| correlation.abs() >= 0.05);
         scalar.source = match (placed, &scalar.source) {
             (Some(correlation), _) => ScalarSource::Placed {
                 low,
@@ -320,37 +414,58 @@ impl<'a> Resolver<'a> {
                 descending: correlation < 0.0,
                 unique: false,
             },
-            (None, ScalarSource::Placed { stray, growth: inferred, descending, unique, .. })
-                if spec.generator.is_none() && spec.correlation.is_none() =>
-            {
+            (
+                None,
                 ScalarSource::Placed {
+                    stray,
+                    growth: inferred,
+                    descending,
+                    unique,
+                    ..
+                },
+            ) if spec.generator.is_none() && spec.correlation.is_none() => ScalarSource::Placed {
+                low,
+                high,
+                rows,
+                stray: *stray,
+                growth: spec.growth.map_or_else(|| inferred.clone(), Growth::new),
+                descending: *descending,
+                unique: *unique,
+            },
+            (None, ScalarSource::LowHeavy { curve, .. }) if spec.generator.is_none() => {
+                ScalarSource::LowHeavy {
                     low,
                     high,
-                    rows,
-                    stray: *stray,
-                    growth: spec.growth.map_or_else(|| inferred.clone(), Growth::new),
-                    descending: *descending,
-                    unique: *unique,
+                    curve: curve.clone(),
                 }
             }
-            (None, ScalarSource::LowHeavy { curve, .. }) if spec.generator.is_none() => {
-                ScalarSource::LowHeavy { low, high, curve: curve.clone() }
-            }
-            (None, _) => ScalarSource::Range { low, high, unique: None },
+            (None, _) => ScalarSource::Range {
+                low,
+                high,
+                unique: None,
+            },
         };
     }
 }
 
 /// The line that gives a column values.
 fn values_line(table: &QualifiedName, column: &str) -> String {
-    format!("write `{} = {{ values = [\"…\"] }}` under [{}.columns]", key(column), header(table))
+    format!(
+        "write `{} = {{ values = [\"…\"] }}` under [{}.columns]",
+        key(column),
+        header(table)
+    )
 }
 
 /// Whether only the server can read the type's text form.
 fn is_opaque(class: &TypeClass) -> bool {
     !matches!(
         class,
-        TypeClass::Scalar(_) | TypeClass::Text { .. } | TypeClass::Enum(_) | TypeClass::Json { .. } | TypeClass::Uuid
+        TypeClass::Scalar(_)
+            | TypeClass::Text { .. }
+            | TypeClass::Enum(_)
+            | TypeClass::Json { .. }
+            | TypeClass::Uuid
     )
 }
 
@@ -379,13 +494,16 @@ fn null_share(
     }
     let in_primary_key = table.table.primary_key().contains(&column.name.as_str());
     let in_range_key = table.table.partition_key.as_ref().is_some_and(|key| {
-        key.strategy != PartitionStrategy::List && key.parts.contains(&KeyPart::Column(column.name.clone()))
+        key.strategy != PartitionStrategy::List
+            && key.parts.contains(&KeyPart::Column(column.name.clone()))
     });
     let of_domain = matches!(class, TypeClass::Domain { not_null: true, .. });
     if column.not_null || of_domain || in_primary_key || in_range_key || facts.null == Some(false) {
         return Nulls::Never;
     }
-    let share = spec.and_then(|spec| spec.null).unwrap_or_else(|| usual_null_share(column, class));
+    let share = spec
+        .and_then(|spec| spec.null)
+        .unwrap_or_else(|| usual_null_share(column, class));
     match share {
         share if share <= 0.0 => Nulls::Never,
         share if share >= 1.0 => Nulls::Always,
@@ -395,8 +513,10 @@ fn null_share(
 
 /// Every row was made at some time, few were deleted.
 fn usual_null_share(column: &Column, class: &TypeClass) -> f64 {
-    let made = matches!(class.base(), TypeClass::Scalar(ScalarEncoding::Timestamp | ScalarEncoding::Date))
-        && names::is_creation(&column.name);
+    let made = matches!(
+        class.base(),
+        TypeClass::Scalar(ScalarEncoding::Timestamp | ScalarEncoding::Date)
+    ) && names::is_creation(&column.name);
     if made {
         0.0
     } else if names::is_seldom(&column.name) {
@@ -407,13 +527,23 @@ fn usual_null_share(column: &Column, class: &TypeClass) -> f64 {
 }
 
 fn table_locale(resolver: &mut Resolver<'_>, table: &TableDraft<'_>) -> &'static Locale {
-    let written = resolver.specs.get(&table.table.oid).and_then(|spec| spec.locale.as_ref());
-    let Some((name, place)) = written else { return resolver.options.locale };
+    let written = resolver
+        .specs
+        .get(&table.table.oid)
+        .and_then(|spec| spec.locale.as_ref());
+    let Some((name, place)) = written else {
+        return resolver.options.locale;
+    };
     Locale::find(name).unwrap_or_else(|| {
         let known: Vec<_> = Locale::names().collect();
-        let error =
-            place.error(format!("there is no locale \"{name}\"")).help(format!("locales are {}", known.join(", ")));
-        if !resolver.errors.iter().any(|other| matches!(other, super::SeedError::Spec(other) if *other == error)) {
+        let error = place
+            .error(format!("there is no locale \"{name}\""))
+            .help(format!("locales are {}", known.join(", ")));
+        if !resolver
+            .errors
+            .iter()
+            .any(|other| matches!(other, super::SeedError::Spec(other) if *other == error))
+        {
             resolver.errors.push(error.into());
         }
         resolver.options.locale
@@ -422,7 +552,13 @@ fn table_locale(resolver: &mut Resolver<'_>, table: &TableDraft<'_>) -> &'static
 
 /// Columns of one person draw from one stream; a prefix (`billing_`) tells several persons apart.
 fn share_key(table: &TableDraft<'_>, draft: &mut Draft<'_>) {
-    let Generator::Text(Text { source: TextSource::Registered(generator), .. }) = &draft.generator else { return };
+    let Generator::Text(Text {
+        source: TextSource::Registered(generator),
+        ..
+    }) = &draft.generator
+    else {
+        return;
+    };
     let prefix = names::before(&draft.column.name);
     match generator.group {
         // Places agree once all of the row's columns are known: `super::places`.
@@ -444,17 +580,32 @@ fn is_time(encoding: ScalarEncoding) -> bool {
 
 /// An inferred scalar with all values of its range alike.
 fn uniform(generator: &Generator) -> Option<Generator> {
-    let Generator::Scalar(scalar) = generator else { return None };
+    let Generator::Scalar(scalar) = generator else {
+        return None;
+    };
     let (low, high) = source_range(scalar);
-    Some(Generator::Scalar(Scalar { source: ScalarSource::Range { low, high, unique: None }, ..scalar.clone() }))
+    Some(Generator::Scalar(Scalar {
+        source: ScalarSource::Range {
+            low,
+            high,
+            unique: None,
+        },
+        ..scalar.clone()
+    }))
 }
 
 /// A column's numbers are those that its sequence would give, as far as both go.
 fn count_like(scalar: &mut Scalar, sequence: &Sequence) {
     let unit = crate::seed::encode::power_of_ten(scalar.encoding.decimals()) as i64;
     let scaled = |value: i64| value.saturating_mul(unit);
-    scalar.hard = (scalar.hard.0.max(scaled(sequence.least)), scalar.hard.1.min(scaled(sequence.most)));
-    scalar.source = ScalarSource::Sequence { start: scaled(sequence.start), step: scaled(sequence.step) };
+    scalar.hard = (
+        scalar.hard.0.max(scaled(sequence.least)),
+        scalar.hard.1.min(scaled(sequence.most)),
+    );
+    scalar.source = ScalarSource::Sequence {
+        start: scaled(sequence.start),
+        step: scaled(sequence.step),
+    };
 }
 
 /// A whole number that is a primary key by itself: programs number rows as they make them, with or without a sequence
@@ -462,7 +613,10 @@ fn count_like(scalar: &mut Scalar, sequence: &Sequence) {
 fn is_row_number(table: &TableDraft<'_>, column: &Column, encoding: ScalarEncoding) -> bool {
     let whole = matches!(
         encoding,
-        ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8 | ScalarEncoding::Numeric { decimals: 0 }
+        ScalarEncoding::Int2
+            | ScalarEncoding::Int4
+            | ScalarEncoding::Int8
+            | ScalarEncoding::Numeric { decimals: 0 }
     );
     let is_column = |part: &KeyPart| matches!(part, KeyPart::Column(name) if *name == column.name);
     let mut indexes = table.table.indexes.iter().filter(|index| index.primary);
@@ -471,18 +625,34 @@ fn is_row_number(table: &TableDraft<'_>, column: &Column, encoding: ScalarEncodi
 
 fn sequence(encoding: ScalarEncoding, column: &Column, start: i64) -> Generator {
     let unit = crate::seed::encode::power_of_ten(encoding.decimals()) as i64;
-    let source = ScalarSource::Sequence { start: start * unit, step: unit };
-    Generator::Scalar(scalar(encoding, source, limits(encoding, &column.data_type)))
+    let source = ScalarSource::Sequence {
+        start: start * unit,
+        step: unit,
+    };
+    Generator::Scalar(scalar(
+        encoding,
+        source,
+        limits(encoding, &column.data_type),
+    ))
 }
 
 /// A unique index over `lower(column)`, or a case-insensitive type: texts must differ in more than case.
 pub(super) fn folds_case(table: &TableDraft<'_>, column: &str) -> bool {
-    table.table.indexes.iter().filter(|index| index.unique).any(|index| {
-        index.keys.iter().any(|key| match &key.part {
-            crate::schema::KeyPart::Expression(text) => {
-                text.contains(column) && (text.contains("lower(") || text.contains("upper("))
-            }
-            crate::schema::KeyPart::Column(_) => false,
+    table
+        .table
+        .indexes
+        .iter()
+        .filter(|index| index.unique)
+        .any(|index| {
+            index.keys.iter().any(|key| match &key.part {
+                crate::schema::KeyPart::Expression(text) => {
+                    text.contains(column) && (text.contains("lower(") || text.contains("upper("))
+                }
+                crate::schema::KeyPart::Column(_) => false,
+            })
         })
-    }) || table.table.column(column).is_some_and(|column| column.data_type.name.ends_with("citext"))
+        || table
+            .table
+            .column(column)
+            .is_some_and(|column| column.data_type.name.ends_with("citext"))
 }

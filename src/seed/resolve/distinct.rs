@@ -14,8 +14,13 @@ const CROWDED: u64 = 200;
 pub(super) fn tell_apart(draft: &mut TableDraft<'_>, notes: &mut Vec<String>) {
     let (rows, table) = (draft.rows, draft.table);
     for column in &mut draft.columns {
-        let Some(wanted) = column.spec.and_then(|spec| spec.distinct) else { continue };
-        if matches!(column.draw, Draw::Dependent { .. } | Draw::Row | Draw::Every { .. }) {
+        let Some(wanted) = column.spec.and_then(|spec| spec.distinct) else {
+            continue;
+        };
+        if matches!(
+            column.draw,
+            Draw::Dependent { .. } | Draw::Row | Draw::Every { .. }
+        ) {
             continue;
         }
         if let Generator::Scalar(scalar) = &mut column.generator
@@ -27,7 +32,9 @@ pub(super) fn tell_apart(draft: &mut TableDraft<'_>, notes: &mut Vec<String>) {
             let room = (high.saturating_sub(low).max(0) as u64).saturating_add(1);
             let each = Some(Permutation::new(column.key.derive("distinct"), room));
             match &mut scalar.source {
-                ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. }
+                ScalarSource::Range { .. }
+                | ScalarSource::LowHeavy { .. }
+                | ScalarSource::Placed { .. }
                     if room < wanted =>
                 {
                     notes.push(format!(
@@ -35,14 +42,28 @@ pub(super) fn tell_apart(draft: &mut TableDraft<'_>, notes: &mut Vec<String>) {
                         table = table.name,
                         name = column.column.name,
                     ));
-                    scalar.source = ScalarSource::Range { low, high, unique: None };
+                    scalar.source = ScalarSource::Range {
+                        low,
+                        high,
+                        unique: None,
+                    };
                     column.draw = Draw::Row;
                     continue;
                 }
-                ScalarSource::Range { .. } => scalar.source = ScalarSource::Range { low, high, unique: each },
+                ScalarSource::Range { .. } => {
+                    scalar.source = ScalarSource::Range {
+                        low,
+                        high,
+                        unique: each,
+                    }
+                }
                 // Small values would be alike; where there is room enough hardly any are.
                 ScalarSource::LowHeavy { .. } if wanted.saturating_mul(wanted) > room / CROWDED => {
-                    scalar.source = ScalarSource::Range { low, high, unique: each };
+                    scalar.source = ScalarSource::Range {
+                        low,
+                        high,
+                        unique: each,
+                    };
                 }
                 ScalarSource::Placed { rows, unique, .. } => {
                     *rows = wanted;
@@ -62,7 +83,10 @@ pub(super) fn tell_apart(draft: &mut TableDraft<'_>, notes: &mut Vec<String>) {
         if let Draw::Uniform { distinct } = column.draw
             && rows < distinct.saturating_mul(OFTEN)
         {
-            column.draw = Draw::Every { order: Permutation::new(column.key.derive("every"), rows.max(1)), distinct };
+            column.draw = Draw::Every {
+                order: Permutation::new(column.key.derive("every"), rows.max(1)),
+                distinct,
+            };
         }
     }
 }

@@ -9,7 +9,9 @@ use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::encode::{DAY, ScalarEncoding};
 use crate::seed::infer::values::source_range;
-use crate::seed::plan::{Bound, Counter, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Side, Term};
+use crate::seed::plan::{
+    Bound, Counter, Generator, LinkChoice, Nulls, Odometer, ScalarSource, Side, Term,
+};
 use crate::seed::random::Permutation;
 
 impl<'a> Resolver<'a> {
@@ -19,8 +21,14 @@ impl<'a> Resolver<'a> {
             if let Err(reason) = self.exclude(draft, exclusion) {
                 self.refuse(
                     &table.name,
-                    format!("EXCLUDE constraint {} cannot be met: {reason}", exclusion.name),
-                    format!("lower the table's rows: write `rows = 1` under [{}]", header(&table.name)),
+                    format!(
+                        "EXCLUDE constraint {} cannot be met: {reason}",
+                        exclusion.name
+                    ),
+                    format!(
+                        "lower the table's rows: write `rows = 1` under [{}]",
+                        header(&table.name)
+                    ),
                 );
             }
         }
@@ -39,9 +47,14 @@ impl<'a> Resolver<'a> {
             }
         }
         // Groups of one row each: no other row is in the way. Texts and the like cannot count groups.
-        let linked = same.iter().any(|at| matches!(draft.columns[*at].generator, Generator::Parent { .. }));
+        let linked = same
+            .iter()
+            .any(|at| matches!(draft.columns[*at].generator, Generator::Parent { .. }));
         let alone = |draft: &mut TableDraft<'a>, at: usize| {
-            let counts = matches!(draft.columns[at].generator, Generator::Scalar(_) | Generator::Choice(_));
+            let counts = matches!(
+                draft.columns[at].generator,
+                Generator::Scalar(_) | Generator::Choice(_)
+            );
             draft.columns[at].unique || (!counts && unique_column(draft, at))
         };
         if !linked && same.iter().any(|at| alone(draft, *at)) {
@@ -60,12 +73,18 @@ impl<'a> Resolver<'a> {
     }
 
     /// Groups of one row meet every other operator.
-    fn lone_groups(&mut self, draft: &mut TableDraft<'a>, same: &[usize], operator: &str) -> Result<(), String> {
+    fn lone_groups(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        same: &[usize],
+        operator: &str,
+    ) -> Result<(), String> {
         for column in same {
             if let Generator::Parent { link, .. } = draft.columns[*column].generator {
                 let link = &mut draft.links[link];
                 if draft.rows <= link.parent_rows {
-                    link.choice = LinkChoice::OneToOne(Permutation::new(link.key, link.parent_rows.max(1)));
+                    link.choice =
+                        LinkChoice::OneToOne(Permutation::new(link.key, link.parent_rows.max(1)));
                     return Ok(());
                 }
             } else if unique_column(draft, *column) {
@@ -76,16 +95,23 @@ impl<'a> Resolver<'a> {
     }
 
     /// What counts the rows of a group, and about how many groups there are.
-    fn group(&mut self, draft: &mut TableDraft<'a>, same: &[usize]) -> Result<(Counter, u64, u64), String> {
-        let link = same.iter().find_map(|column| match &draft.columns[*column].generator {
-            Generator::Parent { link, .. } => Some(*link),
-            _ => None,
-        });
+    fn group(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        same: &[usize],
+    ) -> Result<(Counter, u64, u64), String> {
+        let link = same
+            .iter()
+            .find_map(|column| match &draft.columns[*column].generator {
+                Generator::Parent { link, .. } => Some(*link),
+                _ => None,
+            });
         if let Some(link) = link {
             let rows = draft.rows;
             let link_plan = &mut draft.links[link];
             let groups = link_plan.parent_rows.max(1);
-            let grouping = Grouping::new(link_plan.key, groups, rows, 0.0, Order::Scattered, u64::MAX);
+            let grouping =
+                Grouping::new(link_plan.key, groups, rows, 0.0, Order::Scattered, u64::MAX);
             if !matches!(link_plan.choice, LinkChoice::Grouped(_))
                 && let Some(grouping) = grouping
             {
@@ -94,10 +120,19 @@ impl<'a> Resolver<'a> {
             }
             return Ok((Counter::Link(link), 1, groups));
         }
-        let Some(&column) = same.first() else { return Ok((Counter::Row, 1, 1)) };
-        let size = super::key_columns::capacity(draft, column).clamp(1, draft.rows.div_ceil(10).max(1));
+        let Some(&column) = same.first() else {
+            return Ok((Counter::Row, 1, 1));
+        };
+        let size =
+            super::key_columns::capacity(draft, column).clamp(1, draft.rows.div_ceil(10).max(1));
         let key = draft.columns[column].key.derive("digit");
-        let odometer = Odometer { counter: Counter::Row, divisor: 1, size, key, skew: 0.0 };
+        let odometer = Odometer {
+            counter: Counter::Row,
+            divisor: 1,
+            size,
+            key,
+            skew: 0.0,
+        };
         super::key_columns::set_digit(draft, column, odometer);
         draft.columns[column].nulls = Nulls::Never;
         Ok((Counter::Row, size, size))
@@ -115,7 +150,10 @@ fn columns_of(draft: &TableDraft<'_>, part: &KeyPart) -> Vec<usize> {
             }
         }
     }
-    names.iter().filter_map(|name| draft.position(name)).collect()
+    names
+        .iter()
+        .filter_map(|name| draft.position(name))
+        .collect()
 }
 
 /// How far apart two rows of a group lie.
@@ -140,24 +178,40 @@ fn place_range(
     largest: u64,
 ) -> Result<(), String> {
     match &mut draft.columns[column].generator {
-        Generator::Range { low, encoding, width } => {
+        Generator::Range {
+            low,
+            encoding,
+            width,
+        } => {
             let Generator::Scalar(scalar) = &low.generator else {
                 return Err("its range is not understood".to_owned());
             };
             let (from, to) = source_range(scalar);
             let stride = stride(*encoding, (from, to), largest);
             *width = stride - 1;
-            let source = ScalarSource::Slot { low: from, stride, counter, divisor };
+            let source = ScalarSource::Slot {
+                low: from,
+                stride,
+                counter,
+                divisor,
+            };
             let mut low = low.clone();
             if let Generator::Scalar(scalar) = &mut low.generator {
                 scalar.source = source;
             }
             let (encoding, width) = (*encoding, *width);
-            draft.columns[column].generator = Generator::Range { low, encoding, width };
+            draft.columns[column].generator = Generator::Range {
+                low,
+                encoding,
+                width,
+            };
             draft.columns[column].fixed = true;
             Ok(())
         }
-        _ => Err(format!("column {} is no range of numbers or times", draft.columns[column].column.name)),
+        _ => Err(format!(
+            "column {} is no range of numbers or times",
+            draft.columns[column].column.name
+        )),
     }
 }
 
@@ -174,14 +228,31 @@ fn place_pair(
         return Err("its range is not understood".to_owned());
     };
     let stride = stride(scalar.encoding, source_range(scalar), largest);
-    scalar.source = ScalarSource::Slot { low: source_range(scalar).0, stride, counter, divisor };
+    scalar.source = ScalarSource::Slot {
+        low: source_range(scalar).0,
+        stride,
+        counter,
+        divisor,
+    };
     let Generator::Scalar(scalar) = &mut draft.columns[high].generator else {
         return Err("its range is not understood".to_owned());
     };
-    let terms: Box<[Term]> = Box::new([Term { column: low, times: 1, per: 1 }]);
+    let terms: Box<[Term]> = Box::new([Term {
+        column: low,
+        times: 1,
+        per: 1,
+    }]);
     scalar.source = ScalarSource::After { mean: stride / 3 };
-    scalar.bounds.push(Bound { side: Side::AtLeast, offset: 1, terms: terms.clone() });
-    scalar.bounds.push(Bound { side: Side::AtMost, offset: stride - 1, terms });
+    scalar.bounds.push(Bound {
+        side: Side::AtLeast,
+        offset: 1,
+        terms: terms.clone(),
+    });
+    scalar.bounds.push(Bound {
+        side: Side::AtMost,
+        offset: stride - 1,
+        terms,
+    });
     for column in [low, high] {
         draft.columns[column].nulls = Nulls::Never;
         draft.columns[column].fixed = true;

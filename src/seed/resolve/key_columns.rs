@@ -7,13 +7,15 @@ use crate::seed::generators::regex::Pattern;
 use crate::seed::infer::obey::limit;
 use crate::seed::infer::values::{enter, pattern_text, source_range};
 use crate::seed::plan::{
-    Bound, Choice, Counter, Draw, Generator, Odometer, ScalarSource, Side, Text, TextSource, Weights,
+    Bound, Choice, Counter, Draw, Generator, Odometer, ScalarSource, Side, Text, TextSource,
+    Weights,
 };
 use crate::seed::random::Permutation;
 
 /// Makes a column unique where it can be; says whether it could.
 pub(super) fn unique_column(draft: &mut TableDraft<'_>, column: usize) -> bool {
-    let can = draft.columns[column].unique || (!draft.columns[column].fixed && capacity(draft, column) >= draft.rows);
+    let can = draft.columns[column].unique
+        || (!draft.columns[column].fixed && capacity(draft, column) >= draft.rows);
     if can && !draft.columns[column].unique {
         make_unique(draft, column);
     }
@@ -35,7 +37,10 @@ pub(super) fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odo
                     sorted.sort_unstable();
                     sorted.dedup();
                     match sorted.windows(2).all(|pair| pair[1] == pair[0] + 1) {
-                        true => ScalarSource::Digit { low: sorted[0], odometer },
+                        true => ScalarSource::Digit {
+                            low: sorted[0],
+                            odometer,
+                        },
                         false => ScalarSource::Digit { low, odometer },
                     }
                 }
@@ -69,7 +74,9 @@ pub(super) fn counts_already(draft: &TableDraft<'_>, column: usize) -> bool {
         Generator::Scalar(scalar) => {
             matches!(
                 scalar.source,
-                ScalarSource::Digit { .. } | ScalarSource::Ordinal { .. } | ScalarSource::Slot { .. }
+                ScalarSource::Digit { .. }
+                    | ScalarSource::Ordinal { .. }
+                    | ScalarSource::Slot { .. }
             )
         }
         Generator::Choice(choice) => choice.odometer.is_some(),
@@ -94,14 +101,25 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
         Generator::Inet { .. } => 1 << 24,
         Generator::Scalar(scalar) => match &scalar.source {
             ScalarSource::Sequence { start, step } => {
-                let room =
-                    if *step < 0 { start.saturating_sub(scalar.hard.0) } else { scalar.hard.1.saturating_sub(*start) };
+                let room = if *step < 0 {
+                    start.saturating_sub(scalar.hard.0)
+                } else {
+                    scalar.hard.1.saturating_sub(*start)
+                };
                 (room / step.saturating_abs().max(1)).max(0) as u64 + 1
             }
             ScalarSource::Listed { values, .. } => values.len() as u64,
-            ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. } => {
-                let written = draft.columns[column].spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
-                let (low, high) = if written { source_range(scalar) } else { (source_range(scalar).0, scalar.hard.1) };
+            ScalarSource::Range { .. }
+            | ScalarSource::LowHeavy { .. }
+            | ScalarSource::Placed { .. } => {
+                let written = draft.columns[column]
+                    .spec
+                    .is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
+                let (low, high) = if written {
+                    source_range(scalar)
+                } else {
+                    (source_range(scalar).0, scalar.hard.1)
+                };
                 (high.saturating_sub(low) as u64).saturating_add(1)
             }
             ScalarSource::Ordinal { .. }
@@ -124,7 +142,9 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
     column.draw = Draw::Row;
     column.unique = true;
     let key = column.key.derive("unique");
-    let written = column.spec.is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
+    let written = column
+        .spec
+        .is_some_and(|spec| spec.min.is_some() || spec.max.is_some());
     match &mut column.generator {
         Generator::Text(text) => make_text_unique(text, key, rows),
         Generator::Scalar(scalar) => {
@@ -132,7 +152,9 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
             match &mut scalar.source {
                 ScalarSource::Placed { unique, high, .. } => {
                     // Room for every row, one unit apart.
-                    *high = (*high).max(low.saturating_add(rows as i64)).min(scalar.hard.1);
+                    *high = (*high)
+                        .max(low.saturating_add(rows as i64))
+                        .min(scalar.hard.1);
                     *unique = true;
                 }
                 ScalarSource::Listed { values, .. } => {
@@ -146,17 +168,33 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                     {
                         scalar.source = ScalarSource::Range { low, high, unique };
                     } else {
-                        let cells = sorted.iter().map(|value| cell(scalar.encoding, *value)).collect();
+                        let cells = sorted
+                            .iter()
+                            .map(|value| cell(scalar.encoding, *value))
+                            .collect();
                         let weights = Weights::default();
-                        column.generator = Generator::Choice(Choice { cells, weights, unique, odometer: None });
+                        column.generator = Generator::Choice(Choice {
+                            cells,
+                            weights,
+                            unique,
+                            odometer: None,
+                        });
                     }
                 }
                 ScalarSource::Sequence { .. } => {}
                 source => {
                     let room = (high.saturating_sub(low) as u64).saturating_add(1);
-                    let high = if room >= rows || written { high } else { low.saturating_add(rows as i64 - 1) };
+                    let high = if room >= rows || written {
+                        high
+                    } else {
+                        low.saturating_add(rows as i64 - 1)
+                    };
                     let size = (high.saturating_sub(low) as u64).saturating_add(1);
-                    *source = ScalarSource::Range { low, high, unique: Some(Permutation::new(key, size)) };
+                    *source = ScalarSource::Range {
+                        low,
+                        high,
+                        unique: Some(Permutation::new(key, size)),
+                    };
                 }
             }
         }
@@ -166,7 +204,10 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
         Generator::Range { low, .. } | Generator::Multirange { low, .. } => {
             if let Generator::Scalar(scalar) = &mut low.generator {
                 let (from, _) = source_range(scalar);
-                scalar.source = ScalarSource::Sequence { start: from, step: 1 };
+                scalar.source = ScalarSource::Sequence {
+                    start: from,
+                    step: 1,
+                };
             }
         }
         _ => {}
@@ -190,7 +231,8 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
     let digits = rows.ilog10() + 1;
     if let TextSource::Registered(generator) = &text.source
         && text.max_chars > 0
-        && (text.max_chars < digits + 3 || (generator.numbers_itself && text.max_chars < generator.width + digits + 8))
+        && (text.max_chars < digits + 3
+            || (generator.numbers_itself && text.max_chars < generator.width + digits + 8))
     {
         // The number would not fit behind the text: a code of the column's own length.
         let length = text.max_chars.min(12);
@@ -198,7 +240,12 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
             let unique = Some(Permutation::new(key, pattern.cardinality));
             let (version, max_chars) = (text.version, text.max_chars);
             if let Generator::Text(made) = pattern_text(pattern, version, text.locale) {
-                *text = Text { unique, max_chars, case: text.case, ..made };
+                *text = Text {
+                    unique,
+                    max_chars,
+                    case: text.case,
+                    ..made
+                };
             }
             return;
         }
@@ -209,16 +256,30 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
 /// Values that a CHECK leaves out of the middle of a range are stepped over, which would make two rows alike: a column of
 /// a key takes the larger side of them instead.
 pub(super) fn narrow_past_excluded(draft: &mut TableDraft<'_>, column: usize) {
-    let Generator::Scalar(scalar) = &mut draft.columns[column].generator else { return };
+    let Generator::Scalar(scalar) = &mut draft.columns[column].generator else {
+        return;
+    };
     let is_constant = |bound: &Bound| bound.side == Side::Differs && bound.terms.is_empty();
-    let excluded: Vec<i64> =
-        scalar.bounds.iter().filter(|bound| is_constant(bound)).map(|bound| bound.offset).collect();
+    let excluded: Vec<i64> = scalar
+        .bounds
+        .iter()
+        .filter(|bound| is_constant(bound))
+        .map(|bound| bound.offset)
+        .collect();
     scalar.bounds.retain(|bound| !is_constant(bound));
     for value in excluded {
         let (low, high) = source_range(scalar);
         if low <= value && value <= high {
             let keep_lower = value.saturating_sub(low) >= high.saturating_sub(value);
-            limit(scalar, if keep_lower { Relation::Less } else { Relation::Greater }, value);
+            limit(
+                scalar,
+                if keep_lower {
+                    Relation::Less
+                } else {
+                    Relation::Greater
+                },
+                value,
+            );
             enter(scalar);
         }
     }

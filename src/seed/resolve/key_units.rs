@@ -19,10 +19,13 @@ pub(super) enum Unit {
 
 /// Columns of an index, also those inside expressions, as what varies together.
 pub(super) fn units_of(draft: &TableDraft<'_>, index: &Index) -> BTreeSet<Unit> {
-    let units = columns_of(draft, index).into_iter().map(|column| match &draft.columns[column].generator {
-        Generator::Parent { link, .. } => Unit::Link(*link),
-        _ => Unit::Column(column),
-    });
+    let units =
+        columns_of(draft, index)
+            .into_iter()
+            .map(|column| match &draft.columns[column].generator {
+                Generator::Parent { link, .. } => Unit::Link(*link),
+                _ => Unit::Column(column),
+            });
     units.collect()
 }
 
@@ -31,7 +34,11 @@ fn columns_of(draft: &TableDraft<'_>, index: &Index) -> Vec<usize> {
     let mut names: Vec<String> = Vec::new();
     for key in &index.keys {
         match &key.part {
-            KeyPart::Column(name) => match draft.table.column(name).and_then(|column| column.generated.as_ref()) {
+            KeyPart::Column(name) => match draft
+                .table
+                .column(name)
+                .and_then(|column| column.generated.as_ref())
+            {
                 // A generated column is unique where what it is made of is.
                 Some(generated) => {
                     if let Ok(expression) = Expression::parse(generated) {
@@ -47,7 +54,10 @@ fn columns_of(draft: &TableDraft<'_>, index: &Index) -> Vec<usize> {
             },
         }
     }
-    names.iter().filter_map(|name| draft.position(name)).collect()
+    names
+        .iter()
+        .filter_map(|name| draft.position(name))
+        .collect()
 }
 
 impl Resolver<'_> {
@@ -56,26 +66,51 @@ impl Resolver<'_> {
     pub(super) fn telling_apart(&self, draft: &TableDraft<'_>, index: &Index) -> BTreeSet<Unit> {
         let units = units_of(draft, index);
         let columns = columns_of(draft, index);
-        let named = |name: &String| columns.iter().any(|column| draft.columns[*column].column.name == *name);
+        let named = |name: &String| {
+            columns
+                .iter()
+                .any(|column| draft.columns[*column].column.name == *name)
+        };
         let whole = |unit: &Unit| {
             let Unit::Link(link) = unit else { return true };
             let of_link = &draft.link_columns[*link];
             let is_its = |key: &&ForeignKey| {
-                let positions: Option<Vec<usize>> = key.columns.iter().map(|name| draft.position(name)).collect();
+                let positions: Option<Vec<usize>> = key
+                    .columns
+                    .iter()
+                    .map(|name| draft.position(name))
+                    .collect();
                 positions.as_ref() == Some(of_link)
             };
-            let Some(key) = draft.table.foreign_keys.iter().find(is_its) else { return true };
-            let pairs = key.columns.iter().zip(&key.referenced_columns).filter(|(own, _)| named(own));
+            let Some(key) = draft.table.foreign_keys.iter().find(is_its) else {
+                return true;
+            };
+            let pairs = key
+                .columns
+                .iter()
+                .zip(&key.referenced_columns)
+                .filter(|(own, _)| named(own));
             let referenced: Vec<String> = pairs.map(|(_, to)| to.clone()).collect();
             let parent = self.schema.table_by_oid(key.references);
             referenced.len() == key.columns.len()
-                || parent.is_none_or(|parent| parent.indexes.iter().any(|index| is_unique_within(index, &referenced)))
+                || parent.is_none_or(|parent| {
+                    parent
+                        .indexes
+                        .iter()
+                        .any(|index| is_unique_within(index, &referenced))
+                })
         };
         let strong: BTreeSet<Unit> = units.iter().filter(|unit| whole(unit)).copied().collect();
         let alone = |unit: &Unit| match unit {
-            Unit::Column(column) => !draft.columns[*column].fixed && capacity(draft, *column) >= draft.rows,
+            Unit::Column(column) => {
+                !draft.columns[*column].fixed && capacity(draft, *column) >= draft.rows
+            }
             Unit::Link(_) => false,
         };
-        if strong.len() < units.len() && strong.iter().any(alone) { strong } else { units }
+        if strong.len() < units.len() && strong.iter().any(alone) {
+            strong
+        } else {
+            units
+        }
     }
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Resolver;
-use super::key_columns::{capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit};
+use super::key_columns::{
+    capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit,
+};
 use super::key_units::{Unit, units_of};
 use super::partial_keys::keep_rows_out;
 use super::table::TableDraft;
@@ -35,13 +37,27 @@ impl<'a> Resolver<'a> {
     pub(super) fn plan_keys(&mut self, draft: &mut TableDraft<'a>) {
         let table = draft.table;
         // A partition's own unique index holds for its rows alone: met where it is met for all.
-        let parts =
-            self.schema.tables.iter().filter(|part| part.partition_of.as_ref().is_some_and(|of| of.root == table.oid));
-        let of_parts = parts.flat_map(|part| &part.indexes).filter(|index| index.parent.is_none());
-        let mut indexes: Vec<&Index> = table.indexes.iter().chain(of_parts).filter(|index| index.unique).collect();
+        let parts = self.schema.tables.iter().filter(|part| {
+            part.partition_of
+                .as_ref()
+                .is_some_and(|of| of.root == table.oid)
+        });
+        let of_parts = parts
+            .flat_map(|part| &part.indexes)
+            .filter(|index| index.parent.is_none());
+        let mut indexes: Vec<&Index> = table
+            .indexes
+            .iter()
+            .chain(of_parts)
+            .filter(|index| index.unique)
+            .collect();
         indexes.sort_by_key(|index| (index.keys.len(), !index.primary, index.name.clone()));
         self.count_sequences(draft);
-        for unit in indexes.iter().flat_map(|index| units_of(draft, index)).collect::<BTreeSet<_>>() {
+        for unit in indexes
+            .iter()
+            .flat_map(|index| units_of(draft, index))
+            .collect::<BTreeSet<_>>()
+        {
             if let Unit::Column(column) = unit {
                 narrow_past_excluded(draft, column);
             }
@@ -56,7 +72,8 @@ impl<'a> Resolver<'a> {
                 failed = self.solve_sharing(draft, &indexes);
                 // Rows lost to a key of some rows only: better none of the rows has it.
                 let lost = !failed.is_empty() || draft.rows < before.rows;
-                lost.then(|| self.solve_without_partial(&before, &indexes, Sharing::Common)).flatten()
+                lost.then(|| self.solve_without_partial(&before, &indexes, Sharing::Common))
+                    .flatten()
             });
             if let Some(kept_out) = solved {
                 self.plan.notes.truncate(notes);
@@ -67,9 +84,14 @@ impl<'a> Resolver<'a> {
         let header = header(&table.name);
         for Conflict { what, column, .. } in failed {
             let more = column.map(|column| {
-                format!(", or more values under [{header}.columns]: `{column} = {{ values = [\"…\"] }}`")
+                format!(
+                    ", or more values under [{header}.columns]: `{column} = {{ values = [\"…\"] }}`"
+                )
             });
-            let remedy = format!("write fewer `rows = …` under [{header}]{}", more.unwrap_or_default());
+            let remedy = format!(
+                "write fewer `rows = …` under [{header}]{}",
+                more.unwrap_or_default()
+            );
             self.refuse(&table.name, what, remedy);
         }
     }
@@ -80,7 +102,13 @@ impl<'a> Resolver<'a> {
         let mut shared: Vec<BTreeSet<Unit>> = Vec::new();
         let mut failed = self.solve_all(draft, indexes, &shared);
         for _ in 0..indexes.len() {
-            let Some(Conflict { common: Some(common), .. }) = failed.first() else { break };
+            let Some(Conflict {
+                common: Some(common),
+                ..
+            }) = failed.first()
+            else {
+                break;
+            };
             if shared.contains(common) {
                 break;
             }
@@ -110,7 +138,10 @@ impl<'a> Resolver<'a> {
         for index in indexes {
             let units = self.telling_apart(draft, index);
             // An expression may give NULLs a value (COALESCE).
-            let expression = index.keys.iter().any(|key| matches!(key.part, KeyPart::Expression(_)));
+            let expression = index
+                .keys
+                .iter()
+                .any(|key| matches!(key.part, KeyPart::Expression(_)));
             if index.nulls_not_distinct || expression {
                 for unit in &units {
                     never_null(draft, *unit);
@@ -127,16 +158,32 @@ impl<'a> Resolver<'a> {
                 Ok(()) => solved.push(units),
                 Err(reason) => {
                     *draft = before;
-                    let columns: Vec<&str> = units.iter().flat_map(|unit| names_of(draft, *unit)).collect();
-                    let what = format!("unique index {} ({}) cannot be met: {reason}", index.name, columns.join(", "));
-                    let mut in_common = solved.iter().map(|other| other.intersection(&units).copied().collect());
-                    let common = in_common.find(|common: &BTreeSet<Unit>| !common.is_empty() && *common != units);
+                    let columns: Vec<&str> = units
+                        .iter()
+                        .flat_map(|unit| names_of(draft, *unit))
+                        .collect();
+                    let what = format!(
+                        "unique index {} ({}) cannot be met: {reason}",
+                        index.name,
+                        columns.join(", ")
+                    );
+                    let mut in_common = solved
+                        .iter()
+                        .map(|other| other.intersection(&units).copied().collect());
+                    let common = in_common
+                        .find(|common: &BTreeSet<Unit>| !common.is_empty() && *common != units);
                     let free = units.iter().find_map(|unit| match unit {
                         Unit::Column(column) if !draft.columns[*column].fixed => Some(*column),
                         Unit::Column(_) | Unit::Link(_) => None,
                     });
-                    let column = free.map(|column| crate::seed::describe::key(&draft.columns[column].column.name));
-                    failed.push(Conflict { what, common, column });
+                    let column = free.map(|column| {
+                        crate::seed::describe::key(&draft.columns[column].column.name)
+                    });
+                    failed.push(Conflict {
+                        what,
+                        common,
+                        column,
+                    });
                 }
             }
         }
@@ -152,9 +199,16 @@ impl<'a> Resolver<'a> {
     ) -> Option<TableDraft<'a>> {
         let mut draft = before.clone();
         let kept_out = |index: &Index, draft: &mut TableDraft<'a>| {
-            index.predicate.as_ref().is_some_and(|predicate| keep_rows_out(draft, predicate))
+            index
+                .predicate
+                .as_ref()
+                .is_some_and(|predicate| keep_rows_out(draft, predicate))
         };
-        let rest: Vec<&Index> = indexes.iter().copied().filter(|index| !kept_out(index, &mut draft)).collect();
+        let rest: Vec<&Index> = indexes
+            .iter()
+            .copied()
+            .filter(|index| !kept_out(index, &mut draft))
+            .collect();
         let notes = self.plan.notes.len();
         let failed = match sharing {
             _ if rest.len() == indexes.len() => return None,
@@ -166,8 +220,15 @@ impl<'a> Resolver<'a> {
     }
 
     /// A key of some rows only (a partial index) that would cost rows holds for none of them, where that can be.
-    fn solve_index(&mut self, draft: &mut TableDraft<'a>, index: &Index, units: &BTreeSet<Unit>) -> Result<(), String> {
-        let Some(predicate) = &index.predicate else { return self.solve(draft, units) };
+    fn solve_index(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        index: &Index,
+        units: &BTreeSet<Unit>,
+    ) -> Result<(), String> {
+        let Some(predicate) = &index.predicate else {
+            return self.solve(draft, units);
+        };
         let (mut solved, notes) = (draft.clone(), self.plan.notes.len());
         let result = self.solve(&mut solved, units);
         if (result.is_err() || solved.rows < draft.rows) && keep_rows_out(draft, predicate) {
@@ -181,17 +242,24 @@ impl<'a> Resolver<'a> {
     /// A sequence ends where its type does.
     fn count_sequences(&mut self, draft: &mut TableDraft<'a>) {
         for column in 0..draft.columns.len() {
-            let Generator::Scalar(scalar) = &draft.columns[column].generator else { continue };
+            let Generator::Scalar(scalar) = &draft.columns[column].generator else {
+                continue;
+            };
             if !matches!(scalar.source, ScalarSource::Sequence { .. }) {
                 continue;
             }
             let most = capacity(draft, column);
             let name = draft.columns[column].column.name.clone();
-            if let Err(reason) = self.lower_rows(draft, most, &format!("column {name} counts to {most}")) {
+            if let Err(reason) =
+                self.lower_rows(draft, most, &format!("column {name} counts to {most}"))
+            {
                 self.refuse(
                     &draft.table.name,
                     format!("column {name} cannot count its rows: {reason}"),
-                    format!("write fewer `rows = …` under [{}]", header(&draft.table.name)),
+                    format!(
+                        "write fewer `rows = …` under [{}]",
+                        header(&draft.table.name)
+                    ),
                 );
             }
         }
@@ -221,7 +289,10 @@ impl<'a> Resolver<'a> {
             (1, Some(Unit::Column(column))) => {
                 let capacity = capacity(draft, *column);
                 // As many NULLs as one likes: values for the first rows.
-                if capacity > 0 && capacity < draft.rows && !matches!(draft.columns[*column].nulls, Nulls::Never) {
+                if capacity > 0
+                    && capacity < draft.rows
+                    && !matches!(draft.columns[*column].nulls, Nulls::Never)
+                {
                     make_unique(draft, *column);
                     draft.columns[*column].nulls = Nulls::From { row: capacity };
                     return Ok(());
@@ -229,15 +300,25 @@ impl<'a> Resolver<'a> {
                 self.lower_rows(
                     draft,
                     capacity,
-                    &format!("column {} has {capacity} values", draft.columns[*column].column.name),
+                    &format!(
+                        "column {} has {capacity} values",
+                        draft.columns[*column].column.name
+                    ),
                 )?;
                 make_unique(draft, *column);
                 Ok(())
             }
             (1, Some(Unit::Link(link))) => match &draft.links[*link].choice {
                 // A row belongs to one group: unique within its group is unique.
-                LinkChoice::Within { path, counter: None, .. } => match path[..] {
-                    [group] => self.odometer(draft, &[Unit::Link(group), Unit::Link(*link)].into_iter().collect()),
+                LinkChoice::Within {
+                    path,
+                    counter: None,
+                    ..
+                } => match path[..] {
+                    [group] => self.odometer(
+                        draft,
+                        &[Unit::Link(group), Unit::Link(*link)].into_iter().collect(),
+                    ),
                     _ => Err("the foreign key shares a column with another one".to_owned()),
                 },
                 _ => self.one_to_one(draft, *link),
@@ -251,7 +332,9 @@ impl<'a> Resolver<'a> {
                     if chain(draft, units) {
                         return Ok(());
                     }
-                    let free = |column: &usize| !draft.columns[*column].fixed && capacity(draft, *column) >= draft.rows;
+                    let free = |column: &usize| {
+                        !draft.columns[*column].fixed && capacity(draft, *column) >= draft.rows
+                    };
                     let column = columns.into_iter().find(free).ok_or(reason)?;
                     make_unique(draft, column);
                     Ok(())
@@ -262,21 +345,33 @@ impl<'a> Resolver<'a> {
 
     fn one_to_one(&mut self, draft: &mut TableDraft<'a>, link: usize) -> Result<(), String> {
         let parents = draft.links[link].parent_rows;
-        self.lower_rows(draft, parents, &format!("the referenced table has {parents} rows"))?;
+        self.lower_rows(
+            draft,
+            parents,
+            &format!("the referenced table has {parents} rows"),
+        )?;
         let link = &mut draft.links[link];
         link.choice = LinkChoice::OneToOne(Permutation::new(link.key, parents.max(1)));
         Ok(())
     }
 
     /// Fewer rows than asked for, said in a note; an error where the spec asked for them.
-    pub(super) fn lower_rows(&mut self, draft: &mut TableDraft<'a>, most: u64, why: &str) -> Result<(), String> {
+    pub(super) fn lower_rows(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        most: u64,
+        why: &str,
+    ) -> Result<(), String> {
         if draft.rows <= most {
             return Ok(());
         }
         if self.is_count_asked(draft) || most == 0 {
             return Err(format!("{why}, {} rows are wanted", draft.rows));
         }
-        self.plan.notes.push(format!("{}: {most} rows instead of {}, because {why}", draft.table.name, draft.rows));
+        self.plan.notes.push(format!(
+            "{}: {most} rows instead of {}, because {why}",
+            draft.table.name, draft.rows
+        ));
         draft.rows = most;
         Ok(())
     }
@@ -284,22 +379,36 @@ impl<'a> Resolver<'a> {
     /// Whether the spec names the number of a table's rows.
     pub(super) fn is_count_asked(&self, draft: &TableDraft<'a>) -> bool {
         let spec = self.specs.get(&draft.table.oid);
-        spec.is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(_)))) && self.options.all_rows.is_none()
+        spec.is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(_))))
+            && self.options.all_rows.is_none()
     }
 
-    fn odometer(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {
-        let Some(driver) = driver_of(draft, units) else { return self.free_odometer(draft, units) };
-        let mut rest: Vec<Unit> = units.iter().copied().filter(|unit| *unit != Unit::Link(driver)).collect();
+    fn odometer(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        units: &BTreeSet<Unit>,
+    ) -> Result<(), String> {
+        let Some(driver) = driver_of(draft, units) else {
+            return self.free_odometer(draft, units);
+        };
+        let mut rest: Vec<Unit> = units
+            .iter()
+            .copied()
+            .filter(|unit| *unit != Unit::Link(driver))
+            .collect();
         within_last(draft, &mut rest)?;
         let mut limit = 1_u64;
         for unit in &rest {
             limit = limit.saturating_mul(self.size_of(draft, *unit, rest.len() == 1)?);
         }
         let parents = draft.links[driver].parent_rows.max(1);
-        let why =
-            format!("{} has {parents} rows and each allows {limit}", names_of(draft, Unit::Link(driver)).join(", "));
+        let why = format!(
+            "{} has {parents} rows and each allows {limit}",
+            names_of(draft, Unit::Link(driver)).join(", ")
+        );
         self.lower_rows(draft, parents.saturating_mul(limit), &why)?;
-        if matches!(&draft.links[driver].choice, LinkChoice::Grouped(grouping) if grouping.most() <= limit) {
+        if matches!(&draft.links[driver].choice, LinkChoice::Grouped(grouping) if grouping.most() <= limit)
+        {
             draft.links[driver].null_share = 0.0;
             self.assign_digits(draft, &rest, Counter::Link(driver));
             return Ok(());
@@ -307,13 +416,19 @@ impl<'a> Resolver<'a> {
         let (skew, order) = match draft.links[driver].choice {
             LinkChoice::Grouped(_) => self.grouped_knobs(draft),
             LinkChoice::Skewed { .. } => {
-                let spec = draft.link_columns[driver].iter().find_map(|column| draft.columns[*column].spec);
-                (spec.and_then(|spec| spec.skew).unwrap_or(0.5), Order::Scattered)
+                let spec = draft.link_columns[driver]
+                    .iter()
+                    .find_map(|column| draft.columns[*column].spec);
+                (
+                    spec.and_then(|spec| spec.skew).unwrap_or(0.5),
+                    Order::Scattered,
+                )
             }
             _ => (0.0, Order::Scattered),
         };
         let link = &mut draft.links[driver];
-        let Some(grouping) = Grouping::new(link.key, parents, draft.rows, skew, order, limit) else {
+        let Some(grouping) = Grouping::new(link.key, parents, draft.rows, skew, order, limit)
+        else {
             return Err(why);
         };
         link.choice = LinkChoice::Grouped(grouping);
@@ -323,23 +438,40 @@ impl<'a> Resolver<'a> {
     }
 
     fn grouped_knobs(&self, draft: &TableDraft<'a>) -> (f64, Order) {
-        match self.specs.get(&draft.table.oid).and_then(|spec| spec.rows.as_ref()) {
-            Some(RowsSpec::Per { skew, order, .. }) => {
-                (*skew, order.unwrap_or(if *skew > 0.0 { Order::Scattered } else { Order::ByGroup }))
-            }
+        match self
+            .specs
+            .get(&draft.table.oid)
+            .and_then(|spec| spec.rows.as_ref())
+        {
+            Some(RowsSpec::Per { skew, order, .. }) => (
+                *skew,
+                order.unwrap_or(if *skew > 0.0 {
+                    Order::Scattered
+                } else {
+                    Order::ByGroup
+                }),
+            ),
             _ => (0.0, Order::ByGroup),
         }
     }
 
     /// No foreign key among the columns: all rows are one group.
-    fn free_odometer(&mut self, draft: &mut TableDraft<'a>, units: &BTreeSet<Unit>) -> Result<(), String> {
+    fn free_odometer(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        units: &BTreeSet<Unit>,
+    ) -> Result<(), String> {
         let mut rest: Vec<Unit> = units.iter().copied().collect();
         within_last(draft, &mut rest)?;
         let mut size = 1_u64;
         for unit in &rest {
             size = size.saturating_mul(self.size_of(draft, *unit, false)?);
         }
-        self.lower_rows(draft, size, &format!("its columns have {size} combinations"))?;
+        self.lower_rows(
+            draft,
+            size,
+            &format!("its columns have {size} combinations"),
+        )?;
         let order = Permutation::new(draft.key.derive("combinations"), size.max(1));
         self.assign_digits(draft, &rest, Counter::Rows(order));
         Ok(())
@@ -354,10 +486,20 @@ impl<'a> Resolver<'a> {
                 Unit::Column(column) => draft.columns[*column].key.derive("digit"),
                 Unit::Link(link) => draft.links[*link].key.derive("digit"),
             };
-            let mut odometer = Odometer { counter, divisor, size, key, skew: 0.0 };
+            let mut odometer = Odometer {
+                counter,
+                divisor,
+                size,
+                key,
+                skew: 0.0,
+            };
             match unit {
-                Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Within { .. }) => {
-                    if let LinkChoice::Within { counter: count, .. } = &mut draft.links[*link].choice {
+                Unit::Link(link)
+                    if matches!(draft.links[*link].choice, LinkChoice::Within { .. }) =>
+                {
+                    if let LinkChoice::Within { counter: count, .. } =
+                        &mut draft.links[*link].choice
+                    {
                         *count = Some((counter, divisor));
                     }
                 }
@@ -365,7 +507,9 @@ impl<'a> Resolver<'a> {
                     if let (LinkChoice::Skewed { .. }, true, Counter::Link(_)) =
                         (&draft.links[*link].choice, alone, counter)
                     {
-                        let spec = draft.link_columns[*link].iter().find_map(|column| draft.columns[*column].spec);
+                        let spec = draft.link_columns[*link]
+                            .iter()
+                            .find_map(|column| draft.columns[*column].spec);
                         odometer.skew = spec.and_then(|spec| spec.skew).unwrap_or(0.0);
                     }
                     draft.links[*link].choice = LinkChoice::Digit(odometer);
@@ -381,11 +525,20 @@ impl<'a> Resolver<'a> {
             Unit::Link(link) => match draft.links[link].choice {
                 LinkChoice::Uniform | LinkChoice::Skewed { .. } | LinkChoice::Grouped(_) => {
                     // One fewer where another link's parent is stepped over.
-                    Ok((draft.links[link].parent_rows - u64::from(draft.links[link].avoid.is_some())).max(1))
+                    Ok((draft.links[link].parent_rows
+                        - u64::from(draft.links[link].avoid.is_some()))
+                    .max(1))
                 }
                 LinkChoice::Digit(odometer) => Ok(odometer.size),
-                LinkChoice::Within { parent_link, ref down, counter: None, .. } => {
-                    let grouping = self.plan.grouping_within(draft.links[link].parent, parent_link, down);
+                LinkChoice::Within {
+                    parent_link,
+                    ref down,
+                    counter: None,
+                    ..
+                } => {
+                    let grouping =
+                        self.plan
+                            .grouping_within(draft.links[link].parent, parent_link, down);
                     grouping
                         .map(|grouping| grouping.least().max(1))
                         .ok_or_else(|| "the referenced rows are not grouped".to_owned())
@@ -397,21 +550,30 @@ impl<'a> Resolver<'a> {
                 | LinkChoice::PairLow(_)
                 | LinkChoice::PairHigh(_)
                 | LinkChoice::Listed { .. }
-                | LinkChoice::Within { counter: Some(_), .. } => {
-                    Err(format!("the foreign key over {} is bound already", names_of(draft, unit).join(", ")))
-                }
+                | LinkChoice::Within {
+                    counter: Some(_), ..
+                } => Err(format!(
+                    "the foreign key over {} is bound already",
+                    names_of(draft, unit).join(", ")
+                )),
             },
-            Unit::Column(column) if counts_already(draft, column) => {
-                Err(format!("column {} counts within another key already", draft.columns[column].column.name))
-            }
+            Unit::Column(column) if counts_already(draft, column) => Err(format!(
+                "column {} counts within another key already",
+                draft.columns[column].column.name
+            )),
             Unit::Column(column) => match &draft.columns[column].generator {
                 // Counted from its lowest value on, as far as the type goes.
-                Generator::Scalar(scalar) if alone && !matches!(scalar.source, ScalarSource::Listed { .. }) => {
+                Generator::Scalar(scalar)
+                    if alone && !matches!(scalar.source, ScalarSource::Listed { .. }) =>
+                {
                     let (low, _) = source_range(scalar);
                     Ok(scalar.hard.1.saturating_sub(low).max(0) as u64)
                 }
                 _ => match capacity(draft, column) {
-                    0 => Err(format!("column {} cannot count", draft.columns[column].column.name)),
+                    0 => Err(format!(
+                        "column {} cannot count",
+                        draft.columns[column].column.name
+                    )),
                     size => Ok(size),
                 },
             },
@@ -443,14 +605,18 @@ fn within_last(draft: &TableDraft<'_>, digits: &mut [Unit]) -> Result<(), String
 /// A table's key to itself, where it is a tree, becomes a list: each row has its own.
 fn chain(draft: &mut TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
     let tree = |unit: &Unit| match unit {
-        Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Earlier { .. }) => Some(*link),
+        Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Earlier { .. }) => {
+            Some(*link)
+        }
         _ => None,
     };
     // Where a column can tell the rows apart, the tree stays one.
     if units.iter().any(|unit| matches!(unit, Unit::Column(_))) {
         return false;
     }
-    let Some(link) = units.iter().find_map(tree) else { return false };
+    let Some(link) = units.iter().find_map(tree) else {
+        return false;
+    };
     let ring = matches!(draft.links[link].choice, LinkChoice::Earlier { roots: 0 });
     draft.links[link].choice = LinkChoice::Previous { ring };
     true
@@ -461,7 +627,10 @@ fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {
         Unit::Column(column) => vec![column],
         Unit::Link(link) => draft.link_columns[link].clone(),
     };
-    columns.into_iter().map(|column| draft.columns[column].column.name.as_str()).collect()
+    columns
+        .into_iter()
+        .map(|column| draft.columns[column].column.name.as_str())
+        .collect()
 }
 
 fn never_null(draft: &mut TableDraft<'_>, unit: Unit) {
@@ -482,16 +651,22 @@ fn is_unique(draft: &TableDraft<'_>, unit: Unit) -> bool {
             let draft = &draft.columns[column];
             draft.unique || (matches!(draft.generator, Generator::Uuid) && draft.draw == Draw::Row)
         }
-        Unit::Link(link) => matches!(draft.links[link].choice, LinkChoice::OneToOne(_) | LinkChoice::Previous { .. }),
+        Unit::Link(link) => matches!(
+            draft.links[link].choice,
+            LinkChoice::OneToOne(_) | LinkChoice::Previous { .. }
+        ),
     }
 }
 
 /// Both links of an unordered pair: every row has its own pair.
 fn is_pair(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
     let has = |wanted: fn(&LinkChoice) -> bool| {
-        units.iter().any(|unit| matches!(unit, Unit::Link(link) if wanted(&draft.links[*link].choice)))
+        units
+            .iter()
+            .any(|unit| matches!(unit, Unit::Link(link) if wanted(&draft.links[*link].choice)))
     };
-    has(|choice| matches!(choice, LinkChoice::PairLow(_))) && has(|choice| matches!(choice, LinkChoice::PairHigh(_)))
+    has(|choice| matches!(choice, LinkChoice::PairLow(_)))
+        && has(|choice| matches!(choice, LinkChoice::PairHigh(_)))
 }
 
 /// The link that groups the rows: the one that the spec made so, else the one with most parents.
@@ -510,6 +685,9 @@ fn driver_of(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<usize> {
                 )
         })
         .max_by_key(|link| {
-            (matches!(draft.links[*link].choice, LinkChoice::Grouped(_)), draft.links[*link].parent_rows)
+            (
+                matches!(draft.links[*link].choice, LinkChoice::Grouped(_)),
+                draft.links[*link].parent_rows,
+            )
         })
 }

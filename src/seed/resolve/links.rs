@@ -30,9 +30,17 @@ pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
     for table in &schema.tables {
         let composite = |key: &&ForeignKey| key.columns.len() > 1;
         for key in table.foreign_keys.iter().filter(composite) {
-            let others = table.foreign_keys.iter().filter(|other| other.name != key.name);
-            let overlaps = others.into_iter().any(|other| other.columns.iter().any(|c| key.columns.contains(c)));
-            let Some(parent) = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent)) else {
+            let others = table
+                .foreign_keys
+                .iter()
+                .filter(|other| other.name != key.name);
+            let overlaps = others
+                .into_iter()
+                .any(|other| other.columns.iter().any(|c| key.columns.contains(c)));
+            let Some(parent) = schema
+                .table_by_oid(key.references)
+                .map(|parent| schema.root_of(parent))
+            else {
                 continue;
             };
             if let Some(back) = key_back(schema, table, key) {
@@ -46,14 +54,28 @@ pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
     }
     while let Some((table, columns)) = open.pop() {
         for key in &table.foreign_keys {
-            let wanted = || key.columns.iter().zip(&key.referenced_columns).filter(|(from, _)| columns.contains(from));
+            let wanted = || {
+                key.columns
+                    .iter()
+                    .zip(&key.referenced_columns)
+                    .filter(|(from, _)| columns.contains(from))
+            };
             if wanted().next().is_none() || !shared.insert((table.oid, key.name.clone())) {
                 continue;
             }
             // A subtype's rows are grouped as its supertype's are.
-            let subtype = table.indexes.iter().any(|index| is_unique_within(index, &key.columns));
-            let above = schema.table_by_oid(key.references).map(|above| schema.root_of(above));
-            open.extend(above.filter(|_| subtype).map(|above| (above, wanted().map(|(_, to)| to).collect())));
+            let subtype = table
+                .indexes
+                .iter()
+                .any(|index| is_unique_within(index, &key.columns));
+            let above = schema
+                .table_by_oid(key.references)
+                .map(|above| schema.root_of(above));
+            open.extend(
+                above
+                    .filter(|_| subtype)
+                    .map(|above| (above, wanted().map(|(_, to)| to).collect())),
+            );
         }
     }
     shared
@@ -62,9 +84,18 @@ pub(super) fn shared_keys(schema: &Schema) -> BTreeSet<(u32, String)> {
 /// Columns (table, name) that foreign keys point to; a partition's count as its root's.
 pub(super) fn referenced(schema: &Schema) -> BTreeSet<(u32, &String)> {
     let keys = schema.tables.iter().flat_map(|table| &table.foreign_keys);
-    keys.filter_map(|key| Some((schema.root_of(schema.table_by_oid(key.references)?).oid, key)))
-        .flat_map(|(oid, key)| key.referenced_columns.iter().map(move |column| (oid, column)))
-        .collect()
+    keys.filter_map(|key| {
+        Some((
+            schema.root_of(schema.table_by_oid(key.references)?).oid,
+            key,
+        ))
+    })
+    .flat_map(|(oid, key)| {
+        key.referenced_columns
+            .iter()
+            .map(move |column| (oid, column))
+    })
+    .collect()
 }
 
 /// A foreign key resolved to positions.
@@ -86,21 +117,40 @@ impl<'a> Resolver<'a> {
         // A table's key to itself follows those that it shares columns with.
         keys.sort_by_key(|key| {
             let own = key.references == table.oid;
-            let nullable = key.columns.iter().any(|name| table.column(name).is_some_and(|column| !column.not_null));
-            (own, self.grouping_of(draft, key).is_none(), nullable, std::cmp::Reverse(key.columns.len()))
+            let nullable = key
+                .columns
+                .iter()
+                .any(|name| table.column(name).is_some_and(|column| !column.not_null));
+            (
+                own,
+                self.grouping_of(draft, key).is_none(),
+                nullable,
+                std::cmp::Reverse(key.columns.len()),
+            )
         });
         for key in keys {
-            let Some(key) = self.resolve_key(index, draft, key) else { continue };
+            let Some(key) = self.resolve_key(index, draft, key) else {
+                continue;
+            };
             if self.plan_own_child(index, draft, &key) {
                 continue;
             }
-            let taken: Vec<usize> = key.columns.iter().copied().filter(|column| draft.columns[*column].fixed).collect();
+            let taken: Vec<usize> = key
+                .columns
+                .iter()
+                .copied()
+                .filter(|column| draft.columns[*column].fixed)
+                .collect();
             if self.open.contains(&(table.oid, key.key.name.clone())) {
                 self.leave_open(draft, key.key, &key.columns);
                 continue;
             }
             // MATCH SIMPLE: a column that is NULL in every row is enough.
-            if !key.key.match_full && taken.iter().any(|column| draft.columns[*column].nulls == Nulls::Always) {
+            if !key.key.match_full
+                && taken
+                    .iter()
+                    .any(|column| draft.columns[*column].nulls == Nulls::Always)
+            {
                 continue;
             }
             match taken.len() {
@@ -112,32 +162,55 @@ impl<'a> Resolver<'a> {
         self.tell_apart(draft);
     }
 
-    fn resolve_key<'k>(&mut self, index: usize, draft: &TableDraft<'a>, key: &'k ForeignKey) -> Option<Key<'k>> {
+    fn resolve_key<'k>(
+        &mut self,
+        index: usize,
+        draft: &TableDraft<'a>,
+        key: &'k ForeignKey,
+    ) -> Option<Key<'k>> {
         let schema = self.schema;
-        let columns: Vec<usize> = key.columns.iter().filter_map(|name| draft.position(name)).collect();
+        let columns: Vec<usize> = key
+            .columns
+            .iter()
+            .filter_map(|name| draft.position(name))
+            .collect();
         // A generated column that references something: the server has the last word.
         if columns.len() != key.columns.len() {
             return None;
         }
-        let parent_table = schema.table_by_oid(key.references).map(|table| schema.root_of(table))?;
+        let parent_table = schema
+            .table_by_oid(key.references)
+            .map(|table| schema.root_of(table))?;
         let Some(&parent) = self.index.get(&parent_table.oid) else {
             self.refuse(
                 &draft.table.name,
-                format!("foreign key {} references {}, which is not seeded", key.name, parent_table.name),
+                format!(
+                    "foreign key {} references {}, which is not seeded",
+                    key.name, parent_table.name
+                ),
                 super::leave_empty(&draft.table.name),
             );
             return None;
         };
-        let written: Vec<&str> =
-            super::table::written_columns(schema, parent_table, self.specs.get(&parent_table.oid).copied())
-                .map(|column| column.name.as_str())
-                .collect();
-        let positions: Option<Vec<usize>> =
-            key.referenced_columns.iter().map(|name| written.iter().position(|other| other == name)).collect();
+        let written: Vec<&str> = super::table::written_columns(
+            schema,
+            parent_table,
+            self.specs.get(&parent_table.oid).copied(),
+        )
+        .map(|column| column.name.as_str())
+        .collect();
+        let positions: Option<Vec<usize>> = key
+            .referenced_columns
+            .iter()
+            .map(|name| written.iter().position(|other| other == name))
+            .collect();
         let Some(positions) = positions else {
             self.refuse(
                 &draft.table.name,
-                format!("foreign key {} references a generated column of {}", key.name, parent_table.name),
+                format!(
+                    "foreign key {} references a generated column of {}",
+                    key.name, parent_table.name
+                ),
                 super::leave_empty(&draft.table.name),
             );
             return None;
@@ -145,33 +218,58 @@ impl<'a> Resolver<'a> {
         // Two tables whose primary keys reference each other: the first one leads.
         let own_key = draft.table.primary_key();
         let both = parent > index
-            && key.columns.iter().all(|column| own_key.contains(&column.as_str()))
-            && parent_table
-                .foreign_keys
+            && key
+                .columns
                 .iter()
-                .any(|back| back.references == draft.table.oid && back.columns == key.referenced_columns);
-        (!both).then_some(Key { key, columns, parent, positions })
+                .all(|column| own_key.contains(&column.as_str()))
+            && parent_table.foreign_keys.iter().any(|back| {
+                back.references == draft.table.oid && back.columns == key.referenced_columns
+            });
+        (!both).then_some(Key {
+            key,
+            columns,
+            parent,
+            positions,
+        })
     }
 
     fn plan_link(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>) {
         if key.parent != index && self.plan.tables[key.parent].rows == 0 {
-            let why =
-                format!("foreign key {} points to {}, which has no rows", key.key.name, self.ordered[key.parent].name);
+            let why = format!(
+                "foreign key {} points to {}, which has no rows",
+                key.key.name, self.ordered[key.parent].name
+            );
             if draft.rows > 0 && self.leave_null(draft, key, &why) {
                 return;
             }
         }
         let only = self.allowed_parents(index, draft, key);
         // Nowhere to point to: nothing is asked of a key that is NULL.
-        if key.columns.iter().any(|column| draft.columns[*column].nulls == Nulls::Always) {
+        if key
+            .columns
+            .iter()
+            .any(|column| draft.columns[*column].nulls == Nulls::Always)
+        {
             return;
         }
-        if !only.is_empty() && draft.table.indexes.iter().any(|index| is_unique_within(index, &key.key.columns)) {
+        if !only.is_empty()
+            && draft
+                .table
+                .indexes
+                .iter()
+                .any(|index| is_unique_within(index, &key.key.columns))
+        {
             let allowed = only.len() as u64;
-            let why = format!("its constraints allow {allowed} rows of {}", self.ordered[key.parent].name);
+            let why = format!(
+                "its constraints allow {allowed} rows of {}",
+                self.ordered[key.parent].name
+            );
             if let Err(reason) = self.lower_rows(draft, allowed, &why) {
                 let what = format!("foreign key {} cannot be met: {reason}", key.key.name);
-                let remedy = format!("write fewer `rows = …` under [{}]", header(&draft.table.name));
+                let remedy = format!(
+                    "write fewer `rows = …` under [{}]",
+                    header(&draft.table.name)
+                );
                 self.refuse(&draft.table.name, what, remedy);
             }
         }
@@ -195,13 +293,21 @@ impl<'a> Resolver<'a> {
         self.attach(index, draft, key, link);
     }
 
-    pub(super) fn attach(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>, link: Link) {
+    pub(super) fn attach(
+        &mut self,
+        index: usize,
+        draft: &mut TableDraft<'a>,
+        key: &Key<'_>,
+        link: Link,
+    ) {
         let link_index = draft.links.len();
         let optional = link.null_share > 0.0
             || matches!(link.choice, LinkChoice::Earlier { roots } if roots > 0)
             || matches!(
                 link.choice,
-                LinkChoice::Previous { ring: false } | LinkChoice::EarlierWithin { .. } | LinkChoice::Within { .. }
+                LinkChoice::Previous { ring: false }
+                    | LinkChoice::EarlierWithin { .. }
+                    | LinkChoice::Within { .. }
             );
         draft.links.push(link);
         self.link_keys[index].push(key.key.name.clone());
@@ -214,7 +320,8 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             let parent_spec = self.specs.get(&parent_table.oid).copied();
-            let parent_column = super::table::written_columns(schema, parent_table, parent_spec).nth(*position);
+            let parent_column =
+                super::table::written_columns(schema, parent_table, parent_spec).nth(*position);
             let recode = match (column.class.base(), parent_column) {
                 (TypeClass::Scalar(encoding), Some(parent)) => {
                     let class = crate::seed::infer::types::classify(schema, &parent.data_type);
@@ -222,21 +329,33 @@ impl<'a> Resolver<'a> {
                 }
                 _ => None,
             };
-            column.generator = Generator::Parent { link: link_index, table: key.parent, column: *position, recode };
+            column.generator = Generator::Parent {
+                link: link_index,
+                table: key.parent,
+                column: *position,
+                recode,
+            };
             column.draw = Draw::Row;
             // What the spec says of a key still tells which kinds of rows there are.
             let said = column.spec.and_then(said_values);
             column.choices = said;
             column.fixed = true;
             let nullable = column.nulls != Nulls::Never;
-            column.nulls = if optional && nullable { Nulls::WithLink(link_index) } else { Nulls::Never };
+            column.nulls = if optional && nullable {
+                Nulls::WithLink(link_index)
+            } else {
+                Nulls::Never
+            };
         }
     }
 
     /// Weights that the spec gives a key's values, where something else decides how often each comes.
     fn tell_unobeyed(&mut self, draft: &TableDraft<'a>, key: &Key<'_>) {
         let said = key.columns.iter().find(|column| {
-            let said = draft.columns[**column].spec.and_then(said_values).unwrap_or_default();
+            let said = draft.columns[**column]
+                .spec
+                .and_then(said_values)
+                .unwrap_or_default();
             said.windows(2).any(|pair| pair[0].1 != pair[1].1)
         });
         if let Some(column) = said {
@@ -250,9 +369,16 @@ impl<'a> Resolver<'a> {
 
     /// How often each of the values comes that the spec says for a key's column; the key has to be free to obey.
     fn said_shares(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> Option<LinkChoice> {
-        let (column, position, said) = key.columns.iter().zip(&key.positions).find_map(|(column, position)| {
-            draft.columns[*column].spec.and_then(said_values).map(|said| (*column, *position, said))
-        })?;
+        let (column, position, said) =
+            key.columns
+                .iter()
+                .zip(&key.positions)
+                .find_map(|(column, position)| {
+                    draft.columns[*column]
+                        .spec
+                        .and_then(said_values)
+                        .map(|said| (*column, *position, said))
+                })?;
         if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
             return None;
         }
@@ -263,10 +389,19 @@ impl<'a> Resolver<'a> {
             (!rows.is_empty()).then_some((*weight, rows))
         });
         let (weights, rows): (Vec<f64>, Vec<Box<[u64]>>) = kinds.unzip();
-        (rows.len() > 1).then(|| LinkChoice::Listed { weights: Weights::new(&weights), rows: rows.into() })
+        (rows.len() > 1).then(|| LinkChoice::Listed {
+            weights: Weights::new(&weights),
+            rows: rows.into(),
+        })
     }
 
-    pub(super) fn link_of(&mut self, index: usize, draft: &TableDraft<'a>, key: &Key<'_>, only: Box<[u64]>) -> Link {
+    pub(super) fn link_of(
+        &mut self,
+        index: usize,
+        draft: &TableDraft<'a>,
+        key: &Key<'_>,
+        only: Box<[u64]>,
+    ) -> Link {
         let (table, parent) = (draft.table, key.parent);
         let self_reference = parent == index;
         let parent_rows = match only.len() as u64 {
@@ -275,11 +410,17 @@ impl<'a> Resolver<'a> {
             allowed => allowed,
         };
         let link_key = draft.key.derive("link").derive(&key.key.columns.join(","));
-        let spec = key.columns.iter().find_map(|column| draft.columns[*column].spec);
+        let spec = key
+            .columns
+            .iter()
+            .find_map(|column| draft.columns[*column].spec);
         // MATCH SIMPLE: one NULL is enough; MATCH FULL: all or none.
         let can_be_null = |column: &usize| draft.columns[*column].nulls != Nulls::Never;
-        let nullable =
-            if key.key.match_full { key.columns.iter().all(can_be_null) } else { key.columns.iter().any(can_be_null) };
+        let nullable = if key.key.match_full {
+            key.columns.iter().all(can_be_null)
+        } else {
+            key.columns.iter().any(can_be_null)
+        };
         let null_share = match (nullable, spec.and_then(|spec| spec.null)) {
             (false, _) => 0.0,
             (true, Some(share)) => share,
@@ -288,31 +429,61 @@ impl<'a> Resolver<'a> {
             (true, None) if !key.columns.iter().all(can_be_null) => 0.0,
             (true, None) => 0.05,
         };
-        let unique = table.indexes.iter().any(|index| is_unique_within(index, &key.key.columns));
-        let skew =
-            spec.and_then(|spec| spec.skew).unwrap_or(if parent_rows > FEW_PARENTS { DEFAULT_SKEW } else { 0.0 });
-        let shared = self.shared_keys.contains(&(table.oid, key.key.name.clone()));
+        let unique = table
+            .indexes
+            .iter()
+            .any(|index| is_unique_within(index, &key.key.columns));
+        let skew = spec
+            .and_then(|spec| spec.skew)
+            .unwrap_or(if parent_rows > FEW_PARENTS {
+                DEFAULT_SKEW
+            } else {
+                0.0
+            });
+        let shared = self
+            .shared_keys
+            .contains(&(table.oid, key.key.name.clone()));
         let choice = if self_reference && unique {
             LinkChoice::Previous { ring: !nullable }
         } else if self_reference {
-            LinkChoice::Earlier { roots: if nullable { (draft.rows / 50).max(1) } else { 0 } }
+            LinkChoice::Earlier {
+                roots: if nullable {
+                    (draft.rows / 50).max(1)
+                } else {
+                    0
+                },
+            }
         } else if unique {
             LinkChoice::OneToOne(Permutation::new(link_key, parent_rows.max(1)))
         } else if let Some((skew, order)) = self.grouping_of(draft, key.key) {
             let counts = self.children_of(draft);
             grouped(match counts {
-                Some(counts) => Grouping::counted(link_key, parent_rows, draft.rows, counts, order, u64::MAX),
+                Some(counts) => {
+                    Grouping::counted(link_key, parent_rows, draft.rows, counts, order, u64::MAX)
+                }
                 None => Grouping::new(link_key, parent_rows, draft.rows, skew, order, u64::MAX),
             })
         } else if shared {
             LinkChoice::Grouped(Grouping::covering(link_key, parent_rows, draft.rows))
         } else if skew > 0.0 {
             let order = Permutation::new(link_key.derive("ranks"), parent_rows.max(1));
-            LinkChoice::Skewed { ranks: Ranks::zipf(parent_rows, skew), order }
+            LinkChoice::Skewed {
+                ranks: Ranks::zipf(parent_rows, skew),
+                order,
+            }
         } else {
             LinkChoice::Uniform
         };
-        Link { parent, parent_rows, key: link_key, choice, null_share, avoid: None, skip: Box::default(), only }
+        Link {
+            parent,
+            parent_rows,
+            key: link_key,
+            choice,
+            null_share,
+            avoid: None,
+            skip: Box::default(),
+            only,
+        }
     }
 
     /// The histogram of children per parent, where the spec has one.
@@ -326,23 +497,48 @@ impl<'a> Resolver<'a> {
     /// The skew and order of `rows = { per = … }`, where this key is the one that it names.
     fn grouping_of(&self, draft: &TableDraft<'a>, key: &ForeignKey) -> Option<(f64, Order)> {
         let spec = self.specs.get(&draft.table.oid)?;
-        let Some(RowsSpec::Per { table, column, skew, order, .. }) = &spec.rows else { return None };
+        let Some(RowsSpec::Per {
+            table,
+            column,
+            skew,
+            order,
+            ..
+        }) = &spec.rows
+        else {
+            return None;
+        };
         let named = super::find_table(self.schema, &table.text)?;
         let referenced = self.schema.table_by_oid(key.references)?;
         let fits = self.schema.root_of(referenced).oid == named.oid
-            && column.as_ref().is_none_or(|column| key.columns.contains(&column.text));
+            && column
+                .as_ref()
+                .is_none_or(|column| key.columns.contains(&column.text));
         // The first key to that parent is meant where the spec does not say.
-        let first = draft.table.foreign_keys.iter().find(|other| other.references == key.references)?;
-        let order = order.unwrap_or(if *skew > 0.0 { Order::Scattered } else { Order::ByGroup });
+        let first = draft
+            .table
+            .foreign_keys
+            .iter()
+            .find(|other| other.references == key.references)?;
+        let order = order.unwrap_or(if *skew > 0.0 {
+            Order::Scattered
+        } else {
+            Order::ByGroup
+        });
         (fits && (column.is_some() || first.name == key.name)).then_some((*skew, order))
     }
 
     /// A key whose columns all have their values from other keys: it holds if those values come from the same row of the
     /// same table; the server proves it.
     fn check_implied(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>) {
-        let implied = key.columns.iter().zip(&key.positions).all(|(column, position)| {
-            self.origins(draft, *column).iter().any(|(_, table, at)| (*table, *at) == (key.parent, *position))
-        });
+        let implied = key
+            .columns
+            .iter()
+            .zip(&key.positions)
+            .all(|(column, position)| {
+                self.origins(draft, *column)
+                    .iter()
+                    .any(|(_, table, at)| (*table, *at) == (key.parent, *position))
+            });
         if !implied
             && !self.is_covered(draft, key)
             && !self.holds_already(draft, key, key.key.references, &key.key.referenced_columns)
@@ -362,13 +558,22 @@ impl<'a> Resolver<'a> {
 
     /// A key of which some columns have their values from another key: the parent row is looked for among those with the
     /// same values.
-    fn plan_shared(&mut self, index: usize, draft: &mut TableDraft<'a>, key: &Key<'_>, taken: &[usize]) {
+    fn plan_shared(
+        &mut self,
+        index: usize,
+        draft: &mut TableDraft<'a>,
+        key: &Key<'_>,
+        taken: &[usize],
+    ) {
         if key.parent == index {
-            let shared = taken.first().and_then(|column| match draft.columns[*column].generator {
-                Generator::Parent { link, .. } => Some(link),
-                _ => None,
-            });
-            if let Some(shared) = shared.filter(|shared| matches!(draft.links[*shared].choice, LinkChoice::Grouped(_)))
+            let shared = taken
+                .first()
+                .and_then(|column| match draft.columns[*column].generator {
+                    Generator::Parent { link, .. } => Some(link),
+                    _ => None,
+                });
+            if let Some(shared) = shared
+                .filter(|shared| matches!(draft.links[*shared].choice, LinkChoice::Grouped(_)))
             {
                 let mut link = self.link_of(index, draft, key, Box::default());
                 link.choice = LinkChoice::EarlierWithin { shared };
@@ -384,30 +589,64 @@ impl<'a> Resolver<'a> {
             }
             None if self.can_leave_open(draft, key) => {}
             None => {
-                let columns: Vec<&str> =
-                    taken.iter().map(|column| draft.columns[*column].column.name.as_str()).collect();
+                let columns: Vec<&str> = taken
+                    .iter()
+                    .map(|column| draft.columns[*column].column.name.as_str())
+                    .collect();
                 let what = format!(
                     "foreign key {} shares column {} with another foreign key in a way that is not understood",
                     key.key.name,
                     columns.join(", ")
                 );
-                self.refuse(&draft.table.name, what, super::leave_empty(&draft.table.name));
+                self.refuse(
+                    &draft.table.name,
+                    what,
+                    super::leave_empty(&draft.table.name),
+                );
             }
         }
     }
 
     /// The way from a row of this table to the row that groups the parent's rows, or those of its supertype.
-    fn path_to(&self, draft: &TableDraft<'a>, key: &Key<'_>, taken: &[usize]) -> Option<LinkChoice> {
-        let shared = || key.columns.iter().zip(&key.positions).filter(|(column, _)| taken.contains(column));
+    fn path_to(
+        &self,
+        draft: &TableDraft<'a>,
+        key: &Key<'_>,
+        taken: &[usize],
+    ) -> Option<LinkChoice> {
+        let shared = || {
+            key.columns
+                .iter()
+                .zip(&key.positions)
+                .filter(|(column, _)| taken.contains(column))
+        };
         let first = *shared().next()?.0;
-        let (mut table, mut positions) = (key.parent, shared().map(|(_, at)| *at).collect::<Vec<usize>>());
+        let (mut table, mut positions) = (
+            key.parent,
+            shared().map(|(_, at)| *at).collect::<Vec<usize>>(),
+        );
         let mut down = Vec::new();
         loop {
-            if let Some(Way { path, under, parent_link }) = self.grouped_by(draft, first, table, &positions) {
+            if let Some(Way {
+                path,
+                under,
+                parent_link,
+            }) = self.grouped_by(draft, first, table, &positions)
+            {
                 let (path, under, down) = (path.into(), under.into(), down.into());
-                return Some(LinkChoice::Within { path, under, parent_link, down, counter: None });
+                return Some(LinkChoice::Within {
+                    path,
+                    under,
+                    parent_link,
+                    down,
+                    counter: None,
+                });
             }
-            let link = match self.plan.tables[table].columns.get(*positions.first()?)?.generator {
+            let link = match self.plan.tables[table]
+                .columns
+                .get(*positions.first()?)?
+                .generator
+            {
                 Generator::Parent { link, .. } => link,
                 _ => return None,
             };
@@ -419,10 +658,22 @@ impl<'a> Resolver<'a> {
 
     /// Where one link of a table groups its rows by all these columns: the way there from a column of the draft (along links,
     /// and on from a supertype to its subtype), and it.
-    fn grouped_by(&self, draft: &TableDraft<'a>, first: usize, parent: usize, positions: &[usize]) -> Option<Way> {
+    fn grouped_by(
+        &self,
+        draft: &TableDraft<'a>,
+        first: usize,
+        parent: usize,
+        positions: &[usize],
+    ) -> Option<Way> {
         let parent = &self.plan.tables[parent];
         let position = *positions.first()?;
-        let Generator::Parent { link: parent_link, table, column, .. } = parent.columns.get(position)?.generator else {
+        let Generator::Parent {
+            link: parent_link,
+            table,
+            column,
+            ..
+        } = parent.columns.get(position)?.generator
+        else {
             return None;
         };
         let grouping = &parent.links[parent_link];
@@ -437,11 +688,20 @@ impl<'a> Resolver<'a> {
         let origins = self.origins(draft, first);
         let (mut at, mut under) = ((table, column), Vec::new());
         loop {
-            if let Some((path, ..)) = origins.iter().find(|(_, table, column)| (*table, *column) == at) {
+            if let Some((path, ..)) = origins
+                .iter()
+                .find(|(_, table, column)| (*table, *column) == at)
+            {
                 under.reverse();
-                return Some(Way { path: path.clone(), under, parent_link });
+                return Some(Way {
+                    path: path.clone(),
+                    under,
+                    parent_link,
+                });
             }
-            let Generator::Parent { link, .. } = self.plan.tables[at.0].columns.get(at.1)?.generator else {
+            let Generator::Parent { link, .. } =
+                self.plan.tables[at.0].columns.get(at.1)?.generator
+            else {
                 return None;
             };
             let (above, columns) = self.covers(at.0, &[at.1])?;
@@ -451,24 +711,51 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether the values come from one row of a table with a foreign key to these columns of that table, which holds there.
-    fn holds_already(&self, draft: &TableDraft<'a>, key: &Key<'_>, to: u32, referenced: &[String]) -> bool {
-        let origins: Vec<_> = key.columns.iter().map(|column| self.origins(draft, *column)).collect();
-        let Some((first, others)) = origins.split_first() else { return false };
+    fn holds_already(
+        &self,
+        draft: &TableDraft<'a>,
+        key: &Key<'_>,
+        to: u32,
+        referenced: &[String],
+    ) -> bool {
+        let origins: Vec<_> = key
+            .columns
+            .iter()
+            .map(|column| self.origins(draft, *column))
+            .collect();
+        let Some((first, others)) = origins.split_first() else {
+            return false;
+        };
         first.iter().any(|(path, table, column)| {
             let mut columns = vec![*column];
             for origins in others {
-                let Some((.., column)) = origins.iter().find(|(other, at, _)| other == path && at == table) else {
+                let Some((.., column)) = origins
+                    .iter()
+                    .find(|(other, at, _)| other == path && at == table)
+                else {
                     return false;
                 };
                 columns.push(*column);
             }
             let (above, planned) = (self.ordered[*table], &self.plan.tables[*table]);
-            let name = |column: &usize| planned.columns.get(*column).map(|column| column.name.as_str());
+            let name = |column: &usize| {
+                planned
+                    .columns
+                    .get(*column)
+                    .map(|column| column.name.as_str())
+            };
             above.foreign_keys.iter().any(|held| {
                 let held_to = |from: Option<&str>, to: &String| {
-                    held.columns.iter().zip(&held.referenced_columns).any(|(a, b)| Some(a.as_str()) == from && b == to)
+                    held.columns
+                        .iter()
+                        .zip(&held.referenced_columns)
+                        .any(|(a, b)| Some(a.as_str()) == from && b == to)
                 };
-                held.references == to && columns.iter().zip(referenced).all(|(from, to)| held_to(name(from), to))
+                held.references == to
+                    && columns
+                        .iter()
+                        .zip(referenced)
+                        .all(|(from, to)| held_to(name(from), to))
             })
         })
     }
@@ -478,20 +765,33 @@ impl<'a> Resolver<'a> {
     fn is_covered(&self, draft: &TableDraft<'a>, key: &Key<'_>) -> bool {
         let (mut table, mut positions) = (key.parent, key.positions.clone());
         loop {
-            let Some((above, columns)) = self.covers(table, &positions) else { return false };
+            let Some((above, columns)) = self.covers(table, &positions) else {
+                return false;
+            };
             (table, positions) = (above, columns);
             let reached = |column: usize, position: usize| {
                 let origins = self.origins(draft, column).into_iter();
-                origins.filter(move |(_, at, of)| (*at, *of) == (table, position)).map(|(path, ..)| path)
+                origins
+                    .filter(move |(_, at, of)| (*at, *of) == (table, position))
+                    .map(|(path, ..)| path)
             };
             let mut columns = key.columns.iter().copied().zip(positions.iter().copied());
-            let Some((first, position)) = columns.next() else { return false };
+            let Some((first, position)) = columns.next() else {
+                return false;
+            };
             let mut paths = reached(first, position);
-            if paths.any(|path| columns.clone().all(|(column, at)| reached(column, at).any(|other| other == path))) {
+            if paths.any(|path| {
+                columns
+                    .clone()
+                    .all(|(column, at)| reached(column, at).any(|other| other == path))
+            }) {
                 return true;
             }
             let columns = &self.plan.tables[table].columns;
-            let names: Vec<String> = positions.iter().map(|at| columns[*at].name.clone()).collect();
+            let names: Vec<String> = positions
+                .iter()
+                .map(|at| columns[*at].name.clone())
+                .collect();
             if self.holds_already(draft, key, self.ordered[table].oid, &names) {
                 return true;
             }
@@ -502,13 +802,22 @@ impl<'a> Resolver<'a> {
     fn covers(&self, table: usize, positions: &[usize]) -> Option<(usize, Vec<usize>)> {
         let planned = &self.plan.tables[table];
         let shown = |position: &usize| match planned.columns.get(*position)?.generator {
-            Generator::Parent { link, table, column, .. } => Some((link, table, column)),
+            Generator::Parent {
+                link,
+                table,
+                column,
+                ..
+            } => Some((link, table, column)),
             _ => None,
         };
         let (link, above, _) = shown(positions.first()?)?;
         let columns: Option<Vec<usize>> = positions
             .iter()
-            .map(|at| shown(at).filter(|(other, ..)| *other == link).map(|(.., column)| column))
+            .map(|at| {
+                shown(at)
+                    .filter(|(other, ..)| *other == link)
+                    .map(|(.., column)| column)
+            })
             .collect();
         let link = planned.links.get(link)?;
         let whole = matches!(link.choice, LinkChoice::OneToOne(_))
@@ -516,19 +825,34 @@ impl<'a> Resolver<'a> {
             && link.avoid.is_none()
             && (link.only.is_empty() && link.skip.is_empty())
             && planned.rows == self.plan.tables[above].rows;
-        columns.filter(|_| whole && above < table).map(|columns| (above, columns))
+        columns
+            .filter(|_| whole && above < table)
+            .map(|columns| (above, columns))
     }
 
     /// Where a column's value comes from, hop by hop: the links followed, the table and the column reached.
     fn origins(&self, draft: &TableDraft<'a>, column: usize) -> Vec<(Vec<usize>, usize, usize)> {
         let mut found = Vec::new();
-        let Generator::Parent { link, table, column, .. } = draft.columns[column].generator else { return found };
+        let Generator::Parent {
+            link,
+            table,
+            column,
+            ..
+        } = draft.columns[column].generator
+        else {
+            return found;
+        };
         let (mut path, mut table, mut column) = (vec![link], table, column);
         loop {
             found.push((path.clone(), table, column));
             let next: Option<&ColumnPlan> = self.plan.tables[table].columns.get(column);
             match next.map(|plan| &plan.generator) {
-                Some(Generator::Parent { link, table: further, column: at, .. }) if path.len() < 32 => {
+                Some(Generator::Parent {
+                    link,
+                    table: further,
+                    column: at,
+                    ..
+                }) if path.len() < 32 => {
                     path.push(*link);
                     (table, column) = (*further, *at);
                 }
@@ -541,23 +865,32 @@ impl<'a> Resolver<'a> {
     fn tell_apart(&mut self, draft: &mut TableDraft<'a>) {
         let sums: Vec<_> = draft.facts.sums().cloned().collect();
         for sum in sums {
-            let [(first, 1), (second, -1)] = sum.terms.as_slice() else { continue };
-            let link = |name: &str| match draft.position(name).map(|column| &draft.columns[column].generator) {
+            let [(first, 1), (second, -1)] = sum.terms.as_slice() else {
+                continue;
+            };
+            let link = |name: &str| match draft
+                .position(name)
+                .map(|column| &draft.columns[column].generator)
+            {
                 Some(Generator::Parent { link, .. }) => Some(*link),
                 _ => None,
             };
-            let (Some(first), Some(second)) = (link(first), link(second)) else { continue };
-            let same_parent = draft.links[first].parent == draft.links[second].parent && first != second;
+            let (Some(first), Some(second)) = (link(first), link(second)) else {
+                continue;
+            };
+            let same_parent =
+                draft.links[first].parent == draft.links[second].parent && first != second;
             if !same_parent {
                 continue;
             }
             match sum.relation {
                 Relation::NotEqual => {
-                    let (avoiding, avoided) = if matches!(draft.links[second].choice, LinkChoice::Grouped(_)) {
-                        (first, second)
-                    } else {
-                        (second, first)
-                    };
+                    let (avoiding, avoided) =
+                        if matches!(draft.links[second].choice, LinkChoice::Grouped(_)) {
+                            (first, second)
+                        } else {
+                            (second, first)
+                        };
                     draft.links[avoiding].avoid = Some(avoided);
                 }
                 Relation::Less | Relation::LessOrEqual => self.pair(draft, first, second),
@@ -592,7 +925,9 @@ struct Way {
 
 /// The only values that the spec gives a column, with their weights.
 pub(super) fn said_values(spec: &ColumnSpec) -> Option<Vec<(String, f64)>> {
-    spec.values.clone().or_else(|| spec.value.clone().map(|value| vec![(value, 1.0)]))
+    spec.values
+        .clone()
+        .or_else(|| spec.value.clone().map(|value| vec![(value, 1.0)]))
 }
 
 fn grouped(grouping: Option<Grouping>) -> LinkChoice {

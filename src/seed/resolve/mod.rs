@@ -129,7 +129,9 @@ pub fn resolve(
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Box<Refusal>> {
     let mut plan = match options.target_bytes {
-        Some(target) => sizes::towards(target, options, |options| at_scale(schema, spec, options, stored))?,
+        Some(target) => sizes::towards(target, options, |options| {
+            at_scale(schema, spec, options, stored)
+        })?,
         None => at_scale(schema, spec, options, stored)?,
     };
     if let Some(share) = options.subset {
@@ -151,14 +153,23 @@ fn at_scale(
     let mut lowered: Vec<String> = Vec::new();
     // A count that a constraint lowers changes what other tables can point to: again with the lower count.
     for _ in 0..PASSES {
-        let mut resolver = Resolver::new(schema, spec, options, stored, (limits.clone(), open.clone()));
+        let mut resolver = Resolver::new(
+            schema,
+            spec,
+            options,
+            stored,
+            (limits.clone(), open.clone()),
+        );
         (resolver.wants, resolver.asking) = (wants.clone(), asking);
         resolver.plan_rows();
         for index in 0..resolver.ordered.len() {
             let told = resolver.errors.len();
             resolver.plan_table(index);
             resolver.join_own_children(index);
-            if resolver.errors[told..].iter().any(|error| matches!(error, SeedError::Spec(_))) {
+            if resolver.errors[told..]
+                .iter()
+                .any(|error| matches!(error, SeedError::Spec(_)))
+            {
                 resolver.misread.insert(resolver.ordered[index].oid);
             }
         }
@@ -172,7 +183,13 @@ fn at_scale(
             continue;
         }
         if resolver.empty_the_orphaned() || resolver.has_stale_links() {
-            limits.extend(resolver.plan.tables.iter().map(|table| (table.oid, table.rows)));
+            limits.extend(
+                resolver
+                    .plan
+                    .tables
+                    .iter()
+                    .map(|table| (table.oid, table.rows)),
+            );
             lowered.append(&mut resolver.plan.notes);
             continue;
         }
@@ -184,20 +201,30 @@ fn at_scale(
             return Err(Box::new(resolver.into_refusal()));
         }
         resolver.measure_widths();
-        return Ok(SeedPlan { notes: each_once(lowered, resolver.plan.notes), ..resolver.plan });
+        return Ok(SeedPlan {
+            notes: each_once(lowered, resolver.plan.notes),
+            ..resolver.plan
+        });
     }
     let unsettled = SeedError::Unsolvable {
         table: "of several".to_owned(),
         what: "the row counts of tables that reference each other do not settle".to_owned(),
         remedy: "write `rows` for each of them in the spec".to_owned(),
     };
-    Err(Box::new(Refusal { errors: vec![unsettled], sound: SeedPlan::empty(options.seed) }))
+    Err(Box::new(Refusal {
+        errors: vec![unsettled],
+        sound: SeedPlan::empty(options.seed),
+    }))
 }
 
 /// Notes of all passes: what is said in several is told once.
 fn each_once(earlier: Vec<String>, last: Vec<String>) -> Vec<String> {
     let mut told = BTreeSet::new();
-    earlier.into_iter().chain(last).filter(|note| told.insert(note.clone())).collect()
+    earlier
+        .into_iter()
+        .chain(last)
+        .filter(|note| told.insert(note.clone()))
+        .collect()
 }
 
 /// What columns (table, name) should be, so that keys of stricter types can point to them.
@@ -261,7 +288,11 @@ impl<'a> Resolver<'a> {
             link_keys: vec![Vec::new(); ordered.len()],
             shared_keys: links::shared_keys(schema),
             referenced: links::referenced(schema),
-            index: ordered.iter().enumerate().map(|(index, table)| (table.oid, index)).collect(),
+            index: ordered
+                .iter()
+                .enumerate()
+                .map(|(index, table)| (table.oid, index))
+                .collect(),
             ordered,
             own_children: Vec::new(),
             wants: Wants::new(),
@@ -275,13 +306,19 @@ impl<'a> Resolver<'a> {
     /// Asks nothing of the tables that cannot be planned any more; where it is none of those, nothing of any table.
     fn give_way(&self, wants: &mut Wants) -> bool {
         let refused = |oid: &u32| {
-            let name = self.index.get(oid).map(|at| self.ordered[*at].name.to_string());
+            let name = self
+                .index
+                .get(oid)
+                .map(|at| self.ordered[*at].name.to_string());
             self.errors
                 .iter()
                 .any(|error| matches!(error, SeedError::Unsolvable { table, .. } if Some(table) == name.as_ref()))
         };
         let mut given = false;
-        for (_, atoms) in wants.iter_mut().filter(|((oid, _), atoms)| !atoms.is_empty() && refused(oid)) {
+        for (_, atoms) in wants
+            .iter_mut()
+            .filter(|((oid, _), atoms)| !atoms.is_empty() && refused(oid))
+        {
             atoms.clear();
             given = true;
         }
@@ -292,10 +329,24 @@ impl<'a> Resolver<'a> {
     }
 
     /// What a table's rows cannot meet; of a table that stays empty nothing is refused.
-    fn refuse(&mut self, table: &QualifiedName, what: impl Into<String>, remedy: impl Into<String>) {
-        if !self.plan.tables.iter().any(|planned| planned.name == *table && planned.rows == 0) {
+    fn refuse(
+        &mut self,
+        table: &QualifiedName,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        if !self
+            .plan
+            .tables
+            .iter()
+            .any(|planned| planned.name == *table && planned.rows == 0)
+        {
             let (what, remedy) = (what.into(), remedy.into());
-            self.errors.push(SeedError::Unsolvable { table: table.to_string(), what, remedy });
+            self.errors.push(SeedError::Unsolvable {
+                table: table.to_string(),
+                what,
+                remedy,
+            });
         }
     }
 
@@ -307,13 +358,19 @@ impl<'a> Resolver<'a> {
         };
         let unsound: Vec<bool> = self.plan.tables.iter().map(named).collect();
         self.plan.leave_out(unsound);
-        Refusal { errors: self.errors, sound: self.plan }
+        Refusal {
+            errors: self.errors,
+            sound: self.plan,
+        }
     }
 }
 
 /// What to write for a table that cannot be filled by any other means.
 fn leave_empty(table: &QualifiedName) -> String {
-    format!("fill the table by a migration, or leave it empty: write `rows = 0` under [{}]", header(table))
+    format!(
+        "fill the table by a migration, or leave it empty: write `rows = 0` under [{}]",
+        header(table)
+    )
 }
 
 /// Tables whose rows tools keep for themselves.
@@ -343,7 +400,9 @@ const BOOKKEEPING: &[&str] = &[
 pub fn is_seeded(table: &Table) -> bool {
     let bookkeeping = BOOKKEEPING.contains(&table.name.name.to_ascii_lowercase().as_str());
     match table.kind {
-        TableKind::Ordinary | TableKind::Partitioned => table.partition_of.is_none() && !bookkeeping,
+        TableKind::Ordinary | TableKind::Partitioned => {
+            table.partition_of.is_none() && !bookkeeping
+        }
         TableKind::Foreign => false,
     }
 }
@@ -352,13 +411,23 @@ pub fn is_seeded(table: &Table) -> bool {
 fn find_table<'s>(schema: &'s Schema, name: &str) -> Option<&'s Table> {
     schema
         .table(None, name)
-        .or_else(|| name.split_once('.').and_then(|(namespace, name)| schema.table(Some(namespace), name)))
+        .or_else(|| {
+            name.split_once('.')
+                .and_then(|(namespace, name)| schema.table(Some(namespace), name))
+        })
         .filter(|table| table.partition_of.is_none())
 }
 
 fn nearest_table(schema: &Schema, name: &str) -> Option<String> {
-    nearest(name, schema.tables.iter().filter(|t| is_seeded(t)).map(|table| table.name.name.as_str()))
-        .map(str::to_owned)
+    nearest(
+        name,
+        schema
+            .tables
+            .iter()
+            .filter(|t| is_seeded(t))
+            .map(|table| table.name.name.as_str()),
+    )
+    .map(str::to_owned)
 }
 
 fn match_specs<'a>(
@@ -381,8 +450,14 @@ fn match_specs<'a>(
         };
         for column in &table_spec.columns {
             if table.column(&column.name.text).is_none() {
-                let error = column.name.error(format!("table {} has no column {}", table.name, column.name.text));
-                let error = match nearest(&column.name.text, table.columns.iter().map(|c| c.name.as_str())) {
+                let error = column.name.error(format!(
+                    "table {} has no column {}",
+                    table.name, column.name.text
+                ));
+                let error = match nearest(
+                    &column.name.text,
+                    table.columns.iter().map(|c| c.name.as_str()),
+                ) {
                     Some(near) => error.help(format!("did you mean `{near}`?")),
                     None => error,
                 };
@@ -398,7 +473,10 @@ fn match_specs<'a>(
 fn check_table_rows(schema: &Schema, options: &Options, errors: &mut Vec<SeedError>) {
     for name in options.table_rows.keys() {
         if find_table(schema, name).is_none() {
-            errors.push(SeedError::UnknownTable { name: name.clone(), near: nearest_table(schema, name) });
+            errors.push(SeedError::UnknownTable {
+                name: name.clone(),
+                near: nearest_table(schema, name),
+            });
         }
     }
 }

@@ -7,24 +7,48 @@ use crate::schema::{ForeignKey, Schema, Table};
 /// Seeded tables, parents before children; within a cycle the foreign keys give way that can be NULL
 /// or checked later.
 pub(super) fn fill_order(schema: &Schema) -> Vec<&Table> {
-    let tables: Vec<&Table> = schema.tables.iter().filter(|table| super::is_seeded(table)).collect();
-    let position: BTreeMap<u32, usize> = tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect();
+    let tables: Vec<&Table> = schema
+        .tables
+        .iter()
+        .filter(|table| super::is_seeded(table))
+        .collect();
+    let position: BTreeMap<u32, usize> = tables
+        .iter()
+        .enumerate()
+        .map(|(at, table)| (table.oid, at))
+        .collect();
     // A weak edge can give way: the child may be NULL at first, or is checked later.
     let parents: Vec<Vec<Edge>> = tables
         .iter()
         .enumerate()
         .map(|(at, table)| {
             let edge = |key: &ForeignKey| {
-                let nullable = key.columns.iter().any(|name| table.column(name).is_some_and(|c| !c.not_null));
-                let parent = schema.table_by_oid(key.references).map(|parent| schema.root_of(parent).oid)?;
-                let parent = position.get(&parent).copied().filter(|parent| *parent != at)?;
-                Some(Edge { parent, weak: nullable || key.deferrable })
+                let nullable = key
+                    .columns
+                    .iter()
+                    .any(|name| table.column(name).is_some_and(|c| !c.not_null));
+                let parent = schema
+                    .table_by_oid(key.references)
+                    .map(|parent| schema.root_of(parent).oid)?;
+                let parent = position
+                    .get(&parent)
+                    .copied()
+                    .filter(|parent| *parent != at)?;
+                Some(Edge {
+                    parent,
+                    weak: nullable || key.deferrable,
+                })
             };
             table.foreign_keys.iter().filter_map(edge).collect()
         })
         .collect();
-    let mut order = Order { parents: &parents, placed: vec![false; tables.len()] };
-    std::iter::from_fn(|| order.next()).map(|at| tables[at]).collect()
+    let mut order = Order {
+        parents: &parents,
+        placed: vec![false; tables.len()],
+    };
+    std::iter::from_fn(|| order.next())
+        .map(|at| tables[at])
+        .collect()
 }
 
 /// A table that another one references.
@@ -43,7 +67,9 @@ impl Order<'_> {
     fn next(&mut self) -> Option<usize> {
         let mut open = (0..self.placed.len()).filter(|at| !self.placed[*at]);
         let first = open.clone().next()?;
-        let next = open.find(|at| self.missing(*at, true).next().is_none()).unwrap_or_else(|| self.of_cycle(first));
+        let next = open
+            .find(|at| self.missing(*at, true).next().is_none())
+            .unwrap_or_else(|| self.of_cycle(first));
         self.placed[next] = true;
         Some(next)
     }
@@ -70,6 +96,9 @@ impl Order<'_> {
             }
         }
         let cycle = path.iter().skip_while(|step| **step != at);
-        cycle.copied().find(|at| self.missing(*at, false).next().is_none()).unwrap_or(at)
+        cycle
+            .copied()
+            .find(|at| self.missing(*at, false).next().is_none())
+            .unwrap_or(at)
     }
 }

@@ -10,28 +10,54 @@ use crate::seed::plan::Nulls;
 /// Gives one column only such values that no row meets the predicate; says whether there is such a column. Values are left
 /// out, but no column that the predicate wants NULL is filled for it: of rows marked as deleted not all are.
 pub(super) fn keep_rows_out(draft: &mut TableDraft<'_>, predicate: &str) -> bool {
-    let Ok(expression) = Expression::parse(predicate) else { return false };
-    alternatives(&expression, true).iter().any(|atoms| match atoms.as_slice() {
-        [Atom::In { column, values, negated }] => leave_out(draft, column, values, *negated),
-        [Atom::Null { column, negated: false }] => {
-            let Some(column) = draft.position(column).filter(|column| !draft.columns[*column].fixed) else {
-                return false;
-            };
-            let nullable = !matches!(draft.columns[column].nulls, Nulls::Never | Nulls::WithLink(_));
-            if nullable {
-                draft.columns[column].nulls = Nulls::Always;
+    let Ok(expression) = Expression::parse(predicate) else {
+        return false;
+    };
+    alternatives(&expression, true)
+        .iter()
+        .any(|atoms| match atoms.as_slice() {
+            [
+                Atom::In {
+                    column,
+                    values,
+                    negated,
+                },
+            ] => leave_out(draft, column, values, *negated),
+            [
+                Atom::Null {
+                    column,
+                    negated: false,
+                },
+            ] => {
+                let Some(column) = draft
+                    .position(column)
+                    .filter(|column| !draft.columns[*column].fixed)
+                else {
+                    return false;
+                };
+                let nullable = !matches!(
+                    draft.columns[column].nulls,
+                    Nulls::Never | Nulls::WithLink(_)
+                );
+                if nullable {
+                    draft.columns[column].nulls = Nulls::Always;
+                }
+                nullable
             }
-            nullable
-        }
-        _ => false,
-    })
+            _ => false,
+        })
 }
 
 /// Keeps of a column's list what is in `values`, or what is not.
 fn leave_out(draft: &mut TableDraft<'_>, column: &str, values: &[String], negated: bool) -> bool {
-    let Some(position) = draft.position(column) else { return false };
+    let Some(position) = draft.position(column) else {
+        return false;
+    };
     let planned = &mut draft.columns[position];
-    let is_bool = matches!(planned.class.base(), TypeClass::Scalar(ScalarEncoding::Bool));
+    let is_bool = matches!(
+        planned.class.base(),
+        TypeClass::Scalar(ScalarEncoding::Bool)
+    );
     let listed = match (&planned.choices, is_bool) {
         (Some(choices), _) => choices.clone(),
         (None, true) => vec![("true".to_owned(), 0.5), ("false".to_owned(), 0.5)],
@@ -46,13 +72,17 @@ fn leave_out(draft: &mut TableDraft<'_>, column: &str, values: &[String], negate
     let kept: Vec<(String, f64)> = listed
         .into_iter()
         .filter(|(text, weight)| {
-            *weight > 0.0 && values.contains(&normal(text)) != negated && planned.facts.allows(&normal(text))
+            *weight > 0.0
+                && values.contains(&normal(text)) != negated
+                && planned.facts.allows(&normal(text))
         })
         .collect();
     if planned.fixed || kept.is_empty() {
         return false;
     }
-    let Ok(generator) = choice_of(&planned.class, &kept) else { return false };
+    let Ok(generator) = choice_of(&planned.class, &kept) else {
+        return false;
+    };
     planned.generator = generator;
     planned.choices = Some(kept);
     true

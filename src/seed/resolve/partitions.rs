@@ -19,16 +19,33 @@ impl<'a> Resolver<'a> {
             .schema
             .tables
             .iter()
-            .filter(|part| part.partition_of.as_ref().is_some_and(|of| of.parent == level.oid))
+            .filter(|part| {
+                part.partition_of
+                    .as_ref()
+                    .is_some_and(|of| of.parent == level.oid)
+            })
             .collect();
-        let Some(key) = &level.partition_key else { return };
-        let has_default = parts.iter().any(|part| part.partition_of.as_ref().is_some_and(|of| of.bound == "DEFAULT"));
-        let bounds: Vec<&str> =
-            parts.iter().filter_map(|part| part.partition_of.as_ref()).map(|of| of.bound.as_str()).collect();
+        let Some(key) = &level.partition_key else {
+            return;
+        };
+        let has_default = parts.iter().any(|part| {
+            part.partition_of
+                .as_ref()
+                .is_some_and(|of| of.bound == "DEFAULT")
+        });
+        let bounds: Vec<&str> = parts
+            .iter()
+            .filter_map(|part| part.partition_of.as_ref())
+            .map(|of| of.bound.as_str())
+            .collect();
         if !has_default {
             for (position, part) in key.parts.iter().enumerate() {
-                let KeyPart::Column(name) = part else { continue };
-                let Some(column) = draft.position(name) else { continue };
+                let KeyPart::Column(name) = part else {
+                    continue;
+                };
+                let Some(column) = draft.position(name) else {
+                    continue;
+                };
                 match key.strategy {
                     PartitionStrategy::Range => confine_range(draft, column, &bounds, position),
                     PartitionStrategy::List => confine_list(draft, column, &bounds),
@@ -44,12 +61,20 @@ impl<'a> Resolver<'a> {
     /// Sets the leaves, and the router where all levels can be computed; otherwise the rows go through the root.
     pub(super) fn plan_partitions(&mut self, index: usize) {
         let table = self.ordered[index];
-        let root = Leaf { oid: table.oid, name: table.name.clone() };
+        let root = Leaf {
+            oid: table.oid,
+            name: table.name.clone(),
+        };
         if table.kind != TableKind::Partitioned {
             self.plan.tables[index].leaves = vec![root];
             return;
         }
-        let mut builder = Builder { resolver: self, index, leaves: Vec::new(), nodes: Vec::new() };
+        let mut builder = Builder {
+            resolver: self,
+            index,
+            leaves: Vec::new(),
+            nodes: Vec::new(),
+        };
         let built = builder.node(table);
         let (leaves, nodes) = (builder.leaves, builder.nodes);
         let plan = &mut self.plan.tables[index];
@@ -66,13 +91,21 @@ impl<'a> Resolver<'a> {
 /// Between the first bound and the last; gaps are left to whoever wrote them.
 fn confine_range(draft: &mut TableDraft<'_>, column: usize, bounds: &[&str], position: usize) {
     let class = draft.columns[column].class.clone();
-    let TypeClass::Scalar(encoding) = class.base() else { return };
+    let TypeClass::Scalar(encoding) = class.base() else {
+        return;
+    };
     let ranges: Vec<(i64, i64)> = bounds
         .iter()
         .filter_map(|bound| {
-            let (from, to) = bound.strip_prefix("FOR VALUES FROM (")?.split_once(") TO (")?;
+            let (from, to) = bound
+                .strip_prefix("FOR VALUES FROM (")?
+                .split_once(") TO (")?;
             let at = |list: &str| -> Option<i64> {
-                let item = list.split(", ").nth(position)?.trim_end_matches(')').to_owned();
+                let item = list
+                    .split(", ")
+                    .nth(position)?
+                    .trim_end_matches(')')
+                    .to_owned();
                 match item.as_str() {
                     "MINVALUE" => Some(i64::MIN),
                     "MAXVALUE" => Some(i64::MAX),
@@ -82,12 +115,20 @@ fn confine_range(draft: &mut TableDraft<'_>, column: usize, bounds: &[&str], pos
             Some((at(from)?, at(to)?))
         })
         .collect();
-    let (Some(low), Some(high)) = (ranges.iter().map(|r| r.0).min(), ranges.iter().map(|r| r.1).max()) else { return };
+    let (Some(low), Some(high)) = (
+        ranges.iter().map(|r| r.0).min(),
+        ranges.iter().map(|r| r.1).max(),
+    ) else {
+        return;
+    };
     let draft = &mut draft.columns[column];
     if let Generator::Scalar(scalar) = &mut draft.generator {
         scalar.hard.0 = scalar.hard.0.max(low);
         // The first column of a key is below the last bound; a later one only as far as the others go.
-        scalar.hard.1 = scalar.hard.1.min(if high == i64::MAX { high } else { high - 1 });
+        scalar.hard.1 = scalar
+            .hard
+            .1
+            .min(if high == i64::MAX { high } else { high - 1 });
         enter(scalar);
     }
 }
@@ -96,7 +137,12 @@ fn confine_list(draft: &mut TableDraft<'_>, column: usize, bounds: &[&str]) {
     let mut values: Vec<(String, f64)> = Vec::new();
     let mut null = false;
     for bound in bounds {
-        let Some(inner) = bound.strip_prefix("FOR VALUES IN (").and_then(|rest| rest.strip_suffix(')')) else { return };
+        let Some(inner) = bound
+            .strip_prefix("FOR VALUES IN (")
+            .and_then(|rest| rest.strip_suffix(')'))
+        else {
+            return;
+        };
         let Ok(crate::seed::check::Expression::Array(items)) =
             crate::seed::check::Expression::parse(&format!("ARRAY[{inner}]"))
         else {
@@ -114,7 +160,11 @@ fn confine_list(draft: &mut TableDraft<'_>, column: usize, bounds: &[&str]) {
         draft.nulls = Nulls::Never;
     }
     let kept: Option<Vec<(String, f64)>> = draft.choices.as_ref().map(|choices| {
-        choices.iter().filter(|(text, _)| values.iter().any(|(value, _)| value == text)).cloned().collect()
+        choices
+            .iter()
+            .filter(|(text, _)| values.iter().any(|(value, _)| value == text))
+            .cloned()
+            .collect()
     });
     let values = kept.filter(|kept| !kept.is_empty()).unwrap_or(values);
     if matches!(draft.generator, Generator::Parent { .. }) {
@@ -137,16 +187,26 @@ impl Builder<'_, '_> {
     /// Adds a partitioned table's node; `None` where its key or a bound cannot be computed.
     fn node(&mut self, table: &Table) -> Option<usize> {
         let key = table.partition_key.as_ref()?;
-        let [KeyPart::Column(name)] = key.parts.as_slice() else { return None };
+        let [KeyPart::Column(name)] = key.parts.as_slice() else {
+            return None;
+        };
         let column = self.resolver.plan.tables[self.index].column_index(name)?;
         let class = classify(self.resolver.schema, &table.column(name)?.data_type);
         let at = self.nodes.len();
-        self.nodes.push(RouterNode { column, split: Split::List(Vec::new()), default: None });
+        self.nodes.push(RouterNode {
+            column,
+            split: Split::List(Vec::new()),
+            default: None,
+        });
         let schema = self.resolver.schema;
         let parts: Vec<&Table> = schema
             .tables
             .iter()
-            .filter(|part| part.partition_of.as_ref().is_some_and(|of| of.parent == table.oid))
+            .filter(|part| {
+                part.partition_of
+                    .as_ref()
+                    .is_some_and(|of| of.parent == table.oid)
+            })
             .collect();
         let (mut ranges, mut lists, mut default) = (Vec::new(), Vec::new(), None);
         for part in parts {
@@ -154,7 +214,10 @@ impl Builder<'_, '_> {
             let target = match part.kind {
                 TableKind::Partitioned => RouterTarget::Node(self.node(part)?),
                 TableKind::Ordinary => {
-                    self.leaves.push(Leaf { oid: part.oid, name: part.name.clone() });
+                    self.leaves.push(Leaf {
+                        oid: part.oid,
+                        name: part.name.clone(),
+                    });
                     RouterTarget::Leaf(self.leaves.len() - 1)
                 }
                 TableKind::Foreign => return None,
@@ -189,7 +252,9 @@ impl Builder<'_, '_> {
 
 /// `FOR VALUES FROM ('…') TO ('…')` of one column.
 fn range_bound(bound: &str, class: &TypeClass) -> Option<(i64, i64)> {
-    let TypeClass::Scalar(encoding) = class.base() else { return None };
+    let TypeClass::Scalar(encoding) = class.base() else {
+        return None;
+    };
     let rest = bound.strip_prefix("FOR VALUES FROM (")?;
     let (from, to) = rest.split_once(") TO (")?;
     let to = to.strip_suffix(')')?;
@@ -205,7 +270,9 @@ fn range_bound(bound: &str, class: &TypeClass) -> Option<(i64, i64)> {
 fn list_bound(bound: &str, class: &TypeClass) -> Option<Vec<Box<[u8]>>> {
     let inner = bound.strip_prefix("FOR VALUES IN (")?.strip_suffix(')')?;
     let array = crate::seed::check::Expression::parse(&format!("ARRAY[{inner}]")).ok()?;
-    let crate::seed::check::Expression::Array(items) = array else { return None };
+    let crate::seed::check::Expression::Array(items) = array else {
+        return None;
+    };
     items
         .iter()
         .map(|item| match item {

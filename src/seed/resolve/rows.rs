@@ -13,18 +13,25 @@ impl Resolver<'_> {
     pub(super) fn plan_rows(&mut self) {
         for index in 0..self.ordered.len() {
             let table = self.ordered[index];
-            let stored = self.stored.get(&table.oid).filter(|stored| stored.count > 0);
+            let stored = self
+                .stored
+                .get(&table.oid)
+                .filter(|stored| stored.count > 0);
             let (rows, fill) = match stored {
                 Some(stored) => (stored.count, Fill::Keep),
                 None if self.is_homeless(table) => {
-                    self.plan
-                        .notes
-                        .push(format!("{}: no rows, because it has no partition that could hold them", table.name));
+                    self.plan.notes.push(format!(
+                        "{}: no rows, because it has no partition that could hold them",
+                        table.name
+                    ));
                     (0, Fill::Generate)
                 }
                 None => (self.rows_of(table), Fill::Generate),
             };
-            let rows = self.limits.get(&table.oid).map_or(rows, |limit| rows.min(*limit));
+            let rows = self
+                .limits
+                .get(&table.oid)
+                .map_or(rows, |limit| rows.min(*limit));
             self.plan.tables.push(TablePlan {
                 oid: table.oid,
                 name: table.name.clone(),
@@ -49,22 +56,29 @@ impl Resolver<'_> {
     /// A partitioned table without a partition.
     fn is_homeless(&self, table: &Table) -> bool {
         let holds = |part: &Table| {
-            part.kind == TableKind::Ordinary && part.partition_of.as_ref().is_some_and(|of| of.root == table.oid)
+            part.kind == TableKind::Ordinary
+                && part
+                    .partition_of
+                    .as_ref()
+                    .is_some_and(|of| of.root == table.oid)
         };
         table.kind == TableKind::Partitioned && !self.schema.tables.iter().any(holds)
     }
 
     fn rows_of(&mut self, table: &Table) -> u64 {
-        let overridden = self
-            .options
-            .table_rows
-            .get(&table.name.name)
-            .or_else(|| self.options.table_rows.get(&format!("{}.{}", table.name.schema, table.name.name)));
+        let overridden = self.options.table_rows.get(&table.name.name).or_else(|| {
+            self.options
+                .table_rows
+                .get(&format!("{}.{}", table.name.schema, table.name.name))
+        });
         if let Some(rows) = overridden {
             return *rows;
         }
         // What the spec leaves empty stays so: its constraints may not be met.
-        let left_empty = self.specs.get(&table.oid).is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(0))));
+        let left_empty = self
+            .specs
+            .get(&table.oid)
+            .is_some_and(|spec| matches!(spec.rows, Some(RowsSpec::Count(0))));
         if let Some(rows) = self.options.all_rows.filter(|_| !left_empty) {
             return self.at_most_parents(table, rows);
         }
@@ -72,30 +86,44 @@ impl Resolver<'_> {
             ..LOOKUP_ROWS => rows,
             rows => (rows as f64 * self.options.scale).ceil() as u64,
         };
-        match self.specs.get(&table.oid).and_then(|spec| spec.rows.clone()) {
+        match self
+            .specs
+            .get(&table.oid)
+            .and_then(|spec| spec.rows.clone())
+        {
             Some(RowsSpec::Count(rows)) => scaled(rows),
-            Some(RowsSpec::Per { table: parent, mean, .. }) => {
+            Some(RowsSpec::Per {
+                table: parent,
+                mean,
+                ..
+            }) => {
                 let found = super::find_table(self.schema, &parent.text);
                 let linked = found.filter(|found| {
                     table.foreign_keys.iter().any(|key| {
                         self.schema
                             .table_by_oid(key.references)
-                            .is_some_and(|referenced| self.schema.root_of(referenced).oid == found.oid)
+                            .is_some_and(|referenced| {
+                                self.schema.root_of(referenced).oid == found.oid
+                            })
                     })
                 });
                 match (found, linked) {
                     (None, _) => {
                         let error = parent.error(format!("there is no table {}", parent.text));
-                        self.errors.push(match super::nearest_table(self.schema, &parent.text) {
-                            Some(near) => error.help(format!("did you mean `{near}`?")).into(),
-                            None => error.into(),
-                        });
+                        self.errors
+                            .push(match super::nearest_table(self.schema, &parent.text) {
+                                Some(near) => error.help(format!("did you mean `{near}`?")).into(),
+                                None => error.into(),
+                            });
                         self.misread.insert(table.oid);
                         0
                     }
                     (Some(_), None) => {
                         let error = parent
-                            .error(format!("table {} has no foreign key to {}", table.name, parent.text))
+                            .error(format!(
+                                "table {} has no foreign key to {}",
+                                table.name, parent.text
+                            ))
                             .help("`per` names a table that this one references");
                         self.errors.push(error.into());
                         self.misread.insert(table.oid);
@@ -122,12 +150,23 @@ impl Resolver<'_> {
     fn at_most_parents(&mut self, table: &Table, rows: u64) -> u64 {
         let mut rows = rows;
         for key in &table.foreign_keys {
-            let unique = table.indexes.iter().any(|index| is_unique_within(index, &key.columns));
-            let parent = self.schema.table_by_oid(key.references).map(|parent| self.schema.root_of(parent).oid);
-            let parent_rows = parent.and_then(|oid| self.index.get(&oid)).and_then(|at| self.plan.tables.get(*at));
-            let needed = key.columns.iter().all(|name| table.column(name).is_some_and(|column| column.not_null));
-            if let Some(parent) =
-                parent_rows.filter(|parent| (unique && parent.rows > 0) || (needed && parent.rows == 0))
+            let unique = table
+                .indexes
+                .iter()
+                .any(|index| is_unique_within(index, &key.columns));
+            let parent = self
+                .schema
+                .table_by_oid(key.references)
+                .map(|parent| self.schema.root_of(parent).oid);
+            let parent_rows = parent
+                .and_then(|oid| self.index.get(&oid))
+                .and_then(|at| self.plan.tables.get(*at));
+            let needed = key
+                .columns
+                .iter()
+                .all(|name| table.column(name).is_some_and(|column| column.not_null));
+            if let Some(parent) = parent_rows
+                .filter(|parent| (unique && parent.rows > 0) || (needed && parent.rows == 0))
             {
                 if rows > 0 && needed && parent.rows == 0 {
                     let (name, parent) = (&key.name, &parent.name);

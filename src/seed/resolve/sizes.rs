@@ -31,7 +31,11 @@ impl Resolver<'_> {
             // Lengths are shorter on disk, values are aligned.
             table.stored_width = columns.iter().fold(TUPLE, |sum, width| sum + width + 2);
             table.index_width = index_width(introspected, |name| {
-                table.column_index(name).and_then(|column| columns.get(column)).copied().unwrap_or(8)
+                table
+                    .column_index(name)
+                    .and_then(|column| columns.get(column))
+                    .copied()
+                    .unwrap_or(8)
             });
         }
     }
@@ -65,7 +69,10 @@ fn index_width(table: &Table, width: impl Fn(&str) -> u32) -> u32 {
                 KeyPart::Column(name) => width(name),
                 KeyPart::Expression(_) => 16,
             });
-            tuple(keys.chain(index.include.iter().map(|name| width(name))).sum())
+            tuple(
+                keys.chain(index.include.iter().map(|name| width(name)))
+                    .sum(),
+            )
         })
         .sum()
 }

@@ -14,17 +14,30 @@ const YEARS_LATER: i64 = 1995;
 /// Binds every time to the nearest earlier stage of the same thing.
 pub(super) fn follow(draft: &mut TableDraft<'_>) {
     let is_time = |column: &Draft<'_>| match &column.generator {
-        Generator::Scalar(scalar) => matches!(scalar.encoding, ScalarEncoding::Timestamp | ScalarEncoding::Date),
+        Generator::Scalar(scalar) => matches!(
+            scalar.encoding,
+            ScalarEncoding::Timestamp | ScalarEncoding::Date
+        ),
         _ => false,
     };
-    let columns = draft.columns.iter().enumerate().filter(|(_, column)| is_time(column));
+    let columns = draft
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| is_time(column));
     let stages: Vec<(usize, Stage)> = columns
-        .flat_map(|(at, column)| Stage::all_of(&column.column.name).into_iter().map(move |stage| (at, stage)))
+        .flat_map(|(at, column)| {
+            Stage::all_of(&column.column.name)
+                .into_iter()
+                .map(move |stage| (at, stage))
+        })
         .collect();
     let mut pairs: Vec<(usize, usize, &Stage)> = Vec::new();
     for (later, stage) in &stages {
         let before = stages.iter().filter(|(earlier, _)| earlier != later);
-        let nearest = before.filter_map(|(earlier, other)| Some((stage.follows(other)?, *earlier))).min();
+        let nearest = before
+            .filter_map(|(earlier, other)| Some((stage.follows(other)?, *earlier)))
+            .min();
         pairs.extend(nearest.map(|(_, earlier)| (*later, earlier, stage)));
     }
     // What is bound to has its own place already.
@@ -44,14 +57,24 @@ pub(super) fn follow(draft: &mut TableDraft<'_>) {
 
 /// How soon one stage follows another.
 fn pace(draft: &mut Draft<'_>, delay: Option<i64>) {
-    let Generator::Scalar(scalar) = &mut draft.generator else { return };
-    let day = if scalar.encoding == ScalarEncoding::Date { 1 } else { DAY };
+    let Generator::Scalar(scalar) = &mut draft.generator else {
+        return;
+    };
+    let day = if scalar.encoding == ScalarEncoding::Date {
+        1
+    } else {
+        DAY
+    };
     match (delay, &mut scalar.source) {
         (Some(delay), ScalarSource::After { mean }) => *mean = (delay / (DAY / day)).max(1),
         (None, source @ (ScalarSource::After { .. } | ScalarSource::Range { .. })) => {
             let at = |year| days_from_civil(year, 1, 1) * day;
             let (low, high) = (at(YEARS_LATER), at(TO_YEAR) - 1);
-            *source = ScalarSource::Range { low, high, unique: None };
+            *source = ScalarSource::Range {
+                low,
+                high,
+                unique: None,
+            };
             scalar.hard.1 = scalar.hard.1.min(high);
         }
         _ => {}
@@ -63,11 +86,17 @@ fn leave_open(draft: &mut TableDraft<'_>, later: usize, earlier: usize, open: f6
     let before = draft.columns[earlier].nulls.clone();
     let column = &mut draft.columns[later];
     let written = column.spec.is_some_and(|spec| spec.null.is_some());
-    let Nulls::Share { share, key } = &mut column.nulls else { return };
+    let Nulls::Share { share, key } = &mut column.nulls else {
+        return;
+    };
     if !written {
         *share = share.max(open);
     }
-    if let Nulls::Share { share: least, key: same } = before {
+    if let Nulls::Share {
+        share: least,
+        key: same,
+    } = before
+    {
         if !written {
             *share = share.max(least);
         }

@@ -8,13 +8,20 @@ use crate::seed::distribution::stray_for_correlation;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::{choice_of, literal_cell};
 use crate::seed::literal;
-use crate::seed::plan::{Case, Choice, Draw, Generator, Piece, Placement, ScalarSource, Text, TextSource, Weights};
+use crate::seed::plan::{
+    Case, Choice, Draw, Generator, Piece, Placement, ScalarSource, Text, TextSource, Weights,
+};
 use crate::seed::spec::{ColumnSpec, Place};
 use crate::source::nearest;
 
 impl<'a> Resolver<'a> {
     /// `histogram`, `common`, `width`, `template`.
-    pub(super) fn obey_statistics(&mut self, table: &TableDraft<'a>, draft: &mut Draft<'a>, spec: &ColumnSpec) {
+    pub(super) fn obey_statistics(
+        &mut self,
+        table: &TableDraft<'a>,
+        draft: &mut Draft<'a>,
+        spec: &ColumnSpec,
+    ) {
         if let Some(bounds) = &spec.histogram {
             self.obey_histogram(table, draft, spec, bounds);
         }
@@ -27,7 +34,10 @@ impl<'a> Resolver<'a> {
                 Generator::Bytes { min, max } => (*min, *max) = (width / 2, width + width / 2),
                 _ => self.errors.push(
                     spec.name
-                        .error(format!("column {} has no width: it is neither text nor bytea", draft.column.name))
+                        .error(format!(
+                            "column {} has no width: it is neither text nor bytea",
+                            draft.column.name
+                        ))
                         .into(),
                 ),
             }
@@ -37,9 +47,19 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn obey_histogram(&mut self, table: &TableDraft<'a>, draft: &mut Draft<'a>, spec: &ColumnSpec, bounds: &[String]) {
-        let no_value =
-            |text: &str| spec.name.error(format!("\"{text}\" is no value of type {}", draft.column.data_type.name));
+    fn obey_histogram(
+        &mut self,
+        table: &TableDraft<'a>,
+        draft: &mut Draft<'a>,
+        spec: &ColumnSpec,
+        bounds: &[String],
+    ) {
+        let no_value = |text: &str| {
+            spec.name.error(format!(
+                "\"{text}\" is no value of type {}",
+                draft.column.data_type.name
+            ))
+        };
         match (&mut draft.generator, draft.class.base()) {
             (Generator::Scalar(scalar), _) => {
                 let mut numbers = Vec::with_capacity(bounds.len());
@@ -50,19 +70,28 @@ impl<'a> Resolver<'a> {
                     }
                 }
                 numbers.sort_unstable();
-                let placed =
-                    spec.correlation.filter(|correlation| correlation.abs() >= 0.05).map(|correlation| Placement {
+                let placed = spec
+                    .correlation
+                    .filter(|correlation| correlation.abs() >= 0.05)
+                    .map(|correlation| Placement {
                         rows: table.rows,
                         stray: stray_for_correlation(correlation),
                         descending: correlation < 0.0,
                     });
-                scalar.source = ScalarSource::Histogram { bounds: numbers.into(), placed };
+                scalar.source = ScalarSource::Histogram {
+                    bounds: numbers.into(),
+                    placed,
+                };
             }
             (Generator::Text(text), TypeClass::Text { .. }) => {
-                text.source = TextSource::Bounds(bounds.iter().map(|bound| bound.as_str().into()).collect());
+                text.source =
+                    TextSource::Bounds(bounds.iter().map(|bound| bound.as_str().into()).collect());
             }
             _ => {
-                let message = format!("column {} has no histogram: its type has no order here", draft.column.name);
+                let message = format!(
+                    "column {} has no histogram: its type has no order here",
+                    draft.column.name
+                );
                 self.errors.push(spec.name.error(message).into());
             }
         }
@@ -72,27 +101,52 @@ impl<'a> Resolver<'a> {
         let share: f64 = common.iter().map(|(_, share)| share).sum();
         let weights = Weights::new(&common.iter().map(|(_, share)| *share).collect::<Vec<_>>());
         if let Generator::Scalar(scalar) = &mut draft.generator {
-            let values: Option<Box<[i64]>> =
-                common.iter().map(|(text, _)| literal::scalar(text, scalar.encoding)).collect();
+            let values: Option<Box<[i64]>> = common
+                .iter()
+                .map(|(text, _)| literal::scalar(text, scalar.encoding))
+                .collect();
             if let Some(values) = values {
                 let rest = Box::new(scalar.source.clone());
-                scalar.source = ScalarSource::Mixed { values, weights, share, rest };
+                scalar.source = ScalarSource::Mixed {
+                    values,
+                    weights,
+                    share,
+                    rest,
+                };
                 return;
             }
         } else if choice_of(&draft.class, common).is_ok() {
-            let cells = common.iter().filter_map(|(text, _)| literal_cell(&draft.class, text)).collect();
-            let choice = Choice { cells, weights, unique: None, odometer: None };
+            let cells = common
+                .iter()
+                .filter_map(|(text, _)| literal_cell(&draft.class, text))
+                .collect();
+            let choice = Choice {
+                cells,
+                weights,
+                unique: None,
+                odometer: None,
+            };
             let rest = Box::new(draft.generator.clone());
-            draft.generator = Generator::Mixed { common: choice, share, rest };
+            draft.generator = Generator::Mixed {
+                common: choice,
+                share,
+                rest,
+            };
             return;
         }
-        let message = format!("one of `common` is no value of type {}", draft.column.data_type.name);
+        let message = format!(
+            "one of `common` is no value of type {}",
+            draft.column.data_type.name
+        );
         self.errors.push(spec.name.error(message).into());
     }
 
     /// `"{first_name}.{last_name}@example.com"`.
     fn obey_template(&mut self, table: &'a Table, draft: &mut Draft<'a>, place: &Place) {
-        let TypeClass::Text { version, max_chars, .. } = draft.class.base() else {
+        let TypeClass::Text {
+            version, max_chars, ..
+        } = draft.class.base()
+        else {
             let message = format!(
                 "a template makes text, column {} is of type {}",
                 draft.column.name, draft.column.data_type.name
@@ -106,10 +160,13 @@ impl<'a> Resolver<'a> {
         while let Some((before, after)) = rest.split_once('{') {
             pieces.push(Piece::Text(before.into()));
             let Some((name, after)) = after.split_once('}') else {
-                self.errors.push(place.error("a `{` of the template is not closed").into());
+                self.errors
+                    .push(place.error("a `{` of the template is not closed").into());
                 return;
             };
-            let Some(piece) = self.piece(table, &draft.column.name, name, place) else { return };
+            let Some(piece) = self.piece(table, &draft.column.name, name, place) else {
+                return;
+            };
             pieces.push(piece);
             rest = after;
         }
@@ -131,20 +188,36 @@ impl<'a> Resolver<'a> {
         let written: Vec<_> = super::table::written_columns(self.schema, table, spec).collect();
         // Templates of templates would have to be made in an order; none is needed.
         let made_so = |name: &str| {
-            spec.is_some_and(|spec| spec.columns.iter().any(|c| c.name.text == name && c.template.is_some()))
+            spec.is_some_and(|spec| {
+                spec.columns
+                    .iter()
+                    .any(|c| c.name.text == name && c.template.is_some())
+            })
         };
         match written.iter().position(|column| column.name == name) {
             Some(column) if name != own && !made_so(name) => {
                 let class = classify(self.schema, &written[column].data_type);
-                Some(Piece::Column { column, class, type_oid: written[column].data_type.oid })
+                Some(Piece::Column {
+                    column,
+                    class,
+                    type_oid: written[column].data_type.oid,
+                })
             }
             Some(_) => {
-                self.errors
-                    .push(place.error(format!("a template cannot be made of {name}, which has one itself")).into());
+                self.errors.push(
+                    place
+                        .error(format!(
+                            "a template cannot be made of {name}, which has one itself"
+                        ))
+                        .into(),
+                );
                 None
             }
             None => {
-                let error = place.error(format!("table {} has no column {name} to make a template of", table.name));
+                let error = place.error(format!(
+                    "table {} has no column {name} to make a template of",
+                    table.name
+                ));
                 let near = nearest(name, written.iter().map(|column| column.name.as_str()));
                 self.errors.push(match near {
                     Some(near) => error.help(format!("did you mean {{{near}}}?")).into(),
@@ -158,21 +231,32 @@ impl<'a> Resolver<'a> {
     /// `depends-on`, when all columns are known: what depends on something that depends on it cannot be made.
     pub(super) fn plan_dependence(&mut self, draft: &mut TableDraft<'a>) {
         for column in 0..draft.columns.len() {
-            let Some(spec) = draft.columns[column].spec else { continue };
-            let Some(place) = &spec.depends_on else { continue };
+            let Some(spec) = draft.columns[column].spec else {
+                continue;
+            };
+            let Some(place) = &spec.depends_on else {
+                continue;
+            };
             let Some(other) = draft.position(&place.text) else {
-                let error = place.error(format!("table {} has no column {}", draft.table.name, place.text));
+                let error = place.error(format!(
+                    "table {} has no column {}",
+                    draft.table.name, place.text
+                ));
                 self.errors.push(error.into());
                 continue;
             };
-            let circle = other == column || matches!(draft.columns[other].draw, Draw::Dependent { .. });
+            let circle =
+                other == column || matches!(draft.columns[other].draw, Draw::Dependent { .. });
             if circle {
                 let message = format!("{} depends on another column itself", place.text);
                 self.errors.push(place.error(message).into());
                 continue;
             }
             let distinct = spec.distinct.unwrap_or(draft.rows.max(1));
-            draft.columns[column].draw = Draw::Dependent { column: other, distinct };
+            draft.columns[column].draw = Draw::Dependent {
+                column: other,
+                distinct,
+            };
         }
     }
 }

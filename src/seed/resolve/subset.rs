@@ -25,7 +25,9 @@ pub(super) fn choose(plan: &mut SeedPlan, share: f64) {
 fn first_choice(plan: &SeedPlan, index: usize, share: f64, chosen: &[Option<RowSet>]) -> RowSet {
     let table = &plan.tables[index];
     let evaluator = Evaluator::new(plan);
-    let key = Key::new(plan.seed).derive(&table.name.sql()).derive("subset");
+    let key = Key::new(plan.seed)
+        .derive(&table.name.sql())
+        .derive("subset");
     let owner = owner_of(table, chosen);
     let mut set = RowSet::none_of(table.rows);
     if owner.is_none() && table.links.iter().any(|link| link.parent == index) {
@@ -33,7 +35,8 @@ fn first_choice(plan: &SeedPlan, index: usize, share: f64, chosen: &[Option<RowS
         return set;
     }
     for row in 0..table.rows {
-        let parent = owner.and_then(|(link, parents)| Some((evaluator.parent_row(index, link, row)?, parents)));
+        let parent = owner
+            .and_then(|(link, parents)| Some((evaluator.parent_row(index, link, row)?, parents)));
         let wanted = match parent {
             Some((parent, parents)) => parents.contains(parent),
             None => key.fraction(row) < share,
@@ -47,7 +50,14 @@ fn first_choice(plan: &SeedPlan, index: usize, share: f64, chosen: &[Option<RowS
 
 /// Of a tree: rows in random order, each with all that it hangs on, until there are enough. Chosen one by one and completed
 /// afterwards they would become several times as many.
-fn whole_branches(evaluator: &Evaluator<'_>, index: usize, table: &TablePlan, share: f64, key: Key, set: &mut RowSet) {
+fn whole_branches(
+    evaluator: &Evaluator<'_>,
+    index: usize,
+    table: &TablePlan,
+    share: f64,
+    key: Key,
+    set: &mut RowSet,
+) {
     let wanted = ((table.rows as f64 * share).round() as u64).clamp(1, table.rows);
     let own = (0..table.links.len()).filter(|link| table.links[*link].parent == index);
     let own: Vec<usize> = own.collect();
@@ -60,7 +70,10 @@ fn whole_branches(evaluator: &Evaluator<'_>, index: usize, table: &TablePlan, sh
         open.push(order.apply(number));
         while let Some(row) = open.pop() {
             if set.insert(row) {
-                open.extend(own.iter().filter_map(|link| evaluator.parent_row(index, *link, row)));
+                open.extend(
+                    own.iter()
+                        .filter_map(|link| evaluator.parent_row(index, *link, row)),
+                );
             }
         }
     }
@@ -68,9 +81,16 @@ fn whole_branches(evaluator: &Evaluator<'_>, index: usize, table: &TablePlan, sh
 
 /// The link that a row belongs to: one that groups the rows, else the first that is never NULL.
 fn owner_of<'c>(table: &TablePlan, chosen: &'c [Option<RowSet>]) -> Option<(usize, &'c RowSet)> {
-    let parents = |link: usize| chosen.get(table.links[link].parent)?.as_ref().map(|set| (link, set));
+    let parents = |link: usize| {
+        chosen
+            .get(table.links[link].parent)?
+            .as_ref()
+            .map(|set| (link, set))
+    };
     let links = 0..table.links.len();
-    let grouped = links.clone().filter(|link| matches!(table.links[*link].choice, LinkChoice::Grouped(_)));
+    let grouped = links
+        .clone()
+        .filter(|link| matches!(table.links[*link].choice, LinkChoice::Grouped(_)));
     let certain = links.filter(|link| table.links[*link].null_share == 0.0);
     grouped.chain(certain).find_map(parents)
 }
@@ -90,8 +110,13 @@ fn add_parents(plan: &SeedPlan, chosen: &mut [Option<RowSet>]) {
             open.push((index, row));
             while let Some((table, row)) = open.pop() {
                 for (at, link) in plan.tables[table].links.iter().enumerate() {
-                    let Some(parent) = evaluator.parent_row(table, at, row) else { continue };
-                    if chosen[link.parent].as_mut().is_some_and(|set| set.insert(parent)) {
+                    let Some(parent) = evaluator.parent_row(table, at, row) else {
+                        continue;
+                    };
+                    if chosen[link.parent]
+                        .as_mut()
+                        .is_some_and(|set| set.insert(parent))
+                    {
                         open.push((link.parent, parent));
                     }
                 }

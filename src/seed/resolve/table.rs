@@ -8,7 +8,8 @@ use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, Relation, alterna
 use crate::seed::formula::Formula;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{
-    Arms, Bound, ColumnPlan, Computed, Doubt, Draw, Fill, Generator, Link, LinkChoice, Literal, Nulls, Variants,
+    Arms, Bound, ColumnPlan, Computed, Doubt, Draw, Fill, Generator, Link, LinkChoice, Literal,
+    Nulls, Variants,
 };
 use crate::seed::random::Key;
 use crate::seed::spec::{ColumnSpec, TableSpec};
@@ -65,7 +66,9 @@ pub(super) struct TableDraft<'a> {
 
 impl TableDraft<'_> {
     pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|draft| draft.column.name == name)
+        self.columns
+            .iter()
+            .position(|draft| draft.column.name == name)
     }
 
     /// Bounds of a scalar column; `None` for others.
@@ -84,13 +87,18 @@ pub(super) fn written_columns<'t>(
     table: &'t Table,
     spec: Option<&'t TableSpec>,
 ) -> impl Iterator<Item = &'t Column> {
-    let of = move |name: &str| spec.and_then(|spec| spec.columns.iter().find(|column| column.name.text == name));
+    let of = move |name: &str| {
+        spec.and_then(|spec| spec.columns.iter().find(|column| column.name.text == name))
+    };
     let said = move |name: &str| of(name).is_some();
     let computed = move |name: &str| of(name).is_some_and(|column| column.expression.is_some());
     table.columns.iter().filter(move |column| {
         let unknown = (column.default.is_some() || !column.not_null)
             && !said(&column.name)
-            && matches!(classify(schema, &column.data_type).base(), TypeClass::Unknown(_));
+            && matches!(
+                classify(schema, &column.data_type).base(),
+                TypeClass::Unknown(_)
+            );
         column.generated.is_none() && !unknown && !computed(&column.name)
     })
 }
@@ -117,11 +125,14 @@ impl<'a> Resolver<'a> {
         };
         self.collect_facts(&mut draft);
         for column in written_columns(self.schema, table, spec) {
-            let column_spec = spec.and_then(|spec| spec.columns.iter().find(|c| c.name.text == column.name));
+            let column_spec =
+                spec.and_then(|spec| spec.columns.iter().find(|c| c.name.text == column.name));
             let class = classify(self.schema, &column.data_type);
             let mut planned = self.plan_column(&draft, column, class, column_spec);
             // A row that others may point to has something to point to.
-            if matches!(planned.nulls, Nulls::Share { .. }) && self.referenced.contains(&(table.oid, &column.name)) {
+            if matches!(planned.nulls, Nulls::Share { .. })
+                && self.referenced.contains(&(table.oid, &column.name))
+            {
                 planned.nulls = Nulls::Never;
             }
             draft.columns.push(planned);
@@ -143,7 +154,9 @@ impl<'a> Resolver<'a> {
 
     /// A table that keeps its rows: every column that is pointed to shows what is stored.
     fn keep_table(&mut self, index: usize, table: &Table) {
-        let Some(stored) = self.stored.get(&table.oid) else { return };
+        let Some(stored) = self.stored.get(&table.oid) else {
+            return;
+        };
         self.plan.tables[index].columns = written_columns(self.schema, table, None)
             .map(|column| ColumnPlan {
                 name: column.name.clone(),
@@ -151,7 +164,14 @@ impl<'a> Resolver<'a> {
                 key: self.key,
                 nulls: Nulls::Never,
                 draw: Draw::Row,
-                generator: Generator::Stored(stored.cells.get(&column.name).cloned().unwrap_or_default().into()),
+                generator: Generator::Stored(
+                    stored
+                        .cells
+                        .get(&column.name)
+                        .cloned()
+                        .unwrap_or_default()
+                        .into(),
+                ),
                 choices: None,
                 arms: None,
             })
@@ -171,7 +191,10 @@ impl<'a> Resolver<'a> {
             }
         }
         let wanted = self.wants.iter().filter(|((oid, _), _)| *oid == table.oid);
-        draft.facts.atoms.extend(wanted.flat_map(|(_, atoms)| atoms.iter().cloned()));
+        draft
+            .facts
+            .atoms
+            .extend(wanted.flat_map(|(_, atoms)| atoms.iter().cloned()));
         super::spans::add_order(self.schema, draft);
         add_casts(draft, self.schema);
     }
@@ -181,7 +204,9 @@ impl<'a> Resolver<'a> {
             link.parent_rows = draft.rows;
         }
         for (column, planned) in draft.columns.iter_mut().enumerate() {
-            let (Some(texts), Some(spec)) = (planned.literals.take(), planned.spec) else { continue };
+            let (Some(texts), Some(spec)) = (planned.literals.take(), planned.spec) else {
+                continue;
+            };
             self.plan.literals.push(Literal {
                 table: index,
                 column,
@@ -217,16 +242,26 @@ impl<'a> Resolver<'a> {
 
     /// Columns that the spec computes from others: here where that is sure to mean the same, else by the server.
     fn plan_expressions(&mut self, index: usize, table: &Table) {
-        let Some(spec) = self.specs.get(&table.oid) else { return };
+        let Some(spec) = self.specs.get(&table.oid) else {
+            return;
+        };
         let plan = &mut self.plan.tables[index];
         plan.expressions.clear();
         let made = plan.columns.len();
         for column in &spec.columns {
-            let Some(expression) = &column.expression else { continue };
-            let found = table.columns.iter().find(|found| found.name == column.name.text);
+            let Some(expression) = &column.expression else {
+                continue;
+            };
+            let found = table
+                .columns
+                .iter()
+                .find(|found| found.name == column.name.text);
             let formula = found.and_then(|found| {
-                let TypeClass::Scalar(encoding) = classify(self.schema, &found.data_type) else { return None };
-                let formula = Formula::compile(&expression.text, encoding, &plan.columns[..made], plan.rows)?;
+                let TypeClass::Scalar(encoding) = classify(self.schema, &found.data_type) else {
+                    return None;
+                };
+                let formula =
+                    Formula::compile(&expression.text, encoding, &plan.columns[..made], plan.rows)?;
                 Some((found, Generator::Formula { formula, encoding }))
             });
             match formula {
@@ -240,9 +275,10 @@ impl<'a> Resolver<'a> {
                     choices: None,
                     arms: None,
                 }),
-                None => {
-                    plan.expressions.push(Computed { column: column.name.text.clone(), expression: expression.clone() })
-                }
+                None => plan.expressions.push(Computed {
+                    column: column.name.text.clone(),
+                    expression: expression.clone(),
+                }),
             }
         }
     }
@@ -251,27 +287,51 @@ impl<'a> Resolver<'a> {
     pub(super) fn empty_the_orphaned(&mut self) -> bool {
         let before = self.plan.notes.len();
         loop {
-            let orphaned = self.plan.tables.iter().enumerate().find_map(|(index, table)| {
-                let lost = |link: usize| {
-                    table.links[link].parent != index && self.plan.tables[table.links[link].parent].rows == 0
-                };
-                let needed = |column: &&ColumnPlan| match column.generator {
-                    Generator::Parent { link, .. } => {
-                        // One that may be NULL is, in the next pass, if nothing else is in the way.
-                        let known = self.ordered[index].column(&column.name).is_some_and(|column| column.not_null)
-                            || table.links[link].parent_rows == 0;
-                        lost(link) && column.nulls == Nulls::Never && known
-                    }
-                    _ => false,
-                };
-                let column =
-                    table.columns.iter().find(needed).filter(|_| table.rows > 0 && table.fill != Fill::Keep)?;
-                let Generator::Parent { link, .. } = column.generator else { return None };
-                Some((index, self.link_keys[index].get(link)?.clone(), table.links[link].parent))
-            });
-            let Some((index, key, parent)) = orphaned else { return self.plan.notes.len() > before };
-            let (table, parent) = (&self.plan.tables[index].name, &self.plan.tables[parent].name);
-            let note = format!("{table}: no rows, because foreign key {key} needs one of {parent}, which has none");
+            let orphaned = self
+                .plan
+                .tables
+                .iter()
+                .enumerate()
+                .find_map(|(index, table)| {
+                    let lost = |link: usize| {
+                        table.links[link].parent != index
+                            && self.plan.tables[table.links[link].parent].rows == 0
+                    };
+                    let needed = |column: &&ColumnPlan| match column.generator {
+                        Generator::Parent { link, .. } => {
+                            // One that may be NULL is, in the next pass, if nothing else is in the way.
+                            let known = self.ordered[index]
+                                .column(&column.name)
+                                .is_some_and(|column| column.not_null)
+                                || table.links[link].parent_rows == 0;
+                            lost(link) && column.nulls == Nulls::Never && known
+                        }
+                        _ => false,
+                    };
+                    let column = table
+                        .columns
+                        .iter()
+                        .find(needed)
+                        .filter(|_| table.rows > 0 && table.fill != Fill::Keep)?;
+                    let Generator::Parent { link, .. } = column.generator else {
+                        return None;
+                    };
+                    Some((
+                        index,
+                        self.link_keys[index].get(link)?.clone(),
+                        table.links[link].parent,
+                    ))
+                });
+            let Some((index, key, parent)) = orphaned else {
+                return self.plan.notes.len() > before;
+            };
+            let (table, parent) = (
+                &self.plan.tables[index].name,
+                &self.plan.tables[parent].name,
+            );
+            let note = format!(
+                "{table}: no rows, because foreign key {key} needs one of {parent}, which has none"
+            );
             self.plan.notes.push(note);
             self.plan.tables[index].rows = 0;
         }
@@ -279,22 +339,44 @@ impl<'a> Resolver<'a> {
 
     /// Whether rows of a table were lowered after another table's links had been planned.
     pub(super) fn has_stale_links(&self) -> bool {
-        self.plan.tables.iter().flat_map(|table| &table.links).any(|link| {
-            link.parent_rows > self.plan.tables[link.parent].rows && !matches!(link.choice, LinkChoice::Earlier { .. })
-        })
+        self.plan
+            .tables
+            .iter()
+            .flat_map(|table| &table.links)
+            .any(|link| {
+                link.parent_rows > self.plan.tables[link.parent].rows
+                    && !matches!(link.choice, LinkChoice::Earlier { .. })
+            })
     }
 }
 
 /// Texts that an index or a computed column reads as something else must be of its form.
 fn add_casts(draft: &mut TableDraft<'_>, schema: &Schema) {
-    let keys = draft.table.indexes.iter().flat_map(|index| &index.keys).filter_map(|key| match &key.part {
-        KeyPart::Expression(text) => Some(text),
-        KeyPart::Column(_) => None,
-    });
-    let computed = draft.table.columns.iter().filter_map(|column| column.generated.as_ref());
-    let predicates = draft.table.indexes.iter().filter_map(|index| index.predicate.as_ref());
+    let keys = draft
+        .table
+        .indexes
+        .iter()
+        .flat_map(|index| &index.keys)
+        .filter_map(|key| match &key.part {
+            KeyPart::Expression(text) => Some(text),
+            KeyPart::Column(_) => None,
+        });
+    let computed = draft
+        .table
+        .columns
+        .iter()
+        .filter_map(|column| column.generated.as_ref());
+    let predicates = draft
+        .table
+        .indexes
+        .iter()
+        .filter_map(|index| index.predicate.as_ref());
     let mut casts = BTreeSet::new();
-    for expression in keys.chain(computed).chain(predicates).filter_map(|text| Expression::parse(text).ok()) {
+    for expression in keys
+        .chain(computed)
+        .chain(predicates)
+        .filter_map(|text| Expression::parse(text).ok())
+    {
         expression.visit(&mut |inner| {
             if let Expression::Cast { of, to } = inner
                 && let Some(column) = of.column()
@@ -304,11 +386,19 @@ fn add_casts(draft: &mut TableDraft<'_>, schema: &Schema) {
         });
     }
     for (name, to) in casts {
-        let Some(column) = draft.table.column(&name) else { continue };
+        let Some(column) = draft.table.column(&name) else {
+            continue;
+        };
         let class = classify(schema, &column.data_type);
-        let TypeClass::Text { max_chars, .. } = class.base() else { continue };
+        let TypeClass::Text { max_chars, .. } = class.base() else {
+            continue;
+        };
         if let Some(pattern) = form_of(&to, *max_chars) {
-            draft.facts.atoms.push(Atom::Matches { column: name, pattern, negated: false });
+            draft.facts.atoms.push(Atom::Matches {
+                column: name,
+                pattern,
+                negated: false,
+            });
         }
     }
 }
@@ -319,7 +409,11 @@ fn form_of(type_name: &str, max_chars: u32) -> Option<String> {
         0 => 8,
         max => max.min(8),
     };
-    let form = match type_name.split_once('(').map_or(type_name, |(name, _)| name).trim() {
+    let form = match type_name
+        .split_once('(')
+        .map_or(type_name, |(name, _)| name)
+        .trim()
+    {
         "smallint" => "[1-9][0-9]{0,3}".to_owned(),
         "integer" | "bigint" | "numeric" | "real" | "double precision" => {
             format!("[1-9][0-9]{{0,{}}}", digits.saturating_sub(1))
@@ -336,7 +430,9 @@ fn form_of(type_name: &str, max_chars: u32) -> Option<String> {
 /// What generators obey by their limits alone.
 fn is_simple(atom: &Atom) -> bool {
     match atom {
-        Atom::In { values, negated, .. } => !negated || values.iter().all(String::is_empty),
+        Atom::In {
+            values, negated, ..
+        } => !negated || values.iter().all(String::is_empty),
         Atom::Compare(linear) => linear.terms.len() == 1 && linear.relation != Relation::NotEqual,
         Atom::Null { .. } | Atom::Length { .. } => true,
         Atom::Matches { .. }
@@ -360,7 +456,14 @@ fn one_pattern(found: &[Vec<Atom>]) -> Option<Atom> {
     let mut of: Option<&String> = None;
     let mut patterns = Vec::new();
     for atom in found.iter().flatten() {
-        let Atom::Matches { column, pattern, negated } = atom else { return None };
+        let Atom::Matches {
+            column,
+            pattern,
+            negated,
+        } = atom
+        else {
+            return None;
+        };
         if of.is_some_and(|of| of != column) {
             return None;
         }
@@ -380,7 +483,11 @@ fn one_pattern(found: &[Vec<Atom>]) -> Option<Atom> {
 
 /// Adds what a constraint says; a domain's for a column of it.
 fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
-    let doubt = |reason: String| Doubt { constraint: check.name.clone(), expression: check.expression.clone(), reason };
+    let doubt = |reason: String| Doubt {
+        constraint: check.name.clone(),
+        expression: check.expression.clone(),
+        reason,
+    };
     let expression = match Expression::parse(&check.expression) {
         Ok(expression) => expression,
         Err(error) => {
@@ -398,9 +505,14 @@ fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
         _ => None,
     });
     if let Some(text) = opaque {
-        draft.doubts.push(doubt(format!("`{text}` is not understood")));
+        draft
+            .doubts
+            .push(doubt(format!("`{text}` is not understood")));
         // An alternative that is understood is better than one that is not.
-        if found.iter().any(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_)))) {
+        if found
+            .iter()
+            .any(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_))))
+        {
             found.retain(|atoms| !atoms.iter().any(|atom| matches!(atom, Atom::Opaque(_))));
         }
     }
@@ -409,6 +521,9 @@ fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
     }
     match found.len() {
         1 => draft.facts.atoms.extend(found.remove(0)),
-        _ => draft.choices.push(Choice { name: check.name.clone(), alternatives: found }),
+        _ => draft.choices.push(Choice {
+            name: check.name.clone(),
+            alternatives: found,
+        }),
     }
 }

@@ -28,7 +28,10 @@ impl<'a> Resolver<'a> {
             let next: Vec<Vec<Atom>> = variants
                 .iter()
                 .flat_map(|atoms| {
-                    choice.alternatives.iter().map(move |more| atoms.iter().chain(more).cloned().collect())
+                    choice
+                        .alternatives
+                        .iter()
+                        .map(move |more| atoms.iter().chain(more).cloned().collect())
                 })
                 .filter(|atoms: &Vec<Atom>| is_possible(draft, atoms))
                 .collect();
@@ -46,7 +49,9 @@ impl<'a> Resolver<'a> {
         let mut weights: Vec<f64> = variants.iter().map(|atoms| weight(draft, atoms)).collect();
         let full: Vec<Facts> = variants
             .iter()
-            .map(|atoms| Facts { atoms: draft.facts.atoms.iter().chain(atoms).cloned().collect() })
+            .map(|atoms| Facts {
+                atoms: draft.facts.atoms.iter().chain(atoms).cloned().collect(),
+            })
             .collect();
         self.free_links(draft, &full);
         for column in 0..draft.columns.len() {
@@ -55,15 +60,34 @@ impl<'a> Resolver<'a> {
         let doubts = draft.doubts.len();
         let mut bound = vec![true; variants.len()];
         for (variant, atoms) in variants.iter().enumerate() {
-            bound[variant] = bind_sums(draft, variant, &Facts { atoms: atoms.clone() });
+            bound[variant] = bind_sums(
+                draft,
+                variant,
+                &Facts {
+                    atoms: atoms.clone(),
+                },
+            );
         }
         // Ways that cannot be kept are not taken where there is another one.
-        if bound.contains(&true) && bound.iter().zip(&weights).any(|(bound, weight)| *bound && *weight > 0.0) {
-            weights.iter_mut().zip(&bound).filter(|(_, bound)| !**bound).for_each(|(weight, _)| *weight = 0.0);
+        if bound.contains(&true)
+            && bound
+                .iter()
+                .zip(&weights)
+                .any(|(bound, weight)| *bound && *weight > 0.0)
+        {
+            weights
+                .iter_mut()
+                .zip(&bound)
+                .filter(|(_, bound)| !**bound)
+                .for_each(|(weight, _)| *weight = 0.0);
             draft.doubts.truncate(doubts);
         }
         let root = root(draft, &full, &weights);
-        draft.variants = Some(Variants { key: draft.key.derive("variant"), weights: Weights::new(&weights), root });
+        draft.variants = Some(Variants {
+            key: draft.key.derive("variant"),
+            weights: Weights::new(&weights),
+            root,
+        });
     }
 
     /// Values that CHECKs forbid for keys in every row.
@@ -73,28 +97,48 @@ impl<'a> Resolver<'a> {
             .iter()
             .enumerate()
             .filter(|(_, column)| {
-                matches!(column.generator, Generator::Parent { .. }) && !column.facts.excluded.is_empty()
+                matches!(column.generator, Generator::Parent { .. })
+                    && !column.facts.excluded.is_empty()
             })
             .map(|(at, column)| (at, column.facts.excluded.clone()))
             .collect();
         self.rule_out(draft, &ruled_out);
         for column in 0..draft.columns.len() {
-            let Generator::Parent { link, table, column: at, .. } = draft.columns[column].generator else { continue };
-            let Some(list) = draft.columns[column].facts.lists.first() else { continue };
+            let Generator::Parent {
+                link,
+                table,
+                column: at,
+                ..
+            } = draft.columns[column].generator
+            else {
+                continue;
+            };
+            let Some(list) = draft.columns[column].facts.lists.first() else {
+                continue;
+            };
             if !draft.links[link].only.is_empty() {
                 continue;
             }
-            let steps = matches!(draft.links[link].choice, LinkChoice::Uniform | LinkChoice::Skewed { .. });
+            let steps = matches!(
+                draft.links[link].choice,
+                LinkChoice::Uniform | LinkChoice::Skewed { .. }
+            );
             if steps && self.is_planned(table) {
                 let class = &draft.columns[column].class;
-                let cells: Vec<Box<[u8]>> = list.iter().filter_map(|text| literal_cell(class, text)).collect();
+                let cells: Vec<Box<[u8]>> = list
+                    .iter()
+                    .filter_map(|text| literal_cell(class, text))
+                    .collect();
                 draft.links[link].only = self.rows_with(table, at, &cells);
             }
         }
     }
 
     fn is_planned(&self, table: usize) -> bool {
-        self.plan.tables.get(table).is_some_and(|table| !table.columns.is_empty())
+        self.plan
+            .tables
+            .get(table)
+            .is_some_and(|table| !table.columns.is_empty())
     }
 
     /// Values of keys that no row may have.
@@ -102,17 +146,35 @@ impl<'a> Resolver<'a> {
         for (column, values) in ruled_out {
             let class = draft.columns[*column].class.clone();
             match &mut draft.columns[*column].generator {
-                Generator::Scalar(Scalar { encoding, source: ScalarSource::Sequence { start, step }, .. }) => {
-                    let last = values.iter().filter_map(|text| literal::scalar(text, *encoding)).max();
+                Generator::Scalar(Scalar {
+                    encoding,
+                    source: ScalarSource::Sequence { start, step },
+                    ..
+                }) => {
+                    let last = values
+                        .iter()
+                        .filter_map(|text| literal::scalar(text, *encoding))
+                        .max();
                     // Only what the sequence would come to.
                     if let Some(last) = last.filter(|last| *last >= *start) {
                         *start = last.saturating_add((*step).max(1));
                     }
                 }
-                Generator::Parent { link, table, column, .. } => {
+                Generator::Parent {
+                    link,
+                    table,
+                    column,
+                    ..
+                } => {
                     let (link, table, column) = (*link, *table, *column);
-                    let cells: Vec<Box<[u8]>> = values.iter().filter_map(|text| literal_cell(&class, text)).collect();
-                    let steps = matches!(draft.links[link].choice, LinkChoice::Uniform | LinkChoice::Skewed { .. });
+                    let cells: Vec<Box<[u8]>> = values
+                        .iter()
+                        .filter_map(|text| literal_cell(&class, text))
+                        .collect();
+                    let steps = matches!(
+                        draft.links[link].choice,
+                        LinkChoice::Uniform | LinkChoice::Skewed { .. }
+                    );
                     if steps && self.is_planned(table) {
                         draft.links[link].skip = self.rows_with(table, column, &cells);
                     }
@@ -124,11 +186,19 @@ impl<'a> Resolver<'a> {
 
     /// Rows of a planned table with one of these cells; none of a table that is too large to look through.
     pub(super) fn rows_with(&self, table: usize, column: usize, cells: &[Box<[u8]>]) -> Box<[u64]> {
-        self.rows_where(table, column, |cell| cells.iter().any(|other| **other == *cell)).unwrap_or_default()
+        self.rows_where(table, column, |cell| {
+            cells.iter().any(|other| **other == *cell)
+        })
+        .unwrap_or_default()
     }
 
     /// Rows of a planned table whose cell (with its length) is wanted; `None` where all are, or cannot be told.
-    pub(super) fn rows_where(&self, table: usize, column: usize, wanted: impl Fn(&[u8]) -> bool) -> Option<Box<[u64]>> {
+    pub(super) fn rows_where(
+        &self,
+        table: usize,
+        column: usize,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Option<Box<[u64]>> {
         const MOST_ROWS: u64 = 100_000;
         let rows = self.plan.tables[table].rows;
         if rows == 0 || !self.ends_in_a_plan(table, column) {
@@ -152,7 +222,11 @@ impl<'a> Resolver<'a> {
     fn ends_in_a_plan(&self, table: usize, column: usize) -> bool {
         let mut at = (table, column);
         (0..self.plan.tables.len()).any(|_| {
-            match self.plan.tables[at.0].columns.get(at.1).map(|column| &column.generator) {
+            match self.plan.tables[at.0]
+                .columns
+                .get(at.1)
+                .map(|column| &column.generator)
+            {
                 Some(Generator::Parent { table, column, .. }) => {
                     at = (*table, *column);
                     false
@@ -204,11 +278,19 @@ impl<'a> Resolver<'a> {
             of.push(at as u16 + 1);
         }
         if !plans.is_empty() {
-            draft.columns[column].arms = Some(Arms { of: of.into(), plans: plans.into() });
+            draft.columns[column].arms = Some(Arms {
+                of: of.into(),
+                plans: plans.into(),
+            });
         }
     }
 
-    fn arm(&mut self, draft: &mut TableDraft<'a>, column: usize, facts: &ColumnFacts) -> ColumnPlan {
+    fn arm(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        column: usize,
+        facts: &ColumnFacts,
+    ) -> ColumnPlan {
         let planned = draft.columns[column].clone();
         let nulls = match facts.null {
             Some(true) => Nulls::Always,
@@ -218,14 +300,24 @@ impl<'a> Resolver<'a> {
         let mut generator = planned.generator.clone();
         let linked = matches!(generator, Generator::Parent { .. });
         if !planned.fixed && !linked {
-            let said = match planned.spec.is_some_and(|s| s.generator.is_some() || s.values.is_some()) {
+            let said = match planned
+                .spec
+                .is_some_and(|s| s.generator.is_some() || s.values.is_some())
+            {
                 true => Said::BySpec,
                 false => Said::ByNobody,
             };
-            let context =
-                Context { schema: self.schema, table: draft.table, rows: draft.rows, locale: self.options.locale };
+            let context = Context {
+                schema: self.schema,
+                table: draft.table,
+                rows: draft.rows,
+                locale: self.options.locale,
+            };
             let folds = super::columns::folds_case(draft, &planned.column.name);
-            let mut value = Value { generator: generator.clone(), choices: planned.choices.clone() };
+            let mut value = Value {
+                generator: generator.clone(),
+                choices: planned.choices.clone(),
+            };
             match obey(context, &planned.class, facts, said, folds, &mut value) {
                 Ok(()) => generator = value.generator,
                 Err(reason) => draft.doubts.push(Doubt {
@@ -250,7 +342,11 @@ impl<'a> Resolver<'a> {
 
 /// Keys are not drawn from lists: of a constraint's alternatives those that name a key's value give way to those that do
 /// not, and values that a key must not have are ruled out for all rows.
-fn leave_keys_alone(draft: &TableDraft<'_>, choice: &mut Choice, ruled_out: &mut Vec<(usize, Vec<String>)>) {
+fn leave_keys_alone(
+    draft: &TableDraft<'_>,
+    choice: &mut Choice,
+    ruled_out: &mut Vec<(usize, Vec<String>)>,
+) {
     let key = |name: &str| {
         draft.position(name).filter(|column| {
             let column = &draft.columns[*column];
@@ -260,13 +356,19 @@ fn leave_keys_alone(draft: &TableDraft<'_>, choice: &mut Choice, ruled_out: &mut
         })
     };
     let names_value = |atoms: &Vec<Atom>| {
-        atoms.iter().any(|atom| matches!(atom, Atom::In { column, negated: false, .. } if key(column).is_some()))
+        atoms.iter().any(
+            |atom| matches!(atom, Atom::In { column, negated: false, .. } if key(column).is_some()),
+        )
     };
     if !choice.alternatives.iter().all(names_value) {
         choice.alternatives.retain(|atoms| !names_value(atoms));
     }
     for atom in choice.alternatives.iter().flatten() {
-        if let Atom::In { column, values, negated: true } = atom
+        if let Atom::In {
+            column,
+            values,
+            negated: true,
+        } = atom
             && let Some(column) = key(column)
         {
             ruled_out.push((column, values.clone()));
@@ -281,11 +383,16 @@ fn root(draft: &TableDraft<'_>, full: &[Facts], weights: &[f64]) -> Option<usize
         .collect();
     let is_root = |facts: &Facts| {
         trees.iter().all(|link| {
-            let mut names = draft.link_columns[*link].iter().map(|column| &draft.columns[*column].column.name);
+            let mut names = draft.link_columns[*link]
+                .iter()
+                .map(|column| &draft.columns[*column].column.name);
             names.any(|name| facts.of(name).null == Some(true))
         })
     };
-    let found = full.iter().zip(weights).position(|(facts, weight)| *weight > 0.0 && is_root(facts));
+    let found = full
+        .iter()
+        .zip(weights)
+        .position(|(facts, weight)| *weight > 0.0 && is_root(facts));
     found.filter(|_| !trees.is_empty())
 }
 
@@ -307,7 +414,9 @@ fn is_possible(draft: &TableDraft<'_>, atoms: &[Atom]) -> bool {
     if atoms.contains(&Atom::False) {
         return false;
     }
-    let facts = Facts { atoms: draft.facts.atoms.iter().chain(atoms).cloned().collect() };
+    let facts = Facts {
+        atoms: draft.facts.atoms.iter().chain(atoms).cloned().collect(),
+    };
     draft.columns.iter().all(|column| {
         let of = facts.of(&column.column.name);
         let not_null = column.column.not_null || (column.nulls == Nulls::Never && column.unique);
@@ -316,14 +425,19 @@ fn is_possible(draft: &TableDraft<'_>, atoms: &[Atom]) -> bool {
             return false;
         }
         let listed = of.null == Some(true)
-            || column.choices.as_ref().is_none_or(|choices| choices.iter().any(|(text, _)| of.allows(text)));
+            || column
+                .choices
+                .as_ref()
+                .is_none_or(|choices| choices.iter().any(|(text, _)| of.allows(text)));
         listed && !of.is_impossible(not_null)
     })
 }
 
 /// How often a variant comes: the share of the columns' own lists that it leaves.
 fn weight(draft: &TableDraft<'_>, atoms: &[Atom]) -> f64 {
-    let facts = Facts { atoms: atoms.to_vec() };
+    let facts = Facts {
+        atoms: atoms.to_vec(),
+    };
     draft
         .columns
         .iter()
@@ -334,9 +448,15 @@ fn weight(draft: &TableDraft<'_>, atoms: &[Atom]) -> f64 {
                 (Nulls::Share { share, .. }, Some(false)) => 1.0 - share,
                 _ => 1.0,
             };
-            let Some(choices) = &column.choices else { return nulls };
+            let Some(choices) = &column.choices else {
+                return nulls;
+            };
             let sum: f64 = choices.iter().map(|(_, weight)| weight).sum();
-            let left: f64 = choices.iter().filter(|(text, _)| of.allows(text)).map(|(_, weight)| weight).sum();
+            let left: f64 = choices
+                .iter()
+                .filter(|(text, _)| of.allows(text))
+                .map(|(_, weight)| weight)
+                .sum();
             if sum > 0.0 { nulls * left / sum } else { nulls }
         })
         .product()
@@ -348,9 +468,15 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool 
     let sums: Vec<_> = facts.sums().cloned().collect();
     for sum in sums {
         // The variant's arms stand in for the columns while the comparison is bound.
-        let columns: Vec<usize> = sum.terms.iter().filter_map(|(name, _)| draft.position(name)).collect();
-        let kept: Vec<(usize, Generator)> =
-            columns.iter().map(|column| (*column, draft.columns[*column].generator.clone())).collect();
+        let columns: Vec<usize> = sum
+            .terms
+            .iter()
+            .filter_map(|(name, _)| draft.position(name))
+            .collect();
+        let kept: Vec<(usize, Generator)> = columns
+            .iter()
+            .map(|column| (*column, draft.columns[*column].generator.clone()))
+            .collect();
         for column in &columns {
             if let Some(plan) = arm_of(draft, *column, variant) {
                 draft.columns[*column].generator = plan.generator;
@@ -394,10 +520,16 @@ fn set_arm(draft: &mut TableDraft<'_>, column: usize, variant: usize, generator:
         choices: None,
         arms: None,
     });
-    let Arms { of, plans } = planned.arms.unwrap_or(Arms { of: Box::default(), plans: Box::default() });
+    let Arms { of, plans } = planned.arms.unwrap_or(Arms {
+        of: Box::default(),
+        plans: Box::default(),
+    });
     let (mut of, mut plans) = (of.into_vec(), plans.into_vec());
     of.resize(of.len().max(count), 0);
     plans.push(ColumnPlan { generator, ..base });
     of[variant] = plans.len() as u16;
-    draft.columns[column].arms = Some(Arms { of: of.into(), plans: plans.into() });
+    draft.columns[column].arms = Some(Arms {
+        of: of.into(),
+        plans: plans.into(),
+    });
 }

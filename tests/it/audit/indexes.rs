@@ -7,7 +7,9 @@ use crate::support::TestDatabase;
 
 /// `query: statement` of every proven index.
 fn advised(findings: &[Finding]) -> Vec<String> {
-    let proven = findings.iter().filter(|finding| finding.rule == RuleId::MissingIndex);
+    let proven = findings
+        .iter()
+        .filter(|finding| finding.rule == RuleId::MissingIndex);
     let mut shown: Vec<String> = proven
         .map(|finding| {
             let fix = finding.fix.as_ref().unwrap();
@@ -21,7 +23,10 @@ fn advised(findings: &[Finding]) -> Vec<String> {
 
 /// Applies every fix and audits again: nothing may be left to advise.
 async fn applied(database: &TestDatabase, catalog: &str, findings: &[Finding]) {
-    let mut fixes: Vec<&str> = findings.iter().filter_map(|finding| Some(finding.fix.as_ref()?.sql.as_str())).collect();
+    let mut fixes: Vec<&str> = findings
+        .iter()
+        .filter_map(|finding| Some(finding.fix.as_ref()?.sql.as_str()))
+        .collect();
     fixes.sort_unstable();
     fixes.dedup();
     for fix in fixes {
@@ -164,8 +169,10 @@ SELECT "Id" FROM "Order" WHERE "Customer" = $1 AND placed_at > '2024-06-01';
 async fn many_queries_get_few_indexes() {
     let database = database().await;
     let findings = Audit::of(&database, TOGETHER).await.findings().await;
-    let mut statements: Vec<String> =
-        advised(&findings).into_iter().map(|line| line.split_once(": ").unwrap().1.to_owned()).collect();
+    let mut statements: Vec<String> = advised(&findings)
+        .into_iter()
+        .map(|line| line.split_once(": ").unwrap().1.to_owned())
+        .collect();
     statements.sort();
     statements.dedup();
     let expected = [

@@ -31,22 +31,36 @@ async fn work_mem_is_advised_as_it_was_run_with() {
     let audit = Audit::of(&database, SPILLS).await;
     let mut findings = audit.findings().await;
     let policy_for = |_: &Query| Policy::default();
-    let audited =
-        Audited { queries: &audit.queries, runs: &audit.runs, schema: &audit.schema, policy_for: &policy_for };
+    let audited = Audited {
+        queries: &audit.queries,
+        runs: &audit.runs,
+        schema: &audit.schema,
+        policy_for: &policy_for,
+    };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
     let options = options();
-    let trials =
-        Trials { session: &audit.session, audited, options: &options, progress: &progress, interrupt: &interrupt };
+    let trials = Trials {
+        session: &audit.session,
+        audited,
+        options: &options,
+        progress: &progress,
+        interrupt: &interrupt,
+    };
     prove_memory(&trials, &mut findings).await.unwrap();
     for rule in [RuleId::SortSpill, RuleId::HashSpill] {
         let finding = findings.iter().find(|finding| finding.rule == rule);
-        let told: Vec<_> =
-            findings.iter().map(|finding| (finding.rule, &finding.query, finding.symptoms.len())).collect();
+        let told: Vec<_> = findings
+            .iter()
+            .map(|finding| (finding.rule, &finding.query, finding.symptoms.len()))
+            .collect();
         let finding = finding.unwrap_or_else(|| panic!("no {rule} in {told:?}"));
         let fix = finding.fix.as_ref().unwrap();
         assert!(fix.sql.starts_with("SET LOCAL work_mem = '"), "{}", fix.sql);
         let proof = fix.proof.as_ref().unwrap();
-        assert!(proof.before.as_ref().unwrap().temp_blocks.0 > 0, "{proof:?}");
+        assert!(
+            proof.before.as_ref().unwrap().temp_blocks.0 > 0,
+            "{proof:?}"
+        );
         assert_eq!(proof.after.temp_blocks.0, 0, "{proof:?}");
         assert!(finding.advice.contains("work_mem = "), "{}", finding.advice);
     }

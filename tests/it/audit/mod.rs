@@ -33,7 +33,9 @@ const DATA: &str = include_str!("data.sql");
 /// A copy of the test data on PostgreSQL 15.
 async fn database() -> TestDatabase {
     static TEMPLATE: OnceCell<TestDatabase> = OnceCell::const_new();
-    let template = TEMPLATE.get_or_init(|| filled(support::cluster(), DATA)).await;
+    let template = TEMPLATE
+        .get_or_init(|| filled(support::cluster(), DATA))
+        .await;
     TestDatabase::copy_of(template.cluster(), template.url().database()).await
 }
 
@@ -44,7 +46,11 @@ async fn filled(cluster: Arc<Cluster>, data: &str) -> TestDatabase {
     // VACUUM refuses to run among other statements.
     let (data, vacuum) = data.rsplit_once("VACUUM").unwrap();
     session.client().batch_execute(data).await.unwrap();
-    session.client().batch_execute(&format!("VACUUM{vacuum}")).await.unwrap();
+    session
+        .client()
+        .batch_execute(&format!("VACUUM{vacuum}"))
+        .await
+        .unwrap();
     session.close().await;
     database
 }
@@ -61,7 +67,11 @@ fn queries(text: &str) -> Vec<Query> {
 }
 
 fn options() -> RunOptions {
-    RunOptions { runs: 1, timeout: Millis(20_000.0), access: Access::PrivateCopy }
+    RunOptions {
+        runs: 1,
+        timeout: Millis(20_000.0),
+        access: Access::PrivateCopy,
+    }
 }
 
 /// An audited catalog.
@@ -82,25 +92,55 @@ impl Audit {
         let schema = introspect::schema(&session).await.unwrap();
         let queries = queries(catalog);
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
-        let runs = run_catalog(&session, &schema, &queries, options, &progress, &interrupt).await.unwrap();
-        Self { session, schema, queries, runs }
+        let runs = run_catalog(&session, &schema, &queries, options, &progress, &interrupt)
+            .await
+            .unwrap();
+        Self {
+            session,
+            schema,
+            queries,
+            runs,
+        }
     }
 
     /// All findings, proven indexes among them.
     async fn findings(&self) -> Vec<Finding> {
         let policy_for = |_: &Query| Policy::default();
-        let audited =
-            Audited { queries: &self.queries, runs: &self.runs, schema: &self.schema, policy_for: &policy_for };
+        let audited = Audited {
+            queries: &self.queries,
+            runs: &self.runs,
+            schema: &self.schema,
+            policy_for: &policy_for,
+        };
         let candidates = advise::candidates(&audited);
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
-        let trials = prove(&self.session, audited, &candidates, &options(), &progress, &interrupt).await.unwrap();
+        let trials = prove(
+            &self.session,
+            audited,
+            &candidates,
+            &options(),
+            &progress,
+            &interrupt,
+        )
+        .await
+        .unwrap();
         let mut findings = advise::findings(&advise::select(&trials, &audited), audited);
-        findings.extend(rules::judge(&self.queries, &self.runs, &self.schema, &policy_for, &Policy::default()));
+        findings.extend(rules::judge(
+            &self.queries,
+            &self.runs,
+            &self.schema,
+            &policy_for,
+            &Policy::default(),
+        ));
         rules::settle(findings, &self.queries, &self.runs)
     }
 
     fn runs_of(&self, name: &str) -> &QueryRuns {
-        let at = self.queries.iter().position(|query| query.name == name).unwrap();
+        let at = self
+            .queries
+            .iter()
+            .position(|query| query.name == name)
+            .unwrap();
         let runs = self.runs.iter().find(|runs| runs.query == at).unwrap();
         assert_eq!(runs.failure, None, "{name}");
         runs
@@ -109,13 +149,18 @@ impl Audit {
     fn run(&self, name: &str, label: &str) -> &Run {
         let runs = &self.runs_of(name).runs;
         let labels: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
-        runs.iter().find(|run| run.label == label).unwrap_or_else(|| panic!("{name} has {labels:?}, not {label}"))
+        runs.iter()
+            .find(|run| run.label == label)
+            .unwrap_or_else(|| panic!("{name} has {labels:?}, not {label}"))
     }
 }
 
 /// The values of a run, `-` for NULL.
 fn values(run: &Run) -> Vec<&str> {
-    run.parameters.iter().map(|parameter| parameter.value.as_deref().unwrap_or("-")).collect()
+    run.parameters
+        .iter()
+        .map(|parameter| parameter.value.as_deref().unwrap_or("-"))
+        .collect()
 }
 
 /// One for the whole process, for what must not be run side by side.

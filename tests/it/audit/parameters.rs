@@ -102,12 +102,33 @@ SELECT id FROM accounts WHERE id IN (sqlc.slice('ids'));
 /// the rows that ANALYZE happens to sample, and with them which others are worth executing beside the typical ones.
 fn shown(audit: &Audit, name: &str) -> Vec<String> {
     let runs = &audit.runs_of(name).runs;
-    let came = |run: &pgproof::run::Run| if run.rows().is_some_and(|rows| rows > 0.0) { "rows" } else { "no rows" };
+    let came = |run: &pgproof::run::Run| {
+        if run.rows().is_some_and(|rows| rows > 0.0) {
+            "rows"
+        } else {
+            "no rows"
+        }
+    };
     let typical = runs.iter().filter(|run| run.label == "typical");
-    let mut lines: Vec<String> =
-        typical.map(|run| format!("{name} {}: {} values -> {}", run.label, values(run).len(), came(run))).collect();
+    let mut lines: Vec<String> = typical
+        .map(|run| {
+            format!(
+                "{name} {}: {} values -> {}",
+                run.label,
+                values(run).len(),
+                came(run)
+            )
+        })
+        .collect();
     if lines.is_empty() {
-        lines.push(format!("{name}: {}", if runs.is_empty() { "not executed" } else { "executed" }));
+        lines.push(format!(
+            "{name}: {}",
+            if runs.is_empty() {
+                "not executed"
+            } else {
+                "executed"
+            }
+        ));
     }
     lines.sort();
     lines
@@ -117,7 +138,11 @@ fn shown(audit: &Audit, name: &str) -> Vec<String> {
 async fn every_form_gets_values_from_the_data() {
     let database = database().await;
     let audit = Audit::of(&database, FORMS).await;
-    let lines: Vec<String> = audit.queries.iter().flat_map(|query| shown(&audit, &query.name)).collect();
+    let lines: Vec<String> = audit
+        .queries
+        .iter()
+        .flat_map(|query| shown(&audit, &query.name))
+        .collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -127,7 +152,11 @@ async fn every_form_works_on_every_version() {
         let database = filled(cluster, &less_data()).await;
         let audit = Audit::of(&database, FORMS).await;
         for query in &audit.queries {
-            assert!(!audit.runs_of(&query.name).runs.is_empty(), "{}", query.name);
+            assert!(
+                !audit.runs_of(&query.name).runs.is_empty(),
+                "{}",
+                query.name
+            );
         }
         assert_eq!(values(audit.run("Equal", "hot Customer")), ["7"]);
         assert_eq!(values(audit.run("Small", "typical")), ["1"]);
@@ -181,11 +210,26 @@ async fn more_forms_work_on_every_version() {
         let database = filled(cluster, &less_data()).await;
         let audit = Audit::of(&database, MORE_FORMS).await;
         for query in &audit.queries {
-            assert!(!audit.runs_of(&query.name).runs.is_empty(), "{}", query.name);
+            assert!(
+                !audit.runs_of(&query.name).runs.is_empty(),
+                "{}",
+                query.name
+            );
         }
         let rows = |name: &str, label: &str| audit.run(name, label).rows().unwrap();
-        for name in ["Path", "PathExists", "PathHolds", "Query", "Range", "RangeUntil"] {
-            assert!(rows(name, "typical") > 0.0, "{name}: {:?}", values(audit.run(name, "typical")));
+        for name in [
+            "Path",
+            "PathExists",
+            "PathHolds",
+            "Query",
+            "Range",
+            "RangeUntil",
+        ] {
+            assert!(
+                rows(name, "typical") > 0.0,
+                "{name}: {:?}",
+                values(audit.run(name, "typical"))
+            );
         }
         assert!(rows("Range", "wide placed_at") > 3.0 * rows("Range", "typical"));
     }

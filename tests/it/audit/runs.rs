@@ -53,15 +53,30 @@ async fn writes_get_valid_values_and_are_rolled_back() {
     for query in &audit.queries {
         let runs = audit.runs_of(&query.name);
         assert!(
-            runs.runs.iter().all(|run| matches!(run.outcome, Outcome::Completed { .. })),
+            runs.runs
+                .iter()
+                .all(|run| matches!(run.outcome, Outcome::Completed { .. })),
             "{}: {:?}",
             query.name,
-            runs.runs.iter().map(|run| (&run.label, &run.outcome)).collect::<Vec<_>>()
+            runs.runs
+                .iter()
+                .map(|run| (&run.label, &run.outcome))
+                .collect::<Vec<_>>()
         );
     }
     let rows = |table: &str| format!("SELECT count(*) FROM {table}");
-    for (table, count) in [("\"Order\"", 200_000_i64), ("lines", 100_000), ("links", 5_000)] {
-        let found: i64 = audit.session.client().query_one(&rows(table), &[]).await.unwrap().get(0);
+    for (table, count) in [
+        ("\"Order\"", 200_000_i64),
+        ("lines", 100_000),
+        ("links", 5_000),
+    ] {
+        let found: i64 = audit
+            .session
+            .client()
+            .query_one(&rows(table), &[])
+            .await
+            .unwrap()
+            .get(0);
         assert_eq!(found, count, "{table}");
     }
 }
@@ -70,14 +85,34 @@ async fn writes_get_valid_values_and_are_rolled_back() {
 async fn a_given_database_is_left_as_it_was() {
     let database = database().await;
     let before = fingerprint(&database).await;
-    let read_only = RunOptions { access: Access::ReadOnly, ..options() };
+    let read_only = RunOptions {
+        access: Access::ReadOnly,
+        ..options()
+    };
     let audit = Audit::with(&database, WRITES, &read_only).await;
     assert_eq!(fingerprint(&database).await, before);
     let new_order = audit.runs_of("NewOrder");
-    assert!(new_order.runs.iter().all(|run| run.outcome == Outcome::Estimated), "{new_order:?}");
+    assert!(
+        new_order
+            .runs
+            .iter()
+            .all(|run| run.outcome == Outcome::Estimated),
+        "{new_order:?}"
+    );
     // Planned alone it would be harmless; but nothing says that the function only reads.
-    let draws = audit.runs.iter().find(|runs| audit.queries[runs.query].name == "Draws").unwrap();
-    assert_eq!(draws.failure.as_ref().and_then(|failure| failure.code.as_deref()), Some("25006"), "{draws:?}");
+    let draws = audit
+        .runs
+        .iter()
+        .find(|runs| audit.queries[runs.query].name == "Draws")
+        .unwrap();
+    assert_eq!(
+        draws
+            .failure
+            .as_ref()
+            .and_then(|failure| failure.code.as_deref()),
+        Some("25006"),
+        "{draws:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,13 +133,30 @@ SELECT id FROM accounts WHERE id = $1;
 SELECT id FROM accounts WHERE id = $1;
 "#;
     let audit = Audit::of(&database, catalog).await;
-    let failures: Vec<Option<QueryFailure>> = audit.runs.iter().map(|runs| runs.failure.clone()).collect();
-    let [Some(column), Some(value), Some(literal), None] = &failures[..] else { panic!("{failures:#?}") };
-    assert_eq!((column.message.as_str(), column.position), ("column \"totl\" does not exist", Some(12)));
+    let failures: Vec<Option<QueryFailure>> =
+        audit.runs.iter().map(|runs| runs.failure.clone()).collect();
+    let [Some(column), Some(value), Some(literal), None] = &failures[..] else {
+        panic!("{failures:#?}")
+    };
+    assert_eq!(
+        (column.message.as_str(), column.position),
+        ("column \"totl\" does not exist", Some(12))
+    );
     assert_eq!(column.code.as_deref(), Some("42703"));
-    assert!(value.message.starts_with("no value for parameter $1 of type integer"), "{value:?}");
-    assert_eq!(value.hint.as_deref(), Some("say what to try above the query: -- @param $1: '…'"));
-    assert_eq!(literal.message, "invalid input syntax for type bigint: \"seven\"");
+    assert!(
+        value
+            .message
+            .starts_with("no value for parameter $1 of type integer"),
+        "{value:?}"
+    );
+    assert_eq!(
+        value.hint.as_deref(),
+        Some("say what to try above the query: -- @param $1: '…'")
+    );
+    assert_eq!(
+        literal.message,
+        "invalid input syntax for type bigint: \"seven\""
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,10 +164,18 @@ async fn a_statement_that_takes_too_long_is_cancelled_and_its_estimate_kept() {
     let database = database().await;
     let catalog = "-- name: Slow :many\nSELECT count(*) FROM generate_series(1, 4) n, LATERAL (SELECT pg_sleep(1 + n * 0)) s;\n\
                    -- name: Quick :one\nSELECT 1 FROM accounts WHERE id = $1;\n";
-    let limited = RunOptions { timeout: Millis(300.0), ..options() };
+    let limited = RunOptions {
+        timeout: Millis(300.0),
+        ..options()
+    };
     let audit = Audit::with(&database, catalog, &limited).await;
     let slow = &audit.runs_of("Slow").runs[0];
-    assert_eq!(slow.outcome, Outcome::TimedOut { after: Millis(300.0) });
+    assert_eq!(
+        slow.outcome,
+        Outcome::TimedOut {
+            after: Millis(300.0)
+        }
+    );
     assert!(slow.plan.execution_ms.is_none() && slow.time().is_none());
     assert!(audit.run("Quick", "typical").time().is_some());
 }
@@ -140,7 +200,9 @@ SELECT id AS customer, name FROM accounts ORDER BY created_at DESC LIMIT 20;
 async fn an_interrupt_ends_the_audit() {
     let database = database().await;
     let interrupt = Interrupt::new();
-    let session = pgproof::db::connect::Session::open(database.url(), &interrupt).await.unwrap();
+    let session = pgproof::db::connect::Session::open(database.url(), &interrupt)
+        .await
+        .unwrap();
     let schema = introspect::schema(&session).await.unwrap();
     let queries = queries("-- name: Sleeps :one\nSELECT pg_sleep(30);\n");
     let later = interrupt.clone();
@@ -149,8 +211,19 @@ async fn an_interrupt_ends_the_audit() {
         later.set();
     });
     let started = std::time::Instant::now();
-    let result = run_catalog(&session, &schema, &queries, &options(), &Progress::default(), &interrupt).await;
-    assert!(matches!(result, Err(pgproof::db::audit::AuditError::Interrupted(_))), "{result:?}");
+    let result = run_catalog(
+        &session,
+        &schema,
+        &queries,
+        &options(),
+        &Progress::default(),
+        &interrupt,
+    )
+    .await;
+    assert!(
+        matches!(result, Err(pgproof::db::audit::AuditError::Interrupted(_))),
+        "{result:?}"
+    );
     assert!(started.elapsed().as_secs() < 10);
 }
 
@@ -162,7 +235,15 @@ fn verdicts(audit: &Audit) -> Vec<(String, u64)> {
         for run in &runs.runs {
             let pages = run.measurement().map_or(0, |measured| measured.blocks.0);
             let shape = pgproof::plan::shape::shape(&run.plan);
-            all.push((format!("{} {} {:?} {shape}", audit.queries[runs.query].name, run.label, values(run)), pages));
+            all.push((
+                format!(
+                    "{} {} {:?} {shape}",
+                    audit.queries[runs.query].name,
+                    run.label,
+                    values(run)
+                ),
+                pages,
+            ));
         }
     }
     all.sort();
@@ -194,7 +275,10 @@ async fn ten_audits_of_the_same_data_are_the_same() {
         assert_eq!(again.len(), first.len());
         for ((said, pages), (said_first, pages_first)) in again.iter().zip(&first) {
             assert_eq!(said, said_first);
-            assert!(pages.abs_diff(*pages_first) <= pages_first / 50, "{said}: {pages}, {pages_first} before");
+            assert!(
+                pages.abs_diff(*pages_first) <= pages_first / 50,
+                "{said}: {pages}, {pages_first} before"
+            );
         }
     }
 }

@@ -20,7 +20,11 @@ fn shop() -> TempDir {
     let project = private::project();
     write(project.path(), "pgproof.toml", CONFIGURATION);
     write(project.path(), "migrations/1_shop.up.sql", SHOP);
-    write(project.path(), "migrations/1_shop.down.sql", "DROP TABLE orders, customers;\n");
+    write(
+        project.path(),
+        "migrations/1_shop.down.sql",
+        "DROP TABLE orders, customers;\n",
+    );
     write(project.path(), "queries/orders.sql", ORDERS);
     write(project.path(), "queries/customers.sql", CUSTOMERS);
     write(project.path(), "seeds/shop.toml", SEEDS);
@@ -82,43 +86,82 @@ fn write(project: &Path, name: &str, text: &str) {
 
 fn pgproof(project: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
-    command.args(arguments).current_dir(project).env_remove("DATABASE_URL");
-    command.env("PGPROOF_PG_BIN", support::binaries_of(support::MAJOR).unwrap());
+    command
+        .args(arguments)
+        .current_dir(project)
+        .env_remove("DATABASE_URL");
+    command.env(
+        "PGPROOF_PG_BIN",
+        support::binaries_of(support::MAJOR).unwrap(),
+    );
     command.output().unwrap()
 }
 
 fn error_of(output: &Output, code: i32) -> String {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{error}{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{error}{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     error
 }
 
 /// Runs diff, holds its JSON against the schema, and returns it with the terminal's text.
 fn diff(project: &Path, arguments: &[&str], code: i32) -> (Value, String) {
-    let mut all = vec!["diff", "--format", "terminal", "--format", "json=diff.json", "--format", "markdown=diff.md"];
+    let mut all = vec![
+        "diff",
+        "--format",
+        "terminal",
+        "--format",
+        "json=diff.json",
+        "--format",
+        "markdown=diff.md",
+    ];
     all.extend(arguments);
     let output = pgproof(project, &all);
     error_of(&output, code);
-    let json: Value = serde_json::from_str(&std::fs::read_to_string(project.join("diff.json")).unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_str(&std::fs::read_to_string(project.join("diff.json")).unwrap()).unwrap();
     super::reports::valid(&json);
     (json, String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn query<'a>(report: &'a Value, name: &str) -> &'a Value {
     let queries = report["queries"].as_array().unwrap();
-    queries.iter().find(|query| query["query"] == name).unwrap_or_else(|| panic!("no {name} in {queries:#?}"))
+    queries
+        .iter()
+        .find(|query| query["query"] == name)
+        .unwrap_or_else(|| panic!("no {name} in {queries:#?}"))
 }
 
 fn statement(report: &Value, line: u64) -> &Value {
     let statements = report["statements"].as_array().unwrap();
-    statements.iter().find(|statement| statement["line"] == line).unwrap_or_else(|| panic!("no statement at {line}"))
+    statements
+        .iter()
+        .find(|statement| statement["line"] == line)
+        .unwrap_or_else(|| panic!("no statement at {line}"))
 }
 
 /// Findings as `rule file:line query`, sorted.
 fn findings(report: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let one = |f: &Value| format!("{} {}:{} {}", text(&f["rule"]), text(&f["file"]), f["line"], text(&f["query"]));
-    let mut found: Vec<String> = report["findings"].as_array().unwrap().iter().map(one).collect();
+    let one = |f: &Value| {
+        format!(
+            "{} {}:{} {}",
+            text(&f["rule"]),
+            text(&f["file"]),
+            f["line"],
+            text(&f["query"])
+        )
+    };
+    let mut found: Vec<String> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(one)
+        .collect();
     found.sort();
     found
 }

@@ -22,27 +22,41 @@ fn tree(folder: &str) -> Tree {
 
 #[test]
 fn every_layout_is_recognized_and_says_by_what() {
-    let seen: Vec<String> =
-        ["sqlx", "golang-migrate", "diesel", "goose", "refinery", "flyway", "dbmate", "prisma", "schema.sql"]
+    let seen: Vec<String> = [
+        "sqlx",
+        "golang-migrate",
+        "diesel",
+        "goose",
+        "refinery",
+        "flyway",
+        "dbmate",
+        "prisma",
+        "schema.sql",
+    ]
+    .iter()
+    .map(|folder| {
+        let history = read(folder);
+        let versions: Vec<String> = history
+            .migrations
             .iter()
-            .map(|folder| {
-                let history = read(folder);
-                let versions: Vec<String> = history
-                    .migrations
-                    .iter()
-                    .map(|m| {
-                        let rule = match m.up.transaction {
-                            TransactionRule::File => "t",
-                            TransactionRule::Message => "m",
-                            TransactionRule::Statement => "s",
-                        };
-                        let down = if m.down.is_some() { "↓" } else { "" };
-                        format!("{}:{}{rule}{down}", m.version, m.up.statements.len())
-                    })
-                    .collect();
-                format!("{} ({}): {}", history.layout, history.because, versions.join(" "))
+            .map(|m| {
+                let rule = match m.up.transaction {
+                    TransactionRule::File => "t",
+                    TransactionRule::Message => "m",
+                    TransactionRule::Statement => "s",
+                };
+                let down = if m.down.is_some() { "↓" } else { "" };
+                format!("{}:{}{rule}{down}", m.version, m.up.statements.len())
             })
             .collect();
+        format!(
+            "{} ({}): {}",
+            history.layout,
+            history.because,
+            versions.join(" ")
+        )
+    })
+    .collect();
     insta::assert_snapshot!(seen.join("\n"));
 }
 
@@ -58,28 +72,67 @@ const SCHEMA: &str = "SELECT string_agg(line, E'\n' ORDER BY line) FROM (
 #[tokio::test(flavor = "multi_thread")]
 async fn every_layout_runs_to_the_same_schema_and_back() {
     let mut schemas = Vec::new();
-    for folder in ["sqlx", "golang-migrate", "diesel", "goose", "refinery", "flyway", "dbmate", "prisma", "schema.sql"]
-    {
+    for folder in [
+        "sqlx",
+        "golang-migrate",
+        "diesel",
+        "goose",
+        "refinery",
+        "flyway",
+        "dbmate",
+        "prisma",
+        "schema.sql",
+    ] {
         let history = read(folder);
         let database = support::database().await;
-        let observed = observe(database.url(), &history.migrations, &[], Rehearsal::Plain, &Interrupt::new())
-            .await
-            .unwrap_or_else(|error| panic!("{folder}: {error}"));
-        let statements: usize = history.migrations.iter().map(|m| m.up.statements.len()).sum();
+        let observed = observe(
+            database.url(),
+            &history.migrations,
+            &[],
+            Rehearsal::Plain,
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let statements: usize = history
+            .migrations
+            .iter()
+            .map(|m| m.up.statements.len())
+            .sum();
         assert_eq!(observed.statements.len(), statements, "{folder}");
         let session = database.session().await;
-        let schema: String = session.client().query_one(SCHEMA, &[]).await.unwrap().get(0);
+        let schema: String = session
+            .client()
+            .query_one(SCHEMA, &[])
+            .await
+            .unwrap()
+            .get(0);
         schemas.push((folder, schema));
         let reversible = history.migrations.iter().all(|m| m.down.is_some());
-        assert_eq!(reversible, matches!(folder, "golang-migrate" | "diesel" | "goose" | "dbmate"), "{folder}");
+        assert_eq!(
+            reversible,
+            matches!(folder, "golang-migrate" | "diesel" | "goose" | "dbmate"),
+            "{folder}"
+        );
         if reversible {
             for migration in history.migrations.iter().rev() {
                 let down = migration.down.as_ref().unwrap();
-                observe_script(database.url(), &migration.version, down, &[], &Interrupt::new())
-                    .await
-                    .unwrap_or_else(|error| panic!("{folder} down: {error}"));
+                observe_script(
+                    database.url(),
+                    &migration.version,
+                    down,
+                    &[],
+                    &Interrupt::new(),
+                )
+                .await
+                .unwrap_or_else(|error| panic!("{folder} down: {error}"));
             }
-            let left: Option<String> = session.client().query_one(SCHEMA, &[]).await.unwrap().get(0);
+            let left: Option<String> = session
+                .client()
+                .query_one(SCHEMA, &[])
+                .await
+                .unwrap()
+                .get(0);
             assert_eq!(left, None, "{folder}");
         }
     }
@@ -93,14 +146,35 @@ async fn every_layout_runs_to_the_same_schema_and_back() {
 #[test]
 fn a_directory_that_yields_nothing_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
-    let empty =
-        |layout| history(&Tree::read(directory.path(), Path::new(".")).unwrap(), layout).unwrap_err().to_string();
-    assert!(empty(None).contains("it has no .sql file"), "{}", empty(None));
+    let empty = |layout| {
+        history(
+            &Tree::read(directory.path(), Path::new(".")).unwrap(),
+            layout,
+        )
+        .unwrap_err()
+        .to_string()
+    };
+    assert!(
+        empty(None).contains("it has no .sql file"),
+        "{}",
+        empty(None)
+    );
     std::fs::write(directory.path().join("readme.sql"), "SELECT 1;").unwrap();
-    assert!(empty(None).contains("it has readme.sql; set migrations"), "{}", empty(None));
-    assert!(empty(Some(Layout::Diesel)).contains("no file fits the diesel layout"), "{}", empty(Some(Layout::Diesel)));
+    assert!(
+        empty(None).contains("it has readme.sql; set migrations"),
+        "{}",
+        empty(None)
+    );
+    assert!(
+        empty(Some(Layout::Diesel)).contains("no file fits the diesel layout"),
+        "{}",
+        empty(Some(Layout::Diesel))
+    );
     let missing = Tree::read(directory.path(), Path::new("nowhere")).unwrap_err();
-    assert!(matches!(missing, MigrationsError::Unreadable { .. }), "{missing}");
+    assert!(
+        matches!(missing, MigrationsError::Unreadable { .. }),
+        "{missing}"
+    );
 }
 
 #[test]
@@ -127,24 +201,51 @@ async fn a_failing_statement_is_named_with_what_it_leaves() {
     let run = async |layout: Layout, name: &str, sql: &str| {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(name), sql).unwrap();
-        let found = history(&Tree::read(directory.path(), Path::new(".")).unwrap(), Some(layout)).unwrap();
+        let found = history(
+            &Tree::read(directory.path(), Path::new(".")).unwrap(),
+            Some(layout),
+        )
+        .unwrap();
         let database = support::database().await;
-        let failed = observe(database.url(), &found.migrations, &[], Rehearsal::Plain, &Interrupt::new()).await;
+        let failed = observe(
+            database.url(),
+            &found.migrations,
+            &[],
+            Rehearsal::Plain,
+            &Interrupt::new(),
+        )
+        .await;
         failed.unwrap_err().to_string()
     };
     let sql = "CREATE TABLE a (id int);\n\nALTER TABLE b\n  ADD x int;";
     let error = run(Layout::Sqlx, "1_a.sql", sql).await;
-    assert!(error.contains("1_a.sql:3: relation \"b\" does not exist"), "{error}");
-    assert!(error.contains("the copy is as it was before this file"), "{error}");
+    assert!(
+        error.contains("1_a.sql:3: relation \"b\" does not exist"),
+        "{error}"
+    );
+    assert!(
+        error.contains("the copy is as it was before this file"),
+        "{error}"
+    );
     let sql = "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE a AS SELECT 1 AS id FROM generate_series(1, 2);\nCREATE UNIQUE INDEX CONCURRENTLY a_id ON a (id);";
     let error = run(Layout::Goose, "1_a.sql", sql).await;
-    assert!(error.contains("1_a.sql:4: could not create unique index \"a_id\""), "{error}");
     assert!(
-        error.contains("the statement of the file before it is committed; it leaves the invalid index a_id"),
+        error.contains("1_a.sql:4: could not create unique index \"a_id\""),
+        "{error}"
+    );
+    assert!(
+        error.contains(
+            "the statement of the file before it is committed; it leaves the invalid index a_id"
+        ),
         "{error}"
     );
     // Two statements in one message are one transaction: golang-migrate fails so in production too.
     let sql = "CREATE TABLE a (id int);\nCREATE INDEX CONCURRENTLY ON a (id);";
     let error = run(Layout::GolangMigrate, "1_a.up.sql", sql).await;
-    assert!(error.contains("1_a.up.sql:2: CREATE INDEX CONCURRENTLY cannot run inside a transaction block"), "{error}");
+    assert!(
+        error.contains(
+            "1_a.up.sql:2: CREATE INDEX CONCURRENTLY cannot run inside a transaction block"
+        ),
+        "{error}"
+    );
 }

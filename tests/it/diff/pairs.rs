@@ -69,7 +69,11 @@ async fn run(cluster: Option<Arc<Cluster>>) {
         let names: Vec<&str> = found.changes.iter().map(|change| change.name()).collect();
         let verdict = serde_json::to_value(found.verdict).unwrap();
         if std::env::var_os("PGPROOF_PRINT_PAIRS").is_some() {
-            let after = found.after.as_ref().map(|side| side.tree.join("\n")).unwrap_or_default();
+            let after = found
+                .after
+                .as_ref()
+                .map(|side| side.tree.join("\n"))
+                .unwrap_or_default();
             eprintln!(
                 "== {}: {verdict} {names:?}\n{}\n--\n{after}\n{:?}",
                 pair.name,
@@ -78,13 +82,21 @@ async fn run(cluster: Option<Arc<Cluster>>) {
             );
         }
         if verdict != pair.verdict.as_str() || names != pair.changes {
-            let works = (found.before.work, found.after.as_ref().map(|side| side.work));
+            let works = (
+                found.before.work,
+                found.after.as_ref().map(|side| side.work),
+            );
             wrong.push(format!(
                 "{}: expected {} {:?}, found {verdict} {names:?}\n  {works:?}\n  {}",
                 pair.name,
                 pair.verdict,
                 pair.changes,
-                found.changes.iter().map(|change| change.describe()).collect::<Vec<_>>().join("\n  ")
+                found
+                    .changes
+                    .iter()
+                    .map(|change| change.describe())
+                    .collect::<Vec<_>>()
+                    .join("\n  ")
             ));
         }
     }
@@ -99,30 +111,62 @@ async fn run(cluster: Option<Arc<Cluster>>) {
 }
 
 fn file(name: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/diff").join(name);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/diff")
+        .join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Whether it changes settings and no table: looking at the schema again takes longer than the pair itself.
 fn sets_alone(sql: &str) -> bool {
-    sql.split(';').all(|sql| sql.trim().is_empty() || sql.trim().starts_with("SET LOCAL "))
+    sql.split(';')
+        .all(|sql| sql.trim().is_empty() || sql.trim().starts_with("SET LOCAL "))
 }
 
 async fn judge(session: &Session, schema: &Schema, pair: &Pair) -> RunDiff {
     let client = session.client();
-    client.batch_execute(&format!("BEGIN; {}", pair.settings)).await.unwrap();
-    let before_schema =
-        if sets_alone(&pair.settings) { schema.clone() } else { introspect::schema(session).await.unwrap() };
-    let before = explain(session, &pair.query).await.unwrap_or_else(|failure| panic!("{}: {failure:?}", pair.name));
-    client.batch_execute(&pair.change).await.unwrap_or_else(|error| panic!("{}: {error:?}", pair.name));
+    client
+        .batch_execute(&format!("BEGIN; {}", pair.settings))
+        .await
+        .unwrap();
+    let before_schema = if sets_alone(&pair.settings) {
+        schema.clone()
+    } else {
+        introspect::schema(session).await.unwrap()
+    };
+    let before = explain(session, &pair.query)
+        .await
+        .unwrap_or_else(|failure| panic!("{}: {failure:?}", pair.name));
+    client
+        .batch_execute(&pair.change)
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error:?}", pair.name));
     // The change may have set a timeout that is meant for the statement.
-    let after_schema =
-        if sets_alone(&pair.change) { before_schema.clone() } else { introspect::schema(session).await.unwrap() };
+    let after_schema = if sets_alone(&pair.change) {
+        before_schema.clone()
+    } else {
+        introspect::schema(session).await.unwrap()
+    };
     let after = explain(session, pair.after.as_deref().unwrap_or(&pair.query)).await;
     client.batch_execute("ROLLBACK").await.unwrap();
-    let renames = if pair.renames { Renames::between(&before_schema, &after_schema) } else { Renames::default() };
-    let side = Side::of(&before, &Names { schema: Some(&before_schema), renames: Some(&renames), ..Names::UNKNOWN });
-    let names = Names { schema: Some(&after_schema), renames: None, ..Names::UNKNOWN };
+    let renames = if pair.renames {
+        Renames::between(&before_schema, &after_schema)
+    } else {
+        Renames::default()
+    };
+    let side = Side::of(
+        &before,
+        &Names {
+            schema: Some(&before_schema),
+            renames: Some(&renames),
+            ..Names::UNKNOWN
+        },
+    );
+    let names = Names {
+        schema: Some(&after_schema),
+        renames: None,
+        ..Names::UNKNOWN
+    };
     let fate = match &after {
         Ok(run) => Fate::of(run, &names),
         Err(failure) => Fate::Failed(failure.clone()),
@@ -135,15 +179,19 @@ async fn explain(session: &Session, sql: &str) -> Result<Run, QueryFailure> {
     let mut json = serde_json::Value::Null;
     // The first execution warms the caches of the catalog.
     for _ in 0..2 {
-        let row = session.client().query_one(&sql, &[]).await.map_err(|error| {
-            let refusal = error.as_db_error().unwrap_or_else(|| panic!("{error}"));
-            QueryFailure {
-                message: refusal.message().to_owned(),
-                code: Some(refusal.code().code().to_owned()),
-                position: None,
-                hint: None,
-            }
-        })?;
+        let row = session
+            .client()
+            .query_one(&sql, &[])
+            .await
+            .map_err(|error| {
+                let refusal = error.as_db_error().unwrap_or_else(|| panic!("{error}"));
+                QueryFailure {
+                    message: refusal.message().to_owned(),
+                    code: Some(refusal.code().code().to_owned()),
+                    position: None,
+                    hint: None,
+                }
+            })?;
         json = row.get(0);
     }
     let plan = parse::json_value(&json).unwrap().remove(0);
@@ -158,7 +206,9 @@ async fn explain(session: &Session, sql: &str) -> Result<Run, QueryFailure> {
         parameters: Vec::new(),
         plan,
         explain_json: json,
-        outcome: Outcome::Completed { samples: vec![sample] },
+        outcome: Outcome::Completed {
+            samples: vec![sample],
+        },
     })
 }
 

@@ -8,7 +8,8 @@ use pgproof::diff::locks::{HeldLock, LockMode};
 use pgproof::diff::migrations::Layout;
 use pgproof::diff::names::{Names, Renames, SavedNames};
 use pgproof::diff::observation::{
-    InheritedLock, PileUp, ProvenForm, Retries, SaferMeasurement, StatementObservation, StatementPlace, WorstWait,
+    InheritedLock, PileUp, ProvenForm, Retries, SaferMeasurement, StatementObservation,
+    StatementPlace, WorstWait,
 };
 use pgproof::diff::outcome::{Cause, Fate, FreshRun, Presence, QueryDiff, RunDiff, Side};
 use pgproof::diff::report::{DiffReport, IndexUse, RoundTrip, SchemaDifference, Spent};
@@ -28,8 +29,10 @@ pub(super) fn valid(document: &Value) {
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     jsonschema::meta::validate(&schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> =
-        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
@@ -47,7 +50,16 @@ fn the_document_is_what_its_schema_says() {
 fn at_a_terminal() {
     let text = |width, verbose| {
         let mut out = Vec::new();
-        diff_terminal::render(&report(), &TerminalStyle { width, color: false, verbose }, &mut out).unwrap();
+        diff_terminal::render(
+            &report(),
+            &TerminalStyle {
+                width,
+                color: false,
+                verbose,
+            },
+            &mut out,
+        )
+        .unwrap();
         String::from_utf8(out).unwrap()
     };
     insta::assert_snapshot!("diff_terminal_120", text(120, false));
@@ -87,18 +99,27 @@ fn run(mut node: Value, blocks: u64, time: f64) -> Run {
             node[format!("{kind} {what} Blocks")] = json!(0);
         }
     }
-    (node["Shared Hit Blocks"], node["Temp Read Blocks"], node["Temp Written Blocks"]) =
-        (json!(blocks), json!(0), json!(0));
+    (
+        node["Shared Hit Blocks"],
+        node["Temp Read Blocks"],
+        node["Temp Written Blocks"],
+    ) = (json!(blocks), json!(0), json!(0));
     let document = json!([{ "Plan": node, "Planning Time": 0.2, "Execution Time": time }]);
     let plan = parse::json_value(&document).unwrap().remove(0);
-    let sample =
-        Sample { execution: Millis(time), planning: Millis(0.2), blocks: Pages(blocks), temp_blocks: Pages(0) };
+    let sample = Sample {
+        execution: Millis(time),
+        planning: Millis(0.2),
+        blocks: Pages(blocks),
+        temp_blocks: Pages(0),
+    };
     Run {
         label: "hot customer_id".to_owned(),
         parameters: Vec::new(),
         plan,
         explain_json: document,
-        outcome: Outcome::Completed { samples: vec![sample] },
+        outcome: Outcome::Completed {
+            samples: vec![sample],
+        },
     }
 }
 
@@ -135,7 +156,10 @@ fn blocked(probe: usize, ms: f64) -> BlockedQuery {
 }
 
 fn orders(mode: LockMode) -> HeldLock {
-    HeldLock { relation: "public.orders".to_owned(), mode }
+    HeldLock {
+        relation: "public.orders".to_owned(),
+        mode,
+    }
 }
 
 fn drop_index() -> StatementObservation {
@@ -190,7 +214,10 @@ fn rewrite() -> StatementObservation {
         duration: Millis(1_180.0),
         locks_held: Millis(1_185.0),
         locks: Vec::new(),
-        inherited: vec![InheritedLock { lock: orders(LockMode::AccessExclusive), taken_at: 1 }],
+        inherited: vec![InheritedLock {
+            lock: orders(LockMode::AccessExclusive),
+            taken_at: 1,
+        }],
         rewritten: vec!["public.orders".to_owned()],
         scanned: vec!["building index orders_pkey".to_owned()],
         wal: Bytes(80_000_000),
@@ -200,7 +227,10 @@ fn rewrite() -> StatementObservation {
         kept_waiting: vec![blocked(0, 1_150.0)],
         pile_up: None,
         safer: Some(ProvenForm {
-            form: SaferForm { statements: Vec::new(), why: "add a column of the new type".to_owned() },
+            form: SaferForm {
+                statements: Vec::new(),
+                why: "add a column of the new type".to_owned(),
+            },
             measured: None,
         }),
         extrapolation: Some(Extrapolation {
@@ -217,18 +247,37 @@ fn rewrite() -> StatementObservation {
 
 fn report() -> DiffReport {
     let names = SavedNames {
-        indexes: [("orders_customer_idx".to_owned(), "btree (customer_id)".to_owned())].into(),
+        indexes: [(
+            "orders_customer_idx".to_owned(),
+            "btree (customer_id)".to_owned(),
+        )]
+        .into(),
         ..SavedNames::default()
     };
-    let names = Names { saved: Some(&names), ..Names::UNKNOWN };
+    let names = Names {
+        saved: Some(&names),
+        ..Names::UNKNOWN
+    };
     let judge = |before: &Run, after: &Fate| {
         let control = Fate::of(before, &names);
         let side = Side::of(before, &names);
-        RunDiff::judge(before, side, after, Some(&control), &Renames::default(), &Limits::default())
+        RunDiff::judge(
+            before,
+            side,
+            after,
+            Some(&control),
+            &Renames::default(),
+            &Limits::default(),
+        )
     };
-    let (index, seq) = (index_scan("orders_customer_idx", 12, 0.2), seq_scan(5_000, 41.0));
+    let (index, seq) = (
+        index_scan("orders_customer_idx", 12, 0.2),
+        seq_scan(5_000, 41.0),
+    );
     let mut lost = judge(&index, &Fate::of(&seq, &names));
-    lost.cause = Some(Cause::Statement { place: place(1, "DROP INDEX orders_customer_idx") });
+    lost.cause = Some(Cause::Statement {
+        place: place(1, "DROP INDEX orders_customer_idx"),
+    });
     let failure = QueryFailure {
         message: "column \"note\" does not exist".to_owned(),
         code: Some("42703".to_owned()),
@@ -238,7 +287,10 @@ fn report() -> DiffReport {
     let broken = judge(&index, &Fate::Failed(failure));
     let same = judge(&index, &Fate::of(&index, &names));
     let mut new = query("ListReturns", Presence::New, Vec::new());
-    new.fresh = vec![FreshRun { label: "typical".to_owned(), side: Side::of(&index, &names) }];
+    new.fresh = vec![FreshRun {
+        label: "typical".to_owned(),
+        side: Side::of(&index, &names),
+    }];
     let mut wrong = query("ListWrong", Presence::New, Vec::new());
     wrong.fails_after = Some("column \"reson\" does not exist".to_owned());
     let queries = vec![
@@ -251,8 +303,12 @@ fn report() -> DiffReport {
     let statements = vec![drop_index(), rewrite()];
     let probes = vec!["ListOrders".to_owned(), "GetOrder".to_owned()];
     let policy = Policy::default();
-    let regressions = queries.iter().filter_map(|diff| plan_regression::finding(diff, &policy));
-    let blocking = statements.iter().filter_map(|statement| blocking_migration::finding(statement, &probes, &policy));
+    let regressions = queries
+        .iter()
+        .filter_map(|diff| plan_regression::finding(diff, &policy));
+    let blocking = statements
+        .iter()
+        .filter_map(|statement| blocking_migration::finding(statement, &probes, &policy));
     DiffReport {
         from: "0041 orders".to_owned(),
         to: "0042 drop".to_owned(),
@@ -262,7 +318,11 @@ fn report() -> DiffReport {
         dataset: Some(("0123456789abcdef".to_owned(), 42, 1.0)),
         findings: regressions.chain(blocking).collect(),
         rolling: vec![query("GetNote", Presence::Changed, vec![broken])],
-        broken: vec![(Some(1), "GetNote".to_owned(), "column \"note\" does not exist".to_owned())],
+        broken: vec![(
+            Some(1),
+            "GetNote".to_owned(),
+            "column \"note\" does not exist".to_owned(),
+        )],
         indexes: vec![IndexUse {
             table: "public.orders".to_owned(),
             name: "orders_customer_idx".to_owned(),
@@ -272,7 +332,9 @@ fn report() -> DiffReport {
         }],
         round_trip: Some(RoundTrip {
             schema: SchemaDifference {
-                missing: vec!["index orders_customer_idx on public.orders btree (customer_id)".to_owned()],
+                missing: vec![
+                    "index orders_customer_idx on public.orders btree (customer_id)".to_owned(),
+                ],
                 left_over: Vec::new(),
             },
             ..RoundTrip::default()

@@ -119,7 +119,9 @@ async fn forms_of_partitioned_tables_hold_on_18() {
 }
 
 async fn on(major: u32) {
-    let Some(cluster) = support::cluster_of(major) else { return };
+    let Some(cluster) = support::cluster_of(major) else {
+        return;
+    };
     let template = TestDatabase::copy_of(&cluster, "template1").await;
     template.execute(SHOP).await;
     all_hold(&template, &PARTITIONED).await;
@@ -132,7 +134,12 @@ async fn all_hold(template: &TestDatabase, statements: &[&str]) {
             wrong.push(format!("{sql}: {message}"));
         }
     }
-    assert!(wrong.is_empty(), "PostgreSQL {}: {}", template.cluster().version(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "PostgreSQL {}: {}",
+        template.cluster().version(),
+        wrong.join("\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,18 +151,33 @@ async fn where_no_sql_is_safer_the_advice_says_what_is_used_instead() {
         ("CLUSTER orders USING orders_pkey", "pg_repack"),
         ("ALTER TABLE orders SET UNLOGGED", "pg_repack"),
         ("ALTER TABLE log ADD COLUMN id bigserial", "in batches"),
-        ("ALTER TABLE log ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY", "in batches"),
-        ("ALTER TABLE log ADD CONSTRAINT one EXCLUDE USING btree (at WITH =)", "quiet hour"),
+        (
+            "ALTER TABLE log ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY",
+            "in batches",
+        ),
+        (
+            "ALTER TABLE log ADD CONSTRAINT one EXCLUDE USING btree (at WITH =)",
+            "quiet hour",
+        ),
     ];
     let schema = introspect::schema(&database.session().await).await.unwrap();
     for (sql, word) in statements {
         let form = safer(sql, &schema).unwrap_or_else(|| panic!("{sql}"));
-        assert!(form.statements.is_empty() && form.why.contains(word), "{sql}: {}", form.why);
+        assert!(
+            form.statements.is_empty() && form.why.contains(word),
+            "{sql}: {}",
+            form.why
+        );
         // It is said of what does hold the table at work.
         let copy = TestDatabase::copy_of(database.cluster(), database.url().database()).await;
         let observed = run(&copy, &[sql.to_owned()]).await.unwrap();
-        let [statement] = observed.statements.as_slice() else { panic!("{observed:#?}") };
-        assert!(!statement.rewritten.is_empty() || !statement.scanned.is_empty(), "{statement:#?}");
+        let [statement] = observed.statements.as_slice() else {
+            panic!("{observed:#?}")
+        };
+        assert!(
+            !statement.rewritten.is_empty() || !statement.scanned.is_empty(),
+            "{statement:#?}"
+        );
     }
 }
 
@@ -169,29 +191,57 @@ async fn compare(template: &TestDatabase, sql: &str) -> Result<(), String> {
     }
     run(&plain, &[sql.to_owned()]).await?;
     let observed = run(&careful, &form.statements).await?;
-    if let Some(statement) = observed.statements.iter().find(|statement| statement.works_under_lock()) {
-        return Err(format!("{} works under a lock: {statement:#?}", statement.place.sql));
+    if let Some(statement) = observed
+        .statements
+        .iter()
+        .find(|statement| statement.works_under_lock())
+    {
+        return Err(format!(
+            "{} works under a lock: {statement:#?}",
+            statement.place.sql
+        ));
     }
     let (wanted, is) = (plain.session().await, careful.session().await);
-    let difference =
-        SchemaDifference::between(&introspect::schema(&wanted).await.unwrap(), &introspect::schema(&is).await.unwrap());
+    let difference = SchemaDifference::between(
+        &introspect::schema(&wanted).await.unwrap(),
+        &introspect::schema(&is).await.unwrap(),
+    );
     if !difference.is_none() {
         return Err(format!("{difference:?}"));
     }
     let rows = async |session: &pgproof::db::connect::Session| -> Option<String> {
         session.client().query_one(ROWS, &[]).await.unwrap().get(0)
     };
-    if rows(&wanted).await == rows(&is).await { Ok(()) } else { Err("other rows".to_owned()) }
+    if rows(&wanted).await == rows(&is).await {
+        Ok(())
+    } else {
+        Err("other rows".to_owned())
+    }
 }
 
 /// Statement by statement, each outside a transaction of its neighbours.
 async fn run(database: &TestDatabase, statements: &[String]) -> Result<Observed, String> {
-    let body: String =
-        statements.iter().map(|sql| format!("-- +goose StatementBegin\n{sql};\n-- +goose StatementEnd\n")).collect();
+    let body: String = statements
+        .iter()
+        .map(|sql| format!("-- +goose StatementBegin\n{sql};\n-- +goose StatementEnd\n"))
+        .collect();
     let text = format!("-- +goose NO TRANSACTION\n-- +goose Up\n{body}");
-    let tree = Tree::new(Path::new("m"), false, vec![Source::new("m/1_m.sql", text)], false, false);
+    let tree = Tree::new(
+        Path::new("m"),
+        false,
+        vec![Source::new("m/1_m.sql", text)],
+        false,
+        false,
+    );
     let found = history(&tree, Some(Layout::Goose)).map_err(|error| error.to_string())?;
-    let observed = observe(database.url(), &found.migrations, &[], Rehearsal::Plain, &Interrupt::new()).await;
+    let observed = observe(
+        database.url(),
+        &found.migrations,
+        &[],
+        Rehearsal::Plain,
+        &Interrupt::new(),
+    )
+    .await;
     observed.map_err(|error| error.to_string())
 }
 
@@ -200,18 +250,30 @@ async fn an_index_of_a_partitioned_table_is_dropped_with_lock_timeout() {
     let database = support::database().await;
     database.execute(SHOP).await;
     let schema = introspect::schema(&database.session().await).await.unwrap();
-    for sql in ["DROP INDEX places_id_idx", "DROP INDEX orders_note_idx, public.places_id_idx"] {
+    for sql in [
+        "DROP INDEX places_id_idx",
+        "DROP INDEX orders_note_idx, public.places_id_idx",
+    ] {
         let form = safer(sql, &schema).unwrap();
-        assert!(form.statements.is_empty() && form.why.contains("lock_timeout"), "{form:?}");
+        assert!(
+            form.statements.is_empty() && form.why.contains("lock_timeout"),
+            "{form:?}"
+        );
     }
     // What the advice and the forms rest on: the server does not take these.
     for (sql, refusal) in [
-        ("DROP INDEX CONCURRENTLY places_id_idx", "cannot drop partitioned index \"places_id_idx\" concurrently"),
+        (
+            "DROP INDEX CONCURRENTLY places_id_idx",
+            "cannot drop partitioned index \"places_id_idx\" concurrently",
+        ),
         (
             "CREATE INDEX CONCURRENTLY ON places (region)",
             "cannot create index on partitioned table \"places\" concurrently",
         ),
-        ("DROP INDEX CONCURRENTLY orders_note_idx, customers_email_idx", "dropping multiple objects"),
+        (
+            "DROP INDEX CONCURRENTLY orders_note_idx, customers_email_idx",
+            "dropping multiple objects",
+        ),
     ] {
         let refused = run(&database, &[sql.to_owned()]).await.unwrap_err();
         assert!(refused.contains(refusal), "{sql}: {refused}");

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use pgproof::catalog::Query;
 use pgproof::finding::{
-    Evidence, Finding, Fingerprint, Fix, Location, Measurement, Proof, Quantity, RuleId, Severity, Suppression,
+    Evidence, Finding, Fingerprint, Fix, Location, Measurement, Proof, Quantity, RuleId, Severity,
+    Suppression,
 };
 use pgproof::plan::NodeId;
 use pgproof::report::{AuditReport, DatasetInfo, TableInfo};
@@ -13,7 +14,9 @@ use pgproof::source::Source;
 use pgproof::units::{Bytes, Millis, Pages};
 
 fn run(label: &str, plan: &str, parameters: &[(u16, &str, &str, Option<&str>)]) -> Run {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/report/plans").join(format!("{plan}.json"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/report/plans")
+        .join(format!("{plan}.json"));
     let text = std::fs::read_to_string(file).unwrap();
     let explain_json = serde_json::from_str(&text).unwrap();
     let plan = pgproof::plan::parse::json(&text).unwrap().remove(0);
@@ -25,8 +28,9 @@ fn run(label: &str, plan: &str, parameters: &[(u16, &str, &str, Option<&str>)]) 
         blocks: buffers.unwrap().touched(),
         temp_blocks: buffers.unwrap().temp(),
     };
-    let outcome =
-        execution.map_or(Outcome::Estimated, |execution| Outcome::Completed { samples: vec![sample(execution); 3] });
+    let outcome = execution.map_or(Outcome::Estimated, |execution| Outcome::Completed {
+        samples: vec![sample(execution); 3],
+    });
     Run {
         label: label.to_owned(),
         parameters: parameters
@@ -75,32 +79,62 @@ SELECT id, email FROM customers WHERE id = @id;
 ";
 
 fn catalog(files: &[(&str, &str)]) -> Vec<Query> {
-    let sources: Vec<Source> = files.iter().map(|(path, text)| Source::new(path, *text)).collect();
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|(path, text)| Source::new(path, *text))
+        .collect();
     pgproof::catalog::parse(&sources).unwrap().queries
 }
 
 /// ListOrdersByCustomer, BrowseOrders, Revenue…, MatchTotals, GetCustomer.
 fn queries() -> Vec<Query> {
-    catalog(&[("queries/orders.sql", ORDERS), ("queries/reports.sql", REPORTS), ("queries/customers.sql", CUSTOMERS)])
+    catalog(&[
+        ("queries/orders.sql", ORDERS),
+        ("queries/reports.sql", REPORTS),
+        ("queries/customers.sql", CUSTOMERS),
+    ])
 }
 
 fn runs() -> Vec<QueryRuns> {
-    let of = |query, runs| QueryRuns { query, runs, failure: None };
+    let of = |query, runs| QueryRuns {
+        query,
+        runs,
+        failure: None,
+    };
     let mut timed_out = run("given", "estimated", &[]);
-    timed_out.outcome = Outcome::TimedOut { after: Millis(30_000.0) };
+    timed_out.outcome = Outcome::TimedOut {
+        after: Millis(30_000.0),
+    };
     vec![
         of(
             0,
             vec![run(
                 "hot customer_id",
                 "orders_by_status",
-                &[(1, "customer_id", "bigint", Some("4711")), (2, "status", "text", Some("open"))],
+                &[
+                    (1, "customer_id", "bigint", Some("4711")),
+                    (2, "status", "text", Some("open")),
+                ],
             )],
         ),
-        of(1, vec![run("given", "deep_page", &[(1, "skip", "bigint", Some("300000"))])]),
+        of(
+            1,
+            vec![run(
+                "given",
+                "deep_page",
+                &[(1, "skip", "bigint", Some("300000"))],
+            )],
+        ),
         of(2, vec![run("given", "revenue", &[])]),
         of(3, vec![timed_out]),
-        of(4, vec![run("typical", "customer_by_id", &[(1, "id", "bigint", Some("4711"))])]),
+        of(
+            4,
+            vec![run(
+                "typical",
+                "customer_by_id",
+                &[(1, "id", "bigint", Some("4711"))],
+            )],
+        ),
     ]
 }
 
@@ -149,7 +183,12 @@ fn missing_index(query: &Query) -> Finding {
             "orders is read row by row: 400,000 rows to keep 13,333, 3,334 pages (26 MB), 25.9 ms of 28.8 ms",
         )
     };
-    let budget = finding(RuleId::OverBudget, Severity::Error, query, "takes 28.8 ms, its budget is 10.0 ms");
+    let budget = finding(
+        RuleId::OverBudget,
+        Severity::Error,
+        query,
+        "takes 28.8 ms, its budget is 10.0 ms",
+    );
     Finding {
         why: "Without it each call reads the pages of rows that it then throws away, to return 20 rows; they grow with the table."
             .to_owned(),
@@ -189,7 +228,8 @@ fn missing_index(query: &Query) -> Finding {
 
 fn sort_spill(query: &Query) -> Finding {
     Finding {
-        why: "A sort that does not fit in work_mem writes its rows to disk and reads them again.".to_owned(),
+        why: "A sort that does not fit in work_mem writes its rows to disk and reads them again."
+            .to_owned(),
         advice: "Set work_mem to 12MB for this report, or aggregate less.".to_owned(),
         evidence: Evidence {
             run: Some("given".to_owned()),
@@ -219,8 +259,16 @@ fn large_offset(query: &Query) -> Finding {
             ..Evidence::default()
         }
         .with("rows_skipped", Quantity::Rows(300_000.0)),
-        suppressed: Some(Suppression { by: "@allow".to_owned(), reason: "only the export walks this far".to_owned() }),
-        ..finding(RuleId::LargeOffset, Severity::Warning, query, "OFFSET reads and drops 300,000 rows.")
+        suppressed: Some(Suppression {
+            by: "@allow".to_owned(),
+            reason: "only the export walks this far".to_owned(),
+        }),
+        ..finding(
+            RuleId::LargeOffset,
+            Severity::Warning,
+            query,
+            "OFFSET reads and drops 300,000 rows.",
+        )
     }
 }
 
@@ -248,12 +296,19 @@ fn unindexed_foreign_key() -> Finding {
         rule: RuleId::UnindexedForeignKey,
         severity: Severity::Warning,
         query: None,
-        location: Some(Location { file: "migrations/0004_orders.sql".into(), line: 18 }),
-        message: "The foreign key orders_customer_id_fkey has no index on orders (customer_id).".to_owned(),
+        location: Some(Location {
+            file: "migrations/0004_orders.sql".into(),
+            line: 18,
+        }),
+        message: "The foreign key orders_customer_id_fkey has no index on orders (customer_id)."
+            .to_owned(),
         why: "Deleting a customer reads all of orders.".to_owned(),
         advice: "Create the index.".to_owned(),
-        evidence: Evidence { relation: Some("orders".to_owned()), ..Evidence::default() }
-            .with("pages", Quantity::Pages(Pages(3334))),
+        evidence: Evidence {
+            relation: Some("orders".to_owned()),
+            ..Evidence::default()
+        }
+        .with("pages", Quantity::Pages(Pages(3334))),
         fix: Some(Fix {
             sql: "CREATE INDEX orders_customer_id_idx ON public.orders (customer_id);".to_owned(),
             proof: None,
@@ -265,7 +320,12 @@ fn unindexed_foreign_key() -> Finding {
 }
 
 fn dataset() -> DatasetInfo {
-    DatasetInfo { fingerprint: "8f3a2c5512d0e9b4".to_owned(), seed: 42, scale: 1.0, reused: true }
+    DatasetInfo {
+        fingerprint: "8f3a2c5512d0e9b4".to_owned(),
+        seed: 42,
+        scale: 1.0,
+        reused: true,
+    }
 }
 
 fn tables() -> Vec<TableInfo> {
@@ -350,7 +410,10 @@ pub(crate) fn huge() -> AuditReport {
         let mut query = report.queries[0].clone();
         query.name = format!("Copy{number}");
         report.findings.push(missing_index(&query));
-        report.runs.push(QueryRuns { query: report.queries.len(), ..report.runs[0].clone() });
+        report.runs.push(QueryRuns {
+            query: report.queries.len(),
+            ..report.runs[0].clone()
+        });
         report.queries.push(query);
     }
     report

@@ -20,11 +20,19 @@ async fn a_server_ends_with_its_last_user() {
     let first = private::start(&options).await.unwrap();
     let pid = postmaster(project.path()).unwrap();
     let second = private::start(&options).await.unwrap();
-    assert_eq!(postmaster(project.path()), Some(pid), "the second one joins");
+    assert_eq!(
+        postmaster(project.path()),
+        Some(pid),
+        "the second one joins"
+    );
     first.stop().await;
     assert_eq!(private::value(&second, "SELECT 'there'").await, "there");
     second.stop().await;
-    assert_eq!(postmaster(project.path()), None, "stop returns when it is gone");
+    assert_eq!(
+        postmaster(project.path()),
+        None,
+        "stop returns when it is gone"
+    );
 }
 
 #[tokio::test]
@@ -33,7 +41,10 @@ async fn two_that_start_at_once_get_one_server() {
     let options = private::options(project.path());
     let (one, two) = tokio::join!(private::start(&options), private::start(&options));
     let (one, two) = (one.unwrap(), two.unwrap());
-    assert_eq!(private::value(&one, "SHOW port").await, private::value(&two, "SHOW port").await);
+    assert_eq!(
+        private::value(&one, "SHOW port").await,
+        private::value(&two, "SHOW port").await
+    );
     drop(one);
     assert_eq!(private::value(&two, "SELECT 'there'").await, "there");
     drop(two);
@@ -47,8 +58,14 @@ fn a_server_whose_owner_is_killed_is_gone_in_seconds() {
     let pid = postmaster(project.path()).unwrap();
     owner.kill();
     let start = Instant::now();
-    eventually("the server ends with its owner", SOON, || !private::alive(pid));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    eventually("the server ends with its owner", SOON, || {
+        !private::alive(pid)
+    });
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -75,8 +92,13 @@ fn an_owner_killed_at_any_moment_of_the_start_leaves_no_server() {
         std::thread::sleep(Duration::from_millis(100));
         let data = private::data(project.path()).display().to_string();
         eventually("no server is left", Duration::from_secs(15), || {
-            let processes = std::process::Command::new("ps").args(["-eww", "-o", "args="]).output().unwrap();
-            !String::from_utf8_lossy(&processes.stdout).lines().any(|line| line.contains(&data))
+            let processes = std::process::Command::new("ps")
+                .args(["-eww", "-o", "args="])
+                .output()
+                .unwrap();
+            !String::from_utf8_lossy(&processes.stdout)
+                .lines()
+                .any(|line| line.contains(&data))
         });
     }
     Owner::ready(project.path()).end();
@@ -92,10 +114,18 @@ async fn a_server_that_was_killed_is_started_again_with_its_data() {
     let pid = postmaster(project.path()).unwrap();
     kill(pid, "KILL");
     eventually("it is dead", SOON, || !private::alive(pid));
-    assert!(private::data(project.path()).join("postmaster.pid").exists(), "its pid file is stale");
+    assert!(
+        private::data(project.path())
+            .join("postmaster.pid")
+            .exists(),
+        "its pid file is stale"
+    );
     drop(cluster);
     let again = private::start(&options).await.unwrap();
-    assert_eq!(private::value(&again, "SELECT count(*)::text FROM kept").await, "1");
+    assert_eq!(
+        private::value(&again, "SELECT count(*)::text FROM kept").await,
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -112,12 +142,19 @@ async fn a_pid_file_that_names_someone_elses_process_is_stale() {
         std::os::unix::process::CommandExt::uid(&mut command, owner);
     }
     let mut bystander = command.spawn().unwrap();
-    let text = format!("{}\n{}\n1763820000\n5433\n/nowhere\n127.0.0.1\n", bystander.id(), data.display());
+    let text = format!(
+        "{}\n{}\n1763820000\n5433\n/nowhere\n127.0.0.1\n",
+        bystander.id(),
+        data.display()
+    );
     std::fs::write(data.join("postmaster.pid"), text).unwrap();
     let cluster = private::start(&options).await.unwrap();
     assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
     drop(cluster);
-    assert!(bystander.try_wait().unwrap().is_none(), "the other process is left alone");
+    assert!(
+        bystander.try_wait().unwrap().is_none(),
+        "the other process is left alone"
+    );
     bystander.kill().unwrap();
     bystander.wait().unwrap();
 }
@@ -132,7 +169,12 @@ async fn a_server_that_ended_and_was_not_waited_for_is_stale() {
     let mut ended = std::process::Command::new("true").spawn().unwrap();
     std::thread::sleep(Duration::from_millis(200));
     let socket = data.parent().unwrap().join("socket");
-    let text = format!("{}\n{}\n1763820000\n5433\n{}\n127.0.0.1\n", ended.id(), data.display(), socket.display());
+    let text = format!(
+        "{}\n{}\n1763820000\n5433\n{}\n127.0.0.1\n",
+        ended.id(),
+        data.display(),
+        socket.display()
+    );
     std::fs::write(data.join("postmaster.pid"), text).unwrap();
     let lock = socket.join(".s.PGSQL.5433.lock");
     std::fs::write(&lock, format!("{}\n", ended.id())).unwrap();
@@ -149,7 +191,10 @@ async fn a_server_without_a_watcher_is_replaced() {
     let owner = Owner::ready(project.path());
     let pid = postmaster(project.path()).unwrap();
     // The watcher is the one shell that names the data directory.
-    let processes = std::process::Command::new("ps").args(["-eww", "-o", "pid=,args="]).output().unwrap();
+    let processes = std::process::Command::new("ps")
+        .args(["-eww", "-o", "pid=,args="])
+        .output()
+        .unwrap();
     let data = private::data(project.path()).display().to_string();
     let watcher = String::from_utf8_lossy(&processes.stdout)
         .split("\n")
@@ -160,7 +205,9 @@ async fn a_server_without_a_watcher_is_replaced() {
     owner.kill();
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(postmaster(project.path()), Some(pid), "nobody stops it now");
-    let cluster = private::start(&private::options(project.path())).await.unwrap();
+    let cluster = private::start(&private::options(project.path()))
+        .await
+        .unwrap();
     assert!(!private::alive(pid));
     assert_ne!(postmaster(project.path()), None);
     cluster.stop().await;
@@ -172,13 +219,21 @@ async fn a_kept_server_stays_until_it_is_stopped() {
     let project = private::project();
     let options = private::options(project.path());
     assert_eq!(daemon::status(&options).unwrap()[0].running, None);
-    assert!(Owner::begin(project.path(), "keep").0.wait().unwrap().success());
+    assert!(
+        Owner::begin(project.path(), "keep")
+            .0
+            .wait()
+            .unwrap()
+            .success()
+    );
     let pid = postmaster(project.path()).expect("it runs on without an owner");
     let status = daemon::status(&options).unwrap();
     let running = status[0].running.as_ref().unwrap();
     assert_eq!((running.pid, running.kept), (pid, true));
     // Its address works for other programs.
-    let session = Session::open(&running.url, &Interrupt::new()).await.unwrap();
+    let session = Session::open(&running.url, &Interrupt::new())
+        .await
+        .unwrap();
     session.close().await;
     // Commands come and go.
     private::start(&options).await.unwrap().stop().await;
@@ -190,10 +245,16 @@ async fn a_kept_server_stays_until_it_is_stopped() {
     assert_eq!(private::value(&cluster, "SHOW work_mem").await, "7MB");
     cluster.stop().await;
     assert_ne!(postmaster(project.path()), None);
-    assert_eq!(daemon::stop(&options, &Progress::default(), &Interrupt::new()).unwrap(), [support::MAJOR]);
+    assert_eq!(
+        daemon::stop(&options, &Progress::default(), &Interrupt::new()).unwrap(),
+        [support::MAJOR]
+    );
     assert_eq!(postmaster(project.path()), None);
     assert_eq!(daemon::status(&options).unwrap()[0].running, None);
-    assert_eq!(daemon::stop(&options, &Progress::default(), &Interrupt::new()).unwrap(), [0_u32; 0]);
+    assert_eq!(
+        daemon::stop(&options, &Progress::default(), &Interrupt::new()).unwrap(),
+        [0_u32; 0]
+    );
 }
 
 #[tokio::test]
@@ -211,20 +272,40 @@ async fn settings_are_applied_at_start_and_waited_for_while_others_use_the_serve
     let waiting = {
         let options = options.clone();
         tokio::spawn(async move {
-            pgproof::db::server::Cluster::start(&options, &progress, &Interrupt::new()).await.unwrap()
+            pgproof::db::server::Cluster::start(&options, &progress, &Interrupt::new())
+                .await
+                .unwrap()
         })
     };
     tokio::time::sleep(Duration::from_millis(700)).await;
-    assert!(!waiting.is_finished(), "the first one's plans must not change under it");
-    let told = Event::Note("waiting for another pgproof that uses the embedded server with other settings".to_owned());
+    assert!(
+        !waiting.is_finished(),
+        "the first one's plans must not change under it"
+    );
+    let told = Event::Note(
+        "waiting for another pgproof that uses the embedded server with other settings".to_owned(),
+    );
     assert!(events.lock().unwrap().contains(&told), "{events:?}");
     first.stop().await;
     let second = waiting.await.unwrap();
     assert_eq!(second.settings(), options.settings);
-    for (name, value) in [("work_mem", "9MB"), ("random_page_cost", "1.1"), ("fsync", "on"), ("autovacuum", "off")] {
-        assert_eq!(private::value(&second, &format!("SHOW {name}")).await, value, "{name}");
+    for (name, value) in [
+        ("work_mem", "9MB"),
+        ("random_page_cost", "1.1"),
+        ("fsync", "on"),
+        ("autovacuum", "off"),
+    ] {
+        assert_eq!(
+            private::value(&second, &format!("SHOW {name}")).await,
+            value,
+            "{name}"
+        );
     }
-    assert_eq!(private::value(&second, "SELECT count(*)::text FROM kept").await, "1", "the data stays");
+    assert_eq!(
+        private::value(&second, "SELECT count(*)::text FROM kept").await,
+        "1",
+        "the data stays"
+    );
 }
 
 #[tokio::test]
@@ -238,28 +319,61 @@ async fn an_interrupt_cancels_the_running_statement() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         setter.set();
     });
-    let error = session.client().batch_execute("SELECT pg_sleep(30)").await.unwrap_err();
-    assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::QUERY_CANCELED));
+    let error = session
+        .client()
+        .batch_execute("SELECT pg_sleep(30)")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.code(),
+        Some(&tokio_postgres::error::SqlState::QUERY_CANCELED)
+    );
     assert!(start.elapsed() < SOON);
-    assert!(Session::open(database.url(), &interrupt).await.is_err(), "nothing new is begun");
+    assert!(
+        Session::open(database.url(), &interrupt).await.is_err(),
+        "nothing new is begun"
+    );
 }
 
 #[tokio::test]
 async fn a_database_of_ones_own_is_copied_and_dropped() {
     let database = support::database().await;
-    database.execute("CREATE TABLE t AS SELECT generate_series(1, 10) AS n").await;
+    database
+        .execute("CREATE TABLE t AS SELECT generate_series(1, 10) AS n")
+        .await;
     let name = database.url().database().to_owned();
-    let discarded = DatabaseClone::of(database.url(), &name, &Interrupt::new()).await.unwrap();
-    let dropped = DatabaseClone::of(database.url(), &name, &Interrupt::new()).await.unwrap();
-    let session = Session::open(discarded.url(), &Interrupt::new()).await.unwrap();
-    let count: i64 = session.client().query_one("SELECT count(*) FROM t", &[]).await.unwrap().get(0);
+    let discarded = DatabaseClone::of(database.url(), &name, &Interrupt::new())
+        .await
+        .unwrap();
+    let dropped = DatabaseClone::of(database.url(), &name, &Interrupt::new())
+        .await
+        .unwrap();
+    let session = Session::open(discarded.url(), &Interrupt::new())
+        .await
+        .unwrap();
+    let count: i64 = session
+        .client()
+        .query_one("SELECT count(*) FROM t", &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(count, 10);
-    let names = [discarded.url().database().to_owned(), dropped.url().database().to_owned()];
+    let names = [
+        discarded.url().database().to_owned(),
+        dropped.url().database().to_owned(),
+    ];
     // Although a session is connected to it.
     discarded.discard().await.unwrap();
     drop(dropped);
     let left = database.session().await;
-    let rows = left.client().query("SELECT 1 FROM pg_database WHERE datname = ANY($1)", &[&&names[..]]).await.unwrap();
+    let rows = left
+        .client()
+        .query(
+            "SELECT 1 FROM pg_database WHERE datname = ANY($1)",
+            &[&&names[..]],
+        )
+        .await
+        .unwrap();
     assert!(rows.is_empty());
 }
 
@@ -270,7 +384,10 @@ async fn copies_of_dead_processes_are_swept() {
     let mut dead = std::process::Command::new("true").spawn().unwrap();
     dead.wait().unwrap();
     let cluster = private::start(&options).await.unwrap();
-    let (left, used) = (format!("pgproof_run_{}_1", dead.id()), format!("pgproof_run_{}_999", std::process::id()));
+    let (left, used) = (
+        format!("pgproof_run_{}_1", dead.id()),
+        format!("pgproof_run_{}_999", std::process::id()),
+    );
     for name in [&left, &used] {
         private::execute(&cluster, &format!("CREATE DATABASE {name}")).await;
     }
@@ -291,7 +408,12 @@ async fn a_copy_waits_for_a_template_that_is_in_use() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         user.close().await;
     });
-    DatabaseClone::of(database.url(), &name, &Interrupt::new()).await.unwrap().discard().await.unwrap();
+    DatabaseClone::of(database.url(), &name, &Interrupt::new())
+        .await
+        .unwrap()
+        .discard()
+        .await
+        .unwrap();
     leaving.await.unwrap();
 }
 
@@ -301,9 +423,15 @@ async fn every_supported_version_starts_and_copies() {
         let database = support::TestDatabase::copy_of(&cluster, "template1").await;
         database.execute("CREATE TABLE t AS SELECT 1 AS n").await;
         let name = database.url().database().to_owned();
-        let copy = DatabaseClone::of(database.url(), &name, &Interrupt::new()).await.unwrap();
+        let copy = DatabaseClone::of(database.url(), &name, &Interrupt::new())
+            .await
+            .unwrap();
         let session = Session::open(copy.url(), &Interrupt::new()).await.unwrap();
         assert_eq!(session.version().major(), cluster.version().major());
-        session.client().query_one("SELECT n FROM t", &[]).await.unwrap();
+        session
+            .client()
+            .query_one("SELECT n FROM t", &[])
+            .await
+            .unwrap();
     }
 }

@@ -25,23 +25,45 @@ fn read(directory: &Path) -> History {
 }
 
 async fn apply(database: &TestDatabase, history: &History) -> Result<Vec<String>, MigrateError> {
-    migrate::apply(database.url(), history, &Progress::default(), &Interrupt::new())
-        .await
-        .map(|applied| applied.versions)
+    migrate::apply(
+        database.url(),
+        history,
+        &Progress::default(),
+        &Interrupt::new(),
+    )
+    .await
+    .map(|applied| applied.versions)
 }
 
 async fn count(database: &TestDatabase, query: &str) -> i64 {
-    database.session().await.client().query_one(query, &[]).await.unwrap().get(0)
+    database
+        .session()
+        .await
+        .client()
+        .query_one(query, &[])
+        .await
+        .unwrap()
+        .get(0)
 }
 
 #[tokio::test]
 async fn the_samples_migrations_are_applied_once() {
     let database = support::database().await;
     let sample = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations"));
-    assert_eq!(apply(&database, &sample).await.unwrap().len(), sample.migrations.len());
-    let recorded = count(&database, "SELECT count(*) FROM _sqlx_migrations WHERE success").await;
+    assert_eq!(
+        apply(&database, &sample).await.unwrap().len(),
+        sample.migrations.len()
+    );
+    let recorded = count(
+        &database,
+        "SELECT count(*) FROM _sqlx_migrations WHERE success",
+    )
+    .await;
     assert_eq!(usize::try_from(recorded).unwrap(), sample.migrations.len());
-    assert_eq!(apply(&database, &sample).await.unwrap(), Vec::<String>::new());
+    assert_eq!(
+        apply(&database, &sample).await.unwrap(),
+        Vec::<String>::new()
+    );
 }
 
 #[tokio::test]
@@ -55,7 +77,12 @@ async fn a_failing_statement_is_shown_in_its_file() {
             "column \"missing\" does not exist",
             "CREATE INDEX i ON t (missing)",
         ),
-        ("SELECT 1;\n\nSELEC 2;\n", 3, "syntax error at or near \"SELEC\"", "SELEC"),
+        (
+            "SELECT 1;\n\nSELEC 2;\n",
+            3,
+            "syntax error at or near \"SELEC\"",
+            "SELEC",
+        ),
         // A failure of the data has none, and is found all the same.
         (
             "SELECT 1;\n-- why\nALTER TABLE t\n  ADD CHECK (n > 5);\n",
@@ -76,13 +103,25 @@ async fn a_failing_statement_is_shown_in_its_file() {
             let database = support::database().await;
             let error = apply(&database, &history).await.unwrap_err();
             assert!(error.is_configuration());
-            let MigrateError::Statement(error) = error else { panic!("{error:?}") };
+            let MigrateError::Statement(error) = error else {
+                panic!("{error:?}")
+            };
             assert!(error.message.contains(message), "{layout}: {error}");
             assert_eq!(error.line(), line, "{layout}: {error}");
-            assert!(error.source_file.path.ends_with(second), "{layout}: {error}");
+            assert!(
+                error.source_file.path.ends_with(second),
+                "{layout}: {error}"
+            );
             let at = &error.source_file.text[error.span.clone()];
-            assert!(at.starts_with(span) || span.starts_with(at), "{layout}: {at}");
-            assert_eq!(count(&database, "SELECT count(*) FROM t").await, 1, "{layout}: the first one stays");
+            assert!(
+                at.starts_with(span) || span.starts_with(at),
+                "{layout}: {at}"
+            );
+            assert_eq!(
+                count(&database, "SELECT count(*) FROM t").await,
+                1,
+                "{layout}: the first one stays"
+            );
         }
     }
 }
@@ -91,12 +130,19 @@ async fn a_failing_statement_is_shown_in_its_file() {
 async fn indexes_are_built_concurrently_where_a_file_says_so() {
     let (_directory, history) = directory_of(&[
         ("0001_t.sql", "CREATE TABLE t (n int);"),
-        ("0002_i.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (n);"),
+        (
+            "0002_i.sql",
+            "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (n);",
+        ),
     ]);
     let database = support::database().await;
     assert_eq!(apply(&database, &history).await.unwrap(), ["0001", "0002"]);
     assert_eq!(
-        count(&database, "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = 'i'::regclass").await,
+        count(
+            &database,
+            "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid = 'i'::regclass"
+        )
+        .await,
         1
     );
 }
@@ -109,5 +155,10 @@ async fn a_history_that_was_changed_afterwards_is_refused() {
     apply(&database, &before).await.unwrap();
     let error = apply(&database, &after).await.unwrap_err();
     assert!(error.is_configuration());
-    assert!(error.to_string().contains("migration 1 was previously applied but has been modified"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("migration 1 was previously applied but has been modified"),
+        "{error}"
+    );
 }

@@ -42,7 +42,9 @@ async fn a_project_that_only_root_may_enter() {
 #[tokio::test]
 async fn a_project_below_a_long_path() {
     let project = private::bare_project();
-    let deep = project.path().join("a-directory-with-a-long-name/".repeat(5));
+    let deep = project
+        .path()
+        .join("a-directory-with-a-long-name/".repeat(5));
     std::fs::create_dir_all(&deep).unwrap();
     let cluster = private::start(&private::options(&deep)).await.unwrap();
     assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
@@ -64,11 +66,25 @@ async fn a_project_with_spaces_and_quotes_in_its_path() {
 #[tokio::test]
 async fn the_server_listens_on_loopback_and_its_private_socket_alone() {
     let cluster = support::cluster();
-    assert_eq!(private::value(&cluster, "SHOW listen_addresses").await, "127.0.0.1");
+    assert_eq!(
+        private::value(&cluster, "SHOW listen_addresses").await,
+        "127.0.0.1"
+    );
     let socket = PathBuf::from(private::value(&cluster, "SHOW unix_socket_directories").await);
-    assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        socket.metadata().unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     let home = socket.parent().unwrap();
-    assert_eq!(home.join("password").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        home.join("password")
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
 }
 
 #[tokio::test]
@@ -101,7 +117,12 @@ async fn files_of_another_version_and_damaged_files_are_made_anew() {
         assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
         cluster.stop().await;
         let events = events.lock().unwrap();
-        assert!(events.iter().any(|event| matches!(event, Event::Note(text) if text.contains(told))), "{events:?}");
+        assert!(
+            events
+                .iter()
+                .any(|event| matches!(event, Event::Note(text) if text.contains(told))),
+            "{events:?}"
+        );
     }
 }
 
@@ -110,14 +131,29 @@ async fn a_setting_that_postgres_refuses_is_the_projects_mistake() {
     let project = private::project();
     let mut options = private::options(project.path());
     for (name, value, told) in [
-        ("wrok_mem", "4MB", "unrecognized configuration parameter \"wrok_mem\""),
-        ("work_mem", "4 bananas", "invalid value for parameter \"work_mem\": \"4 bananas\""),
-        ("work_mem", "1kB", "1 kB is outside the valid range for parameter \"work_mem\" (64 .. 2147483647)"),
+        (
+            "wrok_mem",
+            "4MB",
+            "unrecognized configuration parameter \"wrok_mem\"",
+        ),
+        (
+            "work_mem",
+            "4 bananas",
+            "invalid value for parameter \"work_mem\": \"4 bananas\"",
+        ),
+        (
+            "work_mem",
+            "1kB",
+            "1 kB is outside the valid range for parameter \"work_mem\" (64 .. 2147483647)",
+        ),
     ] {
         options.settings = vec![(name.to_owned(), value.to_owned())];
         let error = private::start(&options).await.unwrap_err();
         assert!(error.is_configuration(), "{error:?}");
-        assert_eq!(error.to_string(), format!("PostgreSQL refuses `server.settings` of pgproof.toml: {told}"));
+        assert_eq!(
+            error.to_string(),
+            format!("PostgreSQL refuses `server.settings` of pgproof.toml: {told}")
+        );
         assert_eq!(private::postmaster(project.path()), None);
     }
     options.settings.clear();
@@ -129,10 +165,20 @@ async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
     let project = private::project();
     let options = private::options(project.path());
     private::start(&options).await.unwrap().stop().await;
-    std::fs::write(private::data(project.path()).join("pg_hba.conf"), "nonsense\n").unwrap();
+    std::fs::write(
+        private::data(project.path()).join("pg_hba.conf"),
+        "nonsense\n",
+    )
+    .unwrap();
     let text = private::start(&options).await.unwrap_err().to_string();
-    assert!(text.starts_with("the embedded server ended while starting; the end of "), "{text}");
-    assert!(text.contains("invalid connection type \"nonsense\""), "{text}");
+    assert!(
+        text.starts_with("the embedded server ended while starting; the end of "),
+        "{text}"
+    );
+    assert!(
+        text.contains("invalid connection type \"nonsense\""),
+        "{text}"
+    );
 }
 
 /// Needs the right to mount a small file system.
@@ -140,21 +186,48 @@ async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
 async fn a_full_disk_is_said_to_be_full() {
     let project = private::bare_project();
     let mount = |size: &str| {
-        let arguments = ["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"];
-        Command::new("mount").args(arguments).arg(project.path()).status().is_ok_and(|status| status.success())
+        let arguments = [
+            "-t",
+            "tmpfs",
+            "-o",
+            &format!("size={size},mode=755"),
+            "tmpfs",
+        ];
+        Command::new("mount")
+            .args(arguments)
+            .arg(project.path())
+            .status()
+            .is_ok_and(|status| status.success())
     };
     if !root() || !mount("20m") {
         eprintln!("SKIPPED: this user may not mount a file system");
         return;
     }
-    let unmount = || Command::new("umount").arg("-l").arg(project.path()).status().unwrap();
-    let error = private::start(&private::options(project.path())).await.unwrap_err();
+    let unmount = || {
+        Command::new("umount")
+            .arg("-l")
+            .arg(project.path())
+            .status()
+            .unwrap()
+    };
+    let error = private::start(&private::options(project.path()))
+        .await
+        .unwrap_err();
     unmount();
     assert!(matches!(error, ServerError::DiskFull { .. }), "{error}");
-    assert!(error.to_string().starts_with("no space left on the disk of "), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("no space left on the disk of "),
+        "{error}"
+    );
     assert!(mount("150m"));
-    let cluster = private::start(&private::options(project.path())).await.unwrap();
-    let session = pgproof::db::connect::Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let cluster = private::start(&private::options(project.path()))
+        .await
+        .unwrap();
+    let session = pgproof::db::connect::Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
     let fill = "CREATE TABLE t AS SELECT repeat('x', 1000) FROM generate_series(1, 1000000)";
     let error = session.client().batch_execute(fill).await.unwrap_err();
     let fault = pgproof::db::connect::EnvironmentFault::of(&error);
@@ -162,18 +235,29 @@ async fn a_full_disk_is_said_to_be_full() {
     let started = cluster.stop();
     started.await;
     unmount();
-    assert_eq!(fault, Some(pgproof::db::connect::EnvironmentFault::DiskFull), "{error:?}");
+    assert_eq!(
+        fault,
+        Some(pgproof::db::connect::EnvironmentFault::DiskFull),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn nothing_is_downloaded_offline() {
-    let nowhere = Search { named: None, directories: Vec::new(), cache: None };
+    let nowhere = Search {
+        named: None,
+        directories: Vec::new(),
+        cache: None,
+    };
     assert_eq!(nowhere.best(None).unwrap(), None);
     let project = private::bare_project();
     let mut options = private::options(project.path());
     options.binaries = Some(project.path().join("nowhere"));
     let text = private::start(&options).await.unwrap_err().to_string();
-    assert!(text.contains("/nowhere holds no usable PostgreSQL"), "{text}");
+    assert!(
+        text.contains("/nowhere holds no usable PostgreSQL"),
+        "{text}"
+    );
     options.major = Some(13);
     assert_eq!(
         private::start(&options).await.unwrap_err().to_string(),
@@ -226,7 +310,11 @@ impl Releases {
             .status()
             .unwrap();
         assert!(archived.success());
-        let releases = Self { directory, version, name };
+        let releases = Self {
+            directory,
+            version,
+            name,
+        };
         let sum = Sha256::digest(std::fs::read(releases.archive()).unwrap());
         let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
         std::fs::write(releases.sum(), format!("{sum}  {}\n", releases.name)).unwrap();
@@ -238,7 +326,8 @@ impl Releases {
     }
 
     fn sum(&self) -> PathBuf {
-        self.archive().with_file_name(format!("{}.sha256", self.name))
+        self.archive()
+            .with_file_name(format!("{}.sha256", self.name))
     }
 
     /// A server of these files; it ends with the process.
@@ -251,11 +340,22 @@ impl Releases {
                 let mut request = [0_u8; 4096];
                 let length = stream.read(&mut request).unwrap_or_default();
                 let text = String::from_utf8_lossy(&request[..length]).into_owned();
-                let path = text.split(' ').nth(1).unwrap_or_default().trim_start_matches("/releases/").to_owned();
+                let path = text
+                    .split(' ')
+                    .nth(1)
+                    .unwrap_or_default()
+                    .trim_start_matches("/releases/")
+                    .to_owned();
                 let response = std::fs::read(directory.join(path));
-                let (status, body) = response.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
-                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+                let (status, body) =
+                    response.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream
+                    .write_all(head.as_bytes())
+                    .and_then(|()| stream.write_all(&body));
             }
         });
         base
@@ -268,12 +368,18 @@ async fn postgres_is_downloaded_checked_unpacked_and_runs() {
     let base = releases.serve();
     let project = private::bare_project();
     let cache = project.path().join("cache");
-    let downloads = |base: &str| Downloads { base: base.to_owned(), cache: cache.clone() };
+    let downloads = |base: &str| Downloads {
+        base: base.to_owned(),
+        cache: cache.clone(),
+    };
     let quiet = Progress::default();
     let interrupt = Interrupt::new();
 
     let (progress, events) = private::listening();
-    let installation = downloads(&base).fetch(17, &progress, &interrupt).await.unwrap();
+    let installation = downloads(&base)
+        .fetch(17, &progress, &interrupt)
+        .await
+        .unwrap();
     assert_eq!(installation.bin, cache.join("postgresql/17.11.0/bin"));
     let size = std::fs::metadata(releases.archive()).unwrap().len();
     {
@@ -283,12 +389,23 @@ async fn postgres_is_downloaded_checked_unpacked_and_runs() {
                 if label == "Downloading PostgreSQL 17.11.0" && *total == Some(size))
         });
         assert!(told, "{:?}", events.first());
-        let advanced: u64 =
-            events.iter().map(|event| if let Event::Advanced { by, .. } = event { *by } else { 0 }).sum();
+        let advanced: u64 = events
+            .iter()
+            .map(|event| {
+                if let Event::Advanced { by, .. } = event {
+                    *by
+                } else {
+                    0
+                }
+            })
+            .sum();
         assert_eq!(advanced, size);
     }
     // A second time it is there.
-    downloads("http://127.0.0.1:9/none").fetch(17, &quiet, &interrupt).await.unwrap();
+    downloads("http://127.0.0.1:9/none")
+        .fetch(17, &quiet, &interrupt)
+        .await
+        .unwrap();
     let mut options = private::options(project.path());
     options.major = Some(17);
     options.binaries = Some(installation.bin);
@@ -304,8 +421,14 @@ async fn a_download_that_goes_wrong_leaves_nothing() {
     let project = private::bare_project();
     let cache = project.path().join("cache");
     let fetch = async |base: &str, major: u32| {
-        let downloads = Downloads { base: base.to_owned(), cache: cache.clone() };
-        let error = downloads.fetch(major, &Progress::default(), &Interrupt::new()).await.unwrap_err();
+        let downloads = Downloads {
+            base: base.to_owned(),
+            cache: cache.clone(),
+        };
+        let error = downloads
+            .fetch(major, &Progress::default(), &Interrupt::new())
+            .await
+            .unwrap_err();
         let left: Vec<String> = std::fs::read_dir(cache.join("postgresql"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -315,9 +438,15 @@ async fn a_download_that_goes_wrong_leaves_nothing() {
         error.to_string()
     };
     let text = fetch(&base, 16).await;
-    assert!(text.contains("404 Not Found") && text.contains("PGPROOF_POSTGRES_URL"), "{text}");
+    assert!(
+        text.contains("404 Not Found") && text.contains("PGPROOF_POSTGRES_URL"),
+        "{text}"
+    );
     let text = fetch("http://127.0.0.1:9/none", 17).await;
-    assert!(text.starts_with("cannot download PostgreSQL 17 from http://127.0.0.1:9/none/17.11.0/"), "{text}");
+    assert!(
+        text.starts_with("cannot download PostgreSQL 17 from http://127.0.0.1:9/none/17.11.0/"),
+        "{text}"
+    );
     assert!(text.to_lowercase().contains("connection refused"), "{text}");
     let whole = std::fs::read(releases.archive()).unwrap();
     std::fs::write(releases.archive(), &whole[..whole.len() / 2]).unwrap();
@@ -326,7 +455,10 @@ async fn a_download_that_goes_wrong_leaves_nothing() {
     std::fs::remove_file(releases.sum()).unwrap();
     let text = fetch(&base, 17).await;
     assert!(text.contains("the archive does not unpack"), "{text}");
-    assert_eq!(fetch(&base, 12).await, "PostgreSQL 12 is not supported: `server.version` must be one of 14 to 18");
+    assert_eq!(
+        fetch(&base, 12).await,
+        "PostgreSQL 12 is not supported: `server.version` must be one of 14 to 18"
+    );
 }
 
 #[tokio::test]
@@ -334,11 +466,17 @@ async fn two_that_take_a_release_from_a_directory_at_once_do_it_once() {
     let releases = Releases::small();
     let directory = format!("file://{}", releases.directory.path().display());
     let project = private::bare_project();
-    let downloads = Downloads { base: directory, cache: project.path().join("cache") };
+    let downloads = Downloads {
+        base: directory,
+        cache: project.path().join("cache"),
+    };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
     let fetch = || downloads.fetch(17, &progress, &interrupt);
-    let (one, two) =
-        tokio::time::timeout(Duration::from_secs(300), async { tokio::join!(fetch(), fetch()) }).await.unwrap();
+    let (one, two) = tokio::time::timeout(Duration::from_secs(300), async {
+        tokio::join!(fetch(), fetch())
+    })
+    .await
+    .unwrap();
     assert_eq!(one.unwrap(), two.unwrap());
 }
 
@@ -347,11 +485,17 @@ async fn data_that_comes_from_a_ci_cache_has_any_owner_and_mode() {
     let project = private::project();
     let data = private::data(project.path());
     if root() {
-        let given = Command::new("chown").args(["-R", "0:0"]).arg(project.path()).status().unwrap();
+        let given = Command::new("chown")
+            .args(["-R", "0:0"])
+            .arg(project.path())
+            .status()
+            .unwrap();
         assert!(given.success());
     }
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let cluster = private::start(&private::options(project.path())).await.unwrap();
+    let cluster = private::start(&private::options(project.path()))
+        .await
+        .unwrap();
     assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
 }
 
@@ -360,7 +504,9 @@ async fn the_database_for_daily_work_stays_until_it_is_made_anew() {
     use pgproof::db::dataset::Dataset;
     use pgproof::db::dev::{self, Existing, State};
     let project = private::project();
-    let cluster = private::start(&private::options(project.path())).await.unwrap();
+    let cluster = private::start(&private::options(project.path()))
+        .await
+        .unwrap();
     private::execute(&cluster, "CREATE DATABASE pgproof_0a").await;
     let server = cluster.url("postgres");
     let dataset = |fingerprint: &str| Dataset {
@@ -373,17 +519,33 @@ async fn the_database_for_daily_work_stays_until_it_is_made_anew() {
     let interrupt = Interrupt::new();
     assert_eq!(dev::origin(&server, &interrupt).await.unwrap(), None);
     let ensure = async |fingerprint: &str, existing| {
-        dev::ensure(&server, &dataset(fingerprint), existing, &interrupt).await.unwrap()
+        dev::ensure(&server, &dataset(fingerprint), existing, &interrupt)
+            .await
+            .unwrap()
     };
     assert_eq!(ensure("0a", Existing::Keep).await, State::Made);
-    let session = pgproof::db::connect::Session::open(&cluster.url(dev::DATABASE), &interrupt).await.unwrap();
-    session.client().batch_execute("CREATE TABLE work (n int)").await.unwrap();
+    let session = pgproof::db::connect::Session::open(&cluster.url(dev::DATABASE), &interrupt)
+        .await
+        .unwrap();
+    session
+        .client()
+        .batch_execute("CREATE TABLE work (n int)")
+        .await
+        .unwrap();
     assert_eq!(ensure("0a", Existing::Keep).await, State::Current);
     assert_eq!(ensure("0b", Existing::Keep).await, State::Outdated);
     session.client().batch_execute("TABLE work").await.unwrap();
     // Also while somebody is connected to it.
     assert_eq!(ensure("0b", Existing::Replace).await, State::Made);
-    assert_eq!(dev::origin(&server, &interrupt).await.unwrap().as_deref(), Some("0b"));
-    let session = pgproof::db::connect::Session::open(&cluster.url(dev::DATABASE), &interrupt).await.unwrap();
-    assert!(session.client().batch_execute("TABLE work").await.is_err(), "what was changed in it is gone");
+    assert_eq!(
+        dev::origin(&server, &interrupt).await.unwrap().as_deref(),
+        Some("0b")
+    );
+    let session = pgproof::db::connect::Session::open(&cluster.url(dev::DATABASE), &interrupt)
+        .await
+        .unwrap();
+    assert!(
+        session.client().batch_execute("TABLE work").await.is_err(),
+        "what was changed in it is gone"
+    );
 }

@@ -36,7 +36,11 @@ pub fn project() -> tempfile::TempDir {
         made
     });
     let project = bare_project();
-    let copied = Command::new("cp").arg("-a").arg(made.path().join(".pgproof")).arg(project.path()).status();
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(made.path().join(".pgproof"))
+        .arg(project.path())
+        .status();
     assert!(copied.unwrap().success());
     project
 }
@@ -59,16 +63,23 @@ pub async fn start(options: &ClusterOptions) -> Result<Cluster, ServerError> {
 pub fn listening() -> (Progress, std::sync::Arc<std::sync::Mutex<Vec<Event>>>) {
     let events = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let sink = std::sync::Arc::clone(&events);
-    (Progress::to(move |event| sink.lock().unwrap().push(event)), events)
+    (
+        Progress::to(move |event| sink.lock().unwrap().push(event)),
+        events,
+    )
 }
 
 pub async fn value(cluster: &Cluster, query: &str) -> String {
-    let session = pgproof::db::connect::Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let session = pgproof::db::connect::Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
     session.client().query_one(query, &[]).await.unwrap().get(0)
 }
 
 pub async fn execute(cluster: &Cluster, sql: &str) {
-    let session = pgproof::db::connect::Session::open(&cluster.url("postgres"), &Interrupt::new()).await.unwrap();
+    let session = pgproof::db::connect::Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
     session.client().batch_execute(sql).await.unwrap();
 }
 
@@ -85,13 +96,19 @@ pub fn data(project: &Path) -> PathBuf {
 
 /// Not a zombie either: it may have nobody who waits for it.
 pub fn alive(pid: i32) -> bool {
-    let status = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
+    let status = Command::new("ps")
+        .args(["-o", "stat=", "-p", &pid.to_string()])
+        .output()
+        .unwrap();
     let state = String::from_utf8_lossy(&status.stdout).trim().to_owned();
     !state.is_empty() && !state.starts_with('Z')
 }
 
 pub fn kill(pid: i32, signal: &str) {
-    let status = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .status()
+        .unwrap();
     assert!(status.success(), "kill -{signal} {pid}");
 }
 
@@ -115,7 +132,10 @@ impl Owner {
         let mut output = BufReader::new(owner.0.stdout.take().unwrap());
         while !line.contains("HAVE IT") {
             line.clear();
-            assert!(output.read_line(&mut line).unwrap() > 0, "the owner ended before it had the server");
+            assert!(
+                output.read_line(&mut line).unwrap() > 0,
+                "the owner ended before it had the server"
+            );
         }
         std::thread::spawn(move || output.lines().count());
         owner
@@ -124,7 +144,13 @@ impl Owner {
     /// Starts one and does not wait.
     pub fn begin(project: &Path, role: &str) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["server::private::owner_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .args([
+                "server::private::owner_process",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env("PGPROOF_TEST_OWNS", project)
             .env("PGPROOF_TEST_ROLE", role)
             .stdin(Stdio::piped())
@@ -155,12 +181,16 @@ impl Owner {
 #[tokio::test]
 #[ignore = "a process of other tests"]
 async fn owner_process() {
-    let Some(project) = std::env::var_os("PGPROOF_TEST_OWNS") else { return };
+    let Some(project) = std::env::var_os("PGPROOF_TEST_OWNS") else {
+        return;
+    };
     let role = std::env::var("PGPROOF_TEST_ROLE").unwrap();
     let options = options(Path::new(&project));
     if role == "keep" {
         let cluster =
-            pgproof::db::server::daemon::start(&options, &Progress::default(), &Interrupt::new()).await.unwrap();
+            pgproof::db::server::daemon::start(&options, &Progress::default(), &Interrupt::new())
+                .await
+                .unwrap();
         cluster.stop().await;
         return;
     }

@@ -4,7 +4,14 @@
 //! and ends with them however they end. `cluster_of` gives the other supported versions.
 
 // Every test binary uses its own part; a test that cannot be set up fails.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,19 +47,29 @@ pub fn cluster() -> Arc<Cluster> {
 /// A cluster of another version; `None` where it is not there and `PGPROOF_SKIP_VERSIONS=1` says that this is all right.
 pub fn cluster_of(major: u32) -> Option<Arc<Cluster>> {
     static CLUSTERS: OnceLock<Mutex<BTreeMap<u32, Option<Arc<Cluster>>>>> = OnceLock::new();
-    let mut clusters = CLUSTERS.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    clusters.entry(major).or_insert_with(|| start(major)).clone()
+    let mut clusters = CLUSTERS
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    clusters
+        .entry(major)
+        .or_insert_with(|| start(major))
+        .clone()
 }
 
 /// Every supported version that is there: all of them, unless `PGPROOF_SKIP_VERSIONS=1`.
 pub fn every_cluster() -> Vec<Arc<Cluster>> {
-    (OLDEST_MAJOR..=NEWEST_MAJOR).filter_map(cluster_of).collect()
+    (OLDEST_MAJOR..=NEWEST_MAJOR)
+        .filter_map(cluster_of)
+        .collect()
 }
 
 /// The directory of a version's programs; fetched where it is missing.
 pub fn binaries_of(major: u32) -> Option<PathBuf> {
     static FETCHING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = FETCHING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _one_at_a_time = FETCHING
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(found) = look_for(major) {
         return Some(found);
     }
@@ -82,7 +99,10 @@ fn look_for(major: u32) -> Option<PathBuf> {
             return Some(path.join("bin"));
         }
     }
-    find_binaries(None, Some(major)).ok().flatten().map(|found| found.bin)
+    find_binaries(None, Some(major))
+        .ok()
+        .flatten()
+        .map(|found| found.bin)
 }
 
 /// Where the test server of this build directory lives.
@@ -101,10 +121,16 @@ fn start(major: u32) -> Option<Arc<Cluster>> {
     // A runtime and a thread of its own: tests may be inside of one.
     let starting = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(Cluster::start(&options, &Progress::default(), &Interrupt::new()))
+        runtime.block_on(Cluster::start(
+            &options,
+            &Progress::default(),
+            &Interrupt::new(),
+        ))
     });
     let started = starting.join().expect("the start does not panic");
-    Some(Arc::new(started.unwrap_or_else(|error| panic!("PostgreSQL {major} does not start: {error}"))))
+    Some(Arc::new(started.unwrap_or_else(|error| {
+        panic!("PostgreSQL {major} does not start: {error}")
+    })))
 }
 
 /// A database of a test's own.
@@ -120,7 +146,10 @@ impl TestDatabase {
         let clone = DatabaseClone::of(&cluster.url("postgres"), template, &Interrupt::new())
             .await
             .unwrap_or_else(|error| panic!("{error}"));
-        Self { clone, cluster: Arc::clone(cluster) }
+        Self {
+            clone,
+            cluster: Arc::clone(cluster),
+        }
     }
 
     /// Where it is.
@@ -135,11 +164,18 @@ impl TestDatabase {
 
     /// A session on it.
     pub async fn session(&self) -> Session {
-        Session::open(self.url(), &Interrupt::new()).await.unwrap_or_else(|error| panic!("{error}"))
+        Session::open(self.url(), &Interrupt::new())
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Runs statements on it.
     pub async fn execute(&self, sql: &str) {
-        self.session().await.client().batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+        self.session()
+            .await
+            .client()
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
     }
 }

@@ -31,9 +31,17 @@ impl Kind {
             return Self::Subplan;
         }
         let Some((key, _)) = split_key(text) else {
-            return if summary::knows(text) { Self::Known } else { Self::Other };
+            return if summary::knows(text) {
+                Self::Known
+            } else {
+                Self::Other
+            };
         };
-        if property::knows(key) || summary::knows(text) { Self::Known } else { Self::Key }
+        if property::knows(key) || summary::knows(text) {
+            Self::Known
+        } else {
+            Self::Key
+        }
     }
 }
 
@@ -43,9 +51,14 @@ fn is_subplan(text: &str) -> bool {
         return false;
     }
     let name = |rest: &str| !rest.is_empty();
-    match text.strip_prefix("InitPlan ").or_else(|| text.strip_prefix("SubPlan ")) {
+    match text
+        .strip_prefix("InitPlan ")
+        .or_else(|| text.strip_prefix("SubPlan "))
+    {
         Some(rest) => name(rest) && !rest.contains(": "),
-        None => text.strip_prefix("CTE ").is_some_and(|rest| name(rest) && !rest.starts_with("Scan on ")),
+        None => text
+            .strip_prefix("CTE ")
+            .is_some_and(|rest| name(rest) && !rest.starts_with("Scan on ")),
     }
 }
 
@@ -54,14 +67,19 @@ pub(super) fn split_key(text: &str) -> Option<(&str, &str)> {
     let (key, value) = text.split_once(':')?;
     let is_key = key.len() <= 48
         && key.starts_with(|c: char| c.is_ascii_uppercase())
-        && key.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '/' | '-' | '_'));
+        && key
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '/' | '-' | '_'));
     let parted = value.is_empty() || value.starts_with([' ', '\t']);
     (is_key && parted).then(|| (key, value.trim()))
 }
 
 /// Where a line begins.
 pub(super) fn column(line: &str) -> usize {
-    line.chars().take_while(|c| c.is_whitespace()).map(|c| if c == '\t' { TAB } else { 1 }).sum()
+    line.chars()
+        .take_while(|c| c.is_whitespace())
+        .map(|c| if c == '\t' { TAB } else { 1 })
+        .sum()
 }
 
 /// A line as EXPLAIN wrote it.
@@ -80,7 +98,8 @@ impl Logical {
             Kind::Key => is_incomplete(self),
             Kind::Other if is_incomplete(self) => true,
             Kind::Other => {
-                let is_value = matches!(self.kind, Kind::Known | Kind::Key) && !title::is_target(text);
+                let is_value =
+                    matches!(self.kind, Kind::Known | Kind::Key) && !title::is_target(text);
                 is_value || self.was_cut_before(text)
             }
         }
@@ -88,7 +107,8 @@ impl Logical {
 
     /// A node's name that was cut before its figures, which stand in the next line.
     pub(super) fn was_cut_before(&self, text: &str) -> bool {
-        let is_title = matches!(self.kind, Kind::Arrow | Kind::Other) && !title::has_figures(&self.text);
+        let is_title =
+            matches!(self.kind, Kind::Arrow | Kind::Other) && !title::has_figures(&self.text);
         is_title && title::has_figures(text) && !title::is_named(text)
     }
 

@@ -77,13 +77,18 @@ struct BuildingWorker {
 impl Reader {
     /// auto_explain's `Query Text:`, which goes on until the plan begins.
     fn query_text(&mut self, lines: &[Line<'_>], at: usize) -> usize {
-        let Some(first) = lines[at].text.trim_start().strip_prefix("Query Text:") else { return at };
+        let Some(first) = lines[at].text.trim_start().strip_prefix("Query Text:") else {
+            return at;
+        };
         let mut query = first.trim().to_owned();
         let mut next = at + 1;
         while let Some(line) = lines.get(next).filter(|line| !line.ends) {
             let text = line.text.trim();
             if let Some(parameters) = text.strip_prefix("Query Parameters:") {
-                self.plan.extra.insert("Query Parameters".to_owned(), Value::from(parameters.trim()));
+                self.plan.extra.insert(
+                    "Query Parameters".to_owned(),
+                    Value::from(parameters.trim()),
+                );
             } else if begins(text) {
                 break;
             } else {
@@ -132,12 +137,18 @@ impl Reader {
             return;
         }
         self.settle();
-        self.current = Some(Logical { column, kind, text: text.to_owned() });
+        self.current = Some(Logical {
+            column,
+            kind,
+            text: text.to_owned(),
+        });
     }
 
     /// Sorts the line that is whole now.
     fn settle(&mut self) {
-        let Some(line) = self.current.take() else { return };
+        let Some(line) = self.current.take() else {
+            return;
+        };
         let text = line.text.trim_end();
         if self.nodes.is_empty() {
             self.root_column = line.column;
@@ -168,30 +179,63 @@ impl Reader {
             Some((name, at)) if at < column => (Some(name), at),
             Some(_) | None => (None, column),
         };
-        while self.stack.last().is_some_and(|top| self.nodes[*top].column >= column && *top != 0) {
+        while self
+            .stack
+            .last()
+            .is_some_and(|top| self.nodes[*top].column >= column && *top != 0)
+        {
             self.stack.pop();
         }
-        let parent = self.stack.last().copied().filter(|_| self.stack.len() <= MAX_DEPTH);
-        let parent = if self.nodes.is_empty() { None } else { Some(parent.unwrap_or(0)) };
+        let parent = self
+            .stack
+            .last()
+            .copied()
+            .filter(|_| self.stack.len() <= MAX_DEPTH);
+        let parent = if self.nodes.is_empty() {
+            None
+        } else {
+            Some(parent.unwrap_or(0))
+        };
         let mut draft = NodeDraft::default();
         title::read(&mut draft, title);
         let id = self.nodes.len();
         if let Some(parent) = parent {
-            let place = self.nodes[parent].children.iter().filter(|child| !self.nodes[**child].draft.node.is_subplan());
-            draft.node.relationship = Some(relationship(name.as_deref(), &self.nodes[parent].draft, place.count()));
+            let place = self.nodes[parent]
+                .children
+                .iter()
+                .filter(|child| !self.nodes[**child].draft.node.is_subplan());
+            draft.node.relationship = Some(relationship(
+                name.as_deref(),
+                &self.nodes[parent].draft,
+                place.count(),
+            ));
             self.nodes[parent].children.push(id);
         }
         draft.node.subplan_name = name;
-        self.nodes.push(Building { draft, column, parent, children: Vec::new() });
+        self.nodes.push(Building {
+            draft,
+            column,
+            parent,
+            children: Vec::new(),
+        });
         self.stack.push(id);
     }
 
     fn property(&mut self, text: &str, column: usize) {
-        let Some(last) = self.nodes.len().checked_sub(1) else { return };
-        if self.worker.as_ref().is_some_and(|worker| column <= worker.column) {
+        let Some(last) = self.nodes.len().checked_sub(1) else {
+            return;
+        };
+        if self
+            .worker
+            .as_ref()
+            .is_some_and(|worker| column <= worker.column)
+        {
             self.worker_done();
         }
-        let Some(rest) = text.strip_prefix("Worker ").and_then(|rest| rest.split_once(':')) else {
+        let Some(rest) = text
+            .strip_prefix("Worker ")
+            .and_then(|rest| rest.split_once(':'))
+        else {
             match &mut self.worker {
                 Some(worker) => {
                     let mut unknown = serde_json::Map::new();
@@ -201,17 +245,28 @@ impl Reader {
             }
             return;
         };
-        let Ok(number) = rest.0.trim().parse() else { return };
+        let Ok(number) = rest.0.trim().parse() else {
+            return;
+        };
         self.worker_done();
         let mut measured = MeasuredDraft::default();
         let mut unknown = serde_json::Map::new();
         property::read_measured(&mut measured, &mut unknown, rest.1.trim());
-        self.worker = Some(BuildingWorker { node: last, number, column, measured });
+        self.worker = Some(BuildingWorker {
+            node: last,
+            number,
+            column,
+            measured,
+        });
     }
 
     fn worker_done(&mut self) {
         if let Some(done) = self.worker.take() {
-            self.nodes[done.node].draft.node.workers.push(worker(done.number, done.measured));
+            self.nodes[done.node]
+                .draft
+                .node
+                .workers
+                .push(worker(done.number, done.measured));
         }
     }
 
@@ -225,7 +280,11 @@ impl Reader {
         self.plan.nodes = self
             .nodes
             .into_iter()
-            .map(|building| building.draft.finish(building.parent.map(NodeId), ids(building.children)))
+            .map(|building| {
+                building
+                    .draft
+                    .finish(building.parent.map(NodeId), ids(building.children))
+            })
             .collect();
         super::json::mark_disabled(&mut self.plan);
         Some(self.plan)
@@ -240,9 +299,11 @@ fn relationship(subplan: Option<&str>, parent: &NodeDraft, place: usize) -> Rela
         None => {}
     }
     match NodeKind::of_name(&parent.node_type) {
-        NodeKind::Append | NodeKind::MergeAppend | NodeKind::BitmapAnd | NodeKind::BitmapOr | NodeKind::CustomScan => {
-            Relationship::Member
-        }
+        NodeKind::Append
+        | NodeKind::MergeAppend
+        | NodeKind::BitmapAnd
+        | NodeKind::BitmapOr
+        | NodeKind::CustomScan => Relationship::Member,
         NodeKind::SubqueryScan => Relationship::Subquery,
         _ if place == 0 => Relationship::Outer,
         _ => Relationship::Inner,

@@ -73,14 +73,24 @@ const KEYS: &[&str] = &[
 /// Whether PostgreSQL prints the key below a node.
 pub(super) fn knows(key: &str) -> bool {
     KEYS.contains(&key)
-        || key.strip_prefix("Worker ").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        || key
+            .strip_prefix("Worker ")
+            .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Takes one property; what is not known goes to `extra`.
 pub(super) fn read(draft: &mut NodeDraft, text: &str) {
     let Some((key, value)) = split_key(text) else {
         if !text.is_empty() {
-            push(&mut draft.node.extra, if super::title::is_target(text) { "Target Tables" } else { "Unread" }, text);
+            push(
+                &mut draft.node.extra,
+                if super::title::is_target(text) {
+                    "Target Tables"
+                } else {
+                    "Unread"
+                },
+                text,
+            );
         }
         return;
     };
@@ -137,11 +147,17 @@ fn counted(draft: &mut NodeDraft, key: &str, number: f64) -> bool {
 }
 
 /// The figures that nodes and workers share.
-pub(super) fn read_measured(measured: &mut MeasuredDraft, extra: &mut Map<String, Value>, text: &str) {
+pub(super) fn read_measured(
+    measured: &mut MeasuredDraft,
+    extra: &mut Map<String, Value>,
+    text: &str,
+) {
     if text.starts_with("actual ") || text.starts_with("never executed") {
         return read_actual(measured, text);
     }
-    let Some((key, value)) = split_key(text) else { return push(extra, "Unread", text) };
+    let Some((key, value)) = split_key(text) else {
+        return push(extra, "Unread", text);
+    };
     match key {
         "Buffers" => buffers(measured, value),
         "I/O Timings" => io_timings(measured, value),
@@ -151,7 +167,11 @@ pub(super) fn read_measured(measured: &mut MeasuredDraft, extra: &mut Map<String
         }
         _ => {
             // `Sort Method: quicksort  Memory: 25kB`: pairs that two blanks part.
-            for pair in text.split("  ").map(str::trim).filter(|pair| !pair.is_empty()) {
+            for pair in text
+                .split("  ")
+                .map(str::trim)
+                .filter(|pair| !pair.is_empty())
+            {
                 pair_of_figures(measured, extra, pair);
             }
         }
@@ -159,7 +179,9 @@ pub(super) fn read_measured(measured: &mut MeasuredDraft, extra: &mut Map<String
 }
 
 fn pair_of_figures(measured: &mut MeasuredDraft, extra: &mut Map<String, Value>, pair: &str) {
-    let Some((key, value)) = split_key(pair) else { return push(extra, "Unread", pair) };
+    let Some((key, value)) = split_key(pair) else {
+        return push(extra, "Unread", pair);
+    };
     let count = number(value);
     let whole = count.map(|count| count as u64);
     let bytes = count.map(|kb| Bytes(kilobytes(kb)));
@@ -174,7 +196,9 @@ fn pair_of_figures(measured: &mut MeasuredDraft, extra: &mut Map<String, Value>,
         "Batches" if measured.hash.is_some() => {
             let hash = measured.hash.get_or_insert_default();
             hash.batches = whole;
-            hash.original_batches = behind(value, "originally ").map(|count| count as u64).or(whole);
+            hash.original_batches = behind(value, "originally ")
+                .map(|count| count as u64)
+                .or(whole);
         }
         "Batches" => measured.aggregate_batches = whole,
         "Planned Partitions" => measured.planned_partitions = whole,
@@ -183,7 +207,8 @@ fn pair_of_figures(measured: &mut MeasuredDraft, extra: &mut Map<String, Value>,
         "Hits" => measured.memoize.get_or_insert_default().hits = whole,
         "Misses" => measured.memoize.get_or_insert_default().misses = whole,
         "Evictions" => {
-            measured.memoize.get_or_insert_default().evictions = whole.or(Some(0).filter(|_| value == "Zero"))
+            measured.memoize.get_or_insert_default().evictions =
+                whole.or(Some(0).filter(|_| value == "Zero"))
         }
         "Overflows" => measured.memoize.get_or_insert_default().overflows = whole,
         _ => {
@@ -232,7 +257,11 @@ fn scoped(text: &str) -> Vec<(&str, &str, f64)> {
 
 fn wal(text: &str) -> Wal {
     let count = |key| behind(text, key).unwrap_or_default() as u64;
-    Wal { records: count("records="), full_page_images: count("fpi="), bytes: Bytes(count("bytes=")) }
+    Wal {
+        records: count("records="),
+        full_page_images: count("fpi="),
+        bytes: Bytes(count("bytes=")),
+    }
 }
 
 /// As FORMAT JSON has it.
@@ -243,9 +272,13 @@ fn incremental_groups(text: &str) -> Value {
             ("Sort Method" | "Sort Methods", methods) => {
                 group["Sort Methods Used"] = methods.split(", ").map(Value::from).collect();
             }
-            ("Full-sort Groups" | "Pre-sorted Groups", count) => group["Group Count"] = Value::from(number(count)),
+            ("Full-sort Groups" | "Pre-sorted Groups", count) => {
+                group["Group Count"] = Value::from(number(count))
+            }
             (key, value) => {
-                let Some((kind, space)) = key.split_once(' ') else { continue };
+                let Some((kind, space)) = key.split_once(' ') else {
+                    continue;
+                };
                 if matches!(space, "Memory" | "Disk") {
                     group[format!("Sort Space {space}")][format!("{kind} Sort Space Used")] =
                         Value::from(number(value));
@@ -263,7 +296,12 @@ fn behind(text: &str, key: &str) -> Option<f64> {
 
 fn capitalized(word: &str) -> String {
     let mut chars = word.chars();
-    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+    chars
+        .next()
+        .map(|first| first.to_ascii_uppercase())
+        .into_iter()
+        .chain(chars)
+        .collect()
 }
 
 /// The members of a list, split at the commas that stand in no bracket and no quotes.

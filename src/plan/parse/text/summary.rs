@@ -49,12 +49,17 @@ pub(super) fn read(plan: &mut Plan, text: &str) -> Option<Section> {
     let (key, value) = split_key(text)?;
     match key {
         "Planning Time" | "Planning time" => plan.planning_ms = number(value).map(Millis),
-        "Execution Time" | "Execution time" | "Total runtime" => plan.execution_ms = number(value).map(Millis),
+        "Execution Time" | "Execution time" | "Total runtime" => {
+            plan.execution_ms = number(value).map(Millis)
+        }
         "Settings" => plan.settings = settings(value),
         "Query Identifier" => plan.query_id = value.parse().ok(),
         "Planning" => return Some(Section::Planning),
         "JIT" => {
-            plan.jit = Some(Jit { functions: 0, total_ms: None });
+            plan.jit = Some(Jit {
+                functions: 0,
+                total_ms: None,
+            });
             return Some(Section::Jit);
         }
         other => {
@@ -68,16 +73,26 @@ pub(super) fn read(plan: &mut Plan, text: &str) -> Option<Section> {
 pub(super) fn read_inside(plan: &mut Plan, section: Section, text: &str) {
     match section {
         Section::Planning => {
-            let mut measured = MeasuredDraft { buffers: plan.planning_buffers, ..MeasuredDraft::default() };
+            let mut measured = MeasuredDraft {
+                buffers: plan.planning_buffers,
+                ..MeasuredDraft::default()
+            };
             property::read_measured(&mut measured, &mut plan.extra, text);
             plan.planning_buffers = measured.buffers;
         }
         Section::Jit => {
-            let jit = plan.jit.get_or_insert(Jit { functions: 0, total_ms: None });
+            let jit = plan.jit.get_or_insert(Jit {
+                functions: 0,
+                total_ms: None,
+            });
             match split_key(text) {
-                Some(("Functions", value)) => jit.functions = number(value).unwrap_or_default() as u64,
+                Some(("Functions", value)) => {
+                    jit.functions = number(value).unwrap_or_default() as u64
+                }
                 Some(("Timing", value)) => {
-                    let total = value.rsplit_once("Total ").and_then(|(_, total)| number(total));
+                    let total = value
+                        .rsplit_once("Total ")
+                        .and_then(|(_, total)| number(total));
                     jit.total_ms = total.map(Millis);
                 }
                 Some(_) | None => {}
@@ -94,7 +109,11 @@ pub(super) fn read_inside(plan: &mut Plan, section: Section, text: &str) {
 /// `for constraint c on t: time=1.5 calls=2`, `t_before on t: calls=3`.
 fn trigger(text: &str) -> Option<Trigger> {
     let (what, figures) = text.rsplit_once(": ")?;
-    let figure = |key: &str| figures.find(key).and_then(|at| number(&figures[at + key.len()..]));
+    let figure = |key: &str| {
+        figures
+            .find(key)
+            .and_then(|at| number(&figures[at + key.len()..]))
+    };
     let (name, relation) = match what.rsplit_once(" on ") {
         Some((name, relation)) => (name, Some(relation.trim_matches('"').to_owned())),
         None => (what, None),
@@ -103,7 +122,10 @@ fn trigger(text: &str) -> Option<Trigger> {
     // With VERBOSE: `RI_ConstraintTrigger_a_1 for constraint c`.
     let (name, constraint) = match name.split_once(" for constraint ") {
         Some((name, constraint)) => (name.to_owned(), Some(constraint.to_owned())),
-        None => (constraint.clone().unwrap_or_else(|| name.to_owned()), constraint),
+        None => (
+            constraint.clone().unwrap_or_else(|| name.to_owned()),
+            constraint,
+        ),
     };
     Some(Trigger {
         name,
@@ -118,8 +140,14 @@ fn trigger(text: &str) -> Option<Trigger> {
 fn settings(text: &str) -> Vec<(String, String)> {
     let setting = |member: String| {
         let (name, value) = member.split_once(" = ")?;
-        let value = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(value);
+        let value = value
+            .strip_prefix('\'')
+            .and_then(|value| value.strip_suffix('\''))
+            .unwrap_or(value);
         Some((name.to_owned(), value.replace("''", "'")))
     };
-    property::list(text).into_iter().filter_map(setting).collect()
+    property::list(text)
+        .into_iter()
+        .filter_map(setting)
+        .collect()
 }

@@ -59,9 +59,29 @@ SELECT 1;
             "Seq Scan"
         ]
     );
-    let parents: Vec<Option<usize>> = plan.nodes.iter().map(|node| node.parent.map(|id| id.0)).collect();
-    assert_eq!(parents, [None, Some(0), Some(0), Some(0), Some(3), Some(3), Some(5), Some(3)]);
-    let relationships: Vec<Option<Relationship>> = plan.nodes.iter().map(|node| node.relationship.clone()).collect();
+    let parents: Vec<Option<usize>> = plan
+        .nodes
+        .iter()
+        .map(|node| node.parent.map(|id| id.0))
+        .collect();
+    assert_eq!(
+        parents,
+        [
+            None,
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(3),
+            Some(3),
+            Some(5),
+            Some(3)
+        ]
+    );
+    let relationships: Vec<Option<Relationship>> = plan
+        .nodes
+        .iter()
+        .map(|node| node.relationship.clone())
+        .collect();
     assert_eq!(
         relationships,
         [
@@ -78,33 +98,86 @@ SELECT 1;
     let root = plan.root();
     assert_eq!(root.output, ["o.id", "(count(*))", "'a, b'::text"]);
     let buffers = root.buffers.unwrap();
-    assert_eq!((buffers.shared_hit, buffers.shared_read, buffers.local_hit, buffers.temp_written), (30, 4, 1, 5));
-    assert_eq!((buffers.shared_read_ms, buffers.temp_read_ms), (Some(Millis(0.5)), Some(Millis(0.2))));
+    assert_eq!(
+        (
+            buffers.shared_hit,
+            buffers.shared_read,
+            buffers.local_hit,
+            buffers.temp_written
+        ),
+        (30, 4, 1, 5)
+    );
+    assert_eq!(
+        (buffers.shared_read_ms, buffers.temp_read_ms),
+        (Some(Millis(0.5)), Some(Millis(0.2)))
+    );
     assert_eq!(plan.nodes[1].actual.unwrap().loops, 0.0);
     let scan = &plan.nodes[2];
     assert_eq!(scan.cte(), Some("recent"));
-    assert_eq!((scan.index_name.as_deref(), scan.scan_direction.as_deref()), (Some("Orders_pkey"), Some("Backward")));
+    assert_eq!(
+        (scan.index_name.as_deref(), scan.scan_direction.as_deref()),
+        (Some("Orders_pkey"), Some("Backward"))
+    );
     let relation = scan.relation.as_ref().unwrap();
-    assert_eq!((relation.schema.as_deref(), &*relation.name, &*relation.alias), (Some("public"), "Orders", "o"));
-    assert_eq!((scan.actual.unwrap().rows.0, scan.actual.unwrap().loops), (1.5, 4.0));
-    assert_eq!(scan.conditions.filter.as_deref(), Some("(o.note = 'x: (y'::text)"));
-    assert_eq!((scan.removed.filter.unwrap().0, scan.lossy_heap_blocks.unwrap().0), (12.0, 2));
+    assert_eq!(
+        (
+            relation.schema.as_deref(),
+            &*relation.name,
+            &*relation.alias
+        ),
+        (Some("public"), "Orders", "o")
+    );
+    assert_eq!(
+        (scan.actual.unwrap().rows.0, scan.actual.unwrap().loops),
+        (1.5, 4.0)
+    );
+    assert_eq!(
+        scan.conditions.filter.as_deref(),
+        Some("(o.note = 'x: (y'::text)")
+    );
+    assert_eq!(
+        (
+            scan.removed.filter.unwrap().0,
+            scan.lossy_heap_blocks.unwrap().0
+        ),
+        (12.0, 2)
+    );
     assert_eq!(plan.nodes[3].join_type, Some(JoinType::Left));
     assert_eq!(plan.nodes[4].cte_name.as_deref(), Some("recent"));
     assert_eq!(plan.nodes[6].index_name.as_deref(), Some("b_i"));
-    assert_eq!((plan.planning_ms, plan.execution_ms), (Some(Millis(0.3)), Some(Millis(3.0))));
+    assert_eq!(
+        (plan.planning_ms, plan.execution_ms),
+        (Some(Millis(0.3)), Some(Millis(3.0)))
+    );
     assert_eq!(plan.planning_buffers.unwrap().shared_hit, 9);
     let trigger = &plan.triggers[0];
     assert_eq!(
-        (trigger.constraint.as_deref(), trigger.relation.as_deref(), trigger.calls),
+        (
+            trigger.constraint.as_deref(),
+            trigger.relation.as_deref(),
+            trigger.calls
+        ),
         (Some("orders_fk"), Some("Orders"), 2.0)
     );
-    assert_eq!(plan.jit, Some(crate::plan::Jit { functions: 3, total_ms: Some(Millis(5.5)) }));
+    assert_eq!(
+        plan.jit,
+        Some(crate::plan::Jit {
+            functions: 3,
+            total_ms: Some(Millis(5.5))
+        })
+    );
     assert_eq!(
         plan.settings,
-        [("work_mem".to_owned(), "1MB".to_owned()), ("search_path".to_owned(), "a, b".to_owned())]
+        [
+            ("work_mem".to_owned(), "1MB".to_owned()),
+            ("search_path".to_owned(), "a, b".to_owned())
+        ]
     );
-    assert!(plan.nodes.iter().all(|node| !node.extra.contains_key("Unread")));
+    assert!(
+        plan.nodes
+            .iter()
+            .all(|node| !node.extra.contains_key("Unread"))
+    );
 }
 
 #[test]
@@ -139,12 +212,21 @@ fn figures_of_sorts_hashes_and_workers() {
     assert_eq!(sort.workers[0].sort.as_ref().unwrap().used, Bytes(25 << 10));
     assert_eq!(sort.workers[0].buffers.unwrap().shared_hit, 3);
     let hash = plan.nodes[2].hash.unwrap();
-    assert_eq!((hash.batches, hash.original_batches, hash.peak_memory), (Some(4), Some(1), Some(Bytes(9 << 10))));
+    assert_eq!(
+        (hash.batches, hash.original_batches, hash.peak_memory),
+        (Some(4), Some(1), Some(Bytes(9 << 10)))
+    );
     let aggregate = plan.nodes[3].hash.unwrap();
-    assert_eq!((aggregate.batches, aggregate.disk), (Some(5), Some(Bytes(128 << 10))));
+    assert_eq!(
+        (aggregate.batches, aggregate.disk),
+        (Some(5), Some(Bytes(128 << 10)))
+    );
     assert_eq!(plan.nodes[3].strategy.as_deref(), Some("Hashed"));
     let memoize = plan.nodes[4].memoize.unwrap();
-    assert_eq!((memoize.hits, memoize.evictions, memoize.peak_memory), (Some(980), Some(0), Some(Bytes(10 << 10))));
+    assert_eq!(
+        (memoize.hits, memoize.evictions, memoize.peak_memory),
+        (Some(980), Some(0), Some(Bytes(10 << 10)))
+    );
     let incremental = plan.nodes[5].sort.as_ref().unwrap();
     assert!(incremental.on_disk);
     assert_eq!(incremental.used, Bytes(41 << 10));
@@ -170,21 +252,44 @@ fn lines_that_a_terminal_cut() {
 fn several_statements_and_what_stands_between() {
     let text = "psql> explain select 1;\n QUERY PLAN\n----\n Result\n(1 row)\n\nNOTICE: hello\n Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n   Filter: (a = 1)\n\n Delete on t\n   Delete on t1\n   ->  Seq Scan on t1\n(3 rows)\n{\"Plan\": {\"Node Type\": \"Limit\"}}\n";
     let reading = read_input(text);
-    let kinds: Vec<(u32, &str)> =
-        reading.plans.iter().map(|found| (found.line, found.plan.root().kind.as_str())).collect();
-    assert_eq!(kinds, [(4, "Result"), (8, "Seq Scan"), (11, "ModifyTable"), (15, "Limit")]);
-    assert_eq!(reading.plans[2].plan.root().extra["Target Tables"][0], "Delete on t1");
+    let kinds: Vec<(u32, &str)> = reading
+        .plans
+        .iter()
+        .map(|found| (found.line, found.plan.root().kind.as_str()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (4, "Result"),
+            (8, "Seq Scan"),
+            (11, "ModifyTable"),
+            (15, "Limit")
+        ]
+    );
+    assert_eq!(
+        reading.plans[2].plan.root().extra["Target Tables"][0],
+        "Delete on t1"
+    );
     assert_eq!(reading.unread, []);
 }
 
 #[test]
 fn what_is_no_plan_is_told_with_its_line() {
-    let refused = any("psql:x.sql:1: ERROR:  relation \"t\" does not exist\nLINE 1: SELECT\n").unwrap_err();
-    assert_eq!(refused.to_string(), "the server refused the statement: relation \"t\" does not exist");
+    let refused =
+        any("psql:x.sql:1: ERROR:  relation \"t\" does not exist\nLINE 1: SELECT\n").unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the server refused the statement: relation \"t\" does not exist"
+    );
     let statement = any("\n\nSELECT *\nFROM t\n").unwrap_err();
-    assert_eq!((statement.line(), statement.to_string()), (Some(3), "this is a statement, not its plan".to_owned()));
+    assert_eq!(
+        (statement.line(), statement.to_string()),
+        (Some(3), "this is a statement, not its plan".to_owned())
+    );
     assert!(any("").is_err());
-    let json = any("note\n[\n{\"Plan\": {\"Node Type\": \"Seq Scan\",\n \"Plan Rows\": \"many\"}}]\n").unwrap_err();
+    let json =
+        any("note\n[\n{\"Plan\": {\"Node Type\": \"Seq Scan\",\n \"Plan Rows\": \"many\"}}]\n")
+            .unwrap_err();
     assert_eq!(json.line(), Some(4));
     // A node without children cannot stand alone on another format's line.
     assert!(any("just some words\nand more\n").is_err());
@@ -195,7 +300,10 @@ fn unknown_nodes_and_keys_are_kept() {
     let plan = plan(
         "Quantum Scan on t x  (cost=0.00..1.00 rows=1 width=4)\n  Spin: up\n  ->  Warp  (cost=0.00..1.00 rows=1 width=4)\n",
     );
-    assert_eq!(plan.root().kind, NodeKind::Unknown("Quantum Scan".to_owned()));
+    assert_eq!(
+        plan.root().kind,
+        NodeKind::Unknown("Quantum Scan".to_owned())
+    );
     assert_eq!(plan.root().relation.as_ref().unwrap().alias, "x");
     assert_eq!(plan.root().extra["Spin"], "up");
     assert_eq!(plan.nodes[1].kind, NodeKind::Unknown("Warp".to_owned()));

@@ -7,8 +7,12 @@ use crate::plan::parse::draft::{MeasuredDraft, NodeDraft, join_type};
 
 /// Where a node's figures begin.
 const FIGURES: [&str; 3] = ["(cost=", "(actual ", "(never executed)"];
-const AGGREGATES: [(&str, &str); 4] =
-    [("HashAggregate", "Hashed"), ("GroupAggregate", "Sorted"), ("MixedAggregate", "Mixed"), ("Aggregate", "Plain")];
+const AGGREGATES: [(&str, &str); 4] = [
+    ("HashAggregate", "Hashed"),
+    ("GroupAggregate", "Sorted"),
+    ("MixedAggregate", "Mixed"),
+    ("Aggregate", "Plain"),
+];
 const CHANGES: [&str; 4] = ["Insert", "Update", "Delete", "Merge"];
 
 /// Whether a line carries a node's figures.
@@ -41,7 +45,9 @@ fn figures_start(text: &str) -> Option<usize> {
 /// Nothing, or the relation and the index.
 fn is_tail(rest: &str) -> bool {
     let relation = |text: &str| {
-        let Some((name, after)) = identifier(text) else { return false };
+        let Some((name, after)) = identifier(text) else {
+            return false;
+        };
         let after = match after.strip_prefix('.').and_then(identifier) {
             Some((_, after)) => after,
             None => after,
@@ -59,8 +65,9 @@ fn is_tail(rest: &str) -> bool {
         return true;
     }
     if let Some(using) = rest.strip_prefix("using ") {
-        return identifier(using)
-            .is_some_and(|(_, after)| after.trim_start().strip_prefix("on ").is_some_and(relation));
+        return identifier(using).is_some_and(|(_, after)| {
+            after.trim_start().strip_prefix("on ").is_some_and(relation)
+        });
     }
     rest.strip_prefix("on ").is_some_and(relation)
 }
@@ -69,7 +76,11 @@ fn is_tail(rest: &str) -> bool {
 pub(super) fn is_target(text: &str) -> bool {
     let words = text.strip_prefix("Foreign ").unwrap_or(text);
     !has_figures(text)
-        && CHANGES.iter().any(|change| words.strip_prefix(change).is_some_and(|rest| rest.starts_with(" on ")))
+        && CHANGES.iter().any(|change| {
+            words
+                .strip_prefix(change)
+                .is_some_and(|rest| rest.starts_with(" on "))
+        })
 }
 
 /// Reads the whole line.
@@ -80,7 +91,11 @@ pub(super) fn read(draft: &mut NodeDraft, line: &str) {
     let name = name.trim();
     let Some(rest) = read_name(draft, name) else {
         // A node of a newer server, or of an extension.
-        let end = [" on ", " using "].iter().filter_map(|word| name.find(word)).min().unwrap_or(name.len());
+        let end = [" on ", " using "]
+            .iter()
+            .filter_map(|word| name.find(word))
+            .min()
+            .unwrap_or(name.len());
         draft.node_type = name[..end].to_owned();
         read_places(draft, &name[end..]);
         return;
@@ -96,10 +111,15 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
         rest = after;
     }
     if let Some(after) = rest.strip_prefix("Async ") {
-        draft.node.extra.insert("Async Capable".to_owned(), Value::Bool(true));
+        draft
+            .node
+            .extra
+            .insert("Async Capable".to_owned(), Value::Bool(true));
         rest = after;
     }
-    if let Some(after) = changes(draft, rest).or_else(|| aggregate(draft, rest)).or_else(|| set_operation(draft, rest))
+    if let Some(after) = changes(draft, rest)
+        .or_else(|| aggregate(draft, rest))
+        .or_else(|| set_operation(draft, rest))
     {
         return Some(after);
     }
@@ -109,18 +129,32 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
     if let Some(after) = rest.strip_prefix("Custom Scan (") {
         let (provider, after) = after.split_once(')')?;
         "Custom Scan".clone_into(&mut draft.node_type);
-        draft.node.extra.insert("Custom Plan Provider".to_owned(), Value::from(provider));
+        draft
+            .node
+            .extra
+            .insert("Custom Plan Provider".to_owned(), Value::from(provider));
         return Some(after);
     }
     let fits = |kind: &&NodeKind| {
-        rest.strip_prefix(kind.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        rest.strip_prefix(kind.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };
-    let kind = NodeKind::KNOWN.iter().filter(fits).max_by_key(|kind| kind.as_str().len())?;
+    let kind = NodeKind::KNOWN
+        .iter()
+        .filter(fits)
+        .max_by_key(|kind| kind.as_str().len())?;
     kind.as_str().clone_into(&mut draft.node_type);
     let mut after = &rest[kind.as_str().len()..];
     if matches!(kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan) {
         let backward = after.strip_prefix(" Backward");
-        draft.node.scan_direction = Some(if backward.is_some() { "Backward" } else { "Forward" }.to_owned());
+        draft.node.scan_direction = Some(
+            if backward.is_some() {
+                "Backward"
+            } else {
+                "Forward"
+            }
+            .to_owned(),
+        );
         after = backward.unwrap_or(after);
     }
     Some(after)
@@ -130,19 +164,30 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
 fn changes<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
     let foreign = text.strip_prefix("Foreign ");
     let words = foreign.unwrap_or(text);
-    let change =
-        CHANGES.iter().find(|change| words.strip_prefix(**change).is_some_and(|rest| rest.starts_with(" on ")))?;
-    draft.node_type = if foreign.is_some() { "Foreign Scan" } else { "ModifyTable" }.to_owned();
+    let change = CHANGES.iter().find(|change| {
+        words
+            .strip_prefix(**change)
+            .is_some_and(|rest| rest.starts_with(" on "))
+    })?;
+    draft.node_type = if foreign.is_some() {
+        "Foreign Scan"
+    } else {
+        "ModifyTable"
+    }
+    .to_owned();
     draft.node.operation = Some((*change).to_owned());
     Some(&words[change.len()..])
 }
 
 fn aggregate<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
     let modes = [("Partial ", "Partial"), ("Finalize ", "Finalize")];
-    let mode = modes.iter().find_map(|(prefix, mode)| Some((text.strip_prefix(prefix)?, *mode)));
+    let mode = modes
+        .iter()
+        .find_map(|(prefix, mode)| Some((text.strip_prefix(prefix)?, *mode)));
     let (words, mode) = mode.unwrap_or((text, "Simple"));
-    let (after, strategy) =
-        AGGREGATES.iter().find_map(|(name, strategy)| Some((words.strip_prefix(name)?, *strategy)))?;
+    let (after, strategy) = AGGREGATES
+        .iter()
+        .find_map(|(name, strategy)| Some((words.strip_prefix(name)?, *strategy)))?;
     if !(after.is_empty() || after.starts_with(' ')) {
         return None;
     }
@@ -157,20 +202,42 @@ fn set_operation<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
     let hashed = text.strip_prefix("HashSetOp ");
     let command = hashed.or_else(|| text.strip_prefix("SetOp "))?;
     let commands = ["Intersect All", "Except All", "Intersect", "Except"];
-    let (after, command) = commands.iter().find_map(|name| Some((command.strip_prefix(name)?, *name)))?;
+    let (after, command) = commands
+        .iter()
+        .find_map(|name| Some((command.strip_prefix(name)?, *name)))?;
     "SetOp".clone_into(&mut draft.node_type);
     draft.node.strategy = Some(if hashed.is_some() { "Hashed" } else { "Sorted" }.to_owned());
-    draft.node.extra.insert("Command".to_owned(), Value::from(command));
+    draft
+        .node
+        .extra
+        .insert("Command".to_owned(), Value::from(command));
     Some(after)
 }
 
 /// `Hash Right Semi Join`, `Merge Join`, `Nested Loop Left Join`.
 fn join<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
-    let bases = [("Nested Loop", "Nested Loop"), ("Hash", "Hash Join"), ("Merge", "Merge Join")];
-    let (after, node_type) = bases.iter().find_map(|(base, name)| Some((text.strip_prefix(base)?, *name)))?;
-    let types = ["Left", "Full", "Right Semi", "Right Anti", "Right", "Semi", "Anti"];
+    let bases = [
+        ("Nested Loop", "Nested Loop"),
+        ("Hash", "Hash Join"),
+        ("Merge", "Merge Join"),
+    ];
+    let (after, node_type) = bases
+        .iter()
+        .find_map(|(base, name)| Some((text.strip_prefix(base)?, *name)))?;
+    let types = [
+        "Left",
+        "Full",
+        "Right Semi",
+        "Right Anti",
+        "Right",
+        "Semi",
+        "Anti",
+    ];
     let typed = types.iter().find_map(|name| {
-        let after = after.strip_prefix(' ')?.strip_prefix(name)?.strip_prefix(" Join")?;
+        let after = after
+            .strip_prefix(' ')?
+            .strip_prefix(name)?
+            .strip_prefix(" Join")?;
         Some((after, join_type((*name).to_owned())))
     });
     let plain = match node_type {
@@ -190,7 +257,9 @@ fn read_places(draft: &mut NodeDraft, text: &str) {
         draft.node.index_name = Some(index);
         rest = after.trim_start();
     }
-    let Some((first, mut after)) = rest.strip_prefix("on ").and_then(identifier) else { return };
+    let Some((first, mut after)) = rest.strip_prefix("on ").and_then(identifier) else {
+        return;
+    };
     if draft.node_type == "Bitmap Index Scan" {
         draft.node.index_name = Some(first);
         return;
@@ -213,7 +282,9 @@ fn read_places(draft: &mut NodeDraft, text: &str) {
 /// An identifier as EXPLAIN quotes it, without its quotes, and what stands behind it.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(|c: char| c == '.' || c.is_whitespace()).unwrap_or(text.len());
+        let end = text
+            .find(|c: char| c == '.' || c.is_whitespace())
+            .unwrap_or(text.len());
         return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
     };
     let mut name = String::new();
@@ -233,7 +304,10 @@ fn identifier(text: &str) -> Option<(String, &str)> {
 
 /// `(cost=0.29..8.31 rows=1 width=4) (actual time=0.010..0.011 rows=1 loops=1)`; what is masked or cut stays unknown.
 fn read_figures(draft: &mut NodeDraft, figures: &str) {
-    let split = figures.find("(actual ").or_else(|| figures.find("(never executed)")).unwrap_or(figures.len());
+    let split = figures
+        .find("(actual ")
+        .or_else(|| figures.find("(never executed)"))
+        .unwrap_or(figures.len());
     let (estimated, actual) = figures.split_at(split);
     if let Some((startup, total)) = range(estimated, "cost=") {
         draft.node.estimate = Estimate {
@@ -273,15 +347,23 @@ fn after(text: &str, key: &str) -> Option<f64> {
 /// The number that a text begins with.
 pub(super) fn number(text: &str) -> Option<f64> {
     let text = text.trim_start();
-    let mut end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-'))).unwrap_or(text.len());
+    let mut end = text
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-')))
+        .unwrap_or(text.len());
     // Large costs are printed as they are, but some tools write 1e+10.
     let exponent = &text[end..];
     if let Some(rest) = exponent.strip_prefix(['e', 'E']) {
         let digits = rest.strip_prefix(['+', '-']).unwrap_or(rest);
-        let length = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let length = digits
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(digits.len());
         if length > 0 {
             end += exponent.len() - digits.len() + length;
         }
     }
-    text[..end].trim_end_matches('.').parse::<f64>().ok().filter(|number| number.is_finite())
+    text[..end]
+        .trim_end_matches('.')
+        .parse::<f64>()
+        .ok()
+        .filter(|number| number.is_finite())
 }

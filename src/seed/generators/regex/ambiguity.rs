@@ -26,13 +26,20 @@ pub(super) fn of_one_shape(node: &Node) -> Node {
         Node::Concat(parts) => Node::Concat(parts.iter().map(of_one_shape).collect()),
         Node::Alternation(parts) => {
             let shapes = parts.iter().map(of_one_shape);
-            shapes.max_by_key(cardinality).unwrap_or_else(|| node.clone())
+            shapes
+                .max_by_key(cardinality)
+                .unwrap_or_else(|| node.clone())
         }
         Node::Repeat { node, max, .. } => match of_one_shape(node) {
-            Node::Class(chars) if chars.iter().all(char::is_ascii) => {
-                Node::Run { bytes: chars.iter().map(|c| *c as u8).collect(), count: *max }
-            }
-            shape => Node::Repeat { node: Box::new(shape), min: *max, max: *max },
+            Node::Class(chars) if chars.iter().all(char::is_ascii) => Node::Run {
+                bytes: chars.iter().map(|c| *c as u8).collect(),
+                count: *max,
+            },
+            shape => Node::Repeat {
+                node: Box::new(shape),
+                min: *max,
+                max: *max,
+            },
         },
     }
 }
@@ -52,14 +59,19 @@ fn are_split_in_one_way(parts: &[Node]) -> bool {
         rest.is_empty()
             || is_self_delimiting(part)
             || rest.iter().all(|part| length(part).is_some())
-            || follows().flatten().collect::<BTreeSet<char>>().is_disjoint(&held(part))
+            || follows()
+                .flatten()
+                .collect::<BTreeSet<char>>()
+                .is_disjoint(&held(part))
     })
 }
 
 /// The first character tells which of the alternatives a text is of.
 fn are_told_by_first(parts: &[Node]) -> bool {
     let mut seen = BTreeSet::new();
-    let distinct = parts.iter().all(|part| first(part).into_iter().all(|c| seen.insert(c)));
+    let distinct = parts
+        .iter()
+        .all(|part| first(part).into_iter().all(|c| seen.insert(c)));
     distinct && parts.iter().filter(|part| can_be_empty(part)).count() <= 1
 }
 
@@ -70,7 +82,10 @@ fn is_self_delimiting(node: &Node) -> bool {
             Node::Literal(_) | Node::Class(_) | Node::Run { .. } => true,
             Node::Concat(parts) => parts.iter().all(is_self_delimiting),
             Node::Alternation(parts) => {
-                parts.iter().all(|part| is_self_delimiting(part) && !can_be_empty(part)) && are_told_by_first(parts)
+                parts
+                    .iter()
+                    .all(|part| is_self_delimiting(part) && !can_be_empty(part))
+                    && are_told_by_first(parts)
             }
             Node::Repeat { node, min, max } => min == max && is_self_delimiting(node),
         }
@@ -96,11 +111,16 @@ fn length(node: &Node) -> Option<u32> {
         Node::Concat(parts) => parts.iter().map(length).sum(),
         Node::Alternation(parts) => {
             let lengths: BTreeSet<Option<u32>> = parts.iter().map(length).collect();
-            if lengths.len() == 1 { lengths.into_iter().next().flatten() } else { None }
+            if lengths.len() == 1 {
+                lengths.into_iter().next().flatten()
+            } else {
+                None
+            }
         }
-        Node::Repeat { node, min, max } => {
-            (min == max).then(|| length(node)).flatten().map(|each| each.saturating_mul(*max))
-        }
+        Node::Repeat { node, min, max } => (min == max)
+            .then(|| length(node))
+            .flatten()
+            .map(|each| each.saturating_mul(*max)),
     }
 }
 
