@@ -25,6 +25,7 @@ pub mod trace;
 pub mod catalog;
 pub mod db;
 pub mod export;
+pub mod migrations;
 pub mod report;
 // command line
 pub mod cli;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use pgproof::db::dataset::{self, Recipe};
 use pgproof::db::server::Cluster;
-use pgproof::diff::migrations::{Tree, history};
 use pgproof::interrupt::Interrupt;
+use pgproof::migrations::{Tree, history};
 use pgproof::progress::Progress;
 use pgproof::seed::Options;
 use pgproof::source::Source;

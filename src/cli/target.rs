@@ -10,7 +10,7 @@ use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::dataset::{self, Dataset, Recipe};
 use crate::db::server::{Cluster, ClusterOptions};
-use crate::diff::migrations::{self, History, Tree};
+use crate::migrations::{self, History, Tree};
 use crate::progress::Unit;
 use crate::report::DatasetInfo;
 use crate::seed::Options;

@@ -10,13 +10,13 @@ use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use tokio_postgres::error::ErrorPosition;
 
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
-use crate::diff::migrations::{Layout, Migration, Program, Script, Statement};
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::migrations::{Layout, Migration, Program, Script, Statement};
 use crate::progress::{Progress, Unit};
 use crate::secret::redact;
 use crate::source::{Source, SourceError};
 
-pub use crate::diff::migrations::History as MigrationSource;
+pub use crate::migrations::History as MigrationSource;
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

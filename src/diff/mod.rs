@@ -1,5 +1,5 @@
 //! Plans between migrations: snapshots, semantic comparison, what a migration does while it runs.
-//! `compare` and what it rests on are pure; files are read in `migrations`, servers are spoken to in `db`.
+//! `compare` and what it rests on are pure; servers are spoken to in `db`.
 
 pub mod blocking;
 pub mod canonical;
@@ -10,7 +10,6 @@ mod condition;
 pub mod ddl;
 pub mod extrapolate;
 pub mod locks;
-pub mod migrations;
 pub mod names;
 pub mod observation;
 pub mod outcome;

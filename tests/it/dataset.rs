@@ -9,8 +9,8 @@ use pgproof::db::clone::Clone as DatabaseClone;
 use pgproof::db::connect::Session;
 use pgproof::db::dataset::{self, Dataset, DatasetError, Recipe};
 use pgproof::db::server::Cluster;
-use pgproof::diff::migrations::{History, Tree, history};
 use pgproof::interrupt::Interrupt;
+use pgproof::migrations::{History, Tree, history};
 use pgproof::progress::{Event, Progress};
 use pgproof::seed::Options;
 

@@ -40,7 +40,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("trace", Layer::Analysis),
     ("diff", Layer::Analysis),
     ("catalog", Layer::Edge),
-    ("diff::migrations", Layer::Edge),
+    ("migrations", Layer::Edge),
     ("db", Layer::Edge),
     ("export", Layer::Edge),
     ("report", Layer::Edge),
@@ -48,7 +48,7 @@ const LAYERS: &[(&str, Layer)] = &[
 ];
 
 /// Edges know nothing of each other, but for these: who uses, whom.
-const BETWEEN_EDGES: &[(&str, &str)] = &[("db", "diff::migrations")];
+const BETWEEN_EDGES: &[(&str, &str)] = &[("db", "migrations")];
 
 /// Crates and standard modules that only some modules may use: path, and where.
 const HOMES: &[(&str, &[&str])] = &[
@@ -679,7 +679,7 @@ fn the_checker_stays_quiet_where_all_is_well() {
         ),
         (
             "src/db/x.rs",
-            "use tokio_postgres::Client; use crate::diff::migrations::Layout; use std::time::Instant;",
+            "use tokio_postgres::Client; use crate::migrations::Layout; use std::time::Instant;",
         ),
         (
             "src/cli/x.rs",

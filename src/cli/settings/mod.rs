@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::args::{AuditArgs, FailOn, SeedArgs};
 use super::exit::CliError;
 use crate::catalog::{Catalog, Query};
-use crate::diff::migrations::{Layout, MigrateCommand};
 use crate::finding::Severity;
+use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};
 use crate::source::{Source, SourceError};
 

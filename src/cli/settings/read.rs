@@ -9,8 +9,8 @@ use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
 use super::{AuditSettings, DatasetSettings, Migrations, ServerSettings, Settings};
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
-use crate::diff::migrations::{Layout, MigrateCommand};
 use crate::finding::Severity;
+use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::Rule;
 use crate::source::{Source, SourceError, nearest};
 

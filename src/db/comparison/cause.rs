@@ -7,12 +7,12 @@ use crate::catalog::Query;
 use crate::db::introspect;
 use crate::db::migrate::{run_program, run_script};
 use crate::diff::canonicalize;
-use crate::diff::migrations::{Script, Statement};
 use crate::diff::names::{Names, Renames};
 use crate::diff::observation::StatementPlace;
 use crate::diff::outcome::{Cause, Presence, QueryDiff, RunDiff, Side};
 use crate::diff::report::{RoundTrip, SchemaDifference};
 use crate::diff::verdict::Verdict;
+use crate::migrations::{Script, Statement};
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
 

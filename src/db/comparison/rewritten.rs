@@ -4,10 +4,10 @@
 use crate::db::introspect;
 use crate::db::migration_observer::{ObserveError, observe_script};
 use crate::db::traffic::Probe;
-use crate::diff::migrations::{Script, Statement, TransactionRule};
 use crate::diff::observation::{ProvenForm, SaferMeasurement, StatementObservation};
 use crate::diff::report::SchemaDifference;
 use crate::diff::safer::safer;
+use crate::migrations::{Script, Statement, TransactionRule};
 use crate::schema::Schema;
 use crate::source::Source;
 use crate::units::Millis;

@@ -14,11 +14,11 @@ use tokio_postgres::error::SqlState;
 
 use crate::diff::blocking::{BlockedQuery, StatementSpan, blocked_queries};
 use crate::diff::locks::HeldLock;
-use crate::diff::migrations::{Migration, Script, Statement};
 use crate::diff::observation::{
     InheritedLock, PileUp, StatementObservation, StatementPlace, WorstWait,
 };
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::migrations::{Migration, Script, Statement};
 use crate::source::SourceError;
 use crate::units::{Bytes, Millis};
 

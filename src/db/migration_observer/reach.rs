@@ -7,7 +7,7 @@ use squawk_lexer::{TokenKind, tokenize};
 
 use crate::db::connect::Session;
 use crate::db::traffic::{NEAR_SESSIONS, Probe};
-use crate::diff::migrations::Script;
+use crate::migrations::Script;
 
 /// Each probe's tables, by OID: a name may change on the way.
 pub(super) struct Reach {

@@ -10,8 +10,8 @@ use crate::db::lock_watch::LockWatch;
 use crate::db::traffic::{Traffic, ms};
 use crate::diff::blocking::{BlockedQuery, StatementSpan, blocked_queries};
 use crate::diff::locks::HeldLock;
-use crate::diff::migrations::Statement;
 use crate::diff::observation::{PileUp, Retries};
+use crate::migrations::Statement;
 use crate::units::Millis;
 
 use super::{Beside, ObserveError, Observer, server};

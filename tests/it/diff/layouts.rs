@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use pgproof::db::migration_observer::{Rehearsal, observe, observe_script};
-use pgproof::diff::migrations::{History, Layout, MigrationsError, TransactionRule, Tree, history};
 use pgproof::interrupt::Interrupt;
+use pgproof::migrations::{History, Layout, MigrationsError, TransactionRule, Tree, history};
 
 use crate::support;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use pgproof::db::migration_observer::{Observed, Rehearsal, observe};
 use pgproof::db::traffic::Probe;
 use pgproof::diff::locks::LockMode;
-use pgproof::diff::migrations::{Layout, Tree, history};
 use pgproof::interrupt::Interrupt;
+use pgproof::migrations::{Layout, Tree, history};
 use pgproof::source::Source;
 
 use crate::support::{self, TestDatabase};

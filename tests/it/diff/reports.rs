@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use pgproof::diff::blocking::BlockedQuery;
 use pgproof::diff::extrapolate::Extrapolation;
 use pgproof::diff::locks::{HeldLock, LockMode};
-use pgproof::diff::migrations::Layout;
 use pgproof::diff::names::{Names, Renames, SavedNames};
 use pgproof::diff::observation::{
     InheritedLock, PileUp, ProvenForm, Retries, SaferMeasurement, StatementObservation,
@@ -15,6 +14,7 @@ use pgproof::diff::outcome::{Cause, Fate, FreshRun, Presence, QueryDiff, RunDiff
 use pgproof::diff::report::{DiffReport, IndexUse, RoundTrip, SchemaDifference, Spent};
 use pgproof::diff::safer::SaferForm;
 use pgproof::diff::verdict::Limits;
+use pgproof::migrations::Layout;
 use pgproof::plan::parse;
 use pgproof::report::terminal::TerminalStyle;
 use pgproof::report::{diff_json, diff_markdown, diff_terminal};

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use pgproof::db::introspect;
 use pgproof::db::migration_observer::{Observed, Rehearsal, observe};
-use pgproof::diff::migrations::{Layout, Tree, history};
 use pgproof::diff::report::SchemaDifference;
 use pgproof::diff::safer::safer;
 use pgproof::interrupt::Interrupt;
+use pgproof::migrations::{Layout, Tree, history};
 use pgproof::source::Source;
 
 use crate::support::{self, TestDatabase};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use pgproof::db::migrate::{self, MigrateError};
-use pgproof::diff::migrations::{History, Tree, history};
 use pgproof::interrupt::Interrupt;
+use pgproof::migrations::{History, Tree, history};
 use pgproof::progress::Progress;
 
 use crate::support::{self, TestDatabase};
