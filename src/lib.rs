@@ -13,6 +13,7 @@ pub mod run;
 pub mod schema;
 pub mod secret;
 pub mod source;
+pub mod sql;
 pub mod units;
 // analysis
 pub mod advise;

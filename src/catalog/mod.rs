@@ -2,7 +2,6 @@
 
 mod directives;
 pub(crate) mod files;
-pub(crate) mod lex;
 mod parameters;
 pub mod query;
 mod read;

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::lex::{LiteralKind, Token, TokenKind};
 use super::query::{Parameter, ParameterChoice, Segment};
 use crate::source::{Source, SourceError, nearest};
+use crate::sql::token::{LiteralKind, Token, TokenKind};
 
 /// sqlc's functions.
 const SQLC: [&str; 4] = ["arg", "narg", "slice", "embed"];

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::lex::{Token, TokenKind, tokens};
 use super::query::Command;
 use crate::source::{Source, SourceError, nearest};
+use crate::sql::token::{Token, TokenKind, tokens};
 
 /// A query as it stands in the file, not yet understood.
 #[derive(Debug, Clone)]

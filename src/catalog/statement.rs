@@ -6,8 +6,8 @@ use std::ops::Range;
 use squawk_syntax::ast::{AstNode, ColumnName, NameRef, Stmt};
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
-use super::lex::{TokenKind, tokens};
 use super::query::StatementKind;
+use crate::sql::token::{TokenKind, tokens};
 
 /// Beyond this a tree costs more stack than [`STACK`] holds. A catalog query of this size is a mistake.
 const MAX_BYTES: usize = 128 * 1024;

@@ -8,8 +8,8 @@ use super::canonical::{
     Access, AggregateStrategy, CanonicalPlan, Condition, ConditionRole, Decorator, IndexIdentity,
     JoinMethod, Operator, OperatorKind, Scan, ScanMethod, Subplan, SubplanKind,
 };
-use super::condition::{Spelling, conjuncts, normalize};
 use super::names::Names;
+use crate::sql::condition::{Spelling, conjuncts, normalize};
 
 /// Brings a plan into the form in which plans are compared.
 #[must_use]

@@ -6,8 +6,6 @@ pub mod canonical;
 pub mod canonicalize;
 pub mod change;
 pub mod compare;
-mod condition;
-pub mod ddl;
 pub mod extrapolate;
 pub mod locks;
 pub mod names;

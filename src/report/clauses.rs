@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use crate::catalog::lex::{Token, TokenKind, tokens};
 use crate::finding::{Evidence, Quantity, RuleId};
 use crate::plan::condition;
 use crate::schema::quote_identifier;
+use crate::sql::token::{Token, TokenKind, tokens};
 
 /// A statement as tokens without white space and comments.
 pub(crate) struct Statement<'a> {

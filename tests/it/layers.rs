@@ -30,7 +30,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("plan", Layer::Model),
     ("finding", Layer::Model),
     ("catalog::query", Layer::Model),
-    ("catalog::lex", Layer::Model),
+    ("sql", Layer::Model),
     ("run", Layer::Model),
     ("trace::event", Layer::Model),
     ("rules", Layer::Analysis),

@@ -5,8 +5,8 @@ use squawk_lexer::{TokenKind, tokenize};
 use crate::diff::names::index_definition;
 use crate::schema::{Index, KeyPart, PartitionStrategy, Schema, Table, quote_identifier};
 
-use super::super::ddl::unquote_lower;
 use super::{SaferForm, constraint, find, names, partitioned};
+use crate::sql::ddl::unquote_lower;
 
 /// The form; as advice alone where the bound is no condition on one column.
 pub(super) fn attach(

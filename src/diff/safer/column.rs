@@ -4,8 +4,8 @@ use squawk_lexer::{TokenKind, tokenize};
 
 use crate::schema::{KeyPart, Table, quote_identifier};
 
-use super::super::ddl::unquote_lower;
 use super::{SaferForm, batches};
+use crate::sql::ddl::unquote_lower;
 
 /// `ALTER COLUMN … TYPE`. With statements where the schema shows that nothing but CHECKs, NOT NULL and a default hang on
 /// the column; else as advice.

@@ -1,9 +1,9 @@
 //! Safer forms of constraints: added NOT VALID and validated later, or from an index that was built CONCURRENTLY. Pure.
 
-use super::super::ddl::{ConstraintKind, unquote_lower};
 use super::column::mentions;
 use super::{SaferForm, find, names, partitioned};
 use crate::schema::{Schema, Table, quote_identifier};
+use crate::sql::ddl::{ConstraintKind, unquote_lower};
 
 const LATER: &str =
     "NOT VALID holds the table for a moment only; VALIDATE then reads it while it is written to";

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
 
-use super::ddl::{Action, Compaction, Ddl, DropText, NewColumn, read, unquote_lower};
+use crate::sql::ddl::{Action, Compaction, Ddl, DropText, NewColumn, read, unquote_lower};
 
 mod attach;
 mod column;

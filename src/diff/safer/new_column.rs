@@ -3,10 +3,10 @@
 
 use squawk_lexer::{TokenKind, tokenize};
 
-use super::super::ddl::{ColumnConstraintKind, ColumnText, ConstraintKind};
 use super::constraint::{self, bare, set_not_null};
 use super::{SaferForm, batches, find, names};
 use crate::schema::{Schema, Table, quote_identifier};
+use crate::sql::ddl::{ColumnConstraintKind, ColumnText, ConstraintKind};
 
 /// `None` where the column is added in a moment as it is.
 pub(super) fn add(

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 
 use crate::catalog::Query;
-use crate::catalog::lex::{TokenKind, tokens};
 use crate::finding::{Finding, Fix, Severity};
 use crate::report::AuditReport;
 use crate::report::evidence;
 use crate::report::excerpt::{self, clean};
 use crate::report::summary::{Verdict, plural};
 use crate::run::{BoundParameter, QueryFailure, Run};
+use crate::sql::token::{TokenKind, tokens};
 
 use super::style::TerminalStyle;
 use super::told_in_full;

@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use squawk_lexer::{LiteralKind, Token, TokenKind, tokenize};
 
 /// How a condition's names are spelt canonically: `alias.column` → `alias.column`.
-pub(super) trait Spelling {
+pub(crate) trait Spelling {
     /// The canonical alias (a partition's becomes its parent's).
     fn alias(&self, alias: &str) -> Option<String>;
     /// The canonical column of an alias (a renamed column becomes the new one).
@@ -14,7 +14,7 @@ pub(super) trait Spelling {
 }
 
 /// The conjuncts of a condition, normalized, sorted and without duplicates.
-pub(super) fn conjuncts(condition: &str, spelling: &dyn Spelling) -> Vec<String> {
+pub(crate) fn conjuncts(condition: &str, spelling: &dyn Spelling) -> Vec<String> {
     let mut found: Vec<String> = split_conjunction(condition)
         .into_iter()
         .map(|conjunct| normalize(conjunct, spelling))
@@ -25,7 +25,7 @@ pub(super) fn conjuncts(condition: &str, spelling: &dyn Spelling) -> Vec<String>
 }
 
 /// One expression with literals as `?` and canonical names.
-pub(super) fn normalize(expression: &str, spelling: &dyn Spelling) -> String {
+pub(crate) fn normalize(expression: &str, spelling: &dyn Spelling) -> String {
     let pieces = pieces(strip_parentheses(expression.trim()));
     let mut text = String::with_capacity(expression.len());
     let mut rest = pieces.iter().peekable();
@@ -187,7 +187,7 @@ fn push_name(
 }
 
 /// An identifier as it is kept in the catalog.
-pub(super) fn unquote(identifier: &str) -> String {
+pub(crate) fn unquote(identifier: &str) -> String {
     match identifier
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))

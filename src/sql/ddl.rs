@@ -391,7 +391,7 @@ fn delete(sql: &str, words: &[Word]) -> Ddl {
 }
 
 /// An identifier as the catalog keeps it: lower-case unless quoted.
-pub(super) fn unquote_lower(identifier: &str) -> String {
+pub(crate) fn unquote_lower(identifier: &str) -> String {
     if identifier.starts_with('"') {
         unquote(identifier)
     } else {

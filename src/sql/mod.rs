@@ -1,0 +1,6 @@
+//! The only home of SQL text: tokens, statements, what a statement is, names, and conditions as EXPLAIN prints them.
+//! Pure: knows no server and no file. What a reader does not understand is reported as such, never guessed.
+
+pub(crate) mod condition;
+pub mod ddl;
+pub(crate) mod token;
