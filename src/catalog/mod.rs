@@ -55,7 +55,7 @@ pub fn parse(sources: &[Source]) -> Result<Catalog, Vec<SourceError>> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("catalog".into())
-            .stack_size(statement::STACK);
+            .stack_size(crate::sql::tree::STACK);
         let reading = thread.spawn_scoped(scope, || read::queries(sources));
         // No thread to be had, or a bug in it that its panic has told: there is nothing to go on with.
         let failed = |message: &str| {

@@ -17,7 +17,7 @@ struct Draft<'a> {
     directives: Directives,
 }
 
-/// Every query of the files, or every mistake in them. To be called with [`statement::STACK`].
+/// Every query of the files, or every mistake in them. To be called with [`crate::sql::tree::STACK`].
 pub(super) fn queries(sources: &[Source]) -> Result<Vec<Query>, Vec<SourceError>> {
     let mut errors = Vec::new();
     let mut drafts = Vec::new();

@@ -7,16 +7,8 @@ use squawk_syntax::ast::{AstNode, ColumnName, NameRef, Stmt};
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
 use super::query::StatementKind;
-use crate::sql::token::{TokenKind, tokens};
-
-/// Beyond this a tree costs more stack than [`STACK`] holds. A catalog query of this size is a mistake.
-const MAX_BYTES: usize = 128 * 1024;
-
-/// Parentheses, CASEs, NOTs and signs that may stand inside each other; PostgreSQL's own limit (`max_stack_depth`) is near.
-const MAX_DEPTH: usize = 500;
-
-/// The parser and the tree are recursive: a chain of `+ 1` is as deep as it is long.
-pub(super) const STACK: usize = 256 * 1024 * 1024;
+use crate::sql::token::tokens;
+use crate::sql::tree;
 
 /// A statement as far as its syntax tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,9 +46,12 @@ impl Mistake {
     }
 }
 
-/// Reads one statement. To be called with [`STACK`].
+/// Reads one statement. To be called with [`tree::STACK`].
 pub(super) fn read(sql: &str) -> Result<Statement, Mistake> {
-    limits(sql)?;
+    if let Some(excess) = tree::excess(sql) {
+        let message = format!("the statement {excess}");
+        return Err(Mistake::new(excess.span(sql), message));
+    }
     let parse = SourceFile::parse(sql);
     if let Some(error) = parse.errors().first() {
         return Err(syntax_mistake(
@@ -170,45 +165,6 @@ fn plain_word(word: &str) -> String {
 }
 
 /// Keeps the recursive parser from its stack's end.
-fn limits(sql: &str) -> Result<(), Mistake> {
-    if sql.len() > MAX_BYTES {
-        return Err(Mistake::new(
-            0..first_word(sql),
-            format!("the statement is longer than {} kB", MAX_BYTES / 1024),
-        ));
-    }
-    let mut open = 0_usize;
-    let mut run = 0_usize;
-    for token in tokens(sql) {
-        let word = &sql[token.span.clone()];
-        match token.kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {
-                continue;
-            }
-            TokenKind::OpenParen | TokenKind::OpenBracket => open += 1,
-            TokenKind::CloseParen | TokenKind::CloseBracket => open = open.saturating_sub(1),
-            TokenKind::Ident if word.eq_ignore_ascii_case("case") => open += 1,
-            TokenKind::Ident if word.eq_ignore_ascii_case("end") => open = open.saturating_sub(1),
-            _ => {}
-        }
-        // Signs and NOTs in a row nest; anything that is an operand ends the run.
-        let is_prefix = match token.kind {
-            TokenKind::Literal { .. }
-            | TokenKind::PositionalParam { .. }
-            | TokenKind::QuotedIdent { .. } => false,
-            TokenKind::CloseParen | TokenKind::CloseBracket | TokenKind::Comma => false,
-            TokenKind::Ident => word.eq_ignore_ascii_case("not"),
-            _ => true,
-        };
-        run = if is_prefix { run + 1 } else { 0 };
-        if open + run > MAX_DEPTH {
-            let message = format!("the statement nests deeper than {MAX_DEPTH} levels");
-            return Err(Mistake::new(token.span, message));
-        }
-    }
-    Ok(())
-}
-
 fn kind(statement: &Stmt) -> Option<StatementKind> {
     Some(match statement {
         Stmt::Select(_) | Stmt::CompoundSelect(_) | Stmt::ParenSelect(_) | Stmt::Table(_) => {

@@ -2,6 +2,7 @@
 //! is a migration like any other that may come late.
 
 use crate::source::{Source, SourceError};
+use crate::sql::token::{TokenKind, tokens};
 
 use super::tree::Tree;
 use super::{Layout, Migration, Script, TransactionRule, script};
@@ -93,25 +94,41 @@ fn configured_alone(tree: &Tree, file: &Source) -> bool {
         })
 }
 
-/// flyway itself notices statements that cannot run in a transaction.
+/// What flyway looks for in the first keywords of a statement, and in no other (`detectCanExecuteInTransaction` of its
+/// `PostgreSQLParser`): REINDEX CONCURRENTLY is sent in a transaction, where the server refuses it.
+const FLYWAY_OUTSIDE: [&[&str]; 18] = [
+    &["ALTER", "SYSTEM"],
+    &["CREATE", "DATABASE"],
+    &["CREATE", "INDEX", "CONCURRENTLY"],
+    &["CREATE", "SUBSCRIPTION"],
+    &["CREATE", "TABLESPACE"],
+    &["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY"],
+    &["DISCARD", "ALL"],
+    &["DROP", "DATABASE"],
+    &["DROP", "INDEX", "CONCURRENTLY"],
+    &["DROP", "SUBSCRIPTION"],
+    &["DROP", "TABLESPACE"],
+    &["REINDEX", "DATABASE"],
+    &["REINDEX", "SCHEMA"],
+    &["REINDEX", "SYSTEM"],
+    &["REINDEX", "VERBOSE", "DATABASE"],
+    &["REINDEX", "VERBOSE", "SCHEMA"],
+    &["REINDEX", "VERBOSE", "SYSTEM"],
+    &["VACUUM"],
+];
+
+/// Whether flyway takes a statement for one that cannot run in a transaction.
 fn runs_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql
-        .split_whitespace()
-        .take(6)
-        .map(str::to_ascii_uppercase)
+    let keywords: Vec<String> = tokens(sql)
+        .into_iter()
+        .filter(|token| token.kind == TokenKind::Ident)
+        .take(4)
+        .map(|token| sql[token.span].to_ascii_uppercase())
         .collect();
-    let starts = |expected: &[&str]| {
-        words
-            .iter()
-            .map(String::as_str)
-            .take(expected.len())
-            .eq(expected.iter().copied())
-    };
-    words.iter().any(|word| word == "CONCURRENTLY")
-        || starts(&["VACUUM"])
-        || starts(&["CREATE", "DATABASE"])
-        || starts(&["DROP", "DATABASE"])
-        || starts(&["ALTER", "SYSTEM"])
+    FLYWAY_OUTSIDE.iter().any(|rule| {
+        let start = keywords.iter().map(String::as_str).take(rule.len());
+        start.eq(rule.iter().copied())
+    })
 }
 
 struct Name {
@@ -140,4 +157,30 @@ fn name(file: &str) -> Option<Name> {
         version: version?,
         title: title.replace('_', " "),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flyway_knows_its_own_statements_and_no_others() {
+        for sql in [
+            "create unique index concurrently if not exists i on t (a)",
+            "-- why\nREINDEX (VERBOSE) SCHEMA shop",
+            "DISCARD ALL",
+            "CREATE SUBSCRIPTION s CONNECTION 'host=h' PUBLICATION p",
+            "VACUUM ANALYZE t",
+        ] {
+            assert!(runs_alone(sql), "{sql}");
+        }
+        for sql in [
+            "REINDEX INDEX CONCURRENTLY i",
+            "ALTER TABLE events DETACH PARTITION e CONCURRENTLY",
+            "COMMENT ON TABLE t IS 'CREATE INDEX CONCURRENTLY'",
+            "CREATE INDEX i ON t (a)",
+        ] {
+            assert!(!runs_alone(sql), "{sql}");
+        }
+    }
 }

@@ -5,6 +5,8 @@ use std::iter::Peekable;
 
 use squawk_lexer::{LiteralKind, Token, TokenKind, tokenize};
 
+use super::names::unquote;
+
 /// How a condition's names are spelt canonically: `alias.column` → `alias.column`.
 pub(crate) trait Spelling {
     /// The canonical alias (a partition's becomes its parent's).
@@ -184,17 +186,6 @@ fn push_name(
             .column(&alias, &unquoted)
             .unwrap_or_else(|| column.to_owned()),
     );
-}
-
-/// An identifier as it is kept in the catalog.
-pub(crate) fn unquote(identifier: &str) -> String {
-    match identifier
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => identifier.to_owned(),
-    }
 }
 
 /// Splits at every AND that stands outside parentheses, after peeling the parentheses around the whole.

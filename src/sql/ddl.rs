@@ -1,11 +1,17 @@
-//! What a migration's statement is, read from its tokens as far as a safer form needs it. What is not recognized is
-//! `Other`: nothing is guessed. Pure.
+//! What a migration's statement is, read from its typed tree as far as a safer form needs it. What is not recognized, or
+//! not understood whole, is `Other`: nothing is guessed. Pure.
 
 use std::ops::Range;
 
-use squawk_lexer::{TokenKind, tokenize};
+use squawk_syntax::ast::{
+    AlterColumn, AlterColumnOption, AlterTable, AlterTableAction, AstNode, AttachPartition,
+    Constraint, ConstraintNameClause, ConstraintOption, Delete, IndexParameters, Reindex,
+    ReindexTarget, RelationName, SetType, Stmt, Update, Vacuum, WhereClauseOrCurrentOf,
+};
 
-use super::condition::unquote;
+use super::names::unquote_lower;
+use super::transaction::reindexes_concurrently;
+use super::tree::{end, read_statement, span, span_of, start};
 
 mod index;
 mod new_column;
@@ -19,7 +25,7 @@ pub enum Ddl {
     /// CREATE INDEX.
     CreateIndex {
         concurrently: bool,
-        /** Where CONCURRENTLY would go. */
+        /// Where CONCURRENTLY would go.
         after_index: usize,
         text: Option<IndexText>,
     },
@@ -113,290 +119,221 @@ pub enum ConstraintKind {
     ForeignKey,
 }
 
-#[derive(Debug, Clone)]
-struct Word {
-    /// Upper-case; quoted identifiers and marks as they are.
-    text: String,
-    span: Range<usize>,
-}
-
 /// Reads a statement.
 #[must_use]
 pub fn read(sql: &str) -> Ddl {
-    let words = words(sql);
-    let text = |n: usize| words.get(n).map_or("", |word| word.text.as_str());
-    match (text(0), text(1), text(2)) {
-        ("CREATE", "INDEX", _) => index::create_index(sql, &words, 1),
-        ("CREATE", "UNIQUE", "INDEX") => index::create_index(sql, &words, 2),
-        ("DROP", "INDEX", _) => index::drop_index(sql, &words),
-        ("ALTER", "TABLE", _) => alter_table(sql, &words),
-        ("UPDATE", _, _) => update(sql, &words),
-        ("DELETE", "FROM", _) => delete(sql, &words),
-        ("REINDEX", "INDEX" | "TABLE", next) => Ddl::CanBeConcurrent {
-            concurrently: next == "CONCURRENTLY",
-            after: words[1].span.end,
-        },
-        ("REFRESH", "MATERIALIZED", "VIEW") => Ddl::CanBeConcurrent {
-            concurrently: text(3) == "CONCURRENTLY",
-            after: words[2].span.end,
-        },
-        ("VACUUM", _, _) if words.iter().any(|word| word.text == "FULL") => {
-            Ddl::Compact(Compaction::VacuumFull)
-        }
-        ("CLUSTER", _, _) => Ddl::Compact(Compaction::Cluster),
-        _ => Ddl::Other,
-    }
+    read_statement(sql, |statement| of_statement(sql, statement)).unwrap_or(Ddl::Other)
 }
 
-fn words(sql: &str) -> Vec<Word> {
-    let mut offset = 0;
-    let mut found = Vec::new();
-    for token in tokenize(sql) {
-        let span = offset..offset + token.len as usize;
-        offset = span.end;
-        let piece = &sql[span.clone()];
-        match token.kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => {}
-            TokenKind::Ident => found.push(Word {
-                text: piece.to_ascii_uppercase(),
-                span,
-            }),
-            _ => found.push(Word {
-                text: piece.to_owned(),
-                span,
-            }),
-        }
-    }
-    found
-}
-
-/// A possibly qualified name at `at`, as written, and the place after it.
-fn name(sql: &str, words: &[Word], at: usize) -> Option<(String, usize)> {
-    let first = words.get(at)?;
-    let mut end = at;
-    while words.get(end + 1).is_some_and(|word| word.text == ".") && words.get(end + 2).is_some() {
-        end += 2;
-    }
-    Some((
-        sql[first.span.start..words[end].span.end].to_owned(),
-        end + 1,
-    ))
-}
-
-fn alter_table(sql: &str, words: &[Word]) -> Ddl {
-    let mut at = 2;
-    for optional in ["IF", "EXISTS", "ONLY"] {
-        if words.get(at).is_some_and(|word| word.text == optional) {
-            at += 1;
-        }
-    }
-    let Some((table, mut at)) = name(sql, words, at) else {
-        return Ddl::Other;
+fn of_statement(sql: &str, statement: &Stmt) -> Ddl {
+    let known = match statement {
+        Stmt::AlterTable(alter) => alter_table(sql, alter),
+        Stmt::Cluster(_) => Some(Ddl::Compact(Compaction::Cluster)),
+        Stmt::CreateIndex(create) => index::create_index(sql, create),
+        Stmt::Delete(delete) => deleted(sql, delete),
+        Stmt::DropIndex(drop) => Some(index::drop_index(sql, drop)),
+        Stmt::Refresh(refresh) => Some(Ddl::CanBeConcurrent {
+            concurrently: refresh.concurrently_token().is_some(),
+            after: end(refresh.view_token()),
+        }),
+        Stmt::Reindex(reindex) => reindexed(reindex),
+        Stmt::Update(update) => updated(sql, update),
+        Stmt::Vacuum(vacuum) => is_full(vacuum).then_some(Ddl::Compact(Compaction::VacuumFull)),
+        _ => None,
     };
-    if words.get(at).is_some_and(|word| word.text == "*") {
-        at += 1;
-    }
-    let plain = words
-        .get(2)
-        .is_some_and(|word| !matches!(word.text.as_str(), "IF" | "ONLY"));
-    let (mut actions, mut texts) = (Vec::new(), Vec::new());
-    let mut add = |words: &[Word]| {
-        actions.push(action(sql, words));
-        texts.push(
-            words.first().map_or(0, |word| word.span.start)
-                ..words.last().map_or(0, |word| word.span.end),
-        );
+    known.unwrap_or(Ddl::Other)
+}
+
+/// The text of a node.
+fn written<'a>(sql: &'a str, node: &impl AstNode) -> &'a str {
+    &sql[span(node)]
+}
+
+/// `VACUUM FULL` or `VACUUM (FULL)`, unless the option says no.
+fn is_full(vacuum: &Vacuum) -> bool {
+    let by_option = vacuum
+        .vacuum_option_list()
+        .into_iter()
+        .flat_map(|list| list.vacuum_options())
+        .any(|option| {
+            let text = option.syntax().text().to_string().to_ascii_lowercase();
+            let mut words = text.split_whitespace();
+            words.next() == Some("full")
+                && !matches!(words.next(), Some("false" | "off" | "0" | "no"))
+        });
+    vacuum.full_token().is_some() || by_option
+}
+
+fn reindexed(reindex: &Reindex) -> Option<Ddl> {
+    let keyword = match reindex.reindex_target()? {
+        ReindexTarget::ReindexTargetIndex(target) => target.index_token(),
+        ReindexTarget::ReindexTargetTable(target) => target.table_token(),
+        ReindexTarget::ReindexTargetDatabase(_)
+        | ReindexTarget::ReindexTargetSchema(_)
+        | ReindexTarget::ReindexTargetSystem(_) => return None,
     };
-    let (mut depth, mut start) = (0_usize, at);
-    for n in at..=words.len() {
-        match words.get(n).map(|word| word.text.as_str()) {
-            Some("(") => depth += 1,
-            Some(")") => depth = depth.saturating_sub(1),
-            Some(",") if depth == 0 => {
-                add(&words[start..n]);
-                start = n + 1;
-            }
-            None => add(&words[start.min(words.len())..]),
-            Some(_) => {}
-        }
+    Some(Ddl::CanBeConcurrent {
+        concurrently: reindexes_concurrently(reindex),
+        after: end(keyword),
+    })
+}
+
+fn updated(sql: &str, update: &Update) -> Option<Ddl> {
+    let simple = update.with_clause().is_none()
+        && update.alias().is_none()
+        && update.for_portion_of().is_none()
+        && update.from_clause().is_none()
+        && update.returning_clause().is_none();
+    if !simple {
+        return None;
     }
-    Ddl::AlterTable {
-        table,
-        plain,
-        actions,
-        texts,
+    Some(Ddl::Update {
+        table: table_of(sql, update.relation_name()?)?,
+        set: span(&update.set_clause()?.set_column_list()?),
+        condition: condition(update.where_clause_or_current_of())?,
+    })
+}
+
+fn deleted(sql: &str, delete: &Delete) -> Option<Ddl> {
+    let simple = delete.with_clause().is_none()
+        && delete.alias().is_none()
+        && delete.for_portion_of().is_none()
+        && delete.using_clause().is_none()
+        && delete.returning_clause().is_none();
+    if !simple {
+        return None;
+    }
+    Some(Ddl::Delete {
+        table: table_of(sql, delete.relation_name()?)?,
+        condition: condition(delete.where_clause_or_current_of())?,
+    })
+}
+
+fn table_of(sql: &str, relation: RelationName) -> Option<String> {
+    Some(written(sql, &relation.relation_name_ref()?).to_owned())
+}
+
+/// The condition's place, `Some(None)` where there is none; `None` for a cursor's row.
+#[expect(
+    clippy::option_option,
+    reason = "a missing clause and an unfit one differ"
+)]
+fn condition(clause: Option<WhereClauseOrCurrentOf>) -> Option<Option<Range<usize>>> {
+    match clause {
+        None => Some(None),
+        Some(WhereClauseOrCurrentOf::WhereClause(clause)) => Some(Some(span(&clause.expr()?))),
+        Some(WhereClauseOrCurrentOf::WhereCurrentOf(_)) => None,
     }
 }
 
-fn action(sql: &str, words: &[Word]) -> Action {
-    let text = |n: usize| words.get(n).map_or("", |word| word.text.as_str());
-    let written = |n: usize| {
-        words
-            .get(n)
-            .map(|word| unquote_lower(&sql[word.span.clone()]))
-            .unwrap_or_default()
-    };
-    match (text(0), text(1)) {
-        ("ADD", "CONSTRAINT") => constraint(words, Some(&written(2)), 3),
-        ("ADD", "CHECK" | "FOREIGN" | "UNIQUE" | "PRIMARY" | "EXCLUDE") => {
-            constraint(words, None, 1)
-        }
-        ("ADD", _) => new_column::add_column(sql, words),
-        ("VALIDATE", "CONSTRAINT") => Action::Validate,
-        ("ATTACH", "PARTITION") => attach_partition(sql, words),
-        ("SET", "TABLESPACE" | "LOGGED" | "UNLOGGED" | "ACCESS") => Action::MoveFiles,
-        ("ALTER", _) => {
-            let column = if text(1) == "COLUMN" { 2 } else { 1 };
-            match (text(column + 1), text(column + 2), text(column + 3)) {
-                ("SET", "NOT", "NULL") => Action::SetNotNull {
-                    column: written(column),
-                },
-                ("TYPE", _, _) => change_type(written(column), words, column + 2),
-                ("SET", "DATA", "TYPE") => change_type(written(column), words, column + 4),
-                _ => Action::Other,
-            }
-        }
-        _ => Action::Other,
-    }
-}
-
-fn attach_partition(sql: &str, words: &[Word]) -> Action {
-    match (name(sql, words, 2), words.last()) {
-        (Some((partition, at)), Some(last)) if at < words.len() => Action::AttachPartition {
-            partition,
-            bound: words[at].span.start..last.span.end,
-        },
-        _ => Action::Other,
-    }
-}
-
-fn change_type(column: String, words: &[Word], at: usize) -> Action {
-    let rest = words.get(at..).unwrap_or_default();
-    let type_words = rest
-        .iter()
-        .take_while(|word| !matches!(word.text.as_str(), "USING" | "COLLATE"))
-        .count();
-    match rest.get(..type_words).unwrap_or_default() {
-        [] => Action::Other,
-        [first, ..] => {
-            let data_type = first.span.start..rest[type_words - 1].span.end;
-            Action::ChangeType {
-                column,
-                data_type,
-                plain: type_words == rest.len(),
-            }
-        }
-    }
-}
-
-fn constraint(words: &[Word], name: Option<&str>, at: usize) -> Action {
-    let (Some(first), Some(last)) = (words.get(at), words.last()) else {
-        return Action::Other;
-    };
-    let not_valid = words
-        .windows(2)
-        .any(|pair| pair[0].text == "NOT" && pair[1].text == "VALID");
-    let span = first.span.start..last.span.end;
-    let checked = |kind| Action::AddConstraint {
-        name: name.map(str::to_owned),
-        kind,
-        text: span.clone(),
-        not_valid,
-    };
-    let key = |primary: bool, at: usize| {
-        let open = words
+fn alter_table(sql: &str, alter: &AlterTable) -> Option<Ddl> {
+    let relation = alter.table_relation_name()?;
+    let actions: Vec<AlterTableAction> = alter.actions().collect();
+    Some(Ddl::AlterTable {
+        table: written(sql, &relation.table_name_ref()?).to_owned(),
+        plain: alter.if_exists().is_none() && relation.only_token().is_none(),
+        texts: actions.iter().map(span).collect(),
+        actions: actions
             .iter()
-            .skip(at)
-            .position(|word| word.text == "(")
-            .map(|n| n + at);
-        let close = words.iter().rposition(|word| word.text == ")");
-        match (open, close) {
-            // What follows the columns (INCLUDE, DEFERRABLE…) an index alone cannot say.
-            (Some(open), Some(close)) if close + 1 == words.len() && open == at => {
-                let columns = words[open].span.start..words[close].span.end;
-                Action::AddKey {
-                    name: name.map(str::to_owned),
-                    primary,
-                    columns,
-                }
-            }
-            _ => Action::Other,
-        }
-    };
-    match first.text.as_str() {
-        "CHECK" => checked(ConstraintKind::Check),
-        "FOREIGN" => checked(ConstraintKind::ForeignKey),
-        "UNIQUE" => key(false, at + 1),
-        "PRIMARY" => key(true, at + 2),
-        "EXCLUDE" => Action::AddExclusion,
-        _ => Action::Other,
+            .map(|action| of_action(sql, action).unwrap_or(Action::Other))
+            .collect(),
+    })
+}
+
+fn of_action(sql: &str, action: &AlterTableAction) -> Option<Action> {
+    match action {
+        AlterTableAction::AddColumn(add) => new_column::add_column(sql, add),
+        AlterTableAction::AddConstraint(add) => constraint(sql, &add.constraint()?),
+        AlterTableAction::AlterColumn(alter) => alter_column(sql, alter),
+        AlterTableAction::AttachPartition(attach) => attach_partition(sql, attach),
+        AlterTableAction::SetAccessMethod(_)
+        | AlterTableAction::SetLogged(_)
+        | AlterTableAction::SetTablespace(_)
+        | AlterTableAction::SetUnlogged(_) => Some(Action::MoveFiles),
+        AlterTableAction::ValidateConstraint(_) => Some(Action::Validate),
+        _ => None,
     }
 }
 
-fn update(sql: &str, words: &[Word]) -> Ddl {
-    let at = usize::from(words.get(1).is_some_and(|word| word.text == "ONLY")) + 1;
-    let Some((table, at)) = name(sql, words, at) else {
-        return Ddl::Other;
-    };
-    if words.get(at).is_none_or(|word| word.text != "SET") {
-        return Ddl::Other;
-    }
-    let mut depth = 0_usize;
-    let mut condition = None;
-    for (n, word) in words.iter().enumerate().skip(at + 1) {
-        match word.text.as_str() {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            "FROM" | "RETURNING" if depth == 0 => return Ddl::Other,
-            "WHERE" if depth == 0 => condition = Some(n),
-            _ => {}
-        }
-    }
-    let (Some(first), Some(last)) = (words.get(at + 1), words.last()) else {
-        return Ddl::Other;
-    };
-    let end = condition.map_or(last.span.end, |n| words[n - 1].span.end);
-    let condition = condition
-        .and_then(|n| words.get(n + 1))
-        .map(|word| word.span.start..last.span.end);
-    Ddl::Update {
-        table,
-        set: first.span.start..end,
-        condition,
+fn alter_column(sql: &str, alter: &AlterColumn) -> Option<Action> {
+    let column = unquote_lower(written(sql, &alter.column_name_ref()?));
+    match alter.option()? {
+        AlterColumnOption::SetNotNull(_) => Some(Action::SetNotNull { column }),
+        AlterColumnOption::SetType(set) => change_type(column, &set),
+        _ => None,
     }
 }
 
-fn delete(sql: &str, words: &[Word]) -> Ddl {
-    let at = 2 + usize::from(words.get(2).is_some_and(|word| word.text == "ONLY"));
-    let Some((table, at)) = name(sql, words, at) else {
-        return Ddl::Other;
-    };
-    let end = words.last().map_or(0, |word| word.span.end);
-    match words.get(at).map(|word| word.text.as_str()) {
-        None => Ddl::Delete {
-            table,
-            condition: None,
-        },
-        Some("WHERE") if !words[at..].iter().any(|word| word.text == "RETURNING") => {
-            match words.get(at + 1) {
-                Some(first) => Ddl::Delete {
-                    table,
-                    condition: Some(first.span.start..end),
-                },
-                None => Ddl::Other,
-            }
+fn change_type(column: String, set: &SetType) -> Option<Action> {
+    Some(Action::ChangeType {
+        column,
+        data_type: span(&set.ty()?),
+        plain: set.using_expr().is_none() && set.collate().is_none(),
+    })
+}
+
+fn attach_partition(sql: &str, attach: &AttachPartition) -> Option<Action> {
+    let partition = attach.table_name_ref()?;
+    let (name, whole) = (span(&partition), span(attach));
+    let behind = &sql[name.end..whole.end];
+    let bound = whole.end - behind.trim_start().len()..whole.end;
+    (!bound.is_empty()).then(|| Action::AttachPartition {
+        partition: sql[name].to_owned(),
+        bound,
+    })
+}
+
+/// The name that follows CONSTRAINT.
+fn constraint_name(sql: &str, clause: Option<ConstraintNameClause>) -> Option<String> {
+    let name = clause?.constraint_name()?;
+    Some(unquote_lower(written(sql, &name)))
+}
+
+fn is_not_valid(options: impl Iterator<Item = ConstraintOption>) -> bool {
+    options
+        .into_iter()
+        .any(|option| matches!(option, ConstraintOption::NotValid(_)))
+}
+
+fn constraint(sql: &str, constraint: &Constraint) -> Option<Action> {
+    let until = span_of(constraint.syntax()).end;
+    match constraint {
+        Constraint::CheckConstraint(check) => Some(Action::AddConstraint {
+            name: constraint_name(sql, check.constraint_name_clause()),
+            kind: ConstraintKind::Check,
+            text: start(check.check_token())?..until,
+            not_valid: is_not_valid(check.constraint_options()),
+        }),
+        Constraint::ForeignKeyConstraint(key) => Some(Action::AddConstraint {
+            name: constraint_name(sql, key.constraint_name_clause()),
+            kind: ConstraintKind::ForeignKey,
+            text: start(key.foreign_token())?..until,
+            not_valid: is_not_valid(key.constraint_options()),
+        }),
+        Constraint::UniqueConstraint(key) if key.constraint_options().next().is_none() => {
+            Some(Action::AddKey {
+                name: constraint_name(sql, key.constraint_name_clause()),
+                primary: false,
+                columns: columns_alone(key.index_parameters()?)?,
+            })
         }
-        Some(_) => Ddl::Other,
+        Constraint::PrimaryKeyConstraint(key) if key.constraint_options().next().is_none() => {
+            Some(Action::AddKey {
+                name: constraint_name(sql, key.constraint_name_clause()),
+                primary: true,
+                columns: columns_alone(key.index_parameters()?)?,
+            })
+        }
+        Constraint::ExcludeConstraint(_) => Some(Action::AddExclusion),
+        _ => None,
     }
 }
 
-/// An identifier as the catalog keeps it: lower-case unless quoted.
-pub(crate) fn unquote_lower(identifier: &str) -> String {
-    if identifier.starts_with('"') {
-        unquote(identifier)
-    } else {
-        identifier.to_lowercase()
-    }
+/// The key's columns where nothing else is said: INCLUDE and the like an index alone cannot say.
+fn columns_alone(parameters: IndexParameters) -> Option<Range<usize>> {
+    let columns = parameters.column_list()?;
+    (span(&columns) == span(&parameters) && columns.without_overlaps().is_none())
+        .then(|| span(&columns))
 }
 
 #[cfg(test)]
@@ -550,6 +487,40 @@ mod tests {
             ("orders", "a = (SELECT 1 WHERE true), b = 2", "a IS NULL")
         );
         assert_eq!(read("UPDATE a SET x = 1 FROM b"), Ddl::Other);
+        let sql = "UPDATE t SET a = b WHERE a IS DISTINCT FROM b";
+        let Ddl::Update {
+            condition: Some(condition),
+            ..
+        } = read(sql)
+        else {
+            panic!()
+        };
+        assert_eq!(&sql[condition], "a IS DISTINCT FROM b");
+    }
+
+    #[test]
+    fn words_inside_expressions_and_names_say_nothing() {
+        let action = |sql: &str| match read(sql) {
+            Ddl::AlterTable { mut actions, .. } => actions.remove(0),
+            other => panic!("{sql}: {other:?}"),
+        };
+        assert!(matches!(
+            action("ALTER TABLE t ADD CONSTRAINT c CHECK (NOT valid)"),
+            Action::AddConstraint {
+                not_valid: false,
+                ..
+            }
+        ));
+        for sql in [
+            "ALTER TABLE t ADD COLUMN identity text",
+            "ALTER TABLE t ADD COLUMN a serial_number",
+            "ALTER TABLE t ADD COLUMN a text DEFAULT 'identity'",
+        ] {
+            let Action::AddColumn { definition, .. } = action(sql) else {
+                panic!("{sql}")
+            };
+            assert!(matches!(definition, NewColumn::Written(_)), "{sql}");
+        }
     }
 
     #[test]
@@ -565,7 +536,7 @@ mod tests {
             "CREATE INDEX",
             "ALTER TABLE t ADD CONSTRAINT",
         ] {
-            let _ = read(sql);
+            assert_eq!(read(sql), Ddl::Other, "{sql}");
         }
     }
 }

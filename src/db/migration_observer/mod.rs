@@ -20,11 +20,12 @@ use crate::diff::observation::{
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::migrations::{Migration, Script, Statement};
 use crate::source::SourceError;
+use crate::sql::transaction::{BlockRule, block_rule};
 use crate::units::{Bytes, Millis};
 
 use self::reach::Reach;
 use self::relations::{locks, new_files, newly_held, relations, rewritten, total};
-use self::words::{affected, needs_table_alone, runs_alone, scanned};
+use self::words::{affected, needs_table_alone, scanned};
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
 use super::lock_watch::{Held, LockWatch, Watched};
 use super::migrate::{MigrateError, run_program};
@@ -372,7 +373,7 @@ impl<'a> Observer<'a> {
                 .statements
                 .iter()
                 .any(Statement::controls_transaction)
-            && !runs_alone(&statement.sql);
+            && block_rule(&statement.sql) == BlockRule::Inside;
         if own {
             self.execute("BEGIN", "beginning a transaction").await?;
         }

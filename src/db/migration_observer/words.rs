@@ -1,5 +1,5 @@
-//! What the words of a statement and of the server's messages tell an observer: what was read in full, which statements run
-//! by themselves, which need a table alone. Pure.
+//! What the words of a statement and of the server's messages tell an observer: what was read in full, which
+//! statements need a table alone. Pure.
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -42,25 +42,6 @@ pub(super) fn affected(sql: &str, messages: &[SimpleQueryMessage]) -> Option<u64
         SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
         _ => None,
     })
-}
-
-/// Statements that PostgreSQL refuses in a transaction, or that end theirs themselves.
-pub(super) fn runs_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql
-        .split_whitespace()
-        .take(8)
-        .map(str::to_ascii_uppercase)
-        .collect();
-    let first = words.first().map_or("", String::as_str);
-    words.iter().any(|word| word == "CONCURRENTLY")
-        || matches!(first, "VACUUM" | "CALL" | "DO" | "REINDEX" | "CLUSTER")
-        || matches!(
-            (first, words.get(1).map_or("", String::as_str)),
-            (
-                "CREATE" | "DROP",
-                "DATABASE" | "TABLESPACE" | "SUBSCRIPTION"
-            ) | ("ALTER", "SYSTEM" | "SUBSCRIPTION")
-        )
 }
 
 /// Statements that may need a table alone, and do nothing before they have it.

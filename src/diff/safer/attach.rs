@@ -6,7 +6,7 @@ use crate::diff::names::index_definition;
 use crate::schema::{Index, KeyPart, PartitionStrategy, Schema, Table, quote_identifier};
 
 use super::{SaferForm, constraint, find, names, partitioned};
-use crate::sql::ddl::unquote_lower;
+use crate::sql::names::unquote_lower;
 
 /// The form; as advice alone where the bound is no condition on one column.
 pub(super) fn attach(

@@ -5,7 +5,7 @@ use squawk_lexer::{TokenKind, tokenize};
 use crate::schema::{KeyPart, Table, quote_identifier};
 
 use super::{SaferForm, batches};
-use crate::sql::ddl::unquote_lower;
+use crate::sql::names::unquote_lower;
 
 /// `ALTER COLUMN … TYPE`. With statements where the schema shows that nothing but CHECKs, NOT NULL and a default hang on
 /// the column; else as advice.

@@ -3,7 +3,8 @@
 use super::column::mentions;
 use super::{SaferForm, find, names, partitioned};
 use crate::schema::{Schema, Table, quote_identifier};
-use crate::sql::ddl::{ConstraintKind, unquote_lower};
+use crate::sql::ddl::ConstraintKind;
+use crate::sql::names::unquote_lower;
 
 const LATER: &str =
     "NOT VALID holds the table for a moment only; VALIDATE then reads it while it is written to";

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
 
-use crate::sql::ddl::{Action, Compaction, Ddl, DropText, NewColumn, read, unquote_lower};
+use crate::sql::ddl::{Action, Compaction, Ddl, DropText, NewColumn, read};
+use crate::sql::names::unquote_lower;
 
 mod attach;
 mod column;

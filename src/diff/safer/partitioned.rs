@@ -5,7 +5,8 @@ use squawk_lexer::{TokenKind, tokenize};
 
 use super::{SaferForm, advice, constraint, names};
 use crate::schema::{Index, QualifiedName, Schema, Table, TableKind, quote_identifier};
-use crate::sql::ddl::{IndexText, unquote_lower};
+use crate::sql::ddl::IndexText;
+use crate::sql::names::unquote_lower;
 
 /// Whether it is the parent of partitions.
 pub(super) fn is_partitioned(table: Option<&Table>) -> bool {

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::{Ddl, Word, name, unquote_lower};
+use squawk_syntax::ast::{AstNode, CreateIndex, DropBehavior, DropIndex, PartitionItem};
+
+use super::{Ddl, end, span, span_of, unquote_lower, written};
+use crate::sql::token::tokens;
 
 /// CREATE INDEX as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,78 +32,48 @@ pub struct DropText {
     pub cascade: bool,
 }
 
-pub(super) fn create_index(sql: &str, words: &[Word], index: usize) -> Ddl {
-    let concurrently = words
-        .get(index + 1)
-        .is_some_and(|word| word.text == "CONCURRENTLY");
-    let text = index_text(
-        sql,
-        words,
-        index + 1 + usize::from(concurrently),
-        index == 2,
-    );
-    Ddl::CreateIndex {
-        concurrently,
-        after_index: words[index].span.end,
-        text,
-    }
+pub(super) fn create_index(sql: &str, create: &CreateIndex) -> Option<Ddl> {
+    Some(Ddl::CreateIndex {
+        concurrently: create.concurrently_token().is_some(),
+        after_index: end(create.index_token()),
+        text: index_text(sql, create),
+    })
 }
 
-fn index_text(sql: &str, words: &[Word], mut at: usize, unique: bool) -> Option<IndexText> {
-    let is = |at: usize, wanted: &str| words.get(at).is_some_and(|word| word.text == wanted);
-    if is(at, "IF") {
-        at += 3;
-    }
-    let mut own = None;
-    if !is(at, "ON") {
-        own = Some(unquote_lower(&sql[words.get(at)?.span.clone()]));
-        at += 1;
-    }
-    if !is(at, "ON") {
-        return None;
-    }
-    let only = is(at + 1, "ONLY");
-    let (table, at) = name(sql, words, at + 1 + usize::from(only))?;
-    let rest = words.get(at)?.span.start..words.last()?.span.end;
+fn index_text(sql: &str, create: &CreateIndex) -> Option<IndexText> {
+    let relation = create.table_relation_name()?;
+    let whole = span_of(create.syntax());
+    let until = create.semicolon_token().map_or(whole.end, |semicolon| {
+        usize::from(semicolon.text_range().start())
+    });
+    let behind = span(&relation).end;
+    let rest = sql[behind..until].trim();
+    let begin = behind + (sql[behind..until].len() - sql[behind..until].trim_start().len());
     Some(IndexText {
-        unique,
-        only,
-        name: own,
-        table,
-        columns: columns(sql, &words[at..]),
-        rest,
+        unique: create.unique_token().is_some(),
+        only: relation.only_token().is_some(),
+        name: create
+            .index()
+            .map(|index| unquote_lower(written(sql, &index))),
+        table: written(sql, &relation.table_name_ref()?).to_owned(),
+        columns: columns(sql, create),
+        rest: begin..begin + rest.len(),
     })
 }
 
 /// What the server calls the columns (`ChooseIndexColumnNames` in indexcmds.c): equal names get numbers.
-fn columns(sql: &str, words: &[Word]) -> Vec<String> {
+fn columns(sql: &str, create: &CreateIndex) -> Vec<String> {
+    let key = create.partition_item_list();
+    let included = create
+        .index_include_clause()
+        .and_then(|clause| clause.partition_item_list());
     let mut found: Vec<String> = Vec::new();
-    let (mut depth, mut listed) = (0_usize, false);
-    for (n, word) in words.iter().enumerate() {
-        match word.text.as_str() {
-            "(" => {
-                // The key's own list, and INCLUDE's.
-                listed = if depth == 0 {
-                    found.is_empty() || words[n - 1].text == "INCLUDE"
-                } else {
-                    listed
-                };
-                depth += 1;
-            }
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        let begins = depth == 1 && listed && matches!(word.text.as_str(), "(" | ",");
-        if !begins {
-            continue;
-        }
-        let Some(first) = words.get(n + 1) else {
-            continue;
-        };
-        let called = match first.text.as_str() {
-            "(" => "expr".to_owned(),
-            _ => unquote_lower(&sql[first.span.clone()]),
-        };
+    for item in key
+        .into_iter()
+        .chain(included)
+        .flat_map(|list| list.partition_items())
+    {
+        let called = called(sql, &item);
         let mut numbered = called.clone();
         let mut number = 0;
         while found.contains(&numbered) {
@@ -112,29 +85,28 @@ fn columns(sql: &str, words: &[Word]) -> Vec<String> {
     found
 }
 
-pub(super) fn drop_index(sql: &str, words: &[Word]) -> Ddl {
-    let concurrently = words.get(2).is_some_and(|word| word.text == "CONCURRENTLY");
-    let mut at = 2 + usize::from(concurrently);
-    let if_exists = words.get(at).is_some_and(|word| word.text == "IF");
-    at += if if_exists { 2 } else { 0 };
-    let mut names = Vec::new();
-    while let Some((one, next)) = name(sql, words, at) {
-        names.push(one);
-        at = next;
-        if words.get(at).is_none_or(|word| word.text != ",") {
-            break;
+/// A column by its name, a function by its own, any other expression `expr`.
+fn called(sql: &str, item: &PartitionItem) -> String {
+    let text = written(sql, item);
+    match tokens(text).into_iter().find(|token| !token.is_trivia()) {
+        Some(first) if !text[first.span.clone()].starts_with('(') => {
+            unquote_lower(&text[first.span])
         }
-        at += 1;
+        Some(_) | None => "expr".to_owned(),
     }
-    let cascade = words.last().is_some_and(|word| word.text == "CASCADE");
-    let after_index = words.get(1).map_or(0, |word| word.span.end);
+}
+
+pub(super) fn drop_index(sql: &str, drop: &DropIndex) -> Ddl {
     Ddl::DropIndex {
-        concurrently,
-        after_index,
+        concurrently: drop.concurrently_token().is_some(),
+        after_index: end(drop.index_token()),
         text: DropText {
-            if_exists,
-            names,
-            cascade,
+            if_exists: drop.if_exists().is_some(),
+            names: drop
+                .index_refs()
+                .map(|index| written(sql, &index).to_owned())
+                .collect(),
+            cascade: matches!(drop.drop_behavior(), Some(DropBehavior::Cascade(_))),
         },
     }
 }
