@@ -188,7 +188,7 @@ fn updated(sql: &str, update: &Update) -> Option<Ddl> {
         return None;
     }
     Some(Ddl::Update {
-        table: table_of(sql, update.relation_name()?)?,
+        table: table_of(sql, &update.relation_name()?)?,
         set: span(&update.set_clause()?.set_column_list()?),
         condition: condition(update.where_clause_or_current_of())?,
     })
@@ -204,12 +204,12 @@ fn deleted(sql: &str, delete: &Delete) -> Option<Ddl> {
         return None;
     }
     Some(Ddl::Delete {
-        table: table_of(sql, delete.relation_name()?)?,
+        table: table_of(sql, &delete.relation_name()?)?,
         condition: condition(delete.where_clause_or_current_of())?,
     })
 }
 
-fn table_of(sql: &str, relation: RelationName) -> Option<String> {
+fn table_of(sql: &str, relation: &RelationName) -> Option<String> {
     Some(written(sql, &relation.relation_name_ref()?).to_owned())
 }
 
@@ -314,14 +314,14 @@ fn constraint(sql: &str, constraint: &Constraint) -> Option<Action> {
             Some(Action::AddKey {
                 name: constraint_name(sql, key.constraint_name_clause()),
                 primary: false,
-                columns: columns_alone(key.index_parameters()?)?,
+                columns: columns_alone(&key.index_parameters()?)?,
             })
         }
         Constraint::PrimaryKeyConstraint(key) if key.constraint_options().next().is_none() => {
             Some(Action::AddKey {
                 name: constraint_name(sql, key.constraint_name_clause()),
                 primary: true,
-                columns: columns_alone(key.index_parameters()?)?,
+                columns: columns_alone(&key.index_parameters()?)?,
             })
         }
         Constraint::ExcludeConstraint(_) => Some(Action::AddExclusion),
@@ -330,9 +330,9 @@ fn constraint(sql: &str, constraint: &Constraint) -> Option<Action> {
 }
 
 /// The key's columns where nothing else is said: INCLUDE and the like an index alone cannot say.
-fn columns_alone(parameters: IndexParameters) -> Option<Range<usize>> {
+fn columns_alone(parameters: &IndexParameters) -> Option<Range<usize>> {
     let columns = parameters.column_list()?;
-    (span(&columns) == span(&parameters) && columns.without_overlaps().is_none())
+    (span(&columns) == span(parameters) && columns.without_overlaps().is_none())
         .then(|| span(&columns))
 }
 
