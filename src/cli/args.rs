@@ -352,6 +352,7 @@ pub struct InitArgs {
   pgproof server start                           starts it, seeded, and leaves it running
   psql \"$(pgproof server url)\"
   pgproof server psql -- -c 'TABLE customers LIMIT 3'
+  pgproof server prune --dry-run                 what takes space and is not needed any more
   pgproof server stop")]
 pub struct ServerArgs {
     /// What to do with it.
@@ -374,6 +375,20 @@ pub enum ServerCommand {
     Status,
     /// Print its connection string
     Url,
+    /// Remove what is not needed any more: datasets but the last one, clusters of PostgreSQL versions that the project left,
+    /// damaged files that were put aside, unfinished downloads, directories of projects that are gone
+    #[command(after_help = "Examples:
+  pgproof server prune --dry-run                 says what would go, and how much space that is
+  pgproof server prune                           removes it; databases that people work with stay
+  pgproof server prune --all                     those of versions that the project left go, too")]
+    Prune {
+        /// Say what would be removed, and stop
+        #[arg(long)]
+        dry_run: bool,
+        /// Remove clusters of other versions also where they hold the database `dev`
+        #[arg(long)]
+        all: bool,
+    },
     /// Open psql on it; it runs at least as long as psql
     Psql {
         /// Passed on to psql

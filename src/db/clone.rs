@@ -1,21 +1,23 @@
 //! A private copy of a database on the same server, gone when it is dropped. Made by copying files: as fast as the disk.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::fs::File;
+use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
 
 use super::connect::{ConnectError, DatabaseUrl, Session, describe};
-use super::server::postmaster;
+use super::lease::{self, Lease, LeaseError};
 use crate::interrupt::{Interrupt, Interrupted};
 
-/// Every copy's name begins so; the maker's process id and a number follow.
+/// Every copy's name begins so; 16 random hexadecimal digits follow: process ids come again, in another container or after
+/// a start of the machine.
 const PREFIX: &str = "pgproof_run_";
 /// How long a template may be in use by someone who is about to leave.
 const TEMPLATE_LIMIT: Duration = Duration::from_secs(10);
-
-static NEXT: AtomicU32 = AtomicU32::new(1);
+/// How long dropping a copy may take before it is left to the next command: a server that hangs must not keep this one.
+const DROP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why there is no copy: exit code 3.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,8 @@ pub struct Clone {
     url: DatabaseUrl,
     maintenance: DatabaseUrl,
     dropped: bool,
+    /// Tells other commands that the copy is in use.
+    _lease: Lease,
 }
 
 impl fmt::Debug for Clone {
@@ -75,16 +79,25 @@ impl Clone {
     ) -> Result<Self, CloneError> {
         let maintenance = server.with_database("postgres");
         let session = Session::open(&maintenance, interrupt).await?;
-        let name = format!(
-            "{PREFIX}{}_{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let digits = random_digits().map_err(|error| CloneError::Refused {
+            template: template.to_owned(),
+            reason: format!("no random name for the copy: {error}"),
+        })?;
+        let name = format!("{PREFIX}{digits}");
+        let lease = Lease::take(&maintenance, lease::key(&digits).unwrap_or_default());
+        let lease = lease.await.map_err(|error| match error {
+            LeaseError::Connect(error) => CloneError::Connect(error),
+            LeaseError::Refused(reason) => CloneError::Refused {
+                template: template.to_owned(),
+                reason,
+            },
+        })?;
         // Made before the database: where CREATE DATABASE is interrupted, whatever it left is dropped.
         let clone = Self {
             url: server.with_database(&name),
             maintenance,
             dropped: false,
+            _lease: lease,
         };
         create(&session, &name, template, interrupt).await?;
         session.close().await;
@@ -221,45 +234,74 @@ async fn create(
 }
 
 async fn drop_database(maintenance: &DatabaseUrl, name: &str) -> Result<(), CloneError> {
-    // Not interruptible: this is the cleaning up that follows an interrupt.
-    let session = Session::open(maintenance, &Interrupt::new()).await?;
-    let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-    let result = session.client().batch_execute(&statement).await;
-    session.close().await;
-    result.map_err(|error| CloneError::Refused {
-        template: name.to_owned(),
-        reason: describe(&error),
-    })
+    let dropping = async {
+        // Not interruptible: this is the cleaning up that follows an interrupt.
+        let session = Session::open(maintenance, &Interrupt::new()).await?;
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+        let result = session.client().batch_execute(&statement).await;
+        session.close().await;
+        result.map_err(|error| CloneError::Refused {
+            template: name.to_owned(),
+            reason: describe(&error),
+        })
+    };
+    tokio::time::timeout(DROP_LIMIT, dropping)
+        .await
+        .unwrap_or_else(|_| {
+            Err(CloneError::Refused {
+                template: name.to_owned(),
+                reason: "the server does not answer; the next command drops the copy".to_owned(),
+            })
+        })
+}
+
+fn random_digits() -> std::io::Result<String> {
+    let mut bytes = [0_u8; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Drops copies whose makers died without doing so.
 ///
 /// # Errors
 /// What the server said.
-pub(crate) async fn sweep(session: &Session) -> Result<(), String> {
-    let query = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)";
-    let rows = session
-        .client()
-        .query(query, &[&PREFIX])
-        .await
-        .map_err(|error| describe(&error))?;
-    for row in rows {
+pub(crate) async fn sweep(session: &Session) -> Result<Vec<String>, String> {
+    let query = "SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1)";
+    let rows = session.client().query(query, &[&PREFIX]).await;
+    let mut dropped = Vec::new();
+    for row in rows.map_err(|error| describe(&error))? {
         let name: String = row.get(0);
-        if maker(&name).is_some_and(|pid| !postmaster::is_alive(pid)) {
+        if is_left(session, &name).await? {
             let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name));
-            session
-                .client()
-                .batch_execute(&statement)
-                .await
-                .map_err(|error| describe(&error))?;
+            let done = session.client().batch_execute(&statement).await;
+            done.map_err(|error| describe(&error))?;
+            dropped.push(name);
         }
     }
-    Ok(())
+    Ok(dropped)
 }
 
-/// The process id in a copy's name.
-fn maker(name: &str) -> Option<i32> {
-    name.strip_prefix(PREFIX)?.split('_').next()?.parse().ok()
+/// Whether nobody uses a copy any more.
+async fn is_left(session: &Session, name: &str) -> Result<bool, String> {
+    let Some(key) = key(name) else {
+        return Ok(false);
+    };
+    let free = lease::is_free(session, key).await;
+    if !free.map_err(|error| describe(&error))? {
+        return Ok(false);
+    }
+    // Nobody takes a lease on a copy that is there: names are random.
+    let released = lease::release(session, key).await;
+    released.map_err(|error| describe(&error)).map(|()| true)
+}
+
+/// The lock of a copy's name. Names of earlier versions hold process ids: all of them share one.
+fn key(name: &str) -> Option<i64> {
+    let digits = name.strip_prefix(PREFIX)?;
+    lease::key(digits).or_else(|| {
+        let old = digits.split('_').all(|part| part.parse::<u32>().is_ok());
+        old.then_some(i64::MIN)
+    })
 }
 
 fn quoted(name: &str) -> String {
@@ -271,10 +313,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copys_name_tells_its_maker() {
-        assert_eq!(maker("pgproof_run_4711_3"), Some(4711));
-        assert_eq!(maker("pgproof_run_x"), None);
-        assert_eq!(maker("shop"), None);
+    fn a_copys_name_tells_its_lock() {
+        let digits = random_digits().unwrap();
+        assert_eq!(key(&format!("{PREFIX}{digits}")), lease::key(&digits));
+        assert_ne!(digits, random_digits().unwrap());
+        assert_eq!(key("pgproof_run_4711_3"), Some(i64::MIN));
+        assert_eq!(key("pgproof_run_x"), None);
+        assert_eq!(key("shop"), None);
         assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
     }
 }

@@ -10,6 +10,7 @@ pub mod dev;
 pub mod explain;
 pub mod given;
 pub mod introspect;
+mod lease;
 pub mod load;
 pub mod lock_watch;
 pub mod migrate;

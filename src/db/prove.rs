@@ -66,12 +66,14 @@ pub async fn prove(
         interrupt.check()?;
         match trial {
             Ok(trial) => trials.extend(trial),
-            Err(source) => {
+            Err(source) if session.client().is_closed() => {
                 return Err(AuditError::Server {
                     query: name,
                     source,
                 });
             }
+            // The server had not enough memory, locks or space for this one: the others may fit.
+            Err(source) => progress.note(format!("index {name} could not be tried: {source}")),
         }
         task.advance(1);
     }

@@ -14,7 +14,7 @@ use pgproof::migrations::{History, Tree, history};
 use pgproof::progress::{Event, Progress};
 use pgproof::seed::Options;
 
-use crate::server::private::{kill, postmaster};
+use crate::server::private::{self, kill, postmaster};
 use crate::support;
 
 /// A schema of this test's own: its datasets meet nobody else's, nor those of the last run.
@@ -218,35 +218,58 @@ async fn an_interrupt_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_datasets_make_room() {
-    let (cluster, migrations) = (support::cluster(), migrations("old ones"));
+    let migrations = migrations("old ones");
+    let project = private::project();
+    let options = private::options(project.path());
+    let cluster = private::start(&options).await.unwrap();
     let session = Session::open(&cluster.url("postgres"), &Interrupt::new())
         .await
         .unwrap();
     let mut made = Vec::new();
     for seed in 0..4 {
-        let dataset = ensure(
-            &cluster,
-            &migrations,
-            seed,
-            &Progress::default(),
-            &Interrupt::new(),
-        )
-        .await
-        .unwrap();
+        // A command of its own: what a command uses, nobody drops as long as it runs.
+        let user = private::start(&options).await.unwrap();
+        let (progress, interrupt) = (Progress::default(), Interrupt::new());
+        let dataset = ensure(&user, &migrations, seed, &progress, &interrupt).await;
+        let dataset = dataset.unwrap();
+        user.stop().await;
         if seed < 3 {
-            // As if it had been used long ago.
+            // As if it had been used a while ago.
             let age = format!(
                 "COMMENT ON DATABASE {} IS '{{\"used\": {}, \"tables\": []}}'",
                 dataset.database,
-                seed + 1
+                seconds_now() - 100 + seed
             );
             session.client().batch_execute(&age).await.unwrap();
         }
         made.push(dataset.database);
     }
     let left = databases(&cluster, "pgproof_%").await;
-    assert!(!left.contains(&made[0]), "the oldest one is gone");
-    assert!(left.contains(&made[3]));
+    made.remove(0);
+    made.sort();
+    assert_eq!(left, made, "the oldest one is gone");
+}
+
+fn seconds_now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_in_use_is_not_dropped() {
+    let migrations = migrations("in use");
+    let project = private::project();
+    let options = private::options(project.path());
+    let user = private::start(&options).await.unwrap();
+    let (progress, interrupt) = (Progress::default(), Interrupt::new());
+    let used = ensure(&user, &migrations, 0, &progress, &interrupt).await;
+    let used = used.unwrap().database;
+    let cluster = private::start(&options).await.unwrap();
+    for seed in 1..5 {
+        let made = ensure(&cluster, &migrations, seed, &progress, &interrupt).await;
+        made.unwrap();
+    }
+    assert!(databases(&cluster, "pgproof_%").await.contains(&used));
 }
 
 /// A project of a test's own, with the sample's files.

@@ -17,6 +17,7 @@ mod corpus;
 mod dataset;
 mod diff;
 mod errors;
+mod faults;
 mod files;
 mod files_parquet;
 mod given;

@@ -10,8 +10,11 @@
 )]
 
 mod command;
+pub(crate) mod disk;
 mod life;
 mod migrations;
 mod places;
 pub(crate) mod private;
+mod prune;
+mod recovery;
 mod ways;

@@ -12,6 +12,8 @@ use crate::cli::target;
 use crate::db::dev::{self, Existing, State};
 use crate::db::server::Cluster;
 use crate::db::server::daemon::{self, Running, Status};
+use crate::db::server::prune::{self, Extent, Mode, Waste};
+use crate::units::Bytes;
 
 /// Does what was asked with the project's server.
 pub async fn run(args: &ServerArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -27,6 +29,15 @@ pub async fn run(args: &ServerArgs, globals: &Globals) -> Result<ExitCode, CliEr
         }
         ServerCommand::Stop => stop(&project, globals)?,
         ServerCommand::Status => status(&project, globals).await?,
+        ServerCommand::Prune { dry_run, all } => {
+            let mode = if *dry_run { Mode::Look } else { Mode::Remove };
+            let extent = if *all {
+                Extent::All
+            } else {
+                Extent::WithoutWork
+            };
+            prune(&project, globals, mode, extent).await?;
+        }
         ServerCommand::Url => url(&project, globals).await?,
         ServerCommand::Psql { args } => return Err(psql(&project, globals, args).await?),
     }
@@ -34,8 +45,8 @@ pub async fn run(args: &ServerArgs, globals: &Globals) -> Result<ExitCode, CliEr
 }
 
 async fn start(project: &Project, globals: &Globals, existing: Existing) -> Result<(), CliError> {
-    let mut cluster = seeded(project, globals, existing).await?;
-    daemon::keep(&mut cluster)?;
+    let cluster = seeded(project, globals, existing).await?;
+    daemon::keep(&cluster)?;
     let address = cluster.loopback_url(dev::DATABASE)?.address();
     let text = format!(
         "PostgreSQL {} runs on {address}, database {}\n",
@@ -89,13 +100,72 @@ async fn described(status: &Status, globals: &Globals) -> Result<String, CliErro
         }
     };
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "  files in {}", status.directory.display());
+    let _ = writeln!(
+        text,
+        "  files in {}, {}",
+        status.directory.display(),
+        status.size
+    );
+    if let Some(major) = status.replaced_by {
+        let holds = if status.personal.is_empty() {
+            ""
+        } else {
+            " --all"
+        };
+        let _ = writeln!(
+            text,
+            "  the project uses PostgreSQL {major} now; `pgproof server prune{holds}` removes this one"
+        );
+    }
     if let Some(running) = &status.running {
         for (name, size) in daemon::databases(running, &globals.interrupt).await? {
             let _ = writeln!(text, "  database {name}, {size}");
         }
     }
     Ok(text)
+}
+
+async fn prune(
+    project: &Project,
+    globals: &Globals,
+    mode: Mode,
+    extent: Extent,
+) -> Result<(), CliError> {
+    let options = target::cluster_options(project, globals);
+    let found = prune::prune(
+        &options,
+        mode,
+        extent,
+        &globals.progress,
+        &globals.interrupt,
+    )
+    .await?;
+    globals.print(&pruned(&found, mode))
+}
+
+fn pruned(found: &[Waste], mode: Mode) -> String {
+    let (removed, freed) = match mode {
+        Mode::Remove => ("removed", "freed"),
+        Mode::Look => ("would remove", "would free"),
+    };
+    let mut text = String::new();
+    let mut sum = Bytes(0);
+    for Waste { what, size, kept } in found {
+        // Writing to a string cannot fail.
+        let _ = match kept {
+            Some(why) => writeln!(text, "kept {what} ({size}): {why}"),
+            None => {
+                sum.0 += size.0;
+                writeln!(text, "{removed} {what} ({size})")
+            }
+        };
+    }
+    if sum.0 == 0 {
+        text.push_str("nothing to remove\n");
+    } else {
+        let _ = writeln!(text, "{freed} {sum}");
+    }
+    text
 }
 
 async fn url(project: &Project, globals: &Globals) -> Result<(), CliError> {
@@ -161,6 +231,7 @@ async fn seeded(
     existing: Existing,
 ) -> Result<Cluster, CliError> {
     let (cluster, dataset) = target::start_seeded(project, globals).await?;
+    cluster.protect(dev::DATABASE, &globals.interrupt).await?;
     let state = dev::ensure(
         &cluster.url("postgres"),
         &dataset,

@@ -3,8 +3,11 @@
 
 mod retention;
 
+pub(crate) use self::retention::Stored;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,7 +15,8 @@ use sha2::{Digest, Sha256};
 use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
 use super::introspect::{self, IntrospectError};
-use super::load::{self, LoadError, LoadReport};
+use super::lease::{self, Lease, LeaseError};
+use super::load::{self, LoadError, LoadReport, Space};
 use super::migrate::{self, MigrateError, MigrationSource};
 use super::probe;
 use super::server::{Cluster, ServerError};
@@ -24,6 +28,7 @@ use crate::schema::Schema;
 use crate::seed::plan::Fill;
 use crate::seed::{GENERATOR_VERSION, Options, SeedError, SeedPlan, resolve, spec};
 use crate::source::{Source, SourceError};
+use crate::units::Bytes;
 
 /// What a dataset is made of.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +96,17 @@ pub enum DatasetError {
     /// The embedded server cannot be used as it is: exit code 3.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The rows do not fit on the disk: exit code 3.
+    #[error(
+        "the dataset does not fit on the disk: it {space}, and {free} are free; free some (`pgproof server prune`), or make \
+         it smaller (`dataset.scale` of pgproof.toml, or `rows` in the seed files)"
+    )]
+    Space {
+        /// What is needed.
+        space: Space,
+        /// What there is.
+        free: Bytes,
+    },
     /// Anything else that the server refused: exit code 3.
     #[error("cannot {action}: {reason}")]
     Refused {
@@ -121,7 +137,36 @@ impl DatasetError {
             | Self::Introspect(_)
             | Self::Load(_)
             | Self::Clone(_)
+            | Self::Space { .. }
             | Self::Refused { .. }
+            | Self::Interrupted(_) => false,
+        }
+    }
+
+    /// Whether the server's disk is full, as far as can be seen.
+    fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Load(
+                LoadError::Rows { fault, .. }
+                | LoadError::Constraint { fault, .. }
+                | LoadError::Refused { fault, .. },
+            )
+            | Self::Refused { fault, .. } => match fault {
+                // A server that cannot write its log ends every session.
+                Some(EnvironmentFault::DiskFull | EnvironmentFault::ConnectionLost) => true,
+                Some(EnvironmentFault::OutOfResources) | None => false,
+            },
+            Self::Clone(CloneError::DiskFull { .. })
+            | Self::Migrate(MigrateError::Environment { .. }) => true,
+            Self::Spec(_)
+            | Self::Plan(_)
+            | Self::Migrate(_)
+            | Self::Connect(_)
+            | Self::Introspect(_)
+            | Self::Load(_)
+            | Self::Clone(_)
+            | Self::Server(_)
+            | Self::Space { .. }
             | Self::Interrupted(_) => false,
         }
     }
@@ -135,6 +180,10 @@ impl DatasetError {
     }
 }
 
+/// How long cleaning up may take before it is left to the next command.
+const CLEANING_LIMIT: Duration = Duration::from_secs(30);
+/// Where it is not known how many there are, since making them failed.
+const MANY_RELATIONS: u64 = 150_000;
 const PREFIX: &str = "pgproof_";
 const BUILDING: &str = "pgproof_building_";
 
@@ -193,34 +242,62 @@ pub async fn ensure(
     spec::parse(recipe.specs).map_err(DatasetError::Spec)?;
     let fingerprint = fingerprint(recipe, cluster.version().major());
     let database = format!("{PREFIX}{fingerprint}");
-    let session = Session::open(&cluster.url("postgres"), interrupt).await?;
-    if !exists(&session, &database).await? {
+    let mut built: Option<Dataset> = None;
+    loop {
+        let session = Session::open(&cluster.url("postgres"), interrupt).await?;
+        if exists(&session, &database).await? {
+            // Nobody drops it from here on; somebody may have, just before.
+            hold(cluster, &fingerprint).await?;
+        }
+        if exists(&session, &database).await? {
+            if let Some(dataset) = built {
+                session.close().await;
+                return Ok(dataset);
+            }
+            let tables = retention::use_again(&session, &database).await?;
+            session.close().await;
+            return Ok(Dataset {
+                database,
+                fingerprint,
+                made: None,
+                notes: Vec::new(),
+                tables,
+            });
+        }
         // Two commands at once: the second one waits and finds the first one's dataset.
         lock(&session, &fingerprint, progress).await?;
         if !exists(&session, &database).await? {
-            let built = build(
+            let making = Making {
                 cluster,
-                &session,
+                session: &session,
                 recipe,
-                &fingerprint,
-                &database,
+                fingerprint: &fingerprint,
+                database: &database,
                 progress,
                 interrupt,
-            )
-            .await;
+            };
+            let made = making.build().await;
             interrupt.check()?;
-            return built;
+            built = made?;
         }
+        // With it goes the lock.
+        session.close().await;
     }
-    let tables = retention::use_again(&session, &database).await?;
-    session.close().await;
-    Ok(Dataset {
-        database,
-        fingerprint,
-        made: None,
-        notes: Vec::new(),
-        tables,
-    })
+}
+
+/// Keeps a dataset from being dropped as long as this process uses the server.
+async fn hold(cluster: &Cluster, fingerprint: &str) -> Result<(), DatasetError> {
+    let key = lease::key(fingerprint).unwrap_or_default();
+    let taken = Lease::take(&cluster.url("postgres"), key).await;
+    cluster.hold(taken.map_err(|error| match error {
+        LeaseError::Connect(error) => DatasetError::Connect(error),
+        LeaseError::Refused(reason) => DatasetError::Refused {
+            action: "keep the dataset from being dropped",
+            reason,
+            fault: None,
+        },
+    })?);
+    Ok(())
 }
 
 /// What would be loaded, without loading it: the schema in a copy that is dropped again, and the plan.
@@ -259,14 +336,6 @@ async fn exists(session: &Session, database: &str) -> Result<bool, DatasetError>
     Ok(row.get(0))
 }
 
-/// The advisory lock of a fingerprint; `None` for what is none.
-fn lock_key(fingerprint: &str) -> Option<i64> {
-    let whole = fingerprint.len() == 16 && fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit());
-    whole
-        .then(|| i64::from_str_radix(&fingerprint[..15], 16).ok())
-        .flatten()
-}
-
 /// Held until the session closes.
 async fn lock(
     session: &Session,
@@ -274,7 +343,7 @@ async fn lock(
     progress: &Progress,
 ) -> Result<(), DatasetError> {
     let refused = |error| DatasetError::refused("lock the dataset", &error);
-    let key = lock_key(fingerprint).unwrap_or_default();
+    let key = lease::key(fingerprint).unwrap_or_default();
     let row = session
         .client()
         .query_one("SELECT pg_try_advisory_lock($1)", &[&key])
@@ -291,62 +360,171 @@ async fn lock(
     Ok(())
 }
 
-async fn build(
-    cluster: &Cluster,
-    session: &Session,
-    recipe: Recipe<'_>,
-    fingerprint: &str,
-    database: &str,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<Dataset, DatasetError> {
-    let building = format!("{BUILDING}{fingerprint}");
-    // What a killed command left; nobody else builds it, we hold the lock.
-    drop_database(session, &building).await?;
-    retention::sweep(session, &building, progress).await?;
-    let refused = |error| DatasetError::refused("make the dataset's database", &error);
-    session
-        .client()
-        .batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0"))
-        .await
-        .map_err(refused)?;
-    let url = cluster.url(&building);
-    let filled = match for_migrations(cluster, recipe, &url) {
-        Ok(migrated) => fill(&migrated, &url, recipe, progress, interrupt).await,
-        Err(error) => Err(error),
-    };
-    match filled {
-        Ok((report, notes, tables)) => {
-            let comment = retention::comment(session, &building, tables.clone()).await?;
-            // One statement list is one transaction.
-            let rename = format!(
-                "{comment}; ALTER DATABASE {building} RENAME TO {database}; \
-                 ALTER DATABASE {database} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
-            );
-            session
-                .client()
-                .batch_execute(&rename)
-                .await
-                .map_err(refused)?;
-            retention::drop_old(session, database, progress).await?;
-            Ok(Dataset {
-                database: database.to_owned(),
-                fingerprint: fingerprint.to_owned(),
-                made: Some(report),
-                notes,
-                tables,
-            })
+/// What a dataset is made with.
+struct Making<'a> {
+    cluster: &'a Cluster,
+    /// Holds the fingerprint's lock.
+    session: &'a Session,
+    recipe: Recipe<'a>,
+    fingerprint: &'a str,
+    database: &'a str,
+    progress: &'a Progress,
+    interrupt: &'a Interrupt,
+}
+
+/// Rows that were loaded.
+struct Filled {
+    report: LoadReport,
+    notes: Vec<String>,
+    tables: Vec<DatasetTable>,
+}
+
+impl Making<'_> {
+    /// `None` where the server was restarted for it: everything is to be done again.
+    async fn build(&self) -> Result<Option<Dataset>, DatasetError> {
+        let building = format!("{BUILDING}{}", self.fingerprint);
+        let (session, progress) = (self.session, self.progress);
+        // What a killed command left; nobody else builds it, we hold the lock.
+        drop_database(session, &building).await?;
+        retention::sweep(session, &building, progress).await?;
+        let refused = |error| DatasetError::refused("make the dataset's database", &error);
+        session
+            .client()
+            .batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0"))
+            .await
+            .map_err(refused)?;
+        let filled = match self.fill(&building).await {
+            Ok(Some(filled)) => filled,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                self.clean_up(&building, &error).await;
+                return Err(error);
+            }
+        };
+        let comment = retention::comment(session, &building, filled.tables.clone()).await?;
+        let database = self.database;
+        // One statement list is one transaction.
+        let rename = format!(
+            "{comment}; ALTER DATABASE {building} RENAME TO {database}; \
+             ALTER DATABASE {database} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
+        );
+        session
+            .client()
+            .batch_execute(&rename)
+            .await
+            .map_err(refused)?;
+        retention::drop_old(session, database, progress).await?;
+        Ok(Some(Dataset {
+            database: database.to_owned(),
+            fingerprint: self.fingerprint.to_owned(),
+            made: Some(filled.report),
+            notes: filled.notes,
+            tables: filled.tables,
+        }))
+    }
+
+    /// Drops what was not finished. What cannot be dropped now is dropped by the next command.
+    async fn clean_up(&self, building: &str, error: &DatasetError) {
+        if error.is_disk_full() {
+            // Also dropping needs space, for the server's log.
+            self.cluster.release_reserve();
         }
-        Err(error) => {
-            // A session of its own: an interrupt has cancelled this one's statements.
-            if let Ok(cleaner) = Session::open(&cluster.url("postgres"), &Interrupt::new()).await {
-                // What cannot be dropped now is dropped by the next build.
-                let _ = drop_database(&cleaner, &building).await;
+        let cleaning = async {
+            // A session of its own: an interrupt has cancelled the other one's statements.
+            if let Ok(cleaner) =
+                Session::open(&self.cluster.url("postgres"), &Interrupt::new()).await
+            {
+                let _ = drop_database(&cleaner, building).await;
                 cleaner.close().await;
             }
-            Err(error)
-        }
+        };
+        // A server that hangs must not keep this command.
+        let _ = tokio::time::timeout(CLEANING_LIMIT, cleaning).await;
     }
+
+    async fn fill(&self, building: &str) -> Result<Option<Filled>, DatasetError> {
+        let (recipe, progress, interrupt) = (self.recipe, self.progress, self.interrupt);
+        let url = self.cluster.url(building);
+        let migrated = for_migrations(self.cluster, recipe, &url)?;
+        let applied = migrate::apply(&migrated, recipe.migrations, progress, interrupt).await;
+        let relations = match &applied {
+            Ok(_) => relations(&url, interrupt).await?,
+            // One migration makes more than a transaction may lock.
+            Err(MigrateError::Environment { reason, .. })
+                if reason.contains("max_locks_per_transaction") =>
+            {
+                MANY_RELATIONS
+            }
+            Err(_) => 0,
+        };
+        if self
+            .cluster
+            .provide_locks(relations, progress, interrupt)
+            .await?
+        {
+            return Ok(None);
+        }
+        applied?;
+        let (schema, plan) = plan(&url, recipe.specs, recipe.options, interrupt).await?;
+        for note in &plan.notes {
+            progress.note(note.as_str());
+        }
+        let space = Space::of(&schema, &plan);
+        progress.note(format!("{}; {space}", plan.summary()));
+        if let Some(free) = self.cluster.free_space()
+            && free < space.peak()
+        {
+            return Err(DatasetError::Space { space, free });
+        }
+        let (schema, plan) = (Arc::new(schema), Arc::new(plan));
+        let report = load::embedded(&url, &schema, &plan, progress, interrupt).await?;
+        // What is left to write is written now, and not while something is being measured.
+        let session = Session::open(&url, interrupt).await?;
+        let written = session.client().batch_execute("CHECKPOINT").await;
+        written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
+        session.close().await;
+        Ok(Some(Filled {
+            report,
+            notes: plan.notes.clone(),
+            tables: sizes(&url, &plan, interrupt).await?,
+        }))
+    }
+}
+
+/// How many things of a database may be locked.
+async fn relations(url: &DatabaseUrl, interrupt: &Interrupt) -> Result<u64, DatasetError> {
+    let session = Session::open(url, interrupt).await?;
+    let row = session
+        .client()
+        .query_one("SELECT count(*) FROM pg_class", &[])
+        .await
+        .map_err(|error| DatasetError::refused("count the relations", &error))?;
+    session.close().await;
+    Ok(row.get::<_, i64>(0).unsigned_abs())
+}
+
+/// Drops what builds that died left.
+///
+/// # Errors
+/// What the server refused.
+pub(crate) async fn sweep(session: &Session, progress: &Progress) -> Result<(), DatasetError> {
+    retention::sweep(session, "", progress).await
+}
+
+/// The datasets of a server that are not in use, the one that was used last first, with what they take.
+///
+/// # Errors
+/// What the server refused.
+pub(crate) async fn unused(session: &Session) -> Result<Vec<Stored>, DatasetError> {
+    retention::unused(session).await
+}
+
+/// Drops a dataset, unless it is in use: whether it is gone.
+///
+/// # Errors
+/// What the server refused.
+pub(crate) async fn drop_unused(session: &Session, dataset: &Stored) -> Result<bool, DatasetError> {
+    retention::drop_unused(session, dataset).await
 }
 
 async fn drop_database(session: &Session, name: &str) -> Result<(), DatasetError> {
@@ -367,33 +545,6 @@ fn for_migrations(
         Layout::Command => Ok(cluster.loopback_url(url.database())?),
         _ => Ok(url.clone()),
     }
-}
-
-async fn fill(
-    migrated: &DatabaseUrl,
-    url: &DatabaseUrl,
-    recipe: Recipe<'_>,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<(LoadReport, Vec<String>, Vec<DatasetTable>), DatasetError> {
-    migrate::apply(migrated, recipe.migrations, progress, interrupt).await?;
-    let (schema, plan) = plan(url, recipe.specs, recipe.options, interrupt).await?;
-    for note in &plan.notes {
-        progress.note(note.as_str());
-    }
-    progress.note(plan.summary());
-    let (schema, plan) = (Arc::new(schema), Arc::new(plan));
-    let report = load::embedded(url, &schema, &plan, progress, interrupt).await?;
-    // What is left to write is written now, and not while something is being measured.
-    let session = Session::open(url, interrupt).await?;
-    let written = session.client().batch_execute("CHECKPOINT").await;
-    written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
-    session.close().await;
-    Ok((
-        report,
-        plan.notes.clone(),
-        sizes(url, &plan, interrupt).await?,
-    ))
 }
 
 /// What the tables hold, as the server counts their bytes.

@@ -2,8 +2,11 @@
 //! transaction, then indexes, foreign keys, sequences, statistics. Never used on a server that pgproof did not start:
 //! it puts indexes and triggers aside in the catalog itself, which keeps every name, comment and dependency.
 
+mod space;
 mod steps;
 mod work;
+
+pub use self::space::Space;
 
 use std::num::NonZero;
 use std::sync::Arc;

@@ -23,17 +23,22 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account to run the server as: `None` where the current user can.
+    /// The account to run the server of a project's `.pgproof` as: `None` where the current user can. For root it is
+    /// whoever owns the project, so that the owner can use the server afterwards; else one that machines have for this.
     ///
     /// # Errors
     /// [`ServerError::NoAccount`] where root finds no account to hand it to.
-    pub fn for_server() -> Result<Option<Self>, ServerError> {
+    pub fn for_server(project: &Path) -> Result<Option<Self>, ServerError> {
         if uzers::get_effective_uid() != 0 {
             return Ok(None);
         }
-        CANDIDATES
-            .iter()
-            .find_map(uzers::get_user_by_name)
+        let owner = existing(project)
+            .metadata()
+            .ok()
+            .and_then(|metadata| uzers::get_user_by_uid(metadata.uid()));
+        owner
+            .filter(|user| user.uid() != 0)
+            .or_else(|| CANDIDATES.iter().find_map(uzers::get_user_by_name))
             .filter(|user| user.uid() != 0)
             .map(|user| {
                 let name = user.name().to_string_lossy().into_owned();
@@ -44,6 +49,14 @@ impl Account {
                 })
             })
             .ok_or(ServerError::NoAccount)
+    }
+
+    /// Whether it owns what is at `path`, or the nearest directory above that exists.
+    #[must_use]
+    pub fn owns(&self, path: &Path) -> bool {
+        existing(path)
+            .metadata()
+            .is_ok_and(|metadata| metadata.uid() == self.uid)
     }
 
     /// Whether the account may enter every directory on the way to `path` and `path` itself, as far as it exists.
@@ -83,7 +96,6 @@ pub(super) fn run_as(command: &mut Command, account: Option<&Account>) {
         command
             .uid(account.uid)
             .gid(account.gid)
-            .env("HOME", "/")
             .env("USER", &account.name);
     }
 }

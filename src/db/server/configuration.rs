@@ -6,11 +6,96 @@ use std::path::Path;
 
 use super::place::Place;
 
+/// What of the configuration follows from the machine and the schema instead of the project's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tuning {
+    /// `max_locks_per_transaction`.
+    pub(super) locks: u32,
+    /// `max_wal_size`: a checkpoint comes before the log fills a small disk.
+    pub(super) wal_megabytes: u64,
+    /// Whether what is written survives a failure of the machine: people work with a database of this server.
+    pub(super) durable: bool,
+}
+
+impl Tuning {
+    /// What a server that is started now gets.
+    pub(super) fn of(place: &Place) -> Self {
+        let free = free_bytes(&place.home);
+        Self {
+            locks: wanted_locks(place),
+            wal_megabytes: free
+                .map_or(MOST_WAL, |bytes| bytes >> 23)
+                .clamp(LEAST_WAL, MOST_WAL),
+            durable: place.personal().exists(),
+        }
+    }
+
+    /// What a server has that runs with this configuration; its share of the log may be that of a fuller disk.
+    pub(super) fn of_running(place: &Place, configuration: &str) -> Self {
+        let number = |name: &str| {
+            let line = configuration
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(" = '"))?;
+            line.trim_end_matches('\'')
+                .trim_end_matches("MB")
+                .parse()
+                .ok()
+        };
+        let locks = number("max_locks_per_transaction").and_then(|locks| u32::try_from(locks).ok());
+        Self {
+            locks: locks.unwrap_or(0).max(wanted_locks(place)),
+            wal_megabytes: number("max_wal_size").unwrap_or(MOST_WAL),
+            durable: place.personal().exists(),
+        }
+    }
+}
+
+/// In megabytes; the least that keeps checkpoints apart.
+const LEAST_WAL: u64 = 256;
+const MOST_WAL: u64 = 4096;
+/// Sessions.
+const CONNECTIONS: u32 = 50;
+/// Locks of a transaction that every server has room for, times its sessions: 50,000 tables and indexes.
+const USUAL_LOCKS: u32 = 1024;
+/// PostgreSQL takes more, and the memory with it: 300 bytes each, times the sessions.
+const MOST_LOCKS: u32 = 65_536;
+
+fn wanted_locks(place: &Place) -> u32 {
+    let noted = fs::read_to_string(place.locks()).ok();
+    let wanted = noted.and_then(|text| text.trim().parse().ok());
+    wanted.unwrap_or(USUAL_LOCKS).clamp(USUAL_LOCKS, MOST_LOCKS)
+}
+
+/// `max_locks_per_transaction` for a schema of so many tables, indexes and other relations: one session locks all of them,
+/// each of the others of a load a share.
+pub(super) fn locks_for(relations: u64) -> u32 {
+    let wanted = relations.saturating_mul(3).div_ceil(u64::from(CONNECTIONS));
+    u32::try_from(wanted)
+        .unwrap_or(MOST_LOCKS)
+        .clamp(USUAL_LOCKS, MOST_LOCKS)
+}
+
+/// What the file system of a directory has left for this user.
+pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
+    let existing = directory.ancestors().find(|path| path.exists())?;
+    let stat = rustix::fs::statvfs(existing).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Who may connect: the server's account through the socket's directory, which is closed to others, and whoever knows the
+/// password.
+pub(super) const ACCESS: &str = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+
 /// The server's configuration file, whole. Equal texts mean equal servers.
-pub(super) fn render(place: &Place, port: u16, settings: &[(String, String)]) -> String {
+pub(super) fn render(
+    place: &Place,
+    port: u16,
+    settings: &[(String, String)],
+    tuning: &Tuning,
+) -> String {
     let memory = memory_bytes();
     let mut text = String::from(
-        "# Written by pgproof at every start: the data is synthetic and can be made again.\n",
+        "# Written by pgproof at every start; `[server] settings` of pgproof.toml come last.\n",
     );
     let mut set = |name: &str, value: &str| {
         // Writing to a string cannot fail.
@@ -23,14 +108,17 @@ pub(super) fn render(place: &Place, port: u16, settings: &[(String, String)]) ->
     set("listen_addresses", "127.0.0.1");
     set("port", &port.to_string());
     set("unix_socket_directories", &place.socket.to_string_lossy());
-    set("max_connections", "50");
-    // Durability costs time and buys nothing here.
-    for name in ["fsync", "synchronous_commit", "full_page_writes"] {
-        set(name, "off");
-    }
+    set("max_connections", &CONNECTIONS.to_string());
+    set("max_locks_per_transaction", &tuning.locks.to_string());
+    // Durability costs time and buys nothing where everything can be made again. Losing the last moments of a person's
+    // work to a power failure is as good as never having waited for them; a damaged database is not.
+    let durable = if tuning.durable { "on" } else { "off" };
+    set("fsync", durable);
+    set("full_page_writes", durable);
+    set("synchronous_commit", "off");
     set("wal_level", "minimal");
     set("max_wal_senders", "0");
-    set("max_wal_size", "4GB");
+    set("max_wal_size", &format!("{}MB", tuning.wal_megabytes));
     set("checkpoint_timeout", "30min");
     // Statistics and visibility change only when pgproof says so: plans stay the same from run to run.
     set("autovacuum", "off");
@@ -116,6 +204,13 @@ mod tests {
     }
 
     #[test]
+    fn locks_follow_the_schema() {
+        assert_eq!(locks_for(300), USUAL_LOCKS);
+        assert!(u64::from(locks_for(200_000)) * u64::from(CONNECTIONS) > 500_000);
+        assert_eq!(locks_for(u64::MAX), MOST_LOCKS);
+    }
+
+    #[test]
     fn the_projects_settings_come_last_and_are_quoted() {
         let place = Place {
             project: "/p".into(),
@@ -127,7 +222,14 @@ mod tests {
             ("work_mem".to_owned(), "4MB".to_owned()),
             ("search_path".to_owned(), r"a\'b".to_owned()),
         ];
-        let text = render(&place, 5433, &settings);
+        let tuning = Tuning {
+            locks: 1024,
+            wal_megabytes: 512,
+            durable: false,
+        };
+        let text = render(&place, 5433, &settings, &tuning);
+        assert!(text.contains("fsync = 'off'\n") && text.contains("max_wal_size = '512MB'\n"));
+        assert_eq!(Tuning::of_running(&place, &text), tuning);
         assert!(
             text.contains("unix_socket_directories = '/p/it''s'\n"),
             "{text}"

@@ -3,11 +3,11 @@
 use std::fs;
 
 use super::account::Account;
-use super::binaries::supported;
+use super::binaries::{find_binaries, supported};
 use super::owners::{self, Owner, Word};
 use super::place::Place;
 use super::postmaster::Postmaster;
-use super::{Cluster, ClusterOptions, ServerError, end, loopback_url, remove_file};
+use super::{Cluster, ClusterOptions, ServerError, end, loopback_url, prune, remove_file, rescue};
 use crate::db::connect::{DatabaseUrl, NEWEST_MAJOR, OLDEST_MAJOR, Session, describe};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -20,8 +20,14 @@ pub struct Status {
     pub major: u32,
     /// Where its files lie.
     pub directory: std::path::PathBuf,
+    /// What its files take on the disk.
+    pub size: Bytes,
     /// What runs; `None` where it is stopped.
     pub running: Option<Running>,
+    /// Databases that people work with.
+    pub personal: Vec<String>,
+    /// The major that the project uses instead.
+    pub replaced_by: Option<u32>,
 }
 
 /// A server that runs.
@@ -46,8 +52,8 @@ pub async fn start(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Cluster, ServerError> {
-    let mut cluster = Cluster::start(options, progress, interrupt).await?;
-    keep(&mut cluster)?;
+    let cluster = Cluster::start(options, progress, interrupt).await?;
+    keep(&cluster)?;
     Ok(cluster)
 }
 
@@ -55,10 +61,10 @@ pub async fn start(
 ///
 /// # Errors
 /// Where the mark cannot be written.
-pub fn keep(cluster: &mut Cluster) -> Result<(), ServerError> {
+pub fn keep(cluster: &Cluster) -> Result<(), ServerError> {
     let path = cluster.place.kept();
     fs::write(&path, "").map_err(|error| ServerError::io("write", &path, error))?;
-    if let Some(tenancy) = &mut cluster.tenancy {
+    if let Some(tenancy) = cluster.tenancy().as_mut() {
         tenancy.owner.tell(Word::Keep);
     }
     Ok(())
@@ -87,7 +93,7 @@ pub fn stop(
         };
         match Owner::join(&place.pipe()) {
             Some(mut owner) => owner.tell(Word::Stop),
-            None => running.stop(),
+            None => running.stop(&place.data()),
         }
         end(&place, &running)?;
         stopped.push(place.major);
@@ -101,6 +107,7 @@ pub fn stop(
 /// Where `.pgproof` cannot be read.
 pub fn status(options: &ClusterOptions) -> Result<Vec<Status>, ServerError> {
     let mut found = Vec::new();
+    let current = current_major(options);
     for place in places(options)? {
         let ready = Postmaster::running(&place.data()).filter(|running| running.ready);
         let running = match ready.and_then(|running| running.port.map(|port| (running.pid, port))) {
@@ -114,6 +121,9 @@ pub fn status(options: &ClusterOptions) -> Result<Vec<Status>, ServerError> {
         };
         found.push(Status {
             major: place.major,
+            size: prune::size_of(&place.home),
+            personal: rescue::personal_databases(&place),
+            replaced_by: current.filter(|major| *major != place.major),
             directory: place.home,
             running,
         });
@@ -144,15 +154,23 @@ pub async fn databases(
         .collect())
 }
 
+/// The major that the project's commands use: the one it names, else that of the programs which are found.
+pub(super) fn current_major(options: &ClusterOptions) -> Option<u32> {
+    options.major.or_else(|| {
+        let found = find_binaries(options.binaries.as_deref(), None);
+        Some(found.ok()??.version.major())
+    })
+}
+
 /// The places of the project's clusters.
-fn places(options: &ClusterOptions) -> Result<Vec<Place>, ServerError> {
+pub(super) fn places(options: &ClusterOptions) -> Result<Vec<Place>, ServerError> {
     if !options.directory.exists() {
         return Ok(Vec::new());
     }
-    let account = Account::for_server()?;
+    let account = Account::for_server(&options.directory)?;
     let majors = (OLDEST_MAJOR..=NEWEST_MAJOR).filter(|major| supported(*major));
     let places = majors.map(|major| Place::choose(&options.directory, major, account.as_ref()));
     places
-        .filter(|place| place.as_ref().map_or(true, |place| place.data().exists()))
+        .filter(|place| place.as_ref().map_or(true, |place| place.home.exists()))
         .collect()
 }

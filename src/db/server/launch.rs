@@ -1,11 +1,12 @@
-//! Makes a cluster's data directory and starts the server on it. Decides nothing about sharing: [`super::Cluster`] does.
+//! Makes a cluster's data directory and starts the server on it. Decides nothing about sharing: [`super::Cluster`] does;
+//! what is done where it does not start is `rescue`'s.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,10 +14,11 @@ use std::time::{Duration, Instant};
 use super::ServerError;
 use super::account::{self, Account};
 use super::binaries::Installation;
-use super::configuration;
+use super::configuration::{self, Tuning};
 use super::owners::Owner;
 use super::place::Place;
-use super::postmaster::{self, Postmaster};
+use super::postmaster::Postmaster;
+use super::{ballast, environment, rescue};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -37,9 +39,6 @@ pub(super) struct Launch<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
-/// How long a killed server may stay in the process table.
-const REAPING: Duration = Duration::from_secs(5);
-
 /// A server that takes connections.
 #[derive(Debug)]
 pub(super) struct Launched {
@@ -56,69 +55,12 @@ impl Launch<'_> {
         if !self.place.data().exists() {
             self.initialize()?;
         }
-        self.remove_stale_pid_file()?;
-        match self.start() {
-            Err(ServerError::Start { log, .. }) if is_beyond_repair(&log) => {
-                self.discard("PostgreSQL cannot read its files any more")?;
-                self.initialize()?;
-                self.start()
-            }
-            other => other,
-        }
+        ballast::keep(self.place);
+        self.clear_dead()?;
+        self.start().or_else(|error| self.rescue(error))
     }
 
-    /// Removes what another version, a killed initdb or a power failure left.
-    fn discard_unusable(&self) -> Result<(), ServerError> {
-        remove_directory(&self.place.unfinished())?;
-        let data = self.place.data();
-        if !data.exists() {
-            return Ok(());
-        }
-        let version = fs::read_to_string(data.join("PG_VERSION")).unwrap_or_default();
-        if version.trim() != self.place.major.to_string() {
-            return self.discard(&format!(
-                "its data directory is not one of PostgreSQL {}",
-                self.place.major
-            ));
-        }
-        let crashed = Postmaster::recorded(&data).is_some();
-        let booted = fs::read_to_string(self.place.boot()).ok();
-        if crashed && booted.is_some() && booted != boot_id() {
-            // It runs without fsync: what the crash left on disk cannot be trusted.
-            return self.discard("the machine went down while it was running");
-        }
-        Ok(())
-    }
-
-    /// PostgreSQL takes any process of its account for a server if the pid file or the socket's lock file names it, also one
-    /// that was killed and not waited for yet. Nobody starts or stops this one meanwhile, and it was looked at: it is no
-    /// server.
-    fn remove_stale_pid_file(&self) -> Result<(), ServerError> {
-        let data = self.place.data();
-        let (Some(recorded), None) = (Postmaster::recorded(&data), Postmaster::running(&data))
-        else {
-            return Ok(());
-        };
-        // PostgreSQL judges a dead server's files itself: children of that server may live still.
-        if !postmaster::is_alive(recorded.pid)
-            || postmaster::wait_until_reaped(recorded.pid, REAPING)
-        {
-            return Ok(());
-        }
-        if let Some(port) = recorded.port {
-            super::remove_file(&self.place.socket.join(format!(".s.PGSQL.{port}.lock")))?;
-        }
-        super::remove_file(&data.join("postmaster.pid"))
-    }
-
-    fn discard(&self, why: &str) -> Result<(), ServerError> {
-        let home = self.place.home.display();
-        self.progress
-            .note(format!("making the embedded server in {home} anew: {why}"));
-        remove_directory(&self.place.data())
-    }
-
-    fn initialize(&self) -> Result<(), ServerError> {
+    pub(super) fn initialize(&self) -> Result<(), ServerError> {
         let _task = self.progress.task(
             format!(
                 "Creating a PostgreSQL {} cluster",
@@ -165,7 +107,7 @@ impl Launch<'_> {
             .map_err(|error| ServerError::io("wait for initdb in", &unfinished, error))?;
         self.interrupt.check()?;
         if !status.success() {
-            remove_directory(&unfinished)?;
+            rescue::remove_directory(&unfinished)?;
             return Err(ServerError::of_initdb(&self.place.home, &complaint));
         }
         fs::rename(&unfinished, self.place.data())
@@ -193,7 +135,7 @@ impl Launch<'_> {
         account::give(&path, self.account)
     }
 
-    fn start(&self) -> Result<Launched, ServerError> {
+    pub(super) fn start(&self) -> Result<Launched, ServerError> {
         let mut preferred = last_port(self.place);
         for attempt in 1.. {
             let port =
@@ -211,26 +153,25 @@ impl Launch<'_> {
 
     fn start_on(&self, port: u16) -> Result<Launched, ServerError> {
         let place = self.place;
-        let configuration = place.data().join("postgresql.conf");
-        fs::write(
-            &configuration,
-            configuration::render(place, port, self.settings),
-        )
-        .map_err(|error| ServerError::io("write", &configuration, error))?;
+        let data = place.data();
+        let text = configuration::render(place, port, self.settings, &Tuning::of(place));
+        self.write_whole(&data.join("postgresql.conf"), &text)?;
+        self.write_whole(&data.join("pg_hba.conf"), configuration::ACCESS)?;
+        self.write_whole(&data.join("pg_ident.conf"), "")?;
         let log = self.open_log()?;
         let errors = log
             .try_clone()
             .map_err(|error| ServerError::io("open", place.log(), error))?;
-        if let Some(boot) = boot_id() {
-            fs::write(place.boot(), boot)
-                .map_err(|error| ServerError::io("write", place.boot(), error))?;
+        if let Some(boot) = rescue::boot_id() {
+            self.write_whole(&place.boot(), &boot)?;
         }
         let (owner, reading_end) = Owner::first(&place.pipe(), self.account)?;
         let mut command = Command::new("/bin/sh");
         command
             .arg(self.write_watcher()?)
             .arg(place.data())
-            .arg(place.pipe());
+            .arg(place.pipe())
+            .arg("self");
         command
             .arg(self.installation.bin.join("postgres"))
             .arg("-D")
@@ -248,15 +189,11 @@ impl Launch<'_> {
         self.wait_until_ready(Launched { owner, child, port })
     }
 
-    /// The script lies in a file, so that process lists stay readable.
+    /// The script lies in a file, so that process lists stay readable. Replaced whole: the watcher of a server that is just
+    /// ending may still read the old one.
     fn write_watcher(&self) -> Result<PathBuf, ServerError> {
         let path = self.place.watcher();
-        let fail = |error| ServerError::io("write", &path, error);
-        // Another name first: the watcher of a server that is just ending may still read the old file.
-        let new = path.with_extension("new");
-        fs::write(&new, include_str!("watcher.sh")).map_err(fail)?;
-        account::give(&new, self.account)?;
-        fs::rename(&new, &path).map_err(fail)?;
+        self.write_whole(&path, include_str!("watcher.sh"))?;
         Ok(path)
     }
 
@@ -269,9 +206,9 @@ impl Launch<'_> {
         let data = self.place.data();
         let pid = i32::try_from(launched.child.id()).unwrap_or_default();
         loop {
-            if Postmaster::recorded(&data)
-                .is_some_and(|postmaster| postmaster.pid == pid && postmaster.ready)
-            {
+            if Postmaster::recorded(&data).is_some_and(|postmaster| {
+                postmaster.pid == pid && postmaster.ready && postmaster.answers()
+            }) {
                 return Ok(launched);
             }
             let ended = launched
@@ -311,38 +248,16 @@ impl Launch<'_> {
     }
 }
 
-/// Files of another build, or damaged: the data can be made again, so the cluster is.
-fn is_beyond_repair(log: &str) -> bool {
-    [
-        "database files are incompatible with server",
-        "could not locate a valid checkpoint record",
-        "incorrect checksum in control file",
-        "calculated CRC checksum does not match",
-        "is not a valid data directory",
-        "could not open file \"global/pg_",
-        "could not read file \"global/pg_",
-    ]
-    .iter()
-    .any(|text| log.contains(text))
-}
-
-/// Nothing of the caller's environment may reach the server: PG* variables would change what it does.
+/// Nothing of the caller's environment may reach the server, and nothing of root's.
 fn clean(command: &mut Command, place: &Place, account: Option<&Account>) {
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("PG") || text.starts_with("LC_") || text == "LANG" || text == "LANGUAGE"
-        {
-            command.env_remove(&name);
-        }
-    }
-    command.env("LC_ALL", "C").current_dir(&place.home);
+    environment::clean(command).current_dir(&place.home);
     account::run_as(command, account);
 }
 
 /// A locale that sorts like production's: PostgreSQL uses a plain index for `LIKE 'x%'` only in the C locale, so a
 /// cluster in C would hide missing indexes.
 fn locale() -> String {
-    let installed = Command::new("locale")
+    let installed = environment::clean(&mut Command::new("locale"))
         .arg("-a")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -382,21 +297,6 @@ fn free_port(preferred: Option<u16>) -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())
-}
-
-/// Changes with every boot of the machine; `None` where that cannot be known.
-fn boot_id() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .ok()
-        .map(|text| text.trim().to_owned())
-}
-
-fn remove_directory(path: &Path) -> Result<(), ServerError> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
-    fs::remove_dir_all(path).map_err(|error| ServerError::io("remove", path, error))
 }
 
 #[cfg(test)]

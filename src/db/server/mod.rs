@@ -1,47 +1,62 @@
 //! The embedded server: a private, throw-away PostgreSQL per project and major, shared by all commands that run at once
 //! and stopped when the last of them ends, however it ends.
 //!
-//! `binaries` finds the programs and `download` fetches them; `place` says where files lie and `account` who runs the
-//! server; `configuration` and `launch` make and start it; `owners` (with `watcher.sh`) keeps it from outliving its
-//! commands; `postmaster` looks at its process; `daemon` is `pgproof server`.
+//! `binaries` finds the programs and `download` fetches them; `place` says where files lie, `account` who runs the
+//! server and `environment` what it sees; `configuration` and `launch` make and start it, `rescue` helps one that does
+//! not start and `ballast` keeps space for that; `owners` (with `watcher.sh`) keeps it from outliving its commands;
+//! `postmaster` looks at its process; `daemon` is `pgproof server`, `prune` removes what nobody needs.
 
 #[cfg(not(unix))]
 compile_error!("the embedded server needs Unix: sockets, signals and named pipes");
 
 mod account;
+mod archive;
+mod ballast;
 mod binaries;
 mod configuration;
 pub mod daemon;
 mod download;
+mod environment;
 mod error;
 mod launch;
 mod owners;
 mod place;
-pub(crate) mod postmaster;
+mod postmaster;
+pub mod prune;
+mod rescue;
 mod stage;
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use self::account::Account;
 pub use self::binaries::{Installation, Search, cache_directory, find_binaries, supported};
-pub use self::download::Downloads;
+use self::configuration::Tuning;
+pub use self::download::{Checksum, Downloads};
 pub use self::error::ServerError;
 use self::launch::{Launch, SUPERUSER};
 use self::owners::{Owner, Word};
 use self::place::Place;
 pub use self::place::make_project as make_project_directory;
 use self::postmaster::Postmaster;
-use super::connect::{DatabaseUrl, ServerVersion, Session};
-use crate::interrupt::Interrupt;
+use super::connect::{ConnectError, DatabaseUrl, ServerVersion, Session, describe};
+use super::lease::Lease;
+use crate::interrupt::{Interrupt, Registration};
 use crate::progress::Progress;
+use crate::units::Bytes;
 
-/// How long a shutdown may take before it is made an immediate one.
+/// How long a shutdown may take altogether.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// How long one may take that ends sessions and writes a checkpoint; then it is made an immediate one.
+const FAST_STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long an immediate one may take; then the process is killed.
+const ABORT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the project asks of its server.
 #[derive(Debug, Clone)]
@@ -63,10 +78,15 @@ pub struct ClusterOptions {
 #[derive(Debug)]
 pub struct Cluster {
     installation: Installation,
+    account: Option<Account>,
     place: Place,
-    port: u16,
+    port: AtomicU16,
     settings: Vec<(String, String)>,
-    tenancy: Option<Tenancy>,
+    tenancy: Mutex<Option<Tenancy>>,
+    /// Databases that this process uses: nobody drops them meanwhile.
+    leases: Mutex<Vec<Lease>>,
+    /// An interrupt lets a server on that was stopped: it would not hear that its statements are cancelled.
+    _wake: Registration,
 }
 
 /// This process's part in the server's life.
@@ -89,7 +109,7 @@ impl Cluster {
         interrupt: &Interrupt,
     ) -> Result<Self, ServerError> {
         let installation = installation(options, progress, interrupt).await?;
-        let account = Account::for_server()?;
+        let account = Account::for_server(&options.directory)?;
         let entry = Entry {
             installation: stage::reachable(installation, account.as_ref())?,
             account,
@@ -97,22 +117,64 @@ impl Cluster {
             progress: progress.clone(),
             interrupt: interrupt.clone(),
         };
-        let cluster = blocking(move || entry.enter()).await?;
-        let session = Session::open(&cluster.url("postgres"), interrupt).await?;
+        let (entry, mut cluster) = blocking(move || {
+            let cluster = entry.enter(Data::Kept)?;
+            Ok((entry, cluster))
+        })
+        .await?;
+        let session = match Session::open(&cluster.url("postgres"), interrupt).await {
+            // It starts, and cannot read what every session reads first.
+            Err(error @ (ConnectError::Refused { .. } | ConnectError::NoSuchDatabase { .. })) => {
+                let reason = error.to_string();
+                cluster.stop().await;
+                cluster = blocking(move || entry.enter(Data::Damaged(reason))).await?;
+                Session::open(&cluster.url("postgres"), interrupt).await?
+            }
+            other => other?,
+        };
         super::clone::sweep(&session)
             .await
             .map_err(|reason| ServerError::Refused {
                 action: "drop copies that nobody uses",
                 reason,
             })?;
+        super::dataset::sweep(&session, progress)
+            .await
+            .map_err(|error| ServerError::Refused {
+                action: "drop unfinished datasets",
+                reason: error.to_string(),
+            })?;
         session.close().await;
+        let place = cluster.place.clone();
+        // What filled the disk is gone.
+        blocking(move || {
+            ballast::keep(&place);
+            Ok(())
+        })
+        .await?;
         Ok(cluster)
     }
 
     /// A database of this server, as superuser, through its private socket.
     #[must_use]
     pub fn url(&self, database: &str) -> DatabaseUrl {
-        DatabaseUrl::of_socket(&self.place.socket, self.port, SUPERUSER, database)
+        DatabaseUrl::of_socket(&self.place.socket, self.port(), SUPERUSER, database)
+    }
+
+    fn port(&self) -> u16 {
+        self.port.load(Ordering::Acquire)
+    }
+
+    fn tenancy(&self) -> MutexGuard<'_, Option<Tenancy>> {
+        self.tenancy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a lease until this process leaves the server.
+    pub(super) fn hold(&self, lease: Lease) {
+        self.leases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(lease);
     }
 
     /// The same over 127.0.0.1 with the password, for other programs.
@@ -120,7 +182,7 @@ impl Cluster {
     /// # Errors
     /// Where the password file cannot be read.
     pub fn loopback_url(&self, database: &str) -> Result<DatabaseUrl, ServerError> {
-        loopback_url(&self.place, self.port, database)
+        loopback_url(&self.place, self.port(), database)
     }
 
     /// The version of its programs.
@@ -151,7 +213,7 @@ impl Cluster {
     /// fails.
     pub fn become_command(self, command: &mut Command) -> ServerError {
         let program = PathBuf::from(command.get_program());
-        let inherited = self.tenancy.as_ref().map_or(Ok(()), |tenancy| {
+        let inherited = self.tenancy().as_ref().map_or(Ok(()), |tenancy| {
             rustix::io::fcntl_setfd(&tenancy.use_lock, rustix::io::FdFlags::empty())?;
             tenancy.owner.inherit()
         });
@@ -159,9 +221,95 @@ impl Cluster {
         ServerError::io("run", program, error)
     }
 
+    /// What the file system of the server's files has left.
+    #[must_use]
+    pub fn free_space(&self) -> Option<Bytes> {
+        configuration::free_bytes(&self.place.home).map(Bytes)
+    }
+
+    /// Gives up the reserve on the disk, so that a server whose disk is full can drop what filled it.
+    pub fn release_reserve(&self) {
+        ballast::release(&self.place);
+    }
+
+    /// Keeps a database safe that a person works with: from now on what is written survives a failure of the machine, and
+    /// nothing throws the database away without naming it.
+    ///
+    /// # Errors
+    /// Where that cannot be noted, or the server refuses.
+    pub async fn protect(&self, database: &str, interrupt: &Interrupt) -> Result<(), ServerError> {
+        let had = self.place.personal().exists();
+        rescue::note_personal(&self.place, database)?;
+        if had {
+            return Ok(());
+        }
+        let path = self.place.data().join("postgresql.conf");
+        let read = |error| ServerError::io("read", &path, error);
+        let running = Tuning::of_running(&self.place, &fs::read_to_string(&path).map_err(read)?);
+        let text = configuration::render(&self.place, self.port(), &self.settings, &running);
+        fs::write(&path, text).map_err(|error| ServerError::io("write", &path, error))?;
+        let session = Session::open(&self.url("postgres"), interrupt).await?;
+        for statement in ["SELECT pg_reload_conf()", "CHECKPOINT"] {
+            session
+                .client()
+                .batch_execute(statement)
+                .await
+                .map_err(|error| ServerError::Refused {
+                    action: "write its data to the disk",
+                    reason: describe(&error),
+                })?;
+        }
+        session.close().await;
+        let data = self.place.data();
+        // What was written before went without fsync.
+        blocking(move || synchronize(&data)).await
+    }
+
+    /// Makes room in the server's lock table for a schema of so many relations. Restarts the server where it has less, and
+    /// says so by `true`: every session of this process is gone then. A server that others use stays as it is.
+    ///
+    /// # Errors
+    /// Where it does not start again.
+    pub async fn provide_locks(
+        &self,
+        relations: u64,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<bool, ServerError> {
+        if !rescue::note_locks(&self.place, relations)? {
+            return Ok(false);
+        }
+        let tenancy = self.tenancy().take();
+        let (place, installation) = (self.place.clone(), self.installation.clone());
+        let (account, settings) = (self.account.clone(), self.settings.clone());
+        let (progress, interrupt) = (progress.clone(), interrupt.clone());
+        let (tenancy, launched) = blocking(move || {
+            let launch = Launch {
+                installation: &installation,
+                place: &place,
+                account: account.as_ref(),
+                settings: &settings,
+                progress: &progress,
+                interrupt: &interrupt,
+            };
+            restart(&launch, tenancy)
+        })
+        .await?;
+        if let Some(port) = launched {
+            self.port.store(port, Ordering::Release);
+            // They went with the server's sessions.
+            self.leases
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+        }
+        *self.tenancy() = tenancy;
+        Ok(launched.is_some())
+    }
+
     /// Stops using it; waits for its end where nobody else uses it.
-    pub async fn stop(mut self) {
-        let tenancy = self.tenancy.take();
+    pub async fn stop(self) {
+        let tenancy = self.tenancy().take();
         let place = self.place.clone();
         let _ = blocking(move || {
             leave(&place, tenancy);
@@ -173,8 +321,74 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        leave(&self.place, self.tenancy.take());
+        let tenancy = self.tenancy().take();
+        leave(&self.place, tenancy);
     }
+}
+
+/// Restarts a server that nobody else uses, with what is noted for it; its new port, `None` where it was left alone.
+fn restart(
+    launch: &Launch<'_>,
+    tenancy: Option<Tenancy>,
+) -> Result<(Option<Tenancy>, Option<u16>), ServerError> {
+    let Some(mut tenancy) = tenancy else {
+        return Ok((None, None));
+    };
+    let place = launch.place;
+    let _change = owners::lock_alone(
+        &place.change_lock(),
+        "waiting for another pgproof that is starting or stopping the embedded server",
+        launch.progress,
+        launch.interrupt,
+    )?;
+    drop(tenancy.use_lock);
+    if !owners::is_unused(&place.use_lock()) {
+        tenancy.use_lock = owners::lock_shared(&place.use_lock())?;
+        return Ok((Some(tenancy), None));
+    }
+    launch
+        .progress
+        .detail("restarting the embedded server with more room for locks");
+    let keep = place.kept().exists();
+    tenancy.owner.tell(Word::Stop);
+    if let Some(running) = Postmaster::running(&place.data()) {
+        end(place, &running)?;
+    }
+    reap(tenancy.child.as_mut());
+    let mut launched = launch.run()?;
+    if keep {
+        launched.owner.tell(Word::Keep);
+    }
+    launched.owner.guard(place, launch.account);
+    let port = launched.port;
+    let tenancy = Tenancy {
+        owner: launched.owner,
+        use_lock: owners::lock_shared(&place.use_lock())?,
+        child: Some(launched.child),
+    };
+    Ok((Some(tenancy), Some(port)))
+}
+
+/// Has everything written to the disk that was written to the directory's file system.
+fn synchronize(directory: &Path) -> Result<(), ServerError> {
+    let fail = |error| ServerError::io("write to the disk", directory, error);
+    let handle = File::open(directory).map_err(fail)?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(&handle).map_err(|error| fail(error.into()))?;
+    #[cfg(not(target_os = "linux"))]
+    {
+        drop(handle);
+        rustix::fs::sync();
+    }
+    Ok(())
+}
+
+/// What is done with the data that is there.
+enum Data {
+    /// It is used.
+    Kept,
+    /// It is made anew, unless others use it: the server starts and nobody can work with it, for this reason.
+    Damaged(String),
 }
 
 /// Everything that joining or starting a server needs, on a thread of its own: it waits for locks and processes.
@@ -187,13 +401,17 @@ struct Entry {
 }
 
 impl Entry {
-    fn enter(self) -> Result<Cluster, ServerError> {
+    fn enter(&self, data: Data) -> Result<Cluster, ServerError> {
         let place = Place::choose(
             &self.options.directory,
             self.installation.version.major(),
             self.account.as_ref(),
         )?;
         let mut told = false;
+        let mut damaged = match data {
+            Data::Kept => None,
+            Data::Damaged(reason) => Some(reason),
+        };
         loop {
             let change = owners::lock_alone(
                 &place.change_lock(),
@@ -201,19 +419,31 @@ impl Entry {
                 &self.progress,
                 &self.interrupt,
             )?;
+            if let Some(reason) = damaged.take()
+                && owners::is_unused(&place.use_lock())
+                && Postmaster::running(&place.data()).is_none()
+            {
+                self.launch(&place)
+                    .discard(&format!("nobody can connect to it ({reason})"))?;
+            }
             if let Some((tenancy, port)) = self.join_or_start(&place)? {
                 drop(change);
-                let Self {
-                    installation,
-                    options,
-                    ..
-                } = self;
+                tenancy.owner.guard(&place, self.account.as_ref());
+                let data = place.data();
+                let wake = self.interrupt.on_set(move || {
+                    if let Some(running) = Postmaster::running(&data) {
+                        running.wake(&data);
+                    }
+                });
                 return Ok(Cluster {
-                    installation,
+                    _wake: wake,
+                    installation: self.installation.clone(),
+                    account: self.account.clone(),
                     place,
-                    port,
-                    settings: options.settings,
-                    tenancy: Some(tenancy),
+                    port: AtomicU16::new(port),
+                    settings: self.options.settings.clone(),
+                    tenancy: Mutex::new(Some(tenancy)),
+                    leases: Mutex::default(),
                 });
             }
             // Released before waiting: whoever uses the server needs it to leave.
@@ -229,25 +459,35 @@ impl Entry {
         }
     }
 
+    fn launch<'a>(&'a self, place: &'a Place) -> Launch<'a> {
+        Launch {
+            installation: &self.installation,
+            place,
+            account: self.account.as_ref(),
+            settings: &self.options.settings,
+            progress: &self.progress,
+            interrupt: &self.interrupt,
+        }
+    }
+
     /// `None` where a server runs with other settings and someone uses it.
     fn join_or_start(&self, place: &Place) -> Result<Option<(Tenancy, u16)>, ServerError> {
         let mut keep = false;
         if let Some(running) = Postmaster::running(&place.data()) {
-            let owner = Owner::join(&place.pipe()).filter(|_| running.ready);
+            let owner = self.joined(place, &running);
+            let used = !owners::is_unused(&place.use_lock());
             match (owner, running.port) {
                 (Some(owner), Some(port)) if self.is_as_wanted(place, port) => {
                     let use_lock = owners::lock_shared(&place.use_lock())?;
-                    return Ok(Some((
-                        Tenancy {
-                            owner,
-                            use_lock,
-                            child: None,
-                        },
-                        port,
-                    )));
+                    let tenancy = Tenancy {
+                        owner,
+                        use_lock,
+                        child: None,
+                    };
+                    return Ok(Some((tenancy, port)));
                 }
                 (Some(mut owner), _) => {
-                    if !owners::is_unused(&place.use_lock()) {
+                    if used {
                         return Ok(None);
                     }
                     keep = place.kept().exists();
@@ -255,20 +495,19 @@ impl Entry {
                         .detail("restarting the embedded server with other settings");
                     owner.tell(Word::Stop);
                 }
-                // Its watcher was killed, or it is stopping already.
-                (None, _) => running.stop(),
+                // It is ending, or does not answer.
+                (None, _) => {
+                    keep = place.kept().exists() && running.ready;
+                    running.stop(&place.data());
+                }
             }
             end(place, &running)?;
+        } else if place.kept().exists() {
+            // It was kept and is gone: killed, or the machine was started anew.
+            self.progress
+                .detail("the server that `pgproof server start` left running is gone");
         }
-        let launch = Launch {
-            installation: &self.installation,
-            place,
-            account: self.account.as_ref(),
-            settings: &self.options.settings,
-            progress: &self.progress,
-            interrupt: &self.interrupt,
-        };
-        let mut launched = launch.run()?;
+        let mut launched = self.launch(place).run()?;
         if keep {
             launched.owner.tell(Word::Keep);
         } else {
@@ -283,24 +522,51 @@ impl Entry {
         Ok(Some((tenancy, launched.port)))
     }
 
+    /// Becomes an owner of a server that is ready and answers; gives it another watcher where its own was killed.
+    fn joined(&self, place: &Place, running: &Postmaster) -> Option<Owner> {
+        if !running.ready {
+            return None;
+        }
+        if !running.answers() {
+            // Somebody stopped it (`kill -STOP`, a debugger, a frozen container): it may go on.
+            running.wake(&place.data());
+            if !running.answers() {
+                return None;
+            }
+        }
+        Owner::join(&place.pipe()).or_else(|| owners::watch(place, self.account.as_ref()))
+    }
+
     fn is_as_wanted(&self, place: &Place, port: u16) -> bool {
-        fs::read_to_string(place.data().join("postgresql.conf"))
-            .is_ok_and(|text| text == configuration::render(place, port, &self.options.settings))
+        fs::read_to_string(place.data().join("postgresql.conf")).is_ok_and(|text| {
+            let tuning = Tuning::of_running(place, &text);
+            text == configuration::render(place, port, &self.options.settings, &tuning)
+        })
     }
 }
 
 /// Waits for a server that was asked to stop; asks harder in the end.
 fn end(place: &Place, running: &Postmaster) -> Result<(), ServerError> {
-    if postmaster::wait_until_gone(&place.data(), STOP_LIMIT) {
+    let data = place.data();
+    let gone = postmaster::wait_until_gone(&data, FAST_STOP_LIMIT)
+        || {
+            running.abort(&data);
+            postmaster::wait_until_gone(&data, ABORT_LIMIT)
+        }
+        || {
+            running.kill();
+            postmaster::wait_until_gone(&data, ABORT_LIMIT)
+        };
+    if gone {
         return Ok(());
     }
-    running.abort();
-    if postmaster::wait_until_gone(&place.data(), STOP_LIMIT) {
-        return Ok(());
-    }
-    Err(ServerError::Stuck {
-        data: place.data(),
-        log: place.log(),
+    Err(if running.is_seen() {
+        ServerError::Stuck {
+            data,
+            log: place.log(),
+        }
+    } else {
+        ServerError::Elsewhere { data }
     })
 }
 
@@ -323,15 +589,32 @@ fn leave(place: &Place, tenancy: Option<Tenancy>) {
     drop(use_lock);
     drop(owner);
     if !place.kept().exists() && owners::is_unused(&place.use_lock()) {
-        let limit = STOP_LIMIT;
-        let start = std::time::Instant::now();
-        while Postmaster::running(&place.data()).is_some() && start.elapsed() < limit {
-            reap(child.as_mut());
-            thread::sleep(Duration::from_millis(10));
-        }
-        reap(child.as_mut());
+        stop_unused(place, child.as_mut());
+        postmaster::end_leftovers(&place.data());
     }
+    reap(child.as_mut());
     drop(change);
+}
+
+/// The watcher asks the server to stop, too, unless it was killed; a server that does not end is made to.
+fn stop_unused(place: &Place, mut child: Option<&mut Child>) {
+    let start = Instant::now();
+    let mut asked = 0;
+    while let Some(running) = Postmaster::running(&place.data()) {
+        let elapsed = start.elapsed();
+        match asked {
+            0 => running.stop(&place.data()),
+            1 if elapsed > FAST_STOP_LIMIT => running.abort(&place.data()),
+            2 if elapsed > FAST_STOP_LIMIT + ABORT_LIMIT => running.kill(),
+            _ if elapsed > STOP_LIMIT => return,
+            _ => {
+                reap(child.as_deref_mut());
+                thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+        }
+        asked += 1;
+    }
 }
 
 fn reap(child: Option<&mut Child>) {

@@ -15,6 +15,13 @@ use super::account::{self, Account};
 /// The longest directory in which a socket's name still fits into `sockaddr_un` (104 bytes on macOS, 108 on Linux).
 const LONGEST_SOCKET_DIRECTORY: usize = 85;
 
+/// What directories of sockets that lie elsewhere are called; the project's digest and a user's number follow.
+pub(super) const SOCKETS: &str = "pgproof-";
+/// What data directories that were put aside are called; a number follows.
+pub(super) const ASIDE: &str = "data.damaged-";
+/// Names the project whose files lie elsewhere, beside them.
+pub(super) const ORIGIN: &str = "project";
+
 /// The directory of one project's server of one major.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -43,11 +50,17 @@ impl Place {
         let project = project
             .canonicalize()
             .map_err(|error| ServerError::io("open the directory", project, error))?;
+        if has_line_break(&project) {
+            return Err(ServerError::LineBreak { path: project });
+        }
         let name = format!("cluster-{major}");
         let home = match account {
             Some(account) if !account.may_enter(&project) => {
                 let elsewhere = outside().join(digest(&project));
                 write_pointer(&project, &elsewhere)?;
+                fs::create_dir_all(&elsewhere)
+                    .map_err(|error| ServerError::io("make the directory", &elsewhere, error))?;
+                note_origin(&elsewhere, &project)?;
                 elsewhere.join(name)
             }
             Some(_) | None => project.join(name),
@@ -72,6 +85,9 @@ impl Place {
         }
         make_private(&self.home, account)?;
         make_private(&self.socket, account)?;
+        if self.socket.parent() != Some(&self.home) {
+            note_origin(&self.socket, &self.home)?;
+        }
         if self.data().exists() {
             restore(&self.data(), account)
         } else {
@@ -114,6 +130,33 @@ impl Place {
         self.home.join("kept")
     }
 
+    /// Names the databases that people work with, one a line: what must not be lost without a word.
+    pub(super) fn personal(&self) -> PathBuf {
+        self.home.join("personal")
+    }
+
+    /// How many locks the schema needs; see [`super::configuration::Tuning`].
+    pub(super) fn locks(&self) -> PathBuf {
+        self.home.join("locks")
+    }
+
+    /// Space that is given up where the disk is full.
+    pub(super) fn ballast(&self) -> PathBuf {
+        self.home.join("ballast")
+    }
+
+    /// A free name for a data directory that is put aside.
+    pub(super) fn aside(&self) -> PathBuf {
+        let mut number = 1;
+        loop {
+            let path = self.home.join(format!("{ASIDE}{number}"));
+            if path.symlink_metadata().is_err() {
+                return path;
+            }
+            number += 1;
+        }
+    }
+
     /// The boot during which the server was started.
     pub(super) fn boot(&self) -> PathBuf {
         self.home.join("boot")
@@ -137,13 +180,47 @@ impl Place {
 /// # Errors
 /// Where the operating system refuses.
 pub fn make_project(project: &Path) -> Result<(), ServerError> {
-    fs::create_dir_all(project)
-        .map_err(|error| ServerError::io("make the directory", project, error))?;
+    if !project.is_dir() {
+        fs::create_dir_all(project)
+            .map_err(|error| ServerError::io("make the directory", project, error))?;
+        give_to_owner(project);
+    }
     let ignore = project.join(".gitignore");
     if ignore.exists() {
         return Ok(());
     }
-    fs::write(&ignore, "*\n").map_err(|error| ServerError::io("write", &ignore, error))
+    fs::write(&ignore, "*\n").map_err(|error| ServerError::io("write", &ignore, error))?;
+    give_to_owner(&ignore);
+    Ok(())
+}
+
+/// What root makes in somebody's project is theirs: they work there next.
+fn give_to_owner(path: &Path) {
+    if uzers::get_effective_uid() != 0 {
+        return;
+    }
+    let above = path.parent().and_then(|parent| parent.metadata().ok());
+    if let Some(owner) = above.filter(|owner| owner.uid() != 0) {
+        // Where the file system knows no owners, it stays as it is.
+        let _ = std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()));
+    }
+}
+
+/// PostgreSQL's own files name its directory a line each, and its programs refuse such names.
+fn has_line_break(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
+/// Says in a directory that lies elsewhere whose it is, so that it can be removed when that is gone.
+fn note_origin(elsewhere: &Path, origin: &Path) -> Result<(), ServerError> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = elsewhere.join(ORIGIN);
+    let bytes = origin.as_os_str().as_bytes();
+    if fs::read(&path).is_ok_and(|written| written == bytes) {
+        return Ok(());
+    }
+    fs::write(&path, bytes).map_err(|error| ServerError::io("write", &path, error))
 }
 
 /// Opens a lock file.
@@ -151,17 +228,22 @@ pub fn make_project(project: &Path) -> Result<(), ServerError> {
 /// # Errors
 /// Where the operating system refuses, e.g. a file that root left behind.
 pub(super) fn open_lock(path: &Path) -> Result<File, ServerError> {
-    OpenOptions::new()
+    let new = !path.exists();
+    let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o644)
         .open(path)
-        .map_err(|error| ServerError::io("open the lock", path, error))
+        .map_err(|error| ServerError::io("open the lock", path, error))?;
+    if new {
+        give_to_owner(path);
+    }
+    Ok(file)
 }
 
 /// Where servers of root's projects lie when their account may not enter the project.
-fn outside() -> PathBuf {
+pub(super) fn outside() -> PathBuf {
     let persistent = Path::new("/var/lib");
     if persistent.is_dir() {
         persistent.join("pgproof")
@@ -179,13 +261,18 @@ fn write_pointer(project: &Path, elsewhere: &Path) -> Result<(), ServerError> {
     fs::write(&path, text).map_err(|error| ServerError::io("write", &path, error))
 }
 
-/// `<home>/socket`, or a short path where that would not fit into a socket's address.
+/// `<home>/socket`, or a short path where that would not fit into a socket's address, or into the list of paths that
+/// `unix_socket_directories` is.
 fn socket_directory(home: &Path, account: Option<&Account>) -> PathBuf {
     let near = home.join("socket");
-    if near.as_os_str().len() <= LONGEST_SOCKET_DIRECTORY {
+    let plain = near
+        .to_str()
+        .is_some_and(|text| !text.contains(|c: char| c.is_control() || c == ',' || c == '"'));
+    if plain && near.as_os_str().len() <= LONGEST_SOCKET_DIRECTORY {
         return near;
     }
-    let name = format!("pgproof-{}", digest(home));
+    let user = account.map_or_else(uzers::get_effective_uid, |account| account.uid);
+    let name = format!("{SOCKETS}{}-{user}", digest(home));
     let runtime = std::env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
         .filter(|directory| account.is_none() && directory.is_dir())
@@ -265,6 +352,19 @@ mod tests {
             short.display()
         );
         assert_ne!(short, socket_directory(&deep.join("other"), None));
+    }
+
+    #[test]
+    fn a_path_that_cannot_stand_in_a_list_gets_another_socket() {
+        use std::os::unix::ffi::OsStrExt as _;
+        for name in [&b"a,b"[..], b"say \"hi\"", b"\xff", b"tab\t"] {
+            let home = Path::new("/p").join(std::ffi::OsStr::from_bytes(name));
+            let socket = socket_directory(&home, None);
+            assert!(!socket.starts_with("/p"), "{}", socket.display());
+            assert!(socket.to_str().is_some_and(|text| !text.contains(',')));
+        }
+        let home = Path::new("/p/it's a shop");
+        assert_eq!(socket_directory(home, None), home.join("socket"));
     }
 
     #[test]

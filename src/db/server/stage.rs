@@ -50,6 +50,14 @@ pub(super) fn reachable(
     let parent = outside();
     let target = parent.join(name);
     if !target.is_dir() {
+        fs::create_dir_all(&parent)
+            .map_err(|error| ServerError::io("make the directory", &parent, error))?;
+        let lock = super::place::open_lock(&parent.join(super::download::LOCK))?;
+        lock.lock()
+            .map_err(|error| ServerError::io("lock", &parent, error))?;
+        for left in super::download::leftovers(&parent) {
+            super::rescue::remove_directory(&left)?;
+        }
         let unfinished = parent.join(format!(".unfinished-{}", std::process::id()));
         let fail = |error| ServerError::io("copy PostgreSQL's programs to", &target, error);
         fs::create_dir_all(&unfinished).map_err(fail)?;
@@ -65,7 +73,8 @@ pub(super) fn reachable(
     Installation::at(&target).ok_or_else(unreachable)
 }
 
-fn outside() -> PathBuf {
+/// Where such copies lie.
+pub(super) fn outside() -> PathBuf {
     PathBuf::from(if Path::new("/var/cache").is_dir() {
         "/var/cache/pgproof"
     } else {

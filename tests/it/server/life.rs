@@ -185,22 +185,29 @@ async fn a_server_that_ended_and_was_not_waited_for_is_stale() {
     ended.wait().unwrap();
 }
 
-#[tokio::test]
-async fn a_server_without_a_watcher_is_replaced() {
+#[test]
+fn a_watcher_that_is_killed_is_replaced() {
     let project = private::project();
     let owner = Owner::ready(project.path());
     let pid = postmaster(project.path()).unwrap();
-    // The watcher is the one shell that names the data directory.
-    let processes = std::process::Command::new("ps")
-        .args(["-eww", "-o", "pid=,args="])
-        .output()
-        .unwrap();
-    let data = private::data(project.path()).display().to_string();
-    let watcher = String::from_utf8_lossy(&processes.stdout)
-        .split("\n")
-        .find(|line| line.contains(&data) && line.contains("watcher.sh"))
-        .and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap();
+    let watcher = private::watcher(project.path()).unwrap();
+    kill(watcher, "KILL");
+    eventually("another one watches", SOON, || {
+        private::watcher(project.path()).is_some_and(|now| now != watcher)
+    });
+    owner.kill();
+    eventually("the server ends with its owner", SOON, || {
+        !private::alive(pid)
+    });
+}
+
+#[tokio::test]
+async fn a_server_whose_owner_and_watcher_were_killed_is_used_again() {
+    let project = private::project();
+    let owner = Owner::ready(project.path());
+    let pid = postmaster(project.path()).unwrap();
+    let watcher = private::watcher(project.path()).unwrap();
+    kill(owner.pid(), "STOP");
     kill(watcher, "KILL");
     owner.kill();
     std::thread::sleep(Duration::from_millis(500));
@@ -208,9 +215,24 @@ async fn a_server_without_a_watcher_is_replaced() {
     let cluster = private::start(&private::options(project.path()))
         .await
         .unwrap();
-    assert!(!private::alive(pid));
-    assert_ne!(postmaster(project.path()), None);
+    assert_eq!(postmaster(project.path()), Some(pid));
     cluster.stop().await;
+    assert_eq!(postmaster(project.path()), None);
+}
+
+#[tokio::test]
+async fn a_server_that_was_frozen_is_let_on() {
+    let project = private::project();
+    let options = private::options(project.path());
+    let first = private::start(&options).await.unwrap();
+    let pid = postmaster(project.path()).unwrap();
+    kill(pid, "STOP");
+    let second = private::start(&options).await.unwrap();
+    assert_eq!(postmaster(project.path()), Some(pid));
+    drop(second);
+    // Also by whoever stops it.
+    kill(pid, "STOP");
+    first.stop().await;
     assert_eq!(postmaster(project.path()), None);
 }
 
@@ -378,25 +400,59 @@ async fn a_database_of_ones_own_is_copied_and_dropped() {
 }
 
 #[tokio::test]
-async fn copies_of_dead_processes_are_swept() {
+async fn copies_that_nobody_uses_are_swept() {
     let project = private::project();
     let options = private::options(project.path());
-    let mut dead = std::process::Command::new("true").spawn().unwrap();
-    dead.wait().unwrap();
     let cluster = private::start(&options).await.unwrap();
-    let (left, used) = (
-        format!("pgproof_run_{}_1", dead.id()),
-        format!("pgproof_run_{}_999", std::process::id()),
-    );
-    for name in [&left, &used] {
-        private::execute(&cluster, &format!("CREATE DATABASE {name}")).await;
+    let server = cluster.url("postgres");
+    let used = DatabaseClone::of(&server, "template1", &Interrupt::new())
+        .await
+        .unwrap();
+    // The second name is one of an earlier version, with a process id that lives.
+    for left in ["pgproof_run_0123456789abcdef", "pgproof_run_1_1"] {
+        private::execute(&cluster, &format!("CREATE DATABASE {left}")).await;
     }
+    private::execute(&cluster, "CREATE DATABASE pgproof_run_mine").await;
     let again = private::start(&options).await.unwrap();
     let names = private::value(
         &again,
         "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'pgproof%'",
     );
-    assert_eq!(names.await, used);
+    let expected = format!("{} pgproof_run_mine", used.url().database());
+    assert_eq!(names.await, expected);
+}
+
+#[tokio::test]
+async fn the_lock_table_grows_with_the_schema() {
+    let project = private::project();
+    let options = private::options(project.path());
+    let cluster = private::start(&options).await.unwrap();
+    private::execute(&cluster, "CREATE TABLE kept AS SELECT 1 AS n").await;
+    let (progress, interrupt) = (Progress::default(), Interrupt::new());
+    let few = cluster.provide_locks(10_000, &progress, &interrupt).await;
+    assert!(!few.unwrap(), "every server has room for that");
+    let user = private::start(&options).await.unwrap();
+    let used = cluster.provide_locks(100_000, &progress, &interrupt).await;
+    assert!(!used.unwrap(), "others would lose their sessions");
+    drop(user);
+    let many = cluster.provide_locks(200_000, &progress, &interrupt).await;
+    assert!(many.unwrap());
+    assert_eq!(
+        private::value(&cluster, "SHOW max_locks_per_transaction").await,
+        "12000"
+    );
+    assert_eq!(
+        private::value(&cluster, "SELECT count(*)::text FROM kept").await,
+        "1"
+    );
+    cluster.stop().await;
+    assert_eq!(postmaster(project.path()), None);
+    // It stays so.
+    let again = private::start(&options).await.unwrap();
+    assert_eq!(
+        private::value(&again, "SHOW max_locks_per_transaction").await,
+        "12000"
+    );
 }
 
 #[tokio::test]

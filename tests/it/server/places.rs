@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use pgproof::db::server::{Downloads, Search, ServerError};
+use pgproof::db::server::{Checksum, Downloads, Search, ServerError};
 use pgproof::interrupt::Interrupt;
 use pgproof::progress::{Event, Progress};
 use sha2::{Digest as _, Sha256};
@@ -55,12 +55,93 @@ async fn a_project_below_a_long_path() {
 }
 
 #[tokio::test]
-async fn a_project_with_spaces_and_quotes_in_its_path() {
+async fn a_project_with_an_odd_path() {
+    use std::os::unix::ffi::OsStrExt as _;
+    for name in [
+        &b"it's a \"shop\" $HOME"[..],
+        b"a, b,c",
+        b"back\\slash \t tab",
+        "größe".as_bytes(),
+        b"no utf-8 \xff\xfe",
+    ] {
+        let project = private::bare_project();
+        let odd = project.path().join(std::ffi::OsStr::from_bytes(name));
+        std::fs::create_dir_all(&odd).unwrap();
+        let options = private::options(&odd);
+        // A second time with the files of the first.
+        for _ in 0..2 {
+            let cluster = private::start(&options)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error}", odd.display()));
+            assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+            cluster.stop().await;
+        }
+        let socket = pgproof::db::server::daemon::status(&options).unwrap();
+        assert_eq!(socket.len(), 1);
+    }
     let project = private::bare_project();
-    let odd = project.path().join("it's a \"shop\" $HOME");
-    std::fs::create_dir_all(&odd).unwrap();
-    let cluster = private::start(&private::options(&odd)).await.unwrap();
-    assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
+    let broken = project.path().join("two\nlines");
+    std::fs::create_dir_all(&broken).unwrap();
+    let text = private::start(&private::options(&broken))
+        .await
+        .unwrap_err();
+    let text = text.to_string();
+    assert!(
+        text.contains("the name holds a line break; rename the directory"),
+        "{text}"
+    );
+}
+
+/// A directory of a user who is not root, and a project of theirs in it.
+#[tokio::test]
+async fn root_works_in_somebodys_project_and_then_they_do() {
+    if !root() {
+        eprintln!("SKIPPED: only root can work in the projects of others");
+        return;
+    }
+    let project = private::bare_project();
+    std::os::unix::fs::chown(project.path(), Some(65_534), Some(65_534)).unwrap();
+    let options = private::options(project.path());
+    private::start(&options).await.unwrap().stop().await;
+    let status = |user: &str| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", user, "--regid", user, "--clear-groups"])
+            .arg(env!("CARGO_BIN_EXE_pgproof"))
+            .args(["server", "psql", "--", "-XAtc", "SELECT 1"])
+            .env("HOME", "/tmp")
+            .env("PGPROOF_CACHE_DIR", project.path().join("cache"))
+            .env("PGPROOF_PG_BIN", support::binaries_of(15).unwrap())
+            .current_dir(project.path());
+        command.output().unwrap()
+    };
+    std::fs::write(
+        project.path().join("pgproof.toml"),
+        "[server]\nversion = \"15\"\n",
+    )
+    .unwrap();
+    std::fs::create_dir(project.path().join("migrations")).unwrap();
+    std::fs::write(
+        project.path().join("migrations/1_t.sql"),
+        "CREATE TABLE t (id int PRIMARY KEY);\n",
+    )
+    .unwrap();
+    let theirs = status("65534");
+    assert!(
+        theirs.status.success(),
+        "{}",
+        String::from_utf8_lossy(&theirs.stderr)
+    );
+    private::start(&options).await.unwrap().stop().await;
+    // Another one is told whose it is, and what to do.
+    let other = status("4242");
+    let text = String::from_utf8_lossy(&other.stderr).replace("| ", " ");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(other.status.code(), Some(3), "{text}");
+    assert!(
+        text.contains("it belongs to nobody; run pgproof as nobody, or remove"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -85,45 +166,6 @@ async fn the_server_listens_on_loopback_and_its_private_socket_alone() {
             & 0o777,
         0o600
     );
-}
-
-#[tokio::test]
-async fn files_of_another_version_and_damaged_files_are_made_anew() {
-    let project = private::project();
-    let options = private::options(project.path());
-    let data = private::data(project.path());
-    private::start(&options).await.unwrap().stop().await;
-    let cases: [(&str, &dyn Fn()); 3] = [
-        ("its data directory is not one of PostgreSQL 15", &|| {
-            std::fs::write(data.join("PG_VERSION"), "11\n").unwrap();
-        }),
-        ("PostgreSQL cannot read its files any more", &|| {
-            let control = data.join("global/pg_control");
-            let mut bytes = std::fs::read(&control).unwrap();
-            bytes[40..200].fill(7);
-            std::fs::write(&control, bytes).unwrap();
-        }),
-        ("the machine went down while it was running", &|| {
-            std::fs::write(data.join("postmaster.pid"), "4194303\n/x\n").unwrap();
-            std::fs::write(data.join("../boot"), "another boot").unwrap();
-        }),
-    ];
-    for (told, damage) in cases {
-        damage();
-        let (progress, events) = private::listening();
-        let cluster = pgproof::db::server::Cluster::start(&options, &progress, &Interrupt::new())
-            .await
-            .unwrap_or_else(|error| panic!("{told}: {error}"));
-        assert_eq!(private::value(&cluster, "SELECT 'there'").await, "there");
-        cluster.stop().await;
-        let events = events.lock().unwrap();
-        assert!(
-            events
-                .iter()
-                .any(|event| matches!(event, Event::Note(text) if text.contains(told))),
-            "{events:?}"
-        );
-    }
 }
 
 #[tokio::test]
@@ -164,20 +206,28 @@ async fn a_setting_that_postgres_refuses_is_the_projects_mistake() {
 async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
     let project = private::project();
     let options = private::options(project.path());
-    private::start(&options).await.unwrap().stop().await;
-    std::fs::write(
-        private::data(project.path()).join("pg_hba.conf"),
-        "nonsense\n",
-    )
-    .unwrap();
-    let text = private::start(&options).await.unwrap_err().to_string();
+    let cluster = private::start(&options).await.unwrap();
+    private::execute(&cluster, "CREATE TABLE kept AS SELECT 1 AS n").await;
+    cluster.stop().await;
+    let mut other = options.clone();
+    other.settings = vec![(
+        "shared_preload_libraries".to_owned(),
+        "no_such_library".to_owned(),
+    )];
+    let text = private::start(&other).await.unwrap_err().to_string();
     assert!(
         text.starts_with("the embedded server ended while starting; the end of "),
         "{text}"
     );
     assert!(
-        text.contains("invalid connection type \"nonsense\""),
+        text.contains("could not access file \"no_such_library\""),
         "{text}"
+    );
+    // No server starts so: nothing is wrong with the files, and they stay.
+    let again = private::start(&options).await.unwrap();
+    assert_eq!(
+        private::value(&again, "SELECT count(*)::text FROM kept").await,
+        "1"
     );
 }
 
@@ -371,6 +421,7 @@ async fn postgres_is_downloaded_checked_unpacked_and_runs() {
     let downloads = |base: &str| Downloads {
         base: base.to_owned(),
         cache: cache.clone(),
+        checksum: Checksum::Published,
     };
     let quiet = Progress::default();
     let interrupt = Interrupt::new();
@@ -424,6 +475,7 @@ async fn a_download_that_goes_wrong_leaves_nothing() {
         let downloads = Downloads {
             base: base.to_owned(),
             cache: cache.clone(),
+            checksum: Checksum::Published,
         };
         let error = downloads
             .fetch(major, &Progress::default(), &Interrupt::new())
@@ -452,9 +504,33 @@ async fn a_download_that_goes_wrong_leaves_nothing() {
     std::fs::write(releases.archive(), &whole[..whole.len() / 2]).unwrap();
     let text = fetch(&base, 17).await;
     assert!(text.contains("the checksum does not match"), "{text}");
-    std::fs::remove_file(releases.sum()).unwrap();
+    let sum = |bytes: &[u8]| -> String {
+        let digest = Sha256::digest(bytes);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    std::fs::write(releases.sum(), sum(&whole[..whole.len() / 2])).unwrap();
     let text = fetch(&base, 17).await;
     assert!(text.contains("the archive does not unpack"), "{text}");
+    std::fs::write(releases.archive(), &whole).unwrap();
+    std::fs::remove_file(releases.sum()).unwrap();
+    let text = fetch(&base, 17).await;
+    assert!(
+        text.contains(".sha256 cannot be read") && text.contains("set PGPROOF_POSTGRES_SHA256"),
+        "{text}"
+    );
+    // What a download that was killed left goes with the next one.
+    std::fs::create_dir(cache.join("postgresql/.unfinished-4711")).unwrap();
+    fetch(&base, 17).await;
+    for checksum in [Checksum::Named(sum(&whole)), Checksum::Unchecked] {
+        let cache = project.path().join(format!("{checksum:?}"));
+        let downloads = Downloads {
+            base: base.clone(),
+            cache,
+            checksum,
+        };
+        let (progress, interrupt) = (Progress::default(), Interrupt::new());
+        downloads.fetch(17, &progress, &interrupt).await.unwrap();
+    }
     assert_eq!(
         fetch(&base, 12).await,
         "PostgreSQL 12 is not supported: `server.version` must be one of 14 to 18"
@@ -469,6 +545,7 @@ async fn two_that_take_a_release_from_a_directory_at_once_do_it_once() {
     let downloads = Downloads {
         base: directory,
         cache: project.path().join("cache"),
+        checksum: Checksum::Published,
     };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
     let fetch = || downloads.fetch(17, &progress, &interrupt);

@@ -90,6 +90,19 @@ pub fn postmaster(project: &Path) -> Option<i32> {
     alive(pid).then_some(pid)
 }
 
+/// The process that watches the server's owners: the one shell that names the data directory.
+pub fn watcher(project: &Path) -> Option<i32> {
+    let processes = Command::new("ps")
+        .args(["-eww", "-o", "pid=,args="])
+        .output()
+        .unwrap();
+    let data = data(project).display().to_string();
+    String::from_utf8_lossy(&processes.stdout)
+        .lines()
+        .find(|line| line.contains(&data) && line.contains("watcher.sh"))
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
+}
+
 pub fn data(project: &Path) -> PathBuf {
     project.join(format!(".pgproof/cluster-{}/data", support::MAJOR))
 }
