@@ -274,7 +274,8 @@ CREATE INDEX ON readings (sensor_id, taken_at);
 #[test]
 #[ignore = "seeds three schemas at full size; run by name, it prints what it measured"]
 fn the_estimate_is_near_the_measured_peak() {
-    let schemas: [(&str, fn(&Path)); 3] = [
+    type Make = fn(&Path);
+    let schemas: [(&str, Make); 3] = [
         ("sample", copy_sample),
         ("events with a GIN index", events),
         ("partitions", parts),
