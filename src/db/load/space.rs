@@ -12,7 +12,7 @@ use crate::units::Bytes;
 /// A database's catalogs and files that it has before its first row, beside those of each table.
 const EMPTY_DATABASE: u64 = 8 << 20;
 /// The log between two checkpoints, of what is not loaded but written: catalogs, migrations, statements that roll back.
-const LOG: u64 = 96 << 20;
+const LOG: u64 = 48 << 20;
 
 /// Bytes on the disk, roughly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
