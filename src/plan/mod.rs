@@ -7,14 +7,16 @@ pub mod label;
 pub mod metrics;
 pub mod node;
 pub mod parse;
+mod rows;
 pub mod shape;
 pub mod walk;
 
 pub use label::label;
 pub use metrics::{Metrics, NodeMetrics};
 pub use node::{
-    Actual, Buffers, Conditions, Estimate, HashSpace, Jit, JoinType, Memoize, Node, NodeId,
-    NodeKind, PerLoop, Plan, RelationRef, Relationship, RowsRemoved, SortSpace, Total, Trigger,
-    Wal, Worker,
+    Actual, Buffers, Conditions, Estimate, Gap, HashSpace, Jit, JoinType, Memoize, Node, NodeId,
+    NodeKind, PerLoop, Plan, PlanningMemory, RelationRef, Relationship, RowsRemoved, Serialization,
+    SortSpace, Total, Trigger, Wal, Worker,
 };
 pub use parse::PlanParseError;
+pub use rows::RowCount;

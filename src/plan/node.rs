@@ -42,8 +42,66 @@ pub struct Plan {
     pub query_id: Option<i64>,
     /// `Query Text`, where the source of the plan gives it (auto_explain).
     pub query_text: Option<String>,
+    /// Memory that planning took (`MEMORY`, from 17).
+    pub planning_memory: Option<PlanningMemory>,
+    /// What sending the rows would have cost (`SERIALIZE`, from 17).
+    pub serialization: Option<Serialization>,
+    /// What of the input was not understood: the plan is known in part only.
+    pub gaps: Vec<Gap>,
     /// Top-level keys that are not known yet, kept as they came.
     pub extra: Map<String, Value>,
+}
+
+/// `Memory: used=…  allocated=…` of the planner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PlanningMemory {
+    /// In use at the end.
+    pub used: Bytes,
+    /// Taken from the system.
+    pub allocated: Bytes,
+}
+
+/// `Serialization: time=…  output=…  format=…`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Serialization {
+    /// Time for making the rows' texts or bytes; `None` with TIMING OFF.
+    pub time_ms: Option<Millis>,
+    /// What would have been sent.
+    pub output: Bytes,
+}
+
+/// A part of a plan that the readers did not get or did not understand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// A line that no reader understood.
+    Line {
+        /// 1-based line of the input.
+        line: u32,
+        /// The line.
+        text: String,
+    },
+    /// A line that was cut before its end.
+    CutLine {
+        /// 1-based line of the input.
+        line: u32,
+        /// What is left of it.
+        text: String,
+    },
+    /// The root was not copied.
+    NoBeginning,
+    /// The text ends inside of the plan.
+    NoEnd,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { line, text } => write!(f, "line {line} was not understood: {text}"),
+            Self::CutLine { line, text } => write!(f, "line {line} is cut: {text}"),
+            Self::NoBeginning => f.write_str("its first lines are missing"),
+            Self::NoEnd => f.write_str("its end is missing"),
+        }
+    }
 }
 
 /// A node of the plan.

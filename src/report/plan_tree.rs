@@ -50,7 +50,31 @@ pub fn plan_tree(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> io::
         out,
         "{}",
         total.into_iter().flatten().collect::<Vec<_>>().join(", ")
-    )
+    )?;
+    doubts(plan, &metrics, out)
+}
+
+/// What of the plan was not read, and where its figures contradict each other: the tree is not the whole truth then.
+fn doubts(plan: &Plan, metrics: &Metrics, out: &mut dyn Write) -> io::Result<()> {
+    /// More of them tell nothing new.
+    const SHOWN: usize = 5;
+    if !plan.gaps.is_empty() {
+        writeln!(out, "read in part:")?;
+        for gap in plan.gaps.iter().take(SHOWN) {
+            writeln!(out, "  {}", cut(&clean(&gap.to_string())))?;
+        }
+        if plan.gaps.len() > SHOWN {
+            writeln!(out, "  and {} more", plan.gaps.len() - SHOWN)?;
+        }
+    }
+    for id in metrics.contradictions.iter().take(SHOWN) {
+        writeln!(
+            out,
+            "the figures contradict each other: less was measured at {} than below it",
+            clean(&label(plan.node(*id)))
+        )?;
+    }
+    Ok(())
 }
 
 fn node_lines(

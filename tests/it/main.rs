@@ -25,6 +25,7 @@ mod introspect;
 mod layers;
 mod noise;
 mod plan_sums;
+mod psql_layouts;
 mod report;
 mod rules;
 mod sample;

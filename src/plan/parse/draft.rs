@@ -89,7 +89,8 @@ impl MeasuredDraft {
         let mut hash = self.hash.take().unwrap_or_default();
         hash.batches = hash.batches.or(self.aggregate_batches);
         hash.planned_partitions = self.planned_partitions;
-        hash.peak_memory = self.peak_memory;
+        // A Parallel Hash whose batches belong to the workers reports `Memory Usage: 0kB`: it was not measured.
+        hash.peak_memory = self.peak_memory.filter(|peak| peak.0 > 0);
         hash.disk = self.disk;
         Some(hash)
     }

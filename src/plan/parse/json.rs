@@ -11,7 +11,8 @@ use super::draft::{MeasuredDraft, NodeDraft, join_type, kilobytes, relationship,
 use super::scalar::{Identifier, Key, Number, flag, millis, number, small, whole};
 use super::{Format, PlanParseError, Plans};
 use crate::plan::node::{
-    Buffers, Jit, Node, NodeId, NodeKind, PerLoop, Plan, Total, Trigger, Worker,
+    Buffers, Jit, Node, NodeId, NodeKind, PerLoop, Plan, PlanningMemory, Serialization, Total,
+    Trigger, Worker,
 };
 use crate::units::{Bytes, Millis};
 
@@ -121,8 +122,33 @@ fn finish(mut plans: Vec<Plan>) -> Plans {
     if plans.is_empty() {
         return Err(PlanParseError::NoPlan);
     }
-    plans.iter_mut().for_each(mark_disabled);
+    for plan in &mut plans {
+        mark_disabled(plan);
+        read_memory_and_serialization(plan);
+    }
     Ok(plans)
+}
+
+/// Figures of 17 that stand among the keys of the statement.
+fn read_memory_and_serialization(plan: &mut Plan) {
+    let number = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(other) => other.as_f64(),
+        None => None,
+    };
+    let bytes = |kb: Option<f64>| kb.map_or(Bytes(0), |kb| Bytes(kilobytes(kb)));
+    if let Some(used) = number(plan.extra.get("Memory Used")) {
+        plan.planning_memory = Some(PlanningMemory {
+            used: bytes(Some(used)),
+            allocated: bytes(number(plan.extra.get("Memory Allocated"))),
+        });
+    }
+    if let Some(serialization) = plan.extra.get("Serialization") {
+        plan.serialization = Some(Serialization {
+            time_ms: number(serialization.get("Time")).map(Millis),
+            output: bytes(number(serialization.get("Output Volume"))),
+        });
+    }
 }
 
 /// Before 18 a disabled node shows only by its cost, which its ancestors carry too.

@@ -4,20 +4,27 @@
 /// How far a JSON value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// Its last bracket closes before this offset.
-    Whole(usize),
+    /// Its last bracket closes in this line (counted from 0), before this offset in it.
+    Whole { line: usize, end: usize },
     /// The text ends first.
     Truncated,
 }
 
-/// Where the value that begins with a bracket at the start of `text` ends.
-pub(super) fn extent(text: &str) -> Extent {
+/// Where the value that begins with a bracket at the start of the first line ends.
+pub(super) fn extent<'a>(lines: impl Iterator<Item = &'a str>) -> Extent {
     let mut scan = Scan::default();
-    for (offset, byte) in text.bytes().enumerate() {
-        scan.step(byte);
-        if scan.open.is_empty() && !scan.in_string {
-            return Extent::Whole(offset + 1);
+    for (line, text) in lines.enumerate() {
+        let start = text.len() - text.trim_start().len();
+        for (offset, byte) in text.bytes().enumerate().skip(start) {
+            scan.step(byte);
+            if scan.open.is_empty() && !scan.in_string {
+                return Extent::Whole {
+                    line,
+                    end: offset + 1,
+                };
+            }
         }
+        scan.step(b'\n');
     }
     Extent::Truncated
 }
@@ -101,8 +108,10 @@ mod tests {
 
     #[test]
     fn ends_and_tails() {
-        assert_eq!(extent(r#"[{"a": "]"}] x"#), Extent::Whole(12));
-        assert_eq!(extent(r#"[{"a": "]"}"#), Extent::Truncated);
+        let whole = |line, end| Extent::Whole { line, end };
+        assert_eq!(extent(r#"[{"a": "]"}] x"#.lines()), whole(0, 12));
+        assert_eq!(extent("  [{\"a\":\n\"]\"}] x".lines()), whole(1, 5));
+        assert_eq!(extent(r#"[{"a": "]"}"#.lines()), Extent::Truncated);
         assert_eq!(
             without_breaks_in_strings("{\"a\":\n \"b\nc\"}"),
             "{\"a\":\n \"bc\"}"

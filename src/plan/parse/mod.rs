@@ -48,6 +48,24 @@ pub enum PlanParseError {
         /// Its words.
         message: String,
     },
+    /// A plan of another database system.
+    #[error("this is a plan of {server}, not of PostgreSQL")]
+    OtherServer {
+        /// 1-based line of the input.
+        line: u32,
+        /// Its name.
+        server: &'static str,
+    },
+    /// Lines of a plan outside of any plan that was read.
+    #[error("{count} lines of a plan were not understood, the first is {text:?}")]
+    NotUnderstood {
+        /// 1-based line of the first of them.
+        line: u32,
+        /// How many follow each other.
+        count: usize,
+        /// The first.
+        text: String,
+    },
     /// Deeper than any planner makes.
     #[error("the plan is nested deeper than {limit} levels; no server prints such a plan")]
     TooDeep {
@@ -62,7 +80,10 @@ impl PlanParseError {
     pub fn line(&self) -> Option<u32> {
         match self {
             Self::Malformed { line, .. } => *line,
-            Self::Statement { line } | Self::Refused { line, .. } => Some(*line),
+            Self::Statement { line }
+            | Self::Refused { line, .. }
+            | Self::OtherServer { line, .. }
+            | Self::NotUnderstood { line, .. } => Some(*line),
             Self::NoPlan | Self::TooDeep { .. } => None,
         }
     }
@@ -71,7 +92,10 @@ impl PlanParseError {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Malformed { .. } | Self::NoPlan => {
+            Self::OtherServer { .. } => {
+                "pgproof reads plans of PostgreSQL and of the servers that are built on it"
+            }
+            Self::Malformed { .. } | Self::NoPlan | Self::NotUnderstood { .. } => {
                 "give the whole output of EXPLAIN (ANALYZE, BUFFERS) in any of its formats, as psql, a log of auto_explain or \
                  another client shows it"
             }
@@ -79,7 +103,7 @@ impl PlanParseError {
                 "run it with EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) in front, and give what the server answers"
             }
             Self::Refused { .. } => {
-                "mend the statement, and give the output of EXPLAIN once the server answers with a plan"
+                "fix the statement, and give the output of EXPLAIN once the server answers with a plan"
             }
             Self::TooDeep { .. } => "give the output of EXPLAIN as the server printed it",
         }
@@ -144,8 +168,16 @@ pub fn read(text: &str) -> Reading {
     if let Some(reading) = log::read(text) {
         return reading;
     }
-    let unquoted = frame::unquoted(text);
-    pieces::read(&frame::lines(&unquoted))
+    if let Some(plans) = frame::json_of_python(text).and_then(|value| json(&value).ok()) {
+        return Reading {
+            plans: plans
+                .into_iter()
+                .map(|plan| Found { line: 1, plan })
+                .collect(),
+            unread: Vec::new(),
+        };
+    }
+    pieces::read(&frame::lines(text))
 }
 
 /// The plans of a text.

@@ -5,6 +5,7 @@ use super::json::json;
 use super::mend::{self, Extent};
 use super::text;
 use super::{Format, Found, PlanParseError, Plans, Reading, json_value, line_number, xml, yaml};
+use crate::plan::node::Gap;
 
 /// Reads every plan among the lines.
 pub(super) fn read(lines: &[Line<'_>]) -> Reading {
@@ -37,13 +38,68 @@ pub(super) fn read(lines: &[Line<'_>]) -> Reading {
             }
             next.max(at + 1)
         } else {
+            if text::is_lost(text) {
+                not_understood(&lines[at], &mut reading);
+            }
             at + 1
+        };
+    }
+    if let Some(server) = other_server(lines) {
+        reading = Reading {
+            plans: Vec::new(),
+            unread: vec![server],
         };
     }
     if reading.plans.is_empty() && reading.unread.is_empty() {
         reading.unread.extend(what_else(lines));
     }
     reading
+}
+
+/// Counts a line of a plan that belongs to no plan that was read.
+fn not_understood(line: &Line<'_>, reading: &mut Reading) {
+    let number = line_number(line.index);
+    if let Some(PlanParseError::NotUnderstood { count, .. }) = reading.unread.last_mut() {
+        *count += 1;
+        return;
+    }
+    reading.unread.push(PlanParseError::NotUnderstood {
+        line: number,
+        count: 1,
+        text: line.text.trim().to_owned(),
+    });
+}
+
+/// Plans of other systems look like PostgreSQL's at a glance: MySQL's trees have one blank behind the arrow and no widths.
+fn other_server(lines: &[Line<'_>]) -> Option<PlanParseError> {
+    let is_mysql = |text: &str| {
+        let tree = text.trim_start_matches(['|', ' ', '\t']);
+        let of_tree = tree.strip_prefix("-> ").is_some_and(|rest| {
+            !rest.starts_with(' ')
+                && (rest.contains("(cost=")
+                    || rest.contains("(actual time=")
+                    || rest.contains("row(s)"))
+                && !rest.contains("width=")
+        });
+        of_tree || text.contains("\"query_block\"")
+    };
+    let server = |text: &str| {
+        if is_mysql(text) {
+            Some("MySQL or MariaDB")
+        } else if text.trim_start().starts_with("Plan hash value:") {
+            Some("Oracle Database")
+        } else if text.contains("http://schemas.microsoft.com/sqlserver/") {
+            Some("Microsoft SQL Server")
+        } else {
+            None
+        }
+    };
+    lines.iter().find_map(|line| {
+        Some(PlanParseError::OtherServer {
+            line: line_number(line.index),
+            server: server(&line.text)?,
+        })
+    })
 }
 
 fn told(plans: Plans, index: usize, reading: &mut Reading) {
@@ -95,12 +151,16 @@ impl JsonPiece {
 }
 
 fn json_piece(lines: &[Line<'_>]) -> JsonPiece {
-    let text = joined(lines);
-    let text = text.trim_start();
-    let (value, ended) = match mend::extent(text) {
-        Extent::Whole(end) => (&text[..end], true),
-        Extent::Truncated => (text, false),
+    // Only what the value takes is put together: a log may hold thousands of them.
+    let (text, ended) = match mend::extent(lines.iter().map(|line| &*line.text)) {
+        Extent::Whole { line, end } => {
+            let mut text = joined(&lines[..line]);
+            text.push_str(&lines[line].text[..end]);
+            (text, true)
+        }
+        Extent::Truncated => (joined(lines), false),
     };
+    let value = text.trim_start();
     let mut plans = json(value);
     if plans.is_err() {
         let whole = mend::without_breaks_in_strings(value);
@@ -110,7 +170,10 @@ fn json_piece(lines: &[Line<'_>]) -> JsonPiece {
             mend::closed(&whole)
         };
         // The first error is about the text as it was given.
-        if let Some(Ok(read)) = mended.map(|text| json(&text)) {
+        if let Some(Ok(mut read)) = mended.map(|text| json(&text)) {
+            if let Some(last) = read.last_mut().filter(|_| !ended) {
+                last.gaps.push(Gap::NoEnd);
+            }
             plans = Ok(read);
         }
     }
@@ -134,6 +197,7 @@ fn value_piece(format: Format, lines: &[Line<'_>], at: usize) -> (Plans, usize) 
         Format::Xml => xml::read(&lines[at..]),
         Format::Yaml | Format::Json => yaml::read(&lines[at..]),
     };
+    let is_cut = read.is_cut;
     let plans = read
         .value
         .map_err(|reason| (read.fails_at, reason))
@@ -144,6 +208,12 @@ fn value_piece(format: Format, lines: &[Line<'_>], at: usize) -> (Plans, usize) 
                 other => (0, other.to_string()),
             })
         });
+    let plans = plans.map(|mut plans| {
+        if let Some(last) = plans.last_mut().filter(|_| is_cut) {
+            last.gaps.push(Gap::NoEnd);
+        }
+        plans
+    });
     let plans = plans.map_err(|(line, reason)| {
         if line == usize::MAX {
             return PlanParseError::NoPlan;
@@ -161,6 +231,8 @@ fn value_piece(format: Format, lines: &[Line<'_>], at: usize) -> (Plans, usize) 
 pub(super) struct ValuePiece {
     /// The value, or what is wrong.
     pub(super) value: Result<serde_json::Value, String>,
+    /// Its end is missing.
+    pub(super) is_cut: bool,
     /// Where it went wrong, counted from the first line.
     pub(super) fails_at: usize,
     /// Lines taken.

@@ -16,7 +16,12 @@ pub(super) fn begins(line: &str) -> bool {
 
 /// Reads the document that begins at the first line; a tail that is missing is closed.
 pub(super) fn read(lines: &[Line<'_>]) -> ValuePiece {
-    let text = joined(lines);
+    let last = lines
+        .iter()
+        .position(|line| line.text.contains("</explain>"))
+        .map_or(lines.len(), |last| last + 1);
+    let text = joined(&lines[..last]);
+    let is_cut = last == lines.len() && !text.contains("</explain>");
     let end = text
         .find("</explain>")
         .map_or(text.len(), |start| start + "</explain>".len());
@@ -24,11 +29,13 @@ pub(super) fn read(lines: &[Line<'_>]) -> ValuePiece {
     match Document::of(document) {
         Ok(value) => ValuePiece {
             value: Ok(value),
+            is_cut,
             fails_at: 0,
             lines: document.matches('\n').count() + 1,
         },
         Err((offset, reason)) => ValuePiece {
             value: Err(reason),
+            is_cut,
             fails_at: document[..offset].matches('\n').count(),
             lines: document.matches('\n').count() + 1,
         },

@@ -11,7 +11,8 @@ use serde_json::Value;
 use self::line::{Kind, Logical, column, is_incomplete};
 use super::draft::{MeasuredDraft, NodeDraft, worker};
 use super::frame::Line;
-use crate::plan::node::{NodeId, NodeKind, Plan, Relationship};
+use super::line_number;
+use crate::plan::node::{Gap, NodeId, NodeKind, Plan, Relationship};
 
 /// Deeper than any planner makes; the arithmetic on plans walks ancestors.
 const MAX_DEPTH: usize = 1_000;
@@ -19,6 +20,33 @@ const MAX_DEPTH: usize = 1_000;
 /// Whether a line begins a plan.
 pub(super) fn begins(line: &str) -> bool {
     line.starts_with("Query Text:") || (!line.starts_with("->") && title::is_root(line))
+}
+
+/// Whether a line is a node's, as EXPLAIN prints it, with its figures or without; nothing else of a quotation looks like one.
+pub(super) fn is_named_title(line: &str) -> bool {
+    let title = line.trim_start_matches("->").trim_start();
+    title::is_named(title) || (title::has_figures(line) && title::is_title(title))
+}
+
+/// Whether a line stands below a plan's tree.
+pub(super) fn is_below_the_tree(line: &str) -> bool {
+    summary::knows(line)
+}
+
+/// Whether a line can only be a plan's: an arrow or figures, or a key that PostgreSQL prints below a node.
+pub(super) fn is_figure_line(line: &str) -> bool {
+    let text = line.trim_start();
+    text.starts_with("->  ")
+        || (title::has_figures(text) && (text.contains(" rows=") || text.contains("(never")))
+        || line::split_key(text)
+            .is_some_and(|(key, _)| property::knows(key) || summary::knows(text))
+}
+
+/// Whether a line outside of any plan is one of a plan that was not found: an arrow or figures.
+pub(super) fn is_lost(line: &str) -> bool {
+    let text = line.trim_start();
+    let figures = title::has_figures(text) && text.contains("rows=") && text.contains(')');
+    text.starts_with("->  ") || figures
 }
 
 /// Whether a line begins a part of a plan, whose root was not copied.
@@ -38,7 +66,7 @@ pub(super) fn read(lines: &[Line<'_>], at: usize) -> (Option<Plan>, usize) {
         }
         blank = text.is_empty();
         if !blank {
-            reader.take(&line.text);
+            reader.take(&line.text, line.index);
         }
         at += 1;
     }
@@ -65,6 +93,8 @@ struct Building {
     column: usize,
     parent: Option<usize>,
     children: Vec<usize>,
+    /// Children that are no subplans.
+    inputs: usize,
 }
 
 struct BuildingWorker {
@@ -126,7 +156,7 @@ impl Reader {
         ended && matches!(Kind::of(text), Kind::Other) && !summary::knows(text)
     }
 
-    fn take(&mut self, line: &str) {
+    fn take(&mut self, line: &str, index: usize) {
         let text = line.trim_start();
         let column = column(line);
         let kind = Kind::of(text);
@@ -137,11 +167,7 @@ impl Reader {
             return;
         }
         self.settle();
-        self.current = Some(Logical {
-            column,
-            kind,
-            text: text.to_owned(),
-        });
+        self.current = Some(Logical::new(index, column, kind, text));
     }
 
     /// Sorts the line that is whole now.
@@ -150,8 +176,17 @@ impl Reader {
             return;
         };
         let text = line.text.trim_end();
+        if is_incomplete(&line) {
+            self.plan.gaps.push(Gap::CutLine {
+                line: line_number(line.index),
+                text: text.to_owned(),
+            });
+        }
         if self.nodes.is_empty() {
             self.root_column = line.column;
+            if text.starts_with("->") {
+                self.plan.gaps.push(Gap::NoBeginning);
+            }
             self.open(text.trim_start_matches("->").trim_start(), line.column);
             return;
         }
@@ -167,7 +202,17 @@ impl Reader {
         match line.kind {
             Kind::Arrow => self.open(text.trim_start_matches("->").trim_start(), line.column),
             Kind::Subplan => self.subplan = Some((text.to_owned(), line.column)),
-            Kind::Known | Kind::Key | Kind::Other => self.property(text, line.column),
+            Kind::Known | Kind::Key => self.property(text, line.column),
+            Kind::Other if title::is_target(text) => self.property(text, line.column),
+            // What Greenplum's segments report below the tree.
+            Kind::Other if text.starts_with("(slice") => self.property(text, line.column),
+            Kind::Other => {
+                self.plan.gaps.push(Gap::Line {
+                    line: line_number(line.index),
+                    text: text.to_owned(),
+                });
+                self.property(text, line.column);
+            }
         }
     }
 
@@ -200,15 +245,12 @@ impl Reader {
         title::read(&mut draft, title);
         let id = self.nodes.len();
         if let Some(parent) = parent {
-            let place = self.nodes[parent]
-                .children
-                .iter()
-                .filter(|child| !self.nodes[**child].draft.node.is_subplan());
             draft.node.relationship = Some(relationship(
                 name.as_deref(),
                 &self.nodes[parent].draft,
-                place.count(),
+                self.nodes[parent].inputs,
             ));
+            self.nodes[parent].inputs += usize::from(!draft.node.is_subplan());
             self.nodes[parent].children.push(id);
         }
         draft.node.subplan_name = name;
@@ -217,6 +259,7 @@ impl Reader {
             column,
             parent,
             children: Vec::new(),
+            inputs: 0,
         });
         self.stack.push(id);
     }

@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::line::split_key;
 use super::property;
 use super::title::number;
-use crate::plan::node::{Jit, Plan, Trigger};
-use crate::plan::parse::draft::MeasuredDraft;
-use crate::units::Millis;
+use crate::plan::node::{Jit, Plan, PlanningMemory, Serialization, Trigger};
+use crate::plan::parse::draft::{MeasuredDraft, kilobytes};
+use crate::units::{Bytes, Millis};
 
 /// A heading with lines below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub(super) fn read(plan: &mut Plan, text: &str) -> Option<Section> {
         "Execution Time" | "Execution time" | "Total runtime" => {
             plan.execution_ms = number(value).map(Millis)
         }
+        "Serialization" => plan.serialization = Some(serialization(value)),
         "Settings" => plan.settings = settings(value),
         "Query Identifier" => plan.query_id = value.parse().ok(),
         "Planning" => return Some(Section::Planning),
@@ -73,6 +74,10 @@ pub(super) fn read(plan: &mut Plan, text: &str) -> Option<Section> {
 pub(super) fn read_inside(plan: &mut Plan, section: Section, text: &str) {
     match section {
         Section::Planning => {
+            if let Some(memory) = text.strip_prefix("Memory:") {
+                plan.planning_memory = Some(planning_memory(memory));
+                return;
+            }
             let mut measured = MeasuredDraft {
                 buffers: plan.planning_buffers,
                 ..MeasuredDraft::default()
@@ -134,6 +139,28 @@ fn trigger(text: &str) -> Option<Trigger> {
         time_ms: figure("time=").map(Millis),
         calls: figure("calls=").unwrap_or_default(),
     })
+}
+
+/// `used=12kB  allocated=16kB`.
+fn planning_memory(text: &str) -> PlanningMemory {
+    let kilobytes = |key| figure(text, key).map_or(Bytes(0), |kb| Bytes(kilobytes(kb)));
+    PlanningMemory {
+        used: kilobytes("used="),
+        allocated: kilobytes("allocated="),
+    }
+}
+
+/// `time=0.010 ms  output=1kB  format=text`.
+fn serialization(text: &str) -> Serialization {
+    Serialization {
+        time_ms: figure(text, "time=").map(Millis),
+        output: figure(text, "output=").map_or(Bytes(0), |kb| Bytes(kilobytes(kb))),
+    }
+}
+
+/// The number behind a key.
+fn figure(text: &str, key: &str) -> Option<f64> {
+    number(&text[text.find(key)? + key.len()..])
 }
 
 /// `work_mem = '1MB', search_path = 'a, b'`.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::node::JoinType;
+use crate::plan::node::{JoinType, PerLoop};
 use crate::plan::parse::{any, read as read_input};
 use crate::units::{Bytes, Millis};
 
@@ -307,4 +307,44 @@ fn unknown_nodes_and_keys_are_kept() {
     assert_eq!(plan.root().relation.as_ref().unwrap().alias, "x");
     assert_eq!(plan.root().extra["Spin"], "up");
     assert_eq!(plan.nodes[1].kind, NodeKind::Unknown("Warp".to_owned()));
+}
+
+#[test]
+fn memory_that_was_not_measured_is_unknown() {
+    let plan = plan(
+        "Parallel Hash  (cost=1.00..2.00 rows=3 width=4) (actual time=1.0..2.0 rows=3 loops=2)\n  Buckets: 4096  Batches: 8  Memory Usage: 0kB\n",
+    );
+    let hash = plan.root().hash.unwrap();
+    assert_eq!((hash.batches, hash.peak_memory), (Some(8), None));
+}
+
+#[test]
+fn a_line_broken_inside_its_figures_keeps_them() {
+    let broken = plan(
+        " Sort  (cost=1.00..2.50 rows=10 width=8) (actual\ntime=0.100..1.250 rows=7 loops=1)\n   Sort Key: a\n   Buffers: shared hit=5\nread=3\n",
+    );
+    let actual = broken.root().actual.unwrap();
+    assert_eq!(
+        (actual.rows.0, actual.total),
+        (7.0, Some(PerLoop(Millis(1.25))))
+    );
+    assert_eq!(broken.root().buffers.unwrap().shared_read, 3);
+}
+
+#[test]
+fn figures_of_17_have_types() {
+    let plan = plan(
+        "Result  (cost=0.00..0.01 rows=1 width=4)\nPlanning:\n  Memory: used=12kB  allocated=16kB\nPlanning Time: 0.1 ms\nSerialization: time=2.500 ms  \
+         output=3kB  format=text\n",
+    );
+    let memory = plan.planning_memory.unwrap();
+    assert_eq!(
+        (memory.used, memory.allocated),
+        (Bytes(12 << 10), Bytes(16 << 10))
+    );
+    let serialization = plan.serialization.unwrap();
+    assert_eq!(
+        (serialization.time_ms, serialization.output),
+        (Some(Millis(2.5)), Bytes(3 << 10))
+    );
 }

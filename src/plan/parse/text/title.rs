@@ -25,9 +25,27 @@ pub(super) fn is_root(text: &str) -> bool {
     let text = text.trim();
     match figures_start(text) {
         // A property may hold such words in a text.
-        Some(start) => start > 0 && !text[..start].contains([':', '\'']),
+        Some(start) => is_named(text) || is_unknown_title(text[..start].trim_end()),
         None => is_named(text),
     }
+}
+
+/// A node of a newer server or of an extension: words, and perhaps where it reads.
+fn is_unknown_title(title: &str) -> bool {
+    let name = title.split(" on ").next().unwrap_or_default();
+    let words = name.split(" using ").next().unwrap_or_default();
+    words.starts_with(|c: char| c.is_ascii_uppercase())
+        && words.chars().all(|c| {
+            c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '(' | ')' | '/' | '*' | '.')
+        })
+        && !title.contains('\'')
+}
+
+/// Whether a node's title, known or not, can be read as one.
+pub(super) fn is_title(title: &str) -> bool {
+    let end = figures_start(title).unwrap_or(title.len());
+    let name = title[..end].split("  (c").next().unwrap_or_default().trim();
+    is_named(title) || is_unknown_title(name)
 }
 
 /// Whether a line begins with the name of a node that is known, and goes on as such a line does.
@@ -126,6 +144,9 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
     if let Some(after) = join(draft, rest) {
         return Some(after);
     }
+    if let Some(after) = motion(draft, rest) {
+        return Some(after);
+    }
     if let Some(after) = rest.strip_prefix("Custom Scan (") {
         let (provider, after) = after.split_once(')')?;
         "Custom Scan".clone_into(&mut draft.node_type);
@@ -158,6 +179,43 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
         after = backward.unwrap_or(after);
     }
     Some(after)
+}
+
+/// Greenplum's `Gather Motion 3:1  (slice1; segments: 3)`.
+fn motion<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
+    let (kind, rest) = text.split_once(" Motion ")?;
+    let is_kind = matches!(
+        kind,
+        "Gather" | "Redistribute" | "Broadcast" | "Explicit Gather" | "Explicit Redistribute"
+    );
+    let end = rest
+        .find(|c: char| !(c.is_ascii_digit() || c == ':'))
+        .unwrap_or(rest.len());
+    let (senders, receivers) = rest[..end].split_once(':').filter(|_| is_kind)?;
+    let is_count = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_count(senders) || !is_count(receivers) {
+        return None;
+    }
+    draft.node_type = format!("{kind} Motion");
+    draft
+        .node
+        .extra
+        .insert("Motion".to_owned(), Value::from(&rest[..end]));
+    let after = rest[end..].trim_start();
+    let slice = after
+        .strip_prefix('(')
+        .filter(|inside| inside.starts_with("slice"))
+        .and_then(|inside| inside.split_once(')'));
+    match slice {
+        Some((slice, after)) => {
+            draft
+                .node
+                .extra
+                .insert("Slice".to_owned(), Value::from(slice));
+            Some(after)
+        }
+        None => Some(after),
+    }
 }
 
 /// `Insert on`, and `Foreign Insert on` of a foreign table.
