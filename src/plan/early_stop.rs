@@ -1,21 +1,26 @@
 //! Which nodes may have been left before their last row: their counts say how far somebody read, not how much there is.
 
-use super::node::{JoinType, Node, NodeKind, Plan, Relationship};
+use std::collections::HashMap;
+
+use super::node::{JoinType, Node, NodeId, NodeKind, Plan, Relationship};
 
 /// For every node, whether something above it may have stopped reading early.
 pub(super) fn may_have_stopped(plan: &Plan) -> Vec<bool> {
     let mut stopped = vec![false; plan.nodes.len()];
     mark(plan, &mut stopped);
     // A CTE stands before its readers in preorder: what they do is known only now.
+    let mut readers: HashMap<&str, Vec<NodeId>> = HashMap::new();
+    for id in plan.ids() {
+        if let Some(name) = plan.node(id).cte_name.as_deref() {
+            readers.entry(name).or_default().push(id);
+        }
+    }
     for id in plan.ids() {
         let Some(name) = plan.node(id).cte() else {
             continue;
         };
-        let mut readers = plan
-            .ids()
-            .filter(|reader| plan.node(*reader).cte_name.as_deref() == Some(name))
-            .peekable();
-        stopped[id.0] = readers.peek().is_some() && readers.all(|reader| stopped[reader.0]);
+        let of_cte = readers.get(name).map_or(&[][..], Vec::as_slice);
+        stopped[id.0] = !of_cte.is_empty() && of_cte.iter().all(|reader| stopped[reader.0]);
     }
     mark(plan, &mut stopped);
     stopped

@@ -6,6 +6,8 @@
 //! rounded to the microsecond, a bitmap that one process builds while the others wait), a node never pays more than it has:
 //! what it pays for is scaled down.
 
+use std::collections::HashMap;
+
 use super::node::{Node, NodeId, NodeKind, Plan, Relationship};
 
 /// Each node's own part.
@@ -14,6 +16,8 @@ pub(super) struct Exclusive {
     pub(super) own: Vec<Option<f64>>,
     /// What ran outside the root: CTEs that nobody read to their end.
     pub(super) detached: f64,
+    /// By node: by how much what it pays for exceeds what it has.
+    pub(super) excess: Vec<f64>,
 }
 
 /// Shares a quantity out.
@@ -28,6 +32,7 @@ pub(super) fn exclusive(
     let mut arrived = bills.detached.clone();
     arrived[0] = amount(0);
     let mut own: Vec<Option<f64>> = vec![None; plan.nodes.len()];
+    let mut excess = vec![0.0; plan.nodes.len()];
     let mut waiting: Vec<usize> = bills.payers.clone();
     let mut ready: Vec<usize> = (0..plan.nodes.len())
         .filter(|id| waiting[*id] == 0)
@@ -41,6 +46,11 @@ pub(super) fn exclusive(
             0.0
         };
         let paid = claimed.min(amount(id));
+        excess[id] = if amount(id) > 0.0 {
+            part * (claimed - paid)
+        } else {
+            claimed
+        };
         own[id] = inclusive[id].map(|amount| part * (amount - paid));
         let scale = if claimed > 0.0 {
             part * paid / claimed
@@ -64,6 +74,7 @@ pub(super) fn exclusive(
     Exclusive {
         own,
         detached: bills.detached.iter().sum(),
+        excess,
     }
 }
 
@@ -85,35 +96,46 @@ impl Bills {
             payers: vec![0; count],
             detached: vec![0.0; count],
         };
-        for id in plan.ids() {
-            let Some(parent) = plan.node(id).parent else {
-                continue;
-            };
-            let amount = inclusive[id.0].unwrap_or_default();
-            if let Some(name) = plan.node(id).cte() {
-                let readers = cte_readers(plan, id, parent, name);
-                let read: f64 = readers
-                    .iter()
-                    .filter_map(|reader| inclusive[reader.0])
-                    .sum();
-                for reader in &readers {
-                    let part = inclusive[reader.0].unwrap_or_default();
-                    bills.add(
-                        *reader,
-                        id,
-                        if read > 0.0 {
-                            part * (amount / read).min(1.0)
-                        } else {
-                            0.0
-                        },
-                    );
-                }
-                bills.detached[id.0] = (amount - read).max(0.0);
-            } else {
+        let is_cte = |id: &NodeId| plan.node(*id).cte().is_some();
+        for id in plan.ids().filter(|id| !is_cte(id)) {
+            if let Some(parent) = plan.node(id).parent {
+                let amount = inclusive[id.0].unwrap_or_default();
                 bills.add(hosts.of(id).unwrap_or(parent), id, amount);
             }
         }
+        let readers_of = cte_readers(plan);
+        for id in plan.ids().filter(is_cte) {
+            let readers = readers_of.get(&id).map_or(&[][..], Vec::as_slice);
+            bills.add_cte(id, readers, inclusive);
+        }
         bills
+    }
+
+    /// Its readers pay for a CTE in proportion to what each has left: what a reader's own subplans took, other readers among
+    /// them, was not the CTE's. What all of them together did not have ran outside the root.
+    fn add_cte(&mut self, cte: NodeId, readers: &[NodeId], inclusive: &[Option<f64>]) {
+        let amount = inclusive[cte.0].unwrap_or_default();
+        let has = |reader: &NodeId| inclusive[reader.0].unwrap_or_default();
+        let left = |reader: &NodeId| {
+            let claimed: f64 = self.of[reader.0].iter().map(|(_, claim)| claim).sum();
+            (has(reader) - claimed).max(0.0)
+        };
+        let read: f64 = readers.iter().map(has).sum();
+        let mut shares: Vec<f64> = readers.iter().map(left).collect();
+        if shares.iter().sum::<f64>() <= 0.0 {
+            shares = readers.iter().map(has).collect();
+        }
+        let all: f64 = shares.iter().sum();
+        let payable = amount.min(read);
+        for (reader, share) in readers.iter().zip(shares) {
+            let claim = if all > 0.0 {
+                payable * share / all
+            } else {
+                0.0
+            };
+            self.add(*reader, cte, claim);
+        }
+        self.detached[cte.0] = (amount - read).max(0.0);
     }
 
     fn add(&mut self, payer: NodeId, payee: NodeId, amount: f64) {
@@ -122,15 +144,37 @@ impl Bills {
     }
 }
 
-/// CTE Scans of the CTE that is attached to `scope`.
-fn cte_readers(plan: &Plan, cte: NodeId, scope: NodeId, name: &str) -> Vec<NodeId> {
-    plan.descendants(scope)
-        .filter(|id| !plan.is_above(cte, *id))
-        .filter(|id| {
-            plan.node(*id).kind == NodeKind::CteScan
-                && plan.node(*id).cte_name.as_deref() == Some(name)
-        })
-        .collect()
+/// By CTE, the CTE Scans that read it. A scan reads the nearest CTE of its name: one that is attached to the scan itself or to
+/// a node above it.
+fn cte_readers(plan: &Plan) -> HashMap<NodeId, Vec<NodeId>> {
+    let mut attached: HashMap<(NodeId, &str), NodeId> = HashMap::new();
+    for id in plan.ids() {
+        if let (Some(scope), Some(name)) = (plan.node(id).parent, plan.node(id).cte()) {
+            attached.insert((scope, name), id);
+        }
+    }
+    let mut readers: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+    if attached.is_empty() {
+        return readers;
+    }
+    for reader in plan.ids() {
+        let node = plan.node(reader);
+        let Some(name) = node
+            .cte_name
+            .as_deref()
+            .filter(|_| node.kind == NodeKind::CteScan)
+        else {
+            continue;
+        };
+        let cte = std::iter::once(reader)
+            .chain(plan.ancestors(reader))
+            .filter_map(|scope| attached.get(&(scope, name)).copied())
+            .find(|cte| *cte != reader && !plan.is_above(*cte, reader));
+        if let Some(cte) = cte {
+            readers.entry(cte).or_default().push(reader);
+        }
+    }
+    readers
 }
 
 /// For each InitPlan the node in whose time it lies: the one that first refers to its result.
@@ -141,8 +185,37 @@ impl InitPlanHosts {
         self.0[id.0]
     }
 
-    pub(super) fn find(plan: &Plan, inclusive: &[Option<f64>]) -> Self {
-        let mut slack: Vec<f64> = inclusive
+    /// `measures` are the quantities that the host must be able to pay: wall time, blocks.
+    pub(super) fn find(plan: &Plan, measures: &[&[Option<f64>]]) -> Self {
+        let mut slacks: Vec<Slack> = measures
+            .iter()
+            .filter(|inclusive| inclusive.first().is_some_and(Option::is_some))
+            .map(|inclusive| Slack::of(plan, inclusive))
+            .collect();
+        let mut hosts = vec![None; plan.nodes.len()];
+        let mut mentions = None;
+        for id in plan.ids().filter(|id| plan.node(*id).is_init_plan()) {
+            let Some(scope) = plan.node(id).parent else {
+                continue;
+            };
+            let mentions = mentions.get_or_insert_with(|| Mentions::of(plan));
+            let host = host(plan, id, scope, &slacks, mentions);
+            slacks.iter_mut().for_each(|slack| slack.pay(host, id));
+            hosts[id.0] = Some(host);
+        }
+        Self(hosts)
+    }
+}
+
+/// What each node has of one quantity beyond what its inputs took: from this it can pay for InitPlans.
+struct Slack<'a> {
+    inclusive: &'a [Option<f64>],
+    left: Vec<f64>,
+}
+
+impl<'a> Slack<'a> {
+    fn of(plan: &Plan, inclusive: &'a [Option<f64>]) -> Self {
+        let mut left: Vec<f64> = inclusive
             .iter()
             .map(|value| value.unwrap_or_default())
             .collect();
@@ -151,25 +224,40 @@ impl InitPlanHosts {
             if let (Some(parent), false) =
                 (node.parent, node.is_init_plan() || node.cte().is_some())
             {
-                slack[parent.0] -= inclusive[id.0].unwrap_or_default();
+                left[parent.0] -= inclusive[id.0].unwrap_or_default();
             }
         }
-        let mut hosts = vec![None; plan.nodes.len()];
-        for id in plan.ids().filter(|id| plan.node(*id).is_init_plan()) {
-            let Some(scope) = plan.node(id).parent else {
-                continue;
-            };
-            let host = host(plan, id, scope, &slack);
-            slack[host.0] -= inclusive[id.0].unwrap_or_default();
-            hosts[id.0] = Some(host);
+        Self { inclusive, left }
+    }
+
+    fn pay(&mut self, host: NodeId, init_plan: NodeId) {
+        self.left[host.0] -= self.inclusive[init_plan.0].unwrap_or_default();
+    }
+
+    /// The share of the InitPlan's amount that the host cannot pay, from 0 to 1; small ones are rounding.
+    fn shortfall(&self, host: NodeId, init_plan: NodeId) -> f64 {
+        const ROUNDING: f64 = 0.01;
+        let amount = self.inclusive[init_plan.0].unwrap_or_default();
+        if amount <= 0.0 {
+            return 0.0;
         }
-        Self(hosts)
+        let missing = ((amount - self.left[host.0]) / amount).clamp(0.0, 1.0);
+        if missing <= ROUNDING { 0.0 } else { missing }
     }
 }
 
 /// Among the nodes that name the InitPlan's result (and the Gathers above them, which compute it for their workers), the
-/// one with the most time to spare; where no expression was printed, among all nodes in its scope.
-fn host(plan: &Plan, init_plan: NodeId, scope: NodeId, slack: &[f64]) -> NodeId {
+/// one that can pay for it and has the most to spare. Where no expression was printed, the node that the InitPlan is
+/// attached to, whose output list needs it, unless only another node in its scope can pay.
+fn host(
+    plan: &Plan,
+    init_plan: NodeId,
+    scope: NodeId,
+    slacks: &[Slack<'_>],
+    mentions: &Mentions,
+) -> NodeId {
+    /// Where nothing tells, nodes beyond these are not tried.
+    const TRIED: usize = 1_000;
     let names = result_names(
         plan.node(init_plan)
             .subplan_name
@@ -180,20 +268,47 @@ fn host(plan: &Plan, init_plan: NodeId, scope: NodeId, slack: &[f64]) -> NodeId 
         plan.subtree(scope)
             .filter(|id| *id != init_plan && !plan.is_above(init_plan, *id))
     };
-    let mut candidates: Vec<NodeId> = in_scope()
-        .filter(|id| plan.node(*id).mentions(&names))
+    let mut candidates: Vec<NodeId> = names
+        .iter()
+        .flat_map(|name| mentions.of_name(name))
+        .filter(|id| *id == scope || plan.is_above(scope, *id))
+        .filter(|id| *id != init_plan && !plan.is_above(init_plan, *id))
         .collect();
     let gathers: Vec<NodeId> = candidates
         .iter()
         .filter_map(|id| plan.nearest_gather(*id))
         .collect();
     candidates.extend(gathers.into_iter().filter(|id| *id >= scope));
+    let shortfall = |id: NodeId| -> f64 {
+        slacks
+            .iter()
+            .map(|slack| slack.shortfall(id, init_plan))
+            .sum()
+    };
     if candidates.is_empty() {
-        candidates = in_scope().collect();
+        if shortfall(scope) == 0.0 {
+            return scope;
+        }
+        let is_of_another = |id: NodeId| {
+            std::iter::once(id)
+                .chain(plan.ancestors(id))
+                .take_while(|above| *above != scope)
+                .any(|above| plan.node(above).is_init_plan())
+        };
+        candidates = in_scope()
+            .take(TRIED)
+            .filter(|id| !is_of_another(*id))
+            .collect();
     }
+    let left = |id: NodeId| slacks.first().map_or(0.0, |slack| slack.left[id.0]);
     candidates
         .into_iter()
-        .max_by(|a, b| slack[a.0].total_cmp(&slack[b.0]).then(b.cmp(a)))
+        .min_by(|a, b| {
+            shortfall(*a)
+                .total_cmp(&shortfall(*b))
+                .then(left(*b).total_cmp(&left(*a)))
+                .then(a.cmp(b))
+        })
         .unwrap_or(scope)
 }
 
@@ -217,7 +332,8 @@ impl Node {
         self.relationship == Some(Relationship::InitPlan) && self.cte().is_none()
     }
 
-    fn mentions(&self, names: &[String]) -> bool {
+    /// Every expression that EXPLAIN printed of it.
+    fn expressions(&self) -> impl Iterator<Item = &String> {
         let conditions = &self.conditions;
         let scalar = [
             &conditions.index,
@@ -233,20 +349,44 @@ impl Node {
             &conditions.conflict_filter,
         ];
         let lists = [&self.output, &self.sort_key, &self.group_key];
-        let texts = scalar
+        scalar
             .into_iter()
             .flatten()
-            .chain(lists.into_iter().flatten());
-        texts
-            .into_iter()
-            .any(|text| names.iter().any(|name| mentions(text, name)))
+            .chain(lists.into_iter().flatten())
     }
 }
 
-/// Whole names only: `$1` is not in `$10`.
-fn mentions(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
-        let after = text[at + name.len()..].bytes().next();
-        !after.is_some_and(|byte| byte.is_ascii_alphanumeric())
+/// Which nodes name which results of InitPlans in their expressions, found in one pass over all of them.
+struct Mentions(HashMap<String, Vec<NodeId>>);
+
+impl Mentions {
+    fn of(plan: &Plan) -> Self {
+        let mut mentions: HashMap<String, Vec<NodeId>> = HashMap::new();
+        for id in plan.ids() {
+            for name in plan.node(id).expressions().flat_map(|text| names_in(text)) {
+                let nodes = mentions.entry(name.to_owned()).or_default();
+                if nodes.last() != Some(&id) {
+                    nodes.push(id);
+                }
+            }
+        }
+        Self(mentions)
+    }
+
+    fn of_name(&self, name: &str) -> impl Iterator<Item = NodeId> {
+        self.0.get(name).into_iter().flatten().copied()
+    }
+}
+
+/// `$1`, `InitPlan 1`, `InitPlan expr_1`: whole names, `$1` is not in `$10`.
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    const NAMED: &str = "InitPlan ";
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named = text.match_indices(NAMED).map(|(at, _)| (at, NAMED.len()));
+    let numbered = text.match_indices('$').map(|(at, _)| (at, 1));
+    named.chain(numbered).filter_map(move |(at, length)| {
+        let rest = &text[at + length..];
+        let end = rest.find(|c: char| !is_of_name(c)).unwrap_or(rest.len());
+        (end > 0).then(|| &text[at..at + length + end])
     })
 }

@@ -4,6 +4,7 @@
 use super::early_stop;
 use super::exclusive::{InitPlanHosts, exclusive};
 use super::node::{Node, NodeId, NodeKind, Plan};
+use super::rows::{self, RowCount};
 use crate::units::{Millis, Pages};
 
 /// A plan's figures, one entry a node.
@@ -16,6 +17,8 @@ pub struct Metrics {
     pub total: Option<Millis>,
     /// Blocks of the tree.
     pub blocks: Option<Pages>,
+    /// Nodes whose figures contradict those below them by more than rounding explains: the shares there are not reliable.
+    pub contradictions: Vec<NodeId>,
 }
 
 /// One node's figures.
@@ -35,8 +38,12 @@ pub struct NodeMetrics {
     pub exclusive_blocks: Option<Pages>,
     /// Temporary blocks read and written, without its children.
     pub exclusive_temp: Option<Pages>,
-    /// Rows given out, over all loops.
+    /// Rows given out, over all loops: the likely number of `row_count`.
     pub rows: Option<f64>,
+    /// Rows given out, over all loops, with the bounds that rounding leaves.
+    pub row_count: Option<RowCount>,
+    /// How often it went through what it reads.
+    pub passes: Option<f64>,
     /// Rows looked at: given out, or thrown away by the node's conditions, over all loops. Too low where less than half
     /// a row was thrown away per loop, which EXPLAIN rounds to none.
     pub rows_read: Option<f64>,
@@ -56,12 +63,12 @@ impl Metrics {
             .collect();
         let blocks = column(plan, |buffers| buffers.touched());
         let temp = column(plan, |buffers| buffers.temp());
-        let hosts = InitPlanHosts::find(plan, if wall[0].is_some() { &wall } else { &blocks });
+        let hosts = InitPlanHosts::find(plan, &[&wall, &blocks]);
         let times = exclusive(plan, &wall, &hosts);
         let own_blocks = exclusive(plan, &blocks, &hosts);
         let own_temp = exclusive(plan, &temp, &hosts);
         let pages = |value: Option<f64>| value.map(|count| Pages(count.round() as u64));
-        let rows = rows(plan, &processes);
+        let counts = rows::counts(plan, &stopped);
         let nodes = plan.ids().map(|id| {
             let node = plan.node(id);
             let loops = node.actual.map(|actual| actual.loops);
@@ -73,10 +80,12 @@ impl Metrics {
                 inclusive_blocks: pages(blocks[id.0]),
                 exclusive_blocks: pages(own_blocks.own[id.0]),
                 exclusive_temp: pages(own_temp.own[id.0]),
-                rows: rows[id.0],
-                rows_read: rows[id.0]
+                rows: counts[id.0].map(|count| count.likely),
+                row_count: counts[id.0],
+                rows_read: counts[id.0]
                     .zip(loops)
-                    .map(|(rows, loops)| rows + rows_removed_per_loop(node) * loops),
+                    .map(|(count, loops)| count.likely + rows_removed_per_loop(node) * loops),
+                passes: passes(node, processes[id.0]),
                 may_have_stopped: stopped[id.0],
             }
         });
@@ -87,6 +96,7 @@ impl Metrics {
             total: tree
                 .map(|tree| Millis(plan.execution_ms.map_or(tree, |Millis(all)| all.max(tree)))),
             blocks: pages(blocks[0].map(|root| root + own_blocks.detached)),
+            contradictions: contradictions(plan, tree, &times.excess, &own_blocks.excess),
         }
     }
 
@@ -132,34 +142,50 @@ impl Metrics {
     }
 }
 
+/// Nodes below which more time or more blocks were counted than at the node itself: by more than a hundredth of the whole, and
+/// more than rounded averages can add up to.
+fn contradictions(
+    plan: &Plan,
+    tree: Option<f64>,
+    time_excess: &[f64],
+    block_excess: &[f64],
+) -> Vec<NodeId> {
+    const SHARE: f64 = 0.01;
+    const MICROSECOND: f64 = 0.001;
+    let blocks = plan
+        .root()
+        .buffers
+        .map_or(0.0, |buffers| buffers.touched().0 as f64);
+    let rounding = |id: NodeId| {
+        let loops = |id: NodeId| plan.node(id).actual.map_or(0.0, |actual| actual.loops);
+        let below: f64 = plan
+            .node(id)
+            .children
+            .iter()
+            .map(|child| loops(*child))
+            .sum();
+        MICROSECOND * (loops(id) + below)
+    };
+    plan.ids()
+        .filter(|id| {
+            let by_time = tree.is_some_and(|tree| {
+                time_excess[id.0] > tree * SHARE && time_excess[id.0] > rounding(*id)
+            });
+            by_time || block_excess[id.0] > (blocks * SHARE).max(1.0)
+        })
+        .collect()
+}
+
 fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-/// Rows that each node gave out, over all loops. Servers before 18 print whole rows per loop: one row that three processes
-/// found together is none. What the leader gathered from them is known exactly, and so what they sent.
-fn rows(plan: &Plan, processes: &[f64]) -> Vec<Option<f64>> {
-    let mut rows: Vec<Option<f64>> = Vec::with_capacity(plan.nodes.len());
-    for id in plan.ids() {
-        let node = plan.node(id);
-        let printed = node.actual.map(|actual| actual.rows.0 * actual.loops);
-        let gathered = node.parent.filter(|parent| {
-            let passes_on = matches!(
-                plan.node(*parent).kind,
-                NodeKind::Gather | NodeKind::GatherMerge | NodeKind::Sort
-            );
-            passes_on && processes[id.0] > 1.0 && !node.is_subplan()
-        });
-        let exact = gathered
-            .and_then(|parent| rows[parent.0])
-            .zip(printed)
-            .zip(node.actual);
-        let exact = exact.filter(|((exact, printed), actual)| {
-            actual.rows.0.fract() == 0.0 && (exact - printed).abs() <= actual.loops / 2.0
-        });
-        rows.push(exact.map_or(printed, |((exact, _), _)| Some(exact)));
-    }
-    rows
+/// How often the node went through what it reads: processes that share one scan go through it once together, processes that
+/// each scan for themselves once each.
+fn passes(node: &Node, processes: f64) -> Option<f64> {
+    let loops = node.actual?.loops;
+    let sharing = if node.parallel_aware { processes } else { 1.0 };
+    Some((loops / sharing).max(loops.min(1.0)))
 }
 
 fn rows_removed_per_loop(node: &Node) -> f64 {
@@ -247,5 +273,63 @@ mod tests {
             .unwrap()
             .remove(0);
         assert_eq!(Metrics::of(&plan).node(NodeId(1)).rows, Some(0.0));
+    }
+
+    fn own(text: &str) -> (Metrics, Vec<(f64, u64)>) {
+        let plan = parse::any(text).unwrap().remove(0);
+        let metrics = Metrics::of(&plan);
+        let own = plan
+            .ids()
+            .map(|id| {
+                let node = metrics.node(id);
+                (
+                    node.exclusive.unwrap_or_default().0.round(),
+                    node.exclusive_blocks.unwrap_or_default().0,
+                )
+            })
+            .collect();
+        (metrics, own)
+    }
+
+    #[test]
+    fn a_cte_below_the_root_that_scans_it_counts_once() {
+        let (metrics, own) = own(
+            "CTE Scan on recent  (actual time=1.000..90.000 rows=5 loops=1)\n  Buffers: shared hit=120\n  CTE recent\n    ->  Sort  (actual \
+             time=1.000..40.000 rows=900 loops=1)\n          Buffers: shared hit=120\n          ->  Seq Scan on visits  (actual time=0.000..30.000 \
+             rows=900 loops=1)\n                Buffers: shared hit=120\nExecution Time: 90.000 ms\n",
+        );
+        assert_eq!(own, [(50.0, 0), (10.0, 0), (30.0, 120)]);
+        assert_eq!(metrics.blocks, Some(Pages(120)));
+        assert_eq!(metrics.contradictions, []);
+    }
+
+    #[test]
+    fn init_plans_that_no_expression_names_belong_to_the_node_above_them() {
+        let (_, own) = own(
+            "Result  (actual time=9.000..9.000 rows=1 loops=1)\n  Buffers: shared hit=70\n  InitPlan 1 (returns $0)\n    ->  Seq Scan on a  (actual \
+             time=0.000..6.000 rows=1 loops=1)\n          Buffers: shared hit=50\n  InitPlan 2 (returns $1)\n    ->  Seq Scan on b  (actual \
+             time=0.000..3.000 rows=1 loops=1)\n          Buffers: shared hit=20\n",
+        );
+        assert_eq!(own, [(0.0, 0), (6.0, 50), (3.0, 20)]);
+    }
+
+    #[test]
+    fn the_init_plan_lies_in_the_time_of_the_node_that_names_it() {
+        let (_, own) = own(
+            "Limit  (actual time=9.000..9.000 rows=1 loops=1)\n  InitPlan 1 (returns $0)\n    ->  Seq Scan on a  (actual time=0.000..6.000 rows=1 \
+             loops=1)\n  ->  Seq Scan on b  (actual time=6.000..9.000 rows=1 loops=1)\n        Filter: (x > $0)\n",
+        );
+        assert_eq!(
+            own.iter().map(|(time, _)| *time).collect::<Vec<_>>(),
+            [0.0, 6.0, 3.0]
+        );
+    }
+
+    #[test]
+    fn figures_that_contradict_each_other_are_named() {
+        let (metrics, _) = own(
+            "Limit  (actual time=1.000..10.000 rows=1 loops=1)\n  ->  Seq Scan on a  (actual time=0.000..30.000 rows=1 loops=1)\n",
+        );
+        assert_eq!(metrics.contradictions, [NodeId(0)]);
     }
 }

@@ -6,7 +6,7 @@ use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::NodeKind;
-use crate::units::{Count, Rows};
+use crate::units::Rows;
 
 const MIN_REMOVED: Threshold = Threshold {
     rule: RuleId::FilteredIndexScan,
@@ -109,7 +109,7 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
             "the index finds {} of {relation}{}, the filter keeps {}",
             Rows(removed + kept),
             scan.partitions_in_words(),
-            Count(kept)
+            scan.row_count
         ),
         why: "Every row that the filter throws away was fetched from the table first.".to_owned(),
         advice,

@@ -74,7 +74,10 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             .with("pairs_removed", Quantity::Rows(removed))
             .with("rows_kept", Quantity::Rows(kept));
         let words = Words {
-            message: format!("the join compares {} pairs by {condition} and keeps {}", Count(removed + kept), Count(kept)),
+            message: format!("the join compares {} pairs by {condition} and keeps {}",
+                Count(removed + kept),
+                metrics.row_count.map_or_else(|| Count(kept).to_string(), |count| count.to_string())
+            ),
             why: "The cost is the product of both sides: ten times the rows on each side, a hundred times the pairs.".to_owned(),
             advice: match served {
                 Some(alias) => format!("Create an index on {alias}'s column in {condition}, so that matches are looked up."),

@@ -181,7 +181,8 @@ fn told(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Fi
         )
         .with("loops", Quantity::Count(loops as u64));
     let each = if loops > 1.0 {
-        format!(" in each of {} loops", Count(loops))
+        // EXPLAIN prints an average: no loop need have had just so many.
+        format!(" on average over {} loops", Count(loops))
     } else {
         String::new()
     };

@@ -4,8 +4,8 @@
 use super::context::RunContext;
 use crate::finding::{Evidence, Quantity};
 use crate::plan::condition::parse;
-use crate::plan::{Node, NodeId, NodeKind};
-use crate::units::{Millis, Pages};
+use crate::plan::{Node, NodeId, NodeKind, RowCount};
+use crate::units::{Count, Millis, Pages, Rows};
 
 /// One scan with its figures; of partitions the sum.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ pub(super) struct Scan<'a> {
     pub(super) rows_read: f64,
     /// Rows given out over all loops.
     pub(super) rows: f64,
+    /// The same with the bounds that EXPLAIN's rounding leaves.
+    pub(super) row_count: RowCount,
+    /// How often the table was gone through.
+    pub(super) passes: f64,
     /// Rows that the filter threw away over all loops; `None` where it threw none away.
     pub(super) removed: Option<f64>,
     /// Pages without those of nodes below.
@@ -108,17 +112,15 @@ fn numbered(alias: &str) -> Option<String> {
 fn alone<'a>(context: &RunContext<'a>, id: NodeId, node: &'a Node) -> Option<Scan<'a>> {
     let metrics = context.metrics.node(id);
     let loops = node.actual?.loops;
-    let rows = metrics.rows?;
-    // An average over the processes is off by up to half a row in each.
-    let rows = gathered(context, id)
-        .filter(|gathered| (gathered - rows).abs() <= loops * 0.5)
-        .unwrap_or(rows);
+    let row_count = metrics.row_count?;
     Some(Scan {
         id,
         node,
         parts: vec![id],
         rows_read: metrics.rows_read?,
-        rows,
+        rows: row_count.likely,
+        row_count,
+        passes: metrics.passes?,
         removed: node.removed.filter.map(|rows| rows.0 * loops),
         pages: metrics.exclusive_blocks,
         time: metrics.exclusive,
@@ -126,21 +128,13 @@ fn alone<'a>(context: &RunContext<'a>, id: NodeId, node: &'a Node) -> Option<Sca
     })
 }
 
-/// Rows of a scan in several processes as the Gather above counted them: up to 17 the scan's own are an average, rounded to a
-/// whole number, and one row among three processes is none.
-fn gathered(context: &RunContext<'_>, id: NodeId) -> Option<f64> {
-    let plan = context.plan();
-    let gather = plan.nearest_gather(id)?;
-    (plan.source_of_rows(gather) == id)
-        .then(|| context.metrics.node(gather).rows)
-        .flatten()
-}
-
 impl<'a> Scan<'a> {
     /// Takes another part in. Parts keep their order: the first is the one that is shown.
     fn add(&mut self, other: Self) {
         self.rows_read += other.rows_read;
         self.rows += other.rows;
+        self.row_count = self.row_count.plus(other.row_count);
+        self.passes = self.passes.max(other.passes);
         self.removed = sum(self.removed, other.removed, |a, b| a + b);
         self.pages = sum(self.pages, other.pages, |a, b| Pages(a.0 + b.0));
         self.time = sum(self.time, other.time, |a, b| Millis(a.0 + b.0));
@@ -154,6 +148,21 @@ impl<'a> Scan<'a> {
             .relation
             .as_ref()
             .map(|relation| relation.alias.as_str())
+    }
+
+    /// `60,000 rows`, `60,000 rows by each of 3 processes`, `60,000 rows, 50 times over`: of one reading, because no table has
+    /// more rows than it has.
+    pub(super) fn rows_in_words(&self, context: &RunContext<'_>) -> String {
+        if self.passes < 2.0 || self.parts.len() > 1 {
+            return Rows(self.rows_read).to_string();
+        }
+        let once = Rows((self.rows_read / self.passes).round());
+        let processes = context.metrics.node(self.id).processes;
+        if (self.passes - processes).abs() < 0.5 {
+            format!("{once} by each of {processes:.0} processes")
+        } else {
+            format!("{once}, {} times over", Count(self.passes))
+        }
     }
 
     /// ` in 24 partitions`; nothing for a plain table.

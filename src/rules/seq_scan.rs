@@ -98,7 +98,7 @@ fn by_filter(scan: &Scan<'_>) -> Option<Use> {
         .any(|conjunct| conjunct.by.is_servable());
     servable.then(|| Use {
         kept,
-        purpose: format!("to keep {}", Count(kept)),
+        purpose: format!("to keep {}", scan.row_count),
         condition,
     })
 }
@@ -195,18 +195,15 @@ fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
     let kept = match &filter {
         _ if scan.rows >= scan.rows_read => "all of them are wanted".to_owned(),
         Some(filter) if scan.rows / scan.rows_read < context.limit(&MAX_KEPT) => {
-            format!(
-                "{} are kept, but no index serves {filter}",
-                Count(scan.rows)
-            )
+            format!("{} are kept, but no index serves {filter}", scan.row_count)
         }
-        Some(_) | None => format!("{} of them are wanted", Count(scan.rows)),
+        Some(_) | None => format!("{} of them are wanted", scan.row_count),
     };
     let words = Words {
         message: format!(
             "{relation} is read whole{}: {}{pages}; {kept}",
             scan.partitions_in_words(),
-            Rows(scan.rows_read)
+            scan.rows_in_words(context)
         ),
         why: "A scan is the right plan for this condition on this data. Its cost grows in step with the table."
             .to_owned(),
