@@ -87,7 +87,7 @@ pub fn trials(findings: &[Finding], audited: &Audited<'_>) -> Vec<MemoryTrial> {
 fn needed(finding: &Finding) -> Option<Bytes> {
     let (_, key, _) = SPILLS.iter().find(|(rule, _, _)| *rule == finding.rule)?;
     match finding.evidence.get(key) {
-        Some(Quantity::Bytes(bytes)) => Some(*bytes),
+        Some(Quantity::Bytes(bytes)) => Some(*bytes).filter(|bytes| bytes.0 > 0),
         Some(_) | None => None,
     }
 }
@@ -95,7 +95,8 @@ fn needed(finding: &Finding) -> Option<Bytes> {
 /// The next setting to try where one was not enough; `None` past what is sensible.
 #[must_use]
 pub fn more(work_mem: Bytes) -> Option<Bytes> {
-    Some(Bytes(work_mem.0.saturating_mul(2))).filter(|bytes| *bytes <= MAX)
+    // Doubling nothing leads nowhere: the smallest step is what the server accepts as a setting of its own.
+    Some(Bytes(work_mem.0.saturating_mul(2).max(MB))).filter(|bytes| *bytes <= MAX)
 }
 
 /// Whether anything in the plan did not fit in its memory.
@@ -152,4 +153,20 @@ pub fn tell(finding: &mut Finding, work_mem: Bytes, proof: Proof) {
         sql: format!("SET LOCAL work_mem = '{setting}';"),
         proof: Some(proof),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_first_setting_leads_to_an_end() {
+        for first in [0, 1, MB, 3 * MB, MAX.0, u64::MAX] {
+            let mut setting = Some(Bytes(first));
+            for _ in 0..40 {
+                setting = setting.and_then(more);
+            }
+            assert_eq!(setting, None, "from {first} bytes");
+        }
+    }
 }

@@ -60,9 +60,8 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
     let temp = Pages(temp.map(|pages| pages.0).sum());
     let needed = spaces
         .iter()
-        .map(|space| needed(&node.kind, space))
-        .max()
-        .unwrap_or_default();
+        .filter_map(|space| needed(&node.kind, space))
+        .max();
     let severity = if temp.bytes().0 as f64 >= context.limit(&ERROR_BYTES) {
         Severity::Error
     } else {
@@ -82,20 +81,30 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
     let evidence = evidence
         .with("batches", Quantity::Count(batches))
         .with("temp_bytes", Quantity::Bytes(temp.bytes()))
-        .with("rows", Quantity::Rows(rows))
-        .with("hash_memory_bytes", Quantity::Bytes(Bytes(needed)));
+        .with("rows", Quantity::Rows(rows));
+    let evidence = match needed {
+        Some(needed) => evidence.with("hash_memory_bytes", Quantity::Bytes(needed)),
+        None => evidence,
+    };
+    let through = if temp.0 == 0 {
+        "through temporary files whose size was not measured".to_owned()
+    } else {
+        format!("{} through temporary files", temp.bytes())
+    };
     let words = Words {
         message: format!(
-            "hashing {} {what} takes {batches} batches, {} through temporary files",
-            Count(rows),
-            temp.bytes()
+            "hashing {} {what} takes {batches} batches, {through}",
+            Count(rows)
         ),
         why: "What does not fit is written to temporary files and read back, on the disk that all queries share."
             .to_owned(),
-        advice: format!(
-            "Hash fewer or narrower rows. In one batch it takes about {} of hash memory (work_mem × hash_mem_multiplier).",
-            Bytes(needed)
-        ),
+        advice: match needed {
+            Some(needed) => format!(
+                "Hash fewer or narrower rows. In one batch it takes about {needed} of hash memory (work_mem × hash_mem_multiplier)."
+            ),
+            None => "Hash fewer or narrower rows, or raise work_mem: the plan does not say how much memory a batch took."
+                .to_owned(),
+        },
     };
     Some(context.finding(
         RuleId::HashSpill,
@@ -114,14 +123,15 @@ fn spilled(kind: &NodeKind, space: &HashSpace) -> bool {
     space.disk.is_some_and(|disk| disk.0 > 0) && batches > 0
 }
 
-/// Memory for one batch: what a batch took, times the batches; for groups what was kept and what went to disk.
-fn needed(kind: &NodeKind, space: &HashSpace) -> u64 {
+/// Memory for one batch: what a batch took, times the batches; for groups what was kept and what went to disk. `None` where
+/// the server did not report what was used.
+fn needed(kind: &NodeKind, space: &HashSpace) -> Option<Bytes> {
     const MB: u64 = 1 << 20;
-    let peak = space.peak_memory.unwrap_or_default().0;
+    let peak = space.peak_memory?.0;
     let bytes = if *kind == NodeKind::Hash {
         peak.saturating_mul(space.batches.unwrap_or(1))
     } else {
         peak.saturating_add(space.disk.unwrap_or_default().0.saturating_mul(2))
     };
-    bytes.div_ceil(MB) * MB
+    Some(Bytes(bytes.div_ceil(MB) * MB))
 }

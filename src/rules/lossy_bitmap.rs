@@ -46,7 +46,8 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         }
         let exact = node.exact_heap_blocks.map_or(0, |blocks| blocks.0);
         let needed = Bytes(
-            (lossy + exact)
+            lossy
+                .saturating_add(exact)
                 .saturating_mul(ENTRY_BYTES)
                 .div_ceil(1 << 20)
                 << 20,
