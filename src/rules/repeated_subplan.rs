@@ -28,18 +28,26 @@ const ERROR_PAGES: Threshold = Threshold {
     about: "pages that all executions touch from which it is an error",
 };
 
+const MIN_TIME: Threshold = Threshold {
+    rule: RuleId::RepeatedSubplan,
+    key: "min-time",
+    unit: ThresholdUnit::Millis,
+    default: 1_000.0,
+    about: "time of all executions from which fewer than min-loops matter too, where it is most of the query's",
+};
+
 /// The rule.
 pub(super) const RULE: Rule = Rule {
     id: RuleId::RepeatedSubplan,
     severity: Severity::Error,
     summary: "a correlated subquery is run once for every row",
-    condition: "A SubPlan that is not hashed, with min-loops executions or more, doing min-share of the query's work. Error from \
-        error-pages touched on, else warning.",
+    condition: "A SubPlan that is not hashed, with min-loops executions or more, or with several that take min-time and most of \
+        the query's time, doing min-share of the query's work. Error from error-pages touched on, else warning.",
     why: "It is an N+1 inside the database: the planner cannot turn it into a join.",
     advice: "Join an aggregate instead, or use LATERAL with an index on the correlated column.",
     bad: "SELECT p.*, (SELECT count(*) FROM order_items i WHERE i.product_id = p.id) FROM products p;",
     good: "SELECT p.*, n FROM products p LEFT JOIN (SELECT product_id, count(*) n FROM order_items GROUP BY 1) i ON i.product_id = p.id;",
-    thresholds: &[MIN_LOOPS, MIN_SHARE, ERROR_PAGES],
+    thresholds: &[MIN_LOOPS, MIN_SHARE, ERROR_PAGES, MIN_TIME],
     check: Check::Run(check),
 };
 
@@ -58,12 +66,26 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Few executions that are long: what is paid for each row is the same fault.
+fn takes_most_of_the_time(context: &RunContext<'_>, id: NodeId, loops: f64) -> bool {
+    /// Below this the subquery is run for a handful of rows.
+    const SEVERAL: f64 = 10.0;
+    let time = context.metrics.node(id).inclusive;
+    loops >= SEVERAL
+        && time.is_some_and(|time| time.0 >= context.limit(&MIN_TIME))
+        && context
+            .metrics
+            .inclusive_time_share(id)
+            .is_some_and(|share| share > 0.5)
+}
+
 fn judge(context: &RunContext<'_>, id: NodeId) -> Option<Finding> {
     let plan = context.plan();
     let node = plan.node(id);
     // A hashed SubPlan runs once.
     let loops = node.actual?.loops;
-    if loops < context.limit(&MIN_LOOPS)
+    let is_often = loops >= context.limit(&MIN_LOOPS);
+    if !(is_often || takes_most_of_the_time(context, id, loops))
         || context.metrics.inclusive_share(id)? < context.limit(&MIN_SHARE)
     {
         return None;
@@ -118,4 +140,44 @@ fn judge(context: &RunContext<'_>, id: NodeId) -> Option<Finding> {
         advice: "Join the aggregate (GROUP BY in a subquery, or LATERAL), so that the table is read once.".to_owned(),
     };
     Some(context.finding(RuleId::RepeatedSubplan, severity, evidence, words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Metrics, parse};
+    use crate::rules::Policy;
+    use crate::run::{Outcome, Run};
+
+    fn findings(loops: u32, per_loop_ms: f64) -> Vec<Finding> {
+        let all = f64::from(loops) * per_loop_ms;
+        let text = format!(
+            "Seq Scan on shops s  (actual time=1.0..{:.3} rows={loops} loops=1)\n  SubPlan 1\n    ->  Index Scan using visits_shop on \
+             visits v  (actual time=0.1..{per_loop_ms:.3} rows=900 loops={loops})\n          Index Cond: (shop_id = s.id)\n",
+            all + 20.0
+        );
+        let run = Run {
+            label: "given".to_owned(),
+            parameters: Vec::new(),
+            plan: parse::any(&text).unwrap().remove(0),
+            explain_json: serde_json::Value::Null,
+            outcome: Outcome::Estimated,
+        };
+        let metrics = Metrics::of(&run.plan);
+        check(&RunContext {
+            query: None,
+            run: &run,
+            metrics: &metrics,
+            schema: None,
+            policy: &Policy::default(),
+        })
+    }
+
+    #[test]
+    fn few_executions_count_where_they_take_the_time() {
+        assert_eq!(findings(400, 50.0).len(), 1, "20 s in 400 executions");
+        assert_eq!(findings(400, 0.1).len(), 0, "40 ms in 400 executions");
+        assert_eq!(findings(2, 900.0).len(), 0, "two rows");
+        assert_eq!(findings(1_500, 0.1).len(), 1, "many executions");
+    }
 }
