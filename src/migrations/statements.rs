@@ -3,9 +3,8 @@
 
 use std::ops::Range;
 
-use squawk_lexer::{TokenKind, tokenize};
-
 use crate::source::{Source, SourceError};
+use crate::sql::token::{Strings, TokenKind, stream};
 
 use super::Statement;
 
@@ -32,12 +31,10 @@ pub(super) fn split_range(
         depth: 0,
         blocks: 0,
     };
-    let mut offset = range.start;
     let mut line_start = true;
     let mut skip_until = 0;
-    for token in tokenize(text) {
-        let span = offset..offset + token.len as usize;
-        offset = span.end;
+    for token in stream(text, 0, Strings::Standard) {
+        let span = range.start + token.span.start..range.start + token.span.end;
         if span.start < skip_until {
             continue;
         }
@@ -63,11 +60,9 @@ pub(super) fn split_range(
 
 /// The part of a file as one statement, as goose's StatementBegin asks for; `None` where it holds comments alone.
 pub(super) fn whole(source: &Source, range: Range<usize>) -> Option<Statement> {
-    let mut offset = range.start;
     let mut span: Option<Range<usize>> = None;
-    for token in tokenize(&source.text[range]) {
-        let here = offset..offset + token.len as usize;
-        offset = here.end;
+    for token in stream(&source.text[range.clone()], 0, Strings::Standard) {
+        let here = range.start + token.span.start..range.start + token.span.end;
         if !matches!(
             token.kind,
             TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. }

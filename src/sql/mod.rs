@@ -4,6 +4,6 @@
 pub(crate) mod condition;
 pub mod ddl;
 pub(crate) mod names;
-pub(crate) mod token;
+pub mod token;
 pub mod transaction;
 pub mod tree;
