@@ -15,6 +15,7 @@ pub mod secret;
 pub mod source;
 pub mod sql;
 pub mod units;
+pub mod visible;
 // analysis
 pub mod advise;
 pub mod baseline;
@@ -28,5 +29,6 @@ pub mod db;
 pub mod export;
 pub mod migrations;
 pub mod report;
+pub mod write;
 // command line
 pub mod cli;

@@ -80,7 +80,9 @@ pub fn remember(findings: &[Finding], root: &Path, globals: &Globals) {
     let written = make_project_directory(&directory)
         .map_err(|error| error.to_string())
         .and_then(|()| {
-            std::fs::write(directory.join(KNOWN), text).map_err(|error| error.to_string())
+            crate::write::text(&directory.join(KNOWN), text)
+                .map(drop)
+                .map_err(|error| error.to_string())
         });
     // The audit is done and told: only `accept` misses it.
     if let Err(error) = written {

@@ -17,6 +17,7 @@ use crate::diff::outcome::QueryDiff;
 use crate::diff::snapshot::{Header, QuerySnapshot};
 use crate::rules::plan_regression;
 use crate::schema::Schema;
+use crate::write;
 
 /// The file that says what the plans depend on.
 const HEADER: &str = "snapshot.json";
@@ -146,7 +147,7 @@ pub fn write(
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for query in queries {
         files.insert(
-            format!("{}.json", query.query),
+            file_name(&query.query),
             query.render().map_err(|error| failed(&error))?,
         );
     }
@@ -164,12 +165,18 @@ pub fn write(
             Ok(_) => written.changed += 1,
             Err(_) => written.new += 1,
         }
-        fs::write(at.join(name), text).map_err(|error| failed(&error))?;
+        write::text(&at.join(name), text).map_err(|error| failed(&error))?;
     }
     let mut text = serde_json::to_string_pretty(header).map_err(|error| failed(&error))?;
     text.push('\n');
-    fs::write(at.join(HEADER), text).map_err(|error| failed(&error))?;
+    write::text(&at.join(HEADER), text).map_err(|error| failed(&error))?;
     Ok(written)
+}
+
+/// A query's name may hold what separates folders: `billing/ListOrders`.
+fn file_name(query: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    format!("{}.json", query.replace(|c| !is_plain(c), "."))
 }
 
 /// What plans on this target depend on; a database that was given has no dataset to name.

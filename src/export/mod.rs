@@ -5,8 +5,7 @@ mod parquet;
 mod rows;
 mod script;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -19,6 +18,7 @@ use crate::schema::{Column, Schema};
 use crate::seed::SeedPlan;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{Fill, TablePlan};
+use crate::write::whole_unsynced;
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,25 +290,14 @@ impl Export<'_> {
         write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
     ) -> Result<PathBuf, ExportError> {
         let path = self.directory.join(name);
-        let partial = self.directory.join(format!("{name}.partial"));
-        let failed = |error| ExportError::Io {
-            path: path.clone(),
-            error,
-        };
-        let result = (|| {
-            let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
-            write(&mut out)?;
-            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-            self.bytes
-                .fetch_add(file.metadata()?.len(), Ordering::Relaxed);
-            std::fs::rename(&partial, &path)
-        })();
-        if let Err(error) = result {
-            // What is left of it is of no use.
-            let _ = std::fs::remove_file(&partial);
-            return Err(failed(error));
+        let written = whole_unsynced(&path, write);
+        match written {
+            Ok(bytes) => {
+                self.bytes.fetch_add(bytes, Ordering::Relaxed);
+                Ok(path)
+            }
+            Err(error) => Err(ExportError::Io { path, error }),
         }
-        Ok(path)
     }
 }
 

@@ -24,6 +24,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("units", Layer::Model),
     ("source", Layer::Model),
     ("secret", Layer::Model),
+    ("visible", Layer::Model),
     ("progress", Layer::Model),
     ("interrupt", Layer::Model),
     ("schema", Layer::Model),
@@ -44,11 +45,16 @@ const LAYERS: &[(&str, Layer)] = &[
     ("db", Layer::Edge),
     ("export", Layer::Edge),
     ("report", Layer::Edge),
+    ("write", Layer::Edge),
     ("cli", Layer::Cli),
 ];
 
 /// Edges know nothing of each other, but for these: who uses, whom.
-const BETWEEN_EDGES: &[(&str, &str)] = &[("db", "migrations")];
+const BETWEEN_EDGES: &[(&str, &str)] = &[
+    ("db", "migrations"),
+    ("report", "write"),
+    ("export", "write"),
+];
 
 /// Crates and standard modules that only some modules may use: path, and where.
 const HOMES: &[(&str, &[&str])] = &[

@@ -34,7 +34,7 @@ pub async fn run(args: &AcceptArgs, globals: &Globals) -> Result<ExitCode, CliEr
         reason: args.reason.trim().to_owned(),
         expires: args.expires.clone(),
     });
-    std::fs::write(&path, accepted.text()).map_err(|error| CliError::Environment {
+    crate::write::text(&path, accepted.text()).map_err(|error| CliError::Environment {
         message: format!("cannot write {}", path.display()),
         causes: vec![error.to_string()],
         help: None,

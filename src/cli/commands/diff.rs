@@ -328,14 +328,25 @@ fn write(
         }
         .map_err(|error| CliError::stdout(&error))?;
         match file {
-            None => globals.print(&String::from_utf8_lossy(&text))?,
+            None => print(*format, &text, globals)?,
             Some(path) => save(&globals.directory.join(path), &text)?,
         }
     }
     Ok(())
 }
 
+fn print(format: Format, text: &[u8], globals: &Globals) -> Result<(), CliError> {
+    match format {
+        Format::Terminal | Format::Markdown => globals.print(&String::from_utf8_lossy(text)),
+        Format::Json => {
+            let mut out = globals.raw_stdout();
+            std::io::Write::write_all(&mut out, text).map_err(|error| CliError::stdout(&error))
+        }
+    }
+}
+
 fn save(path: &Path, text: &[u8]) -> Result<(), CliError> {
-    std::fs::write(path, text)
+    crate::write::text(path, text)
+        .map(drop)
         .map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display())))
 }

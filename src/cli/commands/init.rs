@@ -128,7 +128,8 @@ fn configuration(migrations: &Path) -> String {
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(path, text))
+        .and_then(|()| crate::write::text(path, text))
+        .map(drop)
         .map_err(|error| CliError::Environment {
             message: format!("{} cannot be written", path.display()),
             causes: vec![error.to_string()],
