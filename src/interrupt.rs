@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -13,6 +13,32 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
+
+/// How many parts of the program only read at the moment.
+static READING: AtomicUsize = AtomicUsize::new(0);
+
+/// Says, as long as it lives, that there is nothing to clean up: whoever asks to stop need not wait for the work to hear it.
+#[derive(Debug)]
+pub struct NothingToClean(());
+
+/// While input is read and parsed, which no loop can interrupt and nothing depends on.
+#[must_use]
+pub fn reading() -> NothingToClean {
+    READING.fetch_add(1, Ordering::SeqCst);
+    NothingToClean(())
+}
+
+impl Drop for NothingToClean {
+    fn drop(&mut self) {
+        READING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Whether input is read at the moment.
+#[must_use]
+pub fn is_reading() -> bool {
+    READING.load(Ordering::SeqCst) > 0
+}
 
 /// Set once, never unset. Cheap to clone; every clone is the same interrupt.
 #[derive(Clone)]

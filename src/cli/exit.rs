@@ -5,11 +5,13 @@ use std::fmt;
 use std::io::{self, Write};
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 
 use crate::secret::redact;
 use crate::source::SourceError;
+use crate::visible::{self, Colors, Guard};
 
 /// The process's exit code, a contract with CI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,10 +254,12 @@ pub fn finish(outcome: Result<ExitCode, CliError>) -> std::process::ExitCode {
 
 /// What clap has to say: help and version on standard output, a mistake on standard error, without the passwords in it.
 pub fn finish_parse(error: &clap::Error) -> std::process::ExitCode {
+    let colors = Colors::Kept;
     let text = redact(&error.render().ansi().to_string());
     // A closed stream is not a failure of ours.
     if error.use_stderr() {
-        let _ = anstream::stderr().write_all(text.as_bytes());
+        let mut out = Guard::new(anstream::stderr(), colors);
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         ExitCode::Usage.into()
     } else {
         let _ = anstream::stdout().write_all(text.as_bytes());
@@ -279,7 +283,7 @@ pub fn install_panic_hook() {
             text.push_str(&trace.to_string());
         }
         text.push_str("  help: please report it with the command line and this message\n");
-        let _ = io::stderr().write_all(redact(&text).as_bytes());
+        let _ = io::stderr().write_all(shown(&text).as_bytes());
     }));
 }
 
@@ -291,13 +295,117 @@ fn mistakes(count: usize) -> String {
     }
 }
 
+/// What others wrote, as a terminal may show it: without passwords, controls spelled out.
+fn shown(text: &str) -> String {
+    visible::text(&redact(text)).into_owned()
+}
+
+/// Characters shown of a line on either side of what is marked in it.
+const AROUND: usize = 160;
+
+/// The lines of a file around a mistake, controls spelled out: the file itself may be large, and hold anything.
+#[derive(Debug)]
+struct Excerpt {
+    name: String,
+    text: String,
+    marked: std::ops::Range<usize>,
+    /// Lines of the file before the text.
+    lines_before: usize,
+    /// Characters of the first line that were cut off in front.
+    cut: usize,
+}
+
+impl Excerpt {
+    fn of(error: &SourceError) -> Self {
+        let text = &error.source_file.text;
+        let boundary = |mut at: usize| {
+            at = at.min(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = boundary(error.span.start);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        // One line before, if it is not too long, and what is marked with the line after it.
+        let before = text[..line_start.saturating_sub(1)]
+            .rfind('\n')
+            .map_or(0, |at| at + 1);
+        let (from, cut) = if start - line_start > AROUND {
+            let from = boundary(start - AROUND);
+            (from, text[line_start..from].chars().count())
+        } else if line_start > 0 && line_start - before <= AROUND {
+            (before, 0)
+        } else {
+            (line_start, 0)
+        };
+        let end = boundary(error.span.end.max(start).min(start + AROUND * 4));
+        let after = text[end..]
+            .match_indices('\n')
+            .nth(1)
+            .map_or(text.len(), |(at, _)| end + at + 1);
+        let to = boundary(after.min(end + AROUND * 2));
+        let mut excerpt = Self {
+            name: visible::line(&error.source_file.path.display().to_string()).into_owned(),
+            text: String::new(),
+            marked: 0..0,
+            lines_before: text[..from].matches('\n').count(),
+            cut,
+        };
+        excerpt.push(&text[from..start]);
+        let marked = excerpt.text.len();
+        excerpt.push(&text[start..end]);
+        excerpt.marked = marked..excerpt.text.len();
+        excerpt.push(&text[end..to]);
+        excerpt
+    }
+
+    fn push(&mut self, part: &str) {
+        for character in part.chars() {
+            match character {
+                // The end of a line as Windows writes it shows nothing.
+                '\r' => {}
+                harmful if visible::is_harmful(harmful) => {
+                    visible::push_escaped(&mut self.text, harmful);
+                }
+                other => self.text.push(other),
+            }
+        }
+    }
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let inner = self.text.as_str();
+        let found = inner.read_span(span, lines_before, lines_after)?;
+        let column = if found.line() == 0 {
+            found.column() + self.cut
+        } else {
+            found.column()
+        };
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            found.data(),
+            *found.span(),
+            found.line() + self.lines_before,
+            column,
+            found.line_count(),
+        )))
+    }
+}
+
 /// One error in miette's terms.
 #[derive(Debug)]
 struct Shown {
     message: String,
     cause: Option<Box<Shown>>,
     help: Option<String>,
-    place: Option<(NamedSource<String>, LabeledSpan)>,
+    place: Option<Excerpt>,
 }
 
 impl Shown {
@@ -306,24 +414,21 @@ impl Shown {
             .split_first()
             .map(|(first, rest)| Box::new(Self::new(first, rest, None)));
         Self {
-            message: redact(message),
+            message: shown(message),
             cause,
-            help: help.map(redact),
+            help: help.map(shown),
             place: None,
         }
     }
 
     fn at(error: &SourceError) -> Self {
         let source = &error.source_file;
-        let end = error.span.end.min(source.text.len());
-        let start = error.span.start.min(end);
-        let label = LabeledSpan::new_primary_with_span(None, start..end);
-        let named = NamedSource::new(source.path.display().to_string(), source.text.to_string());
         // A file that is missing or empty has no line to show: its name goes into the message.
-        let place = (!source.text.is_empty()).then_some((named, label));
+        let place = (!source.text.is_empty()).then(|| Excerpt::of(error));
         let mut shown = Self::new(&error.message, &[], error.help.as_deref());
         if place.is_none() {
-            shown.message = format!("{}: {}", source.path.display(), shown.message);
+            let path = source.path.display().to_string();
+            shown.message = format!("{}: {}", visible::line(&path), shown.message);
         }
         shown.place = place;
         shown
@@ -354,12 +459,13 @@ impl Diagnostic for Shown {
     fn source_code(&self) -> Option<&dyn SourceCode> {
         self.place
             .as_ref()
-            .map(|(source, _)| source as &dyn SourceCode)
+            .map(|excerpt| excerpt as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.place.as_ref().map(|(_, label)| {
-            Box::new(std::iter::once(label.clone())) as Box<dyn Iterator<Item = _>>
+        self.place.as_ref().map(|excerpt| {
+            let label = LabeledSpan::new_primary_with_span(None, excerpt.marked.clone());
+            Box::new(std::iter::once(label)) as Box<dyn Iterator<Item = _>>
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::db::connect::DatabaseUrl;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::progress::{Details, Display, Show};
+use crate::visible::{Colors, Guard};
 
 /// The global flags with the environment, resolved.
 #[derive(Debug, Clone)]
@@ -105,8 +106,14 @@ impl Globals {
         )
     }
 
-    /// Standard output; colours are taken out where it is not a terminal.
+    /// Standard output for people: colours are taken out where it is not a terminal, and whatever else a terminal would obey is
+    /// shown instead. To be flushed.
     pub fn stdout(&self) -> impl Write {
+        Guard::new(anstream::stdout().lock(), Colors::Kept)
+    }
+
+    /// Standard output for a format that has rules of its own for what a text may hold.
+    pub fn raw_stdout(&self) -> impl Write {
         anstream::stdout().lock()
     }
 

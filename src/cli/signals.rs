@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{CliError, ExitCode};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, is_reading};
 
 /// How long stopping may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -26,7 +26,7 @@ pub(super) fn watch(interrupt: Interrupt) -> Result<(), CliError> {
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            if interrupt.is_set() {
+            if interrupt.is_set() || is_reading() {
                 std::process::exit(i32::from(ExitCode::Interrupted.code()));
             }
             interrupt.set();

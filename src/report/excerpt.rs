@@ -7,6 +7,7 @@ use crate::catalog::query::source_offset;
 use crate::finding::{Evidence, RuleId};
 
 use super::clauses::Statement;
+use crate::visible::{is_harmful, push_escaped};
 
 /// A statement up to this many lines is shown whole.
 const WHOLE: usize = 12;
@@ -135,13 +136,15 @@ fn shortened(all: Vec<Line>) -> Vec<Line> {
     kept
 }
 
-/// Text that cannot move the cursor: tabs as spaces, other control characters as `�`.
+/// Text that cannot move the cursor: tabs as spaces, other control characters as they are written in a string.
 pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for character in text.trim_end_matches('\r').chars() {
         match character {
             '\t' => cleaned.push_str(TAB),
-            control if control.is_control() => cleaned.push('\u{fffd}'),
+            harmful if harmful == '\n' || is_harmful(harmful) => {
+                push_escaped(&mut cleaned, harmful)
+            }
             printable => cleaned.push(printable),
         }
     }
@@ -189,6 +192,6 @@ mod tests {
 
     #[test]
     fn control_characters_cannot_reach_the_terminal() {
-        assert_eq!(clean("a\tb\u{1b}[2Jc\r"), "a    b\u{fffd}[2Jc");
+        assert_eq!(clean("a\tb\u{1b}[2Jc\r"), "a    b\\x1b[2Jc");
     }
 }

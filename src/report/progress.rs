@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::progress::{Event, Progress, Unit};
+use crate::secret::redact;
 use crate::units::{Bytes, Count, Millis};
+use crate::visible;
 
 /// A task that ends sooner is never seen.
 const DELAY: Duration = Duration::from_secs(1);
@@ -169,7 +171,7 @@ impl State {
                 let started = Instant::now();
                 let (position, doing) = (0, String::new());
                 let shown = Shown {
-                    label,
+                    label: visible::line(&label).into_owned(),
                     unit,
                     total,
                     position,
@@ -193,16 +195,16 @@ impl State {
             }
             Event::Doing { task, what } => {
                 if let Some(shown) = self.tasks.get_mut(&task) {
-                    shown.doing = what;
+                    shown.doing = visible::line(&what).into_owned();
                     if let Some(bar) = &shown.bar {
                         bar.set_message(shown.doing.clone());
                     }
                 }
             }
             Event::Finished { task } => self.finish(task),
-            Event::Note(text) => self.screen.line(&text),
+            Event::Note(text) => self.screen.line(&shown(&text)),
             Event::Detail(text) => match self.details {
-                Details::Told => self.screen.line(&text),
+                Details::Told => self.screen.line(&shown(&text)),
                 Details::Hidden => {}
             },
         }
@@ -278,6 +280,11 @@ impl Shown {
         };
         format!("{}: {done}{time}", self.label)
     }
+}
+
+/// Names, server messages and what else others wrote, without what a terminal would obey, and without passwords.
+fn shown(text: &str) -> String {
+    visible::text(&redact(text)).into_owned()
 }
 
 fn template(unit: Unit, total: Option<u64>) -> &'static str {

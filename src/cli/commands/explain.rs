@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use crate::catalog::Query;
+use crate::catalog::{Catalog, Query};
 use crate::cli::Globals;
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::{CliError, ExitCode};
@@ -13,6 +13,7 @@ use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
 use crate::db::introspect;
 use crate::finding::Finding;
+use crate::interrupt::NothingToClean;
 use crate::plan::parse::{self, Found, Reading};
 use crate::plan::{Plan, PlanParseError};
 use crate::report::{self, plan_tree};
@@ -26,10 +27,21 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
     let path = Path::new(&args.query);
     // A pipe of the shell is no regular file.
     if args.query == "-" || (path.exists() && !path.is_dir()) {
-        return from_text(args, read(&args.query)?, globals);
+        let reading = crate::interrupt::reading();
+        let text = read(&args.query)?;
+        return from_text(args, text, globals, reading);
     }
     let project = globals.project()?;
-    let queries = project.catalog()?.queries;
+    let Catalog {
+        queries, skipped, ..
+    } = project.catalog()?;
+    if let Some(skipped) = skipped.iter().find(|skipped| skipped.name == args.query) {
+        return Err(match skipped.mistake() {
+            Some(mistake) => mistake.clone().into(),
+            None => CliError::usage(format!("{} is left out: {}", args.query, skipped.reason()))
+                .help(skipped.remedy()),
+        });
+    }
     let Some(query) = queries.iter().find(|query| query.name == args.query) else {
         let error = CliError::usage(format!(
             "no query of the catalog and no file is named {:?}",
@@ -140,7 +152,8 @@ fn show_runs(
                 .all(|run| Some(&run.label) != finding.evidence.run.as_ref())
         };
         let beside: Vec<Finding> = findings.iter().filter(is_beside).cloned().collect();
-        tell(&beside, &mut out)
+        tell(&beside, &mut out)?;
+        out.flush()
     };
     let shown = show();
     Ok(ended(shown)?.unwrap_or(ExitCode::Success))
@@ -168,7 +181,12 @@ fn with(run: &Run) -> String {
 }
 
 /// Every plan of a text with its findings; what looked like a plan and is none is told beside them.
-fn from_text(args: &ExplainArgs, text: String, globals: &Globals) -> Result<ExitCode, CliError> {
+fn from_text(
+    args: &ExplainArgs,
+    text: String,
+    globals: &Globals,
+    _reading: NothingToClean,
+) -> Result<ExitCode, CliError> {
     let name = if args.query == "-" {
         "standard input"
     } else {
@@ -208,6 +226,7 @@ fn from_text(args: &ExplainArgs, text: String, globals: &Globals) -> Result<Exit
         };
         let written = written.and_then(|()| plan_tree(&run.plan, &findings, &mut out));
         let written = written.and_then(|()| tell(&findings, &mut out));
+        let written = written.and_then(|()| out.flush());
         if let Some(code) = ended(written)? {
             return Ok(code);
         }

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio_postgres::config::{Host, SslMode};
 
 use super::keywords;
+use crate::secret::{remember, remember_pieces};
 
 /// What may stand in a URL's query value without being escaped, as far as people read it: `/` stays.
 const QUERY_VALUE: &AsciiSet = &CONTROLS
@@ -155,10 +156,20 @@ impl DatabaseUrl {
         text: &str,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, UrlError> {
+        let parsed = Self::read(text, environment);
+        if parsed.is_err() {
+            // What was not understood may be a piece of a password anywhere.
+            hide_pieces(text);
+        }
+        parsed
+    }
+
+    fn read(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, UrlError> {
         let converted;
         let text = match text.split_once("://") {
             Some(_) => text,
             None => {
+                hide_assignments(text);
                 converted = keywords::to_url(text).ok_or(UrlError::Scheme)?;
                 &converted
             }
@@ -168,7 +179,16 @@ impl DatabaseUrl {
         if !matches!(scheme, "postgres" | "postgresql") {
             return Err(UrlError::Scheme);
         }
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let Written {
+            credentials,
+            address,
+            query,
+        } = Written::of(rest);
+        if address.contains('@') {
+            // Read as host, port and database, but it may have been meant as a password.
+            hide_pieces(rest);
+        }
+        let address = format!("{credentials}{address}");
         let mut parameters = Parameters::read(query)?;
         parameters.complete(&environment)?;
         let plain = if parameters.driver.is_empty() {
@@ -179,6 +199,7 @@ impl DatabaseUrl {
         let mut config: tokio_postgres::Config =
             plain.parse().map_err(|error| malformed(&error))?;
         complete(&mut config, &environment)?;
+        hide(&config);
         if let Some(schema) = &parameters.schema {
             let options = format!(
                 "{} -csearch_path={schema}",
@@ -434,6 +455,133 @@ impl TlsOptions {
     }
 }
 
+/// A URL's parts as people mean them: a password that was not escaped may hold `@`, `/`, `?` and `#`.
+struct Written<'a> {
+    /// `user:password@` with the password escaped; empty where there is none.
+    credentials: String,
+    /// Hosts and database.
+    address: &'a str,
+    query: &'a str,
+}
+
+impl<'a> Written<'a> {
+    fn of(rest: &'a str) -> Self {
+        let (credentials, rest) = match credentials(rest) {
+            Some(at) => (escaped_credentials(&rest[..at]), &rest[at + 1..]),
+            None => (String::new(), rest),
+        };
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        Self {
+            credentials,
+            address,
+            query,
+        }
+    }
+}
+
+/// Where the `@` stands that ends the credentials. It is the last one before the query, unless all of them belong to it.
+fn credentials(rest: &str) -> Option<usize> {
+    let first_at = rest.find('@')?;
+    let colon = rest[..first_at].find(':');
+    // `host:5432/db?user=a@b`: everything up to the path is an address.
+    let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let is_port = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b',')
+    };
+    let is_address = path < first_at
+        && colon.is_none_or(|colon| colon > path || is_port(&rest[colon + 1..path]));
+    if is_address {
+        return None;
+    }
+    if colon.is_none() {
+        return Some(first_at);
+    }
+    // A later `@` belongs to the password, but not one within a query that follows.
+    let last = rest.rfind('@')?;
+    let query = rest[..last]
+        .rfind('?')
+        .filter(|at| *at > first_at && is_query(&rest[at + 1..]));
+    match query {
+        Some(query) => rest[..query].rfind('@'),
+        None => Some(last),
+    }
+}
+
+/// Whether it is `name=value&…` with a name that a URL may have.
+fn is_query(text: &str) -> bool {
+    let name = text.split(['=', '&']).next().unwrap_or_default();
+    text.contains('=')
+        && !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'))
+}
+
+/// `user:pass/word` → `user:pass%2Fword`. What is escaped already stays.
+fn escaped_credentials(written: &str) -> String {
+    const IN_PASSWORD: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'@')
+        .add(b'/')
+        .add(b'?')
+        .add(b'#')
+        .add(b':')
+        .add(b'[')
+        .add(b']');
+    match written.split_once(':') {
+        None => format!("{written}@"),
+        Some((user, password)) => {
+            format!("{user}:{}@", utf8_percent_encode(password, IN_PASSWORD))
+        }
+    }
+}
+
+/// Every piece of what may be a password: messages about a URL that is not understood must not hold one.
+fn hide_pieces(text: &str) {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let end = rest.rfind('@').unwrap_or(rest.len());
+    let Some((user, secret)) = rest[..end].split_once(':') else {
+        return;
+    };
+    remember_pieces(secret, &[user]);
+    let decoded = percent_decode_str(secret).decode_utf8_lossy();
+    remember_pieces(&decoded, &[user]);
+}
+
+/// The values of `password=…` and `sslpassword=…` in libpq's notation, understood or not.
+fn hide_assignments(text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find("password") {
+        rest = &rest[at + "password".len()..];
+        if let Some(value) = rest.trim_start().strip_prefix('=') {
+            let value = value.trim_start();
+            let end = match value.strip_prefix('\'') {
+                Some(quoted) => quoted.find('\'').map_or(value.len(), |end| end + 1),
+                None => value.find(char::is_whitespace).unwrap_or(value.len()),
+            };
+            remember_pieces(value[..end].trim_matches('\''), &[]);
+        }
+    }
+}
+
+/// The password that will be sent, wherever it came from: URL, PGPASSWORD, password file.
+fn hide(config: &tokio_postgres::Config) {
+    let Some(password) = config.get_password() else {
+        return;
+    };
+    let mut public: Vec<&str> = Vec::new();
+    public.extend(config.get_user());
+    public.extend(config.get_dbname());
+    for host in config.get_hosts() {
+        match host {
+            Host::Tcp(name) => public.push(name),
+            Host::Unix(_) => {}
+        }
+    }
+    remember(&String::from_utf8_lossy(password), &public);
+}
+
 /// The URL's query, split into what the driver reads and what this module reads.
 struct Parameters {
     /// `key=value` as written.
@@ -492,9 +640,14 @@ impl Parameters {
             | "channel_binding"
             | "load_balance_hosts"
             | "sslnegotiation" => {
-                self.driver.push(pair.to_owned());
+                // The driver takes an `@` anywhere for the end of the credentials.
+                self.driver.push(pair.replace('@', "%40"));
             }
-            foreign if FOREIGN.contains(&foreign) => {}
+            foreign if FOREIGN.contains(&foreign) => {
+                if foreign == "sslpassword" {
+                    remember(value, &[]);
+                }
+            }
             unknown => return Err(UrlError::Parameter(unknown.to_owned())),
         }
         Ok(())
@@ -607,6 +760,66 @@ mod tests {
             "postgres://app:s3cr%40t@db.example:6432/shop?sslmode=require"
         );
         assert_eq!(parse(&url.reveal()).unwrap(), url);
+    }
+
+    #[test]
+    fn a_password_needs_no_escapes() {
+        for (written, password) in [
+            ("postgres://app:p@Sch0rle@h/db", "p@Sch0rle"),
+            ("postgres://app:p?Sch0rle@h/db", "p?Sch0rle"),
+            ("postgres://app:p#Sch0rle@h/db", "p#Sch0rle"),
+            ("postgres://app:p/Sch0rle@h/db?sslmode=disable", "p/Sch0rle"),
+            ("postgres://app:p:Sch0rle@h/db", "p:Sch0rle"),
+            ("postgres://app:p%40Sch0rle@h/db", "p@Sch0rle"),
+            (
+                "postgres://app:a@b?c#d/e@h/db?application_name=x@y",
+                "a@b?c#d/e",
+            ),
+        ] {
+            let url = parse(written).unwrap();
+            assert_eq!(
+                url.config().get_password(),
+                Some(password.as_bytes()),
+                "{written}"
+            );
+            assert_eq!(
+                (url.address().as_str(), url.database()),
+                ("h:5432", "db"),
+                "{written}"
+            );
+            assert!(!url.to_string().contains("Sch0rle"));
+        }
+        let none = parse("postgres://h:5432/db?options=-capp.mail%3Da@b").unwrap();
+        assert_eq!(
+            (none.address().as_str(), none.has_password()),
+            ("h:5432", false)
+        );
+        let user = parse("postgres://app@h/db").unwrap();
+        assert_eq!((user.user(), user.has_password()), ("app", false));
+    }
+
+    #[test]
+    fn no_piece_of_a_password_is_in_any_message() {
+        // Each is wrong in another way; a wrong reading would show a piece of the password as host, port or parameter.
+        for written in [
+            "postgres://app:p@Kr4ftwerk9@h:port/db",
+            "postgres://app:p?Kr4ftwerk9=1@h/db",
+            "postgres://app:123/Kr4ftwerk9@h/db",
+            "postgres://app:p#Kr4ftwerk9",
+            "postgres://app:p?Kr4ftwerk9",
+            "postgres://app:x@h/db?sslmod=Kr4ftwerk9&password=Kr4ftwerk9",
+            "mysql://app:p@Kr4ftwerk9@h/db",
+            "host=db password=p@Kr4ftwerk9 sslmode=nope",
+            "host=db password='p Kr4ftwerk9 sslmode=nope",
+            "sslpassword=Kr4ftwerk9 sslmode=nope",
+        ] {
+            let told = match parse(written) {
+                Ok(url) => format!("{url} {url:?} {}", url.address()),
+                Err(error) => error.to_string(),
+            };
+            let told = crate::secret::redact(&told);
+            assert!(!told.contains("Kr4ftwerk9"), "{written}: {told}");
+        }
     }
 
     #[test]
