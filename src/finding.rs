@@ -75,11 +75,12 @@ pub enum RuleId {
     DuplicateIndex,
     PlanRegression,
     BlockingMigration,
+    NotAudited,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -111,6 +112,7 @@ impl RuleId {
         Self::DuplicateIndex,
         Self::PlanRegression,
         Self::BlockingMigration,
+        Self::NotAudited,
     ];
 
     /// The kebab-case id.
@@ -148,6 +150,7 @@ impl RuleId {
             Self::DuplicateIndex => "duplicate-index",
             Self::PlanRegression => "plan-regression",
             Self::BlockingMigration => "blocking-migration",
+            Self::NotAudited => "not-audited",
         }
     }
 }

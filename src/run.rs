@@ -153,6 +153,44 @@ impl QueryRuns {
     }
 }
 
+/// Why an audit ended before every query was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndedEarly {
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+    /// The server or the connection to it is gone, and did not come back.
+    ServerLost {
+        /// What was heard of it last.
+        reason: String,
+    },
+}
+
+impl EndedEarly {
+    /// In words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Interrupted => "the audit was interrupted".to_owned(),
+            Self::ServerLost { reason } => format!("the server was lost: {reason}"),
+        }
+    }
+
+    /// What is known of a query that was not reached: nothing.
+    #[must_use]
+    pub fn not_reached(&self, query: usize) -> QueryRuns {
+        QueryRuns {
+            query,
+            runs: Vec::new(),
+            failure: Some(QueryFailure {
+                message: format!("it was not reached, {}", self.reason()),
+                code: None,
+                position: None,
+                hint: None,
+            }),
+        }
+    }
+}
+
 /// Why a query could not be judged: the server's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryFailure {

@@ -3,15 +3,34 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// An input file's text, shared by everything that points into it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Source {
     /// Path as the user would write it (relative to the project where possible).
     pub path: PathBuf,
     /// The whole text.
     pub text: Arc<str>,
+    /// Where each line begins, found once: a place in a large file is asked for thousands of times.
+    lines: Arc<OnceLock<Vec<usize>>>,
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.text == other.text
+    }
+}
+
+impl Eq for Source {}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("path", &self.path)
+            .field("text", &self.text)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Source {
@@ -21,7 +40,17 @@ impl Source {
         Self {
             path: path.as_ref().to_path_buf(),
             text: text.into(),
+            lines: Arc::default(),
         }
+    }
+
+    /// Where each line begins.
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate();
+            let starts = ends.filter_map(|(at, byte)| (byte == b'\n').then_some(at + 1));
+            std::iter::once(0).chain(starts).collect()
+        })
     }
 
     /// 1-based line and column (in characters) of a byte offset.
@@ -31,9 +60,9 @@ impl Source {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &self.text[..end];
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let lines = self.lines();
+        let line = lines.partition_point(|start| *start <= end).max(1);
+        let column = self.text[lines[line - 1]..end].chars().count() + 1;
         (
             u32::try_from(line).unwrap_or(u32::MAX),
             u32::try_from(column).unwrap_or(u32::MAX),
@@ -43,12 +72,11 @@ impl Source {
     /// The byte offset of a 1-based line and column (in characters); the end of the line, or of the text, where it is shorter.
     #[must_use]
     pub fn offset(&self, line: u32, column: u32) -> usize {
-        let before: usize = self
-            .text
-            .split_inclusive('\n')
-            .take(line.saturating_sub(1) as usize)
-            .map(str::len)
-            .sum();
+        let lines = self.lines();
+        let before = lines
+            .get((line as usize).saturating_sub(1))
+            .copied()
+            .unwrap_or(self.text.len());
         let rest = self.text[before..].lines().next().unwrap_or("");
         let along = rest
             .char_indices()

@@ -190,6 +190,6 @@ fn queries(wanted: usize) -> Result<Vec<Query>, Error> {
             format!("-- name: Query{n} :many\n{form}\n\n")
         })
         .collect();
-    let parsed = catalog::parse(&[Source::new("bench.sql", text)]);
+    let parsed = catalog::parse(&[Source::new("bench.sql", text)]).strict();
     Ok(parsed.map_err(|errors| errors[0].to_string())?.queries)
 }

@@ -24,6 +24,7 @@ pub(crate) fn queries(case: &Case) -> Result<Vec<Query>, String> {
         case.queries.clone(),
     );
     let catalog = catalog::parse(&[source])
+        .strict()
         .map_err(|errors| format!("{}/{}: {}", case.rule, case.name, errors[0]))?;
     Ok(catalog.queries)
 }

@@ -206,7 +206,9 @@ async fn made(url: &DatabaseUrl, case: &Case) -> Result<(Vec<Value>, Value), Err
 async fn plans(session: &Session, case: &Case) -> Result<(Vec<Value>, Value), Error> {
     let client = session.client();
     let source = Source::new(format!("{}.sql", case.name), case.queries.clone());
-    let catalog = catalog::parse(&[source]).map_err(|errors| format!("{}", errors[0]))?;
+    let catalog = catalog::parse(&[source])
+        .strict()
+        .map_err(|errors| format!("{}", errors[0]))?;
     client.batch_execute("BEGIN").await?;
     client.batch_execute(DEFAULTS).await?;
     client.batch_execute(&case.setup).await?;

@@ -1,4 +1,4 @@
-//! Our comment lines: `@param`, `@budget`, `@calls`, `@for-each`, `@allow`. Read here word by word; what they point at is
+//! Our comment lines: `@param`, `@budget`, `@calls`, `@for-each`, `@allow`, `@skip`. Read here word by word; what they point at is
 //! checked where the whole query, or the whole catalog, is known.
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::units::written as values;
 use crate::units::{Millis, Pages};
 
 /// Every directive's name, without its `@`.
-pub(super) const NAMES: [&str; 5] = ["param", "budget", "calls", "for-each", "allow"];
+pub(super) const NAMES: [&str; 6] = ["param", "budget", "calls", "for-each", "allow", "skip"];
 
 /// Directives of other tools that read the same files: sqlc's.
 const FOREIGN: &str = "sqlc-";
@@ -24,6 +24,8 @@ pub(super) struct Directives {
     pub(super) calls_per_second: Option<f64>,
     pub(super) for_each: Vec<ForEachDirective>,
     pub(super) allows: Vec<AllowDirective>,
+    /// Why the query is not to be audited.
+    pub(super) skip: Option<String>,
 }
 
 /// `@param customer_id: hot`.
@@ -54,11 +56,11 @@ pub(super) struct AllowDirective {
     pub(super) span: Range<usize>,
 }
 
-/// Reads the directives among a query's comment lines.
+/// Reads the directives among a query's comment lines. One that is wrong is told and left out: the query is audited.
 pub(super) fn read(
     source: &Source,
     comments: &[CommentLine],
-    errors: &mut Vec<SourceError>,
+    warnings: &mut Vec<SourceError>,
 ) -> Directives {
     let mut reader = Reader {
         source,
@@ -67,7 +69,7 @@ pub(super) fn read(
     };
     for comment in comments {
         if let Err(error) = reader.line(comment) {
-            errors.push(error);
+            warnings.push(error);
         }
     }
     reader.directives
@@ -186,10 +188,15 @@ impl<'a> Reader<'a> {
                 .and_then(|()| self.calls(line, rest.without_remark())),
             "for-each" => self.for_each(line, rest.without_remark()),
             "allow" => self.allow(line, rest),
+            "skip" => self.skip(line, rest),
             _ if name.starts_with(FOREIGN) => Ok(()),
             // In the statement it may be SQL that was commented out: `-- @name = 1`.
             _ if comment.inside => Ok(()),
-            _ => Err(self.unknown(word, name)),
+            // Prose begins with such words, too (`@deprecated use …`): only what is nearly one of ours is told.
+            _ => match nearest(name, NAMES) {
+                Some(near) => Err(self.unknown(word, near)),
+                None => Ok(()),
+            },
         }
     }
 
@@ -202,15 +209,27 @@ impl<'a> Reader<'a> {
         SourceError::new(self.source, at.span(), message).help(help)
     }
 
-    fn unknown(&self, word: Words<'_>, name: &str) -> SourceError {
-        let help = match nearest(name, NAMES) {
-            Some(near) => format!("did you mean `@{near}`?"),
-            None => format!(
-                "directives: {}",
-                NAMES.map(|name| format!("@{name}")).join(" ")
-            ),
-        };
-        self.error(word, format!("unknown directive `{}`", word.text), help)
+    fn unknown(&self, word: Words<'_>, near: &str) -> SourceError {
+        self.error(
+            word,
+            format!("unknown directive `{}`", word.text),
+            format!("did you mean `@{near}`?"),
+        )
+    }
+
+    /// `@skip: maintenance, run by hand`. Without a reason it is obeyed, and told.
+    fn skip(&mut self, line: Words<'_>, rest: Words<'_>) -> Result<(), SourceError> {
+        let reason = rest.text.trim_start_matches(':').trim();
+        if reason.is_empty() {
+            self.directives.skip = Some("no reason is given".to_owned());
+            return Err(self.error(
+                line,
+                "`@skip` without a reason",
+                "say why: `@skip: maintenance, run by hand`",
+            ));
+        }
+        self.directives.skip = Some(reason.to_owned());
+        Ok(())
     }
 
     /// A directive that may stand once a query.

@@ -9,9 +9,15 @@ use walkdir::WalkDir;
 
 use crate::source::{Source, SourceError};
 
+/// The files of a catalog: those that were read, and those that cannot be.
+pub(super) struct Files {
+    pub(super) sources: Vec<Source>,
+    pub(super) unreadable: Vec<SourceError>,
+}
+
 /// Every file that a glob names, each once, in the order of their paths; `globs` are relative to `root`. A glob that names
 /// nothing is an error: a moved folder must not leave the catalog silently.
-pub(super) fn read(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec<SourceError>> {
+pub(super) fn read(root: &Path, globs: &[String]) -> Result<Files, Vec<SourceError>> {
     let mut errors = Vec::new();
     let mut paths = BTreeMap::new();
     for glob in globs {
@@ -30,18 +36,20 @@ pub(super) fn read(root: &Path, globs: &[String]) -> Result<Vec<Source>, Vec<Sou
             Err(error) => errors.push(*error),
         }
     }
-    let mut sources = Vec::new();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut files = Files {
+        sources: Vec::new(),
+        unreadable: Vec::new(),
+    };
     for (shown, path) in paths {
         match read_file(&shown, &path) {
-            Ok(source) => sources.push(source),
-            Err(error) => errors.push(*error),
+            Ok(source) => files.sources.push(source),
+            Err(error) => files.unreadable.push(*error),
         }
     }
-    if errors.is_empty() {
-        Ok(sources)
-    } else {
-        Err(errors)
-    }
+    Ok(files)
 }
 
 /// Every file that a glob names, where it is no mistake that one names nothing.
@@ -128,7 +136,7 @@ fn literal_prefix(glob: &str) -> PathBuf {
         .collect()
 }
 
-fn read_file(shown: &Path, path: &Path) -> Result<Source, Box<SourceError>> {
+pub(super) fn read_file(shown: &Path, path: &Path) -> Result<Source, Box<SourceError>> {
     let empty = Source::new(shown, "");
     let bytes = fs::read(path).map_err(|error| {
         Box::new(SourceError::new(

@@ -1,5 +1,6 @@
 //! Parameters as people write them (`$1`, `@name`, `:name`, `sqlc.arg(name)`) made `$n`, with a map back to the text.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::query::{Parameter, ParameterChoice, Segment};
@@ -52,25 +53,21 @@ enum Form {
     NotIn,
 }
 
-/// Rewrites a statement's tokens (first and last are not trivia). `None` where a parameter is wrong, which was told.
-pub(super) fn rewrite(
-    source: &Source,
-    tokens: &[Token],
-    errors: &mut Vec<SourceError>,
-) -> Option<Rewritten> {
-    let before = errors.len();
+/// Rewrites a statement's tokens (first and last are not trivia).
+///
+/// # Errors
+/// The first parameter that is wrong.
+pub(super) fn rewrite(source: &Source, tokens: &[Token]) -> Result<Rewritten, Box<SourceError>> {
     let significant: Vec<&Token> = tokens.iter().filter(|token| !token.is_trivia()).collect();
     let finder = Finder {
         source,
         tokens: &significant,
     };
-    let uses = finder.uses(errors);
-    let parameters = number(source, &uses, errors);
-    if errors.len() > before {
-        return None;
-    }
-    let statement = tokens.first()?.span.start..tokens.last()?.span.end;
-    Some(assemble(&source.text, statement, &uses, parameters))
+    let uses = finder.uses()?;
+    let parameters = number(source, &uses)?;
+    let span = |token: Option<&Token>| token.map_or(0..0, |token| token.span.clone());
+    let statement = span(tokens.first()).start..span(tokens.last()).end;
+    Ok(assemble(&source.text, statement, &uses, parameters))
 }
 
 /// Copies the statement and puts `$n` where a parameter stands.
@@ -83,6 +80,10 @@ fn assemble(
     let mut sql = String::with_capacity(statement.len());
     let mut segments = Vec::with_capacity(uses.len() * 2 + 1);
     let mut done = statement.start;
+    let numbers: HashMap<&str, u16> = parameters
+        .iter()
+        .filter_map(|parameter| Some((parameter.name.as_deref()?, parameter.number)))
+        .collect();
     let copy = |sql: &mut String, segments: &mut Vec<Segment>, range: Range<usize>| {
         if !range.is_empty() {
             segments.push(Segment {
@@ -104,10 +105,7 @@ fn assemble(
             Written::Number(number) => sql.push_str(&format!("${number}")),
             Written::Embed(table) => sql.push_str(&format!("{table}.*")),
             Written::Name { name, form, .. } => {
-                let number = parameters
-                    .iter()
-                    .find(|p| p.name.as_ref() == Some(name))
-                    .map_or(0, |p| p.number);
+                let number = numbers.get(name.as_str()).copied().unwrap_or(0);
                 match form {
                     Form::Plain | Form::Array => sql.push_str(&format!("${number}")),
                     Form::In => sql.push_str(&format!("= ANY(${number})")),
@@ -125,91 +123,65 @@ fn assemble(
     }
 }
 
-/// Gives every parameter its number; gaps and mixtures are errors.
-fn number(source: &Source, uses: &[Use], errors: &mut Vec<SourceError>) -> Vec<Parameter> {
+/// Gives every parameter its number: a name the first that no `$n` of the statement has, as sqlc does. A gap is an error.
+fn number(source: &Source, uses: &[Use]) -> Result<Vec<Parameter>, Box<SourceError>> {
     let mut parameters: Vec<Parameter> = Vec::new();
-    let positional = uses
-        .iter()
-        .find(|each| matches!(each.what, Written::Number(_)));
-    let named = uses
-        .iter()
-        .find(|each| matches!(each.what, Written::Name { .. }));
-    if let (Some(positional), Some(named)) = (positional, named) {
-        let (first, second) = (
-            &source.text[positional.span.clone()],
-            &source.text[named.span.clone()],
-        );
-        let error = SourceError::new(
-            source,
-            named.span.clone(),
-            format!("{second} and {first} in one statement"),
-        );
-        errors.push(error.help("write all parameters as $1, $2… or all of them by name"));
-        return parameters;
-    }
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut taken: HashSet<u16> = HashSet::new();
     for each in uses {
-        match &each.what {
-            Written::Number(number) => {
-                if !parameters
-                    .iter()
-                    .any(|parameter| parameter.number == *number)
-                {
-                    parameters.push(parameter(*number, None, false, false));
-                }
-            }
-            Written::Name {
-                name,
-                nullable,
-                form,
-            } => {
-                let slice = *form != Form::Plain;
-                match parameters
-                    .iter_mut()
-                    .find(|parameter| parameter.name.as_ref() == Some(name))
-                {
-                    Some(known) => {
-                        known.nullable |= nullable;
-                        known.slice |= slice;
-                    }
-                    None => match u16::try_from(parameters.len() + 1) {
-                        Ok(number) => {
-                            parameters.push(parameter(number, Some(name.clone()), *nullable, slice))
-                        }
-                        Err(_) => {
-                            errors.push(SourceError::new(
-                                source,
-                                each.span.clone(),
-                                "more than 65535 parameters",
-                            ));
-                            return parameters;
-                        }
-                    },
-                }
-            }
-            Written::Embed(_) => {}
+        if let Written::Number(number) = &each.what
+            && taken.insert(*number)
+        {
+            parameters.push(parameter(*number, None, false, false));
         }
     }
+    let mut next = 1_u32;
+    for each in uses {
+        let Written::Name {
+            name,
+            nullable,
+            form,
+        } = &each.what
+        else {
+            continue;
+        };
+        let slice = *form != Form::Plain;
+        if let Some(place) = places.get(name.as_str()) {
+            parameters[*place].nullable |= nullable;
+            parameters[*place].slice |= slice;
+            continue;
+        }
+        while u16::try_from(next).is_ok_and(|number| taken.contains(&number)) {
+            next += 1;
+        }
+        let Ok(number) = u16::try_from(next) else {
+            return Err(Box::new(SourceError::new(
+                source,
+                each.span.clone(),
+                "more than 65535 parameters",
+            )));
+        };
+        next += 1;
+        places.insert(name, parameters.len());
+        parameters.push(parameter(number, Some(name.clone()), *nullable, slice));
+    }
     parameters.sort_by_key(|parameter| parameter.number);
-    gap(source, uses, &parameters, errors);
-    parameters
+    match gap(source, uses, &parameters) {
+        Some(error) => Err(Box::new(error)),
+        None => Ok(parameters),
+    }
 }
 
-fn gap(source: &Source, uses: &[Use], parameters: &[Parameter], errors: &mut Vec<SourceError>) {
-    let Some((missing, next)) = (1_u16..)
+fn gap(source: &Source, uses: &[Use], parameters: &[Parameter]) -> Option<SourceError> {
+    let (missing, next) = (1_u16..)
         .zip(parameters)
-        .find(|(expected, p)| p.number != *expected)
-    else {
-        return;
-    };
-    let Some(each) = uses
+        .find(|(expected, p)| p.number != *expected)?;
+    let each = uses
         .iter()
-        .find(|each| each.what == Written::Number(next.number))
-    else {
-        return;
-    };
+        .find(|each| each.what == Written::Number(next.number))?;
     let message = format!("${} is used, but ${missing} is not", next.number);
     let help = format!("parameters are counted without gaps: ${missing} is the next");
-    errors.push(SourceError::new(source, each.span.clone(), message).help(help));
+    Some(SourceError::new(source, each.span.clone(), message).help(help))
 }
 
 fn parameter(number: u16, name: Option<String>, nullable: bool, slice: bool) -> Parameter {
@@ -230,7 +202,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn uses(&self, errors: &mut Vec<SourceError>) -> Vec<Use> {
+    fn uses(&self) -> Result<Vec<Use>, Box<SourceError>> {
         let mut uses: Vec<Use> = Vec::new();
         let mut index = 0;
         while index < self.tokens.len() {
@@ -244,26 +216,19 @@ impl Finder<'_> {
                     continue;
                 }
             };
-            match found {
-                Ok(found) => {
-                    index = index.max(next);
-                    // What was taken whole is not looked at again.
-                    while self
-                        .tokens
-                        .get(index)
-                        .is_some_and(|token| token.span.start < found.span.end)
-                    {
-                        index += 1;
-                    }
-                    uses.push(found);
-                }
-                Err(error) => {
-                    errors.push(error);
-                    index = next;
-                }
+            let found = found.map_err(Box::new)?;
+            index = index.max(next);
+            // What was taken whole is not looked at again.
+            while self
+                .tokens
+                .get(index)
+                .is_some_and(|token| token.span.start < found.span.end)
+            {
+                index += 1;
             }
+            uses.push(found);
         }
-        uses
+        Ok(uses)
     }
 
     fn text(&self, index: usize) -> &str {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::finding::{Location, RuleId};
+use crate::source::SourceError;
 use crate::units::{Millis, Pages};
 
 /// One query of the catalog.
@@ -84,6 +85,72 @@ impl Query {
     #[must_use]
     pub fn parameter(&self, word: &str) -> Option<&Parameter> {
         find_parameter(&self.parameters, word)
+    }
+}
+
+/// A statement of the catalog, or a file of it, that is not audited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name, else its place.
+    pub name: String,
+    /// Relative to the project.
+    pub file: PathBuf,
+    /// 1-based line of the statement, or of the header where there is none.
+    pub line: u32,
+    /// Why.
+    pub why: SkipReason,
+}
+
+/// Why a statement is not audited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    /// It cannot be read, or is nothing that has a plan.
+    Mistake(SourceError),
+    /// `@skip`.
+    Asked {
+        /// As it was written.
+        reason: String,
+    },
+    /// `exclude` of pgproof.toml.
+    Excluded {
+        /// The pattern that fits it.
+        pattern: String,
+    },
+}
+
+impl Skipped {
+    /// The mistake; `None` where somebody decided that it is not audited.
+    #[must_use]
+    pub fn mistake(&self) -> Option<&SourceError> {
+        match &self.why {
+            SkipReason::Mistake(error) => Some(error),
+            SkipReason::Asked { .. } | SkipReason::Excluded { .. } => None,
+        }
+    }
+
+    /// Why, in words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match &self.why {
+            SkipReason::Mistake(error) => error.message.clone(),
+            SkipReason::Asked { reason } => format!("`@skip`: {reason}"),
+            SkipReason::Excluded { pattern } => format!("`exclude` names {pattern:?}"),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match &self.why {
+            SkipReason::Mistake(error) => error
+                .help
+                .clone()
+                .unwrap_or_else(|| "correct it, or write `-- @skip: reason` above it".to_owned()),
+            SkipReason::Asked { .. } => "take the directive out to have it audited".to_owned(),
+            SkipReason::Excluded { .. } => {
+                "take the pattern out of pgproof.toml to have it audited".to_owned()
+            }
+        }
     }
 }
 

@@ -1,9 +1,17 @@
-//! Blocks made queries, and the catalog checked as a whole. Pure: what stands in the files is handed in.
+//! Blocks made queries, and the catalog checked as a whole. Pure: what stands in the files is handed in. A query that cannot
+//! be read stops no other: it is left out with its reason.
 
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use super::Catalog;
 use super::directives::{self, Directives};
 use super::parameters::{self, Rewritten};
-use super::query::{Allow, ForEach, ParameterChoice, Query, find_parameter, source_offset};
-use super::split::{Block, Header, split};
+use super::query::{
+    Allow, Command, ForEach, ParameterChoice, Query, SkipReason, Skipped, find_parameter,
+    source_offset,
+};
+use super::split::{Block, split};
 use super::statement::{self, Columns, Mistake};
 use crate::source::{Source, SourceError, nearest};
 
@@ -11,78 +19,140 @@ use crate::source::{Source, SourceError, nearest};
 #[derive(Debug)]
 struct Draft<'a> {
     source: &'a Source,
-    header: Header,
+    /// As the file names it; the catalog may have to say more to tell it from others.
+    plain: String,
+    /// The name's place, else the statement's.
+    name_span: std::ops::Range<usize>,
     query: Query,
     columns: Columns,
     directives: Directives,
 }
 
-/// Every query of the files, or every mistake in them. To be called with [`crate::sql::tree::STACK`].
-pub(super) fn queries(sources: &[Source]) -> Result<Vec<Query>, Vec<SourceError>> {
-    let mut errors = Vec::new();
-    let mut drafts = Vec::new();
-    // Names of queries that are broken: they exist, so nobody is told that they do not.
-    let mut broken = Vec::new();
+/// Every query of the files, what is left out, and what is odd. To be called with [`crate::sql::tree::STACK`].
+pub(super) fn catalog(sources: &[Source]) -> Catalog {
+    let mut reader = Reader::default();
     for source in sources {
-        for block in split(source, &mut errors) {
-            let name = block.header.as_ref().map(|header| (source, header.clone()));
-            match draft(source, block, &mut errors) {
-                Some(draft) => drafts.push(draft),
-                None => broken.extend(name),
-            }
-        }
+        reader.file(source);
     }
-    duplicates(&drafts, &broken, &mut errors);
-    let broken: Vec<&str> = broken
-        .iter()
-        .map(|(_, header)| header.name.as_str())
-        .collect();
-    let for_each: Vec<Vec<ForEach>> = drafts
-        .iter()
-        .map(|draft| for_each(draft, &drafts, &broken, &mut errors))
-        .collect();
-    if !errors.is_empty() {
-        errors.sort_by(|a, b| {
-            (&a.source_file.path, a.span.start).cmp(&(&b.source_file.path, b.span.start))
-        });
-        return Err(errors);
-    }
-    Ok(drafts
+    let Reader {
+        mut drafts,
+        mut skipped,
+        mut warnings,
+    } = reader;
+    repeated(&mut drafts, &mut skipped);
+    qualify(&mut drafts, &mut warnings);
+    let for_each = all_for_each(&drafts, &skipped, &mut warnings);
+    let queries = drafts
         .into_iter()
         .zip(for_each)
         .map(|(draft, for_each)| Query {
             for_each,
             ..draft.query
         })
-        .collect())
+        .collect();
+    warnings.sort_by(|a, b| {
+        (&a.source_file.path, a.span.start).cmp(&(&b.source_file.path, b.span.start))
+    });
+    Catalog {
+        queries,
+        skipped,
+        warnings,
+    }
 }
 
-/// One block made a query; `None` where its statement is wrong, which was told. One with wrong directives is still checked
-/// against the others.
-fn draft<'a>(source: &'a Source, block: Block, errors: &mut Vec<SourceError>) -> Option<Draft<'a>> {
-    let directives = directives::read(source, &block.comments, errors);
-    let header = block.header.as_ref()?;
-    let Some(span) = block.statement_span() else {
-        if !block.broken {
-            let message = format!("query {} has no statement", header.name);
-            errors.push(
-                SourceError::new(source, block.header_span, message)
-                    .help("write it under the header"),
-            );
+#[derive(Default)]
+struct Reader<'a> {
+    drafts: Vec<Draft<'a>>,
+    skipped: Vec<Skipped>,
+    warnings: Vec<SourceError>,
+}
+
+impl<'a> Reader<'a> {
+    fn file(&mut self, source: &'a Source) {
+        let (first_draft, first_skipped) = (self.drafts.len(), self.skipped.len());
+        let mut blocks = 0;
+        let mut warnings = Vec::new();
+        let mut of_blocks = Vec::new();
+        split(source, &mut warnings, &mut |block| {
+            blocks += 1;
+            match draft(source, block, &mut of_blocks) {
+                Ok(draft) => self.drafts.push(draft),
+                Err(skipped) => self.skipped.push(*skipped),
+            }
+        });
+        warnings.append(&mut of_blocks);
+        self.warnings.append(&mut warnings);
+        // One statement a file needs no header: the file's name says what it is.
+        if blocks == 1
+            && let Some(stem) = source.path.file_stem()
+        {
+            let stem = stem.to_string_lossy().into_owned();
+            for draft in self.drafts[first_draft..]
+                .iter_mut()
+                .filter(|draft| draft.is_unnamed())
+            {
+                draft.plain.clone_from(&stem);
+                draft.query.name.clone_from(&stem);
+            }
+            for skipped in &mut self.skipped[first_skipped..] {
+                if skipped.name == name_by_place(source, skipped.line) {
+                    skipped.name.clone_from(&stem);
+                }
+            }
         }
-        return None;
-    };
-    if block.broken {
-        return None;
     }
-    let rewritten = parameters::rewrite(source, &block.tokens, errors)?;
-    let statement = match statement::read(&rewritten.sql) {
-        Ok(statement) => statement,
-        Err(mistake) => {
-            errors.push(located(source, span.start, &rewritten, mistake));
-            return None;
-        }
+}
+
+impl Draft<'_> {
+    /// Whether it is named by its place.
+    fn is_unnamed(&self) -> bool {
+        self.plain == name_by_place(self.source, self.query.line)
+    }
+}
+
+/// `queries/report.sql:12`: a statement without a name in a file with several.
+fn name_by_place(source: &Source, line: u32) -> String {
+    format!("{}:{line}", source.path.display())
+}
+
+/// One block made a query, or what keeps it from being one. Wrong directives are told and left out.
+fn draft<'a>(
+    source: &'a Source,
+    block: Block,
+    warnings: &mut Vec<SourceError>,
+) -> Result<Draft<'a>, Box<Skipped>> {
+    let span = block.statement_span();
+    let place = span
+        .as_ref()
+        .map_or(block.header_span.start, |span| span.start);
+    let (line, column) = source.line_column(place);
+    let plain = match &block.header {
+        Some(header) => header.name.clone(),
+        None => name_by_place(source, line),
     };
+    let left_out = |why: SkipReason| {
+        Box::new(Skipped {
+            name: plain.clone(),
+            file: source.path.clone(),
+            line,
+            why,
+        })
+    };
+    if let Some(mistake) = block.mistake {
+        return Err(left_out(SkipReason::Mistake(mistake)));
+    }
+    let directives = directives::read(source, &block.comments, warnings);
+    if let Some(reason) = directives.skip {
+        return Err(left_out(SkipReason::Asked { reason }));
+    }
+    let Some(span) = span else {
+        let message = format!("query {plain} has no statement");
+        let error =
+            SourceError::new(source, block.header_span, message).help("write it under the header");
+        return Err(left_out(SkipReason::Mistake(error)));
+    };
+    let (rewritten, statement) = understood(source, &block.tokens, span.start)
+        .map_err(|mistake| left_out(SkipReason::Mistake(*mistake)))?;
     let Rewritten {
         sql,
         segments,
@@ -96,15 +166,22 @@ fn draft<'a>(source: &'a Source, block: Block, errors: &mut Vec<SourceError>) ->
             parameter.column = Some(column);
         }
     }
-    let (line, column) = source.line_column(span.start);
+    let allow = |allow: &directives::AllowDirective| Allow {
+        rule: allow.rule,
+        reason: allow.reason.clone(),
+        line: source.line_column(allow.span.start).0,
+    };
     let mut query = Query {
-        name: header.name.clone(),
-        command: header.command,
+        name: plain.clone(),
+        command: block
+            .header
+            .as_ref()
+            .map_or(Command::Many, |header| header.command),
         file: source.path.clone(),
         header_line: source.line_column(block.header_span.start).0,
         line,
         column,
-        source: source.text[span].to_owned(),
+        source: source.text[span.clone()].to_owned(),
         sql,
         segments,
         parameters,
@@ -113,24 +190,30 @@ fn draft<'a>(source: &'a Source, block: Block, errors: &mut Vec<SourceError>) ->
         budget: directives.budget,
         calls_per_second: directives.calls_per_second,
         for_each: Vec::new(),
-        allows: directives
-            .allows
-            .iter()
-            .map(|allow| Allow {
-                rule: allow.rule,
-                reason: allow.reason.clone(),
-                line: source.line_column(allow.span.start).0,
-            })
-            .collect(),
+        allows: directives.allows.iter().map(allow).collect(),
     };
-    choose(source, &directives, &mut query, errors);
-    Some(Draft {
+    choose(source, &directives, &mut query, warnings);
+    Ok(Draft {
         source,
-        header: header.clone(),
+        plain,
+        name_span: block.header.map_or(span, |header| header.name_span),
         query,
         columns: statement.columns,
         directives,
     })
+}
+
+/// The statement with its parameters numbered, and what it is.
+fn understood(
+    source: &Source,
+    tokens: &[crate::sql::token::Token],
+    start: usize,
+) -> Result<(Rewritten, statement::Statement), Box<SourceError>> {
+    let rewritten = parameters::rewrite(source, tokens)?;
+    match statement::read(&rewritten.sql) {
+        Ok(statement) => Ok((rewritten, statement)),
+        Err(mistake) => Err(Box::new(located(source, start, &rewritten, mistake))),
+    }
 }
 
 /// A mistake in the rewritten statement, at its place in the file.
@@ -236,92 +319,236 @@ fn no_parameter(
     .help(help)
 }
 
-/// Every name once.
-fn duplicates(drafts: &[Draft<'_>], broken: &[(&Source, Header)], errors: &mut Vec<SourceError>) {
-    let mut all: Vec<(&Source, &Header)> = drafts
-        .iter()
-        .map(|draft| (draft.source, &draft.header))
-        .collect();
-    all.extend(broken.iter().map(|(source, header)| (*source, header)));
-    all.sort_by_key(|(source, header)| (&source.path, header.name_span.start));
-    for (index, (source, header)) in all.iter().enumerate() {
-        let Some((first, known)) = all[..index]
-            .iter()
-            .find(|(_, other)| other.name == header.name)
-        else {
-            continue;
-        };
-        let place = format!(
-            "{}:{}",
-            first.path.display(),
-            first.line_column(known.name_span.start).0
-        );
-        let error = SourceError::new(
-            source,
-            header.name_span.clone(),
-            format!("a second query {}", header.name),
-        );
-        errors.push(error.help(format!(
-            "the first is at {place}; every query needs a name of its own"
-        )));
+/// A name twice in one file: the first is meant, the second is left out.
+fn repeated(drafts: &mut Vec<Draft<'_>>, skipped: &mut Vec<Skipped>) {
+    let mut first: HashMap<(&Path, String), usize> = HashMap::new();
+    let mut again = Vec::new();
+    // Statements without a name in one line.
+    let mut unnamed: HashSet<String> = HashSet::new();
+    for draft in drafts.iter_mut().filter(|draft| draft.is_unnamed()) {
+        if !unnamed.insert(draft.plain.clone()) {
+            draft.plain = format!("{}:{}", draft.plain, draft.query.column);
+            draft.query.name.clone_from(&draft.plain);
+        }
+    }
+    for (index, draft) in drafts.iter().enumerate() {
+        let key = (draft.source.path.as_path(), draft.plain.clone());
+        if let Some(known) = first.get(&key) {
+            again.push((index, second(draft, &drafts[*known])));
+        } else {
+            first.insert(key, index);
+        }
+    }
+    drop(first);
+    for (index, error) in again.into_iter().rev() {
+        let draft = drafts.remove(index);
+        skipped.push(Skipped {
+            name: draft.plain,
+            file: draft.query.file,
+            line: draft.query.line,
+            why: SkipReason::Mistake(error),
+        });
     }
 }
 
-/// `@for-each` against the other queries.
-fn for_each(
-    draft: &Draft<'_>,
-    drafts: &[Draft<'_>],
-    broken: &[&str],
-    errors: &mut Vec<SourceError>,
-) -> Vec<ForEach> {
-    let mut found = Vec::new();
-    for each in &draft.directives.for_each {
-        let Some(parameter) = find_parameter(&draft.query.parameters, &each.parameter) else {
-            errors.push(no_parameter(
-                draft.source,
-                &each.parameter_span,
-                &each.parameter,
-                &draft.query,
-            ));
-            continue;
-        };
-        let Some(parent) = drafts.iter().find(|other| other.query.name == each.parent) else {
-            if !broken.contains(&each.parent.as_str()) {
-                let names = drafts
-                    .iter()
-                    .map(|other| other.query.name.as_str())
-                    .chain(broken.iter().copied());
-                let error = SourceError::new(
-                    draft.source,
-                    each.parent_span.clone(),
-                    format!("there is no query `{}`", each.parent),
-                );
-                errors.push(match nearest(&each.parent, names) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help("name the query whose rows drive this one"),
-                });
-            }
-            continue;
-        };
-        let columns = &parent.columns;
-        if columns.complete && !columns.names.contains(&each.column) {
-            let message = format!("query {} returns no column `{}`", each.parent, each.column);
-            let error = SourceError::new(draft.source, each.column_span.clone(), message);
-            errors.push(
-                match nearest(&each.column, columns.names.iter().map(String::as_str)) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None if columns.names.is_empty() => error.help("it returns none"),
-                    None => error.help(format!("its columns: {}", columns.names.join(", "))),
-                },
-            );
-            continue;
-        }
-        found.push(ForEach {
-            parent: each.parent.clone(),
-            column: each.column.clone(),
-            parameter: parameter.number,
-            line: draft.source.line_column(each.parent_span.start).0,
-        });
+fn second(draft: &Draft<'_>, first: &Draft<'_>) -> SourceError {
+    let place = format!(
+        "{}:{}",
+        first.source.path.display(),
+        first.source.line_column(first.name_span.start).0
+    );
+    SourceError::new(
+        draft.source,
+        draft.name_span.clone(),
+        format!("a second query {}", draft.plain),
+    )
+    .help(format!(
+        "the first is at {place}; every query needs a name of its own"
+    ))
+}
+
+/// A name in several files says also where it stands: `billing/ListOrders`. Within one folder it is told, for most tools
+/// take a folder's queries as one package.
+fn qualify(drafts: &mut [Draft<'_>], warnings: &mut Vec<SourceError>) {
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        by_name.entry(&draft.plain).or_default().push(index);
     }
-    found
+    let mut names = Vec::new();
+    for places in by_name.into_values().filter(|places| places.len() > 1) {
+        let files: Vec<&Path> = places
+            .iter()
+            .map(|index| drafts[*index].source.path.as_path())
+            .collect();
+        let mut folders: HashMap<Option<&Path>, usize> = HashMap::new();
+        for index in &places {
+            let folder = drafts[*index].source.path.parent();
+            match folders.get(&folder) {
+                Some(first) => warnings.push(second(&drafts[*index], &drafts[*first])),
+                None => drop(folders.insert(folder, *index)),
+            }
+        }
+        names.extend(places.iter().copied().zip(qualifiers(&files)));
+    }
+    for (index, qualifier) in names {
+        let draft = &mut drafts[index];
+        draft.query.name = format!("{qualifier}/{}", draft.plain);
+    }
+}
+
+/// What tells files apart, shortest first: the folder in which their paths part, the file's name, the whole path.
+fn qualifiers(files: &[&Path]) -> Vec<String> {
+    let parts: Vec<Vec<String>> = files
+        .iter()
+        .map(|file| {
+            let path = file.with_extension("");
+            path.components()
+                .map(|part| part.as_os_str().to_string_lossy().into_owned())
+                .collect()
+        })
+        .collect();
+    let shared = |at: usize| {
+        let first = parts[0].get(at);
+        first.is_some() && parts.iter().all(|part| part.get(at) == first)
+    };
+    let parting = (0..).find(|at| !shared(*at)).unwrap_or(0);
+    let folders: Option<Vec<String>> = parts
+        .iter()
+        // The last part is the file.
+        .map(|part| {
+            part.get(parting)
+                .filter(|_| parting + 1 < part.len())
+                .cloned()
+        })
+        .collect();
+    let names: Option<Vec<String>> = parts.iter().map(|part| part.last().cloned()).collect();
+    let paths = Some(parts.iter().map(|part| part.join("/")).collect());
+    let different = |found: &Vec<String>| found.iter().collect::<HashSet<_>>().len() == found.len();
+    let whole = || {
+        files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect()
+    };
+    [folders, names, paths]
+        .into_iter()
+        .flatten()
+        .find(different)
+        .unwrap_or_else(whole)
+}
+
+/// `@for-each` of every query against the others.
+fn all_for_each(
+    drafts: &[Draft<'_>],
+    skipped: &[Skipped],
+    warnings: &mut Vec<SourceError>,
+) -> Vec<Vec<ForEach>> {
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        by_name.entry(&draft.plain).or_default().push(index);
+        if draft.query.name != draft.plain {
+            by_name.entry(&draft.query.name).or_default().push(index);
+        }
+    }
+    let known = Known {
+        drafts,
+        by_name,
+        left_out: skipped
+            .iter()
+            .map(|skipped| skipped.name.as_str())
+            .collect(),
+    };
+    drafts
+        .iter()
+        .map(|draft| known.for_each(draft, warnings))
+        .collect()
+}
+
+struct Known<'a> {
+    drafts: &'a [Draft<'a>],
+    by_name: HashMap<&'a str, Vec<usize>>,
+    left_out: HashSet<&'a str>,
+}
+
+impl Known<'_> {
+    /// The query of that name: in the same file, else in the same folder, else the only one.
+    fn parent(&self, draft: &Draft<'_>, name: &str) -> Option<&Draft<'_>> {
+        let found = self.by_name.get(name)?;
+        let of = |index: &&usize| {
+            let other = &self.drafts[**index].source.path;
+            (
+                *other != draft.source.path,
+                other.parent() != draft.source.path.parent(),
+            )
+        };
+        found
+            .iter()
+            .min_by_key(of)
+            .map(|index| &self.drafts[*index])
+    }
+
+    fn for_each(&self, draft: &Draft<'_>, warnings: &mut Vec<SourceError>) -> Vec<ForEach> {
+        let mut found = Vec::new();
+        for each in &draft.directives.for_each {
+            let Some(parameter) = find_parameter(&draft.query.parameters, &each.parameter) else {
+                warnings.push(no_parameter(
+                    draft.source,
+                    &each.parameter_span,
+                    &each.parameter,
+                    &draft.query,
+                ));
+                continue;
+            };
+            let Some(parent) = self.parent(draft, &each.parent) else {
+                if !self.left_out.contains(each.parent.as_str()) {
+                    warnings.push(self.no_parent(draft, each));
+                }
+                continue;
+            };
+            if let Err(error) = returns(parent, draft, each) {
+                warnings.push(*error);
+                continue;
+            }
+            found.push(ForEach {
+                parent: parent.query.name.clone(),
+                column: each.column.clone(),
+                parameter: parameter.number,
+                line: draft.source.line_column(each.parent_span.start).0,
+            });
+        }
+        found
+    }
+
+    fn no_parent(&self, draft: &Draft<'_>, each: &directives::ForEachDirective) -> SourceError {
+        let names = self.by_name.keys().chain(&self.left_out).copied();
+        let error = SourceError::new(
+            draft.source,
+            each.parent_span.clone(),
+            format!("there is no query `{}`", each.parent),
+        );
+        match nearest(&each.parent, names) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help("name the query whose rows drive this one"),
+        }
+    }
+}
+
+/// Whether the parent returns the column, as far as its text tells.
+fn returns(
+    parent: &Draft<'_>,
+    draft: &Draft<'_>,
+    each: &directives::ForEachDirective,
+) -> Result<(), Box<SourceError>> {
+    let columns = &parent.columns;
+    if !columns.complete || columns.names.contains(&each.column) {
+        return Ok(());
+    }
+    let message = format!("query {} returns no column `{}`", each.parent, each.column);
+    let error = SourceError::new(draft.source, each.column_span.clone(), message);
+    let near = nearest(&each.column, columns.names.iter().map(String::as_str));
+    Err(Box::new(match near {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None if columns.names.is_empty() => error.help("it returns none"),
+        None => error.help(format!("its columns: {}", columns.names.join(", "))),
+    }))
 }

@@ -3,17 +3,20 @@
 use super::*;
 
 fn queries(text: &str) -> Vec<Query> {
-    match parse(&[Source::new("queries/a.sql", text)]) {
-        Ok(catalog) => catalog.queries,
-        Err(errors) => panic!(
+    strict(parse(&[Source::new("queries/a.sql", text)])).queries
+}
+
+fn strict(catalog: Catalog) -> Catalog {
+    catalog.strict().unwrap_or_else(|errors| {
+        panic!(
             "{}",
             errors
                 .iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join("\n")
-        ),
-    }
+        )
+    })
 }
 
 /// The one query of a statement.
@@ -306,14 +309,7 @@ fn windows_files_read_the_same() {
 #[test]
 fn the_sample_catalog_is_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let catalog = load(root, &["queries/**/*.sql".to_owned()]).map_err(|errors| {
-        errors
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
-    });
-    let catalog = catalog.unwrap();
+    let catalog = strict(load(root, &["queries/**/*.sql".to_owned()]).unwrap());
     let headers: usize = std::fs::read_dir(root.join("queries"))
         .unwrap()
         .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
@@ -324,4 +320,224 @@ fn the_sample_catalog_is_read() {
         })
         .sum();
     assert_eq!(catalog.queries.len(), headers);
+}
+
+/// Names with the place and the reason of what is left out, and the warnings.
+fn told(catalog: &Catalog) -> (Vec<&str>, Vec<String>, Vec<String>) {
+    let names = catalog.queries.iter().map(|query| query.name.as_str());
+    let skipped = catalog
+        .skipped
+        .iter()
+        .map(|skipped| format!("{}:{} {}", skipped.name, skipped.line, skipped.reason()));
+    let warnings = catalog.warnings.iter().map(ToString::to_string);
+    (names.collect(), skipped.collect(), warnings.collect())
+}
+
+#[test]
+fn what_cannot_be_audited_stops_nothing() {
+    let text = "-- name: First :one\nselect 1;\n\
+        -- name: Broken :one\nselect from where;\n\
+        -- name: Refresh :exec\nanalyze orders;\n\
+        -- name: Empty :one\n;\n\
+        -- name: :one\nselect 2;\n\
+        -- name: Left :exec\n-- @skip: maintenance, run by hand\nvacuum full;\n\
+        -- name: Last :one\nselect 3;\n";
+    let catalog = parse(&[Source::new("queries/a.sql", text)]);
+    let (names, skipped, warnings) = told(&catalog);
+    assert_eq!(names, ["First", "Last"]);
+    assert_eq!(
+        skipped,
+        [
+            "Broken:4 syntax error at `where`: expected from item",
+            "Refresh:6 a ANALYZE statement cannot be audited",
+            "Empty:7 query Empty has no statement",
+            "queries/a.sql:10:10 this header has no name",
+            "Left:13 `@skip`: maintenance, run by hand",
+        ]
+    );
+    assert_eq!(warnings, Vec::<String>::new());
+    assert!(
+        catalog
+            .skipped
+            .iter()
+            .all(|skipped| !skipped.remedy().is_empty())
+    );
+}
+
+#[test]
+fn a_quote_that_is_not_closed_costs_its_own_query() {
+    let text = "-- name: A :one\nselect 1;\n-- name: B :one\nselect 'it;\n-- name: C :one\nselect 'x';\n\
+                -- name: D :one\nselect $$;\n-- name: E :one\nselect 5;\n/* not closed\n-- name: F :one\nselect 6;\n";
+    let (names, skipped) = {
+        let catalog = parse(&[Source::new("a.sql", text)]);
+        let (names, skipped, _) = told(&catalog);
+        (
+            names.into_iter().map(str::to_owned).collect::<Vec<_>>(),
+            skipped,
+        )
+    };
+    assert_eq!(names, ["A", "C", "E", "F"]);
+    assert_eq!(
+        skipped,
+        [
+            "B:4 this quote is not closed",
+            "D:8 this dollar-quoted string is not closed",
+            "a.sql:11:11 this comment is not closed",
+        ]
+    );
+    // A query that somebody took out stays out.
+    let text = "/*\n-- name: Old :one\nselect 1;\n*/\n-- name: New :one\nselect 2;\n";
+    assert_eq!(told(&parse(&[Source::new("a.sql", text)])).0, ["New"]);
+}
+
+#[test]
+fn statements_without_a_name_are_named_by_their_place() {
+    let one = Source::new("queries/reports/revenue.sql", "-- All of it.\nselect 1;\n");
+    let two = Source::new(
+        "queries/two.sql",
+        "-- @calls 5/s\nselect 1;\n\nselect 2; select 3",
+    );
+    let catalog = parse(&[one, two]);
+    let (names, skipped, warnings) = told(&catalog);
+    assert_eq!(
+        names,
+        [
+            "revenue",
+            "queries/two.sql:2",
+            "queries/two.sql:4",
+            "queries/two.sql:4:11"
+        ]
+    );
+    assert_eq!((skipped.len(), warnings.len()), (0, 0));
+    assert_eq!(catalog.queries[1].calls_per_second, Some(5.0));
+}
+
+#[test]
+fn a_name_in_two_packages_says_which() {
+    let source = |path: &str| Source::new(path, "-- name: Get :one\nselect 1;\n");
+    let names = |paths: &[&str]| {
+        let sources: Vec<Source> = paths.iter().map(|path| source(path)).collect();
+        let catalog = parse(&sources);
+        let warnings = catalog.warnings.len();
+        let names = catalog.queries.into_iter().map(|query| query.name);
+        (names.collect::<Vec<_>>(), warnings)
+    };
+    let of = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(&["db/billing/sql/q.sql", "db/shop/sql/q.sql"]),
+        (of(&["billing/Get", "shop/Get"]), 0)
+    );
+    // Most tools take a folder's queries as one package.
+    assert_eq!(
+        names(&["q/orders.sql", "q/users.sql"]),
+        (of(&["orders/Get", "users/Get"]), 1)
+    );
+    assert_eq!(
+        names(&["q/get.sql", "q/deep/get.sql"]),
+        (of(&["q/get/Get", "q/deep/get/Get"]), 0)
+    );
+    let twice = Source::new(
+        "a.sql",
+        "-- name: Get :one\nselect 1;\n-- name: Get :one\nselect 2;\n",
+    );
+    let catalog = parse(&[twice]);
+    assert_eq!(told(&catalog).1, ["Get:4 a second query Get"]);
+    assert_eq!(catalog.queries.len(), 1);
+}
+
+#[test]
+fn a_parent_is_looked_for_nearby_first() {
+    let text = "-- name: List :many\nselect id from t;\n-- name: Get :one\n-- @for-each List.id -> $1\nselect * from t where id = $1;\n";
+    let catalog = parse(&[Source::new("a/q.sql", text), Source::new("b/q.sql", text)]);
+    let parents: Vec<_> = catalog
+        .queries
+        .iter()
+        .flat_map(|query| {
+            query
+                .for_each
+                .iter()
+                .map(|each| (query.name.as_str(), each.parent.as_str()))
+        })
+        .collect();
+    assert_eq!(parents, [("a/Get", "a/List"), ("b/Get", "b/List")]);
+}
+
+#[test]
+fn other_tools_headers_and_prose_are_understood() {
+    let text = "# name: Hash :one\nselect 1 # 2;\n/* name: Star :exec */\ndelete from t;\n\
+        -- name: get-user^\nselect 2;\n-- name: touch!\nupdate t set a = 1;\n\
+        -- name: Copy :copyfrom\n-- @deprecated use Batch\n-- @param the id of the user\ninsert into t (a) values ($1);\n\
+        -- name: Batch :batchexec\n-- @return nothing\ndelete from t where a = $1 and b = @b and c = sqlc.arg(c);\n";
+    let catalog = parse(&[Source::new("a.sql", text)]);
+    let (names, skipped, warnings) = told(&catalog);
+    assert_eq!(
+        names,
+        ["Hash", "Star", "get-user", "touch", "Copy", "Batch"]
+    );
+    assert_eq!(skipped, Vec::<String>::new());
+    // Nearly a directive of ours: said, and the query is audited.
+    assert_eq!(
+        warnings,
+        ["a.sql:11: `@param` needs a parameter, a colon and a choice"]
+    );
+    let commands: Vec<Command> = catalog.queries.iter().map(|query| query.command).collect();
+    assert_eq!(
+        commands[2..],
+        [
+            Command::One,
+            Command::Exec,
+            Command::CopyFrom,
+            Command::BatchExec
+        ]
+    );
+}
+
+#[test]
+fn bodies_and_parentheses_keep_their_semicolons() {
+    let text = "create function f() returns int begin atomic select case when true then 1 end; select 2; end;\n\
+        create rule r as on insert to t do (delete from u; delete from v);\nselect 3;\n-- name: A :one\nselect (1;\n-- name: B :one\nselect 4;";
+    let catalog = parse(&[Source::new("a.sql", text)]);
+    let (names, skipped, _) = told(&catalog);
+    assert_eq!(names, ["a.sql:3", "B"]);
+    assert_eq!(skipped.len(), 3, "{skipped:?}");
+}
+
+#[test]
+fn names_take_the_numbers_that_are_left() {
+    assert_eq!(
+        sql("select * from t where a = @x and b = $1 and c = sqlc.arg(y) and d = $3 and e = @x"),
+        "select * from t where a = $2 and b = $1 and c = $4 and d = $3 and e = $2"
+    );
+}
+
+#[test]
+fn a_statement_ends_where_the_server_ends_it() {
+    // The string goes on over both line breaks, so that what looks like its content is not.
+    let text = "-- name: A :one\nselect E'a'\n'b\\'\n'; commit; delete from t; --' as x;\n-- name: B :one\nselect 2;\n";
+    let catalog = parse(&[Source::new("a.sql", text)]);
+    assert_eq!(told(&catalog).0, ["A", "a.sql:4", "B"]);
+    assert_eq!(
+        told(&catalog).1,
+        ["a.sql:4:4 a COMMIT TRANSACTION statement cannot be audited"]
+    );
+    assert_eq!(catalog.queries[0].source, "select E'a'\n'b\\'\n'");
+    assert!(!catalog.queries[0].writes && catalog.queries[1].writes);
+}
+
+#[test]
+fn excluded_queries_are_left_out_with_the_pattern() {
+    let text = "-- name: A :one\nselect 1;\n-- name: B :one\nbroken;\n";
+    let mut catalog = parse(&[Source::new("a.sql", text)]);
+    catalog.exclude("B", |name, _| name == "B");
+    catalog.exclude("a.sql", |_, file| file == Path::new("a.sql"));
+    assert_eq!(
+        told(&catalog).1,
+        ["B:4 `exclude` names \"B\"", "A:2 `exclude` names \"a.sql\""]
+    );
+    assert!(catalog.strict().is_ok());
 }

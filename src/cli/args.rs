@@ -133,13 +133,17 @@ impl Command {
 #[command(after_help = "Examples:
   pgproof audit                                  the whole catalog on the embedded server
   pgproof audit ListOrdersByCustomer 'Search*'   some queries
+  pgproof audit queries/orders.sql               those of a file
   pgproof audit --format json=report.json        the terminal's report, and a file for machines
   pgproof audit --database-url postgres://app@localhost/shop
                                                  on a database that is there already; nothing is changed in it")]
 pub struct AuditArgs {
-    /// Names of queries, or patterns like 'Search*' [default: the whole catalog]
-    #[arg(value_name = "QUERY")]
+    /// Names of queries, patterns like 'Search*', or query files [default: the whole catalog]
+    #[arg(value_name = "QUERY|FILE")]
     pub queries: Vec<String>,
+    /// Refuse the catalog where anything in its files is wrong, instead of leaving that query out
+    #[arg(long)]
+    pub strict: bool,
     /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,

@@ -66,6 +66,12 @@ pub async fn prove(
         interrupt.check()?;
         match trial {
             Ok(trial) => trials.extend(trial),
+            Err(ExplainError::Refused(refusal)) => {
+                progress.note(format!(
+                    "index {name} could not be tried: {} (SQLSTATE {})",
+                    refusal.message, refusal.code
+                ));
+            }
             Err(source) if session.client().is_closed() => {
                 return Err(AuditError::Server {
                     query: name,
@@ -114,6 +120,9 @@ impl Prover<'_> {
         let left = explain::texts(self.client, "ROLLBACK", explain::NO_POSITION).await;
         match trial {
             // Refused: not immutable, no such operator class, too wide. Timed out: too large to build here.
+            Err(ExplainError::Refused(refusal)) if refusal.is_of_the_server() => {
+                left.and(Err(ExplainError::Refused(refusal)))
+            }
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => left.map(|_| None),
             Err(error) => Err(error),
             Ok(trial) => left.map(|_| Some(trial).filter(|trial| !trial.effects.is_empty())),

@@ -66,12 +66,19 @@ impl Trials<'_> {
             task.doing(query.name.clone());
             let tried = self.rolled_back(query, run, &trial, &try_out).await;
             self.interrupt.check()?;
-            let tried = tried.map_err(|source| AuditError::Server {
-                query: query.name.clone(),
-                source,
-            })?;
-            if let Some(found) = tried {
-                tell(&trial, run, found);
+            match tried {
+                Ok(Some(found)) => tell(&trial, run, found),
+                Ok(None) => {}
+                Err(ExplainError::Refused(refusal)) => self.progress.note(format!(
+                    "{about} of {} failed: {} (SQLSTATE {})",
+                    query.name, refusal.message, refusal.code
+                )),
+                Err(source) => {
+                    return Err(AuditError::Server {
+                        query: query.name.clone(),
+                        source,
+                    });
+                }
             }
             task.advance(1);
         }
@@ -104,6 +111,9 @@ impl Trials<'_> {
         let left = explain::texts(client, "ROLLBACK", explain::NO_POSITION).await;
         prepared.deallocate(client).await?;
         match found {
+            Err(ExplainError::Refused(refusal)) if refusal.is_of_the_server() => {
+                left.and(Err(ExplainError::Refused(refusal)))
+            }
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => left.map(|_| None),
             found => left.and(found),
         }

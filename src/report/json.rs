@@ -4,14 +4,18 @@
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
 
+use crate::catalog::SkipReason;
 use crate::finding::{
     Evidence, Finding, Fingerprint, Fix, Quantity, RuleId, Severity, Suppression,
 };
 use crate::plan::Buffers;
-use crate::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run};
+use crate::rules::not_audited;
+use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run};
 use crate::units::{Bytes, Millis};
+use crate::visible;
 
 use super::{AuditReport, Summary, TOOL_VERSION};
 
@@ -26,8 +30,39 @@ pub struct SavedReport {
     pub server: SavedServer,
     pub dataset: SavedDataset,
     pub queries: Vec<SavedQuery>,
+    /// Every query of the catalog that was not audited.
+    #[serde(default)]
+    pub not_audited: Vec<SavedNotAudited>,
+    /// Set where the audit ended before every query was seen.
+    #[serde(default)]
+    pub ended_early: Option<String>,
     pub findings: Vec<SavedFinding>,
     pub summary: SavedSummary,
+}
+
+/// A query that was not audited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedNotAudited {
+    pub name: String,
+    pub file: String,
+    pub line: u32,
+    pub cause: SavedCause,
+    pub reason: String,
+    pub remedy: String,
+}
+
+/// Who is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SavedCause {
+    /// Its text.
+    Mistake,
+    /// The server refused it, or it failed.
+    Failed,
+    /// `@skip`.
+    Skip,
+    /// `exclude` of pgproof.toml.
+    Exclude,
 }
 
 /// Who wrote it.
@@ -159,6 +194,14 @@ pub struct SavedFinding {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SavedSummary {
     pub queries: usize,
+    #[serde(default)]
+    pub fine: usize,
+    #[serde(default)]
+    pub planned_only: usize,
+    #[serde(default)]
+    pub not_audited: usize,
+    #[serde(default)]
+    pub left_out: usize,
     pub errors: usize,
     pub warnings: usize,
     pub infos: usize,
@@ -195,8 +238,74 @@ pub enum ReadError {
 /// # Errors
 /// What `out` returns.
 pub fn render(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &SavedReport::of(report)).map_err(io::Error::from)?;
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Harmless::default());
+    SavedReport::of(report)
+        .serialize(&mut serializer)
+        .map_err(io::Error::from)?;
     writeln!(out)
+}
+
+/// JSON's own escapes for every character that a terminal would obey: the standard asks them of some only.
+#[derive(Default)]
+struct Harmless {
+    pretty: PrettyFormatter<'static>,
+}
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(visible::is_harmful) {
+            let (before, from) = rest.split_at(at);
+            out.write_all(before.as_bytes())?;
+            let length = from.chars().next().map_or(0, char::len_utf8);
+            let (harmful, after) = from.split_at(length);
+            for unit in harmful.encode_utf16() {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = after;
+        }
+        out.write_all(rest.as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.pretty.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.pretty.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.pretty.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.pretty.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.pretty.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.pretty.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.pretty.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.pretty.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.pretty.end_object_value(out)
+    }
 }
 
 /// Reads a report that [`render`] wrote.
@@ -235,9 +344,15 @@ impl SavedReport {
             queries: (0..report.queries.len())
                 .map(|index| SavedQuery::of(report, index))
                 .collect(),
+            not_audited: not_audited(report),
+            ended_early: report.ended_early.as_ref().map(EndedEarly::reason),
             findings: report.findings.iter().map(SavedFinding::of).collect(),
             summary: SavedSummary {
                 queries: summary.queries,
+                fine: summary.fine,
+                planned_only: summary.planned_only,
+                not_audited: summary.not_audited,
+                left_out: summary.left_out,
                 errors: summary.errors,
                 warnings: summary.warnings,
                 infos: summary.infos,
@@ -246,6 +361,38 @@ impl SavedReport {
             },
         }
     }
+}
+
+/// What the catalog could not give, then what the server refused.
+fn not_audited(report: &AuditReport) -> Vec<SavedNotAudited> {
+    let skipped = report.skipped.iter().map(|skipped| SavedNotAudited {
+        name: skipped.name.clone(),
+        file: skipped.file.display().to_string(),
+        line: skipped.line,
+        cause: match skipped.why {
+            SkipReason::Mistake(_) => SavedCause::Mistake,
+            SkipReason::Asked { .. } => SavedCause::Skip,
+            SkipReason::Excluded { .. } => SavedCause::Exclude,
+        },
+        reason: skipped.reason(),
+        remedy: skipped.remedy(),
+    });
+    let failed = report.runs.iter().filter_map(|runs| {
+        let (query, failure) = (report.queries.get(runs.query)?, runs.failure.as_ref()?);
+        let line = match failure.position {
+            Some(position) => query.source_position(position).0,
+            None => query.line,
+        };
+        Some(SavedNotAudited {
+            name: query.name.clone(),
+            file: query.file.display().to_string(),
+            line,
+            cause: SavedCause::Failed,
+            reason: failure.message.clone(),
+            remedy: not_audited::remedy(failure),
+        })
+    });
+    skipped.chain(failed).collect()
 }
 
 impl SavedDataset {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::finding::{Finding, Fix, Severity};
+use crate::finding::{Finding, Fix, RuleId, Severity};
 use crate::units::Count;
 
 use super::evidence;
@@ -36,10 +36,14 @@ fn page(report: &AuditReport) -> String {
         plural(summary.queries, "query", "queries")
     );
     text += &table(&told);
+    let (unread, beside): (Vec<&Finding>, Vec<&Finding>) = beside
+        .into_iter()
+        .partition(|found| found.rule == RuleId::NotAudited);
     let sections = told
         .iter()
         .map(|verdict| section(verdict))
-        .chain((!beside.is_empty()).then(|| schema_section(&beside)));
+        .chain((!beside.is_empty()).then(|| schema_section(&beside)))
+        .chain((!unread.is_empty()).then(|| unread_section(&unread)));
     let mut left_out = 0;
     for section in sections {
         if text.chars().count() + section.chars().count() > LONGEST {
@@ -88,7 +92,8 @@ fn table(told: &[&Verdict<'_>]) -> String {
 
 fn badge(standing: Standing) -> &'static str {
     match standing {
-        Standing::Failed => "**failed**",
+        Standing::NotAudited => "**not audited**",
+        Standing::PlannedOnly => "planned only",
         Standing::Error => "**error**",
         Standing::Warning => "warning",
         Standing::Fine => "note",
@@ -106,13 +111,6 @@ fn section(verdict: &Verdict<'_>) -> String {
         code(&place)
     );
     text += &fenced("sql", &query.source);
-    if let Some(failure) = verdict.runs.and_then(|runs| runs.failure.as_ref()) {
-        let _ = writeln!(
-            text,
-            "**failed**: the server says: {}\n",
-            prose(&failure.message)
-        );
-    }
     for found in &verdict.findings {
         text += &finding(found);
     }
@@ -130,6 +128,32 @@ fn schema_section(beside: &[&Finding]) -> String {
         text += &finding(found);
     }
     text + "</details>\n\n"
+}
+
+/// Statements that are no queries of the report: one line each.
+fn unread_section(unread: &[&Finding]) -> String {
+    let mut text = format!(
+        "<details><summary>{}</summary>\n\n",
+        plural(
+            unread.len(),
+            "statement is not audited",
+            "statements are not audited"
+        )
+    );
+    for found in unread {
+        let place = found
+            .location
+            .as_ref()
+            .map(|place| code(&format!("{}:{}", place.file.display(), place.line)) + " ")
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "- {place}{}. {}",
+            prose(found.message.trim_end_matches('.')),
+            prose(&found.advice)
+        );
+    }
+    text + "\n</details>\n\n"
 }
 
 fn finding(found: &Finding) -> String {
@@ -195,8 +219,9 @@ fn closing(report: &AuditReport, summary: &Summary) -> String {
         ),
     };
     format!(
-        "{} fine. {suppressed}Exit code {}: {}.\n\n<sub>pgproof {TOOL_VERSION} on PostgreSQL {}</sub>\n",
-        plural(summary.fine, "query is", "queries are"),
+        "{}: {}. {suppressed}Exit code {}: {}.\n\n<sub>pgproof {TOOL_VERSION} on PostgreSQL {}</sub>\n",
+        plural(summary.queries, "query", "queries"),
+        summary.standings(),
         summary.exit_code(),
         summary.exit_reason(),
         prose(&report.server_version)

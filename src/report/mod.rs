@@ -27,9 +27,9 @@ pub use summary::Summary;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Query;
+use crate::catalog::{Query, Skipped};
 use crate::finding::{Finding, Severity};
-use crate::run::QueryRuns;
+use crate::run::{EndedEarly, QueryRuns};
 use crate::units::{Bytes, Millis};
 
 /// The version that reports name as their maker.
@@ -50,6 +50,10 @@ pub struct AuditReport {
     pub queries: Vec<Query>,
     /// Their runs, in the same order.
     pub runs: Vec<QueryRuns>,
+    /// What the catalog holds beside them, and why it was not audited.
+    pub skipped: Vec<Skipped>,
+    /// Set where the audit ended before every query was seen.
+    pub ended_early: Option<EndedEarly>,
     /// Everything found, worst first; suppressed ones too.
     pub findings: Vec<Finding>,
     /// The severity from which findings fail the audit; `None`: none does.
@@ -99,7 +103,11 @@ impl AuditReport {
     /// Runs of the query at `index` of `queries`; `None` where nothing was seen of it.
     #[must_use]
     pub fn runs_of(&self, index: usize) -> Option<&QueryRuns> {
-        self.runs.iter().find(|runs| runs.query == index)
+        // They are in the same order; only a report made by hand has gaps.
+        match self.runs.get(index) {
+            Some(runs) if runs.query == index => Some(runs),
+            Some(_) | None => self.runs.iter().find(|runs| runs.query == index),
+        }
     }
 
     /// A query with its place in `queries`, by name.

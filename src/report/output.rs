@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use super::terminal::TerminalStyle;
 use super::{AuditReport, json, markdown, terminal};
+use crate::visible::{Colors, Guard};
+use crate::write;
 
 /// A form that a report can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,6 +102,7 @@ impl Output {
     /// # Errors
     /// No format has that name.
     pub fn named(name: &str, file: Option<PathBuf>) -> Result<Self, ReportError> {
+        let file = file.filter(|file| !write::is_standard_output(file));
         let info = FORMATS.iter().find(|info| info.name == name);
         let format = info
             .map(|info| info.format)
@@ -220,8 +223,9 @@ pub fn validate(outputs: &[Output]) -> Result<(), ReportError> {
         {
             return Err(ReportError::SameFile { file: file.clone() });
         }
+        // What is there can be opened wherever it is.
         let directory = directory_of(file);
-        if !directory.is_dir() {
+        if !file.exists() && !directory.is_dir() {
             return Err(ReportError::NoDirectory {
                 format: output.format,
                 file: file.clone(),
@@ -232,8 +236,8 @@ pub fn validate(outputs: &[Output]) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Writes every report that was asked for: files first, so that a closed stdout loses none. Where all go to files, or
-/// none was asked for, the terminal report goes to stdout.
+/// Writes every report that was asked for: files first, so that a closed stdout loses none, and a file that cannot be
+/// written loses none of the others. Where all go to files, or none was asked for, the terminal report goes to stdout.
 ///
 /// # Errors
 /// What [`validate`] finds, or the first file (or stdout) that cannot be written.
@@ -244,22 +248,31 @@ pub fn write_all(
     stdout: &mut dyn Write,
 ) -> Result<(), ReportError> {
     validate(outputs)?;
+    let mut failed = None;
     for Output { format, file } in outputs {
-        if let Some(file) = file {
-            write_file(*format, file, report).map_err(|source| ReportError::File {
+        let Some(file) = file else { continue };
+        let written = write::whole(file, |out| {
+            render(*format, report, &TerminalStyle::FILE, out)
+        });
+        if let Err(source) = written {
+            failed.get_or_insert(ReportError::File {
                 format: *format,
                 file: file.clone(),
                 source,
-            })?;
+            });
         }
     }
     let format = outputs
         .iter()
         .find(|output| output.file.is_none())
         .map_or(Format::Terminal, |output| output.format);
-    render(format, report, style, stdout)
+    let shown = render(format, report, style, stdout)
         .and_then(|()| stdout.flush())
-        .map_err(|source| ReportError::Stdout { format, source })
+        .map_err(|source| ReportError::Stdout { format, source });
+    match failed {
+        Some(error) => Err(error),
+        None => shown,
+    }
 }
 
 fn render(
@@ -268,30 +281,18 @@ fn render(
     style: &TerminalStyle,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    match FORMATS.iter().find(|info| info.format == format) {
-        Some(info) => (info.render)(report, style, out),
-        None => Err(io::Error::other("the format is not registered")), // a test holds that each is
-    }
-}
-
-/// Beside the file first, then renamed: a reader never sees half a report, and a failure leaves the old one.
-fn write_file(format: Format, file: &Path, report: &AuditReport) -> io::Result<()> {
-    let mut name = file.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let beside = directory_of(file).join(name);
-    let written = (|| {
-        let mut out = io::BufWriter::new(std::fs::File::create(&beside)?);
-        render(format, report, &TerminalStyle::FILE, &mut out)?;
-        out.into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
-        std::fs::rename(&beside, file)
-    })();
-    if written.is_err() {
-        // The first error is the one to tell; what is left over is only a temporary file.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
+    let Some(info) = FORMATS.iter().find(|info| info.format == format) else {
+        return Err(io::Error::other("the format is not registered")); // a test holds that each is
+    };
+    let colors = match (format, style.color) {
+        // It has rules of its own for what a text may hold.
+        (Format::Json, _) => return (info.render)(report, style, out),
+        (Format::Terminal, true) => Colors::Kept,
+        (Format::Terminal, false) | (Format::Markdown, _) => Colors::Shown,
+    };
+    let mut guard = Guard::new(out, colors);
+    (info.render)(report, style, &mut guard)?;
+    guard.flush()
 }
 
 fn directory_of(file: &Path) -> &Path {

@@ -1,8 +1,10 @@
 //! What a report comes to: counts, the verdict on each query, the exit code. Shared by all formats, so that they agree.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::catalog::Query;
 use crate::finding::{Finding, Severity};
-use crate::run::{Outcome, QueryRuns, Run};
+use crate::run::{EndedEarly, Outcome, QueryRuns, Run};
 use crate::units::{Millis, Pages};
 
 use super::AuditReport;
@@ -10,12 +12,16 @@ use super::AuditReport;
 /// Counts of an audit. Symptoms are told under their cause and not counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Queries audited.
+    /// Queries of the catalog, without those that somebody left out.
     pub queries: usize,
     /// Queries that ran and have neither an error nor a warning.
     pub fine: usize,
-    /// Queries that the server refused or that failed.
-    pub failed: usize,
+    /// Queries that were only planned and have neither.
+    pub planned_only: usize,
+    /// Queries that could not be read or run.
+    pub not_audited: usize,
+    /// Queries that `@skip` or `exclude` leave out.
+    pub left_out: usize,
     /// Findings at error.
     pub errors: usize,
     /// Findings at warning.
@@ -28,8 +34,21 @@ pub struct Summary {
     pub gating: usize,
     /// From which severity they do; `None`: never.
     pub fail_on: Option<Severity>,
+    /// How it ended.
+    pub end: End,
     /// The whole command.
     pub elapsed: Millis,
+}
+
+/// How an audit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Every query was seen.
+    Whole,
+    /// It was interrupted.
+    Interrupted,
+    /// The server was lost.
+    ServerLost,
 }
 
 impl Summary {
@@ -44,16 +63,23 @@ impl Summary {
                 .count()
         };
         let verdicts = verdicts(report);
+        let standing = |standing: Standing| {
+            verdicts
+                .iter()
+                .filter(|verdict| verdict.standing() == standing)
+                .count()
+        };
+        let unread = report
+            .skipped
+            .iter()
+            .filter(|skipped| skipped.mistake().is_some())
+            .count();
         Self {
-            queries: report.queries.len(),
-            fine: verdicts
-                .iter()
-                .filter(|verdict| verdict.standing() == Standing::Fine)
-                .count(),
-            failed: verdicts
-                .iter()
-                .filter(|verdict| verdict.standing() == Standing::Failed)
-                .count(),
+            queries: report.queries.len() + unread,
+            fine: standing(Standing::Fine),
+            planned_only: standing(Standing::PlannedOnly),
+            not_audited: standing(Standing::NotAudited) + unread,
+            left_out: report.skipped.len() - unread,
             errors: counted(Severity::Error),
             warnings: counted(Severity::Warning),
             infos: counted(Severity::Info),
@@ -68,25 +94,30 @@ impl Summary {
                 .filter(|found| report.fail_on.is_some_and(|fail_on| found.gates(fail_on)))
                 .count(),
             fail_on: report.fail_on,
+            end: match report.ended_early {
+                None => End::Whole,
+                Some(EndedEarly::Interrupted) => End::Interrupted,
+                Some(EndedEarly::ServerLost { .. }) => End::ServerLost,
+            },
             elapsed: report.elapsed,
         }
     }
 
-    /// What the process should end with: 2 where the catalog holds queries that do not run, 1 where findings gate.
+    /// What the process should end with: 130 where it was interrupted, 3 where the server was lost, 1 where findings gate.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match (self.failed, self.gating) {
-            (0, 0) => 0,
-            (0, _) => 1,
-            (_, _) => 2,
+        match (self.end, self.gating) {
+            (End::Interrupted, _) => 130,
+            (End::ServerLost, _) => 3,
+            (End::Whole, 0) => 0,
+            (End::Whole, _) => 1,
         }
     }
 
-    /// `1 query did not run, 4 errors, 1 warning, 2 notes`; `no findings`.
+    /// `4 errors, 1 warning, 2 notes`; `no findings`.
     #[must_use]
     pub fn counts(&self) -> String {
         let parts: Vec<String> = [
-            (self.failed, "query did not run", "queries did not run"),
             (self.errors, "error", "errors"),
             (self.warnings, "warning", "warnings"),
             (self.infos, "note", "notes"),
@@ -102,18 +133,40 @@ impl Summary {
         }
     }
 
+    /// `12 fine, 2 planned only, 1 not audited`; `all fine`.
+    #[must_use]
+    pub fn standings(&self) -> String {
+        let left_out = (self.left_out > 0).then(|| format!("{} left out", self.left_out));
+        let fine = if self.fine == self.queries {
+            "all fine".to_owned()
+        } else {
+            format!("{} fine", crate::units::Count(self.fine as f64))
+        };
+        let counted = |number: usize, words: &str| {
+            (number > 0).then(|| format!("{} {words}", crate::units::Count(number as f64)))
+        };
+        let parts = [
+            Some(fine),
+            counted(self.planned_only, "planned only"),
+            counted(self.not_audited, "not audited"),
+            left_out,
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     /// Why the exit code is what it is.
     #[must_use]
     pub fn exit_reason(&self) -> String {
         let fail_on = self.fail_on.map_or("never", Severity::as_str);
-        match self.exit_code() {
-            0 if self.fail_on.is_none() => format!("fail-on = {fail_on:?}"),
-            0 => format!("nothing at or above fail-on = {fail_on:?}"),
-            1 => format!(
+        match (self.end, self.gating) {
+            (End::Interrupted, _) => "interrupted; what was finished is above".to_owned(),
+            (End::ServerLost, _) => "the server was lost; what was finished is above".to_owned(),
+            (End::Whole, 0) if self.fail_on.is_none() => format!("fail-on = {fail_on:?}"),
+            (End::Whole, 0) => format!("nothing at or above fail-on = {fail_on:?}"),
+            (End::Whole, _) => format!(
                 "{} at or above fail-on = {fail_on:?}",
                 plural(self.gating, "finding", "findings")
             ),
-            _ => format!("{} did not run", plural(self.failed, "query", "queries")),
         }
     }
 }
@@ -131,14 +184,16 @@ pub fn plural(number: usize, one: &str, many: &str) -> String {
 /// How a query came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// Neither error nor warning; may have notes.
+    /// It ran and has neither error nor warning; may have notes.
     Fine,
+    /// It was planned, not run, and has neither error nor warning.
+    PlannedOnly,
     /// The worst is a warning.
     Warning,
+    /// It could not be judged.
+    NotAudited,
     /// The worst is an error.
     Error,
-    /// It could not be judged.
-    Failed,
 }
 
 impl Standing {
@@ -147,9 +202,10 @@ impl Standing {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fine => "fine",
+            Self::PlannedOnly => "planned",
             Self::Warning => "warning",
             Self::Error => "error",
-            Self::Failed => "failed",
+            Self::NotAudited => "unknown",
         }
     }
 }
@@ -170,11 +226,16 @@ impl<'a> Verdict<'a> {
     #[must_use]
     pub fn standing(&self) -> Standing {
         if self.runs.is_some_and(|runs| runs.failure.is_some()) {
-            return Standing::Failed;
+            return Standing::NotAudited;
         }
+        let only_planned = self.runs.is_some_and(|runs| {
+            let mut outcomes = runs.runs.iter().map(|run| &run.outcome).peekable();
+            outcomes.peek().is_some() && outcomes.all(|outcome| *outcome == Outcome::Estimated)
+        });
         match self.findings.iter().map(|found| found.severity).max() {
             Some(Severity::Error) => Standing::Error,
             Some(Severity::Warning) => Standing::Warning,
+            Some(Severity::Info) | None if only_planned => Standing::PlannedOnly,
             Some(Severity::Info) | None => Standing::Fine,
         }
     }
@@ -248,14 +309,18 @@ impl<'a> Verdict<'a> {
 /// Every query's verdict, worst first, in the catalog's order within a standing.
 #[must_use]
 pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
+    let mut by_query: HashMap<&str, Vec<&Finding>> = HashMap::new();
+    for found in counting(report) {
+        if let Some(name) = &found.query {
+            by_query.entry(name).or_default().push(found);
+        }
+    }
     let mut verdicts: Vec<Verdict<'_>> = report
         .queries
         .iter()
         .enumerate()
         .map(|(index, query)| {
-            let mut findings: Vec<&Finding> = counting(report)
-                .filter(|found| found.query.as_deref() == Some(query.name.as_str()))
-                .collect();
+            let mut findings = by_query.remove(query.name.as_str()).unwrap_or_default();
             findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
             Verdict {
                 query,
@@ -271,11 +336,16 @@ pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
 /// Findings that count and are about no query of this report: about a table, an index, a migration.
 #[must_use]
 pub fn beside_queries(report: &AuditReport) -> Vec<&Finding> {
+    let names: HashSet<&str> = report
+        .queries
+        .iter()
+        .map(|query| query.name.as_str())
+        .collect();
     let about_one = |found: &Finding| {
         found
             .query
             .as_deref()
-            .is_some_and(|name| report.query_named(name).is_some())
+            .is_some_and(|name| names.contains(name))
     };
     let mut findings: Vec<&Finding> = counting(report).filter(|found| !about_one(found)).collect();
     findings.sort_by_key(|found| std::cmp::Reverse(found.severity));

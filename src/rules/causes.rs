@@ -76,7 +76,8 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::UnusedIndex
         | RuleId::DuplicateIndex
         | RuleId::PlanRegression
-        | RuleId::BlockingMigration => u8::MAX,
+        | RuleId::BlockingMigration
+        | RuleId::NotAudited => u8::MAX,
     }
 }
 

@@ -252,7 +252,7 @@ fn sort(findings: &mut [Finding], queries: &[Query]) {
 pub(super) fn is_about_the_whole_query(rule: RuleId) -> bool {
     matches!(
         rule,
-        RuleId::SlowQuery | RuleId::OverBudget | RuleId::Timeout
+        RuleId::SlowQuery | RuleId::OverBudget | RuleId::Timeout | RuleId::NotAudited
     )
 }
 /// What a query showed of a foreign key says all that the schema says of it.

@@ -110,7 +110,8 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::UnusedIndex
         | RuleId::DuplicateIndex
         | RuleId::PlanRegression
-        | RuleId::BlockingMigration => false,
+        | RuleId::BlockingMigration
+        | RuleId::NotAudited => false,
     }
 }
 

@@ -24,6 +24,7 @@ mod lossy_bitmap;
 pub mod missing_index;
 mod n_plus_one;
 mod nested_loop_rescan;
+pub mod not_audited;
 mod over_budget;
 mod parameter_cliff;
 mod partition_pruning;
@@ -127,6 +128,7 @@ pub const ALL: &[&Rule] = &[
     &duplicate_index::RULE,
     &plan_regression::RULE,
     &blocking_migration::RULE,
+    &not_audited::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

@@ -64,7 +64,8 @@ fn each_case(area: &str, extension: &str, message: impl Fn(&Path) -> CliError) {
 fn catalog_mistakes() {
     each_case("catalog", "sql", |case| {
         let name = case.file_name().unwrap().to_str().unwrap().to_owned();
-        CliError::from(catalog::load(&folder("catalog"), &[name]).unwrap_err())
+        let catalog = catalog::load(&folder("catalog"), &[name]).unwrap();
+        CliError::from(catalog.strict().unwrap_err())
     });
 }
 
@@ -157,7 +158,11 @@ fn unreadable_files_are_named() {
     let root = project.path();
     fs::create_dir_all(root.join("queries/a.sql")).unwrap();
     std::os::unix::fs::symlink("nowhere", root.join("queries/b.sql")).unwrap();
-    let error = CliError::from(catalog::load(root, &["queries/*.sql".to_owned()]).unwrap_err());
+    let error = match catalog::load(root, &["queries/*.sql".to_owned()]) {
+        Ok(catalog) => catalog.strict().unwrap_err(),
+        Err(errors) => errors,
+    };
+    let error = CliError::from(error);
     insta::assert_snapshot!("unreadable", shown(&error, root));
 }
 

@@ -10,8 +10,10 @@ mod sample;
 use std::io::{self, Write};
 use std::path::Path;
 
+use pgproof::finding::Severity;
 use pgproof::report::terminal::{self, TerminalStyle};
 use pgproof::report::{AuditReport, Output, Summary, json, markdown, write_all};
+use pgproof::run::EndedEarly;
 
 /// The version changes with every release, and is not what the snapshots are about.
 fn text_of(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
@@ -262,10 +264,20 @@ fn the_exit_code_follows_from_the_findings() {
         code(&sample::fine()),
         (0, "nothing at or above fail-on = \"error\"".to_owned())
     );
+    let mut failing = sample::failing();
+    assert_eq!(code(&failing).0, 0);
+    failing.fail_on = Some(Severity::Warning);
     assert_eq!(
-        code(&sample::failing()),
-        (2, "1 query did not run".to_owned())
+        code(&failing),
+        (1, "2 findings at or above fail-on = \"warning\"".to_owned())
     );
+    // What ended early is told before what was found.
+    failing.ended_early = Some(EndedEarly::Interrupted);
+    assert_eq!(code(&failing).0, 130);
+    failing.ended_early = Some(EndedEarly::ServerLost {
+        reason: "terminating connection".to_owned(),
+    });
+    assert_eq!(code(&failing).0, 3);
 }
 
 #[test]

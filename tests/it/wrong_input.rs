@@ -74,7 +74,7 @@ const MISTAKES: &[Case] = &[
                 "-- other\n-- name: GetT :many\nSELECT 1;\n",
             ),
         ],
-        arguments: &["audit"],
+        arguments: &["audit", "--strict"],
         code: 2,
         told: &["queries/b.sql:2", "GetT", "queries/a.sql:1"],
     },
@@ -87,7 +87,7 @@ const MISTAKES: &[Case] = &[
                 "-- name: GetT :one\n-- @param $2: typical\nSELECT name FROM t WHERE id = $1;\n",
             ),
         ],
-        arguments: &["audit"],
+        arguments: &["audit", "--strict"],
         code: 2,
         told: &["queries/t.sql:2", "$2"],
     },
@@ -255,7 +255,7 @@ async fn a_wrong_password_is_refused() {
     check("wrong password in the environment", &output, 3, &expected);
 }
 
-/// The rest of the catalog is audited and reported; then the broken query is a mistake at its line.
+/// The rest of the catalog is audited and reported; the broken query is named with its line, the reason and its text.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_query_is_shown_at_its_line() {
     let database = support::database().await;
@@ -273,16 +273,29 @@ async fn a_broken_query_is_shown_at_its_line() {
     )
     .output()
     .unwrap();
-    let expected = [
-        "queries/t.sql:6:8",
-        "Broken does not run: column \"nmae\" does not exist",
-        "t.name",
-    ];
-    check("a broken query", &output, 2, &expected);
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("GetT"),
-        "the others are reported"
-    );
+    let report = String::from_utf8_lossy(&output.stdout);
+    check("a broken query", &output, 0, &[]);
+    for part in [
+        "queries/t.sql:6 Broken is not audited: column \"nmae\" does not exist (SQLSTATE 42703)",
+        "6 │        nmae",
+        "GetT",
+        "1 fine, 1 not audited",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let gates = pgproof(
+        project.path(),
+        &[
+            "audit",
+            "--fail-on",
+            "warning",
+            "--database-url",
+            &database.url().reveal(),
+        ],
+    )
+    .output()
+    .unwrap();
+    check("a broken query that fails the audit", &gates, 1, &[]);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! `pgproof audit`: the main job. The dataset up to date, then every query, then findings.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Instant;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use globset::Glob;
+use globset::{Glob, GlobMatcher};
 
 use crate::advise::{self, Audited};
 use crate::baseline::Baseline;
-use crate::catalog::{Catalog, Query};
+use crate::catalog::{Catalog, Query, Skipped};
 use crate::cli::args::AuditArgs;
 use crate::cli::baseline;
 use crate::cli::exit::{CliError, ExitCode};
@@ -16,17 +16,20 @@ use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::Target;
 use crate::cli::{Globals, Verbosity};
-use crate::db::audit::{self, RunOptions};
+use crate::db::audit::{self, AuditError, RunOptions, Seen};
+use crate::db::connect::Session;
 use crate::db::explain::Access;
 use crate::db::prove_memory::prove_memory;
 use crate::db::prove_statistics::prove_statistics;
 use crate::db::trials::Trials;
 use crate::db::{introspect, prove};
 use crate::diff::Names;
+use crate::finding::Finding;
 use crate::report::terminal::TerminalStyle;
 use crate::report::{self, AuditReport, IndexInfo, Output, Summary, TableInfo};
 use crate::rules;
-use crate::run::{QueryFailure, QueryRuns};
+use crate::rules::not_audited::{self, Unjudged};
+use crate::run::{EndedEarly, QueryFailure, QueryRuns};
 use crate::schema::{Schema, TableKind};
 use crate::source::{Source, SourceError, nearest};
 use crate::units::{Bytes, Millis};
@@ -37,14 +40,14 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     let outputs = outputs(globals)?;
     let project = globals.project()?;
     let settings = project.settings.clone().with_audit_args(args);
-    let queries = selected(project.catalog()?, &args.queries)?;
+    let chosen = chosen(args, &project, globals)?;
     let Baselines { accepted, kept } = baselines(args, &project, globals)?;
     let target = Target::open(&project, globals).await?;
     let audited = audit(
         args,
         globals,
         &settings,
-        queries,
+        chosen,
         &target,
         kept.as_ref().map(|kept| (kept, &project)),
     )
@@ -52,7 +55,6 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
     let closed = target.close().await;
     let mut report = audited?;
-    closed?;
     if args.redact {
         report::redact(&mut report);
     }
@@ -66,16 +68,37 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
         );
     }
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
-    report::write_all(&outputs, &report, &style(globals), &mut globals.stdout())?;
-    let broken = broken_queries(&report, &project);
-    if !broken.is_empty() {
-        return Err(broken.into());
+    report::write_all(
+        &outputs,
+        &report,
+        &style(globals),
+        &mut globals.raw_stdout(),
+    )?;
+    match &report.ended_early {
+        Some(EndedEarly::Interrupted) => Err(CliError::Interrupted),
+        Some(ended @ EndedEarly::ServerLost { .. }) => Err(server_lost(ended, &report)),
+        None => {
+            closed?;
+            Ok(match Summary::of(&report).gating {
+                0 => ExitCode::Success,
+                _ => ExitCode::Findings,
+            })
+        }
     }
-    Ok(if Summary::of(&report).gating == 0 {
-        ExitCode::Success
-    } else {
-        ExitCode::Findings
-    })
+}
+
+/// The report says what was finished; this says why it is not all.
+fn server_lost(ended: &EndedEarly, report: &AuditReport) -> CliError {
+    let seen = report.runs.iter().filter(|runs| runs.failure.is_none());
+    CliError::Environment {
+        message: ended.reason(),
+        causes: Vec::new(),
+        help: Some(format!(
+            "{} of {} queries are in the report; see the server's log, then run `pgproof audit` again",
+            seen.count(),
+            report.queries.len()
+        )),
+    }
 }
 
 /// What `--baseline` names.
@@ -123,11 +146,14 @@ async fn audit(
     args: &AuditArgs,
     globals: &Globals,
     settings: &Settings,
-    queries: Vec<Query>,
+    chosen: Catalog,
     target: &Target,
     kept: Option<(&Kept, &Project)>,
 ) -> Result<AuditReport, CliError> {
-    let session = target.session(globals).await?;
+    let Catalog {
+        queries, skipped, ..
+    } = chosen;
+    let mut session = target.session(globals).await?;
     let schema = introspect::schema(&session).await?;
     let options = RunOptions {
         runs: settings.audit.runs,
@@ -135,55 +161,55 @@ async fn audit(
         access: access(args, target),
     };
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
-    let runs =
-        audit::run_catalog(&session, &schema, &queries, &options, progress, interrupt).await?;
+    let Seen { runs, ended_early } = audit::run_whole(
+        &mut session,
+        (&schema, &queries),
+        &options,
+        (progress, interrupt),
+        async || again(target, globals).await,
+    )
+    .await;
     let policy_for = |query: &Query| settings.policy_for(query);
-    let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &settings.policy());
+    let defaults = settings.policy();
+    let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &defaults);
+    let unjudged = Unjudged {
+        skipped: &skipped,
+        queries: &queries,
+        runs: &runs,
+    };
+    findings.extend(not_audited::findings(&unjudged, &policy_for, &defaults));
     let audited = Audited {
         queries: &queries,
         runs: &runs,
         schema: &schema,
         policy_for: &policy_for,
     };
-    if !args.queries.is_empty() {
+    if !args.queries.is_empty() || ended_early.is_some() {
         // What no query uses, or the schema lacks, shows only when the whole catalog ran.
         findings.retain(|finding| finding.query.is_some());
     }
-    let candidates = advise::candidates(&audited);
-    // Indexes are built on copies of pgproof's own only.
-    findings.extend(match target {
-        Target::Private { .. } => {
-            let trials = prove::prove(
-                &session,
-                audited,
-                &candidates,
-                &options,
-                progress,
-                interrupt,
-            )
-            .await?;
-            advise::findings(&advise::select(&trials, &audited), audited)
-        }
-        Target::Given { .. } => advise::unproven(&candidates, audited),
-    });
-    if let Some((kept, project)) = kept {
+    let mut advice = Advice {
+        target,
+        audited,
+        options: &options,
+        globals,
+        ended_early,
+    };
+    findings.extend(advice.indexes(&session).await);
+    if let Some((kept, project)) = kept
+        && advice.ended_early.is_none()
+    {
         let now = (&session, &schema);
-        let diffs =
-            snapshots::compare(kept, target, project, &queries, now, (&options, globals)).await?;
-        findings.extend(super::diff::regressions(&diffs, &queries, project));
+        let compared =
+            snapshots::compare(kept, target, project, &queries, now, (&options, globals)).await;
+        match compared {
+            Ok(diffs) => findings.extend(super::diff::regressions(&diffs, &queries, project)),
+            Err(error) => advice.ended_early = Some(ended_by(error)?),
+        }
     }
     let mut findings = rules::settle(findings, &queries, &runs);
-    if matches!(target, Target::Private { .. }) {
-        let trials = Trials {
-            session: &session,
-            audited,
-            options: &options,
-            progress,
-            interrupt,
-        };
-        prove_memory(&trials, &mut findings).await?;
-        prove_statistics(&trials, &mut findings).await?;
-    }
+    advice.memory_and_statistics(&session, &mut findings).await;
+    let ended_early = advice.ended_early;
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();
     session.close().await;
@@ -194,10 +220,123 @@ async fn audit(
         tables: tables(&schema),
         queries,
         runs,
+        skipped,
+        ended_early,
         findings,
         fail_on: settings.fail_on,
         elapsed: Millis(0.0),
     })
+}
+
+/// What ends an audit early, of what may fail after its queries ran; a mistake of the user's is one still.
+fn ended_by(error: CliError) -> Result<EndedEarly, CliError> {
+    match error {
+        CliError::Interrupted => Ok(EndedEarly::Interrupted),
+        CliError::Environment { message, .. } => Ok(EndedEarly::ServerLost { reason: message }),
+        other @ (CliError::Usage { .. }
+        | CliError::Sources(_)
+        | CliError::Seeds { .. }
+        | CliError::StdoutClosed) => Err(other),
+    }
+}
+
+/// A new session after the server was lost: it may be starting again.
+async fn again(target: &Target, globals: &Globals) -> Option<Session> {
+    /// A crashed server recovers within this, or the user wants to know.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const PAUSE: Duration = Duration::from_millis(250);
+    globals
+        .progress
+        .note("the server was lost; connecting again");
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE && !globals.interrupt.is_set() {
+        if let Ok(session) = target.session(globals).await {
+            return Some(session);
+        }
+        let paused = globals.interrupt.race(tokio::time::sleep(PAUSE)).await;
+        if paused.is_err() {
+            break;
+        }
+    }
+    None
+}
+
+/// Trying what is advised: on copies of pgproof's own only, and only while the server is there. What was measured is never
+/// lost to it.
+struct Advice<'a> {
+    target: &'a Target,
+    audited: Audited<'a>,
+    options: &'a RunOptions,
+    globals: &'a Globals,
+    ended_early: Option<EndedEarly>,
+}
+
+impl Advice<'_> {
+    fn may_try(&self) -> bool {
+        self.ended_early.is_none() && matches!(self.target, Target::Private { .. })
+    }
+
+    /// Indexes, built and measured where that can be.
+    async fn indexes(&mut self, session: &Session) -> Vec<Finding> {
+        let candidates = advise::candidates(&self.audited);
+        if !self.may_try() {
+            return advise::unproven(&candidates, self.audited);
+        }
+        let Globals {
+            progress,
+            interrupt,
+            ..
+        } = self.globals;
+        let proven = prove::prove(
+            session,
+            self.audited,
+            &candidates,
+            self.options,
+            progress,
+            interrupt,
+        )
+        .await;
+        match proven {
+            Ok(trials) => {
+                let selected = advise::select(&trials, &self.audited);
+                advise::findings(&selected, self.audited)
+            }
+            Err(error) => {
+                self.ended(&error);
+                advise::unproven(&candidates, self.audited)
+            }
+        }
+    }
+
+    /// Memory for spills, statistics for estimates.
+    async fn memory_and_statistics(&mut self, session: &Session, findings: &mut [Finding]) {
+        if !self.may_try() {
+            return;
+        }
+        let trials = Trials {
+            session,
+            audited: self.audited,
+            options: self.options,
+            progress: &self.globals.progress,
+            interrupt: &self.globals.interrupt,
+        };
+        let mut tried = prove_memory(&trials, findings).await;
+        if tried.is_ok() {
+            tried = prove_statistics(&trials, findings).await;
+        }
+        if let Err(error) = tried {
+            self.ended(&error);
+        }
+    }
+
+    fn ended(&mut self, error: &AuditError) {
+        self.ended_early = Some(match error {
+            AuditError::Interrupted(_) => EndedEarly::Interrupted,
+            AuditError::Server { .. } => EndedEarly::ServerLost {
+                reason: error.to_string(),
+            },
+        });
+    }
 }
 
 /// The reports that were asked for; what cannot be written is said before the work begins.
@@ -220,25 +359,81 @@ fn style(globals: &Globals) -> TerminalStyle {
     }
 }
 
-/// The queries that were asked for, all if none were; a name or pattern that fits none is a mistake.
-fn selected(catalog: Catalog, patterns: &[String]) -> Result<Vec<Query>, CliError> {
-    if patterns.is_empty() {
-        return Ok(catalog.queries);
+/// What is audited of the project's catalog, and what is not. Where nothing can be, the mistakes are the answer.
+fn chosen(args: &AuditArgs, project: &Project, globals: &Globals) -> Result<Catalog, CliError> {
+    let catalog = project.catalog()?;
+    let catalog = match args.strict {
+        true => catalog.strict()?,
+        false => catalog,
+    };
+    let chosen = selected(catalog, &args.queries, project, globals)?;
+    for warning in &chosen.warnings {
+        let help = warning
+            .help
+            .as_ref()
+            .map(|help| format!("; {help}"))
+            .unwrap_or_default();
+        globals.progress.note(format!("{warning}{help}"));
     }
-    let mut wanted = vec![false; catalog.queries.len()];
+    if !chosen.queries.is_empty() {
+        return Ok(chosen);
+    }
+    let mistakes: Vec<SourceError> = chosen
+        .skipped
+        .iter()
+        .filter_map(Skipped::mistake)
+        .cloned()
+        .collect();
+    if mistakes.is_empty() {
+        return Err(CliError::usage("there is no query to audit")
+            .help("`@skip` and `exclude` leave all of them out"));
+    }
+    Err(mistakes.into())
+}
+
+/// The queries that were asked for by name, pattern or file, all if none were; what fits none is a mistake.
+fn selected(
+    catalog: Catalog,
+    patterns: &[String],
+    project: &Project,
+    globals: &Globals,
+) -> Result<Catalog, CliError> {
+    if patterns.is_empty() {
+        return Ok(catalog);
+    }
+    let Catalog {
+        mut queries,
+        mut skipped,
+        mut warnings,
+    } = catalog;
+    let mut wanted: HashSet<String> = HashSet::new();
+    let mut wanted_skipped: HashSet<(PathBuf, u32)> = HashSet::new();
     for pattern in patterns {
-        let matcher = Glob::new(pattern)
-            .map_err(|error| CliError::usage(format!("bad pattern {pattern:?}: {}", error.kind())))?
-            .compile_matcher();
-        let mut found = false;
-        for (query, wanted) in catalog.queries.iter().zip(&mut wanted) {
-            if matcher.is_match(&query.name) {
-                (found, *wanted) = (true, true);
-            }
+        let asked = Asked::of(pattern, project, globals)?;
+        if let Some(file) = &asked.file
+            && !queries.iter().any(|query| query.file == *file)
+            && !skipped.iter().any(|skipped| skipped.file == *file)
+        {
+            // A file that no pattern of pgproof.toml names, read as if one did.
+            let read = crate::catalog::load_file(&globals.directory.join(pattern), file);
+            queries.retain(|query| !read.queries.iter().any(|other| other.name == query.name));
+            queries.extend(read.queries);
+            skipped.extend(read.skipped);
+            warnings.extend(read.warnings);
         }
-        if !found {
+        let before = (wanted.len(), wanted_skipped.len());
+        let fitting = queries
+            .iter()
+            .filter(|query| asked.fits(&query.name, &query.file));
+        wanted.extend(fitting.map(|query| query.name.clone()));
+        let fitting = skipped
+            .iter()
+            .filter(|skipped| asked.fits(&skipped.name, &skipped.file));
+        wanted_skipped.extend(fitting.map(|skipped| (skipped.file.clone(), skipped.line)));
+        if before == (wanted.len(), wanted_skipped.len()) && !asked.found_before(&queries, &wanted)
+        {
             let error = CliError::usage(format!("no query of the catalog is named {pattern:?}"));
-            let names = catalog.queries.iter().map(|query| query.name.as_str());
+            let names = queries.iter().map(|query| query.name.as_str());
             return Err(match nearest(pattern, names) {
                 Some(name) => error.help(format!("did you mean {name}?")),
                 None => error.help("`pgproof audit` without a name audits all of them"),
@@ -246,21 +441,58 @@ fn selected(catalog: Catalog, patterns: &[String]) -> Result<Vec<Query>, CliErro
         }
     }
     // A query's parameters may come from the rows of another one, which then is needed too.
-    let parents: Vec<String> = catalog
-        .queries
+    let parents: Vec<String> = queries
         .iter()
-        .zip(&wanted)
-        .filter(|(_, wanted)| **wanted)
-        .flat_map(|(query, _)| query.for_each.iter().map(|driven| driven.parent.clone()))
+        .filter(|query| wanted.contains(&query.name))
+        .flat_map(|query| query.for_each.iter().map(|driven| driven.parent.clone()))
         .collect();
-    let keep = |query: &Query, wanted: bool| wanted || parents.contains(&query.name);
-    Ok(catalog
-        .queries
-        .into_iter()
-        .zip(wanted)
-        .filter(|(query, wanted)| keep(query, *wanted))
-        .map(|(q, _)| q)
-        .collect())
+    wanted.extend(parents);
+    queries.retain(|query| wanted.contains(&query.name));
+    skipped.retain(|skipped| wanted_skipped.contains(&(skipped.file.clone(), skipped.line)));
+    let files: HashSet<&Path> = queries.iter().map(|query| query.file.as_path()).collect();
+    warnings.retain(|warning| files.contains(warning.source_file.path.as_path()));
+    Ok(Catalog {
+        queries,
+        skipped,
+        warnings,
+    })
+}
+
+/// What was typed to name queries.
+struct Asked {
+    names: GlobMatcher,
+    /// Relative to the project where it lies below it.
+    file: Option<PathBuf>,
+}
+
+impl Asked {
+    fn of(typed: &str, project: &Project, globals: &Globals) -> Result<Self, CliError> {
+        let names = Glob::new(typed)
+            .map_err(|error| CliError::usage(format!("bad pattern {typed:?}: {}", error.kind())))?
+            .compile_matcher();
+        let path = globals.directory.join(typed);
+        let file = path.is_file().then(|| {
+            let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+            whole(&path)
+                .strip_prefix(whole(&project.root))
+                .map_or_else(|_| PathBuf::from(typed), Path::to_path_buf)
+        });
+        Ok(Self { names, file })
+    }
+
+    /// By the whole name, its last part (`ListOrders` of `billing/ListOrders`), or the file.
+    fn fits(&self, name: &str, file: &Path) -> bool {
+        let plain = name.rsplit('/').next().unwrap_or(name);
+        self.names.is_match(name)
+            || self.names.is_match(plain)
+            || self.file.as_deref() == Some(file)
+    }
+
+    fn found_before(&self, queries: &[Query], wanted: &HashSet<String>) -> bool {
+        queries
+            .iter()
+            .any(|query| wanted.contains(&query.name) && self.fits(&query.name, &query.file))
+    }
 }
 
 /// What statements may do: anything in a copy of ours, and in somebody's database only what the user allowed.
@@ -270,17 +502,6 @@ fn access(args: &AuditArgs, target: &Target) -> Access {
         Target::Given(_) if args.allow_writes => Access::Writes,
         Target::Given(_) => Access::ReadOnly,
     }
-}
-
-/// Queries that the server refused, as mistakes in the catalog: shown with their line after the report.
-fn broken_queries(report: &AuditReport, project: &Project) -> Vec<SourceError> {
-    let failed = report
-        .runs
-        .iter()
-        .filter_map(|runs| Some((report.queries.get(runs.query)?, runs.failure.as_ref()?)));
-    failed
-        .map(|(query, failure)| broken_query(query, failure, &project.root))
-        .collect()
 }
 
 /// A query that the server refused, at the place in its file.

@@ -34,6 +34,8 @@ pub struct Settings {
     pub migrations: Migrations,
     /// File patterns of the catalog.
     pub queries: Vec<String>,
+    /// Names and paths of queries that are not audited.
+    exclude: Vec<policy::QueryPattern>,
     /// File patterns of the seed specs.
     pub seeds: Vec<String>,
     /// From which severity on findings count; `None` = never.
@@ -133,9 +135,19 @@ impl Project {
         Self::load(config, directory).map(Some)
     }
 
-    /// The project's catalog; overrides that name none of its queries are mistakes.
+    /// The project's catalog without what `exclude` names; patterns that name none of its queries are mistakes.
     pub fn catalog(&self) -> Result<Catalog, CliError> {
-        let catalog = crate::catalog::load(&self.root, &self.settings.queries)?;
+        let _reading = crate::interrupt::reading();
+        let mut catalog = crate::catalog::load(&self.root, &self.settings.queries)?;
+        let unused = policy::unmatched_patterns(
+            &self.settings.source,
+            self.settings.exclude.iter(),
+            &catalog,
+        );
+        for pattern in &self.settings.exclude {
+            catalog.exclude(pattern.text(), |name, file| pattern.matches(name, file));
+        }
+        catalog.warnings.extend(unused);
         let unmatched =
             policy::unmatched(&self.settings.source, &self.settings.overrides, &catalog);
         if unmatched.is_empty() {
@@ -235,7 +247,7 @@ mod tests {
 
     fn query(name: &str, file: &str) -> Query {
         let source = Source::new(file, format!("-- name: {name} :many\nSELECT 1"));
-        crate::catalog::parse(&[source]).unwrap().queries.remove(0)
+        crate::catalog::parse(&[source]).queries.remove(0)
     }
 
     #[test]
@@ -311,6 +323,7 @@ mod tests {
         );
         let args = AuditArgs {
             queries: Vec::new(),
+            strict: false,
             fail_on: Some(FailOn::Never),
             runs: Some(7),
             timeout: None,

@@ -1,6 +1,7 @@
 //! Thresholds and severities: `[thresholds]`, `[rules]` and `[[override]]`, checked against the rule registry.
 
 use std::ops::Range;
+use std::path::Path;
 
 use globset::GlobMatcher;
 use toml::de::DeValue;
@@ -40,7 +41,7 @@ pub(super) struct Override {
 
 /// A query's name or path, with wildcards.
 #[derive(Debug, Clone)]
-struct QueryPattern {
+pub(super) struct QueryPattern {
     text: String,
     span: Range<usize>,
     exact: GlobMatcher,
@@ -49,10 +50,20 @@ struct QueryPattern {
 }
 
 impl QueryPattern {
-    fn matches(&self, query: &Query) -> bool {
-        self.exact.is_match(&query.name)
-            || self.exact.is_match(&query.file)
-            || self.below.is_match(&query.file)
+    /// By its name, by the last part of a name that says where it stands (`billing/ListOrders`), or by its file's path.
+    pub(super) fn matches(&self, name: &str, file: &Path) -> bool {
+        self.exact.is_match(name)
+            || name
+                .rsplit('/')
+                .next()
+                .is_some_and(|plain| self.exact.is_match(plain))
+            || self.exact.is_match(file)
+            || self.below.is_match(file)
+    }
+
+    /// As it is written.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 }
 
@@ -61,10 +72,11 @@ pub(super) fn policy(base: &Judgement, overrides: &[Override], query: Option<&Qu
     let mut policy = Policy::default();
     base.apply(&mut policy);
     if let Some(query) = query {
-        for each in overrides
-            .iter()
-            .filter(|each| each.patterns.iter().any(|pattern| pattern.matches(query)))
-        {
+        for each in overrides.iter().filter(|each| {
+            each.patterns
+                .iter()
+                .any(|pattern| pattern.matches(&query.name, &query.file))
+        }) {
             each.judgement.apply(&mut policy);
         }
     }
@@ -78,9 +90,30 @@ pub(super) fn unmatched(
     catalog: &Catalog,
 ) -> Vec<SourceError> {
     let patterns = overrides.iter().flat_map(|each| &each.patterns);
-    let unmatched =
-        patterns.filter(|pattern| !catalog.queries.iter().any(|query| pattern.matches(query)));
-    unmatched
+    unmatched_patterns(source, patterns, catalog)
+}
+
+/// Those of some patterns that fit nothing in the catalog, what is not audited included.
+pub(super) fn unmatched_patterns<'a>(
+    source: &Source,
+    patterns: impl Iterator<Item = &'a QueryPattern>,
+    catalog: &Catalog,
+) -> Vec<SourceError> {
+    let fits = |pattern: &QueryPattern| {
+        let queries = catalog
+            .queries
+            .iter()
+            .map(|query| (&query.name, &query.file));
+        let skipped = catalog
+            .skipped
+            .iter()
+            .map(|skipped| (&skipped.name, &skipped.file));
+        queries
+            .chain(skipped)
+            .any(|(name, file)| pattern.matches(name, file))
+    };
+    patterns
+        .filter(|pattern| !fits(pattern))
         .map(|pattern| {
             let message = format!(
                 "`{}` matches no query, neither by name nor by path",
@@ -209,7 +242,8 @@ fn read_override<'a>(
     })
 }
 
-fn read_patterns<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Vec<QueryPattern> {
+/// Names and paths of queries.
+pub(super) fn read_patterns<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Vec<QueryPattern> {
     let expected =
         "expected a list of queries, by name or path, as in [\"ListOrders\", \"reports/*\"]";
     let mut patterns = Vec::new();

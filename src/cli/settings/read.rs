@@ -45,6 +45,7 @@ fn defaults(source: &Source) -> Settings {
             command: None,
         },
         queries: vec!["queries/**/*.sql".to_owned()],
+        exclude: Vec::new(),
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error),
         server: ServerSettings::default(),
@@ -79,6 +80,7 @@ fn top_level<'a>(
         "migrations",
         "migrate-cmd",
         "queries",
+        "exclude",
         "seeds",
         "fail-on",
         "server",
@@ -111,6 +113,11 @@ fn top_level<'a>(
             &mut settings.queries,
             reader.patterns(entry, "[\"queries/**/*.sql\"]"),
         ),
+        "exclude" => {
+            if entry.value.as_array().is_none_or(|list| !list.is_empty()) {
+                settings.exclude = policy::read_patterns(reader, entry);
+            }
+        }
         "seeds" => replace(
             &mut settings.seeds,
             reader.patterns(entry, "[\"seeds/*.toml\"]"),

@@ -4,16 +4,16 @@
 mod execute;
 mod parent;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::catalog::Query;
-use crate::db::connect::Session;
+use crate::db::connect::{Session, describe};
 use crate::db::explain::{self, Access, ExplainError, Explained, Limits, PlanChoice, Prepared};
 use crate::db::parameters::{self, ChooseError, Chosen, ParameterSet, Sampler, Search};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::shape::shape;
-use crate::progress::{Progress, Unit};
-use crate::run::{BoundParameter, QueryFailure, QueryRuns};
+use crate::progress::{Progress, Task, Unit};
+use crate::run::{BoundParameter, EndedEarly, QueryFailure, QueryRuns};
 use crate::schema::Schema;
 use crate::units::Millis;
 
@@ -86,7 +86,14 @@ impl From<ExplainError> for Failed {
                 position: None,
                 hint: None,
             }),
-            ExplainError::Server(_) | ExplainError::Unreadable(_) => Self::Server(error),
+            // What EXPLAIN printed for one query says nothing about the others.
+            ExplainError::Unreadable(_) => Self::Query(QueryFailure {
+                message: error.to_string(),
+                code: None,
+                position: None,
+                hint: None,
+            }),
+            ExplainError::Server(_) => Self::Server(error),
         }
     }
 }
@@ -94,7 +101,7 @@ impl From<ExplainError> for Failed {
 /// Runs every query; one entry a query, in the same order.
 ///
 /// # Errors
-/// [`AuditError`].
+/// [`AuditError`]: it was interrupted, or the server was lost.
 pub async fn run_catalog(
     session: &Session,
     schema: &Schema,
@@ -104,42 +111,196 @@ pub async fn run_catalog(
     interrupt: &Interrupt,
 ) -> Result<Vec<QueryRuns>, AuditError> {
     let task = progress.task("Auditing queries", Unit::Steps, Some(queries.len() as u64));
-    let limits = options.limits();
-    let mut auditor = Auditor {
-        session,
+    let work = Work {
         schema,
         queries,
         options,
-        limits,
-        sampler: Sampler::default(),
         interrupt,
     };
-    let mut done: BTreeMap<usize, QueryRuns> = BTreeMap::new();
-    let mut normal: BTreeMap<usize, ParameterSet> = BTreeMap::new();
-    for i in parent::order(queries) {
-        interrupt.check()?;
-        task.doing(queries[i].name.clone());
-        let runs = match auditor.run(i, &mut normal).await {
-            Ok(runs) => runs,
-            Err(Failed::Query(failure)) => QueryRuns {
-                query: i,
-                runs: Vec::new(),
-                failure: Some(failure),
-            },
-            Err(Failed::Server(source)) => {
-                interrupt.check()?;
-                return Err(AuditError::Server {
-                    query: queries[i].name.clone(),
-                    source,
-                });
-            }
-        };
-        // An interrupt cancels the statement: that is no verdict on the query.
-        interrupt.check()?;
-        done.insert(i, runs);
-        task.advance(1);
+    let mut walk = Walk::of(queries);
+    match walk.go(session, &work, &task).await {
+        Ok(()) => Ok(walk.done.into_values().collect()),
+        Err(Lost { query, source }) => {
+            interrupt.check()?;
+            Err(AuditError::Server {
+                query: queries[query].name.clone(),
+                source,
+            })
+        }
     }
-    Ok(done.into_values().collect())
+}
+
+/// What was seen of a catalog, and why it is not all.
+#[derive(Debug)]
+pub struct Seen {
+    /// One entry a query, in the same order; a query that was not reached says so.
+    pub runs: Vec<QueryRuns>,
+    /// Set where the audit ended early.
+    pub ended_early: Option<EndedEarly>,
+}
+
+/// So many queries in a row may lose the server.
+const MOST_LOST: usize = 3;
+
+/// Runs every query, and loses nothing of what was finished: a query that takes the server with it is not audited, and
+/// `reconnect` gives the session for the others. `None` from it, or an interrupt, ends the audit.
+pub async fn run_whole(
+    session: &mut Session,
+    (schema, queries): (&Schema, &[Query]),
+    options: &RunOptions,
+    (progress, interrupt): (&Progress, &Interrupt),
+    reconnect: impl AsyncFn() -> Option<Session>,
+) -> Seen {
+    let task = progress.task("Auditing queries", Unit::Steps, Some(queries.len() as u64));
+    let work = Work {
+        schema,
+        queries,
+        options,
+        interrupt,
+    };
+    let mut walk = Walk::of(queries);
+    let (mut lost, mut done_before) = (0, 0);
+    let ended_early = loop {
+        let Err(Lost { query, source }) = walk.go(session, &work, &task).await else {
+            break None;
+        };
+        if interrupt.is_set() {
+            break Some(EndedEarly::Interrupted);
+        }
+        let reason = lost_reason(&source);
+        // What came between was audited: the server serves most queries.
+        lost = if walk.done.len() > done_before {
+            1
+        } else {
+            lost + 1
+        };
+        walk.failed(query, &reason);
+        done_before = walk.done.len();
+        let again = if lost < MOST_LOST {
+            reconnect().await
+        } else {
+            None
+        };
+        match again {
+            Some(new) => *session = new,
+            None if interrupt.is_set() => break Some(EndedEarly::Interrupted),
+            None => break Some(EndedEarly::ServerLost { reason }),
+        }
+    };
+    Seen {
+        runs: walk.finish(queries.len(), ended_early.as_ref()),
+        ended_early,
+    }
+}
+
+fn lost_reason(source: &ExplainError) -> String {
+    match source {
+        ExplainError::Server(error) => describe(error),
+        ExplainError::Refused(_)
+        | ExplainError::TimedOut
+        | ExplainError::Unreadable(_)
+        | ExplainError::NoPlan => source.to_string(),
+    }
+}
+
+/// What all queries share.
+struct Work<'a> {
+    schema: &'a Schema,
+    queries: &'a [Query],
+    options: &'a RunOptions,
+    interrupt: &'a Interrupt,
+}
+
+/// The server was lost at a query, or the audit was interrupted.
+struct Lost {
+    query: usize,
+    source: ExplainError,
+}
+
+/// How far the catalog is.
+struct Walk {
+    left: VecDeque<usize>,
+    done: BTreeMap<usize, QueryRuns>,
+    /// The normal parameter set of each query that was seen.
+    normal: BTreeMap<usize, ParameterSet>,
+}
+
+impl Walk {
+    fn of(queries: &[Query]) -> Self {
+        Self {
+            left: parent::order(queries).into(),
+            done: BTreeMap::new(),
+            normal: BTreeMap::new(),
+        }
+    }
+
+    /// Goes on to the end, or to where the server is lost.
+    async fn go(&mut self, session: &Session, work: &Work<'_>, task: &Task) -> Result<(), Lost> {
+        let mut auditor = Auditor {
+            session,
+            schema: work.schema,
+            queries: work.queries,
+            options: work.options,
+            limits: work.options.limits(),
+            sampler: Sampler::default(),
+            interrupt: work.interrupt,
+        };
+        while let Some(query) = self.left.front().copied() {
+            let interrupted = |source| Lost { query, source };
+            if work.interrupt.is_set() {
+                return Err(interrupted(ExplainError::TimedOut));
+            }
+            task.doing(work.queries[query].name.clone());
+            let seen = auditor.run(query, &mut self.normal).await;
+            // An interrupt cancels the statement: that is no verdict on the query.
+            if work.interrupt.is_set() {
+                return Err(interrupted(ExplainError::TimedOut));
+            }
+            let runs = match seen {
+                Ok(runs) => runs,
+                Err(Failed::Query(failure)) => QueryRuns {
+                    query,
+                    runs: Vec::new(),
+                    failure: Some(failure),
+                },
+                Err(Failed::Server(source)) => return Err(Lost { query, source }),
+            };
+            self.left.pop_front();
+            self.done.insert(query, runs);
+            task.advance(1);
+        }
+        Ok(())
+    }
+
+    /// The query that lost the server is not tried again.
+    fn failed(&mut self, query: usize, reason: &str) {
+        self.left.retain(|left| *left != query);
+        // The code is told beside it.
+        let reason = reason.split(" (SQLSTATE").next().unwrap_or(reason);
+        let failure = QueryFailure {
+            message: format!("the server was lost while it ran: {reason}"),
+            code: Some("08006".to_owned()),
+            position: None,
+            hint: None,
+        };
+        let runs = QueryRuns {
+            query,
+            runs: Vec::new(),
+            failure: Some(failure),
+        };
+        self.done.insert(query, runs);
+    }
+
+    fn finish(mut self, queries: usize, ended: Option<&EndedEarly>) -> Vec<QueryRuns> {
+        if let Some(ended) = ended {
+            for query in 0..queries {
+                self.done
+                    .entry(query)
+                    .or_insert_with(|| ended.not_reached(query));
+            }
+        }
+        self.done.into_values().collect()
+    }
 }
 
 struct Auditor<'a> {

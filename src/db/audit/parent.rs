@@ -1,7 +1,7 @@
 //! `@for-each`: the values that a parent query's rows hand to a child's parameters. The parent runs with its normal
 //! values first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::pin::pin;
 
 use futures_util::StreamExt;
@@ -19,12 +19,13 @@ pub(super) fn order(queries: &[Query]) -> Vec<usize> {
     let mut order = Vec::with_capacity(queries.len());
     let mut left: Vec<usize> = (0..queries.len()).collect();
     while !left.is_empty() {
+        let names: HashMap<&str, usize> = left
+            .iter()
+            .map(|i| (queries[*i].name.as_str(), *i))
+            .collect();
         let waits = |i: &usize| {
-            let parents = queries[*i].for_each.iter().map(|each| each.parent.as_str());
-            parents.into_iter().any(|parent| {
-                left.iter()
-                    .any(|other| other != i && queries[*other].name == parent)
-            })
+            let mut parents = queries[*i].for_each.iter().map(|each| each.parent.as_str());
+            parents.any(|parent| names.get(parent).is_some_and(|other| other != i))
         };
         let ready: Vec<usize> = left.iter().copied().filter(|i| !waits(i)).collect();
         let next = if ready.is_empty() {
@@ -32,7 +33,8 @@ pub(super) fn order(queries: &[Query]) -> Vec<usize> {
         } else {
             ready
         };
-        left.retain(|i| !next.contains(i));
+        let taken: HashSet<usize> = next.iter().copied().collect();
+        left.retain(|i| !taken.contains(i));
         order.extend(next);
     }
     order

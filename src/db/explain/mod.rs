@@ -5,6 +5,7 @@ mod error;
 mod statement;
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -12,6 +13,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::plan::{Plan, parse};
 use crate::units::Millis;
 
+use error::Waited;
 pub use error::{ExplainError, Refusal};
 pub use statement::{Prepared, TypeInfo, TypeKind, quote_literal};
 
@@ -244,7 +246,8 @@ pub(crate) async fn in_transaction(
     body: &str,
 ) -> Result<Vec<String>, ExplainError> {
     let opening = opening(limits, choice);
-    texts(client, &format!("{opening}{body}ROLLBACK;"), NO_POSITION).await
+    let sql = format!("{opening}{body}ROLLBACK;");
+    texts_within(client, &sql, NO_POSITION, Some(limits.statement)).await
 }
 
 /// For statements of ours: a position in them says nothing about the query.
@@ -257,10 +260,25 @@ pub(crate) async fn texts(
     sql: &str,
     before: usize,
 ) -> Result<Vec<String>, ExplainError> {
+    texts_within(client, sql, before, None).await
+}
+
+/// [`texts`] of which each statement may take `limit`.
+pub(crate) async fn texts_within(
+    client: &Client,
+    sql: &str,
+    before: usize,
+    limit: Option<Millis>,
+) -> Result<Vec<String>, ExplainError> {
+    let sent = Instant::now();
     match client.simple_query(sql).await {
         Ok(messages) => Ok(first_columns(messages)),
         Err(error) => {
-            let error = ExplainError::of(error, before);
+            let waited = Waited {
+                elapsed: Millis(sent.elapsed().as_secs_f64() * 1000.0),
+                limit,
+            };
+            let error = ExplainError::after(error, before, waited);
             if matches!(error, ExplainError::Refused(_) | ExplainError::TimedOut) {
                 // Not in a transaction: a warning, no error.
                 client

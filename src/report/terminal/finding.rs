@@ -2,13 +2,12 @@
 
 use std::io::{self, Write};
 
-use crate::catalog::Query;
-use crate::finding::{Finding, Fix, Severity};
+use crate::finding::{Finding, Fix, RuleId, Severity};
 use crate::report::AuditReport;
 use crate::report::evidence;
 use crate::report::excerpt::{self, clean};
 use crate::report::summary::{Verdict, plural};
-use crate::run::{BoundParameter, QueryFailure, Run};
+use crate::run::{BoundParameter, Run};
 use crate::sql::token::{TokenKind, tokens};
 
 use super::style::TerminalStyle;
@@ -58,9 +57,6 @@ impl<'a, 'w> Page<'a, 'w> {
 
     /// Everything about one query.
     pub(super) fn verdict(&mut self, verdict: &Verdict<'_>) -> io::Result<()> {
-        if let Some(failure) = verdict.runs.and_then(|runs| runs.failure.as_ref()) {
-            self.failure(verdict.query, failure)?;
-        }
         for found in told_in_full(verdict, self.style) {
             self.finding(found)?;
         }
@@ -276,28 +272,81 @@ impl<'a, 'w> Page<'a, 'w> {
         self.facts("proof", &facts)
     }
 
-    fn failure(&mut self, query: &Query, failure: &QueryFailure) -> io::Result<()> {
-        self.after_excerpt = false;
+    /// Every query of which nothing is known, each with its place, the reason and the remedy; and what was left out.
+    pub(super) fn not_audited(&mut self) -> io::Result<()> {
+        let report = self.report;
+        let found: Vec<&Finding> = report
+            .findings
+            .iter()
+            .filter(|found| found.rule == RuleId::NotAudited && found.suppressed.is_none())
+            .collect();
         let palette = self.style.palette();
-        let place = format!("{}:{}", query.file.display(), query.line);
+        self.after_excerpt = false;
+        if !found.is_empty() {
+            let worst = found.iter().map(|found| found.severity).max();
+            let count = plural(
+                found.len(),
+                "query is not audited",
+                "queries are not audited",
+            );
+            let heading = palette.severity(worst.unwrap_or(Severity::Warning), count);
+            writeln!(self.out, "\n{heading}")?;
+        }
+        for found in &found {
+            self.not_audited_one(found)?;
+        }
+        let left_out: Vec<_> = report
+            .skipped
+            .iter()
+            .filter(|skipped| skipped.mistake().is_none())
+            .collect();
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        let count = plural(left_out.len(), "query is left out", "queries are left out");
+        let more = if self.style.verbose {
+            ""
+        } else {
+            " (--verbose lists them)"
+        };
         writeln!(
             self.out,
-            "\n{} {}  {}",
-            palette.severity(Severity::Error, "failed"),
-            palette.strong(clean(&query.name)),
-            palette.place(clean(&place))
+            "\n{}",
+            palette.quiet(format_args!("{count}{more}"))
         )?;
-        let code = failure
-            .code
-            .as_deref()
-            .map(|code| format!(" (SQLSTATE {code})"))
-            .unwrap_or_default();
-        self.prose("", &format!("The server says: {}{code}", failure.message))?;
-        if let Some(position) = failure.position {
-            let lines = excerpt::at_position(query, position);
-            self.sql(&lines, Severity::Error)?;
+        if self.style.verbose {
+            for skipped in left_out {
+                let place = format!("{}:{}", skipped.file.display(), skipped.line);
+                self.listed(&format!("{place} {}: {}", skipped.name, skipped.reason()))?;
+            }
         }
-        self.prose("hint", failure.hint.as_deref().unwrap_or_default())
+        Ok(())
+    }
+
+    fn not_audited_one(&mut self, found: &Finding) -> io::Result<()> {
+        let place = found
+            .location
+            .as_ref()
+            .map(|place| format!("{}:{} ", place.file.display(), place.line))
+            .unwrap_or_default();
+        let message = found.message.trim_end_matches('.');
+        self.listed(&format!("{place}{message}. {}", found.advice))?;
+        let known = found
+            .query
+            .as_deref()
+            .and_then(|name| self.report.query_named(name));
+        let Some((index, query)) = known else {
+            return Ok(());
+        };
+        let failure = self
+            .report
+            .runs_of(index)
+            .and_then(|runs| runs.failure.as_ref());
+        if let Some(position) = failure.and_then(|failure| failure.position) {
+            self.sql(&excerpt::at_position(query, position), found.severity)?;
+            self.begin_line()?;
+        }
+        Ok(())
     }
 
     /// Findings at info, one line each.
@@ -389,8 +438,11 @@ impl<'a, 'w> Page<'a, 'w> {
             .as_deref()
             .or(found.evidence.relation.as_deref());
         let name = name.map(|name| format!(" {name}")).unwrap_or_default();
-        let text = format!("{}{name}: {text}", found.rule);
-        let text = one_paragraph(&text);
+        self.listed(&format!("{}{name}: {text}", found.rule))
+    }
+
+    fn listed(&mut self, text: &str) -> io::Result<()> {
+        let text = one_paragraph(text);
         let options = textwrap::Options::new(self.style.prose())
             .initial_indent("  - ")
             .subsequent_indent("    ")

@@ -7,7 +7,7 @@ mod table;
 
 use std::io::{self, Write};
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::units::{Bytes, Count};
 
 use super::excerpt::clean;
@@ -30,12 +30,13 @@ pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) 
     for verdict in &verdicts {
         page.verdict(verdict)?;
     }
-    for found in beside
-        .iter()
-        .filter(|found| found.severity != Severity::Info || style.verbose)
-    {
+    let in_full = beside.iter().filter(|found| {
+        found.rule != RuleId::NotAudited && (found.severity != Severity::Info || style.verbose)
+    });
+    for found in in_full {
         page.finding(found)?;
     }
+    page.not_audited()?;
     if !style.verbose {
         page.notes(&verdicts, &beside)?;
     }
@@ -83,7 +84,7 @@ fn header(report: &AuditReport, style: TerminalStyle, out: &mut dyn Write) -> io
             Count(rows as f64),
             Bytes(bytes)
         ),
-        plural(report.queries.len(), "query", "queries"),
+        plural(Summary::of(report).queries, "query", "queries"),
         format!("{} run", plural(runs, "parameter set", "parameter sets")),
     ];
     for facts in [first, second] {
@@ -95,21 +96,17 @@ fn header(report: &AuditReport, style: TerminalStyle, out: &mut dyn Write) -> io
 }
 
 fn footer(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Result<()> {
-    let worst = match (summary.failed, summary.errors, summary.warnings) {
-        (0, 0, 0) => Standing::Fine,
-        (0, 0, _) => Standing::Warning,
-        (0, _, _) => Standing::Error,
-        (_, _, _) => Standing::Failed,
-    };
-    let fine = match summary.fine {
-        all if all == summary.queries => "all fine".to_owned(),
-        some => format!("{} fine", Count(some as f64)),
+    let worst = match (summary.errors, summary.warnings) {
+        (0, 0) => Standing::Fine,
+        (0, _) => Standing::Warning,
+        (_, _) => Standing::Error,
     };
     writeln!(
         out,
-        "\n{} in {} ({fine}) after {}",
+        "\n{} in {} ({}) after {}",
         palette.standing(worst, summary.counts()),
         plural(summary.queries, "query", "queries"),
+        summary.standings(),
         summary.elapsed
     )?;
     writeln!(
@@ -126,6 +123,7 @@ fn told_in_full<'a>(verdict: &Verdict<'a>, style: TerminalStyle) -> Vec<&'a Find
         .findings
         .iter()
         .copied()
+        .filter(|found| found.rule != RuleId::NotAudited)
         .filter(|found| found.severity != Severity::Info || style.verbose)
         .collect()
 }

@@ -102,8 +102,9 @@ impl Palette {
 
     pub(super) fn standing<T>(self, standing: Standing, text: T) -> Painted<T> {
         let color = match standing {
-            Standing::Failed | Standing::Error => AnsiColor::Red,
-            Standing::Warning => AnsiColor::Yellow,
+            Standing::Error => AnsiColor::Red,
+            Standing::Warning | Standing::NotAudited => AnsiColor::Yellow,
+            Standing::PlannedOnly => AnsiColor::Blue,
             Standing::Fine => AnsiColor::Green,
         };
         self.paint(Style::new().bold().fg_color(Some(color.into())), text)

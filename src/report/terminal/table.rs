@@ -6,7 +6,7 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style};
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::report::excerpt::clean;
 use crate::report::summary::{Standing, Verdict, plural};
 use crate::units::Count;
@@ -87,11 +87,7 @@ fn row(verdict: &Verdict<'_>) -> Row {
             .unwrap_or_default(),
         number(verdict.pages().map(|pages| pages.0 as f64)),
         number(verdict.rows()),
-        if standing == Standing::Failed {
-            "did not run".to_owned()
-        } else {
-            verdict.rules()
-        },
+        verdict.rules(),
     ];
     Row { standing, cells }
 }
@@ -99,6 +95,10 @@ fn row(verdict: &Verdict<'_>) -> Row {
 /// Findings about tables, indexes and migrations share one line.
 fn schema_row(beside: &[&Finding]) -> Option<Row> {
     let mut rules: Vec<&str> = Vec::new();
+    let beside: Vec<&&Finding> = beside
+        .iter()
+        .filter(|found| found.rule != RuleId::NotAudited)
+        .collect();
     for found in beside
         .iter()
         .filter(|found| found.severity != Severity::Info)

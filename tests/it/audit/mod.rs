@@ -5,6 +5,7 @@ mod memory;
 mod parameters;
 mod runs;
 mod statistics;
+mod survives;
 
 use std::sync::{Arc, OnceLock};
 
@@ -62,7 +63,7 @@ fn less_data() -> String {
 
 /// Queries as a catalog file has them.
 fn queries(text: &str) -> Vec<Query> {
-    let parsed = catalog::parse(&[Source::new("queries/test.sql", text)]);
+    let parsed = catalog::parse(&[Source::new("queries/test.sql", text)]).strict();
     parsed.unwrap_or_else(|errors| panic!("{errors:?}")).queries
 }
 

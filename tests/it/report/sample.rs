@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use pgproof::catalog::Query;
+use pgproof::catalog::{Query, SkipReason, Skipped};
 use pgproof::finding::{
     Evidence, Finding, Fingerprint, Fix, Location, Measurement, Proof, Quantity, RuleId, Severity,
     Suppression,
 };
 use pgproof::plan::NodeId;
 use pgproof::report::{AuditReport, DatasetInfo, TableInfo};
+use pgproof::rules::Policy;
+use pgproof::rules::not_audited::{self, Unjudged};
 use pgproof::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run, Sample};
-use pgproof::source::Source;
+use pgproof::source::{Source, SourceError};
 use pgproof::units::{Bytes, Millis, Pages};
 
 fn run(label: &str, plan: &str, parameters: &[(u16, &str, &str, Option<&str>)]) -> Run {
@@ -83,7 +85,7 @@ fn catalog(files: &[(&str, &str)]) -> Vec<Query> {
         .iter()
         .map(|(path, text)| Source::new(path, *text))
         .collect();
-    pgproof::catalog::parse(&sources).unwrap().queries
+    pgproof::catalog::parse(&sources).strict().unwrap().queries
 }
 
 /// ListOrdersByCustomer, BrowseOrders, Revenue…, MatchTotals, GetCustomer.
@@ -367,6 +369,8 @@ pub(crate) fn report() -> AuditReport {
         ],
         queries,
         runs: runs(),
+        skipped: Vec::new(),
+        ended_early: None,
         fail_on: Some(Severity::Error),
         elapsed: Millis(41_234.0),
     }
@@ -400,6 +404,34 @@ pub(crate) fn failing() -> AuditReport {
             hint: Some("Perhaps you meant to reference the column \"o.status\".".to_owned()),
         }),
     };
+    let source = Source::new("queries/jobs.sql", "-- name: Clean :exec\nVACUUM orders;\n");
+    let mistake = SourceError::new(&source, 21..27, "a VACUUM statement cannot be audited");
+    let skipped = |name: &str, line, why| Skipped {
+        name: name.to_owned(),
+        file: "queries/jobs.sql".into(),
+        line,
+        why,
+    };
+    report.skipped = vec![
+        skipped(
+            "Clean",
+            2,
+            SkipReason::Mistake(mistake.help("write `-- @skip: reason` above it")),
+        ),
+        skipped(
+            "Nightly",
+            9,
+            SkipReason::Asked {
+                reason: "run by hand".to_owned(),
+            },
+        ),
+    ];
+    let unjudged = Unjudged {
+        skipped: &report.skipped,
+        queries: &report.queries,
+        runs: &report.runs,
+    };
+    report.findings = not_audited::findings(&unjudged, &|_| Policy::default(), &Policy::default());
     report
 }
 
