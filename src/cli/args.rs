@@ -147,6 +147,12 @@ pub struct AuditArgs {
     /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
+    /// Multiplies every table's rows, as in `pgproof seed`
+    #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
+    pub scale: Option<f64>,
+    /// Rows of every table, or of one, as in `pgproof seed`
+    #[arg(long, value_name = "[TABLE=]N", value_parser = super::values::rows)]
+    pub rows: Vec<RowsRequest>,
     /// How often each query is measured [default: `audit.runs` of pgproof.toml, else 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: Option<u32>,
@@ -282,6 +288,9 @@ pub struct SeedArgs {
     /// Empty tables that hold rows already, and those that reference them
     #[arg(long)]
     pub replace: bool,
+    /// Fill the database's tables without firing their triggers, which are as they were afterwards; the role must own the tables
+    #[arg(long, conflicts_with = "out")]
+    pub disable_triggers: bool,
     /// Choose the scale at which tables and indexes come to this size
     #[arg(long, value_name = "SIZE", value_parser = super::values::size, conflicts_with = "scale")]
     pub target_size: Option<u64>,

@@ -68,6 +68,15 @@ fn referenced_columns(schema: &Schema) -> BTreeMap<u32, BTreeSet<String>> {
             .or_default()
             .extend(key.referenced_columns.iter().cloned());
     }
+    // References that no foreign key declares lead to primary keys.
+    for table in schema.tables.iter().filter(|table| is_seeded(table)) {
+        if let [only] = table.primary_key()[..] {
+            referenced
+                .entry(table.oid)
+                .or_default()
+                .insert(only.to_owned());
+        }
+    }
     referenced
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::SeedError;
 use super::distribution::Order;
 use super::encode::ScalarEncoding;
 use super::generators;
@@ -22,6 +23,7 @@ rows   = { per = "customers", mean = 10, skew = 0.8 }        # for each row of a
 rows   = { per = "customers", children = [0, 1, 1, 3, 90] }  # from the fewest to the most: a histogram of counts
 rows   = { per = "customers", column = "buyer_id", mean = 2, order = "random" }   # which key, and where the rows lie
 locale = "de_DE"                                             # names and places
+keep   = true                                                # rows that migrations inserted stay alone, whatever `rows` says
 [tables.orders.columns]
 email       = { generator = "email", null = 0.1 }            # a tenth is NULL
 city        = { generator = "city", distinct = 500, skew = 1.1 }       # 500 values, some of them hot
@@ -38,6 +40,7 @@ note        = { generator = "paragraph", width = 900 }       # bytes of an avera
 region      = { distinct = 60, depends-on = "country" }      # one value of country, one of region
 handle      = { template = "{country}-{code}" }              # other columns
 total       = { expression = "amount * quantity" }           # SQL over other columns
+agent_id    = { references = "users.id" }                    # what no foreign key says; "none" where names mislead
 "#;
 
 fn commented(text: &str) -> String {
@@ -68,7 +71,7 @@ fn generator_names() -> String {
 
 /// The spec of a whole plan, as one TOML file.
 #[must_use]
-pub fn describe(schema: &Schema, plan: &SeedPlan) -> String {
+pub fn describe(schema: &Schema, plan: &SeedPlan, errors: &[SeedError]) -> String {
     let mut out = format!(
         "# What the tables hold. Everything here was inferred from the schema: edit it, or remove it, and it is inferred again.\n\
          # A line that begins with # says what follows from keys and types; a column there takes every key of the others.\n#\n\
@@ -78,7 +81,7 @@ pub fn describe(schema: &Schema, plan: &SeedPlan) -> String {
     );
     for table in &plan.tables {
         if let Some(introspected) = schema.table_by_oid(table.oid) {
-            describe_table(schema, introspected, plan, table, &mut out);
+            describe_table(schema, introspected, (plan, errors), table, &mut out);
         }
     }
     out
@@ -87,13 +90,25 @@ pub fn describe(schema: &Schema, plan: &SeedPlan) -> String {
 fn describe_table(
     schema: &Schema,
     table: &Table,
-    plan: &SeedPlan,
+    (plan, errors): (&SeedPlan, &[SeedError]),
     planned: &TablePlan,
     out: &mut String,
 ) {
     let header = header(&table.name);
     // Writing to a string cannot fail.
     let _ = write!(out, "\n[{header}]\n");
+    let name = table.name.to_string();
+    let refused = errors.iter().filter_map(|error| match error {
+        SeedError::Unsolvable {
+            table,
+            what,
+            remedy,
+        } if *table == name => Some((what, remedy)),
+        SeedError::Unsolvable { .. } | SeedError::Spec(_) | SeedError::UnknownTable { .. } => None,
+    });
+    for (what, remedy) in refused {
+        let _ = writeln!(out, "# FILL IN: {}; {}", one_line(what), one_line(remedy));
+    }
     if planned.fill == Fill::Keep {
         let _ = writeln!(
             out,
@@ -171,7 +186,17 @@ fn describe_column(
     let class = classify(schema, &column.data_type);
     let said = knobs_of(&class, planned, &mut knobs);
     if let Nulls::Share { share, .. } = planned.nulls {
-        knobs.push(format!("null = {share}"));
+        let measured = column.stats.as_ref().map(|stats| stats.null_fraction);
+        knobs.push(match measured {
+            Some(share) => format!("null = {share:.3}"),
+            None => format!("null = {share}"),
+        });
+    }
+    if let (true, Some(distinct)) = (
+        said && planned.choices.is_none(),
+        measured_distinct(column, table.rows),
+    ) {
+        knobs.push(format!("distinct = {distinct}"));
     }
     let type_name = &column.data_type.name;
     let note = match &planned.generator {
@@ -198,6 +223,17 @@ fn describe_column(
             knobs.join(", ")
         )
     };
+}
+
+/// How many different values a column has by the server's statistics; `None` where nearly every row has its own.
+fn measured_distinct(column: &Column, rows: u64) -> Option<u64> {
+    let distinct = column.stats.as_ref()?.distinct;
+    let count = if distinct < 0.0 {
+        -distinct * rows as f64
+    } else {
+        distinct
+    };
+    (count >= 1.0 && count < 0.9 * rows as f64).then_some(count as u64)
 }
 
 /// What the spec can say of a generator; `false` where it can say nothing.
@@ -308,6 +344,8 @@ fn kind_of(generator: &Generator) -> &'static str {
         Generator::Parent { .. } => "a foreign key",
         Generator::Uuid => "random",
         Generator::Constant(_) => "always the same",
+        Generator::Copy { .. } => "as another column",
+        Generator::Extreme { .. } => "in order with another column",
         Generator::Inet { .. } | Generator::Mac { .. } => "an address",
         Generator::Bytes { .. } | Generator::Bits { .. } => "random bytes or bits",
         Generator::Geometry(_) => "a figure",

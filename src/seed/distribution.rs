@@ -165,6 +165,15 @@ pub enum Order {
     Scattered,
 }
 
+/// How alike the groups of a covering division are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evenness {
+    /// From one row to twice the mean.
+    Natural,
+    /// The same size, but for one row.
+    Exact,
+}
+
 impl Grouping {
     /// `rows` rows over `groups` groups (at least 1). `limit` is the most that a group may hold; the skew is lowered
     /// until it fits. `None` where `rows` is more than `groups * limit`.
@@ -249,10 +258,13 @@ impl Grouping {
 
     /// `rows` rows over `groups` groups, scattered and even, so that no group is empty where there are enough rows.
     #[must_use]
-    pub fn covering(key: Key, groups: u64, rows: u64) -> Self {
+    pub fn covering(key: Key, groups: u64, rows: u64, evenness: Evenness) -> Self {
         let groups = groups.max(1);
         let mean = rows as f64 / groups as f64;
-        let jitter = if mean > 1.0 { 1.0 - 1.0 / mean } else { 0.0 };
+        let jitter = match evenness {
+            Evenness::Natural if mean > 1.0 => 1.0 - 1.0 / mean,
+            Evenness::Natural | Evenness::Exact => 0.0,
+        };
         let scatter = Some(Permutation::new(key.derive("scatter"), rows.max(1)));
         Self {
             groups,

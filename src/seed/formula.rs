@@ -215,6 +215,7 @@ fn extent_of(column: &ColumnPlan, rows: u64) -> Option<Extent> {
                 Draw::Row => rows,
                 Draw::Uniform { distinct }
                 | Draw::Every { distinct, .. }
+                | Draw::Following { distinct, .. }
                 | Draw::Dependent { distinct, .. } => *distinct,
                 Draw::Zipf(_) => return None,
             };
@@ -259,6 +260,7 @@ mod tests {
             hard: encoding.limits(),
             grain: 1,
             bounds: Vec::new(),
+            domain: None,
         };
         ColumnPlan {
             name: name.to_owned(),

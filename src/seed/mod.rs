@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod chunks;
+pub mod clock;
 pub mod curve;
 pub mod describe;
 pub mod distribution;
@@ -23,10 +24,11 @@ pub mod spec;
 pub mod staging;
 pub mod text;
 
+pub use clock::Clock;
 pub use evaluate::Evaluator;
 pub use plan::SeedPlan;
-pub use resolve::{Options, Refusal, SeedError, resolve};
+pub use resolve::{DefaultRows, Options, Refusal, SeedError, resolve};
 pub use spec::Spec;
 
 /// Changes with everything that changes a byte of a dataset for an unchanged schema, spec and seed.
-pub const GENERATOR_VERSION: u32 = 8;
+pub const GENERATOR_VERSION: u32 = 9;

@@ -24,6 +24,8 @@ pub struct TableSpec {
     pub rows: Option<RowsSpec>,
     /// `locale`.
     pub locale: Option<(String, Place)>,
+    /// `keep`: rows that migrations inserted stay alone, whatever `rows` says.
+    pub keep: Option<bool>,
     /// `[tables.name.columns]`.
     pub columns: Vec<ColumnSpec>,
 }
@@ -112,6 +114,8 @@ pub struct ColumnSpec {
     pub template: Option<Place>,
     /// `expression`: SQL over the row's other columns.
     pub expression: Option<Place>,
+    /// `references`: `table.column` whose values these are, though no foreign key says so; `none` for none.
+    pub references: Option<Place>,
 }
 
 impl ColumnSpec {
@@ -137,11 +141,12 @@ impl ColumnSpec {
             depends_on: None,
             template: None,
             expression: None,
+            references: None,
         }
     }
 }
 
-pub(super) const TABLE_KEYS: &[&str] = &["rows", "columns", "locale"];
+pub(super) const TABLE_KEYS: &[&str] = &["rows", "columns", "locale", "keep"];
 pub(super) const ROWS_KEYS: &[&str] = &["per", "mean", "skew", "column", "order", "children"];
 pub(super) const COLUMN_KEYS: &[&str] = &[
     "generator",
@@ -163,6 +168,7 @@ pub(super) const COLUMN_KEYS: &[&str] = &[
     "depends-on",
     "template",
     "expression",
+    "references",
 ];
 
 type Value<'i> = Spanned<DeValue<'i>>;
@@ -247,6 +253,7 @@ impl Reader {
             name: place(source, name),
             rows: None,
             locale: None,
+            keep: None,
             columns: Vec::new(),
         };
         for (key, value) in entries {
@@ -257,6 +264,12 @@ impl Reader {
                         .string(source, value, "locale")
                         .map(|place| (place.text.clone(), place));
                 }
+                "keep" => match value.get_ref() {
+                    DeValue::Boolean(keep) => table.keep = Some(*keep),
+                    _ => {
+                        let _: Option<()> = self.missing(source, value, "`keep` is true or false");
+                    }
+                },
                 "columns" => {
                     let Some(columns) = self.table(source, value, "`columns`") else {
                         continue;
@@ -385,6 +398,7 @@ impl Reader {
                 "depends-on" => column.depends_on = self.string(source, value, "depends-on"),
                 "template" => column.template = self.string(source, value, "template"),
                 "expression" => column.expression = self.string(source, value, "expression"),
+                "references" => column.references = self.string(source, value, "references"),
                 _ => self.unknown(source, key, COLUMN_KEYS, "a column"),
             }
         }

@@ -53,7 +53,7 @@ async fn ensure(
 ) -> Result<Dataset, DatasetError> {
     let options = Options {
         seed,
-        default_rows: 20_000,
+        default_rows: pgproof::seed::DefaultRows::Fixed(20_000),
         ..Options::default()
     };
     dataset::ensure(
@@ -191,7 +191,7 @@ async fn an_interrupt_leaves_nothing() {
     assert!(matches!(error, DatasetError::Interrupted(_)), "{error}");
     let options = Options {
         seed: 3,
-        default_rows: 20_000,
+        default_rows: pgproof::seed::DefaultRows::Fixed(20_000),
         ..Options::default()
     };
     let recipe = Recipe {

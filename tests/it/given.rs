@@ -457,3 +457,99 @@ async fn a_table_that_triggers_write_to_is_named_with_what_to_do() {
         1000
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_refuses_rows_is_named_and_put_aside_only_when_told() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE guests (id int PRIMARY KEY, banned boolean NOT NULL);
+             CREATE TABLE keys (id int PRIMARY KEY, guest_id int NOT NULL REFERENCES guests);
+             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'no keys for anybody'; END $$;
+             CREATE TRIGGER no_keys BEFORE INSERT ON keys FOR EACH ROW EXECUTE FUNCTION refuse();
+             CREATE TRIGGER asleep BEFORE INSERT ON keys FOR EACH ROW EXECUTE FUNCTION refuse();
+             ALTER TABLE keys DISABLE TRIGGER asleep;
+             ALTER TABLE keys ENABLE ALWAYS TRIGGER no_keys;",
+        )
+        .await;
+    let plan = || async {
+        given::plan(
+            database.url(),
+            &[],
+            &Options::default(),
+            Existing::Refuse,
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap()
+    };
+    let filled = |intent: given::Intent| {
+        let url = database.url().clone();
+        async move { given::fill(&url, &intent, &Progress::default(), &Interrupt::new()).await }
+    };
+    let refused = filled(plan().await).await.unwrap_err().to_string();
+    for part in [
+        "no keys for anybody",
+        "trigger no_keys",
+        "--disable-triggers",
+    ] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    let mut intent = plan().await;
+    intent.put_triggers_aside();
+    assert!(
+        intent
+            .notes
+            .iter()
+            .any(|note| note.contains("does not fire")),
+        "{:?}",
+        intent.notes
+    );
+    filled(intent).await.unwrap();
+    let session = database.session().await;
+    assert_eq!(number(&session, "SELECT count(*) FROM keys").await, 1000);
+    // They are as they were.
+    let states = "SELECT count(*) FROM pg_trigger WHERE (tgname, tgenabled) IN (('no_keys', 'A'), ('asleep', 'D'))";
+    assert_eq!(number(&session, states).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_of_keys_that_may_be_null_is_filled_in_two_passes() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE coins (id serial PRIMARY KEY, minted_by int);
+             CREATE TABLE mints (id serial PRIMARY KEY, opened_by int, coin int NOT NULL REFERENCES coins);
+             CREATE TABLE smiths (id serial PRIMARY KEY, mint int NOT NULL REFERENCES mints);
+             ALTER TABLE mints ADD FOREIGN KEY (opened_by) REFERENCES smiths;
+             ALTER TABLE coins ADD FOREIGN KEY (minted_by) REFERENCES smiths;",
+        )
+        .await;
+    let intent = given::plan(
+        database.url(),
+        &[],
+        &Options::default(),
+        Existing::Refuse,
+        &Interrupt::new(),
+    )
+    .await
+    .unwrap();
+    given::fill(
+        database.url(),
+        &intent,
+        &Progress::default(),
+        &Interrupt::new(),
+    )
+    .await
+    .unwrap();
+    let session = database.session().await;
+    for (table, column) in [
+        ("coins", "minted_by"),
+        ("mints", "opened_by"),
+        ("smiths", "mint"),
+    ] {
+        let sql = format!("SELECT count({column}) FROM {table}");
+        assert!(number(&session, &sql).await > 900, "{table}.{column}");
+    }
+}

@@ -14,7 +14,7 @@ async fn filled(database: &TestDatabase, spec: &str) -> SeedPlan {
         .into_iter()
         .collect();
     let options = Options {
-        default_rows: 1000,
+        default_rows: pgproof::seed::DefaultRows::Fixed(1000),
         ..Options::default()
     };
     let plan = torture::try_fill_with(database, &specs, &options)

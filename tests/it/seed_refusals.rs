@@ -23,7 +23,7 @@ const SCHEMA: &str = "
 
 async fn told(database: &TestDatabase, specs: &[Source]) -> String {
     let options = Options {
-        default_rows: 50,
+        default_rows: pgproof::seed::DefaultRows::Fixed(50),
         ..Options::default()
     };
     match dataset::plan(database.url(), specs, &options, &Interrupt::new()).await {
@@ -90,7 +90,7 @@ async fn every_constraint_that_cannot_be_met_is_told_with_the_line_to_write() {
     let written = "[tables.switches]\nrows = 2\n[tables.coded]\nrows = 0\n[tables.\"shop.Odd One\"]\nrows = 0";
     let written = Source::new("seeds/rows.toml", written);
     let options = Options {
-        default_rows: 50,
+        default_rows: pgproof::seed::DefaultRows::Fixed(50),
         ..Options::default()
     };
     let plan = torture::try_fill_with(&database, &[written], &options)

@@ -9,7 +9,7 @@ use crate::torture;
 
 async fn filled(database: &TestDatabase) -> SeedPlan {
     let options = Options {
-        default_rows: 1000,
+        default_rows: pgproof::seed::DefaultRows::Fixed(1000),
         ..Options::default()
     };
     let plan = torture::try_fill_with(database, &[], &options)

@@ -153,13 +153,13 @@ async fn a_written_spec_fills_the_same_tables() {
     let database = TestDatabase::copy_of(&cluster, "template1").await;
     database.execute(include_str!("torture/schema.sql")).await;
     let options = Options {
-        default_rows: 200,
+        default_rows: pgproof::seed::DefaultRows::Fixed(200),
         ..Options::default()
     };
     let (schema, inferred) = dataset::plan(database.url(), &[], &options, &Interrupt::new())
         .await
         .unwrap();
-    let spec = Source::new("seeds/schema.toml", describe(&schema, &inferred));
+    let spec = Source::new("seeds/schema.toml", describe(&schema, &inferred, &[]));
     let options = Options::default();
     let written = dataset::plan(database.url(), &[spec], &options, &Interrupt::new()).await;
     let (schema, plan) = written.unwrap_or_else(|error| panic!("{error}"));

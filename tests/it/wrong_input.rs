@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use crate::server::private::bare_project;
 use crate::support;
 
-const CONFIG: &str = "queries = [\"queries/*.sql\"]\n\n[server]\nversion = \"15\"\n";
+const CONFIG: &str = "queries = [\"queries/*.sql\"]\n\n[server]\nversion = \"15\"\n\n[dataset]\ntarget-size = \"2MB\"\n";
 const QUERY: &str = "-- name: GetT :one\nSELECT name FROM t WHERE id = $1;\n";
 
 struct Case {

@@ -38,8 +38,10 @@ use crate::units::{Bytes, Millis};
 pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let outputs = outputs(globals)?;
-    let project = globals.project()?;
+    let mut project = globals.project()?;
     let settings = project.settings.clone().with_audit_args(args);
+    // The dataset is made as the command line says.
+    (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());
     let chosen = chosen(args, &project, globals)?;
     let Baselines { accepted, kept } = baselines(args, &project, globals)?;
     let target = Target::open(&project, globals).await?;

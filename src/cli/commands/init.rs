@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::cli::Globals;
 use crate::cli::args::InitArgs;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::settings::{self, Project, Settings};
+use crate::cli::settings::{self, DatasetSettings, Project, Settings};
 use crate::cli::target::{self, Ingredients};
-use crate::db::dataset;
+use crate::db::dataset::{self, Drafted};
 use crate::db::given;
+use crate::report::summary::plural;
 use crate::rules;
 use crate::seed::describe::describe;
-use crate::seed::{Options, SeedPlan};
 use crate::source::Source;
 
 /// Where migrations usually are, of any tool.
@@ -44,12 +44,10 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
     }
     let migrations = args.migrations.clone().or_else(|| usual(directory));
     let text = configuration(migrations.as_deref().unwrap_or(Path::new("migrations")));
-    let (described, plan) = match (globals.database()?, &migrations) {
+    let drafted = match (globals.database()?, &migrations) {
         (Some((url, _)), _) => {
-            let options = Options::default();
-            let (schema, plan, _) =
-                given::plan_files(&url, &[], &options, &globals.interrupt).await?;
-            (describe(&schema, &plan), plan)
+            let options = target::options(DatasetSettings::default(), &[]);
+            given::draft(&url, &options, &globals.interrupt).await?
         }
         (None, Some(_)) => of_migrations(&text, globals).await?,
         (None, None) => {
@@ -60,10 +58,22 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
         }
     };
     write(&config, &text)?;
-    write(&spec, &described)?;
+    let Drafted {
+        schema,
+        plan,
+        errors,
+    } = &drafted;
+    write(&spec, &describe(schema, plan, errors))?;
     let made = plan.tables.len();
+    let open = match errors.len() {
+        0 => String::new(),
+        count => format!(
+            "{} that generation cannot meet alone: see the lines with FILL IN in {SPEC}\n",
+            plural(count, "constraint", "constraints")
+        ),
+    };
     globals.print(&format!(
-        "wrote {} and {SPEC} ({made} tables)\nnext: pgproof seed --dry-run, then queries/*.sql and pgproof audit\n",
+        "wrote {} and {SPEC} ({made} tables)\n{open}next: pgproof seed --dry-run, then queries/*.sql and pgproof audit\n",
         settings::FILE
     ))?;
     Ok(ExitCode::Success)
@@ -77,10 +87,7 @@ fn usual(directory: &Path) -> Option<PathBuf> {
 }
 
 /// The schema that the migrations make, on the project's own server.
-async fn of_migrations(
-    configuration: &str,
-    globals: &Globals,
-) -> Result<(String, std::sync::Arc<SeedPlan>), CliError> {
+async fn of_migrations(configuration: &str, globals: &Globals) -> Result<Drafted, CliError> {
     let source = Source::new(settings::FILE, configuration);
     let mut settings = Settings::read(&source, rules::ALL)?;
     // Seed files that are replaced say nothing.
@@ -89,9 +96,10 @@ async fn of_migrations(
         root: globals.directory.clone(),
         settings,
     };
-    let ingredients = Ingredients::read(&project, Options::default())?;
+    let options = target::options(project.settings.dataset, &[]);
+    let ingredients = Ingredients::read(&project, options)?;
     let cluster = target::start(&project, globals).await?;
-    let (schema, plan) = dataset::preview(
+    let drafted = dataset::preview_draft(
         &cluster,
         ingredients.recipe(),
         &globals.progress,
@@ -99,7 +107,7 @@ async fn of_migrations(
     )
     .await?;
     cluster.stop().await;
-    Ok((describe(&schema, &plan), std::sync::Arc::new(plan)))
+    Ok(drafted)
 }
 
 /// pgproof.toml with its defaults, to be edited.
@@ -116,7 +124,9 @@ fn configuration(migrations: &Path) -> String {
          # settings = {{ work_mem = \"4MB\", random_page_cost = \"1.1\" }}   # production's, where plans depend on them\n\n\
          [dataset]\n\
          scale = 1.0                         # multiplies every table's rows\n\
-         seed  = 42                          # the same seed makes the same rows\n\n\
+         seed  = 42                          # the same seed makes the same rows\n\
+         # target-size = \"1GB\"             # what tables come to whose rows no spec counts\n\
+         # today = 2026-01-31                # the day with which times end; each day's own where it is not written\n\n\
          [audit]\n\
          runs    = 3                         # how often each query is measured\n\
          timeout = \"30s\"\n\n\

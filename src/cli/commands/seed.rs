@@ -15,7 +15,7 @@ use crate::export::{self, FileFormat};
 use crate::report::seeding::{self, Duration, Fate, SeededTable};
 use crate::report::summary::plural;
 use crate::seed::plan::{Fill, TablePlan};
-use crate::seed::{Options, SeedPlan};
+use crate::seed::{DefaultRows, Options, SeedPlan};
 use crate::source::Source;
 use crate::units::Bytes;
 
@@ -36,8 +36,12 @@ pub async fn run(args: &SeedArgs, globals: &Globals) -> Result<ExitCode, CliErro
 }
 
 async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
-    if args.append || args.replace {
-        let flag = if args.append { "--append" } else { "--replace" };
+    if args.append || args.replace || args.disable_triggers {
+        let flag = match (args.append, args.replace) {
+            (true, _) => "--append",
+            (false, true) => "--replace",
+            (false, false) => "--disable-triggers",
+        };
         return Err(CliError::usage(format!(
             "{flag} needs --database-url: the embedded server's dataset is made whole"
         )));
@@ -73,14 +77,17 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     };
     let (specs, options) = said(args, globals)?;
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
-    let intent = given::plan(url, &specs, &options, existing, interrupt).await?;
+    let mut intent = given::plan(url, &specs, &options, existing, interrupt).await?;
+    if args.disable_triggers {
+        intent.put_triggers_aside();
+    }
     for note in &intent.notes {
         progress.note(note.as_str());
     }
     print(
         globals,
         &planned(&intent.plan, |table| fate(&intent, table)),
-        Duration::Expected(intent.plan.expected_time()),
+        Duration::Expected(intent.plan.expected_time_in_place()),
     )?;
     if args.dry_run {
         return Ok(());
@@ -192,8 +199,16 @@ fn said(args: &SeedArgs, globals: &Globals) -> Result<(Vec<Source>, Options), Cl
         .unwrap_or_default();
     let settings =
         project.map_or_else(DatasetSettings::default, |project| project.settings.dataset);
-    Ok((specs, options(args, settings)))
+    let mut options = options(args, settings);
+    if settings.target_size.is_none() {
+        options.default_rows = DefaultRows::Fitted(GIVEN_SIZE);
+    }
+    Ok((specs, options))
 }
+
+/// What a database that is not ours comes to where nobody says it: its rows go through indexes and foreign keys that are
+/// there, which takes many times as long as for a dataset of our own.
+const GIVEN_SIZE: u64 = 100 << 20;
 
 /// The project's settings with what was typed.
 fn options(args: &SeedArgs, settings: DatasetSettings) -> Options {

@@ -7,12 +7,13 @@ mod section;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{AuditArgs, FailOn, SeedArgs};
+use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
 use super::exit::CliError;
 use crate::catalog::{Catalog, Query};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};
+use crate::seed::Clock;
 use crate::source::{Source, SourceError};
 
 /// The configuration's file name.
@@ -44,6 +45,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// `[dataset]`.
     pub dataset: DatasetSettings,
+    /// Rows that the command line asks for.
+    pub rows: Vec<RowsRequest>,
     /// `[audit]`.
     pub audit: AuditSettings,
     /// `[diff] after`.
@@ -95,6 +98,10 @@ pub struct DatasetSettings {
     pub scale: f64,
     /// The same seed makes the same rows.
     pub seed: u64,
+    /// What tables and indexes that no spec counts come to, in bytes.
+    pub target_size: Option<u64>,
+    /// The day with which inferred times end; today's where it is not written.
+    pub today: Option<Clock>,
 }
 
 /// How queries are measured.
@@ -179,6 +186,8 @@ impl Settings {
     /// With what `pgproof audit` was told.
     #[must_use]
     pub fn with_audit_args(mut self, args: &AuditArgs) -> Self {
+        self.dataset.scale = args.scale.unwrap_or(self.dataset.scale);
+        self.rows.extend(args.rows.iter().cloned());
         if let Some(fail_on) = args.fail_on {
             self.fail_on = severity(fail_on);
         }
@@ -200,6 +209,8 @@ impl Default for DatasetSettings {
         Self {
             scale: 1.0,
             seed: 42,
+            target_size: None,
+            today: None,
         }
     }
 }
@@ -211,6 +222,7 @@ impl DatasetSettings {
         Self {
             scale: args.scale.unwrap_or(self.scale),
             seed: args.seed.unwrap_or(self.seed),
+            ..self
         }
     }
 }
@@ -325,6 +337,8 @@ mod tests {
             queries: Vec::new(),
             strict: false,
             fail_on: Some(FailOn::Never),
+            scale: None,
+            rows: Vec::new(),
             runs: Some(7),
             timeout: None,
             allow_writes: false,

@@ -12,6 +12,7 @@ use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::Rule;
+use crate::seed::Clock;
 use crate::source::{Source, SourceError, nearest};
 
 /// Versions of PostgreSQL that pgproof runs.
@@ -50,6 +51,7 @@ fn defaults(source: &Source) -> Settings {
         fail_on: Some(Severity::Error),
         server: ServerSettings::default(),
         dataset: DatasetSettings::default(),
+        rows: Vec::new(),
         audit: AuditSettings {
             runs: 3,
             timeout: Duration::from_secs(30),
@@ -76,7 +78,7 @@ fn top_level<'a>(
     rules: &[&Rule],
     settings: &mut Settings,
 ) {
-    const KEYS: [&str; 12] = [
+    const KEYS: [&str; 13] = [
         "migrations",
         "migrate-cmd",
         "queries",
@@ -305,7 +307,22 @@ fn dataset(reader: &mut Reader<'_>, entry: &Entry<'_>, dataset: &mut DatasetSett
                 None => reader.expected(entry, "expected a whole number, 0 or more"),
             }
         }
-        _ => reader.unknown(entry, "dataset", &["scale", "seed"]),
+        "target-size" => match entry.value.as_str().map(crate::cli::values::size) {
+            Some(Ok(bytes)) => dataset.target_size = Some(bytes),
+            _ => reader.expected(entry, "expected a size, as in \"1GB\""),
+        },
+        "today" => {
+            let day = match entry.value {
+                DeValue::Datetime(day) => Clock::parse(&day.to_string()),
+                DeValue::String(day) => Clock::parse(day),
+                _ => None,
+            };
+            match day {
+                Some(day) => dataset.today = Some(day),
+                None => reader.expected(entry, "expected a day, as in 2026-01-31"),
+            }
+        }
+        _ => reader.unknown(entry, "dataset", &["scale", "seed", "target-size", "today"]),
     }
 }
 

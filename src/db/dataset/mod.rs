@@ -1,6 +1,7 @@
 //! The dataset as a template database on the embedded server, named by what it is made of. It is built under another
 //! name and renamed when it is whole: what has the name is complete.
 
+mod fill_up;
 mod retention;
 
 pub(crate) use self::retention::Stored;
@@ -26,7 +27,7 @@ use crate::migrations::Layout;
 use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::seed::plan::Fill;
-use crate::seed::{GENERATOR_VERSION, Options, SeedError, SeedPlan, resolve, spec};
+use crate::seed::{GENERATOR_VERSION, Options, SeedError, SeedPlan, spec};
 use crate::source::{Source, SourceError};
 use crate::units::Bytes;
 
@@ -213,11 +214,13 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
         locale,
         target_bytes,
         subset,
+        clock,
     } = recipe.options;
     part(&format!(
-        "{seed} {scale} {default_rows} {all_rows:?} {table_rows:?} {}",
+        "{seed} {scale} {default_rows:?} {all_rows:?} {table_rows:?} {}",
         locale.name
     ));
+    part(&clock.to_string());
     if target_bytes.is_some() || subset.is_some() {
         part(&format!("{target_bytes:?} {subset:?}"));
     }
@@ -310,6 +313,24 @@ pub async fn preview(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<(Schema, SeedPlan), DatasetError> {
+    let drafted = preview_draft(cluster, recipe, progress, interrupt).await?;
+    if drafted.errors.is_empty() {
+        Ok((drafted.schema, drafted.plan))
+    } else {
+        Err(DatasetError::Plan(drafted.errors))
+    }
+}
+
+/// The same, with what can be planned where not everything can.
+///
+/// # Errors
+/// [`DatasetError`], but for constraints that cannot be met.
+pub async fn preview_draft(
+    cluster: &Cluster,
+    recipe: Recipe<'_>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Drafted, DatasetError> {
     spec::parse(recipe.specs).map_err(DatasetError::Spec)?;
     let copy = DatabaseClone::of(&cluster.url("postgres"), "template0", interrupt).await?;
     migrate::apply(
@@ -319,7 +340,7 @@ pub async fn preview(
         interrupt,
     )
     .await?;
-    let planned = plan(copy.url(), recipe.specs, recipe.options, interrupt).await;
+    let planned = draft(copy.url(), recipe.specs, recipe.options, interrupt).await;
     copy.discard().await?;
     planned
 }
@@ -478,14 +499,18 @@ impl Making<'_> {
         }
         let (schema, plan) = (Arc::new(schema), Arc::new(plan));
         let report = load::embedded(&url, &schema, &plan, progress, interrupt).await?;
+        report
+            .notes
+            .iter()
+            .for_each(|note| progress.note(note.as_str()));
         // What is left to write is written now, and not while something is being measured.
         let session = Session::open(&url, interrupt).await?;
         let written = session.client().batch_execute("CHECKPOINT").await;
         written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
         session.close().await;
         Ok(Some(Filled {
+            notes: plan.notes.iter().chain(&report.notes).cloned().collect(),
             report,
-            notes: plan.notes.clone(),
             tables: sizes(&url, &plan, interrupt).await?,
         }))
     }
@@ -568,11 +593,22 @@ async fn sizes(
     Ok(tables
         .map(|table| DatasetTable {
             name: table.name.to_string(),
-            rows: table.made_rows(),
+            rows: table.there + table.made_rows(),
             bytes: size(table.oid),
             kept: table.fill == Fill::Keep,
         })
         .collect())
+}
+
+/// A plan, and what it could not meet.
+#[derive(Debug)]
+pub struct Drafted {
+    /// The schema that was read.
+    pub schema: Schema,
+    /// Its plan; tables that are refused, and those that point to them, have no rows here.
+    pub plan: SeedPlan,
+    /// Why they are refused.
+    pub errors: Vec<SeedError>,
 }
 
 /// Reads a database's schema and rows that are there, and plans what to add.
@@ -585,27 +621,59 @@ pub async fn plan(
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<(Schema, SeedPlan), DatasetError> {
+    let drafted = draft(url, specs, options, interrupt).await?;
+    if drafted.errors.is_empty() {
+        Ok((drafted.schema, drafted.plan))
+    } else {
+        Err(DatasetError::Plan(drafted.errors))
+    }
+}
+
+/// The same, with what can be planned where not everything can.
+///
+/// # Errors
+/// [`DatasetError`], but for constraints that cannot be met.
+pub async fn draft(
+    url: &DatabaseUrl,
+    specs: &[Source],
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<Drafted, DatasetError> {
     let spec = spec::parse(specs).map_err(DatasetError::Spec)?;
     let session = Session::open(url, interrupt).await?;
     let schema = introspect::schema(&session).await?;
     let stored: BTreeMap<_, _> = stored::rows(&session, &schema)
         .await
         .map_err(|error| DatasetError::refused("read the rows that the migrations made", &error))?;
-    let mut plan = match resolve(&schema, &spec, options, &stored) {
+    let found = fill_up::plan(&session, &schema, &spec, options, &stored, interrupt).await;
+    let mut plan = match found {
         Ok(plan) => plan,
         Err(refusal) => {
-            return Err(DatasetError::Plan(
-                probe::all_errors(&session, &schema, *refusal).await,
-            ));
+            let plan = refusal.sound.clone();
+            return Ok(Drafted {
+                errors: probe::all_errors(&session, &schema, *refusal).await,
+                schema,
+                plan,
+            });
         }
     };
-    let refused = probe::examine(&session, &schema, &mut plan)
+    let errors = probe::examine(&session, &schema, &mut plan)
         .await
         .map_err(|error| DatasetError::refused("try some rows against the constraints", &error))?;
     session.close().await;
-    if refused.is_empty() {
-        Ok((schema, plan))
-    } else {
-        Err(DatasetError::Plan(refused))
+    if !errors.is_empty() {
+        let refused = |table: &crate::seed::plan::TablePlan| {
+            let name = table.name.to_string();
+            errors
+                .iter()
+                .any(|error| matches!(error, SeedError::Unsolvable { table, .. } if *table == name))
+        };
+        let unsound = plan.tables.iter().map(refused).collect();
+        plan.leave_out(unsound);
     }
+    Ok(Drafted {
+        schema,
+        plan,
+        errors,
+    })
 }

@@ -21,11 +21,11 @@ use crate::seed::random::{Key, Permutation};
 const WITH_ZONE: u32 = 1184;
 
 /// Columns (table's and column's index) of which no added row's value is there already.
-pub(super) type Fresh = BTreeSet<(usize, usize)>;
+pub(in crate::db) type Fresh = BTreeSet<(usize, usize)>;
 
 /// Moves every column behind what is there; the columns whose values are others then. `first` is the plan of rows for the
 /// same tables while they were empty.
-pub(super) async fn start_after_existing(
+pub(in crate::db) async fn start_after_existing(
     session: &Session,
     appended: &[Appended],
     first: &SeedPlan,
@@ -59,7 +59,7 @@ pub(super) async fn start_after_existing(
 ///
 /// # Errors
 /// [`GivenError::Collides`] where they are.
-pub(super) async fn compare_keys(
+pub(in crate::db) async fn compare_keys(
     session: &Session,
     schema: &Schema,
     appended: &[Appended],

@@ -9,9 +9,12 @@ use crate::seed::resolve::is_seeded;
 use crate::seed::spec::RowsSpec;
 use crate::seed::{Options, Spec};
 
+/// How a note on a trigger ends.
+pub(super) const FIRES: &str = " fires for its rows";
+
 /// A table that holds rows and gets more.
 #[derive(Debug)]
-pub(super) struct Appended {
+pub(in crate::db) struct Appended {
     pub oid: u32,
     pub name: QualifiedName,
     /// How many it holds.
@@ -138,7 +141,7 @@ impl Choice {
     fn note_triggers(&mut self, table: &Table) {
         if !table.insert_triggers.is_empty() {
             self.notes.push(format!(
-                "{}: trigger {} fires for its rows",
+                "{}: trigger {}{FIRES}",
                 table.name,
                 table.insert_triggers.join(", ")
             ));

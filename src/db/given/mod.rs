@@ -3,8 +3,8 @@
 //!
 //! Never drops or disables anything, never touches a table that it was not told to fill.
 
-mod append;
-mod choice;
+pub(super) mod append;
+pub(super) mod choice;
 mod cycles;
 mod steps;
 
@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use self::choice::Choice;
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use super::dataset::Drafted;
 use super::introspect::{self, IntrospectError};
 use super::load::LoadReport;
 use super::{probe, stored};
@@ -35,6 +36,15 @@ pub enum Existing {
     Replace,
 }
 
+/// What becomes of the triggers of the tables that are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Triggers {
+    /// They fire, as for any other rows.
+    Fire,
+    /// They are disabled in the transaction that fills the tables, and are as they were at its end.
+    Disable,
+}
+
 /// What will be done to a given database.
 #[derive(Debug, Clone)]
 pub struct Intent {
@@ -48,9 +58,23 @@ pub struct Intent {
     pub emptied: Vec<QualifiedName>,
     /// Tables that hold rows and get more.
     pub appended: Vec<QualifiedName>,
-    /// What a person should know: triggers that will fire.
+    /// What a person should know.
     pub notes: Vec<String>,
+    /// What becomes of the tables' triggers.
+    pub triggers: Triggers,
     broken: Vec<cycles::Broken>,
+}
+
+impl Intent {
+    /// The tables are filled without firing their triggers.
+    pub fn put_triggers_aside(&mut self) {
+        self.triggers = Triggers::Disable;
+        for note in &mut self.notes {
+            if let Some(trigger) = note.strip_suffix(choice::FIRES) {
+                *note = format!("{trigger} does not fire for its rows (--disable-triggers)");
+            }
+        }
+    }
 }
 
 /// Why a database was not filled. It is as it was.
@@ -198,6 +222,7 @@ pub async fn plan(
                     .map(|table| table.name.clone())
                     .collect(),
                 notes: choice.notes,
+                triggers: Triggers::Fire,
                 broken: cycles::break_cycles(&schema, &plan)?,
                 schema,
                 plan,
@@ -231,6 +256,63 @@ pub async fn plan_files(
         let notes = plan.notes.clone();
         (schema, plan, notes)
     })
+}
+
+/// The plan of a database's tables as if they were empty, with what can be planned where not everything can; the rows that
+/// the server's statistics count are the number of each table's.
+///
+/// # Errors
+/// [`GivenError`], but for constraints that cannot be met. Changes nothing.
+pub async fn draft(
+    url: &DatabaseUrl,
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<Drafted, GivenError> {
+    let session = Session::open(url, interrupt).await?;
+    let schema = introspect::schema(&session).await?;
+    let options = Options {
+        table_rows: counted(&schema),
+        ..options.clone()
+    };
+    let found = resolve(&schema, &spec::Spec::default(), &options, &Stored::new());
+    let (plan, errors) = match found {
+        Ok(mut plan) => {
+            let errors = probe::examine(&session, &schema, &mut plan).await;
+            let errors = errors.map_err(|error| {
+                GivenError::refused("try some rows against the constraints", &error)
+            })?;
+            (plan, errors)
+        }
+        Err(refusal) => {
+            let plan = refusal.sound.clone();
+            let errors = probe::all_errors(&session, &schema, *refusal).await;
+            (plan, errors)
+        }
+    };
+    interrupt.check()?;
+    session.close().await;
+    Ok(Drafted {
+        schema,
+        plan,
+        errors,
+    })
+}
+
+/// Rows by the server's statistics; a partitioned table has those of its partitions.
+fn counted(schema: &Schema) -> BTreeMap<String, u64> {
+    let mut rows: BTreeMap<String, u64> = BTreeMap::new();
+    for table in &schema.tables {
+        let root = schema.root_of(table);
+        // A partitioned table's own figure is the sum of its partitions', where it has one.
+        if table.partition_key.is_some() {
+            continue;
+        }
+        if let Some(count) = table.stats.rows.filter(|count| *count >= 1.0) {
+            let name = format!("{}.{}", root.name.schema, root.name.name);
+            *rows.entry(name).or_default() += count as u64;
+        }
+    }
+    rows
 }
 
 async fn read(

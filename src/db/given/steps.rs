@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::cycles::Broken;
-use super::{GivenError, Intent};
+use super::{GivenError, Intent, Triggers};
 use crate::db::connect::{EnvironmentFault, Session, describe};
 use crate::db::copy::{self, CopyError, Format};
 use crate::db::load::LoadReport;
@@ -30,6 +30,10 @@ pub(super) async fn run(
     let mut report = LoadReport::default();
     let start = Instant::now();
     begin(session, intent).await?;
+    let disabled = match intent.triggers {
+        Triggers::Fire => Vec::new(),
+        Triggers::Disable => disable_triggers(session, intent).await?,
+    };
     let rows = progress.task("Loading rows", Unit::Rows, Some(intent.plan.total_rows()));
     // Rows that triggers add take numbers that no row has.
     if filled(&intent.plan)
@@ -51,6 +55,14 @@ pub(super) async fn run(
     }
     for table in filled(&intent.plan) {
         set_sequences(session, intent, table).await?;
+    }
+    for enable in &disabled {
+        // Checks that wait for the end of the transaction stand in the way of ALTER TABLE.
+        run_sql(session, "SET CONSTRAINTS ALL IMMEDIATE", || {
+            "check the constraints".to_owned()
+        })
+        .await?;
+        run_sql(session, enable, || "enable the triggers again".to_owned()).await?;
     }
     interrupt.check()?;
     run_sql(session, "COMMIT", || "commit".to_owned()).await?;
@@ -120,6 +132,27 @@ async fn begin(session: &Session, intent: &Intent) -> Result<(), GivenError> {
     Ok(())
 }
 
+/// Disables the triggers of the tables that are filled; returns the statements that make each of them as it was.
+async fn disable_triggers(session: &Session, intent: &Intent) -> Result<Vec<String>, GivenError> {
+    let action = || "disable the triggers".to_owned();
+    let tables: Vec<u32> = filled(&intent.plan)
+        .into_iter()
+        .map(|table| intent.plan.tables[table].oid)
+        .collect();
+    let sql = "SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname), \
+                      format('ALTER TABLE %s ENABLE %s TRIGGER %I', tgrelid::regclass, \
+                             CASE tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, tgname) \
+               FROM pg_catalog.pg_trigger WHERE tgrelid = ANY ($1) AND NOT tgisinternal AND tgenabled <> 'D'";
+    let found = session.client().query(sql, &[&tables]).await;
+    let found = found.map_err(|error| GivenError::refused(action(), &error))?;
+    let mut enable = Vec::with_capacity(found.len());
+    for row in found {
+        run_sql(session, row.get(0), action).await?;
+        enable.push(row.get(1));
+    }
+    Ok(enable)
+}
+
 /// Rows of one table, into the table itself: the server routes to partitions and fires what belongs there.
 async fn copy_rows(
     session: &Session,
@@ -131,7 +164,7 @@ async fn copy_rows(
     let planned = &intent.plan.tables[table];
     let by_triggers =
         !intent.appended.contains(&planned.name) && holds_rows(session, planned).await;
-    let refused = |error: CopyError| copy_refused(planned, &error, by_triggers);
+    let refused = |error: CopyError| copy_refused(intent, planned, &error, by_triggers);
     let late = intent.broken.iter().find(|late| late.table == table);
     let sent = |rows| task.advance(rows);
     let now: Vec<usize> = (0..planned.columns.len())
@@ -207,7 +240,12 @@ async fn holds_rows(session: &Session, planned: &TablePlan) -> bool {
         .is_ok_and(|row| row.get(0))
 }
 
-fn copy_refused(planned: &TablePlan, error: &CopyError, by_triggers: bool) -> GivenError {
+fn copy_refused(
+    intent: &Intent,
+    planned: &TablePlan,
+    error: &CopyError,
+    by_triggers: bool,
+) -> GivenError {
     let (mut reason, fault) = match error {
         CopyError::Server(error) => (describe(error), EnvironmentFault::of(error)),
         CopyError::Homeless(_) => (error.to_string(), None),
@@ -217,6 +255,21 @@ fn copy_refused(planned: &TablePlan, error: &CopyError, by_triggers: bool) -> Gi
             reason,
             "; triggers of other tables have written rows there: leave the table to them, `rows = 0` under [{}]",
             header(&planned.name)
+        );
+    }
+    let triggers = intent
+        .schema
+        .table_by_oid(planned.oid)
+        .map(|table| table.insert_triggers.as_slice())
+        .unwrap_or_default();
+    // A trigger may refuse rows, or change them to what a constraint refuses.
+    if !by_triggers && fault.is_none() && intent.triggers == Triggers::Fire && !triggers.is_empty()
+    {
+        let _ = write!(
+            reason,
+            "; trigger {} of the table fires for each row and may refuse or change it: --disable-triggers fills the table \
+             without it, where the role owns the table",
+            triggers.join(", ")
         );
     }
     GivenError::Refused {
@@ -267,7 +320,7 @@ async fn set_late_columns(
         interrupt,
     )
     .await
-    .map_err(|error| copy_refused(planned, &error, false))?;
+    .map_err(|error| copy_refused(intent, planned, &error, false))?;
     let set: Vec<String> = names(planned, &late.columns)
         .iter()
         .map(|name| format!("{name} = late.{name}"))

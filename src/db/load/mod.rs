@@ -86,6 +86,8 @@ pub struct LoadReport {
     pub analyze: Millis,
     /// All of it, by the clock.
     pub elapsed: Millis,
+    /// What a person should know of how it went.
+    pub notes: Vec<String>,
 }
 
 /// Loads a plan into a database of the embedded server: every planned table is emptied and filled.

@@ -140,26 +140,37 @@ pub(super) async fn finish(
             .await
             .map_err(|error| LoadError::refused("analyze", &error))?;
     }
-    refresh_materialized_views(session).await
+    refresh_materialized_views(session, report).await
 }
 
-/// Materialized views show the new rows; in the order in which they were made, for one may read another.
-async fn refresh_materialized_views(session: &Session) -> Result<(), LoadError> {
-    let refused =
-        |error: &tokio_postgres::Error| LoadError::refused("refresh a materialized view", error);
-    let sql = "SELECT format('REFRESH MATERIALIZED VIEW %s; ANALYZE %1$s', oid::regclass) FROM pg_class \
-               WHERE relkind = 'm' ORDER BY oid";
+/// Materialized views show the new rows; in the order in which they were made, for one may read another. One that the rows
+/// break (its unique index, say) stays empty, and is told of.
+async fn refresh_materialized_views(
+    session: &Session,
+    report: &mut LoadReport,
+) -> Result<(), LoadError> {
+    let sql = "SELECT oid::regclass::text, format('REFRESH MATERIALIZED VIEW %s; ANALYZE %1$s', oid::regclass) \
+               FROM pg_class WHERE relkind = 'm' ORDER BY oid";
     let views = session
         .client()
         .query(sql, &[])
         .await
-        .map_err(|error| refused(&error))?;
+        .map_err(|error| LoadError::refused("look for materialized views", &error))?;
     for view in views {
-        session
-            .client()
-            .batch_execute(view.get(0))
-            .await
-            .map_err(|error| refused(&error))?;
+        let refreshed = session.client().batch_execute(view.get(1)).await;
+        match refreshed {
+            Ok(()) => {}
+            Err(error) if EnvironmentFault::of(&error).is_none() => {
+                let name: String = view.get(0);
+                report.notes.push(format!(
+                    "materialized view {name} is empty, because these rows cannot be in it: {}",
+                    describe(&error)
+                ));
+            }
+            Err(error) => {
+                return Err(LoadError::refused("refresh a materialized view", &error));
+            }
+        }
     }
     Ok(())
 }
@@ -228,8 +239,12 @@ pub(super) async fn copy(
         fault: EnvironmentFault::of(error),
     };
     let client = session.client();
+    let begin = match planned.there {
+        0 => truncation(&stored),
+        _ => "BEGIN".to_owned(),
+    };
     client
-        .batch_execute(&truncation(&stored))
+        .batch_execute(&begin)
         .await
         .map_err(|error| refused(&error))?;
     // After TRUNCATE, which makes every index anew.
@@ -261,7 +276,11 @@ pub(super) async fn copy(
             );
         }
         let leaf = &planned.leaves[leaf];
-        let freeze = if is_leaf(leaf.oid) { ", FREEZE" } else { "" };
+        let freeze = if is_leaf(leaf.oid) && planned.there == 0 {
+            ", FREEZE"
+        } else {
+            ""
+        };
         format!(
             "COPY {} ({columns}) FROM STDIN (FORMAT {form}{freeze})",
             leaf.name.sql()

@@ -36,6 +36,14 @@ pub enum Atom {
     Length { column: String, min: u32, max: u32 },
     /// Elements of an array.
     Items { column: String, min: u32, max: u32 },
+    /// No element of an array is one of these; or, where `only`, each of them is.
+    Elements {
+        column: String,
+        values: Vec<String>,
+        only: bool,
+    },
+    /// An array has each of these elements.
+    Contains { column: String, values: Vec<String> },
     /// A text without capitals.
     Lower { column: String },
     /// A text without small letters.
@@ -247,6 +255,20 @@ fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>>
             all_of(items)
         };
     }
+    // array_length(x, 1) IS NOT NULL: it has elements.
+    if let (Expression::Call { name, arguments }, true) = (of.uncast(), negated)
+        && matches!(
+            name.as_str(),
+            "array_length" | "array_ndims" | "array_upper" | "array_lower"
+        )
+        && let Some(column) = arguments.first().and_then(Expression::column)
+    {
+        return one(Atom::Items {
+            column: column.to_owned(),
+            min: 1,
+            max: u32::MAX,
+        });
+    }
     // A constant is no NULL.
     if of.literal().is_some() {
         return if negated {
@@ -307,6 +329,9 @@ fn quantified(
     all: bool,
     negated: bool,
 ) -> Option<Vec<Vec<Atom>>> {
+    if let (Some(column), Some(value)) = (array.column(), left.literal()) {
+        return element(operator, column, value, all, negated);
+    }
     let Expression::Array(items) = array.uncast() else {
         return None;
     };
@@ -397,6 +422,60 @@ fn quantified(
     }
 }
 
+/// `'none' = ANY (column)`, `'none' <> ALL (column)` and their negations.
+fn element(
+    operator: &str,
+    column: &str,
+    value: String,
+    all: bool,
+    negated: bool,
+) -> Option<Vec<Vec<Atom>>> {
+    let column = column.to_owned();
+    let values = vec![value];
+    let has = match (operator, all) {
+        ("=", false) => !negated,
+        ("<>", true) => negated,
+        ("=", true) if !negated => {
+            return Some(one(Atom::Elements {
+                column,
+                values,
+                only: true,
+            }));
+        }
+        _ => return None,
+    };
+    Some(one(if has {
+        Atom::Contains { column, values }
+    } else {
+        Atom::Elements {
+            column,
+            values,
+            only: false,
+        }
+    }))
+}
+
+/// The elements of a constant array: `ARRAY['a', 'b']`, `'{a,b}'`.
+fn elements(expression: &Expression) -> Option<Vec<String>> {
+    if let Expression::Array(items) = expression.uncast() {
+        return items.iter().map(Expression::literal).collect();
+    }
+    crate::seed::infer::values::array_items(expression.uncast().text()?)
+}
+
+/// `column <@ ARRAY[…]`, `column @> ARRAY[…]`.
+fn array_part(inner: &Expression, outer: &Expression) -> Option<Vec<Vec<Atom>>> {
+    if let (Some(column), Some(values)) = (inner.column(), elements(outer)) {
+        return Some(one(Atom::Elements {
+            column: column.to_owned(),
+            values,
+            only: true,
+        }));
+    }
+    let (values, column) = (elements(inner)?, outer.column()?.to_owned());
+    Some(one(Atom::Contains { column, values }))
+}
+
 fn negate_infix(operator: &str, left: &Expression, right: &Expression) -> Option<Vec<Vec<Atom>>> {
     let operator = match operator {
         "~" => "!~",
@@ -441,6 +520,9 @@ fn infix(operator: &str, left: &Expression, right: &Expression) -> Option<Vec<Ve
             } else {
                 (right, left)
             };
+            if let Some(found) = array_part(inner, outer) {
+                return Some(found);
+            }
             let (inner, outer) = (inner.column()?.to_owned(), outer.column()?.to_owned());
             return Some(one(Atom::Within { inner, outer }));
         }
@@ -709,6 +791,18 @@ pub(super) fn compare(
     relation: Relation,
     right: &Expression,
 ) -> Option<Vec<Vec<Atom>>> {
+    // array_ndims(x) = 1: it has elements, side by side.
+    if let (Expression::Call { name, arguments }, Some("1"), Relation::Equal) =
+        (left.uncast(), right.literal().as_deref(), relation)
+        && name == "array_ndims"
+        && let Some(column) = arguments.first().and_then(Expression::column)
+    {
+        return Some(one(Atom::Items {
+            column: column.to_owned(),
+            min: 1,
+            max: u32::MAX,
+        }));
+    }
     let same_column = |call: &Expression, name: &str, position: usize| match call.uncast() {
         Expression::Call { arguments, .. } => {
             arguments

@@ -27,6 +27,12 @@ pub struct ColumnFacts {
     pub length: Option<(u32, u32)>,
     /// Elements: at least, at most.
     pub items: Option<(u32, u32)>,
+    /// No element is one of these.
+    pub no_elements: Vec<String>,
+    /// Each element is in each of these lists.
+    pub only_elements: Vec<Vec<String>>,
+    /// These elements are among them.
+    pub contains: Vec<String>,
     /// Without capitals.
     pub lower: bool,
     /// Without small letters.
@@ -110,6 +116,20 @@ impl ColumnFacts {
             Atom::Items { column, min, max } if column == name => {
                 narrow(&mut self.items, *min, *max)
             }
+            Atom::Elements {
+                column,
+                values,
+                only,
+            } if column == name => {
+                if *only {
+                    self.only_elements.push(values.clone());
+                } else {
+                    self.no_elements.extend(values.iter().cloned());
+                }
+            }
+            Atom::Contains { column, values } if column == name => {
+                self.contains.extend(values.iter().cloned());
+            }
             Atom::Lower { column } if column == name => self.lower = true,
             Atom::Upper { column } if column == name => self.upper = true,
             Atom::JsonType { column, kind } if column == name => {
@@ -126,6 +146,8 @@ impl ColumnFacts {
             | Atom::Part { .. }
             | Atom::Length { .. }
             | Atom::Items { .. }
+            | Atom::Elements { .. }
+            | Atom::Contains { .. }
             | Atom::Lower { .. }
             | Atom::Upper { .. }
             | Atom::JsonType { .. }

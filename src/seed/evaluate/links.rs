@@ -71,6 +71,9 @@ impl<'p> Evaluator<'p> {
         };
         match self.follow(at, other) {
             None => self.choose(at, planned, planned.parent_rows),
+            Some(avoided) if matches!(planned.choice, LinkChoice::Within { .. }) => {
+                self.within(at, planned, Some(avoided))
+            }
             // One parent fewer to choose from; the avoided one is stepped over.
             Some(avoided) => {
                 let chosen =
@@ -93,7 +96,10 @@ impl<'p> Evaluator<'p> {
                 let row = order.apply(ranks.draw(link.key.at(at.row)));
                 Some(if row < parents { row } else { 0 })
             }
-            LinkChoice::OneToOne(order) => Some(order.apply(at.row)),
+            // Of more rows than parents only as many have one.
+            LinkChoice::OneToOne(order) => {
+                Some(order.apply(at.row)).filter(|row| *row < link.parent_rows)
+            }
             LinkChoice::Grouped(grouping) => Some(grouping.place(at.row).group),
             LinkChoice::Earlier { roots } if at.row < *roots => None,
             LinkChoice::Earlier { .. } => Some(link.key.below(at.row, at.row.max(1))),
@@ -122,38 +128,54 @@ impl<'p> Evaluator<'p> {
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
             LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
             LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
-            LinkChoice::Within {
-                path,
-                under,
-                parent_link,
-                down,
-                counter,
-            } => {
-                let (mut table, mut group) = (at.table, at.row);
-                for link in path {
-                    group = self.follow(At { table, row: group }, *link)?;
-                    table = &self.plan.tables[table.links[*link].parent];
-                }
-                group = self.subtypes(under.iter(), group);
-                let grouping = self.plan.grouping_within(link.parent, *parent_link, down)?;
-                let only = self.plan.only_within(link.parent, *parent_link, down);
-                if !only.is_empty() {
-                    group = only.binary_search(&group).ok()? as u64;
-                }
-                let count = grouping.count(group);
-                let pick = match counter {
-                    _ if count == 0 => return None,
-                    None => link.key.below(at.row, count),
-                    Some((counter, divisor)) => {
-                        let (counted, number, _) = self.count(at, *counter);
-                        Permutation::new(link.key.number(counted), count)
-                            .apply(number / divisor % count)
-                    }
-                };
-                let top = grouping.row_of(group, pick);
-                Some(self.subtypes(down.iter().rev(), top))
-            }
+            LinkChoice::Within { .. } => self.within(at, link, None),
         }
+    }
+
+    /// A row of the group that the other foreign key leads to, and not the avoided one.
+    fn within(&self, at: At<'p>, link: &Link, avoided: Option<u64>) -> Option<u64> {
+        let LinkChoice::Within {
+            path,
+            under,
+            parent_link,
+            down,
+            digit,
+        } = &link.choice
+        else {
+            return None;
+        };
+        let (mut table, mut group) = (at.table, at.row);
+        for link in path {
+            group = self.follow(At { table, row: group }, *link)?;
+            table = &self.plan.tables[table.links[*link].parent];
+        }
+        group = self.subtypes(under.iter(), group);
+        let grouping = self.plan.grouping_within(link.parent, *parent_link, down)?;
+        let only = self.plan.only_within(link.parent, *parent_link, down);
+        if !only.is_empty() {
+            group = only.binary_search(&group).ok()? as u64;
+        }
+        // One fewer to choose from; the avoided one is stepped over.
+        let avoided = avoided
+            .filter(|_| down.is_empty())
+            .map(|row| grouping.place(row))
+            .filter(|place| place.group == group)
+            .map(|place| place.ordinal);
+        let count = grouping
+            .count(group)
+            .saturating_sub(u64::from(avoided.is_some()));
+        let pick = match digit {
+            _ if count == 0 => return None,
+            None => link.key.below(at.row, count),
+            Some(digit) => {
+                let (counted, number, _) = self.count(at, digit.counter);
+                Permutation::new(link.key.number(counted), count)
+                    .apply(number / digit.divisor % digit.size.min(count))
+            }
+        };
+        let pick = pick + u64::from(avoided.is_some_and(|avoided| pick >= avoided));
+        let top = grouping.row_of(group, pick);
+        Some(self.subtypes(down.iter().rev(), top))
     }
 
     /// From a supertype's row to the row of its subtype that has its key, and on to that one's.

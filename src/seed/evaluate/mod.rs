@@ -16,8 +16,8 @@ use super::formula::Formula;
 use super::generators;
 use super::infer::values::source_range;
 use super::plan::{
-    Bound, Choice, ColumnPlan, Draw, Generator, Nulls, Piece, Router, RouterTarget, Scalar,
-    ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
+    Allowed, Bound, Choice, ColumnPlan, Condition, Domain, Draw, End, Generator, Nulls, Piece,
+    Router, RouterTarget, Scalar, ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
 };
 use super::random::{Key, below, fraction, mix};
 
@@ -27,6 +27,8 @@ const DRAW: u64 = 2;
 const LENGTH: u64 = 3;
 const FIT: u64 = 4;
 const COMMON: u64 = 6;
+const PLACE: u64 = 7;
+const CHANCE: u64 = 8;
 
 /// Reads values out of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -167,6 +169,24 @@ impl<'p> Evaluator<'p> {
                 },
                 (None, _) => encode::null(out),
             },
+            Generator::Copy { column } => self.write(at, &at.table.columns[*column], out),
+            Generator::Extreme { own, other, end } => {
+                let start = out.len();
+                self.write_value(at, column, own, index, out);
+                let middle = out.len();
+                self.write_value(at, other, &other.generator, index, out);
+                // The other column compares the same two values, and takes the one that is left.
+                let own_first = out[start + 4..middle] <= out[middle + 4..];
+                let keep_own = match end {
+                    End::Least => own_first,
+                    End::Most => !own_first,
+                };
+                if keep_own {
+                    out.truncate(middle);
+                } else {
+                    out.drain(start..middle);
+                }
+            }
             Generator::Constant(cell) => out.extend_from_slice(cell),
             Generator::Formula { formula, encoding } => match self.formula(at, formula) {
                 Some(value) => encoding.write(value, out),
@@ -268,7 +288,8 @@ impl<'p> Evaluator<'p> {
                 generators::structured::text_search(column.key.stream(index), out)
             }
             Generator::Json { binary, shape } => {
-                generators::json::document(column.key.stream(index), *binary, shape, out);
+                let stream = column.key.stream(index);
+                generators::json::document(stream, *binary, shape, index, out);
             }
             Generator::TextQuery => {
                 generators::structured::text_query(column.key.stream(index), out)
@@ -287,6 +308,14 @@ impl<'p> Evaluator<'p> {
             Draw::Uniform { distinct } => column.key.number(DRAW).below(at.row, *distinct),
             Draw::Every { order, distinct } => order.apply(at.row % order.size()) % distinct,
             Draw::Zipf(ranks) => ranks.draw(column.key.number(DRAW).at(at.row)),
+            Draw::Following {
+                quantiles,
+                distinct,
+            } => {
+                let (place, chance) = fractions(column.key, at.row);
+                let share = quantiles.share(at.row, place, chance);
+                ((share * *distinct as f64) as u64).min(distinct.saturating_sub(1))
+            }
             Draw::Dependent {
                 column: other,
                 distinct,
@@ -397,7 +426,7 @@ impl<'p> Evaluator<'p> {
             ScalarSource::Digit { low, odometer } => {
                 low.saturating_add(self.digit(at, odometer) as i64)
             }
-            ScalarSource::After { mean } => {
+            ScalarSource::After { mean, .. } => {
                 let (low, high) = self.limits(at, scalar);
                 let low = if low == scalar.hard.0 {
                     self.start(at, scalar)
@@ -416,12 +445,44 @@ impl<'p> Evaluator<'p> {
                 return low.saturating_add(((number / divisor) as i64).saturating_mul(*stride));
             }
         };
+        if let Some(domain) = &scalar.domain {
+            let value = self.placed_in(at, domain, value);
+            return if scalar.bounds.is_empty() {
+                value
+            } else {
+                self.fit(at, column, scalar, value)
+            };
+        }
         let value = grained(value, scalar.grain, scalar.hard.0);
         if scalar.bounds.is_empty() {
             value.min(scalar.hard.1).max(scalar.hard.0)
         } else {
             self.fit(at, column, scalar, value)
         }
+    }
+
+    /// A number among the parts that go with the row's other values.
+    fn placed_in(&self, at: At<'p>, domain: &Domain, value: i64) -> i64 {
+        let holds = |condition: &Condition| {
+            let column = &at.table.columns[condition.column];
+            if let Allowed::Between(low, high) = condition.values {
+                return self
+                    .scalar_at(at, column)
+                    .is_some_and(|value| (low..high).contains(&value));
+            }
+            let mut cell = Vec::with_capacity(32);
+            self.write(at, column, &mut cell);
+            match &condition.values {
+                Allowed::Cell(wanted) => **wanted == *cell,
+                Allowed::NoneOf(others) => others.iter().all(|other| **other != *cell),
+                Allowed::Between(..) => false,
+            }
+        };
+        let case = domain
+            .cases
+            .iter()
+            .find(|case| case.conditions.iter().all(holds));
+        case.map_or(value, |case| domain.place(case, value))
     }
 
     /// Moves a value into the limits that other columns set, spread over the source's own width.
@@ -447,7 +508,10 @@ impl<'p> Evaluator<'p> {
     }
 
     fn limits(&self, at: At<'p>, scalar: &Scalar) -> (i64, i64) {
-        let (mut low, mut high) = scalar.hard;
+        let (mut low, mut high) = scalar
+            .domain
+            .as_ref()
+            .map_or(scalar.hard, |domain| domain.ends);
         for bound in &scalar.bounds {
             let Some(other) = self.bound_value(at, bound) else {
                 continue;
@@ -520,7 +584,13 @@ impl<'p> Evaluator<'p> {
         let position = match (&choice.odometer, &choice.unique) {
             (Some(odometer), _) => self.digit(at, odometer) as usize,
             (None, Some(order)) => order.apply(index) as usize,
-            (None, None) => choice.weights.draw(column.key.at(index)),
+            (None, None) => match &choice.quantiles {
+                Some(quantiles) => {
+                    let (place, chance) = fractions(column.key, at.row);
+                    quantiles.pick(at.row, place, chance)
+                }
+                None => choice.weights.draw(column.key.at(index)),
+            },
         };
         choice.cells.get(position).map_or(&[0xff; 4], |cell| cell)
     }
@@ -554,6 +624,14 @@ impl<'p> Evaluator<'p> {
     }
 }
 
+/// A row's chance of its own within its place, and among all rows.
+fn fractions(key: Key, row: u64) -> (f64, f64) {
+    (
+        key.number(PLACE).fraction(row),
+        key.number(CHANCE).fraction(row),
+    )
+}
+
 /// One of `span` numbers from `low` on.
 #[inline]
 fn uniform(key: Key, low: i64, span: u64, index: u64) -> i64 {
@@ -572,12 +650,15 @@ fn heavy(key: Key, (low, high): (i64, i64), curve: &Curve, index: u64) -> i64 {
 #[inline]
 fn delayed(key: Key, mean: i64, index: u64, low: i64, high: i64, grain: i64) -> i64 {
     // Exponential: most changes come soon.
-    let delay = -(1.0 - fraction(key.at(index))).ln() * mean as f64;
-    grained(
-        low.saturating_add(delay as i64).min(high.max(low)),
-        grain,
-        low,
-    )
+    let delay = (-(1.0 - fraction(key.at(index))).ln() * mean as f64) as i64;
+    // What would come too late comes somewhere in between, so that no heap of values forms at the end.
+    let room = high.saturating_sub(low);
+    let delay = if delay > room {
+        delay.rem_euclid(room.max(0).saturating_add(1))
+    } else {
+        delay
+    };
+    grained(low.saturating_add(delay), grain, low)
 }
 
 /// A number that depends on nothing but its index.
@@ -665,7 +746,7 @@ fn source_width(source: &ScalarSource) -> i64 {
         ScalarSource::Range { low, high, .. }
         | ScalarSource::LowHeavy { low, high, .. }
         | ScalarSource::Placed { low, high, .. } => high.saturating_sub(*low),
-        ScalarSource::After { mean } => mean.saturating_mul(2),
+        ScalarSource::After { mean, .. } => mean.saturating_mul(2),
         ScalarSource::Listed { values, .. } => {
             let low = values.iter().copied().min().unwrap_or(0);
             values

@@ -86,7 +86,7 @@ fn prepare<'p>(
                 let key = column.key.number(DRAW);
                 cell(evaluator, table, column, move |row| ranks.draw(key.at(row)))
             }
-            Draw::Dependent { .. } | Draw::Every { .. } => None,
+            Draw::Dependent { .. } | Draw::Every { .. } | Draw::Following { .. } => None,
         }
     };
     match (null, write) {
@@ -144,6 +144,8 @@ fn cell<'p>(
             }))
         }
         Generator::Mixed { .. }
+        | Generator::Copy { .. }
+        | Generator::Extreme { .. }
         | Generator::Stored(_)
         | Generator::Mac { .. }
         | Generator::Bytes { .. }
@@ -194,11 +196,14 @@ fn number<'p, U: Use<'p>>(
     index: impl Fn(u64) -> u64 + Send + 'p,
     usage: U,
 ) -> Option<U::Output> {
+    if scalar.domain.is_some() {
+        return None;
+    }
     let (least, most) = scalar.hard;
     if let ScalarSource::Sequence { start, step } = scalar.source {
         return Some(usage.of(move |row| sequence(start, step, index(row))));
     }
-    if let ScalarSource::After { mean } = scalar.source {
+    if let ScalarSource::After { mean, .. } = scalar.source {
         let limits = limits(evaluator, table, scalar)?;
         let grain = scalar.grain;
         return Some(usage.of(move |row| {
@@ -352,7 +357,11 @@ fn listed<'p>(
     choice: &'p Choice,
     index: impl Fn(u64) -> u64 + Send + 'p,
 ) -> Option<Write<'p>> {
-    if choice.odometer.is_some() || choice.unique.is_some() || choice.cells.is_empty() {
+    if choice.odometer.is_some()
+        || choice.unique.is_some()
+        || choice.quantiles.is_some()
+        || choice.cells.is_empty()
+    {
         return None;
     }
     let (weights, last) = (&choice.weights, choice.cells.len() - 1);

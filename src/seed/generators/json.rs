@@ -25,13 +25,26 @@ pub(super) const JSON_TEXT: TextGenerator = TextGenerator {
 };
 
 /// Appends a document; `binary` adds `jsonb`'s version byte.
-pub(crate) fn document(mut stream: Stream, binary: bool, shape: &JsonShape, out: &mut Vec<u8>) {
+pub(crate) fn document(
+    mut stream: Stream,
+    binary: bool,
+    shape: &JsonShape,
+    number: u64,
+    out: &mut Vec<u8>,
+) {
     let start = encode::begin(out);
     if binary {
         out.push(1);
     }
     match shape {
         JsonShape::Object { keys } => object(&mut stream, keys, out),
+        JsonShape::Numbered { keys } => {
+            object(&mut stream, keys, out);
+            out.pop();
+            put(out, ", \"number\": ");
+            encode::decimal(out, number);
+            out.push(b'}');
+        }
         JsonShape::Array { min, max } => {
             out.push(b'[');
             for position in 0..stream.between(u64::from(*min), u64::from((*max).max(*min))) {

@@ -7,6 +7,7 @@ pub mod types;
 pub mod values;
 
 use super::check::{Expression, Facts as ColumnFactsSource, alternatives};
+use super::clock::Clock;
 use super::curve::{Curve, Growth};
 use super::encode::{DAY, ScalarEncoding, days_from_civil};
 use super::generators::regex::Pattern;
@@ -22,11 +23,6 @@ use names::Meaning;
 use obey::{Said, Value};
 use types::TypeClass;
 
-/// The first day that inferred times use.
-pub const FROM_YEAR: i64 = 2023;
-/// The day after the last one: a dataset never reads a clock, so "now" is a constant.
-pub const TO_YEAR: i64 = 2026;
-
 /// Where a column stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
@@ -38,6 +34,8 @@ pub struct Context<'a> {
     pub rows: u64,
     /// Names and places.
     pub locale: &'static Locale,
+    /// The dataset's "now".
+    pub clock: Clock,
 }
 
 /// The generator for a column of this class, by its name. `None` for types that have none.
@@ -54,7 +52,13 @@ pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Op
         TypeClass::Uuid => Generator::Uuid,
         TypeClass::Inet { cidr } => Generator::Inet { cidr: *cidr },
         TypeClass::Mac { bytes } => Generator::Mac { bytes: *bytes },
-        TypeClass::Bytes => Generator::Bytes { min: 8, max: 64 },
+        TypeClass::Bytes => match names::digest_bytes(&column.name) {
+            Some(bytes) => Generator::Bytes {
+                min: bytes,
+                max: bytes,
+            },
+            None => Generator::Bytes { min: 8, max: 64 },
+        },
         TypeClass::Bits { min, max } => Generator::Bits {
             min: *min,
             max: *max,
@@ -204,6 +208,7 @@ fn enumeration(labels: &[String]) -> Generator {
     Generator::Choice(Choice {
         cells,
         weights: Weights::new(&weights),
+        quantiles: None,
         unique: None,
         odometer: None,
     })
@@ -248,8 +253,8 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
             values: Box::new([0, 1]),
             weights: Weights::new(names::falsehood(&column.name)),
         },
-        ScalarEncoding::Timestamp => time_source(&column.name, context.rows, DAY),
-        ScalarEncoding::Date => time_source(&column.name, context.rows, 1),
+        ScalarEncoding::Timestamp => time_source(&column.name, context, DAY),
+        ScalarEncoding::Date => time_source(&column.name, context, 1),
         ScalarEncoding::Time | ScalarEncoding::TimeTz => range(0, DAY - 1),
         ScalarEncoding::Interval => low_heavy(0, 30 * DAY),
         ScalarEncoding::Oid => range(1, 100_000),
@@ -259,7 +264,7 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
         | ScalarEncoding::Money
         | ScalarEncoding::Float4 { .. }
         | ScalarEncoding::Float8 { .. }
-        | ScalarEncoding::Numeric { .. } => number(meaning, encoding, unit),
+        | ScalarEncoding::Numeric { .. } => number(meaning, encoding, unit, context.clock),
     };
     Scalar {
         grain: types::grain(encoding, &column.data_type),
@@ -268,9 +273,11 @@ fn scalar(context: Context<'_>, column: &Column, encoding: ScalarEncoding) -> Sc
 }
 
 /// A number's source by what it means; `unit` is one in the column's units.
-fn number(meaning: Meaning, encoding: ScalarEncoding, unit: i64) -> ScalarSource {
+fn number(meaning: Meaning, encoding: ScalarEncoding, unit: i64, clock: Clock) -> ScalarSource {
     /// Coordinates without a fraction are stored in ten-millionths of a degree.
     const E7: i64 = 10_000_000;
+    // A type of many digits after the point holds few before it here.
+    let times = |number: i64, unit: i64| number.saturating_mul(unit);
     let degree = if matches!(encoding, ScalarEncoding::Int4 | ScalarEncoding::Int8) {
         E7
     } else {
@@ -288,31 +295,31 @@ fn number(meaning: Meaning, encoding: ScalarEncoding, unit: i64) -> ScalarSource
     };
     match meaning {
         Meaning::Cents => low_heavy(100, 50_000),
-        Meaning::Money => low_heavy(unit, 500 * unit),
-        Meaning::Quantity => low_heavy(unit, 100 * unit),
-        Meaning::Small => range(0, 50 * unit),
-        Meaning::Rating => range(unit, 5 * unit),
-        Meaning::Percent => range(0, 100 * unit),
+        Meaning::Money => low_heavy(unit, times(500, unit)),
+        Meaning::Quantity => low_heavy(unit, times(100, unit)),
+        Meaning::Small => range(0, times(50, unit)),
+        Meaning::Rating => range(unit, times(5, unit)),
+        Meaning::Percent => range(0, times(100, unit)),
         Meaning::Share | Meaning::Flag => range(0, unit),
-        Meaning::Rate => range(0, 25 * unit),
-        Meaning::Age => range(18 * unit, 90 * unit),
-        Meaning::Year => range(1980 * unit, (TO_YEAR - 1) * unit),
-        Meaning::Month => range(unit, 12 * unit),
-        Meaning::Latitude => range(-90 * degree, 90 * degree),
-        Meaning::Longitude => range(-180 * degree, 180 * degree),
-        Meaning::Bytes => low_heavy(100 * unit, 5_000_000 * unit),
+        Meaning::Rate => range(0, times(25, unit)),
+        Meaning::Age => range(times(18, unit), times(90, unit)),
+        Meaning::Year => range(times(1980, unit), times(clock.year(), unit)),
+        Meaning::Month => range(unit, times(12, unit)),
+        Meaning::Latitude => range(times(-90, degree), times(90, degree)),
+        Meaning::Longitude => range(times(-180, degree), times(180, degree)),
+        Meaning::Bytes => low_heavy(times(100, unit), times(5_000_000, unit)),
         Meaning::Duration { per_second } => {
-            low_heavy(unit, (3600 * unit).saturating_mul(per_second.min(10)))
+            low_heavy(unit, (times(3600, unit)).saturating_mul(per_second.min(10)))
         }
-        Meaning::Between(low, high) => range(low * unit, high * unit),
+        Meaning::Between(low, high) => range(times(low, unit), times(high, unit)),
         Meaning::HttpStatus => ScalarSource::Listed {
             values: [200, 201, 204, 301, 304, 400, 401, 404, 500]
-                .map(|code| code * unit)
+                .map(|code| times(code, unit))
                 .into(),
             weights: Weights::new(&[0.7, 0.06, 0.04, 0.03, 0.05, 0.04, 0.02, 0.05, 0.01]),
         },
-        Meaning::Key => range(unit, 100_000 * unit),
-        Meaning::Other => low_heavy(0, 1000 * unit),
+        Meaning::Key => range(unit, times(100_000, unit)),
+        Meaning::Other => low_heavy(0, times(1000, unit)),
     }
 }
 
@@ -334,8 +341,9 @@ fn clamp(source: ScalarSource, (least, most): (i64, i64)) -> ScalarSource {
 }
 
 /// Times: a row's own time of making runs with the rows, others lie anywhere. `day` is a day in the column's units.
-fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
+fn time_source(name: &str, context: Context<'_>, day: i64) -> ScalarSource {
     let at = |year| days_from_civil(year, 1, 1) * day;
+    let clock = context.clock;
     if names::is_birth(name) {
         return ScalarSource::Range {
             low: at(1945),
@@ -345,21 +353,31 @@ fn time_source(name: &str, rows: u64, day: i64) -> ScalarSource {
     }
     if names::is_creation(name) {
         return ScalarSource::Placed {
-            low: at(FROM_YEAR),
-            high: at(TO_YEAR) - 1,
-            rows,
+            low: clock.begin() * day,
+            high: clock.end() * day - 1,
+            rows: context.rows,
             stray: super::distribution::stray_for_correlation(0.999),
             growth: Growth::new(0.5),
             descending: false,
             unique: false,
         };
     }
+    if names::is_future(name) {
+        return ScalarSource::Range {
+            low: (clock.end() - YEAR) * day,
+            high: clock.future_end() * day - 1,
+            unique: None,
+        };
+    }
     ScalarSource::Range {
-        low: at(FROM_YEAR),
-        high: at(TO_YEAR) - 1,
+        low: clock.begin() * day,
+        high: clock.end() * day - 1,
         unique: None,
     }
 }
+
+/// Of what is yet to come, what came within this many days is there still.
+const YEAR: i64 = 365;
 
 fn text(
     context: Context<'_>,
@@ -371,6 +389,12 @@ fn text(
     let by_name = match names::text_generator(&column.name, &context.table.name.name) {
         Some(generator) if generator.name == "kind" && is_of_an_id(context.table, column) => {
             generators::find("class_name")
+        }
+        // Somebody with an address of his own has a name.
+        Some(generator)
+            if generator.name == "words" && column.name == "name" && is_somebody(context.table) =>
+        {
+            generators::find("full_name")
         }
         // Half a document is none.
         Some(generator) if generator.name == "json_text" && (1..200).contains(&max_chars) => None,
@@ -389,6 +413,8 @@ fn text(
         (Some(generator), max) if let Some(code) = generators::code_of(generator, max) => {
             TextSource::Registered(code)
         }
+        // Part of a digest is one of the column's own length.
+        (Some(generator), max) if is_digest(generator.name) && generator.width > max => digits(max),
         // A code of the column's own length.
         (Some(generator), max) if generator.width <= max && generator.width * 2 > max => {
             TextSource::Registered(generator)
@@ -407,6 +433,41 @@ fn text(
         locale: context.locale,
         case: Case::AsIs,
         width: 0,
+    }
+}
+
+/// A table of people by its columns: a mail address, a street, a telephone.
+fn is_somebody(table: &Table) -> bool {
+    let of_somebody = |column: &Column| {
+        let last = names::words(&column.name).pop().unwrap_or_default();
+        matches!(
+            last.as_str(),
+            "email"
+                | "mail"
+                | "phone"
+                | "mobile"
+                | "street"
+                | "birthday"
+                | "birthdate"
+                | "dob"
+                | "password"
+        )
+    };
+    table.columns.iter().any(of_somebody)
+}
+
+fn is_digest(generator: &str) -> bool {
+    matches!(
+        generator,
+        "hash" | "sha256" | "sha1" | "md5" | "token" | "checksum"
+    )
+}
+
+/// Hexadecimal digits.
+fn digits(length: u32) -> TextSource {
+    match Pattern::new(&format!("[0-9a-f]{{{}}}", length.max(1)), false) {
+        Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
+        Err(_) => TextSource::Registered(&generators::lorem::WORD),
     }
 }
 

@@ -75,6 +75,7 @@ pub fn meaning(name: &str) -> Meaning {
         "position" | "priority" | "level" | "sort" | "rank" | "depth" | "attempts" | "retries"
         | "version" | "order" | "ordering" | "sequence" | "seq" | "ordinal" | "index" | "idx"
         | "line" | "row" => Meaning::Small,
+        "iid" | "no" | "nr" | "num" => Meaning::Between(1, 1000),
         "quantity" | "qty" | "stock" | "seats" | "capacity" | "size" | "count" | "units"
         | "number" => Meaning::Quantity,
         _ if has(&[
@@ -153,7 +154,10 @@ pub fn is_creation(name: &str) -> bool {
     matches!(
         first,
         "created"
+            | "create"
             | "inserted"
+            | "insert"
+            | "made"
             | "occurred"
             | "placed"
             | "ordered"
@@ -182,14 +186,60 @@ pub fn is_creation(name: &str) -> bool {
     ) && (words.len() == 1 || words.last().is_some_and(|last| is_time_word(last)))
 }
 
-/// What comes after the row was made.
+/// What comes after the row was made: what has been done to it since, whichever verb says so.
 #[must_use]
 pub fn is_later(name: &str) -> bool {
+    /// What was so before there was a row of it.
+    const BEFORE: &[&str] = &[
+        "founded",
+        "established",
+        "hired",
+        "employed",
+        "released",
+        "manufactured",
+        "acquired",
+        "observed",
+        "started",
+        "scheduled",
+        "planned",
+        "based",
+        "estimated",
+        "expected",
+    ];
     let words = words(name);
     let first = words.first().map_or("", String::as_str);
+    // `email_verified_at`: the verb stands before what says that it is a time.
+    let verb = match words.as_slice() {
+        [.., verb, time] if is_time_word(time) => verb.as_str(),
+        _ => first,
+    };
+    let done = verb.len() > 4
+        && verb.ends_with("ed")
+        && words.last().is_some_and(|last| is_time_word(last))
+        && !BEFORE.contains(&verb)
+        && !is_creation(name);
+    done || is_later_verb(first) || is_later_verb(verb)
+}
+
+fn is_later_verb(verb: &str) -> bool {
     matches!(
-        first,
-        "updated"
+        verb,
+        "used"
+            | "update"
+            | "modify"
+            | "change"
+            | "delete"
+            | "expire"
+            | "complete"
+            | "finish"
+            | "close"
+            | "cancel"
+            | "consumed"
+            | "redeemed"
+            | "spent"
+            | "won"
+            | "lost"
+            | "updated"
             | "modified"
             | "changed"
             | "deleted"
@@ -239,6 +289,47 @@ pub fn is_later(name: &str) -> bool {
     )
 }
 
+/// What may lie in the future: when something expires, is due, ends, or is planned.
+#[must_use]
+pub fn is_future(name: &str) -> bool {
+    let words = words(name);
+    let mut told = words.iter().map(String::as_str);
+    told.any(|word| {
+        matches!(
+            word,
+            "expires"
+                | "expire"
+                | "expiry"
+                | "expiration"
+                | "expiring"
+                | "due"
+                | "deadline"
+                | "until"
+                | "till"
+                | "next"
+                | "scheduled"
+                | "schedule"
+                | "upcoming"
+                | "end"
+                | "ends"
+                | "renewal"
+                | "renews"
+                | "planned"
+                | "estimated"
+                | "expected"
+                | "eta"
+                | "promised"
+                | "required"
+                | "target"
+                | "run"
+                | "departure"
+                | "arrival"
+                | "checkin"
+                | "checkout"
+        )
+    }) || end_of(name).is_some_and(|of| of == "valid")
+}
+
 /// When a row was changed the last time.
 #[must_use]
 pub fn is_change(name: &str) -> bool {
@@ -246,7 +337,16 @@ pub fn is_change(name: &str) -> bool {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [first] => matches!(first, "updated" | "modified" | "changed"),
         [first, last] => {
-            matches!(first, "updated" | "modified" | "changed" | "update") && is_time_word(last)
+            matches!(
+                first,
+                "updated"
+                    | "modified"
+                    | "changed"
+                    | "update"
+                    | "modify"
+                    | "change"
+                    | "modification"
+            ) && is_time_word(last)
                 || first == "last" && matches!(last, "updated" | "modified" | "changed" | "update")
         }
         _ => false,
@@ -346,6 +446,158 @@ pub fn is_seldom(name: &str) -> bool {
     )
 }
 
+/// A noun for a person.
+#[must_use]
+pub fn is_person(noun: &str) -> bool {
+    (is_role(noun) && noun != "account")
+        || matches!(
+            noun,
+            "subscriber"
+                | "attendee"
+                | "passenger"
+                | "visitor"
+                | "resident"
+                | "donor"
+                | "donator"
+                | "lead"
+                | "prospect"
+                | "borrower"
+                | "reader"
+                | "applicant"
+                | "candidate"
+                | "patient"
+                | "student"
+                | "teacher"
+                | "instructor"
+                | "doctor"
+                | "nurse"
+                | "driver"
+                | "contact"
+                | "client"
+                | "guest"
+                | "player"
+                | "beneficiary"
+                | "guardian"
+                | "cardholder"
+                | "signer"
+                | "witness"
+                | "volunteer"
+                | "speaker"
+                | "writer"
+                | "artist"
+                | "actor"
+                | "director"
+                | "agent"
+                | "consignee"
+        )
+}
+
+/// Bytes of a digest that a name asks for; `None` for what is none.
+#[must_use]
+pub fn digest_bytes(name: &str) -> Option<u32> {
+    let words = words(name);
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    if has(&["md5", "salt", "nonce", "iv"]) {
+        Some(16)
+    } else if has(&["sha1", "sha", "commit", "oid"]) {
+        Some(20)
+    } else if has(&["sha512", "signature"]) {
+        Some(64)
+    } else if has(&[
+        "sha256",
+        "hash",
+        "digest",
+        "checksum",
+        "fingerprint",
+        "hmac",
+        "token",
+        "secret",
+        "key",
+    ]) {
+        Some(32)
+    } else {
+        None
+    }
+}
+
+/// A noun in the singular: `categories`, `addresses`, `users`.
+#[must_use]
+pub fn singular(noun: &str) -> String {
+    const SAME: &[&str] = &[
+        "news", "series", "species", "status", "address", "analysis", "bus",
+    ];
+    let without = |tail: &str| noun.strip_suffix(tail);
+    match noun {
+        "people" => "person".to_owned(),
+        "children" => "child".to_owned(),
+        "men" | "women" => noun.replace("men", "man"),
+        "data" | "media" => noun.to_owned(),
+        _ if SAME.contains(&noun) || noun.ends_with("ss") || noun.ends_with("us") => {
+            noun.to_owned()
+        }
+        _ => {
+            if let Some(stem) = without("ies").filter(|stem| stem.len() > 1) {
+                return format!("{stem}y");
+            }
+            for tail in ["sses", "shes", "ches", "xes", "zes"] {
+                if noun.ends_with(tail) {
+                    return noun[..noun.len() - 2].to_owned();
+                }
+            }
+            without("s")
+                .filter(|stem| stem.len() > 1)
+                .unwrap_or(noun)
+                .to_owned()
+        }
+    }
+}
+
+/// A noun for somebody who does something.
+#[must_use]
+pub fn is_role(noun: &str) -> bool {
+    matches!(
+        noun,
+        "user"
+            | "account"
+            | "member"
+            | "person"
+            | "people"
+            | "author"
+            | "owner"
+            | "creator"
+            | "editor"
+            | "assignee"
+            | "assigner"
+            | "approver"
+            | "reviewer"
+            | "sender"
+            | "recipient"
+            | "receiver"
+            | "inviter"
+            | "invitee"
+            | "actor"
+            | "requester"
+            | "requestor"
+            | "uploader"
+            | "moderator"
+            | "follower"
+            | "followee"
+            | "voter"
+            | "buyer"
+            | "seller"
+            | "manager"
+            | "admin"
+            | "administrator"
+            | "operator"
+            | "submitter"
+            | "reporter"
+            | "participant"
+            | "customer"
+            | "employee"
+            | "staff"
+    )
+}
+
 /// A day of birth.
 #[must_use]
 pub fn is_birth(name: &str) -> bool {
@@ -375,6 +627,13 @@ pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerato
     }
     if is_actor(&words) {
         return generators::find("username");
+    }
+    // `subscriber_name`: somebody's.
+    if let [.., noun, name] = words.as_slice()
+        && name == "name"
+        && is_person(&singular(noun))
+    {
+        return generators::find("full_name");
     }
     (0..words.len()).find_map(|start| {
         generators::ALL
@@ -432,6 +691,7 @@ fn by_table(words: &[String], table: &str) -> Option<&'static str> {
             "job_title"
         }
         _ if person && last == "title" => "salutation",
+        _ if last == "name" && is_person(noun) => "full_name",
         "department" | "team" | "division" => "department",
         "language" => "language_name",
         "user" | "customer" | "people" | "person" | "employee" | "author" | "actor" | "contact"
@@ -572,6 +832,33 @@ mod tests {
             is_creation("created_at") && is_creation("occurred_at") && !is_creation("created_by")
         );
         assert!(is_later("updated_at") && is_later("last_seen_at"));
+        for later in [
+            "used_at",
+            "update_time",
+            "email_verified_at",
+            "redeemed_on",
+            "lockedAt",
+        ] {
+            assert!(is_later(later), "{later}");
+        }
+        for other in [
+            "created_at",
+            "create_time",
+            "founded_on",
+            "scheduled_at",
+            "speed",
+            "birth_date",
+        ] {
+            assert!(!is_later(other), "{other}");
+        }
+        assert!(is_creation("create_time") && is_change("update_time"));
+        assert_eq!(generator("name", "subscribers"), "full_name");
+        assert_eq!(generator("recipient_name", "parcels"), "full_name");
+        assert_eq!(
+            (digest_bytes("password_hash"), digest_bytes("title")),
+            (Some(32), None)
+        );
+        assert_eq!(meaning("iid"), Meaning::Between(1, 1000));
         assert!(is_change("modified") && is_change("last_updated") && !is_change("last_seen_at"));
     }
 

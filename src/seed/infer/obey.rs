@@ -6,10 +6,13 @@ use super::values::{choice_of, enter, pattern_text, ranked, source_range};
 use crate::seed::check::ColumnFacts;
 use crate::seed::check::linear::{NOW, Relation};
 use crate::seed::check::matcher::Matcher;
+use crate::seed::clock::Clock;
 use crate::seed::encode::{DAY, ScalarEncoding, days_from_civil};
 use crate::seed::generators::regex::Pattern;
 use crate::seed::literal;
-use crate::seed::plan::{Bound, Case, Generator, JsonShape, Scalar, ScalarSource, Side, Text};
+use crate::seed::plan::{
+    Bound, Case, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Side, Text,
+};
 use crate::seed::random::Key;
 
 /// Whose word a generator is.
@@ -45,7 +48,7 @@ pub fn obey(
     lists(class, facts, said, value)?;
     match &mut value.generator {
         Generator::Scalar(scalar) => {
-            limits(scalar, facts);
+            limits(scalar, facts, context.clock);
             if scalar.hard.0 > scalar.hard.1 {
                 return Err("its limits leave no value".to_owned());
             }
@@ -73,15 +76,54 @@ pub fn obey(
             }
         }
         Generator::Json { shape, .. } => json(shape, facts),
-        Generator::Array { min, max, .. } => {
+        Generator::Array {
+            element, min, max, ..
+        } => {
             if let Some((least, most)) = facts.items {
                 *min = (*min).max(least);
                 *max = (*max).max(*min).min(most);
                 *min = (*min).min(*max);
             }
+            if let TypeClass::Array { element: of, .. } = class.base() {
+                elements(context, of, facts, element, (min, max))?;
+            }
         }
         _ => {}
     }
+    Ok(())
+}
+
+/// Elements that an array may have, and those that it must have: an array of the latter alone.
+fn elements(
+    context: Context<'_>,
+    class: &TypeClass,
+    facts: &ColumnFacts,
+    element: &mut ColumnPlan,
+    (min, max): (&mut u32, &mut u32),
+) -> Result<(), String> {
+    let inner = ColumnFacts {
+        lists: facts.only_elements.clone(),
+        excluded: facts.no_elements.clone(),
+        ..ColumnFacts::default()
+    };
+    if let [only] = facts.contains.as_slice() {
+        let generator = choice_of(class, &[(only.clone(), 1.0)]);
+        element.generator = generator.map_err(|text| format!("\"{text}\" is no element"))?;
+        (*min, *max) = ((*min).max(1), (*max).max(1));
+        return Ok(());
+    }
+    if inner.lists.is_empty() && inner.excluded.is_empty() {
+        return Ok(());
+    }
+    let mut value = Value {
+        generator: element.generator.clone(),
+        choices: None,
+    };
+    lists(class, &inner, Said::ByNobody, &mut value)?;
+    if let Generator::Scalar(scalar) = &mut value.generator {
+        limits(scalar, &inner, context.clock);
+    }
+    element.generator = value.generator;
     Ok(())
 }
 
@@ -135,10 +177,10 @@ fn lists(
 }
 
 /// Limits, exclusions and grain of a number.
-pub(crate) fn limits(scalar: &mut Scalar, facts: &ColumnFacts) {
+pub(crate) fn limits(scalar: &mut Scalar, facts: &ColumnFacts, clock: Clock) {
     for (relation, constant) in &facts.limits {
         let parsed = if constant == NOW {
-            now(scalar.encoding, *relation)
+            now(scalar.encoding, *relation, clock)
         } else {
             bound(constant, *relation, scalar)
         };
@@ -213,15 +255,14 @@ fn bound(constant: &str, relation: Relation, scalar: &Scalar) -> Option<i64> {
     })
 }
 
-/// The time of the check: data ends before it, and what must lie in the future lies far there.
-fn now(encoding: ScalarEncoding, relation: Relation) -> Option<i64> {
-    let year = match relation {
+/// The time of the check: data ends before the day of the load, and what must lie in the future lies far there.
+fn now(encoding: ScalarEncoding, relation: Relation, clock: Clock) -> Option<i64> {
+    let days = match relation {
         Relation::Less | Relation::LessOrEqual | Relation::NotEqual | Relation::Equal => {
-            super::TO_YEAR
+            clock.today()
         }
-        Relation::Greater | Relation::GreaterOrEqual => 2090,
+        Relation::Greater | Relation::GreaterOrEqual => days_from_civil(2090, 1, 1),
     };
-    let days = days_from_civil(year, 1, 1);
     match encoding {
         ScalarEncoding::Date => Some(days),
         ScalarEncoding::Timestamp => Some(days * DAY),
@@ -414,7 +455,7 @@ fn json(shape: &mut JsonShape, facts: &ColumnFacts) {
         }
         _ => {}
     }
-    if let JsonShape::Object { keys } = shape {
+    if let JsonShape::Object { keys } | JsonShape::Numbered { keys } = shape {
         let mut all = keys.to_vec();
         all.extend(facts.json_keys.iter().cloned());
         all.dedup();

@@ -1,8 +1,8 @@
 //! Constants, lists and ranges as generators work with them.
 
+use super::cell_of;
 use super::types::TypeClass;
-use super::{FROM_YEAR, TO_YEAR, cell_of};
-use crate::seed::encode::{self, DAY, ScalarEncoding, days_from_civil};
+use crate::seed::encode::{self, ScalarEncoding};
 use crate::seed::generators::Locale;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::literal;
@@ -17,6 +17,7 @@ pub fn scalar(encoding: ScalarEncoding, source: ScalarSource, hard: (i64, i64)) 
         hard,
         grain: 1,
         bounds: Vec::new(),
+        domain: None,
     }
 }
 
@@ -72,16 +73,7 @@ pub fn source_range(scalar: &Scalar) -> (i64, i64) {
         | ScalarSource::Ordinal { .. }
         | ScalarSource::Digit { .. }
         | ScalarSource::Slot { .. } => scalar.hard,
-        ScalarSource::After { .. } => match scalar.encoding {
-            ScalarEncoding::Date => (
-                days_from_civil(FROM_YEAR, 1, 1),
-                days_from_civil(TO_YEAR, 1, 1) - 1,
-            ),
-            _ => (
-                days_from_civil(FROM_YEAR, 1, 1) * DAY,
-                days_from_civil(TO_YEAR, 1, 1) * DAY - 1,
-            ),
-        },
+        ScalarSource::After { range, .. } => *range,
     }
 }
 
@@ -139,6 +131,7 @@ pub fn choice_of(class: &TypeClass, values: &[(String, f64)]) -> Result<Generato
     Ok(Generator::Choice(Choice {
         cells,
         weights,
+        quantiles: None,
         unique: None,
         odometer: None,
     }))
@@ -233,7 +226,7 @@ fn inet(text: &str, cell: &mut Vec<u8>) -> Option<()> {
 }
 
 /// The elements of `{a,"b c"}`; one dimension.
-fn array_items(text: &str) -> Option<Vec<String>> {
+pub(crate) fn array_items(text: &str) -> Option<Vec<String>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
     let mut chars = inner.chars().peekable();

@@ -61,15 +61,27 @@ pub enum LinkChoice {
     /// (a link of this table, then one of its parent, and so on): two foreign keys that share a column (a tenant). The
     /// parent's link is grouped. Where the parent is a subtype, it is its supertype's link, `down` from which (table and
     /// link, from the parent upwards) each row has one of the subtype. `under` (table and link, from
-    /// the row that is reached downwards) leads from a supertype's row to its subtype's. With `counter` and a divisor, rows that are
+    /// the row that is reached downwards) leads from a supertype's row to its subtype's. With `digit`, rows that are
     /// counted together take different ones.
     Within {
         path: Box<[usize]>,
         under: Box<[(usize, usize)]>,
         parent_link: usize,
         down: Box<[(usize, usize)]>,
-        counter: Option<(Counter, u64)>,
+        digit: Option<GroupDigit>,
     },
+}
+
+/// The part of a row's number within a unique key that says which row of a group it points to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupDigit {
+    /// Where the number comes from.
+    pub counter: Counter,
+    /// Product of the sizes of the digits before this one.
+    pub divisor: u64,
+    /// How many of a group's rows count: as many as the smallest group has, so that the next digit can go on; the last
+    /// digit takes all (`u64::MAX`).
+    pub size: u64,
 }
 
 /// Which leaf a row goes to.

@@ -1,12 +1,16 @@
 //! What will be made, decided before a row is made: pure data. For every table how many rows, for every column which
 //! generator; the rows then follow from the numbers alone.
 
+mod domain;
 mod links;
+mod quantiles;
 mod row_set;
 mod span;
 mod weights;
 
-pub use links::{Link, LinkChoice, Router, RouterNode, RouterTarget, Split};
+pub use domain::{Allowed, Case as DomainCase, Condition, Domain};
+pub use links::{GroupDigit, Link, LinkChoice, Router, RouterNode, RouterTarget, Split};
+pub use quantiles::Quantiles;
 pub use row_set::RowSet;
 pub use span::Span;
 pub use weights::Weights;
@@ -61,6 +65,8 @@ pub struct TablePlan {
     pub name: QualifiedName,
     /// Rows to make; for a table that keeps its rows, the rows that it has.
     pub rows: u64,
+    /// Rows that the migrations inserted, beside which the others are made.
+    pub there: u64,
     /// Whether rows are made at all.
     pub fill: Fill,
     /// Columns that get a value, in `attnum` order, then those of a formula; generated ones are left out.
@@ -194,6 +200,11 @@ pub enum Draw {
     Every { order: Permutation, distinct: u64 },
     /// Some values more often than others.
     Zipf(Ranks),
+    /// One of `distinct` values in step with the rows' order.
+    Following {
+        quantiles: Box<Quantiles>,
+        distinct: u64,
+    },
     /// Decided by the value of another column (its index in the table): equal ones give equal ones.
     Dependent { column: usize, distinct: u64 },
 }
@@ -222,6 +233,15 @@ pub enum Generator {
         column: usize,
         recode: Option<ScalarEncoding>,
     },
+    /// Of this column's own value and another column's the smaller or the larger, in the order of their bytes: two
+    /// columns of a type without numbers that keep an order.
+    Extreme {
+        own: Box<Generator>,
+        other: Box<ColumnPlan>,
+        end: End,
+    },
+    /// What another column of the row holds.
+    Copy { column: usize },
     /// Random bytes of a kind.
     Uuid,
     /// `inet` or `cidr`.
@@ -276,11 +296,20 @@ pub enum Generator {
     },
 }
 
+/// The first or the last in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Least,
+    Most,
+}
+
 /// What a json document looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JsonShape {
     /// Some members out of a common list, and these in any case.
     Object { keys: Box<[String]> },
+    /// The same, with the row's number as a member: no two are alike.
+    Numbered { keys: Box<[String]> },
     /// A list of words.
     Array { min: u32, max: u32 },
     /// A word.
@@ -331,6 +360,8 @@ pub struct Scalar {
     pub grain: i64,
     /// Other columns of the row that it must not go below or above.
     pub bounds: Vec<Bound>,
+    /// The parts of its range in which it may lie, where some are missing.
+    pub domain: Option<Box<Domain>>,
 }
 
 /// Where a number comes from.
@@ -378,8 +409,8 @@ pub enum ScalarSource {
     Ordinal { link: usize, start: i64 },
     /// A digit of the number that the row has within a unique key (see [`Odometer`]).
     Digit { low: i64, odometer: Odometer },
-    /// `low` to `mean` units past the column that bounds it from below.
-    After { mean: i64 },
+    /// `mean` units on average past the column that bounds it from below; `range` is where it would lie without that.
+    After { mean: i64, range: (i64, i64) },
     /// The row's place in its group, `stride` apart: what must not overlap.
     Slot {
         low: i64,
@@ -518,6 +549,8 @@ pub struct Choice {
     pub cells: Box<[Box<[u8]>]>,
     /// How often each comes.
     pub weights: Weights,
+    /// Set where they come in step with the rows' order.
+    pub quantiles: Option<Box<Quantiles>>,
     /// Every index has its own cell (index modulo the list's length, scattered).
     pub unique: Option<Permutation>,
     /// Set where the list is a digit of a unique key.
@@ -638,6 +671,8 @@ impl SeedPlan {
         const ONCE: f64 = 150.0;
         /// A table's files, its indexes and keys, ANALYZE.
         const TABLE: f64 = 10.5;
+        /// A partition's, beyond the first.
+        const PARTITION: f64 = 10.0;
         /// Streams wait for each other's tables at first, and share the large ones later.
         const FIRST_BYTES: f64 = 64e6;
         const FIRST_BYTES_PER_MILLISECOND: f64 = 18_000.0;
@@ -646,6 +681,10 @@ impl SeedPlan {
             .tables
             .iter()
             .filter(|table| table.fill == Fill::Generate && table.rows > 0);
+        let partitions: usize = made
+            .clone()
+            .map(|table| table.leaves.len().saturating_sub(1))
+            .sum();
         let (tables, bytes) = made.fold((0.0, 0.0), |(tables, bytes), table| {
             (tables + 1.0, bytes + table.stored_bytes() as f64)
         });
@@ -654,7 +693,33 @@ impl SeedPlan {
         }
         let first = bytes.min(FIRST_BYTES);
         let load = first / FIRST_BYTES_PER_MILLISECOND + (bytes - first) / BYTES_PER_MILLISECOND;
-        Millis(ONCE + TABLE * tables + load)
+        Millis(ONCE + TABLE * tables + PARTITION * partitions as f64 + load)
+    }
+
+    /// How long it takes to fill tables whose indexes and foreign keys are there already, in one session: each row goes into
+    /// each index, and each key is looked up.
+    #[must_use]
+    pub fn expected_time_in_place(&self) -> Millis {
+        const ONCE: f64 = 100.0;
+        const TABLE: f64 = 12.0;
+        const PARTITION: f64 = 4.0;
+        const BYTES_PER_MILLISECOND: f64 = 45_000.0;
+        /// An index is a tree that each row is put into; wide keys spread over more pages.
+        const INDEX_BYTES_PER_MILLISECOND: f64 = 9_000.0;
+        const KEYS_PER_MILLISECOND: f64 = 370.0;
+        let made = self
+            .tables
+            .iter()
+            .filter(|table| table.fill == Fill::Generate && table.rows > 0);
+        let time = made.fold(ONCE, |time, table| {
+            let keys = table.made_rows() as f64 * table.links.len() as f64;
+            time + TABLE
+                + PARTITION * table.leaves.len().saturating_sub(1) as f64
+                + table.stored_bytes() as f64 / BYTES_PER_MILLISECOND
+                + table.index_bytes() as f64 / INDEX_BYTES_PER_MILLISECOND
+                + keys / KEYS_PER_MILLISECOND
+        });
+        Millis(time)
     }
 
     /// What will be loaded, in a line.

@@ -4,12 +4,17 @@ use super::Resolver;
 use super::stages;
 use super::table::{Draft, TableDraft};
 use crate::seed::check::linear::{Linear, Relation};
+use crate::seed::clock::Clock;
 use crate::seed::describe::header;
 use crate::seed::encode::{DAY, ScalarEncoding, power_of_ten};
+use crate::seed::generators::regex::Pattern;
 use crate::seed::infer::names;
 use crate::seed::infer::values::{enter, source_range};
 use crate::seed::literal;
-use crate::seed::plan::{Bound, Generator, LinkChoice, Scalar, ScalarSource, Side, Term};
+use crate::seed::plan::{
+    Bound, ColumnPlan, Draw, End, Generator, LinkChoice, Nulls, Scalar, ScalarSource, Side, Term,
+    TextSource,
+};
 use crate::seed::spec::ColumnSpec;
 
 /// A change follows what it changes by this much, on average.
@@ -168,7 +173,7 @@ const fn is_shaped(spec: &ColumnSpec) -> bool {
 
 /// Makes one column of the sum follow the others; `false` where none can.
 pub(super) fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
-    if holds_anyway(draft, sum) {
+    if order_bytes(draft, sum) || holds_anyway(draft, sum) {
         return true;
     }
     let mut candidates: Vec<(usize, i64)> = sum
@@ -203,6 +208,78 @@ pub(super) fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
         }
     }
     false
+}
+
+/// Two columns of a type that has an order but no numbers (addresses, UUIDs, bytes): each takes its end of two values.
+fn order_bytes(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
+    let ([(first, 1), (second, -1)], None) = (sum.terms.as_slice(), &sum.constant) else {
+        return false;
+    };
+    let (low, high) = match sum.relation {
+        Relation::Less | Relation::LessOrEqual => (*first, *second),
+        Relation::Greater | Relation::GreaterOrEqual => (*second, *first),
+        Relation::Equal | Relation::NotEqual => return false,
+    };
+    let ordered = |column: usize| {
+        let column = &draft.columns[column];
+        let kind = match &column.generator {
+            Generator::Inet { .. } => 1,
+            Generator::Uuid => 2,
+            Generator::Mac { .. } => 3,
+            Generator::Bytes { .. } => 4,
+            Generator::Text(text) if text.unique.is_none() => 5,
+            _ => return None,
+        };
+        let free = !column.fixed && !column.unique && column.arms.is_none();
+        let inferred = column.spec.is_none_or(|spec| spec.generator.is_none());
+        (free && inferred).then_some(kind)
+    };
+    if ordered(low).is_none() || ordered(low) != ordered(high) || low == high {
+        return false;
+    }
+    for column in [low, high] {
+        plain_text(&mut draft.columns[column].generator);
+    }
+    let alone = |column: usize| {
+        let column = &draft.columns[column];
+        ColumnPlan {
+            name: column.column.name.clone(),
+            data_type: column.column.data_type.clone(),
+            key: column.key,
+            nulls: Nulls::Never,
+            draw: Draw::Row,
+            generator: column.generator.clone(),
+            choices: None,
+            arms: None,
+        }
+    };
+    let (of_low, of_high) = (alone(low), alone(high));
+    for (column, other, end) in [(low, of_high, End::Least), (high, of_low, End::Most)] {
+        let draft = &mut draft.columns[column];
+        draft.draw = Draw::Row;
+        let own = std::mem::replace(&mut draft.generator, Generator::Uuid);
+        draft.generator = Generator::Extreme {
+            own: Box::new(own),
+            other: Box::new(other),
+            end,
+        };
+    }
+    true
+}
+
+/// Texts of one length in small letters have the same order in every collation.
+fn plain_text(generator: &mut Generator) {
+    if let Generator::Text(text) = generator
+        && matches!(text.source, TextSource::Registered(_))
+    {
+        let length = match text.max_chars {
+            0 => 10,
+            most => most.min(10),
+        };
+        if let Ok(pattern) = Pattern::new(&format!("[a-z]{{{length}}}"), false) {
+            text.source = TextSource::Pattern(Box::new(pattern));
+        }
+    }
 }
 
 /// A pair that is bound already, at least as far apart.
@@ -339,6 +416,7 @@ fn can_follow(draft: &Draft<'_>) -> bool {
         Generator::Scalar(scalar) => {
             !draft.fixed
                 && !draft.unique
+                && scalar.domain.is_none()
                 && !matches!(
                     scalar.source,
                     ScalarSource::Sequence { .. } | ScalarSource::Slot { .. }
@@ -354,11 +432,15 @@ fn depends(draft: &TableDraft<'_>, column: usize, other: usize) -> bool {
         return true;
     }
     let bounds = |generator: &Generator| match generator {
-        Generator::Scalar(scalar) => scalar
-            .bounds
-            .iter()
-            .flat_map(|bound| bound.terms.iter())
-            .any(|term| depends(draft, term.column, other)),
+        Generator::Scalar(scalar) => {
+            let terms = scalar.bounds.iter().flat_map(|bound| bound.terms.iter());
+            let cases = scalar.domain.iter().flat_map(|domain| domain.cases.iter());
+            let conditions = cases.flat_map(|case| case.conditions.iter());
+            terms
+                .map(|term| term.column)
+                .chain(conditions.map(|condition| condition.column))
+                .any(|column| depends(draft, column, other))
+        }
         _ => false,
     };
     bounds(&draft.columns[column].generator)
@@ -424,12 +506,13 @@ fn follow(
             bounds.push(bound);
         }
     }
-    delay(&mut draft.columns[follower], relation, others.len());
+    let clock = draft.clock;
+    delay(&mut draft.columns[follower], relation, others.len(), clock);
     true
 }
 
 /// A time that comes after another one comes soon after it.
-fn delay(draft: &mut Draft<'_>, relation: Relation, others: usize) {
+fn delay(draft: &mut Draft<'_>, relation: Relation, others: usize, clock: Clock) {
     let said = draft.spec.is_some_and(is_shaped);
     let after = matches!(relation, Relation::Greater | Relation::GreaterOrEqual) && others == 1;
     if let (Generator::Scalar(scalar), false, true) = (&mut draft.generator, said, after) {
@@ -439,7 +522,17 @@ fn delay(draft: &mut Draft<'_>, relation: Relation, others: usize) {
             _ => return,
         };
         if !matches!(scalar.source, ScalarSource::Listed { .. }) {
-            scalar.source = ScalarSource::After { mean };
+            let range = source_range(scalar);
+            scalar.source = ScalarSource::After { mean, range };
+            // What has happened has happened by now.
+            if !names::is_future(&draft.column.name) {
+                let day = if scalar.encoding == ScalarEncoding::Date {
+                    1
+                } else {
+                    DAY
+                };
+                scalar.hard.1 = scalar.hard.1.min(clock.end() * day - 1);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One column by itself: the spec's word first, then what its constraints say, then what its type and name suggest.
 
 use super::Resolver;
+use super::links::said_values;
 use super::table::{Draft, TableDraft};
 use crate::schema::{Column, KeyPart, PartitionStrategy, QualifiedName, Sequence};
 use crate::seed::check::ColumnFacts;
@@ -12,11 +13,12 @@ use crate::seed::generators::regex::Pattern;
 use crate::seed::generators::{self, Group, Locale};
 use crate::seed::infer::obey::{Said, Value, obey};
 use crate::seed::infer::types::{TypeClass, limits};
-use crate::seed::infer::values::{choice_of, pattern_text, scalar, source_range};
+use crate::seed::infer::values::{choice_of, literal_cell, pattern_text, scalar, source_range};
 use crate::seed::infer::{self, names};
 use crate::seed::literal;
 use crate::seed::plan::{
-    Case, Choice, Draw, Generator, Nulls, Scalar, ScalarSource, Text, TextSource, Weights,
+    Case, Choice, Draw, Generator, Nulls, Quantiles, Scalar, ScalarSource, Text, TextSource,
+    Weights,
 };
 use crate::seed::spec::{ColumnSpec, Place};
 use crate::source::nearest;
@@ -80,7 +82,7 @@ impl<'a> Resolver<'a> {
                 count_like(scalar, sequence);
             }
             if let Generator::Scalar(scalar) = &mut draft.generator {
-                infer::obey::limits(scalar, &draft.facts);
+                infer::obey::limits(scalar, &draft.facts, self.options.clock);
             }
             draft.unique = true;
             draft.fixed = true;
@@ -93,6 +95,7 @@ impl<'a> Resolver<'a> {
             table: table.table,
             rows: table.rows,
             locale,
+            clock: self.options.clock,
         };
         match infer::generator(context, column, &draft.class) {
             Some(_)
@@ -112,6 +115,7 @@ impl<'a> Resolver<'a> {
             self.obey_range(&mut draft, spec, table.rows);
             self.obey_statistics(table, &mut draft, spec);
             draft.draw = infer::draw(spec.distinct, spec.skew, table.rows);
+            self.obey_order(table, &mut draft, spec);
         }
         if !is_key {
             self.obey_constraints(table, &mut draft, context, said);
@@ -210,6 +214,7 @@ impl<'a> Resolver<'a> {
                 draft.generator = Generator::Choice(Choice {
                     cells,
                     weights,
+                    quantiles: None,
                     unique: None,
                     odometer: None,
                 });
@@ -355,9 +360,10 @@ impl<'a> Resolver<'a> {
 
     /// `min`, `max`, `from`, `to`, `correlation`, `growth`.
     fn obey_range(&mut self, draft: &mut Draft<'_>, spec: &ColumnSpec, rows: u64) {
+        let listed = said_values(spec).is_some();
         if spec.min.is_none()
             && spec.max.is_none()
-            && spec.correlation.is_none()
+            && (spec.correlation.is_none() || listed)
             && spec.growth.is_none()
         {
             return;
@@ -445,6 +451,75 @@ impl<'a> Resolver<'a> {
                 unique: None,
             },
         };
+    }
+}
+
+impl<'a> Resolver<'a> {
+    /// A correlation beside a list or a number of different values: neither of these bends to it.
+    fn obey_order(&mut self, table: &TableDraft<'a>, draft: &mut Draft<'a>, spec: &ColumnSpec) {
+        let Some(correlation) = spec.correlation else {
+            return;
+        };
+        if let Some(mut values) = said_values(spec) {
+            sort(&draft.class, &mut values);
+            let cells: Option<Box<[Box<[u8]>]>> = values
+                .iter()
+                .map(|(text, _)| literal_cell(&draft.class, text))
+                .collect();
+            let Some(cells) = cells else { return };
+            let weights: Vec<f64> = values.iter().map(|(_, weight)| *weight).collect();
+            let (quantiles, had) = Quantiles::new(&weights, table.rows, correlation);
+            if (had - correlation).abs() > 0.01 {
+                self.plan.notes.push(format!(
+                    "{}: {} cannot have a correlation of {correlation} with these shares, which are kept: {had:.2} is the least",
+                    table.table.name, draft.column.name
+                ));
+            }
+            draft.generator = Generator::Choice(Choice {
+                cells,
+                weights: Weights::new(&weights),
+                quantiles: Some(Box::new(quantiles)),
+                unique: None,
+                odometer: None,
+            });
+            draft.choices = Some(values);
+            draft.draw = Draw::Row;
+            return;
+        }
+        let (Some(distinct), None) = (spec.distinct, spec.skew) else {
+            return;
+        };
+        if let Generator::Scalar(scalar) = &mut draft.generator
+            && let (low, high) = source_range(scalar)
+            && high.saturating_sub(low) as u64 >= distinct
+            && let ScalarSource::Placed {
+                rows,
+                stray,
+                descending,
+                unique,
+                ..
+            } = &mut scalar.source
+        {
+            (*rows, *stray, *descending, *unique) = (distinct, 0.0, false, true);
+            let quantiles = Quantiles::even(distinct, table.rows, correlation);
+            draft.draw = Draw::Following {
+                quantiles: Box::new(quantiles),
+                distinct,
+            };
+        }
+    }
+}
+
+/// Values in the order that their type has.
+fn sort(class: &TypeClass, values: &mut [(String, f64)]) {
+    match class.base() {
+        TypeClass::Scalar(encoding) => {
+            values.sort_by_key(|(text, _)| literal::scalar(text, *encoding));
+        }
+        TypeClass::Enum(labels) => {
+            values.sort_by_key(|(text, _)| labels.iter().position(|label| label == text));
+        }
+        _ => values.sort_by(|left, right| left.0.cmp(&right.0)),
     }
 }
 

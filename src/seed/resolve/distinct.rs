@@ -19,7 +19,7 @@ pub(super) fn tell_apart(draft: &mut TableDraft<'_>, notes: &mut Vec<String>) {
         };
         if matches!(
             column.draw,
-            Draw::Dependent { .. } | Draw::Row | Draw::Every { .. }
+            Draw::Dependent { .. } | Draw::Row | Draw::Every { .. } | Draw::Following { .. }
         ) {
             continue;
         }

@@ -242,7 +242,10 @@ fn place_pair(
         times: 1,
         per: 1,
     }]);
-    scalar.source = ScalarSource::After { mean: stride / 3 };
+    scalar.source = ScalarSource::After {
+        mean: stride / 3,
+        range: source_range(scalar),
+    };
     scalar.bounds.push(Bound {
         side: Side::AtLeast,
         offset: 1,

@@ -7,8 +7,8 @@ use crate::seed::generators::regex::Pattern;
 use crate::seed::infer::obey::limit;
 use crate::seed::infer::values::{enter, pattern_text, source_range};
 use crate::seed::plan::{
-    Bound, Choice, Counter, Draw, Generator, Odometer, ScalarSource, Side, Text, TextSource,
-    Weights,
+    Bound, Choice, Counter, Draw, Generator, JsonShape, Odometer, ScalarSource, Side, Text,
+    TextSource, Weights,
 };
 use crate::seed::random::Permutation;
 
@@ -131,9 +131,31 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
         },
         Generator::Choice(choice) => choice.cells.len() as u64,
         Generator::Range { .. } => u64::MAX,
+        Generator::Json {
+            shape: JsonShape::Object { .. } | JsonShape::Numbered { .. },
+            ..
+        } => u64::MAX,
+        Generator::Array { element, max, .. } if *max > 0 => match &element.generator {
+            Generator::Uuid | Generator::Mac { .. } => u64::MAX,
+            Generator::Text(text) => match &text.source {
+                TextSource::Registered(_) if text.max_chars == 0 => u64::MAX,
+                _ => 0,
+            },
+            Generator::Scalar(scalar) => match &scalar.source {
+                ScalarSource::Range { low, .. } | ScalarSource::LowHeavy { low, .. } => {
+                    scalar.hard.1.saturating_sub(*low).max(0) as u64 / ELEMENTS
+                }
+                _ => 0,
+            },
+            _ => 0,
+        },
         _ => 0,
     }
 }
+
+/// An array's elements are numbered by the row times this (see the evaluator): what has a value of its own for each
+/// number makes arrays that differ in every element.
+const ELEMENTS: u64 = 64;
 
 /// Gives every row its own value; the capacity was checked.
 pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
@@ -176,6 +198,7 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                         column.generator = Generator::Choice(Choice {
                             cells,
                             weights,
+                            quantiles: None,
                             unique,
                             odometer: None,
                         });
@@ -200,6 +223,31 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
         }
         Generator::Choice(choice) => {
             choice.unique = Some(Permutation::new(key, choice.cells.len() as u64));
+        }
+        Generator::Json {
+            shape: shape @ JsonShape::Object { .. },
+            ..
+        } => {
+            if let JsonShape::Object { keys } = shape {
+                *shape = JsonShape::Numbered {
+                    keys: std::mem::take(keys),
+                };
+            }
+        }
+        Generator::Array {
+            element, min, max, ..
+        } => {
+            (*min, *max) = ((*min).max(1), (*max).max(1));
+            match &mut element.generator {
+                Generator::Text(text) => {
+                    make_text_unique(text, key, rows.saturating_mul(ELEMENTS));
+                }
+                Generator::Scalar(scalar) => {
+                    let (start, _) = source_range(scalar);
+                    scalar.source = ScalarSource::Sequence { start, step: 1 };
+                }
+                _ => {}
+            }
         }
         Generator::Range { low, .. } | Generator::Multirange { low, .. } => {
             if let Generator::Scalar(scalar) = &mut low.generator {

@@ -14,7 +14,9 @@ use crate::schema::{Index, KeyPart};
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::values::source_range;
-use crate::seed::plan::{Counter, Draw, Generator, LinkChoice, Nulls, Odometer, ScalarSource};
+use crate::seed::plan::{
+    Counter, Draw, Generator, GroupDigit, LinkChoice, Nulls, Odometer, ScalarSource,
+};
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
 
@@ -147,7 +149,8 @@ impl<'a> Resolver<'a> {
                     never_null(draft, *unit);
                 }
             }
-            if units.iter().any(|unit| is_unique(draft, *unit))
+            let overfull = units.len() == 1 && units.iter().any(|unit| is_overfull(draft, *unit));
+            if (!overfull && units.iter().any(|unit| is_unique(draft, *unit)))
                 || is_pair(draft, &units)
                 || solved.iter().any(|known| known.is_subset(&units))
             {
@@ -311,9 +314,7 @@ impl<'a> Resolver<'a> {
             (1, Some(Unit::Link(link))) => match &draft.links[*link].choice {
                 // A row belongs to one group: unique within its group is unique.
                 LinkChoice::Within {
-                    path,
-                    counter: None,
-                    ..
+                    path, digit: None, ..
                 } => match path[..] {
                     [group] => self.odometer(
                         draft,
@@ -396,12 +397,15 @@ impl<'a> Resolver<'a> {
             .copied()
             .filter(|unit| *unit != Unit::Link(driver))
             .collect();
-        within_last(draft, &mut rest)?;
+        within_last(draft, &mut rest);
         let mut limit = 1_u64;
         for unit in &rest {
             limit = limit.saturating_mul(self.size_of(draft, *unit, rest.len() == 1)?);
         }
         let parents = draft.links[driver].parent_rows.max(1);
+        if draft.rows > parents.saturating_mul(limit) {
+            self.ask_for_even_groups(draft, &rest);
+        }
         let why = format!(
             "{} has {parents} rows and each allows {limit}",
             names_of(draft, Unit::Link(driver)).join(", ")
@@ -437,6 +441,28 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
+    /// Where the smallest group of a tenant's rows sets a limit, the next pass divides the rows among the tenants evenly.
+    fn ask_for_even_groups(&mut self, draft: &TableDraft<'a>, digits: &[Unit]) {
+        for unit in digits {
+            let Unit::Link(link) = unit else { continue };
+            let LinkChoice::Within {
+                parent_link,
+                ref down,
+                ..
+            } = draft.links[*link].choice
+            else {
+                continue;
+            };
+            let top = match down.last() {
+                Some((table, link)) => self.plan.tables[*table].links[*link].parent,
+                None => draft.links[*link].parent,
+            };
+            if let Some(name) = self.link_keys[top].get(parent_link) {
+                self.even.insert((self.plan.tables[top].oid, name.clone()));
+            }
+        }
+    }
+
     fn grouped_knobs(&self, draft: &TableDraft<'a>) -> (f64, Order) {
         match self
             .specs
@@ -462,7 +488,7 @@ impl<'a> Resolver<'a> {
         units: &BTreeSet<Unit>,
     ) -> Result<(), String> {
         let mut rest: Vec<Unit> = units.iter().copied().collect();
-        within_last(draft, &mut rest)?;
+        within_last(draft, &mut rest);
         let mut size = 1_u64;
         for unit in &rest {
             size = size.saturating_mul(self.size_of(draft, *unit, false)?);
@@ -480,7 +506,7 @@ impl<'a> Resolver<'a> {
     fn assign_digits(&self, draft: &mut TableDraft<'a>, rest: &[Unit], counter: Counter) {
         let mut divisor = 1_u64;
         let alone = rest.len() == 1;
-        for unit in rest {
+        for (at, unit) in rest.iter().enumerate() {
             let size = self.size_of(draft, *unit, alone).unwrap_or(1);
             let key = match unit {
                 Unit::Column(column) => draft.columns[*column].key.derive("digit"),
@@ -497,10 +523,13 @@ impl<'a> Resolver<'a> {
                 Unit::Link(link)
                     if matches!(draft.links[*link].choice, LinkChoice::Within { .. }) =>
                 {
-                    if let LinkChoice::Within { counter: count, .. } =
-                        &mut draft.links[*link].choice
-                    {
-                        *count = Some((counter, divisor));
+                    let is_last = at + 1 == rest.len();
+                    if let LinkChoice::Within { digit, .. } = &mut draft.links[*link].choice {
+                        *digit = Some(GroupDigit {
+                            counter,
+                            divisor,
+                            size: if is_last { u64::MAX } else { size },
+                        });
                     }
                 }
                 Unit::Link(link) => {
@@ -533,14 +562,15 @@ impl<'a> Resolver<'a> {
                 LinkChoice::Within {
                     parent_link,
                     ref down,
-                    counter: None,
+                    digit: None,
                     ..
                 } => {
                     let grouping =
                         self.plan
                             .grouping_within(draft.links[link].parent, parent_link, down);
+                    let avoided = u64::from(draft.links[link].avoid.is_some());
                     grouping
-                        .map(|grouping| grouping.least().max(1))
+                        .map(|grouping| grouping.least().saturating_sub(avoided).max(1))
                         .ok_or_else(|| "the referenced rows are not grouped".to_owned())
                 }
                 LinkChoice::OneToOne(_)
@@ -550,9 +580,7 @@ impl<'a> Resolver<'a> {
                 | LinkChoice::PairLow(_)
                 | LinkChoice::PairHigh(_)
                 | LinkChoice::Listed { .. }
-                | LinkChoice::Within {
-                    counter: Some(_), ..
-                } => Err(format!(
+                | LinkChoice::Within { digit: Some(_), .. } => Err(format!(
                     "the foreign key over {} is bound already",
                     names_of(draft, unit).join(", ")
                 )),
@@ -585,21 +613,25 @@ impl<'a> Resolver<'a> {
 /// such columns, or nothing else.
 fn counting(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<BTreeSet<Unit>> {
     let counts = |unit: &&Unit| match unit {
-        Unit::Column(column) => counts_already(draft, *column) || capacity(draft, *column) > 0,
+        Unit::Column(column) => {
+            // Documents and arrays are unique as a whole, or not at all.
+            let whole = matches!(
+                draft.columns[*column].generator,
+                Generator::Json { .. } | Generator::Array { .. }
+            );
+            !whole && (counts_already(draft, *column) || capacity(draft, *column) > 0)
+        }
         Unit::Link(_) => true,
     };
     let counting: BTreeSet<Unit> = units.iter().filter(counts).copied().collect();
     (!counting.is_empty() && counting.len() < units.len()).then_some(counting)
 }
 
-/// A link whose number of parents differs from group to group can only be the last digit; two of them cannot.
-fn within_last(draft: &TableDraft<'_>, digits: &mut [Unit]) -> Result<(), String> {
+/// Links whose number of parents differs from group to group are the last digits: the last one takes all of them, those
+/// before it as many as the smallest group has.
+fn within_last(draft: &TableDraft<'_>, digits: &mut [Unit]) {
     let within = |unit: &Unit| matches!(unit, Unit::Link(link) if matches!(draft.links[*link].choice, LinkChoice::Within { .. }));
     digits.sort_by_key(|unit| within(unit));
-    match digits.iter().filter(|unit| within(unit)).count() {
-        0 | 1 => Ok(()),
-        _ => Err("more than two of its foreign keys share a column".to_owned()),
-    }
 }
 
 /// A table's key to itself, where it is a tree, becomes a list: each row has its own.
@@ -635,6 +667,9 @@ fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {
 
 fn never_null(draft: &mut TableDraft<'_>, unit: Unit) {
     match unit {
+        // A key that can point nowhere is NULL in every row: the rest of the index tells the rows apart.
+        Unit::Column(column)
+            if draft.columns[column].fixed && draft.columns[column].nulls == Nulls::Always => {}
         Unit::Column(column) => draft.columns[column].nulls = Nulls::Never,
         Unit::Link(link) => {
             draft.links[link].null_share = 0.0;
@@ -656,6 +691,15 @@ fn is_unique(draft: &TableDraft<'_>, unit: Unit) -> bool {
             LinkChoice::OneToOne(_) | LinkChoice::Previous { .. }
         ),
     }
+}
+
+/// Fewer parents than rows, all of which need one of their own.
+fn is_overfull(draft: &TableDraft<'_>, unit: Unit) -> bool {
+    let Unit::Link(link) = unit else { return false };
+    let needed = |column: &usize| matches!(draft.columns[*column].nulls, Nulls::Never);
+    matches!(draft.links[link].choice, LinkChoice::OneToOne(_))
+        && draft.links[link].parent_rows < draft.rows
+        && draft.link_columns[link].iter().all(needed)
 }
 
 /// Both links of an unordered pair: every row has its own pair.

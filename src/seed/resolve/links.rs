@@ -9,7 +9,8 @@ use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
 use crate::seed::check::Relation;
 use crate::seed::describe::header;
-use crate::seed::distribution::{Grouping, Order};
+use crate::seed::distribution::{Evenness, Grouping, Order};
+use crate::seed::infer::names::{is_role, singular, words};
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls, Weights};
@@ -123,12 +124,16 @@ impl<'a> Resolver<'a> {
                 .any(|name| table.column(name).is_some_and(|column| !column.not_null));
             (
                 own,
+                self.repeated(draft, key).is_some(),
                 self.grouping_of(draft, key).is_none(),
                 nullable,
                 std::cmp::Reverse(key.columns.len()),
             )
         });
         for key in keys {
+            if self.is_given_up(draft.table, key) {
+                continue;
+            }
             let Some(key) = self.resolve_key(index, draft, key) else {
                 continue;
             };
@@ -153,6 +158,9 @@ impl<'a> Resolver<'a> {
             {
                 continue;
             }
+            if taken.is_empty() && self.repeat(draft, &key) {
+                continue;
+            }
             match taken.len() {
                 0 => self.plan_link(index, draft, &key),
                 taken_count if taken_count == key.columns.len() => self.check_implied(draft, &key),
@@ -160,6 +168,119 @@ impl<'a> Resolver<'a> {
             }
         }
         self.tell_apart(draft);
+    }
+
+    /// The foreign key to a row that has this key's column itself, by the same name: an order's tenant is its customer's. Who
+    /// did something is another matter: a comment's author is not the post's.
+    fn repeated<'k>(&self, draft: &TableDraft<'k>, key: &ForeignKey) -> Option<&'k ForeignKey> {
+        let [name] = key.columns.as_slice() else {
+            return None;
+        };
+        let table = draft.table;
+        let column = table.column(name)?;
+        let of_people = words(&key.referenced_table.name)
+            .last()
+            .is_some_and(|noun| is_role(&singular(noun)));
+        let said = draft
+            .position(name)
+            .is_some_and(|at| draft.columns[at].spec.is_some());
+        let counted = self.grouping_of(draft, key).is_some()
+            || self.shared_keys.contains(&(table.oid, key.name.clone()));
+        if of_people || said || counted || key.references == table.oid {
+            return None;
+        }
+        let fits = |other: &&&'k ForeignKey| {
+            let parent = self
+                .schema
+                .table_by_oid(other.references)
+                .map(|parent| self.schema.root_of(parent));
+            let same = parent.is_some_and(|parent| {
+                parent
+                    .column(name)
+                    .is_some_and(|theirs| theirs.not_null || !column.not_null)
+                    && parent.foreign_keys.iter().any(|theirs| {
+                        theirs.references == key.references
+                            && theirs.columns == key.columns
+                            && theirs.referenced_columns == key.referenced_columns
+                    })
+            });
+            let needed = other
+                .columns
+                .iter()
+                .all(|name| table.column(name).is_some_and(|column| column.not_null));
+            let both: Vec<String> = other.columns.iter().chain(&key.columns).cloned().collect();
+            let tells_apart = table.indexes.iter().any(|index| {
+                is_unique_within(index, &both) && !is_unique_within(index, &other.columns)
+            });
+            other.references != table.oid
+                && !other.columns.contains(name)
+                && (needed || !column.not_null)
+                && same
+                && !tells_apart
+        };
+        table
+            .foreign_keys
+            .iter()
+            .filter(|other| other.name != key.name)
+            .collect::<Vec<_>>()
+            .iter()
+            .find(fits)
+            .copied()
+    }
+
+    /// Takes a key's value from the row that another key points to; `false` where that row does not have it.
+    fn repeat(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>) -> bool {
+        let Some(other) = self.repeated(draft, key.key) else {
+            return false;
+        };
+        let names: Vec<Option<usize>> = other
+            .columns
+            .iter()
+            .map(|name| draft.position(name))
+            .collect();
+        let is_its =
+            |columns: &Vec<usize>| columns.iter().map(|at| Some(*at)).collect::<Vec<_>>() == names;
+        let Some(link) = draft.link_columns.iter().position(is_its) else {
+            return false;
+        };
+        let (parent, name) = (draft.links[link].parent, &key.key.columns[0]);
+        let optional = draft.links[link].null_share > 0.0
+            || draft.link_columns[link]
+                .iter()
+                .any(|column| draft.columns[*column].nulls != Nulls::Never);
+        let Some(position) = self.plan.tables[parent].column_index(name) else {
+            return false;
+        };
+        let of = &self.plan.tables[parent].columns[position];
+        let leads_there = matches!(of.generator, Generator::Parent { table, column, .. }
+            if table == key.parent && Some(&column) == key.positions.first());
+        let nullable = draft.columns[key.columns[0]].nulls != Nulls::Never;
+        if !leads_there || ((optional || of.nulls != Nulls::Never) && !nullable) {
+            return false;
+        }
+        let column = &mut draft.columns[key.columns[0]];
+        column.generator = Generator::Parent {
+            link,
+            table: parent,
+            column: position,
+            recode: None,
+        };
+        (column.draw, column.fixed, column.nulls) = (Draw::Row, true, Nulls::Never);
+        true
+    }
+
+    /// A reference that only a name suggests, and that has nothing to point to.
+    fn is_given_up(&self, table: &Table, key: &ForeignKey) -> bool {
+        let id = (table.oid, key.name.clone());
+        let own = key.references == table.oid;
+        let parent = self
+            .schema
+            .table_by_oid(key.references)
+            .map(|parent| self.schema.root_of(parent).oid)
+            .and_then(|oid| self.index.get(&oid));
+        let empty = parent.is_none_or(|at| self.plan.tables[*at].rows == 0);
+        let suggested = key.name.ends_with(" (not declared)");
+        suggested && (self.open.contains(&id) || (empty && !own))
     }
 
     fn resolve_key<'k>(
@@ -303,6 +424,7 @@ impl<'a> Resolver<'a> {
         let link_index = draft.links.len();
         let optional = link.null_share > 0.0
             || matches!(link.choice, LinkChoice::Earlier { roots } if roots > 0)
+            || matches!(link.choice, LinkChoice::OneToOne(order) if order.size() > link.parent_rows)
             || matches!(
                 link.choice,
                 LinkChoice::Previous { ring: false }
@@ -454,7 +576,12 @@ impl<'a> Resolver<'a> {
                 },
             }
         } else if unique {
-            LinkChoice::OneToOne(Permutation::new(link_key, parent_rows.max(1)))
+            let places = if nullable {
+                parent_rows.max(draft.rows)
+            } else {
+                parent_rows
+            };
+            LinkChoice::OneToOne(Permutation::new(link_key, places.max(1)))
         } else if let Some((skew, order)) = self.grouping_of(draft, key.key) {
             let counts = self.children_of(draft);
             grouped(match counts {
@@ -464,7 +591,18 @@ impl<'a> Resolver<'a> {
                 None => Grouping::new(link_key, parent_rows, draft.rows, skew, order, u64::MAX),
             })
         } else if shared {
-            LinkChoice::Grouped(Grouping::covering(link_key, parent_rows, draft.rows))
+            let even = self.even.contains(&(table.oid, key.key.name.clone()));
+            let evenness = if even {
+                Evenness::Exact
+            } else {
+                Evenness::Natural
+            };
+            LinkChoice::Grouped(Grouping::covering(
+                link_key,
+                parent_rows,
+                draft.rows,
+                evenness,
+            ))
         } else if skew > 0.0 {
             let order = Permutation::new(link_key.derive("ranks"), parent_rows.max(1));
             LinkChoice::Skewed {
@@ -639,7 +777,7 @@ impl<'a> Resolver<'a> {
                     under,
                     parent_link,
                     down,
-                    counter: None,
+                    digit: None,
                 });
             }
             let link = match self.plan.tables[table]
@@ -885,8 +1023,13 @@ impl<'a> Resolver<'a> {
             }
             match sum.relation {
                 Relation::NotEqual => {
+                    let within =
+                        |link: usize| matches!(draft.links[link].choice, LinkChoice::Within { .. });
+                    // What is chosen among the rows of the other one's group is chosen after it.
                     let (avoiding, avoided) =
-                        if matches!(draft.links[second].choice, LinkChoice::Grouped(_)) {
+                        if matches!(draft.links[second].choice, LinkChoice::Grouped(_))
+                            || (within(first) && !within(second))
+                        {
                             (first, second)
                         } else {
                             (second, first)

@@ -5,6 +5,7 @@ mod circles;
 mod columns;
 mod distinct;
 mod exclusions;
+mod gaps;
 mod key_columns;
 mod key_units;
 mod keys;
@@ -15,7 +16,11 @@ mod own_children;
 mod partial_keys;
 mod partitions;
 mod places;
+mod polymorphic;
+mod references;
+mod roles;
 mod rows;
+mod shares;
 mod sizes;
 mod spans;
 mod stages;
@@ -25,11 +30,13 @@ mod subset;
 mod table;
 mod titles;
 mod variants;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::seed) use self::columns::PLAIN;
 use super::check::Atom;
+use super::clock::Clock;
 use super::describe::header;
 use super::generators::Locale;
 use super::plan::{SeedPlan, TablePlan};
@@ -46,7 +53,7 @@ pub struct Options {
     /// `[dataset] scale`: multiplies every count of 1000 rows and more.
     pub scale: f64,
     /// Rows of a table that no spec names.
-    pub default_rows: u64,
+    pub default_rows: DefaultRows,
     /// Rows of every table, whatever the spec says.
     pub all_rows: Option<u64>,
     /// Rows of single tables, whatever the spec says; by name.
@@ -57,6 +64,8 @@ pub struct Options {
     pub target_bytes: Option<u64>,
     /// Only this share of the rows, with every row that they point to.
     pub subset: Option<f64>,
+    /// The dataset's "now": where inferred times end.
+    pub clock: Clock,
 }
 
 impl Default for Options {
@@ -64,14 +73,26 @@ impl Default for Options {
         Self {
             seed: 42,
             scale: 1.0,
-            default_rows: 1000,
+            default_rows: DefaultRows::Fixed(1000),
             all_rows: None,
             table_rows: BTreeMap::new(),
             locale: Locale::default_locale(),
             target_bytes: None,
             subset: None,
+            clock: Clock::default(),
         }
     }
+}
+
+/// Rows of tables that nobody counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DefaultRows {
+    /// As many in each.
+    Fixed(u64),
+    /// By the table's role, times this.
+    ByRole(f64),
+    /// By the table's role, so that all tables and indexes come to this many bytes.
+    Fitted(u64),
 }
 
 /// Rows that a table holds already: kept, and pointed to.
@@ -128,6 +149,14 @@ pub fn resolve(
     options: &Options,
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Box<Refusal>> {
+    let fitted;
+    let options = match options.default_rows {
+        DefaultRows::Fitted(bytes) => {
+            fitted = sizes::fitted(bytes, schema, spec, options, stored);
+            &fitted
+        }
+        DefaultRows::Fixed(_) | DefaultRows::ByRole(_) => options,
+    };
     let mut plan = match options.target_bytes {
         Some(target) => sizes::towards(target, options, |options| {
             at_scale(schema, spec, options, stored)
@@ -140,13 +169,73 @@ pub fn resolve(
     Ok(plan)
 }
 
+/// With the references that no foreign key declares; those that stand in a table's way are given up.
 fn at_scale(
     schema: &Schema,
     spec: &Spec,
     options: &Options,
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Box<Refusal>> {
-    let (mut limits, mut open) = (BTreeMap::new(), BTreeSet::new());
+    /// Tables are refused together: what is left after this many attempts does not depend on references.
+    const ATTEMPTS: usize = 4;
+    let (mut errors, mut misread) = (Vec::new(), BTreeSet::new());
+    let specs = match_specs(schema, spec, &mut errors, &mut misread);
+    let mut mistakes = Vec::new();
+    let mut references = references::undeclared(schema, &specs, stored, &mut mistakes);
+    for attempt in 0..=ATTEMPTS {
+        if attempt == ATTEMPTS {
+            references.retain(|reference| reference.asked);
+        }
+        let with_references = references::with(schema, &references);
+        let inferred = Inferred {
+            keys: references
+                .iter()
+                .filter(|reference| !reference.asked)
+                .map(|reference| (reference.table, reference.key.name.clone()))
+                .collect(),
+        };
+        let mut refusal = match planned(&with_references, spec, options, stored, inferred) {
+            Ok(mut plan) if mistakes.is_empty() => {
+                plan.notes.extend(references::note(schema, &references));
+                return Ok(plan);
+            }
+            Ok(sound) => Box::new(Refusal {
+                errors: Vec::new(),
+                sound,
+            }),
+            Err(refusal) => refusal,
+        };
+        let kept = references.len();
+        references.retain(|reference| {
+            let table = schema.table_by_oid(reference.table).map(|t| t.name.to_string());
+            let stands = |error: &SeedError| matches!(error, SeedError::Unsolvable { table: of, .. } if table.as_ref() == Some(of));
+            reference.asked || !refusal.errors.iter().any(stands)
+        });
+        if references.len() == kept {
+            refusal.errors.splice(0..0, mistakes);
+            return Err(refusal);
+        }
+    }
+    Err(Box::new(Refusal {
+        errors: mistakes,
+        sound: SeedPlan::empty(options.seed),
+    }))
+}
+
+/// References (table, name) that names and types suggest: they must not cost a table its rows.
+#[derive(Debug, Clone, Default)]
+struct Inferred {
+    keys: BTreeSet<(u32, String)>,
+}
+
+fn planned(
+    schema: &Schema,
+    spec: &Spec,
+    options: &Options,
+    stored: &BTreeMap<u32, StoredRows>,
+    mut inferred: Inferred,
+) -> Result<SeedPlan, Box<Refusal>> {
+    let (mut limits, mut open, mut even) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     // What stricter keys ask of the columns that they point to; not asked again where it stood in the way.
     let (mut wants, mut asking) = (Wants::new(), true);
     // Why counts were lowered: a pass that begins with the lower count has no reason to say it again.
@@ -161,6 +250,8 @@ fn at_scale(
             (limits.clone(), open.clone()),
         );
         (resolver.wants, resolver.asking) = (wants.clone(), asking);
+        resolver.even = even.clone();
+        resolver.inferred = inferred.clone();
         resolver.plan_rows();
         for index in 0..resolver.ordered.len() {
             let told = resolver.errors.len();
@@ -177,7 +268,21 @@ fn at_scale(
             wants = resolver.wants;
             continue;
         }
+        if resolver.even.len() > even.len() {
+            even = resolver.even;
+            continue;
+        }
         let circle = resolver.circle();
+        if circle.iter().any(|key| inferred.keys.contains(key)) {
+            // Names alone lead in no circle: one that they seem to close is none.
+            inferred.keys.retain(|key| !circle.contains(key));
+            open.extend(
+                circle
+                    .into_iter()
+                    .filter(|key| resolver.inferred.keys.contains(key)),
+            );
+            continue;
+        }
         if !circle.is_empty() {
             open.extend(circle);
             continue;
@@ -201,6 +306,7 @@ fn at_scale(
             return Err(Box::new(resolver.into_refusal()));
         }
         resolver.measure_widths();
+        resolver.compare_with_spec();
         return Ok(SeedPlan {
             notes: each_once(lowered, resolver.plan.notes),
             ..resolver.plan
@@ -248,6 +354,10 @@ struct Resolver<'a> {
     link_keys: Vec<Vec<String>>,
     /// Foreign keys that another table's keys share a column with: their rows are grouped evenly.
     shared_keys: BTreeSet<(u32, String)>,
+    /// Those of them (table, name) whose groups must be of one size, for a key of another table needs every row of them.
+    even: BTreeSet<(u32, String)>,
+    /// Foreign keys that are none of the schema's.
+    inferred: Inferred,
     /// Columns (table, name) that foreign keys point to.
     referenced: BTreeSet<(u32, &'a String)>,
     /// What earlier passes, and this one, found that columns should be.
@@ -287,6 +397,8 @@ impl<'a> Resolver<'a> {
             open,
             link_keys: vec![Vec::new(); ordered.len()],
             shared_keys: links::shared_keys(schema),
+            even: BTreeSet::new(),
+            inferred: Inferred::default(),
             referenced: links::referenced(schema),
             index: ordered
                 .iter()

@@ -84,7 +84,7 @@ impl Order<'_> {
     }
 
     /// Every open table waits for another: from one to the next a cycle is met. Of its tables the first one that only
-    /// weak edges hold back, else any.
+    /// weak edges hold back; where each of them waits for a table that must be there first, the one at the end of that way.
     fn of_cycle(&self, start: usize) -> usize {
         let mut path: Vec<usize> = Vec::new();
         let mut at = start;
@@ -99,6 +99,19 @@ impl Order<'_> {
         cycle
             .copied()
             .find(|at| self.missing(*at, false).next().is_none())
-            .unwrap_or(at)
+            .unwrap_or_else(|| self.first_needed(at))
+    }
+
+    /// Along the edges that cannot give way to a table which waits for none; in a circle of such edges, to any of it.
+    fn first_needed(&self, start: usize) -> usize {
+        let mut seen = vec![false; self.placed.len()];
+        let mut at = start;
+        while !std::mem::replace(&mut seen[at], true) {
+            match self.missing(at, false).next() {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        at
     }
 }

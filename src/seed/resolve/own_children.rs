@@ -103,7 +103,7 @@ impl<'a> Resolver<'a> {
             under: Box::default(),
             parent_link: usize::MAX,
             down: Box::default(),
-            counter: None,
+            digit: None,
         };
         let at = draft.links.len();
         self.attach(index, draft, &key, link);

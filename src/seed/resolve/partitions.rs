@@ -11,10 +11,19 @@ use crate::seed::plan::{Generator, Leaf, Nulls, Router, RouterNode, RouterTarget
 impl<'a> Resolver<'a> {
     /// Where no default partition takes the rest, the partition key's values stay within the partitions.
     pub(super) fn plan_partition_key(&mut self, draft: &mut TableDraft<'a>) {
-        self.confine(draft, draft.table);
+        let Some(key) = &draft.table.partition_key else {
+            return;
+        };
+        let strategy = key.strategy;
+        if strategy == PartitionStrategy::List {
+            self.confine_level(draft, draft.table);
+        }
+        if !self.keep_to_partitions(draft) {
+            self.confine(draft, draft.table);
+        }
     }
 
-    fn confine(&self, draft: &mut TableDraft<'a>, level: &Table) {
+    fn confine_level(&self, draft: &mut TableDraft<'a>, level: &Table) {
         let parts: Vec<&Table> = self
             .schema
             .tables
@@ -53,7 +62,16 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        for part in parts {
+    }
+
+    fn confine(&self, draft: &mut TableDraft<'a>, level: &Table) {
+        self.confine_level(draft, level);
+        let below = self.schema.tables.iter().filter(|part| {
+            part.partition_of
+                .as_ref()
+                .is_some_and(|of| of.parent == level.oid)
+        });
+        for part in below {
             self.confine(draft, part);
         }
     }
@@ -251,7 +269,7 @@ impl Builder<'_, '_> {
 }
 
 /// `FOR VALUES FROM ('…') TO ('…')` of one column.
-fn range_bound(bound: &str, class: &TypeClass) -> Option<(i64, i64)> {
+pub(super) fn range_bound(bound: &str, class: &TypeClass) -> Option<(i64, i64)> {
     let TypeClass::Scalar(encoding) = class.base() else {
         return None;
     };
@@ -280,4 +298,14 @@ fn list_bound(bound: &str, class: &TypeClass) -> Option<Vec<Box<[u8]>>> {
             item => literal_cell(class, &item.literal()?),
         })
         .collect()
+}
+
+/// The values of `FOR VALUES IN ('a', 'b')` as texts; `None` where NULL is one of them.
+pub(super) fn list_texts(bound: &str) -> Option<Vec<String>> {
+    let inner = bound.strip_prefix("FOR VALUES IN (")?.strip_suffix(')')?;
+    let array = crate::seed::check::Expression::parse(&format!("ARRAY[{inner}]")).ok()?;
+    let crate::seed::check::Expression::Array(items) = array else {
+        return None;
+    };
+    items.iter().map(|item| item.literal()).collect()
 }

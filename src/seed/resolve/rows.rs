@@ -1,7 +1,8 @@
 //! How many rows each table gets.
 
-use super::Resolver;
-use crate::schema::{Index, KeyPart, Table, TableKind};
+use super::roles::{self, Role};
+use super::{DefaultRows, Resolver};
+use crate::schema::{ForeignKey, Index, KeyPart, Table, TableKind};
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::spec::RowsSpec;
 
@@ -36,6 +37,7 @@ impl Resolver<'_> {
                 oid: table.oid,
                 name: table.name.clone(),
                 rows,
+                there: 0,
                 fill,
                 columns: Vec::new(),
                 links: Vec::new(),
@@ -134,22 +136,64 @@ impl Resolver<'_> {
                             .index
                             .get(&linked.oid)
                             .and_then(|parent| self.plan.tables.get(*parent))
-                            .map_or(self.options.default_rows, |parent| parent.rows);
+                            .map_or(LOOKUP_ROWS, |parent| parent.rows);
                         (parent_rows as f64 * mean).round() as u64
                     }
                 }
             }
             None => {
-                let rows = (self.options.default_rows as f64 * self.options.scale).ceil() as u64;
+                let rows = match self.options.default_rows {
+                    DefaultRows::Fixed(rows) => (rows as f64 * self.options.scale).ceil() as u64,
+                    DefaultRows::ByRole(factor) => self.by_role(table, factor),
+                    DefaultRows::Fitted(_) => self.by_role(table, 1.0),
+                };
                 self.at_most_parents(table, rows)
             }
         }
     }
 
-    /// A foreign key that is unique allows one child a parent.
+    /// As many as tables of its role have; what follows from a parent's rows has their scale already.
+    fn by_role(&self, table: &Table, factor: f64) -> u64 {
+        /// What stands alone grows no further than this, whatever the size: beyond it is a spec's matter.
+        const LEAST: f64 = 20.0;
+        let parents: Vec<u64> = table
+            .foreign_keys
+            .iter()
+            .filter(|key| key.references != table.oid)
+            .filter_map(|key| {
+                let parent = self.schema.table_by_oid(key.references)?;
+                let at = *self.index.get(&self.schema.root_of(parent).oid)?;
+                let parent = self.plan.tables.get(at)?;
+                let is_list = matches!(
+                    roles::role_of(self.ordered[at], roles::Parents::None),
+                    Role::List(_)
+                );
+                (parent.rows > 0 && !is_list).then_some(parent.rows)
+            })
+            .collect();
+        let scale = factor * self.options.scale;
+        let scaled = |rows: f64| (rows * scale).max(LEAST.min(rows)).ceil() as u64;
+        let kind = if parents.is_empty() {
+            roles::Parents::None
+        } else {
+            roles::Parents::Some
+        };
+        match roles::role_of(table, kind) {
+            Role::List(rows) => rows,
+            Role::Entity(rows) => scaled(rows),
+            Role::Child(each) => {
+                let most = parents.iter().copied().max().unwrap_or(1);
+                (most as f64 * each).ceil() as u64
+            }
+        }
+    }
+
+    /// A foreign key that is unique and never NULL allows one child a parent.
     fn at_most_parents(&mut self, table: &Table, rows: u64) -> u64 {
         let mut rows = rows;
-        for key in &table.foreign_keys {
+        let declared =
+            |key: &&ForeignKey| !self.inferred.keys.contains(&(table.oid, key.name.clone()));
+        for key in table.foreign_keys.iter().filter(declared) {
             let unique = table
                 .indexes
                 .iter()
@@ -165,8 +209,8 @@ impl Resolver<'_> {
                 .columns
                 .iter()
                 .all(|name| table.column(name).is_some_and(|column| column.not_null));
-            if let Some(parent) = parent_rows
-                .filter(|parent| (unique && parent.rows > 0) || (needed && parent.rows == 0))
+            if let Some(parent) =
+                parent_rows.filter(|parent| needed && (unique || parent.rows == 0))
             {
                 if rows > 0 && needed && parent.rows == 0 {
                     let (name, parent) = (&key.name, &parent.name);

@@ -1,9 +1,12 @@
 //! How large tables become on disk, and the scale that brings them to a size.
 
-use super::{Options, Refusal, Resolver};
-use crate::schema::{KeyPart, Table};
+use std::collections::BTreeMap;
+
+use super::{DefaultRows, Options, Refusal, Resolver, StoredRows};
+use crate::schema::{KeyPart, Schema, Table};
 use crate::seed::Evaluator;
 use crate::seed::plan::{Fill, SeedPlan};
+use crate::seed::spec::Spec;
 use crate::units::Bytes;
 
 /// Rows whose width is measured.
@@ -76,6 +79,82 @@ fn index_width(table: &Table, width: impl Fn(&str) -> u32) -> u32 {
         })
         .sum()
 }
+
+/// Options with the factor of the roles' rows at which tables and indexes come to about `bytes`. What the spec counts is
+/// left as it is, and counts towards them.
+pub(super) fn fitted(
+    bytes: u64,
+    schema: &Schema,
+    spec: &Spec,
+    options: &Options,
+    stored: &BTreeMap<u32, StoredRows>,
+) -> Options {
+    /// Widths are measured on few rows: they hardly depend on how many there are.
+    const FIRST: f64 = 0.001;
+    const STEPS: usize = 12;
+    const CLOSE: f64 = 0.03;
+    let at = |factor: f64| Options {
+        default_rows: DefaultRows::ByRole(factor),
+        ..options.clone()
+    };
+    // References that names suggest make children of what would be things of their own.
+    let (mut mistakes, mut misread) = (Vec::new(), Default::default());
+    let specs = super::match_specs(schema, spec, &mut mistakes, &mut misread);
+    let references = super::references::undeclared(schema, &specs, stored, &mut mistakes);
+    let with_references = super::references::with(schema, &references);
+    let counted = |table: &Table| {
+        let qualified = format!("{}.{}", table.name.schema, table.name.name);
+        specs
+            .get(&table.oid)
+            .is_some_and(|spec| spec.rows.is_some())
+            || options.table_rows.contains_key(&table.name.name)
+            || options.table_rows.contains_key(&qualified)
+            || stored.get(&table.oid).is_some_and(|rows| rows.count > 0)
+    };
+    let mut seeded = schema.tables.iter().filter(|table| super::is_seeded(table));
+    if options.all_rows.is_some() || seeded.all(counted) {
+        return at(1.0);
+    }
+    let measured = match super::at_scale(schema, spec, &at(FIRST), stored) {
+        Ok(plan) => plan,
+        Err(refusal) => refusal.sound,
+    };
+    let widths: BTreeMap<u32, u64> = measured
+        .tables
+        .iter()
+        .map(|table| {
+            let width = table.stored_width.saturating_add(table.index_width);
+            (table.oid, u64::from(width.max(60)))
+        })
+        .collect();
+    // Rows at other factors are counted without a plan.
+    let size = |factor: f64| -> f64 {
+        let options = at(factor);
+        let mut resolver =
+            Resolver::new(&with_references, spec, &options, stored, Default::default());
+        resolver.plan_rows();
+        let made = resolver
+            .plan
+            .tables
+            .iter()
+            .filter(|table| table.fill == Fill::Generate);
+        made.map(|table| table.rows as f64 * widths.get(&table.oid).copied().unwrap_or(60) as f64)
+            .sum()
+    };
+    let mut factor: f64 = 0.1;
+    for _ in 0..STEPS {
+        let ratio = bytes as f64 / size(factor).max(1.0);
+        if (ratio - 1.0).abs() < CLOSE {
+            break;
+        }
+        // Children of children grow with their parents alone, so sizes follow the factor nearly in proportion.
+        factor = (factor * ratio).clamp(1e-6, MOST_FACTOR);
+    }
+    at(factor)
+}
+
+/// A schema of few tables is not blown up: its people are ten million at most.
+const MOST_FACTOR: f64 = 100.0;
 
 /// Plans at the scale at which tables and indexes come to about `target` bytes.
 pub(super) fn towards(

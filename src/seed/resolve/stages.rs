@@ -3,8 +3,8 @@
 
 use super::bounds::{after, bind, is_free};
 use super::table::{Draft, TableDraft};
+use crate::seed::clock::Clock;
 use crate::seed::encode::{DAY, ScalarEncoding, days_from_civil};
-use crate::seed::infer::TO_YEAR;
 use crate::seed::infer::stages::Stage;
 use crate::seed::plan::{Generator, Nulls, ScalarSource};
 
@@ -47,16 +47,16 @@ pub(super) fn follow(draft: &mut TableDraft<'_>) {
             continue;
         }
         // Where it lies is known before it is asked whether it lies right anyway.
-        pace(&mut draft.columns[later], stage.delay());
+        pace(&mut draft.columns[later], stage.delay(), draft.clock);
         if bind(draft, &after(later, earlier)) {
-            pace(&mut draft.columns[later], stage.delay());
+            pace(&mut draft.columns[later], stage.delay(), draft.clock);
             leave_open(draft, later, earlier, stage.open());
         }
     }
 }
 
 /// How soon one stage follows another.
-fn pace(draft: &mut Draft<'_>, delay: Option<i64>) {
+fn pace(draft: &mut Draft<'_>, delay: Option<i64>, clock: Clock) {
     let Generator::Scalar(scalar) = &mut draft.generator else {
         return;
     };
@@ -66,10 +66,10 @@ fn pace(draft: &mut Draft<'_>, delay: Option<i64>) {
         DAY
     };
     match (delay, &mut scalar.source) {
-        (Some(delay), ScalarSource::After { mean }) => *mean = (delay / (DAY / day)).max(1),
+        (Some(delay), ScalarSource::After { mean, .. }) => *mean = (delay / (DAY / day)).max(1),
         (None, source @ (ScalarSource::After { .. } | ScalarSource::Range { .. })) => {
-            let at = |year| days_from_civil(year, 1, 1) * day;
-            let (low, high) = (at(YEARS_LATER), at(TO_YEAR) - 1);
+            let low = days_from_civil(YEARS_LATER, 1, 1) * day;
+            let high = clock.end() * day - 1;
             *source = ScalarSource::Range {
                 low,
                 high,

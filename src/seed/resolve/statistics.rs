@@ -123,6 +123,7 @@ impl<'a> Resolver<'a> {
             let choice = Choice {
                 cells,
                 weights,
+                quantiles: None,
                 unique: None,
                 odometer: None,
             };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Resolver;
 use crate::schema::{Check, Column, KeyPart, Schema, Table};
 use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, Relation, alternatives};
+use crate::seed::clock::Clock;
 use crate::seed::formula::Formula;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{
@@ -62,6 +63,8 @@ pub(super) struct TableDraft<'a> {
     /// Constraints that were not understood.
     pub doubts: Vec<Doubt>,
     pub variants: Option<Variants>,
+    /// The dataset's "now".
+    pub clock: Clock,
 }
 
 impl TableDraft<'_> {
@@ -122,6 +125,7 @@ impl<'a> Resolver<'a> {
             choices: Vec::new(),
             doubts: Vec::new(),
             variants: None,
+            clock: self.options.clock,
         };
         self.collect_facts(&mut draft);
         for column in written_columns(self.schema, table, spec) {
@@ -148,6 +152,7 @@ impl<'a> Resolver<'a> {
         super::spans::plan(&mut draft);
         self.rule_out_keys(&mut draft);
         self.plan_variants(&mut draft);
+        self.plan_polymorphic(index, &mut draft);
         super::distinct::tell_apart(&mut draft, &mut self.plan.notes);
         self.finish(index, draft);
     }
@@ -438,6 +443,8 @@ fn is_simple(atom: &Atom) -> bool {
         Atom::Matches { .. }
         | Atom::Part { .. }
         | Atom::Items { .. }
+        | Atom::Elements { .. }
+        | Atom::Contains { .. }
         | Atom::Lower { .. }
         | Atom::Upper { .. }
         | Atom::JsonType { .. }

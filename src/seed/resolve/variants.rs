@@ -4,7 +4,7 @@
 use super::Resolver;
 use super::bounds::bind_arm;
 use super::table::{Choice, TableDraft};
-use crate::seed::check::{Atom, ColumnFacts, Facts};
+use crate::seed::check::{Atom, ColumnFacts, Facts, Linear, Relation};
 use crate::seed::infer::Context;
 use crate::seed::infer::obey::{Said, Value, obey};
 use crate::seed::infer::values::literal_cell;
@@ -47,6 +47,7 @@ impl<'a> Resolver<'a> {
         }
         self.rule_out(draft, &ruled_out);
         let mut weights: Vec<f64> = variants.iter().map(|atoms| weight(draft, atoms)).collect();
+        super::shares::fit(draft, &variants, &mut weights);
         let full: Vec<Facts> = variants
             .iter()
             .map(|atoms| Facts {
@@ -312,6 +313,7 @@ impl<'a> Resolver<'a> {
                 table: draft.table,
                 rows: draft.rows,
                 locale: self.options.locale,
+                clock: self.options.clock,
             };
             let folds = super::columns::folds_case(draft, &planned.column.name);
             let mut value = Value {
@@ -467,6 +469,9 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool 
     let doubts = draft.doubts.len();
     let sums: Vec<_> = facts.sums().cloned().collect();
     for sum in sums {
+        if copies(draft, variant, &sum) {
+            continue;
+        }
         // The variant's arms stand in for the columns while the comparison is bound.
         let columns: Vec<usize> = sum
             .terms
@@ -498,6 +503,67 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool 
         }
     }
     draft.doubts.len() == doubts
+}
+
+/// Of two columns without numbers that must be equal one shows what the other one holds.
+fn copies(draft: &mut TableDraft<'_>, variant: usize, sum: &Linear) -> bool {
+    let ([(one, 1), (other, -1)], None, Relation::Equal) =
+        (sum.terms.as_slice(), &sum.constant, sum.relation)
+    else {
+        return false;
+    };
+    let (Some(one), Some(other)) = (draft.position(one), draft.position(other)) else {
+        return false;
+    };
+    let is_plain = |column: usize| {
+        let column = &draft.columns[column];
+        !matches!(column.generator, Generator::Scalar(_)) && column.choices.is_none()
+    };
+    let can_follow = |column: usize| {
+        let planned = &draft.columns[column];
+        let copied = draft
+            .columns
+            .iter()
+            .flat_map(|other| other.arms.iter())
+            .any(|arms| {
+                arms.plans.iter().any(
+                    |plan| matches!(plan.generator, Generator::Copy { column: of } if of == column),
+                )
+            });
+        !planned.fixed && !planned.unique && !copied
+    };
+    let same = draft.columns[one].class.base() == draft.columns[other].class.base();
+    if one == other || !same || !is_plain(one) || !is_plain(other) {
+        return false;
+    }
+    let (follower, leader) = match (can_follow(one), can_follow(other)) {
+        (true, _) => (one, other),
+        (false, true) => (other, one),
+        (false, false) => return false,
+    };
+    set_arm(draft, follower, variant, Generator::Copy { column: leader });
+    // What is not NULL copies what is not.
+    let needed = arm_of(draft, follower, variant).is_some_and(|arm| arm.nulls == Nulls::Never);
+    let arm = arm_of(draft, leader, variant);
+    let nulls = arm.map_or_else(|| draft.columns[leader].nulls.clone(), |arm| arm.nulls);
+    if needed && nulls != Nulls::Never {
+        let generator = arm_of(draft, leader, variant).map_or_else(
+            || draft.columns[leader].generator.clone(),
+            |arm| arm.generator,
+        );
+        set_arm(draft, leader, variant, generator);
+        if let Some(arms) = &mut draft.columns[leader].arms
+            && let Some(last) = arms.plans.last_mut()
+        {
+            last.nulls = Nulls::Never;
+        }
+    } else if let Some(arms) = &mut draft.columns[follower].arms
+        && let Some(last) = arms.plans.last_mut()
+    {
+        // NULL is copied as well.
+        last.nulls = Nulls::Never;
+    }
+    true
 }
 
 fn arm_of(draft: &TableDraft<'_>, column: usize, variant: usize) -> Option<ColumnPlan> {

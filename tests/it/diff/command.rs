@@ -35,6 +35,8 @@ const CONFIGURATION: &str = "migrations = { dir = \"migrations\", layout = \"gol
 [server]
 version = \"15\"
 settings = { random_page_cost = \"1.1\" }
+[dataset]
+target-size = \"4MB\"
 ";
 
 const SHOP: &str = "CREATE TABLE customers (

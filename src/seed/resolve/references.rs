@@ -1,0 +1,400 @@
+//! References that no foreign key declares: `posts.user_id` names a row of `users` in a schema whose program checks it.
+//! They are read from names and types, planned like foreign keys, and given up where they would stand in the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{SeedError, StoredRows, is_seeded};
+use crate::schema::{Column, ForeignKey, KeyPart, Schema, Table};
+use crate::seed::check::Expression;
+use crate::seed::encode::ScalarEncoding;
+use crate::seed::infer::names::{self, singular, words};
+use crate::seed::infer::types::{TypeClass, classify};
+use crate::seed::spec::{ColumnSpec, TableSpec};
+
+/// A reference and whose word it is.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    /// OID of the table.
+    pub table: u32,
+    /// As a foreign key would say it.
+    pub key: ForeignKey,
+    /// The spec names it: it is not given up.
+    pub asked: bool,
+}
+
+/// What a spec writes where a column references nothing.
+const NOTHING: &str = "none";
+
+/// Everything that the search reads.
+struct Search<'a> {
+    schema: &'a Schema,
+    stored: &'a BTreeMap<u32, StoredRows>,
+    /// Tables that a column can name, with their words (the last one in the singular) and their key.
+    targets: Vec<(Vec<String>, &'a Table, &'a Column)>,
+}
+
+/// All undeclared references of a schema; mistakes of the spec's own go to `errors`.
+pub(super) fn undeclared(
+    schema: &Schema,
+    specs: &BTreeMap<u32, &TableSpec>,
+    stored: &BTreeMap<u32, StoredRows>,
+    errors: &mut Vec<SeedError>,
+) -> Vec<Reference> {
+    let seeded: Vec<&Table> = schema
+        .tables
+        .iter()
+        .filter(|table| is_seeded(table))
+        .collect();
+    let targets = seeded
+        .iter()
+        .filter_map(|table| Some((name_words(table), *table, own_key(table)?)))
+        .collect();
+    let search = Search {
+        schema,
+        stored,
+        targets,
+    };
+    let mut found = Vec::new();
+    for table in &seeded {
+        let spec = specs.get(&table.oid);
+        for column in &table.columns {
+            let said = spec.and_then(|spec| {
+                spec.columns
+                    .iter()
+                    .find(|said| said.name.text == column.name)
+            });
+            match said.and_then(|said| said.references.as_ref()) {
+                Some(place) if place.text == NOTHING => {}
+                Some(place) => match search.named(&place.text) {
+                    Some((parent, of)) => found.push(Reference {
+                        table: table.oid,
+                        key: key(table, column, parent, of),
+                        asked: true,
+                    }),
+                    None => {
+                        let error = place.error(format!(
+                            "there is no {} for column {} to reference",
+                            place.text, column.name
+                        ));
+                        let error = error.help(format!(
+                            "`references` is a table's column, as in \"users.id\", or \"{NOTHING}\""
+                        ));
+                        errors.push(error.into());
+                    }
+                },
+                None => found.extend(search.by_name(table, column, said)),
+            }
+        }
+    }
+    let known: BTreeSet<(u32, String)> = found
+        .iter()
+        .flat_map(|reference| {
+            let table = reference.table;
+            reference
+                .key
+                .columns
+                .iter()
+                .map(move |name| (table, name.clone()))
+        })
+        .collect();
+    found.extend(search.by_shared_columns(&seeded, &known));
+    found
+}
+
+/// The schema with more foreign keys.
+pub(super) fn with(schema: &Schema, references: &[Reference]) -> Schema {
+    let mut schema = schema.clone();
+    for reference in references {
+        if let Some(table) = schema.tables.iter_mut().find(|t| t.oid == reference.table) {
+            table.foreign_keys.push(reference.key.clone());
+        }
+    }
+    schema
+}
+
+/// The note that tells of them.
+pub(super) fn note(schema: &Schema, references: &[Reference]) -> Option<String> {
+    const SHOWN: usize = 6;
+    let inferred: Vec<String> = references
+        .iter()
+        .filter(|reference| !reference.asked)
+        .filter_map(|reference| {
+            let table = schema.table_by_oid(reference.table)?;
+            Some(format!(
+                "{}.{} → {}.{}",
+                table.name,
+                reference.key.columns.join(", "),
+                reference.key.referenced_table,
+                reference.key.referenced_columns.join(", ")
+            ))
+        })
+        .collect();
+    if inferred.is_empty() {
+        return None;
+    }
+    let more = inferred.len().saturating_sub(SHOWN);
+    let shown: Vec<&str> = inferred.iter().take(SHOWN).map(String::as_str).collect();
+    Some(format!(
+        "references that no foreign key declares, taken from names and types: {}{}; `references = \"none\"` in a column's \
+         spec says otherwise",
+        shown.join(", "),
+        if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        }
+    ))
+}
+
+/// A table's words, the last one in the singular.
+fn name_words(table: &Table) -> Vec<String> {
+    let mut words = words(&table.name.name);
+    if let Some(last) = words.last_mut() {
+        *last = singular(last);
+    }
+    words
+}
+
+/// The only column of a primary key.
+fn own_key(table: &Table) -> Option<&Column> {
+    match table.primary_key().as_slice() {
+        [only] => table.column(only),
+        _ => None,
+    }
+}
+
+fn key(table: &Table, column: &Column, parent: &Table, of: &Column) -> ForeignKey {
+    let name = format!("{} (not declared)", column.name);
+    ForeignKey {
+        definition: format!(
+            "REFERENCES {} ({}), inferred for {}",
+            parent.name, of.name, table.name
+        ),
+        name,
+        columns: vec![column.name.clone()],
+        references: parent.oid,
+        referenced_table: parent.name.clone(),
+        referenced_columns: vec![of.name.clone()],
+        match_full: false,
+        // It gives way where tables reference each other.
+        deferrable: true,
+        validated: false,
+    }
+}
+
+impl<'a> Search<'a> {
+    /// `users.id`, `shop.users.id`, `users`.
+    fn named(&self, text: &str) -> Option<(&'a Table, &'a Column)> {
+        if let Some(table) = super::find_table(self.schema, text) {
+            return Some((table, own_key(table)?));
+        }
+        let (table, column) = text.rsplit_once('.')?;
+        let table = super::find_table(self.schema, table)?;
+        Some((table, table.column(column)?))
+    }
+
+    /// What a column's name and type say.
+    fn by_name(
+        &self,
+        table: &'a Table,
+        column: &'a Column,
+        said: Option<&ColumnSpec>,
+    ) -> Option<Reference> {
+        let declared = table
+            .foreign_keys
+            .iter()
+            .any(|key| key.columns.contains(&column.name));
+        let counted = column.identity.is_some() || column.sequence.is_some();
+        let own = table.primary_key() == [column.name.as_str()];
+        let computed = column.generated.is_some();
+        if declared || counted || own || computed || said.is_some_and(is_described) {
+            return None;
+        }
+        if is_limited(table, column) || is_polymorphic(table, &column.name) {
+            return None;
+        }
+        let (parent, of) = self.target(table, column)?;
+        let there = self.stored.get(&parent.oid);
+        let unknown =
+            there.is_some_and(|rows| rows.count > 0 && !rows.cells.contains_key(&of.name));
+        (!unknown).then(|| Reference {
+            table: table.oid,
+            key: key(table, column, parent, of),
+            asked: false,
+        })
+    }
+
+    /// The table that a column names.
+    fn target(&self, table: &'a Table, column: &'a Column) -> Option<(&'a Table, &'a Column)> {
+        let mut words = words(&column.name);
+        let last = words.pop()?;
+        if words.is_empty() {
+            return None;
+        }
+        let is_id = matches!(last.as_str(), "id" | "uuid" | "guid");
+        let is_actor = last == "by";
+        if !(is_id || is_actor) {
+            return None;
+        }
+        if let Some(noun) = words.last_mut() {
+            *noun = singular(noun);
+        }
+        let fits = |target: &&(Vec<String>, &'a Table, &'a Column)| {
+            self.is_comparable(column, target.2) && target.1.name.schema == table.name.schema
+        };
+        let of = |found: &(Vec<String>, &'a Table, &'a Column)| (found.1, found.2);
+        let targets = || self.targets.iter().filter(fits);
+        if is_id {
+            if words == ["parent"] {
+                return own_key(table)
+                    .filter(|own| self.is_comparable(column, own))
+                    .map(|own| (table, own));
+            }
+            // `user_id` of users; of `app_users`, where that is the only one; `billing_address_id` of addresses.
+            let exact = targets().find(|(name, ..)| *name == words);
+            let mut prefixed = targets().filter(|(name, ..)| name.ends_with(&words));
+            let prefixed = prefixed.next().filter(|_| prefixed.next().is_none());
+            let by_end = targets()
+                .filter(|(name, ..)| words.len() > name.len() && words.ends_with(name))
+                .max_by_key(|(name, ..)| name.len());
+            let found = exact.or(prefixed).or(by_end);
+            if let Some(found) = found.filter(|found| found.1.oid != table.oid) {
+                return Some(of(found));
+            }
+        }
+        let role = words.last().is_some_and(|noun| names::is_role(noun));
+        if !(is_actor || role) {
+            return None;
+        }
+        // Whoever does something is a person.
+        PEOPLE.iter().find_map(|people| {
+            targets()
+                .find(|(name, ..)| {
+                    name.last().is_some_and(|noun| noun == people) && name.len() <= 2
+                })
+                .map(of)
+        })
+    }
+
+    /// Both count, or both are UUIDs.
+    fn is_comparable(&self, one: &Column, other: &Column) -> bool {
+        let class = |column: &Column| classify(self.schema, &column.data_type);
+        let whole = |class: &TypeClass| {
+            matches!(
+                class,
+                TypeClass::Scalar(
+                    ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8
+                )
+            )
+        };
+        let (one_class, other_class) = (class(one), class(other));
+        (whole(&one_class) && whole(&other_class))
+            || (one_class == TypeClass::Uuid && other_class == TypeClass::Uuid)
+            || (matches!(one_class, TypeClass::Text { .. }) && one.data_type == other.data_type)
+    }
+
+    /// A table's tenant column and a row of the same tenant: what the row's table calls the tenant references the same
+    /// table, or no row could have both.
+    fn by_shared_columns(
+        &self,
+        seeded: &[&'a Table],
+        known: &BTreeSet<(u32, String)>,
+    ) -> Vec<Reference> {
+        let mut found: Vec<Reference> = Vec::new();
+        for table in seeded {
+            let single = table
+                .foreign_keys
+                .iter()
+                .filter(|key| key.columns.len() == 1);
+            for (one, many) in single.flat_map(|one| {
+                let composite = table
+                    .foreign_keys
+                    .iter()
+                    .filter(|key| key.columns.len() > 1);
+                composite.map(move |many| (one, many))
+            }) {
+                let mut pairs = many.columns.iter().zip(&many.referenced_columns);
+                let Some((_, theirs)) = pairs.find(|(own, _)| **own == one.columns[0]) else {
+                    continue;
+                };
+                let of = |oid: u32| {
+                    let table = self.schema.table_by_oid(oid)?;
+                    Some(self.schema.root_of(table))
+                };
+                let (Some(shared), Some(parent)) = (of(many.references), of(one.references)) else {
+                    continue;
+                };
+                let taken = known.contains(&(shared.oid, theirs.clone()))
+                    || found.iter().any(|reference| {
+                        reference.table == shared.oid && reference.key.columns.contains(theirs)
+                    })
+                    || shared
+                        .foreign_keys
+                        .iter()
+                        .any(|key| key.columns.contains(theirs));
+                let columns = shared
+                    .column(theirs)
+                    .zip(parent.column(&one.referenced_columns[0]));
+                if let Some((column, of)) = columns
+                    && !taken
+                    && shared.oid != parent.oid
+                    && is_seeded(shared)
+                {
+                    found.push(Reference {
+                        table: shared.oid,
+                        key: key(shared, column, parent, of),
+                        asked: false,
+                    });
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Tables of people, the likeliest first.
+const PEOPLE: &[&str] = &[
+    "user", "account", "member", "person", "people", "employee", "staff", "customer",
+];
+
+/// The spec says what the column holds.
+fn is_described(said: &ColumnSpec) -> bool {
+    said.generator.is_some()
+        || said.values.is_some()
+        || said.value.is_some()
+        || said.min.is_some()
+        || said.max.is_some()
+        || said.common.is_some()
+        || said.histogram.is_some()
+        || said.expression.is_some()
+        || said.template.is_some()
+        || said.depends_on.is_some()
+}
+
+/// A constraint or a partition key has a say in the column's values.
+fn is_limited(table: &Table, column: &Column) -> bool {
+    let is_column = |part: &KeyPart| *part == KeyPart::Column(column.name.clone());
+    let of_partitions = table
+        .partition_key
+        .as_ref()
+        .is_some_and(|key| key.parts.iter().any(is_column));
+    let checked = table.checks.iter().any(|check| {
+        let mut names = Vec::new();
+        if let Ok(expression) = Expression::parse(&check.expression) {
+            expression.columns(&mut names);
+        }
+        names.contains(&column.name)
+    });
+    let excluded = table
+        .exclusions
+        .iter()
+        .any(|exclusion| exclusion.parts.iter().any(|(part, _)| is_column(part)));
+    of_partitions || checked || excluded
+}
+
+/// `commentable_id` beside `commentable_type`: of several tables.
+pub(super) fn is_polymorphic(table: &Table, column: &str) -> bool {
+    column
+        .strip_suffix("_id")
+        .is_some_and(|what| table.column(&format!("{what}_type")).is_some())
+}

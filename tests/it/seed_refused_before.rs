@@ -1,0 +1,345 @@
+//! Schemas that were refused, or filled with rows that a key does not take: tenants' keys, keys that may differ, arrays,
+//! addresses and documents, gaps between partitions, references that no key declares.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // the helpers are tests too
+
+use pgproof::seed::{Options, SeedPlan};
+use pgproof::source::Source;
+
+use crate::support::{self, TestDatabase};
+use crate::torture;
+
+async fn filled(database: &TestDatabase, spec: &str) -> SeedPlan {
+    let specs: Vec<Source> = (!spec.is_empty())
+        .then(|| Source::new("seeds/spec.toml", spec))
+        .into_iter()
+        .collect();
+    let plan = torture::try_fill_with(database, &specs, &Options::default())
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    torture::prove(&database.session().await).await;
+    plan
+}
+
+async fn count(database: &TestDatabase, sql: &str) -> i64 {
+    database
+        .session()
+        .await
+        .client()
+        .query_one(sql, &[])
+        .await
+        .unwrap()
+        .get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn junctions_of_composite_keys_take_every_pair_of_a_tenant() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE firms (id int PRIMARY KEY);
+             CREATE TABLE drivers (id int PRIMARY KEY, firm int NOT NULL REFERENCES firms, UNIQUE (firm, id));
+             CREATE TABLE vans (id int PRIMARY KEY, firm int NOT NULL REFERENCES firms, UNIQUE (firm, id));
+             CREATE TABLE routes (id int PRIMARY KEY, firm int NOT NULL REFERENCES firms, UNIQUE (firm, id));
+             CREATE TABLE shifts (firm int NOT NULL, driver int NOT NULL, van int NOT NULL, PRIMARY KEY (driver, van),
+                 FOREIGN KEY (firm, driver) REFERENCES drivers (firm, id),
+                 FOREIGN KEY (firm, van) REFERENCES vans (firm, id));
+             CREATE TABLE plans (firm int NOT NULL, driver int NOT NULL, van int NOT NULL, route int NOT NULL,
+                 PRIMARY KEY (driver, van, route),
+                 FOREIGN KEY (firm, driver) REFERENCES drivers (firm, id),
+                 FOREIGN KEY (firm, van) REFERENCES vans (firm, id),
+                 FOREIGN KEY (firm, route) REFERENCES routes (firm, id));
+             CREATE TABLE swaps (id int PRIMARY KEY, firm int NOT NULL, giver int NOT NULL, taker int NOT NULL,
+                 FOREIGN KEY (firm, giver) REFERENCES drivers (firm, id),
+                 FOREIGN KEY (firm, taker) REFERENCES drivers (firm, id), CHECK (taker <> giver));",
+        )
+        .await;
+    // 20 firms with 10 drivers, 8 vans and 6 routes each: 1,600 pairs and 9,600 triples, all but a few asked for.
+    filled(
+        &database,
+        "[tables.firms]\nrows = 20\n[tables.drivers]\nrows = 200\n[tables.vans]\nrows = 160\n[tables.routes]\nrows = 120\n\
+         [tables.shifts]\nrows = 1500\n[tables.plans]\nrows = 9000\n[tables.swaps]\nrows = 3000\n",
+    )
+    .await;
+    assert_eq!(count(&database, "SELECT count(*) FROM shifts").await, 1500);
+    assert_eq!(count(&database, "SELECT count(*) FROM plans").await, 9000);
+    assert_eq!(
+        count(&database, "SELECT count(DISTINCT firm) FROM plans").await,
+        20
+    );
+    assert_eq!(count(&database, "SELECT count(*) FROM swaps").await, 3000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unique_key_with_more_rows_than_parents_is_null_in_the_others() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE desks (id text PRIMARY KEY);
+             CREATE TABLE staff (id int PRIMARY KEY, desk text UNIQUE REFERENCES desks);
+             CREATE TABLE keys (id int PRIMARY KEY, desk text NOT NULL UNIQUE REFERENCES desks);",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.desks]\nrows = 300\n[tables.staff]\nrows = 5000\n[tables.keys]\nrows = 300\n",
+    )
+    .await;
+    let seated = count(&database, "SELECT count(desk) FROM staff").await;
+    assert!((250..=300).contains(&seated), "{seated}");
+    assert_eq!(count(&database, "SELECT count(*) FROM staff").await, 5000);
+    // Where it may not be NULL, it is refused before a row is made.
+    database.execute("TRUNCATE desks CASCADE").await;
+    let specs = [Source::new(
+        "seeds/spec.toml",
+        "[tables.desks]\nrows = 300\n[tables.keys]\nrows = 301\n",
+    )];
+    let refused = torture::try_fill_with(&database, &specs, &Options::default())
+        .await
+        .unwrap_err();
+    assert!(refused.contains("keys_desk_key"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn types_without_numbers_keep_orders_and_keys() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TYPE sense AS ENUM ('sight', 'none', 'touch');
+             CREATE TABLE nets (id int PRIMARY KEY, first inet NOT NULL, last inet NOT NULL, low uuid NOT NULL, high uuid NOT NULL,
+                 a macaddr, b macaddr, CHECK (first <= last), CHECK (low < high), CHECK (b >= a));
+             CREATE TABLE robots (id int PRIMARY KEY, senses sense[] NOT NULL, roles text[] NOT NULL, CHECK (NOT ('none' = ANY (senses))),
+                 CHECK (roles <@ ARRAY['cook', 'clean']), CHECK (cardinality(senses) >= 1));
+             CREATE TABLE texts (id int PRIMARY KEY, title jsonb NOT NULL UNIQUE, tags text[] NOT NULL UNIQUE, marks int[] NOT NULL UNIQUE);",
+        )
+        .await;
+    filled(&database, "").await;
+    for table in ["nets", "robots", "texts"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        assert_eq!(count(&database, &sql).await, 1000, "{table}");
+    }
+    assert_eq!(
+        count(&database, "SELECT count(DISTINCT first) FROM nets").await,
+        1000
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_keep_to_partitions_that_exist() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE meters (id int PRIMARY KEY, zone text NOT NULL CHECK (zone IN ('n', 's', 'w')), UNIQUE (id, zone));
+             CREATE TABLE readings (meter int NOT NULL, zone text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (meter, zone, at),
+                 FOREIGN KEY (meter, zone) REFERENCES meters (id, zone)) PARTITION BY RANGE (at);
+             CREATE TABLE r1 PARTITION OF readings FOR VALUES FROM ('2025-01-01') TO ('2025-02-01') PARTITION BY LIST (zone);
+             CREATE TABLE r1_n PARTITION OF r1 FOR VALUES IN ('n');
+             CREATE TABLE r3 PARTITION OF readings FOR VALUES FROM ('2025-03-01') TO ('2025-04-01');
+             CREATE TABLE r4 PARTITION OF readings FOR VALUES FROM ('2025-04-01') TO ('2025-05-01') PARTITION BY LIST (zone);
+             CREATE TABLE r4_rest PARTITION OF r4 DEFAULT;
+             CREATE TABLE days (zone text NOT NULL, day date NOT NULL, n int NOT NULL, PRIMARY KEY (zone, day, n)) PARTITION BY LIST (zone);
+             CREATE TABLE d_n PARTITION OF days FOR VALUES IN ('n') PARTITION BY RANGE (day);
+             CREATE TABLE d_n1 PARTITION OF d_n FOR VALUES FROM ('2025-01-01') TO ('2025-01-11');
+             CREATE TABLE d_s PARTITION OF days FOR VALUES IN ('s') PARTITION BY RANGE (day);
+             CREATE TABLE d_s1 PARTITION OF d_s FOR VALUES FROM ('2025-06-01') TO ('2025-06-21');
+             CREATE TABLE d_rest PARTITION OF days DEFAULT PARTITION BY RANGE (day);
+             CREATE TABLE d_rest1 PARTITION OF d_rest FOR VALUES FROM ('2025-02-01') TO ('2025-02-05');
+             CREATE TABLE kinds (a text NOT NULL, b text NOT NULL, n int NOT NULL) PARTITION BY LIST (a);
+             CREATE TABLE k_x PARTITION OF kinds FOR VALUES IN ('x') PARTITION BY LIST (b);
+             CREATE TABLE k_x1 PARTITION OF k_x FOR VALUES IN ('1');
+             CREATE TABLE k_y PARTITION OF kinds FOR VALUES IN ('y') PARTITION BY LIST (b);
+             CREATE TABLE k_y2 PARTITION OF k_y FOR VALUES IN ('2', '3');",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.meters]\nrows = 300\n[tables.readings]\nrows = 20000\n[tables.days]\nrows = 2000\n[tables.kinds]\nrows = 500\n",
+    )
+    .await;
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM readings").await,
+        20_000
+    );
+    assert!(count(&database, "SELECT count(*) FROM r1_n").await > 1000);
+    assert!(count(&database, "SELECT count(*) FROM readings WHERE zone = 'w'").await > 1000);
+    assert_eq!(count(&database, "SELECT count(*) FROM days").await, 2000);
+    assert_eq!(count(&database, "SELECT count(*) FROM kinds").await, 500);
+    database
+        .execute(
+            "CREATE TABLE spread (id int PRIMARY KEY) PARTITION BY HASH (id);
+             CREATE TABLE spread0 PARTITION OF spread FOR VALUES WITH (MODULUS 4, REMAINDER 0);
+             CREATE TABLE spread2 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 1);",
+        )
+        .await;
+    let refused = torture::try_fill_with(&database, &[], &Options::default())
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("no partition for modulus 4, remainder 2"),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn references_that_no_key_declares_lead_to_rows() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE users (id bigserial PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE albums (id bigserial PRIMARY KEY, user_id bigint NOT NULL, title text NOT NULL, cover text);
+             CREATE TABLE videos (id bigserial PRIMARY KEY, owner_id bigint NOT NULL, title text NOT NULL, length int);
+             CREATE TABLE remarks (id bigserial PRIMARY KEY, remarkable_type varchar NOT NULL, remarkable_id bigint NOT NULL,
+                 author_id int, agent_id bigint NOT NULL, body text NOT NULL);
+             CREATE INDEX ON albums (user_id);",
+        )
+        .await;
+    let plan = filled(
+        &database,
+        "[tables.users]\nrows = 150\n[tables.albums]\nrows = 2500\n[tables.videos]\nrows = 700\n[tables.remarks]\nrows = 3000\n\
+         [tables.remarks.columns]\nagent_id = { references = \"users.id\" }\n",
+    )
+    .await;
+    for (table, column) in [
+        ("albums", "user_id"),
+        ("videos", "owner_id"),
+        ("remarks", "author_id"),
+        ("remarks", "agent_id"),
+    ] {
+        let sql = format!(
+            "SELECT count(*) FROM {table} AS t WHERE {column} IS NOT NULL \
+             AND NOT EXISTS (SELECT FROM users AS u WHERE u.id = t.{column})"
+        );
+        assert_eq!(count(&database, &sql).await, 0, "{table}.{column}");
+    }
+    let sql = "SELECT count(*) FROM remarks WHERE NOT CASE remarkable_type \
+               WHEN 'Album' THEN EXISTS (SELECT FROM albums WHERE id = remarkable_id) \
+               WHEN 'Video' THEN EXISTS (SELECT FROM videos WHERE id = remarkable_id) ELSE false END";
+    assert_eq!(count(&database, sql).await, 0);
+    assert_eq!(
+        count(
+            &database,
+            "SELECT count(DISTINCT remarkable_type) FROM remarks"
+        )
+        .await,
+        2
+    );
+    let told = plan
+        .notes
+        .iter()
+        .find(|note| note.contains("no foreign key declares"));
+    assert!(
+        told.is_some_and(|note| note.contains("albums.user_id → users.id")),
+        "{:?}",
+        plan.notes
+    );
+    // What misleads is switched off.
+    let plan = filled(
+        &database,
+        "[tables.albums.columns]\nuser_id = { references = \"none\" }\n",
+    )
+    .await;
+    assert!(
+        !plan
+            .notes
+            .iter()
+            .any(|note| note.contains("albums.user_id")),
+        "{:?}",
+        plan.notes
+    );
+    let specs = [Source::new(
+        "seeds/spec.toml",
+        "[tables.albums.columns]\nuser_id = { references = \"people.id\" }\n",
+    )];
+    let refused = torture::try_fill_with(&database, &specs, &Options::default())
+        .await
+        .unwrap_err();
+    assert!(refused.contains("there is no people.id"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_key_without_a_declared_tenant_still_leads_to_rows() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE clubs (id text PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE teams (id uuid PRIMARY KEY, club_code text NOT NULL, UNIQUE (club_code, id));
+             CREATE TABLE goals (id uuid PRIMARY KEY, club_code text NOT NULL REFERENCES clubs, team uuid, kind text NOT NULL,
+                 FOREIGN KEY (club_code, team) REFERENCES teams (club_code, id));",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.clubs]\nrows = 40\n[tables.teams]\nrows = 400\n",
+    )
+    .await;
+    assert!(count(&database, "SELECT count(team) FROM goals").await > 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weights_of_the_spec_hold_beside_a_constraint() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE runs (id int PRIMARY KEY, state text NOT NULL CHECK (state IN ('waiting', 'going', 'over')),
+                 over_at timestamptz, ok boolean, CHECK ((state = 'over') = (over_at IS NOT NULL)),
+                 CHECK (ok IS NULL OR state = 'over'));",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.runs]\nrows = 20000\n[tables.runs.columns]\nstate = { values = { waiting = 0.35, going = 0.25, over = 0.4 } }\n",
+    )
+    .await;
+    for (state, wanted) in [("waiting", 7000), ("going", 5000), ("over", 8000)] {
+        let sql = format!("SELECT count(*) FROM runs WHERE state = '{state}'");
+        let found = count(&database, &sql).await;
+        assert!(
+            (found - wanted).abs() < 400,
+            "{state}: {found} for {wanted}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_a_row_of_the_migrations_is_filled_up() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE people (id bigserial PRIMARY KEY, email text NOT NULL UNIQUE);
+             INSERT INTO people (email) VALUES ('system@example.com');
+             CREATE TABLE letters (id bigserial PRIMARY KEY, person_id bigint NOT NULL REFERENCES people);",
+        )
+        .await;
+    let spec = "[tables.people]\nrows = 500\n[tables.letters]\nrows = 3000\n";
+    let plan = filled(&database, spec).await;
+    assert_eq!(count(&database, "SELECT count(*) FROM people").await, 500);
+    let kept = "SELECT count(*) FROM people WHERE email = 'system@example.com'";
+    assert_eq!(count(&database, kept).await, 1);
+    assert!(count(&database, "SELECT count(DISTINCT person_id) FROM letters").await > 300);
+    assert!(
+        plan.notes
+            .iter()
+            .any(|note| note.contains("1 row that the migrations inserted, and 499 more")),
+        "{:?}",
+        plan.notes
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copied_texts_arrays_and_long_decimals_are_met() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE calls (id int PRIMARY KEY, kind text NOT NULL CHECK (kind IN ('make', 'use')), made text, used text,
+                 shown text NOT NULL, CHECK ((kind = 'make' AND shown = made) OR (kind = 'use' AND shown = used)),
+                 CHECK (kind <> 'make' OR made IS NOT NULL), CHECK (kind <> 'use' OR used IS NOT NULL),
+                 CHECK (made IS NULL OR made ~ '^0x[a-f0-9]{40}$'), CHECK (used IS NULL OR used ~ '^0x[a-f0-9]{40}$'));
+             CREATE TABLE lockers (id int PRIMARY KEY, queues text[] NOT NULL, amount numeric(65, 30) NOT NULL,
+                 CHECK (array_ndims(queues) = 1 AND array_length(queues, 1) IS NOT NULL));",
+        )
+        .await;
+    filled(&database, "").await;
+    let sql =
+        "SELECT count(*) FROM calls WHERE shown = CASE kind WHEN 'make' THEN made ELSE used END";
+    assert_eq!(count(&database, sql).await, 1000);
+}
