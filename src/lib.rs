@@ -29,6 +29,7 @@ pub mod db;
 pub mod export;
 pub mod migrations;
 pub mod report;
+pub mod repository;
 pub mod write;
 // command line
 pub mod cli;

@@ -34,6 +34,37 @@ impl std::fmt::Debug for Source {
 }
 
 impl Source {
+    /// A file's text, without the byte order mark that columns must not count.
+    ///
+    /// # Errors
+    /// The first byte that is not UTF-8, and a NUL character.
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, Box<SourceError>> {
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let (text, at) = match std::str::from_utf8(bytes) {
+            Ok(text) => match text.find('\0') {
+                None => return Ok(Self::new(path, text)),
+                Some(at) => (text.into(), at),
+            },
+            Err(error) => (String::from_utf8_lossy(bytes), error.valid_up_to()),
+        };
+        let source = Self::new(path, text);
+        let error = match bytes.get(at) {
+            Some(0) | None => SourceError::new(
+                &source,
+                at..at + 1,
+                "a NUL character, which PostgreSQL does not take",
+            )
+            .help("save the file as UTF-8 text"),
+            Some(byte) => SourceError::new(
+                &source,
+                at..at + '\u{FFFD}'.len_utf8(),
+                format!("byte 0x{byte:02X} is not UTF-8"),
+            )
+            .help("save the file as UTF-8"),
+        };
+        Err(Box::new(error))
+    }
+
     /// A source from a path and its text.
     #[must_use]
     pub fn new(path: impl AsRef<Path>, text: impl Into<Arc<str>>) -> Self {

@@ -145,32 +145,5 @@ pub(super) fn read_file(shown: &Path, path: &Path) -> Result<Source, Box<SourceE
             format!("cannot be read: {error}"),
         ))
     })?;
-    // Columns are counted from the first character that a person sees.
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => match text.find('\0') {
-            None => Ok(Source::new(shown, text)),
-            Some(at) => Err(Box::new(
-                SourceError::new(
-                    &Source::new(shown, text),
-                    at..at + 1,
-                    "a NUL character, which PostgreSQL does not take",
-                )
-                .help("save the file as UTF-8 text"),
-            )),
-        },
-        Err(error) => {
-            let source = Source::new(shown, String::from_utf8_lossy(bytes));
-            let at = error.valid_up_to();
-            let byte = bytes.get(at).copied().unwrap_or_default();
-            Err(Box::new(
-                SourceError::new(
-                    &source,
-                    at..at + '\u{FFFD}'.len_utf8(),
-                    format!("byte 0x{byte:02X} is not UTF-8"),
-                )
-                .help("save the file as UTF-8"),
-            ))
-        }
-    }
+    Source::decode(shown, &bytes)
 }

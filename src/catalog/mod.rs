@@ -5,6 +5,7 @@ pub(crate) mod files;
 mod parameters;
 pub mod query;
 mod read;
+pub mod sources;
 mod split;
 mod statement;
 
@@ -14,6 +15,8 @@ pub use query::{
     Allow, Budget, Command, ForEach, Parameter, ParameterChoice, Query, Segment, SkipReason,
     Skipped, StatementKind,
 };
+
+pub use sources::QuerySource;
 
 use crate::source::{Source, SourceError};
 
@@ -76,15 +79,15 @@ impl Catalog {
     }
 }
 
-/// Reads every file that a glob (relative to `root`) names.
+/// Reads every source; their paths are relative to `root`.
 ///
 /// # Errors
-/// A glob that names no file or is none, or files in which there is nothing.
-pub fn load(root: &Path, globs: &[String]) -> Result<Catalog, Vec<SourceError>> {
+/// A pattern that names no file or is none, a source that cannot be read, or files in which there is nothing.
+pub fn load(root: &Path, from: &[QuerySource]) -> Result<Catalog, Vec<SourceError>> {
     let files::Files {
         sources,
         unreadable,
-    } = files::read(root, globs)?;
+    } = sources::read(root, from)?;
     let mut catalog = parse(&sources);
     catalog
         .skipped
@@ -94,7 +97,7 @@ pub fn load(root: &Path, globs: &[String]) -> Result<Catalog, Vec<SourceError>> 
         let message = format!(
             "no query in the {} that {} match",
             files_word(sources.len()),
-            globs_word(globs)
+            sources_word(from)
         );
         let error = SourceError::new(&place, 0..0, message);
         return Err(vec![error.help(
@@ -162,10 +165,10 @@ fn files_word(count: usize) -> String {
     }
 }
 
-fn globs_word(globs: &[String]) -> String {
-    globs
+fn sources_word(sources: &[QuerySource]) -> String {
+    sources
         .iter()
-        .map(|glob| format!("`{glob}`"))
+        .map(|source| format!("`{source}`"))
         .collect::<Vec<_>>()
         .join(" and ")
 }

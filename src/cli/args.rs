@@ -346,7 +346,8 @@ pub struct RulesArgs {
 /// Writes pgproof.toml and seed specs that fit the schema
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
-  pgproof init                                   migrations are looked for in the usual directories
+  pgproof init                                   finds migrations, schema and queries in the repository
+  pgproof init --yes                             of several schemas the first is taken, without a question
   pgproof init --migrations db/migrate
   pgproof init --database-url postgres://localhost/dev
                                                  the schema of a database that is there already")]
@@ -354,6 +355,9 @@ pub struct InitArgs {
     /// Where the migrations are
     #[arg(long, value_name = "DIR")]
     pub migrations: Option<PathBuf>,
+    /// Ask nothing: of several schemas the first is taken
+    #[arg(long, short)]
+    pub yes: bool,
     /// Overwrite files that are there already
     #[arg(long)]
     pub force: bool,

@@ -190,7 +190,11 @@ pub fn history(project: &Project) -> Result<History, CliError> {
             command,
         )?);
     }
-    let tree = Tree::read(&project.root, &settings.dir)?;
+    let tree = if settings.files.is_empty() {
+        Tree::read(&project.root, &settings.dir)?
+    } else {
+        Tree::read_files(&project.root, &settings.dir, &settings.files)?
+    };
     Ok(migrations::history(&tree, settings.layout)?)
 }
 

@@ -101,6 +101,12 @@ pub async fn apply(
         | Layout::Flyway
         | Layout::Dbmate
         | Layout::Prisma
+        | Layout::Atlas
+        | Layout::Drizzle
+        | Layout::Hasura
+        | Layout::Supabase
+        | Layout::Tern
+        | Layout::Liquibase
         | Layout::SchemaFile
         | Layout::Command => {
             let session = Session::open(url, interrupt).await?;

@@ -1,9 +1,36 @@
-//! diesel: `N_x/up.sql`, `down.sql`, and `metadata.toml` whose `run_in_transaction = false` drops the transaction.
+//! diesel: `N_x/up.sql`, `down.sql`, and `metadata.toml` whose `run_in_transaction = false` drops the transaction. Hasura has the
+//! same folders, with milliseconds as their version, and sends a file in one message (`run_sql`).
 
 use crate::source::{Source, SourceError};
 
 use super::tree::Tree;
-use super::{Migration, TransactionRule, script};
+use super::{Layout, Migration, TransactionRule, script};
+
+pub(super) fn detect(tree: &Tree) -> (Layout, String) {
+    let in_milliseconds = |folder: &String| {
+        let version = folder.split('_').next().unwrap_or_default();
+        version.len() == 13 && version.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let ups = || tree.files.iter().filter(|file| tree.name(file) == "up.sql");
+    if ups()
+        .filter_map(|file| tree.folder(file))
+        .all(|folder| in_milliseconds(&folder))
+    {
+        return (
+            Layout::Hasura,
+            "folders with up.sql and milliseconds as their version".to_owned(),
+        );
+    }
+    (Layout::Diesel, "folders with up.sql".to_owned())
+}
+
+pub(super) fn read_hasura(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
+    let mut migrations = read(tree)?;
+    for migration in &mut migrations {
+        migration.up.transaction = TransactionRule::Message;
+    }
+    Ok(migrations)
+}
 
 pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
     let mut migrations = Vec::new();

@@ -2,12 +2,16 @@
 //! are pure: they see a [`Tree`] of files, which [`Tree::read`] takes from disk (or git, elsewhere). Nothing here speaks
 //! to a server.
 
+mod atlas;
 mod command;
 mod dbmate;
 mod diesel;
+mod drizzle;
 mod goose;
+mod liquibase;
 mod prisma;
 mod statements;
+mod tern;
 mod transactions;
 mod tree;
 mod up_down;
@@ -45,6 +49,18 @@ pub enum Layout {
     Dbmate,
     /// `N_x/migration.sql`.
     Prisma,
+    /// `N_x.sql` beside `atlas.sum`.
+    Atlas,
+    /// `N_x.sql` in the order of `meta/_journal.json`.
+    Drizzle,
+    /// `N_x/up.sql`, with milliseconds as version.
+    Hasura,
+    /// `N_x.sql` below `supabase/migrations`.
+    Supabase,
+    /// `N_x.sql` with `---- create above / drop below ----`.
+    Tern,
+    /// `--liquibase formatted sql`.
+    Liquibase,
     /// One file with the whole schema.
     SchemaFile,
     /// Whatever `migrate-cmd` does.
@@ -53,7 +69,7 @@ pub enum Layout {
 
 impl Layout {
     /// Every layout that files can have.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Sqlx,
         Self::GolangMigrate,
         Self::Diesel,
@@ -62,6 +78,12 @@ impl Layout {
         Self::Flyway,
         Self::Dbmate,
         Self::Prisma,
+        Self::Atlas,
+        Self::Drizzle,
+        Self::Hasura,
+        Self::Supabase,
+        Self::Tern,
+        Self::Liquibase,
         Self::SchemaFile,
     ];
 
@@ -77,6 +99,12 @@ impl Layout {
             Self::Flyway => "flyway",
             Self::Dbmate => "dbmate",
             Self::Prisma => "prisma",
+            Self::Atlas => "atlas",
+            Self::Drizzle => "drizzle",
+            Self::Hasura => "hasura",
+            Self::Supabase => "supabase",
+            Self::Tern => "tern",
+            Self::Liquibase => "liquibase",
             Self::SchemaFile => "schema-file",
             Self::Command => "migrate-cmd",
         }
@@ -91,9 +119,12 @@ impl Layout {
             Self::Sqlx => {
                 Some("a file that begins with `-- no-transaction`, with that statement alone")
             }
-            Self::GolangMigrate | Self::Prisma => {
+            Self::GolangMigrate | Self::Prisma | Self::Hasura | Self::Supabase => {
                 Some("a migration of its own, with that statement alone")
             }
+            Self::Atlas => Some("a file that begins with `-- atlas:txmode none`"),
+            Self::Tern => Some("a file with `---- tern: disable-tx ----`"),
+            Self::Liquibase => Some("a changeset with `runInTransaction:false`"),
             Self::Diesel => Some(
                 "a migration of its own with that statement alone, and `run_in_transaction = false` in metadata.toml",
             ),
@@ -102,7 +133,7 @@ impl Layout {
                 "a file of its own: Flyway notices CONCURRENTLY, and does not mix it with others",
             ),
             Self::Dbmate => Some("`-- migrate:up transaction:false`, with that statement alone"),
-            Self::Refinery | Self::SchemaFile | Self::Command => None,
+            Self::Drizzle | Self::Refinery | Self::SchemaFile | Self::Command => None,
         }
     }
 }
@@ -127,7 +158,7 @@ impl FromStr for Layout {
 /// A layout that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no migration layout {0:?}; known are sqlx, golang-migrate, diesel, goose, refinery, flyway, dbmate, prisma, schema-file"
+    "there is no migration layout {0:?}; known are sqlx, golang-migrate, diesel, goose, refinery, flyway, dbmate, prisma, atlas, drizzle, hasura, supabase, tern, liquibase, schema-file"
 )]
 pub struct UnknownLayout(pub String);
 
@@ -265,6 +296,12 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
         Layout::Refinery | Layout::Flyway => versioned::read(tree, layout)?,
         Layout::Dbmate => dbmate::read(tree)?,
         Layout::Prisma => prisma::read(tree)?,
+        Layout::Atlas => atlas::read(tree)?,
+        Layout::Drizzle => drizzle::read(tree)?,
+        Layout::Hasura => diesel::read_hasura(tree)?,
+        Layout::Supabase => up_down::read(tree, layout)?,
+        Layout::Tern => tern::read(tree)?,
+        Layout::Liquibase => liquibase::read(tree)?,
         Layout::SchemaFile => schema_file(tree)?,
         // Only `command_history` makes one.
         Layout::Command => Vec::new(),
@@ -310,7 +347,10 @@ fn detect(tree: &Tree) -> Option<(Layout, String)> {
         return Some((Layout::Prisma, "folders with migration.sql".to_owned()));
     }
     if in_folder("up.sql") {
-        return Some((Layout::Diesel, "folders with up.sql".to_owned()));
+        return Some(diesel::detect(tree));
+    }
+    if let Some(found) = drizzle::detect(tree).or_else(|| atlas::detect(tree)) {
+        return Some(found);
     }
     let marked = |mark: &str| {
         tree.top_level().find(|file| {
@@ -326,6 +366,18 @@ fn detect(tree: &Tree) -> Option<(Layout, String)> {
         return Some((
             Layout::Dbmate,
             format!("-- migrate:up in {}", tree.name(file)),
+        ));
+    }
+    if let Some(file) = marked(liquibase::HEADER) {
+        return Some((
+            Layout::Liquibase,
+            format!("{} in {}", liquibase::HEADER, tree.name(file)),
+        ));
+    }
+    if let Some(file) = marked(tern::SEPARATOR) {
+        return Some((
+            Layout::Tern,
+            format!("{} in {}", tern::SEPARATOR, tree.name(file)),
         ));
     }
     versioned::detect(tree).or_else(|| up_down::detect(tree))
@@ -359,7 +411,8 @@ fn seen(tree: &Tree) -> String {
 fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
     tree.files
         .iter()
-        .map(|source| {
+        .enumerate()
+        .map(|(n, source)| {
             let up = script(source, TransactionRule::Statement)?;
             let name = source
                 .path
@@ -367,7 +420,7 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
                 .map(|stem| stem.to_string_lossy().into_owned())
                 .unwrap_or_default();
             Ok(Migration {
-                version: "1".to_owned(),
+                version: (n + 1).to_string(),
                 name,
                 up,
                 down: None,

@@ -1,4 +1,7 @@
-//! prisma: `N_x/migration.sql`, no way back, no transaction; prisma sends the file in one message.
+//! prisma: `N_x/migration.sql`, no way back, no transaction; prisma sends the file in one message. The folders' whole names
+//! are the order (`20240101_x` comes before `20240101120000_y`).
+
+use std::collections::BTreeMap;
 
 use crate::source::SourceError;
 
@@ -6,7 +9,7 @@ use super::tree::Tree;
 use super::{Migration, TransactionRule, script};
 
 pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
-    let mut migrations = Vec::new();
+    let mut migrations: Vec<(String, Migration)> = Vec::new();
     for file in tree
         .files
         .iter()
@@ -16,14 +19,27 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
             continue;
         };
         let (version, name) = folder.split_once('_').unwrap_or((folder.as_str(), ""));
-        let up = script(file, TransactionRule::Message)?;
-        migrations.push(Migration {
+        let migration = Migration {
             version: version.to_owned(),
             name: name.to_owned(),
-            up,
+            up: script(file, TransactionRule::Message)?,
             down: None,
-        });
+        };
+        migrations.push((folder, migration));
     }
-    migrations.sort_by(|a, b| (&a.version, &a.name).cmp(&(&b.version, &b.name)));
-    Ok(migrations)
+    migrations.sort_by(|(a, _), (b, _)| a.cmp(b));
+    // Two folders of one time are two migrations: then the whole name is the version.
+    let mut versions = BTreeMap::<String, usize>::new();
+    for (_, migration) in &migrations {
+        *versions.entry(migration.version.clone()).or_default() += 1;
+    }
+    Ok(migrations
+        .into_iter()
+        .map(|(folder, mut migration)| {
+            if versions.get(&migration.version).is_some_and(|n| *n > 1) {
+                migration.version = folder;
+            }
+            migration
+        })
+        .collect())
 }

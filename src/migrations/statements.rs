@@ -39,11 +39,11 @@ pub(super) fn split_range(
             continue;
         }
         let piece = &source.text[span.clone()];
-        // psql's own commands (pg_dump writes \restrict) mean nothing to a server.
         if splitter.start.is_none() && line_start && piece.starts_with('\\') {
             skip_until = source.text[span.start..]
                 .find('\n')
                 .map_or(source.text.len(), |n| span.start + n);
+            psql_command(source, span.start..skip_until)?;
             continue;
         }
         if !matches!(token.kind, TokenKind::Whitespace) {
@@ -75,6 +75,58 @@ pub(super) fn whole(source: &Source, range: Range<usize>) -> Option<Statement> {
         span.end -= 1;
     }
     Some(statement(source, span))
+}
+
+/// psql's own commands. Those that pg_dump writes, and others that change what psql shows, mean nothing to a server; what
+/// would run other statements is refused.
+fn psql_command(source: &Source, span: Range<usize>) -> Result<(), SourceError> {
+    const WITHOUT_EFFECT: [&str; 19] = [
+        "\\restrict",
+        "\\unrestrict",
+        "\\connect",
+        "\\c",
+        "\\echo",
+        "\\qecho",
+        "\\warn",
+        "\\encoding",
+        "\\pset",
+        "\\timing",
+        "\\x",
+        "\\a",
+        "\\t",
+        "\\o",
+        "\\prompt",
+        "\\q",
+        "\\d",
+        "\\dt",
+        "\\l",
+    ];
+    const OF_PSQL: [&str; 7] = [
+        "ON_ERROR_STOP",
+        "ON_ERROR_ROLLBACK",
+        "QUIET",
+        "ECHO",
+        "VERBOSITY",
+        "AUTOCOMMIT",
+        "HISTFILE",
+    ];
+    let text = source.text[span.clone()].trim_end();
+    let mut words = text.split_whitespace();
+    let command = words.next().unwrap_or_default();
+    let sets_psql = matches!(command, "\\set" | "\\unset")
+        && words.next().is_none_or(|name| OF_PSQL.contains(&name));
+    if WITHOUT_EFFECT.contains(&command) || sets_psql {
+        return Ok(());
+    }
+    let help = match command {
+        "\\i" | "\\ir" | "\\include" | "\\include_relative" => {
+            "put the files that it includes into the migrations' folder, or set migrate-cmd to a psql command"
+        }
+        _ => "only psql knows it: remove the line, or set migrate-cmd to a psql command",
+    };
+    let span = span.start..span.start + text.len();
+    let message = format!("{command} is a command of psql, which a driver cannot run");
+    Err(SourceError::new(source, span, message).help(help))
 }
 
 fn statement(source: &Source, span: Range<usize>) -> Statement {
@@ -187,6 +239,20 @@ mod tests {
             texts("\\restrict x;y\nSELECT 1;\n\\connect - me\n"),
             [(2, "SELECT 1".to_owned())]
         );
+        for (sql, message) in [
+            (
+                "SELECT 1;\n\\i other.sql\n",
+                "m.sql:2: \\i is a command of psql, which a driver cannot run",
+            ),
+            (
+                "\\set schema shop\nSELECT 1;",
+                "m.sql:1: \\set is a command of psql, which a driver cannot run",
+            ),
+        ] {
+            let error = split(&Source::new("m.sql", sql)).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+        assert_eq!(texts("\\set ON_ERROR_STOP on\nSELECT 1;").len(), 1);
         let source = Source::new("m.sql", "SELECT 1;\nCOPY t (a) FROM stdin;\n1\n\\.\n");
         let error = split(&source).unwrap_err();
         assert_eq!(

@@ -41,15 +41,15 @@ impl Tree {
             if !wanted {
                 continue;
             }
-            let text = std::fs::read_to_string(entry.path())
-                .map_err(|error| unreadable(entry.path(), error))?;
+            let bytes =
+                std::fs::read(entry.path()).map_err(|error| unreadable(entry.path(), error))?;
             let below = entry.path().strip_prefix(&at).unwrap_or(entry.path());
             let path = if below.as_os_str().is_empty() {
                 root.to_path_buf()
             } else {
                 root.join(below)
             };
-            files.push(Source::new(path, text));
+            files.push(Source::decode(&path, &bytes).map_err(|error| *error)?);
         }
         let above = |name: &str| {
             let absolute = std::fs::canonicalize(&at).unwrap_or_else(|_| at.clone());
@@ -64,6 +64,36 @@ impl Tree {
             above("Cargo.toml"),
             above("go.mod"),
         ))
+    }
+
+    /// Reads these files of the project, in this order.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn read_files(
+        project: &Path,
+        root: &Path,
+        files: &[PathBuf],
+    ) -> Result<Self, MigrationsError> {
+        let read = |path: &PathBuf| {
+            let bytes = std::fs::read(project.join(path)).map_err(|reason| {
+                MigrationsError::Unreadable {
+                    path: path.clone(),
+                    reason,
+                }
+            })?;
+            Ok(Source::decode(path, &bytes).map_err(|error| *error)?)
+        };
+        Ok(Self {
+            root: root.to_path_buf(),
+            is_file: true,
+            files: files
+                .iter()
+                .map(read)
+                .collect::<Result<_, MigrationsError>>()?,
+            cargo_project: false,
+            go_project: false,
+        })
     }
 
     /// From files that were read already (from git, say).
@@ -90,10 +120,20 @@ impl Tree {
     pub fn wants(path: &Path) -> bool {
         path.extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
-            || path.file_name().is_some_and(|name| name == "metadata.toml")
+            || path.file_name().is_some_and(|name| {
+                name == "metadata.toml" || name == "atlas.sum" || name == "_journal.json"
+            })
+            || is_go_migration(path)
             || path
                 .extension()
                 .is_some_and(|extension| extension == "conf")
+    }
+
+    /// Go files that goose registers as migrations.
+    pub(super) fn go_migrations(&self) -> impl Iterator<Item = &Source> {
+        self.files
+            .iter()
+            .filter(|file| self.depth(file) == 0 && is_go_migration(&file.path))
     }
 
     /// The path below the root, with `/`.
@@ -132,4 +172,10 @@ impl Tree {
             self.depth(file) == 0 && self.name(file).to_ascii_lowercase().ends_with(".sql")
         })
     }
+}
+
+/// `20250102000000_backfill.go`, but no test of it.
+fn is_go_migration(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".go") && !name.ends_with("_test.go") && super::leading_version(&name).is_some()
 }

@@ -9,6 +9,9 @@ use super::{Layout, Migration, Script, TransactionRule, by_number, leading_versi
 const NO_TRANSACTION: &str = "-- no-transaction";
 
 pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
+    if tree.root.ends_with("supabase/migrations") {
+        return Some((Layout::Supabase, "it is supabase/migrations".to_owned()));
+    }
     let named: Vec<&Source> = tree
         .top_level()
         .filter(|file| parts(&tree.name(file)).is_some())

@@ -46,6 +46,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("export", Layer::Edge),
     ("report", Layer::Edge),
     ("write", Layer::Edge),
+    ("repository", Layer::Edge),
     ("cli", Layer::Cli),
 ];
 
@@ -54,6 +55,8 @@ const BETWEEN_EDGES: &[(&str, &str)] = &[
     ("db", "migrations"),
     ("report", "write"),
     ("export", "write"),
+    ("repository", "catalog"),
+    ("repository", "migrations"),
 ];
 
 /// Crates and standard modules that only some modules may use: path, and where.

@@ -1,7 +1,11 @@
-//! `pgproof init`: a project's first files, with everything in them that the schema says.
+//! `pgproof init`: reads the repository, and writes a project's first files with everything in them that the schema says.
 
-use std::path::{Path, PathBuf};
+mod configuration;
 
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use crate::catalog::QuerySource;
 use crate::cli::Globals;
 use crate::cli::args::InitArgs;
 use crate::cli::exit::{CliError, ExitCode};
@@ -10,85 +14,180 @@ use crate::cli::target::{self, Ingredients};
 use crate::db::dataset::{self, Drafted};
 use crate::db::given;
 use crate::report::summary::plural;
+use crate::repository::{self, Found, Listing, SchemaSource};
 use crate::rules;
 use crate::seed::describe::describe;
 use crate::source::Source;
 
-/// Where migrations usually are, of any tool.
-const USUAL: &[&str] = &[
-    "migrations",
-    "db/migrations",
-    "db/migrate",
-    "sql/migrations",
-    "database/migrations",
-    "prisma/migrations",
-    "supabase/migrations",
-    "src/migrations",
-    "internal/db/migrations",
-];
-
 /// The seed spec that is written.
 const SPEC: &str = "seeds/schema.toml";
 
-/// Writes pgproof.toml and the seed spec.
+/// Writes pgproof.toml and the seed spec. pgproof.toml is written first: where the schema cannot be made it can be edited,
+/// and `init` goes on from it.
 pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let directory = &globals.directory;
     let (config, spec) = (directory.join(settings::FILE), directory.join(SPEC));
-    for path in [&config, &spec] {
-        if path.exists() && !args.force {
-            return Err(
-                CliError::usage(format!("{} is there already", path.display()))
-                    .help("--force writes it anew; what was edited in it is lost"),
-            );
-        }
+    if config.exists() && spec.exists() && !args.force {
+        return Err(
+            CliError::usage(format!("{} and {SPEC} are there already", settings::FILE))
+                .help("--force writes both anew; what was edited in them is lost"),
+        );
     }
-    let migrations = args.migrations.clone().or_else(|| usual(directory));
-    let text = configuration(migrations.as_deref().unwrap_or(Path::new("migrations")));
-    let drafted = match (globals.database()?, &migrations) {
-        (Some((url, _)), _) => {
-            let options = target::options(DatasetSettings::default(), &[]);
-            given::draft(&url, &options, &globals.interrupt).await?
-        }
-        (None, Some(_)) => of_migrations(&text, globals).await?,
-        (None, None) => {
-            return Err(
-                CliError::usage("there are no migrations in the usual folders")
-                    .help("name them with --migrations DIR, or a database with --database-url"),
-            );
-        }
+    let text = if config.exists() && !args.force {
+        globals.print(&format!(
+            "{} is there: it is kept, and only {SPEC} is written\n",
+            settings::FILE
+        ))?;
+        read(&config)?
+    } else {
+        let text = chosen(args, globals)?;
+        write(&config, &text)?;
+        globals.print(&format!("wrote {}\n", settings::FILE))?;
+        text
     };
-    write(&config, &text)?;
-    let Drafted {
-        schema,
-        plan,
-        errors,
-    } = &drafted;
-    write(&spec, &describe(schema, plan, errors))?;
-    let made = plan.tables.len();
-    let open = match errors.len() {
-        0 => String::new(),
-        count => format!(
-            "{} that generation cannot meet alone: see the lines with FILL IN in {SPEC}\n",
-            plural(count, "constraint", "constraints")
-        ),
-    };
-    globals.print(&format!(
-        "wrote {} and {SPEC} ({made} tables)\n{open}next: pgproof seed --dry-run, then queries/*.sql and pgproof audit\n",
-        settings::FILE
-    ))?;
+    let drafted = draft(&text, globals).await.inspect_err(|_| {
+        globals.progress.note(format!(
+            "{} is written: edit `migrations` or `migrate-cmd` in it, then run pgproof init again",
+            settings::FILE
+        ));
+    })?;
+    if spec.exists() && !args.force {
+        globals.print(&format!("{SPEC} is there: it is kept\n"))?;
+    } else {
+        write_spec(&spec, &drafted, globals)?;
+    }
+    globals.print(&next(&text))?;
     Ok(ExitCode::Success)
 }
 
-fn usual(directory: &Path) -> Option<PathBuf> {
-    USUAL
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| directory.join(path).is_dir())
+/// Of the schemas that are not taken so many are named.
+const SHOWN: usize = 8;
+
+/// What was found, and the pgproof.toml for what was chosen of it.
+fn chosen(args: &InitArgs, globals: &Globals) -> Result<String, CliError> {
+    let listing = Listing::of(&globals.directory);
+    let found = repository::survey(&listing);
+    if let Some(migrations) = &args.migrations {
+        let schema = SchemaSource::Files {
+            path: migrations.clone(),
+            layout: None,
+        };
+        let queries = repository::queries_for(None, &found);
+        return Ok(configuration::text(Some(&schema), &queries, None));
+    }
+    let schemas: Vec<&Found> = found.iter().filter(|one| one.schema.is_some()).collect();
+    let choice = match schemas.as_slice() {
+        [] if globals.database()?.is_some() => None,
+        [] => return Err(nothing_found(&found)),
+        several => Some(several[choice(several, args, globals)?]),
+    };
+    if let Some(one) = choice {
+        report_choice(one, &schemas, globals)?;
+    }
+    let queries = repository::queries_for(choice, &found);
+    Ok(configuration::text(
+        choice.and_then(|one| one.schema.as_ref()),
+        &queries,
+        choice.and_then(|one| one.note.as_deref()),
+    ))
 }
 
-/// The schema that the migrations make, on the project's own server.
-async fn of_migrations(configuration: &str, globals: &Globals) -> Result<Drafted, CliError> {
-    let source = Source::new(settings::FILE, configuration);
+fn nothing_found(found: &[Found]) -> CliError {
+    let mut seen = String::from(
+        "no migrations and no schema file were found: pgproof knows SQL migrations of fifteen tools, schema.sql, \
+         db/structure.sql, and the files of Rails, Django, Alembic, Ecto, Laravel, Prisma, TypeORM, Knex, Sequelize and Liquibase",
+    );
+    for one in found {
+        seen.push_str(&format!("\nfound {} ({})", one.by.display(), one.tool));
+    }
+    CliError::usage(seen).help(
+        "name a folder with --migrations DIR, a database with --database-url URL, or write pgproof.toml with \
+         migrate-cmd = \"…\", a command that makes the schema in the database of DATABASE_URL",
+    )
+}
+
+/// Which schema: the first, unless a person at a terminal says another.
+fn choice(schemas: &[&Found], args: &InitArgs, globals: &Globals) -> Result<usize, CliError> {
+    let asks = schemas.len() > 1
+        && !args.yes
+        && std::io::stdin().is_terminal()
+        && std::io::stderr().is_terminal();
+    if !asks {
+        return Ok(0);
+    }
+    let mut question = String::from("Several schemas were found:\n");
+    for (n, one) in schemas.iter().enumerate() {
+        question.push_str(&format!("  {}  {}\n", n + 1, line(one)));
+    }
+    question.push_str("Which one? [1] ");
+    let _ = std::io::stderr().write_all(question.as_bytes());
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    globals.interrupt.check()?;
+    let number = match (read, answer.trim()) {
+        (Ok(_), "") => Some(1),
+        (Ok(_), answer) => answer.parse().ok(),
+        (Err(_), _) => None,
+    };
+    number
+        .filter(|number: &usize| (1..=schemas.len()).contains(number))
+        .map(|number| number - 1)
+        .ok_or_else(|| {
+            CliError::usage(format!(
+                "{:?} is none of 1 to {}",
+                answer.trim(),
+                schemas.len()
+            ))
+            .help("--yes takes the first one")
+        })
+}
+
+fn report_choice(one: &Found, schemas: &[&Found], globals: &Globals) -> Result<(), CliError> {
+    let mut text = format!("found {}\n", line(one));
+    if let Some(note) = &one.note {
+        text.push_str(&format!("  {note}\n"));
+    }
+    let others: Vec<&&Found> = schemas
+        .iter()
+        .filter(|other| !std::ptr::eq(**other, one))
+        .collect();
+    for other in others.iter().take(SHOWN) {
+        text.push_str(&format!("not taken: {}\n", line(other)));
+    }
+    if others.len() > SHOWN {
+        text.push_str(&format!("not taken: {} more\n", others.len() - SHOWN));
+    }
+    globals.print(&text)
+}
+
+/// `Prisma: packages/db/migrations`.
+fn line(found: &Found) -> String {
+    match &found.schema {
+        Some(SchemaSource::Files { path, .. }) => format!("{}: {}", found.tool, path.display()),
+        Some(SchemaSource::SchemaFiles(files)) => format!(
+            "{}: {} schema files of {}",
+            found.tool,
+            files.len(),
+            found.by.display()
+        ),
+        Some(SchemaSource::Program { command, .. }) => {
+            format!(
+                "{}: {}, applied by `{command}`",
+                found.tool,
+                found.by.display()
+            )
+        }
+        None => format!("{}: {}", found.tool, found.by.display()),
+    }
+}
+
+/// The schema that the configuration leads to, on the project's own server or in the database that was named.
+async fn draft(text: &str, globals: &Globals) -> Result<Drafted, CliError> {
+    if let Some((url, _)) = globals.database()? {
+        let options = target::options(DatasetSettings::default(), &[]);
+        return Ok(given::draft(&url, &options, &globals.interrupt).await?);
+    }
+    let source = Source::new(settings::FILE, text);
     let mut settings = Settings::read(&source, rules::ALL)?;
     // Seed files that are replaced say nothing.
     settings.seeds.clear();
@@ -110,29 +209,41 @@ async fn of_migrations(configuration: &str, globals: &Globals) -> Result<Drafted
     Ok(drafted)
 }
 
-/// pgproof.toml with its defaults, to be edited.
-fn configuration(migrations: &Path) -> String {
-    let migrations = toml::Value::String(migrations.display().to_string());
+/// Writes the spec; what generation cannot meet alone is marked in it.
+fn write_spec(spec: &Path, drafted: &Drafted, globals: &Globals) -> Result<(), CliError> {
+    let Drafted {
+        schema,
+        plan,
+        errors,
+    } = drafted;
+    write(spec, &describe(schema, plan, errors))?;
+    let open = match errors.len() {
+        0 => String::new(),
+        count => format!(
+            "{} that generation cannot meet alone: see the lines with FILL IN in {SPEC}\n",
+            plural(count, "constraint", "constraints")
+        ),
+    };
+    globals.print(&format!("wrote {SPEC} ({} tables)\n{open}", plan.tables.len()))
+}
+
+/// What to do next.
+fn next(text: &str) -> String {
+    let has_queries = Settings::read(&Source::new(settings::FILE, text), rules::ALL)
+        .is_ok_and(|settings| settings.queries != [QuerySource::files("queries/**/*.sql")]);
+    let queries = if has_queries {
+        ""
+    } else {
+        "      write your queries into queries/*.sql (-- name: ListOrders :many, then the statement)\n"
+    };
     format!(
-        "# pgproof: what is audited, and on what. Every key may be left out; these are the defaults.\n\
-         migrations = {migrations}\n\
-         queries    = [\"queries/**/*.sql\"]   # sqlc's form: -- name: ListOrders :many\n\
-         seeds      = [\"seeds/*.toml\"]       # what the tables hold\n\
-         fail-on    = \"error\"                # or \"warning\", \"never\"\n\n\
-         [server]                            # the embedded server\n\
-         # version  = \"17\"                 # production's major version\n\
-         # settings = {{ work_mem = \"4MB\", random_page_cost = \"1.1\" }}   # production's, where plans depend on them\n\n\
-         [dataset]\n\
-         scale = 1.0                         # multiplies every table's rows\n\
-         seed  = 42                          # the same seed makes the same rows\n\
-         # target-size = \"1GB\"             # what tables come to whose rows no spec counts\n\
-         # today = 2026-01-31                # the day with which times end; each day's own where it is not written\n\n\
-         [audit]\n\
-         runs    = 3                         # how often each query is measured\n\
-         timeout = \"30s\"\n\n\
-         # [thresholds]                      # `pgproof rules` prints all of them\n\
-         # seq-scan.min-pages = 1000\n"
+        "next: pgproof seed --dry-run     shows what the tables will hold\n{queries}      pgproof audit\n"
     )
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| CliError::usage(format!("{} cannot be read: {error}", path.display())))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
@@ -145,18 +256,4 @@ fn write(path: &Path, text: &str) -> Result<(), CliError> {
             causes: vec![error.to_string()],
             help: None,
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_can_be_read() {
-        let text = configuration(Path::new("db/migrate"));
-        let settings = Settings::read(&Source::new(settings::FILE, text), rules::ALL).unwrap();
-        assert_eq!(settings.migrations.dir, Path::new("db/migrate"));
-        assert_eq!((settings.audit.runs, settings.dataset.seed), (3, 42));
-        assert_eq!(settings.queries, ["queries/**/*.sql"]);
-    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
 use super::exit::CliError;
-use crate::catalog::{Catalog, Query};
+use crate::catalog::{Catalog, Query, QuerySource};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};
@@ -33,8 +33,8 @@ pub struct Project {
 pub struct Settings {
     /// Where the schema comes from.
     pub migrations: Migrations,
-    /// File patterns of the catalog.
-    pub queries: Vec<String>,
+    /// Where the catalog's queries are.
+    pub queries: Vec<QuerySource>,
     /// Names and paths of queries that are not audited.
     exclude: Vec<policy::QueryPattern>,
     /// File patterns of the seed specs.
@@ -61,6 +61,8 @@ pub struct Settings {
 pub struct Migrations {
     /// Relative to the project.
     pub dir: PathBuf,
+    /// Several files that together hold the schema, in this order; `dir` is the folder of the first one then.
+    pub files: Vec<PathBuf>,
     /// Recognized from the files where it is not written.
     pub layout: Option<Layout>,
     /// `migrate-cmd`: what applies them where pgproof does not know how.

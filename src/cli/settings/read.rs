@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
 use super::{AuditSettings, DatasetSettings, ManualStep, Migrations, ServerSettings, Settings};
+use crate::catalog::QuerySource;
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
@@ -42,10 +43,11 @@ fn defaults(source: &Source) -> Settings {
     Settings {
         migrations: Migrations {
             dir: PathBuf::from("migrations"),
+            files: Vec::new(),
             layout: None,
             command: None,
         },
-        queries: vec!["queries/**/*.sql".to_owned()],
+        queries: vec![QuerySource::files("queries/**/*.sql")],
         exclude: Vec::new(),
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error),
@@ -111,10 +113,7 @@ fn top_level<'a>(
                 span: entry.span.clone(),
             });
         }
-        "queries" => replace(
-            &mut settings.queries,
-            reader.patterns(entry, "[\"queries/**/*.sql\"]"),
-        ),
+        "queries" => replace(&mut settings.queries, query_sources(reader, entry)),
         "exclude" => {
             if entry.value.as_array().is_none_or(|list| !list.is_empty()) {
                 settings.exclude = policy::read_patterns(reader, entry);
@@ -174,15 +173,29 @@ fn replace<T>(place: &mut T, read: Option<T>) {
 
 /// `"migrations"` or `{ dir = "migrations", layout = "diesel" }`.
 fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migrations> {
-    const EXPECTED: &str =
-        "expected a folder like \"migrations\", or { dir = \"migrations\", layout = \"diesel\" }";
-    let DeValue::Table(table) = entry.value else {
-        let dir = reader.string(entry, EXPECTED)?;
-        return Some(Migrations {
-            dir: PathBuf::from(dir),
-            layout: None,
-            command: None,
-        });
+    const EXPECTED: &str = "expected a folder like \"migrations\", a list of schema files, or { dir = \"migrations\", layout = \"diesel\" }";
+    let table = match entry.value {
+        DeValue::Table(table) => table,
+        DeValue::Array(_) => {
+            let files = reader.strings(entry, EXPECTED)?;
+            let files: Vec<PathBuf> = files.into_iter().map(|(file, _)| file.into()).collect();
+            let folder = files.first().and_then(|file| file.parent());
+            return Some(Migrations {
+                dir: folder.map(PathBuf::from).unwrap_or_default(),
+                files,
+                layout: Some(Layout::SchemaFile),
+                command: None,
+            });
+        }
+        _ => {
+            let dir = reader.string(entry, EXPECTED)?;
+            return Some(Migrations {
+                dir: PathBuf::from(dir),
+                files: Vec::new(),
+                layout: None,
+                command: None,
+            });
+        }
     };
     let mut dir = None;
     let mut layout = None;
@@ -196,6 +209,7 @@ fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migratio
     match dir {
         Some(dir) => Some(Migrations {
             dir: PathBuf::from(dir),
+            files: Vec::new(),
             layout,
             command: None,
         }),
@@ -208,6 +222,49 @@ fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migratio
             None
         }
     }
+}
+
+/// `["queries/**/*.sql", { sqlc = "sqlc.yaml" }, { sqlx = ".sqlx" }]`.
+fn query_sources<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Vec<QuerySource>> {
+    const EXPECTED: &str = "expected a list of file patterns and sources, as in \
+        [\"queries/**/*.sql\", { sqlc = \"sqlc.yaml\" }, { sqlx = \".sqlx\" }]";
+    let list = entry.value.as_array().filter(|list| !list.is_empty());
+    let Some(list) = list else {
+        reader.expected(entry, EXPECTED);
+        return None;
+    };
+    let before = reader.errors.len();
+    let mut found = Vec::new();
+    for item in list.iter() {
+        match item.get_ref() {
+            DeValue::String(text) if !text.is_empty() => match globset::Glob::new(text) {
+                Ok(_) => found.push(QuerySource::files(text)),
+                Err(error) => reader.error(
+                    item.span(),
+                    format!("`{text}` is not a pattern: {}", error.kind()),
+                    None,
+                ),
+            },
+            DeValue::Table(table) => {
+                for inner in &Section::new(&entry.path, table).entries {
+                    let path = |reader: &mut Reader<'a>| {
+                        reader.string(inner, "expected a path").map(PathBuf::from)
+                    };
+                    match inner.key {
+                        "sqlc" => found.extend(path(reader).map(QuerySource::Sqlc)),
+                        "sqlx" => found.extend(path(reader).map(QuerySource::Sqlx)),
+                        _ => reader.unknown(inner, &entry.path, &["sqlc", "sqlx"]),
+                    }
+                }
+            }
+            _ => reader.error(
+                item.span(),
+                format!("bad value in `{}`: {EXPECTED}", entry.path),
+                None,
+            ),
+        }
+    }
+    (reader.errors.len() == before).then_some(found)
 }
 
 fn layout<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Layout> {

@@ -31,6 +31,12 @@ fn every_layout_is_recognized_and_says_by_what() {
         "flyway",
         "dbmate",
         "prisma",
+        "atlas",
+        "drizzle",
+        "hasura",
+        "supabase/migrations",
+        "tern",
+        "liquibase",
         "schema.sql",
     ]
     .iter()
@@ -81,6 +87,12 @@ async fn every_layout_runs_to_the_same_schema_and_back() {
         "flyway",
         "dbmate",
         "prisma",
+        "atlas",
+        "drizzle",
+        "hasura",
+        "supabase/migrations",
+        "tern",
+        "liquibase",
         "schema.sql",
     ] {
         let history = read(folder);
@@ -105,7 +117,10 @@ async fn every_layout_runs_to_the_same_schema_and_back() {
         let reversible = history.migrations.iter().all(|m| m.down.is_some());
         assert_eq!(
             reversible,
-            matches!(folder, "golang-migrate" | "diesel" | "goose" | "dbmate"),
+            matches!(
+                folder,
+                "golang-migrate" | "diesel" | "goose" | "dbmate" | "tern"
+            ),
             "{folder}"
         );
         if reversible {

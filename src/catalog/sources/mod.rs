@@ -1,0 +1,79 @@
+//! Where a project's queries live, read in place: a source is one file here and one arm of [`read`].
+
+mod rust_strings;
+mod sqlc;
+mod sqlx;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::files::{self, Files};
+use crate::source::{Source, SourceError};
+
+pub use sqlc::{SqlcPackage, packages as sqlc_packages};
+
+/// One entry of `queries` in pgproof.toml; paths are relative to the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuerySource {
+    /// Query files, by a pattern.
+    Files(String),
+    /// sqlc's configuration: the query files of its PostgreSQL packages.
+    Sqlc(PathBuf),
+    /// sqlx's offline data (`.sqlx`): every query that its macros check.
+    Sqlx(PathBuf),
+}
+
+impl QuerySource {
+    /// A pattern of query files.
+    #[must_use]
+    pub fn files(pattern: &str) -> Self {
+        Self::Files(pattern.to_owned())
+    }
+
+    /// The file patterns that it stands for; none where it is no query files.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read.
+    pub fn patterns(&self, root: &Path) -> Result<Vec<String>, SourceError> {
+        match self {
+            Self::Files(pattern) => Ok(vec![pattern.clone()]),
+            Self::Sqlc(configuration) => sqlc::patterns(root, configuration),
+            Self::Sqlx(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Every text of the sources, in the form of query files: a header, then the statement. A file that two of them name is read once.
+pub(super) fn read(root: &Path, from: &[QuerySource]) -> Result<Files, Vec<SourceError>> {
+    let mut patterns: Vec<String> = Vec::new();
+    for source in from {
+        let found = source.patterns(root).map_err(|error| vec![error])?;
+        patterns.extend(found);
+    }
+    let mut files = files::read(root, &patterns)?;
+    for source in from {
+        match source {
+            QuerySource::Files(_) | QuerySource::Sqlc(_) => {}
+            QuerySource::Sqlx(folder) => sqlx::read(root, folder, &mut files)?,
+        }
+    }
+    Ok(files)
+}
+
+impl fmt::Display for QuerySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(pattern) => f.write_str(pattern),
+            Self::Sqlc(path) | Self::Sqlx(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// What cannot be read, as an error of its file.
+fn unreadable(shown: &Path, reason: impl fmt::Display) -> SourceError {
+    SourceError::new(
+        &Source::new(shown, ""),
+        0..0,
+        format!("cannot be read: {reason}"),
+    )
+}

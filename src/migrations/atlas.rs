@@ -1,0 +1,73 @@
+//! Atlas: `N_x.sql` or `N.sql` beside `atlas.sum`. A file runs in a transaction unless it begins with
+//! `-- atlas:txmode none`; `-- atlas:checkpoint` stands for every file before it.
+
+use crate::source::{Source, SourceError};
+
+use super::tree::Tree;
+use super::{Layout, Migration, TransactionRule, script};
+
+pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
+    if tree.files.iter().any(|file| tree.name(file) == "atlas.sum") {
+        return Some((Layout::Atlas, "atlas.sum".to_owned()));
+    }
+    let marked = tree
+        .top_level()
+        .find(|file| directives(file).next().is_some())?;
+    Some((
+        Layout::Atlas,
+        format!("a directive of Atlas in {}", tree.name(marked)),
+    ))
+}
+
+pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
+    let mut files: Vec<(&str, &str, &Source)> = tree
+        .top_level()
+        .filter_map(|file| {
+            let stem = file.path.file_stem()?.to_str()?;
+            let (version, name) = stem.split_once('_').unwrap_or((stem, ""));
+            Some((version, name, file))
+        })
+        .collect();
+    // Atlas orders by the files' names.
+    files.sort_by_key(|(version, name, _)| (*version, *name));
+    let first = files
+        .iter()
+        .rposition(|(_, _, file)| directives(file).any(|directive| directive == "checkpoint"))
+        .unwrap_or(0);
+    files[first..]
+        .iter()
+        .map(|(version, name, file)| {
+            if let Some(delimiter) = directives(file).find(|d| d.starts_with("delimiter")) {
+                let message = format!("`-- atlas:{delimiter}` is not supported");
+                return Err(SourceError::new(file, 0..0, message).help(
+                    "set migrate-cmd in pgproof.toml, for example migrate-cmd = \"atlas migrate apply --url $DATABASE_URL\"",
+                ));
+            }
+            let rule = if directives(file).any(|directive| directive == "txmode none") {
+                TransactionRule::Statement
+            } else {
+                TransactionRule::File
+            };
+            Ok(Migration {
+                version: (*version).to_owned(),
+                name: (*name).to_owned(),
+                up: script(file, rule)?,
+                down: None,
+            })
+        })
+        .collect()
+}
+
+/// The file's own directives: those of its header, the comment lines before the first line that is none.
+fn directives(file: &Source) -> impl Iterator<Item = &str> {
+    file.text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| line.starts_with("--"))
+        .filter_map(|line| {
+            line.trim_start_matches('-')
+                .trim_start()
+                .strip_prefix("atlas:")
+        })
+        .map(str::trim)
+}

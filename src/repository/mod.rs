@@ -1,0 +1,223 @@
+//! What a repository holds: where its schema comes from and where its queries are, read off the files of the tools that it
+//! uses. Reads files; runs nothing and knows no server. A tool is one file in `tools` and one line in [`TOOLS`].
+
+mod listing;
+mod tools;
+
+use std::path::{Path, PathBuf};
+
+use crate::migrations::Layout;
+
+pub use crate::catalog::QuerySource;
+
+pub use listing::Listing;
+
+/// Where a schema comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaSource {
+    /// SQL files that pgproof applies itself.
+    Files {
+        /// A folder of migrations, or one file with the schema.
+        path: PathBuf,
+        /// `None` where the files show it.
+        layout: Option<Layout>,
+    },
+    /// Several SQL files that together hold the schema, in this order.
+    SchemaFiles(Vec<PathBuf>),
+    /// Migrations that only a program can apply.
+    Program {
+        /// What it reads: the dataset is made anew when a file below changes.
+        reads: PathBuf,
+        /// A line for the shell that finds the database in `DATABASE_URL`.
+        command: String,
+    },
+}
+
+/// What one tool's files show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The tool's own name.
+    pub tool: &'static str,
+    /// The file or folder that shows it.
+    pub by: PathBuf,
+    /// Its schema, where the tool says where that is.
+    pub schema: Option<SchemaSource>,
+    /// Its queries.
+    pub queries: Vec<QuerySource>,
+    /// What a person has to know or do about it.
+    pub note: Option<String>,
+}
+
+impl Found {
+    /// A schema of SQL files.
+    fn files(tool: &'static str, path: impl Into<PathBuf>, layout: Option<Layout>) -> Self {
+        let path = path.into();
+        Self {
+            tool,
+            by: path.clone(),
+            schema: Some(SchemaSource::Files { path, layout }),
+            queries: Vec::new(),
+            note: None,
+        }
+    }
+
+    /// A schema that a program makes.
+    fn program(
+        tool: &'static str,
+        by: impl Into<PathBuf>,
+        reads: impl Into<PathBuf>,
+        command: impl Into<String>,
+    ) -> Self {
+        Self {
+            tool,
+            by: by.into(),
+            schema: Some(SchemaSource::Program {
+                reads: reads.into(),
+                command: command.into(),
+            }),
+            queries: Vec::new(),
+            note: None,
+        }
+    }
+}
+
+/// A tool whose traces are looked for.
+struct Tool {
+    find: fn(&Listing) -> Vec<Found>,
+}
+
+/// Those that name their schema exactly come first: of two that fit equally well the first one is taken.
+const TOOLS: &[Tool] = &[
+    Tool {
+        find: tools::sqlc::find,
+    },
+    Tool {
+        find: tools::rails::find,
+    },
+    Tool {
+        find: tools::ecto::find,
+    },
+    Tool {
+        find: tools::laravel::find,
+    },
+    Tool {
+        find: tools::sql_migrations::find,
+    },
+    Tool {
+        find: tools::sqlx::find,
+    },
+    Tool {
+        find: tools::django::find,
+    },
+    Tool {
+        find: tools::alembic::find,
+    },
+    Tool {
+        find: tools::javascript::find,
+    },
+    Tool {
+        find: tools::liquibase::find,
+    },
+    Tool {
+        find: tools::schema_file::find,
+    },
+    Tool {
+        find: tools::query_files::find,
+    },
+];
+
+/// Everything that the tools' files show, the most likely first: SQL before programs, shallow before deep, what belongs to
+/// examples, tests and other databases last.
+#[must_use]
+pub fn survey(listing: &Listing) -> Vec<Found> {
+    let mut found: Vec<(Rank, Found)> = TOOLS
+        .iter()
+        .enumerate()
+        .flat_map(|(preference, tool)| {
+            (tool.find)(listing)
+                .into_iter()
+                .map(move |found| (rank(&found, preference), found))
+        })
+        .collect();
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
+/// How well a find serves as the project's schema; the least is the best.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    aside: bool,
+    has_no_schema: bool,
+    needs_a_program: bool,
+    preference: usize,
+    depth: usize,
+    by: PathBuf,
+}
+
+fn rank(found: &Found, preference: usize) -> Rank {
+    let place = match &found.schema {
+        Some(SchemaSource::Files { path, .. }) => path,
+        Some(SchemaSource::SchemaFiles(files)) => files.first().unwrap_or(&found.by),
+        Some(SchemaSource::Program { reads, .. }) => reads,
+        None => &found.by,
+    };
+    Rank {
+        aside: is_aside(place) || is_aside(&found.by),
+        has_no_schema: found.schema.is_none(),
+        needs_a_program: matches!(found.schema, Some(SchemaSource::Program { .. })),
+        preference,
+        depth: found.by.components().count(),
+        by: found.by.clone(),
+    }
+}
+
+/// Examples, tests, and folders named after another database.
+fn is_aside(path: &Path) -> bool {
+    const ASIDE: [&str; 24] = [
+        "example",
+        "examples",
+        "sample",
+        "samples",
+        "demo",
+        "demos",
+        "test",
+        "tests",
+        "testdata",
+        "testing",
+        "fixtures",
+        "spec",
+        "e2e",
+        "docs",
+        "doc",
+        "benchmark",
+        "benchmarks",
+        "mysql",
+        "mariadb",
+        "sqlite",
+        "sqlite3",
+        "mssql",
+        "oracle",
+        "clickhouse",
+    ];
+    path.components().any(|part| {
+        let part = part.as_os_str().to_string_lossy().to_ascii_lowercase();
+        ASIDE.contains(&part.as_str()) || part.contains("sqlite") || part.contains("mysql")
+    })
+}
+
+/// The query sources that belong to a schema: those of the same find, else all that are not set aside.
+#[must_use]
+pub fn queries_for(chosen: Option<&Found>, all: &[Found]) -> Vec<QuerySource> {
+    if let Some(found) = chosen.filter(|found| !found.queries.is_empty()) {
+        return found.queries.clone();
+    }
+    let mut sources: Vec<QuerySource> = Vec::new();
+    for found in all.iter().filter(|found| !is_aside(&found.by)) {
+        for source in &found.queries {
+            if !sources.contains(source) {
+                sources.push(source.clone());
+            }
+        }
+    }
+    sources
+}

@@ -1,0 +1,105 @@
+//! Folders of SQL migrations, of any tool whose layout pgproof reads: Atlas, dbmate, diesel, Drizzle, Flyway, golang-migrate,
+//! goose, Hasura, Liquibase, Prisma, refinery, sqlx, Supabase, tern.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::schema_file::is_foreign;
+use crate::migrations::{self, Layout, MigrationsError, Tree};
+use crate::repository::listing::folder;
+use crate::repository::{Found, Listing};
+
+pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
+    let folders: BTreeSet<PathBuf> = listing.files().filter_map(migrations_folder).collect();
+    folders
+        .into_iter()
+        .filter_map(|path| of_folder(listing, &path))
+        .collect()
+}
+
+/// The folder of migrations that a file may belong to: its own, or the one above for `N_x/up.sql`.
+fn migrations_folder(file: &Path) -> Option<PathBuf> {
+    let name = file.file_name()?.to_str()?;
+    if name == "up.sql" || name == "migration.sql" {
+        return Some(folder(folder(file)).to_path_buf());
+    }
+    let numbered = name.ends_with(".sql")
+        && (name.starts_with(|c: char| c.is_ascii_digit())
+            || name
+                .strip_prefix(['V', 'R', 'U'])
+                .is_some_and(|rest| rest.contains("__")));
+    let in_migrations = name.ends_with(".sql")
+        && folder(file).file_name().is_some_and(|name| {
+            name.to_string_lossy()
+                .to_ascii_lowercase()
+                .contains("migrat")
+        });
+    (numbered || in_migrations).then(|| folder(file).to_path_buf())
+}
+
+fn of_folder(listing: &Listing, path: &Path) -> Option<Found> {
+    let root = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let tree = Tree::read(listing.root(), root).ok()?;
+    if tree.files.iter().any(|file| is_foreign(&file.text)) {
+        return None;
+    }
+    match migrations::history(&tree, None) {
+        Ok(history) => {
+            let makes_tables = history.migrations.iter().any(|migration| {
+                migration.up.statements.iter().any(|statement| {
+                    let sql = statement.sql.to_ascii_lowercase();
+                    sql.contains("create") && sql.contains("table")
+                })
+            });
+            makes_tables.then(|| Found::files(name(history.layout), root, None))
+        }
+        // A folder of migrations with a mistake in it is still the project's; the mistake is what a person has to see.
+        Err(MigrationsError::Script(error)) => {
+            let mut found = Found::files("SQL migrations", root, None);
+            let (line, _) = error.source_file.line_column(error.span.start);
+            found.note = Some(format!(
+                "{}:{line}: {}{}",
+                error.source_file.path.display(),
+                error.message,
+                error
+                    .help
+                    .as_ref()
+                    .map(|help| format!("; {help}"))
+                    .unwrap_or_default()
+            ));
+            Some(found)
+        }
+        Err(
+            MigrationsError::Unreadable { .. }
+            | MigrationsError::Empty { .. }
+            | MigrationsError::DuplicateVersion { .. }
+            | MigrationsError::UnknownVersion { .. },
+        ) => None,
+    }
+}
+
+/// The tool's own name.
+fn name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Sqlx => "SQL migrations in sqlx's form",
+        Layout::GolangMigrate => "golang-migrate",
+        Layout::Diesel => "diesel",
+        Layout::Goose => "goose",
+        Layout::Refinery => "refinery",
+        Layout::Flyway => "Flyway",
+        Layout::Dbmate => "dbmate",
+        Layout::Prisma => "Prisma",
+        Layout::Atlas => "Atlas",
+        Layout::Drizzle => "Drizzle",
+        Layout::Hasura => "Hasura",
+        Layout::Supabase => "Supabase",
+        Layout::Tern => "tern",
+        Layout::Liquibase => "Liquibase (SQL)",
+        Layout::SchemaFile => "a schema file",
+        Layout::Command => "a program",
+    }
+}

@@ -1,0 +1,2 @@
+ALTER TABLE posts ADD COLUMN subtitle text;
+ALTER TABLE posts ADD CONSTRAINT titles_differ CHECK (title <> subtitle);

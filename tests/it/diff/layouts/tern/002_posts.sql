@@ -1,0 +1,9 @@
+CREATE TABLE posts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users (id),
+    title text NOT NULL
+);
+
+---- create above / drop below ----
+
+DROP TABLE posts;
