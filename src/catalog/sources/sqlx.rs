@@ -219,8 +219,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("query-ff", Path::new(".sqlx/query-ff.json"), 2),
                 ("find_user", Path::new("src/users.rs"), 5),
+                ("query-ff", Path::new(".sqlx/query-ff.json"), 2),
             ]
         );
         assert_eq!(files.unreadable.len(), 1);
