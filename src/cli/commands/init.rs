@@ -224,7 +224,10 @@ fn write_spec(spec: &Path, drafted: &Drafted, globals: &Globals) -> Result<(), C
             plural(count, "constraint", "constraints")
         ),
     };
-    globals.print(&format!("wrote {SPEC} ({} tables)\n{open}", plan.tables.len()))
+    globals.print(&format!(
+        "wrote {SPEC} ({} tables)\n{open}",
+        plan.tables.len()
+    ))
 }
 
 /// What to do next.
