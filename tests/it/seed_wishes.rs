@@ -165,6 +165,7 @@ async fn every_wish_is_met_or_told_of() {
     let mut met = 0;
     for round in 0..200 {
         let (text, wishes) = random_spec(&mut dice);
+        database.execute("TRUNCATE parcels").await;
         let specs = [Source::new("seeds/spec.toml", text.as_str())];
         let plan: SeedPlan = torture::try_fill_with(&database, &specs, &Options::default())
             .await
