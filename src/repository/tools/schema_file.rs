@@ -30,7 +30,13 @@ pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
 
 /// Whether a script is written for another database: by words that PostgreSQL refuses.
 pub(super) fn is_foreign(text: &str) -> bool {
-    let upper = text.to_ascii_uppercase();
+    // Comments may say anything.
+    let code: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .collect();
+    let code = code.join("\n");
+    let upper = code.to_ascii_uppercase();
     [
         "AUTO_INCREMENT",
         "AUTOINCREMENT",
@@ -43,5 +49,18 @@ pub(super) fn is_foreign(text: &str) -> bool {
     ]
     .iter()
     .any(|word| upper.contains(word))
-        || text.contains("` (")
+        || code.contains("` (")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_of_other_databases_are_told_by_their_code_alone() {
+        assert!(is_foreign("CREATE TABLE `users` (id INT AUTO_INCREMENT)"));
+        assert!(!is_foreign(
+            "-- unlike MySQL's `id` (AUTO_INCREMENT)\ncreate table users (id bigserial)"
+        ));
+    }
 }
