@@ -136,6 +136,8 @@ pub struct QueryRuns {
     pub runs: Vec<Run>,
     /// Set where the query could not be planned or run at all.
     pub failure: Option<QueryFailure>,
+    /// What a person should know of how it was run: why it was planned only, what it left behind.
+    pub notes: Vec<String>,
 }
 
 impl QueryRuns {

@@ -14,14 +14,14 @@ use crate::cli::baseline;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
-use crate::cli::target::Target;
+use crate::cli::target::{self, Target};
 use crate::cli::{Globals, Verbosity};
 use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
+use crate::db::prove;
 use crate::db::prove_memory::prove_memory;
 use crate::db::prove_statistics::prove_statistics;
 use crate::db::trials::Trials;
-use crate::db::{introspect, prove};
 use crate::diff::Names;
 use crate::report::terminal::TerminalStyle;
 use crate::report::{self, AuditReport, IndexInfo, Output, Summary, TableInfo};
@@ -128,11 +128,13 @@ async fn audit(
     kept: Option<(&Kept, &Project)>,
 ) -> Result<AuditReport, CliError> {
     let session = target.session(globals).await?;
-    let schema = introspect::schema(&session).await?;
+    let schema = target::schema(&session, globals).await?;
+    let access = access(args, target);
+    target::announce(access, &queries, globals);
     let options = RunOptions {
         runs: settings.audit.runs,
         timeout: Millis(settings.audit.timeout.as_secs_f64() * 1000.0),
-        access: access(args, target),
+        access,
     };
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let runs =
