@@ -21,6 +21,7 @@ mod faults;
 mod files;
 mod files_parquet;
 mod given;
+mod hostile;
 mod introspect;
 mod layers;
 mod noise;
