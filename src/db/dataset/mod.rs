@@ -213,11 +213,15 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
         locale,
         target_bytes,
         subset,
+        constants,
     } = recipe.options;
     part(&format!(
         "{seed} {scale} {default_rows} {all_rows:?} {table_rows:?} {}",
         locale.name
     ));
+    if !constants.is_empty() {
+        part(&format!("{constants:?}"));
+    }
     if target_bytes.is_some() || subset.is_some() {
         part(&format!("{target_bytes:?} {subset:?}"));
     }

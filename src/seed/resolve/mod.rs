@@ -37,6 +37,7 @@ use super::random::Key;
 use super::spec::{Spec, TableSpec};
 use crate::schema::{QualifiedName, Schema, Table, TableKind};
 use crate::source::{SourceError, nearest};
+use crate::sql::constants::Constant;
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub struct Options {
     pub target_bytes: Option<u64>,
     /// Only this share of the rows, with every row that they point to.
     pub subset: Option<f64>,
+    /// What the catalog's queries say of the data.
+    pub constants: Vec<Constant>,
 }
 
 impl Default for Options {
@@ -70,6 +73,7 @@ impl Default for Options {
             locale: Locale::default_locale(),
             target_bytes: None,
             subset: None,
+            constants: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod memory;
 mod parameters;
 mod runs;
 mod statistics;
+mod together;
 
 use std::sync::{Arc, OnceLock};
 
