@@ -75,11 +75,13 @@ pub enum RuleId {
     DuplicateIndex,
     PlanRegression,
     BlockingMigration,
+    NotProven,
+    BypassedPolicies,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -111,6 +113,8 @@ impl RuleId {
         Self::DuplicateIndex,
         Self::PlanRegression,
         Self::BlockingMigration,
+        Self::NotProven,
+        Self::BypassedPolicies,
     ];
 
     /// The kebab-case id.
@@ -148,6 +152,8 @@ impl RuleId {
             Self::DuplicateIndex => "duplicate-index",
             Self::PlanRegression => "plan-regression",
             Self::BlockingMigration => "blocking-migration",
+            Self::NotProven => "not-proven",
+            Self::BypassedPolicies => "bypassed-policies",
         }
     }
 }

@@ -6,15 +6,18 @@ use super::exit::CliError;
 use super::settings::{DatasetSettings, Project};
 use super::{Globals, UrlSource};
 use crate::catalog;
+use crate::db::caller::Caller;
 use crate::db::clone::Clone as DatabaseClone;
-use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::connect::{DatabaseUrl, Session, describe};
 use crate::db::dataset::{self, Dataset, Recipe};
 use crate::db::server::{Cluster, ClusterOptions};
 use crate::migrations::{self, History, Tree};
 use crate::progress::Unit;
 use crate::report::DatasetInfo;
+use crate::schema::quote_identifier;
 use crate::seed::Options;
 use crate::source::Source;
+use crate::sql::constants::Constant;
 
 /// A database to run queries on.
 #[derive(Debug)]
@@ -39,10 +42,11 @@ impl Target {
     pub async fn open(project: &Project, globals: &Globals) -> Result<Self, CliError> {
         if let Some((url, source)) = globals.database()? {
             if source == UrlSource::Environment {
-                // It is often set for the application: nobody should wonder which database was read.
-                globals
-                    .progress
-                    .note(format!("DATABASE_URL is set: working on {}", url.address()));
+                // Nobody should wonder which database was read.
+                globals.progress.note(format!(
+                    "working on the database that DATABASE_URL names: {}",
+                    url.address()
+                ));
             }
             return Ok(Self::Given(url));
         }
@@ -72,6 +76,23 @@ impl Target {
             Self::Given(url) => url,
         };
         Ok(Session::open(url, &globals.interrupt).await?)
+    }
+
+    /// A connection to it as the one who asks the application's queries.
+    pub async fn session_as(
+        &self,
+        caller: &Caller,
+        globals: &Globals,
+    ) -> Result<Session, CliError> {
+        let url = match self {
+            Self::Private { copy, .. } => copy.url(),
+            Self::Given(url) => url,
+        };
+        let session = Session::open(&url.with_options(&caller.options()), &globals.interrupt).await;
+        session.map_err(|error| {
+            CliError::from(error)
+                .help("`[audit] role` and `[audit] settings` of pgproof.toml say who asks")
+        })
     }
 
     /// What was copied, for the report; `None` for a database that was given.
@@ -121,6 +142,7 @@ pub async fn start_seeded(
     // Mistakes in files are found before anything is started.
     let ingredients = Ingredients::read(project, options(project.settings.dataset, &[]))?;
     let cluster = start(project, globals).await?;
+    make_roles(&cluster, &project.settings.server.roles, globals).await?;
     let dataset = dataset::ensure(
         &cluster,
         ingredients.recipe(),
@@ -133,6 +155,46 @@ pub async fn start_seeded(
         .iter()
         .for_each(|note| globals.progress.note(note.as_str()));
     Ok((cluster, dataset))
+}
+
+/// `[server] roles`: those that migrations grant to and do not make.
+async fn make_roles(
+    cluster: &Cluster,
+    roles: &[String],
+    globals: &Globals,
+) -> Result<(), CliError> {
+    if roles.is_empty() {
+        return Ok(());
+    }
+    let session = Session::open(&cluster.url("postgres"), &globals.interrupt).await?;
+    for role in roles {
+        let name = quote_identifier(role);
+        let there = session
+            .client()
+            .query_opt(
+                "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1",
+                &[role],
+            )
+            .await;
+        let made = match there {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                session
+                    .client()
+                    .batch_execute(&format!("CREATE ROLE {name}"))
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        made.map_err(|error| {
+            CliError::usage(format!(
+                "[server] roles: {role} cannot be made: {}",
+                describe(&error)
+            ))
+        })?;
+    }
+    session.close().await;
+    Ok(())
 }
 
 /// What the project asks of its server.
@@ -162,7 +224,10 @@ impl Ingredients {
         Ok(Self {
             migrations: history(project)?,
             specs: specs(project)?,
-            options,
+            options: Options {
+                constants: constants(project),
+                ..options
+            },
         })
     }
 
@@ -197,6 +262,14 @@ pub fn specs(project: &Project) -> Result<Vec<Source>, CliError> {
         &project.root,
         &project.settings.seeds,
     )?)
+}
+
+/// What the catalog's queries say of the data. Mistakes in the catalog are reported where it is audited.
+#[must_use]
+pub fn constants(project: &Project) -> Vec<Constant> {
+    let catalog = project.catalog();
+    let queries = catalog.map(|catalog| catalog.queries).unwrap_or_default();
+    crate::sql::constants::of_all(queries.iter().map(|query| query.sql.as_str()))
 }
 
 /// Seed, scale and row counts; of two counts of the same table the last one holds.

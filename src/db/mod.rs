@@ -1,6 +1,7 @@
 //! Everything that talks to PostgreSQL: the only home of driver types.
 
 pub mod audit;
+pub mod caller;
 pub mod clone;
 pub mod comparison;
 pub mod connect;
@@ -8,6 +9,7 @@ mod copy;
 pub mod dataset;
 pub mod dev;
 pub mod explain;
+pub mod filled;
 pub mod given;
 pub mod introspect;
 mod lease;

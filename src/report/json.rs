@@ -159,6 +159,12 @@ pub struct SavedFinding {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SavedSummary {
     pub queries: usize,
+    #[serde(default)]
+    pub executed: usize,
+    #[serde(default)]
+    pub found_rows: usize,
+    #[serde(default)]
+    pub not_proven: usize,
     pub errors: usize,
     pub warnings: usize,
     pub infos: usize,
@@ -238,6 +244,9 @@ impl SavedReport {
             findings: report.findings.iter().map(SavedFinding::of).collect(),
             summary: SavedSummary {
                 queries: summary.queries,
+                executed: summary.executed,
+                found_rows: summary.found_rows,
+                not_proven: summary.not_proven,
                 errors: summary.errors,
                 warnings: summary.warnings,
                 infos: summary.infos,

@@ -91,6 +91,7 @@ fn badge(standing: Standing) -> &'static str {
         Standing::Failed => "**failed**",
         Standing::Error => "**error**",
         Standing::Warning => "warning",
+        Standing::NotProven => "not proven",
         Standing::Fine => "note",
     }
 }
@@ -187,6 +188,13 @@ fn fix(fix: &Fix) -> String {
 }
 
 fn closing(report: &AuditReport, summary: &Summary) -> String {
+    let not_proven = match summary.not_proven {
+        0 => String::new(),
+        some => format!(
+            "{} no rows on this data: not proven. ",
+            plural(some, "query finds", "queries find")
+        ),
+    };
     let suppressed = match summary.suppressed {
         0 => String::new(),
         some => format!(
@@ -195,7 +203,7 @@ fn closing(report: &AuditReport, summary: &Summary) -> String {
         ),
     };
     format!(
-        "{} fine. {suppressed}Exit code {}: {}.\n\n<sub>pgproof {TOOL_VERSION} on PostgreSQL {}</sub>\n",
+        "{} fine. {not_proven}{suppressed}Exit code {}: {}.\n\n<sub>pgproof {TOOL_VERSION} on PostgreSQL {}</sub>\n",
         plural(summary.fine, "query is", "queries are"),
         summary.exit_code(),
         summary.exit_reason(),

@@ -76,7 +76,9 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::UnusedIndex
         | RuleId::DuplicateIndex
         | RuleId::PlanRegression
-        | RuleId::BlockingMigration => u8::MAX,
+        | RuleId::BlockingMigration
+        | RuleId::NotProven
+        | RuleId::BypassedPolicies => u8::MAX,
     }
 }
 

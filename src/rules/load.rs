@@ -110,7 +110,9 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::UnusedIndex
         | RuleId::DuplicateIndex
         | RuleId::PlanRegression
-        | RuleId::BlockingMigration => false,
+        | RuleId::BlockingMigration
+        | RuleId::NotProven
+        | RuleId::BypassedPolicies => false,
     }
 }
 

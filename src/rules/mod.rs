@@ -11,6 +11,7 @@ mod scans;
 pub mod tables;
 pub mod thresholds;
 
+pub mod bypassed_policies;
 mod cartesian_join;
 mod duplicate_index;
 mod filtered_index_scan;
@@ -24,6 +25,7 @@ mod lossy_bitmap;
 pub mod missing_index;
 mod n_plus_one;
 mod nested_loop_rescan;
+mod not_proven;
 mod over_budget;
 mod parameter_cliff;
 mod partition_pruning;
@@ -127,6 +129,8 @@ pub const ALL: &[&Rule] = &[
     &duplicate_index::RULE,
     &plan_regression::RULE,
     &blocking_migration::RULE,
+    &not_proven::RULE,
+    &bypassed_policies::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

@@ -85,12 +85,15 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
         .sum()
 }
 
-/// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration.
-const WITHOUT_PLANS: [RuleId; 4] = [
+/// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the rows
+/// that all of a query's runs find, by who asks.
+const WITHOUT_PLANS: [RuleId; 6] = [
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,
     RuleId::BlockingMigration,
+    RuleId::NotProven,
+    RuleId::BypassedPolicies,
 ];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.

@@ -248,7 +248,7 @@ async fn a_wrong_password_is_refused() {
         "check user and password",
     ];
     check("wrong password", &output, 3, &expected);
-    let output = pgproof(project.path(), &["audit"])
+    let output = pgproof(project.path(), &["audit", "--database-url", "env"])
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();

@@ -17,17 +17,19 @@ use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::Target;
 use crate::cli::{Globals, Verbosity};
 use crate::db::audit::{self, RunOptions};
+use crate::db::connect::Session;
 use crate::db::explain::Access;
 use crate::db::prove_memory::prove_memory;
 use crate::db::prove_statistics::prove_statistics;
 use crate::db::trials::Trials;
-use crate::db::{introspect, prove};
+use crate::db::{caller, filled, introspect, prove};
 use crate::diff::Names;
+use crate::finding::{Finding, RuleId};
 use crate::report::terminal::TerminalStyle;
 use crate::report::{self, AuditReport, IndexInfo, Output, Summary, TableInfo};
 use crate::rules;
 use crate::run::{QueryFailure, QueryRuns};
-use crate::schema::{Schema, TableKind};
+use crate::schema::{QualifiedName, Schema, TableKind};
 use crate::source::{Source, SourceError, nearest};
 use crate::units::{Bytes, Millis};
 
@@ -127,18 +129,38 @@ async fn audit(
     target: &Target,
     kept: Option<(&Kept, &Project)>,
 ) -> Result<AuditReport, CliError> {
+    // Who asks sees less of the statistics than who reads the schema.
     let session = target.session(globals).await?;
     let schema = introspect::schema(&session).await?;
+    let caller = &settings.audit.caller;
+    let session = if caller.is_connection() {
+        session
+    } else {
+        session.close().await;
+        target.session_as(caller, globals).await?
+    };
     let options = RunOptions {
         runs: settings.audit.runs,
         timeout: Millis(settings.audit.timeout.as_secs_f64() * 1000.0),
         access: access(args, target),
     };
+    if !filled::has_rows(session.client(), &schema, &options.limits()).await? {
+        return Err(CliError::usage(
+            "the database has tables and no rows: an audit of it would prove nothing",
+        )
+        .help(match target {
+            Target::Private { .. } => "give tables `rows` in a seed spec, or take `rows = 0` out",
+            Target::Given(_) => {
+                "fill it with `pgproof seed --database-url …`, or leave --database-url out to audit pgproof's own dataset"
+            }
+        }));
+    }
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let runs =
         audit::run_catalog(&session, &schema, &queries, &options, progress, interrupt).await?;
     let policy_for = |query: &Query| settings.policy_for(query);
     let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &settings.policy());
+    findings.extend(without_policies(&session, &schema, &runs, &options, settings).await?);
     let audited = Audited {
         queries: &queries,
         runs: &runs,
@@ -182,7 +204,10 @@ async fn audit(
             interrupt,
         };
         prove_memory(&trials, &mut findings).await?;
-        prove_statistics(&trials, &mut findings).await?;
+        // Only a table's owner sets its statistics.
+        if caller.is_connection() {
+            prove_statistics(&trials, &mut findings).await?;
+        }
     }
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();
@@ -198,6 +223,36 @@ async fn audit(
         fail_on: settings.fail_on,
         elapsed: Millis(0.0),
     })
+}
+
+/// Tables whose row security does not hold for the one who asks.
+async fn without_policies(
+    session: &Session,
+    schema: &Schema,
+    runs: &[QueryRuns],
+    options: &RunOptions,
+    settings: &Settings,
+) -> Result<Vec<Finding>, CliError> {
+    let policy = settings.policy();
+    if !policy.is_on(RuleId::BypassedPolicies) {
+        return Ok(Vec::new());
+    }
+    let bypassed = caller::bypassed(session.client(), schema, runs, &options.limits()).await?;
+    let of_table = |role: &str, table: &QualifiedName| {
+        let mut finding = rules::bypassed_policies::finding(table, role);
+        let severity = policy.severity(finding.rule, finding.severity);
+        finding.severity = severity.unwrap_or(finding.severity);
+        finding
+    };
+    Ok(bypassed
+        .iter()
+        .flat_map(|bypassed| {
+            bypassed
+                .tables
+                .iter()
+                .map(|table| of_table(&bypassed.role, table))
+        })
+        .collect())
 }
 
 /// The reports that were asked for; what cannot be written is said before the work begins.

@@ -17,6 +17,8 @@ use crate::run::{BoundParameter, QueryFailure, QueryRuns};
 use crate::schema::Schema;
 use crate::units::Millis;
 
+use execute::Executed;
+
 /// How the catalog is run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunOptions {
@@ -125,6 +127,7 @@ pub async fn run_catalog(
                 query: i,
                 runs: Vec::new(),
                 failure: Some(failure),
+                notes: Vec::new(),
             },
             Err(Failed::Server(source)) => {
                 interrupt.check()?;
@@ -136,6 +139,9 @@ pub async fn run_catalog(
         };
         // An interrupt cancels the statement: that is no verdict on the query.
         interrupt.check()?;
+        for note in &runs.notes {
+            progress.note(format!("{}: {note}", queries[i].name));
+        }
         done.insert(i, runs);
         task.advance(1);
     }
@@ -166,16 +172,20 @@ impl Auditor<'_> {
         let estimates = self.estimates(&ready).await?;
         let picked = picked(&estimates);
         let may_run = !query.writes || self.options.access.allows_writes();
-        let runs = if may_run {
+        let Executed { runs, notes } = if may_run {
             execute::all(self, query, &ready, &estimates, &picked).await?
         } else {
-            execute::estimated(query, &ready, &estimates, &picked)
+            Executed {
+                runs: execute::estimated(query, &ready, &estimates, &picked),
+                notes: Vec::new(),
+            }
         };
         ready.prepared.deallocate(self.session.client()).await?;
         Ok(QueryRuns {
             query: i,
             runs,
             failure: None,
+            notes,
         })
     }
 

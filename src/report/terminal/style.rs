@@ -103,7 +103,7 @@ impl Palette {
     pub(super) fn standing<T>(self, standing: Standing, text: T) -> Painted<T> {
         let color = match standing {
             Standing::Failed | Standing::Error => AnsiColor::Red,
-            Standing::Warning => AnsiColor::Yellow,
+            Standing::Warning | Standing::NotProven => AnsiColor::Yellow,
             Standing::Fine => AnsiColor::Green,
         };
         self.paint(Style::new().bold().fg_color(Some(color.into())), text)

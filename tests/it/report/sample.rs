@@ -100,6 +100,7 @@ fn runs() -> Vec<QueryRuns> {
         query,
         runs,
         failure: None,
+        notes: Vec::new(),
     };
     let mut timed_out = run("given", "estimated", &[]);
     timed_out.outcome = Outcome::TimedOut {
@@ -399,6 +400,7 @@ pub(crate) fn failing() -> AuditReport {
             position: Some(u32::try_from(sql.find("o.sttus").unwrap() + 1).unwrap()),
             hint: Some("Perhaps you meant to reference the column \"o.status\".".to_owned()),
         }),
+        notes: Vec::new(),
     };
     report
 }
