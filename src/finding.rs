@@ -75,11 +75,12 @@ pub enum RuleId {
     DuplicateIndex,
     PlanRegression,
     BlockingMigration,
+    QueryRewrite,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -111,6 +112,7 @@ impl RuleId {
         Self::DuplicateIndex,
         Self::PlanRegression,
         Self::BlockingMigration,
+        Self::QueryRewrite,
     ];
 
     /// The kebab-case id.
@@ -148,6 +150,7 @@ impl RuleId {
             Self::DuplicateIndex => "duplicate-index",
             Self::PlanRegression => "plan-regression",
             Self::BlockingMigration => "blocking-migration",
+            Self::QueryRewrite => "query-rewrite",
         }
     }
 }

@@ -4,9 +4,11 @@
 pub mod blocking_migration;
 mod causes;
 pub mod context;
+pub mod immutability;
 mod judge;
 mod load;
 pub mod predicate;
+pub mod said;
 mod scans;
 pub mod tables;
 pub mod thresholds;
@@ -29,6 +31,7 @@ mod parameter_cliff;
 mod partition_pruning;
 pub mod plan_regression;
 mod planning_overhead;
+pub mod query_rewrite;
 mod repeated_subplan;
 mod row_misestimate;
 mod seq_scan;
@@ -127,6 +130,7 @@ pub const ALL: &[&Rule] = &[
     &duplicate_index::RULE,
     &plan_regression::RULE,
     &blocking_migration::RULE,
+    &query_rewrite::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

@@ -86,11 +86,12 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 }
 
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration.
-const WITHOUT_PLANS: [RuleId; 4] = [
+const WITHOUT_PLANS: [RuleId; 5] = [
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,
     RuleId::BlockingMigration,
+    RuleId::QueryRewrite,
 ];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.

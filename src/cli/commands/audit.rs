@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use globset::Glob;
 
-use crate::advise::{self, Audited};
+use crate::advise::{self, AdviceBudget, Audited};
 use crate::baseline::Baseline;
 use crate::catalog::{Catalog, Query};
 use crate::cli::args::AuditArgs;
@@ -149,23 +149,18 @@ async fn audit(
         // What no query uses, or the schema lacks, shows only when the whole catalog ran.
         findings.retain(|finding| finding.query.is_some());
     }
-    let candidates = advise::candidates(&audited);
     // Indexes are built on copies of pgproof's own only.
-    findings.extend(match target {
+    let events = (progress, interrupt);
+    let advised = match target {
         Target::Private { .. } => {
-            let trials = prove::prove(
-                &session,
-                audited,
-                &candidates,
-                &options,
-                progress,
-                interrupt,
-            )
-            .await?;
-            advise::findings(&advise::select(&trials, &audited), audited)
+            let budget = advice_budget(args);
+            let advice = prove::advise(&session, audited, &options, &budget, events).await?;
+            advise::tell_of_trials(&mut findings, &advice.tried, &advice.findings, audited);
+            advice.findings
         }
-        Target::Given { .. } => advise::unproven(&candidates, audited),
-    });
+        Target::Given { .. } => advise::unproven(&advise::candidates(&audited), audited),
+    };
+    findings.extend(advised);
     if let Some((kept, project)) = kept {
         let now = (&session, &schema);
         let diffs =
@@ -198,6 +193,15 @@ async fn audit(
         fail_on: settings.fail_on,
         elapsed: Millis(0.0),
     })
+}
+
+/// What the advised indexes may take, as far as it was said.
+fn advice_budget(args: &AuditArgs) -> AdviceBudget {
+    AdviceBudget {
+        bytes: args.advise_size.map(Bytes),
+        count: args.advise_count,
+        time: args.advise_time,
+    }
 }
 
 /// The reports that were asked for; what cannot be written is said before the work begins.
