@@ -19,7 +19,7 @@ use crate::diff::specs;
 use crate::migrations::{self, History, Layout, Migration};
 use crate::progress::Progress;
 use crate::seed::Options;
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 
 /// What is compared.
 #[derive(Debug)]
@@ -47,8 +47,6 @@ pub struct Sides {
     /// The revision's files: its `migrate-cmd` runs there.
     #[expect(dead_code, reason = "held, not read: its end removes the files")]
     checkout: Option<Checkout>,
-    /// A version against itself: only chance can differ.
-    pub is_same_version: bool,
 }
 
 /// What a dataset is made of.
@@ -142,6 +140,7 @@ impl Sides {
         let mut applied = history.migrations.clone();
         let mut pending = applied.split_off(from);
         pending.truncate(to - from);
+        let pending = with_manual_steps(pending, project, &history.migrations)?;
         Ok(Self {
             from: name(from),
             to: name(to),
@@ -154,7 +153,6 @@ impl Sides {
             new_catalog: catalog,
             new_specs: specs.clone(),
             specs,
-            is_same_version: from == to,
         })
     }
 
@@ -182,6 +180,7 @@ impl Sides {
                 history.migrations[applied.len()..].to_vec()
             }
         };
+        let pending = with_manual_steps(pending, project, &history.migrations)?;
         Ok(Self {
             from: revision.to_owned(),
             to: "working tree".to_owned(),
@@ -194,7 +193,6 @@ impl Sides {
             new_catalog: catalog,
             specs: catalog::files::read_any(&old.root, &old.settings.seeds)?,
             new_specs: catalog::files::read_any(&project.root, &project.settings.seeds)?,
-            is_same_version: false,
         })
     }
 
@@ -215,6 +213,45 @@ impl Sides {
             },
         })
     }
+}
+
+/// What is run by hand comes after the migration that it is written for. After one that the dataset is made with there is nothing
+/// to do yet: the tables are empty then.
+fn with_manual_steps(
+    pending: Vec<Migration>,
+    project: &Project,
+    all: &[Migration],
+) -> Result<Vec<Migration>, CliError> {
+    let steps = &project.settings.manual_steps;
+    for step in steps {
+        let is_known = |m: &Migration| migrations::is_version(&m.version, &step.version);
+        if !all.iter().any(is_known) {
+            let message = format!("no migration has version {:?}", step.version);
+            return Err(SourceError::new(&step.source, step.span.clone(), message)
+                .help("[diff] after names the migration that is applied before the file is run by hand")
+                .into());
+        }
+    }
+    let mut found = Vec::with_capacity(pending.len() + steps.len());
+    for migration in pending {
+        let version = migration.version.clone();
+        found.push(migration);
+        for step in steps
+            .iter()
+            .filter(|step| migrations::is_version(&step.version, &version))
+        {
+            let path = project.root.join(&step.file);
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                let message = format!("{} cannot be read: {error}", step.file.display());
+                SourceError::new(&step.source, step.span.clone(), message)
+            })?;
+            found.push(migrations::manual_step(
+                &Source::new(&step.file, text),
+                &version,
+            )?);
+        }
+    }
+    Ok(found)
 }
 
 /// What production has applied cannot change: the revision's migrations begin the working tree's.

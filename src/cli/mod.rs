@@ -10,6 +10,7 @@ mod failures;
 mod globals;
 pub mod saved_reports;
 pub mod settings;
+mod settled;
 mod signals;
 pub mod snapshots;
 pub mod target;

@@ -114,8 +114,8 @@ pub struct LockWatch {
 
 /// Table names come from a catalog snapshot of the query's own: a table that is being dropped still has its row there.
 const LOOK: &str = "SELECT l.pid, l.mode, l.granted, n.nspname || '.' || c.relname, \
-    CASE WHEN l.granted THEN '{}'::int[] ELSE pg_blocking_pids(l.pid) END \
-    FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation AND l.locktype IN ('relation', 'tuple') AND c.relkind IN ('r', 'p', 'm') \
+    CASE WHEN l.granted THEN '{}'::int[] ELSE pg_blocking_pids(l.pid) END, c.relkind IN ('i', 'I') \
+    FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation AND l.locktype IN ('relation', 'tuple') AND c.relkind IN ('r', 'p', 'm', 'v', 'i', 'I') \
     LEFT JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE (NOT l.granted OR (l.pid = $1 AND l.locktype = 'relation' AND c.oid >= 16384)) AND l.pid <> pg_backend_pid() \
     AND (l.database IS NULL OR l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
@@ -127,7 +127,10 @@ fn note(rows: &[tokio_postgres::Row], (asked_ms, answered_ms): (f64, f64), into:
         let (pid, mode): (i32, String) = (row.get(0), row.get(1));
         let (granted, relation): (bool, Option<String>) = (row.get(2), row.get(3));
         let mode = LockMode::parse(&mode).filter(|_| relation.is_some());
+        // What it holds on indexes stops nobody whom the lock on their table lets pass: it is a concurrent statement.
+        let is_index = row.get::<_, Option<bool>>(5).unwrap_or(false);
         match (granted, relation, mode) {
+            (true, Some(_), Some(_)) if is_index => {}
             (true, Some(relation), Some(mode)) => {
                 into.held.push(Caught {
                     asked_ms,

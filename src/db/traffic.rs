@@ -70,6 +70,8 @@ const FIRST: u32 = 2;
 const LIGHT: Duration = Duration::from_millis(2);
 /// How long the first answers, which are slow, are waited for.
 const FIRST_ANSWERS: Duration = Duration::from_secs(1);
+/// How long the last answers are waited for.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 impl Traffic {
     /// Opens the sessions, lets each come to its first answer, and begins. Times are counted from `zero`. `near` lists for
@@ -142,12 +144,16 @@ impl Traffic {
         })
     }
 
-    /// Ends the traffic once its last answers came.
+    /// Ends the traffic once its last answers came. Who still waits after a while waits for a lock that outlives the traffic: that
+    /// answer is not waited for.
     pub async fn stop(self) -> Seen {
         let _ = self.stop.send(true);
-        for session in self.sessions {
+        let last = tokio::time::Instant::now() + LAST_ANSWERS;
+        for mut session in self.sessions {
             // A session that panicked has said what it saw until then.
-            let _ = session.await;
+            if tokio::time::timeout_at(last, &mut session).await.is_err() {
+                session.abort();
+            }
         }
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }

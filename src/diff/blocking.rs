@@ -1,7 +1,7 @@
 //! Which query waited for which statement of a migration, and how long: from what the traffic beside the migration saw and
 //! what a second session read of the lock tables. Pure: times are milliseconds since the migration began.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -69,15 +69,25 @@ pub struct BlockedQuery {
 /// Statements' blocked queries, in the statements' order.
 pub type Blocked = Vec<Vec<BlockedQuery>>;
 
+/// What was seen of those beside a migration.
+#[derive(Clone, Copy)]
+pub struct Waiters<'a> {
+    /// Everything that ran.
+    pub executions: &'a [Execution],
+    /// Who was seen waiting.
+    pub waits: &'a [Wait],
+    /// The migration's own processes.
+    pub migration: &'a [i32],
+    /// For each probe the relations that it uses; empty where that is not known.
+    pub reads: &'a [BTreeSet<String>],
+}
+
 /// For each statement the queries that waited for its lock; and for each the queries that it kept waiting for a lock which
-/// another statement had taken, with the part of their wait that fell into its time. Longest first.
+/// another statement had taken, with the part of their wait that fell into its time. Longest first. Who waits for nothing that
+/// a statement took is blamed on none.
 #[must_use]
-pub fn blocked_queries(
-    executions: &[Execution],
-    waits: &[Wait],
-    statements: &[StatementSpan],
-    migration: &[i32],
-) -> (Blocked, Blocked) {
+pub fn blocked_queries(waiters: &Waiters<'_>, statements: &[StatementSpan]) -> (Blocked, Blocked) {
+    let (executions, waits, migration) = (waiters.executions, waiters.waits, waiters.migration);
     let typical = typical_durations(executions, waits);
     let mut by: Vec<BTreeMap<usize, BlockedQuery>> = vec![BTreeMap::new(); statements.len()];
     let mut during = by.clone();
@@ -85,7 +95,7 @@ pub fn blocked_queries(
         let Some(wait) = first_wait(execution, waits, migration) else {
             continue;
         };
-        let Some(guilty) = guilty(wait, statements) else {
+        let Some(guilty) = guilty(wait, waiters.reads.get(execution.probe), statements) else {
             continue;
         };
         let usual = typical.get(&execution.probe).copied().unwrap_or(0.0);
@@ -184,29 +194,37 @@ fn waits_for(wait: &Wait, waits: &[Wait], migration: &[i32], depth: u32) -> bool
             }))
 }
 
-/// The statement that took the lock: the first whose lock on the table conflicts and was not released yet; else the one that ran.
-fn guilty(wait: &Wait, statements: &[StatementSpan]) -> Option<usize> {
+/// The statement that took the lock: the first whose lock on the relation conflicts and was not released yet. A wait for a row
+/// or a transaction is for the first that changes a relation which the query uses.
+fn guilty(
+    wait: &Wait,
+    reads: Option<&BTreeSet<String>>,
+    statements: &[StatementSpan],
+) -> Option<usize> {
+    let conflicts = |lock: &HeldLock| match &wait.relation {
+        Some(relation) => {
+            lock.relation == *relation
+                && wait
+                    .mode
+                    .map_or(lock.mode.blocks_writes(), |mode| mode.conflicts(lock.mode))
+        }
+        None => {
+            lock.mode >= LockMode::RowExclusive
+                && reads.is_none_or(|reads| reads.contains(&lock.relation))
+        }
+    };
     let holds = |span: &StatementSpan| {
         span.start_ms <= wait.at_ms
             && wait.at_ms <= span.released_ms
-            && span.locks.iter().any(|lock| {
-                Some(&lock.relation) == wait.relation.as_ref()
-                    && wait.mode.is_none_or(|mode| mode.conflicts(lock.mode))
-            })
+            && span.locks.iter().any(conflicts)
     };
-    statements
-        .iter()
-        .position(holds)
-        .or_else(|| {
-            statements
-                .iter()
-                .position(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.end_ms)
-        })
-        .or_else(|| {
-            statements
-                .iter()
-                .rposition(|span| span.start_ms <= wait.at_ms && wait.at_ms <= span.released_ms)
-        })
+    match statements {
+        // The wait is known to be for the migration, which is this statement; a program's locks are not known.
+        [only] if only.locks.is_empty() => {
+            (only.start_ms <= wait.at_ms && wait.at_ms <= only.released_ms).then_some(0)
+        }
+        _ => statements.iter().position(holds),
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +267,52 @@ mod tests {
         }
     }
 
+    fn beside<'a>(executions: &'a [Execution], waits: &'a [Wait]) -> Waiters<'a> {
+        Waiters {
+            executions,
+            waits,
+            migration: OURS,
+            reads: &[],
+        }
+    }
+
+    #[test]
+    fn nobody_is_blamed_for_a_lock_that_no_statement_took() {
+        // A setting, then what takes the lock; the wait is for a table that neither touches.
+        let mut other = wait(15.0, 7, &[MIGRATION]);
+        other.relation = Some("public.customers".to_owned());
+        let statements = [
+            span(0.0, 10.0, 30.0, None),
+            span(10.0, 20.0, 30.0, Some(LockMode::AccessExclusive)),
+        ];
+        let executions = [execution(0, 7, 12.0, 30.0)];
+        let found = |waits: &[Wait]| blocked_queries(&beside(&executions, waits), &statements).0;
+        assert_eq!(found(&[other]), [Vec::new(), Vec::new()]);
+        let own = found(&[wait(15.0, 7, &[MIGRATION])]);
+        assert_eq!((own[0].len(), own[1].len()), (0, 1));
+    }
+
+    #[test]
+    fn who_waits_for_a_row_waits_for_what_changed_a_table_of_its_own() {
+        let mut row = wait(15.0, 7, &[MIGRATION]);
+        (row.relation, row.mode) = (None, None);
+        let statements = [
+            span(0.0, 10.0, 30.0, None),
+            span(10.0, 20.0, 30.0, Some(LockMode::RowExclusive)),
+        ];
+        let executions = [execution(0, 7, 12.0, 30.0)];
+        let by = |reads: &str| {
+            let reads = [BTreeSet::from([reads.to_owned()])];
+            let waits = [row.clone()];
+            let waiters = Waiters {
+                reads: &reads,
+                ..beside(&executions, &waits)
+            };
+            blocked_queries(&waiters, &statements).0[1].len()
+        };
+        assert_eq!((by("public.orders"), by("public.customers")), (1, 0));
+    }
+
     #[test]
     fn the_statement_that_took_the_lock_is_blamed_while_another_runs() {
         // The first takes the lock, the second runs on in the same transaction.
@@ -262,7 +326,7 @@ mod tests {
             execution(1, 8, 100.0, 103.0),
         ];
         let waits = [wait(110.0, 7, &[MIGRATION]), wait(500.0, 7, &[MIGRATION])];
-        let (found, during) = blocked_queries(&executions, &waits, &statements, OURS);
+        let (found, during) = blocked_queries(&beside(&executions, &waits), &statements);
         assert_eq!((&found[1], &during[0]), (&Vec::new(), &Vec::new()));
         // Of its wait all but the first moment is the second statement's time.
         assert_eq!(
@@ -293,7 +357,7 @@ mod tests {
             wait(110.0, 8, &[7]),
             wait(110.0, 9, &[55]),
         ];
-        let (found, _) = blocked_queries(&executions, &waits, &statements, OURS);
+        let (found, _) = blocked_queries(&beside(&executions, &waits), &statements);
         assert_eq!(
             found[0].iter().map(|query| query.probe).collect::<Vec<_>>(),
             [0, 1]

@@ -4,8 +4,10 @@
 pub mod blocking;
 pub mod canonical;
 pub mod canonicalize;
+pub mod cause;
 pub mod change;
 pub mod compare;
+pub mod effect;
 pub mod extrapolate;
 pub mod locks;
 pub mod names;
@@ -17,6 +19,7 @@ pub mod saved;
 pub mod significance;
 pub mod snapshot;
 pub mod specs;
+pub mod traps;
 pub mod verdict;
 pub mod work;
 

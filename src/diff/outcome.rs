@@ -266,8 +266,21 @@ pub struct RunDiff {
     /// Interleaved times, where they were taken.
     #[serde(skip)]
     pub slowdown: Option<Slowdown>,
-    /// The statement that made the difference.
+    /// How often another sample of ANALYZE's led to another plan, where one did.
+    pub chance: Option<Chance>,
+    /// What made the plan, or the work of the same plan, another.
     pub cause: Option<Cause>,
+    /// What made the result another.
+    pub result_cause: Option<Cause>,
+}
+
+/// Samples of ANALYZE beside the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Chance {
+    /// How many were taken, each on the unchanged copy and on the migrated one.
+    pub samples: u32,
+    /// With how many the unchanged copy left its plan, or the migrated one did.
+    pub otherwise: u32,
 }
 
 /// What production sees until ANALYZE has run.
@@ -358,7 +371,27 @@ impl RunDiff {
             control: control_changes,
             before_analyze: None,
             slowdown: None,
+            chance: None,
             cause: None,
+            result_cause: None,
+        }
+    }
+
+    /// Whether it returns another number of rows.
+    #[must_use]
+    pub fn changes_result(&self) -> bool {
+        let result = |change: &Change| matches!(change, Change::ResultChanged { .. });
+        self.changes.iter().any(result)
+    }
+
+    /// Where the difference comes from that decides the verdict: of another result, what made it so.
+    #[must_use]
+    pub fn deciding_cause(&self) -> Option<&Cause> {
+        match self.verdict {
+            Verdict::Error if self.changes_result() => {
+                self.result_cause.as_ref().or(self.cause.as_ref())
+            }
+            _ => self.cause.as_ref(),
         }
     }
 

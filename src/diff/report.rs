@@ -1,6 +1,7 @@
 //! What a diff report holds, and the parts of it that are computed from plans and schemas. Pure; `report` shows it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -63,15 +64,20 @@ pub struct Spent {
     pub copies: Millis,
     /// The catalog's queries.
     pub queries: Millis,
-    /// The migrations, in all their runs.
+    /// The migrations by themselves, statement by statement and with safer forms.
     pub migrations: Millis,
+    /// The migrations beside the catalog's queries.
+    pub traffic: Millis,
+    /// Statements behind a reader.
+    pub rehearsals: Millis,
 }
 
 impl Spent {
     /// Share of the queries and migrations in a whole.
     #[must_use]
     pub fn share(&self, elapsed: Millis) -> f64 {
-        (self.queries.0 + self.migrations.0) / elapsed.0.max(1.0)
+        (self.queries.0 + self.migrations.0 + self.traffic.0 + self.rehearsals.0)
+            / elapsed.0.max(1.0)
     }
 }
 
@@ -120,6 +126,9 @@ impl SchemaDifference {
 /// What the migrations' way back leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct RoundTrip {
+    /// The script that it ends with, or that failed.
+    #[serde(skip)]
+    pub file: PathBuf,
     /// A down script failed: the server's words.
     pub failure: Option<String>,
     /// What the schema had before and lacks now, and has now and did not have.

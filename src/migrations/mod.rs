@@ -8,6 +8,7 @@ mod diesel;
 mod goose;
 mod prisma;
 mod statements;
+mod transactions;
 mod tree;
 mod up_down;
 mod versioned;
@@ -373,6 +374,30 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
             })
         })
         .collect()
+}
+
+/// SQL that is run by hand after a migration: statement by statement, outside a transaction, as psql does. A way back need not
+/// undo it.
+///
+/// # Errors
+/// A file that cannot be split.
+pub fn manual_step(source: &Source, version: &str) -> Result<Migration, SourceError> {
+    let up = script(source, TransactionRule::Statement)?;
+    Ok(Migration {
+        version: version.to_owned(),
+        name: "by hand".to_owned(),
+        down: Some(Script {
+            statements: Vec::new(),
+            ..up.clone()
+        }),
+        up,
+    })
+}
+
+/// Whether two versions are one, written with or without leading zeros.
+#[must_use]
+pub fn is_version(a: &str, b: &str) -> bool {
+    same_version(a, b)
 }
 
 /// A whole file as a script.

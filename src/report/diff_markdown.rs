@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use similar::TextDiff;
 
 use super::diff_words::{
-    blocked_sentence, blocks, cause_sentence, index_sentence, kept, kept_sentence, locks_phrase,
-    measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts,
+    blocked_sentence, blocks, cause_sentence, cause_sentences, index_sentence, kept, kept_sentence,
+    locks_phrase, measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts,
     worst_sentence,
 };
 use crate::diff::observation::StatementObservation;
@@ -51,7 +51,7 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         for diff in &told {
             let run = diff.runs.first();
             let cause = run
-                .and_then(|run| run.cause.as_ref())
+                .and_then(RunDiff::deciding_cause)
                 .map(cause_sentence)
                 .unwrap_or_default();
             let verdict = match &diff.fails_after {
@@ -129,6 +129,9 @@ fn plan(diff: &QueryDiff, run: &RunDiff, out: &mut dyn Write) -> io::Result<()> 
     )?;
     for change in &run.changes {
         writeln!(out, "- `{}`: {}", change.name(), cell(&change.describe()))?;
+    }
+    for told in cause_sentences(run) {
+        writeln!(out, "- {}", cell(&told))?;
     }
     if let Some(after) = &run.after {
         let text = |lines: &[String]| {

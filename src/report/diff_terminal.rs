@@ -5,15 +5,16 @@ use std::io::{self, Write};
 use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::diff_words::{
-    Side, blocked_sentence, blocks, cause_sentence, extrapolation_sentence, index_sentence, kept,
-    kept_sentence, locks_phrase, measured_sentence, outside_sentence, pile_up_sentence, standing,
-    statement_facts, worst_sentence,
+    Side, blocked_sentence, blocks, cause_sentence, cause_sentences, extrapolation_sentence,
+    index_sentence, kept, kept_sentence, locks_phrase, measured_sentence, outside_sentence,
+    pile_up_sentence, standing, statement_facts, worst_sentence,
 };
 use super::terminal::TerminalStyle;
 use crate::diff::observation::StatementObservation;
 use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
 use crate::diff::report::{DiffReport, SchemaDifference, Spent};
 use crate::diff::verdict::Verdict;
+use crate::finding::Severity;
 
 /// Writes the report.
 ///
@@ -86,7 +87,7 @@ impl Page<'_, '_> {
                 run.map(blocks).unwrap_or_default(),
                 run.map(times).unwrap_or_default(),
                 run.map(|run| run.label.clone()).unwrap_or_default(),
-                run.and_then(|run| run.cause.as_ref())
+                run.and_then(RunDiff::deciding_cause)
                     .map(cause_sentence)
                     .unwrap_or_default(),
             ]);
@@ -145,8 +146,8 @@ impl Page<'_, '_> {
         for change in &run.changes {
             writeln!(self.out, "  · {} [{}]", change.describe(), change.name())?;
         }
-        if let Some(cause) = &run.cause {
-            writeln!(self.out, "  since {}", cause_sentence(cause))?;
+        for told in cause_sentences(run) {
+            writeln!(self.out, "  {told}")?;
         }
         if let Some(state) = &run.before_analyze {
             let names: Vec<String> = state
@@ -373,10 +374,13 @@ impl Page<'_, '_> {
             .flat_map(|sql| sql.lines())
             .collect();
         if lines.len() > SAFER_LINES && !self.style.verbose {
-            let statements = safer.form.statements.len();
+            let statements = match safer.form.statements.len() {
+                1 => "1 statement".to_owned(),
+                n => format!("{n} statements"),
+            };
             writeln!(
                 self.out,
-                "        {statements} statements, shown with --verbose and by the other formats"
+                "        {statements}, shown with --verbose and by the other formats"
             )?;
         } else {
             lines
@@ -457,41 +461,78 @@ impl Page<'_, '_> {
             writeln!(self.out, "  {}", finding.why)?;
             writeln!(self.out, "  {}", finding.advice)?;
         }
-        let count = |wanted: fn(Verdict) -> bool| {
-            self.report
-                .queries
-                .iter()
-                .filter(|diff| wanted(diff.verdict()))
-                .count()
-        };
         let spent = &self.report.spent;
-        let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        write!(
-            self.out,
-            "{}: {}, {}, {}, {} unstable; {}",
-            match self.report.queries.len() {
-                1 => "1 query".to_owned(),
-                n => format!("{n} queries"),
-            },
-            counted(count(|verdict| verdict == Verdict::Error), "error"),
-            counted(count(Verdict::is_regression), "regression"),
-            counted(count(Verdict::is_improvement), "improvement"),
-            count(|verdict| verdict == Verdict::Unstable),
-            self.report.elapsed,
-        )?;
+        write!(self.out, "{}; {}", self.counts(), self.report.elapsed)?;
         if *spent == Spent::default() {
             // Saved reports: nothing ran.
             return writeln!(self.out);
         }
         writeln!(
             self.out,
-            " ({:.0} % in migrations and queries: migrations {}, queries {}, copies {}, dataset {})",
+            " ({:.0} % in migrations and queries: queries {}, migrations {}, beside traffic {}, behind readers {}, copies {}, dataset {})",
             spent.share(self.report.elapsed) * 100.0,
-            spent.migrations,
             spent.queries,
+            spent.migrations,
+            spent.traffic,
+            spent.rehearsals,
             spent.copies,
             spent.dataset
         )
+    }
+}
+
+impl Page<'_, '_> {
+    /// What the page shows, counted: queries by their verdict, findings by their severity.
+    fn counts(&self) -> String {
+        let counted = |n: usize, what: &str| match n {
+            1 => format!("1 {what}"),
+            n => format!("{n} {what}s"),
+        };
+        let many = self.report.queries.len();
+        let all = if many == 1 { "query" } else { "queries" };
+        let of = |wanted: fn(Verdict) -> bool| {
+            let queries = self.report.queries.iter();
+            queries.filter(|diff| wanted(diff.verdict())).count()
+        };
+        let verdicts = [
+            (of(|verdict| verdict == Verdict::Error), "in error"),
+            (of(Verdict::is_regression), "worse"),
+            (of(|verdict| verdict == Verdict::Slower), "slower"),
+            (of(Verdict::is_improvement), "better"),
+            (
+                of(|verdict| verdict == Verdict::Neutral),
+                "with another plan",
+            ),
+            (of(|verdict| verdict == Verdict::Unstable), "unstable"),
+            (of(|verdict| verdict == Verdict::Unchanged), "unchanged"),
+        ];
+        let verdicts = verdicts.iter().filter(|(n, _)| *n > 0);
+        let verdicts: Vec<String> = verdicts.map(|(n, what)| format!("{n} {what}")).collect();
+        let severities = [
+            (Severity::Error, "error"),
+            (Severity::Warning, "warning"),
+            (Severity::Info, "info"),
+        ];
+        let shown = |severity| {
+            let findings = self.report.findings.iter();
+            findings
+                .filter(|f| f.severity == severity && f.suppressed.is_none())
+                .count()
+        };
+        let findings: Vec<String> = severities
+            .into_iter()
+            .filter(|(severity, _)| shown(*severity) > 0)
+            .map(|(severity, what)| counted(shown(severity), what))
+            .collect();
+        let findings = match findings.as_slice() {
+            [] => "no findings".to_owned(),
+            found => format!("findings: {}", found.join(", ")),
+        };
+        let verdicts = match verdicts.as_slice() {
+            [] => String::new(),
+            found => format!(": {}", found.join(", ")),
+        };
+        format!("{many} {all}{verdicts}; {findings}")
     }
 }
 

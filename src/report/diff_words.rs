@@ -41,6 +41,25 @@ pub(super) fn cause_sentence(cause: &Cause) -> String {
     }
 }
 
+/// What a query's plan and its result are another since; one sentence each, the result first.
+pub(super) fn cause_sentences(run: &RunDiff) -> Vec<String> {
+    let causes = match (&run.result_cause, &run.cause) {
+        (Some(result), Some(plan)) if result != plan => vec![
+            format!("other rows since {}", cause_sentence(result)),
+            format!("another plan since {}", cause_sentence(plan)),
+        ],
+        (Some(cause), _) | (None, Some(cause)) => vec![format!("since {}", cause_sentence(cause))],
+        (None, None) => Vec::new(),
+    };
+    let chance = run.chance.map(|chance| {
+        format!(
+            "by chance: {} of {} other samples of ANALYZE's lead to another plan",
+            chance.otherwise, chance.samples
+        )
+    });
+    causes.into_iter().chain(chance).collect()
+}
+
 /// Duration, rows, rewrite, full reads, WAL, size.
 pub(super) fn statement_facts(statement: &StatementObservation) -> Vec<String> {
     let mut facts = vec![statement.duration.to_string()];
@@ -108,7 +127,10 @@ pub(super) fn locks_phrase(statement: &StatementObservation) -> Option<String> {
             )
         })
         .collect();
-    let inherited = statement.inherited.iter().map(|inherited| {
+    /// A file that takes one table after the other works under all of them.
+    const TOLD: usize = 3;
+    let more = statement.inherited.len().saturating_sub(TOLD);
+    let inherited = statement.inherited.iter().take(TOLD).map(|inherited| {
         let at = StatementPlace {
             line: inherited.taken_at,
             ..statement.place.clone()
@@ -120,7 +142,8 @@ pub(super) fn locks_phrase(statement: &StatementObservation) -> Option<String> {
             at.label()
         )
     });
-    let told: Vec<String> = locks.into_iter().chain(inherited).collect();
+    let more = (more > 0).then(|| format!("{more} more that the file holds"));
+    let told: Vec<String> = locks.into_iter().chain(inherited).chain(more).collect();
     (!told.is_empty()).then(|| format!("locks: {}", told.join("; ")))
 }
 
@@ -234,7 +257,7 @@ pub(super) fn index_sentence(index: &IndexUse) -> String {
     )
 }
 
-/// `measured: 6 ms in all, queries waited up to 0 ms, at worst 0 ms (as written: 1.2 s, at worst 1.3 s)`; `None` where nothing
+/// `measured: 6 ms in all, no query waited (as written: queries waited up to 1.2 s, at worst 1.3 s)`; `None` where nothing
 /// could be run.
 pub(super) fn measured_sentence(
     safer: &ProvenForm,
@@ -247,15 +270,27 @@ pub(super) fn measured_sentence(
     } else {
         statement.duration.0
     };
+    let waits = |waited: f64, worst: f64| {
+        let waited_for = match waited > 0.0 {
+            true => format!("queries waited up to {}", Millis(waited)),
+            false => "no query waited".to_owned(),
+        };
+        // At worst it is what was measured, at least.
+        match worst >= waited && worst >= WORTH_TELLING.0 {
+            true => format!("{waited_for}, at worst {}", Millis(worst)),
+            false => waited_for,
+        }
+    };
     Some(match &measured.failure {
         Some(failure) => format!("it failed here: {failure}"),
         None => format!(
-            "measured: {} in all, queries waited up to {}, at worst {} (as written: {}, at worst {})",
+            "measured: {} in all, {} (as written: {})",
             measured.duration,
-            measured.longest_block,
-            measured.worst_wait,
-            Millis(statement.longest_block().0.max(statement.longest_kept().0)),
-            Millis(statement.longest_possible_wait().0.max(under_another_lock))
+            waits(measured.longest_block.0, measured.worst_wait.0),
+            waits(
+                statement.longest_block().0.max(statement.longest_kept().0),
+                statement.longest_possible_wait().0.max(under_another_lock)
+            )
         ),
     })
 }

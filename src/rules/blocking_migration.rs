@@ -42,20 +42,47 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Elsewhere,
 };
 
-/// The finding on a statement; `probes` are the names that its blocked queries index.
+/// What was said of the same statement on the same dataset the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// It was not seen yet.
+    Unknown,
+    /// No finding.
+    Quiet,
+    /// A finding, by the limits alone.
+    Found(Severity),
+}
+
+/// How far past a limit a time has to be to change what was said before: two runs differ by about so much.
+const SLACK: f64 = 1.3;
+
+/// The severity by the limits. A time near one of them keeps what was said before.
+fn by_limits(worst: f64, policy: &Policy, before: Before) -> Option<Severity> {
+    let is_past = |limit: f64, severity: Severity| {
+        worst
+            >= match before {
+                Before::Unknown => limit,
+                Before::Found(before) if before >= severity => limit / SLACK,
+                Before::Found(_) | Before::Quiet => limit * SLACK,
+            }
+    };
+    if is_past(policy.limit(&MAX_BLOCKED), Severity::Error) {
+        Some(Severity::Error)
+    } else if is_past(policy.limit(&WARN_BLOCKED), Severity::Warning) {
+        Some(Severity::Warning)
+    } else {
+        None
+    }
+}
+
+/// What a statement is by the limits alone, whatever the configuration makes of it: to be remembered.
 #[must_use]
-pub fn finding(
-    statement: &StatementObservation,
-    probes: &[String],
-    policy: &Policy,
-) -> Option<Finding> {
-    let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
-    let lock = statement
-        .locks
-        .iter()
-        .filter(|lock| lock.mode.blocks_writes())
-        .chain(inherited)
-        .max_by_key(|l| l.mode);
+pub fn said(statement: &StatementObservation, policy: &Policy, before: Before) -> Option<Severity> {
+    by_limits(worst(statement), policy, before)
+}
+
+/// The longest that any query waited for the statement, or would have.
+fn worst(statement: &StatementObservation) -> f64 {
     let held = if statement.works_under_lock() {
         statement.duration.0
     } else {
@@ -67,17 +94,20 @@ pub fn finding(
     } else {
         statement.longest_possible_wait().0
     };
-    let worst = statement
-        .longest_block()
-        .0
-        .max(statement.longest_kept().0)
-        .max(held)
-        .max(possible);
-    let severity = match worst {
-        ms if ms >= policy.limit(&MAX_BLOCKED) => Severity::Error,
-        ms if ms >= policy.limit(&WARN_BLOCKED) => Severity::Warning,
-        _ => return None,
-    };
+    let measured = statement.longest_block().0.max(statement.longest_kept().0);
+    measured.max(held).max(possible)
+}
+
+/// The finding on a statement; `probes` are the names that its blocked queries index.
+#[must_use]
+pub fn finding(
+    statement: &StatementObservation,
+    probes: &[String],
+    policy: &Policy,
+    before: Before,
+) -> Option<Finding> {
+    let lock = lock(statement);
+    let severity = by_limits(worst(statement), policy, before)?;
     if !policy.is_on(RuleId::BlockingMigration) {
         return None;
     }
@@ -100,6 +130,23 @@ pub fn finding(
         suppressed: None,
         symptoms: Vec::new(),
     })
+}
+
+/// The lock that the finding is about: on the table that was waited for, else the strongest of its own, else of those that it
+/// works under.
+fn lock(statement: &StatementObservation) -> Option<&HeldLock> {
+    let own = statement
+        .locks
+        .iter()
+        .filter(|lock| lock.mode.blocks_writes());
+    let inherited = statement.inherited.iter().map(|inherited| &inherited.lock);
+    let waited_for = statement.blocked.first().or(statement.kept_waiting.first());
+    let waited_for = waited_for.and_then(|waited| waited.relation.as_ref());
+    let on = |lock: &&HeldLock| Some(&lock.relation) == waited_for;
+    let strongest = || own.clone().max_by_key(|lock| lock.mode);
+    let met = own.clone().find(on).or_else(|| inherited.clone().find(on));
+    met.or_else(strongest)
+        .or_else(|| inherited.clone().max_by_key(|lock| lock.mode))
 }
 
 fn message(statement: &StatementObservation, lock: Option<&HeldLock>, probes: &[String]) -> String {
@@ -169,11 +216,13 @@ fn why(statement: &StatementObservation) -> String {
     if let Some(pile_up) = &statement.pile_up
         && let Some(longest) = pile_up.blocked.first()
     {
+        let many = match pile_up.blocked.len() {
+            1 => "1 query".to_owned(),
+            n => format!("{n} queries"),
+        };
         text.push_str(&format!(
-            " Behind a reader of {} it made {} queries wait up to {} without doing anything yet.",
-            pile_up.reader,
-            pile_up.blocked.len(),
-            longest.longest
+            " Behind a reader of {} it made {many} wait up to {} without doing anything yet.",
+            pile_up.reader, longest.longest
         ));
     }
     text
@@ -190,6 +239,9 @@ fn advice(statement: &StatementObservation) -> String {
     });
     let form = statement.safer.as_ref().map(|safer| {
         let measured = match &safer.measured {
+            Some(measured) if measured.failure.is_none() && measured.longest_block.0 <= 0.0 => {
+                " Measured: no query waited.".to_owned()
+            }
             Some(measured) if measured.failure.is_none() => {
                 format!(
                     " Measured: the longest wait was {}.",
@@ -244,4 +296,27 @@ fn evidence(statement: &StatementObservation, lock: Option<&HeldLock>) -> Eviden
         Quantity::Count(statement.blocked.len() as u64),
     )
     .with("wal_bytes", Quantity::Bytes(statement.wal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::thresholds::Policy;
+
+    #[test]
+    fn a_time_near_a_limit_keeps_what_was_said_before() {
+        let policy = Policy::default();
+        let said = |ms, before| by_limits(ms, &policy, before);
+        let (error, warning) = (Some(Severity::Error), Some(Severity::Warning));
+        for ms in [800.0, 990.0, 1010.0, 1250.0] {
+            assert_eq!(said(ms, Before::Found(Severity::Error)), error, "{ms}");
+            assert_eq!(said(ms, Before::Found(Severity::Warning)), warning, "{ms}");
+        }
+        assert_eq!(said(990.0, Before::Unknown), warning);
+        assert_eq!(said(1010.0, Before::Unknown), error);
+        assert_eq!(said(1400.0, Before::Found(Severity::Warning)), error);
+        assert_eq!(said(700.0, Before::Found(Severity::Error)), warning);
+        assert_eq!(said(120.0, Before::Quiet), None);
+        assert_eq!(said(140.0, Before::Quiet), warning);
+    }
 }

@@ -3,6 +3,8 @@
 use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
 use crate::diff::observation::StatementPlace;
 use crate::diff::outcome::{Cause, QueryDiff, RunDiff};
+use crate::diff::report::RoundTrip;
+use crate::diff::traps::{Trap, TrapKind};
 use crate::diff::verdict::{Limits, Verdict};
 use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
 use crate::units::Pages;
@@ -169,7 +171,7 @@ fn fails(diff: &QueryDiff, message: &str, policy: &Policy) -> Option<Finding> {
 
 /// The statement that is the cause, where one is.
 fn statement(run: &RunDiff) -> Option<&StatementPlace> {
-    match &run.cause {
+    match run.deciding_cause() {
         Some(Cause::Statement { place }) => Some(place),
         Some(Cause::Statistics | Cause::QueryText) | None => None,
     }
@@ -208,6 +210,105 @@ pub fn rolling(diff: &QueryDiff, policy: &Policy) -> Option<Finding> {
     })
 }
 
+/// The finding on a way back that leads elsewhere.
+#[must_use]
+pub fn way_back(trip: &RoundTrip, policy: &Policy) -> Option<Finding> {
+    if trip.is_clean() || !policy.is_on(RuleId::PlanRegression) {
+        return None;
+    }
+    let counted = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
+    let message = match &trip.failure {
+        Some(failure) => format!("the way back fails: {failure}"),
+        None => {
+            let told = [
+                counted(trip.schema.missing.len(), "missing"),
+                counted(trip.schema.left_over.len(), "left over"),
+                counted(trip.changed_plans.len(), "queries with another plan"),
+            ];
+            let told: Vec<String> = told.into_iter().flatten().collect();
+            let first = trip
+                .schema
+                .missing
+                .iter()
+                .chain(&trip.schema.left_over)
+                .next();
+            let first = first
+                .map(|line| format!(", {line} among them"))
+                .unwrap_or_default();
+            format!(
+                "the way back does not lead to where it began: {}{first}",
+                told.join(", ")
+            )
+        }
+    };
+    Some(Finding {
+        location: Some(Location {
+            file: trip.file.clone(),
+            line: 1,
+        }),
+        ..of_migration(
+            policy.severity(RuleId::PlanRegression, Severity::Warning)?,
+            message,
+            "A rollback is for the hour in which something went wrong: what it leaves behind then is found by nobody.",
+            "Let each down script undo what its up script does, in reverse order.",
+            "way-back",
+        )
+    })
+}
+
+/// The finding on a statement that leaves something else than was meant.
+#[must_use]
+pub fn trap(trap: &Trap, policy: &Policy) -> Option<Finding> {
+    if !policy.is_on(RuleId::PlanRegression) {
+        return None;
+    }
+    let short = |name: &str| name.strip_prefix("public.").unwrap_or(name).to_owned();
+    let (severity, message, why, advice) = match &trap.kind {
+        TrapKind::SkipsInvalidIndex { index } => (
+            Severity::Info,
+            format!("a second try skips index {index} where the first one failed: IF NOT EXISTS takes an invalid index for done"),
+            "A build that fails CONCURRENTLY leaves an invalid index, which costs every write and serves no query.".to_owned(),
+            format!("Run DROP INDEX CONCURRENTLY IF EXISTS {index} before it, and leave IF NOT EXISTS out."),
+        ),
+        TrapKind::NoPolicy { table } => (
+            Severity::Warning,
+            format!("row security is on for {} and no policy lets a row through", short(table)),
+            "Every role but the table's owner and superusers finds the table empty, and can insert nothing; the plans here are the owner's.".to_owned(),
+            format!("Create the policies of {} in the same transaction, before ENABLE ROW LEVEL SECURITY.", short(table)),
+        ),
+    };
+    let severity = policy.severity(RuleId::PlanRegression, severity)?;
+    let finding = of_migration(severity, message, &why, &advice, &trap.place.excerpt());
+    Some(Finding {
+        location: Some(trap.place.location()),
+        ..finding
+    })
+}
+
+/// A finding that is no single query's.
+fn of_migration(
+    severity: Severity,
+    message: String,
+    why: &str,
+    advice: &str,
+    what: &str,
+) -> Finding {
+    Finding {
+        rule: RuleId::PlanRegression,
+        severity,
+        query: None,
+        location: None,
+        message,
+        why: why.to_owned(),
+        advice: advice.to_owned(),
+        evidence: Evidence::default(),
+        fix: None,
+        fingerprint: Fingerprint::of([RuleId::PlanRegression.as_str(), what]),
+        suppressed: None,
+        symptoms: Vec::new(),
+    }
+}
+
 fn message(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
     let what = match run.verdict {
         Verdict::Slower => match run.slowdown {
@@ -228,10 +329,12 @@ fn message(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
         Some(place) => format!(" since {}", place.label()),
         None => String::new(),
     };
+    // Another result and another plan that come from two statements are two stories.
+    let apart = run.changes_result() && run.result_cause != run.cause;
     let changes: Vec<String> = run
         .changes
         .iter()
-        .filter(|change| !change.is_error())
+        .filter(|change| !change.is_error() && !apart)
         .take(2)
         .map(|change| change.describe())
         .collect();
@@ -255,7 +358,7 @@ fn more_work(run: &RunDiff) -> String {
 }
 
 fn advice(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
-    let cause = match (cause, &run.cause) {
+    let cause = match (cause, run.deciding_cause()) {
         (Some(place), _) => format!("Look at {}: {}.", place.label(), place.excerpt()),
         (None, Some(Cause::Statistics)) => {
             "New statistics changed the plan, not a statement: look at the estimates of the nodes that changed."

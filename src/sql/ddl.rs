@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use squawk_syntax::ast::{
-    AlterColumn, AlterColumnOption, AlterTable, AlterTableAction, AstNode, AttachPartition,
-    Constraint, ConstraintNameClause, ConstraintOption, Delete, IndexParameters, Reindex,
-    ReindexTarget, RelationName, SetType, Stmt, Update, Vacuum, WhereClauseOrCurrentOf,
+    AlterColumn, AlterColumnOption, AlterDomain, AlterDomainAction, AlterTable, AlterTableAction,
+    AstNode, AttachPartition, Constraint, ConstraintNameClause, ConstraintOption, Delete,
+    IndexParameters, Reindex, ReindexTarget, RelationName, SetType, Stmt, Update, Vacuum,
+    WhereClauseOrCurrentOf,
 };
 
 use super::names::unquote_lower;
@@ -57,6 +58,13 @@ pub enum Ddl {
     CanBeConcurrent { concurrently: bool, after: usize },
     /// VACUUM FULL, CLUSTER: the table is written anew.
     Compact(Compaction),
+    /// ALTER DOMAIN … ADD CONSTRAINT … CHECK: the domain, the constraint's name, and its text from CHECK on.
+    DomainCheck {
+        domain: String,
+        name: Option<String>,
+        text: Range<usize>,
+        not_valid: bool,
+    },
     /// Anything else: nothing safer is known.
     Other,
 }
@@ -104,6 +112,8 @@ pub enum Action {
         partition: String,
         bound: Range<usize>,
     },
+    /// DETACH PARTITION, without CONCURRENTLY or FINALIZE.
+    DetachPartition,
     /// ADD CONSTRAINT … EXCLUDE.
     AddExclusion,
     /// SET TABLESPACE, SET LOGGED, SET UNLOGGED, SET ACCESS METHOD: the table's files are copied.
@@ -127,6 +137,7 @@ pub fn read(sql: &str) -> Ddl {
 
 fn of_statement(sql: &str, statement: &Stmt) -> Ddl {
     let known = match statement {
+        Stmt::AlterDomain(alter) => domain_check(sql, alter),
         Stmt::AlterTable(alter) => alter_table(sql, alter),
         Stmt::Cluster(_) => Some(Ddl::Compact(Compaction::Cluster)),
         Stmt::CreateIndex(create) => index::create_index(sql, create),
@@ -142,6 +153,27 @@ fn of_statement(sql: &str, statement: &Stmt) -> Ddl {
         _ => None,
     };
     known.unwrap_or(Ddl::Other)
+}
+
+fn domain_check(sql: &str, alter: &AlterDomain) -> Option<Ddl> {
+    let Some(AlterDomainAction::AddConstraint(add)) = alter.action() else {
+        return None;
+    };
+    let domain = written(sql, &alter.domain_ref()?).to_owned();
+    match constraint(sql, &add.constraint()?)? {
+        Action::AddConstraint {
+            name,
+            kind: ConstraintKind::Check,
+            text,
+            not_valid,
+        } => Some(Ddl::DomainCheck {
+            domain,
+            name,
+            text,
+            not_valid,
+        }),
+        _ => None,
+    }
 }
 
 /// The text of a node.
@@ -246,6 +278,10 @@ fn of_action(sql: &str, action: &AlterTableAction) -> Option<Action> {
         AlterTableAction::AddConstraint(add) => constraint(sql, &add.constraint()?),
         AlterTableAction::AlterColumn(alter) => alter_column(sql, alter),
         AlterTableAction::AttachPartition(attach) => attach_partition(sql, attach),
+        AlterTableAction::DetachPartition(detach) => detach
+            .detach_partition_option()
+            .is_none()
+            .then_some(Action::DetachPartition),
         AlterTableAction::SetAccessMethod(_)
         | AlterTableAction::SetLogged(_)
         | AlterTableAction::SetTablespace(_)
@@ -521,6 +557,44 @@ mod tests {
             };
             assert!(matches!(definition, NewColumn::Written(_)), "{sql}");
         }
+    }
+
+    #[test]
+    fn partitions_go_and_domains_are_checked() {
+        let action = |sql: &str| match read(sql) {
+            Ddl::AlterTable { mut actions, .. } => actions.remove(0),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            action("ALTER TABLE events DETACH PARTITION events_1"),
+            Action::DetachPartition
+        );
+        assert_eq!(
+            action("ALTER TABLE events DETACH PARTITION events_1 CONCURRENTLY"),
+            Action::Other
+        );
+        let sql = "ALTER DOMAIN shop.price ADD CONSTRAINT sane CHECK (VALUE > 0)";
+        let Ddl::DomainCheck {
+            domain,
+            name,
+            text,
+            not_valid: false,
+        } = read(sql)
+        else {
+            panic!("{:?}", read(sql))
+        };
+        assert_eq!(
+            (domain.as_str(), name.as_deref(), &sql[text]),
+            ("shop.price", Some("sane"), "CHECK (VALUE > 0)")
+        );
+        assert!(matches!(
+            read("ALTER DOMAIN price ADD CHECK (VALUE > 0) NOT VALID"),
+            Ddl::DomainCheck {
+                not_valid: true,
+                ..
+            }
+        ));
+        assert_eq!(read("ALTER DOMAIN price DROP NOT NULL"), Ddl::Other);
     }
 
     #[test]

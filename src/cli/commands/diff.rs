@@ -9,6 +9,7 @@ use crate::cli::diff_sides::{self, Sides};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::saved_reports;
 use crate::cli::settings::Project;
+use crate::cli::settled::Settled;
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
 use crate::cli::{Globals, Verbosity};
@@ -113,9 +114,7 @@ async fn of_migrations(
         after: &sides.new_catalog,
         seeds: (&sides.new_specs, prepared.recipe().options),
         // What a program touched nobody knows.
-        analyzed: match sides.is_same_version
-            || sides.pending.iter().any(|m| m.up.program.is_some())
-        {
+        analyzed: match sides.pending.iter().any(|m| m.up.program.is_some()) {
             true => Analyzed::Everything,
             false => Analyzed::Touched,
         },
@@ -127,7 +126,9 @@ async fn of_migrations(
     let compared = comparison::compare(&task).await?;
     let server_version = cluster.version().to_string();
     cluster.stop().await;
-    let findings = findings(&compared, &sides.new_catalog, project);
+    let mut settled = Settled::read(&project.root, &dataset.fingerprint);
+    let findings = findings(&compared, &sides.new_catalog, project, &mut settled);
+    settled.keep();
     let settings = &project.settings.dataset;
     let mut report = DiffReport {
         from: sides.from,
@@ -200,11 +201,10 @@ fn lap(clock: &mut Instant) -> Millis {
 }
 
 fn of_compared(compared: Compared) -> DiffReport {
-    let probe = |n: usize| compared.probes.get(n).cloned().unwrap_or_default();
     let broken = compared
         .broken
         .into_iter()
-        .map(|(at, broken)| (at, probe(broken.probe), broken.message))
+        .map(|broken| (broken.statement, broken.query, broken.message))
         .collect();
     DiffReport {
         queries: compared.queries,
@@ -221,20 +221,31 @@ fn of_compared(compared: Compared) -> DiffReport {
 }
 
 /// What the rules say of queries and statements, worst first.
-fn findings(compared: &Compared, catalog: &[Query], project: &Project) -> Vec<Finding> {
+fn findings(
+    compared: &Compared,
+    catalog: &[Query],
+    project: &Project,
+    settled: &mut Settled,
+) -> Vec<Finding> {
     let policy = project.settings.policy();
-    let statements = compared
-        .statements
-        .iter()
-        .filter_map(|s| blocking_migration::finding(s, &compared.probes, &policy));
     let mut found = regressions(&compared.queries, catalog, project);
-    found.extend(statements);
+    for statement in &compared.statements {
+        let before = settled.of(statement);
+        let finding = blocking_migration::finding(statement, &compared.probes, &policy, before);
+        found.extend(finding);
+        let said = blocking_migration::said(statement, &policy, before);
+        settled.note(statement, said);
+    }
     found.extend(
         compared
             .rolling
             .iter()
             .filter_map(|diff| plan_regression::rolling(diff, &policy)),
     );
+    let back = compared.round_trip.as_ref();
+    found.extend(back.and_then(|trip| plan_regression::way_back(trip, &policy)));
+    let traps = compared.traps.iter();
+    found.extend(traps.filter_map(|trap| plan_regression::trap(trap, &policy)));
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
 }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub dataset: DatasetSettings,
     /// `[audit]`.
     pub audit: AuditSettings,
+    /// `[diff] after`.
+    pub manual_steps: Vec<ManualStep>,
     source: Source,
     judgement: policy::Judgement,
     overrides: Vec<policy::Override>,
@@ -58,6 +60,19 @@ pub struct Migrations {
     pub layout: Option<Layout>,
     /// `migrate-cmd`: what applies them where pgproof does not know how.
     pub command: Option<MigrateCommand>,
+}
+
+/// What is run by hand between two migrations: a backfill, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManualStep {
+    /// The migration that it follows.
+    pub version: String,
+    /// Its SQL, relative to the project.
+    pub file: PathBuf,
+    /// pgproof.toml.
+    pub source: Source,
+    /// Where in it.
+    pub span: std::ops::Range<usize>,
 }
 
 /// The embedded server.

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
-use super::{AuditSettings, DatasetSettings, Migrations, ServerSettings, Settings};
+use super::{AuditSettings, DatasetSettings, ManualStep, Migrations, ServerSettings, Settings};
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
@@ -53,6 +53,7 @@ fn defaults(source: &Source) -> Settings {
             runs: 3,
             timeout: Duration::from_secs(30),
         },
+        manual_steps: Vec::new(),
         source: source.clone(),
         judgement: Judgement::default(),
         overrides: Vec::<Override>::new(),
@@ -74,7 +75,7 @@ fn top_level<'a>(
     rules: &[&Rule],
     settings: &mut Settings,
 ) {
-    const KEYS: [&str; 11] = [
+    const KEYS: [&str; 12] = [
         "migrations",
         "migrate-cmd",
         "queries",
@@ -83,6 +84,7 @@ fn top_level<'a>(
         "server",
         "dataset",
         "audit",
+        "diff",
         "thresholds",
         "rules",
         "override",
@@ -132,6 +134,13 @@ fn top_level<'a>(
             }
         }
         "override" => settings.overrides = policy::read_overrides(reader, entry, rules),
+        "diff" => {
+            if let Some(section) = reader.table(entry) {
+                for inner in &section.entries {
+                    diff(reader, inner, &mut settings.manual_steps);
+                }
+            }
+        }
         "server" | "dataset" | "audit" => {
             let Some(section) = reader.table(entry) else {
                 return;
@@ -290,6 +299,27 @@ fn dataset(reader: &mut Reader<'_>, entry: &Entry<'_>, dataset: &mut DatasetSett
             }
         }
         _ => reader.unknown(entry, "dataset", &["scale", "seed"]),
+    }
+}
+
+fn diff<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, steps: &mut Vec<ManualStep>) {
+    if entry.key != "after" {
+        reader.unknown(entry, "diff", &["after"]);
+        return;
+    }
+    let Some(section) = reader.table(entry) else {
+        return;
+    };
+    for step in &section.entries {
+        let file = reader.string(step, "expected a file of SQL, as in \"backfill.sql\"");
+        if let Some(file) = file {
+            steps.push(ManualStep {
+                version: step.key.to_owned(),
+                file: PathBuf::from(file),
+                source: reader.source.clone(),
+                span: step.key_span.clone(),
+            });
+        }
     }
 }
 

@@ -1,26 +1,28 @@
-//! Names the statement that changed a plan: the migrations once more on a copy of their own, statement by statement, each
-//! changed query planned again after each. Then the way back, on the same copy.
+//! Names the statement that changed a plan or a result: the migrations once more on a copy of their own, in the transactions of
+//! the tool that owns them, each changed query looked at after each statement. Then the way back, on the same copy.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
 
 use crate::catalog::Query;
 use crate::db::introspect;
 use crate::db::migrate::{run_program, run_script};
 use crate::diff::canonicalize;
-use crate::diff::names::{Names, Renames};
-use crate::diff::observation::StatementPlace;
-use crate::diff::outcome::{Cause, Presence, QueryDiff, RunDiff, Side};
+use crate::diff::cause::{Replayed, Seen, plan_cause, result_cause};
+use crate::diff::names::Names;
+use crate::diff::outcome::{Presence, QueryDiff, RunDiff, Side};
 use crate::diff::report::{RoundTrip, SchemaDifference};
 use crate::diff::verdict::Verdict;
 use crate::migrations::{Script, Statement};
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
 
+use super::queries::relations;
+use super::state::{Asking, Looked, Standing, State, look};
 use super::touched::{Touched, vacuum_analyze};
-use super::{CompareError, Compared, Copy, Sides, Task, rerun, runs_of, successor};
+use super::{BrokenQuery, CompareError, Compared, Copy, Sides, Task, rerun, runs_of, successor};
 
 /// Where a query's comparison stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum List {
     /// Among all queries.
     Now,
@@ -28,23 +30,24 @@ enum List {
     Rolling,
 }
 
-/// A changed plan whose cause is looked for.
+/// A changed plan or result whose cause is looked for.
 struct Wanted<'a> {
     list: List,
     diff: usize,
     run: usize,
     query: &'a Query,
-    old: Vec<Run>,
-    before: String,
-    after: Option<String>,
-    /// After each statement: the plan's hash, `None` where it fails.
-    seen: Vec<Option<String>>,
+    old: &'a Run,
+    asking: Asking,
+    /// Before any statement: another than `before` where the query's text changed.
+    first: Option<State>,
+    /// After each statement.
+    seen: Vec<State>,
 }
 
 /// Sets the cause of every changed run, and tries the migrations' way back where all have one.
 ///
 /// # Errors
-/// [`CompareError`].
+/// [`CompareError`]; what was found until then is kept.
 pub(super) async fn trace(
     task: &Task<'_>,
     compared: &mut Compared,
@@ -54,33 +57,41 @@ pub(super) async fn trace(
 ) -> Result<Option<RoundTrip>, CompareError> {
     let reversible =
         !task.migrations.is_empty() && task.migrations.iter().all(|m| m.down.is_some());
-    let mut wanted = wanted(task, &mut compared.queries, old_runs);
+    let mut wanted = wanted(task, &compared.queries, old_runs);
     wanted.extend(wanted_of_old_forms(task, &compared.rolling, old_runs));
     if wanted.is_empty() && !reversible {
         return Ok(None);
     }
-    let start = Instant::now();
     let copy = Copy::of(task, task.template).await?;
-    let places = forward(task, &copy, &mut wanted, &sides.renames).await?;
-    for looked in wanted {
-        let cause = cause(&looked, &places);
-        let list = match looked.list {
-            List::Now => &mut compared.queries,
-            List::Rolling => &mut compared.rolling,
-        };
-        list[looked.diff].runs[looked.run].cause = Some(cause);
+    let mut replay = Replay {
+        task,
+        copy: &copy,
+        sides,
+        serial: 0,
+        indexes: Vec::new(),
+    };
+    let replayed = replay.forward(&mut wanted).await;
+    name_causes(&wanted, &replay.indexes, compared, tables);
+    if let Err(error) = replayed {
+        error.costs(
+            task,
+            "the migrations cannot be replayed to their end, so some causes are not named",
+        )?;
+        return Ok(None);
     }
-    let trip = if reversible {
-        Some(back(task, &copy, old_runs, sides.old, tables).await?)
-    } else {
-        None
+    let trip = match reversible {
+        true => Some(back(task, &copy, old_runs, sides.old, tables).await?),
+        false => None,
     };
     copy.discard().await?;
-    compared.spent.migrations.0 += start.elapsed().as_secs_f64() * 1000.0;
     Ok(trip)
 }
 
-fn wanted<'a>(task: &Task<'a>, diffs: &mut [QueryDiff], old_runs: &[QueryRuns]) -> Vec<Wanted<'a>> {
+fn is_judged(run: &RunDiff) -> bool {
+    run.verdict != Verdict::Unchanged && run.verdict != Verdict::Unstable
+}
+
+fn wanted<'a>(task: &Task<'a>, diffs: &[QueryDiff], old_runs: &'a [QueryRuns]) -> Vec<Wanted<'a>> {
     let mut found = Vec::new();
     for (n, query) in task.before.iter().enumerate() {
         let (Some(diff), Some(successor)) = (
@@ -89,22 +100,15 @@ fn wanted<'a>(task: &Task<'a>, diffs: &mut [QueryDiff], old_runs: &[QueryRuns]) 
         ) else {
             continue;
         };
-        let changed_text = diffs[diff].presence == Presence::Changed;
-        for (at, run) in diffs[diff].runs.iter_mut().enumerate() {
-            if run.verdict == Verdict::Unchanged || run.verdict == Verdict::Unstable {
-                continue;
-            }
-            if changed_text {
-                run.cause = Some(Cause::QueryText);
-                continue;
-            }
-            found.push(Wanted::of(
-                List::Now,
-                (diff, at, run),
-                successor,
-                runs_of(old_runs, n),
-            ));
-        }
+        let judged = diffs[diff]
+            .runs
+            .iter()
+            .enumerate()
+            .filter(|(_, run)| is_judged(run));
+        found.extend(judged.filter_map(|(at, run)| {
+            let old = same_set(run, runs_of(old_runs, n))?;
+            Some(Wanted::of(List::Now, (diff, at, run), successor, old))
+        }));
     }
     found
 }
@@ -113,26 +117,21 @@ fn wanted<'a>(task: &Task<'a>, diffs: &mut [QueryDiff], old_runs: &[QueryRuns]) 
 fn wanted_of_old_forms<'a>(
     task: &Task<'a>,
     rolling: &[QueryDiff],
-    old_runs: &[QueryRuns],
+    old_runs: &'a [QueryRuns],
 ) -> Vec<Wanted<'a>> {
-    let mut found = Vec::new();
-    for (diff, of) in rolling.iter().enumerate() {
-        let old = task
-            .before
-            .iter()
-            .enumerate()
-            .find(|(_, query)| query.name == of.query);
-        let (Some((n, query)), Some(worst)) = (old, of.runs.first()) else {
-            continue;
-        };
-        found.push(Wanted::of(
-            List::Rolling,
-            (diff, 0, worst),
-            query,
-            runs_of(old_runs, n),
-        ));
-    }
-    found
+    let of = |(diff, of): (usize, &QueryDiff)| {
+        let old = task.before.iter().enumerate();
+        let (n, query) = old.into_iter().find(|(_, query)| query.name == of.query)?;
+        let worst = of.runs.first()?;
+        let old = same_set(worst, runs_of(old_runs, n))?;
+        Some(Wanted::of(List::Rolling, (diff, 0, worst), query, old))
+    };
+    rolling.iter().enumerate().filter_map(of).collect()
+}
+
+fn same_set<'a>(run: &RunDiff, runs: &'a [Run]) -> Option<&'a Run> {
+    runs.iter()
+        .find(|old| old.label == run.label && old.parameters == run.parameters)
 }
 
 impl<'a> Wanted<'a> {
@@ -140,66 +139,130 @@ impl<'a> Wanted<'a> {
         list: List,
         (diff, at, run): (usize, usize, &RunDiff),
         query: &'a Query,
-        runs: &[Run],
+        old: &'a Run,
     ) -> Self {
-        let old = runs
-            .iter()
-            .filter(|old| old.label == run.label && old.parameters == run.parameters);
+        let same_plan = run
+            .after
+            .as_ref()
+            .is_some_and(|after| after.hashes.full == run.before.hashes.full);
+        // Another result, or more work of the same plan, shows only where it runs.
+        let asking = match run.changes_result() || same_plan {
+            true => Asking::Execute,
+            false => Asking::Plan,
+        };
         Self {
             list,
             diff,
             run: at,
             query,
-            old: old.take(1).cloned().collect(),
-            before: run.before.hashes.full.clone(),
-            after: run.after.as_ref().map(|side| side.hashes.full.clone()),
+            old,
+            asking,
+            first: None,
             seen: Vec::new(),
         }
     }
 }
 
-async fn forward(
-    task: &Task<'_>,
-    copy: &Copy,
-    wanted: &mut [Wanted<'_>],
-    renames: &Renames,
-) -> Result<Vec<StatementPlace>, CompareError> {
-    let mut places = Vec::new();
-    for migration in task.migrations {
-        for statement in &migration.up.statements {
-            task.interrupt.check()?;
-            if statement.controls_transaction() {
-                continue;
+/// The migrations once more.
+struct Replay<'a> {
+    task: &'a Task<'a>,
+    copy: &'a Copy,
+    sides: &'a Sides<'a>,
+    serial: u64,
+    /// Names of all indexes after each statement, before the first of them at the beginning.
+    indexes: Vec<BTreeSet<String>>,
+}
+
+impl Replay<'_> {
+    async fn forward(&mut self, wanted: &mut [Wanted<'_>]) -> Result<(), CompareError> {
+        if wanted.is_empty() {
+            return self.without_looking().await;
+        }
+        self.look_at(wanted, Standing::Outside).await?;
+        for looked in wanted.iter_mut() {
+            looked.first = looked.seen.pop();
+        }
+        for migration in self.task.migrations {
+            let script = &migration.up;
+            if script.in_one_transaction() {
+                self.execute("BEGIN").await?;
             }
-            again(task, copy, &migration.up, statement).await?;
-            places.push(StatementPlace {
-                version: migration.version.clone(),
-                file: migration.up.source.path.clone(),
-                line: statement.line,
-                sql: statement.sql.clone(),
-            });
-            if wanted.is_empty() {
-                continue;
-            }
-            let schema = introspect::schema(&copy.session).await?;
-            for looked in wanted.iter_mut() {
-                let names = Names {
-                    schema: Some(&schema),
-                    renames: Some(renames),
-                    ..Names::UNKNOWN
+            let mut groups = script.transactions().into_iter().peekable();
+            for statement in &script.statements {
+                self.task.interrupt.check()?;
+                again(self.task, self.copy, script, statement).await?;
+                let group = groups.next().flatten();
+                // After the script's own COMMIT its transaction is over; the tool's own ends behind its last statement.
+                let goes_on = match groups.peek() {
+                    Some(next) => *next == group,
+                    None => script.in_one_transaction(),
                 };
-                let plans =
-                    rerun::plan(&copy.session, looked.query, &looked.old, &task.options).await?;
-                let hash = plans
-                    .into_iter()
-                    .next()
-                    .and_then(Result::ok)
-                    .map(|plan| canonicalize(&plan, &names).hashes().full);
-                looked.seen.push(hash);
+                let standing = match group.is_some() && goes_on {
+                    true => Standing::InTransaction,
+                    false => Standing::Outside,
+                };
+                self.look_at(wanted, standing).await?;
+            }
+            if script.in_one_transaction() {
+                self.execute("COMMIT").await?;
             }
         }
+        Ok(())
     }
-    Ok(places)
+
+    async fn without_looking(&self) -> Result<(), CompareError> {
+        for migration in self.task.migrations {
+            match &migration.up.program {
+                Some(program) => {
+                    run_program(program, &migration.up, self.copy.url(), self.task.interrupt)
+                        .await?;
+                }
+                None => run_script(&self.copy.session, &migration.up, self.task.interrupt).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(
+        &mut self,
+        wanted: &mut [Wanted<'_>],
+        standing: Standing,
+    ) -> Result<(), CompareError> {
+        let schema = introspect::schema(&self.copy.session).await?;
+        let all = schema.tables.iter().flat_map(|table| &table.indexes);
+        self.indexes
+            .push(all.map(|index| index.name.clone()).collect());
+        let names = Names {
+            schema: Some(&schema),
+            renames: Some(&self.sides.renames),
+            ..Names::UNKNOWN
+        };
+        for looked in wanted.iter_mut() {
+            let asked = Looked {
+                query: looked.query,
+                run: looked.old,
+                asking: looked.asking,
+                timeout: self.task.options.timeout,
+            };
+            let client = self.copy.session.client();
+            looked
+                .seen
+                .push(look(client, &asked, standing, &mut self.serial, &names).await);
+        }
+        Ok(())
+    }
+
+    async fn execute(&self, sql: &str) -> Result<(), CompareError> {
+        let done = self.copy.session.client().batch_execute(sql).await;
+        done.map_err(|error| once_more(&error))
+    }
+}
+
+fn once_more(error: &tokio_postgres::Error) -> CompareError {
+    CompareError::Server {
+        doing: "applying the migration once more",
+        reason: crate::db::connect::describe(error),
+    }
 }
 
 /// One statement of a migration once more.
@@ -212,36 +275,81 @@ pub(super) async fn again(
     if let Some(program) = &script.program {
         return Ok(run_program(program, script, copy.url(), task.interrupt).await?);
     }
-    copy.session
-        .client()
-        .batch_execute(&statement.sql)
-        .await
-        .map_err(|error| CompareError::Server {
-            doing: "applying the migration once more",
-            reason: crate::db::connect::describe(&error),
-        })
+    let done = copy.session.client().batch_execute(&statement.sql).await;
+    done.map_err(|error| once_more(&error))
 }
 
-/// The statement from which on the plan is what it is afterwards; else the first that changed it; else the statistics.
-fn cause(looked: &Wanted<'_>, places: &[StatementPlace]) -> Cause {
-    let differs = |hash: &Option<String>| hash.as_ref() != Some(&looked.before);
-    let settled = looked
-        .seen
-        .iter()
-        .rposition(|hash| *hash != looked.after)
-        .map_or(0, |last| last + 1);
-    let reaches = settled < looked.seen.len() && looked.seen.get(settled).is_some_and(differs);
-    let at = if reaches {
-        Some(settled)
-    } else {
-        looked.seen.iter().position(differs)
-    };
-    match at.and_then(|at| places.get(at)) {
-        Some(place) => Cause::Statement {
-            place: place.clone(),
-        },
-        None => Cause::Statistics,
+/// Writes what the replay showed into the comparison.
+fn name_causes(
+    wanted: &[Wanted<'_>],
+    indexes: &[BTreeSet<String>],
+    compared: &mut Compared,
+    tables: &Touched,
+) {
+    let mut broken: Vec<BrokenQuery> = Vec::new();
+    for looked in wanted {
+        let list = match looked.list {
+            List::Now => &mut compared.queries,
+            List::Rolling => &mut compared.rolling,
+        };
+        let text_changed =
+            looked.list == List::Now && list[looked.diff].presence == Presence::Changed;
+        let run = &mut list[looked.diff].runs[looked.run];
+        let reads = run
+            .after
+            .iter()
+            .map(|after| &after.plan)
+            .chain([&run.before.plan]);
+        let reads: BTreeSet<String> = reads.flat_map(relations).collect();
+        let seen = |state: &State| Seen {
+            plan: state.plan.clone(),
+            work: state.work,
+        };
+        let before = match &looked.first {
+            Some(first) if text_changed => seen(first),
+            Some(_) | None => seen(&State::of(Some(&run.before.plan), Some(run.before.work))),
+        };
+        let after = run.after.as_ref();
+        let after = State::of(
+            after.map(|after| &after.plan),
+            after.map(|after| after.work),
+        );
+        let replayed = Replayed {
+            statements: &compared.statements,
+            before,
+            after: seen(&after),
+            seen: looked.seen.iter().map(seen).collect(),
+            indexes,
+            reads: &reads,
+            sampled: !tables.sampled.is_disjoint(&reads),
+            text_changed,
+        };
+        if run.changes_result() {
+            run.result_cause = result_cause(&replayed);
+        }
+        run.cause = plan_cause(&replayed, run);
+        if looked.list == List::Now && after.rows().is_none() && run.after.is_none() {
+            broken.extend(fails_from(looked, run, compared.statements.len()));
+        }
     }
+    // The traffic meets a failure when it comes by; the replay knows the statement.
+    compared
+        .broken
+        .retain(|known| !broken.iter().any(|found| found.query == known.query));
+    broken.dedup_by(|a, b| a.query == b.query);
+    compared.broken.extend(broken);
+}
+
+/// From which statement on a query fails to the end.
+fn fails_from(looked: &Wanted<'_>, run: &RunDiff, statements: usize) -> Option<BrokenQuery> {
+    let works = looked.seen.iter().rposition(|state| state.plan.is_some());
+    let at = works.map_or(0, |works| works + 1);
+    let change = run.changes.iter().find(|change| change.is_error())?;
+    (at < statements).then(|| BrokenQuery {
+        statement: Some(at),
+        query: looked.query.name.clone(),
+        message: change.describe(),
+    })
 }
 
 /// Applies the way back and compares schema and plans with those before.
@@ -257,6 +365,7 @@ async fn back(
         let Some(down) = &migration.down else {
             continue;
         };
+        trip.file.clone_from(&down.source.path);
         if let Err(error) = run_script(&copy.session, down, task.interrupt).await {
             task.interrupt.check()?;
             trip.failure = Some(error.to_string());
@@ -265,14 +374,14 @@ async fn back(
     }
     let schema = introspect::schema(&copy.session).await?;
     trip.schema = SchemaDifference::between(old, &schema);
-    let there = |table: &&String| {
-        schema
-            .tables
-            .iter()
-            .any(|known| known.name.sql() == **table)
+    // A plan over other statistics would differ by them alone: those that the way there and back made say less are made anew.
+    let there = |quoted: &&String| {
+        let name = quoted.split(" (").next().unwrap_or(quoted);
+        schema.tables.iter().any(|known| known.name.sql() == name)
     };
-    let tables: Vec<String> = tables.before.iter().filter(there).cloned().collect();
-    vacuum_analyze(&copy.session, &tables).await?;
+    let names_of = |quoted: &String| quoted.split(" (").next().unwrap_or(quoted).to_owned();
+    let again: Vec<String> = tables.after.iter().filter(there).map(names_of).collect();
+    vacuum_analyze(&copy.session, &again).await?;
     let names = Names {
         schema: Some(&schema),
         renames: None,

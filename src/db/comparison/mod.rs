@@ -1,46 +1,48 @@
-//! Compares a catalog before and after migrations on copies of one dataset: *before*, *after* (migrated under observation),
-//! *control* (only analyzed again), *trace* (statement by statement, and back) and *safer* (the rewritten migration). Runs
-//! and measures; what it means is `diff`'s.
+//! Compares a catalog before and after migrations on copies of one dataset: *before*, *after* (migrated with nothing beside
+//! it), *control* (only analyzed again), then, each on a copy of its own, the migration beside traffic, behind readers, statement
+//! by statement and back, and with safer forms. Runs and measures; what it means is `diff`'s.
 
 mod cause;
 mod fresh;
 mod new_tables;
+mod queries;
 mod rerun;
 mod rewritten;
 mod slower;
 mod snapshot;
+mod state;
 mod touched;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::catalog::Query;
-use crate::diff::canonical::OperatorKind;
 use crate::diff::extrapolate::{Point, extrapolate};
 use crate::diff::names::{Names, Renames};
 use crate::diff::observation::StatementObservation;
-use crate::diff::outcome::{BeforeAnalyze, Fate, Presence, QueryDiff, RunDiff, Side};
+use crate::diff::outcome::QueryDiff;
 use crate::diff::report::{IndexUse, RoundTrip, SchemaDifference, Spent, index_uses};
-use crate::diff::verdict::{Limits as VerdictLimits, Verdict};
+use crate::diff::traps::{Trap, traps};
+use crate::diff::verdict::Limits as VerdictLimits;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::migrations::Migration;
-use crate::progress::{Progress, Unit};
+use crate::progress::Progress;
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
 use crate::seed::Options;
 use crate::source::Source;
 use crate::units::Millis;
 
-use self::slower::Contest;
+use self::queries::Bench;
 use super::audit::{AuditError, RunOptions, run_catalog};
 use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, Session};
 use super::explain::ExplainError;
 use super::introspect::{self, IntrospectError};
 use super::migrate::MigrateError;
-use super::migration_observer::{ObserveError, Observed, Rehearsal, observe};
+use super::migration_observer::{Lanes, ObserveError, inspect, measure, rehearse};
 use super::server::{Cluster, ServerError};
-use super::traffic::{Broken, Probe};
+use super::traffic::Probe;
 
 pub use rerun::{Ran, literal_sql, rerun};
 pub use snapshot::{Known, against_snapshots, planner_settings, snapshots};
@@ -97,15 +99,28 @@ pub struct Compared {
     /// The names of the probes: `BlockedQuery::probe` indexes them.
     pub probes: Vec<String>,
     /// Queries that failed from some statement on.
-    pub broken: Vec<(Option<usize>, Broken)>,
+    pub broken: Vec<BrokenQuery>,
     /// Indexes that came and went, with the queries that use them.
     pub indexes: Vec<IndexUse>,
     /// The way back, where there is one.
     pub round_trip: Option<RoundTrip>,
     /// Where the migration with its safer forms ends otherwise than as written; `None` where none was run.
     pub safer_schema: Option<SchemaDifference>,
+    /// Statements that leave something else than was meant.
+    pub traps: Vec<Trap>,
     /// Where the time went.
     pub spent: Spent,
+}
+
+/// A query that failed from some statement on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenQuery {
+    /// Which statement, where one is known.
+    pub statement: Option<usize>,
+    /// The query's name.
+    pub query: String,
+    /// The server's words.
+    pub message: String,
 }
 
 /// Why nothing could be compared.
@@ -165,6 +180,15 @@ impl Copy {
     }
 }
 
+impl CompareError {
+    /// What is optional failed: it costs its own part of the report, and nothing else, unless the user stopped everything.
+    fn costs(self, task: &Task<'_>, what: &str) -> Result<(), Self> {
+        task.interrupt.check()?;
+        task.progress.note(format!("{what}: {self}"));
+        Ok(())
+    }
+}
+
 /// Runs the whole comparison.
 ///
 /// # Errors
@@ -188,19 +212,9 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
 
     let after = Copy::of(task, task.template).await?;
     clock.lap(&mut compared.spent.copies);
-    let probes = rerun::probes(task.before, &old_runs);
-    task.progress.note(format!(
-        "applying {} under observation",
-        counted(task.migrations)
-    ));
-    let observed = observe(
-        after.url(),
-        task.migrations,
-        &probes,
-        Rehearsal::WithReader,
-        task.interrupt,
-    )
-    .await?;
+    task.progress
+        .note(format!("applying {}", counted(task.migrations)));
+    compared.statements = inspect(after.url(), task.migrations, task.interrupt).await?;
     clock.lap(&mut compared.spent.migrations);
     let mut new_schema = introspect::schema(&after.session).await?;
     if new_tables::fill(task, &after, &old_schema, &new_schema).await? {
@@ -212,50 +226,132 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         new: &new_schema,
         renames: Renames::between(&old_schema, &new_schema),
     };
-    let unanalyzed = state_before_analyze(task, &after.session, &old_runs, &sides).await?;
-    clock.lap(&mut compared.spent.queries);
-
-    let tables = match task.analyzed {
+    let touched = match task.analyzed {
         Analyzed::Touched => touched::tables(
-            &observed.statements,
+            &compared.statements,
             &old_schema,
             &new_schema,
             &sides.renames,
         ),
         Analyzed::Everything => touched::all(&old_schema, &new_schema),
     };
-    let control = Copy::of(task, task.template).await?;
-    clock.lap(&mut compared.spent.copies);
-    touched::vacuum_analyze(&after.session, &tables.after).await?;
-    touched::vacuum_analyze(&control.session, &tables.before).await?;
-    clock.lap(&mut compared.spent.migrations);
-    let copies = Three {
-        before: &before,
-        after: &after,
-        control: &control,
-        touched: &tables.relations,
+    let mut bench = Bench {
+        task,
+        before,
+        after,
+        control: None,
+        old_runs: &old_runs,
+        sides: &sides,
+        touched: &touched,
     };
-    compared.queries = compare_queries(task, &copies, &old_runs, unanalyzed, &sides).await?;
-    compared.rolling = rolling(task, &copies, &old_runs, &sides).await?;
-    fresh::run(task, &after, &mut compared.queries, &sides).await?;
+    compared.queries = bench.compare_queries().await?;
+    compared.rolling = bench.rolling().await?;
+    fresh::run(task, &bench.after, &mut compared.queries, &sides).await?;
     clock.lap(&mut compared.spent.queries);
+    let without_policy = tables_without_policy(&bench.after.session).await?;
+    compared.traps = traps(&compared.statements, &without_policy);
     compared.indexes = index_uses(&sides.names(), &old_runs, task.before, &compared.queries);
-    for copy in [before, after, control] {
-        copy.discard().await?;
-    }
+    bench.discard().await?;
     clock.lap(&mut compared.spent.copies);
 
-    compared.round_trip = cause::trace(task, &mut compared, &old_runs, &sides, &tables).await?;
-    let mut clock = Clock::start();
-    compared.statements = observed.statements;
-    compared.broken = observed.broken;
-    compared.safer_schema =
-        rewritten::prove_safer_forms(task, &mut compared.statements, &probes, &new_schema).await?;
-    extrapolate_statements(task, &mut compared.statements, &old_schema, &probes).await?;
+    let probes = rerun::probes(task.before, &old_runs);
+    let extrapolated = extrapolate_statements(task, &mut compared.statements, &old_schema).await;
+    if let Err(error) = extrapolated {
+        error.costs(task, "no durations for production's rows")?;
+    }
+    if let Err(error) = beside_traffic(task, &mut compared, &probes).await {
+        error.costs(task, "no waits are measured")?;
+    }
+    clock.lap(&mut compared.spent.traffic);
+    if let Err(error) = behind_readers(task, &mut compared.statements, &probes).await {
+        error.costs(task, "no statement is rehearsed behind a reader")?;
+    }
+    clock.lap(&mut compared.spent.rehearsals);
+    match cause::trace(task, &mut compared, &old_runs, &sides, &touched).await {
+        Ok(trip) => compared.round_trip = trip,
+        Err(error) => error.costs(task, "no further causes are named")?,
+    }
+    let proven =
+        rewritten::prove_safer_forms(task, &mut compared.statements, &probes, &new_schema).await;
+    match proven {
+        Ok(difference) => compared.safer_schema = difference,
+        Err(error) => error.costs(task, "no further safer forms are measured")?,
+    }
     clock.lap(&mut compared.spent.migrations);
     compared.probes = probes.into_iter().map(|probe| probe.name).collect();
     compared.queries.sort_by_key(QueryDiff::verdict);
     Ok(compared)
+}
+
+/// Tables on which row security is on and no policy.
+async fn tables_without_policy(session: &Session) -> Result<BTreeSet<String>, CompareError> {
+    const QUERY: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        WHERE c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)";
+    let rows = session.client().query(QUERY, &[]).await;
+    let rows = rows.map_err(|error| CompareError::Server {
+        doing: "reading row security",
+        reason: super::connect::describe(&error),
+    })?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The migrations once more, with the catalog beside them.
+async fn beside_traffic(
+    task: &Task<'_>,
+    compared: &mut Compared,
+    probes: &[Probe],
+) -> Result<(), CompareError> {
+    if task.migrations.is_empty() {
+        return Ok(());
+    }
+    task.progress
+        .note("applying them again, with the catalog as light traffic beside them");
+    let copy = Copy::of(task, task.template).await?;
+    let statements = &mut compared.statements;
+    let broken = measure(
+        copy.url(),
+        task.migrations,
+        probes,
+        statements,
+        task.interrupt,
+    )
+    .await?;
+    copy.discard().await?;
+    compared.broken = broken
+        .into_iter()
+        .map(|(statement, broken)| BrokenQuery {
+            statement,
+            query: probes
+                .get(broken.probe)
+                .map_or_else(String::new, |probe| probe.name.clone()),
+            message: broken.message,
+        })
+        .collect();
+    Ok(())
+}
+
+/// What needs a table alone, tried behind a reader: several at once, each on a copy of its own.
+async fn behind_readers(
+    task: &Task<'_>,
+    statements: &mut [StatementObservation],
+    probes: &[Probe],
+) -> Result<(), CompareError> {
+    let many = Lanes::wanted(statements);
+    let mut copies = Vec::with_capacity(many);
+    for _ in 0..many {
+        copies.push(Copy::of(task, task.template).await?);
+    }
+    let urls: Vec<DatabaseUrl> = copies.iter().map(|copy| copy.url().clone()).collect();
+    let lanes = Lanes {
+        urls: &urls,
+        progress: task.progress,
+        interrupt: task.interrupt,
+    };
+    rehearse(&lanes, task.migrations, probes, statements).await?;
+    for copy in copies {
+        copy.discard().await?;
+    }
+    Ok(())
 }
 
 fn counted(migrations: &[Migration]) -> String {
@@ -309,14 +405,6 @@ impl Sides<'_> {
     }
 }
 
-struct Three<'a> {
-    before: &'a Copy,
-    after: &'a Copy,
-    control: &'a Copy,
-    /// Canonical names of the tables that the migration touched.
-    touched: &'a BTreeSet<String>,
-}
-
 fn runs_of(old_runs: &[QueryRuns], query: usize) -> &[Run] {
     old_runs
         .iter()
@@ -331,199 +419,6 @@ fn successor<'a>(task: &Task<'a>, query: &Query) -> Option<&'a Query> {
     (found.parameters.len() == query.parameters.len()).then_some(found)
 }
 
-/// For each query and parameter set the state between migration and ANALYZE: what it would do, where its plan is another.
-async fn state_before_analyze(
-    task: &Task<'_>,
-    after: &Session,
-    old_runs: &[QueryRuns],
-    sides: &Sides<'_>,
-) -> Result<Vec<Vec<Option<Fate>>>, CompareError> {
-    let mut all = Vec::with_capacity(task.before.len());
-    for (n, query) in task.before.iter().enumerate() {
-        task.interrupt.check()?;
-        let runs = runs_of(old_runs, n);
-        let mut fates = vec![None; runs.len()];
-        if let Some(successor) = successor(task, query) {
-            let planned = rerun::plan(after, successor, runs, &task.options).await?;
-            for (at, plan) in planned.into_iter().enumerate() {
-                let Ok(plan) = plan else { continue };
-                let side = Side::of_plan(crate::diff::canonicalize(&plan, &sides.new_names()));
-                let old = Side::of(&runs[at], &sides.old_names());
-                if side.hashes.shape != old.hashes.shape {
-                    let ran = rerun(after, successor, &runs[at..=at], 1, &task.options).await?;
-                    fates[at] = ran
-                        .into_iter()
-                        .next()
-                        .map(|ran| rerun::fate(&ran, &sides.new_names()));
-                }
-            }
-        }
-        all.push(fates);
-    }
-    Ok(all)
-}
-
-async fn compare_queries(
-    task: &Task<'_>,
-    copies: &Three<'_>,
-    old_runs: &[QueryRuns],
-    unanalyzed: Vec<Vec<Option<Fate>>>,
-    sides: &Sides<'_>,
-) -> Result<Vec<QueryDiff>, CompareError> {
-    let steps = task.progress.task(
-        "Comparing plans",
-        Unit::Steps,
-        Some(task.before.len() as u64),
-    );
-    let mut found = Vec::new();
-    for ((n, query), unanalyzed) in task.before.iter().enumerate().zip(unanalyzed) {
-        task.interrupt.check()?;
-        steps.doing(query.name.clone());
-        let failed = old_runs
-            .iter()
-            .find(|runs| runs.query == n)
-            .and_then(|runs| runs.failure.as_ref());
-        let mut diff = QueryDiff {
-            failed_before: failed.map(|failure| failure.message.clone()),
-            ..QueryDiff::of(query, presence(task, query))
-        };
-        if let Some(successor) = successor(task, query) {
-            (diff.file, diff.line) = (successor.file.clone(), successor.line);
-            let compared =
-                compare_runs(task, copies, query, successor, runs_of(old_runs, n), sides).await?;
-            for (mut run, unanalyzed) in compared.into_iter().zip(unanalyzed) {
-                run.before_analyze = unanalyzed
-                    .and_then(|fate| before_analyze(&run, &fate, sides, &(task.limits_for)(query)));
-                diff.runs.push(run);
-            }
-        }
-        found.push(diff);
-        steps.advance(1);
-    }
-    slower::confirm(task, copies, old_runs, &mut found).await?;
-    found = found.into_iter().map(QueryDiff::sorted).collect();
-    let new = task
-        .after
-        .iter()
-        .filter(|query| !task.before.iter().any(|before| before.name == query.name));
-    found.extend(new.map(|query| QueryDiff::of(query, Presence::New)));
-    Ok(found)
-}
-
-fn presence(task: &Task<'_>, query: &Query) -> Presence {
-    match task.after.iter().find(|after| after.name == query.name) {
-        None => Presence::Removed,
-        Some(after) if after.sql == query.sql => Presence::Both,
-        Some(_) => Presence::Changed,
-    }
-}
-
-async fn compare_runs(
-    task: &Task<'_>,
-    copies: &Three<'_>,
-    query: &Query,
-    successor: &Query,
-    runs: &[Run],
-    sides: &Sides<'_>,
-) -> Result<Vec<RunDiff>, CompareError> {
-    let limits = (task.limits_for)(query);
-    let after = rerun(&copies.after.session, successor, runs, 1, &task.options).await?;
-    let control = rerun(&copies.control.session, query, runs, 1, &task.options).await?;
-    let mut found = Vec::with_capacity(runs.len());
-    for (at, run) in runs.iter().enumerate() {
-        let old = Side::of(run, &sides.old_names());
-        let fate = rerun::fate(&after[at], &sides.new_names());
-        let control = rerun::fate(
-            &control[at],
-            &Names {
-                schema: Some(sides.old),
-                renames: Some(&sides.renames),
-                ..Names::UNKNOWN
-            },
-        );
-        let mut diff = RunDiff::judge(run, old, &fate, Some(&control), &sides.renames, &limits);
-        let told_by_nothing = matches!(diff.verdict, Verdict::Unchanged | Verdict::Neutral);
-        if told_by_nothing && looks_slower(&diff) && reads_touched(&diff, copies.touched) {
-            let sessions = [copies.before, copies.after, copies.control].map(|copy| &copy.session);
-            let contest = Contest {
-                sessions,
-                query,
-                successor,
-                limits: task.options.limits(),
-            };
-            diff.slowdown = contest.slowdown(run).await?;
-        }
-        found.push(diff);
-    }
-    Ok(found)
-}
-
-/// Whether the plan reads, or writes, a table that the migration touched: else it cannot be what made it slower.
-fn reads_touched(diff: &RunDiff, touched: &BTreeSet<String>) -> bool {
-    let mut found = false;
-    diff.before.plan.root.each(&mut |operator| {
-        found |= match &operator.kind {
-            OperatorKind::Scan(scan) => touched.contains(&scan.relation),
-            OperatorKind::Modify { relation, .. } => touched.contains(relation),
-            OperatorKind::Join { .. }
-            | OperatorKind::Aggregate { .. }
-            | OperatorKind::Other { .. } => false,
-        };
-    });
-    found
-}
-
-/// Worth measuring again, run by run in turn.
-fn looks_slower(diff: &RunDiff) -> bool {
-    let after = diff.after.as_ref().and_then(|side| side.time);
-    matches!((diff.before.time, after), (Some(before), Some(after)) if after.0 >= before.0 * 1.1 && after.0 - before.0 >= 1.0)
-}
-
-/// The state before ANALYZE, where it is worse than before the migration and worse than after ANALYZE.
-fn before_analyze(
-    run: &RunDiff,
-    fate: &Fate,
-    sides: &Sides<'_>,
-    limits: &VerdictLimits,
-) -> Option<BeforeAnalyze> {
-    let changes = crate::diff::outcome::differences(&run.before, fate, &sides.renames);
-    let work = fate.side().map(|side| side.work).unwrap_or_default();
-    let verdict = crate::diff::verdict::judge(&run.before.work, &work, &changes, limits);
-    let worse = verdict < run.verdict && (verdict == Verdict::Error || verdict.is_regression());
-    worse.then(|| BeforeAnalyze {
-        verdict,
-        changes,
-        side: fate.side().cloned(),
-    })
-}
-
-/// Changed and removed queries in their old form on the new schema: what a rolling deploy runs for a while.
-async fn rolling(
-    task: &Task<'_>,
-    copies: &Three<'_>,
-    old_runs: &[QueryRuns],
-    sides: &Sides<'_>,
-) -> Result<Vec<QueryDiff>, CompareError> {
-    let mut found = Vec::new();
-    for (n, query) in task.before.iter().enumerate() {
-        let presence = presence(task, query);
-        if presence == Presence::Both {
-            continue;
-        }
-        let runs = compare_runs(task, copies, query, query, runs_of(old_runs, n), sides).await?;
-        let diff = QueryDiff {
-            runs,
-            ..QueryDiff::of(query, presence)
-        }
-        .sorted();
-        let verdict = diff.verdict();
-        if verdict == Verdict::Error || verdict.is_regression() {
-            found.push(diff);
-        }
-    }
-    Ok(found)
-}
-
 /// How often the migrations are applied at the small scale: what these differ by is the noise of all.
 const REPEATS: usize = 3;
 
@@ -532,7 +427,6 @@ async fn extrapolate_statements(
     task: &Task<'_>,
     statements: &mut [StatementObservation],
     schema: &Schema,
-    probes: &[Probe],
 ) -> Result<(), CompareError> {
     let Some(small) = task.small else {
         return Ok(());
@@ -545,16 +439,9 @@ async fn extrapolate_statements(
         if small_schema.is_none() {
             small_schema = Some(introspect::schema(&copy.session).await?);
         }
-        let observed: Observed = observe(
-            copy.url(),
-            task.migrations,
-            probes,
-            Rehearsal::Plain,
-            task.interrupt,
-        )
-        .await?;
+        let observed = inspect(copy.url(), task.migrations, task.interrupt).await?;
         copy.discard().await?;
-        for (durations, statement) in durations.iter_mut().zip(observed.statements) {
+        for (durations, statement) in durations.iter_mut().zip(observed) {
             durations.push(statement.duration);
         }
     }

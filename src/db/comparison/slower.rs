@@ -3,7 +3,7 @@
 //! server's process that shares its core with another program stays slow as long as that runs.
 
 use super::rerun::{NAME, choice, refused, values};
-use super::{CompareError, Task, Three, runs_of, successor};
+use super::{CompareError, Copy, Task, runs_of, successor};
 use crate::catalog::Query;
 use crate::db::connect::Session;
 use crate::db::explain::{self, ExplainError, Limits, Prepared};
@@ -113,7 +113,7 @@ impl Contest<'_> {
 /// The server's failure.
 pub(super) async fn confirm(
     task: &Task<'_>,
-    copies: &Three<'_>,
+    [before, after, control]: [&Copy; 3],
     old_runs: &[QueryRuns],
     queries: &mut [QueryDiff],
 ) -> Result<(), CompareError> {
@@ -126,9 +126,9 @@ pub(super) async fn confirm(
             for (found, run) in diff.runs.iter_mut().zip(runs_of(old_runs, n)) {
                 let Some(seen) = found.slowdown else { continue };
                 task.interrupt.check()?;
-                let before = Session::open(copies.before.url(), task.interrupt).await?;
-                let after = Session::open(copies.after.url(), task.interrupt).await?;
-                let control = Session::open(copies.control.url(), task.interrupt).await?;
+                let before = Session::open(before.url(), task.interrupt).await?;
+                let after = Session::open(after.url(), task.interrupt).await?;
+                let control = Session::open(control.url(), task.interrupt).await?;
                 let sessions = [&before, &after, &control];
                 let again = Contest {
                     sessions,

@@ -12,6 +12,8 @@ use crate::migrations::Script;
 /// Each probe's tables, by OID: a name may change on the way.
 pub(super) struct Reach {
     probes: Vec<BTreeSet<u32>>,
+    /// The same by name, as they were when it was looked.
+    relations: Vec<BTreeSet<String>>,
 }
 
 impl Reach {
@@ -20,26 +22,36 @@ impl Reach {
         session: &Session,
         probes: &[Probe],
     ) -> Result<Self, tokio_postgres::Error> {
-        const LOCKED: &str = "SELECT DISTINCT relation FROM pg_locks \
-            WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384";
+        const LOCKED: &str = "SELECT DISTINCT l.relation, n.nspname || '.' || c.relname FROM pg_locks l \
+            JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+            WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation >= 16384";
         let client = session.client();
-        let mut found = Vec::with_capacity(probes.len());
+        let mut found = Self {
+            probes: Vec::with_capacity(probes.len()),
+            relations: Vec::with_capacity(probes.len()),
+        };
         for probe in probes {
             let planned = client
                 .batch_execute(&format!("BEGIN; EXPLAIN {}", probe.sql))
                 .await;
-            found.push(match planned {
-                Ok(()) => client
-                    .query(LOCKED, &[])
-                    .await?
-                    .iter()
-                    .map(|row| row.get(0))
-                    .collect(),
-                Err(_) => BTreeSet::new(),
-            });
+            let rows = match planned {
+                Ok(()) => client.query(LOCKED, &[]).await?,
+                Err(_) => Vec::new(),
+            };
+            found
+                .probes
+                .push(rows.iter().map(|row| row.get(0)).collect());
+            found
+                .relations
+                .push(rows.iter().map(|row| row.get(1)).collect());
             client.batch_execute("ROLLBACK").await?;
         }
-        Ok(Self { probes: found })
+        Ok(found)
+    }
+
+    /// Names of each probe's tables and their indexes.
+    pub(super) fn relations(&self) -> &[BTreeSet<String>] {
+        &self.relations
     }
 
     /// For each table that the script names, with its partitions and the tables that foreign keys tie to it, the probes that

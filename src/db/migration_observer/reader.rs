@@ -5,42 +5,54 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
 
-use crate::db::connect::Session;
+use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::lock_watch::LockWatch;
-use crate::db::traffic::{Traffic, ms};
-use crate::diff::blocking::{BlockedQuery, StatementSpan, blocked_queries};
+use crate::db::traffic::{Probe, Traffic, ms};
+use crate::diff::blocking::{BlockedQuery, StatementSpan, Waiters, blocked_queries};
 use crate::diff::locks::HeldLock;
 use crate::diff::observation::{PileUp, Retries};
-use crate::migrations::Statement;
+use crate::interrupt::Interrupt;
 use crate::units::Millis;
 
-use super::{Beside, ObserveError, Observer, server};
+use super::{ObserveError, execute, server};
 
 /// How long the reader in the background keeps its transaction open.
-const READER: Duration = Duration::from_millis(1500);
+const READER: Duration = Duration::from_millis(800);
 /// The `lock_timeout` whose effect is shown.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the next try is put off.
-const PAUSE: Duration = Duration::from_millis(400);
+const PAUSE: Duration = Duration::from_millis(250);
 /// Tries after which one gives up: many more than the reader lasts.
 const TRIES: u32 = 12;
 /// How long a statement gets to begin waiting; one that does not wait by then does not need what the reader holds.
 const PATIENCE: Duration = Duration::from_millis(60);
 
+/// A statement to be tried, on a copy of its own.
+pub(super) struct Rehearsal<'a> {
+    pub(super) url: &'a DatabaseUrl,
+    /// Where everything before the statement has run.
+    pub(super) session: &'a Session,
+    /// The session's process.
+    pub(super) pid: i32,
+    pub(super) sql: &'a str,
+    /// Queries that need the table.
+    pub(super) queue: &'a [Probe],
+    /// The session has a transaction open.
+    pub(super) in_transaction: bool,
+    pub(super) interrupt: &'a Interrupt,
+}
+
 /// The statement behind a reader that has every table open. `None` where it does not have to wait.
 pub(super) async fn behind_reader(
-    observer: &Observer<'_>,
-    statement: &Statement,
-    beside: Beside<'_>,
-    whole: bool,
+    rehearsal: &Rehearsal<'_>,
 ) -> Result<Option<PileUp>, ObserveError> {
-    let Some(patient) = rehearse(observer, statement, beside, whole, Patience::Waits).await? else {
+    let Some(patient) = rehearse(rehearsal, Patience::Waits).await? else {
         return Ok(None);
     };
     if !patient.waited {
         return Ok(None);
     }
-    let hasty = rehearse(observer, statement, beside, whole, Patience::Retries).await?;
+    let hasty = rehearse(rehearsal, Patience::Retries).await?;
     Ok(Some(PileUp {
         reader: Millis(ms(READER)),
         waited_for: patient.waited_for,
@@ -76,13 +88,10 @@ struct Rehearsed {
 }
 
 async fn rehearse(
-    observer: &Observer<'_>,
-    statement: &Statement,
-    beside: Beside<'_>,
-    whole: bool,
+    rehearsal: &Rehearsal<'_>,
     patience: Patience,
 ) -> Result<Option<Rehearsed>, ObserveError> {
-    let reader = Session::open(observer.url, observer.interrupt).await?;
+    let reader = Session::open(rehearsal.url, rehearsal.interrupt).await?;
     if !read_every_table(&reader)
         .await
         .map_err(server("opening a reader"))?
@@ -92,23 +101,24 @@ async fn rehearse(
         return Ok(None);
     }
     let zero = Instant::now();
-    let watch = LockWatch::start(observer.url, observer.pid, zero, observer.interrupt).await?;
+    let watch = LockWatch::start(rehearsal.url, rehearsal.pid, zero, rehearsal.interrupt).await?;
+    let near = [(0..rehearsal.queue.len()).collect()];
     let traffic = Traffic::start(
-        observer.url,
-        beside.probes,
-        beside.near,
+        rehearsal.url,
+        rehearsal.queue,
+        &near,
         zero,
-        observer.interrupt,
+        rehearsal.interrupt,
     )
     .await?;
-    let tried = tries(observer, statement, whole, patience, reader, zero).await;
+    let tried = tries(rehearsal, patience, reader, zero).await;
     let seen = traffic.stop().await;
     let watched = watch.stop().await;
     let (tries, through, spans) = tried?;
     let waited_for = watched
         .waits
         .iter()
-        .find(|wait| wait.pid == observer.pid)
+        .find(|wait| wait.pid == rehearsal.pid)
         .and_then(|own| own.relation.clone().zip(own.mode))
         .map(|(relation, mode)| HeldLock { relation, mode });
     let locks: Vec<HeldLock> = waited_for.iter().cloned().collect();
@@ -121,7 +131,13 @@ async fn rehearse(
             locks: locks.clone(),
         })
         .collect();
-    let (blocked, _) = blocked_queries(&seen.executions, &watched.waits, &spans, &[observer.pid]);
+    let waiters = Waiters {
+        executions: &seen.executions,
+        waits: &watched.waits,
+        migration: &[rehearsal.pid],
+        reads: &[],
+    };
+    let (blocked, _) = blocked_queries(&waiters, &spans);
     let mut blocked = blocked.concat();
     blocked.sort_by(|a, b| {
         b.longest
@@ -143,9 +159,7 @@ type Tries = (u32, bool, Vec<(f64, f64)>);
 
 /// Tries until the statement has what it needs, gives up, or may try once only. The reader ends in its time.
 async fn tries(
-    observer: &Observer<'_>,
-    statement: &Statement,
-    whole: bool,
+    rehearsal: &Rehearsal<'_>,
     patience: Patience,
     reader: Session,
     zero: Instant,
@@ -154,31 +168,27 @@ async fn tries(
         Patience::Waits => (READER, 1),
         Patience::Retries => (LOCK_TIMEOUT, TRIES),
     };
-    let enter = if whole {
+    let enter = if rehearsal.in_transaction {
         "SAVEPOINT rehearsal"
     } else {
         "BEGIN"
     };
-    let leave = if whole {
+    let leave = if rehearsal.in_transaction {
         "ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal"
     } else {
         "ROLLBACK"
     };
-    let canceller = Session::open(observer.url, observer.interrupt).await?;
+    let canceller = Session::open(rehearsal.url, rehearsal.interrupt).await?;
     let mut reader = Some(reader);
     let reading = Instant::now();
     let mut spans = Vec::new();
     let through = loop {
-        observer
-            .execute(
-                &format!("{enter}; SET LOCAL lock_timeout = {}", timeout.as_millis()),
-                "rehearsing",
-            )
-            .await?;
+        let enter = format!("{enter}; SET LOCAL lock_timeout = {}", timeout.as_millis());
+        execute(rehearsal.session, &enter, "rehearsing").await?;
         let start = ms(zero.elapsed());
-        let end = try_once(observer, &canceller, &statement.sql).await;
+        let end = try_once(rehearsal, &canceller).await;
         spans.push((start, ms(zero.elapsed())));
-        observer.execute(leave, "ending a rehearsal").await?;
+        execute(rehearsal.session, leave, "ending a rehearsal").await?;
         match end? {
             TryEnd::Through => break true,
             TryEnd::GaveUp if spans.len() >= most as usize => break false,
@@ -210,13 +220,9 @@ enum TryEnd {
 }
 
 /// Runs the statement until `lock_timeout` ends it, or cancels it where it does not wait.
-async fn try_once(
-    observer: &Observer<'_>,
-    canceller: &Session,
-    sql: &str,
-) -> Result<TryEnd, ObserveError> {
+async fn try_once(rehearsal: &Rehearsal<'_>, canceller: &Session) -> Result<TryEnd, ObserveError> {
     let failed = server("watching a rehearsal");
-    let running = observer.session.client().batch_execute(sql);
+    let running = rehearsal.session.client().batch_execute(rehearsal.sql);
     let mut running = std::pin::pin!(running);
     let early = tokio::select! {
         outcome = &mut running => Some(outcome),
@@ -229,13 +235,13 @@ async fn try_once(
             let cancel = "SELECT pg_cancel_backend($1) WHERE cardinality(pg_blocking_pids($1)) = 0";
             canceller
                 .client()
-                .execute(cancel, &[&observer.pid])
+                .execute(cancel, &[&rehearsal.pid])
                 .await
                 .map_err(failed)?;
             running.await
         }
     };
-    observer.interrupt.check()?;
+    rehearsal.interrupt.check()?;
     match outcome {
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(TryEnd::GaveUp),
         // Done, cancelled while it worked, or refused: it waited for nobody. What it is refused for is told when it runs.

@@ -1,5 +1,5 @@
-//! What the words of a statement and of the server's messages tell an observer: what was read in full, which
-//! statements need a table alone. Pure.
+//! What the words of a statement and of the server's messages tell an observer: what was read in full, how many rows it
+//! changed. Pure.
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -42,20 +42,4 @@ pub(super) fn affected(sql: &str, messages: &[SimpleQueryMessage]) -> Option<u64
         SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
         _ => None,
     })
-}
-
-/// Statements that may need a table alone, and do nothing before they have it.
-pub(super) fn needs_table_alone(sql: &str) -> bool {
-    let words: Vec<String> = sql
-        .split_whitespace()
-        .take(4)
-        .map(str::to_ascii_uppercase)
-        .collect();
-    let word = |n: usize| words.get(n).map_or("", String::as_str);
-    matches!(
-        (word(0), word(1)),
-        ("ALTER", "TABLE" | "INDEX" | "VIEW" | "MATERIALIZED")
-            | ("DROP", "TABLE" | "VIEW" | "TRIGGER")
-            | ("TRUNCATE" | "LOCK", _)
-    ) || (word(0) == "DROP" && word(1) == "INDEX" && word(2) != "CONCURRENTLY")
 }

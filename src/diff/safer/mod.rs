@@ -6,7 +6,9 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
+use crate::units::Millis;
 
+use super::observation::StatementObservation;
 use crate::sql::ddl::{Action, Compaction, Ddl, DropText, NewColumn, read};
 use crate::sql::names::unquote_lower;
 
@@ -27,6 +29,105 @@ pub struct SaferForm {
     pub statements: Vec<String>,
     /// Why it is safer, one sentence without a full stop.
     pub why: String,
+}
+
+/// A statement that works for less than this needs no other form for its own sake.
+const SHORT: Millis = Millis(50.0);
+/// A lock that others keep for less than this after its statement is done is no reason to split a file.
+const KEPT: Millis = Millis(20.0);
+
+/// A safer form of a statement that was seen to hurt: of what it did, not only of what it says. What was done in a moment needs
+/// none of its own; a lock that the rest of its file keeps asks for a file of its own first.
+#[must_use]
+pub fn advised(statement: &StatementObservation, schema: &Schema) -> Option<SaferForm> {
+    let sql = &statement.place.sql;
+    let worked = !statement.rewritten.is_empty() || !statement.scanned.is_empty();
+    let own = match read(sql) {
+        Ddl::AlterTable { actions, .. } if actions == [Action::DetachPartition] => {
+            safer(sql, schema)
+        }
+        // Widening a varchar, SET NOT NULL behind a CHECK, NOT VALID, an index on an empty table: nothing was to be done.
+        Ddl::AlterTable { .. } | Ddl::CreateIndex { .. } | Ddl::CanBeConcurrent { .. }
+            if !worked && statement.duration.0 < SHORT.0 =>
+        {
+            None
+        }
+        Ddl::AlterTable { .. } => safer(sql, schema).or_else(|| of_a_constrained_domain(statement)),
+        _ => safer(sql, schema),
+    };
+    let Some(apart) = apart(statement) else {
+        return own;
+    };
+    Some(match own {
+        None => SaferForm {
+            statements: vec![sql.clone()],
+            why: apart,
+        },
+        Some(own) => SaferForm {
+            why: format!("{apart}; {}", own.why),
+            ..own
+        },
+    })
+}
+
+/// A column that rewrites its table although nothing in its line asks for that.
+fn of_a_constrained_domain(statement: &StatementObservation) -> Option<SaferForm> {
+    let Ddl::AlterTable { actions, .. } = read(&statement.place.sql) else {
+        return None;
+    };
+    let adds = |action: &Action| matches!(action, Action::AddColumn { definition: NewColumn::Written(text), .. } if text.constraints.is_empty());
+    let rewrites = !statement.rewritten.is_empty() && actions.iter().any(adds);
+    rewrites.then(|| {
+        advice(
+            "a column of a domain with a CHECK or NOT NULL is written into every row: add it with the domain's base type and the check on the \
+             table, NOT VALID and validated",
+        )
+    })
+}
+
+/// Why the statement belongs in a file of its own, where it does.
+fn apart(statement: &StatementObservation) -> Option<String> {
+    if !statement.in_transaction {
+        return None;
+    }
+    let own = statement
+        .locks
+        .iter()
+        .filter(|lock| lock.mode.blocks_writes());
+    let own = own.max_by_key(|lock| lock.mode);
+    let bare = |relation: &str| {
+        relation
+            .strip_prefix("public.")
+            .unwrap_or(relation)
+            .to_owned()
+    };
+    if let (None, Some(inherited)) = (own, statement.inherited.iter().max_by_key(|i| i.lock.mode)) {
+        let what = match read(&statement.place.sql) {
+            Ddl::AlterTable { actions, .. } if actions == [Action::Validate] => {
+                "VALIDATE in a transaction (file) of its own: alone it reads the table while it is written to"
+            }
+            _ => {
+                "split the file, with this statement in a transaction (file) of its own: alone it stops nobody"
+            }
+        };
+        return (statement.duration.0 >= KEPT.0).then(|| {
+            format!(
+                "{what}; here it runs under the {} on {} that line {} took",
+                inherited.lock.mode,
+                bare(&inherited.lock.relation),
+                inherited.taken_at
+            )
+        });
+    }
+    let kept = statement.locks_held.0 - statement.duration.0;
+    let own = own.filter(|_| kept >= KEPT.0 && kept >= statement.duration.0)?;
+    Some(format!(
+        "split the file: in a transaction (file) of its own it holds {} on {} for about {}, here for {}, until the file ends",
+        own.mode,
+        bare(&own.relation),
+        statement.duration,
+        statement.locks_held
+    ))
 }
 
 /// A safer form of a statement, as the schema before it tells; `None` where none is known or needed.
@@ -69,7 +170,11 @@ pub fn safer(sql: &str, schema: &Schema) -> Option<SaferForm> {
                 .to_owned(),
         }),
         Ddl::Compact(compaction) => Some(compact(compaction)),
-        Ddl::CreateIndex { .. } | Ddl::DropIndex { .. } | Ddl::CanBeConcurrent { .. } | Ddl::Other => None,
+        Ddl::DomainCheck { domain, name, text, not_valid: false } => {
+            Some(domain_check(&domain, name.as_deref(), &sql[text], schema))
+        }
+        Ddl::CreateIndex { .. } | Ddl::DropIndex { .. } | Ddl::CanBeConcurrent { .. }
+        | Ddl::DomainCheck { .. } | Ddl::Other => None,
     }
 }
 
@@ -194,6 +299,12 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
         Action::AttachPartition { partition, bound } => {
             attach::attach(sql, table, partition, &sql[bound.clone()], schema)
         }
+        Action::DetachPartition => Some(SaferForm {
+            statements: vec![format!("{sql} CONCURRENTLY")],
+            why: "CONCURRENTLY detaches the partition while the table is read and written to; it must run outside a transaction, \
+                  and takes no table with a default partition"
+                .to_owned(),
+        }),
         Action::AddExclusion => Some(advice(
             "PostgreSQL builds an exclusion constraint's index under a lock that stops writes, and has no form without it: \
              add it while the table is small, in a quiet hour, or to a new table that is filled beside the old one",
@@ -228,6 +339,29 @@ fn alter(sql: &str, table: &str, action: &Action, schema: &Schema) -> Option<Saf
             definition: NewColumn::Other,
             ..
         } => None,
+    }
+}
+
+/// A domain's check reads every table that has a column of it.
+fn domain_check(domain: &str, name: Option<&str>, text: &str, schema: &Schema) -> SaferForm {
+    /// Before, VALIDATE of a domain's constraint stops writes to each table while it reads it.
+    const READS_BESIDE_WRITES: u32 = 18;
+    match name.filter(|_| schema.server.major() >= READS_BESIDE_WRITES) {
+        Some(name) => {
+            let name = quote_identifier(name);
+            SaferForm {
+                statements: vec![
+                    format!("ALTER DOMAIN {domain} ADD CONSTRAINT {name} {text} NOT VALID"),
+                    format!("ALTER DOMAIN {domain} VALIDATE CONSTRAINT {name}"),
+                ],
+                why: "NOT VALID checks new values from then on and reads nothing; VALIDATE then reads the tables while they are written to"
+                    .to_owned(),
+            }
+        }
+        None => advice(
+            "add the domain's check NOT VALID, which holds for new values and reads nothing; VALIDATE stops writes to each table while it \
+             reads it, so run it in a quiet hour, or put the check on the tables, NOT VALID and validated",
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pgproof::db::migration_observer::{Rehearsal, observe, observe_script};
+use pgproof::db::migration_observer::{inspect, inspect_script};
 use pgproof::interrupt::Interrupt;
 use pgproof::migrations::{History, Layout, MigrationsError, TransactionRule, Tree, history};
 
@@ -85,21 +85,15 @@ async fn every_layout_runs_to_the_same_schema_and_back() {
     ] {
         let history = read(folder);
         let database = support::database().await;
-        let observed = observe(
-            database.url(),
-            &history.migrations,
-            &[],
-            Rehearsal::Plain,
-            &Interrupt::new(),
-        )
-        .await
-        .unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let observed = inspect(database.url(), &history.migrations, &Interrupt::new())
+            .await
+            .unwrap_or_else(|error| panic!("{folder}: {error}"));
         let statements: usize = history
             .migrations
             .iter()
             .map(|m| m.up.statements.len())
             .sum();
-        assert_eq!(observed.statements.len(), statements, "{folder}");
+        assert_eq!(observed.len(), statements, "{folder}");
         let session = database.session().await;
         let schema: String = session
             .client()
@@ -117,15 +111,9 @@ async fn every_layout_runs_to_the_same_schema_and_back() {
         if reversible {
             for migration in history.migrations.iter().rev() {
                 let down = migration.down.as_ref().unwrap();
-                observe_script(
-                    database.url(),
-                    &migration.version,
-                    down,
-                    &[],
-                    &Interrupt::new(),
-                )
-                .await
-                .unwrap_or_else(|error| panic!("{folder} down: {error}"));
+                inspect_script(database.url(), &migration.version, down, &Interrupt::new())
+                    .await
+                    .unwrap_or_else(|error| panic!("{folder} down: {error}"));
             }
             let left: Option<String> = session
                 .client()
@@ -207,14 +195,7 @@ async fn a_failing_statement_is_named_with_what_it_leaves() {
         )
         .unwrap();
         let database = support::database().await;
-        let failed = observe(
-            database.url(),
-            &found.migrations,
-            &[],
-            Rehearsal::Plain,
-            &Interrupt::new(),
-        )
-        .await;
+        let failed = inspect(database.url(), &found.migrations, &Interrupt::new()).await;
         failed.unwrap_err().to_string()
     };
     let sql = "CREATE TABLE a (id int);\n\nALTER TABLE b\n  ADD x int;";

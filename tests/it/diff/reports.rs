@@ -18,6 +18,7 @@ use pgproof::migrations::Layout;
 use pgproof::plan::parse;
 use pgproof::report::terminal::TerminalStyle;
 use pgproof::report::{diff_json, diff_markdown, diff_terminal};
+use pgproof::rules::blocking_migration::Before;
 use pgproof::rules::{Policy, blocking_migration, plan_regression};
 use pgproof::run::{Outcome, QueryFailure, Run, Sample};
 use pgproof::units::{Bytes, Millis, Pages};
@@ -306,9 +307,9 @@ fn report() -> DiffReport {
     let regressions = queries
         .iter()
         .filter_map(|diff| plan_regression::finding(diff, &policy));
-    let blocking = statements
-        .iter()
-        .filter_map(|statement| blocking_migration::finding(statement, &probes, &policy));
+    let blocking = statements.iter().filter_map(|statement| {
+        blocking_migration::finding(statement, &probes, &policy, Before::Unknown)
+    });
     DiffReport {
         from: "0041 orders".to_owned(),
         to: "0042 drop".to_owned(),
@@ -347,7 +348,9 @@ fn report() -> DiffReport {
             dataset: Millis(120.0),
             copies: Millis(900.0),
             queries: Millis(6_000.0),
-            migrations: Millis(9_000.0),
+            migrations: Millis(5_000.0),
+            traffic: Millis(3_000.0),
+            rehearsals: Millis(1_000.0),
         },
         elapsed: Millis(16_200.0),
     }

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use pgproof::db::introspect;
-use pgproof::db::migration_observer::{Observed, Rehearsal, observe};
+use pgproof::db::migration_observer::inspect;
+use pgproof::diff::observation::StatementObservation;
 use pgproof::diff::report::SchemaDifference;
 use pgproof::diff::safer::safer;
 use pgproof::interrupt::Interrupt;
@@ -171,7 +172,7 @@ async fn where_no_sql_is_safer_the_advice_says_what_is_used_instead() {
         // It is said of what does hold the table at work.
         let copy = TestDatabase::copy_of(database.cluster(), database.url().database()).await;
         let observed = run(&copy, &[sql.to_owned()]).await.unwrap();
-        let [statement] = observed.statements.as_slice() else {
+        let [statement] = observed.as_slice() else {
             panic!("{observed:#?}")
         };
         assert!(
@@ -192,7 +193,6 @@ async fn compare(template: &TestDatabase, sql: &str) -> Result<(), String> {
     run(&plain, &[sql.to_owned()]).await?;
     let observed = run(&careful, &form.statements).await?;
     if let Some(statement) = observed
-        .statements
         .iter()
         .find(|statement| statement.works_under_lock())
     {
@@ -220,7 +220,10 @@ async fn compare(template: &TestDatabase, sql: &str) -> Result<(), String> {
 }
 
 /// Statement by statement, each outside a transaction of its neighbours.
-async fn run(database: &TestDatabase, statements: &[String]) -> Result<Observed, String> {
+async fn run(
+    database: &TestDatabase,
+    statements: &[String],
+) -> Result<Vec<StatementObservation>, String> {
     let body: String = statements
         .iter()
         .map(|sql| format!("-- +goose StatementBegin\n{sql};\n-- +goose StatementEnd\n"))
@@ -234,14 +237,7 @@ async fn run(database: &TestDatabase, statements: &[String]) -> Result<Observed,
         false,
     );
     let found = history(&tree, Some(Layout::Goose)).map_err(|error| error.to_string())?;
-    let observed = observe(
-        database.url(),
-        &found.migrations,
-        &[],
-        Rehearsal::Plain,
-        &Interrupt::new(),
-    )
-    .await;
+    let observed = inspect(database.url(), &found.migrations, &Interrupt::new()).await;
     observed.map_err(|error| error.to_string())
 }
 
