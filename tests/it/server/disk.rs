@@ -143,6 +143,8 @@ async fn a_full_disk_costs_the_reserve_and_nothing_else() {
     let options = private::options(disk.path());
     let cluster = private::start(&options).await.unwrap();
     private::execute(&cluster, "CREATE TABLE kept AS SELECT 1 AS n").await;
+    // The server commits asynchronously: without this the crash may take the table with it.
+    private::execute(&cluster, "CHECKPOINT").await;
     let home = private::data(disk.path()).parent().unwrap().to_path_buf();
     assert!(home.join("ballast").exists());
     let pid = private::postmaster(disk.path()).unwrap();
