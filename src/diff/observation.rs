@@ -87,7 +87,7 @@ pub struct StatementObservation {
     pub rewritten: Vec<String>,
     /// Tables, constraints and indexes that were read in full for it, as the server said.
     pub scanned: Vec<String>,
-    /// Write-ahead log between its start and its end; the traffic's share is in it.
+    /// Write-ahead log between its start and its end, with no traffic beside it.
     #[serde(rename = "wal_bytes")]
     pub wal: Bytes,
     /// Change of the tables' and indexes' size.

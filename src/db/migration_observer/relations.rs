@@ -110,14 +110,19 @@ pub(super) fn newly_held(before: &Held, after: Held) -> Vec<HeldLock> {
         .collect()
 }
 
-/// Tables with rows that were there before the script and have a new file.
+/// Tables with rows that were there before the script and have a new file with rows. An empty new file is TRUNCATE's: it
+/// writes nothing, however many rows there were.
 pub(super) fn rewritten(known: &Relations, before: &Relations, after: &Relations) -> Vec<String> {
     let mut names: Vec<String> = before
         .iter()
         .filter(|(oid, relation)| {
             known.contains_key(oid) && !relation.is_index() && relation.main > 0
         })
-        .filter(|(oid, relation)| after.get(oid).is_some_and(|new| new.file != relation.file))
+        .filter(|(oid, relation)| {
+            after
+                .get(oid)
+                .is_some_and(|new| new.file != relation.file && new.main > 0)
+        })
         .map(|(_, relation)| relation.name.clone())
         .collect();
     names.sort();
@@ -165,5 +170,7 @@ mod tests {
         let moved = Relations::from([(1, relation(13, 800, 'r'))]);
         assert_eq!(rewritten(&before, &before, &moved), ["public.r10"]);
         assert_eq!(rewritten(&Relations::new(), &before, &moved), [""; 0]);
+        let emptied = Relations::from([(1, relation(13, 0, 'r'))]);
+        assert_eq!(rewritten(&before, &before, &emptied), [""; 0]);
     }
 }

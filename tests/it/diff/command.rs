@@ -3,6 +3,7 @@
 mod base;
 mod migration;
 mod program;
+mod replay;
 mod saved;
 mod snapshot;
 

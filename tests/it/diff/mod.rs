@@ -2,6 +2,7 @@
 //! by a real one.
 
 mod command;
+mod labelled;
 mod layouts;
 mod observer;
 mod pairs;
