@@ -76,11 +76,12 @@ pub enum RuleId {
     PlanRegression,
     BlockingMigration,
     NotAudited,
+    QueryRewrite,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -113,6 +114,7 @@ impl RuleId {
         Self::PlanRegression,
         Self::BlockingMigration,
         Self::NotAudited,
+        Self::QueryRewrite,
     ];
 
     /// The kebab-case id.
@@ -151,6 +153,7 @@ impl RuleId {
             Self::PlanRegression => "plan-regression",
             Self::BlockingMigration => "blocking-migration",
             Self::NotAudited => "not-audited",
+            Self::QueryRewrite => "query-rewrite",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::plan::condition;
 use crate::schema::{Schema, quote_identifier};
 
-use super::{IndexSpec, KeySpec, Method, NullsOrder, Part, TRIGRAMS};
+use super::{IndexSpec, KeySpec, Method, NullsOrder, Part, TRIGRAMS, TRIGRAMS_IN_ORDER};
 
 /// `NAMEDATALEN` - 1.
 const MAX_NAME: usize = 63;
@@ -13,6 +13,11 @@ const MAX_NAME: usize = 63;
 /// `idx_orders_customer_id_placed_at`, with a number where the name is taken.
 #[must_use]
 pub fn name(index: &IndexSpec, schema: &Schema) -> String {
+    unique_names([index], schema).remove(0)
+}
+
+/// What an index is, in words.
+fn base_name(index: &IndexSpec) -> String {
     let mut words = vec!["idx".to_owned(), index.table.name.clone()];
     words.extend(index.keys.iter().map(|key| match &key.part {
         Part::Column(name) => name.clone(),
@@ -26,15 +31,36 @@ pub fn name(index: &IndexSpec, schema: &Schema) -> String {
     }
     match index.method {
         Method::Brin => words.push("brin".to_owned()),
+        Method::Gist => words.push("gist".to_owned()),
         Method::Gin if has_trigrams(index) => words.push("trgm".to_owned()),
         Method::Gin | Method::Btree => {}
     }
-    let base = words.join("_");
-    let taken = taken_names(schema, &index.table.schema);
-    (0..)
-        .map(|number: u32| shortened(&base, number))
-        .find(|name| !taken.contains(name.as_str()))
-        .unwrap_or(base)
+    words.join("_")
+}
+
+/// Names for indexes that are made together: each is free in its schema and differs from the others.
+#[must_use]
+pub fn unique_names<'a>(
+    indexes: impl IntoIterator<Item = &'a IndexSpec>,
+    schema: &Schema,
+) -> Vec<String> {
+    let mut given: HashSet<(String, String)> = HashSet::new();
+    let mut names = Vec::new();
+    for index in indexes {
+        let in_schema = &index.table.schema;
+        let taken = taken_names(schema, in_schema);
+        let base = base_name(index);
+        let is_free = |name: &String| {
+            !taken.contains(name.as_str()) && !given.contains(&(in_schema.clone(), name.clone()))
+        };
+        let name = (0..)
+            .map(|number: u32| shortened(&base, number))
+            .find(is_free)
+            .unwrap_or(base);
+        given.insert((in_schema.clone(), name.clone()));
+        names.push(name);
+    }
+    names
 }
 
 fn taken_names<'a>(schema: &'a Schema, in_schema: &str) -> HashSet<&'a str> {
@@ -93,46 +119,45 @@ fn shortened(base: &str, number: u32) -> String {
 
 /// `CREATE INDEX name ON table (…);`, to be pasted into a migration; with the extension that it needs and the indexes beside it.
 #[must_use]
-pub fn statement(index: &IndexSpec, name: &str, schema: &Schema) -> String {
+pub fn statement(index: &IndexSpec, names: &[String]) -> String {
     let extension = if index.all().any(has_trigrams) {
         "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n"
     } else {
         ""
     };
-    let mut text = format!(
-        "{extension}CREATE INDEX {} {};",
-        quote_identifier(name),
-        definition(index)
-    );
-    for (other, name) in index
-        .beside
-        .iter()
-        .zip(names(index, name, schema).into_iter().skip(1))
-    {
-        text.push_str(&format!(
-            "\nCREATE INDEX {} {};",
-            quote_identifier(&name),
-            definition(other)
-        ));
-    }
-    text
+    let statements: Vec<String> = index
+        .all()
+        .zip(names)
+        .map(|(index, name)| {
+            format!(
+                "CREATE INDEX {} {};",
+                quote_identifier(name),
+                definition(index)
+            )
+        })
+        .collect();
+    format!("{extension}{}", statements.join("\n"))
 }
 
 /// The names of an index, which is given, and of those beside it.
 #[must_use]
 pub fn names(index: &IndexSpec, name: &str, schema: &Schema) -> Vec<String> {
-    std::iter::once(name.to_owned())
-        .chain(index.beside.iter().map(|other| self::name(other, schema)))
-        .collect()
+    let mut names = unique_names(index.all(), schema);
+    if let Some(first) = names.first_mut() {
+        name.clone_into(first);
+    }
+    names
 }
 
 /// Whether a key is served by `pg_trgm`.
 #[must_use]
 pub fn has_trigrams(index: &IndexSpec) -> bool {
-    index
-        .keys
-        .iter()
-        .any(|key| key.operator_class.as_deref() == Some(TRIGRAMS))
+    index.keys.iter().any(|key| {
+        matches!(
+            key.operator_class.as_deref(),
+            Some(TRIGRAMS | TRIGRAMS_IN_ORDER)
+        )
+    })
 }
 
 /// What follows the name.
@@ -142,6 +167,7 @@ pub fn definition(index: &IndexSpec) -> String {
     let method = match index.method {
         Method::Btree => String::new(),
         Method::Gin => "USING gin ".to_owned(),
+        Method::Gist => "USING gist ".to_owned(),
         Method::Brin => "USING brin ".to_owned(),
     };
     let include = if index.include.is_empty() {
@@ -177,6 +203,10 @@ fn key(key: &KeySpec) -> String {
         Part::Expression(text) if is_call(text) => text.clone(),
         Part::Expression(text) => format!("({text})"),
     };
+    if let Some(collation) = &key.collation {
+        text.push_str(" COLLATE ");
+        text.push_str(&quoted(collation));
+    }
     if let Some(class) = &key.operator_class {
         text.push(' ');
         text.push_str(class);
@@ -190,6 +220,11 @@ fn key(key: &KeySpec) -> String {
         NullsOrder::Last => text.push_str(" NULLS LAST"),
     }
     text
+}
+
+/// In quotes, as collations are printed: `"C"`, `"en_US.utf8"`.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// `name(…)`: what the grammar calls a function expression; EXTRACT and its like are none.
@@ -240,7 +275,7 @@ mod tests {
         odd.include = vec!["Total".to_owned()];
         odd.predicate = Some("(status = 'open'::text)".to_owned());
         assert_eq!(
-            statement(&odd, &name(&odd, &schema), &schema),
+            statement(&odd, &[name(&odd, &schema)]),
             "CREATE INDEX \"idx_Order Items_Größe_order_covering_partial\" ON \"Shop\".\"Order Items\" \
              (\"Größe\", \"order\" DESC NULLS LAST) INCLUDE (\"Total\") WHERE (status = 'open'::text);"
         );
@@ -250,7 +285,7 @@ mod tests {
             vec![expression("lower((email)::text)")],
         );
         assert_eq!(
-            statement(&lower, &name(&lower, &schema), &schema),
+            statement(&lower, &[name(&lower, &schema)]),
             "CREATE INDEX idx_customers_lower_email ON customers (lower((email)::text));"
         );
         let json = index(
@@ -265,7 +300,7 @@ mod tests {
         trigrams.method = Method::Gin;
         trigrams.keys[0].operator_class = Some(TRIGRAMS.to_owned());
         assert_eq!(
-            statement(&trigrams, &name(&trigrams, &schema), &schema),
+            statement(&trigrams, &[name(&trigrams, &schema)]),
             "CREATE EXTENSION IF NOT EXISTS pg_trgm;\n\
              CREATE INDEX idx_customers_name_trgm ON customers USING gin (name gin_trgm_ops);"
         );

@@ -14,7 +14,9 @@ use crate::units::{Millis, Rows};
 
 use super::ddl::{self, has_trigrams};
 use super::select::{Proposal, hurts};
-use super::{Audited, Candidate, Effect, IndexSpec, Method, Part, Site, Trial};
+use super::{
+    Audited, Candidate, Effect, IndexSpec, KeySpec, Method, NullsOrder, Part, Site, Trial,
+};
 
 /// From so many times fewer pages on it is an error.
 const MUCH_FEWER: f64 = 5.0;
@@ -83,7 +85,13 @@ fn unproven_finding(
             .to_owned(),
         evidence: node_evidence(run, Some(&site), &candidate.index, audited.schema)
             .with("index_key", Quantity::Text(key.clone())),
-        fix: Some(Fix { sql: ddl::statement(&candidate.index, &name, audited.schema), proof: None }),
+        fix: Some(Fix {
+            sql: ddl::statement(
+                &candidate.index,
+                &ddl::names(&candidate.index, &name, audited.schema),
+            ),
+            proof: None,
+        }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, relation, &key]),
         suppressed: None,
         symptoms: Vec::new(),
@@ -136,7 +144,7 @@ fn finding(
             &key,
         ),
         fix: Some(Fix {
-            sql: ddl::statement(&trial.index, &trial.name, audited.schema),
+            sql: ddl::statement(&trial.index, &trial.names),
             proof: Some(proof),
         }),
         fingerprint: Fingerprint::of([RuleId::MissingIndex.as_str(), &query.name, &relation, &key]),
@@ -152,21 +160,19 @@ fn finding(
 
 /// `(provider, created_at) WHERE …`, for people; several are joined by `and`.
 fn key_text(index: &IndexSpec) -> String {
-    index
-        .all()
-        .map(one_key_text)
-        .collect::<Vec<_>>()
-        .join(" and ")
+    let key = |other: &IndexSpec| {
+        let key = one_key_text(other);
+        if other.table == index.table {
+            key
+        } else {
+            format!("{} {key}", other.table)
+        }
+    };
+    index.all().map(key).collect::<Vec<_>>().join(" and ")
 }
 
 fn one_key_text(index: &IndexSpec) -> String {
-    let parts: Vec<&str> = index
-        .keys
-        .iter()
-        .map(|key| match &key.part {
-            Part::Column(name) | Part::Expression(name) => name.as_str(),
-        })
-        .collect();
+    let parts: Vec<String> = index.keys.iter().map(part_text).collect();
     let include = if index.include.is_empty() {
         String::new()
     } else {
@@ -178,6 +184,26 @@ fn one_key_text(index: &IndexSpec) -> String {
         .map(|text| format!(" WHERE {text}"))
         .unwrap_or_default();
     format!("({}){include}{filter}", parts.join(", "))
+}
+
+/// `created_at DESC NULLS LAST`.
+fn part_text(key: &KeySpec) -> String {
+    let mut text = match &key.part {
+        Part::Column(name) | Part::Expression(name) => name.clone(),
+    };
+    if let Some(class) = &key.operator_class {
+        text.push(' ');
+        text.push_str(class);
+    }
+    if key.descending {
+        text.push_str(" DESC");
+    }
+    match key.nulls {
+        NullsOrder::Default => {}
+        NullsOrder::First => text.push_str(" NULLS FIRST"),
+        NullsOrder::Last => text.push_str(" NULLS LAST"),
+    }
+    text
 }
 
 fn severity(trial: &Trial, effect: &Effect) -> Severity {
@@ -203,8 +229,13 @@ fn message(index: &IndexSpec, effect: &Effect, relation: &str, key: &str) -> Str
         Method::Brin => "a BRIN index",
         Method::Gin if has_trigrams(index) => "a trigram index",
         Method::Gin => "a GIN index",
-        Method::Btree if index.beside.is_empty() => "an index",
-        Method::Btree => "one index each",
+        Method::Gist => "a GiST index",
+        Method::Btree => "an index",
+    };
+    let kind = if index.beside.is_empty() {
+        kind
+    } else {
+        "one index each"
     };
     let takes = if index.beside.is_empty() {
         "takes"
@@ -255,8 +286,7 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
     let mut text = if trial.index.beside.is_empty() {
         "Create the index, CONCURRENTLY where the table is in use.".to_owned()
     } else {
-        "Create all of them, CONCURRENTLY where the table is in use: with one alone the whole table is still read for the other \
-         side of the OR."
+        "Create all of them, CONCURRENTLY where the tables are in use: with one alone much of the rest is still read."
             .to_owned()
     };
     match trial.index.method {
@@ -266,7 +296,7 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
         Method::Gin if has_trigrams(&trial.index) => {
             text.push_str(" A pattern of fewer than three letters in a row does not use it.");
         }
-        Method::Gin | Method::Btree => {}
+        Method::Gin | Method::Gist | Method::Btree => {}
     }
     if !others.is_empty() {
         let _ = write!(text, " It also serves {}.", others.join(", "));
@@ -354,4 +384,69 @@ fn evidence(evidence: Evidence, effect: &Effect, key: &str) -> Evidence {
             .with("time_after_ms", Quantity::Millis(effect.after.time_ms)),
     };
     evidence.with("index_key", Quantity::Text(key.to_owned()))
+}
+
+/// Rules that say what an index would do, without having built one.
+const GUESSES: [RuleId; 3] = [
+    RuleId::SeqScan,
+    RuleId::FilteredIndexScan,
+    RuleId::WrongOrderIndex,
+];
+
+/// Says in findings that ask for an index what came of those that were built: where none was chosen for the query and the
+/// table, no index is missing.
+pub fn tell_of_trials(
+    found: &mut [Finding],
+    candidates: &[Candidate],
+    proven: &[Finding],
+    audited: Audited<'_>,
+) {
+    for finding in found {
+        tell_of_trials(&mut finding.symptoms, candidates, proven, audited);
+        let asks = GUESSES.contains(&finding.rule) && finding.severity > Severity::Info;
+        let served = proven
+            .iter()
+            .any(|other| other.query == finding.query && serves_relation(other, finding));
+        if !asks || served {
+            continue;
+        }
+        let tried = tried(finding, candidates, audited);
+        if tried.is_empty() {
+            continue;
+        }
+        finding.severity = Severity::Info;
+        finding.advice = format!(
+            "No index helps this query as it stands: {} {} built, and with {} it reads more than half of its pages still. Ask for \
+             fewer rows, or for a condition that fewer rows meet.",
+            tried.join(", "),
+            if tried.len() == 1 { "was" } else { "were" },
+            if tried.len() == 1 { "it" } else { "each" },
+        );
+    }
+}
+
+fn serves_relation(index: &Finding, finding: &Finding) -> bool {
+    let of_fix = |relation: &str| {
+        let on = format!(" ON {relation} ");
+        index.fix.as_ref().is_some_and(|fix| fix.sql.contains(&on))
+    };
+    index.evidence.relation == finding.evidence.relation
+        || finding.evidence.relation.as_deref().is_some_and(of_fix)
+}
+
+/// The keys of what was built for a finding's query and table.
+fn tried(finding: &Finding, candidates: &[Candidate], audited: Audited<'_>) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let is_own = |site: &Site| {
+        let query = audited.queries.get(site.query);
+        query.map(|query| &query.name) == finding.query.as_ref()
+    };
+    let relation = finding.evidence.relation.as_deref();
+    let own = candidates.iter().filter(|candidate| {
+        candidate.sites.iter().any(is_own)
+            && Some(candidate.index.table.to_string().as_str()) == relation
+    });
+    let mut keys: Vec<String> = own.map(|candidate| key_text(&candidate.index)).collect();
+    keys.truncate(SHOWN);
+    keys
 }

@@ -28,7 +28,7 @@ const SPILLS: [(RuleId, &str, &str); 3] = [
         "Find fewer rows by a better index.",
     ),
 ];
-/// Of the time before: what is above it is as long.
+/// Of the time before: what is above it is as long, and no fix.
 const FASTER: f64 = 0.9;
 
 /// A setting of work_mem that a finding's own arithmetic says would do.
@@ -140,14 +140,15 @@ pub fn tell(finding: &mut Finding, work_mem: Bytes, proof: Proof) {
         .before
         .as_ref()
         .is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0 * FASTER);
-    let showed = if faster {
-        "run with it, nothing went to disk"
-    } else {
-        "run with it, nothing went to disk, but it took as long: here the disk was fast enough"
-    };
+    if !faster {
+        finding.advice = format!(
+            "{first} More memory does not help here: with work_mem = {setting} nothing went to disk, and it took as long."
+        );
+        return;
+    }
     finding.advice = format!(
-        "{first} Else set work_mem = {setting} for this query or its role: {showed}. Not for the whole server: every sort and hash of \
-         every connection may take as much."
+        "{first} Else set work_mem = {setting} for this query or its role: run with it, nothing went to disk. Not for the whole \
+         server: every sort and hash of every connection may take as much."
     );
     finding.fix = Some(Fix {
         sql: format!("SET LOCAL work_mem = '{setting}';"),

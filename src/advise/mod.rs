@@ -5,20 +5,24 @@ pub mod candidates;
 pub mod ddl;
 pub mod findings;
 pub mod memory;
+pub mod rewrites;
 pub mod select;
+pub mod set;
 pub mod statistics;
+
+use std::time::Duration;
 
 use crate::catalog::Query;
 use crate::finding::Measurement;
 use crate::rules::{Policy, Threshold};
 use crate::run::{QueryRuns, Run};
-use crate::schema::{KeyPart, QualifiedName, Schema};
+use crate::schema::{IndexKey, KeyPart, QualifiedName, Schema};
 use crate::units::{Bytes, Millis, Pages};
 
 pub use candidates::candidates;
-pub use findings::{findings, unproven};
+pub use findings::{findings, tell_of_trials, unproven};
 pub use memory::MemoryTrial;
-pub use select::select;
+pub use select::{proposals, select};
 
 /// An index that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,11 +55,14 @@ impl IndexSpec {
 pub enum Method {
     Btree,
     Gin,
+    Gist,
     Brin,
 }
 
 /// The operator class of `pg_trgm` that serves patterns without a fixed beginning.
 pub const TRIGRAMS: &str = "gin_trgm_ops";
+/// The one that also gives the order of similarity.
+pub const TRIGRAMS_IN_ORDER: &str = "gist_trgm_ops";
 
 impl Method {
     /// As CREATE INDEX names it.
@@ -64,6 +71,7 @@ impl Method {
         match self {
             Self::Btree => "btree",
             Self::Gin => "gin",
+            Self::Gist => "gist",
             Self::Brin => "brin",
         }
     }
@@ -80,6 +88,35 @@ pub struct KeySpec {
     pub nulls: NullsOrder,
     /// Where it is not the default.
     pub operator_class: Option<String>,
+    /// Where it is not the column's.
+    pub collation: Option<String>,
+}
+
+impl KeySpec {
+    /// A part of an existing index.
+    #[must_use]
+    pub fn of_existing(key: &IndexKey) -> Self {
+        Self {
+            part: match &key.part {
+                KeyPart::Column(name) => Part::Column(name.clone()),
+                KeyPart::Expression(text) => Part::Expression(bare(text)),
+            },
+            descending: key.descending,
+            nulls: NullsOrder::of(key.descending, key.nulls_first),
+            operator_class: key.operator_class.clone(),
+            collation: key.collation.clone(),
+        }
+    }
+
+    /// Whether NULLs come first when it is read forwards.
+    #[must_use]
+    pub fn nulls_first(&self) -> bool {
+        match self.nulls {
+            NullsOrder::Default => self.descending,
+            NullsOrder::First => true,
+            NullsOrder::Last => false,
+        }
+    }
 }
 
 /// Where NULLs go.
@@ -89,6 +126,18 @@ pub enum NullsOrder {
     Default,
     First,
     Last,
+}
+
+impl NullsOrder {
+    /// From what the catalog says of a key.
+    #[must_use]
+    pub fn of(descending: bool, nulls_first: bool) -> Self {
+        match (descending, nulls_first) {
+            (true, true) | (false, false) => Self::Default,
+            (false, true) => Self::First,
+            (true, false) => Self::Last,
+        }
+    }
 }
 
 /// What a key part is.
@@ -109,6 +158,7 @@ impl KeySpec {
             descending: false,
             nulls: NullsOrder::Default,
             operator_class: None,
+            collation: None,
         }
     }
 }
@@ -129,6 +179,17 @@ impl Part {
 /// An expression without the parentheses around it.
 fn bare(text: &str) -> String {
     crate::plan::condition::parse(text).text
+}
+
+/// How much the advised indexes may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AdviceBudget {
+    /// On disk, together.
+    pub bytes: Option<Bytes>,
+    /// How many.
+    pub count: Option<usize>,
+    /// For building and measuring candidates.
+    pub time: Option<Duration>,
 }
 
 /// What is audited: what candidates, proofs and findings are about.
@@ -196,8 +257,8 @@ pub struct Candidate {
 pub struct Trial {
     /// The index.
     pub index: IndexSpec,
-    /// The name that it had and should get.
-    pub name: String,
+    /// The names that it, and those beside it, should get.
+    pub names: Vec<String>,
     /// On disk.
     pub bytes: Bytes,
     /// How long it took to build.

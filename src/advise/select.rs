@@ -7,14 +7,15 @@ use crate::rules::missing_index::{MAX_SHARE, MIN_CHECK_TIME, MIN_PAGES};
 use crate::run::Run;
 use crate::units::Millis;
 
-use super::{Audited, Effect, Trial};
+use super::{AdviceBudget, Audited, Effect, IndexSpec, Trial};
 
 /// Times within this factor (and half a millisecond) are the same.
 const TIME_MARGIN: f64 = 1.25;
 const TIME_SLACK: Millis = Millis(0.5);
 /// A covering index must bring the time down to this: pages in the cache cost little. Far enough from what noise does.
 const COVERING_TIME: f64 = 0.5;
-/// A cheaper index is as good while it touches at most this factor more pages (or [`SLACK_PAGES`] more).
+/// An index serves a query as well as the query's best one while it touches at most this factor more pages (or
+/// [`SLACK_PAGES`] more).
 const AS_GOOD: f64 = 1.5;
 const SLACK_PAGES: f64 = 20.0;
 
@@ -23,26 +24,8 @@ const SLACK_PAGES: f64 = 20.0;
 pub struct Proposal<'a> {
     /// What was measured.
     pub trial: &'a Trial,
-    /// Effects that are past the limits, the largest saving first; of each query the best.
+    /// Of each query that it is a reason for one effect, the largest saving first.
     pub effects: Vec<&'a Effect>,
-}
-
-/// Effects past the limits, the largest saving first; of each query the best.
-fn best_effects<'a>(trial: &'a Trial, audited: &Audited<'_>) -> Vec<&'a Effect> {
-    let mut best: BTreeMap<usize, &'a Effect> = BTreeMap::new();
-    for effect in trial
-        .effects
-        .iter()
-        .filter(|effect| is_reason(trial, effect, audited))
-    {
-        let known = best.entry(effect.query).or_insert(effect);
-        if saving(effect) > saving(known) {
-            *known = effect;
-        }
-    }
-    let mut found: Vec<&Effect> = best.into_values().collect();
-    found.sort_by(|a, b| saving(b).total_cmp(&saving(a)));
-    found
 }
 
 /// Whether an effect is past the bar: pages at most half, enough of them fewer, and the time not worse.
@@ -61,20 +44,6 @@ pub fn counts(effect: &Effect, audited: &Audited<'_>) -> bool {
         .fastest
         .is_none_or(|(without, with)| with.0 <= without.0 * TIME_MARGIN + TIME_SLACK.0);
     pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE) && time_holds
-}
-
-/// Whether an effect of a trial is a reason for its index: past the bar, no other run of the same query gets worse by it, and
-/// an index that only saves visits to the table saves time as well.
-fn is_reason(trial: &Trial, effect: &Effect, audited: &Audited<'_>) -> bool {
-    let harms = trial
-        .effects
-        .iter()
-        .any(|other| other.query == effect.query && hurts(other));
-    let saves_time = trial.index.include.is_empty()
-        || effect
-            .fastest
-            .is_none_or(|(without, with)| with.0 <= without.0 * COVERING_TIME);
-    counts(effect, audited) && !harms && saves_time && beats_plans_for_values(effect, audited)
 }
 
 /// Where it was the generic plan that got better: whether the plan for the same values would still be worse than it. Else the
@@ -110,7 +79,7 @@ pub fn hurts(effect: &Effect) -> bool {
 }
 
 /// What an effect saves: pages, or for a check that no page count shows, as many as its time could have read.
-fn saving(effect: &Effect) -> f64 {
+pub(super) fn saving(effect: &Effect) -> f64 {
     const PAGES_PER_MS: f64 = 100.0;
     if let Some((before, after)) = effect.checks {
         return (before.0 - after.0) * PAGES_PER_MS;
@@ -122,97 +91,8 @@ fn saving(effect: &Effect) -> f64 {
     }
 }
 
-/// Pages that the chosen indexes save each run already.
-type Saved = BTreeMap<(usize, usize), f64>;
-
-/// Chooses: again and again the index that saves most beyond what is chosen already, or a smaller one that is as good.
-/// Queries count by their calls.
-#[must_use]
-pub fn select<'a>(trials: &'a [Trial], audited: &Audited<'_>) -> Vec<Proposal<'a>> {
-    let mut left: Vec<&Trial> = trials
-        .iter()
-        .filter(|trial| trial.effects.iter().any(|e| is_reason(trial, e, audited)))
-        .collect();
-    let mut saved: Saved = BTreeMap::new();
-    let mut chosen = Vec::new();
-    loop {
-        let gain = |trial: &Trial| gain(trial, &saved, audited);
-        let Some(best) = left
-            .iter()
-            .copied()
-            .max_by(|a, b| gain(a).total_cmp(&gain(b)).then(b.name.cmp(&a.name)))
-        else {
-            break;
-        };
-        if gain(best) <= 0.0 {
-            break;
-        }
-        let as_good = left
-            .iter()
-            .copied()
-            .filter(|other| is_as_good(other, best, &saved, audited));
-        let cheapest = as_good.min_by_key(|trial| cost(trial)).unwrap_or(best);
-        for effect in cheapest
-            .effects
-            .iter()
-            .filter(|effect| is_reason(cheapest, effect, audited))
-        {
-            let known = saved.entry((effect.query, effect.run)).or_insert(0.0);
-            *known = known.max(saving(effect));
-        }
-        left.retain(|trial| trial.name != cheapest.name);
-        chosen.push(cheapest);
-    }
-    drop_superfluous(&mut chosen, audited);
-    chosen
-        .into_iter()
-        .map(|trial| Proposal {
-            trial,
-            effects: best_effects(trial, audited),
-        })
-        .collect()
-}
-
-/// A later choice may do all that an earlier one was chosen for (its prefix, say).
-fn drop_superfluous(chosen: &mut Vec<&Trial>, audited: &Audited<'_>) {
-    let mut at = 0;
-    while at < chosen.len() {
-        let one = chosen[at];
-        let others = chosen
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != at)
-            .map(|(_, trial)| *trial);
-        let mut effects = one
-            .effects
-            .iter()
-            .filter(|effect| is_reason(one, effect, audited));
-        let others: Vec<&Trial> = others.collect();
-        if effects.all(|effect| {
-            others
-                .iter()
-                .any(|other| does_as_well(other, effect, audited))
-        }) {
-            chosen.remove(at);
-        } else {
-            at += 1;
-        }
-    }
-}
-
-/// Whether a trial does for a run nearly what `wanted` does.
-fn does_as_well(trial: &Trial, wanted: &Effect, audited: &Audited<'_>) -> bool {
-    trial.effects.iter().any(|effect| {
-        let same = effect.query == wanted.query
-            && effect.run == wanted.run
-            && is_reason(trial, effect, audited);
-        let limit = wanted.after.blocks.0 as f64;
-        let near = effect.after.blocks.0 as f64 <= (limit * AS_GOOD).max(limit + SLACK_PAGES);
-        same && near
-    })
-}
-
-fn calls(query: usize, audited: &Audited<'_>) -> f64 {
+/// Executions per second in production; one where nobody said.
+pub(super) fn calls(query: usize, audited: &Audited<'_>) -> f64 {
     audited
         .queries
         .get(query)
@@ -221,49 +101,253 @@ fn calls(query: usize, audited: &Audited<'_>) -> f64 {
         .max(0.001)
 }
 
-/// What a trial saves beyond what the chosen ones do; of each query the run that gains most counts.
-fn gain(trial: &Trial, saved: &Saved, audited: &Audited<'_>) -> f64 {
-    let mut best: BTreeMap<usize, f64> = BTreeMap::new();
-    for effect in trial
-        .effects
-        .iter()
-        .filter(|effect| is_reason(trial, effect, audited))
-    {
-        let more = beyond(effect, saved, audited);
-        let known = best.entry(effect.query).or_insert(0.0);
-        *known = known.max(more * calls(effect.query, audited));
-    }
-    best.values().sum()
+/// A run of a query.
+type Place = (usize, usize);
+
+fn place(effect: &Effect) -> Place {
+    (effect.query, effect.run)
 }
 
-fn beyond(effect: &Effect, saved: &Saved, audited: &Audited<'_>) -> f64 {
-    let Some(known) = saved.get(&(effect.query, effect.run)) else {
-        return saving(effect);
-    };
-    let more = saving(effect) - known;
-    if more >= audited.limit(effect.query, &MIN_PAGES) {
-        more
-    } else {
-        0.0
+/// Chooses: again and again the index that saves most beyond what is chosen already, or a smaller one that is as good,
+/// while the budget lasts. Queries count by their calls, and what the catalog's writes pay is taken off.
+#[must_use]
+pub fn select(trials: &[Trial], audited: &Audited<'_>, budget: &AdviceBudget) -> Vec<Trial> {
+    let chooser = Chooser::of(trials, audited);
+    let mut left: Vec<&Trial> = trials
+        .iter()
+        .filter(|trial| chooser.reasons(trial).next().is_some())
+        .collect();
+    let mut chosen = Chosen::default();
+    while budget.count.is_none_or(|count| chosen.trials.len() < count) {
+        let room = budget
+            .bytes
+            .map(|bytes| bytes.0.saturating_sub(chosen.bytes()));
+        left.retain(|trial| room.is_none_or(|room| trial.bytes.0 <= room));
+        let best = left.iter().copied().max_by(|a, b| {
+            let (one, other) = (chooser.gain(a, &chosen), chooser.gain(b, &chosen));
+            one.total_cmp(&other).then(b.index.cmp(&a.index))
+        });
+        let Some(best) = best.filter(|best| chooser.gain(best, &chosen) > 0.0) else {
+            break;
+        };
+        let as_good = left
+            .iter()
+            .copied()
+            .filter(|other| chooser.is_as_good(other, best, &chosen));
+        let cheapest = as_good.min_by_key(|trial| cost(trial)).unwrap_or(best);
+        chosen.add(cheapest, &chooser);
+        left.retain(|trial| !std::ptr::eq(*trial, cheapest));
+    }
+    let mut chosen = chosen.trials;
+    chooser.drop_superfluous(&mut chosen);
+    chosen.into_iter().cloned().collect()
+}
+
+/// The effects of each chosen index that its findings tell of; nothing of an index that has none.
+#[must_use]
+pub fn proposals<'a>(chosen: &'a [Trial], audited: &Audited<'_>) -> Vec<Proposal<'a>> {
+    let chooser = Chooser::of(chosen, audited);
+    let mut proposals: Vec<Proposal<'a>> = chosen
+        .iter()
+        .map(|trial| Proposal {
+            trial,
+            effects: chooser.told(trial),
+        })
+        .collect();
+    // The worst run of each query that the set serves, which its row in the report shows.
+    let mut shown: BTreeMap<usize, usize> = BTreeMap::new();
+    for effect in proposals.iter().flat_map(|proposal| &proposal.effects) {
+        let run = shown.entry(effect.query).or_insert(effect.run);
+        *run = effect.run.min(*run);
+    }
+    for proposal in &mut proposals {
+        let effects = &mut proposal.effects;
+        effects.retain(|effect| shown.get(&effect.query) == Some(&effect.run));
+    }
+    proposals.retain(|proposal| !proposal.effects.is_empty());
+    proposals
+}
+
+/// What is chosen so far.
+#[derive(Default)]
+struct Chosen<'a> {
+    trials: Vec<&'a Trial>,
+    /// Pages that they save each run.
+    saved: BTreeMap<Place, f64>,
+}
+
+impl<'a> Chosen<'a> {
+    fn bytes(&self) -> u64 {
+        self.trials.iter().map(|trial| trial.bytes.0).sum()
+    }
+
+    fn add(&mut self, trial: &'a Trial, chooser: &Chooser<'_>) {
+        for effect in chooser.reasons(trial) {
+            let known = self.saved.entry(place(effect)).or_insert(0.0);
+            *known = known.max(saving(effect));
+        }
+        self.trials.push(trial);
     }
 }
 
-/// Whether a trial does for every query what the best one does, nearly.
-fn is_as_good(trial: &Trial, best: &Trial, saved: &Saved, audited: &Audited<'_>) -> bool {
-    let wanted = best
-        .effects
-        .iter()
-        .filter(|effect| is_reason(best, effect, audited) && beyond(effect, saved, audited) > 0.0);
-    wanted
-        .into_iter()
-        .all(|wanted| does_as_well(trial, wanted, audited))
+struct Chooser<'a> {
+    audited: &'a Audited<'a>,
+    /// The fewest pages that a run touches with any index that does not merely store columns.
+    fewest: BTreeMap<Place, f64>,
+}
+
+impl<'a> Chooser<'a> {
+    fn of(trials: &[Trial], audited: &'a Audited<'a>) -> Self {
+        let mut fewest: BTreeMap<Place, f64> = BTreeMap::new();
+        let plain = trials.iter().filter(|trial| trial.index.include.is_empty());
+        for effect in plain.flat_map(|trial| &trial.effects) {
+            if counts(effect, audited) {
+                let pages = effect.after.blocks.0 as f64;
+                let known = fewest.entry(place(effect)).or_insert(pages);
+                *known = known.min(pages);
+            }
+        }
+        Self { audited, fewest }
+    }
+
+    /// The effects that are reasons for an index.
+    fn reasons<'t>(&self, trial: &'t Trial) -> impl Iterator<Item = &'t Effect> + use<'t, '_, 'a> {
+        trial
+            .effects
+            .iter()
+            .filter(|effect| self.is_reason(trial, effect))
+    }
+
+    /// Whether an effect is a reason for its index: past the bar, near what the run's best index does, no other run of the
+    /// same query gets worse by it, and an index that only saves visits to the table saves time as well.
+    fn is_reason(&self, trial: &Trial, effect: &Effect) -> bool {
+        let harms = trial
+            .effects
+            .iter()
+            .any(|other| other.query == effect.query && hurts(other));
+        let saves_time = trial.index.include.is_empty()
+            || effect
+                .fastest
+                .is_none_or(|(without, with)| with.0 <= without.0 * COVERING_TIME);
+        counts(effect, self.audited)
+            && self.is_near_the_best(effect)
+            && !harms
+            && saves_time
+            && beats_plans_for_values(effect, self.audited)
+    }
+
+    /// A whole index that is read from end to end is better than the table, and no answer where another finds the rows.
+    fn is_near_the_best(&self, effect: &Effect) -> bool {
+        effect.checks.is_some()
+            || self
+                .fewest
+                .get(&place(effect))
+                .is_none_or(|fewest| is_near(effect, *fewest))
+    }
+
+    /// Of each query one effect, the largest saving first. Of a query's runs the worst one, which its row in the report
+    /// shows, if the index serves it.
+    fn told<'t>(&self, trial: &'t Trial) -> Vec<&'t Effect> {
+        let mut best: BTreeMap<usize, &'t Effect> = BTreeMap::new();
+        for effect in self.reasons(trial) {
+            let known = best.entry(effect.query).or_insert(effect);
+            if effect.run < known.run {
+                *known = effect;
+            }
+        }
+        let mut found: Vec<&Effect> = best.into_values().collect();
+        found.sort_by(|a, b| saving(b).total_cmp(&saving(a)));
+        found
+    }
+
+    /// What a trial saves beyond what the chosen ones do, without what writes pay for it; of each query the run that gains
+    /// most counts.
+    fn gain(&self, trial: &Trial, chosen: &Chosen<'_>) -> f64 {
+        let mut best: BTreeMap<usize, f64> = BTreeMap::new();
+        for effect in self.reasons(trial) {
+            let more = self.beyond(effect, chosen);
+            let known = best.entry(effect.query).or_insert(0.0);
+            *known = known.max(more * calls(effect.query, self.audited));
+        }
+        let saved: f64 = best.values().sum();
+        saved - self.price(trial)
+    }
+
+    /// Pages per second that the catalog's writes touch for the index.
+    fn price(&self, trial: &Trial) -> f64 {
+        let more = |cost: &super::WriteCost| {
+            let (before, after) = (cost.pages.0.0 as f64, cost.pages.1.0 as f64);
+            (after - before).max(0.0) * calls(cost.query, self.audited)
+        };
+        // A write that the index serves as well has its effect.
+        let served = |query: usize| trial.effects.iter().any(|effect| effect.query == query);
+        trial
+            .writes
+            .iter()
+            .filter(|cost| !served(cost.query))
+            .map(more)
+            .sum()
+    }
+
+    fn beyond(&self, effect: &Effect, chosen: &Chosen<'_>) -> f64 {
+        let Some(known) = chosen.saved.get(&place(effect)) else {
+            return saving(effect);
+        };
+        let more = saving(effect) - known;
+        if more >= self.audited.limit(effect.query, &MIN_PAGES) {
+            more
+        } else {
+            0.0
+        }
+    }
+
+    /// Whether a trial does for every query what the best one does, nearly.
+    fn is_as_good(&self, trial: &Trial, best: &Trial, chosen: &Chosen<'_>) -> bool {
+        let mut wanted = self
+            .reasons(best)
+            .filter(|effect| self.beyond(effect, chosen) > 0.0);
+        wanted.all(|wanted| self.does_as_well(trial, wanted))
+    }
+
+    /// Whether a trial does for a run nearly what `wanted` does.
+    fn does_as_well(&self, trial: &Trial, wanted: &Effect) -> bool {
+        self.reasons(trial).any(|effect| {
+            place(effect) == place(wanted) && is_near(effect, wanted.after.blocks.0 as f64)
+        })
+    }
+
+    /// A later choice may do all that an earlier one was chosen for (its prefix, say).
+    fn drop_superfluous(&self, chosen: &mut Vec<&Trial>) {
+        let mut at = 0;
+        while at < chosen.len() {
+            let one = chosen[at];
+            let others: Vec<&Trial> = chosen
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .map(|(_, trial)| *trial)
+                .collect();
+            let done = self
+                .reasons(one)
+                .all(|effect| others.iter().any(|other| self.does_as_well(other, effect)));
+            if done {
+                chosen.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+}
+
+fn is_near(effect: &Effect, pages: f64) -> bool {
+    effect.after.blocks.0 as f64 <= (pages * AS_GOOD).max(pages + SLACK_PAGES)
 }
 
 /// Size, then length of the key.
-fn cost(trial: &Trial) -> (u64, usize, &str) {
+fn cost(trial: &Trial) -> (u64, usize, &IndexSpec) {
     (
         trial.bytes.0,
         trial.index.keys.len() + trial.index.include.len(),
-        trial.name.as_str(),
+        &trial.index,
     )
 }

@@ -169,6 +169,15 @@ pub struct AuditArgs {
     /// Take the values of parameters, and constants of conditions, out of every report
     #[arg(long)]
     pub redact: bool,
+    /// What all advised indexes may take on disk together, e.g. 500MB [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = super::values::size)]
+    pub advise_size: Option<u64>,
+    /// How many indexes may be advised [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub advise_count: Option<usize>,
+    /// How long candidates are built and measured, e.g. 5m; those that are left over are reported [default: no limit]
+    #[arg(long, value_name = "DURATION", value_parser = super::values::duration)]
+    pub advise_time: Option<std::time::Duration>,
 }
 
 /// Keeps every query's plan and work as files, one a query, for reviews and for `--baseline`

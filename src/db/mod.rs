@@ -19,6 +19,7 @@ mod parameters;
 mod probe;
 pub mod prove;
 pub mod prove_memory;
+pub mod prove_rewrites;
 pub mod prove_statistics;
 pub mod server;
 mod stored;

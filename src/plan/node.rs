@@ -443,6 +443,15 @@ pub struct Trigger {
     pub calls: f64,
 }
 
+impl Trigger {
+    /// Whether it is the referencing table's own: it looks a new value up among the referenced rows, by their key. The
+    /// others search the referencing rows (`RI_ConstraintTrigger_c_…` checks, `…_a_…` acts).
+    #[must_use]
+    pub fn looks_up_the_referenced(&self) -> bool {
+        self.name.starts_with("RI_ConstraintTrigger_c_")
+    }
+}
+
 /// Just-in-time compilation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Jit {

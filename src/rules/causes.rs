@@ -54,7 +54,7 @@ pub(super) fn nest<'a>(
 /// How near to the root of the trouble a rule is: lower explains higher.
 fn depth(rule: RuleId) -> u8 {
     match rule {
-        RuleId::MissingIndex => 0,
+        RuleId::MissingIndex | RuleId::QueryRewrite => 0,
         RuleId::UnindexablePredicate
         | RuleId::LeadingWildcard
         | RuleId::PartitionPruning
@@ -106,14 +106,27 @@ fn explains<'a>(
     if is_about_the_whole_query(symptom.rule) || symptom.rule == RuleId::ParameterCliff {
         return true;
     }
+    if cause.rule == RuleId::QueryRewrite {
+        return true;
+    }
     if cause.rule == RuleId::MissingIndex {
         // A covering index makes each step of a bad plan cheaper; the plan stays bad.
         if is_covering(cause) && symptom_depth <= depth(RuleId::LargeOffset) {
             return false;
         }
+        if matches!(symptom.rule, RuleId::SortSpill | RuleId::HashSpill) && ends_spilling(cause) {
+            return true;
+        }
+        // A plan that reads partitions in vain is another trouble, unless the index makes them cheap.
+        if symptom.rule == RuleId::PartitionPruning && !is_much_better(cause) {
+            return false;
+        }
         // Measured on the same relation: the scan is what the index does away with.
-        return cause.evidence.relation.is_some()
-            && cause.evidence.relation == symptom.evidence.relation;
+        return symptom
+            .evidence
+            .relation
+            .as_deref()
+            .is_some_and(|relation| serves(cause, relation));
     }
     let (Some(from), Some(to)) = (cause.evidence.node, symptom.evidence.node) else {
         return false;
@@ -146,6 +159,32 @@ fn by_generic_plan(cause: &Finding, symptom: &Finding) -> Option<bool> {
         (true, false) if !is_measured(cause) => Some(false),
         (_, _) => None,
     }
+}
+
+/// Whether a measured index, or one of several, is on a relation.
+fn serves(index: &Finding, relation: &str) -> bool {
+    let on = format!(" ON {relation} ");
+    index.evidence.relation.as_deref() == Some(relation)
+        || index.fix.as_ref().is_some_and(|fix| fix.sql.contains(&on))
+}
+
+/// Whether nothing goes to disk any more with an index, as it was measured.
+fn ends_spilling(index: &Finding) -> bool {
+    let proof = index.fix.as_ref().and_then(|fix| fix.proof.as_ref());
+    proof.is_some_and(|proof| {
+        let before = proof.before.as_ref();
+        before.is_some_and(|before| before.temp_blocks.0 > 0) && proof.after.temp_blocks.0 == 0
+    })
+}
+
+/// Whether an index leaves a fifth of the pages or less.
+fn is_much_better(index: &Finding) -> bool {
+    let pages = |key: &str| match index.evidence.get(key) {
+        Some(Quantity::Pages(pages)) => Some(pages.0),
+        Some(_) | None => None,
+    };
+    let both = pages("query_pages").zip(pages("pages_after"));
+    both.is_none_or(|(before, after)| after.saturating_mul(5) <= before)
 }
 
 fn is_covering(index: &Finding) -> bool {

@@ -95,6 +95,10 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         ([], _) => format!(
             "No index column serves {filter}; a partial index with it as its WHERE does, where its constants are fixed."
         ),
+        (_, Some(index)) if is_constraint(context, scan, index) => format!(
+            "Create an index with the columns of {index} and what serves {filter}, or a partial index; {index} itself is a \
+             constraint and stays as it is."
+        ),
         (_, Some(index)) => {
             format!(
                 "Add what serves {filter} to the columns of {index}, or make a partial index of it."
@@ -115,4 +119,11 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         advice,
     };
     Some(context.finding(RuleId::FilteredIndexScan, severity, evidence, words))
+}
+
+/// Whether an index says which rows there may be: it must not get other columns.
+fn is_constraint(context: &RunContext<'_>, scan: &Scan<'_>, index: &str) -> bool {
+    let table = context.table(scan.node);
+    let mut indexes = table.into_iter().flat_map(|table| &table.indexes);
+    indexes.any(|known| known.name == index && (known.unique || known.constraint.is_some()))
 }

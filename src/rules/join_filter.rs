@@ -3,7 +3,11 @@
 use super::context::{RunContext, Words};
 use super::predicate::{self, ServedBy};
 use super::{Check, Rule, Threshold, ThresholdUnit};
+use std::collections::BTreeSet;
+
 use crate::finding::{Finding, Quantity, RuleId, Severity};
+use crate::plan::condition::{Expression, ExpressionKind, parse};
+use crate::plan::{Node, NodeKind};
 use crate::units::Count;
 
 const MIN_ROWS: Threshold = Threshold {
@@ -26,7 +30,7 @@ pub(super) const RULE: Rule = Rule {
     id: RuleId::JoinFilter,
     severity: Severity::Error,
     summary: "a join makes pairs of rows and throws most of them away",
-    condition: "`Rows Removed by Join Filter` over all loops at min-rows or more. Error from error-rows on, else warning.",
+    condition: "`Rows Removed by Join Filter` over all loops at min-rows or more, or as many removed after an outer join by an OR of both sides. Error from error-rows on, else warning.",
     why: "Every pair is made and compared: the cost is the product of both sides.",
     advice: "Give the join an equality that it can hash or look up; turn a range into a bounded one.",
     bad: "SELECT * FROM orders o JOIN customers c ON lower(c.email) = o.note OR c.id = o.customer_id;",
@@ -35,14 +39,49 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Run(check),
 };
 
+const UNION: &str = "Write one SELECT for each side of the OR and join them with UNION: each then finds its rows by an index of \
+    its own table. As one condition it can be judged only after the join.";
+
+/// Pairs that a join threw away, over all loops, by what: its own condition, or an OR over both sides that an outer join judges
+/// after it.
+fn thrown_away(node: &Node) -> Option<(f64, String)> {
+    let loops = node.actual?.loops;
+    if let (Some(removed), Some(condition)) =
+        (node.removed.join_filter, &node.conditions.join_filter)
+    {
+        return Some((removed.0 * loops, condition.clone()));
+    }
+    let condition = node
+        .conditions
+        .filter
+        .as_ref()
+        .filter(|condition| node.kind.is_join() && or_of_two_relations(condition))?;
+    Some((node.removed.filter?.0 * loops, condition.clone()))
+}
+
+/// Whether a condition has an OR whose sides are about different relations.
+fn or_of_two_relations(condition: &str) -> bool {
+    parse(condition).conjuncts().into_iter().any(|conjunct| {
+        let ExpressionKind::Or(sides) = &conjunct.kind else {
+            return false;
+        };
+        let relations: BTreeSet<&str> = sides
+            .iter()
+            .flat_map(Expression::columns)
+            .filter_map(|(qualifier, _)| qualifier)
+            .collect();
+        let one_each = sides.iter().all(|side| {
+            let own: BTreeSet<_> = side.columns().into_iter().map(|(alias, _)| alias).collect();
+            own.len() == 1
+        });
+        relations.len() > 1 && one_each
+    })
+}
+
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (id, node, metrics) in context.executed() {
-        let (Some(removed), Some(actual)) = (node.removed.join_filter, node.actual) else {
-            continue;
-        };
-        let removed = removed.0 * actual.loops;
-        let Some(condition) = node.conditions.join_filter.clone() else {
+        let Some((removed, condition)) = thrown_away(node) else {
             continue;
         };
         if removed < context.limit(&MIN_ROWS) {
@@ -62,10 +101,24 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         let aliases: Vec<&str> = scans
             .filter_map(|scan| Some(scan.relation.as_ref()?.alias.as_str()))
             .collect();
+        // A hash join looks nothing up.
+        let looks_up = node.kind == NodeKind::NestedLoop;
+        let foreign = |alias: &str| {
+            plan.descendants(id).any(|below| {
+                let below = plan.node(below);
+                below.kind == NodeKind::ForeignScan
+                    && below
+                        .relation
+                        .as_ref()
+                        .is_some_and(|relation| relation.alias == alias)
+            })
+        };
         let serves = |alias: &&str| {
-            predicate::conjuncts(&condition, alias)
-                .iter()
-                .any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)))
+            looks_up
+                && !foreign(alias)
+                && predicate::conjuncts(&condition, alias)
+                    .iter()
+                    .any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)))
         };
         let served = aliases.iter().copied().find(|alias| serves(alias));
         let mut evidence = context.evidence(id);
@@ -78,8 +131,12 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                 Count(removed + kept),
                 metrics.row_count.map_or_else(|| Count(kept).to_string(), |count| count.to_string())
             ),
-            why: "The cost is the product of both sides: ten times the rows on each side, a hundred times the pairs.".to_owned(),
+            why: match node.conditions.hash.as_ref().or(node.conditions.merge.as_ref()) {
+                Some(matched) => format!("Rows that match by {matched} are paired first, and most pairs fail the other condition."),
+                None => "The cost is the product of both sides: ten times the rows on each side, a hundred times the pairs.".to_owned(),
+            },
             advice: match served {
+                _ if or_of_two_relations(&condition) => UNION.to_owned(),
                 Some(alias) => format!("Create an index on {alias}'s column in {condition}, so that matches are looked up."),
                 None => "Give the join an equality between plain columns that it can hash, split an OR into a UNION, or bound a range.".to_owned(),
             },

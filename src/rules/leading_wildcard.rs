@@ -27,9 +27,9 @@ const MAX_KEPT: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::LeadingWildcard,
     severity: Severity::Error,
-    summary: "LIKE '%…' or ILIKE reads every row",
-    condition: "A scan that read min-rows rows and kept less than max-kept of them by LIKE with a leading wildcard, ILIKE, or a regular \
-        expression without a beginning, and no other condition that a plain index serves.",
+    summary: "LIKE '%…' reads every row",
+    condition: "A scan that read min-rows rows and kept less than max-kept of them by LIKE or ILIKE with a leading wildcard, or a \
+        regular expression without a beginning, and no other condition that a plain index serves.",
     why: "A B-tree is sorted by the beginning of the text: without one it is of no use.",
     advice: "Create a trigram index (pg_trgm), or search words with tsvector.",
     bad: "SELECT * FROM customers WHERE name ILIKE '%smith%';",
@@ -70,6 +70,8 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         ServedBy::Column(_)
         | ServedBy::Expression(_)
         | ServedBy::Containment
+        | ServedBy::Membership(_)
+        | ServedBy::LeavingOut(_)
         | ServedBy::Nothing => None,
     })?;
     let relation = context

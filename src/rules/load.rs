@@ -95,7 +95,8 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::LargeOffset
         | RuleId::UnindexablePredicate
         | RuleId::LeadingWildcard
-        | RuleId::PartitionPruning => true,
+        | RuleId::PartitionPruning
+        | RuleId::QueryRewrite => true,
         RuleId::NPlusOne
         | RuleId::SlowQuery
         | RuleId::OverBudget

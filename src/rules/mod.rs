@@ -4,9 +4,11 @@
 pub mod blocking_migration;
 mod causes;
 pub mod context;
+pub mod immutability;
 mod judge;
 mod load;
 pub mod predicate;
+pub mod said;
 mod scans;
 pub mod tables;
 pub mod thresholds;
@@ -30,6 +32,7 @@ mod parameter_cliff;
 mod partition_pruning;
 pub mod plan_regression;
 mod planning_overhead;
+pub mod query_rewrite;
 mod repeated_subplan;
 mod row_misestimate;
 mod seq_scan;
@@ -129,6 +132,7 @@ pub const ALL: &[&Rule] = &[
     &plan_regression::RULE,
     &blocking_migration::RULE,
     &not_audited::RULE,
+    &query_rewrite::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

@@ -50,15 +50,54 @@ fn check(context: &CatalogContext<'_>) -> Vec<Finding> {
                 continue;
             };
             let policy = (context.policy_for)(child);
-            let Some(calls) =
-                most_rows(parent_runs).filter(|rows| *rows >= policy.limit(&MIN_CALLS))
-            else {
+            let Some(rows) = most_rows(parent_runs) else {
                 continue;
             };
-            findings.push(declared(child, child_runs, parent, link, calls));
+            let calls = Calls {
+                rows,
+                parents: times(context, parent, &mut vec![child.name.as_str()]),
+            };
+            if calls.all() >= policy.limit(&MIN_CALLS) {
+                findings.push(declared(child, child_runs, parent, link, calls));
+            }
         }
     }
     findings
+}
+
+/// How often a child runs.
+#[derive(Debug, Clone, Copy)]
+struct Calls {
+    /// Rows of one result of its parent.
+    rows: f64,
+    /// How often the parent itself runs, for the rows of its own parent.
+    parents: f64,
+}
+
+impl Calls {
+    fn all(self) -> f64 {
+        self.rows * self.parents
+    }
+}
+
+/// How often a query runs for one result of the outermost loop around it; 1 where nothing drives it. A circle ends where it
+/// began.
+fn times<'a>(context: &CatalogContext<'a>, query: &'a Query, inner: &mut Vec<&'a str>) -> f64 {
+    inner.push(&query.name);
+    let outer = query
+        .for_each
+        .iter()
+        .filter(|link| !inner.contains(&link.parent.as_str()))
+        .filter_map(|link| context.query(&link.parent))
+        .collect::<Vec<_>>();
+    let mut most: f64 = 1.0;
+    for (parent, runs) in outer {
+        if let Some(rows) = most_rows(runs) {
+            most = most.max(rows * times(context, parent, inner));
+        }
+    }
+    inner.pop();
+    most
 }
 
 /// Rows of the parent's largest result.
@@ -74,8 +113,9 @@ fn declared(
     runs: &QueryRuns,
     parent: &Query,
     link: &ForEach,
-    calls: f64,
+    times: Calls,
 ) -> Finding {
+    let calls = times.all();
     let each = typical_time(runs);
     let mut evidence = Evidence {
         run: None,
@@ -106,7 +146,16 @@ fn declared(
         line: child.line,
     };
     let words = Words {
-        message: format!("runs once for each of the {} of {}{cost}", Rows(calls), parent.name),
+        message: format!(
+            "runs once for each of the {} of {}{}{cost}",
+            Rows(times.rows),
+            parent.name,
+            if times.parents > 1.0 {
+                format!(", which itself runs {} times", Count(times.parents))
+            } else {
+                String::new()
+            }
+        ),
         why: "The number of statements grows with the rows of the list: each pays a round trip, planning and a snapshot, and the request \
               waits for all of them in turn."
             .to_owned(),

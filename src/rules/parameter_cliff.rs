@@ -3,6 +3,7 @@
 use super::context::{QueryContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Fix, Proof, Quantity, RuleId, Severity};
+use crate::plan::{NodeId, NodeKind};
 use crate::run::{Outcome, QueryRuns, Run};
 use crate::units::{Count, Pages};
 
@@ -58,11 +59,21 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         pages.0 as f64 >= usual.0.max(1) as f64 * context.limit(&FACTOR)
             && more >= context.limit(&MIN_PAGES)
     };
+    // Who asks for more rows reads more pages: no cliff, whatever the factor.
+    let asks_for_more = |(usual, few): &(&Run, Pages), (run, many): &(&Run, Pages)| {
+        let each = |run: &Run, pages: &Pages| {
+            let rows = rows_asked_for(run).filter(|rows| *rows >= 1.0)?;
+            Some(pages.0 as f64 / rows)
+        };
+        each(usual, few)
+            .zip(each(run, many))
+            .is_some_and(|(usual, worst)| worst < usual * context.limit(&FACTOR))
+    };
     let mut findings = Vec::new();
     if let Some(typical) = custom().find(|(run, _)| run.label == "typical")
         && let Some(worst) = custom()
             .max_by_key(|(_, pages)| *pages)
-            .filter(|worst| is_cliff(typical, worst))
+            .filter(|worst| is_cliff(typical, worst) && !asks_for_more(typical, worst))
     {
         findings.push(told(context, *typical, *worst));
     }
@@ -101,6 +112,17 @@ fn is_taken(generic: &Run, runs: &QueryRuns) -> bool {
         .map(|run| cost(run) + planning)
         .reduce(f64::max);
     custom.is_none_or(|custom| cost(generic) < custom)
+}
+
+/// Rows that it returned, or changed.
+fn rows_asked_for(run: &Run) -> Option<f64> {
+    let root = run.plan.root();
+    if root.kind != NodeKind::ModifyTable {
+        return run.rows();
+    }
+    let input = run.plan.inputs(NodeId(0)).next()?;
+    let actual = run.plan.node(input).actual?;
+    Some(actual.rows.0 * actual.loops)
 }
 
 /// Pages that a finished execution touched.
@@ -162,11 +184,18 @@ fn told(
     }
 }
 
-/// What both plans took for the same values.
+/// What both plans took for the same values; `None` where the plan for the values is no faster.
 fn force_custom_plan(generic: &Run, custom: &Run) -> Option<Fix> {
     let after = custom.measurement()?;
+    let before = generic.measurement();
+    if before
+        .as_ref()
+        .is_some_and(|before| after.time_ms.0 >= before.time_ms.0)
+    {
+        return None;
+    }
     let proof = Proof {
-        before: generic.measurement(),
+        before,
         cancelled_ms: None,
         after,
         index_bytes: None,

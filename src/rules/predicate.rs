@@ -22,7 +22,11 @@ pub enum ServedBy {
     Pattern(String),
     /// jsonb, arrays, ranges, full text: GIN or GiST.
     Containment,
-    /// Nothing helps: `<>`, NOT, two columns of the same row.
+    /// `value = ANY (column)`: GIN, once it is written as `column @> ARRAY[value]`. The column.
+    Membership(String),
+    /// A partial index only, whose WHERE it is: `<>` and NOT IN with constants. The column.
+    LeavingOut(String),
+    /// Nothing helps: NOT, two columns of the same row, a value of each row's own.
     Nothing,
 }
 
@@ -57,7 +61,7 @@ fn served_by(conjunct: &Expression, alias: &str) -> ServedBy {
         },
         ExpressionKind::Test {
             operand,
-            test: Test::Null | Test::True | Test::False,
+            test: Test::Null | Test::NotNull | Test::True | Test::False,
         } => match operand.as_column() {
             Some((_, name)) => ServedBy::Column(name.to_owned()),
             None => wrapped(operand),
@@ -93,17 +97,31 @@ fn served_by(conjunct: &Expression, alias: &str) -> ServedBy {
 fn rank(served: &ServedBy) -> u8 {
     match served {
         ServedBy::Column(_) => 0,
-        ServedBy::Containment => 1,
+        ServedBy::Containment | ServedBy::Membership(_) => 1,
         ServedBy::Expression(_) => 2,
         ServedBy::Pattern(_) => 3,
-        ServedBy::Nothing => 4,
+        ServedBy::LeavingOut(_) => 4,
+        ServedBy::Nothing => 5,
     }
 }
 
 fn comparison(conjunct: &Expression, alias: &str) -> ServedBy {
+    if let Some(column) = array_with(conjunct, alias) {
+        return ServedBy::Membership(column);
+    }
     let Some(comparison) = conjunct.comparison(alias) else {
         return ServedBy::Nothing;
     };
+    if comparison.operator == "<>" {
+        let value = matches!(
+            comparison.other.without_casts().kind,
+            ExpressionKind::Constant(_)
+        );
+        return match comparison.subject.as_column().filter(|_| value) {
+            Some((_, column)) => ServedBy::LeavingOut(column.to_owned()),
+            None => ServedBy::Nothing,
+        };
+    }
     // A value that is computed from each row anew is nothing to search for.
     if comparison.quantifier == Quantifier::All || is_correlated_subplan(comparison.other) {
         return ServedBy::Nothing;
@@ -135,6 +153,7 @@ fn comparison(conjunct: &Expression, alias: &str) -> ServedBy {
             (Some(column), true) => ServedBy::Pattern(column),
             (None, _) => wrapped(comparison.subject),
         },
+        "~~*" if !starts_with_wildcard("~~", comparison.other) => wrapped(comparison.subject),
         "~~*" | "~*" | "%" | "<%" | "%>" => match comparison.subject.columns().first() {
             Some((_, column)) => ServedBy::Pattern((*column).to_owned()),
             None => ServedBy::Nothing,
@@ -143,6 +162,43 @@ fn comparison(conjunct: &Expression, alias: &str) -> ServedBy {
         | "&>" => ServedBy::Containment,
         _ => ServedBy::Nothing,
     }
+}
+
+/// The array column of `value = ANY (column)`, which reads every row as it is written, and no row as `column @> ARRAY[value]`.
+#[must_use]
+pub fn array_with(conjunct: &Expression, alias: &str) -> Option<String> {
+    let ExpressionKind::Operator {
+        operator,
+        quantifier: Quantifier::Any,
+        left: Some(left),
+        right,
+    } = &conjunct.kind
+    else {
+        return None;
+    };
+    let (_, column) = right.as_column()?;
+    (operator == "=" && right.mentions(alias) && !left.mentions(alias) && left.columns().is_empty())
+        .then(|| column.to_owned())
+}
+
+/// Whether one conjunct is an OR of a subquery and of conditions that an index serves: as two statements each side has its
+/// index, as one neither has.
+#[must_use]
+pub fn or_with_subquery(condition: &str, alias: &str) -> bool {
+    let parsed = parse(condition);
+    parsed.conjuncts().into_iter().any(|conjunct| {
+        let ExpressionKind::Or(sides) = &conjunct.kind else {
+            return false;
+        };
+        let served = |side: &&Expression| {
+            let mut parts = side.conjuncts().into_iter();
+            parts.any(|part| matches!(served_by(part, alias), ServedBy::Column(_)))
+        };
+        let (subqueries, plain): (Vec<&Expression>, Vec<&Expression>) = sides
+            .iter()
+            .partition(|side| side.has_subplan() && !side.text.contains("InitPlan"));
+        !subqueries.is_empty() && !plain.is_empty() && plain.iter().all(served)
+    })
 }
 
 /// An expression around a column, or nothing where there is no column in it.
@@ -233,9 +289,23 @@ mod tests {
     }
 
     #[test]
+    fn an_or_with_a_subquery_is_two_statements() {
+        for (condition, expected) in [
+            ("((t.owner = 5) OR (hashed SubPlan 1))", true),
+            ("((t.open) AND ((t.owner = 5) OR (SubPlan 2)))", true),
+            ("((t.owner = 5) OR (t.editor = 5))", false),
+            ("((lower(t.name) = 'x'::text) OR (hashed SubPlan 1))", false),
+            ("((hashed SubPlan 1) OR (hashed SubPlan 2))", false),
+        ] {
+            assert_eq!(or_with_subquery(condition, "t"), expected, "{condition}");
+        }
+    }
+
+    #[test]
     fn what_an_index_could_serve() {
         let column = |name: &str| ServedBy::Column(name.to_owned());
         let expression = |name: &str| ServedBy::Expression(name.to_owned());
+        let left_out = |name: &str| ServedBy::LeavingOut(name.to_owned());
         let pattern = |name: &str| ServedBy::Pattern(name.to_owned());
         for (condition, expected) in [
             ("((o.status)::text = 'open'::text)", column("status")),
@@ -243,9 +313,14 @@ mod tests {
             ("(o.deleted_at IS NULL)", column("deleted_at")),
             ("(NOT o.hidden)", column("hidden")),
             ("o.hidden", column("hidden")),
-            ("(o.deleted_at IS NOT NULL)", ServedBy::Nothing),
-            ("(o.status <> 'open'::text)", ServedBy::Nothing),
-            ("(o.status <> ALL ('{a,b}'::text[]))", ServedBy::Nothing),
+            ("(o.deleted_at IS NOT NULL)", column("deleted_at")),
+            ("(o.status <> 'open'::text)", left_out("status")),
+            ("(o.status <> ALL ('{a,b}'::text[]))", left_out("status")),
+            ("(o.status <> $1)", ServedBy::Nothing),
+            (
+                "('x'::text = ANY (o.tags))",
+                ServedBy::Membership("tags".to_owned()),
+            ),
             ("(o.a = o.b)", ServedBy::Nothing),
             ("(o.total > (SubPlan 1))", ServedBy::Nothing),
             ("(o.total > (InitPlan 1).col1)", column("total")),
@@ -261,10 +336,12 @@ mod tests {
                 "(o.name ~~ (('%'::text || $1) || '%'::text))",
                 pattern("name"),
             ),
-            ("(o.name ~~* 'x%'::text)", pattern("name")),
+            ("(o.name ~~* 'x%'::text)", expression("name")),
+            ("(o.name ~~* '%x'::text)", pattern("name")),
             ("(o.tags @> '{x}'::text[])", ServedBy::Containment),
             ("((o.a = 1) OR (o.b = 2))", column("b")),
-            ("((o.a = 1) OR (o.b <> 2))", ServedBy::Nothing),
+            ("((o.a = 1) OR (o.b <> 2))", left_out("b")),
+            ("((o.a = 1) OR (hashed SubPlan 1))", ServedBy::Nothing),
         ] {
             assert_eq!(by(condition), [expected], "{condition}");
         }

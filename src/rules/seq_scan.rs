@@ -1,11 +1,13 @@
 //! `seq-scan`: a table read from end to end for a few of its rows.
 
 use super::context::{RunContext, Words, pages_in_words};
-use super::predicate::{self, ServedBy};
+use super::predicate::{self, Served, ServedBy};
+use super::said::Said;
 use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::plan::NodeKind;
+use crate::plan::condition::parse;
 use crate::units::{Count, Pages, Rows};
 
 const MIN_PAGES: Threshold = Threshold {
@@ -69,6 +71,37 @@ struct Use {
     condition: String,
     /// In words: `to keep 12`, `to join 40`.
     purpose: String,
+    remedy: Remedy,
+}
+
+/// What would spare the scan.
+enum Remedy {
+    /// An index that serves the condition.
+    Index,
+    /// A partial index whose WHERE is this condition.
+    PartialIndex(String),
+    /// GIN on an array column, once the condition is `column @> ARRAY[value]`.
+    Containment(String),
+    /// One SELECT for each side of an OR that names a subquery.
+    Union,
+}
+
+impl Remedy {
+    fn in_words(&self, relation: &str, condition: &str) -> String {
+        match self {
+            Self::Index => format!("Create an index on {relation} that serves {condition}."),
+            Self::PartialIndex(conjunct) => {
+                format!("Create a partial index on {relation} WHERE {conjunct}.")
+            }
+            Self::Containment(column) => format!(
+                "Write value = ANY ({column}) as {column} @> ARRAY[value]: a GIN index on {relation} ({column}) serves that."
+            ),
+            Self::Union => format!(
+                "Write one SELECT for each side of the OR and join them with UNION: each then finds its rows by an index of its \
+                 own. An OR of a column and a subquery is no join: the subquery's rows are compared with every row of {relation}."
+            ),
+        }
+    }
 }
 
 fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
@@ -80,7 +113,7 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         return None;
     }
     let few = |wanted: &Use| wanted.kept / scan.rows_read < context.limit(&MAX_KEPT);
-    let wanted = by_filter(scan)
+    let wanted = by_filter(context, scan)
         .filter(few)
         .or_else(|| by_join(context, scan).filter(few));
     Some(match wanted {
@@ -90,17 +123,43 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
 }
 
 /// The scan's own filter, where an index could serve a part of it.
-fn by_filter(scan: &Scan<'_>) -> Option<Use> {
+fn by_filter(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
     let condition = scan.node.conditions.filter.clone()?;
     let kept = scan.rows;
-    let servable = predicate::conjuncts(&condition, scan.alias()?)
-        .iter()
-        .any(|conjunct| conjunct.by.is_servable());
-    servable.then(|| Use {
+    let conjuncts = predicate::conjuncts(&condition, scan.alias()?);
+    let remedy = remedy(context, &conjuncts).or_else(|| {
+        predicate::or_with_subquery(&condition, scan.alias()?).then_some(Remedy::Union)
+    })?;
+    Some(Use {
         kept,
         purpose: format!("to keep {}", scan.row_count),
         condition,
+        remedy,
     })
+}
+
+/// By the conjunct that is easiest to serve; `None` where nothing is.
+fn remedy(context: &RunContext<'_>, conjuncts: &[Served]) -> Option<Remedy> {
+    let is_said = |conjunct: &Served| {
+        context.query.is_none_or(|query| {
+            Said::of(query, context.run).holds_for_every_value(&parse(&conjunct.text))
+        })
+    };
+    let mut found = None;
+    for conjunct in conjuncts {
+        match &conjunct.by {
+            ServedBy::Column(_)
+            | ServedBy::Expression(_)
+            | ServedBy::Pattern(_)
+            | ServedBy::Containment => return Some(Remedy::Index),
+            ServedBy::Membership(column) => found = Some(Remedy::Containment(column.clone())),
+            ServedBy::LeavingOut(_) if found.is_none() && is_said(conjunct) => {
+                found = Some(Remedy::PartialIndex(parse(&conjunct.text).unqualified()));
+            }
+            ServedBy::LeavingOut(_) | ServedBy::Nothing => {}
+        }
+    }
+    found
 }
 
 /// A join that wanted few of the scan's rows, and so few rows on its other side that looking them up is cheaper.
@@ -144,6 +203,7 @@ fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
             Count(kept),
             Count(lookups)
         ),
+        remedy: Remedy::Index,
     })
 }
 
@@ -178,9 +238,37 @@ fn selective(context: &RunContext<'_>, scan: &Scan<'_>, wanted: &Use) -> Finding
         message,
         why: "Every execution reads the whole table, so its time grows with the table and its pages push others out of the cache."
             .to_owned(),
-        advice: format!("Create an index on {relation} that serves {}.", wanted.condition),
+        advice: wanted.remedy.in_words(&relation, &wanted.condition),
     };
     context.finding(RuleId::SeqScan, Severity::Error, evidence, words)
+}
+
+/// What is thrown away further up of a scan's rows, if that is nearly all: `24 of them are left after Limit`. Whoever counts
+/// rows uses all of them.
+fn left_above(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<String> {
+    let plan = context.plan();
+    for id in plan.ancestors(scan.id) {
+        let node = plan.node(id);
+        if matches!(
+            node.kind,
+            NodeKind::Aggregate | NodeKind::Group | NodeKind::SetOp | NodeKind::ModifyTable
+        ) {
+            return None;
+        }
+        // A sort for a LIMIT gives out what the LIMIT asks for.
+        if node.kind.hands_rows_on() || node.kind == NodeKind::Sort {
+            continue;
+        }
+        let rows = context.metrics.node(id).rows?;
+        if rows < scan.rows * context.limit(&MAX_KEPT) {
+            return Some(format!(
+                "{} of them are left after {}",
+                Count(rows),
+                crate::plan::label(node)
+            ));
+        }
+    }
+    None
 }
 
 fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
@@ -192,12 +280,14 @@ fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
         .map(|pages| format!(", {}", pages_in_words(pages)))
         .unwrap_or_default();
     let filter = scan.node.conditions.filter.clone();
+    let left = left_above(context, scan);
     let kept = match &filter {
-        _ if scan.rows >= scan.rows_read => "all of them are wanted".to_owned(),
+        _ if left.is_some() => left.clone().unwrap_or_default(),
+        _ if scan.rows >= scan.rows_read => "all of them are used".to_owned(),
         Some(filter) if scan.rows / scan.rows_read < context.limit(&MAX_KEPT) => {
             format!("{} are kept, but no index serves {filter}", scan.row_count)
         }
-        Some(_) | None => format!("{} of them are wanted", scan.row_count),
+        Some(_) | None => format!("{} of them are used", scan.row_count),
     };
     let words = Words {
         message: format!(
@@ -207,8 +297,12 @@ fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
         ),
         why: "A scan is the right plan for this condition on this data. Its cost grows in step with the table."
             .to_owned(),
-        advice: "Nothing today. If it must stay fast, keep a running total, or bound the rows by a range of time."
-            .to_owned(),
+        advice: match left {
+            Some(_) => "Let the query say earlier which rows it needs: a condition that an index serves, an index in the order \
+                        of its LIMIT, one look-up for each group."
+                .to_owned(),
+            None => "Nothing today. If it must stay fast, keep a running total, or bound the rows by a range of time.".to_owned(),
+        },
     };
     let evidence = scan.evidence(context, filter, scan.rows);
     context.finding(RuleId::SeqScan, Severity::Info, evidence, words)

@@ -36,7 +36,11 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         .executed()
         .filter(|(_, node, _)| matches!(node.kind, NodeKind::Sort | NodeKind::IncrementalSort));
     for (id, node, metrics) in sorts {
-        let Some(spill) = Spill::of(node) else {
+        // A LIMIT above takes few of the rows that were sorted.
+        let sorted = context.plan().inputs(id).next();
+        let sorted = sorted.and_then(|input| context.metrics.node(input).rows);
+        let rows = sorted.or(metrics.rows).unwrap_or_default();
+        let Some(spill) = Spill::of(node, rows / metrics.processes.max(1.0)) else {
             continue;
         };
         let severity = if spill.disk.0 as f64 >= context.limit(&ERROR_BYTES) {
@@ -44,7 +48,6 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         } else {
             Severity::Warning
         };
-        let rows = metrics.rows.unwrap_or_default();
         let mut evidence = context.evidence(id);
         evidence.condition = Some(node.sort_key.join(", "));
         let evidence = evidence
@@ -80,23 +83,18 @@ struct Spill {
 }
 
 impl Spill {
-    fn of(node: &Node) -> Option<Self> {
-        let actual = node.actual.as_ref()?;
-        let own = node.sort.iter().map(|sort| (sort, actual.rows.0));
-        let workers = node.workers.iter().filter_map(|worker| {
-            Some((
-                worker.sort.as_ref()?,
-                worker.actual.map_or(actual.rows.0, |actual| actual.rows.0),
-            ))
-        });
-        let spilled: Vec<_> = own
-            .chain(workers)
-            .filter(|(sort, _)| sort.on_disk)
-            .collect();
-        let disk = spilled.iter().map(|(sort, _)| sort.used.0).sum();
+    /// `rows` = sorted by each process.
+    fn of(node: &Node, rows: f64) -> Option<Self> {
+        let workers = node.workers.iter();
+        let sorts = node
+            .sort
+            .iter()
+            .chain(workers.filter_map(|worker| worker.sort.as_ref()));
+        let spilled: Vec<_> = sorts.filter(|sort| sort.on_disk).collect();
+        let disk = spilled.iter().map(|sort| sort.used.0).sum();
         let work_mem = spilled
             .iter()
-            .map(|(sort, rows)| in_memory(sort.used.0, *rows))
+            .map(|sort| in_memory(sort.used.0, rows))
             .max()?;
         Some(Self {
             disk: Bytes(disk),

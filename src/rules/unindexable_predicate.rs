@@ -1,7 +1,9 @@
 //! `unindexable-predicate`: a condition wraps its column, so that an index on the column cannot serve it.
 
 use super::context::{RunContext, Words, pages_in_words};
+use super::immutability::{Volatility, volatility};
 use super::predicate::{self, Served, ServedBy};
+use super::said::Said;
 use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
@@ -65,11 +67,10 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
     }
     let filter = scan.node.conditions.filter.as_ref()?;
     let conjuncts = predicate::conjuncts(filter, scan.alias()?);
-    let plain = |served: &Served| {
-        matches!(
-            served.by,
-            ServedBy::Column(_) | ServedBy::Containment | ServedBy::Pattern(_)
-        )
+    let plain = |served: &Served| match &served.by {
+        ServedBy::Column(column) => keeps_little(context, scan, column, &served.text),
+        ServedBy::Containment | ServedBy::Membership(_) | ServedBy::Pattern(_) => true,
+        ServedBy::Expression(_) | ServedBy::LeavingOut(_) | ServedBy::Nothing => false,
     };
     if conjuncts.iter().any(plain) {
         return None;
@@ -80,6 +81,34 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
     Some(told(context, scan, &wrapped))
 }
 
+/// Whether a condition on a bare column finds few rows, so that an index on it would do; taken for granted where the
+/// statistics say nothing.
+fn keeps_little(context: &RunContext<'_>, scan: &Scan<'_>, column: &str, text: &str) -> bool {
+    let stats = context
+        .table(scan.node)
+        .and_then(|table| table.column(column))
+        .and_then(|column| column.stats.as_ref());
+    let Some(stats) = stats else {
+        return true;
+    };
+    let parsed = parse(text);
+    let value = parsed
+        .comparison(scan.alias().unwrap_or_default())
+        .filter(|comparison| comparison.operator == "=")
+        .and_then(|comparison| match &comparison.other.without_casts().kind {
+            ExpressionKind::Constant(Some(value)) => Some(value.clone()),
+            _ => None,
+        });
+    let share = value.and_then(|value| {
+        let common = stats.most_common.iter();
+        common
+            .filter(|(known, _)| *known == value)
+            .map(|(_, share)| *share)
+            .next()
+    });
+    share.is_none_or(|share| share < context.limit(&MAX_KEPT))
+}
+
 fn told(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding {
     let relation = context
         .relation_name(scan.node)
@@ -87,9 +116,12 @@ fn told(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding 
     let alias = scan.alias().unwrap_or_default();
     let column = match &wrapped.by {
         ServedBy::Expression(column) => column.clone(),
-        ServedBy::Column(_) | ServedBy::Pattern(_) | ServedBy::Containment | ServedBy::Nothing => {
-            String::new()
-        }
+        ServedBy::Column(_)
+        | ServedBy::Pattern(_)
+        | ServedBy::Containment
+        | ServedBy::Membership(_)
+        | ServedBy::LeavingOut(_)
+        | ServedBy::Nothing => String::new(),
     };
     let parsed = parse(&wrapped.text);
     let subject = parsed
@@ -119,6 +151,34 @@ fn told(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding 
     )
 }
 
+/// A cast of the column that a value's type forces: the value is at fault, and no index is missing.
+fn cast_by_the_driver(
+    context: &RunContext<'_>,
+    node: &Node,
+    subject: &Expression,
+    column: &str,
+) -> Option<String> {
+    let ExpressionKind::Cast { operand, type_name } = &subject.kind else {
+        return None;
+    };
+    if !matches!(operand.kind, ExpressionKind::Column { .. }) {
+        return None;
+    }
+    let table = context.table(node)?;
+    let own = &table.column(column)?.data_type.name;
+    let index = table
+        .indexes
+        .iter()
+        .find(|index| index.valid && index.key_columns().first() == Some(&column));
+    let served = match index {
+        Some(index) => format!("{} then serves it", index.name),
+        None => format!("an index on {column} then serves it"),
+    };
+    Some(format!(
+        "The value is {type_name} where {column} is {own}, so every row's {column} is cast. Bind the value as {own}: {served}."
+    ))
+}
+
 /// What to write instead, by what wraps the column.
 fn remedy(
     context: &RunContext<'_>,
@@ -128,14 +188,19 @@ fn remedy(
     relation: &str,
 ) -> String {
     let text = subject.unqualified();
-    let zoned = context
-        .table(node)
-        .and_then(|table| table.column(column))
-        .is_some_and(|column| column.data_type.name.contains("with time zone"));
+    let table = context.table(node);
+    let known = table.and_then(|table| table.column(column));
+    let is_changing = volatility(subject, table) == Volatility::Changing;
+    if known.is_some() && matches!(subject.kind, ExpressionKind::Column { .. }) {
+        return format!(
+            "Compare lower({column}) with a pattern in lower case by LIKE, and CREATE INDEX ON {relation} (lower({column}) \
+             text_pattern_ops); ILIKE itself is served by trigrams only, from three letters on."
+        );
+    }
     let is_date = |name: &str| {
         matches!(
             name,
-            "date" | "date_trunc" | "extract" | "date_part" | "timezone"
+            "date" | "date_trunc" | "extract" | "date_part" | "timezone" | "to_char"
         )
     };
     let dated = match &subject.kind {
@@ -155,14 +220,34 @@ fn remedy(
         | ExpressionKind::Other(_) => false,
     };
     if dated {
-        let note = if zoned {
-            " An index on the expression is impossible: it depends on the session's time zone."
+        let note = if is_changing {
+            " An index on the expression is impossible: it depends on the session's settings."
         } else {
             ""
         };
+        let served = table
+            .into_iter()
+            .flat_map(|table| &table.indexes)
+            .find(|index| index.valid && index.key_columns().first() == Some(&column))
+            .map(|index| format!(" {} serves it.", index.name))
+            .unwrap_or_default();
         return format!(
-            "Compare {column} with a range instead: {column} >= start AND {column} < end.{note}"
+            "Compare {column} with a range instead: {column} >= start AND {column} < end.{served}{note}"
         );
+    }
+    if let Some(advice) = cast_by_the_driver(context, node, subject, column) {
+        return advice;
+    }
+    let said = context
+        .query
+        .is_none_or(|query| Said::of(query, context.run).holds_for_every_value(subject));
+    if is_changing || !said {
+        let why = if is_changing {
+            "it depends on the session's settings or on the moment"
+        } else {
+            "it holds a parameter's value, and would serve that one only"
+        };
+        return format!("Compare {column} itself. An index on {text} is no answer: {why}.");
     }
     if matches!(subject.kind, ExpressionKind::Operator { .. }) {
         return format!(

@@ -3,6 +3,7 @@
 
 pub(crate) mod condition;
 pub mod ddl;
+pub(crate) mod literals;
 pub(crate) mod names;
 pub mod token;
 pub mod transaction;

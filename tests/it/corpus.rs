@@ -86,12 +86,13 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 }
 
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog.
-const WITHOUT_PLANS: [RuleId; 5] = [
+const WITHOUT_PLANS: [RuleId; 6] = [
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,
     RuleId::BlockingMigration,
     RuleId::NotAudited,
+    RuleId::QueryRewrite,
 ];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.

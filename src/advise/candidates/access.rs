@@ -3,12 +3,15 @@
 use crate::catalog::Query;
 use crate::plan::condition::{self, Comparison, Expression, ExpressionKind, Quantifier, Test};
 use crate::plan::{Node, NodeId, NodeKind, Plan};
+use crate::rules::immutability::{Volatility, volatility};
+use crate::rules::said::Said;
 use crate::run::Run;
 use crate::schema::{DataType, Schema, Table, TypeDefinition};
 
-use super::super::{KeySpec, Part, TRIGRAMS};
+use super::super::{IndexSpec, KeySpec, Method, Part, TRIGRAMS};
 use super::ancestors;
 use super::cover::{self, Cover};
+use super::operators;
 use super::order::{self, Order};
 
 /// A key part that a condition asks for.
@@ -19,6 +22,13 @@ pub(super) struct Term {
     pub(super) selectivity: Option<f64>,
     /// The condition, without qualifiers, where it holds for every execution of the query: no parameter, no join.
     pub(super) constant: Option<String>,
+}
+
+/// A key that an operator class other than the B-tree's default serves.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Special {
+    pub(super) method: Method,
+    pub(super) key: KeySpec,
 }
 
 /// How a scan's table is reached.
@@ -34,8 +44,12 @@ pub(super) struct Access<'a> {
     pub(super) range: Vec<Term>,
     /// Each an alternative of an OR that needs an index of its own.
     pub(super) alternatives: Vec<Term>,
-    /// Served by GIN: containment, full text, patterns.
-    pub(super) contained: Vec<Term>,
+    /// Served by other methods than a default B-tree: containment, full text, patterns, overlaps.
+    pub(super) special: Vec<Special>,
+    /// Conditions without a parameter that no key serves (`<>`, NOT IN): an index may leave out the rows that fail them.
+    pub(super) left_out: Vec<Term>,
+    /// Row comparisons by `<` or `>`: the columns in order.
+    pub(super) rows: Vec<Vec<KeySpec>>,
     /// Wanted of the rows.
     pub(super) order: Option<Order>,
     /// Rows kept of rows read; `None` without ANALYZE.
@@ -44,6 +58,21 @@ pub(super) struct Access<'a> {
     pub(super) cover: Option<Cover<'a>>,
     /// Rows that the relations joined to it hand over, over the table's rows: small = reaching it row by row is cheap.
     pub(super) driven_by: Option<f64>,
+}
+
+impl Access<'_> {
+    /// Whether an index has one column, which the query compares by `=` only.
+    pub(super) fn is_for_equality(&self, index: &IndexSpec) -> bool {
+        let [key] = index.keys.as_slice() else {
+            return false;
+        };
+        let has = |terms: &[Term]| terms.iter().any(|term| term.key.part == key.part);
+        let ordered = self
+            .order
+            .as_ref()
+            .is_some_and(|order| order.keys.iter().any(|ordered| ordered.part == key.part));
+        has(&self.equal) && !has(&self.range) && !ordered
+    }
 }
 
 /// Reads a scan; `None` where its table is not known.
@@ -65,19 +94,25 @@ pub(super) fn of_scan<'a>(
         joined: Vec::new(),
         range: Vec::new(),
         alternatives: Vec::new(),
-        contained: Vec::new(),
-        order: order::of_scan(plan, scan, alias, own, schema),
+        special: Vec::new(),
+        left_out: Vec::new(),
+        rows: Vec::new(),
+        order: None,
         kept: kept(node),
         cover: cover::of_scan(plan, scan, alias, own),
         driven_by: None,
     };
     let reader = Reader {
-        query,
-        run,
+        said: Said::of(query, run),
         schema,
         table,
         alias,
     };
+    access.order = order::of_scan(plan, scan, alias, own, schema).filter(|order| {
+        let mut parts = order.keys.iter().map(|key| &key.part);
+        parts.all(|part| reader.may_be_indexed(part))
+    });
+    access.special.extend(reader.nearest(plan, scan));
     for text in own_conditions(plan, scan) {
         for conjunct in condition::parse(&text).conjuncts() {
             reader.read(conjunct, &mut access);
@@ -156,8 +191,7 @@ fn partner_rows(plan: &Plan, join: NodeId, scan: NodeId, table: &Table) -> Optio
 }
 
 struct Reader<'a> {
-    query: &'a Query,
-    run: &'a Run,
+    said: Said,
     schema: &'a Schema,
     table: &'a Table,
     alias: &'a str,
@@ -169,12 +203,17 @@ impl Reader<'_> {
             ExpressionKind::Operator { .. } => {
                 if let Some(comparison) = conjunct.comparison(self.alias) {
                     self.read_comparison(conjunct, &comparison, access);
+                    self.read_row(&comparison, access);
                 }
             }
             ExpressionKind::Test {
                 operand,
                 test: Test::Null,
             } => self.equality(operand, conjunct, None, access),
+            ExpressionKind::Test {
+                operand,
+                test: Test::NotNull,
+            } => self.not_null(operand, conjunct, access),
             // A boolean column alone, or negated.
             ExpressionKind::Column { .. } => self.equality(conjunct, conjunct, Some("t"), access),
             ExpressionKind::Not(operand) if operand.as_column().is_some() => {
@@ -251,14 +290,32 @@ impl Reader<'_> {
                 term.key.operator_class = Some("text_pattern_ops".to_owned());
                 add(&mut access.range, term);
             }
+            ("^@", Quantifier::One) => {
+                term.key.operator_class = Some("text_pattern_ops".to_owned());
+                add(&mut access.range, term);
+            }
             ("~~" | "~~*" | "~" | "~*", Quantifier::One) if value.is_some_and(has_trigram) => {
                 term.key.operator_class = Some(TRIGRAMS.to_owned());
-                add(&mut access.contained, term);
+                access.special.push(Special {
+                    method: Method::Gin,
+                    key: term.key,
+                });
             }
-            ("@>" | "@@", Quantifier::One)
-                if !joins && self.gin_serves(&term, comparison.operator) =>
-            {
-                add(&mut access.contained, term);
+            ("<>", Quantifier::One | Quantifier::All) if !joins && term.constant.is_some() => {
+                add(&mut access.left_out, term);
+            }
+            (operator, Quantifier::One) if !joins => {
+                let classes = self
+                    .type_of(&term.key.part)
+                    .map_or(&[][..], |name| operators::serving(operator, &name));
+                access.special.extend(classes.iter().map(|class| {
+                    let mut key = term.key.clone();
+                    key.operator_class = class.name.map(str::to_owned);
+                    Special {
+                        method: class.method,
+                        key,
+                    }
+                }));
             }
             _ => {}
         }
@@ -266,6 +323,9 @@ impl Reader<'_> {
 
     fn term(&self, subject: &Expression, conjunct: &Expression) -> Option<Term> {
         let part = part_of(subject, self.table, self.schema)?;
+        if !self.may_be_indexed(&part) {
+            return None;
+        }
         let constant = self.is_constant(conjunct).then(|| conjunct.unqualified());
         Some(Term {
             key: KeySpec::plain(part),
@@ -274,18 +334,11 @@ impl Reader<'_> {
         })
     }
 
-    /// Whether every literal in a condition stands in the query's text as well and is no parameter's value.
+    /// Whether a condition holds for every execution: every constant in it is the query's own.
     fn is_constant(&self, conjunct: &Expression) -> bool {
         let mut constant = true;
         conjunct.walk(&mut |part| match &part.kind {
-            ExpressionKind::Constant(Some(text)) => {
-                let is_value = self
-                    .run
-                    .parameters
-                    .iter()
-                    .any(|bound| bound.value.as_deref() == Some(text));
-                constant &= !is_value && self.query.sql.contains(text.as_str());
-            }
+            ExpressionKind::Constant(Some(text)) => constant &= self.said.is_said(text),
             ExpressionKind::Parameter(_) | ExpressionKind::Subplan => constant = false,
             // now() and its like change; an index predicate must not.
             ExpressionKind::Call { .. } => constant = false,
@@ -343,20 +396,91 @@ impl Reader<'_> {
         }
     }
 
-    /// jsonb and arrays have default GIN classes for `@>`, tsvector for `@@`.
-    fn gin_serves(&self, term: &Term, operator: &str) -> bool {
-        let type_name = match &term.key.part {
-            Part::Column(name) => self
-                .table
-                .column(name)
-                .map(|column| column.data_type.name.as_str()),
-            Part::Expression(text) => text.contains("to_tsvector(").then_some("tsvector"),
+    /// The type of a key's values.
+    fn type_of(&self, part: &Part) -> Option<String> {
+        let Part::Column(name) = part else {
+            let Part::Expression(text) = part else {
+                return None;
+            };
+            return operators::type_of_expression(text).map(str::to_owned);
         };
-        match (type_name, operator) {
-            (Some(name), "@>") => name == "jsonb" || name.ends_with("[]"),
-            (Some(name), "@@") => name == "tsvector",
-            _ => false,
+        let data_type = &self.table.column(name)?.data_type;
+        match self
+            .schema
+            .user_type(data_type.oid)
+            .map(|user_type| &user_type.definition)
+        {
+            Some(TypeDefinition::Domain { base, .. }) => Some(base.name.clone()),
+            Some(TypeDefinition::Range(_)) => Some("range".to_owned()),
+            Some(_) | None => Some(data_type.name.clone()),
         }
+    }
+
+    /// Whether an index may hold a key: an expression that never changes, and that is the same for every parameter's value.
+    fn may_be_indexed(&self, part: &Part) -> bool {
+        let Part::Expression(text) = part else {
+            return true;
+        };
+        let expression = condition::parse(text);
+        self.said.holds_for_every_value(&expression)
+            && volatility(&expression, Some(self.table)) != Volatility::Changing
+    }
+
+    /// `ORDER BY column <-> value`: an index that hands rows out by their distance.
+    fn nearest(&self, plan: &Plan, scan: NodeId) -> Option<Special> {
+        let distance = order::nearest_first(plan, scan)?;
+        let comparison = match &distance.kind {
+            ExpressionKind::Operator {
+                operator,
+                left: Some(left),
+                right,
+                ..
+            } if operator == "<->" => [left.as_ref(), right.as_ref()],
+            _ => return None,
+        };
+        let mut sides = comparison.into_iter();
+        let part = sides.find_map(|side| part_of(side, self.table, self.schema))?;
+        if !self.may_be_indexed(&part) {
+            return None;
+        }
+        let class = operators::nearest(&self.type_of(&part)?)?;
+        let mut key = KeySpec::plain(part);
+        key.operator_class = class.name.map(str::to_owned);
+        Some(Special {
+            method: class.method,
+            key,
+        })
+    }
+
+    /// `IS NOT NULL`: a B-tree serves it, and an index may leave the others out.
+    fn not_null(&self, operand: &Expression, conjunct: &Expression, access: &mut Access<'_>) {
+        let Some(mut term) = self.term(operand, conjunct) else {
+            return;
+        };
+        term.selectivity = self
+            .column_stats(&term)
+            .map(|stats| 1.0 - stats.null_fraction);
+        add(&mut access.left_out, term);
+    }
+
+    /// `(a, b) > (1, 2)`: the rows beyond a place in the order of the columns.
+    fn read_row(&self, comparison: &Comparison<'_>, access: &mut Access<'_>) {
+        let ExpressionKind::Call {
+            function,
+            arguments,
+        } = &comparison.subject.kind
+        else {
+            return;
+        };
+        let is_range = matches!(comparison.operator, "<" | "<=" | ">" | ">=");
+        if function != "row" || !is_range || !comparison.other.columns().is_empty() {
+            return;
+        }
+        let parts = arguments
+            .iter()
+            .map(|column| part_of(column, self.table, self.schema));
+        let keys: Option<Vec<KeySpec>> = parts.map(|part| part.map(KeySpec::plain)).collect();
+        access.rows.extend(keys);
     }
 }
 

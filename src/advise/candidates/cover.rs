@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::plan::condition::{self, ExpressionKind};
 use crate::plan::{NodeId, NodeKind, Plan};
-use crate::schema::{Column, Index, KeyPart, Table};
+use crate::schema::{Column, Index, Table};
 
-use super::super::{IndexSpec, KeySpec, NullsOrder, Part};
+use super::super::{IndexSpec, KeySpec};
 use super::access::Access;
 use super::{ancestors, btree};
 
@@ -58,20 +58,7 @@ pub(super) fn of(access: &Access<'_>) -> Option<IndexSpec> {
 }
 
 fn keys(index: &Index) -> Vec<KeySpec> {
-    let key = |key: &crate::schema::IndexKey| KeySpec {
-        part: match &key.part {
-            KeyPart::Column(name) => Part::Column(name.clone()),
-            KeyPart::Expression(text) => Part::Expression(condition::parse(text).text),
-        },
-        descending: key.descending,
-        nulls: match (key.descending, key.nulls_first) {
-            (true, true) | (false, false) => NullsOrder::Default,
-            (false, true) => NullsOrder::First,
-            (true, false) => NullsOrder::Last,
-        },
-        operator_class: key.operator_class.clone(),
-    };
-    index.keys.iter().map(key).collect()
+    index.keys.iter().map(KeySpec::of_existing).collect()
 }
 
 /// An index scan that fetches many rows, and the columns that the query needs of them.

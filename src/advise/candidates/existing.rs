@@ -1,6 +1,7 @@
-//! Whether an index that exists already does what a candidate would do.
+//! Whether an index that exists already does what a candidate would do. An index is its whole definition: what differs in
+//! the place of NULLs, the operator class or the collation is another index.
 
-use crate::schema::{Index, Schema};
+use crate::schema::{Index, IndexKey, Schema};
 
 use super::super::{IndexSpec, KeySpec, Method, bare};
 
@@ -12,21 +13,26 @@ pub(super) fn serves(schema: &Schema, candidate: &IndexSpec) -> bool {
     table.indexes.iter().any(|index| covers(index, candidate))
 }
 
+/// Whether a hash index finds the rows that equal a candidate's only key.
+pub(super) fn finds_equal(schema: &Schema, candidate: &IndexSpec) -> bool {
+    let [key] = candidate.keys.as_slice() else {
+        return false;
+    };
+    let Some(table) = schema.table_by_oid(candidate.table_oid) else {
+        return false;
+    };
+    table.indexes.iter().any(|index| {
+        index.valid
+            && index.method == "hash"
+            && index.predicate.is_none()
+            && index.keys.iter().any(|other| key.part.is(&other.part))
+    })
+}
+
 fn covers(index: &Index, candidate: &IndexSpec) -> bool {
     let same_rows =
         index.predicate.as_deref().map(bare) == candidate.predicate.as_deref().map(bare);
-    if !index.valid
-        || !same_rows
-        || !is_of_method(index, candidate.method)
-        || index.keys.len() < candidate.keys.len()
-    {
-        return false;
-    }
-    let parts = candidate.keys.iter().zip(&index.keys);
-    if !parts
-        .clone()
-        .all(|(own, other)| own.part.is(&other.part) && own.operator_class == other.operator_class)
-    {
+    if !index.valid || !same_rows || !is_of_method(index, candidate.method) {
         return false;
     }
     let stored = |name: &String| {
@@ -35,13 +41,36 @@ fn covers(index: &Index, candidate: &IndexSpec) -> bool {
     if !candidate.include.iter().all(stored) {
         return false;
     }
-    // One key part can be read from either end; several only where all agree or all are turned.
-    let turned: Vec<bool> = parts
-        .map(|(own, other)| is_descending(own) != other.descending)
-        .collect();
-    candidate.keys.len() == 1
-        || turned.iter().all(|turned| !turned)
-        || turned.iter().all(|turned| *turned)
+    match candidate.method {
+        // Every column of a GIN or GiST index can be searched alone.
+        Method::Gin | Method::Gist => candidate
+            .keys
+            .iter()
+            .all(|own| index.keys.iter().any(|other| holds(other, own))),
+        Method::Btree | Method::Brin => leads(index, &candidate.keys),
+    }
+}
+
+fn leads(index: &Index, keys: &[KeySpec]) -> bool {
+    if index.keys.len() < keys.len() {
+        return false;
+    }
+    let parts = keys.iter().zip(&index.keys);
+    let forwards = |(own, other): (&KeySpec, &IndexKey)| {
+        own.descending == other.descending && own.nulls_first() == other.nulls_first
+    };
+    let backwards = |(own, other): (&KeySpec, &IndexKey)| {
+        own.descending != other.descending && own.nulls_first() != other.nulls_first
+    };
+    parts.clone().all(|(own, other)| holds(other, own))
+        && (parts.clone().all(forwards) || parts.clone().all(backwards))
+}
+
+/// Whether an index's part has a candidate's values in the candidate's sense of equality and order.
+fn holds(other: &IndexKey, own: &KeySpec) -> bool {
+    own.part.is(&other.part)
+        && own.operator_class == other.operator_class
+        && own.collation == other.collation
 }
 
 /// A B-tree does what a BRIN index does.
@@ -50,6 +79,78 @@ fn is_of_method(index: &Index, method: Method) -> bool {
         || method == Method::Brin && index.method == Method::Btree.as_str()
 }
 
-fn is_descending(key: &KeySpec) -> bool {
-    key.descending
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::{NullsOrder, Part};
+    use crate::schema::KeyPart;
+    use crate::units::Bytes;
+
+    fn key(name: &str) -> KeySpec {
+        KeySpec::plain(Part::Column(name.to_owned()))
+    }
+
+    fn existing(keys: &[(&str, bool, bool)]) -> Index {
+        Index {
+            oid: 1,
+            name: "i".to_owned(),
+            method: "btree".to_owned(),
+            keys: keys
+                .iter()
+                .map(|(name, descending, nulls_first)| IndexKey {
+                    part: KeyPart::Column((*name).to_owned()),
+                    descending: *descending,
+                    nulls_first: *nulls_first,
+                    operator_class: None,
+                    collation: None,
+                })
+                .collect(),
+            include: Vec::new(),
+            unique: false,
+            nulls_not_distinct: false,
+            primary: false,
+            constraint: None,
+            deferrable: false,
+            predicate: None,
+            valid: true,
+            definition: String::new(),
+            bytes: Bytes(0),
+            parent: None,
+        }
+    }
+
+    #[test]
+    fn the_place_of_nulls_is_part_of_an_index() {
+        let plain = existing(&[("at", false, false)]);
+        let mut last = key("at");
+        (last.descending, last.nulls) = (true, NullsOrder::Last);
+        assert!(leads(&plain, &[key("at")]));
+        assert!(!leads(&plain, std::slice::from_ref(&last)));
+        assert!(leads(
+            &existing(&[("at", true, false)]),
+            std::slice::from_ref(&last)
+        ));
+        // Read from its end, NULLs that came first come last.
+        assert!(leads(&existing(&[("at", false, true)]), &[last]));
+    }
+
+    #[test]
+    fn several_keys_are_turned_together_or_not_at_all() {
+        let index = existing(&[("a", false, false), ("b", true, true)]);
+        let mut turned = key("a");
+        turned.descending = true;
+        assert!(leads(&index, &[turned.clone(), key("b")]));
+        assert!(!leads(&index, &[key("a"), key("b")]));
+        assert!(!leads(&index, &[turned, key("b"), key("c")]));
+    }
+
+    #[test]
+    fn another_class_or_collation_is_another_index() {
+        let mut index = existing(&[("name", false, false)]);
+        let mut pattern = key("name");
+        pattern.operator_class = Some("text_pattern_ops".to_owned());
+        assert!(!leads(&index, &[pattern]));
+        index.keys[0].collation = Some("C".to_owned());
+        assert!(!leads(&index, &[key("name")]));
+    }
 }

@@ -4,6 +4,7 @@
 mod access;
 mod cover;
 mod existing;
+mod operators;
 mod order;
 mod variants;
 
@@ -76,7 +77,13 @@ fn of_run(query: &Query, run: &Run, schema: &Schema, floor: &Floor) -> Vec<(Inde
         let Some(access) = access::of_scan(query, run, schema, site) else {
             continue;
         };
-        found.extend(variants::of(&access).into_iter().map(|index| (index, site)));
+        let hashed = |index: &IndexSpec| {
+            access.is_for_equality(index) && existing::finds_equal(schema, index)
+        };
+        let wanted = variants::of(&access)
+            .into_iter()
+            .filter(|index| !hashed(index));
+        found.extend(wanted.map(|index| (index, site)));
         found.extend(
             variants::together(&access, |index| existing::serves(schema, index))
                 .map(|index| (index, site)),
@@ -150,7 +157,7 @@ fn of_triggers(run: &Run, schema: &Schema, floor: &Floor) -> Vec<(IndexSpec, Nod
         let (Some(time), Some(constraint)) = (trigger.time_ms, &trigger.constraint) else {
             continue;
         };
-        if time.0 < floor.check_ms {
+        if time.0 < floor.check_ms || trigger.looks_up_the_referenced() {
             continue;
         }
         for table in schema

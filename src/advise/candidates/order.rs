@@ -1,18 +1,29 @@
 //! The order that is wanted of a scan's rows: by a Sort above it, or by the index that a Limit reads along.
 
-use crate::plan::condition;
+use crate::plan::condition::{self, Expression, ExpressionKind};
 use crate::plan::{NodeId, NodeKind, Plan};
 use crate::schema::{Schema, Table};
 
-use super::super::{KeySpec, NullsOrder, Part};
+use super::super::{KeySpec, NullsOrder};
 use super::access::part_of;
 use super::ancestors;
 
-/// An order, and whether only its first rows are wanted.
+/// An order, and which of its rows are wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Order {
     pub(super) keys: Vec<KeySpec>,
-    pub(super) limited: bool,
+    pub(super) wanted: Wanted,
+}
+
+/// What a query uses of rows in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The first few: LIMIT, max, min.
+    First,
+    /// The first of each group: DISTINCT ON.
+    FirstOfEach,
+    /// All.
+    All,
 }
 
 /// The order wanted of the rows of `scan`, where all of its keys are the table's.
@@ -35,13 +46,19 @@ pub(super) fn of_scan(
                     .collect();
                 return Some(Order {
                     keys: upright(keys?),
-                    limited: is_limited(plan, id),
+                    wanted: wanted(plan, id),
                 });
             }
             NodeKind::Limit => {
                 return Some(Order {
                     keys: along_index(plan, scan, table)?,
-                    limited: true,
+                    wanted: Wanted::First,
+                });
+            }
+            NodeKind::Aggregate if node.group_key.is_empty() => {
+                return Some(Order {
+                    keys: vec![extreme(&node.output, alias, table, schema)?],
+                    wanted: Wanted::First,
                 });
             }
             NodeKind::Gather
@@ -66,19 +83,46 @@ pub(super) fn of_scan(
     None
 }
 
-fn is_limited(plan: &Plan, sort: NodeId) -> bool {
+/// The column of `max(column)` or `min(column)`, where that is all that an aggregate computes.
+fn extreme(output: &[String], alias: &str, table: &Table, schema: &Schema) -> Option<KeySpec> {
+    let [only] = output else {
+        return None;
+    };
+    match condition::parse(only).kind {
+        ExpressionKind::Call {
+            function,
+            arguments,
+        } if matches!(function.as_str(), "max" | "min") => {
+            let [argument] = arguments.as_slice() else {
+                return None;
+            };
+            key(&argument.text, alias, table, schema)
+        }
+        _ => None,
+    }
+}
+
+/// The first expression by which a limited sort orders the rows of a scan.
+pub(super) fn nearest_first(plan: &Plan, scan: NodeId) -> Option<Expression> {
+    let sort = ancestors(plan, scan).find(|id| plan.node(*id).kind == NodeKind::Sort)?;
+    let first = plan.node(sort).sort_key.first()?;
+    (wanted(plan, sort) == Wanted::First).then(|| condition::parse(first))
+}
+
+fn wanted(plan: &Plan, sort: NodeId) -> Wanted {
     for id in ancestors(plan, sort) {
         match plan.node(id).kind {
-            NodeKind::Limit => return true,
+            NodeKind::Limit => return Wanted::First,
+            NodeKind::Unique => return Wanted::FirstOfEach,
             NodeKind::Gather
             | NodeKind::GatherMerge
             | NodeKind::SubqueryScan
             | NodeKind::Result
             | NodeKind::LockRows => {}
-            _ => return false,
+            _ => return Wanted::All,
         }
     }
-    false
+    Wanted::All
 }
 
 /// The order in which an index scan without a Sort above it hands out its rows.
@@ -96,30 +140,7 @@ fn along_index(plan: &Plan, scan: NodeId, table: &Table) -> Option<Vec<KeySpec>>
             .cloned()
     };
     let index = definition(table)?;
-    let keys = index.keys.iter().map(|key| {
-        let part = match &key.part {
-            crate::schema::KeyPart::Column(name) => Part::Column(name.clone()),
-            crate::schema::KeyPart::Expression(text) => {
-                Part::Expression(condition::parse(text).text)
-            }
-        };
-        let nulls = nulls(key.descending, key.nulls_first);
-        KeySpec {
-            part,
-            descending: key.descending,
-            nulls,
-            operator_class: key.operator_class.clone(),
-        }
-    });
-    Some(keys.collect())
-}
-
-fn nulls(descending: bool, first: bool) -> NullsOrder {
-    match (descending, first) {
-        (true, true) | (false, false) => NullsOrder::Default,
-        (false, true) => NullsOrder::First,
-        (true, false) => NullsOrder::Last,
-    }
+    Some(index.keys.iter().map(KeySpec::of_existing).collect())
 }
 
 /// `o.placed_at DESC NULLS LAST` as a key of the table's.
@@ -136,6 +157,10 @@ fn key(text: &str, alias: &str, table: &Table, schema: &Schema) -> Option<KeySpe
         Some(rest) => (rest, true),
         None => (text, false),
     };
+    let (text, collation) = match text.rsplit_once(" COLLATE ") {
+        Some((text, name)) => (text.trim_start_matches('('), Some(unquoted(name))),
+        None => (text, None),
+    };
     if text.contains(" USING ") || text.contains(" COLLATE ") {
         return None;
     }
@@ -149,13 +174,19 @@ fn key(text: &str, alias: &str, table: &Table, schema: &Schema) -> Option<KeySpe
         return None;
     }
     let part = part_of(&expression, table, schema)?;
-    let nulls = nulls(descending, nulls_first.unwrap_or(descending));
+    let nulls = NullsOrder::of(descending, nulls_first.unwrap_or(descending));
     Some(KeySpec {
         part,
         descending,
         nulls,
         operator_class: None,
+        collation,
     })
+}
+
+/// A collation's name as the catalog has it.
+fn unquoted(name: &str) -> String {
+    name.trim_end_matches(')').trim_matches('"').to_owned()
 }
 
 /// An order that is descending throughout is the ascending one read backwards.

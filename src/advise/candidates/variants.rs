@@ -3,6 +3,7 @@
 
 use super::super::{IndexSpec, KeySpec, Method, Part};
 use super::access::{Access, Term};
+use super::order::Wanted;
 use super::{btree, cover};
 
 /// An OR of more sides without index than this wants another query, not so many indexes.
@@ -31,10 +32,11 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
         found.extend(partial(access, &index));
         found.push(index);
     }
-    found.extend(access.contained.iter().map(|term| IndexSpec {
-        method: Method::Gin,
-        ..btree(table.name.clone(), table.oid, vec![term.key.clone()])
+    found.extend(access.special.iter().map(|special| IndexSpec {
+        method: special.method,
+        ..btree(table.name.clone(), table.oid, vec![special.key.clone()])
     }));
+    found.extend(leaving_out(access));
     let single = |term: &Term| btree(table.name.clone(), table.oid, vec![term.key.clone()]);
     found.extend(access.alternatives.iter().map(single));
     let in_order = access
@@ -53,6 +55,45 @@ pub(super) fn of(access: &Access<'_>) -> Vec<IndexSpec> {
         }
     }
     unique
+}
+
+/// Indexes over only the rows that meet conditions which no key serves: `<>`, NOT IN, IS NOT NULL.
+fn leaving_out(access: &Access<'_>) -> Vec<IndexSpec> {
+    let few = |term: &&Term| {
+        let share = term.selectivity.or(access.kept);
+        share.is_some_and(|share| share <= PARTIAL)
+    };
+    let terms: Vec<&Term> = access.left_out.iter().filter(few).collect();
+    let table = access.table;
+    let single = |term: &Term| btree(table.name.clone(), table.oid, vec![term.key.clone()]);
+    let mut found: Vec<IndexSpec> = Vec::new();
+    for term in &terms {
+        let Some(text) = &term.constant else {
+            continue;
+        };
+        let order = access
+            .order
+            .as_ref()
+            .filter(|order| order.wanted == Wanted::First)
+            .map_or(&[][..], |order| &order.keys);
+        let equal: Vec<KeySpec> = access.equal.iter().map(|term| term.key.clone()).collect();
+        let mut keys = joined(&[&equal, order]);
+        if keys.is_empty() {
+            keys.push(term.key.clone());
+        }
+        found.push(IndexSpec {
+            predicate: Some(format!("({text})")),
+            ..btree(table.name.clone(), table.oid, keys)
+        });
+    }
+    // NULLs can be searched for, and so can all others.
+    found.extend(
+        terms
+            .into_iter()
+            .filter(|term| term.selectivity.is_some())
+            .map(single),
+    );
+    found
 }
 
 /// For an OR of which several sides lack an index: all of them, since one alone does nothing.
@@ -103,7 +144,12 @@ fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
     let order = access
         .order
         .as_ref()
-        .filter(|order| order.limited && order.keys.len() <= MAX_KEYS);
+        .filter(|order| order.keys.len() <= MAX_KEYS)
+        .filter(|order| match order.wanted {
+            Wanted::First => true,
+            Wanted::FirstOfEach => !equal.is_empty(),
+            Wanted::All => false,
+        });
     let mut keys = Vec::new();
     if let Some(order) = order {
         keys.push(joined(&[&equal, &order.keys]));
@@ -118,6 +164,7 @@ fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
                 .map(|term| joined(&[&equal, std::slice::from_ref(&term.key)])),
         );
     }
+    keys.extend(access.rows.iter().map(|row| joined(&[&equal, row])));
     if !access.joined.is_empty() && access.driven_by.is_none_or(|share| share <= DRIVEN) {
         let join: Vec<KeySpec> = access.joined.iter().map(|term| term.key.clone()).collect();
         keys.push(joined(&[&join[..1]]));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use globset::{Glob, GlobMatcher};
 
-use crate::advise::{self, Audited};
+use crate::advise::{self, AdviceBudget, Audited};
 use crate::baseline::Baseline;
 use crate::catalog::{Catalog, Query, Skipped};
 use crate::cli::args::AuditArgs;
@@ -195,9 +195,10 @@ async fn audit(
         audited,
         options: &options,
         globals,
+        budget: advice_budget(args),
         ended_early,
     };
-    findings.extend(advice.indexes(&session).await);
+    advice.indexes(&session, &mut findings).await;
     if let Some((kept, project)) = kept
         && advice.ended_early.is_none()
     {
@@ -270,6 +271,7 @@ struct Advice<'a> {
     audited: Audited<'a>,
     options: &'a RunOptions,
     globals: &'a Globals,
+    budget: AdviceBudget,
     ended_early: Option<EndedEarly>,
 }
 
@@ -278,34 +280,23 @@ impl Advice<'_> {
         self.ended_early.is_none() && matches!(self.target, Target::Private { .. })
     }
 
-    /// Indexes, built and measured where that can be.
-    async fn indexes(&mut self, session: &Session) -> Vec<Finding> {
-        let candidates = advise::candidates(&self.audited);
+    /// Other forms of queries, and indexes, built and measured where that can be.
+    async fn indexes(&mut self, session: &Session, findings: &mut Vec<Finding>) {
+        let audited = self.audited;
+        let unproven = || advise::unproven(&advise::candidates(&audited), audited);
         if !self.may_try() {
-            return advise::unproven(&candidates, self.audited);
+            findings.extend(unproven());
+            return;
         }
-        let Globals {
-            progress,
-            interrupt,
-            ..
-        } = self.globals;
-        let proven = prove::prove(
-            session,
-            self.audited,
-            &candidates,
-            self.options,
-            progress,
-            interrupt,
-        )
-        .await;
-        match proven {
-            Ok(trials) => {
-                let selected = advise::select(&trials, &self.audited);
-                advise::findings(&selected, self.audited)
+        let events = (&self.globals.progress, &self.globals.interrupt);
+        match prove::advise(session, audited, self.options, &self.budget, events).await {
+            Ok(advice) => {
+                advise::tell_of_trials(findings, &advice.tried, &advice.findings, audited);
+                findings.extend(advice.findings);
             }
             Err(error) => {
                 self.ended(&error);
-                advise::unproven(&candidates, self.audited)
+                findings.extend(unproven());
             }
         }
     }
@@ -338,6 +329,15 @@ impl Advice<'_> {
                 reason: error.to_string(),
             },
         });
+    }
+}
+
+/// What the advised indexes may take, as far as it was said.
+fn advice_budget(args: &AuditArgs) -> AdviceBudget {
+    AdviceBudget {
+        bytes: args.advise_size.map(Bytes),
+        count: args.advise_count,
+        time: args.advise_time,
     }
 }
 

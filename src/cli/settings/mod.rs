@@ -346,6 +346,9 @@ mod tests {
             allow_writes: false,
             baseline: Vec::new(),
             redact: false,
+            advise_size: None,
+            advise_count: None,
+            advise_time: None,
         };
         let settings = settings.with_audit_args(&args);
         assert_eq!((settings.fail_on, settings.audit.runs), (None, 7));

@@ -333,6 +333,10 @@ impl Auditor<'_> {
             execute::estimated(query, &ready, &estimates, &picked)
         };
         ready.prepared.deallocate(self.session.client()).await?;
+        if query.writes && self.options.access == Access::PrivateCopy {
+            let plans = runs.iter().map(|run| &run.plan);
+            explain::vacuum(self.session, self.schema, plans).await?;
+        }
         Ok(QueryRuns {
             query: i,
             runs,

@@ -28,11 +28,13 @@ pub(super) fn order(queries: &[Query]) -> Vec<usize> {
             parents.any(|parent| names.get(parent).is_some_and(|other| other != i))
         };
         let ready: Vec<usize> = left.iter().copied().filter(|i| !waits(i)).collect();
-        let next = if ready.is_empty() {
+        let mut next = if ready.is_empty() {
             left.clone()
         } else {
             ready
         };
+        // What is written and rolled back still takes the marks of index-only scans away: reads come first.
+        next.sort_by_key(|i| queries[*i].writes);
         let taken: HashSet<usize> = next.iter().copied().collect();
         left.retain(|i| !taken.contains(i));
         order.extend(next);

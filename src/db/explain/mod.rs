@@ -4,13 +4,16 @@
 mod error;
 mod statement;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use serde_json::Value;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::plan::{Plan, parse};
+use crate::db::connect::Session;
+use crate::plan::{NodeKind, Plan, parse};
+use crate::schema::{Schema, Table};
 use crate::units::Millis;
 
 use error::Waited;
@@ -248,6 +251,44 @@ pub(crate) async fn in_transaction(
     let opening = opening(limits, choice);
     let sql = format!("{opening}{body}ROLLBACK;");
     texts_within(client, &sql, NO_POSITION, Some(limits.statement)).await
+}
+
+/// Takes away what plans that wrote, and were rolled back, left in their tables and in those that refer to them. On a
+/// private copy only: nobody else's statements may see pages move.
+///
+/// # Errors
+/// [`ExplainError`].
+pub(crate) async fn vacuum<'a>(
+    session: &Session,
+    schema: &Schema,
+    plans: impl Iterator<Item = &'a Plan>,
+) -> Result<(), ExplainError> {
+    let written = plans
+        .flat_map(|plan| &plan.nodes)
+        .filter(|node| node.kind == NodeKind::ModifyTable);
+    let mut tables: BTreeSet<u32> = BTreeSet::new();
+    for relation in written.filter_map(|node| node.relation.as_ref()) {
+        let table = schema.table(relation.schema.as_deref(), &relation.name);
+        tables.extend(table.map(|table| table.oid));
+    }
+    // ON DELETE CASCADE and its like write to the tables that refer to them.
+    let refers = |table: &&Table| {
+        let mut keys = table.foreign_keys.iter();
+        keys.any(|key| tables.contains(&key.references))
+    };
+    let referring = schema.tables.iter().filter(refers);
+    let children: Vec<u32> = referring.map(|table| table.oid).collect();
+    tables.extend(children);
+    for table in schema
+        .tables
+        .iter()
+        .filter(|table| tables.contains(&table.oid))
+    {
+        // One statement a message: VACUUM runs in no transaction.
+        let sql = format!("VACUUM {}", table.name.sql());
+        texts(session.client(), &sql, NO_POSITION).await?;
+    }
+    Ok(())
 }
 
 /// For statements of ours: a position in them says nothing about the query.

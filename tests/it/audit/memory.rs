@@ -54,14 +54,18 @@ async fn work_mem_is_advised_as_it_was_run_with() {
             .map(|finding| (finding.rule, &finding.query, finding.symptoms.len()))
             .collect();
         let finding = finding.unwrap_or_else(|| panic!("no {rule} in {told:?}"));
-        let fix = finding.fix.as_ref().unwrap();
-        assert!(fix.sql.starts_with("SET LOCAL work_mem = '"), "{}", fix.sql);
-        let proof = fix.proof.as_ref().unwrap();
-        assert!(
-            proof.before.as_ref().unwrap().temp_blocks.0 > 0,
-            "{proof:?}"
-        );
-        assert_eq!(proof.after.temp_blocks.0, 0, "{proof:?}");
+        // A setting with which the query takes as long is no fix.
+        if let Some(fix) = &finding.fix {
+            assert!(fix.sql.starts_with("SET LOCAL work_mem = '"), "{}", fix.sql);
+            let proof = fix.proof.as_ref().unwrap();
+            let before = proof.before.as_ref().unwrap();
+            assert!(before.temp_blocks.0 > 0, "{proof:?}");
+            assert_eq!(proof.after.temp_blocks.0, 0, "{proof:?}");
+            assert!(proof.after.time_ms.0 < before.time_ms.0, "{proof:?}");
+        } else {
+            let told = "nothing went to disk, and it took as long";
+            assert!(finding.advice.contains(told), "{}", finding.advice);
+        }
         assert!(finding.advice.contains("work_mem = "), "{}", finding.advice);
     }
 }

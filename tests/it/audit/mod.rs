@@ -1,5 +1,6 @@
 //! The audit of a catalog on real servers: which values parameters get, what is executed, and that nothing stays behind.
 
+mod advice_corpus;
 mod indexes;
 mod memory;
 mod parameters;
@@ -9,13 +10,13 @@ mod survives;
 
 use std::sync::{Arc, OnceLock};
 
-use pgproof::advise::{self, Audited};
+use pgproof::advise::{self, AdviceBudget, Audited};
 use pgproof::catalog::{self, Query};
 use pgproof::db::audit::{RunOptions, run_catalog};
 use pgproof::db::connect::Session;
 use pgproof::db::explain::Access;
 use pgproof::db::introspect;
-use pgproof::db::prove::prove;
+use pgproof::db::prove;
 use pgproof::db::server::Cluster;
 use pgproof::finding::Finding;
 use pgproof::interrupt::Interrupt;
@@ -113,26 +114,25 @@ impl Audit {
             schema: &self.schema,
             policy_for: &policy_for,
         };
-        let candidates = advise::candidates(&audited);
         let (progress, interrupt) = (Progress::default(), Interrupt::new());
-        let trials = prove(
+        let advice = prove::advise(
             &self.session,
             audited,
-            &candidates,
             &options(),
-            &progress,
-            &interrupt,
+            &AdviceBudget::default(),
+            (&progress, &interrupt),
         )
         .await
         .unwrap();
-        let mut findings = advise::findings(&advise::select(&trials, &audited), audited);
-        findings.extend(rules::judge(
+        let mut findings = rules::judge(
             &self.queries,
             &self.runs,
             &self.schema,
             &policy_for,
             &Policy::default(),
-        ));
+        );
+        advise::tell_of_trials(&mut findings, &advice.tried, &advice.findings, audited);
+        findings.extend(advice.findings);
         rules::settle(findings, &self.queries, &self.runs)
     }
 

@@ -1,18 +1,26 @@
 //! Proves index candidates: each is built for real in a transaction that rolls back, on a private copy, and the queries
-//! that it could serve are executed with it. Decides nothing: `advise::select` does.
+//! that it could serve are executed with it; then those of a query together ([`several`]), and what is chosen for the
+//! catalog as a whole ([`whole`]). Decides nothing: `advise::select` does.
+
+mod several;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use tokio_postgres::Client;
 
-use crate::advise::{Audited, Candidate, Effect, Part, Trial, WriteCost, ddl};
+use crate::advise::{
+    self, AdviceBudget, Audited, Candidate, Effect, IndexSpec, Part, Trial, WriteCost, ddl,
+};
 use crate::catalog::Query;
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::connect::Session;
 use crate::db::explain::{
     self, ExplainError, Explained, Limits, Mode, PlanChoice, Prepared, quote_literal,
 };
-use crate::finding::Measurement;
+use crate::db::prove_rewrites::prove_rewrites;
+use crate::finding::{Finding, Measurement};
 use crate::interrupt::Interrupt;
 use crate::plan::{NodeKind, Plan, Wal};
 use crate::progress::{Progress, Unit};
@@ -25,8 +33,76 @@ const BUILD_MEMORY: &str = "256MB";
 /// A build may take this many times as long as a statement.
 const BUILD_PATIENCE: f64 = 10.0;
 
-/// Builds and measures every candidate, one after the other. A candidate that cannot be built (its expression is not
-/// immutable, its operator class is missing) or that no query uses has no trial.
+pub use whole::prove_whole;
+
+/// What to advise.
+#[derive(Debug)]
+pub struct Advice {
+    /// `query-rewrite` for queries that want another form, `missing-index` for each other query that an index serves.
+    pub findings: Vec<Finding>,
+    /// The candidates that were built.
+    pub tried: Vec<Candidate>,
+}
+
+/// Tries other forms of queries, then builds indexes for the rest, chooses, measures the chosen ones as a set, and says what
+/// came of it.
+///
+/// # Errors
+/// [`AuditError`].
+pub async fn advise(
+    session: &Session,
+    audited: Audited<'_>,
+    options: &RunOptions,
+    budget: &AdviceBudget,
+    events: (&Progress, &Interrupt),
+) -> Result<Advice, AuditError> {
+    let mut findings = prove_rewrites(session, audited, options, events).await?;
+    // A query that wants another form wants no index for the form that it has.
+    let rewritten = |query: usize| {
+        let name = &audited.queries[query].name;
+        findings
+            .iter()
+            .any(|finding| finding.query.as_ref() == Some(name))
+    };
+    let left: Vec<QueryRuns> = audited
+        .runs
+        .iter()
+        .filter(|runs| !rewritten(runs.query))
+        .cloned()
+        .collect();
+    let whole_catalog = audited;
+    let audited = Audited {
+        runs: &left,
+        ..whole_catalog
+    };
+    let candidates = &advise::candidates(&audited);
+    let Trials { trials, left_out } =
+        prove(session, audited, candidates, options, budget, events).await?;
+    let chosen = advise::select(&trials, &audited, budget);
+    let whole = prove_whole(session, audited, chosen, options, events).await?;
+    let built = candidates.len().saturating_sub(left_out);
+    findings.extend(advise::findings(
+        &advise::proposals(&whole, &audited),
+        audited,
+    ));
+    Ok(Advice {
+        findings,
+        tried: candidates[..built].to_vec(),
+    })
+}
+
+/// What trying candidates showed.
+#[derive(Debug)]
+pub struct Trials {
+    /// Of each index, or each group of them, that a query uses.
+    pub trials: Vec<Trial>,
+    /// Candidates that there was no time for.
+    pub left_out: usize,
+}
+
+/// Builds and measures every candidate, one after the other, then those of a query together where one alone leaves it with
+/// much to read. A candidate that cannot be built (its expression is not immutable, its operator class is missing) or that
+/// no query uses has no trial.
 ///
 /// # Errors
 /// [`AuditError`].
@@ -35,62 +111,82 @@ pub async fn prove(
     audited: Audited<'_>,
     candidates: &[Candidate],
     options: &RunOptions,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<Vec<Trial>, AuditError> {
+    budget: &AdviceBudget,
+    (progress, interrupt): (&Progress, &Interrupt),
+) -> Result<Trials, AuditError> {
+    let started = Instant::now();
     let task = progress.task(
         "Proving indexes",
         Unit::Steps,
         Some(candidates.len() as u64),
     );
-    let Audited {
-        queries,
-        runs,
-        schema,
-        ..
-    } = audited;
-    let mut prover = Prover {
-        client: session.client(),
-        schema,
-        queries,
-        runs,
-        options,
-        prepared: BTreeMap::new(),
-    };
+    let mut prover = Prover::new(session, audited, options);
     let mut trials = Vec::new();
+    let mut left_out = 0;
+    let is_over = || budget.time.is_some_and(|limit| started.elapsed() >= limit);
     for candidate in candidates {
         interrupt.check()?;
-        let name = ddl::name(&candidate.index, schema);
+        if is_over() {
+            left_out += 1;
+            continue;
+        }
+        let name = ddl::name(&candidate.index, audited.schema);
         task.doing(name.clone());
         let trial = prover.try_out(candidate, &name).await;
         interrupt.check()?;
-        match trial {
-            Ok(trial) => trials.extend(trial),
-            Err(ExplainError::Refused(refusal)) => {
-                progress.note(format!(
-                    "index {name} could not be tried: {} (SQLSTATE {})",
-                    refusal.message, refusal.code
-                ));
-            }
-            Err(source) if session.client().is_closed() => {
-                return Err(AuditError::Server {
-                    query: name,
-                    source,
-                });
-            }
-            // The server had not enough memory, locks or space for this one: the others may fit.
-            Err(source) => progress.note(format!("index {name} could not be tried: {source}")),
-        }
+        trials.extend(stands(session, name, trial, progress)?.flatten());
         task.advance(1);
     }
-    prover.finish().await.map_err(|source| AuditError::Server {
-        query: String::new(),
-        source,
-    })?;
-    Ok(trials)
+    for group in several::groups(audited, candidates, &trials, &prover.refused) {
+        interrupt.check()?;
+        if is_over() {
+            break;
+        }
+        let name = audited.queries[group.query].name.clone();
+        task.doing(name.clone());
+        let trial = prover.try_together(&group).await;
+        interrupt.check()?;
+        trials.extend(stands(session, name, trial, progress)?.flatten());
+    }
+    prover
+        .finish()
+        .await
+        .map_err(|source| server(String::new(), source))?;
+    Ok(Trials { trials, left_out })
+}
+
+/// What a trial gave, where it gave anything: the server may refuse one thing and go on with the others, but not without a
+/// connection.
+fn stands<T>(
+    session: &Session,
+    name: String,
+    tried: Result<T, ExplainError>,
+    progress: &Progress,
+) -> Result<Option<T>, AuditError> {
+    match tried {
+        Ok(found) => Ok(Some(found)),
+        Err(ExplainError::Refused(refusal)) => {
+            progress.note(format!(
+                "{name} could not be tried: {} (SQLSTATE {})",
+                refusal.message, refusal.code
+            ));
+            Ok(None)
+        }
+        Err(source) if session.client().is_closed() => Err(server(name, source)),
+        // The server had not enough memory, locks or space for this one: the others may fit.
+        Err(source) => {
+            progress.note(format!("{name} could not be tried: {source}"));
+            Ok(None)
+        }
+    }
+}
+
+fn server(query: String, source: ExplainError) -> AuditError {
+    AuditError::Server { query, source }
 }
 
 struct Prover<'a> {
+    session: &'a Session,
     client: &'a Client,
     schema: &'a Schema,
     queries: &'a [Query],
@@ -98,6 +194,23 @@ struct Prover<'a> {
     options: &'a RunOptions,
     /// By index of the query; they outlive the transactions.
     prepared: BTreeMap<usize, Prepared>,
+    /// What the server would not build.
+    refused: BTreeSet<IndexSpec>,
+}
+
+impl<'a> Prover<'a> {
+    fn new(session: &'a Session, audited: Audited<'a>, options: &'a RunOptions) -> Self {
+        Self {
+            session,
+            client: session.client(),
+            schema: audited.schema,
+            queries: audited.queries,
+            runs: audited.runs,
+            options,
+            prepared: BTreeMap::new(),
+            refused: BTreeSet::new(),
+        }
+    }
 }
 
 impl Prover<'_> {
@@ -107,90 +220,139 @@ impl Prover<'_> {
         name: &str,
     ) -> Result<Option<Trial>, ExplainError> {
         let touched = self.touched(candidate);
-        for (query, _, _) in &touched {
-            self.prepare(*query).await?;
+        for place in &touched {
+            self.prepare(place.query).await?;
         }
         let limits = self.options.limits();
-        // The build sets its own limit; the settings for statements come after it.
-        let opening = explain::opening(&limits, PlanChoice::Custom);
-        explain::texts(self.client, &opening, explain::NO_POSITION).await?;
+        self.open(&limits).await?;
         let trial = self
             .in_transaction(candidate, name, &touched, &limits)
             .await;
+        let trial = self.rolled_back(trial).await?;
+        if trial.is_none() {
+            self.refused.insert(candidate.index.clone());
+        }
+        self.clean_up(&touched).await?;
+        Ok(trial.filter(|trial| !trial.effects.is_empty()))
+    }
+
+    /// A transaction for building in. The build sets its own limit; the settings for statements come after it.
+    async fn open(&self, limits: &Limits) -> Result<(), ExplainError> {
+        let opening = explain::opening(limits, PlanChoice::Custom);
+        explain::texts(self.client, &opening, explain::NO_POSITION).await?;
+        Ok(())
+    }
+
+    /// Leaves the transaction. `None` where the server refused what was tried (not immutable, no such operator class, too
+    /// wide) or it took too long to build here.
+    async fn rolled_back<T>(
+        &self,
+        tried: Result<T, ExplainError>,
+    ) -> Result<Option<T>, ExplainError> {
         let left = explain::texts(self.client, "ROLLBACK", explain::NO_POSITION).await;
-        match trial {
-            // Refused: not immutable, no such operator class, too wide. Timed out: too large to build here.
+        match tried {
             Err(ExplainError::Refused(refusal)) if refusal.is_of_the_server() => {
                 left.and(Err(ExplainError::Refused(refusal)))
             }
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => left.map(|_| None),
             Err(error) => Err(error),
-            Ok(trial) => left.map(|_| Some(trial).filter(|trial| !trial.effects.is_empty())),
+            Ok(tried) => left.map(|_| Some(tried)),
         }
+    }
+
+    /// What statements wrote and rolled back still fills pages, and takes the marks of index-only scans away: it would be
+    /// counted against the next index.
+    async fn clean_up(&self, touched: &[Place]) -> Result<(), ExplainError> {
+        let written: BTreeSet<usize> = touched
+            .iter()
+            .filter(|place| self.queries[place.query].writes)
+            .map(|place| place.query)
+            .collect();
+        let runs = self
+            .runs
+            .iter()
+            .filter(|runs| written.contains(&runs.query));
+        let plans = runs.flat_map(|runs| &runs.runs).map(|run| &run.plan);
+        explain::vacuum(self.session, self.schema, plans).await
     }
 
     async fn in_transaction(
         &self,
         candidate: &Candidate,
         name: &str,
-        touched: &[(usize, usize, Why)],
+        touched: &[Place],
         limits: &Limits,
     ) -> Result<Trial, ExplainError> {
-        let built = self.build(candidate, name, limits).await?;
-        let mut effects = Vec::new();
-        for &(query, run, why) in touched {
-            let Some(before) = self.run(query, run) else {
-                continue;
-            };
-            let Some(prepared) = self.prepared.get(&query) else {
-                continue;
-            };
-            if why == Why::Scan && !self.would_use(prepared, before, &built.names).await? {
-                continue;
-            }
-            if let Some(taken) = self.measure(prepared, before).await? {
-                effects.push(effect(query, run, why, before, &taken));
-            }
-        }
+        let built = self.build(&candidate.index, name, limits).await?;
+        let effects = self.effects(touched, &built.names).await?;
         // Measured for what serves something only.
         let writes = if effects.is_empty() {
             Vec::new()
         } else {
             self.write_costs(candidate).await?
         };
-        let Built { bytes, build, .. } = built;
-        let (index, name, sites) = (
-            candidate.index.clone(),
-            name.to_owned(),
-            candidate.sites.clone(),
-        );
+        let index = candidate.index.clone();
         Ok(Trial {
+            names: ddl::names(&index, name, self.schema),
             index,
-            name,
-            bytes,
-            build,
+            bytes: built.bytes,
+            build: built.build,
             effects,
-            sites,
+            sites: candidate.sites.clone(),
             writes,
         })
     }
 
+    /// What the runs take with indexes that are there, of those whose plans use them.
+    async fn effects(
+        &self,
+        touched: &[Place],
+        names: &BTreeSet<String>,
+    ) -> Result<Vec<Effect>, ExplainError> {
+        let mut effects = Vec::new();
+        for place in touched {
+            let Some(before) = self.run(place.query, place.run) else {
+                continue;
+            };
+            let Some(prepared) = self.prepared.get(&place.query) else {
+                continue;
+            };
+            if place.why == Why::Scan && !self.would_use(prepared, before, names).await? {
+                continue;
+            }
+            if let Some(taken) = self.measure(prepared, before).await? {
+                effects.push(effect(place, before, &taken));
+            }
+        }
+        Ok(effects)
+    }
+
     /// Runs of queries that read the candidate's table, or whose deletes check it.
-    fn touched(&self, candidate: &Candidate) -> Vec<(usize, usize, Why)> {
-        let mut found: BTreeSet<(usize, usize, Why)> = BTreeSet::new();
+    fn touched(&self, candidate: &Candidate) -> Vec<Place> {
+        let mut found: BTreeSet<Place> = BTreeSet::new();
         for site in &candidate.sites {
             let why = if site.node == 0 && self.asks_for_check(site.query, site.run) {
                 Why::Check
             } else {
                 Why::Scan
             };
-            found.insert((site.query, site.run, why));
+            found.insert(Place {
+                query: site.query,
+                run: site.run,
+                why,
+            });
         }
+        let tables: BTreeSet<u32> = candidate.index.all().map(|index| index.table_oid).collect();
         for query_runs in self.runs {
             for (at, run) in query_runs.runs.iter().enumerate() {
-                let checks = found.contains(&(query_runs.query, at, Why::Check));
-                if !checks && self.reads(&run.plan, candidate.index.table_oid) {
-                    found.insert((query_runs.query, at, Why::Scan));
+                let place = |why| Place {
+                    query: query_runs.query,
+                    run: at,
+                    why,
+                };
+                let checks = found.contains(&place(Why::Check));
+                if !checks && tables.iter().any(|table| self.reads(&run.plan, *table)) {
+                    found.insert(place(Why::Scan));
                 }
             }
         }
@@ -239,32 +401,25 @@ impl Prover<'_> {
 
     async fn build(
         &self,
-        candidate: &Candidate,
+        index: &IndexSpec,
         name: &str,
         limits: &Limits,
     ) -> Result<Built, ExplainError> {
-        let statement = ddl::statement(&candidate.index, name, self.schema);
+        let names = ddl::names(index, name, self.schema);
+        let statement = ddl::statement(index, &names);
         let limit = (limits.statement.0 * BUILD_PATIENCE).max(1.0);
         // Only an index with an expression brings statistics of its own.
-        let mut keys = candidate.index.all().flat_map(|index| &index.keys);
-        let has_expression = keys.any(|key| matches!(key.part, Part::Expression(_)));
-        let analyze = if has_expression {
-            format!("ANALYZE {};", candidate.index.table.sql())
-        } else {
-            String::new()
+        let has_expression = |index: &&IndexSpec| {
+            let mut keys = index.keys.iter();
+            keys.any(|key| matches!(key.part, Part::Expression(_)))
         };
-        let schema = quote_identifier(&candidate.index.table.schema);
-        let names = ddl::names(&candidate.index, name, self.schema);
-        let names: Vec<String> = names
-            .iter()
-            .map(|name| {
-                format!(
-                    "{}::regclass",
-                    quote_literal(&format!("{schema}.{}", quote_identifier(name)))
-                )
-            })
+        let analyzed: BTreeSet<String> = index
+            .all()
+            .filter(has_expression)
+            .map(|index| format!("ANALYZE {};", index.table.sql()))
             .collect();
-        let indexes = names.join(", ");
+        let analyze = String::from_iter(analyzed);
+        let indexes = self.oids(index, name);
         let sql = format!(
             "SET LOCAL statement_timeout = {limit:.0};SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}';\
              {statement}\
@@ -289,6 +444,21 @@ impl Prover<'_> {
         })
     }
 
+    /// The OIDs of an index and those beside it, as SQL.
+    fn oids(&self, index: &IndexSpec, name: &str) -> String {
+        let names = ddl::names(index, name, self.schema);
+        let oids: Vec<String> = index
+            .all()
+            .zip(&names)
+            .map(|(index, name)| {
+                let schema = quote_identifier(&index.table.schema);
+                let qualified = format!("{schema}.{}", quote_identifier(name));
+                format!("{}::regclass", quote_literal(&qualified))
+            })
+            .collect();
+        oids.join(", ")
+    }
+
     /// What the index costs the statements that write to its table. Their prepared forms are there: they read it, too.
     async fn write_costs(&self, candidate: &Candidate) -> Result<Vec<WriteCost>, ExplainError> {
         let mut costs = Vec::new();
@@ -303,7 +473,8 @@ impl Prover<'_> {
             else {
                 continue;
             };
-            if !self.modifies(&run.plan, candidate.index.table_oid) {
+            let mut indexes = candidate.index.all();
+            if !indexes.any(|index| self.modifies(&run.plan, index.table_oid)) {
                 continue;
             }
             let Some(taken) = self.measure(prepared, run).await? else {
@@ -403,6 +574,14 @@ impl Prover<'_> {
     }
 }
 
+/// A run that an index may serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    query: usize,
+    run: usize,
+    why: Why,
+}
+
 /// What a query might get from an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Why {
@@ -441,7 +620,7 @@ fn uses(plan: &Plan, names: &BTreeSet<String>) -> bool {
         .any(|name| names.contains(name))
 }
 
-fn effect(query: usize, run: usize, why: Why, before: &Run, taken: &[Explained]) -> Effect {
+fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
     let time = |explained: &Explained| {
         explained
             .plan
@@ -451,13 +630,14 @@ fn effect(query: usize, run: usize, why: Why, before: &Run, taken: &[Explained])
     let mut order: Vec<&Explained> = taken.iter().collect();
     order.sort_by(|a, b| time(a).total_cmp(&time(b)));
     let median = order[order.len() / 2];
-    let checks = (why == Why::Check).then(|| (check_time(&before.plan), check_time(&median.plan)));
+    let checks =
+        (place.why == Why::Check).then(|| (check_time(&before.plan), check_time(&median.plan)));
     let fastest = before
         .fastest()
         .zip(taken.iter().map(time).reduce(f64::min).map(Millis));
     Effect {
-        query,
-        run,
+        query: place.query,
+        run: place.run,
         before: before.measurement(),
         after: measurement(&median.plan),
         fastest,

@@ -1,0 +1,316 @@
+//! Other forms of a query that PostgreSQL plans better: made from the query's text, the plan and the schema. Pure, and only a
+//! guess: `db::prove_rewrites` runs both forms, and only what returns the same rows for a fraction of the work is told.
+
+mod groups;
+mod ranges;
+mod subqueries;
+mod text;
+mod values;
+
+use crate::catalog::StatementKind;
+use crate::finding::{Evidence, Finding, Fingerprint, Fix, Proof, Quantity, RuleId, Severity};
+use crate::plan::{Metrics, NodeId, Plan, label};
+use crate::rules;
+use crate::run::Run;
+use crate::schema::{Schema, Table};
+
+use super::Audited;
+use text::Words;
+
+/// What is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// A range of the column in place of a function of it.
+    Range,
+    /// UNION in place of an OR.
+    Union,
+    /// NOT EXISTS in place of NOT IN.
+    NotExists,
+    /// One look-up for each group.
+    EachGroup,
+    /// The first column's bound beside a keyset's OR.
+    Bound,
+    /// `@>` in place of `= ANY (column)`.
+    Containment,
+    /// The column's own type in place of a cast.
+    OwnType,
+    /// The order that an index has, where no NULL can be.
+    PlainNulls,
+}
+
+impl Form {
+    /// The word in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::Union => "union",
+            Self::NotExists => "not-exists",
+            Self::EachGroup => "each-group",
+            Self::Bound => "bound",
+            Self::Containment => "containment",
+            Self::OwnType => "own-type",
+            Self::PlainNulls => "plain-nulls",
+        }
+    }
+
+    /// What is wrong with the form that was written.
+    fn why(self) -> &'static str {
+        match self {
+            Self::Range => {
+                "An index holds the column's values; what a function makes of them is known only after reading every row."
+            }
+            Self::Union => {
+                "An OR across tables is no join and no index serves it: the other side is compared with every row."
+            }
+            Self::NotExists => {
+                "NOT IN is no join: where its list is not hashed, because it is larger than work_mem, it is read again for every row. \
+                 And one NULL in the list leaves no row at all."
+            }
+            Self::EachGroup => "Every row of every group is read and ordered, to keep one of each.",
+            Self::Bound => {
+                "An OR gives an index no place to begin: it is walked from its end to the page that is asked for, and later pages cost \
+                 more."
+            }
+            Self::Containment => {
+                "value = ANY (column) looks into every row's array; a GIN index serves @> only."
+            }
+            Self::OwnType => {
+                "The value's type is not the column's, so every row's column is cast, and the index on the column serves nothing."
+            }
+            Self::PlainNulls => {
+                "The column has no NULLs, but an index whose NULLs stand elsewhere does not give the order that is asked for."
+            }
+        }
+    }
+
+    /// What to write.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Range => "Compare the column with a range, as in the form below.",
+            Self::Union => {
+                "Write one SELECT for each side and join them with UNION, as in the form below."
+            }
+            Self::NotExists => "Write NOT EXISTS, as in the form below.",
+            Self::EachGroup => {
+                "Begin with the table of the groups and look up one row for each (LATERAL … LIMIT), as in the form below."
+            }
+            Self::Bound => {
+                "Add the bound on the first column, as in the form below: it changes no row."
+            }
+            Self::Containment => "Write @> ARRAY[value], as in the form below.",
+            Self::OwnType => "Bind the value as the column's own type, as in the form below.",
+            Self::PlainNulls => "Leave NULLS FIRST or LAST out, as in the form below.",
+        }
+    }
+}
+
+/// A query in another form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rewrite {
+    /// Index of the query in the catalog.
+    pub query: usize,
+    /// What is changed.
+    pub form: Form,
+    /// The statement, with `$n` as before.
+    pub sql: String,
+}
+
+/// What a form is made from.
+struct Written<'a> {
+    run: &'a Run,
+    schema: &'a Schema,
+    words: Words<'a>,
+}
+
+impl<'a> Written<'a> {
+    fn plan(&self) -> &'a Plan {
+        &self.run.plan
+    }
+
+    /// The table that a scan with such an alias reads.
+    fn table(&self, alias: &str) -> Option<&'a Table> {
+        let relation = self
+            .plan()
+            .nodes
+            .iter()
+            .filter_map(|node| node.relation.as_ref())
+            .find(|relation| relation.alias == alias)?;
+        let own = self
+            .schema
+            .table(relation.schema.as_deref(), &relation.name)?;
+        Some(self.schema.root_of(own))
+    }
+}
+
+/// Every form worth a try, at most one of a kind for a query.
+#[must_use]
+pub fn rewrites(audited: &Audited<'_>) -> Vec<Rewrite> {
+    let mut found = Vec::new();
+    for runs in audited.runs {
+        let Some(query) = audited.queries.get(runs.query) else {
+            continue;
+        };
+        let policy = (audited.policy_for)(query);
+        let reads = query.statement == StatementKind::Select && !query.writes;
+        let Some(run) = runs.custom_first().next().filter(|_| reads) else {
+            continue;
+        };
+        if !policy.is_on(RuleId::QueryRewrite) {
+            continue;
+        }
+        let written = Written {
+            run,
+            schema: audited.schema,
+            words: Words::of(&query.sql),
+        };
+        for (form, make) in FORMS {
+            found.extend(make(&written).map(|sql| Rewrite {
+                query: runs.query,
+                form: *form,
+                sql,
+            }));
+        }
+    }
+    found
+}
+
+type Make = fn(&Written<'_>) -> Option<String>;
+
+const FORMS: &[(Form, Make)] = &[
+    (Form::Range, ranges::range),
+    (Form::Bound, ranges::bound),
+    (Form::Union, subqueries::union),
+    (Form::NotExists, subqueries::not_exists),
+    (Form::EachGroup, groups::each_group),
+    (Form::Containment, values::containment),
+    (Form::OwnType, values::own_type),
+    (Form::PlainNulls, values::plain_nulls),
+];
+
+/// A form that returned the same rows with every parameter set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proven {
+    /// The form.
+    pub rewrite: Rewrite,
+    /// Index of the run in its `QueryRuns::runs`, whose figures these are: the worst.
+    pub run: usize,
+    /// Before and after.
+    pub proof: Proof,
+}
+
+impl Proven {
+    /// Whether it is worth writing.
+    #[must_use]
+    pub fn counts(&self, audited: &Audited<'_>) -> bool {
+        use crate::rules::query_rewrite::{MAX_SHARE, MIN_PAGES};
+        let limit = |threshold| audited.limit(self.rewrite.query, threshold);
+        let Some(before) = &self.proof.before else {
+            return true;
+        };
+        let after = &self.proof.after;
+        let (pages, left) = (before.blocks.0 as f64, after.blocks.0 as f64);
+        let fewer = pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE);
+        let holds = after.time_ms.0 <= before.time_ms.0;
+        // A long computation over few pages.
+        const LONG_MS: f64 = 100.0;
+        // Far from what noise does: a cheaper comparison of as many rows is no other plan.
+        const FASTER: f64 = 0.2;
+        let faster = before.time_ms.0 >= LONG_MS
+            && after.time_ms.0 <= before.time_ms.0 * FASTER
+            && left <= pages * 1.1;
+        (fewer && holds) || faster
+    }
+}
+
+/// The `query-rewrite` findings of proven forms, one a query: the one that leaves least to read.
+#[must_use]
+pub fn findings(proven: &[Proven], audited: Audited<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (query, _) in audited.queries.iter().enumerate() {
+        let own = proven
+            .iter()
+            .filter(|one| one.rewrite.query == query && one.counts(&audited));
+        let best = own.min_by_key(|one| (one.proof.after.blocks, one.rewrite.form));
+        found.extend(best.and_then(|one| finding(one, audited)));
+    }
+    found
+}
+
+fn finding(proven: &Proven, audited: Audited<'_>) -> Option<Finding> {
+    let query = audited.queries.get(proven.rewrite.query)?;
+    let run = audited.run(proven.rewrite.query, proven.run)?;
+    let form = proven.rewrite.form;
+    let after = &proven.proof.after;
+    let message = match &proven.proof.before {
+        Some(before) => format!(
+            "another form of the query returns the same rows from {} in {}, not {} in {}",
+            after.blocks, after.time_ms, before.blocks, before.time_ms
+        ),
+        None => format!(
+            "this query does not finish in time; another form of it takes {} and {}",
+            after.blocks, after.time_ms
+        ),
+    };
+    let evidence =
+        evidence(run, audited.schema).with("form", Quantity::Text(form.as_str().to_owned()));
+    let evidence = match &proven.proof.before {
+        Some(before) => evidence
+            .with("query_pages", Quantity::Pages(before.blocks))
+            .with("pages_after", Quantity::Pages(after.blocks))
+            .with("time_before_ms", Quantity::Millis(before.time_ms))
+            .with("time_after_ms", Quantity::Millis(after.time_ms)),
+        None => evidence
+            .with("pages_after", Quantity::Pages(after.blocks))
+            .with("time_after_ms", Quantity::Millis(after.time_ms)),
+    };
+    let mut finding = Finding {
+        rule: RuleId::QueryRewrite,
+        severity: Severity::Error,
+        query: Some(query.name.clone()),
+        location: Some(query.location()),
+        message,
+        why: form.why().to_owned(),
+        advice: format!(
+            "{} Both forms were run with every parameter set and returned the same rows.",
+            form.advice()
+        ),
+        evidence,
+        fix: Some(Fix {
+            sql: format!("{};", proven.rewrite.sql.trim().trim_end_matches(';')),
+            proof: Some(proven.proof.clone()),
+        }),
+        fingerprint: Fingerprint::of([RuleId::QueryRewrite.as_str(), &query.name, form.as_str()]),
+        suppressed: None,
+        symptoms: Vec::new(),
+    };
+    rules::weigh(&mut finding, Some(query));
+    finding.severity =
+        (audited.policy_for)(query).severity(RuleId::QueryRewrite, finding.severity)?;
+    Some(finding)
+}
+
+/// Where most of the work is done.
+fn evidence(run: &Run, schema: &Schema) -> Evidence {
+    let plan = &run.plan;
+    let metrics = Metrics::of(plan);
+    let work = |id: &NodeId| {
+        let estimate = plan.node(*id).estimate.total_cost;
+        metrics.share(*id).unwrap_or(estimate)
+    };
+    let id = plan
+        .table_scans()
+        .map(|(id, _)| id)
+        .max_by(|a, b| work(a).total_cmp(&work(b)));
+    let node = id.map(|id| plan.node(id));
+    let relation = node.and_then(|node| node.relation.as_ref());
+    let table = relation.and_then(|found| schema.table(found.schema.as_deref(), &found.name));
+    Evidence {
+        run: Some(run.label.clone()),
+        node: id,
+        node_label: node.map(label),
+        relation: table.map(|table| schema.root_of(table).name.to_string()),
+        condition: node.and_then(|node| node.conditions.filter.clone()),
+        measures: Vec::new(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Subqueries that are no joins, as joins: NOT IN as NOT EXISTS, an OR with one as a UNION.
+
+use super::Written;
+use crate::plan::NodeKind;
+use crate::plan::condition::{self, ExpressionKind};
+
+/// `x NOT IN (SELECT y …)` as `NOT EXISTS (SELECT FROM (SELECT y …) AS listed (value) WHERE listed.value = x)`.
+pub(super) fn not_exists(written: &Written<'_>) -> Option<String> {
+    let words = &written.words;
+    let at = (1..words.len()).find(|at| words.are(*at, &["not", "in", "(", "select"]))?;
+    let close = words.after_parenthesis(at + 2)?;
+    let start = (0..at).rev().find(|start| {
+        let continues = *start > 0 && words.is(start - 1, ".");
+        words.is_name(*start) && !continues
+    })?;
+    if words.after_column(start) != Some(at) {
+        return None;
+    }
+    let column = words.slice(start..at);
+    let outer = if column.contains('.') {
+        column.to_owned()
+    } else {
+        format!("{}.{column}", host(written)?)
+    };
+    let list = words.slice(at + 3..close - 1);
+    let text =
+        format!("NOT EXISTS (SELECT FROM ({list}) AS listed (value) WHERE listed.value = {outer})");
+    Some(words.replaced(&[(start..close, text)]))
+}
+
+/// The alias of the scan whose rows are compared with a subquery.
+fn host(written: &Written<'_>) -> Option<String> {
+    let plan = written.plan();
+    let node = plan.nodes.iter().find(|node| {
+        let filter = node.conditions.filter.as_deref();
+        filter.is_some_and(|filter| filter.contains("SubPlan")) && node.relation.is_some()
+    })?;
+    let alias = &node.relation.as_ref()?.alias;
+    Some(crate::schema::quote_identifier(alias))
+}
+
+/// `SELECT … WHERE a OR b` as `SELECT … WHERE a UNION SELECT … WHERE b`, where the rows differ from each other anyhow.
+pub(super) fn union(written: &Written<'_>) -> Option<String> {
+    let words = &written.words;
+    const OTHERS: [&str; 12] = [
+        "union",
+        "intersect",
+        "except",
+        "group",
+        "having",
+        "window",
+        "with",
+        "over",
+        "count",
+        "sum",
+        "avg",
+        "array_agg",
+    ];
+    if !words.is(0, "select") || OTHERS.iter().any(|word| words.has(word)) {
+        return None;
+    }
+    let start = words.find_outside(0, &["where"])? + 1;
+    let end = words
+        .find_outside(start, &["order", "limit", "offset", "fetch", "for"])
+        .unwrap_or_else(|| words.end());
+    if words.is(end, "for") || !(words.is(1, "distinct") || returns_key(written)) {
+        return None;
+    }
+    if words.are(1, &["distinct", "on"]) || !judges_two_tables(written) {
+        return None;
+    }
+    let mut sides = Vec::new();
+    let mut from = start;
+    while let Some(or) = words.find_outside(from, &["or", "and"]) {
+        if or >= end {
+            break;
+        }
+        if words.is(or, "and") {
+            return None;
+        }
+        sides.push(from..or);
+        from = or + 1;
+    }
+    sides.push(from..end);
+    if sides.len() < 2 {
+        return None;
+    }
+    let head = words.slice(0..start);
+    let selects: Vec<String> = sides
+        .into_iter()
+        .map(|side| format!("{head} {}", words.slice(side)))
+        .collect();
+    let tail = words.slice(end..words.end());
+    Some(format!("{}\n{tail}", selects.join("\nUNION\n")))
+}
+
+/// Whether some node judges an OR of a subquery, or of several relations.
+fn judges_two_tables(written: &Written<'_>) -> bool {
+    let nodes = written.plan().nodes.iter();
+    let conditions = nodes.flat_map(|node| {
+        let own = &node.conditions;
+        [&own.filter, &own.join_filter].into_iter().flatten()
+    });
+    conditions.into_iter().any(|text| {
+        let parsed = condition::parse(text);
+        parsed.conjuncts().into_iter().any(|part| {
+            let ExpressionKind::Or(sides) = &part.kind else {
+                return false;
+            };
+            let aliases: std::collections::BTreeSet<_> =
+                part.columns().into_iter().map(|(alias, _)| alias).collect();
+            sides.iter().any(|side| side.has_subplan()) || aliases.len() > 1
+        })
+    })
+}
+
+/// Whether the rows that come out differ from each other: the key of the only table in FROM is among the columns.
+fn returns_key(written: &Written<'_>) -> bool {
+    let words = &written.words;
+    let Some(from) = words.find_outside(0, &["from"]) else {
+        return false;
+    };
+    let Some(filter) = words.find_outside(from, &["where"]) else {
+        return false;
+    };
+    let joins = (from..filter).any(|at| words.is(at, ",") || words.is(at, "join"));
+    let Some(end) = words.after_column(from + 1).filter(|_| !joins) else {
+        return false;
+    };
+    let name = words
+        .slice(from + 1..end)
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
+    let Some(table) = written.schema.table(None, name.trim_matches('"')) else {
+        return false;
+    };
+    let key = table.primary_key();
+    let returned = |column: &str| (1..from).any(|at| words.is(at, column) || words.is(at, "*"));
+    let scans = |kind: &NodeKind| kind.scans_table();
+    !key.is_empty()
+        && key.iter().all(|column| returned(column))
+        && written.plan().nodes.iter().any(|node| scans(&node.kind))
+}

@@ -1,0 +1,177 @@
+//! The chosen indexes built together, and every query that uses one run again with every parameter set, generic plans
+//! included: what is printed is this measurement, and an index that makes any query worse is out.
+
+use std::collections::BTreeSet;
+
+use crate::advise::{Audited, IndexSpec, Trial, ddl, set};
+use crate::db::audit::{AuditError, RunOptions};
+use crate::db::connect::Session;
+use crate::db::explain::ExplainError;
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Unit};
+use crate::units::Millis;
+
+use super::{Place, Prover, Why, effect, server};
+
+/// At most so many indexes are taken out of a set, each for a measurement of what is left.
+const MAX_ROUNDS: usize = 8;
+
+/// Measures chosen indexes as a set: what is left of them, with the names that they should get.
+///
+/// # Errors
+/// [`AuditError`].
+pub async fn prove_whole(
+    session: &Session,
+    audited: Audited<'_>,
+    mut chosen: Vec<Trial>,
+    options: &RunOptions,
+    (progress, interrupt): (&Progress, &Interrupt),
+) -> Result<Vec<Trial>, AuditError> {
+    if chosen.is_empty() {
+        return Ok(chosen);
+    }
+    let task = progress.task("Proving the whole set", Unit::Steps, None);
+    let mut prover = Prover::new(session, audited, options);
+    for _ in 0..MAX_ROUNDS {
+        interrupt.check()?;
+        let members = set::members(&chosen);
+        let measured = prover.try_whole(&members).await;
+        interrupt.check()?;
+        task.advance(1);
+        let measured = measured.map_err(|source| server(String::new(), source))?;
+        // Too large to be built at once: what was measured of each stands.
+        let Some(measured) = measured else { break };
+        match set::most_harmful(&measured, &audited) {
+            Some(member) => {
+                let harmful = &members[member];
+                chosen
+                    .retain(|trial| !trial.index.all().any(|index| set::alone(index) == *harmful));
+            }
+            None => {
+                chosen = set::as_measured(&chosen, &members, &measured);
+                break;
+            }
+        }
+        if chosen.is_empty() {
+            break;
+        }
+    }
+    prover
+        .finish()
+        .await
+        .map_err(|source| server(String::new(), source))?;
+    Ok(chosen)
+}
+
+impl Prover<'_> {
+    /// Builds all members and runs what uses them; `None` where they cannot be built together.
+    async fn try_whole(
+        &mut self,
+        members: &[IndexSpec],
+    ) -> Result<Option<set::Measured>, ExplainError> {
+        let places = self.places(members);
+        for place in &places {
+            self.prepare(place.query).await?;
+        }
+        let limits = self.options.limits();
+        self.open(&limits).await?;
+        let measured = self.measured(members, &places).await;
+        let measured = self.rolled_back(measured).await?;
+        self.clean_up(&places).await?;
+        Ok(measured)
+    }
+
+    async fn measured(
+        &self,
+        members: &[IndexSpec],
+        places: &[Place],
+    ) -> Result<set::Measured, ExplainError> {
+        let limits = self.options.limits();
+        let names = ddl::unique_names(members, self.schema);
+        let mut built = Vec::new();
+        for (member, name) in members.iter().zip(&names) {
+            built.push(self.build(member, name, &limits).await?);
+        }
+        let mut effects = Vec::new();
+        for place in places {
+            let (Some(before), Some(prepared)) = (
+                self.run(place.query, place.run),
+                self.prepared.get(&place.query),
+            ) else {
+                continue;
+            };
+            let plan = self.indexes_used(place.query, before).await?;
+            let used: Vec<usize> = built
+                .iter()
+                .enumerate()
+                .filter(|(_, member)| plan.iter().any(|name| member.names.contains(name)))
+                .map(|(member, _)| member)
+                .collect();
+            if used.is_empty() && place.why == Why::Scan {
+                continue;
+            }
+            match self.measure(prepared, before).await? {
+                Some(taken) => effects.push(set::SetEffect {
+                    effect: effect(place, before, &taken),
+                    used,
+                }),
+                // It ended without them.
+                None if before.measurement().is_some() => effects.push(set::SetEffect {
+                    effect: unfinished(place, before, self.options.timeout),
+                    used,
+                }),
+                None => {}
+            }
+        }
+        Ok(set::Measured {
+            names,
+            bytes: built.iter().map(|member| member.bytes).collect(),
+            build: built.iter().map(|member| member.build).collect(),
+            effects,
+        })
+    }
+
+    /// Every run that reads a member's table, or whose deletes check it.
+    fn places(&self, members: &[IndexSpec]) -> Vec<Place> {
+        let mut places = BTreeSet::new();
+        for runs in self.runs {
+            for (at, run) in runs.runs.iter().enumerate() {
+                let reads = members
+                    .iter()
+                    .any(|member| self.reads(&run.plan, member.table_oid));
+                let why = if self.asks_for_check(runs.query, at) {
+                    Some(Why::Check)
+                } else {
+                    reads.then_some(Why::Scan)
+                };
+                places.extend(why.map(|why| Place {
+                    query: runs.query,
+                    run: at,
+                    why,
+                }));
+            }
+        }
+        places.into_iter().collect()
+    }
+}
+
+/// A run that is cancelled with the set there: as bad as can be.
+fn unfinished(place: &Place, before: &crate::run::Run, timeout: Millis) -> crate::advise::Effect {
+    let measurement = before.measurement();
+    let worse = measurement.clone().map_or_else(
+        || super::measurement(&before.plan),
+        |mut found| {
+            found.time_ms = timeout;
+            found.blocks.0 = found.blocks.0.saturating_mul(100);
+            found
+        },
+    );
+    crate::advise::Effect {
+        query: place.query,
+        run: place.run,
+        before: measurement,
+        after: worse,
+        fastest: before.fastest().map(|fastest| (fastest, timeout)),
+        checks: None,
+    }
+}

@@ -1,0 +1,197 @@
+//! Runs other forms of a query beside the form that was written, with every parameter set, in transactions that roll back:
+//! whether they return the same rows, and what they take. Decides nothing: `advise::rewrites` does.
+
+use crate::advise::Audited;
+use crate::advise::rewrites::{self, Proven, Rewrite};
+use crate::db::audit::{AuditError, RunOptions};
+use crate::db::connect::Session;
+use crate::db::explain::{self, ExplainError, Mode, PlanChoice, Prepared, quote_literal};
+use crate::db::prove::{measurement, values};
+use crate::finding::{Finding, Proof};
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Unit};
+use crate::run::{Outcome, Run};
+
+const WRITTEN: &str = "pgproof_written";
+const OTHER: &str = "pgproof_other";
+/// Memory for comparing rows: with it a list is hashed that is too long for the query itself.
+const MEMORY: &str = "1GB";
+
+/// The `query-rewrite` findings: forms that return the same rows for a fraction of the work.
+///
+/// # Errors
+/// [`AuditError`].
+pub async fn prove_rewrites(
+    session: &Session,
+    audited: Audited<'_>,
+    options: &RunOptions,
+    (progress, interrupt): (&Progress, &Interrupt),
+) -> Result<Vec<Finding>, AuditError> {
+    let wanted = rewrites::rewrites(&audited);
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let task = progress.task(
+        "Proving other forms",
+        Unit::Steps,
+        Some(wanted.len() as u64),
+    );
+    let mut proven = Vec::new();
+    for rewrite in wanted {
+        interrupt.check()?;
+        let name = &audited.queries[rewrite.query].name;
+        task.doing(name.clone());
+        let trial = Trial {
+            session,
+            audited,
+            options,
+            rewrite: &rewrite,
+        };
+        let found = trial.run().await;
+        interrupt.check()?;
+        proven.extend(found.map_err(|source| AuditError::Server {
+            query: name.clone(),
+            source,
+        })?);
+        task.advance(1);
+    }
+    Ok(rewrites::findings(&proven, audited))
+}
+
+struct Trial<'a> {
+    session: &'a Session,
+    audited: Audited<'a>,
+    options: &'a RunOptions,
+    rewrite: &'a Rewrite,
+}
+
+impl Trial<'_> {
+    /// `None` where the server refuses the form, its rows differ, or it does not finish.
+    async fn run(&self) -> Result<Option<Proven>, ExplainError> {
+        let client = self.session.client();
+        let limits = self.options.limits();
+        let sql = &self.audited.queries[self.rewrite.query].sql;
+        let written = Prepared::new(client, WRITTEN, sql, false, &limits).await?;
+        let other = match self.prepare_other(&written).await {
+            Ok(other) => other,
+            Err(ExplainError::Refused(_) | ExplainError::TimedOut) => {
+                written.deallocate(client).await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let found = self.compared(&written, &other).await;
+        written.deallocate(client).await?;
+        other.deallocate(client).await?;
+        match found {
+            Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// With the types of the form that was written, as far as they may stay.
+    async fn prepare_other(&self, written: &Prepared) -> Result<Prepared, ExplainError> {
+        let (client, limits) = (self.session.client(), self.options.limits());
+        let other = Prepared::new(client, OTHER, &self.rewrite.sql, false, &limits).await?;
+        if other.types.len() == written.types.len() {
+            return Ok(other);
+        }
+        other.deallocate(client).await?;
+        Err(ExplainError::NoPlan)
+    }
+
+    async fn compared(
+        &self,
+        written: &Prepared,
+        other: &Prepared,
+    ) -> Result<Option<Proven>, ExplainError> {
+        let runs = self
+            .audited
+            .runs
+            .iter()
+            .find(|runs| runs.query == self.rewrite.query)
+            .map_or(&[][..], |runs| &runs.runs);
+        let mut worst = None;
+        for (at, run) in runs.iter().enumerate().filter(|(_, run)| !run.is_generic()) {
+            if !self.same_rows(written, other, run).await? {
+                return Ok(None);
+            }
+            worst = worst.or(Some((at, run)));
+        }
+        let Some((at, run)) = worst else {
+            return Ok(None);
+        };
+        let proof = self.measured(other, run).await?;
+        Ok(Some(Proven {
+            rewrite: self.rewrite.clone(),
+            run: at,
+            proof,
+        }))
+    }
+
+    /// Whether both forms return the same rows for a run's values, however often each; their order does not count.
+    async fn same_rows(
+        &self,
+        written: &Prepared,
+        other: &Prepared,
+        run: &Run,
+    ) -> Result<bool, ExplainError> {
+        let values = values(run);
+        let difference = |one: &str, another: &str| {
+            format!(
+                "(SELECT row::text FROM {one} AS row EXCEPT ALL SELECT row::text FROM {another} AS row)"
+            )
+        };
+        let body = format!(
+            "SET LOCAL work_mem = {};\
+             CREATE TEMP TABLE pgproof_as_written ON COMMIT DROP AS {};\
+             CREATE TEMP TABLE pgproof_in_other_form ON COMMIT DROP AS {};\
+             SELECT count(*)::text FROM ({} UNION ALL {}) AS differences;",
+            quote_literal(MEMORY),
+            written.execute(&values),
+            other.execute(&values),
+            difference("pgproof_as_written", "pgproof_in_other_form"),
+            difference("pgproof_in_other_form", "pgproof_as_written"),
+        );
+        let limits = self.options.limits();
+        let answer =
+            explain::in_transaction(self.session.client(), &limits, PlanChoice::Custom, &body)
+                .await?;
+        Ok(answer.last().map(String::as_str) == Some("0"))
+    }
+
+    async fn measured(&self, other: &Prepared, run: &Run) -> Result<Proof, ExplainError> {
+        let (client, limits) = (self.session.client(), self.options.limits());
+        let opening = explain::opening(&limits, PlanChoice::Custom);
+        explain::texts(client, &opening, explain::NO_POSITION).await?;
+        let mut taken = Vec::new();
+        for _ in 0..=self.options.runs {
+            let choice = PlanChoice::Custom;
+            let explained =
+                explain::in_savepoint(client, other, &values(run), choice, Mode::Analyze).await;
+            match explained {
+                Ok(explained) => taken.push(measurement(&explained.plan)),
+                Err(error) => {
+                    explain::texts(client, "ROLLBACK", explain::NO_POSITION).await?;
+                    return Err(error);
+                }
+            }
+        }
+        explain::texts(client, "ROLLBACK", explain::NO_POSITION).await?;
+        // The first one warmed up.
+        if taken.len() > 1 {
+            taken.remove(0);
+        }
+        taken.sort_by(|a, b| a.time_ms.0.total_cmp(&b.time_ms.0));
+        Ok(Proof {
+            before: run.measurement(),
+            cancelled_ms: match run.outcome {
+                Outcome::TimedOut { after } => Some(after),
+                Outcome::Completed { .. } | Outcome::Estimated => None,
+            },
+            after: taken.swap_remove(taken.len() / 2),
+            index_bytes: None,
+            build_ms: None,
+        })
+    }
+}
