@@ -13,7 +13,7 @@ CREATE TABLE measures (id int PRIMARY KEY, sensor_id int NOT NULL REFERENCES sen
 INSERT INTO measures SELECT i, 1 + i % 100, timestamptz '2024-01-01' + i * interval '1 second', i FROM generate_series(1, 250000) i;
 CREATE INDEX measures_sensor_at ON measures (sensor_id, at);
 CREATE TABLE files (id int PRIMARY KEY, title text NOT NULL); INSERT INTO files SELECT i, 't' || i FROM generate_series(1, 500) i;
-CREATE TABLE file_parts (id int PRIMARY KEY, file_id int NOT NULL, pad text NOT NULL); INSERT INTO file_parts SELECT i, 1 + i % 450, repeat('f', 20) FROM generate_series(1, 120000) i;
+CREATE TABLE file_parts (id int PRIMARY KEY, file_id int NOT NULL, pad text NOT NULL); INSERT INTO file_parts SELECT i, 1 + i % 450, repeat('f', 20) FROM generate_series(1, 300000) i;
 CREATE INDEX file_parts_file ON file_parts (file_id);
 VACUUM ANALYZE;
 --- queries

@@ -94,7 +94,7 @@ async fn traps_of_index_advice() {
     let expected = [
         "ArrayContainment: CREATE INDEX idx_accounts_tags ON accounts USING gin (tags);",
         "ConstantFilter: CREATE INDEX \"idx_Order_status_placed_at\" ON \"Order\" (status, placed_at);",
-        "Containment: CREATE INDEX idx_accounts_settings ON accounts USING gin (settings);",
+        "Containment: CREATE INDEX idx_accounts_settings ON accounts USING gin (settings jsonb_path_ops);",
         "DomainIsNoCast: CREATE INDEX idx_accounts_handle ON accounts (handle);",
         "EqualityThenSort: CREATE INDEX \"idx_Order_status_placed_at\" ON \"Order\" (status, placed_at);",
         "ForeignKeyCheck: CREATE INDEX \"idx_Order_Customer\" ON \"Order\" (\"Customer\");",
