@@ -136,9 +136,22 @@ pub struct QueryRuns {
     pub runs: Vec<Run>,
     /// Set where the query could not be planned or run at all.
     pub failure: Option<QueryFailure>,
+    /// What a person should know of how it was run: why it was planned only, what it left behind.
+    pub notes: Vec<String>,
 }
 
 impl QueryRuns {
+    /// Of a query that could not be planned or run.
+    #[must_use]
+    pub fn failed(query: usize, failure: QueryFailure) -> Self {
+        Self {
+            query,
+            runs: Vec::new(),
+            failure: Some(failure),
+            notes: Vec::new(),
+        }
+    }
+
     /// The runs with plans for their values, then those with the generic plan.
     pub fn custom_first(&self) -> impl Iterator<Item = &Run> {
         let custom = self.runs.iter().filter(|run| !run.is_generic());
@@ -178,16 +191,13 @@ impl EndedEarly {
     /// What is known of a query that was not reached: nothing.
     #[must_use]
     pub fn not_reached(&self, query: usize) -> QueryRuns {
-        QueryRuns {
-            query,
-            runs: Vec::new(),
-            failure: Some(QueryFailure {
-                message: format!("it was not reached, {}", self.reason()),
-                code: None,
-                position: None,
-                hint: None,
-            }),
-        }
+        let failure = QueryFailure {
+            message: format!("it was not reached, {}", self.reason()),
+            code: None,
+            position: None,
+            hint: None,
+        };
+        QueryRuns::failed(query, failure)
     }
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn findings(corpus: &Path, case: &Case, major: u32) -> Result<Vec<Fin
             query,
             runs: Vec::new(),
             failure: None,
+            notes: Vec::new(),
         })
         .collect();
     for value in case.plans(corpus, major)? {

@@ -294,12 +294,15 @@ pub struct SeedArgs {
     /// Add to tables that hold rows already
     #[arg(long, conflicts_with = "replace")]
     pub append: bool,
-    /// Empty tables that hold rows already, and those that reference them
+    /// Empty tables that hold rows already, and those that reference them; asks first
     #[arg(long)]
     pub replace: bool,
     /// Fill the database's tables without firing their triggers, which are as they were afterwards; the role must own the tables
     #[arg(long, conflicts_with = "out")]
     pub disable_triggers: bool,
+    /// With --replace: empty the tables without asking; required where there is no terminal to ask on
+    #[arg(long, requires = "replace")]
+    pub yes: bool,
     /// Choose the scale at which tables and indexes come to this size
     #[arg(long, value_name = "SIZE", value_parser = super::values::size, conflicts_with = "scale")]
     pub target_size: Option<u64>,

@@ -5,16 +5,22 @@ use super::args::RowsRequest;
 use super::exit::CliError;
 use super::settings::{DatasetSettings, Project};
 use super::{Globals, UrlSource};
-use crate::catalog;
+use crate::catalog::{self, Query};
+use crate::db::audit::{MOST_WRITTEN, WRITE_LIMITS};
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::dataset::{self, Dataset, Recipe};
+use crate::db::explain::Access;
+use crate::db::introspect;
 use crate::db::server::{Cluster, ClusterOptions};
 use crate::migrations::{self, History, Tree};
 use crate::progress::Unit;
 use crate::report::DatasetInfo;
+use crate::report::summary::plural;
+use crate::schema::Schema;
 use crate::seed::{Clock, DefaultRows, Options};
 use crate::source::Source;
+use crate::units::Count;
 
 /// A database to run queries on.
 #[derive(Debug)]
@@ -67,11 +73,10 @@ impl Target {
 
     /// A connection to it.
     pub async fn session(&self, globals: &Globals) -> Result<Session, CliError> {
-        let url = match self {
-            Self::Private { copy, .. } => copy.url(),
-            Self::Given(url) => url,
-        };
-        Ok(Session::open(url, &globals.interrupt).await?)
+        Ok(match self {
+            Self::Private { copy, .. } => Session::open(copy.url(), &globals.interrupt).await?,
+            Self::Given(url) => Session::open_given(url, &globals.interrupt).await?,
+        })
     }
 
     /// What was copied, for the report; `None` for a database that was given.
@@ -100,6 +105,33 @@ impl Target {
             }
         }
         Ok(())
+    }
+}
+
+/// The schema; what of it is locked is named, not waited for.
+pub async fn schema(session: &Session, globals: &Globals) -> Result<Schema, CliError> {
+    let reading = introspect::reading(session).await?;
+    if let Some(note) = reading.note() {
+        globals.progress.note(note);
+    }
+    Ok(reading.schema)
+}
+
+/// Says what running writes does to somebody's database, before it is done.
+pub fn announce(access: Access, queries: &[Query], globals: &Globals) {
+    let writes = queries.iter().filter(|query| query.writes).count();
+    match access {
+        Access::Writes if writes > 0 => globals.progress.note(format!(
+            "--allow-writes: {} will run in transactions that roll back. Each leaves dead rows behind (the tables grow until \
+             they are vacuumed), locks rows until its rollback (other writers wait, up to {} each time) and moves sequences on. \
+             It waits for locks no longer than {}; more than {} rows are not written, but planned only. \
+             Without --allow-writes they are only planned",
+            plural(writes, "query that writes", "queries that write"),
+            WRITE_LIMITS.statement,
+            WRITE_LIMITS.lock,
+            Count(MOST_WRITTEN),
+        )),
+        Access::Writes | Access::ReadOnly | Access::PrivateCopy => {}
     }
 }
 

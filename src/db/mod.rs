@@ -7,6 +7,7 @@ pub mod connect;
 mod copy;
 pub mod dataset;
 pub mod dev;
+mod effects;
 pub mod explain;
 pub mod given;
 pub mod introspect;

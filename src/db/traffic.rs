@@ -286,11 +286,7 @@ impl Sender {
         plan_only: bool,
     ) -> Option<Duration> {
         let start = self.zero.elapsed();
-        let result = self
-            .session
-            .client()
-            .batch_execute(&statement(sql, plan_only))
-            .await;
+        let result = rolled_back(&self.session, sql, plan_only).await;
         let end = self.zero.elapsed();
         let execution = Execution {
             probe,
@@ -317,10 +313,19 @@ impl Sender {
     }
 }
 
-/// In a transaction that rolls back: a probe may write.
-fn statement(sql: &str, plan_only: bool) -> String {
+/// In a transaction that rolls back: a probe may write. Its text is a message of its own, which the server does not split.
+async fn rolled_back(
+    session: &Session,
+    sql: &str,
+    plan_only: bool,
+) -> Result<(), tokio_postgres::Error> {
     let explain = if plan_only { "EXPLAIN " } else { "" };
-    format!("BEGIN; {explain}{sql}; ROLLBACK")
+    let client = session.client();
+    client.batch_execute("BEGIN").await?;
+    client
+        .execute_typed(&format!("{explain}{sql}"), &[])
+        .await?;
+    client.batch_execute("ROLLBACK").await
 }
 
 pub(super) async fn backend(session: &Session) -> Result<i32, tokio_postgres::Error> {

@@ -111,6 +111,9 @@ pub struct SavedQuery {
     pub sql: String,
     /// Set where the server refused the query.
     pub failure: Option<SavedFailure>,
+    /// How it was run, where that needs saying: why it was planned only, what it left behind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Worst first.
     pub runs: Vec<SavedRun>,
 }
@@ -426,6 +429,7 @@ impl SavedQuery {
             failure: runs
                 .and_then(|runs| runs.failure.as_ref())
                 .map(SavedFailure::of),
+            notes: runs.map(|runs| runs.notes.clone()).unwrap_or_default(),
             runs: runs
                 .map(|runs| runs.runs.iter().map(SavedRun::of).collect())
                 .unwrap_or_default(),

@@ -205,6 +205,7 @@ mod tests {
             query: 0,
             runs: Vec::new(),
             failure: None,
+            notes: Vec::new(),
         };
         let message = "Broken is not audited: syntax error at `SELEC`".to_owned();
         assert_eq!(

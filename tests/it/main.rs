@@ -22,6 +22,7 @@ mod files;
 mod files_parquet;
 mod given;
 mod harmless;
+mod hostile;
 mod introspect;
 mod layers;
 mod lexer;

@@ -14,15 +14,15 @@ use crate::cli::baseline;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
-use crate::cli::target::Target;
+use crate::cli::target::{self, Target};
 use crate::cli::{Globals, Verbosity};
 use crate::db::audit::{self, AuditError, RunOptions, Seen};
 use crate::db::connect::Session;
 use crate::db::explain::Access;
+use crate::db::prove;
 use crate::db::prove_memory::prove_memory;
 use crate::db::prove_statistics::prove_statistics;
 use crate::db::trials::Trials;
-use crate::db::{introspect, prove};
 use crate::diff::Names;
 use crate::finding::Finding;
 use crate::report::terminal::TerminalStyle;
@@ -156,11 +156,13 @@ async fn audit(
         queries, skipped, ..
     } = chosen;
     let mut session = target.session(globals).await?;
-    let schema = introspect::schema(&session).await?;
+    let schema = target::schema(&session, globals).await?;
+    let access = access(args, target);
+    target::announce(access, &queries, globals);
     let options = RunOptions {
         runs: settings.audit.runs,
         timeout: Millis(settings.audit.timeout.as_secs_f64() * 1000.0),
-        access: access(args, target),
+        access,
     };
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let Seen { runs, ended_early } = audit::run_whole(
@@ -248,9 +250,6 @@ async fn again(target: &Target, globals: &Globals) -> Option<Session> {
     /// A crashed server recovers within this, or the user wants to know.
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(250);
-    globals
-        .progress
-        .note("the server was lost; connecting again");
     let start = Instant::now();
     while start.elapsed() < PATIENCE && !globals.interrupt.is_set() {
         if let Ok(session) = target.session(globals).await {

@@ -8,10 +8,9 @@ use crate::catalog::{Catalog, Query};
 use crate::cli::Globals;
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::target::Target;
+use crate::cli::target::{self, Target};
 use crate::db::audit::{self, RunOptions};
 use crate::db::explain::Access;
-use crate::db::introspect;
 use crate::finding::Finding;
 use crate::interrupt::NothingToClean;
 use crate::plan::parse::{self, Found, Reading};
@@ -91,12 +90,13 @@ async fn of_catalog(
     target: &Target,
 ) -> Result<(Vec<QueryRuns>, Vec<Finding>), CliError> {
     let session = target.session(globals).await?;
-    let schema = introspect::schema(&session).await?;
+    let schema = target::schema(&session, globals).await?;
     let access = match target {
         Target::Private { .. } => Access::PrivateCopy,
         Target::Given(_) if args.allow_writes => Access::Writes,
         Target::Given(_) => Access::ReadOnly,
     };
+    target::announce(access, queries, globals);
     let timeout = Millis(settings.audit.timeout.as_secs_f64() * 1000.0);
     let options = RunOptions {
         runs: settings.audit.runs,

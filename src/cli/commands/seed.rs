@@ -1,5 +1,6 @@
 //! `pgproof seed`: the dataset on the embedded server, or rows in a database that the flag names, or files.
 
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,14 +11,15 @@ use crate::cli::target::{self, Ingredients};
 use crate::cli::{Globals, UrlSource};
 use crate::db::connect::DatabaseUrl;
 use crate::db::dataset::{self, Dataset};
-use crate::db::given::{self, Existing, Intent};
+use crate::db::given::{self, Existing, Intent, Loss};
 use crate::export::{self, FileFormat};
 use crate::report::seeding::{self, Duration, Fate, SeededTable};
 use crate::report::summary::plural;
+use crate::schema::QualifiedName;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{DefaultRows, Options, SeedPlan};
 use crate::source::Source;
-use crate::units::Bytes;
+use crate::units::{Bytes, Count};
 
 /// Fills the embedded server's dataset, or the database that `--database-url` names, or writes files.
 pub async fn run(args: &SeedArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -92,8 +94,64 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     if args.dry_run {
         return Ok(());
     }
+    if !intent.losses.is_empty() {
+        confirm(args, globals, url, &intent.losses)?;
+    }
     let report = given::fill(url, &intent, progress, interrupt).await?;
     globals.print(&format!("done in {}\n", report.elapsed))
+}
+
+/// Says which rows will be gone, and asks. Without a terminal nobody can answer: `--yes` must.
+fn confirm(
+    args: &SeedArgs,
+    globals: &Globals,
+    url: &DatabaseUrl,
+    losses: &[Loss],
+) -> Result<(), CliError> {
+    let mut text = format!(
+        "--replace deletes every row of {} in database \"{}\" at {}:\n",
+        plural(losses.len(), "table", "tables"),
+        url.database(),
+        url.address()
+    );
+    for loss in losses {
+        text.push_str(&format!("  {}: {}\n", loss.table, lost(loss)));
+    }
+    let all = Loss {
+        table: QualifiedName::new("", ""),
+        rows: losses.iter().map(|loss| loss.rows).sum(),
+        is_exact: losses.iter().all(|loss| loss.is_exact),
+        bytes: Bytes(losses.iter().map(|loss| loss.bytes.0).sum()),
+    };
+    text.push_str(&format!("  together {}\n", lost(&all)));
+    if args.yes {
+        globals.progress.note(text.trim_end());
+        return Ok(());
+    }
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Err(CliError::usage(format!(
+            "{text}nothing was changed: nobody can be asked here"
+        ))
+        .help("add --yes where this is meant"));
+    }
+    let mut stderr = anstream::stderr();
+    // Where standard error is closed nobody reads the question, and no answer comes.
+    let _ = write!(stderr, "{text}Type yes to delete them: ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    globals.interrupt.check()?;
+    match read {
+        Ok(_) if answer.trim() == "yes" => Ok(()),
+        Ok(_) | Err(_) => Err(CliError::usage("not confirmed: nothing was changed")),
+    }
+}
+
+/// `350,000 rows, 24 MB`.
+fn lost(loss: &Loss) -> String {
+    let about = if loss.is_exact { "" } else { "about " };
+    let rows = if loss.rows == 1 { "row" } else { "rows" };
+    format!("{about}{} {rows}, {}", Count(loss.rows as f64), loss.bytes)
 }
 
 /// Rows as files: for the schema of a database that is there (nothing is changed in it), else of the migrations.

@@ -30,6 +30,14 @@ struct Execution<'a> {
     timed_out: bool,
 }
 
+/// What executing a query came to.
+pub(super) struct Executed {
+    /// Worst first.
+    pub(super) runs: Vec<Run>,
+    /// What outlived its transactions on a given database, and was taken back.
+    pub(super) left_behind: Vec<String>,
+}
+
 /// Executes the picked sets, and the generic plan where PostgreSQL would use it and it differs; worst first.
 pub(super) async fn all(
     auditor: &Auditor<'_>,
@@ -37,7 +45,7 @@ pub(super) async fn all(
     ready: &Ready,
     estimates: &[(ParameterSet, Explained)],
     picked: &[usize],
-) -> Result<Vec<Run>, Failed> {
+) -> Result<Executed, Failed> {
     let generic = generic_estimates(auditor, ready, estimates, picked).await?;
     let mut executions: Vec<Execution<'_>> = picked
         .iter()
@@ -60,6 +68,12 @@ pub(super) async fn all(
         }
     }
     sample_near_budget(auditor, query, ready, &mut executions).await?;
+    let left = executions.iter().flat_map(|execution| &execution.taken);
+    let mut left_behind: Vec<String> = left
+        .flat_map(|taken| taken.left_behind.iter().cloned())
+        .collect();
+    left_behind.sort();
+    left_behind.dedup();
     let mut runs: Vec<Run> = executions
         .into_iter()
         .map(|execution| execution.finish(query, ready, auditor.options.timeout))
@@ -73,7 +87,7 @@ pub(super) async fn all(
         (matches!(run.outcome, Outcome::TimedOut { .. }), work)
     };
     runs.sort_by_key(|run| std::cmp::Reverse(severity(run)));
-    Ok(runs)
+    Ok(Executed { runs, left_behind })
 }
 
 /// A budget of time that a set seems to break by little is broken only if no run holds it: it gets more of them, so that a

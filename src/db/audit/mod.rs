@@ -12,10 +12,11 @@ use crate::db::explain::{self, Access, ExplainError, Explained, Limits, PlanChoi
 use crate::db::parameters::{self, ChooseError, Chosen, ParameterSet, Sampler, Search};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::shape::shape;
+use crate::plan::{NodeKind, Plan};
 use crate::progress::{Progress, Task, Unit};
 use crate::run::{BoundParameter, EndedEarly, QueryFailure, QueryRuns};
 use crate::schema::Schema;
-use crate::units::Millis;
+use crate::units::{Count, Millis};
 
 /// How the catalog is run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,9 +33,18 @@ impl RunOptions {
     /// As limits of a transaction.
     #[must_use]
     pub fn limits(&self) -> Limits {
+        let (statement, lock) = match self.access {
+            Access::PrivateCopy => (self.timeout.0, 5_000.0),
+            // A lock that somebody holds is reported, not waited for.
+            Access::ReadOnly => (self.timeout.0, 1_000.0),
+            Access::Writes => (
+                self.timeout.0.min(WRITE_LIMITS.statement.0),
+                WRITE_LIMITS.lock.0,
+            ),
+        };
         Limits {
-            statement: self.timeout,
-            lock: Millis(self.timeout.0.min(5_000.0)),
+            statement: Millis(statement),
+            lock: Millis(self.timeout.0.min(lock)),
             access: self.access,
         }
     }
@@ -86,14 +96,18 @@ impl From<ExplainError> for Failed {
                 position: None,
                 hint: None,
             }),
-            // What EXPLAIN printed for one query says nothing about the others.
-            ExplainError::Unreadable(_) => Self::Query(QueryFailure {
-                message: error.to_string(),
-                code: None,
-                position: None,
-                hint: None,
-            }),
-            ExplainError::Server(_) => Self::Server(error),
+            // What EXPLAIN printed for one query, or what one would do, says nothing about the others.
+            ExplainError::Unreadable(_) | ExplainError::Unsafe { .. } => {
+                Self::Query(QueryFailure {
+                    message: error.to_string(),
+                    code: None,
+                    position: None,
+                    hint: None,
+                })
+            }
+            ExplainError::Server(_)
+            | ExplainError::LeftTransaction(_)
+            | ExplainError::Silent { .. } => Self::Server(error),
         }
     }
 }
@@ -115,6 +129,7 @@ pub async fn run_catalog(
         schema,
         queries,
         options,
+        progress,
         interrupt,
     };
     let mut walk = Walk::of(queries);
@@ -156,6 +171,7 @@ pub async fn run_whole(
         schema,
         queries,
         options,
+        progress,
         interrupt,
     };
     let mut walk = Walk::of(queries);
@@ -168,13 +184,17 @@ pub async fn run_whole(
             break Some(EndedEarly::Interrupted);
         }
         let reason = lost_reason(&source);
+        progress.note(format!(
+            "{}: {reason}; connecting again",
+            queries[query].name
+        ));
         // What came between was audited: the server serves most queries.
         lost = if walk.done.len() > done_before {
             1
         } else {
             lost + 1
         };
-        walk.failed(query, &reason);
+        walk.failed(query, lost_failure(&source, &reason));
         done_before = walk.done.len();
         let again = if lost < MOST_LOST {
             reconnect().await
@@ -199,7 +219,36 @@ fn lost_reason(source: &ExplainError) -> String {
         ExplainError::Refused(_)
         | ExplainError::TimedOut
         | ExplainError::Unreadable(_)
+        | ExplainError::Unsafe { .. }
+        | ExplainError::LeftTransaction(_)
+        | ExplainError::Silent { .. }
         | ExplainError::NoPlan => source.to_string(),
+    }
+}
+
+/// What is said of the query that lost its session.
+fn lost_failure(source: &ExplainError, reason: &str) -> QueryFailure {
+    let (message, code) = match source {
+        // The session is given up, not the server.
+        ExplainError::LeftTransaction(_) => (reason.to_owned(), None),
+        ExplainError::Server(_)
+        | ExplainError::Refused(_)
+        | ExplainError::TimedOut
+        | ExplainError::Unreadable(_)
+        | ExplainError::Unsafe { .. }
+        | ExplainError::Silent { .. }
+        | ExplainError::NoPlan => {
+            // The code is told beside it.
+            let reason = reason.split(" (SQLSTATE").next().unwrap_or(reason);
+            let message = format!("the server was lost while it ran: {reason}");
+            (message, Some("08006".to_owned()))
+        }
+    };
+    QueryFailure {
+        message,
+        code,
+        position: None,
+        hint: None,
     }
 }
 
@@ -208,6 +257,7 @@ struct Work<'a> {
     schema: &'a Schema,
     queries: &'a [Query],
     options: &'a RunOptions,
+    progress: &'a Progress,
     interrupt: &'a Interrupt,
 }
 
@@ -258,13 +308,16 @@ impl Walk {
             }
             let runs = match seen {
                 Ok(runs) => runs,
-                Err(Failed::Query(failure)) => QueryRuns {
-                    query,
-                    runs: Vec::new(),
-                    failure: Some(failure),
-                },
+                Err(Failed::Query(failure)) => QueryRuns::failed(query, failure),
                 Err(Failed::Server(source)) => return Err(Lost { query, source }),
             };
+            for note in &runs.notes {
+                work.progress
+                    .note(format!("{}: {note}", work.queries[query].name));
+            }
+            if auditor.limits.access != Access::PrivateCopy {
+                session.reset(auditor.limits.statement).await;
+            }
             self.left.pop_front();
             self.done.insert(query, runs);
             task.advance(1);
@@ -273,22 +326,9 @@ impl Walk {
     }
 
     /// The query that lost the server is not tried again.
-    fn failed(&mut self, query: usize, reason: &str) {
+    fn failed(&mut self, query: usize, failure: QueryFailure) {
         self.left.retain(|left| *left != query);
-        // The code is told beside it.
-        let reason = reason.split(" (SQLSTATE").next().unwrap_or(reason);
-        let failure = QueryFailure {
-            message: format!("the server was lost while it ran: {reason}"),
-            code: Some("08006".to_owned()),
-            position: None,
-            hint: None,
-        };
-        let runs = QueryRuns {
-            query,
-            runs: Vec::new(),
-            failure: Some(failure),
-        };
-        self.done.insert(query, runs);
+        self.done.insert(query, QueryRuns::failed(query, failure));
     }
 
     fn finish(mut self, queries: usize, ended: Option<&EndedEarly>) -> Vec<QueryRuns> {
@@ -321,27 +361,85 @@ impl Auditor<'_> {
     ) -> Result<QueryRuns, Failed> {
         let query = &self.queries[i];
         let ready = self.prepare(i, normal).await?;
-        if let Some(set) = ready.chosen.sets.first() {
-            normal.insert(i, set.clone());
-        }
         let estimates = self.estimates(&ready).await?;
         let picked = picked(&estimates);
-        let may_run = !query.writes || self.options.access.allows_writes();
-        let runs = if may_run {
-            execute::all(self, query, &ready, &estimates, &picked).await?
-        } else {
-            execute::estimated(query, &ready, &estimates, &picked)
+        let mut notes = ready.prepared.left_behind.clone();
+        let left = estimates.iter().flat_map(|(_, plan)| &plan.left_behind);
+        notes.extend(left.cloned());
+        let ran = match self.why_not(query, &ready, &estimates) {
+            Some(why) => Err(why),
+            None => match execute::all(self, query, &ready, &estimates, &picked).await {
+                Err(Failed::Query(failure)) if self.is_held_back(&failure) => {
+                    Err(Some(format!("planned only: {}", failure.message)))
+                }
+                ran => Ok(ran?),
+            },
+        };
+        let runs = match ran {
+            Ok(execute::Executed { runs, left_behind }) => {
+                notes.extend(left_behind);
+                // A child's values come from a parent that may run.
+                if let Some(set) = ready.chosen.sets.first() {
+                    normal.insert(i, set.clone());
+                }
+                runs
+            }
+            Err(why) => {
+                notes.extend(why);
+                execute::estimated(query, &ready, &estimates, &picked)
+            }
         };
         ready.prepared.deallocate(self.session.client()).await?;
         if query.writes && self.options.access == Access::PrivateCopy {
             let plans = runs.iter().map(|run| &run.plan);
             explain::vacuum(self.session, self.schema, plans).await?;
         }
+        notes.dedup();
         Ok(QueryRuns {
             query: i,
             runs,
             failure: None,
+            notes,
         })
+    }
+
+    /// Why a query is planned only: `Some` where it is, with words where it is not plain that it writes and may not.
+    #[expect(
+        clippy::option_option,
+        reason = "whether, and why where that needs saying"
+    )]
+    fn why_not(
+        &self,
+        query: &Query,
+        ready: &Ready,
+        estimates: &[(ParameterSet, Explained)],
+    ) -> Option<Option<String>> {
+        if let Some(reason) = ready.prepared.effects.first() {
+            return Some(Some(format!("planned only on a given database: {reason}")));
+        }
+        if !query.writes {
+            return None;
+        }
+        match self.options.access {
+            Access::PrivateCopy => None,
+            Access::ReadOnly => Some(None),
+            Access::Writes => {
+                let rows = estimates.iter().map(|(_, plan)| written_rows(&plan.plan));
+                let most = rows.fold(0.0, f64::max);
+                (most > MOST_WRITTEN).then(|| {
+                    Some(format!(
+                        "planned only: it would write about {} rows, and --allow-writes stops at {}",
+                        Count(most),
+                        Count(MOST_WRITTEN)
+                    ))
+                })
+            }
+        }
+    }
+
+    /// Whether the server held it back because the transaction is read only: a function of it writes.
+    fn is_held_back(&self, failure: &QueryFailure) -> bool {
+        self.options.access == Access::ReadOnly && failure.code.as_deref() == Some("25006")
     }
 
     /// Prepares the statement and chooses its values.
@@ -442,6 +540,29 @@ impl Auditor<'_> {
             Some(_) | None => Ok(found),
         }
     }
+}
+
+/// Limits with `--allow-writes`: what a statement locks, others wait for.
+pub const WRITE_LIMITS: Limits = Limits {
+    statement: Millis(10_000.0),
+    lock: Millis(300.0),
+    access: Access::Writes,
+};
+
+/// With `--allow-writes`, a statement that is expected to write more rows than this is planned only: each leaves a dead row
+/// behind, and a lock until the rollback.
+pub const MOST_WRITTEN: f64 = 10_000.0;
+
+/// Rows that a plan expects to insert, update and delete.
+fn written_rows(plan: &Plan) -> f64 {
+    plan.nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.kind == NodeKind::ModifyTable)
+        .flat_map(|(_, node)| &node.children)
+        .filter_map(|child| plan.nodes.get(child.0))
+        .map(|child| child.estimate.rows.0)
+        .sum()
 }
 
 /// At most so many parameter sets of one query are executed.

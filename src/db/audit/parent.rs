@@ -2,13 +2,11 @@
 //! values first.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::pin::pin;
 
-use futures_util::StreamExt;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::Client;
 
 use crate::catalog::Query;
-use crate::db::explain::{ExplainError, Limits, NO_POSITION, PlanChoice, Prepared, opening};
+use crate::db::explain::{Limits, Prepared, first_row};
 use crate::db::parameters::ParameterSet;
 use crate::run::QueryFailure;
 
@@ -59,14 +57,15 @@ pub(super) async fn values(
         let parent = &queries[at];
         let prepared =
             Prepared::new(client, "pgproof_parent", &parent.sql, parent.writes, limits).await?;
-        let row = first_row(client, limits, &prepared, set, &each.column).await;
+        let row = first_row(client, &prepared, &set.values, limits).await;
         prepared.deallocate(client).await?;
-        match row? {
-            Found::Value(value) => {
-                given.insert(each.parameter, value);
+        let Some(row) = row? else { continue };
+        match row.iter().find(|(name, _)| *name == each.column) {
+            Some((_, value)) => {
+                given.insert(each.parameter, value.clone());
             }
-            Found::NoRow => {}
-            Found::NoColumn(columns) => {
+            None => {
+                let columns: Vec<&str> = row.iter().map(|(name, _)| name.as_str()).collect();
                 return Err(Failed::Query(QueryFailure {
                     message: format!(
                         "@for-each: {} returns no column {}",
@@ -74,70 +73,10 @@ pub(super) async fn values(
                     ),
                     code: None,
                     position: None,
-                    hint: Some(format!("its columns are {columns}")),
+                    hint: Some(format!("its columns are {}", columns.join(", "))),
                 }));
             }
         }
     }
     Ok(given)
-}
-
-enum Found {
-    Value(Option<String>),
-    NoRow,
-    NoColumn(String),
-}
-
-/// The first row's value of a column; the rest of the rows is thrown away unread.
-async fn first_row(
-    client: &Client,
-    limits: &Limits,
-    prepared: &Prepared,
-    set: &ParameterSet,
-    column: &str,
-) -> Result<Found, ExplainError> {
-    let opening = opening(limits, PlanChoice::Custom);
-    let sql = format!("{opening}{};ROLLBACK;", prepared.execute(&set.values));
-    let mut found = Found::NoRow;
-    let mut failed = None;
-    {
-        let messages = client
-            .simple_query_raw(&sql)
-            .await
-            .map_err(|error| ExplainError::of(error, NO_POSITION))?;
-        let mut messages = pin!(messages);
-        while let Some(message) = messages.next().await {
-            match message {
-                Ok(SimpleQueryMessage::Row(row)) if matches!(found, Found::NoRow) => {
-                    let at = row
-                        .columns()
-                        .iter()
-                        .position(|candidate| candidate.name() == column);
-                    let names = || {
-                        row.columns()
-                            .iter()
-                            .map(|c| c.name())
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    };
-                    found = at.map_or_else(
-                        || Found::NoColumn(names()),
-                        |at| Found::Value(row.get(at).map(str::to_owned)),
-                    );
-                }
-                Ok(_) => {}
-                Err(error) => failed = Some(ExplainError::of(error, NO_POSITION)),
-            }
-        }
-    }
-    match failed {
-        Some(error) => {
-            client
-                .simple_query("ROLLBACK")
-                .await
-                .map_err(|error| ExplainError::of(error, NO_POSITION))?;
-            Err(error)
-        }
-        None => Ok(found),
-    }
 }

@@ -226,7 +226,12 @@ pub(super) fn refused(error: ExplainError) -> Result<QueryFailure, ExplainError>
             position: None,
             hint: None,
         }),
-        ExplainError::NoPlan | ExplainError::Server(_) | ExplainError::Unreadable(_) => Err(error),
+        ExplainError::NoPlan
+        | ExplainError::Server(_)
+        | ExplainError::Unreadable(_)
+        | ExplainError::Unsafe { .. }
+        | ExplainError::LeftTransaction(_)
+        | ExplainError::Silent { .. } => Err(error),
     }
 }
 

@@ -181,6 +181,7 @@ async fn again(
                 query: 0,
                 runs,
                 failure: None,
+                notes: Vec::new(),
             },
             names,
         )

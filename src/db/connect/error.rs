@@ -105,6 +105,18 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// It accepted the connection and said nothing.
+    pub(super) fn silent(url: &DatabaseUrl) -> Self {
+        Self::Unreachable {
+            address: url.address(),
+            reason: format!(
+                "it accepts connections and does not answer within {} s",
+                url.connect_timeout().as_secs()
+            ),
+            remedy: "the server is stopped or overloaded, or something in between is; PGCONNECT_TIMEOUT waits longer",
+        }
+    }
+
     /// Reads the driver's error.
     pub(super) fn of(url: &DatabaseUrl, error: &tokio_postgres::Error) -> Self {
         let address = url.address();

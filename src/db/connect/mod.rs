@@ -8,9 +8,10 @@ mod tls;
 mod url;
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 pub use self::error::ConnectError;
 pub use self::tls::TlsError;
@@ -70,12 +71,28 @@ impl fmt::Display for ServerVersion {
     }
 }
 
+/// How long a statement may take to end after an interrupt has cancelled it. Past that the server does not listen, and the
+/// connection is given up.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long the server's side may take to close a connection.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Whose sessions these are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    /// pgproof's own until it is closed.
+    Own,
+    /// Behind a pooler, perhaps: what is set in it may reach somebody else.
+    Shared,
+}
+
 /// A connection to a database. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
     url: DatabaseUrl,
     version: ServerVersion,
+    keeping: Keeping,
     driver: tokio::task::JoinHandle<()>,
     // An interrupt cancels the statement that runs.
     _cancel: Registration,
@@ -88,6 +105,54 @@ impl Session {
     /// [`ConnectError`], naming the server, the user or the database at fault and a remedy.
     pub async fn open(url: &DatabaseUrl, interrupt: &Interrupt) -> Result<Self, ConnectError> {
         Self::open_noting(url, interrupt, |_| {}).await
+    }
+
+    /// Connects to a database that somebody else owns: every transaction of the session is read only unless it asks for
+    /// more. A pooler that refuses or ignores that is told apart, and nothing is ever set in its sessions.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_given(
+        url: &DatabaseUrl,
+        interrupt: &Interrupt,
+    ) -> Result<Self, ConnectError> {
+        let mut session = match Self::open(&url.read_only(), interrupt).await {
+            Ok(session) => session,
+            // Poolers know few options: the transactions say READ ONLY themselves.
+            Err(ConnectError::Refused { .. }) => Self::open(url, interrupt).await?,
+            Err(error) => return Err(error),
+        };
+        session.url = url.clone();
+        let shown = session
+            .client
+            .simple_query("SHOW default_transaction_read_only");
+        let shown = interrupt
+            .race(tokio::time::timeout(url.connect_timeout(), shown))
+            .await?
+            .map_err(|_| ConnectError::silent(url))?
+            .map_err(|error| ConnectError::of(url, &error))?;
+        let is_read_only = shown.iter().any(
+            |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("on")),
+        );
+        session.keeping = match is_read_only {
+            true => Keeping::Own,
+            false => Keeping::Shared,
+        };
+        Ok(session)
+    }
+
+    /// Makes the session as new: no lock, setting, temporary object or statement of an earlier query is left. A session that
+    /// may be a pooler's is left alone: nothing was ever set in it.
+    pub async fn reset(&self, patience: crate::units::Millis) {
+        match self.keeping {
+            Keeping::Own => {
+                let patience = Duration::from_secs_f64(patience.0.max(0.0) / 1000.0);
+                let discarding = self.client.simple_query("DISCARD ALL");
+                // A session that cannot be reset fails its next statement, which says why.
+                let _ = tokio::time::timeout(patience + LAST_WORDS, discarding).await;
+            }
+            Keeping::Shared => {}
+        }
     }
 
     /// Connects, and hands every notice of the server (`client_min_messages`) to `on_notice` as it comes.
@@ -103,21 +168,33 @@ impl Session {
             address: url.address(),
             source,
         })?;
+        // The driver's own limit ends with the connection; a server that is stopped accepts one and says nothing.
+        let connecting =
+            tokio::time::timeout(url.connect_timeout(), url.config().connect(tls.clone()));
         let (client, mut connection) = interrupt
-            .race(url.config().connect(tls.clone()))
+            .race(connecting)
             .await?
+            .map_err(|_| ConnectError::silent(url))?
             .map_err(|error| ConnectError::of(url, &error))?;
         let reported = connection
             .parameter("server_version")
             .and_then(ServerVersion::parse);
         // The driver's task ends with the connection; the error reaches whoever waits for a statement.
+        let stop = interrupt.clone();
         let driver = tokio::spawn(async move {
-            while let Some(Ok(message)) =
-                std::future::poll_fn(|context| connection.poll_message(context)).await
-            {
-                if let AsyncMessage::Notice(notice) = message {
-                    on_notice(notice.message());
+            let conversation = async move {
+                while let Some(Ok(message)) =
+                    std::future::poll_fn(|context| connection.poll_message(context)).await
+                {
+                    if let AsyncMessage::Notice(notice) = message {
+                        on_notice(notice.message());
+                    }
                 }
+            };
+            tokio::select! {
+                () = conversation => {}
+                // The statement was cancelled; who does not hear that is not waited for.
+                () = async { stop.wait().await; tokio::time::sleep(LAST_WORDS).await } => {}
             }
         });
         let token = client.cancel_token();
@@ -146,6 +223,7 @@ impl Session {
             client,
             url: url.clone(),
             version,
+            keeping: Keeping::Own,
             driver,
             _cancel: cancel,
         })
@@ -179,12 +257,14 @@ impl Session {
     pub async fn close(self) {
         let Self {
             client,
-            driver,
+            mut driver,
             _cancel,
             ..
         } = self;
         drop(client);
-        let _ = driver.await;
+        if tokio::time::timeout(FAREWELL, &mut driver).await.is_err() {
+            driver.abort();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use percent_encoding::{
     AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
@@ -12,6 +13,14 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::keywords;
 use crate::secret::{remember, remember_pieces};
+
+/// How long a session may take to open, where nobody says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long what was sent may go unacknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// How long a connection may be silent before the network is asked whether it is still there, and how often then.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What may stand in a URL's query value without being escaped, as far as people read it: `/` stays.
 const QUERY_VALUE: &AsciiSet = &CONTROLS
@@ -232,7 +241,7 @@ impl DatabaseUrl {
         config
             .application_name("pgproof")
             .ssl_mode(SslMode::Disable);
-        config.connect_timeout(std::time::Duration::from_secs(10));
+        config.connect_timeout(Duration::from_secs(10));
         Self {
             config,
             tls: TlsOptions::none(),
@@ -253,7 +262,7 @@ impl DatabaseUrl {
         config
             .application_name("pgproof")
             .ssl_mode(SslMode::Disable);
-        config.connect_timeout(std::time::Duration::from_secs(10));
+        config.connect_timeout(Duration::from_secs(10));
         Self {
             config,
             tls: TlsOptions::none(),
@@ -366,6 +375,29 @@ impl DatabaseUrl {
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.config.get_password().is_some()
+    }
+
+    /// The same with sessions whose transactions are read only unless they ask for more.
+    pub(super) fn read_only(&self) -> Self {
+        let mut url = self.clone();
+        let options = format!(
+            "{} -cdefault_transaction_read_only=on",
+            self.config.get_options().unwrap_or_default()
+        );
+        url.config.options(options.trim_start());
+        url
+    }
+
+    /// How long to wait until a session is there.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        let written = self.config.get_connect_timeout().copied();
+        // As with libpq, 0 waits for ever; nobody means that here.
+        let known = written.filter(|time| !time.is_zero());
+        // Each host is tried for so long.
+        let hosts = self.config.get_hosts().len().max(1);
+        known
+            .unwrap_or(CONNECT_TIMEOUT)
+            .saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX))
     }
 
     pub(crate) fn config(&self) -> &tokio_postgres::Config {
@@ -708,8 +740,21 @@ fn complete(
     if config.get_connect_timeout().is_none() {
         let seconds = environment("PGCONNECT_TIMEOUT")
             .and_then(|text| text.parse().ok())
-            .unwrap_or(10);
-        config.connect_timeout(std::time::Duration::from_secs(seconds));
+            .unwrap_or(CONNECT_TIMEOUT.as_secs());
+        config.connect_timeout(Duration::from_secs(seconds));
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
+    // The driver's default is two hours: a network that is gone would be waited for that long.
+    if config.get_keepalives_idle() > KEEPALIVE_IDLE {
+        config.keepalives_idle(KEEPALIVE_IDLE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(KEEPALIVE_INTERVAL);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(3);
     }
     Ok(())
 }

@@ -20,6 +20,26 @@ pub enum ExplainError {
     /// EXPLAIN's output is not what it should be.
     #[error("EXPLAIN's output cannot be read: {0}; please report this with the server's version")]
     Unreadable(String),
+    /// A given database: a rollback would not take back what the statement does.
+    #[error("not run on a given database: {reason}")]
+    Unsafe {
+        /// `it calls pg_advisory_lock, which …`.
+        reason: String,
+    },
+    /// A given database: the transaction is not the one that pgproof began.
+    #[error(
+        "the statement left its read-only transaction ({0}): pgproof sends nothing more to this server; please report this"
+    )]
+    LeftTransaction(String),
+    /// A given server that does not answer although every limit has passed.
+    #[error(
+        "the server has not answered for {} s, past every limit that it was given: it is stopped, or the network is",
+        .after.as_secs()
+    )]
+    Silent {
+        /// How long it was waited for.
+        after: std::time::Duration,
+    },
     /// EXPLAIN printed nothing.
     #[error(
         "EXPLAIN printed no plan: the statement is a utility command or a rule rewrites it to nothing"

@@ -1,23 +1,28 @@
 //! EXPLAIN of a query with bound values: through PREPARE and EXECUTE, in a transaction that always rolls back, with every
-//! timeout set. Chooses no values and judges no plan.
+//! timeout set. On a given database a query is looked at before it is planned and before it runs (`db::effects`), and the
+//! transaction before it ends (`given`). Chooses no values and judges no plan.
 
 mod error;
+mod given;
+mod rows;
 mod statement;
+mod wire;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::time::Instant;
 
 use serde_json::Value;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::Client;
 
 use crate::db::connect::Session;
 use crate::plan::{NodeKind, Plan, parse};
 use crate::schema::{Schema, Table};
 use crate::units::Millis;
 
-use error::Waited;
+use given::GivenTransaction;
+use wire::Message;
+
 pub use error::{ExplainError, Refusal};
+pub(crate) use rows::first_row;
 pub use statement::{Prepared, TypeInfo, TypeKind, quote_literal};
 
 /// What statements may do to the database.
@@ -79,6 +84,8 @@ pub struct Explained {
     pub json: Value,
     /// The same as data.
     pub plan: Plan,
+    /// What outlived the transaction on a given database, and was taken back.
+    pub left_behind: Vec<String>,
 }
 
 /// How a statement is explained.
@@ -113,23 +120,20 @@ pub async fn estimate(
     choice: PlanChoice,
     limits: &Limits,
 ) -> Result<Vec<Explained>, ExplainError> {
-    let mut body = String::new();
-    for values in sets {
-        let _ = write!(
-            body,
-            "EXPLAIN ({}) {};",
-            Mode::Estimate.options(),
-            prepared.execute(values)
-        );
-    }
-    let printed = in_transaction(client, limits, choice, &body).await?;
-    printed.iter().map(|text| read(text)).collect()
+    let explain = |values: &Vec<Option<String>>| explain(Mode::Estimate, prepared, values);
+    let work = Work {
+        prepared: Some(prepared),
+        settings: "",
+        statements: sets.iter().map(explain).collect(),
+    };
+    explained(rolled_back(client, limits, choice, work).await?)
 }
 
 /// Executes a prepared statement once under EXPLAIN ANALYZE; what it changed is rolled back.
 ///
 /// # Errors
-/// [`ExplainError::TimedOut`] past `limits.statement`, else [`ExplainError`].
+/// [`ExplainError::TimedOut`] past `limits.statement`, [`ExplainError::Unsafe`] for a statement whose effects a rollback does
+/// not take back, else [`ExplainError`].
 pub async fn analyze(
     client: &Client,
     prepared: &Prepared,
@@ -137,26 +141,26 @@ pub async fn analyze(
     choice: PlanChoice,
     limits: &Limits,
 ) -> Result<Explained, ExplainError> {
+    prepared.may_run()?;
     let mode = if prepared.writes {
         Mode::AnalyzeWrite
     } else {
         Mode::Analyze
     };
     // Deferred constraints never fire in a transaction that rolls back: their work would go unseen.
-    let constraints = if prepared.writes {
+    let settings = if prepared.writes {
         "SET CONSTRAINTS ALL IMMEDIATE;"
     } else {
         ""
     };
-    let body = format!(
-        "{constraints}EXPLAIN ({}) {};",
-        mode.options(),
-        prepared.execute(values)
-    );
-    let printed = in_transaction(client, limits, choice, &body).await?;
-    printed
-        .last()
-        .map_or(Err(ExplainError::NoPlan), |text| read(text))
+    let work = Work {
+        prepared: Some(prepared),
+        settings,
+        statements: vec![explain(mode, prepared, values)],
+    };
+    explained(rolled_back(client, limits, choice, work).await?)?
+        .pop()
+        .ok_or(ExplainError::NoPlan)
 }
 
 /// Plans with every parameter NULL and no value folded in, so that conditions show where each `$n` goes. Partitions are
@@ -169,16 +173,36 @@ pub async fn generic(
     prepared: &Prepared,
     limits: &Limits,
 ) -> Result<Explained, ExplainError> {
-    let values = vec![None; prepared.types.len()];
-    let execute = prepared.execute(&values);
-    let body = format!(
-        "SET LOCAL enable_partition_pruning = off;EXPLAIN ({}) {execute};",
-        Mode::Estimate.options()
-    );
-    let printed = in_transaction(client, limits, PlanChoice::Generic, &body).await?;
-    printed
-        .last()
-        .map_or(Err(ExplainError::NoPlan), |text| read(text))
+    let work = Work {
+        prepared: Some(prepared),
+        settings: UNPRUNED,
+        statements: vec![explain_generic(prepared)],
+    };
+    explained(rolled_back(client, limits, PlanChoice::Generic, work).await?)?
+        .pop()
+        .ok_or(ExplainError::NoPlan)
+}
+
+const UNPRUNED: &str = "SET LOCAL enable_partition_pruning = off;";
+
+fn explain(mode: Mode, prepared: &Prepared, values: &[Option<String>]) -> String {
+    format!("EXPLAIN ({}) {}", mode.options(), prepared.execute(values))
+}
+
+fn explain_generic(prepared: &Prepared) -> String {
+    explain(Mode::Estimate, prepared, &vec![None; prepared.types.len()])
+}
+
+fn explained(done: Done) -> Result<Vec<Explained>, ExplainError> {
+    let mut plans = Vec::with_capacity(done.answers.len());
+    for answer in &done.answers {
+        let text = answer.last().ok_or(ExplainError::NoPlan)?;
+        plans.push(read(text)?);
+    }
+    if let Some(last) = plans.last_mut() {
+        last.left_behind = done.left_behind;
+    }
+    Ok(plans)
 }
 
 /// Explains within the transaction that is open; afterwards it is as it was.
@@ -197,40 +221,37 @@ pub(crate) async fn in_savepoint(
     } else {
         ""
     };
-    let sql = format!(
-        "SAVEPOINT pgproof;SET LOCAL plan_cache_mode = {};{constraints}EXPLAIN ({}) {};\
-         ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;",
-        choice.as_str(),
-        mode.options(),
-        prepared.execute(values)
-    );
-    match client.simple_query(&sql).await {
-        Ok(messages) => first_columns(messages)
-            .last()
-            .map_or(Err(ExplainError::NoPlan), |text| read(text)),
-        Err(error) => {
-            let error = ExplainError::of(error, NO_POSITION);
-            if matches!(error, ExplainError::Refused(_) | ExplainError::TimedOut) {
-                let back = "ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;";
-                client
-                    .simple_query(back)
-                    .await
-                    .map_err(|error| ExplainError::of(error, NO_POSITION))?;
-            }
-            Err(error)
-        }
-    }
+    let messages = [
+        Message::Ours(format!(
+            "SAVEPOINT pgproof;SET LOCAL plan_cache_mode = {};{constraints}",
+            choice.as_str()
+        )),
+        Message::One(explain(mode, prepared, values)),
+        Message::Ours("ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;".to_owned()),
+    ];
+    let answers = wire::all(wire::send(client, &messages, &OWN).await?, None)?;
+    let text = answers.get(1).and_then(|rows| rows.last());
+    text.map_or(Err(ExplainError::NoPlan), |text| read(text))
 }
+
+/// For what runs on copies alone, whose transaction has its limits already.
+const OWN: Limits = Limits {
+    statement: Millis(0.0),
+    lock: Millis(0.0),
+    access: Access::PrivateCopy,
+};
 
 /// The statements that open a transaction with its limits.
 pub(crate) fn opening(limits: &Limits, choice: PlanChoice) -> String {
-    let read_only = match limits.access {
-        Access::PrivateCopy | Access::Writes => "",
+    // A given database's session is read only by default: writes are asked for.
+    let access = match limits.access {
+        Access::PrivateCopy => "",
+        Access::Writes => " READ WRITE",
         Access::ReadOnly => " READ ONLY",
     };
     let choice = choice.as_str();
     format!(
-        "BEGIN{read_only};SET LOCAL statement_timeout = {:.0};SET LOCAL lock_timeout = {:.0};\
+        "BEGIN{access};SET LOCAL statement_timeout = {:.0};SET LOCAL lock_timeout = {:.0};\
          SET LOCAL idle_in_transaction_session_timeout = {:.0};SET LOCAL plan_cache_mode = {choice};",
         limits.statement.0.max(1.0),
         limits.lock.0.max(1.0),
@@ -238,19 +259,98 @@ pub(crate) fn opening(limits: &Limits, choice: PlanChoice) -> String {
     )
 }
 
-/// Runs statements in a transaction that rolls back; the first column of every row that they return.
+/// Work for a transaction of its own.
+struct Work<'a> {
+    /// What the statements execute.
+    prepared: Option<&'a Prepared>,
+    /// Of pgproof's own.
+    settings: &'a str,
+    /// Each is one statement.
+    statements: Vec<String>,
+}
+
+/// What came of it.
+struct Done {
+    /// The first column of every row, by statement.
+    answers: Vec<Vec<String>>,
+    left_behind: Vec<String>,
+}
+
+/// Runs statements in a transaction that rolls back.
+async fn rolled_back(
+    client: &Client,
+    limits: &Limits,
+    choice: PlanChoice,
+    work: Work<'_>,
+) -> Result<Done, ExplainError> {
+    let statements = work.statements.into_iter().map(Message::One);
+    if limits.access == Access::PrivateCopy {
+        let mut messages = vec![Message::Ours(format!(
+            "{}{}",
+            opening(limits, choice),
+            work.settings
+        ))];
+        messages.extend(statements);
+        messages.push(Message::Ours("ROLLBACK".to_owned()));
+        let mut answers = wire::all(wire::send(client, &messages, limits).await?, None)?;
+        answers.remove(0);
+        answers.pop();
+        return Ok(Done {
+            answers,
+            left_behind: Vec::new(),
+        });
+    }
+    let mut messages: Vec<Message> = work.prepared.map(Prepared::preparing).into_iter().collect();
+    let before = messages.len();
+    messages.extend(statements);
+    let begun = GivenTransaction::begin(client, limits, choice, work.settings, messages).await?;
+    let (mut transaction, answers) = begun;
+    if let Some(prepared) = work.prepared {
+        transaction.forget_later(&prepared.name);
+    }
+    let answers = wire::all(answers, None);
+    let ended = transaction.end().await?;
+    Ok(Done {
+        answers: answers?.split_off(before),
+        left_behind: ended.left_behind,
+    })
+}
+
+/// Reads values from the data: one statement in a transaction that rolls back; the first column of every row that it
+/// returns. Every scan begins at the beginning: the same data gives the same values.
 ///
 /// # Errors
-/// [`ExplainError`]; the transaction is rolled back then, too.
+/// [`ExplainError`]; the transaction is rolled back then, too. On a given database [`ExplainError::Unsafe`] where a rollback
+/// does not take back what it does.
 pub(crate) async fn in_transaction(
     client: &Client,
     limits: &Limits,
     choice: PlanChoice,
-    body: &str,
+    statement: &str,
 ) -> Result<Vec<String>, ExplainError> {
-    let opening = opening(limits, choice);
-    let sql = format!("{opening}{body}ROLLBACK;");
-    texts_within(client, &sql, NO_POSITION, Some(limits.statement)).await
+    // Synchronized and parallel scans would begin anywhere: the same data, other rows.
+    const SETTINGS: &str =
+        "SET LOCAL synchronize_seqscans = off;SET LOCAL max_parallel_workers_per_gather = 0;";
+    let prepared = match limits.access {
+        Access::PrivateCopy => None,
+        Access::ReadOnly | Access::Writes => {
+            let prepared =
+                Prepared::new(client, "pgproof_values", statement, false, limits).await?;
+            prepared.may_run()?;
+            Some(prepared)
+        }
+    };
+    let text = match &prepared {
+        Some(prepared) => prepared.execute(&[]),
+        None => statement.to_owned(),
+    };
+    let work = Work {
+        prepared: prepared.as_ref(),
+        settings: SETTINGS,
+        statements: vec![text],
+    };
+    let done = rolled_back(client, limits, choice, work).await?;
+    Ok(done.answers.into_iter().flatten().collect())
 }
 
 /// Takes away what plans that wrote, and were rolled back, left in their tables and in those that refer to them. On a
@@ -301,25 +401,10 @@ pub(crate) async fn texts(
     sql: &str,
     before: usize,
 ) -> Result<Vec<String>, ExplainError> {
-    texts_within(client, sql, before, None).await
-}
-
-/// [`texts`] of which each statement may take `limit`.
-pub(crate) async fn texts_within(
-    client: &Client,
-    sql: &str,
-    before: usize,
-    limit: Option<Millis>,
-) -> Result<Vec<String>, ExplainError> {
-    let sent = Instant::now();
-    match client.simple_query(sql).await {
-        Ok(messages) => Ok(first_columns(messages)),
+    let sent = wire::send(client, &[Message::Ours(sql.to_owned())], &OWN).await?;
+    match wire::all(sent, Some((0, before))) {
+        Ok(answers) => Ok(answers.into_iter().flatten().collect()),
         Err(error) => {
-            let waited = Waited {
-                elapsed: Millis(sent.elapsed().as_secs_f64() * 1000.0),
-                limit,
-            };
-            let error = ExplainError::after(error, before, waited);
             if matches!(error, ExplainError::Refused(_) | ExplainError::TimedOut) {
                 // Not in a transaction: a warning, no error.
                 client
@@ -330,16 +415,6 @@ pub(crate) async fn texts_within(
             Err(error)
         }
     }
-}
-
-fn first_columns(messages: Vec<SimpleQueryMessage>) -> Vec<String> {
-    messages
-        .into_iter()
-        .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Reads EXPLAIN's JSON; leaves out the settings that are ours.
@@ -362,5 +437,9 @@ fn read(text: &str) -> Result<Explained, ExplainError> {
     let plans =
         parse::json_value(&json).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
     let plan = plans.into_iter().next().ok_or(ExplainError::NoPlan)?;
-    Ok(Explained { json, plan })
+    Ok(Explained {
+        json,
+        plan,
+        left_behind: Vec::new(),
+    })
 }

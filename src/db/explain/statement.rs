@@ -1,20 +1,48 @@
 //! A prepared statement with its parameters' types, and how values are written for it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use super::{ExplainError, Limits, NO_POSITION, PlanChoice, opening, texts};
+use super::given::GivenTransaction;
+use super::wire::{self, Message};
+use super::{
+    Access, ExplainError, Limits, NO_POSITION, PlanChoice, UNPRUNED, explain_generic, opening,
+    texts,
+};
+use crate::db::effects::{self, Effects};
 use crate::schema::quote_identifier;
 
-/// A statement that the server has parsed. It lives in the session until [`Prepared::deallocate`].
+/// The search path for statements of pgproof's own; what the caller's path holds is somebody's.
+const OWN_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
+/// The caller's: of the role, the database or the URL.
+const CALLERS_PATH: &str = "SET LOCAL search_path TO DEFAULT";
+
+/// A statement that the server has parsed. On a private copy it lives in the session until [`Prepared::deallocate`]; on a given
+/// database it is prepared anew in every transaction, and nothing of it stays in the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
     /// Its name in the session.
     pub name: String,
+    /// As it is sent to be prepared.
+    sql: String,
+    lifetime: Lifetime,
+    /// What a rollback would not take back; looked for on a given database only.
+    pub effects: Effects,
+    /// What looking at it left behind on a given database, and was taken back.
+    pub left_behind: Vec<String>,
     /// Of `$1`, `$2`…
     pub types: Vec<TypeInfo>,
     /// Whether executing it changes data.
     pub writes: bool,
+}
+
+/// How long the server remembers a prepared statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    Session,
+    Transaction,
 }
 
 /// A parameter's type.
@@ -55,10 +83,12 @@ pub enum TypeKind {
 }
 
 impl Prepared {
-    /// Prepares `sql` under `name` and reads its parameters' types, in one round trip.
+    /// Prepares `sql` and reads its parameters' types. The server refuses a text that holds several statements. On a given
+    /// database it is looked at before it is planned, and its plan is searched for effects that a rollback does not take back.
     ///
     /// # Errors
-    /// [`ExplainError::Refused`] with the position in `sql` where the statement is at fault.
+    /// [`ExplainError::Refused`] with the position in `sql` where the statement is at fault; [`ExplainError::Unsafe`] where
+    /// planning it alone would do what a rollback does not take back.
     pub async fn new(
         client: &Client,
         name: &str,
@@ -66,22 +96,118 @@ impl Prepared {
         writes: bool,
         limits: &Limits,
     ) -> Result<Self, ExplainError> {
-        let before = format!(
-            "{}PREPARE {} AS ",
-            opening(limits, PlanChoice::Custom),
-            quote_identifier(name)
-        );
-        // The line break ends a comment that the statement may end with.
-        let message = format!("{before}{sql}\n;{};ROLLBACK;", types_query(name));
-        let answer = texts(client, &message, before.chars().count()).await?;
-        let json = answer.first().map_or("[]", String::as_str);
-        let types = serde_json::from_str(json)
-            .map_err(|error| ExplainError::Unreadable(error.to_string()))?;
-        Ok(Self {
+        let prepared = Self {
             name: name.to_owned(),
-            types,
+            sql: sql.to_owned(),
+            lifetime: Lifetime::Session,
+            effects: Effects::default(),
+            left_behind: Vec::new(),
+            types: Vec::new(),
             writes,
-        })
+        };
+        match limits.access {
+            Access::PrivateCopy => prepared.on_copy(client, limits).await,
+            Access::ReadOnly | Access::Writes => prepared.on_given(client, limits).await,
+        }
+    }
+
+    async fn on_copy(mut self, client: &Client, limits: &Limits) -> Result<Self, ExplainError> {
+        let messages = [
+            Message::Ours(opening(limits, PlanChoice::Custom)),
+            self.preparing(),
+            Message::Ours(OWN_PATH.to_owned()),
+            Message::One(types_cursor(&self.name)),
+            Message::Ours(CALLERS_PATH.to_owned()),
+            Message::One(FETCH_TYPES.to_owned()),
+            Message::Ours("ROLLBACK".to_owned()),
+        ];
+        let answers = wire::send(client, &messages, limits).await?;
+        let answers = wire::all(answers, Some((1, self.prefix().chars().count())))?;
+        self.types = types(answers.get(5))?;
+        Ok(self)
+    }
+
+    async fn on_given(mut self, client: &Client, limits: &Limits) -> Result<Self, ExplainError> {
+        self.lifetime = Lifetime::Transaction;
+        self.name = unique(&self.name);
+        let messages = vec![
+            self.preparing(),
+            Message::Ours(OWN_PATH.to_owned()),
+            Message::One(types_cursor(&self.name)),
+            Message::One(effects::RELATIONS.to_owned()),
+            Message::Ours(CALLERS_PATH.to_owned()),
+            Message::One(FETCH_TYPES.to_owned()),
+            Message::Ours(OWN_PATH.to_owned()),
+        ];
+        let begun =
+            GivenTransaction::begin(client, limits, PlanChoice::Generic, UNPRUNED, messages)
+                .await?;
+        let (mut transaction, answers) = begun;
+        transaction.forget_later(&self.name);
+        let answers = wire::all(answers, Some((0, self.prefix().chars().count())));
+        let looked = match answers {
+            Ok(answers) => self.look(&transaction, limits, &answers).await,
+            Err(error) => Err(error),
+        };
+        let ended = transaction.end().await?;
+        looked?;
+        self.left_behind = ended.left_behind;
+        Ok(self)
+    }
+
+    /// What planning it would do, then its plan, then what running it would do.
+    async fn look(
+        &mut self,
+        transaction: &GivenTransaction<'_>,
+        limits: &Limits,
+        answers: &[Vec<String>],
+    ) -> Result<(), ExplainError> {
+        self.types = types(answers.get(5))?;
+        let statement = effects::Statement {
+            sql: &self.sql,
+            relations: effects::relations(answers.get(3))?,
+            parameters: self.types.iter().map(|info| info.oid).collect(),
+            access: limits.access,
+        };
+        let ask = async |question: String| {
+            let answers = transaction.send(&[Message::One(question)]).await?;
+            Ok(wire::all(answers, None)?.pop().unwrap_or_default())
+        };
+        let mut search = effects::Search::new(&ask, statement);
+        if let Some(reason) = search.of_planning().await? {
+            return Err(ExplainError::Unsafe {
+                reason: format!("planning alone would run its functions: {reason}"),
+            });
+        }
+        let explain = [
+            Message::Ours(CALLERS_PATH.to_owned()),
+            Message::One(explain_generic(self)),
+            Message::Ours(OWN_PATH.to_owned()),
+        ];
+        let answers = wire::all(transaction.send(&explain).await?, None)?;
+        let plan = answers.get(1).and_then(|rows| rows.last());
+        self.effects = search.of_running(plan.map_or("[]", String::as_str)).await?;
+        Ok(())
+    }
+
+    fn prefix(&self) -> String {
+        format!("PREPARE {} AS ", quote_identifier(&self.name))
+    }
+
+    /// The message that prepares it: the server takes it as one statement or refuses it.
+    pub(super) fn preparing(&self) -> Message {
+        Message::One(format!("{}{}", self.prefix(), self.sql))
+    }
+
+    /// Whether it may be executed.
+    ///
+    /// # Errors
+    /// [`ExplainError::Unsafe`] with what it would do.
+    pub fn may_run(&self) -> Result<(), ExplainError> {
+        match self.effects.first() {
+            Some(reason) => Err(ExplainError::Unsafe { reason }),
+            None => Ok(()),
+        }
     }
 
     /// `EXECUTE name('5', NULL)`. Without casts: the server reads each literal as its parameter's type, while
@@ -107,19 +233,39 @@ impl Prepared {
     /// # Errors
     /// [`ExplainError::Server`].
     pub async fn deallocate(self, client: &Client) -> Result<(), ExplainError> {
-        texts(
-            client,
-            &format!("DEALLOCATE {}", quote_identifier(&self.name)),
-            NO_POSITION,
-        )
-        .await
-        .map(drop)
+        match self.lifetime {
+            Lifetime::Transaction => Ok(()),
+            Lifetime::Session => texts(
+                client,
+                &format!("DEALLOCATE {}", quote_identifier(&self.name)),
+                NO_POSITION,
+            )
+            .await
+            .map(drop),
+        }
     }
 }
 
-fn types_query(name: &str) -> String {
+/// A name that no other pgproof has given: behind a pooler sessions are shared.
+fn unique(name: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{name}_{}_{count}", std::process::id())
+}
+
+fn types(answer: Option<&Vec<String>>) -> Result<Vec<TypeInfo>, ExplainError> {
+    let json = answer
+        .and_then(|rows| rows.last())
+        .map_or("[]", String::as_str);
+    serde_json::from_str(json).map_err(|error| ExplainError::Unreadable(error.to_string()))
+}
+
+/// Parsed under pgproof's own search path and read under the caller's, which decides how types are called.
+const FETCH_TYPES: &str = "FETCH ALL FROM pgproof_types";
+
+fn types_cursor(name: &str) -> String {
     format!(
-        "SELECT coalesce(json_agg(json_build_object('oid', t.oid::bigint, 'name', format_type(t.oid, NULL), \
+        "DECLARE pgproof_types NO SCROLL CURSOR FOR SELECT coalesce(json_agg(json_build_object('oid', t.oid::bigint, 'name', format_type(t.oid, NULL), \
            'element', CASE WHEN e.oid <> t.oid THEN format_type(e.oid, NULL) END, \
            'labels', (SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = b.oid), \
            'kind', CASE \

@@ -20,10 +20,10 @@ use super::load::LoadReport;
 use super::{probe, stored};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
-use crate::schema::{QualifiedName, Schema};
+use crate::schema::{QualifiedName, Schema, Table, TableKind};
 use crate::seed::{Options, SeedError, SeedPlan, resolve, spec};
 use crate::source::{Source, SourceError};
-use crate::units::Millis;
+use crate::units::{Bytes, Millis};
 
 /// What happens to tables that hold rows and are to be filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Intent {
     pub kept: Vec<QualifiedName>,
     /// Tables that are emptied first.
     pub emptied: Vec<QualifiedName>,
+    /// What is in them.
+    pub losses: Vec<Loss>,
     /// Tables that hold rows and get more.
     pub appended: Vec<QualifiedName>,
     /// What a person should know.
@@ -75,6 +77,19 @@ impl Intent {
             }
         }
     }
+}
+
+/// Rows that will be gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// Their table.
+    pub table: QualifiedName,
+    /// How many.
+    pub rows: u64,
+    /// Counted; what takes too long to count is what the last ANALYZE said.
+    pub is_exact: bool,
+    /// With indexes.
+    pub bytes: Bytes,
 }
 
 /// Why a database was not filled. It is as it was.
@@ -114,6 +129,9 @@ pub enum GivenError {
         /// Values that are there.
         example: String,
     },
+    /// Somebody holds tables locked: exit code 3.
+    #[error("tables are {0}; try again once that session has ended its transaction")]
+    Locked(String),
     /// There is nothing to fill: exit code 2.
     #[error("{database} has no table to fill; apply its migrations first")]
     NoTables {
@@ -173,6 +191,7 @@ impl GivenError {
             | Self::Cycle { .. } => true,
             Self::Refused { fault, .. } => fault.is_none(),
             Self::Connect(_)
+            | Self::Locked(_)
             | Self::Introspect(_)
             | Self::Afterwards { .. }
             | Self::Interrupted(_) => false,
@@ -210,10 +229,11 @@ pub async fn plan(
     interrupt: &Interrupt,
 ) -> Result<Intent, GivenError> {
     let session = Session::open(url, interrupt).await?;
-    let read = read(&session, url, specs, options, existing, interrupt)
+    let mut read = read(&session, url, specs, options, existing, interrupt)
         .await
         .and_then(|(schema, plan, choice)| {
             Ok(Intent {
+                losses: Vec::new(),
                 kept: choice.kept,
                 emptied: choice.emptied,
                 appended: choice
@@ -228,10 +248,66 @@ pub async fn plan(
                 plan,
             })
         });
+    if let Ok(intent) = &mut read {
+        intent.losses = losses(&session, &intent.schema, &intent.emptied).await?;
+    }
     // A cancelled statement looks like a refusal; the wish to stop is the truth.
     interrupt.check()?;
     session.close().await;
     read
+}
+
+/// What emptying the tables deletes.
+async fn losses(
+    session: &Session,
+    schema: &Schema,
+    emptied: &[QualifiedName],
+) -> Result<Vec<Loss>, GivenError> {
+    let mut losses = Vec::new();
+    for name in emptied {
+        let Some(table) = schema.tables.iter().find(|table| table.name == *name) else {
+            continue;
+        };
+        let of_it = || {
+            schema
+                .tables
+                .iter()
+                .filter(|part| part.oid == table.oid || schema.root_of(part).oid == table.oid)
+        };
+        let bytes = of_it().map(|part| {
+            let indexes: u64 = part.indexes.iter().map(|index| index.bytes.0).sum();
+            part.stats.bytes.0 + indexes
+        });
+        let counted = count(session, table).await?;
+        let leaves = of_it().filter(|part| part.kind != TableKind::Partitioned);
+        let estimated: f64 = leaves.filter_map(|part| part.stats.rows).sum();
+        losses.push(Loss {
+            table: name.clone(),
+            rows: counted.unwrap_or(estimated.max(0.0) as u64),
+            is_exact: counted.is_some(),
+            bytes: Bytes(bytes.sum()),
+        });
+    }
+    Ok(losses)
+}
+
+/// `None` where it takes too long.
+async fn count(session: &Session, table: &Table) -> Result<Option<u64>, GivenError> {
+    let client = session.client();
+    let failed = |error| GivenError::refused(format!("count the rows of {}", table.name), &error);
+    client
+        .batch_execute(
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000; \
+             SET LOCAL search_path = pg_catalog, pg_temp",
+        )
+        .await
+        .map_err(failed)?;
+    let sql = format!("SELECT count(*) FROM {}", table.name.sql());
+    let counted = client.query_typed_one(&sql, &[]).await;
+    client.batch_execute("ROLLBACK").await.map_err(failed)?;
+    Ok(counted
+        .ok()
+        .and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok()))
 }
 
 /// What a database's tables would hold if they were filled from scratch: for files, which are loaded elsewhere. Rows that
@@ -324,7 +400,11 @@ async fn read(
     interrupt: &Interrupt,
 ) -> Result<(Arc<Schema>, Arc<SeedPlan>, Choice), GivenError> {
     let spec = spec::parse(specs).map_err(GivenError::Spec)?;
-    let schema = introspect::schema(session).await?;
+    let reading = introspect::reading(session).await?;
+    if let Some(note) = reading.note() {
+        return Err(GivenError::Locked(note));
+    }
+    let schema = reading.schema;
     let stored = stored::rows(session, &schema)
         .await
         .map_err(|error| GivenError::refused("read the rows that are there", &error))?;

@@ -1,6 +1,7 @@
 //! Reads a database's schema from `pg_catalog` in a handful of bulk queries, whatever the number of tables. Any role may:
 //! `information_schema` would hide keys from a reader. Changes nothing, judges nothing.
 
+mod catalog;
 mod constraints;
 mod functions;
 mod indexes;
@@ -11,8 +12,9 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Row;
 
-use super::connect::{EnvironmentFault, Session, describe};
-use crate::schema::{Schema, ServerVersion, Table};
+use self::catalog::{Catalog, Question, Stopped};
+use super::connect::{EnvironmentFault, Session};
+use crate::schema::{QualifiedName, Schema, ServerVersion, Table};
 
 /// A catalog that cannot be read: exit code 3.
 #[derive(Debug, thiserror::Error)]
@@ -35,31 +37,120 @@ pub struct IntrospectError {
 /// # Errors
 /// [`IntrospectError`] where the server fails or the session is cancelled.
 pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
-    let catalog = Catalog { session };
-    let tables: Vec<Table> = catalog
-        .read("tables", include_str!("../sql/tables.sql"), None)
-        .await?
-        .iter()
-        .map(tables::table)
-        .collect();
+    Ok(reading(session).await?.schema)
+}
+
+/// A schema, and what could not be read of it.
+#[derive(Debug)]
+pub struct Reading {
+    /// Without the tables that are held.
+    pub schema: Schema,
+    /// Tables that another session holds in ACCESS EXCLUSIVE mode: to look at one would have meant to wait.
+    pub held: Vec<QualifiedName>,
+}
+
+impl Reading {
+    /// What a person should know, if anything.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        if self.held.is_empty() {
+            return None;
+        }
+        let names: Vec<String> = self.held.iter().map(ToString::to_string).collect();
+        Some(format!(
+            "locked by another session (ACCESS EXCLUSIVE) and left out: {}",
+            names.join(", ")
+        ))
+    }
+}
+
+/// Reads the schema; tables that somebody holds are left out and named rather than waited for.
+///
+/// # Errors
+/// As [`schema`].
+pub async fn reading(session: &Session) -> Result<Reading, IntrospectError> {
+    let mut first = true;
+    loop {
+        let read = match Catalog::open(session).await {
+            Ok(catalog) => {
+                let read = read(session, &catalog).await;
+                catalog.close().await;
+                read
+            }
+            Err(stopped) => Err(stopped),
+        };
+        match read {
+            Ok(reading) => return Ok(reading),
+            // Somebody locked a table in between: now it can be seen who holds what.
+            Err(Stopped::Locked(_)) if std::mem::take(&mut first) => {}
+            Err(Stopped::Locked(error) | Stopped::Failed(error)) => return Err(error),
+        }
+    }
+}
+
+const TABLES: Question = Question {
+    what: "tables",
+    sql: include_str!("../sql/tables.sql"),
+};
+
+/// What hangs on the tables, in the order in which [`read`] takes it.
+const PARTS: [Question; 9] = [
+    Question {
+        what: "columns",
+        sql: include_str!("../sql/columns.sql"),
+    },
+    Question {
+        what: "sequences",
+        sql: include_str!("../sql/sequences.sql"),
+    },
+    Question {
+        what: "statistics",
+        sql: include_str!("../sql/statistics.sql"),
+    },
+    Question {
+        what: "indexes",
+        sql: include_str!("../sql/indexes.sql"),
+    },
+    Question {
+        what: "index keys",
+        sql: include_str!("../sql/index_keys.sql"),
+    },
+    Question {
+        what: "constraints",
+        sql: include_str!("../sql/constraints.sql"),
+    },
+    Question {
+        what: "types",
+        sql: include_str!("../sql/types.sql"),
+    },
+    Question {
+        what: "functions",
+        sql: include_str!("../sql/functions.sql"),
+    },
+    Question {
+        what: "inheritance, statistics and triggers",
+        sql: include_str!("../sql/attachments.sql"),
+    },
+];
+
+async fn read(session: &Session, catalog: &Catalog<'_>) -> Result<Reading, Stopped> {
+    let found = catalog.read(&[TABLES], &[]).await?;
+    let tables: Vec<Table> = found.iter().flatten().map(tables::table).collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let of = |what, sql| catalog.read(what, sql, Some(&oids));
-    // Sent at once: a distant server is asked once.
-    let (columns, sequences, statistics, indexes, keys, constraints, types, functions, attachments) =
-        tokio::try_join!(
-            of("columns", include_str!("../sql/columns.sql")),
-            of("sequences", include_str!("../sql/sequences.sql")),
-            of("statistics", include_str!("../sql/statistics.sql")),
-            of("indexes", include_str!("../sql/indexes.sql")),
-            of("index keys", include_str!("../sql/index_keys.sql")),
-            of("constraints", include_str!("../sql/constraints.sql")),
-            of("types", include_str!("../sql/types.sql")),
-            catalog.read("functions", include_str!("../sql/functions.sql"), None),
-            of(
-                "inheritance, statistics and triggers",
-                include_str!("../sql/attachments.sql")
-            ),
-        )?;
+    let parts = catalog.read(&PARTS, &oids).await?;
+    let part = |at: usize| parts.get(at).map_or(&[][..], Vec::as_slice);
+    let [
+        columns,
+        sequences,
+        statistics,
+        indexes,
+        keys,
+        constraints,
+        types,
+        functions,
+        attachments,
+    ] = std::array::from_fn(part);
+    let held = held_names(catalog).await?;
     let mut build = Build {
         at: tables
             .iter()
@@ -69,45 +160,36 @@ pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
         tables,
     };
     let version = session.version();
-    let mut types = types::user_types(&types);
+    let mut types = types::user_types(types);
     tables::set_roots(&mut build);
-    tables::add_columns(&mut build, &columns, &types);
-    tables::add_sequences(&mut build, &sequences);
-    tables::add_statistics(&mut build, &statistics);
-    indexes::add(&mut build, &indexes, &keys);
-    constraints::add(&mut build, &constraints);
-    tables::add_attachments(&mut build, &attachments);
-    functions::inline(&functions, &mut build.tables, &mut types);
-    Ok(Schema {
+    tables::add_columns(&mut build, columns, &types);
+    tables::add_sequences(&mut build, sequences);
+    tables::add_statistics(&mut build, statistics);
+    indexes::add(&mut build, indexes, keys);
+    constraints::add(&mut build, constraints);
+    tables::add_attachments(&mut build, attachments);
+    functions::inline(functions, &mut build.tables, &mut types);
+    let schema = Schema {
         server: ServerVersion(version.major() * 10_000 + version.minor()),
         tables: build.tables,
         types,
-    })
+    };
+    Ok(Reading { schema, held })
 }
 
-struct Catalog<'s> {
-    session: &'s Session,
-}
-
-impl Catalog<'_> {
-    async fn read(
-        &self,
-        what: &'static str,
-        sql: &str,
-        oids: Option<&Vec<u32>>,
-    ) -> Result<Vec<Row>, IntrospectError> {
-        let client = self.session.client();
-        let rows = match oids {
-            Some(oids) => client.query(sql, &[oids]).await,
-            None => client.query(sql, &[]).await,
-        };
-        rows.map_err(|error| IntrospectError {
-            what,
-            database: self.session.url().database().to_owned(),
-            reason: describe(&error),
-            fault: EnvironmentFault::of(&error),
-        })
+async fn held_names(catalog: &Catalog<'_>) -> Result<Vec<QualifiedName>, Stopped> {
+    if catalog.held.is_empty() {
+        return Ok(Vec::new());
     }
+    let names = Question {
+        what: "tables",
+        sql: "SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+              WHERE c.oid = ANY ($2) AND c.relkind IN ('r', 'p', 'f') AND n.nspname <> 'pg_catalog' ORDER BY 1, 2",
+    };
+    let rows = catalog.read(&[names], &[]).await?;
+    let name =
+        |row: &Row| QualifiedName::new(row.get::<_, &str>("schema"), row.get::<_, &str>("name"));
+    Ok(rows.iter().flatten().map(name).collect())
 }
 
 /// Tables that the other queries' rows are added to.

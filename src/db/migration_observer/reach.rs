@@ -31,11 +31,13 @@ impl Reach {
             relations: Vec::with_capacity(probes.len()),
         };
         for probe in probes {
+            client.batch_execute("BEGIN").await?;
+            // A message of its own: the server does not split it.
             let planned = client
-                .batch_execute(&format!("BEGIN; EXPLAIN {}", probe.sql))
+                .execute_typed(&format!("EXPLAIN {}", probe.sql), &[])
                 .await;
             let rows = match planned {
-                Ok(()) => client.query(LOCKED, &[]).await?,
+                Ok(_) => client.query(LOCKED, &[]).await?,
                 Err(_) => Vec::new(),
             };
             found

@@ -229,9 +229,15 @@ async fn rows_of(
 pub(super) fn tolerated<T>(result: Result<T, ExplainError>) -> Result<Option<T>, ExplainError> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(None),
+        Err(ExplainError::Refused(_) | ExplainError::TimedOut | ExplainError::Unsafe { .. }) => {
+            Ok(None)
+        }
         Err(
-            error @ (ExplainError::Server(_) | ExplainError::Unreadable(_) | ExplainError::NoPlan),
+            error @ (ExplainError::Server(_)
+            | ExplainError::Unreadable(_)
+            | ExplainError::NoPlan
+            | ExplainError::LeftTransaction(_)
+            | ExplainError::Silent { .. }),
         ) => Err(error),
     }
 }

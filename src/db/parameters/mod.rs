@@ -154,8 +154,9 @@ async fn wanted(
 /// The first column of the first row of the author's subquery.
 async fn first_value(search: &Search<'_>, sql: &str) -> Result<Option<String>, ExplainError> {
     // A JSON array tells NULL and an empty text apart; the line break ends a comment.
+    // The subquery is read under the caller's search path; the words around it name their schema.
     let body = format!(
-        "SELECT json_build_array((SELECT v::text FROM ({sql}\n) AS value (v) LIMIT 1))::text;"
+        "SELECT pg_catalog.json_build_array((SELECT v::pg_catalog.text FROM ({sql}\n) AS value (v) LIMIT 1))::pg_catalog.text"
     );
     let answer = in_transaction(search.client, search.limits, PlanChoice::Custom, &body).await?;
     let text = answer.first().map_or("[null]", String::as_str);

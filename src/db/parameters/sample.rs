@@ -85,13 +85,12 @@ impl Sampler {
     ) -> Result<Rc<Vec<Row>>, ExplainError> {
         let columns: Vec<String> = expressions
             .iter()
-            .map(|expression| format!("({expression})::text"))
+            .map(|expression| format!("({expression})::pg_catalog.text"))
             .collect();
         let columns = columns.join(", ");
-        // Synchronized and parallel scans would begin anywhere: the same data, other rows.
         let body = format!(
-            "SET LOCAL synchronize_seqscans = off;SET LOCAL max_parallel_workers_per_gather = 0;\
-             SELECT coalesce(json_agg(json_build_array({columns})), '[]')::text FROM {from} AS sample;"
+            "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array({columns})), '[]')::pg_catalog.text \
+             FROM {from} AS sample"
         );
         if let Some(rows) = self.taken.get(&body) {
             return Ok(Rc::clone(rows));

@@ -178,7 +178,7 @@ async fn new_combination(
             .collect();
         tried.extend(values);
     }
-    let mut body = String::from("SELECT json_build_array(");
+    let mut body = String::from("SELECT pg_catalog.json_build_array(");
     for (i, values) in tried.iter().enumerate() {
         let conditions: Vec<String> = members
             .iter()
@@ -200,7 +200,7 @@ async fn new_combination(
             conditions.join(" AND ")
         );
     }
-    body.push_str(")::text;");
+    body.push_str(")::pg_catalog.text");
     let answer =
         tolerated(in_transaction(search.client, search.limits, PlanChoice::Custom, &body).await)?;
     let taken: Vec<bool> = answer

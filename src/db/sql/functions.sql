@@ -3,7 +3,8 @@ SELECT n.nspname::text AS schema,
        p.proname::text AS name,
        p.pronargs::int4 AS argument_count,
        p.proargnames AS argument_names,
-       coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) AS body
+       -- To print one looks at its tables, also at those that are held.
+       coalesce(CASE WHEN cardinality($2::oid[]) = 0 THEN pg_get_function_sqlbody(p.oid) END, p.prosrc) AS body
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang

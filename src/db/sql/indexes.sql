@@ -11,10 +11,10 @@ SELECT i.indrelid AS table_oid,
        pg_get_expr(i.indpred, i.indrelid) AS predicate,
        i.indisvalid AND i.indisready AS is_valid,
        coalesce(pg_get_indexdef(i.indexrelid), '') AS definition,
-       coalesce(pg_relation_size(i.indexrelid), 0) AS bytes,
+       coalesce(pg_relation_size(i.indexrelid::regclass), 0) AS bytes,
        h.inhparent AS parent
 FROM unnest($1::oid[]) AS t(oid)
-JOIN pg_index i ON i.indrelid = t.oid
+JOIN pg_index i ON i.indrelid = t.oid AND i.indexrelid <> ALL ($2)
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_am m ON m.oid = c.relam
 LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')

@@ -1,5 +1,5 @@
 -- Tables, partitioned tables, partitions and foreign tables of the database's own: no system's, no temporary ones, none of
--- an extension, and not the table in which sqlx notes its migrations.
+-- an extension, not the table in which sqlx notes its migrations, and none that somebody holds locked.
 SELECT c.oid,
        n.nspname AS schema,
        c.relname AS name,
@@ -7,8 +7,8 @@ SELECT c.oid,
        c.relrowsecurity AS row_security,
        -- -1: never analyzed (0 as well, where that has pages).
        CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8 END AS rows,
-       coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::bigint AS pages,
-       coalesce(pg_table_size(c.oid), 0) AS bytes,
+       coalesce(pg_relation_size(c.oid::regclass), 0) / current_setting('block_size')::bigint AS pages,
+       coalesce(pg_table_size(c.oid::regclass), 0) AS bytes,
        CASE WHEN c.relispartition THEN i.inhparent END AS parent,
        pg_get_expr(c.relpartbound, c.oid) AS bound,
        p.partstrat::text AS strategy,
@@ -27,6 +27,7 @@ WHERE c.relkind IN ('r', 'p', 'f')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND n.nspname !~ '^pg_(toast_)?temp_'
   AND c.relname <> '_sqlx_migrations'
+  AND c.oid <> ALL ($2)
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"

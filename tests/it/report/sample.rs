@@ -102,6 +102,7 @@ fn runs() -> Vec<QueryRuns> {
         query,
         runs,
         failure: None,
+        notes: Vec::new(),
     };
     let mut timed_out = run("given", "estimated", &[]);
     timed_out.outcome = Outcome::TimedOut {
@@ -395,6 +396,7 @@ pub(crate) fn failing() -> AuditReport {
     report.queries[0] = catalog(&[("queries/orders.sql", &misspelt)]).remove(0);
     let sql = &report.queries[0].sql;
     report.runs[0] = QueryRuns {
+        notes: Vec::new(),
         query: 0,
         runs: Vec::new(),
         failure: Some(QueryFailure {
@@ -443,6 +445,7 @@ pub(crate) fn huge() -> AuditReport {
         query.name = format!("Copy{number}");
         report.findings.push(missing_index(&query));
         report.runs.push(QueryRuns {
+            notes: Vec::new(),
             query: report.queries.len(),
             ..report.runs[0].clone()
         });
