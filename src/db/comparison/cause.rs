@@ -228,7 +228,10 @@ impl Replay<'_> {
         wanted: &mut [Wanted<'_>],
         standing: Standing,
     ) -> Result<(), CompareError> {
-        let schema = introspect::schema(&self.copy.session).await?;
+        let schema = match standing {
+            Standing::InTransaction => introspect::schema_within(&self.copy.session).await?,
+            Standing::Outside => introspect::schema(&self.copy.session).await?,
+        };
         let all = schema.tables.iter().flat_map(|table| &table.indexes);
         self.indexes
             .push(all.map(|index| index.name.clone()).collect());

@@ -12,8 +12,34 @@ use crate::db::connect::{EnvironmentFault, Session, describe};
 use crate::db::explain::quote_literal;
 
 /// Names resolve in `pg_catalog` alone: a function of the same name that fits better elsewhere would be somebody's.
-const OPENING: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = 60000; SET LOCAL lock_timeout = 2000; \
-     SET LOCAL search_path = pg_catalog, pg_temp";
+const LIMITS: &str = "SET LOCAL statement_timeout = 60000; SET LOCAL lock_timeout = 2000; SET LOCAL search_path = pg_catalog, pg_temp";
+
+/// What a reading happens in, and ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// A transaction of its own.
+    Own,
+    /// One that is open already, and goes on afterwards as it was.
+    Open,
+}
+
+impl Within {
+    fn enter(self) -> &'static str {
+        match self {
+            Self::Own => "BEGIN READ ONLY",
+            Self::Open => "SAVEPOINT pgproof_catalog",
+        }
+    }
+
+    fn leave(self) -> &'static str {
+        match self {
+            Self::Own => "ROLLBACK",
+            Self::Open => {
+                "ROLLBACK TO SAVEPOINT pgproof_catalog; RELEASE SAVEPOINT pgproof_catalog"
+            }
+        }
+    }
+}
 
 /// Tables that somebody else holds, or waits for, in a mode that lets nobody read: to look at one is to wait.
 const HELD: &str = "SELECT DISTINCT l.relation FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
@@ -37,6 +63,7 @@ pub(super) struct Question {
 /// A transaction that reads the catalogs.
 pub(super) struct Catalog<'s> {
     session: &'s Session,
+    within: Within,
     /// The caller's search path.
     path: String,
     /// Tables that cannot be looked at now.
@@ -51,10 +78,11 @@ pub(super) enum Stopped {
 }
 
 impl<'s> Catalog<'s> {
-    /// Begins. The session must not be in a transaction.
-    pub(super) async fn open(session: &'s Session) -> Result<Self, Stopped> {
+    /// Begins.
+    pub(super) async fn open(session: &'s Session, within: Within) -> Result<Self, Stopped> {
         let mut catalog = Self {
             session,
+            within,
             path: String::new(),
             held: Vec::new(),
         };
@@ -63,7 +91,8 @@ impl<'s> Catalog<'s> {
             let shown = client
                 .query_typed("SELECT pg_catalog.current_setting('search_path')", &[])
                 .await?;
-            client.batch_execute(OPENING).await?;
+            let opening = format!("{}; {LIMITS}", within.enter());
+            client.batch_execute(&opening).await?;
             Ok(shown)
         };
         let shown = catalog.answered("search path", path).await?;
@@ -148,7 +177,7 @@ impl<'s> Catalog<'s> {
     /// Ends the transaction, however it went.
     pub(super) async fn close(self) {
         // Where the connection is gone there is nothing to end.
-        let ending = self.session.client().batch_execute("ROLLBACK");
+        let ending = self.session.client().batch_execute(self.within.leave());
         let _ = tokio::time::timeout(PATIENCE, ending).await;
     }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Row;
 
-use self::catalog::{Catalog, Question, Stopped};
+use self::catalog::{Catalog, Question, Stopped, Within};
 use super::connect::{EnvironmentFault, Session};
 use crate::schema::{QualifiedName, Schema, ServerVersion, Table};
 
@@ -38,6 +38,14 @@ pub struct IntrospectError {
 /// [`IntrospectError`] where the server fails or the session is cancelled.
 pub async fn schema(session: &Session) -> Result<Schema, IntrospectError> {
     Ok(reading(session).await?.schema)
+}
+
+/// The schema as the transaction that is open on the session sees it; the transaction goes on.
+///
+/// # Errors
+/// As [`schema`].
+pub async fn schema_within(session: &Session) -> Result<Schema, IntrospectError> {
+    Ok(read_within(session, Within::Open).await?.schema)
 }
 
 /// A schema, and what could not be read of it.
@@ -69,9 +77,13 @@ impl Reading {
 /// # Errors
 /// As [`schema`].
 pub async fn reading(session: &Session) -> Result<Reading, IntrospectError> {
+    read_within(session, Within::Own).await
+}
+
+async fn read_within(session: &Session, within: Within) -> Result<Reading, IntrospectError> {
     let mut first = true;
     loop {
-        let read = match Catalog::open(session).await {
+        let read = match Catalog::open(session, within).await {
             Ok(catalog) => {
                 let read = read(session, &catalog).await;
                 catalog.close().await;
