@@ -142,21 +142,23 @@ impl Trial<'_> {
                 "(SELECT row::text FROM {one} AS row EXCEPT ALL SELECT row::text FROM {another} AS row)"
             )
         };
-        let body = format!(
-            "SET LOCAL work_mem = {};\
-             CREATE TEMP TABLE pgproof_as_written ON COMMIT DROP AS {};\
-             CREATE TEMP TABLE pgproof_in_other_form ON COMMIT DROP AS {};\
-             SELECT count(*)::text FROM ({} UNION ALL {}) AS differences;",
-            quote_literal(MEMORY),
-            written.execute(&values),
-            other.execute(&values),
-            difference("pgproof_as_written", "pgproof_in_other_form"),
-            difference("pgproof_in_other_form", "pgproof_as_written"),
-        );
+        let settings = format!("SET LOCAL work_mem = {};", quote_literal(MEMORY));
+        let kept = |table: &str, form: &Prepared| {
+            let rows = form.execute(&values);
+            format!("CREATE TEMP TABLE {table} ON COMMIT DROP AS {rows}")
+        };
+        let statements = vec![
+            kept("pgproof_as_written", written),
+            kept("pgproof_in_other_form", other),
+            format!(
+                "SELECT count(*)::text FROM ({} UNION ALL {}) AS differences",
+                difference("pgproof_as_written", "pgproof_in_other_form"),
+                difference("pgproof_in_other_form", "pgproof_as_written"),
+            ),
+        ];
         let limits = self.options.limits();
         let answer =
-            explain::in_transaction(self.session.client(), &limits, PlanChoice::Custom, &body)
-                .await?;
+            explain::together(self.session.client(), &limits, &settings, statements).await?;
         Ok(answer.last().map(String::as_str) == Some("0"))
     }
 

@@ -353,6 +353,30 @@ pub(crate) async fn in_transaction(
     Ok(done.answers.into_iter().flatten().collect())
 }
 
+/// Statements on a private copy, one after the other in a transaction that rolls back; the first column of every row of the
+/// last one.
+///
+/// # Errors
+/// [`ExplainError`]; the transaction is rolled back then, too.
+pub(crate) async fn together(
+    client: &Client,
+    limits: &Limits,
+    settings: &str,
+    statements: Vec<String>,
+) -> Result<Vec<String>, ExplainError> {
+    let limits = Limits {
+        access: Access::PrivateCopy,
+        ..*limits
+    };
+    let work = Work {
+        prepared: None,
+        settings,
+        statements,
+    };
+    let mut done = rolled_back(client, &limits, PlanChoice::Custom, work).await?;
+    Ok(done.answers.pop().unwrap_or_default())
+}
+
 /// Takes away what plans that wrote, and were rolled back, left in their tables and in those that refer to them. On a
 /// private copy only: nobody else's statements may see pages move.
 ///
