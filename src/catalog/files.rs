@@ -7,12 +7,16 @@ use std::path::{Component, Path, PathBuf};
 use globset::GlobBuilder;
 use walkdir::WalkDir;
 
+use super::query::Skipped;
 use crate::source::{Source, SourceError};
 
 /// The files of a catalog: those that were read, and those that cannot be.
+#[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) sources: Vec<Source>,
     pub(super) unreadable: Vec<SourceError>,
+    /// What a source holds beside queries.
+    pub(super) left_out: Vec<Skipped>,
 }
 
 /// Every file that a glob names, each once, in the order of their paths; `globs` are relative to `root`. A glob that names
@@ -39,10 +43,7 @@ pub(super) fn read(root: &Path, globs: &[String]) -> Result<Files, Vec<SourceErr
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut files = Files {
-        sources: Vec::new(),
-        unreadable: Vec::new(),
-    };
+    let mut files = Files::default();
     for (shown, path) in paths {
         match read_file(&shown, &path) {
             Ok(source) => files.sources.push(source),

@@ -17,6 +17,7 @@ pub use query::{
 };
 
 pub use sources::QuerySource;
+pub use sources::statements::{Statement, Statements, StatementsFrom, rate};
 
 use crate::source::{Source, SourceError};
 
@@ -79,19 +80,25 @@ impl Catalog {
     }
 }
 
-/// Reads every source; their paths are relative to `root`.
+/// Reads every source; their paths are relative to `root`. `live` is what the databases among them held.
 ///
 /// # Errors
 /// A pattern that names no file or is none, a source that cannot be read, or files in which there is nothing.
-pub fn load(root: &Path, from: &[QuerySource]) -> Result<Catalog, Vec<SourceError>> {
+pub fn load(
+    root: &Path,
+    from: &[QuerySource],
+    live: &[(StatementsFrom, Statements)],
+) -> Result<Catalog, Vec<SourceError>> {
     let files::Files {
         sources,
         unreadable,
-    } = sources::read(root, from)?;
+        left_out,
+    } = sources::read(root, from, live)?;
     let mut catalog = parse(&sources);
     catalog
         .skipped
         .extend(unreadable.into_iter().map(unreadable_file));
+    catalog.skipped.extend(left_out);
     if catalog.queries.is_empty() && catalog.skipped.is_empty() {
         let place = Source::new(root, "");
         let message = format!(

@@ -116,6 +116,11 @@ pub enum SkipReason {
         /// The pattern that fits it.
         pattern: String,
     },
+    /// It is no query of the application's: rows of pg_stat_statements, say.
+    NoQueries {
+        /// How many of which kind.
+        reason: String,
+    },
 }
 
 impl Skipped {
@@ -124,7 +129,9 @@ impl Skipped {
     pub fn mistake(&self) -> Option<&SourceError> {
         match &self.why {
             SkipReason::Mistake(error) => Some(error),
-            SkipReason::Asked { .. } | SkipReason::Excluded { .. } => None,
+            SkipReason::Asked { .. }
+            | SkipReason::Excluded { .. }
+            | SkipReason::NoQueries { .. } => None,
         }
     }
 
@@ -135,6 +142,7 @@ impl Skipped {
             SkipReason::Mistake(error) => error.message.clone(),
             SkipReason::Asked { reason } => format!("`@skip`: {reason}"),
             SkipReason::Excluded { pattern } => format!("`exclude` names {pattern:?}"),
+            SkipReason::NoQueries { reason } => reason.clone(),
         }
     }
 
@@ -150,6 +158,7 @@ impl Skipped {
             SkipReason::Excluded { .. } => {
                 "take the pattern out of pgproof.toml to have it audited".to_owned()
             }
+            SkipReason::NoQueries { .. } => "none is needed".to_owned(),
         }
     }
 }
@@ -227,6 +236,15 @@ impl Command {
         ("batchmany", Self::BatchMany),
         ("batchone", Self::BatchOne),
     ];
+
+    /// The word that names it, without its colon.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(_, command)| *command == self)
+            .map_or("many", |(word, _)| word)
+    }
 
     /// The command of a word without its colon.
     #[must_use]

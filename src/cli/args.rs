@@ -105,6 +105,7 @@ pub enum Command {
     Diff(DiffArgs),
     Server(ServerArgs),
     Explain(ExplainArgs),
+    Import(ImportArgs),
     Init(InitArgs),
     Rules(RulesArgs),
     Seed(SeedArgs),
@@ -120,6 +121,7 @@ impl Command {
             Self::Seed(args) => args.out.is_some(),
             Self::Accept(_)
             | Self::Explain(_)
+            | Self::Import(_)
             | Self::Init(_)
             | Self::Rules(_)
             | Self::Server(_)
@@ -370,6 +372,32 @@ pub struct InitArgs {
     /// Ask nothing: of several schemas the first is taken
     #[arg(long, short)]
     pub yes: bool,
+    /// Overwrite files that are there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Writes query files from where other tools keep their queries
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof import pg_stat_statements --database-url postgres://reader@db.example.com/shop
+                                                 what that database was asked, with how often; nothing is changed in it
+  pgproof import statements.csv --period 7d      an export of the view (CSV or JSON) that counts a week
+  pgproof import sqlc.yaml                       sqlc's query files
+  pgproof import .sqlx                           what `cargo sqlx prepare` wrote
+
+`queries` of pgproof.toml reads the same sources in place, without files of their own:
+  queries = [{ statements = \"$PRODUCTION_URL\" }, { sqlc = \"sqlc.yaml\" }]")]
+pub struct ImportArgs {
+    /// pg_stat_statements, an export of it, sqlc's configuration, sqlx's folder, or a pattern of query files
+    #[arg(value_name = "SOURCE")]
+    pub source: String,
+    /// The folder that is written
+    #[arg(long, value_name = "DIR", default_value = "queries")]
+    pub out: PathBuf,
+    /// How long an export has counted, e.g. 24h or 7d: its calls become rates
+    #[arg(long, value_name = "DURATION", value_parser = super::values::duration)]
+    pub period: Option<std::time::Duration>,
     /// Overwrite files that are there already
     #[arg(long)]
     pub force: bool,

@@ -380,7 +380,10 @@ impl Checkout {
             .unwrap_or_else(|| FILE.as_ref());
         let file = self.directory.join(name);
         if file.is_file() {
-            return Project::load(Some(&file), &self.directory);
+            return Ok(Project {
+                live: today.live.clone(),
+                ..Project::load(Some(&file), &self.directory)?
+            });
         }
         globals.progress.note(format!(
             "the revision has no {}: today's is used for it",
@@ -389,6 +392,7 @@ impl Checkout {
         Ok(Project {
             root: self.directory.clone(),
             settings: today.settings.clone(),
+            live: today.live.clone(),
         })
     }
 }

@@ -13,6 +13,7 @@ pub mod settings;
 mod settled;
 mod signals;
 pub mod snapshots;
+pub mod statements;
 pub mod target;
 pub mod values;
 

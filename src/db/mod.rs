@@ -23,6 +23,7 @@ pub mod prove_memory;
 pub mod prove_rewrites;
 pub mod prove_statistics;
 pub mod server;
+pub mod statements;
 mod stored;
 pub mod traffic;
 pub mod trials;

@@ -63,6 +63,8 @@ pub enum SavedCause {
     Skip,
     /// `exclude` of pgproof.toml.
     Exclude,
+    /// Nobody: these are no queries of the application's.
+    NoQueries,
 }
 
 /// Who wrote it.
@@ -376,6 +378,7 @@ fn not_audited(report: &AuditReport) -> Vec<SavedNotAudited> {
             SkipReason::Mistake(_) => SavedCause::Mistake,
             SkipReason::Asked { .. } => SavedCause::Skip,
             SkipReason::Excluded { .. } => SavedCause::Exclude,
+            SkipReason::NoQueries { .. } => SavedCause::NoQueries,
         },
         reason: skipped.reason(),
         remedy: skipped.remedy(),

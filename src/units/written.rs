@@ -16,6 +16,7 @@ pub fn millis(text: &str) -> Option<f64> {
         "s" | "sec" => 1000.0,
         "m" | "min" => 60_000.0,
         "h" => 3_600_000.0,
+        "d" | "day" | "days" => 86_400_000.0,
         _ => return None,
     };
     Some(number * factor)

@@ -64,7 +64,7 @@ fn each_case(area: &str, extension: &str, message: impl Fn(&Path) -> CliError) {
 fn catalog_mistakes() {
     each_case("catalog", "sql", |case| {
         let name = case.file_name().unwrap().to_str().unwrap().to_owned();
-        let catalog = catalog::load(&folder("catalog"), &[QuerySource::Files(name)]).unwrap();
+        let catalog = catalog::load(&folder("catalog"), &[QuerySource::Files(name)], &[]).unwrap();
         CliError::from(catalog.strict().unwrap_err())
     });
 }
@@ -158,7 +158,7 @@ fn unreadable_files_are_named() {
     let root = project.path();
     fs::create_dir_all(root.join("queries/a.sql")).unwrap();
     std::os::unix::fs::symlink("nowhere", root.join("queries/b.sql")).unwrap();
-    let error = match catalog::load(root, &[QuerySource::files("queries/*.sql")]) {
+    let error = match catalog::load(root, &[QuerySource::files("queries/*.sql")], &[]) {
         Ok(catalog) => catalog.strict().unwrap_err(),
         Err(errors) => errors,
     };

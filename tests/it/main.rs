@@ -46,6 +46,7 @@ mod seed_subtypes;
 mod seed_understanding;
 mod seed_wishes;
 mod server;
+mod statements;
 mod strangers;
 mod support;
 mod torture;

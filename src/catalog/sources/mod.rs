@@ -3,12 +3,16 @@
 mod rust_strings;
 mod sqlc;
 mod sqlx;
+pub mod statements;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::files::{self, Files};
 use crate::source::{Source, SourceError};
+
+use statements::{Statements, StatementsFrom};
 
 pub use sqlc::{SqlcPackage, packages as sqlc_packages};
 
@@ -21,6 +25,13 @@ pub enum QuerySource {
     Sqlc(PathBuf),
     /// sqlx's offline data (`.sqlx`): every query that its macros check.
     Sqlx(PathBuf),
+    /// What a database was asked: pg_stat_statements, or an export of it.
+    Statements {
+        /// Where it is read.
+        from: StatementsFrom,
+        /// How long an export has counted: its calls become rates.
+        period: Option<Duration>,
+    },
 }
 
 impl QuerySource {
@@ -38,13 +49,17 @@ impl QuerySource {
         match self {
             Self::Files(pattern) => Ok(vec![pattern.clone()]),
             Self::Sqlc(configuration) => sqlc::patterns(root, configuration),
-            Self::Sqlx(_) => Ok(Vec::new()),
+            Self::Sqlx(_) | Self::Statements { .. } => Ok(Vec::new()),
         }
     }
 }
 
 /// Every text of the sources, in the form of query files: a header, then the statement. A file that two of them name is read once.
-pub(super) fn read(root: &Path, from: &[QuerySource]) -> Result<Files, Vec<SourceError>> {
+pub(super) fn read(
+    root: &Path,
+    from: &[QuerySource],
+    live: &[(StatementsFrom, Statements)],
+) -> Result<Files, Vec<SourceError>> {
     let mut patterns: Vec<String> = Vec::new();
     for source in from {
         let found = source.patterns(root).map_err(|error| vec![error])?;
@@ -55,6 +70,10 @@ pub(super) fn read(root: &Path, from: &[QuerySource]) -> Result<Files, Vec<Sourc
         match source {
             QuerySource::Files(_) | QuerySource::Sqlc(_) => {}
             QuerySource::Sqlx(folder) => sqlx::read(root, folder, &mut files)?,
+            QuerySource::Statements { from, period } => {
+                let read = statements::read(root, from, *period, live);
+                statements::add(&read.map_err(|error| vec![error])?, &mut files);
+            }
         }
     }
     Ok(files)
@@ -65,6 +84,7 @@ impl fmt::Display for QuerySource {
         match self {
             Self::Files(pattern) => f.write_str(pattern),
             Self::Sqlc(path) | Self::Sqlx(path) => write!(f, "{}", path.display()),
+            Self::Statements { from, .. } => from.fmt(f),
         }
     }
 }

@@ -205,10 +205,7 @@ mod tests {
             "src/users.rs",
             &format!("use x;\n\nasync fn find_user() {{\n    query!(r#\"{select}\"#)\n}}\n"),
         );
-        let mut files = Files {
-            sources: Vec::new(),
-            unreadable: Vec::new(),
-        };
+        let mut files = Files::default();
         read(root.path(), Path::new(".sqlx"), &mut files).unwrap();
         let catalog = crate::catalog::parse(&files.sources);
         let found: Vec<(&str, &Path, u32)> = catalog

@@ -38,7 +38,7 @@ use crate::units::{Bytes, Millis};
 pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let outputs = outputs(globals)?;
-    let mut project = globals.project()?;
+    let mut project = globals.project()?.with_statements(globals).await?;
     let settings = project.settings.clone().with_audit_args(args);
     // The dataset is made as the command line says.
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());

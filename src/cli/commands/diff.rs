@@ -32,7 +32,7 @@ pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliErro
     let formats = formats(globals)?;
     // Saved reports can be compared where there is no project.
     let project = match args.reports.is_empty() {
-        true => Some(globals.project()?),
+        true => Some(globals.project()?.with_statements(globals).await?),
         false => Project::load_if_there(globals.config.as_deref(), &globals.directory)?,
     };
     let mut report = match (args.reports.as_slice(), &project) {

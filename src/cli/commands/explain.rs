@@ -30,7 +30,7 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
         let text = read(&args.query)?;
         return from_text(args, text, globals, reading);
     }
-    let project = globals.project()?;
+    let project = globals.project()?.with_statements(globals).await?;
     let Catalog {
         queries, skipped, ..
     } = project.catalog()?;

@@ -194,6 +194,7 @@ async fn draft(text: &str, globals: &Globals) -> Result<Drafted, CliError> {
     let project = Project {
         root: globals.directory.clone(),
         settings,
+        live: Vec::new(),
     };
     let options = target::options(project.settings.dataset, &[]);
     let ingredients = Ingredients::read(&project, options)?;

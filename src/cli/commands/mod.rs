@@ -4,6 +4,7 @@ pub mod accept;
 pub mod audit;
 pub mod diff;
 pub mod explain;
+pub mod import;
 pub mod init;
 pub mod rules;
 pub mod seed;
@@ -38,6 +39,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Diff(args) => diff::run(args, globals).await,
         Command::Server(args) => server::run(args, globals).await,
         Command::Explain(args) => explain::run(args, globals).await,
+        Command::Import(args) => import::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
         Command::Snapshot(args) => snapshot::run(args, globals).await,

@@ -15,7 +15,7 @@ use crate::units::Millis;
 
 /// Runs the catalog and writes its plans.
 pub async fn run(args: &SnapshotArgs, globals: &Globals) -> Result<ExitCode, CliError> {
-    let project = globals.project()?;
+    let project = globals.project()?.with_statements(globals).await?;
     let queries = project.catalog()?.queries;
     let target = Target::open(&project, globals).await?;
     let session = target.session(globals).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
 use super::exit::CliError;
-use crate::catalog::{Catalog, Query, QuerySource};
+use crate::catalog::{Catalog, Query, QuerySource, Statements, StatementsFrom};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};
@@ -26,6 +26,8 @@ pub struct Project {
     pub root: PathBuf,
     /// What it says.
     pub settings: Settings,
+    /// What the databases among its `queries` hold; read by [`Project::with_statements`].
+    pub live: Vec<(StatementsFrom, Statements)>,
 }
 
 /// pgproof.toml, with defaults where it is silent.
@@ -130,7 +132,11 @@ impl Project {
         let source = Source::new(shown, text.strip_prefix('\u{FEFF}').unwrap_or(&text));
         let settings = Settings::read(&source, rules::ALL)?;
         let root = path.parent().unwrap_or(directory).to_path_buf();
-        Ok(Self { root, settings })
+        Ok(Self {
+            root,
+            settings,
+            live: Vec::new(),
+        })
     }
 
     /// The same; `None` where no file was named and none is there: the defaults hold then.
@@ -147,7 +153,7 @@ impl Project {
     /// The project's catalog without what `exclude` names; patterns that name none of its queries are mistakes.
     pub fn catalog(&self) -> Result<Catalog, CliError> {
         let _reading = crate::interrupt::reading();
-        let mut catalog = crate::catalog::load(&self.root, &self.settings.queries)?;
+        let mut catalog = crate::catalog::load(&self.root, &self.settings.queries, &self.live)?;
         let unused = policy::unmatched_patterns(
             &self.settings.source,
             self.settings.exclude.iter(),

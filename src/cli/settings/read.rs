@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
 use super::{AuditSettings, DatasetSettings, ManualStep, Migrations, ServerSettings, Settings};
-use crate::catalog::QuerySource;
+use crate::catalog::{QuerySource, StatementsFrom};
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
@@ -227,7 +227,7 @@ fn migrations<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Migratio
 /// `["queries/**/*.sql", { sqlc = "sqlc.yaml" }, { sqlx = ".sqlx" }]`.
 fn query_sources<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Vec<QuerySource>> {
     const EXPECTED: &str = "expected a list of file patterns and sources, as in \
-        [\"queries/**/*.sql\", { sqlc = \"sqlc.yaml\" }, { sqlx = \".sqlx\" }]";
+        [\"queries/**/*.sql\", { sqlc = \"sqlc.yaml\" }, { sqlx = \".sqlx\" }, { statements = \"pg_stat_statements\" }]";
     let list = entry.value.as_array().filter(|list| !list.is_empty());
     let Some(list) = list else {
         reader.expected(entry, EXPECTED);
@@ -246,16 +246,7 @@ fn query_sources<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Vec<Q
                 ),
             },
             DeValue::Table(table) => {
-                for inner in &Section::new(&entry.path, table).entries {
-                    let path = |reader: &mut Reader<'a>| {
-                        reader.string(inner, "expected a path").map(PathBuf::from)
-                    };
-                    match inner.key {
-                        "sqlc" => found.extend(path(reader).map(QuerySource::Sqlc)),
-                        "sqlx" => found.extend(path(reader).map(QuerySource::Sqlx)),
-                        _ => reader.unknown(inner, &entry.path, &["sqlc", "sqlx"]),
-                    }
-                }
+                found.extend(query_source(reader, &Section::new(&entry.path, table)));
             }
             _ => reader.error(
                 item.span(),
@@ -265,6 +256,40 @@ fn query_sources<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Vec<Q
         }
     }
     (reader.errors.len() == before).then_some(found)
+}
+
+/// `{ sqlc = "sqlc.yaml" }`, or another kind of source.
+fn query_source<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Vec<QuerySource> {
+    let mut found = Vec::new();
+    let mut period = None;
+    for entry in &section.entries {
+        let path =
+            |reader: &mut Reader<'a>| reader.string(entry, "expected a path").map(PathBuf::from);
+        match entry.key {
+            "sqlc" => found.extend(path(reader).map(QuerySource::Sqlc)),
+            "sqlx" => found.extend(path(reader).map(QuerySource::Sqlx)),
+            "statements" => {
+                const EXPECTED: &str = "expected \"pg_stat_statements\", \"$VARIABLE\" with a URL, or a file with an export";
+                let from = reader.string(entry, EXPECTED).map(StatementsFrom::parse);
+                found.extend(from.map(|from| QuerySource::Statements { from, period: None }));
+            }
+            "period" => period = reader.duration(entry),
+            _ => reader.unknown(
+                entry,
+                &section.path,
+                &["sqlc", "sqlx", "statements", "period"],
+            ),
+        }
+    }
+    for source in &mut found {
+        if let QuerySource::Statements {
+            period: counted, ..
+        } = source
+        {
+            *counted = period;
+        }
+    }
+    found
 }
 
 fn layout<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>) -> Option<Layout> {

@@ -97,6 +97,9 @@ fn sources(queries: &[QuerySource]) -> String {
             QuerySource::Sqlx(path) => {
                 format!("{{ sqlx = {} }}", quoted(&path.display().to_string()))
             }
+            QuerySource::Statements { from, .. } => {
+                format!("{{ statements = {} }}", quoted(&from.to_string()))
+            }
         })
         .collect();
     written.join(", ")
