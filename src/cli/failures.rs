@@ -203,7 +203,9 @@ impl From<CompareError> for CliError {
             CompareError::Audit(error) => error.into(),
             CompareError::Migrate(error) => error.into(),
             CompareError::Embedded(error) => error.into(),
-            CompareError::Observe(ObserveError::Statement(mistake)) => mistake.into(),
+            CompareError::Observe(
+                ObserveError::Statement(mistake) | ObserveError::Deadlock(mistake),
+            ) => mistake.into(),
             CompareError::Observe(ObserveError::Interrupted(_)) => Self::Interrupted,
             other => Self::environment(&other),
         }

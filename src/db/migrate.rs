@@ -11,7 +11,7 @@ use tokio_postgres::error::ErrorPosition;
 
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::migrations::{Layout, Migration, Program, Script, Statement};
+use crate::migrations::{Layout, Migration, Program, Script, Statement, own_table};
 use crate::progress::{Progress, Unit};
 use crate::secret::redact;
 use crate::source::{Source, SourceError};
@@ -110,6 +110,11 @@ pub async fn apply(
         | Layout::SchemaFile
         | Layout::Command => {
             let session = Session::open(url, interrupt).await?;
+            if let Some(statement) = own_table(source.layout, &source.migrations)
+                && let Some(first) = source.migrations.first()
+            {
+                execute(&session, statement, &first.up).await?;
+            }
             for migration in &source.migrations {
                 task.doing(&migration.name);
                 if let Some(program) = &migration.up.program {

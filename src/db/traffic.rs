@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio_postgres::error::SqlState;
 
 use crate::diff::blocking::Execution;
 use crate::interrupt::Interrupt;
@@ -41,6 +42,8 @@ pub struct Seen {
     pub executions: Vec<Execution>,
     /// The first failure of each probe, with when it was.
     pub broken: Vec<(f64, Broken)>,
+    /// When the server ended a probe for a deadlock: it works again, so it is not among the broken.
+    pub deadlocks_ms: Vec<f64>,
 }
 
 /// Traffic that runs until it is stopped.
@@ -49,7 +52,14 @@ pub struct Traffic {
     stop: tokio::sync::watch::Sender<bool>,
     sessions: Vec<tokio::task::JoinHandle<()>>,
     seen: Arc<Mutex<Seen>>,
+    /// Of the sessions that are open.
+    processes: Processes,
+    url: DatabaseUrl,
+    interrupt: Interrupt,
 }
+
+/// Server processes.
+type Processes = Arc<Mutex<BTreeSet<i32>>>;
 
 /// A session of those far from the migration sends its next probe this long after the last answer.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -70,8 +80,8 @@ const FIRST: u32 = 2;
 const LIGHT: Duration = Duration::from_millis(2);
 /// How long the first answers, which are slow, are waited for.
 const FIRST_ANSWERS: Duration = Duration::from_secs(1);
-/// How long the last answers are waited for.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// How long the last answers are waited for once the migration has let go of everything.
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 impl Traffic {
     /// Opens the sessions, lets each come to its first answer, and begins. Times are counted from `zero`. `near` lists for
@@ -89,6 +99,7 @@ impl Traffic {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let answered = Arc::new(AtomicUsize::new(0));
+        let processes = Processes::default();
         let own: BTreeSet<usize> = near.iter().flatten().copied().collect();
         let far: Vec<usize> = (0..probes.len())
             .filter(|probe| !own.contains(probe))
@@ -104,6 +115,7 @@ impl Traffic {
             seen: Arc::clone(&seen),
             stopped: stopped.clone(),
             answered: Arc::clone(&answered),
+            processes: Arc::clone(&processes),
         };
         let mut sessions = Vec::with_capacity(opened.len() + 1);
         let mut turns: BTreeMap<usize, Arc<Turn>> = BTreeMap::new();
@@ -141,21 +153,42 @@ impl Traffic {
             stop,
             sessions,
             seen,
+            processes,
+            url: url.clone(),
+            interrupt: interrupt.clone(),
         })
     }
 
-    /// Ends the traffic once its last answers came. Who still waits after a while waits for a lock that outlives the traffic: that
-    /// answer is not waited for.
-    pub async fn stop(self) -> Seen {
+    /// Ends the traffic once its last answers came. Who still waits after `patience` waits for a lock that outlives the traffic: that
+    /// answer is not waited for, and its server process is ended, which would else go on holding what it has.
+    pub async fn stop(self, patience: Duration) -> Seen {
         let _ = self.stop.send(true);
-        let last = tokio::time::Instant::now() + LAST_ANSWERS;
+        let last = tokio::time::Instant::now() + patience;
         for mut session in self.sessions {
             // A session that panicked has said what it saw until then.
             if tokio::time::timeout_at(last, &mut session).await.is_err() {
                 session.abort();
             }
         }
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        let left = std::mem::take(&mut *locked(&self.processes));
+        if !left.is_empty() {
+            end_processes(&self.url, left, &self.interrupt).await;
+        }
+        std::mem::take(&mut *locked(&self.seen))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends server processes and waits until they are gone. What cannot be ended shows at the statement that it then keeps waiting.
+async fn end_processes(url: &DatabaseUrl, processes: BTreeSet<i32>, interrupt: &Interrupt) {
+    const END: &str = "SELECT pg_terminate_backend(pid, 2000) FROM unnest($1::int[]) AS pid";
+    let processes: Vec<i32> = processes.into_iter().collect();
+    if let Ok(session) = Session::open(url, interrupt).await {
+        let _ = session.client().query(END, &[&processes]).await;
+        session.close().await;
     }
 }
 
@@ -205,12 +238,14 @@ struct Sender {
     stopped: tokio::sync::watch::Receiver<bool>,
     /// How many sessions had an answer.
     answered: Arc<AtomicUsize>,
+    /// Where its own process is noted while the session is open.
+    processes: Processes,
 }
 
 impl Sender {
     /// One probe, each time that it is its turn.
     async fn send_when_told(mut self, probe: usize, what: Probe, turn: Arc<Turn>) {
-        let pid = backend(&self.session).await;
+        let pid = self.process().await;
         let (mut sent, mut quickest, mut plan_only) = (0_u32, Duration::MAX, what.plan_only);
         while let Ok(pid) = pid {
             let Some(took) = self.execute(pid, probe, &what.sql, plan_only).await else {
@@ -242,6 +277,20 @@ impl Sender {
         if sent < FIRST {
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
+        self.close(pid.ok()).await;
+    }
+
+    /// Its server process, noted for as long as the session is open.
+    async fn process(&self) -> Result<i32, tokio_postgres::Error> {
+        let pid = backend(&self.session).await?;
+        locked(&self.processes).insert(pid);
+        Ok(pid)
+    }
+
+    async fn close(self, pid: Option<i32>) {
+        if let Some(pid) = pid {
+            locked(&self.processes).remove(&pid);
+        }
         self.session.close().await;
     }
 
@@ -249,7 +298,8 @@ impl Sender {
     async fn send_in_turn(self, probes: Vec<(usize, Probe)>) {
         let mut left = probes;
         let mut first = true;
-        if let Ok(pid) = backend(&self.session).await {
+        let pid = self.process().await;
+        if let Ok(pid) = pid {
             'all: while !left.is_empty() {
                 let mut working = Vec::with_capacity(left.len());
                 for (probe, what) in left {
@@ -274,7 +324,7 @@ impl Sender {
         if first {
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
-        self.session.close().await;
+        self.close(pid.ok()).await;
     }
 
     /// Sends a probe and notes what became of it: how long it took, or `None` where it failed and is not to be sent again.
@@ -294,22 +344,34 @@ impl Sender {
             start_ms: ms(start),
             end_ms: ms(end),
         };
-        let failure = result.err().map(|error| describe(&error));
-        let took = failure.is_none().then(|| end.saturating_sub(start));
-        {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            match failure {
-                None => seen.executions.push(execution),
-                Some(message) => seen
-                    .broken
-                    .push((execution.end_ms, Broken { probe, message })),
+        let failed = result.is_err();
+        let deadlock =
+            |error: &tokio_postgres::Error| error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED);
+        let goes_on = {
+            let mut seen = locked(&self.seen);
+            match result {
+                Ok(()) => {
+                    seen.executions.push(execution);
+                    true
+                }
+                Err(error) if deadlock(&error) => {
+                    seen.deadlocks_ms.push(execution.end_ms);
+                    seen.executions.push(execution);
+                    true
+                }
+                Err(error) => {
+                    let message = describe(&error);
+                    seen.broken
+                        .push((execution.end_ms, Broken { probe, message }));
+                    false
+                }
             }
-        }
-        if took.is_none() {
+        };
+        if failed {
             // Where the connection is gone there is nothing to roll back.
             let _ = self.session.client().batch_execute("ROLLBACK").await;
         }
-        took
+        goes_on.then(|| end.saturating_sub(start))
     }
 }
 

@@ -100,6 +100,9 @@ pub struct StatementObservation {
     /// Catalog queries that waited while it ran, for a lock that an earlier statement of its transaction had taken: the
     /// part of their wait that is this statement's time.
     pub kept_waiting: Vec<BlockedQuery>,
+    /// The server ended it for a deadlock with a query of the catalog: earlier statements of its transaction hold rows that the
+    /// query waits for, and it asks for the table that the query holds. What the others waited was measured on another run.
+    pub deadlocked: bool,
     /// What happened behind a long reader, for a statement that needs a table alone.
     pub pile_up: Option<PileUp>,
     /// What to write instead, and what that was measured to do.

@@ -61,7 +61,8 @@ impl Verdict {
     }
 }
 
-/// From where on more work is a regression. `facts`: B >= 1.2x and +128 blocks, rows >= 2x and +10 000; major 2x and +1000.
+/// From where on more work is a regression: 1.2 times the blocks and 128 more, or twice the rows and 10 000 more. Major: twice, and
+/// as many more as 1000 pages hold of common rows, so that a narrow table's full scan counts as much as a wide one's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Blocks after over blocks before.
@@ -76,6 +77,8 @@ pub struct Limits {
     pub major_factor: f64,
     /// And from so many blocks on.
     pub major_more: f64,
+    /// From so many rows more on a change in rows read by [`Self::major_factor`] is major.
+    pub major_rows_more: f64,
 }
 
 impl Default for Limits {
@@ -87,6 +90,7 @@ impl Default for Limits {
             rows_more: 10_000.0,
             major_factor: 2.0,
             major_more: 1000.0,
+            major_rows_more: 80_000.0,
         }
     }
 }
@@ -113,6 +117,7 @@ pub fn direction(before: &Work, after: &Work, limits: &Limits) -> Direction {
         limits.blocks_more,
     );
     let major = |a, b| past(a, b, limits.major_factor, limits.major_more);
+    let major_rows = |a, b| past(a, b, limits.major_factor, limits.major_rows_more);
     let temp = |work: &Work| work.temp_blocks.map(|Pages(n)| n > 0);
     let spills = matches!((temp(before), temp(after)), (Some(false), Some(true)));
     let stops_spilling = matches!((temp(before), temp(after)), (Some(true), Some(false)));
@@ -134,17 +139,19 @@ pub fn direction(before: &Work, after: &Work, limits: &Limits) -> Direction {
         limits.blocks_factor,
         limits.blocks_more,
     );
-    if by_blocks {
+    if by_blocks || (more_rows && !fewer_blocks) {
         Direction::Worse {
-            major: major(blocks(before), blocks(after)),
+            major: major(blocks(before), blocks(after))
+                || major_rows(before.rows_read, after.rows_read),
         }
-    } else if spills || (more_rows && !fewer_blocks) {
+    } else if spills {
         Direction::Worse { major: false }
-    } else if fewer_blocks {
+    } else if fewer_blocks || fewer_rows {
         Direction::Better {
-            major: major(blocks(after), blocks(before)),
+            major: major(blocks(after), blocks(before))
+                || major_rows(after.rows_read, before.rows_read),
         }
-    } else if stops_spilling || fewer_rows {
+    } else if stops_spilling {
         Direction::Better { major: false }
     } else {
         Direction::Same
@@ -241,6 +248,22 @@ mod tests {
         assert_eq!(
             verdict(work(10, 20_000.0, 0), work(10, 5000.0, 0)),
             Verdict::Improvement
+        );
+    }
+
+    #[test]
+    fn a_narrow_table_read_in_full_is_as_bad_as_a_wide_one() {
+        let by_index = work(67, 10.0, 0);
+        let in_full = work(541, 100_000.0, 0);
+        assert_eq!(verdict(by_index, in_full), Verdict::MajorRegression);
+        assert_eq!(verdict(in_full, by_index), Verdict::MajorImprovement);
+        assert_eq!(
+            verdict(work(541, 70_000.0, 0), work(541, 150_000.0, 0)),
+            Verdict::MajorRegression
+        );
+        assert_eq!(
+            verdict(work(541, 50_000.0, 0), work(541, 120_000.0, 0)),
+            Verdict::Regression
         );
     }
 

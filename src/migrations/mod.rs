@@ -9,6 +9,7 @@ mod diesel;
 mod drizzle;
 mod goose;
 mod liquibase;
+mod own_table;
 mod prisma;
 mod statements;
 mod tern;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::{Source, SourceError};
 
 pub use command::{MigrateCommand, Program, command_history};
+pub use own_table::own_table;
 pub use tree::Tree;
 
 /// Which tool owns a directory.

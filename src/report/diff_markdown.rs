@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use similar::TextDiff;
 
 use super::diff_words::{
-    blocked_sentence, blocks, cause_sentence, cause_sentences, index_sentence, kept, kept_sentence,
-    locks_phrase, measured_sentence, outside_sentence, pile_up_sentence, standing, statement_facts,
-    worst_sentence,
+    blocked_sentence, blocks, cause_sentence, cause_sentences, deadlock_sentence, index_sentence,
+    kept, kept_sentence, locks_phrase, measured_sentence, outside_sentence, pile_up_sentence,
+    standing, statement_facts, worst_sentence,
 };
 use crate::diff::observation::StatementObservation;
 use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
@@ -215,6 +215,7 @@ fn details(
     let told: Vec<String> = blocked
         .chain(worst_sentence(statement))
         .chain(kept)
+        .chain(deadlock_sentence(statement))
         .chain(pile_up)
         .collect();
     if told.is_empty() && statement.safer.is_none() {

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::diff_words::{
-    Side, blocked_sentence, blocks, cause_sentence, cause_sentences, extrapolation_sentence,
-    index_sentence, kept, kept_sentence, locks_phrase, measured_sentence, outside_sentence,
-    pile_up_sentence, standing, statement_facts, worst_sentence,
+    Side, blocked_sentence, blocks, cause_sentence, cause_sentences, deadlock_sentence,
+    extrapolation_sentence, index_sentence, kept, kept_sentence, locks_phrase, measured_sentence,
+    outside_sentence, pile_up_sentence, standing, statement_facts, worst_sentence,
 };
 use super::terminal::TerminalStyle;
 use crate::diff::observation::StatementObservation;
@@ -353,7 +353,10 @@ impl Page<'_, '_> {
                 self.paint(anstyle::AnsiColor::Red, &told)
             )?;
         }
-        if let Some(told) = statement.pile_up.as_ref().and_then(pile_up_sentence) {
+        for told in deadlock_sentence(statement)
+            .into_iter()
+            .chain(statement.pile_up.as_ref().and_then(pile_up_sentence))
+        {
             writeln!(self.out, "      {told}")?;
         }
         if let Some(at) = &statement.extrapolation {

@@ -173,6 +173,15 @@ pub(super) fn kept_sentence(
     )
 }
 
+/// A file that changes rows first and asks for their table then: some query waits for the rows and holds the table.
+pub(super) fn deadlock_sentence(statement: &StatementObservation) -> Option<String> {
+    statement.deadlocked.then(|| {
+        "met a deadlock: an earlier statement of its file holds rows that a query waits for, and it asks for the table that the \
+         query holds; the server ends one of the two, and with it the whole file or the query"
+            .to_owned()
+    })
+}
+
 /// `behind a reader of 1.5 s: 3 queries waited up to 1.5 s; with lock_timeout = 100ms …`.
 pub(super) fn pile_up_sentence(pile_up: &PileUp) -> Option<String> {
     let longest = pile_up.blocked.first()?.longest;

@@ -48,6 +48,12 @@ const MAJOR_PAGES: Threshold = limit(
     1000.0,
     "and from so many blocks more on",
 );
+const MAJOR_ROWS: Threshold = limit(
+    "major-rows",
+    ThresholdUnit::Rows,
+    80_000.0,
+    "or from so many rows read more on, by the same factor",
+);
 const ROWS_FACTOR: Threshold = limit(
     "rows-factor",
     ThresholdUnit::Ratio,
@@ -80,6 +86,7 @@ pub(super) const RULE: Rule = Rule {
         MIN_PAGES,
         MAJOR_FACTOR,
         MAJOR_PAGES,
+        MAJOR_ROWS,
         ROWS_FACTOR,
         MIN_ROWS,
     ],
@@ -96,6 +103,7 @@ pub fn limits(policy: &Policy) -> Limits {
         rows_more: policy.limit(&MIN_ROWS),
         major_factor: policy.limit(&MAJOR_FACTOR),
         major_more: policy.limit(&MAJOR_PAGES),
+        major_rows_more: policy.limit(&MAJOR_ROWS),
     }
 }
 

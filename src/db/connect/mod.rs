@@ -286,14 +286,23 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
             .unwrap_or_default();
         return format!("{error}{cause}");
     };
-    let mut text = refusal.message().to_owned();
+    let mut text = cut(refusal.message());
     if let Some(detail) = refusal.detail() {
-        text = format!("{text}: {detail}");
+        text = format!("{text}: {}", cut(detail));
     }
     if let Some(hint) = refusal.hint() {
         text = format!("{text} (hint: {hint})");
     }
     format!("{text} (SQLSTATE {})", refusal.code().code())
+}
+
+/// A migration that raises an error with every row in it fills no report.
+fn cut(text: &str) -> String {
+    const MOST: usize = 1_000;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// What an error says about the environment rather than about the statement: exit code 3.

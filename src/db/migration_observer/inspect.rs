@@ -322,7 +322,8 @@ impl<'a> Inspector<'a> {
 
     /// Adds to a statement's failure what state the copy is in.
     async fn left_in(&self, error: ObserveError, script: &Script, done: usize) -> ObserveError {
-        let ObserveError::Statement(mut failure) = error else {
+        let (ObserveError::Statement(mut failure) | ObserveError::Deadlock(mut failure)) = error
+        else {
             return error;
         };
         // Where no transaction is open the server only warns.
@@ -469,6 +470,7 @@ impl Done {
             worst_wait: self.stretch.clone(),
             blocked: Vec::new(),
             kept_waiting: Vec::new(),
+            deadlocked: false,
             pile_up: None,
             safer: None,
             extrapolation: None,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::lock_watch::{LockWatch, Watched};
 use crate::db::migrate::{run_program, run_script};
-use crate::db::traffic::{Broken, Probe, Seen, Traffic, backend, ms};
+use crate::db::traffic::{Broken, LAST_ANSWERS, Probe, Seen, Traffic, backend, ms};
 use crate::diff::blocking::{StatementSpan, Waiters, blocked_queries};
 use crate::diff::locks::HeldLock;
 use crate::diff::observation::{StatementObservation, StatementPlace, WorstWait};
@@ -26,8 +26,10 @@ pub type BrokenBy = Vec<(Option<usize>, Broken)>;
 /// Applies migrations with the probes as traffic beside them, and adds to what [`super::inspect`] found of each statement who
 /// waited for it. A script that stops nobody runs without traffic.
 ///
+/// A file that ends in a deadlock with the traffic runs once more, beside queries that are only planned: they hold no rows.
+///
 /// # Errors
-/// As [`super::inspect`]; besides, a statement may meet a deadlock with the traffic.
+/// As [`super::inspect`].
 pub async fn measure(
     url: &DatabaseUrl,
     migrations: &[Migration],
@@ -44,7 +46,19 @@ pub async fn measure(
             break;
         };
         if stops_somebody(script, found) {
-            let ran = beside.run(script, LocksOf::Inspected(found)).await?;
+            let known = LocksOf::Inspected(found);
+            let ran = match beside.run(script, known, probes).await? {
+                Beginning::Done(ran) => ran,
+                Beginning::Deadlock { at, error } => {
+                    if !script.in_one_transaction() {
+                        return Err(error);
+                    }
+                    let planned: Vec<Probe> = probes.iter().map(only_planned).collect();
+                    let again = beside.run(script, known, &planned).await?.or_failed()?;
+                    found[at].deadlocked = true;
+                    again
+                }
+            };
             let failures = ran.note_in(found, &beside);
             broken.extend(
                 failures
@@ -73,7 +87,8 @@ pub async fn try_script(
     interrupt: &Interrupt,
 ) -> Result<Vec<StatementObservation>, ObserveError> {
     let beside = Beside::open(url, probes, interrupt).await?;
-    let ran = beside.run(script, LocksOf::Own).await?;
+    let ran = beside.run(script, LocksOf::Own, probes).await?;
+    let ran = ran.or_failed()?;
     let mut found: Vec<StatementObservation> = script
         .statements
         .iter()
@@ -98,6 +113,7 @@ pub async fn try_script(
             worst_wait: None,
             blocked: Vec::new(),
             kept_waiting: Vec::new(),
+            deadlocked: false,
             pile_up: None,
             safer: None,
             extrapolation: None,
@@ -126,11 +142,33 @@ enum LocksOf<'a> {
     Own,
 }
 
+/// The same query, planned alone: it takes the same locks on tables, and none on rows.
+fn only_planned(probe: &Probe) -> Probe {
+    Probe {
+        plan_only: true,
+        ..probe.clone()
+    }
+}
+
+/// How running a script beside the traffic began: a deadlock ends it.
+enum Beginning {
+    Done(Ran),
+    Deadlock { at: usize, error: ObserveError },
+}
+
+impl Beginning {
+    fn or_failed(self) -> Result<Ran, ObserveError> {
+        match self {
+            Self::Done(ran) => Ok(ran),
+            Self::Deadlock { error, .. } => Err(error),
+        }
+    }
+}
+
 struct Beside<'a> {
     url: &'a DatabaseUrl,
     session: Session,
     pid: i32,
-    probes: &'a [Probe],
     reach: Reach,
     interrupt: &'a Interrupt,
 }
@@ -162,13 +200,17 @@ impl<'a> Beside<'a> {
             url,
             session,
             pid,
-            probes,
             reach,
             interrupt,
         })
     }
 
-    async fn run(&self, script: &Script, known: LocksOf<'_>) -> Result<Ran, ObserveError> {
+    async fn run(
+        &self,
+        script: &Script,
+        known: LocksOf<'_>,
+        probes: &[Probe],
+    ) -> Result<Beginning, ObserveError> {
         let near = self
             .reach
             .near(&self.session, script)
@@ -176,9 +218,10 @@ impl<'a> Beside<'a> {
             .map_err(server("reading what the migration reaches"))?;
         let zero = Instant::now();
         let watch = LockWatch::start(self.url, self.pid, zero, self.interrupt).await?;
-        let traffic = Traffic::start(self.url, self.probes, &near, zero, self.interrupt).await?;
-        let spans = self.statements(script, known, zero).await;
-        let seen = traffic.stop().await;
+        let traffic = Traffic::start(self.url, probes, &near, zero, self.interrupt).await?;
+        let mut at = 0;
+        let spans = self.statements(script, known, zero, &mut at).await;
+        let seen = traffic.stop(LAST_ANSWERS).await;
         let watched = watch.stop().await;
         let ours = match script.program {
             None => vec![self.pid],
@@ -190,12 +233,16 @@ impl<'a> Beside<'a> {
                 blockers.collect::<BTreeSet<i32>>().into_iter().collect()
             }
         };
-        Ok(Ran {
-            spans: spans?,
-            seen,
-            watched,
-            ours,
-        })
+        match spans {
+            Ok(spans) => Ok(Beginning::Done(Ran {
+                spans,
+                seen,
+                watched,
+                ours,
+            })),
+            Err(error @ ObserveError::Deadlock(_)) => Ok(Beginning::Deadlock { at, error }),
+            Err(error) => Err(error),
+        }
     }
 
     async fn statements(
@@ -203,6 +250,7 @@ impl<'a> Beside<'a> {
         script: &Script,
         known: LocksOf<'_>,
         zero: Instant,
+        at: &mut usize,
     ) -> Result<Vec<StatementSpan>, ObserveError> {
         let groups = script.transactions();
         let whole = script.in_one_transaction();
@@ -212,6 +260,7 @@ impl<'a> Beside<'a> {
         let mut spans: Vec<StatementSpan> = Vec::with_capacity(groups.len());
         for (n, statement) in script.statements.iter().enumerate() {
             self.interrupt.check()?;
+            *at = n;
             let span = match (known, &script.program) {
                 (LocksOf::Own, None) if block_rule(&statement.sql) == BlockRule::Inside => {
                     self.own(script, n, zero).await?
@@ -341,6 +390,13 @@ impl Ran {
                 });
         }
         let by_time = |at_ms: f64| self.spans.iter().rposition(|span| span.start_ms <= at_ms);
+        // Whoever is told of the deadlock, it is over with the statement that asked for the table.
+        let deadlocks = self.seen.deadlocks_ms.iter();
+        for at in deadlocks.filter_map(|at_ms| by_time(*at_ms)) {
+            if let Some(statement) = statements.get_mut(at) {
+                statement.deadlocked = true;
+            }
+        }
         let broken = self.seen.broken.into_iter();
         broken
             .map(|(at_ms, broken)| (by_time(at_ms), broken))

@@ -31,6 +31,9 @@ pub enum ObserveError {
     /// A statement failed: the user's file is at fault.
     #[error(transparent)]
     Statement(#[from] SourceError),
+    /// The server ended a statement because it and a query of the traffic waited for each other.
+    #[error(transparent)]
+    Deadlock(SourceError),
     /// The server cannot be talked to.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -128,5 +131,24 @@ fn failure(
         failure = failure
             .help("its tool runs this file in one transaction; give the statement a file of its own without one");
     }
-    Ok(ObserveError::Statement(failure))
+    // A real history's rows were often made to fit by hand before the constraint came.
+    const UNFIT_ROWS: [SqlState; 4] = [
+        SqlState::NOT_NULL_VIOLATION,
+        SqlState::CHECK_VIOLATION,
+        SqlState::FOREIGN_KEY_VIOLATION,
+        SqlState::UNIQUE_VIOLATION,
+    ];
+    if error.code().is_some_and(|code| UNFIT_ROWS.contains(code)) {
+        failure = failure.help(
+            "the dataset's rows do not fit: where production's are made to fit by hand between two migrations, \
+             `[diff] after.\"VERSION\" = \"backfill.sql\"` in pgproof.toml runs that step; where they fit by what a column \
+             refers to, `references = \"table.column\"` in the seeds says so",
+        );
+    }
+    Ok(
+        match error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) {
+            true => ObserveError::Deadlock(failure),
+            false => ObserveError::Statement(failure),
+        },
+    )
 }

@@ -22,6 +22,9 @@ const READER: Duration = Duration::from_millis(800);
 const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the next try is put off.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long the last answers of the queue are waited for. The file's transaction is open still: who waits for a row that it changed
+/// would wait for ever, and in the end be one half of a deadlock.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// Tries after which one gives up: many more than the reader lasts.
 const TRIES: u32 = 12;
 /// How long a statement gets to begin waiting; one that does not wait by then does not need what the reader holds.
@@ -112,7 +115,7 @@ async fn rehearse(
     )
     .await?;
     let tried = tries(rehearsal, patience, reader, zero).await;
-    let seen = traffic.stop().await;
+    let seen = traffic.stop(LAST_ANSWERS).await;
     let watched = watch.stop().await;
     let (tries, through, spans) = tried?;
     let waited_for = watched

@@ -1,7 +1,7 @@
 //! Rehearsals of many statements at once: each copy of the database goes through the migrations and stops before every so
 //! many-th statement that needs a table alone, to try it behind a reader. No rehearsal is near the measured pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::migrate::run_program;
@@ -35,7 +35,8 @@ impl Lanes<'_> {
         const MOST: usize = 4;
         /// A migration that works so long costs more on another copy than a rehearsal there saves.
         const LONG_MS: f64 = 5_000.0;
-        let many = statements.iter().filter(|s| needs_table_alone(s)).count();
+        let alone = statements.iter().filter(|s| needs_table_alone(s));
+        let many = alone.map(taken_alone).collect::<BTreeSet<_>>().len();
         let works: f64 = statements.iter().map(|s| s.duration.0).sum();
         many.min(if works > LONG_MS { 1 } else { MOST })
     }
@@ -70,11 +71,18 @@ pub async fn rehearse(
         .map_err(server("planning the traffic"))?;
     session.close().await;
     let mut asked: BTreeMap<usize, Vec<Probe>> = BTreeMap::new();
+    let mut same: BTreeMap<BTreeSet<String>, Vec<usize>> = BTreeMap::new();
     for (n, statement) in statements.iter().enumerate() {
         let queue = queue(statement, probes, &reach);
-        if needs_table_alone(statement) && !queue.is_empty() {
+        if !needs_table_alone(statement) || queue.is_empty() {
+            continue;
+        }
+        let others = same.entry(taken_alone(statement)).or_default();
+        // What waits for the same tables waits as long, and makes the same queries wait.
+        if others.is_empty() {
             asked.insert(n, queue);
         }
+        others.push(n);
     }
     if asked.is_empty() {
         return Ok(());
@@ -94,43 +102,72 @@ pub async fn rehearse(
             .collect();
         run_lane(url, migrations, mine, lanes.interrupt, &steps)
     });
-    for found in futures_util::future::try_join_all(runs).await? {
+    // A lane that fails costs what it had still to rehearse, and nothing of what was seen.
+    let mut failed = None;
+    for (found, ended) in futures_util::future::join_all(runs).await {
         for (n, pile_up) in found {
             if let Some(statement) = statements.get_mut(n) {
                 statement.pile_up = pile_up;
             }
         }
+        failed = failed.or(ended.err());
     }
-    Ok(())
+    for others in same.values() {
+        let Some((first, later)) = others.split_first() else {
+            continue;
+        };
+        let pile_up = statements[*first].pile_up.clone();
+        for n in later {
+            statements[*n].pile_up.clone_from(&pile_up);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// The tables that nobody can read while the statement holds them.
+fn taken_alone(statement: &StatementObservation) -> BTreeSet<String> {
+    let locks = statement.locks.iter();
+    let alone = locks.filter(|lock| lock.mode.blocks_reads());
+    alone.map(|lock| lock.relation.clone()).collect()
 }
 
 /// The probes that need one of the tables which the statement takes.
 fn queue(statement: &StatementObservation, probes: &[Probe], reach: &Reach) -> Vec<Probe> {
-    let taken = |relations: &std::collections::BTreeSet<String>| {
-        let mut locks = statement
-            .locks
-            .iter()
-            .filter(|lock| lock.mode.blocks_reads());
-        locks.any(|lock| relations.contains(&lock.relation))
-    };
+    let alone = taken_alone(statement);
+    let taken = |relations: &BTreeSet<String>| !relations.is_disjoint(&alone);
     let near = probes.iter().zip(reach.relations());
     let near = near.filter(|(_, relations)| taken(relations));
     near.map(|(probe, _)| probe.clone()).take(QUEUE).collect()
 }
 
-/// Goes through the migrations up to the last statement that it has to rehearse.
+/// By the statement's number.
+type PileUps = Vec<(usize, Option<PileUp>)>;
+
+/// Goes through the migrations up to the last statement that it has to rehearse: what was seen, and how it ended.
 async fn run_lane(
+    url: &DatabaseUrl,
+    migrations: &[Migration],
+    mine: BTreeMap<usize, &Vec<Probe>>,
+    interrupt: &Interrupt,
+    steps: &Task,
+) -> (PileUps, Result<(), ObserveError>) {
+    let mut found = Vec::new();
+    let ended = rehearse_each(url, migrations, mine, interrupt, steps, &mut found).await;
+    (found, ended)
+}
+
+async fn rehearse_each(
     url: &DatabaseUrl,
     migrations: &[Migration],
     mut mine: BTreeMap<usize, &Vec<Probe>>,
     interrupt: &Interrupt,
     steps: &Task,
-) -> Result<Vec<(usize, Option<PileUp>)>, ObserveError> {
+    found: &mut PileUps,
+) -> Result<(), ObserveError> {
     let session = Session::open(url, interrupt).await?;
     let pid = backend(&session)
         .await
         .map_err(server("reading its process id"))?;
-    let mut found = Vec::new();
     let mut n = 0;
     for migration in migrations {
         let script = &migration.up;
@@ -159,7 +196,7 @@ async fn run_lane(
                 steps.advance(1);
                 if mine.is_empty() {
                     session.close().await;
-                    return Ok(found);
+                    return Ok(());
                 }
             }
             n += 1;
@@ -174,5 +211,5 @@ async fn run_lane(
         }
     }
     session.close().await;
-    Ok(found)
+    Ok(())
 }

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use pgproof::db::migrate::apply;
 use pgproof::db::migration_observer::{inspect, inspect_script};
 use pgproof::interrupt::Interrupt;
 use pgproof::migrations::{History, Layout, MigrationsError, TransactionRule, Tree, history};
+use pgproof::progress::Progress;
+use pgproof::source::Source;
 
 use crate::support;
 
@@ -244,4 +247,44 @@ async fn a_failing_statement_is_named_with_what_it_leaves() {
         ),
         "{error}"
     );
+}
+
+/// A guard on the tool's own table, which the tool makes before the first migration.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_may_name_the_table_of_its_tool() {
+    const DIESEL: &str = "__diesel_schema_migrations";
+    let tools = [
+        (Layout::Diesel, "m/1_a/up.sql", DIESEL),
+        (Layout::GolangMigrate, "m/1_a.up.sql", "schema_migrations"),
+        (Layout::Goose, "m/1_a.sql", "goose_db_version"),
+        (Layout::Dbmate, "m/1_a.sql", "schema_migrations"),
+        (Layout::Refinery, "m/V1__a.sql", "refinery_schema_history"),
+        (Layout::Flyway, "m/V1__a.sql", "flyway_schema_history"),
+        (Layout::Prisma, "m/1_a/migration.sql", "_prisma_migrations"),
+    ];
+    for (layout, path, table) in tools {
+        let head = match layout {
+            Layout::Goose => "-- +goose Up\n",
+            Layout::Dbmate => "-- migrate:up\n",
+            _ => "",
+        };
+        let text = format!("{head}REVOKE ALL ON {table} FROM PUBLIC;\nCREATE TABLE a (id int);\n");
+        let tree = Tree::new(
+            Path::new("m"),
+            false,
+            vec![Source::new(path, text)],
+            false,
+            false,
+        );
+        let history = history(&tree, Some(layout)).unwrap_or_else(|error| panic!("{error}"));
+        let database = support::database().await;
+        apply(
+            database.url(),
+            &history,
+            &Progress::default(),
+            &Interrupt::new(),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{layout}: {error}"));
+    }
 }

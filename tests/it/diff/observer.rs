@@ -454,3 +454,45 @@ async fn a_query_that_breaks_on_the_way_is_told_with_the_statement() {
         "{broken:?}"
     );
 }
+
+/// A file that changes rows and asks for their table then: the server ends the query that waits for the rows, or the file, by whose
+/// wait began later. Neither costs what is measured, nor is the query told to fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadlock_with_the_traffic_is_told_and_costs_nothing_else() {
+    let database = shop().await;
+    let touch = [Probe {
+        name: "TouchOrder".to_owned(),
+        sql: "UPDATE orders SET total = total WHERE id = 7".to_owned(),
+        plan_only: false,
+    }];
+    for pause in ["0.3", "1.4"] {
+        let sql = format!(
+            "UPDATE orders SET total = total + 1 WHERE id <= 50;\nSELECT pg_sleep({pause});\n\
+             ALTER TABLE orders ADD COLUMN gift boolean;"
+        );
+        let migrations = migrations(Layout::Sqlx, &sql);
+        let mut met = false;
+        // On a busy machine the query may take long enough to be only planned, which holds no row: then there is no deadlock.
+        for _ in 0..8 {
+            let (quiet, beside) = (twin(&database).await, twin(&database).await);
+            let interrupt = Interrupt::new();
+            let mut statements = inspect(quiet.url(), &migrations, &interrupt).await.unwrap();
+            let broken = measure(
+                beside.url(),
+                &migrations,
+                &touch,
+                &mut statements,
+                &interrupt,
+            )
+            .await
+            .unwrap_or_else(|error| panic!("{pause}: {error}"));
+            assert!(broken.is_empty(), "{pause}: {broken:?}");
+            assert!(!statements[0].deadlocked && !statements[1].deadlocked);
+            met = statements[2].deadlocked;
+            if met {
+                break;
+            }
+        }
+        assert!(met, "{pause}");
+    }
+}

@@ -179,6 +179,7 @@ fn drop_index() -> StatementObservation {
         worst_wait: Some(WorstWait { lock: orders(LockMode::AccessExclusive), wait: Millis(1_208.0) }),
         blocked: vec![blocked(0, 1_190.0), blocked(1, 1_100.0)],
         kept_waiting: Vec::new(),
+        deadlocked: false,
         pile_up: Some(PileUp {
             reader: Millis(1_500.0),
             waited_for: Some(orders(LockMode::AccessExclusive)),
@@ -226,6 +227,7 @@ fn rewrite() -> StatementObservation {
         worst_wait: None,
         blocked: Vec::new(),
         kept_waiting: vec![blocked(0, 1_150.0)],
+        deadlocked: true,
         pile_up: None,
         safer: Some(ProvenForm {
             form: SaferForm {
