@@ -45,17 +45,29 @@ pub(crate) async fn all_errors(
     errors
 }
 
+/// Lets the server read what only it can read; what it cannot is told. No row is tried: for a database of which the schema
+/// alone is wanted, whose constraints may call anything.
+pub(crate) async fn read_by_server(session: &Session, plan: &mut SeedPlan) -> Vec<SeedError> {
+    let misread = misread(session, plan).await.into_iter();
+    misread.map(|(_, mistake)| mistake.into()).collect()
+}
+
+async fn misread(session: &Session, plan: &mut SeedPlan) -> Vec<(usize, SourceError)> {
+    let mut misread = stored::read_literals(session, plan)
+        .await
+        .err()
+        .unwrap_or_default();
+    misread.extend(check_expressions(session, plan).await);
+    misread
+}
+
 /// Lets the server read what only it can read, and tells all that it refuses of the plan.
 pub(crate) async fn examine(
     session: &Session,
     schema: &Schema,
     plan: &mut SeedPlan,
 ) -> Result<Vec<SeedError>, tokio_postgres::Error> {
-    let mut misread = stored::read_literals(session, plan)
-        .await
-        .err()
-        .unwrap_or_default();
-    misread.extend(check_expressions(session, plan).await);
+    let misread = misread(session, plan).await;
     if misread.is_empty() {
         return check(session, schema, plan).await;
     }

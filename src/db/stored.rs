@@ -35,7 +35,7 @@ pub(crate) async fn rows(
             .iter()
             .map(|table| {
                 format!(
-                    "SELECT {}::oid WHERE EXISTS (SELECT FROM {})",
+                    "SELECT {}::pg_catalog.oid WHERE EXISTS (SELECT FROM {})",
                     table.oid,
                     table.name.sql()
                 )
@@ -126,7 +126,7 @@ pub(crate) async fn read_literals(
             .map(|text| format!("'{}'", text.replace('\'', "''")))
             .collect();
         let sql = format!(
-            "COPY (SELECT v::{} FROM unnest(ARRAY[{}]::text[]) WITH ORDINALITY AS u(v, at) ORDER BY at) \
+            "COPY (SELECT v::{} FROM pg_catalog.unnest(ARRAY[{}]::pg_catalog.text[]) WITH ORDINALITY AS u(v, at) ORDER BY at) \
              TO STDOUT (FORMAT binary)",
             literal.type_name,
             texts.join(", ")

@@ -1,6 +1,9 @@
 //! Scans as a person counts them: those of one table's partitions, side by side and by the same condition, are one scan.
 //! Shared by the rules that judge scans; no rule.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::context::RunContext;
 use crate::finding::{Evidence, Quantity};
 use crate::plan::condition::parse;
@@ -36,7 +39,9 @@ pub(super) struct Scan<'a> {
 
 /// Every scan of a table that ran, in preorder of its first part.
 pub(super) fn all<'a>(context: &RunContext<'a>) -> Vec<Scan<'a>> {
-    let mut groups: Vec<(Key, Scan<'a>)> = Vec::new();
+    let mut scans: Vec<Scan<'a>> = Vec::new();
+    // A plan may have a hundred thousand scans.
+    let mut of_partitions: HashMap<Key, usize> = HashMap::new();
     for (id, node, _) in context
         .executed()
         .filter(|(_, node, _)| node.kind.scans_table())
@@ -45,19 +50,23 @@ pub(super) fn all<'a>(context: &RunContext<'a>) -> Vec<Scan<'a>> {
             continue;
         };
         let key = key(context, id, node);
-        match groups
-            .iter_mut()
-            .find(|(other, _)| key.append.is_some() && *other == key)
-        {
-            Some((_, scan)) => scan.add(alone),
-            None => groups.push((key, alone)),
+        if key.append.is_none() {
+            scans.push(alone);
+            continue;
+        }
+        match of_partitions.entry(key) {
+            Entry::Occupied(at) => scans[*at.get()].add(alone),
+            Entry::Vacant(free) => {
+                free.insert(scans.len());
+                scans.push(alone);
+            }
         }
     }
-    groups.into_iter().map(|(_, scan)| scan).collect()
+    scans
 }
 
 /// What makes scans one: the Append that collects them, the partitioned table, the way and the conditions.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     append: Option<NodeId>,
     table: Option<String>,

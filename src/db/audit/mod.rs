@@ -309,7 +309,12 @@ impl Walk {
             let runs = match seen {
                 Ok(runs) => runs,
                 Err(Failed::Query(failure)) => QueryRuns::failed(query, failure),
-                Err(Failed::Server(source)) => return Err(Lost { query, source }),
+                Err(Failed::Server(source)) => {
+                    if matches!(source, ExplainError::Silent { .. }) {
+                        session.cancel().await;
+                    }
+                    return Err(Lost { query, source });
+                }
             };
             for note in &runs.notes {
                 work.progress

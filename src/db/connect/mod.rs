@@ -10,8 +10,10 @@ mod url;
 use std::fmt;
 use std::time::Duration;
 
+use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use self::error::ConnectError;
 pub use self::tls::TlsError;
@@ -86,6 +88,37 @@ enum Keeping {
     Shared,
 }
 
+/// How long a request to cancel may take on the way.
+const CANCELLING: Duration = Duration::from_secs(5);
+
+/// Asks the server to stop what a session runs, encrypted as the session is.
+#[derive(Clone)]
+struct Canceller {
+    token: CancelToken,
+    /// `None` over a socket of this machine: nothing is waited for there, so that a frozen server finds the request when it
+    /// wakes up.
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Canceller {
+    async fn ask(self) {
+        let asking = async {
+            match self.tls {
+                Some(tls) => self.token.cancel_query(tls).await,
+                None => self.token.cancel_query(NoTls).await,
+            }
+        };
+        // A server that is gone needs no cancelling, and the statement's own limit ends it where nobody is heard.
+        let _ = tokio::time::timeout(CANCELLING, asking).await;
+    }
+}
+
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canceller").finish_non_exhaustive()
+    }
+}
+
 /// A connection to a database. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Session {
@@ -93,6 +126,7 @@ pub struct Session {
     url: DatabaseUrl,
     version: ServerVersion,
     keeping: Keeping,
+    canceller: Canceller,
     driver: tokio::task::JoinHandle<()>,
     // An interrupt cancels the statement that runs.
     _cancel: Registration,
@@ -197,14 +231,17 @@ impl Session {
                 () = async { stop.wait().await; tokio::time::sleep(LAST_WORDS).await } => {}
             }
         });
-        let token = client.cancel_token();
+        let hosts = url.config().get_hosts();
+        let local = |host: &Host| matches!(host, Host::Unix(_));
+        let is_local = !hosts.is_empty() && hosts.iter().all(local);
+        let canceller = Canceller {
+            token: client.cancel_token(),
+            tls: (!is_local).then_some(tls),
+        };
         let runtime = tokio::runtime::Handle::current();
+        let interrupted = canceller.clone();
         let cancel = interrupt.on_set(move || {
-            let (token, tls) = (token.clone(), tls.clone());
-            runtime.spawn(async move {
-                // A server that is gone needs no cancelling.
-                let _ = token.cancel_query(tls).await;
-            });
+            runtime.spawn(interrupted.clone().ask());
         });
         // A pooler in between may not report it.
         let version = match reported {
@@ -224,9 +261,15 @@ impl Session {
             url: url.clone(),
             version,
             keeping: Keeping::Own,
+            canceller,
             driver,
             _cancel: cancel,
         })
+    }
+
+    /// Asks the server to stop the statement that runs.
+    pub async fn cancel(&self) {
+        self.canceller.clone().ask().await;
     }
 
     /// The driver's client.

@@ -44,7 +44,7 @@ pub(crate) async fn first_row(
             let row = match wire::all(answers, None) {
                 Ok(_) => {
                     let patience = wire::patience(1, limits);
-                    wire::answered(client, patience, first(client, &execute)).await?
+                    wire::answered(patience, first(client, &execute)).await?
                 }
                 Err(error) => Err(error),
             };

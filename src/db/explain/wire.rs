@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::maybe_done;
 use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::error::Waited;
 use super::{Access, ExplainError, Limits, NO_POSITION};
@@ -15,8 +15,6 @@ use crate::units::Millis;
 
 /// How long past the limits that the server was given its answer may take: it enforces them itself, unless it is frozen.
 const GRACE: Duration = Duration::from_secs(15);
-/// How long a request to cancel may take on the way.
-const CANCEL: Duration = Duration::from_secs(5);
 
 /// What is sent at once.
 #[derive(Debug, Clone)]
@@ -75,7 +73,7 @@ pub(super) async fn send(
     match limits.access {
         Access::PrivateCopy => all.await,
         Access::ReadOnly | Access::Writes => {
-            answered(client, patience(messages.len(), limits), all).await?
+            answered(patience(messages.len(), limits), all).await?
         }
     }
     // The server works on one after the other.
@@ -115,24 +113,17 @@ pub(super) fn patience(messages: usize, limits: &Limits) -> Duration {
         .saturating_add(GRACE)
 }
 
-/// Waits for a server's answer no longer than it can take.
+/// Waits for a server's answer no longer than it can take. What may still run is for the session's owner to cancel.
 ///
 /// # Errors
-/// [`ExplainError::Silent`]; what still runs is asked to stop.
+/// [`ExplainError::Silent`].
 pub(super) async fn answered<F: Future>(
-    client: &Client,
     patience: Duration,
     waiting: F,
 ) -> Result<F::Output, ExplainError> {
-    match tokio::time::timeout(patience, waiting).await {
-        Ok(output) => Ok(output),
-        Err(_) => {
-            let token = client.cancel_token();
-            // The server's own limit ends it where this request does not reach it.
-            let _ = tokio::time::timeout(CANCEL, token.cancel_query(NoTls)).await;
-            Err(ExplainError::Silent { after: patience })
-        }
-    }
+    tokio::time::timeout(patience, waiting)
+        .await
+        .map_err(|_| ExplainError::Silent { after: patience })
 }
 
 async fn answer(client: &Client, message: &Message) -> Result<Vec<String>, tokio_postgres::Error> {

@@ -202,26 +202,28 @@ async fn last_value(
 ) -> Option<i64> {
     let encoding = scalar.encoding;
     let (last, round) = if counts_down(&scalar.source) {
-        ("min", "floor")
+        ("pg_catalog.min", "pg_catalog.floor")
     } else {
-        ("max", "ceil")
+        ("pg_catalog.max", "pg_catalog.ceil")
     };
     let name = quote_identifier(column);
     let units = 10_i64.pow(u32::from(encoding.decimals()));
-    let number = format!("{round}({last}({name}::numeric) * {units})");
+    let number = format!("{round}({last}({name}::pg_catalog.numeric) * {units})");
     let (value, limits) = match encoding {
         ScalarEncoding::Date => (
-            format!("max({name}) - date '2000-01-01'"),
-            format!("isfinite({name})"),
+            format!("pg_catalog.max({name}) - pg_catalog.date '2000-01-01'"),
+            format!("pg_catalog.isfinite({name})"),
         ),
         ScalarEncoding::Timestamp => {
             let origin = if data_type.oid == WITH_ZONE {
-                "timestamptz '2000-01-01 00:00:00+00'"
+                "pg_catalog.timestamptz '2000-01-01 00:00:00+00'"
             } else {
-                "timestamp '2000-01-01'"
+                "pg_catalog.timestamp '2000-01-01'"
             };
-            let since = format!("ceil(extract(epoch FROM max({name}) - {origin}) * 1000000)");
-            (since, format!("isfinite({name})"))
+            let since = format!(
+                "pg_catalog.ceil(extract(epoch FROM pg_catalog.max({name}) - {origin}) * 1000000)"
+            );
+            (since, format!("pg_catalog.isfinite({name})"))
         }
         ScalarEncoding::Time
         | ScalarEncoding::TimeTz
@@ -237,14 +239,14 @@ async fn last_value(
         | ScalarEncoding::Float8 { .. } => (
             number,
             format!(
-                "{name}::numeric BETWEEN {} AND {}",
+                "{name}::pg_catalog.numeric BETWEEN {} AND {}",
                 i64::MIN / units,
                 i64::MAX / units
             ),
         ),
     };
     let sql = format!(
-        "SELECT ({value})::bigint FROM {} WHERE {limits}",
+        "SELECT ({value})::pg_catalog.int8 FROM {} WHERE {limits}",
         there.name.sql()
     );
     // A type that is none of these after all (a domain over one of them is): the rows are compared.
@@ -388,7 +390,7 @@ async fn compare(
             .collect();
         let shown: Vec<String> = names.iter().map(|name| format!("added.{name}")).collect();
         let sql = format!(
-            "SELECT concat_ws(', ', {}) FROM {STAGE} AS added JOIN {} AS there ON {} LIMIT 1",
+            "SELECT pg_catalog.concat_ws(', ', {}) FROM {STAGE} AS added JOIN {} AS there ON {} LIMIT 1",
             shown.join(", "),
             planned.name.sql(),
             alike.join(" AND ")

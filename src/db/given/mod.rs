@@ -229,7 +229,11 @@ pub async fn plan(
     interrupt: &Interrupt,
 ) -> Result<Intent, GivenError> {
     let session = Session::open(url, interrupt).await?;
-    let mut read = read(&session, url, specs, options, existing, interrupt)
+    let wish = Wish {
+        existing,
+        trying: Trying::Samples,
+    };
+    let mut read = read(&session, (url, specs), options, wish, interrupt)
         .await
         .and_then(|(schema, plan, choice)| {
             Ok(Intent {
@@ -321,10 +325,15 @@ pub async fn plan_files(
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<(Arc<Schema>, Arc<SeedPlan>, Vec<String>), GivenError> {
-    let session = Session::open(url, interrupt).await?;
-    let mut found = read(&session, url, specs, options, Existing::Refuse, interrupt).await;
+    let session = Session::open_given(url, interrupt).await?;
+    let wish = |existing| Wish {
+        existing,
+        trying: Trying::Nothing,
+    };
+    let of = (url, specs);
+    let mut found = read(&session, of, options, wish(Existing::Refuse), interrupt).await;
     if matches!(found, Err(GivenError::HoldsRows { .. })) {
-        found = read(&session, url, specs, options, Existing::Replace, interrupt).await;
+        found = read(&session, of, options, wish(Existing::Replace), interrupt).await;
     }
     interrupt.check()?;
     session.close().await;
@@ -335,7 +344,8 @@ pub async fn plan_files(
 }
 
 /// The plan of a database's tables as if they were empty, with what can be planned where not everything can; the rows that
-/// the server's statistics count are the number of each table's.
+/// the server's statistics count are the number of each table's. The catalogs alone are read: whether the tables' constraints
+/// take such rows is not tried here, for it would run functions of the database's owner.
 ///
 /// # Errors
 /// [`GivenError`], but for constraints that cannot be met. Changes nothing.
@@ -344,26 +354,20 @@ pub async fn draft(
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<Drafted, GivenError> {
-    let session = Session::open(url, interrupt).await?;
-    let schema = introspect::schema(&session).await?;
+    let session = Session::open_given(url, interrupt).await?;
+    let reading = introspect::reading(&session).await?;
+    if let Some(note) = reading.note() {
+        return Err(GivenError::Locked(note));
+    }
+    let schema = reading.schema;
     let options = Options {
         table_rows: counted(&schema),
         ..options.clone()
     };
     let found = resolve(&schema, &spec::Spec::default(), &options, &Stored::new());
     let (plan, errors) = match found {
-        Ok(mut plan) => {
-            let errors = probe::examine(&session, &schema, &mut plan).await;
-            let errors = errors.map_err(|error| {
-                GivenError::refused("try some rows against the constraints", &error)
-            })?;
-            (plan, errors)
-        }
-        Err(refusal) => {
-            let plan = refusal.sound.clone();
-            let errors = probe::all_errors(&session, &schema, *refusal).await;
-            (plan, errors)
-        }
+        Ok(plan) => (plan, Vec::new()),
+        Err(refusal) => (refusal.sound.clone(), refusal.errors),
     };
     interrupt.check()?;
     session.close().await;
@@ -391,12 +395,27 @@ fn counted(schema: &Schema) -> BTreeMap<String, u64> {
     rows
 }
 
+/// Whether planned rows are tried against the database's constraints, which runs what its owner wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trying {
+    /// It will be filled, which runs that, too.
+    Samples,
+    /// Its schema alone is wanted.
+    Nothing,
+}
+
+/// What is planned for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wish {
+    existing: Existing,
+    trying: Trying,
+}
+
 async fn read(
     session: &Session,
-    url: &DatabaseUrl,
-    specs: &[Source],
+    (url, specs): (&DatabaseUrl, &[Source]),
     options: &Options,
-    existing: Existing,
+    Wish { existing, trying }: Wish,
     interrupt: &Interrupt,
 ) -> Result<(Arc<Schema>, Arc<SeedPlan>, Choice), GivenError> {
     let spec = spec::parse(specs).map_err(GivenError::Spec)?;
@@ -417,9 +436,10 @@ async fn read(
     let mut plan = match resolve(&schema, &spec, &options, &choice.stored) {
         Ok(plan) => plan,
         Err(refusal) => {
-            return Err(GivenError::Plan(
-                probe::all_errors(session, &schema, *refusal).await,
-            ));
+            return Err(GivenError::Plan(match trying {
+                Trying::Samples => probe::all_errors(session, &schema, *refusal).await,
+                Trying::Nothing => refusal.errors,
+            }));
         }
     };
     let fresh = match choice.appended.as_slice() {
@@ -431,8 +451,11 @@ async fn read(
             append::start_after_existing(session, appended, &first, &mut plan).await
         }
     };
-    let refused = probe::examine(session, &schema, &mut plan)
-        .await
+    let tried = match trying {
+        Trying::Samples => probe::examine(session, &schema, &mut plan).await,
+        Trying::Nothing => Ok(probe::read_by_server(session, &mut plan).await),
+    };
+    let refused = tried
         .map_err(|error| GivenError::refused("try some rows against the constraints", &error))?;
     if !refused.is_empty() {
         return Err(GivenError::Plan(refused));

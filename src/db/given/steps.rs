@@ -139,10 +139,11 @@ async fn disable_triggers(session: &Session, intent: &Intent) -> Result<Vec<Stri
         .into_iter()
         .map(|table| intent.plan.tables[table].oid)
         .collect();
-    let sql = "SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname), \
-                      format('ALTER TABLE %s ENABLE %s TRIGGER %I', tgrelid::regclass, \
+    let sql = "SELECT pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::pg_catalog.regclass, tgname), \
+                      pg_catalog.format('ALTER TABLE %s ENABLE %s TRIGGER %I', tgrelid::pg_catalog.regclass, \
                              CASE tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, tgname) \
-               FROM pg_catalog.pg_trigger WHERE tgrelid = ANY ($1) AND NOT tgisinternal AND tgenabled <> 'D'";
+               FROM pg_catalog.pg_trigger WHERE tgrelid OPERATOR(pg_catalog.=) ANY ($1) AND NOT tgisinternal \
+               AND tgenabled OPERATOR(pg_catalog.<>) 'D'";
     let found = session.client().query(sql, &[&tables]).await;
     let found = found.map_err(|error| GivenError::refused(action(), &error))?;
     let mut enable = Vec::with_capacity(found.len());

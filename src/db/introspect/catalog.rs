@@ -209,15 +209,18 @@ impl<'s> Catalog<'s> {
                     Some(_) | None => Stopped::Failed(failed),
                 })
             }
-            Err(_) => Err(Stopped::Failed(IntrospectError {
-                what: "catalogs",
-                database: database(),
-                reason: format!(
-                    "the server has not answered for {} s, past the limit that it was given",
-                    PATIENCE.as_secs()
-                ),
-                fault: Some(EnvironmentFault::ConnectionLost),
-            })),
+            Err(_) => {
+                self.session.cancel().await;
+                Err(Stopped::Failed(IntrospectError {
+                    what: "catalogs",
+                    database: database(),
+                    reason: format!(
+                        "the server has not answered for {} s, past the limit that it was given",
+                        PATIENCE.as_secs()
+                    ),
+                    fault: Some(EnvironmentFault::ConnectionLost),
+                }))
+            }
         }
     }
 }

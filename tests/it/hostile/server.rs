@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use pgproof::db::connect::{DatabaseUrl, Session};
 use pgproof::interrupt::Interrupt;
@@ -67,7 +68,7 @@ async fn sleeper(database: &TestDatabase) -> i32 {
             session.close().await;
             return row.get(0);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -107,9 +108,130 @@ async fn hostile_statements_are_cancelled_on_the_server() {
         if left == 0 {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     session.close().await;
+}
+
+/// Whatever way the session is connected, Ctrl-C reaches its statement, and so does a session that gives one up.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_statements_are_cancelled_with_and_without_tls() {
+    let project = private::project();
+    let cluster = private::start(&private::options(project.path()))
+        .await
+        .unwrap();
+    let certificates = private::encrypt(&cluster, project.path()).await;
+    let root = certificates.path().join("root.pem").display().to_string();
+    let plain = cluster
+        .loopback_url("postgres")
+        .unwrap()
+        .reveal()
+        .replace("?sslmode=disable", "")
+        .replacen("127.0.0.1", "localhost", 1);
+    let watching = Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
+    for (mode, encrypted) in [
+        ("disable".to_owned(), false),
+        ("require".to_owned(), true),
+        (format!("verify-full&sslrootcert={root}"), true),
+    ] {
+        let url = format!("{plain}?sslmode={mode}");
+        // Ctrl-C.
+        let (child, _project) = audit(&url, "SELECT pg_sleep(3000)");
+        let asleep = asleep(&watching, 1).await;
+        assert_eq!(asleep, Some(encrypted), "{mode}");
+        let asked = Instant::now();
+        interrupt(&child);
+        let (code, text) = ended(child);
+        assert_eq!(code, Some(130), "{mode}: {text}");
+        assert!(asked.elapsed() < SECONDS, "{mode}: {:?}", asked.elapsed());
+        self::asleep(&watching, 0).await;
+        // A session that gives its statement up.
+        let session = Session::open(&DatabaseUrl::parse(&url).unwrap(), &Interrupt::new())
+            .await
+            .unwrap();
+        let sleeping = session.client().batch_execute("SELECT pg_sleep(3000)");
+        let giving_up = async {
+            self::asleep(&watching, 1).await;
+            session.cancel().await;
+        };
+        let (slept, ()) = tokio::join!(sleeping, giving_up);
+        let error = slept.unwrap_err();
+        assert_eq!(
+            error.code().map(|code| code.code()),
+            Some("57014"),
+            "{mode}"
+        );
+        session.close().await;
+    }
+    watching.close().await;
+    cluster.stop().await;
+}
+
+/// Ctrl-C ends pgproof within this, whatever the server does.
+const SECONDS: Duration = Duration::from_secs(8);
+
+/// Waits until so many sessions of the server sleep; whether one of them is encrypted.
+async fn asleep(session: &Session, sessions: usize) -> Option<bool> {
+    let start = Instant::now();
+    loop {
+        let rows = session
+            .client()
+            .query(
+                "SELECT s.ssl FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid) \
+                 WHERE a.state = 'active' AND a.wait_event = 'PgSleep'",
+                &[],
+            )
+            .await
+            .unwrap();
+        if rows.len() == sessions {
+            return rows.first().map(|row| row.get(0));
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{}", rows.len());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The whole server is frozen in the middle of a statement: one Ctrl-C ends pgproof, and when the server wakes up it finds the
+/// request to stop the statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_servers_that_freeze_are_left_and_their_statements_stopped() {
+    let project = private::project();
+    let cluster = private::start(&private::options(project.path()))
+        .await
+        .unwrap();
+    let watching = Session::open(&cluster.url("postgres"), &Interrupt::new())
+        .await
+        .unwrap();
+    let (child, _project) = audit(&cluster.url("postgres").reveal(), "SELECT pg_sleep(3000)");
+    asleep(&watching, 1).await;
+    let postmaster = private::postmaster(project.path()).unwrap();
+    let mut frozen = children(postmaster);
+    frozen.push(postmaster);
+    frozen.iter().for_each(|pid| private::kill(*pid, "STOP"));
+    let asked = Instant::now();
+    interrupt(&child);
+    let (code, text) = ended(child);
+    let took = asked.elapsed();
+    frozen.iter().for_each(|pid| private::kill(*pid, "CONT"));
+    assert_eq!(code, Some(130), "{text}");
+    assert!(took < SECONDS, "{took:?}");
+    asleep(&watching, 0).await;
+    watching.close().await;
+    cluster.stop().await;
+}
+
+fn children(parent: i32) -> Vec<i32> {
+    let listed = Command::new("ps")
+        .args(["-o", "pid=", "--ppid", &parent.to_string()])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    listed
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
 }
 
 /// A stopped server accepts connections, for its kernel does, and says nothing.
@@ -171,11 +293,9 @@ impl Bouncer {
             .spawn()
             .unwrap();
         let bouncer = Self { process, directory };
-        private::eventually(
-            "pgbouncer listens",
-            std::time::Duration::from_secs(60),
-            || bouncer.directory.path().join(".s.PGSQL.6432").exists(),
-        );
+        private::eventually("pgbouncer listens", Duration::from_secs(60), || {
+            bouncer.directory.path().join(".s.PGSQL.6432").exists()
+        });
         bouncer
     }
 

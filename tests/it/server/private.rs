@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pgproof::db::server::{Cluster, ClusterOptions, ServerError};
 use pgproof::interrupt::Interrupt;
 use pgproof::progress::{Event, Progress};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use crate::support;
 
@@ -81,6 +82,41 @@ pub async fn execute(cluster: &Cluster, sql: &str) {
         .await
         .unwrap();
     session.client().batch_execute(sql).await.unwrap();
+}
+
+/// Lets the server take encrypted connections, as `localhost`; the directory holds `root.pem`, which vouches for it.
+pub async fn encrypt(cluster: &Cluster, project: &Path) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let certificates = tempfile::tempdir_in("/tmp").unwrap();
+    let authority = {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+    };
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
+    std::fs::write(certificates.path().join("root.pem"), authority.pem()).unwrap();
+    // Written by the server itself, so that it owns them.
+    for (file, pem) in [
+        ("server.crt", server.pem()),
+        ("server.key", key.serialize_pem()),
+    ] {
+        let path = data(project).join(file);
+        let text = pem.replace('\n', "|");
+        let copy = format!("COPY (SELECT '{text}') TO '{}'", path.display());
+        execute(cluster, &copy).await;
+        let text = std::fs::read_to_string(&path).unwrap().replace('|', "\n");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    execute(cluster, "ALTER SYSTEM SET ssl = on").await;
+    execute(cluster, "SELECT pg_reload_conf()").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    certificates
 }
 
 /// The server's process id, as long as it lives.

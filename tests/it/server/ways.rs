@@ -2,7 +2,6 @@
 
 use pgproof::db::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, TlsError};
 use pgproof::interrupt::Interrupt;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::private;
 use crate::support;
@@ -180,20 +179,6 @@ async fn a_lost_connection_and_a_full_disk_are_the_environments_fault() {
 #[tokio::test]
 async fn tls_asks_for_as_much_as_libpq_does() {
     let project = private::project();
-    let certificates = tempfile::tempdir_in("/tmp").unwrap();
-    let authority = {
-        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
-    };
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(vec!["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
-    let root = certificates.path().join("root.pem");
-    std::fs::write(&root, authority.pem()).unwrap();
-
     let options = private::options(project.path());
     let cluster = private::start(&options).await.unwrap();
     let plain = cluster
@@ -207,29 +192,8 @@ async fn tls_asks_for_as_much_as_libpq_does() {
         text.ends_with("the server offers no TLS; use sslmode=disable or enable ssl on the server"),
         "{text}"
     );
-    // Written by the server itself, so that it owns them.
-    for (file, pem) in [
-        ("server.crt", server.pem()),
-        ("server.key", key.serialize_pem()),
-    ] {
-        let path = private::data(project.path()).join(file);
-        private::execute(
-            &cluster,
-            &format!(
-                "COPY (SELECT '{}') TO '{}'",
-                pem.replace('\n', "|"),
-                path.display()
-            ),
-        )
-        .await;
-        let text = std::fs::read_to_string(&path).unwrap().replace('|', "\n");
-        std::fs::write(&path, text).unwrap();
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    private::execute(&cluster, "ALTER SYSTEM SET ssl = on").await;
-    private::execute(&cluster, "SELECT pg_reload_conf()").await;
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let certificates = private::encrypt(&cluster, project.path()).await;
+    let root = certificates.path().join("root.pem");
 
     let encrypted = "SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     let root = root.display();
