@@ -263,6 +263,7 @@ mod tests {
         let schema = Schema {
             server: ServerVersion(150_000),
             tables: Vec::new(),
+            materialized_views: Vec::new(),
             types: Vec::new(),
         };
         let column = |name: &str| KeySpec::plain(Part::Column(name.to_owned()));

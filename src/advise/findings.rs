@@ -1,7 +1,7 @@
 //! Proven indexes as `missing-index` findings, one for each query that an index serves. `rules::settle` puts what the rules
 //! found at the same place under them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::catalog::Query;
@@ -397,12 +397,17 @@ const GUESSES: [RuleId; 3] = [
 /// table, no index is missing.
 pub fn tell_of_trials(
     found: &mut [Finding],
-    candidates: &[Candidate],
+    (candidates, harmful): (&[Candidate], &[(IndexSpec, usize)]),
     proven: &[Finding],
     audited: Audited<'_>,
 ) {
     for finding in found {
-        tell_of_trials(&mut finding.symptoms, candidates, proven, audited);
+        tell_of_trials(
+            &mut finding.symptoms,
+            (candidates, harmful),
+            proven,
+            audited,
+        );
         let asks = GUESSES.contains(&finding.rule) && finding.severity > Severity::Info;
         let served = proven
             .iter()
@@ -415,6 +420,18 @@ pub fn tell_of_trials(
             continue;
         }
         finding.severity = Severity::Info;
+        let out = harmful
+            .iter()
+            .find(|(index, _)| tried.contains(&key_text(index)));
+        if let Some((index, query)) = out {
+            finding.advice = format!(
+                "An index on {} {} serves this query and makes {} worse, so it is not advised: mend that one first.",
+                index.table,
+                key_text(index),
+                audited.queries[*query].name
+            );
+            continue;
+        }
         finding.advice = format!(
             "No index helps this query as it stands: {} {} built, and with {} it reads more than half of its pages still. Ask for \
              fewer rows, or for a condition that fewer rows meet.",
@@ -423,6 +440,50 @@ pub fn tell_of_trials(
             if tried.len() == 1 { "it" } else { "each" },
         );
     }
+}
+
+/// Takes away what the advice answers: an index is not unused where an advised form of a query reads it, and a foreign key
+/// is not without index where an advised one leads with its columns.
+pub fn drop_answered(
+    found: &mut Vec<Finding>,
+    chosen: &[IndexSpec],
+    used: &BTreeSet<String>,
+    schema: &Schema,
+) {
+    let is_read = |finding: &Finding| {
+        let index = finding.evidence.condition.as_ref();
+        finding.rule == RuleId::UnusedIndex
+            && finding.severity == Severity::Info
+            && index.is_some_and(|index| used.contains(index))
+    };
+    let is_served = |finding: &Finding| {
+        finding.rule == RuleId::UnindexedForeignKey
+            && finding.query.is_none()
+            && chosen
+                .iter()
+                .any(|index| leads_with_key(index, finding, schema))
+    };
+    found.retain(|finding| !is_read(finding) && !is_served(finding));
+}
+
+/// Whether an index leads with the columns of the foreign key that a finding is about.
+fn leads_with_key(index: &IndexSpec, finding: &Finding, schema: &Schema) -> bool {
+    let Some(table) = schema.table_by_oid(index.table_oid) else {
+        return false;
+    };
+    let is_named = finding.evidence.relation.as_deref() == Some(&table.name.to_string());
+    let mut keys = table.foreign_keys.iter();
+    let Some(key) = keys.find(|key| Some(&key.name) == finding.evidence.condition.as_ref()) else {
+        return false;
+    };
+    let leading = || index.keys.iter().take(key.columns.len());
+    let is_of_key =
+        |part: &KeySpec| matches!(&part.part, Part::Column(name) if key.columns.contains(name));
+    is_named
+        && index.method == Method::Btree
+        && index.predicate.is_none()
+        && leading().count() == key.columns.len()
+        && leading().all(is_of_key)
 }
 
 fn serves_relation(index: &Finding, finding: &Finding) -> bool {

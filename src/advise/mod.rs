@@ -20,7 +20,7 @@ use crate::schema::{IndexKey, KeyPart, QualifiedName, Schema};
 use crate::units::{Bytes, Millis, Pages};
 
 pub use candidates::candidates;
-pub use findings::{findings, tell_of_trials, unproven};
+pub use findings::{drop_answered, findings, tell_of_trials, unproven};
 pub use memory::MemoryTrial;
 pub use select::{proposals, select};
 

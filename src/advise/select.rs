@@ -230,10 +230,36 @@ impl<'a> Chooser<'a> {
                 .fastest
                 .is_none_or(|(without, with)| with.0 <= without.0 * COVERING_TIME);
         counts(effect, self.audited)
+            && !self.serves_absent_values_only(trial, effect)
             && self.is_near_the_best(effect)
             && !harms
             && saves_time
             && beats_plans_for_values(effect, self.audited)
+    }
+
+    /// Whether a query's other values do not use the index at all: it would be for what is nowhere.
+    fn serves_absent_values_only(&self, trial: &Trial, effect: &Effect) -> bool {
+        let is_absent = |run: &Run| {
+            let label = run.label.rsplit_once("plan, ");
+            label
+                .map_or(run.label.as_str(), |(_, own)| own)
+                .starts_with("absent")
+        };
+        let runs = self
+            .audited
+            .runs
+            .iter()
+            .find(|runs| runs.query == effect.query);
+        let Some(runs) = runs.map(|runs| &runs.runs) else {
+            return false;
+        };
+        let others_exist = runs.iter().any(|run| !run.is_generic() && !is_absent(run));
+        let serves_other = trial
+            .effects
+            .iter()
+            .filter(|other| other.query == effect.query)
+            .any(|other| runs.get(other.run).is_some_and(|run| !is_absent(run)));
+        others_exist && !serves_other
     }
 
     /// A whole index that is read from end to end is better than the table, and no answer where another finds the rows.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::units::{Bytes, Millis};
 
-use super::{Audited, Effect, IndexSpec, Trial, select};
+use super::{Audited, Effect, IndexSpec, Method, Trial, candidates, select};
 
 /// A query is worse if it touches more than this many times the pages…
 const WORSE: f64 = 1.05;
@@ -59,15 +59,26 @@ pub fn members(chosen: &[Trial]) -> Vec<IndexSpec> {
     members
 }
 
+/// A member to take out, and the query that gets worse by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Harm {
+    /// Index of the member.
+    pub member: usize,
+    /// Index of the query in the catalog.
+    pub query: usize,
+}
+
 /// The member to take out: of those that some worse run uses, the one that saves least elsewhere.
 #[must_use]
-pub fn most_harmful(measured: &Measured, audited: &Audited<'_>) -> Option<usize> {
+pub fn most_harmful(measured: &Measured, audited: &Audited<'_>) -> Option<Harm> {
     let worse = |found: &&SetEffect| is_worse(&found.effect, audited);
-    let suspects = measured
-        .effects
-        .iter()
-        .filter(worse)
-        .flat_map(|found| found.used.iter().copied());
+    let suspects = measured.effects.iter().filter(worse).flat_map(|found| {
+        let query = found.effect.query;
+        found.used.iter().map(move |member| Harm {
+            member: *member,
+            query,
+        })
+    });
     let saved = |member: usize| -> f64 {
         let using = measured
             .effects
@@ -77,35 +88,55 @@ pub fn most_harmful(measured: &Measured, audited: &Audited<'_>) -> Option<usize>
             .map(|found| select::saving(&found.effect) * select::calls(found.effect.query, audited))
             .sum()
     };
-    suspects.min_by(|a, b| saved(*a).total_cmp(&saved(*b)).then(b.cmp(a)))
+    suspects.min_by(|a, b| {
+        let (one, other) = (saved(a.member), saved(b.member));
+        one.total_cmp(&other).then(b.member.cmp(&a.member))
+    })
 }
 
 /// Whether a run that only reads takes more with the set. What a write pays for its indexes is in their price.
 fn is_worse(effect: &Effect, audited: &Audited<'_>) -> bool {
-    let writes = audited
-        .queries
-        .get(effect.query)
-        .is_some_and(|query| query.writes);
-    let Some(before) = effect.before.as_ref().filter(|_| !writes) else {
-        return false;
-    };
-    let (pages, after) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
-    let more_pages = after > pages * WORSE && after > pages + WORSE_PAGES;
-    let slower = effect.fastest.is_some_and(|(without, with)| {
+    reads_more(effect, audited) || is_slower(effect, audited)
+}
+
+fn reads_more(effect: &Effect, audited: &Audited<'_>) -> bool {
+    let before = effect
+        .before
+        .as_ref()
+        .filter(|_| only_reads(effect, audited));
+    before.is_some_and(|before| {
+        let (pages, after) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
+        after > pages * WORSE && after > pages + WORSE_PAGES
+    })
+}
+
+/// Whether a run takes longer with the set. Fewer pages in more time: a plan that reads little and computes much.
+#[must_use]
+pub fn is_slower(effect: &Effect, audited: &Audited<'_>) -> bool {
+    let times = effect.fastest.filter(|_| only_reads(effect, audited));
+    times.is_some_and(|(without, with)| {
         with.0 > without.0 * SLOWER && with.0 > without.0 + SLOWER_BY.0
-    });
-    // Fewer pages in more time: a plan that reads little and computes much.
-    more_pages || slower
+    })
+}
+
+fn only_reads(effect: &Effect, audited: &Audited<'_>) -> bool {
+    let query = audited.queries.get(effect.query);
+    query.is_some_and(|query| !query.writes)
 }
 
 /// What the set does, by the indexes that a run's plan uses together: each query then has one statement with all that it
 /// needs, and nothing else.
 #[must_use]
-pub fn as_measured(chosen: &[Trial], members: &[IndexSpec], measured: &Measured) -> Vec<Trial> {
+pub fn as_measured(
+    chosen: &[Trial],
+    members: &[IndexSpec],
+    measured: &Measured,
+    audited: &Audited<'_>,
+) -> Vec<Trial> {
     let mut groups: BTreeMap<Vec<usize>, Vec<Effect>> = BTreeMap::new();
     for found in &measured.effects {
-        let group = groups.entry(used_or_checked(found, chosen, members));
-        group.or_default().push(found.effect.clone());
+        let (used, effect) = told_as(found, members, audited);
+        groups.entry(used).or_default().push(effect);
     }
     groups
         .into_iter()
@@ -113,22 +144,43 @@ pub fn as_measured(chosen: &[Trial], members: &[IndexSpec], measured: &Measured)
         .collect()
 }
 
-/// The members that a plan uses. A foreign key's check shows no index: it is served by what was chosen for it.
-fn used_or_checked(found: &SetEffect, chosen: &[Trial], members: &[IndexSpec]) -> Vec<usize> {
-    if !found.used.is_empty() {
-        return found.used.clone();
+/// The members that serve a run, and the effect as theirs: those that its plan reads, or, where its own pages stay as they
+/// are, those that its checks of foreign keys search by, which no plan shows.
+fn told_as(
+    found: &SetEffect,
+    members: &[IndexSpec],
+    audited: &Audited<'_>,
+) -> (Vec<usize>, Effect) {
+    let effect = &found.effect;
+    let scans = || Effect {
+        checks: None,
+        ..effect.clone()
+    };
+    let reads_less = effect
+        .before
+        .as_ref()
+        .is_some_and(|before| effect.after.blocks.0 * 2 <= before.blocks.0);
+    let Some(run) = audited.run(effect.query, effect.run) else {
+        return (found.used.clone(), scans());
+    };
+    let searched = candidates::of_checks(run, audited.schema);
+    let serves = |member: &IndexSpec| {
+        let same_table = |key: &&IndexSpec| key.table_oid == member.table_oid;
+        let leads = |key: &IndexSpec| {
+            let leading = member.keys.get(..key.keys.len());
+            leading.is_some_and(|leading| leading.iter().all(|part| key.keys.contains(part)))
+        };
+        member.method == Method::Btree
+            && member.predicate.is_none()
+            && searched.iter().filter(same_table).any(leads)
+    };
+    let checked: Vec<usize> = (0..members.len())
+        .filter(|member| serves(&members[*member]))
+        .collect();
+    if effect.checks.is_none() || reads_less || checked.is_empty() {
+        return (found.used.clone(), scans());
     }
-    let place = (found.effect.query, found.effect.run);
-    let checked = chosen.iter().find(|trial| {
-        let mut effects = trial.effects.iter();
-        effects.any(|effect| effect.checks.is_some() && (effect.query, effect.run) == place)
-    });
-    let index = checked.map(|trial| alone(&trial.index));
-    members
-        .iter()
-        .position(|member| Some(member) == index.as_ref())
-        .into_iter()
-        .collect()
+    (checked, effect.clone())
 }
 
 fn group(
@@ -139,14 +191,6 @@ fn group(
     measured: &Measured,
 ) -> Option<Trial> {
     let (first, beside) = used.split_first()?;
-    let with_scans = |mut effect: Effect| {
-        let checks = chosen.iter().flat_map(|trial| &trial.effects);
-        let is_check = checks
-            .filter(|other| other.checks.is_some())
-            .any(|other| (other.query, other.run) == (effect.query, effect.run));
-        effect.checks = effect.checks.filter(|_| is_check);
-        effect
-    };
     let with_member = chosen.iter().filter(|trial| {
         let mut own = trial.index.all();
         own.any(|index| used.iter().any(|member| members[*member] == alone(index)))
@@ -180,7 +224,7 @@ fn group(
             .collect(),
         bytes: Bytes(bytes),
         build: Millis(build),
-        effects: effects.into_iter().map(with_scans).collect(),
+        effects,
         sites,
         writes,
     })

@@ -1,9 +1,11 @@
 //! A catalog query as data: the statement, its parameters, and what its directives ask for.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::finding::{Location, RuleId};
 use crate::source::SourceError;
+use crate::sql::token::{TokenKind, tokens};
 use crate::units::{Millis, Pages};
 
 /// One query of the catalog.
@@ -79,6 +81,38 @@ impl Query {
             }
         }
         (line, column)
+    }
+
+    /// A statement with `$n` as the file would have it: `$1` of `@customer` is `@customer` again. A list keeps its `$n`.
+    #[must_use]
+    pub fn in_words_of_source(&self, sql: &str) -> String {
+        let mut words: HashMap<&str, &str> = HashMap::new();
+        for (at, segment) in self
+            .segments
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| !s.verbatim)
+        {
+            let next = self.segments.get(at + 1);
+            let end = |of: fn(&Segment) -> usize, whole: usize| next.map_or(whole, of);
+            let (sql_end, source_end) = (
+                end(|next| next.sql, self.sql.len()),
+                end(|next| next.source, self.source.len()),
+            );
+            let number = self.sql.get(segment.sql..sql_end);
+            let written = self.source.get(segment.source..source_end);
+            if let (Some(number), Some(written)) = (number, written) {
+                words.entry(number).or_insert(written);
+            }
+        }
+        let mut text = String::with_capacity(sql.len());
+        for token in tokens(sql) {
+            let own = &sql[token.span];
+            let is_parameter = matches!(token.kind, TokenKind::PositionalParam { .. });
+            let known = words.get(own).filter(|_| is_parameter);
+            text.push_str(known.copied().unwrap_or(own));
+        }
+        text
     }
 
     /// The parameter that a directive or a person means: `customer_id`, `$1` or `1`.

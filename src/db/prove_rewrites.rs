@@ -6,8 +6,8 @@ use crate::advise::rewrites::{self, Proven, Rewrite};
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::connect::Session;
 use crate::db::explain::{self, ExplainError, Mode, PlanChoice, Prepared, quote_literal};
-use crate::db::prove::{measurement, values};
-use crate::finding::{Finding, Proof};
+use crate::db::prove::{index_names, measurement, values};
+use crate::finding::{Measurement, Proof};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Unit};
 use crate::run::{Outcome, Run};
@@ -17,7 +17,7 @@ const OTHER: &str = "pgproof_other";
 /// Memory for comparing rows: with it a list is hashed that is too long for the query itself.
 const MEMORY: &str = "1GB";
 
-/// The `query-rewrite` findings: forms that return the same rows for a fraction of the work.
+/// Forms that return the same rows for a fraction of the work, at most one a query.
 ///
 /// # Errors
 /// [`AuditError`].
@@ -26,7 +26,7 @@ pub async fn prove_rewrites(
     audited: Audited<'_>,
     options: &RunOptions,
     (progress, interrupt): (&Progress, &Interrupt),
-) -> Result<Vec<Finding>, AuditError> {
+) -> Result<Vec<Proven>, AuditError> {
     let wanted = rewrites::rewrites(&audited);
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -55,7 +55,7 @@ pub async fn prove_rewrites(
         })?);
         task.advance(1);
     }
-    Ok(rewrites::findings(&proven, audited))
+    Ok(rewrites::best(proven, &audited))
 }
 
 struct Trial<'a> {
@@ -121,11 +121,12 @@ impl Trial<'_> {
         let Some((at, run)) = worst else {
             return Ok(None);
         };
-        let proof = self.measured(other, run).await?;
+        let (proof, indexes) = self.measured(other, run).await?;
         Ok(Some(Proven {
             rewrite: self.rewrite.clone(),
             run: at,
             proof,
+            indexes,
         }))
     }
 
@@ -162,17 +163,26 @@ impl Trial<'_> {
         Ok(answer.last().map(String::as_str) == Some("0"))
     }
 
-    async fn measured(&self, other: &Prepared, run: &Run) -> Result<Proof, ExplainError> {
+    /// What the form takes, and the indexes that it reads.
+    async fn measured(
+        &self,
+        other: &Prepared,
+        run: &Run,
+    ) -> Result<(Proof, Vec<String>), ExplainError> {
         let (client, limits) = (self.session.client(), self.options.limits());
         let opening = explain::opening(&limits, PlanChoice::Custom);
         explain::texts(client, &opening, explain::NO_POSITION).await?;
-        let mut taken = Vec::new();
+        let mut taken: Vec<Measurement> = Vec::new();
+        let mut indexes = Vec::new();
         for _ in 0..=self.options.runs {
             let choice = PlanChoice::Custom;
             let explained =
                 explain::in_savepoint(client, other, &values(run), choice, Mode::Analyze).await;
             match explained {
-                Ok(explained) => taken.push(measurement(&explained.plan)),
+                Ok(explained) => {
+                    taken.push(measurement(&explained.plan));
+                    indexes = index_names(&explained.plan);
+                }
                 Err(error) => {
                     explain::texts(client, "ROLLBACK", explain::NO_POSITION).await?;
                     return Err(error);
@@ -185,7 +195,7 @@ impl Trial<'_> {
             taken.remove(0);
         }
         taken.sort_by(|a, b| a.time_ms.0.total_cmp(&b.time_ms.0));
-        Ok(Proof {
+        let proof = Proof {
             before: run.measurement(),
             cancelled_ms: match run.outcome {
                 Outcome::TimedOut { after } => Some(after),
@@ -194,6 +204,7 @@ impl Trial<'_> {
             after: taken.swap_remove(taken.len() / 2),
             index_bytes: None,
             build_ms: None,
-        })
+        };
+        Ok((proof, indexes))
     }
 }

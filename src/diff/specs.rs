@@ -56,6 +56,7 @@ mod tests {
         Schema {
             server: crate::schema::ServerVersion(150_000),
             tables: Vec::new(),
+            materialized_views: Vec::new(),
             types: Vec::new(),
         }
     }

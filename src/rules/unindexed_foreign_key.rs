@@ -5,7 +5,7 @@ use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::catalog::StatementKind;
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeKind, Trigger};
-use crate::schema::{ForeignKey, KeyPart, Schema, Table, quote_identifier};
+use crate::schema::{ForeignKey, Schema, Table, quote_identifier};
 use crate::units::{Count, Millis};
 
 const MIN_SHARE: Threshold = Threshold {
@@ -65,7 +65,7 @@ fn slow_trigger(context: &RunContext<'_>, trigger: &Trigger) -> Option<Finding> 
     }
     let key = context.schema.and_then(|schema| named(schema, constraint));
     // The trigger on the child's side looks the parent up by its key: that is indexed, and its time is the rows'.
-    if key.is_some_and(|(table, key)| is_indexed(table, key))
+    if key.is_some_and(|(table, key)| table.finds_by(&key.columns))
         || deletes_nothing(context)
         || is_of_the_child(trigger, key)
     {
@@ -134,7 +134,7 @@ fn in_schema(context: &CatalogContext<'_>) -> Vec<Finding> {
         for key in table
             .foreign_keys
             .iter()
-            .filter(|key| !is_indexed(table, key))
+            .filter(|key| !table.finds_by(&key.columns))
         {
             findings.push(unindexed(context, table, key));
         }
@@ -229,13 +229,4 @@ fn named<'a>(schema: &'a Schema, constraint: &str) -> Option<(&'a Table, &'a For
         .iter()
         .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
     keys.into_iter().find(|(_, key)| key.name == constraint)
-}
-
-/// Whether a valid, complete index leads with the key's columns, in any order.
-fn is_indexed(table: &Table, key: &ForeignKey) -> bool {
-    table.indexes.iter().filter(|index| index.valid && index.predicate.is_none()).any(|index| {
-        let leading = index.keys.iter().take(key.columns.len());
-        leading.len() == key.columns.len()
-            && leading.into_iter().all(|part| matches!(&part.part, KeyPart::Column(name) if key.columns.contains(name)))
-    })
 }

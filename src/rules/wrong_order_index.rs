@@ -26,8 +26,8 @@ const MIN_PAGES: Threshold = Threshold {
     rule: RuleId::WrongOrderIndex,
     key: "min-pages",
     unit: ThresholdUnit::Pages,
-    default: 300.0,
-    about: "pages read of an index whose first column the condition leaves open",
+    default: 500.0,
+    about: "pages read of an index whose first column the condition leaves open; from twice as many on it is an error",
 };
 const ERROR_ROWS: Threshold = Threshold {
     rule: RuleId::WrongOrderIndex,
@@ -158,9 +158,14 @@ fn first_column_open(
         why: "Without its first column an index is read from end to end.".to_owned(),
         advice: format!("Create an index that begins with the columns of {condition}."),
     };
+    let severity = if (pages.0 as f64) / loops >= context.limit(&MIN_PAGES) * 2.0 {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     Some(context.finding(
         RuleId::WrongOrderIndex,
-        Severity::Error,
+        severity,
         context.with_cost(evidence, id),
         words,
     ))

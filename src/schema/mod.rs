@@ -35,6 +35,9 @@ pub struct Schema {
     pub server: ServerVersion,
     /// Tables, partitioned tables, partitions and foreign tables, ordered by name; no system tables.
     pub tables: Vec<Table>,
+    /// Materialized views: read and indexed like tables, filled by nobody's statements.
+    #[serde(default)]
+    pub materialized_views: Vec<Table>,
     /// User-defined types that columns use, by OID.
     pub types: Vec<UserType>,
 }
@@ -362,23 +365,27 @@ pub enum TypeDefinition {
 }
 
 impl Schema {
-    /// A table by name; an unqualified one is looked for in `public` first, then anywhere if it is unique.
+    /// All that holds rows of its own or its partitions'.
+    fn relations(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().chain(&self.materialized_views)
+    }
+
+    /// A table or materialized view by name; an unqualified one is looked for in `public` first, then anywhere if it is
+    /// unique.
     #[must_use]
     pub fn table(&self, schema: Option<&str>, name: &str) -> Option<&Table> {
         let named = |table: &&Table| table.name.name == name;
         if let Some(schema) = schema {
             return self
-                .tables
-                .iter()
+                .relations()
                 .find(|table| table.name.schema == schema && named(table));
         }
-        let mut found = self.tables.iter().filter(named);
+        let mut found = self.relations().filter(named);
         match (found.next(), found.next()) {
             (Some(only), None) => Some(only),
             (None, _) => None,
             (Some(_), Some(_)) => self
-                .tables
-                .iter()
+                .relations()
                 .find(|table| table.name.schema == "public" && named(table)),
         }
     }
@@ -386,7 +393,7 @@ impl Schema {
     /// A table by OID.
     #[must_use]
     pub fn table_by_oid(&self, oid: u32) -> Option<&Table> {
-        self.tables.iter().find(|table| table.oid == oid)
+        self.relations().find(|table| table.oid == oid)
     }
 
     /// A user type by OID.
@@ -411,6 +418,19 @@ impl Table {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether a valid, complete index leads with some columns, in any order.
+    #[must_use]
+    pub fn finds_by(&self, columns: &[String]) -> bool {
+        let is_complete = |index: &&Index| index.valid && index.predicate.is_none();
+        self.indexes.iter().filter(is_complete).any(|index| {
+            let leading = index.keys.iter().take(columns.len());
+            let is_one = |part: &IndexKey| {
+                matches!(&part.part, KeyPart::Column(name) if columns.contains(name))
+            };
+            leading.len() == columns.len() && leading.into_iter().all(is_one)
+        })
     }
 
     /// The primary key's columns, in key order; empty where there is none.

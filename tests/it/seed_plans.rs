@@ -82,6 +82,7 @@ pub fn shop() -> Schema {
     Schema {
         server: ServerVersion(150_000),
         tables: vec![customers, orders],
+        materialized_views: Vec::new(),
         types: Vec::new(),
     }
 }
@@ -110,6 +111,7 @@ pub fn things(
     Schema {
         server: ServerVersion(150_000),
         tables: vec![things],
+        materialized_views: Vec::new(),
         types: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! Whether an index that exists already does what a candidate would do. An index is its whole definition: what differs in
 //! the place of NULLs, the operator class or the collation is another index.
 
-use crate::schema::{Index, IndexKey, Schema};
+use crate::schema::{Index, IndexKey, KeyPart, Schema, Table};
 
 use super::super::{IndexSpec, KeySpec, Method, bare};
 
@@ -10,7 +10,25 @@ pub(super) fn serves(schema: &Schema, candidate: &IndexSpec) -> bool {
     let Some(table) = schema.table_by_oid(candidate.table_oid) else {
         return false;
     };
-    table.indexes.iter().any(|index| covers(index, candidate))
+    let mut indexes = table.indexes.iter();
+    indexes.any(|index| covers(index, candidate) || finds_one_row(table, index, candidate))
+}
+
+/// Whether a unique index is a candidate's beginning: it finds one row at most, and further columns neither narrow nor
+/// order that.
+fn finds_one_row(table: &Table, index: &Index, candidate: &IndexSpec) -> bool {
+    let is_complete = index.valid && index.unique && index.predicate.is_none();
+    let never_null = |key: &IndexKey| match &key.part {
+        KeyPart::Column(name) => table.column(name).is_some_and(|column| column.not_null),
+        KeyPart::Expression(_) => false,
+    };
+    let beginning = candidate.keys.get(..index.keys.len());
+    is_complete
+        && candidate.method == Method::Btree
+        && candidate.include.is_empty()
+        && is_of_method(index, Method::Btree)
+        && index.keys.iter().all(never_null)
+        && beginning.is_some_and(|keys| leads(index, keys))
 }
 
 /// Whether a hash index finds the rows that equal a candidate's only key.
@@ -83,7 +101,6 @@ fn is_of_method(index: &Index, method: Method) -> bool {
 mod tests {
     use super::*;
     use crate::advise::{NullsOrder, Part};
-    use crate::schema::KeyPart;
     use crate::units::Bytes;
 
     fn key(name: &str) -> KeySpec {

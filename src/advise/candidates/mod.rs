@@ -150,6 +150,16 @@ fn is_table_scan(kind: &NodeKind) -> bool {
     )
 }
 
+/// The indexes that the checks of foreign keys in a run search by, or would.
+pub(super) fn of_checks(run: &Run, schema: &Schema) -> Vec<IndexSpec> {
+    let all = Floor {
+        pages: 0.0,
+        check_ms: 0.0,
+    };
+    let found = of_triggers(run, schema, &all);
+    found.into_iter().map(|(index, _)| index).collect()
+}
+
 /// Checks of foreign keys that search the referencing table: an index on its columns.
 fn of_triggers(run: &Run, schema: &Schema, floor: &Floor) -> Vec<(IndexSpec, NodeId)> {
     let mut found = Vec::new();

@@ -7,6 +7,8 @@ mod subqueries;
 mod text;
 mod values;
 
+use std::collections::BTreeMap;
+
 use crate::catalog::StatementKind;
 use crate::finding::{Evidence, Finding, Fingerprint, Fix, Proof, Quantity, RuleId, Severity};
 use crate::plan::{Metrics, NodeId, Plan, label};
@@ -197,6 +199,8 @@ pub struct Proven {
     pub run: usize,
     /// Before and after.
     pub proof: Proof,
+    /// The indexes that its plan reads.
+    pub indexes: Vec<String>,
 }
 
 impl Proven {
@@ -223,18 +227,25 @@ impl Proven {
     }
 }
 
-/// The `query-rewrite` findings of proven forms, one a query: the one that leaves least to read.
+/// Of the proven forms one a query, if any is worth writing: the one that leaves least to read.
 #[must_use]
-pub fn findings(proven: &[Proven], audited: Audited<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (query, _) in audited.queries.iter().enumerate() {
-        let own = proven
-            .iter()
-            .filter(|one| one.rewrite.query == query && one.counts(&audited));
-        let best = own.min_by_key(|one| (one.proof.after.blocks, one.rewrite.form));
-        found.extend(best.and_then(|one| finding(one, audited)));
+pub fn best(proven: Vec<Proven>, audited: &Audited<'_>) -> Vec<Proven> {
+    let mut best: BTreeMap<usize, Proven> = BTreeMap::new();
+    for one in proven.into_iter().filter(|one| one.counts(audited)) {
+        let rank = |one: &Proven| (one.proof.after.blocks, one.rewrite.form);
+        let known = best.get(&one.rewrite.query);
+        if known.is_none_or(|known| rank(&one) < rank(known)) {
+            best.insert(one.rewrite.query, one);
+        }
     }
-    found
+    best.into_values().collect()
+}
+
+/// The `query-rewrite` findings of forms that are worth writing.
+#[must_use]
+pub fn findings(best: &[Proven], audited: Audited<'_>) -> Vec<Finding> {
+    let found = best.iter().map(|one| finding(one, audited));
+    found.flatten().collect()
 }
 
 fn finding(proven: &Proven, audited: Audited<'_>) -> Option<Finding> {
@@ -277,7 +288,13 @@ fn finding(proven: &Proven, audited: Audited<'_>) -> Option<Finding> {
         ),
         evidence,
         fix: Some(Fix {
-            sql: format!("{};", proven.rewrite.sql.trim().trim_end_matches(';')),
+            sql: format!(
+                "{};",
+                query
+                    .in_words_of_source(&proven.rewrite.sql)
+                    .trim()
+                    .trim_end_matches(';')
+            ),
             proof: Some(proven.proof.clone()),
         }),
         fingerprint: Fingerprint::of([RuleId::QueryRewrite.as_str(), &query.name, form.as_str()]),

@@ -59,7 +59,13 @@ impl<'a> Words<'a> {
             if words.is_empty() || words.end > self.len() {
                 continue;
             }
-            text.push_str(&self.sql[from..self.tokens[words.start].span.start]);
+            let before = &self.sql[from..self.tokens[words.start].span.start];
+            // What is cut out leaves no gap.
+            text.push_str(if new.is_empty() {
+                before.trim_end()
+            } else {
+                before
+            });
             text.push_str(new);
             from = self.tokens[words.end - 1].span.end;
         }

@@ -290,7 +290,9 @@ impl Advice<'_> {
         let events = (&self.globals.progress, &self.globals.interrupt);
         match prove::advise(session, audited, self.options, &self.budget, events).await {
             Ok(advice) => {
-                advise::tell_of_trials(findings, &advice.tried, &advice.findings, audited);
+                let built = (&advice.tried[..], &advice.harmful[..]);
+                advise::tell_of_trials(findings, built, &advice.findings, audited);
+                advise::drop_answered(findings, &advice.chosen, &advice.used, audited.schema);
                 findings.extend(advice.findings);
             }
             Err(error) => {

@@ -8,7 +8,7 @@ mod indexes;
 mod tables;
 mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Row;
 
@@ -148,6 +148,11 @@ const PARTS: [Question; 9] = [
 async fn read(session: &Session, catalog: &Catalog<'_>) -> Result<Reading, Stopped> {
     let found = catalog.read(&[TABLES], &[]).await?;
     let tables: Vec<Table> = found.iter().flatten().map(tables::table).collect();
+    let views: BTreeSet<u32> = found
+        .iter()
+        .flatten()
+        .filter_map(tables::materialized_view)
+        .collect();
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let parts = catalog.read(&PARTS, &oids).await?;
     let part = |at: usize| parts.get(at).map_or(&[][..], Vec::as_slice);
@@ -181,9 +186,14 @@ async fn read(session: &Session, catalog: &Catalog<'_>) -> Result<Reading, Stopp
     constraints::add(&mut build, constraints);
     tables::add_attachments(&mut build, attachments);
     functions::inline(functions, &mut build.tables, &mut types);
+    let (materialized_views, tables) = build
+        .tables
+        .into_iter()
+        .partition(|table: &Table| views.contains(&table.oid));
     let schema = Schema {
         server: ServerVersion(version.major() * 10_000 + version.minor()),
-        tables: build.tables,
+        tables,
+        materialized_views,
         types,
     };
     Ok(Reading { schema, held })

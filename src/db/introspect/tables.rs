@@ -48,6 +48,12 @@ pub(super) fn table(row: &Row) -> Table {
     }
 }
 
+/// The OID of a materialized view; `None` for what rows are inserted into.
+pub(super) fn materialized_view(row: &Row) -> Option<u32> {
+    let kind: &str = row.get("kind");
+    (kind == "m").then(|| row.get("oid"))
+}
+
 fn partition_key(row: &Row) -> Option<PartitionKey> {
     let strategy = match row.get::<_, Option<&str>>("strategy")? {
         "r" => PartitionStrategy::Range,

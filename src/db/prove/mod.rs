@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 
 use crate::advise::{
     self, AdviceBudget, Audited, Candidate, Effect, IndexSpec, Part, Trial, WriteCost, ddl,
+    rewrites,
 };
 use crate::catalog::Query;
 use crate::db::audit::{AuditError, RunOptions};
@@ -33,6 +34,7 @@ const BUILD_MEMORY: &str = "256MB";
 /// A build may take this many times as long as a statement.
 const BUILD_PATIENCE: f64 = 10.0;
 
+pub(super) use several::index_names;
 pub use whole::prove_whole;
 
 /// What to advise.
@@ -42,6 +44,12 @@ pub struct Advice {
     pub findings: Vec<Finding>,
     /// The candidates that were built.
     pub tried: Vec<Candidate>,
+    /// The indexes that are advised.
+    pub chosen: Vec<IndexSpec>,
+    /// Indexes that serve a query and are not advised, each with the query that it makes worse.
+    pub harmful: Vec<(IndexSpec, usize)>,
+    /// Existing indexes that the advised forms of queries read.
+    pub used: BTreeSet<String>,
 }
 
 /// Tries other forms of queries, then builds indexes for the rest, chooses, measures the chosen ones as a set, and says what
@@ -56,14 +64,10 @@ pub async fn advise(
     budget: &AdviceBudget,
     events: (&Progress, &Interrupt),
 ) -> Result<Advice, AuditError> {
-    let mut findings = prove_rewrites(session, audited, options, events).await?;
+    let forms = prove_rewrites(session, audited, options, events).await?;
+    let mut findings = rewrites::findings(&forms, audited);
     // A query that wants another form wants no index for the form that it has.
-    let rewritten = |query: usize| {
-        let name = &audited.queries[query].name;
-        findings
-            .iter()
-            .any(|finding| finding.query.as_ref() == Some(name))
-    };
+    let rewritten = |query: usize| forms.iter().any(|form| form.rewrite.query == query);
     let left: Vec<QueryRuns> = audited
         .runs
         .iter()
@@ -80,14 +84,19 @@ pub async fn advise(
         prove(session, audited, candidates, options, budget, events).await?;
     let chosen = advise::select(&trials, &audited, budget);
     let whole = prove_whole(session, audited, chosen, options, events).await?;
+    let harmful = whole.harmful;
     let built = candidates.len().saturating_sub(left_out);
-    findings.extend(advise::findings(
-        &advise::proposals(&whole, &audited),
-        audited,
-    ));
+    let proposals = advise::proposals(&whole.kept, &audited);
+    findings.extend(advise::findings(&proposals, audited));
+    let chosen = proposals
+        .iter()
+        .flat_map(|proposal| proposal.trial.index.all());
     Ok(Advice {
         findings,
         tried: candidates[..built].to_vec(),
+        harmful,
+        chosen: chosen.map(advise::set::alone).collect(),
+        used: forms.into_iter().flat_map(|form| form.indexes).collect(),
     })
 }
 

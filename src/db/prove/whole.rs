@@ -6,17 +6,28 @@ use std::collections::BTreeSet;
 use crate::advise::{Audited, IndexSpec, Trial, ddl, set};
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::connect::Session;
-use crate::db::explain::ExplainError;
+use crate::db::explain::{ExplainError, Explained, Prepared};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Unit};
+use crate::run::Run;
 use crate::units::Millis;
 
+use super::several::drop_index;
 use super::{Place, Prover, Why, effect, server};
 
 /// At most so many indexes are taken out of a set, each for a measurement of what is left.
 const MAX_ROUNDS: usize = 8;
 
-/// Measures chosen indexes as a set: what is left of them, with the names that they should get.
+/// What is left of a set, and what was taken out of it.
+#[derive(Debug)]
+pub struct Whole {
+    /// As it was measured, with the names that the indexes should get.
+    pub kept: Vec<Trial>,
+    /// Each index with the query that it made worse.
+    pub harmful: Vec<(IndexSpec, usize)>,
+}
+
+/// Measures chosen indexes as a set.
 ///
 /// # Errors
 /// [`AuditError`].
@@ -26,29 +37,33 @@ pub async fn prove_whole(
     mut chosen: Vec<Trial>,
     options: &RunOptions,
     (progress, interrupt): (&Progress, &Interrupt),
-) -> Result<Vec<Trial>, AuditError> {
+) -> Result<Whole, AuditError> {
+    let mut harmful = Vec::new();
     if chosen.is_empty() {
-        return Ok(chosen);
+        return Ok(Whole {
+            kept: chosen,
+            harmful,
+        });
     }
     let task = progress.task("Proving the whole set", Unit::Steps, None);
     let mut prover = Prover::new(session, audited, options);
     for _ in 0..MAX_ROUNDS {
         interrupt.check()?;
         let members = set::members(&chosen);
-        let measured = prover.try_whole(&members).await;
+        let measured = prover.try_whole(&members, &audited).await;
         interrupt.check()?;
         task.advance(1);
         let measured = measured.map_err(|source| server(String::new(), source))?;
         // Too large to be built at once: what was measured of each stands.
         let Some(measured) = measured else { break };
         match set::most_harmful(&measured, &audited) {
-            Some(member) => {
-                let harmful = &members[member];
-                chosen
-                    .retain(|trial| !trial.index.all().any(|index| set::alone(index) == *harmful));
+            Some(harm) => {
+                let out = &members[harm.member];
+                chosen.retain(|trial| !trial.index.all().any(|index| set::alone(index) == *out));
+                harmful.push((out.clone(), harm.query));
             }
             None => {
-                chosen = set::as_measured(&chosen, &members, &measured);
+                chosen = set::as_measured(&chosen, &members, &measured, &audited);
                 break;
             }
         }
@@ -60,7 +75,10 @@ pub async fn prove_whole(
         .finish()
         .await
         .map_err(|source| server(String::new(), source))?;
-    Ok(chosen)
+    Ok(Whole {
+        kept: chosen,
+        harmful,
+    })
 }
 
 impl Prover<'_> {
@@ -68,6 +86,7 @@ impl Prover<'_> {
     async fn try_whole(
         &mut self,
         members: &[IndexSpec],
+        audited: &Audited<'_>,
     ) -> Result<Option<set::Measured>, ExplainError> {
         let places = self.places(members);
         for place in &places {
@@ -75,7 +94,7 @@ impl Prover<'_> {
         }
         let limits = self.options.limits();
         self.open(&limits).await?;
-        let measured = self.measured(members, &places).await;
+        let measured = self.measured(members, &places, audited).await;
         let measured = self.rolled_back(measured).await?;
         self.clean_up(&places).await?;
         Ok(measured)
@@ -85,6 +104,7 @@ impl Prover<'_> {
         &self,
         members: &[IndexSpec],
         places: &[Place],
+        audited: &Audited<'_>,
     ) -> Result<set::Measured, ExplainError> {
         let limits = self.options.limits();
         let names = ddl::unique_names(members, self.schema);
@@ -111,10 +131,21 @@ impl Prover<'_> {
                 continue;
             }
             match self.measure(prepared, before).await? {
-                Some(taken) => effects.push(set::SetEffect {
-                    effect: effect(place, before, &taken),
-                    used,
-                }),
+                Some(taken) => {
+                    let mut found = effect(place, before, &taken);
+                    if set::is_slower(&found, audited) {
+                        let own = used
+                            .iter()
+                            .map(|member| (&members[*member], &names[*member]));
+                        let drop =
+                            String::from_iter(own.map(|(member, name)| drop_index(member, name)));
+                        found.fastest = self.side_by_side(prepared, before, &drop).await?;
+                    }
+                    effects.push(set::SetEffect {
+                        effect: found,
+                        used,
+                    });
+                }
                 // It ended without them.
                 None if before.measurement().is_some() => effects.push(set::SetEffect {
                     effect: unfinished(place, before, self.options.timeout),
@@ -129,6 +160,27 @@ impl Prover<'_> {
             build: built.iter().map(|member| member.build).collect(),
             effects,
         })
+    }
+
+    /// The fastest run without some of the indexes, and with them, one right after the other: what was measured long before
+    /// says little of a machine that has other work since.
+    async fn side_by_side(
+        &self,
+        prepared: &Prepared,
+        run: &Run,
+        drop: &str,
+    ) -> Result<Option<(Millis, Millis)>, ExplainError> {
+        self.execute(&format!("SAVEPOINT pgproof_without;{drop}"))
+            .await?;
+        let without = self.measure(prepared, run).await?;
+        self.execute("ROLLBACK TO SAVEPOINT pgproof_without")
+            .await?;
+        let with = self.measure(prepared, run).await?;
+        let fastest = |taken: Vec<Explained>| {
+            let times = taken.iter().filter_map(|one| one.plan.execution_ms);
+            times.map(|time| time.0).reduce(f64::min).map(Millis)
+        };
+        Ok(without.and_then(fastest).zip(with.and_then(fastest)))
     }
 
     /// Every run that reads a member's table, or whose deletes check it.
@@ -156,7 +208,7 @@ impl Prover<'_> {
 }
 
 /// A run that is cancelled with the set there: as bad as can be.
-fn unfinished(place: &Place, before: &crate::run::Run, timeout: Millis) -> crate::advise::Effect {
+fn unfinished(place: &Place, before: &Run, timeout: Millis) -> crate::advise::Effect {
     let measurement = before.measurement();
     let worse = measurement.clone().map_or_else(
         || super::measurement(&before.plan),

@@ -1,5 +1,5 @@
--- Tables, partitioned tables, partitions and foreign tables of the database's own: no system's, no temporary ones, none of
--- an extension, not the table in which sqlx notes its migrations, and none that somebody holds locked.
+-- Tables, partitioned tables, partitions, foreign tables and materialized views of the database's own: no system's, no
+-- temporary ones, none of an extension, not the table in which sqlx notes its migrations, and none that somebody holds locked.
 SELECT c.oid,
        n.nspname AS schema,
        c.relname AS name,
@@ -22,7 +22,7 @@ FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
 LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid
-WHERE c.relkind IN ('r', 'p', 'f')
+WHERE c.relkind IN ('r', 'p', 'f', 'm')
   AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND n.nspname !~ '^pg_(toast_)?temp_'

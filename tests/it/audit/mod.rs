@@ -131,7 +131,9 @@ impl Audit {
             &policy_for,
             &Policy::default(),
         );
-        advise::tell_of_trials(&mut findings, &advice.tried, &advice.findings, audited);
+        let built = (&advice.tried[..], &advice.harmful[..]);
+        advise::tell_of_trials(&mut findings, built, &advice.findings, audited);
+        advise::drop_answered(&mut findings, &advice.chosen, &advice.used, audited.schema);
         findings.extend(advice.findings);
         rules::settle(findings, &self.queries, &self.runs)
     }
