@@ -77,11 +77,20 @@ pub enum RuleId {
     BlockingMigration,
     NotAudited,
     QueryRewrite,
+    LowIndexEfficiency,
+    TriggerTime,
+    DisabledNode,
+    MemoizeMisses,
+    MaterializeSpill,
+    RepeatedLateral,
+    LockWait,
+    IoBound,
+    PlanningMemory,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 42] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -115,6 +124,15 @@ impl RuleId {
         Self::BlockingMigration,
         Self::NotAudited,
         Self::QueryRewrite,
+        Self::LowIndexEfficiency,
+        Self::TriggerTime,
+        Self::DisabledNode,
+        Self::MemoizeMisses,
+        Self::MaterializeSpill,
+        Self::RepeatedLateral,
+        Self::LockWait,
+        Self::IoBound,
+        Self::PlanningMemory,
     ];
 
     /// The kebab-case id.
@@ -154,6 +172,15 @@ impl RuleId {
             Self::BlockingMigration => "blocking-migration",
             Self::NotAudited => "not-audited",
             Self::QueryRewrite => "query-rewrite",
+            Self::LowIndexEfficiency => "low-index-efficiency",
+            Self::TriggerTime => "trigger-time",
+            Self::DisabledNode => "disabled-node",
+            Self::MemoizeMisses => "memoize-misses",
+            Self::MaterializeSpill => "materialize-spill",
+            Self::RepeatedLateral => "repeated-lateral",
+            Self::LockWait => "lock-wait",
+            Self::IoBound => "io-bound",
+            Self::PlanningMemory => "planning-memory",
         }
     }
 }

@@ -61,18 +61,30 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::UnindexedForeignKey => 1,
         RuleId::RepeatedSubplan
         | RuleId::CartesianJoin
+        | RuleId::RepeatedLateral
         | RuleId::WrongOrderIndex
         | RuleId::LargeOffset => 2,
         RuleId::SeqScan | RuleId::FilteredIndexScan | RuleId::JoinFilter => 3,
         RuleId::RowMisestimate => 4,
-        RuleId::NestedLoopRescan | RuleId::LossyBitmap | RuleId::HeapFetches => 5,
-        RuleId::SortSpill | RuleId::HashSpill => 6,
-        RuleId::UnboundedResult | RuleId::WorkersNotLaunched | RuleId::JitOverhead => 7,
+        RuleId::NestedLoopRescan
+        | RuleId::LossyBitmap
+        | RuleId::HeapFetches
+        | RuleId::LowIndexEfficiency
+        | RuleId::MemoizeMisses => 5,
+        RuleId::SortSpill | RuleId::HashSpill | RuleId::MaterializeSpill => 6,
+        RuleId::UnboundedResult
+        | RuleId::WorkersNotLaunched
+        | RuleId::JitOverhead
+        | RuleId::DisabledNode
+        | RuleId::TriggerTime
+        | RuleId::LockWait
+        | RuleId::IoBound => 7,
         RuleId::ParameterCliff => 8,
         RuleId::SlowQuery | RuleId::OverBudget => 9,
         RuleId::Timeout => 10,
         RuleId::NPlusOne
         | RuleId::PlanningOverhead
+        | RuleId::PlanningMemory
         | RuleId::UnusedIndex
         | RuleId::DuplicateIndex
         | RuleId::PlanRegression

@@ -96,7 +96,11 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::UnindexablePredicate
         | RuleId::LeadingWildcard
         | RuleId::PartitionPruning
-        | RuleId::QueryRewrite => true,
+        | RuleId::QueryRewrite
+        | RuleId::LowIndexEfficiency
+        | RuleId::MemoizeMisses
+        | RuleId::MaterializeSpill
+        | RuleId::RepeatedLateral => true,
         RuleId::NPlusOne
         | RuleId::SlowQuery
         | RuleId::OverBudget
@@ -112,7 +116,12 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::DuplicateIndex
         | RuleId::PlanRegression
         | RuleId::BlockingMigration
-        | RuleId::NotAudited => false,
+        | RuleId::NotAudited
+        | RuleId::TriggerTime
+        | RuleId::DisabledNode
+        | RuleId::LockWait
+        | RuleId::IoBound
+        | RuleId::PlanningMemory => false,
     }
 }
 

@@ -14,15 +14,21 @@ pub mod tables;
 pub mod thresholds;
 
 mod cartesian_join;
+mod disabled_node;
 mod duplicate_index;
 mod filtered_index_scan;
 mod hash_spill;
 mod heap_fetches;
+mod io_bound;
 mod jit_overhead;
 mod join_filter;
 mod large_offset;
 mod leading_wildcard;
+mod lock_wait;
 mod lossy_bitmap;
+mod low_index_efficiency;
+mod materialize_spill;
+mod memoize_misses;
 pub mod missing_index;
 mod n_plus_one;
 mod nested_loop_rescan;
@@ -31,8 +37,10 @@ mod over_budget;
 mod parameter_cliff;
 mod partition_pruning;
 pub mod plan_regression;
+mod planning_memory;
 mod planning_overhead;
 pub mod query_rewrite;
+mod repeated_lateral;
 mod repeated_subplan;
 mod row_misestimate;
 mod seq_scan;
@@ -40,6 +48,7 @@ mod slow_query;
 mod sort_spill;
 mod statistics;
 mod timeout;
+mod trigger_time;
 mod unbounded_result;
 mod unindexable_predicate;
 mod unindexed_foreign_key;
@@ -133,6 +142,15 @@ pub const ALL: &[&Rule] = &[
     &blocking_migration::RULE,
     &not_audited::RULE,
     &query_rewrite::RULE,
+    &low_index_efficiency::RULE,
+    &trigger_time::RULE,
+    &disabled_node::RULE,
+    &memoize_misses::RULE,
+    &materialize_spill::RULE,
+    &repeated_lateral::RULE,
+    &lock_wait::RULE,
+    &io_bound::RULE,
+    &planning_memory::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

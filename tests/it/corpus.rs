@@ -85,14 +85,18 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
         .sum()
 }
 
-/// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog.
-const WITHOUT_PLANS: [RuleId; 6] = [
+/// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog;
+/// or beside themselves, on plans of a cold disk, of another session's lock, of EXPLAIN (MEMORY).
+const WITHOUT_PLANS: [RuleId; 9] = [
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,
     RuleId::BlockingMigration,
     RuleId::NotAudited,
     RuleId::QueryRewrite,
+    RuleId::IoBound,
+    RuleId::LockWait,
+    RuleId::PlanningMemory,
 ];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.

@@ -1,5 +1,5 @@
 -- An index whose first column the query does not name.
--- expect: error Index Only Scan using orders_status_customer_idx on orders
+-- expect: warning Index Only Scan using orders_status_customer_idx on orders
 -- setup
 CREATE INDEX orders_status_customer_idx ON orders (created_at, customer_id);
 DROP INDEX orders_customer_id_idx;
