@@ -86,11 +86,13 @@ pub enum RuleId {
     LockWait,
     IoBound,
     PlanningMemory,
+    NotProven,
+    BypassedPolicies,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -133,6 +135,8 @@ impl RuleId {
         Self::LockWait,
         Self::IoBound,
         Self::PlanningMemory,
+        Self::NotProven,
+        Self::BypassedPolicies,
     ];
 
     /// The kebab-case id.
@@ -181,6 +185,8 @@ impl RuleId {
             Self::LockWait => "lock-wait",
             Self::IoBound => "io-bound",
             Self::PlanningMemory => "planning-memory",
+            Self::NotProven => "not-proven",
+            Self::BypassedPolicies => "bypassed-policies",
         }
     }
 }

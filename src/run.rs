@@ -1,7 +1,7 @@
 //! One query executed with one set of parameter values: what the rules judge and the reports show. Pure data.
 
 use crate::finding::Measurement;
-use crate::plan::Plan;
+use crate::plan::{Plan, rows_found};
 use crate::units::{Millis, Pages};
 
 /// One parameter set's execution.
@@ -105,6 +105,15 @@ impl Run {
         root.actual.map(|actual| actual.rows.0 * actual.loops)
     }
 
+    /// Rows that it found: returned or changed, or that an aggregate without groups read; `None` where it did not finish.
+    #[must_use]
+    pub fn rows_found(&self) -> Option<f64> {
+        match self.outcome {
+            Outcome::Completed { .. } => rows_found(&self.plan),
+            Outcome::TimedOut { .. } | Outcome::Estimated => None,
+        }
+    }
+
     /// The figures for a proof.
     #[must_use]
     pub fn measurement(&self) -> Option<Measurement> {
@@ -150,6 +159,19 @@ impl QueryRuns {
             failure: Some(failure),
             notes: Vec::new(),
         }
+    }
+
+    /// Whether it ran to its end with every parameter set and met no row with any: its plans then prove nothing.
+    #[must_use]
+    pub fn found_nothing(&self) -> bool {
+        !self.runs.is_empty() && self.runs.iter().all(|run| run.rows_found() == Some(0.0))
+    }
+
+    /// Whether it was planned and never executed.
+    #[must_use]
+    pub fn only_planned(&self) -> bool {
+        let planned = |run: &Run| matches!(run.outcome, Outcome::Estimated);
+        !self.runs.is_empty() && self.runs.iter().all(planned)
     }
 
     /// The runs with plans for their values, then those with the generic plan.

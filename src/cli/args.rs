@@ -34,7 +34,7 @@ pub struct GlobalArgs {
     /// The configuration file [default: pgproof.toml here or in a directory above]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A PostgreSQL that is there already, instead of the embedded server [env: DATABASE_URL]
+    /// A PostgreSQL that is there already, instead of the embedded server; `env` takes it from DATABASE_URL
     // Any string is accepted here: clap would print a refused value, and its password with it.
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,

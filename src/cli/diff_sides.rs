@@ -20,6 +20,7 @@ use crate::migrations::{self, History, Layout, Migration};
 use crate::progress::Progress;
 use crate::seed::Options;
 use crate::source::{Source, SourceError};
+use crate::sql::constants;
 
 /// What is compared.
 #[derive(Debug)]
@@ -209,6 +210,9 @@ impl Sides {
             options: Options {
                 seed: settings.seed,
                 scale: settings.scale,
+                constants: constants::of_all(
+                    self.new_catalog.iter().map(|query| query.sql.as_str()),
+                ),
                 ..Options::default()
             },
         })

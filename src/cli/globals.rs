@@ -2,11 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use super::args::{Color, FormatRequest, GlobalArgs};
 use super::exit::CliError;
-use super::settings::Project;
+use super::settings::{Project, Variable};
 use crate::db::connect::DatabaseUrl;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -37,14 +37,16 @@ pub struct Globals {
     database_flag: Option<String>,
     /// `DATABASE_URL`.
     database_variable: Option<String>,
+    /// That the variable is not used is said once.
+    unused_variable: Arc<Once>,
 }
 
 /// Who named the database: `seed` fills only one that the flag names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UrlSource {
-    /// `--database-url`.
+    /// `--database-url`, by itself or as `env`.
     Flag,
-    /// `DATABASE_URL`.
+    /// `database-url = "env"` in pgproof.toml, by `DATABASE_URL`.
     Environment,
 }
 
@@ -90,6 +92,7 @@ impl Globals {
             interrupt: Interrupt::new(),
             database_flag: args.database_url.clone(),
             database_variable: std::env::var("DATABASE_URL").ok(),
+            unused_variable: Arc::new(Once::new()),
         })
     }
 
@@ -100,10 +103,24 @@ impl Globals {
 
     /// A database that is there already, and who named it.
     pub fn database(&self) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
-        database(
-            self.database_flag.as_deref(),
-            self.database_variable.as_deref(),
-        )
+        let variable = self.database_variable.as_deref();
+        let found = database(self.database_flag.as_deref(), variable, self.asked_for())?;
+        if found.is_none() && variable.is_some_and(|url| !url.trim().is_empty()) {
+            self.unused_variable.call_once(|| {
+                self.progress.note(
+                    "DATABASE_URL is set and not used: `--database-url env` works on the database that it names",
+                );
+            });
+        }
+        Ok(found)
+    }
+
+    /// What pgproof.toml says of the variable; its mistakes are reported where the project is loaded.
+    fn asked_for(&self) -> Variable {
+        match Project::load_if_there(self.config.as_deref(), &self.directory) {
+            Ok(Some(project)) => project.settings.database_variable,
+            Ok(None) | Err(_) => Variable::Unused,
+        }
     }
 
     /// Standard output for people: colours are taken out where it is not a terminal, and whatever else a terminal would obey is
@@ -137,15 +154,30 @@ impl Globals {
     }
 }
 
-/// The flag wins over the environment; an empty variable is none.
+/// The word that stands for `DATABASE_URL`.
+const ENVIRONMENT: &str = "env";
+
+/// The flag wins over pgproof.toml; the environment counts only where one of them asks for it.
 fn database(
     flag: Option<&str>,
     variable: Option<&str>,
+    asked_for: Variable,
 ) -> Result<Option<(DatabaseUrl, UrlSource)>, CliError> {
-    let (text, source, name) = match (flag, variable.filter(|url| !url.trim().is_empty())) {
-        (Some(url), _) => (url, UrlSource::Flag, "--database-url"),
-        (None, Some(url)) => (url, UrlSource::Environment, "DATABASE_URL"),
-        (None, None) => return Ok(None),
+    let variable = variable.filter(|url| !url.trim().is_empty());
+    let (text, source, name) = match (flag, asked_for, variable) {
+        (Some(ENVIRONMENT), _, Some(url)) => (url, UrlSource::Flag, "DATABASE_URL"),
+        (Some(ENVIRONMENT), _, None) => {
+            return Err(CliError::usage(
+                "--database-url env: DATABASE_URL is not set",
+            ));
+        }
+        (Some(url), _, _) => (url, UrlSource::Flag, "--database-url"),
+        (None, Variable::Used, Some(url)) => (url, UrlSource::Environment, "DATABASE_URL"),
+        (None, Variable::Used, None) => {
+            return Err(CliError::usage("DATABASE_URL is not set")
+                .help("pgproof.toml says `database-url = \"env\"`: set it, or take the key out"));
+        }
+        (None, Variable::Unused, _) => return Ok(None),
     };
     match DatabaseUrl::parse(text) {
         Ok(url) => Ok(Some((url, source))),
@@ -176,18 +208,25 @@ mod tests {
 
     #[test]
     fn the_flag_wins_and_says_so() {
-        let source =
-            |flag, variable| database(flag, variable).map(|found| found.map(|(_, source)| source));
+        let source = |flag, variable, asked_for| {
+            database(flag, variable, asked_for).map(|found| found.map(|(_, source)| source))
+        };
+        let other = Some("postgres://b@h/d");
         assert_eq!(
-            source(Some("postgres://a@h/d"), Some("postgres://b@h/d")),
+            source(Some("postgres://a@h/d"), other, Variable::Used),
             Ok(Some(UrlSource::Flag))
         );
         assert_eq!(
-            source(None, Some("postgres://b@h/d")),
+            source(None, other, Variable::Used),
             Ok(Some(UrlSource::Environment))
         );
-        assert_eq!(source(None, Some(" ")), Ok(None));
-        let wrong = source(None, Some("mysql://ann:s3cret@h/d"));
+        assert_eq!(
+            source(Some("env"), other, Variable::Unused),
+            Ok(Some(UrlSource::Flag))
+        );
+        assert_eq!(source(None, other, Variable::Unused), Ok(None));
+        assert!(source(Some("env"), Some(" "), Variable::Unused).is_err());
+        let wrong = source(None, Some("mysql://ann:s3cret@h/d"), Variable::Used);
         let expected = "bad DATABASE_URL: the database URL must start with postgres:// or postgresql://, e.g. \
                         postgres://user@host:5432/database";
         assert_eq!(wrong, Err(CliError::usage(expected)));

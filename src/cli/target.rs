@@ -7,8 +7,9 @@ use super::settings::{DatasetSettings, Project};
 use super::{Globals, UrlSource};
 use crate::catalog::{self, Query};
 use crate::db::audit::{MOST_WRITTEN, WRITE_LIMITS};
+use crate::db::caller::Caller;
 use crate::db::clone::Clone as DatabaseClone;
-use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::connect::{DatabaseUrl, Session, describe};
 use crate::db::dataset::{self, Dataset, Recipe};
 use crate::db::explain::Access;
 use crate::db::introspect;
@@ -17,9 +18,10 @@ use crate::migrations::{self, History, Tree};
 use crate::progress::Unit;
 use crate::report::DatasetInfo;
 use crate::report::summary::plural;
-use crate::schema::Schema;
+use crate::schema::{Schema, quote_identifier};
 use crate::seed::{Clock, DefaultRows, Options};
 use crate::source::Source;
+use crate::sql::constants::Constant;
 use crate::units::Count;
 
 /// A database to run queries on.
@@ -45,10 +47,11 @@ impl Target {
     pub async fn open(project: &Project, globals: &Globals) -> Result<Self, CliError> {
         if let Some((url, source)) = globals.database()? {
             if source == UrlSource::Environment {
-                // It is often set for the application: nobody should wonder which database was read.
-                globals
-                    .progress
-                    .note(format!("DATABASE_URL is set: working on {}", url.address()));
+                // Nobody should wonder which database was read.
+                globals.progress.note(format!(
+                    "working on the database that DATABASE_URL names: {}",
+                    url.address()
+                ));
             }
             return Ok(Self::Given(url));
         }
@@ -76,6 +79,25 @@ impl Target {
         Ok(match self {
             Self::Private { copy, .. } => Session::open(copy.url(), &globals.interrupt).await?,
             Self::Given(url) => Session::open_given(url, &globals.interrupt).await?,
+        })
+    }
+
+    /// A connection to it as the one who asks the application's queries.
+    pub async fn session_as(
+        &self,
+        caller: &Caller,
+        globals: &Globals,
+    ) -> Result<Session, CliError> {
+        let (options, interrupt) = (caller.options(), &globals.interrupt);
+        let session = match self {
+            Self::Private { copy, .. } => {
+                Session::open(&copy.url().with_options(&options), interrupt).await
+            }
+            Self::Given(url) => Session::open_given(&url.with_options(&options), interrupt).await,
+        };
+        session.map_err(|error| {
+            CliError::from(error)
+                .help("`[audit] role` and `[audit] settings` of pgproof.toml say who asks")
         })
     }
 
@@ -156,6 +178,7 @@ pub async fn start_seeded(
         options(project.settings.dataset, &project.settings.rows),
     )?;
     let cluster = start(project, globals).await?;
+    make_roles(&cluster, &project.settings.server.roles, globals).await?;
     let dataset = dataset::ensure(
         &cluster,
         ingredients.recipe(),
@@ -168,6 +191,46 @@ pub async fn start_seeded(
         .iter()
         .for_each(|note| globals.progress.note(note.as_str()));
     Ok((cluster, dataset))
+}
+
+/// `[server] roles`: those that migrations grant to and do not make.
+async fn make_roles(
+    cluster: &Cluster,
+    roles: &[String],
+    globals: &Globals,
+) -> Result<(), CliError> {
+    if roles.is_empty() {
+        return Ok(());
+    }
+    let session = Session::open(&cluster.url("postgres"), &globals.interrupt).await?;
+    for role in roles {
+        let name = quote_identifier(role);
+        let there = session
+            .client()
+            .query_opt(
+                "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1",
+                &[role],
+            )
+            .await;
+        let made = match there {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                session
+                    .client()
+                    .batch_execute(&format!("CREATE ROLE {name}"))
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        made.map_err(|error| {
+            CliError::usage(format!(
+                "[server] roles: {role} cannot be made: {}",
+                describe(&error)
+            ))
+        })?;
+    }
+    session.close().await;
+    Ok(())
 }
 
 /// What the project asks of its server.
@@ -197,7 +260,10 @@ impl Ingredients {
         Ok(Self {
             migrations: history(project)?,
             specs: specs(project)?,
-            options,
+            options: Options {
+                constants: constants(project),
+                ..options
+            },
         })
     }
 
@@ -247,6 +313,14 @@ fn today() -> Clock {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seconds = since.map_or(0, |since| since.as_secs());
     Clock::of_unix_seconds(i64::try_from(seconds).unwrap_or(0))
+}
+
+/// What the catalog's queries say of the data. Mistakes in the catalog are reported where it is audited.
+#[must_use]
+pub fn constants(project: &Project) -> Vec<Constant> {
+    let catalog = project.catalog();
+    let queries = catalog.map(|catalog| catalog.queries).unwrap_or_default();
+    crate::sql::constants::of_all(queries.iter().map(|query| query.sql.as_str()))
 }
 
 /// Seed, scale and row counts; of two counts of the same table the last one holds.

@@ -1,6 +1,7 @@
 //! Everything that talks to PostgreSQL: the only home of driver types.
 
 pub mod audit;
+pub mod caller;
 pub mod clone;
 pub mod comparison;
 pub mod connect;
@@ -9,6 +10,7 @@ pub mod dataset;
 pub mod dev;
 mod effects;
 pub mod explain;
+pub mod filled;
 pub mod given;
 pub mod introspect;
 mod lease;

@@ -7,6 +7,7 @@ pub mod label;
 pub mod metrics;
 pub mod node;
 pub mod parse;
+mod reached;
 mod rows;
 pub mod shape;
 pub mod walk;
@@ -19,4 +20,5 @@ pub use node::{
     SortSpace, Total, Trigger, Wal, Worker,
 };
 pub use parse::PlanParseError;
+pub use reached::rows_found;
 pub use rows::RowCount;

@@ -207,6 +207,12 @@ pub struct SavedSummary {
     pub not_audited: usize,
     #[serde(default)]
     pub left_out: usize,
+    #[serde(default)]
+    pub executed: usize,
+    #[serde(default)]
+    pub found_rows: usize,
+    #[serde(default)]
+    pub not_proven: usize,
     pub errors: usize,
     pub warnings: usize,
     pub infos: usize,
@@ -358,6 +364,9 @@ impl SavedReport {
                 planned_only: summary.planned_only,
                 not_audited: summary.not_audited,
                 left_out: summary.left_out,
+                executed: summary.executed,
+                found_rows: summary.found_rows,
+                not_proven: summary.not_proven,
                 errors: summary.errors,
                 warnings: summary.warnings,
                 infos: summary.infos,

@@ -96,6 +96,7 @@ fn badge(standing: Standing) -> &'static str {
         Standing::PlannedOnly => "planned only",
         Standing::Error => "**error**",
         Standing::Warning => "warning",
+        Standing::NotProven => "not proven",
         Standing::Fine => "note",
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Query;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::run::{EndedEarly, Outcome, QueryRuns, Run};
 use crate::units::{Millis, Pages};
 
-use super::AuditReport;
+use super::{AuditReport, TableInfo};
 
 /// Counts of an audit. Symptoms are told under their cause and not counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
     /// Queries of the catalog, without those that somebody left out.
     pub queries: usize,
-    /// Queries that ran and have neither an error nor a warning.
+    /// Queries that ran, found rows and have neither an error nor a warning.
     pub fine: usize,
     /// Queries that were only planned and have neither.
     pub planned_only: usize,
@@ -22,6 +22,12 @@ pub struct Summary {
     pub not_audited: usize,
     /// Queries that `@skip` or `exclude` leave out.
     pub left_out: usize,
+    /// Queries that were executed with at least one parameter set.
+    pub executed: usize,
+    /// Executed queries that found rows with at least one of them.
+    pub found_rows: usize,
+    /// Queries that met no row of the data with any parameter set, whatever else was found.
+    pub not_proven: usize,
     /// Findings at error.
     pub errors: usize,
     /// Findings at warning.
@@ -80,6 +86,18 @@ impl Summary {
             planned_only: standing(Standing::PlannedOnly),
             not_audited: standing(Standing::NotAudited) + unread,
             left_out: report.skipped.len() - unread,
+            executed: verdicts
+                .iter()
+                .filter(|verdict| verdict.is_executed())
+                .count(),
+            found_rows: verdicts
+                .iter()
+                .filter(|verdict| verdict.found_rows())
+                .count(),
+            not_proven: verdicts
+                .iter()
+                .filter(|verdict| verdict.found_nothing())
+                .count(),
             errors: counted(Severity::Error),
             warnings: counted(Severity::Warning),
             infos: counted(Severity::Info),
@@ -133,7 +151,8 @@ impl Summary {
         }
     }
 
-    /// `12 fine, 2 planned only, 1 not audited`; `all fine`.
+    /// Every query once, by how it came out: `12 fine, 3 flagged, 2 planned only, 1 not proven, 1 not audited`; `all
+    /// fine`.
     #[must_use]
     pub fn standings(&self) -> String {
         let left_out = (self.left_out > 0).then(|| format!("{} left out", self.left_out));
@@ -145,13 +164,35 @@ impl Summary {
         let counted = |number: usize, words: &str| {
             (number > 0).then(|| format!("{} {words}", crate::units::Count(number as f64)))
         };
+        let others = self.fine + self.planned_only + self.not_proven + self.not_audited;
         let parts = [
             Some(fine),
+            counted(self.queries.saturating_sub(others), "flagged"),
             counted(self.planned_only, "planned only"),
+            counted(self.not_proven, "not proven"),
             counted(self.not_audited, "not audited"),
             left_out,
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// `43 executed, 42 of them found rows`: what the audit rests on.
+    #[must_use]
+    pub fn executions(&self) -> String {
+        let others = self.executed + self.not_audited;
+        let planned = self.queries.saturating_sub(others);
+        let mut parts = vec![format!(
+            "{} executed, {} of them found rows",
+            plural(self.executed, "query", "queries"),
+            crate::units::Count(self.found_rows as f64)
+        )];
+        if planned > 0 {
+            parts.push(format!("{planned} planned only"));
+        }
+        if self.not_audited > 0 {
+            parts.push(format!("{} did not run", self.not_audited));
+        }
+        parts.join(", ")
     }
 
     /// Why the exit code is what it is.
@@ -184,10 +225,12 @@ pub fn plural(number: usize, one: &str, many: &str) -> String {
 /// How a query came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// It ran and has neither error nor warning; may have notes.
+    /// It found rows and has neither error nor warning; may have notes.
     Fine,
     /// It was planned, not run, and has neither error nor warning.
     PlannedOnly,
+    /// It met no row of the data: neither fine nor slow.
+    NotProven,
     /// The worst is a warning.
     Warning,
     /// It could not be judged.
@@ -203,6 +246,7 @@ impl Standing {
         match self {
             Self::Fine => "fine",
             Self::PlannedOnly => "planned",
+            Self::NotProven => "not proven",
             Self::Warning => "warning",
             Self::Error => "error",
             Self::NotAudited => "unknown",
@@ -228,16 +272,41 @@ impl<'a> Verdict<'a> {
         if self.runs.is_some_and(|runs| runs.failure.is_some()) {
             return Standing::NotAudited;
         }
-        let only_planned = self.runs.is_some_and(|runs| {
-            let mut outcomes = runs.runs.iter().map(|run| &run.outcome).peekable();
-            outcomes.peek().is_some() && outcomes.all(|outcome| *outcome == Outcome::Estimated)
-        });
+        let only_planned = self.runs.is_some_and(QueryRuns::only_planned);
+        if self.found_nothing() && self.findings.iter().all(|found| is_only_not_proven(found)) {
+            return Standing::NotProven;
+        }
         match self.findings.iter().map(|found| found.severity).max() {
             Some(Severity::Error) => Standing::Error,
             Some(Severity::Warning) => Standing::Warning,
             Some(Severity::Info) | None if only_planned => Standing::PlannedOnly,
             Some(Severity::Info) | None => Standing::Fine,
         }
+    }
+
+    /// Whether at least one parameter set was executed, to its end or to the timeout.
+    #[must_use]
+    pub fn is_executed(&self) -> bool {
+        self.runs.is_some_and(|runs| {
+            let executed = |run: &Run| match run.outcome {
+                Outcome::Completed { .. } | Outcome::TimedOut { .. } => true,
+                Outcome::Estimated => false,
+            };
+            runs.runs.iter().any(executed)
+        })
+    }
+
+    /// Whether a parameter set found rows.
+    #[must_use]
+    pub fn found_rows(&self) -> bool {
+        let found = |run: &Run| run.rows_found().is_some_and(|rows| rows > 0.0);
+        self.runs.is_some_and(|runs| runs.runs.iter().any(found))
+    }
+
+    /// Whether it met no row of the data.
+    #[must_use]
+    pub fn found_nothing(&self) -> bool {
+        self.runs.is_some_and(QueryRuns::found_nothing)
     }
 
     /// The run that the figures are of: the worst.
@@ -306,6 +375,12 @@ impl<'a> Verdict<'a> {
     }
 }
 
+/// A note, or the finding that says no more than that the query met no row.
+fn is_only_not_proven(found: &Finding) -> bool {
+    found.severity == Severity::Info
+        || found.rule == RuleId::NotProven && found.severity < Severity::Error
+}
+
 /// Every query's verdict, worst first, in the catalog's order within a standing.
 #[must_use]
 pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
@@ -331,6 +406,38 @@ pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
         .collect();
     verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.standing()));
     verdicts
+}
+
+/// Below this a table says nothing of what a plan costs in production.
+const TOO_SMALL: u64 = 1_000;
+
+/// Queries whose tables all have fewer rows than a judgement needs.
+#[must_use]
+pub fn on_small_tables(report: &AuditReport) -> Vec<&str> {
+    let rows_of = |schema: Option<&str>, name: &str| {
+        let full = match schema {
+            Some(schema) if schema != "public" => format!("{schema}.{name}"),
+            Some(_) | None => name.to_owned(),
+        };
+        let is_it = |table: &&TableInfo| table.name == full || table.partitions.contains(&full);
+        report.tables.iter().find(is_it).map(|table| table.rows)
+    };
+    let is_small = |runs: &QueryRuns| {
+        let mut largest = None;
+        for run in &runs.runs {
+            for (_, scan) in run.plan.table_scans() {
+                let Some(relation) = &scan.relation else {
+                    continue;
+                };
+                largest = largest.max(rows_of(relation.schema.as_deref(), &relation.name));
+            }
+        }
+        largest.is_some_and(|rows| rows < TOO_SMALL)
+    };
+    let small = report.runs.iter().filter(|runs| is_small(runs));
+    small
+        .filter_map(|runs| Some(report.queries.get(runs.query)?.name.as_str()))
+        .collect()
 }
 
 /// Findings that count and are about no query of this report: about a table, an index, a migration.

@@ -89,7 +89,9 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::DuplicateIndex
         | RuleId::PlanRegression
         | RuleId::BlockingMigration
-        | RuleId::NotAudited => u8::MAX,
+        | RuleId::NotAudited
+        | RuleId::NotProven
+        | RuleId::BypassedPolicies => u8::MAX,
     }
 }
 

@@ -121,7 +121,9 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::DisabledNode
         | RuleId::LockWait
         | RuleId::IoBound
-        | RuleId::PlanningMemory => false,
+        | RuleId::PlanningMemory
+        | RuleId::NotProven
+        | RuleId::BypassedPolicies => false,
     }
 }
 

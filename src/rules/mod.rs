@@ -13,6 +13,7 @@ mod scans;
 pub mod tables;
 pub mod thresholds;
 
+pub mod bypassed_policies;
 mod cartesian_join;
 mod disabled_node;
 mod duplicate_index;
@@ -33,6 +34,7 @@ pub mod missing_index;
 mod n_plus_one;
 mod nested_loop_rescan;
 pub mod not_audited;
+mod not_proven;
 mod over_budget;
 mod parameter_cliff;
 mod partition_pruning;
@@ -151,6 +153,8 @@ pub const ALL: &[&Rule] = &[
     &lock_wait::RULE,
     &io_bound::RULE,
     &planning_memory::RULE,
+    &not_proven::RULE,
+    &bypassed_policies::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.

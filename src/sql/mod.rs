@@ -2,7 +2,9 @@
 //! Pure: knows no server and no file. What a reader does not understand is reported as such, never guessed.
 
 pub(crate) mod condition;
+pub mod constants;
 pub mod ddl;
+pub(crate) mod joined;
 pub(crate) mod literals;
 pub(crate) mod names;
 pub mod token;

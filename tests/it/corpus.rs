@@ -85,9 +85,10 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
         .sum()
 }
 
-/// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog;
-/// or beside themselves, on plans of a cold disk, of another session's lock, of EXPLAIN (MEMORY).
-const WITHOUT_PLANS: [RuleId; 9] = [
+/// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog, by
+/// the rows that all of a query's runs find, by who asks; or beside themselves, on plans of a cold disk, of another session's
+/// lock, of EXPLAIN (MEMORY).
+const WITHOUT_PLANS: [RuleId; 11] = [
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,
@@ -97,6 +98,8 @@ const WITHOUT_PLANS: [RuleId; 9] = [
     RuleId::IoBound,
     RuleId::LockWait,
     RuleId::PlanningMemory,
+    RuleId::NotProven,
+    RuleId::BypassedPolicies,
 ];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.

@@ -486,6 +486,9 @@ fn a_plan_is_told_without_loading() {
 #[test]
 fn what_seed_must_not_fill_is_refused() {
     let project = Project::new();
+    let config = project.directory.path().join("pgproof.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("database-url = \"env\"\n{text}")).unwrap();
     let run = |args: &[&str], url: &str| {
         let output = project
             .command(args)
@@ -504,6 +507,7 @@ fn what_seed_must_not_fill_is_refused() {
             && !err.contains("s3cret"),
         "{err}"
     );
+    std::fs::write(&config, text).unwrap();
     let (code, err) = run(&["seed", "--replace"], "");
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("--replace needs --database-url"), "{err}");

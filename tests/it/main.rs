@@ -52,4 +52,5 @@ mod strangers;
 mod support;
 mod torture;
 mod untouched;
+mod values;
 mod wrong_input;

@@ -248,7 +248,7 @@ async fn a_wrong_password_is_refused() {
         "check user and password",
     ];
     check("wrong password", &output, 3, &expected);
-    let output = pgproof(project.path(), &["audit"])
+    let output = pgproof(project.path(), &["audit", "--database-url", "env"])
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();
@@ -260,6 +260,9 @@ async fn a_wrong_password_is_refused() {
 async fn a_broken_query_is_shown_at_its_line() {
     let database = support::database().await;
     database.execute(MIGRATION.1).await;
+    database
+        .execute("INSERT INTO t SELECT i, 'name ' || i FROM generate_series(1, 20) i")
+        .await;
     let broken = "-- name: GetT :one\nSELECT name FROM t WHERE id = $1;\n\n-- name: Broken :many\nSELECT id,\n       nmae\nFROM t;\n";
     let project = project(&[("pgproof.toml", CONFIG), ("queries/t.sql", broken)]);
     let output = pgproof(

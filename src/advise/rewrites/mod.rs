@@ -158,7 +158,8 @@ pub fn rewrites(audited: &Audited<'_>) -> Vec<Rewrite> {
         let Some(run) = runs.custom_first().next().filter(|_| reads) else {
             continue;
         };
-        if !policy.is_on(RuleId::QueryRewrite) {
+        // Two forms that both find nothing say nothing of each other.
+        if !policy.is_on(RuleId::QueryRewrite) || runs.found_nothing() {
             continue;
         }
         let written = Written {

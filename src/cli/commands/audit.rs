@@ -17,18 +17,20 @@ use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
 use crate::cli::{Globals, Verbosity};
 use crate::db::audit::{self, AuditError, RunOptions, Seen};
+use crate::db::caller::{self, Caller};
 use crate::db::connect::Session;
-use crate::db::explain::Access;
-use crate::db::prove;
+use crate::db::explain::{Access, ExplainError};
 use crate::db::prove_memory::prove_memory;
 use crate::db::prove_statistics::prove_statistics;
 use crate::db::trials::Trials;
+use crate::db::{filled, prove};
 use crate::diff::Names;
-use crate::finding::Finding;
+use crate::finding::{Finding, RuleId};
+use crate::interrupt::Interrupt;
 use crate::report::terminal::TerminalStyle;
 use crate::report::{self, AuditReport, IndexInfo, Output, Summary, TableInfo};
-use crate::rules;
 use crate::rules::not_audited::{self, Unjudged};
+use crate::rules::{self, Policy};
 use crate::run::{EndedEarly, QueryFailure, QueryRuns};
 use crate::schema::{Schema, TableKind};
 use crate::source::{Source, SourceError, nearest};
@@ -155,22 +157,44 @@ async fn audit(
     let Catalog {
         queries, skipped, ..
     } = chosen;
-    let mut session = target.session(globals).await?;
+    // Who asks sees less of the statistics than who reads the schema.
+    let session = target.session(globals).await?;
     let schema = target::schema(&session, globals).await?;
     let access = access(args, target);
     target::announce(access, &queries, globals);
+    let caller = &settings.audit.caller;
+    let mut session = if caller.is_connection() {
+        session
+    } else {
+        session.close().await;
+        target.session_as(caller, globals).await?
+    };
     let options = RunOptions {
         runs: settings.audit.runs,
         timeout: Millis(settings.audit.timeout.as_secs_f64() * 1000.0),
         access,
     };
+    if !filled::has_rows(session.client(), &schema, &options.limits()).await? {
+        return Err(CliError::usage(
+            "the database has tables and no rows: an audit of it would prove nothing",
+        )
+        .help(match target {
+            Target::Private { .. } => "give tables `rows` in a seed spec, or take `rows = 0` out",
+            Target::Given(_) => {
+                "fill it with `pgproof seed --database-url …`, or leave --database-url out to audit pgproof's own dataset"
+            }
+        }));
+    }
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
-    let Seen { runs, ended_early } = audit::run_whole(
+    let Seen {
+        runs,
+        mut ended_early,
+    } = audit::run_whole(
         &mut session,
         (&schema, &queries),
         &options,
         (progress, interrupt),
-        async || again(target, globals).await,
+        async || again(target, caller, globals).await,
     )
     .await;
     let policy_for = |query: &Query| settings.policy_for(query);
@@ -182,6 +206,12 @@ async fn audit(
         runs: &runs,
     };
     findings.extend(not_audited::findings(&unjudged, &policy_for, &defaults));
+    if ended_early.is_none() {
+        match without_policies(&session, &schema, &runs, &options, &defaults).await {
+            Ok(found) => findings.extend(found),
+            Err(error) => ended_early = Some(lost(&error, interrupt)),
+        }
+    }
     let audited = Audited {
         queries: &queries,
         runs: &runs,
@@ -196,6 +226,7 @@ async fn audit(
         target,
         audited,
         options: &options,
+        caller,
         globals,
         budget: advice_budget(args),
         ended_early,
@@ -245,14 +276,25 @@ fn ended_by(error: CliError) -> Result<EndedEarly, CliError> {
     }
 }
 
+/// What the server said last, unless it was asked to stop.
+fn lost(error: &ExplainError, interrupt: &Interrupt) -> EndedEarly {
+    if interrupt.is_set() {
+        EndedEarly::Interrupted
+    } else {
+        EndedEarly::ServerLost {
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// A new session after the server was lost: it may be starting again.
-async fn again(target: &Target, globals: &Globals) -> Option<Session> {
+async fn again(target: &Target, caller: &Caller, globals: &Globals) -> Option<Session> {
     /// A crashed server recovers within this, or the user wants to know.
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(250);
     let start = Instant::now();
     while start.elapsed() < PATIENCE && !globals.interrupt.is_set() {
-        if let Ok(session) = target.session(globals).await {
+        if let Ok(session) = target.session_as(caller, globals).await {
             return Some(session);
         }
         let paused = globals.interrupt.race(tokio::time::sleep(PAUSE)).await;
@@ -269,6 +311,7 @@ struct Advice<'a> {
     target: &'a Target,
     audited: Audited<'a>,
     options: &'a RunOptions,
+    caller: &'a Caller,
     globals: &'a Globals,
     budget: AdviceBudget,
     ended_early: Option<EndedEarly>,
@@ -315,7 +358,8 @@ impl Advice<'_> {
             interrupt: &self.globals.interrupt,
         };
         let mut tried = prove_memory(&trials, findings).await;
-        if tried.is_ok() {
+        // Only a table's owner sets its statistics.
+        if tried.is_ok() && self.caller.is_connection() {
             tried = prove_statistics(&trials, findings).await;
         }
         if let Err(error) = tried {
@@ -340,6 +384,24 @@ fn advice_budget(args: &AuditArgs) -> AdviceBudget {
         count: args.advise_count,
         time: args.advise_time,
     }
+}
+
+/// Tables whose row security does not hold for the one who asks.
+async fn without_policies(
+    session: &Session,
+    schema: &Schema,
+    runs: &[QueryRuns],
+    options: &RunOptions,
+    policy: &Policy,
+) -> Result<Vec<Finding>, ExplainError> {
+    if !policy.is_on(RuleId::BypassedPolicies) {
+        return Ok(Vec::new());
+    }
+    let bypassed = caller::bypassed(session.client(), schema, runs, &options.limits()).await?;
+    let findings = bypassed.map(|bypassed| {
+        rules::bypassed_policies::findings(&bypassed.tables, &bypassed.role, policy)
+    });
+    Ok(findings.unwrap_or_default())
 }
 
 /// The reports that were asked for; what cannot be written is said before the work begins.

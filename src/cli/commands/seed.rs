@@ -28,9 +28,9 @@ pub async fn run(args: &SeedArgs, globals: &Globals) -> Result<ExitCode, CliErro
         (None, Some((url, UrlSource::Flag))) => given(args, globals, &url).await?,
         (None, Some((_, UrlSource::Environment))) => {
             return Err(CliError::usage(
-                "DATABASE_URL is set, and seed fills no database that only the environment names",
+                "seed fills no database that only the environment names, as `database-url = \"env\"` of pgproof.toml asks",
             )
-            .help("name it with --database-url to fill it, or unset DATABASE_URL to seed the embedded server"));
+            .help("`--database-url env` fills it; take the key out to seed the embedded server"));
         }
         (None, None) => embedded(args, globals).await?,
     }

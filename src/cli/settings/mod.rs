@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
 use super::exit::CliError;
 use crate::catalog::{Catalog, Query, QuerySource, Statements, StatementsFrom};
+use crate::db::caller::Caller;
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};
@@ -43,6 +44,8 @@ pub struct Settings {
     pub seeds: Vec<String>,
     /// From which severity on findings count; `None` = never.
     pub fail_on: Option<Severity>,
+    /// `database-url`.
+    pub database_variable: Variable,
     /// `[server]`.
     pub server: ServerSettings,
     /// `[dataset]`.
@@ -56,6 +59,16 @@ pub struct Settings {
     source: Source,
     judgement: policy::Judgement,
     overrides: Vec<policy::Override>,
+}
+
+/// Whether `DATABASE_URL` names the database: it is often set for the application, and then means another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Variable {
+    /// `database-url = "env"`.
+    Used,
+    /// Only where `--database-url env` asks for it.
+    #[default]
+    Unused,
 }
 
 /// Where the schema comes from.
@@ -93,6 +106,8 @@ pub struct ServerSettings {
     pub bin: Option<PathBuf>,
     /// Settings of production that plans depend on, as name and value.
     pub settings: Vec<(String, String)>,
+    /// Roles that migrations expect, made before they are applied.
+    pub roles: Vec<String>,
 }
 
 /// The dataset.
@@ -109,12 +124,14 @@ pub struct DatasetSettings {
 }
 
 /// How queries are measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditSettings {
     /// Executions of each parameter set; at least 1.
     pub runs: u32,
     /// When a statement is cancelled.
     pub timeout: Duration,
+    /// Who asks: `role` and `settings`.
+    pub caller: Caller,
 }
 
 impl Project {

@@ -7,8 +7,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
-use super::{AuditSettings, DatasetSettings, ManualStep, Migrations, ServerSettings, Settings};
+use super::{
+    AuditSettings, DatasetSettings, ManualStep, Migrations, ServerSettings, Settings, Variable,
+};
 use crate::catalog::{QuerySource, StatementsFrom};
+use crate::db::caller::Caller;
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
@@ -51,12 +54,14 @@ fn defaults(source: &Source) -> Settings {
         exclude: Vec::new(),
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error),
+        database_variable: Variable::default(),
         server: ServerSettings::default(),
         dataset: DatasetSettings::default(),
         rows: Vec::new(),
         audit: AuditSettings {
             runs: 3,
             timeout: Duration::from_secs(30),
+            caller: Caller::default(),
         },
         manual_steps: Vec::new(),
         source: source.clone(),
@@ -80,13 +85,14 @@ fn top_level<'a>(
     rules: &[&Rule],
     settings: &mut Settings,
 ) {
-    const KEYS: [&str; 13] = [
+    const KEYS: [&str; 14] = [
         "migrations",
         "migrate-cmd",
         "queries",
         "exclude",
         "seeds",
         "fail-on",
+        "database-url",
         "server",
         "dataset",
         "audit",
@@ -130,6 +136,14 @@ fn top_level<'a>(
             Some(_) | None => {
                 reader.expected(entry, "expected \"error\", \"warning\" or \"never\"")
             }
+        },
+        // A URL in a file that is shared would share its password.
+        "database-url" => match entry.value.as_str() {
+            Some("env") => settings.database_variable = Variable::Used,
+            Some(_) | None => reader.expected(
+                entry,
+                "expected \"env\", which takes the URL from DATABASE_URL; a URL itself goes to --database-url",
+            ),
         },
         "thresholds" => {
             if let Some(section) = reader.table(entry) {
@@ -346,7 +360,17 @@ fn server<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, server: &mut ServerSet
                 }
             }
         }
-        _ => reader.unknown(entry, "server", &["version", "bin", "settings"]),
+        "roles" => match entry.value.as_array() {
+            Some(names) => {
+                let names = names.iter().map(|name| name.get_ref().as_str());
+                match names.map(|name| name.map(str::to_owned)).collect() {
+                    Some(roles) => server.roles = roles,
+                    None => reader.expected(entry, "expected names of roles, as in [\"app\"]"),
+                }
+            }
+            None => reader.expected(entry, "expected names of roles, as in [\"app\"]"),
+        },
+        _ => reader.unknown(entry, "server", &["version", "bin", "settings", "roles"]),
     }
 }
 
@@ -429,13 +453,25 @@ fn diff<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, steps: &mut Vec<ManualSt
     }
 }
 
-fn audit(reader: &mut Reader<'_>, entry: &Entry<'_>, audit: &mut AuditSettings) {
+fn audit<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, audit: &mut AuditSettings) {
     match entry.key {
         "runs" => replace(
             &mut audit.runs,
             reader.integer(entry, 1..=1000, "expected a whole number from 1 to 1000"),
         ),
         "timeout" => replace(&mut audit.timeout, reader.duration(entry)),
-        _ => reader.unknown(entry, "audit", &["runs", "timeout"]),
+        "role" => {
+            let role = reader.string(entry, "expected the name of a role, as in \"app\"");
+            audit.caller.role = role.map(str::to_owned);
+        }
+        "settings" => {
+            let Some(section) = reader.table(entry) else {
+                return;
+            };
+            for inner in &section.entries {
+                audit.caller.settings.extend(server_setting(reader, inner));
+            }
+        }
+        _ => reader.unknown(entry, "audit", &["runs", "timeout", "role", "settings"]),
     }
 }

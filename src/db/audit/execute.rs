@@ -28,14 +28,16 @@ struct Execution<'a> {
     estimate: &'a Explained,
     taken: Vec<Explained>,
     timed_out: bool,
+    /// The constraint that its values break, in the server's words.
+    refused: Option<String>,
 }
 
 /// What executing a query came to.
 pub(super) struct Executed {
     /// Worst first.
     pub(super) runs: Vec<Run>,
-    /// What outlived its transactions on a given database, and was taken back.
-    pub(super) left_behind: Vec<String>,
+    /// What outlived its transactions on a given database and was taken back; why all sets were planned only.
+    pub(super) notes: Vec<String>,
 }
 
 /// Executes the picked sets, and the generic plan where PostgreSQL would use it and it differs; worst first.
@@ -69,11 +71,23 @@ pub(super) async fn all(
     }
     sample_near_budget(auditor, query, ready, &mut executions).await?;
     let left = executions.iter().flat_map(|execution| &execution.taken);
-    let mut left_behind: Vec<String> = left
+    let mut notes: Vec<String> = left
         .flat_map(|taken| taken.left_behind.iter().cloned())
         .collect();
-    left_behind.sort();
-    left_behind.dedup();
+    notes.sort();
+    notes.dedup();
+    // Values that a constraint refuses show a plan; where others ran, these say more.
+    let some_ran = executions
+        .iter()
+        .any(|execution| execution.refused.is_none());
+    let refusal = executions
+        .iter()
+        .filter(|_| !some_ran)
+        .find_map(|execution| execution.refused.as_ref());
+    notes.extend(refusal.map(|message| {
+        format!("planned only: no values were found that the constraints allow ({message})")
+    }));
+    executions.retain(|execution| !some_ran || execution.refused.is_none());
     let mut runs: Vec<Run> = executions
         .into_iter()
         .map(|execution| execution.finish(query, ready, auditor.options.timeout))
@@ -87,7 +101,7 @@ pub(super) async fn all(
         (matches!(run.outcome, Outcome::TimedOut { .. }), work)
     };
     runs.sort_by_key(|run| std::cmp::Reverse(severity(run)));
-    Ok(Executed { runs, left_behind })
+    Ok(Executed { runs, notes })
 }
 
 /// A budget of time that a set seems to break by little is broken only if no run holds it: it gets more of them, so that a
@@ -194,6 +208,7 @@ impl<'a> Execution<'a> {
             estimate,
             taken: Vec::new(),
             timed_out: false,
+            refused: None,
         }
     }
 
@@ -204,7 +219,7 @@ impl<'a> Execution<'a> {
             .last()
             .and_then(|explained| explained.plan.execution_ms)
         else {
-            return !self.timed_out && round == 0;
+            return !self.timed_out && self.refused.is_none() && round == 0;
         };
         if last <= LONG {
             return round <= runs;
@@ -236,6 +251,15 @@ impl<'a> Execution<'a> {
             Ok(explained) => self.taken.push(explained),
             // Once it ran in time, the samples that are there speak.
             Err(ExplainError::TimedOut) => self.timed_out = true,
+            // Class 23: the values, not the statement.
+            Err(ExplainError::Refused(refusal))
+                if ready.prepared.writes && refusal.code.starts_with("23") =>
+            {
+                self.refused = Some(match &refusal.detail {
+                    Some(detail) => format!("{}: {detail}", refusal.message),
+                    None => refusal.message.clone(),
+                });
+            }
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -254,6 +278,7 @@ impl<'a> Execution<'a> {
         };
         let (explained, outcome) = match median {
             Some(at) => (self.taken.swap_remove(at), Outcome::Completed { samples }),
+            None if self.refused.is_some() => (self.estimate.clone(), Outcome::Estimated),
             None => (self.estimate.clone(), Outcome::TimedOut { after }),
         };
         let parameters = bound(query, ready, &self.set.values);

@@ -381,8 +381,8 @@ impl Auditor<'_> {
             },
         };
         let runs = match ran {
-            Ok(execute::Executed { runs, left_behind }) => {
-                notes.extend(left_behind);
+            Ok(execute::Executed { runs, notes: found }) => {
+                notes.extend(found);
                 // A child's values come from a parent that may run.
                 if let Some(set) = ready.chosen.sets.first() {
                     normal.insert(i, set.clone());

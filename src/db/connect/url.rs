@@ -359,6 +359,16 @@ impl DatabaseUrl {
         }
     }
 
+    /// The same with further options for the server's session.
+    #[must_use]
+    pub fn with_options(&self, options: &str) -> Self {
+        let mut url = self.clone();
+        let known = url.config.get_options().unwrap_or_default();
+        let both = format!("{known} {options}");
+        url.config.options(both.trim_start());
+        url
+    }
+
     /// Whether it is reached through a Unix socket.
     #[must_use]
     pub fn is_local(&self) -> bool {

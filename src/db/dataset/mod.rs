@@ -215,12 +215,16 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
         target_bytes,
         subset,
         clock,
+        constants,
     } = recipe.options;
     part(&format!(
         "{seed} {scale} {default_rows:?} {all_rows:?} {table_rows:?} {}",
         locale.name
     ));
     part(&clock.to_string());
+    if !constants.is_empty() {
+        part(&format!("{constants:?}"));
+    }
     if target_bytes.is_some() || subset.is_some() {
         part(&format!("{target_bytes:?} {subset:?}"));
     }

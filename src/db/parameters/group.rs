@@ -79,7 +79,20 @@ impl Groups {
                         Distribution::of_sample(parts.iter().map(String::as_str))
                     }
                     // Fixed values of the same row decide what goes with them.
-                    Some(stats) if group.fixed.is_empty() => stats,
+                    Some(stats) if group.fixed.is_empty() => {
+                        let expression = &group.expressions[place];
+                        let (client, limits) = (search.client, search.limits);
+                        let counted = match stats.is_skewed() {
+                            true => {
+                                let sampler = &mut search.sampler;
+                                sampler
+                                    .most_frequent(client, limits, table, expression)
+                                    .await?
+                            }
+                            false => Vec::new(),
+                        };
+                        stats.steady(counted, &group.sorted(place))
+                    }
                     Some(_) | None => Distribution::of_sample(values()),
                 };
                 distributions.insert(slot, found);

@@ -6,6 +6,7 @@ mod sample;
 mod sets;
 mod source;
 mod stored;
+mod together;
 mod uses;
 mod values;
 
@@ -20,6 +21,7 @@ use crate::run::QueryFailure;
 use crate::schema::Schema;
 
 use group::Groups;
+use together::Together;
 use uses::{ComparedWith, Usage};
 use values::Rank;
 
@@ -76,6 +78,19 @@ struct Slot<'a> {
     /// The comparison that its values come from.
     compared: Option<ComparedWith>,
     wanted: Wanted,
+    /// A value that no row has.
+    absent: Absent,
+}
+
+/// Where a value comes from that a column could hold and no row has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Absent {
+    /// Past the known ones.
+    PastKnown,
+    /// A row of the referenced table that nothing points to.
+    Value(String),
+    /// The column's constraints leave none that is known.
+    None,
 }
 
 /// What the author or a parent query says of a value.
@@ -104,8 +119,10 @@ pub(crate) async fn choose(
         let wanted = wanted(search, query, i, given).await?;
         let compared = primary(search.schema, &usage);
         let name = display_name(query, i, compared.as_ref(), &usage);
+        let absent = absent_of(search, compared.as_ref()).await?;
         slots.push(Slot {
             name,
+            absent,
             info,
             usage,
             compared,
@@ -121,12 +138,50 @@ pub(crate) async fn choose(
         return Err(ChooseError::Unknown(nothing_known(query, i, slot)));
     }
     let fresh = stored::fresh_values(search, &slots, &groups).await?;
-    let sets = sets::build(search, &slots, &groups, &fresh).await?;
+    let together = Together::of(query, &slots, search.schema);
+    let sets = sets::build(search, &slots, &groups, &fresh, together.as_ref()).await?;
     let columns = slots
         .iter()
         .map(|slot| column_of(search.schema, slot))
         .collect();
     Ok(Chosen { sets, columns })
+}
+
+/// A value that a CHECK would refuse, or that no referenced row has, is none that anybody would ask for.
+async fn absent_of(
+    search: &mut Search<'_>,
+    compared: Option<&ComparedWith>,
+) -> Result<Absent, ExplainError> {
+    let Some((with, column)) = compared.and_then(|with| Some((with, with.column.as_ref()?))) else {
+        return Ok(Absent::PastKnown);
+    };
+    let schema = search.schema;
+    let Some(table) = schema.table_by_oid(with.table) else {
+        return Ok(Absent::PastKnown);
+    };
+    let mentions = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| word == column)
+    };
+    if table.checks.iter().any(|check| mentions(&check.expression)) {
+        return Ok(Absent::None);
+    }
+    let key = table
+        .foreign_keys
+        .iter()
+        .find(|key| key.columns.contains(column));
+    let Some(key) = key else {
+        return Ok(Absent::PastKnown);
+    };
+    if with.operator != "=" || key.columns.len() > 1 {
+        return Ok(Absent::None);
+    }
+    let (client, limits) = (search.client, search.limits);
+    let found = search
+        .sampler
+        .without_rows(client, limits, table, key)
+        .await?;
+    Ok(found.map_or(Absent::None, Absent::Value))
 }
 
 async fn wanted(

@@ -7,10 +7,13 @@ use std::rc::Rc;
 use tokio_postgres::Client;
 
 use crate::db::explain::{ExplainError, Limits, PlanChoice, in_transaction, quote_literal};
-use crate::schema::{Schema, Table, TableKind};
+use crate::schema::{ForeignKey, Schema, Table, TableKind, quote_identifier};
+use crate::units::Millis;
 
 /// Rows of a sample.
 const ROWS: f64 = 4000.0;
+/// Counting the values of a column may take so long.
+const COUNTING: Millis = Millis(2_000.0);
 /// Rows of a look-up.
 const FOUND_ROWS: u32 = 400;
 
@@ -40,7 +43,9 @@ impl Sampler {
         let from = match table.kind {
             TableKind::Foreign => format!("(SELECT * FROM {} LIMIT {ROWS})", table.name.sql()),
             TableKind::Ordinary | TableKind::Partitioned => {
-                let percent = (ROWS / rows.max(1.0) * 100.0).min(100.0);
+                // ANALYZE's count of rows differs a little from one dataset to its equal: the share must not.
+                let order = rows.max(1.0).log2().round().exp2();
+                let percent = (ROWS / order * 100.0).min(100.0);
                 let name = table.name.sql();
                 // The limit guards against figures of long ago.
                 format!(
@@ -76,6 +81,67 @@ impl Sampler {
         self.take(client, limits, &from, expressions).await
     }
 
+    /// The values that most rows have, in this order; none where counting takes too long.
+    ///
+    /// # Errors
+    /// [`ExplainError`] where the server failed.
+    pub(super) async fn most_frequent(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        table: &Table,
+        expression: &str,
+    ) -> Result<Vec<String>, ExplainError> {
+        let limits = Limits {
+            statement: Millis(limits.statement.0.min(COUNTING.0)),
+            ..*limits
+        };
+        let body = format!(
+            "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(counted.value)), '[]')::pg_catalog.text FROM (\
+             SELECT ({expression})::pg_catalog.text AS value FROM {} WHERE ({expression}) IS NOT NULL GROUP BY 1 \
+             ORDER BY pg_catalog.count(*) DESC, ({expression})::pg_catalog.text COLLATE \"C\" LIMIT 100) AS counted;",
+            table.name.sql()
+        );
+        let found = super::group::tolerated(self.answer(client, &limits, body).await)?;
+        let values = found.iter().flat_map(|rows| rows.iter());
+        Ok(values
+            .filter_map(|row| row.first().cloned().flatten())
+            .collect())
+    }
+
+    /// A value of a referenced key that no row points to; `None` where each has one, or looking takes too long.
+    ///
+    /// # Errors
+    /// [`ExplainError`] where the server failed.
+    pub(super) async fn without_rows(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        table: &Table,
+        key: &ForeignKey,
+    ) -> Result<Option<String>, ExplainError> {
+        let ([own], [other]) = (&key.columns[..], &key.referenced_columns[..]) else {
+            return Ok(None);
+        };
+        let limits = Limits {
+            statement: Millis(limits.statement.0.min(COUNTING.0)),
+            ..*limits
+        };
+        let (own, other) = (quote_identifier(own), quote_identifier(other));
+        let body = format!(
+            "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(free.value)), '[]')::pg_catalog.text FROM (\
+             SELECT parent.{other}::pg_catalog.text AS value FROM {} AS parent \
+             WHERE NOT EXISTS (SELECT FROM {} AS child WHERE child.{own} = parent.{other}) LIMIT 1) AS free;",
+            key.referenced_table.sql(),
+            table.name.sql()
+        );
+        let found = super::group::tolerated(self.answer(client, &limits, body).await)?;
+        let values = found.iter().flat_map(|rows| rows.iter());
+        Ok(values
+            .filter_map(|row| row.first().cloned().flatten())
+            .next())
+    }
+
     async fn take(
         &mut self,
         client: &Client,
@@ -92,6 +158,19 @@ impl Sampler {
             "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array({columns})), '[]')::pg_catalog.text \
              FROM {from} AS sample"
         );
+        self.answer(client, limits, body).await
+    }
+
+    /// The rows that a query of ours prints as one JSON array of arrays.
+    ///
+    /// # Errors
+    /// [`ExplainError`].
+    pub(super) async fn answer(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        body: String,
+    ) -> Result<Rc<Vec<Row>>, ExplainError> {
         if let Some(rows) = self.taken.get(&body) {
             return Ok(Rc::clone(rows));
         }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::db::explain::ExplainError;
+use crate::db::explain::{ExplainError, TypeKind};
 
 use super::group::{Group, Groups, tolerated};
 use super::sample::Row;
+use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
 use super::values::{Rank, absent, any_of_type, written};
-use super::{ParameterSet, Search, Slot, Wanted};
+use super::{Absent, ParameterSet, Search, Slot, Wanted};
 
 /// More sets than these are not worth their planning time.
 const MAX_SETS: usize = 24;
@@ -23,6 +24,8 @@ enum Variation {
     Ranked(Rank),
     Null,
     DeepOffset,
+    /// Of a type with few values: each of them.
+    Value(String),
 }
 
 /// Whether some value can be had for a slot at all.
@@ -44,7 +47,8 @@ pub(super) fn has_value(i: usize, slot: &Slot<'_>, groups: &Groups) -> bool {
             value.is_some() || with.wrap == Wrap::Distance || absent(slot.info, &[]).is_some()
         }
         _ => {
-            !slot.usage.decides && any_of_type(slot.info).is_some() || !slot.usage.stored.is_empty()
+            // What it decides is not seen: where the value is wrong, the query finds nothing and is said to prove nothing.
+            any_of_type(slot.info).is_some() || !slot.usage.stored.is_empty()
         }
     }
 }
@@ -55,10 +59,11 @@ pub(super) async fn build(
     slots: &[Slot<'_>],
     groups: &Groups,
     fresh: &HashMap<usize, String>,
+    together: Option<&Together>,
 ) -> Result<Vec<ParameterSet>, ExplainError> {
     let mut sets: Vec<ParameterSet> = Vec::new();
     for (label, variations) in variations(slots, groups) {
-        let values = values_of(search, slots, groups, fresh, &variations).await?;
+        let values = values_of(search, slots, groups, (fresh, together), &variations).await?;
         if !sets.iter().any(|set| set.values == values) {
             sets.push(ParameterSet { label, values });
         }
@@ -112,6 +117,9 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
         if slot.usage.null_tested {
             one(format!("NULL {}", slot.name), i, Variation::Null);
         }
+        for value in each_value(slot) {
+            one(format!("{value} {}", slot.name), i, Variation::Value(value));
+        }
         if slot.usage.offset {
             one(
                 format!("later page by {}", slot.name),
@@ -127,9 +135,72 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
         .map(|(i, _)| (i, Variation::Null))
         .collect();
     if optional.len() > 1 {
-        found.push(("no filters".to_owned(), optional));
+        found.push(("no filters".to_owned(), optional.clone()));
+    }
+    found.extend(worst_together(slots, groups, &optional));
+    found
+}
+
+/// What is worst alone may be far worse together: the hot values with the widest ranges, no optional filter, a late page.
+fn worst_together(
+    slots: &[Slot<'_>],
+    groups: &Groups,
+    optional: &BTreeMap<usize, Variation>,
+) -> Vec<(String, BTreeMap<usize, Variation>)> {
+    let hot: BTreeMap<usize, Variation> = (0..slots.len())
+        .filter(|i| !slots[*i].usage.null_tested && offers(slots, groups, *i, Rank::Hot))
+        .map(|i| (i, Variation::Ranked(Rank::Hot)))
+        .collect();
+    let late: BTreeMap<usize, Variation> = slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| slot.usage.offset && slot.wanted == Wanted::Any)
+        .map(|(i, _)| (i, Variation::DeepOffset))
+        .collect();
+    let joined = |parts: &[&BTreeMap<usize, Variation>]| -> BTreeMap<usize, Variation> {
+        parts
+            .iter()
+            .flat_map(|part| part.iter().map(|(i, variation)| (*i, variation.clone())))
+            .collect()
+    };
+    let mut found = Vec::new();
+    let both = joined(&[&hot, &late]);
+    if both.len() > 1 {
+        found.push(("hot together".to_owned(), both.clone()));
+    }
+    if !optional.is_empty() && !both.is_empty() {
+        found.push(("hot without filters".to_owned(), joined(&[&both, optional])));
     }
     found
+}
+
+/// Values of a parameter whose type has few, where no column says which of them matter.
+fn each_value(slot: &Slot<'_>) -> Vec<String> {
+    const MOST: usize = 4;
+    if slot.compared.is_some() || !slot.usage.decides || slot.info.element.is_some() {
+        return Vec::new();
+    }
+    match slot.info.kind {
+        TypeKind::Boolean => vec!["false".to_owned()],
+        TypeKind::Enum => {
+            let labels = slot.info.labels.iter().flatten().skip(1);
+            labels.take(MOST).cloned().collect()
+        }
+        TypeKind::Integer
+        | TypeKind::Number
+        | TypeKind::Text
+        | TypeKind::Date
+        | TypeKind::Timestamp
+        | TypeKind::Time
+        | TypeKind::Interval
+        | TypeKind::Uuid
+        | TypeKind::Json
+        | TypeKind::Network
+        | TypeKind::TsQuery
+        | TypeKind::TsVector
+        | TypeKind::Bytea
+        | TypeKind::Other => Vec::new(),
+    }
 }
 
 /// Whether a slot's data has a value of a rank that is another than the typical one.
@@ -141,7 +212,9 @@ fn offers(slots: &[Slot<'_>], groups: &Groups, i: usize, rank: Rank) -> bool {
     let offers = match rank {
         Rank::Hot => distribution.is_skewed() || with.operator != "=" || with.wrap != Wrap::Same,
         Rank::Rare => distribution.is_skewed() || with.wrap == Wrap::Distance,
-        Rank::Absent => with.operator == "=" && with.wrap == Wrap::Same,
+        Rank::Absent => {
+            with.operator == "=" && with.wrap == Wrap::Same && slot.absent != Absent::None
+        }
         Rank::Typical => false,
     };
     offers && slot.wanted == Wanted::Any && !groups.of(i).is_some_and(|(group, _)| group.inserted)
@@ -197,19 +270,21 @@ async fn values_of(
     search: &mut Search<'_>,
     slots: &[Slot<'_>],
     groups: &Groups,
-    fresh: &HashMap<usize, String>,
+    (fresh, together): (&HashMap<usize, String>, Option<&Together>),
     variations: &BTreeMap<usize, Variation>,
 ) -> Result<Vec<Option<String>>, ExplainError> {
     let mut values: Vec<Option<String>> = slots.iter().map(plain_value).collect();
+    let rank = |slot: usize| rank_of(&slots[slot], variations.get(&slot));
+    let joined = match together {
+        Some(together) => together.row(search, slots, groups, &rank).await?,
+        None => HashMap::new(),
+    };
     for group in &groups.all {
-        let rank = |slot: usize| rank_of(&slots[slot], variations.get(&slot));
         let (lead, lead_place) = lead(slots, groups, group, &rank);
         let lead_rank = rank(lead);
         let lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
-        let row = match (
-            &lead_value,
-            slots[lead].compared.as_ref().is_none_or(is_equality),
-        ) {
+        let is_led = slots[lead].compared.as_ref().is_none_or(is_equality);
+        let row = match (&lead_value, is_led) {
             (Some(value), true) => row_with(search, group, lead_place, value).await?,
             _ => group.rows.get(group.rows.len() / 2).cloned(),
         };
@@ -220,23 +295,34 @@ async fn values_of(
                     .and_then(|row| row.get(place).cloned().flatten())
             };
             let own = || raw_value(&slots[slot], groups, group, slot, place, own_rank);
-            let raw = if slot == lead {
+            let of_join = joined.get(&slot).filter(|_| own_rank == Rank::Typical);
+            let raw = if let Some(value) = of_join {
+                Some(value.clone())
+            } else if slot == lead {
                 lead_value.clone()
             } else if own_rank == Rank::Typical {
                 from_row().or_else(own)
             } else {
                 own().or_else(from_row)
             };
-            values[slot] = value_in(slots, group, slot, place, own_rank, raw);
+            let met = match (joined.get(&slot), &lead_value) {
+                (Some(value), _) => vec![value.as_str()],
+                (None, Some(value)) if slot != lead && is_led => {
+                    met_with(group, (lead_place, value), place, row.as_ref())
+                }
+                (None, _) => Vec::new(),
+            };
+            values[slot] = value_in(slots, group, slot, place, own_rank, raw, &met);
         }
     }
     for (i, value) in fresh {
-        values[*i] = Some(value.clone());
+        values[*i] = Some(as_stored(&slots[*i], value.clone()));
     }
     for (i, variation) in variations {
         match variation {
             Variation::Null => values[*i] = None,
             Variation::DeepOffset => values[*i] = Some(DEEP_OFFSET.to_owned()),
+            Variation::Value(value) => values[*i] = Some(value.clone()),
             Variation::Ranked(_) => {}
         }
     }
@@ -256,13 +342,13 @@ fn plain_value(slot: &Slot<'_>) -> Option<String> {
 fn rank_of(slot: &Slot<'_>, variation: Option<&Variation>) -> Rank {
     match (variation, &slot.wanted) {
         (Some(Variation::Ranked(rank)), _) | (None, Wanted::Ranked(rank)) => *rank,
-        (Some(Variation::Null | Variation::DeepOffset), _)
+        (Some(Variation::Null | Variation::DeepOffset | Variation::Value(_)), _)
         | (None, Wanted::Any | Wanted::Fixed(_)) => Rank::Typical,
     }
 }
 
 /// Whether the whole of a row's value is what is compared.
-fn is_equality(with: &ComparedWith) -> bool {
+pub(super) fn is_equality(with: &ComparedWith) -> bool {
     with.operator == "=" && matches!(with.wrap, Wrap::Same)
 }
 
@@ -299,7 +385,7 @@ fn lead(
 }
 
 /// A value of the table's side.
-fn raw_value(
+pub(super) fn raw_value(
     slot: &Slot<'_>,
     groups: &Groups,
     group: &Group,
@@ -315,6 +401,7 @@ fn raw_value(
             .map(str::to_owned)
     };
     match rank {
+        Rank::Absent if let Absent::Value(value) = &slot.absent => Some(value.clone()),
         Rank::Absent => {
             let known: Vec<&str> = group
                 .sorted(place)
@@ -370,6 +457,66 @@ fn most_frequent(rows: &[Row], place: usize, value: &str) -> Option<Row> {
         .map(|(row, _)| row.clone())
 }
 
+/// A value of a column, for a parameter that holds several of them (`unnest($1)`).
+fn as_stored(slot: &Slot<'_>, value: String) -> String {
+    let of_elements = slot
+        .usage
+        .stored
+        .first()
+        .is_some_and(|stored| !stored.is_array);
+    if slot.info.element.is_some() && of_elements {
+        super::values::array(&[value])
+    } else {
+        value
+    }
+}
+
+/// Values of a place in the rows that have the lead's value.
+fn met_with<'a>(
+    group: &'a Group,
+    (lead_place, lead_value): (usize, &str),
+    place: usize,
+    looked_up: Option<&'a Row>,
+) -> Vec<&'a str> {
+    let with_lead = group
+        .rows
+        .iter()
+        .filter(|row| row.get(lead_place).and_then(Option::as_deref) == Some(lead_value));
+    with_lead
+        .chain(looked_up)
+        .filter_map(|row| row.get(place)?.as_deref())
+        .collect()
+}
+
+/// The bound, or the nearest one that leaves in a row that meets the other conditions. `met` = such rows' values.
+fn leaving_in(met: &[&str], with: &ComparedWith, bound: String, sorted: &[&str]) -> String {
+    use super::values::compare;
+    let lower = with.operator.starts_with('>');
+    let nearest = if lower {
+        met.iter().max_by(|a, b| compare(a, b))
+    } else {
+        met.iter().min_by(|a, b| compare(a, b))
+    };
+    let Some(value) = nearest.copied() else {
+        return bound;
+    };
+    let order = compare(&bound, value);
+    let beside = |least: usize| sorted.get(least).map(|near| (*near).to_owned());
+    match with.operator.as_str() {
+        ">=" if order.is_gt() => value.to_owned(),
+        "<=" if order.is_lt() => value.to_owned(),
+        ">" if order.is_ge() => sorted
+            .partition_point(|known| compare(known, value).is_lt())
+            .checked_sub(1)
+            .and_then(beside)
+            .unwrap_or(bound),
+        "<" if order.is_le() => {
+            beside(sorted.partition_point(|known| compare(known, value).is_le())).unwrap_or(bound)
+        }
+        _ => bound,
+    }
+}
+
 /// The parameter's value: a raw value written for its comparison; bounds of a range lie around it.
 fn value_in(
     slots: &[Slot<'_>],
@@ -378,16 +525,20 @@ fn value_in(
     place: usize,
     rank: Rank,
     raw: Option<String>,
+    met: &[&str],
 ) -> Option<String> {
     let slot = &slots[i];
     let Some(with) = &slot.compared else {
-        return raw.or_else(|| any_of_type(slot.info));
+        let value = raw.map(|value| as_stored(slot, value));
+        return value.or_else(|| any_of_type(slot.info));
     };
     if with.wrap == Wrap::Distance {
         return written("", rank, with, slot.info, &[]);
     }
     let raw = if is_range(with) && with.wrap == Wrap::Same {
-        bound(slots, group, with, place, rank, raw.as_deref()).or(raw)?
+        bound(slots, group, with, place, rank, raw.as_deref())
+            .map(|bound| leaving_in(met, with, bound, &group.sorted(place)))
+            .or(raw)?
     } else {
         raw?
     };

@@ -91,8 +91,11 @@ fn sole_parameter(value: &SyntaxNode) -> Option<u16> {
                 .children()
                 .find(|child| child.kind() == SyntaxKind::ARG_LIST)?;
             let first = arguments.children().next()?;
-            name.trim()
-                .eq_ignore_ascii_case("coalesce")
+            // `unnest($1)`: each element becomes a row's value.
+            let hands_on = ["coalesce", "unnest"];
+            hands_on
+                .iter()
+                .any(|known| name.trim().eq_ignore_ascii_case(known))
                 .then(|| sole_parameter(&first))
                 .flatten()
         }
@@ -151,6 +154,17 @@ fn inserted(insert: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
             .collect(),
         (None, None) => Vec::new(),
     };
+    for (number, position) in of_unnested_rows(insert, columns.as_deref()) {
+        found.extend(column(position).map(|column| {
+            let place = Place::Stored {
+                table: table.clone(),
+                column,
+                by: StoredBy::Insert,
+                row: 0,
+            };
+            (number, place)
+        }));
+    }
     for (at, row) in rows.into_iter().enumerate() {
         for (position, value) in row.children().enumerate() {
             let value = if value.kind() == SyntaxKind::TARGET {
@@ -171,6 +185,70 @@ fn inserted(insert: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
             }
         }
     }
+}
+
+/// `INSERT INTO t (a, b) SELECT * FROM unnest($1::int[], $2::text[])`: each parameter with the place of its column. With
+/// a target list the names that the function's alias gives are looked for in it.
+fn of_unnested_rows(insert: &SyntaxNode, columns: Option<&[String]>) -> Vec<(u16, usize)> {
+    let Some(select) = child(insert, SyntaxKind::SELECT) else {
+        return Vec::new();
+    };
+    let Some(from) = child(&select, SyntaxKind::FROM_CLAUSE) else {
+        return Vec::new();
+    };
+    let targets: Vec<String> = select
+        .descendants()
+        .find(|node| node.kind() == SyntaxKind::TARGET_LIST)
+        .map(|list| {
+            list.children()
+                .map(|target| target.text().to_string().trim().to_lowercase())
+                .collect()
+        })
+        .unwrap_or_default();
+    let is_unnest = |item: &SyntaxNode| {
+        let text = item.text().to_string().to_lowercase();
+        text.trim_start().starts_with("unnest")
+    };
+    let items = from
+        .descendants()
+        .filter(|node| node.kind() == SyntaxKind::FUNCTION_FROM_ITEM);
+    let Some(item) = items.into_iter().find(is_unnest) else {
+        return Vec::new();
+    };
+    let arguments: Vec<Option<u16>> = item
+        .descendants()
+        .find(|node| node.kind() == SyntaxKind::ARG_LIST)
+        .map(|list| {
+            list.children()
+                .map(|argument| parameters(&argument).first().copied())
+                .collect()
+        })
+        .unwrap_or_default();
+    let alias_columns: Vec<String> = child(&item, SyntaxKind::FROM_ALIAS)
+        .and_then(|alias| child(&alias, SyntaxKind::COLUMN_LIST))
+        .map(|list| {
+            list.children()
+                .filter_map(|name| names(&name).into_iter().next())
+                .collect()
+        })
+        .unwrap_or_default();
+    let whole = targets.len() == 1 && targets[0].ends_with('*');
+    let place = |position: usize| {
+        if whole {
+            return columns
+                .is_none_or(|columns| position < columns.len())
+                .then_some(position);
+        }
+        let name = alias_columns.get(position)?;
+        targets.iter().position(|target| {
+            let own = target.rsplit('.').next().unwrap_or(target);
+            own == name || own.split("::").next() == Some(name.as_str())
+        })
+    };
+    let placed = arguments.into_iter().enumerate();
+    placed
+        .filter_map(|(position, number)| Some((number?, place(position)?)))
+        .collect()
 }
 
 fn updated(set: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
@@ -260,6 +338,22 @@ mod tests {
                 (4, stored(&["shop", "t"], "b", StoredBy::Update)),
                 (5, stored(&["shop", "t"], "c", StoredBy::Update)),
                 (6, stored(&["shop", "t"], "d", StoredBy::Update)),
+            ]
+        );
+        assert_eq!(
+            places("insert into t (a, b) select * from unnest($1::int[], $2::text[])"),
+            [
+                (1, stored(&["t"], "a", StoredBy::Insert)),
+                (2, stored(&["t"], "b", StoredBy::Insert)),
+            ]
+        );
+        assert_eq!(
+            places(
+                "insert into t (a, b) select u.y, unnest($2::text[]) from unnest($1::int[]) as u (y)"
+            ),
+            [
+                (1, stored(&["t"], "a", StoredBy::Insert)),
+                (2, stored(&["t"], "b", StoredBy::Insert)),
             ]
         );
         assert_eq!(

@@ -3,7 +3,7 @@
 
 use crate::plan::condition::{self, Expression, ExpressionKind, Quantifier, Test};
 use crate::plan::{Node, NodeId, Plan};
-use crate::schema::{Schema, Table};
+use crate::schema::{Column, Schema, Table};
 
 use super::source::{Place, StoredBy, StoredColumn, places};
 
@@ -71,6 +71,8 @@ pub(super) struct StoredIn {
     pub by: StoredBy,
     /// From 0: which of several new rows.
     pub row: usize,
+    /// Whether the column holds arrays itself.
+    pub is_array: bool,
 }
 
 /// Reads the usage of `count` parameters.
@@ -106,10 +108,11 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
                     .stored
                     .extend(
                         stored_in(&table, &column, schema).map(|(table, column)| StoredIn {
-                            table,
-                            column,
+                            table: table.oid,
+                            column: column.name.clone(),
                             by,
                             row,
+                            is_array: column.data_type.name.ends_with(']'),
                         }),
                     );
             }
@@ -118,14 +121,18 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
     usages
 }
 
-fn stored_in(table: &[String], column: &StoredColumn, schema: &Schema) -> Option<(u32, String)> {
+fn stored_in<'a>(
+    table: &[String],
+    column: &StoredColumn,
+    schema: &'a Schema,
+) -> Option<(&'a Table, &'a Column)> {
     let (name, qualifier) = table.split_last()?;
     let table = schema.table(qualifier.last().map(String::as_str), name)?;
     let column = match column {
         StoredColumn::Named(name) => table.column(name)?,
         StoredColumn::Position(position) => table.columns.get(*position)?,
     };
-    Some((table.oid, column.name.clone()))
+    Some((table, column))
 }
 
 fn conditions(node: &Node) -> impl Iterator<Item = &str> {
@@ -222,7 +229,9 @@ fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut
         // `$1 = ANY (tags)`: the parameter is an element of the table's array.
         let element = *quantifier != Quantifier::One && std::ptr::eq(table_side, right);
         let turned = seen_from_columns(part).map(|seen| seen.operator);
-        let Some(operator) = turned.or((element || keeps_itself).then_some("=")) else {
+        // `$1 LIKE name || '%'`: what the table's side is matches itself.
+        let is_text = matches!(operator.as_str(), "~~" | "~~*") && std::ptr::eq(table_side, right);
+        let Some(operator) = turned.or((element || keeps_itself || is_text).then_some("=")) else {
             continue;
         };
         let comparison = ComparedWith {

@@ -429,14 +429,15 @@ impl Prover<'_> {
             .collect();
         let analyze = String::from_iter(analyzed);
         let indexes = self.oids(index, name);
+        // Only the owner builds an index; who asks is the session's role again afterwards.
         let sql = format!(
             "SET LOCAL statement_timeout = {limit:.0};SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}';\
-             {statement}\
+             SET LOCAL ROLE NONE;{statement}\
              SELECT (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000)::text;{analyze}\
              SELECT json_agg(json_build_array(c.relname, pg_relation_size(c.oid)))::text \
              FROM pg_class c WHERE c.oid IN ({indexes}) \
                OR c.oid IN (SELECT relid FROM unnest(ARRAY[{indexes}]) built, pg_partition_tree(built));\
-             SET LOCAL statement_timeout = {:.0};",
+             RESET ROLE;SET LOCAL statement_timeout = {:.0};",
             limits.statement.0.max(1.0)
         );
         let answer = explain::texts(self.client, &sql, explain::NO_POSITION).await?;

@@ -11,7 +11,9 @@ use crate::finding::{Finding, RuleId, Severity};
 use crate::units::{Bytes, Count};
 
 use super::excerpt::clean;
-use super::summary::{Standing, Summary, Verdict, beside_queries, plural, verdicts};
+use super::summary::{
+    Standing, Summary, Verdict, beside_queries, on_small_tables, plural, verdicts,
+};
 use super::{AuditReport, TOOL_VERSION};
 use style::Palette;
 pub use style::TerminalStyle;
@@ -24,7 +26,7 @@ pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) 
     let summary = Summary::of(report);
     let verdicts = verdicts(report);
     let beside = beside_queries(report);
-    header(report, *style, out)?;
+    header(report, &summary, *style, out)?;
     table::render(&verdicts, &beside, *style, out)?;
     let mut page = finding::Page::new(report, *style, out);
     for verdict in &verdicts {
@@ -44,7 +46,12 @@ pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) 
     footer(&summary, style.palette(), out)
 }
 
-fn header(report: &AuditReport, style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+fn header(
+    report: &AuditReport,
+    summary: &Summary,
+    style: TerminalStyle,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let palette = style.palette();
     let rows = report
         .tables
@@ -87,12 +94,43 @@ fn header(report: &AuditReport, style: TerminalStyle, out: &mut dyn Write) -> io
         plural(Summary::of(report).queries, "query", "queries"),
         format!("{} run", plural(runs, "parameter set", "parameter sets")),
     ];
-    for facts in [first, second] {
-        for line in finding::lines_of_facts(&finding::joined_facts(&facts), style.columns()) {
+    let largest = report.tables.iter().max_by_key(|table| table.rows);
+    let mut judged: Vec<String> = Vec::new();
+    judged.extend(largest.map(|table| {
+        format!(
+            "largest table {}, {} rows",
+            table.name,
+            Count(table.rows as f64)
+        )
+    }));
+    if style.verbose {
+        judged.push(summary.executions());
+    }
+    let small = on_small_tables(report);
+    if !small.is_empty() {
+        let queries = plural(small.len(), "query reads", "queries read");
+        judged.push(format!(
+            "{queries} tables of less than 1,000 rows only, too small to judge: {}",
+            some_of(&small)
+        ));
+    }
+    let all = [&first[..], &second[..], &judged[..]];
+    for facts in all.into_iter().filter(|facts| !facts.is_empty()) {
+        for line in finding::lines_of_facts(&finding::joined_facts(facts), style.columns()) {
             writeln!(out, "{}", palette.quiet(clean(&line)))?;
         }
     }
     Ok(())
+}
+
+/// The first few names, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn footer(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Result<()> {

@@ -103,7 +103,7 @@ impl Palette {
     pub(super) fn standing<T>(self, standing: Standing, text: T) -> Painted<T> {
         let color = match standing {
             Standing::Error => AnsiColor::Red,
-            Standing::Warning | Standing::NotAudited => AnsiColor::Yellow,
+            Standing::Warning | Standing::NotProven | Standing::NotAudited => AnsiColor::Yellow,
             Standing::PlannedOnly => AnsiColor::Blue,
             Standing::Fine => AnsiColor::Green,
         };

@@ -1,5 +1,6 @@
 //! What a column should hold when nobody said it: by its type, its name and its table's name.
 
+pub mod constants;
 pub mod names;
 pub mod obey;
 pub mod stages;

@@ -11,6 +11,7 @@ use crate::seed::distribution::stray_for_correlation;
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::generators::{self, Group, Locale};
+use crate::seed::infer::constants::Known;
 use crate::seed::infer::obey::{Said, Value, obey};
 use crate::seed::infer::types::{TypeClass, limits};
 use crate::seed::infer::values::{choice_of, literal_cell, pattern_text, scalar, source_range};
@@ -117,11 +118,32 @@ impl<'a> Resolver<'a> {
             draft.draw = infer::draw(spec.distinct, spec.skew, table.rows);
             self.obey_order(table, &mut draft, spec);
         }
+        if !said && !is_key && spec.is_none_or(leaves_values_open) {
+            self.enter_constants(table, &mut draft);
+        }
         if !is_key {
             self.obey_constraints(table, &mut draft, context, said);
         }
         share_key(table, &mut draft);
         draft
+    }
+
+    /// What queries and indexes name is in the data, unless the column's values follow from something stricter.
+    fn enter_constants(&self, table: &TableDraft<'a>, draft: &mut Draft<'a>) {
+        if !is_free(table, draft) {
+            return;
+        }
+        let mut known = Known::of(table.table, draft.column, &self.options.constants);
+        if is_checked(table, draft) {
+            known.leave_values();
+        }
+        if known.is_empty() {
+            return;
+        }
+        let (class, facts) = (&draft.class, &draft.facts);
+        if let Some(listed) = known.enter(draft.column, class, facts, &mut draft.generator) {
+            draft.choices = Some(listed);
+        }
     }
 
     fn obey_constraints(
@@ -542,6 +564,58 @@ fn is_opaque(class: &TypeClass) -> bool {
             | TypeClass::Json { .. }
             | TypeClass::Uuid
     )
+}
+
+/// Whether a spec that does not say what the values are leaves their range and number open, too.
+fn leaves_values_open(spec: &ColumnSpec) -> bool {
+    spec.common.is_none()
+        && spec.distinct.is_none()
+        && spec.skew.is_none()
+        && spec.min.is_none()
+        && spec.max.is_none()
+}
+
+/// Whether some rows may have a value because somebody asks for it: no key and no list of its own.
+fn is_free(table: &TableDraft<'_>, draft: &Draft<'_>) -> bool {
+    let name = &draft.column.name;
+    let is_listed = matches!(
+        draft.class.base(),
+        TypeClass::Enum(_) | TypeClass::Scalar(ScalarEncoding::Bool)
+    ) || !draft.facts.lists.is_empty();
+    let mentions = |text: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| word == name)
+    };
+    let in_unique = table
+        .table
+        .indexes
+        .iter()
+        .filter(|index| index.unique)
+        .any(|index| {
+            let in_key = index.keys.iter().any(|key| match &key.part {
+                KeyPart::Column(column) => column == name,
+                KeyPart::Expression(text) => mentions(text),
+            });
+            in_key || index.predicate.as_deref().is_some_and(mentions)
+        });
+    let in_partition_key = table.table.partition_key.as_ref().is_some_and(|key| {
+        key.parts.iter().any(|part| match part {
+            KeyPart::Column(column) => column == name,
+            KeyPart::Expression(text) => mentions(text),
+        })
+    });
+    !is_listed && !in_unique && !in_partition_key && table.table.exclusions.is_empty()
+}
+
+/// Whether a CHECK of the table or of the column's domain says something of a column.
+fn is_checked(table: &TableDraft<'_>, draft: &Draft<'_>) -> bool {
+    let mentions = |text: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| word == draft.column.name)
+    };
+    let checks = &table.table.checks;
+    matches!(draft.class, TypeClass::Domain { .. })
+        || checks.iter().any(|check| mentions(&check.expression))
 }
 
 /// Whether the spec says what the values are.

@@ -44,6 +44,7 @@ use super::random::Key;
 use super::spec::{Spec, TableSpec};
 use crate::schema::{QualifiedName, Schema, Table, TableKind};
 use crate::source::{SourceError, nearest};
+use crate::sql::constants::Constant;
 
 /// What the caller decides.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub struct Options {
     pub subset: Option<f64>,
     /// The dataset's "now": where inferred times end.
     pub clock: Clock,
+    /// What the catalog's queries say of the data.
+    pub constants: Vec<Constant>,
 }
 
 impl Default for Options {
@@ -80,6 +83,7 @@ impl Default for Options {
             target_bytes: None,
             subset: None,
             clock: Clock::default(),
+            constants: Vec::new(),
         }
     }
 }

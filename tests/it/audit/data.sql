@@ -46,6 +46,9 @@ CREATE TABLE lines (
     PRIMARY KEY (order_id, line)
 );
 INSERT INTO lines SELECT i, 1, 'S' || i % 500 FROM generate_series(1, 100000) i;
+-- One note names goods that few lines have.
+UPDATE "Order" SET note = 'rare goods' WHERE number = 'N77';
+UPDATE lines SET sku = 'rare goods' WHERE order_id % 50000 = 5;
 
 CREATE TABLE links (
     account_id bigint NOT NULL REFERENCES accounts,

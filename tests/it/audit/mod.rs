@@ -7,6 +7,7 @@ mod parameters;
 mod runs;
 mod statistics;
 mod survives;
+mod together;
 
 use std::sync::{Arc, OnceLock};
 

@@ -129,7 +129,7 @@ async fn failures_say_where_and_what() {
 SELECT id, totl FROM accounts WHERE id = $1;
 
 -- name: NoSuchValue :many
-SELECT id FROM accounts WHERE abs(id) > 5 AND $1::int + $2::int > 3;
+SELECT id FROM accounts WHERE abs(id) > 5 AND $1::point <@ $2::box;
 
 -- name: BadLiteral :one
 -- @param $1: 'seven'
@@ -152,7 +152,7 @@ SELECT id FROM accounts WHERE id = $1;
     assert!(
         value
             .message
-            .starts_with("no value for parameter $1 of type integer"),
+            .starts_with("no value for parameter $1 of type point"),
         "{value:?}"
     );
     assert_eq!(

@@ -1,0 +1,84 @@
+//! `not-proven`: a query met no row of the data, so nothing that was measured of it counts.
+
+use super::context::{QueryContext, Words};
+use super::{Check, Rule};
+use crate::finding::{Evidence, Finding, RuleId, Severity};
+use crate::plan::Plan;
+use crate::run::{Outcome, Run};
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::NotProven,
+    severity: Severity::Warning,
+    summary: "a query finds no row in this data: neither fine nor slow, its plan proves nothing",
+    condition: "The statement ran with every parameter set, and none returned or changed a row. Behind an aggregate without \
+                groups, which answers even where there is nothing, the rows that it aggregates count. It stays quiet \
+                where one set finds a row, where a set was cancelled at the timeout, and for queries that are only planned.",
+    why: "A plan that meets no row does no work: joins never start, sorts have nothing to sort, and an index looks as if \
+          it saved everything. In production the rows are there.",
+    advice: "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value that \
+             occurs. Where production finds nothing either, say so by `@allow not-proven`.",
+    bad: "SELECT * FROM jobs WHERE status = 'queud' AND run_at < $1;",
+    good: "SELECT * FROM jobs WHERE status = 'queued' AND run_at < $1;",
+    thresholds: &[],
+    check: Check::Query(check),
+};
+
+fn check(context: &QueryContext<'_>) -> Vec<Finding> {
+    if !context.runs.found_nothing() {
+        return Vec::new();
+    }
+    let completed = context
+        .runs
+        .custom_first()
+        .filter(|run| matches!(run.outcome, Outcome::Completed { .. }));
+    let runs: Vec<&Run> = completed.collect();
+    let Some(first) = runs.first() else {
+        return Vec::new();
+    };
+    let verb = if context.query.writes {
+        "changes"
+    } else {
+        "returns"
+    };
+    let tried = match (runs.len(), first.parameters.is_empty()) {
+        (_, true) => String::new(),
+        (1, false) => " with the values that were tried".to_owned(),
+        (number, false) => format!(" with any of {number} parameter sets"),
+    };
+    let missing = condition(&first.plan)
+        .map(|condition| format!(" Look at {condition}."))
+        .unwrap_or_default();
+    let evidence = Evidence {
+        run: Some(first.label.clone()),
+        ..Evidence::default()
+    };
+    let words = Words {
+        message: format!("{verb} no rows on this data{tried}: not proven"),
+        why: "A plan that meets no row does no work, so that neither its time nor an index for it says anything of \
+              production."
+            .to_owned(),
+        advice: format!(
+            "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value \
+             that occurs.{missing}"
+        ),
+    };
+    vec![context.finding(RuleId::NotProven, Severity::Warning, evidence, words)]
+}
+
+/// The condition that no row met: of the first scan that ran and gave out nothing.
+fn condition(plan: &Plan) -> Option<String> {
+    let empty = |actual: crate::plan::Actual| actual.loops > 0.0 && actual.rows.0 == 0.0;
+    plan.table_scans()
+        .filter(|(_, node)| node.actual.is_some_and(empty))
+        .find_map(|(_, node)| {
+            let conditions = &node.conditions;
+            let condition = conditions
+                .filter
+                .as_ref()
+                .or(conditions.index.as_ref())
+                .or(conditions.recheck.as_ref())?;
+            let relation = node.relation.as_ref()?;
+            Some(format!("{condition} on {}", relation.name))
+        })
+}

@@ -1,0 +1,645 @@
+//! What a catalog's statements say of the data by their constants: `status = 'queued'`, `mode IN ('AIR', 'MAIL')`,
+//! `shipped <= '1998-09-02'`. Each constant with the tables that its column may belong to, through aliases, CTEs and derived
+//! tables; which of them has the column is the schema's to say. Pure.
+
+use squawk_syntax::ast::{self, AstNode, BinOp, Expr, PrefixOp, Stmt};
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::names::unquote_lower;
+use super::tree::read_statement;
+
+/// A column compared with a constant, or set to one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Constant {
+    /// Tables that the column may belong to, the nearest first: names as the catalog keeps them, with the schema in front
+    /// where it was written.
+    pub tables: Vec<Vec<String>>,
+    /// The column.
+    pub column: String,
+    /// What is said of it.
+    pub said: Said,
+}
+
+/// What a comparison says of a column's values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Said {
+    /// Some rows have this value: it is searched for, or stored.
+    Has(String),
+    /// Some rows have this value, and those are left out.
+    Excludes(String),
+    /// `LIKE 'abc%'`: some rows match.
+    Like(String),
+    /// Some rows lie on this side of a constant.
+    Lies(Side, String),
+    /// Some rows lie on this side of `now()`.
+    LiesOfNow(Side),
+}
+
+/// Which side of a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// `<`.
+    Below,
+    /// `<=`.
+    UpTo,
+    /// `>`.
+    Above,
+    /// `>=`.
+    From,
+}
+
+impl Side {
+    fn turned(self) -> Self {
+        match self {
+            Self::Below => Self::Above,
+            Self::UpTo => Self::From,
+            Self::Above => Self::Below,
+            Self::From => Self::UpTo,
+        }
+    }
+
+    /// Whether what lies there is less than the bound.
+    #[must_use]
+    pub fn is_below(self) -> bool {
+        match self {
+            Self::Below | Self::UpTo => true,
+            Self::Above | Self::From => false,
+        }
+    }
+}
+
+/// The constants of several statements, each once, in an order that does not depend on theirs.
+#[must_use]
+pub fn of_all<'a>(statements: impl Iterator<Item = &'a str>) -> Vec<Constant> {
+    let mut found: Vec<Constant> = statements.flat_map(of_statement).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The constants of a statement; none where it is not understood whole.
+#[must_use]
+pub fn of_statement(sql: &str) -> Vec<Constant> {
+    read_statement(sql, |statement: &Stmt| {
+        let root = statement.syntax().clone();
+        let mut found = Vec::new();
+        for node in root.descendants() {
+            read_node(&node, &root, &mut found);
+        }
+        found
+    })
+    .unwrap_or_default()
+}
+
+fn read_node(node: &SyntaxNode, root: &SyntaxNode, found: &mut Vec<Constant>) {
+    if let Some(comparison) = ast::BinExpr::cast(node.clone()) {
+        read_comparison(&comparison, root, found);
+    } else if let Some(between) = ast::BetweenExpr::cast(node.clone()) {
+        read_between(&between, root, found);
+    } else if let Some(set) = ast::SetSingleColumn::cast(node.clone()) {
+        read_assignment(&set, root, found);
+    } else if let Some(insert) = ast::Insert::cast(node.clone()) {
+        read_insert(&insert, found);
+    }
+}
+
+fn read_comparison(comparison: &ast::BinExpr, root: &SyntaxNode, found: &mut Vec<Constant>) {
+    let (Some(left), Some(operator), Some(right)) =
+        (comparison.lhs(), comparison.op(), comparison.rhs())
+    else {
+        return;
+    };
+    for (column, other, is_turned) in [(&left, &right, false), (&right, &left, true)] {
+        let Some(column) = Column::of(column) else {
+            continue;
+        };
+        for said in said_by(&operator, other, is_turned) {
+            found.push(column.constant(root, said));
+        }
+    }
+}
+
+/// What an operator with a constant on its other side says; nothing where there is none.
+fn said_by(operator: &BinOp, other: &Expr, is_turned: bool) -> Vec<Said> {
+    let each = |said: fn(String) -> Said| literals(other).into_iter().map(said).collect();
+    let lies = |side: Side| {
+        let side = if is_turned { side.turned() } else { side };
+        match literal(other) {
+            Some(text) => vec![Said::Lies(side, text)],
+            None if is_now(other) => vec![Said::LiesOfNow(side)],
+            None => Vec::new(),
+        }
+    };
+    match operator {
+        BinOp::Eq(_) | BinOp::In(_) | BinOp::IsNotDistinctFrom(_) => each(Said::Has),
+        BinOp::Neq(_) | BinOp::Neqb(_) | BinOp::NotIn(_) | BinOp::IsDistinctFrom(_) => {
+            each(Said::Excludes)
+        }
+        BinOp::Like(_) | BinOp::Ilike(_) if !is_turned => {
+            literal(other).map(Said::Like).into_iter().collect()
+        }
+        BinOp::LAngle(_) => lies(Side::Below),
+        BinOp::Lteq(_) => lies(Side::UpTo),
+        BinOp::RAngle(_) => lies(Side::Above),
+        BinOp::Gteq(_) => lies(Side::From),
+        _ => Vec::new(),
+    }
+}
+
+fn read_between(between: &ast::BetweenExpr, root: &SyntaxNode, found: &mut Vec<Constant>) {
+    let Some(column) = between.target().and_then(|target| Column::of(&target)) else {
+        return;
+    };
+    for (bound, side) in [(between.start(), Side::From), (between.end(), Side::UpTo)] {
+        let said = match bound {
+            Some(bound) if is_now(&bound) => Some(Said::LiesOfNow(side)),
+            Some(bound) => literal(&bound).map(|text| Said::Lies(side, text)),
+            None => None,
+        };
+        found.extend(said.map(|said| column.constant(root, said)));
+    }
+}
+
+/// `SET status = 'done'`: what is stored is there.
+fn read_assignment(set: &ast::SetSingleColumn, root: &SyntaxNode, found: &mut Vec<Constant>) {
+    let column = set.column_target().and_then(|target| target.name());
+    let value = set.set_expr().and_then(|value| value.expr());
+    let (Some(column), Some(value)) = (column, value) else {
+        return;
+    };
+    let Some(name) = words(column.syntax()).into_iter().next() else {
+        return;
+    };
+    let written = set
+        .syntax()
+        .ancestors()
+        .find(|node| BLOCKS.contains(&node.kind()))
+        .and_then(|block| target_of(&block));
+    let column = Column {
+        qualifier: None,
+        name,
+        at: set.syntax().clone(),
+    };
+    if let (Some(text), Some(target)) = (literal(&value), written) {
+        let mut constant = column.constant(root, Said::Has(text));
+        constant.tables = vec![target.table];
+        found.push(constant);
+    }
+}
+
+fn read_insert(insert: &ast::Insert, found: &mut Vec<Constant>) {
+    let (Some(target), Some(list)) = (target_of(insert.syntax()), insert.column_target_list())
+    else {
+        return;
+    };
+    let columns: Vec<Option<String>> = list
+        .syntax()
+        .children()
+        .map(|column| words(&column).into_iter().next())
+        .collect();
+    let own = |node: &SyntaxNode| block_of(node).as_ref() == Some(insert.syntax());
+    let rows = insert.syntax().descendants().filter_map(ast::Row::cast);
+    for row in rows.filter(|row| own(row.syntax())) {
+        for (column, value) in columns.iter().zip(row.exprs()) {
+            if let (Some(column), Some(text)) = (column, literal(&value)) {
+                found.push(Constant {
+                    tables: vec![target.table.clone()],
+                    column: column.clone(),
+                    said: Said::Has(text),
+                });
+            }
+        }
+    }
+}
+
+/// A column as a statement names it.
+struct Column {
+    qualifier: Option<String>,
+    name: String,
+    at: SyntaxNode,
+}
+
+impl Column {
+    /// A column, below casts, parentheses and changes of case.
+    fn of(expression: &Expr) -> Option<Self> {
+        match expression {
+            Expr::NameRef(name) => Some(Self {
+                qualifier: None,
+                name: words(name.syntax()).into_iter().next()?,
+                at: name.syntax().clone(),
+            }),
+            Expr::FieldExpr(field) => {
+                let parts = words(field.syntax());
+                let [.., qualifier, name] = &parts[..] else {
+                    return None;
+                };
+                Some(Self {
+                    qualifier: Some(qualifier.clone()),
+                    name: name.clone(),
+                    at: field.syntax().clone(),
+                })
+            }
+            Expr::ParenExpr(inner) => Self::of(&inner.expr()?),
+            Expr::CastExpr(cast) => Self::of(&cast.expr()?),
+            Expr::CallExpr(call) => {
+                let name = call.expr()?.syntax().text().to_string().to_lowercase();
+                let mut arguments = call.arg_list()?.args();
+                let inner = arguments
+                    .next()?
+                    .syntax()
+                    .descendants()
+                    .find_map(Expr::cast)?;
+                let changes_case = matches!(name.trim(), "lower" | "upper");
+                (changes_case && arguments.next().is_none())
+                    .then(|| Self::of(&inner))
+                    .flatten()
+            }
+            _ => None,
+        }
+    }
+
+    fn constant(&self, root: &SyntaxNode, said: Said) -> Constant {
+        let mut tables: Vec<Vec<String>> = Vec::new();
+        for block in self.at.ancestors() {
+            // What a CTE reads is all that it sees.
+            if block.kind() == SyntaxKind::WITH_TABLE {
+                break;
+            }
+            if !BLOCKS.contains(&block.kind()) {
+                continue;
+            }
+            for relation in relations_of(&block, root) {
+                let qualifier = self.qualifier.as_ref();
+                if qualifier.is_some_and(|qualifier| *qualifier != relation.alias) {
+                    continue;
+                }
+                for table in relation.tables {
+                    if !tables.contains(&table) {
+                        tables.push(table);
+                    }
+                }
+            }
+            // An alias of an inner query hides the same one of an outer query.
+            if self.qualifier.is_some() && !tables.is_empty() {
+                break;
+            }
+        }
+        Constant {
+            tables,
+            column: self.name.clone(),
+            said,
+        }
+    }
+}
+
+/// Statements and subqueries: each has its own relations.
+const BLOCKS: [SyntaxKind; 5] = [
+    SyntaxKind::SELECT,
+    SyntaxKind::UPDATE,
+    SyntaxKind::DELETE,
+    SyntaxKind::INSERT,
+    SyntaxKind::MERGE,
+];
+
+/// A relation in reach of a column, with the tables that it reads.
+struct Relation {
+    alias: String,
+    tables: Vec<Vec<String>>,
+}
+
+/// What a statement writes to.
+struct Target {
+    alias: Option<String>,
+    table: Vec<String>,
+}
+
+fn block_of(node: &SyntaxNode) -> Option<SyntaxNode> {
+    node.ancestors()
+        .skip(1)
+        .find(|above| BLOCKS.contains(&above.kind()))
+}
+
+fn relations_of(block: &SyntaxNode, root: &SyntaxNode) -> Vec<Relation> {
+    let mut found: Vec<Relation> = target_of(block)
+        .map(|target| Relation {
+            alias: target
+                .alias
+                .unwrap_or_else(|| target.table.last().cloned().unwrap_or_default()),
+            tables: vec![target.table],
+        })
+        .into_iter()
+        .collect();
+    for node in block.descendants() {
+        if block_of(&node).as_ref() != Some(block) {
+            continue;
+        }
+        if let Some(item) = ast::RelationFromItem::cast(node.clone()) {
+            let Some(table) = item.relation_name_ref().map(|name| words(name.syntax())) else {
+                continue;
+            };
+            let Some(last) = table.last().cloned() else {
+                continue;
+            };
+            let alias = alias_of(&node).unwrap_or(last);
+            let tables = match with_table(root, &table) {
+                Some(query) => tables_below(&query),
+                None => vec![table],
+            };
+            found.push(Relation { alias, tables });
+        } else if node.kind() == SyntaxKind::PAREN_FROM_ITEM
+            && let Some(alias) = alias_of(&node)
+        {
+            found.push(Relation {
+                alias,
+                tables: tables_below(&node),
+            });
+        }
+    }
+    found
+}
+
+/// The table that UPDATE, DELETE, INSERT or MERGE writes.
+fn target_of(block: &SyntaxNode) -> Option<Target> {
+    let name = block.children().find(|child| {
+        matches!(
+            child.kind(),
+            SyntaxKind::RELATION_NAME
+                | SyntaxKind::RELATION_NAME_REF
+                | SyntaxKind::TABLE_RELATION_NAME
+        )
+    })?;
+    let alias = block.children().find(|child| {
+        matches!(
+            child.kind(),
+            SyntaxKind::OPTIONAL_AS_ALIAS | SyntaxKind::REQUIRED_AS_ALIAS
+        )
+    });
+    let table = words(&name);
+    (!table.is_empty()).then(|| Target {
+        alias: alias.and_then(|alias| words(&alias).into_iter().next()),
+        table,
+    })
+}
+
+/// The query of a CTE.
+fn with_table(root: &SyntaxNode, table: &[String]) -> Option<SyntaxNode> {
+    let [name] = table else { return None };
+    root.descendants().find(|node| {
+        node.kind() == SyntaxKind::WITH_TABLE
+            && ast::WithTable::cast(node.clone())
+                .and_then(|with| with.name())
+                .is_some_and(|own| words(own.syntax()).first() == Some(name))
+    })
+}
+
+/// Every table that a query reads, at any depth.
+fn tables_below(query: &SyntaxNode) -> Vec<Vec<String>> {
+    let items = query.descendants().filter_map(ast::RelationFromItem::cast);
+    items
+        .filter_map(|item| Some(words(item.relation_name_ref()?.syntax())))
+        .collect()
+}
+
+fn alias_of(item: &SyntaxNode) -> Option<String> {
+    let alias = item
+        .children()
+        .find(|child| child.kind() == SyntaxKind::FROM_ALIAS)?;
+    let name = alias
+        .children()
+        .find(|child| child.kind() == SyntaxKind::TABLE_ALIAS)?;
+    words(&name).into_iter().next()
+}
+
+/// The names of a path, as the catalog keeps them.
+fn words(node: &SyntaxNode) -> Vec<String> {
+    let is_word = |kind: SyntaxKind| {
+        !kind.is_trivia()
+            && !matches!(
+                kind,
+                SyntaxKind::DOT
+                    | SyntaxKind::ONLY_KW
+                    | SyntaxKind::STAR
+                    | SyntaxKind::AS_KW
+                    | SyntaxKind::L_PAREN
+                    | SyntaxKind::R_PAREN
+            )
+    };
+    node.descendants_with_tokens()
+        .filter_map(|element| element.into_token())
+        .filter(|token| is_word(token.kind()))
+        .map(|token| unquote_lower(token.text()))
+        .collect()
+}
+
+/// One constant, or each of a list's.
+fn literals(expression: &Expr) -> Vec<String> {
+    match expression {
+        Expr::TupleExpr(list) => list.exprs().filter_map(|item| literal(&item)).collect(),
+        Expr::ArrayExpr(array) => array.exprs().filter_map(|item| literal(&item)).collect(),
+        Expr::CastExpr(cast) if cast.expr().is_some() => cast
+            .expr()
+            .map(|inner| literals(&inner))
+            .unwrap_or_default(),
+        Expr::ParenExpr(inner) => inner
+            .expr()
+            .map(|inner| literals(&inner))
+            .unwrap_or_default(),
+        Expr::CallExpr(call) => {
+            let list = call.any_fn().and_then(|any| any.expr());
+            list.map(|list| match literal(&list) {
+                Some(text) => array_items(&text),
+                None => literals(&list),
+            })
+            .unwrap_or_default()
+        }
+        other => literal(other).into_iter().collect(),
+    }
+}
+
+/// `{a,b}`: its items, where none is quoted.
+fn array_items(text: &str) -> Vec<String> {
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    inner
+        .filter(|inner| !inner.contains(['"', '{', '\\']))
+        .map(|inner| {
+            inner
+                .split(',')
+                .map(|item| item.trim().to_owned())
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+/// A constant's text form, below casts, signs and parentheses. A distance that is added to a constant is left out.
+fn literal(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Literal(literal) => constant(literal),
+        Expr::ParenExpr(inner) => literal(&inner.expr()?),
+        Expr::CastExpr(cast) => match cast.literal() {
+            Some(literal) => constant(&literal),
+            None => literal(&cast.expr()?),
+        },
+        Expr::PrefixExpr(prefix) => match prefix.op()? {
+            PrefixOp::Minus(_) => Some(format!("-{}", literal(&prefix.expr()?)?)),
+            PrefixOp::Plus(_) => literal(&prefix.expr()?),
+            _ => None,
+        },
+        Expr::BinExpr(sum) => match sum.op()? {
+            BinOp::Plus(_) | BinOp::Minus(_) => {
+                let is_distance = sum.rhs()?.syntax().text().to_string().to_lowercase();
+                is_distance
+                    .contains("interval")
+                    .then(|| literal(&sum.lhs()?))
+                    .flatten()
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn constant(literal: &ast::Literal) -> Option<String> {
+    use squawk_syntax::ast::LitKind;
+    match literal.kind()? {
+        LitKind::IntNumber(token) | LitKind::NumericNumber(token) => Some(token.text().to_owned()),
+        LitKind::String(_)
+        | LitKind::EscString(_)
+        | LitKind::DollarQuotedString(_)
+        | LitKind::UnicodeEscString(_)
+        | LitKind::NationalString(_) => literal.string_value(),
+        LitKind::BitString(_)
+        | LitKind::ByteString(_)
+        | LitKind::Default(_)
+        | LitKind::False(_)
+        | LitKind::Null(_)
+        | LitKind::Off(_)
+        | LitKind::On(_)
+        | LitKind::PositionalParam(_)
+        | LitKind::True(_) => None,
+    }
+}
+
+/// The clock, with what is added to it or taken from it.
+fn is_now(expression: &Expr) -> bool {
+    match expression {
+        Expr::ParenExpr(inner) => inner.expr().is_some_and(|inner| is_now(&inner)),
+        Expr::CastExpr(cast) => cast.expr().is_some_and(|inner| is_now(&inner)),
+        Expr::BinExpr(sum) => {
+            matches!(sum.op(), Some(BinOp::Plus(_) | BinOp::Minus(_)))
+                && sum.lhs().is_some_and(|left| is_now(&left))
+        }
+        Expr::CallExpr(call) => call.expr().is_some_and(|function| {
+            let name = function.syntax().text().to_string().to_lowercase();
+            let clocks = [
+                "now",
+                "clock_timestamp",
+                "statement_timestamp",
+                "transaction_timestamp",
+            ];
+            clocks.contains(&name.trim().trim_start_matches("pg_catalog."))
+        }),
+        Expr::NameRef(name) => {
+            let text = name.syntax().text().to_string().to_lowercase();
+            ["current_timestamp", "current_date", "localtimestamp"].contains(&text.trim())
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `table.column said`, the tables that come into question before the column.
+    fn shown(sql: &str) -> Vec<String> {
+        let name = |tables: &[Vec<String>]| {
+            let names: Vec<String> = tables.iter().map(|table| table.join(".")).collect();
+            names.join("|")
+        };
+        of_statement(sql)
+            .iter()
+            .map(|constant| {
+                let said = match &constant.said {
+                    Said::Has(text) => format!("= {text}"),
+                    Said::Excludes(text) => format!("<> {text}"),
+                    Said::Like(text) => format!("~ {text}"),
+                    Said::Lies(side, text) => format!("{side:?} {text}"),
+                    Said::LiesOfNow(side) => format!("{side:?} now"),
+                };
+                format!("{}.{} {said}", name(&constant.tables), constant.column)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn comparisons_with_constants() {
+        assert_eq!(
+            shown(
+                "SELECT count(*) FILTER (WHERE p.kind = 'book') FROM shop.parcels p WHERE mode IN ('AIR', 'MAIL') \
+                 AND lower(p.\"Region\") = 'north' AND weight > 2.5 AND 7 >= weight AND shipped <= date '1998-09-02' \
+                 AND status <> ALL ($1) AND state = ANY ('{open,held}') AND name LIKE 'pro%' AND p.level = -3::int"
+            ),
+            [
+                "shop.parcels.kind = book",
+                "shop.parcels.mode = AIR",
+                "shop.parcels.mode = MAIL",
+                "shop.parcels.Region = north",
+                "shop.parcels.weight Above 2.5",
+                "shop.parcels.weight UpTo 7",
+                "shop.parcels.shipped UpTo 1998-09-02",
+                "shop.parcels.state = open",
+                "shop.parcels.state = held",
+                "shop.parcels.name ~ pro%",
+                "shop.parcels.level = -3",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_column_is_looked_for_where_its_alias_says() {
+        assert_eq!(
+            shown(
+                "WITH late AS (SELECT * FROM jobs WHERE run_at < now() - interval '1 day') \
+                 SELECT 1 FROM late l JOIN queues q ON q.id = l.queue AND q.kind = 'fast' \
+                 WHERE l.state = 'held' AND paused = 'no' \
+                 AND EXISTS (SELECT FROM runs r WHERE r.job = l.id AND r.result = 'bad' AND note = 'x')"
+            ),
+            [
+                "jobs.run_at Below now",
+                "queues.kind = fast",
+                "jobs.state = held",
+                "jobs|queues.paused = no",
+                "runs.result = bad",
+                "runs|jobs|queues.note = x",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_stored_is_there() {
+        assert_eq!(
+            shown(
+                "UPDATE jobs j SET state = 'done', at = $1 FROM queues WHERE j.state = 'running'"
+            ),
+            ["jobs.state = done", "jobs.state = running"]
+        );
+        assert_eq!(
+            shown("INSERT INTO jobs (id, state) VALUES ($1, 'new'), ($2, DEFAULT)"),
+            ["jobs.state = new"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_constant_says_nothing() {
+        for sql in [
+            "SELECT 1 FROM t WHERE a = $1 AND b = c AND d IS NULL AND e = true",
+            "SELECT 1 FROM t WHERE a + 1 = 5",
+            "SELECT 'x' FROM t LIMIT 5",
+            "not sql at all",
+        ] {
+            assert_eq!(shown(sql), [""; 0], "{sql}");
+        }
+    }
+}

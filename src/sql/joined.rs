@@ -1,0 +1,495 @@
+//! The rows that a statement's own FROM and WHERE leave when nothing is asked of its parameters: what its parameters are
+//! compared with comes from one such row, so that values of several tables belong together. Builds the text of a query;
+//! runs nothing.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use squawk_syntax::ast::{self, AstNode, BinOp, Expr, Stmt, WhereClauseOrCurrentOf};
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::tree::{read_statement, span_of};
+
+/// A statement's relations and conditions, without those that have parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Joined {
+    /// What each parameter is compared with, in the order of the text.
+    pub(crate) compared: Vec<Compared>,
+    /// `WITH …`, or nothing.
+    with: String,
+    /// What follows FROM.
+    from: String,
+    /// Conditions without parameters.
+    conditions: Vec<String>,
+    /// Conditions with parameters: kept where each of these has a fixed value.
+    asking: Vec<Asking>,
+    /// How many relations FROM names.
+    relations: usize,
+    /// What a DELETE's or UPDATE's columns are qualified with.
+    pub(crate) target: Option<String>,
+}
+
+/// A parameter and the expression on the other side of its comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Compared {
+    pub(crate) parameter: u16,
+    pub(crate) expression: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asking {
+    text: String,
+    /// Parameters with their places in the text.
+    parameters: Vec<(u16, Range<usize>)>,
+}
+
+impl Joined {
+    /// Reads a statement. `None` for what is no plain SELECT, UPDATE or DELETE with relations, and where parameters stand
+    /// inside the relations themselves.
+    pub(crate) fn of(sql: &str) -> Option<Self> {
+        read_statement(sql, |statement| of_statement(statement, sql)).flatten()
+    }
+
+    /// Whether rows of it say more than rows of each table alone.
+    pub(crate) fn is_telling(&self) -> bool {
+        !self.compared.is_empty()
+            && (self.relations > 1 || !self.conditions.is_empty() || self.target.is_some())
+    }
+
+    /// A query for at most `limit` rows: the text of each compared expression as a JSON array. `fixed` are parameters with
+    /// their values as SQL writes them, `more` further conditions.
+    pub(crate) fn query(
+        &self,
+        fixed: &BTreeMap<u16, String>,
+        more: &[String],
+        limit: u32,
+    ) -> String {
+        let kept = self.asking.iter().filter_map(|asking| asking.with(fixed));
+        let conditions: Vec<String> = self
+            .conditions
+            .iter()
+            .chain(more)
+            .cloned()
+            .chain(kept)
+            .map(|condition| format!("({condition})"))
+            .collect();
+        let condition = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
+        let columns: Vec<String> = self
+            .compared
+            .iter()
+            .enumerate()
+            .map(|(i, compared)| format!("({})::pg_catalog.text AS c{i}", compared.expression))
+            .collect();
+        let arrays: Vec<String> = (0..columns.len()).map(|i| format!("found.c{i}")).collect();
+        format!(
+            "{}SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array({})), '[]')::pg_catalog.text \
+             FROM (SELECT {} FROM {}{condition} LIMIT {limit}) AS found",
+            self.with,
+            arrays.join(", "),
+            columns.join(", "),
+            self.from
+        )
+    }
+}
+
+impl Asking {
+    /// The condition with values for its parameters; `None` where one has none.
+    fn with(&self, fixed: &BTreeMap<u16, String>) -> Option<String> {
+        let mut text = String::new();
+        let mut done = 0;
+        for (number, place) in &self.parameters {
+            text.push_str(&self.text[done..place.start]);
+            text.push_str(fixed.get(number)?);
+            done = place.end;
+        }
+        text.push_str(&self.text[done..]);
+        Some(text)
+    }
+}
+
+fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
+    let (block, with, from, condition, target) = match statement {
+        Stmt::Select(select) => (
+            select.syntax().clone(),
+            select.with_clause(),
+            select.from_clause().map(|from| from.syntax().clone()),
+            select.where_clause().and_then(|clause| clause.expr()),
+            None,
+        ),
+        Stmt::Update(update) => (
+            update.syntax().clone(),
+            update.with_clause(),
+            update.from_clause().map(|from| from.syntax().clone()),
+            where_of(update.where_clause_or_current_of()?),
+            Some(target_of(update.syntax())?),
+        ),
+        Stmt::Delete(delete) => (
+            delete.syntax().clone(),
+            delete.with_clause(),
+            delete.using_clause().map(|using| using.syntax().clone()),
+            where_of(delete.where_clause_or_current_of()?),
+            Some(target_of(delete.syntax())?),
+        ),
+        _ => return None,
+    };
+    let with = match with {
+        Some(with) if has_parameters(with.syntax()) || writes(with.syntax()) => return None,
+        Some(with) => format!("{} ", &sql[span_of(with.syntax())]),
+        None => String::new(),
+    };
+    let mut reader = Reader {
+        block,
+        sql,
+        compared: Vec::new(),
+    };
+    let listed = from.as_ref().map(|from| reader.relations(from));
+    let listed = match listed {
+        Some(None) => return None,
+        Some(Some(text)) => Some(text),
+        None => None,
+    };
+    let own = target.as_ref().map(|target| target.text.clone());
+    let from_text = match (own, listed) {
+        (Some(own), Some(listed)) => format!("{own}, {listed}"),
+        (Some(text), None) | (None, Some(text)) => text,
+        (None, None) => return None,
+    };
+    let relations = from
+        .map_or(0, |from| reader.count(&from))
+        .saturating_add(usize::from(target.is_some()));
+    let (mut conditions, mut asking) = (Vec::new(), Vec::new());
+    for conjunct in condition.iter().flat_map(conjuncts) {
+        let text = sql[span_of(conjunct.syntax())].to_owned();
+        if has_parameters(conjunct.syntax()) {
+            reader.read(conjunct.syntax());
+            asking.push(Asking {
+                text,
+                parameters: parameters_in(conjunct.syntax()),
+            });
+        } else {
+            conditions.push(text);
+        }
+    }
+    Some(Joined {
+        compared: reader.compared,
+        with,
+        from: from_text,
+        conditions,
+        asking,
+        relations,
+        target: target.map(|target| target.name),
+    })
+}
+
+fn where_of(clause: WhereClauseOrCurrentOf) -> Option<Expr> {
+    match clause {
+        WhereClauseOrCurrentOf::WhereClause(clause) => clause.expr(),
+        WhereClauseOrCurrentOf::WhereCurrentOf(_) => None,
+    }
+}
+
+/// What is written to: as FROM would name it, and the name that its columns have.
+struct Target {
+    text: String,
+    name: String,
+}
+
+fn target_of(statement: &SyntaxNode) -> Option<Target> {
+    let relation = statement.children().find(|child| {
+        matches!(
+            child.kind(),
+            SyntaxKind::RELATION_NAME | SyntaxKind::RELATION_NAME_REF
+        )
+    })?;
+    let alias = statement
+        .children()
+        .find(|child| child.kind() == SyntaxKind::OPTIONAL_AS_ALIAS);
+    let text = relation.text().to_string();
+    let (text, name) = match alias {
+        Some(alias) => {
+            let alias = alias.text().to_string();
+            let name = alias.split_whitespace().last()?.to_owned();
+            (format!("{} {}", text.trim(), alias.trim()), name)
+        }
+        None => {
+            let name = text.trim().rsplit('.').next()?.trim().to_owned();
+            (text.trim().to_owned(), name)
+        }
+    };
+    Some(Target { text, name })
+}
+
+struct Reader<'a> {
+    block: SyntaxNode,
+    sql: &'a str,
+    compared: Vec<Compared>,
+}
+
+impl Reader<'_> {
+    /// The text of a FROM clause, with what ON asks of parameters left out. `None` where other parameters stand in it.
+    fn relations(&mut self, from: &SyntaxNode) -> Option<String> {
+        let whole = span_of(from);
+        let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
+        for clause in from.descendants().filter_map(ast::OnClause::cast) {
+            if !self.is_own(clause.syntax()) || !has_parameters(clause.syntax()) {
+                continue;
+            }
+            let condition = clause.expr()?;
+            let mut kept = Vec::new();
+            for conjunct in conjuncts(&condition) {
+                if has_parameters(conjunct.syntax()) {
+                    self.read(conjunct.syntax());
+                } else {
+                    kept.push(self.sql[span_of(conjunct.syntax())].to_owned());
+                }
+            }
+            if kept.is_empty() {
+                kept.push("true".to_owned());
+            }
+            replaced.push((span_of(condition.syntax()), kept.join(" AND ")));
+        }
+        let asked = parameters_in(from).len();
+        let in_conditions: usize = from
+            .descendants()
+            .filter_map(ast::OnClause::cast)
+            .filter(|clause| self.is_own(clause.syntax()))
+            .map(|clause| parameters_in(clause.syntax()).len())
+            .sum();
+        if asked > in_conditions {
+            return None;
+        }
+        let mut text = String::new();
+        let mut done = whole.start;
+        for (place, condition) in replaced {
+            text.push_str(&self.sql[done..place.start]);
+            text.push_str(&condition);
+            done = place.end;
+        }
+        text.push_str(&self.sql[done..whole.end]);
+        let keyword = text.find(char::is_whitespace)?;
+        Some(text[keyword..].trim().to_owned())
+    }
+
+    fn count(&self, from: &SyntaxNode) -> usize {
+        let is_relation = |node: &SyntaxNode| {
+            matches!(
+                node.kind(),
+                SyntaxKind::RELATION_FROM_ITEM
+                    | SyntaxKind::PAREN_FROM_ITEM
+                    | SyntaxKind::FUNCTION_FROM_ITEM
+            )
+        };
+        from.descendants()
+            .filter(|node| is_relation(node) && self.is_own(node))
+            .count()
+    }
+
+    /// Whether a node belongs to the statement itself and to no subquery.
+    fn is_own(&self, node: &SyntaxNode) -> bool {
+        let block = node.ancestors().skip(1).find(|above| {
+            matches!(
+                above.kind(),
+                SyntaxKind::SELECT
+                    | SyntaxKind::COMPOUND_SELECT
+                    | SyntaxKind::UPDATE
+                    | SyntaxKind::DELETE
+                    | SyntaxKind::INSERT
+                    | SyntaxKind::MERGE
+            )
+        });
+        block.as_ref() == Some(&self.block)
+    }
+
+    /// Comparisons with parameters in a condition.
+    fn read(&mut self, condition: &SyntaxNode) {
+        for node in condition.descendants() {
+            if !self.is_own(&node) {
+                continue;
+            }
+            if let Some(comparison) = ast::BinExpr::cast(node.clone()) {
+                self.read_comparison(&comparison);
+            } else if let Some(between) = ast::BetweenExpr::cast(node.clone())
+                && let Some(target) = between.target()
+            {
+                for bound in [between.start(), between.end()].into_iter().flatten() {
+                    self.compare(&target, &bound);
+                }
+            }
+        }
+    }
+
+    fn read_comparison(&mut self, comparison: &ast::BinExpr) {
+        let (Some(left), Some(right)) = (comparison.lhs(), comparison.rhs()) else {
+            return;
+        };
+        match comparison.op() {
+            None
+            | Some(
+                BinOp::And(_) | BinOp::Or(_) | BinOp::Plus(_) | BinOp::Minus(_) | BinOp::Is(_),
+            ) => return,
+            Some(_) => {}
+        }
+        if let (Expr::TupleExpr(lefts), Expr::TupleExpr(rights)) = (&left, &right) {
+            // `(placed_at, id) < ($1, $2)`: column by column.
+            for (left, right) in lefts.exprs().zip(rights.exprs()) {
+                self.compare(&left, &right);
+                self.compare(&right, &left);
+            }
+            return;
+        }
+        self.compare(&left, &right);
+        self.compare(&right, &left);
+    }
+
+    /// Notes every parameter of one side, where the other side has none and is of the relations.
+    fn compare(&mut self, side: &Expr, other: &Expr) {
+        let is_constant = matches!(side, Expr::Literal(_) | Expr::ArrayExpr(_));
+        if is_constant || has_parameters(side.syntax()) || !names_something(side.syntax()) {
+            return;
+        }
+        let expression = self.sql[span_of(side.syntax())].to_owned();
+        for (parameter, _) in parameters_in(other.syntax()) {
+            if !self
+                .compared
+                .iter()
+                .any(|known| known.parameter == parameter)
+            {
+                self.compared.push(Compared {
+                    parameter,
+                    expression: expression.clone(),
+                });
+            }
+        }
+    }
+}
+
+fn names_something(node: &SyntaxNode) -> bool {
+    node.descendants()
+        .any(|node| matches!(node.kind(), SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR))
+}
+
+/// The parts that AND connects.
+fn conjuncts(expression: &Expr) -> Vec<Expr> {
+    match expression {
+        Expr::BinExpr(both) if matches!(both.op(), Some(BinOp::And(_))) => [both.lhs(), both.rhs()]
+            .into_iter()
+            .flatten()
+            .flat_map(|part| conjuncts(&part))
+            .collect(),
+        Expr::ParenExpr(inner) => match inner.expr() {
+            Some(inner) => conjuncts(&inner),
+            None => vec![expression.clone()],
+        },
+        other => vec![other.clone()],
+    }
+}
+
+fn has_parameters(node: &SyntaxNode) -> bool {
+    !parameters_in(node).is_empty()
+}
+
+/// Parameters with their places in the node's text.
+fn parameters_in(node: &SyntaxNode) -> Vec<(u16, Range<usize>)> {
+    let start = span_of(node).start;
+    node.descendants_with_tokens()
+        .filter_map(|element| element.into_token())
+        .filter(|token| token.kind() == SyntaxKind::POSITIONAL_PARAM)
+        .filter_map(|token| {
+            let range = token.text_range();
+            let place = usize::from(range.start()) - start..usize::from(range.end()) - start;
+            Some((token.text().trim_start_matches('$').parse().ok()?, place))
+        })
+        .collect()
+}
+
+fn writes(node: &SyntaxNode) -> bool {
+    node.descendants().any(|node| {
+        matches!(
+            node.kind(),
+            SyntaxKind::INSERT | SyntaxKind::UPDATE | SyntaxKind::DELETE | SyntaxKind::MERGE
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is compared, then what follows FROM, without the frame.
+    fn shown(sql: &str) -> Option<(Vec<String>, String)> {
+        let joined = Joined::of(sql)?;
+        let compared = joined
+            .compared
+            .iter()
+            .map(|compared| format!("${} {}", compared.parameter, compared.expression))
+            .collect();
+        let query = joined.query(&BTreeMap::new(), &[], 9);
+        let from = query.split_once("FROM (SELECT")?.1.split_once(" FROM ")?.1;
+        Some((
+            compared,
+            from.trim_end_matches(" LIMIT 9) AS found").to_owned(),
+        ))
+    }
+
+    #[test]
+    fn parameters_of_two_tables_meet_in_a_row_of_their_join() {
+        let (compared, from) = shown(
+            "SELECT b.id FROM authors a JOIN books b ON b.author = a.id AND b.lang = $3 \
+             WHERE a.name = $1 AND b.title LIKE '%' || $2 || '%' AND b.kind = 'novel'",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$3 b.lang", "$1 a.name", "$2 b.title"]);
+        assert_eq!(
+            from,
+            "authors a JOIN books b ON b.author = a.id WHERE (b.kind = 'novel')"
+        );
+    }
+
+    #[test]
+    fn optional_filters_and_keys_of_pages_are_of_the_row_too() {
+        let (compared, from) = shown(
+            "SELECT id FROM books WHERE ($1::text IS NULL OR lang = $1) AND (at, id) < ($2, $3) \
+             AND pages BETWEEN $4 AND $5 AND kind = ANY($6)",
+        )
+        .unwrap();
+        assert_eq!(
+            compared,
+            [
+                "$1 lang", "$2 at", "$3 id", "$4 pages", "$5 pages", "$6 kind"
+            ]
+        );
+        assert_eq!(from, "books");
+    }
+
+    #[test]
+    fn writes_and_fixed_values() {
+        let joined =
+            Joined::of("DELETE FROM shop.books AS b WHERE b.lang = $1 AND b.id = $2").unwrap();
+        assert_eq!(joined.target.as_deref(), Some("b"));
+        let fixed = BTreeMap::from([(1, "'en'".to_owned())]);
+        let query = joined.query(&fixed, &["b.id > 5".to_owned()], 1);
+        assert!(
+            query.ends_with(
+                "FROM shop.books AS b WHERE (b.id > 5) AND (b.lang = 'en') LIMIT 1) AS found"
+            ),
+            "{query}"
+        );
+    }
+
+    #[test]
+    fn what_has_no_relations_of_its_own_is_left_alone() {
+        for sql in [
+            "SELECT $1::int",
+            "SELECT 1 FROM f($1)",
+            "SELECT 1 FROM (SELECT * FROM books WHERE id = $1) b",
+            "SELECT 1 FROM books WHERE id = $1 UNION SELECT 2",
+            "INSERT INTO books VALUES ($1)",
+        ] {
+            assert_eq!(shown(sql), None, "{sql}");
+        }
+    }
+}

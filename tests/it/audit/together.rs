@@ -1,0 +1,143 @@
+//! Values that belong together, new values for what is unique, and the verdict on queries that meet no row.
+
+use pgproof::finding::RuleId;
+use pgproof::run::Outcome;
+
+use super::{Audit, values};
+use crate::support::{self, TestDatabase};
+
+const LIBRARY: &str = "
+CREATE TABLE authors (id int PRIMARY KEY, name text NOT NULL UNIQUE);
+CREATE TABLE books (id int PRIMARY KEY, author int NOT NULL REFERENCES authors, title text NOT NULL, lang text NOT NULL,
+    printed date NOT NULL, UNIQUE (author, title));
+CREATE TABLE shelves (id int PRIMARY KEY, room text);
+CREATE TABLE copies (id int PRIMARY KEY, shelf int NOT NULL REFERENCES shelves, book int NOT NULL REFERENCES books);
+CREATE TABLE seals (id uuid PRIMARY KEY, digest bytea NOT NULL UNIQUE CHECK (octet_length(digest) = 32));
+INSERT INTO authors SELECT i, 'author ' || i FROM generate_series(1, 500) i;
+INSERT INTO books SELECT i, 1 + i % 500, 'title ' || i / 500, CASE i % 7 WHEN 0 THEN 'fr' ELSE 'en' END,
+    date '2015-01-01' + (i % 500) * 7 FROM generate_series(1, 5000) i;
+INSERT INTO shelves SELECT i, 'room ' || i % 9 FROM generate_series(1, 300) i;
+INSERT INTO copies SELECT i, 1 + i % 290, i FROM generate_series(1, 5000) i;
+INSERT INTO seals SELECT gen_random_uuid(), sha256(i::text::bytea) FROM generate_series(1, 500) i;
+ANALYZE;
+";
+
+const QUERIES: &str = "
+-- name: BookOfAuthor :many
+SELECT b.id FROM authors a JOIN books b ON b.author = a.id WHERE a.name = $1 AND b.title = $2 AND b.lang = 'fr';
+
+-- name: PrintedSince :many
+SELECT b.id FROM books b JOIN authors a ON a.id = b.author WHERE a.name = $1 AND b.printed > $2;
+
+-- name: NamesThatBegin :many
+SELECT id FROM authors WHERE $1 LIKE name || '%';
+
+-- name: RemoveShelf :exec
+DELETE FROM shelves WHERE id = $1;
+
+-- name: Seal :exec
+INSERT INTO seals (id, digest) VALUES ($1, $2);
+
+-- name: SealMany :exec
+INSERT INTO seals (id, digest) SELECT unnest($1::uuid[]), unnest($2::bytea[]);
+
+-- name: Switched :many
+SELECT id FROM books WHERE id = $1 AND ($2::boolean IS FALSE OR lang = 'fr');
+
+-- name: Nobody :one
+SELECT count(*) FROM books WHERE lang = 'xx';
+";
+
+async fn library() -> TestDatabase {
+    let database = support::database().await;
+    database.execute(LIBRARY).await;
+    database
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_asks_for_rows_of_several_tables_finds_one() {
+    let database = library().await;
+    let audit = Audit::of(&database, QUERIES).await;
+    for query in &audit.queries {
+        let runs = audit.runs_of(&query.name);
+        assert_eq!(runs.failure, None, "{}", query.name);
+        assert_eq!(
+            runs.found_nothing(),
+            query.name == "Nobody",
+            "{}: {:?}",
+            query.name,
+            runs.runs.iter().map(values).collect::<Vec<_>>()
+        );
+    }
+    let both: Vec<String> = audit
+        .runs_of("Switched")
+        .runs
+        .iter()
+        .map(|run| values(run)[1].to_owned())
+        .collect();
+    assert!(both.contains(&"true".to_owned()), "{both:?}");
+}
+
+/// Without a row it is called neither fine nor slow, and no index is proven by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_finds_nothing_is_not_proven() {
+    let database = library().await;
+    let audit = Audit::of(&database, QUERIES).await;
+    let findings = audit.findings().await;
+    let of_rule = |rule: RuleId| {
+        let found = findings.iter().filter(move |found| found.rule == rule);
+        found
+            .filter_map(|found| found.query.as_deref())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_rule(RuleId::NotProven), ["Nobody"]);
+    assert!(!of_rule(RuleId::MissingIndex).contains(&"Nobody"));
+    let message = findings
+        .iter()
+        .find(|found| found.rule == RuleId::NotProven)
+        .map(|found| format!("{} {}", found.message, found.advice));
+    let message = message.unwrap();
+    assert!(
+        message.contains("returns no rows on this data: not proven") && message.contains("'xx'"),
+        "{message}"
+    );
+}
+
+/// Where every parent has children, the plan is shown and the key's message told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_cannot_be_deleted_is_planned() {
+    let database = library().await;
+    database.execute("DELETE FROM shelves WHERE id > 290").await;
+    let audit = Audit::of(&database, QUERIES).await;
+    let runs = audit.runs_of("RemoveShelf");
+    assert!(runs.only_planned() && !runs.found_nothing());
+    assert!(
+        runs.notes[0].contains("planned only") && runs.notes[0].contains("copies_shelf_fkey"),
+        "{:?}",
+        runs.notes
+    );
+    assert!(
+        runs.runs
+            .iter()
+            .all(|run| run.outcome == Outcome::Estimated)
+    );
+}
+
+/// The values do not change with the rows that ANALYZE happens to sample.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_those_of_the_data_and_not_of_the_statistics() {
+    let database = library().await;
+    let shown = |audit: &Audit| -> Vec<String> {
+        let runs = audit.runs.iter().flat_map(|runs| &runs.runs);
+        runs.filter(|run| run.label == "typical")
+            .map(|run| values(run).join(", "))
+            .collect()
+    };
+    let first = shown(&Audit::of(&database, QUERIES).await);
+    database
+        .execute(
+            "SET default_statistics_target = 7; ANALYZE books; ANALYZE authors; ANALYZE copies;",
+        )
+        .await;
+    assert_eq!(shown(&Audit::of(&database, QUERIES).await), first);
+}

@@ -1,0 +1,243 @@
+//! Constants of the catalog are in the data, as a user sees it: every query of a catalog without a seed spec finds rows.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use pgproof::finding::RuleId;
+use pgproof::report::json::{self, SavedReport};
+
+use crate::support;
+
+const MIGRATION: &str = "
+CREATE TABLE tasks (id int PRIMARY KEY, state text NOT NULL DEFAULT 'waiting', lane varchar(12) NOT NULL, tries int NOT NULL,
+    due date NOT NULL, note text);
+CREATE TABLE lanes (id int PRIMARY KEY, title text NOT NULL, continent text NOT NULL);
+CREATE INDEX tasks_stuck ON tasks (due) WHERE state = 'stuck';
+";
+
+const QUERIES: &str = "
+-- name: Waiting :many
+SELECT id FROM tasks WHERE state = 'waiting' AND tries < $1 ORDER BY id LIMIT 5;
+
+-- name: Stuck :many
+SELECT t.id FROM tasks AS t WHERE t.state = 'stuck' ORDER BY t.due LIMIT 10;
+
+-- name: Held :one
+SELECT count(*) FROM tasks WHERE state IN ('held', 'parked');
+
+-- name: OldOnes :one
+SELECT count(*) FROM tasks WHERE due <= date '1987-03-04';
+
+-- name: Express :many
+SELECT id FROM tasks WHERE lane LIKE 'XP%' AND tries > 4000;
+
+-- name: Northern :one
+SELECT count(*) FROM lanes WHERE lower(continent) = 'arctica';
+
+-- name: Release :exec
+UPDATE tasks SET state = 'waiting' WHERE id = $1 AND state = 'parked';
+";
+
+fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+fn pgproof(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .args(arguments)
+        .current_dir(directory)
+        .env_remove("DATABASE_URL")
+        .env(
+            "PGPROOF_PG_BIN",
+            support::binaries_of(support::MAJOR).unwrap(),
+        )
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn report(directory: &Path) -> (SavedReport, String) {
+    let output = pgproof(
+        directory,
+        &[
+            "audit",
+            "--fail-on",
+            "never",
+            "--verbose",
+            "--format",
+            "json=report.json",
+            "--format",
+            "terminal",
+        ],
+    );
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = fs::read_to_string(directory.join("report.json"))
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (json::read(&text).unwrap(), shown)
+}
+
+/// Values and outcome of every run: what must be the same on an equal dataset.
+fn shown(report: &SavedReport) -> Vec<String> {
+    let runs = report
+        .queries
+        .iter()
+        .flat_map(|query| query.runs.iter().map(move |run| (query, run)));
+    let mut lines: Vec<String> = runs
+        .map(|(query, run)| {
+            let values: Vec<_> = run
+                .parameters
+                .iter()
+                .map(|parameter| &parameter.value)
+                .collect();
+            format!("{} {} {values:?} {:?}", query.name, run.label, run.rows)
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn every_query_finds_rows_without_a_spec_and_the_same_ones_again() {
+    let files = [
+        ("pgproof.toml", "[audit]\nruns = 1\n"),
+        ("migrations/0001_tasks.sql", MIGRATION),
+        ("queries/tasks.sql", QUERIES),
+    ];
+    let first = project(&files);
+    let (report_of_first, terminal) = report(first.path());
+    let summary = report_of_first.summary;
+    assert_eq!(
+        (
+            summary.queries,
+            summary.executed,
+            summary.found_rows,
+            summary.not_proven
+        ),
+        (7, 7, 7, 0),
+        "{terminal}"
+    );
+    assert!(
+        terminal.contains("largest table ")
+            && terminal.contains("7 queries executed, 7 of them found rows"),
+        "{terminal}"
+    );
+    let second = project(&files);
+    let (report_of_second, _) = report(second.path());
+    assert_eq!(
+        report_of_second.dataset.fingerprint,
+        report_of_first.dataset.fingerprint
+    );
+    assert_eq!(shown(&report_of_second), shown(&report_of_first));
+}
+
+/// Another constant is another dataset; a query without one is not.
+#[test]
+fn constants_are_part_of_what_a_dataset_is_made_of() {
+    let more = format!(
+        "{QUERIES}\n-- name: Lost :many\nSELECT id FROM tasks WHERE state = 'lost' LIMIT 3;\n"
+    );
+    let same = format!("{QUERIES}\n-- name: ById :one\nSELECT note FROM tasks WHERE id = $1;\n");
+    let directory = project(&[
+        ("pgproof.toml", "[audit]\nruns = 1\n"),
+        ("migrations/0001_tasks.sql", MIGRATION),
+        ("queries/tasks.sql", QUERIES),
+        (
+            "seeds/tasks.toml",
+            "[tables.tasks]\nrows = 2000\n[tables.lanes]\nrows = 2000\n",
+        ),
+    ]);
+    let fingerprint = |queries: &str| {
+        fs::write(directory.path().join("queries/tasks.sql"), queries).unwrap();
+        let (report, _) = report(directory.path());
+        assert_eq!(report.summary.not_proven, 0);
+        report.dataset.fingerprint
+    };
+    let first = fingerprint(QUERIES);
+    assert_eq!(fingerprint(&same), first);
+    assert_ne!(fingerprint(&more), first);
+}
+
+const NOTES: &str = "
+CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE notes (id int PRIMARY KEY, owner int NOT NULL REFERENCES people, body text NOT NULL);
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_notes ON notes TO values_reader USING (owner = current_setting('app.person')::int);
+GRANT SELECT ON people, notes TO values_reader;
+";
+
+/// Who asks is part of the data: policies hold for the role that pgproof.toml names, and are missed aloud without it.
+#[test]
+fn the_role_that_asks_sees_its_policies() {
+    let settings = "[server]\nroles = [\"values_reader\"]\n[audit]\nruns = 1\n";
+    let directory = project(&[
+        ("pgproof.toml", settings),
+        ("migrations/0001_notes.sql", NOTES),
+        (
+            "queries/notes.sql",
+            "-- name: Notes :many\nSELECT id, body FROM notes ORDER BY id LIMIT 3;\n",
+        ),
+        (
+            "seeds/notes.toml",
+            "[tables.people]\nrows = 50\n[tables.notes]\nrows = 3000\n",
+        ),
+    ]);
+    let rules = |report: &SavedReport| -> Vec<String> {
+        let findings = report.findings.iter();
+        findings
+            .filter(|finding| finding.rule == RuleId::BypassedPolicies)
+            .map(|finding| finding.message.clone())
+            .collect()
+    };
+    let (as_superuser, _) = report(directory.path());
+    assert!(
+        rules(&as_superuser)[0].contains("notes has row level security"),
+        "{:?}",
+        rules(&as_superuser)
+    );
+    let asked =
+        format!("{settings}role = \"values_reader\"\nsettings = {{ \"app.person\" = \"7\" }}\n");
+    fs::write(directory.path().join("pgproof.toml"), asked).unwrap();
+    let (as_reader, terminal) = report(directory.path());
+    assert_eq!(rules(&as_reader), [""; 0], "{terminal}");
+    let plan = as_reader.queries[0].runs[0].plan.to_string();
+    assert!(plan.contains("app.person"), "{plan}");
+    assert_eq!(as_reader.summary.found_rows, 1);
+}
+
+/// What runs on empty tables proves nothing, and DATABASE_URL alone names no database.
+#[test]
+fn a_database_without_rows_is_refused() {
+    let directory = project(&[
+        ("pgproof.toml", ""),
+        ("migrations/0001_tasks.sql", MIGRATION),
+        ("queries/tasks.sql", QUERIES),
+        (
+            "seeds/tasks.toml",
+            "[tables.tasks]\nrows = 0\n[tables.lanes]\nrows = 0\n",
+        ),
+    ]);
+    let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .arg("audit")
+        .current_dir(directory.path())
+        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
+        .env(
+            "PGPROOF_PG_BIN",
+            support::binaries_of(support::MAJOR).unwrap(),
+        )
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("tables and no rows") && error.contains("DATABASE_URL is set and not used"),
+        "{error}"
+    );
+}
