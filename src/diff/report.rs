@@ -262,7 +262,11 @@ pub fn schema_lines(schema: &Schema) -> BTreeSet<String> {
             let default = column
                 .default
                 .as_ref()
-                .map(|text| format!(" default {text}"))
+                .map(|text| match text.as_str() {
+                    // One and the same: the time at which the transaction began.
+                    "CURRENT_TIMESTAMP" => " default now()".to_owned(),
+                    text => format!(" default {text}"),
+                })
                 .unwrap_or_default();
             let generated = column
                 .generated

@@ -210,15 +210,24 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     .await?;
     clock.lap(&mut compared.spent.queries);
 
-    let after = Copy::of(task, task.template).await?;
+    let mut after = Copy::of(task, task.template).await?;
     clock.lap(&mut compared.spent.copies);
     task.progress
         .note(format!("applying {}", counted(task.migrations)));
     compared.statements = inspect(after.url(), task.migrations, task.interrupt).await?;
     clock.lap(&mut compared.spent.migrations);
     let mut new_schema = introspect::schema(&after.session).await?;
-    if new_tables::fill(task, &after, &old_schema, &new_schema).await? {
-        new_schema = introspect::schema(&after.session).await?;
+    match new_tables::fill(task, &after, &old_schema, &new_schema).await {
+        Ok(false) => {}
+        Ok(true) => new_schema = introspect::schema(&after.session).await?,
+        Err(error) => {
+            error.costs(task, "the migrations' new tables stay empty")?;
+            // Loading takes indexes away and may have ended before they were back: on with a copy that is as the migrations leave it.
+            after.discard().await?;
+            after = Copy::of(task, task.template).await?;
+            inspect(after.url(), task.migrations, task.interrupt).await?;
+            new_schema = introspect::schema(&after.session).await?;
+        }
     }
     clock.lap(&mut compared.spent.dataset);
     let sides = Sides {

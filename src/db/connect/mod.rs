@@ -384,6 +384,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_message_with_every_row_in_it_is_cut_between_characters() {
+        assert_eq!(cut("duplicate key"), "duplicate key");
+        let long = cut(&"é, ".repeat(5_000));
+        assert_eq!(long.chars().count(), 1_001);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
     fn versions_parse_as_servers_print_them() {
         let version = |text| ServerVersion::parse(text).map(|version| version.to_string());
         assert_eq!(

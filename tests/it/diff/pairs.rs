@@ -44,6 +44,11 @@ fn yes() -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pairs_on_14() {
+    run(support::cluster_of(14)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pairs_on_15() {
     run(Some(support::cluster())).await;
 }
@@ -132,7 +137,7 @@ async fn judge(session: &Session, schema: &Schema, pair: &Pair) -> RunDiff {
     let before_schema = if sets_alone(&pair.settings) {
         schema.clone()
     } else {
-        introspect::schema(session).await.unwrap()
+        introspect::schema_within(session).await.unwrap()
     };
     let before = explain(session, &pair.query)
         .await
@@ -145,7 +150,7 @@ async fn judge(session: &Session, schema: &Schema, pair: &Pair) -> RunDiff {
     let after_schema = if sets_alone(&pair.change) {
         before_schema.clone()
     } else {
-        introspect::schema(session).await.unwrap()
+        introspect::schema_within(session).await.unwrap()
     };
     let after = explain(session, pair.after.as_deref().unwrap_or(&pair.query)).await;
     client.batch_execute("ROLLBACK").await.unwrap();

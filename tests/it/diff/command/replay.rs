@@ -90,3 +90,19 @@ fn traps_and_a_renamed_index_are_told_as_what_they_are() {
     let told = listed["verdict"] == "unchanged" || listed["runs"][0]["cause"]["line"] == 1;
     assert!(told, "{text}");
 }
+
+/// What the seeds' rows cannot fill costs the rows of the new table, not the report.
+#[test]
+fn a_new_table_that_cannot_be_filled_stays_empty() {
+    let project = shop();
+    let path = project.path();
+    let up = "CREATE TABLE settings (id int PRIMARY KEY, line text NOT NULL);\nCREATE UNIQUE INDEX only_one ON settings ((length(line) * 0));\n";
+    write(path, "migrations/2_settings.up.sql", up);
+    let (report, text) = diff(path, &["--fail-on", "error"], 0);
+    assert_eq!(
+        query(&report, "ListOrders")["verdict"],
+        "unchanged",
+        "{text}"
+    );
+    assert!(text.contains("new index only_one on settings"), "{text}");
+}
