@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use pgproof::migrations::{self, Tree};
 use pgproof::plan::parse;
+use pgproof::rules::{self, Policy};
+use pgproof::run::{Outcome, Run};
 use pgproof::source::Source;
-use pgproof::{catalog, seed};
+use pgproof::{catalog, report, seed};
 
 /// A quadratic reader takes 10,000 times as long.
 const MOST: f64 = 300.0;
@@ -81,6 +83,18 @@ const READERS: &[Reader] = &[
         size: 100,
         input: |size| plan(size, Form::Text),
         read: |text| drop(black_box(parse::read(text))),
+    },
+    Reader {
+        name: "plan, text, judged and drawn",
+        size: 100,
+        input: |size| plan(size, Form::Text),
+        read: explained,
+    },
+    Reader {
+        name: "plan, text, each scan at fault",
+        size: 100,
+        input: faulty_plan,
+        read: explained,
     },
     Reader {
         name: "plan, JSON",
@@ -185,6 +199,39 @@ fn query(n: usize) -> String {
 fn tree(text: &str) -> Tree {
     let file = Source::new("migrations/0001_all.sql", text);
     Tree::new(Path::new("migrations"), false, vec![file], false, false)
+}
+
+/// What `pgproof explain FILE` does with it.
+fn explained(text: &str) {
+    for found in parse::read(text).plans {
+        let run = Run {
+            label: "given".to_owned(),
+            parameters: Vec::new(),
+            plan: found.plan,
+            explain_json: serde_json::Value::Null,
+            outcome: Outcome::Estimated,
+        };
+        let findings = rules::judge_alone(&run, &Policy::default());
+        report::plan_tree(&run.plan, &findings, &mut std::io::sink()).unwrap();
+        black_box(findings);
+    }
+}
+
+/// Joins side by side, each with a scan that throws nearly all away and a sort that spills: findings and their symptoms.
+fn faulty_plan(nodes: usize) -> String {
+    let part = |n: usize| {
+        format!(
+            "  ->  Sort  (cost=0.00..35.50 rows=10 width=4) (actual time=90.011..99.012 rows=10 loops=1)\n        Sort Key: t_{n}.name\n        \
+             Sort Method: external merge  Disk: 90000kB\n        Buffers: shared hit=50000, temp read=11000 written=11000\n        \
+             ->  Seq Scan on t_{n}  (cost=0.00..35.50 rows=10 width=4) (actual time=0.011..80.012 rows=10 loops=1)\n              \
+             Filter: (customer_{n} = 5)\n              Rows Removed by Filter: 5000000\n              Buffers: shared hit=50000\n"
+        )
+    };
+    let parts: String = (0..nodes / 2).map(part).collect();
+    format!(
+        "Append  (cost=0.00..48.25 rows=2550 width=4) (actual time=0.011..{nodes}00.012 rows=30 loops=1)\n  \
+         Buffers: shared hit={nodes}0000\n{parts}"
+    )
 }
 
 #[derive(Clone, Copy)]

@@ -21,11 +21,17 @@ impl Plan {
     }
 
     fn subtree_end(&self, id: NodeId) -> usize {
+        self.subtree_last(id).0 + 1
+    }
+
+    /// The last node, in preorder, of the node and everything below it.
+    #[must_use]
+    pub fn subtree_last(&self, id: NodeId) -> NodeId {
         let mut last = id;
-        while let Some(child) = self.node(last).children.last() {
+        while let Some(child) = self.nodes.get(last.0).and_then(|node| node.children.last()) {
             last = *child;
         }
-        last.0 + 1
+        last
     }
 
     /// The nearest Gather or Gather Merge above.

@@ -1,6 +1,7 @@
 //! A plan as an annotated tree: each node's own share of time and pages, how wrong its estimate was, the rows that it
 //! threw away, and the findings beside the nodes that they are about.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use crate::finding::Finding;
@@ -22,7 +23,9 @@ const LONGEST_CONDITION: usize = 120;
 pub fn plan_tree(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     let metrics = Metrics::of(plan);
     writeln!(out, "{:^15}  {:^15}  node", "own time", "own pages")?;
+    let by_node = by_node(findings);
     for id in plan.ids() {
+        let findings = by_node.get(&id).map_or(&[][..], Vec::as_slice);
         node_lines(plan, &metrics, id, findings, out)?;
     }
     for trigger in &plan.triggers {
@@ -54,6 +57,20 @@ pub fn plan_tree(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> io::
     doubts(plan, &metrics, out)
 }
 
+/// Findings beside the nodes that they are about, symptoms too.
+fn by_node(findings: &[Finding]) -> HashMap<NodeId, Vec<&Finding>> {
+    let mut by_node: HashMap<NodeId, Vec<&Finding>> = HashMap::new();
+    for finding in findings
+        .iter()
+        .flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms))
+    {
+        if let Some(node) = finding.evidence.node {
+            by_node.entry(node).or_default().push(finding);
+        }
+    }
+    by_node
+}
+
 /// What of the plan was not read, and where its figures contradict each other: the tree is not the whole truth then.
 fn doubts(plan: &Plan, metrics: &Metrics, out: &mut dyn Write) -> io::Result<()> {
     /// More of them tell nothing new.
@@ -81,7 +98,7 @@ fn node_lines(
     plan: &Plan,
     metrics: &Metrics,
     id: NodeId,
-    findings: &[Finding],
+    findings: &[&Finding],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let node = plan.node(id);
@@ -114,20 +131,15 @@ fn node_lines(
             writeln!(out, "{:34}{indent}  {name}: {}", "", cut(&clean(condition)))?;
         }
     }
-    for finding in findings
-        .iter()
-        .flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms))
-    {
-        if finding.evidence.node == Some(id) {
-            writeln!(
-                out,
-                "{:34}{indent}  ^ {} {}: {}",
-                "",
-                finding.severity,
-                finding.rule,
-                clean(&finding.message)
-            )?;
-        }
+    for finding in findings {
+        writeln!(
+            out,
+            "{:34}{indent}  ^ {} {}: {}",
+            "",
+            finding.severity,
+            finding.rule,
+            clean(&finding.message)
+        )?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Causes and symptoms: a trouble is told once, where it begins; what follows from it stands under it.
 
+use std::collections::{BTreeMap, HashMap};
+
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, Plan};
 use crate::run::GENERIC;
@@ -12,14 +14,19 @@ pub(super) fn nest<'a>(
     plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>,
 ) -> Vec<Finding> {
     let mut cause_of: Vec<Option<usize>> = vec![None; findings.len()];
+    let near = Near::of(&findings);
     for (place, symptom) in findings.iter().enumerate() {
         // A suppressed finding explains nothing: its consequences must still be seen; and it is a symptom of nothing.
         if symptom.suppressed.is_some() {
             continue;
         }
-        let causes = findings.iter().enumerate().filter(|(other, cause)| {
-            *other != place && cause.suppressed.is_none() && explains(cause, symptom, plan_of)
-        });
+        let causes = near
+            .candidates(symptom, plan_of)
+            .into_iter()
+            .map(|other| (other, &findings[other]))
+            .filter(|(other, cause)| {
+                *other != place && cause.suppressed.is_none() && explains(cause, symptom, plan_of)
+            });
         cause_of[place] = causes
             .max_by_key(|(other, cause)| (cause.severity, std::cmp::Reverse(*other)))
             .map(|(other, _)| other);
@@ -49,6 +56,103 @@ pub(super) fn nest<'a>(
         }
     }
     slots.into_iter().flatten().collect()
+}
+
+/// Where the causes of a symptom may be: a plan may have a hundred thousand findings, and a catalog as many queries.
+struct Near<'f> {
+    by_query: HashMap<Option<&'f str>, Group<'f>>,
+    /// Foreign keys that a query suffers from.
+    keys: Vec<usize>,
+}
+
+/// Findings of one query.
+#[derive(Default)]
+struct Group<'f> {
+    all: Vec<usize>,
+    /// Those that may explain what is not at their node.
+    anywhere: Vec<usize>,
+    /// The others, by run and node.
+    by_node: HashMap<Option<&'f str>, BTreeMap<NodeId, Vec<usize>>>,
+    /// Those of a relation: they explain what other runs show of it.
+    by_relation: HashMap<&'f str, Vec<usize>>,
+}
+
+impl<'f> Near<'f> {
+    fn of(findings: &'f [Finding]) -> Self {
+        let mut near = Self {
+            by_query: HashMap::new(),
+            keys: Vec::new(),
+        };
+        for (place, finding) in findings.iter().enumerate() {
+            if finding.rule == RuleId::UnindexedForeignKey && finding.query.is_some() {
+                near.keys.push(place);
+            }
+            let group = near.by_query.entry(finding.query.as_deref()).or_default();
+            group.add(place, finding);
+        }
+        near
+    }
+
+    fn candidates<'a>(
+        &self,
+        symptom: &Finding,
+        plan_of: &dyn Fn(&Finding) -> Option<&'a Plan>,
+    ) -> Vec<usize> {
+        let mut found: Vec<usize> = Vec::new();
+        if symptom.rule == RuleId::UnindexedForeignKey && symptom.query.is_none() {
+            found.extend(&self.keys);
+        }
+        let Some(group) = self.by_query.get(&symptom.query.as_deref()) else {
+            return found;
+        };
+        let node = symptom
+            .evidence
+            .node
+            .filter(|_| !is_of_the_query(symptom.rule));
+        let Some(node) = node else {
+            found.extend(&group.all);
+            return found;
+        };
+        found.extend(&group.anywhere);
+        let run = symptom.evidence.run.as_deref();
+        if let Some(nodes) = group.by_node.get(&run) {
+            // A subtree is a run of ids.
+            let last = plan_of(symptom).map_or(node, |plan| plan.subtree_last(node));
+            found.extend(nodes.range(node..=last).flat_map(|(_, places)| places));
+        }
+        if group.by_node.len() > 1
+            && let Some(relation) = symptom.evidence.relation.as_deref()
+        {
+            found.extend(group.by_relation.get(relation).into_iter().flatten());
+        }
+        found
+    }
+}
+
+impl<'f> Group<'f> {
+    fn add(&mut self, place: usize, finding: &'f Finding) {
+        self.all.push(place);
+        let is_of_a_node = !matches!(
+            finding.rule,
+            RuleId::MissingIndex | RuleId::QueryRewrite | RuleId::ParameterCliff
+        );
+        match finding.evidence.node.filter(|_| is_of_a_node) {
+            Some(node) => {
+                let run = finding.evidence.run.as_deref();
+                let nodes = self.by_node.entry(run).or_default();
+                nodes.entry(node).or_default().push(place);
+            }
+            None => self.anywhere.push(place),
+        }
+        if let Some(relation) = finding.evidence.relation.as_deref() {
+            self.by_relation.entry(relation).or_default().push(place);
+        }
+    }
+}
+
+/// What anything in its query may explain.
+fn is_of_the_query(rule: RuleId) -> bool {
+    is_about_the_whole_query(rule) || rule == RuleId::ParameterCliff
 }
 
 /// How near to the root of the trouble a rule is: lower explains higher.
@@ -117,7 +221,7 @@ fn explains<'a>(
     if cause.severity == Severity::Info && symptom.severity > Severity::Info {
         return false;
     }
-    if is_about_the_whole_query(symptom.rule) || symptom.rule == RuleId::ParameterCliff {
+    if is_of_the_query(symptom.rule) {
         return true;
     }
     if cause.rule == RuleId::QueryRewrite {

@@ -1,9 +1,10 @@
 //! `join-filter`: a join makes pairs of rows and throws most of them away.
 
+use std::collections::BTreeSet;
+
 use super::context::{RunContext, Words};
 use super::predicate::{self, ServedBy};
 use super::{Check, Rule, Threshold, ThresholdUnit};
-use std::collections::BTreeSet;
 
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{Expression, ExpressionKind, parse};
@@ -103,19 +104,15 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             .collect();
         // A hash join looks nothing up.
         let looks_up = node.kind == NodeKind::NestedLoop;
-        let foreign = |alias: &str| {
-            plan.descendants(id).any(|below| {
-                let below = plan.node(below);
-                below.kind == NodeKind::ForeignScan
-                    && below
-                        .relation
-                        .as_ref()
-                        .is_some_and(|relation| relation.alias == alias)
-            })
-        };
+        let foreign: BTreeSet<&str> = plan
+            .descendants(id)
+            .map(|below| plan.node(below))
+            .filter(|below| below.kind == NodeKind::ForeignScan)
+            .filter_map(|below| Some(below.relation.as_ref()?.alias.as_str()))
+            .collect();
         let serves = |alias: &&str| {
             looks_up
-                && !foreign(alias)
+                && !foreign.contains(alias)
                 && predicate::conjuncts(&condition, alias)
                     .iter()
                     .any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)))

@@ -73,7 +73,7 @@ pub fn judge_alone(run: &Run, policy: &Policy) -> Vec<Finding> {
     };
     let mut settled = merged(of_run(&context));
     settled = causes::nest(settled, &|_| Some(&run.plan));
-    sort(&mut settled, &[]);
+    sort(&mut settled, &[], &Places::default());
     settled
 }
 
@@ -87,12 +87,14 @@ pub fn settle(findings: Vec<Finding>, queries: &[Query], runs: &[QueryRuns]) -> 
         flat.push(finding);
     }
     let mut settled = merged(flat);
+    let places = Places::of(queries, runs);
     for finding in &mut settled {
-        allow(finding, queries);
+        let query = places.query(finding).map(|at| &queries[at]);
+        allow_for(finding, query);
     }
-    let plan_of = |finding: &Finding| plan_of(finding, queries, runs);
+    let plan_of = |finding: &Finding| plan_of(finding, &places, runs);
     settled = causes::nest(settled, &plan_of);
-    sort(&mut settled, queries);
+    sort(&mut settled, queries, &places);
     settled
 }
 
@@ -136,11 +138,9 @@ fn of_catalog(context: &CatalogContext<'_>) -> Vec<Finding> {
             Check::Run(_) | Check::Query(_) | Check::Elsewhere => {}
         }
     }
+    let places = Places::of(context.queries, context.runs);
     findings.retain_mut(|finding| {
-        let query = finding
-            .query
-            .as_ref()
-            .and_then(|name| context.queries.iter().find(|query| query.name == *name));
+        let query = places.query(finding).map(|at| &context.queries[at]);
         let policy = query.map(context.policy_for);
         let policy = policy.as_ref().unwrap_or(context.policy);
         apply(policy, finding);
@@ -192,11 +192,15 @@ fn cost(finding: &Finding) -> u64 {
 
 /// Takes a finding out of the count where its query's `@allow` says why.
 pub fn allow(finding: &mut Finding, queries: &[Query]) {
-    let Some(query) = finding
+    let query = finding
         .query
         .as_ref()
-        .and_then(|name| queries.iter().find(|query| query.name == *name))
-    else {
+        .and_then(|name| queries.iter().find(|query| query.name == *name));
+    allow_for(finding, query);
+}
+
+fn allow_for(finding: &mut Finding, query: Option<&Query>) {
+    let Some(query) = query else {
         return;
     };
     if let Some(allow) = query.allows.iter().find(|allow| allow.rule == finding.rule) {
@@ -207,12 +211,34 @@ pub fn allow(finding: &mut Finding, queries: &[Query]) {
     }
 }
 
-fn plan_of<'a>(finding: &Finding, queries: &[Query], runs: &'a [QueryRuns]) -> Option<&'a Plan> {
-    let index = queries
-        .iter()
-        .position(|query| Some(&query.name) == finding.query.as_ref())?;
-    let query_runs = runs.iter().find(|runs| runs.query == index)?;
-    query_runs
+/// Where queries and their runs are: a catalog may have ten thousand.
+#[derive(Debug, Default)]
+struct Places<'q> {
+    queries: HashMap<&'q str, usize>,
+    /// By query.
+    runs: HashMap<usize, usize>,
+}
+
+impl<'q> Places<'q> {
+    fn of(queries: &'q [Query], runs: &[QueryRuns]) -> Self {
+        let mut places = Self::default();
+        for (at, query) in queries.iter().enumerate() {
+            places.queries.entry(&query.name).or_insert(at);
+        }
+        for (at, runs) in runs.iter().enumerate() {
+            places.runs.entry(runs.query).or_insert(at);
+        }
+        places
+    }
+
+    fn query(&self, finding: &Finding) -> Option<usize> {
+        self.queries.get(finding.query.as_deref()?).copied()
+    }
+}
+
+fn plan_of<'a>(finding: &Finding, places: &Places<'_>, runs: &'a [QueryRuns]) -> Option<&'a Plan> {
+    let at = places.runs.get(&places.query(finding)?)?;
+    runs[*at]
         .runs
         .iter()
         .find(|run| Some(&run.label) == finding.evidence.run.as_ref())
@@ -221,11 +247,9 @@ fn plan_of<'a>(finding: &Finding, queries: &[Query], runs: &'a [QueryRuns]) -> O
 
 /// Worst first: what counts before what is suppressed, by severity, by the load on the server in steps of four (so that
 /// noise does not reorder), then as in the catalog.
-fn sort(findings: &mut [Finding], queries: &[Query]) {
+fn sort(findings: &mut [Finding], queries: &[Query], places: &Places<'_>) {
     findings.sort_by_cached_key(|finding| {
-        let place = queries
-            .iter()
-            .position(|query| Some(&query.name) == finding.query.as_ref());
+        let place = places.query(finding);
         let calls = place
             .and_then(|place| queries[place].calls_per_second)
             .unwrap_or(1.0)
