@@ -1,6 +1,7 @@
 //! The seed spec: what `seeds/*.toml` say, with the place of every word, so that each mistake shows its line. Knows no
 //! schema: whether a table or column exists is [`super::resolve`]'s question.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -184,11 +185,10 @@ pub fn parse(sources: &[Source]) -> Result<Spec, Vec<SourceError>> {
     for source in sources {
         reader.file(source, &mut spec);
     }
-    for (index, table) in spec.tables.iter().enumerate() {
-        if let Some(first) = spec.tables[..index]
-            .iter()
-            .find(|other| other.name.text == table.name.text)
-        {
+    let mut described: HashMap<&str, &TableSpec> = HashMap::new();
+    for table in &spec.tables {
+        let first = *described.entry(&table.name.text).or_insert(table);
+        if !std::ptr::eq(first, table) {
             let (line, _) = first.name.source.line_column(first.name.span.start);
             reader.errors.push(
                 table
@@ -598,6 +598,32 @@ mod tests {
             .find(|c| c.name.text == "placed_at")
             .unwrap();
         assert_eq!(placed.min.as_ref().unwrap().0, "2024-01-01");
+    }
+
+    #[test]
+    fn a_table_is_described_once() {
+        let file = |name: &str, text: &str| Source::new(name, text);
+        let found = parse(&[
+            file(
+                "seeds/a.toml",
+                "[tables.a]\nrows = 3\n\n[tables.b]\nrows = 4\n",
+            ),
+            file(
+                "seeds/b.toml",
+                "[tables.c]\nrows = 3\n[tables.b]\nrows = 5\n",
+            ),
+        ]);
+        let told: Vec<String> = found
+            .unwrap_err()
+            .iter()
+            .map(|error| format!("{error} ({})", error.help.as_deref().unwrap_or("-")))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "seeds/b.toml:3: table b is described twice (it is described in seeds/a.toml:4 as well; keep one)"
+            ]
+        );
     }
 
     #[test]
