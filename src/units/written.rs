@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(millis("50ms"), Some(50.0));
         assert_eq!(millis("1.5 min"), Some(90_000.0));
         assert_eq!(
-            (millis("5"), millis("-5s"), millis("5 days"), millis("")),
+            (millis("5"), millis("-5s"), millis("5 weeks"), millis("")),
             (None, None, None, None)
         );
         assert_eq!(bytes("200MB"), Some(200.0 * 1024.0 * 1024.0));
