@@ -16,8 +16,9 @@ pub use query::{
     Skipped, StatementKind,
 };
 
+use crate::trace::event::Statements;
 pub use sources::QuerySource;
-pub use sources::statements::{Statement, Statements, StatementsFrom, rate};
+pub use sources::statements::{StatementsFrom, has_a_plan, rate, written};
 
 use crate::source::{Source, SourceError};
 

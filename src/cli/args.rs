@@ -107,6 +107,7 @@ pub enum Command {
     Explain(ExplainArgs),
     Import(ImportArgs),
     Init(InitArgs),
+    Record(RecordArgs),
     Rules(RulesArgs),
     Seed(SeedArgs),
     Snapshot(SnapshotArgs),
@@ -123,6 +124,7 @@ impl Command {
             | Self::Explain(_)
             | Self::Import(_)
             | Self::Init(_)
+            | Self::Record(_)
             | Self::Rules(_)
             | Self::Server(_)
             | Self::Snapshot(_) => false,
@@ -401,6 +403,32 @@ pub struct ImportArgs {
     /// Overwrite files that are there already
     #[arg(long)]
     pub force: bool,
+}
+
+/// Runs a command against a copy of the dataset, and makes a catalog of the queries that it sends
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof record -- npm test
+  pgproof record -- python manage.py test
+  pgproof record --out queries/api.sql -- ./load.sh
+
+The command finds the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE. It is a copy, which is
+dropped afterwards with every database that the command made.")]
+pub struct RecordArgs {
+    /// The query file that is written
+    #[arg(long, value_name = "FILE", default_value = "queries/recorded.sql")]
+    pub out: PathBuf,
+    /// Overwrite the file where it is there already
+    #[arg(long)]
+    pub force: bool,
+    /// The command and its arguments
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub command: Vec<String>,
 }
 
 /// Runs the seeded embedded server for daily work

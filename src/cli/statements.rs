@@ -3,9 +3,10 @@
 use super::Globals;
 use super::exit::CliError;
 use super::settings::Project;
-use crate::catalog::{QuerySource, Statements, StatementsFrom};
+use crate::catalog::{QuerySource, StatementsFrom};
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::statements::{self, StatementsError};
+use crate::trace::event::Statements;
 
 impl Project {
     /// Asks every database among `queries` for its statements.

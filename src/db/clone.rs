@@ -233,7 +233,11 @@ async fn create(
     }
 }
 
-async fn drop_database(maintenance: &DatabaseUrl, name: &str) -> Result<(), CloneError> {
+/// Drops a database, and the sessions that are still connected to it.
+///
+/// # Errors
+/// Where the server cannot be talked to, or refuses.
+pub async fn drop_database(maintenance: &DatabaseUrl, name: &str) -> Result<(), CloneError> {
     let dropping = async {
         // Not interruptible: this is the cleaning up that follows an interrupt.
         let session = Session::open(maintenance, &Interrupt::new()).await?;

@@ -24,6 +24,7 @@ pub mod prove;
 pub mod prove_memory;
 pub mod prove_rewrites;
 pub mod prove_statistics;
+pub mod proxy;
 pub mod server;
 pub mod statements;
 mod stored;

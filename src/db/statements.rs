@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tokio_postgres::error::SqlState;
 
 use super::connect::{Session, describe};
-use crate::catalog::{Statement, Statements};
+use crate::trace::event::{Statement, Statements};
 
 /// Why the view cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ pub mod ddl;
 pub(crate) mod joined;
 pub(crate) mod literals;
 pub(crate) mod names;
+pub mod normal;
 pub mod token;
 pub mod transaction;
 pub mod tree;

@@ -1,1 +1,5 @@
-//! N+1 detection over captured statements.
+//! What an application sends to a database: the protocol decoded, statements brought to one form, loops seen among them.
+
+pub mod event;
+pub mod recording;
+pub mod wire;

@@ -29,6 +29,7 @@ mod lexer;
 mod noise;
 mod plan_sums;
 mod psql_layouts;
+mod record;
 mod replace;
 mod report;
 mod rules;

@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::files::{self, Files};
 use crate::source::{Source, SourceError};
 
-use statements::{Statements, StatementsFrom};
+use crate::trace::event::Statements;
+use statements::StatementsFrom;
 
 pub use sqlc::{SqlcPackage, packages as sqlc_packages};
 

@@ -98,7 +98,7 @@ struct QueryFile {
 /// The source's queries by the file that they go to: one a file of the source.
 fn query_files(
     source: &QuerySource,
-    live: &[(StatementsFrom, catalog::Statements)],
+    live: &[(StatementsFrom, crate::trace::event::Statements)],
     globals: &Globals,
 ) -> Result<BTreeMap<String, QueryFile>, CliError> {
     let _reading = crate::interrupt::reading();

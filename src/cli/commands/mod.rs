@@ -6,6 +6,7 @@ pub mod diff;
 pub mod explain;
 pub mod import;
 pub mod init;
+pub mod record;
 pub mod rules;
 pub mod seed;
 pub mod server;
@@ -41,6 +42,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Explain(args) => explain::run(args, globals).await,
         Command::Import(args) => import::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
+        Command::Record(args) => record::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
         Command::Snapshot(args) => snapshot::run(args, globals).await,
         Command::Seed(args) => seed::run(args, globals).await,

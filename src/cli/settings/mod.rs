@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
 use super::exit::CliError;
-use crate::catalog::{Catalog, Query, QuerySource, Statements, StatementsFrom};
+use crate::catalog::{Catalog, Query, QuerySource, StatementsFrom};
 use crate::db::caller::Caller;
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};
 use crate::seed::Clock;
 use crate::source::{Source, SourceError};
+use crate::trace::event::Statements;
 
 /// The configuration's file name.
 pub const FILE: &str = "pgproof.toml";

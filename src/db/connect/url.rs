@@ -278,6 +278,39 @@ impl DatabaseUrl {
         other
     }
 
+    /// The same server's other port: a proxy's.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        let password = self.config.get_password().map(String::from_utf8_lossy);
+        Self::of_loopback(
+            port,
+            self.user(),
+            password.as_deref().unwrap_or_default(),
+            self.database(),
+        )
+    }
+
+    /// The first port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.config.get_ports().first().copied().unwrap_or(5432)
+    }
+
+    /// `DATABASE_URL` and libpq's variables, for another program: the password is in them.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let password = self.config.get_password().map(String::from_utf8_lossy);
+        vec![
+            ("DATABASE_URL", self.reveal()),
+            ("PGHOST", "127.0.0.1".to_owned()),
+            ("PGPORT", self.port().to_string()),
+            ("PGUSER", self.user().to_owned()),
+            ("PGPASSWORD", password.unwrap_or_default().into_owned()),
+            ("PGDATABASE", self.database().to_owned()),
+            ("PGSSLMODE", "disable".to_owned()),
+        ]
+    }
+
     /// The database's name.
     #[must_use]
     pub fn database(&self) -> &str {

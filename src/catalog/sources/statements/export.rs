@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Statement;
 use crate::source::{Source, SourceError};
+use crate::trace::event::Statement;
 
 /// Columns by the names that PostgreSQL 14 to 18, and services that copy the view, give them.
 #[derive(Debug, Deserialize, Default)]

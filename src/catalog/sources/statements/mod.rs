@@ -16,6 +16,7 @@ use crate::catalog::files::Files;
 use crate::catalog::query::{SkipReason, Skipped};
 use crate::source::{Source, SourceError};
 use crate::sql::token::{Token, TokenKind, tokens};
+use crate::trace::event::{Statement, Statements};
 
 /// Where statements are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,30 +56,6 @@ const VIEW: &str = "pg_stat_statements";
 
 /// What the server shows of statements that the role may not read.
 const HIDDEN: &str = "<insufficient privilege>";
-
-/// One row of the view.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statement {
-    /// Normalized.
-    pub text: String,
-    /// Executions.
-    pub calls: f64,
-    /// Time of all of them, in milliseconds.
-    pub total_ms: Option<f64>,
-    /// How long the view has counted them.
-    pub seconds: Option<f64>,
-    /// The row's line in the export; 1 where it came from a server.
-    pub line: u32,
-}
-
-/// Rows of one view, and what they are named by in the reports.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statements {
-    /// A file, or the view's name.
-    pub from: PathBuf,
-    /// Its rows.
-    pub rows: Vec<Statement>,
-}
 
 /// Reads an export.
 ///
@@ -354,7 +331,8 @@ fn words(statement: &str) -> Vec<String> {
 }
 
 /// Whether it is a statement that EXPLAIN takes.
-fn has_a_plan(text: &str) -> bool {
+#[must_use]
+pub fn has_a_plan(text: &str) -> bool {
     let first = tokens(text)
         .into_iter()
         .find(|token| !token.is_trivia() && token.kind != TokenKind::OpenParen);
@@ -367,6 +345,9 @@ fn has_a_plan(text: &str) -> bool {
 /// Whether it reads system catalogs alone: monitoring, psql's `\d`, drivers that ask for types.
 fn is_of_the_server(text: &str) -> bool {
     let words = words(text);
+    if words.is_empty() {
+        return true;
+    }
     if words.iter().any(|word| word.starts_with(VIEW)) {
         return true;
     }
@@ -376,8 +357,23 @@ fn is_of_the_server(text: &str) -> bool {
         .map(|pair| pair[1].as_str());
     let mut reads = tables.filter(|table| *table != "select").peekable();
     let lower = text.to_lowercase();
+    if reads.peek().is_none() {
+        // Drivers ask for these when they connect, and pools whether the connection lives.
+        const ASKED: [&str; 6] = [
+            "set_config",
+            "version",
+            "current_schema",
+            "current_schemas",
+            "current_database",
+            "current_setting",
+        ];
+        let asks = words
+            .iter()
+            .any(|word| ASKED.contains(&word.as_str()) || word.starts_with("pg_"));
+        return asks || (words[0] == "select" && !text.contains('('));
+    }
     let of_information_schema = lower.contains("information_schema.");
-    reads.peek().is_some() && reads.all(|table| table.starts_with("pg_") || of_information_schema)
+    reads.all(|table| table.starts_with("pg_") || of_information_schema)
 }
 
 #[cfg(test)]
@@ -453,18 +449,21 @@ mod tests {
                 1.0,
             ),
             row("SELECT table_name FROM information_schema.tables", 1.0, 1.0),
+            row("SELECT pg_catalog.set_config($1, $2, $3)", 1.0, 1.0),
+            row("SELECT $1", 1.0, 1.0),
             row(HIDDEN, 1.0, 1.0),
             row("SELECT a FROM b JOIN pg_settings ON true", 1.0, 1.0),
+            row("SELECT close_month($1)", 1.0, 1.0),
         ]);
         let mut files = Files::default();
         add(&statements, &mut files);
-        assert_eq!(files.sources.len(), 1);
+        assert_eq!(files.sources.len(), 2);
         let [left_out] = &files.left_out[..] else {
             panic!("{:?}", files.left_out)
         };
         assert_eq!(
             left_out.reason(),
-            "left out: 1 utility statements, 2 of the server's own catalogs, 1 of other roles, hidden (grant \
+            "left out: 1 utility statements, 4 of the server's own catalogs, 1 of other roles, hidden (grant \
              pg_read_all_stats to read them)"
         );
     }

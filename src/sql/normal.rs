@@ -1,0 +1,220 @@
+//! Statements that differ in constants alone, brought to one form: each constant becomes `$n`, as pg_stat_statements writes it.
+//! Constants that are part of the statement's structure stay: `ORDER BY 1`, `varchar(20)`, `data -> 'key'`.
+
+use super::token::{LiteralKind, Token, TokenKind, tokens};
+
+/// A statement with its constants taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Normal {
+    /// Text between the constants: one piece more than there are constants.
+    pub pieces: Vec<String>,
+    /// As they were written, in the order of the text.
+    pub constants: Vec<String>,
+    /// The highest `$n` of the statement itself.
+    pub parameters: usize,
+}
+
+impl Normal {
+    /// The statement; a constant for which `keep` says so stays as it was written, every other one is the next `$n`.
+    #[must_use]
+    pub fn text(&self, keep: impl Fn(usize) -> bool) -> String {
+        let mut text = String::new();
+        let mut next = self.parameters;
+        for (index, piece) in self.pieces.iter().enumerate() {
+            text.push_str(piece);
+            match self.constants.get(index) {
+                Some(constant) if keep(index) => text.push_str(constant),
+                Some(_) => {
+                    next += 1;
+                    text.push_str(&format!("${next}"));
+                }
+                None => {}
+            }
+        }
+        text
+    }
+}
+
+/// Types whose parentheses hold a modifier.
+const MODIFIED: [&str; 14] = [
+    "varchar",
+    "char",
+    "character",
+    "varying",
+    "bpchar",
+    "numeric",
+    "decimal",
+    "bit",
+    "varbit",
+    "timestamp",
+    "timestamptz",
+    "time",
+    "timetz",
+    "interval",
+];
+
+/// Words after which a whole number is a position among the columns.
+const POSITIONS: [&str; 2] = ["order", "group"];
+
+/// Takes the constants out. White space and comments are brought to one blank.
+#[must_use]
+pub fn normal(text: &str) -> Normal {
+    let all: Vec<Token> = tokens(text)
+        .into_iter()
+        .filter(|token| !token.is_trivia() && token.kind != TokenKind::Semi)
+        .collect();
+    let at = |index: usize| all.get(index).map_or("", |token| &text[token.span.clone()]);
+    let mut normal = Normal {
+        pieces: Vec::new(),
+        constants: Vec::new(),
+        parameters: 0,
+    };
+    let mut piece = String::new();
+    // Whether the list that is read is one of positions, for each depth of parentheses.
+    let mut lists = vec![false];
+    let mut modifier = None;
+    for (index, token) in all.iter().enumerate() {
+        let written = at(index);
+        if index > 0 && all[index - 1].span.end < token.span.start {
+            piece.push(' ');
+        }
+        let lower = written.to_lowercase();
+        match token.kind {
+            TokenKind::OpenParen => {
+                let typed = index > 0 && MODIFIED.contains(&at(index - 1).to_lowercase().as_str());
+                if typed && modifier.is_none() {
+                    modifier = Some(lists.len());
+                }
+                lists.push(false);
+            }
+            TokenKind::CloseParen => {
+                if lists.len() > 1 {
+                    lists.pop();
+                }
+                if modifier == Some(lists.len()) {
+                    modifier = None;
+                }
+            }
+            TokenKind::Ident if lower == "by" => {
+                let listed =
+                    index > 0 && POSITIONS.contains(&at(index - 1).to_lowercase().as_str());
+                if let Some(list) = lists.last_mut() {
+                    *list = listed;
+                }
+            }
+            TokenKind::Ident if ENDS_LIST.contains(&lower.as_str()) => {
+                if let Some(list) = lists.last_mut() {
+                    *list = false;
+                }
+            }
+            TokenKind::PositionalParam { .. } => {
+                let number = written.trim_start_matches('$').parse().unwrap_or(0);
+                normal.parameters = normal.parameters.max(number);
+            }
+            _ => {}
+        }
+        let is_position = matches!(
+            token.kind,
+            TokenKind::Literal {
+                kind: LiteralKind::Int { .. }
+            }
+        ) && lists.last() == Some(&true)
+            && (index > 0 && matches!(at(index - 1).to_lowercase().as_str(), "by" | ","));
+        let is_constant = matches!(token.kind, TokenKind::Literal { .. })
+            && modifier.is_none()
+            && !is_position
+            && !names_a_key(&all, text, index);
+        if is_constant {
+            normal.pieces.push(std::mem::take(&mut piece));
+            normal.constants.push(written.to_owned());
+        } else {
+            piece.push_str(written);
+        }
+    }
+    normal.pieces.push(piece);
+    normal
+}
+
+/// Words that end a list of positions.
+const ENDS_LIST: [&str; 9] = [
+    "limit",
+    "offset",
+    "fetch",
+    "having",
+    "window",
+    "union",
+    "for",
+    "except",
+    "intersect",
+];
+
+/// Whether the operator before it takes the name of a key: `->`, `->>`, `#>`, `#>>`, `?`.
+fn names_a_key(all: &[Token], text: &str, index: usize) -> bool {
+    let mut first = index;
+    while first > 0 {
+        let before = &all[first - 1];
+        let sign = &text[before.span.clone()];
+        let touches = all[first].span.start == before.span.end || first == index;
+        if touches && sign.len() == 1 && "-><#?@|&".contains(sign) {
+            first -= 1;
+        } else {
+            break;
+        }
+    }
+    if first == index {
+        return false;
+    }
+    let operator = &text[all[first].span.start..all[index - 1].span.end];
+    matches!(operator, "->" | "->>" | "#>" | "#>>" | "?" | "?|" | "?&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(text: &str) -> String {
+        normal(text).text(|_| false)
+    }
+
+    #[test]
+    fn statements_that_differ_in_constants_alone_are_one() {
+        assert_eq!(
+            whole("SELECT a\n  FROM b -- why\n WHERE c = 'x''y' AND d IN (1, 2.5);"),
+            "SELECT a FROM b WHERE c = $1 AND d IN ($2, $3)"
+        );
+        assert_eq!(
+            whole("SELECT a FROM b WHERE c = $2 AND d = $1 LIMIT 21"),
+            "SELECT a FROM b WHERE c = $2 AND d = $1 LIMIT $3"
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_the_structure_stays() {
+        for text in [
+            "SELECT a, count(*) FROM b GROUP BY 1, 2 ORDER BY 2 DESC, 1",
+            "SELECT a::varchar(20), b::numeric(10, 2) FROM c",
+            "SELECT data->'a'->>'b', data #>> '{x,y}' FROM c WHERE data ? 'k'",
+            "SELECT \"1\", $1 FROM c",
+        ] {
+            assert_eq!(whole(text), text);
+        }
+        assert_eq!(
+            whole("SELECT a FROM (SELECT 1 ORDER BY 1) x WHERE b > 3 ORDER BY 1 LIMIT 5"),
+            "SELECT a FROM (SELECT $1 ORDER BY 1) x WHERE b > $2 ORDER BY 1 LIMIT $3"
+        );
+        assert_eq!(
+            whole("SELECT a FROM b WHERE c - 3 > 1 AND d < 2"),
+            "SELECT a FROM b WHERE c - $1 > $2 AND d < $3"
+        );
+    }
+
+    #[test]
+    fn constants_can_be_kept() {
+        let normal = normal("SELECT a FROM b WHERE c = 'open' AND d = 7");
+        assert_eq!(normal.constants, ["'open'", "7"]);
+        assert_eq!(
+            normal.text(|index| index == 0),
+            "SELECT a FROM b WHERE c = 'open' AND d = $1"
+        );
+    }
+}

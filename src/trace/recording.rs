@@ -1,0 +1,245 @@
+//! Executions brought to statements of a catalog: of those that differ in constants alone, what always was the same stays, what
+//! changed becomes a parameter.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::event::{Executed, Values};
+use crate::sql::normal::{Normal, normal};
+
+/// So many different statements are kept apart; what comes after them is counted.
+const MOST: usize = 20_000;
+
+/// What was recorded so far. Memory is bounded by the number of different statements, not of executions.
+#[derive(Debug, Default)]
+pub struct Recording {
+    forms: BTreeMap<String, Form>,
+    /// Texts that were seen already: an application sends few.
+    known: HashMap<Arc<str>, Vec<String>>,
+    /// The statement that each session executed last, and how often in a row.
+    last: HashMap<u64, (String, u64)>,
+    executions: u64,
+    lost: u64,
+}
+
+#[derive(Debug)]
+struct Form {
+    normal: Normal,
+    values: Values,
+    /// Which constants were not always the same.
+    changed: Vec<bool>,
+    executions: u64,
+    /// The most executions in a row in one session.
+    longest_row: u64,
+    /// Its place among the statements, by when it came first.
+    first: usize,
+}
+
+/// A statement of the application's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// With `$n` for what changed.
+    pub text: String,
+    /// How often it was executed.
+    pub executions: u64,
+    /// The most often in a row, in one session, with nothing between.
+    pub longest_row: u64,
+}
+
+impl Recording {
+    /// Takes one execution; a simple query may hold several statements.
+    pub fn take(&mut self, executed: &Executed) {
+        /// Texts with values in them may all be different.
+        const MOST_KNOWN: usize = 10_000;
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        let statements = match self.known.get(&executed.text) {
+            Some(known) => known.clone(),
+            None => {
+                let split = statements(&executed.text);
+                self.known.insert(Arc::clone(&executed.text), split.clone());
+                split
+            }
+        };
+        for statement in statements {
+            self.executions += 1;
+            self.statement(executed.session, executed.values, &statement);
+        }
+    }
+
+    /// Something was executed that could not be read.
+    pub fn lost(&mut self) {
+        self.lost += 1;
+    }
+
+    /// Every execution that was read.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        self.executions
+    }
+
+    /// Executions that could not be read, or kept.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        self.lost
+    }
+
+    fn statement(&mut self, session: u64, values: Values, statement: &str) {
+        let normal = normal(statement);
+        let key = normal.text(|_| false);
+        let place = self.forms.len();
+        if place >= MOST && !self.forms.contains_key(&key) {
+            self.lost += 1;
+            return;
+        }
+        let in_row = match self.last.get_mut(&session) {
+            Some((last, count)) if *last == key => {
+                *count += 1;
+                *count
+            }
+            _ => {
+                self.last.insert(session, (key.clone(), 1));
+                1
+            }
+        };
+        let form = self.forms.entry(key).or_insert_with(|| Form {
+            changed: vec![false; normal.constants.len()],
+            normal: normal.clone(),
+            values,
+            executions: 0,
+            longest_row: 0,
+            first: place,
+        });
+        form.executions += 1;
+        form.longest_row = form.longest_row.max(in_row);
+        if values == Values::InText {
+            form.values = values;
+        }
+        for (index, constant) in normal.constants.iter().enumerate() {
+            if form.normal.constants.get(index) != Some(constant)
+                && let Some(changed) = form.changed.get_mut(index)
+            {
+                *changed = true;
+            }
+        }
+    }
+
+    /// The session is over.
+    pub fn closed(&mut self, session: u64) {
+        self.last.remove(&session);
+    }
+
+    /// Every statement, in the order in which they came first.
+    #[must_use]
+    pub fn statements(&self) -> Vec<Recorded> {
+        let mut forms: Vec<&Form> = self.forms.values().collect();
+        forms.sort_by_key(|form| form.first);
+        forms
+            .into_iter()
+            .map(|form| Recorded {
+                text: form.normal.text(|index| form.keeps(index)),
+                executions: form.executions,
+                longest_row: form.longest_row,
+            })
+            .collect()
+    }
+}
+
+impl Form {
+    /// A constant stays where it always was the same, unless it was seen once and the driver may have written it.
+    fn keeps(&self, index: usize) -> bool {
+        let changed = self.changed.get(index).copied().unwrap_or(true);
+        !changed && (self.values == Values::Bound || self.executions > 1)
+    }
+}
+
+/// The statements of a simple query.
+fn statements(text: &str) -> Vec<String> {
+    use crate::sql::token::{TokenKind, tokens};
+    let mut found = Vec::new();
+    let mut start = 0;
+    let mut empty = true;
+    for token in tokens(text) {
+        if token.kind == TokenKind::Semi {
+            if !empty {
+                found.push(text[start..token.span.start].trim().to_owned());
+            }
+            (start, empty) = (token.span.end, true);
+        } else if !token.is_trivia() {
+            empty = false;
+        }
+    }
+    if !empty {
+        found.push(text[start..].trim().to_owned());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(executions: &[(u64, &str, Values)]) -> Vec<Recorded> {
+        let mut recording = Recording::default();
+        for (session, text, values) in executions {
+            recording.take(&Executed {
+                session: *session,
+                text: (*text).into(),
+                values: *values,
+            });
+        }
+        recording.statements()
+    }
+
+    fn shown(recorded: &[Recorded]) -> Vec<(&str, u64, u64)> {
+        recorded
+            .iter()
+            .map(|each| (each.text.as_str(), each.executions, each.longest_row))
+            .collect()
+    }
+
+    #[test]
+    fn what_changes_is_a_parameter_and_what_does_not_is_the_authors() {
+        let found = recorded(&[
+            (
+                0,
+                "SELECT a FROM b WHERE c = 'open' AND d = 1",
+                Values::InText,
+            ),
+            (
+                0,
+                "SELECT a FROM b WHERE c = 'open' AND d = 2",
+                Values::InText,
+            ),
+            (0, "SELECT a FROM b WHERE e = 3; COMMIT", Values::InText),
+            (
+                0,
+                "SELECT a FROM b WHERE c = 'new' AND d = $1",
+                Values::Bound,
+            ),
+        ]);
+        assert_eq!(
+            shown(&found),
+            [
+                ("SELECT a FROM b WHERE c = 'open' AND d = $1", 2, 2),
+                ("SELECT a FROM b WHERE e = $1", 1, 1),
+                ("COMMIT", 1, 1),
+                ("SELECT a FROM b WHERE c = 'new' AND d = $1", 1, 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_of_the_same_statement_are_counted_by_session() {
+        let same = "SELECT a FROM b WHERE c = $1";
+        let found = recorded(&[
+            (0, same, Values::Bound),
+            (1, "SELECT 1 FROM x", Values::Bound),
+            (0, same, Values::Bound),
+            (1, same, Values::Bound),
+            (0, same, Values::Bound),
+        ]);
+        assert_eq!(shown(&found)[0], (same, 4, 3));
+    }
+}
