@@ -233,6 +233,26 @@ async fn create(
     }
 }
 
+/// The names of a server's databases. Not interruptible: what an interrupt left is looked for, too.
+///
+/// # Errors
+/// Where the server cannot be talked to, or refuses.
+pub async fn databases(
+    maintenance: &DatabaseUrl,
+) -> Result<std::collections::BTreeSet<String>, CloneError> {
+    let session = Session::open(maintenance, &Interrupt::new()).await?;
+    let rows = session
+        .client()
+        .query("SELECT datname::text FROM pg_catalog.pg_database", &[])
+        .await;
+    session.close().await;
+    let rows = rows.map_err(|error| CloneError::Refused {
+        template: maintenance.database().to_owned(),
+        reason: describe(&error),
+    })?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Drops a database, and the sessions that are still connected to it.
 ///
 /// # Errors

@@ -14,8 +14,8 @@ use crate::cli::Globals;
 use crate::cli::args::RecordArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::target;
-use crate::db::clone::Clone as DatabaseClone;
-use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
+use crate::db::connect::DatabaseUrl;
 use crate::db::proxy::Proxy;
 use crate::db::server::Cluster;
 use crate::trace::event::{Statement, Statements};
@@ -35,7 +35,7 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let (cluster, dataset) = target::start_seeded(&project, globals).await?;
     let maintenance = cluster.url("postgres");
     let copy = DatabaseClone::of(&maintenance, &dataset.database, &globals.interrupt).await?;
-    let before = databases(&maintenance, globals).await?;
+    let before = databases(&maintenance).await?;
     let ran = recorded(args, &cluster, copy.url().database(), globals).await;
     // A test suite's own databases are nobody's once it is over.
     let dropped = drop_new(&maintenance, &before, globals).await;
@@ -147,45 +147,18 @@ async fn run_command(
     Ok(status.code())
 }
 
-async fn databases(
-    maintenance: &DatabaseUrl,
-    globals: &Globals,
-) -> Result<BTreeSet<String>, CliError> {
-    // After an interrupt the looking must still be done.
-    let interrupt = match globals.interrupt.is_set() {
-        true => crate::interrupt::Interrupt::new(),
-        false => globals.interrupt.clone(),
-    };
-    let session = Session::open(maintenance, &interrupt).await?;
-    let rows = session
-        .client()
-        .query("SELECT datname::text FROM pg_catalog.pg_database", &[])
-        .await;
-    session.close().await;
-    let rows = rows.map_err(|error| refused(&error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-fn refused(error: &tokio_postgres::Error) -> CliError {
-    CliError::Environment {
-        message: "the embedded server refused a statement".to_owned(),
-        causes: vec![crate::db::connect::describe(error)],
-        help: None,
-    }
-}
-
 /// Drops the databases that came since; pgproof's own are other commands' business.
 async fn drop_new(
     maintenance: &DatabaseUrl,
     before: &BTreeSet<String>,
     globals: &Globals,
 ) -> Result<(), CliError> {
-    let now = databases(maintenance, globals).await?;
+    let now = databases(maintenance).await?;
     let new = now
         .difference(before)
         .filter(|name| !name.starts_with("pgproof"));
     for name in new {
-        crate::db::clone::drop_database(maintenance, name).await?;
+        drop_database(maintenance, name).await?;
         globals
             .progress
             .note(format!("dropped {name}, which the command made"));
