@@ -43,7 +43,8 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
     cluster.stop().await;
     let Ran { status, recording } = ran?;
     let written = write(args, &out, &recording, globals);
-    (dropped?, closed?);
+    dropped?;
+    closed?;
     written?;
     match status {
         Some(0) => Ok(ExitCode::Success),
