@@ -134,7 +134,7 @@ fn describe_table(
                 string(&spoken(&plan.tables[link.parent].name))
             )
         }
-        None => writeln!(out, "rows = {}", planned.rows),
+        None => writeln!(out, "rows = {}", planned.there + planned.rows),
     };
     for doubt in &planned.doubts {
         let _ = writeln!(

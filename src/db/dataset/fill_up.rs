@@ -9,7 +9,7 @@ use crate::db::given::append;
 use crate::db::given::choice::Appended;
 use crate::interrupt::Interrupt;
 use crate::schema::{Schema, Table};
-use crate::seed::resolve::{StoredRows, is_seeded};
+use crate::seed::resolve::{DefaultRows, StoredRows, is_seeded, owners_or_people};
 use crate::seed::spec::{RowsSpec, TableSpec};
 use crate::seed::{Options, Refusal, SeedPlan, Spec, resolve};
 
@@ -85,7 +85,8 @@ fn choose(
         let by_option = options.table_rows.iter().find(|(name, _)| is(name));
         let wanted = by_option
             .map(|(_, rows)| *rows)
-            .or_else(|| said.and_then(|said| counted(said, options)));
+            .or_else(|| said.and_then(|said| counted(said, options)))
+            .or_else(|| by_default(table, there.count, options));
         let rows = match wanted {
             Some(wanted) if wanted > there.count => wanted - there.count,
             _ => continue,
@@ -100,6 +101,16 @@ fn choose(
         });
     }
     (appended, rest, more)
+}
+
+/// More rows than this are no first few: whoever wrote them knows how many there are.
+const FIRST_FEW: u64 = 3;
+
+/// The number for tables of which nobody says one: the first user or project is not the last.
+fn by_default(table: &Table, there: u64, options: &Options) -> Option<u64> {
+    let by_role = !matches!(options.default_rows, DefaultRows::Fixed(_)) && there <= FIRST_FEW;
+    let rows = owners_or_people(table).filter(|_| by_role)?;
+    Some((rows as f64 * options.scale).ceil() as u64)
 }
 
 /// The number that a spec asks for.

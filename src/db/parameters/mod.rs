@@ -119,7 +119,7 @@ pub(crate) async fn choose(
         let wanted = wanted(search, query, i, given).await?;
         let compared = primary(search.schema, &usage);
         let name = display_name(query, i, compared.as_ref(), &usage);
-        let absent = absent_of(search, compared.as_ref()).await?;
+        let absent = absent_of(search, compared.as_ref(), &usage).await?;
         slots.push(Slot {
             name,
             absent,
@@ -151,12 +151,21 @@ pub(crate) async fn choose(
 async fn absent_of(
     search: &mut Search<'_>,
     compared: Option<&ComparedWith>,
+    usage: &Usage,
 ) -> Result<Absent, ExplainError> {
-    let Some((with, column)) = compared.and_then(|with| Some((with, with.column.as_ref()?))) else {
+    let meets = match (compared, usage.stored.first()) {
+        (Some(with), _) => with
+            .column
+            .as_ref()
+            .map(|column| (with.table, column, with.operator.as_str())),
+        (None, Some(stored)) => Some((stored.table, &stored.column, "=")),
+        (None, None) => None,
+    };
+    let Some((table, column, operator)) = meets else {
         return Ok(Absent::PastKnown);
     };
     let schema = search.schema;
-    let Some(table) = schema.table_by_oid(with.table) else {
+    let Some(table) = schema.table_by_oid(table) else {
         return Ok(Absent::PastKnown);
     };
     let mentions = |text: &str| {
@@ -173,7 +182,7 @@ async fn absent_of(
     let Some(key) = key else {
         return Ok(Absent::PastKnown);
     };
-    if with.operator != "=" || key.columns.len() > 1 {
+    if operator != "=" || key.columns.len() > 1 {
         return Ok(Absent::None);
     }
     let (client, limits) = (search.client, search.limits);

@@ -411,7 +411,11 @@ pub(super) fn raw_value(
             absent(slot.info, &known).or_else(typical)
         }
         Rank::Hot | Rank::Rare => distribution.value(rank).map(str::to_owned).or_else(typical),
-        Rank::Typical => typical().or_else(|| absent(slot.info, &[])),
+        Rank::Typical => typical().or_else(|| match &slot.absent {
+            Absent::Value(value) => Some(value.clone()),
+            Absent::PastKnown => absent(slot.info, &[]),
+            Absent::None => None,
+        }),
     }
 }
 

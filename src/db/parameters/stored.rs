@@ -9,7 +9,7 @@ use crate::schema::{Index, Table, quote_identifier};
 
 use super::group::{Group, Groups, tolerated};
 use super::values::absent;
-use super::{Search, Slot, Wanted};
+use super::{Absent, Search, Slot, Wanted};
 
 /// Combinations that are tried.
 const TRIES: usize = 40;
@@ -58,7 +58,11 @@ pub(super) async fn fresh_values(
             if let Some((slot, value)) = new_value(slots, group, table, &slots_of) {
                 fresh.insert(slot, value);
             } else {
-                fresh.extend(new_combination(search, slots, group, table, &slots_of).await?);
+                let found = new_combination(search, slots, group, table, &slots_of).await?;
+                match found.is_empty() {
+                    true => fresh.extend(new_parent(slots, &slots_of)),
+                    false => fresh.extend(found),
+                }
             }
         }
     }
@@ -113,6 +117,18 @@ fn new_value(
         let value = absent(slots[slot].info, &group.sorted(place))?;
         Some((slot, fitted(table, column, numbered(value, group.row))))
     })
+}
+
+/// A referenced row that nothing points to: whatever goes with it is a new combination.
+fn new_parent(slots: &[Slot<'_>], candidates: &[usize]) -> Option<(usize, String)> {
+    candidates
+        .iter()
+        .find_map(|&slot| match &slots[slot].absent {
+            Absent::Value(value) if slots[slot].wanted == Wanted::Any => {
+                Some((slot, value.clone()))
+            }
+            Absent::Value(_) | Absent::PastKnown | Absent::None => None,
+        })
 }
 
 /// Another value for each further row.

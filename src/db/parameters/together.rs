@@ -29,6 +29,8 @@ pub(super) struct Together {
     /// What should hold, if it can: a row that is deleted has nothing that points to it.
     preferred: Vec<String>,
     given_up: Cell<bool>,
+    /// The preferred conditions take too long.
+    unpreferred: Cell<bool>,
 }
 
 impl Together {
@@ -58,6 +60,7 @@ impl Together {
             fixed,
             preferred,
             given_up: Cell::new(false),
+            unpreferred: Cell::new(false),
         })
     }
 
@@ -95,15 +98,24 @@ impl Together {
         }
         tries.push(Vec::new());
         // What a row that is deleted must be comes before what it should be.
-        let mut all: Vec<Vec<String>> = Vec::new();
+        let mut all: Vec<(bool, Vec<String>)> = Vec::new();
         if !self.preferred.is_empty() {
-            let preferred = |more: &Vec<String>| [&more[..], &self.preferred[..]].concat();
+            let preferred = |more: &Vec<String>| (true, [&more[..], &self.preferred[..]].concat());
             all.extend(tries.iter().map(preferred));
         }
-        all.extend(tries);
-        for more in all {
+        all.extend(tries.into_iter().map(|more| (false, more)));
+        for (is_preferred, more) in all {
+            let given_up = if is_preferred {
+                &self.unpreferred
+            } else {
+                &self.given_up
+            };
+            if given_up.get() {
+                continue;
+            }
             let Some(rows) = self.rows(search, &more).await? else {
-                break;
+                given_up.set(true);
+                continue;
             };
             let middle = rows.len() / 2;
             if let Some(row) = rows.into_iter().nth(middle) {
@@ -141,24 +153,19 @@ impl Together {
         found.into_iter().map(|(_, condition)| condition).collect()
     }
 
-    /// `None` where the server refuses the join or is not done with it in time: it is not asked again.
+    /// `None` where the server refuses the join or is not done with it in time.
     async fn rows(
         &self,
         search: &mut Search<'_>,
         more: &[String],
     ) -> Result<Option<Vec<Row>>, ExplainError> {
-        if self.given_up.get() {
-            return Ok(None);
-        }
         let body = format!("{};", self.joined.query(&self.fixed, more, ROWS));
         let limits = Limits {
             statement: Millis(search.limits.statement.0.min(PATIENCE.0)),
             ..*search.limits
         };
         let found = search.sampler.answer(search.client, &limits, body).await;
-        let rows = tolerated(found)?.map(|rows| rows.to_vec());
-        self.given_up.set(rows.is_none());
-        Ok(rows)
+        Ok(tolerated(found)?.map(|rows| rows.to_vec()))
     }
 
     /// What is a part of the table's value is taken out of it.
@@ -181,7 +188,7 @@ impl Together {
     }
 }
 
-/// That no row points to the one that is deleted, by any key that would refuse it.
+/// That no row points to the one that is deleted by a key that would refuse it, nor to one that goes with it.
 fn childless(joined: &Joined, slots: &[Slot<'_>], schema: &Schema) -> Vec<String> {
     let Some(target) = &joined.target else {
         return Vec::new();
@@ -190,36 +197,51 @@ fn childless(joined: &Joined, slots: &[Slot<'_>], schema: &Schema) -> Vec<String
         .iter()
         .filter_map(|slot| slot.compared.as_ref().map(|with| with.table))
         .collect();
+    tables
+        .first()
+        .map(|table| refusing(schema, *table, target, 0))
+        .unwrap_or_default()
+}
+
+/// How far deletions that follow a deletion are looked at.
+const FOLLOWED: usize = 3;
+
+/// Conditions under which nothing refuses that a row of a table goes; `name` is what its columns are qualified with.
+fn refusing(schema: &Schema, table: u32, name: &str, depth: usize) -> Vec<String> {
     let mut found = Vec::new();
-    for child in schema
-        .tables
-        .iter()
-        .filter(|child| child.partition_of.is_none())
-    {
-        for key in &child.foreign_keys {
-            let refuses = !key.definition.contains("ON DELETE CASCADE")
-                && !key.definition.contains("ON DELETE SET");
-            if !refuses || !tables.contains(&key.references) {
+    let children = schema.tables.iter().filter(|c| c.partition_of.is_none());
+    for (child, key) in children.flat_map(|c| c.foreign_keys.iter().map(move |key| (c, key))) {
+        if key.references != table || key.definition.contains("ON DELETE SET") {
+            continue;
+        }
+        let pointing = format!("pointing_{depth}");
+        let mut conditions: Vec<String> = key
+            .columns
+            .iter()
+            .zip(&key.referenced_columns)
+            .map(|(own, other)| {
+                format!(
+                    "{pointing}.{} = {name}.{}",
+                    quote_identifier(own),
+                    quote_identifier(other)
+                )
+            })
+            .collect();
+        if key.definition.contains("ON DELETE CASCADE") {
+            if depth + 1 == FOLLOWED || child.oid == table {
                 continue;
             }
-            let pairs: Vec<String> = key
-                .columns
-                .iter()
-                .zip(&key.referenced_columns)
-                .map(|(own, other)| {
-                    format!(
-                        "pointing.{} = {target}.{}",
-                        quote_identifier(own),
-                        quote_identifier(other)
-                    )
-                })
-                .collect();
-            found.push(format!(
-                "NOT EXISTS (SELECT FROM {} AS pointing WHERE {})",
-                child.name.sql(),
-                pairs.join(" AND ")
-            ));
+            let below = refusing(schema, child.oid, &pointing, depth + 1);
+            if below.is_empty() {
+                continue;
+            }
+            conditions.push(format!("NOT ({})", below.join(" AND ")));
         }
+        found.push(format!(
+            "NOT EXISTS (SELECT FROM {} AS {pointing} WHERE {})",
+            child.name.sql(),
+            conditions.join(" AND ")
+        ));
     }
     found
 }

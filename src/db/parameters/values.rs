@@ -206,7 +206,8 @@ pub(super) fn any_of_type(info: &TypeInfo) -> Option<String> {
     let value = match info.kind {
         TypeKind::Boolean => "true",
         TypeKind::Integer | TypeKind::Number => "1",
-        TypeKind::Text => "text",
+        // Where it is read as a number or made into an interval, it can be.
+        TypeKind::Text => "1",
         TypeKind::Date | TypeKind::Timestamp => "2025-01-01",
         TypeKind::Time => "12:00",
         TypeKind::Interval => "30 days",
@@ -280,6 +281,7 @@ pub(super) fn written(
         Wrap::Same => {}
     }
     match with.operator.as_str() {
+        "<>" => return Some(another(value, is_array, info, sample)),
         "@?" if info.name == "jsonpath" => {
             json_path(value).map(|(key, value)| format!("$.{key} ? (@ == {value})"))
         }
@@ -305,6 +307,23 @@ pub(super) fn written(
         _ if !fits(info.kind, value) => distance(rank, info),
         _ => Some(value.to_owned()),
     }
+}
+
+/// For what is left out: a value that other rows have, so that the row at hand stays in.
+fn another(value: &str, is_array: bool, info: &TypeInfo, sample: &[&str]) -> String {
+    const MOST: usize = 3;
+    let mut others: Vec<String> = spread(sample)
+        .filter(|other| *other != value)
+        .map(str::to_owned)
+        .collect();
+    others.truncate(MOST);
+    if is_array {
+        return array(&others);
+    }
+    let other = others.into_iter().next();
+    other
+        .or_else(|| absent(info, &[value]))
+        .unwrap_or_else(|| value.to_owned())
 }
 
 /// Values from all over a sample.

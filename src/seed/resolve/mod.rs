@@ -46,6 +46,8 @@ use crate::schema::{QualifiedName, Schema, Table, TableKind};
 use crate::source::{SourceError, nearest};
 use crate::sql::constants::Constant;
 
+pub(crate) use roles::owners_or_people;
+
 /// What the caller decides.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -141,3 +141,49 @@ async fn values_are_those_of_the_data_and_not_of_the_statistics() {
         .await;
     assert_eq!(shown(&Audit::of(&database, QUERIES).await), first);
 }
+
+const CONCERTS: &str = "
+CREATE TABLE halls (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE stages (id int PRIMARY KEY, hall int NOT NULL REFERENCES halls ON DELETE CASCADE);
+CREATE TABLE concerts (id int PRIMARY KEY, stage int NOT NULL REFERENCES stages, held date NOT NULL);
+CREATE TABLE keepers (id int PRIMARY KEY, hall int NOT NULL UNIQUE REFERENCES halls ON DELETE CASCADE, name text NOT NULL,
+    deputy int REFERENCES keepers);
+INSERT INTO halls SELECT i, 'hall ' || i FROM generate_series(1, 400) i;
+INSERT INTO stages SELECT i, 1 + i % 400 FROM generate_series(1, 800) i;
+INSERT INTO concerts SELECT i, 1 + i % 799, CURRENT_DATE + i % 9 FROM generate_series(1, 3000) i WHERE 1 + i % 799 <> 400;
+INSERT INTO keepers SELECT i, i, 'keeper ' || i FROM generate_series(2, 400) i;
+ANALYZE;
+";
+
+const ABOUT_CONCERTS: &str = "
+-- name: CloseHall :exec
+DELETE FROM halls WHERE id = $1;
+
+-- name: Appoint :exec
+INSERT INTO keepers (id, hall, name, deputy) VALUES ($1, $2, $3, $4);
+
+-- name: OtherStages :many
+SELECT id FROM stages WHERE hall = $1 AND id <> $2;
+
+-- name: ButThese :many
+SELECT id FROM concerts WHERE stage = $1 AND NOT id = ANY($2::int[]);
+
+-- name: Lately :many
+SELECT id FROM concerts WHERE held > now() - ($1 || ' days')::interval;
+";
+
+/// A row that goes with others that nothing holds, a free referenced row, and what is left out being something else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_refuses_and_what_is_left_out_leaves_a_row() {
+    let database = support::database().await;
+    database.execute(CONCERTS).await;
+    let audit = Audit::of(&database, ABOUT_CONCERTS).await;
+    for query in &audit.queries {
+        let runs = audit.runs_of(&query.name);
+        let found = runs
+            .runs
+            .iter()
+            .any(|run| run.rows_found().is_some_and(|rows| rows > 0.0));
+        assert!(found && runs.notes.is_empty(), "{runs:?}");
+    }
+}
