@@ -47,7 +47,9 @@ fn found_by(plan: &Plan, id: NodeId) -> Option<f64> {
         | NodeKind::LockRows
         | NodeKind::Unique => match own(node) {
             Some(0.0) => Some(0.0),
-            rows => found_by_inputs(plan, id).or(rows),
+            rows if may_answer(plan, id) => found_by_inputs(plan, id).or(rows),
+            // An average over workers prints as 0 where few of them found one.
+            rows => rows,
         },
         NodeKind::Aggregate
         | NodeKind::RecursiveUnion
@@ -76,6 +78,23 @@ fn found_by(plan: &Plan, id: NodeId) -> Option<f64> {
         | NodeKind::Hash
         | NodeKind::Unknown(_) => own(node),
     }
+}
+
+/// Whether what answers even where there is nothing stands below.
+fn may_answer(plan: &Plan, id: NodeId) -> bool {
+    plan.inputs(id).any(|below| {
+        let node = plan.node(below);
+        matches!(
+            node.kind,
+            NodeKind::Aggregate
+                | NodeKind::Result
+                | NodeKind::ProjectSet
+                | NodeKind::CteScan
+                | NodeKind::ModifyTable
+                | NodeKind::Append
+                | NodeKind::MergeAppend
+        ) || may_answer(plan, below)
+    })
 }
 
 /// Without groups; grouping sets with an empty set among them are `Mixed`.
@@ -175,6 +194,15 @@ mod tests {
             )),
             Some(0.0)
         );
+    }
+
+    /// One row of five workers prints as 0 rows each.
+    #[test]
+    fn what_is_gathered_was_found() {
+        let scan =
+            node("Seq Scan", 0, "", &[]).replace("\"Actual Loops\": 1", "\"Actual Loops\": 5");
+        assert_eq!(found(&node("Gather", 1, "", &[scan.clone()])), Some(1.0));
+        assert_eq!(found(&node("Gather", 0, "", &[scan])), Some(0.0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::db::given::append;
 use crate::db::given::choice::Appended;
 use crate::interrupt::Interrupt;
 use crate::schema::{Schema, Table};
-use crate::seed::resolve::{DefaultRows, StoredRows, is_seeded, owners_or_people};
+use crate::seed::resolve::{DefaultRows, StoredRows, is_of_owners_or_people, is_seeded};
 use crate::seed::spec::{RowsSpec, TableSpec};
 use crate::seed::{Options, Refusal, SeedPlan, Spec, resolve};
 
@@ -85,14 +85,16 @@ fn choose(
         let by_option = options.table_rows.iter().find(|(name, _)| is(name));
         let wanted = by_option
             .map(|(_, rows)| *rows)
-            .or_else(|| said.and_then(|said| counted(said, options)))
-            .or_else(|| by_default(table, there.count, options));
-        let rows = match wanted {
-            Some(wanted) if wanted > there.count => wanted - there.count,
-            _ => continue,
-        };
-        more.table_rows.retain(|name, _| !is(name));
-        more.table_rows.insert(key(table), rows);
+            .or_else(|| said.and_then(|said| counted(said, options, there.count)));
+        match wanted {
+            Some(wanted) if wanted > there.count => {
+                more.table_rows.retain(|name, _| !is(name));
+                more.table_rows.insert(key(table), wanted - there.count);
+            }
+            // As many as tables of its role have.
+            None if is_first_few(table, there.count, options) => {}
+            Some(_) | None => continue,
+        }
         rest.remove(&table.oid);
         appended.push(Appended {
             oid: table.oid,
@@ -106,18 +108,21 @@ fn choose(
 /// More rows than this are no first few: whoever wrote them knows how many there are.
 const FIRST_FEW: u64 = 3;
 
-/// The number for tables of which nobody says one: the first user or project is not the last.
-fn by_default(table: &Table, there: u64, options: &Options) -> Option<u64> {
-    let by_role = !matches!(options.default_rows, DefaultRows::Fixed(_)) && there <= FIRST_FEW;
-    let rows = owners_or_people(table).filter(|_| by_role)?;
-    Some((rows as f64 * options.scale).ceil() as u64)
+/// The first user or project is not the last, where nobody says how many there are.
+fn is_first_few(table: &Table, there: u64, options: &Options) -> bool {
+    let by_role = match options.default_rows {
+        DefaultRows::Fixed(_) => false,
+        DefaultRows::ByRole(_) | DefaultRows::Fitted(_) => options.all_rows.is_none(),
+    };
+    by_role && there <= FIRST_FEW && is_of_owners_or_people(table)
 }
 
-/// The number that a spec asks for.
-fn counted(said: &TableSpec, options: &Options) -> Option<u64> {
+/// The number that a spec asks for; what is there already has no scale.
+fn counted(said: &TableSpec, options: &Options, there: u64) -> Option<u64> {
     match said.rows.as_ref()? {
         RowsSpec::Count(rows) if *rows >= 1000 => {
-            Some((*rows as f64 * options.scale).ceil() as u64)
+            let more = rows.saturating_sub(there);
+            Some(there + (more as f64 * options.scale).ceil() as u64)
         }
         RowsSpec::Count(rows) => Some(*rows),
         RowsSpec::Per { .. } => None,

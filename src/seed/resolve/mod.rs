@@ -46,7 +46,7 @@ use crate::schema::{QualifiedName, Schema, Table, TableKind};
 use crate::source::{SourceError, nearest};
 use crate::sql::constants::Constant;
 
-pub(crate) use roles::owners_or_people;
+pub(crate) use roles::is_of_owners_or_people;
 
 /// What the caller decides.
 #[derive(Debug, Clone)]

@@ -41,17 +41,13 @@ pub(super) fn role_of(table: &Table, parents: Parents) -> Role {
     }
 }
 
-/// How many whoever owns or uses the application come to, at least: a row that migrations insert for one of them (a system
-/// user, a first project) is not all of them. `None` for other tables: what migrations insert into a list is the list.
+/// Whether a table holds whoever owns or uses the application: a row that migrations insert for one of them (a system user, a
+/// first project) is not all of them, as what they insert into a list is.
 #[must_use]
-pub(crate) fn owners_or_people(table: &Table) -> Option<u64> {
+pub(crate) fn is_of_owners_or_people(table: &Table) -> bool {
     let words = words(&table.name.name);
-    let noun = words.last().map(|word| singular(word))?;
-    match () {
-        () if OWNERS.contains(&noun.as_str()) => Some(2_000),
-        () if is_role(&noun) => Some(20_000),
-        () => None,
-    }
+    let noun = words.last().map(|word| singular(word)).unwrap_or_default();
+    OWNERS.contains(&noun.as_str()) || is_role(&noun)
 }
 
 /// Whether a table has parents that are no lists.
