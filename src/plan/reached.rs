@@ -201,7 +201,10 @@ mod tests {
     fn what_is_gathered_was_found() {
         let scan =
             node("Seq Scan", 0, "", &[]).replace("\"Actual Loops\": 1", "\"Actual Loops\": 5");
-        assert_eq!(found(&node("Gather", 1, "", &[scan.clone()])), Some(1.0));
+        assert_eq!(
+            found(&node("Gather", 1, "", std::slice::from_ref(&scan))),
+            Some(1.0)
+        );
         assert_eq!(found(&node("Gather", 0, "", &[scan])), Some(0.0));
     }
 

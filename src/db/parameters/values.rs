@@ -281,7 +281,7 @@ pub(super) fn written(
         Wrap::Same => {}
     }
     match with.operator.as_str() {
-        "<>" => return Some(another(value, is_array, info, sample)),
+        "<>" => Some(another(value, is_array, info, sample)),
         "@?" if info.name == "jsonpath" => {
             json_path(value).map(|(key, value)| format!("$.{key} ? (@ == {value})"))
         }
