@@ -110,12 +110,12 @@ pub(super) fn render(
     set("unix_socket_directories", &place.socket.to_string_lossy());
     set("max_connections", &CONNECTIONS.to_string());
     set("max_locks_per_transaction", &tuning.locks.to_string());
-    // Durability costs time and buys nothing where everything can be made again. Losing the last moments of a person's
-    // work to a power failure is as good as never having waited for them; a damaged database is not.
+    // Durability costs time and buys nothing where everything can be made again. A person's work is not: what was committed
+    // there is on disk.
     let durable = if tuning.durable { "on" } else { "off" };
     set("fsync", durable);
     set("full_page_writes", durable);
-    set("synchronous_commit", "off");
+    set("synchronous_commit", durable);
     set("wal_level", "minimal");
     set("max_wal_senders", "0");
     set("max_wal_size", &format!("{}MB", tuning.wal_megabytes));

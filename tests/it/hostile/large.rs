@@ -11,7 +11,7 @@ use crate::support;
 const PARTITIONS: &str = "CREATE TABLE readings (id bigint NOT NULL, sensor_id int NOT NULL, kind int NOT NULL, note text NOT NULL, \
      PRIMARY KEY (id)) PARTITION BY RANGE (id);
 DO $$ BEGIN FOR n IN 0..1999 LOOP
-  EXECUTE format('CREATE TABLE readings_%s PARTITION OF readings FOR VALUES FROM (%s) TO (%s)', n, n * 30 + 1, n * 30 + 31);
+  EXECUTE format('CREATE TABLE readings_%s PARTITION OF readings FOR VALUES FROM (%s) TO (%s)', n, n * 150 + 1, n * 150 + 151);
 END LOOP; END $$;
 ";
 
@@ -31,11 +31,11 @@ fn hostile_numbers_of_partitions_are_audited_to_the_end() {
         "-- name: OfSensor :many\n-- @calls 1000/s\nSELECT id FROM readings WHERE sensor_id = $1;\n\n\
          -- name: One :one\nSELECT kind FROM readings WHERE id = $1;\n",
     );
-    let note = "x".repeat(1_900);
+    let note = "x".repeat(380);
     write(
         "seeds/readings.toml",
         &format!(
-            "[tables.readings]\nrows = 60_000\n[tables.readings.columns]\nsensor_id = {{ distinct = 20_000 }}\n\
+            "[tables.readings]\nrows = 300_000\n[tables.readings.columns]\nsensor_id = {{ distinct = 100_000 }}\n\
              note = {{ values = [\"{note}\"] }}\n"
         ),
     );
