@@ -420,12 +420,13 @@ pub fn tell_of_trials(
             continue;
         }
         finding.severity = Severity::Info;
+        let relation = finding.evidence.relation.as_deref();
         let out = harmful
             .iter()
-            .find(|(index, _)| tried.contains(&key_text(index)));
+            .find(|(index, _)| relation == Some(&index.table.to_string()));
         if let Some((index, query)) = out {
             finding.advice = format!(
-                "An index on {} {} serves this query and makes {} worse, so it is not advised: mend that one first.",
+                "An index on {} {} was built and makes {} worse, so it is not advised: mend that one first.",
                 index.table,
                 key_text(index),
                 audited.queries[*query].name

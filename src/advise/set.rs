@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::units::{Bytes, Millis};
 
-use super::{Audited, Effect, IndexSpec, Method, Trial, candidates, select};
+use super::{Audited, Effect, IndexSpec, Method, Part, Trial, candidates, select};
 
 /// A query is worse if it touches more than this many times the pages…
 const WORSE: f64 = 1.05;
-/// …and so many more,
+/// …and so many more, without being faster by as much,
 const WORSE_PAGES: f64 = 20.0;
 /// or if it touches no fewer and its fastest run takes longer by more than noise.
 const SLOWER: f64 = 1.5;
@@ -33,8 +33,10 @@ pub struct Measured {
 pub struct SetEffect {
     /// Before, and with the set.
     pub effect: Effect,
-    /// Indexes of members.
+    /// Indexes of members that the plan reads.
     pub used: Vec<usize>,
+    /// Of those the ones that it searches: for the others it would want no index.
+    pub searched: Vec<usize>,
 }
 
 /// An index without those beside it.
@@ -56,7 +58,25 @@ pub fn members(chosen: &[Trial]) -> Vec<IndexSpec> {
         .collect();
     members.sort();
     members.dedup();
+    let all = members.clone();
+    members.retain(|member| !all.iter().any(|other| does_all_of(other, member)));
     members
+}
+
+/// Whether an index finds all that another one does: it has its key as its own beginning, and holds every row. The other
+/// one may be smaller; it is still one more to write.
+fn does_all_of(index: &IndexSpec, other: &IndexSpec) -> bool {
+    let stores = |name: &String| {
+        let key =
+            |key: &super::KeySpec| matches!(&key.part, Part::Column(column) if column == name);
+        index.include.contains(name) || index.keys.iter().any(key)
+    };
+    index != other
+        && index.table_oid == other.table_oid
+        && (index.method, other.method) == (Method::Btree, Method::Btree)
+        && index.predicate.is_none()
+        && index.keys.starts_with(&other.keys)
+        && other.include.iter().all(stores)
 }
 
 /// A member to take out, and the query that gets worse by it.
@@ -106,7 +126,10 @@ fn reads_more(effect: &Effect, audited: &Audited<'_>) -> bool {
         .filter(|_| only_reads(effect, audited));
     before.is_some_and(|before| {
         let (pages, after) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
-        after > pages * WORSE && after > pages + WORSE_PAGES
+        let is_faster = effect
+            .fastest
+            .is_some_and(|(without, with)| with.0 < without.0 / WORSE);
+        after > pages * WORSE && after > pages + WORSE_PAGES && !is_faster
     })
 }
 
@@ -161,7 +184,7 @@ fn told_as(
         .as_ref()
         .is_some_and(|before| effect.after.blocks.0 * 2 <= before.blocks.0);
     let Some(run) = audited.run(effect.query, effect.run) else {
-        return (found.used.clone(), scans());
+        return (found.searched.clone(), scans());
     };
     let searched = candidates::of_checks(run, audited.schema);
     let serves = |member: &IndexSpec| {
@@ -178,7 +201,7 @@ fn told_as(
         .filter(|member| serves(&members[*member]))
         .collect();
     if effect.checks.is_none() || reads_less || checked.is_empty() {
-        return (found.used.clone(), scans());
+        return (found.searched.clone(), scans());
     }
     (checked, effect.clone())
 }

@@ -10,7 +10,7 @@ pub const MIN_PAGES: Threshold = Threshold {
     rule: RuleId::QueryRewrite,
     key: "min-pages",
     unit: ThresholdUnit::Pages,
-    default: 500.0,
+    default: 100.0,
     about: "another form is advised only if it saves at least so many pages a call, or most of a long time",
 };
 

@@ -624,10 +624,7 @@ pub(super) fn choice(run: &Run) -> PlanChoice {
 }
 
 fn uses(plan: &Plan, names: &BTreeSet<String>) -> bool {
-    plan.nodes
-        .iter()
-        .filter_map(|node| node.index_name.as_ref())
-        .any(|name| names.contains(name))
+    several::indexes_searched(plan).any(|name| names.contains(name))
 }
 
 fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advise::{Audited, Candidate, IndexSpec, Site, Trial, ddl};
 use crate::db::explain::{self, ExplainError, Mode};
-use crate::plan::Plan;
+use crate::plan::{NodeKind, Plan};
 use crate::rules::missing_index::MIN_PAGES;
 use crate::run::Run;
 use crate::schema::quote_identifier;
@@ -130,7 +130,7 @@ impl Prover<'_> {
         }
         let mut used = BTreeSet::new();
         for run in self.runs_of(group.query) {
-            used.extend(self.indexes_used(group.query, run).await?);
+            used.extend(self.indexes_used(group.query, run).await?.searched);
         }
         let (mut kept, idle): (Vec<Built<'_>>, Vec<Built<'_>>) = built
             .into_iter()
@@ -206,19 +206,15 @@ impl Prover<'_> {
             .flat_map(|runs| &runs.runs)
     }
 
-    pub(super) async fn indexes_used(
-        &self,
-        query: usize,
-        run: &Run,
-    ) -> Result<Vec<String>, ExplainError> {
+    pub(super) async fn indexes_used(&self, query: usize, run: &Run) -> Result<Read, ExplainError> {
         let Some(prepared) = self.prepared.get(&query) else {
-            return Ok(Vec::new());
+            return Ok(Read::default());
         };
         let (values, choice) = (values(run), choice(run));
         let mode = Mode::Estimate;
         match explain::in_savepoint(self.client, prepared, &values, choice, mode).await {
-            Ok(explained) => Ok(index_names(&explained.plan)),
-            Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(Vec::new()),
+            Ok(explained) => Ok(Read::of(&explained.plan)),
+            Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(Read::default()),
             Err(error) => Err(error),
         }
     }
@@ -227,6 +223,35 @@ impl Prover<'_> {
 pub(super) fn drop_index(index: &IndexSpec, name: &str) -> String {
     let schema = quote_identifier(&index.table.schema);
     format!("DROP INDEX {schema}.{};", quote_identifier(name))
+}
+
+/// The indexes that a plan reads, and those of them that it searches.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) all: Vec<String>,
+    pub(super) searched: Vec<String>,
+}
+
+impl Read {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            all: index_names(plan),
+            searched: indexes_searched(plan).map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// The indexes that a plan searches, or walks for their order until a LIMIT is full. One that is merely smaller than its
+/// table, and read from end to end, is no reason for an index.
+pub(super) fn indexes_searched(plan: &Plan) -> impl Iterator<Item = &str> {
+    let limited = |id| {
+        let mut above = plan.ancestors(id);
+        above.any(|above| matches!(plan.node(above).kind, NodeKind::Limit | NodeKind::Unique))
+    };
+    let searched = plan
+        .ids()
+        .filter(move |id| plan.node(*id).conditions.index.is_some() || limited(*id));
+    searched.filter_map(|id| plan.node(id).index_name.as_deref())
 }
 
 /// The indexes that a plan reads.

@@ -121,12 +121,14 @@ impl Prover<'_> {
                 continue;
             };
             let plan = self.indexes_used(place.query, before).await?;
-            let used: Vec<usize> = built
-                .iter()
-                .enumerate()
-                .filter(|(_, member)| plan.iter().any(|name| member.names.contains(name)))
-                .map(|(member, _)| member)
-                .collect();
+            let members_in = |names: &[String]| -> Vec<usize> {
+                let members = built.iter().enumerate();
+                members
+                    .filter(|(_, member)| names.iter().any(|name| member.names.contains(name)))
+                    .map(|(member, _)| member)
+                    .collect()
+            };
+            let (used, searched) = (members_in(&plan.all), members_in(&plan.searched));
             if used.is_empty() && place.why == Why::Scan {
                 continue;
             }
@@ -144,12 +146,14 @@ impl Prover<'_> {
                     effects.push(set::SetEffect {
                         effect: found,
                         used,
+                        searched,
                     });
                 }
                 // It ended without them.
                 None if before.measurement().is_some() => effects.push(set::SetEffect {
                     effect: unfinished(place, before, self.options.timeout),
                     used,
+                    searched,
                 }),
                 None => {}
             }
