@@ -315,10 +315,22 @@ fn today() -> Clock {
     Clock::of_unix_seconds(i64::try_from(seconds).unwrap_or(0))
 }
 
-/// What the catalog's queries say of the data. Mistakes in the catalog are reported where it is audited.
+/// What the catalog's queries say of the data. Mistakes in the catalog are reported where it is audited. What a database was
+/// asked has no constants, and changes from day to day: a dataset that depended on it would never last.
 #[must_use]
 pub fn constants(project: &Project) -> Vec<Constant> {
-    let catalog = project.catalog();
+    let is_live = |source: &&catalog::QuerySource| {
+        matches!(
+            source,
+            catalog::QuerySource::Statements {
+                from: catalog::StatementsFrom::GivenDatabase | catalog::StatementsFrom::Variable(_),
+                ..
+            }
+        )
+    };
+    let sources = project.settings.queries.iter();
+    let kept: Vec<_> = sources.filter(|source| !is_live(source)).cloned().collect();
+    let catalog = catalog::load(&project.root, &kept, &[]);
     let queries = catalog.map(|catalog| catalog.queries).unwrap_or_default();
     crate::sql::constants::of_all(queries.iter().map(|query| query.sql.as_str()))
 }
