@@ -16,8 +16,7 @@ pub struct Recording {
     forms: BTreeMap<String, Form>,
     /// Texts that were seen already: an application sends few.
     known: HashMap<Arc<str>, Vec<String>>,
-    /// The statement that each session executed last, and how often in a row.
-    last: HashMap<u64, (String, u64)>,
+    sessions: HashMap<u64, Session>,
     executions: u64,
     lost: u64,
 }
@@ -29,10 +28,45 @@ struct Form {
     /// Which constants were not always the same.
     changed: Vec<bool>,
     executions: u64,
-    /// The most executions in a row in one session.
-    longest_row: u64,
+    /// The most executions in one session, each near the one before.
+    longest_loop: u64,
     /// Its place among the statements, by when it came first.
     first: usize,
+}
+
+/// So many statements after it was executed, a statement that comes again comes again in a loop: a loop's body has a few.
+const NEAR: u64 = 5;
+
+/// What one session executed lately.
+#[derive(Debug, Default)]
+struct Session {
+    executions: u64,
+    /// For each statement when it came last, and how often each time near the time before.
+    lately: HashMap<String, (u64, u64)>,
+}
+
+impl Session {
+    /// Counts the statement, and says how often it has come in a loop so far.
+    fn take(&mut self, statement: &str) -> u64 {
+        /// Entries beyond this are looked through for those that are over.
+        const MANY: usize = 1_000;
+        self.executions += 1;
+        let now = self.executions;
+        if self.lately.len() > MANY {
+            self.lately.retain(|_, (last, _)| now - *last <= NEAR);
+        }
+        match self.lately.get_mut(statement) {
+            Some((last, count)) => {
+                *count = if now - *last <= NEAR { *count + 1 } else { 1 };
+                *last = now;
+                *count
+            }
+            None => {
+                self.lately.insert(statement.to_owned(), (now, 1));
+                1
+            }
+        }
+    }
 }
 
 /// A statement of the application's.
@@ -42,8 +76,8 @@ pub struct Recorded {
     pub text: String,
     /// How often it was executed.
     pub executions: u64,
-    /// The most often in a row, in one session, with nothing between.
-    pub longest_row: u64,
+    /// The most often in one session with no more than a few others between, as a loop would execute it.
+    pub longest_loop: u64,
 }
 
 impl Recording {
@@ -93,26 +127,17 @@ impl Recording {
             self.lost += 1;
             return;
         }
-        let in_row = match self.last.get_mut(&session) {
-            Some((last, count)) if *last == key => {
-                *count += 1;
-                *count
-            }
-            _ => {
-                self.last.insert(session, (key.clone(), 1));
-                1
-            }
-        };
+        let in_loop = self.sessions.entry(session).or_default().take(&key);
         let form = self.forms.entry(key).or_insert_with(|| Form {
             changed: vec![false; normal.constants.len()],
             normal: normal.clone(),
             values,
             executions: 0,
-            longest_row: 0,
+            longest_loop: 0,
             first: place,
         });
         form.executions += 1;
-        form.longest_row = form.longest_row.max(in_row);
+        form.longest_loop = form.longest_loop.max(in_loop);
         if values == Values::InText {
             form.values = values;
         }
@@ -127,7 +152,7 @@ impl Recording {
 
     /// The session is over.
     pub fn closed(&mut self, session: u64) {
-        self.last.remove(&session);
+        self.sessions.remove(&session);
     }
 
     /// Every statement, in the order in which they came first.
@@ -140,7 +165,7 @@ impl Recording {
             .map(|form| Recorded {
                 text: form.normal.text(|index| form.keeps(index)),
                 executions: form.executions,
-                longest_row: form.longest_row,
+                longest_loop: form.longest_loop,
             })
             .collect()
     }
@@ -195,7 +220,7 @@ mod tests {
     fn shown(recorded: &[Recorded]) -> Vec<(&str, u64, u64)> {
         recorded
             .iter()
-            .map(|each| (each.text.as_str(), each.executions, each.longest_row))
+            .map(|each| (each.text.as_str(), each.executions, each.longest_loop))
             .collect()
     }
 
@@ -231,15 +256,33 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_the_same_statement_are_counted_by_session() {
-        let same = "SELECT a FROM b WHERE c = $1";
-        let found = recorded(&[
-            (0, same, Values::Bound),
-            (1, "SELECT 1 FROM x", Values::Bound),
-            (0, same, Values::Bound),
-            (1, same, Values::Bound),
-            (0, same, Values::Bound),
-        ]);
-        assert_eq!(shown(&found)[0], (same, 4, 3));
+    fn a_loop_is_a_sessions_own_and_its_body_may_have_a_few_statements() {
+        let (order, lines) = (
+            "SELECT a FROM b WHERE c = $1",
+            "SELECT d FROM e WHERE f = $1",
+        );
+        let mut sent = Vec::new();
+        for _ in 0..7 {
+            sent.extend([(0, order, Values::Bound), (1, "COMMIT", Values::Bound)]);
+            sent.extend([(0, lines, Values::Bound), (1, order, Values::Bound)]);
+        }
+        let found = recorded(&sent);
+        assert_eq!(shown(&found)[0], (order, 14, 7));
+        assert_eq!(shown(&found)[2], (lines, 7, 7));
+    }
+
+    #[test]
+    fn what_comes_again_after_much_else_is_no_loop() {
+        let others: Vec<String> = (0..NEAR).map(|n| format!("SELECT x{n} FROM y")).collect();
+        let mut sent = Vec::new();
+        for _ in 0..4 {
+            sent.push((0, "SELECT a FROM b", Values::Bound));
+            sent.extend(
+                others
+                    .iter()
+                    .map(|other| (0, other.as_str(), Values::Bound)),
+            );
+        }
+        assert_eq!(shown(&recorded(&sent))[0], ("SELECT a FROM b", 4, 1));
     }
 }

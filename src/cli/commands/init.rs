@@ -239,7 +239,8 @@ fn next(text: &str) -> String {
         ""
     } else {
         "      write your queries into queries/*.sql (-- name: ListOrders :many, then the statement), or take them from a\n      \
-         database that was asked: pgproof import pg_stat_statements --database-url URL\n"
+         database that was asked: pgproof import pg_stat_statements --database-url URL\n      or from your \
+         tests: pgproof record -- npm test\n"
     };
     format!(
         "next: pgproof seed --dry-run     shows what the tables will hold\n{queries}      pgproof audit\n"

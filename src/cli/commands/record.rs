@@ -214,14 +214,14 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// What was recorded, the longest rows of one statement, and what to do next.
+/// What was recorded, which statements came as in a loop, and what to do next.
 fn summary(
     args: &RecordArgs,
     recording: &Summary,
     queries: usize,
     left_out: Option<&str>,
 ) -> String {
-    /// Executions in a row that look like a loop.
+    /// From so many executions on.
     const LOOP: u64 = 5;
     const SHOWN: usize = 5;
     let mut text = format!(
@@ -241,17 +241,17 @@ fn summary(
     let mut rows: Vec<&Recorded> = recording
         .statements
         .iter()
-        .filter(|each| each.longest_row >= LOOP && catalog::has_a_plan(&each.text))
+        .filter(|each| each.longest_loop >= LOOP && catalog::has_a_plan(&each.text))
         .collect();
-    rows.sort_by_key(|each| std::cmp::Reverse(each.longest_row));
+    rows.sort_by_key(|each| std::cmp::Reverse(each.longest_loop));
     if !rows.is_empty() {
-        text.push_str("executed in a row by one session, as a loop would; one statement for all of them may do:\n");
+        text.push_str("executed again and again by one session, as a loop would; one statement for all of them may do:\n");
     }
     for each in rows.iter().take(SHOWN) {
         let _ = writeln!(
             text,
             "  {:>6} times  {}",
-            each.longest_row,
+            each.longest_loop,
             shortened(&each.text)
         );
     }
