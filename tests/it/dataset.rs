@@ -128,11 +128,11 @@ async fn every_version_makes_a_dataset() {
         .await
         .unwrap();
         let session = Session::open(copy.url(), &Interrupt::new()).await.unwrap();
-        // VACUUM leaves a few empty pages at the end, less than a sixteenth.
+        // From 16 on, streams that write side by side extend a table by several pages: some stay empty at its end.
         let checks = "SELECT (SELECT count(*) FROM books JOIN authors ON authors.id = author_id), \
                              (SELECT count(*) FROM kinds WHERE name LIKE 'every version%'), \
                              (SELECT count(*) FROM pg_class WHERE relname IN ('authors', 'books') \
-                              AND relallvisible * 16 > relpages * 15 AND reltuples = 20000)";
+                              AND relallvisible * 2 > relpages AND reltuples = 20000)";
         let row = session.client().query_one(checks, &[]).await.unwrap();
         let counts: [i64; 3] = [row.get(0), row.get(1), row.get(2)];
         assert_eq!(counts, [20_000, 1, 2], "PostgreSQL {}", cluster.version());
