@@ -127,9 +127,12 @@ pub fn blocked_queries(waiters: &Waiters<'_>, statements: &[StatementSpan]) -> (
     (sorted(by), sorted(during))
 }
 
-/// Adds a wait of `ms` to a query's.
+/// Adds a wait of `ms` to a query's. One that took no longer than usual for all its waiting is not told: nobody felt it.
 fn note(queries: &mut BTreeMap<usize, BlockedQuery>, probe: usize, ms: f64, wait: &Wait) {
-    let waited = Millis(ms.max(0.0));
+    let waited = Millis(ms);
+    if waited.0 <= 0.0 {
+        return;
+    }
     let entry = queries.entry(probe).or_insert_with(|| BlockedQuery {
         probe,
         executions: 0,
