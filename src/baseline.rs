@@ -132,6 +132,14 @@ impl Baseline {
             .unwrap_or_default()
     }
 
+    /// Whether a finding is in it, for ever or until some day.
+    #[must_use]
+    pub fn accepts(&self, fingerprint: &Fingerprint) -> bool {
+        self.accepted
+            .iter()
+            .any(|accepted| accepted.fingerprint == *fingerprint)
+    }
+
     /// Adds an acceptance, in the place of an earlier one of the same finding.
     pub fn accept(&mut self, acceptance: Acceptance) {
         self.accepted

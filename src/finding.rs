@@ -1,6 +1,7 @@
 //! `Finding` is the narrow waist: rules, N+1 detection, the advisor and plan regressions produce findings,
 //! every report reads them, nothing else crosses. Pure data: no database, no printing.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -260,7 +261,7 @@ pub enum Quantity {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
     /// snake_case, stable: it is a key of the JSON report.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// The value.
     pub quantity: Quantity,
 }
@@ -286,7 +287,10 @@ impl Evidence {
     /// Adds a number.
     #[must_use]
     pub fn with(mut self, key: &'static str, quantity: Quantity) -> Self {
-        self.measures.push(Measure { key, quantity });
+        self.measures.push(Measure {
+            key: Cow::Borrowed(key),
+            quantity,
+        });
         self
     }
 

@@ -38,7 +38,8 @@ pub struct GlobalArgs {
     // Any string is accepted here: clap would print a refused value, and its password with it.
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// Output format, to standard output or to a file; may be given several times
+    /// Output format, to standard output or to a file; may be given several times: terminal, short, json, markdown, sarif, junit,
+    /// github, gitlab, checkstyle; of `seed --out`: csv, sql, parquet, binary
     #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
     pub format: Vec<FormatRequest>,
     /// When to use colours
@@ -98,16 +99,17 @@ impl FromStr for FormatRequest {
 
 /// The commands: a variant here, a line in `commands::run` and a file `commands/<command>.rs`.
 #[derive(Debug, Subcommand)]
-#[command(disable_help_subcommand = true)]
 pub enum Command {
     Audit(AuditArgs),
     Accept(AcceptArgs),
+    Completions(CompletionsArgs),
     Diff(DiffArgs),
     Server(ServerArgs),
     Explain(ExplainArgs),
     Import(ImportArgs),
     Init(InitArgs),
     Record(RecordArgs),
+    Report(ReportArgs),
     Rules(RulesArgs),
     Seed(SeedArgs),
     Snapshot(SnapshotArgs),
@@ -118,10 +120,10 @@ impl Command {
     #[must_use]
     pub fn takes_formats(&self) -> bool {
         match self {
-            Self::Audit(_) | Self::Diff(_) => true,
+            Self::Audit(_) | Self::Diff(_) | Self::Explain(_) | Self::Report(_) => true,
             Self::Seed(args) => args.out.is_some(),
             Self::Accept(_)
-            | Self::Explain(_)
+            | Self::Completions(_)
             | Self::Import(_)
             | Self::Init(_)
             | Self::Record(_)
@@ -133,7 +135,7 @@ impl Command {
 }
 
 /// Seeds the dataset if needed, runs every query of the catalog on it, and reports what will hurt
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_help = "Examples:
   pgproof audit                                  the whole catalog on the embedded server
   pgproof audit ListOrdersByCustomer 'Search*'   some queries
@@ -182,6 +184,98 @@ pub struct AuditArgs {
     /// How long candidates are built and measured, e.g. 5m; those that are left over are reported [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = super::values::duration)]
     pub advise_time: Option<std::time::Duration>,
+    /// What is shown of it.
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// What is shown of a report; the exit code and the JSON are not touched by it.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "What is shown")]
+pub struct ViewArgs {
+    /// How many of the costliest findings are told first [default: 3]
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Only findings of this rule; may be given several times
+    #[arg(long, value_name = "RULE")]
+    pub rule: Vec<String>,
+    /// Only findings from this severity up
+    #[arg(long, value_name = "SEVERITY")]
+    pub severity: Option<ShownSeverity>,
+    /// Group findings by the index that fixes them, by query, or by table
+    #[arg(long, value_name = "WHAT")]
+    pub by: Option<By>,
+}
+
+/// From which severity on findings are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShownSeverity {
+    /// All.
+    Info,
+    /// No notes.
+    Warning,
+    /// Errors only.
+    Error,
+}
+
+/// What findings are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The statement that fixes them.
+    Index,
+    /// The query.
+    Query,
+    /// The table.
+    Table,
+}
+
+/// Prints the completions of a shell, or writes the manual's pages
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof completions bash > ~/.local/share/bash-completion/completions/pgproof
+  pgproof completions zsh > ~/.zfunc/_pgproof
+  pgproof completions fish > ~/.config/fish/completions/pgproof.fish
+  pgproof completions powershell >> $PROFILE
+  pgproof completions man --out ~/.local/share/man/man1")]
+pub struct CompletionsArgs {
+    /// What they are for
+    #[arg(value_name = "SHELL")]
+    pub shell: CompletionsFor,
+    /// The folder that the manual's pages are written to
+    #[arg(long, value_name = "DIR", required_if_eq("shell", "man"))]
+    pub out: Option<PathBuf>,
+}
+
+/// Shells, and the manual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompletionsFor {
+    Bash,
+    Zsh,
+    Fish,
+    #[value(name = "powershell")]
+    PowerShell,
+    Elvish,
+    /// Pages of the manual, one a command.
+    Man,
+}
+
+/// Writes a saved report again, in any format
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof audit --format json=report.json        saves it
+  pgproof report report.json --verbose           every finding of it
+  pgproof report report.json --by table
+  pgproof report report.json --format sarif=report.sarif --format junit=report.xml")]
+pub struct ReportArgs {
+    /// A report that `audit --format json` or `explain --format json` wrote
+    #[arg(value_name = "SAVED")]
+    pub report: PathBuf,
+    /// Exit with 1 from this severity on [default: as it was saved]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// What is shown of it.
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 /// Keeps every query's plan and work as files, one a query, for reviews and for `--baseline`
@@ -205,14 +299,23 @@ pub struct SnapshotArgs {
 #[command(after_help = "Examples:
   pgproof accept 3f2a91c0 --reason 'an admin page, once a day'
   pgproof accept 3f2a91c0 --reason 'until the archive moves' --expires 2026-12-31
+  pgproof accept --all --reason 'there before pgproof was'
+                                                 everything that is there now
   pgproof audit --baseline                       accepted findings do not fail it
 
 Every finding's fingerprint stands behind a # in the report. It stays the same when lines move, files are renamed or the
 dataset is seeded anew.")]
 pub struct AcceptArgs {
     /// The finding's fingerprint, or the beginning of it
-    #[arg(value_name = "FINDING")]
-    pub finding: String,
+    #[arg(
+        value_name = "FINDING",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub finding: Option<String>,
+    /// Every finding that is there now: what comes later counts
+    #[arg(long)]
+    pub all: bool,
     /// Why it does not count
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
@@ -340,6 +443,9 @@ pub struct ExplainArgs {
     /// A query of the catalog, a file with a plan, or - for a plan on standard input
     #[arg(value_name = "QUERY")]
     pub query: String,
+    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
     /// Run a query that writes against a database given by URL; it is rolled back
     #[arg(long)]
     pub allow_writes: bool,

@@ -224,7 +224,7 @@ mod tests {
         let mistake =
             || SourceError::new(&Source::new("migrations/1.sql", "x"), 0..1, "syntax error");
         let closed = ReportError::Stdout {
-            format: crate::report::Format::Json,
+            format: &crate::report::json::FORMAT,
             source: std::io::Error::from(std::io::ErrorKind::BrokenPipe),
         };
         assert_eq!(

@@ -8,6 +8,7 @@ pub mod diff_sides;
 pub mod exit;
 mod failures;
 mod globals;
+pub mod output;
 pub mod saved_reports;
 pub mod settings;
 mod settled;

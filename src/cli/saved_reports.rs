@@ -1,16 +1,71 @@
-//! `pgproof diff BEFORE.json AFTER.json`: two reports that `audit --format json` wrote. Nothing is run.
+//! Reports that `audit --format json` and `explain --format json` wrote: read back whole, or two of them compared. Nothing is
+//! run.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::exit::CliError;
 use super::settings::Project;
+use crate::catalog::{self, Query};
 use crate::diff::names::SavedNames;
-use crate::diff::report::DiffReport;
+use crate::diff::report::Comparison;
 use crate::diff::saved::{self, SavedCatalog, SavedQueryRuns};
-use crate::report::json::{self, SavedReport};
+use crate::report::json::{self, SavedQuery, SavedReport};
+use crate::report::{Origin, Report, restore};
 use crate::rules::{Policy, plan_regression};
 use crate::run::QueryFailure;
+use crate::source::Source;
+
+/// A saved report as it was, for `pgproof report`.
+pub fn restored(path: &Path, directory: &Path) -> Result<Report, CliError> {
+    let saved = read(path, directory)?;
+    restore::restore(saved, &query_of)
+        .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
+}
+
+/// The query of a saved text: read as its file was, else (it came from elsewhere) taken as it is.
+fn query_of(saved: &SavedQuery) -> Query {
+    let text = format!("-- name: Saved :many\n{};\n", saved.sql);
+    let read = catalog::parse(&[Source::new(&saved.file, text)])
+        .queries
+        .pop()
+        .filter(|query| query.source == saved.sql);
+    let query = read.unwrap_or_else(|| as_it_is(saved));
+    Query {
+        name: saved.name.clone(),
+        file: PathBuf::from(&saved.file),
+        header_line: saved.line.saturating_sub(1).max(1),
+        line: saved.line,
+        column: saved.column,
+        calls_per_second: saved.calls_per_second,
+        ..query
+    }
+}
+
+fn as_it_is(saved: &SavedQuery) -> Query {
+    Query {
+        name: saved.name.clone(),
+        command: catalog::Command::Many,
+        file: PathBuf::from(&saved.file),
+        header_line: 1,
+        line: saved.line,
+        column: saved.column,
+        source: saved.sql.clone(),
+        sql: saved.sql.clone(),
+        segments: vec![catalog::Segment {
+            sql: 0,
+            source: 0,
+            verbatim: true,
+        }],
+        parameters: Vec::new(),
+        statement: catalog::StatementKind::Select,
+        writes: false,
+        budget: catalog::Budget::default(),
+        calls_per_second: saved.calls_per_second,
+        for_each: Vec::new(),
+        allows: Vec::new(),
+    }
+}
 
 /// Compares two reports; limits come from the project where there is one.
 pub fn compare(
@@ -18,7 +73,7 @@ pub fn compare(
     after: &Path,
     project: Option<&Project>,
     directory: &Path,
-) -> Result<DiffReport, CliError> {
+) -> Result<Report, CliError> {
     let (old, new) = (read(before, directory)?, read(after, directory)?);
     let differing = unlike(&old, &new);
     if !differing.is_empty() {
@@ -28,21 +83,25 @@ pub fn compare(
         ))
         .help("audit both with the same dataset, server version and planner settings"));
     }
-    let (old, server_version) = (catalog(&old, before)?, new.server.version.clone());
-    let new = catalog(&new, after)?;
+    let (old, server_version) = (runs_of(&old, before)?, new.server.version.clone());
+    let new = runs_of(&new, after)?;
     let policy = project.map_or_else(Policy::default, |project| project.settings.policy());
     let queries = saved::compare(&old, &new, &plan_regression::limits(&policy));
     let findings = queries
         .iter()
         .filter_map(|diff| plan_regression::finding(diff, &policy))
         .collect();
-    Ok(DiffReport {
-        from: before.display().to_string(),
-        to: after.display().to_string(),
+    Ok(Report {
+        origin: Origin::Diff,
         server_version,
-        queries,
         findings,
-        ..DiffReport::default()
+        comparison: Some(Box::new(Comparison {
+            from: before.display().to_string(),
+            to: after.display().to_string(),
+            queries,
+            ..Comparison::default()
+        })),
+        ..Report::default()
     })
 }
 
@@ -54,12 +113,20 @@ fn read(path: &Path, directory: &Path) -> Result<SavedReport, CliError> {
     json::read(&text).map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
 }
 
-fn catalog(report: &SavedReport, path: &Path) -> Result<SavedCatalog, CliError> {
+fn runs_of(report: &SavedReport, path: &Path) -> Result<SavedCatalog, CliError> {
     let of_query = |query: &json::SavedQuery| {
         let runs = query
             .runs
             .iter()
-            .map(saved_run)
+            .filter(|run| !run.plan.is_null())
+            .map(|run| {
+                restore::run(run).map_err(|reason| {
+                    CliError::usage(format!(
+                        "the plan of {} cannot be read: {reason}",
+                        run.label
+                    ))
+                })
+            })
             .collect::<Result<Vec<_>, _>>();
         Ok::<_, CliError>(SavedQueryRuns {
             name: query.name.clone(),
@@ -112,57 +179,17 @@ fn names(report: &SavedReport) -> SavedNames {
     names
 }
 
-fn saved_run(run: &json::SavedRun) -> Result<crate::run::Run, CliError> {
-    let plan = crate::plan::parse::json_value(&run.plan)
-        .map_err(|error| {
-            CliError::usage(format!("the plan of {} cannot be read: {error}", run.label))
-        })?
-        .into_iter()
-        .next()
-        .ok_or_else(|| CliError::usage(format!("{} has no plan", run.label)))?;
-    let sample = crate::run::Sample {
-        execution: run.time_ms.unwrap_or_default(),
-        planning: run.planning_ms.unwrap_or_default(),
-        blocks: plan.root().buffers.unwrap_or_default().touched(),
-        temp_blocks: plan.root().buffers.unwrap_or_default().temp(),
-    };
-    let outcome = match run.outcome {
-        json::SavedOutcome::Completed => crate::run::Outcome::Completed {
-            samples: vec![sample],
-        },
-        json::SavedOutcome::TimedOut => crate::run::Outcome::TimedOut {
-            after: crate::units::Millis(0.0),
-        },
-        json::SavedOutcome::Estimated => crate::run::Outcome::Estimated,
-    };
-    let parameters = run
-        .parameters
-        .iter()
-        .map(|parameter| crate::run::BoundParameter {
-            number: parameter.number,
-            name: parameter.name.clone(),
-            type_name: parameter.type_name.clone(),
-            value: parameter.value.clone(),
-            column: parameter.column.clone(),
-        });
-    Ok(crate::run::Run {
-        label: run.label.clone(),
-        parameters: parameters.collect(),
-        plan,
-        explain_json: run.plan.clone(),
-        outcome,
-    })
-}
-
 /// What makes two reports incomparable, each said.
 fn unlike(old: &json::SavedReport, new: &json::SavedReport) -> Vec<String> {
     let mut found = Vec::new();
     let major = |version: &str| version.split('.').next().unwrap_or(version).to_owned();
-    if major(&old.server.version) != major(&new.server.version) {
-        found.push(format!(
-            "PostgreSQL {} and {}",
-            old.server.version, new.server.version
-        ));
+    let version = |report: &SavedReport| {
+        let version = report.server.version.as_deref();
+        version.unwrap_or("unknown").to_owned()
+    };
+    let (a, b) = (version(old), version(new));
+    if major(&a) != major(&b) {
+        found.push(format!("PostgreSQL {a} and {b}"));
     }
     let number =
         |number: Option<f64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());

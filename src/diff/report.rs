@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::catalog::Query;
-use crate::finding::Finding;
 use crate::run::QueryRuns;
 use crate::schema::{Schema, TableKind};
 use crate::units::Millis;
@@ -16,21 +15,17 @@ use super::names::{Names, full_name};
 use super::observation::StatementObservation;
 use super::outcome::QueryDiff;
 
-/// Everything that a diff found.
+/// Both sides of a diff: what a report holds of it beside the findings.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct DiffReport {
+pub struct Comparison {
     /// What is compared, in words: `0008` … `0011`, or a revision, or two files.
     pub from: String,
     /// The other side.
     pub to: String,
-    /// `15.18`.
-    pub server_version: String,
     /// The layout and by what it was recognized; `None` for saved reports.
     pub layout: Option<(String, String)>,
     /// How the layout's tool is told to run a statement outside a transaction.
     pub without_transaction: Option<&'static str>,
-    /// The dataset's fingerprint, seed and scale.
-    pub dataset: Option<(String, u64, f64)>,
     /// Every query, worst first.
     pub queries: Vec<QueryDiff>,
     /// Old statements on the new schema that break or get worse.
@@ -47,12 +42,8 @@ pub struct DiffReport {
     pub round_trip: Option<RoundTrip>,
     /// The schema after the migration with its safer forms against the one without; `None` where none was run.
     pub safer_schema: Option<SchemaDifference>,
-    /// What the rules say.
-    pub findings: Vec<Finding>,
     /// Where the time went.
     pub spent: Spent,
-    /// The whole command.
-    pub elapsed: Millis,
 }
 
 /// Where a diff's time went.

@@ -5,7 +5,7 @@ use crate::diff::canonical::display_relation;
 use crate::diff::extrapolate::Extrapolation;
 use crate::diff::observation::{PileUp, ProvenForm, StatementObservation, StatementPlace};
 use crate::diff::outcome::{Cause, Presence, QueryDiff, RunDiff};
-use crate::diff::report::{DiffReport, IndexUse};
+use crate::diff::report::{Comparison, IndexUse};
 use crate::diff::verdict::Verdict;
 use crate::units::{Bytes, Millis};
 
@@ -305,7 +305,7 @@ pub(super) fn measured_sentence(
 }
 
 /// How the safer forms are written down for the layout's tool; `None` where no safer form was found or no way is known.
-pub(super) fn outside_sentence(report: &DiffReport) -> Option<String> {
+pub(super) fn outside_sentence(report: &Comparison) -> Option<String> {
     let alone = |sql: &String| sql.contains(" CONCURRENTLY") || sql.contains("COMMIT;");
     let forms = report
         .statements

@@ -242,9 +242,9 @@ fn with_unit(quantity: &Quantity) -> String {
 
 /// `rows skipped 300,000`, `time share 97 %`.
 fn alone(measure: &Measure) -> String {
-    match round_trip(measure.key) {
+    match round_trip(&measure.key) {
         Some(round_trip) => format!("{} at {round_trip} a round trip", value(measure)),
-        None => format!("{} {}", label(measure.key), value(measure)),
+        None => format!("{} {}", label(&measure.key), value(measure)),
     }
 }
 
@@ -267,7 +267,7 @@ fn value(measure: &Measure) -> String {
     match &measure.quantity {
         Quantity::Rows(rows) => rows_in_words(*rows),
         Quantity::Pages(pages) => pages_in_words(*pages),
-        Quantity::Ratio(ratio) if is_share(measure.key) => percent(*ratio),
+        Quantity::Ratio(ratio) if is_share(&measure.key) => percent(*ratio),
         other => with_unit(other),
     }
 }

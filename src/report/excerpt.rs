@@ -32,14 +32,19 @@ pub(crate) struct Line {
 
 /// The excerpt for a finding of this rule with this evidence.
 pub(crate) fn lines(query: &Query, rule: RuleId, evidence: &Evidence) -> Vec<Line> {
+    let guilty = guilty(query, rule, evidence);
+    with_marks(&query.source, query.line, &guilty)
+}
+
+/// The guilty parts of a query's source, in bytes.
+pub(crate) fn guilty(query: &Query, rule: RuleId, evidence: &Evidence) -> Vec<Range<usize>> {
     let statement = Statement::new(&query.source);
-    let guilty = match (rule, evidence.condition.as_deref()) {
+    match (rule, evidence.condition.as_deref()) {
         (RuleId::NPlusOne, Some(link)) => {
             driven_part(query, &statement, link).into_iter().collect()
         }
         (_, Some(_) | None) => statement.guilty(rule, evidence),
-    };
-    with_marks(&query.source, query.line, &guilty)
+    }
 }
 
 /// The condition that another query's rows drive: `link` ends with the parameter, `ListCustomers.id -> $1`.
@@ -60,6 +65,16 @@ fn driven_part(query: &Query, statement: &Statement<'_>, link: &str) -> Option<R
 
 /// The excerpt with the word marked that stands at a character position (from 1) of `Query::sql`, as the server reports it.
 pub(crate) fn at_position(query: &Query, position: u32) -> Vec<Line> {
+    let word = word_at_position(query, position);
+    with_marks(
+        &query.source,
+        query.line,
+        &word.into_iter().collect::<Vec<_>>(),
+    )
+}
+
+/// The word at a character position of `Query::sql`, in bytes of the source.
+pub(crate) fn word_at_position(query: &Query, position: u32) -> Option<Range<usize>> {
     let characters = usize::try_from(position)
         .unwrap_or(usize::MAX)
         .saturating_sub(1);
@@ -68,12 +83,7 @@ pub(crate) fn at_position(query: &Query, position: u32) -> Vec<Line> {
         .char_indices()
         .nth(characters)
         .map_or(query.sql.len(), |(offset, _)| offset);
-    let word = Statement::new(&query.source).word_at(source_offset(&query.segments, offset));
-    with_marks(
-        &query.source,
-        query.line,
-        &word.into_iter().collect::<Vec<_>>(),
-    )
+    Statement::new(&query.source).word_at(source_offset(&query.segments, offset))
 }
 
 fn with_marks(source: &str, first_line: u32, guilty: &[Range<usize>]) -> Vec<Line> {

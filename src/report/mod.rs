@@ -1,26 +1,28 @@
-//! Reports: one model, one file a format. Sees findings and results, never `db`; judges nothing.
+//! Reports: one model that every judging command fills, one file a format that reads it. Sees findings and results, never
+//! `db`; judges nothing.
 //!
-//! A format is one file and one line in [`output::FORMATS`].
+//! A format is one file in `formats` and one line in [`formats::FORMATS`].
 
 mod clauses;
-pub mod diff_json;
-pub mod diff_markdown;
-pub mod diff_terminal;
 mod diff_words;
 mod evidence;
 mod excerpt;
-pub mod json;
-pub mod markdown;
+pub mod fixes;
+pub mod formats;
+pub mod impact;
 pub mod output;
+pub mod place;
 mod plan_tree;
 pub mod progress;
 mod redact;
+pub mod restore;
 pub mod rule_pages;
 pub mod seeding;
 pub mod summary;
-pub mod terminal;
+pub mod wrapped;
 
-pub use output::{Format, Output, ReportError, validate, write_all};
+pub use formats::{Format, json, markdown, terminal};
+pub use output::{Output, ReportError, validate, write_all};
 pub use plan_tree::plan_tree;
 pub use redact::{redact, redact_findings, redact_run};
 pub use summary::Summary;
@@ -28,18 +30,70 @@ pub use summary::Summary;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Query, Skipped};
-use crate::finding::{Finding, Severity};
+use crate::diff::report::Comparison;
+use crate::finding::{Finding, RuleId, Severity};
 use crate::run::{EndedEarly, QueryRuns};
 use crate::units::{Bytes, Millis};
 
 /// The version that reports name as their maker.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// All that an audit found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuditReport {
-    /// `15.18`.
-    pub server_version: String,
+/// The command that made a report: which page its readers expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A catalog was audited.
+    #[default]
+    Audit,
+    /// Single plans were explained.
+    Explain,
+    /// Two sides were compared.
+    Diff,
+}
+
+/// Which findings are shown; what counts for the exit code is not touched by it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    /// No more than this many of the costliest.
+    pub top: Option<usize>,
+    /// Only these rules; all where it is empty.
+    pub rules: Vec<RuleId>,
+    /// Only from this severity up.
+    pub severity: Option<Severity>,
+    /// How findings are grouped.
+    pub by: Grouping,
+}
+
+/// What findings are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grouping {
+    /// Not at all: the costliest first.
+    #[default]
+    Impact,
+    /// The statement that fixes them.
+    Index,
+    /// The query that they are about.
+    Query,
+    /// The table that they are about.
+    Table,
+}
+
+impl View {
+    /// Whether a finding is shown.
+    #[must_use]
+    pub fn shows(&self, found: &Finding) -> bool {
+        (self.rules.is_empty() || self.rules.contains(&found.rule))
+            && self.severity.is_none_or(|least| found.severity >= least)
+    }
+}
+
+/// All that a command found, and what it stands on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// The command.
+    pub origin: Origin,
+    /// `15.18`; `None` for a plan that came without its server.
+    pub server_version: Option<String>,
     /// Planner settings that differ from the defaults.
     pub server_settings: Vec<(String, String)>,
     /// `None` where the database was given by URL.
@@ -58,6 +112,10 @@ pub struct AuditReport {
     pub findings: Vec<Finding>,
     /// The severity from which findings fail the audit; `None`: none does.
     pub fail_on: Option<Severity>,
+    /// Both sides of a diff.
+    pub comparison: Option<Box<Comparison>>,
+    /// What of it is shown.
+    pub view: View,
     /// The whole command.
     pub elapsed: Millis,
 }
@@ -99,7 +157,7 @@ pub struct IndexInfo {
     pub definition: String,
 }
 
-impl AuditReport {
+impl Report {
     /// Runs of the query at `index` of `queries`; `None` where nothing was seen of it.
     #[must_use]
     pub fn runs_of(&self, index: usize) -> Option<&QueryRuns> {

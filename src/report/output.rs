@@ -1,83 +1,19 @@
-//! Which formats there are, and where a report goes. Knows no format's inside.
+//! Where a report goes. Knows no format's inside.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::terminal::TerminalStyle;
-use super::{AuditReport, json, markdown, terminal};
-use crate::visible::{Colors, Guard};
+use super::Report;
+use super::formats::terminal::{self, TerminalStyle};
+use super::formats::{FORMATS, Format};
 use crate::write;
-
-/// A form that a report can take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// For people at a terminal.
-    Terminal,
-    /// For programs, and for `pgproof diff`.
-    Json,
-    /// For pull requests.
-    Markdown,
-}
-
-/// A format's line in the registry.
-#[derive(Debug, Clone, Copy)]
-pub struct FormatInfo {
-    /// Which.
-    pub format: Format,
-    /// As typed.
-    pub name: &'static str,
-    /// For `--help`.
-    pub about: &'static str,
-    render: fn(&AuditReport, &TerminalStyle, &mut dyn Write) -> io::Result<()>,
-}
-
-/// Every format.
-pub const FORMATS: &[FormatInfo] = &[
-    FormatInfo {
-        format: Format::Terminal,
-        name: "terminal",
-        about: "for people (default)",
-        render: terminal::render,
-    },
-    FormatInfo {
-        format: Format::Json,
-        name: "json",
-        about: "for programs and `pgproof diff`; docs/schema/report.schema.json describes it",
-        render: |report, _, out| json::render(report, out),
-    },
-    FormatInfo {
-        format: Format::Markdown,
-        name: "markdown",
-        about: "for pull requests and step summaries",
-        render: |report, _, out| markdown::render(report, out),
-    },
-];
-
-impl Format {
-    /// As typed.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Terminal => "terminal",
-            Self::Json => "json",
-            Self::Markdown => "markdown",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// One `--format FORMAT[=FILE]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// How.
-    pub format: Format,
+    pub format: &'static Format,
     /// Where; `None` is stdout.
     pub file: Option<PathBuf>,
 }
@@ -103,12 +39,9 @@ impl Output {
     /// No format has that name.
     pub fn named(name: &str, file: Option<PathBuf>) -> Result<Self, ReportError> {
         let file = file.filter(|file| !write::is_standard_output(file));
-        let info = FORMATS.iter().find(|info| info.name == name);
-        let format = info
-            .map(|info| info.format)
-            .ok_or_else(|| ReportError::UnknownFormat {
-                name: name.to_owned(),
-            })?;
+        let format = Format::named(name).ok_or_else(|| ReportError::UnknownFormat {
+            name: name.to_owned(),
+        })?;
         Ok(Self { format, file })
     }
 }
@@ -134,9 +67,9 @@ pub enum ReportError {
     )]
     TwoOnStdout {
         /// The one that keeps stdout.
-        first: Format,
+        first: &'static Format,
         /// The one that needs a file.
-        second: Format,
+        second: &'static Format,
     },
     /// The same file twice.
     #[error("two reports would be written to {}: give each its own file", file.display())]
@@ -148,7 +81,7 @@ pub enum ReportError {
     #[error("cannot write the {format} report to {}: there is no directory {}; make it first", file.display(), directory.display())]
     NoDirectory {
         /// Which report.
-        format: Format,
+        format: &'static Format,
         /// Its file.
         file: PathBuf,
         /// What is missing.
@@ -158,7 +91,7 @@ pub enum ReportError {
     #[error("cannot write the {format} report to {}: {source}", file.display())]
     File {
         /// Which report.
-        format: Format,
+        format: &'static Format,
         /// Its file.
         file: PathBuf,
         /// The system's words.
@@ -168,7 +101,7 @@ pub enum ReportError {
     #[error("cannot write the {format} report to stdout: {source}")]
     Stdout {
         /// Which report.
-        format: Format,
+        format: &'static Format,
         /// The system's words.
         source: io::Error,
     },
@@ -198,7 +131,7 @@ impl ReportError {
 fn names() -> String {
     FORMATS
         .iter()
-        .map(|info| info.name)
+        .map(|format| format.name)
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -243,7 +176,7 @@ pub fn validate(outputs: &[Output]) -> Result<(), ReportError> {
 /// What [`validate`] finds, or the first file (or stdout) that cannot be written.
 pub fn write_all(
     outputs: &[Output],
-    report: &AuditReport,
+    report: &Report,
     style: &TerminalStyle,
     stdout: &mut dyn Write,
 ) -> Result<(), ReportError> {
@@ -251,12 +184,10 @@ pub fn write_all(
     let mut failed = None;
     for Output { format, file } in outputs {
         let Some(file) = file else { continue };
-        let written = write::whole(file, |out| {
-            render(*format, report, &TerminalStyle::FILE, out)
-        });
+        let written = write::whole(file, |out| format.write(report, &TerminalStyle::FILE, out));
         if let Err(source) = written {
             failed.get_or_insert(ReportError::File {
-                format: *format,
+                format,
                 file: file.clone(),
                 source,
             });
@@ -265,34 +196,15 @@ pub fn write_all(
     let format = outputs
         .iter()
         .find(|output| output.file.is_none())
-        .map_or(Format::Terminal, |output| output.format);
-    let shown = render(format, report, style, stdout)
+        .map_or(&terminal::FORMAT, |output| output.format);
+    let shown = format
+        .write(report, style, stdout)
         .and_then(|()| stdout.flush())
         .map_err(|source| ReportError::Stdout { format, source });
     match failed {
         Some(error) => Err(error),
         None => shown,
     }
-}
-
-fn render(
-    format: Format,
-    report: &AuditReport,
-    style: &TerminalStyle,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let Some(info) = FORMATS.iter().find(|info| info.format == format) else {
-        return Err(io::Error::other("the format is not registered")); // a test holds that each is
-    };
-    let colors = match (format, style.color) {
-        // It has rules of its own for what a text may hold.
-        (Format::Json, _) => return (info.render)(report, style, out),
-        (Format::Terminal, true) => Colors::Kept,
-        (Format::Terminal, false) | (Format::Markdown, _) => Colors::Shown,
-    };
-    let mut guard = Guard::new(out, colors);
-    (info.render)(report, style, &mut guard)?;
-    guard.flush()
 }
 
 fn directory_of(file: &Path) -> &Path {
@@ -308,43 +220,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_format_is_registered_once() {
-        for format in [Format::Terminal, Format::Json, Format::Markdown] {
-            let lines: Vec<_> = FORMATS
-                .iter()
-                .filter(|info| info.format == format)
-                .collect();
-            assert_eq!(lines.len(), 1);
-            assert_eq!(lines[0].name, format.name());
-        }
-    }
-
-    #[test]
     fn formats_are_parsed() {
         assert_eq!(
             "json".parse::<Output>().unwrap(),
             Output {
-                format: Format::Json,
+                format: &crate::report::json::FORMAT,
                 file: None
             }
         );
         assert_eq!(
             "markdown=out/a=b.md".parse::<Output>().unwrap(),
             Output {
-                format: Format::Markdown,
+                format: &crate::report::markdown::FORMAT,
                 file: Some("out/a=b.md".into())
             }
         );
-        let messages: Vec<String> = ["sarif", "json=", ""]
+        let messages: Vec<String> = ["yaml", "json=", ""]
             .iter()
             .map(|text| text.parse::<Output>().unwrap_err().to_string())
             .collect();
+        let known = names();
         assert_eq!(
             messages,
             [
-                "there is no report format \"sarif\": the formats are terminal, json, markdown",
+                &format!("there is no report format \"yaml\": the formats are {known}"),
                 "--format json= names no file: write json for stdout, or a path after the `=`",
-                "there is no report format \"\": the formats are terminal, json, markdown",
+                &format!("there is no report format \"\": the formats are {known}"),
             ]
         );
     }

@@ -10,6 +10,7 @@ use crate::units::{Count, Pages};
 
 use super::evidence::percent;
 use super::excerpt::clean;
+use super::wrapped::below;
 
 /// Cells of a bar.
 const BAR: usize = 8;
@@ -20,13 +21,18 @@ const LONGEST_CONDITION: usize = 120;
 ///
 /// # Errors
 /// What `out` returns.
-pub fn plan_tree(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+pub fn plan_tree(
+    plan: &Plan,
+    findings: &[&Finding],
+    columns: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let metrics = Metrics::of(plan);
     writeln!(out, "{:^15}  {:^15}  node", "own time", "own pages")?;
     let by_node = by_node(findings);
     for id in plan.ids() {
         let findings = by_node.get(&id).map_or(&[][..], Vec::as_slice);
-        node_lines(plan, &metrics, id, findings, out)?;
+        node_lines(plan, &metrics, id, findings, columns, out)?;
     }
     for trigger in &plan.triggers {
         let time = trigger
@@ -58,11 +64,11 @@ pub fn plan_tree(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> io::
 }
 
 /// Findings beside the nodes that they are about, symptoms too.
-fn by_node(findings: &[Finding]) -> HashMap<NodeId, Vec<&Finding>> {
+fn by_node<'a>(findings: &[&'a Finding]) -> HashMap<NodeId, Vec<&'a Finding>> {
     let mut by_node: HashMap<NodeId, Vec<&Finding>> = HashMap::new();
     for finding in findings
         .iter()
-        .flat_map(|finding| std::iter::once(finding).chain(&finding.symptoms))
+        .flat_map(|finding| std::iter::once(*finding).chain(&finding.symptoms))
     {
         if let Some(node) = finding.evidence.node {
             by_node.entry(node).or_default().push(finding);
@@ -94,30 +100,35 @@ fn doubts(plan: &Plan, metrics: &Metrics, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
+/// Columns of the bars, and the space after them.
+const BARS: usize = 34;
+/// Room that is left to a node's text, however deep it stands.
+const LEAST_ROOM: usize = 30;
+
 fn node_lines(
     plan: &Plan,
     metrics: &Metrics,
     id: NodeId,
     findings: &[&Finding],
+    columns: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let node = plan.node(id);
-    let depth = plan.ancestors(id).count();
-    let indent = "  ".repeat(depth);
+    let deepest = columns.saturating_sub(BARS + LEAST_ROOM);
+    let depth = (2 * plan.ancestors(id).count()).min(deepest);
     let subplan = node
         .subplan_name
         .as_ref()
         .map(|name| format!("{name}: "))
         .unwrap_or_default();
-    writeln!(
-        out,
-        "{}  {}  {indent}{}{}{}",
+    let bars = format!(
+        "{}  {}  {:depth$}",
         share(metrics.time_share(id)),
         share(metrics.block_share(id)),
-        clean(&subplan),
-        clean(&label(node)),
-        counts(node)
-    )?;
+        ""
+    );
+    let text = format!("{}{}{}", clean(&subplan), clean(&label(node)), counts(node));
+    lines(&bars, BARS + depth + 4, &text, columns, out)?;
     let conditions = &node.conditions;
     let named = [
         ("Index Cond", &conditions.index),
@@ -126,22 +137,35 @@ fn node_lines(
         ("Merge Cond", &conditions.merge),
         ("Join Filter", &conditions.join_filter),
     ];
+    let margin = " ".repeat(BARS + depth + 2);
     for (name, condition) in named {
         if let Some(condition) = condition {
-            writeln!(out, "{:34}{indent}  {name}: {}", "", cut(&clean(condition)))?;
+            let text = format!("{name}: {}", cut(&clean(condition)));
+            lines(&margin, margin.len() + 2, &text, columns, out)?;
         }
     }
     for finding in findings {
-        writeln!(
-            out,
-            "{:34}{indent}  ^ {} {}: {}",
-            "",
+        let text = format!(
+            "^ {} {}: {}",
             finding.severity,
             finding.rule,
             clean(&finding.message)
-        )?;
+        );
+        lines(&margin, margin.len() + 2, &text, columns, out)?;
     }
     Ok(())
+}
+
+fn lines(
+    first: &str,
+    rest: usize,
+    text: &str,
+    columns: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    below(first, rest, text, columns)
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// `  (3 rows of 1,000 expected, ×333; 997 thrown away; 4 loops)`.

@@ -16,6 +16,8 @@ use crate::visible;
 /// A task that ends sooner is never seen.
 const DELAY: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
+/// In a pipe somebody who waits is told this often what is done.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +60,11 @@ impl Display {
             details,
             delay,
             tasks: BTreeMap::new(),
+            told: Instant::now(),
         }));
         let weak = Arc::downgrade(&state);
-        if matches!(lock(&state).screen, Screen::Bars(_)) {
-            // Without the thread the bars would stand still, and appear late, while a task says nothing. They do where
+        if !matches!(lock(&state).screen, Screen::Nothing) {
+            // Without the thread the bars would stand still, and lines appear late, while a task says nothing. They do where
             // the system has no thread to give: no reason to fail.
             let _ = std::thread::Builder::new()
                 .name("progress".to_owned())
@@ -134,6 +137,8 @@ struct State {
     details: Details,
     delay: Duration,
     tasks: BTreeMap<u64, Shown>,
+    /// When a line was written last.
+    told: Instant,
 }
 
 impl std::fmt::Debug for State {
@@ -202,9 +207,9 @@ impl State {
                 }
             }
             Event::Finished { task } => self.finish(task),
-            Event::Note(text) => self.screen.line(&shown(&text)),
+            Event::Note(text) => self.line(&shown(&text)),
             Event::Detail(text) => match self.details {
-                Details::Told => self.screen.line(&shown(&text)),
+                Details::Told => self.line(&shown(&text)),
                 Details::Hidden => {}
             },
         }
@@ -231,9 +236,28 @@ impl State {
         }
     }
 
-    fn tick(&mut self) {
-        let Screen::Bars(bars) = &self.screen else {
+    fn line(&mut self, text: &str) {
+        self.screen.line(text);
+        self.told = Instant::now();
+    }
+
+    /// In a pipe: the task that began last, where nothing was said for long.
+    fn tell_waiting(&mut self) {
+        if self.told.elapsed() < SILENCE {
             return;
+        }
+        let Some(task) = self.tasks.values().last() else {
+            return;
+        };
+        let text = task.so_far();
+        self.line(&text);
+    }
+
+    fn tick(&mut self) {
+        let bars = match &self.screen {
+            Screen::Bars(bars) => bars,
+            Screen::Lines(_) => return self.tell_waiting(),
+            Screen::Nothing => return,
         };
         for shown in self.tasks.values_mut() {
             if shown.bar.is_none() && shown.started.elapsed() >= self.delay {
@@ -261,6 +285,44 @@ impl Shown {
         }
         bar.with_prefix(self.label.clone())
             .with_style(style(self.unit, self.total))
+    }
+
+    /// `running queries: 12 of 59 after 40.0 s, about 2 min 37 s left: ListOrders`.
+    fn so_far(&self) -> String {
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let count = |number: u64| match self.unit {
+            Unit::Bytes => Bytes(number).to_string(),
+            Unit::Rows | Unit::Steps => Count(number as f64).to_string(),
+        };
+        let unit = match self.unit {
+            Unit::Rows => " rows",
+            Unit::Bytes | Unit::Steps => "",
+        };
+        let done = match self.total {
+            Some(total) => format!("{} of {}{unit} ", count(self.position), count(total)),
+            None if self.position > 0 => format!("{}{unit} ", count(self.position)),
+            None => String::new(),
+        };
+        let left = self
+            .total
+            .filter(|total| self.position > 0 && *total > self.position)
+            .map(|total| {
+                let each = elapsed / self.position as f64;
+                let left = each * (total - self.position) as f64;
+                format!(", about {} left", Millis(left * 1000.0))
+            })
+            .unwrap_or_default();
+        let doing = if self.doing.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", self.doing)
+        };
+        let text = format!(
+            "{}: {done}after {}{left}{doing}",
+            self.label,
+            Millis(elapsed * 1000.0)
+        );
+        shown(&text)
     }
 
     /// What stays of a task: `seeding orders: 3,214,000 rows in 21.00 s`.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::wrapped::{Wrapped, below};
 use crate::rules::{ALL, Rule, Threshold, ThresholdUnit};
 use crate::units::{Bytes, Count, Millis, Pages};
 
@@ -9,9 +10,17 @@ use crate::units::{Bytes, Count, Millis, Pages};
 ///
 /// # Errors
 /// What `out` returns.
-pub fn list(out: &mut dyn Write) -> io::Result<()> {
+pub fn list(columns: usize, out: &mut dyn Write) -> io::Result<()> {
+    /// Below this the summary stands under the rule.
+    const ROOM_FOR_COLUMNS: usize = 90;
+    if columns < ROOM_FOR_COLUMNS {
+        return narrow_list(columns, out);
+    }
     for rule in ALL {
-        writeln!(out, "{:<22} {:<8} {}", rule.id, rule.severity, rule.summary)?;
+        let first = format!("{:<22} {:<8} ", rule.id, rule.severity);
+        for line in below(&first, first.len(), rule.summary, columns) {
+            writeln!(out, "{line}")?;
+        }
         for threshold in rule.thresholds {
             writeln!(
                 out,
@@ -27,11 +36,34 @@ pub fn list(out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+fn narrow_list(columns: usize, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = Wrapped::new(out, columns);
+    for rule in ALL {
+        writeln!(out, "{} ({})\n  {}", rule.id, rule.severity, rule.summary)?;
+        for threshold in rule.thresholds {
+            writeln!(
+                out,
+                "    {}.{} = {}",
+                rule.id,
+                threshold.key,
+                default(threshold)
+            )?;
+        }
+    }
+    out.flush()
+}
+
 /// One rule's page.
 ///
 /// # Errors
 /// What `out` returns.
-pub fn page(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
+pub fn page(rule: &Rule, columns: usize, out: &mut dyn Write) -> io::Result<()> {
+    let mut wrapped = Wrapped::new(out, columns);
+    whole_page(rule, &mut wrapped)?;
+    wrapped.flush()
+}
+
+fn whole_page(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{} ({})\n{}\n", rule.id, rule.severity, rule.summary)?;
     for (title, text) in [
         ("When", rule.condition),

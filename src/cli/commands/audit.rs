@@ -15,7 +15,7 @@ use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
-use crate::cli::{Globals, Verbosity};
+use crate::cli::{Globals, output};
 use crate::db::audit::{self, AuditError, RunOptions, Seen};
 use crate::db::caller::{self, Caller};
 use crate::db::connect::Session;
@@ -27,8 +27,7 @@ use crate::db::{filled, prove};
 use crate::diff::Names;
 use crate::finding::{Finding, RuleId};
 use crate::interrupt::Interrupt;
-use crate::report::terminal::TerminalStyle;
-use crate::report::{self, AuditReport, IndexInfo, Output, Summary, TableInfo};
+use crate::report::{self, IndexInfo, Report, TableInfo};
 use crate::rules::not_audited::{self, Unjudged};
 use crate::rules::{self, Policy};
 use crate::run::{EndedEarly, QueryFailure, QueryRuns};
@@ -39,7 +38,8 @@ use crate::units::{Bytes, Millis};
 /// Runs the audit and reports it.
 pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
-    let outputs = outputs(globals)?;
+    let outputs = output::requested(globals)?;
+    let view = output::view(&args.view)?;
     let mut project = globals.project()?.with_statements(globals).await?;
     let settings = project.settings.clone().with_audit_args(args);
     // The dataset is made as the command line says.
@@ -71,28 +71,21 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
             globals,
         );
     }
+    report.view = view;
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
-    report::write_all(
-        &outputs,
-        &report,
-        &style(globals),
-        &mut globals.raw_stdout(),
-    )?;
+    let code = output::finish(&outputs, &report, globals)?;
     match &report.ended_early {
         Some(EndedEarly::Interrupted) => Err(CliError::Interrupted),
         Some(ended @ EndedEarly::ServerLost { .. }) => Err(server_lost(ended, &report)),
         None => {
             closed?;
-            Ok(match Summary::of(&report).gating {
-                0 => ExitCode::Success,
-                _ => ExitCode::Findings,
-            })
+            Ok(code)
         }
     }
 }
 
 /// The report says what was finished; this says why it is not all.
-fn server_lost(ended: &EndedEarly, report: &AuditReport) -> CliError {
+fn server_lost(ended: &EndedEarly, report: &Report) -> CliError {
     let seen = report.runs.iter().filter(|runs| runs.failure.is_none());
     CliError::Environment {
         message: ended.reason(),
@@ -123,7 +116,14 @@ fn baselines(
         accepted: None,
         kept: None,
     };
-    for typed in &args.baseline {
+    // What the command line names is what counts; else it is the project's.
+    let configured = project
+        .settings
+        .baseline
+        .as_ref()
+        .filter(|_| args.baseline.is_empty())
+        .map(|file| project.root.join(file));
+    for typed in args.baseline.iter().chain(&configured) {
         let twice = |what: &str| CliError::usage(format!("--baseline names two {what}: give one"));
         if globals.directory.join(typed).is_dir() {
             if baselines.kept.is_some() {
@@ -146,14 +146,14 @@ fn baselines(
 }
 
 /// Everything between an open database and a report.
-async fn audit(
+pub(super) async fn audit(
     args: &AuditArgs,
     globals: &Globals,
     settings: &Settings,
     chosen: Catalog,
     target: &Target,
     kept: Option<(&Kept, &Project)>,
-) -> Result<AuditReport, CliError> {
+) -> Result<Report, CliError> {
     let Catalog {
         queries, skipped, ..
     } = chosen;
@@ -249,8 +249,8 @@ async fn audit(
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     let server_version = session.version().to_string();
     session.close().await;
-    Ok(AuditReport {
-        server_version,
+    Ok(Report {
+        server_version: Some(server_version),
         server_settings: server_settings(&runs),
         dataset: target.dataset_info(),
         tables: tables(&schema),
@@ -260,7 +260,7 @@ async fn audit(
         ended_early,
         findings,
         fail_on: settings.fail_on,
-        elapsed: Millis(0.0),
+        ..Report::default()
     })
 }
 
@@ -402,26 +402,6 @@ async fn without_policies(
         rules::bypassed_policies::findings(&bypassed.tables, &bypassed.role, policy)
     });
     Ok(findings.unwrap_or_default())
-}
-
-/// The reports that were asked for; what cannot be written is said before the work begins.
-fn outputs(globals: &Globals) -> Result<Vec<Output>, CliError> {
-    let requested = globals.requested_formats.iter();
-    let outputs: Vec<Output> = requested
-        .map(|request| Output::named(&request.name, request.file.clone()))
-        .collect::<Result<_, _>>()?;
-    report::validate(&outputs)?;
-    Ok(outputs)
-}
-
-/// How the terminal report is drawn on this standard output.
-fn style(globals: &Globals) -> TerminalStyle {
-    let (width, color) = globals.stdout_canvas();
-    TerminalStyle {
-        width: width.unwrap_or(TerminalStyle::FILE.width),
-        color,
-        verbose: globals.verbosity == Verbosity::Verbose,
-    }
 }
 
 /// What is audited of the project's catalog, and what is not. Where nothing can be, the mistakes are the answer.

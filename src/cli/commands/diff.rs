@@ -12,24 +12,23 @@ use crate::cli::settings::Project;
 use crate::cli::settled::Settled;
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
-use crate::cli::{Globals, Verbosity};
+use crate::cli::{Globals, output};
 use crate::db::audit::RunOptions;
 use crate::db::comparison::{self, Analyzed, Compared, Task};
 use crate::db::dataset;
 use crate::db::explain::Access;
 use crate::db::introspect;
 use crate::diff::outcome::QueryDiff;
-use crate::diff::report::DiffReport;
-use crate::finding::{Finding, Severity};
-use crate::report::terminal::TerminalStyle;
-use crate::report::{diff_json, diff_markdown, diff_terminal};
+use crate::diff::report::Comparison;
+use crate::finding::Finding;
+use crate::report::{DatasetInfo, Origin, Report};
 use crate::rules::{self, blocking_migration, plan_regression};
 use crate::units::Millis;
 
 /// Compares and reports.
 pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
-    let formats = formats(globals)?;
+    let outputs = output::requested(globals)?;
     // Saved reports can be compared where there is no project.
     let project = match args.reports.is_empty() {
         true => Some(globals.project()?.with_statements(globals).await?),
@@ -46,26 +45,15 @@ pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliErro
         (_, None) => return Err(CliError::usage("diff takes two saved reports, or none")),
     };
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
-    write(&report, &formats, globals)?;
-    let configured = project
-        .as_ref()
-        .map_or(Some(Severity::Error), |project| project.settings.fail_on);
-    let fail_on = args
-        .fail_on
-        .map_or(configured, crate::cli::settings::severity);
-    let gates = |finding: &Finding| fail_on.is_some_and(|fail_on| finding.gates(fail_on));
-    Ok(if report.findings.iter().any(gates) {
-        ExitCode::Findings
-    } else {
-        ExitCode::Success
-    })
+    report.fail_on = output::fail_on(args.fail_on, project.as_ref());
+    output::finish(&outputs, &report, globals)
 }
 
 async fn of_migrations(
     args: &DiffArgs,
     project: &Project,
     globals: &Globals,
-) -> Result<DiffReport, CliError> {
+) -> Result<Report, CliError> {
     if globals
         .database()?
         .is_some_and(|(_, source)| source == crate::cli::UrlSource::Flag)
@@ -130,18 +118,27 @@ async fn of_migrations(
     let findings = findings(&compared, &sides.new_catalog, project, &mut settled);
     settled.keep();
     let settings = &project.settings.dataset;
-    let mut report = DiffReport {
+    let mut comparison = Comparison {
         from: sides.from,
         to: sides.to,
-        server_version,
         layout: Some((sides.layout.to_string(), sides.because)),
         without_transaction: sides.layout.without_transaction(),
-        dataset: Some((dataset.fingerprint, settings.seed, settings.scale)),
-        findings,
         ..of_compared(compared)
     };
-    report.spent.dataset.0 += in_dataset.0;
-    Ok(report)
+    comparison.spent.dataset.0 += in_dataset.0;
+    Ok(Report {
+        origin: Origin::Diff,
+        server_version: Some(server_version),
+        dataset: Some(DatasetInfo {
+            fingerprint: dataset.fingerprint,
+            seed: settings.seed,
+            scale: settings.scale,
+            reused: dataset.made.is_none(),
+        }),
+        findings,
+        comparison: Some(Box::new(comparison)),
+        ..Report::default()
+    })
 }
 
 /// The plans that were kept against what runs now.
@@ -149,7 +146,7 @@ async fn of_kept_plans(
     args: &DiffArgs,
     project: &Project,
     globals: &Globals,
-) -> Result<DiffReport, CliError> {
+) -> Result<Report, CliError> {
     let shown = args.baseline.as_deref().unwrap_or(Path::new("plans"));
     let kept = Kept::read(&globals.directory, shown)?;
     let queries = project.catalog()?.queries;
@@ -168,19 +165,23 @@ async fn of_kept_plans(
         (&options, globals),
     )
     .await?;
-    let mut report = DiffReport {
+    let findings = regressions(&diffs, &queries, project);
+    let mut comparison = Comparison {
         from: shown.display().to_string(),
         to: "working tree".to_owned(),
-        server_version: session.version().to_string(),
-        dataset: target
-            .dataset_info()
-            .map(|info| (info.fingerprint, info.seed, info.scale)),
-        findings: regressions(&diffs, &queries, project),
         queries: diffs,
-        ..DiffReport::default()
+        ..Comparison::default()
     };
-    report.spent.dataset = in_dataset;
-    report.spent.queries = lap(&mut clock);
+    comparison.spent.dataset = in_dataset;
+    comparison.spent.queries = lap(&mut clock);
+    let report = Report {
+        origin: Origin::Diff,
+        server_version: Some(session.version().to_string()),
+        dataset: target.dataset_info(),
+        findings,
+        comparison: Some(Box::new(comparison)),
+        ..Report::default()
+    };
     session.close().await;
     target.close().await?;
     Ok(report)
@@ -200,13 +201,13 @@ fn lap(clock: &mut Instant) -> Millis {
     elapsed
 }
 
-fn of_compared(compared: Compared) -> DiffReport {
+fn of_compared(compared: Compared) -> Comparison {
     let broken = compared
         .broken
         .into_iter()
         .map(|broken| (broken.statement, broken.query, broken.message))
         .collect();
-    DiffReport {
+    Comparison {
         queries: compared.queries,
         rolling: compared.rolling,
         statements: compared.statements,
@@ -216,7 +217,7 @@ fn of_compared(compared: Compared) -> DiffReport {
         round_trip: compared.round_trip,
         safer_schema: compared.safer_schema,
         spent: compared.spent,
-        ..DiffReport::default()
+        ..Comparison::default()
     }
 }
 
@@ -265,88 +266,4 @@ pub(super) fn regressions(
         Some(finding)
     };
     diffs.iter().filter_map(of_diff).collect()
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Terminal,
-    Json,
-    Markdown,
-}
-
-const FORMATS: [(&str, Format); 3] = [
-    ("terminal", Format::Terminal),
-    ("json", Format::Json),
-    ("markdown", Format::Markdown),
-];
-
-/// The formats that were asked for; the terminal's where none was.
-fn formats(globals: &Globals) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, CliError> {
-    let known = |name: &str| {
-        FORMATS
-            .into_iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, format)| format)
-    };
-    let requested = globals
-        .requested_formats
-        .iter()
-        .map(|request| match known(&request.name) {
-            Some(format) => Ok((format, request.file.clone())),
-            None => Err(
-                CliError::usage(format!("unknown format `{}`", request.name))
-                    .help("formats: terminal, json, markdown"),
-            ),
-        });
-    let mut found = requested.collect::<Result<Vec<_>, _>>()?;
-    if found.is_empty() {
-        found.push((Format::Terminal, None));
-    }
-    Ok(found)
-}
-
-fn write(
-    report: &DiffReport,
-    formats: &[(Format, Option<std::path::PathBuf>)],
-    globals: &Globals,
-) -> Result<(), CliError> {
-    for (format, file) in formats {
-        let (width, color) = globals.stdout_canvas();
-        let style = match file {
-            Some(_) => TerminalStyle::FILE,
-            None => TerminalStyle {
-                width: width.unwrap_or(TerminalStyle::FILE.width),
-                color,
-                verbose: globals.verbosity == Verbosity::Verbose,
-            },
-        };
-        let mut text = Vec::new();
-        match format {
-            Format::Terminal => diff_terminal::render(report, &style, &mut text),
-            Format::Json => diff_json::render(report, &mut text),
-            Format::Markdown => diff_markdown::render(report, &mut text),
-        }
-        .map_err(|error| CliError::stdout(&error))?;
-        match file {
-            None => print(*format, &text, globals)?,
-            Some(path) => save(&globals.directory.join(path), &text)?,
-        }
-    }
-    Ok(())
-}
-
-fn print(format: Format, text: &[u8], globals: &Globals) -> Result<(), CliError> {
-    match format {
-        Format::Terminal | Format::Markdown => globals.print(&String::from_utf8_lossy(text)),
-        Format::Json => {
-            let mut out = globals.raw_stdout();
-            std::io::Write::write_all(&mut out, text).map_err(|error| CliError::stdout(&error))
-        }
-    }
-}
-
-fn save(path: &Path, text: &[u8]) -> Result<(), CliError> {
-    crate::write::text(path, text)
-        .map(drop)
-        .map_err(|error| CliError::usage(format!("cannot write {}: {error}", path.display())))
 }

@@ -1,53 +1,96 @@
-//! `pgproof explain`: one query's plan with its findings beside the nodes, or a plan that came from elsewhere, for which no
-//! server is needed.
+//! `pgproof explain`: one query's plan with its findings beside the nodes, judged and advised as the audit does; or plans
+//! that came from elsewhere, for which no server is needed.
 
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use crate::catalog::{Catalog, Query};
-use crate::cli::Globals;
-use crate::cli::args::ExplainArgs;
+use crate::catalog::{Budget, Catalog, Command, Query, Segment, StatementKind};
+use crate::cli::args::{AuditArgs, ExplainArgs};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::target::{self, Target};
-use crate::db::audit::{self, RunOptions};
-use crate::db::explain::Access;
-use crate::finding::Finding;
+use crate::cli::settings::Project;
+use crate::cli::target::Target;
+use crate::cli::{Globals, output};
 use crate::interrupt::NothingToClean;
 use crate::plan::parse::{self, Found, Reading};
 use crate::plan::{Plan, PlanParseError};
-use crate::report::{self, plan_tree};
+use crate::report::{self, Origin, Report};
 use crate::rules::{self, Policy};
-use crate::run::{BoundParameter, Outcome, QueryRuns, Run, Sample};
+use crate::run::{Outcome, QueryRuns, Run, Sample};
 use crate::source::{Source, SourceError, nearest};
 use crate::units::Millis;
 
 /// Explains a plan from a file or standard input, else a query of the catalog.
 pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let start = Instant::now();
+    let outputs = output::requested(globals)?;
     let path = Path::new(&args.query);
     // A pipe of the shell is no regular file.
-    if args.query == "-" || (path.exists() && !path.is_dir()) {
+    let mut report = if args.query == "-" || (path.exists() && !path.is_dir()) {
+        let project = Project::load_if_there(globals.config.as_deref(), &globals.directory)?;
         let reading = crate::interrupt::reading();
         let text = read(&args.query)?;
-        return from_text(args, text, globals, reading);
-    }
+        from_text(args, text, project.as_ref(), globals, reading)?
+    } else {
+        of_catalog(args, globals).await?
+    };
+    report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
+    output::finish(&outputs, &report, globals)
+}
+
+/// The query run, judged and advised as the audit does.
+async fn of_catalog(args: &ExplainArgs, globals: &Globals) -> Result<Report, CliError> {
     let project = globals.project()?.with_statements(globals).await?;
+    let chosen = chosen(&args.query, project.catalog()?)?;
+    let asked = AuditArgs {
+        queries: vec![args.query.clone()],
+        allow_writes: args.allow_writes,
+        ..AuditArgs::default()
+    };
+    let target = Target::open(&project, globals).await?;
+    let audited =
+        super::audit::audit(&asked, globals, &project.settings, chosen, &target, None).await;
+    let closed = target.close().await;
+    let mut report = audited?;
+    closed?;
+    // Queries whose rows drive it ran with it; they are another report's.
+    report.queries.truncate(1);
+    report.runs.retain(|runs| runs.query == 0);
+    report
+        .findings
+        .retain(|finding| finding.query.as_ref() == Some(&args.query));
+    report.origin = Origin::Explain;
+    report.fail_on = output::fail_on(args.fail_on, Some(&project));
+    if args.redact {
+        report::redact(&mut report);
+    }
+    let failure = report.runs.iter().find_map(|runs| runs.failure.as_ref());
+    match (failure, report.queries.first()) {
+        (Some(failure), Some(query)) => {
+            Err(super::audit::broken_query(query, failure, &project.root).into())
+        }
+        (_, _) => Ok(report),
+    }
+}
+
+/// The query of a name, first, and those that its parameters come from.
+fn chosen(name: &str, catalog: Catalog) -> Result<Catalog, CliError> {
     let Catalog {
         queries, skipped, ..
-    } = project.catalog()?;
-    if let Some(skipped) = skipped.iter().find(|skipped| skipped.name == args.query) {
+    } = catalog;
+    if let Some(skipped) = skipped.iter().find(|skipped| skipped.name == name) {
         return Err(match skipped.mistake() {
             Some(mistake) => mistake.clone().into(),
-            None => CliError::usage(format!("{} is left out: {}", args.query, skipped.reason()))
+            None => CliError::usage(format!("{name} is left out: {}", skipped.reason()))
                 .help(skipped.remedy()),
         });
     }
-    let Some(query) = queries.iter().find(|query| query.name == args.query) else {
+    let Some(query) = queries.iter().find(|query| query.name == name).cloned() else {
         let error = CliError::usage(format!(
-            "no query of the catalog and no file is named {:?}",
-            args.query
+            "no query of the catalog and no file is named {name:?}"
         ));
         return Err(
-            match nearest(&args.query, queries.iter().map(|query| query.name.as_str())) {
+            match nearest(name, queries.iter().map(|query| query.name.as_str())) {
                 Some(name) => error.help(format!("did you mean {name}?")),
                 None => {
                     error.help("give a query's name, a file with a plan, or - for standard input")
@@ -55,138 +98,24 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
             },
         );
     };
-    let target = Target::open(&project, globals).await?;
-    let explained = of_catalog(
-        args,
-        globals,
-        &project.settings,
-        std::slice::from_ref(query),
-        &target,
-    )
-    .await;
-    let closed = target.close().await;
-    let (mut runs, mut findings) = explained?;
-    closed?;
-    if args.redact {
-        runs.iter_mut()
-            .flat_map(|runs| &mut runs.runs)
-            .for_each(report::redact_run);
-        report::redact_findings(&mut findings);
-    }
-    if let Some(failure) = runs.iter().find_map(|runs| runs.failure.as_ref()) {
-        return Err(super::audit::broken_query(query, failure, &project.root).into());
-    }
-    // What is about the catalog as a whole (indexes that nothing uses) is nothing about this query.
-    findings.retain(|finding| finding.query.as_ref() == Some(&query.name));
-    show_runs(query, &runs, &findings, globals)
+    let drives = |other: &Query| {
+        other.name != query.name && query.for_each.iter().any(|link| link.parent == other.name)
+    };
+    let parents: Vec<Query> = queries.into_iter().filter(|other| drives(other)).collect();
+    Ok(Catalog {
+        queries: std::iter::once(query).chain(parents).collect(),
+        ..Catalog::default()
+    })
 }
 
-/// The query run as the audit runs it.
-async fn of_catalog(
-    args: &ExplainArgs,
-    globals: &Globals,
-    settings: &crate::cli::settings::Settings,
-    queries: &[Query],
-    target: &Target,
-) -> Result<(Vec<QueryRuns>, Vec<Finding>), CliError> {
-    let session = target.session(globals).await?;
-    let schema = target::schema(&session, globals).await?;
-    let access = match target {
-        Target::Private { .. } => Access::PrivateCopy,
-        Target::Given(_) if args.allow_writes => Access::Writes,
-        Target::Given(_) => Access::ReadOnly,
-    };
-    target::announce(access, queries, globals);
-    let timeout = Millis(settings.audit.timeout.as_secs_f64() * 1000.0);
-    let options = RunOptions {
-        runs: settings.audit.runs,
-        timeout,
-        access,
-    };
-    let runs = audit::run_catalog(
-        &session,
-        &schema,
-        queries,
-        &options,
-        &globals.progress,
-        &globals.interrupt,
-    )
-    .await?;
-    session.close().await;
-    let findings = rules::judge(
-        queries,
-        &runs,
-        &schema,
-        &|query| settings.policy_for(query),
-        &settings.policy(),
-    );
-    Ok((runs, findings))
-}
-
-/// Every run with its plan, worst first; then what no run's plan shows.
-fn show_runs(
-    query: &Query,
-    runs: &[QueryRuns],
-    findings: &[Finding],
-    globals: &Globals,
-) -> Result<ExitCode, CliError> {
-    let mut out = globals.stdout();
-    let mut show = || -> std::io::Result<()> {
-        writeln!(
-            out,
-            "{}  {}:{}",
-            query.name,
-            query.file.display(),
-            query.line
-        )?;
-        let runs: Vec<&Run> = runs.iter().flat_map(|runs| &runs.runs).collect();
-        for run in &runs {
-            writeln!(out, "\n{}", with(run))?;
-            let is_of_run = |finding: &&Finding| finding.evidence.run.as_ref() == Some(&run.label);
-            let of_run: Vec<Finding> = findings.iter().filter(is_of_run).cloned().collect();
-            plan_tree(&run.plan, &of_run, &mut out)?;
-            tell(&of_run, &mut out)?;
-        }
-        let is_beside = |finding: &&Finding| {
-            runs.iter()
-                .all(|run| Some(&run.label) != finding.evidence.run.as_ref())
-        };
-        let beside: Vec<Finding> = findings.iter().filter(is_beside).cloned().collect();
-        tell(&beside, &mut out)?;
-        out.flush()
-    };
-    let shown = show();
-    Ok(ended(shown)?.unwrap_or(ExitCode::Success))
-}
-
-/// `hot customer_id: $1 = 4711, limit = 20`, and how it ended where it did not run to its end.
-fn with(run: &Run) -> String {
-    let value = |parameter: &BoundParameter| {
-        let name = parameter
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("${}", parameter.number));
-        format!("{name} = {}", parameter.value.as_deref().unwrap_or("NULL"))
-    };
-    let values: Vec<String> = run.parameters.iter().map(value).collect();
-    let ended = match &run.outcome {
-        Outcome::Completed { .. } => String::new(),
-        Outcome::TimedOut { after } => {
-            format!(" (cancelled after {after}: the plan is the estimate)")
-        }
-        Outcome::Estimated => " (only planned)".to_owned(),
-    };
-    let parted = if values.is_empty() { "" } else { ": " };
-    format!("{}{parted}{}{ended}", run.label, values.join(", "))
-}
-
-/// Every plan of a text with its findings; what looked like a plan and is none is told beside them.
+/// Every plan of a text, each as a query of its own; what looked like a plan and is none is a note.
 fn from_text(
     args: &ExplainArgs,
     text: String,
+    project: Option<&Project>,
     globals: &Globals,
     _reading: NothingToClean,
-) -> Result<ExitCode, CliError> {
+) -> Result<Report, CliError> {
     let name = if args.query == "-" {
         "standard input"
     } else {
@@ -207,55 +136,89 @@ fn from_text(
             .unwrap_or_default();
         globals.progress.note(format!("{name}{place}: {error}"));
     }
+    let mut report = Report {
+        origin: Origin::Explain,
+        fail_on: output::fail_on(args.fail_on, project),
+        ..Report::default()
+    };
+    let texts = texts(&source.text, &plans);
     let several = plans.len() > 1;
-    let mut out = globals.stdout();
-    for (index, mut found) in plans.into_iter().enumerate() {
-        if args.redact {
-            found.plan.query_text = None;
-        }
-        let heading = several.then(|| heading(index, &found));
-        let mut run = given(found.plan);
-        let mut findings = rules::judge_alone(&run, &Policy::default());
-        if args.redact {
-            report::redact_run(&mut run);
-            report::redact_findings(&mut findings);
-        }
-        let written = match heading {
-            Some(heading) => writeln!(out, "{heading}"),
-            None => Ok(()),
+    for (index, (found, text)) in plans.into_iter().zip(texts).enumerate() {
+        let query = given_query(&source, index, &found, several);
+        let policy = project.map_or_else(Policy::default, |project| {
+            project.settings.policy_for(&query)
+        });
+        let runs = QueryRuns {
+            query: index,
+            runs: vec![given(found.plan, text)],
+            failure: None,
+            notes: Vec::new(),
         };
-        let written = written.and_then(|()| plan_tree(&run.plan, &findings, &mut out));
-        let written = written.and_then(|()| tell(&findings, &mut out));
-        let written = written.and_then(|()| out.flush());
-        if let Some(code) = ended(written)? {
-            return Ok(code);
+        report
+            .findings
+            .extend(rules::judge_alone(&query, &runs, &policy));
+        report.queries.push(query);
+        report.runs.push(runs);
+    }
+    if args.redact {
+        report::redact(&mut report);
+        for query in &mut report.queries {
+            query.source = crate::plan::condition::normalized(&query.source);
+            query.sql.clone_from(&query.source);
         }
     }
-    Ok(ExitCode::Success)
+    Ok(report)
 }
 
-/// `plan 2, line 40: SELECT …`.
-fn heading(index: usize, found: &Found) -> String {
-    /// A statement is cut beyond this.
-    const LONGEST: usize = 80;
-    let query = found.plan.query_text.as_deref().unwrap_or_default();
-    let words: String = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    let cut = if words.chars().count() > LONGEST {
-        "…"
-    } else {
-        ""
+/// The lines of each plan, up to the next one.
+fn texts(whole: &str, plans: &[Found]) -> Vec<String> {
+    let lines: Vec<&str> = whole.lines().collect();
+    let starts: Vec<usize> = plans
+        .iter()
+        .map(|found| (found.line as usize).saturating_sub(1))
+        .collect();
+    let end = |index: usize| starts.get(index + 1).copied().unwrap_or(lines.len());
+    let of_plan = |(index, start): (usize, &usize)| {
+        let plan = lines.get(*start..end(index).max(*start + 1).min(lines.len()));
+        plan.unwrap_or_default().join("\n")
     };
-    let words: String = words.chars().take(LONGEST).collect();
-    let query = if words.is_empty() {
-        words
+    starts.iter().enumerate().map(of_plan).collect()
+}
+
+/// What is known of the query of a plan: the text that auto_explain or the reader found beside it.
+fn given_query(source: &Source, index: usize, found: &Found, several: bool) -> Query {
+    let name = if several {
+        format!("plan {}", index + 1)
     } else {
-        format!(": {words}{cut}")
+        "plan".to_owned()
     };
-    format!("plan {}, line {}{query}", index + 1, found.line)
+    let text = found.plan.query_text.clone().unwrap_or_default();
+    Query {
+        name,
+        command: Command::Many,
+        file: PathBuf::from(&source.path),
+        header_line: 1,
+        line: u32::try_from(found.line).unwrap_or(u32::MAX).max(1),
+        column: 1,
+        source: text.clone(),
+        sql: text,
+        segments: vec![Segment {
+            sql: 0,
+            source: 0,
+            verbatim: true,
+        }],
+        parameters: Vec::new(),
+        statement: StatementKind::Select,
+        writes: false,
+        budget: Budget::default(),
+        calls_per_second: None,
+        for_each: Vec::new(),
+        allows: Vec::new(),
+    }
 }
 
 /// A plan as a run of its own: it ran once where it was measured.
-fn given(plan: Plan) -> Run {
+fn given(plan: Plan, text: String) -> Run {
     let buffers = plan.root().buffers.unwrap_or_default();
     let ran = plan.root().executed().unwrap_or(false);
     let outcome = match plan.execution_ms.filter(|_| ran) {
@@ -273,7 +236,7 @@ fn given(plan: Plan) -> Run {
         label: "given".to_owned(),
         parameters: Vec::new(),
         plan,
-        explain_json: serde_json::Value::Null,
+        explain_json: serde_json::Value::String(text),
         outcome,
     }
 }
@@ -285,28 +248,6 @@ fn not_a_plan(source: &Source, error: &PlanParseError) -> CliError {
     SourceError::new(source, start..start + length, error.to_string())
         .help(error.remedy())
         .into()
-}
-
-/// What to do about each finding, below the tree.
-fn tell(findings: &[Finding], out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out)?;
-    for finding in findings {
-        writeln!(
-            out,
-            "{} {}: {}\n  {}\n  {}\n",
-            finding.severity, finding.rule, finding.message, finding.why, finding.advice
-        )?;
-    }
-    Ok(())
-}
-
-/// A closed standard output ends the command well.
-fn ended(written: std::io::Result<()>) -> Result<Option<ExitCode>, CliError> {
-    match written {
-        Ok(()) => Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Some(ExitCode::Success)),
-        Err(error) => Err(CliError::environment(&error)),
-    }
 }
 
 fn read(name: &str) -> Result<String, CliError> {

@@ -2,11 +2,13 @@
 
 pub mod accept;
 pub mod audit;
+pub mod completions;
 pub mod diff;
 pub mod explain;
 pub mod import;
 pub mod init;
 pub mod record;
+pub mod report;
 pub mod rules;
 pub mod seed;
 pub mod server;
@@ -37,12 +39,14 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
     match command {
         Command::Audit(args) => audit::run(args, globals).await,
         Command::Accept(args) => accept::run(args, globals).await,
+        Command::Completions(args) => completions::run(args, globals).await,
         Command::Diff(args) => diff::run(args, globals).await,
         Command::Server(args) => server::run(args, globals).await,
         Command::Explain(args) => explain::run(args, globals).await,
         Command::Import(args) => import::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
         Command::Record(args) => record::run(args, globals).await,
+        Command::Report(args) => report::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
         Command::Snapshot(args) => snapshot::run(args, globals).await,
         Command::Seed(args) => seed::run(args, globals).await,

@@ -1,8 +1,8 @@
 //! `pgproof rules`: lists the rules, or prints one's page.
 
-use crate::cli::Globals;
 use crate::cli::args::RulesArgs;
 use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::{Globals, output};
 use crate::finding::RuleId;
 use crate::report::rule_pages;
 use crate::rules;
@@ -10,10 +10,11 @@ use crate::source::nearest;
 
 /// Prints what was asked for.
 pub async fn run(args: &RulesArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let columns = output::style(globals).columns();
     let mut out = globals.stdout();
     let written = match &args.rule {
-        None => rule_pages::list(&mut out),
-        Some(name) => rule_pages::page(named(name)?, &mut out),
+        None => rule_pages::list(columns, &mut out),
+        Some(name) => rule_pages::page(named(name)?, columns, &mut out),
     };
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -45,6 +45,8 @@ pub struct Settings {
     pub seeds: Vec<String>,
     /// From which severity on findings count; `None` = never.
     pub fail_on: Option<Severity>,
+    /// `baseline`: a file of accepted findings, or a directory of plans, relative to the project.
+    pub baseline: Option<PathBuf>,
     /// `database-url`.
     pub database_variable: Variable,
     /// `[server]`.

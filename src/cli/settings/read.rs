@@ -54,6 +54,7 @@ fn defaults(source: &Source) -> Settings {
         exclude: Vec::new(),
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error),
+        baseline: None,
         database_variable: Variable::default(),
         server: ServerSettings::default(),
         dataset: DatasetSettings::default(),
@@ -85,13 +86,14 @@ fn top_level<'a>(
     rules: &[&Rule],
     settings: &mut Settings,
 ) {
-    const KEYS: [&str; 14] = [
+    const KEYS: [&str; 15] = [
         "migrations",
         "migrate-cmd",
         "queries",
         "exclude",
         "seeds",
         "fail-on",
+        "baseline",
         "database-url",
         "server",
         "dataset",
@@ -129,6 +131,10 @@ fn top_level<'a>(
             &mut settings.seeds,
             reader.patterns(entry, "[\"seeds/*.toml\"]"),
         ),
+        "baseline" => {
+            let file = reader.string(entry, "expected a file, as in \"pgproof.baseline.json\"");
+            settings.baseline = file.map(PathBuf::from);
+        }
         "fail-on" => match entry.value.as_str() {
             Some("error") => settings.fail_on = Some(Severity::Error),
             Some("warning") => settings.fail_on = Some(Severity::Warning),

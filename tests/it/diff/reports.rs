@@ -11,13 +11,14 @@ use pgproof::diff::observation::{
     StatementPlace, WorstWait,
 };
 use pgproof::diff::outcome::{Cause, Fate, FreshRun, Presence, QueryDiff, RunDiff, Side};
-use pgproof::diff::report::{DiffReport, IndexUse, RoundTrip, SchemaDifference, Spent};
+use pgproof::diff::report::{Comparison, IndexUse, RoundTrip, SchemaDifference, Spent};
 use pgproof::diff::safer::SaferForm;
 use pgproof::diff::verdict::Limits;
+use pgproof::finding::Finding;
 use pgproof::migrations::Layout;
 use pgproof::plan::parse;
 use pgproof::report::terminal::TerminalStyle;
-use pgproof::report::{diff_json, diff_markdown, diff_terminal};
+use pgproof::report::{DatasetInfo, Origin, Report, json, markdown, terminal};
 use pgproof::rules::blocking_migration::Before;
 use pgproof::rules::{Policy, blocking_migration, plan_regression};
 use pgproof::run::{Outcome, QueryFailure, Run, Sample};
@@ -40,10 +41,10 @@ pub(super) fn valid(document: &Value) {
 #[test]
 fn the_document_is_what_its_schema_says() {
     let mut text = Vec::new();
-    diff_json::render(&report(), &mut text).unwrap();
+    json::render(&report(), &mut text).unwrap();
     valid(&serde_json::from_slice(&text).unwrap());
     let mut empty = Vec::new();
-    diff_json::render(&DiffReport::default(), &mut empty).unwrap();
+    json::render(&compared(Comparison::default(), Vec::new()), &mut empty).unwrap();
     valid(&serde_json::from_slice(&empty).unwrap());
 }
 
@@ -51,7 +52,7 @@ fn the_document_is_what_its_schema_says() {
 fn at_a_terminal() {
     let text = |width, verbose| {
         let mut out = Vec::new();
-        diff_terminal::render(
+        terminal::render(
             &report(),
             &TerminalStyle {
                 width,
@@ -70,7 +71,7 @@ fn at_a_terminal() {
 #[test]
 fn in_a_pull_request() {
     let mut out = Vec::new();
-    diff_markdown::render(&report(), &mut out).unwrap();
+    markdown::render(&report(), &mut out).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
 }
 
@@ -248,7 +249,24 @@ fn rewrite() -> StatementObservation {
     }
 }
 
-fn report() -> DiffReport {
+fn compared(comparison: Comparison, findings: Vec<Finding>) -> Report {
+    Report {
+        origin: Origin::Diff,
+        server_version: Some("15.18".to_owned()),
+        dataset: Some(DatasetInfo {
+            fingerprint: "0123456789abcdef".to_owned(),
+            seed: 42,
+            scale: 1.0,
+            reused: true,
+        }),
+        findings,
+        comparison: Some(Box::new(comparison)),
+        elapsed: Millis(16_200.0),
+        ..Report::default()
+    }
+}
+
+fn report() -> Report {
     let names = SavedNames {
         indexes: [(
             "orders_customer_idx".to_owned(),
@@ -312,14 +330,12 @@ fn report() -> DiffReport {
     let blocking = statements.iter().filter_map(|statement| {
         blocking_migration::finding(statement, &probes, &policy, Before::Unknown)
     });
-    DiffReport {
+    let findings = regressions.chain(blocking).collect();
+    let comparison = Comparison {
         from: "0041 orders".to_owned(),
         to: "0042 drop".to_owned(),
-        server_version: "15.18".to_owned(),
         layout: Some(("sqlx".to_owned(), "0001_orders.sql and its like".to_owned())),
         without_transaction: Layout::Sqlx.without_transaction(),
-        dataset: Some(("0123456789abcdef".to_owned(), 42, 1.0)),
-        findings: regressions.chain(blocking).collect(),
         rolling: vec![query("GetNote", Presence::Changed, vec![broken])],
         broken: vec![(
             Some(1),
@@ -354,6 +370,7 @@ fn report() -> DiffReport {
             traffic: Millis(3_000.0),
             rehearsals: Millis(1_000.0),
         },
-        elapsed: Millis(16_200.0),
-    }
+        ..Comparison::default()
+    };
+    compared(comparison, findings)
 }

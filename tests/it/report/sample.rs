@@ -8,7 +8,7 @@ use pgproof::finding::{
     Suppression,
 };
 use pgproof::plan::NodeId;
-use pgproof::report::{AuditReport, DatasetInfo, TableInfo};
+use pgproof::report::{DatasetInfo, Report, TableInfo};
 use pgproof::rules::Policy;
 use pgproof::rules::not_audited::{self, Unjudged};
 use pgproof::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run, Sample};
@@ -347,7 +347,7 @@ fn tables() -> Vec<TableInfo> {
 }
 
 /// Findings of every kind.
-pub(crate) fn report() -> AuditReport {
+pub(crate) fn report() -> Report {
     let queries = queries();
     let note = finding(
         RuleId::SeqScan,
@@ -355,8 +355,8 @@ pub(crate) fn report() -> AuditReport {
         &queries[2],
         "The report reads all 400,000 rows of orders and needs them: its time grows with the table.",
     );
-    AuditReport {
-        server_version: "15.18".to_owned(),
+    Report {
+        server_version: Some("15.18".to_owned()),
         server_settings: vec![("random_page_cost".to_owned(), "1.1".to_owned())],
         dataset: Some(dataset()),
         tables: tables(),
@@ -374,11 +374,12 @@ pub(crate) fn report() -> AuditReport {
         ended_early: None,
         fail_on: Some(Severity::Error),
         elapsed: Millis(41_234.0),
+        ..Report::default()
     }
 }
 
 /// Nothing found, on a database given by URL.
-pub(crate) fn fine() -> AuditReport {
+pub(crate) fn fine() -> Report {
     let mut report = report();
     report.queries.drain(2..4);
     report.runs.drain(2..4);
@@ -390,7 +391,7 @@ pub(crate) fn fine() -> AuditReport {
 }
 
 /// A query that the server refuses.
-pub(crate) fn failing() -> AuditReport {
+pub(crate) fn failing() -> Report {
     let mut report = fine();
     let misspelt = ORDERS.replace("o.status = @status", "o.sttus = @status");
     report.queries[0] = catalog(&[("queries/orders.sql", &misspelt)]).remove(0);
@@ -438,7 +439,7 @@ pub(crate) fn failing() -> AuditReport {
 }
 
 /// More findings than a comment can hold.
-pub(crate) fn huge() -> AuditReport {
+pub(crate) fn huge() -> Report {
     let mut report = report();
     for number in 0..400 {
         let mut query = report.queries[0].clone();

@@ -4,30 +4,30 @@ use std::io::{self, Write};
 
 use similar::TextDiff;
 
-use super::diff_words::{
+use super::Comment;
+use crate::diff::observation::StatementObservation;
+use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
+use crate::diff::report::Comparison;
+use crate::diff::verdict::Verdict;
+use crate::report::diff_words::{
     blocked_sentence, blocks, cause_sentence, cause_sentences, deadlock_sentence, index_sentence,
     kept, kept_sentence, locks_phrase, measured_sentence, outside_sentence, pile_up_sentence,
     standing, statement_facts, worst_sentence,
 };
-use crate::diff::observation::StatementObservation;
-use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
-use crate::diff::report::DiffReport;
-use crate::diff::verdict::Verdict;
 
 /// So that one comment is updated and not a second one written.
 const MARKER: &str = "<!-- pgproof-diff -->";
 
-/// Writes the report.
+/// Writes the report; what does not fit in one comment is counted.
 ///
 /// # Errors
 /// What `out` returns.
-pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "{MARKER}\n## Plans: {} → {}\n",
+pub(super) fn render(report: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    let mut comment = Comment::new(format!(
+        "{MARKER}\n## Plans: {} → {}\n\n",
         cell(&report.from),
         cell(&report.to)
-    )?;
+    ));
     let told: Vec<&QueryDiff> = report
         .queries
         .iter()
@@ -38,60 +38,22 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         })
         .collect();
     if told.is_empty() {
-        writeln!(
-            out,
-            "No query's plan changed ({} queries).\n",
+        comment.add(&format!(
+            "No query's plan changed ({} queries).\n\n",
             report.queries.len()
-        )?;
+        ));
     } else {
-        writeln!(
-            out,
-            "| query | verdict | blocks | since |\n|---|---|---|---|"
-        )?;
+        comment.rows(
+            "| query | verdict | blocks | since |\n|---|---|---|---|\n",
+            told.iter().map(|diff| row(diff)),
+        );
         for diff in &told {
-            let run = diff.runs.first();
-            let cause = run
-                .and_then(RunDiff::deciding_cause)
-                .map(cause_sentence)
-                .unwrap_or_default();
-            let verdict = match &diff.fails_after {
-                Some(message) => format!("{}: {}", standing(diff), cell(message)),
-                None => standing(diff),
-            };
-            let fresh = diff.fresh.first().and_then(|fresh| fresh.side.work.blocks);
-            let fresh = fresh.map(|pages| format!("- → {}", crate::units::Count(pages.0 as f64)));
-            let blocks = run.map(blocks).or(fresh).unwrap_or_default();
-            writeln!(
-                out,
-                "| {} | {verdict} | {blocks} | {} |",
-                cell(&diff.query),
-                cell(&cause)
-            )?;
-        }
-        writeln!(out)?;
-        for diff in &told {
-            if let Some(run) = diff.runs.first() {
-                plan(diff, run, out)?;
-            }
-            if let Some(fresh) = diff.fresh.first() {
-                let (query, label) = (cell(&diff.query), cell(&fresh.label));
-                writeln!(
-                    out,
-                    "<details><summary>{query} ({label}): {}</summary>\n\n~~~~",
-                    standing(diff)
-                )?;
-                fresh
-                    .side
-                    .tree
-                    .iter()
-                    .try_for_each(|line| writeln!(out, "{line}"))?;
-                writeln!(out, "~~~~\n\n</details>\n")?;
-            }
+            comment.add(&written(|section| plans(diff, section))?);
         }
     }
-    migration(report, out)?;
+    migration(report, &mut comment)?;
     for index in &report.indexes {
-        writeln!(out, "- {}", cell(&index_sentence(index)))?;
+        comment.add(&format!("- {}\n", cell(&index_sentence(index))));
     }
     for diff in &report.rolling {
         let told: Vec<String> = diff
@@ -100,13 +62,12 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
             .take(1)
             .flat_map(|run| run.changes.iter().map(|c| c.describe()))
             .collect();
-        writeln!(
-            out,
-            "- the old {} on the new schema: {}: {}",
+        comment.add(&format!(
+            "- the old {} on the new schema: {}: {}\n",
             cell(&diff.query),
             diff.verdict().as_str(),
             cell(&told.join("; "))
-        )?;
+        ));
     }
     if let Some(trip) = &report.round_trip {
         let told = if trip.is_clean() {
@@ -114,9 +75,59 @@ pub fn render(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         } else {
             "does not lead back"
         };
-        writeln!(out, "- the way back {told}")?;
+        comment.add(&format!("- the way back {told}\n"));
     }
-    Ok(())
+    out.write_all(comment.finish().as_bytes())
+}
+
+/// What a function writes, as text.
+fn written(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<String> {
+    let mut section = Vec::new();
+    write(&mut section)?;
+    Ok(String::from_utf8_lossy(&section).into_owned())
+}
+
+/// A query's line of the table.
+fn row(diff: &QueryDiff) -> String {
+    let run = diff.runs.first();
+    let cause = run
+        .and_then(RunDiff::deciding_cause)
+        .map(cause_sentence)
+        .unwrap_or_default();
+    let verdict = match &diff.fails_after {
+        Some(message) => format!("{}: {}", standing(diff), cell(message)),
+        None => standing(diff),
+    };
+    let fresh = diff.fresh.first().and_then(|fresh| fresh.side.work.blocks);
+    let fresh = fresh.map(|pages| format!("- → {}", crate::units::Count(pages.0 as f64)));
+    let blocks = run.map(blocks).or(fresh).unwrap_or_default();
+    format!(
+        "| {} | {verdict} | {blocks} | {} |\n",
+        cell(&diff.query),
+        cell(&cause)
+    )
+}
+
+/// The plans of a query, folded.
+fn plans(diff: &QueryDiff, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(run) = diff.runs.first() {
+        plan(diff, run, out)?;
+    }
+    let Some(fresh) = diff.fresh.first() else {
+        return Ok(());
+    };
+    let (query, label) = (cell(&diff.query), cell(&fresh.label));
+    writeln!(
+        out,
+        "<details><summary>{query} ({label}): {}</summary>\n\n~~~~",
+        standing(diff)
+    )?;
+    fresh
+        .side
+        .tree
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))?;
+    writeln!(out, "~~~~\n\n</details>\n")
 }
 
 fn plan(diff: &QueryDiff, run: &RunDiff, out: &mut dyn Write) -> io::Result<()> {
@@ -153,56 +164,51 @@ fn plan(diff: &QueryDiff, run: &RunDiff, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "\n</details>\n")
 }
 
-fn migration(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
+fn migration(report: &Comparison, comment: &mut Comment) -> io::Result<()> {
     if report.statements.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "### The migration\n\n| statement | what it did | locks | blocked |\n|---|---|---|---|"
-    )?;
-    for statement in &report.statements {
+    let row = |statement: &StatementObservation| {
         let blocked = statement
             .blocked
             .first()
             .map(|b| blocked_sentence(b, &report.probes, &statement.place))
             .unwrap_or_default();
-        writeln!(
-            out,
-            "| `{}` {} | {} | {} | {} |",
+        format!(
+            "| `{}` {} | {} | {} | {} |\n",
             statement.place.label(),
             cell(&statement.place.excerpt()),
             cell(&statement_facts(statement).join(", ")),
             cell(&locks_phrase(statement).unwrap_or_default()),
             cell(&blocked)
-        )?;
-    }
-    writeln!(out)?;
+        )
+    };
+    comment.rows(
+        "### The migration\n\n| statement | what it did | locks | blocked |\n|---|---|---|---|\n",
+        report.statements.iter().map(row),
+    );
     for statement in &report.statements {
-        details(statement, report, out)?;
+        comment.add(&written(|section| details(statement, report, section))?);
     }
     if let Some(told) = outside_sentence(report) {
-        writeln!(out, "{}.\n", cell(&told))?;
+        comment.add(&format!("{}.\n\n", cell(&told)));
     }
     match &report.safer_schema {
-        None => Ok(()),
+        None => {}
         Some(difference) if difference.is_none() => {
-            writeln!(
-                out,
-                "With the safer forms the migration ends in the same schema.\n"
-            )
+            comment.add("With the safer forms the migration ends in the same schema.\n\n");
         }
-        Some(_) => writeln!(
-            out,
-            "With the safer forms the migration ends in **another** schema.\n"
-        ),
+        Some(_) => {
+            comment.add("With the safer forms the migration ends in **another** schema.\n\n");
+        }
     }
+    Ok(())
 }
 
 /// What a statement did to others, and what to write instead.
 fn details(
     statement: &StatementObservation,
-    report: &DiffReport,
+    report: &Comparison,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let blocked = statement

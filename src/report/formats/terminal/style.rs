@@ -30,7 +30,9 @@ impl TerminalStyle {
     /// Prose is not set wider than this: longer lines are hard to read.
     const WIDEST_PROSE: usize = 110;
 
-    pub(super) fn columns(self) -> usize {
+    /// Columns of a page.
+    #[must_use]
+    pub fn columns(self) -> usize {
         self.width.max(Self::NARROWEST)
     }
 

@@ -12,12 +12,17 @@ use crate::finding::{
     Evidence, Finding, Fingerprint, Fix, Quantity, RuleId, Severity, Suppression,
 };
 use crate::plan::Buffers;
+use crate::report::place::Place;
 use crate::rules::not_audited;
 use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run};
 use crate::units::{Bytes, Millis};
 use crate::visible;
 
-use super::{AuditReport, Summary, TOOL_VERSION};
+use crate::report::{IndexInfo, Origin, Report, Summary, TOOL_VERSION, TableInfo};
+
+use super::{Escaping, Format};
+
+mod diff;
 
 /// The version of the shape that is written, and the only one that is read.
 pub const VERSION: u64 = 1;
@@ -26,6 +31,9 @@ pub const VERSION: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedReport {
     pub version: u64,
+    /// Older reports are all of audits.
+    #[serde(default)]
+    pub command: Origin,
     pub tool: SavedTool,
     pub server: SavedServer,
     pub dataset: SavedDataset,
@@ -77,7 +85,8 @@ pub struct SavedTool {
 /// What it was measured on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedServer {
-    pub version: String,
+    /// `None` for a plan that came without its server.
+    pub version: Option<String>,
     /// Planner settings that differ from the defaults, text by name.
     pub settings: Map<String, Value>,
 }
@@ -99,7 +108,7 @@ pub struct SavedTable {
     pub bytes: Bytes,
     /// Its indexes and its partitions': a diff of two reports compares them by definition.
     #[serde(default)]
-    pub indexes: Vec<super::IndexInfo>,
+    pub indexes: Vec<IndexInfo>,
     #[serde(default)]
     pub partitions: Vec<String>,
 }
@@ -110,6 +119,12 @@ pub struct SavedQuery {
     pub name: String,
     pub file: String,
     pub line: u32,
+    /// In characters; older reports do not say it.
+    #[serde(default = "first")]
+    pub column: u32,
+    /// `@calls`.
+    #[serde(default)]
+    pub calls_per_second: Option<f64>,
     pub sql: String,
     /// Set where the server refused the query.
     pub failure: Option<SavedFailure>,
@@ -146,6 +161,9 @@ pub struct SavedRun {
     pub parameters: Vec<SavedParameter>,
     /// Median execution time; after a timeout `None`.
     pub time_ms: Option<Millis>,
+    /// After how long it was cancelled.
+    #[serde(default)]
+    pub timeout_ms: Option<Millis>,
     pub planning_ms: Option<Millis>,
     #[serde(serialize_with = "whole_option")]
     pub rows: Option<f64>,
@@ -184,15 +202,30 @@ pub struct SavedFinding {
     pub query: Option<String>,
     pub file: Option<String>,
     pub line: Option<u32>,
+    /// The clause at fault: its first character, and the one after its last.
+    #[serde(default)]
+    pub place: Option<SavedPlace>,
     pub message: String,
     pub why: String,
     pub advice: String,
     /// Names and numbers by key.
     pub evidence: Map<String, Value>,
+    /// What each number of the evidence counts.
+    #[serde(default)]
+    pub units: Map<String, Value>,
     pub fix: Option<Fix>,
     pub fingerprint: Fingerprint,
     pub suppressed: Option<Suppression>,
     pub symptoms: Vec<SavedFinding>,
+}
+
+/// A stretch of the finding's file, lines and columns from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPlace {
+    pub line: u32,
+    pub column: u32,
+    pub end_line: Option<u32>,
+    pub end_column: Option<u32>,
 }
 
 /// Counts.
@@ -217,7 +250,49 @@ pub struct SavedSummary {
     pub warnings: usize,
     pub infos: usize,
     pub suppressed: usize,
+    /// `error`, `warning` or `never`; older reports do not say it.
+    #[serde(default)]
+    pub fail_on: Option<SavedFailOn>,
+    #[serde(default)]
+    pub exit_code: Option<u8>,
     pub elapsed_ms: Millis,
+}
+
+/// From which severity on findings fail the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SavedFailOn {
+    Never,
+    Info,
+    Warning,
+    Error,
+}
+
+impl SavedFailOn {
+    fn of(fail_on: Option<Severity>) -> Self {
+        match fail_on {
+            None => Self::Never,
+            Some(Severity::Info) => Self::Info,
+            Some(Severity::Warning) => Self::Warning,
+            Some(Severity::Error) => Self::Error,
+        }
+    }
+
+    /// `None` where none does.
+    #[must_use]
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Never => None,
+            Self::Info => Some(Severity::Info),
+            Self::Warning => Some(Severity::Warning),
+            Self::Error => Some(Severity::Error),
+        }
+    }
+}
+
+/// The column of a statement that begins its line.
+fn first() -> u32 {
+    1
 }
 
 /// Why a file is no saved report.
@@ -244,13 +319,33 @@ pub enum ReadError {
     Invalid(serde_json::Error),
 }
 
+/// For programs.
+pub const FORMAT: Format = Format {
+    name: "json",
+    about: "for programs, `pgproof report` and `pgproof diff`; docs/schema describes it",
+    escaping: Escaping::Own,
+    render: |report, _, out| render(report, out),
+};
+
 /// Writes the report.
 ///
 /// # Errors
 /// What `out` returns.
-pub fn render(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    match (report.origin, &report.comparison) {
+        (Origin::Diff, Some(comparison)) => {
+            write_document(&diff::document(report, comparison), out)
+        }
+        (Origin::Audit | Origin::Explain | Origin::Diff, _) => {
+            write_document(&SavedReport::of(report), out)
+        }
+    }
+}
+
+/// One JSON document, indented, with nothing in it that a terminal would obey.
+pub(super) fn write_document(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Harmless::default());
-    SavedReport::of(report)
+    document
         .serialize(&mut serializer)
         .map_err(io::Error::from)?;
     writeln!(out)
@@ -338,11 +433,12 @@ pub fn read(text: &str) -> Result<SavedReport, ReadError> {
 impl SavedReport {
     /// What is saved of a report.
     #[must_use]
-    pub fn of(report: &AuditReport) -> Self {
+    pub fn of(report: &Report) -> Self {
         let summary = Summary::of(report);
         let text = |(name, value): &(String, String)| (name.clone(), Value::String(value.clone()));
         Self {
             version: VERSION,
+            command: report.origin,
             tool: SavedTool {
                 name: "pgproof".to_owned(),
                 version: TOOL_VERSION.to_owned(),
@@ -357,7 +453,11 @@ impl SavedReport {
                 .collect(),
             not_audited: not_audited(report),
             ended_early: report.ended_early.as_ref().map(EndedEarly::reason),
-            findings: report.findings.iter().map(SavedFinding::of).collect(),
+            findings: report
+                .findings
+                .iter()
+                .map(|found| SavedFinding::of(report, found))
+                .collect(),
             summary: SavedSummary {
                 queries: summary.queries,
                 fine: summary.fine,
@@ -371,6 +471,8 @@ impl SavedReport {
                 warnings: summary.warnings,
                 infos: summary.infos,
                 suppressed: summary.suppressed,
+                fail_on: Some(SavedFailOn::of(summary.fail_on)),
+                exit_code: Some(summary.exit_code()),
                 elapsed_ms: summary.elapsed,
             },
         }
@@ -378,7 +480,7 @@ impl SavedReport {
 }
 
 /// What the catalog could not give, then what the server refused.
-fn not_audited(report: &AuditReport) -> Vec<SavedNotAudited> {
+fn not_audited(report: &Report) -> Vec<SavedNotAudited> {
     let skipped = report.skipped.iter().map(|skipped| SavedNotAudited {
         name: skipped.name.clone(),
         file: skipped.file.display().to_string(),
@@ -411,9 +513,9 @@ fn not_audited(report: &AuditReport) -> Vec<SavedNotAudited> {
 }
 
 impl SavedDataset {
-    fn of(report: &AuditReport) -> Self {
+    fn of(report: &Report) -> Self {
         let dataset = report.dataset.as_ref();
-        let saved = |table: &super::TableInfo| SavedTable {
+        let saved = |table: &TableInfo| SavedTable {
             name: table.name.clone(),
             rows: table.rows,
             bytes: table.bytes,
@@ -430,13 +532,15 @@ impl SavedDataset {
 }
 
 impl SavedQuery {
-    fn of(report: &AuditReport, index: usize) -> Self {
+    fn of(report: &Report, index: usize) -> Self {
         let query = &report.queries[index];
         let runs: Option<&QueryRuns> = report.runs_of(index);
         Self {
             name: query.name.clone(),
             file: query.file.display().to_string(),
             line: query.line,
+            column: query.column,
+            calls_per_second: query.calls_per_second,
             sql: query.source.clone(),
             failure: runs
                 .and_then(|runs| runs.failure.as_ref())
@@ -471,6 +575,10 @@ impl SavedRun {
             },
             parameters: run.parameters.iter().map(SavedParameter::of).collect(),
             time_ms: run.time(),
+            timeout_ms: match run.outcome {
+                Outcome::TimedOut { after } => Some(after),
+                Outcome::Completed { .. } | Outcome::Estimated => None,
+            },
             planning_ms: run.planning(),
             rows: run.rows(),
             buffers: run.plan.root().buffers.as_ref().map(SavedBuffers::of),
@@ -505,7 +613,7 @@ impl SavedBuffers {
 }
 
 impl SavedFinding {
-    fn of(found: &Finding) -> Self {
+    pub(super) fn of(report: &Report, found: &Finding) -> Self {
         Self {
             rule: found.rule,
             severity: found.severity,
@@ -515,20 +623,31 @@ impl SavedFinding {
                 .as_ref()
                 .map(|place| place.file.display().to_string()),
             line: found.location.as_ref().map(|place| place.line),
+            place: Place::of(report, found).map(|place| SavedPlace {
+                line: place.start.line,
+                column: place.start.column,
+                end_line: place.end.map(|end| end.line),
+                end_column: place.end.map(|end| end.column),
+            }),
             message: found.message.clone(),
             why: found.why.clone(),
             advice: found.advice.clone(),
             evidence: evidence(&found.evidence),
+            units: units(&found.evidence),
             fix: found.fix.clone(),
             fingerprint: found.fingerprint.clone(),
             suppressed: found.suppressed.clone(),
-            symptoms: found.symptoms.iter().map(Self::of).collect(),
+            symptoms: found
+                .symptoms
+                .iter()
+                .map(|symptom| Self::of(report, symptom))
+                .collect(),
         }
     }
 }
 
 /// Names first, then numbers. A number that is none (an infinite ratio) is left out.
-pub(super) fn evidence(evidence: &Evidence) -> Map<String, Value> {
+fn evidence(evidence: &Evidence) -> Map<String, Value> {
     let names = [
         ("run", evidence.run.clone().map(Value::from)),
         ("node", evidence.node.map(|node| Value::from(node.0))),
@@ -542,8 +661,30 @@ pub(super) fn evidence(evidence: &Evidence) -> Map<String, Value> {
     let numbers = evidence
         .measures
         .iter()
-        .filter_map(|measure| Some((measure.key.to_owned(), quantity(&measure.quantity)?)));
+        .filter_map(|measure| Some((measure.key.to_string(), quantity(&measure.quantity)?)));
     names.chain(numbers).collect()
+}
+
+/// What each number counts, so that a report that is read back shows it as the first one did.
+fn units(evidence: &Evidence) -> Map<String, Value> {
+    let measures = evidence.measures.iter();
+    let unit = |quantity: &Quantity| match quantity {
+        Quantity::Rows(_) => "rows",
+        Quantity::Pages(_) => "pages",
+        Quantity::Bytes(_) => "bytes",
+        Quantity::Millis(_) => "ms",
+        Quantity::Ratio(_) => "ratio",
+        Quantity::Count(_) => "count",
+        Quantity::Text(_) => "text",
+    };
+    measures
+        .map(|measure| {
+            (
+                measure.key.to_string(),
+                Value::from(unit(&measure.quantity)),
+            )
+        })
+        .collect()
 }
 
 fn quantity(quantity: &Quantity) -> Option<Value> {

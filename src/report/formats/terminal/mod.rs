@@ -1,53 +1,86 @@
-//! The report for a person at a terminal: a header, the table of queries with findings, each finding with its proof, and
-//! a last line that says what follows. Reads well without colour and at 80 columns.
+//! The report for a person at a terminal: one screen that says what costs most and what to do, and with `verbose` before it the
+//! table of queries and every finding with its proof. Reads well without colour and from 60 columns on.
 
+mod diff;
+mod explain;
 mod finding;
+mod last;
 mod style;
 mod table;
 
 use std::io::{self, Write};
 
-use crate::finding::{Finding, RuleId, Severity};
+use crate::finding::RuleId;
 use crate::units::{Bytes, Count};
 
-use super::excerpt::clean;
-use super::summary::{
-    Standing, Summary, Verdict, beside_queries, on_small_tables, plural, verdicts,
+use crate::report::excerpt::clean;
+use crate::report::impact::costliest_first;
+use crate::report::summary::{
+    Standing, Summary, beside_queries, on_small_tables, plural, shown, verdicts,
 };
-use super::{AuditReport, TOOL_VERSION};
+use crate::report::wrapped::Wrapped;
+use crate::report::{Origin, Report, TOOL_VERSION};
+
+use super::{Escaping, Format};
 use style::Palette;
 pub use style::TerminalStyle;
 
-/// Writes the report.
+/// For people.
+pub const FORMAT: Format = Format {
+    name: "terminal",
+    about: "for people (default)",
+    escaping: Escaping::Styled,
+    render,
+};
+
+/// Writes the page that belongs to the command.
 ///
 /// # Errors
 /// What `out` returns.
-pub fn render(report: &AuditReport, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    match (report.origin, &report.comparison) {
+        (Origin::Diff, Some(comparison)) => {
+            let mut page = Wrapped::new(out, style.columns());
+            diff::render(report, comparison, style, &mut page)?;
+            page.flush()
+        }
+        (Origin::Explain, _) => {
+            let mut page = Wrapped::new(out, style.columns());
+            explain::render(report, style, &mut page)?;
+            page.flush()
+        }
+        (Origin::Audit | Origin::Diff, _) => audit(report, style, out),
+    }
+}
+
+fn audit(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
     let summary = Summary::of(report);
+    let mut head = Vec::new();
+    header(report, &summary, *style, &mut head)?;
+    let used = head.iter().filter(|byte| **byte == b'\n').count();
+    out.write_all(&head)?;
+    if style.verbose {
+        in_full(report, *style, out)?;
+    }
+    last::render(report, &summary, *style, used, out)
+}
+
+/// The table of queries and every finding with its proof.
+fn in_full(report: &Report, style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
     let verdicts = verdicts(report);
     let beside = beside_queries(report);
-    header(report, &summary, *style, out)?;
-    table::render(&verdicts, &beside, *style, out)?;
-    let mut page = finding::Page::new(report, *style, out);
-    for verdict in &verdicts {
-        page.verdict(verdict)?;
-    }
-    let in_full = beside.iter().filter(|found| {
-        found.rule != RuleId::NotAudited && (found.severity != Severity::Info || style.verbose)
-    });
-    for found in in_full {
+    table::render(&verdicts, &beside, style, out)?;
+    let mut page = finding::Page::new(report, style, out);
+    let told = shown(report).filter(|found| found.rule != RuleId::NotAudited);
+    for found in costliest_first(report, told) {
         page.finding(found)?;
     }
     page.not_audited()?;
-    if !style.verbose {
-        page.notes(&verdicts, &beside)?;
-    }
-    page.suppressed()?;
-    footer(&summary, style.palette(), out)
+    page.suppressed()
 }
 
 fn header(
-    report: &AuditReport,
+    report: &Report,
     summary: &Summary,
     style: TerminalStyle,
     out: &mut dyn Write,
@@ -79,11 +112,7 @@ fn header(
         }
     };
     let runs: usize = report.runs.iter().map(|runs| runs.runs.len()).sum();
-    let first = [
-        format!("pgproof {TOOL_VERSION}"),
-        format!("PostgreSQL {}", report.server_version),
-        dataset,
-    ];
+    let first = [format!("pgproof {TOOL_VERSION}"), server(report), dataset];
     let second = [
         format!(
             "{} of {} rows, {}",
@@ -123,6 +152,14 @@ fn header(
     Ok(())
 }
 
+/// `PostgreSQL 15.18`.
+fn server(report: &Report) -> String {
+    format!(
+        "PostgreSQL {}",
+        report.server_version.as_deref().unwrap_or("unknown")
+    )
+}
+
 /// The first few names, and how many more there are.
 fn some_of(names: &[&str]) -> String {
     const SHOWN: usize = 5;
@@ -133,7 +170,8 @@ fn some_of(names: &[&str]) -> String {
     }
 }
 
-fn footer(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Result<()> {
+/// Counts, and the exit code with its reason.
+fn verdict(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Result<()> {
     let worst = match (summary.errors, summary.warnings) {
         (0, 0) => Standing::Fine,
         (0, _) => Standing::Warning,
@@ -153,15 +191,4 @@ fn footer(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Resul
         palette.strong(format_args!("exit code {}:", summary.exit_code())),
         summary.exit_reason()
     )
-}
-
-/// Findings in the order of a query's block: those that matter, and with `verbose` the notes as well.
-fn told_in_full<'a>(verdict: &Verdict<'a>, style: TerminalStyle) -> Vec<&'a Finding> {
-    verdict
-        .findings
-        .iter()
-        .copied()
-        .filter(|found| found.rule != RuleId::NotAudited)
-        .filter(|found| found.severity != Severity::Info || style.verbose)
-        .collect()
 }

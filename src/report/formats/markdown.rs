@@ -7,35 +7,56 @@ use std::io::{self, Write};
 use crate::finding::{Finding, Fix, RuleId, Severity};
 use crate::units::Count;
 
-use super::evidence;
-use super::excerpt::clean;
-use super::summary::{Standing, Summary, Verdict, beside_queries, plural, verdicts};
-use super::{AuditReport, TOOL_VERSION};
+use crate::report::evidence;
+use crate::report::excerpt::clean;
+use crate::report::summary::{Standing, Summary, Verdict, beside_queries, plural, verdicts};
+use crate::report::{Origin, Report, TOOL_VERSION};
+
+use super::{Escaping, Format};
+
+mod diff;
 
 /// The first line of every Markdown report.
 pub const MARKER: &str = "<!-- pgproof:audit -->";
 /// GitHub refuses comments beyond 65,536 characters; the rest is room for the closing lines.
 const LONGEST: usize = 64_000;
+/// How far tables fill it.
+const LONGEST_TABLES: usize = 32_000;
+
+/// For pull requests.
+pub const FORMAT: Format = Format {
+    name: "markdown",
+    about: "for one comment on a pull request, or a step summary",
+    escaping: Escaping::Visible,
+    render: |report, _, out| render(report, out),
+};
 
 /// Writes the report.
 ///
 /// # Errors
 /// What `out` returns.
-pub fn render(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(page(report).as_bytes())
+pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    match (report.origin, &report.comparison) {
+        (Origin::Diff, Some(comparison)) => diff::render(comparison, out),
+        (Origin::Audit | Origin::Explain | Origin::Diff, _) => {
+            out.write_all(page(report).as_bytes())
+        }
+    }
 }
 
-fn page(report: &AuditReport) -> String {
+fn page(report: &Report) -> String {
     let summary = Summary::of(report);
     let verdicts: Vec<Verdict<'_>> = verdicts(report);
     let told: Vec<&Verdict<'_>> = verdicts.iter().filter(|verdict| is_told(verdict)).collect();
     let beside = beside_queries(report);
-    let mut text = format!(
+    let mut comment = Comment::new(format!(
         "{MARKER}\n## pgproof: {} in {}\n\n",
         summary.counts(),
         plural(summary.queries, "query", "queries")
-    );
-    text += &table(&told);
+    ));
+    if !told.is_empty() {
+        comment.rows(TABLE, told.iter().map(|verdict| row(verdict)));
+    }
     let (unread, beside): (Vec<&Finding>, Vec<&Finding>) = beside
         .into_iter()
         .partition(|found| found.rule == RuleId::NotAudited);
@@ -44,50 +65,91 @@ fn page(report: &AuditReport) -> String {
         .map(|verdict| section(verdict))
         .chain((!beside.is_empty()).then(|| schema_section(&beside)))
         .chain((!unread.is_empty()).then(|| unread_section(&unread)));
-    let mut left_out = 0;
-    for section in sections {
-        if text.chars().count() + section.chars().count() > LONGEST {
-            left_out += 1;
-        } else {
-            text += &section;
+    sections.for_each(|section| comment.add(&section));
+    comment.finish() + &closing(report, &summary)
+}
+
+/// The text of one comment: what does not fit any more is counted.
+struct Comment {
+    text: String,
+    length: usize,
+    left_out: usize,
+}
+
+impl Comment {
+    /// Its beginning, which always fits.
+    fn new(text: String) -> Self {
+        Self {
+            length: text.chars().count(),
+            text,
+            left_out: 0,
         }
     }
-    if left_out > 0 {
-        let _ = writeln!(
-            text,
-            "{} left out: see the JSON report.\n",
-            plural(left_out, "section is", "sections are")
-        );
+
+    fn takes(&mut self, part: &str, limit: usize) -> bool {
+        let length = part.chars().count();
+        if self.length + length > limit {
+            return false;
+        }
+        self.length += length;
+        self.text += part;
+        true
     }
-    text + &closing(report, &summary)
+
+    /// A section, whole or not at all.
+    fn add(&mut self, section: &str) {
+        if !self.takes(section, LONGEST) {
+            self.left_out += 1;
+        }
+    }
+
+    /// A table, which leaves room for the sections below it.
+    fn rows(&mut self, heading: &str, rows: impl Iterator<Item = String>) {
+        self.add(heading);
+        let mut missing = 0;
+        for row in rows {
+            if missing > 0 || !self.takes(&row, LONGEST_TABLES) {
+                missing += 1;
+            }
+        }
+        if missing > 0 {
+            let more = plural(missing, "row is", "rows are");
+            self.add(&format!("\n{more} left out: see the JSON report.\n"));
+        }
+        self.add("\n");
+    }
+
+    fn finish(mut self) -> String {
+        if self.left_out > 0 {
+            let _ = writeln!(
+                self.text,
+                "{} left out: see the JSON report.\n",
+                plural(self.left_out, "section is", "sections are")
+            );
+        }
+        self.text
+    }
 }
 
 fn is_told(verdict: &Verdict<'_>) -> bool {
     verdict.standing() != Standing::Fine || !verdict.findings.is_empty()
 }
 
-fn table(told: &[&Verdict<'_>]) -> String {
-    if told.is_empty() {
-        return String::new();
-    }
-    let mut text =
-        "| | query | time | pages | rows | findings |\n|---|---|--:|--:|--:|---|\n".to_owned();
-    for verdict in told {
-        let number = |number: Option<f64>| {
-            number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string())
-        };
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} |",
-            badge(verdict.standing()),
-            code(&verdict.query.name).replace('|', "\\|"),
-            verdict.time().replace('>', "&gt;"),
-            number(verdict.pages().map(|pages| pages.0 as f64)),
-            number(verdict.rows()),
-            verdict.rules()
-        );
-    }
-    text + "\n"
+const TABLE: &str = "| | query | time | pages | rows | findings |\n|---|---|--:|--:|--:|---|\n";
+
+fn row(verdict: &Verdict<'_>) -> String {
+    let number = |number: Option<f64>| {
+        number.map_or_else(|| "-".to_owned(), |number| Count(number).to_string())
+    };
+    format!(
+        "| {} | {} | {} | {} | {} | {} |\n",
+        badge(verdict.standing()),
+        code(&verdict.query.name).replace('|', "\\|"),
+        verdict.time().replace('>', "&gt;"),
+        number(verdict.pages().map(|pages| pages.0 as f64)),
+        number(verdict.rows()),
+        verdict.rules()
+    )
 }
 
 fn badge(standing: Standing) -> &'static str {
@@ -211,7 +273,7 @@ fn fix(fix: &Fix) -> String {
     text
 }
 
-fn closing(report: &AuditReport, summary: &Summary) -> String {
+fn closing(report: &Report, summary: &Summary) -> String {
     let suppressed = match summary.suppressed {
         0 => String::new(),
         some => format!(
@@ -225,7 +287,7 @@ fn closing(report: &AuditReport, summary: &Summary) -> String {
         summary.standings(),
         summary.exit_code(),
         summary.exit_reason(),
-        prose(&report.server_version)
+        prose(report.server_version.as_deref().unwrap_or("unknown"))
     )
 }
 

@@ -4,24 +4,32 @@ use std::io::{self, Write};
 
 use similar::{ChangeTag, DiffTag, TextDiff};
 
-use super::diff_words::{
+use crate::diff::observation::StatementObservation;
+use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
+use crate::diff::report::{Comparison, SchemaDifference, Spent};
+use crate::diff::verdict::Verdict;
+use crate::finding::Severity;
+use crate::report::Report;
+use crate::report::diff_words::{
     Side, blocked_sentence, blocks, cause_sentence, cause_sentences, deadlock_sentence,
     extrapolation_sentence, index_sentence, kept, kept_sentence, locks_phrase, measured_sentence,
     outside_sentence, pile_up_sentence, standing, statement_facts, worst_sentence,
 };
-use super::terminal::TerminalStyle;
-use crate::diff::observation::StatementObservation;
-use crate::diff::outcome::{Presence, QueryDiff, RunDiff};
-use crate::diff::report::{DiffReport, SchemaDifference, Spent};
-use crate::diff::verdict::Verdict;
-use crate::finding::Severity;
+
+use super::TerminalStyle;
 
 /// Writes the report.
 ///
 /// # Errors
 /// What `out` returns.
-pub fn render(report: &DiffReport, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn render(
+    whole: &Report,
+    report: &Comparison,
+    style: &TerminalStyle,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut page = Page {
+        whole,
         report,
         style: *style,
         out,
@@ -40,7 +48,8 @@ pub fn render(report: &DiffReport, style: &TerminalStyle, out: &mut dyn Write) -
 const SAFER_LINES: usize = 6;
 
 struct Page<'a, 'w> {
-    report: &'a DiffReport,
+    whole: &'a Report,
+    report: &'a Comparison,
     style: TerminalStyle,
     out: &'w mut dyn Write,
 }
@@ -59,19 +68,21 @@ impl Page<'_, '_> {
         if let Some((layout, because)) = &self.report.layout {
             writeln!(self.out, "migrations: {layout} layout, by {because}")?;
         }
-        if let Some((fingerprint, seed, scale)) = &self.report.dataset {
-            let version = &self.report.server_version;
+        if let Some(dataset) = &self.whole.dataset {
             writeln!(
                 self.out,
-                "dataset {fingerprint}, seed {seed}, scale {scale}; PostgreSQL {version}"
+                "dataset {}, seed {}, scale {}; {}",
+                dataset.fingerprint,
+                dataset.seed,
+                dataset.scale,
+                super::server(self.whole)
             )?;
         }
         writeln!(self.out)
     }
 
     fn verdicts(&mut self) -> io::Result<()> {
-        let mut table = tabled::builder::Builder::default();
-        table.push_record(["query", "verdict", "blocks", "time", "parameters", "since"]);
+        let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
         let mut quiet = 0;
         for diff in &self.report.queries {
             let verdict = diff.verdict();
@@ -81,7 +92,7 @@ impl Page<'_, '_> {
                 continue;
             }
             let run = diff.runs.first();
-            table.push_record([
+            rows.push(vec![
                 diff.query.clone(),
                 standing(diff),
                 run.map(blocks).unwrap_or_default(),
@@ -92,9 +103,7 @@ impl Page<'_, '_> {
                     .unwrap_or_default(),
             ]);
         }
-        let mut table = table.build();
-        if table.count_rows() > 1 {
-            table.with(tabled::settings::Style::blank());
+        if let Some(table) = fitting(rows, self.style.columns()) {
             writeln!(self.out, "{table}")?;
         }
         if quiet > 0 {
@@ -437,7 +446,7 @@ impl Page<'_, '_> {
     }
 
     fn foot(&mut self) -> io::Result<()> {
-        for finding in &self.report.findings {
+        for finding in &self.whole.findings {
             let place = finding
                 .location
                 .as_ref()
@@ -465,7 +474,7 @@ impl Page<'_, '_> {
             writeln!(self.out, "  {}", finding.advice)?;
         }
         let spent = &self.report.spent;
-        write!(self.out, "{}; {}", self.counts(), self.report.elapsed)?;
+        write!(self.out, "{}; {}", self.counts(), self.whole.elapsed)?;
         if *spent == Spent::default() {
             // Saved reports: nothing ran.
             return writeln!(self.out);
@@ -473,7 +482,7 @@ impl Page<'_, '_> {
         writeln!(
             self.out,
             " ({:.0} % in migrations and queries: queries {}, migrations {}, beside traffic {}, behind readers {}, copies {}, dataset {})",
-            spent.share(self.report.elapsed) * 100.0,
+            spent.share(self.whole.elapsed) * 100.0,
             spent.queries,
             spent.migrations,
             spent.traffic,
@@ -517,7 +526,7 @@ impl Page<'_, '_> {
             (Severity::Info, "info"),
         ];
         let shown = |severity| {
-            let findings = self.report.findings.iter();
+            let findings = self.whole.findings.iter();
             findings
                 .filter(|f| f.severity == severity && f.suppressed.is_none())
                 .count()
@@ -537,6 +546,33 @@ impl Page<'_, '_> {
         };
         format!("{many} {all}{verdicts}; {findings}")
     }
+}
+
+const HEADINGS: [&str; 6] = ["query", "verdict", "blocks", "time", "parameters", "since"];
+/// Columns of the table that a narrow page goes without, the first of them first: the plans below say them again.
+const DROPPED: [&str; 4] = ["parameters", "since", "time", "blocks"];
+
+/// The table without the columns that do not fit; `None` where it has no rows but its heading.
+fn fitting(mut rows: Vec<Vec<String>>, columns: usize) -> Option<String> {
+    if rows.len() < 2 {
+        return None;
+    }
+    let drawn = |rows: &[Vec<String>]| {
+        let mut table = tabled::builder::Builder::from_iter(rows.to_vec()).build();
+        table.with(tabled::settings::Style::blank());
+        table.to_string()
+    };
+    for name in DROPPED {
+        let table = drawn(&rows);
+        let widest = table.lines().map(textwrap::core::display_width).max();
+        if widest.is_none_or(|widest| widest <= columns) {
+            return Some(table);
+        }
+        if let Some(at) = rows[0].iter().position(|heading| heading == name) {
+            rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+    }
+    Some(drawn(&rows))
 }
 
 fn times(run: &RunDiff) -> String {

@@ -163,7 +163,7 @@ fn fit(rows: &mut [Row], columns: &[usize], room: usize) {
 }
 
 /// At most `width` columns, with `…` where something was cut.
-fn cut(text: &str, width: usize) -> String {
+pub(super) fn cut(text: &str, width: usize) -> String {
     if textwrap::core::display_width(text) <= width {
         return text.to_owned();
     }

@@ -3,15 +3,14 @@
 use std::io::{self, Write};
 
 use crate::finding::{Finding, Fix, RuleId, Severity};
-use crate::report::AuditReport;
+use crate::report::Report;
 use crate::report::evidence;
 use crate::report::excerpt::{self, clean};
-use crate::report::summary::{Verdict, plural};
+use crate::report::summary::plural;
 use crate::run::{BoundParameter, Run};
 use crate::sql::token::{TokenKind, tokens};
 
 use super::style::TerminalStyle;
-use super::told_in_full;
 
 /// Labels stand in a column of this width.
 const LABEL: usize = 9;
@@ -22,7 +21,7 @@ const LONGEST_VALUE: usize = 32;
 
 /// Where findings are written.
 pub(super) struct Page<'a, 'w> {
-    pub(super) report: &'a AuditReport,
+    pub(super) report: &'a Report,
     pub(super) style: TerminalStyle,
     pub(super) out: &'w mut dyn Write,
     /// An excerpt was the last thing written: a blank line parts it from what follows.
@@ -32,11 +31,7 @@ pub(super) struct Page<'a, 'w> {
 }
 
 impl<'a, 'w> Page<'a, 'w> {
-    pub(super) fn new(
-        report: &'a AuditReport,
-        style: TerminalStyle,
-        out: &'w mut dyn Write,
-    ) -> Self {
+    pub(super) fn new(report: &'a Report, style: TerminalStyle, out: &'w mut dyn Write) -> Self {
         Self {
             report,
             style,
@@ -53,14 +48,6 @@ impl<'a, 'w> Page<'a, 'w> {
         } else {
             Ok(())
         }
-    }
-
-    /// Everything about one query.
-    pub(super) fn verdict(&mut self, verdict: &Verdict<'_>) -> io::Result<()> {
-        for found in told_in_full(verdict, self.style) {
-            self.finding(found)?;
-        }
-        Ok(())
     }
 
     /// A whole finding.
@@ -349,35 +336,6 @@ impl<'a, 'w> Page<'a, 'w> {
         Ok(())
     }
 
-    /// Findings at info, one line each.
-    pub(super) fn notes(
-        &mut self,
-        verdicts: &[Verdict<'_>],
-        beside: &[&Finding],
-    ) -> io::Result<()> {
-        let of_queries = verdicts
-            .iter()
-            .flat_map(|verdict| verdict.findings.iter().copied());
-        let notes: Vec<&Finding> = of_queries
-            .chain(beside.iter().copied())
-            .filter(|found| found.severity == Severity::Info)
-            .collect();
-        if notes.is_empty() {
-            return Ok(());
-        }
-        let palette = self.style.palette();
-        let heading = palette.severity(Severity::Info, plural(notes.len(), "note", "notes"));
-        writeln!(
-            self.out,
-            "\n{heading} {}",
-            palette.quiet("(--verbose tells them in full)")
-        )?;
-        for found in notes {
-            self.bullet(found, &found.message)?;
-        }
-        Ok(())
-    }
-
     /// How many findings do not count; with `verbose`, which and why.
     pub(super) fn suppressed(&mut self) -> io::Result<()> {
         let mut suppressed = self
@@ -495,7 +453,7 @@ const UNITS: [&str; 10] = [
 ];
 
 /// A statement to paste, broken between its clauses and words, never in what is quoted.
-fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
+pub(super) fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
     let mut kept = sql.to_owned();
     for token in tokens(sql) {
         if matches!(

@@ -1,0 +1,284 @@
+//! A saved report as the report that it was, so that every format can be made of it later.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::formats::json::{
+    SavedCause, SavedFinding, SavedNotAudited, SavedOutcome, SavedQuery, SavedReport, SavedRun,
+};
+use super::{DatasetInfo, Report, TableInfo};
+use crate::catalog::{Query, SkipReason, Skipped};
+use crate::finding::{Evidence, Finding, Location, Measure, Quantity, Severity};
+use crate::plan::{NodeId, Plan, parse};
+use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run, Sample};
+use crate::source::{Source, SourceError};
+use crate::units::{Bytes, Millis, Pages};
+
+/// A plan of a saved report that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{query}: the plan of {run} cannot be read: {reason}")]
+pub struct RestoreError {
+    /// The query.
+    pub query: String,
+    /// Its run.
+    pub run: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The whole report. `read` makes a query of its saved text.
+///
+/// # Errors
+/// A plan that is none.
+pub fn restore(
+    saved: SavedReport,
+    read: &dyn Fn(&SavedQuery) -> Query,
+) -> Result<Report, RestoreError> {
+    let dataset = match (saved.dataset.fingerprint, saved.dataset.seed) {
+        (Some(fingerprint), Some(seed)) => Some(DatasetInfo {
+            fingerprint,
+            seed,
+            scale: saved.dataset.scale.unwrap_or(1.0),
+            reused: true,
+        }),
+        (_, _) => None,
+    };
+    let tables = saved.dataset.tables.into_iter().map(|table| TableInfo {
+        name: table.name,
+        rows: table.rows,
+        bytes: table.bytes,
+        indexes: table.indexes,
+        partitions: table.partitions,
+    });
+    let settings = saved.server.settings.into_iter();
+    let runs = saved.queries.iter().enumerate().map(query_runs);
+    Ok(Report {
+        origin: saved.command,
+        server_version: saved.server.version,
+        server_settings: settings
+            .map(|(name, value)| (name, text_of(&value)))
+            .collect(),
+        dataset,
+        tables: tables.collect(),
+        runs: runs.collect::<Result<_, _>>()?,
+        queries: saved.queries.iter().map(read).collect(),
+        skipped: saved
+            .not_audited
+            .into_iter()
+            .filter(|skipped| skipped.cause != SavedCause::Failed)
+            .map(skipped)
+            .collect(),
+        ended_early: saved.ended_early.map(ended_early),
+        findings: saved.findings.into_iter().map(finding).collect(),
+        fail_on: saved
+            .summary
+            .fail_on
+            .map_or(Some(Severity::Error), |fail_on| fail_on.severity()),
+        elapsed: saved.summary.elapsed_ms,
+        ..Report::default()
+    })
+}
+
+fn text_of(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn query_runs((index, saved): (usize, &SavedQuery)) -> Result<QueryRuns, RestoreError> {
+    // A plan that was left out of the report shows nothing; the findings stand.
+    let runs = saved.runs.iter().filter(|run| !run.plan.is_null());
+    let restored = |saved_run: &SavedRun| {
+        run(saved_run).map_err(|reason| RestoreError {
+            query: saved.name.clone(),
+            run: saved_run.label.clone(),
+            reason,
+        })
+    };
+    Ok(QueryRuns {
+        query: index,
+        runs: runs.map(restored).collect::<Result<_, _>>()?,
+        failure: saved.failure.as_ref().map(|failure| QueryFailure {
+            message: failure.message.clone(),
+            code: failure.code.clone(),
+            position: failure.position,
+            hint: failure.hint.clone(),
+        }),
+        notes: saved.notes.clone(),
+    })
+}
+
+/// A run with the plan that it had.
+///
+/// # Errors
+/// Why its plan cannot be read.
+pub fn run(saved: &SavedRun) -> Result<Run, String> {
+    let plan = plan(&saved.plan)?;
+    let buffers = plan.root().buffers.unwrap_or_default();
+    let sample = |execution| Sample {
+        execution,
+        planning: saved.planning_ms.or(plan.planning_ms).unwrap_or_default(),
+        blocks: buffers.touched(),
+        temp_blocks: buffers.temp(),
+    };
+    let outcome = match (saved.outcome, saved.time_ms) {
+        (SavedOutcome::Completed, Some(time)) => Outcome::Completed {
+            samples: vec![sample(time)],
+        },
+        (SavedOutcome::TimedOut, _) => Outcome::TimedOut {
+            after: saved.timeout_ms.unwrap_or_default(),
+        },
+        (SavedOutcome::Completed | SavedOutcome::Estimated, _) => Outcome::Estimated,
+    };
+    let parameters = saved.parameters.iter().map(|parameter| BoundParameter {
+        number: parameter.number,
+        name: parameter.name.clone(),
+        type_name: parameter.type_name.clone(),
+        value: parameter.value.clone(),
+        column: parameter.column.clone(),
+    });
+    Ok(Run {
+        label: saved.label.clone(),
+        parameters: parameters.collect(),
+        plan,
+        explain_json: saved.plan.clone(),
+        outcome,
+    })
+}
+
+/// EXPLAIN's JSON, or the text of a plan that was given as text.
+fn plan(saved: &Value) -> Result<Plan, String> {
+    let none = || "it holds no plan".to_owned();
+    if let Value::String(text) = saved {
+        let found = parse::read(text).plans.into_iter().next();
+        return found.map(|found| found.plan).ok_or_else(none);
+    }
+    let plans = parse::json_value(saved).map_err(|error| error.to_string())?;
+    plans.into_iter().next().ok_or_else(none)
+}
+
+fn skipped(saved: SavedNotAudited) -> Skipped {
+    let after = |prefix: &str| {
+        saved
+            .reason
+            .strip_prefix(prefix)
+            .unwrap_or(&saved.reason)
+            .to_owned()
+    };
+    let why = match saved.cause {
+        SavedCause::Mistake | SavedCause::Failed => {
+            let place = Source::new(&saved.file, "");
+            SkipReason::Mistake(
+                SourceError::new(&place, 0..0, saved.reason.clone()).help(saved.remedy),
+            )
+        }
+        SavedCause::Skip => SkipReason::Asked {
+            reason: after("`@skip`: "),
+        },
+        SavedCause::Exclude => SkipReason::Excluded {
+            pattern: after("`exclude` names ").trim_matches('"').to_owned(),
+        },
+        SavedCause::NoQueries => SkipReason::NoQueries {
+            reason: saved.reason.clone(),
+        },
+    };
+    Skipped {
+        name: saved.name,
+        file: saved.file.into(),
+        line: saved.line,
+        why,
+    }
+}
+
+fn ended_early(reason: String) -> EndedEarly {
+    if reason == EndedEarly::Interrupted.reason() {
+        return EndedEarly::Interrupted;
+    }
+    let lost = EndedEarly::ServerLost {
+        reason: String::new(),
+    };
+    let reason = reason
+        .strip_prefix(&lost.reason())
+        .map(str::to_owned)
+        .unwrap_or(reason);
+    EndedEarly::ServerLost { reason }
+}
+
+fn finding(saved: SavedFinding) -> Finding {
+    let location = saved.file.map(|file| Location {
+        file: PathBuf::from(file),
+        line: saved.line.unwrap_or(1),
+    });
+    Finding {
+        rule: saved.rule,
+        severity: saved.severity,
+        query: saved.query,
+        location,
+        message: saved.message,
+        why: saved.why,
+        advice: saved.advice,
+        evidence: evidence(saved.evidence, &saved.units),
+        fix: saved.fix,
+        fingerprint: saved.fingerprint,
+        suppressed: saved.suppressed,
+        symptoms: saved.symptoms.into_iter().map(finding).collect(),
+    }
+}
+
+/// Names, then the numbers in the order of their units, which is the order in which they were found.
+fn evidence(mut saved: Map<String, Value>, units: &Map<String, Value>) -> Evidence {
+    let mut text = |key: &str| saved.remove(key).map(|value| text_of(&value));
+    let (run, node_label) = (text("run"), text("node_label"));
+    let (relation, condition) = (text("relation"), text("condition"));
+    let node = saved
+        .remove("node")
+        .and_then(|node| node.as_u64())
+        .and_then(|node| usize::try_from(node).ok())
+        .map(NodeId);
+    let order: HashMap<&str, usize> = units.keys().map(String::as_str).zip(0..).collect();
+    let mut measures: Vec<(usize, Measure)> = saved
+        .into_iter()
+        .map(|(key, value)| {
+            let at = order.get(key.as_str()).copied().unwrap_or(usize::MAX);
+            let unit = units.get(&key).and_then(Value::as_str);
+            let quantity = quantity(&key, &value, unit);
+            let key = Cow::Owned(key);
+            (at, Measure { key, quantity })
+        })
+        .collect();
+    measures.sort_by_key(|(at, _)| *at);
+    Evidence {
+        run,
+        node,
+        node_label,
+        relation,
+        condition,
+        measures: measures.into_iter().map(|(_, measure)| measure).collect(),
+    }
+}
+
+/// A number with its unit; older reports say it by the key's ending alone.
+fn quantity(key: &str, value: &Value, unit: Option<&str>) -> Quantity {
+    let Some(number) = value.as_f64() else {
+        return Quantity::Text(text_of(value));
+    };
+    let by_ending = || match key.rsplit('_').next() {
+        Some("ms") => "ms",
+        Some("bytes") => "bytes",
+        Some("pages") => "pages",
+        Some("rows") => "rows",
+        Some("factor" | "ratio" | "share") => "ratio",
+        Some(_) | None => "count",
+    };
+    match unit.unwrap_or_else(by_ending) {
+        "ms" => Quantity::Millis(Millis(number)),
+        "bytes" => Quantity::Bytes(Bytes(number as u64)),
+        "pages" => Quantity::Pages(Pages(number as u64)),
+        "rows" => Quantity::Rows(number),
+        "ratio" => Quantity::Ratio(number),
+        _ => Quantity::Count(number as u64), // "count"; units that are added later are numbers still
+    }
+}
