@@ -156,6 +156,70 @@ async fn accepted_findings_stay_accepted_until_their_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_there_is_accepted_at_once() {
+    let project = Project::new();
+    let database = shop(10_000).await;
+    let (code, _, report) = project.audit(&database, &[]);
+    assert_eq!(code, Some(1), "{report:?}");
+    let first = &report.findings[0].fingerprint.0;
+    let accept = |arguments: &[&str]| {
+        let output = project.run(&[&["accept"], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    };
+    accept(&[first, "--reason", "an admin page"]);
+    accept(&["--all", "--reason", "there before"]);
+    let file = project.path().join("pgproof.baseline.json");
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(text.matches("an admin page").count(), 1, "{text}");
+
+    // The project's own baseline needs no flag.
+    let settings = project.path().join("pgproof.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(
+        &settings,
+        format!("baseline = \"pgproof.baseline.json\"\n{text}"),
+    )
+    .unwrap();
+    let (code, _, report) = project.audit(&database, &[]);
+    assert_eq!(code, Some(0), "{:?}", report.findings);
+}
+
+/// The script that the GitHub Action and the GitLab component run.
+#[tokio::test(flavor = "multi_thread")]
+async fn ci_gets_every_report_and_the_audits_exit_code() {
+    let project = Project::new();
+    let database = shop(10_000).await;
+    let run = |arguments: &str, server: &str| {
+        let url = database.url().reveal();
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/ci"))
+            .current_dir(project.path())
+            .env_remove("DATABASE_URL")
+            .env_remove("GITHUB_STEP_SUMMARY")
+            .env("PGPROOF", env!("CARGO_BIN_EXE_pgproof"))
+            .env("PGPROOF_ARGS", format!("--database-url {url} {arguments}"))
+            .env(server, "true")
+            .output()
+            .unwrap()
+    };
+    let output = run("", "GITHUB_ACTIONS");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let commands = String::from_utf8(output.stdout).unwrap();
+    assert!(commands.contains("::error file=queries/orders.sql,"));
+    for file in ["pgproof.json", "pgproof.md", "pgproof.sarif", "pgproof.xml"] {
+        let report = project.path().join("pgproof-reports").join(file);
+        assert!(fs::metadata(report).unwrap().len() > 100, "{file}");
+    }
+    let output = run("--fail-on never", "GITLAB_CI");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let quality = project
+        .path()
+        .join("pgproof-reports/gl-code-quality-report.json");
+    let issues: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(quality).unwrap()).unwrap();
+    assert_eq!(issues[0]["location"]["path"], "queries/orders.sql");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_accepted_is_told() {
     let project = Project::new();
     let refused = |arguments: &[&str]| {

@@ -32,6 +32,7 @@ mod psql_layouts;
 mod record;
 mod replace;
 mod report;
+mod report_command;
 mod rules;
 mod sample;
 mod seed;

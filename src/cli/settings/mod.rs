@@ -362,19 +362,9 @@ mod tests {
             (Some(Severity::Error), 3)
         );
         let args = AuditArgs {
-            queries: Vec::new(),
-            strict: false,
             fail_on: Some(FailOn::Never),
-            scale: None,
-            rows: Vec::new(),
             runs: Some(7),
-            timeout: None,
-            allow_writes: false,
-            baseline: Vec::new(),
-            redact: false,
-            advise_size: None,
-            advise_count: None,
-            advise_time: None,
+            ..AuditArgs::default()
         };
         let settings = settings.with_audit_args(&args);
         assert_eq!((settings.fail_on, settings.audit.runs), (None, 7));

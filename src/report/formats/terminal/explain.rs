@@ -47,7 +47,7 @@ pub(super) fn render(
         writeln!(out)?;
     }
     let summary = Summary::of(report);
-    super::verdict(&summary, style.palette(), out)
+    super::verdict(&summary, *style, out)
 }
 
 /// `ListOrders  queries/orders.sql:12`, and the statement where only a plan was given.

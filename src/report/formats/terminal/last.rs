@@ -42,7 +42,10 @@ pub(super) fn render(
     let screen = Screen { report, style };
     let top = screen.top();
     let unseen = screen.unseen(summary);
-    let fixed = used + lines_in(&top) + lines_in(&unseen) + Screen::CLOSING;
+    let mut closing = Vec::new();
+    super::verdict(summary, style, &mut closing)?;
+    let closing_lines = closing.iter().filter(|byte| **byte == b'\n').count();
+    let fixed = used + lines_in(&top) + lines_in(&unseen) + closing_lines;
     let room = match screen.is_limited() {
         true => LINES.saturating_sub(fixed),
         false => usize::MAX,
@@ -57,7 +60,7 @@ pub(super) fn render(
             writeln!(out, "{line}")?;
         }
     }
-    super::verdict(summary, style.palette(), out)
+    out.write_all(&closing)
 }
 
 fn lines_in(blocks: &[Block]) -> usize {
@@ -70,9 +73,6 @@ struct Screen<'a> {
 }
 
 impl Screen<'_> {
-    /// A blank line, the counts and the exit code.
-    const CLOSING: usize = 4;
-
     /// Whoever asks for a view, or for all, wants all of it.
     fn is_limited(&self) -> bool {
         let view = &self.report.view;

@@ -18,11 +18,10 @@ use crate::report::impact::costliest_first;
 use crate::report::summary::{
     Standing, Summary, beside_queries, on_small_tables, plural, shown, verdicts,
 };
-use crate::report::wrapped::Wrapped;
+use crate::report::wrapped::{Wrapped, lines};
 use crate::report::{Origin, Report, TOOL_VERSION};
 
 use super::{Escaping, Format};
-use style::Palette;
 pub use style::TerminalStyle;
 
 /// For people.
@@ -171,24 +170,30 @@ fn some_of(names: &[&str]) -> String {
 }
 
 /// Counts, and the exit code with its reason.
-fn verdict(summary: &Summary, palette: Palette, out: &mut dyn Write) -> io::Result<()> {
+fn verdict(summary: &Summary, style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    let palette = style.palette();
     let worst = match (summary.errors, summary.warnings) {
         (0, 0) => Standing::Fine,
         (0, _) => Standing::Warning,
         (_, _) => Standing::Error,
     };
-    writeln!(
-        out,
-        "\n{} in {} ({}) after {}",
+    let counts = format!(
+        "{} in {} ({}) after {}",
         palette.standing(worst, summary.counts()),
         plural(summary.queries, "query", "queries"),
         summary.standings(),
         summary.elapsed
-    )?;
-    writeln!(
-        out,
+    );
+    let exit = format!(
         "{} {}",
         palette.strong(format_args!("exit code {}:", summary.exit_code())),
         summary.exit_reason()
-    )
+    );
+    writeln!(out)?;
+    for line in [counts, exit] {
+        for part in lines(&line, style.columns()) {
+            writeln!(out, "{part}")?;
+        }
+    }
+    Ok(())
 }

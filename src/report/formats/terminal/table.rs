@@ -25,6 +25,9 @@ const NARROWEST_NAME: usize = 16;
 /// What fixes would give is left out below this: it is told with each finding.
 const ROOM_FOR_FIXES: usize = 90;
 
+/// Columns that a narrow page goes without, the first of them first.
+const DROPPED: [usize; 3] = [5, 4, 2];
+
 /// A line of the table.
 struct Row {
     standing: Standing,
@@ -48,9 +51,14 @@ pub(super) fn render(
     if !rows.is_empty() {
         let with_fixes = style.columns() >= ROOM_FOR_FIXES
             && rows.iter().any(|row| !row.cells[WITH_FIX].is_empty());
-        let columns: Vec<usize> = (0..HEADINGS.len())
+        let mut columns: Vec<usize> = (0..HEADINGS.len())
             .filter(|column| with_fixes || *column != WITH_FIX)
             .collect();
+        for dropped in DROPPED {
+            if least_width(&rows, &columns) > style.columns() {
+                columns.retain(|column| *column != dropped);
+            }
+        }
         writeln!(out)?;
         fit(&mut rows, &columns, style.columns());
         write_table(&rows, &columns, style, out)?;
@@ -125,28 +133,40 @@ fn schema_row(beside: &[&Finding]) -> Option<Row> {
     Some(Row { standing, cells })
 }
 
-/// Cuts names and wraps the findings so that a line fits.
-fn fit(rows: &mut [Row], columns: &[usize], room: usize) {
-    let width = |rows: &[Row], column: usize| {
-        let widest = rows
-            .iter()
-            .map(|row| textwrap::core::display_width(&row.cells[column]))
-            .max()
-            .unwrap_or(0);
-        widest.max(HEADINGS[column].len())
-    };
+fn width(rows: &[Row], column: usize) -> usize {
+    let widest = rows
+        .iter()
+        .map(|row| textwrap::core::display_width(&row.cells[column]))
+        .max()
+        .unwrap_or(0);
+    widest.max(HEADINGS[column].len())
+}
+
+/// The longest rule's id: it is searched for whole, and so never broken.
+fn longest_id(rows: &[Row]) -> usize {
+    let ids = rows.iter().flat_map(|row| row.cells[RULES].split(", "));
+    ids.map(|id| id.len() + 1)
+        .max()
+        .unwrap_or(0)
+        .max(HEADINGS[RULES].len())
+}
+
+/// What figures and the gaps between the columns take.
+fn taken(rows: &[Row], columns: &[usize]) -> usize {
     let figures = columns
         .iter()
         .filter(|column| **column != NAME && **column != RULES);
-    let taken =
-        figures.map(|column| width(rows, *column)).sum::<usize>() + GAP * (columns.len() - 1);
-    let left = room.saturating_sub(taken);
-    let ids = rows.iter().flat_map(|row| row.cells[RULES].split(", "));
-    let longest_id = ids
-        .map(|id| id.len() + 1)
-        .max()
-        .unwrap_or(0)
-        .max(HEADINGS[RULES].len());
+    figures.map(|column| width(rows, *column)).sum::<usize>() + GAP * (columns.len() - 1)
+}
+
+fn least_width(rows: &[Row], columns: &[usize]) -> usize {
+    taken(rows, columns) + NARROWEST_NAME + longest_id(rows)
+}
+
+/// Cuts names and wraps the findings so that a line fits.
+fn fit(rows: &mut [Row], columns: &[usize], room: usize) {
+    let left = room.saturating_sub(taken(rows, columns));
+    let longest_id = longest_id(rows);
     let name = width(rows, NAME)
         .min(left.saturating_sub(longest_id))
         .max(NARROWEST_NAME);
