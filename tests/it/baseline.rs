@@ -333,7 +333,7 @@ async fn redacted_reports_hold_no_values() {
             project.run(&[&["explain", "OrdersOf", "--database-url", &url], flags].concat());
         assert_eq!(
             output.status.code(),
-            Some(0),
+            Some(1),
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
