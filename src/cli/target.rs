@@ -342,7 +342,10 @@ pub fn options(dataset: DatasetSettings, rows: &[RowsRequest]) -> Options {
         seed: dataset.seed,
         scale: dataset.scale,
         clock: dataset.today.unwrap_or_else(today),
-        default_rows: DefaultRows::Fitted(dataset.target_size.unwrap_or(DEFAULT_SIZE)),
+        default_rows: match dataset.target_size {
+            Some(bytes) => DefaultRows::Asked(bytes),
+            None => DefaultRows::Fitted(DEFAULT_SIZE),
+        },
         ..Options::default()
     };
     for request in rows {

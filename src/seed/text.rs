@@ -294,7 +294,7 @@ fn numeric(reader: &mut Reader<'_>, out: &mut String) -> Option<()> {
 }
 
 /// A day of the proleptic Gregorian calendar from its number (Hinnant's `civil_from_days`).
-fn date(days_since_2000: i64, out: &mut String) {
+pub(crate) fn date(days_since_2000: i64, out: &mut String) {
     let days = days_since_2000 + 10_957 + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

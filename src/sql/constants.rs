@@ -5,6 +5,7 @@
 use squawk_syntax::ast::{self, AstNode, BinOp, Expr, PrefixOp, Stmt};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
+use super::documents::{self, Member};
 use super::names::unquote_lower;
 use super::tree::read_statement;
 
@@ -33,6 +34,16 @@ pub enum Said {
     Lies(Side, String),
     /// Some rows lie on this side of `now()`.
     LiesOfNow(Side),
+    /// Some rows have no value.
+    IsNull,
+    /// Some rows have one.
+    IsPresent,
+    /// Some rows have this in their list.
+    Element(String),
+    /// Some rows have this list or document in theirs.
+    Contains(String),
+    /// Some rows have this in their document.
+    Member(Member),
 }
 
 /// Which side of a bound.
@@ -94,6 +105,7 @@ pub fn of_statement(sql: &str) -> Vec<Constant> {
 fn read_node(node: &SyntaxNode, root: &SyntaxNode, found: &mut Vec<Constant>) {
     if let Some(comparison) = ast::BinExpr::cast(node.clone()) {
         read_comparison(&comparison, root, found);
+        documents::read(&comparison, root, found);
     } else if let Some(between) = ast::BetweenExpr::cast(node.clone()) {
         read_between(&between, root, found);
     } else if let Some(set) = ast::SetSingleColumn::cast(node.clone()) {
@@ -120,7 +132,7 @@ fn read_comparison(comparison: &ast::BinExpr, root: &SyntaxNode, found: &mut Vec
 }
 
 /// What an operator with a constant on its other side says; nothing where there is none.
-fn said_by(operator: &BinOp, other: &Expr, is_turned: bool) -> Vec<Said> {
+pub(super) fn said_by(operator: &BinOp, other: &Expr, is_turned: bool) -> Vec<Said> {
     let each = |said: fn(String) -> Said| literals(other).into_iter().map(said).collect();
     let lies = |side: Side| {
         let side = if is_turned { side.turned() } else { side };
@@ -138,12 +150,19 @@ fn said_by(operator: &BinOp, other: &Expr, is_turned: bool) -> Vec<Said> {
         BinOp::Like(_) | BinOp::Ilike(_) if !is_turned => {
             literal(other).map(Said::Like).into_iter().collect()
         }
+        BinOp::Is(_) if is_null(other) => vec![Said::IsNull],
+        BinOp::IsNot(_) if is_null(other) => vec![Said::IsPresent],
         BinOp::LAngle(_) => lies(Side::Below),
         BinOp::Lteq(_) => lies(Side::UpTo),
         BinOp::RAngle(_) => lies(Side::Above),
         BinOp::Gteq(_) => lies(Side::From),
         _ => Vec::new(),
     }
+}
+
+fn is_null(expression: &Expr) -> bool {
+    use squawk_syntax::ast::LitKind;
+    matches!(expression, Expr::Literal(literal) if matches!(literal.kind(), Some(LitKind::Null(_))))
 }
 
 fn read_between(between: &ast::BetweenExpr, root: &SyntaxNode, found: &mut Vec<Constant>) {
@@ -213,7 +232,7 @@ fn read_insert(insert: &ast::Insert, found: &mut Vec<Constant>) {
 }
 
 /// A column as a statement names it.
-struct Column {
+pub(super) struct Column {
     qualifier: Option<String>,
     name: String,
     at: SyntaxNode,
@@ -221,7 +240,7 @@ struct Column {
 
 impl Column {
     /// A column, below casts, parentheses and changes of case.
-    fn of(expression: &Expr) -> Option<Self> {
+    pub(super) fn of(expression: &Expr) -> Option<Self> {
         match expression {
             Expr::NameRef(name) => Some(Self {
                 qualifier: None,
@@ -258,7 +277,7 @@ impl Column {
         }
     }
 
-    fn constant(&self, root: &SyntaxNode, said: Said) -> Constant {
+    pub(super) fn constant(&self, root: &SyntaxNode, said: Said) -> Constant {
         let mut tables: Vec<Vec<String>> = Vec::new();
         for block in self.at.ancestors() {
             // What a CTE reads is all that it sees.
@@ -432,7 +451,7 @@ fn words(node: &SyntaxNode) -> Vec<String> {
 }
 
 /// One constant, or each of a list's.
-fn literals(expression: &Expr) -> Vec<String> {
+pub(super) fn literals(expression: &Expr) -> Vec<String> {
     match expression {
         Expr::TupleExpr(list) => list.exprs().filter_map(|item| literal(&item)).collect(),
         Expr::ArrayExpr(array) => array.exprs().filter_map(|item| literal(&item)).collect(),
@@ -457,7 +476,8 @@ fn literals(expression: &Expr) -> Vec<String> {
 }
 
 /// `{a,b}`: its items, where none is quoted.
-fn array_items(text: &str) -> Vec<String> {
+#[must_use]
+pub fn array_items(text: &str) -> Vec<String> {
     let inner = text
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'));
@@ -473,7 +493,7 @@ fn array_items(text: &str) -> Vec<String> {
 }
 
 /// A constant's text form, below casts, signs and parentheses. A distance that is added to a constant is left out.
-fn literal(expression: &Expr) -> Option<String> {
+pub(super) fn literal(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Literal(literal) => constant(literal),
         Expr::ParenExpr(inner) => literal(&inner.expr()?),
@@ -567,10 +587,61 @@ mod tests {
                     Said::Like(text) => format!("~ {text}"),
                     Said::Lies(side, text) => format!("{side:?} {text}"),
                     Said::LiesOfNow(side) => format!("{side:?} now"),
+                    Said::IsNull => "is null".to_owned(),
+                    Said::IsPresent => "is there".to_owned(),
+                    Said::Element(text) => format!("has {text}"),
+                    Said::Contains(text) => format!("@> {text}"),
+                    Said::Member(member) => shown_member(member),
                 };
                 format!("{}.{} {said}", name(&constant.tables), constant.column)
             })
             .collect()
+    }
+
+    fn shown_member(member: &Member) -> String {
+        let path: Vec<&str> = member
+            .path
+            .iter()
+            .map(|step| match step {
+                documents::Step::Key(key) => key.as_str(),
+                documents::Step::Item => "[]",
+            })
+            .collect();
+        let said = match member.said.as_deref() {
+            Some(Said::Has(text)) => format!(" = {text}"),
+            Some(Said::Lies(side, text)) => format!(" {side:?} {text}"),
+            Some(other) => format!(" {other:?}"),
+            None => String::new(),
+        };
+        let read_as = member.read_as.as_deref();
+        let cast = read_as.map_or(String::new(), |name| format!("::{name}"));
+        format!("/ {}{cast}{said}", path.join("/"))
+    }
+
+    #[test]
+    fn members_of_documents_and_elements_of_lists() {
+        assert_eq!(
+            shown(
+                "SELECT body->'at'->>'city' FROM notes n WHERE body->>'mood' = 'calm' AND n.body ? 'draft' \
+                 AND (body->>'stars')::int > 3 AND body @> '{\"by\": {\"id\": 7}}' AND body #>> '{owner,0}' IN ('ann') \
+                 AND 'red' = ANY (marks) AND marks @> ARRAY['blue'] AND marks && '{green}' AND pinned IS NOT NULL"
+            ),
+            [
+                "notes.body / at/city",
+                "notes.body / mood = \"calm\"",
+                "notes.body / mood",
+                "notes.body / draft",
+                "notes.body / stars::int Above 3",
+                "notes.body / stars::int",
+                "notes.body @> {\"by\": {\"id\": 7}}",
+                "notes.body / owner/[] = \"ann\"",
+                "notes.body / owner/[]",
+                "notes.marks has red",
+                "notes.marks has blue",
+                "notes.marks @> {green}",
+                "notes.pinned is there",
+            ]
+        );
     }
 
     #[test]
@@ -634,7 +705,7 @@ mod tests {
     #[test]
     fn what_is_no_constant_says_nothing() {
         for sql in [
-            "SELECT 1 FROM t WHERE a = $1 AND b = c AND d IS NULL AND e = true",
+            "SELECT 1 FROM t WHERE a = $1 AND b = c AND e = true",
             "SELECT 1 FROM t WHERE a + 1 = 5",
             "SELECT 'x' FROM t LIMIT 5",
             "not sql at all",

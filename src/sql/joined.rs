@@ -334,15 +334,26 @@ impl Reader<'_> {
             Some(_) => {}
         }
         if let (Expr::TupleExpr(lefts), Expr::TupleExpr(rights)) = (&left, &right) {
-            // `(placed_at, id) < ($1, $2)`: column by column.
-            for (left, right) in lefts.exprs().zip(rights.exprs()) {
-                self.compare(&left, &right);
-                self.compare(&right, &left);
+            // `(a, b) IN (($1, $2), ($3, $4))`: each of the rows; `(placed_at, id) < ($1, $2)`: column by column.
+            for row in rights.exprs() {
+                if let Expr::TupleExpr(row) = row {
+                    self.compare_rows(&lefts, &row);
+                } else {
+                    self.compare_rows(&lefts, &rights);
+                    break;
+                }
             }
             return;
         }
         self.compare(&left, &right);
         self.compare(&right, &left);
+    }
+
+    fn compare_rows(&mut self, lefts: &ast::TupleExpr, rights: &ast::TupleExpr) {
+        for (left, right) in lefts.exprs().zip(rights.exprs()) {
+            self.compare(&left, &right);
+            self.compare(&right, &left);
+        }
     }
 
     /// Notes every parameter of one side, where the other side has none and is of the relations.

@@ -4,6 +4,7 @@
 pub(crate) mod condition;
 pub mod constants;
 pub mod ddl;
+pub mod documents;
 pub(crate) mod joined;
 pub(crate) mod literals;
 pub(crate) mod names;

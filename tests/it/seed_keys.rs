@@ -308,3 +308,62 @@ async fn why_a_count_was_lowered_is_told_where_other_tables_were_planned_again_f
         assert_eq!(told.len(), 1, "{:#?}", plan.notes);
     }
 }
+
+/// `id` alone is the child's key, and a part of what points to the parent: no two parents have the same one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_a_part_of_a_foreign_key_makes_parents_differ() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE depots (firm int NOT NULL, id int NOT NULL, PRIMARY KEY (firm, id));
+             CREATE TABLE permits (firm int NOT NULL, id int PRIMARY KEY, text text, FOREIGN KEY (firm, id) REFERENCES depots);
+             CREATE TABLE doors (firm int NOT NULL, depot int NOT NULL UNIQUE, FOREIGN KEY (firm, depot) REFERENCES depots);",
+        )
+        .await;
+    filled(&database, "").await;
+    for table in ["depots", "permits", "doors"] {
+        assert_eq!(
+            count(&database, &format!("SELECT count(*) FROM {table}")).await,
+            1000,
+            "{table}"
+        );
+    }
+}
+
+/// Measurements by sensor and time lie over all of the time, also where its partitions leave gaps.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_a_key_lie_over_all_of_the_time() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE scales (id int PRIMARY KEY, hall text NOT NULL CHECK (hall IN ('a', 'b', 'c')), UNIQUE (id, hall));
+             CREATE TABLE weighings (scale int NOT NULL REFERENCES scales, at timestamptz NOT NULL, grams int,
+                                     PRIMARY KEY (scale, at));
+             CREATE TABLE sealed (scale int NOT NULL REFERENCES scales, at timestamptz(0) NOT NULL, PRIMARY KEY (scale, at));
+             CREATE TABLE daily (scale int NOT NULL REFERENCES scales, day date NOT NULL, PRIMARY KEY (scale, day));
+             CREATE TABLE placed (scale int NOT NULL, hall text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (scale, hall, at),
+                                  FOREIGN KEY (scale, hall) REFERENCES scales (id, hall)) PARTITION BY RANGE (at);
+             CREATE TABLE placed_3 PARTITION OF placed FOR VALUES FROM ('2025-03-01') TO ('2025-04-01') PARTITION BY LIST (hall);
+             CREATE TABLE placed_3_a PARTITION OF placed_3 FOR VALUES IN ('a');
+             CREATE TABLE placed_4 PARTITION OF placed FOR VALUES FROM ('2025-04-01') TO ('2025-05-01');
+             CREATE TABLE placed_5 PARTITION OF placed FOR VALUES FROM ('2025-05-01') TO ('2025-06-01');",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.scales]\nrows = 60\n[tables.weighings]\nrows = 6000\n[tables.sealed]\nrows = 6000\n\
+         [tables.daily]\nrows = 6000\n[tables.placed]\nrows = 6000\n",
+    )
+    .await;
+    for (table, column) in [("weighings", "at"), ("sealed", "at"), ("daily", "day")] {
+        let sql = format!(
+            "SELECT count(DISTINCT date_trunc('month', {column})) FROM {table} WHERE {column} > now() - interval '10 years'"
+        );
+        let months = count(&database, &sql).await;
+        assert!(months >= 30, "{table}: {months} months");
+    }
+    let parts = count(&database, "SELECT count(DISTINCT tableoid) FROM placed").await;
+    assert_eq!(parts, 3, "every partition has rows");
+    let days = count(&database, "SELECT count(DISTINCT at::date) FROM placed").await;
+    assert!(days > 80, "{days} days of 92");
+}

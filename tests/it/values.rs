@@ -138,6 +138,92 @@ fn every_query_finds_rows_without_a_spec_and_the_same_ones_again() {
     assert_eq!(shown(&report_of_second), shown(&report_of_first));
 }
 
+const DOCUMENTS: &str = "
+CREATE TABLE crates (id int PRIMARY KEY, code text NOT NULL UNIQUE, hall text NOT NULL, sealed_at timestamptz,
+    body jsonb NOT NULL, marks text[] NOT NULL);
+CREATE TABLE weighings (crate_id int NOT NULL REFERENCES crates, at timestamptz NOT NULL, grams int NOT NULL,
+    scale varchar(20) NOT NULL, PRIMARY KEY (crate_id, at));
+";
+
+const OF_DOCUMENTS: &str = "
+-- name: ByCodes :many
+SELECT id FROM crates WHERE code IN ($1, $2, $3);
+-- name: ByLowerCodes :many
+SELECT id FROM crates WHERE lower(code) IN (lower($1), lower($2));
+-- name: EitherCode :many
+SELECT id FROM crates WHERE code = $1 OR code = $2;
+-- name: ByScales :many
+SELECT grams FROM weighings WHERE crate_id = $1 AND scale IN ($2, $3);
+-- name: ByPairs :many
+SELECT grams FROM weighings WHERE (crate_id, scale) IN (($1, $2), ($3, $4));
+-- name: JoinedCodes :many
+SELECT w.grams FROM weighings w JOIN crates c ON c.id = w.crate_id WHERE c.code IN ($1, $2);
+-- name: Recent :many
+SELECT grams FROM weighings WHERE at > now() - interval '30 days' LIMIT 5;
+-- name: Unsealed :many
+SELECT id FROM crates WHERE sealed_at IS NULL LIMIT 5;
+-- name: Fragile :many
+SELECT id FROM crates WHERE body->>'handling' = 'fragile' LIMIT 5;
+-- name: Nested :many
+SELECT id FROM crates WHERE body->'route'->>'via' IN ('sea', 'rail') LIMIT 5;
+-- name: Deep :many
+SELECT id FROM crates WHERE body #>> '{owner,city}' = 'Ulm' LIMIT 5;
+-- name: Insured :many
+SELECT id FROM crates WHERE body ? 'insured' LIMIT 5;
+-- name: Heavy :many
+SELECT id FROM crates WHERE (body->>'kilos')::int > 700 LIMIT 5;
+-- name: Contained :many
+SELECT id FROM crates WHERE body @> '{\"seal\": {\"kind\": \"wax\", \"count\": 3}}' LIMIT 5;
+-- name: ByVendor :many
+SELECT id FROM crates WHERE body->>'vendor' = $1 LIMIT 5;
+-- name: Marked :many
+SELECT id FROM crates WHERE 'upright' = ANY (marks) LIMIT 5;
+-- name: MarkedToo :many
+SELECT id FROM crates WHERE marks @> ARRAY['cold'] LIMIT 5;
+";
+
+/// Members of documents, elements of lists and the values of `IN ($1, $2)`: each is a value that rows have, and another one.
+#[test]
+fn documents_lists_and_alternatives_find_rows() {
+    let directory = project(&[
+        ("pgproof.toml", "[audit]\nruns = 1\n"),
+        ("migrations/0001_crates.sql", DOCUMENTS),
+        ("queries/crates.sql", OF_DOCUMENTS),
+        (
+            "seeds/crates.toml",
+            "[tables.crates]\nrows = 3000\n[tables.weighings]\nrows = 30000\n",
+        ),
+    ]);
+    let (report, terminal) = report(directory.path());
+    let summary = report.summary;
+    assert_eq!(
+        (summary.queries, summary.executed, summary.found_rows),
+        (17, 17, 17),
+        "{terminal}"
+    );
+    for (name, rows) in [
+        ("ByCodes", 3.0),
+        ("ByLowerCodes", 2.0),
+        ("EitherCode", 2.0),
+        ("ByPairs", 2.0),
+    ] {
+        let query = report
+            .queries
+            .iter()
+            .find(|query| query.name == name)
+            .unwrap();
+        let most = query
+            .runs
+            .iter()
+            .filter_map(|run| run.rows)
+            .fold(0.0, f64::max);
+        assert!(
+            most >= rows,
+            "{name} finds {most} rows, of {rows} different values\n{terminal}"
+        );
+    }
+}
+
 /// Another constant is another dataset; a query without one is not.
 #[test]
 fn constants_are_part_of_what_a_dataset_is_made_of() {

@@ -8,8 +8,9 @@ use crate::db::introspect;
 use crate::db::migrate::{run_program, run_script};
 use crate::diff::canonicalize;
 use crate::diff::cause::{Replayed, Seen, plan_cause, result_cause};
-use crate::diff::names::Names;
-use crate::diff::outcome::{Presence, QueryDiff, RunDiff, Side};
+use crate::diff::change::Change;
+use crate::diff::names::{Names, Renames};
+use crate::diff::outcome::{Presence, QueryDiff, RunDiff, Side, failure_changes};
 use crate::diff::report::{RoundTrip, SchemaDifference};
 use crate::diff::verdict::Verdict;
 use crate::migrations::{Script, Statement};
@@ -71,7 +72,7 @@ pub(super) async fn trace(
         indexes: Vec::new(),
     };
     let replayed = replay.forward(&mut wanted).await;
-    name_causes(&wanted, &replay.indexes, compared, tables);
+    name_causes(&wanted, &replay.indexes, compared, sides, tables);
     if let Err(error) = replayed {
         error.costs(
             task,
@@ -287,6 +288,7 @@ fn name_causes(
     wanted: &[Wanted<'_>],
     indexes: &[BTreeSet<String>],
     compared: &mut Compared,
+    sides: &Sides<'_>,
     tables: &Touched,
 ) {
     let mut broken: Vec<BrokenQuery> = Vec::new();
@@ -331,6 +333,9 @@ fn name_causes(
             run.result_cause = result_cause(&replayed);
         }
         run.cause = plan_cause(&replayed, run);
+        if run.after.is_none() {
+            tell_first_failure(looked, run, &sides.renames);
+        }
         if looked.list == List::Now && after.rows().is_none() && run.after.is_none() {
             broken.extend(fails_from(looked, run, compared.statements.len()));
         }
@@ -341,6 +346,20 @@ fn name_causes(
         .retain(|known| !broken.iter().any(|found| found.query == known.query));
     broken.dedup_by(|a, b| a.query == b.query);
     compared.broken.extend(broken);
+}
+
+/// A query that fails is told with what the statement that breaks it takes away, and not with what later ones took as well.
+fn tell_first_failure(looked: &Wanted<'_>, run: &mut RunDiff, renames: &Renames) {
+    let works = looked.seen.iter().rposition(|state| state.plan.is_some());
+    let first = looked.seen.get(works.map_or(0, |works| works + 1));
+    let failure = first.and_then(|state| state.failure.as_ref());
+    if let Some(failure) = failure {
+        let changes = failure_changes(failure, renames);
+        // Time is measured at the end alone.
+        if !changes.contains(&Change::TimesOut) {
+            run.changes = changes;
+        }
+    }
 }
 
 /// From which statement on a query fails to the end.

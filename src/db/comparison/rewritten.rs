@@ -7,7 +7,7 @@ use crate::db::migration_observer::{ObserveError, try_script};
 use crate::db::traffic::Probe;
 use crate::diff::observation::{ProvenForm, SaferMeasurement, StatementObservation};
 use crate::diff::report::SchemaDifference;
-use crate::diff::safer::advised;
+use crate::diff::safer::{SaferForm, advised};
 use crate::migrations::{Script, Statement, TransactionRule};
 use crate::schema::Schema;
 use crate::source::Source;
@@ -120,7 +120,7 @@ impl Stage<'_> {
                 false => Some(measure(self.task, &self.copy, &form.statements, self.probes).await?),
             };
             let failed = measured.as_ref().map(|measured| measured.failure.is_some());
-            statements[at].safer = Some(ProvenForm { form, measured });
+            statements[at].safer = Some(proven(form, measured));
             match failed {
                 Some(false) => self.any_ran = true,
                 // It may have done a part of its work: on with a copy that is as the migration has it.
@@ -258,4 +258,24 @@ async fn measure(
         strongest,
         failure: None,
     })
+}
+
+/// What fails as statements of its own (a table that lives until the file's transaction ends) is advice, and nothing to run.
+fn proven(form: SaferForm, measured: Option<SaferMeasurement>) -> ProvenForm {
+    let failure = measured
+        .as_ref()
+        .and_then(|measured| measured.failure.as_deref());
+    match failure {
+        None => ProvenForm { form, measured },
+        Some(failure) => ProvenForm {
+            form: SaferForm {
+                statements: Vec::new(),
+                why: format!(
+                    "{}; here that needs more than the statement alone, which failed: {failure}",
+                    form.why
+                ),
+            },
+            measured: None,
+        },
+    }
 }

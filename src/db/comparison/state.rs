@@ -1,6 +1,7 @@
 //! What one query would do at a point within a replay of the migrations, also inside of a transaction that is open there. The
 //! session is afterwards as it was.
 
+use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::catalog::Query;
@@ -11,7 +12,7 @@ use crate::diff::names::Names;
 use crate::diff::snapshot::Asked;
 use crate::diff::work::Work;
 use crate::plan::parse;
-use crate::run::Run;
+use crate::run::{QueryFailure, Run};
 use crate::units::Millis;
 
 use super::rerun::{choice, values};
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub(super) plan: Option<String>,
     /// `None` where it was only planned.
     pub(super) work: Option<Work>,
+    /// The server's words where the query fails.
+    pub(super) failure: Option<QueryFailure>,
 }
 
 impl State {
@@ -30,6 +33,7 @@ impl State {
         Self {
             plan: plan.map(signature),
             work: work.filter(Work::is_measured),
+            failure: None,
         }
     }
 
@@ -124,10 +128,22 @@ pub(super) async fn look(
     );
     match client.simple_query(&sql).await {
         Ok(messages) => read(messages, names).unwrap_or_default(),
-        Err(_) => {
+        Err(error) => {
             let _ = client.batch_execute(leave).await;
-            State::default()
+            State {
+                failure: error.as_db_error().map(failure),
+                ..State::default()
+            }
         }
+    }
+}
+
+fn failure(error: &DbError) -> QueryFailure {
+    QueryFailure {
+        message: error.message().to_owned(),
+        code: Some(error.code().code().to_owned()),
+        position: None,
+        hint: error.hint().map(str::to_owned),
     }
 }
 

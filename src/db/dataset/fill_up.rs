@@ -112,7 +112,9 @@ const FIRST_FEW: u64 = 3;
 fn is_first_few(table: &Table, there: u64, options: &Options) -> bool {
     let by_role = match options.default_rows {
         DefaultRows::Fixed(_) => false,
-        DefaultRows::ByRole(_) | DefaultRows::Fitted(_) => options.all_rows.is_none(),
+        DefaultRows::ByRole(_) | DefaultRows::Fitted(_) | DefaultRows::Asked(_) => {
+            options.all_rows.is_none()
+        }
     };
     by_role && there <= FIRST_FEW && is_of_owners_or_people(table)
 }

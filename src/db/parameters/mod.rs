@@ -1,6 +1,7 @@
 //! Parameter values from the data: what each `$n` meets (from the generic plan), and sets of values that hurt: hot,
 //! typical, rare, absent, wide ranges, NULL. Executes no catalog query.
 
+mod alternatives;
 mod group;
 mod sample;
 mod sets;

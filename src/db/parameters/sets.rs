@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::db::explain::{ExplainError, TypeKind};
 
+use super::alternatives;
 use super::group::{Group, Groups, tolerated};
 use super::sample::Row;
 use super::together::Together;
@@ -78,7 +79,7 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
     let mut found = vec![(base_label(slots), BTreeMap::new())];
     for rank in [Rank::Hot, Rank::Rare, Rank::Absent] {
         for (i, slot) in slots.iter().enumerate() {
-            if !offers(slots, groups, i, rank) {
+            if !offers(slots, groups, i, rank) || alternatives::first_of(slots, i).is_some() {
                 continue;
             }
             let ranked = |slot: usize| (slot, Variation::Ranked(rank));
@@ -102,7 +103,11 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
                     }
                 }
                 Some(_) | None => {
-                    found.push((rank_label(rank, slot, &slot.name), [ranked(i)].into()))
+                    // Alternatives are hot together.
+                    let others = alternatives::after(slots, i).into_iter();
+                    let others = others.filter(|other| slots[*other].wanted == Wanted::Any);
+                    let varied = others.chain([i]).map(ranked).collect();
+                    found.push((rank_label(rank, slot, &slot.name), varied));
                 }
             }
         }
@@ -288,7 +293,9 @@ async fn values_of(
             (Some(value), true) => row_with(search, group, lead_place, value).await?,
             _ => group.rows.get(group.rows.len() / 2).cloned(),
         };
-        for &(slot, place) in &group.members {
+        let rounds = alternatives::rounds(slots, &group.members);
+        let mut first: HashMap<usize, String> = HashMap::new();
+        for &(slot, place) in &rounds[0] {
             let own_rank = rank(slot);
             let from_row = || {
                 row.as_ref()
@@ -312,7 +319,17 @@ async fn values_of(
                 }
                 (None, _) => Vec::new(),
             };
+            first.extend(raw.clone().map(|raw| (place, raw)));
             values[slot] = value_in(slots, group, slot, place, own_rank, raw, &met);
+        }
+        let further = further_rows(slots, groups, group, &rounds, &first, &rank);
+        for (slot, place, raw) in further {
+            let raw = joined
+                .get(&slot)
+                .filter(|_| rank(slot) == Rank::Typical)
+                .cloned()
+                .or(raw);
+            values[slot] = value_in(slots, group, slot, place, rank(slot), raw, &[]);
         }
     }
     for (i, value) in fresh {
@@ -327,6 +344,54 @@ async fn values_of(
         }
     }
     Ok(values)
+}
+
+/// Values of parameters whose row is not the first one, with their slots and places. `first` = the first row's values.
+fn further_rows(
+    slots: &[Slot<'_>],
+    groups: &Groups,
+    group: &Group,
+    rounds: &[Vec<(usize, usize)>],
+    first: &HashMap<usize, String>,
+    rank: &dyn Fn(usize) -> Rank,
+) -> Vec<(usize, usize, Option<String>)> {
+    let shared = alternatives::shared_places(slots, &rounds[0]).into_iter();
+    let base: Vec<(usize, String)> = shared
+        .filter_map(|place| Some((place, first.get(&place)?.clone())))
+        .collect();
+    let mut chosen: Vec<HashMap<usize, String>> = vec![first.clone()];
+    let mut found = Vec::new();
+    for members in rounds.iter().skip(1) {
+        let places: Vec<usize> = members.iter().map(|(_, place)| *place).collect();
+        let taken: Vec<Vec<String>> = chosen
+            .iter()
+            .filter_map(|row| places.iter().map(|place| row.get(place).cloned()).collect())
+            .collect();
+        let row = alternatives::another_row(&group.rows, &places, &taken, &base);
+        let mut own = HashMap::new();
+        for &(slot, place) in members {
+            let is_new = |value: &&str| {
+                chosen
+                    .iter()
+                    .all(|row| row.get(&place).is_none_or(|taken| taken != value))
+            };
+            let of_row = || row.and_then(|row| row.get(place).cloned().flatten());
+            let raw = || raw_value(&slots[slot], groups, group, slot, place, rank(slot));
+            let value = match rank(slot) {
+                Rank::Typical => of_row().or_else(raw),
+                Rank::Hot => groups
+                    .distribution(slot)
+                    .and_then(|known| known.known().find(is_new).map(str::to_owned))
+                    .or_else(of_row),
+                Rank::Rare => of_row().or_else(raw),
+                Rank::Absent => raw(),
+            };
+            own.extend(value.clone().map(|value| (place, value)));
+            found.push((slot, place, value));
+        }
+        chosen.push(own);
+    }
+    found
 }
 
 /// The value of a slot that belongs to no group.

@@ -9,6 +9,7 @@ use crate::schema::{Schema, quote_identifier};
 use crate::sql::joined::Joined;
 use crate::units::Millis;
 
+use super::alternatives;
 use super::group::{Groups, tolerated};
 use super::sample::Row;
 use super::sets::{is_equality, raw_value};
@@ -117,9 +118,8 @@ impl Together {
                 given_up.set(true);
                 continue;
             };
-            let middle = rows.len() / 2;
-            if let Some(row) = rows.into_iter().nth(middle) {
-                return Ok(self.by_slot(slots, &row));
+            if let Some(row) = rows.get(rows.len() / 2) {
+                return Ok(self.of_rows(slots, &rows, row));
             }
         }
         Ok(HashMap::new())
@@ -166,6 +166,49 @@ impl Together {
         };
         let found = search.sampler.answer(search.client, &limits, body).await;
         Ok(tolerated(found)?.map(|rows| rows.to_vec()))
+    }
+
+    /// The values of one row, and of others for parameters that are its alternatives.
+    fn of_rows(&self, slots: &[Slot<'_>], rows: &[Row], first: &Row) -> HashMap<usize, String> {
+        let mut values = self.by_slot(slots, first);
+        let members: Vec<(usize, usize)> = (0..slots.len())
+            .filter_map(|slot| Some((slot, self.place(slot)?)))
+            .collect();
+        let rounds = alternatives::rounds(slots, &members);
+        let shared = alternatives::shared_places(slots, &rounds[0]).into_iter();
+        let base: Vec<(usize, String)> = shared
+            .filter_map(|place| Some((place, first.get(place)?.clone()?)))
+            .collect();
+        let mut chosen: Vec<Vec<(usize, String)>> = Vec::new();
+        for members in rounds.iter().skip(1) {
+            // Of two parameters that meet one expression each has a place with the same values.
+            let places: Vec<usize> = members.iter().map(|(_, place)| *place).collect();
+            let taken: Vec<Vec<String>> = [alternatives::at(first, &places)]
+                .into_iter()
+                .flatten()
+                .chain(
+                    chosen
+                        .iter()
+                        .map(|row| row.iter().map(|(_, value)| value.clone()).collect()),
+                )
+                .collect();
+            let Some(row) = alternatives::another_row(rows, &places, &taken, &base) else {
+                // Each table's own rows have others.
+                for (slot, _) in members {
+                    values.remove(slot);
+                }
+                continue;
+            };
+            let own = self.by_slot(slots, row);
+            for (slot, _) in members {
+                if let Some(value) = own.get(slot) {
+                    values.insert(*slot, value.clone());
+                }
+            }
+            let at_places = alternatives::at(row, &places).unwrap_or_default();
+            chosen.push(places.into_iter().zip(at_places).collect());
+        }
+        values
     }
 
     /// What is a part of the table's value is taken out of it.

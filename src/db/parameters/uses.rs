@@ -214,6 +214,20 @@ fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut
         }
         return;
     }
+    if let Some(elements) = listed(right, *quantifier) {
+        // `code IN ($1, $2)`: each element is compared by itself.
+        for element in elements {
+            let kind = ExpressionKind::Operator {
+                operator: operator.clone(),
+                quantifier: Quantifier::One,
+                left: Some(left.clone()),
+                right: Box::new(element.clone()),
+            };
+            let text = part.text.clone();
+            read_comparison(plan, &Expression { text, kind }, schema, usages);
+        }
+        return;
+    }
     for (table_side, parameter_side) in [(left, right), (right, left)] {
         let parameters = parameter_side.parameters();
         let [number] = parameters[..] else { continue };
@@ -257,6 +271,17 @@ fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut
                 usage.comparisons.push(comparison);
             }
         }
+    }
+}
+
+/// What `ARRAY[…]` after ANY or ALL holds.
+fn listed(right: &Expression, quantifier: Quantifier) -> Option<&[Expression]> {
+    match &right.without_casts().kind {
+        ExpressionKind::Call {
+            function,
+            arguments,
+        } if function == "array" && quantifier != Quantifier::One => Some(arguments),
+        _ => None,
     }
 }
 

@@ -47,6 +47,16 @@ impl<'p> Evaluator<'p> {
         Permutation::new(odometer.key.number(group), odometer.size).apply(digit)
     }
 
+    /// The digit among as many as the row's group needs, and how many those are.
+    pub(super) fn digit_of_group(&self, at: At<'p>, odometer: &Odometer) -> (u64, u64) {
+        let (group, number, count) = self.count(at, odometer.counter);
+        let size = count
+            .div_ceil(odometer.divisor)
+            .clamp(1, odometer.size.max(1));
+        let order = Permutation::new(odometer.key.number(group), size);
+        (order.apply(number / odometer.divisor % size), size)
+    }
+
     pub(super) fn follow(&self, at: At<'p>, link: usize) -> Option<u64> {
         let planned = &at.table.links[link];
         let mut row = self.follow_any(at, planned)?;

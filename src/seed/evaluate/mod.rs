@@ -27,6 +27,7 @@ const DRAW: u64 = 2;
 const LENGTH: u64 = 3;
 const FIT: u64 = 4;
 const COMMON: u64 = 6;
+const STEP: u64 = 11;
 const PLACE: u64 = 7;
 const CHANCE: u64 = 8;
 
@@ -423,8 +424,22 @@ impl<'p> Evaluator<'p> {
                 let ordinal = self.place(at, *link).map_or(0, |place| place.ordinal);
                 start.saturating_add(ordinal as i64)
             }
-            ScalarSource::Digit { low, odometer } => {
-                low.saturating_add(self.digit(at, odometer) as i64)
+            ScalarSource::Digit {
+                low,
+                until: None,
+                odometer,
+            } => low.saturating_add(self.digit(at, odometer) as i64),
+            ScalarSource::Digit {
+                low,
+                until: Some(high),
+                odometer,
+            } => {
+                let grain = scalar.grain.max(1).unsigned_abs();
+                let (digit, size) = self.digit_of_group(at, odometer);
+                let steps = (span(*low, *high) / grain / size).max(1);
+                let within = below(column.key.number(STEP).at(at.row), steps);
+                let steps = digit.saturating_mul(steps).saturating_add(within);
+                low.saturating_add_unsigned(steps.saturating_mul(grain))
             }
             ScalarSource::After { mean, .. } => {
                 let (low, high) = self.limits(at, scalar);

@@ -4,7 +4,7 @@ use fake::locales::{Data, EN};
 
 use super::{Group, TextGenerator, put};
 use crate::seed::encode;
-use crate::seed::plan::JsonShape;
+use crate::seed::plan::{JsonContent, JsonMember, JsonShape};
 use crate::seed::random::Stream;
 
 pub(super) const JSON_TEXT: TextGenerator = TextGenerator {
@@ -21,7 +21,7 @@ pub(super) const JSON_TEXT: TextGenerator = TextGenerator {
     ],
     numbers_itself: false,
     width: 70,
-    write: |cell, out| object(&mut cell.stream, &[], out),
+    write: |cell, out| object(&mut cell.stream, &[], &[], out),
 };
 
 /// Appends a document; `binary` adds `jsonb`'s version byte.
@@ -37,9 +37,9 @@ pub(crate) fn document(
         out.push(1);
     }
     match shape {
-        JsonShape::Object { keys } => object(&mut stream, keys, out),
-        JsonShape::Numbered { keys } => {
-            object(&mut stream, keys, out);
+        JsonShape::Object { keys, members } => object(&mut stream, keys, members, out),
+        JsonShape::Numbered { keys, members } => {
+            object(&mut stream, keys, members, out);
             out.pop();
             put(out, ", \"number\": ");
             encode::decimal(out, number);
@@ -69,8 +69,8 @@ pub(crate) fn document(
     encode::end(out, start);
 }
 
-/// A flat object: the members that must be there, and two to five common ones.
-fn object(stream: &mut Stream, required: &[String], out: &mut Vec<u8>) {
+/// An object: the members that must be there or that somebody asks for, and two to five common ones.
+fn object(stream: &mut Stream, required: &[String], asked: &[JsonMember], out: &mut Vec<u8>) {
     const KEYS: &[&str] = &[
         "id", "name", "type", "count", "active", "tags", "source", "score", "note", "level",
     ];
@@ -79,22 +79,95 @@ fn object(stream: &mut Stream, required: &[String], out: &mut Vec<u8>) {
     let count = stream.between(2, 5);
     // Neighbours in the list, so that no key comes twice.
     let common = (0..count).map(|position| KEYS[((first + position) % KEYS.len() as u64) as usize]);
+    let is_asked = |key: &str| asked.iter().any(|member| member.key == key);
     let common = common.filter(|key| !required.iter().any(|other| other == key));
-    for (position, key) in required
-        .iter()
-        .map(String::as_str)
-        .chain(common)
-        .enumerate()
-    {
-        if position > 0 {
-            put(out, ", ");
+    let mut is_first = true;
+    for member in asked {
+        let must = required.contains(&member.key);
+        if must || stream.below(1000) < u64::from(member.in_thousand) {
+            name(&member.key, &mut is_first, out);
+            content(stream, &member.key, &member.content, out);
         }
-        out.push(b'"');
-        escape(key, out);
-        put(out, "\": ");
+    }
+    let others = required.iter().map(String::as_str).chain(common);
+    for key in others.filter(|key| !is_asked(key)) {
+        name(key, &mut is_first, out);
         value(stream, key, out);
     }
     out.push(b'}');
+}
+
+fn name(key: &str, is_first: &mut bool, out: &mut Vec<u8>) {
+    if !std::mem::take(is_first) {
+        put(out, ", ");
+    }
+    out.push(b'"');
+    escape(key, out);
+    put(out, "\": ");
+}
+
+fn content(stream: &mut Stream, key: &str, what: &JsonContent, out: &mut Vec<u8>) {
+    match what {
+        JsonContent::ByKey => value(stream, key, out),
+        JsonContent::Known {
+            values,
+            in_thousand,
+            rest,
+        } => {
+            if stream.below(1000) < u64::from(*in_thousand) {
+                let chosen = stream.below(values.len() as u64) as usize;
+                put(out, &values[chosen]);
+            } else {
+                content(stream, key, rest, out);
+            }
+        }
+        JsonContent::Number { low, high } => {
+            let offset = stream.below(high.abs_diff(*low).saturating_add(1));
+            let number = low.saturating_add_unsigned(offset);
+            if number < 0 {
+                out.push(b'-');
+            }
+            encode::decimal(out, number.unsigned_abs());
+        }
+        JsonContent::Bool => put(
+            out,
+            if stream.below(2) == 0 {
+                "true"
+            } else {
+                "false"
+            },
+        ),
+        JsonContent::Day { low, high } => {
+            let offset = stream.below(high.abs_diff(*low).saturating_add(1));
+            let mut day = String::new();
+            crate::seed::text::date(low.saturating_add_unsigned(offset), &mut day);
+            out.push(b'"');
+            put(out, &day);
+            out.push(b'"');
+        }
+        JsonContent::Object(members) => {
+            out.push(b'{');
+            let mut is_first = true;
+            for member in members {
+                if stream.below(1000) < u64::from(member.in_thousand) {
+                    name(&member.key, &mut is_first, out);
+                    content(stream, &member.key, &member.content, out);
+                }
+            }
+            out.push(b'}');
+        }
+        JsonContent::Items(item) => {
+            out.push(b'[');
+            let count = stream.between(1, 2);
+            for position in 0..count {
+                if position > 0 {
+                    put(out, ", ");
+                }
+                content(stream, key, item, out);
+            }
+            out.push(b']');
+        }
+    }
 }
 
 fn word(stream: &mut Stream, out: &mut Vec<u8>) {

@@ -1,16 +1,19 @@
 //! What is publicly known of a column's values: constants of the catalog's queries, predicates of partial indexes, the
 //! column's default. They come in with a share, so that whoever asks for them finds rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::documents;
 use super::types::TypeClass;
 use super::values::{choice_of, literal_cell};
 use crate::plan::condition::{Expression, ExpressionKind, parse};
 use crate::schema::{Column, Table};
 use crate::seed::check::ColumnFacts;
+use crate::seed::clock::Clock;
 use crate::seed::literal;
-use crate::seed::plan::{Choice, Generator, Scalar, ScalarSource, Weights};
-use crate::sql::constants::{Constant, Said, Side};
+use crate::seed::plan::{Choice, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Weights};
+use crate::sql::constants::{Constant, Said, Side, array_items};
+use crate::sql::documents::{Member, members_of};
 
 /// Rows with a value that a query asks for.
 const ASKED_FOR: f64 = 0.1;
@@ -32,6 +35,15 @@ pub struct Known {
     values: BTreeMap<String, f64>,
     /// Bounds that queries put around what they search.
     bounds: Vec<(Side, String)>,
+    /// Elements of lists.
+    elements: Vec<String>,
+    /// Lists or documents that some contain: which of the two, the column's type says.
+    contained: Vec<String>,
+    /// Members of documents.
+    members: Vec<Member>,
+    /// Whether rows without a value are searched, and rows with one.
+    absent: bool,
+    present: bool,
 }
 
 impl Known {
@@ -52,6 +64,11 @@ impl Known {
                 Said::Lies(side, text) => known.bounds.push((*side, text.clone())),
                 // Where times lie to now is the clock's.
                 Said::LiesOfNow(_) => {}
+                Said::IsNull => known.absent = true,
+                Said::IsPresent => known.present = true,
+                Said::Element(text) => known.elements.push(text.clone()),
+                Said::Contains(text) => known.contained.push(text.clone()),
+                Said::Member(member) => known.members.push(member.clone()),
             }
         }
         let predicates = table
@@ -81,7 +98,38 @@ impl Known {
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.bounds.is_empty()
+        *self == Self::default()
+    }
+
+    /// The share of NULL at which those who ask for NULL, and those who ask for a value, find rows.
+    #[must_use]
+    pub fn null_share(&self, share: f64) -> f64 {
+        let least = if self.absent { ASKED_FOR } else { 0.0 };
+        let most = if self.present { 1.0 - ASKED_FOR } else { 1.0 };
+        share.clamp(least, most)
+    }
+
+    /// Elements of a list, each in about a fifth of the lists.
+    fn enter_elements(&self, class: &TypeClass, element: &mut ColumnPlan) {
+        let contained = self.contained.iter().flat_map(|text| array_items(text));
+        let all: BTreeSet<String> = self.elements.iter().cloned().chain(contained).collect();
+        let fits = |text: &String| literal_cell(class, text).is_some();
+        let all: Vec<String> = all.into_iter().filter(fits).collect();
+        if all.is_empty() {
+            return;
+        }
+        let share = ASKED_FOR.min(MOST / all.len() as f64);
+        let values: Vec<(String, f64)> = all.into_iter().map(|text| (text, share)).collect();
+        mix(class, &values, &mut element.generator);
+    }
+
+    /// Members of a document.
+    fn enter_members(&self, shape: &mut JsonShape, clock: Clock) {
+        let contained = self.contained.iter().flat_map(|text| members_of(text));
+        let said: Vec<Member> = self.members.iter().cloned().chain(contained).collect();
+        if let JsonShape::Object { members, .. } | JsonShape::Numbered { members, .. } = shape {
+            *members = documents::members(&said, clock);
+        }
     }
 
     /// The values that the column can hold, each with a share; together at most [`MOST`].
@@ -115,8 +163,20 @@ impl Known {
         column: &Column,
         class: &TypeClass,
         facts: &ColumnFacts,
+        clock: Clock,
         generator: &mut Generator,
     ) -> Option<Vec<(String, f64)>> {
+        match (class.base(), &mut *generator) {
+            (_, Generator::Json { shape, .. }) => {
+                self.enter_members(shape, clock);
+                return None;
+            }
+            (TypeClass::Array { element: class, .. }, Generator::Array { element, .. }) => {
+                self.enter_elements(class, element);
+                return None;
+            }
+            _ => {}
+        }
         if let Generator::Scalar(scalar) = generator {
             self.reach_bounds(scalar);
         }

@@ -1,6 +1,7 @@
 //! What a column should hold when nobody said it: by its type, its name and its table's name.
 
 pub mod constants;
+mod documents;
 pub mod names;
 pub mod obey;
 pub mod stages;
@@ -73,6 +74,7 @@ pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Op
             binary: *binary,
             shape: JsonShape::Object {
                 keys: Box::default(),
+                members: Box::default(),
             },
         },
         TypeClass::Array {

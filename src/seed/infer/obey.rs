@@ -455,7 +455,7 @@ fn json(shape: &mut JsonShape, facts: &ColumnFacts) {
         }
         _ => {}
     }
-    if let JsonShape::Object { keys } | JsonShape::Numbered { keys } = shape {
+    if let JsonShape::Object { keys, .. } | JsonShape::Numbered { keys, .. } = shape {
         let mut all = keys.to_vec();
         all.extend(facts.json_keys.iter().cloned());
         all.dedup();

@@ -307,9 +307,15 @@ pub enum End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JsonShape {
     /// Some members out of a common list, and these in any case.
-    Object { keys: Box<[String]> },
+    Object {
+        keys: Box<[String]>,
+        members: Box<[JsonMember]>,
+    },
     /// The same, with the row's number as a member: no two are alike.
-    Numbered { keys: Box<[String]> },
+    Numbered {
+        keys: Box<[String]>,
+        members: Box<[JsonMember]>,
+    },
     /// A list of words.
     Array { min: u32, max: u32 },
     /// A word.
@@ -318,6 +324,40 @@ pub enum JsonShape {
     Number,
     /// true or false.
     Bool,
+}
+
+/// A member of a document that queries ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonMember {
+    /// Its name.
+    pub key: String,
+    /// Documents that have it, out of a thousand.
+    pub in_thousand: u32,
+    /// What it is.
+    pub content: JsonContent,
+}
+
+/// What a member holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JsonContent {
+    /// What its name suggests.
+    ByKey,
+    /// One of these, as JSON writes them, in so many documents out of a thousand; the rest in the others.
+    Known {
+        values: Box<[String]>,
+        in_thousand: u32,
+        rest: Box<JsonContent>,
+    },
+    /// A whole number.
+    Number { low: i64, high: i64 },
+    /// true or false.
+    Bool,
+    /// A day, counted from 2000-01-01.
+    Day { low: i64, high: i64 },
+    /// A document.
+    Object(Box<[JsonMember]>),
+    /// One or two of these.
+    Items(Box<JsonContent>),
 }
 
 /// Types of the system and of extensions with a form of their own.
@@ -408,7 +448,12 @@ pub enum ScalarSource {
     /// `start` + which child of its parent the row is.
     Ordinal { link: usize, start: i64 },
     /// A digit of the number that the row has within a unique key (see [`Odometer`]).
-    Digit { low: i64, odometer: Odometer },
+    Digit {
+        low: i64,
+        /// Numbers count from `low` on; times lie anywhere between `low` and this one.
+        until: Option<i64>,
+        odometer: Odometer,
+    },
     /// `mean` units on average past the column that bounds it from below; `range` is where it would lie without that.
     After { mean: i64, range: (i64, i64) },
     /// The row's place in its group, `stride` apart: what must not overlap.

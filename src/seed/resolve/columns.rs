@@ -140,8 +140,12 @@ impl<'a> Resolver<'a> {
         if known.is_empty() {
             return;
         }
-        let (class, facts) = (&draft.class, &draft.facts);
-        if let Some(listed) = known.enter(draft.column, class, facts, &mut draft.generator) {
+        let says_nulls = draft.spec.is_some_and(|spec| spec.null.is_some());
+        if let (Nulls::Share { share, .. }, false) = (&mut draft.nulls, says_nulls) {
+            *share = known.null_share(*share);
+        }
+        let (class, facts, clock) = (&draft.class, &draft.facts, self.options.clock);
+        if let Some(listed) = known.enter(draft.column, class, facts, clock, &mut draft.generator) {
             draft.choices = Some(listed);
         }
     }

@@ -7,7 +7,7 @@ use crate::seed::generators::regex::Pattern;
 use crate::seed::infer::obey::limit;
 use crate::seed::infer::values::{enter, pattern_text, source_range};
 use crate::seed::plan::{
-    Bound, Choice, Counter, Draw, Generator, JsonShape, Odometer, ScalarSource, Side, Text,
+    Bound, Choice, Counter, Draw, Generator, JsonShape, Odometer, Scalar, ScalarSource, Side, Text,
     TextSource, Weights,
 };
 use crate::seed::random::Permutation;
@@ -28,8 +28,12 @@ pub(super) fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odo
     column.fixed = true;
     column.draw = Draw::Row;
     match &mut column.generator {
+        Generator::Scalar(scalar) if is_time(scalar) => {
+            scalar.source = spread_digit(scalar, odometer);
+        }
         Generator::Scalar(scalar) => {
             let (low, _) = source_range(scalar);
+            let until = None;
             scalar.source = match (&scalar.source, odometer.counter) {
                 (ScalarSource::Listed { values, .. }, _) => {
                     // The list's order is the digit's.
@@ -39,19 +43,59 @@ pub(super) fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odo
                     match sorted.windows(2).all(|pair| pair[1] == pair[0] + 1) {
                         true => ScalarSource::Digit {
                             low: sorted[0],
+                            until,
                             odometer,
                         },
-                        false => ScalarSource::Digit { low, odometer },
+                        false => ScalarSource::Digit {
+                            low,
+                            until,
+                            odometer,
+                        },
                     }
                 }
                 (_, Counter::Link(link)) if odometer.divisor == 1 && odometer.size > 1000 => {
                     ScalarSource::Ordinal { link, start: low }
                 }
-                _ => ScalarSource::Digit { low, odometer },
+                _ => ScalarSource::Digit {
+                    low,
+                    until,
+                    odometer,
+                },
             };
         }
         Generator::Choice(choice) => choice.odometer = Some(odometer),
         _ => {}
+    }
+}
+
+/// A time or a date out of a range.
+fn is_time(scalar: &Scalar) -> bool {
+    let is_range = matches!(
+        scalar.source,
+        ScalarSource::Range { .. } | ScalarSource::LowHeavy { .. } | ScalarSource::Placed { .. }
+    );
+    is_range
+        && matches!(
+            scalar.encoding,
+            ScalarEncoding::Timestamp | ScalarEncoding::Date
+        )
+}
+
+/// Measurements of one sensor lie over all of the time, and not within as many microseconds as there are measurements.
+fn spread_digit(scalar: &Scalar, odometer: Odometer) -> ScalarSource {
+    let (low, high) = source_range(scalar);
+    let grain = scalar.grain.max(1);
+    // The type's own steps, so that values of neighbouring digits are not rounded to the same one.
+    let past = low.rem_euclid(grain);
+    let low = if past == 0 {
+        low
+    } else {
+        low.saturating_add(grain - past).min(high)
+    };
+    ScalarSource::Digit {
+        low,
+        until: Some(high.max(low)),
+        odometer,
     }
 }
 
@@ -228,9 +272,10 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
             shape: shape @ JsonShape::Object { .. },
             ..
         } => {
-            if let JsonShape::Object { keys } = shape {
+            if let JsonShape::Object { keys, members } = shape {
                 *shape = JsonShape::Numbered {
                     keys: std::mem::take(keys),
+                    members: std::mem::take(members),
                 };
             }
         }

@@ -26,6 +26,7 @@ mod spans;
 mod stages;
 mod statistics;
 mod stricter;
+mod stricter_keys;
 mod subset;
 mod table;
 mod titles;
@@ -97,8 +98,10 @@ pub enum DefaultRows {
     Fixed(u64),
     /// By the table's role, times this.
     ByRole(f64),
-    /// By the table's role, so that all tables and indexes come to this many bytes.
+    /// By the table's role, so that all tables and indexes come to this many bytes, if that is no absurd number of rows.
     Fitted(u64),
+    /// The same, as somebody asked for: however many rows that takes.
+    Asked(u64),
 }
 
 /// Rows that a table holds already: kept, and pointed to.
@@ -155,11 +158,19 @@ pub fn resolve(
     options: &Options,
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Box<Refusal>> {
-    let fitted;
+    let (fitted, by_role);
+    let mut asked = None;
     let options = match options.default_rows {
-        DefaultRows::Fitted(bytes) => {
+        DefaultRows::Fitted(bytes) | DefaultRows::Asked(bytes) => {
             fitted = sizes::fitted(bytes, schema, spec, options, stored);
-            &fitted
+            if let (DefaultRows::Asked(bytes), Some(_)) = (options.default_rows, &fitted) {
+                asked = Some(bytes);
+            }
+            by_role = Options {
+                default_rows: DefaultRows::ByRole(1.0),
+                ..options.clone()
+            };
+            fitted.as_ref().unwrap_or(&by_role)
         }
         DefaultRows::Fixed(_) | DefaultRows::ByRole(_) => options,
     };
@@ -169,6 +180,10 @@ pub fn resolve(
         })?,
         None => at_scale(schema, spec, options, stored)?,
     };
+    if let Some(bytes) = asked {
+        plan.notes
+            .extend(sizes::missed(bytes, &plan, options.scale));
+    }
     if let Some(share) = options.subset {
         subset::choose(&mut plan, share);
     }
@@ -192,7 +207,7 @@ fn at_scale(
         if attempt == ATTEMPTS {
             references.retain(|reference| reference.asked);
         }
-        let with_references = references::with(schema, &references);
+        let with_references = stricter_keys::with(&references::with(schema, &references), stored);
         let inferred = Inferred {
             keys: references
                 .iter()

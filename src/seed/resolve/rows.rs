@@ -145,7 +145,7 @@ impl Resolver<'_> {
                 let rows = match self.options.default_rows {
                     DefaultRows::Fixed(rows) => (rows as f64 * self.options.scale).ceil() as u64,
                     DefaultRows::ByRole(factor) => self.by_role(table, factor),
-                    DefaultRows::Fitted(_) => self.by_role(table, 1.0),
+                    DefaultRows::Fitted(_) | DefaultRows::Asked(_) => self.by_role(table, 1.0),
                 };
                 self.at_most_parents(table, rows)
             }

@@ -195,14 +195,17 @@ fn shares_of(
     values.iter().filter_map(share).collect()
 }
 
-/// How many different values a sample has against how many it would have of `wanted` even ones.
+/// How many different values a sample has against how many it would have of `wanted` even ones; of all rows there is no other
+/// number than the spec's.
 fn distinct(said: &ColumnSpec, wanted: u64, there: &[&[u8]], rows: u64) -> Option<String> {
     let mut sorted = there.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
     let (found, count) = (sorted.len() as f64, there.len() as f64);
     let whole = there.len() as u64 == rows;
-    let expected = if wanted as f64 >= count * 20.0 {
+    let expected = if whole {
+        wanted as f64
+    } else if wanted as f64 >= count * 20.0 {
         count
     } else {
         wanted as f64 * (1.0 - (-count / wanted as f64).exp())

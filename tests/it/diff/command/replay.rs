@@ -106,3 +106,42 @@ fn a_new_table_that_cannot_be_filled_stays_empty() {
     );
     assert!(text.contains("new index only_one on settings"), "{text}");
 }
+
+/// A query that reads several columns which go one after the other is told with the first of them.
+#[test]
+fn a_query_is_told_with_what_its_own_statement_takes_away() {
+    let project = shop();
+    write(
+        project.path(),
+        "queries/orders.sql",
+        "-- name: ListOrders :many\nSELECT id, note, status, total FROM orders WHERE customer_id = $1 ORDER BY id;\n",
+    );
+    write(
+        project.path(),
+        "migrations/2_less.up.sql",
+        "ALTER TABLE orders DROP COLUMN total;\nALTER TABLE orders DROP COLUMN note;\n",
+    );
+    let (report, terminal) = diff(project.path(), &[], 1);
+    let changes = query(&report, "ListOrders").to_string();
+    assert!(
+        changes.contains("total") && !changes.contains("column note is gone"),
+        "{changes}\n{terminal}"
+    );
+    assert!(terminal.contains("column total is gone"), "{terminal}");
+}
+
+/// What lives until the file's transaction ends is not there for statements of their own: they are advice, and not printed.
+#[test]
+fn a_form_that_cannot_run_alone_is_advice() {
+    let project = shop();
+    write(
+        project.path(),
+        "migrations/2_mark.up.sql",
+        "BEGIN;\nCREATE TEMP TABLE picked ON COMMIT DROP AS SELECT id FROM orders WHERE total < 80000;\n\
+         UPDATE orders SET note = note || '!' WHERE id IN (SELECT id FROM picked);\n\
+         LOCK TABLE orders IN ACCESS EXCLUSIVE MODE;\nCOMMIT;\n",
+    );
+    let (_, terminal) = diff(project.path(), &["--verbose", "--fail-on", "never"], 0);
+    assert!(!terminal.contains("it failed here"), "{terminal}");
+    assert!(!terminal.contains("FROM picked) AND"), "{terminal}");
+}
