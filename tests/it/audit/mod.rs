@@ -21,7 +21,7 @@ use pgproof::db::prove;
 use pgproof::db::server::Cluster;
 use pgproof::finding::Finding;
 use pgproof::interrupt::Interrupt;
-use pgproof::progress::Progress;
+use pgproof::progress::{Event, Progress};
 use pgproof::rules::{self, Policy};
 use pgproof::run::{QueryRuns, Run};
 use pgproof::schema::Schema;
@@ -29,6 +29,7 @@ use pgproof::source::Source;
 use pgproof::units::Millis;
 use tokio::sync::OnceCell;
 
+use crate::server::private;
 use crate::support::{self, TestDatabase};
 
 const DATA: &str = include_str!("data.sql");
@@ -108,6 +109,11 @@ impl Audit {
 
     /// All findings, proven indexes among them.
     async fn findings(&self) -> Vec<Finding> {
+        self.findings_and_notes().await.0
+    }
+
+    /// The findings, and what was noted on the way.
+    async fn findings_and_notes(&self) -> (Vec<Finding>, Vec<String>) {
         let policy_for = |_: &Query| Policy::default();
         let audited = Audited {
             queries: &self.queries,
@@ -115,7 +121,8 @@ impl Audit {
             schema: &self.schema,
             policy_for: &policy_for,
         };
-        let (progress, interrupt) = (Progress::default(), Interrupt::new());
+        let (progress, seen) = private::listening();
+        let interrupt = Interrupt::new();
         let advice = prove::advise(
             &self.session,
             audited,
@@ -136,7 +143,13 @@ impl Audit {
         advise::tell_of_trials(&mut findings, built, &advice.findings, audited);
         advise::drop_answered(&mut findings, &advice.chosen, &advice.used, audited.schema);
         findings.extend(advice.findings);
-        rules::settle(findings, &self.queries, &self.runs)
+        let findings = rules::settle(findings, &self.queries, &self.runs);
+        let events = std::mem::take(&mut *seen.lock().unwrap());
+        let notes = events.into_iter().filter_map(|event| match event {
+            Event::Note(note) => Some(note),
+            _ => None,
+        });
+        (findings, notes.collect())
     }
 
     fn runs_of(&self, name: &str) -> &QueryRuns {

@@ -168,3 +168,45 @@ async fn an_interrupt_keeps_what_was_finished() {
         );
     }
 }
+
+/// An event trigger is the server's own way to fail a build as a full lock table or disk would.
+const BUILDS_FAIL: &str = "
+CREATE TABLE boxed (id int PRIMARY KEY, kind int NOT NULL, note text NOT NULL);
+CREATE TABLE loose (id int PRIMARY KEY, kind int NOT NULL, note text NOT NULL);
+INSERT INTO boxed SELECT n, n % 20000, repeat('x', 60) FROM generate_series(1, 100000) n;
+INSERT INTO loose SELECT n, n % 20000, repeat('x', 60) FROM generate_series(1, 100000) n;
+CREATE FUNCTION no_room() RETURNS event_trigger LANGUAGE plpgsql AS $body$ BEGIN
+  IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() c JOIN pg_index i ON i.indexrelid = c.objid WHERE i.indrelid = 'boxed'::regclass) THEN
+    RAISE EXCEPTION 'no room for this index' USING ERRCODE = 'SQLSTATE';
+  END IF; END $body$;
+CREATE EVENT TRIGGER no_room ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION no_room();
+ANALYZE;
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_the_server_cannot_finish_is_a_note() {
+    for code in ["53200", "53100", "58030", "XX000"] {
+        let database = support::database().await;
+        database.execute(&BUILDS_FAIL.replace("SQLSTATE", code)).await;
+        let catalog = "-- name: Boxed :many\nSELECT note FROM boxed WHERE kind = $1;\n\n\
+                       -- name: Loose :many\nSELECT note FROM loose WHERE kind = $1;\n";
+        let audit = Audit::of(&database, catalog).await;
+        let (findings, notes) = audit.findings_and_notes().await;
+        let advised: Vec<&str> = findings
+            .iter()
+            .filter(|finding| finding.fix.is_some())
+            .filter_map(|finding| finding.query.as_deref())
+            .collect();
+        assert_eq!(advised, ["Loose"], "{code}");
+        let boxed = findings
+            .iter()
+            .find(|finding| finding.query.as_deref() == Some("Boxed"));
+        assert!(boxed.is_some(), "{code}: the scan remains a finding");
+        assert!(
+            notes.iter().any(|note| note.contains("could not be tried")
+                && note.contains("no room for this index")
+                && note.contains(code)),
+            "{code}: {notes:?}"
+        );
+    }
+}
