@@ -32,6 +32,7 @@ mod psql_layouts;
 mod record;
 mod replace;
 mod report;
+mod repositories;
 mod rules;
 mod sample;
 mod seed;
