@@ -493,11 +493,13 @@ pub struct InitArgs {
   pgproof import statements.csv --period 7d      an export of the view (CSV or JSON) that counts a week
   pgproof import sqlc.yaml                       sqlc's query files
   pgproof import .sqlx                           what `cargo sqlx prepare` wrote
+  pgproof import 'aiosql:db/queries/*.sql'       as another tool writes them: aiosql, yesql, clorinde, pgtyped, sqlalchemy,
+                                                 jpa, jdbc, rust
 
 `queries` of pgproof.toml reads the same sources in place, without files of their own:
   queries = [{ statements = \"$PRODUCTION_URL\" }, { sqlc = \"sqlc.yaml\" }]")]
 pub struct ImportArgs {
-    /// pg_stat_statements, an export of it, sqlc's configuration, sqlx's folder, or a pattern of query files
+    /// pg_stat_statements, an export of it, sqlc's configuration, sqlx's folder, a pattern of query files, or TOOL:PATTERN
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// The folder that is written

@@ -15,7 +15,10 @@ impl Project {
         let wanted: Vec<StatementsFrom> = sources
             .filter_map(|source| match source {
                 QuerySource::Statements { from, .. } => Some(from.clone()),
-                QuerySource::Files(_) | QuerySource::Sqlc(_) | QuerySource::Sqlx(_) => None,
+                QuerySource::Files(_)
+                | QuerySource::Sqlc(_)
+                | QuerySource::Sqlx(_)
+                | QuerySource::Written { .. } => None,
             })
             .collect();
         for from in wanted {

@@ -194,7 +194,7 @@ pub async fn start_seeded(
 }
 
 /// `[server] roles`: those that migrations grant to and do not make.
-async fn make_roles(
+pub async fn make_roles(
     cluster: &Cluster,
     roles: &[String],
     globals: &Globals,

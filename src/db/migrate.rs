@@ -10,8 +10,9 @@ use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use tokio_postgres::error::ErrorPosition;
 
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use super::lacking;
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::migrations::{Layout, Migration, Program, Script, Statement, own_table};
+use crate::migrations::{Layout, Migration, Program, Script, Statement, own_table, platform};
 use crate::progress::{Progress, Unit};
 use crate::secret::redact;
 use crate::source::{Source, SourceError};
@@ -64,6 +65,55 @@ impl MigrateError {
             Self::Connect(_) | Self::Environment { .. } | Self::Interrupted(_) => false,
         }
     }
+
+    /// What does not exist may belong to an extension that was left out.
+    fn with_missing(self, missing: &[String]) -> Self {
+        match self {
+            Self::Statement(error) if error.help.is_none() => {
+                let code = error.message.rsplit_once("SQLSTATE ");
+                let code = code.map_or("", |(_, code)| code.trim_end_matches(')'));
+                let remedy = lacking::remedy(code, &error.message, missing);
+                Self::Statement(SourceError {
+                    help: remedy,
+                    ..error
+                })
+            }
+            other => other,
+        }
+    }
+}
+
+/// Those that the migrations make and this server does not have; each is named once, and left out by [`run_script`].
+async fn missing_extensions(
+    session: &Session,
+    source: &MigrationSource,
+    progress: &Progress,
+) -> Vec<String> {
+    let mut missing: Vec<String> = Vec::new();
+    let statements = source.migrations.iter().flat_map(|m| &m.up.statements);
+    for name in statements.filter_map(|statement| lacking::extension_of(&statement.sql)) {
+        if !missing.contains(&name) && !lacking::has_extension(session, &name).await {
+            progress.note(format!(
+                "extension {name} is not on this server: it is left out, and what needs it will fail"
+            ));
+            missing.push(name);
+        }
+    }
+    missing
+}
+
+/// Makes the extensions that the scripts use and do not make.
+async fn make_expected(session: &Session, source: &MigrationSource, progress: &Progress) {
+    let texts = source.migrations.iter().map(|m| &*m.up.source.text);
+    for extension in lacking::expected(texts) {
+        let sql = format!("CREATE EXTENSION IF NOT EXISTS \"{extension}\"");
+        // Where it cannot be made, the statement that needs it says so.
+        if session.client().batch_execute(&sql).await.is_ok() {
+            progress.note(format!(
+                "the schema uses extension {extension} and does not make it: it is made before"
+            ));
+        }
+    }
 }
 
 /// Applies every migration that the database does not have yet.
@@ -99,6 +149,7 @@ pub async fn apply(
         | Layout::Goose
         | Layout::Refinery
         | Layout::Flyway
+        | Layout::SqlMigrate
         | Layout::Dbmate
         | Layout::Prisma
         | Layout::Atlas
@@ -110,6 +161,16 @@ pub async fn apply(
         | Layout::SchemaFile
         | Layout::Command => {
             let session = Session::open(url, interrupt).await?;
+            let missing = missing_extensions(&session, source, progress).await;
+            if let Some(statements) = platform(source.layout)
+                && let Some(first) = source.migrations.first()
+            {
+                execute(&session, statements, &first.up).await?;
+            }
+            let is_by_program = source.layout == Layout::Command;
+            if !is_by_program {
+                make_expected(&session, source, progress).await;
+            }
             if let Some(statement) = own_table(source.layout, &source.migrations)
                 && let Some(first) = source.migrations.first()
             {
@@ -122,7 +183,9 @@ pub async fn apply(
                     made_something(&session, &migration.up).await?;
                     continue;
                 }
-                run_script(&session, &migration.up, interrupt).await?;
+                run_script(&session, &migration.up, interrupt)
+                    .await
+                    .map_err(|error| error.with_missing(&missing))?;
                 applied.versions.push(migration.version.clone());
                 task.advance(1);
             }
@@ -146,8 +209,16 @@ pub async fn run_script(
     }
     for statement in &script.statements {
         interrupt.check()?;
+        if let Some(extension) = lacking::extension_of(&statement.sql)
+            && !lacking::has_extension(session, &extension).await
+        {
+            continue;
+        }
         if let Err(error) = session.client().batch_execute(&statement.sql).await {
             interrupt.check()?;
+            if !whole && lacking::sets_what_is_not_known(&statement.sql, error.code()) {
+                continue;
+            }
             if whole {
                 // The connection may be gone; then so is the transaction.
                 let _ = session.client().batch_execute("ROLLBACK").await;
@@ -160,6 +231,10 @@ pub async fn run_script(
     }
     Ok(())
 }
+
+/// What helps where a project's program does not run.
+const WHERE_IT_RUNS: &str = "run pgproof where the project's own migrations run (its language and packages installed), write \
+                             into migrate-cmd how they are run, or work on a database that has the schema with --database-url";
 
 /// The last lines of what a failed program said.
 const LAST_LINES: usize = 12;
@@ -182,7 +257,7 @@ pub async fn run_program(
     let child = tokio::process::Command::new("sh")
         .args(["-c", &program.command])
         .current_dir(&program.directory)
-        .env("DATABASE_URL", url.reveal())
+        .envs(url.variables())
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -205,9 +280,9 @@ pub async fn run_program(
         output.status
     ))
     .help(if last.is_empty() {
-        "it said nothing".to_owned()
+        format!("it said nothing; {WHERE_IT_RUNS}")
     } else {
-        format!("it said:\n{last}")
+        format!("it said:\n{last}\n{WHERE_IT_RUNS}")
     })
     .into())
 }
@@ -268,7 +343,28 @@ fn failure(script: &Script, statement: &Statement, error: &tokio_postgres::Error
         }
         Some(ErrorPosition::Internal { .. }) | None => statement.span.clone(),
     };
-    SourceError::new(&script.source, span, describe(error)).into()
+    refused(
+        &script.source,
+        span,
+        describe(error),
+        error.as_db_error().map(|e| (e.code().code(), e.message())),
+    )
+    .into()
+}
+
+/// What the server refused, with what can be done about it.
+fn refused(
+    source: &Source,
+    span: Range<usize>,
+    description: String,
+    refusal: Option<(&str, &str)>,
+) -> SourceError {
+    let error = SourceError::new(source, span, description);
+    let remedy = refusal.and_then(|(code, message)| lacking::remedy(code, message, &[]));
+    match remedy {
+        Some(remedy) => error.help(remedy),
+        None => error,
+    }
 }
 
 /// The word at a 1-based position in characters of a part of a file.
@@ -403,7 +499,8 @@ impl Sqlx {
                 }
             }
         };
-        SourceError::new(source, span, message).into()
+        let words = (refusal.code(), refusal.message());
+        refused(source, span, message, Some(words)).into()
     }
 
     /// Errors at run time carry no position: the statements are run again one by one, and rolled back.

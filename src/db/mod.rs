@@ -13,6 +13,7 @@ pub mod explain;
 pub mod filled;
 pub mod given;
 pub mod introspect;
+mod lacking;
 mod lease;
 pub mod load;
 pub mod lock_watch;

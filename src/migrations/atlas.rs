@@ -7,6 +7,18 @@ use super::tree::Tree;
 use super::{Layout, Migration, TransactionRule, script};
 
 pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
+    // Atlas writes the files of other tools, too, with its checksums beside them: those tools apply them.
+    let of_another = |file: &Source| {
+        tree.name(file).ends_with(".up.sql")
+            || file.text.lines().any(|line| {
+                ["-- +goose", "-- migrate:up"]
+                    .iter()
+                    .any(|mark| line.starts_with(mark))
+            })
+    };
+    if tree.top_level().any(of_another) {
+        return None;
+    }
     if tree.files.iter().any(|file| tree.name(file) == "atlas.sum") {
         return Some((Layout::Atlas, "atlas.sum".to_owned()));
     }

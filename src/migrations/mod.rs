@@ -11,6 +11,8 @@ mod goose;
 mod liquibase;
 mod own_table;
 mod prisma;
+mod sections;
+mod sql_migrate;
 mod statements;
 mod tern;
 mod transactions;
@@ -28,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::{Source, SourceError};
 
 pub use command::{MigrateCommand, Program, command_history};
-pub use own_table::own_table;
+pub use own_table::{own_table, platform};
 pub use tree::Tree;
 
 /// Which tool owns a directory.
@@ -47,6 +49,8 @@ pub enum Layout {
     Refinery,
     /// `V1_1__x.sql`, `R__x.sql`, `U1_1__x.sql`.
     Flyway,
+    /// `-- +migrate Up`.
+    SqlMigrate,
     /// `-- migrate:up`.
     Dbmate,
     /// `N_x/migration.sql`.
@@ -71,13 +75,14 @@ pub enum Layout {
 
 impl Layout {
     /// Every layout that files can have.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Sqlx,
         Self::GolangMigrate,
         Self::Diesel,
         Self::Goose,
         Self::Refinery,
         Self::Flyway,
+        Self::SqlMigrate,
         Self::Dbmate,
         Self::Prisma,
         Self::Atlas,
@@ -99,6 +104,7 @@ impl Layout {
             Self::Goose => "goose",
             Self::Refinery => "refinery",
             Self::Flyway => "flyway",
+            Self::SqlMigrate => "sql-migrate",
             Self::Dbmate => "dbmate",
             Self::Prisma => "prisma",
             Self::Atlas => "atlas",
@@ -131,6 +137,7 @@ impl Layout {
                 "a migration of its own with that statement alone, and `run_in_transaction = false` in metadata.toml",
             ),
             Self::Goose => Some("a file with `-- +goose NO TRANSACTION`"),
+            Self::SqlMigrate => Some("a file with `-- +migrate Up notransaction`"),
             Self::Flyway => Some(
                 "a file of its own: Flyway notices CONCURRENTLY, and does not mix it with others",
             ),
@@ -160,7 +167,7 @@ impl FromStr for Layout {
 /// A layout that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no migration layout {0:?}; known are sqlx, golang-migrate, diesel, goose, refinery, flyway, dbmate, prisma, atlas, drizzle, hasura, supabase, tern, liquibase, schema-file"
+    "there is no migration layout {0:?}; known are sqlx, golang-migrate, diesel, goose, refinery, flyway, sql-migrate, dbmate, prisma, atlas, drizzle, hasura, supabase, tern, liquibase, schema-file"
 )]
 pub struct UnknownLayout(pub String);
 
@@ -296,6 +303,7 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
         Layout::Diesel => diesel::read(tree)?,
         Layout::Goose => goose::read(tree)?,
         Layout::Refinery | Layout::Flyway => versioned::read(tree, layout)?,
+        Layout::SqlMigrate => sql_migrate::read(tree)?,
         Layout::Dbmate => dbmate::read(tree)?,
         Layout::Prisma => prisma::read(tree)?,
         Layout::Atlas => atlas::read(tree)?,
@@ -364,6 +372,12 @@ fn detect(tree: &Tree) -> Option<(Layout, String)> {
     if let Some(file) = marked("-- +goose") {
         return Some((Layout::Goose, format!("-- +goose in {}", tree.name(file))));
     }
+    if let Some(file) = marked("-- +migrate") {
+        return Some((
+            Layout::SqlMigrate,
+            format!("-- +migrate in {}", tree.name(file)),
+        ));
+    }
     if let Some(file) = marked("-- migrate:up") {
         return Some((
             Layout::Dbmate,
@@ -415,7 +429,8 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
         .iter()
         .enumerate()
         .map(|(n, source)| {
-            let up = script(source, TransactionRule::Statement)?;
+            let mut up = script(source, TransactionRule::Statement)?;
+            up.statements = without_queries(source, up.statements);
             let name = source
                 .path
                 .file_stem()
@@ -429,6 +444,27 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
             })
         })
         .collect()
+}
+
+/// A schema file may hold queries, too, each under sqlc's header: those are for the catalog.
+fn without_queries(source: &Source, statements: Vec<Statement>) -> Vec<Statement> {
+    let mut end = 0;
+    let mut kept = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let before = source
+            .text
+            .get(end..statement.span.start)
+            .unwrap_or_default();
+        end = statement.span.end;
+        let is_query = before.lines().any(|line| {
+            let comment = line.trim_start().strip_prefix("--");
+            comment.is_some_and(|comment| comment.trim_start().starts_with("name:"))
+        });
+        if !is_query {
+            kept.push(statement);
+        }
+    }
+    kept
 }
 
 /// SQL that is run by hand after a migration: statement by statement, outside a transaction, as psql does. A way back need not

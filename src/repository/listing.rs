@@ -115,3 +115,41 @@ pub(super) fn in_folder(folder: &Path, command: &str) -> String {
         format!("cd '{}' && {command}", folder.display())
     }
 }
+
+/// How a project's Python is run in a folder of it: its virtual environment, the tool that its lock file names where that is
+/// installed, else `python`.
+pub(super) fn python(listing: &Listing, home: &Path) -> String {
+    for name in [".venv", "venv"] {
+        for folder in [home, Path::new("")] {
+            let binary = folder.join(name).join("bin/python");
+            if listing.root().join(&binary).exists() {
+                // The command runs in `home`.
+                let up = home.components().map(|_| "../").collect::<String>();
+                let from_home = if folder == home { "" } else { up.as_str() };
+                return format!("{from_home}{name}/bin/python");
+            }
+        }
+    }
+    const TOOLS: [(&str, &str, &str); 4] = [
+        ("uv.lock", "uv", "uv run python"),
+        ("poetry.lock", "poetry", "poetry run python"),
+        ("Pipfile", "pipenv", "pipenv run python"),
+        ("pdm.lock", "pdm", "pdm run python"),
+    ];
+    TOOLS
+        .iter()
+        .find(|(file, tool, _)| {
+            let locked = home.ancestors().any(|above| listing.has(&above.join(file)));
+            locked && is_installed(tool)
+        })
+        .map_or_else(
+            || "python".to_owned(),
+            |(_, _, command)| (*command).to_owned(),
+        )
+}
+
+/// Whether a program of that name is on the PATH.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}

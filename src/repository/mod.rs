@@ -2,6 +2,7 @@
 //! uses. Reads files; runs nothing and knows no server. A tool is one file in `tools` and one line in [`TOOLS`].
 
 mod listing;
+mod server_version;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use crate::migrations::Layout;
 pub use crate::catalog::QuerySource;
 
 pub use listing::Listing;
+pub use server_version::{NamedVersion, server_version};
 
 /// Where a schema comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +124,13 @@ const TOOLS: &[Tool] = &[
         find: tools::schema_file::find,
     },
     Tool {
+        find: tools::table_scripts::find,
+    },
+    Tool {
         find: tools::query_files::find,
+    },
+    Tool {
+        find: tools::written::find,
     },
 ];
 
@@ -140,6 +148,11 @@ pub fn survey(listing: &Listing) -> Vec<Found> {
         })
         .collect();
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    // Scripts that belong to no tool count where no tool has a schema.
+    let has_a_tool = found.iter().any(|(rank, found)| {
+        found.tool != tools::table_scripts::TOOL && !rank.aside && !rank.has_no_schema
+    });
+    found.retain(|(_, found)| !has_a_tool || found.tool != tools::table_scripts::TOOL);
     found.into_iter().map(|(_, found)| found).collect()
 }
 
@@ -171,9 +184,22 @@ fn rank(found: &Found, preference: usize) -> Rank {
     }
 }
 
+/// What may be taken for the schema where the first choice cannot be made on the server: nothing that is set aside, unless
+/// everything is.
+#[must_use]
+pub fn alternatives<'a>(schemas: &[&'a Found]) -> Vec<&'a Found> {
+    let place = |found: &Found| is_aside(&found.by);
+    let first = schemas.first().is_some_and(|found| place(found));
+    schemas
+        .iter()
+        .filter(|found| first || !place(found))
+        .copied()
+        .collect()
+}
+
 /// Examples, tests, and folders named after another database.
 fn is_aside(path: &Path) -> bool {
-    const ASIDE: [&str; 24] = [
+    const ASIDE: [&str; 33] = [
         "example",
         "examples",
         "sample",
@@ -198,6 +224,15 @@ fn is_aside(path: &Path) -> bool {
         "mssql",
         "oracle",
         "clickhouse",
+        "bench",
+        "benches",
+        "testutil",
+        "h2",
+        "hsqldb",
+        "derby",
+        "db2",
+        "duckdb",
+        "cassandra",
     ];
     path.components().any(|part| {
         let part = part.as_os_str().to_string_lossy().to_ascii_lowercase();

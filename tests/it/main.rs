@@ -33,6 +33,7 @@ mod record;
 mod replace;
 mod report;
 mod report_command;
+mod repositories;
 mod rules;
 mod sample;
 mod seed;

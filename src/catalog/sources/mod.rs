@@ -1,9 +1,20 @@
 //! Where a project's queries live, read in place: a source is one file here and one arm of [`read`].
 
+mod aiosql;
+mod clorinde;
+mod code;
+pub mod conventions;
+mod headers;
+mod java;
+mod pgtyped;
+mod placeholders;
+mod rust_macros;
 mod rust_strings;
+mod sqlalchemy;
 mod sqlc;
 mod sqlx;
 pub mod statements;
+mod yesql;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,6 +37,13 @@ pub enum QuerySource {
     Sqlc(PathBuf),
     /// sqlx's offline data (`.sqlx`): every query that its macros check.
     Sqlx(PathBuf),
+    /// Statements as another tool writes them, by a pattern of files.
+    Written {
+        /// The tool's way.
+        convention: conventions::Convention,
+        /// Its files.
+        pattern: String,
+    },
     /// What a database was asked: pg_stat_statements, or an export of it.
     Statements {
         /// Where it is read.
@@ -50,7 +68,7 @@ impl QuerySource {
         match self {
             Self::Files(pattern) => Ok(vec![pattern.clone()]),
             Self::Sqlc(configuration) => sqlc::patterns(root, configuration),
-            Self::Sqlx(_) | Self::Statements { .. } => Ok(Vec::new()),
+            Self::Sqlx(_) | Self::Written { .. } | Self::Statements { .. } => Ok(Vec::new()),
         }
     }
 }
@@ -71,6 +89,13 @@ pub(super) fn read(
         match source {
             QuerySource::Files(_) | QuerySource::Sqlc(_) => {}
             QuerySource::Sqlx(folder) => sqlx::read(root, folder, &mut files)?,
+            QuerySource::Written {
+                convention,
+                pattern,
+            } => {
+                let read = files::read(root, std::slice::from_ref(pattern))?;
+                conventions::add(convention, read, &mut files);
+            }
             QuerySource::Statements { from, period } => {
                 let read = statements::read(root, from, *period, live);
                 statements::add(&read.map_err(|error| vec![error])?, &mut files);
@@ -85,6 +110,7 @@ impl fmt::Display for QuerySource {
         match self {
             Self::Files(pattern) => f.write_str(pattern),
             Self::Sqlc(path) | Self::Sqlx(path) => write!(f, "{}", path.display()),
+            Self::Written { pattern, .. } => f.write_str(pattern),
             Self::Statements { from, .. } => from.fmt(f),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::catalog::sources::conventions;
 use crate::catalog::{self, Query, QuerySource, StatementsFrom};
 use crate::cli::Globals;
 use crate::cli::args::ImportArgs;
@@ -70,10 +71,19 @@ fn source(args: &ImportArgs, directory: &Path) -> Result<QuerySource, CliError> 
     {
         return Ok(statements());
     }
-    if !whole.exists() {
+    // `aiosql:queries/*.sql`, where a file alone does not show whose it is.
+    if let Some((key, pattern)) = typed.split_once(':')
+        && let Some(convention) = conventions::by_key(key)
+    {
+        return Ok(QuerySource::Written {
+            convention,
+            pattern: pattern.to_owned(),
+        });
+    }
+    if !whole.exists() && !typed.contains(['*', '?', '[', '{']) {
         return Err(CliError::usage(format!("there is no file or folder {typed}")).help(
             "a source is pg_stat_statements (with --database-url), an export of it (CSV, JSON), sqlc.yaml, .sqlx, or a \
-             pattern of query files",
+             pattern of query files; of other tools' as TOOL:PATTERN, for example aiosql:queries/*.sql",
         ));
     }
     if whole.is_dir() && name == ".sqlx" {
@@ -84,8 +94,21 @@ fn source(args: &ImportArgs, directory: &Path) -> Result<QuerySource, CliError> 
     }
     match extension.as_ref() {
         "csv" | "tsv" | "json" | "jsonl" | "ndjson" => Ok(statements()),
-        _ => Ok(QuerySource::files(typed)),
+        _ => Ok(shown(&whole, typed).unwrap_or_else(|| QuerySource::files(typed))),
     }
+}
+
+/// A file whose text shows that it is another tool's.
+fn shown(whole: &Path, typed: &str) -> Option<QuerySource> {
+    let text = std::fs::read_to_string(whole).ok()?;
+    let extension = whole.extension()?.to_str()?;
+    let convention = conventions::ALL
+        .iter()
+        .find(|one| one.extensions.contains(&extension) && (one.shows)(&text))?;
+    Some(QuerySource::Written {
+        convention: *convention,
+        pattern: typed.to_owned(),
+    })
 }
 
 /// A query file that is written.

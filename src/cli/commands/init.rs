@@ -1,5 +1,6 @@
 //! `pgproof init`: reads the repository, and writes a project's first files with everything in them that the schema says.
 
+mod attempts;
 mod configuration;
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -13,11 +14,15 @@ use crate::cli::settings::{self, DatasetSettings, Project, Settings};
 use crate::cli::target::{self, Ingredients};
 use crate::db::dataset::{self, Drafted};
 use crate::db::given;
+use crate::db::server::find_binaries;
 use crate::report::summary::plural;
-use crate::repository::{self, Found, Listing, SchemaSource};
+use crate::repository::{self, Found, Listing, NamedVersion, SchemaSource};
 use crate::rules;
 use crate::seed::describe::describe;
 use crate::source::Source;
+
+use attempts::{Candidate, Tried};
+use configuration::{Configuration, Version};
 
 /// The seed spec that is written.
 const SPEC: &str = "seeds/schema.toml";
@@ -33,24 +38,22 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
                 .help("--force writes both anew; what was edited in them is lost"),
         );
     }
-    let text = if config.exists() && !args.force {
+    let (text, drafted) = if config.exists() && !args.force {
         globals.print(&format!(
             "{} is there: it is kept, and only {SPEC} is written\n",
             settings::FILE
         ))?;
-        read(&config)?
+        let text = read(&config)?;
+        let drafted = draft(&text, globals).await.inspect_err(|_| edit(globals))?;
+        (text, drafted)
     } else {
-        let text = chosen(args, globals)?;
+        let candidates = candidates(args, globals)?;
+        let Tried { text, outcome } = attempts::first_that_works(&candidates, globals).await?;
         write(&config, &text)?;
         globals.print(&format!("wrote {}\n", settings::FILE))?;
-        text
+        let drafted = outcome.inspect_err(|_| edit(globals))?;
+        (text, drafted)
     };
-    let drafted = draft(&text, globals).await.inspect_err(|_| {
-        globals.progress.note(format!(
-            "{} is written: edit `migrations` or `migrate-cmd` in it, then run pgproof init again",
-            settings::FILE
-        ));
-    })?;
     if spec.exists() && !args.force {
         globals.print(&format!("{SPEC} is there: it is kept\n"))?;
     } else {
@@ -60,41 +63,71 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
     Ok(ExitCode::Success)
 }
 
+/// Says what to do where the schema cannot be made.
+fn edit(globals: &Globals) {
+    globals.progress.note(format!(
+        "{} is written: edit `migrations` or `migrate-cmd` in it, then run pgproof init again",
+        settings::FILE
+    ));
+}
+
 /// Of the schemas that are not taken so many are named.
 const SHOWN: usize = 8;
 
-/// What was found, and the pgproof.toml for what was chosen of it.
-fn chosen(args: &InitArgs, globals: &Globals) -> Result<String, CliError> {
+/// What pgproof.toml may say, the likeliest first; the others are tried where its schema cannot be made.
+fn candidates(args: &InitArgs, globals: &Globals) -> Result<Vec<Candidate>, CliError> {
     let listing = Listing::of(&globals.directory);
     let found = repository::survey(&listing);
+    let version = repository::server_version(&listing).map(|named| version(&named));
+    let candidate = |one: Option<&Found>, schema: Option<SchemaSource>| Candidate {
+        shown: one.map(line).unwrap_or_default(),
+        configuration: Configuration {
+            schema,
+            queries: repository::queries_for(one, &found),
+            note: one.and_then(|one| one.note.clone()),
+            version: version.clone(),
+            roles: Vec::new(),
+        },
+    };
     if let Some(migrations) = &args.migrations {
         let schema = SchemaSource::Files {
             path: migrations.clone(),
             layout: None,
         };
-        let queries = repository::queries_for(None, &found);
-        return Ok(configuration::text(Some(&schema), &queries, None));
+        return Ok(vec![candidate(None, Some(schema))]);
     }
     let schemas: Vec<&Found> = found.iter().filter(|one| one.schema.is_some()).collect();
-    let choice = match schemas.as_slice() {
-        [] if globals.database()?.is_some() => None,
+    let chosen = match schemas.as_slice() {
+        [] if globals.database()?.is_some() => return Ok(vec![candidate(None, None)]),
         [] => return Err(nothing_found(&found)),
-        several => Some(several[choice(several, args, globals)?]),
+        several => choice(several, args, globals)?,
     };
-    if let Some(one) = choice {
-        report_choice(one, &schemas, globals)?;
+    report_choice(schemas[chosen.at], &schemas, globals)?;
+    let taken = match chosen.by {
+        Chooser::Person => vec![schemas[chosen.at]],
+        Chooser::Order => repository::alternatives(&schemas),
+    };
+    Ok(taken
+        .into_iter()
+        .map(|one| candidate(Some(one), one.schema.clone()))
+        .collect())
+}
+
+/// Whether that major can run here without a download.
+fn version(named: &NamedVersion) -> Version {
+    if find_binaries(None, Some(named.major)).is_ok_and(|found| found.is_some()) {
+        Version::Here(named.major)
+    } else {
+        Version::Elsewhere {
+            major: named.major,
+            by: named.by.display().to_string(),
+        }
     }
-    let queries = repository::queries_for(choice, &found);
-    Ok(configuration::text(
-        choice.and_then(|one| one.schema.as_ref()),
-        &queries,
-        choice.and_then(|one| one.note.as_deref()),
-    ))
 }
 
 fn nothing_found(found: &[Found]) -> CliError {
     let mut seen = String::from(
-        "no migrations and no schema file were found: pgproof knows SQL migrations of fifteen tools, schema.sql, \
+        "no migrations and no schema file were found: pgproof knows SQL migrations of sixteen tools, schema.sql, \
          db/structure.sql, and the files of Rails, Django, Alembic, Ecto, Laravel, Prisma, TypeORM, Knex, Sequelize and Liquibase",
     );
     for one in found {
@@ -106,14 +139,29 @@ fn nothing_found(found: &[Found]) -> CliError {
     )
 }
 
+/// Which of the schemas, and who said so.
+struct Choice {
+    at: usize,
+    by: Chooser,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chooser {
+    Person,
+    Order,
+}
+
 /// Which schema: the first, unless a person at a terminal says another.
-fn choice(schemas: &[&Found], args: &InitArgs, globals: &Globals) -> Result<usize, CliError> {
+fn choice(schemas: &[&Found], args: &InitArgs, globals: &Globals) -> Result<Choice, CliError> {
     let asks = schemas.len() > 1
         && !args.yes
         && std::io::stdin().is_terminal()
         && std::io::stderr().is_terminal();
     if !asks {
-        return Ok(0);
+        return Ok(Choice {
+            at: 0,
+            by: Chooser::Order,
+        });
     }
     let mut question = String::from("Several schemas were found:\n");
     for (n, one) in schemas.iter().enumerate() {
@@ -131,7 +179,10 @@ fn choice(schemas: &[&Found], args: &InitArgs, globals: &Globals) -> Result<usiz
     };
     number
         .filter(|number: &usize| (1..=schemas.len()).contains(number))
-        .map(|number| number - 1)
+        .map(|number| Choice {
+            at: number - 1,
+            by: Chooser::Person,
+        })
         .ok_or_else(|| {
             CliError::usage(format!(
                 "{:?} is none of 1 to {}",
@@ -199,6 +250,7 @@ async fn draft(text: &str, globals: &Globals) -> Result<Drafted, CliError> {
     let options = target::options(project.settings.dataset, &[]);
     let ingredients = Ingredients::read(&project, options)?;
     let cluster = target::start(&project, globals).await?;
+    target::make_roles(&cluster, &project.settings.server.roles, globals).await?;
     let drafted = dataset::preview_draft(
         &cluster,
         ingredients.recipe(),

@@ -10,6 +10,7 @@ use super::section::{Entry, Reader, Section, number};
 use super::{
     AuditSettings, DatasetSettings, ManualStep, Migrations, ServerSettings, Settings, Variable,
 };
+use crate::catalog::sources::conventions;
 use crate::catalog::{QuerySource, StatementsFrom};
 use crate::db::caller::Caller;
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
@@ -294,11 +295,20 @@ fn query_source<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Vec<Query
                 found.extend(from.map(|from| QuerySource::Statements { from, period: None }));
             }
             "period" => period = reader.duration(entry),
-            _ => reader.unknown(
-                entry,
-                &section.path,
-                &["sqlc", "sqlx", "statements", "period"],
-            ),
+            key => match conventions::by_key(key) {
+                Some(convention) => {
+                    let pattern = reader.string(entry, "expected a pattern of files");
+                    found.extend(pattern.map(|pattern| QuerySource::Written {
+                        convention,
+                        pattern: pattern.to_owned(),
+                    }));
+                }
+                None => {
+                    let mut known = vec!["sqlc", "sqlx", "statements", "period"];
+                    known.extend(conventions::ALL.iter().map(|convention| convention.key));
+                    reader.unknown(entry, &section.path, &known);
+                }
+            },
         }
     }
     for source in &mut found {

@@ -1,6 +1,6 @@
 //! Django: migrations in Python, applied by manage.py.
 
-use crate::repository::listing::{folder, in_folder};
+use crate::repository::listing::{folder, in_folder, python};
 use crate::repository::{Found, Listing};
 
 pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
@@ -16,7 +16,10 @@ pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
                 "Django",
                 file,
                 folder(file),
-                in_folder(folder(file), "python manage.py migrate"),
+                in_folder(
+                    folder(file),
+                    &format!("{} manage.py migrate", python(listing, folder(file))),
+                ),
             );
             found.note = Some(
                 "settings have to take the database from DATABASE_URL (dj-database-url, environ) or the PG* variables, which pgproof sets"

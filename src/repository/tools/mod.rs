@@ -12,3 +12,5 @@ pub(super) mod schema_file;
 pub(super) mod sql_migrations;
 pub(super) mod sqlc;
 pub(super) mod sqlx;
+pub(super) mod table_scripts;
+pub(super) mod written;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::written::is_of_another_tool;
 use crate::repository::listing::folder;
 use crate::repository::{Found, Listing, QuerySource};
 
@@ -17,7 +18,8 @@ pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
                     .is_some_and(|comment| comment.trim_start().starts_with("name:"))
             })
         };
-        if is_sql && listing.text(file).is_some_and(has_header) {
+        let is_ours = |text: String| !is_of_another_tool(&text) && has_header(text);
+        if is_sql && listing.text(file).is_some_and(is_ours) {
             *folders.entry(folder(file).to_path_buf()).or_default() += 1;
         }
     }

@@ -1,20 +1,83 @@
 //! Folders of SQL migrations, of any tool whose layout pgproof reads: Atlas, dbmate, diesel, Drizzle, Flyway, golang-migrate,
-//! goose, Hasura, Liquibase, Prisma, refinery, sqlx, Supabase, tern.
+//! goose, Hasura, Liquibase, Prisma, refinery, sql-migrate, sqlx, Supabase, tern.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::schema_file::is_foreign;
 use crate::migrations::{self, Layout, MigrationsError, Tree};
 use crate::repository::listing::folder;
-use crate::repository::{Found, Listing};
+use crate::repository::{Found, Listing, SchemaSource};
 
 pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
-    let folders: BTreeSet<PathBuf> = listing.files().filter_map(migrations_folder).collect();
+    let mut folders: BTreeSet<PathBuf> = listing.files().filter_map(migrations_folder).collect();
+    let releases = by_release(&mut folders);
     folders
         .into_iter()
         .filter_map(|path| of_folder(listing, &path))
+        .chain(
+            releases
+                .iter()
+                .filter_map(|releases| of_releases(listing, releases)),
+        )
         .collect()
+}
+
+/// Takes out folders that hold one release each (`0.9`, `0.10`, `v1.2`) and returns them by the folder above: alone, none of
+/// them is a schema.
+fn by_release(folders: &mut BTreeSet<PathBuf>) -> Vec<Vec<PathBuf>> {
+    let mut above: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for path in folders.iter().filter(|path| release(path).is_some()) {
+        above
+            .entry(folder(path).to_path_buf())
+            .or_default()
+            .push(path.clone());
+    }
+    let mut all: Vec<Vec<PathBuf>> = above
+        .into_values()
+        .filter(|paths| paths.len() > 1)
+        .collect();
+    for paths in &mut all {
+        paths.sort_by_key(|path| release(path));
+        folders.retain(|path| !paths.contains(path));
+    }
+    all
+}
+
+/// `v1.10` → `[1, 10]`.
+fn release(path: &Path) -> Option<Vec<u32>> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_prefix(['v', 'V']).unwrap_or(name);
+    let numbers: Option<Vec<u32>> = name.split('.').map(|part| part.parse().ok()).collect();
+    numbers.filter(|numbers| numbers.len() > 1)
+}
+
+fn of_releases(listing: &Listing, releases: &[PathBuf]) -> Option<Found> {
+    let above = folder(releases.first()?);
+    let mut files = Vec::new();
+    for path in releases {
+        let mut scripts: Vec<PathBuf> = listing
+            .files()
+            .filter(|file| folder(file) == path && is_up(file))
+            .map(Path::to_path_buf)
+            .collect();
+        scripts.sort();
+        files.extend(scripts);
+    }
+    let text: String = files.iter().filter_map(|file| listing.text(file)).collect();
+    let makes_tables = text.to_ascii_lowercase().contains("create table");
+    (makes_tables && !is_foreign(&text)).then(|| Found {
+        tool: "SQL migrations by release",
+        by: above.to_path_buf(),
+        schema: Some(SchemaSource::SchemaFiles(files)),
+        queries: Vec::new(),
+        note: None,
+    })
+}
+
+fn is_up(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".sql") && !name.ends_with(".down.sql")
 }
 
 /// The folder of migrations that a file may belong to: its own, or the one above for `N_x/up.sql`.
@@ -73,10 +136,14 @@ fn of_folder(listing: &Listing, path: &Path) -> Option<Found> {
             ));
             Some(found)
         }
+        Err(error @ MigrationsError::DuplicateVersion { .. }) => {
+            let mut found = Found::files("SQL migrations", root, None);
+            found.note = Some(error.to_string());
+            Some(found)
+        }
         Err(
             MigrationsError::Unreadable { .. }
             | MigrationsError::Empty { .. }
-            | MigrationsError::DuplicateVersion { .. }
             | MigrationsError::UnknownVersion { .. },
         ) => None,
     }
@@ -91,6 +158,7 @@ fn name(layout: Layout) -> &'static str {
         Layout::Goose => "goose",
         Layout::Refinery => "refinery",
         Layout::Flyway => "Flyway",
+        Layout::SqlMigrate => "sql-migrate",
         Layout::Dbmate => "dbmate",
         Layout::Prisma => "Prisma",
         Layout::Atlas => "Atlas",

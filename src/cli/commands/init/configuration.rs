@@ -6,18 +6,42 @@ use std::path::Path;
 use crate::catalog::QuerySource;
 use crate::repository::SchemaSource;
 
-pub(super) fn text(
-    schema: Option<&SchemaSource>,
-    queries: &[QuerySource],
-    note: Option<&str>,
-) -> String {
+/// What is written of the repository, and what was found out about its server.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Configuration {
+    pub(super) schema: Option<SchemaSource>,
+    pub(super) queries: Vec<QuerySource>,
+    pub(super) note: Option<String>,
+    /// Production's major version as the project names it.
+    pub(super) version: Option<Version>,
+    /// Roles that migrations grant to and do not make.
+    pub(super) roles: Vec<String>,
+}
+
+/// A server's major version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Version {
+    /// It is on this machine.
+    Here(u32),
+    /// It is not: written as a comment.
+    Elsewhere { major: u32, by: String },
+}
+
+pub(super) fn text(configuration: &Configuration) -> String {
+    let Configuration {
+        schema,
+        queries,
+        note,
+        version,
+        roles,
+    } = configuration;
     let mut text = String::from(
         "# pgproof: what is audited, and on what. Every key may be left out; unless a comment says otherwise, these are the defaults.\n",
     );
-    for line in note.into_iter().flat_map(str::lines) {
+    for line in note.iter().flat_map(|note| note.lines()) {
         let _ = writeln!(text, "# {line}");
     }
-    text.push_str(&migrations(schema));
+    text.push_str(&migrations(schema.as_ref()));
     let _ = writeln!(
         text,
         "queries    = [{}]   # sqlc's form: -- name: ListOrders :many",
@@ -26,9 +50,11 @@ pub(super) fn text(
     text.push_str(
         "seeds      = [\"seeds/*.toml\"]       # what the tables hold\n\
          fail-on    = \"error\"                # or \"warning\", \"never\"\n\n\
-         [server]                            # the embedded server\n\
-         # version  = \"17\"                 # production's major version\n\
-         # settings = { work_mem = \"4MB\", random_page_cost = \"1.1\" }   # production's, where plans depend on them\n\n\
+         [server]                            # the embedded server\n",
+    );
+    text.push_str(&server(version.as_ref(), roles));
+    text.push_str(
+        "# settings = { work_mem = \"4MB\", random_page_cost = \"1.1\" }   # production's, where plans depend on them\n\n\
          [dataset]\n\
          scale = 1.0                         # multiplies every table's rows\n\
          seed  = 42                          # the same seed makes the same rows\n\n\
@@ -38,6 +64,29 @@ pub(super) fn text(
          # [thresholds]                      # `pgproof rules` prints all of them\n\
          # seq-scan.min-pages = 1000\n",
     );
+    text
+}
+
+fn server(version: Option<&Version>, roles: &[String]) -> String {
+    let mut text = match version {
+        Some(Version::Here(major)) => {
+            format!("version  = \"{major}\"                   # production's major version\n")
+        }
+        Some(Version::Elsewhere { major, by }) => {
+            format!(
+                "# version  = \"{major}\"                 # as {by} has it; it is not on this machine yet\n"
+            )
+        }
+        None => "# version  = \"17\"                 # production's major version\n".to_owned(),
+    };
+    if !roles.is_empty() {
+        let roles: Vec<String> = roles.iter().map(|role| quoted(role)).collect();
+        let _ = writeln!(
+            text,
+            "roles    = [{}]   # the schema speaks of them and does not make them",
+            roles.join(", ")
+        );
+    }
     text
 }
 
@@ -97,6 +146,10 @@ fn sources(queries: &[QuerySource]) -> String {
             QuerySource::Sqlx(path) => {
                 format!("{{ sqlx = {} }}", quoted(&path.display().to_string()))
             }
+            QuerySource::Written {
+                convention,
+                pattern,
+            } => format!("{{ {} = {} }}", convention.key, quoted(pattern)),
             QuerySource::Statements { from, .. } => {
                 format!("{{ statements = {} }}", quoted(&from.to_string()))
             }
@@ -115,7 +168,13 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         let read = |schema: &SchemaSource, queries: &[QuerySource]| {
-            let text = text(Some(schema), queries, Some("a note\nof two lines"));
+            let text = text(&Configuration {
+                schema: Some(schema.clone()),
+                queries: queries.to_vec(),
+                note: Some("a note\nof two lines".to_owned()),
+                version: Some(Version::Here(16)),
+                roles: vec!["a \"b".to_owned()],
+            });
             Settings::read(&Source::new(settings::FILE, text), rules::ALL).unwrap()
         };
         let folder = SchemaSource::Files {
@@ -124,6 +183,8 @@ mod tests {
         };
         let settings = read(&folder, &[]);
         assert_eq!(settings.migrations.dir, Path::new("db/\"migrate\""));
+        assert_eq!(settings.server.version, Some(16));
+        assert_eq!(settings.server.roles, ["a \"b"]);
         assert_eq!((settings.audit.runs, settings.dataset.seed), (3, 42));
         assert_eq!(settings.queries, [QuerySource::files("queries/**/*.sql")]);
         let program = SchemaSource::Program {

@@ -1,0 +1,104 @@
+//! What was found, tried on the server: where the likeliest schema cannot be made, the next one may be the one that is meant.
+
+use super::configuration::{self, Configuration};
+use super::draft;
+use crate::cli::Globals;
+use crate::cli::exit::CliError;
+use crate::db::dataset::Drafted;
+
+/// A schema that may be the project's.
+pub(super) struct Candidate {
+    /// As it is named to a person.
+    pub(super) shown: String,
+    pub(super) configuration: Configuration,
+}
+
+/// The pgproof.toml to write, and the schema that it leads to.
+pub(super) struct Tried {
+    pub(super) text: String,
+    pub(super) outcome: Result<Drafted, CliError>,
+}
+
+/// So many schemas are tried: each takes some seconds.
+const MOST_TRIED: usize = 6;
+/// So many roles are made that migrations name.
+const MOST_ROLES: usize = 20;
+
+/// The first candidate whose schema can be made; where none can, the first one with its error.
+pub(super) async fn first_that_works(
+    candidates: &[Candidate],
+    globals: &Globals,
+) -> Result<Tried, CliError> {
+    let mut first: Option<Tried> = None;
+    for (at, candidate) in candidates.iter().take(MOST_TRIED).enumerate() {
+        let mut tried = with_roles(candidate.configuration.clone(), globals).await;
+        if candidates.len() > 1
+            && tried
+                .outcome
+                .as_ref()
+                .is_ok_and(|drafted| drafted.plan.tables.is_empty())
+        {
+            tried.outcome = Err(CliError::usage("it makes no table"));
+        }
+        match &tried.outcome {
+            Ok(_) if at == 0 => return Ok(tried),
+            Ok(_) => {
+                globals.print(&format!("taken instead: {}\n", candidate.shown))?;
+                return Ok(tried);
+            }
+            Err(CliError::Interrupted | CliError::StdoutClosed | CliError::Environment { .. }) => {
+                return Ok(tried);
+            }
+            Err(error) if candidates.len() > 1 => {
+                globals.print(&format!(
+                    "not usable here: {}\n  {}\n",
+                    candidate.shown,
+                    brief(error)
+                ))?;
+            }
+            Err(_) => {}
+        }
+        first.get_or_insert(tried);
+    }
+    first.ok_or_else(|| CliError::usage("there is no schema to try"))
+}
+
+/// Roles that the schema speaks of and does not make are made, and written down.
+async fn with_roles(mut configuration: Configuration, globals: &Globals) -> Tried {
+    loop {
+        let text = configuration::text(&configuration);
+        let outcome = draft(&text, globals).await;
+        let role = outcome.as_ref().err().and_then(missing_role);
+        match role {
+            Some(role)
+                if configuration.roles.len() < MOST_ROLES
+                    && !configuration.roles.contains(&role) =>
+            {
+                configuration.roles.push(role);
+            }
+            _ => return Tried { text, outcome },
+        }
+    }
+}
+
+/// The role of `role "app" does not exist`.
+fn missing_role(error: &CliError) -> Option<String> {
+    let CliError::Sources(errors) = error else {
+        return None;
+    };
+    let rest = errors.first()?.message.strip_prefix("role \"")?;
+    let (role, rest) = rest.split_once('"')?;
+    rest.trim_start()
+        .starts_with("does not exist")
+        .then(|| role.to_owned())
+}
+
+/// An error in one line, with its place.
+fn brief(error: &CliError) -> String {
+    let text = match error {
+        CliError::Sources(errors) => errors.first().map(ToString::to_string),
+        _ => None,
+    };
+    let text = text.unwrap_or_else(|| error.to_string());
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,269 @@
+//! What a schema expects and this server does not have: extensions that are not installed, settings of newer versions, roles,
+//! types of other databases. An extension that nothing needs is left out; for the rest, what a person can do about it.
+
+use tokio_postgres::error::SqlState;
+
+use super::connect::Session;
+use crate::sql::token::{TokenKind, tokens};
+
+/// The extension that a statement makes or speaks of: `CREATE EXTENSION x`, `COMMENT ON EXTENSION x`, `ALTER EXTENSION x`.
+pub(super) fn extension_of(sql: &str) -> Option<String> {
+    let all = tokens(sql);
+    let mut words = all
+        .iter()
+        .filter(|token| !token.is_trivia())
+        .map(|token| (token.kind, &sql[token.span.clone()]));
+    let mut word = || words.next().map(|(_, text)| text.to_ascii_lowercase());
+    match word()?.as_str() {
+        "create" | "alter" => (word()? == "extension").then_some(())?,
+        "comment" => (word()? == "on" && word()? == "extension").then_some(())?,
+        _ => return None,
+    }
+    let mut name = words.next()?;
+    if name.1.eq_ignore_ascii_case("if") {
+        name = words.nth(2)?;
+    }
+    match name {
+        (TokenKind::QuotedIdent { .. }, text) => Some(text.trim_matches('"').to_owned()),
+        (TokenKind::Ident, text) => Some(text.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// Whether the server could make this extension.
+pub(super) async fn has_extension(session: &Session, name: &str) -> bool {
+    let asked = session
+        .client()
+        .query_opt(
+            "SELECT FROM pg_catalog.pg_available_extensions WHERE name = $1",
+            &[&name],
+        )
+        .await;
+    // Where it cannot be asked, the statement itself says what is wrong.
+    asked.map_or(true, |row| row.is_some())
+}
+
+/// Names that only one extension of PostgreSQL's own has, and the extension.
+const NAMES: [(&str, &str); 11] = [
+    ("citext", "citext"),
+    ("hstore", "hstore"),
+    ("ltree", "ltree"),
+    ("uuid_generate_v4", "uuid-ossp"),
+    ("uuid_generate_v1", "uuid-ossp"),
+    ("gen_random_bytes", "pgcrypto"),
+    ("gen_salt", "pgcrypto"),
+    ("gin_trgm_ops", "pg_trgm"),
+    ("gist_trgm_ops", "pg_trgm"),
+    ("unaccent", "unaccent"),
+    ("ll_to_earth", "earthdistance"),
+];
+
+/// Extensions whose names the scripts use and that they do not make: whoever set the database up did.
+pub(super) fn expected<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<&'static str> {
+    let mut used: Vec<&'static str> = Vec::new();
+    let mut made: Vec<String> = Vec::new();
+    for text in scripts {
+        let all = tokens(text);
+        let words: Vec<&str> = all
+            .iter()
+            .filter(|token| !token.is_trivia())
+            .map(|token| text[token.span.clone()].trim_matches('"'))
+            .collect();
+        for (at, word) in words.iter().enumerate() {
+            let Some((name, extension)) = NAMES
+                .iter()
+                .find(|(name, _)| word.eq_ignore_ascii_case(name))
+            else {
+                continue;
+            };
+            let before = &words[at.saturating_sub(8)..at];
+            if before.iter().any(|word| {
+                ["extension", "function", "type", "domain", "drop"]
+                    .iter()
+                    .any(|kind| word.eq_ignore_ascii_case(kind))
+            }) {
+                made.push((*name).to_owned());
+            }
+            if !used.contains(extension) {
+                used.push(extension);
+            }
+        }
+        for at in 0..words.len() {
+            if words[at].eq_ignore_ascii_case("extension") {
+                let rest = words[at + 1..].iter().find(|word| {
+                    !["if", "not", "exists"]
+                        .iter()
+                        .any(|other| word.eq_ignore_ascii_case(other))
+                });
+                made.extend(rest.map(|name| name.to_ascii_lowercase()));
+            }
+        }
+    }
+    used.retain(|extension| {
+        let named = NAMES.iter().filter(|(_, own)| own == extension);
+        !made.iter().any(|made| made == extension)
+            && !named
+                .clone()
+                .any(|(name, _)| made.iter().any(|made| made == name))
+    });
+    used
+}
+
+/// Whether a statement sets what only newer servers know: the first lines of a dump from one. psql goes on after it.
+pub(super) fn sets_what_is_not_known(sql: &str, code: Option<&SqlState>) -> bool {
+    code == Some(&SqlState::UNDEFINED_OBJECT)
+        && sql
+            .get(..4)
+            .is_some_and(|word| word.eq_ignore_ascii_case("set "))
+}
+
+/// What a person can do about a refusal; `None` where its own words say it.
+pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<String> {
+    if let Some(extension) = quoted(message)
+        .filter(|_| message.starts_with("extension ") || message.contains("extension control file"))
+    {
+        return Some(install(extension));
+    }
+    match (code, quoted(message)) {
+        (UNDEFINED_OBJECT, Some(role)) if message.starts_with("role ") => Some(format!(
+            "add it to pgproof.toml: [server] roles = [\"{role}\"]"
+        )),
+        (UNDEFINED_OBJECT, Some(name)) if message.starts_with("type ") && is_foreign(name) => {
+            Some(format!(
+                "{name} is no type of PostgreSQL: these files are written for another database, or the project's own program \
+                 replaces it before it sends them. Set migrate-cmd to that program, or `migrations` to a dump of the schema \
+                 (pg_dump --schema-only)"
+            ))
+        }
+        (UNDEFINED_TABLE | UNDEFINED_SCHEMA, Some(_)) => Some(
+            "these files do not make it: another script or program does before them. Name that script first in pgproof.toml \
+             (migrations = [\"first.sql\", …]), set migrate-cmd to what makes both, or use a dump of the schema (pg_dump \
+             --schema-only)"
+                .to_owned(),
+        ),
+        (UNDEFINED_OBJECT | UNDEFINED_FUNCTION, _) if !missing.is_empty() =>
+        {
+            Some(format!(
+                "an extension that this server does not have may hold it: {}",
+                missing
+                    .iter()
+                    .map(|name| install(name))
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            ))
+        }
+        (SYNTAX_ERROR, _) => Some(
+            "where production's server is newer and takes it, name its major version in pgproof.toml: [server] version = \"18\""
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+const UNDEFINED_OBJECT: &str = "42704";
+const UNDEFINED_FUNCTION: &str = "42883";
+const UNDEFINED_TABLE: &str = "42P01";
+const UNDEFINED_SCHEMA: &str = "3F000";
+const SYNTAX_ERROR: &str = "42601";
+
+fn install(extension: &str) -> String {
+    format!(
+        "install {extension} for this server's version (Debian and Ubuntu: apt-cache search postgresql | grep {extension}), name \
+         a server that has it with [server] bin, or work on a database that has it with --database-url"
+    )
+}
+
+/// The first text in double quotes.
+fn quoted(message: &str) -> Option<&str> {
+    message.split('"').nth(1)
+}
+
+/// Types of SQLite, MySQL, SQL Server and Oracle.
+fn is_foreign(name: &str) -> bool {
+    const TYPES: [&str; 16] = [
+        "blob",
+        "datetime",
+        "tinyint",
+        "mediumint",
+        "nvarchar",
+        "nvarchar2",
+        "varchar2",
+        "number",
+        "longtext",
+        "mediumtext",
+        "tinytext",
+        "longblob",
+        "clob",
+        "double",
+        "unsigned",
+        "uniqueidentifier",
+    ];
+    TYPES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_of_a_statement_is_found_by_its_tokens() {
+        for (sql, name) in [
+            ("CREATE EXTENSION hstore", Some("hstore")),
+            (
+                "create extension /* x */ if not exists \"uuid-ossp\" with schema a",
+                Some("uuid-ossp"),
+            ),
+            ("COMMENT ON EXTENSION POSTGIS IS 'maps'", Some("postgis")),
+            ("ALTER EXTENSION citext UPDATE", Some("citext")),
+            ("CREATE TABLE extension (id int)", None),
+            ("COMMENT ON TABLE t IS 'CREATE EXTENSION x'", None),
+            ("CREATE EXTENSION", None),
+            ("", None),
+        ] {
+            assert_eq!(extension_of(sql).as_deref(), name, "{sql}");
+        }
+    }
+
+    #[test]
+    fn extensions_that_are_used_and_not_made_are_expected() {
+        let of = |sql: &str| expected([sql].into_iter());
+        assert_eq!(
+            of("CREATE TABLE a (b public.citext, c uuid DEFAULT uuid_generate_v4())"),
+            ["citext", "uuid-ossp"]
+        );
+        assert_eq!(
+            of("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\"; SELECT uuid_generate_v4()"),
+            [""; 0]
+        );
+        assert_eq!(
+            of("CREATE DOMAIN citext AS text; CREATE TABLE a (b citext)"),
+            [""; 0]
+        );
+        assert_eq!(of("SELECT 'citext' -- hstore"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_lacking_has_a_remedy() {
+        let of = |code: &str, message: &str| remedy(code, message, &[]);
+        let role = of(UNDEFINED_OBJECT, "role \"anon\" does not exist").unwrap();
+        assert!(role.contains("roles = [\"anon\"]"), "{role}");
+        let foreign = of(UNDEFINED_OBJECT, "type \"blob\" does not exist").unwrap();
+        assert!(
+            foreign.contains("another database") && foreign.contains("migrate-cmd"),
+            "{foreign}"
+        );
+        let extension = of("0A000", "extension \"postgis\" is not available").unwrap();
+        assert!(extension.contains("install postgis"), "{extension}");
+        let own = remedy(
+            UNDEFINED_OBJECT,
+            "type \"geometry\" does not exist",
+            &["postgis".to_owned()],
+        )
+        .unwrap();
+        assert!(own.contains("install postgis"), "{own}");
+        assert_eq!(of(UNDEFINED_OBJECT, "type \"mood\" does not exist"), None);
+        let table = of(UNDEFINED_TABLE, "relation \"realm\" does not exist").unwrap();
+        assert!(table.contains("do not make it"), "{table}");
+        assert_eq!(of("23505", "duplicate key value"), None);
+    }
+}

@@ -1,0 +1,311 @@
+//! Repositories of other people, in small: `init` as typed, and what it says where it cannot. Their queries are read where
+//! each tool writes them.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    root
+}
+
+fn pgproof(root: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .args(arguments)
+        .current_dir(root)
+        .env_remove("DATABASE_URL")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
+}
+
+/// What `init` said, and the pgproof.toml that it wrote.
+fn init(root: &Path, expected: i32) -> (String, String) {
+    let output = pgproof(root, &["init"]);
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert_eq!(output.status.code(), Some(expected), "{said}");
+    let written = std::fs::read_to_string(root.join("pgproof.toml")).unwrap_or_default();
+    (said, written)
+}
+
+fn stop(root: &Path) {
+    let _ = pgproof(root, &["server", "stop"]);
+}
+
+const SHOP: &str = "CREATE TABLE shops (id bigint PRIMARY KEY, city text NOT NULL);\n\
+                    CREATE TABLE visits (id bigint PRIMARY KEY, shop_id bigint NOT NULL REFERENCES shops, seen timestamptz);\n";
+
+#[test]
+fn a_schema_that_cannot_be_made_gives_way_to_the_next_one() {
+    let root = repository(&[
+        (
+            "sqlc.yaml",
+            "version: '2'\nsql:\n  - engine: postgresql\n    schema: [db/pieces.sql]\n    queries: [db/queries.sql]\n",
+        ),
+        (
+            "db/pieces.sql",
+            "CREATE TABLE shops (id mood);\nCREATE TYPE mood AS ENUM ('good');\n",
+        ),
+        (
+            "db/queries.sql",
+            "-- name: GetShop :one\nSELECT city FROM shops WHERE id = $1;\n",
+        ),
+        ("store/schema.sql", SHOP),
+    ]);
+    let (said, written) = init(root.path(), 0);
+    assert!(said.contains("not usable here: sqlc"), "{said}");
+    assert!(
+        said.contains("taken instead: a schema file: store/schema.sql"),
+        "{said}"
+    );
+    assert!(
+        written.contains("store/schema.sql") && written.contains("sqlc.yaml"),
+        "{written}"
+    );
+    stop(root.path());
+}
+
+#[test]
+fn what_the_server_lacks_and_nothing_needs_is_left_out_or_made() {
+    let root = repository(&[(
+        "schema.sql",
+        &format!(
+            "SET a_setting_of_tomorrow = 0;\nCREATE EXTENSION IF NOT EXISTS no_such_extension WITH SCHEMA public;\n\
+             COMMENT ON EXTENSION no_such_extension IS 'x';\n{SHOP}GRANT SELECT ON shops TO pgproof_a_reader;\n\
+             ALTER TABLE visits OWNER TO \"pgproof_an_owner\";\n-- name: GetShop :one\nSELECT city FROM shops WHERE id = @id;\n"
+        ),
+    )]);
+    let (said, written) = init(root.path(), 0);
+    assert!(
+        said.contains("extension no_such_extension is not on this server"),
+        "{said}"
+    );
+    assert!(
+        written.contains("roles    = [\"pgproof_a_reader\", \"pgproof_an_owner\"]"),
+        "{written}"
+    );
+    stop(root.path());
+}
+
+#[test]
+fn what_is_lacking_and_needed_says_what_to_do() {
+    for (sql, remedy) in [
+        (
+            "CREATE EXTENSION no_such_extension;\nCREATE TABLE a (b no_such_type);\n",
+            "install no_such_extension",
+        ),
+        ("CREATE TABLE a (b BLOB NOT NULL);\n", "migrate-cmd"),
+        ("CREATE TABLE a (b int) WHATEVER;\n", "[server] version"),
+    ] {
+        let root = repository(&[("schema.sql", sql)]);
+        let (said, written) = init(root.path(), 2);
+        assert!(said.contains(remedy), "{said}");
+        assert!(written.contains("migrations = \"schema.sql\""), "{written}");
+        stop(root.path());
+    }
+}
+
+#[test]
+fn migrations_of_sql_migrate_may_share_a_number() {
+    let root = repository(&[
+        (
+            "migrations/20250101-b.sql",
+            "-- +migrate Up\nCREATE INDEX ON shops (city);\n-- +migrate Down\nDROP TABLE shops;\n",
+        ),
+        (
+            "migrations/20250101-a.sql",
+            &format!("-- +migrate Up\n{SHOP}\n-- +migrate Down\nDROP TABLE visits;\n"),
+        ),
+    ]);
+    let (said, _) = init(root.path(), 0);
+    assert!(said.contains("sql-migrate: migrations"), "{said}");
+    assert!(said.contains("(2 tables)"), "{said}");
+    stop(root.path());
+}
+
+#[test]
+fn folders_by_release_are_one_schema() {
+    let root = repository(&[
+        (
+            "store/migration/0.9/00__more.sql",
+            "ALTER TABLE shops ADD COLUMN a int;\nCREATE TABLE extra (id int);\n",
+        ),
+        (
+            "store/migration/0.10/00__last.sql",
+            "ALTER TABLE extra ADD COLUMN b int;\n",
+        ),
+        ("store/migration/0.2/00__first.sql", SHOP),
+    ]);
+    let (said, _) = init(root.path(), 0);
+    assert!(said.contains("(3 tables)"), "{said}");
+    stop(root.path());
+}
+
+#[test]
+fn supabase_has_its_roles_and_users() {
+    let root = repository(&[(
+        "supabase/migrations/20250101000000_init.sql",
+        "CREATE EXTENSION IF NOT EXISTS \"pgjwt\" WITH SCHEMA extensions;\n\
+         CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users ON DELETE CASCADE, name text);\n\
+         ALTER TABLE profiles ENABLE ROW LEVEL SECURITY;\n\
+         CREATE POLICY own ON profiles FOR SELECT TO authenticated USING (auth.uid() = id);\n\
+         GRANT SELECT ON profiles TO anon, service_role;\n",
+    )]);
+    let (said, _) = init(root.path(), 0);
+    assert!(said.contains("Supabase"), "{said}");
+    stop(root.path());
+}
+
+#[test]
+fn statements_are_read_where_each_tool_writes_them() {
+    let root = repository(&[
+        ("schema.sql", SHOP),
+        (
+            "db/aiosql.sql",
+            "-- name: shop_of(id)^\nSELECT city FROM shops WHERE id = :id;\n",
+        ),
+        (
+            "clj/hug.sql",
+            "-- :name shops-of :? :*\nSELECT id FROM shops WHERE city = :v:the-city AND id IN (:v*:ids)\n",
+        ),
+        (
+            "rs/clorinde.sql",
+            "--! visits_of (seen?)\nSELECT id FROM visits WHERE shop_id = :shop;\n",
+        ),
+        (
+            "js/typed.sql",
+            "/* @name ShopsByIds @param ids -> (...) */\nSELECT city FROM shops WHERE id IN :ids!;\n",
+        ),
+        (
+            "py/shops.py",
+            "from sqlalchemy import text\ndef latest(db):\n    return db.execute(text(\"\"\"\n        SELECT max(seen) FROM visits\n        WHERE shop_id = :shop\"\"\"))\ndef any(db, t):\n    return db.execute(text(f'SELECT * FROM {t}'))\n",
+        ),
+        (
+            "java/Shops.java",
+            "interface Shops {\n  @Query(value = \"SELECT city FROM shops \"\n    + \"WHERE id = ?1\", nativeQuery = true)\n  String cityOf(long id);\n}\n",
+        ),
+        (
+            "rust/src/lib.rs",
+            "fn count() { sqlx::query_scalar!(\"SELECT count(*) FROM visits WHERE shop_id = $1\", 1); }\n",
+        ),
+    ]);
+    let (said, written) = init(root.path(), 0);
+    for key in [
+        "aiosql",
+        "yesql",
+        "clorinde",
+        "pgtyped",
+        "sqlalchemy",
+        "jpa",
+        "rust",
+    ] {
+        assert!(
+            written.contains(&format!("{{ {key} = ")),
+            "{key}: {said}\n{written}"
+        );
+    }
+    let output = pgproof(
+        root.path(),
+        &["audit", "--rows", "200", "--format", "json", "--runs", "1"],
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&said);
+    let mut seen: Vec<(String, u64)> = report["queries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|query| {
+            (
+                query["name"].as_str().unwrap().to_owned(),
+                query["line"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    seen.sort();
+    let expected = [
+        ("ShopsByIds", 2),
+        ("cityOf", 2),
+        ("count", 1),
+        ("latest", 4),
+        ("shop_of", 2),
+        ("shops-of", 2),
+        ("visits_of", 2),
+    ];
+    let expected: Vec<(String, u64)> = expected
+        .iter()
+        .map(|(name, line)| ((*name).to_owned(), *line))
+        .collect();
+    assert_eq!(seen, expected, "{said}");
+    assert_eq!(report["summary"]["not_audited"], 1, "{}", report["summary"]);
+    stop(root.path());
+}
+
+/// The commands of an example's README, on a copy of it.
+fn example(name: &str, install: &[&str], record: &[&str], finding: &str) {
+    let root = tempfile::tempdir().unwrap();
+    let run = |command: &mut Command| {
+        let output = command
+            .current_dir(root.path().join(name))
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR")))
+        .arg(root.path())
+        .status();
+    assert!(copied.unwrap().success());
+    let (code, said) = run(Command::new("sh").args(["-c", &install.join(" && ")]));
+    assert_eq!(code, Some(0), "{said}");
+    let pgproof = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pgproof"));
+        command.env_remove("DATABASE_URL").env("NO_COLOR", "1");
+        command
+    };
+    let (code, said) = run(pgproof().arg("init"));
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(pgproof().args(["record", "--"]).args(record));
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(pgproof().args(["audit", "queries/recorded.sql"]));
+    assert!(matches!(code, Some(0 | 1)), "{said}");
+    assert!(said.contains(finding), "{said}");
+    stop(&root.path().join(name));
+}
+
+#[test]
+#[ignore = "installs packages from a registry"]
+fn the_django_example_is_audited_by_the_commands_of_its_readme() {
+    example(
+        "django",
+        &[
+            "python3 -m venv .venv",
+            ".venv/bin/pip install -q -r requirements.txt",
+        ],
+        &[".venv/bin/python", "exercise.py"],
+        "reader_id",
+    );
+}
+
+#[test]
+#[ignore = "installs packages from a registry"]
+fn the_node_example_is_audited_by_the_commands_of_its_readme() {
+    example(
+        "drizzle",
+        &["npm install"],
+        &["npm", "run", "exercise"],
+        "holder_email",
+    );
+}
