@@ -14,6 +14,12 @@ use crate::cli::settings::{FILE, Project};
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// What projects keep queries, migrations and seeds in. Logs, reports and the like in the same folder say nothing new.
+const SOURCES: [&str; 20] = [
+    "sql", "toml", "json", "yaml", "yml", "xml", "conf", "sum", "prisma", "rs", "go", "py", "rb",
+    "php", "js", "ts", "ex", "exs", "java", "kt",
+];
+
 /// Size and time of change of every file that counts.
 type Stamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
@@ -75,8 +81,16 @@ fn stamps(args: &AuditArgs, globals: &Globals) -> Stamps {
                 walk(&root, globals, &mut found);
             }
         }
-        // Whatever mends it, it is near.
-        Err(_) => walk(&globals.directory, globals, &mut found),
+        // Only a change of the configuration mends it.
+        Err(_) => {
+            let name = globals
+                .config
+                .clone()
+                .unwrap_or_else(|| PathBuf::from(FILE));
+            for folder in globals.directory.ancestors() {
+                walk(&folder.join(&name), globals, &mut found);
+            }
+        }
     }
     found
 }
@@ -129,10 +143,15 @@ fn walk(place: &Path, globals: &Globals, found: &mut Stamps) {
     let entries = walkdir::WalkDir::new(place)
         .into_iter()
         .filter_entry(is_ours);
-    for entry in entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_file())
-    {
+    let is_source = |entry: &walkdir::DirEntry| {
+        let extension = entry
+            .path()
+            .extension()
+            .and_then(|extension| extension.to_str());
+        let known = extension.is_some_and(|extension| SOURCES.contains(&extension));
+        entry.file_type().is_file() && (entry.depth() == 0 || known)
+    };
+    for entry in entries.flatten().filter(is_source) {
         // The reports are written by the audit itself.
         let written = globals
             .requested_formats
