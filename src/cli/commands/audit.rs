@@ -30,6 +30,7 @@ use crate::db::explain::{Access, ExplainError};
 use crate::diff::Names;
 use crate::finding::{Finding, RuleId};
 use crate::report::summary::plural;
+use crate::report::terminal::TerminalStyle;
 use crate::report::{self, Compared, IndexInfo, Report, Reused, TableInfo, plan_tree};
 use crate::results::Reading;
 use crate::rules::not_audited::{self, Unjudged};
@@ -141,11 +142,15 @@ fn show_worst_plan(
         return Ok(());
     };
     let is_of_run = |finding: &&Finding| finding.evidence.run.as_ref() == Some(&run.label);
-    let of_run: Vec<Finding> = findings.iter().filter(is_of_run).cloned().collect();
+    let of_run: Vec<&Finding> = findings.iter().filter(is_of_run).collect();
+    let columns = globals
+        .stdout_canvas()
+        .0
+        .unwrap_or(TerminalStyle::FILE.width);
     let mut out = globals.stdout();
     let mut show = || -> std::io::Result<()> {
         writeln!(out, "\nplan of {}, {}", query.name, run.label)?;
-        plan_tree(&run.plan, &of_run, &mut out)?;
+        plan_tree(&run.plan, &of_run, columns, &mut out)?;
         out.flush()
     };
     show().map_err(|error| CliError::stdout(&error))

@@ -108,7 +108,9 @@ fn places(project: &Project) -> Vec<PathBuf> {
     );
     for source in &settings.queries {
         match source {
-            QuerySource::Files(pattern) => places.push(root.join(fixed_part(pattern))),
+            QuerySource::Files(pattern) | QuerySource::Written { pattern, .. } => {
+                places.push(root.join(fixed_part(pattern)));
+            }
             QuerySource::Sqlc(path) | QuerySource::Sqlx(path) => places.push(root.join(path)),
             QuerySource::Statements { .. } => {}
         }
