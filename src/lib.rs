@@ -30,6 +30,7 @@ pub mod export;
 pub mod migrations;
 pub mod report;
 pub mod repository;
+pub mod results;
 pub mod write;
 // command line
 pub mod cli;

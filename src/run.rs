@@ -1,5 +1,7 @@
 //! One query executed with one set of parameter values: what the rules judge and the reports show. Pure data.
 
+use serde::{Deserialize, Serialize};
+
 use crate::finding::Measurement;
 use crate::plan::{Plan, rows_found};
 use crate::units::{Millis, Pages};
@@ -20,7 +22,7 @@ pub struct Run {
 }
 
 /// A parameter with its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundParameter {
     /// From 1.
     pub number: u16,
@@ -35,7 +37,7 @@ pub struct BoundParameter {
 }
 
 /// How an execution ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It ran; one sample a run, in the order they ran.
     Completed {
@@ -52,7 +54,7 @@ pub enum Outcome {
 }
 
 /// One execution's figures.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// `Execution Time`.
     pub execution: Millis,
@@ -62,6 +64,20 @@ pub struct Sample {
     pub blocks: Pages,
     /// Temporary blocks.
     pub temp_blocks: Pages,
+}
+
+/// Past this an execution says enough of itself: noise of a moment is little beside it.
+const SLOW: Millis = Millis(100.0);
+/// Times within this share of each other are one time.
+const ALIKE: f64 = 0.1;
+
+/// Whether further executions of a slow statement would say nothing new: the last two took as long as each other.
+#[must_use]
+pub fn is_settled(times: &[Millis]) -> bool {
+    let [.., before, last] = times else {
+        return false;
+    };
+    *last > SLOW && (last.0 - before.0).abs() <= before.0.max(last.0) * ALIKE
 }
 
 /// How the label of a run of the generic plan begins.
@@ -224,7 +240,7 @@ impl EndedEarly {
 }
 
 /// Why a query could not be judged: the server's own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryFailure {
     /// `column "totl" does not exist`.
     pub message: String,
@@ -234,4 +250,21 @@ pub struct QueryFailure {
     pub position: Option<u32>,
     /// The server's hint.
     pub hint: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_statements_that_repeat_their_time_are_settled() {
+        let settled =
+            |times: &[f64]| is_settled(&times.iter().copied().map(Millis).collect::<Vec<_>>());
+        assert!(settled(&[400.0, 390.0]));
+        assert!(settled(&[900.0, 300.0, 310.0]));
+        assert!(!settled(&[400.0]), "one says nothing of the next");
+        assert!(!settled(&[900.0, 300.0]), "the first one warmed up");
+        assert!(!settled(&[20.0, 20.0]), "noise is large beside it");
+        assert!(!settled(&[]));
+    }
 }

@@ -12,6 +12,8 @@ pub mod statistics;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::Query;
 use crate::finding::Measurement;
 use crate::rules::{Policy, Threshold};
@@ -25,7 +27,7 @@ pub use memory::MemoryTrial;
 pub use select::{proposals, select};
 
 /// An index that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct IndexSpec {
     /// The table; for a partition its topmost parent.
     pub table: QualifiedName,
@@ -51,7 +53,7 @@ impl IndexSpec {
 }
 
 /// An access method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Method {
     Btree,
     Gin,
@@ -78,7 +80,7 @@ impl Method {
 }
 
 /// One part of an index key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KeySpec {
     /// A column's name or an expression.
     pub part: Part,
@@ -120,7 +122,7 @@ impl KeySpec {
 }
 
 /// Where NULLs go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NullsOrder {
     /// Last for ascending, first for descending keys.
     Default,
@@ -141,7 +143,7 @@ impl NullsOrder {
 }
 
 /// What a key part is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Part {
     /// Unquoted.
     Column(String),
@@ -272,7 +274,7 @@ pub struct Trial {
 }
 
 /// What an index costs a statement that writes to its table: the medians of one execution.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WriteCost {
     /// Index of the query in the catalog.
     pub query: usize,
@@ -283,7 +285,7 @@ pub struct WriteCost {
 }
 
 /// What an index did to one run of a query.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// Index of the query in the catalog.
     pub query: usize,

@@ -140,13 +140,23 @@ impl Command {
   pgproof audit                                  the whole catalog on the embedded server
   pgproof audit ListOrdersByCustomer 'Search*'   some queries
   pgproof audit queries/orders.sql               those of a file
+  echo 'SELECT …' | pgproof audit -              one statement that is in no file yet
+  pgproof audit --changed                        what changed since this branch left the main one
+  pgproof audit --watch                          again after every change of a file
   pgproof audit --format json=report.json        the terminal's report, and a file for machines
   pgproof audit --database-url postgres://app@localhost/shop
                                                  on a database that is there already; nothing is changed in it")]
 pub struct AuditArgs {
-    /// Names of queries, patterns like 'Search*', or query files [default: the whole catalog]
-    #[arg(value_name = "QUERY|FILE")]
+    /// Names of queries, patterns like 'Search*', query files, or - for standard input [default: the whole catalog]
+    #[arg(value_name = "QUERY|FILE|-")]
     pub queries: Vec<String>,
+    /// Only queries whose text, tables or indexes changed since a git revision [default: since this branch left the main one,
+    /// else since the newest commit]
+    #[arg(long, value_name = "REV", num_args = 0..=1, default_missing_value = "", require_equals = false)]
+    pub changed: Option<String>,
+    /// Audit again whenever a query file, a migration, a seed file or pgproof.toml changes; Ctrl-C ends it
+    #[arg(long)]
+    pub watch: bool,
     /// Refuse the catalog where anything in its files is wrong, instead of leaving that query out
     #[arg(long)]
     pub strict: bool,
@@ -165,6 +175,9 @@ pub struct AuditArgs {
     /// When a query is cancelled, e.g. 30s [default: `audit.timeout` of pgproof.toml, else 30s]
     #[arg(long, value_name = "DURATION", value_parser = super::values::duration)]
     pub timeout: Option<std::time::Duration>,
+    /// Measure everything anew, also what did not change since it was measured
+    #[arg(long)]
+    pub fresh: bool,
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,

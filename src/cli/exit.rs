@@ -231,25 +231,30 @@ pub fn finish(outcome: Result<ExitCode, CliError>) -> std::process::ExitCode {
     match outcome {
         Ok(code) => code.into(),
         Err(error) => {
-            let stream = anstream::stderr();
-            let style = match (
-                anstream::AutoStream::choice(&io::stderr()),
-                stream.is_terminal(),
-            ) {
-                (anstream::ColorChoice::Never, false) => Style::Plain,
-                (anstream::ColorChoice::Never, true) => Style::Drawn,
-                (
-                    anstream::ColorChoice::Auto
-                    | anstream::ColorChoice::Always
-                    | anstream::ColorChoice::AlwaysAnsi,
-                    _,
-                ) => Style::Colored,
-            };
-            // Nobody is left to tell if standard error is closed.
-            let _ = stream.lock().write_all(render(&error, style).as_bytes());
+            show(&error);
             error.exit_code().into()
         }
     }
+}
+
+/// Writes an error to standard error.
+pub fn show(error: &CliError) {
+    let stream = anstream::stderr();
+    let style = match (
+        anstream::AutoStream::choice(&io::stderr()),
+        stream.is_terminal(),
+    ) {
+        (anstream::ColorChoice::Never, false) => Style::Plain,
+        (anstream::ColorChoice::Never, true) => Style::Drawn,
+        (
+            anstream::ColorChoice::Auto
+            | anstream::ColorChoice::Always
+            | anstream::ColorChoice::AlwaysAnsi,
+            _,
+        ) => Style::Colored,
+    };
+    // Nobody is left to tell if standard error is closed.
+    let _ = stream.lock().write_all(render(error, style).as_bytes());
 }
 
 /// What clap has to say: help and version on standard output, a mistake on standard error, without the passwords in it.

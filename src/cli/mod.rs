@@ -3,12 +3,15 @@
 
 pub mod args;
 pub mod baseline;
+pub mod changed;
 pub mod commands;
+pub mod committed;
 pub mod diff_sides;
 pub mod exit;
 mod failures;
 mod globals;
 pub mod output;
+pub mod revision;
 pub mod saved_reports;
 pub mod settings;
 mod settled;

@@ -1,25 +1,29 @@
 //! The database that a command works on: a private copy of the project's dataset on the embedded server, or one that a
 //! URL names. Wires edges together; holds no logic of its own.
 
+use tokio::sync::OnceCell;
+
 use super::args::RowsRequest;
 use super::exit::CliError;
 use super::settings::{DatasetSettings, Project};
 use super::{Globals, UrlSource};
 use crate::catalog::{self, Query};
-use crate::db::audit::{MOST_WRITTEN, WRITE_LIMITS};
+use crate::db::audit::{MOST_WRITTEN, RunOptions, WRITE_LIMITS};
 use crate::db::caller::Caller;
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::{DatabaseUrl, Session, describe};
 use crate::db::dataset::{self, Dataset, Recipe};
 use crate::db::explain::Access;
 use crate::db::introspect;
-use crate::db::server::{Cluster, ClusterOptions};
+use crate::db::server::{Cluster, ClusterOptions, make_project_directory};
 use crate::migrations::{self, History, Tree};
 use crate::progress::Unit;
-use crate::report::DatasetInfo;
 use crate::report::summary::plural;
+use crate::report::{DatasetInfo, TOOL_VERSION};
+use crate::results::{Reading, Results};
 use crate::schema::{Schema, quote_identifier};
-use crate::seed::{Clock, DefaultRows, Options};
+use crate::seed::infer::constants::beside_spec;
+use crate::seed::{Clock, DefaultRows, GENERATOR_VERSION, Options};
 use crate::source::Source;
 use crate::sql::constants::Constant;
 use crate::units::Count;
@@ -35,8 +39,8 @@ pub enum Target {
         dataset: Dataset,
         /// How it was asked for.
         settings: DatasetSettings,
-        /// The copy.
-        copy: Box<DatabaseClone>,
+        /// The copy, made when it is asked for: what is known is not measured.
+        copy: OnceCell<DatabaseClone>,
     },
     /// Somebody's: nothing in it may change.
     Given(DatabaseUrl),
@@ -56,29 +60,64 @@ impl Target {
             return Ok(Self::Given(url));
         }
         let (cluster, dataset) = start_seeded(project, globals).await?;
-        let copying = globals
-            .progress
-            .task("Copying the dataset", Unit::Steps, None);
-        let copy = DatabaseClone::of(
-            &cluster.url("postgres"),
-            &dataset.database,
-            &globals.interrupt,
-        )
-        .await?;
-        drop(copying);
         Ok(Self::Private {
             cluster: Box::new(cluster),
             dataset,
             settings: project.settings.dataset,
-            copy: Box::new(copy),
+            copy: OnceCell::new(),
         })
+    }
+
+    /// Where it is.
+    async fn url(&self, globals: &Globals) -> Result<&DatabaseUrl, CliError> {
+        let (cluster, dataset, copy) = match self {
+            Self::Given(url) => return Ok(url),
+            Self::Private {
+                cluster,
+                dataset,
+                copy,
+                ..
+            } => (cluster, dataset, copy),
+        };
+        let copied = copy.get_or_try_init(async || {
+            let _copying = globals
+                .progress
+                .task("Copying the dataset", Unit::Steps, None);
+            let server = cluster.url("postgres");
+            DatabaseClone::of(&server, &dataset.database, &globals.interrupt).await
+        });
+        Ok(copied.await?.url())
+    }
+
+    /// The results that were kept of the same dataset, server and settings; none of a database that was given, which changes
+    /// without a trace.
+    pub async fn results(
+        &self,
+        project: &Project,
+        options: &RunOptions,
+        reading: Reading,
+        globals: &Globals,
+    ) -> Result<Results, CliError> {
+        let (cluster, dataset) = match self {
+            Self::Given(_) => return Ok(Results::off()),
+            Self::Private {
+                cluster, dataset, ..
+            } => (cluster, dataset),
+        };
+        let server = dataset::environment(cluster, dataset, &globals.interrupt).await?;
+        let directory = project.root.join(".pgproof");
+        make_project_directory(&directory)?;
+        let caller = &project.settings.audit.caller;
+        let environment = format!("{} {server} {options:?} {caller:?}", tool());
+        Ok(Results::open(&directory, &environment, reading))
     }
 
     /// A connection to it.
     pub async fn session(&self, globals: &Globals) -> Result<Session, CliError> {
+        let (url, interrupt) = (self.url(globals).await?, &globals.interrupt);
         Ok(match self {
-            Self::Private { copy, .. } => Session::open(copy.url(), &globals.interrupt).await?,
-            Self::Given(url) => Session::open_given(url, &globals.interrupt).await?,
+            Self::Private { .. } => Session::open(url, interrupt).await?,
+            Self::Given(_) => Session::open_given(url, interrupt).await?,
         })
     }
 
@@ -88,12 +127,10 @@ impl Target {
         caller: &Caller,
         globals: &Globals,
     ) -> Result<Session, CliError> {
-        let (options, interrupt) = (caller.options(), &globals.interrupt);
+        let url = self.url(globals).await?.with_options(&caller.options());
         let session = match self {
-            Self::Private { copy, .. } => {
-                Session::open(&copy.url().with_options(&options), interrupt).await
-            }
-            Self::Given(url) => Session::open_given(&url.with_options(&options), interrupt).await,
+            Self::Private { .. } => Session::open(&url, &globals.interrupt).await,
+            Self::Given(_) => Session::open_given(&url, &globals.interrupt).await,
         };
         session.map_err(|error| {
             CliError::from(error)
@@ -122,12 +159,21 @@ impl Target {
         match self {
             Self::Given(_) => {}
             Self::Private { cluster, copy, .. } => {
-                copy.discard().await?;
+                if let Some(copy) = copy.into_inner() {
+                    copy.discard().await?;
+                }
                 cluster.stop().await;
             }
         }
         Ok(())
     }
+}
+
+/// This very program: results of another one, of the same version even, are not its own.
+fn tool() -> String {
+    let program = std::env::current_exe().and_then(std::fs::metadata).ok();
+    let built = program.and_then(|program| Some((program.len(), program.modified().ok()?)));
+    format!("{TOOL_VERSION} {GENERATOR_VERSION} {built:?}")
 }
 
 /// The schema; what of it is locked is named, not waited for.
@@ -257,11 +303,17 @@ pub struct Ingredients {
 impl Ingredients {
     /// Reads the migrations and the seed files.
     pub fn read(project: &Project, options: Options) -> Result<Self, CliError> {
+        let specs = specs(project)?;
+        let mut constants = constants(project);
+        // A spec with mistakes makes no dataset.
+        if let Ok(spec) = crate::seed::spec::parse(&specs) {
+            constants = beside_spec(constants, &spec);
+        }
         Ok(Self {
             migrations: history(project)?,
-            specs: specs(project)?,
+            specs,
             options: Options {
-                constants: constants(project),
+                constants,
                 ..options
             },
         })

@@ -1,6 +1,7 @@
 //! Everything that talks to PostgreSQL: the only home of driver types.
 
 pub mod audit;
+pub mod bench;
 pub mod caller;
 pub mod clone;
 pub mod comparison;

@@ -3,10 +3,10 @@
 
 use crate::advise::{MemoryTrial, memory};
 use crate::db::audit::AuditError;
-use crate::db::explain::{ExplainError, Explained};
+use crate::db::explain::ExplainError;
 use crate::db::prove::measurement;
 use crate::db::trials::{Ready, Trials};
-use crate::finding::{Finding, Proof};
+use crate::finding::{Finding, Measurement, Proof};
 use crate::units::Bytes;
 
 /// Tries the settings that findings advise, and writes into them what came of it. A finding whose setting does not help keeps
@@ -16,7 +16,7 @@ use crate::units::Bytes;
 /// [`AuditError`].
 pub async fn prove_memory(trials: &Trials<'_>, findings: &mut [Finding]) -> Result<(), AuditError> {
     let wanted = memory::trials(findings, &trials.audited);
-    let place = |trial: &MemoryTrial| (trial.query, trial.run);
+    let place = |trial: &MemoryTrial| (trial.query, trial.run, trial.work_mem.0.to_string());
     let try_out = async |ready: &Ready<'_>, trial: &MemoryTrial| {
         with_more_and_more(ready, trial.work_mem).await
     };
@@ -26,8 +26,7 @@ pub async fn prove_memory(trials: &Trials<'_>, findings: &mut [Finding]) -> Resu
             wanted,
             place,
             try_out,
-            |trial, run, (work_mem, explained)| {
-                let after = measurement(&explained.plan);
+            |trial, run, (work_mem, after)| {
                 let proof = Proof {
                     before: run.measurement(),
                     cancelled_ms: None,
@@ -45,7 +44,7 @@ pub async fn prove_memory(trials: &Trials<'_>, findings: &mut [Finding]) -> Resu
 async fn with_more_and_more(
     ready: &Ready<'_>,
     first: Bytes,
-) -> Result<Option<(Bytes, Explained)>, ExplainError> {
+) -> Result<Option<(Bytes, Measurement)>, ExplainError> {
     let mut work_mem = first;
     loop {
         ready
@@ -56,7 +55,7 @@ async fn with_more_and_more(
             .await?;
         let warm_up = ready.once().await?;
         if !memory::is_short(&warm_up.plan) {
-            return Ok(Some((work_mem, ready.median().await?)));
+            return Ok(Some((work_mem, measurement(&ready.median().await?.plan))));
         }
         match memory::more(work_mem) {
             Some(more) => work_mem = more,

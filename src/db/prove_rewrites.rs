@@ -1,10 +1,12 @@
 //! Runs other forms of a query beside the form that was written, with every parameter set, in transactions that roll back:
 //! whether they return the same rows, and what they take. Decides nothing: `advise::rewrites` does.
 
+use serde::{Deserialize, Serialize};
+
 use crate::advise::Audited;
 use crate::advise::rewrites::{self, Proven, Rewrite};
-use crate::db::audit::{AuditError, RunOptions};
-use crate::db::connect::Session;
+use crate::db::audit::{AuditError, RunOptions, digest};
+use crate::db::bench::Bench;
 use crate::db::explain::{self, ExplainError, Mode, PlanChoice, Prepared, quote_literal};
 use crate::db::prove::{index_names, measurement, values};
 use crate::finding::{Measurement, Proof};
@@ -22,7 +24,7 @@ const MEMORY: &str = "1GB";
 /// # Errors
 /// [`AuditError`].
 pub async fn prove_rewrites(
-    session: &Session,
+    bench: Bench<'_>,
     audited: Audited<'_>,
     options: &RunOptions,
     (progress, interrupt): (&Progress, &Interrupt),
@@ -41,25 +43,52 @@ pub async fn prove_rewrites(
         interrupt.check()?;
         let name = &audited.queries[rewrite.query].name;
         task.doing(name.clone());
-        let trial = Trial {
-            session,
-            audited,
-            options,
-            rewrite: &rewrite,
+        let runs = audited.runs.iter().find(|runs| runs.query == rewrite.query);
+        let key = bench.results.key(
+            "rewrite",
+            &[&runs.map(digest).unwrap_or_default(), &rewrite.sql],
+        );
+        let measured = match bench.results.find::<Option<Measured>>(&key) {
+            Some(known) => known.value,
+            None => {
+                let trial = Trial {
+                    bench,
+                    audited,
+                    options,
+                    rewrite: &rewrite,
+                };
+                let found = trial.run().await;
+                // What an interrupt made of a statement is no result.
+                interrupt.check()?;
+                let found = found.map_err(|source| AuditError::Server {
+                    query: name.clone(),
+                    source,
+                })?;
+                bench.results.keep(&key, &found);
+                found
+            }
         };
-        let found = trial.run().await;
-        interrupt.check()?;
-        proven.extend(found.map_err(|source| AuditError::Server {
-            query: name.clone(),
-            source,
-        })?);
+        proven.extend(measured.map(|measured| Proven {
+            rewrite,
+            run: measured.run,
+            proof: measured.proof,
+            indexes: measured.indexes,
+        }));
         task.advance(1);
     }
     Ok(rewrites::best(proven, &audited))
 }
 
+/// What a form took that returned the same rows.
+#[derive(Debug, Serialize, Deserialize)]
+struct Measured {
+    run: usize,
+    proof: Proof,
+    indexes: Vec<String>,
+}
+
 struct Trial<'a> {
-    session: &'a Session,
+    bench: Bench<'a>,
     audited: Audited<'a>,
     options: &'a RunOptions,
     rewrite: &'a Rewrite,
@@ -67,8 +96,8 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// `None` where the server refuses the form, its rows differ, or it does not finish.
-    async fn run(&self) -> Result<Option<Proven>, ExplainError> {
-        let client = self.session.client();
+    async fn run(&self) -> Result<Option<Measured>, ExplainError> {
+        let client = self.bench.client()?;
         let limits = self.options.limits();
         let sql = &self.audited.queries[self.rewrite.query].sql;
         let written = Prepared::new(client, WRITTEN, sql, false, &limits).await?;
@@ -91,7 +120,7 @@ impl Trial<'_> {
 
     /// With the types of the form that was written, as far as they may stay.
     async fn prepare_other(&self, written: &Prepared) -> Result<Prepared, ExplainError> {
-        let (client, limits) = (self.session.client(), self.options.limits());
+        let (client, limits) = (self.bench.client()?, self.options.limits());
         let other = Prepared::new(client, OTHER, &self.rewrite.sql, false, &limits).await?;
         if other.types.len() == written.types.len() {
             return Ok(other);
@@ -104,7 +133,7 @@ impl Trial<'_> {
         &self,
         written: &Prepared,
         other: &Prepared,
-    ) -> Result<Option<Proven>, ExplainError> {
+    ) -> Result<Option<Measured>, ExplainError> {
         let runs = self
             .audited
             .runs
@@ -122,8 +151,7 @@ impl Trial<'_> {
             return Ok(None);
         };
         let (proof, indexes) = self.measured(other, run).await?;
-        Ok(Some(Proven {
-            rewrite: self.rewrite.clone(),
+        Ok(Some(Measured {
             run: at,
             proof,
             indexes,
@@ -159,7 +187,7 @@ impl Trial<'_> {
         ];
         let limits = self.options.limits();
         let answer =
-            explain::together(self.session.client(), &limits, &settings, statements).await?;
+            explain::together(self.bench.client()?, &limits, &settings, statements).await?;
         Ok(answer.last().map(String::as_str) == Some("0"))
     }
 
@@ -169,7 +197,7 @@ impl Trial<'_> {
         other: &Prepared,
         run: &Run,
     ) -> Result<(Proof, Vec<String>), ExplainError> {
-        let (client, limits) = (self.session.client(), self.options.limits());
+        let (client, limits) = (self.bench.client()?, self.options.limits());
         let opening = explain::opening(&limits, PlanChoice::Custom);
         explain::texts(client, &opening, explain::NO_POSITION).await?;
         let mut taken: Vec<Measurement> = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::advise::statistics::{self, StatisticsTrial};
 use crate::db::audit::AuditError;
-use crate::db::explain::{ExplainError, Explained};
+use crate::db::explain::{ExplainError, Explained, of_json};
 use crate::db::prove::measurement;
 use crate::db::trials::{Ready, Trials};
 use crate::finding::{Finding, Proof};
@@ -22,9 +22,10 @@ pub async fn prove_statistics(
     findings: &mut [Finding],
 ) -> Result<(), AuditError> {
     let wanted = statistics::trials(findings, &trials.audited);
-    let place = |trial: &StatisticsTrial| (trial.query, trial.run);
+    let place = |trial: &StatisticsTrial| (trial.query, trial.run, trial.sql.clone());
     let try_out = async |ready: &Ready<'_>, trial: &StatisticsTrial| {
-        with_statistics(ready, &trial.sql).await.map(Some)
+        let (build, explained) = with_statistics(ready, &trial.sql).await?;
+        Ok(Some((build, explained.json)))
     };
     trials
         .each(
@@ -32,7 +33,11 @@ pub async fn prove_statistics(
             wanted,
             place,
             try_out,
-            |trial, run, (build, explained)| {
+            |trial, run, (build, json)| {
+                // It was read a moment ago, or when it was kept.
+                let Ok(explained) = of_json(json) else {
+                    return;
+                };
                 let finding = &mut findings[trial.finding];
                 let estimated = statistics::estimated(finding, &run.plan, &explained.plan);
                 let proof = Proof {

@@ -1,17 +1,19 @@
 //! Runs queries once more with what their findings advise, each in a transaction that rolls back. On a private copy only: what is
 //! tried is not for somebody's server. What is set, and what is told of it, is `prove_memory`'s and `prove_statistics`'s.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_postgres::Client;
 
 use crate::advise::Audited;
 use crate::catalog::Query;
-use crate::db::audit::{AuditError, RunOptions};
-use crate::db::connect::Session;
+use crate::db::audit::{AuditError, RunOptions, digest};
+use crate::db::bench::Bench;
 use crate::db::explain::{self, ExplainError, Explained, Limits, Mode, Prepared};
 use crate::db::prove::{choice, values};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Unit};
-use crate::run::Run;
+use crate::run::{Run, is_settled};
 
 const NAME: &str = "pgproof_trial";
 
@@ -19,7 +21,7 @@ const NAME: &str = "pgproof_trial";
 #[derive(Clone, Copy)]
 pub struct Trials<'a> {
     /// On the private copy.
-    pub session: &'a Session,
+    pub bench: Bench<'a>,
     /// What was audited.
     pub audited: Audited<'a>,
     /// How queries are run.
@@ -40,13 +42,13 @@ pub(super) struct Ready<'a> {
 }
 
 impl Trials<'_> {
-    /// Tries one after the other; `place` gives a trial's query in the catalog and its run, `try_out` sets what is advised and
+    /// Tries one after the other; `place` gives a trial's query in the catalog, its run and what is tried, `try_out` sets that and
     /// runs the statement, `tell` gets what came of it. A trial that the server refuses or that does not finish is not told.
-    pub(super) async fn each<T, R>(
+    pub(super) async fn each<T, R: Serialize + DeserializeOwned>(
         &self,
         about: &str,
         trials: Vec<T>,
-        place: impl Fn(&T) -> (usize, usize),
+        place: impl Fn(&T) -> (usize, usize, String),
         try_out: impl AsyncFn(&Ready<'_>, &T) -> Result<Option<R>, ExplainError>,
         mut tell: impl FnMut(&T, &Run, R),
     ) -> Result<(), AuditError> {
@@ -58,14 +60,27 @@ impl Trials<'_> {
             .task(about, Unit::Steps, Some(trials.len() as u64));
         for trial in trials {
             self.interrupt.check()?;
-            let (query, run) = place(&trial);
-            let Some(run) = self.audited.run(query, run) else {
+            let (query, at, tried) = place(&trial);
+            let Some(run) = self.audited.run(query, at) else {
                 continue;
             };
+            let runs = self.audited.runs.iter().find(|runs| runs.query == query);
+            let measured = runs.map(digest).unwrap_or_default();
+            let parts = [about, &measured, &at.to_string(), &tried];
+            let key = self.bench.results.key("trial", &parts);
+            if let Some(known) = self.bench.results.find::<Option<R>>(&key) {
+                if let Some(found) = known.value {
+                    tell(&trial, run, found);
+                }
+                continue;
+            }
             let query = &self.audited.queries[query];
             task.doing(query.name.clone());
             let tried = self.rolled_back(query, run, &trial, &try_out).await;
             self.interrupt.check()?;
+            if let Ok(tried) = &tried {
+                self.bench.results.keep(&key, tried);
+            }
             match tried {
                 Ok(Some(found)) => tell(&trial, run, found),
                 Ok(None) => {}
@@ -92,7 +107,7 @@ impl Trials<'_> {
         trial: &T,
         try_out: &impl AsyncFn(&Ready<'_>, &T) -> Result<Option<R>, ExplainError>,
     ) -> Result<Option<R>, ExplainError> {
-        let (client, limits) = (self.session.client(), &self.options.limits());
+        let (client, limits) = (self.bench.client()?, &self.options.limits());
         let prepared = Prepared::new(client, NAME, &query.sql, query.writes, limits).await?;
         explain::texts(
             client,
@@ -145,9 +160,16 @@ impl Ready<'_> {
 
     /// The run with the median time.
     pub(super) async fn median(&self) -> Result<Explained, ExplainError> {
-        let mut taken = Vec::new();
+        let mut taken: Vec<Explained> = Vec::new();
         for _ in 0..self.runs.max(1) {
             taken.push(self.once().await?);
+            let times: Vec<_> = taken
+                .iter()
+                .filter_map(|one| one.plan.execution_ms)
+                .collect();
+            if is_settled(&times) {
+                break;
+            }
         }
         let time = |explained: &Explained| {
             explained

@@ -27,11 +27,13 @@ pub use plan_tree::plan_tree;
 pub use redact::{redact, redact_findings, redact_run};
 pub use summary::Summary;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Query, Skipped};
 use crate::diff::report::Comparison;
-use crate::finding::{Finding, RuleId, Severity};
+use crate::finding::{Finding, Measurement, RuleId, Severity};
 use crate::run::{EndedEarly, QueryRuns};
 use crate::units::{Bytes, Millis};
 
@@ -110,6 +112,12 @@ pub struct Report {
     pub ended_early: Option<EndedEarly>,
     /// Everything found, worst first; suppressed ones too.
     pub findings: Vec<Finding>,
+    /// Queries that did not change since they were measured; `None` where there are none.
+    pub reused: Option<Reused>,
+    /// What `--changed` left out.
+    pub unchanged: Option<Unchanged>,
+    /// Queries beside their earlier versions.
+    pub compared: Vec<Compared>,
     /// The severity from which findings fail the audit; `None`: none does.
     pub fail_on: Option<Severity>,
     /// Both sides of a diff.
@@ -118,6 +126,56 @@ pub struct Report {
     pub view: View,
     /// The whole command.
     pub elapsed: Millis,
+}
+
+/// Queries that are as they were at a revision, and were not audited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchanged {
+    /// How many.
+    pub queries: usize,
+    /// The revision, as people name it.
+    pub since: String,
+}
+
+/// A query beside an earlier version of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// Index of the query.
+    pub query: usize,
+    /// What the earlier version is called: `HEAD`, or a query of the catalog.
+    pub with: String,
+    /// The worst run of each; `None` where it failed, did not finish, or was planned only.
+    pub before: Option<Measurement>,
+    /// Of the query as it is now.
+    pub after: Option<Measurement>,
+}
+
+/// Queries that were not run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reused {
+    /// How many.
+    pub queries: usize,
+    /// How long ago the first of them was measured.
+    pub oldest: Duration,
+}
+
+impl Reused {
+    /// `12 min`.
+    #[must_use]
+    pub fn age(&self) -> String {
+        let seconds = self.oldest.as_secs();
+        match seconds {
+            0..60 => "less than a minute".to_owned(),
+            60..3_600 => format!("{} min", seconds / 60),
+            3_600..86_400 => hours_or_days(seconds / 3_600, "hour"),
+            _ => hours_or_days(seconds / 86_400, "day"),
+        }
+    }
+}
+
+fn hours_or_days(count: u64, unit: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
 }
 
 /// The dataset that was audited.

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::formats::json::{
-    SavedCause, SavedFinding, SavedNotAudited, SavedOutcome, SavedQuery, SavedReport, SavedRun,
+    SavedCause, SavedCompared, SavedFinding, SavedNotAudited, SavedOutcome, SavedQuery,
+    SavedReport, SavedRun, SavedTaken,
 };
-use super::{DatasetInfo, Report, TableInfo};
+use super::{Compared, DatasetInfo, Report, Reused, TableInfo, Unchanged};
 use crate::catalog::{Query, SkipReason, Skipped};
-use crate::finding::{Evidence, Finding, Location, Measure, Quantity, Severity};
+use crate::finding::{Evidence, Finding, Location, Measure, Measurement, Quantity, Severity};
 use crate::plan::{NodeId, Plan, parse};
 use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run, Sample};
 use crate::source::{Source, SourceError};
@@ -78,8 +80,40 @@ pub fn restore(
             .fail_on
             .map_or(Some(Severity::Error), |fail_on| fail_on.severity()),
         elapsed: saved.summary.elapsed_ms,
+        compared: compared(&saved.compared, &saved.queries),
+        reused: saved.reused.map(|reused| Reused {
+            queries: reused.queries,
+            oldest: Duration::from_secs(reused.oldest_seconds),
+        }),
+        unchanged: saved.unchanged.map(|unchanged| Unchanged {
+            queries: unchanged.queries,
+            since: unchanged.since,
+        }),
         ..Report::default()
     })
+}
+
+/// Time and pages are what is saved of a version.
+fn compared(saved: &[SavedCompared], queries: &[SavedQuery]) -> Vec<Compared> {
+    let taken = |taken: &Option<SavedTaken>| {
+        taken.as_ref().map(|taken| Measurement {
+            time_ms: taken.time_ms,
+            blocks: taken.pages,
+            temp_blocks: Pages(0),
+            rows: 0.0,
+        })
+    };
+    let restored = saved.iter().filter_map(|version| {
+        Some(Compared {
+            query: queries
+                .iter()
+                .position(|query| query.name == version.query)?,
+            with: version.with.clone(),
+            before: taken(&version.before),
+            after: taken(&version.after),
+        })
+    });
+    restored.collect()
 }
 
 fn text_of(value: &Value) -> String {

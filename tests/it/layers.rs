@@ -45,6 +45,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("db", Layer::Edge),
     ("export", Layer::Edge),
     ("report", Layer::Edge),
+    ("results", Layer::Edge),
     ("write", Layer::Edge),
     ("repository", Layer::Edge),
     ("cli", Layer::Cli),
@@ -53,6 +54,7 @@ const LAYERS: &[(&str, Layer)] = &[
 /// Edges know nothing of each other, but for these: who uses, whom.
 const BETWEEN_EDGES: &[(&str, &str)] = &[
     ("db", "migrations"),
+    ("db", "results"),
     ("report", "write"),
     ("export", "write"),
     ("repository", "catalog"),

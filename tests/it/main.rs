@@ -14,6 +14,7 @@ mod baseline;
 mod catalog_fuzz;
 mod cli;
 mod corpus;
+mod daily_loop;
 mod dataset;
 mod diff;
 mod errors;

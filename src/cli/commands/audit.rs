@@ -1,42 +1,55 @@
 //! `pgproof audit`: the main job. The dataset up to date, then every query, then findings.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod advice;
+mod place;
+pub(super) mod selection;
+mod watch;
 
-use globset::{Glob, GlobMatcher};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Instant;
 
-use crate::advise::{self, AdviceBudget, Audited};
+use self::advice::Advice;
+use self::place::{Facts, Place};
+use self::selection::{Chosen, chosen};
+use crate::advise::{AdviceBudget, Audited};
 use crate::baseline::Baseline;
-use crate::catalog::{Catalog, Query, Skipped};
+use crate::catalog::{Catalog, Query};
 use crate::cli::args::AuditArgs;
 use crate::cli::baseline;
+use crate::cli::committed::{self, Committed};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
 use crate::cli::{Globals, output};
-use crate::db::audit::{self, AuditError, RunOptions, Seen};
-use crate::db::caller::{self, Caller};
-use crate::db::connect::Session;
+use crate::db::audit::{self, Known, RunOptions, Seen};
+use crate::db::caller;
 use crate::db::explain::{Access, ExplainError};
-use crate::db::prove_memory::prove_memory;
-use crate::db::prove_statistics::prove_statistics;
-use crate::db::trials::Trials;
-use crate::db::{filled, prove};
 use crate::diff::Names;
 use crate::finding::{Finding, RuleId};
-use crate::interrupt::Interrupt;
-use crate::report::{self, IndexInfo, Report, TableInfo};
+use crate::report::summary::plural;
+use crate::report::terminal::TerminalStyle;
+use crate::report::{self, Compared, IndexInfo, Report, Reused, TableInfo, plan_tree};
+use crate::results::Reading;
 use crate::rules::not_audited::{self, Unjudged};
 use crate::rules::{self, Policy};
 use crate::run::{EndedEarly, QueryFailure, QueryRuns};
 use crate::schema::{Schema, TableKind};
-use crate::source::{Source, SourceError, nearest};
+use crate::source::{Source, SourceError};
 use crate::units::{Bytes, Millis};
 
-/// Runs the audit and reports it.
+/// Runs the audit and reports it, once or after every change.
 pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    if args.watch {
+        watch::run(args, globals).await
+    } else {
+        once(args, globals).await
+    }
+}
+
+async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
@@ -44,16 +57,31 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     let settings = project.settings.clone().with_audit_args(args);
     // The dataset is made as the command line says.
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());
-    let chosen = chosen(args, &project, globals)?;
+    let mut chosen = chosen(args, &project, globals)?;
     let Baselines { accepted, kept } = baselines(args, &project, globals)?;
+    if let Some(unchanged) = &chosen.unchanged
+        && chosen.catalog.queries.is_empty()
+        && globals.requested_formats.is_empty()
+    {
+        let count = plural(unchanged.queries, "query is", "queries are");
+        globals.print(&format!(
+            "{count} as at {}: nothing to audit\n",
+            unchanged.since
+        ))?;
+        return Ok(ExitCode::Success);
+    }
     let target = Target::open(&project, globals).await?;
+    if !args.queries.is_empty() && matches!(target, Target::Private { .. }) {
+        chosen.earlier = committed::versions(&chosen.catalog.queries, &chosen.ad_hoc, &project);
+    }
+    let ad_hoc = chosen.ad_hoc.clone();
     let audited = audit(
         args,
         globals,
         &settings,
         chosen,
         &target,
-        kept.as_ref().map(|kept| (kept, &project)),
+        (kept.as_ref(), &project),
     )
     .await;
     // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
@@ -64,16 +92,14 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     }
     baseline::remember(&report.findings, &project.root, globals);
     if let Some(accepted) = &accepted {
-        baseline::apply(
-            accepted,
-            &mut report.findings,
-            args.queries.is_empty(),
-            globals,
-        );
+        baseline::apply(accepted, &mut report.findings, is_whole(args), globals);
     }
     report.view = view;
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     let code = output::finish(&outputs, &report, globals)?;
+    if globals.requested_formats.is_empty() {
+        show_plans(&ad_hoc, &report, globals)?;
+    }
     match &report.ended_early {
         Some(EndedEarly::Interrupted) => Err(CliError::Interrupted),
         Some(ended @ EndedEarly::ServerLost { .. }) => Err(server_lost(ended, &report)),
@@ -82,6 +108,52 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
             Ok(code)
         }
     }
+}
+
+/// Whether the audit is of the whole catalog.
+fn is_whole(args: &AuditArgs) -> bool {
+    args.queries.is_empty() && args.changed.is_none()
+}
+
+/// The plans of statements that are in no catalog, with their findings beside the nodes.
+fn show_plans(ad_hoc: &[String], report: &Report, globals: &Globals) -> Result<(), CliError> {
+    for name in ad_hoc {
+        let Some((index, query)) = report.query_named(name) else {
+            continue;
+        };
+        let Some(runs) = report.runs_of(index) else {
+            continue;
+        };
+        let own = |finding: &&Finding| finding.query.as_ref() == Some(name);
+        let findings: Vec<Finding> = report.findings.iter().filter(own).cloned().collect();
+        show_worst_plan(query, runs, &findings, globals)?;
+    }
+    Ok(())
+}
+
+/// The plan of the worst run, with its findings beside the nodes.
+fn show_worst_plan(
+    query: &Query,
+    runs: &QueryRuns,
+    findings: &[Finding],
+    globals: &Globals,
+) -> Result<(), CliError> {
+    let Some(run) = runs.runs.first() else {
+        return Ok(());
+    };
+    let is_of_run = |finding: &&Finding| finding.evidence.run.as_ref() == Some(&run.label);
+    let of_run: Vec<&Finding> = findings.iter().filter(is_of_run).collect();
+    let columns = globals
+        .stdout_canvas()
+        .0
+        .unwrap_or(TerminalStyle::FILE.width);
+    let mut out = globals.stdout();
+    let mut show = || -> std::io::Result<()> {
+        writeln!(out, "\nplan of {}, {}", query.name, run.label)?;
+        plan_tree(&run.plan, &of_run, columns, &mut out)?;
+        out.flush()
+    };
+    show().map_err(|error| CliError::stdout(&error))
 }
 
 /// The report says what was finished; this says why it is not all.
@@ -150,53 +222,62 @@ pub(super) async fn audit(
     args: &AuditArgs,
     globals: &Globals,
     settings: &Settings,
-    chosen: Catalog,
+    chosen: Chosen,
     target: &Target,
-    kept: Option<(&Kept, &Project)>,
+    (kept, project): (Option<&Kept>, &Project),
 ) -> Result<Report, CliError> {
-    let Catalog {
-        queries, skipped, ..
+    let Chosen {
+        catalog: Catalog {
+            queries, skipped, ..
+        },
+        ad_hoc: _,
+        unchanged,
+        earlier,
     } = chosen;
-    // Who asks sees less of the statistics than who reads the schema.
-    let session = target.session(globals).await?;
-    let schema = target::schema(&session, globals).await?;
+    let mut both = queries.clone();
+    both.extend(earlier.iter().map(|version| version.query.clone()));
     let access = access(args, target);
     target::announce(access, &queries, globals);
-    let caller = &settings.audit.caller;
-    let mut session = if caller.is_connection() {
-        session
-    } else {
-        session.close().await;
-        target.session_as(caller, globals).await?
-    };
     let options = RunOptions {
         runs: settings.audit.runs,
         timeout: Millis(settings.audit.timeout.as_secs_f64() * 1000.0),
         access,
     };
-    if !filled::has_rows(session.client(), &schema, &options.limits()).await? {
-        return Err(CliError::usage(
-            "the database has tables and no rows: an audit of it would prove nothing",
-        )
-        .help(match target {
-            Target::Private { .. } => "give tables `rows` in a seed spec, or take `rows = 0` out",
-            Target::Given(_) => {
-                "fill it with `pgproof seed --database-url …`, or leave --database-url out to audit pgproof's own dataset"
-            }
-        }));
-    }
-    let (progress, interrupt) = (&globals.progress, &globals.interrupt);
+    let reading = if args.fresh {
+        Reading::Fresh
+    } else {
+        Reading::Known
+    };
+    let results = target.results(project, &options, reading, globals).await?;
+    let mut place = Place::new(target, &settings.audit.caller, globals, &results);
+    let Facts {
+        schema,
+        server_version,
+    } = place.facts(&options).await?;
+    let interrupt = &globals.interrupt;
+    let known = Known::of(&both, &results);
+    let reused = known
+        .oldest_of(queries.len())
+        .map(|(queries, oldest)| Reused { queries, oldest });
     let Seen {
-        runs,
+        mut runs,
         mut ended_early,
-    } = audit::run_whole(
-        &mut session,
-        (&schema, &queries),
-        &options,
-        (progress, interrupt),
-        async || again(target, caller, globals).await,
-    )
-    .await;
+    } = if known.count() == both.len() {
+        known.into()
+    } else {
+        let session = place.session().await?;
+        audit::run_rest(
+            session,
+            (&schema, &both),
+            (known, &results),
+            &options,
+            (&globals.progress, interrupt),
+            async || place::again(target, &settings.audit.caller, globals).await,
+        )
+        .await
+    };
+    let runs_before = runs.split_off(queries.len().min(runs.len()));
+    let compared = compared(&earlier, &runs, &runs_before);
     let policy_for = |query: &Query| settings.policy_for(query);
     let defaults = settings.policy();
     let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &defaults);
@@ -207,9 +288,9 @@ pub(super) async fn audit(
     };
     findings.extend(not_audited::findings(&unjudged, &policy_for, &defaults));
     if ended_early.is_none() {
-        match without_policies(&session, &schema, &runs, &options, &defaults).await {
+        match without_policies(&mut place, &schema, &runs, &options, &defaults).await {
             Ok(found) => findings.extend(found),
-            Err(error) => ended_early = Some(lost(&error, interrupt)),
+            Err(error) => ended_early = Some(ended_by(error)?),
         }
     }
     let audited = Audited {
@@ -218,24 +299,23 @@ pub(super) async fn audit(
         schema: &schema,
         policy_for: &policy_for,
     };
-    if !args.queries.is_empty() || ended_early.is_some() {
+    if !is_whole(args) || ended_early.is_some() {
         // What no query uses, or the schema lacks, shows only when the whole catalog ran.
         findings.retain(|finding| finding.query.is_some());
     }
     let mut advice = Advice {
-        target,
+        place: &mut place,
         audited,
         options: &options,
-        caller,
-        globals,
         budget: advice_budget(args),
         ended_early,
     };
-    advice.indexes(&session, &mut findings).await;
-    if let Some((kept, project)) = kept
+    advice.indexes(&mut findings).await;
+    if let Some(kept) = kept
         && advice.ended_early.is_none()
     {
-        let now = (&session, &schema);
+        let session = advice.place.session().await?;
+        let now = (&*session, &schema);
         let compared =
             snapshots::compare(kept, target, project, &queries, now, (&options, globals)).await;
         match compared {
@@ -244,11 +324,11 @@ pub(super) async fn audit(
         }
     }
     let mut findings = rules::settle(findings, &queries, &runs);
-    advice.memory_and_statistics(&session, &mut findings).await;
+    advice.memory_and_statistics(&mut findings).await;
     let ended_early = advice.ended_early;
     rules::name_tables(&mut findings, &queries, &runs, &schema);
-    let server_version = session.version().to_string();
-    session.close().await;
+    place.close().await;
+    results.tidy();
     Ok(Report {
         server_version: Some(server_version),
         server_settings: server_settings(&runs),
@@ -259,9 +339,24 @@ pub(super) async fn audit(
         skipped,
         ended_early,
         findings,
+        reused,
+        unchanged,
+        compared,
         fail_on: settings.fail_on,
         ..Report::default()
     })
+}
+
+/// The worst runs of queries and of their earlier versions.
+fn compared(earlier: &[Committed], now: &[QueryRuns], before: &[QueryRuns]) -> Vec<Compared> {
+    let worst = |runs: Option<&QueryRuns>| runs?.runs.first()?.measurement();
+    let versions = earlier.iter().enumerate().map(|(at, version)| Compared {
+        query: version.of,
+        with: version.name.clone(),
+        before: worst(before.get(at)),
+        after: worst(now.get(version.of)),
+    });
+    versions.collect()
 }
 
 /// What ends an audit early, of what may fail after its queries ran; a mistake of the user's is one still.
@@ -276,107 +371,6 @@ fn ended_by(error: CliError) -> Result<EndedEarly, CliError> {
     }
 }
 
-/// What the server said last, unless it was asked to stop.
-fn lost(error: &ExplainError, interrupt: &Interrupt) -> EndedEarly {
-    if interrupt.is_set() {
-        EndedEarly::Interrupted
-    } else {
-        EndedEarly::ServerLost {
-            reason: error.to_string(),
-        }
-    }
-}
-
-/// A new session after the server was lost: it may be starting again.
-async fn again(target: &Target, caller: &Caller, globals: &Globals) -> Option<Session> {
-    /// A crashed server recovers within this, or the user wants to know.
-    const PATIENCE: Duration = Duration::from_secs(30);
-    const PAUSE: Duration = Duration::from_millis(250);
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE && !globals.interrupt.is_set() {
-        if let Ok(session) = target.session_as(caller, globals).await {
-            return Some(session);
-        }
-        let paused = globals.interrupt.race(tokio::time::sleep(PAUSE)).await;
-        if paused.is_err() {
-            break;
-        }
-    }
-    None
-}
-
-/// Trying what is advised: on copies of pgproof's own only, and only while the server is there. What was measured is never
-/// lost to it.
-struct Advice<'a> {
-    target: &'a Target,
-    audited: Audited<'a>,
-    options: &'a RunOptions,
-    caller: &'a Caller,
-    globals: &'a Globals,
-    budget: AdviceBudget,
-    ended_early: Option<EndedEarly>,
-}
-
-impl Advice<'_> {
-    fn may_try(&self) -> bool {
-        self.ended_early.is_none() && matches!(self.target, Target::Private { .. })
-    }
-
-    /// Other forms of queries, and indexes, built and measured where that can be.
-    async fn indexes(&mut self, session: &Session, findings: &mut Vec<Finding>) {
-        let audited = self.audited;
-        let unproven = || advise::unproven(&advise::candidates(&audited), audited);
-        if !self.may_try() {
-            findings.extend(unproven());
-            return;
-        }
-        let events = (&self.globals.progress, &self.globals.interrupt);
-        match prove::advise(session, audited, self.options, &self.budget, events).await {
-            Ok(advice) => {
-                let built = (&advice.tried[..], &advice.harmful[..]);
-                advise::tell_of_trials(findings, built, &advice.findings, audited);
-                advise::drop_answered(findings, &advice.chosen, &advice.used, audited.schema);
-                findings.extend(advice.findings);
-            }
-            Err(error) => {
-                self.ended(&error);
-                findings.extend(unproven());
-            }
-        }
-    }
-
-    /// Memory for spills, statistics for estimates.
-    async fn memory_and_statistics(&mut self, session: &Session, findings: &mut [Finding]) {
-        if !self.may_try() {
-            return;
-        }
-        let trials = Trials {
-            session,
-            audited: self.audited,
-            options: self.options,
-            progress: &self.globals.progress,
-            interrupt: &self.globals.interrupt,
-        };
-        let mut tried = prove_memory(&trials, findings).await;
-        // Only a table's owner sets its statistics.
-        if tried.is_ok() && self.caller.is_connection() {
-            tried = prove_statistics(&trials, findings).await;
-        }
-        if let Err(error) = tried {
-            self.ended(&error);
-        }
-    }
-
-    fn ended(&mut self, error: &AuditError) {
-        self.ended_early = Some(match error {
-            AuditError::Interrupted(_) => EndedEarly::Interrupted,
-            AuditError::Server { .. } => EndedEarly::ServerLost {
-                reason: error.to_string(),
-            },
-        });
-    }
-}
-
 /// What the advised indexes may take, as far as it was said.
 fn advice_budget(args: &AuditArgs) -> AdviceBudget {
     AdviceBudget {
@@ -388,156 +382,30 @@ fn advice_budget(args: &AuditArgs) -> AdviceBudget {
 
 /// Tables whose row security does not hold for the one who asks.
 async fn without_policies(
-    session: &Session,
+    place: &mut Place<'_>,
     schema: &Schema,
     runs: &[QueryRuns],
     options: &RunOptions,
     policy: &Policy,
-) -> Result<Vec<Finding>, ExplainError> {
+) -> Result<Vec<Finding>, CliError> {
     if !policy.is_on(RuleId::BypassedPolicies) {
         return Ok(Vec::new());
     }
-    let bypassed = caller::bypassed(session.client(), schema, runs, &options.limits()).await?;
-    let findings = bypassed.map(|bypassed| {
+    let limits = options.limits();
+    let bypassed = match caller::bypassed(place.bench(), schema, runs, &limits).await {
+        Err(ExplainError::NoSession) => {
+            place.session().await?;
+            caller::bypassed(place.bench(), schema, runs, &limits).await
+        }
+        known => known,
+    };
+    if place.globals.interrupt.is_set() {
+        return Err(CliError::Interrupted);
+    }
+    let findings = bypassed?.map(|bypassed| {
         rules::bypassed_policies::findings(&bypassed.tables, &bypassed.role, policy)
     });
     Ok(findings.unwrap_or_default())
-}
-
-/// What is audited of the project's catalog, and what is not. Where nothing can be, the mistakes are the answer.
-fn chosen(args: &AuditArgs, project: &Project, globals: &Globals) -> Result<Catalog, CliError> {
-    let catalog = project.catalog()?;
-    let catalog = match args.strict {
-        true => catalog.strict()?,
-        false => catalog,
-    };
-    let chosen = selected(catalog, &args.queries, project, globals)?;
-    for warning in &chosen.warnings {
-        let help = warning
-            .help
-            .as_ref()
-            .map(|help| format!("; {help}"))
-            .unwrap_or_default();
-        globals.progress.note(format!("{warning}{help}"));
-    }
-    if !chosen.queries.is_empty() {
-        return Ok(chosen);
-    }
-    let mistakes: Vec<SourceError> = chosen
-        .skipped
-        .iter()
-        .filter_map(Skipped::mistake)
-        .cloned()
-        .collect();
-    if mistakes.is_empty() {
-        return Err(CliError::usage("there is no query to audit")
-            .help("`@skip` and `exclude` leave all of them out"));
-    }
-    Err(mistakes.into())
-}
-
-/// The queries that were asked for by name, pattern or file, all if none were; what fits none is a mistake.
-fn selected(
-    catalog: Catalog,
-    patterns: &[String],
-    project: &Project,
-    globals: &Globals,
-) -> Result<Catalog, CliError> {
-    if patterns.is_empty() {
-        return Ok(catalog);
-    }
-    let Catalog {
-        mut queries,
-        mut skipped,
-        mut warnings,
-    } = catalog;
-    let mut wanted: HashSet<String> = HashSet::new();
-    let mut wanted_skipped: HashSet<(PathBuf, u32)> = HashSet::new();
-    for pattern in patterns {
-        let asked = Asked::of(pattern, project, globals)?;
-        if let Some(file) = &asked.file
-            && !queries.iter().any(|query| query.file == *file)
-            && !skipped.iter().any(|skipped| skipped.file == *file)
-        {
-            // A file that no pattern of pgproof.toml names, read as if one did.
-            let read = crate::catalog::load_file(&globals.directory.join(pattern), file);
-            queries.retain(|query| !read.queries.iter().any(|other| other.name == query.name));
-            queries.extend(read.queries);
-            skipped.extend(read.skipped);
-            warnings.extend(read.warnings);
-        }
-        let before = (wanted.len(), wanted_skipped.len());
-        let fitting = queries
-            .iter()
-            .filter(|query| asked.fits(&query.name, &query.file));
-        wanted.extend(fitting.map(|query| query.name.clone()));
-        let fitting = skipped
-            .iter()
-            .filter(|skipped| asked.fits(&skipped.name, &skipped.file));
-        wanted_skipped.extend(fitting.map(|skipped| (skipped.file.clone(), skipped.line)));
-        if before == (wanted.len(), wanted_skipped.len()) && !asked.found_before(&queries, &wanted)
-        {
-            let error = CliError::usage(format!("no query of the catalog is named {pattern:?}"));
-            let names = queries.iter().map(|query| query.name.as_str());
-            return Err(match nearest(pattern, names) {
-                Some(name) => error.help(format!("did you mean {name}?")),
-                None => error.help("`pgproof audit` without a name audits all of them"),
-            });
-        }
-    }
-    // A query's parameters may come from the rows of another one, which then is needed too.
-    let parents: Vec<String> = queries
-        .iter()
-        .filter(|query| wanted.contains(&query.name))
-        .flat_map(|query| query.for_each.iter().map(|driven| driven.parent.clone()))
-        .collect();
-    wanted.extend(parents);
-    queries.retain(|query| wanted.contains(&query.name));
-    skipped.retain(|skipped| wanted_skipped.contains(&(skipped.file.clone(), skipped.line)));
-    let files: HashSet<&Path> = queries.iter().map(|query| query.file.as_path()).collect();
-    warnings.retain(|warning| files.contains(warning.source_file.path.as_path()));
-    Ok(Catalog {
-        queries,
-        skipped,
-        warnings,
-    })
-}
-
-/// What was typed to name queries.
-struct Asked {
-    names: GlobMatcher,
-    /// Relative to the project where it lies below it.
-    file: Option<PathBuf>,
-}
-
-impl Asked {
-    fn of(typed: &str, project: &Project, globals: &Globals) -> Result<Self, CliError> {
-        let names = Glob::new(typed)
-            .map_err(|error| CliError::usage(format!("bad pattern {typed:?}: {}", error.kind())))?
-            .compile_matcher();
-        let path = globals.directory.join(typed);
-        let file = path.is_file().then(|| {
-            let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-            whole(&path)
-                .strip_prefix(whole(&project.root))
-                .map_or_else(|_| PathBuf::from(typed), Path::to_path_buf)
-        });
-        Ok(Self { names, file })
-    }
-
-    /// By the whole name, its last part (`ListOrders` of `billing/ListOrders`), or the file.
-    fn fits(&self, name: &str, file: &Path) -> bool {
-        let plain = name.rsplit('/').next().unwrap_or(name);
-        self.names.is_match(name)
-            || self.names.is_match(plain)
-            || self.file.as_deref() == Some(file)
-    }
-
-    fn found_before(&self, queries: &[Query], wanted: &HashSet<String>) -> bool {
-        queries
-            .iter()
-            .any(|query| wanted.contains(&query.name) && self.fits(&query.name, &query.file))
-    }
 }
 
 /// What statements may do: anything in a copy of ours, and in somebody's database only what the user allowed.

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::audit::selection::Chosen;
 use crate::catalog::{Budget, Catalog, Command, Query, Segment, StatementKind};
 use crate::cli::args::{AuditArgs, ExplainArgs};
 use crate::cli::exit::{CliError, ExitCode};
@@ -48,8 +49,10 @@ async fn of_catalog(args: &ExplainArgs, globals: &Globals) -> Result<Report, Cli
         ..AuditArgs::default()
     };
     let target = Target::open(&project, globals).await?;
-    let audited =
-        super::audit::audit(&asked, globals, &project.settings, chosen, &target, None).await;
+    let asked_for = (None, &project);
+    let chosen = Chosen::of(chosen);
+    let settings = &project.settings;
+    let audited = super::audit::audit(&asked, globals, settings, chosen, &target, asked_for).await;
     let closed = target.close().await;
     let mut report = audited?;
     closed?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::cli::Globals;
 use crate::cli::args::{ServerArgs, ServerCommand};
@@ -13,7 +14,12 @@ use crate::db::dev::{self, Existing, State};
 use crate::db::server::Cluster;
 use crate::db::server::daemon::{self, Running, Status};
 use crate::db::server::prune::{self, Extent, Mode, Waste};
+use crate::report::summary::plural;
+use crate::results;
 use crate::units::Bytes;
+
+/// A result that was not used for so long is of an earlier state of the project.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Does what was asked with the project's server.
 pub async fn run(args: &ServerArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -132,7 +138,15 @@ async fn prune(
     extent: Extent,
 ) -> Result<(), CliError> {
     let options = target::cluster_options(project, globals);
-    let found = prune::prune(
+    let unused = match extent {
+        Extent::WithoutWork => A_DAY,
+        Extent::All => Duration::ZERO,
+    };
+    let results = results::prune(&options.directory, unused, |path| match mode {
+        Mode::Look => Ok(()),
+        Mode::Remove => std::fs::remove_file(path),
+    });
+    let mut found = prune::prune(
         &options,
         mode,
         extent,
@@ -140,6 +154,13 @@ async fn prune(
         &globals.interrupt,
     )
     .await?;
+    if results.files > 0 {
+        found.push(Waste {
+            what: plural(results.files, "result of an audit", "results of audits"),
+            size: results.size,
+            kept: None,
+        });
+    }
     globals.print(&pruned(&found, mode))
 }
 

@@ -6,7 +6,7 @@ use crate::db::explain::{self, ExplainError, Explained, PlanChoice};
 use crate::db::parameters::ParameterSet;
 use crate::plan::shape::shape;
 use crate::plan::{NodeKind, Plan};
-use crate::run::{GENERIC, Outcome, Run, Sample};
+use crate::run::{GENERIC, Outcome, Run, Sample, is_settled};
 use crate::units::{Millis, Pages};
 
 use super::{Auditor, Failed, Ready, bound};
@@ -212,7 +212,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Round 0 warms up; long statements are sampled less often.
+    /// Round 0 warms up; slow statements run until two rounds in a row agree, and long ones less often.
     fn wants_more(&self, round: u32, runs: u32) -> bool {
         let Some(last) = self
             .taken
@@ -221,6 +221,14 @@ impl<'a> Execution<'a> {
         else {
             return !self.timed_out && self.refused.is_none() && round == 0;
         };
+        let times: Vec<Millis> = self
+            .taken
+            .iter()
+            .filter_map(|one| one.plan.execution_ms)
+            .collect();
+        if is_settled(&times) {
+            return false;
+        }
         if last <= LONG {
             return round <= runs;
         }

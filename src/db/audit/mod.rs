@@ -2,6 +2,7 @@
 //! is executed, in transactions that roll back. Judges nothing.
 
 mod execute;
+mod known;
 mod parent;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,9 +15,12 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::shape::shape;
 use crate::plan::{NodeKind, Plan};
 use crate::progress::{Progress, Task, Unit};
+use crate::results::Results;
 use crate::run::{BoundParameter, EndedEarly, QueryFailure, QueryRuns};
 use crate::schema::Schema;
 use crate::units::{Count, Millis};
+
+pub use known::{Known, digest};
 
 /// How the catalog is run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,6 +70,17 @@ pub enum AuditError {
     },
 }
 
+impl AuditError {
+    /// Whether nothing failed: something is to be measured, and no session is open yet.
+    #[must_use]
+    pub fn wants_session(&self) -> bool {
+        match self {
+            Self::Server { source, .. } => matches!(source, ExplainError::NoSession),
+            Self::Interrupted(_) => false,
+        }
+    }
+}
+
 /// A query that is ready to run.
 #[derive(Debug)]
 struct Ready {
@@ -107,7 +122,8 @@ impl From<ExplainError> for Failed {
             }
             ExplainError::Server(_)
             | ExplainError::LeftTransaction(_)
-            | ExplainError::Silent { .. } => Self::Server(error),
+            | ExplainError::Silent { .. }
+            | ExplainError::NoSession => Self::Server(error),
         }
     }
 }
@@ -125,14 +141,16 @@ pub async fn run_catalog(
     interrupt: &Interrupt,
 ) -> Result<Vec<QueryRuns>, AuditError> {
     let task = progress.task("Auditing queries", Unit::Steps, Some(queries.len() as u64));
+    let results = Results::off();
     let work = Work {
         schema,
         queries,
         options,
+        results: &results,
         progress,
         interrupt,
     };
-    let mut walk = Walk::of(queries);
+    let mut walk = Walk::of(queries, Known::default());
     match walk.go(session, &work, &task).await {
         Ok(()) => Ok(walk.done.into_values().collect()),
         Err(Lost { query, source }) => {
@@ -154,6 +172,16 @@ pub struct Seen {
     pub ended_early: Option<EndedEarly>,
 }
 
+impl From<Known> for Seen {
+    /// Of a catalog that is known as a whole.
+    fn from(known: Known) -> Self {
+        Self {
+            runs: known.done.into_values().collect(),
+            ended_early: None,
+        }
+    }
+}
+
 /// So many queries in a row may lose the server.
 const MOST_LOST: usize = 3;
 
@@ -161,20 +189,35 @@ const MOST_LOST: usize = 3;
 /// `reconnect` gives the session for the others. `None` from it, or an interrupt, ends the audit.
 pub async fn run_whole(
     session: &mut Session,
+    catalog: (&Schema, &[Query]),
+    options: &RunOptions,
+    events: (&Progress, &Interrupt),
+    reconnect: impl AsyncFn() -> Option<Session>,
+) -> Seen {
+    let known = (Known::default(), &Results::off());
+    run_rest(session, catalog, known, options, events, reconnect).await
+}
+
+/// Runs every query that is not known, as [`run_whole`] does, and keeps what it sees.
+pub async fn run_rest(
+    session: &mut Session,
     (schema, queries): (&Schema, &[Query]),
+    (known, results): (Known, &Results),
     options: &RunOptions,
     (progress, interrupt): (&Progress, &Interrupt),
     reconnect: impl AsyncFn() -> Option<Session>,
 ) -> Seen {
-    let task = progress.task("Auditing queries", Unit::Steps, Some(queries.len() as u64));
+    let left = queries.len().saturating_sub(known.count());
+    let task = progress.task("Auditing queries", Unit::Steps, Some(left as u64));
     let work = Work {
         schema,
         queries,
         options,
+        results,
         progress,
         interrupt,
     };
-    let mut walk = Walk::of(queries);
+    let mut walk = Walk::of(queries, known);
     let (mut lost, mut done_before) = (0, 0);
     let ended_early = loop {
         let Err(Lost { query, source }) = walk.go(session, &work, &task).await else {
@@ -222,6 +265,7 @@ fn lost_reason(source: &ExplainError) -> String {
         | ExplainError::Unsafe { .. }
         | ExplainError::LeftTransaction(_)
         | ExplainError::Silent { .. }
+        | ExplainError::NoSession
         | ExplainError::NoPlan => source.to_string(),
     }
 }
@@ -237,6 +281,7 @@ fn lost_failure(source: &ExplainError, reason: &str) -> QueryFailure {
         | ExplainError::Unreadable(_)
         | ExplainError::Unsafe { .. }
         | ExplainError::Silent { .. }
+        | ExplainError::NoSession
         | ExplainError::NoPlan => {
             // The code is told beside it.
             let reason = reason.split(" (SQLSTATE").next().unwrap_or(reason);
@@ -257,6 +302,8 @@ struct Work<'a> {
     schema: &'a Schema,
     queries: &'a [Query],
     options: &'a RunOptions,
+    /// Where what was seen is kept.
+    results: &'a Results,
     progress: &'a Progress,
     interrupt: &'a Interrupt,
 }
@@ -276,11 +323,13 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(queries: &[Query]) -> Self {
+    fn of(queries: &[Query], known: Known) -> Self {
+        let mut left: VecDeque<usize> = parent::order(queries).into();
+        left.retain(|query| !known.done.contains_key(query));
         Self {
-            left: parent::order(queries).into(),
-            done: BTreeMap::new(),
-            normal: BTreeMap::new(),
+            left,
+            done: known.done,
+            normal: known.normal,
         }
     }
 
@@ -323,6 +372,7 @@ impl Walk {
             if auditor.limits.access != Access::PrivateCopy {
                 session.reset(auditor.limits.statement).await;
             }
+            known::keep(work.queries, &runs, &self.normal, work.results);
             self.left.pop_front();
             self.done.insert(query, runs);
             task.advance(1);

@@ -226,7 +226,8 @@ pub(super) fn refused(error: ExplainError) -> Result<QueryFailure, ExplainError>
             position: None,
             hint: None,
         }),
-        ExplainError::NoPlan
+        ExplainError::NoSession
+        | ExplainError::NoPlan
         | ExplainError::Server(_)
         | ExplainError::Unreadable(_)
         | ExplainError::Unsafe { .. }

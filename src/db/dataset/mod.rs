@@ -1,9 +1,11 @@
 //! The dataset as a template database on the embedded server, named by what it is made of. It is built under another
 //! name and renamed when it is whole: what has the name is complete.
 
+mod environment;
 mod fill_up;
 mod retention;
 
+pub use self::environment::environment;
 pub(crate) use self::retention::Stored;
 
 use std::collections::BTreeMap;

@@ -40,6 +40,9 @@ pub enum ExplainError {
         /// How long it was waited for.
         after: std::time::Duration,
     },
+    /// It is to be measured, and nobody is connected yet: whoever asks connects and asks again.
+    #[error("it is not known, and no database is open to measure it in")]
+    NoSession,
     /// EXPLAIN printed nothing.
     #[error(
         "EXPLAIN printed no plan: the statement is a utility command or a rule rewrites it to nothing"
@@ -91,6 +94,22 @@ impl Waited {
 }
 
 impl ExplainError {
+    /// Whether the statement ends so wherever it runs on the same data: it is refused, or takes longer than it may.
+    #[must_use]
+    pub fn is_of_the_statement(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => !refusal.is_of_the_server(),
+            Self::TimedOut => true,
+            Self::Server(_)
+            | Self::Unreadable(_)
+            | Self::Unsafe { .. }
+            | Self::LeftTransaction(_)
+            | Self::Silent { .. }
+            | Self::NoSession
+            | Self::NoPlan => false,
+        }
+    }
+
     /// Sorts an error of the driver; `before` = characters sent before the statement.
     pub(crate) fn of(error: tokio_postgres::Error, before: usize) -> Self {
         Self::after(error, before, Waited::UNKNOWN)

@@ -458,6 +458,11 @@ fn read(text: &str) -> Result<Explained, ExplainError> {
             statement.shift_remove("Settings");
         }
     }
+    of_json(json)
+}
+
+/// What EXPLAIN printed some time ago, as data again.
+pub(crate) fn of_json(json: Value) -> Result<Explained, ExplainError> {
     let plans =
         parse::json_value(&json).map_err(|error| ExplainError::Unreadable(error.to_string()))?;
     let plan = plans.into_iter().next().ok_or(ExplainError::NoPlan)?;

@@ -248,6 +248,7 @@ pub(super) fn tolerated<T>(result: Result<T, ExplainError>) -> Result<Option<T>,
         Err(
             error @ (ExplainError::Server(_)
             | ExplainError::Unreadable(_)
+            | ExplainError::NoSession
             | ExplainError::NoPlan
             | ExplainError::LeftTransaction(_)
             | ExplainError::Silent { .. }),

@@ -13,6 +13,7 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 use crate::catalog::{ParameterChoice, Query};
@@ -38,7 +39,7 @@ pub(crate) struct Search<'a> {
 }
 
 /// Values for every parameter of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ParameterSet {
     /// `typical`, `hot customer_id`, `given`.
     pub(crate) label: String,

@@ -2,13 +2,13 @@
 //! that it could serve are executed with it; then those of a query together ([`several`]), and what is chosen for the
 //! catalog as a whole ([`whole`]). Decides nothing: `advise::select` does.
 
+mod known;
 mod several;
 mod whole;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
-
-use tokio_postgres::Client;
 
 use crate::advise::{
     self, AdviceBudget, Audited, Candidate, Effect, IndexSpec, Part, Trial, WriteCost, ddl,
@@ -16,7 +16,7 @@ use crate::advise::{
 };
 use crate::catalog::Query;
 use crate::db::audit::{AuditError, RunOptions};
-use crate::db::connect::Session;
+use crate::db::bench::Bench;
 use crate::db::explain::{
     self, ExplainError, Explained, Limits, Mode, PlanChoice, Prepared, quote_literal,
 };
@@ -25,7 +25,7 @@ use crate::finding::{Finding, Measurement};
 use crate::interrupt::Interrupt;
 use crate::plan::{NodeKind, Plan, Wal};
 use crate::progress::{Progress, Unit};
-use crate::run::{QueryRuns, Run};
+use crate::run::{QueryRuns, Run, is_settled};
 use crate::schema::{Schema, quote_identifier};
 use crate::units::{Bytes, Millis, Pages};
 
@@ -34,8 +34,11 @@ const BUILD_MEMORY: &str = "256MB";
 /// A build may take this many times as long as a statement.
 const BUILD_PATIENCE: f64 = 10.0;
 
+use known::{Building, Built, Pieces, Proofs};
+
 pub(super) use several::index_names;
 pub use whole::prove_whole;
+use words::Words;
 
 /// What to advise.
 #[derive(Debug)]
@@ -57,14 +60,15 @@ pub struct Advice {
 ///
 /// # Errors
 /// [`AuditError`].
-pub async fn advise(
-    session: &Session,
+pub async fn advise<'a>(
+    bench: impl Into<Bench<'a>>,
     audited: Audited<'_>,
     options: &RunOptions,
     budget: &AdviceBudget,
     events: (&Progress, &Interrupt),
 ) -> Result<Advice, AuditError> {
-    let forms = prove_rewrites(session, audited, options, events).await?;
+    let bench = bench.into();
+    let forms = prove_rewrites(bench, audited, options, events).await?;
     let mut findings = rewrites::findings(&forms, audited);
     // A query that wants another form wants no index for the form that it has.
     let rewritten = |query: usize| forms.iter().any(|form| form.rewrite.query == query);
@@ -81,9 +85,9 @@ pub async fn advise(
     };
     let candidates = &advise::candidates(&audited);
     let Trials { trials, left_out } =
-        prove(session, audited, candidates, options, budget, events).await?;
+        prove(bench, audited, candidates, options, budget, events).await?;
     let chosen = advise::select(&trials, &audited, budget);
-    let whole = prove_whole(session, audited, chosen, options, events).await?;
+    let whole = prove_whole(bench, audited, chosen, options, events).await?;
     let harmful = whole.harmful;
     let built = candidates.len().saturating_sub(left_out);
     let proposals = advise::proposals(&whole.kept, &audited);
@@ -116,7 +120,7 @@ pub struct Trials {
 /// # Errors
 /// [`AuditError`].
 pub async fn prove(
-    session: &Session,
+    bench: Bench<'_>,
     audited: Audited<'_>,
     candidates: &[Candidate],
     options: &RunOptions,
@@ -129,7 +133,7 @@ pub async fn prove(
         Unit::Steps,
         Some(candidates.len() as u64),
     );
-    let mut prover = Prover::new(session, audited, options);
+    let mut prover = Prover::new(bench, audited, options, interrupt);
     let mut trials = Vec::new();
     let mut left_out = 0;
     let is_over = || budget.time.is_some_and(|limit| started.elapsed() >= limit);
@@ -143,7 +147,7 @@ pub async fn prove(
         task.doing(name.clone());
         let trial = prover.try_out(candidate, &name).await;
         interrupt.check()?;
-        trials.extend(stands(session, name, trial, progress)?.flatten());
+        trials.extend(stands(bench, name, trial, progress)?.flatten());
         task.advance(1);
     }
     for group in several::groups(audited, candidates, &trials, &prover.refused) {
@@ -155,7 +159,7 @@ pub async fn prove(
         task.doing(name.clone());
         let trial = prover.try_together(&group).await;
         interrupt.check()?;
-        trials.extend(stands(session, name, trial, progress)?.flatten());
+        trials.extend(stands(bench, name, trial, progress)?.flatten());
     }
     prover
         .finish()
@@ -167,7 +171,7 @@ pub async fn prove(
 /// What a trial gave, where it gave anything: the server may refuse one thing and go on with the others, but not without a
 /// connection.
 fn stands<T>(
-    session: &Session,
+    bench: Bench<'_>,
     name: String,
     tried: Result<T, ExplainError>,
     progress: &Progress,
@@ -181,7 +185,7 @@ fn stands<T>(
             ));
             Ok(None)
         }
-        Err(source) if session.client().is_closed() => Err(server(name, source)),
+        Err(source) if bench.is_closed() => Err(server(name, source)),
         // The server had not enough memory, locks or space for this one: the others may fit.
         Err(source) => {
             progress.note(format!("{name} could not be tried: {source}"));
@@ -195,8 +199,9 @@ fn server(query: String, source: ExplainError) -> AuditError {
 }
 
 struct Prover<'a> {
-    session: &'a Session,
-    client: &'a Client,
+    bench: Bench<'a>,
+    proofs: Proofs<'a>,
+    words: Words,
     schema: &'a Schema,
     queries: &'a [Query],
     runs: &'a [QueryRuns],
@@ -208,10 +213,16 @@ struct Prover<'a> {
 }
 
 impl<'a> Prover<'a> {
-    fn new(session: &'a Session, audited: Audited<'a>, options: &'a RunOptions) -> Self {
+    fn new(
+        bench: Bench<'a>,
+        audited: Audited<'a>,
+        options: &'a RunOptions,
+        interrupt: &'a Interrupt,
+    ) -> Self {
         Self {
-            session,
-            client: session.client(),
+            bench,
+            proofs: Proofs::of(bench.results, audited.runs, interrupt),
+            words: Words::of(&audited),
             schema: audited.schema,
             queries: audited.queries,
             runs: audited.runs,
@@ -229,26 +240,66 @@ impl Prover<'_> {
         name: &str,
     ) -> Result<Option<Trial>, ExplainError> {
         let touched = self.touched(candidate);
-        for place in &touched {
-            self.prepare(place.query).await?;
+        let writers = self.writers(candidate);
+        let mut pieces = self.proofs.pieces(candidate, &touched, &writers);
+        let refused = matches!(pieces.building, Some(Building::Refused));
+        if !refused && !pieces.are_complete(&touched, &writers) {
+            self.measure_missing(candidate, name, &touched, &writers, &mut pieces)
+                .await?;
+        }
+        let Some(Building::Done(built)) = pieces.building else {
+            self.refused.insert(candidate.index.clone());
+            return Ok(None);
+        };
+        let effects: Vec<Effect> = pieces.effects.into_values().flatten().collect();
+        if effects.is_empty() {
+            return Ok(None);
+        }
+        let index = candidate.index.clone();
+        Ok(Some(Trial {
+            names: ddl::names(&index, name, self.schema),
+            index,
+            bytes: built.bytes,
+            build: built.build,
+            effects,
+            sites: candidate.sites.clone(),
+            writes: pieces.writes.into_values().flatten().collect(),
+        }))
+    }
+
+    /// Builds the index and runs what is not known with it.
+    async fn measure_missing(
+        &mut self,
+        candidate: &Candidate,
+        name: &str,
+        touched: &[Place],
+        writers: &[usize],
+        pieces: &mut Pieces,
+    ) -> Result<(), ExplainError> {
+        let is_missing = |place: &&Place| !pieces.effects.contains_key(*place);
+        let missing: Vec<Place> = touched.iter().filter(is_missing).copied().collect();
+        for query in missing
+            .iter()
+            .map(|place| place.query)
+            .chain(writers.iter().copied())
+        {
+            self.prepare(query).await?;
         }
         let limits = self.options.limits();
         self.open(&limits).await?;
-        let trial = self
-            .in_transaction(candidate, name, &touched, &limits)
+        let measured = self
+            .in_transaction(candidate, name, (&missing, writers), pieces)
             .await;
-        let trial = self.rolled_back(trial).await?;
-        if trial.is_none() {
-            self.refused.insert(candidate.index.clone());
+        if self.rolled_back(measured).await?.is_none() {
+            pieces.building = Some(Building::Refused);
         }
-        self.clean_up(&touched).await?;
-        Ok(trial.filter(|trial| !trial.effects.is_empty()))
+        self.clean_up(&missing).await
     }
 
     /// A transaction for building in. The build sets its own limit; the settings for statements come after it.
     async fn open(&self, limits: &Limits) -> Result<(), ExplainError> {
         let opening = explain::opening(limits, PlanChoice::Custom);
-        explain::texts(self.client, &opening, explain::NO_POSITION).await?;
+        explain::texts(self.bench.client()?, &opening, explain::NO_POSITION).await?;
         Ok(())
     }
 
@@ -258,7 +309,7 @@ impl Prover<'_> {
         &self,
         tried: Result<T, ExplainError>,
     ) -> Result<Option<T>, ExplainError> {
-        let left = explain::texts(self.client, "ROLLBACK", explain::NO_POSITION).await;
+        let left = explain::texts(self.bench.client()?, "ROLLBACK", explain::NO_POSITION).await;
         match tried {
             Err(ExplainError::Refused(refusal)) if refusal.is_of_the_server() => {
                 left.and(Err(ExplainError::Refused(refusal)))
@@ -282,61 +333,69 @@ impl Prover<'_> {
             .iter()
             .filter(|runs| written.contains(&runs.query));
         let plans = runs.flat_map(|runs| &runs.runs).map(|run| &run.plan);
-        explain::vacuum(self.session, self.schema, plans).await
+        explain::vacuum(self.bench.session()?, self.schema, plans).await
     }
 
     async fn in_transaction(
         &self,
         candidate: &Candidate,
         name: &str,
-        touched: &[Place],
-        limits: &Limits,
-    ) -> Result<Trial, ExplainError> {
-        let built = self.build(&candidate.index, name, limits).await?;
-        let effects = self.effects(touched, &built.names).await?;
-        // Measured for what serves something only.
-        let writes = if effects.is_empty() {
-            Vec::new()
-        } else {
-            self.write_costs(candidate).await?
-        };
-        let index = candidate.index.clone();
-        Ok(Trial {
-            names: ddl::names(&index, name, self.schema),
-            index,
-            bytes: built.bytes,
-            build: built.build,
-            effects,
-            sites: candidate.sites.clone(),
-            writes,
-        })
-    }
-
-    /// What the runs take with indexes that are there, of those whose plans use them.
-    async fn effects(
-        &self,
-        touched: &[Place],
-        names: &BTreeSet<String>,
-    ) -> Result<Vec<Effect>, ExplainError> {
-        let mut effects = Vec::new();
-        for place in touched {
-            let Some(before) = self.run(place.query, place.run) else {
-                continue;
-            };
-            let Some(prepared) = self.prepared.get(&place.query) else {
-                continue;
-            };
-            if place.why == Why::Scan && !self.would_use(prepared, before, names).await? {
-                continue;
+        (missing, writers): (&[Place], &[usize]),
+        pieces: &mut Pieces,
+    ) -> Result<(), ExplainError> {
+        let (index, limits) = (&candidate.index, self.options.limits());
+        let built = match self.build(index, name, &limits).await {
+            Ok(built) => built,
+            Err(error) => {
+                if error.is_of_the_statement() {
+                    self.proofs.keep_building(index, &Building::Refused);
+                }
+                return Err(error);
             }
-            if let Some(taken) = self.measure(prepared, before).await? {
-                effects.push(effect(place, before, &taken));
+        };
+        for place in missing {
+            let effect = self.effect(place, &built.names).await?;
+            self.proofs.keep_effect(index, place, effect.as_ref());
+            pieces.effects.insert(*place, effect);
+        }
+        // Measured for what serves something only.
+        if pieces.serves() {
+            for query in writers {
+                if !pieces.writes.contains_key(query) {
+                    let cost = self.write_cost(*query).await?;
+                    self.proofs.keep_write(index, *query, cost.as_ref());
+                    pieces.writes.insert(*query, cost);
+                }
             }
         }
-        Ok(effects)
+        if pieces.building.is_none() {
+            let building = Building::Done(built);
+            self.proofs.keep_building(index, &building);
+            pieces.building = Some(building);
+        }
+        Ok(())
     }
 
-    /// Runs of queries that read the candidate's table, or whose deletes check it.
+    /// What a run takes with indexes that are there; `None` where its plan does not use them.
+    async fn effect(
+        &self,
+        place: &Place,
+        names: &BTreeSet<String>,
+    ) -> Result<Option<Effect>, ExplainError> {
+        let (Some(before), Some(prepared)) = (
+            self.run(place.query, place.run),
+            self.prepared.get(&place.query),
+        ) else {
+            return Ok(None);
+        };
+        if place.why == Why::Scan && !self.would_use(prepared, before, names).await? {
+            return Ok(None);
+        }
+        let taken = self.measure(prepared, before).await?;
+        Ok(taken.map(|taken| effect(place, before, &taken)))
+    }
+
+    /// Runs that asked for the candidate, and those of queries that read its table and name a key of it.
     fn touched(&self, candidate: &Candidate) -> Vec<Place> {
         let mut found: BTreeSet<Place> = BTreeSet::new();
         for site in &candidate.sites {
@@ -351,7 +410,11 @@ impl Prover<'_> {
                 why,
             });
         }
-        let tables: BTreeSet<u32> = candidate.index.all().map(|index| index.table_oid).collect();
+        let may_search = |query: usize, plan: &Plan| {
+            candidate.index.all().any(|index| {
+                self.words.name_a_key(query, index) && self.reads(plan, index.table_oid)
+            })
+        };
         for query_runs in self.runs {
             for (at, run) in query_runs.runs.iter().enumerate() {
                 let place = |why| Place {
@@ -360,7 +423,7 @@ impl Prover<'_> {
                     why,
                 };
                 let checks = found.contains(&place(Why::Check));
-                if !checks && tables.iter().any(|table| self.reads(&run.plan, *table)) {
+                if !checks && may_search(query_runs.query, &run.plan) {
                     found.insert(place(Why::Scan));
                 }
             }
@@ -400,9 +463,9 @@ impl Prover<'_> {
     async fn prepare(&mut self, query: usize) -> Result<(), ExplainError> {
         if !self.prepared.contains_key(&query) {
             let (name, limits) = (format!("pgproof_prove_{query}"), self.options.limits());
-            let source = &self.queries[query];
+            let (source, client) = (&self.queries[query], self.bench.client()?);
             let prepared =
-                Prepared::new(self.client, &name, &source.sql, source.writes, &limits).await?;
+                Prepared::new(client, &name, &source.sql, source.writes, &limits).await?;
             self.prepared.insert(query, prepared);
         }
         Ok(())
@@ -440,7 +503,7 @@ impl Prover<'_> {
              RESET ROLE;SET LOCAL statement_timeout = {:.0};",
             limits.statement.0.max(1.0)
         );
-        let answer = explain::texts(self.client, &sql, explain::NO_POSITION).await?;
+        let answer = explain::texts(self.bench.client()?, &sql, explain::NO_POSITION).await?;
         let [milliseconds, members] = &answer[..] else {
             return Err(ExplainError::NoPlan);
         };
@@ -469,42 +532,34 @@ impl Prover<'_> {
         oids.join(", ")
     }
 
-    /// What the index costs the statements that write to its table. Their prepared forms are there: they read it, too.
-    async fn write_costs(&self, candidate: &Candidate) -> Result<Vec<WriteCost>, ExplainError> {
-        let mut costs = Vec::new();
-        for runs in self.runs {
-            let Some(run) = runs.runs.first() else {
-                continue;
-            };
-            let Some(prepared) = self
-                .prepared
-                .get(&runs.query)
-                .filter(|prepared| prepared.writes)
-            else {
-                continue;
-            };
+    /// The queries that write to an index's table.
+    fn writers(&self, candidate: &Candidate) -> Vec<usize> {
+        let writes = |query: &usize| {
+            let first = self.run(*query, 0).filter(|_| self.queries[*query].writes);
             let mut indexes = candidate.index.all();
-            if !indexes.any(|index| self.modifies(&run.plan, index.table_oid)) {
-                continue;
-            }
-            let Some(taken) = self.measure(prepared, run).await? else {
-                continue;
-            };
-            let Some(last) = taken.last() else { continue };
-            let (before, after) = (run.plan.root(), last.plan.root());
-            let (Some(wal_before), Some(wal_after)) = (before.wal, after.wal) else {
-                continue;
-            };
-            let (Some(blocks_before), Some(blocks_after)) = (before.buffers, after.buffers) else {
-                continue;
-            };
-            costs.push(WriteCost {
-                query: runs.query,
-                pages: (blocks_before.touched(), blocks_after.touched()),
-                wal: (without_images(wal_before), without_images(wal_after)),
-            });
-        }
-        Ok(costs)
+            first.is_some_and(|run| indexes.any(|index| self.modifies(&run.plan, index.table_oid)))
+        };
+        let queries = self.runs.iter().map(|runs| runs.query);
+        queries.filter(writes).collect()
+    }
+
+    /// What the indexes that are there cost a query that writes.
+    async fn write_cost(&self, query: usize) -> Result<Option<WriteCost>, ExplainError> {
+        let (Some(run), Some(prepared)) = (self.run(query, 0), self.prepared.get(&query)) else {
+            return Ok(None);
+        };
+        let taken = self.measure(prepared, run).await?;
+        let Some(last) = taken.as_ref().and_then(|taken| taken.last()) else {
+            return Ok(None);
+        };
+        let (before, after) = (run.plan.root(), last.plan.root());
+        let wal = before.wal.zip(after.wal);
+        let blocks = before.buffers.zip(after.buffers);
+        Ok(wal.zip(blocks).map(|(wal, blocks)| WriteCost {
+            query,
+            pages: (blocks.0.touched(), blocks.1.touched()),
+            wal: (without_images(wal.0), without_images(wal.1)),
+        }))
     }
 
     fn modifies(&self, plan: &Plan, table: u32) -> bool {
@@ -527,15 +582,9 @@ impl Prover<'_> {
         run: &Run,
         names: &BTreeSet<String>,
     ) -> Result<bool, ExplainError> {
-        match explain::in_savepoint(
-            self.client,
-            prepared,
-            &values(run),
-            choice(run),
-            Mode::Estimate,
-        )
-        .await
-        {
+        let client = self.bench.client()?;
+        let (values, choice, mode) = (values(run), choice(run), Mode::Estimate);
+        match explain::in_savepoint(client, prepared, &values, choice, mode).await {
             Ok(explained) => Ok(uses(&explained.plan, names)),
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(false),
             Err(error) => Err(error),
@@ -553,18 +602,21 @@ impl Prover<'_> {
         } else {
             Mode::Analyze
         };
+        let client = self.bench.client()?;
         let mut taken: Vec<Explained> = Vec::new();
         for round in 0..=self.options.runs {
             let slow = taken
                 .last()
                 .and_then(|last| last.plan.execution_ms)
                 .is_some_and(|time| time.0 > 1_000.0);
-            if slow && round > 1 {
+            let times: Vec<Millis> = taken
+                .iter()
+                .filter_map(|one| one.plan.execution_ms)
+                .collect();
+            if (slow && round > 1) || is_settled(&times) {
                 break;
             }
-            match explain::in_savepoint(self.client, prepared, &values(run), choice(run), mode)
-                .await
-            {
+            match explain::in_savepoint(client, prepared, &values(run), choice(run), mode).await {
                 Ok(explained) => taken.push(explained),
                 Err(ExplainError::Refused(_) | ExplainError::TimedOut) => return Ok(None),
                 Err(error) => return Err(error),
@@ -578,7 +630,7 @@ impl Prover<'_> {
 
     async fn finish(self) -> Result<(), ExplainError> {
         for prepared in self.prepared.into_values() {
-            prepared.deallocate(self.client).await?;
+            prepared.deallocate(self.bench.client()?).await?;
         }
         Ok(())
     }
@@ -599,13 +651,6 @@ enum Why {
     Scan,
     /// A faster check of a foreign key.
     Check,
-}
-
-struct Built {
-    /// The index's and, on a partitioned table, those of its partitions.
-    names: BTreeSet<String>,
-    bytes: Bytes,
-    build: Millis,
 }
 
 pub(super) fn values(run: &Run) -> Vec<Option<String>> {

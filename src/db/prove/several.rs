@@ -97,11 +97,10 @@ impl Prover<'_> {
         &mut self,
         group: &Group,
     ) -> Result<Option<Trial>, ExplainError> {
-        self.prepare(group.query).await?;
-        let limits = self.options.limits();
-        self.open(&limits).await?;
-        let kept = self.useful(group).await;
-        let kept = self.rolled_back(kept).await?.unwrap_or_default();
+        let kept = match self.proofs.group(group.query, &group.members) {
+            Some(known) => known,
+            None => self.measured_group(group).await?,
+        };
         let Some((first, beside)) = kept.split_first().filter(|(_, beside)| !beside.is_empty())
         else {
             return Ok(None);
@@ -113,6 +112,16 @@ impl Prover<'_> {
         let name = ddl::name(&index, self.schema);
         let sites = group.sites.clone();
         self.try_out(&Candidate { index, sites }, &name).await
+    }
+
+    async fn measured_group(&mut self, group: &Group) -> Result<Vec<IndexSpec>, ExplainError> {
+        self.prepare(group.query).await?;
+        let limits = self.options.limits();
+        self.open(&limits).await?;
+        let kept = self.useful(group).await;
+        let kept = self.rolled_back(kept).await?.unwrap_or_default();
+        self.proofs.keep_group(group.query, &group.members, &kept);
+        Ok(kept)
     }
 
     /// The members of a group that some plan of the query uses when all are there, without those whose loss costs nothing.
@@ -181,7 +190,8 @@ impl Prover<'_> {
         for run in self.runs_of(query) {
             let (values, choice) = (values(run), choice(run));
             let mode = Mode::Analyze;
-            match explain::in_savepoint(self.client, prepared, &values, choice, mode).await {
+            match explain::in_savepoint(self.bench.client()?, prepared, &values, choice, mode).await
+            {
                 Ok(taken) => {
                     let buffers = taken.plan.root().buffers;
                     pages += buffers.map_or(0.0, |buffers| buffers.touched().0 as f64);
@@ -194,7 +204,7 @@ impl Prover<'_> {
     }
 
     pub(super) async fn execute(&self, sql: &str) -> Result<(), ExplainError> {
-        explain::texts(self.client, sql, explain::NO_POSITION)
+        explain::texts(self.bench.client()?, sql, explain::NO_POSITION)
             .await
             .map(|_| ())
     }
@@ -212,7 +222,7 @@ impl Prover<'_> {
         };
         let (values, choice) = (values(run), choice(run));
         let mode = Mode::Estimate;
-        match explain::in_savepoint(self.client, prepared, &values, choice, mode).await {
+        match explain::in_savepoint(self.bench.client()?, prepared, &values, choice, mode).await {
             Ok(explained) => Ok(Read::of(&explained.plan)),
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(Read::default()),
             Err(error) => Err(error),

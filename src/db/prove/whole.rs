@@ -1,17 +1,18 @@
 //! The chosen indexes built together, and every query that uses one run again with every parameter set, generic plans
 //! included: what is printed is this measurement, and an index that makes any query worse is out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advise::{Audited, IndexSpec, Trial, ddl, set};
 use crate::db::audit::{AuditError, RunOptions};
-use crate::db::connect::Session;
+use crate::db::bench::Bench;
 use crate::db::explain::{ExplainError, Explained, Prepared};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Unit};
 use crate::run::Run;
 use crate::units::Millis;
 
+use super::known::{Built, WithSet};
 use super::several::drop_index;
 use super::{Place, Prover, Why, effect, server};
 
@@ -32,7 +33,7 @@ pub struct Whole {
 /// # Errors
 /// [`AuditError`].
 pub async fn prove_whole(
-    session: &Session,
+    bench: Bench<'_>,
     audited: Audited<'_>,
     mut chosen: Vec<Trial>,
     options: &RunOptions,
@@ -46,7 +47,7 @@ pub async fn prove_whole(
         });
     }
     let task = progress.task("Proving the whole set", Unit::Steps, None);
-    let mut prover = Prover::new(session, audited, options);
+    let mut prover = Prover::new(bench, audited, options, interrupt);
     for _ in 0..MAX_ROUNDS {
         interrupt.check()?;
         let members = set::members(&chosen);
@@ -81,89 +82,164 @@ pub async fn prove_whole(
     })
 }
 
+/// The members of a set, with what each of them is called and came to.
+struct Members<'a> {
+    all: &'a [IndexSpec],
+    names: &'a [String],
+    built: BTreeMap<usize, Built>,
+}
+
+/// A run that is not known with the members that bear on it.
+struct Missing {
+    place: Place,
+    /// Members that bear on it.
+    relevant: Vec<usize>,
+}
+
 impl Prover<'_> {
-    /// Builds all members and runs what uses them; `None` where they cannot be built together.
+    /// Builds all members and runs what uses them, as far as it is not known; `None` where they cannot be built together.
     async fn try_whole(
         &mut self,
         members: &[IndexSpec],
         audited: &Audited<'_>,
     ) -> Result<Option<set::Measured>, ExplainError> {
-        let places = self.places(members);
-        for place in &places {
-            self.prepare(place.query).await?;
+        let names = ddl::unique_names(members, self.schema);
+        let mut effects: BTreeMap<Place, set::SetEffect> = BTreeMap::new();
+        let mut missing = Vec::new();
+        for place in self.places(members) {
+            let relevant = self.relevant(&place, members);
+            if relevant.is_empty() {
+                continue;
+            }
+            match self.proofs.with_set(&place, &of(members, &relevant)) {
+                Some(known) => {
+                    let known = known.map(|known| found(known, members));
+                    effects.extend(known.map(|effect| (place, effect)));
+                }
+                None => missing.push(Missing { place, relevant }),
+            }
         }
-        let limits = self.options.limits();
-        self.open(&limits).await?;
-        let measured = self.measured(members, &places, audited).await;
-        let measured = self.rolled_back(measured).await?;
-        self.clean_up(&places).await?;
-        Ok(measured)
+        let known = |at: usize| self.proofs.member(&members[at]).map(|built| (at, built));
+        let mut set = Members {
+            all: members,
+            names: &names,
+            built: (0..members.len()).filter_map(known).collect(),
+        };
+        if !missing.is_empty() || set.built.len() < members.len() {
+            for missing in &missing {
+                self.prepare(missing.place.query).await?;
+            }
+            let limits = self.options.limits();
+            self.open(&limits).await?;
+            let measured = self.measured(&mut set, &missing, audited).await;
+            let measured = self.rolled_back(measured).await?;
+            let places: Vec<Place> = missing.iter().map(|missing| missing.place).collect();
+            self.clean_up(&places).await?;
+            let Some(measured) = measured else {
+                return Ok(None);
+            };
+            effects.extend(measured);
+        }
+        Ok(Some(set::Measured {
+            bytes: set.built.values().map(|member| member.bytes).collect(),
+            build: set.built.values().map(|member| member.build).collect(),
+            effects: effects.into_values().collect(),
+            names,
+        }))
+    }
+
+    /// Members that can change what a run takes: those on tables that it reads, with a key that it names. What writes also has
+    /// checks and triggers, which no plan shows.
+    fn relevant(&self, place: &Place, members: &[IndexSpec]) -> Vec<usize> {
+        let writes = place.why == Why::Check || self.queries[place.query].writes;
+        let run = self.run(place.query, place.run);
+        let bears = |at: &usize| {
+            let member = &members[*at];
+            let named = self.words.name_a_key(place.query, member);
+            writes || named && run.is_some_and(|run| self.reads(&run.plan, member.table_oid))
+        };
+        (0..members.len()).filter(bears).collect()
     }
 
     async fn measured(
         &self,
-        members: &[IndexSpec],
-        places: &[Place],
+        set: &mut Members<'_>,
+        missing: &[Missing],
         audited: &Audited<'_>,
-    ) -> Result<set::Measured, ExplainError> {
+    ) -> Result<BTreeMap<Place, set::SetEffect>, ExplainError> {
         let limits = self.options.limits();
-        let names = ddl::unique_names(members, self.schema);
-        let mut built = Vec::new();
-        for (member, name) in members.iter().zip(&names) {
-            built.push(self.build(member, name, &limits).await?);
-        }
-        let mut effects = Vec::new();
-        for place in places {
-            let (Some(before), Some(prepared)) = (
-                self.run(place.query, place.run),
-                self.prepared.get(&place.query),
-            ) else {
-                continue;
-            };
-            let plan = self.indexes_used(place.query, before).await?;
-            let members_in = |names: &[String]| -> Vec<usize> {
-                let members = built.iter().enumerate();
-                members
-                    .filter(|(_, member)| names.iter().any(|name| member.names.contains(name)))
-                    .map(|(member, _)| member)
-                    .collect()
-            };
-            let (used, searched) = (members_in(&plan.all), members_in(&plan.searched));
-            if used.is_empty() && place.why == Why::Scan {
-                continue;
+        let needed = missing
+            .iter()
+            .flat_map(|missing| missing.relevant.iter().copied());
+        let unknown = (0..set.all.len()).filter(|member| !set.built.contains_key(member));
+        let wanted: BTreeSet<usize> = needed.chain(unknown).collect();
+        for member in wanted {
+            let mut built = self
+                .build(&set.all[member], &set.names[member], &limits)
+                .await?;
+            if let Some(known) = set.built.get(&member) {
+                (built.bytes, built.build) = (known.bytes, known.build);
+            } else {
+                self.proofs.keep_member(&set.all[member], &built);
             }
-            match self.measure(prepared, before).await? {
-                Some(taken) => {
-                    let mut found = effect(place, before, &taken);
-                    if set::is_slower(&found, audited) {
-                        let own = used
-                            .iter()
-                            .map(|member| (&members[*member], &names[*member]));
-                        let drop =
-                            String::from_iter(own.map(|(member, name)| drop_index(member, name)));
-                        found.fastest = self.side_by_side(prepared, before, &drop).await?;
-                    }
-                    effects.push(set::SetEffect {
-                        effect: found,
-                        used,
-                        searched,
-                    });
+            set.built.insert(member, built);
+        }
+        let mut effects = BTreeMap::new();
+        for Missing { place, relevant } in missing {
+            let with_set = self.with_set(place, set, audited).await?;
+            self.proofs
+                .keep_with_set(place, &of(set.all, relevant), with_set.as_ref());
+            let effect = with_set.map(|known| found(known, set.all));
+            effects.extend(effect.map(|effect| (*place, effect)));
+        }
+        Ok(effects)
+    }
+
+    /// What the set does to a run; `None` where its plan uses none of it.
+    async fn with_set(
+        &self,
+        place: &Place,
+        set: &Members<'_>,
+        audited: &Audited<'_>,
+    ) -> Result<Option<WithSet>, ExplainError> {
+        let (Some(before), Some(prepared)) = (
+            self.run(place.query, place.run),
+            self.prepared.get(&place.query),
+        ) else {
+            return Ok(None);
+        };
+        let plan = self.indexes_used(place.query, before).await?;
+        let members_in = |names: &[String]| -> Vec<usize> {
+            let is_one = |built: &Built| names.iter().any(|name| built.names.contains(name));
+            let members = set.built.iter().filter(|(_, built)| is_one(built));
+            members.map(|(member, _)| *member).collect()
+        };
+        let (used, searched) = (members_in(&plan.all), members_in(&plan.searched));
+        if used.is_empty() && place.why == Why::Scan {
+            return Ok(None);
+        }
+        let effect = match self.measure(prepared, before).await? {
+            Some(taken) => {
+                let mut found = effect(place, before, &taken);
+                if set::is_slower(&found, audited) {
+                    let drop = |member: &usize| drop_index(&set.all[*member], &set.names[*member]);
+                    let drop = String::from_iter(used.iter().map(drop));
+                    found.fastest = self.side_by_side(prepared, before, &drop).await?;
                 }
-                // It ended without them.
-                None if before.measurement().is_some() => effects.push(set::SetEffect {
-                    effect: unfinished(place, before, self.options.timeout),
-                    used,
-                    searched,
-                }),
-                None => {}
+                found
             }
-        }
-        Ok(set::Measured {
-            names,
-            bytes: built.iter().map(|member| member.bytes).collect(),
-            build: built.iter().map(|member| member.build).collect(),
-            effects,
-        })
+            // It ended without them.
+            None if before.measurement().is_some() => {
+                unfinished(place, before, self.options.timeout)
+            }
+            None => return Ok(None),
+        };
+        let specs = |members: &[usize]| of(set.all, members).into_iter().cloned().collect();
+        Ok(Some(WithSet {
+            effect,
+            used: specs(&used),
+            searched: specs(&searched),
+        }))
     }
 
     /// The fastest run without some of the indexes, and with them, one right after the other: what was measured long before
@@ -208,6 +284,23 @@ impl Prover<'_> {
             }
         }
         places.into_iter().collect()
+    }
+}
+
+fn of<'a>(members: &'a [IndexSpec], which: &[usize]) -> Vec<&'a IndexSpec> {
+    which.iter().map(|member| &members[*member]).collect()
+}
+
+/// What is known of a run, with the members by their present places.
+fn found(known: WithSet, members: &[IndexSpec]) -> set::SetEffect {
+    let places = |specs: &[IndexSpec]| {
+        let place = |spec| members.iter().position(|member| member == spec);
+        specs.iter().filter_map(place).collect()
+    };
+    set::SetEffect {
+        used: places(&known.used),
+        searched: places(&known.searched),
+        effect: known.effect,
     }
 }
 

@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::catalog::SkipReason;
 use crate::finding::{
-    Evidence, Finding, Fingerprint, Fix, Quantity, RuleId, Severity, Suppression,
+    Evidence, Finding, Fingerprint, Fix, Measurement, Quantity, RuleId, Severity, Suppression,
 };
 use crate::plan::Buffers;
 use crate::report::place::Place;
 use crate::rules::not_audited;
 use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run};
-use crate::units::{Bytes, Millis};
+use crate::units::{Bytes, Millis, Pages};
 use crate::visible;
 
 use crate::report::{IndexInfo, Origin, Report, Summary, TOOL_VERSION, TableInfo};
@@ -44,8 +44,48 @@ pub struct SavedReport {
     /// Set where the audit ended before every query was seen.
     #[serde(default)]
     pub ended_early: Option<String>,
+    /// Queries that did not change since they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<SavedReused>,
+    /// What `--changed` left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<SavedUnchanged>,
+    /// Queries beside their earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<SavedCompared>,
     pub findings: Vec<SavedFinding>,
     pub summary: SavedSummary,
+}
+
+/// Queries that are as they were at a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedUnchanged {
+    pub queries: usize,
+    pub since: String,
+}
+
+/// A query beside an earlier version of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedCompared {
+    pub query: String,
+    pub with: String,
+    pub before: Option<SavedTaken>,
+    pub after: Option<SavedTaken>,
+}
+
+/// What a version of a query took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedTaken {
+    pub time_ms: Millis,
+    pub pages: Pages,
+}
+
+/// Queries that were not run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedReused {
+    pub queries: usize,
+    /// Since the first of them was measured.
+    pub oldest_seconds: u64,
 }
 
 /// A query that was not audited.
@@ -453,6 +493,15 @@ impl SavedReport {
                 .collect(),
             not_audited: not_audited(report),
             ended_early: report.ended_early.as_ref().map(EndedEarly::reason),
+            reused: report.reused.map(|reused| SavedReused {
+                queries: reused.queries,
+                oldest_seconds: reused.oldest.as_secs(),
+            }),
+            unchanged: report.unchanged.as_ref().map(|unchanged| SavedUnchanged {
+                queries: unchanged.queries,
+                since: unchanged.since.clone(),
+            }),
+            compared: compared(report),
             findings: report
                 .findings
                 .iter()
@@ -477,6 +526,24 @@ impl SavedReport {
             },
         }
     }
+}
+
+fn compared(report: &Report) -> Vec<SavedCompared> {
+    let taken = |taken: &Option<Measurement>| {
+        taken.as_ref().map(|taken| SavedTaken {
+            time_ms: taken.time_ms,
+            pages: taken.blocks,
+        })
+    };
+    let saved = report.compared.iter().filter_map(|compared| {
+        Some(SavedCompared {
+            query: report.queries.get(compared.query)?.name.clone(),
+            with: compared.with.clone(),
+            before: taken(&compared.before),
+            after: taken(&compared.after),
+        })
+    });
+    saved.collect()
 }
 
 /// What the catalog could not give, then what the server refused.

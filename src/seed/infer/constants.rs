@@ -12,6 +12,7 @@ use crate::seed::check::ColumnFacts;
 use crate::seed::clock::Clock;
 use crate::seed::literal;
 use crate::seed::plan::{Choice, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Weights};
+use crate::seed::spec::Spec;
 use crate::sql::constants::{Constant, Said, Side, array_items};
 use crate::sql::documents::{Member, members_of};
 
@@ -324,6 +325,38 @@ fn is_state(name: &str) -> bool {
 }
 
 /// Whether a constant may be compared with this column: a table of its name is in reach, and has a column of that name.
+/// The constants that can matter beside a spec: what it says of a column holds, whatever queries ask for. A dataset does not
+/// depend on the others, and stays when a query that holds one is edited.
+#[must_use]
+pub fn beside_spec(constants: Vec<Constant>, spec: &Spec) -> Vec<Constant> {
+    let says = |written: &[String], column: &str| {
+        spec.tables.iter().any(|table| {
+            let named = match table.name.text.split_once('.') {
+                // A plain name in a spec is one table's alone.
+                None => written.last() == Some(&table.name.text),
+                Some((schema, name)) => written == [schema, name],
+            };
+            let mut columns = table.columns.iter();
+            named
+                && columns.any(|said| {
+                    said.name.text == column
+                        && (said.values.is_some()
+                            || said.value.is_some()
+                            || said.generator.is_some()
+                            || said.template.is_some()
+                            || said.expression.is_some())
+                })
+        })
+    };
+    let matters = |constant: &Constant| {
+        let mut tables = constant.tables.iter();
+        // Where times lie to now is the clock's.
+        !matches!(constant.said, Said::LiesOfNow(_))
+            && tables.any(|table| !says(table, &constant.column))
+    };
+    constants.into_iter().filter(matters).collect()
+}
+
 fn is_about(constant: &Constant, table: &Table, column: &Column) -> bool {
     constant.column == column.name
         && constant.tables.iter().any(|written| match &written[..] {
@@ -370,6 +403,17 @@ fn constant_of(default: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_spec_says_leaves_nothing_to_constants() {
+        let text = "[tables.trips.columns]\nstate = { values = { open = 1, done = 9 } }\nkind = { null = 0.1 }\n";
+        let spec = crate::seed::spec::parse(&[crate::source::Source::new("s.toml", text)]).unwrap();
+        let of = |sql: &str| beside_spec(crate::sql::constants::of_all([sql].into_iter()), &spec);
+        assert_eq!(of("SELECT id FROM trips WHERE state = 'lost'"), []);
+        assert_eq!(of("SELECT id FROM trips WHERE kind = 'bus'").len(), 1);
+        assert_eq!(of("SELECT id FROM stops WHERE state = 'lost'").len(), 1);
+        assert_eq!(of("SELECT id FROM archive.trips WHERE state = 'x'"), []);
+    }
 
     #[test]
     fn a_range_moves_to_where_it_is_searched() {

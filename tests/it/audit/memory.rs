@@ -40,7 +40,7 @@ async fn work_mem_is_advised_as_it_was_run_with() {
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
     let options = options();
     let trials = Trials {
-        session: &audit.session,
+        bench: (&audit.session).into(),
         audited,
         options: &options,
         progress: &progress,

@@ -111,7 +111,7 @@ async fn proven(database: &TestDatabase) -> Vec<Finding> {
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
     let options = options();
     let trials = Trials {
-        session: &audit.session,
+        bench: (&audit.session).into(),
         audited,
         options: &options,
         progress: &progress,

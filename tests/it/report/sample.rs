@@ -372,6 +372,9 @@ pub(crate) fn report() -> Report {
         runs: runs(),
         skipped: Vec::new(),
         ended_early: None,
+        reused: None,
+        unchanged: None,
+        compared: Vec::new(),
         fail_on: Some(Severity::Error),
         elapsed: Millis(41_234.0),
         ..Report::default()

@@ -10,7 +10,7 @@ mod table;
 
 use std::io::{self, Write};
 
-use crate::finding::RuleId;
+use crate::finding::{Measurement, RuleId};
 use crate::units::{Bytes, Count};
 
 use crate::report::excerpt::clean;
@@ -56,6 +56,7 @@ fn audit(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io::Res
     let summary = Summary::of(report);
     let mut head = Vec::new();
     header(report, &summary, *style, &mut head)?;
+    compared(report, *style, &mut head)?;
     let used = head.iter().filter(|byte| **byte == b'\n').count();
     out.write_all(&head)?;
     if style.verbose {
@@ -142,7 +143,23 @@ fn header(
             some_of(&small)
         ));
     }
-    let all = [&first[..], &second[..], &judged[..]];
+    let reused = report.reused.map(|reused| {
+        format!(
+            "{} of {} unchanged: measured {} ago (--fresh measures anew)",
+            reused.queries,
+            plural(report.queries.len(), "query", "queries"),
+            reused.age()
+        )
+    });
+    let unchanged = report.unchanged.as_ref().map(|unchanged| {
+        format!(
+            "{} unchanged since {}: not audited",
+            plural(unchanged.queries, "query", "queries"),
+            unchanged.since
+        )
+    });
+    let reused: Vec<String> = unchanged.into_iter().chain(reused).collect();
+    let all = [&first[..], &second[..], &reused[..], &judged[..]];
     for facts in all.into_iter().filter(|facts| !facts.is_empty()) {
         for line in finding::lines_of_facts(&finding::joined_facts(facts), style.columns()) {
             writeln!(out, "{}", palette.quiet(clean(&line)))?;
@@ -157,6 +174,28 @@ fn server(report: &Report) -> String {
         "PostgreSQL {}",
         report.server_version.as_deref().unwrap_or("unknown")
     )
+}
+
+/// Each query beside its earlier version.
+fn compared(report: &Report, style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    let figures = |taken: &Option<Measurement>| match taken {
+        Some(taken) => format!("{}, {}", taken.blocks, taken.time_ms),
+        None => "not measured".to_owned(),
+    };
+    for compared in &report.compared {
+        let Some(query) = report.queries.get(compared.query) else {
+            continue;
+        };
+        writeln!(
+            out,
+            "\n{} compared with {}",
+            style.palette().strong(clean(&query.name)),
+            clean(&compared.with)
+        )?;
+        writeln!(out, "  before {}", figures(&compared.before))?;
+        writeln!(out, "  now    {}", figures(&compared.after))?;
+    }
+    Ok(())
 }
 
 /// The first few names, and how many more there are.
