@@ -72,6 +72,8 @@ fn column_widths(plan: &SeedPlan, table: usize, sample: u64) -> Vec<u32> {
 
 /// What a row takes of its table's pages: its values one after the other, each aligned as its type is (`typalign`).
 fn stored_width(widths: &[u32], types: &[&str]) -> u32 {
+    /// What is larger is compressed or moved away, as far as it can be (`heaptoast.h`).
+    const TOASTED: u32 = 2032;
     let bitmap = (widths.len() as u32).div_ceil(8);
     let header = (HEADER + bitmap).next_multiple_of(8);
     let values = widths.iter().zip(types).fold(0, |at: u32, (width, name)| {
@@ -90,6 +92,7 @@ fn stored_width(widths: &[u32], types: &[&str]) -> u32 {
     });
     let tuple = header + values.next_multiple_of(8) + LINE_POINTER;
     match (PAGE - PAGE_HEADER) / tuple {
+        _ if tuple > TOASTED => tuple,
         0 => tuple,
         rows => PAGE.div_ceil(rows),
     }
