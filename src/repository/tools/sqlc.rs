@@ -46,7 +46,7 @@ fn of_configuration(listing: &Listing, file: &Path) -> Vec<Found> {
             tool: "sqlc",
             by: file.to_path_buf(),
             note: several_folders(listing, &paths),
-            schema: schema(listing, paths),
+            schema: schema(listing, &paths),
             queries: vec![QuerySource::Sqlc(file.to_path_buf())],
         })
         .collect()
@@ -63,9 +63,9 @@ fn weight(listing: &Listing, paths: &[PathBuf]) -> usize {
         .sum()
 }
 
-fn schema(listing: &Listing, paths: Vec<PathBuf>) -> Option<SchemaSource> {
+fn schema(listing: &Listing, paths: &[PathBuf]) -> Option<SchemaSource> {
     let is_folder = |path: &PathBuf| listing.root().join(path).is_dir();
-    match paths.as_slice() {
+    match paths {
         [] => None,
         [path] => Some(SchemaSource::Files {
             path: path.clone(),
