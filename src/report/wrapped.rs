@@ -83,7 +83,7 @@ mod tests {
         page.flush().unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "  short\n    a line that is longer\n      than thirty columns\nno end"
+            "  short\n    a line that is longer than\n      thirty columns\nno end"
         );
     }
 

@@ -334,14 +334,17 @@ impl Screen<'_> {
             lines.extend(below("  ", INDENT, &clean(&text), self.columns()));
         }
         let hidden = [
-            (summary.left_out, "left out"),
-            (summary.infos, "notes"),
-            (summary.suppressed, "accepted findings"),
+            (summary.left_out, ["query left out", "queries left out"]),
+            (summary.infos, ["note", "notes"]),
+            (
+                summary.suppressed,
+                ["accepted finding", "accepted findings"],
+            ),
         ];
         let hidden: Vec<String> = hidden
             .iter()
             .filter(|(number, _)| *number > 0 && !self.style.verbose)
-            .map(|(number, what)| format!("{number} {what}"))
+            .map(|(number, [one, many])| plural(*number, one, many))
             .collect();
         if !hidden.is_empty() {
             let text = format!("  --verbose lists: {}", hidden.join(", "));
