@@ -9,11 +9,12 @@ use crate::finding::{Evidence, Finding, Fingerprint, Fix, Proof, Quantity, RuleI
 use crate::plan::{Metrics, NodeId, Plan, label};
 use crate::rules;
 use crate::run::{Outcome, Run};
-use crate::schema::Schema;
+use crate::schema::{Schema, quote_identifier};
 use crate::units::{Millis, Rows};
 
 use super::ddl::{self, has_trigrams};
 use super::select::{Proposal, hurts};
+use super::set::Superseded;
 use super::{
     Audited, Candidate, Effect, IndexSpec, KeySpec, Method, NullsOrder, Part, Site, Trial,
 };
@@ -35,6 +36,49 @@ pub fn findings(proposals: &[Proposal<'_>], audited: Audited<'_>) -> Vec<Finding
     }
     found.sort_by_key(|(query, _)| *query);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Existing indexes that the advised ones do the work of: the set was measured without them.
+#[must_use]
+pub fn superseded(indexes: &[Superseded]) -> Vec<Finding> {
+    let finding = |old: &Superseded| {
+        let (name, relation) = (&old.index.name, old.table.to_string());
+        let pair = format!("{name} = {}", key_text(&old.by));
+        Finding {
+            rule: RuleId::DuplicateIndex,
+            severity: Severity::Info,
+            query: None,
+            location: None,
+            message: format!(
+                "{name} of {relation} is the beginning of the advised index on {}, {}",
+                key_text(&old.by),
+                old.index.bytes
+            ),
+            why: "With both there, every INSERT and most UPDATEs write to both; queries need only one."
+                .to_owned(),
+            advice: "Drop it once the advised index is there, CONCURRENTLY where the table is in use: the whole set was measured \
+                     without it, and no query is worse for it."
+                .to_owned(),
+            evidence: Evidence {
+                relation: Some(relation.clone()),
+                condition: Some(pair.clone()),
+                ..Evidence::default()
+            }
+            .with("index_bytes", Quantity::Bytes(old.index.bytes)),
+            fix: Some(Fix {
+                sql: format!(
+                    "DROP INDEX {}.{};",
+                    quote_identifier(&old.table.schema),
+                    quote_identifier(name)
+                ),
+                proof: None,
+            }),
+            fingerprint: Fingerprint::of([RuleId::DuplicateIndex.as_str(), &relation, &pair]),
+            suppressed: None,
+            symptoms: Vec::new(),
+        }
+    };
+    indexes.iter().map(finding).collect()
 }
 
 /// Candidates that nothing was built for, because the database is not pgproof's own: worth knowing, with the statement

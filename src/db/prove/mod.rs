@@ -85,6 +85,7 @@ pub async fn advise(
     let chosen = advise::select(&trials, &audited, budget);
     let whole = prove_whole(session, audited, chosen, options, events).await?;
     let harmful = whole.harmful;
+    findings.extend(advise::findings::superseded(&whole.superseded));
     let built = candidates.len().saturating_sub(left_out);
     let proposals = advise::proposals(&whole.kept, &audited);
     findings.extend(advise::findings(&proposals, audited));

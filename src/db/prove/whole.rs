@@ -3,19 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::advise::{Audited, IndexSpec, Trial, ddl, set};
+use crate::advise::set::{self, Harm, Superseded};
+use crate::advise::{Audited, IndexSpec, Trial, ddl};
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::connect::Session;
 use crate::db::explain::{ExplainError, Explained, Prepared};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Unit};
 use crate::run::Run;
+use crate::schema::quote_identifier;
 use crate::units::Millis;
 
-use super::several::drop_index;
+use super::several::{drop_index, index_names};
 use super::{Place, Prover, Why, effect, server};
 
-/// At most so many indexes are taken out of a set, each for a measurement of what is left.
+/// So many indexes are taken out of a set one by one, each for a measurement of what is left; then all that are under suspicion.
 const MAX_ROUNDS: usize = 8;
 
 /// What is left of a set, and what was taken out of it.
@@ -25,6 +27,8 @@ pub struct Whole {
     pub kept: Vec<Trial>,
     /// Each index with the query that it made worse.
     pub harmful: Vec<(IndexSpec, usize)>,
+    /// Existing indexes without which the set was measured: no query is worse for it.
+    pub superseded: Vec<Superseded>,
 }
 
 /// Measures chosen indexes as a set.
@@ -39,37 +43,48 @@ pub async fn prove_whole(
     (progress, interrupt): (&Progress, &Interrupt),
 ) -> Result<Whole, AuditError> {
     let mut harmful = Vec::new();
-    if chosen.is_empty() {
-        return Ok(Whole {
-            kept: chosen,
-            harmful,
-        });
-    }
+    let mut superseded = Vec::new();
+    let mut may_drop = true;
     let task = progress.task("Proving the whole set", Unit::Steps, None);
     let mut prover = Prover::new(session, audited, options);
-    for _ in 0..MAX_ROUNDS {
+    while !chosen.is_empty() {
         interrupt.check()?;
         let members = set::members(&chosen);
-        let measured = prover.try_whole(&members, &audited).await;
+        superseded = if may_drop {
+            set::superseded(&members, audited.schema)
+        } else {
+            Vec::new()
+        };
+        let measured = prover.try_whole((&members, &superseded), &audited).await;
         interrupt.check()?;
         task.advance(1);
         let measured = measured.map_err(|source| server(String::new(), source))?;
         // Too large to be built at once: what was measured of each stands.
-        let Some(measured) = measured else { break };
-        match set::most_harmful(&measured, &audited) {
-            Some(harm) => {
-                let out = &members[harm.member];
-                chosen.retain(|trial| !trial.index.all().any(|index| set::alone(index) == *out));
-                harmful.push((out.clone(), harm.query));
-            }
-            None => {
-                chosen = set::as_measured(&chosen, &members, &measured, &audited);
-                break;
-            }
+        let Some(measured) = measured else {
+            superseded.clear();
+            break;
+        };
+        if !superseded.is_empty() && set::is_any_worse(&measured, &audited) {
+            may_drop = false;
+            continue;
         }
-        if chosen.is_empty() {
+        let out: Vec<Harm> = if harmful.len() < MAX_ROUNDS {
+            set::most_harmful(&measured, &audited).into_iter().collect()
+        } else {
+            set::suspects(&measured, &audited)
+        };
+        if out.is_empty() {
+            chosen = set::as_measured(&chosen, &members, &measured, &audited);
             break;
         }
+        for harm in out {
+            let out = &members[harm.member];
+            chosen.retain(|trial| !trial.index.all().any(|index| set::alone(index) == *out));
+            harmful.push((out.clone(), harm.query));
+        }
+    }
+    if chosen.is_empty() {
+        superseded.clear();
     }
     prover
         .finish()
@@ -78,14 +93,15 @@ pub async fn prove_whole(
     Ok(Whole {
         kept: chosen,
         harmful,
+        superseded,
     })
 }
 
 impl Prover<'_> {
-    /// Builds all members and runs what uses them; `None` where they cannot be built together.
+    /// Builds all members, drops what they supersede, and runs what uses them; `None` where they cannot be built together.
     async fn try_whole(
         &mut self,
-        members: &[IndexSpec],
+        (members, superseded): (&[IndexSpec], &[Superseded]),
         audited: &Audited<'_>,
     ) -> Result<Option<set::Measured>, ExplainError> {
         let places = self.places(members);
@@ -94,7 +110,7 @@ impl Prover<'_> {
         }
         let limits = self.options.limits();
         self.open(&limits).await?;
-        let measured = self.measured(members, &places, audited).await;
+        let measured = self.measured((members, superseded), &places, audited).await;
         let measured = self.rolled_back(measured).await?;
         self.clean_up(&places).await?;
         Ok(measured)
@@ -102,7 +118,7 @@ impl Prover<'_> {
 
     async fn measured(
         &self,
-        members: &[IndexSpec],
+        (members, superseded): (&[IndexSpec], &[Superseded]),
         places: &[Place],
         audited: &Audited<'_>,
     ) -> Result<set::Measured, ExplainError> {
@@ -111,6 +127,11 @@ impl Prover<'_> {
         let mut built = Vec::new();
         for (member, name) in members.iter().zip(&names) {
             built.push(self.build(member, name, &limits).await?);
+        }
+        for old in superseded {
+            let name = quote_identifier(&old.index.name);
+            let schema = quote_identifier(&old.table.schema);
+            self.execute(&format!("DROP INDEX {schema}.{name}")).await?;
         }
         let mut effects = Vec::new();
         for place in places {
@@ -129,13 +150,16 @@ impl Prover<'_> {
                     .collect()
             };
             let (used, searched) = (members_in(&plan.all), members_in(&plan.searched));
-            if used.is_empty() && place.why == Why::Scan {
+            let has_lost = index_names(&before.plan)
+                .iter()
+                .any(|name| superseded.iter().any(|old| old.names.contains(name)));
+            if used.is_empty() && place.why == Why::Scan && !has_lost {
                 continue;
             }
             match self.measure(prepared, before).await? {
                 Some(taken) => {
                     let mut found = effect(place, before, &taken);
-                    if set::is_slower(&found, audited) {
+                    if set::is_slower(&found, audited) && !has_lost {
                         let own = used
                             .iter()
                             .map(|member| (&members[*member], &names[*member]));
