@@ -29,6 +29,7 @@ pub use summary::Summary;
 
 use serde::{Deserialize, Serialize};
 
+use crate::advise::changes::Changes;
 use crate::catalog::{Query, Skipped};
 use crate::diff::report::Comparison;
 use crate::finding::{Finding, RuleId, Severity};
@@ -110,6 +111,8 @@ pub struct Report {
     pub ended_early: Option<EndedEarly>,
     /// Everything found, worst first; suppressed ones too.
     pub findings: Vec<Finding>,
+    /// What their fixes come to for the schema.
+    pub changes: Changes,
     /// The severity from which findings fail the audit; `None`: none does.
     pub fail_on: Option<Severity>,
     /// Both sides of a diff.

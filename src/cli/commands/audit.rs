@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use globset::{Glob, GlobMatcher};
 
+use crate::advise::changes::{self, Changes, changes};
 use crate::advise::{self, AdviceBudget, Audited};
 use crate::baseline::Baseline;
 use crate::catalog::{Catalog, Query, Skipped};
 use crate::cli::args::AuditArgs;
 use crate::cli::baseline;
 use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::new_migration;
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
@@ -45,6 +47,9 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     // The dataset is made as the command line says.
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());
     let chosen = chosen(args, &project, globals)?;
+    if args.write_migration {
+        new_migration::check(&project)?;
+    }
     let Baselines { accepted, kept } = baselines(args, &project, globals)?;
     let target = Target::open(&project, globals).await?;
     let audited = audit(
@@ -58,7 +63,8 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
     .await;
     // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
     let closed = target.close().await;
-    let mut report = audited?;
+    let (mut report, schema) = audited?;
+    let found = report.findings.clone();
     if args.redact {
         report::redact(&mut report);
     }
@@ -71,9 +77,20 @@ pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliErr
             globals,
         );
     }
+    report.changes = changes(&report.findings, &schema);
     report.view = view;
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     let code = output::finish(&outputs, &report, globals)?;
+    if args.write_migration && report.ended_early.is_none() {
+        // What is accepted stays out; the constants of conditions are the project's own.
+        let open = |finding: &&Finding| {
+            let accepted = |known: &&Finding| known.suppressed.is_some();
+            let mut accepted = report.findings.iter().filter(accepted);
+            !accepted.any(|known| known.fingerprint == finding.fingerprint)
+        };
+        let open: Vec<Finding> = found.iter().filter(open).cloned().collect();
+        new_migration::write(&changes(&open, &schema), &project, globals)?;
+    }
     match &report.ended_early {
         Some(EndedEarly::Interrupted) => Err(CliError::Interrupted),
         Some(ended @ EndedEarly::ServerLost { .. }) => Err(server_lost(ended, &report)),
@@ -153,7 +170,7 @@ pub(super) async fn audit(
     chosen: Catalog,
     target: &Target,
     kept: Option<(&Kept, &Project)>,
-) -> Result<Report, CliError> {
+) -> Result<(Report, Schema), CliError> {
     let Catalog {
         queries, skipped, ..
     } = chosen;
@@ -247,9 +264,10 @@ pub(super) async fn audit(
     advice.memory_and_statistics(&session, &mut findings).await;
     let ended_early = advice.ended_early;
     rules::name_tables(&mut findings, &queries, &runs, &schema);
+    changes::distinguish(&mut findings);
     let server_version = session.version().to_string();
     session.close().await;
-    Ok(Report {
+    let report = Report {
         server_version: Some(server_version),
         server_settings: server_settings(&runs),
         dataset: target.dataset_info(),
@@ -259,9 +277,11 @@ pub(super) async fn audit(
         skipped,
         ended_early,
         findings,
+        changes: Changes::default(),
         fail_on: settings.fail_on,
         ..Report::default()
-    })
+    };
+    Ok((report, schema))
 }
 
 /// What ends an audit early, of what may fail after its queries ran; a mistake of the user's is one still.

@@ -51,7 +51,7 @@ async fn of_catalog(args: &ExplainArgs, globals: &Globals) -> Result<Report, Cli
     let audited =
         super::audit::audit(&asked, globals, &project.settings, chosen, &target, None).await;
     let closed = target.close().await;
-    let mut report = audited?;
+    let (mut report, _) = audited?;
     closed?;
     // Queries whose rows drive it ran with it; they are another report's.
     report.queries.truncate(1);

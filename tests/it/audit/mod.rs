@@ -1,6 +1,7 @@
 //! The audit of a catalog on real servers: which values parameters get, what is executed, and that nothing stays behind.
 
 mod advice_corpus;
+mod changes;
 mod indexes;
 mod memory;
 mod parameters;

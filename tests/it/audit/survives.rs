@@ -187,7 +187,9 @@ ANALYZE;
 async fn a_proof_that_the_server_cannot_finish_is_a_note() {
     for code in ["53200", "53100", "58030", "XX000"] {
         let database = support::database().await;
-        database.execute(&BUILDS_FAIL.replace("SQLSTATE", code)).await;
+        database
+            .execute(&BUILDS_FAIL.replace("SQLSTATE", code))
+            .await;
         let catalog = "-- name: Boxed :many\nSELECT note FROM boxed WHERE kind = $1;\n\n\
                        -- name: Loose :many\nSELECT note FROM loose WHERE kind = $1;\n";
         let audit = Audit::of(&database, catalog).await;
