@@ -431,7 +431,8 @@ fn evidence(evidence: Evidence, effect: &Effect, key: &str) -> Evidence {
 }
 
 /// Rules that say what an index would do, without having built one.
-const GUESSES: [RuleId; 3] = [
+const GUESSES: [RuleId; 4] = [
+    RuleId::TopNSort,
     RuleId::SeqScan,
     RuleId::FilteredIndexScan,
     RuleId::WrongOrderIndex,
@@ -470,7 +471,7 @@ pub fn tell_of_trials(
             .find(|(index, _)| relation == Some(&index.table.to_string()));
         if let Some((index, query)) = out {
             finding.advice = format!(
-                "An index on {} {} was built and makes {} worse, so it is not advised: mend that one first.",
+                "An index on {} {} was built and makes {} worse, so it is not advised: change that query first.",
                 index.table,
                 key_text(index),
                 audited.queries[*query].name

@@ -9,6 +9,7 @@ mod runs;
 mod statistics;
 mod survives;
 mod together;
+mod whole;
 
 use std::sync::{Arc, OnceLock};
 
