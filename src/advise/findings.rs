@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fingerprint, Fix, Proof, Quantity, RuleId, Severity};
 use crate::plan::{Metrics, NodeId, Plan, label};
 use crate::rules;
@@ -13,6 +12,7 @@ use crate::schema::{Schema, quote_identifier};
 use crate::units::{Millis, Rows};
 
 use super::ddl::{self, has_trigrams};
+use super::hot::{self, Lost};
 use super::select::{Proposal, hurts};
 use super::set::Superseded;
 use super::{
@@ -181,7 +181,7 @@ fn finding(
         location: Some(query.location()),
         message: message(&trial.index, effect, &relation, &key),
         why: why(&trial.index, effect),
-        advice: advice(trial, effect, all, audited.queries),
+        advice: advice(trial, effect, all, audited),
         evidence: evidence(
             node_evidence(run, site, &trial.index, audited.schema),
             effect,
@@ -320,7 +320,8 @@ fn why(index: &IndexSpec, effect: &Effect) -> String {
     )
 }
 
-fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) -> String {
+fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], audited: Audited<'_>) -> String {
+    let queries = audited.queries;
     let name = |query: usize| queries.get(query).map(|query| query.name.as_str());
     let others: Vec<&str> = all
         .iter()
@@ -368,6 +369,14 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
             " Each {name} then writes {} of WAL instead of {}.",
             cost.wal.1, cost.wal.0
         );
+    }
+    for index in trial.index.all() {
+        for Lost { query, column } in hot::lost(index, queries, audited.schema) {
+            let _ = write!(
+                text,
+                " {query} changes {column}, which no index holds today: its updates are no longer HOT."
+            );
+        }
     }
     text
 }

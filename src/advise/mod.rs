@@ -5,6 +5,7 @@ pub mod candidates;
 pub mod changes;
 pub mod ddl;
 pub mod findings;
+pub mod hot;
 pub mod memory;
 pub mod rewrites;
 pub mod select;

@@ -57,12 +57,13 @@ pub(super) fn remedy(
             why: format!("The planner has no statistics of {expression} and guesses."),
         });
     }
-    let mut columns: Vec<&str> = Vec::new();
-    for (_, column) in own.iter().flat_map(|conjunct| conjunct.columns()) {
-        if !columns.contains(&column) && columns.len() < MAX_COLUMNS {
-            columns.push(column);
-        }
-    }
+    // What depends on each other shows in equalities; a bound beside them is estimated from its own histogram.
+    let equal = columns(own.iter().filter(|conjunct| is_equality(conjunct, alias)));
+    let columns = if equal.len() > 1 {
+        equal
+    } else {
+        columns(own.iter())
+    };
     let quoted: Vec<String> = columns
         .iter()
         .map(|column| quote_identifier(column))
@@ -85,6 +86,22 @@ pub(super) fn remedy(
         }),
         [] => None,
     }
+}
+
+/// The columns of conditions, each once.
+fn columns<'e>(conjuncts: impl Iterator<Item = &'e &'e Expression>) -> Vec<&'e str> {
+    let mut columns: Vec<&str> = Vec::new();
+    for (_, column) in conjuncts.flat_map(|conjunct| conjunct.columns()) {
+        if !columns.contains(&column) && columns.len() < MAX_COLUMNS {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+fn is_equality(conjunct: &Expression, alias: &str) -> bool {
+    let comparison = conjunct.comparison(alias);
+    comparison.is_some_and(|comparison| comparison.operator == "=")
 }
 
 /// Whether all its columns are the relation's.
@@ -141,6 +158,17 @@ mod tests {
         );
         let expected = "CREATE STATISTICS orders_country_market_stat ON country, market FROM orders;\nANALYZE orders;";
         assert_eq!(found.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_bound_beside_equalities_is_left_out() {
+        let found = sql(
+            "((o.country = 'NZ'::bpchar) AND (o.market = 'x'::text) AND (o.placed_at > '2025-01-01'::date))",
+        );
+        let expected = "CREATE STATISTICS orders_country_market_stat ON country, market FROM orders;\nANALYZE orders;";
+        assert_eq!(found.as_deref(), Some(expected));
+        let one = sql("((o.country = 'NZ'::bpchar) AND (o.placed_at > '2025-01-01'::date))");
+        assert!(one.unwrap().contains("ON country, placed_at FROM"));
     }
 
     #[test]

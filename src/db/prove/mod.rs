@@ -85,18 +85,21 @@ pub async fn advise(
     let chosen = advise::select(&trials, &audited, budget);
     let whole = prove_whole(session, audited, chosen, options, events).await?;
     let harmful = whole.harmful;
-    findings.extend(advise::findings::superseded(&whole.superseded));
     let built = candidates.len().saturating_sub(left_out);
     let proposals = advise::proposals(&whole.kept, &audited);
     findings.extend(advise::findings(&proposals, audited));
     let chosen = proposals
         .iter()
         .flat_map(|proposal| proposal.trial.index.all());
+    let chosen: Vec<IndexSpec> = chosen.map(advise::set::alone).collect();
+    let mut superseded = whole.superseded;
+    superseded.retain(|old| chosen.contains(&old.by));
+    findings.extend(advise::findings::superseded(&superseded));
     Ok(Advice {
         findings,
         tried: candidates[..built].to_vec(),
         harmful,
-        chosen: chosen.map(advise::set::alone).collect(),
+        chosen,
         used: forms.into_iter().flat_map(|form| form.indexes).collect(),
     })
 }

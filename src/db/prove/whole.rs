@@ -59,15 +59,13 @@ pub async fn prove_whole(
         interrupt.check()?;
         task.advance(1);
         let measured = measured.map_err(|source| server(String::new(), source))?;
-        // Too large to be built at once: what was measured of each stands.
-        let Some(measured) = measured else {
-            superseded.clear();
-            break;
-        };
-        if !superseded.is_empty() && set::is_any_worse(&measured, &audited) {
+        let is_worse = |measured: &set::Measured| set::is_any_worse(measured, &audited);
+        if !superseded.is_empty() && measured.as_ref().is_none_or(is_worse) {
             may_drop = false;
             continue;
         }
+        // Too large to be built at once: what was measured of each stands.
+        let Some(measured) = measured else { break };
         let out: Vec<Harm> = if harmful.len() < MAX_ROUNDS {
             set::most_harmful(&measured, &audited).into_iter().collect()
         } else {

@@ -16,7 +16,10 @@ pub(super) const FORMAT: Format = Format {
 
 fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let data = match &report.dataset {
-        Some(dataset) => format!(", dataset {}", dataset.fingerprint),
+        Some(dataset) => format!(
+            ", dataset {}",
+            dataset.fingerprint.get(..8).unwrap_or(&dataset.fingerprint)
+        ),
         None => String::new(),
     };
     writeln!(
