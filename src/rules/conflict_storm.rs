@@ -46,7 +46,13 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
 }
 
 fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
-    let count = |key: &str| node.extra.get(key).and_then(serde_json::Value::as_f64);
+    // The text format leaves numbers that it does not know as text.
+    let count = |key: &str| {
+        let value = node.extra.get(key)?;
+        value
+            .as_f64()
+            .or_else(|| value.as_str()?.trim().parse().ok())
+    };
     let (inserted, conflicts) = (count("Tuples Inserted")?, count("Conflicting Tuples")?);
     let filtered = node.removed.conflict_filter.map_or(0.0, |rows| rows.0);
     if conflicts < context.limit(&MIN_CONFLICTS)
