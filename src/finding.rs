@@ -87,13 +87,17 @@ pub enum RuleId {
     LockWait,
     IoBound,
     PlanningMemory,
+    TopNSort,
+    ConflictStorm,
+    StaleStatistics,
+    SlowSerialization,
     NotProven,
     BypassedPolicies,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 48] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -136,6 +140,10 @@ impl RuleId {
         Self::LockWait,
         Self::IoBound,
         Self::PlanningMemory,
+        Self::TopNSort,
+        Self::ConflictStorm,
+        Self::StaleStatistics,
+        Self::SlowSerialization,
         Self::NotProven,
         Self::BypassedPolicies,
     ];
@@ -186,6 +194,10 @@ impl RuleId {
             Self::LockWait => "lock-wait",
             Self::IoBound => "io-bound",
             Self::PlanningMemory => "planning-memory",
+            Self::TopNSort => "top-n-sort",
+            Self::ConflictStorm => "conflict-storm",
+            Self::StaleStatistics => "stale-statistics",
+            Self::SlowSerialization => "slow-serialization",
             Self::NotProven => "not-proven",
             Self::BypassedPolicies => "bypassed-policies",
         }

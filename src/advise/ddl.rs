@@ -29,6 +29,13 @@ fn base_name(index: &IndexSpec) -> String {
     if index.predicate.is_some() {
         words.push("partial".to_owned());
     }
+    let has_patterns = index.keys.iter().any(|key| {
+        let class = key.operator_class.as_deref();
+        class.is_some_and(|class| class.ends_with("_pattern_ops"))
+    });
+    if has_patterns {
+        words.push("pattern".to_owned());
+    }
     match index.method {
         Method::Brin => words.push("brin".to_owned()),
         Method::Gist => words.push("gist".to_owned()),

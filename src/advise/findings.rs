@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fingerprint, Fix, Proof, Quantity, RuleId, Severity};
 use crate::plan::{Metrics, NodeId, Plan, label};
 use crate::rules;
 use crate::run::{Outcome, Run};
-use crate::schema::Schema;
+use crate::schema::{Schema, quote_identifier};
 use crate::units::{Millis, Rows};
 
 use super::ddl::{self, has_trigrams};
+use super::hot::{self, Lost};
 use super::select::{Proposal, hurts};
+use super::set::Superseded;
 use super::{
     Audited, Candidate, Effect, IndexSpec, KeySpec, Method, NullsOrder, Part, Site, Trial,
 };
@@ -35,6 +36,49 @@ pub fn findings(proposals: &[Proposal<'_>], audited: Audited<'_>) -> Vec<Finding
     }
     found.sort_by_key(|(query, _)| *query);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Existing indexes that the advised ones do the work of: the set was measured without them.
+#[must_use]
+pub fn superseded(indexes: &[Superseded]) -> Vec<Finding> {
+    let finding = |old: &Superseded| {
+        let (name, relation) = (&old.index.name, old.table.to_string());
+        let pair = format!("{name} = {}", key_text(&old.by));
+        Finding {
+            rule: RuleId::DuplicateIndex,
+            severity: Severity::Info,
+            query: None,
+            location: None,
+            message: format!(
+                "{name} of {relation} is the beginning of the advised index on {}, {}",
+                key_text(&old.by),
+                old.index.bytes
+            ),
+            why: "With both there, every INSERT and most UPDATEs write to both; queries need only one."
+                .to_owned(),
+            advice: "Drop it once the advised index is there, CONCURRENTLY where the table is in use: the whole set was measured \
+                     without it, and no query is worse for it."
+                .to_owned(),
+            evidence: Evidence {
+                relation: Some(relation.clone()),
+                condition: Some(pair.clone()),
+                ..Evidence::default()
+            }
+            .with("index_bytes", Quantity::Bytes(old.index.bytes)),
+            fix: Some(Fix {
+                sql: format!(
+                    "DROP INDEX {}.{};",
+                    quote_identifier(&old.table.schema),
+                    quote_identifier(name)
+                ),
+                proof: None,
+            }),
+            fingerprint: Fingerprint::of([RuleId::DuplicateIndex.as_str(), &relation, &pair]),
+            suppressed: None,
+            symptoms: Vec::new(),
+        }
+    };
+    indexes.iter().map(finding).collect()
 }
 
 /// Candidates that nothing was built for, because the database is not pgproof's own: worth knowing, with the statement
@@ -137,7 +181,7 @@ fn finding(
         location: Some(query.location()),
         message: message(&trial.index, effect, &relation, &key),
         why: why(&trial.index, effect),
-        advice: advice(trial, effect, all, audited.queries),
+        advice: advice(trial, effect, all, audited),
         evidence: evidence(
             node_evidence(run, site, &trial.index, audited.schema),
             effect,
@@ -276,7 +320,8 @@ fn why(index: &IndexSpec, effect: &Effect) -> String {
     )
 }
 
-fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) -> String {
+fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], audited: Audited<'_>) -> String {
+    let queries = audited.queries;
     let name = |query: usize| queries.get(query).map(|query| query.name.as_str());
     let others: Vec<&str> = all
         .iter()
@@ -324,6 +369,14 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], queries: &[Query]) ->
             " Each {name} then writes {} of WAL instead of {}.",
             cost.wal.1, cost.wal.0
         );
+    }
+    for index in trial.index.all() {
+        for Lost { query, column } in hot::lost(index, queries, audited.schema) {
+            let _ = write!(
+                text,
+                " {query} changes {column}, which no index holds today: its updates are no longer HOT."
+            );
+        }
     }
     text
 }
@@ -387,7 +440,8 @@ fn evidence(evidence: Evidence, effect: &Effect, key: &str) -> Evidence {
 }
 
 /// Rules that say what an index would do, without having built one.
-const GUESSES: [RuleId; 3] = [
+const GUESSES: [RuleId; 4] = [
+    RuleId::TopNSort,
     RuleId::SeqScan,
     RuleId::FilteredIndexScan,
     RuleId::WrongOrderIndex,
@@ -426,7 +480,7 @@ pub fn tell_of_trials(
             .find(|(index, _)| relation == Some(&index.table.to_string()));
         if let Some((index, query)) = out {
             finding.advice = format!(
-                "An index on {} {} was built and makes {} worse, so it is not advised: mend that one first.",
+                "An index on {} {} was built and makes {} worse, so it is not advised: change that query first.",
                 index.table,
                 key_text(index),
                 audited.queries[*query].name

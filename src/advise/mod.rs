@@ -2,8 +2,10 @@
 //! how they are written ([`ddl`]) and told ([`findings`]). Builds and measures nothing itself: `db::prove` does.
 
 pub mod candidates;
+pub mod changes;
 pub mod ddl;
 pub mod findings;
+pub mod hot;
 pub mod memory;
 pub mod rewrites;
 pub mod select;

@@ -1,8 +1,9 @@
 //! The chosen indexes as a set: what each contributes when all are there, and which one makes a query worse. Pure;
 //! `db::prove` builds and measures it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::schema::{Index, QualifiedName, Schema};
 use crate::units::{Bytes, Millis};
 
 use super::{Audited, Effect, IndexSpec, Method, Part, Trial, candidates, select};
@@ -79,6 +80,64 @@ fn does_all_of(index: &IndexSpec, other: &IndexSpec) -> bool {
         && other.include.iter().all(stores)
 }
 
+/// An index that is there and finds nothing that a member does not find.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Superseded {
+    /// Its table.
+    pub table: QualifiedName,
+    /// The index.
+    pub index: Index,
+    /// Its own name and those of its partitions.
+    pub names: BTreeSet<String>,
+    /// The member that does its work.
+    pub by: IndexSpec,
+}
+
+/// The existing indexes whose work a member does: those that enforce nothing, and whose key is the beginning of the member's.
+#[must_use]
+pub fn superseded(members: &[IndexSpec], schema: &Schema) -> Vec<Superseded> {
+    let mut found: Vec<Superseded> = Vec::new();
+    for member in members {
+        let Some(table) = schema.table_by_oid(member.table_oid) else {
+            continue;
+        };
+        for index in &table.indexes {
+            let known = found.iter().any(|known| known.index.oid == index.oid);
+            if known || !does_work_of(member, index) {
+                continue;
+            }
+            let all = schema.tables.iter().flat_map(|table| &table.indexes);
+            let parts = all.filter(|part| part.parent == Some(index.oid));
+            let names = parts.chain([index]).map(|index| index.name.clone());
+            found.push(Superseded {
+                table: table.name.clone(),
+                index: index.clone(),
+                names: names.collect(),
+                by: member.clone(),
+            });
+        }
+    }
+    found
+}
+
+fn does_work_of(member: &IndexSpec, index: &Index) -> bool {
+    let enforces = index.unique || index.primary || index.constraint.is_some();
+    let is_plain = index.valid && index.method == "btree" && index.predicate.is_none();
+    let own = IndexSpec {
+        keys: index.keys.iter().map(super::KeySpec::of_existing).collect(),
+        include: index.include.clone(),
+        ..alone(member)
+    };
+    is_plain && !enforces && index.parent.is_none() && does_all_of(member, &own)
+}
+
+/// Whether any run that only reads takes more with what was measured.
+#[must_use]
+pub fn is_any_worse(measured: &Measured, audited: &Audited<'_>) -> bool {
+    let mut effects = measured.effects.iter();
+    effects.any(|found| is_worse(&found.effect, audited))
+}
+
 /// A member to take out, and the query that gets worse by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Harm {
@@ -88,9 +147,9 @@ pub struct Harm {
     pub query: usize,
 }
 
-/// The member to take out: of those that some worse run uses, the one that saves least elsewhere.
+/// Every member that some worse run uses.
 #[must_use]
-pub fn most_harmful(measured: &Measured, audited: &Audited<'_>) -> Option<Harm> {
+pub fn suspects(measured: &Measured, audited: &Audited<'_>) -> Vec<Harm> {
     let worse = |found: &&SetEffect| is_worse(&found.effect, audited);
     let suspects = measured.effects.iter().filter(worse).flat_map(|found| {
         let query = found.effect.query;
@@ -99,6 +158,13 @@ pub fn most_harmful(measured: &Measured, audited: &Audited<'_>) -> Option<Harm> 
             query,
         })
     });
+    suspects.collect()
+}
+
+/// The member to take out: of the suspects the one that saves least elsewhere.
+#[must_use]
+pub fn most_harmful(measured: &Measured, audited: &Audited<'_>) -> Option<Harm> {
+    let suspects = suspects(measured, audited).into_iter();
     let saved = |member: usize| -> f64 {
         let using = measured
             .effects

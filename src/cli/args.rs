@@ -39,7 +39,7 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// Output format, to standard output or to a file; may be given several times: terminal, short, json, markdown, sarif, junit,
-    /// github, gitlab, checkstyle; of `seed --out`: csv, sql, parquet, binary
+    /// github, gitlab, checkstyle, sql; of `seed --out`: csv, sql, parquet, binary
     #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
     pub format: Vec<FormatRequest>,
     /// When to use colours
@@ -188,6 +188,9 @@ pub struct AuditArgs {
     /// Take the values of parameters, and constants of conditions, out of every report
     #[arg(long)]
     pub redact: bool,
+    /// Write the fixes of the schema as new migrations, in the layout of the project's own; no file that is there is changed
+    #[arg(long)]
+    pub write_migration: bool,
     /// What all advised indexes may take on disk together, e.g. 500MB [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = super::values::size)]
     pub advise_size: Option<u64>,

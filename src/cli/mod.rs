@@ -10,6 +10,7 @@ pub mod diff_sides;
 pub mod exit;
 mod failures;
 mod globals;
+mod new_migration;
 pub mod output;
 pub mod revision;
 pub mod saved_reports;

@@ -332,20 +332,23 @@ impl Ingredients {
 
 /// The project's migrations: read from their files, or what `migrate-cmd` stands for.
 pub fn history(project: &Project) -> Result<History, CliError> {
+    Ok(tree_and_history(project)?.1)
+}
+
+/// The same, with the files; of what a program owns there are none.
+pub fn tree_and_history(project: &Project) -> Result<(Tree, History), CliError> {
     let settings = &project.settings.migrations;
     if let Some(command) = &settings.command {
-        return Ok(migrations::command_history(
-            &project.root,
-            &settings.dir,
-            command,
-        )?);
+        let history = migrations::command_history(&project.root, &settings.dir, command)?;
+        return Ok((Tree::default(), history));
     }
     let tree = if settings.files.is_empty() {
         Tree::read(&project.root, &settings.dir)?
     } else {
         Tree::read_files(&project.root, &settings.dir, &settings.files)?
     };
-    Ok(migrations::history(&tree, settings.layout)?)
+    let history = migrations::history(&tree, settings.layout)?;
+    Ok((tree, history))
 }
 
 /// The project's seed files; without any, everything is inferred from the schema.

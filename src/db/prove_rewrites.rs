@@ -140,17 +140,22 @@ impl Trial<'_> {
             .iter()
             .find(|runs| runs.query == self.rewrite.query)
             .map_or(&[][..], |runs| &runs.runs);
-        let mut worst = None;
-        for (at, run) in runs.iter().enumerate().filter(|(_, run)| !run.is_generic()) {
+        let custom = || runs.iter().enumerate().filter(|(_, run)| !run.is_generic());
+        for (_, run) in custom() {
             if !self.same_rows(written, other, run).await? {
                 return Ok(None);
             }
-            worst = worst.or(Some((at, run)));
         }
-        let Some((at, run)) = worst else {
+        let Some((at, run)) = custom().next() else {
             return Ok(None);
         };
         let (proof, indexes) = self.measured(other, run).await?;
+        for (_, run) in custom().filter(|(other, _)| *other != at) {
+            let (proof, _) = self.measured(other, run).await?;
+            if rewrites::is_worse(&proof) {
+                return Ok(None);
+            }
+        }
         Ok(Some(Measured {
             run: at,
             proof,

@@ -9,6 +9,7 @@ mod diesel;
 mod drizzle;
 mod goose;
 mod liquibase;
+mod new_files;
 mod own_table;
 mod prisma;
 mod sections;
@@ -18,6 +19,7 @@ mod tern;
 mod transactions;
 mod tree;
 mod up_down;
+mod version;
 mod versioned;
 
 use std::fmt;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::{Source, SourceError};
 
 pub use command::{MigrateCommand, Program, command_history};
+pub use new_files::{NewFile, NewFilesError, NewMigrations, new_migrations};
 pub use own_table::{own_table, platform};
 pub use tree::Tree;
 

@@ -39,6 +39,12 @@ impl RowCount {
         }
     }
 
+    /// Whether it is one row, surely.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.is_exact() && (self.likely - 1.0).abs() < 0.5
+    }
+
     /// Whether the plan tells the number.
     #[must_use]
     pub fn is_exact(&self) -> bool {
@@ -56,7 +62,8 @@ impl RowCount {
     }
 
     /// What both bounds allow; `self` where they contradict each other.
-    fn within(self, low: f64, high: f64) -> Self {
+    #[must_use]
+    pub fn within(self, low: f64, high: f64) -> Self {
         let (low, high) = (self.low.max(low), self.high.min(high));
         if low > high {
             return self;

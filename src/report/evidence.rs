@@ -1,6 +1,7 @@
 //! Evidence in words: what a person reads, where the JSON has keys.
 
-use crate::finding::{Evidence, Finding, Measure, Proof, Quantity};
+use crate::finding::{Evidence, Finding, Fix, Measure, Proof, Quantity};
+use crate::sql::statements::statements;
 use crate::units::{Count, Millis, Pages};
 
 /// The numbers of an evidence, each as a short phrase, most telling first; numbers that belong together in one.
@@ -15,9 +16,21 @@ pub(crate) fn phrases(evidence: &Evidence) -> Vec<String> {
         .iter()
         .filter(|measure| !is_second(measure));
     shown
+        .filter(|measure| measure.key != AT_MOST)
         .map(|measure| together(evidence, measure).unwrap_or_else(|| alone(measure)))
+        .map(
+            |phrase| match (evidence.get(AT_MOST), phrase.split_once(", kept ")) {
+                (Some(Quantity::Rows(most)), Some((read, _))) => {
+                    format!("{read}, kept at most {}", rows_in_words(*most))
+                }
+                (_, _) => phrase,
+            },
+        )
         .collect()
 }
+
+/// A bound that takes the place of `rows_kept` where the average over loops is rounded to none.
+const AT_MOST: &str = "rows_kept_at_most";
 
 /// The numbers at the guilty node. A proof has said what it measured: then they are those of what was found at the node
 /// without it.
@@ -39,6 +52,18 @@ pub(crate) fn symptom_at_the_node(found: &Finding) -> Option<&Finding> {
             && symptom.evidence.run == found.evidence.run
     };
     found.symptoms.iter().find(is_there)
+}
+
+/// What a fix adds on disk: `index of 8.6 MB`, `2 indexes of 8.6 MB together`.
+pub(crate) fn size(fix: &Fix) -> Option<String> {
+    let bytes = fix.proof.as_ref()?.index_bytes?;
+    let created = statements(&fix.sql)
+        .into_iter()
+        .filter(|sql| sql.starts_with("CREATE INDEX "));
+    Some(match created.count() {
+        0 | 1 => format!("index of {bytes}"),
+        several => format!("{several} indexes of {bytes} together"),
+    })
 }
 
 /// What a proof measured: time, pages, temporary pages where the fix changes them.

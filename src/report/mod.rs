@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::advise::changes::Changes;
 use crate::catalog::{Query, Skipped};
 use crate::diff::report::Comparison;
 use crate::finding::{Finding, Measurement, RuleId, Severity};
@@ -112,6 +113,8 @@ pub struct Report {
     pub ended_early: Option<EndedEarly>,
     /// Everything found, worst first; suppressed ones too.
     pub findings: Vec<Finding>,
+    /// What their fixes come to for the schema.
+    pub changes: Changes,
     /// Queries that did not change since they were measured; `None` where there are none.
     pub reused: Option<Reused>,
     /// What `--changed` left out.

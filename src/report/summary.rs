@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Query;
-use crate::finding::{Finding, RuleId, Severity};
+use crate::finding::{Finding, Proof, RuleId, Severity};
 use crate::run::{EndedEarly, Outcome, QueryRuns, Run};
 use crate::units::{Millis, Pages};
 
@@ -309,51 +309,66 @@ impl<'a> Verdict<'a> {
         self.runs.is_some_and(QueryRuns::found_nothing)
     }
 
-    /// The run that the figures are of: the worst.
+    /// The run that the figures are of: the one that the first proof begins with, so that a row compares one parameter set
+    /// with itself; else the worst.
     #[must_use]
-    pub fn worst_run(&self) -> Option<&'a Run> {
-        self.runs.and_then(|runs| runs.runs.first())
+    pub fn shown_run(&self) -> Option<&'a Run> {
+        let runs = &self.runs?.runs;
+        let label = self
+            .first_proven()
+            .and_then(|found| found.evidence.run.as_ref());
+        let proven = runs.iter().find(|run| Some(&run.label) == label);
+        proven.or_else(|| runs.first())
     }
 
-    /// Execution time of the worst run: `1.21 s`, `> 30.00 s` where it was cancelled, `-` where it was only planned.
+    /// The worst finding whose fix was measured, and saved time: memory that only spares the disk does not always.
+    fn first_proven(&self) -> Option<&'a Finding> {
+        let is_faster = |proof: &Proof| {
+            proof
+                .before
+                .as_ref()
+                .is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0)
+        };
+        let mut findings = self.findings.iter().copied();
+        findings.find(|found| {
+            let proof = found.fix.as_ref().and_then(|fix| fix.proof.as_ref());
+            proof.is_some_and(is_faster)
+        })
+    }
+
+    /// Execution time of the shown run: `1.21 s`, `> 30.00 s` where it was cancelled, `-` where it was only planned.
     #[must_use]
     pub fn time(&self) -> String {
-        match self.worst_run().map(|run| (&run.outcome, run.time())) {
+        match self.shown_run().map(|run| (&run.outcome, run.time())) {
             Some((Outcome::Completed { .. }, Some(time))) => time.to_string(),
             Some((Outcome::TimedOut { after }, _)) => format!("> {after}"),
             Some((Outcome::Completed { .. } | Outcome::Estimated, _)) | None => "-".to_owned(),
         }
     }
 
-    /// Pages that the worst run touched.
+    /// Pages that the shown run touched.
     #[must_use]
     pub fn pages(&self) -> Option<Pages> {
-        self.worst_run()
+        self.shown_run()
             .and_then(|run| run.plan.root().buffers)
             .map(|buffers| buffers.touched())
     }
 
-    /// Rows that the worst run returned or changed.
+    /// Rows that the shown run returned or changed.
     #[must_use]
     pub fn rows(&self) -> Option<f64> {
-        self.worst_run().and_then(Run::rows)
+        self.shown_run().and_then(Run::rows)
     }
 
-    /// The best execution time that a measured fix gave.
+    /// The best execution time that a measured fix gave to the shown run.
     #[must_use]
     pub fn time_with_fix(&self) -> Option<Millis> {
-        let proofs = self
+        let run = self.first_proven()?.evidence.run.as_ref();
+        let same = self
             .findings
             .iter()
-            .filter_map(|found| found.fix.as_ref()?.proof.as_ref());
-        // Memory that only spares the disk does not always save time.
-        let faster = proofs.filter(|proof| {
-            proof
-                .before
-                .as_ref()
-                .is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0)
-        });
-        faster
+            .filter(|found| found.evidence.run.as_ref() == run);
+        same.filter_map(|found| found.fix.as_ref()?.proof.as_ref())
             .map(|proof| proof.after.time_ms)
             .min_by(|one, other| one.0.total_cmp(&other.0))
     }

@@ -134,7 +134,11 @@ impl<'f> Group<'f> {
         self.all.push(place);
         let is_of_a_node = !matches!(
             finding.rule,
-            RuleId::MissingIndex | RuleId::QueryRewrite | RuleId::ParameterCliff
+            RuleId::MissingIndex
+                | RuleId::QueryRewrite
+                | RuleId::ParameterCliff
+                | RuleId::LargeOffset
+                | RuleId::TopNSort
         );
         match finding.evidence.node.filter(|_| is_of_a_node) {
             Some(node) => {
@@ -167,7 +171,9 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::CartesianJoin
         | RuleId::RepeatedLateral
         | RuleId::WrongOrderIndex
-        | RuleId::LargeOffset => 2,
+        | RuleId::LargeOffset
+        | RuleId::StaleStatistics
+        | RuleId::TopNSort => 2,
         RuleId::SeqScan | RuleId::FilteredIndexScan | RuleId::JoinFilter => 3,
         RuleId::RowMisestimate => 4,
         RuleId::NestedLoopRescan
@@ -182,6 +188,8 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::DisabledNode
         | RuleId::TriggerTime
         | RuleId::LockWait
+        | RuleId::ConflictStorm
+        | RuleId::SlowSerialization
         | RuleId::IoBound => 7,
         RuleId::ParameterCliff => 8,
         RuleId::SlowQuery | RuleId::OverBudget => 9,
@@ -253,7 +261,21 @@ fn explains<'a>(
         return cause.evidence.relation.is_some()
             && cause.evidence.relation == symptom.evidence.relation;
     }
-    from == to || plan_of(symptom).is_some_and(|plan| feeds(plan, cause.rule, from, to))
+    from == to
+        || plan_of(symptom).is_some_and(|plan| {
+            feeds(plan, cause.rule, from, to) || skips_rows_of(plan, cause, symptom)
+        })
+}
+
+/// A scan that is read only because OFFSET throws its rows away, or a sort for the first few: it stands below its cause.
+fn skips_rows_of(plan: &Plan, cause: &Finding, symptom: &Finding) -> bool {
+    let (Some(limit), Some(scan)) = (cause.evidence.node, symptom.evidence.node) else {
+        return false;
+    };
+    let is_note = symptom.rule == RuleId::SeqScan && symptom.severity == Severity::Info;
+    matches!(cause.rule, RuleId::LargeOffset | RuleId::TopNSort)
+        && is_note
+        && feeds(plan, cause.rule, scan, limit)
 }
 
 /// Where the generic plan decides: what goes wrong in it alone comes from its being generic, and explains nothing of the

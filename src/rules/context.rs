@@ -8,6 +8,7 @@ use crate::run::{QueryRuns, Run};
 use crate::schema::{QualifiedName, Schema, Table};
 use crate::units::Pages;
 
+use super::said::Said;
 use super::thresholds::{Policy, Threshold};
 
 /// For a rule that reads one plan.
@@ -120,6 +121,15 @@ impl<'a> RunContext<'a> {
         match (self.metrics.node(id).exclusive, self.metrics.total) {
             (Some(own), Some(total)) => format!("{own} of {total}"),
             (Some(_), None) | (None, _) => String::new(),
+        }
+    }
+
+    /// A condition with the query's parameters where their values stand in the plan: advice holds for every value.
+    #[must_use]
+    pub fn spelled(&self, condition: &str) -> String {
+        match self.query {
+            Some(query) => Said::of(query, self.run).spelled(condition, self.run),
+            None => condition.to_owned(),
         }
     }
 

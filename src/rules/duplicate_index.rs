@@ -2,7 +2,7 @@
 
 use super::context::{CatalogContext, Words, finding};
 use super::{Check, Rule};
-use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
+use crate::finding::{Evidence, Finding, Fix, Quantity, RuleId, Severity};
 use crate::schema::{Index, Table, quote_identifier};
 
 /// The rule.
@@ -95,17 +95,25 @@ fn told(table: &Table, index: &Index, other: &Index) -> Finding {
         why: "Both are written to by every INSERT and most UPDATEs; queries need only one."
             .to_owned(),
         advice: format!(
-            "DROP INDEX {}.{};",
-            quote_identifier(&table.name.schema),
-            quote_identifier(&index.name)
+            "Drop it, CONCURRENTLY where the table is in use: {} finds all that it finds.",
+            other.name
         ),
     };
-    finding(
+    let found = finding(
         RuleId::DuplicateIndex,
         Severity::Warning,
         None,
         None,
         evidence.with("index_bytes", Quantity::Bytes(index.bytes)),
         words,
-    )
+    );
+    let sql = format!(
+        "DROP INDEX {}.{};",
+        quote_identifier(&table.name.schema),
+        quote_identifier(&index.name)
+    );
+    Finding {
+        fix: Some(Fix { sql, proof: None }),
+        ..found
+    }
 }

@@ -91,21 +91,22 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         .map(|conjunct| &conjunct.by)
         .filter(|by| by.is_servable())
         .collect();
+    let spelled = context.spelled(&filter);
     let advice = match (served.as_slice(), &node.index_name) {
         ([], _) => format!(
-            "No index column serves {filter}; a partial index with it as its WHERE does, where its constants are fixed."
+            "No index column serves {spelled}; a partial index with it as its WHERE does, where its constants are fixed."
         ),
         (_, Some(index)) if is_constraint(context, scan, index) => format!(
-            "Create an index with the columns of {index} and what serves {filter}, or a partial index; {index} itself is a \
+            "Create an index with the columns of {index} and what serves {spelled}, or a partial index; {index} itself is a \
              constraint and stays as it is."
         ),
         (_, Some(index)) => {
             format!(
-                "Add what serves {filter} to the columns of {index}, or make a partial index of it."
+                "Add what serves {spelled} to the columns of {index}, or make a partial index of it."
             )
         }
         (_, None) => format!(
-            "Add what serves {filter} to the index's columns, or make a partial index of it."
+            "Add what serves {spelled} to the index's columns, or make a partial index of it."
         ),
     };
     let words = Words {

@@ -134,7 +134,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             },
             advice: match served {
                 _ if or_of_two_relations(&condition) => UNION.to_owned(),
-                Some(alias) => format!("Create an index on {alias}'s column in {condition}, so that matches are looked up."),
+                Some(alias) => format!("Create an index on {alias}'s column in {}, so that matches are looked up.", context.spelled(&condition)),
                 None => "Give the join an equality between plain columns that it can hash, split an OR into a UNION, or bound a range.".to_owned(),
             },
         };

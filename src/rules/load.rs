@@ -100,7 +100,8 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::LowIndexEfficiency
         | RuleId::MemoizeMisses
         | RuleId::MaterializeSpill
-        | RuleId::RepeatedLateral => true,
+        | RuleId::RepeatedLateral
+        | RuleId::TopNSort => true,
         RuleId::NPlusOne
         | RuleId::SlowQuery
         | RuleId::OverBudget
@@ -122,6 +123,9 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::LockWait
         | RuleId::IoBound
         | RuleId::PlanningMemory
+        | RuleId::ConflictStorm
+        | RuleId::StaleStatistics
+        | RuleId::SlowSerialization
         | RuleId::NotProven
         | RuleId::BypassedPolicies => false,
     }

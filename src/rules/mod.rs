@@ -3,6 +3,7 @@
 
 pub mod blocking_migration;
 mod causes;
+mod conflict_storm;
 pub mod context;
 pub mod immutability;
 mod judge;
@@ -47,9 +48,12 @@ mod repeated_subplan;
 mod row_misestimate;
 mod seq_scan;
 mod slow_query;
+mod slow_serialization;
 mod sort_spill;
+mod stale_statistics;
 mod statistics;
 mod timeout;
+mod top_n_sort;
 mod trigger_time;
 mod unbounded_result;
 mod unindexable_predicate;
@@ -153,6 +157,10 @@ pub const ALL: &[&Rule] = &[
     &lock_wait::RULE,
     &io_bound::RULE,
     &planning_memory::RULE,
+    &top_n_sort::RULE,
+    &conflict_storm::RULE,
+    &stale_statistics::RULE,
+    &slow_serialization::RULE,
     &not_proven::RULE,
     &bypassed_policies::RULE,
 ];

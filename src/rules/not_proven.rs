@@ -3,7 +3,8 @@
 use super::context::{QueryContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
-use crate::plan::Plan;
+use crate::plan::condition::parse;
+use crate::plan::{NodeId, Plan};
 use crate::run::{Outcome, Run};
 
 /// The rule.
@@ -47,7 +48,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         (number, false) => format!(" with any of {number} parameter sets"),
     };
     let missing = condition(&first.plan)
-        .map(|condition| format!(" Look at {condition}."))
+        .map(|condition| format!(" {condition}"))
         .unwrap_or_default();
     let evidence = Evidence {
         run: Some(first.label.clone()),
@@ -66,19 +67,71 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     vec![context.finding(RuleId::NotProven, Severity::Warning, evidence, words)]
 }
 
-/// The condition that no row met: of the first scan that ran and gave out nothing.
+/// What no row met: the condition of the first scan that ran and gave out nothing.
 fn condition(plan: &Plan) -> Option<String> {
     let empty = |actual: crate::plan::Actual| actual.loops > 0.0 && actual.rows.0 == 0.0;
     plan.table_scans()
         .filter(|(_, node)| node.actual.is_some_and(empty))
-        .find_map(|(_, node)| {
+        .find_map(|(id, node)| {
             let conditions = &node.conditions;
             let condition = conditions
                 .filter
                 .as_ref()
                 .or(conditions.index.as_ref())
                 .or(conditions.recheck.as_ref())?;
-            let relation = node.relation.as_ref()?;
-            Some(format!("{condition} on {}", relation.name))
+            let name = &node.relation.as_ref()?.name;
+            Some(match parse(condition).has_subplan() {
+                true => by_subquery(plan, id, name),
+                false => format!("Look at {condition} on {name}."),
+            })
         })
+}
+
+/// Of a condition that asks a subquery EXPLAIN prints no more than the subquery's number.
+fn by_subquery(plan: &Plan, id: NodeId, name: &str) -> String {
+    let mut asked: Vec<&str> = plan
+        .descendants(id)
+        .filter_map(|below| plan.node(below).relation.as_ref())
+        .map(|relation| relation.name.as_str())
+        .collect();
+    asked.sort_unstable();
+    asked.dedup();
+    match asked.as_slice() {
+        [] => format!("No row of {name} passes the condition that asks a subquery."),
+        _ => format!(
+            "No row of {name} passes the condition that asks {}: give some of its rows a match there, and leave some without one.",
+            asked.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::parse as plans;
+
+    #[test]
+    fn a_subquery_is_named_by_its_tables() {
+        let text = "Seq Scan on members  (actual time=9.0..9.0 rows=0 loops=1)\n  Filter: (NOT (hashed SubPlan 1))\n\
+            \x20 Rows Removed by Filter: 800\n  SubPlan 1\n\
+            \x20   ->  Seq Scan on loans  (actual time=0.1..4.0 rows=9000 loops=1)\nExecution Time: 9.2 ms\n";
+        let plan = plans::any(text).unwrap().remove(0);
+        assert_eq!(
+            condition(&plan).as_deref(),
+            Some(
+                "No row of members passes the condition that asks loans: give some of its rows a match there, and leave some without one."
+            )
+        );
+    }
+
+    #[test]
+    fn a_plain_condition_is_shown() {
+        let text = "Seq Scan on loans  (actual time=9.0..9.0 rows=0 loops=1)\n  Filter: (branch = 400)\n\
+            \x20 Rows Removed by Filter: 800\nExecution Time: 9.2 ms\n";
+        let plan = plans::any(text).unwrap().remove(0);
+        assert_eq!(
+            condition(&plan).as_deref(),
+            Some("Look at (branch = 400) on loans.")
+        );
+    }
 }

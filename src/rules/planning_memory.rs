@@ -49,13 +49,20 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         .planning_ms
         .map_or_else(String::new, |time| format!(" and {time}"));
     let words = Words {
-        message: format!("planning takes {} of memory{time}, for a plan of {scans} scans", memory.used),
+        message: format!("planning takes {} of memory{time}, for a plan of {}", memory.used, plural(scans)),
         why: "Every connection that plans the statement takes as much, and no setting limits it.".to_owned(),
         advice: "Name the partition key, so that other partitions are not planned; have fewer of them; prepare the statement, so that it \
                  is planned once."
             .to_owned(),
     };
     vec![context.finding(RuleId::PlanningMemory, Severity::Warning, evidence, words)]
+}
+
+fn plural(scans: usize) -> String {
+    match scans {
+        1 => "1 scan".to_owned(),
+        number => format!("{number} scans"),
+    }
 }
 
 #[cfg(test)]

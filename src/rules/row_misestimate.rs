@@ -1,10 +1,11 @@
 //! `row-misestimate`: the planner expected far more or far fewer rows than came, and built a plan on it.
 
 use super::context::{RunContext, Words};
+use super::said::Said;
 use super::statistics::{self, Remedy};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Fix, Quantity, RuleId, Severity};
-use crate::plan::condition::parse;
+use crate::plan::condition::{Expression, parse};
 use crate::plan::{Node, NodeId, NodeKind, Plan, Relationship};
 use crate::units::{Count, Rows};
 
@@ -269,8 +270,19 @@ fn advice(
         .as_ref()
         .map(|relation| relation.alias.as_str())
         .unwrap_or_default();
-    match condition.and_then(|condition| statistics::remedy(&table, alias, condition)) {
-        Some(Remedy { sql, why }) => (
+    let is_said = |expression: &Expression| {
+        context
+            .query
+            .is_none_or(|query| Said::of(query, context.run).holds_for_every_value(expression))
+    };
+    let remedy =
+        condition.and_then(|condition| statistics::remedy(&table, alias, condition, &is_said));
+    match remedy {
+        Some(Remedy { sql: None, why }) => (why, None),
+        Some(Remedy {
+            sql: Some(sql),
+            why,
+        }) => (
             format!("{why} Tell it by statistics."),
             Some(Fix { sql, proof: None }),
         ),

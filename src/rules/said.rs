@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::catalog::Query;
 use crate::plan::condition::{Expression, ExpressionKind};
-use crate::run::Run;
+use crate::run::{BoundParameter, Run};
 use crate::sql::literals::literals;
+use crate::sql::token::{TokenKind, tokens};
 
 /// Fields of EXTRACT, which are printed like values.
 const FIELDS: [&str; 12] = [
@@ -71,6 +72,39 @@ impl Said {
             || self.is_list_of_said(constant)
     }
 
+    /// A condition as the statement has it: where a parameter's value stands, the parameter; `?` where several have that value.
+    #[must_use]
+    pub fn spelled(&self, condition: &str, run: &Run) -> String {
+        let mut text = String::with_capacity(condition.len());
+        for token in tokens(condition) {
+            let written = &condition[token.span.clone()];
+            let constant = match token.kind {
+                TokenKind::Literal { .. } => written
+                    .strip_prefix('\'')
+                    .and_then(|rest| rest.strip_suffix('\''))
+                    .map_or_else(|| written.to_owned(), |inside| inside.replace("''", "'")),
+                _ => {
+                    text.push_str(written);
+                    continue;
+                }
+            };
+            let mut bound = run
+                .parameters
+                .iter()
+                .filter(|bound| bound.value.as_deref() == Some(constant.as_str()));
+            match (
+                self.literals.contains(&constant),
+                bound.next(),
+                bound.next(),
+            ) {
+                (false, Some(only), None) => text.push_str(&placeholder(only)),
+                (false, Some(_), Some(_)) => text.push('?'),
+                (true, _, _) | (false, None, _) => text.push_str(written),
+            }
+        }
+        text
+    }
+
     /// `{open,held}`: what IN with literals becomes.
     fn is_list_of_said(&self, constant: &str) -> bool {
         let list = constant
@@ -82,5 +116,63 @@ impl Said {
                 self.literals.contains(part) && !self.values.contains(part)
             })
         })
+    }
+}
+
+/// As query files write it.
+fn placeholder(bound: &BoundParameter) -> String {
+    match &bound.name {
+        Some(name) => format!("@{name}"),
+        None => format!("${}", bound.number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_parameters_are_spelled_as_parameters() {
+        let bound = |number, name: Option<&str>, value: &str| BoundParameter {
+            number,
+            name: name.map(str::to_owned),
+            type_name: "text".to_owned(),
+            value: Some(value.to_owned()),
+            column: None,
+        };
+        let spelled = |literals: &[&str], parameters: Vec<BoundParameter>, text: &str| {
+            let said = Said {
+                literals: literals.iter().map(|text| (*text).to_owned()).collect(),
+                values: BTreeSet::new(),
+            };
+            let run = Run {
+                label: String::new(),
+                parameters,
+                plan: crate::plan::parse::any("Result  (actual time=0.0..0.0 rows=1 loops=1)\n")
+                    .unwrap()
+                    .remove(0),
+                explain_json: serde_json::Value::Null,
+                outcome: crate::run::Outcome::Estimated,
+            };
+            said.spelled(text, &run)
+        };
+        let condition = "((branch = 4) AND (state = 'it''s out'::text) AND (kind = 'loan'::text))";
+        assert_eq!(
+            spelled(
+                &["loan"],
+                vec![
+                    bound(1, None, "4"),
+                    bound(2, Some("state"), "it's out"),
+                    bound(3, None, "loan"),
+                ],
+                condition
+            ),
+            "((branch = $1) AND (state = @state::text) AND (kind = 'loan'::text))"
+        );
+        let twice = vec![bound(1, None, "1"), bound(2, None, "1")];
+        assert_eq!(
+            spelled(&[], twice, "(COALESCE(n, 1) = 1)"),
+            "(COALESCE(n, ?) = ?)"
+        );
     }
 }

@@ -121,12 +121,21 @@ fn numbered(alias: &str) -> Option<String> {
 fn alone<'a>(context: &RunContext<'a>, id: NodeId, node: &'a Node) -> Option<Scan<'a>> {
     let metrics = context.metrics.node(id);
     let loops = node.actual?.loops;
-    let row_count = metrics.row_count?;
+    let mut row_count = metrics.row_count?;
+    let mut rows_read = metrics.rows_read?;
+    if let Some(all) = whole_table(context, node, rows_read, loops)
+        .filter(|_| metrics.passes.is_some_and(|passes| passes < 1.5))
+    {
+        rows_read = all;
+        if node.conditions.filter.is_none() {
+            row_count = row_count.within(all, all);
+        }
+    }
     Some(Scan {
         id,
         node,
         parts: vec![id],
-        rows_read: metrics.rows_read?,
+        rows_read,
         rows: row_count.likely,
         row_count,
         passes: metrics.passes?,
@@ -135,6 +144,14 @@ fn alone<'a>(context: &RunContext<'a>, id: NodeId, node: &'a Node) -> Option<Sca
         time: metrics.exclusive,
         share: context.metrics.share(id),
     })
+}
+
+/// The rows of a table that was read once by several processes, whose averages are rounded: as many as the table has,
+/// where rounding leaves that open.
+fn whole_table(context: &RunContext<'_>, node: &Node, read: f64, loops: f64) -> Option<f64> {
+    let rows = context.table(node)?.stats.rows?;
+    let is_open = loops > 1.0 && node.kind == NodeKind::SeqScan && (rows - read).abs() <= loops;
+    is_open.then_some(rows)
 }
 
 impl<'a> Scan<'a> {
@@ -203,6 +220,13 @@ impl<'a> Scan<'a> {
         let evidence = evidence
             .with("rows_read", Quantity::Rows(self.rows_read))
             .with("rows_kept", Quantity::Rows(kept));
+        let evidence = match (self.row_count.is_exact(), kept < 1.0) {
+            (false, true) => evidence.with(
+                "rows_kept_at_most",
+                Quantity::Rows(self.row_count.high.floor()),
+            ),
+            (true, _) | (false, false) => evidence,
+        };
         let measures = [
             (
                 "partitions",

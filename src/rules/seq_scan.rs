@@ -6,8 +6,8 @@ use super::said::Said;
 use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::plan::NodeKind;
 use crate::plan::condition::parse;
+use crate::plan::{JoinType, NodeId, NodeKind, Plan};
 use crate::units::{Count, Pages, Rows};
 
 const MIN_PAGES: Threshold = Threshold {
@@ -197,15 +197,12 @@ fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
     if !column || kept_whole || lookups * 8.0 > pages {
         return None;
     }
-    let kept = context.metrics.node(join).rows?;
+    let kept = context.metrics.node(join).row_count?;
+    let others = context.metrics.node(other).row_count?;
     Some(Use {
-        kept,
+        kept: kept.likely,
         condition: condition.clone(),
-        purpose: format!(
-            "to find the {} that join {} other rows",
-            Count(kept),
-            Count(lookups)
-        ),
+        purpose: format!("to find {kept} that join {others} of the other side",),
         remedy: Remedy::Index,
     })
 }
@@ -241,7 +238,9 @@ fn selective(context: &RunContext<'_>, scan: &Scan<'_>, wanted: &Use) -> Finding
         message,
         why: "Every execution reads the whole table, so its time grows with the table and its pages push others out of the cache."
             .to_owned(),
-        advice: wanted.remedy.in_words(&relation, &wanted.condition),
+        advice: wanted
+            .remedy
+            .in_words(&relation, &context.spelled(&wanted.condition)),
     };
     context.finding(RuleId::SeqScan, Severity::Error, evidence, words)
 }
@@ -256,6 +255,9 @@ fn left_above(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<String> {
             node.kind,
             NodeKind::Aggregate | NodeKind::Group | NodeKind::SetOp | NodeKind::ModifyTable
         ) {
+            return None;
+        }
+        if checks_only(plan, id, scan.id) {
             return None;
         }
         // A sort for a LIMIT gives out what the LIMIT asks for.
@@ -274,6 +276,38 @@ fn left_above(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<String> {
     None
 }
 
+/// Whether a join only looks whether there is a partner among a scan's rows, and hands on those of its other side.
+fn checks_only(plan: &Plan, join: NodeId, scan: NodeId) -> bool {
+    let mut inputs = plan.inputs(join);
+    let (Some(outer), Some(inner)) = (inputs.next(), inputs.next()) else {
+        return false;
+    };
+    let is_below = |side: NodeId| side == scan || plan.is_above(side, scan);
+    match plan.node(join).join_type {
+        Some(JoinType::Semi | JoinType::Anti) => is_below(inner),
+        Some(JoinType::RightSemi | JoinType::RightAnti) => is_below(outer),
+        Some(
+            JoinType::Inner
+            | JoinType::Left
+            | JoinType::Full
+            | JoinType::Right
+            | JoinType::Unknown(_),
+        )
+        | None => false,
+    }
+}
+
+/// A WITH query above a scan that is computed whole before a condition on it is applied: its name and the condition.
+fn fence(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<(String, String)> {
+    let plan = context.plan();
+    let above = plan
+        .ancestors(scan.id)
+        .map(|id| plan.node(id))
+        .find(|node| !node.kind.hands_rows_on())?;
+    let filter = above.conditions.filter.as_ref()?;
+    Some((above.cte_name.clone()?, filter.clone()))
+}
+
 fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
     let relation = context
         .relation_name(scan.node)
@@ -288,7 +322,11 @@ fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
         _ if left.is_some() => left.clone().unwrap_or_default(),
         _ if scan.rows >= scan.rows_read => "all of them are used".to_owned(),
         Some(filter) if scan.rows / scan.rows_read < context.limit(&MAX_KEPT) => {
-            format!("{} are kept, but no index serves {filter}", scan.row_count)
+            let verb = if scan.row_count.is_one() { "is" } else { "are" };
+            format!(
+                "{} {verb} kept, but no index serves {filter}",
+                scan.row_count
+            )
         }
         Some(_) | None => format!("{} of them are used", scan.row_count),
     };
@@ -300,13 +338,71 @@ fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
         ),
         why: "A scan is the right plan for this condition on this data. Its cost grows in step with the table."
             .to_owned(),
-        advice: match left {
-            Some(_) => "Let the query say earlier which rows it needs: a condition that an index serves, an index in the order \
+        advice: match (left, fence(context, scan)) {
+            (Some(_), Some((cte, filter))) => format!(
+                "{cte} is computed whole before {filter} is applied: write that condition into it, or NOT MATERIALIZED, so that it \
+                 reaches {relation}."
+            ),
+            (Some(_), None) => "Let the query say earlier which rows it needs: a condition that an index serves, an index in the order \
                         of its LIMIT, one look-up for each group."
                 .to_owned(),
-            None => "Nothing today. If it must stay fast, keep a running total, or bound the rows by a range of time.".to_owned(),
+            (None, _) => "Nothing today. If it must stay fast, keep a running total, or bound the rows by a range of time.".to_owned(),
         },
     };
     let evidence = scan.evidence(context, filter, scan.rows);
     context.finding(RuleId::SeqScan, Severity::Info, evidence, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Metrics, parse as plans};
+    use crate::rules::Policy;
+    use crate::run::{Outcome, Run};
+
+    fn found(text: &str) -> Vec<Finding> {
+        let run = Run {
+            label: "given".to_owned(),
+            parameters: Vec::new(),
+            plan: plans::any(text).unwrap().remove(0),
+            explain_json: serde_json::Value::Null,
+            outcome: Outcome::Estimated,
+        };
+        let metrics = Metrics::of(&run.plan);
+        check(&RunContext {
+            query: None,
+            run: &run,
+            metrics: &metrics,
+            schema: None,
+            policy: &Policy::default(),
+        })
+    }
+
+    #[test]
+    fn rows_that_an_anti_join_looks_through_are_used() {
+        let text = "Hash Anti Join  (actual time=410.0..411.0 rows=7 loops=1)\n  Hash Cond: (m.id = l.member_id)\n\
+            \x20 ->  Seq Scan on members m  (actual time=0.1..9.0 rows=20000 loops=1)\n\
+            \x20 ->  Hash  (actual time=390.0..390.0 rows=700000 loops=1)\n\
+            \x20       ->  Seq Scan on loans l  (actual time=0.1..160.0 rows=700000 loops=1)\nExecution Time: 412.0 ms\n";
+        let found = found(text);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(
+            found[0].message,
+            "loans is read whole: 700,000 rows; all of them are used"
+        );
+    }
+
+    #[test]
+    fn a_condition_behind_a_fence_is_named() {
+        let text = "CTE Scan on recent  (actual time=80.0..91.0 rows=3 loops=1)\n  Filter: (branch = 4)\n\
+            \x20 Rows Removed by Filter: 299997\n  CTE recent\n\
+            \x20   ->  Seq Scan on loans  (actual time=0.1..60.0 rows=300000 loops=1)\nExecution Time: 92.0 ms\n";
+        let found = found(text);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(
+            found[0].advice,
+            "recent is computed whole before (branch = 4) is applied: write that condition into it, or NOT MATERIALIZED, so that it \
+             reaches loans."
+        );
+    }
 }

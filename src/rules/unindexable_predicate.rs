@@ -247,6 +247,7 @@ fn remedy(
         } else {
             "it holds a parameter's value, and would serve that one only"
         };
+        let text = context.spelled(&text);
         return format!("Compare {column} itself. An index on {text} is no answer: {why}.");
     }
     if matches!(subject.kind, ExpressionKind::Operator { .. }) {

@@ -94,7 +94,10 @@ fn walked(
     let words = Words {
         message: format!("walks {index} for its order and reads {} to find {}", Rows(removed + kept), Count(kept)),
         why: "The LIMIT ends the walk only when it is full. The rarer the wanted rows, the more of the table it reads, row by row.".to_owned(),
-        advice: format!("Create an index with the columns of {filter} first, then those of the order."),
+        advice: format!(
+            "Create an index with the columns of {} first, then those of the order.",
+            context.spelled(&filter)
+        ),
     };
     Some(context.finding(
         RuleId::WrongOrderIndex,
@@ -156,7 +159,10 @@ fn first_column_open(
             Rows(rows)
         ),
         why: "Without its first column an index is read from end to end.".to_owned(),
-        advice: format!("Create an index that begins with the columns of {condition}."),
+        advice: format!(
+            "Create an index that begins with the columns of {}.",
+            context.spelled(&condition)
+        ),
     };
     let severity = if (pages.0 as f64) / loops >= context.limit(&MIN_PAGES) * 2.0 {
         Severity::Error

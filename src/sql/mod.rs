@@ -10,6 +10,7 @@ pub(crate) mod joined;
 pub(crate) mod literals;
 pub(crate) mod names;
 pub mod normal;
+pub mod statements;
 pub mod token;
 pub mod transaction;
 pub mod tree;

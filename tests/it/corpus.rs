@@ -87,8 +87,8 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog, by
 /// the rows that all of a query's runs find, by who asks; or beside themselves, on plans of a cold disk, of another session's
-/// lock, of EXPLAIN (MEMORY).
-const WITHOUT_PLANS: [RuleId; 11] = [
+/// lock, of EXPLAIN (MEMORY) and (SERIALIZE), of loads.
+const WITHOUT_PLANS: [RuleId; 15] = [
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,
@@ -98,6 +98,10 @@ const WITHOUT_PLANS: [RuleId; 11] = [
     RuleId::IoBound,
     RuleId::LockWait,
     RuleId::PlanningMemory,
+    RuleId::TopNSort,
+    RuleId::ConflictStorm,
+    RuleId::StaleStatistics,
+    RuleId::SlowSerialization,
     RuleId::NotProven,
     RuleId::BypassedPolicies,
 ];

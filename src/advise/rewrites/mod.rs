@@ -89,7 +89,9 @@ impl Form {
     /// What to write.
     fn advice(self) -> &'static str {
         match self {
-            Self::Range => "Compare the column with a range, as in the form below.",
+            Self::Range => {
+                "Compare the column with a range, as in the form below; an index on the column serves that."
+            }
             Self::Union => {
                 "Write one SELECT for each side and join them with UNION, as in the form below."
             }
@@ -226,6 +228,18 @@ impl Proven {
             && left <= pages * 1.1;
         (fewer && holds) || faster
     }
+}
+
+/// Whether a form touches more pages than the one that was written by more than noise, and takes no less time.
+#[must_use]
+pub fn is_worse(proof: &Proof) -> bool {
+    const WORSE: f64 = 1.05;
+    const PAGES: f64 = 20.0;
+    let after = &proof.after;
+    proof.before.as_ref().is_some_and(|before| {
+        let (pages, left) = (before.blocks.0 as f64, after.blocks.0 as f64);
+        left > pages * WORSE && left > pages + PAGES && after.time_ms.0 > before.time_ms.0 / WORSE
+    })
 }
 
 /// Of the proven forms one a query, if any is worth writing: the one that leaves least to read.

@@ -12,7 +12,7 @@ pub(super) fn range(written: &Written<'_>) -> Option<String> {
     let mut parts = Vec::new();
     let mut at = 0;
     while at < words.len() {
-        match equality(words, at) {
+        match equality(words, at).or_else(|| distance(written, at)) {
             Some((place, text)) => {
                 at = place.end;
                 parts.push((place, text));
@@ -71,6 +71,47 @@ fn equality(words: &Words<'_>, at: usize) -> Option<(Range<usize>, String)> {
         in_zone(to)
     );
     Some((at..end, text))
+}
+
+/// `abs(column - value) < other` as `column > value - other AND column < value + other`.
+fn distance(written: &Written<'_>, at: usize) -> Option<(Range<usize>, String)> {
+    let words = &written.words;
+    if !words.are(at, &["abs", "("]) {
+        return None;
+    }
+    let end = words.after_column(at + 2)?;
+    let column = words.slice(at + 2..end);
+    let after = words.after_value(end + 1).filter(|_| words.is(end, "-"))?;
+    let value = words.slice(end + 1..after);
+    let (below, above, width) = match () {
+        () if words.are(after, &[")", "<", "="]) => (">=", "<=", after + 3),
+        () if words.are(after, &[")", "<="]) => (">=", "<=", after + 2),
+        () if words.are(after, &[")", "<"]) => (">", "<", after + 2),
+        () => return None,
+    };
+    let last = words.after_value(width)?;
+    let most = words.slice(width..last);
+    // Alone beside a number a parameter would become a number of another type.
+    let value = match column_type(written, column) {
+        Some(own) if !value.contains("::") => format!("{value}::{own}"),
+        Some(_) | None => value.to_owned(),
+    };
+    let text = format!("({column} {below} {value} - {most} AND {column} {above} {value} + {most})");
+    Some((at..last, text))
+}
+
+/// The type of a column, where the scans of the plan have one of that name.
+fn column_type<'a>(written: &Written<'a>, column: &str) -> Option<&'a str> {
+    let name = column.rsplit('.').next()?;
+    let aliases = written
+        .plan()
+        .nodes
+        .iter()
+        .filter_map(|node| node.relation.as_ref())
+        .map(|relation| &relation.alias);
+    let mut columns =
+        aliases.filter_map(|alias| written.table(alias)?.column(name.trim_matches('"')));
+    columns.next().map(|column| column.data_type.name.as_str())
 }
 
 /// What a function leaves of a moment.

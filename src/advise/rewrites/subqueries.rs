@@ -1,10 +1,13 @@
 //! Subqueries that are no joins, as joins: NOT IN as NOT EXISTS, an OR with one as a UNION.
 
+use std::ops::Range;
+
 use super::Written;
+use super::text::Words;
 use crate::plan::NodeKind;
 use crate::plan::condition::{self, ExpressionKind};
 
-/// `x NOT IN (SELECT y …)` as `NOT EXISTS (SELECT FROM (SELECT y …) AS listed (value) WHERE listed.value = x)`.
+/// `x NOT IN (SELECT y FROM t)` as `NOT EXISTS (SELECT FROM t WHERE t.y = x)`; a longer subquery as it is, under a name.
 pub(super) fn not_exists(written: &Written<'_>) -> Option<String> {
     let words = &written.words;
     let at = (1..words.len()).find(|at| words.are(*at, &["not", "in", "(", "select"]))?;
@@ -23,9 +26,70 @@ pub(super) fn not_exists(written: &Written<'_>) -> Option<String> {
         format!("{}.{column}", host(written)?)
     };
     let list = words.slice(at + 3..close - 1);
-    let text =
-        format!("NOT EXISTS (SELECT FROM ({list}) AS listed (value) WHERE listed.value = {outer})");
+    let text = match plain_list(words, at + 3..close - 1, &outer) {
+        Some(text) => format!("NOT EXISTS ({text})"),
+        None => {
+            format!(
+                "NOT EXISTS (SELECT FROM ({list}) AS listed (value) WHERE listed.value = {outer})"
+            )
+        }
+    };
     Some(words.replaced(&[(start..close, text)]))
+}
+
+/// `SELECT y FROM t [alias] [WHERE …]` with the comparison in its WHERE; `None` for anything more, and where `t` would hide
+/// the relation that it is compared with.
+fn plain_list(words: &Words<'_>, list: Range<usize>, outer: &str) -> Option<String> {
+    let column_end = words.after_column(list.start + 1)?;
+    let column = words.slice(list.start + 1..column_end);
+    let table_end = words
+        .after_column(column_end + 1)
+        .filter(|_| words.is(column_end, "from"))?;
+    let has_as = usize::from(words.is(table_end, "as"));
+    let named = words.is_name(table_end + has_as) && !words.is(table_end + has_as, "where");
+    let from_end = if named {
+        table_end + has_as + 1
+    } else {
+        table_end
+    };
+    let name = words.text(from_end - 1);
+    let condition = match () {
+        () if from_end == list.end => None,
+        () if words.is(from_end, "where") => {
+            const ENDS: [&str; 9] = [
+                "group",
+                "having",
+                "window",
+                "union",
+                "intersect",
+                "except",
+                "order",
+                "limit",
+                "or",
+            ];
+            match words.find_outside(from_end, &ENDS) {
+                Some(end) if end < list.end => return None,
+                Some(_) | None => Some(words.slice(from_end + 1..list.end)),
+            }
+        }
+        () => return None,
+    };
+    let (relation, _) = outer.rsplit_once('.')?;
+    if relation
+        .trim_matches('"')
+        .eq_ignore_ascii_case(name.trim_matches('"'))
+    {
+        return None;
+    }
+    let column = match column.contains('.') {
+        true => column.to_owned(),
+        false => format!("{name}.{column}"),
+    };
+    let condition = condition
+        .map(|condition| format!("{condition} AND "))
+        .unwrap_or_default();
+    let from = words.slice(column_end..from_end);
+    Some(format!("SELECT {from} WHERE {condition}{column} = {outer}"))
 }
 
 /// The alias of the scan whose rows are compared with a subquery.

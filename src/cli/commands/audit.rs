@@ -13,6 +13,7 @@ use std::time::Instant;
 use self::advice::Advice;
 use self::place::{Facts, Place};
 use self::selection::{Chosen, chosen};
+use crate::advise::changes::{self, Changes, changes};
 use crate::advise::{AdviceBudget, Audited};
 use crate::baseline::Baseline;
 use crate::catalog::{Catalog, Query};
@@ -20,6 +21,7 @@ use crate::cli::args::AuditArgs;
 use crate::cli::baseline;
 use crate::cli::committed::{self, Committed};
 use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::new_migration;
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
@@ -58,6 +60,9 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     // The dataset is made as the command line says.
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());
     let mut chosen = chosen(args, &project, globals)?;
+    if args.write_migration {
+        new_migration::check(&project)?;
+    }
     let Baselines { accepted, kept } = baselines(args, &project, globals)?;
     if let Some(unchanged) = &chosen.unchanged
         && chosen.catalog.queries.is_empty()
@@ -86,7 +91,8 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     .await;
     // The copy is dropped also where the audit failed; the audit's failure is the one to tell.
     let closed = target.close().await;
-    let mut report = audited?;
+    let (mut report, schema) = audited?;
+    let found = report.findings.clone();
     if args.redact {
         report::redact(&mut report);
     }
@@ -94,11 +100,22 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     if let Some(accepted) = &accepted {
         baseline::apply(accepted, &mut report.findings, is_whole(args), globals);
     }
+    report.changes = changes(&report.findings, &schema);
     report.view = view;
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     let code = output::finish(&outputs, &report, globals)?;
     if globals.requested_formats.is_empty() {
         show_plans(&ad_hoc, &report, globals)?;
+    }
+    if args.write_migration && report.ended_early.is_none() {
+        // What is accepted stays out; the constants of conditions are the project's own.
+        let open = |finding: &&Finding| {
+            let accepted = |known: &&Finding| known.suppressed.is_some();
+            let mut accepted = report.findings.iter().filter(accepted);
+            !accepted.any(|known| known.fingerprint == finding.fingerprint)
+        };
+        let open: Vec<Finding> = found.iter().filter(open).cloned().collect();
+        new_migration::write(&changes(&open, &schema), &project, globals)?;
     }
     match &report.ended_early {
         Some(EndedEarly::Interrupted) => Err(CliError::Interrupted),
@@ -225,7 +242,7 @@ pub(super) async fn audit(
     chosen: Chosen,
     target: &Target,
     (kept, project): (Option<&Kept>, &Project),
-) -> Result<Report, CliError> {
+) -> Result<(Report, Schema), CliError> {
     let Chosen {
         catalog: Catalog {
             queries, skipped, ..
@@ -327,9 +344,10 @@ pub(super) async fn audit(
     advice.memory_and_statistics(&mut findings).await;
     let ended_early = advice.ended_early;
     rules::name_tables(&mut findings, &queries, &runs, &schema);
+    changes::distinguish(&mut findings);
     place.close().await;
     results.tidy();
-    Ok(Report {
+    let report = Report {
         server_version: Some(server_version),
         server_settings: server_settings(&runs),
         dataset: target.dataset_info(),
@@ -339,12 +357,14 @@ pub(super) async fn audit(
         skipped,
         ended_early,
         findings,
+        changes: Changes::default(),
         reused,
         unchanged,
         compared,
         fail_on: settings.fail_on,
         ..Report::default()
-    })
+    };
+    Ok((report, schema))
 }
 
 /// The worst runs of queries and of their earlier versions.

@@ -54,7 +54,7 @@ async fn of_catalog(args: &ExplainArgs, globals: &Globals) -> Result<Report, Cli
     let settings = &project.settings;
     let audited = super::audit::audit(&asked, globals, settings, chosen, &target, asked_for).await;
     let closed = target.close().await;
-    let mut report = audited?;
+    let (mut report, _) = audited?;
     closed?;
     // Queries whose rows drive it ran with it; they are another report's.
     report.queries.truncate(1);

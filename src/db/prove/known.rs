@@ -155,10 +155,9 @@ impl<'a> Proofs<'a> {
     }
 
     /// What a set of indexes did to a run.
-    pub(super) fn with_set(&self, place: &Place, set: &[&IndexSpec]) -> Option<Option<WithSet>> {
-        let found = self
-            .results
-            .find::<Option<WithSet>>(&self.set_key(place, set))?;
+    pub(super) fn with_set(&self, place: &Place, state: &State<'_>) -> Option<Option<WithSet>> {
+        let key = self.set_key(place, state);
+        let found = self.results.find::<Option<WithSet>>(&key)?;
         let here = |known: WithSet| WithSet {
             effect: at(known.effect, place),
             ..known
@@ -166,12 +165,15 @@ impl<'a> Proofs<'a> {
         Some(found.value.map(here))
     }
 
-    pub(super) fn keep_with_set(&self, place: &Place, set: &[&IndexSpec], known: Option<&WithSet>) {
-        self.keep(&self.set_key(place, set), &known);
+    pub(super) fn keep_with_set(&self, place: &Place, state: &State<'_>, known: Option<&WithSet>) {
+        self.keep(&self.set_key(place, state), &known);
     }
 
-    fn set_key(&self, place: &Place, set: &[&IndexSpec]) -> Key {
-        let parts = [&text(set)[..], &place.run.to_string(), place.why.as_str()];
+    fn set_key(&self, place: &Place, state: &State<'_>) -> Key {
+        let members = text(&state.members);
+        let dropped = text(&state.dropped);
+        let run = place.run.to_string();
+        let parts = [&members[..], &dropped, &run, place.why.as_str()];
         self.with_query("set", place.query, &parts)
     }
 
@@ -191,6 +193,12 @@ impl<'a> Proofs<'a> {
             self.results.keep(key, value);
         }
     }
+}
+
+/// The indexes that are there, and those that are not, while a run is measured with a set.
+pub(super) struct State<'a> {
+    pub(super) members: Vec<&'a IndexSpec>,
+    pub(super) dropped: Vec<&'a str>,
 }
 
 /// What a set did to a run, its members named by what they are: their order changes from audit to audit.

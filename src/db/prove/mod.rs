@@ -95,11 +95,15 @@ pub async fn advise<'a>(
     let chosen = proposals
         .iter()
         .flat_map(|proposal| proposal.trial.index.all());
+    let chosen: Vec<IndexSpec> = chosen.map(advise::set::alone).collect();
+    let mut superseded = whole.superseded;
+    superseded.retain(|old| chosen.contains(&old.by));
+    findings.extend(advise::findings::superseded(&superseded));
     Ok(Advice {
         findings,
         tried: candidates[..built].to_vec(),
         harmful,
-        chosen: chosen.map(advise::set::alone).collect(),
+        chosen,
         used: forms.into_iter().flat_map(|form| form.indexes).collect(),
     })
 }

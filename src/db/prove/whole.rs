@@ -3,20 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::advise::{Audited, IndexSpec, Trial, ddl, set};
+use crate::advise::set::{self, Harm, Superseded};
+use crate::advise::{Audited, IndexSpec, Trial, ddl};
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::bench::Bench;
 use crate::db::explain::{ExplainError, Explained, Prepared};
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Unit};
 use crate::run::Run;
+use crate::schema::quote_identifier;
 use crate::units::Millis;
 
-use super::known::{Built, WithSet};
-use super::several::drop_index;
+use super::known::{Built, State, WithSet};
+use super::several::{drop_index, index_names};
 use super::{Place, Prover, Why, effect, server};
 
-/// At most so many indexes are taken out of a set, each for a measurement of what is left.
+/// So many indexes are taken out of a set one by one, each for a measurement of what is left; then all that are under suspicion.
 const MAX_ROUNDS: usize = 8;
 
 /// What is left of a set, and what was taken out of it.
@@ -26,6 +28,8 @@ pub struct Whole {
     pub kept: Vec<Trial>,
     /// Each index with the query that it made worse.
     pub harmful: Vec<(IndexSpec, usize)>,
+    /// Existing indexes without which the set was measured: no query is worse for it.
+    pub superseded: Vec<Superseded>,
 }
 
 /// Measures chosen indexes as a set.
@@ -40,37 +44,46 @@ pub async fn prove_whole(
     (progress, interrupt): (&Progress, &Interrupt),
 ) -> Result<Whole, AuditError> {
     let mut harmful = Vec::new();
-    if chosen.is_empty() {
-        return Ok(Whole {
-            kept: chosen,
-            harmful,
-        });
-    }
+    let mut superseded = Vec::new();
+    let mut may_drop = true;
     let task = progress.task("Proving the whole set", Unit::Steps, None);
     let mut prover = Prover::new(bench, audited, options, interrupt);
-    for _ in 0..MAX_ROUNDS {
+    while !chosen.is_empty() {
         interrupt.check()?;
         let members = set::members(&chosen);
-        let measured = prover.try_whole(&members, &audited).await;
+        superseded = if may_drop {
+            set::superseded(&members, audited.schema)
+        } else {
+            Vec::new()
+        };
+        let measured = prover.try_whole((&members, &superseded), &audited).await;
         interrupt.check()?;
         task.advance(1);
         let measured = measured.map_err(|source| server(String::new(), source))?;
+        let is_worse = |measured: &set::Measured| set::is_any_worse(measured, &audited);
+        if !superseded.is_empty() && measured.as_ref().is_none_or(is_worse) {
+            may_drop = false;
+            continue;
+        }
         // Too large to be built at once: what was measured of each stands.
         let Some(measured) = measured else { break };
-        match set::most_harmful(&measured, &audited) {
-            Some(harm) => {
-                let out = &members[harm.member];
-                chosen.retain(|trial| !trial.index.all().any(|index| set::alone(index) == *out));
-                harmful.push((out.clone(), harm.query));
-            }
-            None => {
-                chosen = set::as_measured(&chosen, &members, &measured, &audited);
-                break;
-            }
-        }
-        if chosen.is_empty() {
+        let out: Vec<Harm> = if harmful.len() < MAX_ROUNDS {
+            set::most_harmful(&measured, &audited).into_iter().collect()
+        } else {
+            set::suspects(&measured, &audited)
+        };
+        if out.is_empty() {
+            chosen = set::as_measured(&chosen, &members, &measured, &audited);
             break;
         }
+        for harm in out {
+            let out = &members[harm.member];
+            chosen.retain(|trial| !trial.index.all().any(|index| set::alone(index) == *out));
+            harmful.push((out.clone(), harm.query));
+        }
+    }
+    if chosen.is_empty() {
+        superseded.clear();
     }
     prover
         .finish()
@@ -79,12 +92,14 @@ pub async fn prove_whole(
     Ok(Whole {
         kept: chosen,
         harmful,
+        superseded,
     })
 }
 
 /// The members of a set, with what each of them is called and came to.
 struct Members<'a> {
     all: &'a [IndexSpec],
+    superseded: &'a [Superseded],
     names: &'a [String],
     built: BTreeMap<usize, Built>,
 }
@@ -96,22 +111,51 @@ struct Missing {
     relevant: Vec<usize>,
 }
 
+impl Members<'_> {
+    fn of(&self, which: &[usize]) -> Vec<&IndexSpec> {
+        which.iter().map(|member| &self.all[*member]).collect()
+    }
+
+    /// The indexes that are dropped for some of the members.
+    fn dropped_for(&self, which: &[usize]) -> Vec<&Superseded> {
+        let by_one = |old: &&Superseded| which.iter().any(|member| self.all[*member] == old.by);
+        self.superseded.iter().filter(by_one).collect()
+    }
+
+    /// The members and what is dropped for them, as far as they bear on a run: what its measurement depends on.
+    fn state(&self, which: &[usize]) -> State<'_> {
+        let dropped = self.dropped_for(which).into_iter();
+        State {
+            members: self.of(which),
+            dropped: dropped.map(|old| old.index.name.as_str()).collect(),
+        }
+    }
+}
+
 impl Prover<'_> {
-    /// Builds all members and runs what uses them, as far as it is not known; `None` where they cannot be built together.
+    /// Builds all members, drops what they supersede, and runs what uses them, as far as it is not known; `None` where they
+    /// cannot be built together.
     async fn try_whole(
         &mut self,
-        members: &[IndexSpec],
+        (members, superseded): (&[IndexSpec], &[Superseded]),
         audited: &Audited<'_>,
     ) -> Result<Option<set::Measured>, ExplainError> {
         let names = ddl::unique_names(members, self.schema);
+        let known = |at: usize| self.proofs.member(&members[at]).map(|built| (at, built));
+        let mut set = Members {
+            all: members,
+            superseded,
+            names: &names,
+            built: (0..members.len()).filter_map(known).collect(),
+        };
         let mut effects: BTreeMap<Place, set::SetEffect> = BTreeMap::new();
         let mut missing = Vec::new();
         for place in self.places(members) {
-            let relevant = self.relevant(&place, members);
+            let relevant = self.relevant(&place, &set);
             if relevant.is_empty() {
                 continue;
             }
-            match self.proofs.with_set(&place, &of(members, &relevant)) {
+            match self.proofs.with_set(&place, &set.state(&relevant)) {
                 Some(known) => {
                     let known = known.map(|known| found(known, members));
                     effects.extend(known.map(|effect| (place, effect)));
@@ -119,12 +163,6 @@ impl Prover<'_> {
                 None => missing.push(Missing { place, relevant }),
             }
         }
-        let known = |at: usize| self.proofs.member(&members[at]).map(|built| (at, built));
-        let mut set = Members {
-            all: members,
-            names: &names,
-            built: (0..members.len()).filter_map(known).collect(),
-        };
         if !missing.is_empty() || set.built.len() < members.len() {
             for missing in &missing {
                 self.prepare(missing.place.query).await?;
@@ -148,17 +186,20 @@ impl Prover<'_> {
         }))
     }
 
-    /// Members that can change what a run takes: those on tables that it reads, with a key that it names. What writes also has
-    /// checks and triggers, which no plan shows.
-    fn relevant(&self, place: &Place, members: &[IndexSpec]) -> Vec<usize> {
+    /// Members that can change what a run takes: those on tables that it reads, with a key that it names or in place of an index
+    /// that it uses. What writes also has checks and triggers, which no plan shows.
+    fn relevant(&self, place: &Place, set: &Members<'_>) -> Vec<usize> {
         let writes = place.why == Why::Check || self.queries[place.query].writes;
         let run = self.run(place.query, place.run);
         let bears = |at: &usize| {
-            let member = &members[*at];
+            let member = &set.all[*at];
+            let reads = run.is_some_and(|run| self.reads(&run.plan, member.table_oid));
             let named = self.words.name_a_key(place.query, member);
-            writes || named && run.is_some_and(|run| self.reads(&run.plan, member.table_oid))
+            writes
+                || reads
+                    && (named || run.is_some_and(|run| has_lost(run, &set.dropped_for(&[*at]))))
         };
-        (0..members.len()).filter(bears).collect()
+        (0..set.all.len()).filter(bears).collect()
     }
 
     async fn measured(
@@ -173,7 +214,8 @@ impl Prover<'_> {
             .flat_map(|missing| missing.relevant.iter().copied());
         let unknown = (0..set.all.len()).filter(|member| !set.built.contains_key(member));
         let wanted: BTreeSet<usize> = needed.chain(unknown).collect();
-        for member in wanted {
+        let wanted: Vec<usize> = wanted.into_iter().collect();
+        for member in wanted.iter().copied() {
             let mut built = self
                 .build(&set.all[member], &set.names[member], &limits)
                 .await?;
@@ -184,11 +226,17 @@ impl Prover<'_> {
             }
             set.built.insert(member, built);
         }
+        let dropped = set.dropped_for(&wanted);
+        for old in &dropped {
+            let name = quote_identifier(&old.index.name);
+            let schema = quote_identifier(&old.table.schema);
+            self.execute(&format!("DROP INDEX {schema}.{name}")).await?;
+        }
         let mut effects = BTreeMap::new();
         for Missing { place, relevant } in missing {
-            let with_set = self.with_set(place, set, audited).await?;
+            let with_set = self.with_set(place, set, &dropped, audited).await?;
             self.proofs
-                .keep_with_set(place, &of(set.all, relevant), with_set.as_ref());
+                .keep_with_set(place, &set.state(relevant), with_set.as_ref());
             let effect = with_set.map(|known| found(known, set.all));
             effects.extend(effect.map(|effect| (*place, effect)));
         }
@@ -200,6 +248,7 @@ impl Prover<'_> {
         &self,
         place: &Place,
         set: &Members<'_>,
+        dropped: &[&Superseded],
         audited: &Audited<'_>,
     ) -> Result<Option<WithSet>, ExplainError> {
         let (Some(before), Some(prepared)) = (
@@ -215,13 +264,14 @@ impl Prover<'_> {
             members.map(|(member, _)| *member).collect()
         };
         let (used, searched) = (members_in(&plan.all), members_in(&plan.searched));
-        if used.is_empty() && place.why == Why::Scan {
+        let has_lost = has_lost(before, dropped);
+        if used.is_empty() && place.why == Why::Scan && !has_lost {
             return Ok(None);
         }
         let effect = match self.measure(prepared, before).await? {
             Some(taken) => {
                 let mut found = effect(place, before, &taken);
-                if set::is_slower(&found, audited) {
+                if set::is_slower(&found, audited) && !has_lost {
                     let drop = |member: &usize| drop_index(&set.all[*member], &set.names[*member]);
                     let drop = String::from_iter(used.iter().map(drop));
                     found.fastest = self.side_by_side(prepared, before, &drop).await?;
@@ -234,7 +284,7 @@ impl Prover<'_> {
             }
             None => return Ok(None),
         };
-        let specs = |members: &[usize]| of(set.all, members).into_iter().cloned().collect();
+        let specs = |members: &[usize]| set.of(members).into_iter().cloned().collect();
         Ok(Some(WithSet {
             effect,
             used: specs(&used),
@@ -287,8 +337,11 @@ impl Prover<'_> {
     }
 }
 
-fn of<'a>(members: &'a [IndexSpec], which: &[usize]) -> Vec<&'a IndexSpec> {
-    which.iter().map(|member| &members[*member]).collect()
+/// Whether a run uses an index that is dropped.
+fn has_lost(run: &Run, dropped: &[&Superseded]) -> bool {
+    let used = index_names(&run.plan);
+    used.iter()
+        .any(|name| dropped.iter().any(|old| old.names.contains(name)))
 }
 
 /// What is known of a run, with the members by their present places.

@@ -116,7 +116,7 @@ fn cases(report: &Report) -> Vec<Case> {
 fn of_query(report: &Report, verdict: &Verdict<'_>) -> Case {
     let query = verdict.query;
     let class = query.file.display().to_string();
-    let time = verdict.worst_run().and_then(|run| run.time());
+    let time = verdict.shown_run().and_then(|run| run.time());
     let named = (class, query.name.clone());
     case(report, named, time, &verdict.findings)
 }

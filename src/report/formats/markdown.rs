@@ -260,9 +260,8 @@ fn finding(found: &Finding) -> String {
 fn fix(fix: &Fix) -> String {
     let mut text = fenced("sql", &fix.sql);
     if let Some(proof) = &fix.proof {
-        let size = proof
-            .index_bytes
-            .map(|bytes| format!(" · index of {bytes}"))
+        let size = evidence::size(fix)
+            .map(|size| format!(" · {size}"))
             .unwrap_or_default();
         let _ = writeln!(
             text,

@@ -8,6 +8,7 @@ mod junit;
 pub mod markdown;
 mod sarif;
 mod short;
+mod sql;
 pub mod terminal;
 mod xml;
 
@@ -30,6 +31,7 @@ pub const FORMATS: &[&Format] = &[
     &github::FORMAT,
     &gitlab::FORMAT,
     &checkstyle::FORMAT,
+    &sql::FORMAT,
 ];
 
 /// A form that a report can take.

@@ -103,7 +103,7 @@ async fn traps_of_index_advice() {
         "InnerSideOfJoin: CREATE INDEX idx_lines_sku ON lines (sku);",
         "MixedDirections: CREATE INDEX idx_accounts_tier_created_at ON accounts (tier, created_at DESC);",
         "PartitionedParent: CREATE INDEX idx_events_actor ON events (actor);",
-        "Prefix: CREATE INDEX idx_accounts_name ON accounts (name text_pattern_ops);",
+        "Prefix: CREATE INDEX idx_accounts_name_pattern ON accounts (name text_pattern_ops);",
         "QuotedNames: CREATE INDEX \"idx_Order_Customer\" ON \"Order\" (\"Customer\");",
         "VarcharIsNoCast: CREATE INDEX idx_accounts_email ON accounts (email);",
     ];

@@ -1,6 +1,7 @@
 //! The audit of a catalog on real servers: which values parameters get, what is executed, and that nothing stays behind.
 
 mod advice_corpus;
+mod changes;
 mod indexes;
 mod memory;
 mod parameters;
@@ -8,6 +9,7 @@ mod runs;
 mod statistics;
 mod survives;
 mod together;
+mod whole;
 
 use std::sync::{Arc, OnceLock};
 

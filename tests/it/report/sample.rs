@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pgproof::advise::changes::Changes;
 use pgproof::catalog::{Query, SkipReason, Skipped};
 use pgproof::finding::{
     Evidence, Finding, Fingerprint, Fix, Location, Measurement, Proof, Quantity, RuleId, Severity,
@@ -372,6 +373,7 @@ pub(crate) fn report() -> Report {
         runs: runs(),
         skipped: Vec::new(),
         ended_early: None,
+        changes: Changes::default(),
         reused: None,
         unchanged: None,
         compared: Vec::new(),

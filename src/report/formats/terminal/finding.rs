@@ -251,11 +251,7 @@ impl<'a, 'w> Page<'a, 'w> {
             .build_ms
             .map(|time| format!(", built in {time}"))
             .unwrap_or_default();
-        facts.extend(
-            proof
-                .index_bytes
-                .map(|bytes| format!("index of {bytes}{built}")),
-        );
+        facts.extend(evidence::size(fix).map(|size| format!("{size}{built}")));
         self.facts("proof", &facts)
     }
 
