@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_is_old_goes_and_then_the_longest_unused() {
-        let entry = |name: &str, size, hours| Entry {
+        let entry = |name: &str, size, hours: u64| Entry {
             path: PathBuf::from(name),
             size,
             idle: Duration::from_secs(hours * 3600),
