@@ -161,7 +161,7 @@ fn compare(
     }
     if let Some(what) = said
         .distinct
-        .and_then(|wanted| distinct(said, wanted, &there, cells.of))
+        .and_then(|wanted| distinct(said, wanted, &there, cells))
     {
         missed(what);
     }
@@ -197,12 +197,12 @@ fn shares_of(
 
 /// How many different values a sample has against how many it would have of `wanted` even ones; of all rows there is no other
 /// number than the spec's.
-fn distinct(said: &ColumnSpec, wanted: u64, there: &[&[u8]], rows: u64) -> Option<String> {
+fn distinct(said: &ColumnSpec, wanted: u64, there: &[&[u8]], cells: &Cells) -> Option<String> {
     let mut sorted = there.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
     let (found, count) = (sorted.len() as f64, there.len() as f64);
-    let whole = there.len() as u64 == rows;
+    let whole = cells.rows.len() as u64 == cells.of;
     let expected = if whole {
         wanted as f64
     } else if wanted as f64 >= count * 20.0 {
