@@ -103,7 +103,10 @@ fn what_is_lacking_and_needed_says_what_to_do() {
             "install no_such_extension",
         ),
         ("CREATE TABLE a (b BLOB NOT NULL);\n", "migrate-cmd"),
-        ("CREATE TABLE a (b int) WHATEVER;\n", "[server] version"),
+        (
+            "CREATE TABLE a (b int) WHATEVER;\n",
+            "where production's server is newer",
+        ),
     ] {
         let root = repository(&[("schema.sql", sql)]);
         let (said, written) = init(root.path(), 2);
