@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pgproof::migrations::{self, Tree};
 use pgproof::plan::parse;
 use pgproof::rules::{self, Policy};
-use pgproof::run::{Outcome, Run};
+use pgproof::run::{Outcome, QueryRuns, Run};
 use pgproof::source::Source;
 use pgproof::{catalog, report, seed};
 
@@ -203,6 +203,7 @@ fn tree(text: &str) -> Tree {
 
 /// What `pgproof explain FILE` does with it.
 fn explained(text: &str) {
+    let catalog = catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
     for found in parse::read(text).plans {
         let run = Run {
             label: "given".to_owned(),
@@ -211,8 +212,15 @@ fn explained(text: &str) {
             explain_json: serde_json::Value::Null,
             outcome: Outcome::Estimated,
         };
-        let findings = rules::judge_alone(&run, &Policy::default());
-        report::plan_tree(&run.plan, &findings, &mut std::io::sink()).unwrap();
+        let runs = QueryRuns {
+            query: 0,
+            runs: vec![run],
+            failure: None,
+            notes: Vec::new(),
+        };
+        let findings = rules::judge_alone(&catalog.queries[0], &runs, &Policy::default());
+        let shown: Vec<_> = findings.iter().collect();
+        report::plan_tree(&runs.runs[0].plan, &shown, 100, &mut std::io::sink()).unwrap();
         black_box(findings);
     }
 }

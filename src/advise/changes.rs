@@ -419,7 +419,7 @@ mod tests {
             evidence: Evidence::default(),
             fix: Some(Fix {
                 sql: sql.to_owned(),
-                proof: measured.then(|| Proof {
+                proof: measured.then_some(Proof {
                     before: None,
                     cancelled_ms: None,
                     after: measurement,

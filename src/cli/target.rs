@@ -30,6 +30,7 @@ use crate::units::Count;
 
 /// A database to run queries on.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a command has one of them")]
 pub enum Target {
     /// A copy that is ours: anything may be done to it.
     Private {

@@ -337,9 +337,9 @@ impl Reader<'_> {
             // `(a, b) IN (($1, $2), ($3, $4))`: each of the rows; `(placed_at, id) < ($1, $2)`: column by column.
             for row in rights.exprs() {
                 if let Expr::TupleExpr(row) = row {
-                    self.compare_rows(&lefts, &row);
+                    self.compare_rows(lefts, &row);
                 } else {
-                    self.compare_rows(&lefts, &rights);
+                    self.compare_rows(lefts, rights);
                     break;
                 }
             }

@@ -61,7 +61,8 @@ impl Phase {
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Diff => &["diff", "--fail-on", "never"],
-            _ => &["audit", "--fail-on", "never"],
+            // What was measured before is not measured again without it: there would be nothing to strike.
+            _ => &["audit", "--fresh", "--fail-on", "never"],
         }
     }
 

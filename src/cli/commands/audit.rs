@@ -121,7 +121,10 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
         Some(EndedEarly::Interrupted) => Err(CliError::Interrupted),
         Some(ended @ EndedEarly::ServerLost { .. }) => Err(server_lost(ended, &report)),
         None => {
-            closed?;
+            // The audit is complete, and the next command drops the copy.
+            if let Err(error) = closed {
+                globals.progress.note(error.to_string());
+            }
             Ok(code)
         }
     }

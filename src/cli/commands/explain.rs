@@ -201,7 +201,7 @@ fn given_query(source: &Source, index: usize, found: &Found, several: bool) -> Q
         command: Command::Many,
         file: PathBuf::from(&source.path),
         header_line: 1,
-        line: u32::try_from(found.line).unwrap_or(u32::MAX).max(1),
+        line: found.line.max(1),
         column: 1,
         source: text.clone(),
         sql: text,

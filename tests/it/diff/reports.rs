@@ -370,7 +370,6 @@ fn report() -> Report {
             traffic: Millis(3_000.0),
             rehearsals: Millis(1_000.0),
         },
-        ..Comparison::default()
     };
     compared(comparison, findings)
 }
