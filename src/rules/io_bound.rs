@@ -110,26 +110,10 @@ fn remedy(plan: &Plan, worst: NodeId) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Metrics, parse};
-    use crate::rules::Policy;
-    use crate::run::{Outcome, Run};
+    use crate::rules::given_plan;
 
     fn findings(text: &str) -> Vec<Finding> {
-        let run = Run {
-            label: "given".to_owned(),
-            parameters: Vec::new(),
-            plan: parse::any(text).unwrap().remove(0),
-            explain_json: serde_json::Value::Null,
-            outcome: Outcome::Estimated,
-        };
-        let metrics = Metrics::of(&run.plan);
-        check(&RunContext {
-            query: None,
-            run: &run,
-            metrics: &metrics,
-            schema: None,
-            policy: &Policy::default(),
-        })
+        given_plan::findings(check, text)
     }
 
     /// The first run after a restart, with the operating system's cache dropped.

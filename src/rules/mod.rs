@@ -5,6 +5,8 @@ pub mod blocking_migration;
 mod causes;
 mod conflict_storm;
 pub mod context;
+#[cfg(test)]
+mod given_plan;
 pub mod immutability;
 mod judge;
 mod load;

@@ -145,9 +145,7 @@ fn judge(context: &RunContext<'_>, id: NodeId) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Metrics, parse};
-    use crate::rules::Policy;
-    use crate::run::{Outcome, Run};
+    use crate::rules::given_plan;
 
     fn findings(loops: u32, per_loop_ms: f64) -> Vec<Finding> {
         let all = f64::from(loops) * per_loop_ms;
@@ -156,21 +154,7 @@ mod tests {
              visits v  (actual time=0.1..{per_loop_ms:.3} rows=900 loops={loops})\n          Index Cond: (shop_id = s.id)\n",
             all + 20.0
         );
-        let run = Run {
-            label: "given".to_owned(),
-            parameters: Vec::new(),
-            plan: parse::any(&text).unwrap().remove(0),
-            explain_json: serde_json::Value::Null,
-            outcome: Outcome::Estimated,
-        };
-        let metrics = Metrics::of(&run.plan);
-        check(&RunContext {
-            query: None,
-            run: &run,
-            metrics: &metrics,
-            schema: None,
-            policy: &Policy::default(),
-        })
+        given_plan::findings(check, &text)
     }
 
     #[test]
