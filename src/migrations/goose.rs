@@ -3,9 +3,9 @@
 
 use crate::source::{Source, SourceError};
 
-use super::sections::{Marker, sections};
+use super::sections::{Marker, migration};
 use super::tree::Tree;
-use super::{Migration, Script, TransactionRule, by_number, leading_version};
+use super::{Migration, by_number, leading_version};
 
 pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
     if let Some(file) = tree.go_migrations().next() {
@@ -17,24 +17,7 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
         let Some((version, title)) = name.strip_suffix(".sql").and_then(leading_version) else {
             continue;
         };
-        let sections = sections(file, Marker::Goose)?;
-        let rule = if sections.no_transaction {
-            TransactionRule::Statement
-        } else {
-            TransactionRule::File
-        };
-        let script = |statements| Script {
-            source: file.clone(),
-            statements,
-            transaction: rule,
-            program: None,
-        };
-        migrations.push(Migration {
-            version: version.to_owned(),
-            name: title.to_owned(),
-            up: script(sections.up),
-            down: (!sections.down.is_empty()).then(|| script(sections.down)),
-        });
+        migrations.push(migration(file, Marker::Goose, version, title)?);
     }
     migrations.sort_by(|a, b| by_number(&a.version).cmp(&by_number(&b.version)));
     Ok(migrations)

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use crate::source::{Source, SourceError};
 
-use super::Statement;
 use super::statements::{split_range, whole};
+use super::{Migration, Script, Statement, TransactionRule};
 
 /// Whose marks they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +33,10 @@ impl Marker {
 }
 
 /// What a file says, by direction.
-pub(super) struct Sections {
-    pub(super) up: Vec<Statement>,
-    pub(super) down: Vec<Statement>,
-    pub(super) no_transaction: bool,
+struct Sections {
+    up: Vec<Statement>,
+    down: Vec<Statement>,
+    no_transaction: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,34 @@ enum Section {
     Down,
 }
 
-pub(super) fn sections(file: &Source, marker: Marker) -> Result<Sections, SourceError> {
+/// A file's sections as a migration; each runs in a transaction unless the file says otherwise.
+pub(super) fn migration(
+    file: &Source,
+    marker: Marker,
+    version: &str,
+    name: &str,
+) -> Result<Migration, SourceError> {
+    let sections = sections(file, marker)?;
+    let transaction = if sections.no_transaction {
+        TransactionRule::Statement
+    } else {
+        TransactionRule::File
+    };
+    let script = |statements| Script {
+        source: file.clone(),
+        statements,
+        transaction,
+        program: None,
+    };
+    Ok(Migration {
+        version: version.to_owned(),
+        name: name.to_owned(),
+        up: script(sections.up),
+        down: (!sections.down.is_empty()).then(|| script(sections.down)),
+    })
+}
+
+fn sections(file: &Source, marker: Marker) -> Result<Sections, SourceError> {
     let mark = marker.as_str();
     let mut found = Sections {
         up: Vec::new(),

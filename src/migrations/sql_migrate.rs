@@ -3,33 +3,16 @@
 
 use crate::source::SourceError;
 
-use super::sections::{Marker, sections};
+use super::sections::{Marker, migration};
 use super::tree::Tree;
-use super::{Migration, Script, TransactionRule, by_number};
+use super::{Migration, by_number};
 
 pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
     let mut migrations = Vec::new();
     for file in tree.top_level() {
         let name = tree.name(file);
-        let sections = sections(file, Marker::SqlMigrate)?;
-        let rule = if sections.no_transaction {
-            TransactionRule::Statement
-        } else {
-            TransactionRule::File
-        };
-        let script = |statements| Script {
-            source: file.clone(),
-            statements,
-            transaction: rule,
-            program: None,
-        };
-        let version = name.trim_end_matches(".sql").to_owned();
-        migrations.push(Migration {
-            name: version.clone(),
-            version,
-            up: script(sections.up),
-            down: (!sections.down.is_empty()).then(|| script(sections.down)),
-        });
+        let version = name.trim_end_matches(".sql");
+        migrations.push(migration(file, Marker::SqlMigrate, version, version)?);
     }
     migrations.sort_by(|a, b| {
         (by_number(digits(&a.version)), &a.version)
