@@ -124,6 +124,13 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
     {
         return Some(install(extension));
     }
+    if code == FEATURE_NOT_SUPPORTED && message.contains("ICU") {
+        return Some(
+            "these PostgreSQL programs were built without ICU: install PostgreSQL from the system's packages, which have it, and name \
+             its major version in pgproof.toml ([server] version) or its programs in PGPROOF_PG_BIN"
+                .to_owned(),
+        );
+    }
     match (code, quoted(message)) {
         (UNDEFINED_OBJECT, Some(role)) if message.starts_with("role ") => Some(format!(
             "add it to pgproof.toml: [server] roles = [\"{role}\"]"
@@ -141,6 +148,14 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
              --schema-only)"
                 .to_owned(),
         ),
+        (UNDEFINED_FUNCTION, _) if newer_function(message).is_some() => {
+            newer_function(message).map(|(name, major)| {
+                format!(
+                    "{name} is PostgreSQL's own from {major} on: name production's major version in pgproof.toml, [server] version = \
+                     \"{major}\""
+                )
+            })
+        }
         (UNDEFINED_OBJECT | UNDEFINED_FUNCTION, _) if !missing.is_empty() =>
         {
             Some(format!(
@@ -160,6 +175,32 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
     }
 }
 
+/// Functions that scripts use and the oldest supported server lacks, with the major that brought them (release notes of each).
+const NEWER_FUNCTIONS: [(&str, u16); 12] = [
+    ("uuidv7", 18),
+    ("uuidv4", 18),
+    ("uuid_extract_timestamp", 17),
+    ("uuid_extract_version", 17),
+    ("casefold", 18),
+    ("array_sort", 18),
+    ("array_reverse", 18),
+    ("any_value", 16),
+    ("random_normal", 16),
+    ("array_shuffle", 16),
+    ("array_sample", 16),
+    ("regexp_like", 15),
+];
+
+/// Of `function uuidv7() does not exist`.
+fn newer_function(message: &str) -> Option<(&'static str, u16)> {
+    let name = message.strip_prefix("function ")?.split('(').next()?;
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    NEWER_FUNCTIONS
+        .into_iter()
+        .find(|(known, _)| *known == name)
+}
+
+const FEATURE_NOT_SUPPORTED: &str = "0A000";
 const UNDEFINED_OBJECT: &str = "42704";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_TABLE: &str = "42P01";
@@ -245,6 +286,16 @@ mod tests {
     #[test]
     fn what_is_lacking_has_a_remedy() {
         let of = |code: &str, message: &str| remedy(code, message, &[]);
+        assert!(
+            of("0A000", "ICU is not supported in this build")
+                .is_some_and(|text| text.contains("system's packages"))
+        );
+        assert!(
+            of("42883", "function uuidv7() does not exist")
+                .is_some_and(|text| text.contains("version = \"18\""))
+        );
+        assert_eq!(of("42883", "function my_uuid() does not exist"), None);
+        assert_eq!(of("0A000", "cannot use subquery in check constraint"), None);
         let role = of(UNDEFINED_OBJECT, "role \"anon\" does not exist").unwrap();
         assert!(role.contains("roles = [\"anon\"]"), "{role}");
         let foreign = of(UNDEFINED_OBJECT, "type \"blob\" does not exist").unwrap();

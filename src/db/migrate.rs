@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use sqlx::migrate::{Migration as SqlxMigration, MigrationType, Migrator};
+use sqlx::migrate::{
+    AppliedMigration, Migrate as _, Migration as SqlxMigration, MigrationType, Migrator,
+};
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use tokio_postgres::error::ErrorPosition;
@@ -395,8 +397,13 @@ fn file_of(script: &Script) -> String {
 struct Sqlx {
     connection: PgConnection,
     migrator: Migrator,
+    /// What the database had; `None` until it is read.
+    history: Option<Vec<AppliedMigration>>,
     url: DatabaseUrl,
 }
+
+/// Where sqlx records what it has applied.
+const HISTORY: &str = "_sqlx_migrations";
 
 impl Sqlx {
     async fn open(
@@ -423,6 +430,7 @@ impl Sqlx {
         Ok(Self {
             connection,
             migrator: Migrator::with_migrations(migrations),
+            history: None,
             url: url.clone(),
         })
     }
@@ -433,25 +441,45 @@ impl Sqlx {
         migration: &Migration,
         interrupt: &Interrupt,
     ) -> Result<bool, MigrateError> {
-        let before = self.count(interrupt).await?;
-        let version = version_of(migration).unwrap_or_default();
-        let result = interrupt
-            .race(self.migrator.run_to(version, &mut self.connection))
-            .await?;
-        if let Err(error) = result {
-            return Err(self.failure(migration, error, interrupt).await);
+        let result = interrupt.race(self.apply_unknown(migration)).await?;
+        match result {
+            Ok(is_new) => Ok(is_new),
+            Err(error) => Err(self.failure(migration, error, interrupt).await),
         }
-        Ok(self.count(interrupt).await? > before)
     }
 
-    /// How many migrations sqlx has recorded.
-    async fn count(&mut self, interrupt: &Interrupt) -> Result<i64, MigrateError> {
-        let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM _sqlx_migrations");
-        let counted = interrupt
-            .race(query.fetch_one(&mut self.connection))
-            .await?;
-        // Before the first migration there is no such table.
-        Ok(counted.unwrap_or(0))
+    /// What one run of sqlx's migrator does with one migration. The history is read once: a migration may change the session's
+    /// `search_path`, as `pg_dump`'s do, and the table of the history would be made a second time in another schema.
+    async fn apply_unknown(
+        &mut self,
+        migration: &Migration,
+    ) -> Result<bool, sqlx::migrate::MigrateError> {
+        let version = version_of(migration).unwrap_or_default();
+        if self.history.is_none() {
+            self.history = Some(self.read_history().await?);
+        }
+        let Some(known) = self.migrator.iter().find(|known| known.version == version) else {
+            return Err(sqlx::migrate::MigrateError::VersionNotPresent(version));
+        };
+        match self
+            .history
+            .iter()
+            .flatten()
+            .find(|old| old.version == version)
+        {
+            Some(old) if old.checksum == known.checksum => Ok(false),
+            Some(_) => Err(sqlx::migrate::MigrateError::VersionMismatch(version)),
+            None => {
+                self.connection.apply(HISTORY, known).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// What the database has, after sqlx has made the table for it and looked for what is half done or unknown.
+    async fn read_history(&mut self) -> Result<Vec<AppliedMigration>, sqlx::migrate::MigrateError> {
+        self.migrator.run_to(i64::MIN, &mut self.connection).await?;
+        self.connection.list_applied_migrations(HISTORY).await
     }
 
     async fn failure(

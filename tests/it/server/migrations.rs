@@ -162,3 +162,28 @@ async fn a_history_that_was_changed_afterwards_is_refused() {
         "{error}"
     );
 }
+
+/// As `pg_dump` begins its scripts, and whoever made a first migration of one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_path_that_a_migration_leaves_holds_for_the_next() {
+    let database = support::database().await;
+    let (_directory, history) = directory_of(&[
+        (
+            "0001_dump.sql",
+            "SET search_path TO pg_catalog, public;\nCREATE SCHEMA shop;\nCREATE TABLE shop.crates (id int PRIMARY KEY);\n",
+        ),
+        (
+            "0002_lids.sql",
+            "CREATE TABLE public.lids (crate int REFERENCES shop.crates);\n",
+        ),
+    ]);
+    assert_eq!(apply(&database, &history).await.unwrap(), ["0001", "0002"]);
+    assert_eq!(
+        apply(&database, &history).await.unwrap(),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM public._sqlx_migrations").await,
+        2
+    );
+}
