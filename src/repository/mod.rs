@@ -162,6 +162,8 @@ struct Rank {
     aside: bool,
     has_no_schema: bool,
     needs_a_program: bool,
+    /// Beside folders that leave their database open, one that names PostgreSQL is the one for it.
+    names_no_postgres: bool,
     preference: usize,
     depth: usize,
     by: PathBuf,
@@ -178,10 +180,20 @@ fn rank(found: &Found, preference: usize) -> Rank {
         aside: is_aside(place) || is_aside(&found.by),
         has_no_schema: found.schema.is_none(),
         needs_a_program: matches!(found.schema, Some(SchemaSource::Program { .. })),
+        names_no_postgres: !names_postgres(place),
         preference,
         depth: found.by.components().count(),
         by: found.by.clone(),
     }
+}
+
+/// `crates/server-postgres/migrations`, `db/pg`.
+fn names_postgres(path: &Path) -> bool {
+    path.components().any(|part| {
+        let part = part.as_os_str().to_string_lossy().to_ascii_lowercase();
+        let mut words = part.split(|c: char| !c.is_ascii_alphanumeric());
+        part.contains("postgres") || words.any(|word| matches!(word, "pg" | "pgsql" | "psql"))
+    })
 }
 
 /// What may be taken for the schema where the first choice cannot be made on the server: nothing that is set aside, unless
@@ -240,19 +252,60 @@ fn is_aside(path: &Path) -> bool {
     })
 }
 
-/// The query sources that belong to a schema: those of the same find, else all that are not set aside.
+/// The query sources that belong to a schema: those of the same find, else all that are not set aside; of code that lies beside
+/// several schemas, the part that lies with this one.
 #[must_use]
-pub fn queries_for(chosen: Option<&Found>, all: &[Found]) -> Vec<QuerySource> {
+pub fn queries_for(chosen: Option<&Found>, all: &[Found], listing: &Listing) -> Vec<QuerySource> {
     if let Some(found) = chosen.filter(|found| !found.queries.is_empty()) {
         return found.queries.clone();
     }
+    let part = chosen.and_then(|chosen| part_of(chosen, all));
     let mut sources: Vec<QuerySource> = Vec::new();
     for found in all.iter().filter(|found| !is_aside(&found.by)) {
         for source in &found.queries {
-            if !sources.contains(source) {
-                sources.push(source.clone());
+            let narrowed = part.and_then(|part| narrowed(source, part, listing));
+            let source = narrowed.unwrap_or_else(|| source.clone());
+            if !sources.contains(&source) {
+                sources.push(source);
             }
         }
     }
     sources
+}
+
+/// The part of a repository that a schema belongs to, where other parts have schemas of their own.
+fn part_of<'a>(chosen: &'a Found, all: &[Found]) -> Option<&'a Path> {
+    let part = listing::folder(&chosen.by);
+    let is_elsewhere = |other: &&Found| {
+        let home = listing::folder(&other.by);
+        other.schema.is_some()
+            && !is_aside(&other.by)
+            && !home.starts_with(part)
+            && !part.starts_with(home)
+    };
+    (!part.as_os_str().is_empty() && all.iter().find(is_elsewhere).is_some()).then_some(part)
+}
+
+/// `crates/**/*.rs` of a schema in `crates/server/migrations` is `crates/server/**/*.rs`, where there is such code.
+fn narrowed(source: &QuerySource, part: &Path, listing: &Listing) -> Option<QuerySource> {
+    let QuerySource::Written {
+        convention,
+        pattern,
+    } = source
+    else {
+        return None;
+    };
+    let (above, ending) = pattern.split_once("**/*")?;
+    let is_wider = part.starts_with(above) && part != Path::new(above);
+    let is_shown = |file: &&Path| {
+        file.starts_with(part)
+            && file.to_string_lossy().ends_with(ending)
+            && listing
+                .text(file)
+                .is_some_and(|text| (convention.shows)(&text))
+    };
+    (is_wider && listing.files().any(|file| is_shown(&file))).then(|| QuerySource::Written {
+        convention: *convention,
+        pattern: format!("{}/**/*{ending}", part.display()),
+    })
 }

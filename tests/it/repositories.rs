@@ -312,3 +312,32 @@ fn the_node_example_is_audited_by_the_commands_of_its_readme() {
         "holder_email",
     );
 }
+
+/// Each part of a repository has a schema: the one that names PostgreSQL is taken, with the code of its part.
+#[test]
+fn of_several_parts_the_one_for_postgresql_is_taken_with_its_code() {
+    let root = repository(&[
+        (
+            "crates/cache/migrations/1_entries.sql",
+            "CREATE TABLE entries (key text PRIMARY KEY, value text NOT NULL);\n",
+        ),
+        (
+            "crates/cache/src/lib.rs",
+            "async fn get() { sqlx::query(\"SELECT value FROM entries WHERE key = $1\"); }\n",
+        ),
+        (
+            "crates/store-postgres/migrations/1_parcels.sql",
+            "CREATE TABLE parcels (id bigint PRIMARY KEY, weight int NOT NULL);\n",
+        ),
+        (
+            "crates/store-postgres/src/lib.rs",
+            "async fn get() { sqlx::query(\"SELECT weight FROM parcels WHERE id = $1\"); }\n",
+        ),
+    ]);
+    let (said, written) = init(root.path(), 0);
+    assert!(
+        written.contains("migrations = \"crates/store-postgres/migrations\"")
+            && written.contains("{ rust = \"crates/store-postgres/**/*.rs\" }"),
+        "{said}\n{written}"
+    );
+}

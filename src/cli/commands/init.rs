@@ -83,7 +83,7 @@ fn candidates(args: &InitArgs, globals: &Globals) -> Result<Vec<Candidate>, CliE
         shown: one.map(line).unwrap_or_default(),
         configuration: Configuration {
             schema,
-            queries: repository::queries_for(one, &found),
+            queries: repository::queries_for(one, &found, &listing),
             note: one.and_then(|one| one.note.clone()),
             version: version.clone(),
             roles: Vec::new(),

@@ -42,11 +42,14 @@ pub(super) fn text(configuration: &Configuration) -> String {
         let _ = writeln!(text, "# {line}");
     }
     text.push_str(&migrations(schema.as_ref()));
-    let _ = writeln!(
-        text,
-        "queries    = [{}]   # sqlc's form: -- name: ListOrders :many",
-        sources(queries)
-    );
+    // Files of the project's own are still to be written.
+    let is_of_files = |source: &QuerySource| matches!(source, QuerySource::Files(_));
+    let form = if queries.is_empty() || queries.iter().any(is_of_files) {
+        "   # sqlc's form: -- name: ListOrders :many"
+    } else {
+        ""
+    };
+    let _ = writeln!(text, "queries    = [{}]{form}", sources(queries));
     text.push_str(
         "seeds      = [\"seeds/*.toml\"]       # what the tables hold\n\
          fail-on    = \"error\"                # or \"warning\", \"never\"\n\n\
