@@ -77,7 +77,7 @@ pub(super) fn read(sql: &str) -> Result<Statement, Mistake> {
         let word = format!("{:?}", node.kind()).replace('_', " ");
         let mut mistake = Mistake::new(
             0..first_word(sql),
-            format!("a {word} statement cannot be audited"),
+            format!("{word} statements cannot be audited"),
         );
         mistake.help = Some(
             "only SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES have plans: write `-- @skip: reason` above it, or name its \

@@ -349,7 +349,7 @@ fn what_cannot_be_audited_stops_nothing() {
         skipped,
         [
             "Broken:4 syntax error at `where`: expected from item",
-            "Refresh:6 a ANALYZE statement cannot be audited",
+            "Refresh:6 ANALYZE statements cannot be audited",
             "Empty:7 query Empty has no statement",
             "queries/a.sql:10:10 this header has no name",
             "Left:13 `@skip`: maintenance, run by hand",
@@ -523,7 +523,7 @@ fn a_statement_ends_where_the_server_ends_it() {
     assert_eq!(told(&catalog).0, ["A", "a.sql:4", "B"]);
     assert_eq!(
         told(&catalog).1,
-        ["a.sql:4:4 a COMMIT TRANSACTION statement cannot be audited"]
+        ["a.sql:4:4 COMMIT TRANSACTION statements cannot be audited"]
     );
     assert_eq!(catalog.queries[0].source, "select E'a'\n'b\\'\n'");
     assert!(!catalog.queries[0].writes && catalog.queries[1].writes);

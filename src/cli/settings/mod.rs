@@ -267,7 +267,7 @@ pub(super) fn severity(fail_on: FailOn) -> Option<Severity> {
 fn find(directory: &Path) -> Result<PathBuf, CliError> {
     directory.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()).ok_or_else(|| {
         CliError::usage(format!("no {FILE} in {} or above it", directory.display()))
-            .help("write one (`migrations`, `queries` and `seeds` are all it needs), or name one that is elsewhere with --config")
+            .help("run `pgproof init`, which reads the project and writes one, or name one that is elsewhere with --config")
     })
 }
 

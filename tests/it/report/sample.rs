@@ -413,7 +413,7 @@ pub(crate) fn failing() -> Report {
         }),
     };
     let source = Source::new("queries/jobs.sql", "-- name: Clean :exec\nVACUUM orders;\n");
-    let mistake = SourceError::new(&source, 21..27, "a VACUUM statement cannot be audited");
+    let mistake = SourceError::new(&source, 21..27, "VACUUM statements cannot be audited");
     let skipped = |name: &str, line, why| Skipped {
         name: name.to_owned(),
         file: "queries/jobs.sql".into(),

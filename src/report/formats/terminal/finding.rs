@@ -7,6 +7,7 @@ use crate::report::Report;
 use crate::report::evidence;
 use crate::report::excerpt::{self, clean};
 use crate::report::summary::plural;
+use crate::report::wrapped;
 use crate::run::{BoundParameter, Run};
 use crate::sql::token::{TokenKind, tokens};
 
@@ -421,11 +422,14 @@ pub(super) fn joined_facts(facts: &[String]) -> String {
     unbroken.join(&format!("{KEEP}· "))
 }
 
-/// The lines of a text of [`joined_facts`].
+/// The lines of a text of [`joined_facts`]. A fact that is wider than the page is broken between its words.
 pub(super) fn lines_of_facts(joined: &str, columns: usize) -> Vec<String> {
-    textwrap::wrap(joined, columns)
+    let whole = textwrap::Options::new(columns)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(joined, whole)
         .iter()
-        .map(|line| line.replace(KEEP, " "))
+        .flat_map(|line| wrapped::lines(&line.replace(KEEP, " "), columns))
         .collect()
 }
 

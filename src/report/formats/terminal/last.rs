@@ -17,8 +17,8 @@ use super::finding::{joined_facts, lines_of_facts, statement_lines};
 use super::style::TerminalStyle;
 
 /// Lines of the whole page.
-const LINES: usize = 60;
-/// Findings that are told at the top.
+pub(super) const LINES: usize = 60;
+/// Findings at the top.
 const TOP: usize = 3;
 /// Findings without a fix that keep their place, however many fixes there are.
 const OTHERS: usize = 3;
@@ -91,9 +91,9 @@ impl Screen<'_> {
             1 => "What costs most".to_owned(),
             number => format!("The {number} findings that cost most"),
         };
-        let told = costly.iter().take(number).enumerate();
+        let first = costly.iter().take(number).enumerate();
         std::iter::once(self.heading(&heading))
-            .chain(told.map(|(at, found)| self.told(at + 1, found)))
+            .chain(first.map(|(at, found)| self.costly(at + 1, found)))
             .collect()
     }
 
@@ -101,8 +101,8 @@ impl Screen<'_> {
         vec![String::new(), self.style.palette().strong(text).to_string()]
     }
 
-    /// One finding: what, where, and what it says.
-    fn told(&self, number: usize, found: &Finding) -> Block {
+    /// One finding: what, where, why, and what to do where no fix below says it.
+    fn costly(&self, number: usize, found: &Finding) -> Block {
         let palette = self.style.palette();
         let label = format!("{}[{}]", found.severity, found.rule);
         let label = palette.severity(found.severity, label);
@@ -115,6 +115,17 @@ impl Screen<'_> {
         facts.extend(self.cost(found));
         let mut lines = below(&format!("{number}. "), 3, &facts.join("  "), self.columns());
         lines.extend(below("   ", 3, &one_line(&found.message), self.columns()));
+        let mut say = |label: &str, text: &str| {
+            let text = one_line(first_sentence(text));
+            if !text.is_empty() {
+                let label = format!("   {} ", palette.quiet(label));
+                lines.extend(below(&label, 8, &text, self.columns()));
+            }
+        };
+        say("why:", &found.why);
+        if found.fix.is_none() {
+            say("do: ", &found.advice);
+        }
         lines
     }
 
@@ -316,7 +327,9 @@ impl Screen<'_> {
                 .place(found)
                 .map(|place| format!("{place} "))
                 .unwrap_or_default();
-            let text = format!("{place}{}", one_line(&found.message));
+            // The label says it already.
+            let message = found.message.replacen(" is not audited: ", ": ", 1);
+            let text = format!("{place}{}", one_line(&message));
             lines.extend(below("  not audited: ", INDENT, &text, self.columns()));
         }
         if not_audited.len() > UNSEEN {
@@ -364,6 +377,12 @@ fn subject(found: &Finding) -> String {
         .clone()
         .or_else(|| found.evidence.relation.clone())
         .unwrap_or_else(|| "(the schema)".to_owned())
+}
+
+/// Up to the first full stop that ends a sentence.
+fn first_sentence(text: &str) -> &str {
+    let text = text.trim();
+    text.find(". ").map_or(text, |end| &text[..=end])
 }
 
 fn one_line(text: &str) -> String {

@@ -19,7 +19,7 @@ use crate::report::summary::{
     Standing, Summary, beside_queries, on_small_tables, plural, shown, verdicts,
 };
 use crate::report::wrapped::{Wrapped, lines};
-use crate::report::{Origin, Report, TOOL_VERSION};
+use crate::report::{Grouping, Origin, Report, TOOL_VERSION};
 
 use super::{Escaping, Format};
 pub use style::TerminalStyle;
@@ -59,11 +59,27 @@ fn audit(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io::Res
     compared(report, *style, &mut head)?;
     let used = head.iter().filter(|byte| **byte == b'\n').count();
     out.write_all(&head)?;
+    let mut last = Vec::new();
+    last::render(report, &summary, *style, used, &mut last)?;
     if style.verbose {
         in_full(report, *style, out)?;
+    } else if shown(report).count() <= FEW
+        && report.view.top.is_none()
+        && report.view.by == Grouping::Impact
+    {
+        // What fits on the page is shown in full at once.
+        let mut full = Vec::new();
+        in_full(report, *style, &mut full)?;
+        let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+        if used + lines(&full) + lines(&last) <= last::LINES {
+            out.write_all(&full)?;
+        }
     }
-    last::render(report, &summary, *style, used, out)
+    out.write_all(&last)
 }
+
+/// More findings than this never fit on a page.
+const FEW: usize = 6;
 
 /// The table of queries and every finding with its proof.
 fn in_full(report: &Report, style: TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
