@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::plan::NodeId;
+use crate::run_id::RunId;
 use crate::units::{Bytes, Millis, Pages};
 
 /// How much a finding matters. Ordered: `Info < Warning < Error`.
@@ -42,167 +43,29 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A rule's identity, stable for ever. What each means stands in its file under `rules/`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RuleId {
-    SeqScan,
-    MissingIndex,
-    NPlusOne,
-    SlowQuery,
-    OverBudget,
-    Timeout,
-    RowMisestimate,
-    SortSpill,
-    HashSpill,
-    FilteredIndexScan,
-    WrongOrderIndex,
-    NestedLoopRescan,
-    JoinFilter,
-    RepeatedSubplan,
-    CartesianJoin,
-    LossyBitmap,
-    HeapFetches,
-    LargeOffset,
-    UnboundedResult,
-    UnindexablePredicate,
-    LeadingWildcard,
-    PartitionPruning,
-    WorkersNotLaunched,
-    JitOverhead,
-    UnindexedForeignKey,
-    ParameterCliff,
-    PlanningOverhead,
-    UnusedIndex,
-    DuplicateIndex,
-    PlanRegression,
-    BlockingMigration,
-    NotAudited,
-    QueryRewrite,
-    LowIndexEfficiency,
-    TriggerTime,
-    DisabledNode,
-    MemoizeMisses,
-    MaterializeSpill,
-    RepeatedLateral,
-    LockWait,
-    IoBound,
-    PlanningMemory,
-    TopNSort,
-    ConflictStorm,
-    StaleStatistics,
-    SlowSerialization,
-    NotProven,
-    BypassedPolicies,
-}
-
-impl RuleId {
-    /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 48] = [
-        Self::SeqScan,
-        Self::MissingIndex,
-        Self::NPlusOne,
-        Self::SlowQuery,
-        Self::OverBudget,
-        Self::Timeout,
-        Self::RowMisestimate,
-        Self::SortSpill,
-        Self::HashSpill,
-        Self::FilteredIndexScan,
-        Self::WrongOrderIndex,
-        Self::NestedLoopRescan,
-        Self::JoinFilter,
-        Self::RepeatedSubplan,
-        Self::CartesianJoin,
-        Self::LossyBitmap,
-        Self::HeapFetches,
-        Self::LargeOffset,
-        Self::UnboundedResult,
-        Self::UnindexablePredicate,
-        Self::LeadingWildcard,
-        Self::PartitionPruning,
-        Self::WorkersNotLaunched,
-        Self::JitOverhead,
-        Self::UnindexedForeignKey,
-        Self::ParameterCliff,
-        Self::PlanningOverhead,
-        Self::UnusedIndex,
-        Self::DuplicateIndex,
-        Self::PlanRegression,
-        Self::BlockingMigration,
-        Self::NotAudited,
-        Self::QueryRewrite,
-        Self::LowIndexEfficiency,
-        Self::TriggerTime,
-        Self::DisabledNode,
-        Self::MemoizeMisses,
-        Self::MaterializeSpill,
-        Self::RepeatedLateral,
-        Self::LockWait,
-        Self::IoBound,
-        Self::PlanningMemory,
-        Self::TopNSort,
-        Self::ConflictStorm,
-        Self::StaleStatistics,
-        Self::SlowSerialization,
-        Self::NotProven,
-        Self::BypassedPolicies,
-    ];
-
-    /// The kebab-case id.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SeqScan => "seq-scan",
-            Self::MissingIndex => "missing-index",
-            Self::NPlusOne => "n-plus-one",
-            Self::SlowQuery => "slow-query",
-            Self::OverBudget => "over-budget",
-            Self::Timeout => "timeout",
-            Self::RowMisestimate => "row-misestimate",
-            Self::SortSpill => "sort-spill",
-            Self::HashSpill => "hash-spill",
-            Self::FilteredIndexScan => "filtered-index-scan",
-            Self::WrongOrderIndex => "wrong-order-index",
-            Self::NestedLoopRescan => "nested-loop-rescan",
-            Self::JoinFilter => "join-filter",
-            Self::RepeatedSubplan => "repeated-subplan",
-            Self::CartesianJoin => "cartesian-join",
-            Self::LossyBitmap => "lossy-bitmap",
-            Self::HeapFetches => "heap-fetches",
-            Self::LargeOffset => "large-offset",
-            Self::UnboundedResult => "unbounded-result",
-            Self::UnindexablePredicate => "unindexable-predicate",
-            Self::LeadingWildcard => "leading-wildcard",
-            Self::PartitionPruning => "partition-pruning",
-            Self::WorkersNotLaunched => "workers-not-launched",
-            Self::JitOverhead => "jit-overhead",
-            Self::UnindexedForeignKey => "unindexed-foreign-key",
-            Self::ParameterCliff => "parameter-cliff",
-            Self::PlanningOverhead => "planning-overhead",
-            Self::UnusedIndex => "unused-index",
-            Self::DuplicateIndex => "duplicate-index",
-            Self::PlanRegression => "plan-regression",
-            Self::BlockingMigration => "blocking-migration",
-            Self::NotAudited => "not-audited",
-            Self::QueryRewrite => "query-rewrite",
-            Self::LowIndexEfficiency => "low-index-efficiency",
-            Self::TriggerTime => "trigger-time",
-            Self::DisabledNode => "disabled-node",
-            Self::MemoizeMisses => "memoize-misses",
-            Self::MaterializeSpill => "materialize-spill",
-            Self::RepeatedLateral => "repeated-lateral",
-            Self::LockWait => "lock-wait",
-            Self::IoBound => "io-bound",
-            Self::PlanningMemory => "planning-memory",
-            Self::TopNSort => "top-n-sort",
-            Self::ConflictStorm => "conflict-storm",
-            Self::StaleStatistics => "stale-statistics",
-            Self::SlowSerialization => "slow-serialization",
-            Self::NotProven => "not-proven",
-            Self::BypassedPolicies => "bypassed-policies",
+macro_rules! rule_ids {
+    ($($file:ident $name:ident $id:literal;)+) => {
+        /// A rule's identity, stable for ever. What each means stands in its file under `rules/`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum RuleId {
+            $(#[doc = concat!("`", $id, "`.")] $name,)+
         }
-    }
+
+        impl RuleId {
+            /// Every id, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The kebab-case id.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $id,)+
+                }
+            }
+        }
+    };
 }
+crate::rule_list::for_each_rule!(rule_ids);
 
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -281,8 +144,8 @@ pub struct Measure {
 /// What a finding rests on.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evidence {
-    /// Label of the run (parameter set) in which it was seen.
-    pub run: Option<String>,
+    /// The run in which it was seen.
+    pub run: Option<RunId>,
     /// The guilty node of that run's plan.
     pub node: Option<NodeId>,
     /// The node in words: `Seq Scan on orders o`.
@@ -413,7 +276,7 @@ pub struct Finding {
     pub fingerprint: Fingerprint,
     /// Set where somebody decided that it does not count.
     pub suppressed: Option<Suppression>,
-    /// Consequences of the same cause, told under it and not as findings of their own.
+    /// Consequences of the same cause, reported under it and not as findings of their own.
     pub symptoms: Vec<Finding>,
 }
 
@@ -431,7 +294,7 @@ mod tests {
 
     #[test]
     fn ids_round_trip() {
-        for id in RuleId::ALL {
+        for id in RuleId::ALL.iter().copied() {
             assert_eq!(id.as_str().parse::<RuleId>(), Ok(id));
         }
         assert!("sequential".parse::<RuleId>().is_err());

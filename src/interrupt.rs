@@ -1,5 +1,5 @@
 //! The wish to stop, as one value that everything long-running carries: set once by a signal, seen by threads
-//! (`is_set`), futures (`wait`) and whatever must be told (`on_set`: a session cancels its running statement).
+//! (`is_set`), futures (`wait`) and whatever must be notified (`on_set`: a session cancels its running statement).
 //! Knows no signals and no database.
 
 use std::collections::BTreeMap;

@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Measurement;
-use crate::plan::{Plan, rows_found};
+use crate::plan::{NodeId, NodeKind, Plan, rows_found};
+use crate::run_id::{RunId, SetId};
 use crate::units::{Millis, Pages};
 
 /// One parameter set's execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// `typical`, `hot customer_id`, `given`, `generic`…
-    pub label: String,
+    /// Which of the query's runs it is.
+    pub id: RunId,
     /// The values it ran with.
     pub parameters: Vec<BoundParameter>,
     /// The plan of the median sample; of the estimate alone where the statement did not finish.
@@ -41,7 +42,7 @@ pub struct BoundParameter {
 pub enum Outcome {
     /// It ran; one sample a run, in the order they ran.
     Completed {
-        /// Never empty.
+        /// Empty where the plan came from elsewhere, without times.
         samples: Vec<Sample>,
     },
     /// It was cancelled at the timeout; the plan is the estimate.
@@ -80,14 +81,43 @@ pub fn is_settled(times: &[Millis]) -> bool {
     *last > SLOW && (last.0 - before.0).abs() <= before.0.max(last.0) * ALIKE
 }
 
-/// How the label of a run of the generic plan begins.
-pub const GENERIC: &str = "generic";
-
 impl Run {
+    /// Of a plan that came from elsewhere; `text` is what it was read from. It ran once where it has actual figures.
+    #[must_use]
+    pub fn given(plan: Plan, text: String) -> Self {
+        let buffers = plan.root().buffers.unwrap_or_default();
+        // Where the summary was cut off, the root's time is the least that it took.
+        let root_time = || {
+            let actual = plan.root().actual?;
+            Some(Millis(actual.total?.0.0 * actual.loops.max(1.0)))
+        };
+        let sample = |execution| Sample {
+            execution,
+            planning: plan.planning_ms.unwrap_or_default(),
+            blocks: buffers.touched(),
+            temp_blocks: buffers.temp(),
+        };
+        let outcome = if plan.root().executed().unwrap_or(false) {
+            let execution = plan.execution_ms.or_else(root_time);
+            Outcome::Completed {
+                samples: execution.map(sample).into_iter().collect(),
+            }
+        } else {
+            Outcome::Estimated
+        };
+        Self {
+            id: SetId::base("given").custom(),
+            parameters: Vec::new(),
+            plan,
+            explain_json: serde_json::Value::String(text),
+            outcome,
+        }
+    }
+
     /// Whether it ran the generic plan, the one that is made without the values.
     #[must_use]
     pub fn is_generic(&self) -> bool {
-        self.label.starts_with(GENERIC)
+        self.id.is_generic()
     }
 
     /// Median execution time; `None` where it did not finish.
@@ -119,6 +149,17 @@ impl Run {
     pub fn rows(&self) -> Option<f64> {
         let root = self.plan.root();
         root.actual.map(|actual| actual.rows.0 * actual.loops)
+    }
+
+    /// Rows that a write changed; `None` for other statements, and where it did not finish.
+    #[must_use]
+    pub fn rows_written(&self) -> Option<f64> {
+        if self.plan.root().kind != NodeKind::ModifyTable {
+            return None;
+        }
+        let input = self.plan.inputs(NodeId(0)).next()?;
+        let actual = self.plan.node(input).actual?;
+        Some(actual.rows.0 * actual.loops)
     }
 
     /// Rows that it found: returned or changed, or that an aggregate without groups read; `None` where it did not finish.
@@ -199,8 +240,8 @@ impl QueryRuns {
     /// The run with the values of a generic plan's run, and a plan made for them.
     #[must_use]
     pub fn plan_for_values_of(&self, generic: &Run) -> Option<&Run> {
-        let label = generic.label.split_once(", ")?.1;
-        self.runs.iter().find(|run| run.label == label)
+        let own = generic.id.set.clone().custom();
+        self.runs.iter().find(|run| run.id == own)
     }
 }
 

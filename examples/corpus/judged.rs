@@ -10,6 +10,7 @@ use pgproof::finding::{Finding, RuleId, Severity};
 use pgproof::plan::parse;
 use pgproof::rules::{self, Policy};
 use pgproof::run::{Outcome, QueryRuns, Run, Sample};
+use pgproof::run_id::{PlanChoice, RunId, SetRole};
 use pgproof::schema::Schema;
 use pgproof::source::Source;
 use pgproof::units::Millis;
@@ -52,10 +53,7 @@ pub(crate) fn run(value: &Value) -> Result<Run, String> {
         })
     });
     Ok(Run {
-        label: value["label"]
-            .as_str()
-            .ok_or("a run without label")?
-            .to_owned(),
+        id: id(value["label"].as_str().ok_or("a run without label")?),
         parameters: Vec::new(),
         outcome: Outcome::Completed {
             samples: samples.collect::<Result<_, String>>()?,
@@ -63,6 +61,21 @@ pub(crate) fn run(value: &Value) -> Result<Run, String> {
         explain_json: Value::Null,
         plan,
     })
+}
+
+/// Recorded plans have labels alone; those of base sets and of values that are nowhere are known.
+fn id(label: &str) -> RunId {
+    let generic = label.starts_with("generic plan, ");
+    let role = match label.trim_start_matches("generic plan, ") {
+        "typical" | "given" | "as written" => SetRole::Base,
+        name if name.starts_with("absent ") => SetRole::Absent,
+        _ => SetRole::Varied,
+    };
+    let plan = match generic {
+        true => PlanChoice::Generic,
+        false => PlanChoice::Custom,
+    };
+    RunId::of_label(label, role, plan)
 }
 
 /// Every finding of every rule on a case.

@@ -9,7 +9,6 @@ use pgproof::catalog::{self, Query};
 use pgproof::db::connect::{DatabaseUrl, Session};
 use pgproof::db::introspect;
 use pgproof::interrupt::Interrupt;
-use pgproof::run::GENERIC;
 use pgproof::source::Source;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -239,7 +238,7 @@ async fn schema(session: &Session) -> Result<Value, Error> {
 
 /// One parameter set: warmed up, then executed; the plan of the median sample.
 async fn run(client: &Client, query: &Query, label: &str, values: &str) -> Result<Value, Error> {
-    let mode = if label.starts_with(GENERIC) {
+    let mode = if label.starts_with("generic") {
         "force_generic_plan"
     } else {
         "force_custom_plan"

@@ -48,7 +48,7 @@ pub struct Changes {
     pub made: Vec<Change>,
     /// Those that nothing was measured for.
     pub unproven: Vec<Change>,
-    /// Fixes that a query or a session wants, not the schema: another form, `SET LOCAL`.
+    /// Fixes that change a query or a session, not the schema: another form, `SET LOCAL`.
     pub of_queries: usize,
 }
 

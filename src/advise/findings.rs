@@ -399,7 +399,7 @@ fn node_evidence(run: &Run, site: Option<&Site>, table: &IndexSpec, schema: &Sch
     let condition = id.map(|id| &plan.node(id).conditions);
     let condition = condition.and_then(|own| own.filter.clone().or_else(|| own.index.clone()));
     Evidence {
-        run: Some(run.label.clone()),
+        run: Some(run.id.clone()),
         node: id,
         node_label: id.map(|id| label(plan.node(id))),
         relation: Some(table.table.to_string()),

@@ -1,5 +1,5 @@
 //! Memory that keeps a sort, a hash table or a bitmap whole: what to try for a finding, and how a setting that was run with
-//! is told. Runs nothing: `db::prove_memory` does.
+//! is reported. Runs nothing: `db::prove_memory` does.
 
 use crate::finding::{Finding, Fix, Proof, Quantity, RuleId};
 use crate::plan::{NodeKind, Plan};
@@ -70,7 +70,7 @@ pub fn trials(findings: &[Finding], audited: &Audited<'_>) -> Vec<MemoryTrial> {
             .map_or(&[][..], |runs| &runs.runs);
         let Some(run) = runs
             .iter()
-            .position(|run| Some(&run.label) == finding.evidence.run.as_ref())
+            .position(|run| Some(&run.id) == finding.evidence.run.as_ref())
         else {
             continue;
         };

@@ -1,5 +1,5 @@
 //! The advisor: indexes that could serve the catalog ([`candidates`]), which of the measured ones to advise ([`select`]),
-//! how they are written ([`ddl`]) and told ([`findings`]). Builds and measures nothing itself: `db::prove` does.
+//! how they are written ([`ddl`]) and reported ([`findings`]). Builds and measures nothing itself: `db::prove` does.
 
 pub mod candidates;
 pub mod changes;
@@ -43,7 +43,7 @@ pub struct IndexSpec {
     pub include: Vec<String>,
     /// Partial index: WHERE.
     pub predicate: Option<String>,
-    /// Further indexes that are good only together with this one: of an OR each side wants its own.
+    /// Further indexes that are good only together with this one: of an OR each side needs its own.
     pub beside: Vec<IndexSpec>,
 }
 

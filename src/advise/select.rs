@@ -151,7 +151,7 @@ pub fn proposals<'a>(chosen: &'a [Trial], audited: &Audited<'_>) -> Vec<Proposal
         .iter()
         .map(|trial| Proposal {
             trial,
-            effects: chooser.told(trial),
+            effects: chooser.reported(trial),
         })
         .collect();
     // The worst run of each query that the set serves, which its row in the report shows.
@@ -252,12 +252,7 @@ impl<'a> Chooser<'a> {
 
     /// Whether a query's other values gain nothing by the index: it would be for what is nowhere.
     fn serves_absent_values_only(&self, trial: &Trial, effect: &Effect) -> bool {
-        let is_absent = |run: &Run| {
-            let label = run.label.rsplit_once("plan, ");
-            label
-                .map_or(run.label.as_str(), |(_, own)| own)
-                .starts_with("absent")
-        };
+        let is_absent = |run: &Run| run.id.is_absent();
         let runs = self
             .audited
             .runs
@@ -288,7 +283,7 @@ impl<'a> Chooser<'a> {
 
     /// Of each query one effect, the largest saving first. Of a query's runs the worst one, which its row in the report
     /// shows, if the index serves it.
-    fn told<'t>(&self, trial: &'t Trial) -> Vec<&'t Effect> {
+    fn reported<'t>(&self, trial: &'t Trial) -> Vec<&'t Effect> {
         let mut best: BTreeMap<usize, &'t Effect> = BTreeMap::new();
         for effect in self.reasons(trial) {
             let known = best.entry(effect.query).or_insert(effect);

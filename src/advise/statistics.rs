@@ -1,4 +1,4 @@
-//! Statistics that findings advise: what to try, whether the planner expects the right rows with them, and how that is told.
+//! Statistics that findings advise: what to try, whether the planner expects the right rows with them, and how that is reported.
 //! Runs nothing: `db::prove_statistics` does.
 
 use crate::finding::{Finding, Fix, Proof, RuleId};
@@ -68,7 +68,7 @@ pub fn trials(findings: &[Finding], audited: &Audited<'_>) -> Vec<StatisticsTria
             let run = runs
                 .runs
                 .iter()
-                .position(|run| Some(&run.label) == finding.evidence.run.as_ref())?;
+                .position(|run| Some(&run.id) == finding.evidence.run.as_ref())?;
             Some(StatisticsTrial {
                 finding: at,
                 query,
@@ -169,7 +169,7 @@ mod tests {
     use crate::finding::{Evidence, Fingerprint, Measurement, Severity};
     use crate::units::{Millis, Pages};
 
-    fn told(estimated: Option<Estimated>, (pages, time): (u64, f64), same_plan: bool) -> Finding {
+    fn report(estimated: Option<Estimated>, (pages, time): (u64, f64), same_plan: bool) -> Finding {
         let measured = |blocks, time| Measurement {
             time_ms: Millis(time),
             blocks: Pages(blocks),
@@ -210,7 +210,7 @@ mod tests {
             expected: 580.0,
             actual: 600.0,
         });
-        let better = told(right, (200, 3.0), false);
+        let better = report(right, (200, 3.0), false);
         assert!(better.fix.is_some_and(|fix| fix.proof.is_some()));
         assert_eq!(
             better.advice,
@@ -231,7 +231,7 @@ mod tests {
                 "which is still wrong",
             ),
         ] {
-            let found = told(estimated, after, same);
+            let found = report(estimated, after, same);
             assert_eq!(found.fix, None, "{}", found.advice);
             assert!(
                 found.advice.contains(words)
@@ -241,7 +241,7 @@ mod tests {
             );
         }
         assert!(
-            told(None, (200, 3.0), false)
+            report(None, (200, 3.0), false)
                 .advice
                 .contains("another plan")
         );

@@ -233,10 +233,6 @@ pub async fn start_seeded(
         &globals.interrupt,
     )
     .await?;
-    dataset
-        .notes
-        .iter()
-        .for_each(|note| globals.progress.note(note.as_str()));
     Ok((cluster, dataset))
 }
 

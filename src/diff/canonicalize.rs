@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::plan::{JoinType, Node, NodeId, NodeKind, Plan, Relationship};
+use crate::plan::{
+    JoinType, Node, NodeId, NodeKind, Operation, PartialMode, Plan, Relationship, ScanDirection,
+    Strategy,
+};
 
 use super::canonical::{
     Access, AggregateStrategy, CanonicalPlan, Condition, ConditionRole, Decorator, IndexIdentity,
@@ -103,7 +106,7 @@ impl Builder<'_> {
             return self.operator(input, above);
         }
         match node.kind {
-            NodeKind::Aggregate if node.partial_mode.as_deref() == Some("Finalize") => {
+            NodeKind::Aggregate if node.partial_mode == Some(PartialMode::Finalize) => {
                 self.fused_aggregate(id, above)
             }
             NodeKind::Append | NodeKind::MergeAppend => self.append(id, above),
@@ -206,7 +209,7 @@ impl Builder<'_> {
         let mut at = self.only_input(self.plan.node(id));
         while let Some(below) = at {
             let node = self.plan.node(below);
-            if node.kind == NodeKind::Aggregate && node.partial_mode.as_deref() == Some("Partial") {
+            if node.kind == NodeKind::Aggregate && node.partial_mode == Some(PartialMode::Partial) {
                 // The sort between the halves belongs to the method; that the work is shared is what counts.
                 let parallel = between.decorators.contains(&Decorator::Parallel);
                 above
@@ -307,7 +310,7 @@ impl Builder<'_> {
             NodeKind::ForeignScan => scan(ScanMethod::Foreign),
             NodeKind::CustomScan => scan(ScanMethod::Custom),
             NodeKind::Aggregate => OperatorKind::Aggregate {
-                strategy: aggregate_strategy(node.strategy.as_deref()),
+                strategy: aggregate_strategy(node.strategy.as_ref()),
                 keys: keys(&node.group_key),
             },
             NodeKind::Group => OperatorKind::Aggregate {
@@ -317,12 +320,16 @@ impl Builder<'_> {
             NodeKind::ModifyTable => OperatorKind::Modify {
                 operation: node
                     .operation
-                    .clone()
-                    .unwrap_or_else(|| "Modify".to_owned()),
+                    .as_ref()
+                    .map_or("Modify", Operation::as_str)
+                    .to_owned(),
                 relation: self.relation_name(node),
             },
             NodeKind::SetOp => OperatorKind::Other {
-                name: format!("SetOp {}", node.strategy.as_deref().unwrap_or("")),
+                name: format!(
+                    "SetOp {}",
+                    node.strategy.as_ref().map_or("", Strategy::as_str)
+                ),
             },
             other => OperatorKind::Other {
                 name: other.as_str().to_owned(),
@@ -364,7 +371,7 @@ impl Builder<'_> {
         let access = Access {
             method,
             indexes,
-            backward: node.scan_direction.as_deref() == Some("Backward"),
+            backward: node.scan_direction == Some(ScanDirection::Backward),
         };
         OperatorKind::Scan(Scan {
             alias: canonical_alias(alias, canonical.partition).to_owned(),
@@ -475,12 +482,12 @@ fn join_kind(join_type: Option<&JoinType>) -> String {
     }
 }
 
-fn aggregate_strategy(strategy: Option<&str>) -> AggregateStrategy {
+fn aggregate_strategy(strategy: Option<&Strategy>) -> AggregateStrategy {
     match strategy {
-        Some("Sorted") => AggregateStrategy::Sorted,
-        Some("Hashed") => AggregateStrategy::Hashed,
-        Some("Mixed") => AggregateStrategy::Mixed,
-        _ => AggregateStrategy::Plain,
+        Some(Strategy::Sorted) => AggregateStrategy::Sorted,
+        Some(Strategy::Hashed) => AggregateStrategy::Hashed,
+        Some(Strategy::Mixed) => AggregateStrategy::Mixed,
+        Some(Strategy::Plain | Strategy::Unknown(_)) | None => AggregateStrategy::Plain,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::catalog::Query;
 use crate::run::{BoundParameter, Outcome, QueryFailure, Run};
+use crate::run_id::RunId;
 use crate::units::Millis;
 
 use super::canonical::{CanonicalPlan, Decorator, OperatorKind, PlanHashes};
@@ -246,8 +247,9 @@ fn missing_column(message: &str) -> String {
 /// The comparison of one query with one parameter set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunDiff {
-    /// `hot customer_id`.
-    pub label: String,
+    /// Which of the query's runs it compares.
+    #[serde(rename = "label")]
+    pub id: RunId,
     /// The values, the same on all copies.
     #[serde(skip)]
     pub parameters: Vec<BoundParameter>,
@@ -362,7 +364,7 @@ impl RunDiff {
             }
         };
         Self {
-            label: set.label.clone(),
+            id: set.id.clone(),
             parameters: set.parameters.clone(),
             verdict,
             changes,
@@ -443,8 +445,9 @@ pub struct QueryDiff {
 /// A parameter set that only the database after the migration has seen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FreshRun {
-    /// `hot customer_id`.
-    pub label: String,
+    /// Which of the query's runs it is.
+    #[serde(rename = "label")]
+    pub id: RunId,
     /// Its plan and work.
     #[serde(flatten)]
     pub side: Side,

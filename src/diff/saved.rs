@@ -68,7 +68,7 @@ fn values(run: &Run) -> impl Iterator<Item = Option<&str>> {
 fn fresh(runs: &[Run], names: &Names<'_>) -> Vec<FreshRun> {
     runs.iter()
         .map(|run| FreshRun {
-            label: run.label.clone(),
+            id: run.id.clone(),
             side: Side::of(run, names),
         })
         .collect()
@@ -116,7 +116,7 @@ fn pair(
         let alike =
             |new: &&Run| new.is_generic() == run.is_generic() && values(new).eq(values(run));
         let same = new.runs.iter().find(alike);
-        let like = same.or_else(|| new.runs.iter().find(|new| new.label == run.label));
+        let like = same.or_else(|| new.runs.iter().find(|new| new.id == run.id));
         let mut side = Side::of(run, old_names);
         let mut fate = match (&new.failure, like) {
             (Some(failure), _) => Fate::Failed(failure.clone()),
@@ -146,6 +146,7 @@ mod tests {
     use crate::diff::verdict::Verdict;
     use crate::plan::parse;
     use crate::run::{BoundParameter, Outcome, Sample};
+    use crate::run_id::{PlanChoice, RunId, SetRole};
     use crate::units::{Millis, Pages};
 
     fn run(label: &str, value: &str, kind: &str, blocks: u64) -> Run {
@@ -169,7 +170,14 @@ mod tests {
             column: None,
         };
         Run {
-            label: label.to_owned(),
+            id: RunId::of_label(
+                label,
+                SetRole::Varied,
+                match label.starts_with("generic") {
+                    true => PlanChoice::Generic,
+                    false => PlanChoice::Custom,
+                },
+            ),
             parameters: vec![parameter],
             plan: parse::json_value(&document).unwrap().remove(0),
             explain_json: document,
@@ -215,7 +223,7 @@ mod tests {
         let runs = diffs.remove(0).runs;
         let names = |run: &RunDiff| run.changes.iter().map(|change| change.name()).collect();
         runs.iter()
-            .map(|run| (run.label.clone(), run.verdict, names(run)))
+            .map(|run| (run.id.to_string(), run.verdict, names(run)))
             .collect()
     }
 

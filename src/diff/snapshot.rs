@@ -12,6 +12,7 @@ use super::verdict::Limits;
 use super::work::Work;
 use crate::catalog::Query;
 use crate::run::{BoundParameter, Outcome, QueryRuns, Run};
+use crate::run_id::{PlanChoice, RunId, SetRole};
 
 /// Version of the files' shape.
 pub const VERSION: u32 = 1;
@@ -127,6 +128,12 @@ pub struct QuerySnapshot {
 pub struct RunSnapshot {
     /// `hot customer_id`.
     pub label: String,
+    /// What its parameter set stands for.
+    #[serde(default)]
+    pub role: SetRole,
+    /// What its plan was made for.
+    #[serde(default)]
+    pub plan_choice: PlanChoice,
     /// The values: a comparison runs with the same ones.
     pub parameters: Vec<SavedValue>,
     /// It was planned only.
@@ -156,8 +163,8 @@ pub struct SavedValue {
 /// A parameter set to run again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// What it is called.
-    pub label: String,
+    /// Which of the query's runs it repeats.
+    pub id: RunId,
     /// The values.
     pub parameters: Vec<BoundParameter>,
     /// Planned only.
@@ -168,7 +175,7 @@ impl From<&Run> for Asked {
     fn from(run: &Run) -> Self {
         let estimated = matches!(run.outcome, Outcome::Estimated);
         Self {
-            label: run.label.clone(),
+            id: run.id.clone(),
             parameters: run.parameters.clone(),
             estimated,
         }
@@ -187,7 +194,9 @@ impl QuerySnapshot {
         let run = |run: &Run| {
             let side = Side::of(run, names);
             RunSnapshot {
-                label: run.label.clone(),
+                label: run.id.to_string(),
+                role: run.id.set.role,
+                plan_choice: run.id.plan,
                 parameters: run.parameters.iter().map(value).collect(),
                 estimated: !matches!(run.outcome, Outcome::Completed { .. }),
                 work: if matches!(run.outcome, Outcome::Completed { .. }) {
@@ -245,8 +254,10 @@ impl QuerySnapshot {
         for (n, run) in self.runs.iter().enumerate() {
             text.push_str(if n == 0 { "\n    {\n" } else { ",\n    {\n" });
             text.push_str(&format!(
-                "      \"label\": {},\n      \"parameters\": [",
-                to_string(&run.label)?
+                "      \"label\": {},\n      \"role\": {},\n      \"plan_choice\": {},\n      \"parameters\": [",
+                to_string(&run.label)?,
+                to_string(&run.role)?,
+                to_string(&run.plan_choice)?
             ));
             let values = run
                 .parameters
@@ -304,7 +315,7 @@ impl QuerySnapshot {
         self.runs
             .iter()
             .map(|run| Asked {
-                label: run.label.clone(),
+                id: RunId::of_label(&run.label, run.role, run.plan_choice),
                 parameters: run.parameters.iter().map(bound).collect(),
                 estimated: run.estimated,
             })

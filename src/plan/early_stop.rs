@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::node::{JoinType, Node, NodeId, NodeKind, Plan, Relationship};
+use super::words::Strategy;
 
 /// For every node, whether something above it may have stopped reading early.
 pub(super) fn may_have_stopped(plan: &Plan) -> Vec<bool> {
@@ -85,7 +86,7 @@ fn input_stops(plan: &Plan, parent: &Node, parent_stops: bool, input: &Node) -> 
         | NodeKind::BitmapOr => false,
         NodeKind::ModifyTable => false,
         NodeKind::Aggregate | NodeKind::SetOp => {
-            parent.strategy.as_deref() == Some("Sorted") && parent_stops
+            parent.strategy == Some(Strategy::Sorted) && parent_stops
         }
         NodeKind::WindowAgg => parent_stops || parent.conditions.run_condition.is_some(),
         NodeKind::NestedLoop

@@ -1,6 +1,7 @@
 //! A node in one line, as EXPLAIN's text format names it: `Parallel Seq Scan on orders o`.
 
 use super::node::{JoinType, Node, NodeKind, RelationRef};
+use super::words::{Operation, PartialMode, ScanDirection, Strategy};
 use crate::schema::quote_identifier;
 
 /// The node's name in words: what it does, with what index, on which relation.
@@ -11,7 +12,7 @@ pub fn label(node: &Node) -> String {
         text.push_str("Parallel ");
     }
     text.push_str(&name(node));
-    if node.scan_direction.as_deref() == Some("Backward") {
+    if node.scan_direction == Some(ScanDirection::Backward) {
         text.push_str(" Backward");
     }
     if let Some(index) = &node.index_name {
@@ -55,15 +56,16 @@ fn name(node: &Node) -> String {
         NodeKind::Aggregate => aggregate(node),
         NodeKind::ModifyTable => node
             .operation
-            .clone()
-            .unwrap_or_else(|| "ModifyTable".to_owned()),
+            .as_ref()
+            .map_or("ModifyTable", Operation::as_str)
+            .to_owned(),
         NodeKind::SetOp => match (
             &node.strategy,
             node.extra
                 .get("Command")
                 .and_then(serde_json::Value::as_str),
         ) {
-            (Some(strategy), Some(command)) if strategy == "Hashed" => {
+            (Some(Strategy::Hashed), Some(command)) => {
                 format!("HashSetOp {command}")
             }
             (_, Some(command)) => format!("SetOp {command}"),
@@ -83,15 +85,17 @@ fn name(node: &Node) -> String {
 }
 
 fn aggregate(node: &Node) -> String {
-    let base = match node.strategy.as_deref() {
-        Some("Hashed") => "HashAggregate",
-        Some("Sorted") => "GroupAggregate",
-        Some("Mixed") => "MixedAggregate",
-        Some(_) | None => "Aggregate",
+    let base = match node.strategy {
+        Some(Strategy::Hashed) => "HashAggregate",
+        Some(Strategy::Sorted) => "GroupAggregate",
+        Some(Strategy::Mixed) => "MixedAggregate",
+        Some(Strategy::Plain | Strategy::Unknown(_)) | None => "Aggregate",
     };
-    match node.partial_mode.as_deref() {
-        Some(mode @ ("Partial" | "Finalize")) => format!("{mode} {base}"),
-        Some(_) | None => base.to_owned(),
+    match &node.partial_mode {
+        Some(mode @ (PartialMode::Partial | PartialMode::Finalize)) => {
+            format!("{} {base}", mode.as_str())
+        }
+        Some(PartialMode::Simple | PartialMode::Unknown(_)) | None => base.to_owned(),
     }
 }
 
@@ -139,7 +143,7 @@ mod tests {
         let mut index = Node::of_kind(NodeKind::IndexScan);
         index.relation = relation(None, "orders", "orders");
         index.index_name = Some("orders_pkey".to_owned());
-        index.scan_direction = Some("Backward".to_owned());
+        index.scan_direction = Some(ScanDirection::Backward);
         assert_eq!(
             label(&index),
             "Index Scan Backward using orders_pkey on orders"
@@ -159,8 +163,8 @@ mod tests {
         assert_eq!(label(&join), "Merge Right Anti Join");
 
         let mut aggregate = Node::of_kind(NodeKind::Aggregate);
-        aggregate.strategy = Some("Hashed".to_owned());
-        aggregate.partial_mode = Some("Partial".to_owned());
+        aggregate.strategy = Some(Strategy::Hashed);
+        aggregate.partial_mode = Some(PartialMode::Partial);
         assert_eq!(label(&aggregate), "Partial HashAggregate");
     }
 }

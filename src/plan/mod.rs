@@ -11,6 +11,7 @@ mod reached;
 mod rows;
 pub mod shape;
 pub mod walk;
+pub mod words;
 
 pub use label::label;
 pub use metrics::{Metrics, NodeMetrics};
@@ -22,3 +23,4 @@ pub use node::{
 pub use parse::PlanParseError;
 pub use reached::rows_found;
 pub use rows::RowCount;
+pub use words::{Operation, PartialMode, ScanDirection, Strategy};

@@ -1,6 +1,7 @@
 //! The plan tree as data: every number of EXPLAIN with its unit and with whether it is per loop or a total.
 //! Holds no judgement and does no arithmetic; `metrics` does.
 
+use super::words::{Operation, PartialMode, ScanDirection, Strategy};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -122,11 +123,11 @@ pub struct Node {
     /// `Inner Unique`.
     pub inner_unique: Option<bool>,
     /// Aggregate and SetOp: `Plain`, `Sorted`, `Hashed`, `Mixed`.
-    pub strategy: Option<String>,
+    pub strategy: Option<Strategy>,
     /// Aggregate: `Simple`, `Partial`, `Finalize`.
-    pub partial_mode: Option<String>,
+    pub partial_mode: Option<PartialMode>,
     /// ModifyTable: `Insert`, `Update`, `Delete`, `Merge`.
-    pub operation: Option<String>,
+    pub operation: Option<Operation>,
     /// `Parallel Aware`.
     pub parallel_aware: bool,
     /// The table, function or other relation that is scanned or modified.
@@ -134,7 +135,7 @@ pub struct Node {
     /// Index Scan, Index Only Scan, Bitmap Index Scan.
     pub index_name: Option<String>,
     /// `Backward` for a scan that reads the index from its end.
-    pub scan_direction: Option<String>,
+    pub scan_direction: Option<ScanDirection>,
     /// CTE Scan.
     pub cte_name: Option<String>,
     /// All conditions, as printed.

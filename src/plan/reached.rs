@@ -2,6 +2,7 @@
 //! even where there is nothing) what it aggregated.
 
 use super::node::{Node, NodeId, NodeKind, Plan};
+use super::words::Strategy;
 
 /// Rows that the statement found; `None` where it was not executed, or the plan does not tell.
 #[must_use]
@@ -100,8 +101,8 @@ fn may_answer(plan: &Plan, id: NodeId) -> bool {
 /// Without groups; grouping sets with an empty set among them are `Mixed`.
 fn is_plain(node: &Node) -> bool {
     node.strategy
-        .as_deref()
-        .is_none_or(|strategy| strategy == "Plain")
+        .as_ref()
+        .is_none_or(|strategy| *strategy == Strategy::Plain)
 }
 
 /// `INSERT … ON CONFLICT`: only what was not there already.

@@ -1,7 +1,7 @@
 //! A plan's shape: access paths, join methods and their order, without values and numbers. Two parameter sets of one
 //! shape need only one execution. Members of one Append that look alike count once, so pruning makes no new shape.
 
-use super::{Node, NodeId, NodeKind, Plan};
+use super::{Node, NodeId, NodeKind, Plan, ScanDirection, Strategy};
 
 /// The shape as text: equal where the plans do the same things in the same order.
 #[must_use]
@@ -46,12 +46,12 @@ fn label(node: &Node, in_partition: bool) -> String {
         .as_ref()
         .map(|join| format!("{join:?}"))
         .unwrap_or_default();
-    let strategy = node.strategy.as_deref().unwrap_or_default();
+    let strategy = node.strategy.as_ref().map_or("", Strategy::as_str);
     let direction = node
         .scan_direction
-        .as_deref()
-        .filter(|direction| *direction == "Backward")
-        .unwrap_or_default();
+        .as_ref()
+        .filter(|direction| **direction == ScanDirection::Backward)
+        .map_or("", ScanDirection::as_str);
     // An index that serves two conditions of a query is used otherwise than one that serves the first of them.
     let terms = node
         .conditions

@@ -32,6 +32,10 @@ pub(crate) struct Line {
 
 /// The excerpt for a finding of this rule with this evidence.
 pub(crate) fn lines(query: &Query, rule: RuleId, evidence: &Evidence) -> Vec<Line> {
+    if query.source.is_empty() {
+        // A plan that was given without its statement.
+        return Vec::new();
+    }
     let guilty = guilty(query, rule, evidence);
     with_marks(&query.source, query.line, &guilty)
 }

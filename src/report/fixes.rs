@@ -1,6 +1,9 @@
 //! What to do: every fix once, with the findings that it answers. Shared by the formats that list fixes.
 
+use std::collections::HashSet;
+
 use crate::finding::{Finding, Fix, RuleId};
+use crate::sql::statements::statements;
 use crate::units::Bytes;
 
 use super::Report;
@@ -12,6 +15,10 @@ use super::summary::shown;
 pub struct ListedFix<'a> {
     /// As the first of its findings has it.
     pub fix: &'a Fix,
+    /// Its statements that no fix before it in the list has, each without its semicolon; of a rewrite its text.
+    pub statements: Vec<&'a str>,
+    /// What its other statements make, as listed before: `idx_orders_customer_id`.
+    pub listed_before: Vec<&'a str>,
     /// What it answers, costliest first; never empty.
     pub findings: Vec<&'a Finding>,
     /// Of all of them together.
@@ -79,11 +86,56 @@ pub fn of(report: &Report) -> Vec<ListedFix<'_>> {
             }
             None => fixes.push(ListedFix {
                 fix,
+                statements: Vec::new(),
+                listed_before: Vec::new(),
                 findings: vec![found],
                 weight,
             }),
         }
     }
     fixes.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let mut listed = HashSet::new();
+    for fix in &mut fixes {
+        if fix.is_rewrite() {
+            fix.statements.push(&fix.fix.sql);
+            continue;
+        }
+        for statement in statements(&fix.fix.sql) {
+            match index_name(statement) {
+                Some(name) if !listed.insert(statement) => fix.listed_before.push(name),
+                Some(_) | None => fix.statements.push(statement),
+            }
+        }
+        // What prepares a statement that is listed before is listed there, too.
+        if !fix.listed_before.is_empty()
+            && fix.statements.iter().all(|one| index_name(one).is_none())
+        {
+            fix.statements.clear();
+        }
+    }
     fixes
+}
+
+/// The name of the index that a statement of ours makes.
+fn index_name(statement: &str) -> Option<&str> {
+    let rest = statement.strip_prefix("CREATE ")?;
+    let rest = rest.strip_prefix("UNIQUE ").unwrap_or(rest);
+    let rest = rest.strip_prefix("INDEX ")?;
+    let rest = rest.strip_prefix("CONCURRENTLY ").unwrap_or(rest);
+    rest.split_once(" ON ").map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_index_is_listed_once() {
+        assert_eq!(index_name("CREATE UNIQUE INDEX a ON t (x)"), Some("a"));
+        assert_eq!(
+            index_name("CREATE INDEX CONCURRENTLY a ON t (x)"),
+            Some("a")
+        );
+        assert_eq!(index_name("CREATE EXTENSION IF NOT EXISTS pg_trgm"), None);
+    }
 }

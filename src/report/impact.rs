@@ -84,7 +84,7 @@ fn of_run(report: &Report, query: usize, found: &Finding) -> Option<Millis> {
     let runs = &report.runs_of(query)?.runs;
     let seen = runs
         .iter()
-        .find(|run| Some(&run.label) == found.evidence.run.as_ref());
+        .find(|run| Some(&run.id) == found.evidence.run.as_ref());
     let run = seen.or_else(|| runs.first())?;
     match run.outcome {
         Outcome::TimedOut { after } => Some(after),

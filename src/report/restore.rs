@@ -16,6 +16,7 @@ use crate::catalog::{Query, SkipReason, Skipped};
 use crate::finding::{Evidence, Finding, Location, Measure, Measurement, Quantity, Severity};
 use crate::plan::{NodeId, Plan, parse};
 use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run, Sample};
+use crate::run_id::RunId;
 use crate::source::{Source, SourceError};
 use crate::units::{Bytes, Millis, Pages};
 
@@ -57,6 +58,7 @@ pub fn restore(
     });
     let settings = saved.server.settings.into_iter();
     let runs = saved.queries.iter().enumerate().map(query_runs);
+    let ids = RunIds::of(&saved.queries);
     Ok(Report {
         origin: saved.command,
         server_version: saved.server.version,
@@ -74,7 +76,11 @@ pub fn restore(
             .map(skipped)
             .collect(),
         ended_early: saved.ended_early.map(ended_early),
-        findings: saved.findings.into_iter().map(finding).collect(),
+        findings: saved
+            .findings
+            .into_iter()
+            .map(|found| finding(found, &ids))
+            .collect(),
         fail_on: saved
             .summary
             .fail_on
@@ -159,13 +165,13 @@ pub fn run(saved: &SavedRun) -> Result<Run, String> {
         temp_blocks: buffers.temp(),
     };
     let outcome = match (saved.outcome, saved.time_ms) {
-        (SavedOutcome::Completed, Some(time)) => Outcome::Completed {
-            samples: vec![sample(time)],
+        (SavedOutcome::Completed, time) => Outcome::Completed {
+            samples: time.map(sample).into_iter().collect(),
         },
         (SavedOutcome::TimedOut, _) => Outcome::TimedOut {
             after: saved.timeout_ms.unwrap_or_default(),
         },
-        (SavedOutcome::Completed | SavedOutcome::Estimated, _) => Outcome::Estimated,
+        (SavedOutcome::Estimated, _) => Outcome::Estimated,
     };
     let parameters = saved.parameters.iter().map(|parameter| BoundParameter {
         number: parameter.number,
@@ -175,7 +181,7 @@ pub fn run(saved: &SavedRun) -> Result<Run, String> {
         column: parameter.column.clone(),
     });
     Ok(Run {
-        label: saved.label.clone(),
+        id: run_id(saved),
         parameters: parameters.collect(),
         plan,
         explain_json: saved.plan.clone(),
@@ -241,7 +247,30 @@ fn ended_early(reason: String) -> EndedEarly {
     EndedEarly::ServerLost { reason }
 }
 
-fn finding(saved: SavedFinding) -> Finding {
+/// Identities of the saved runs: a finding names its run by the label.
+struct RunIds(HashMap<(String, String), RunId>);
+
+impl RunIds {
+    fn of(queries: &[SavedQuery]) -> Self {
+        let of = |query: &SavedQuery| {
+            let run = |run: &SavedRun| ((query.name.clone(), run.label.clone()), run_id(run));
+            query.runs.iter().map(run).collect::<Vec<_>>()
+        };
+        Self(queries.iter().flat_map(of).collect())
+    }
+
+    /// `None` where the finding is of no query, or its run was left out of the report.
+    fn get(&self, query: Option<&str>, label: &str) -> Option<RunId> {
+        let key = (query?.to_owned(), label.to_owned());
+        self.0.get(&key).cloned()
+    }
+}
+
+fn run_id(saved: &SavedRun) -> RunId {
+    RunId::of_label(&saved.label, saved.role, saved.plan_choice)
+}
+
+fn finding(saved: SavedFinding, ids: &RunIds) -> Finding {
     let location = saved.file.map(|file| Location {
         file: PathBuf::from(file),
         line: saved.line.unwrap_or(1),
@@ -249,23 +278,33 @@ fn finding(saved: SavedFinding) -> Finding {
     Finding {
         rule: saved.rule,
         severity: saved.severity,
-        query: saved.query,
         location,
         message: saved.message,
         why: saved.why,
         advice: saved.advice,
-        evidence: evidence(saved.evidence, &saved.units),
+        evidence: evidence(saved.evidence, &saved.units, &|label| {
+            ids.get(saved.query.as_deref(), label)
+        }),
+        query: saved.query,
         fix: saved.fix,
         fingerprint: saved.fingerprint,
         suppressed: saved.suppressed,
-        symptoms: saved.symptoms.into_iter().map(finding).collect(),
+        symptoms: saved
+            .symptoms
+            .into_iter()
+            .map(|symptom| finding(symptom, ids))
+            .collect(),
     }
 }
 
 /// Names, then the numbers in the order of their units, which is the order in which they were found.
-fn evidence(mut saved: Map<String, Value>, units: &Map<String, Value>) -> Evidence {
+fn evidence(
+    mut saved: Map<String, Value>,
+    units: &Map<String, Value>,
+    run: &dyn Fn(&str) -> Option<RunId>,
+) -> Evidence {
     let mut text = |key: &str| saved.remove(key).map(|value| text_of(&value));
-    let (run, node_label) = (text("run"), text("node_label"));
+    let (label, node_label) = (text("run"), text("node_label"));
     let (relation, condition) = (text("relation"), text("condition"));
     let node = saved
         .remove("node")
@@ -285,7 +324,7 @@ fn evidence(mut saved: Map<String, Value>, units: &Map<String, Value>) -> Eviden
         .collect();
     measures.sort_by_key(|(at, _)| *at);
     Evidence {
-        run,
+        run: label.as_deref().and_then(run),
         node,
         node_label,
         relation,

@@ -98,7 +98,7 @@ pub fn markdown() -> String {
          PostgreSQL 14 to 18: [corpus.md](corpus.md).\n\n\
          How often a query runs weighs what it does: where `@calls` is given, a fault that touches 25,000 pages a second or more is an \
          error, and one that touches fewer than 120 is a warning at most. Budgets, times and results are not weighed.\n\n\
-         A trouble is told once, where it begins; what follows from it stands under it.\n\n\
+         Each problem is reported once, at its root cause; its consequences stand under it.\n\n\
          | rule | severity | flags |\n|---|---|---|\n",
     );
     for rule in ALL {

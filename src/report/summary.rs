@@ -9,7 +9,7 @@ use crate::units::{Millis, Pages};
 
 use super::{Report, TableInfo};
 
-/// Counts of an audit. Symptoms are told under their cause and not counted.
+/// Counts of an audit. Symptoms are reported under their cause and not counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
     /// Queries of the catalog, without those that somebody left out.
@@ -314,10 +314,10 @@ impl<'a> Verdict<'a> {
     #[must_use]
     pub fn shown_run(&self) -> Option<&'a Run> {
         let runs = &self.runs?.runs;
-        let label = self
+        let shown = self
             .first_proven()
             .and_then(|found| found.evidence.run.as_ref());
-        let proven = runs.iter().find(|run| Some(&run.label) == label);
+        let proven = runs.iter().find(|run| Some(&run.id) == shown);
         proven.or_else(|| runs.first())
     }
 

@@ -27,6 +27,8 @@ const WARN_BLOCKED: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::BlockingMigration,
     severity: Severity::Error,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "a migration's statement makes queries wait for its lock",
     condition: "pgproof diff applies the migration at scale with the catalog as light traffic beside it. It fires when a \
                 query waited for a statement's lock, and it or one that came at the worst moment waits at least \

@@ -10,6 +10,8 @@ use crate::schema::QualifiedName;
 pub(super) const RULE: Rule = Rule {
     id: RuleId::BypassedPolicies,
     severity: Severity::Warning,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "row security is on and the audit's role bypasses it: production sees other plans",
     condition: "A table that a query of the catalog reads has row level security enabled, and it is not active for the role \
                 that the audit runs as (a superuser, a role with BYPASSRLS, or the table's owner). It stays quiet where \

@@ -26,6 +26,8 @@ const ERROR_ROWS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::CartesianJoin,
     severity: Severity::Error,
+    depth: Some(2),
+    is_work_of_each_call: true,
     summary: "every row of one side is paired with every row of the other",
     condition: "A Nested Loop without a join condition whose inner side does not depend on the outer row, with more than one row on each \
         side and min-rows pairs. Error from error-rows on, else warning.",

@@ -1,10 +1,10 @@
-//! Causes and symptoms: a trouble is told once, where it begins; what follows from it stands under it.
+//! Causes and symptoms: each problem is reported once, at its root cause; its consequences stand under it.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, Plan};
-use crate::run::GENERIC;
+use crate::run_id::RunId;
 
 use super::judge::is_about_the_whole_query;
 
@@ -50,7 +50,7 @@ pub(super) fn nest<'a>(
         }
         let symptom = slots[place].take();
         if let (Some(symptom), Some(Some(cause))) = (symptom, slots.get_mut(roots[place])) {
-            // What breaks a limit still does when it is told under its cause.
+            // What breaks a limit still does when it is reported under its cause.
             cause.severity = cause.severity.max(symptom.severity);
             cause.symptoms.push(symptom);
         }
@@ -72,7 +72,7 @@ struct Group<'f> {
     /// Those that may explain what is not at their node.
     anywhere: Vec<usize>,
     /// The others, by run and node.
-    by_node: HashMap<Option<&'f str>, BTreeMap<NodeId, Vec<usize>>>,
+    by_node: HashMap<Option<&'f RunId>, BTreeMap<NodeId, Vec<usize>>>,
     /// Those of a relation: they explain what other runs show of it.
     by_relation: HashMap<&'f str, Vec<usize>>,
 }
@@ -114,7 +114,7 @@ impl<'f> Near<'f> {
             return found;
         };
         found.extend(&group.anywhere);
-        let run = symptom.evidence.run.as_deref();
+        let run = symptom.evidence.run.as_ref();
         if let Some(nodes) = group.by_node.get(&run) {
             // A subtree is a run of ids.
             let last = plan_of(symptom).map_or(node, |plan| plan.subtree_last(node));
@@ -142,7 +142,7 @@ impl<'f> Group<'f> {
         );
         match finding.evidence.node.filter(|_| is_of_a_node) {
             Some(node) => {
-                let run = finding.evidence.run.as_deref();
+                let run = finding.evidence.run.as_ref();
                 let nodes = self.by_node.entry(run).or_default();
                 nodes.entry(node).or_default().push(place);
             }
@@ -159,52 +159,11 @@ fn is_of_the_query(rule: RuleId) -> bool {
     is_about_the_whole_query(rule) || rule == RuleId::ParameterCliff
 }
 
-/// How near to the root of the trouble a rule is: lower explains higher.
+/// How near to the root cause a rule is: lower explains higher.
 fn depth(rule: RuleId) -> u8 {
-    match rule {
-        RuleId::MissingIndex | RuleId::QueryRewrite => 0,
-        RuleId::UnindexablePredicate
-        | RuleId::LeadingWildcard
-        | RuleId::PartitionPruning
-        | RuleId::UnindexedForeignKey => 1,
-        RuleId::RepeatedSubplan
-        | RuleId::CartesianJoin
-        | RuleId::RepeatedLateral
-        | RuleId::WrongOrderIndex
-        | RuleId::LargeOffset
-        | RuleId::StaleStatistics
-        | RuleId::TopNSort => 2,
-        RuleId::SeqScan | RuleId::FilteredIndexScan | RuleId::JoinFilter => 3,
-        RuleId::RowMisestimate => 4,
-        RuleId::NestedLoopRescan
-        | RuleId::LossyBitmap
-        | RuleId::HeapFetches
-        | RuleId::LowIndexEfficiency
-        | RuleId::MemoizeMisses => 5,
-        RuleId::SortSpill | RuleId::HashSpill | RuleId::MaterializeSpill => 6,
-        RuleId::UnboundedResult
-        | RuleId::WorkersNotLaunched
-        | RuleId::JitOverhead
-        | RuleId::DisabledNode
-        | RuleId::TriggerTime
-        | RuleId::LockWait
-        | RuleId::ConflictStorm
-        | RuleId::SlowSerialization
-        | RuleId::IoBound => 7,
-        RuleId::ParameterCliff => 8,
-        RuleId::SlowQuery | RuleId::OverBudget => 9,
-        RuleId::Timeout => 10,
-        RuleId::NPlusOne
-        | RuleId::PlanningOverhead
-        | RuleId::PlanningMemory
-        | RuleId::UnusedIndex
-        | RuleId::DuplicateIndex
-        | RuleId::PlanRegression
-        | RuleId::BlockingMigration
-        | RuleId::NotAudited
-        | RuleId::NotProven
-        | RuleId::BypassedPolicies => u8::MAX,
-    }
+    super::find(rule)
+        .and_then(|rule| rule.depth)
+        .unwrap_or(u8::MAX)
 }
 
 /// Whether `symptom` follows from `cause`.
@@ -225,7 +184,7 @@ fn explains<'a>(
     if cause.query != symptom.query || cause_depth >= symptom_depth || symptom_depth == u8::MAX {
         return false;
     }
-    // What is only worth knowing explains nothing that counts.
+    // A note is no cause of an error or a warning.
     if cause.severity == Severity::Info && symptom.severity > Severity::Info {
         return false;
     }
@@ -243,7 +202,7 @@ fn explains<'a>(
         if matches!(symptom.rule, RuleId::SortSpill | RuleId::HashSpill) && ends_spilling(cause) {
             return true;
         }
-        // A plan that reads partitions in vain is another trouble, unless the index makes them cheap.
+        // A plan that reads partitions in vain is another problem, unless the index makes them cheap.
         if symptom.rule == RuleId::PartitionPruning && !is_much_better(cause) {
             return false;
         }
@@ -281,13 +240,7 @@ fn skips_rows_of(plan: &Plan, cause: &Finding, symptom: &Finding) -> bool {
 /// Where the generic plan decides: what goes wrong in it alone comes from its being generic, and explains nothing of the
 /// plans that were made for values.
 fn by_generic_plan(cause: &Finding, symptom: &Finding) -> Option<bool> {
-    let generic = |finding: &Finding| {
-        finding
-            .evidence
-            .run
-            .as_deref()
-            .is_some_and(|run| run.starts_with(GENERIC))
-    };
+    let generic = |finding: &Finding| finding.evidence.run.as_ref().is_some_and(RunId::is_generic);
     let is_cliff = |finding: &Finding| finding.rule == RuleId::ParameterCliff && generic(finding);
     let is_measured = |finding: &Finding| finding.rule == RuleId::MissingIndex;
     if is_measured(symptom) {
@@ -339,12 +292,12 @@ fn is_same_key_seen_in_a_query(cause: &Finding, symptom: &Finding) -> bool {
     of_key(cause) && of_key(symptom) && same && cause.query.is_some() && symptom.query.is_none()
 }
 
-/// Whether the trouble at `from` reaches the node `to` above it.
+/// Whether the problem at `from` reaches the node `to` above it.
 fn feeds(plan: &Plan, cause: RuleId, from: NodeId, to: NodeId) -> bool {
     if to.0 >= plan.nodes.len() || from.0 >= plan.nodes.len() || !plan.is_above(to, from) {
         return false;
     }
-    // A wrong count misleads everything above; other troubles hand on rows, and end where rows of others join them.
+    // A wrong count misleads everything above; other problems hand on rows, and end where rows of others join them.
     cause == RuleId::RowMisestimate
         || plan
             .ancestors(from)

@@ -25,6 +25,8 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::ConflictStorm,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "an INSERT … ON CONFLICT whose rows are nearly all there already",
     condition: "An INSERT with ON CONFLICT of which min-conflicts rows or more met a row of their key, and those are min-share of \
         all.",

@@ -3,12 +3,12 @@
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
 use crate::plan::condition::{normalized, parse};
-use crate::plan::{Metrics, Node, NodeId, NodeKind, NodeMetrics, Plan, label};
+use crate::plan::{Metrics, Node, NodeId, NodeKind, NodeMetrics, Plan, Trigger, label};
 use crate::run::{QueryRuns, Run};
 use crate::schema::{QualifiedName, Schema, Table};
 use crate::units::Pages;
 
-use super::said::Said;
+use super::own_constants::OwnConstants;
 use super::thresholds::{Policy, Threshold};
 
 /// For a rule that reads one plan.
@@ -88,7 +88,7 @@ impl<'a> RunContext<'a> {
     pub fn evidence(&self, id: NodeId) -> Evidence {
         let node = self.plan().node(id);
         Evidence {
-            run: Some(self.run.label.clone()),
+            run: Some(self.run.id.clone()),
             node: Some(id),
             node_label: Some(label(node)),
             relation: self.relation_name(node),
@@ -128,7 +128,7 @@ impl<'a> RunContext<'a> {
     #[must_use]
     pub fn spelled(&self, condition: &str) -> String {
         match self.query {
-            Some(query) => Said::of(query, self.run).spelled(condition, self.run),
+            Some(query) => OwnConstants::of(query, self.run).spelled(condition, self.run),
             None => condition.to_owned(),
         }
     }
@@ -326,26 +326,74 @@ impl<'a> CatalogContext<'a> {
     }
 }
 
-/// Where most of a query's work is done, by pages or by time: `Seq Scan on orders (98 % of its pages)`.
+/// What a limit is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Execution time.
+    Time,
+    /// Pages touched.
+    Pages,
+}
+
+/// Where most of a query's time or pages goes: `Seq Scan on orders (98 % of its time)`; a trigger where it takes more time
+/// than any node.
 #[must_use]
-pub fn heaviest_in_words(plan: &Plan) -> Option<String> {
+pub fn heaviest_in_words(plan: &Plan, work: Work) -> Option<String> {
     let metrics = Metrics::of(plan);
-    let heaviest = |share: &dyn Fn(NodeId) -> Option<f64>| {
-        plan.ids()
-            .filter_map(|id| Some((id, share(id)?)))
-            .max_by(|a, b| a.1.total_cmp(&b.1))
+    let share = |id: NodeId| match work {
+        Work::Time => metrics.time_share(id),
+        Work::Pages => metrics.block_share(id),
     };
-    let by_pages = heaviest(&|id| metrics.block_share(id)).map(|found| (found, "pages"));
-    let by_time = || heaviest(&|id| metrics.time_share(id)).map(|found| (found, "time"));
-    // Pages repeat from run to run; where no node has half of them they tell nothing.
-    let ((id, share), what) = by_pages
-        .filter(|((_, share), _)| *share >= 0.5)
-        .or_else(by_time)?;
-    Some(format!(
-        "{} ({:.0} % of its {what})",
-        label(plan.node(id)),
-        share * 100.0
-    ))
+    let node = plan
+        .ids()
+        .filter_map(|id| Some((id, share(id)?)))
+        .max_by(|a, b| a.1.total_cmp(&b.1));
+    let trigger = (work == Work::Time)
+        .then(|| slowest_trigger(plan))
+        .flatten()
+        .filter(|(_, share)| node.is_none_or(|(_, of_node)| *share > of_node));
+    let (place, share) = match (trigger, node) {
+        (Some((trigger, share)), _) => (format!("the trigger {}", trigger.name), share),
+        (None, Some((id, share))) => (node_with_clause(plan.node(id)), share),
+        (None, None) => return None,
+    };
+    let what = match work {
+        Work::Time => "time",
+        Work::Pages => "pages",
+    };
+    Some(format!("{place} ({:.0} % of its {what})", share * 100.0))
+}
+
+/// The trigger that takes the most time, with its share of the whole.
+fn slowest_trigger(plan: &Plan) -> Option<(&Trigger, f64)> {
+    let total = plan.execution_ms?.0;
+    let timed = plan
+        .triggers
+        .iter()
+        .filter_map(|trigger| Some((trigger, trigger.time_ms?.0)));
+    let (trigger, time) = timed.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (total > 0.0).then(|| (trigger, (time / total).min(1.0)))
+}
+
+/// A node and the condition that it works on: `Seq Scan on orders, (status = 'open'::text)`.
+fn node_with_clause(node: &Node) -> String {
+    /// A longer condition is cut: the excerpt shows it.
+    const LONGEST: usize = 80;
+    let conditions = &node.conditions;
+    let clause = [
+        &conditions.index,
+        &conditions.hash,
+        &conditions.merge,
+        &conditions.join_filter,
+        &conditions.filter,
+    ]
+    .into_iter()
+    .flatten()
+    .next();
+    match clause.filter(|clause| clause.chars().count() <= LONGEST) {
+        Some(clause) => format!("{}, {clause}", label(node)),
+        None => label(node),
+    }
 }
 
 /// Rows of a page count that a person knows: `3,691 pages (29 MB)`.

@@ -9,9 +9,11 @@ use crate::plan::label;
 pub(super) const RULE: Rule = Rule {
     id: RuleId::DisabledNode,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "the planner took what a setting forbids",
     condition: "A node that ran although an enable_ setting is off for it: `Disabled` from 18 on, before that a cost of 1e10 and more. \
-        It is told where it begins.",
+        It is reported where it begins.",
     why: "Costs say nothing any more where everything is disabled: the planner compares plans that all look impossible, and takes a \
         poor one.",
     advice: "Take the setting away; where the planner then chooses wrongly, mend its estimates.",

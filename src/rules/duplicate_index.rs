@@ -9,6 +9,8 @@ use crate::schema::{Index, Table, quote_identifier};
 pub(super) const RULE: Rule = Rule {
     id: RuleId::DuplicateIndex,
     severity: Severity::Warning,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "an index that another one does the work of",
     condition: "Two valid indexes of one table with the same method and WHERE, where the keys of the one are the first keys of the other, in the \
         same order and direction, and the shorter one enforces nothing.",
@@ -30,7 +32,7 @@ fn check(context: &CatalogContext<'_>) -> Vec<Finding> {
     {
         for index in &table.indexes {
             if let Some(other) = table.indexes.iter().find(|other| replaces(other, index)) {
-                findings.push(told(table, index, other));
+                findings.push(report(table, index, other));
             }
         }
     }
@@ -75,7 +77,7 @@ fn replaces(other: &Index, index: &Index) -> bool {
     covers && kept && may_go
 }
 
-fn told(table: &Table, index: &Index, other: &Index) -> Finding {
+fn report(table: &Table, index: &Index, other: &Index) -> Finding {
     let same = index.keys.len() == other.keys.len();
     let evidence = Evidence {
         relation: Some(table.name.to_string()),

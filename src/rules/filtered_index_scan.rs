@@ -41,6 +41,8 @@ const ERROR_ROWS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::FilteredIndexScan,
     severity: Severity::Error,
+    depth: Some(3),
+    is_work_of_each_call: true,
     summary: "an index finds rows of which a filter throws most away",
     condition: "An Index Scan, Index Only Scan or Bitmap Heap Scan whose filter throws away min-removed of its rows, at least min-rows \
         over all loops, doing min-share of the query's work. Error from error-rows thrown away on, else warning. Where it \

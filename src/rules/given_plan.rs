@@ -2,20 +2,14 @@
 
 use crate::finding::Finding;
 use crate::plan::{Metrics, parse};
-use crate::run::{Outcome, Run};
+use crate::run::Run;
 
 use super::context::RunContext;
 use super::thresholds::Policy;
 
 /// The findings of `check` on a plan as EXPLAIN prints it, with the thresholds' defaults.
 pub(super) fn findings(check: fn(&RunContext<'_>) -> Vec<Finding>, text: &str) -> Vec<Finding> {
-    let run = Run {
-        label: "given".to_owned(),
-        parameters: Vec::new(),
-        plan: parse::any(text).unwrap().remove(0),
-        explain_json: serde_json::Value::Null,
-        outcome: Outcome::Estimated,
-    };
+    let run = Run::given(parse::any(text).unwrap().remove(0), text.to_owned());
     let metrics = Metrics::of(&run.plan);
     check(&RunContext {
         query: None,

@@ -18,6 +18,8 @@ const ERROR_BYTES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::HashSpill,
     severity: Severity::Error,
+    depth: Some(6),
+    is_work_of_each_call: true,
     summary: "a hash table does not fit in memory and goes to disk",
     condition: "A Hash with more than one batch, or a hashed Aggregate that used the disk, in the leader or a worker. Error from \
         error-bytes of temporary reads and writes on, else warning.",
@@ -78,10 +80,11 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
         Some(join) => context.plan().node(join).conditions.hash.clone(),
         None => Some(node.group_key.join(", ")),
     };
-    let evidence = evidence
-        .with("batches", Quantity::Count(batches))
-        .with("temp_bytes", Quantity::Bytes(temp.bytes()))
-        .with("rows", Quantity::Rows(rows));
+    let mut evidence = evidence.with("batches", Quantity::Count(batches));
+    if temp.0 > 0 {
+        evidence = evidence.with("temp_bytes", Quantity::Bytes(temp.bytes()));
+    }
+    let evidence = evidence.with("rows", Quantity::Rows(rows));
     let evidence = match needed {
         Some(needed) => evidence.with("hash_memory_bytes", Quantity::Bytes(needed)),
         None => evidence,

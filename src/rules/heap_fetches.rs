@@ -24,6 +24,8 @@ const MIN_FETCHES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::HeapFetches,
     severity: Severity::Warning,
+    depth: Some(5),
+    is_work_of_each_call: true,
     summary: "an Index Only Scan looks at the table all the same",
     condition: "An Index Only Scan whose heap fetches are min-share of the rows that it read and at least min-fetches.",
     why: "Rows on pages that are not marked all-visible must be looked up in the table, at random.",

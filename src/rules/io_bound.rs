@@ -25,6 +25,8 @@ const MIN_TIME: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::IoBound,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "a query waits for the disk for most of its time",
     condition: "Reads of pages took min-share of the execution and at least min-time, as track_io_timing has measured. Of a parallel \
         plan each process counts by its share.",

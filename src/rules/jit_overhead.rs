@@ -24,6 +24,8 @@ const MIN_TIME: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::JitOverhead,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "compiling the query takes longer than running it",
     condition: "JIT's total is min-share of the execution and at least min-time.",
     why: "JIT pays for itself in queries of seconds. It is switched on by estimated cost alone, and a wrong estimate switches it on for nothing.",
@@ -46,7 +48,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let evidence = Evidence {
-        run: Some(context.run.label.clone()),
+        run: Some(context.run.id.clone()),
         ..Evidence::default()
     }
     .with("time_ms", Quantity::Millis(Millis(spent)))

@@ -30,6 +30,8 @@ const ERROR_ROWS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::JoinFilter,
     severity: Severity::Error,
+    depth: Some(3),
+    is_work_of_each_call: true,
     summary: "a join makes pairs of rows and throws most of them away",
     condition: "`Rows Removed by Join Filter` over all loops at min-rows or more, or as many removed after an outer join by an OR of both sides. Error from error-rows on, else warning.",
     why: "Every pair is made and compared: the cost is the product of both sides.",

@@ -91,11 +91,11 @@ pub fn judge_alone(query: &Query, runs: &QueryRuns, policy: &Policy) -> Vec<Find
         .into_iter()
         .filter(|finding| finding.rule != RuleId::NotProven);
     let mut settled = merged(of_run(&context).into_iter().chain(of_query).collect());
-    settled = causes::nest(settled, &|_| Some(&run.plan));
-    sort(&mut settled, &[], &Places::default());
     settled
         .iter_mut()
         .for_each(|finding| belongs_to(finding, query));
+    settled = causes::nest(settled, &|_| Some(&run.plan));
+    sort(&mut settled, &[], &Places::default());
     settled
 }
 
@@ -103,9 +103,6 @@ pub fn judge_alone(query: &Query, runs: &QueryRuns, policy: &Policy) -> Vec<Find
 fn belongs_to(finding: &mut Finding, query: &Query) {
     finding.query = Some(query.name.clone());
     finding.location = Some(query.location());
-    for symptom in &mut finding.symptoms {
-        belongs_to(symptom, query);
-    }
 }
 
 /// Merges, nests, suppresses and sorts. Findings of the advisor and the trace analysis are settled together with those of
@@ -272,7 +269,7 @@ fn plan_of<'a>(finding: &Finding, places: &Places<'_>, runs: &'a [QueryRuns]) ->
     runs[*at]
         .runs
         .iter()
-        .find(|run| Some(&run.label) == finding.evidence.run.as_ref())
+        .find(|run| Some(&run.id) == finding.evidence.run.as_ref())
         .map(|run| &run.plan)
 }
 

@@ -32,6 +32,8 @@ const ERROR_SKIPPED: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::LargeOffset,
     severity: Severity::Error,
+    depth: Some(2),
+    is_work_of_each_call: true,
     summary: "OFFSET reads and throws away rows to reach a page",
     condition: "A Limit whose input gave factor times as many rows as the Limit did, and at least min-skipped more. Error from \
         error-skipped rows on, else warning.",

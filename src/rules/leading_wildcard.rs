@@ -27,6 +27,8 @@ const MAX_KEPT: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::LeadingWildcard,
     severity: Severity::Error,
+    depth: Some(1),
+    is_work_of_each_call: true,
     summary: "LIKE '%…' reads every row",
     condition: "A scan that read min-rows rows and kept less than max-kept of them by LIKE or ILIKE with a leading wildcard, or a \
         regular expression without a beginning, and no other condition that a plain index serves.",

@@ -17,7 +17,7 @@ pub fn weigh(finding: &mut Finding, query: Option<&Query>) {
     let Some(calls) = query.and_then(|query| query.calls_per_second) else {
         return;
     };
-    let Some(pages) = pages(finding).filter(|_| is_about_work(finding.rule)) else {
+    let Some(pages) = pages(finding).filter(|_| is_work_of_each_call(finding.rule)) else {
         return;
     };
     let load = pages * calls;
@@ -77,58 +77,8 @@ fn pages(finding: &Finding) -> Option<f64> {
     }
 }
 
-/// Faults whose harm is the work of every call. Budgets and limits are the author's word, and stay what they are.
-fn is_about_work(rule: RuleId) -> bool {
-    match rule {
-        RuleId::SeqScan
-        | RuleId::MissingIndex
-        | RuleId::SortSpill
-        | RuleId::HashSpill
-        | RuleId::FilteredIndexScan
-        | RuleId::WrongOrderIndex
-        | RuleId::NestedLoopRescan
-        | RuleId::JoinFilter
-        | RuleId::RepeatedSubplan
-        | RuleId::CartesianJoin
-        | RuleId::LossyBitmap
-        | RuleId::HeapFetches
-        | RuleId::LargeOffset
-        | RuleId::UnindexablePredicate
-        | RuleId::LeadingWildcard
-        | RuleId::PartitionPruning
-        | RuleId::QueryRewrite
-        | RuleId::LowIndexEfficiency
-        | RuleId::MemoizeMisses
-        | RuleId::MaterializeSpill
-        | RuleId::RepeatedLateral
-        | RuleId::TopNSort => true,
-        RuleId::NPlusOne
-        | RuleId::SlowQuery
-        | RuleId::OverBudget
-        | RuleId::Timeout
-        | RuleId::RowMisestimate
-        | RuleId::UnboundedResult
-        | RuleId::WorkersNotLaunched
-        | RuleId::JitOverhead
-        | RuleId::UnindexedForeignKey
-        | RuleId::ParameterCliff
-        | RuleId::PlanningOverhead
-        | RuleId::UnusedIndex
-        | RuleId::DuplicateIndex
-        | RuleId::PlanRegression
-        | RuleId::BlockingMigration
-        | RuleId::NotAudited
-        | RuleId::TriggerTime
-        | RuleId::DisabledNode
-        | RuleId::LockWait
-        | RuleId::IoBound
-        | RuleId::PlanningMemory
-        | RuleId::ConflictStorm
-        | RuleId::StaleStatistics
-        | RuleId::SlowSerialization
-        | RuleId::NotProven
-        | RuleId::BypassedPolicies => false,
-    }
+fn is_work_of_each_call(rule: RuleId) -> bool {
+    super::find(rule).is_some_and(|rule| rule.is_work_of_each_call)
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ const TIME_PER_PAGE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::LockWait,
     severity: Severity::Error,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "a statement waited for somebody else's lock",
     condition: "A node that writes or locks rows took min-time by itself, and more than time-per-page for each page that it touched, \
         without what its triggers and reads took.",

@@ -18,6 +18,8 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::LossyBitmap,
     severity: Severity::Warning,
+    depth: Some(5),
+    is_work_of_each_call: true,
     summary: "a bitmap does not fit in work_mem and remembers only pages",
     condition: "A Bitmap Heap Scan with `Lossy Heap Blocks`, doing min-share of the query's work.",
     why: "Of a lossy page every row is fetched and tested again.",

@@ -34,6 +34,8 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::LowIndexEfficiency,
     severity: Severity::Warning,
+    depth: Some(5),
+    is_work_of_each_call: true,
     summary: "an index scan reads many pages for each row that it finds",
     condition: "An index scan with an Index Cond that touched min-pages or more, more than pages-per-row for each row that it found \
         and for each descent, and min-share of the query's pages. Rows that its filter threw away count as found.",

@@ -25,6 +25,8 @@ const ERROR_BYTES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::MaterializeSpill,
     severity: Severity::Error,
+    depth: Some(6),
+    is_work_of_each_call: true,
     summary: "rows that are kept for reading them again go to disk",
     condition: "A Materialize, CTE Scan, WindowAgg, Function Scan or recursive query whose temporary files take min-bytes, read and \
         written. Error from error-bytes on.",

@@ -32,6 +32,8 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::MemoizeMisses,
     severity: Severity::Warning,
+    depth: Some(5),
+    is_work_of_each_call: true,
     summary: "a cache of look-ups hardly ever finds what is asked for",
     condition: "A Memoize of min-lookups or more that answered at most max-hits of them, with min-share of the query's work.",
     why: "The planner expected few different keys, and took a nested loop because most look-ups would cost nothing. All of them \

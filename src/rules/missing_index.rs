@@ -35,6 +35,8 @@ pub const MIN_CHECK_TIME: Threshold = Threshold {
 pub const RULE: Rule = Rule {
     id: RuleId::MissingIndex,
     severity: Severity::Error,
+    depth: Some(0),
+    is_work_of_each_call: true,
     summary: "an index that does not exist would save most of the query's work, as building it showed",
     condition: "Candidates come from the executed plans: columns that equal something, then the order's or the range's, \
                 join columns, constant conditions as partial indexes. Each is built on a private copy of the data in a \

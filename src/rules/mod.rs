@@ -1,4 +1,4 @@
-//! The rules: one file each, listed in [`ALL`]. A rule is metadata and a plain function from what it may look at to
+//! The rules: one file each, and one line in `rule_list`, besides `mod`. A rule is metadata and a plain function from what it may look at to
 //! findings. Rules do no I/O, print nothing and never import each other.
 
 pub mod blocking_migration;
@@ -10,8 +10,8 @@ mod given_plan;
 pub mod immutability;
 mod judge;
 mod load;
+pub mod own_constants;
 pub mod predicate;
-pub mod said;
 mod scans;
 pub mod tables;
 pub mod thresholds;
@@ -79,6 +79,11 @@ pub struct Rule {
     pub id: RuleId,
     /// The highest severity that it gives.
     pub severity: Severity,
+    /// How near to the root cause its findings are: lower explains higher. `None` explains nothing and follows from nothing.
+    pub depth: Option<u8>,
+    /// Whether its harm is the work of every call, so that it is weighed by calls. Budgets and limits are the author's word,
+    /// and stay what they are.
+    pub is_work_of_each_call: bool,
     /// One line: what it flags.
     pub summary: &'static str,
     /// When exactly it fires, and when it stays quiet.
@@ -116,56 +121,12 @@ pub enum Check {
 }
 
 /// The registry: it drives `pgproof rules`, the configuration's validation, the docs and every report's metadata.
-pub const ALL: &[&Rule] = &[
-    &seq_scan::RULE,
-    &missing_index::RULE,
-    &n_plus_one::RULE,
-    &slow_query::RULE,
-    &over_budget::RULE,
-    &timeout::RULE,
-    &row_misestimate::RULE,
-    &sort_spill::RULE,
-    &hash_spill::RULE,
-    &filtered_index_scan::RULE,
-    &wrong_order_index::RULE,
-    &nested_loop_rescan::RULE,
-    &join_filter::RULE,
-    &repeated_subplan::RULE,
-    &cartesian_join::RULE,
-    &lossy_bitmap::RULE,
-    &heap_fetches::RULE,
-    &large_offset::RULE,
-    &unbounded_result::RULE,
-    &unindexable_predicate::RULE,
-    &leading_wildcard::RULE,
-    &partition_pruning::RULE,
-    &workers_not_launched::RULE,
-    &jit_overhead::RULE,
-    &unindexed_foreign_key::RULE,
-    &parameter_cliff::RULE,
-    &planning_overhead::RULE,
-    &unused_index::RULE,
-    &duplicate_index::RULE,
-    &plan_regression::RULE,
-    &blocking_migration::RULE,
-    &not_audited::RULE,
-    &query_rewrite::RULE,
-    &low_index_efficiency::RULE,
-    &trigger_time::RULE,
-    &disabled_node::RULE,
-    &memoize_misses::RULE,
-    &materialize_spill::RULE,
-    &repeated_lateral::RULE,
-    &lock_wait::RULE,
-    &io_bound::RULE,
-    &planning_memory::RULE,
-    &top_n_sort::RULE,
-    &conflict_storm::RULE,
-    &stale_statistics::RULE,
-    &slow_serialization::RULE,
-    &not_proven::RULE,
-    &bypassed_policies::RULE,
-];
+pub const ALL: &[&Rule] = {
+    macro_rules! rules {
+        ($($file:ident $name:ident $id:literal;)+) => { &[$(&$file::RULE,)+] };
+    }
+    crate::rule_list::for_each_rule!(rules)
+};
 
 /// A rule by its id; `None` for an id that has no rule yet.
 #[must_use]

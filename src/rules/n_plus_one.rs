@@ -20,9 +20,11 @@ const MIN_CALLS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::NPlusOne,
     severity: Severity::Error,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "a query is run once for every row of another one",
     condition: "Declared with `@for-each Parent.column -> $n`: the parent returned at least min-calls rows. Recorded: the child's \
-        parameters are the parent's values (`pgproof record`, `pgproof trace`).",
+        parameters are the parent's values (`pgproof record`).",
     why: "Every execution pays a round trip, planning and a snapshot. Over a network of 1 ms, 500 rows are half a second of waiting.",
     advice: "Ask once for all rows: `= ANY($1)`, or a LATERAL join where each row needs its own LIMIT.",
     bad: "-- @for-each ListOrders.id -> $1\nSELECT * FROM order_items WHERE order_id = $1;",
@@ -31,7 +33,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Catalog(check),
 };
 
-/// Round trip times for which the cost is told: same host, same zone, same region, another one.
+/// Round trip times for which the cost is reported: same host, same zone, same region, another one.
 const ROUND_TRIPS: [(&str, f64); 4] = [
     ("at_0_1_ms", 0.1),
     ("at_0_5_ms", 0.5),

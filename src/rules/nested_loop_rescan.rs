@@ -39,6 +39,8 @@ const ERROR_ROWS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::NestedLoopRescan,
     severity: Severity::Error,
+    depth: Some(5),
+    is_work_of_each_call: true,
     summary: "the inner side of a nested loop is read again for every outer row",
     condition: "A Nested Loop whose inner side ran min-loops times or more, read min-rows rows, did half of the join's and min-share of \
         the query's work, and is a Seq Scan or throws away ten times the rows that it keeps; not under Memoize or Materialize. Error \
@@ -81,7 +83,7 @@ fn judge(context: &RunContext<'_>, join: NodeId) -> Option<Finding> {
     if !wasteful || !much || share < context.limit(&MIN_SHARE) {
         return None;
     }
-    Some(told(context, join, node, read, loops))
+    Some(report(context, join, node, read, loops))
 }
 
 /// The scan that is done anew in every loop: not behind a cache or a copy.
@@ -103,7 +105,7 @@ fn reread_scan(context: &RunContext<'_>, inner: NodeId) -> Option<NodeId> {
     }
 }
 
-fn told(context: &RunContext<'_>, join: NodeId, scan: &Node, read: f64, loops: f64) -> Finding {
+fn report(context: &RunContext<'_>, join: NodeId, scan: &Node, read: f64, loops: f64) -> Finding {
     let relation = context
         .relation_name(scan)
         .unwrap_or_else(|| "the inner side".to_owned());

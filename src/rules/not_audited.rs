@@ -9,6 +9,8 @@ use crate::run::{QueryFailure, QueryRuns};
 pub(super) const RULE: Rule = Rule {
     id: RuleId::NotAudited,
     severity: Severity::Error,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "a query of the catalog could not be audited",
     condition: "A statement that does not parse or has no plan (DDL, ANALYZE, LOCK, NOTIFY, DO), a query that the server refuses, \
         that fails at run time, or that the audit did not reach. It stops no other query. A warning; an error where nothing \

@@ -11,6 +11,8 @@ use crate::run::{Outcome, Run};
 pub(super) const RULE: Rule = Rule {
     id: RuleId::NotProven,
     severity: Severity::Warning,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "a query finds no row in this data: neither fine nor slow, its plan proves nothing",
     condition: "The statement ran with every parameter set, and none returned or changed a row. Behind an aggregate without \
                 groups, which answers even where there is nothing, the rows that it aggregates count. It stays quiet \
@@ -51,7 +53,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         .map(|condition| format!(" {condition}"))
         .unwrap_or_default();
     let evidence = Evidence {
-        run: Some(first.label.clone()),
+        run: Some(first.id.clone()),
         ..Evidence::default()
     };
     let words = Words {

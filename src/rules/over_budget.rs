@@ -1,6 +1,6 @@
 //! `over-budget`: a query breaks the `@budget` that its author wrote.
 
-use super::context::{QueryContext, Words, heaviest_in_words};
+use super::context::{QueryContext, Words, Work, heaviest_in_words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::run::{Outcome, Run};
@@ -18,12 +18,14 @@ const TIME_MARGIN: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::OverBudget,
     severity: Severity::Error,
+    depth: Some(9),
+    is_work_of_each_call: false,
     summary: "a query breaks its @budget",
     condition: "With `@budget time=… buffers=… rows=…`: the fastest run took longer than `time`, or a run touched more pages than \
         `buffers`, or returned or changed more rows than `rows`, for any parameter set. A time that is over by no more than \
         time-margin, and nothing else, is a warning: another day, or another machine, may hold it.",
     why: "The budget is what the author promised for production volumes.",
-    advice: "Mend the node that takes the time, or raise the budget knowingly.",
+    advice: "Fix the node that takes the time, or raise the budget knowingly.",
     bad: "-- @budget time=50ms buffers=2000\nSELECT * FROM orders WHERE lower(email) = $1;",
     good: "CREATE INDEX ON orders (lower(email));",
     thresholds: &[TIME_MARGIN],
@@ -123,18 +125,28 @@ fn broken_limits(context: &QueryContext<'_>, run: &Run) -> Vec<Broken> {
 
 fn finding(context: &QueryContext<'_>, run: &Run, broken: Vec<Broken>) -> Finding {
     let mut evidence = Evidence {
-        run: Some(run.label.clone()),
+        run: Some(run.id.clone()),
         ..Evidence::default()
     };
     let sentences: Vec<&str> = broken.iter().map(|limit| limit.sentence.as_str()).collect();
-    let message = format!("{} ({})", sentences.join("; "), run.label);
+    let message = format!("{} ({})", sentences.join("; "), run.id);
     let limits: Vec<&str> = broken.iter().map(|limit| limit.what).collect();
     let margin = 1.0 + context.limit(&TIME_MARGIN);
     let narrow = broken
         .iter()
         .all(|limit| limit.what == "time" && limit.factor <= margin);
-    let place =
-        heaviest_in_words(&run.plan).unwrap_or_else(|| "the node that does the work".to_owned());
+    // The worst of the limits says where to look.
+    let work = match limits.first() {
+        Some(&"time") => Work::Time,
+        Some(_) | None => Work::Pages,
+    };
+    let other = match work {
+        Work::Time => Work::Pages,
+        Work::Pages => Work::Time,
+    };
+    let place = heaviest_in_words(&run.plan, work)
+        .or_else(|| heaviest_in_words(&run.plan, other))
+        .unwrap_or_else(|| "the node that does the work".to_owned());
     let advice = format!(
         "Begin at {place}, or raise `{}` in @budget knowingly.",
         limits.join("`, `")

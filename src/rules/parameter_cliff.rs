@@ -1,9 +1,8 @@
-//! `parameter-cliff`: a query is cheap for the usual parameters and dear for some.
+//! `parameter-cliff`: a query is cheap for the usual parameters and expensive for some.
 
 use super::context::{QueryContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Fix, Proof, Quantity, RuleId, Severity};
-use crate::plan::{NodeId, NodeKind};
 use crate::run::{Outcome, QueryRuns, Run};
 use crate::units::{Count, Pages};
 
@@ -33,7 +32,9 @@ const ERROR_FACTOR: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::ParameterCliff,
     severity: Severity::Error,
-    summary: "a query is cheap for typical parameters and dear for some",
+    depth: Some(8),
+    is_work_of_each_call: false,
+    summary: "a query is cheap for typical parameters and expensive for some",
     condition: "The worst parameter set touches factor times the pages of the typical set and at least min-pages more; or the generic \
         plan does, beside a plan for the same values, where the server would take it for prepared statements: its estimated cost is \
         below that of plans for values. Error from error-factor on, \
@@ -70,12 +71,12 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
             .is_some_and(|(usual, worst)| worst < usual * context.limit(&FACTOR))
     };
     let mut findings = Vec::new();
-    if let Some(typical) = custom().find(|(run, _)| run.label == "typical")
+    if let Some(typical) = custom().find(|(run, _)| run.id.is_base())
         && let Some(worst) = custom()
             .max_by_key(|(_, pages)| *pages)
             .filter(|worst| is_cliff(typical, worst) && !asks_for_more(typical, worst))
     {
-        findings.push(told(context, *typical, *worst));
+        findings.push(report(context, *typical, *worst));
     }
     // The generic plan is bad where the same values get a better one of their own, and the server would take it.
     let generic = finished
@@ -84,14 +85,14 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let pairs = generic.filter_map(|generic| {
         let own = context.runs.plan_for_values_of(generic.0)?;
         // That a value is nowhere only a plan for it can know, and who asks for it waits for nothing.
-        if own.label.starts_with("absent") {
+        if own.id.is_absent() {
             return None;
         }
         let own = custom().find(|(run, _)| std::ptr::eq(*run, own))?;
         is_cliff(own, generic).then_some((own, generic))
     });
     if let Some((own, generic)) = pairs.max_by_key(|(own, generic)| generic.1.0 - own.1.0) {
-        findings.push(told(context, *own, *generic));
+        findings.push(report(context, *own, *generic));
     }
     findings
 }
@@ -120,13 +121,7 @@ fn is_taken(generic: &Run, runs: &QueryRuns) -> bool {
 
 /// Rows that it returned, or changed.
 fn rows_asked_for(run: &Run) -> Option<f64> {
-    let root = run.plan.root();
-    if root.kind != NodeKind::ModifyTable {
-        return run.rows();
-    }
-    let input = run.plan.inputs(NodeId(0)).next()?;
-    let actual = run.plan.node(input).actual?;
-    Some(actual.rows.0 * actual.loops)
+    run.rows_written().or_else(|| run.rows())
 }
 
 /// Pages that a finished execution touched.
@@ -137,7 +132,7 @@ fn touched(run: &Run) -> Option<Pages> {
     }
 }
 
-fn told(
+fn report(
     context: &QueryContext<'_>,
     (typical, usual): (&Run, Pages),
     (run, pages): (&Run, Pages),
@@ -150,7 +145,7 @@ fn told(
         Severity::Warning
     };
     let mut evidence = Evidence {
-        run: Some(run.label.clone()),
+        run: Some(run.id.clone()),
         ..Evidence::default()
     };
     evidence.condition = is_generic.then(|| "generic plan".to_owned());
@@ -166,7 +161,7 @@ fn told(
     let times = Count(factor.round());
     let words = if is_generic {
         Words {
-            message: format!("the generic plan touches {pages}, {times} times the {usual} of a plan for the same values ({})", typical.label),
+            message: format!("the generic plan touches {pages}, {times} times the {usual} of a plan for the same values ({})", typical.id),
             why: "Prepared statements get it from their sixth execution on: its estimated cost is below that of plans for values.".to_owned(),
             advice: "Set plan_cache_mode = force_custom_plan for this query or its role: each execution is then planned for its values. \
                 Better is a query whose plan is good for every value."
@@ -174,7 +169,7 @@ fn told(
         }
     } else {
         Words {
-            message: format!("{} touches {pages}, {times} times the {usual} of {}", run.label, typical.label),
+            message: format!("{} touches {pages}, {times} times the {usual} of {}", run.id, typical.id),
             why: "Averages hide it: it is always the largest customer who waits.".to_owned(),
             advice: "Bound the work for any value: a LIMIT with an index that holds the order, or a total that is kept up to date.".to_owned(),
         }

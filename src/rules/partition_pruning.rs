@@ -29,6 +29,8 @@ const MIN_PAGES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::PartitionPruning,
     severity: Severity::Error,
+    depth: Some(1),
+    is_work_of_each_call: true,
     summary: "every partition is read although the condition is on the partition key",
     condition: "An Append over all partitions (min-partitions or more) of a table, with a condition on its partition key, where half of \
         the partitions or more gave no row and reading those took min-pages.",

@@ -71,6 +71,8 @@ const MIN_ROWS: Threshold = limit(
 pub(super) const RULE: Rule = Rule {
     id: RuleId::PlanRegression,
     severity: Severity::Error,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "a migration makes a query fail, or do more work",
     condition: "pgproof diff runs every query before and after the migration on copies of one dataset with the same \
                 values. It fires when the query fails, does not finish or returns another number of rows; when it touches \
@@ -228,12 +230,12 @@ pub fn way_back(trip: &RoundTrip, policy: &Policy) -> Option<Finding> {
     let message = match &trip.failure {
         Some(failure) => format!("the way back fails: {failure}"),
         None => {
-            let told = [
+            let reported = [
                 counted(trip.schema.missing.len(), "missing"),
                 counted(trip.schema.left_over.len(), "left over"),
                 counted(trip.changed_plans.len(), "queries with another plan"),
             ];
-            let told: Vec<String> = told.into_iter().flatten().collect();
+            let reported: Vec<String> = reported.into_iter().flatten().collect();
             let first = trip
                 .schema
                 .missing
@@ -245,7 +247,7 @@ pub fn way_back(trip: &RoundTrip, policy: &Policy) -> Option<Finding> {
                 .unwrap_or_default();
             format!(
                 "the way back does not lead to where it began: {}{first}",
-                told.join(", ")
+                reported.join(", ")
             )
         }
     };
@@ -351,7 +353,7 @@ fn message(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
     } else {
         format!(": {}", changes.join("; "))
     };
-    format!("{what} ({}){because}{changes}", run.label)
+    format!("{what} ({}){because}{changes}", run.id)
 }
 
 fn more_work(run: &RunDiff) -> String {
@@ -382,7 +384,7 @@ fn advice(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
 
 fn evidence(run: &RunDiff) -> Evidence {
     let mut evidence = Evidence {
-        run: Some(run.label.clone()),
+        run: Some(run.id.clone()),
         ..Evidence::default()
     };
     let after = run.after.as_ref().map(|side| side.work).unwrap_or_default();

@@ -16,6 +16,8 @@ const MIN_BYTES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::PlanningMemory,
     severity: Severity::Warning,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "the planner takes much memory for a statement",
     condition: "`Memory: used` of EXPLAIN (MEMORY), from 17 on, is min-bytes or more.",
     why: "Every connection that plans it takes as much, beside work_mem, and nothing limits it. Partitions and their indexes are what \
@@ -37,7 +39,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
     };
     let scans = plan.table_scans().count();
     let evidence = Evidence {
-        run: Some(context.run.label.clone()),
+        run: Some(context.run.id.clone()),
         ..Evidence::default()
     }
     .with("planning_bytes", Quantity::Bytes(memory.used));

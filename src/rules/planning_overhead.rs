@@ -4,6 +4,7 @@ use super::context::{QueryContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::run::Outcome;
+use crate::run_id::RunId;
 use crate::units::Millis;
 
 const FACTOR: Threshold = Threshold {
@@ -25,6 +26,8 @@ const MIN_TIME: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::PlanningOverhead,
     severity: Severity::Warning,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "planning the query takes longer than running it",
     condition: "The fastest planning of a parameter set took factor times its slowest execution, and at least min-time.",
     why: "Planning is paid with every execution that is not prepared. Many joins and many partitions make it long.",
@@ -36,7 +39,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &QueryContext<'_>) -> Vec<Finding> {
-    let mut worst: Option<(&str, f64, f64)> = None;
+    let mut worst: Option<(&RunId, f64, f64)> = None;
     for run in context.runs.runs.iter().filter(|run| !run.is_generic()) {
         let Outcome::Completed { samples } = &run.outcome else {
             continue;
@@ -53,14 +56,14 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
             && planning >= context.limit(&MIN_TIME)
             && planning > execution * context.limit(&FACTOR);
         if heavy && worst.is_none_or(|(_, so_far, _)| planning > so_far) {
-            worst = Some((&run.label, planning, execution));
+            worst = Some((&run.id, planning, execution));
         }
     }
-    let Some((label, planning, execution)) = worst else {
+    let Some((id, planning, execution)) = worst else {
         return Vec::new();
     };
     let evidence = Evidence {
-        run: Some(label.to_owned()),
+        run: Some(id.clone()),
         ..Evidence::default()
     }
     .with("planning_ms", Quantity::Millis(Millis(planning)))

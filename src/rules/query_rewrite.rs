@@ -27,6 +27,8 @@ pub const MAX_SHARE: Threshold = Threshold {
 pub const RULE: Rule = Rule {
     id: RuleId::QueryRewrite,
     severity: Severity::Error,
+    depth: Some(0),
+    is_work_of_each_call: true,
     summary: "another form of the query returns the same rows for a fraction of the work",
     condition: "A form that is known to be planned better (a range for a date's function, UNION for an OR across tables, NOT \
                 EXISTS for NOT IN, one look-up for each group, a bound beside a keyset's OR, an array's @>, a value of the \

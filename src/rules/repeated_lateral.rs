@@ -39,6 +39,8 @@ const ERROR_PAGES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::RepeatedLateral,
     severity: Severity::Error,
+    depth: Some(2),
+    is_work_of_each_call: true,
     summary: "an aggregate is computed anew for every row of a join",
     condition: "A nested loop whose inner side is an aggregate of min-loops executions or more, with min-share of the query's work and \
         min-pages in all. Error from error-pages on, else warning. A look-up of a few rows (LIMIT) is none.",

@@ -40,6 +40,8 @@ const MIN_TIME: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::RepeatedSubplan,
     severity: Severity::Error,
+    depth: Some(2),
+    is_work_of_each_call: true,
     summary: "a correlated subquery is run once for every row",
     condition: "A SubPlan that is not hashed, with min-loops executions or more, or with several that take min-time and most of \
         the query's time, doing min-share of the query's work. Error from error-pages touched on, else warning.",

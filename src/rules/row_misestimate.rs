@@ -1,7 +1,7 @@
 //! `row-misestimate`: the planner expected far more or far fewer rows than came, and built a plan on it.
 
 use super::context::{RunContext, Words};
-use super::said::Said;
+use super::own_constants::OwnConstants;
 use super::statistics::{self, Remedy};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Fix, Quantity, RuleId, Severity};
@@ -42,9 +42,11 @@ const MIN_PAGES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::RowMisestimate,
     severity: Severity::Warning,
+    depth: Some(4),
+    is_work_of_each_call: false,
     summary: "the planner expected far more or far fewer rows than came",
     condition: "Expected and actual rows of a node differ by factor, the larger is at least min-rows in a loop (or min-total-rows \
-        over all loops), and nothing below it is as wrong: it is told where it begins. A node that something above stopped early \
+        over all loops), and nothing below it is as wrong: it is reported where it begins. A node that something above stopped early \
         may have had more rows, so too few rows there mean nothing; and a generic plan can only guess at a parameter: what \
         that costs is parameter-cliff's. Quiet where no join above was chosen by the number. A \
         warning where the query touches min-pages, else information.",
@@ -77,7 +79,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             begins_here && !(generic && hangs_on_parameter(plan, id)),
             misled,
         ) {
-            findings.push(told(context, id, node, join));
+            findings.push(report(context, id, node, join));
         }
     }
     findings
@@ -164,7 +166,7 @@ fn reread_by_merge_join(context: &RunContext<'_>, id: NodeId) -> bool {
     false
 }
 
-fn told(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Finding {
+fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> Finding {
     let plan = context.plan();
     let (expected, actual) = (
         node.estimate.rows.0,
@@ -270,13 +272,13 @@ fn advice(
         .as_ref()
         .map(|relation| relation.alias.as_str())
         .unwrap_or_default();
-    let is_said = |expression: &Expression| {
-        context
-            .query
-            .is_none_or(|query| Said::of(query, context.run).holds_for_every_value(expression))
+    let is_own = |expression: &Expression| {
+        context.query.is_none_or(|query| {
+            OwnConstants::of(query, context.run).holds_for_every_value(expression)
+        })
     };
     let remedy =
-        condition.and_then(|condition| statistics::remedy(&table, alias, condition, &is_said));
+        condition.and_then(|condition| statistics::remedy(&table, alias, condition, &is_own));
     match remedy {
         Some(Remedy { sql: None, why }) => (why, None),
         Some(Remedy {

@@ -1,8 +1,8 @@
 //! `seq-scan`: a table read from end to end for a few of its rows.
 
 use super::context::{RunContext, Words, pages_in_words};
+use super::own_constants::OwnConstants;
 use super::predicate::{self, Served, ServedBy};
-use super::said::Said;
 use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
@@ -43,12 +43,14 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::SeqScan,
     severity: Severity::Error,
+    depth: Some(3),
+    is_work_of_each_call: true,
     summary: "a table is read from end to end for a few of its rows",
     condition: "A Seq Scan that read at least min-pages pages, kept less than max-kept of the rows that it read (or whose rows a \
         join threw away but for that share), and did at least min-share of the query's work, where an index could serve a \
-        condition. A scan that keeps more is right today; it is told as information, because it grows with the table. \
+        condition. A scan that keeps more is right today; it is reported as a note, because it grows with the table. \
         A LIMIT is no excuse: what counts is what was read.",
-    why: "The scan reads every page of the table, however few rows it wants. Its time and its I/O grow with the table, and it \
+    why: "The scan reads every page of the table, however few rows it needs. Its time and its I/O grow with the table, and it \
         pushes other queries' pages out of the cache.",
     advice: "Create an index on the columns of the condition: equality first, then sort, then range.",
     bad: "SELECT * FROM orders WHERE tracking_code = $1;  -- no index on tracking_code",
@@ -114,7 +116,7 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
     }
     let few = |wanted: &Use| wanted.kept / scan.rows_read < context.limit(&MAX_KEPT);
     // Made without the values: what it keeps of one that is nowhere says nothing of it.
-    let is_of_absent = context.run.is_generic() && context.run.label.contains("absent");
+    let is_of_absent = context.run.is_generic() && context.run.id.is_absent();
     let wanted = by_filter(context, scan)
         .filter(|_| !is_of_absent)
         .filter(few)
@@ -143,9 +145,9 @@ fn by_filter(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
 
 /// By the conjunct that is easiest to serve; `None` where nothing is.
 fn remedy(context: &RunContext<'_>, conjuncts: &[Served]) -> Option<Remedy> {
-    let is_said = |conjunct: &Served| {
+    let is_own = |conjunct: &Served| {
         context.query.is_none_or(|query| {
-            Said::of(query, context.run).holds_for_every_value(&parse(&conjunct.text))
+            OwnConstants::of(query, context.run).holds_for_every_value(&parse(&conjunct.text))
         })
     };
     let mut found = None;
@@ -156,7 +158,7 @@ fn remedy(context: &RunContext<'_>, conjuncts: &[Served]) -> Option<Remedy> {
             | ServedBy::Pattern(_)
             | ServedBy::Containment => return Some(Remedy::Index),
             ServedBy::Membership(column) => found = Some(Remedy::Containment(column.clone())),
-            ServedBy::LeavingOut(_) if found.is_none() && is_said(conjunct) => {
+            ServedBy::LeavingOut(_) if found.is_none() && is_own(conjunct) => {
                 found = Some(Remedy::PartialIndex(parse(&conjunct.text).unqualified()));
             }
             ServedBy::LeavingOut(_) | ServedBy::Nothing => {}

@@ -25,6 +25,8 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::SlowSerialization,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "making the rows' text costs more than finding the rows",
     condition: "`Serialization: time` of EXPLAIN (SERIALIZE), from 17 on, is min-time or more and min-share of the execution.",
     why: "Large values are fetched from TOAST, decompressed and printed for every row, whether the client reads them or not.",

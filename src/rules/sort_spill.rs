@@ -18,6 +18,8 @@ const ERROR_BYTES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::SortSpill,
     severity: Severity::Error,
+    depth: Some(6),
+    is_work_of_each_call: true,
     summary: "a sort does not fit in work_mem and goes to disk",
     condition: "A Sort or Incremental Sort with `Sort Space Type: Disk`, in the leader or a worker. Error from error-bytes on disk, \
         else warning.",

@@ -26,6 +26,8 @@ const MIN_ROWS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::StaleStatistics,
     severity: Severity::Warning,
+    depth: Some(2),
+    is_work_of_each_call: false,
     summary: "the planner is wrong about the size of a whole table",
     condition: "A Seq Scan without a filter, read to its end, of min-rows or more (expected or read) whose count is min-factor times off. \
         Nothing is estimated there but rows a page: the statistics are old, or the table is bloated.",

@@ -12,7 +12,7 @@ const MAX_NAME: usize = 63;
 /// Statistics target for a skewed column: ten times the default.
 const TARGET: u32 = 1000;
 
-/// What to collect, and how it is told.
+/// What to collect, and how it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remedy {
     /// Statements for a migration; the last one is ANALYZE. `None` where the query must change.
@@ -27,7 +27,7 @@ pub(super) fn remedy(
     table: &QualifiedName,
     alias: &str,
     condition: &str,
-    is_said: &dyn Fn(&Expression) -> bool,
+    is_own: &dyn Fn(&Expression) -> bool,
 ) -> Option<Remedy> {
     let parsed = parse(condition);
     let conjuncts = parsed.conjuncts();
@@ -40,7 +40,7 @@ pub(super) fn remedy(
         .iter()
         .find_map(|conjunct| hidden_column(conjunct, alias))
     {
-        if !is_said(expression) {
+        if !is_own(expression) {
             return Some(Remedy {
                 sql: None,
                 why: "The planner guesses at an expression that holds a parameter's value. Compare the bare column, which has \

@@ -37,7 +37,7 @@ fn run_of<'a>(finding: &Finding, queries: &[Query], runs: &'a [QueryRuns]) -> Op
         .position(|query| Some(&query.name) == finding.query.as_ref())?;
     let runs = &runs.iter().find(|runs| runs.query == index)?.runs;
     runs.iter()
-        .find(|run| Some(&run.label) == finding.evidence.run.as_ref())
+        .find(|run| Some(&run.id) == finding.evidence.run.as_ref())
         .or_else(|| runs.first())
 }
 

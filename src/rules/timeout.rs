@@ -3,7 +3,7 @@
 use super::context::{RunContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::{NodeId, NodeKind, Plan, Relationship};
+use crate::plan::{NodeId, NodeKind, Operation, Plan, Relationship};
 use crate::run::Outcome;
 use crate::units::Rows;
 
@@ -11,6 +11,8 @@ use crate::units::Rows;
 pub(super) const RULE: Rule = Rule {
     id: RuleId::Timeout,
     severity: Severity::Error,
+    depth: Some(10),
+    is_work_of_each_call: false,
     summary: "a query did not end within the audit's timeout",
     condition: "The statement was cancelled at `[audit] timeout`. A cancelled statement gives no measured plan: the node that is \
         named is the one that the planner expects to cost most.",
@@ -47,7 +49,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             && node.estimate.total_cost > SMALL
     });
     let words = Words {
-        message: format!("was cancelled after {after} ({})", context.run.label),
+        message: format!("was cancelled after {after} ({})", context.run.id),
         why: "In production it would hold its connection, its snapshot and its locks at least as long.".to_owned(),
         advice: match repeated {
             Some(subplan) => repeated_in_words(plan, subplan),
@@ -75,7 +77,7 @@ fn searched_by_checks(context: &RunContext<'_>) -> Vec<String> {
         return Vec::new();
     }
     let deletes = plan.nodes.iter().filter(|node| {
-        node.kind == NodeKind::ModifyTable && node.operation.as_deref() == Some("Delete")
+        node.kind == NodeKind::ModifyTable && node.operation == Some(Operation::Delete)
     });
     let mut reached: Vec<u32> = deletes
         .filter_map(|node| context.table(node))

@@ -41,6 +41,8 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::TopNSort,
     severity: Severity::Warning,
+    depth: Some(2),
+    is_work_of_each_call: true,
     summary: "a whole table is sorted for the first few rows of the order",
     condition: "A Sort under a LIMIT whose rows come from a Seq Scan of one table alone: min-rows or more of them, from min-pages or \
         more, with min-share of the query's work, of which the LIMIT keeps max-kept or less. Sorts of joins, groups and DISTINCT are \
@@ -70,7 +72,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// The LIMIT that a sort's rows go to, with nothing between them that wants all of them.
+/// The LIMIT that a sort's rows go to, with nothing between them that needs all of them.
 fn limit_above(context: &RunContext<'_>, sort: NodeId) -> Option<NodeId> {
     let plan = context.plan();
     let above = plan.ancestors(sort).find(|id| {

@@ -25,6 +25,8 @@ const MIN_TIME: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::TriggerTime,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "a statement spends its time in a trigger",
     condition: "A trigger that is no foreign key's took min-share of the execution and at least min-time. Those of foreign keys are \
         unindexed-foreign-key's.",
@@ -52,7 +54,7 @@ fn judge(context: &RunContext<'_>, trigger: &Trigger) -> Option<Finding> {
     }
     let calls = trigger.calls;
     let evidence = Evidence {
-        run: Some(context.run.label.clone()),
+        run: Some(context.run.id.clone()),
         relation: trigger.relation.clone(),
         condition: Some(trigger.name.clone()),
         ..Evidence::default()

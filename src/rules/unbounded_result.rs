@@ -19,6 +19,8 @@ const MAX_ROWS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::UnboundedResult,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "a list without LIMIT sends more rows than anyone reads",
     condition: "A :many query that returned more than max-rows rows and has no LIMIT at its top.",
     why: "The client holds all of it in memory, and it grows with the table.",

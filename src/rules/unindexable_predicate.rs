@@ -2,8 +2,8 @@
 
 use super::context::{RunContext, Words, pages_in_words};
 use super::immutability::{Volatility, volatility};
+use super::own_constants::OwnConstants;
 use super::predicate::{self, Served, ServedBy};
-use super::said::Said;
 use super::scans::{self, Scan};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, RuleId, Severity};
@@ -37,6 +37,8 @@ const MIN_SHARE: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::UnindexablePredicate,
     severity: Severity::Error,
+    depth: Some(1),
+    is_work_of_each_call: true,
     summary: "a condition wraps its column, so that an index on the column cannot serve it",
     condition: "A scan without Index Cond that read min-rows rows and kept less than max-kept of them, doing min-share of the query's work, by a filter with \
         a function, a cast or arithmetic around the column and no other condition that a plain index serves.",
@@ -78,7 +80,7 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
     let wrapped = conjuncts
         .into_iter()
         .find(|served| matches!(served.by, ServedBy::Expression(_)))?;
-    Some(told(context, scan, &wrapped))
+    Some(report(context, scan, &wrapped))
 }
 
 /// Whether a condition on a bare column finds few rows, so that an index on it would do; taken for granted where the
@@ -109,7 +111,7 @@ fn keeps_little(context: &RunContext<'_>, scan: &Scan<'_>, column: &str, text: &
     share.is_none_or(|share| share < context.limit(&MAX_KEPT))
 }
 
-fn told(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding {
+fn report(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Finding {
     let relation = context
         .relation_name(scan.node)
         .unwrap_or_else(|| "the table".to_owned());
@@ -240,7 +242,7 @@ fn remedy(
     }
     let said = context
         .query
-        .is_none_or(|query| Said::of(query, context.run).holds_for_every_value(subject));
+        .is_none_or(|query| OwnConstants::of(query, context.run).holds_for_every_value(subject));
     if is_changing || !said {
         let why = if is_changing {
             "it depends on the session's settings or on the moment"

@@ -4,7 +4,7 @@ use super::context::{CatalogContext, RunContext, Words, finding};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::catalog::StatementKind;
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
-use crate::plan::{NodeKind, Trigger};
+use crate::plan::{NodeKind, Operation, Trigger};
 use crate::schema::{ForeignKey, Schema, Table, quote_identifier};
 use crate::units::{Count, Millis};
 
@@ -34,6 +34,8 @@ const MIN_PAGES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::UnindexedForeignKey,
     severity: Severity::Error,
+    depth: Some(1),
+    is_work_of_each_call: false,
     summary: "a foreign key without an index on the referencing side",
     condition: "In a plan: a foreign key's trigger takes min-share of the execution and at least min-time, and no index leads with the \
         referencing columns. In the schema: such a foreign key of a table of min-pages or more; a warning where a query of the catalog \
@@ -119,7 +121,7 @@ fn deletes_nothing(context: &RunContext<'_>) -> bool {
         .filter(|node| node.kind == NodeKind::ModifyTable);
     operations
         .into_iter()
-        .all(|node| node.operation.as_deref() == Some("Insert"))
+        .all(|node| node.operation == Some(Operation::Insert))
 }
 
 fn in_schema(context: &CatalogContext<'_>) -> Vec<Finding> {
@@ -166,7 +168,7 @@ fn unindexed(context: &CatalogContext<'_>, table: &Table, key: &ForeignKey) -> F
             runs.iter().any(|run| {
                 run.plan.nodes.iter().any(|node| {
                     node.kind == NodeKind::ModifyTable
-                        && node.operation.as_deref() == Some("Delete")
+                        && node.operation == Some(Operation::Delete)
                         && node
                             .relation
                             .as_ref()

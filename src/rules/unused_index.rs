@@ -19,6 +19,8 @@ const MIN_BYTES: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::UnusedIndex,
     severity: Severity::Warning,
+    depth: None,
+    is_work_of_each_call: false,
     summary: "an index that no query of the catalog uses, or an invalid one",
     condition: "An index of min-bytes or more that is in no plan of any catalog query, serves no constraint and no foreign key: information, \
         because the catalog may not be all there is. An invalid index: a warning.",

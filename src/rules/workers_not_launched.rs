@@ -8,6 +8,8 @@ use crate::finding::{Finding, Quantity, RuleId, Severity};
 pub(super) const RULE: Rule = Rule {
     id: RuleId::WorkersNotLaunched,
     severity: Severity::Warning,
+    depth: Some(7),
+    is_work_of_each_call: false,
     summary: "a parallel plan ran with fewer workers than it was made for",
     condition: "A Gather or Gather Merge that launched fewer workers than planned: a warning where it launched none, else information.",
     why: "The plan was cheap only because workers would share it; under load it runs in one process.",

@@ -41,6 +41,8 @@ const ERROR_ROWS: Threshold = Threshold {
 pub(super) const RULE: Rule = Rule {
     id: RuleId::WrongOrderIndex,
     severity: Severity::Error,
+    depth: Some(2),
+    is_work_of_each_call: true,
     summary: "an index is walked whose order of columns does not lead to the rows",
     condition: "Under a LIMIT, an Index Scan without Index Cond whose filter throws away min-removed of its rows and at least \
         min-rows: the index gives the order, the filter finds the rows. Or an index scan whose condition leaves the index's first \

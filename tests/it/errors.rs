@@ -88,6 +88,8 @@ fn settings_mistakes() {
     let rule = |id, thresholds| Rule {
         id,
         severity: Severity::Error,
+        depth: None,
+        is_work_of_each_call: false,
         summary: "",
         condition: "",
         why: "",

@@ -4,7 +4,7 @@ use crate::catalog::Query;
 use crate::plan::condition::{self, Comparison, Expression, ExpressionKind, Quantifier, Test};
 use crate::plan::{Node, NodeId, NodeKind, Plan};
 use crate::rules::immutability::{Volatility, volatility};
-use crate::rules::said::Said;
+use crate::rules::own_constants::OwnConstants;
 use crate::run::Run;
 use crate::schema::{DataType, Schema, Table, TypeDefinition};
 
@@ -103,7 +103,7 @@ pub(super) fn of_scan<'a>(
         driven_by: None,
     };
     let reader = Reader {
-        said: Said::of(query, run),
+        own: OwnConstants::of(query, run),
         schema,
         table,
         alias,
@@ -191,7 +191,7 @@ fn partner_rows(plan: &Plan, join: NodeId, scan: NodeId, table: &Table) -> Optio
 }
 
 struct Reader<'a> {
-    said: Said,
+    own: OwnConstants,
     schema: &'a Schema,
     table: &'a Table,
     alias: &'a str,
@@ -338,7 +338,7 @@ impl Reader<'_> {
     fn is_constant(&self, conjunct: &Expression) -> bool {
         let mut constant = true;
         conjunct.walk(&mut |part| match &part.kind {
-            ExpressionKind::Constant(Some(text)) => constant &= self.said.is_said(text),
+            ExpressionKind::Constant(Some(text)) => constant &= self.own.is_own(text),
             ExpressionKind::Parameter(_) | ExpressionKind::Subplan => constant = false,
             // now() and its like change; an index predicate must not.
             ExpressionKind::Call { .. } => constant = false,
@@ -422,7 +422,7 @@ impl Reader<'_> {
             return true;
         };
         let expression = condition::parse(text);
-        self.said.holds_for_every_value(&expression)
+        self.own.holds_for_every_value(&expression)
             && volatility(&expression, Some(self.table)) != Volatility::Changing
     }
 

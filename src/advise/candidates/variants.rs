@@ -6,7 +6,7 @@ use super::access::{Access, Term};
 use super::order::Wanted;
 use super::{btree, cover};
 
-/// An OR of more sides without index than this wants another query, not so many indexes.
+/// An OR of more sides without index than this needs another query, not so many indexes.
 const MAX_SIDES: usize = 4;
 /// Longer keys are seldom worth their size.
 const MAX_KEYS: usize = 4;

@@ -1,5 +1,5 @@
 //! Other forms of a query that PostgreSQL plans better: made from the query's text, the plan and the schema. Pure, and only a
-//! guess: `db::prove_rewrites` runs both forms, and only what returns the same rows for a fraction of the work is told.
+//! guess: `db::prove_rewrites` runs both forms, and only what returns the same rows for a fraction of the work is reported.
 
 mod groups;
 mod ranges;
@@ -338,7 +338,7 @@ fn evidence(run: &Run, schema: &Schema) -> Evidence {
     let relation = node.and_then(|node| node.relation.as_ref());
     let table = relation.and_then(|found| schema.table(found.schema.as_deref(), &found.name));
     Evidence {
-        run: Some(run.label.clone()),
+        run: Some(run.id.clone()),
         node: id,
         node_label: node.map(label),
         relation: table.map(|table| schema.root_of(table).name.to_string()),

@@ -161,7 +161,7 @@ fn show_worst_plan(
     let Some(run) = runs.runs.first() else {
         return Ok(());
     };
-    let is_of_run = |finding: &&Finding| finding.evidence.run.as_ref() == Some(&run.label);
+    let is_of_run = |finding: &&Finding| finding.evidence.run.as_ref() == Some(&run.id);
     let of_run: Vec<&Finding> = findings.iter().filter(is_of_run).collect();
     let columns = globals
         .stdout_canvas()
@@ -169,7 +169,7 @@ fn show_worst_plan(
         .unwrap_or(TerminalStyle::FILE.width);
     let mut out = globals.stdout();
     let mut show = || -> std::io::Result<()> {
-        writeln!(out, "\nplan of {}, {}", query.name, run.label)?;
+        writeln!(out, "\nplan of {}, {}", query.name, run.id)?;
         plan_tree(&run.plan, &of_run, columns, &mut out)?;
         out.flush()
     };

@@ -13,11 +13,11 @@ use crate::cli::settings::Project;
 use crate::cli::target::Target;
 use crate::cli::{Globals, output};
 use crate::interrupt::NothingToClean;
+use crate::plan::PlanParseError;
 use crate::plan::parse::{self, Found, Reading};
-use crate::plan::{Plan, PlanParseError};
 use crate::report::{self, Origin, Report};
 use crate::rules::{self, Policy};
-use crate::run::{Outcome, QueryRuns, Run, Sample};
+use crate::run::{QueryRuns, Run};
 use crate::source::{Source, SourceError, nearest};
 use crate::units::Millis;
 
@@ -153,7 +153,7 @@ fn from_text(
         });
         let runs = QueryRuns {
             query: index,
-            runs: vec![given(found.plan, text)],
+            runs: vec![Run::given(found.plan, text)],
             failure: None,
             notes: Vec::new(),
         };
@@ -217,30 +217,6 @@ fn given_query(source: &Source, index: usize, found: &Found, several: bool) -> Q
         calls_per_second: None,
         for_each: Vec::new(),
         allows: Vec::new(),
-    }
-}
-
-/// A plan as a run of its own: it ran once where it was measured.
-fn given(plan: Plan, text: String) -> Run {
-    let buffers = plan.root().buffers.unwrap_or_default();
-    let ran = plan.root().executed().unwrap_or(false);
-    let outcome = match plan.execution_ms.filter(|_| ran) {
-        Some(execution) => Outcome::Completed {
-            samples: vec![Sample {
-                execution,
-                planning: plan.planning_ms.unwrap_or_default(),
-                blocks: buffers.touched(),
-                temp_blocks: buffers.temp(),
-            }],
-        },
-        None => Outcome::Estimated,
-    };
-    Run {
-        label: "given".to_owned(),
-        parameters: Vec::new(),
-        plan,
-        explain_json: serde_json::Value::String(text),
-        outcome,
     }
 }
 

@@ -6,7 +6,8 @@ use crate::db::explain::{self, ExplainError, Explained, PlanChoice};
 use crate::db::parameters::ParameterSet;
 use crate::plan::shape::shape;
 use crate::plan::{NodeKind, Plan};
-use crate::run::{GENERIC, Outcome, Run, Sample, is_settled};
+use crate::run::{Outcome, Run, Sample, is_settled};
+use crate::run_id::RunId;
 use crate::units::{Millis, Pages};
 
 use super::{Auditor, Failed, Ready, bound};
@@ -140,7 +141,7 @@ pub(super) fn estimated(
     let run = |i: &usize| {
         let (set, explained) = &estimates[*i];
         Run {
-            label: set.label.clone(),
+            id: set.id.clone().custom(),
             parameters: bound(query, ready, &set.values),
             plan: explained.plan.clone(),
             explain_json: explained.json.clone(),
@@ -280,9 +281,9 @@ impl<'a> Execution<'a> {
         }
         let samples: Vec<Sample> = self.taken.iter().filter_map(sample).collect();
         let median = median(&self.taken);
-        let label = match self.choice {
-            PlanChoice::Custom => self.set.label.clone(),
-            PlanChoice::Generic => format!("{GENERIC} plan, {}", self.set.label),
+        let id = RunId {
+            set: self.set.id.clone(),
+            plan: self.choice,
         };
         let (explained, outcome) = match median {
             Some(at) => (self.taken.swap_remove(at), Outcome::Completed { samples }),
@@ -291,7 +292,7 @@ impl<'a> Execution<'a> {
         };
         let parameters = bound(query, ready, &self.set.values);
         Run {
-            label,
+            id,
             parameters,
             plan: explained.plan,
             explain_json: explained.json,

@@ -12,6 +12,7 @@ use crate::db::explain;
 use crate::db::parameters::ParameterSet;
 use crate::results::{Key, Results, hash_of};
 use crate::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run};
+use crate::run_id::{PlanChoice, RunId, SetId};
 
 /// Queries whose runs are known.
 #[derive(Debug, Default)]
@@ -68,7 +69,8 @@ struct Kept {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct KeptRun {
-    label: String,
+    set: SetId,
+    plan: PlanChoice,
     parameters: Vec<BoundParameter>,
     explain: Value,
     outcome: Outcome,
@@ -77,7 +79,8 @@ struct KeptRun {
 impl Kept {
     fn of(runs: &QueryRuns, normal: Option<&ParameterSet>) -> Self {
         let kept = runs.runs.iter().map(|run| KeptRun {
-            label: run.label.clone(),
+            set: run.id.set.clone(),
+            plan: run.id.plan,
             parameters: run.parameters.clone(),
             explain: run.explain_json.clone(),
             outcome: run.outcome.clone(),
@@ -94,7 +97,10 @@ impl Kept {
         let runs = self.runs.iter().map(|kept| {
             let explained = explain::of_json(kept.explain.clone()).ok()?;
             Some(Run {
-                label: kept.label.clone(),
+                id: RunId {
+                    set: kept.set.clone(),
+                    plan: kept.plan,
+                },
                 parameters: kept.parameters.clone(),
                 plan: explained.plan,
                 explain_json: explained.json,

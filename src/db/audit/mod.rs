@@ -17,6 +17,7 @@ use crate::plan::{NodeKind, Plan};
 use crate::progress::{Progress, Task, Unit};
 use crate::results::Results;
 use crate::run::{BoundParameter, EndedEarly, QueryFailure, QueryRuns};
+use crate::run_id::SetId;
 use crate::schema::Schema;
 use crate::units::{Count, Millis};
 
@@ -509,7 +510,7 @@ impl Auditor<'_> {
         let prepared = Prepared::new(client, &name, &query.sql, query.writes, &self.limits).await?;
         if prepared.types.is_empty() {
             let sets = vec![ParameterSet {
-                label: "as written".to_owned(),
+                id: SetId::base("as written"),
                 values: Vec::new(),
             }];
             return Ok(Ready {

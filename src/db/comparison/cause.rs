@@ -132,7 +132,7 @@ fn wanted_of_old_forms<'a>(
 
 fn same_set<'a>(run: &RunDiff, runs: &'a [Run]) -> Option<&'a Run> {
     runs.iter()
-        .find(|old| old.label == run.label && old.parameters == run.parameters)
+        .find(|old| old.id == run.id && old.parameters == run.parameters)
 }
 
 impl<'a> Wanted<'a> {

@@ -65,7 +65,7 @@ pub(super) async fn run(
         };
         diff.fails_after = runs.failure.map(|failure| failure.message);
         let fresh = |run: &crate::run::Run| FreshRun {
-            label: run.label.clone(),
+            id: run.id.clone(),
             side: Side::of(run, &sides.new_names()),
         };
         diff.fresh = runs.runs.iter().map(fresh).collect();

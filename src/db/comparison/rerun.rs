@@ -77,7 +77,7 @@ async fn again(
     let mut taken: Vec<Explained> = Vec::new();
     let done = |plan: Plan, explain_json, outcome| {
         Ok(Ok(Run {
-            label: run.label.clone(),
+            id: run.id.clone(),
             parameters: run.parameters.clone(),
             plan,
             explain_json,
@@ -209,11 +209,7 @@ pub(super) fn values(run: &Asked) -> Vec<Option<String>> {
 }
 
 pub(super) fn choice(run: &Asked) -> PlanChoice {
-    if run.label.starts_with("generic") {
-        PlanChoice::Generic
-    } else {
-        PlanChoice::Custom
-    }
+    run.id.plan
 }
 
 /// The statement's own failure, or the server's.

@@ -215,7 +215,7 @@ async fn new_queries(
             fails_after: runs.failure.map(|failure: QueryFailure| failure.message),
             fresh: fresh
                 .map(|run| FreshRun {
-                    label: run.label.clone(),
+                    id: run.id.clone(),
                     side: Side::of(run, names),
                 })
                 .collect(),

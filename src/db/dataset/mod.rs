@@ -53,8 +53,6 @@ pub struct Dataset {
     pub fingerprint: String,
     /// `None` where it was there already.
     pub made: Option<LoadReport>,
-    /// What a person should know of how it was made.
-    pub notes: Vec<String>,
     /// What it holds.
     pub tables: Vec<DatasetTable>,
 }
@@ -269,7 +267,6 @@ pub async fn ensure(
                 database,
                 fingerprint,
                 made: None,
-                notes: Vec::new(),
                 tables,
             });
         }
@@ -402,7 +399,6 @@ struct Making<'a> {
 /// Rows that were loaded.
 struct Filled {
     report: LoadReport,
-    notes: Vec<String>,
     tables: Vec<DatasetTable>,
 }
 
@@ -445,7 +441,6 @@ impl Making<'_> {
             database: database.to_owned(),
             fingerprint: self.fingerprint.to_owned(),
             made: Some(filled.report),
-            notes: filled.notes,
             tables: filled.tables,
         }))
     }
@@ -497,7 +492,9 @@ impl Making<'_> {
             progress.note(note.as_str());
         }
         let space = Space::of(&schema, &plan);
-        progress.note(format!("{}; {space}", plan.summary()));
+        if plan.total_rows() > 0 {
+            progress.note(format!("{}; {space}", plan.summary()));
+        }
         if let Some(free) = self.cluster.free_space()
             && free < space.peak()
         {
@@ -515,7 +512,6 @@ impl Making<'_> {
         written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
         session.close().await;
         Ok(Some(Filled {
-            notes: plan.notes.iter().chain(&report.notes).cloned().collect(),
             report,
             tables: sizes(&url, &plan, interrupt).await?,
         }))

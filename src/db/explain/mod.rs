@@ -58,22 +58,13 @@ pub struct Limits {
     pub access: Access,
 }
 
-/// Which kind of plan PostgreSQL makes for a prepared statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlanChoice {
-    /// For the values at hand.
-    Custom,
-    /// For any value: what an application with prepared statements gets after five executions.
-    Generic,
-}
+pub use crate::run_id::PlanChoice;
 
-impl PlanChoice {
-    /// The value of `plan_cache_mode`.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Custom => "force_custom_plan",
-            Self::Generic => "force_generic_plan",
-        }
+/// The value of `plan_cache_mode`.
+const fn plan_cache_mode(choice: PlanChoice) -> &'static str {
+    match choice {
+        PlanChoice::Custom => "force_custom_plan",
+        PlanChoice::Generic => "force_generic_plan",
     }
 }
 
@@ -224,7 +215,7 @@ pub(crate) async fn in_savepoint(
     let messages = [
         Message::Ours(format!(
             "SAVEPOINT pgproof;SET LOCAL plan_cache_mode = {};{constraints}",
-            choice.as_str()
+            plan_cache_mode(choice)
         )),
         Message::One(explain(mode, prepared, values)),
         Message::Ours("ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;".to_owned()),
@@ -249,7 +240,7 @@ pub(crate) fn opening(limits: &Limits, choice: PlanChoice) -> String {
         Access::Writes => " READ WRITE",
         Access::ReadOnly => " READ ONLY",
     };
-    let choice = choice.as_str();
+    let choice = plan_cache_mode(choice);
     format!(
         "BEGIN{access};SET LOCAL statement_timeout = {:.0};SET LOCAL lock_timeout = {:.0};\
          SET LOCAL idle_in_transaction_session_timeout = {:.0};SET LOCAL plan_cache_mode = {choice};",

@@ -20,6 +20,7 @@ use crate::catalog::{ParameterChoice, Query};
 use crate::db::explain::{ExplainError, Limits, PlanChoice, Prepared, TypeInfo, in_transaction};
 use crate::plan::Plan;
 use crate::run::QueryFailure;
+use crate::run_id::SetId;
 use crate::schema::Schema;
 
 use group::Groups;
@@ -41,8 +42,8 @@ pub(crate) struct Search<'a> {
 /// Values for every parameter of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ParameterSet {
-    /// `typical`, `hot customer_id`, `given`.
-    pub(crate) label: String,
+    /// Which of the query's sets it is.
+    pub(crate) id: SetId,
     /// Text forms in order of the numbers; `None` = NULL.
     pub(crate) values: Vec<Option<String>>,
 }

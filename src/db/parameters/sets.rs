@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::db::explain::{ExplainError, TypeKind};
+use crate::run_id::{SetId, SetRole};
 
 use super::alternatives;
 use super::group::{Group, Groups, tolerated};
@@ -63,10 +64,10 @@ pub(super) async fn build(
     together: Option<&Together>,
 ) -> Result<Vec<ParameterSet>, ExplainError> {
     let mut sets: Vec<ParameterSet> = Vec::new();
-    for (label, variations) in variations(slots, groups) {
+    for (id, variations) in variations(slots, groups) {
         let values = values_of(search, slots, groups, (fresh, together), &variations).await?;
         if !sets.iter().any(|set| set.values == values) {
-            sets.push(ParameterSet { label, values });
+            sets.push(ParameterSet { id, values });
         }
         if sets.len() == MAX_SETS {
             break;
@@ -75,8 +76,8 @@ pub(super) async fn build(
     Ok(sets)
 }
 
-fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usize, Variation>)> {
-    let mut found = vec![(base_label(slots), BTreeMap::new())];
+fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize, Variation>)> {
+    let mut found = vec![(base_set(slots), BTreeMap::new())];
     for rank in [Rank::Hot, Rank::Rare, Rank::Absent] {
         for (i, slot) in slots.iter().enumerate() {
             if !offers(slots, groups, i, rank) || alternatives::first_of(slots, i).is_some() {
@@ -97,7 +98,7 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
                         .unwrap_or(&slot.name);
                     if i < other {
                         found.push((
-                            rank_label(rank, slot, column),
+                            ranked_set(rank, slot, column),
                             [ranked(i), ranked(other)].into(),
                         ));
                     }
@@ -107,13 +108,13 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
                     let others = alternatives::after(slots, i).into_iter();
                     let others = others.filter(|other| slots[*other].wanted == Wanted::Any);
                     let varied = others.chain([i]).map(ranked).collect();
-                    found.push((rank_label(rank, slot, &slot.name), varied));
+                    found.push((ranked_set(rank, slot, &slot.name), varied));
                 }
             }
         }
     }
-    let mut one = |label: String, i: usize, variation: Variation| {
-        found.push((label, BTreeMap::from([(i, variation)])))
+    let mut one = |name: String, i: usize, variation: Variation| {
+        found.push((SetId::varied(name), BTreeMap::from([(i, variation)])))
     };
     for (i, slot) in slots.iter().enumerate() {
         if slot.wanted != Wanted::Any {
@@ -140,7 +141,7 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(String, BTreeMap<usiz
         .map(|(i, _)| (i, Variation::Null))
         .collect();
     if optional.len() > 1 {
-        found.push(("no filters".to_owned(), optional.clone()));
+        found.push((SetId::varied("no filters"), optional.clone()));
     }
     found.extend(worst_together(slots, groups, &optional));
     found
@@ -151,7 +152,7 @@ fn worst_together(
     slots: &[Slot<'_>],
     groups: &Groups,
     optional: &BTreeMap<usize, Variation>,
-) -> Vec<(String, BTreeMap<usize, Variation>)> {
+) -> Vec<(SetId, BTreeMap<usize, Variation>)> {
     let hot: BTreeMap<usize, Variation> = (0..slots.len())
         .filter(|i| !slots[*i].usage.null_tested && offers(slots, groups, *i, Rank::Hot))
         .map(|i| (i, Variation::Ranked(Rank::Hot)))
@@ -171,10 +172,13 @@ fn worst_together(
     let mut found = Vec::new();
     let both = joined(&[&hot, &late]);
     if both.len() > 1 {
-        found.push(("hot together".to_owned(), both.clone()));
+        found.push((SetId::varied("hot together"), both.clone()));
     }
     if !optional.is_empty() && !both.is_empty() {
-        found.push(("hot without filters".to_owned(), joined(&[&both, optional])));
+        found.push((
+            SetId::varied("hot without filters"),
+            joined(&[&both, optional]),
+        ));
     }
     found
 }
@@ -226,13 +230,20 @@ fn offers(slots: &[Slot<'_>], groups: &Groups, i: usize, rank: Rank) -> bool {
 }
 
 /// `hot customer_id`; of a range `wide` and `narrow`.
-fn rank_label(rank: Rank, slot: &Slot<'_>, name: &str) -> String {
+fn ranked_set(rank: Rank, slot: &Slot<'_>, name: &str) -> SetId {
     let word = match rank {
         Rank::Hot if slot.compared.as_ref().is_some_and(is_range) => "wide",
         Rank::Rare if slot.compared.as_ref().is_some_and(is_range) => "narrow",
         Rank::Hot | Rank::Rare | Rank::Absent | Rank::Typical => rank.as_str(),
     };
-    format!("{word} {name}")
+    let role = match rank {
+        Rank::Absent => SetRole::Absent,
+        Rank::Hot | Rank::Rare | Rank::Typical => SetRole::Varied,
+    };
+    SetId {
+        name: format!("{word} {name}"),
+        role,
+    }
 }
 
 /// The slot that bounds the same column's range from the other side.
@@ -247,8 +258,8 @@ fn other_bound(slots: &[Slot<'_>], with: &ComparedWith) -> Option<usize> {
     })
 }
 
-/// The normal set's name: what the author asked for where he asked for something.
-fn base_label(slots: &[Slot<'_>]) -> String {
+/// The base set, named after what the author asked for.
+fn base_set(slots: &[Slot<'_>]) -> SetId {
     let ranked: Vec<String> = slots
         .iter()
         .filter_map(|slot| match slot.wanted {
@@ -262,12 +273,22 @@ fn base_label(slots: &[Slot<'_>]) -> String {
         && slots
             .iter()
             .all(|slot| matches!(slot.wanted, Wanted::Fixed(_)));
+    if slots
+        .iter()
+        .any(|slot| slot.wanted == Wanted::Ranked(Rank::Absent))
+    {
+        // What finds nothing is no measure of the other sets.
+        return SetId {
+            name: ranked.join(", "),
+            role: SetRole::Absent,
+        };
+    }
     if !ranked.is_empty() {
-        ranked.join(", ")
+        SetId::base(&ranked.join(", "))
     } else if all_fixed {
-        "given".to_owned()
+        SetId::base("given")
     } else {
-        "typical".to_owned()
+        SetId::base("typical")
     }
 }
 

@@ -236,7 +236,7 @@ impl Expression {
         }
     }
 
-    /// The text without `alias.` before columns: what CREATE INDEX wants.
+    /// The text without `alias.` before columns: what CREATE INDEX takes.
     #[must_use]
     pub fn unqualified(&self) -> String {
         token::without_qualifiers(&self.text)

@@ -14,6 +14,7 @@ use crate::plan::node::{
     Buffers, Jit, Node, NodeId, NodeKind, PerLoop, Plan, PlanningMemory, Serialization, Total,
     Trigger, Worker,
 };
+use crate::plan::words::{Operation, PartialMode, ScanDirection, Strategy};
 use crate::units::{Bytes, Millis};
 
 /// Brackets that serde_json opens on the calling thread's stack without complaint.
@@ -76,7 +77,7 @@ pub fn json_value(value: &Value) -> Plans {
 
 fn malformed(error: &serde_json::Error) -> PlanParseError {
     let line = u32::try_from(error.line()).ok().filter(|line| *line > 0);
-    // The place is told with the line of the whole input.
+    // The place is reported with the line of the whole input.
     let reason = error.to_string();
     let reason = reason
         .split(" at line ")
@@ -359,6 +360,15 @@ impl<'de> Visitor<'de> for ChildrenSeed<'_> {
     }
 }
 
+/// A property that EXPLAIN states in one word.
+fn word<'de, A: MapAccess<'de>, T>(
+    map: &mut A,
+    of: impl Fn(&str) -> T,
+) -> Result<Option<T>, A::Error> {
+    let word: Option<String> = map.next_value()?;
+    Ok(word.as_deref().map(of))
+}
+
 impl NodeDraft {
     /// Takes one key's value. A flat table: one line a key.
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
@@ -373,16 +383,16 @@ impl NodeDraft {
             "Subplan Name" => self.node.subplan_name = map.next_value()?,
             "Join Type" => self.node.join_type = Some(join_type(map.next_value()?)),
             "Inner Unique" => self.node.inner_unique = Some(flag(map)?),
-            "Strategy" => self.node.strategy = map.next_value()?,
-            "Partial Mode" => self.node.partial_mode = map.next_value()?,
-            "Operation" => self.node.operation = map.next_value()?,
+            "Strategy" => self.node.strategy = word(map, Strategy::of)?,
+            "Partial Mode" => self.node.partial_mode = word(map, PartialMode::of)?,
+            "Operation" => self.node.operation = word(map, Operation::of)?,
             "Schema" => self.schema = map.next_value()?,
             "Relation Name" | "Function Name" | "Table Function Name" | "Tuplestore Name" => {
                 self.relation = map.next_value()?;
             }
             "Alias" => self.alias = map.next_value()?,
             "Index Name" => self.node.index_name = map.next_value()?,
-            "Scan Direction" => self.node.scan_direction = map.next_value()?,
+            "Scan Direction" => self.node.scan_direction = word(map, ScanDirection::of)?,
             "CTE Name" => self.node.cte_name = map.next_value()?,
             "Output" => self.node.output = map.next_value()?,
             "Filter" => self.node.conditions.filter = map.next_value()?,

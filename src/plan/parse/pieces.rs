@@ -18,15 +18,15 @@ pub(super) fn read(lines: &[Line<'_>]) -> Reading {
         at = if text.starts_with(['[', '{']) && json_may_come {
             let piece = json_piece(&lines[at..]);
             json_may_come = piece.ended;
-            piece.told(lines[at].index, &mut reading);
+            piece.report(lines[at].index, &mut reading);
             at + piece.lines
         } else if xml::begins(text) {
             let (plans, taken) = value_piece(Format::Xml, lines, at);
-            told(plans, lines[at].index, &mut reading);
+            report(plans, lines[at].index, &mut reading);
             at + taken
         } else if yaml::begins(text) {
             let (plans, taken) = value_piece(Format::Yaml, lines, at);
-            told(plans, lines[at].index, &mut reading);
+            report(plans, lines[at].index, &mut reading);
             at + taken
         } else if text::begins(text) || text::begins_part(text) {
             let (plan, next) = text::read(lines, at);
@@ -102,7 +102,7 @@ fn other_server(lines: &[Line<'_>]) -> Option<PlanParseError> {
     })
 }
 
-fn told(plans: Plans, index: usize, reading: &mut Reading) {
+fn report(plans: Plans, index: usize, reading: &mut Reading) {
     let line = line_number(index);
     match plans {
         Ok(plans) => reading
@@ -124,7 +124,7 @@ struct JsonPiece {
 }
 
 impl JsonPiece {
-    fn told(&self, index: usize, reading: &mut Reading) {
+    fn report(&self, index: usize, reading: &mut Reading) {
         // A bracket at the beginning of a line may be anything.
         if self.plans.is_err() && !self.is_plan {
             return;
@@ -146,7 +146,7 @@ impl JsonPiece {
             }
             other => other,
         });
-        told(plans, index, reading);
+        report(plans, index, reading);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::plan::Buffers;
 use crate::report::place::Place;
 use crate::rules::not_audited;
 use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run};
+use crate::run_id::{PlanChoice, SetRole};
 use crate::units::{Bytes, Millis, Pages};
 use crate::visible;
 
@@ -197,6 +198,10 @@ pub enum SavedOutcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedRun {
     pub label: String,
+    #[serde(default)]
+    pub role: SetRole,
+    #[serde(default)]
+    pub plan_choice: PlanChoice,
     pub outcome: SavedOutcome,
     pub parameters: Vec<SavedParameter>,
     /// Median execution time; after a timeout `None`.
@@ -634,7 +639,9 @@ impl SavedFailure {
 impl SavedRun {
     fn of(run: &Run) -> Self {
         Self {
-            label: run.label.clone(),
+            label: run.id.to_string(),
+            role: run.id.set.role,
+            plan_choice: run.id.plan,
             outcome: match run.outcome {
                 Outcome::Completed { .. } => SavedOutcome::Completed,
                 Outcome::TimedOut { .. } => SavedOutcome::TimedOut,
@@ -716,7 +723,13 @@ impl SavedFinding {
 /// Names first, then numbers. A number that is none (an infinite ratio) is left out.
 fn evidence(evidence: &Evidence) -> Map<String, Value> {
     let names = [
-        ("run", evidence.run.clone().map(Value::from)),
+        (
+            "run",
+            evidence
+                .run
+                .as_ref()
+                .map(|run| Value::from(run.to_string())),
+        ),
         ("node", evidence.node.map(|node| Value::from(node.0))),
         ("node_label", evidence.node_label.clone().map(Value::from)),
         ("relation", evidence.relation.clone().map(Value::from)),

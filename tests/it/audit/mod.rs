@@ -167,9 +167,9 @@ impl Audit {
 
     fn run(&self, name: &str, label: &str) -> &Run {
         let runs = &self.runs_of(name).runs;
-        let labels: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
+        let labels: Vec<String> = runs.iter().map(|run| run.id.to_string()).collect();
         runs.iter()
-            .find(|run| run.label == label)
+            .find(|run| run.id.to_string() == label)
             .unwrap_or_else(|| panic!("{name} has {labels:?}, not {label}"))
     }
 }

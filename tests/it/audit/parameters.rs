@@ -109,12 +109,12 @@ fn shown(audit: &Audit, name: &str) -> Vec<String> {
             "no rows"
         }
     };
-    let typical = runs.iter().filter(|run| run.label == "typical");
+    let typical = runs.iter().filter(|run| run.id.is_base());
     let mut lines: Vec<String> = typical
         .map(|run| {
             format!(
                 "{name} {}: {} values -> {}",
-                run.label,
+                run.id,
                 values(run).len(),
                 came(run)
             )

@@ -60,7 +60,7 @@ async fn writes_get_valid_values_and_are_rolled_back() {
             query.name,
             runs.runs
                 .iter()
-                .map(|run| (&run.label, &run.outcome))
+                .map(|run| (&run.id, &run.outcome))
                 .collect::<Vec<_>>()
         );
     }
@@ -245,7 +245,7 @@ fn verdicts(audit: &Audit) -> Vec<(String, u64)> {
                 format!(
                     "{} {} {:?} {shape}",
                     audit.queries[runs.query].name,
-                    run.label,
+                    run.id,
                     values(run)
                 ),
                 pages,

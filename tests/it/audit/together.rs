@@ -129,7 +129,7 @@ async fn values_are_those_of_the_data_and_not_of_the_statistics() {
     let database = library().await;
     let shown = |audit: &Audit| -> Vec<String> {
         let runs = audit.runs.iter().flat_map(|runs| &runs.runs);
-        runs.filter(|run| run.label == "typical")
+        runs.filter(|run| run.id.is_base())
             .map(|run| values(run).join(", "))
             .collect()
     };

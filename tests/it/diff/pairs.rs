@@ -207,7 +207,7 @@ async fn explain(session: &Session, sql: &str) -> Result<Run, QueryFailure> {
         temp_blocks: plan.root().buffers.unwrap_or_default().temp(),
     };
     Ok(Run {
-        label: "as written".to_owned(),
+        id: pgproof::run_id::SetId::base("as written").custom(),
         parameters: Vec::new(),
         plan,
         explain_json: json,

@@ -22,6 +22,7 @@ use pgproof::report::{DatasetInfo, Origin, Report, json, markdown, terminal};
 use pgproof::rules::blocking_migration::Before;
 use pgproof::rules::{Policy, blocking_migration, plan_regression};
 use pgproof::run::{Outcome, QueryFailure, Run, Sample};
+use pgproof::run_id::SetId;
 use pgproof::units::{Bytes, Millis, Pages};
 use serde_json::{Value, json};
 
@@ -115,7 +116,7 @@ fn run(mut node: Value, blocks: u64, time: f64) -> Run {
         temp_blocks: Pages(0),
     };
     Run {
-        label: "hot customer_id".to_owned(),
+        id: SetId::varied("hot customer_id").custom(),
         parameters: Vec::new(),
         plan,
         explain_json: document,
@@ -309,7 +310,7 @@ fn report() -> Report {
     let same = judge(&index, &Fate::of(&index, &names));
     let mut new = query("ListReturns", Presence::New, Vec::new());
     new.fresh = vec![FreshRun {
-        label: "typical".to_owned(),
+        id: SetId::base("typical").custom(),
         side: Side::of(&index, &names),
     }];
     let mut wrong = query("ListWrong", Presence::New, Vec::new());

@@ -13,8 +13,16 @@ use pgproof::report::{DatasetInfo, Report, TableInfo};
 use pgproof::rules::Policy;
 use pgproof::rules::not_audited::{self, Unjudged};
 use pgproof::run::{BoundParameter, Outcome, QueryFailure, QueryRuns, Run, Sample};
+use pgproof::run_id::{RunId, SetId};
 use pgproof::source::{Source, SourceError};
 use pgproof::units::{Bytes, Millis, Pages};
+
+fn id(label: &str) -> RunId {
+    match label {
+        "typical" | "given" => SetId::base(label).custom(),
+        _ => SetId::varied(label).custom(),
+    }
+}
 
 fn run(label: &str, plan: &str, parameters: &[(u16, &str, &str, Option<&str>)]) -> Run {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,7 +43,7 @@ fn run(label: &str, plan: &str, parameters: &[(u16, &str, &str, Option<&str>)]) 
         samples: vec![sample(execution); 3],
     });
     Run {
-        label: label.to_owned(),
+        id: id(label),
         parameters: parameters
             .iter()
             .map(|(number, name, type_name, value)| BoundParameter {
@@ -164,7 +172,7 @@ fn finding(rule: RuleId, severity: Severity, query: &Query, message: &str) -> Fi
 fn missing_index(query: &Query) -> Finding {
     let condition = "((o.customer_id = '4711'::bigint) AND (o.status = 'open'::text))";
     let evidence = Evidence {
-        run: Some("hot customer_id".to_owned()),
+        run: Some(id("hot customer_id")),
         node: Some(NodeId(2)),
         node_label: Some("Seq Scan on orders o".to_owned()),
         relation: Some("orders".to_owned()),
@@ -236,7 +244,7 @@ fn sort_spill(query: &Query) -> Finding {
             .to_owned(),
         advice: "Set work_mem to 12MB for this report, or aggregate less.".to_owned(),
         evidence: Evidence {
-            run: Some("given".to_owned()),
+            run: Some(id("given")),
             node: Some(NodeId(0)),
             node_label: Some("Sort".to_owned()),
             condition: Some("(sum(o.total)) DESC".to_owned()),
@@ -257,7 +265,7 @@ fn sort_spill(query: &Query) -> Finding {
 fn large_offset(query: &Query) -> Finding {
     Finding {
         evidence: Evidence {
-            run: Some("given".to_owned()),
+            run: Some(id("given")),
             node: Some(NodeId(0)),
             node_label: Some("Limit".to_owned()),
             ..Evidence::default()
@@ -281,7 +289,7 @@ fn timeout(query: &Query) -> Finding {
         why: "It holds a connection and its snapshot for all that time.".to_owned(),
         advice: "Look at the estimated plan: `pgproof explain MatchTotals`.".to_owned(),
         evidence: Evidence {
-            run: Some("given".to_owned()),
+            run: Some(id("given")),
             relation: Some("orders".to_owned()),
             ..Evidence::default()
         }

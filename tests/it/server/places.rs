@@ -590,7 +590,6 @@ async fn the_database_for_daily_work_stays_until_it_is_made_anew() {
         database: "pgproof_0a".to_owned(),
         fingerprint: fingerprint.to_owned(),
         made: None,
-        notes: Vec::new(),
         tables: Vec::new(),
     };
     let interrupt = Interrupt::new();

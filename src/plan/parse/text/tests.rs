@@ -1,6 +1,7 @@
 use super::*;
 use crate::plan::node::{JoinType, PerLoop};
 use crate::plan::parse::{any, read as read_input};
+use crate::plan::words::{ScanDirection, Strategy};
 use crate::units::{Bytes, Millis};
 
 fn plan(text: &str) -> Plan {
@@ -115,8 +116,8 @@ SELECT 1;
     let scan = &plan.nodes[2];
     assert_eq!(scan.cte(), Some("recent"));
     assert_eq!(
-        (scan.index_name.as_deref(), scan.scan_direction.as_deref()),
-        (Some("Orders_pkey"), Some("Backward"))
+        (scan.index_name.as_deref(), scan.scan_direction.as_ref()),
+        (Some("Orders_pkey"), Some(&ScanDirection::Backward))
     );
     let relation = scan.relation.as_ref().unwrap();
     assert_eq!(
@@ -221,7 +222,7 @@ fn figures_of_sorts_hashes_and_workers() {
         (aggregate.batches, aggregate.disk),
         (Some(5), Some(Bytes(128 << 10)))
     );
-    assert_eq!(plan.nodes[3].strategy.as_deref(), Some("Hashed"));
+    assert_eq!(plan.nodes[3].strategy, Some(Strategy::Hashed));
     let memoize = plan.nodes[4].memoize.unwrap();
     assert_eq!(
         (memoize.hits, memoize.evictions, memoize.peak_memory),

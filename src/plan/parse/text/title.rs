@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::plan::node::{Estimate, JoinType, NodeKind, PerLoop};
 use crate::plan::parse::draft::{MeasuredDraft, NodeDraft, join_type};
+use crate::plan::words::{Operation, PartialMode, ScanDirection, Strategy};
 
 /// Where a node's figures begin.
 const FIGURES: [&str; 3] = ["(cost=", "(actual ", "(never executed)"];
@@ -168,14 +169,10 @@ fn read_name<'a>(draft: &mut NodeDraft, name: &'a str) -> Option<&'a str> {
     let mut after = &rest[kind.as_str().len()..];
     if matches!(kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan) {
         let backward = after.strip_prefix(" Backward");
-        draft.node.scan_direction = Some(
-            if backward.is_some() {
-                "Backward"
-            } else {
-                "Forward"
-            }
-            .to_owned(),
-        );
+        draft.node.scan_direction = Some(match backward {
+            Some(_) => ScanDirection::Backward,
+            None => ScanDirection::Forward,
+        });
         after = backward.unwrap_or(after);
     }
     Some(after)
@@ -233,7 +230,7 @@ fn changes<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
         "ModifyTable"
     }
     .to_owned();
-    draft.node.operation = Some((*change).to_owned());
+    draft.node.operation = Some(Operation::of(change));
     Some(&words[change.len()..])
 }
 
@@ -250,8 +247,8 @@ fn aggregate<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
         return None;
     }
     "Aggregate".clone_into(&mut draft.node_type);
-    draft.node.strategy = Some(strategy.to_owned());
-    draft.node.partial_mode = Some(mode.to_owned());
+    draft.node.strategy = Some(Strategy::of(strategy));
+    draft.node.partial_mode = Some(PartialMode::of(mode));
     Some(after)
 }
 
@@ -264,7 +261,10 @@ fn set_operation<'a>(draft: &mut NodeDraft, text: &'a str) -> Option<&'a str> {
         .iter()
         .find_map(|name| Some((command.strip_prefix(name)?, *name)))?;
     "SetOp".clone_into(&mut draft.node_type);
-    draft.node.strategy = Some(if hashed.is_some() { "Hashed" } else { "Sorted" }.to_owned());
+    draft.node.strategy = Some(match hashed {
+        Some(_) => Strategy::Hashed,
+        None => Strategy::Sorted,
+    });
     draft
         .node
         .extra

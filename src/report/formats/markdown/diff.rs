@@ -116,7 +116,7 @@ fn plans(diff: &QueryDiff, out: &mut dyn Write) -> io::Result<()> {
     let Some(fresh) = diff.fresh.first() else {
         return Ok(());
     };
-    let (query, label) = (cell(&diff.query), cell(&fresh.label));
+    let (query, label) = (cell(&diff.query), cell(&fresh.id.to_string()));
     writeln!(
         out,
         "<details><summary>{query} ({label}): {}</summary>\n\n~~~~",
@@ -135,7 +135,7 @@ fn plan(diff: &QueryDiff, run: &RunDiff, out: &mut dyn Write) -> io::Result<()> 
         out,
         "<details><summary>{} ({}): {}</summary>\n",
         cell(&diff.query),
-        cell(&run.label),
+        cell(&run.id.to_string()),
         run.verdict.as_str()
     )?;
     for change in &run.changes {

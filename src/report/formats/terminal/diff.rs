@@ -97,7 +97,7 @@ impl Page<'_, '_> {
                 standing(diff),
                 run.map(blocks).unwrap_or_default(),
                 run.map(times).unwrap_or_default(),
-                run.map(|run| run.label.clone()).unwrap_or_default(),
+                run.map(|run| run.id.to_string()).unwrap_or_default(),
                 run.and_then(RunDiff::deciding_cause)
                     .map(cause_sentence)
                     .unwrap_or_default(),
@@ -148,7 +148,7 @@ impl Page<'_, '_> {
             self.out,
             "{} ({}): {verdict}, {}:{}",
             diff.query,
-            run.label,
+            run.id,
             diff.file.display(),
             diff.line
         )?;
@@ -213,7 +213,7 @@ impl Page<'_, '_> {
             writeln!(
                 self.out,
                 "{} ({standing}, {}){time}{pages}, {place}",
-                diff.query, fresh.label
+                diff.query, fresh.id
             )?;
             fresh
                 .side

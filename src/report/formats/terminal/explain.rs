@@ -28,7 +28,7 @@ pub(super) fn render(
         writeln!(out, "{}", heading(report, query))?;
         for run in runs {
             writeln!(out, "\n{}", with(run))?;
-            let is_of_run = |found: &&&Finding| found.evidence.run.as_ref() == Some(&run.label);
+            let is_of_run = |found: &&&Finding| found.evidence.run.as_ref() == Some(&run.id);
             let of_run: Vec<&Finding> = findings.iter().filter(is_of_run).copied().collect();
             plan_tree(&run.plan, &of_run, style.columns(), out)?;
             let mut page = Page::new(report, *style, out);
@@ -38,7 +38,7 @@ pub(super) fn render(
         }
         let is_beside = |found: &&&Finding| {
             runs.iter()
-                .all(|run| Some(&run.label) != found.evidence.run.as_ref())
+                .all(|run| Some(&run.id) != found.evidence.run.as_ref())
         };
         let mut page = Page::new(report, *style, out);
         for found in findings.iter().filter(is_beside) {
@@ -88,5 +88,5 @@ fn with(run: &Run) -> String {
         Outcome::Estimated => " (only planned)".to_owned(),
     };
     let parted = if values.is_empty() { "" } else { ": " };
-    format!("{}{parted}{}{ended}", run.label, values.join(", "))
+    format!("{}{parted}{}{ended}", run.id, values.join(", "))
 }

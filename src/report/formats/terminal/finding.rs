@@ -225,7 +225,7 @@ impl<'a, 'w> Page<'a, 'w> {
             .and_then(|runs| {
                 runs.runs
                     .iter()
-                    .find(|run| Some(&run.label) == evidence.run.as_ref())
+                    .find(|run| Some(&run.id) == evidence.run.as_ref())
             });
         if let Some(with) = run.map(parameters) {
             self.facts("with", &with)?;
@@ -494,7 +494,7 @@ pub(super) fn statement_lines(sql: &str, columns: usize) -> Vec<String> {
 fn parameters(run: &Run) -> Vec<String> {
     let mut values: Vec<String> = run.parameters.iter().map(parameter).collect();
     if let Some(first) = values.first_mut() {
-        *first = format!("{}: {first}", clean(&run.label));
+        *first = format!("{}: {first}", clean(&run.id.to_string()));
     }
     values
 }

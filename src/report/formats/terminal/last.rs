@@ -194,17 +194,17 @@ impl Screen<'_> {
         let mut shown = vec![self.heading(heading)];
         // A line is kept for what does not fit.
         let mut left = room.saturating_sub(3);
-        let mut told = 0;
+        let mut reported = 0;
         for block in blocks {
             if block.len() > left && room != usize::MAX {
                 break;
             }
             left = left.saturating_sub(block.len());
-            told += 1;
+            reported += 1;
             shown.push(block);
         }
-        if told < total {
-            let more = plural(total - told, words[0], words[1]);
+        if reported < total {
+            let more = plural(total - reported, words[0], words[1]);
             let more = format!("  and {more} more: --verbose, or --format json=FILE");
             shown.push(vec![self.style.palette().quiet(more).to_string()]);
         }
@@ -215,7 +215,14 @@ impl Screen<'_> {
     fn fix(&self, listed: &ListedFix<'_>) -> Block {
         let palette = self.style.palette();
         let queries = listed.queries().join(", ");
-        let sql = statement_lines(&listed.fix.sql, self.columns().saturating_sub(2));
+        let sql = listed.statements.iter().flat_map(|statement| {
+            let end = if statement.ends_with(';') { "" } else { ";" };
+            statement_lines(
+                &format!("{statement}{end}"),
+                self.columns().saturating_sub(2),
+            )
+        });
+        let sql: Vec<String> = sql.collect();
         let mut lines: Block = if listed.is_rewrite() && sql.len() > REWRITE && !self.style.verbose
         {
             vec![format!(
@@ -229,6 +236,19 @@ impl Screen<'_> {
                 .map(|line| format!("  {}", palette.good(line)))
                 .collect()
         };
+        if !listed.listed_before.is_empty() {
+            let names = clean(&listed.listed_before.join(", "));
+            let with = match sql.is_empty() {
+                true => names,
+                false => format!("with {names}"),
+            };
+            let text = format!("{with}, listed above");
+            lines.extend(
+                below("  ", INDENT, &text, self.columns())
+                    .iter()
+                    .map(|line| palette.good(line).to_string()),
+            );
+        }
         let mut facts = Vec::new();
         if !queries.is_empty() {
             facts.push(format!("for {}", clean(&queries)));

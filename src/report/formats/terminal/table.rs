@@ -22,7 +22,7 @@ const GAP: usize = 2;
 const WIDEST_RULES: usize = 60;
 /// A query's name is not cut below this.
 const NARROWEST_NAME: usize = 16;
-/// What fixes would give is left out below this: it is told with each finding.
+/// What fixes would give is left out below this: it is reported with each finding.
 const ROOM_FOR_FIXES: usize = 90;
 
 /// Columns that a narrow page goes without, the first of them first.

@@ -17,12 +17,12 @@ const FIELDS: [&str; 12] = [
 
 /// The literals of a statement, and the values that it ran with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct OwnConstants {
     literals: BTreeSet<String>,
     values: BTreeSet<String>,
 }
 
-impl Said {
+impl OwnConstants {
     /// Of a query and one of its runs.
     #[must_use]
     pub fn of(query: &Query, run: &Run) -> Self {
@@ -38,7 +38,7 @@ impl Said {
     pub fn holds_for_every_value(&self, expression: &Expression) -> bool {
         let mut holds = true;
         expression.walk(&mut |part| match &part.kind {
-            ExpressionKind::Constant(Some(text)) => holds &= self.is_said(text),
+            ExpressionKind::Constant(Some(text)) => holds &= self.is_own(text),
             ExpressionKind::Parameter(_) => holds = false,
             ExpressionKind::Column { .. }
             | ExpressionKind::Constant(None)
@@ -57,7 +57,7 @@ impl Said {
 
     /// Whether a constant stands in the statement and is no parameter's value.
     #[must_use]
-    pub fn is_said(&self, constant: &str) -> bool {
+    pub fn is_own(&self, constant: &str) -> bool {
         if FIELDS.contains(&constant) {
             return true;
         }
@@ -69,7 +69,7 @@ impl Said {
             || constant
                 .strip_prefix('-')
                 .is_some_and(|number| self.literals.contains(number))
-            || self.is_list_of_said(constant)
+            || self.is_list_of_own(constant)
     }
 
     /// A condition as the statement has it: where a parameter's value stands, the parameter; `?` where several have that value.
@@ -106,7 +106,7 @@ impl Said {
     }
 
     /// `{open,held}`: what IN with literals becomes.
-    fn is_list_of_said(&self, constant: &str) -> bool {
+    fn is_list_of_own(&self, constant: &str) -> bool {
         let list = constant
             .strip_prefix('{')
             .and_then(|text| text.strip_suffix('}'));
@@ -130,6 +130,7 @@ fn placeholder(bound: &BoundParameter) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run_id::SetId;
 
     #[test]
     fn values_of_parameters_are_spelled_as_parameters() {
@@ -141,12 +142,12 @@ mod tests {
             column: None,
         };
         let spelled = |literals: &[&str], parameters: Vec<BoundParameter>, text: &str| {
-            let said = Said {
+            let own = OwnConstants {
                 literals: literals.iter().map(|text| (*text).to_owned()).collect(),
                 values: BTreeSet::new(),
             };
             let run = Run {
-                label: String::new(),
+                id: SetId::base("given").custom(),
                 parameters,
                 plan: crate::plan::parse::any("Result  (actual time=0.0..0.0 rows=1 loops=1)\n")
                     .unwrap()
@@ -154,7 +155,7 @@ mod tests {
                 explain_json: serde_json::Value::Null,
                 outcome: crate::run::Outcome::Estimated,
             };
-            said.spelled(text, &run)
+            own.spelled(text, &run)
         };
         let condition = "((branch = 4) AND (state = 'it''s out'::text) AND (kind = 'loan'::text))";
         assert_eq!(
