@@ -3,26 +3,30 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use pgproof::catalog;
 use pgproof::plan::{Metrics, NodeId, label, parse, shape};
 use pgproof::report::plan_tree;
 use pgproof::rules::{self, Policy};
-use pgproof::run::{Outcome, Run};
+use pgproof::run::{QueryRuns, Run};
+use pgproof::source::Source;
 
 fuzz_target!(|text: &str| {
     let Ok(plans) = parse::any(text) else { return };
     assert!(!plans.is_empty(), "a reader that finds nothing says so");
+    let catalog = catalog::parse(&[Source::new("fuzz.sql", "SELECT 1;")]);
     for plan in plans {
         check(&plan);
-        let run = Run {
-            label: "given".to_owned(),
-            parameters: Vec::new(),
-            plan,
-            explain_json: serde_json::Value::Null,
-            outcome: Outcome::Estimated,
+        let run = Run::given(plan, text.to_owned());
+        let runs = QueryRuns {
+            query: 0,
+            runs: vec![run],
+            failure: None,
+            notes: Vec::new(),
         };
-        let findings = rules::judge_alone(&run, &Policy::default());
+        let findings = rules::judge_alone(&catalog.queries[0], &runs, &Policy::default());
+        let findings: Vec<_> = findings.iter().collect();
         let mut shown = Vec::new();
-        plan_tree(&run.plan, &findings, &mut shown).expect("a vector takes everything");
+        plan_tree(&runs.runs[0].plan, &findings, 100, &mut shown).expect("a vector takes everything");
     }
 });
 
