@@ -9,9 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::trace::event::Executed;
 use crate::trace::recording::Recording;
-use crate::trace::wire::{Frontend, Seen};
+use crate::trace::value::ValueReader;
+use crate::trace::wire::{Conversation, Seen};
 
 /// A proxy that listens on 127.0.0.1. Dropping it ends it and its connections.
 #[derive(Debug)]
@@ -30,12 +30,14 @@ impl Proxy {
     pub async fn before(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
-        let recording = Arc::new(Mutex::new(Recording::default()));
+        let reader = ValueReader::new(key());
+        let recording = Arc::new(Mutex::new(Recording::new(reader)));
         let sessions = Arc::new(AtomicU64::new(0));
         let accepting = tokio::spawn(accept(
             listener,
             server,
             Arc::clone(&recording),
+            reader,
             Arc::clone(&sessions),
         ));
         Ok(Self {
@@ -70,14 +72,25 @@ impl Drop for Proxy {
     }
 }
 
-fn locked(recording: &Mutex<Recording>) -> MutexGuard<'_, Recording> {
-    recording.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nobody knows it, and it is gone with the process: values can be compared, not recovered.
+fn key() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let half = || RandomState::new().hash_one(0_u8).to_be_bytes();
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&half());
+    key[8..].copy_from_slice(&half());
+    key
 }
 
 async fn accept(
     listener: TcpListener,
     server: SocketAddr,
     recording: Arc<Mutex<Recording>>,
+    reader: ValueReader,
     sessions: Arc<AtomicU64>,
 ) {
     // Its connections end with this task.
@@ -88,7 +101,8 @@ async fn accept(
                 // Out of file descriptors, say: the client tries again.
                 let Ok((client, _)) = accepted else { continue };
                 let session = sessions.fetch_add(1, Ordering::Relaxed);
-                connections.spawn(connection(client, server, session, Arc::clone(&recording)));
+                let conversation = Conversation::new(session, reader);
+                connections.spawn(connection(client, server, conversation, session, Arc::clone(&recording)));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -98,9 +112,18 @@ async fn accept(
 async fn connection(
     client: TcpStream,
     server: SocketAddr,
+    conversation: Conversation,
     session: u64,
     recording: Arc<Mutex<Recording>>,
 ) {
+    let conversation = Mutex::new(conversation);
+    let take = |seen| {
+        let mut recording = locked(&recording);
+        match seen {
+            Seen::Executed(executed) => recording.take(&executed),
+            Seen::Lost => recording.lost(),
+        }
+    };
     // A client that cannot be served sees its connection closed, as by a server that is down.
     let Ok(server) = TcpStream::connect(server).await else {
         return;
@@ -109,34 +132,34 @@ async fn connection(
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let forward = async {
-        let mut frontend = Frontend::default();
         let mut buffer = vec![0; 64 << 10];
         loop {
             let read = match from_client.read(&mut buffer).await {
                 Ok(0) | Err(_) => break,
                 Ok(read) => read,
             };
-            // First what the server waits for, then what is to be known of it.
+            // What is answered is known before the answer comes.
+            locked(&conversation).from_client(&buffer[..read], &mut &take);
             if to_server.write_all(&buffer[..read]).await.is_err() {
                 break;
             }
-            frontend.feed(&buffer[..read], &mut |seen| {
-                let mut recording = locked(&recording);
-                match seen {
-                    Seen::Executed { text, values } => recording.take(&Executed {
-                        session,
-                        text,
-                        values,
-                    }),
-                    Seen::Lost => recording.lost(),
-                }
-            });
         }
         // The end goes on as an end: the server closes its side when it has answered.
         let _ = to_server.shutdown().await;
     };
     let back = async {
-        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = match from_server.read(&mut buffer).await {
+                Ok(0) | Err(_) => break,
+                Ok(read) => read,
+            };
+            // First what the client waits for.
+            if to_client.write_all(&buffer[..read]).await.is_err() {
+                break;
+            }
+            locked(&conversation).from_server(&buffer[..read], &mut &take);
+        }
         let _ = to_client.shutdown().await;
     };
     // Where the server closes, nothing that the client still sends has a reader.
@@ -144,5 +167,6 @@ async fn connection(
         () = back => {}
         () = async { forward.await; std::future::pending::<()>().await } => {}
     }
+    locked(&conversation).end(&mut &take);
     locked(&recording).closed(session);
 }

@@ -3,15 +3,77 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::value::Value;
+
 /// An execution, in the order of its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executed {
     /// The connection that it came through, counted from 0.
     pub session: u64,
-    /// The statement as the client sent it.
+    /// The statement as the client sent it; a simple query may hold several.
     pub text: Arc<str>,
     /// Whether the client's driver kept values apart from the text.
     pub values: Values,
+    /// Those that were bound.
+    pub parameters: Vec<Value>,
+    /// The session's clock when it was sent: messages so far.
+    pub sent: u64,
+    /// When its answer was complete; 0 where none was seen.
+    pub done: u64,
+    /// What came back: one for each statement of a simple query that returns rows.
+    pub results: Vec<Rows>,
+    /// Whether the server refused it.
+    pub failed: bool,
+    /// Whether it fetches more rows of an execution before it.
+    pub continues: bool,
+}
+
+impl Executed {
+    /// Of which nothing is known but what was sent.
+    #[must_use]
+    pub fn sent(session: u64, text: Arc<str>, values: Values, sent: u64) -> Self {
+        Self {
+            session,
+            text,
+            values,
+            parameters: Vec::new(),
+            sent,
+            done: 0,
+            results: Vec::new(),
+            failed: false,
+            continues: false,
+        }
+    }
+
+    /// Its last result.
+    #[must_use]
+    pub fn rows(&self) -> Option<&Rows> {
+        self.results.last()
+    }
+}
+
+/// Rows that came back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rows {
+    /// Their columns.
+    pub columns: Arc<[Column]>,
+    /// By column; of the first rows alone, where there are many.
+    pub values: Vec<Vec<Value>>,
+    /// All of them.
+    pub count: u64,
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// As the client sees it.
+    pub name: String,
+    /// The table's OID and the attribute's number; 0 where it is an expression.
+    pub origin: (u32, i16),
+    /// Its type's OID.
+    pub type_oid: u32,
+    /// 0 for text, 1 for binary.
+    pub format: i16,
 }
 
 /// Where a statement's values are.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::event::{Executed, Values};
+use super::flow::{Flows, Loop, Step};
+use super::value::ValueReader;
 use crate::sql::normal::{Normal, normal};
 
 /// So many different statements are kept apart; what comes after them is counted.
@@ -13,10 +15,13 @@ const MOST: usize = 20_000;
 /// What was recorded so far. Memory is bounded by the number of different statements, not of executions.
 #[derive(Debug, Default)]
 pub struct Recording {
-    forms: BTreeMap<String, Form>,
+    forms: BTreeMap<Arc<str>, Form>,
     /// Texts that were seen already: an application sends few.
     known: HashMap<Arc<str>, Vec<String>>,
     sessions: HashMap<u64, Session>,
+    flows: Flows,
+    /// Constants of statements as values that can be compared.
+    reader: ValueReader,
     executions: u64,
     lost: u64,
 }
@@ -74,15 +79,52 @@ impl Session {
 pub struct Recorded {
     /// With `$n` for what changed.
     pub text: String,
+    /// With `$n` for every constant: its identity.
+    pub form: Arc<str>,
     /// How often it was executed.
     pub executions: u64,
     /// The most often in one session with no more than a few others between, as a loop would execute it.
     pub longest_loop: u64,
 }
 
+/// Statements of drivers, pools and transactions: they are in every loop, and are no part of it.
+fn is_transparent(statement: &str) -> bool {
+    const WORDS: [&str; 13] = [
+        "begin",
+        "start",
+        "commit",
+        "end",
+        "rollback",
+        "savepoint",
+        "release",
+        "set",
+        "show",
+        "reset",
+        "discard",
+        "deallocate",
+        "listen",
+    ];
+    let mut words = statement.split(|character: char| !character.is_ascii_alphanumeric());
+    let first = words.next().unwrap_or_default().to_ascii_lowercase();
+    WORDS.contains(&first.as_str()) || statement.trim().eq_ignore_ascii_case("select 1")
+}
+
 impl Recording {
+    /// Compares values with those that `reader` made.
+    #[must_use]
+    pub fn new(reader: ValueReader) -> Self {
+        Self {
+            reader,
+            ..Self::default()
+        }
+    }
+
     /// Takes one execution; a simple query may hold several statements.
     pub fn take(&mut self, executed: &Executed) {
+        // More rows of what was counted already.
+        if executed.continues {
+            return;
+        }
         /// Texts with values in them may all be different.
         const MOST_KNOWN: usize = 10_000;
         if self.known.len() >= MOST_KNOWN {
@@ -96,9 +138,10 @@ impl Recording {
                 split
             }
         };
+        let is_one = statements.len() == 1;
         for statement in statements {
             self.executions += 1;
-            self.statement(executed.session, executed.values, &statement);
+            self.statement(executed, is_one, &statement);
         }
     }
 
@@ -119,15 +162,34 @@ impl Recording {
         self.lost
     }
 
-    fn statement(&mut self, session: u64, values: Values, statement: &str) {
+    fn statement(&mut self, executed: &Executed, is_one: bool, statement: &str) {
+        let (session, values) = (executed.session, executed.values);
         let normal = normal(statement);
-        let key = normal.text(|_| false);
+        let key: Arc<str> = normal.text(|_| false).into();
         let place = self.forms.len();
         if place >= MOST && !self.forms.contains_key(&key) {
             self.lost += 1;
             return;
         }
         let in_loop = self.sessions.entry(session).or_default().take(&key);
+        if !is_transparent(statement) && !executed.failed {
+            let constants = normal.constants.iter();
+            let constants = constants.map(|constant| self.reader.literal(constant));
+            let step = Step {
+                form: &key,
+                values: executed
+                    .parameters
+                    .iter()
+                    .copied()
+                    .chain(constants)
+                    .collect(),
+                sent: executed.sent,
+                done: executed.done,
+                // Which of several statements gave which rows is not known.
+                rows: executed.rows().filter(|_| is_one),
+            };
+            self.flows.take(session, &step);
+        }
         let form = self.forms.entry(key).or_insert_with(|| Form {
             changed: vec![false; normal.constants.len()],
             normal: normal.clone(),
@@ -153,16 +215,24 @@ impl Recording {
     /// The session is over.
     pub fn closed(&mut self, session: u64) {
         self.sessions.remove(&session);
+        self.flows.closed(session);
+    }
+
+    /// Loops whose values came from rows of another statement, or never changed.
+    #[must_use]
+    pub fn loops(&self) -> Vec<Loop> {
+        self.flows.loops()
     }
 
     /// Every statement, in the order in which they came first.
     #[must_use]
     pub fn statements(&self) -> Vec<Recorded> {
-        let mut forms: Vec<&Form> = self.forms.values().collect();
-        forms.sort_by_key(|form| form.first);
+        let mut forms: Vec<(&Arc<str>, &Form)> = self.forms.iter().collect();
+        forms.sort_by_key(|(_, form)| form.first);
         forms
             .into_iter()
-            .map(|form| Recorded {
+            .map(|(key, form)| Recorded {
+                form: Arc::clone(key),
                 text: form.normal.text(|index| form.keeps(index)),
                 executions: form.executions,
                 longest_loop: form.longest_loop,
@@ -208,11 +278,7 @@ mod tests {
     fn recorded(executions: &[(u64, &str, Values)]) -> Vec<Recorded> {
         let mut recording = Recording::default();
         for (session, text, values) in executions {
-            recording.take(&Executed {
-                session: *session,
-                text: (*text).into(),
-                values: *values,
-            });
+            recording.take(&Executed::sent(*session, (*text).into(), *values, 0));
         }
         recording.statements()
     }

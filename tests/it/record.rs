@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -130,4 +131,162 @@ fn a_command_that_fails_or_sends_nothing_says_so_and_keeps_what_was_sent() {
         &["record", "--out", "c.sql", "--", "no-such-program"],
     );
     assert_eq!(missing.status.code(), Some(2), "{}", said(&missing));
+}
+
+/// Runs a script's statements in one session of psql.
+fn recorded_in_psql(statements: &str) -> String {
+    let project = project();
+    std::fs::write(
+        project.path().join("migrations/1_posts.sql"),
+        "CREATE TABLE authors (id bigint PRIMARY KEY, name text NOT NULL);\n\
+         CREATE TABLE posts (id bigint PRIMARY KEY, author_id bigint NOT NULL REFERENCES authors, title text NOT NULL);\n\
+         CREATE INDEX ON posts (author_id);\n",
+    )
+    .unwrap();
+    std::fs::write(project.path().join("script.sh"), statements).unwrap();
+    let output = pgproof(project.path(), &["record", "--", "sh", "-e", "script.sh"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    said(&output)
+}
+
+#[test]
+fn a_loop_over_rows_is_proven_by_its_values() {
+    let shown = recorded_in_psql(
+        r#"
+list="SELECT id, author_id FROM posts ORDER BY title, id LIMIT 15;"
+{
+    echo "$list"
+    psql -At -F ' ' -c "$list" | while read id author; do
+        echo "SELECT name FROM authors WHERE id = $author;"
+        echo "SELECT title FROM posts WHERE id = $id;"
+    done
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#,
+    );
+    let proven = shown
+        .lines()
+        .filter(|line| line.starts_with("N+1, proven: 15 executions"))
+        .count();
+    assert_eq!(proven, 2, "{shown}");
+    for expected in [
+        "15 of 15 values of $1 came, in order, from author_id of",
+        "15 of 15 values of $1 came, in order, from id of",
+        "15 round trips where one would do",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+}
+
+#[test]
+fn a_foreign_key_decides_where_identities_are_counted_from_one() {
+    let shown = recorded_in_psql(
+        r#"
+{
+    echo "SELECT id FROM authors ORDER BY id LIMIT 12;"
+    for id in $(psql -At -c "SELECT id FROM authors ORDER BY id LIMIT 12"); do
+        echo "SELECT count(*) FROM posts WHERE author_id = $id;"
+    done
+    for page in 1 2 3 4 5 6 7 8; do
+        echo "SELECT title FROM posts ORDER BY id LIMIT 10 OFFSET $page;"
+    done
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#,
+    );
+    assert!(
+        shown.contains("N+1, proven: 12 executions"),
+        "a key leads from the list to the counts: {shown}"
+    );
+    assert_eq!(
+        shown.matches("proven").count(),
+        1,
+        "pages are no rows: {shown}"
+    );
+}
+
+#[test]
+fn what_is_loaded_at_once_and_what_counts_alone_is_quiet() {
+    let shown = recorded_in_psql(
+        r#"
+{
+    echo "SELECT id, author_id FROM posts ORDER BY title, id LIMIT 15;"
+    echo "SELECT id, name FROM authors WHERE id IN ($(psql -At -c "SELECT author_id FROM posts ORDER BY title, id LIMIT 15" | paste -sd,));"
+    for id in 900001 900005 900013 900027 900044 900071; do
+        echo "SELECT name FROM authors WHERE id = $id;"
+    done
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#,
+    );
+    assert!(!shown.contains("N+1"), "{shown}");
+}
+
+/// A driver that prepares its statements, binds binary values and sends them before the answers are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipelined_loop_of_a_driver_is_proven_and_an_array_is_not() {
+    let database = support::database().await;
+    let name = database.url().database().to_owned();
+    let url = support::cluster().loopback_url(&name).unwrap();
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, url.port()));
+    let proxy = pgproof::db::proxy::Proxy::before(server).await.unwrap();
+    let mut config = tokio_postgres::Config::new();
+    for (variable, value) in url.with_port(proxy.port()).variables() {
+        match variable {
+            "PGHOST" => config.host(&value),
+            "PGPORT" => config.port(value.parse().unwrap()),
+            "PGUSER" => config.user(&value),
+            "PGPASSWORD" => config.password(&value),
+            "PGDATABASE" => config.dbname(&value),
+            _ => &mut config,
+        };
+    }
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client
+        .batch_execute(
+            "CREATE TABLE crews (id bigint PRIMARY KEY, name text);
+             CREATE TABLE ships (id bigint PRIMARY KEY, crew bigint);
+             INSERT INTO crews SELECT n * 7919 % 90001, 'crew ' || n FROM generate_series(1, 300) n;
+             INSERT INTO ships SELECT n, n * 7919 % 90001 FROM generate_series(1, 300) n;",
+        )
+        .await
+        .unwrap();
+    let ships = client
+        .query(
+            "SELECT id, crew FROM ships ORDER BY id LIMIT $1",
+            &[&40_i64],
+        )
+        .await
+        .unwrap();
+    let crews: Vec<i64> = ships.iter().map(|ship| ship.get(1)).collect();
+    let of_crew = client
+        .prepare("SELECT name FROM crews WHERE id = $1")
+        .await
+        .unwrap();
+    let loops = crews.iter().map(|crew| {
+        let client = &client;
+        let of_crew = &of_crew;
+        async move { client.query_one(of_crew, &[crew]).await.unwrap() }
+    });
+    futures_util::future::join_all(loops).await;
+    client
+        .query("SELECT id, name FROM crews WHERE id = ANY($1)", &[&crews])
+        .await
+        .unwrap();
+    drop(client);
+    let _ = connection.await;
+    let found = proxy.recording().loops();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let source = found[0].source.as_ref().unwrap();
+    assert_eq!(
+        (
+            found[0].grade,
+            found[0].executions,
+            &*source.column,
+            source.matched
+        ),
+        (pgproof::trace::flow::Grade::Proven, 40, "crew", 40)
+    );
+    assert_eq!(proxy.recording().losses(), 0);
 }

@@ -15,11 +15,14 @@ use crate::cli::args::RecordArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::target;
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
-use crate::db::connect::DatabaseUrl;
+use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::introspect;
 use crate::db::proxy::Proxy;
 use crate::db::server::Cluster;
 use crate::trace::event::{Statement, Statements};
+use crate::trace::flow::{Grade, Loop, connect};
 use crate::trace::recording::Recorded;
+use crate::units::Millis;
 use crate::write;
 
 /// Runs the command and writes what it sent.
@@ -36,7 +39,13 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let maintenance = cluster.url("postgres");
     let copy = DatabaseClone::of(&maintenance, &dataset.database, &globals.interrupt).await?;
     let before = databases(&maintenance).await?;
-    let ran = recorded(args, &cluster, copy.url().database(), globals).await;
+    let session = Session::open(copy.url(), &globals.interrupt).await?;
+    let schema = introspect::schema(&session).await?;
+    session.close().await;
+    let mut ran = recorded(args, &cluster, copy.url().database(), globals).await;
+    if let Ok(ran) = &mut ran {
+        connect(&mut ran.recording.loops, &schema);
+    }
     // A test suite's own databases are nobody's once it is over.
     let dropped = drop_new(&maintenance, &before, globals).await;
     let closed = copy.discard().await;
@@ -70,6 +79,7 @@ struct Ran {
 
 struct Summary {
     statements: Vec<Recorded>,
+    loops: Vec<Loop>,
     executions: u64,
     lost: u64,
     sessions: u64,
@@ -102,6 +112,7 @@ async fn recorded(
         status,
         recording: Summary {
             statements: recording.statements(),
+            loops: recording.loops(),
             executions: recording.executions(),
             lost: recording.losses(),
             sessions: proxy.sessions(),
@@ -203,6 +214,43 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
     }
 }
 
+/// Loops whose values were seen to come from another statement's rows, and rows that were fetched again and again.
+fn loops_in_words(recording: &Summary) -> String {
+    const SHOWN: usize = 10;
+    let mut text = String::new();
+    let has_a_plan = |found: &&Loop| catalog::has_a_plan(&found.child);
+    let loops: Vec<&Loop> = recording.loops.iter().filter(has_a_plan).collect();
+    for found in loops.iter().take(SHOWN) {
+        let _ = writeln!(text, "{}\n    {}", found.heading(), shortened(&found.child));
+        if let Some(source) = &found.source {
+            let _ = writeln!(
+                text,
+                "  {}\n    {}",
+                source.in_words(),
+                shortened(&source.parent)
+            );
+        }
+        if found.grade != Grade::Repeated {
+            let _ = writeln!(
+                text,
+                "  {} round trips where one would do: {} at 0.5 ms each, {} at 5 ms",
+                found.executions,
+                Millis(found.executions as f64 * 0.5),
+                Millis(found.executions as f64 * 5.0)
+            );
+        }
+    }
+    if loops.len() > SHOWN {
+        let _ = writeln!(text, "and {} loops more", loops.len() - SHOWN);
+    }
+    if recording.lost > 0 && loops.is_empty() {
+        text.push_str(
+            "whether there are loops is not known: not all that was sent could be read\n",
+        );
+    }
+    text
+}
+
 /// The beginning of a statement, in one line.
 fn shortened(text: &str) -> String {
     const MOST: usize = 90;
@@ -238,10 +286,18 @@ fn summary(
             recording.lost
         );
     }
+    text.push_str(&loops_in_words(recording));
+    let is_known = |each: &Recorded| {
+        recording
+            .loops
+            .iter()
+            .any(|found| *found.child == *each.form)
+    };
     let mut rows: Vec<&Recorded> = recording
         .statements
         .iter()
         .filter(|each| each.longest_loop >= LOOP && catalog::has_a_plan(&each.text))
+        .filter(|each| !is_known(each))
         .collect();
     rows.sort_by_key(|each| std::cmp::Reverse(each.longest_loop));
     if !rows.is_empty() {
