@@ -223,7 +223,7 @@ impl Screen<'_> {
         }
         if told < total {
             let more = plural(total - told, words[0], words[1]);
-            let more = format!("  and {more} more: --verbose, or --format json=FILE");
+            let more = format!("  and {more} more: --verbose, or --format html=FILE");
             shown.push(vec![self.style.palette().quiet(more).to_string()]);
         }
         shown
