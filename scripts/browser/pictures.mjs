@@ -31,6 +31,9 @@ async function chosen(file) {
     const proven = findings.filter((finding) => finding.fix?.proof && finding.severity === 'error').map((finding) => finding.query);
     return {
       proven: proven.sort((a, b) => size(b) - size(a))[0],
+      // Of a size that a picture shows whole.
+      planned: findings.filter((finding) => finding.severity === 'error' && finding.node !== null && size(finding.query) < 9)
+        .sort((a, b) => size(b.query) - size(a.query))[0]?.query,
       turns: findings.find((finding) => finding.calls_in_turn)?.query,
     };
   });
@@ -38,10 +41,10 @@ async function chosen(file) {
   return found;
 }
 
-const { proven, turns } = await chosen(audit);
+const { proven, planned, turns } = await chosen(audit);
 await picture('html-overview', audit, {});
 await picture('html-query', audit, { hash: `#/query/${proven}`, height: 860 });
-await picture('html-plan', audit, { hash: `#/query/${proven}`, colorScheme: 'dark', height: 620, at: '#runs-title' });
+await picture('html-plan', audit, { hash: `#/query/${planned}`, colorScheme: 'dark', width: 1500, height: 620, at: '#runs-title' });
 await picture('html-n-plus-one', audit, { hash: `#/query/${turns}`, height: 640, at: '.n-plus-one' });
 await picture('html-diff', diff, { height: 860, at: '#verdicts-title, #migration-title' });
 await browser.close();
