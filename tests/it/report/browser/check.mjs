@@ -14,6 +14,8 @@ const browser = await chromium();
 async function opened(name, hash = '', options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
+  // A busy machine is no failure.
+  page.setDefaultTimeout(120_000);
   page.said = [];
   page.on('console', (message) => page.said.push(`console ${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => page.said.push(`error: ${error.stack ?? error}`));
