@@ -38,8 +38,8 @@ pub struct GlobalArgs {
     // Any string is accepted here: clap would print a refused value, and its password with it.
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// Output format, to standard output or to a file; may be given several times: terminal, short, json, markdown, sarif, junit,
-    /// github, gitlab, checkstyle, sql; of `seed --out`: csv, sql, parquet, binary
+    /// Output format, to standard output or to a file; may be given several times: terminal, short, json, markdown, html, sarif,
+    /// junit, github, gitlab, checkstyle, sql; of `seed --out`: csv, sql, parquet, binary
     #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
     pub format: Vec<FormatRequest>,
     /// When to use colours
@@ -449,16 +449,22 @@ pub struct RowsRequest {
     pub rows: u64,
 }
 
-/// Shows one query's plan, annotated, with its findings beside the nodes
+/// Shows one query's plan, annotated, with its findings beside the nodes; or compares two plans
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   pgproof explain ListOrdersByCustomer           the plan of its worst parameters
   psql -XAtc 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT …' | pgproof explain -
-                                                 a plan that came from elsewhere: no server is needed")]
+                                                 a plan that came from elsewhere: no server is needed
+  pgproof explain before.txt after.txt           what is other in the second plan, and whether it is more work
+  pgproof explain plan.txt --format html=plan.html
+                                                 the plan as a tree in a browser")]
 pub struct ExplainArgs {
     /// A query of the catalog, a file with a plan, or - for a plan on standard input
-    #[arg(value_name = "QUERY")]
+    #[arg(value_name = "QUERY|FILE|-")]
     pub query: String,
+    /// A file with the plan that the first one is compared with
+    #[arg(value_name = "FILE")]
+    pub other: Option<String>,
     /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,

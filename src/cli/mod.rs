@@ -12,6 +12,7 @@ mod failures;
 mod globals;
 mod new_migration;
 pub mod output;
+pub mod reference;
 pub mod revision;
 pub mod saved_reports;
 pub mod settings;

@@ -42,6 +42,20 @@ impl<'a> ListedFix<'a> {
         names
     }
 
+    /// Its statements to paste; those that stand further up are named in a comment.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let before = match self.listed_before.as_slice() {
+            [] => String::new(),
+            names => format!("-- with {}, listed above\n", names.join(", ")),
+        };
+        let statements = self.statements.iter().map(|statement| {
+            let end = if statement.ends_with(';') { "" } else { ";" };
+            format!("{statement}{end}")
+        });
+        before + &statements.collect::<Vec<_>>().join("\n")
+    }
+
     /// Whether it is another form of a query's text, not a statement of a migration.
     #[must_use]
     pub fn is_rewrite(&self) -> bool {

@@ -10,6 +10,7 @@ mod excerpt;
 pub mod fixes;
 pub mod formats;
 pub mod impact;
+mod node_details;
 pub mod output;
 pub mod place;
 mod plan_tree;

@@ -10,6 +10,7 @@ use crate::units::{Count, Pages};
 
 use super::evidence::percent;
 use super::excerpt::clean;
+use super::node_details::{Place, conditions, details};
 use super::wrapped::below;
 
 /// Cells of a bar.
@@ -129,20 +130,18 @@ fn node_lines(
     );
     let text = format!("{}{}{}", clean(&subplan), clean(&label(node)), counts(node));
     lines(&bars, BARS + depth + 4, &text, columns, out)?;
-    let conditions = &node.conditions;
-    let named = [
-        ("Index Cond", &conditions.index),
-        ("Filter", &conditions.filter),
-        ("Hash Cond", &conditions.hash),
-        ("Merge Cond", &conditions.merge),
-        ("Join Filter", &conditions.join_filter),
-    ];
     let margin = " ".repeat(BARS + depth + 2);
-    for (name, condition) in named {
-        if let Some(condition) = condition {
-            let text = format!("{name}: {}", cut(&clean(condition)));
-            lines(&margin, margin.len() + 2, &text, columns, out)?;
-        }
+    for (name, condition) in conditions(node) {
+        let text = format!("{name}: {}", cut(&clean(&condition)));
+        lines(&margin, margin.len() + 2, &text, columns, out)?;
+    }
+    let told: Vec<String> = details(plan, metrics, id)
+        .into_iter()
+        .filter(|detail| detail.place == Place::Tree)
+        .map(|detail| format!("{} {}", detail.name, clean(&detail.text)))
+        .collect();
+    if !told.is_empty() {
+        lines(&margin, margin.len() + 2, &told.join(" · "), columns, out)?;
     }
     for finding in findings {
         let text = format!(

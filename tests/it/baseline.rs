@@ -205,7 +205,13 @@ async fn ci_gets_every_report_and_the_audits_exit_code() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let commands = String::from_utf8(output.stdout).unwrap();
     assert!(commands.contains("::error file=queries/orders.sql,"));
-    for file in ["pgproof.json", "pgproof.md", "pgproof.sarif", "pgproof.xml"] {
+    for file in [
+        "pgproof.json",
+        "pgproof.md",
+        "pgproof.sarif",
+        "pgproof.xml",
+        "pgproof.html",
+    ] {
         let report = project.path().join("pgproof-reports").join(file);
         assert!(fs::metadata(report).unwrap().len() > 100, "{file}");
     }

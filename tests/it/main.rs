@@ -31,6 +31,7 @@ mod noise;
 mod plan_sums;
 mod psql_layouts;
 mod record;
+mod reference;
 mod replace;
 mod report;
 mod report_command;

@@ -232,3 +232,96 @@ fn help_and_completions_know_every_command() {
     folder.succeeds(&["completions", "man", "--out", "man"], 0);
     assert!(folder.read("man/pgproof-audit.1").contains("fail\\-on"));
 }
+
+/// As psql prints them: the same question by an index, of a day on which one row more was there.
+const BY_INDEX: &str = "\
+Index Scan using parcels_code_idx on public.parcels p  (cost=0.42..8.44 rows=1 width=20) (actual time=0.020..0.031 rows=2 loops=1)
+  Index Cond: (p.code = 'A-17'::text)
+  Buffers: shared hit=4
+Planning Time: 0.100 ms
+Execution Time: 0.050 ms
+";
+const BY_SCAN: &str = "\
+Seq Scan on public.parcels p  (cost=0.00..9000.00 rows=1 width=20) (actual time=0.100..79.900 rows=1 loops=1)
+  Filter: (p.code = 'A-17'::text)
+  Rows Removed by Filter: 249999
+  Buffers: shared hit=1000 read=3000
+  I/O Timings: shared read=41.500
+Planning Time: 0.100 ms
+Execution Time: 80.000 ms
+";
+
+#[test]
+fn two_plans_are_compared() {
+    let folder = Folder::new();
+    fs::write(folder.path("before.txt"), BY_INDEX).unwrap();
+    fs::write(folder.path("after.txt"), BY_SCAN).unwrap();
+    let worse = folder.succeeds(&["explain", "before.txt", "after.txt"], 1);
+    for told in [
+        "before.txt → after.txt",
+        "parcels is read by Seq Scan, not by Index Scan",
+        "4 → 4,000",
+        "plan-regression",
+    ] {
+        assert!(worse.contains(told), "{told}: {worse}");
+    }
+    // Other rows are another day's data.
+    assert!(!worse.contains("result-changed"), "{worse}");
+    let better = folder.succeeds(&["explain", "after.txt", "before.txt"], 0);
+    assert!(better.contains("major improvement"), "{better}");
+    let same = folder.succeeds(&["explain", "after.txt", "after.txt"], 0);
+    assert!(same.contains("1 query: 1 unchanged"), "{same}");
+
+    let html = folder.succeeds(
+        &["explain", "before.txt", "after.txt", "--format", "html"],
+        1,
+    );
+    assert!(html.starts_with("<!doctype html>"));
+    assert!(html.contains("parcels is read by Seq Scan, not by Index Scan"));
+
+    fs::write(folder.path("both.txt"), format!("{BY_INDEX}\n{BY_SCAN}")).unwrap();
+    let output = folder.run(&["explain", "before.txt", "both.txt"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("both.txt 2"), "{said}");
+}
+
+#[test]
+fn a_tree_says_what_explain_says_of_each_node() {
+    let folder = Folder::new();
+    let plan = "\
+Gather Merge  (cost=1.00..900.00 rows=10 width=20) (actual time=5.000..90.000 rows=1000 loops=1)
+  Workers Planned: 2
+  Workers Launched: 1
+  Buffers: shared hit=90 read=10, temp read=7 written=8
+  ->  Sort  (cost=1.00..90.00 rows=5 width=20) (actual time=4.000..80.000 rows=500 loops=2)
+        Sort Key: p.code
+        Sort Method: external merge  Disk: 5152kB
+        Buffers: shared hit=90 read=10, temp read=7 written=8
+        I/O Timings: shared read=12.500
+        ->  Parallel Index Only Scan using parcels_code_idx on public.parcels p  (cost=0.42..80.00 rows=5 width=20) (actual time=0.020..60.000 rows=500 loops=2)
+              Index Cond: (p.code > 'A'::text)
+              Heap Fetches: 77
+              Buffers: shared hit=90 read=10
+              I/O Timings: shared read=12.500
+Planning Time: 0.100 ms
+Execution Time: 91.000 ms
+";
+    fs::write(folder.path("plan.txt"), plan).unwrap();
+    let output = folder.run(&["explain", "plan.txt", "--fail-on", "never"]);
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let words = tree.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "workers 2 planned, 1 launched",
+        "pages 90 hit, 10 read (90 % from cache)",
+        "temporary 7 read, 8 written",
+        "I/O read 12.5 ms",
+        "sort external merge, 5.0 MB on disk",
+        "Sort Key: p.code",
+        "heap fetches 77",
+        "own, 90.0 ms with what is below",
+        "1,000 rows of 10 expected, ×100",
+    ] {
+        assert!(words.contains(told), "{told}: {tree}");
+    }
+}

@@ -1,5 +1,7 @@
 //! `pgproof explain`: one query's plan with its findings beside the nodes, judged and advised as the audit does; or plans
-//! that came from elsewhere, for which no server is needed.
+//! that came from elsewhere, for which no server is needed; or two of those compared.
+
+mod compare;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -27,11 +29,13 @@ pub async fn run(args: &ExplainArgs, globals: &Globals) -> Result<ExitCode, CliE
     let outputs = output::requested(globals)?;
     let path = Path::new(&args.query);
     // A pipe of the shell is no regular file.
-    let mut report = if args.query == "-" || (path.exists() && !path.is_dir()) {
+    let is_given = args.query == "-" || (path.exists() && !path.is_dir());
+    let mut report = if is_given || args.other.is_some() {
         let project = Project::load_if_there(globals.config.as_deref(), &globals.directory)?;
-        let reading = crate::interrupt::reading();
-        let text = read(&args.query)?;
-        from_text(args, text, project.as_ref(), globals, reading)?
+        match &args.other {
+            Some(other) => compare::run(args, other, project.as_ref(), globals)?,
+            None => given_report(args, &args.query, project.as_ref(), globals)?,
+        }
     } else {
         of_catalog(args, globals).await?
     };
@@ -111,19 +115,28 @@ fn chosen(name: &str, catalog: Catalog) -> Result<Catalog, CliError> {
     })
 }
 
+/// Every plan of a file or of standard input.
+fn given_report(
+    args: &ExplainArgs,
+    name: &str,
+    project: Option<&Project>,
+    globals: &Globals,
+) -> Result<Report, CliError> {
+    let reading = crate::interrupt::reading();
+    let text = read(name)?;
+    from_text(args, name, text, project, globals, reading)
+}
+
 /// Every plan of a text, each as a query of its own; what looked like a plan and is none is a note.
 fn from_text(
     args: &ExplainArgs,
+    name: &str,
     text: String,
     project: Option<&Project>,
     globals: &Globals,
     _reading: NothingToClean,
 ) -> Result<Report, CliError> {
-    let name = if args.query == "-" {
-        "standard input"
-    } else {
-        &args.query
-    };
+    let name = if name == "-" { "standard input" } else { name };
     let source = Source::new(name, text);
     let Reading { plans, unread } = parse::read(&source.text);
     if plans.is_empty() {

@@ -1,5 +1,6 @@
 //! What pgproof.toml means: typed, validated, with defaults. Where a flag says otherwise, the flag wins.
 
+pub mod keys;
 mod policy;
 mod read;
 mod section;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
+use super::keys;
 use super::policy::{self, Judgement, Override};
 use super::section::{Entry, Reader, Section, number};
 use super::{
@@ -87,23 +88,6 @@ fn top_level<'a>(
     rules: &[&Rule],
     settings: &mut Settings,
 ) {
-    const KEYS: [&str; 15] = [
-        "migrations",
-        "migrate-cmd",
-        "queries",
-        "exclude",
-        "seeds",
-        "fail-on",
-        "baseline",
-        "database-url",
-        "server",
-        "dataset",
-        "audit",
-        "diff",
-        "thresholds",
-        "rules",
-        "override",
-    ];
     match entry.key {
         "migrations" => {
             if let Some(migrations) = migrations(reader, entry) {
@@ -182,7 +166,7 @@ fn top_level<'a>(
                 }
             }
         }
-        _ => reader.unknown(entry, "", &KEYS),
+        _ => reader.unknown(entry, "", &keys::of("")),
     }
 }
 
@@ -386,7 +370,7 @@ fn server<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, server: &mut ServerSet
             }
             None => reader.expected(entry, "expected names of roles, as in [\"app\"]"),
         },
-        _ => reader.unknown(entry, "server", &["version", "bin", "settings", "roles"]),
+        _ => reader.unknown(entry, "server", &keys::of("server")),
     }
 }
 
@@ -444,13 +428,13 @@ fn dataset(reader: &mut Reader<'_>, entry: &Entry<'_>, dataset: &mut DatasetSett
                 None => reader.expected(entry, "expected a day, as in 2026-01-31"),
             }
         }
-        _ => reader.unknown(entry, "dataset", &["scale", "seed", "target-size", "today"]),
+        _ => reader.unknown(entry, "dataset", &keys::of("dataset")),
     }
 }
 
 fn diff<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, steps: &mut Vec<ManualStep>) {
     if entry.key != "after" {
-        reader.unknown(entry, "diff", &["after"]);
+        reader.unknown(entry, "diff", &keys::of("diff"));
         return;
     }
     let Some(section) = reader.table(entry) else {
@@ -488,6 +472,6 @@ fn audit<'a>(reader: &mut Reader<'a>, entry: &Entry<'a>, audit: &mut AuditSettin
                 audit.caller.settings.extend(server_setting(reader, inner));
             }
         }
-        _ => reader.unknown(entry, "audit", &["runs", "timeout", "role", "settings"]),
+        _ => reader.unknown(entry, "audit", &keys::of("audit")),
     }
 }

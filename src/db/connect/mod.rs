@@ -3,6 +3,7 @@
 
 mod error;
 mod keywords;
+pub mod libpq;
 mod passfile;
 mod tls;
 mod url;

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio_postgres::config::{Host, SslMode};
 
 use super::keywords;
+use super::libpq::Environment;
 use crate::secret::{remember, remember_pieces};
 
 /// How long a session may take to open, where nobody says otherwise.
@@ -71,6 +72,32 @@ pub enum UrlError {
         value: String,
         /// What may be written.
         expected: &'static str,
+    },
+    /// A variable of libpq's that asks for what the driver cannot do.
+    #[error(
+        "{variable} is {value:?}, and pgproof cannot do that: leave the variable out, or reach the database in another way"
+    )]
+    Unsupported {
+        /// The variable, or the one that a service's key stands for.
+        variable: String,
+        /// Its value.
+        value: String,
+    },
+    /// No service file has it.
+    #[error("there is no service {name:?} in {files}")]
+    Service {
+        /// As it was asked for.
+        name: String,
+        /// Where it was looked for.
+        files: String,
+    },
+    /// A key of a service file that is not known.
+    #[error("the service {service:?} has an unknown key {key:?}")]
+    ServiceKey {
+        /// The service.
+        service: String,
+        /// The key.
+        key: String,
     },
     /// Anything else the driver's parser refuses.
     #[error(
@@ -147,7 +174,7 @@ pub struct DatabaseUrl {
 
 impl DatabaseUrl {
     /// Parses a URL or libpq's `host=… dbname=…`; what it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`,
-    /// `PGSSLMODE`, `PGSSLROOTCERT`, `PGPASSFILE` and the password file, as with psql.
+    /// `PGSSLMODE`, `PGSSLROOTCERT`, `PGPASSFILE` and the password file, and from a service (`libpq`), as with psql.
     ///
     /// # Errors
     /// Where the URL is not one, or a parameter is unknown or has an impossible value.
@@ -197,9 +224,14 @@ impl DatabaseUrl {
             // Read as host, port and database, but it may have been meant as a password.
             hide_pieces(rest);
         }
+        let has_host = !address.is_empty() && !address.starts_with('/');
         let address = format!("{credentials}{address}");
         let mut parameters = Parameters::read(query)?;
+        let variables = Environment::of(&environment, parameters.service.as_deref())?;
+        let environment = |name: &str| variables.get(name);
         parameters.complete(&environment)?;
+        let beside = variables.driver(&parameters.driver, has_host);
+        parameters.driver.extend(beside);
         let plain = if parameters.driver.is_empty() {
             format!("postgres://{address}")
         } else {
@@ -209,11 +241,10 @@ impl DatabaseUrl {
             plain.parse().map_err(|error| malformed(&error))?;
         complete(&mut config, &environment)?;
         hide(&config);
-        if let Some(schema) = &parameters.schema {
-            let options = format!(
-                "{} -csearch_path={schema}",
-                config.get_options().unwrap_or_default()
-            );
+        let schema = parameters.schema.as_ref();
+        let search_path = schema.map(|schema| format!("-csearch_path={schema}"));
+        for asked in [variables.settings(), search_path].into_iter().flatten() {
+            let options = format!("{} {asked}", config.get_options().unwrap_or_default());
             config.options(options.trim_start());
         }
         config.application_name("pgproof");
@@ -664,6 +695,7 @@ struct Parameters {
     tls: TlsOptions,
     mode_written: bool,
     schema: Option<String>,
+    service: Option<String>,
 }
 
 impl Parameters {
@@ -677,6 +709,7 @@ impl Parameters {
             tls,
             mode_written: false,
             schema: None,
+            service: None,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -697,6 +730,7 @@ impl Parameters {
             "sslcert" => self.tls.client_certificate = Some(value.into()),
             "sslkey" => self.tls.client_key = Some(value.into()),
             "schema" => self.schema = Some(value.to_owned()),
+            "service" => self.service = Some(value.to_owned()),
             "application_name" => {}
             "user"
             | "password"
@@ -760,7 +794,8 @@ fn complete(
     }
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         let port = config.get_ports().first().copied().unwrap_or(5432);
-        config.host(environment("PGHOST").unwrap_or_else(|| default_host(port)));
+        let host = environment("PGHOST").or_else(|| environment("PGHOSTADDR"));
+        config.host(host.unwrap_or_else(|| default_host(port)));
     }
     if config.get_user().is_none() {
         let user = environment("PGUSER")

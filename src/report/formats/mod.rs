@@ -3,6 +3,7 @@
 mod checkstyle;
 mod github;
 mod gitlab;
+mod html;
 pub mod json;
 mod junit;
 pub mod markdown;
@@ -26,6 +27,7 @@ pub const FORMATS: &[&Format] = &[
     &short::FORMAT,
     &json::FORMAT,
     &markdown::FORMAT,
+    &html::FORMAT,
     &sarif::FORMAT,
     &junit::FORMAT,
     &github::FORMAT,

@@ -6,6 +6,6 @@ mod labelled;
 mod layouts;
 mod observer;
 mod pairs;
-mod reports;
+pub(crate) mod reports;
 mod safer;
 mod sample;

@@ -267,7 +267,7 @@ fn compared(comparison: Comparison, findings: Vec<Finding>) -> Report {
     }
 }
 
-fn report() -> Report {
+pub(crate) fn report() -> Report {
     let names = SavedNames {
         indexes: [(
             "orders_customer_idx".to_owned(),

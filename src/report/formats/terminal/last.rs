@@ -31,15 +31,32 @@ const INDENT: usize = 4;
 /// Some lines that stay together.
 type Block = Vec<String>;
 
-/// Writes the screen; `used` lines of the page are taken already.
+/// What stands on the page before the last screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// So many lines that say what was audited.
+    Head(usize),
+    /// Every finding, and every query that was not audited.
+    Everything,
+}
+
+/// Writes the screen.
 pub(super) fn render(
     report: &Report,
     summary: &Summary,
     style: TerminalStyle,
-    used: usize,
+    before: Before,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let screen = Screen { report, style };
+    let screen = Screen {
+        report,
+        style,
+        before,
+    };
+    let used = match before {
+        Before::Head(lines) => lines,
+        Before::Everything => 0,
+    };
     let top = screen.top();
     let unseen = screen.unseen(summary);
     let mut closing = Vec::new();
@@ -70,6 +87,7 @@ fn lines_in(blocks: &[Block]) -> usize {
 struct Screen<'a> {
     report: &'a Report,
     style: TerminalStyle,
+    before: Before,
 }
 
 impl Screen<'_> {
@@ -205,7 +223,7 @@ impl Screen<'_> {
         }
         if reported < total {
             let more = plural(total - reported, words[0], words[1]);
-            let more = format!("  and {more} more: --verbose, or --format json=FILE");
+            let more = format!("  and {more} more: --verbose, or --format html=FILE");
             shown.push(vec![self.style.palette().quiet(more).to_string()]);
         }
         shown
@@ -338,8 +356,9 @@ impl Screen<'_> {
     /// What nothing is known of, and what is not shown.
     fn unseen(&self, summary: &Summary) -> Vec<Block> {
         let palette = self.style.palette();
+        // What stands in full above is not said again.
         let not_audited: Vec<&Finding> = counting(self.report)
-            .filter(|found| is_not_audited(found))
+            .filter(|found| self.before != Before::Everything && is_not_audited(found))
             .collect();
         let mut lines: Block = Vec::new();
         for found in not_audited.iter().take(UNSEEN) {

@@ -22,6 +22,7 @@ use crate::report::wrapped::{Wrapped, lines};
 use crate::report::{Grouping, Origin, Report, TOOL_VERSION};
 
 use super::{Escaping, Format};
+use last::Before;
 pub use style::TerminalStyle;
 
 /// For people.
@@ -59,23 +60,27 @@ fn audit(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io::Res
     compared(report, *style, &mut head)?;
     let used = head.iter().filter(|byte| **byte == b'\n').count();
     out.write_all(&head)?;
-    let mut last = Vec::new();
-    last::render(report, &summary, *style, used, &mut last)?;
+    let everything =
+        |out: &mut dyn Write| last::render(report, &summary, *style, Before::Everything, out);
     if style.verbose {
         in_full(report, *style, out)?;
-    } else if shown(report).count() <= FEW
+        return everything(out);
+    }
+    if shown(report).count() <= FEW
         && report.view.top.is_none()
         && report.view.by == Grouping::Impact
     {
         // What fits on the page is shown in full at once.
-        let mut full = Vec::new();
+        let (mut full, mut last) = (Vec::new(), Vec::new());
         in_full(report, *style, &mut full)?;
+        everything(&mut last)?;
         let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
         if used + lines(&full) + lines(&last) <= last::LINES {
             out.write_all(&full)?;
+            return out.write_all(&last);
         }
     }
-    out.write_all(&last)
+    last::render(report, &summary, *style, Before::Head(used), out)
 }
 
 /// More findings than this never fit on a page.
