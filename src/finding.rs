@@ -93,11 +93,12 @@ pub enum RuleId {
     SlowSerialization,
     NotProven,
     BypassedPolicies,
+    PerRowPolicy,
 }
 
 impl RuleId {
     /// Every id, in the order of the documentation.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::SeqScan,
         Self::MissingIndex,
         Self::NPlusOne,
@@ -146,6 +147,7 @@ impl RuleId {
         Self::SlowSerialization,
         Self::NotProven,
         Self::BypassedPolicies,
+        Self::PerRowPolicy,
     ];
 
     /// The kebab-case id.
@@ -200,6 +202,7 @@ impl RuleId {
             Self::SlowSerialization => "slow-serialization",
             Self::NotProven => "not-proven",
             Self::BypassedPolicies => "bypassed-policies",
+            Self::PerRowPolicy => "per-row-policy",
         }
     }
 }

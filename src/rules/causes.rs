@@ -203,7 +203,8 @@ fn depth(rule: RuleId) -> u8 {
         | RuleId::BlockingMigration
         | RuleId::NotAudited
         | RuleId::NotProven
-        | RuleId::BypassedPolicies => u8::MAX,
+        | RuleId::BypassedPolicies
+        | RuleId::PerRowPolicy => u8::MAX,
     }
 }
 

@@ -127,7 +127,8 @@ fn is_about_work(rule: RuleId) -> bool {
         | RuleId::StaleStatistics
         | RuleId::SlowSerialization
         | RuleId::NotProven
-        | RuleId::BypassedPolicies => false,
+        | RuleId::BypassedPolicies
+        | RuleId::PerRowPolicy => false,
     }
 }
 

@@ -41,6 +41,7 @@ mod not_proven;
 mod over_budget;
 mod parameter_cliff;
 mod partition_pruning;
+pub mod per_row_policy;
 pub mod plan_regression;
 mod planning_memory;
 mod planning_overhead;
@@ -165,6 +166,7 @@ pub const ALL: &[&Rule] = &[
     &slow_serialization::RULE,
     &not_proven::RULE,
     &bypassed_policies::RULE,
+    &per_row_policy::RULE,
 ];
 
 /// A rule by its id; `None` for an id that has no rule yet.
