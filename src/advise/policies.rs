@@ -90,13 +90,16 @@ fn of_table(table: &Table, (query, rows): (usize, f64)) -> Option<PolicyTrial> {
         reader = reader.or_else(|| policy.roles.first().cloned());
         if once {
             let check = policy.check.as_deref().map_or_else(String::new, |check| {
-                format!(" WITH CHECK ({})", once_a_statement(check, &of(check)))
+                format!(
+                    " WITH CHECK {}",
+                    enclosed(&once_a_statement(check, &of(check)))
+                )
             });
             statements.push(format!(
-                "ALTER POLICY {} ON {} USING ({}){check};",
+                "ALTER POLICY {} ON {} USING {}{check};",
                 quote_identifier(&policy.name),
                 table.name.sql(),
-                once_a_statement(condition, &calls)
+                enclosed(&once_a_statement(condition, &calls))
             ));
         }
     }
@@ -109,6 +112,24 @@ fn of_table(table: &Table, (query, rows): (usize, f64)) -> Option<PolicyTrial> {
         sql: (!statements.is_empty()).then(|| statements.join("\n")),
         reader,
     })
+}
+
+/// In parentheses, of which the server prints a pair itself around most conditions.
+fn enclosed(condition: &str) -> String {
+    let mut depth = 0;
+    let closes = condition.char_indices().find_map(|(at, character)| {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at + character.len_utf8())
+    });
+    if condition.starts_with('(') && closes == Some(condition.len()) {
+        condition.to_owned()
+    } else {
+        format!("({condition})")
+    }
 }
 
 fn calls_of(policy: &RowPolicy, condition: &str, columns: &[&str]) -> Vec<Call> {

@@ -5,9 +5,10 @@ use super::Resolver;
 use super::bounds::bind_arm;
 use super::table::{Choice, TableDraft};
 use crate::seed::check::{Atom, ColumnFacts, Facts, Linear, Relation};
+use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::Context;
 use crate::seed::infer::obey::{Said, Value, obey};
-use crate::seed::infer::values::literal_cell;
+use crate::seed::infer::values::{literal_cell, source_range};
 use crate::seed::plan::{
     Arms, ColumnPlan, Doubt, Generator, LinkChoice, Nulls, Scalar, ScalarSource, Variants, Weights,
 };
@@ -152,6 +153,14 @@ impl<'a> Resolver<'a> {
                 }) => {
                     let last = planned.rows.saturating_sub(1) as f64;
                     Some((*start as f64, *start as f64 + *step as f64 * last))
+                }
+                Generator::Scalar(scalar) if scalar.encoding.decimals() == 0 => {
+                    let (low, high) = source_range(scalar);
+                    let whole = matches!(
+                        scalar.encoding,
+                        ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8
+                    );
+                    whole.then_some((low as f64, high as f64))
                 }
                 _ => None,
             }
