@@ -52,6 +52,7 @@ macro_rules! for_each_rule {
             slow_serialization SlowSerialization "slow-serialization";
             not_proven NotProven "not-proven";
             bypassed_policies BypassedPolicies "bypassed-policies";
+            per_row_policy PerRowPolicy "per-row-policy";
         }
     };
 }

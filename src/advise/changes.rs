@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::safer;
 use crate::finding::{Finding, Fix, RuleId};
-use crate::schema::{Index, Schema, Table, TableKind, quote_identifier};
+use crate::schema::{Index, RowPolicy, Schema, Table, TableKind, quote_identifier};
 use crate::sql::ddl::{self, Ddl, DropText, IndexText};
 use crate::sql::names::unquote_lower;
 use crate::sql::statements::statements;
@@ -147,6 +147,35 @@ fn reason(finding: &Finding, fix: &Fix) -> String {
     )
 }
 
+/// A policy in another form, and the one that it has.
+fn alter_policy(statement: &str, schema: &Schema) -> Option<Change> {
+    let (table, policy) = schema.tables.iter().find_map(|table| {
+        let begins = |policy: &&RowPolicy| {
+            let (name, table) = (quote_identifier(&policy.name), table.name.sql());
+            statement.starts_with(&format!("ALTER POLICY {name} ON {table} "))
+        };
+        Some((table, table.policies.iter().find(begins)?))
+    })?;
+    let part = |keyword: &str, condition: &Option<String>| {
+        let condition = condition.as_ref();
+        condition.map_or_else(String::new, |condition| format!(" {keyword} ({condition})"))
+    };
+    let down = format!(
+        "ALTER POLICY {} ON {}{}{}",
+        quote_identifier(&policy.name),
+        table.name.sql(),
+        part("USING", &policy.using),
+        part("WITH CHECK", &policy.check)
+    );
+    Some(whole(
+        format!("policy_{}", words(&policy.name)),
+        Step {
+            up: statement.to_owned(),
+            down: Some(down),
+        },
+    ))
+}
+
 fn change(statement: &str, schema: &Schema) -> Option<Change> {
     match ddl::read(statement) {
         Ddl::CreateIndex {
@@ -164,6 +193,7 @@ fn change(statement: &str, schema: &Schema) -> Option<Change> {
                 },
             ))
         }
+        _ if starts_with(statement, &["alter", "policy"]) => alter_policy(statement, schema),
         _ if starts_with(statement, &["create", "statistics"]) => {
             let name = statement.split_whitespace().nth(2)?;
             Some(whole(

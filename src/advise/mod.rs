@@ -7,6 +7,7 @@ pub mod ddl;
 pub mod findings;
 pub mod hot;
 pub mod memory;
+pub mod policies;
 pub mod rewrites;
 pub mod select;
 pub mod set;

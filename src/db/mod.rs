@@ -24,6 +24,7 @@ mod parameters;
 mod probe;
 pub mod prove;
 pub mod prove_memory;
+pub mod prove_policies;
 pub mod prove_rewrites;
 pub mod prove_statistics;
 pub mod proxy;

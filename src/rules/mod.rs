@@ -41,6 +41,7 @@ mod not_proven;
 mod over_budget;
 mod parameter_cliff;
 mod partition_pruning;
+pub mod per_row_policy;
 pub mod plan_regression;
 mod planning_memory;
 mod planning_overhead;

@@ -75,6 +75,24 @@ pub struct Table {
     pub stats: TableStats,
     /// Row level security is on.
     pub row_security: bool,
+    /// Its policies.
+    #[serde(default)]
+    pub policies: Vec<RowPolicy>,
+}
+
+/// A row security policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowPolicy {
+    /// Unquoted.
+    pub name: String,
+    /// USING, as `pg_get_expr` prints it.
+    pub using: Option<String>,
+    /// WITH CHECK.
+    pub check: Option<String>,
+    /// For whom; none for everybody.
+    pub roles: Vec<String>,
+    /// Functions that it calls and that are not immutable, without the server's own.
+    pub functions: Vec<String>,
 }
 
 /// What a relation is.

@@ -88,7 +88,7 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog, by
 /// the rows that all of a query's runs find, by who asks; or beside themselves, on plans of a cold disk, of another session's
 /// lock, of EXPLAIN (MEMORY) and (SERIALIZE), of loads.
-const WITHOUT_PLANS: [RuleId; 15] = [
+const WITHOUT_PLANS: [RuleId; 16] = [
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,
@@ -104,6 +104,7 @@ const WITHOUT_PLANS: [RuleId; 15] = [
     RuleId::SlowSerialization,
     RuleId::NotProven,
     RuleId::BypassedPolicies,
+    RuleId::PerRowPolicy,
 ];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.

@@ -141,6 +141,7 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Table {
         insert_triggers: Vec::new(),
         stats: TableStats::default(),
         row_security: false,
+        policies: Vec::new(),
     };
     table.indexes.push(Index {
         primary: true,

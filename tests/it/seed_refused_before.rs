@@ -343,3 +343,107 @@ async fn copied_texts_arrays_and_long_decimals_are_met() {
         "SELECT count(*) FROM calls WHERE shown = CASE kind WHEN 'make' THEN made ELSE used END";
     assert_eq!(count(&database, sql).await, 1000);
 }
+
+/// Each of these was refused, or lost nearly all of its rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_share_columns_and_constraints_over_keys_are_met() {
+    let database = support::database().await;
+    database
+        .execute(
+            r"CREATE TABLE songs (id uuid PRIMARY KEY, title text NOT NULL);
+             CREATE TABLE alike (one uuid NOT NULL REFERENCES songs, other uuid NOT NULL REFERENCES songs, score float8 NOT NULL,
+                 PRIMARY KEY (one, other), CHECK (one <> other), CHECK (one < other));
+             CREATE TABLE pupils (id int PRIMARY KEY, age int NOT NULL);
+             CREATE TABLE groups (id int PRIMARY KEY, size int NOT NULL);
+             CREATE TABLE marks (id int PRIMARY KEY, kind text NOT NULL CHECK (kind IN ('oral', 'written', 'test', 'exam')),
+                 pupil int REFERENCES pupils, class int REFERENCES groups, UNIQUE (pupil, kind), UNIQUE (class, kind),
+                 CHECK ((pupil IS NOT NULL AND class IS NULL) OR (pupil IS NULL AND class IS NOT NULL)));
+             CREATE TABLE seats (id bigint PRIMARY KEY);
+             CREATE TABLE shows (id bigint PRIMARY KEY, hall text NOT NULL);
+             CREATE TABLE bookings (id bigint PRIMARY KEY, show_id bigint REFERENCES shows, paid boolean NOT NULL);
+             CREATE TABLE tickets (id bigint PRIMARY KEY, booking_id bigint REFERENCES bookings, show_id bigint REFERENCES shows,
+                 seat_id bigint REFERENCES seats, void boolean DEFAULT false);
+             CREATE UNIQUE INDEX ON tickets (seat_id, show_id) WHERE NOT void;
+             CREATE TABLE transfers (id int PRIMARY KEY, kind text NOT NULL CHECK (kind IN ('send', 'make')),
+                 target text, made text, effective text,
+                 CHECK (target IS NULL OR target ~ '^K[0-9]{6}$'), CHECK (made IS NULL OR made ~ '^K[0-9]{6}$'),
+                 CHECK (effective IS NULL OR effective ~ '^K[0-9]{6}$'), CHECK (kind <> 'send' OR target IS NOT NULL),
+                 CHECK ((kind = 'make' AND effective = made) OR (kind = 'send' AND effective = target)));
+             CREATE TABLE bills (id int PRIMARY KEY, total numeric(10,2) NOT NULL, tax numeric(10,2) NOT NULL, net numeric(10,2) NOT NULL,
+                 CHECK (net + tax = total), CHECK (net >= 0 AND tax >= 0));
+             CREATE TABLE depots (id int PRIMARY KEY, name text);
+             CREATE TABLE trucks (id int PRIMARY KEY, depot_id int REFERENCES depots);
+             CREATE TABLE trips (id int PRIMARY KEY, truck_id bigint NOT NULL REFERENCES trucks, depot_id bigint REFERENCES depots);
+             CREATE TABLE blocks (number bigint PRIMARY KEY);
+             CREATE TABLE receipts (id int PRIMARY KEY, block bigint NOT NULL REFERENCES blocks, status int,
+                 CHECK ((block <= 900000000 AND status IS NULL) OR (block > 900000000 AND status = 1)));",
+        )
+        .await;
+    let options = Options {
+        all_rows: Some(1000),
+        ..Options::default()
+    };
+    torture::try_fill_with(&database, &[], &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    torture::prove(&database.session().await).await;
+    for table in [
+        "alike",
+        "marks",
+        "tickets",
+        "transfers",
+        "bills",
+        "trips",
+        "receipts",
+    ] {
+        let rows = count(&database, &format!("SELECT count(*) FROM {table}")).await;
+        assert_eq!(rows, 1000, "{table}");
+    }
+    // Both ways of an exclusive key are taken.
+    let both = "SELECT least(count(pupil), count(class)) FROM marks";
+    assert!(count(&database, both).await > 100);
+}
+
+/// Names say what no key declares.
+#[tokio::test(flavor = "multi_thread")]
+async fn undeclared_references_of_every_spelling_name_rows() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE users (id uuid PRIMARY KEY, email text NOT NULL);
+             CREATE TABLE tags (id int PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE countries (code char(2) PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE photos (id uuid PRIMARY KEY, owner uuid NOT NULL, tag_ids int[] NOT NULL, viewer_ids uuid[] NOT NULL,
+                 country_code char(2) NOT NULL, min_zoom int NOT NULL, max_zoom int NOT NULL);
+             CREATE TABLE stories (id uuid PRIMARY KEY, title text NOT NULL, body text NOT NULL);
+             CREATE TABLE letters (id int PRIMARY KEY, sender uuid NOT NULL, recipient uuid NOT NULL, reply_to int);
+             CREATE TABLE folders (id int PRIMARY KEY, parent int, name text NOT NULL);
+             CREATE TABLE likes (id uuid PRIMARY KEY, user_id uuid NOT NULL, likeable_type text NOT NULL, likeable_id uuid NOT NULL,
+                 UNIQUE (user_id, likeable_type, likeable_id));",
+        )
+        .await;
+    let options = Options {
+        all_rows: Some(600),
+        ..Options::default()
+    };
+    torture::try_fill_with(&database, &[], &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let orphans = [
+        "SELECT count(*) FROM photos WHERE owner NOT IN (SELECT id FROM users)",
+        "SELECT count(*) FROM photos WHERE country_code NOT IN (SELECT code FROM countries)",
+        "SELECT count(*) FROM photos, unnest(tag_ids) AS tag WHERE tag NOT IN (SELECT id FROM tags)",
+        "SELECT count(*) FROM photos WHERE max_zoom < min_zoom",
+        "SELECT count(*) FROM letters WHERE sender NOT IN (SELECT id FROM users) OR recipient NOT IN (SELECT id FROM users)",
+        "SELECT count(*) FROM letters WHERE reply_to NOT IN (SELECT id FROM letters)",
+        "SELECT count(*) FROM folders WHERE parent NOT IN (SELECT id FROM folders)",
+        "SELECT count(*) FROM likes WHERE user_id NOT IN (SELECT id FROM users)",
+        "SELECT count(*) FROM likes WHERE CASE likeable_type WHEN 'Photo' THEN likeable_id NOT IN (SELECT id FROM photos) \
+         WHEN 'Story' THEN likeable_id NOT IN (SELECT id FROM stories) ELSE true END",
+    ];
+    for sql in orphans {
+        assert_eq!(count(&database, sql).await, 0, "{sql}");
+    }
+    assert!(count(&database, "SELECT count(reply_to) FROM letters").await > 0);
+    assert!(count(&database, "SELECT count(DISTINCT likeable_type) FROM likes").await == 2);
+}

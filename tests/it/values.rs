@@ -298,6 +298,86 @@ fn the_role_that_asks_sees_its_policies() {
     assert_eq!(as_reader.summary.found_rows, 1);
 }
 
+const FUNCTIONS_OF_POLICIES: &str = "\
+CREATE SCHEMA who;
+CREATE FUNCTION who.shop() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN current_setting('app.shop')::int; END $$;
+CREATE FUNCTION who.sees(shop int) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN shop = who.shop(); END $$;
+CREATE TABLE shops (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE sales (id int PRIMARY KEY, shop_id int NOT NULL REFERENCES shops, cents int NOT NULL);
+CREATE TABLE returns (id int PRIMARY KEY, shop_id int NOT NULL REFERENCES shops, cents int NOT NULL);
+CREATE TABLE visits (id int PRIMARY KEY, shop_id int NOT NULL REFERENCES shops, seconds int NOT NULL);
+ALTER TABLE sales ENABLE ROW LEVEL SECURITY;
+ALTER TABLE returns ENABLE ROW LEVEL SECURITY;
+ALTER TABLE visits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_sales ON sales TO shop_keeper USING (shop_id = who.shop());
+CREATE POLICY own_returns ON returns TO shop_keeper USING (shop_id = (SELECT who.shop()));
+CREATE POLICY own_visits ON visits TO shop_keeper USING (who.sees(shop_id));
+GRANT USAGE ON SCHEMA who TO shop_keeper;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO shop_keeper;
+";
+
+/// A policy's function is called for each row, unless it stands in a subquery; what was measured is in the finding.
+#[test]
+fn policies_that_call_a_function_for_each_row_are_found() {
+    let settings = "[server]\nroles = [\"shop_keeper\"]\n[audit]\nruns = 3\n";
+    let directory = project(&[
+        ("pgproof.toml", settings),
+        ("migrations/0001_shops.sql", FUNCTIONS_OF_POLICIES),
+        (
+            "queries/shops.sql",
+            "-- name: Sales :one\nSELECT sum(cents) FROM sales;\n-- name: Returns :one\nSELECT sum(cents) FROM returns;\n\
+             -- name: Visits :one\nSELECT sum(seconds) FROM visits;\n",
+        ),
+        (
+            "seeds/shops.toml",
+            "[tables.shops]\nrows = 40\n[tables.sales]\nrows = 60000\n[tables.returns]\nrows = 60000\n\
+             [tables.visits]\nrows = 60000\n",
+        ),
+    ]);
+    let found = |report: &SavedReport| -> Vec<(String, bool, bool)> {
+        let findings = report.findings.iter();
+        let mut found: Vec<(String, bool, bool)> = findings
+            .filter(|finding| finding.rule == RuleId::PerRowPolicy)
+            .map(|finding| {
+                let fix = finding.fix.as_ref();
+                let is_subquery = fix.is_some_and(|fix| fix.sql.contains("(SELECT who.shop())"));
+                let proven = fix.is_some_and(|fix| fix.proof.is_some());
+                (finding.message.clone(), is_subquery, proven)
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let asked =
+        format!("{settings}role = \"shop_keeper\"\nsettings = {{ \"app.shop\" = \"7\" }}\n");
+    fs::write(directory.path().join("pgproof.toml"), asked).unwrap();
+    let (as_keeper, terminal) = report(directory.path());
+    let seen = found(&as_keeper);
+    let expected = [
+        (
+            "the policy own_sales on sales calls who.shop() for each of 60,000 rows",
+            true,
+            true,
+        ),
+        (
+            "the policy own_visits on visits calls who.sees(shop_id) for each of 60,000 rows",
+            false,
+            false,
+        ),
+    ];
+    let expected =
+        expected.map(|(message, subquery, proven)| (message.to_owned(), subquery, proven));
+    assert_eq!(seen, expected, "{terminal}");
+    // The superuser bypasses them, and the role that the policy names may not ask without the setting: found, not proven.
+    fs::write(directory.path().join("pgproof.toml"), settings).unwrap();
+    let (as_superuser, terminal) = report(directory.path());
+    let seen = found(&as_superuser);
+    assert!(
+        seen.len() == 2 && seen[0].1 && !seen[0].2,
+        "{seen:?}\n{terminal}"
+    );
+}
+
 /// What runs on empty tables proves nothing, and DATABASE_URL alone names no database.
 #[test]
 fn a_database_without_rows_is_refused() {

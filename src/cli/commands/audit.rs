@@ -331,6 +331,7 @@ pub(super) async fn audit(
         ended_early,
     };
     advice.indexes(&mut findings).await;
+    advice.policies(&mut findings).await;
     if let Some(kept) = kept
         && advice.ended_early.is_none()
     {

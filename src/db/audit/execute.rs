@@ -5,7 +5,7 @@ use crate::catalog::Query;
 use crate::db::explain::{self, ExplainError, Explained, PlanChoice};
 use crate::db::parameters::ParameterSet;
 use crate::plan::shape::shape;
-use crate::plan::{NodeKind, Plan};
+use crate::plan::{NodeKind, Plan, rows_found};
 use crate::run::{Outcome, Run, Sample, is_settled};
 use crate::run_id::RunId;
 use crate::units::{Millis, Pages};
@@ -17,6 +17,8 @@ const LONG: Millis = Millis(1_000.0);
 /// Time that the further samples of one long parameter set may take.
 const PATIENCE: Millis = Millis(3_000.0);
 
+/// Sets that are tried where those that were picked meet no row.
+const MORE_SETS: usize = 12;
 /// Further runs where a time is near its limit.
 const MORE_ROUNDS: u32 = 6;
 /// Up to so many times its limit a time may be noise.
@@ -70,6 +72,8 @@ pub(super) async fn all(
             }
         }
     }
+    let more = further(auditor, ready, estimates, (picked, &executions)).await?;
+    executions.extend(more);
     sample_near_budget(auditor, query, ready, &mut executions).await?;
     let left = executions.iter().flat_map(|execution| &execution.taken);
     let mut notes: Vec<String> = left
@@ -77,10 +81,9 @@ pub(super) async fn all(
         .collect();
     notes.sort();
     notes.dedup();
-    // Values that a constraint refuses show a plan; where others ran, these say more.
-    let some_ran = executions
-        .iter()
-        .any(|execution| execution.refused.is_none());
+    // Values that a constraint refuses show a plan; where others ran and met rows, these say more.
+    let is_refused = |execution: &Execution<'_>| execution.refused.is_some();
+    let some_ran = !executions.iter().any(is_refused) || executions.iter().any(Execution::found);
     let refusal = executions
         .iter()
         .filter(|_| !some_ran)
@@ -88,7 +91,7 @@ pub(super) async fn all(
     notes.extend(refusal.map(|message| {
         format!("planned only: no values were found that the constraints allow ({message})")
     }));
-    executions.retain(|execution| !some_ran || execution.refused.is_none());
+    executions.retain(|execution| execution.refused.is_none() == some_ran);
     let mut runs: Vec<Run> = executions
         .into_iter()
         .map(|execution| execution.finish(query, ready, auditor.options.timeout))
@@ -103,6 +106,37 @@ pub(super) async fn all(
     };
     runs.sort_by_key(|run| std::cmp::Reverse(severity(run)));
     Ok(Executed { runs, notes })
+}
+
+/// Values that meet no row show no work. Where all that were picked are such, others are run once each until some meet one.
+async fn further<'e>(
+    auditor: &Auditor<'_>,
+    ready: &Ready,
+    estimates: &'e [(ParameterSet, Explained)],
+    (picked, ran): (&[usize], &[Execution<'e>]),
+) -> Result<Option<Execution<'e>>, Failed> {
+    if ran.iter().any(Execution::found) {
+        return Ok(None);
+    }
+    let left = (0..estimates.len()).filter(|i| !picked.contains(i));
+    for i in left.take(MORE_SETS) {
+        let mut execution = Execution::of(&estimates[i].0, PlanChoice::Custom, &estimates[i].1);
+        for round in 0..=auditor.options.runs {
+            auditor
+                .interrupt
+                .check()
+                .map_err(|_| Failed::Server(ExplainError::TimedOut))?;
+            if (round == 0 || execution.found())
+                && execution.wants_more(round, auditor.options.runs)
+            {
+                execution.run(auditor, ready).await?;
+            }
+        }
+        if execution.found() {
+            return Ok(Some(execution));
+        }
+    }
+    Ok(None)
 }
 
 /// A budget of time that a set seems to break by little is broken only if no run holds it: it gets more of them, so that a
@@ -234,6 +268,12 @@ impl<'a> Execution<'a> {
             return round <= runs;
         }
         !self.timed_out && f64::from(round) * last.0 <= PATIENCE.0
+    }
+
+    /// Whether it met a row, or may have.
+    fn found(&self) -> bool {
+        let met = |explained: &Explained| rows_found(&explained.plan).is_none_or(|rows| rows > 0.0);
+        self.timed_out || self.taken.last().is_some_and(met)
     }
 
     /// Whether its fastest run is past a limit, but not so far that noise cannot explain it.

@@ -87,6 +87,8 @@ impl AuditError {
 struct Ready {
     prepared: Prepared,
     chosen: Chosen,
+    /// What a parent's rows say of its loop.
+    note: Option<String>,
 }
 
 /// How a query fails.
@@ -422,6 +424,7 @@ impl Auditor<'_> {
         let mut notes = ready.prepared.left_behind.clone();
         let left = estimates.iter().flat_map(|(_, plan)| &plan.left_behind);
         notes.extend(left.cloned());
+        notes.extend(ready.note.clone());
         let ran = match self.why_not(query, &ready, &estimates) {
             Some(why) => Err(why),
             None => match execute::all(self, query, &ready, &estimates, &picked).await {
@@ -519,11 +522,16 @@ impl Auditor<'_> {
                     sets,
                     columns: Vec::new(),
                 },
+                note: None,
             });
         }
         let found = self.choose(i, &prepared, normal).await;
         match found {
-            Ok(chosen) => Ok(Ready { prepared, chosen }),
+            Ok((chosen, note)) => Ok(Ready {
+                prepared,
+                chosen,
+                note,
+            }),
             Err(failed) => {
                 prepared.deallocate(client).await?;
                 Err(failed)
@@ -536,10 +544,14 @@ impl Auditor<'_> {
         i: usize,
         prepared: &Prepared,
         normal: &BTreeMap<usize, ParameterSet>,
-    ) -> Result<Chosen, Failed> {
+    ) -> Result<(Chosen, Option<String>), Failed> {
         let query = &self.queries[i];
         let client = self.session.client();
-        let given = parent::values(client, &self.limits, self.queries, query, normal).await?;
+        let asked = (query, prepared);
+        let parent::Given {
+            values: given,
+            note,
+        } = parent::values(client, &self.limits, self.queries, asked, normal).await?;
         let generic = explain::generic(client, prepared, &self.limits).await?;
         let mut search = Search {
             client,
@@ -547,8 +559,9 @@ impl Auditor<'_> {
             schema: self.schema,
             sampler: &mut self.sampler,
         };
-        parameters::choose(&mut search, query, prepared, &generic.plan, &given)
-            .await
+        let chosen = parameters::choose(&mut search, query, prepared, &generic.plan, &given).await;
+        chosen
+            .map(|chosen| (chosen, note))
             .map_err(|error| match error {
                 ChooseError::Unknown(failure) => Failed::Query(failure),
                 ChooseError::Explain(error) => error.into(),

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio_postgres::Client;
 
 use crate::catalog::Query;
-use crate::db::explain::{Limits, Prepared, first_row};
+use crate::catalog::query::ForEach;
+use crate::db::explain::{ExplainError, Limits, Prepared, first_rows};
 use crate::db::parameters::ParameterSet;
 use crate::run::QueryFailure;
 
@@ -40,43 +41,97 @@ pub(super) fn order(queries: &[Query]) -> Vec<usize> {
     order
 }
 
-/// The values that a query's parents give; nothing where a parent could not be audited.
+/// Elements of a loop that are looked at.
+const ELEMENTS: usize = 20;
+
+/// What a query's parents give.
+pub(super) struct Given {
+    /// By parameter.
+    pub(super) values: BTreeMap<u16, Option<String>>,
+    /// Of how many elements most find no row, in words.
+    pub(super) note: Option<String>,
+}
+
+/// The values that a query's parents give; nothing where a parent could not be audited. Of a loop's elements one that finds
+/// rows is typical, where the parent alone decides what the query looks for.
 pub(super) async fn values(
     client: &Client,
     limits: &Limits,
     queries: &[Query],
-    query: &Query,
+    (query, prepared): (&Query, &Prepared),
     normal: &BTreeMap<usize, ParameterSet>,
-) -> Result<BTreeMap<u16, Option<String>>, Failed> {
-    let mut given = BTreeMap::new();
+) -> Result<Given, Failed> {
+    let mut given = Given {
+        values: BTreeMap::new(),
+        note: None,
+    };
     for each in &query.for_each {
         let Some(at) = queries.iter().position(|other| other.name == each.parent) else {
             continue;
         };
         let Some(set) = normal.get(&at) else { continue };
         let parent = &queries[at];
-        let prepared =
+        let statement =
             Prepared::new(client, "pgproof_parent", &parent.sql, parent.writes, limits).await?;
-        let row = first_row(client, &prepared, &set.values, limits).await;
-        prepared.deallocate(client).await?;
-        let Some(row) = row? else { continue };
-        match row.iter().find(|(name, _)| *name == each.column) {
-            Some((_, value)) => {
-                given.insert(each.parameter, value.clone());
-            }
-            None => {
-                let columns: Vec<&str> = row.iter().map(|(name, _)| name.as_str()).collect();
-                return Err(Failed::Query(QueryFailure {
-                    message: format!(
-                        "@for-each: {} returns no column {}",
-                        each.parent, each.column
-                    ),
-                    code: None,
-                    position: None,
-                    hint: Some(format!("its columns are {}", columns.join(", "))),
-                }));
-            }
-        }
+        let rows = first_rows(client, &statement, &set.values, limits, ELEMENTS).await;
+        statement.deallocate(client).await?;
+        let rows = rows?;
+        let Some(first) = rows.first() else { continue };
+        let Some(column) = first.iter().position(|(name, _)| *name == each.column) else {
+            return Err(Failed::Query(no_column(each, first)));
+        };
+        let elements: Vec<Option<String>> = rows.iter().map(|row| row[column].1.clone()).collect();
+        let alone = prepared.types.len() == 1 && !query.writes;
+        let element = if alone {
+            let (element, empty) = typical(client, limits, prepared, &elements).await?;
+            given.note = (empty > 0).then(|| {
+                let (parent, all) = (&each.parent, elements.len());
+                format!("{empty} of {all} rows of {parent} find nothing here")
+            });
+            element
+        } else {
+            elements.into_iter().next().flatten()
+        };
+        given.values.insert(each.parameter, element);
     }
     Ok(given)
+}
+
+/// The first element that finds a row, and how many find none; the first of all where none does.
+async fn typical(
+    client: &Client,
+    limits: &Limits,
+    prepared: &Prepared,
+    elements: &[Option<String>],
+) -> Result<(Option<String>, usize), Failed> {
+    let (mut found, mut empty) = (None, 0);
+    for element in elements {
+        let values = [element.clone()];
+        match first_rows(client, prepared, &values, limits, 1).await {
+            Ok(rows) if rows.is_empty() => empty += 1,
+            Ok(_) => found = found.or_else(|| element.clone()),
+            // What fails or takes too long is told by the audit itself.
+            Err(
+                ExplainError::Refused(_) | ExplainError::TimedOut | ExplainError::Unsafe { .. },
+            ) => {
+                return Ok((element.clone(), 0));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let first = elements.first().cloned().flatten();
+    Ok((found.or(first), empty))
+}
+
+fn no_column(each: &ForEach, row: &[(String, Option<String>)]) -> QueryFailure {
+    let columns: Vec<&str> = row.iter().map(|(name, _)| name.as_str()).collect();
+    QueryFailure {
+        message: format!(
+            "@for-each: {} returns no column {}",
+            each.parent, each.column
+        ),
+        code: None,
+        position: None,
+        hint: Some(format!("its columns are {}", columns.join(", "))),
+    }
 }

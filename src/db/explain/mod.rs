@@ -22,7 +22,7 @@ use given::GivenTransaction;
 use wire::Message;
 
 pub use error::{ExplainError, Refusal};
-pub(crate) use rows::first_row;
+pub(crate) use rows::first_rows;
 pub use statement::{Prepared, TypeInfo, TypeKind, quote_literal};
 
 /// What statements may do to the database.

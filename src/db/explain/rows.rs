@@ -1,4 +1,4 @@
-//! The first row of a prepared statement as text, whatever its columns' types are.
+//! The first rows of a prepared statement as text, whatever its columns' types are.
 
 use std::pin::pin;
 
@@ -12,17 +12,18 @@ use super::{Access, ExplainError, Limits, NO_POSITION, PlanChoice, Prepared, ope
 /// Columns by name, in their order.
 pub(crate) type NamedRow = Vec<(String, Option<String>)>;
 
-/// Executes the statement in a transaction that rolls back; `None` where it returns no row. The rest of the rows is thrown
-/// away unread.
+/// Executes the statement in a transaction that rolls back, and returns the first rows. The rest of them is thrown away
+/// unread.
 ///
 /// # Errors
 /// [`ExplainError`]; [`ExplainError::Unsafe`] for a statement whose effects a rollback does not take back.
-pub(crate) async fn first_row(
+pub(crate) async fn first_rows(
     client: &Client,
     prepared: &Prepared,
     values: &[Option<String>],
     limits: &Limits,
-) -> Result<Option<NamedRow>, ExplainError> {
+    most: usize,
+) -> Result<Vec<NamedRow>, ExplainError> {
     prepared.may_run()?;
     let choice = PlanChoice::Custom;
     // Only its text form is the same for every type: the simple protocol, with a statement of quoted values alone.
@@ -31,7 +32,7 @@ pub(crate) async fn first_row(
         Access::PrivateCopy => {
             let open = [Message::Ours(opening(limits, choice))];
             wire::all(wire::send(client, &open, limits).await?, None)?;
-            let row = first(client, &execute).await;
+            let row = first(client, &execute, most).await;
             let leave = [Message::Ours("ROLLBACK".to_owned())];
             wire::all(wire::send(client, &leave, limits).await?, None)?;
             row
@@ -44,7 +45,7 @@ pub(crate) async fn first_row(
             let row = match wire::all(answers, None) {
                 Ok(_) => {
                     let patience = wire::patience(1, limits);
-                    wire::answered(patience, first(client, &execute)).await?
+                    wire::answered(patience, first(client, &execute, most)).await?
                 }
                 Err(error) => Err(error),
             };
@@ -54,18 +55,18 @@ pub(crate) async fn first_row(
     }
 }
 
-async fn first(client: &Client, execute: &str) -> Result<Option<NamedRow>, ExplainError> {
+async fn first(client: &Client, execute: &str, most: usize) -> Result<Vec<NamedRow>, ExplainError> {
     let failed = |error| ExplainError::of(error, NO_POSITION);
     let messages = client.simple_query_raw(execute).await.map_err(failed)?;
     let mut messages = pin!(messages);
-    let mut found = None;
+    let mut found: Vec<NamedRow> = Vec::new();
     while let Some(message) = messages.next().await {
         if let SimpleQueryMessage::Row(row) = message.map_err(failed)?
-            && found.is_none()
+            && found.len() < most
         {
             let value = |at: usize| row.get(at).map(str::to_owned);
             let names = row.columns().iter().enumerate();
-            found = Some(
+            found.push(
                 names
                     .map(|(at, column)| (column.name().to_owned(), value(at)))
                     .collect(),

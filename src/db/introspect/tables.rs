@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::Build;
 use crate::schema::{
     Column, ColumnStats, DataType, Identity, KeyPart, PartitionKey, PartitionOf, PartitionStrategy,
-    QualifiedName, Sequence, Table, TableKind, TableStats, TypeDefinition, UserType,
+    QualifiedName, RowPolicy, Sequence, Table, TableKind, TableStats, TypeDefinition, UserType,
 };
 use crate::units::{Bytes, Pages};
 
@@ -45,6 +45,7 @@ pub(super) fn table(row: &Row) -> Table {
             bytes: Bytes(u64::try_from(bytes).unwrap_or(0)),
         },
         row_security: row.get("row_security"),
+        policies: Vec::new(),
     }
 }
 
@@ -234,6 +235,12 @@ pub(super) fn add_attachments(build: &mut Build, rows: &[Row]) {
             ("parent", Some(parent), _) => table.inherits.push(parent),
             ("statistics", _, Some(definition)) => table.extended_statistics.push(definition),
             ("trigger", _, Some(name)) => table.insert_triggers.push(name),
+            // It was written by the query.
+            ("policy", _, Some(json)) => {
+                table
+                    .policies
+                    .extend(serde_json::from_str::<RowPolicy>(&json).ok());
+            }
             _ => {}
         }
     }

@@ -8,6 +8,7 @@ mod sets;
 mod source;
 mod stored;
 mod together;
+mod unnested;
 mod uses;
 mod values;
 

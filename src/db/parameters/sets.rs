@@ -10,7 +10,7 @@ use super::group::{Group, Groups, tolerated};
 use super::sample::Row;
 use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
-use super::values::{Rank, absent, any_of_type, written};
+use super::values::{PartOf, Rank, absent, any_of_type, part_of, written};
 use super::{Absent, ParameterSet, Search, Slot, Wanted};
 
 /// More sets than these are not worth their planning time.
@@ -319,8 +319,8 @@ async fn values_of(
         for &(slot, place) in &rounds[0] {
             let own_rank = rank(slot);
             let from_row = || {
-                row.as_ref()
-                    .and_then(|row| row.get(place).cloned().flatten())
+                let text = row.as_ref()?.get(place).cloned().flatten()?;
+                in_row(&slots[slot], text)
             };
             let own = || raw_value(&slots[slot], groups, group, slot, place, own_rank);
             let of_join = joined.get(&slot).filter(|_| own_rank == Rank::Typical);
@@ -367,6 +367,20 @@ async fn values_of(
     Ok(values)
 }
 
+/// What of a row's value a slot is: of `$1 = ANY (tags)` one of the tags.
+fn in_row(slot: &Slot<'_>, text: String) -> Option<String> {
+    let part = slot
+        .compared
+        .as_ref()
+        .and_then(|with| part_of(with, slot.info));
+    match part {
+        Some(PartOf::Elements) if text.starts_with('{') => {
+            PartOf::Elements.split(&text).into_iter().next()
+        }
+        Some(_) | None => Some(text),
+    }
+}
+
 /// Values of parameters whose row is not the first one, with their slots and places. `first` = the first row's values.
 fn further_rows(
     slots: &[Slot<'_>],
@@ -396,7 +410,7 @@ fn further_rows(
                     .iter()
                     .all(|row| row.get(&place).is_none_or(|taken| taken != value))
             };
-            let of_row = || row.and_then(|row| row.get(place).cloned().flatten());
+            let of_row = || in_row(&slots[slot], row?.get(place).cloned().flatten()?);
             let raw = || raw_value(&slots[slot], groups, group, slot, place, rank(slot));
             let value = match rank(slot) {
                 Rank::Typical => of_row().or_else(raw),

@@ -3,6 +3,8 @@
 
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
+use super::unnested;
+
 /// Where a parameter stands in the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -67,7 +69,7 @@ pub(super) fn places(sql: &str) -> Vec<(u16, Place)> {
     found
 }
 
-fn parameters(node: &SyntaxNode) -> Vec<u16> {
+pub(super) fn parameters(node: &SyntaxNode) -> Vec<u16> {
     node.descendants_with_tokens()
         .filter_map(|element| element.into_token())
         .filter(|token| token.kind() == SyntaxKind::POSITIONAL_PARAM)
@@ -103,7 +105,7 @@ fn sole_parameter(value: &SyntaxNode) -> Option<u16> {
     }
 }
 
-fn names(node: &SyntaxNode) -> Vec<String> {
+pub(super) fn names(node: &SyntaxNode) -> Vec<String> {
     node.descendants_with_tokens()
         .filter_map(|element| element.into_token())
         .filter(|token| !token.kind().is_trivia() && token.kind() != SyntaxKind::DOT)
@@ -121,7 +123,7 @@ fn unquoted(name: &str) -> String {
     }
 }
 
-fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
+pub(super) fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
     node.children().find(|child| child.kind() == kind)
 }
 
@@ -205,33 +207,13 @@ fn of_unnested_rows(insert: &SyntaxNode, columns: Option<&[String]>) -> Vec<(u16
                 .collect()
         })
         .unwrap_or_default();
-    let is_unnest = |item: &SyntaxNode| {
-        let text = item.text().to_string().to_lowercase();
-        text.trim_start().starts_with("unnest")
-    };
     let items = from
         .descendants()
         .filter(|node| node.kind() == SyntaxKind::FUNCTION_FROM_ITEM);
-    let Some(item) = items.into_iter().find(is_unnest) else {
+    let Some(item) = items.into_iter().find(unnested::is_unnest) else {
         return Vec::new();
     };
-    let arguments: Vec<Option<u16>> = item
-        .descendants()
-        .find(|node| node.kind() == SyntaxKind::ARG_LIST)
-        .map(|list| {
-            list.children()
-                .map(|argument| parameters(&argument).first().copied())
-                .collect()
-        })
-        .unwrap_or_default();
-    let alias_columns: Vec<String> = child(&item, SyntaxKind::FROM_ALIAS)
-        .and_then(|alias| child(&alias, SyntaxKind::COLUMN_LIST))
-        .map(|list| {
-            list.children()
-                .filter_map(|name| names(&name).into_iter().next())
-                .collect()
-        })
-        .unwrap_or_default();
+    let (arguments, alias_columns) = (unnested::arguments(&item), unnested::columns(&item));
     let whole = targets.len() == 1 && targets[0].ends_with('*');
     let place = |position: usize| {
         if whole {

@@ -6,6 +6,7 @@ use crate::plan::{Node, NodeId, Plan};
 use crate::schema::{Column, Schema, Table};
 
 use super::source::{Place, StoredBy, StoredColumn, places};
+use super::unnested::{by_element, unnested};
 
 /// What a statement does with a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,9 +87,11 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
         decides: false,
     };
     let mut usages = vec![empty; count];
+    let unnested = unnested(sql);
     for id in plan.ids() {
         for text in conditions(plan.node(id)) {
-            read_condition(plan, &condition::parse(text), schema, &mut usages);
+            let text = by_element(text, &unnested);
+            read_condition(plan, &condition::parse(&text), schema, &mut usages);
         }
     }
     for (number, place) in places(sql) {

@@ -1,4 +1,4 @@
--- Plain inheritance, extended statistics and triggers, each as a text beside its table.
+-- Plain inheritance, extended statistics, triggers and policies, each as a text beside its table.
 SELECT i.inhrelid AS table_oid, 'parent' AS kind, i.inhparent AS parent, '' AS text
 FROM unnest($1::oid[]) AS t(oid)
 JOIN pg_inherits i ON i.inhrelid = t.oid
@@ -12,4 +12,15 @@ UNION ALL
 SELECT g.tgrelid, 'trigger', NULL, g.tgname
 FROM unnest($1::oid[]) AS t(oid)
 JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgtype & 4 <> 0 AND g.tgenabled IN ('O', 'A')
+UNION ALL
+SELECT p.polrelid, 'policy', NULL, jsonb_build_object(
+         'name', p.polname, 'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid),
+         'roles', ARRAY(SELECT r.rolname FROM pg_roles r WHERE r.oid = ANY (p.polroles) ORDER BY r.rolname),
+         'functions', ARRAY(SELECT DISTINCT f.proname
+                            FROM pg_depend d
+                            JOIN pg_proc f ON f.oid = d.refobjid AND f.provolatile <> 'i'
+                            WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+                            ORDER BY f.proname))::text
+FROM unnest($1::oid[]) AS t(oid)
+JOIN pg_policy p ON p.polrelid = t.oid
 ORDER BY 1, 2, 4

@@ -2,7 +2,7 @@
 
 use super::{At, Evaluator, NULL};
 use crate::seed::distribution::{self, Place};
-use crate::seed::plan::{Counter, Link, LinkChoice, Odometer};
+use crate::seed::plan::{Counter, End, Link, LinkChoice, Odometer, Pair};
 use crate::seed::random::Permutation;
 
 impl<'p> Evaluator<'p> {
@@ -17,8 +17,7 @@ impl<'p> Evaluator<'p> {
             | LinkChoice::EarlierWithin { .. }
             | LinkChoice::Listed { .. }
             | LinkChoice::Digit(_)
-            | LinkChoice::PairLow(_)
-            | LinkChoice::PairHigh(_)
+            | LinkChoice::Pair(_)
             | LinkChoice::Within { .. } => None,
         }
     }
@@ -136,9 +135,28 @@ impl<'p> Evaluator<'p> {
                     .copied()
             }
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
-            LinkChoice::PairLow(order) => Some(pair(order, at.row).0),
-            LinkChoice::PairHigh(order) => Some(pair(order, at.row).1),
+            LinkChoice::Pair(of) => {
+                let (low, high) = self.ordered_pair(link.parent, of, at.row);
+                Some(match of.end {
+                    End::Least => low,
+                    End::Most => high,
+                })
+            }
             LinkChoice::Within { .. } => self.within(at, link, None),
+        }
+    }
+
+    fn ordered_pair(&self, parent: usize, of: &Pair, row: u64) -> (u64, u64) {
+        let (low, high) = pair(&of.order, row);
+        let cell = |column: usize, row: u64| {
+            let mut cell = Vec::with_capacity(24);
+            self.write_cell(parent, column, row, &mut cell);
+            // What follows the length.
+            cell.split_off(4.min(cell.len()))
+        };
+        match of.by {
+            Some(column) if cell(column, low) > cell(column, high) => (high, low),
+            _ => (low, high),
         }
     }
 

@@ -133,6 +133,8 @@ pub const ALL: &[&TextGenerator] = &[
     &web::SLUG,
     &web::PATH,
     &web::FILE_NAME,
+    &web::IMAGE_NAME,
+    &web::IMAGE_TYPE,
     &web::MIME_TYPE,
     &web::USER_AGENT,
     &web::MAC_ADDRESS,

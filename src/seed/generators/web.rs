@@ -128,7 +128,6 @@ pub(super) const FILE_NAME: TextGenerator = TextGenerator {
         "file",
         "attachment",
         "original_filename",
-        "image",
         "document_name",
     ],
     numbers_itself: true,
@@ -142,6 +141,61 @@ pub(super) const FILE_NAME: TextGenerator = TextGenerator {
         }
         out.push(b'.');
         put(out, cell.stream.pick(EN::PATH_EXTENSIONS));
+    },
+};
+
+pub(super) const IMAGE_NAME: TextGenerator = TextGenerator {
+    name: "image_name",
+    summary: "a picture's file name",
+    group: Group::Alone,
+    columns: &[
+        "image",
+        "photo",
+        "picture",
+        "avatar",
+        "logo",
+        "thumbnail",
+        "cover_image",
+        "image_name",
+        "image_file_name",
+        "photo_file_name",
+        "picture_file_name",
+        "avatar_file_name",
+        "logo_file_name",
+    ],
+    numbers_itself: true,
+    width: 14,
+    write: |cell, out| {
+        put(out, cell.stream.pick(EN::PATH_SEGMENTS));
+        out.push(b'-');
+        match cell.number {
+            Some(number) => encode::decimal(out, number),
+            None => encode::decimal(out, cell.stream.below(10_000)),
+        }
+        put(out, cell.stream.pick(&[".jpg", ".jpg", ".png", ".webp"]));
+    },
+};
+
+pub(super) const IMAGE_TYPE: TextGenerator = TextGenerator {
+    name: "image_type",
+    summary: "a picture's media type",
+    group: Group::Alone,
+    columns: &[
+        "image_mime_type",
+        "image_content_type",
+        "photo_content_type",
+        "picture_content_type",
+        "avatar_content_type",
+        "logo_content_type",
+    ],
+    numbers_itself: false,
+    width: 10,
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream
+                .pick(&["image/jpeg", "image/jpeg", "image/png", "image/webp"]),
+        );
     },
 };
 

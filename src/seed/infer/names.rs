@@ -405,6 +405,28 @@ pub fn end_of(name: &str) -> Option<String> {
     })
 }
 
+/// What a name calls the least of: `min_price`, of which `max_price` is the most.
+#[must_use]
+pub fn least_of(name: &str) -> Option<String> {
+    side_of(name, |word| {
+        matches!(
+            word,
+            "min" | "minimum" | "lowest" | "low" | "lower" | "floor"
+        )
+    })
+}
+
+/// What a name calls the most of: see [`least_of`].
+#[must_use]
+pub fn most_of(name: &str) -> Option<String> {
+    side_of(name, |word| {
+        matches!(
+            word,
+            "max" | "maximum" | "highest" | "high" | "upper" | "ceiling"
+        )
+    })
+}
+
 /// A name without the word that says which end it is, and without what says that it is a time.
 fn side_of(name: &str, is_side: fn(&str) -> bool) -> Option<String> {
     let words = words(name);

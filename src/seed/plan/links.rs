@@ -1,6 +1,7 @@
 //! Which parent row a row points to, and which leaf it goes to.
 
 use super::Counter;
+use super::End;
 use super::Odometer;
 use super::Weights;
 use crate::seed::distribution::Grouping;
@@ -53,10 +54,8 @@ pub enum LinkChoice {
     },
     /// The row's digit within a unique key.
     Digit(Odometer),
-    /// The smaller and the larger of an unordered pair of different parent rows.
-    PairLow(Permutation),
-    /// See `PairLow`.
-    PairHigh(Permutation),
+    /// One end of an unordered pair of different parent rows.
+    Pair(Pair),
     /// A row of the parent whose own link `parent_link` points to the row that is reached from this row along `path`
     /// (a link of this table, then one of its parent, and so on): two foreign keys that share a column (a tenant). The
     /// parent's link is grouped. Where the parent is a subtype, it is its supertype's link, `down` from which (table and
@@ -70,6 +69,17 @@ pub enum LinkChoice {
         down: Box<[(usize, usize)]>,
         digit: Option<GroupDigit>,
     },
+}
+
+/// An end of a pair of different parent rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair {
+    /// Which pair a row has.
+    pub order: Permutation,
+    /// The smaller or the larger.
+    pub end: End,
+    /// The referenced column, whose values are compared where they do not rise with the rows.
+    pub by: Option<usize>,
 }
 
 /// The part of a row's number within a unique key that says which row of a group it points to.

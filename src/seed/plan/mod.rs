@@ -9,7 +9,7 @@ mod span;
 mod weights;
 
 pub use domain::{Allowed, Case as DomainCase, Condition, Domain};
-pub use links::{GroupDigit, Link, LinkChoice, Router, RouterNode, RouterTarget, Split};
+pub use links::{GroupDigit, Link, LinkChoice, Pair, Router, RouterNode, RouterTarget, Split};
 pub use quantiles::Quantiles;
 pub use row_set::RowSet;
 pub use span::Span;

@@ -105,6 +105,23 @@ fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
         .filter(|column| is_time(*column))
         .collect();
     let name = |column: usize| draft.columns[column].column.name.as_str();
+    let is_number = |column: &usize| match &draft.columns[*column].generator {
+        Generator::Scalar(scalar) => {
+            can_follow(&draft.columns[*column])
+                && is_free(&draft.columns[*column])
+                && !matches!(scalar.encoding, ScalarEncoding::Bool)
+                && !is_time(*column)
+        }
+        _ => false,
+    };
+    let numbers: Vec<usize> = (0..draft.columns.len()).filter(is_number).collect();
+    let range = |high: usize| {
+        let of = names::most_of(name(high))?;
+        let low = numbers
+            .iter()
+            .find(|low| names::least_of(name(**low)).as_ref() == Some(&of))?;
+        Some(after(high, *low))
+    };
     let made = times
         .iter()
         .copied()
@@ -113,7 +130,7 @@ fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
         .iter()
         .copied()
         .find(|column| names::is_change(name(*column)));
-    let mut sums = Vec::new();
+    let mut sums: Vec<Sum> = numbers.iter().filter_map(|high| range(*high)).collect();
     for &later in times
         .iter()
         .filter(|column| is_free(&draft.columns[**column]))
@@ -186,7 +203,18 @@ pub(super) fn bind(draft: &mut TableDraft<'_>, sum: &Sum) -> bool {
         Relation::Less | Relation::LessOrEqual => -1,
         Relation::Greater | Relation::GreaterOrEqual | Relation::Equal | Relation::NotEqual => 1,
     };
-    candidates.sort_by_key(|(column, times)| (said(&draft.columns[*column]), *times != high_sign));
+    // Of an equation the total follows its parts: a part that followed could come out below zero.
+    let like = |times: i64| {
+        let same = |other: &&(usize, i64)| other.1.signum() == times.signum();
+        match sum.relation {
+            Relation::Equal => sum.terms.iter().filter(same).count(),
+            _ => 0,
+        }
+    };
+    candidates.sort_by_key(|(column, times)| {
+        let said = said(&draft.columns[*column]);
+        (said, like(*times), *times != high_sign)
+    });
     for (follower, times) in &candidates {
         if is_bound(draft, sum, *follower, *times) {
             return true;
@@ -337,7 +365,7 @@ fn holds_anyway(draft: &TableDraft<'_>, sum: &Sum) -> bool {
                     link.choice,
                     LinkChoice::Earlier { .. }
                         | LinkChoice::EarlierWithin { .. }
-                        | LinkChoice::PairHigh(_)
+                        | LinkChoice::Pair(_)
                 )
         }
         _ => false,

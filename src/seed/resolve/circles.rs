@@ -64,8 +64,7 @@ impl<'a> Resolver<'a> {
             | LinkChoice::Grouped(_)
             | LinkChoice::Listed { .. }
             | LinkChoice::Digit(_)
-            | LinkChoice::PairLow(_)
-            | LinkChoice::PairHigh(_)
+            | LinkChoice::Pair(_)
             | LinkChoice::Within { .. } => Some((link, (parent, column))),
         }
     }

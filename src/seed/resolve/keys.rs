@@ -15,7 +15,7 @@ use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::values::source_range;
 use crate::seed::plan::{
-    Counter, Draw, Generator, GroupDigit, LinkChoice, Nulls, Odometer, ScalarSource,
+    Counter, Draw, End, Generator, GroupDigit, LinkChoice, Nulls, Odometer, ScalarSource,
 };
 use crate::seed::random::Permutation;
 use crate::seed::spec::RowsSpec;
@@ -23,9 +23,29 @@ use crate::seed::spec::RowsSpec;
 /// A key that cannot be met, and what it shares with one that was.
 struct Conflict {
     what: String,
-    common: Option<BTreeSet<Unit>>,
+    units: BTreeSet<Unit>,
+    /// The key that was met, which shares some of its units.
+    met: Option<BTreeSet<Unit>>,
     /// A column that could have more values.
     column: Option<String>,
+}
+
+impl Conflict {
+    fn common(&self) -> Option<BTreeSet<Unit>> {
+        let met = self.met.as_ref()?;
+        Some(met.intersection(&self.units).copied().collect())
+    }
+}
+
+/// What keys in each other's way have in common, solved before them.
+enum Shared {
+    /// Unique by itself.
+    Unique(BTreeSet<Unit>),
+    /// The first digits of one count, which the rest of each key goes on with.
+    Counted {
+        common: BTreeSet<Unit>,
+        rests: [BTreeSet<Unit>; 2],
+    },
 }
 
 /// Whether keys in each other's way may be met by what they have in common.
@@ -55,6 +75,7 @@ impl<'a> Resolver<'a> {
             .collect();
         indexes.sort_by_key(|index| (index.keys.len(), !index.primary, index.name.clone()));
         self.count_sequences(draft);
+        let indexes = self.count_pairs(draft, indexes);
         for unit in indexes
             .iter()
             .flat_map(|index| units_of(draft, index))
@@ -98,29 +119,86 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Solves every key; of two in each other's way what they share is made unique, and both hold.
+    /// Solves every key. Of two that are in each other's way what they share is made unique; where that costs rows, both count
+    /// together by it.
     fn solve_sharing(&mut self, draft: &mut TableDraft<'a>, indexes: &[&Index]) -> Vec<Conflict> {
         let (before, notes) = (draft.clone(), self.plan.notes.len());
-        let mut shared: Vec<BTreeSet<Unit>> = Vec::new();
+        let mut shared: Vec<Shared> = Vec::new();
         let mut failed = self.solve_all(draft, indexes, &shared);
         for _ in 0..indexes.len() {
-            let Some(Conflict {
-                common: Some(common),
-                ..
-            }) = failed.first()
+            let Some((conflict, common)) = failed
+                .first()
+                .and_then(|conflict| Some((conflict, conflict.common()?)))
             else {
                 break;
             };
-            if shared.contains(common) {
+            let met = conflict.met.clone().unwrap_or_default();
+            let rest = |units: &BTreeSet<Unit>| units.difference(&common).copied().collect();
+            let counted = Shared::Counted {
+                rests: [rest(&met), rest(&conflict.units)],
+                common: common.clone(),
+            };
+            let unique = Shared::Unique(common);
+            let known = |other: &Shared| matches!((other, &unique), (Shared::Unique(one), Shared::Unique(other)) if one == other);
+            if shared.iter().any(known) {
                 break;
             }
-            shared.push(common.clone());
-            let mut again = before.clone();
-            self.plan.notes.truncate(notes);
-            failed = self.solve_all(&mut again, indexes, &shared);
-            *draft = again;
+            let mut tried = Vec::new();
+            for way in [counted, unique] {
+                shared.push(way);
+                let mut again = before.clone();
+                self.plan.notes.truncate(notes);
+                let left = self.solve_all(&mut again, indexes, &shared);
+                let told = self.plan.notes.split_off(notes);
+                tried.extend(shared.pop().map(|way| (way, again, left, told)));
+            }
+            // The way that leaves fewer keys open, and of those the one with more rows; the last of equals.
+            let best = tried
+                .into_iter()
+                .max_by_key(|(_, again, left, _)| (std::cmp::Reverse(left.len()), again.rows));
+            let Some((way, again, left, told)) = best else {
+                break;
+            };
+            shared.push(way);
+            self.plan.notes.extend(told);
+            (*draft, failed) = (again, left);
         }
         failed
+    }
+
+    /// One count for two keys: what they share is its first digits, and the rest of each goes on from there.
+    fn count_together(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        common: &BTreeSet<Unit>,
+        rests: &[BTreeSet<Unit>; 2],
+    ) -> Result<(), String> {
+        let mut shared = 1_u64;
+        for unit in common {
+            shared = shared.saturating_mul(self.size_of(draft, *unit, false)?);
+        }
+        let mut most = u64::MAX;
+        for rest in rests {
+            let mut size = shared;
+            for unit in rest {
+                size = size.saturating_mul(self.size_of(draft, *unit, false)?);
+            }
+            most = most.min(size);
+        }
+        self.lower_rows(
+            draft,
+            most,
+            &format!("its columns have {most} combinations"),
+        )?;
+        let order = Permutation::new(draft.key.derive("together"), most.max(1));
+        let counter = Counter::Rows(order);
+        let common: Vec<Unit> = common.iter().copied().collect();
+        self.assign_digits(draft, &common, counter, 1);
+        for rest in rests {
+            let rest: Vec<Unit> = rest.iter().copied().collect();
+            self.assign_digits(draft, &rest, counter, shared);
+        }
+        Ok(())
     }
 
     /// Solves every key, the shared parts of keys first; says which ones cannot be.
@@ -128,13 +206,25 @@ impl<'a> Resolver<'a> {
         &mut self,
         draft: &mut TableDraft<'a>,
         indexes: &[&Index],
-        shared: &[BTreeSet<Unit>],
+        shared: &[Shared],
     ) -> Vec<Conflict> {
         let mut failed = Vec::new();
         let mut solved: Vec<BTreeSet<Unit>> = Vec::new();
-        for units in shared {
-            if self.solve(draft, units).is_ok() {
-                solved.push(units.clone());
+        for shared in shared {
+            match shared {
+                Shared::Unique(units) => {
+                    if self.solve(draft, units).is_ok() {
+                        solved.push(units.clone());
+                    }
+                }
+                Shared::Counted { common, rests } => {
+                    let before = draft.clone();
+                    if self.count_together(draft, common, rests).is_ok() {
+                        solved.extend(rests.iter().map(|rest| common | rest));
+                    } else {
+                        *draft = before;
+                    }
+                }
             }
         }
         for index in indexes {
@@ -170,11 +260,11 @@ impl<'a> Resolver<'a> {
                         index.name,
                         columns.join(", ")
                     );
-                    let mut in_common = solved
-                        .iter()
-                        .map(|other| other.intersection(&units).copied().collect());
-                    let common = in_common
-                        .find(|common: &BTreeSet<Unit>| !common.is_empty() && *common != units);
+                    let shares = |other: &&BTreeSet<Unit>| {
+                        let common = other.intersection(&units).count();
+                        common > 0 && common < units.len()
+                    };
+                    let met = solved.iter().find(shares).cloned();
                     let free = units.iter().find_map(|unit| match unit {
                         Unit::Column(column) if !draft.columns[*column].fixed => Some(*column),
                         Unit::Column(_) | Unit::Link(_) => None,
@@ -184,7 +274,8 @@ impl<'a> Resolver<'a> {
                     });
                     failed.push(Conflict {
                         what,
-                        common,
+                        units,
+                        met,
                         column,
                     });
                 }
@@ -414,7 +505,7 @@ impl<'a> Resolver<'a> {
         if matches!(&draft.links[driver].choice, LinkChoice::Grouped(grouping) if grouping.most() <= limit)
         {
             draft.links[driver].null_share = 0.0;
-            self.assign_digits(draft, &rest, Counter::Link(driver));
+            self.assign_digits(draft, &rest, Counter::Link(driver), 1);
             return Ok(());
         }
         let (skew, order) = match draft.links[driver].choice {
@@ -437,7 +528,7 @@ impl<'a> Resolver<'a> {
         };
         link.choice = LinkChoice::Grouped(grouping);
         link.null_share = 0.0;
-        self.assign_digits(draft, &rest, Counter::Link(driver));
+        self.assign_digits(draft, &rest, Counter::Link(driver), 1);
         Ok(())
     }
 
@@ -499,13 +590,19 @@ impl<'a> Resolver<'a> {
             &format!("its columns have {size} combinations"),
         )?;
         let order = Permutation::new(draft.key.derive("combinations"), size.max(1));
-        self.assign_digits(draft, &rest, Counter::Rows(order));
+        self.assign_digits(draft, &rest, Counter::Rows(order), 1);
         Ok(())
     }
 
-    fn assign_digits(&self, draft: &mut TableDraft<'a>, rest: &[Unit], counter: Counter) {
-        let mut divisor = 1_u64;
-        let alone = rest.len() == 1;
+    /// Digits of a count, from a divisor on.
+    fn assign_digits(
+        &self,
+        draft: &mut TableDraft<'a>,
+        rest: &[Unit],
+        counter: Counter,
+        mut divisor: u64,
+    ) {
+        let alone = rest.len() == 1 && divisor == 1;
         for (at, unit) in rest.iter().enumerate() {
             let size = self.size_of(draft, *unit, alone).unwrap_or(1);
             let key = match unit {
@@ -577,8 +674,7 @@ impl<'a> Resolver<'a> {
                 | LinkChoice::Earlier { .. }
                 | LinkChoice::Previous { .. }
                 | LinkChoice::EarlierWithin { .. }
-                | LinkChoice::PairLow(_)
-                | LinkChoice::PairHigh(_)
+                | LinkChoice::Pair(_)
                 | LinkChoice::Listed { .. }
                 | LinkChoice::Within { digit: Some(_), .. } => Err(format!(
                     "the foreign key over {} is bound already",
@@ -704,13 +800,13 @@ fn is_overfull(draft: &TableDraft<'_>, unit: Unit) -> bool {
 
 /// Both links of an unordered pair: every row has its own pair.
 fn is_pair(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
-    let has = |wanted: fn(&LinkChoice) -> bool| {
+    let has = |end: End| {
+        let is_end = |link: usize| matches!(draft.links[link].choice, LinkChoice::Pair(pair) if pair.end == end);
         units
             .iter()
-            .any(|unit| matches!(unit, Unit::Link(link) if wanted(&draft.links[*link].choice)))
+            .any(|unit| matches!(unit, Unit::Link(link) if is_end(*link)))
     };
-    has(|choice| matches!(choice, LinkChoice::PairLow(_)))
-        && has(|choice| matches!(choice, LinkChoice::PairHigh(_)))
+    has(End::Least) && has(End::Most)
 }
 
 /// The link that groups the rows: the one that the spec made so, else the one with most parents.

@@ -10,10 +10,13 @@ use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
 use crate::seed::check::Relation;
 use crate::seed::describe::header;
 use crate::seed::distribution::{Evenness, Grouping, Order};
+use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::names::{is_role, singular, words};
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::literal_cell;
-use crate::seed::plan::{ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls, Weights};
+use crate::seed::plan::{
+    ColumnPlan, Draw, End, Generator, Link, LinkChoice, Nulls, Pair, ScalarSource, Weights,
+};
 use crate::seed::random::Permutation;
 use crate::seed::ranks::Ranks;
 use crate::seed::spec::{ColumnSpec, RowsSpec};
@@ -186,7 +189,9 @@ impl<'a> Resolver<'a> {
             .is_some_and(|at| draft.columns[at].spec.is_some());
         let counted = self.grouping_of(draft, key).is_some()
             || self.shared_keys.contains(&(table.oid, key.name.clone()));
-        if of_people || said || counted || key.references == table.oid {
+        // A constraint may want one key or the other.
+        let limited = super::references::is_limited(table, column);
+        if of_people || said || counted || limited || key.references == table.oid {
             return None;
         }
         let fits = |other: &&&'k ForeignKey| {
@@ -210,7 +215,8 @@ impl<'a> Resolver<'a> {
                 .all(|name| table.column(name).is_some_and(|column| column.not_null));
             let both: Vec<String> = other.columns.iter().chain(&key.columns).cloned().collect();
             let tells_apart = table.indexes.iter().any(|index| {
-                is_unique_within(index, &both) && !is_unique_within(index, &other.columns)
+                (is_unique_within(index, &both) && !is_unique_within(index, &other.columns))
+                    || counts_by(table, index, name, other)
             });
             other.references != table.oid
                 && !other.columns.contains(name)
@@ -258,12 +264,13 @@ impl<'a> Resolver<'a> {
         if !leads_there || ((optional || of.nulls != Nulls::Never) && !nullable) {
             return false;
         }
+        let recode = self.recode(&draft.columns[key.columns[0]].class, parent, position);
         let column = &mut draft.columns[key.columns[0]];
         column.generator = Generator::Parent {
             link,
             table: parent,
             column: position,
-            recode: None,
+            recode,
         };
         (column.draw, column.fixed, column.nulls) = (Draw::Row, true, Nulls::Never);
         true
@@ -434,23 +441,12 @@ impl<'a> Resolver<'a> {
         draft.links.push(link);
         self.link_keys[index].push(key.key.name.clone());
         draft.link_columns.push(key.columns.clone());
-        let schema = self.schema;
-        let parent_table = self.ordered[key.parent];
         for (column, position) in key.columns.iter().zip(&key.positions) {
+            let recode = self.recode(&draft.columns[*column].class, key.parent, *position);
             let column = &mut draft.columns[*column];
             if column.fixed {
                 continue;
             }
-            let parent_spec = self.specs.get(&parent_table.oid).copied();
-            let parent_column =
-                super::table::written_columns(schema, parent_table, parent_spec).nth(*position);
-            let recode = match (column.class.base(), parent_column) {
-                (TypeClass::Scalar(encoding), Some(parent)) => {
-                    let class = crate::seed::infer::types::classify(schema, &parent.data_type);
-                    (*class.base() != TypeClass::Scalar(*encoding)).then_some(*encoding)
-                }
-                _ => None,
-            };
             column.generator = Generator::Parent {
                 link: link_index,
                 table: key.parent,
@@ -469,6 +465,18 @@ impl<'a> Resolver<'a> {
                 Nulls::Never
             };
         }
+    }
+
+    /// How a parent's value is written where the two columns count in different types (a bigint that names an integer).
+    fn recode(&self, class: &TypeClass, parent: usize, position: usize) -> Option<ScalarEncoding> {
+        let TypeClass::Scalar(encoding) = class.base() else {
+            return None;
+        };
+        let table = self.ordered[parent];
+        let spec = self.specs.get(&table.oid).copied();
+        let column = super::table::written_columns(self.schema, table, spec).nth(position)?;
+        let of_parent = crate::seed::infer::types::classify(self.schema, &column.data_type);
+        (*of_parent.base() != TypeClass::Scalar(*encoding)).then_some(*encoding)
     }
 
     /// Weights that the spec gives a key's values, where something else decides how often each comes.
@@ -570,7 +578,8 @@ impl<'a> Resolver<'a> {
         } else if self_reference {
             LinkChoice::Earlier {
                 roots: if nullable {
-                    (draft.rows / 50).max(1)
+                    // Of few rows, too, several are at the top.
+                    (draft.rows / 50).max((draft.rows / 4).min(10)).max(1)
                 } else {
                     0
                 },
@@ -1021,7 +1030,10 @@ impl<'a> Resolver<'a> {
             if !same_parent {
                 continue;
             }
+            let paired = |link: usize| matches!(draft.links[link].choice, LinkChoice::Pair(_));
             match sum.relation {
+                // The two of a pair differ.
+                Relation::NotEqual if paired(first) || paired(second) => {}
                 Relation::NotEqual => {
                     let within =
                         |link: usize| matches!(draft.links[link].choice, LinkChoice::Within { .. });
@@ -1054,9 +1066,55 @@ impl<'a> Resolver<'a> {
             draft.rows = pairs;
         }
         let order = Permutation::new(draft.links[low].key, pairs.max(1));
-        draft.links[low].choice = LinkChoice::PairLow(order);
-        draft.links[high].choice = LinkChoice::PairHigh(order);
+        let by = self.unordered_key(draft, low);
+        for (link, end) in [(low, End::Least), (high, End::Most)] {
+            draft.links[link].choice = LinkChoice::Pair(Pair { order, end, by });
+            draft.links[link].avoid = None;
+        }
     }
+
+    /// The referenced column where its values do not rise with the parent's rows.
+    fn unordered_key(&self, draft: &TableDraft<'a>, link: usize) -> Option<usize> {
+        let of_link = |column: &usize| match draft.columns[*column].generator {
+            Generator::Parent {
+                link: own,
+                table,
+                column,
+                ..
+            } if own == link => Some((table, column)),
+            _ => None,
+        };
+        let (table, column) = draft.link_columns[link].iter().find_map(of_link)?;
+        let rises = match &self.plan.tables[table].columns.get(column)?.generator {
+            Generator::Scalar(scalar) => {
+                matches!(scalar.source, ScalarSource::Sequence { step, .. } if step > 0)
+            }
+            _ => false,
+        };
+        (!rises).then_some(column)
+    }
+}
+
+/// Whether a unique index over foreign keys alone counts by this column, and does not hold the other key: a value that comes
+/// with the other key's row could not count.
+fn counts_by(table: &Table, index: &Index, name: &str, other: &ForeignKey) -> bool {
+    let columns: Vec<&String> = index
+        .keys
+        .iter()
+        .filter_map(|key| match &key.part {
+            KeyPart::Column(name) => Some(name),
+            KeyPart::Expression(_) => None,
+        })
+        .collect();
+    let references = |column: &&String| {
+        let mut keys = table.foreign_keys.iter();
+        keys.any(|key| key.columns.contains(column))
+    };
+    index.unique
+        && columns.len() == index.keys.len()
+        && columns.iter().any(|column| *column == name)
+        && columns.iter().all(|column| references(column))
+        && !other.columns.iter().all(|column| columns.contains(&column))
 }
 
 /// To the row that groups a parent's rows (see [`LinkChoice::Within`]).

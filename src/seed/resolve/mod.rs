@@ -4,6 +4,7 @@ mod bounds;
 mod circles;
 mod columns;
 mod distinct;
+mod elements;
 mod exclusions;
 mod gaps;
 mod key_columns;

@@ -3,14 +3,17 @@
 
 use super::Resolver;
 use super::table::TableDraft;
-use crate::schema::Table;
+use crate::schema::{Index, KeyPart, Table};
+use crate::seed::distribution::{Grouping, Order};
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::names::{self, singular, words};
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::choice_of;
 use crate::seed::plan::{
-    Arms, ColumnPlan, Draw, Generator, Link, LinkChoice, Nulls, Variants, Weights,
+    Arms, ColumnPlan, Counter, Draw, Generator, Link, LinkChoice, Nulls, Odometer, Variants,
+    Weights,
 };
+use crate::seed::random::Permutation;
 
 /// More tables than this are not told apart.
 const MOST_KINDS: usize = 8;
@@ -26,7 +29,89 @@ struct Kind {
     parent: Option<(usize, usize)>,
 }
 
+/// A pair in a unique key: rows that are counted together name different rows of every table.
+#[derive(Debug, Clone)]
+pub(super) struct CountedPair {
+    /// The column that names the row.
+    id: usize,
+    /// What the rows are counted by.
+    counter: Counter,
+}
+
 impl<'a> Resolver<'a> {
+    /// Unique keys that are met by counting a pair's ids: of a user's likes each names another row. The others are left.
+    pub(super) fn count_pairs<'i>(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        indexes: Vec<&'i Index>,
+    ) -> Vec<&'i Index> {
+        let Some(index) = self.index.get(&draft.table.oid).copied() else {
+            return indexes;
+        };
+        let mut left = Vec::with_capacity(indexes.len());
+        for unique in &indexes {
+            let pair = pair_of(draft, unique).filter(|(_, id)| {
+                let name = &draft.columns[*id].column.name;
+                let others = indexes.iter().filter(|other| names_column(other, name));
+                others.count() == 1
+            });
+            let counted = pair.and_then(|(of, id)| self.counter_of(index, draft, unique, (of, id)));
+            match counted {
+                Some(pair) => draft.counted_pairs.push(pair),
+                None => left.push(*unique),
+            }
+        }
+        left
+    }
+
+    fn counter_of(
+        &mut self,
+        index: usize,
+        draft: &mut TableDraft<'a>,
+        unique: &Index,
+        (of, id): (usize, usize),
+    ) -> Option<CountedPair> {
+        if !self.is_free_pair(draft, of, id, InKey::Allowed) {
+            return None;
+        }
+        let kinds = self.kinds(index, draft, of, id);
+        let rows = |kind: &Kind| {
+            kind.parent
+                .map_or(0, |(parent, _)| self.plan.tables[parent].rows)
+        };
+        let least = kinds.iter().map(rows).min().filter(|rows| *rows > 0)?;
+        let all_rows = Permutation::new(draft.key.derive("pairs"), least);
+        let driver = unique.keys.iter().find_map(|key| {
+            let KeyPart::Column(name) = &key.part else {
+                return None;
+            };
+            match draft.columns[draft.position(name)?].generator {
+                Generator::Parent { link, .. } => Some(link),
+                _ => None,
+            }
+        });
+        let counter = match driver.map(|link| (link, &draft.links[link].choice)) {
+            Some((link, LinkChoice::Grouped(grouping))) if grouping.most() <= least => {
+                Counter::Link(link)
+            }
+            Some((link, LinkChoice::Uniform | LinkChoice::Skewed { .. })) => {
+                let of_link = &mut draft.links[link];
+                let parents = of_link.parent_rows.max(1);
+                let (key, order) = (of_link.key, Order::Scattered);
+                let grouping = Grouping::new(key, parents, draft.rows, 0.0, order, least)?;
+                of_link.choice = LinkChoice::Grouped(grouping);
+                of_link.null_share = 0.0;
+                Counter::Link(link)
+            }
+            _ => {
+                let why = format!("a unique key allows one row for each of {least} that it names");
+                self.lower_rows(draft, least, &why).ok()?;
+                Counter::Rows(all_rows)
+            }
+        };
+        Some(CountedPair { id, counter })
+    }
+
     pub(super) fn plan_polymorphic(&mut self, index: usize, draft: &mut TableDraft<'a>) {
         for id in 0..draft.columns.len() {
             let Some(what) = draft.columns[id].column.name.strip_suffix("_id") else {
@@ -35,7 +120,11 @@ impl<'a> Resolver<'a> {
             let Some(of) = draft.position(&format!("{what}_type")) else {
                 continue;
             };
-            if self.is_free_pair(draft, of, id) {
+            let in_key = match draft.counted_pairs.iter().any(|pair| pair.id == id) {
+                true => InKey::Allowed,
+                false => InKey::Refused,
+            };
+            if self.is_free_pair(draft, of, id, in_key) {
                 let kinds = self.kinds(index, draft, of, id);
                 self.divide(index, draft, (of, id), &kinds);
             }
@@ -43,7 +132,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Neither column is a key's, or said otherwise.
-    fn is_free_pair(&self, draft: &TableDraft<'a>, of: usize, id: usize) -> bool {
+    fn is_free_pair(&self, draft: &TableDraft<'a>, of: usize, id: usize, in_key: InKey) -> bool {
         let free = |column: usize| {
             let column = &draft.columns[column];
             let said = column.spec.is_some_and(|spec| {
@@ -52,10 +141,12 @@ impl<'a> Resolver<'a> {
             !column.fixed && !column.unique && column.arms.is_none() && !said
         };
         let name = &draft.columns[id].column.name;
-        let in_key = draft.table.indexes.iter().any(|index| {
-            let named = |part: &crate::schema::IndexKey| matches!(&part.part, crate::schema::KeyPart::Column(other) if other == name);
-            index.unique && index.keys.iter().any(named)
-        });
+        let in_key = in_key == InKey::Refused
+            && draft
+                .table
+                .indexes
+                .iter()
+                .any(|index| index.unique && names_column(index, name));
         let said = draft.columns[id].spec.is_some_and(|spec| {
             spec.values.is_some()
                 || spec.value.is_some()
@@ -103,11 +194,19 @@ impl<'a> Resolver<'a> {
                 Vec::new()
             };
         }
-        // Things before people: what is commented on, attached to, or liked is mostly a thing.
-        let mut usual: Vec<&(usize, &Table)> = fitting
-            .iter()
-            .filter(|(_, table)| is_entity(table) && !is_of_people(table))
-            .collect();
+        // Things before people: what is commented on, attached to, or liked is mostly a thing; who acts is somebody.
+        let name = &draft.columns[id].column.name;
+        let somebody = words(name.trim_end_matches("_id"))
+            .last()
+            .is_some_and(|noun| names::is_role(noun));
+        let usual = |people: bool| -> Vec<&(usize, &Table)> {
+            let fits = |table: &Table| is_entity(table) && is_of_people(table) == people;
+            fitting.iter().filter(|(_, table)| fits(table)).collect()
+        };
+        let mut usual = match usual(somebody) {
+            people if somebody && people.is_empty() => usual(false),
+            found => found,
+        };
         usual.sort_by_key(|(at, table)| {
             (
                 std::cmp::Reverse(self.plan.tables[*at].rows.ilog10()),
@@ -126,7 +225,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The position of a table's own key, if it is of the class.
-    fn key_column(&self, at: usize, table: &Table, class: &TypeClass) -> Option<usize> {
+    pub(super) fn key_column(&self, at: usize, table: &Table, class: &TypeClass) -> Option<usize> {
         let [only] = table.primary_key()[..] else {
             return None;
         };
@@ -246,7 +345,16 @@ impl<'a> Resolver<'a> {
             parent,
             parent_rows: self.plan.tables[parent].rows,
             key: draft.key.derive("link").derive(name).number(parent as u64),
-            choice: LinkChoice::Uniform,
+            choice: match draft.counted_pairs.iter().find(|pair| pair.id == id) {
+                Some(pair) => LinkChoice::Digit(Odometer {
+                    counter: pair.counter,
+                    divisor: 1,
+                    size: self.plan.tables[parent].rows.max(1),
+                    key: draft.key.derive("pair").derive(name),
+                    skew: 0.0,
+                }),
+                None => LinkChoice::Uniform,
+            },
             null_share: 0.0,
             avoid: None,
             skip: Box::default(),
@@ -305,9 +413,46 @@ fn class_name(table: &str) -> String {
 
 /// More than two keys and nothing else.
 fn is_entity(table: &Table) -> bool {
+    // What a framework keeps for itself.
+    const OF_TOOLS: &[&str] = &[
+        "active_", "action_", "ar_", "schema_", "flipper_", "pghero_", "oauth_", "delayed_",
+        "good_job", "solid_", "ahoy_", "oban_",
+    ];
+    if OF_TOOLS
+        .iter()
+        .any(|tool| table.name.name.starts_with(tool))
+    {
+        return false;
+    }
     let is_key = |name: &str| name == "id" || name.ends_with("_id");
     let own = table.columns.iter().filter(|column| !is_key(&column.name));
     own.count() >= 2
+}
+
+/// Whether the id may be part of a unique key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InKey {
+    Allowed,
+    Refused,
+}
+
+fn names_column(index: &Index, name: &str) -> bool {
+    let named = |part: &KeyPart| matches!(part, KeyPart::Column(other) if other == name);
+    index.keys.iter().any(|key| named(&key.part))
+}
+
+/// The pair (type, id) that a unique index holds.
+fn pair_of(draft: &TableDraft<'_>, index: &Index) -> Option<(usize, usize)> {
+    index.keys.iter().find_map(|key| {
+        let KeyPart::Column(name) = &key.part else {
+            return None;
+        };
+        let of = format!("{}_type", name.strip_suffix("_id")?);
+        if !names_column(index, &of) {
+            return None;
+        }
+        draft.position(&of).zip(draft.position(name))
+    })
 }
 
 fn is_of_people(table: &Table) -> bool {

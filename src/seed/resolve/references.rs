@@ -226,44 +226,70 @@ impl<'a> Search<'a> {
 
     /// The table that a column names.
     fn target(&self, table: &'a Table, column: &'a Column) -> Option<(&'a Table, &'a Column)> {
+        let class = classify(self.schema, &column.data_type);
         let mut words = words(&column.name);
-        let last = words.pop()?;
-        if words.is_empty() {
-            return None;
+        let how = match words.last()?.as_str() {
+            "id" | "uuid" | "guid" => How::ById,
+            "by" => How::ByActor,
+            _ => How::Bare,
+        };
+        if how != How::Bare {
+            words.pop();
         }
-        let is_id = matches!(last.as_str(), "id" | "uuid" | "guid");
-        let is_actor = last == "by";
-        if !(is_id || is_actor) {
-            return None;
-        }
-        if let Some(noun) = words.last_mut() {
-            *noun = singular(noun);
-        }
+        let found = self.of_words(table, words, &class, how);
+        let found = found.or_else(|| self.by_natural_key(table, column));
+        found.filter(|(_, of)| self.is_comparable(column, of))
+    }
+
+    /// The table that these words name, whose key is of a class.
+    fn of_words(
+        &self,
+        table: &'a Table,
+        mut words: Vec<String>,
+        class: &TypeClass,
+        how: How,
+    ) -> Option<(&'a Table, &'a Column)> {
+        let noun = words.last_mut()?;
+        *noun = singular(noun);
+        let noun = noun.clone();
+        let comparable = |of: &Column| are_comparable(class, &classify(self.schema, &of.data_type));
         let fits = |target: &&(Vec<String>, &'a Table, &'a Column)| {
-            self.is_comparable(column, target.2) && target.1.name.schema == table.name.schema
+            comparable(target.2) && target.1.name.schema == table.name.schema
         };
         let of = |found: &(Vec<String>, &'a Table, &'a Column)| (found.1, found.2);
         let targets = || self.targets.iter().filter(fits);
-        if is_id {
-            if words == ["parent"] {
-                return own_key(table)
-                    .filter(|own| self.is_comparable(column, own))
-                    .map(|own| (table, own));
-            }
-            // `user_id` of users; of `app_users`, where that is the only one; `billing_address_id` of addresses.
-            let exact = targets().find(|(name, ..)| *name == words);
-            let mut prefixed = targets().filter(|(name, ..)| name.ends_with(&words));
-            let prefixed = prefixed.next().filter(|_| prefixed.next().is_none());
-            let by_end = targets()
-                .filter(|(name, ..)| words.len() > name.len() && words.ends_with(name))
-                .max_by_key(|(name, ..)| name.len());
-            let found = exact.or(prefixed).or(by_end);
-            if let Some(found) = found.filter(|found| found.1.oid != table.oid) {
-                return Some(of(found));
-            }
+        // A text without `_id` is a name.
+        let counts = how != How::Bare || !matches!(class, TypeClass::Text { .. });
+        if how != How::ByActor && counts && is_own_kind(&words) {
+            return own_key(table)
+                .filter(|own| comparable(own))
+                .map(|own| (table, own));
         }
-        let role = words.last().is_some_and(|noun| names::is_role(noun));
-        if !(is_actor || role) {
+        let exact = targets().find(|(name, ..)| *name == words);
+        let named = match how {
+            // `user_id` of users; of `app_users`, where that is the only one; `billing_address_id` of addresses.
+            How::ById => {
+                let mut prefixed = targets().filter(|(name, ..)| name.ends_with(&words));
+                let prefixed = prefixed.next().filter(|_| prefixed.next().is_none());
+                let by_end = targets()
+                    .filter(|(name, ..)| words.len() > name.len() && words.ends_with(name))
+                    .max_by_key(|(name, ..)| name.len());
+                exact.or(prefixed).or(by_end)
+            }
+            // A UUID is somebody's key; a number may be anything.
+            How::Bare if *class == TypeClass::Uuid => exact,
+            How::Bare | How::ByActor => None,
+        };
+        if let Some(found) = named.filter(|found| found.1.oid != table.oid) {
+            return Some(of(found));
+        }
+        let is_person = match how {
+            How::ById => names::is_role(&noun),
+            How::ByActor => true,
+            How::Bare if *class == TypeClass::Uuid => names::is_role(&noun),
+            How::Bare => counts && words.len() == 1 && OWNERS.contains(&noun.as_str()),
+        };
+        if !is_person {
             return None;
         }
         // Whoever does something is a person.
@@ -276,21 +302,31 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Both count, or both are UUIDs.
+    /// `country_code` of countries, whose key is its `code`.
+    fn by_natural_key(
+        &self,
+        table: &'a Table,
+        column: &'a Column,
+    ) -> Option<(&'a Table, &'a Column)> {
+        let whole = words(&column.name);
+        let is_named = |(name, other, of): &&(Vec<String>, &'a Table, &'a Column)| {
+            let key = words(&of.name);
+            let is_id = matches!(key.last().map(String::as_str), Some("id" | "uuid" | "guid"));
+            let named = whole.len() == name.len() + key.len()
+                && whole.starts_with(name)
+                && whole.ends_with(&key);
+            named && !is_id && other.oid != table.oid && other.name.schema == table.name.schema
+        };
+        let found = self.targets.iter().find(is_named)?;
+        Some((found.1, found.2))
+    }
+
+    /// Both count, or both are UUIDs, or both are texts of the same type.
     fn is_comparable(&self, one: &Column, other: &Column) -> bool {
         let class = |column: &Column| classify(self.schema, &column.data_type);
-        let whole = |class: &TypeClass| {
-            matches!(
-                class,
-                TypeClass::Scalar(
-                    ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8
-                )
-            )
-        };
         let (one_class, other_class) = (class(one), class(other));
-        (whole(&one_class) && whole(&other_class))
-            || (one_class == TypeClass::Uuid && other_class == TypeClass::Uuid)
-            || (matches!(one_class, TypeClass::Text { .. }) && one.data_type == other.data_type)
+        are_comparable(&one_class, &other_class)
+            && (!matches!(one_class, TypeClass::Text { .. }) || one.data_type == other.data_type)
     }
 
     /// A table's tenant column and a row of the same tenant: what the row's table calls the tenant references the same
@@ -352,6 +388,87 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Both count, or both are UUIDs, or both are texts.
+fn are_comparable(one: &TypeClass, other: &TypeClass) -> bool {
+    let whole = |class: &TypeClass| {
+        matches!(
+            class,
+            TypeClass::Scalar(ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8)
+        )
+    };
+    let text = |class: &TypeClass| matches!(class, TypeClass::Text { .. });
+    (whole(one) && whole(other))
+        || (*one == TypeClass::Uuid && *other == TypeClass::Uuid)
+        || (text(one) && text(other))
+}
+
+/// What a name says besides the noun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// `user_id`.
+    ById,
+    /// `created_by`.
+    ByActor,
+    /// `owner`.
+    Bare,
+}
+
+/// A row of the same table.
+fn is_own_kind(words: &[String]) -> bool {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(
+        words.as_slice(),
+        ["parent"] | ["reply", "to"] | ["in", "reply", "to"]
+    )
+}
+
+/// Who a number names without `_id`.
+const OWNERS: &[&str] = &[
+    "user",
+    "owner",
+    "author",
+    "creator",
+    "sender",
+    "recipient",
+    "receiver",
+    "assignee",
+    "reviewer",
+    "approver",
+    "uploader",
+    "editor",
+    "moderator",
+    "requester",
+];
+
+/// The table and key that the elements of an array name: `tag_ids`.
+pub(super) fn of_elements(
+    schema: &Schema,
+    table: &Table,
+    column: &Column,
+    element: &TypeClass,
+) -> Option<u32> {
+    let targets = schema
+        .tables
+        .iter()
+        .filter(|table| is_seeded(table))
+        .filter_map(|table| Some((name_words(table), table, own_key(table)?)))
+        .collect();
+    let none = BTreeMap::new();
+    let search = Search {
+        schema,
+        stored: &none,
+        targets,
+    };
+    let mut words = words(&column.name);
+    let last = words.pop()?;
+    if !matches!(last.as_str(), "ids" | "uuids" | "guids") || is_limited(table, column) {
+        return None;
+    }
+    let (parent, _) =
+        search.of_words(schema.table_by_oid(table.oid)?, words, element, How::ById)?;
+    Some(parent.oid)
+}
+
 /// Tables of people, the likeliest first.
 const PEOPLE: &[&str] = &[
     "user", "account", "member", "person", "people", "employee", "staff", "customer",
@@ -372,7 +489,7 @@ fn is_described(said: &ColumnSpec) -> bool {
 }
 
 /// A constraint or a partition key has a say in the column's values.
-fn is_limited(table: &Table, column: &Column) -> bool {
+pub(super) fn is_limited(table: &Table, column: &Column) -> bool {
     let is_column = |part: &KeyPart| *part == KeyPart::Column(column.name.clone());
     let of_partitions = table
         .partition_key

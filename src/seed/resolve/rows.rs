@@ -156,6 +156,9 @@ impl Resolver<'_> {
     fn by_role(&self, table: &Table, factor: f64) -> u64 {
         /// What stands alone grows no further than this, whatever the size: beyond it is a spec's matter.
         const LEAST: f64 = 20.0;
+        /// Rows of things of their own, and the most that any table has for each of them.
+        const THINGS: f64 = 20_000.0;
+        const MOST_EACH: u64 = 2_000;
         let parents: Vec<u64> = table
             .foreign_keys
             .iter()
@@ -183,7 +186,9 @@ impl Resolver<'_> {
             Role::Entity(rows) => scaled(rows),
             Role::Child(each) => {
                 let most = parents.iter().copied().max().unwrap_or(1);
-                (most as f64 * each).ceil() as u64
+                // Children of children of children: a long chain ends in no more than so many for each thing.
+                let limit = scaled(THINGS).saturating_mul(MOST_EACH);
+                ((most as f64 * each).ceil() as u64).min(limit)
             }
         }
     }

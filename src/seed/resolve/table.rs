@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Resolver;
+use super::polymorphic::CountedPair;
 use crate::schema::{Check, Column, KeyPart, Schema, Table};
 use crate::seed::check::{Atom, ColumnFacts, Expression, Facts, Relation, alternatives};
 use crate::seed::clock::Clock;
@@ -63,6 +64,8 @@ pub(super) struct TableDraft<'a> {
     /// Constraints that were not understood.
     pub doubts: Vec<Doubt>,
     pub variants: Option<Variants>,
+    /// Polymorphic pairs that a unique key counts.
+    pub counted_pairs: Vec<CountedPair>,
     /// The dataset's "now".
     pub clock: Clock,
 }
@@ -125,6 +128,7 @@ impl<'a> Resolver<'a> {
             choices: Vec::new(),
             doubts: Vec::new(),
             variants: None,
+            counted_pairs: Vec::new(),
             clock: self.options.clock,
         };
         self.collect_facts(&mut draft);
@@ -153,6 +157,7 @@ impl<'a> Resolver<'a> {
         self.rule_out_keys(&mut draft);
         self.plan_variants(&mut draft);
         self.plan_polymorphic(index, &mut draft);
+        self.plan_elements(index, &mut draft);
         super::distinct::tell_apart(&mut draft, &mut self.plan.notes);
         self.finish(index, draft);
     }
@@ -458,6 +463,46 @@ fn is_simple(atom: &Atom) -> bool {
     }
 }
 
+/// `x IS NULL OR p(x)` asks no more than `p(x)`: a CHECK holds where its condition is NULL.
+fn unless_null(found: &[Vec<Atom>]) -> Option<Vec<Atom>> {
+    let [one, other] = found else {
+        return None;
+    };
+    let null_of = |atoms: &[Atom]| match atoms {
+        [
+            Atom::Null {
+                column,
+                negated: false,
+            },
+        ] => Some(column.clone()),
+        _ => None,
+    };
+    let (name, required) = match (null_of(one), null_of(other)) {
+        (Some(name), None) => (name, other),
+        (None, Some(name)) => (name, one),
+        _ => return None,
+    };
+    let about_it = |atom: &&Atom| match atom {
+        Atom::In { column, .. }
+        | Atom::Matches { column, .. }
+        | Atom::Length { column, .. }
+        | Atom::Lower { column }
+        | Atom::Upper { column } => *column == name,
+        Atom::Compare(linear) => {
+            matches!(linear.terms.as_slice(), [(column, _)] if *column == name)
+        }
+        _ => false,
+    };
+    let is_there =
+        |atom: &Atom| matches!(atom, Atom::Null { column, negated: true } if *column == name);
+    let rest: Vec<Atom> = required
+        .iter()
+        .filter(|atom| !is_there(atom))
+        .cloned()
+        .collect();
+    (!rest.is_empty() && rest.iter().all(|atom| about_it(&atom))).then_some(rest)
+}
+
 /// Patterns of one column of which a text may match any, as one.
 fn one_pattern(found: &[Vec<Atom>]) -> Option<Atom> {
     let mut of: Option<&String> = None;
@@ -525,6 +570,9 @@ fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
     }
     if let Some(either) = one_pattern(&found) {
         found = vec![vec![either]];
+    }
+    if let Some(required) = unless_null(&found) {
+        found = vec![required];
     }
     match found.len() {
         1 => draft.facts.atoms.extend(found.remove(0)),

@@ -5,9 +5,10 @@ use super::Resolver;
 use super::bounds::bind_arm;
 use super::table::{Choice, TableDraft};
 use crate::seed::check::{Atom, ColumnFacts, Facts, Linear, Relation};
+use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::Context;
 use crate::seed::infer::obey::{Said, Value, obey};
-use crate::seed::infer::values::literal_cell;
+use crate::seed::infer::values::{literal_cell, source_range};
 use crate::seed::plan::{
     Arms, ColumnPlan, Doubt, Generator, LinkChoice, Nulls, Scalar, ScalarSource, Variants, Weights,
 };
@@ -33,7 +34,9 @@ impl<'a> Resolver<'a> {
                         .iter()
                         .map(move |more| atoms.iter().chain(more).cloned().collect())
                 })
-                .filter(|atoms: &Vec<Atom>| is_possible(draft, atoms))
+                .filter(|atoms: &Vec<Atom>| {
+                    is_possible(draft, atoms) && self.is_reached(draft, atoms)
+                })
                 .collect();
             if next.is_empty() {
                 draft.doubts.push(Doubt {
@@ -133,6 +136,56 @@ impl<'a> Resolver<'a> {
                 draft.links[link].only = self.rows_with(table, at, &cells);
             }
         }
+    }
+
+    /// Whether some row of a referenced table has a key that a comparison allows, of keys that count.
+    fn is_reached(&self, draft: &TableDraft<'a>, atoms: &[Atom]) -> bool {
+        let range = |name: &str| {
+            let generator = &draft.columns[draft.position(name)?].generator;
+            let Generator::Parent { table, column, .. } = generator else {
+                return None;
+            };
+            let planned = self.plan.tables.get(*table)?;
+            match &planned.columns.get(*column)?.generator {
+                Generator::Scalar(Scalar {
+                    source: ScalarSource::Sequence { start, step },
+                    ..
+                }) => {
+                    let last = planned.rows.saturating_sub(1) as f64;
+                    Some((*start as f64, *start as f64 + *step as f64 * last))
+                }
+                Generator::Scalar(scalar) if scalar.encoding.decimals() == 0 => {
+                    let (low, high) = source_range(scalar);
+                    let whole = matches!(
+                        scalar.encoding,
+                        ScalarEncoding::Int2 | ScalarEncoding::Int4 | ScalarEncoding::Int8
+                    );
+                    whole.then_some((low as f64, high as f64))
+                }
+                _ => None,
+            }
+        };
+        atoms.iter().all(|atom| {
+            let Atom::Compare(linear) = atom else {
+                return true;
+            };
+            let constant = linear
+                .constant
+                .as_ref()
+                .and_then(|text| text.parse::<f64>().ok());
+            let ([(name, times)], Some(constant)) = (linear.terms.as_slice(), constant) else {
+                return true;
+            };
+            let times = *times as f64;
+            range(name).is_none_or(|(first, last)| {
+                let holds = |value: f64| linear.relation.holds(value * times, constant);
+                let (low, high) = (
+                    (first * times).min(last * times),
+                    (first * times).max(last * times),
+                );
+                holds(first) || holds(last) || (low..=high).contains(&constant)
+            })
+        })
     }
 
     fn is_planned(&self, table: usize) -> bool {
@@ -535,6 +588,13 @@ fn copies(draft: &mut TableDraft<'_>, variant: usize, sum: &Linear) -> bool {
     let same = draft.columns[one].class.base() == draft.columns[other].class.base();
     if one == other || !same || !is_plain(one) || !is_plain(other) {
         return false;
+    }
+    // A comparison with NULL is NULL, and the CHECK holds.
+    let always_null = |column: usize| {
+        arm_of(draft, column, variant).is_some_and(|arm| arm.nulls == Nulls::Always)
+    };
+    if always_null(one) || always_null(other) {
+        return true;
     }
     let (follower, leader) = match (can_follow(one), can_follow(other)) {
         (true, _) => (one, other),

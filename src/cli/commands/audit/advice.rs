@@ -8,6 +8,7 @@ use crate::cli::target::Target;
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::prove;
 use crate::db::prove_memory::prove_memory;
+use crate::db::prove_policies::prove_policies;
 use crate::db::prove_statistics::prove_statistics;
 use crate::db::trials::Trials;
 use crate::finding::Finding;
@@ -63,6 +64,26 @@ impl Advice<'_, '_> {
         }
     }
 
+    /// Policies that call a function for each row.
+    pub(super) async fn policies(&mut self, findings: &mut Vec<Finding>) {
+        while self.may_try() {
+            let proven = {
+                let trials = self.trials();
+                prove_policies(&trials).await
+            };
+            match proven {
+                Err(error) if error.wants_session() => {
+                    self.ended_early = self.connect().await.err();
+                }
+                Err(error) => self.ended_early = Some(ended(&error)),
+                Ok(found) => {
+                    findings.extend(found);
+                    return;
+                }
+            }
+        }
+    }
+
     /// Memory for spills, statistics for estimates.
     pub(super) async fn memory_and_statistics(&mut self, findings: &mut [Finding]) {
         while self.may_try() {
@@ -80,19 +101,23 @@ impl Advice<'_, '_> {
     }
 
     async fn tried(&self, findings: &mut [Finding]) -> Result<(), AuditError> {
-        let trials = Trials {
-            bench: self.place.bench(),
-            audited: self.audited,
-            options: self.options,
-            progress: &self.place.globals.progress,
-            interrupt: &self.place.globals.interrupt,
-        };
+        let trials = self.trials();
         prove_memory(&trials, findings).await?;
         // Only a table's owner sets its statistics.
         if self.place.caller.is_connection() {
             prove_statistics(&trials, findings).await?;
         }
         Ok(())
+    }
+
+    fn trials(&self) -> Trials<'_> {
+        Trials {
+            bench: self.place.bench(),
+            audited: self.audited,
+            options: self.options,
+            progress: &self.place.globals.progress,
+            interrupt: &self.place.globals.interrupt,
+        }
     }
 
     async fn connect(&mut self) -> Result<(), EndedEarly> {
