@@ -28,6 +28,23 @@ pub fn block_rule(sql: &str) -> BlockRule {
     read_statement(sql, of_statement).unwrap_or(BlockRule::Inside)
 }
 
+/// Whether the statement changes what holds for its session or transaction, and reads nothing for it. SET CONSTRAINTS may check rows.
+#[must_use]
+pub fn sets_alone(sql: &str) -> bool {
+    read_statement(sql, |statement| {
+        matches!(
+            statement,
+            Stmt::Set(_)
+                | Stmt::Reset(_)
+                | Stmt::SetRole(_)
+                | Stmt::SetSessionAuth(_)
+                | Stmt::SetTransaction(_)
+                | Stmt::ResetSessionAuth(_)
+        )
+    })
+    .unwrap_or(false)
+}
+
 fn of_statement(statement: &Stmt) -> BlockRule {
     let outside = match statement {
         Stmt::Call(_) | Stmt::Do(_) => return BlockRule::MayEndIt,

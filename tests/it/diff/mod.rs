@@ -9,3 +9,4 @@ mod pairs;
 mod reports;
 mod safer;
 mod sample;
+mod verdicts;
