@@ -79,9 +79,7 @@ pub(super) async fn is_done_already(session: &Session, sql: &str) -> bool {
         return false;
     }
     // Where it cannot be asked, the statement itself says what is wrong.
-    roles(session)
-        .await
-        .is_ok_and(|roles| is_done(sql, &roles))
+    roles(session).await.is_ok_and(|roles| is_done(sql, &roles))
 }
 
 /// Every role of the cluster.

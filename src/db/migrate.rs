@@ -598,13 +598,7 @@ fn for_sqlx(migration: &Migration, roles: &[String]) -> Result<SqlxMigration, St
     };
     let description = migration.name.replace('_', " ").into();
     let of = |text: String| AssertSqlSafe(text).into_sql_str();
-    let recorded = SqlxMigration::new(
-        version,
-        description,
-        kind,
-        of(written),
-        without_transaction,
-    );
+    let recorded = SqlxMigration::new(version, description, kind, of(written), without_transaction);
     Ok(SqlxMigration {
         sql: of(text),
         ..recorded

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::db::connect::{DatabaseUrl, Session};
-use crate::db::lock_watch::{LockWatch, Watched};
 use crate::db::lacking;
+use crate::db::lock_watch::{LockWatch, Watched};
 use crate::db::migrate::{run_program, run_script};
 use crate::db::traffic::{Broken, LAST_ANSWERS, Probe, Seen, Traffic, backend, ms};
 use crate::diff::blocking::{StatementSpan, Waiters, blocked_queries};
