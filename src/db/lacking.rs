@@ -295,6 +295,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_role_that_is_there_is_not_made_again() {
+        let roles = ["app".to_owned(), "Head Clerk".to_owned()];
+        for sql in [
+            "CREATE ROLE app LOGIN",
+            "create user \"Head Clerk\"",
+            "DROP ROLE gone",
+        ] {
+            assert!(is_done(sql, &roles), "{sql}");
+        }
+        for sql in [
+            "CREATE ROLE clerk",
+            "DROP ROLE app",
+            "DROP ROLE IF EXISTS gone",
+            "CREATE USER MAPPING FOR app SERVER far",
+            "CREATE TABLE app (id int)",
+            "SELECT 1",
+        ] {
+            assert!(!is_done(sql, &roles), "{sql}");
+        }
+    }
+
+    #[test]
     fn the_extension_of_a_statement_is_found_by_its_tokens() {
         for (sql, name) in [
             ("CREATE EXTENSION hstore", Some("hstore")),

@@ -37,6 +37,7 @@ pub fn sets_alone(sql: &str) -> bool {
             Stmt::Set(_)
                 | Stmt::Reset(_)
                 | Stmt::SetRole(_)
+                | Stmt::ResetRole(_)
                 | Stmt::SetSessionAuth(_)
                 | Stmt::SetTransaction(_)
                 | Stmt::ResetSessionAuth(_)
@@ -146,6 +147,28 @@ pub(super) fn reindexes_concurrently(reindex: &Reindex) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_read_nothing() {
+        for sql in [
+            "SET LOCAL lock_timeout = '1s'",
+            "set transaction isolation level serializable",
+            "RESET search_path",
+            "SET ROLE app",
+            "RESET ROLE",
+            "SET SESSION AUTHORIZATION DEFAULT",
+        ] {
+            assert!(sets_alone(sql), "{sql}");
+        }
+        for sql in [
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            "SELECT set_config('search_path', '', false)",
+            "SHOW work_mem",
+            "ALTER ROLE app SET work_mem = '1MB'",
+        ] {
+            assert!(!sets_alone(sql), "{sql}");
+        }
+    }
 
     #[test]
     fn what_the_server_refuses_inside_a_block() {
