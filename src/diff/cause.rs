@@ -98,8 +98,13 @@ pub fn result_cause(replayed: &Replayed<'_>) -> Option<Cause> {
             .get(at)
             .is_some_and(|seen| !same(rows(seen), before))
     };
+    // Where it fails in between, it returns nothing that another result could be told by.
+    let runs = rows(&replayed.after).is_some();
+    let told = |at: usize| differs(at) && (rows(&replayed.seen[at]).is_some() || !runs);
+    let all = 0..replayed.seen.len();
     let at = differs(settled).then_some(settled);
-    let at = at.or_else(|| (0..replayed.seen.len()).find(|at| differs(*at)));
+    let at = at.or_else(|| all.clone().find(|at| told(*at)));
+    let at = at.or_else(|| all.clone().find(|at| differs(*at)));
     place(replayed, at).or_else(|| place(replayed, only_change_of_rows(replayed)))
 }
 

@@ -266,9 +266,11 @@ impl Replay<'_> {
         };
         self.names
             .push(schema.tables.iter().flat_map(of_table).collect());
+        // By what the tables are: another one may have a renamed one's old name by now.
+        let renames = Renames::between(&schema, self.sides.new);
         let names = Names {
             schema: Some(&schema),
-            renames: Some(&self.sides.renames),
+            renames: Some(&renames),
             ..Names::UNKNOWN
         };
         for looked in wanted.iter_mut() {
