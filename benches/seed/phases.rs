@@ -35,6 +35,7 @@ pub(crate) async fn measure(cluster: &Cluster, scale: f64) {
         migrations: &migrations,
         specs: &specs,
         options: &options,
+        demands: &[],
     };
     let made = dataset::ensure(cluster, recipe, &Progress::default(), &Interrupt::new())
         .await

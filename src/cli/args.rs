@@ -283,7 +283,7 @@ pub enum CompletionsFor {
   pgproof report report.json --by table
   pgproof report report.json --format sarif=report.sarif --format junit=report.xml")]
 pub struct ReportArgs {
-    /// A report that `audit --format json` or `explain --format json` wrote
+    /// A report that `audit`, `explain` or `diff` wrote with `--format json`
     #[arg(value_name = "SAVED")]
     pub report: PathBuf,
     /// Exit with 1 from this severity on [default: as it was saved]

@@ -11,6 +11,7 @@ use crate::catalog::{self, Query};
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::Session;
 use crate::db::dataset::Recipe;
+use crate::db::demands::{self, Demand};
 use crate::db::server::Cluster;
 use crate::db::{introspect, migrate};
 use crate::diff::specs;
@@ -54,6 +55,7 @@ pub struct Prepared {
     migrations: History,
     specs: Vec<Source>,
     options: Options,
+    demands: Vec<Demand>,
 }
 
 impl Prepared {
@@ -64,7 +66,38 @@ impl Prepared {
             migrations: &self.migrations,
             specs: &self.specs,
             options: &self.options,
+            demands: &self.demands,
         }
+    }
+
+    /// The same with rows that hold what the migrations ask of them; `None` where they ask nothing, or nobody can say what.
+    pub async fn fitting(
+        &self,
+        cluster: &Cluster,
+        pending: &[Migration],
+        globals: &Globals,
+    ) -> Result<Option<Self>, CliError> {
+        if !self.demands.is_empty() || pending.iter().any(|m| m.up.program.is_some()) {
+            return Ok(None);
+        }
+        let interrupt = &globals.interrupt;
+        let empty = DatabaseClone::of(&cluster.url("postgres"), "template1", interrupt).await?;
+        migrate::apply(
+            empty.url(),
+            &self.migrations,
+            &Progress::default(),
+            interrupt,
+        )
+        .await?;
+        let asked = demands::demands(empty.url(), pending, interrupt).await;
+        empty.discard().await?;
+        interrupt.check()?;
+        // What is wrong with the migrations themselves is told where they are applied.
+        let demands = asked.unwrap_or_default();
+        Ok((!demands.is_empty()).then(|| Self {
+            demands,
+            ..self.clone()
+        }))
     }
 
     /// The same at another scale.
@@ -83,7 +116,10 @@ impl Prepared {
 impl Sides {
     /// Reads both sides.
     pub fn read(args: &DiffArgs, project: &Project, globals: &Globals) -> Result<Self, CliError> {
-        let history = target::history(project)?;
+        let history = match &args.to {
+            Some(version) => target::history_until(project, version)?,
+            None => target::history(project)?,
+        };
         let catalog = project.catalog()?.queries;
         match &args.base {
             Some(revision) => Self::since(revision, project, globals, history, catalog),
@@ -213,6 +249,7 @@ impl Sides {
                 ),
                 ..Options::default()
             },
+            demands: Vec::new(),
         })
     }
 }

@@ -204,7 +204,9 @@ impl From<CompareError> for CliError {
             CompareError::Migrate(error) => error.into(),
             CompareError::Embedded(error) => error.into(),
             CompareError::Observe(
-                ObserveError::Statement(mistake) | ObserveError::Deadlock(mistake),
+                ObserveError::Statement(mistake)
+                | ObserveError::Unfit(mistake)
+                | ObserveError::Deadlock(mistake),
             ) => mistake.into(),
             CompareError::Observe(ObserveError::Interrupted(_)) => Self::Interrupted,
             other => Self::environment(&other),

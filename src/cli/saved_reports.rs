@@ -1,5 +1,4 @@
-//! Reports that `audit --format json` and `explain --format json` wrote: read back whole, or two of them compared. Nothing is
-//! run.
+//! Reports that `--format json` wrote: read back whole, or two audits compared. Nothing is run.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use crate::catalog::{self, Query};
 use crate::diff::names::SavedNames;
 use crate::diff::report::Comparison;
 use crate::diff::saved::{self, SavedCatalog, SavedQueryRuns};
-use crate::report::json::{self, SavedQuery, SavedReport};
+use crate::report::json::{self, ReadError, Saved, SavedQuery, SavedReport};
 use crate::report::{Origin, Report, restore};
 use crate::rules::{Policy, plan_regression};
 use crate::run::QueryFailure;
@@ -18,9 +17,13 @@ use crate::source::Source;
 
 /// A saved report as it was, for `pgproof report`.
 pub fn restored(path: &Path, directory: &Path) -> Result<Report, CliError> {
-    let saved = read(path, directory)?;
-    restore::restore(saved, &query_of)
-        .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
+    let saved =
+        json::read_any(&text_of(path, directory)?).map_err(|error| unreadable(path, &error))?;
+    match saved {
+        Saved::Diff(diff) => Ok(restore::restore_diff(*diff)),
+        Saved::Queries(saved) => restore::restore(*saved, &query_of)
+            .map_err(|error| CliError::usage(format!("{}: {error}", path.display()))),
+    }
 }
 
 /// The query of a saved text: read as its file was, else (it came from elsewhere) taken as it is.
@@ -106,11 +109,18 @@ pub fn compare(
 }
 
 fn read(path: &Path, directory: &Path) -> Result<SavedReport, CliError> {
-    let text = std::fs::read_to_string(directory.join(path)).map_err(|error| {
+    json::read(&text_of(path, directory)?).map_err(|error| unreadable(path, &error))
+}
+
+fn text_of(path: &Path, directory: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(directory.join(path)).map_err(|error| {
         CliError::usage(format!("{} cannot be read: {error}", path.display()))
             .help("write one with `pgproof audit --format json=FILE`")
-    })?;
-    json::read(&text).map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
+    })
+}
+
+fn unreadable(path: &Path, error: &ReadError) -> CliError {
+    CliError::usage(format!("{}: {error}", path.display()))
 }
 
 fn runs_of(report: &SavedReport, path: &Path) -> Result<SavedCatalog, CliError> {

@@ -323,6 +323,7 @@ impl Ingredients {
             migrations: &self.migrations,
             specs: &self.specs,
             options: &self.options,
+            demands: &[],
         }
     }
 }
@@ -332,6 +333,16 @@ pub fn history(project: &Project) -> Result<History, CliError> {
     Ok(tree_and_history(project)?.1)
 }
 
+/// The same for who needs it up to a version only: what comes later may be no SQL.
+pub fn history_until(project: &Project, version: &str) -> Result<History, CliError> {
+    let settings = &project.settings.migrations;
+    if settings.command.is_some() {
+        return history(project);
+    }
+    let tree = tree(project)?.until(version);
+    Ok(migrations::history(&tree, settings.layout)?)
+}
+
 /// The same, with the files; of what a program owns there are none.
 pub fn tree_and_history(project: &Project) -> Result<(Tree, History), CliError> {
     let settings = &project.settings.migrations;
@@ -339,13 +350,17 @@ pub fn tree_and_history(project: &Project) -> Result<(Tree, History), CliError> 
         let history = migrations::command_history(&project.root, &settings.dir, command)?;
         return Ok((Tree::default(), history));
     }
-    let tree = if settings.files.is_empty() {
-        Tree::read(&project.root, &settings.dir)?
-    } else {
-        Tree::read_files(&project.root, &settings.dir, &settings.files)?
-    };
+    let tree = tree(project)?;
     let history = migrations::history(&tree, settings.layout)?;
     Ok((tree, history))
+}
+
+fn tree(project: &Project) -> Result<Tree, CliError> {
+    let settings = &project.settings.migrations;
+    Ok(match settings.files.is_empty() {
+        true => Tree::read(&project.root, &settings.dir)?,
+        false => Tree::read_files(&project.root, &settings.dir, &settings.files)?,
+    })
 }
 
 /// The project's seed files; without any, everything is inferred from the schema.

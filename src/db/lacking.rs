@@ -43,6 +43,54 @@ pub(super) async fn has_extension(session: &Session, name: &str) -> bool {
     asked.map_or(true, |row| row.is_some())
 }
 
+/// The role that a statement makes or drops, and whether it is there afterwards.
+fn role_of(sql: &str) -> Option<(String, bool)> {
+    let all = tokens(sql);
+    let mut words = all
+        .iter()
+        .filter(|token| !token.is_trivia())
+        .map(|token| (token.kind, &sql[token.span.clone()]));
+    let mut word = || words.next().map(|(_, text)| text.to_ascii_lowercase());
+    let made = match word()?.as_str() {
+        "create" => true,
+        "drop" => false,
+        _ => return None,
+    };
+    let is_role = matches!(word()?.as_str(), "role" | "user" | "group");
+    let (kind, name) = words.next().filter(|_| is_role)?;
+    let name = match kind {
+        TokenKind::QuotedIdent { .. } => name.trim_matches('"').replace("\"\"", "\""),
+        TokenKind::Ident => name.to_ascii_lowercase(),
+        _ => return None,
+    };
+    // Nobody can call a role so without quotes.
+    let is_keyword = kind == TokenKind::Ident && matches!(name.as_str(), "if" | "mapping" | "for");
+    (!is_keyword).then_some((name, made))
+}
+
+/// Roles are the cluster's: another copy of the database may have made or dropped what a migration makes or drops on this one.
+pub(super) fn is_done(sql: &str, roles: &[String]) -> bool {
+    role_of(sql).is_some_and(|(name, made)| roles.contains(&name) == made)
+}
+
+/// The same for a statement that is about to be sent.
+pub(super) async fn is_done_already(session: &Session, sql: &str) -> bool {
+    if role_of(sql).is_none() {
+        return false;
+    }
+    // Where it cannot be asked, the statement itself says what is wrong.
+    roles(session).await.is_ok_and(|roles| is_done(sql, &roles))
+}
+
+/// Every role of the cluster.
+pub(super) async fn roles(session: &Session) -> Result<Vec<String>, tokio_postgres::Error> {
+    let rows = session
+        .client()
+        .query("SELECT rolname::text FROM pg_catalog.pg_roles", &[])
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Names that only one extension of PostgreSQL's own has, and the extension.
 const NAMES: [(&str, &str); 11] = [
     ("citext", "citext"),
@@ -245,6 +293,28 @@ fn is_foreign(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_that_is_there_is_not_made_again() {
+        let roles = ["app".to_owned(), "Head Clerk".to_owned()];
+        for sql in [
+            "CREATE ROLE app LOGIN",
+            "create user \"Head Clerk\"",
+            "DROP ROLE gone",
+        ] {
+            assert!(is_done(sql, &roles), "{sql}");
+        }
+        for sql in [
+            "CREATE ROLE clerk",
+            "DROP ROLE app",
+            "DROP ROLE IF EXISTS gone",
+            "CREATE USER MAPPING FOR app SERVER far",
+            "CREATE TABLE app (id int)",
+            "SELECT 1",
+        ] {
+            assert!(!is_done(sql, &roles), "{sql}");
+        }
+    }
 
     #[test]
     fn the_extension_of_a_statement_is_found_by_its_tokens() {

@@ -216,6 +216,9 @@ pub async fn run_script(
         {
             continue;
         }
+        if lacking::is_done_already(session, &statement.sql).await {
+            continue;
+        }
         if let Err(error) = session.client().batch_execute(&statement.sql).await {
             interrupt.check()?;
             if !whole && lacking::sets_what_is_not_known(&statement.sql, error.code()) {
@@ -412,15 +415,18 @@ impl Sqlx {
         interrupt: &Interrupt,
     ) -> Result<Self, MigrateError> {
         // First through a session, whose errors say what to do.
-        Session::open(url, interrupt).await?.close().await;
+        let session = Session::open(url, interrupt).await?;
+        let roles = lacking::roles(&session).await;
+        session.close().await;
         let refused = |reason: String| MigrateError::History {
             database: url.to_string(),
             reason,
         };
+        let roles = roles.map_err(|error| refused(error.to_string()))?;
         let migrations = source
             .migrations
             .iter()
-            .map(for_sqlx)
+            .map(|migration| for_sqlx(migration, &roles))
             .collect::<Result<Vec<_>, _>>()
             .map_err(refused)?;
         let connection = interrupt
@@ -539,6 +545,9 @@ impl Sqlx {
         let session = Session::open(&self.url, interrupt).await.ok()?;
         session.client().batch_execute("BEGIN").await.ok()?;
         for statement in &migration.up.statements {
+            if lacking::is_done_already(&session, &statement.sql).await {
+                continue;
+            }
             if let Err(error) = session.client().batch_execute(&statement.sql).await {
                 return Some(failure(&migration.up, statement, &error));
             }
@@ -563,7 +572,8 @@ fn describe_sqlx(refusal: &PgDatabaseError) -> String {
     )
 }
 
-fn for_sqlx(migration: &Migration) -> Result<SqlxMigration, String> {
+/// As it is recorded, without what the cluster's roles show to be done already.
+fn for_sqlx(migration: &Migration, roles: &[String]) -> Result<SqlxMigration, String> {
     let version = version_of(migration).ok_or_else(|| {
         format!(
             "version {} of {} is no number",
@@ -571,7 +581,14 @@ fn for_sqlx(migration: &Migration) -> Result<SqlxMigration, String> {
             file_of(&migration.up)
         )
     })?;
-    let text = migration.up.source.text.to_string();
+    let written = migration.up.source.text.to_string();
+    let mut text = written.clone();
+    for statement in &migration.up.statements {
+        if lacking::is_done(&statement.sql, roles) {
+            let blank = " ".repeat(statement.span.len());
+            text.replace_range(statement.span.clone(), &blank);
+        }
+    }
     // As sqlx itself decides it.
     let without_transaction = text.starts_with("-- no-transaction");
     let kind = if migration.down.is_some() {
@@ -580,14 +597,12 @@ fn for_sqlx(migration: &Migration) -> Result<SqlxMigration, String> {
         MigrationType::Simple
     };
     let description = migration.name.replace('_', " ").into();
-    let sql = AssertSqlSafe(text).into_sql_str();
-    Ok(SqlxMigration::new(
-        version,
-        description,
-        kind,
-        sql,
-        without_transaction,
-    ))
+    let of = |text: String| AssertSqlSafe(text).into_sql_str();
+    let recorded = SqlxMigration::new(version, description, kind, of(written), without_transaction);
+    Ok(SqlxMigration {
+        sql: of(text),
+        ..recorded
+    })
 }
 
 fn version_of(migration: &Migration) -> Option<i64> {

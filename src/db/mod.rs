@@ -8,6 +8,7 @@ pub mod comparison;
 pub mod connect;
 mod copy;
 pub mod dataset;
+pub mod demands;
 pub mod dev;
 mod effects;
 pub mod explain;

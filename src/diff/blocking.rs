@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::units::Millis;
 
@@ -51,7 +51,7 @@ pub struct StatementSpan {
 }
 
 /// A query that a statement made wait.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlockedQuery {
     /// Index of the query among the probes.
     pub probe: usize,

@@ -17,6 +17,25 @@ pub struct CanonicalPlan {
     pub root: Operator,
 }
 
+impl CanonicalPlan {
+    /// Of a report that was saved without its plans.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            root: Operator {
+                kind: OperatorKind::Other {
+                    name: String::new(),
+                },
+                decorators: Vec::new(),
+                conditions: Vec::new(),
+                inputs: Vec::new(),
+                subplans: Vec::new(),
+                node: None,
+            },
+        }
+    }
+}
+
 /// One step of the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operator {

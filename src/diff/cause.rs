@@ -3,17 +3,27 @@
 use std::collections::BTreeSet;
 
 use super::canonical::{CanonicalPlan, OperatorKind};
+use super::change::Change;
 use super::effect::changes_rows;
 use super::locks::LockMode;
 use super::observation::StatementObservation;
 use super::outcome::{Cause, RunDiff};
 use super::work::Work;
 
+/// What two plans are compared by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signature {
+    /// The plan's hash, of what its indexes are.
+    pub hash: String,
+    /// What its indexes are called: another name is no other plan, and yet a statement gave it.
+    pub index_names: String,
+}
+
 /// A query at one point of the replay.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Seen {
     /// What makes the plan the same; `None` where the query fails.
-    pub plan: Option<String>,
+    pub plan: Option<Signature>,
     /// What it did; `None` where it was only planned.
     pub work: Option<Work>,
 }
@@ -31,6 +41,8 @@ pub struct Replayed<'a> {
     pub seen: Vec<Seen>,
     /// Names of all indexes at the beginning and after each statement.
     pub indexes: &'a [BTreeSet<String>],
+    /// Names of all tables, and of all columns as `table.column`, likewise.
+    pub names: &'a [BTreeSet<String>],
     /// The tables that the query uses.
     pub reads: &'a BTreeSet<String>,
     /// Statistics of a table of its were made anew from a sample.
@@ -46,6 +58,9 @@ pub fn plan_cause(replayed: &Replayed<'_>, run: &RunDiff) -> Option<Cause> {
     if before.plan == after.plan {
         if replayed.text_changed {
             return Some(Cause::QueryText);
+        }
+        if let Some(cause) = place(replayed, by_rename(replayed, run)) {
+            return Some(cause);
         }
         let same_result = !run.changes_result();
         return match same_result {
@@ -83,23 +98,66 @@ pub fn result_cause(replayed: &Replayed<'_>) -> Option<Cause> {
             .get(at)
             .is_some_and(|seen| !same(rows(seen), before))
     };
+    // Where it fails in between, it returns nothing that another result could be told by.
+    let runs = rows(&replayed.after).is_some();
+    let told = |at: usize| differs(at) && (rows(&replayed.seen[at]).is_some() || !runs);
+    let all = 0..replayed.seen.len();
     let at = differs(settled).then_some(settled);
-    let at = at.or_else(|| (0..replayed.seen.len()).find(|at| differs(*at)));
+    let at = at.or_else(|| all.clone().find(|at| told(*at)));
+    let at = at.or_else(|| all.clone().find(|at| differs(*at)));
     place(replayed, at).or_else(|| place(replayed, only_change_of_rows(replayed)))
+}
+
+/// The statement that gave a table or a column of the plan its name.
+fn by_rename(replayed: &Replayed<'_>, run: &RunDiff) -> Option<usize> {
+    let gave = |at: usize, ends: &dyn Fn(&str, bool) -> bool| {
+        let (before, after) = (&replayed.names[at], &replayed.names[at + 1]);
+        let came = after.difference(before).any(|name| ends(name, true));
+        came && before.difference(after).any(|name| ends(name, false))
+    };
+    let steps = 0..replayed.names.len().saturating_sub(1);
+    run.changes.iter().find_map(|change| match change {
+        Change::TableRenamed { from, to } => steps
+            .clone()
+            .rfind(|at| gave(*at, &|name, new| name == if new { to } else { from })),
+        Change::ColumnRenamed { from, to, .. } => {
+            let (from, to) = (format!(".{from}"), format!(".{to}"));
+            steps.clone().rfind(|at| {
+                gave(*at, &|name, new| {
+                    name.ends_with(if new { &to } else { &from })
+                })
+            })
+        }
+        _ => None,
+    })
 }
 
 /// The statement from which on the plan is what it is afterwards; else the first that changed it.
 fn by_plan(replayed: &Replayed<'_>) -> Option<usize> {
-    let differs = |seen: &Seen| seen.plan != replayed.before.plan;
+    let hash = |seen: &Seen| seen.plan.as_ref().map(|plan| plan.hash.clone());
+    // What was made and then renamed is there since it was made.
+    let only_renamed = hash(&replayed.before) == hash(&replayed.after);
+    let is_other = |seen: &Seen, than: &Seen| match only_renamed {
+        true => seen.plan != than.plan,
+        false => hash(seen) != hash(than),
+    };
+    let differs = |seen: &Seen| is_other(seen, &replayed.before);
     let settled = replayed
         .seen
         .iter()
-        .rposition(|seen| seen.plan != replayed.after.plan)
+        .rposition(|seen| is_other(seen, &replayed.after))
         .map_or(0, |last| last + 1);
-    match replayed.seen.get(settled).is_some_and(differs) {
-        true => Some(settled),
-        false => replayed.seen.iter().position(differs),
+    if replayed.seen.get(settled).is_some_and(differs) {
+        return Some(settled);
     }
+    // Statements between which the query fails (a table that is made anew) say nothing where it has a plan in the end.
+    let runs = replayed.after.plan.is_some();
+    let told = |seen: &Seen| differs(seen) && (seen.plan.is_some() || !runs);
+    replayed
+        .seen
+        .iter()
+        .position(told)
+        .or_else(|| replayed.seen.iter().position(differs))
 }
 
 /// The statement that made an index which only the new plan has, or took one away which only the old plan had: the planner

@@ -1,11 +1,11 @@
 //! What can differ between two plans, by name. A closed set: a report and a test can say exactly what changed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::canonical::{AggregateStrategy, JoinMethod, display_relation};
 
 /// One named difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Change {
     /// The relation is read in another way.

@@ -15,7 +15,7 @@ use super::names::Renames;
 #[must_use]
 pub fn compare(before: &CanonicalPlan, after: &CanonicalPlan, renames: &Renames) -> Vec<Change> {
     let (mut old, mut new) = (Survey::of(before), Survey::of(after));
-    let mut changes = renamed(&new, renames);
+    let mut changes = renamed(after, &new, renames);
     changes.extend(cte_changes(&mut old, &mut new));
     let matching = match_leaves(&mut old, &mut new);
     changes.extend(matching.unmatched(&old, &new));
@@ -219,8 +219,11 @@ fn leaf_name(scan: &Scan) -> String {
     }
 }
 
-/// Tables and columns in this plan that had another name before.
-fn renamed(new: &Survey<'_>, renames: &Renames) -> Vec<Change> {
+/// Tables that this plan reads and columns that it names which had another name before. Of a table's other columns the query
+/// knows nothing.
+fn renamed(plan: &CanonicalPlan, new: &Survey<'_>, renames: &Renames) -> Vec<Change> {
+    let lines = plan.lines();
+    let names = |column: &str| lines.iter().any(|line| mentions(line, column));
     let tables = renames
         .tables
         .iter()
@@ -232,13 +235,23 @@ fn renamed(new: &Survey<'_>, renames: &Renames) -> Vec<Change> {
     let columns = renames
         .columns
         .iter()
-        .filter(|(table, _, _)| new.reads(table))
+        .filter(|(table, _, to)| new.reads(table) && names(to))
         .map(|(table, from, to)| Change::ColumnRenamed {
             table: table.clone(),
             from: from.clone(),
             to: to.clone(),
         });
     tables.chain(columns).collect()
+}
+
+/// Whether a text holds a name as a word of its own.
+fn mentions(text: &str, name: &str) -> bool {
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        !before.is_some_and(part_of_word) && !after.is_some_and(part_of_word)
+    })
 }
 
 /// A WITH that is a subplan on one side only; afterwards both sides look as if it were inlined.

@@ -1,6 +1,6 @@
 //! How long a statement takes on more rows than were seeded, from its durations at two scales, and how sure that is. Pure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::units::Millis;
 
@@ -16,7 +16,7 @@ pub struct Point {
 }
 
 /// An expected duration with its bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Extrapolation {
     /// At so many rows.
     pub rows: f64,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Location;
 use crate::units::{Bytes, Millis};
@@ -13,7 +13,7 @@ use super::locks::{HeldLock, LockMode};
 use super::safer::SaferForm;
 
 /// A statement of a migration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementPlace {
     /// The migration's version.
     pub version: String,
@@ -64,7 +64,7 @@ impl StatementPlace {
 }
 
 /// What one statement did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatementObservation {
     /// Which one.
     #[serde(flatten)]
@@ -154,7 +154,7 @@ impl StatementObservation {
 
 /// The wait of a query that comes in the moment in which a statement asks for its lock: until the lock is released.
 /// Reckoned from when the lock was seen asked for, held and released; no query was measured to wait so long.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorstWait {
     /// The lock.
     #[serde(flatten)]
@@ -165,7 +165,7 @@ pub struct WorstWait {
 }
 
 /// A statement that waits for a long reader makes everybody behind it wait.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PileUp {
     /// How long the reader kept its transaction open.
     #[serde(rename = "reader_ms")]
@@ -179,7 +179,7 @@ pub struct PileUp {
 }
 
 /// A statement with `lock_timeout` behind a long reader, tried until it came through.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Retries {
     /// What `lock_timeout` was set to.
     #[serde(rename = "lock_timeout_ms")]
@@ -197,7 +197,7 @@ pub struct Retries {
 }
 
 /// A lock that an earlier statement of the same transaction took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InheritedLock {
     /// Which one.
     #[serde(flatten)]
@@ -207,7 +207,7 @@ pub struct InheritedLock {
 }
 
 /// A safer form with its measurement.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProvenForm {
     /// What to write.
     #[serde(flatten)]
@@ -217,7 +217,7 @@ pub struct ProvenForm {
 }
 
 /// What running the safer form showed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SaferMeasurement {
     /// All its statements.
     #[serde(rename = "duration_ms")]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::Query;
 use crate::run::{BoundParameter, Outcome, QueryFailure, Run};
@@ -21,7 +21,7 @@ use super::verdict::{Limits, Verdict, judge, steady};
 use super::work::Work;
 
 /// One side of a comparison: a plan in canonical form with its work.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// The canonical tree, for people.
     pub tree: Vec<String>,
@@ -35,8 +35,8 @@ pub struct Side {
     /// It was cancelled at the timeout: the plan is the estimate.
     #[serde(skip)]
     pub timed_out: bool,
-    /// The plan, for the comparison.
-    #[serde(skip)]
+    /// The plan, for the comparison; an empty one after reading a saved report.
+    #[serde(skip, default = "CanonicalPlan::unknown")]
     pub plan: CanonicalPlan,
 }
 
@@ -245,7 +245,7 @@ fn missing_column(message: &str) -> String {
 }
 
 /// The comparison of one query with one parameter set.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunDiff {
     /// Which of the query's runs it compares.
     #[serde(rename = "label")]
@@ -277,7 +277,7 @@ pub struct RunDiff {
 }
 
 /// Samples of ANALYZE beside the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Chance {
     /// How many were taken, each on the unchanged copy and on the migrated one.
     pub samples: u32,
@@ -286,7 +286,7 @@ pub struct Chance {
 }
 
 /// What production sees until ANALYZE has run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BeforeAnalyze {
     /// Against the state before the migration.
     pub verdict: Verdict,
@@ -297,7 +297,7 @@ pub struct BeforeAnalyze {
 }
 
 /// Why a plan changed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Cause {
     /// From this statement on.
@@ -407,7 +407,7 @@ impl RunDiff {
 }
 
 /// In which catalogs a query is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
     /// The same statement in both.
@@ -421,7 +421,7 @@ pub enum Presence {
 }
 
 /// One query of the catalog.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueryDiff {
     /// Its name.
     pub query: String,
@@ -443,7 +443,7 @@ pub struct QueryDiff {
 }
 
 /// A parameter set that only the database after the migration has seen.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FreshRun {
     /// Which of the query's runs it is.
     #[serde(rename = "label")]

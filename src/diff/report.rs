@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::Query;
 use crate::run::QueryRuns;
@@ -25,7 +25,7 @@ pub struct Comparison {
     /// The layout and by what it was recognized; `None` for saved reports.
     pub layout: Option<(String, String)>,
     /// How the layout's tool is told to run a statement outside a transaction.
-    pub without_transaction: Option<&'static str>,
+    pub without_transaction: Option<String>,
     /// Every query, worst first.
     pub queries: Vec<QueryDiff>,
     /// Old statements on the new schema that break or get worse.
@@ -47,7 +47,7 @@ pub struct Comparison {
 }
 
 /// Where a diff's time went.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Spent {
     /// The dataset: looked up or made.
     pub dataset: Millis,
@@ -73,7 +73,7 @@ impl Spent {
 }
 
 /// An index that came or went, with the queries whose plans use it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexUse {
     /// Its table, for people.
     pub table: String,
@@ -88,7 +88,7 @@ pub struct IndexUse {
 }
 
 /// How a schema differs from the one that it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SchemaDifference {
     /// What it lacks.
     pub missing: Vec<String>,
@@ -115,7 +115,7 @@ impl SchemaDifference {
 }
 
 /// What the migrations' way back leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RoundTrip {
     /// The script that it ends with, or that failed.
     #[serde(skip)]

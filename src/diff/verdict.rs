@@ -1,6 +1,6 @@
 //! What a changed plan means: decided by blocks, rows read and temporary files, never by cost or by one time. Pure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::units::Pages;
 
@@ -8,7 +8,7 @@ use super::change::Change;
 use super::work::Work;
 
 /// The verdict on one query with one parameter set, worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It fails, does not finish, or returns something else.

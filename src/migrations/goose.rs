@@ -36,6 +36,44 @@ fn go_migration(tree: &Tree, file: &Source) -> SourceError {
     };
     SourceError::new(file, 0..0, message).help(
         "set migrate-cmd in pgproof.toml to the command that applies all of them to the database in DATABASE_URL, \
-         for example migrate-cmd = \"go run ./cmd/migrate up\"",
+         for example migrate-cmd = \"go run ./cmd/migrate up\"; `pgproof diff --to VERSION` needs only those up to there",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_go_migration_stops_only_those_who_go_so_far() {
+        let file = |name: &str, text: &str| Source::new(name, text);
+        let tree = Tree::new(
+            Path::new("m"),
+            false,
+            vec![
+                file(
+                    "m/00001_shop.sql",
+                    "-- +goose Up\nCREATE TABLE a (id int);\n",
+                ),
+                file("m/00002_fill.go", "package m\n"),
+                file(
+                    "m/00003_more.sql",
+                    "-- +goose Up\nCREATE TABLE b (id int);\n",
+                ),
+            ],
+            false,
+            true,
+        );
+        assert!(read(&tree).is_err());
+        assert!(read(&tree.clone().until("3")).is_err());
+        assert!(read(&tree.clone().until("2")).is_err());
+        let versions: Vec<String> = read(&tree.until("1"))
+            .unwrap()
+            .into_iter()
+            .map(|migration| migration.version)
+            .collect();
+        assert_eq!(versions, ["00001", "00003"]);
+    }
 }

@@ -136,6 +136,19 @@ impl Tree {
             .filter(|file| self.depth(file) == 0 && is_go_migration(&file.path))
     }
 
+    /// Leaves out the Go migrations after a version: whoever goes no farther does not have to run them.
+    #[must_use]
+    pub fn until(mut self, version: &str) -> Self {
+        let is_later = |file: &Source| {
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+            super::leading_version(&name)
+                .is_some_and(|(own, _)| super::by_number(own) > super::by_number(version))
+        };
+        self.files
+            .retain(|file| !(is_go_migration(&file.path) && is_later(file)));
+        self
+    }
+
     /// The path below the root, with `/`.
     pub(super) fn relative(&self, file: &Source) -> String {
         let below = file.path.strip_prefix(&self.root).unwrap_or(&file.path);

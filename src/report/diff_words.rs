@@ -313,7 +313,7 @@ pub(super) fn outside_sentence(report: &Comparison) -> Option<String> {
         .filter_map(|statement| statement.safer.as_ref());
     let needed = forms.flat_map(|safer| &safer.form.statements).any(alone);
     let (layout, _) = report.layout.as_ref()?;
-    let way = report.without_transaction.filter(|_| needed)?;
+    let way = report.without_transaction.as_ref().filter(|_| needed)?;
     Some(format!(
         "Outside a transaction, in {layout}'s layout: {way}"
     ))

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::formats::json::{
-    SavedCause, SavedCompared, SavedFinding, SavedNotAudited, SavedOutcome, SavedQuery,
-    SavedReport, SavedRun, SavedTaken,
+    SavedCause, SavedCompared, SavedDiff, SavedFailOn, SavedFinding, SavedNotAudited, SavedOutcome,
+    SavedQuery, SavedReport, SavedRun, SavedTaken,
 };
-use super::{Compared, DatasetInfo, Report, Reused, TableInfo, Unchanged};
+use super::{Compared, DatasetInfo, Origin, Report, Reused, TableInfo, Unchanged};
 use crate::catalog::{Query, SkipReason, Skipped};
 use crate::finding::{Evidence, Finding, Location, Measure, Measurement, Quantity, Severity};
 use crate::plan::{NodeId, Plan, parse};
@@ -97,6 +97,30 @@ pub fn restore(
         }),
         ..Report::default()
     })
+}
+
+/// A diff. The plans are no part of what is saved: its trees are, for people.
+#[must_use]
+pub fn restore_diff(mut saved: SavedDiff) -> Report {
+    let findings = std::mem::take(&mut saved.findings);
+    let dataset = saved.dataset.take().map(|dataset| DatasetInfo {
+        fingerprint: dataset.fingerprint,
+        seed: dataset.seed,
+        scale: dataset.scale,
+        reused: true,
+    });
+    Report {
+        origin: Origin::Diff,
+        server_version: Some(std::mem::take(&mut saved.server.version)),
+        dataset,
+        findings: findings.into_iter().map(finding).collect(),
+        fail_on: saved
+            .fail_on
+            .map_or(Some(Severity::Error), SavedFailOn::severity),
+        elapsed: saved.elapsed_ms,
+        comparison: Some(Box::new(saved.comparison())),
+        ..Report::default()
+    }
 }
 
 /// Time and pages are what is saved of a version.

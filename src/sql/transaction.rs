@@ -28,6 +28,24 @@ pub fn block_rule(sql: &str) -> BlockRule {
     read_statement(sql, of_statement).unwrap_or(BlockRule::Inside)
 }
 
+/// Whether the statement changes what holds for its session or transaction, and reads nothing for it. SET CONSTRAINTS may check rows.
+#[must_use]
+pub fn sets_alone(sql: &str) -> bool {
+    read_statement(sql, |statement| {
+        matches!(
+            statement,
+            Stmt::Set(_)
+                | Stmt::Reset(_)
+                | Stmt::SetRole(_)
+                | Stmt::ResetRole(_)
+                | Stmt::SetSessionAuth(_)
+                | Stmt::SetTransaction(_)
+                | Stmt::ResetSessionAuth(_)
+        )
+    })
+    .unwrap_or(false)
+}
+
 fn of_statement(statement: &Stmt) -> BlockRule {
     let outside = match statement {
         Stmt::Call(_) | Stmt::Do(_) => return BlockRule::MayEndIt,
@@ -129,6 +147,28 @@ pub(super) fn reindexes_concurrently(reindex: &Reindex) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_read_nothing() {
+        for sql in [
+            "SET LOCAL lock_timeout = '1s'",
+            "set transaction isolation level serializable",
+            "RESET search_path",
+            "SET ROLE app",
+            "RESET ROLE",
+            "SET SESSION AUTHORIZATION DEFAULT",
+        ] {
+            assert!(sets_alone(sql), "{sql}");
+        }
+        for sql in [
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            "SELECT set_config('search_path', '', false)",
+            "SHOW work_mem",
+            "ALTER ROLE app SET work_mem = '1MB'",
+        ] {
+            assert!(!sets_alone(sql), "{sql}");
+        }
+    }
 
     #[test]
     fn what_the_server_refuses_inside_a_block() {

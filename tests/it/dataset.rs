@@ -62,6 +62,7 @@ async fn ensure(
             migrations,
             specs: &[],
             options: &options,
+            demands: &[],
         },
         progress,
         interrupt,
@@ -198,6 +199,7 @@ async fn an_interrupt_leaves_nothing() {
         migrations: &migrations,
         specs: &[],
         options: &options,
+        demands: &[],
     };
     let fingerprint = dataset::fingerprint(recipe, cluster.version().major());
     assert_eq!(

@@ -46,6 +46,7 @@ async fn sample(cluster: &Cluster, scale: f64) -> Dataset {
         migrations: &migrations,
         specs: &specs,
         options: &options,
+        demands: &[],
     };
     ensure(cluster, recipe, &Progress::default(), &Interrupt::new())
         .await

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::catalog::Query;
 use crate::cli::args::DiffArgs;
-use crate::cli::diff_sides::{self, Sides};
+use crate::cli::diff_sides::{self, Prepared, Sides};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::saved_reports;
 use crate::cli::settings::Project;
@@ -15,9 +15,10 @@ use crate::cli::target::{self, Target};
 use crate::cli::{Globals, output};
 use crate::db::audit::RunOptions;
 use crate::db::comparison::{self, Analyzed, Compared, Task};
-use crate::db::dataset;
+use crate::db::dataset::{self, Dataset};
 use crate::db::explain::Access;
 use crate::db::introspect;
+use crate::db::server::Cluster;
 use crate::diff::outcome::QueryDiff;
 use crate::diff::report::Comparison;
 use crate::finding::Finding;
@@ -67,51 +68,53 @@ async fn of_migrations(
     let cluster = target::start(project, globals).await?;
     let mut clock = Instant::now();
     let before = sides.recipe_before(project)?;
-    let prepared = diff_sides::fitting_specs(&cluster, &before, globals).await?;
-    let dataset = dataset::ensure(
-        &cluster,
-        prepared.recipe(),
-        &globals.progress,
-        &globals.interrupt,
-    )
-    .await?;
-    let small = match args.extrapolate {
-        Some(_) => {
-            let small = prepared.at_scale(project.settings.dataset.scale / 4.0);
-            Some(
-                dataset::ensure(
-                    &cluster,
-                    small.recipe(),
-                    &globals.progress,
-                    &globals.interrupt,
-                )
-                .await?,
-            )
-        }
-        None => None,
-    };
-    let in_dataset = lap(&mut clock);
+    let mut prepared = diff_sides::fitting_specs(&cluster, &before, globals).await?;
     let limits_for = |query: &Query| plan_regression::limits(&project.settings.policy_for(query));
-    let task = Task {
-        cluster: &cluster,
-        template: &dataset.database,
-        small: small.as_ref().map(|small| small.database.as_str()),
-        production_factor: args.extrapolate.unwrap_or(1.0),
-        migrations: &sides.pending,
-        before: &sides.old_catalog,
-        after: &sides.new_catalog,
-        seeds: (&sides.new_specs, prepared.recipe().options),
-        // What a program touched nobody knows.
-        analyzed: match sides.pending.iter().any(|m| m.up.program.is_some()) {
-            true => Analyzed::Everything,
-            false => Analyzed::Touched,
-        },
-        options: options(project),
-        limits_for: &limits_for,
-        progress: &globals.progress,
-        interrupt: &globals.interrupt,
+    let mut in_dataset = lap(&mut clock);
+    let (dataset, compared) = loop {
+        let (dataset, small) = datasets(args, project, &cluster, &prepared, globals).await?;
+        in_dataset.0 += lap(&mut clock).0;
+        let task = Task {
+            cluster: &cluster,
+            template: &dataset.database,
+            small: small.as_ref().map(|small| small.database.as_str()),
+            production_factor: args.extrapolate.unwrap_or(1.0),
+            migrations: &sides.pending,
+            before: &sides.old_catalog,
+            after: &sides.new_catalog,
+            seeds: (&sides.new_specs, prepared.recipe().options),
+            // What a program touched nobody knows.
+            analyzed: match sides.pending.iter().any(|m| m.up.program.is_some()) {
+                true => Analyzed::Everything,
+                false => Analyzed::Touched,
+            },
+            options: options(project),
+            limits_for: &limits_for,
+            progress: &globals.progress,
+            interrupt: &globals.interrupt,
+        };
+        let error = match comparison::compare(&task).await {
+            Ok(compared) => break (dataset, compared),
+            Err(error) => error,
+        };
+        // Production's rows hold what the migration asks of them, or it fails there too.
+        let fitting = match error.unfit() {
+            Some(_) => prepared.fitting(&cluster, &sides.pending, globals).await?,
+            None => None,
+        };
+        let Some(fitting) = fitting else {
+            return Err(error.into());
+        };
+        if let Some(unfit) = error.unfit() {
+            globals.progress.note(format!(
+                "{}: {}; the dataset is made again, of rows that hold what the migrations ask",
+                unfit.source_file.path.display(),
+                unfit.message
+            ));
+        }
+        prepared = fitting;
+        clock = Instant::now();
     };
-    let compared = comparison::compare(&task).await?;
     let server_version = cluster.version().to_string();
     cluster.stop().await;
     let mut settled = Settled::read(&project.root, &dataset.fingerprint);
@@ -122,7 +125,7 @@ async fn of_migrations(
         from: sides.from,
         to: sides.to,
         layout: Some((sides.layout.to_string(), sides.because)),
-        without_transaction: sides.layout.without_transaction(),
+        without_transaction: sides.layout.without_transaction().map(str::to_owned),
         ..of_compared(compared)
     };
     comparison.spent.dataset.0 += in_dataset.0;
@@ -139,6 +142,24 @@ async fn of_migrations(
         comparison: Some(Box::new(comparison)),
         ..Report::default()
     })
+}
+
+/// The dataset, and a quarter of it where durations are extended.
+async fn datasets(
+    args: &DiffArgs,
+    project: &Project,
+    cluster: &Cluster,
+    prepared: &Prepared,
+    globals: &Globals,
+) -> Result<(Dataset, Option<Dataset>), CliError> {
+    let (progress, interrupt) = (&globals.progress, &globals.interrupt);
+    let whole = dataset::ensure(cluster, prepared.recipe(), progress, interrupt).await?;
+    if args.extrapolate.is_none() {
+        return Ok((whole, None));
+    }
+    let quarter = prepared.at_scale(project.settings.dataset.scale / 4.0);
+    let quarter = dataset::ensure(cluster, quarter.recipe(), progress, interrupt).await?;
+    Ok((whole, Some(quarter)))
 }
 
 /// The plans that were kept against what runs now.

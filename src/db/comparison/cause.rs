@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 
 use crate::catalog::Query;
 use crate::db::introspect;
+use crate::db::lacking;
 use crate::db::migrate::{run_program, run_script};
 use crate::diff::canonicalize;
 use crate::diff::cause::{Replayed, Seen, plan_cause, result_cause};
 use crate::diff::change::Change;
-use crate::diff::names::{Names, Renames};
+use crate::diff::names::{Names, Renames, full_name};
 use crate::diff::outcome::{Presence, QueryDiff, RunDiff, Side, failure_changes};
 use crate::diff::report::{RoundTrip, SchemaDifference};
 use crate::diff::verdict::Verdict;
 use crate::migrations::{Script, Statement};
 use crate::run::{QueryRuns, Run};
-use crate::schema::Schema;
+use crate::schema::{Schema, Table};
+use crate::sql::transaction::sets_alone;
 
 use super::queries::relations;
 use super::state::{Asking, Looked, Standing, State, look};
@@ -70,9 +72,11 @@ pub(super) async fn trace(
         sides,
         serial: 0,
         indexes: Vec::new(),
+        names: Vec::new(),
     };
     let replayed = replay.forward(&mut wanted).await;
-    name_causes(&wanted, &replay.indexes, compared, sides, tables);
+    let there = (replay.indexes.as_slice(), replay.names.as_slice());
+    name_causes(&wanted, there, compared, sides, tables);
     if let Err(error) = replayed {
         error.costs(
             task,
@@ -172,6 +176,8 @@ struct Replay<'a> {
     serial: u64,
     /// Names of all indexes after each statement, before the first of them at the beginning.
     indexes: Vec<BTreeSet<String>>,
+    /// The same of tables, and of columns as `table.column`.
+    names: Vec<BTreeSet<String>>,
 }
 
 impl Replay<'_> {
@@ -193,6 +199,10 @@ impl Replay<'_> {
                 self.task.interrupt.check()?;
                 again(self.task, self.copy, script, statement).await?;
                 let group = groups.next().flatten();
+                if sets_alone(&statement.sql) {
+                    self.nothing_new(wanted);
+                    continue;
+                }
                 // After the script's own COMMIT its transaction is over; the tool's own ends behind its last statement.
                 let goes_on = match groups.peek() {
                     Some(next) => *next == group,
@@ -209,6 +219,17 @@ impl Replay<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Behind a statement that changes settings alone. Nothing is asked there: SET TRANSACTION has to come before any query.
+    fn nothing_new(&mut self, wanted: &mut [Wanted<'_>]) {
+        let again = |seen: &mut Vec<BTreeSet<String>>| seen.extend(seen.last().cloned());
+        again(&mut self.indexes);
+        again(&mut self.names);
+        for looked in wanted.iter_mut() {
+            let last = looked.seen.last().or(looked.first.as_ref()).cloned();
+            looked.seen.extend(last);
+        }
     }
 
     async fn without_looking(&self) -> Result<(), CompareError> {
@@ -236,9 +257,20 @@ impl Replay<'_> {
         let all = schema.tables.iter().flat_map(|table| &table.indexes);
         self.indexes
             .push(all.map(|index| index.name.clone()).collect());
+        let of_table = |table: &Table| {
+            let name = full_name(&table.name);
+            let columns = table.columns.iter();
+            let mut names: Vec<String> = columns.map(|c| format!("{name}.{}", c.name)).collect();
+            names.push(name);
+            names
+        };
+        self.names
+            .push(schema.tables.iter().flat_map(of_table).collect());
+        // By what the tables are: another one may have a renamed one's old name by now.
+        let renames = Renames::between(&schema, self.sides.new);
         let names = Names {
             schema: Some(&schema),
-            renames: Some(&self.sides.renames),
+            renames: Some(&renames),
             ..Names::UNKNOWN
         };
         for looked in wanted.iter_mut() {
@@ -279,6 +311,9 @@ pub(super) async fn again(
     if let Some(program) = &script.program {
         return Ok(run_program(program, script, copy.url(), task.interrupt).await?);
     }
+    if lacking::is_done_already(&copy.session, &statement.sql).await {
+        return Ok(());
+    }
     let done = copy.session.client().batch_execute(&statement.sql).await;
     done.map_err(|error| once_more(&error))
 }
@@ -286,7 +321,7 @@ pub(super) async fn again(
 /// Writes what the replay showed into the comparison.
 fn name_causes(
     wanted: &[Wanted<'_>],
-    indexes: &[BTreeSet<String>],
+    (indexes, schema_names): (&[BTreeSet<String>], &[BTreeSet<String>]),
     compared: &mut Compared,
     sides: &Sides<'_>,
     tables: &Touched,
@@ -325,6 +360,7 @@ fn name_causes(
             after: seen(&after),
             seen: looked.seen.iter().map(seen).collect(),
             indexes,
+            names: schema_names,
             reads: &reads,
             sampled: !tables.sampled.is_disjoint(&reads),
             text_changed,

@@ -181,6 +181,15 @@ impl Copy {
 }
 
 impl CompareError {
+    /// Whether the dataset's rows alone keep the migrations from being applied: the statement, and why.
+    #[must_use]
+    pub fn unfit(&self) -> Option<&crate::source::SourceError> {
+        let Self::Observe(ObserveError::Unfit(error)) = self else {
+            return None;
+        };
+        Some(error)
+    }
+
     /// What is optional failed: it costs its own part of the report, and nothing else, unless the user stopped everything.
     fn costs(self, task: &Task<'_>, what: &str) -> Result<(), Self> {
         task.interrupt.check()?;
@@ -198,7 +207,12 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     let mut clock = Clock::start();
     let before = Copy::of(task, task.template).await?;
     let old_schema = introspect::schema(&before.session).await?;
+    let mut after = Copy::of(task, task.template).await?;
     clock.lap(&mut compared.spent.copies);
+    task.progress
+        .note(format!("applying {}", counted(task.migrations)));
+    compared.statements = inspect(after.url(), task.migrations, task.interrupt).await?;
+    clock.lap(&mut compared.spent.migrations);
     let old_runs = run_catalog(
         &before.session,
         &old_schema,
@@ -209,13 +223,6 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
     )
     .await?;
     clock.lap(&mut compared.spent.queries);
-
-    let mut after = Copy::of(task, task.template).await?;
-    clock.lap(&mut compared.spent.copies);
-    task.progress
-        .note(format!("applying {}", counted(task.migrations)));
-    compared.statements = inspect(after.url(), task.migrations, task.interrupt).await?;
-    clock.lap(&mut compared.spent.migrations);
     let mut new_schema = introspect::schema(&after.session).await?;
     match new_tables::fill(task, &after, &old_schema, &new_schema).await {
         Ok(false) => {}

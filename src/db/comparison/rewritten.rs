@@ -221,7 +221,11 @@ async fn measure(
     };
     let observed = match try_script(copy.url(), &script, probes, task.interrupt).await {
         Ok(observed) => observed,
-        Err(ObserveError::Statement(error) | ObserveError::Deadlock(error)) => {
+        Err(
+            ObserveError::Statement(error)
+            | ObserveError::Unfit(error)
+            | ObserveError::Deadlock(error),
+        ) => {
             return Ok(SaferMeasurement {
                 duration: Millis(0.0),
                 longest_block: Millis(0.0),

@@ -8,6 +8,7 @@ use crate::catalog::Query;
 use crate::db::explain::{PlanChoice, quote_literal};
 use crate::diff::canonical::{CanonicalPlan, OperatorKind};
 use crate::diff::canonicalize;
+use crate::diff::cause::Signature;
 use crate::diff::names::Names;
 use crate::diff::snapshot::Asked;
 use crate::diff::work::Work;
@@ -21,7 +22,7 @@ use super::rerun::{choice, values};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct State {
     /// What makes the plan the same: `None` where the query fails.
-    pub(super) plan: Option<String>,
+    pub(super) plan: Option<Signature>,
     /// `None` where it was only planned.
     pub(super) work: Option<Work>,
     /// The server's words where the query fails.
@@ -42,8 +43,7 @@ impl State {
     }
 }
 
-/// The plan's hash with the names of its indexes: another name is no other plan, and yet a statement gave it.
-fn signature(plan: &CanonicalPlan) -> String {
+fn signature(plan: &CanonicalPlan) -> Signature {
     let mut names = Vec::new();
     plan.root.each(&mut |operator| {
         if let OperatorKind::Scan(scan) = &operator.kind
@@ -54,7 +54,10 @@ fn signature(plan: &CanonicalPlan) -> String {
         }
     });
     names.sort();
-    format!("{} {}", plan.hashes().full, names.join(" "))
+    Signature {
+        hash: plan.hashes().full,
+        index_names: names.join(" "),
+    }
 }
 
 /// What is asked of a query.

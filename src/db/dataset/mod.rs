@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use super::demands::{self, Demand};
 use super::introspect::{self, IntrospectError};
 use super::lease::{self, Lease, LeaseError};
 use super::load::{self, LoadError, LoadReport, Space};
@@ -42,6 +43,8 @@ pub struct Recipe<'a> {
     pub specs: &'a [Source],
     /// Seed, scale, row counts.
     pub options: &'a Options,
+    /// What rows have to hold besides what the schema asks.
+    pub demands: &'a [Demand],
 }
 
 /// A dataset that is there.
@@ -204,6 +207,9 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
     }
     for source in recipe.specs {
         part(&source.text);
+    }
+    for demand in recipe.demands {
+        part(&demand.set);
     }
     let Options {
         seed,
@@ -487,6 +493,7 @@ impl Making<'_> {
             return Ok(None);
         }
         applied?;
+        let demanded = demands::set(&url, recipe.demands, interrupt).await?;
         let (schema, plan) = plan(&url, recipe.specs, recipe.options, interrupt).await?;
         for note in &plan.notes {
             progress.note(note.as_str());
@@ -508,6 +515,8 @@ impl Making<'_> {
             .for_each(|note| progress.note(note.as_str()));
         // What is left to write is written now, and not while something is being measured.
         let session = Session::open(&url, interrupt).await?;
+        let unset = demands::unset(&session, &demanded).await;
+        unset.map_err(|error| DatasetError::refused("take back what rows had to hold", &error))?;
         let written = session.client().batch_execute("CHECKPOINT").await;
         written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
         session.close().await;

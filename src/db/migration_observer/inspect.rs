@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio_postgres::error::SqlState;
 
 use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::lacking;
 use crate::db::lock_watch::{Held, LockWatch};
 use crate::db::migrate::run_program;
 use crate::db::traffic::{backend, ms};
@@ -13,6 +14,7 @@ use crate::diff::locks::HeldLock;
 use crate::diff::observation::{InheritedLock, StatementObservation, StatementPlace, WorstWait};
 use crate::interrupt::Interrupt;
 use crate::migrations::{Script, Statement};
+use crate::sql::transaction::sets_alone;
 use crate::units::{Bytes, Millis};
 
 use super::relations::{Relations, locks, new_files, newly_held, relations, rewritten, total};
@@ -130,7 +132,11 @@ impl<'a> Inspector<'a> {
             let together = |of: &Option<usize>| group.is_some() && of == group;
             let earlier = found.iter().zip(&groups).filter(|(_, of)| together(of));
             let inherited = inherited(earlier.map(|(earlier, _)| earlier));
-            let done = match self.statement(&so_far, statement, *group).await {
+            let ran = match sets_alone(&statement.sql) {
+                true => self.set(&so_far, statement).await,
+                false => self.statement(&so_far, statement, *group).await,
+            };
+            let done = match ran {
                 Ok(done) => done,
                 Err(error) => return Err(self.left_in(error, script, found.len()).await),
             };
@@ -166,6 +172,28 @@ impl<'a> Inspector<'a> {
         }
         hold_to_the_end(&mut found, &groups);
         Ok(found)
+    }
+
+    /// What changes settings alone, with nothing asked before or after it: SET TRANSACTION has to come before any query.
+    async fn set(
+        &self,
+        so_far: &Progressed<'_>,
+        statement: &Statement,
+    ) -> Result<Done, ObserveError> {
+        let start = Instant::now();
+        let done = self.session.client().batch_execute(&statement.sql).await;
+        if let Err(error) = done {
+            return Err(failure(self.interrupt, so_far.script, statement, &error)?);
+        }
+        Ok(Done {
+            rows: None,
+            took: Millis(ms(start.elapsed())),
+            locks: Vec::new(),
+            stretch: None,
+            after: so_far.before.clone(),
+            scanned: Vec::new(),
+            wal: Bytes(0),
+        })
     }
 
     async fn statement(
@@ -216,8 +244,10 @@ impl<'a> Inspector<'a> {
         };
         let wal_before = self.wal_position().await?;
         self.drain_notices();
+        let done = lacking::is_done_already(&self.session, &statement.sql).await;
         let start = zero.elapsed();
         let outcome = match &so_far.script.program {
+            None if done => Ok(Vec::new()),
             None => self.session.client().simple_query(&statement.sql).await,
             Some(program) => {
                 let ran = run_program(program, so_far.script, self.url, self.interrupt).await;
@@ -322,7 +352,10 @@ impl<'a> Inspector<'a> {
 
     /// Adds to a statement's failure what state the copy is in.
     async fn left_in(&self, error: ObserveError, script: &Script, done: usize) -> ObserveError {
-        let (ObserveError::Statement(mut failure) | ObserveError::Deadlock(mut failure)) = error
+        let is_unfit = matches!(error, ObserveError::Unfit(_));
+        let (ObserveError::Statement(mut failure)
+        | ObserveError::Unfit(mut failure)
+        | ObserveError::Deadlock(mut failure)) = error
         else {
             return error;
         };
@@ -345,7 +378,10 @@ impl<'a> Inspector<'a> {
             format!("{before}{left}")
         };
         failure.message = format!("{}; {state}", failure.message);
-        ObserveError::Statement(failure)
+        match is_unfit {
+            true => ObserveError::Unfit(failure),
+            false => ObserveError::Statement(failure),
+        }
     }
 
     async fn invalid_indexes(&self) -> Result<Vec<String>, tokio_postgres::Error> {

@@ -31,6 +31,9 @@ pub enum ObserveError {
     /// A statement failed: the user's file is at fault.
     #[error(transparent)]
     Statement(#[from] SourceError),
+    /// The same, because of the rows that are there: those of another dataset may do.
+    #[error(transparent)]
+    Unfit(SourceError),
     /// The server ended a statement because it and a query of the traffic waited for each other.
     #[error(transparent)]
     Deadlock(SourceError),
@@ -132,23 +135,31 @@ fn failure(
             .help("its tool runs this file in one transaction; give the statement a file of its own without one");
     }
     // A real history's rows were often made to fit by hand before the constraint came.
-    const UNFIT_ROWS: [SqlState; 4] = [
+    const UNFIT_ROWS: [SqlState; 10] = [
         SqlState::NOT_NULL_VIOLATION,
         SqlState::CHECK_VIOLATION,
         SqlState::FOREIGN_KEY_VIOLATION,
         SqlState::UNIQUE_VIOLATION,
+        SqlState::EXCLUSION_VIOLATION,
+        // Of a column's new type.
+        SqlState::INVALID_TEXT_REPRESENTATION,
+        SqlState::INVALID_DATETIME_FORMAT,
+        SqlState::DATETIME_FIELD_OVERFLOW,
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        SqlState::STRING_DATA_RIGHT_TRUNCATION,
     ];
-    if error.code().is_some_and(|code| UNFIT_ROWS.contains(code)) {
+    let unfit = error.code().is_some_and(|code| UNFIT_ROWS.contains(code));
+    if unfit {
         failure = failure.help(
             "the dataset's rows do not fit: where production's are made to fit by hand between two migrations, \
              `[diff] after.\"VERSION\" = \"backfill.sql\"` in pgproof.toml runs that step; where they fit by what a column \
              refers to, `references = \"table.column\"` in the seeds says so",
         );
     }
-    Ok(
-        match error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) {
-            true => ObserveError::Deadlock(failure),
-            false => ObserveError::Statement(failure),
-        },
-    )
+    let deadlock = error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED);
+    Ok(match (deadlock, unfit) {
+        (true, _) => ObserveError::Deadlock(failure),
+        (false, true) => ObserveError::Unfit(failure),
+        (false, false) => ObserveError::Statement(failure),
+    })
 }

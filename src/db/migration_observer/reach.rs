@@ -65,7 +65,7 @@ impl Reach {
     ) -> Result<Vec<Vec<usize>>, tokio_postgres::Error> {
         const REACHED: &str = "WITH RECURSIVE family(oid) AS ( \
               SELECT coalesce(i.indrelid, c.oid) FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid \
-              WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v', 'i', 'I') AND ($2 OR c.relname = ANY ($1)) \
+              WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v', 'i', 'I') AND ($2 OR c.relname::text = ANY ($1::text[])) \
             UNION SELECT CASE WHEN h.inhrelid = f.oid THEN h.inhparent ELSE h.inhrelid END \
               FROM family f JOIN pg_inherits h ON f.oid IN (h.inhrelid, h.inhparent)) \
             SELECT oid FROM family \
@@ -126,10 +126,10 @@ fn identifiers(script: &Script) -> BTreeSet<String> {
                 .and_then(|rest| rest.strip_suffix('"'))
             {
                 Some(quoted) => {
-                    found.insert(quoted.replace("\"\"", "\""));
+                    found.insert(as_kept(quoted.replace("\"\"", "\"")));
                 }
                 None if matches!(token.kind, TokenKind::Ident) => {
-                    found.insert(piece.to_lowercase());
+                    found.insert(as_kept(piece.to_lowercase()));
                 }
                 None => {}
             }
@@ -138,9 +138,24 @@ fn identifiers(script: &Script) -> BTreeSet<String> {
     found
 }
 
+/// The server cuts longer names, whoever writes them.
+fn as_kept(mut name: String) -> String {
+    const MOST_BYTES: usize = 63;
+    let end = (0..=MOST_BYTES.min(name.len())).rfind(|at| name.is_char_boundary(*at));
+    name.truncate(end.unwrap_or(0));
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_where_the_server_cuts_it() {
+        assert_eq!(as_kept("orders".to_owned()), "orders");
+        assert_eq!(as_kept("x".repeat(70)).len(), 63);
+        assert_eq!(as_kept("ä".repeat(40)), "ä".repeat(31));
+    }
 
     #[test]
     fn each_table_keeps_some_of_its_probes_when_there_are_too_many() {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::lacking;
 use crate::db::migrate::run_program;
 use crate::db::traffic::{Probe, backend};
 use crate::diff::observation::{PileUp, StatementObservation};
@@ -202,6 +203,8 @@ async fn rehearse_each(
             n += 1;
             if let Some(program) = &script.program {
                 run_program(program, script, url, interrupt).await?;
+            } else if lacking::is_done_already(&session, &statement.sql).await {
+                continue;
             } else if let Err(error) = session.client().batch_execute(&statement.sql).await {
                 return Err(failure(interrupt, script, statement, &error)?);
             }

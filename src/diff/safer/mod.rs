@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::schema::{Index, Schema, Table, quote_identifier};
 use crate::units::Millis;
@@ -23,7 +23,7 @@ mod partitioned;
 const BATCH: u64 = 10_000;
 
 /// What to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaferForm {
     /// Statements that end in the same schema, each outside a transaction of its neighbours; empty where only advice is known.
     pub statements: Vec<String>,
@@ -106,9 +106,8 @@ fn apart(statement: &StatementObservation) -> Option<String> {
             Ddl::AlterTable { actions, .. } if actions == [Action::Validate] => {
                 "VALIDATE in a transaction (file) of its own: alone it reads the table while it is written to"
             }
-            _ => {
-                "split the file, with this statement in a transaction (file) of its own: alone it stops nobody"
-            }
+            // What it takes itself does not show under a stronger lock.
+            _ => "split the file, with this statement in a transaction (file) of its own",
         };
         return (statement.duration.0 >= KEPT.0).then(|| {
             format!(

@@ -25,6 +25,8 @@ use super::{Escaping, Format};
 
 mod diff;
 
+pub use diff::SavedDiff;
+
 /// The version of the shape that is written, and the only one that is read.
 pub const VERSION: u64 = 1;
 
@@ -459,19 +461,48 @@ impl Formatter for Harmless {
     }
 }
 
-/// Reads a report that [`render`] wrote.
+/// Reads a report of queries that [`render`] wrote.
 ///
 /// # Errors
 /// The text is no report, or one of another version.
 pub fn read(text: &str) -> Result<SavedReport, ReadError> {
+    known(text)?;
+    // From the text, not from a value: so that an error names line and column.
+    serde_json::from_str(text).map_err(ReadError::Invalid)
+}
+
+/// What [`render`] writes.
+#[derive(Debug, Clone)]
+pub enum Saved {
+    /// Of `audit` and `explain`.
+    Queries(Box<SavedReport>),
+    /// Of `diff`.
+    Diff(Box<SavedDiff>),
+}
+
+/// Reads whatever [`render`] wrote.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_any(text: &str) -> Result<Saved, ReadError> {
+    let value = known(text)?;
+    // Only a diff has two sides.
+    if value.get("from").is_some() && value.get("statements").is_some() {
+        let diff = serde_json::from_str(text).map_err(ReadError::Invalid)?;
+        return Ok(Saved::Diff(Box::new(diff)));
+    }
+    let report = serde_json::from_str(text).map_err(ReadError::Invalid)?;
+    Ok(Saved::Queries(Box::new(report)))
+}
+
+fn known(text: &str) -> Result<Value, ReadError> {
     let value: Value = serde_json::from_str(text).map_err(ReadError::NotJson)?;
     match value.get("version") {
         None => Err(ReadError::NotAReport),
         Some(version) if version.as_u64() != Some(VERSION) => Err(ReadError::OtherVersion {
             found: version.clone(),
         }),
-        // From the text, not from the value: so that an error names line and column.
-        Some(_) => serde_json::from_str(text).map_err(ReadError::Invalid),
+        Some(_) => Ok(value),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pgproof diff` as it is typed, on a small shop of its own: versions, git revisions, saved reports, programs.
 
 mod base;
+mod fitting;
 mod migration;
 mod program;
 mod replay;

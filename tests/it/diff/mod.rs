@@ -9,3 +9,4 @@ mod pairs;
 pub(crate) mod reports;
 mod safer;
 mod sample;
+mod verdicts;

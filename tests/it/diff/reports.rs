@@ -336,7 +336,7 @@ pub(crate) fn report() -> Report {
         from: "0041 orders".to_owned(),
         to: "0042 drop".to_owned(),
         layout: Some(("sqlx".to_owned(), "0001_orders.sql and its like".to_owned())),
-        without_transaction: Layout::Sqlx.without_transaction(),
+        without_transaction: Layout::Sqlx.without_transaction().map(str::to_owned),
         rolling: vec![query("GetNote", Presence::Changed, vec![broken])],
         broken: vec![(
             Some(1),

@@ -21,6 +21,25 @@ fn the_right_statements_are_blamed_and_safer_forms_are_run() {
     write(path, "migrations/2_totals.down.sql", DOWN);
     let (report, text) = diff(path, &["--fail-on", "warning"], 1);
 
+    // Saved, it is read back as it was.
+    let again = pgproof(
+        path,
+        &[
+            "report",
+            "diff.json",
+            "--fail-on",
+            "warning",
+            "--format",
+            "terminal",
+            "--format",
+            "markdown=again.md",
+        ],
+    );
+    error_of(&again, 1);
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    assert_eq!(String::from_utf8_lossy(&again.stdout), text);
+    assert_eq!(read("again.md"), read("diff.md"));
+
     let lost = query(&report, "ListOrders");
     assert!(
         lost["verdict"].as_str().unwrap().contains("regression"),
