@@ -76,12 +76,7 @@ pub(super) fn expected<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<&'stat
             else {
                 continue;
             };
-            let before = &words[at.saturating_sub(8)..at];
-            if before.iter().any(|word| {
-                ["extension", "function", "type", "domain", "drop"]
-                    .iter()
-                    .any(|kind| word.eq_ignore_ascii_case(kind))
-            }) {
+            if is_made(&words[..at]) {
                 made.push((*name).to_owned());
             }
             if !used.contains(extension) {
@@ -107,6 +102,20 @@ pub(super) fn expected<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<&'stat
                 .any(|(name, _)| made.iter().any(|made| made == name))
     });
     used
+}
+
+/// Whether the words before a name make it: `CREATE TYPE IF NOT EXISTS shop.`.
+fn is_made(before: &[&str]) -> bool {
+    let before = match before {
+        [rest @ .., _, "."] => rest,
+        _ => before,
+    };
+    let is_any = |word: &str, of: &[&str]| of.iter().any(|one| word.eq_ignore_ascii_case(one));
+    let kind = before
+        .iter()
+        .rev()
+        .find(|word| !is_any(word, &["if", "not", "exists"]));
+    kind.is_some_and(|word| is_any(word, &["extension", "function", "type", "domain"]))
 }
 
 /// Whether a statement sets what only newer servers know: the first lines of a dump from one. psql goes on after it.
@@ -279,6 +288,11 @@ mod tests {
         assert_eq!(
             of("CREATE DOMAIN citext AS text; CREATE TABLE a (b citext)"),
             [""; 0]
+        );
+        // A domain over it is no type of that name.
+        assert_eq!(
+            of("CREATE DOMAIN shop.email AS public.citext CHECK (VALUE ~ '@')"),
+            ["citext"]
         );
         assert_eq!(of("SELECT 'citext' -- hstore"), [""; 0]);
     }

@@ -6,7 +6,7 @@ use crate::db::explain::{self, ExplainError, Explained, PlanChoice};
 use crate::db::parameters::ParameterSet;
 use crate::plan::shape::shape;
 use crate::plan::{NodeKind, Plan};
-use crate::run::{GENERIC, Outcome, Run, Sample, is_settled};
+use crate::run::{GENERIC, Outcome, QueryFailure, Run, Sample, is_settled};
 use crate::units::{Millis, Pages};
 
 use super::{Auditor, Failed, Ready, bound};
@@ -28,8 +28,25 @@ struct Execution<'a> {
     estimate: &'a Explained,
     taken: Vec<Explained>,
     timed_out: bool,
-    /// The constraint that its values break, in the server's words.
-    refused: Option<String>,
+    /// Why the server does not take its values.
+    refused: Option<Refused>,
+}
+
+/// Values that the server does not take, in its own words.
+enum Refused {
+    /// They break a constraint.
+    ByConstraint(String),
+    /// They cannot be read, or are out of range.
+    ByType(QueryFailure),
+}
+
+impl Refused {
+    fn message(&self) -> &str {
+        match self {
+            Self::ByConstraint(message) => message,
+            Self::ByType(failure) => &failure.message,
+        }
+    }
 }
 
 /// What executing a query came to.
@@ -80,13 +97,26 @@ pub(super) async fn all(
     let some_ran = executions
         .iter()
         .any(|execution| execution.refused.is_none());
-    let refusal = executions
+    let refusals: Vec<(&ParameterSet, &Refused)> = executions
         .iter()
-        .filter(|_| !some_ran)
-        .find_map(|execution| execution.refused.as_ref());
-    notes.extend(refusal.map(|message| {
-        format!("planned only: no values were found that the constraints allow ({message})")
-    }));
+        .filter_map(|execution| Some((execution.set, execution.refused.as_ref()?)))
+        .collect();
+    for (set, refused) in &refusals {
+        match refused {
+            Refused::ByType(failure) if !some_ran => return Err(Failed::Query(failure.clone())),
+            Refused::ByType(failure) => notes.push(format!(
+                "not run with its {} values: {}",
+                set.label, failure.message
+            )),
+            Refused::ByConstraint(_) => {}
+        }
+    }
+    if let Some((_, refused)) = refusals.first().filter(|_| !some_ran) {
+        notes.push(format!(
+            "planned only: no values were found that the constraints allow ({})",
+            refused.message()
+        ));
+    }
     executions.retain(|execution| !some_ran || execution.refused.is_none());
     let mut runs: Vec<Run> = executions
         .into_iter()
@@ -263,10 +293,14 @@ impl<'a> Execution<'a> {
             Err(ExplainError::Refused(refusal))
                 if ready.prepared.writes && refusal.code.starts_with("23") =>
             {
-                self.refused = Some(match &refusal.detail {
+                self.refused = Some(Refused::ByConstraint(match &refusal.detail {
                     Some(detail) => format!("{}: {detail}", refusal.message),
                     None => refusal.message.clone(),
-                });
+                }));
+            }
+            // Class 22: they cannot be read as what the statement makes of them.
+            Err(ExplainError::Refused(refusal)) if refusal.code.starts_with("22") => {
+                self.refused = Some(Refused::ByType((*refusal).into()));
             }
             Err(error) => return Err(error.into()),
         }

@@ -217,7 +217,10 @@ pub(super) fn any_of_type(info: &TypeInfo) -> Option<String> {
         TypeKind::Enum => info.labels.as_ref()?.first()?,
         TypeKind::TsQuery | TypeKind::TsVector => "text",
         TypeKind::Bytea => "\\x00",
-        TypeKind::Other => return None,
+        TypeKind::Other => {
+            let name = info.element.as_deref().unwrap_or(&info.name);
+            super::mend::of_type(name)?.first()?
+        }
     };
     Some(if info.element.is_some() {
         array(&[value.to_owned()])
@@ -303,6 +306,8 @@ pub(super) fn written(
             values.truncate(5);
             Some(array(&values))
         }
+        // The list of a subquery or of a join: `unnest($1)`.
+        _ if is_array && !value.starts_with('{') => Some(array(&[value.to_owned()])),
         // Arithmetic around the parameter: it is not of the column's kind.
         _ if !fits(info.kind, value) => distance(rank, info),
         _ => Some(value.to_owned()),

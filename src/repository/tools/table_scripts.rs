@@ -77,15 +77,17 @@ fn of_folder(path: &Path, files: Vec<(PathBuf, String)>) -> Option<Found> {
 }
 
 /// A script, with the names that it makes and those that it needs.
-struct Script {
-    file: PathBuf,
-    makes: Vec<String>,
+pub(super) struct Script {
+    pub(super) file: PathBuf,
+    pub(super) makes: Vec<String>,
     needs: Vec<String>,
+    /// Whether it makes anything, be it an index.
+    pub(super) creates: bool,
 }
 
 impl Script {
     /// `None` for a script of another database: then the folder is.
-    fn read(file: PathBuf, text: &str) -> Option<Self> {
+    pub(super) fn read(file: PathBuf, text: &str) -> Option<Self> {
         if is_foreign(text) {
             return None;
         }
@@ -107,11 +109,15 @@ impl Script {
             file,
             makes: Vec::new(),
             needs: Vec::new(),
+            creates: false,
         };
         for (at, word) in words.iter().enumerate() {
             let rest = &words[at + 1..];
             match word.as_str() {
-                "create" => script.makes.extend(made(rest)),
+                "create" => {
+                    script.creates = true;
+                    script.makes.extend(made(rest));
+                }
                 "references" | "from" | "join" | "on" | "into" | "table" | "of" => {
                     script.needs.extend(name(rest));
                 }
@@ -160,7 +166,7 @@ fn name(words: &[String]) -> Option<String> {
 }
 
 /// Each after those that make what it needs; where they need each other, by their names.
-fn in_order(scripts: &[Script]) -> Vec<usize> {
+pub(super) fn in_order(scripts: &[Script]) -> Vec<usize> {
     let maker: BTreeMap<&str, usize> = scripts
         .iter()
         .enumerate()
