@@ -70,10 +70,18 @@ pub(super) fn expected<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<&'stat
             .map(|token| text[token.span.clone()].trim_matches('"'))
             .collect();
         for (at, word) in words.iter().enumerate() {
-            let Some((name, extension)) = NAMES
+            // The function is the server's own, too; in another schema it is the extension's.
+            let is_elsewhere = |at: usize| matches!(&words[..at], [.., of, "."] if !of.eq_ignore_ascii_case("pg_catalog"));
+            let found = match NAMES
                 .iter()
                 .find(|(name, _)| word.eq_ignore_ascii_case(name))
-            else {
+            {
+                None if word.eq_ignore_ascii_case("gen_random_uuid") && is_elsewhere(at) => {
+                    Some(&("gen_random_uuid", "pgcrypto"))
+                }
+                found => found,
+            };
+            let Some((name, extension)) = found else {
                 continue;
             };
             if is_made(&words[..at]) {
@@ -176,6 +184,11 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
                     .join("; ")
             ))
         }
+        (SYNTAX_ERROR, Some("$")) => Some(
+            "${…} is a placeholder: the project's own tool fills it in before it sends the file. Set migrate-cmd in pgproof.toml to \
+             that tool (it finds the database in DATABASE_URL), or `migrations` to a dump of the schema (pg_dump --schema-only)"
+                .to_owned(),
+        ),
         (SYNTAX_ERROR, _) => Some(
             "where production's server is newer and takes it, name its major version in pgproof.toml: [server] version = \"18\""
                 .to_owned(),
@@ -294,6 +307,14 @@ mod tests {
             of("CREATE DOMAIN shop.email AS public.citext CHECK (VALUE ~ '@')"),
             ["citext"]
         );
+        assert_eq!(
+            of("CREATE TABLE a (b uuid DEFAULT public.gen_random_uuid())"),
+            ["pgcrypto"]
+        );
+        assert_eq!(
+            of("CREATE TABLE a (b uuid DEFAULT gen_random_uuid())"),
+            [""; 0]
+        );
         assert_eq!(of("SELECT 'citext' -- hstore"), [""; 0]);
     }
 
@@ -310,6 +331,10 @@ mod tests {
         );
         assert_eq!(of("42883", "function my_uuid() does not exist"), None);
         assert_eq!(of("0A000", "cannot use subquery in check constraint"), None);
+        assert!(
+            of(SYNTAX_ERROR, "syntax error at or near \"$\"")
+                .is_some_and(|text| text.contains("placeholder"))
+        );
         let role = of(UNDEFINED_OBJECT, "role \"anon\" does not exist").unwrap();
         assert!(role.contains("roles = [\"anon\"]"), "{role}");
         let foreign = of(UNDEFINED_OBJECT, "type \"blob\" does not exist").unwrap();

@@ -69,6 +69,11 @@ fn line_of(text: &str, name: &str) -> Option<u32> {
 
 /// Whether the text before a name ends as `CREATE TABLE IF NOT EXISTS shop.` does.
 fn is_made(before: &str) -> bool {
+    // `CREATE FUNCTION /* TEMPLATE: schema */name`.
+    let before = match before.trim_end().strip_suffix("*/") {
+        Some(comment) => comment.rfind("/*").map_or(comment, |at| &comment[..at]),
+        None => before,
+    };
     let qualifier = before.trim_end_matches(['"', '`']);
     let before = match qualifier.strip_suffix('.') {
         Some(rest) => rest
@@ -99,5 +104,9 @@ mod tests {
         assert_eq!(line_of(text, "orders"), Some(4));
         assert_eq!(line_of(text, "bills"), None);
         assert_eq!(line_of("CREATE FUNCTION refill(x int)", "refill"), Some(1));
+        assert_eq!(
+            line_of("CREATE FUNCTION /* schema */refill()", "refill"),
+            Some(1)
+        );
     }
 }

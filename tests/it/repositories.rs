@@ -451,3 +451,29 @@ fn where_no_schema_is_found_there_is_something_to_edit() {
     assert!(said.contains("pgproof.toml is there: it is kept"), "{said}");
     stop(root.path());
 }
+
+/// Atlas' own delimiter ends statements in place of semicolons; a placeholder that a tool fills in says so.
+#[test]
+fn what_a_tool_does_to_its_files_is_done_or_named() {
+    let root = repository(&[
+        (
+            "migrations/1_shops.sql",
+            "-- atlas:delimiter -- end\n\nCREATE TABLE shops (id bigint PRIMARY KEY)\n-- end\n\
+             CREATE FUNCTION one() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END;';\n-- end\n",
+        ),
+        ("migrations/atlas.sum", "h1:x\n1_shops.sql h1:x\n"),
+    ]);
+    let (said, _) = init(root.path(), 0);
+    assert!(
+        said.contains("found Atlas") && said.contains("(1 tables)"),
+        "{said}"
+    );
+    stop(root.path());
+    let root = repository(&[(
+        "db/V1__shops.sql",
+        "CREATE TABLE ${flyway:defaultSchema}.shops (id bigint PRIMARY KEY);\n",
+    )]);
+    let (said, _) = init(root.path(), 2);
+    assert!(said.contains("is a placeholder"), "{said}");
+    stop(root.path());
+}

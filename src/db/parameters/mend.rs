@@ -11,9 +11,9 @@ use crate::db::explain::{
 };
 use crate::run::QueryFailure;
 
-use super::Chosen;
 use super::group::tolerated;
 use super::values::{array, elements};
+use super::{Chosen, ParameterSet};
 
 /// Refusals that are worth another value.
 const MOST: usize = 16;
@@ -26,6 +26,8 @@ pub(crate) struct Mender {
     tried: HashSet<(usize, String)>,
     refusals: usize,
     since: Option<Instant>,
+    /// The refusal that the last value was put in for, and the sets as they were before.
+    last: Option<(String, Vec<ParameterSet>)>,
 }
 
 /// What a refusal asks for.
@@ -61,6 +63,12 @@ impl Mender {
         if self.refusals > MOST || since.elapsed() > PATIENCE {
             return Ok(false);
         }
+        // Where nothing came of it, it was not that parameter.
+        if let Some((message, sets)) = self.last.take()
+            && message == failure.message
+        {
+            chosen.sets = sets;
+        }
         let Some(asked) = asked(failure) else {
             return Ok(false);
         };
@@ -85,6 +93,7 @@ impl Mender {
             for value in &offered {
                 let value = as_parameter(value, &prepared.types[slot], &asked);
                 if self.tried.insert((slot, value.clone())) {
+                    self.last = Some((failure.message.clone(), chosen.sets.clone()));
                     let refused = refused.as_deref().filter(|_| asked != Asked::Day);
                     replace(chosen, slot, refused, &value);
                     return Ok(true);
@@ -95,26 +104,25 @@ impl Mender {
     }
 }
 
-/// Parameters whose value may be the refused one: those that hold it, else every one that a text can hide in.
+/// Parameters whose value may be the refused one: those that hold it, else every one; texts first, in which anything hides,
+/// and of those the ones that are no column's, which were guesses.
 fn suspects(prepared: &Prepared, chosen: &Chosen, refused: Option<&str>) -> Vec<usize> {
-    let open = |slot: &usize| chosen.open.get(*slot).copied().unwrap_or(false);
-    let slots = 0..prepared.types.len();
-    let holding: Vec<usize> = slots
-        .clone()
-        .filter(open)
-        .filter(|slot| refused.is_some_and(|refused| holds(chosen, *slot, refused)))
-        .collect();
-    if !holding.is_empty() {
-        return holding;
-    }
+    let is_open = |slot: &usize| chosen.open.get(*slot).copied().unwrap_or(false);
     let hides = |slot: &usize| {
         matches!(
             prepared.types[*slot].kind,
             TypeKind::Text | TypeKind::Json | TypeKind::Bytea | TypeKind::Other
         )
     };
-    let mut found: Vec<usize> = slots.filter(open).filter(hides).collect();
-    // What no column is known for was a guess.
+    let holds = |slot: &usize| refused.is_some_and(|refused| holds(chosen, *slot, refused));
+    let open: Vec<usize> = (0..prepared.types.len()).filter(is_open).collect();
+    let mut found: Vec<usize> = open.iter().copied().filter(hides).filter(holds).collect();
+    if found.is_empty() {
+        found = open.iter().copied().filter(holds).collect();
+    }
+    if found.is_empty() {
+        found = open.into_iter().filter(hides).collect();
+    }
     found.sort_by_key(|slot| chosen.columns.get(*slot).is_some_and(Option::is_some));
     found
 }
@@ -134,7 +142,9 @@ fn holds(chosen: &Chosen, slot: usize, refused: &str) -> bool {
 }
 
 fn is_in(value: &str, refused: &str) -> bool {
-    value == refused || (value.starts_with('{') && elements(value).iter().any(|one| one == refused))
+    // Some messages fold what they quote.
+    let is_it = |one: &str| one.eq_ignore_ascii_case(refused);
+    is_it(value) || (value.starts_with('{') && elements(value).iter().any(|one| is_it(one)))
 }
 
 fn values(chosen: &Chosen, slot: usize) -> impl Iterator<Item = &str> {
@@ -231,8 +241,9 @@ fn asked(failure: &QueryFailure) -> Option<Asked> {
             return Some(Asked::Short(digits.parse().ok()?));
         }
         "22P02" if has("binary digit") => &["0", "1"],
+        // The type that it is a unit of may be a timestamp with time zone.
+        "22023" | "0A000" if has("unit \"") || has("units \"") => &["day", "hour", "year"],
         "22023" | "22P02" | "0A000" if has("time zone") => &["UTC"],
-        "22023" | "0A000" if has("unit") => &["day", "hour", "year"],
         "22023" if has("encoding") => &["base64", "hex", "escape", "UTF8"],
         "22023" if has("scalar") || has("non-array") || has("from an object") => JSON_LISTS,
         "22023" if has("an array") || has("non-object") => JSON_OBJECTS,
@@ -345,6 +356,11 @@ mod tests {
         );
         assert_eq!(asked(&list), Some(Asked::Array));
         assert_eq!(refused_value(&list.message).as_deref(), Some("red"));
+        let unit = failure(
+            "22023",
+            "unit \"utc\" not recognized for type timestamp with time zone",
+        );
+        assert_eq!(asked(&unit), Some(Asked::OneOf(&["day", "hour", "year"])));
         let zone = failure("22023", "time zone \"1\" not recognized");
         assert_eq!(asked(&zone), Some(Asked::OneOf(&["UTC"])));
         assert_eq!(refused_value(&zone.message).as_deref(), Some("1"));

@@ -251,7 +251,7 @@ pub(super) fn part_of(with: &ComparedWith, info: &TypeInfo) -> Option<PartOf> {
         (Wrap::Same, "@>") if info.kind == TypeKind::Json => Some(PartOf::JsonPairs),
         (Wrap::Same, "@>" | "&&") if info.element.is_some() => Some(PartOf::Elements),
         (Wrap::Same, "?" | "?|" | "?&") => Some(PartOf::JsonKeys),
-        (Wrap::Same | Wrap::Middle | Wrap::Prefix | Wrap::Distance, _) => None,
+        (Wrap::Same | Wrap::Middle | Wrap::Prefix | Wrap::Distance | Wrap::Span, _) => None,
     }
 }
 
@@ -278,6 +278,7 @@ pub(super) fn written(
     let is_array = info.element.is_some();
     match with.wrap {
         Wrap::Distance => return distance(rank, info),
+        Wrap::Span => return Some(format!("{} days", days(rank))),
         Wrap::Words | Wrap::Element => return Some(value.to_owned()),
         Wrap::Middle => return Some(fragment(value, rank, sample)),
         Wrap::Prefix => return Some(prefix(value, rank, sample)),
@@ -365,12 +366,16 @@ fn fits(kind: TypeKind, value: &str) -> bool {
     }
 }
 
-fn distance(rank: Rank, info: &TypeInfo) -> Option<String> {
-    let days = match rank {
+fn days(rank: Rank) -> &'static str {
+    match rank {
         Rank::Hot => "365",
         Rank::Typical => "30",
         Rank::Rare | Rank::Absent => "1",
-    };
+    }
+}
+
+fn distance(rank: Rank, info: &TypeInfo) -> Option<String> {
+    let days = days(rank);
     match info.kind {
         TypeKind::Interval => Some(format!("{days} days")),
         TypeKind::Integer | TypeKind::Number => Some(days.to_owned()),
