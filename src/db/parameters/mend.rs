@@ -89,8 +89,9 @@ impl Mender {
                 suspects(prepared, chosen, refused.as_deref())
             }
         };
-        for slot in slots {
-            for value in &offered {
+        // One value for each parameter in turn: most refusals are about which parameter it is.
+        for value in &offered {
+            for &slot in &slots {
                 let value = as_parameter(value, &prepared.types[slot], &asked);
                 if self.tried.insert((slot, value.clone())) {
                     self.last = Some((failure.message.clone(), chosen.sets.clone()));
@@ -173,7 +174,8 @@ fn replace(chosen: &mut Chosen, slot: usize, refused: Option<&str>, value: &str)
 }
 
 fn as_parameter(value: &str, info: &TypeInfo, asked: &Asked) -> String {
-    let is_array = info.element.is_some() && *asked != Asked::Array;
+    let is_one_already = *asked == Asked::Array || value.starts_with("{{");
+    let is_array = info.element.is_some() && !is_one_already;
     if is_array {
         array(&[value.to_owned()])
     } else {
@@ -206,7 +208,8 @@ async fn days(client: &Client, limits: &Limits) -> Result<Vec<String>, ExplainEr
 
 /// What a refusal asks for; `None` where other values would not help.
 fn asked(failure: &QueryFailure) -> Option<Asked> {
-    const JSON_LISTS: &[&str] = &["[{}]", "[]", "[1]"];
+    // The last one is an array of arrays, which to_jsonb makes a list of lists.
+    const JSON_LISTS: &[&str] = &["[{}]", "[]", "[1]", "{{a}}"];
     const JSON_OBJECTS: &[&str] = &["{}", "{\"a\": 1}"];
     const JSON: &[&str] = &["{}", "[{}]", "[]", "1"];
     const DATES: &[&str] = &["2025-01-01", "2025-01-01 12:00:00+00", "12:00"];

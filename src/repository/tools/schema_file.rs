@@ -39,7 +39,7 @@ pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
 }
 
 /// A schema in several files of one folder (`schema-tables.sql`, `schema-views.sql`), in the order in which they need each
-/// other. Of files that make the same tables, one is taken: that which names PostgreSQL, else the first.
+/// other. Of files that make nothing but the same tables, one is taken: that which names PostgreSQL, else the first.
 fn parts(listing: &Listing) -> Vec<Found> {
     let mut folders: BTreeMap<&Path, Vec<Script>> = BTreeMap::new();
     for file in listing
@@ -61,10 +61,10 @@ fn parts(listing: &Listing) -> Vec<Found> {
             });
             let mut made: BTreeSet<String> = BTreeSet::new();
             scripts.retain(|script| {
-                let is_new = script.makes.iter().all(|name| !made.contains(name));
-                if is_new {
-                    made.extend(script.makes.iter().cloned());
-                }
+                // Small parts may be made twice (IF NOT EXISTS); a file that makes nothing of its own is another store's.
+                let is_new = script.makes.is_empty()
+                    || script.makes.iter().any(|name| !made.contains(name));
+                made.extend(script.makes.iter().cloned());
                 is_new
             });
             (scripts.len() > 1).then(|| {
