@@ -496,37 +496,12 @@ pub fn is_version(a: &str, b: &str) -> bool {
 
 /// A whole file as a script.
 fn script(source: &Source, transaction: TransactionRule) -> Result<Script, SourceError> {
-    let end = end_of_up(&source.text);
-    // The file is not sent whole.
-    let transaction = match transaction {
-        TransactionRule::Message if end < source.text.len() => TransactionRule::File,
-        rule => rule,
-    };
     Ok(Script {
         source: source.clone(),
-        statements: statements::split_range(source, 0..end)?,
+        statements: statements::split_range(source, 0..source.text.len())?,
         transaction,
         program: None,
     })
-}
-
-/// Where what node-pg-migrate applies ends: `-- Up Migration` … `-- Down Migration`; elsewhere the whole file is applied.
-fn end_of_up(text: &str) -> usize {
-    let mut offset = 0;
-    let mut is_marked = false;
-    for line in text.split_inclusive('\n') {
-        let words = line.trim_start().strip_prefix("--").map(|rest| {
-            rest.trim_start_matches(['-', ' ', '\t'])
-                .to_ascii_lowercase()
-        });
-        match words {
-            Some(words) if words.starts_with("up migration") => is_marked = true,
-            Some(words) if is_marked && words.starts_with("down migration") => return offset,
-            _ => {}
-        }
-        offset += line.len();
-    }
-    text.len()
 }
 
 /// `0007_orders` → (`0007`, `orders`); the digits are the version.

@@ -470,13 +470,6 @@ fn what_a_tool_does_to_its_files_is_done_or_named() {
     );
     stop(root.path());
     let root = repository(&[(
-        "migrations/1700000000000_shops.sql",
-        "-- Up Migration\nCREATE TABLE shops (id bigint PRIMARY KEY);\n\n-- Down Migration\nDROP TABLE shops;\n",
-    )]);
-    let (said, _) = init(root.path(), 0);
-    assert!(said.contains("(1 tables)"), "{said}");
-    stop(root.path());
-    let root = repository(&[(
         "db/V1__shops.sql",
         "CREATE TABLE ${flyway:defaultSchema}.shops (id bigint PRIMARY KEY);\n",
     )]);
