@@ -217,7 +217,11 @@ pub(super) fn in_order(scripts: &[Script]) -> Vec<usize> {
             .filter(ready)
             .filter(may_call)
             .min_by_key(|at| (scripts[*at].rank(), *at))
-            .or_else(|| (0..scripts.len()).find(open));
+            .or_else(|| {
+                (0..scripts.len())
+                    .filter(open)
+                    .min_by_key(|at| (scripts[*at].rank(), *at))
+            });
         let Some(next) = next else { break };
         done[next] = true;
         order.push(next);
