@@ -70,16 +70,32 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn file(&mut self, source: &'a Source) {
         let (first_draft, first_skipped) = (self.drafts.len(), self.skipped.len());
-        let mut blocks = 0;
+        let (mut blocks, mut headers) = (0, 0);
+        let mut schema_statements: Vec<usize> = Vec::new();
         let mut warnings = Vec::new();
         let mut of_blocks = Vec::new();
         split(source, &mut warnings, &mut |block| {
             blocks += 1;
+            headers += usize::from(block.header.is_some());
+            let is_schema = block.header.is_none() && is_of_the_schema(source, &block.tokens);
             match draft(source, block, &mut of_blocks) {
                 Ok(draft) => self.drafts.push(draft),
-                Err(skipped) => self.skipped.push(*skipped),
+                Err(skipped) => {
+                    if is_schema && skipped.mistake().is_some() {
+                        schema_statements.push(self.skipped.len());
+                    }
+                    self.skipped.push(*skipped);
+                }
             }
         });
+        // Where queries have headers, a statement without one that makes a table is the schema's.
+        if headers > 0 {
+            for at in schema_statements {
+                self.skipped[at].why = SkipReason::NoQueries {
+                    reason: "a statement of the schema, without a header".to_owned(),
+                };
+            }
+        }
         warnings.append(&mut of_blocks);
         self.warnings.append(&mut warnings);
         // One statement a file needs no header: the file's name says what it is.
@@ -108,6 +124,18 @@ impl Draft<'_> {
     fn is_unnamed(&self) -> bool {
         self.plain == name_by_place(self.source, self.query.line)
     }
+}
+
+/// Whether a statement makes or changes what queries read, by its first word.
+fn is_of_the_schema(source: &Source, tokens: &[crate::sql::token::Token]) -> bool {
+    let first = tokens.iter().find(|token| !token.is_trivia());
+    first.is_some_and(|token| {
+        let word = source.text[token.span.clone()].to_ascii_lowercase();
+        matches!(
+            word.as_str(),
+            "create" | "alter" | "drop" | "comment" | "grant" | "revoke"
+        )
+    })
 }
 
 /// `queries/report.sql:12`: a statement without a name in a file with several.
@@ -384,6 +412,8 @@ fn qualify(drafts: &mut [Draft<'_>], warnings: &mut Vec<SourceError>) {
         for index in &places {
             let folder = drafts[*index].source.path.parent();
             match folders.get(&folder) {
+                // A method's name is its class's own matter.
+                Some(_) if !is_query_file(&drafts[*index].source.path) => {}
                 Some(first) => warnings.push(second(&drafts[*index], &drafts[*first])),
                 None => drop(folders.insert(folder, *index)),
             }
@@ -394,6 +424,10 @@ fn qualify(drafts: &mut [Draft<'_>], warnings: &mut Vec<SourceError>) {
         let draft = &mut drafts[index];
         draft.query.name = format!("{qualifier}/{}", draft.plain);
     }
+}
+
+fn is_query_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "sql")
 }
 
 /// What tells files apart, shortest first: the folder in which their paths part, the file's name, the whole path.

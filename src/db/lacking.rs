@@ -118,18 +118,21 @@ pub(super) fn expected<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<&'stat
             .map(|token| text[token.span.clone()].trim_matches('"'))
             .collect();
         for (at, word) in words.iter().enumerate() {
-            let Some((name, extension)) = NAMES
+            // The function is the server's own, too; in another schema it is the extension's.
+            let is_elsewhere = |at: usize| matches!(&words[..at], [.., of, "."] if !of.eq_ignore_ascii_case("pg_catalog"));
+            let found = match NAMES
                 .iter()
                 .find(|(name, _)| word.eq_ignore_ascii_case(name))
-            else {
+            {
+                None if word.eq_ignore_ascii_case("gen_random_uuid") && is_elsewhere(at) => {
+                    Some(&("gen_random_uuid", "pgcrypto"))
+                }
+                found => found,
+            };
+            let Some((name, extension)) = found else {
                 continue;
             };
-            let before = &words[at.saturating_sub(8)..at];
-            if before.iter().any(|word| {
-                ["extension", "function", "type", "domain", "drop"]
-                    .iter()
-                    .any(|kind| word.eq_ignore_ascii_case(kind))
-            }) {
+            if is_made(&words[..at]) {
                 made.push((*name).to_owned());
             }
             if !used.contains(extension) {
@@ -155,6 +158,20 @@ pub(super) fn expected<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<&'stat
                 .any(|(name, _)| made.iter().any(|made| made == name))
     });
     used
+}
+
+/// Whether the words before a name make it: `CREATE TYPE IF NOT EXISTS shop.`.
+fn is_made(before: &[&str]) -> bool {
+    let before = match before {
+        [rest @ .., _, "."] => rest,
+        _ => before,
+    };
+    let is_any = |word: &str, of: &[&str]| of.iter().any(|one| word.eq_ignore_ascii_case(one));
+    let kind = before
+        .iter()
+        .rev()
+        .find(|word| !is_any(word, &["if", "not", "exists"]));
+    kind.is_some_and(|word| is_any(word, &["extension", "function", "type", "domain"]))
 }
 
 /// Whether a statement sets what only newer servers know: the first lines of a dump from one. psql goes on after it.
@@ -215,6 +232,11 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
                     .join("; ")
             ))
         }
+        (SYNTAX_ERROR, Some("$")) => Some(
+            "${…} is a placeholder: the project's own tool fills it in before it sends the file. Set migrate-cmd in pgproof.toml to \
+             that tool (it finds the database in DATABASE_URL), or `migrations` to a dump of the schema (pg_dump --schema-only)"
+                .to_owned(),
+        ),
         (SYNTAX_ERROR, _) => Some(
             "where production's server is newer and takes it, name its major version in pgproof.toml: [server] version = \"18\""
                 .to_owned(),
@@ -350,6 +372,19 @@ mod tests {
             of("CREATE DOMAIN citext AS text; CREATE TABLE a (b citext)"),
             [""; 0]
         );
+        // A domain over it is no type of that name.
+        assert_eq!(
+            of("CREATE DOMAIN shop.email AS public.citext CHECK (VALUE ~ '@')"),
+            ["citext"]
+        );
+        assert_eq!(
+            of("CREATE TABLE a (b uuid DEFAULT public.gen_random_uuid())"),
+            ["pgcrypto"]
+        );
+        assert_eq!(
+            of("CREATE TABLE a (b uuid DEFAULT gen_random_uuid())"),
+            [""; 0]
+        );
         assert_eq!(of("SELECT 'citext' -- hstore"), [""; 0]);
     }
 
@@ -366,6 +401,10 @@ mod tests {
         );
         assert_eq!(of("42883", "function my_uuid() does not exist"), None);
         assert_eq!(of("0A000", "cannot use subquery in check constraint"), None);
+        assert!(
+            of(SYNTAX_ERROR, "syntax error at or near \"$\"")
+                .is_some_and(|text| text.contains("placeholder"))
+        );
         let role = of(UNDEFINED_OBJECT, "role \"anon\" does not exist").unwrap();
         assert!(role.contains("roles = [\"anon\"]"), "{role}");
         let foreign = of(UNDEFINED_OBJECT, "type \"blob\" does not exist").unwrap();

@@ -3,8 +3,9 @@
 
 use crate::source::{Source, SourceError};
 
+use super::statements::whole;
 use super::tree::Tree;
-use super::{Layout, Migration, TransactionRule, script};
+use super::{Layout, Migration, Script, Statement, TransactionRule, script};
 
 pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
     // Atlas writes the files of other tools, too, with its checksums beside them: those tools apply them.
@@ -49,12 +50,6 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
     files[first..]
         .iter()
         .map(|(version, name, file)| {
-            if let Some(delimiter) = directives(file).find(|d| d.starts_with("delimiter")) {
-                let message = format!("`-- atlas:{delimiter}` is not supported");
-                return Err(SourceError::new(file, 0..0, message).help(
-                    "set migrate-cmd in pgproof.toml, for example migrate-cmd = \"atlas migrate apply --url $DATABASE_URL\"",
-                ));
-            }
             let rule = if directives(file).any(|directive| directive == "txmode none") {
                 TransactionRule::Statement
             } else {
@@ -63,11 +58,44 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
             Ok(Migration {
                 version: (*version).to_owned(),
                 name: (*name).to_owned(),
-                up: script(file, rule)?,
+                up: match delimiter(file) {
+                    Some(delimiter) => Script {
+                        source: (*file).clone(),
+                        statements: delimited(file, &delimiter),
+                        transaction: rule,
+                        program: None,
+                    },
+                    None => script(file, rule)?,
+                },
                 down: None,
             })
         })
         .collect()
+}
+
+/// `-- atlas:delimiter -- end`, `-- atlas:delimiter \n\n`: what ends a statement in place of a semicolon.
+fn delimiter(file: &Source) -> Option<String> {
+    let written = directives(file).find_map(|directive| directive.strip_prefix("delimiter"))?;
+    let text = written.trim().replace("\\n", "\n").replace("\\r", "\r");
+    (!text.is_empty()).then_some(text)
+}
+
+/// The statements between delimiters, below the line of the directive.
+fn delimited(file: &Source, delimiter: &str) -> Vec<Statement> {
+    let text = &file.text;
+    let directive = text.find("atlas:delimiter").unwrap_or(0);
+    let mut start = text[directive..]
+        .find('\n')
+        .map_or(text.len(), |end| directive + end + 1);
+    let mut found = Vec::new();
+    loop {
+        let end = text[start..].find(delimiter).map(|at| start + at);
+        found.extend(whole(file, start..end.unwrap_or(text.len())));
+        match end {
+            Some(end) => start = end + delimiter.len(),
+            None => return found,
+        }
+    }
 }
 
 /// The file's own directives: those of its header, the comment lines before the first line that is none.

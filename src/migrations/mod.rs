@@ -498,7 +498,7 @@ pub fn is_version(a: &str, b: &str) -> bool {
 fn script(source: &Source, transaction: TransactionRule) -> Result<Script, SourceError> {
     Ok(Script {
         source: source.clone(),
-        statements: statements::split(source)?,
+        statements: statements::split_range(source, 0..source.text.len())?,
         transaction,
         program: None,
     })

@@ -8,15 +8,10 @@ use crate::sql::token::{Strings, TokenKind, stream};
 
 use super::Statement;
 
-/// The statements of a whole file.
+/// The statements of a part of a file.
 ///
 /// # Errors
 /// COPY … FROM STDIN, whose data would have to follow: a migration cannot carry it through a driver.
-pub(super) fn split(source: &Source) -> Result<Vec<Statement>, SourceError> {
-    split_range(source, 0..source.text.len())
-}
-
-/// The statements of a part of a file.
 pub(super) fn split_range(
     source: &Source,
     range: Range<usize>,
@@ -212,6 +207,10 @@ impl Splitter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn split(source: &Source) -> Result<Vec<Statement>, SourceError> {
+        split_range(source, 0..source.text.len())
+    }
 
     fn texts(sql: &str) -> Vec<(u32, String)> {
         let source = Source::new("m.sql", sql);

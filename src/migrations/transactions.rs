@@ -54,7 +54,7 @@ mod tests {
 
     fn transactions(rule: TransactionRule, sql: &str) -> Vec<Option<usize>> {
         let source = Source::new("m.sql", sql);
-        let statements = statements::split(&source).unwrap();
+        let statements = statements::split_range(&source, 0..source.text.len()).unwrap();
         let script = Script {
             source,
             statements,

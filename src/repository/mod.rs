@@ -1,6 +1,7 @@
 //! What a repository holds: where its schema comes from and where its queries are, read off the files of the tools that it
 //! uses. Reads files; runs nothing and knows no server. A tool is one file in `tools` and one line in [`TOOLS`].
 
+mod definitions;
 mod listing;
 mod server_version;
 mod tools;
@@ -11,6 +12,7 @@ use crate::migrations::Layout;
 
 pub use crate::catalog::QuerySource;
 
+pub use definitions::definition;
 pub use listing::Listing;
 pub use server_version::{NamedVersion, server_version};
 
@@ -172,7 +174,11 @@ struct Rank {
 fn rank(found: &Found, preference: usize) -> Rank {
     let place = match &found.schema {
         Some(SchemaSource::Files { path, .. }) => path,
-        Some(SchemaSource::SchemaFiles(files)) => files.first().unwrap_or(&found.by),
+        Some(SchemaSource::SchemaFiles(files)) => files
+            .iter()
+            .find(|file| names_postgres(file))
+            .or_else(|| files.first())
+            .unwrap_or(&found.by),
         Some(SchemaSource::Program { reads, .. }) => reads,
         None => &found.by,
     };

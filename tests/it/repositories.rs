@@ -1,7 +1,7 @@
 //! Repositories of other people, in small: `init` as typed, and what it says where it cannot. Their queries are read where
 //! each tool writes them.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -280,6 +280,11 @@ fn example(name: &str, install: &[&str], record: &[&str], finding: &str) {
     };
     let (code, said) = run(pgproof().arg("init"));
     assert_eq!(code, Some(0), "{said}");
+    // As much as the finding needs: the example's own size takes minutes.
+    let configuration = root.path().join(name).join("pgproof.toml");
+    let text = std::fs::read_to_string(&configuration).unwrap();
+    let smaller = text.replace("[dataset]\n", "[dataset]\ntarget-size = \"100MB\"\n");
+    std::fs::write(&configuration, smaller).unwrap();
     let (code, said) = run(pgproof().args(["record", "--"]).args(record));
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = run(pgproof().args(["audit", "queries/recorded.sql"]));
@@ -299,6 +304,22 @@ fn the_django_example_is_audited_by_the_commands_of_its_readme() {
         ],
         &[".venv/bin/python", "exercise.py"],
         "reader_id",
+    );
+}
+
+#[test]
+#[ignore = "needs Go"]
+fn the_go_example_is_audited_by_the_commands_of_its_readme() {
+    // Debian has the driver as a package; elsewhere Go downloads it.
+    let driver = "/usr/share/gocode/src/github.com/lib/pq";
+    let install = format!(
+        "if [ -d {driver} ]; then go mod edit -replace github.com/lib/pq={driver}; else go mod tidy; fi"
+    );
+    example(
+        "sqlc",
+        &[&install],
+        &["go", "test", "-count=1", "./..."],
+        "station_id",
     );
 }
 
@@ -340,4 +361,119 @@ fn of_several_parts_the_one_for_postgresql_is_taken_with_its_code() {
             && written.contains("{ rust = \"crates/store-postgres/**/*.rs\" }"),
         "{said}\n{written}"
     );
+}
+
+#[test]
+fn a_schema_in_several_files_is_taken_whole_and_what_it_lacks_is_pointed_at() {
+    let root = repository(&[
+        (
+            "sql/schema-tables.sql",
+            "CREATE TABLE IF NOT EXISTS shops (id bigint PRIMARY KEY, city text NOT NULL);\n",
+        ),
+        (
+            "sql/schema-indexes.sql",
+            "CREATE INDEX IF NOT EXISTS shops_by_city ON shops (city);\n",
+        ),
+        (
+            "sql/schema-busy-views.sql",
+            "DROP VIEW IF EXISTS busy;\nCREATE VIEW busy AS SELECT city, count(*) FROM shops GROUP BY city;\n",
+        ),
+        // The same tables for another store: one of the two is taken.
+        (
+            "sql/schema-timeseries.sql",
+            "CREATE TABLE IF NOT EXISTS shops (id bigint, city text, at timestamptz);\n",
+        ),
+        (
+            "later/upgrade.sql",
+            "CREATE TABLE extras (id bigint PRIMARY KEY);\n",
+        ),
+        (
+            "queries/shops.sql",
+            "-- name: Busy :many\nSELECT city FROM busy;\n\n-- name: Extras :many\nSELECT id FROM extras;\n\n\
+             -- name: Nowhere :many\nSELECT id FROM nowhere;\n\n\
+             CREATE TABLE drafts (id bigint PRIMARY KEY);\n",
+        ),
+    ]);
+    let (said, written) = init(root.path(), 0);
+    assert!(
+        written.contains(
+            "migrations = [\"sql/schema-tables.sql\", \"sql/schema-busy-views.sql\", \"sql/schema-indexes.sql\"]"
+        ),
+        "{said}\n{written}"
+    );
+    let audited = pgproof(root.path(), &["audit", "--rows", "100", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&audited.stdout).unwrap();
+    let unjudged: Vec<(String, String)> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["rule"] == "not-audited")
+        .map(|finding| {
+            (
+                finding["query"].as_str().unwrap().to_owned(),
+                finding["advice"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect();
+    let [extras, nowhere] = &unjudged[..] else {
+        panic!("{unjudged:?}");
+    };
+    assert_eq!(extras.0, "Extras");
+    assert!(
+        extras.1.starts_with("later/upgrade.sql:1 makes extras"),
+        "{}",
+        extras.1
+    );
+    assert!(
+        nowhere
+            .1
+            .starts_with("No file of the project makes nowhere"),
+        "{}",
+        nowhere.1
+    );
+    stop(root.path());
+}
+
+#[test]
+fn where_no_schema_is_found_there_is_something_to_edit() {
+    let root = repository(&[("src/main.go", "package main\n")]);
+    let (said, written) = init(root.path(), 2);
+    assert!(said.contains("pgproof.toml is written"), "{said}");
+    assert!(written.contains("# migrate-cmd = "), "{written}");
+    // Nothing is overwritten: it goes on from what was edited.
+    std::fs::write(root.path().join("made.sql"), SHOP).unwrap();
+    std::fs::write(
+        root.path().join("pgproof.toml"),
+        "migrations = \"made.sql\"\n",
+    )
+    .unwrap();
+    let (said, _) = init(root.path(), 0);
+    assert!(said.contains("pgproof.toml is there: it is kept"), "{said}");
+    stop(root.path());
+}
+
+/// Atlas' own delimiter ends statements in place of semicolons; a placeholder that a tool fills in says so.
+#[test]
+fn what_a_tool_does_to_its_files_is_done_or_named() {
+    let root = repository(&[
+        (
+            "migrations/1_shops.sql",
+            "-- atlas:delimiter -- end\n\nCREATE TABLE shops (id bigint PRIMARY KEY)\n-- end\n\
+             CREATE FUNCTION one() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END;';\n-- end\n",
+        ),
+        ("migrations/atlas.sum", "h1:x\n1_shops.sql h1:x\n"),
+    ]);
+    let (said, _) = init(root.path(), 0);
+    assert!(
+        said.contains("found Atlas") && said.contains("(1 tables)"),
+        "{said}"
+    );
+    stop(root.path());
+    let root = repository(&[(
+        "db/V1__shops.sql",
+        "CREATE TABLE ${flyway:defaultSchema}.shops (id bigint PRIMARY KEY);\n",
+    )]);
+    let (said, _) = init(root.path(), 2);
+    assert!(said.contains("is a placeholder"), "{said}");
+    stop(root.path());
 }

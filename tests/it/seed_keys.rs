@@ -367,3 +367,27 @@ async fn times_of_a_key_lie_over_all_of_the_time() {
     let days = count(&database, "SELECT count(DISTINCT at::date) FROM placed").await;
     assert!(days > 80, "{days} days of 92");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_share_a_column_hold_side_by_side() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE members (id uuid PRIMARY KEY);
+             CREATE TABLE rooms (id uuid PRIMARY KEY);
+             CREATE TABLE desks (id uuid PRIMARY KEY);
+             CREATE TABLE lockers (id uuid PRIMARY KEY);
+             CREATE TABLE stars (id bigserial PRIMARY KEY, member uuid NOT NULL REFERENCES members,
+                 room uuid REFERENCES rooms, desk uuid REFERENCES desks, locker uuid REFERENCES lockers,
+                 friend uuid REFERENCES members, spare uuid REFERENCES rooms,
+                 UNIQUE (member, room), UNIQUE (member, desk), UNIQUE (member, locker), UNIQUE (member, friend),
+                 UNIQUE (member, spare));",
+        )
+        .await;
+    let spec = "[tables.members]\nrows = 300\n[tables.rooms]\nrows = 300\n[tables.desks]\nrows = 300\n\
+                [tables.lockers]\nrows = 300\n[tables.stars]\nrows = 900\n";
+    filled(&database, spec).await;
+    assert_eq!(count(&database, "SELECT count(*) FROM stars").await, 900);
+    let most = "SELECT max(n) FROM (SELECT count(*) AS n FROM stars GROUP BY member) AS each";
+    assert!(count(&database, most).await > 1);
+}

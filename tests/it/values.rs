@@ -435,3 +435,64 @@ INSERT INTO colours VALUES ('r', 'red'), ('g', 'green');
     assert_eq!(rows["colours"], 2, "{terminal}");
     assert!(rows["members"] > 1000, "{terminal}");
 }
+
+/// What a query casts a text to is no column's affair: the values are such that the cast takes them.
+#[test]
+fn texts_that_a_query_casts_get_values_that_the_cast_takes() {
+    let migration = "
+CREATE TYPE mood AS ENUM ('calm', 'angry', 'glad');
+CREATE TABLE moods (id int PRIMARY KEY, mood mood NOT NULL, colors text[] NOT NULL, seen timestamptz NOT NULL);
+CREATE FUNCTION at_hand(day date) RETURNS int LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF day < CURRENT_DATE - 3 THEN RAISE EXCEPTION 'partition moods_% is gone', day; END IF;
+    RETURN 1;
+END $$;
+";
+    let queries = "
+-- name: ByLabel :many
+SELECT id, CASE WHEN $1::text::mood = 'angry' THEN 1 ELSE 0 END FROM moods WHERE id > $2 LIMIT 5;
+
+-- name: ByLabels :many
+SELECT id FROM moods WHERE mood = ANY (@moods::text[]::mood[]) LIMIT 5;
+
+-- name: Optional :many
+SELECT id FROM moods WHERE mood = coalesce(sqlc.narg('mood')::text::mood, mood) LIMIT 5;
+
+-- name: Within :many
+SELECT id FROM moods WHERE seen > now() - CAST(CAST(@span AS text) AS interval) LIMIT 5;
+
+-- name: StoreMany :exec
+INSERT INTO moods (id, mood, colors, seen)
+SELECT n.id, n.mood::mood, string_to_array(n.colors, ','), now()
+FROM (SELECT unnest(@ids::int[]) AS id, unnest(@moods::text[]) AS mood, unnest(@colors::text[]) AS colors) AS n;
+
+-- name: FromDocuments :many
+SELECT item ->> 'name' FROM jsonb_array_elements(@items::text::jsonb) AS item;
+
+-- name: ByHour :many
+SELECT date_trunc(@unit::text, seen AT TIME ZONE @zone::text), count(*) FROM moods GROUP BY 1 LIMIT 5;
+
+-- name: OfADay :one
+SELECT at_hand(@day::date);
+
+-- name: JoinedToAList :many
+SELECT m.id FROM (SELECT unnest(@ids::int[]) AS id) AS asked JOIN moods AS m ON m.id = asked.id;
+
+-- name: Wrong :many
+SELECT id FROM moods WHERE no_such_column = $1;
+";
+    let directory = project(&[
+        ("migrations/1_moods.sql", migration),
+        ("queries/moods.sql", queries),
+        ("pgproof.toml", ""),
+        ("seeds/moods.toml", "[tables.moods]\nrows = 2000\n"),
+    ]);
+    let (report, shown) = report(directory.path());
+    let refused: Vec<&str> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.rule == RuleId::NotAudited)
+        .filter_map(|finding| finding.query.as_deref())
+        .collect();
+    assert_eq!(refused, ["Wrong"], "{shown}");
+}

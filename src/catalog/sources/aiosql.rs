@@ -50,10 +50,9 @@ fn read(source: &Source) -> Vec<Found> {
             .find(|(sign, _)| written.ends_with(sign) || signs.trim().ends_with(sign));
         let name = written.trim_end_matches(['<', '!', '*', '^', '$', '#']);
         for (line, sql) in section.statements() {
-            let mut one = if is_template(sql) {
-                Found::dynamic(name, line)
-            } else {
-                Found::statement(name, line, lists(sql))
+            let mut one = match placeholder(sql) {
+                Some(filled) => Found::template(name, line, filled),
+                None => Found::statement(name, line, lists(sql)),
             };
             if let (Some((_, word)), What::Statement { command, .. }) = (sign, &mut one.what) {
                 *command = word;
@@ -64,16 +63,25 @@ fn read(source: &Source) -> Vec<Found> {
     found
 }
 
-/// `%s`, `%order%`: a program fills it in. The operator has a blank behind it, or a value close before it.
-fn is_template(sql: &str) -> bool {
+/// `%s`, `%order%`: what a program fills in. The operator has a blank behind it, or a value close before it.
+fn placeholder(sql: &str) -> Option<&str> {
     let all = tokens(sql);
-    all.windows(2).enumerate().any(|(at, two)| {
-        let fills = &sql[two[0].span.clone()] == "%" && two[1].kind == TokenKind::Ident;
+    let at = (0..all.len()).find(|at| {
+        let fills = &sql[all[*at].span.clone()] == "%"
+            && all
+                .get(at + 1)
+                .is_some_and(|next| next.kind == TokenKind::Ident);
+        let before = at.checked_sub(1).map(|before| &all[before]);
         fills
-            && at
-                .checked_sub(1)
-                .is_none_or(|before| all[before].is_trivia())
-    })
+            && before.is_none_or(|before| {
+                before.is_trivia() || matches!(before.kind, TokenKind::OpenParen | TokenKind::Comma)
+            })
+    })?;
+    let closes = all
+        .get(at + 2)
+        .filter(|token| &sql[token.span.clone()] == "%");
+    let end = closes.unwrap_or(&all[at + 1]).span.end;
+    Some(&sql[all[at].span.start..end])
 }
 
 #[cfg(test)]
@@ -82,10 +90,17 @@ mod tests {
 
     #[test]
     fn what_a_program_fills_in_is_no_statement() {
-        assert!(
-            is_template("SELECT 1 FROM t ORDER BY %order%") && is_template("SELECT 1 WHERE %s")
+        assert_eq!(
+            placeholder("SELECT 1 FROM t ORDER BY %order% LIMIT 1"),
+            Some("%order%")
         );
-        assert!(!is_template("SELECT a % b, a%b, '%s' FROM t -- %s"));
+        assert_eq!(placeholder("SELECT 1 WHERE %s"), Some("%s"));
+        assert_eq!(placeholder("WITH a AS (%query%) SELECT 1"), Some("%query%"));
+        assert_eq!(placeholder("SELECT count(%s) FROM t"), Some("%s"));
+        assert_eq!(
+            placeholder("SELECT a % b, a%b, (a)%b, '%s' FROM t -- %s"),
+            None
+        );
     }
 
     #[test]

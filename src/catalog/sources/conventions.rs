@@ -83,6 +83,19 @@ impl Found {
         }
     }
 
+    /// A text with a place that its program fills in.
+    pub(super) fn template(name: impl Into<String>, line: u32, filled: &str) -> Self {
+        Self {
+            name: name.into(),
+            line,
+            what: What::Unknown {
+                message: format!("a template: its program fills in `{filled}` at run time"),
+                help: "`pgproof record -- CMD` or pg_stat_statements sees what it becomes"
+                    .to_owned(),
+            },
+        }
+    }
+
     /// A text that is put together at run time.
     pub(super) fn dynamic(name: impl Into<String>, line: u32) -> Self {
         Self {

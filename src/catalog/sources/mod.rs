@@ -93,7 +93,9 @@ pub(super) fn read(
                 convention,
                 pattern,
             } => {
-                let read = files::read(root, std::slice::from_ref(pattern))?;
+                let mut read = files::read(root, std::slice::from_ref(pattern))?;
+                read.sources
+                    .retain(|source| !is_a_test(&source.path) || is_a_test(Path::new(pattern)));
                 conventions::add(convention, read, &mut files);
             }
             QuerySource::Statements { from, period } => {
@@ -103,6 +105,17 @@ pub(super) fn read(
         }
     }
     Ok(files)
+}
+
+/// Code in a folder of tests: what it sends is no query of the application's, unless the pattern names that folder.
+fn is_a_test(path: &Path) -> bool {
+    let is_code = path.extension().is_none_or(|extension| extension != "sql");
+    is_code
+        && path.components().any(|part| {
+            ["test", "tests", "__tests__", "spec"]
+                .iter()
+                .any(|name| part.as_os_str() == *name)
+        })
 }
 
 impl fmt::Display for QuerySource {

@@ -1,6 +1,7 @@
 //! `pgproof audit`: the main job. The dataset up to date, then every query, then findings.
 
 mod advice;
+mod missing;
 mod place;
 pub(super) mod selection;
 mod watch;
@@ -296,6 +297,7 @@ pub(super) async fn audit(
         )
         .await
     };
+    missing::explain(&mut runs, project);
     let runs_before = runs.split_off(queries.len().min(runs.len()));
     let compared = compared(&earlier, &runs, &runs_before);
     let policy_for = |query: &Query| settings.policy_for(query);

@@ -99,7 +99,7 @@ fn candidates(args: &InitArgs, globals: &Globals) -> Result<Vec<Candidate>, CliE
     let schemas: Vec<&Found> = found.iter().filter(|one| one.schema.is_some()).collect();
     let chosen = match schemas.as_slice() {
         [] if globals.database()?.is_some() => return Ok(vec![candidate(None, None)]),
-        [] => return Err(nothing_found(&found)),
+        [] => return Err(nothing_found(&found, candidate(None, None), globals)),
         several => choice(several, args, globals)?,
     };
     report_choice(schemas[chosen.at], &schemas, globals)?;
@@ -125,7 +125,8 @@ fn version(named: &NamedVersion) -> Version {
     }
 }
 
-fn nothing_found(found: &[Found]) -> CliError {
+/// There is something to edit all the same.
+fn nothing_found(found: &[Found], blank: Candidate, globals: &Globals) -> CliError {
     let mut seen = String::from(
         "no migrations and no schema file were found: pgproof knows SQL migrations of sixteen tools, schema.sql, \
          db/structure.sql, and the files of Rails, Django, Alembic, Ecto, Laravel, Prisma, TypeORM, Knex, Sequelize and Liquibase",
@@ -133,9 +134,14 @@ fn nothing_found(found: &[Found]) -> CliError {
     for one in found {
         seen.push_str(&format!("\nfound {} ({})", one.by.display(), one.tool));
     }
+    let text = configuration::text(&blank.configuration);
+    if let Err(error) = write(&globals.directory.join(settings::FILE), &text) {
+        return error;
+    }
     CliError::usage(seen).help(
-        "name a folder with --migrations DIR, a database with --database-url URL, or write pgproof.toml with \
-         migrate-cmd = \"…\", a command that makes the schema in the database of DATABASE_URL",
+        "pgproof.toml is written: set `migrations` in it to the folder or the file that holds the schema, or `migrate-cmd` to the \
+         command that makes it in the database of DATABASE_URL, then run pgproof init again; or name a database that has it with \
+         --database-url URL",
     )
 }
 

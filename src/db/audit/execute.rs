@@ -6,7 +6,7 @@ use crate::db::explain::{self, ExplainError, Explained, PlanChoice};
 use crate::db::parameters::ParameterSet;
 use crate::plan::shape::shape;
 use crate::plan::{NodeKind, Plan, rows_found};
-use crate::run::{Outcome, Run, Sample, is_settled};
+use crate::run::{Outcome, QueryFailure, Run, Sample, is_settled};
 use crate::run_id::RunId;
 use crate::units::{Millis, Pages};
 
@@ -31,8 +31,25 @@ struct Execution<'a> {
     estimate: &'a Explained,
     taken: Vec<Explained>,
     timed_out: bool,
-    /// The constraint that its values break, in the server's words.
-    refused: Option<String>,
+    /// Why the server does not take its values.
+    refused: Option<Refused>,
+}
+
+/// Values that the server does not take, in its own words.
+enum Refused {
+    /// They break a constraint.
+    ByConstraint(String),
+    /// They cannot be read, or are out of range.
+    ByType(QueryFailure),
+}
+
+impl Refused {
+    fn message(&self) -> &str {
+        match self {
+            Self::ByConstraint(message) => message,
+            Self::ByType(failure) => &failure.message,
+        }
+    }
 }
 
 /// What executing a query came to.
@@ -81,17 +98,39 @@ pub(super) async fn all(
         .collect();
     notes.sort();
     notes.dedup();
-    // Values that a constraint refuses show a plan; where others ran and met rows, these say more.
-    let is_refused = |execution: &Execution<'_>| execution.refused.is_some();
-    let some_ran = !executions.iter().any(is_refused) || executions.iter().any(Execution::found);
-    let refusal = executions
+    let any_ran = executions
         .iter()
-        .filter(|_| !some_ran)
-        .find_map(|execution| execution.refused.as_ref());
-    notes.extend(refusal.map(|message| {
-        format!("planned only: no values were found that the constraints allow ({message})")
-    }));
-    executions.retain(|execution| execution.refused.is_none() == some_ran);
+        .any(|execution| execution.refused.is_none());
+    for execution in &executions {
+        match &execution.refused {
+            Some(Refused::ByType(failure)) if !any_ran => {
+                return Err(Failed::Query(failure.clone()));
+            }
+            Some(Refused::ByType(failure)) => notes.push(format!(
+                "not run with its {} values: {}",
+                execution.set.id.name, failure.message
+            )),
+            Some(Refused::ByConstraint(_)) | None => {}
+        }
+    }
+    // Values that a constraint refuses show a plan; where others ran and met rows, these say more.
+    let by_constraint =
+        |execution: &Execution<'_>| matches!(execution.refused, Some(Refused::ByConstraint(_)));
+    let some_ran = !executions.iter().any(by_constraint) || executions.iter().any(Execution::found);
+    if some_ran {
+        executions.retain(|execution| execution.refused.is_none());
+    } else {
+        executions.retain(by_constraint);
+        let refusal = executions
+            .first()
+            .and_then(|execution| execution.refused.as_ref());
+        notes.extend(refusal.map(|refused| {
+            format!(
+                "planned only: no values were found that the constraints allow ({})",
+                refused.message()
+            )
+        }));
+    }
     let mut runs: Vec<Run> = executions
         .into_iter()
         .map(|execution| execution.finish(query, ready, auditor.options.timeout))
@@ -304,10 +343,14 @@ impl<'a> Execution<'a> {
             Err(ExplainError::Refused(refusal))
                 if ready.prepared.writes && refusal.code.starts_with("23") =>
             {
-                self.refused = Some(match &refusal.detail {
+                self.refused = Some(Refused::ByConstraint(match &refusal.detail {
                     Some(detail) => format!("{}: {detail}", refusal.message),
                     None => refusal.message.clone(),
-                });
+                }));
+            }
+            // Class 22: they cannot be read as what the statement makes of them.
+            Err(ExplainError::Refused(refusal)) if refusal.code.starts_with("22") => {
+                self.refused = Some(Refused::ByType((*refusal).into()));
             }
             Err(error) => return Err(error.into()),
         }

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::catalog::Query;
 use crate::db::connect::{Session, describe};
 use crate::db::explain::{self, Access, ExplainError, Explained, Limits, PlanChoice, Prepared};
-use crate::db::parameters::{self, ChooseError, Chosen, ParameterSet, Sampler, Search};
+use crate::db::parameters::{self, ChooseError, Chosen, Mender, ParameterSet, Sampler, Search};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::shape::shape;
 use crate::plan::{NodeKind, Plan};
 use crate::progress::{Progress, Task, Unit};
 use crate::results::Results;
-use crate::run::{BoundParameter, EndedEarly, QueryFailure, QueryRuns};
+use crate::run::{BoundParameter, EndedEarly, QueryFailure, QueryRuns, Run};
 use crate::run_id::SetId;
 use crate::schema::Schema;
 use crate::units::{Count, Millis};
@@ -418,34 +418,27 @@ impl Auditor<'_> {
         normal: &mut BTreeMap<usize, ParameterSet>,
     ) -> Result<QueryRuns, Failed> {
         let query = &self.queries[i];
-        let ready = self.prepare(i, normal).await?;
-        let estimates = self.estimates(&ready).await?;
-        let picked = picked(&estimates);
-        let mut notes = ready.prepared.left_behind.clone();
-        let left = estimates.iter().flat_map(|(_, plan)| &plan.left_behind);
-        notes.extend(left.cloned());
-        notes.extend(ready.note.clone());
-        let ran = match self.why_not(query, &ready, &estimates) {
-            Some(why) => Err(why),
-            None => match execute::all(self, query, &ready, &estimates, &picked).await {
-                Err(Failed::Query(failure)) if self.is_held_back(&failure) => {
-                    Err(Some(format!("planned only: {}", failure.message)))
+        let mut ready = self.prepare(i, normal).await?;
+        let mut mender = Mender::default();
+        let (runs, mut notes) = loop {
+            let failed = match self.explained(i, &ready, normal).await {
+                Ok(found) => break found,
+                Err(failed) => failed,
+            };
+            let is_mended = match &failed {
+                Failed::Query(failure) => {
+                    let (client, limits) = (self.session.client(), &self.limits);
+                    let Ready {
+                        prepared, chosen, ..
+                    } = &mut ready;
+                    mender
+                        .mend(client, limits, prepared, chosen, failure)
+                        .await?
                 }
-                ran => Ok(ran?),
-            },
-        };
-        let runs = match ran {
-            Ok(execute::Executed { runs, notes: found }) => {
-                notes.extend(found);
-                // A child's values come from a parent that may run.
-                if let Some(set) = ready.chosen.sets.first() {
-                    normal.insert(i, set.clone());
-                }
-                runs
-            }
-            Err(why) => {
-                notes.extend(why);
-                execute::estimated(query, &ready, &estimates, &picked)
+                Failed::Server(_) => false,
+            };
+            if !is_mended {
+                return Err(failed);
             }
         };
         ready.prepared.deallocate(self.session.client()).await?;
@@ -460,6 +453,46 @@ impl Auditor<'_> {
             failure: None,
             notes,
         })
+    }
+
+    /// What is seen of a query with the values at hand: its runs, and notes on them.
+    async fn explained(
+        &self,
+        i: usize,
+        ready: &Ready,
+        normal: &mut BTreeMap<usize, ParameterSet>,
+    ) -> Result<(Vec<Run>, Vec<String>), Failed> {
+        let query = &self.queries[i];
+        let estimates = self.estimates(ready).await?;
+        let picked = picked(&estimates);
+        let mut notes = ready.prepared.left_behind.clone();
+        let left = estimates.iter().flat_map(|(_, plan)| &plan.left_behind);
+        notes.extend(left.cloned());
+        notes.extend(ready.note.clone());
+        let ran = match self.why_not(query, ready, &estimates) {
+            Some(why) => Err(why),
+            None => match execute::all(self, query, ready, &estimates, &picked).await {
+                Err(Failed::Query(failure)) if self.is_held_back(&failure) => {
+                    Err(Some(format!("planned only: {}", failure.message)))
+                }
+                ran => Ok(ran?),
+            },
+        };
+        match ran {
+            Ok(execute::Executed { runs, notes: found }) => {
+                notes.extend(found);
+                // A child's values come from a parent that may run.
+                if let Some(set) = ready.chosen.sets.first() {
+                    normal.insert(i, set.clone());
+                }
+                Ok((runs, notes))
+            }
+            Err(why) => {
+                notes.extend(why);
+                let runs = execute::estimated(query, ready, &estimates, &picked);
+                Ok((runs, notes))
+            }
+        }
     }
 
     /// Why a query is planned only: `Some` where it is, with words where it is not plain that it writes and may not.
@@ -521,6 +554,7 @@ impl Auditor<'_> {
                 chosen: Chosen {
                     sets,
                     columns: Vec::new(),
+                    open: Vec::new(),
                 },
                 note: None,
             });

@@ -332,7 +332,11 @@ impl DatabaseUrl {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let password = self.config.get_password().map(String::from_utf8_lossy);
         vec![
-            ("DATABASE_URL", self.reveal()),
+            // SQLAlchemy knows the long scheme alone; everybody else knows both.
+            (
+                "DATABASE_URL",
+                self.reveal().replacen("postgres://", "postgresql://", 1),
+            ),
             ("PGHOST", "127.0.0.1".to_owned()),
             ("PGPORT", self.port().to_string()),
             ("PGUSER", self.user().to_owned()),

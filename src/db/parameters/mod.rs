@@ -3,6 +3,7 @@
 
 mod alternatives;
 mod group;
+mod mend;
 mod sample;
 mod sets;
 mod source;
@@ -29,6 +30,7 @@ use together::Together;
 use uses::{ComparedWith, Usage};
 use values::Rank;
 
+pub(crate) use mend::Mender;
 pub(crate) use sample::Sampler;
 
 /// What the search for values needs besides the query.
@@ -55,6 +57,8 @@ pub(crate) struct Chosen {
     pub(crate) sets: Vec<ParameterSet>,
     /// The column that each parameter meets, for people.
     pub(crate) columns: Vec<Option<String>>,
+    /// Whether pgproof chose each parameter's value: neither the author nor a parent query did.
+    pub(crate) open: Vec<bool>,
 }
 
 /// Why there are no values.
@@ -148,7 +152,15 @@ pub(crate) async fn choose(
         .iter()
         .map(|slot| column_of(search.schema, slot))
         .collect();
-    Ok(Chosen { sets, columns })
+    let open = slots
+        .iter()
+        .map(|slot| !matches!(slot.wanted, Wanted::Fixed(_)))
+        .collect();
+    Ok(Chosen {
+        sets,
+        columns,
+        open,
+    })
 }
 
 /// A value that a CHECK would refuse, or that no referenced row has, is none that anybody would ask for.

@@ -46,7 +46,10 @@ pub(super) fn has_value(i: usize, slot: &Slot<'_>, groups: &Groups) -> bool {
                 .and_then(|found| found.value(Rank::Typical).or(found.value(Rank::Hot)));
             let value =
                 typical.and_then(|value| written(value, Rank::Typical, with, slot.info, &[]));
-            value.is_some() || with.wrap == Wrap::Distance || absent(slot.info, &[]).is_some()
+            value.is_some()
+                || matches!(with.wrap, Wrap::Distance | Wrap::Span)
+                || absent(slot.info, &[]).is_some()
+                || any_of_type(slot.info).is_some()
         }
         _ => {
             // What it decides is not seen: where the value is wrong, the query finds nothing and is said to prove nothing.
@@ -220,7 +223,7 @@ fn offers(slots: &[Slot<'_>], groups: &Groups, i: usize, rank: Rank) -> bool {
     };
     let offers = match rank {
         Rank::Hot => distribution.is_skewed() || with.operator != "=" || with.wrap != Wrap::Same,
-        Rank::Rare => distribution.is_skewed() || with.wrap == Wrap::Distance,
+        Rank::Rare => distribution.is_skewed() || matches!(with.wrap, Wrap::Distance | Wrap::Span),
         Rank::Absent => {
             with.operator == "=" && with.wrap == Wrap::Same && slot.absent != Absent::None
         }
@@ -636,15 +639,19 @@ fn value_in(
         let value = raw.map(|value| as_stored(slot, value));
         return value.or_else(|| any_of_type(slot.info));
     };
-    if with.wrap == Wrap::Distance {
+    if matches!(with.wrap, Wrap::Distance | Wrap::Span) {
         return written("", rank, with, slot.info, &[]);
     }
     let raw = if is_range(with) && with.wrap == Wrap::Same {
         bound(slots, group, with, place, rank, raw.as_deref())
             .map(|bound| leaving_in(met, with, bound, &group.sorted(place)))
-            .or(raw)?
+            .or(raw)
     } else {
-        raw?
+        raw
+    };
+    // A table without rows has no value to offer: any of the type finds nothing in it.
+    let Some(raw) = raw else {
+        return any_of_type(slot.info);
     };
     let sample = group.sorted(place);
     written(&raw, rank, with, slot.info, &sample).or_else(|| any_of_type(slot.info))

@@ -57,6 +57,8 @@ pub(super) enum Wrap {
     Words,
     /// `now() - $1`: a distance.
     Distance,
+    /// `now() - $1::text::interval`: a distance as a text.
+    Span,
     /// `$1 = ANY (tags)`: an element of the table's array.
     Element,
 }
@@ -421,11 +423,19 @@ fn wrap_of(side: &Expression, operator: &str) -> Wrap {
         }
     } else if contains(side, to_query) {
         Wrap::Words
+    } else if contains(side, arithmetic) && contains(side, is_span) {
+        Wrap::Span
     } else if contains(side, arithmetic) {
         Wrap::Distance
     } else {
         Wrap::Same
     }
+}
+
+/// A parameter that is cast to an interval: it is none itself.
+fn is_span(kind: &ExpressionKind) -> bool {
+    matches!(kind, ExpressionKind::Cast { operand, type_name }
+        if type_name == "interval" && matches!(operand.without_casts().kind, ExpressionKind::Parameter(_)))
 }
 
 /// `now()` and its like: what is added to or taken from it is an interval.

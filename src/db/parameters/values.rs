@@ -217,7 +217,10 @@ pub(super) fn any_of_type(info: &TypeInfo) -> Option<String> {
         TypeKind::Enum => info.labels.as_ref()?.first()?,
         TypeKind::TsQuery | TypeKind::TsVector => "text",
         TypeKind::Bytea => "\\x00",
-        TypeKind::Other => return None,
+        TypeKind::Other => {
+            let name = info.element.as_deref().unwrap_or(&info.name);
+            super::mend::of_type(name)?.first()?
+        }
     };
     Some(if info.element.is_some() {
         array(&[value.to_owned()])
@@ -248,7 +251,7 @@ pub(super) fn part_of(with: &ComparedWith, info: &TypeInfo) -> Option<PartOf> {
         (Wrap::Same, "@>") if info.kind == TypeKind::Json => Some(PartOf::JsonPairs),
         (Wrap::Same, "@>" | "&&") if info.element.is_some() => Some(PartOf::Elements),
         (Wrap::Same, "?" | "?|" | "?&") => Some(PartOf::JsonKeys),
-        (Wrap::Same | Wrap::Middle | Wrap::Prefix | Wrap::Distance, _) => None,
+        (Wrap::Same | Wrap::Middle | Wrap::Prefix | Wrap::Distance | Wrap::Span, _) => None,
     }
 }
 
@@ -275,6 +278,7 @@ pub(super) fn written(
     let is_array = info.element.is_some();
     match with.wrap {
         Wrap::Distance => return distance(rank, info),
+        Wrap::Span => return Some(format!("{} days", days(rank))),
         Wrap::Words | Wrap::Element => return Some(value.to_owned()),
         Wrap::Middle => return Some(fragment(value, rank, sample)),
         Wrap::Prefix => return Some(prefix(value, rank, sample)),
@@ -303,6 +307,8 @@ pub(super) fn written(
             values.truncate(5);
             Some(array(&values))
         }
+        // The list of a subquery or of a join: `unnest($1)`.
+        _ if is_array && !value.starts_with('{') => Some(array(&[value.to_owned()])),
         // Arithmetic around the parameter: it is not of the column's kind.
         _ if !fits(info.kind, value) => distance(rank, info),
         _ => Some(value.to_owned()),
@@ -360,12 +366,16 @@ fn fits(kind: TypeKind, value: &str) -> bool {
     }
 }
 
-fn distance(rank: Rank, info: &TypeInfo) -> Option<String> {
-    let days = match rank {
+fn days(rank: Rank) -> &'static str {
+    match rank {
         Rank::Hot => "365",
         Rank::Typical => "30",
         Rank::Rare | Rank::Absent => "1",
-    };
+    }
+}
+
+fn distance(rank: Rank, info: &TypeInfo) -> Option<String> {
+    let days = days(rank);
     match info.kind {
         TypeKind::Interval => Some(format!("{days} days")),
         TypeKind::Integer | TypeKind::Number => Some(days.to_owned()),

@@ -31,6 +31,12 @@ use crate::units::{Bytes, Millis, Pages};
 
 /// Memory for building an index: the copy is pgproof's own.
 const BUILD_MEMORY: &str = "256MB";
+/// A run that touches no more pages gains nothing from an index that it did not ask for.
+const CHEAP: Pages = Pages(16);
+/// From so many times as fast or as slow on, a slow statement's second execution would decide nothing.
+const CLEAR: f64 = 3.0;
+/// A statement that takes so long is not executed once more where its verdict is clear.
+const SLOW: Millis = Millis(100.0);
 /// A build may take this many times as long as a statement.
 const BUILD_PATIENCE: f64 = 10.0;
 
@@ -427,7 +433,10 @@ impl Prover<'_> {
                     why,
                 };
                 let checks = found.contains(&place(Why::Check));
-                if !checks && may_search(query_runs.query, &run.plan) {
+                let is_cheap = run
+                    .measurement()
+                    .is_some_and(|found| found.blocks <= CHEAP && found.temp_blocks.0 == 0);
+                if !checks && !is_cheap && may_search(query_runs.query, &run.plan) {
                     found.insert(place(Why::Scan));
                 }
             }
@@ -617,7 +626,7 @@ impl Prover<'_> {
                 .iter()
                 .filter_map(|one| one.plan.execution_ms)
                 .collect();
-            if (slow && round > 1) || is_settled(&times) {
+            if (slow && round > 1) || is_settled(&times) || is_clear(run, &times) {
                 break;
             }
             match explain::in_savepoint(client, prepared, &values(run), choice(run), mode).await {
@@ -674,6 +683,15 @@ pub(super) fn choice(run: &Run) -> PlanChoice {
 
 fn uses(plan: &Plan, names: &BTreeSet<String>) -> bool {
     several::indexes_searched(plan).any(|name| names.contains(name))
+}
+
+/// Whether a slow statement is so much faster or slower than before that no further execution can change the verdict.
+fn is_clear(run: &Run, times: &[Millis]) -> bool {
+    let (Some(before), [.., last]) = (run.fastest(), times) else {
+        return false;
+    };
+    let factor = before.0.max(last.0) / before.0.min(last.0).max(f64::MIN_POSITIVE);
+    *last > SLOW && factor >= CLEAR
 }
 
 fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {

@@ -96,6 +96,16 @@ fn of_package(listing: &Listing, file: &Path) -> Option<Found> {
                 migrations,
                 in_folder(at, package.command),
             );
+            let another = ["mysql", "mariadb", "sqlite", "mssql"]
+                .iter()
+                .find(|driver| text.contains(**driver));
+            let names_ours = text.contains("postgres") || text.contains("\"pg\"");
+            if let (Some(driver), false) = (another, names_ours) {
+                found.note = Some(format!(
+                    "package.json names a driver of {driver} and none of PostgreSQL: these migrations are another database's"
+                ));
+                return Some(found);
+            }
             found.note = Some(
                 "the project's packages have to be installed, and its configuration has to take the database from DATABASE_URL"
                     .to_owned(),

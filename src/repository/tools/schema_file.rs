@@ -1,9 +1,11 @@
 //! One SQL file that holds the whole schema.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
+use super::table_scripts::Script;
 use crate::repository::listing::folder;
-use crate::repository::{Found, Listing};
+use crate::repository::{Found, Listing, SchemaSource, names_postgres};
 use crate::sql::token::{TokenKind, tokens};
 
 /// What such files are called, without `.sql`; also as `schema-postgres`, `shop_schema`.
@@ -31,6 +33,62 @@ fn is_called_schema(file: &Path) -> bool {
 }
 
 pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
+    let mut all = parts(listing);
+    all.extend(wholes(listing));
+    all
+}
+
+/// A schema in several files of one folder (`schema-tables.sql`, `schema-views.sql`), in the order in which they need each
+/// other. Of files that make nothing but the same tables, one is taken: that which names PostgreSQL, else the first.
+fn parts(listing: &Listing) -> Vec<Found> {
+    let mut folders: BTreeMap<&Path, Vec<Script>> = BTreeMap::new();
+    for file in listing
+        .files()
+        .filter(|file| is_called_schema(file) && !is_numbered(file))
+    {
+        let script = listing
+            .text(file)
+            .and_then(|text| Script::read(file.to_path_buf(), &text));
+        if let Some(script) = script.filter(|script| script.creates) {
+            folders.entry(folder(file)).or_default().push(script);
+        }
+    }
+    folders
+        .into_iter()
+        .filter_map(|(path, mut scripts)| {
+            scripts.sort_by(|a, b| {
+                (!names_postgres(&a.file), &a.file).cmp(&(!names_postgres(&b.file), &b.file))
+            });
+            let mut made: BTreeSet<String> = BTreeSet::new();
+            scripts.retain(|script| {
+                // Small parts may be made twice (IF NOT EXISTS); a file that makes nothing of its own is another store's.
+                let is_new = script.makes.is_empty()
+                    || script.makes.iter().any(|name| !made.contains(name));
+                made.extend(script.makes.iter().cloned());
+                is_new
+            });
+            (scripts.len() > 1).then(|| {
+                scripts.sort_by(|a, b| a.file.cmp(&b.file));
+                let files: Vec<PathBuf> = super::table_scripts::in_order(&scripts)
+                    .into_iter()
+                    .map(|at| scripts[at].file.clone())
+                    .collect();
+                Found {
+                    tool: "a schema in several files",
+                    by: path.to_path_buf(),
+                    schema: Some(SchemaSource::SchemaFiles(files)),
+                    queries: Vec::new(),
+                    note: Some(
+                        "their order is taken from the names in them: change it in pgproof.toml where it is another"
+                            .to_owned(),
+                    ),
+                }
+            })
+        })
+        .collect()
+}
+
+fn wholes(listing: &Listing) -> Vec<Found> {
     listing
         .files()
         .filter(|file| is_called_schema(file) && !is_numbered(file))

@@ -1,7 +1,7 @@
 //! SQL scripts that make tables and belong to no tool, where nothing else is found: a folder of them, in the order in which
 //! they name each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::schema_file::is_foreign;
@@ -77,15 +77,20 @@ fn of_folder(path: &Path, files: Vec<(PathBuf, String)>) -> Option<Found> {
 }
 
 /// A script, with the names that it makes and those that it needs.
-struct Script {
-    file: PathBuf,
-    makes: Vec<String>,
+pub(super) struct Script {
+    pub(super) file: PathBuf,
+    pub(super) makes: Vec<String>,
     needs: Vec<String>,
+    /// Of what it makes, the functions: whoever calls one is known by its words alone.
+    functions: Vec<String>,
+    words: BTreeSet<String>,
+    /// Whether it makes anything, be it an index.
+    pub(super) creates: bool,
 }
 
 impl Script {
     /// `None` for a script of another database: then the folder is.
-    fn read(file: PathBuf, text: &str) -> Option<Self> {
+    pub(super) fn read(file: PathBuf, text: &str) -> Option<Self> {
         if is_foreign(text) {
             return None;
         }
@@ -107,11 +112,22 @@ impl Script {
             file,
             makes: Vec::new(),
             needs: Vec::new(),
+            functions: Vec::new(),
+            words: words.iter().cloned().collect(),
+            creates: false,
         };
         for (at, word) in words.iter().enumerate() {
             let rest = &words[at + 1..];
             match word.as_str() {
-                "create" => script.makes.extend(made(rest)),
+                "create" => {
+                    script.creates = true;
+                    if let Some((kind, name)) = made(rest) {
+                        if kind == "function" {
+                            script.functions.push(name.clone());
+                        }
+                        script.makes.push(name);
+                    }
+                }
                 "references" | "from" | "join" | "on" | "into" | "table" | "of" => {
                     script.needs.extend(name(rest));
                 }
@@ -123,8 +139,20 @@ impl Script {
     }
 }
 
-/// The name behind CREATE TABLE, TYPE, VIEW and the like.
-fn made(words: &[String]) -> Option<String> {
+impl Script {
+    /// What functions need stands in their bodies, so they follow what makes tables; what makes nothing (indexes, rights) comes
+    /// last.
+    fn rank(&self) -> u8 {
+        match self.makes.len() {
+            0 => 2,
+            all if all == self.functions.len() => 1,
+            _ => 0,
+        }
+    }
+}
+
+/// The kind and the name behind CREATE TABLE, TYPE, VIEW and the like.
+fn made(words: &[String]) -> Option<(&str, String)> {
     const BETWEEN: [&str; 11] = [
         "or",
         "replace",
@@ -147,7 +175,7 @@ fn made(words: &[String]) -> Option<String> {
         return None;
     }
     let (at, _) = rest.next()?;
-    name(&words[at..])
+    Some((kind.as_str(), name(&words[at..])?))
 }
 
 /// The last part of `a.b`.
@@ -160,7 +188,7 @@ fn name(words: &[String]) -> Option<String> {
 }
 
 /// Each after those that make what it needs; where they need each other, by their names.
-fn in_order(scripts: &[Script]) -> Vec<usize> {
+pub(super) fn in_order(scripts: &[Script]) -> Vec<usize> {
     let maker: BTreeMap<&str, usize> = scripts
         .iter()
         .enumerate()
@@ -177,12 +205,23 @@ fn in_order(scripts: &[Script]) -> Vec<usize> {
                 .filter_map(|name| maker.get(name.as_str()))
                 .all(|other| done[*other] || other == at)
         };
-        // Scripts that make nothing (indexes, rights) come last.
+        let may_call = |at: &usize| {
+            let calls = |other: &Script| {
+                let mut functions = other.functions.iter();
+                functions.any(|function| scripts[*at].words.contains(function))
+            };
+            (0..scripts.len()).all(|other| done[other] || other == *at || !calls(&scripts[other]))
+        };
         let next = (0..scripts.len())
             .filter(open)
             .filter(ready)
-            .min_by_key(|at| (scripts[*at].makes.is_empty(), *at))
-            .or_else(|| (0..scripts.len()).find(open));
+            .filter(may_call)
+            .min_by_key(|at| (scripts[*at].rank(), *at))
+            .or_else(|| {
+                (0..scripts.len())
+                    .filter(open)
+                    .min_by_key(|at| (scripts[*at].rank(), *at))
+            });
         let Some(next) = next else { break };
         done[next] = true;
         order.push(next);
@@ -213,6 +252,15 @@ mod tests {
             ),
         ];
         assert_eq!(in_order(&scripts), [2, 0, 3, 1]);
+        let calling = [
+            script(
+                "a.sql",
+                "CREATE FUNCTION busy() RETURNS int AS $$ SELECT 1 FROM orders $$;",
+            ),
+            script("b.sql", "CREATE TABLE orders (id int)"),
+            script("c.sql", "CREATE TABLE days (day int DEFAULT busy())"),
+        ];
+        assert_eq!(in_order(&calling), [1, 0, 2]);
         let round = [
             script("x.sql", "CREATE TABLE x (y int REFERENCES y)"),
             script("y.sql", "CREATE TABLE y (x int REFERENCES x)"),

@@ -189,6 +189,9 @@ pub(super) fn all_of(items: impl Iterator<Item = Vec<Vec<Atom>>>) -> Vec<Vec<Ato
 
 /// Any of the items; each alternative also says that the items before it do not hold, where one conjunction says that.
 fn any_of(items: &[Expression], negated: bool) -> Vec<Vec<Atom>> {
+    if let Some(listed) = one_of(items, negated) {
+        return one(listed);
+    }
     let mut found: Vec<Vec<Atom>> = Vec::new();
     let mut before: Vec<Atom> = Vec::new();
     for item in items {
@@ -210,6 +213,46 @@ fn any_of(items: &[Expression], negated: bool) -> Vec<Vec<Atom>> {
     }
     found.truncate(MOST);
     found
+}
+
+/// `a = 'x' OR a = 'y'` is `a IN ('x', 'y')`.
+fn one_of(items: &[Expression], negated: bool) -> Option<Atom> {
+    let is_flat = |item: &Expression| {
+        matches!(
+            item,
+            Expression::Infix { .. } | Expression::Quantified { .. }
+        )
+    };
+    if !items.iter().all(is_flat) {
+        return None;
+    }
+    let mut listed: Option<(String, Vec<String>)> = None;
+    for item in items {
+        let found = alternatives(item, negated);
+        let [atoms] = found.as_slice() else {
+            return None;
+        };
+        let [
+            Atom::In {
+                column,
+                values,
+                negated: false,
+            },
+        ] = atoms.as_slice()
+        else {
+            return None;
+        };
+        let (of, all) = listed.get_or_insert_with(|| (column.clone(), Vec::new()));
+        if of != column {
+            return None;
+        }
+        all.extend(values.iter().cloned());
+    }
+    listed.map(|(column, values)| Atom::In {
+        column,
+        values,
+        negated: false,
+    })
 }
 
 fn is_null(of: &Expression, negated: bool, whole: &Expression) -> Vec<Vec<Atom>> {
@@ -954,6 +997,20 @@ mod tests {
             (2, true)
         );
         assert_eq!(count("(is_admin OR (tenant_id IS NOT NULL))"), (2, true));
+    }
+
+    #[test]
+    fn equalities_of_one_column_are_a_list() {
+        let found = alternatives(
+            &Expression::parse("((kind = 'totp'::text) OR (kind = 'sms'::text))").unwrap(),
+            false,
+        );
+        let listed = Atom::In {
+            column: "kind".to_owned(),
+            values: vec!["totp".to_owned(), "sms".to_owned()],
+            negated: false,
+        };
+        assert_eq!(found, [[listed]]);
     }
 
     #[test]

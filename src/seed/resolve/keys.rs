@@ -655,7 +655,6 @@ impl<'a> Resolver<'a> {
                         - u64::from(draft.links[link].avoid.is_some()))
                     .max(1))
                 }
-                LinkChoice::Digit(odometer) => Ok(odometer.size),
                 LinkChoice::Within {
                     parent_link,
                     ref down,
@@ -670,7 +669,9 @@ impl<'a> Resolver<'a> {
                         .map(|grouping| grouping.least().saturating_sub(avoided).max(1))
                         .ok_or_else(|| "the referenced rows are not grouped".to_owned())
                 }
-                LinkChoice::OneToOne(_)
+                // A digit of another key would no longer count there.
+                LinkChoice::Digit(_)
+                | LinkChoice::OneToOne(_)
                 | LinkChoice::Earlier { .. }
                 | LinkChoice::Previous { .. }
                 | LinkChoice::EarlierWithin { .. }
@@ -809,7 +810,8 @@ fn is_pair(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
     has(End::Least) && has(End::Most)
 }
 
-/// The link that groups the rows: the one that the spec made so, else the one with most parents.
+/// The link that groups the rows: the one that the spec made so, else the one that most keys share, whose others count
+/// within it side by side; else the one with most parents.
 fn driver_of(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<usize> {
     units
         .iter()
@@ -827,7 +829,21 @@ fn driver_of(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<usize> {
         .max_by_key(|link| {
             (
                 matches!(draft.links[*link].choice, LinkChoice::Grouped(_)),
+                keys_with(draft, Unit::Link(*link)),
                 draft.links[*link].parent_rows,
             )
         })
+}
+
+/// How many unique keys of several parts a unit is in.
+fn keys_with(draft: &TableDraft<'_>, unit: Unit) -> usize {
+    let units = draft
+        .table
+        .indexes
+        .iter()
+        .filter(|index| index.unique)
+        .map(|index| units_of(draft, index));
+    units
+        .filter(|units| units.len() > 1 && units.contains(&unit))
+        .count()
 }

@@ -95,7 +95,8 @@ fn server(version: Option<&Version>, roles: &[String]) -> String {
 
 fn migrations(schema: Option<&SchemaSource>) -> String {
     match schema {
-        None => "# migrations = \"migrations\"        # not found: the schema is that of --database-url\n"
+        None => "# migrations = \"migrations\"        # not found: the schema is that of --database-url\n\
+                 # migrate-cmd = \"…\"              # or a command that makes it in the database of DATABASE_URL\n"
             .to_owned(),
         Some(SchemaSource::Files { path, layout: None }) => {
             format!("migrations = {}\n", quoted(&path.display().to_string()))

@@ -1,0 +1,3 @@
+DROP TABLE readings;
+DROP TYPE reading_quality;
+DROP TABLE stations;

@@ -1,0 +1,112 @@
+//! Where a repository makes what a schema lacks: by the words of its SQL files, and of the code that holds SQL.
+
+use std::path::PathBuf;
+
+use super::{Listing, is_aside};
+
+/// Files that may hold SQL, those that hold nothing else first.
+const ENDINGS: [&str; 13] = [
+    "sql", "go", "rs", "py", "rb", "java", "kt", "ts", "js", "ex", "exs", "php", "cs",
+];
+/// Kinds of objects that a query may miss.
+const KINDS: [&str; 8] = [
+    "table",
+    "view",
+    "function",
+    "procedure",
+    "type",
+    "domain",
+    "sequence",
+    "aggregate",
+];
+/// Words between CREATE and the name.
+const BETWEEN: [&str; 11] = [
+    "or",
+    "replace",
+    "if",
+    "not",
+    "exists",
+    "unlogged",
+    "temp",
+    "temporary",
+    "materialized",
+    "recursive",
+    "foreign",
+];
+
+/// The file and the 1-based line of the statement that makes an object of this name.
+#[must_use]
+pub fn definition(listing: &Listing, name: &str) -> Option<(PathBuf, u32)> {
+    let bare = name.rsplit('.').next().unwrap_or(name).trim_matches('"');
+    if bare.is_empty() {
+        return None;
+    }
+    ENDINGS.iter().find_map(|ending| {
+        listing
+            .files()
+            .filter(|file| file.extension().is_some_and(|own| own == *ending) && !is_aside(file))
+            .find_map(|file| {
+                let text = listing.text(file)?;
+                Some((file.to_path_buf(), line_of(&text, bare)?))
+            })
+    })
+}
+
+/// The line on which `CREATE … name` stands.
+fn line_of(text: &str, name: &str) -> Option<u32> {
+    let lower = text.to_lowercase();
+    let name = name.to_lowercase();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    lower.match_indices(&name).find_map(|(at, _)| {
+        let after = lower[at + name.len()..].chars().next();
+        let before = &lower[..at];
+        if after.is_some_and(is_word) || before.ends_with(is_word) {
+            return None;
+        }
+        is_made(before).then(|| u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX))
+    })
+}
+
+/// Whether the text before a name ends as `CREATE TABLE IF NOT EXISTS shop.` does.
+fn is_made(before: &str) -> bool {
+    // `CREATE FUNCTION /* TEMPLATE: schema */name`.
+    let before = match before.trim_end().strip_suffix("*/") {
+        Some(comment) => comment.rfind("/*").map_or(comment, |at| &comment[..at]),
+        None => before,
+    };
+    let qualifier = before.trim_end_matches(['"', '`']);
+    let before = match qualifier.strip_suffix('.') {
+        Some(rest) => rest
+            .trim_end_matches('"')
+            .trim_end_matches(|c: char| c.is_alphanumeric() || c == '_')
+            .trim_end_matches('"'),
+        None => qualifier,
+    };
+    let mut words = before
+        .rsplit(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .skip_while(|word| BETWEEN.contains(word));
+    let is_kind = words.next().is_some_and(|word| KINDS.contains(&word));
+    let begins = words.find(|word| !BETWEEN.contains(word));
+    is_kind && begins == Some("create")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_an_object_is_found_by_its_words() {
+        let text = "-- busy is read below\nSELECT * FROM busy;\n\
+                    CREATE OR REPLACE VIEW shop.\"Busy\" AS SELECT 1;\n\
+                    create table if not exists orders (id int);\nDROP TABLE bills;\nCREATE TABLE bills_old ();";
+        assert_eq!(line_of(text, "Busy"), Some(3));
+        assert_eq!(line_of(text, "orders"), Some(4));
+        assert_eq!(line_of(text, "bills"), None);
+        assert_eq!(line_of("CREATE FUNCTION refill(x int)", "refill"), Some(1));
+        assert_eq!(
+            line_of("CREATE FUNCTION /* schema */refill()", "refill"),
+            Some(1)
+        );
+    }
+}
