@@ -96,6 +96,16 @@ impl RunId {
         Self { set, plan }
     }
 
+    /// From a label of which nothing else is known.
+    #[must_use]
+    pub fn shown_as(label: &str) -> Self {
+        let plan = match label.starts_with(GENERIC) {
+            true => PlanChoice::Generic,
+            false => PlanChoice::Custom,
+        };
+        Self::of_label(label, SetRole::Varied, plan)
+    }
+
     /// Whether it ran the generic plan.
     #[must_use]
     pub const fn is_generic(&self) -> bool {
@@ -132,6 +142,13 @@ impl fmt::Display for RunId {
 impl Serialize for RunId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// From its label alone: what a saved comparison says of it.
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::shown_as(&String::deserialize(deserializer)?))
     }
 }
 

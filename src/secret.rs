@@ -87,7 +87,12 @@ fn without(text: &str, secret: &str) -> String {
         }
         let before = text[..at].chars().next_back();
         let after = text[at + secret.len()..].chars().next();
-        let begins = secret.chars().next().is_some_and(is_word) && before.is_some_and(is_word);
+        // `%2F` in a URL is a slash, whatever letter it ends with.
+        let is_escape = text.as_bytes()[..at]
+            .last_chunk::<3>()
+            .is_some_and(|last| last[0] == b'%' && last[1..].iter().all(u8::is_ascii_hexdigit));
+        let begins =
+            secret.chars().next().is_some_and(is_word) && before.is_some_and(is_word) && !is_escape;
         let ends = secret.chars().next_back().is_some_and(is_word) && after.is_some_and(is_word);
         if begins || ends {
             continue;
@@ -210,6 +215,7 @@ mod tests {
         assert_eq!(redact("user shopowner"), "user shopowner");
         remember("w0rds", &[]);
         assert_eq!(redact("w0rds passw0rdsafe"), "*** passw0rdsafe");
+        assert_eq!(redact("h/%2Fw0rds%40x"), "h/%2F***%40x");
     }
 
     #[test]

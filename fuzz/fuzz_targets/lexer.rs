@@ -47,6 +47,10 @@ fn server() -> Option<&'static Server> {
 
 /// Sent in a transaction that has failed: the server parses the whole text and runs nothing of it.
 fn compare(server: &Server, text: &str) {
+    // White space from PostgreSQL 16 on.
+    if text.contains('\u{b}') {
+        return;
+    }
     let _ = server.runtime.block_on(server.client.simple_query("begin; select 1 / 0"));
     let asked = format!("select {text}");
     let sent = server.client.simple_query(&asked);

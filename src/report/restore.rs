@@ -113,7 +113,10 @@ pub fn restore_diff(mut saved: SavedDiff) -> Report {
         origin: Origin::Diff,
         server_version: Some(std::mem::take(&mut saved.server.version)),
         dataset,
-        findings: findings.into_iter().map(finding).collect(),
+        findings: findings
+            .into_iter()
+            .map(|found| finding(found, &RunIds::default()))
+            .collect(),
         fail_on: saved
             .fail_on
             .map_or(Some(Severity::Error), SavedFailOn::severity),
@@ -272,6 +275,7 @@ fn ended_early(reason: String) -> EndedEarly {
 }
 
 /// Identities of the saved runs: a finding names its run by the label.
+#[derive(Default)]
 struct RunIds(HashMap<(String, String), RunId>);
 
 impl RunIds {
@@ -283,10 +287,11 @@ impl RunIds {
         Self(queries.iter().flat_map(of).collect())
     }
 
-    /// `None` where the finding is of no query, or its run was left out of the report.
-    fn get(&self, query: Option<&str>, label: &str) -> Option<RunId> {
-        let key = (query?.to_owned(), label.to_owned());
-        self.0.get(&key).cloned()
+    /// Of a run that the file does not describe the label is all that is known.
+    fn get(&self, query: Option<&str>, label: &str) -> RunId {
+        let key = (query.unwrap_or_default().to_owned(), label.to_owned());
+        let known = self.0.get(&key).cloned();
+        known.unwrap_or_else(|| RunId::shown_as(label))
     }
 }
 
@@ -325,7 +330,7 @@ fn finding(saved: SavedFinding, ids: &RunIds) -> Finding {
 fn evidence(
     mut saved: Map<String, Value>,
     units: &Map<String, Value>,
-    run: &dyn Fn(&str) -> Option<RunId>,
+    run: &dyn Fn(&str) -> RunId,
 ) -> Evidence {
     let mut text = |key: &str| saved.remove(key).map(|value| text_of(&value));
     let (label, node_label) = (text("run"), text("node_label"));
@@ -348,7 +353,7 @@ fn evidence(
         .collect();
     measures.sort_by_key(|(at, _)| *at);
     Evidence {
-        run: label.as_deref().and_then(run),
+        run: label.as_deref().map(run),
         node,
         node_label,
         relation,

@@ -596,8 +596,8 @@ fn credentials(rest: &str) -> Option<usize> {
     // `host:5432/db?user=a@b`: everything up to the path is an address.
     let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let is_port = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b',')
+        let is_part = |byte: u8| byte.is_ascii_digit() || byte == b',';
+        !text.is_empty() && text.bytes().all(is_part)
     };
     let is_address = path < first_at
         && colon.is_none_or(|colon| colon > path || is_port(&rest[colon + 1..path]));
@@ -897,6 +897,7 @@ mod tests {
             ("postgres://app:p#Sch0rle@h/db", "p#Sch0rle"),
             ("postgres://app:p/Sch0rle@h/db?sslmode=disable", "p/Sch0rle"),
             ("postgres://app:p:Sch0rle@h/db", "p:Sch0rle"),
+            ("postgres://app:/Sch0rle@h/db", "/Sch0rle"),
             ("postgres://app:p%40Sch0rle@h/db", "p@Sch0rle"),
             (
                 "postgres://app:a@b?c#d/e@h/db?application_name=x@y",

@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn a_value_is_replaced_where_it_stands_and_sets_stay_different() {
         let set = |label: &str, values: &[&str]| super::super::ParameterSet {
-            label: label.to_owned(),
+            id: crate::run_id::SetId::varied(label),
             values: values
                 .iter()
                 .map(|value| Some((*value).to_owned()))
