@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pgproof::migrations::{self, Tree};
 use pgproof::plan::parse;
 use pgproof::rules::{self, Policy};
-use pgproof::run::{Outcome, QueryRuns, Run};
+use pgproof::run::{QueryRuns, Run};
 use pgproof::source::Source;
 use pgproof::{catalog, report, seed};
 
@@ -205,13 +205,7 @@ fn tree(text: &str) -> Tree {
 fn explained(text: &str) {
     let catalog = catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
     for found in parse::read(text).plans {
-        let run = Run {
-            label: "given".to_owned(),
-            parameters: Vec::new(),
-            plan: found.plan,
-            explain_json: serde_json::Value::Null,
-            outcome: Outcome::Estimated,
-        };
+        let run = Run::given(found.plan, text.to_owned());
         let runs = QueryRuns {
             query: 0,
             runs: vec![run],

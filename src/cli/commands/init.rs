@@ -99,7 +99,7 @@ fn candidates(args: &InitArgs, globals: &Globals) -> Result<Vec<Candidate>, CliE
     let schemas: Vec<&Found> = found.iter().filter(|one| one.schema.is_some()).collect();
     let chosen = match schemas.as_slice() {
         [] if globals.database()?.is_some() => return Ok(vec![candidate(None, None)]),
-        [] => return Err(nothing_found(&found, candidate(None, None), globals)),
+        [] => return Err(nothing_found(&found, &candidate(None, None), globals)),
         several => choice(several, args, globals)?,
     };
     report_choice(schemas[chosen.at], &schemas, globals)?;
@@ -126,7 +126,7 @@ fn version(named: &NamedVersion) -> Version {
 }
 
 /// There is something to edit all the same.
-fn nothing_found(found: &[Found], blank: Candidate, globals: &Globals) -> CliError {
+fn nothing_found(found: &[Found], blank: &Candidate, globals: &Globals) -> CliError {
     let mut seen = String::from(
         "no migrations and no schema file were found: pgproof knows SQL migrations of sixteen tools, schema.sql, \
          db/structure.sql, and the files of Rails, Django, Alembic, Ecto, Laravel, Prisma, TypeORM, Knex, Sequelize and Liquibase",

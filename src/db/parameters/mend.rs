@@ -78,7 +78,7 @@ impl Mender {
             Asked::OneOf(values) => values.iter().map(|value| (*value).to_owned()).collect(),
             Asked::Array => refused
                 .iter()
-                .map(|value| array(&[value.clone()]))
+                .map(|value| array(std::slice::from_ref(value)))
                 .collect(),
             Asked::Short(length) => vec!["1".chars().take(*length).collect()],
             Asked::Day => days(client, limits).await?,

@@ -1113,7 +1113,7 @@ fn counts_by(table: &Table, index: &Index, name: &str, other: &ForeignKey) -> bo
     index.unique
         && columns.len() == index.keys.len()
         && columns.iter().any(|column| *column == name)
-        && columns.iter().all(|column| references(column))
+        && columns.iter().all(references)
         && !other.columns.iter().all(|column| columns.contains(&column))
 }
 
