@@ -465,7 +465,7 @@ fn what_a_tool_does_to_its_files_is_done_or_named() {
     ]);
     let (said, _) = init(root.path(), 0);
     assert!(
-        said.contains("found Atlas") && said.contains("(1 tables)"),
+        said.contains("found Atlas") && said.contains("(1 table)"),
         "{said}"
     );
     stop(root.path());

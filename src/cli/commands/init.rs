@@ -284,8 +284,8 @@ fn write_spec(spec: &Path, drafted: &Drafted, globals: &Globals) -> Result<(), C
         ),
     };
     globals.print(&format!(
-        "wrote {SPEC} ({} tables)\n{open}",
-        plan.tables.len()
+        "wrote {SPEC} ({})\n{open}",
+        plural(plan.tables.len(), "table", "tables")
     ))
 }
 

@@ -63,7 +63,10 @@ impl<'a, 'w> Page<'a, 'w> {
             let lines = excerpt::lines(query, found.rule, &found.evidence);
             let shown = Some((query.name.clone(), lines));
             // Two findings about the same lines show them once.
-            if let Some((_, lines)) = shown.as_ref().filter(|_| shown != self.shown) {
+            let is_new = |(_, lines): &&(String, Vec<excerpt::Line>)| {
+                !lines.is_empty() && shown != self.shown
+            };
+            if let Some((_, lines)) = shown.as_ref().filter(is_new) {
                 self.sql(lines, found.severity)?;
             }
             self.shown = shown;
