@@ -122,10 +122,10 @@ impl Iterator for Tokens<'_> {
         let span = self.at..self.at + token.len as usize;
         let token = match self.reading(token.kind) {
             Some(content) => self.quoted(token.kind, span.clone(), content),
-            None => Token {
+            None => self.above_ascii(Token {
                 kind: token.kind,
                 span: span.clone(),
-            },
+            }),
         };
         self.at = token.span.end;
         if token.span != span {
@@ -165,6 +165,45 @@ impl Tokens<'_> {
             ) => Some(Content::Doubled),
             (LiteralKind::BitStr { .. } | LiteralKind::ByteStr { .. }, _) => Some(Content::Bits),
             _ => None,
+        }
+    }
+
+    /// Every byte above ASCII belongs to an identifier, of Unicode's white space and marks too, which squawk's lexer reads as
+    /// what they are.
+    fn above_ascii(&self, token: Token) -> Token {
+        let bytes = self.text.as_bytes();
+        let own = &bytes[token.span.clone()];
+        // A mark that begins a file is no part of its text.
+        if token.span.start == 0 && own.starts_with("\u{feff}".as_bytes()) {
+            return token;
+        }
+        let Some(first) = own.iter().position(|byte| !byte.is_ascii()) else {
+            return token;
+        };
+        if first > 0 && token.kind == TokenKind::Whitespace {
+            return Token {
+                span: token.span.start..token.span.start + first,
+                ..token
+            };
+        }
+        if first > 0
+            || matches!(
+                token.kind,
+                TokenKind::LineComment | TokenKind::BlockComment { .. }
+            )
+        {
+            return token;
+        }
+        let continues = |byte: &&u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
+        };
+        let length = bytes[token.span.start..]
+            .iter()
+            .take_while(continues)
+            .count();
+        Token {
+            kind: TokenKind::Ident,
+            span: token.span.start..token.span.start + length,
         }
     }
 
@@ -252,6 +291,23 @@ fn continuation(bytes: &[u8], mut at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_above_ascii_is_an_identifier() {
+        // A byte order mark, a blank that does not break, a sign: none parts a prefix from its name.
+        for letter in ["\u{feff}", "\u{a0}", "€", "é"] {
+            let text = format!("a {letter}b'x'");
+            let spans: Vec<&str> = tokens(&text)
+                .into_iter()
+                .map(|token| &text[token.span])
+                .collect();
+            assert_eq!(
+                spans,
+                ["a", " ", &format!("{letter}b"), "'x'"],
+                "{letter:?}"
+            );
+        }
+    }
 
     fn texts(sql: &str, strings: Strings) -> Vec<&str> {
         stream(sql, 0, strings)
