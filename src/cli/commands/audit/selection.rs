@@ -88,7 +88,18 @@ pub(super) fn chosen(
     project: &Project,
     globals: &Globals,
 ) -> Result<Chosen, CliError> {
-    let catalog = project.catalog()?;
+    let is_given =
+        |pattern: &String| pattern == STANDARD_INPUT || globals.directory.join(pattern).is_file();
+    let all_given = !args.queries.is_empty() && args.queries.iter().all(is_given);
+    let catalog = match project.catalog() {
+        // A statement that is given needs no catalog beside it: a project may have none yet.
+        Err(_) if all_given => {
+            let note = "only what was given is audited: the catalog cannot be read (`pgproof audit` says why)";
+            globals.progress.note(note);
+            Catalog::default()
+        }
+        read => read?,
+    };
     let catalog = match args.strict {
         true => catalog.strict()?,
         false => catalog,
