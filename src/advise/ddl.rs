@@ -214,6 +214,13 @@ fn key(key: &KeySpec) -> String {
         text.push_str(" COLLATE ");
         text.push_str(&quoted(collation));
     }
+    text.push_str(&order_of(key));
+    text
+}
+
+/// What follows a key's column or expression: ` text_pattern_ops DESC NULLS LAST`.
+pub(super) fn order_of(key: &KeySpec) -> String {
+    let mut text = String::new();
     if let Some(class) = &key.operator_class {
         text.push(' ');
         text.push_str(class);

@@ -15,9 +15,7 @@ use super::ddl::{self, has_trigrams};
 use super::hot::{self, Lost};
 use super::select::{Proposal, hurts};
 use super::set::Superseded;
-use super::{
-    Audited, Candidate, Effect, IndexSpec, KeySpec, Method, NullsOrder, Part, Site, Trial,
-};
+use super::{Audited, Candidate, Effect, IndexSpec, KeySpec, Method, Part, Site, Trial};
 
 /// From so many times fewer pages on it is an error.
 const MUCH_FEWER: f64 = 5.0;
@@ -232,22 +230,8 @@ fn one_key_text(index: &IndexSpec) -> String {
 
 /// `created_at DESC NULLS LAST`.
 fn part_text(key: &KeySpec) -> String {
-    let mut text = match &key.part {
-        Part::Column(name) | Part::Expression(name) => name.clone(),
-    };
-    if let Some(class) = &key.operator_class {
-        text.push(' ');
-        text.push_str(class);
-    }
-    if key.descending {
-        text.push_str(" DESC");
-    }
-    match key.nulls {
-        NullsOrder::Default => {}
-        NullsOrder::First => text.push_str(" NULLS FIRST"),
-        NullsOrder::Last => text.push_str(" NULLS LAST"),
-    }
-    text
+    let (Part::Column(name) | Part::Expression(name)) = &key.part;
+    format!("{name}{}", ddl::order_of(key))
 }
 
 fn severity(trial: &Trial, effect: &Effect) -> Severity {

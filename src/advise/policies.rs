@@ -85,8 +85,8 @@ fn of_table(table: &Table, (query, rows): (usize, f64)) -> Option<PolicyTrial> {
             continue;
         }
         let once = calls.iter().any(|call| !call.of_row);
-        let told = calls.iter().filter(|call| !once || !call.of_row);
-        found.extend(told.map(|call| (policy.name.clone(), call.text.clone())));
+        let repeated = calls.iter().filter(|call| !once || !call.of_row);
+        found.extend(repeated.map(|call| (policy.name.clone(), call.text.clone())));
         reader = reader.or_else(|| policy.roles.first().cloned());
         if once {
             let check = policy.check.as_deref().map_or_else(String::new, |check| {

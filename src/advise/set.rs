@@ -36,7 +36,7 @@ pub struct SetEffect {
     pub effect: Effect,
     /// Indexes of members that the plan reads.
     pub used: Vec<usize>,
-    /// Of those the ones that it searches: for the others it would want no index.
+    /// Of those the ones that it searches: for the others it would need no index.
     pub searched: Vec<usize>,
 }
 

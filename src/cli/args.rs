@@ -209,7 +209,7 @@ pub struct AuditArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "What is shown")]
 pub struct ViewArgs {
-    /// How many of the costliest findings are told first [default: 3]
+    /// How many of the costliest findings are shown first [default: 3]
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
     /// Only findings of this rule; may be given several times

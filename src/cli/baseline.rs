@@ -84,7 +84,7 @@ pub fn remember(findings: &[Finding], root: &Path, globals: &Globals) {
                 .map(drop)
                 .map_err(|error| error.to_string())
         });
-    // The audit is done and told: only `accept` misses it.
+    // The audit is done and reported: only `accept` misses it.
     if let Err(error) = written {
         globals.progress.note(format!(
             "`pgproof accept` will not know this audit's findings: {error}"

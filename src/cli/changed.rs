@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Globals;
 use super::exit::CliError;
-use super::revision::{Asking, Checkout, Files};
+use super::revision::{Checkout, Files, GitUse};
 use super::settings::Project;
 use super::target;
 use crate::catalog::Query;
@@ -36,7 +36,7 @@ impl Changes {
         globals: &Globals,
     ) -> Result<Self, CliError> {
         let root = &project.root;
-        Asking::Changed.git(root, &["rev-parse", "--is-inside-work-tree"])?;
+        GitUse::Changed.git(root, &["rev-parse", "--is-inside-work-tree"])?;
         let (since, revision) = match revision {
             Some(revision) => (revision.to_owned(), revision.to_owned()),
             None => branching(project)?,
@@ -45,7 +45,7 @@ impl Changes {
             Some(_) => Files::All,
             None => Files::OfProjects,
         };
-        let checkout = Checkout::of(root, &revision, files, Asking::Changed)?;
+        let checkout = Checkout::of(root, &revision, files, GitUse::Changed)?;
         let old = match before(&checkout, project, globals) {
             Ok(old) => old,
             Err(CliError::Interrupted) => return Err(CliError::Interrupted),
@@ -126,7 +126,7 @@ fn branching(project: &Project) -> Result<(String, String), CliError> {
         "master",
     ];
     let root = &project.root;
-    let ask = |arguments: &[&str]| Asking::Changed.git(root, arguments);
+    let ask = |arguments: &[&str]| GitUse::Changed.git(root, arguments);
     for main in MAIN {
         let commit = format!("{main}^{{commit}}");
         if ask(&["rev-parse", "--verify", "--quiet", &commit]).is_err() {

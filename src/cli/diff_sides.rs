@@ -4,7 +4,7 @@
 use super::Globals;
 use super::args::DiffArgs;
 use super::exit::CliError;
-use super::revision::{Asking, Checkout, Files};
+use super::revision::{Checkout, Files, GitUse};
 use super::settings::Project;
 use super::target;
 use crate::catalog::{self, Query};
@@ -92,7 +92,7 @@ impl Prepared {
         let asked = demands::demands(empty.url(), pending, interrupt).await;
         empty.discard().await?;
         interrupt.check()?;
-        // What is wrong with the migrations themselves is told where they are applied.
+        // What is wrong with the migrations themselves is reported where they are applied.
         let demands = asked.unwrap_or_default();
         Ok((!demands.is_empty()).then(|| Self {
             demands,
@@ -202,7 +202,7 @@ impl Sides {
             Some(_) => Files::All,
             None => Files::OfProjects,
         };
-        let checkout = Checkout::of(&project.root, revision, files, Asking::Base)?;
+        let checkout = Checkout::of(&project.root, revision, files, GitUse::Base)?;
         let old = checkout.project(project, globals)?;
         let at = |error: CliError| error.at(&format!("at {revision}"));
         let applied = target::history(&old).map_err(at)?.migrations;

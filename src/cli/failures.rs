@@ -174,7 +174,7 @@ impl From<GivenError> for CliError {
     }
 }
 
-/// Mistakes with a line are shown with it; all others are told in one message.
+/// Mistakes with a line are shown with it; all others are listed in one message.
 fn seed_errors(errors: Vec<SeedError>) -> CliError {
     let mut mistakes = Vec::new();
     let mut others = Vec::new();

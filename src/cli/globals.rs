@@ -30,7 +30,7 @@ pub struct Globals {
     pub progress: Progress,
     /// Set by Ctrl-C and SIGTERM: work stops and cleans up.
     pub interrupt: Interrupt,
-    /// Shows what `progress` is told, as long as the command lives.
+    /// Shows the events of `progress` until the command ends.
     #[expect(dead_code, reason = "held, not read: its end is the end of the bars")]
     display: Arc<Display>,
     /// As it was typed.

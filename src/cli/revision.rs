@@ -25,12 +25,17 @@ pub enum Files {
 
 impl Checkout {
     /// Of a revision that git knows.
-    pub fn of(root: &Path, revision: &str, files: Files, asking: Asking) -> Result<Self, CliError> {
+    pub fn of(
+        root: &Path,
+        revision: &str,
+        files: Files,
+        git_use: GitUse,
+    ) -> Result<Self, CliError> {
         if revision.starts_with('-') {
             return Err(CliError::usage(format!("{revision:?} is no revision")));
         }
-        asking.git(root, &["rev-parse", "--is-inside-work-tree"])?;
-        let hash = asking
+        git_use.git(root, &["rev-parse", "--is-inside-work-tree"])?;
+        let hash = git_use
             .git(
                 root,
                 &[
@@ -57,9 +62,9 @@ impl Checkout {
             unpack(root, hash, &checkout.directory)?;
             return Ok(checkout);
         }
-        let listed = asking.git(root, &["ls-tree", "-r", "-z", "--name-only", hash])?;
+        let listed = git_use.git(root, &["ls-tree", "-r", "-z", "--name-only", hash])?;
         for path in listed.split('\0').filter(|path| wanted(path)) {
-            let text = asking.git(root, &["show", &format!("{hash}:./{path}")])?;
+            let text = git_use.git(root, &["show", &format!("{hash}:./{path}")])?;
             let to = checkout.directory.join(path);
             let parent = to.parent().unwrap_or(&checkout.directory);
             std::fs::create_dir_all(parent)
@@ -146,14 +151,14 @@ impl Drop for Checkout {
 
 /// Why git is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asking {
+pub enum GitUse {
     /// `diff --base`.
     Base,
     /// `audit --changed`.
     Changed,
 }
 
-impl Asking {
+impl GitUse {
     fn flag(self) -> &'static str {
         match self {
             Self::Base => "--base",

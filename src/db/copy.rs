@@ -11,7 +11,7 @@ use tokio_postgres::CopyInSink;
 use super::connect::{Session, describe};
 use crate::interrupt::Interrupt;
 use crate::schema::Schema;
-use crate::seed::chunks::{CHUNK, Chunks, Homeless, Part};
+use crate::seed::chunks::{CHUNK, Chunks, MissingPartition, Part};
 use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::TablePlan;
@@ -83,7 +83,7 @@ pub(crate) enum CopyError {
     Server(#[from] tokio_postgres::Error),
     /// A row that no partition takes.
     #[error("row {} belongs to no partition", .0.row)]
-    Homeless(Homeless),
+    MissingPartition(MissingPartition),
 }
 
 /// The form in which rows are sent.
@@ -180,7 +180,9 @@ async fn send(
     let mut open: Option<(usize, Pin<Box<CopyInSink<Bytes>>>)> = None;
     let mut total = 0;
     while !interrupt.is_set()
-        && let Some(chunk) = chunks.next(|| pool.take()).map_err(CopyError::Homeless)?
+        && let Some(chunk) = chunks
+            .next(|| pool.take())
+            .map_err(CopyError::MissingPartition)?
     {
         let other = open.as_ref().is_none_or(|(leaf, _)| *leaf != chunk.leaf);
         if other {

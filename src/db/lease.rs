@@ -1,4 +1,4 @@
-//! A database that this process uses, told to every other by an advisory lock: it ends with the process, in whichever
+//! A database that this process uses, which every other process sees by an advisory lock: it ends with the process, in whichever
 //! container that ran, and needs no process ids. Held by a session and a thread of its own, so that it outlives the
 //! runtime that took it.
 

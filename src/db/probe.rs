@@ -45,8 +45,8 @@ pub(crate) async fn all_errors(
     errors
 }
 
-/// Lets the server read what only it can read; what it cannot is told. No row is tried: for a database of which the schema
-/// alone is wanted, whose constraints may call anything.
+/// Lets the server read what only it can read; what it cannot is reported. No row is tried: for a database of which the schema
+/// alone is read, whose constraints may call anything.
 pub(crate) async fn read_by_server(session: &Session, plan: &mut SeedPlan) -> Vec<SeedError> {
     let misread = misread(session, plan).await.into_iter();
     misread.map(|(_, mistake)| mistake.into()).collect()

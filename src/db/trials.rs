@@ -1,5 +1,5 @@
 //! Runs queries once more with what their findings advise, each in a transaction that rolls back. On a private copy only: what is
-//! tried is not for somebody's server. What is set, and what is told of it, is `prove_memory`'s and `prove_statistics`'s.
+//! tried is not for somebody's server. What is set, and what is reported of it, is `prove_memory`'s and `prove_statistics`'s.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,7 +43,7 @@ pub(super) struct Ready<'a> {
 
 impl Trials<'_> {
     /// Tries one after the other; `place` gives a trial's query in the catalog, its run and what is tried, `try_out` sets that and
-    /// runs the statement, `tell` gets what came of it. A trial that the server refuses or that does not finish is not told.
+    /// runs the statement, `tell` gets what came of it. A trial that the server refuses or that does not finish is not reported.
     pub(super) async fn each<T, R: Serialize + DeserializeOwned>(
         &self,
         about: &str,

@@ -98,12 +98,12 @@ pub fn result_cause(replayed: &Replayed<'_>) -> Option<Cause> {
             .get(at)
             .is_some_and(|seen| !same(rows(seen), before))
     };
-    // Where it fails in between, it returns nothing that another result could be told by.
+    // Where it fails in between, it returns nothing by which another result could be recognized.
     let runs = rows(&replayed.after).is_some();
-    let told = |at: usize| differs(at) && (rows(&replayed.seen[at]).is_some() || !runs);
+    let is_seen = |at: usize| differs(at) && (rows(&replayed.seen[at]).is_some() || !runs);
     let all = 0..replayed.seen.len();
     let at = differs(settled).then_some(settled);
-    let at = at.or_else(|| all.clone().find(|at| told(*at)));
+    let at = at.or_else(|| all.clone().find(|at| is_seen(*at)));
     let at = at.or_else(|| all.clone().find(|at| differs(*at)));
     place(replayed, at).or_else(|| place(replayed, only_change_of_rows(replayed)))
 }
@@ -152,11 +152,11 @@ fn by_plan(replayed: &Replayed<'_>) -> Option<usize> {
     }
     // Statements between which the query fails (a table that is made anew) say nothing where it has a plan in the end.
     let runs = replayed.after.plan.is_some();
-    let told = |seen: &Seen| differs(seen) && (seen.plan.is_some() || !runs);
+    let is_seen = |seen: &Seen| differs(seen) && (seen.plan.is_some() || !runs);
     replayed
         .seen
         .iter()
-        .position(told)
+        .position(is_seen)
         .or_else(|| replayed.seen.iter().position(differs))
 }
 

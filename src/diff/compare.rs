@@ -523,7 +523,7 @@ impl JoinChanges {
                 .joins
                 .iter()
                 .enumerate()
-                // A join with a relation that the other side does not read is told by that relation.
+                // A join with a relation that the other side does not read is reported by that relation.
                 .filter(|(_, join)| {
                     let (a, b) = both(join);
                     !a.is_empty() && !b.is_empty()
@@ -701,7 +701,7 @@ fn sort_changes(old: &Survey<'_>, new: &Survey<'_>, joins: &JoinChanges) -> Vec<
     let strategy_changed = aggregate_changes(old, new)
         .iter()
         .any(|change| matches!(change, Change::AggregateStrategyChanged { .. }));
-    // Sorts that follow from a changed join or aggregate are told by that change.
+    // Sorts that follow from a changed join or aggregate are reported by that change.
     let follows = |sort: &Sort<'_>| match sort.purpose {
         SortedFor::MergeJoin => joins.restructured,
         SortedFor::Aggregate => strategy_changed,

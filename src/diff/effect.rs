@@ -21,7 +21,7 @@ fn words(sql: &str) -> Vec<String> {
 pub fn changes_rows(sql: &str) -> bool {
     let words = words(sql);
     let word = |n: usize| words.get(n).map_or("", String::as_str);
-    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let has = |sought: &str| words.iter().any(|word| word == sought);
     match (word(0), word(1)) {
         ("ALTER", "TABLE") => has("STATISTICS") || has("ATTACH") || has("DETACH") || has("EXECUTE"),
         ("CREATE", "INDEX" | "UNIQUE") => match read(sql) {

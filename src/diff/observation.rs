@@ -52,7 +52,7 @@ impl StatementPlace {
         }
     }
 
-    /// The statement's first line, cut to be told in a sentence.
+    /// The statement's first line, cut to fit into a sentence.
     #[must_use]
     pub fn excerpt(&self) -> String {
         let one_line = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -24,7 +24,7 @@ pub struct Comparison {
     pub to: String,
     /// The layout and by what it was recognized; `None` for saved reports.
     pub layout: Option<(String, String)>,
-    /// How the layout's tool is told to run a statement outside a transaction.
+    /// How the layout's tool is made to run a statement outside a transaction.
     pub without_transaction: Option<String>,
     /// Every query, worst first.
     pub queries: Vec<QueryDiff>,
@@ -97,13 +97,13 @@ pub struct SchemaDifference {
 }
 
 impl SchemaDifference {
-    /// What `is` lacks of `wanted`, and has besides.
+    /// What `is` lacks of `expected`, and has besides.
     #[must_use]
-    pub fn between(wanted: &Schema, is: &Schema) -> Self {
-        let (wanted, is) = (schema_lines(wanted), schema_lines(is));
+    pub fn between(expected: &Schema, is: &Schema) -> Self {
+        let (expected, is) = (schema_lines(expected), schema_lines(is));
         Self {
-            missing: wanted.difference(&is).cloned().collect(),
-            left_over: is.difference(&wanted).cloned().collect(),
+            missing: expected.difference(&is).cloned().collect(),
+            left_over: is.difference(&expected).cloned().collect(),
         }
     }
 

@@ -279,23 +279,23 @@ mod tests {
     fn what_ends_at_the_timeout_is_an_error_from_then_on_and_an_improvement_when_it_ends_in_time() {
         let quick = || vec![run("hot", "x", "Index Scan", 9)];
         let late = || vec![timed_out("hot", "Seq Scan")];
-        let told = |before, after| {
+        let verdict_of = |before, after| {
             let (_, verdict, changes) = judged(before, after).remove(0);
             (verdict, changes)
         };
         assert_eq!(
-            told(quick(), late()),
+            verdict_of(quick(), late()),
             (Verdict::Error, vec!["times-out", "scan-method-changed"])
         );
         assert_eq!(
-            told(late(), quick()),
+            verdict_of(late(), quick()),
             (
                 Verdict::MajorImprovement,
                 vec!["finishes", "scan-method-changed"]
             )
         );
         assert_eq!(
-            told(late(), vec![timed_out("hot", "Index Scan")]),
+            verdict_of(late(), vec![timed_out("hot", "Index Scan")]),
             (Verdict::Neutral, vec!["scan-method-changed"])
         );
     }

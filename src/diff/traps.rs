@@ -41,13 +41,13 @@ pub fn traps(statements: &[StatementObservation], without_policy: &BTreeSet<Stri
     found
 }
 
-fn has(sql: &str, wanted: &[&str]) -> bool {
+fn has(sql: &str, sought: &[&str]) -> bool {
     let known = tokens(sql).into_iter();
     let words: Vec<String> = known
         .filter(|token| token.kind == TokenKind::Ident)
         .map(|token| sql[token.span].to_ascii_uppercase())
         .collect();
-    words.windows(wanted.len()).any(|words| words == wanted)
+    words.windows(sought.len()).any(|words| words == sought)
 }
 
 fn skips_invalid_index(sql: &str) -> Option<TrapKind> {

@@ -71,7 +71,7 @@ impl Work {
 }
 
 /// `Actual Rows` is after the filter: what was read includes what was thrown away. The server tells the mean of the
-/// processes that shared a scan, rounded, and how many there were is chance: of such a sum three digits are told, for no
+/// processes that shared a scan, rounded, and how many there were is chance: of such a sum three digits are printed, for no
 /// more of them is true.
 fn rows_read(node: &Node) -> Option<f64> {
     let actual = node.actual?;

@@ -82,7 +82,7 @@ pub enum ExportError {
     },
     /// A row that no partition takes.
     #[error("row {row} of table {table} belongs to no partition")]
-    Homeless {
+    MissingPartition {
         /// The table.
         table: String,
         /// Its number.

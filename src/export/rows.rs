@@ -7,7 +7,7 @@ use super::{ExportError, FileFormat};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
 use crate::schema::Schema;
-use crate::seed::chunks::{Chunks, Homeless};
+use crate::seed::chunks::{Chunks, MissingPartition};
 use crate::seed::encode::{HEADER, TRAILER};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::{SeedPlan, text};
@@ -72,7 +72,7 @@ fn each_chunk(
     mut put: impl FnMut(&[u8]) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     let planned = &plan.tables[table];
-    let homeless = |Homeless { row }| ExportError::Homeless {
+    let missing_partition = |MissingPartition { row }| ExportError::MissingPartition {
         table: planned.name.to_string(),
         row,
     };
@@ -80,7 +80,7 @@ fn each_chunk(
     let mut spare: Option<Vec<u8>> = None;
     while let Some(mut chunk) = chunks
         .next(|| spare.take().unwrap_or_default())
-        .map_err(homeless)?
+        .map_err(missing_partition)?
     {
         interrupt.check()?;
         put(&chunk.bytes)?;

@@ -83,7 +83,7 @@ pub(super) fn end(schema: &Schema, plan: &SeedPlan, out: &mut dyn Write) -> io::
             )?;
         }
     }
-    // Index-only scans want to know which pages everybody sees.
+    // Index-only scans depend on the visibility map.
     writeln!(out, "\\o\nCOMMIT;\nVACUUM (ANALYZE);")
 }
 

@@ -1,4 +1,4 @@
-//! dbmate: one file with `-- migrate:up` and `-- migrate:down`, each with `transaction:false` where wanted. dbmate sends a
+//! dbmate: one file with `-- migrate:up` and `-- migrate:down`, each with `transaction:false` where needed. dbmate sends a
 //! section in one message.
 
 use std::ops::Range;

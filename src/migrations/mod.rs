@@ -123,7 +123,7 @@ impl Layout {
 }
 
 impl Layout {
-    /// How its tool is told to run a statement outside a transaction; `None` where there is no way that is known.
+    /// How its tool is made to run a statement outside a transaction; `None` where there is no way that is known.
     #[must_use]
     pub fn without_transaction(self) -> Option<&'static str> {
         match self {
@@ -259,7 +259,7 @@ pub struct Migration {
 pub struct History {
     /// Whose layout it is.
     pub layout: Layout,
-    /// What it was told by: shown to the user.
+    /// What it was recognized by: shown to the user.
     pub because: String,
     /// In the order in which they are applied; never empty.
     pub migrations: Vec<Migration>,

@@ -24,7 +24,7 @@ pub struct NewFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMigrations {
     pub files: Vec<NewFile>,
-    /// What the tool wants done besides.
+    /// What else the tool requires.
     pub note: Option<&'static str>,
 }
 

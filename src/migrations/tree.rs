@@ -36,9 +36,9 @@ impl Tree {
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&at).sort_by_file_name().max_depth(3) {
             let entry = entry.map_err(|error| unreadable(root, error.into()))?;
-            let wanted =
-                entry.file_type().is_file() && (metadata.is_file() || Self::wants(entry.path()));
-            if !wanted {
+            let is_read =
+                entry.file_type().is_file() && (metadata.is_file() || Self::may_hold(entry.path()));
+            if !is_read {
                 continue;
             }
             let bytes =
@@ -117,7 +117,7 @@ impl Tree {
 
     /// Whether a file of a migrations directory matters to any layout.
     #[must_use]
-    pub fn wants(path: &Path) -> bool {
+    pub fn may_hold(path: &Path) -> bool {
         path.extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
             || path.file_name().is_some_and(|name| {

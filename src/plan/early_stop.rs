@@ -125,7 +125,7 @@ fn input_stops(plan: &Plan, parent: &Node, parent_stops: bool, input: &Node) -> 
 
 /// A Limit that gave out fewer rows than it may has read its input to the end.
 fn reached(limit: &Node) -> bool {
-    // Without an estimate nobody knows how many it wanted: it may have got them.
+    // Without an estimate it is unknown how many it needed: it may have got them.
     limit.actual.is_none_or(|actual| {
         actual.rows.0 >= limit.estimate.expected_rows().map_or(0.0, |rows| rows.0)
     })

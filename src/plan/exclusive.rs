@@ -334,25 +334,8 @@ impl Node {
 
     /// Every expression that EXPLAIN printed of it.
     fn expressions(&self) -> impl Iterator<Item = &String> {
-        let conditions = &self.conditions;
-        let scalar = [
-            &conditions.index,
-            &conditions.recheck,
-            &conditions.order_by,
-            &conditions.filter,
-            &conditions.hash,
-            &conditions.merge,
-            &conditions.join_filter,
-            &conditions.one_time_filter,
-            &conditions.tid,
-            &conditions.cache_key,
-            &conditions.conflict_filter,
-        ];
         let lists = [&self.output, &self.sort_key, &self.group_key];
-        scalar
-            .into_iter()
-            .flatten()
-            .chain(lists.into_iter().flatten())
+        self.conditions.iter().chain(lists.into_iter().flatten())
     }
 }
 

@@ -296,6 +296,42 @@ pub struct Conditions {
     pub run_condition: Option<String>,
 }
 
+impl Conditions {
+    /// Each condition that the node has.
+    pub fn iter(&self) -> impl Iterator<Item = &String> {
+        let Self {
+            index,
+            recheck,
+            order_by,
+            filter,
+            hash,
+            merge,
+            join_filter,
+            one_time_filter,
+            tid,
+            cache_key,
+            conflict_filter,
+            run_condition,
+        } = self;
+        [
+            index,
+            recheck,
+            order_by,
+            filter,
+            hash,
+            merge,
+            join_filter,
+            one_time_filter,
+            tid,
+            cache_key,
+            conflict_filter,
+            run_condition,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 /// The planner's expectation for one loop.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Estimate {

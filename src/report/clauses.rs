@@ -73,10 +73,10 @@ impl<'a> Statement<'a> {
     /// else its relation.
     pub(crate) fn guilty(&self, rule: RuleId, evidence: &Evidence) -> Vec<Range<usize>> {
         let parts = self.parts();
-        let wanted = wanted_columns(evidence);
+        let needed = needed_columns(evidence);
         let using = parts
             .iter()
-            .filter(|part| self.uses(part, &wanted))
+            .filter(|part| self.uses(part, &needed))
             .collect();
         let found = match rule {
             RuleId::LargeOffset => parts.iter().filter(|part| self.is_offset(part)).collect(),
@@ -175,13 +175,13 @@ impl<'a> Statement<'a> {
         (part.start < part.end).then_some(first.span.start..last.span.end)
     }
 
-    fn uses(&self, part: &Part, wanted: &[ColumnName]) -> bool {
+    fn uses(&self, part: &Part, needed: &[ColumnName]) -> bool {
         part.clause != Clause::Limit
             && part
                 .tokens
                 .clone()
                 .filter_map(|index| self.column(index))
-                .any(|column| wanted.iter().any(|other| column.may_be(other)))
+                .any(|column| needed.iter().any(|other| column.may_be(other)))
     }
 
     /// What may be a column; a keyword passes as well, and meets no column.
@@ -274,17 +274,17 @@ fn first_with<'a>(found: Vec<&'a Part>, all: &'a [Part], clause: Clause) -> Vec<
 }
 
 /// The columns of the condition, and of the index that is proposed.
-fn wanted_columns(evidence: &Evidence) -> Vec<ColumnName> {
-    let mut wanted = evidence
+fn needed_columns(evidence: &Evidence) -> Vec<ColumnName> {
+    let mut needed = evidence
         .condition
         .as_deref()
         .map(columns)
         .unwrap_or_default();
     if let Some(Quantity::Text(key)) = evidence.get("index_key") {
         let key = key.split(" WHERE ").next().unwrap_or(key);
-        wanted.extend(columns(key));
+        needed.extend(columns(key));
     }
-    wanted
+    needed
 }
 
 fn columns(deparsed: &str) -> Vec<ColumnName> {

@@ -9,7 +9,7 @@ use crate::diff::report::{Comparison, IndexUse};
 use crate::diff::verdict::Verdict;
 use crate::units::{Bytes, Millis};
 
-/// What is shorter is not told.
+/// What is shorter is not reported.
 const WORTH_TELLING: Millis = Millis(5.0);
 
 /// Whom a statement kept waiting for another statement's lock: the longest.
@@ -143,8 +143,8 @@ pub(super) fn locks_phrase(statement: &StatementObservation) -> Option<String> {
         )
     });
     let more = (more > 0).then(|| format!("{more} more that the file holds"));
-    let told: Vec<String> = locks.into_iter().chain(inherited).chain(more).collect();
-    (!told.is_empty()).then(|| format!("locks: {}", told.join("; ")))
+    let parts: Vec<String> = locks.into_iter().chain(inherited).chain(more).collect();
+    (!parts.is_empty()).then(|| format!("locks: {}", parts.join("; ")))
 }
 
 /// `at 8,000,000 rows: about 23.6 s (19.0 s to 31.0 s, for runs that differ by 12 %)`.

@@ -131,7 +131,7 @@ fn shortened(all: Vec<Line>) -> Vec<Line> {
     let marked: Vec<usize> = (0..all.len())
         .filter(|index| !all[*index].marks.is_empty())
         .collect();
-    let wanted = |index: usize| {
+    let is_shown = |index: usize| {
         index == 0
             || (marked.is_empty() && index < HEAD)
             || marked.iter().any(|mark| index.abs_diff(*mark) <= AROUND)
@@ -139,7 +139,7 @@ fn shortened(all: Vec<Line>) -> Vec<Line> {
     let mut kept: Vec<Line> = Vec::new();
     let mut last = 0;
     for (index, line) in all.into_iter().enumerate() {
-        if wanted(index) {
+        if is_shown(index) {
             kept.push(Line {
                 gap_before: index > last + 1,
                 ..line

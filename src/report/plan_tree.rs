@@ -61,7 +61,7 @@ pub fn plan_tree(
         "{}",
         total.into_iter().flatten().collect::<Vec<_>>().join(", ")
     )?;
-    doubts(plan, &metrics, out)
+    caveats(plan, &metrics, out)
 }
 
 /// Findings beside the nodes that they are about, symptoms too.
@@ -79,7 +79,7 @@ fn by_node<'a>(findings: &[&'a Finding]) -> HashMap<NodeId, Vec<&'a Finding>> {
 }
 
 /// What of the plan was not read, and where its figures contradict each other: the tree is not the whole truth then.
-fn doubts(plan: &Plan, metrics: &Metrics, out: &mut dyn Write) -> io::Result<()> {
+fn caveats(plan: &Plan, metrics: &Metrics, out: &mut dyn Write) -> io::Result<()> {
     /// More of them tell nothing new.
     const SHOWN: usize = 5;
     if !plan.gaps.is_empty() {
@@ -135,13 +135,13 @@ fn node_lines(
         let text = format!("{name}: {}", cut(&clean(&condition)));
         lines(&margin, margin.len() + 2, &text, columns, out)?;
     }
-    let told: Vec<String> = details(plan, metrics, id)
+    let parts: Vec<String> = details(plan, metrics, id)
         .into_iter()
         .filter(|detail| detail.place == Place::Tree)
         .map(|detail| format!("{} {}", detail.name, clean(&detail.text)))
         .collect();
-    if !told.is_empty() {
-        lines(&margin, margin.len() + 2, &told.join(" · "), columns, out)?;
+    if !parts.is_empty() {
+        lines(&margin, margin.len() + 2, &parts.join(" · "), columns, out)?;
     }
     for finding in findings {
         let text = format!(

@@ -16,7 +16,7 @@ use crate::visible;
 /// A task that ends sooner is never seen.
 const DELAY: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
-/// In a pipe somebody who waits is told this often what is done.
+/// In a pipe, how often a line says what is being done.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// What is shown.
@@ -30,7 +30,7 @@ pub enum Show {
     Notes,
 }
 
-/// Whether events of the kind `Detail` are told: `--verbose`.
+/// Whether events of the kind `Detail` are shown: `--verbose`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Details {
     Hidden,
@@ -60,7 +60,7 @@ impl Display {
             details,
             delay,
             tasks: BTreeMap::new(),
-            told: Instant::now(),
+            last_line_at: Instant::now(),
         }));
         let weak = Arc::downgrade(&state);
         if !matches!(lock(&state).screen, Screen::Nothing) {
@@ -138,7 +138,7 @@ struct State {
     delay: Duration,
     tasks: BTreeMap<u64, Shown>,
     /// When a line was written last.
-    told: Instant,
+    last_line_at: Instant,
 }
 
 impl std::fmt::Debug for State {
@@ -238,12 +238,12 @@ impl State {
 
     fn line(&mut self, text: &str) {
         self.screen.line(text);
-        self.told = Instant::now();
+        self.last_line_at = Instant::now();
     }
 
     /// In a pipe: the task that began last, where nothing was said for long.
     fn tell_waiting(&mut self) {
-        if self.told.elapsed() < SILENCE {
+        if self.last_line_at.elapsed() < SILENCE {
             return;
         }
         let Some(task) = self.tasks.values().last() else {

@@ -282,12 +282,12 @@ mod tests {
             ..Evidence::default()
         };
         let conditions = conditions(&evidence);
-        let told = prose(
+        let text = prose(
             "t keeps 3 of 4,711 rows: ((a = 4711) AND (b = 'x y'::text)); the customer's (a = 4711) is 'it''s' all",
             &conditions,
         );
         assert_eq!(
-            told,
+            text,
             "t keeps 3 of 4,711 rows: ((a = ?) AND (b = ?)); the customer's (a = ?) is ? all"
         );
         assert_eq!(without_literals("nobody's and 'open"), "nobody's and 'open");

@@ -130,7 +130,7 @@ fn words(expression: &str) -> String {
     parts.join("_")
 }
 
-/// `orders_country_market_stat`, as PostgreSQL 16 would name it: older ones want a name. In the table's schema.
+/// `orders_country_market_stat`, as PostgreSQL 16 would name it: older ones require a name. In the table's schema.
 fn name(table: &QualifiedName, columns: &[&str]) -> String {
     const SUFFIX: &str = "_stat";
     let mut base = format!("{}_{}", table.name, columns.join("_"));

@@ -27,7 +27,7 @@ const MAX_KEPT: Threshold = Threshold {
     key: "max-kept",
     unit: ThresholdUnit::Ratio,
     default: 0.01,
-    about: "share of the sorted rows that the LIMIT keeps, above which the sort is wanted",
+    about: "share of the sorted rows that the LIMIT keeps, above which the sort is needed",
 };
 const MIN_SHARE: Threshold = Threshold {
     rule: RuleId::TopNSort,

@@ -136,7 +136,7 @@ fn report(context: &RunContext<'_>, scan: &Scan<'_>, wrapped: &Served) -> Findin
     let words = Words {
         message: format!(
             "{} hides {column} from every index on it: {} of {relation} read{}{pages}, {} kept",
-            subject.unqualified(),
+            context.spelled(&subject.unqualified()),
             Rows(scan.rows_read),
             scan.partitions_in_words(),
             Count(scan.rows)
@@ -240,10 +240,10 @@ fn remedy(
     if let Some(advice) = cast_by_the_driver(context, node, subject, column) {
         return advice;
     }
-    let said = context
+    let is_own = context
         .query
         .is_none_or(|query| OwnConstants::of(query, context.run).holds_for_every_value(subject));
-    if is_changing || !said {
+    if is_changing || !is_own {
         let why = if is_changing {
             "it depends on the session's settings or on the moment"
         } else {

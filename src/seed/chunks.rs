@@ -53,7 +53,7 @@ impl Part {
 
 /// A row that no partition takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Homeless {
+pub struct MissingPartition {
     /// Its number.
     pub row: u64,
 }
@@ -138,8 +138,11 @@ impl<'p> Chunks<'p> {
     /// The next chunk; `buffer` gives an empty buffer. `None` when all rows are out.
     ///
     /// # Errors
-    /// [`Homeless`] for the first row that belongs to no partition.
-    pub fn next(&mut self, mut buffer: impl FnMut() -> Vec<u8>) -> Result<Option<Chunk>, Homeless> {
+    /// [`MissingPartition`] for the first row that belongs to no partition.
+    pub fn next(
+        &mut self,
+        mut buffer: impl FnMut() -> Vec<u8>,
+    ) -> Result<Option<Chunk>, MissingPartition> {
         for row in self.rows.by_ref() {
             if self.chosen.is_some_and(|chosen| !chosen.contains(row)) {
                 continue;
@@ -149,7 +152,7 @@ impl<'p> Chunks<'p> {
                 Some(part) => match self.evaluator.leaf(self.table, row) {
                     Some(leaf) if part.holds(leaf) => leaf,
                     Some(_) => continue,
-                    None => return Err(Homeless { row }),
+                    None => return Err(MissingPartition { row }),
                 },
             };
             let (count, bytes) = self.open[leaf].get_or_insert_with(|| (0, buffer()));

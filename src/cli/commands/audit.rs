@@ -199,7 +199,7 @@ struct Baselines {
     kept: Option<Kept>,
 }
 
-/// A directory holds plans, a file accepted findings; mistakes in either are told before the work begins.
+/// A directory holds plans, a file accepted findings; mistakes in either are reported before the work begins.
 fn baselines(
     args: &AuditArgs,
     project: &Project,

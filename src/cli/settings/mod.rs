@@ -212,7 +212,7 @@ impl Settings {
         policy::policy(&self.judgement, &self.overrides, None)
     }
 
-    /// With what `pgproof audit` was told.
+    /// With the arguments of `pgproof audit`.
     #[must_use]
     pub fn with_audit_args(mut self, args: &AuditArgs) -> Self {
         self.dataset.scale = args.scale.unwrap_or(self.dataset.scale);
@@ -225,7 +225,7 @@ impl Settings {
         self
     }
 
-    /// With what `pgproof seed` was told.
+    /// With the arguments of `pgproof seed`.
     #[must_use]
     pub fn with_seed_args(mut self, args: &SeedArgs) -> Self {
         self.dataset = self.dataset.with_seed_args(args);
@@ -245,7 +245,7 @@ impl Default for DatasetSettings {
 }
 
 impl DatasetSettings {
-    /// With what `pgproof seed` was told.
+    /// With the arguments of `pgproof seed`.
     #[must_use]
     pub fn with_seed_args(self, args: &SeedArgs) -> Self {
         Self {

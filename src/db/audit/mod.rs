@@ -286,7 +286,7 @@ fn lost_failure(source: &ExplainError, reason: &str) -> QueryFailure {
         | ExplainError::Silent { .. }
         | ExplainError::NoSession
         | ExplainError::NoPlan => {
-            // The code is told beside it.
+            // The code is reported beside it.
             let reason = reason.split(" (SQLSTATE").next().unwrap_or(reason);
             let message = format!("the server was lost while it ran: {reason}");
             (message, Some("08006".to_owned()))

@@ -110,7 +110,7 @@ async fn typical(
         match first_rows(client, prepared, &values, limits, 1).await {
             Ok(rows) if rows.is_empty() => empty += 1,
             Ok(_) => found = found.or_else(|| element.clone()),
-            // What fails or takes too long is told by the audit itself.
+            // What fails or takes too long is reported by the audit itself.
             Err(
                 ExplainError::Refused(_) | ExplainError::TimedOut | ExplainError::Unsafe { .. },
             ) => {

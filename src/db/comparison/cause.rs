@@ -20,7 +20,7 @@ use crate::schema::{Schema, Table};
 use crate::sql::transaction::sets_alone;
 
 use super::queries::relations;
-use super::state::{Asking, Looked, Standing, State, look};
+use super::state::{Explained, Looked, Standing, State, look};
 use super::touched::{Touched, vacuum_analyze};
 use super::{BrokenQuery, CompareError, Compared, Copy, Sides, Task, rerun, runs_of, successor};
 
@@ -40,7 +40,7 @@ struct Wanted<'a> {
     run: usize,
     query: &'a Query,
     old: &'a Run,
-    asking: Asking,
+    explained: Explained,
     /// Before any statement: another than `before` where the query's text changed.
     first: Option<State>,
     /// After each statement.
@@ -151,9 +151,9 @@ impl<'a> Wanted<'a> {
             .as_ref()
             .is_some_and(|after| after.hashes.full == run.before.hashes.full);
         // Another result, or more work of the same plan, shows only where it runs.
-        let asking = match run.changes_result() || same_plan {
-            true => Asking::Execute,
-            false => Asking::Plan,
+        let explained = match run.changes_result() || same_plan {
+            true => Explained::Execute,
+            false => Explained::Plan,
         };
         Self {
             list,
@@ -161,7 +161,7 @@ impl<'a> Wanted<'a> {
             run: at,
             query,
             old,
-            asking,
+            explained,
             first: None,
             seen: Vec::new(),
         }
@@ -277,7 +277,7 @@ impl Replay<'_> {
             let asked = Looked {
                 query: looked.query,
                 run: looked.old,
-                asking: looked.asking,
+                explained: looked.explained,
                 timeout: self.task.options.timeout,
             };
             let client = self.copy.session.client();
@@ -384,7 +384,7 @@ fn name_causes(
     compared.broken.extend(broken);
 }
 
-/// A query that fails is told with what the statement that breaks it takes away, and not with what later ones took as well.
+/// A query that fails is reported with what the statement that breaks it takes away, and not with what later ones took as well.
 fn tell_first_failure(looked: &Wanted<'_>, run: &mut RunDiff, renames: &Renames) {
     let works = looked.seen.iter().rposition(|state| state.plan.is_some());
     let first = looked.seen.get(works.map_or(0, |works| works + 1));

@@ -138,7 +138,7 @@ pub(super) async fn confirm(
                 }
                 .slowdown(run)
                 .await?;
-                // The weakest of what was seen is what is told.
+                // The weakest evidence is what is reported.
                 found.slowdown = again.map(|again| {
                     if again.ratio() < seen.ratio() {
                         again

@@ -62,7 +62,7 @@ fn signature(plan: &CanonicalPlan) -> Signature {
 
 /// What is asked of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asking {
+pub(super) enum Explained {
     Plan,
     Execute,
 }
@@ -78,7 +78,7 @@ pub(super) enum Standing {
 pub(super) struct Looked<'a> {
     pub(super) query: &'a Query,
     pub(super) run: &'a Run,
-    pub(super) asking: Asking,
+    pub(super) explained: Explained,
     pub(super) timeout: Millis,
 }
 
@@ -110,9 +110,9 @@ pub(super) async fn look(
         PlanChoice::Custom => "force_custom_plan",
         PlanChoice::Generic => "force_generic_plan",
     };
-    let options = match looked.asking {
-        Asking::Plan => "VERBOSE, FORMAT JSON",
-        Asking::Execute => "ANALYZE, BUFFERS, VERBOSE, FORMAT JSON",
+    let options = match looked.explained {
+        Explained::Plan => "VERBOSE, FORMAT JSON",
+        Explained::Execute => "ANALYZE, BUFFERS, VERBOSE, FORMAT JSON",
     };
     let (enter, leave) = match standing {
         Standing::InTransaction => (

@@ -1,4 +1,4 @@
-//! Why a connection could not be made, told so that the reader knows what to do next. Never holds a password.
+//! Why a connection could not be made, in words that say what to do next. Never holds a password.
 
 use std::error::Error as _;
 use std::io;

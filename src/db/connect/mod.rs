@@ -103,14 +103,14 @@ struct Canceller {
 
 impl Canceller {
     async fn ask(self) {
-        let asking = async {
+        let request = async {
             match self.tls {
                 Some(tls) => self.token.cancel_query(tls).await,
                 None => self.token.cancel_query(NoTls).await,
             }
         };
         // A server that is gone needs no cancelling, and the statement's own limit ends it where nobody is heard.
-        let _ = tokio::time::timeout(CANCELLING, asking).await;
+        let _ = tokio::time::timeout(CANCELLING, request).await;
     }
 }
 
@@ -143,7 +143,7 @@ impl Session {
     }
 
     /// Connects to a database that somebody else owns: every transaction of the session is read only unless it asks for
-    /// more. A pooler that refuses or ignores that is told apart, and nothing is ever set in its sessions.
+    /// more. A pooler that refuses or ignores that is recognized, and nothing is ever set in its sessions.
     ///
     /// # Errors
     /// As [`Session::open`].

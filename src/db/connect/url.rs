@@ -264,36 +264,32 @@ impl DatabaseUrl {
     #[must_use]
     pub fn of_socket(directory: &Path, port: u16, user: &str, database: &str) -> Self {
         let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(directory)
-            .port(port)
-            .user(user)
-            .dbname(database);
-        config
-            .application_name("pgproof")
-            .ssl_mode(SslMode::Disable);
-        config.connect_timeout(Duration::from_secs(10));
-        Self {
-            config,
-            tls: TlsOptions::none(),
-            schema: None,
-        }
+        config.host_path(directory);
+        Self::of_own_server(config, port, user, database)
     }
 
     /// A server on 127.0.0.1 with a password.
     #[must_use]
     pub fn of_loopback(port: u16, user: &str, password: &str, database: &str) -> Self {
         let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").password(password);
+        Self::of_own_server(config, port, user, database)
+    }
+
+    /// On this machine, without TLS.
+    fn of_own_server(
+        mut config: tokio_postgres::Config,
+        port: u16,
+        user: &str,
+        database: &str,
+    ) -> Self {
         config
-            .host("127.0.0.1")
             .port(port)
             .user(user)
-            .password(password)
-            .dbname(database);
-        config
+            .dbname(database)
             .application_name("pgproof")
-            .ssl_mode(SslMode::Disable);
-        config.connect_timeout(Duration::from_secs(10));
+            .ssl_mode(SslMode::Disable)
+            .connect_timeout(Duration::from_secs(10));
         Self {
             config,
             tls: TlsOptions::none(),
@@ -941,12 +937,12 @@ mod tests {
             "host=db password='p Kr4ftwerk9 sslmode=nope",
             "sslpassword=Kr4ftwerk9 sslmode=nope",
         ] {
-            let told = match parse(written) {
+            let message = match parse(written) {
                 Ok(url) => format!("{url} {url:?} {}", url.address()),
                 Err(error) => error.to_string(),
             };
-            let told = crate::secret::redact(&told);
-            assert!(!told.contains("Kr4ftwerk9"), "{written}: {told}");
+            let message = crate::secret::redact(&message);
+            assert!(!message.contains("Kr4ftwerk9"), "{written}: {message}");
         }
     }
 

@@ -227,7 +227,7 @@ impl<'a, A: AsyncFn(String) -> Result<Vec<String>, ExplainError>> Search<'a, A> 
         })
     }
 
-    /// Sequences move on where writes are allowed: whoever allows them was told so.
+    /// Sequences move on where writes are allowed: that was said when they were allowed.
     fn named(&self, name: &str) -> Option<&'static str> {
         if self.statement.access == Access::Writes && name == "nextval" {
             return None;

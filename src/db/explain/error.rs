@@ -115,7 +115,7 @@ impl ExplainError {
         Self::after(error, before, Waited::UNKNOWN)
     }
 
-    /// [`Self::of`] where the time is known that the statement took, so that its timeout is told from a cancellation.
+    /// [`Self::of`] where the time is known that the statement took, so that its timeout is distinguished from a cancellation.
     pub(crate) fn after(error: tokio_postgres::Error, before: usize, waited: Waited) -> Self {
         let Some(refused) = error.as_db_error() else {
             return Self::Server(error);

@@ -1,5 +1,5 @@
 //! A transaction on a database that somebody else owns. It is looked at when it begins and before it ends: it must be the same
-//! one, it must still be read only, and what outlives it is found, released and told. Nothing of pgproof's stays in the
+//! one, it must still be read only, and what outlives it is found, released and reported. Nothing of pgproof's stays in the
 //! session, so that a pooler may hand each transaction to another one.
 
 use serde::Deserialize;

@@ -1,5 +1,5 @@
 //! Rows for a table that holds some: what must differ from row to row goes on where the rows that are there end. What
-//! cannot is told before a row is written.
+//! cannot is reported before a row is written.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -71,7 +71,7 @@ impl Choice {
         if named.is_empty() && (existing != Existing::Refuse || holding.len() == seeded.len()) {
             targets = holding;
         }
-        // Of whom no rows are wanted keeps those that are there; only --replace empties it.
+        // A table that is asked to have no rows keeps those that are there; only --replace empties it.
         if existing != Existing::Replace {
             let unwanted = tables_where(&targets, spec, options, |rows| rows == Some(0));
             targets.retain(|table| !unwanted.contains(&table.oid));

@@ -70,7 +70,7 @@ fn second_pass(table: &Table, planned: &TablePlan, at: usize, key: &ForeignKey) 
             .column(name)
             .is_some_and(|column| !column.not_null && column.default.is_none())
     };
-    // One NULL is enough for MATCH SIMPLE; MATCH FULL wants all.
+    // One NULL is enough for MATCH SIMPLE; MATCH FULL requires all.
     let columns: Vec<usize> = key
         .columns
         .iter()

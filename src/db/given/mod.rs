@@ -1,7 +1,7 @@
 //! Fills a database that pgproof did not make: its objects stay as they are, its constraints and triggers hold. Everything
 //! happens in one transaction, so that a failure, Ctrl-C or a lost connection leaves the database as it was.
 //!
-//! Never drops or disables anything, never touches a table that it was not told to fill.
+//! Never drops or disables anything, never touches a table that it was not asked to fill.
 
 pub(super) mod append;
 pub(super) mod choice;
@@ -400,7 +400,7 @@ fn counted(schema: &Schema) -> BTreeMap<String, u64> {
 enum Trying {
     /// It will be filled, which runs that, too.
     Samples,
-    /// Its schema alone is wanted.
+    /// Only its schema is read.
     Nothing,
 }
 

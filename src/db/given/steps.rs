@@ -233,7 +233,7 @@ async fn copy_rows(
 /// Whether a table that was empty when the plan was made holds rows by now.
 async fn holds_rows(session: &Session, planned: &TablePlan) -> bool {
     let sql = format!("SELECT EXISTS (SELECT FROM {})", planned.name.sql());
-    // What cannot be asked here is told by the COPY that follows.
+    // What cannot be asked here is reported by the COPY that follows.
     session
         .client()
         .query_one(&sql, &[])
@@ -249,7 +249,7 @@ fn copy_refused(
 ) -> GivenError {
     let (mut reason, fault) = match error {
         CopyError::Server(error) => (describe(error), EnvironmentFault::of(error)),
-        CopyError::Homeless(_) => (error.to_string(), None),
+        CopyError::MissingPartition(_) => (error.to_string(), None),
     };
     if by_triggers && fault.is_none() {
         let _ = write!(

@@ -184,18 +184,18 @@ impl<'s> Catalog<'s> {
     async fn answered<T>(
         &self,
         what: &'static str,
-        asking: impl Future<Output = Result<T, Error>>,
+        reading: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Stopped> {
-        self.all(async { asking.await.map_err(|error| (what, error)) })
+        self.all(async { reading.await.map_err(|error| (what, error)) })
             .await
     }
 
     async fn all<T>(
         &self,
-        asking: impl Future<Output = Result<T, (&'static str, Error)>>,
+        reading: impl Future<Output = Result<T, (&'static str, Error)>>,
     ) -> Result<T, Stopped> {
         let database = || self.session.url().database().to_owned();
-        match tokio::time::timeout(PATIENCE, asking).await {
+        match tokio::time::timeout(PATIENCE, reading).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err((what, error))) => {
                 let failed = IntrospectError {

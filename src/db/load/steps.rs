@@ -144,7 +144,7 @@ pub(super) async fn finish(
 }
 
 /// Materialized views show the new rows; in the order in which they were made, for one may read another. One that the rows
-/// break (its unique index, say) stays empty, and is told of.
+/// break (its unique index, say) stays empty, and is reported.
 async fn refresh_materialized_views(
     session: &Session,
     report: &mut LoadReport,
@@ -294,7 +294,7 @@ pub(super) async fn copy(
     let rows = copied.map_err(|error| {
         let fault = match &error {
             CopyError::Server(error) => EnvironmentFault::of(error),
-            CopyError::Homeless(_) => None,
+            CopyError::MissingPartition(_) => None,
         };
         LoadError::Rows {
             table: planned.name.to_string(),

@@ -393,7 +393,7 @@ impl Ran {
                 });
         }
         let by_time = |at_ms: f64| self.spans.iter().rposition(|span| span.start_ms <= at_ms);
-        // Whoever is told of the deadlock, it is over with the statement that asked for the table.
+        // Whichever side the server cancels for the deadlock, it is over with the statement that asked for the table.
         let deadlocks = self.seen.deadlocks_ms.iter();
         for at in deadlocks.filter_map(|at_ms| by_time(*at_ms)) {
             if let Some(statement) = statements.get_mut(at) {

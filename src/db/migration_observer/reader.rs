@@ -247,7 +247,7 @@ async fn try_once(rehearsal: &Rehearsal<'_>, canceller: &Session) -> Result<TryE
     rehearsal.interrupt.check()?;
     match outcome {
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(TryEnd::GaveUp),
-        // Done, cancelled while it worked, or refused: it waited for nobody. What it is refused for is told when it runs.
+        // Done, cancelled while it worked, or refused: it waited for nobody. Why it is refused is reported when it runs.
         Ok(()) | Err(_) => Ok(TryEnd::Through),
     }
 }

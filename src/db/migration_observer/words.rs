@@ -8,7 +8,7 @@ pub(super) fn scanned(notices: &[String]) -> Vec<String> {
     let quoted = |text: &str| text.split('"').nth(1).map(str::to_owned);
     let mut found = Vec::new();
     for notice in notices {
-        let told = if notice.starts_with("verifying table") {
+        let known = if notice.starts_with("verifying table") {
             quoted(notice).map(|table| format!("table {table}"))
         } else if notice.starts_with("validating foreign key constraint") {
             quoted(notice).map(|name| format!("foreign key {name}"))
@@ -19,7 +19,7 @@ pub(super) fn scanned(notices: &[String]) -> Vec<String> {
         } else {
             None
         };
-        found.extend(told);
+        found.extend(known);
     }
     found.sort();
     found.dedup();

@@ -141,21 +141,8 @@ fn stored_in<'a>(
 }
 
 fn conditions(node: &Node) -> impl Iterator<Item = &str> {
-    let conditions = &node.conditions;
-    let texts = [
-        &conditions.index,
-        &conditions.recheck,
-        &conditions.order_by,
-        &conditions.filter,
-        &conditions.hash,
-        &conditions.merge,
-        &conditions.join_filter,
-        &conditions.one_time_filter,
-        &conditions.conflict_filter,
-    ];
-    texts
-        .into_iter()
-        .flatten()
+    node.conditions
+        .iter()
         .map(String::as_str)
         .chain(node.sort_key.iter().map(String::as_str))
 }

@@ -49,7 +49,7 @@ use words::Words;
 /// What to advise.
 #[derive(Debug)]
 pub struct Advice {
-    /// `query-rewrite` for queries that want another form, `missing-index` for each other query that an index serves.
+    /// `query-rewrite` for queries that need another form, `missing-index` for each other query that an index serves.
     pub findings: Vec<Finding>,
     /// The candidates that were built.
     pub tried: Vec<Candidate>,
@@ -76,7 +76,7 @@ pub async fn advise<'a>(
     let bench = bench.into();
     let forms = prove_rewrites(bench, audited, options, events).await?;
     let mut findings = rewrites::findings(&forms, audited);
-    // A query that wants another form wants no index for the form that it has.
+    // A query that needs another form needs no index for the form that it has.
     let rewritten = |query: usize| forms.iter().any(|form| form.rewrite.query == query);
     let left: Vec<QueryRuns> = audited
         .runs

@@ -22,11 +22,11 @@ pub enum ServerError {
     #[error(
         "no PostgreSQL {} on this machine and --offline forbids to download one; install it (e.g. apt install \
          postgresql-{}), set PGPROOF_PG_BIN to the directory of its programs, or use --database-url",
-        wanted_text(*.wanted), .wanted.unwrap_or(DEFAULT_MAJOR)
+        majors_in_words(*.major), .major.unwrap_or(DEFAULT_MAJOR)
     )]
     Offline {
         /// The major that the configuration asks for.
-        wanted: Option<u32>,
+        major: Option<u32>,
     },
     /// A major that pgproof does not know.
     #[error("PostgreSQL {major} is not supported: `server.version` must be one of 14 to 18")]
@@ -269,8 +269,8 @@ fn foreign(path: &Path) -> Option<(PathBuf, String)> {
     (owner != uzers::get_effective_uid()).then(|| (root.to_path_buf(), name()))
 }
 
-fn wanted_text(wanted: Option<u32>) -> String {
-    wanted.map_or_else(|| "14 to 18".to_owned(), |major| major.to_string())
+fn majors_in_words(major: Option<u32>) -> String {
+    major.map_or_else(|| "14 to 18".to_owned(), |major| major.to_string())
 }
 
 fn is_disk_full(text: &str) -> bool {
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn offline_says_what_to_install() {
-        let text = ServerError::Offline { wanted: Some(15) }.to_string();
+        let text = ServerError::Offline { major: Some(15) }.to_string();
         assert_eq!(
             text,
             "no PostgreSQL 15 on this machine and --offline forbids to download one; install it (e.g. apt install \

@@ -407,7 +407,7 @@ impl Entry {
             self.installation.version.major(),
             self.account.as_ref(),
         )?;
-        let mut told = false;
+        let mut reported = false;
         let mut damaged = match data {
             Data::Kept => None,
             Data::Damaged(reason) => Some(reason),
@@ -448,11 +448,11 @@ impl Entry {
             }
             // Released before waiting: whoever uses the server needs it to leave.
             drop(change);
-            if !told {
+            if !reported {
                 self.progress.note(
                     "waiting for another pgproof that uses the embedded server with other settings",
                 );
-                told = true;
+                reported = true;
             }
             self.interrupt.check()?;
             thread::sleep(owners::PATIENCE);
@@ -667,7 +667,7 @@ async fn installation(
         return Ok(found);
     }
     if options.offline {
-        return Err(ServerError::Offline { wanted });
+        return Err(ServerError::Offline { major: wanted });
     }
     let major = wanted.unwrap_or(error::DEFAULT_MAJOR);
     Downloads::of_machine(major)?

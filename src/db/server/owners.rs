@@ -214,7 +214,7 @@ pub(super) fn lock_alone(
 ) -> Result<File, ServerError> {
     let file = place::open_lock(path)?;
     let start = Instant::now();
-    let mut told = false;
+    let mut reported = false;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
@@ -222,9 +222,9 @@ pub(super) fn lock_alone(
             Err(TryLockError::Error(error)) => return Err(ServerError::io("lock", path, error)),
         }
         interrupt.check()?;
-        if !told && start.elapsed() > Duration::from_secs(1) {
+        if !reported && start.elapsed() > Duration::from_secs(1) {
             progress.note(waiting);
-            told = true;
+            reported = true;
         }
         thread::sleep(PATIENCE);
     }

@@ -65,7 +65,7 @@ pub(super) fn attach(
 
 /// The parent's indexes and keys that a partition lacks.
 fn indexes(written: &str, part: &Table, parent: &Table, schema: &Schema) -> Vec<String> {
-    // Its own partitions would want theirs first.
+    // Its own partitions would need theirs first.
     if partitioned::is_partitioned(Some(part)) {
         return Vec::new();
     }

@@ -100,7 +100,7 @@ fn harmless(value: &impl Serialize) -> io::Result<String> {
     Ok(safe)
 }
 
-/// As a content security policy wants it.
+/// In the form that a content security policy takes.
 fn hash(text: &str) -> String {
     base64(&Sha256::digest(text.as_bytes()))
 }

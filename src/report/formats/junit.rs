@@ -129,7 +129,7 @@ fn case(
 ) -> Case {
     let (failing, others): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|found| gates(report, found));
-    let told = |found: &&Finding| super::short::line(report, found);
+    let line = |found: &&Finding| super::short::line(report, found);
     let outcome = match (
         failing.first(),
         others.iter().find(|found| is_not_audited(found)),
@@ -139,7 +139,7 @@ fn case(
             first.message.clone(),
             failing
                 .iter()
-                .map(|found| format!("{}\n{}", told(found), super::in_words(found)))
+                .map(|found| format!("{}\n{}", line(found), super::in_words(found)))
                 .collect::<Vec<_>>()
                 .join("\n\n"),
         ),
@@ -152,7 +152,7 @@ fn case(
         name,
         time,
         outcome,
-        output: others.iter().filter(counts).map(told).collect(),
+        output: others.iter().filter(counts).map(line).collect(),
     }
 }
 
@@ -166,13 +166,13 @@ fn write_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     let _ = writeln!(xml, " time=\"{seconds:.3}\">");
     match &case.outcome {
         Outcome::Passed => {}
-        Outcome::Failed(kind, message, told) => {
+        Outcome::Failed(kind, message, line) => {
             let _ = writeln!(
                 xml,
                 "      <failure type=\"{}\" message=\"{}\">{}</failure>",
                 attribute(kind),
                 attribute(message),
-                text(told)
+                text(line)
             );
         }
         Outcome::Skipped(message) => {

@@ -47,20 +47,23 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn page(report: &Report) -> String {
     let summary = Summary::of(report);
     let verdicts: Vec<Verdict<'_>> = verdicts(report);
-    let told: Vec<&Verdict<'_>> = verdicts.iter().filter(|verdict| is_told(verdict)).collect();
+    let shown: Vec<&Verdict<'_>> = verdicts
+        .iter()
+        .filter(|verdict| is_shown(verdict))
+        .collect();
     let beside = beside_queries(report);
     let mut comment = Comment::new(format!(
         "{MARKER}\n## pgproof: {} in {}\n\n",
         summary.counts(),
         plural(summary.queries, "query", "queries")
     ));
-    if !told.is_empty() {
-        comment.rows(TABLE, told.iter().map(|verdict| row(verdict)));
+    if !shown.is_empty() {
+        comment.rows(TABLE, shown.iter().map(|verdict| row(verdict)));
     }
     let (unread, beside): (Vec<&Finding>, Vec<&Finding>) = beside
         .into_iter()
         .partition(|found| found.rule == RuleId::NotAudited);
-    let sections = told
+    let sections = shown
         .iter()
         .map(|verdict| section(verdict))
         .chain((!beside.is_empty()).then(|| schema_section(&beside)))
@@ -131,7 +134,7 @@ impl Comment {
     }
 }
 
-fn is_told(verdict: &Verdict<'_>) -> bool {
+fn is_shown(verdict: &Verdict<'_>) -> bool {
     verdict.standing() != Standing::Fine || !verdict.findings.is_empty()
 }
 
@@ -239,9 +242,9 @@ fn finding(found: &Finding) -> String {
     if !numbers.is_empty() {
         let _ = writeln!(text, "- {}", prose(&numbers.join(" · ")));
     }
-    for (label, told) in [("Why", &found.why), ("Do", &found.advice)] {
-        if !told.is_empty() {
-            let _ = writeln!(text, "- {label}: {}", prose(told));
+    for (label, shown) in [("Why", &found.why), ("Do", &found.advice)] {
+        if !shown.is_empty() {
+            let _ = writeln!(text, "- {label}: {}", prose(shown));
         }
     }
     for symptom in &found.symptoms {

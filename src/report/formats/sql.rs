@@ -48,7 +48,7 @@ fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if changes.of_queries > 0 {
         writeln!(
             out,
-            "\n-- Not here: fixes of {} that a query or its session wants, not the schema.",
+            "\n-- Not here: fixes of {} that change a query or its session, not the schema.",
             findings(changes.of_queries)
         )?;
     }

@@ -107,7 +107,7 @@ impl<'a> Place<'a> {
 
 /// A new session after the server was lost: it may be starting again.
 pub(super) async fn again(target: &Target, caller: &Caller, globals: &Globals) -> Option<Session> {
-    /// A crashed server recovers within this, or the user wants to know.
+    /// A crashed server recovers within this, or the user has to know.
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(250);
     let start = Instant::now();

@@ -25,7 +25,7 @@ pub(super) fn run(
     let plans = (before.queries.len(), after.queries.len());
     if plans.0 != plans.1 {
         return Err(CliError::usage(format!(
-            "{} holds {} plans and {other} {}: which belong together cannot be told",
+            "{} holds {} plans and {other} {}: which belong together is unknown",
             args.query, plans.0, plans.1
         ))
         .help("compare files of one plan each"));

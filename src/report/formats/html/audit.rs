@@ -17,7 +17,7 @@ use crate::run::{BoundParameter, Outcome, Run};
 use super::plan::DrawnPlan;
 use super::words;
 
-/// Findings that are told first.
+/// Findings that are shown first.
 const FIRST: usize = 3;
 
 /// All but the plans.
@@ -30,7 +30,7 @@ pub(super) fn head(report: &Report) -> Value {
             .iter()
             .filter(|found| report.view.shows(found)),
     );
-    let number_of = |wanted: &Finding| shown.iter().position(|found| std::ptr::eq(*found, wanted));
+    let number_of = |sought: &Finding| shown.iter().position(|found| std::ptr::eq(*found, sought));
     let matters = |found: &&&Finding| {
         found.suppressed.is_none() && found.severity != Severity::Info && !is_not_audited(found)
     };

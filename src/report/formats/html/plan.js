@@ -324,7 +324,7 @@ function planView(plan, found, name) {
   const below = [
     ...(plan.triggers ?? []).map((text) => make('li', {}, `Trigger ${text}`)),
     ...(plan.beside ?? []).map(([term, text]) => make('li', {}, `${term}: ${text}`)),
-    ...(plan.doubts ?? []).map((text) => make('li', { class: 'doubt' }, text)),
+    ...(plan.caveats ?? []).map((text) => make('li', { class: 'doubt' }, text)),
   ];
   const view = make('div', { class: 'plan' }, bar,
     make('div', { class: 'plan-parts' }, canvas, side),

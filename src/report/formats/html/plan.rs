@@ -12,7 +12,7 @@ pub(super) struct DrawnPlan {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     triggers: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    doubts: Vec<String>,
+    caveats: Vec<String>,
     /// `Settings` and JIT, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     beside: Vec<(&'static str, String)>,
@@ -85,7 +85,7 @@ impl DrawnPlan {
         Self {
             nodes: plan.ids().map(|id| node(plan, &metrics, id)).collect(),
             triggers: plan.triggers.iter().map(trigger).collect(),
-            doubts: gaps
+            caveats: gaps
                 .chain(metrics.contradictions.iter().map(contradicts))
                 .collect(),
             beside: beside

@@ -28,7 +28,7 @@ pub(super) fn render(report: &Comparison, out: &mut dyn Write) -> io::Result<()>
         cell(&report.from),
         cell(&report.to)
     ));
-    let told: Vec<&QueryDiff> = report
+    let shown: Vec<&QueryDiff> = report
         .queries
         .iter()
         .filter(|diff| {
@@ -37,7 +37,7 @@ pub(super) fn render(report: &Comparison, out: &mut dyn Write) -> io::Result<()>
                 || diff.failed_before.is_some()
         })
         .collect();
-    if told.is_empty() {
+    if shown.is_empty() {
         comment.add(&format!(
             "No query's plan changed ({} queries).\n\n",
             report.queries.len()
@@ -45,9 +45,9 @@ pub(super) fn render(report: &Comparison, out: &mut dyn Write) -> io::Result<()>
     } else {
         comment.rows(
             "| query | verdict | blocks | since |\n|---|---|---|---|\n",
-            told.iter().map(|diff| row(diff)),
+            shown.iter().map(|diff| row(diff)),
         );
-        for diff in &told {
+        for diff in &shown {
             comment.add(&written(|section| plans(diff, section))?);
         }
     }
@@ -56,7 +56,7 @@ pub(super) fn render(report: &Comparison, out: &mut dyn Write) -> io::Result<()>
         comment.add(&format!("- {}\n", cell(&index_sentence(index))));
     }
     for diff in &report.rolling {
-        let told: Vec<String> = diff
+        let parts: Vec<String> = diff
             .runs
             .iter()
             .take(1)
@@ -66,16 +66,16 @@ pub(super) fn render(report: &Comparison, out: &mut dyn Write) -> io::Result<()>
             "- the old {} on the new schema: {}: {}\n",
             cell(&diff.query),
             diff.verdict().as_str(),
-            cell(&told.join("; "))
+            cell(&parts.join("; "))
         ));
     }
     if let Some(trip) = &report.round_trip {
-        let told = if trip.is_clean() {
+        let sentence = if trip.is_clean() {
             "leads to the same schema and the same plans"
         } else {
             "does not lead back"
         };
-        comment.add(&format!("- the way back {told}\n"));
+        comment.add(&format!("- the way back {sentence}\n"));
     }
     out.write_all(comment.finish().as_bytes())
 }
@@ -141,8 +141,8 @@ fn plan(diff: &QueryDiff, run: &RunDiff, out: &mut dyn Write) -> io::Result<()> 
     for change in &run.changes {
         writeln!(out, "- `{}`: {}", change.name(), cell(&change.describe()))?;
     }
-    for told in cause_sentences(run) {
-        writeln!(out, "- {}", cell(&told))?;
+    for sentence in cause_sentences(run) {
+        writeln!(out, "- {}", cell(&sentence))?;
     }
     if let Some(after) = &run.after {
         let text = |lines: &[String]| {
@@ -190,8 +190,8 @@ fn migration(report: &Comparison, comment: &mut Comment) -> io::Result<()> {
     for statement in &report.statements {
         comment.add(&written(|section| details(statement, report, section))?);
     }
-    if let Some(told) = outside_sentence(report) {
-        comment.add(&format!("{}.\n\n", cell(&told)));
+    if let Some(sentence) = outside_sentence(report) {
+        comment.add(&format!("{}.\n\n", cell(&sentence)));
     }
     match &report.safer_schema {
         None => {}
@@ -218,13 +218,13 @@ fn details(
         .map(|b| blocked_sentence(b, &report.probes, &statement.place));
     let kept = kept(statement).map(|kept| kept_sentence(kept, &report.probes, &statement.place));
     let pile_up = statement.pile_up.as_ref().and_then(pile_up_sentence);
-    let told: Vec<String> = blocked
+    let parts: Vec<String> = blocked
         .chain(worst_sentence(statement))
         .chain(kept)
         .chain(deadlock_sentence(statement))
         .chain(pile_up)
         .collect();
-    if told.is_empty() && statement.safer.is_none() {
+    if parts.is_empty() && statement.safer.is_none() {
         return Ok(());
     }
     writeln!(
@@ -232,7 +232,8 @@ fn details(
         "<details><summary><code>{}</code></summary>\n",
         cell(&statement.place.label())
     )?;
-    told.iter()
+    parts
+        .iter()
         .try_for_each(|line| writeln!(out, "- {}", cell(line)))?;
     if let Some(safer) = &statement.safer {
         writeln!(out, "- safer: {}", cell(&safer.form.why))?;

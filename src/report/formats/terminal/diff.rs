@@ -86,8 +86,8 @@ impl Page<'_, '_> {
         let mut quiet = 0;
         for diff in &self.report.queries {
             let verdict = diff.verdict();
-            let told = diff.presence != Presence::Both || diff.failed_before.is_some();
-            if verdict == Verdict::Unchanged && !told {
+            let always_shown = diff.presence != Presence::Both || diff.failed_before.is_some();
+            if verdict == Verdict::Unchanged && !always_shown {
                 quiet += 1;
                 continue;
             }
@@ -155,8 +155,8 @@ impl Page<'_, '_> {
         for change in &run.changes {
             writeln!(self.out, "  · {} [{}]", change.describe(), change.name())?;
         }
-        for told in cause_sentences(run) {
-            writeln!(self.out, "  {told}")?;
+        for sentence in cause_sentences(run) {
+            writeln!(self.out, "  {sentence}")?;
         }
         if let Some(state) = &run.before_analyze {
             let names: Vec<String> = state
@@ -267,7 +267,7 @@ impl Page<'_, '_> {
             "The old catalog on the new schema (while a deploy rolls)"
         )?;
         for diff in &self.report.rolling {
-            let told = diff.runs.first().map(|run| {
+            let sentence = diff.runs.first().map(|run| {
                 run.changes
                     .iter()
                     .map(|c| c.describe())
@@ -279,7 +279,7 @@ impl Page<'_, '_> {
                 "  {}: {}: {}",
                 diff.query,
                 diff.verdict().as_str(),
-                told.unwrap_or_default()
+                sentence.unwrap_or_default()
             )?;
         }
         writeln!(self.out)
@@ -316,8 +316,8 @@ impl Page<'_, '_> {
                 self.difference(difference)?;
             }
         }
-        if let Some(told) = outside_sentence(report) {
-            writeln!(self.out, "  {told}")?;
+        if let Some(sentence) = outside_sentence(report) {
+            writeln!(self.out, "  {sentence}")?;
         }
         writeln!(self.out)
     }
@@ -337,11 +337,11 @@ impl Page<'_, '_> {
             writeln!(self.out, "      {locks}")?;
         }
         for blocked in statement.blocked.iter().take(5) {
-            let told = blocked_sentence(blocked, &self.report.probes, &statement.place);
+            let sentence = blocked_sentence(blocked, &self.report.probes, &statement.place);
             writeln!(
                 self.out,
                 "      {}",
-                self.paint(anstyle::AnsiColor::Red, &told)
+                self.paint(anstyle::AnsiColor::Red, &sentence)
             )?;
         }
         if statement.blocked.len() > 5 {
@@ -351,22 +351,22 @@ impl Page<'_, '_> {
                 statement.blocked.len() - 5
             )?;
         }
-        if let Some(told) = worst_sentence(statement) {
-            writeln!(self.out, "      {told}")?;
+        if let Some(sentence) = worst_sentence(statement) {
+            writeln!(self.out, "      {sentence}")?;
         }
         if let Some(kept) = kept(statement) {
-            let told = kept_sentence(kept, &self.report.probes, &statement.place);
+            let sentence = kept_sentence(kept, &self.report.probes, &statement.place);
             writeln!(
                 self.out,
                 "      {}",
-                self.paint(anstyle::AnsiColor::Red, &told)
+                self.paint(anstyle::AnsiColor::Red, &sentence)
             )?;
         }
-        for told in deadlock_sentence(statement)
+        for sentence in deadlock_sentence(statement)
             .into_iter()
             .chain(statement.pile_up.as_ref().and_then(pile_up_sentence))
         {
-            writeln!(self.out, "      {told}")?;
+            writeln!(self.out, "      {sentence}")?;
         }
         if let Some(at) = &statement.extrapolation {
             writeln!(self.out, "      {}", extrapolation_sentence(at))?;
@@ -502,9 +502,9 @@ impl Page<'_, '_> {
         };
         let many = self.report.queries.len();
         let all = if many == 1 { "query" } else { "queries" };
-        let of = |wanted: fn(Verdict) -> bool| {
+        let of = |counts: fn(Verdict) -> bool| {
             let queries = self.report.queries.iter();
-            queries.filter(|diff| wanted(diff.verdict())).count()
+            queries.filter(|diff| counts(diff.verdict())).count()
         };
         let verdicts = [
             (of(|verdict| verdict == Verdict::Error), "in error"),

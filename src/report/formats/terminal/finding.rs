@@ -79,14 +79,14 @@ impl<'a, 'w> Page<'a, 'w> {
         }
         let seen = evidence::symptom_at_the_node(found);
         for symptom in &found.symptoms {
-            let told = if seen.is_some_and(|seen| std::ptr::eq(seen, symptom)) {
+            let line = if seen.is_some_and(|seen| std::ptr::eq(seen, symptom)) {
                 "as seen above"
             } else {
                 &symptom.message
             };
             self.prose(
                 "also",
-                &format!("{} {}: {told}", symptom.severity, symptom.rule),
+                &format!("{} {}: {line}", symptom.severity, symptom.rule),
             )?;
         }
         Ok(())

@@ -91,7 +91,7 @@ struct Screen<'a> {
 }
 
 impl Screen<'_> {
-    /// Whoever asks for a view, or for all, wants all of it.
+    /// A view that was asked for is shown in full.
     fn is_limited(&self) -> bool {
         let view = &self.report.view;
         !self.style.verbose && view.top.is_none() && view.by == Grouping::Impact

@@ -92,8 +92,8 @@ fn in_full(report: &Report, style: TerminalStyle, out: &mut dyn Write) -> io::Re
     let beside = beside_queries(report);
     table::render(&verdicts, &beside, style, out)?;
     let mut page = finding::Page::new(report, style, out);
-    let told = shown(report).filter(|found| found.rule != RuleId::NotAudited);
-    for found in costliest_first(report, told) {
+    let audited = shown(report).filter(|found| found.rule != RuleId::NotAudited);
+    for found in costliest_first(report, audited) {
         page.finding(found)?;
     }
     page.not_audited()?;
