@@ -123,7 +123,8 @@ fn unproven_finding(
         ),
         why: "Without it each call reads the pages of rows that it then throws away; they grow with the table."
             .to_owned(),
-        advice: "Run the audit without --database-url: on a dataset of its own pgproof builds the index and measures."
+        advice: "Add --copy: pgproof then copies the database to its embedded server, builds the index there and measures. Without \
+                 --database-url it does so on a dataset of its own."
             .to_owned(),
         evidence: node_evidence(run, Some(&site), &candidate.index, audited.schema)
             .with("index_key", Quantity::Text(key.clone())),

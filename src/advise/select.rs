@@ -376,7 +376,12 @@ impl<'a> Chooser<'a> {
 }
 
 fn is_near(effect: &Effect, pages: f64) -> bool {
-    effect.after.blocks.0 as f64 <= (pages * AS_GOOD).max(pages + SLACK_PAGES)
+    is_as_few(effect.after.blocks.0 as f64, pages)
+}
+
+/// Whether `pages` are hardly more than `best`.
+fn is_as_few(pages: f64, best: f64) -> bool {
+    pages <= (best * AS_GOOD).max(best + SLACK_PAGES)
 }
 
 /// Size, then length of the key.
@@ -386,4 +391,18 @@ fn cost(trial: &Trial) -> (u64, usize, &IndexSpec) {
         trial.index.keys.len() + trial.index.include.len(),
         &trial.index,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_as_few;
+
+    #[test]
+    fn as_good_is_half_as_much_again_or_a_few_pages() {
+        assert!(is_as_few(1500.0, 1000.0));
+        assert!(!is_as_few(1501.0, 1000.0));
+        // Of few pages a few more are no difference.
+        assert!(is_as_few(24.0, 4.0));
+        assert!(!is_as_few(25.0, 4.0));
+    }
 }

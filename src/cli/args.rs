@@ -145,7 +145,9 @@ impl Command {
   pgproof audit --watch                          again after every change of a file
   pgproof audit --format json=report.json        the terminal's report, and a file for machines
   pgproof audit --database-url postgres://app@localhost/shop
-                                                 on a database that is there already; nothing is changed in it")]
+                                                 on a database that is there already; nothing is changed in it
+  pgproof audit --copy --database-url postgres://app@staging/shop
+                                                 on a copy of it, where fixes are measured as well")]
 pub struct AuditArgs {
     /// Names of queries, patterns like 'Search*', query files, or - for standard input [default: the whole catalog]
     #[arg(value_name = "QUERY|FILE|-")]
@@ -181,6 +183,10 @@ pub struct AuditArgs {
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,
+    /// Copy the database given by URL to the embedded server and audit the copy: fixes are built and measured there, queries that
+    /// write run, and nothing but reading reaches the original
+    #[arg(long, conflicts_with_all = ["allow_writes", "watch"])]
+    pub copy: bool,
     /// A file of accepted findings, which do not count [default: pgproof.baseline.json], or a directory of `pgproof snapshot`:
     /// plans that do more work than they did are findings
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = crate::baseline::FILE, action = ArgAction::Append)]

@@ -5,6 +5,7 @@ use crate::db::audit::AuditError;
 use crate::db::clone::CloneError;
 use crate::db::comparison::CompareError;
 use crate::db::connect::{ConnectError, UrlError};
+use crate::db::copied::CopyOfGivenError;
 use crate::db::dataset::DatasetError;
 use crate::db::explain::ExplainError;
 use crate::db::given::GivenError;
@@ -57,6 +58,17 @@ impl From<CloneError> for CliError {
         match error {
             CloneError::Interrupted(_) => Self::Interrupted,
             CloneError::Connect(error) => error.into(),
+            other => Self::environment(&other),
+        }
+    }
+}
+
+impl From<CopyOfGivenError> for CliError {
+    fn from(error: CopyOfGivenError) -> Self {
+        match error {
+            CopyOfGivenError::Interrupted(_) => Self::Interrupted,
+            CopyOfGivenError::Connect(error) => error.into(),
+            CopyOfGivenError::Clone(error) => error.into(),
             other => Self::environment(&other),
         }
     }

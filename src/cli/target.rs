@@ -12,10 +12,11 @@ use crate::db::audit::{MOST_WRITTEN, RunOptions, WRITE_LIMITS};
 use crate::db::caller::Caller;
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::{DatabaseUrl, Session, describe};
+use crate::db::copied;
 use crate::db::dataset::{self, Dataset, Recipe};
 use crate::db::explain::Access;
 use crate::db::introspect;
-use crate::db::server::{Cluster, ClusterOptions, make_project_directory};
+use crate::db::server::{Cluster, ClusterOptions, make_project_directory, supported};
 use crate::migrations::{self, History, Tree};
 use crate::progress::Unit;
 use crate::report::summary::plural;
@@ -43,6 +44,15 @@ pub enum Target {
         /// The copy, made when it is asked for: what is known is not measured.
         copy: OnceCell<DatabaseClone>,
     },
+    /// A copy of somebody's database, on the embedded server.
+    Copied {
+        /// The embedded server.
+        cluster: Box<Cluster>,
+        /// The copy.
+        copy: DatabaseClone,
+        /// What was copied, in words.
+        original: String,
+    },
     /// Somebody's: nothing in it may change.
     Given(DatabaseUrl),
 }
@@ -69,10 +79,56 @@ impl Target {
         })
     }
 
+    /// A copy of the database that the command line names.
+    pub async fn open_copy(project: &Project, globals: &Globals) -> Result<Self, CliError> {
+        let Some((url, _)) = globals.database()? else {
+            return Err(CliError::usage(
+                "--copy copies a database that is there already, and none is named",
+            )
+            .help(
+                "add --database-url URL; pgproof's own dataset is copied for every audit anyway",
+            ));
+        };
+        let (progress, interrupt) = (&globals.progress, &globals.interrupt);
+        let mut options = cluster_options(project, globals);
+        if options.major.is_none() {
+            // Plans are those of its own version.
+            let session = Session::open_given(&url, interrupt).await?;
+            options.major = Some(session.version().major()).filter(|major| supported(*major));
+            session.close().await;
+        }
+        let cluster = Cluster::start(&options, progress, interrupt).await?;
+        let copy = copied::copy_of_given(&url, &cluster, (progress, interrupt)).await?;
+        Ok(Self::Copied {
+            cluster: Box::new(cluster),
+            copy,
+            original: format!("{} at {}", url.database(), url.address()),
+        })
+    }
+
+    /// Whether it is pgproof's own: whatever happens in it, nobody else's data change.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        match self {
+            Self::Private { .. } | Self::Copied { .. } => true,
+            Self::Given(_) => false,
+        }
+    }
+
+    /// What was copied, where it was somebody's database.
+    #[must_use]
+    pub fn original(&self) -> Option<String> {
+        match self {
+            Self::Copied { original, .. } => Some(original.clone()),
+            Self::Private { .. } | Self::Given(_) => None,
+        }
+    }
+
     /// Where it is.
     async fn url(&self, globals: &Globals) -> Result<&DatabaseUrl, CliError> {
         let (cluster, dataset, copy) = match self {
             Self::Given(url) => return Ok(url),
+            Self::Copied { copy, .. } => return Ok(copy.url()),
             Self::Private {
                 cluster,
                 dataset,
@@ -100,7 +156,7 @@ impl Target {
         globals: &Globals,
     ) -> Result<Results, CliError> {
         let (cluster, dataset) = match self {
-            Self::Given(_) => return Ok(Results::off()),
+            Self::Given(_) | Self::Copied { .. } => return Ok(Results::off()),
             Self::Private {
                 cluster, dataset, ..
             } => (cluster, dataset),
@@ -117,7 +173,7 @@ impl Target {
     pub async fn session(&self, globals: &Globals) -> Result<Session, CliError> {
         let (url, interrupt) = (self.url(globals).await?, &globals.interrupt);
         Ok(match self {
-            Self::Private { .. } => Session::open(url, interrupt).await?,
+            Self::Private { .. } | Self::Copied { .. } => Session::open(url, interrupt).await?,
             Self::Given(_) => Session::open_given(url, interrupt).await?,
         })
     }
@@ -130,7 +186,9 @@ impl Target {
     ) -> Result<Session, CliError> {
         let url = self.url(globals).await?.with_options(&caller.options());
         let session = match self {
-            Self::Private { .. } => Session::open(&url, &globals.interrupt).await,
+            Self::Private { .. } | Self::Copied { .. } => {
+                Session::open(&url, &globals.interrupt).await
+            }
             Self::Given(_) => Session::open_given(&url, &globals.interrupt).await,
         };
         session.map_err(|error| {
@@ -151,7 +209,7 @@ impl Target {
                 scale: settings.scale,
                 reused: dataset.made.is_none(),
             }),
-            Self::Given(_) => None,
+            Self::Copied { .. } | Self::Given(_) => None,
         }
     }
 
@@ -159,6 +217,10 @@ impl Target {
     pub async fn close(self) -> Result<(), CliError> {
         match self {
             Self::Given(_) => {}
+            Self::Copied { cluster, copy, .. } => {
+                copy.discard().await?;
+                cluster.stop().await;
+            }
             Self::Private { cluster, copy, .. } => {
                 if let Some(copy) = copy.into_inner() {
                     copy.discard().await?;

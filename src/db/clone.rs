@@ -52,6 +52,75 @@ pub enum CloneError {
     Interrupted(#[from] Interrupted),
 }
 
+/// How a database encodes and sorts its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locale {
+    encoding: String,
+    collate: String,
+    ctype: String,
+    /// `c` (the operating system), `i` (ICU) or `b` (PostgreSQL's own).
+    provider: String,
+    /// The provider's own name; `None` for the operating system's.
+    name: Option<String>,
+}
+
+impl Locale {
+    /// What says it of the database that is asked.
+    #[must_use]
+    pub fn query(major: u32) -> &'static str {
+        match major {
+            ..=14 => {
+                "SELECT pg_catalog.pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, 'c', NULL::text \
+                 FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
+            }
+            15..=16 => {
+                "SELECT pg_catalog.pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, datlocprovider::text, \
+                 daticulocale::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
+            }
+            17.. => {
+                "SELECT pg_catalog.pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, datlocprovider::text, \
+                 datlocale::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
+            }
+        }
+    }
+
+    /// Of a row of [`Self::query`].
+    #[must_use]
+    pub fn of(row: &tokio_postgres::Row) -> Self {
+        Self {
+            encoding: row.get(0),
+            collate: row.get(1),
+            ctype: row.get(2),
+            provider: row.get(3),
+            name: row.get(4),
+        }
+    }
+
+    /// As CREATE DATABASE takes it.
+    fn options(&self) -> String {
+        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let own = match (self.provider.as_str(), &self.name) {
+            ("i", Some(name)) => format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(name)),
+            ("b", Some(name)) => {
+                format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(name))
+            }
+            (_, _) => String::new(),
+        };
+        format!(
+            " ENCODING {} LC_COLLATE {} LC_CTYPE {}{own}",
+            literal(&self.encoding),
+            literal(&self.collate),
+            literal(&self.ctype)
+        )
+    }
+}
+
+impl fmt::Display for Locale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name.as_deref().unwrap_or(&self.collate))
+    }
+}
+
 /// A copy of a database. Dropped with its value, or explicitly with [`Clone::discard`].
 pub struct Clone {
     url: DatabaseUrl,
@@ -77,6 +146,28 @@ impl Clone {
         template: &str,
         interrupt: &Interrupt,
     ) -> Result<Self, CloneError> {
+        Self::made(server, template, "", interrupt).await
+    }
+
+    /// A database of its own with nothing in it, sorted by `locale` where one is given.
+    ///
+    /// # Errors
+    /// [`CloneError::Refused`] where the machine does not have the locale, else [`CloneError`].
+    pub async fn empty(
+        server: &DatabaseUrl,
+        locale: Option<&Locale>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, CloneError> {
+        let options = locale.map(Locale::options).unwrap_or_default();
+        Self::made(server, "template0", &options, interrupt).await
+    }
+
+    async fn made(
+        server: &DatabaseUrl,
+        template: &str,
+        options: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Self, CloneError> {
         let maintenance = server.with_database("postgres");
         let session = Session::open(&maintenance, interrupt).await?;
         let digits = random_digits().map_err(|error| CloneError::Refused {
@@ -99,7 +190,7 @@ impl Clone {
             dropped: false,
             _lease: lease,
         };
-        create(&session, &name, template, interrupt).await?;
+        create(&session, &name, (template, options), interrupt).await?;
         session.close().await;
         Ok(clone)
     }
@@ -168,7 +259,7 @@ impl Drop for Clone {
 async fn create(
     session: &Session,
     name: &str,
-    template: &str,
+    (template, options): (&str, &str),
     interrupt: &Interrupt,
 ) -> Result<(), CloneError> {
     let major = session.version().major();
@@ -179,7 +270,7 @@ async fn create(
         ""
     };
     let statement = format!(
-        "CREATE DATABASE {} TEMPLATE {}{strategy}",
+        "CREATE DATABASE {} TEMPLATE {}{options}{strategy}",
         quoted(name),
         quoted(template)
     );

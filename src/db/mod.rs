@@ -6,6 +6,7 @@ pub mod caller;
 pub mod clone;
 pub mod comparison;
 pub mod connect;
+pub mod copied;
 mod copy;
 pub mod dataset;
 pub mod demands;

@@ -494,3 +494,26 @@ impl QueryDiff {
             .unwrap_or(Verdict::Unchanged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_takes_a_result_four_times_as_far_or_a_twentieth() {
+        let alike = |before: f64, control: f64, after: f64| {
+            let rows = |rows| Work {
+                rows: Some(rows),
+                ..Work::default()
+            };
+            results_alike(&rows(before), &rows(control), &rows(after))
+        };
+        // Four times the unchanged copy's distance.
+        assert!(alike(100.0, 105.0, 120.0));
+        assert!(!alike(100.0, 105.0, 121.0));
+        assert!(alike(100.0, 95.0, 80.0));
+        // A twentieth of the first, where the copy moved by less.
+        assert!(alike(1000.0, 1001.0, 1050.0));
+        assert!(!alike(1000.0, 1001.0, 1051.0));
+    }
+}

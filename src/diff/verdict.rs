@@ -235,6 +235,34 @@ mod tests {
         );
     }
 
+    /// Each limit holds at its value and not one below.
+    #[test]
+    fn limits_are_met_at_their_value() {
+        let blocks = |before, after| verdict(work(before, 1.0, 0), work(after, 1.0, 0));
+        // 1.2 times; 128 more is met.
+        assert_eq!(blocks(1000, 1199), Verdict::Unchanged);
+        assert_eq!(blocks(1000, 1200), Verdict::Regression);
+        assert_eq!(blocks(1200, 1000), Verdict::Improvement);
+        assert_eq!(blocks(1199, 1000), Verdict::Unchanged);
+        // 128 more; 1.2 times is met.
+        assert_eq!(blocks(100, 227), Verdict::Unchanged);
+        assert_eq!(blocks(100, 228), Verdict::Regression);
+        // Major: twice, and 1000 more.
+        assert_eq!(blocks(1000, 1999), Verdict::Regression);
+        assert_eq!(blocks(1000, 2000), Verdict::MajorRegression);
+        assert_eq!(blocks(900, 1899), Verdict::Regression);
+        assert_eq!(blocks(900, 1900), Verdict::MajorRegression);
+        let rows = |before, after| verdict(work(10, before, 0), work(10, after, 0));
+        // Twice the rows, and 10 000 more.
+        assert_eq!(rows(10_001.0, 20_001.0), Verdict::Unchanged);
+        assert_eq!(rows(10_001.0, 20_002.0), Verdict::Regression);
+        assert_eq!(rows(5_000.0, 14_999.0), Verdict::Unchanged);
+        assert_eq!(rows(5_000.0, 15_000.0), Verdict::Regression);
+        // Major by rows: 80 000 more.
+        assert_eq!(rows(1_000.0, 80_999.0), Verdict::Regression);
+        assert_eq!(rows(1_000.0, 81_000.0), Verdict::MajorRegression);
+    }
+
     #[test]
     fn temporary_files_and_rows_read_count_too() {
         assert_eq!(

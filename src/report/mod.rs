@@ -102,6 +102,8 @@ pub struct Report {
     pub server_settings: Vec<(String, String)>,
     /// `None` where the database was given by URL.
     pub dataset: Option<DatasetInfo>,
+    /// The given database of which a copy was audited: `shop at db:5432`.
+    pub copy_of: Option<String>,
     /// Tables with their sizes, largest first.
     pub tables: Vec<TableInfo>,
     /// Every query of the catalog that was audited.

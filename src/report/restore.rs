@@ -66,6 +66,7 @@ pub fn restore(
             .map(|(name, value)| (name, text_of(&value)))
             .collect(),
         dataset,
+        copy_of: saved.dataset.copy_of,
         tables: tables.collect(),
         runs: runs.collect::<Result<_, _>>()?,
         queries: saved.queries.iter().map(read).collect(),

@@ -83,7 +83,62 @@ fn is_work_of_each_call(rule: RuleId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::often;
+    use super::{often, weigh};
+    use crate::finding::{Evidence, Finding, Fingerprint, Quantity, RuleId, Severity};
+    use crate::units::Pages;
+
+    /// A finding that costs `pages` a call, weighed by the calls.
+    fn weighed(rule: RuleId, severity: Severity, pages: u64, calls: f64) -> Finding {
+        let mut finding = Finding {
+            rule,
+            severity,
+            query: None,
+            location: None,
+            message: String::new(),
+            why: String::new(),
+            advice: String::new(),
+            evidence: Evidence::default().with("pages", Quantity::Pages(Pages(pages))),
+            fix: None,
+            fingerprint: Fingerprint::of([rule.as_str()]),
+            suppressed: None,
+            symptoms: Vec::new(),
+        };
+        let sql = format!("-- name: Q :many\n-- @calls: {calls}/s\nSELECT 1;");
+        let catalog = crate::catalog::parse(&[crate::source::Source::new("q.sql", sql)]);
+        weigh(&mut finding, catalog.queries.first());
+        finding
+    }
+
+    #[test]
+    fn load_decides_from_its_limits_on() {
+        let severity =
+            |severity, pages, calls| weighed(RuleId::SeqScan, severity, pages, calls).severity;
+        assert_eq!(severity(Severity::Warning, 24_999, 1.0), Severity::Warning);
+        assert_eq!(severity(Severity::Warning, 25_000, 1.0), Severity::Error);
+        assert_eq!(severity(Severity::Warning, 500, 50.0), Severity::Error);
+        assert_eq!(severity(Severity::Error, 120, 1.0), Severity::Error);
+        assert_eq!(severity(Severity::Error, 119, 1.0), Severity::Warning);
+        assert_eq!(severity(Severity::Info, 90_000, 1.0), Severity::Info);
+    }
+
+    #[test]
+    fn load_is_named_where_it_is_heavy() {
+        let heavy = weighed(RuleId::SeqScan, Severity::Error, 500, 50.0);
+        assert_eq!(
+            heavy.why,
+            " At 50 calls a second it touches 25,000 pages a second."
+        );
+        let pages = heavy.evidence.get("pages_per_second");
+        assert_eq!(pages, Some(&Quantity::Count(25_000)));
+        assert_eq!(weighed(RuleId::SeqScan, Severity::Error, 499, 50.0).why, "");
+    }
+
+    #[test]
+    fn what_is_no_work_of_a_call_is_not_weighed() {
+        let finding = weighed(RuleId::NotAudited, Severity::Warning, 90_000, 50.0);
+        assert_eq!(finding.severity, Severity::Warning);
+        assert_eq!(finding.evidence.get("pages_per_second"), None);
+    }
 
     #[test]
     fn calls_in_words() {

@@ -5,6 +5,8 @@
 
 use std::process::{Command, Output};
 
+use pgproof::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
+
 use crate::server::private::bare_project;
 use crate::support::{self, TestDatabase};
 
@@ -43,9 +45,7 @@ DELETE FROM orders WHERE id = $1;
 
 /// Everything that a restore would bring back: schema, rows, the state of sequences; and what indexes there are.
 fn dump(database: &TestDatabase) -> String {
-    let program = support::binaries_of(support::MAJOR)
-        .unwrap()
-        .join("pg_dump");
+    let program = database.cluster().binaries().join("pg_dump");
     let output = Command::new(program)
         .arg(database.url().reveal())
         .output()
@@ -73,14 +73,7 @@ async fn statistics(database: &TestDatabase) -> String {
 }
 
 fn audit(database: &TestDatabase, arguments: &[&str]) -> Output {
-    let project = bare_project();
-    std::fs::create_dir(project.path().join("queries")).unwrap();
-    std::fs::write(project.path().join("queries/all.sql"), QUERIES).unwrap();
-    std::fs::write(
-        project.path().join("pgproof.toml"),
-        "queries = [\"queries/*.sql\"]\n",
-    )
-    .unwrap();
+    let project = project();
     let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
         .args(["audit", "--database-url", &database.url().reveal()])
         .args(arguments)
@@ -141,4 +134,99 @@ async fn writes_that_were_allowed_are_rolled_back() {
     session.close().await;
     assert!(drawn > 60_000, "the INSERT was executed");
     assert_eq!(without_sequences(dump(&database)), dumped);
+}
+
+/// What a copy has to bring along: roles that privileges and policies name, a setting, an extension.
+const MORE: &str = "
+DO $$ BEGIN CREATE ROLE pgproof_test_reader NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+GRANT SELECT ON orders TO pgproof_test_reader;
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_orders ON orders FOR SELECT TO pgproof_test_reader USING (customer_id = 1);
+CREATE EXTENSION pg_trgm;
+CREATE INDEX customers_note_trgm ON customers USING gin (note gin_trgm_ops);
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''7MB''', current_database()); END $$;
+";
+
+/// A project with the catalog and nothing else.
+fn project() -> tempfile::TempDir {
+    let project = bare_project();
+    std::fs::create_dir(project.path().join("queries")).unwrap();
+    std::fs::write(project.path().join("queries/all.sql"), QUERIES).unwrap();
+    let settings = "queries = [\"queries/*.sql\"]\n";
+    std::fs::write(project.path().join("pgproof.toml"), settings).unwrap();
+    project
+}
+
+/// The audit of a copy: the saved report, and what was printed.
+fn audit_copy(database: &TestDatabase) -> (serde_json::Value, String) {
+    const PASSWORD: &str = "Kr4ftwerk9copy";
+    let project = project();
+    // Trusted through the socket, whatever the password.
+    let url = database.url().reveal();
+    let url = url.replacen('@', &format!(":{PASSWORD}@"), 1);
+    assert!(url.contains(PASSWORD), "{url}");
+    let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .args(["audit", "--copy", "--verbose", "--database-url", &url])
+        .args(["--format", "terminal", "--format", "json=report.json"])
+        .env_remove("DATABASE_URL")
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    let printed = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(!printed.contains(PASSWORD), "{printed}");
+    let saved = std::fs::read(project.path().join("report.json")).unwrap();
+    (serde_json::from_slice(&saved).unwrap(), printed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_has_its_fixes_measured_and_the_original_is_only_read() {
+    for major in [OLDEST_MAJOR, NEWEST_MAJOR] {
+        let Some(cluster) = support::cluster_of(major) else {
+            continue;
+        };
+        let database = TestDatabase::copy_of(&cluster, "template1").await;
+        database.execute(SCHEMA).await;
+        database.execute(MORE).await;
+        database.execute("VACUUM ANALYZE").await;
+        let (dumped, numbers) = (dump(&database), statistics(&database).await);
+        let (report, printed) = audit_copy(&database);
+        assert_eq!(dump(&database), dumped);
+        assert_eq!(statistics(&database).await, numbers);
+
+        assert!(printed.contains("a copy of pgproof_run_"), "{printed}");
+        assert!(!printed.contains("could not be made"), "{printed}");
+        let original = report["dataset"]["copy_of"].as_str().unwrap();
+        assert!(original.starts_with("pgproof_run_"), "{original}");
+        let version = report["server"]["version"].as_str().unwrap();
+        assert!(version.starts_with(&major.to_string()), "{version}");
+        assert_eq!(report["server"]["settings"]["work_mem"], "7MB");
+        // Built and measured; of a given database it would be unproven.
+        let findings = report["findings"].as_array().unwrap();
+        let is_of = |found: &&serde_json::Value| {
+            found["rule"] == "missing-index" && found["query"] == "FindCustomer"
+        };
+        let proven = findings.iter().find(is_of);
+        let proven = proven.unwrap_or_else(|| panic!("{printed}"));
+        assert!(!proven["fix"]["proof"].is_null(), "{proven}");
+        // A write runs, too.
+        let queries = report["queries"].as_array().unwrap();
+        let inserting = queries.iter().find(|query| query["name"] == "NewOrder");
+        let runs = inserting.unwrap()["runs"].to_string();
+        assert!(runs.contains("Execution Time"), "{runs}");
+    }
+}
+
+#[test]
+fn a_copy_of_nothing_is_a_usage_error() {
+    let project = project();
+    let output = Command::new(env!("CARGO_BIN_EXE_pgproof"))
+        .args(["audit", "--copy"])
+        .env_remove("DATABASE_URL")
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let help = "add --database-url";
+    assert!(text(&output).contains(help), "{}", text(&output));
 }

@@ -76,7 +76,10 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
         ))?;
         return Ok(ExitCode::Success);
     }
-    let target = Target::open(&project, globals).await?;
+    let target = match args.copy {
+        true => Target::open_copy(&project, globals).await?,
+        false => Target::open(&project, globals).await?,
+    };
     if !args.queries.is_empty() && matches!(target, Target::Private { .. }) {
         chosen.earlier = committed::versions(&chosen.catalog.queries, &chosen.ad_hoc, &project);
     }
@@ -357,6 +360,7 @@ pub(super) async fn audit(
         server_version: Some(server_version),
         server_settings: server_settings(&runs),
         dataset: target.dataset_info(),
+        copy_of: target.original(),
         tables: tables(&schema),
         queries,
         runs,
@@ -437,7 +441,7 @@ async fn without_policies(
 /// What statements may do: anything in a copy of ours, and in somebody's database only what the user allowed.
 fn access(args: &AuditArgs, target: &Target) -> Access {
     match target {
-        Target::Private { .. } => Access::PrivateCopy,
+        Target::Private { .. } | Target::Copied { .. } => Access::PrivateCopy,
         Target::Given(_) if args.allow_writes => Access::Writes,
         Target::Given(_) => Access::ReadOnly,
     }

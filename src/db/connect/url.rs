@@ -388,7 +388,22 @@ impl DatabaseUrl {
     #[must_use]
     pub fn reveal(&self) -> String {
         let password = self.config.get_password().map(String::from_utf8_lossy);
-        let plain = self.render(password.as_deref());
+        self.for_another_program(password.as_deref())
+    }
+
+    /// The same without the password, for a program that gets it by `PGPASSWORD`: others see what programs are started with.
+    pub(in crate::db) fn reveal_without_password(&self) -> String {
+        self.for_another_program(None)
+    }
+
+    /// The password, for `PGPASSWORD` of another program.
+    pub(in crate::db) fn password(&self) -> Option<String> {
+        let password = self.config.get_password();
+        password.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn for_another_program(&self, password: Option<&str>) -> String {
+        let plain = self.render(password);
         let mut parameters: Vec<(&str, String)> =
             vec![("sslmode", self.tls.mode.as_str().to_owned())];
         let files = [

@@ -17,7 +17,7 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 /// Takes the caller's environment from a command, but for what programs are found and loaded by. The locale is C:
 /// messages are read, and no variable of the caller's may change what the server does.
-pub(super) fn clean(command: &mut Command) -> &mut Command {
+pub(in crate::db) fn clean(command: &mut Command) -> &mut Command {
     command
         .env_clear()
         .env("PATH", USUAL_PATH)

@@ -39,6 +39,7 @@ pub use self::account::Account;
 pub use self::binaries::{Installation, Search, cache_directory, find_binaries, supported};
 use self::configuration::Tuning;
 pub use self::download::{Checksum, Downloads};
+pub(in crate::db) use self::environment::clean as clean_environment;
 pub use self::error::ServerError;
 use self::launch::{Launch, SUPERUSER};
 use self::owners::{Owner, Word};

@@ -140,6 +140,9 @@ pub struct SavedDataset {
     pub fingerprint: Option<String>,
     pub seed: Option<u64>,
     pub scale: Option<f64>,
+    /// The given database of which a copy was audited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
     pub tables: Vec<SavedTable>,
 }
 
@@ -629,6 +632,7 @@ impl SavedDataset {
             fingerprint: dataset.map(|dataset| dataset.fingerprint.clone()),
             seed: dataset.map(|dataset| dataset.seed),
             scale: dataset.map(|dataset| dataset.scale),
+            copy_of: report.copy_of.clone(),
             tables: report.tables.iter().map(saved).collect(),
         }
     }

@@ -20,7 +20,10 @@ fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             ", dataset {}",
             dataset.fingerprint.get(..8).unwrap_or(&dataset.fingerprint)
         ),
-        None => String::new(),
+        None => match &report.copy_of {
+            Some(original) => format!(", a copy of {original}"),
+            None => String::new(),
+        },
     };
     writeln!(
         out,
@@ -39,7 +42,7 @@ fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if !changes.unproven.is_empty() {
         writeln!(
             out,
-            "\n-- Not measured on this database, so they are comments: audit a dataset of pgproof's own to have them proven."
+            "\n-- Not measured on this database, so they are comments: audit a copy of it (--copy), or a dataset of pgproof's own, to have them proven."
         )?;
     }
     for change in &changes.unproven {

@@ -4,7 +4,6 @@
 use super::place::Place;
 use crate::advise::{self, AdviceBudget, Audited};
 use crate::cli::exit::CliError;
-use crate::cli::target::Target;
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::prove;
 use crate::db::prove_memory::prove_memory;
@@ -24,7 +23,7 @@ pub(super) struct Advice<'a, 'p> {
 
 impl Advice<'_, '_> {
     fn may_try(&self) -> bool {
-        self.ended_early.is_none() && matches!(self.place.target, Target::Private { .. })
+        self.ended_early.is_none() && self.place.target.is_own()
     }
 
     /// Other forms of queries, and indexes, built and measured where that can be.

@@ -96,7 +96,7 @@ impl<'a> Place<'a> {
     fn is_empty(&self) -> CliError {
         let help = match self.target {
             Target::Private { .. } => "give tables `rows` in a seed spec, or take `rows = 0` out",
-            Target::Given(_) => {
+            Target::Copied { .. } | Target::Given(_) => {
                 "fill it with `pgproof seed --database-url …`, or leave --database-url out to audit pgproof's own dataset"
             }
         };

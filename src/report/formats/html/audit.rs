@@ -50,6 +50,7 @@ pub(super) fn head(report: &Report) -> Value {
         "dataset": report.dataset.as_ref().map(|dataset| json!({
             "fingerprint": dataset.fingerprint, "seed": dataset.seed, "scale": dataset.scale,
         })),
+        "copyOf": report.copy_of,
         "tables": tables(report),
         "notes": notes(report),
         "queries": queries(report),

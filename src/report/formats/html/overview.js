@@ -100,7 +100,7 @@ function datasetSummary(report) {
   return section('dataset', 'The dataset',
     make('p', { class: 'facts' }, [
       `${some(report.tables.length, 'table')} of ${some(rows, 'row')}, ${bytes(size)}`,
-      dataset ? `dataset ${dataset.fingerprint.slice(0, 8)}, seed ${dataset.seed}, scale ${dataset.scale}` : 'a given database',
+      dataset ? `dataset ${dataset.fingerprint.slice(0, 8)}, seed ${dataset.seed}, scale ${dataset.scale}` : report.copyOf ? `a copy of ${report.copyOf}` : 'a given database',
       report.server && `PostgreSQL ${report.server}`,
       report.verdict.of.executions,
     ].filter(Boolean).map((fact) => make('span', {}, fact))),

@@ -117,9 +117,10 @@ fn header(
         .iter()
         .map(|table| table.bytes.0)
         .fold(0, u64::saturating_add);
-    let dataset = match &report.dataset {
-        None => "a given database".to_owned(),
-        Some(dataset) => {
+    let dataset = match (&report.dataset, &report.copy_of) {
+        (None, Some(original)) => format!("a copy of {original}"),
+        (None, None) => "a given database".to_owned(),
+        (Some(dataset), _) => {
             let scale = if dataset.scale == 1.0 {
                 String::new()
             } else {
