@@ -302,4 +302,17 @@ pub struct Effect {
     pub fastest: Option<(Millis, Millis)>,
     /// Time in foreign keys' checks, before and after, where the index is for them.
     pub checks: Option<(Millis, Millis)>,
+    /// Of a statement that writes: the pages that it reads to find its rows, before and after. What writing them takes no index
+    /// saves.
+    pub reading: Option<(Pages, Pages)>,
+}
+
+impl Effect {
+    /// The pages that an index can save, without and with it; `None` where the statement did not finish.
+    #[must_use]
+    pub fn pages(&self) -> Option<(f64, f64)> {
+        let before = self.before.as_ref()?;
+        let (without, with) = self.reading.unwrap_or((before.blocks, self.after.blocks));
+        Some((without.0 as f64, with.0 as f64))
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::rules::missing_index::{MAX_SHARE, MIN_CHECK_TIME, MIN_PAGES};
-use crate::run::Run;
+use crate::run::{QueryRuns, Run};
 use crate::units::Millis;
 
 use super::{AdviceBudget, Audited, Effect, IndexSpec, Trial};
@@ -36,10 +36,9 @@ pub fn counts(effect: &Effect, audited: &Audited<'_>) -> bool {
         return before.0 - after.0 >= limit(&MIN_CHECK_TIME)
             && after.0 <= before.0 * limit(&MAX_SHARE);
     }
-    let Some(before) = &effect.before else {
+    let Some((pages, left)) = effect.pages() else {
         return true;
     };
-    let (pages, left) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
     let time_holds = effect
         .fastest
         .is_none_or(|(without, with)| with.0 <= without.0 * TIME_MARGIN + TIME_SLACK.0);
@@ -230,6 +229,7 @@ impl<'a> Chooser<'a> {
                 .fastest
                 .is_none_or(|(without, with)| with.0 <= without.0 * COVERING_TIME);
         counts(effect, self.audited)
+            && !self.found_nothing(effect)
             && !self.serves_absent_values_only(trial, effect)
             && self.is_near_the_best(effect)
             && !harms
@@ -245,9 +245,15 @@ impl<'a> Chooser<'a> {
             return with.0 <= without.0 * share;
         }
         effect
-            .before
-            .as_ref()
-            .is_none_or(|before| effect.after.blocks.0 as f64 <= before.blocks.0 as f64 * share)
+            .pages()
+            .is_none_or(|(without, with)| with <= without * share)
+    }
+
+    /// Whether the query met no row at all: what it takes proves nothing, with an index as without.
+    fn found_nothing(&self, effect: &Effect) -> bool {
+        let mut runs = self.audited.runs.iter();
+        let runs = runs.find(|runs| runs.query == effect.query);
+        runs.is_some_and(QueryRuns::found_nothing)
     }
 
     /// Whether a query's other values gain nothing by the index: it would be for what is nowhere.

@@ -246,9 +246,8 @@ fn told_as(
         ..effect.clone()
     };
     let reads_less = effect
-        .before
-        .as_ref()
-        .is_some_and(|before| effect.after.blocks.0 * 2 <= before.blocks.0);
+        .pages()
+        .is_some_and(|(without, with)| with * 2.0 <= without);
     let Some(run) = audited.run(effect.query, effect.run) else {
         return (found.searched.clone(), scans());
     };

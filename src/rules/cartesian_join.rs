@@ -3,8 +3,9 @@
 use super::context::{RunContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::condition::parse;
+use crate::plan::condition::{ExpressionKind, parse};
 use crate::plan::{NodeId, NodeKind, Plan};
+use crate::schema::QualifiedName;
 use crate::units::{Count, Rows};
 
 const MIN_ROWS: Threshold = Threshold {
@@ -63,7 +64,11 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         } else {
             Severity::Warning
         };
-        let sides = [outer, inner].map(|side| first_relation(context, side));
+        let together = same_parent(context, outer, inner);
+        let sides = match &together {
+            Some(siblings) => siblings.relations.clone().map(Some),
+            None => [outer, inner].map(|side| first_relation(context, side)),
+        };
         let mut evidence = context.evidence(id);
         evidence.relation = sides[1].clone();
         evidence.condition = Some(
@@ -79,7 +84,22 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             .with("outer_rows", Quantity::Rows(outer_rows))
             .with("inner_rows", Quantity::Rows(inner_rows));
         let [left, right] = sides.map(|side| side.unwrap_or_else(|| "a subquery".to_owned()));
-        let words = Words {
+        let words = if let Some(Siblings { parent, .. }) = together {
+            Words {
+                message: format!(
+                    "{} with rows of {left} times {} of {right}, both of the same row of {parent}, make {}",
+                    Rows(outer_rows),
+                    Rows(inner_rows),
+                    Rows(pairs)
+                ),
+                why: "Two lists of one parent multiply each other: each row of the one comes back with every row of the other."
+                    .to_owned(),
+                advice: format!(
+                    "Ask for {left} and {right} separately, or aggregate one of them by its key before the join (json_agg, array_agg)."
+                ),
+            }
+        } else {
+            Words {
             message: format!(
                 "{} from {left} times {} from {right} make {} pairs: no condition joins them",
                 Rows(outer_rows),
@@ -90,6 +110,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             advice: format!(
                 "Write the condition that joins {left} with {right}; where the product is wanted, bound both sides."
             ),
+            }
         };
         findings.push(context.finding(
             RuleId::CartesianJoin,
@@ -145,4 +166,73 @@ fn first_relation(context: &RunContext<'_>, side: NodeId) -> Option<String> {
         .plan()
         .subtree(side)
         .find_map(|id| context.relation_name(context.plan().node(id)))
+}
+
+/// Two tables whose rows belong to the same row of a third.
+struct Siblings {
+    relations: [String; 2],
+    parent: String,
+}
+
+/// A foreign key's column that is compared with one value: then the planner needs no condition between the tables, and shows none.
+struct Pinned {
+    relation: String,
+    parent: QualifiedName,
+    value: String,
+    rows: f64,
+}
+
+/// Whether both sides have rows of the same parent, by foreign keys to one table that are compared with one value.
+fn same_parent(context: &RunContext<'_>, outer: NodeId, inner: NodeId) -> Option<Siblings> {
+    let left = pinned(context, outer);
+    let right = pinned(context, inner);
+    let pairs = left.iter().flat_map(|one| {
+        let alike = move |other: &&Pinned| one.parent == other.parent && one.value == other.value;
+        right.iter().find(alike).map(|other| (one, other))
+    });
+    let (one, other) = pairs.max_by(|a, b| a.0.rows.total_cmp(&b.0.rows))?;
+    Some(Siblings {
+        relations: [one.relation.clone(), other.relation.clone()],
+        parent: one.parent.to_string(),
+    })
+}
+
+fn pinned(context: &RunContext<'_>, side: NodeId) -> Vec<Pinned> {
+    let plan = context.plan();
+    let mut found = Vec::new();
+    for id in plan.subtree(side) {
+        let node = plan.node(id);
+        let (Some(table), Some(relation)) = (context.table(node), &node.relation) else {
+            continue;
+        };
+        let conditions = &node.conditions;
+        let texts = [&conditions.index, &conditions.recheck, &conditions.filter];
+        for text in texts.into_iter().flatten() {
+            let parsed = parse(text);
+            for conjunct in parsed.conjuncts() {
+                let compared = conjunct
+                    .comparison(&relation.alias)
+                    .filter(|compared| compared.operator == "=");
+                let Some(compared) = compared else { continue };
+                let ExpressionKind::Column { name, .. } = &compared.subject.kind else {
+                    continue;
+                };
+                let is_value = matches!(
+                    compared.other.without_casts().kind,
+                    ExpressionKind::Constant(Some(_)) | ExpressionKind::Parameter(_)
+                );
+                let mut keys = table.foreign_keys.iter();
+                let key = keys.find(|key| key.columns.len() == 1 && key.columns[0] == *name);
+                if let Some(key) = key.filter(|_| is_value) {
+                    found.push(Pinned {
+                        relation: table.name.to_string(),
+                        parent: key.referenced_table.clone(),
+                        value: compared.other.text.clone(),
+                        rows: node.actual.map_or(0.0, |actual| actual.rows.0),
+                    });
+                }
+            }
+        }
+    }
+    found
 }

@@ -8,7 +8,7 @@ use super::{Check, Rule, Threshold, ThresholdUnit};
 
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::condition::{Expression, ExpressionKind, parse};
-use crate::plan::{Node, NodeKind};
+use crate::plan::{Node, NodeId, NodeKind};
 use crate::units::Count;
 
 const MIN_ROWS: Threshold = Threshold {
@@ -120,6 +120,9 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                     .any(|conjunct| matches!(conjunct.by, ServedBy::Column(_)))
         };
         let served = aliases.iter().copied().find(|alias| serves(alias));
+        let existing = plan
+            .inner(id)
+            .and_then(|inner| index_that_serves(context, inner, &condition));
         let mut evidence = context.evidence(id);
         evidence.condition = Some(condition.clone());
         let evidence = evidence
@@ -136,6 +139,11 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             },
             advice: match served {
                 _ if or_of_two_relations(&condition) => UNION.to_owned(),
+                _ if looks_up && existing.is_some() => format!(
+                    "{} serves the condition. The planner expected so few rows on the other side that it did not use it: mend that \
+                     estimate (ANALYZE, extended statistics on the columns that are filtered together), or filter the other side first.",
+                    existing.unwrap_or_default()
+                ),
                 Some(alias) => format!("Create an index on {alias}'s column in {}, so that matches are looked up.", context.spelled(&condition)),
                 None => "Give the join an equality between plain columns that it can hash, split an OR into a UNION, or bound a range.".to_owned(),
             },
@@ -148,4 +156,28 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// The index of the repeated side whose first column the condition compares with the other side.
+fn index_that_serves(context: &RunContext<'_>, inner: NodeId, condition: &str) -> Option<String> {
+    let plan = context.plan();
+    plan.subtree(inner).find_map(|id| {
+        let node = plan.node(id);
+        let (table, alias) = (context.table(node)?, &node.relation.as_ref()?.alias);
+        let conjuncts = predicate::conjuncts(condition, alias);
+        let mut columns = conjuncts.iter().filter_map(|conjunct| match &conjunct.by {
+            ServedBy::Column(column) => Some(column.as_str()),
+            ServedBy::Expression(_)
+            | ServedBy::Pattern(_)
+            | ServedBy::Containment
+            | ServedBy::Membership(_)
+            | ServedBy::LeavingOut(_)
+            | ServedBy::Nothing => None,
+        });
+        columns.find_map(|column| {
+            let mut indexes = table.indexes.iter().filter(|index| index.valid);
+            let found = indexes.find(|index| index.key_columns().first() == Some(&column))?;
+            Some(format!("{} on {}", found.name, table.name))
+        })
+    })
 }

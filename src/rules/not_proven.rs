@@ -4,8 +4,9 @@ use super::context::{QueryContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
 use crate::plan::condition::parse;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{Node, NodeId, Plan};
 use crate::run::{Outcome, Run};
+use crate::sql::null_comparison::null_comparison;
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -39,6 +40,9 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let Some(first) = runs.first() else {
         return Vec::new();
     };
+    if let Some(finding) = never_true(context, first) {
+        return vec![finding];
+    }
     let verb = if context.query.writes {
         "changes"
     } else {
@@ -67,6 +71,41 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         ),
     };
     vec![context.finding(RuleId::NotProven, Severity::Warning, evidence, words)]
+}
+
+/// A statement without parameters whose condition the planner finds to be true of no row: no data make a difference.
+fn never_true(context: &QueryContext<'_>, run: &Run) -> Option<Finding> {
+    let is_false = |node: &Node| node.conditions.one_time_filter.as_deref() == Some("false");
+    if !run.parameters.is_empty() || !run.plan.nodes.iter().any(is_false) {
+        return None;
+    }
+    let words = match null_comparison(&context.query.sql) {
+        Some(comparison) => Words {
+            message: format!("its condition is true of no row: {comparison}"),
+            why: "A comparison with NULL is neither true nor false, whatever the row holds."
+                .to_owned(),
+            advice: format!(
+                "Write {} IS {}NULL.",
+                comparison.split(' ').next().unwrap_or_default(),
+                if comparison.contains(" = ") {
+                    ""
+                } else {
+                    "NOT "
+                }
+            ),
+        },
+        None => Words {
+            message: "its condition is true of no row: the planner reads nothing".to_owned(),
+            why: "Its constants, or a constraint of the table, leave nothing that could meet it."
+                .to_owned(),
+            advice: "Look for conditions that exclude each other.".to_owned(),
+        },
+    };
+    let evidence = Evidence {
+        run: Some(run.id.clone()),
+        ..Evidence::default()
+    };
+    Some(context.finding(RuleId::NotProven, Severity::Warning, evidence, words))
 }
 
 /// What no row met: the condition of the first scan that ran and gave out nothing.

@@ -88,10 +88,12 @@ impl OwnConstants {
                     continue;
                 }
             };
-            let mut bound = run
-                .parameters
-                .iter()
-                .filter(|bound| bound.value.as_deref() == Some(constant.as_str()));
+            let mut bound = run.parameters.iter().filter(|bound| {
+                bound
+                    .value
+                    .as_deref()
+                    .is_some_and(|value| is_same(value, &constant))
+            });
             match (
                 self.literals.contains(&constant),
                 bound.next(),
@@ -117,6 +119,18 @@ impl OwnConstants {
             })
         })
     }
+}
+
+/// Whether a constant of a plan is a value as it was bound: arrays are printed with fewer quotes.
+fn is_same(value: &str, constant: &str) -> bool {
+    let is_array = |text: &str| text.starts_with('{') && text.ends_with('}');
+    value == constant
+        || is_array(value)
+            && is_array(constant)
+            && value
+                .chars()
+                .filter(|c| *c != '"')
+                .eq(constant.chars().filter(|c| *c != '"'))
 }
 
 /// As query files write it.
@@ -169,6 +183,11 @@ mod tests {
                 condition
             ),
             "((branch = $1) AND (state = @state::text) AND (kind = 'loan'::text))"
+        );
+        let list = vec![bound(1, None, "{\"a b\",\"c\"}")];
+        assert_eq!(
+            spelled(&[], list, "(k = ANY ('{\"a b\",c}'::text[]))"),
+            "(k = ANY ($1::text[]))"
         );
         let twice = vec![bound(1, None, "1"), bound(2, None, "1")];
         assert_eq!(

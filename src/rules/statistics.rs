@@ -2,7 +2,7 @@
 //! conditions alone; whether it helps is measured by `db::prove_statistics`.
 
 use super::predicate;
-use crate::plan::condition::{Expression, parse};
+use crate::plan::condition::{Expression, ExpressionKind, parse};
 use crate::schema::{QualifiedName, quote_identifier};
 
 /// `STATS_MAX_DIMENSIONS`.
@@ -36,6 +36,14 @@ pub(super) fn remedy(
         .into_iter()
         .filter(|conjunct| is_of(conjunct, alias))
         .collect();
+    if own.iter().any(|conjunct| is_known_late(conjunct, alias)) {
+        return Some(Remedy {
+            sql: None,
+            why: "The value that it is compared with is known only while the statement runs (it comes from a subquery, or the plan \
+                  is generic), so the planner assumes a fixed share. Where the misestimate costs, ask for the value first and bind it."
+                .to_owned(),
+        });
+    }
     if let Some(expression) = own
         .iter()
         .find_map(|conjunct| hidden_column(conjunct, alias))
@@ -111,6 +119,17 @@ fn is_of(conjunct: &Expression, alias: &str) -> bool {
         && columns
             .iter()
             .all(|(qualifier, _)| qualifier.is_none_or(|qualifier| qualifier == alias))
+}
+
+/// Whether it compares with the result of a subquery, or with a parameter that the plan does not know.
+fn is_known_late(conjunct: &Expression, alias: &str) -> bool {
+    conjunct.comparison(alias).is_some_and(|comparison| {
+        let other = comparison.other.without_casts();
+        matches!(
+            other.kind,
+            ExpressionKind::Parameter(_) | ExpressionKind::Subplan
+        ) || other.text.contains("InitPlan")
+    })
 }
 
 /// The expression around a column that a comparison is about, where it is more than the column.

@@ -11,6 +11,7 @@ pub(crate) mod joined;
 pub(crate) mod literals;
 pub(crate) mod names;
 pub mod normal;
+pub(crate) mod null_comparison;
 pub mod per_row;
 pub mod statements;
 pub mod token;

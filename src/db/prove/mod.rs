@@ -716,7 +716,22 @@ fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
         after: measurement(&median.plan),
         fastest,
         checks,
+        reading: reading(&before.plan).zip(reading(&median.plan)),
     }
+}
+
+/// The pages that a statement touches below the node that writes; `None` where it writes nothing.
+fn reading(plan: &Plan) -> Option<Pages> {
+    let root = plan
+        .ids()
+        .find(|id| plan.node(*id).kind == NodeKind::ModifyTable)?;
+    let inputs = plan.inputs(root);
+    Some(Pages(
+        inputs
+            .filter_map(|input| plan.node(input).buffers)
+            .map(|buffers| buffers.touched().0)
+            .sum(),
+    ))
 }
 
 /// Full page images depend on when the last checkpoint was, not on the statement.

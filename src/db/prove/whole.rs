@@ -375,5 +375,6 @@ fn unfinished(place: &Place, before: &Run, timeout: Millis) -> crate::advise::Ef
         after: worse,
         fastest: before.fastest().map(|fastest| (fastest, timeout)),
         checks: None,
+        reading: None,
     }
 }

@@ -325,7 +325,16 @@ fn reasons(error: &reqwest::Error) -> String {
         cause = source.source();
     }
     parts.dedup();
-    parts.join(": ")
+    in_words(&parts.join(": "))
+}
+
+/// The network's words, with the remedy where a bare machine is the cause.
+fn in_words(reasons: &str) -> String {
+    if reasons.contains("No CA certificates") {
+        return "this machine has no CA certificates to check the server's with (on Debian: apt-get install ca-certificates)"
+            .to_owned();
+    }
+    reasons.to_owned()
 }
 
 /// Unpacks beside the target and renames, so that the target is whole or not there.

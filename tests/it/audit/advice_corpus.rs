@@ -1,18 +1,19 @@
 //! The labelled corpus of advice: `tests/advice/*.sql`, each a schema with data, queries, and for every query what a DBA
 //! would say. Precision on traps must be whole; every advised statement is run on the server.
 //!
-//! `cargo test --test it -- advice_corpus --nocapture` prints each case. A file has its data, then a line `--- queries`, then
+//! `cargo test --test it -- advice_corpus --nocapture` prints each case; `PGPROOF_ADVICE=traps` runs the files with that in their name. A file has its data, then a line `--- queries`, then
 //! the catalog; before each query stands a line `--> ` with one of
 //! - `index DEFINITION`, what follows the name in CREATE INDEX; several are joined by ` + `, alternatives by ` | `;
 //! - `rewrite FORM`, another form of the query that is proven to return the same rows faster;
 //! - `cause RULE`, a trap with a cause: the rule fires, and no index is advised;
-//! - `none`, a trap: neither an index nor another form is advised.
+//! - `none`, a trap: neither an index nor another form is advised;
+//! - `quiet`, a trap: nothing at all is found, from warnings on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use pgproof::finding::{Finding, Quantity, RuleId};
+use pgproof::finding::{Finding, Quantity, RuleId, Severity};
 
 use super::{Audit, filled};
 use crate::support;
@@ -26,6 +27,7 @@ enum Label {
     Rewrite(String),
     Cause(String),
     None,
+    Quiet,
 }
 
 impl Label {
@@ -40,6 +42,7 @@ impl Label {
             Some(("rewrite", form)) => Self::Rewrite(form.trim().to_owned()),
             Some(("cause", rule)) => Self::Cause(rule.trim().to_owned()),
             None if text == "none" => Self::None,
+            None if text == "quiet" => Self::Quiet,
             _ => panic!("no label: {text}"),
         }
     }
@@ -89,6 +92,10 @@ fn files() -> Vec<File> {
         .filter(|path| path.extension().is_some_and(|ending| ending == "sql"))
         .collect();
     paths.sort();
+    // One file while a label is worked on.
+    if let Ok(part) = std::env::var("PGPROOF_ADVICE") {
+        paths.retain(|path| path.to_string_lossy().contains(&part));
+    }
     paths.iter().map(|path| read(path)).collect()
 }
 
@@ -137,9 +144,16 @@ fn mistake(findings: &[Finding], query: &str, label: &Label) -> Option<String> {
             has_rule(findings, query, rule) && advised.is_empty() && form.is_none()
         }
         Label::None => advised.is_empty() && form.is_none(),
+        Label::Quiet => findings.iter().all(|finding| {
+            finding.query.as_deref() != Some(query) || finding.severity == Severity::Info
+        }),
     };
     let form = form.map(|form| format!("rewrite {form}"));
-    (!fits).then(|| format!("{query}: {label:?}, but: index {advised:?}, {form:?}"))
+    let own = findings
+        .iter()
+        .filter(|finding| finding.query.as_deref() == Some(query));
+    let rules: Vec<&str> = own.map(|finding| finding.rule.as_str()).collect();
+    (!fits).then(|| format!("{query}: {label:?}, but: index {advised:?}, {form:?}, {rules:?}"))
 }
 
 #[derive(Default)]
@@ -158,7 +172,7 @@ impl Score {
                 self.advice += 1;
                 self.missed.extend(mistake);
             }
-            Label::Cause(_) | Label::None => {
+            Label::Cause(_) | Label::None | Label::Quiet => {
                 self.traps += 1;
                 self.sprung.extend(mistake);
             }
