@@ -34,3 +34,4 @@ pub mod statements;
 mod stored;
 pub mod traffic;
 pub mod trials;
+mod wishes;

@@ -447,3 +447,36 @@ async fn undeclared_references_of_every_spelling_name_rows() {
     assert!(count(&database, "SELECT count(reply_to) FROM letters").await > 0);
     assert!(count(&database, "SELECT count(DISTINCT likeable_type) FROM likes").await == 2);
 }
+
+/// Partition keys that cut a time off, and addresses that must not overlap.
+#[tokio::test]
+async fn expressions_of_partition_keys_and_addresses_that_exclude_each_other() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE readings (id bigint NOT NULL, at timestamp NOT NULL, value int) PARTITION BY RANGE (date_trunc('month', at));
+             CREATE TABLE readings_1 PARTITION OF readings FOR VALUES FROM ('2019-03-01') TO ('2019-05-01');
+             CREATE TABLE readings_2 PARTITION OF readings FOR VALUES FROM ('2019-06-01') TO ('2019-07-01');
+             CREATE TABLE visits (id bigint NOT NULL, at timestamp NOT NULL) PARTITION BY RANGE ((at::date));
+             CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM ('2018-01-01') TO ('2018-01-04');
+             CREATE TABLE leases (id int PRIMARY KEY, pool int NOT NULL, address inet NOT NULL,
+                 EXCLUDE USING gist (address inet_ops WITH &&));
+             CREATE TABLE subnets (id int PRIMARY KEY, network cidr NOT NULL, EXCLUDE USING gist (network inet_ops WITH &&));
+             CREATE TABLE hosts (id int PRIMARY KEY, address inet NOT NULL UNIQUE, note text);",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.hosts]\nrows = 120_000\n[tables.leases]\nrows = 3000\n[tables.subnets]\nrows = 3000\n\
+         [tables.readings]\nrows = 2000\n[tables.visits]\nrows = 500\n",
+    )
+    .await;
+    let session = database.session().await;
+    torture::prove(&session).await;
+    let counts = "SELECT format('%s %s %s %s %s', (SELECT count(*) FROM readings_1) > 200, (SELECT count(*) FROM readings_2) > 200, \
+                  (SELECT count(*) FROM visits), (SELECT count(DISTINCT address) FROM leases), \
+                  (SELECT count(DISTINCT address) FROM hosts))";
+    let row = session.client().query_one(counts, &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "t t 500 3000 120000");
+    session.close().await;
+}

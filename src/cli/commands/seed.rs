@@ -55,6 +55,9 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
     let shown = if args.dry_run {
         let (_, plan) =
             dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
+        for note in plan.all_notes() {
+            progress.note(note.as_str());
+        }
         (
             planned(&plan, |_| Fate::Filled),
             Duration::Expected(plan.expected_time()),
@@ -92,12 +95,18 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
         Duration::Expected(intent.plan.expected_time_in_place()),
     )?;
     if args.dry_run {
+        for note in &intent.plan.predicted {
+            progress.note(note.as_str());
+        }
         return Ok(());
     }
     if !intent.losses.is_empty() {
         confirm(args, globals, url, &intent.losses)?;
     }
     let report = given::fill(url, &intent, progress, interrupt).await?;
+    for note in &report.notes {
+        progress.note(note.as_str());
+    }
     globals.print(&format!("done in {}\n", report.elapsed))
 }
 
@@ -184,8 +193,7 @@ async fn files(
             let (schema, plan) =
                 dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
             cluster.stop().await;
-            plan.notes
-                .iter()
+            plan.all_notes()
                 .for_each(|note| progress.note(note.as_str()));
             (Arc::new(schema), Arc::new(plan))
         }

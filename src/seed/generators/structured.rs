@@ -24,12 +24,30 @@ pub(crate) fn uuid_bytes(high: u64, low: u64) -> [u8; 16] {
     (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
-/// An IPv4 address; as `cidr` a network of 24 bits.
-pub(crate) fn inet(mut stream: Stream, cidr: bool, out: &mut Vec<u8>) {
+/// How many addresses, or networks, differ.
+pub(crate) const ADDRESSES: u64 = 1 << 24;
+
+/// An IPv4 address of a host; as `cidr` a network of 24 bits. Those of their own lie in 10.0.0.0/8, networks all over.
+pub(crate) fn inet(
+    (key, index): (Key, u64),
+    unique: Option<&Permutation>,
+    cidr: bool,
+    out: &mut Vec<u8>,
+) {
     const PGSQL_AF_INET: u8 = 2;
-    let address = stream.next_bits() as u32;
-    let address = if cidr { address & 0xFFFF_FF00 } else { address };
-    let [a, b, c, d] = address.to_be_bytes();
+    let [a, b, c, d] = match (unique, cidr) {
+        (Some(order), true) => ((order.apply(index % ADDRESSES) as u32) << 8).to_be_bytes(),
+        (Some(order), false) => (0x0A00_0000 | order.apply(index % ADDRESSES) as u32).to_be_bytes(),
+        (None, _) => {
+            let [first, b, c, last] = (key.stream(index).next_bits() as u32).to_be_bytes();
+            // Neither 0.0.0.0/8 nor loopback nor multicast, and no network's own or broadcast address.
+            let first = match 1 + first % 223 {
+                127 => 128,
+                first => first,
+            };
+            [first, b, c, if cidr { 0 } else { 1 + last % 254 }]
+        }
+    };
     encode::fixed(
         out,
         [

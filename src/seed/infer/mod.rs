@@ -52,7 +52,10 @@ pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Op
         } => Generator::Text(text(context, column, *version, *max_chars, *fixed)),
         TypeClass::Enum(labels) => enumeration(labels),
         TypeClass::Uuid => Generator::Uuid,
-        TypeClass::Inet { cidr } => Generator::Inet { cidr: *cidr },
+        TypeClass::Inet { cidr } => Generator::Inet {
+            cidr: *cidr,
+            unique: None,
+        },
         TypeClass::Mac { bytes } => Generator::Mac { bytes: *bytes },
         TypeClass::Bytes => match names::digest_bytes(&column.name) {
             Some(bytes) => Generator::Bytes {

@@ -25,6 +25,7 @@ use super::generators::{Locale, TextGenerator};
 use super::infer::types::TypeClass;
 use super::random::{Key, Permutation};
 use super::ranks::Ranks;
+use super::wishes::Wish;
 use crate::schema::{DataType, QualifiedName};
 use crate::units::{Bytes, Count, Millis};
 
@@ -39,6 +40,10 @@ pub struct SeedPlan {
     pub literals: Vec<Literal>,
     /// What a person should know before the load: counts that were lowered to fit a constraint, and the like.
     pub notes: Vec<String>,
+    /// What the spec asks of columns.
+    pub wishes: Vec<Wish>,
+    /// Notes on wishes that planned rows miss: for who looks at the plan alone, for after a load the table is looked at.
+    pub predicted: Vec<String>,
 }
 
 /// Constants of a spec whose cells are not known yet: the column's generator is a [`Choice`] with as many empty cells.
@@ -245,7 +250,11 @@ pub enum Generator {
     /// Random bytes of a kind.
     Uuid,
     /// `inet` or `cidr`.
-    Inet { cidr: bool },
+    Inet {
+        cidr: bool,
+        /// Set where every row has an address of its own.
+        unique: Option<Permutation>,
+    },
     /// `macaddr` (6) or `macaddr8` (8).
     Mac { bytes: u8 },
     /// `bytea` of a length between these.
@@ -611,6 +620,8 @@ impl SeedPlan {
             tables: Vec::new(),
             literals: Vec::new(),
             notes: Vec::new(),
+            wishes: Vec::new(),
+            predicted: Vec::new(),
         }
     }
 
@@ -765,6 +776,11 @@ impl SeedPlan {
                 + keys / KEYS_PER_MILLISECOND
         });
         Millis(time)
+    }
+
+    /// What a person should know who sees the plan and not what becomes of it.
+    pub fn all_notes(&self) -> impl Iterator<Item = &String> {
+        self.notes.iter().chain(&self.predicted)
     }
 
     /// What will be loaded, in a line.

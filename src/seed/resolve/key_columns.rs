@@ -4,6 +4,7 @@ use super::table::TableDraft;
 use crate::seed::check::Relation;
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
+use crate::seed::generators::structured::ADDRESSES;
 use crate::seed::infer::obey::limit;
 use crate::seed::infer::values::{enter, pattern_text, source_range};
 use crate::seed::plan::{
@@ -142,7 +143,7 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
         },
         Generator::Bytes { min, .. } => 1_u64.checked_shl(min * 8).unwrap_or(u64::MAX),
         Generator::Mac { .. } => 1 << 40,
-        Generator::Inet { .. } => 1 << 24,
+        Generator::Inet { .. } => ADDRESSES,
         Generator::Scalar(scalar) => match &scalar.source {
             ScalarSource::Sequence { start, step } => {
                 let room = if *step < 0 {
@@ -265,6 +266,7 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                 }
             }
         }
+        Generator::Inet { unique, .. } => *unique = Some(Permutation::new(key, ADDRESSES)),
         Generator::Choice(choice) => {
             choice.unique = Some(Permutation::new(key, choice.cells.len() as u64));
         }

@@ -20,6 +20,7 @@ use crate::seed::plan::{
 use crate::seed::random::Permutation;
 use crate::seed::ranks::Ranks;
 use crate::seed::spec::{ColumnSpec, RowsSpec};
+use crate::seed::wishes;
 
 /// Children per parent are uneven unless the spec says otherwise.
 const DEFAULT_SKEW: f64 = 0.5;
@@ -455,7 +456,7 @@ impl<'a> Resolver<'a> {
             };
             column.draw = Draw::Row;
             // What the spec says of a key still tells which kinds of rows there are.
-            let said = column.spec.and_then(said_values);
+            let said = column.spec.and_then(wishes::values);
             column.choices = said;
             column.fixed = true;
             let nullable = column.nulls != Nulls::Never;
@@ -484,7 +485,7 @@ impl<'a> Resolver<'a> {
         let said = key.columns.iter().find(|column| {
             let said = draft.columns[**column]
                 .spec
-                .and_then(said_values)
+                .and_then(wishes::values)
                 .unwrap_or_default();
             said.windows(2).any(|pair| pair[0].1 != pair[1].1)
         });
@@ -506,7 +507,7 @@ impl<'a> Resolver<'a> {
                 .find_map(|(column, position)| {
                     draft.columns[*column]
                         .spec
-                        .and_then(said_values)
+                        .and_then(wishes::values)
                         .map(|said| (*column, *position, said))
                 })?;
         if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
@@ -1122,13 +1123,6 @@ struct Way {
     path: Vec<usize>,
     under: Vec<(usize, usize)>,
     parent_link: usize,
-}
-
-/// The only values that the spec gives a column, with their weights.
-pub(super) fn said_values(spec: &ColumnSpec) -> Option<Vec<(String, f64)>> {
-    spec.values
-        .clone()
-        .or_else(|| spec.value.clone().map(|value| vec![(value, 1.0)]))
 }
 
 fn grouped(grouping: Option<Grouping>) -> LinkChoice {

@@ -8,8 +8,10 @@ mod last;
 mod style;
 mod table;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::catalog::Caller;
 use crate::finding::{Measurement, RuleId};
 use crate::units::{Bytes, Count};
 
@@ -156,6 +158,7 @@ fn header(
     if style.verbose {
         judged.push(summary.executions());
     }
+    judged.extend(asked_by(report));
     let small = on_small_tables(report);
     if !small.is_empty() {
         let queries = plural(small.len(), "query reads", "queries read");
@@ -187,6 +190,19 @@ fn header(
         }
     }
     Ok(())
+}
+
+/// Queries with a caller of their own: `2 queries asked by role app_user, app.user_id = 42`.
+fn asked_by(report: &Report) -> Vec<String> {
+    let mut callers: BTreeMap<&Caller, usize> = BTreeMap::new();
+    let own = report.queries.iter().map(|query| &query.asked_by);
+    for caller in own.filter(|caller| !caller.is_connection()) {
+        *callers.entry(caller).or_default() += 1;
+    }
+    let told = |(caller, queries): (&Caller, usize)| {
+        format!("{} asked by {caller}", plural(queries, "query", "queries"))
+    };
+    callers.into_iter().map(told).collect()
 }
 
 /// `PostgreSQL 15.18`.
