@@ -56,7 +56,14 @@ pub(crate) async fn refusal(
     client: &Client,
     limits: &Limits,
 ) -> Result<Option<Box<Refusal>>, ExplainError> {
-    match in_transaction(client, limits, PlanChoice::Custom, "SELECT 1").await {
+    match in_transaction(
+        client,
+        limits,
+        PlanChoice::Custom,
+        "SELECT '1'::pg_catalog.text",
+    )
+    .await
+    {
         Err(ExplainError::Refused(refusal)) if !refusal.is_of_the_server() => Ok(Some(refusal)),
         tried => tried.map(|_| None),
     }

@@ -480,3 +480,22 @@ async fn expressions_of_partition_keys_and_addresses_that_exclude_each_other() {
     assert_eq!(row.get::<_, String>(0), "t t 500 3000 120000");
     session.close().await;
 }
+
+/// A tenant that may be NULL is part of the key that other tables point to.
+#[tokio::test]
+async fn a_referenced_key_of_several_columns_is_never_null() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE tenants (id int PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE users (id int PRIMARY KEY, tenant_id int REFERENCES tenants, email text NOT NULL, UNIQUE (tenant_id, id));
+             CREATE TABLE verifications (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, user_id int,
+                 FOREIGN KEY (user_id, tenant_id) REFERENCES users (id, tenant_id));",
+        )
+        .await;
+    filled(&database, "").await;
+    let users = "SELECT count(*) FROM users WHERE tenant_id IS NULL";
+    assert_eq!(count(&database, users).await, 0);
+    let named = "SELECT count(*) FROM verifications WHERE user_id IS NOT NULL";
+    assert!(count(&database, named).await > 100);
+}

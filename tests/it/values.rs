@@ -314,7 +314,7 @@ SELECT count(*), sum(cents) FROM bills;
 -- @set: app.tenant = 7       -- the largest
 SELECT id, cents FROM bills WHERE cents > $1;
 -- name: Hostile :one
--- @set: app.note = 'it''s "7"\'); DROP TABLE bills; --'
+-- @set: app.note = 'it''s "7"\''); DROP TABLE bills; --'
 SELECT count(*) FROM tenants WHERE name <> current_setting('app.note');
 -- name: Stranger :many
 -- @role: values_nobody
@@ -346,7 +346,7 @@ fn one_query_is_asked_by_its_own_role_with_its_own_settings() {
         .findings
         .iter()
         .filter(|finding| finding.rule == RuleId::BypassedPolicies)
-        .map(|finding| finding.evidence.relation.clone().unwrap_or_default())
+        .map(|finding| finding.evidence["relation"].as_str().unwrap_or_default())
         .collect();
     assert_eq!(bypassed, ["bills"], "{terminal}");
     let clerk = query(&first, "Clerk");

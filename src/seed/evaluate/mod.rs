@@ -278,7 +278,7 @@ impl<'p> Evaluator<'p> {
             }
             Generator::Mac { bytes } => generators::structured::mac(column.key, index, *bytes, out),
             Generator::Bytes { min, max } => {
-                generators::structured::bytes(column.key.stream(index), index, (*min, *max), out);
+                generators::structured::bytes(column.key, index, (*min, *max), out);
             }
             Generator::Bits { min, max } => {
                 generators::structured::bits(column.key.stream(index), (*min, *max), out)

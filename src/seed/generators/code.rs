@@ -217,16 +217,40 @@ pub(super) const UUID: TextGenerator = TextGenerator {
 };
 
 fn uuid(cell: &mut Cell, out: &mut Vec<u8>) {
-    let high = cell.stream.next_bits();
-    // The low half's 62 free bits hold the number.
-    let low = cell.number.unwrap_or_else(|| cell.stream.next_bits());
-    let bytes = super::structured::uuid_bytes(high, low);
+    // A bijection of the number: 62 of its bits are the low half's, the two others the topmost.
+    let image = first(cell);
+    let high = cell.stream.next_bits() >> 2 | image & (3 << 62);
+    let bytes = super::structured::uuid_bytes(high, image);
     for (position, byte) in bytes.into_iter().enumerate() {
         if matches!(position, 4 | 6 | 8 | 10) {
             out.push(b'-');
         }
         out.push(HEX_DIGITS[usize::from(byte >> 4)]);
         out.push(HEX_DIGITS[usize::from(byte & 15)]);
+    }
+}
+
+pub(super) const ID: TextGenerator = TextGenerator {
+    name: "id",
+    summary: "an identifier of 25 small letters and digits, as applications make them",
+    group: Group::Alone,
+    columns: &["id", "cuid", "ulid", "nanoid", "ksuid"],
+    numbers_itself: true,
+    width: 25,
+    write: |cell, out| {
+        // Thirteen digits to the base of 36 hold 64 bits.
+        let (number, more) = (first(cell), cell.stream.next_bits());
+        out.push(b'c');
+        put_base36(more, 11, out);
+        put_base36(number, 13, out);
+    },
+};
+
+fn put_base36(mut bits: u64, digits: usize, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    for _ in 0..digits {
+        out.push(DIGITS[(bits % 36) as usize]);
+        bits /= 36;
     }
 }
 

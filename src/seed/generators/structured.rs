@@ -75,11 +75,13 @@ pub(crate) fn mac(key: Key, index: u64, length: u8, out: &mut Vec<u8>) {
 }
 
 /// Random bytes; the first eight hold the row's index, so that no two are equal where there is room.
-pub(crate) fn bytes(mut stream: Stream, index: u64, (min, max): (u32, u32), out: &mut Vec<u8>) {
+pub(crate) fn bytes(key: Key, index: u64, (min, max): (u32, u32), out: &mut Vec<u8>) {
+    let mut stream = key.stream(index);
     let length = stream.between(u64::from(min), u64::from(max.max(min))) as usize;
     let start = encode::begin(out);
     let mut rest = length;
-    let mut next = crate::seed::random::mix(index);
+    // Each column has an order of its own: digests of two columns do not begin alike.
+    let mut next = mix(index ^ key.at(u64::MAX));
     while rest > 0 {
         let take = rest.min(8);
         out.extend_from_slice(&next.to_be_bytes()[..take]);

@@ -412,6 +412,12 @@ fn text(
             Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
             Err(_) => TextSource::Registered(&generators::lorem::WORD),
         },
+        // As long as a UUID, and called an identifier.
+        (Some(generator), 36)
+            if let Some(uuid) = generators::find("uuid").filter(|_| generator.name == "id") =>
+        {
+            TextSource::Registered(uuid)
+        }
         (Some(generator), 0) => TextSource::Registered(generator),
         (Some(generator), max) if !fixed && generator.width <= max => {
             TextSource::Registered(generator)
@@ -465,7 +471,7 @@ fn is_somebody(table: &Table) -> bool {
 fn is_digest(generator: &str) -> bool {
     matches!(
         generator,
-        "hash" | "sha256" | "sha1" | "md5" | "token" | "checksum"
+        "hash" | "sha256" | "sha1" | "md5" | "token" | "checksum" | "id"
     )
 }
 

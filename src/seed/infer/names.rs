@@ -218,7 +218,15 @@ pub fn is_later(name: &str) -> bool {
         && words.last().is_some_and(|last| is_time_word(last))
         && !BEFORE.contains(&verb)
         && !is_creation(name);
-    done || is_later_verb(first) || is_later_verb(verb)
+    // What begins at a moment was written down before; on a day it may have begun earlier (`start_date` of a contract).
+    let begins = matches!(
+        words.iter().map(String::as_str).collect::<Vec<_>>()[..],
+        [
+            "start" | "starts" | "begin" | "begins" | "end" | "ends",
+            "time" | "at"
+        ]
+    );
+    done || begins || is_later_verb(first) || is_later_verb(verb)
 }
 
 fn is_later_verb(verb: &str) -> bool {
@@ -657,11 +665,19 @@ pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerato
     {
         return generators::find("full_name");
     }
-    (0..words.len()).find_map(|start| {
-        generators::ALL
-            .iter()
-            .copied()
-            .find(|generator| is_called(&words[start..], generator))
+    let called = |words: &[String]| {
+        (0..words.len()).find_map(|start| {
+            generators::ALL
+                .iter()
+                .copied()
+                .find(|generator| is_called(&words[start..], generator))
+        })
+    };
+    // Several of them, of which each is one: `roles`.
+    called(&words).or_else(|| {
+        let (last, before) = words.split_last()?;
+        let one = before.iter().cloned().chain([singular(last)]);
+        called(&one.collect::<Vec<_>>())
     })
 }
 

@@ -66,6 +66,13 @@ impl<'a> Resolver<'a> {
             arms: None,
             literals: None,
         };
+        let named = std::slice::from_ref(&column.name);
+        if matches!(draft.nulls, Nulls::Share { .. })
+            && spec.is_none_or(|spec| spec.null.is_none())
+            && self.is_part_of_a_reference(table.table, named)
+        {
+            draft.nulls = Nulls::Never;
+        }
         let said = spec.is_some_and(is_said);
         let counted = column.identity.is_some() || column.sequence.is_some();
         let is_key = table

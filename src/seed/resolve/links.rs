@@ -19,7 +19,7 @@ use crate::seed::plan::{
 };
 use crate::seed::random::Permutation;
 use crate::seed::ranks::Ranks;
-use crate::seed::spec::{ColumnSpec, RowsSpec};
+use crate::seed::spec::RowsSpec;
 use crate::seed::wishes;
 
 /// Children per parent are uneven unless the spec says otherwise.
@@ -556,6 +556,7 @@ impl<'a> Resolver<'a> {
             (false, _) => 0.0,
             (true, Some(share)) => share,
             (true, None) if self_reference => 0.0,
+            (true, None) if self.is_part_of_a_reference(table, &key.key.columns) => 0.0,
             // A key over several columns of which some are never NULL has no other source of values for those.
             (true, None) if !key.columns.iter().all(can_be_null) => 0.0,
             (true, None) => 0.05,
@@ -632,6 +633,21 @@ impl<'a> Resolver<'a> {
             skip: Box::default(),
             only,
         }
+    }
+
+    /// Whether keys of several columns point to one of these: a row with NULL there is one that no row can point to.
+    pub(super) fn is_part_of_a_reference(&self, table: &Table, columns: &[String]) -> bool {
+        let mut keys = self
+            .schema
+            .tables
+            .iter()
+            .flat_map(|other| &other.foreign_keys);
+        keys.any(|key| {
+            let referenced = &key.referenced_columns;
+            key.references == table.oid
+                && referenced.len() > 1
+                && referenced.iter().any(|name| columns.contains(name))
+        })
     }
 
     /// The histogram of children per parent, where the spec has one.

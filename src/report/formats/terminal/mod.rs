@@ -199,10 +199,16 @@ fn asked_by(report: &Report) -> Vec<String> {
     for caller in own.filter(|caller| !caller.is_connection()) {
         *callers.entry(caller).or_default() += 1;
     }
+    const SHOWN: usize = 3;
+    let more = callers.len().saturating_sub(SHOWN);
     let told = |(caller, queries): (&Caller, usize)| {
         format!("{} asked by {caller}", plural(queries, "query", "queries"))
     };
-    callers.into_iter().map(told).collect()
+    let mut told: Vec<String> = callers.into_iter().take(SHOWN).map(told).collect();
+    if more > 0 {
+        told.push(format!("and by {} more", plural(more, "caller", "callers")));
+    }
+    told
 }
 
 /// `PostgreSQL 15.18`.
