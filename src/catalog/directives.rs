@@ -271,11 +271,11 @@ impl<'a> Reader<'a> {
         let line = self.source.line_column(word.start).0;
         if let Some((_, first)) = self.seen.iter().find(|(seen, _)| *seen == name) {
             let message = format!("a second `@{name}` for the same query");
-            return Err(self.error(
-                word,
-                message,
-                format!("the first stands in line {first}; write both in one line"),
-            ));
+            let help = match name {
+                "role" => format!("the first stands in line {first}; one role asks a query"),
+                _ => format!("the first stands in line {first}; write both in one line"),
+            };
+            return Err(self.error(word, message, help));
         }
         self.seen.push((name, line));
         Ok(())
