@@ -120,14 +120,15 @@ pub(super) const BASE64: TextGenerator = TextGenerator {
         "certificate",
         "encryption_key",
     ],
-    numbers_itself: false,
+    numbers_itself: true,
     width: 88,
     write: |cell, out| {
         const DIGITS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut bits = 0;
+        // The first eleven digits hold 64 bits.
+        let mut bits = first(cell);
         for position in 0..86 {
-            if position % 10 == 0 {
+            if position > 10 && position % 10 == 1 {
                 bits = cell.stream.next_bits();
             }
             out.push(DIGITS[(bits & 63) as usize]);
@@ -276,16 +277,25 @@ pub(super) const CODE: TextGenerator = TextGenerator {
         "no",
         "key",
     ],
-    numbers_itself: false,
+    numbers_itself: true,
     width: 10,
     write: |cell, out| {
-        let mut bits = cell.stream.next_bits();
+        let mut bits = cell
+            .number
+            .map_or_else(|| cell.stream.next_bits(), scattered);
         for _ in 0..10 {
             out.push(CODE_DIGITS[(bits & 31) as usize]);
             bits >>= 5;
         }
     },
 };
+
+/// A bijection of the numbers below 2^50, in which neighbours are far from each other.
+fn scattered(number: u64) -> u64 {
+    const BELOW: u64 = (1 << 50) - 1;
+    let turned = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) & BELOW;
+    (turned ^ turned >> 25).wrapping_mul(0xD1B5_4A32_D192_ED03) & BELOW
+}
 
 fn put_hex(bits: u64, out: &mut Vec<u8>) {
     let mut text = [0_u8; 16];
