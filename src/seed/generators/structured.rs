@@ -27,6 +27,16 @@ pub(crate) fn uuid_bytes(high: u64, low: u64) -> [u8; 16] {
 /// How many addresses, or networks, differ.
 pub(crate) const ADDRESSES: u64 = 1 << 24;
 
+/// An address that a host may have: neither of 0.0.0.0/8 nor loopback nor multicast, and no network's own or broadcast address.
+pub(super) fn host(bits: u32) -> u32 {
+    let [first, b, c, last] = bits.to_be_bytes();
+    let first = match 1 + first % 223 {
+        127 => 128,
+        first => first,
+    };
+    u32::from_be_bytes([first, b, c, 1 + last % 254])
+}
+
 /// An IPv4 address of a host; as `cidr` a network of 24 bits. Those of their own lie in 10.0.0.0/8, networks all over.
 pub(crate) fn inet(
     (key, index): (Key, u64),
@@ -39,13 +49,8 @@ pub(crate) fn inet(
         (Some(order), true) => ((order.apply(index % ADDRESSES) as u32) << 8).to_be_bytes(),
         (Some(order), false) => (0x0A00_0000 | order.apply(index % ADDRESSES) as u32).to_be_bytes(),
         (None, _) => {
-            let [first, b, c, last] = (key.stream(index).next_bits() as u32).to_be_bytes();
-            // Neither 0.0.0.0/8 nor loopback nor multicast, and no network's own or broadcast address.
-            let first = match 1 + first % 223 {
-                127 => 128,
-                first => first,
-            };
-            [first, b, c, if cidr { 0 } else { 1 + last % 254 }]
+            let [a, b, c, d] = host(key.stream(index).next_bits() as u32).to_be_bytes();
+            [a, b, c, if cidr { 0 } else { d }]
         }
     };
     encode::fixed(
