@@ -499,3 +499,29 @@ async fn a_referenced_key_of_several_columns_is_never_null() {
     let named = "SELECT count(*) FROM verifications WHERE user_id IS NOT NULL";
     assert!(count(&database, named).await > 100);
 }
+
+/// A junction of a tenant's rows that also names who made it: the pair groups the rows, whoever comes first by name.
+#[tokio::test]
+async fn a_junction_with_its_author_is_filled() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE tenants (id int PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE users (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, UNIQUE (tenant_id, id));
+             CREATE TABLE tags (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, UNIQUE (tenant_id, id));
+             CREATE TABLE posts (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, UNIQUE (tenant_id, id));
+             CREATE TABLE post_tags (tag_id int NOT NULL, post_id int NOT NULL, created_by_id int NOT NULL,
+                 tenant_id int NOT NULL REFERENCES tenants, PRIMARY KEY (tag_id, post_id),
+                 FOREIGN KEY (created_by_id, tenant_id) REFERENCES users (id, tenant_id),
+                 FOREIGN KEY (post_id, tenant_id) REFERENCES posts (id, tenant_id),
+                 FOREIGN KEY (tag_id, tenant_id) REFERENCES tags (id, tenant_id));",
+        )
+        .await;
+    let spec = "[tables.tenants]\nrows = 20\n[tables.users]\nrows = 200\n[tables.tags]\nrows = 200\n[tables.posts]\nrows = 400\n\
+                [tables.post_tags]\nrows = 1000\n";
+    filled(&database, spec).await;
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM post_tags").await,
+        1000
+    );
+}

@@ -132,6 +132,8 @@ impl<'a> Resolver<'a> {
                 self.grouping_of(draft, key).is_none(),
                 nullable,
                 std::cmp::Reverse(key.columns.len()),
+                // What a unique key counts by groups the rows; who made them is looked for within the group.
+                !tells_rows_apart(table, key),
             )
         });
         for key in keys {
@@ -1110,6 +1112,18 @@ impl<'a> Resolver<'a> {
         };
         (!rises).then_some(column)
     }
+}
+
+/// Whether a unique index holds a column of this key that is no other key's.
+fn tells_rows_apart(table: &Table, key: &ForeignKey) -> bool {
+    let is_own = |name: &String| {
+        let mut others = table.foreign_keys.iter();
+        key.columns.contains(name)
+            && !others.any(|other| other.name != key.name && other.columns.contains(name))
+    };
+    let indexes = table.indexes.iter().filter(|index| index.unique);
+    let mut parts = indexes.flat_map(|index| &index.keys);
+    parts.any(|part| matches!(&part.part, KeyPart::Column(name) if is_own(name)))
 }
 
 /// Whether a unique index over foreign keys alone counts by this column, and does not hold the other key: a value that comes
