@@ -19,7 +19,7 @@ use crate::schema::QualifiedName;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{DefaultRows, Options, SeedPlan};
 use crate::source::Source;
-use crate::units::{Bytes, Count};
+use crate::units::{Bytes, Count, Millis};
 
 /// Fills the embedded server's dataset, or the database that `--database-url` names, or writes files.
 pub async fn run(args: &SeedArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -60,7 +60,7 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
         }
         (
             planned(&plan, |_| Fate::Filled),
-            Duration::Expected(plan.expected_time()),
+            expected(&plan, plan.expected_time()),
         )
     } else {
         let dataset = dataset::ensure(&cluster, ingredients.recipe(), progress, interrupt).await?;
@@ -92,7 +92,7 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     print(
         globals,
         &planned(&intent.plan, |table| fate(&intent, table)),
-        Duration::Expected(intent.plan.expected_time_in_place()),
+        expected(&intent.plan, intent.plan.expected_time_in_place()),
     )?;
     if args.dry_run {
         for note in &intent.plan.predicted {
@@ -108,6 +108,13 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
         progress.note(note.as_str());
     }
     globals.print(&format!("done in {}\n", report.elapsed))
+}
+
+fn expected(plan: &SeedPlan, time: Millis) -> Duration {
+    Duration::Expected {
+        time,
+        on_disk: Bytes(plan.stored_bytes()),
+    }
 }
 
 /// Says which rows will be gone, and asks. Without a terminal nobody can answer: `--yes` must.
@@ -201,7 +208,7 @@ async fn files(
     print(
         globals,
         &planned(&plan, |_| Fate::Filled),
-        Duration::Expected(plan.expected_time()),
+        expected(&plan, plan.expected_time()),
     )?;
     if args.dry_run {
         return Ok(());

@@ -50,6 +50,7 @@ impl Resolver<'_> {
                 width: 0,
                 stored_width: 0,
                 index_width: 0,
+                index_entries: Default::default(),
                 chosen: None,
             });
         }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::{DefaultRows, Options, Refusal, Resolver, StoredRows};
 use crate::schema::{Index, KeyPart, Schema, Table, TableKind};
 use crate::seed::Evaluator;
-use crate::seed::plan::{Fill, Generator, ScalarSource, SeedPlan, TablePlan};
+use crate::seed::plan::{
+    ColumnPlan, Fill, Generator, IndexEntries, ScalarSource, SeedPlan, TablePlan,
+};
 use crate::seed::spec::Spec;
 use crate::units::Bytes;
 
@@ -49,6 +51,7 @@ impl Resolver<'_> {
                 })
             });
             table.index_width = index_width;
+            table.index_entries = index_entries(introspected, table);
         }
     }
 }
@@ -122,6 +125,47 @@ fn is_repeated(table: &TablePlan, column: usize) -> bool {
         },
         _ => false,
     }
+}
+
+/// What a row costs in indexes: one that begins with a number that counts the rows gets them in order.
+fn index_entries(introspected: &Table, table: &TablePlan) -> IndexEntries {
+    let mut entries = IndexEntries::default();
+    let indexes = introspected.indexes.iter().filter(|index| index.oid != 0);
+    for index in indexes {
+        let columns: Option<Vec<&ColumnPlan>> = index
+            .keys
+            .iter()
+            .map(|key| match &key.part {
+                KeyPart::Column(name) => Some(&table.columns[table.column_index(name)?]),
+                KeyPart::Expression(_) => None,
+            })
+            .collect();
+        let is_ordered = |column: &&ColumnPlan| match &column.generator {
+            Generator::Scalar(scalar) => matches!(scalar.source, ScalarSource::Sequence { .. }),
+            _ => false,
+        };
+        let is_text = |column: &&ColumnPlan| {
+            let name = column.data_type.name.as_str();
+            ["text", "char", "citext", "name"]
+                .iter()
+                .any(|kind| name.contains(kind))
+        };
+        match columns {
+            Some(columns)
+                if index.method == "btree"
+                    && columns.first().is_some_and(|first| is_ordered(first)) =>
+            {
+                entries.ordered += 1;
+            }
+            Some(columns) if index.method == "btree" && !columns.iter().any(is_text) => {
+                entries.numbers += 1;
+            }
+            Some(_) if index.method == "btree" => entries.texts += 1,
+            // An expression's value is computed, and GIN and GiST have entries of their own.
+            Some(_) | None => entries.texts += 2,
+        }
+    }
+    entries
 }
 
 /// All indexes' share of a row; pages are nine tenths full (`BTREE_DEFAULT_FILLFACTOR`).
