@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-pub use crate::catalog::Caller;
-use crate::catalog::Query;
+use crate::catalog::{Caller, Query};
 use crate::db::bench::Bench;
 use crate::db::explain::{
     ExplainError, Limits, PlanChoice, Refusal, in_transaction, quote_literal,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use crate::db::caller::Caller;
+use crate::catalog::Caller;
 use crate::db::connect::Session;
 use crate::plan::{NodeKind, Plan, parse};
 use crate::schema::{Schema, Table};
