@@ -12,10 +12,11 @@ use crate::cli::{Globals, UrlSource};
 use crate::db::connect::DatabaseUrl;
 use crate::db::dataset::{self, Dataset};
 use crate::db::given::{self, Existing, Intent, Loss};
+use crate::db::load::Space;
 use crate::export::{self, FileFormat};
 use crate::report::seeding::{self, Duration, Fate, SeededTable};
 use crate::report::summary::plural;
-use crate::schema::QualifiedName;
+use crate::schema::{QualifiedName, Schema};
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{DefaultRows, Options, SeedPlan};
 use crate::source::Source;
@@ -53,14 +54,14 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let cluster = target::start(&project, globals).await?;
     let shown = if args.dry_run {
-        let (_, plan) =
+        let (schema, plan) =
             dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
         for note in plan.all_notes() {
             progress.note(note.as_str());
         }
         (
             planned(&plan, |_| Fate::Filled),
-            expected(&plan, plan.expected_time()),
+            expected(&schema, &plan, plan.expected_time()),
         )
     } else {
         let dataset = dataset::ensure(&cluster, ingredients.recipe(), progress, interrupt).await?;
@@ -92,7 +93,11 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     print(
         globals,
         &planned(&intent.plan, |table| fate(&intent, table)),
-        expected(&intent.plan, intent.plan.expected_time_in_place()),
+        expected(
+            &intent.schema,
+            &intent.plan,
+            intent.plan.expected_time_in_place(),
+        ),
     )?;
     if args.dry_run {
         for note in &intent.plan.predicted {
@@ -110,10 +115,10 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     globals.print(&format!("done in {}\n", report.elapsed))
 }
 
-fn expected(plan: &SeedPlan, time: Millis) -> Duration {
+fn expected(schema: &Schema, plan: &SeedPlan, time: Millis) -> Duration {
     Duration::Expected {
         time,
-        on_disk: Bytes(plan.stored_bytes()),
+        on_disk: Space::of_relations(schema, plan),
     }
 }
 
@@ -208,7 +213,7 @@ async fn files(
     print(
         globals,
         &planned(&plan, |_| Fate::Filled),
-        expected(&plan, plan.expected_time()),
+        expected(&schema, &plan, plan.expected_time()),
     )?;
     if args.dry_run {
         return Ok(());
