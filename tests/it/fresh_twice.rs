@@ -37,11 +37,13 @@ fn pgproof(directory: &Path, arguments: &[&str]) -> Output {
 
 /// Audits a project and reads its tables.
 fn seen(directory: &Path) -> Seen {
+    // The migrations' own table holds when each of them was applied.
     const TABLES: &str = "SELECT format('%s %s', c.oid::regclass, \
          (xpath('/row/v/text()', query_to_xml(format('SELECT count(*) || '' '' || coalesce(md5(string_agg(md5(t::text), '''' \
            ORDER BY ctid)), '''') AS v FROM ONLY %s AS t', c.oid::regclass), false, true, '')))[1]) \
          FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-         WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1";
+         WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') \
+           AND relname <> '_sqlx_migrations' ORDER BY 1";
     let audited = pgproof(
         directory,
         &[
