@@ -151,10 +151,7 @@ fn index_entries(introspected: &Table, table: &TablePlan) -> IndexEntries {
                 .any(|kind| name.contains(kind))
         };
         match columns {
-            Some(columns)
-                if index.method == "btree"
-                    && columns.first().is_some_and(|first| is_ordered(first)) =>
-            {
+            Some(columns) if index.method == "btree" && columns.first().is_some_and(is_ordered) => {
                 entries.ordered += 1;
             }
             Some(columns) if index.method == "btree" && !columns.iter().any(is_text) => {
