@@ -1,9 +1,9 @@
-//! Our comment lines: `@param`, `@budget`, `@calls`, `@for-each`, `@allow`, `@skip`. Read here word by word; what they point at is
+//! Our comment lines: `@param`, `@budget`, `@calls`, `@role`, `@set`, `@for-each`, `@allow`, `@skip`. Read here word by word; what they point at is
 //! checked where the whole query, or the whole catalog, is known.
 
 use std::ops::Range;
 
-use super::query::{Budget, ParameterChoice};
+use super::query::{Budget, Caller, ParameterChoice};
 use super::split::CommentLine;
 use crate::finding::RuleId;
 use crate::source::{Source, SourceError, nearest};
@@ -11,7 +11,24 @@ use crate::units::written as values;
 use crate::units::{Millis, Pages};
 
 /// Every directive's name, without its `@`.
-pub(super) const NAMES: [&str; 6] = ["param", "budget", "calls", "for-each", "allow", "skip"];
+pub(super) const NAMES: [&str; 8] = [
+    "param", "budget", "calls", "role", "set", "for-each", "allow", "skip",
+];
+
+/// Settings that an audit's own transactions hold, or without which the server's answers cannot be read.
+const HELD: [&str; 11] = [
+    "role",
+    "session_authorization",
+    "transaction_read_only",
+    "default_transaction_read_only",
+    "transaction_isolation",
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "transaction_timeout",
+    "plan_cache_mode",
+    "client_encoding",
+];
 
 /// Directives of other tools that read the same files: sqlc's.
 const FOREIGN: &str = "sqlc-";
@@ -22,6 +39,7 @@ pub(super) struct Directives {
     pub(super) params: Vec<ParamDirective>,
     pub(super) budget: Budget,
     pub(super) calls_per_second: Option<f64>,
+    pub(super) asked_by: Caller,
     pub(super) for_each: Vec<ForEachDirective>,
     pub(super) allows: Vec<AllowDirective>,
     /// Why the query is not to be audited.
@@ -122,6 +140,18 @@ impl<'a> Words<'a> {
         Some((left, skipped.trim()))
     }
 
+    /// Without the colon that may stand between a directive and what it says: `@role: app` and `@role : app`.
+    fn behind_colon(self) -> Self {
+        match self.text.strip_prefix(':') {
+            Some(text) => Self {
+                text,
+                start: self.start + 1,
+            }
+            .trim(),
+            None => self,
+        }
+    }
+
     fn first_word(self) -> (Self, Self) {
         self.split_at(
             self.text
@@ -186,6 +216,10 @@ impl<'a> Reader<'a> {
             "calls" => self
                 .once("calls", word)
                 .and_then(|()| self.calls(line, rest.without_remark())),
+            "role" => self
+                .once("role", word)
+                .and_then(|()| self.role(line, rest.without_remark())),
+            "set" => self.set(line, rest.without_remark()),
             "for-each" => self.for_each(line, rest.without_remark()),
             "allow" => self.allow(line, rest),
             "skip" => self.skip(line, rest),
@@ -237,11 +271,11 @@ impl<'a> Reader<'a> {
         let line = self.source.line_column(word.start).0;
         if let Some((_, first)) = self.seen.iter().find(|(seen, _)| *seen == name) {
             let message = format!("a second `@{name}` for the same query");
-            return Err(self.error(
-                word,
-                message,
-                format!("the first stands in line {first}; write both in one line"),
-            ));
+            let help = match name {
+                "role" => format!("the first stands in line {first}; one role asks a query"),
+                _ => format!("the first stands in line {first}; write both in one line"),
+            };
+            return Err(self.error(word, message, help));
         }
         self.seen.push((name, line));
         Ok(())
@@ -373,6 +407,62 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// `@role: app_user`; a name with blanks or capitals stands in double quotes.
+    fn role(&mut self, line: Words<'_>, rest: Words<'_>) -> Result<(), SourceError> {
+        const FORM: &str = "write the role that the application asks as: `@role: app_user`, or `none` for the connection's own";
+        let name = rest.behind_colon();
+        let quoted = name
+            .text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        let role = match quoted {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None if name.text.contains(|c: char| c.is_whitespace() || c == '"') => {
+                return Err(self.error(name, "`@role` names one role", FORM));
+            }
+            // As PostgreSQL folds a name without quotes.
+            None => name.text.to_lowercase(),
+        };
+        if role.is_empty() || role.contains('\0') {
+            return Err(self.error(line, "`@role` without a role", FORM));
+        }
+        self.directives.asked_by.role = Some(role);
+        Ok(())
+    }
+
+    /// `@set: app.user_id = 42`.
+    fn set(&mut self, line: Words<'_>, rest: Words<'_>) -> Result<(), SourceError> {
+        const FORM: &str = "write what the application sets before it asks: `@set: app.user_id = 42`, a value with blanks at \
+                            its ends or a remark in it in single quotes";
+        let Some((name, value)) = rest.behind_colon().split_once("=") else {
+            return Err(self.error(line, "`@set` needs a name, `=` and a value", FORM));
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+        if name.text.is_empty() || !name.text.chars().all(is_plain) {
+            let message = format!("`{}` is not the name of a setting", name.text);
+            return Err(self.error(name, message, FORM));
+        }
+        let name_of = name.text.to_ascii_lowercase();
+        if HELD.contains(&name_of.as_str()) {
+            let message = format!("`@set` may not change {name_of}");
+            let help = match name_of.as_str() {
+                "role" => "write `@role: app_user`",
+                _ => "pgproof sets it for every query that it runs",
+            };
+            return Err(self.error(name, message, help));
+        }
+        let settings = &mut self.directives.asked_by.settings;
+        if settings.iter().any(|(set, _)| *set == name_of) {
+            let message = format!("a second `@set {name_of}` for the same query");
+            return Err(self.error(name, message, "one value is enough"));
+        }
+        let Some(text) = setting_value(value.text) else {
+            return Err(self.error(value, "the value's quotes do not match", FORM));
+        };
+        settings.push((name_of, text));
+        Ok(())
+    }
+
     fn for_each(&mut self, line: Words<'_>, rest: Words<'_>) -> Result<(), SourceError> {
         const FORM: &str = "write `@for-each ListCustomers.id -> $1`: the query whose rows drive it, its column, and the \
                             parameter that the value goes to";
@@ -439,6 +529,16 @@ impl<'a> Reader<'a> {
         });
         Ok(())
     }
+}
+
+/// A setting's value: in single quotes with each of its own doubled, else as it stands; `None` where quotes do not match.
+fn setting_value(text: &str) -> Option<String> {
+    let Some(rest) = text.strip_prefix('\'') else {
+        return Some(text.to_owned());
+    };
+    let quoted = rest.strip_suffix('\'')?;
+    let lone = quoted.replace("''", "").contains('\'');
+    (!lone).then(|| quoted.replace("''", "'"))
 }
 
 fn read_choice(text: &str) -> Option<ParameterChoice> {

@@ -12,8 +12,8 @@ mod statement;
 use std::path::Path;
 
 pub use query::{
-    Allow, Budget, Command, ForEach, Parameter, ParameterChoice, Query, Segment, SkipReason,
-    Skipped, StatementKind,
+    Allow, Budget, Caller, Command, ForEach, Parameter, ParameterChoice, Query, Segment,
+    SkipReason, Skipped, StatementKind,
 };
 
 use crate::trace::event::Statements;

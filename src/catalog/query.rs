@@ -1,7 +1,10 @@
 //! A catalog query as data: the statement, its parameters, and what its directives ask for.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Location, RuleId};
 use crate::source::SourceError;
@@ -39,10 +42,42 @@ pub struct Query {
     pub budget: Budget,
     /// `@calls`: expected executions per second in production.
     pub calls_per_second: Option<f64>,
+    /// `@role` and `@set`.
+    pub asked_by: Caller,
     /// `@for-each`.
     pub for_each: Vec<ForEach>,
     /// `@allow`.
     pub allows: Vec<Allow>,
+}
+
+/// Who asks: `[audit] role` and `[audit] settings` for all queries, `@role` and `@set` for one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Caller {
+    /// `SET ROLE`; `none` is whoever the connection is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// `SET name = value`, in the order in which they were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, String)>,
+}
+
+impl Caller {
+    /// Whether nothing is said of it.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        self.role.is_none() && self.settings.is_empty()
+    }
+}
+
+impl fmt::Display for Caller {
+    /// `role app_user, app.user_id = 42`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = self.role.iter().map(|role| format!("role {role}"));
+        let settings = self.settings.iter();
+        let settings = settings.map(|(name, value)| format!("{name} = {value}"));
+        let parts: Vec<String> = role.chain(settings).collect();
+        f.write_str(&parts.join(", "))
+    }
 }
 
 impl Query {

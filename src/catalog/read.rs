@@ -217,6 +217,7 @@ fn draft<'a>(
         writes: statement.writes,
         budget: directives.budget,
         calls_per_second: directives.calls_per_second,
+        asked_by: directives.asked_by.clone(),
         for_each: Vec::new(),
         allows: directives.allows.iter().map(allow).collect(),
     };

@@ -112,6 +112,7 @@ fn is_same(one: &Query, other: &Query) -> bool {
         && one.parameters == other.parameters
         && one.budget == other.budget
         && one.calls_per_second == other.calls_per_second
+        && one.asked_by == other.asked_by
         && parents(one) == parents(other)
         && allows(one) == allows(other)
 }

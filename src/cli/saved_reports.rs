@@ -41,6 +41,7 @@ fn query_of(saved: &SavedQuery) -> Query {
         line: saved.line,
         column: saved.column,
         calls_per_second: saved.calls_per_second,
+        asked_by: saved.asked_by.clone(),
         ..query
     }
 }
@@ -65,6 +66,7 @@ fn as_it_is(saved: &SavedQuery) -> Query {
         writes: false,
         budget: catalog::Budget::default(),
         calls_per_second: saved.calls_per_second,
+        asked_by: saved.asked_by.clone(),
         for_each: Vec::new(),
         allows: Vec::new(),
     }

@@ -35,3 +35,4 @@ pub mod statements;
 mod stored;
 pub mod traffic;
 pub mod trials;
+mod wishes;

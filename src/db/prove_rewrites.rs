@@ -7,7 +7,7 @@ use crate::advise::Audited;
 use crate::advise::rewrites::{self, Proven, Rewrite};
 use crate::db::audit::{AuditError, RunOptions, digest};
 use crate::db::bench::Bench;
-use crate::db::explain::{self, ExplainError, Mode, PlanChoice, Prepared, quote_literal};
+use crate::db::explain::{self, ExplainError, Limits, Mode, PlanChoice, Prepared, quote_literal};
 use crate::db::prove::{index_names, measurement, values};
 use crate::finding::{Measurement, Proof};
 use crate::interrupt::Interrupt;
@@ -95,10 +95,15 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
+    fn limits(&self) -> Limits {
+        self.options
+            .limits_of(&self.audited.queries[self.rewrite.query])
+    }
+
     /// `None` where the server refuses the form, its rows differ, or it does not finish.
     async fn run(&self) -> Result<Option<Measured>, ExplainError> {
         let client = self.bench.client()?;
-        let limits = self.options.limits();
+        let limits = self.limits();
         let sql = &self.audited.queries[self.rewrite.query].sql;
         let written = Prepared::new(client, WRITTEN, sql, false, &limits).await?;
         let other = match self.prepare_other(&written).await {
@@ -120,7 +125,7 @@ impl Trial<'_> {
 
     /// With the types of the form that was written, as far as they may stay.
     async fn prepare_other(&self, written: &Prepared) -> Result<Prepared, ExplainError> {
-        let (client, limits) = (self.bench.client()?, self.options.limits());
+        let (client, limits) = (self.bench.client()?, self.limits());
         let other = Prepared::new(client, OTHER, &self.rewrite.sql, false, &limits).await?;
         if other.types.len() == written.types.len() {
             return Ok(other);
@@ -190,7 +195,7 @@ impl Trial<'_> {
                 difference("pgproof_in_other_form", "pgproof_as_written"),
             ),
         ];
-        let limits = self.options.limits();
+        let limits = self.limits();
         let answer =
             explain::together(self.bench.client()?, &limits, &settings, statements).await?;
         Ok(answer.last().map(String::as_str) == Some("0"))
@@ -202,7 +207,7 @@ impl Trial<'_> {
         other: &Prepared,
         run: &Run,
     ) -> Result<(Proof, Vec<String>), ExplainError> {
-        let (client, limits) = (self.bench.client()?, self.options.limits());
+        let (client, limits) = (self.bench.client()?, self.limits());
         let opening = explain::opening(&limits, PlanChoice::Custom);
         explain::texts(client, &opening, explain::NO_POSITION).await?;
         let mut taken: Vec<Measurement> = Vec::new();

@@ -107,7 +107,7 @@ impl Trials<'_> {
         trial: &T,
         try_out: &impl AsyncFn(&Ready<'_>, &T) -> Result<Option<R>, ExplainError>,
     ) -> Result<Option<R>, ExplainError> {
-        let (client, limits) = (self.bench.client()?, &self.options.limits());
+        let (client, limits) = (self.bench.client()?, &self.options.limits_of(query));
         let prepared = Prepared::new(client, NAME, &query.sql, query.writes, limits).await?;
         explain::texts(
             client,

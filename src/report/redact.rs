@@ -54,6 +54,11 @@ pub fn redact(report: &mut Report) {
             redact_failure(failure);
         }
     }
+    for query in &mut report.queries {
+        for (_, value) in &mut query.asked_by.settings {
+            REDACTED.clone_into(value);
+        }
+    }
     redact_findings(&mut report.findings);
 }
 

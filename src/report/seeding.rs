@@ -50,7 +50,12 @@ impl Fate {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Duration {
     /// Nothing was written.
-    Expected(Millis),
+    Expected {
+        /// How long it takes.
+        time: Millis,
+        /// What tables and indexes take on disk.
+        on_disk: Bytes,
+    },
     /// It is done.
     Taken(Millis),
     /// It was there already.
@@ -100,7 +105,9 @@ pub fn write(tables: &[SeededTable], duration: Duration, out: &mut dyn Write) ->
         Bytes(bytes)
     );
     match duration {
-        Duration::Expected(time) => writeln!(out, "\n{sums}; about {time}"),
+        Duration::Expected { time, on_disk } => {
+            writeln!(out, "\n{sums}, {on_disk} with indexes; about {time}")
+        }
         Duration::Taken(time) => writeln!(out, "\n{sums}, made in {time}"),
         Duration::Nothing => writeln!(out, "\n{sums}; it was there already"),
     }
@@ -124,12 +131,16 @@ mod tests {
             table("orders", 1_000_000, 120 << 20, Fate::Replaced),
         ];
         let mut out = Vec::new();
-        write(&tables, Duration::Expected(Millis(12_000.0)), &mut out).unwrap();
+        let expected = Duration::Expected {
+            time: Millis(12_000.0),
+            on_disk: Bytes(200 << 20),
+        };
+        write(&tables, expected, &mut out).unwrap();
         let expected = "table           rows    size\n\
                         orders     1,000,000  120 MB  emptied first\n\
                         customers    150,000   30 MB\n\
                         countries        250   16 kB  keeps its rows\n\n\
-                        1,150,000 rows in 2 tables, 150 MB; about 12.00 s\n";
+                        1,150,000 rows in 2 tables, 150 MB, 200 MB with indexes; about 12.00 s\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

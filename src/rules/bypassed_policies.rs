@@ -15,11 +15,12 @@ pub(super) const RULE: Rule = Rule {
     summary: "row security is on and the audit's role bypasses it: production sees other plans",
     condition: "A table that a query of the catalog reads has row level security enabled, and it is not active for the role \
                 that the audit runs as (a superuser, a role with BYPASSRLS, or the table's owner). It stays quiet where \
-                `[audit] role` names a role for which the policies hold.",
+                `[audit] role`, or the query's own `@role`, names a role for which the policies hold.",
     why: "A policy's condition is added to every query: indexes that serve the query alone no longer do, and functions in it \
           may run for each row.",
     advice: "Name the application's role and what it sets, in pgproof.toml: `[audit] role = \"app\"` and \
-             `settings = { \"app.tenant\" = \"1\" }`.",
+             `settings = { \"app.tenant\" = \"1\" }`; for one query `-- @role: app` and \
+             `-- @set: app.tenant = 1` above it.",
     bad: "ALTER TABLE invoices ENABLE ROW LEVEL SECURITY; -- and the audit runs as a superuser",
     good: "[audit]\nrole = \"app\"\nsettings = { \"app.tenant\" = \"1\" }",
     thresholds: &[],
@@ -47,7 +48,7 @@ fn finding(table: &QualifiedName, role: &str, severity: Severity) -> Finding {
         ),
         why: "Production's role sees other plans: a policy's condition is added to every query.".to_owned(),
         advice: "Name the application's role in pgproof.toml: `[audit] role = \"…\"`, and what it sets before it asks: \
-                 `settings = { \"app.user_id\" = \"1\" }`."
+                 `settings = { \"app.user_id\" = \"1\" }`; or `-- @role: …` and `-- @set: app.user_id = 1` above a query."
             .to_owned(),
     };
     plain(

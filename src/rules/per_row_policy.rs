@@ -104,7 +104,7 @@ pub fn finding(seen: &Seen<'_>, query: &Query, policy: &Policy) -> Option<Findin
             "Ask once a statement: alter the policy as below; it allows the same rows.".to_owned()
         }
         (Some(_), None) => "Ask once a statement: alter the policy as below. Not measured: name the application's role and what it \
-                            sets, `[audit] role` and `settings`."
+                            sets, `[audit] role` and `settings`, or `@role` and `@set` above the query."
             .to_owned(),
         (None, _) => "Turn it around, so that it does not depend on the row: `team_id IN (SELECT teams_of_user())`.".to_owned(),
     };

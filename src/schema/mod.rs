@@ -383,6 +383,16 @@ pub enum TypeDefinition {
 }
 
 impl Schema {
+    /// Whether a foreign key points to this column of a table, alone or with others.
+    #[must_use]
+    pub fn is_referenced(&self, table: &Table, column: &str) -> bool {
+        let mut keys = self.tables.iter().flat_map(|other| &other.foreign_keys);
+        keys.any(|key| {
+            let mut columns = key.referenced_columns.iter();
+            key.references == table.oid && columns.any(|name| name == column)
+        })
+    }
+
     /// All that holds rows of its own or its partitions'.
     fn relations(&self) -> impl Iterator<Item = &Table> {
         self.tables.iter().chain(&self.materialized_views)

@@ -23,6 +23,7 @@ pub mod resolve;
 pub mod spec;
 pub mod staging;
 pub mod text;
+pub mod wishes;
 
 pub use clock::Clock;
 pub use evaluate::Evaluator;
@@ -31,4 +32,4 @@ pub use resolve::{DefaultRows, Options, Refusal, SeedError, resolve};
 pub use spec::Spec;
 
 /// Changes with everything that changes a byte of a dataset for an unchanged schema, spec and seed.
-pub const GENERATOR_VERSION: u32 = 11;
+pub const GENERATOR_VERSION: u32 = 12;

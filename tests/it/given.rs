@@ -553,3 +553,43 @@ async fn a_cycle_of_keys_that_may_be_null_is_filled_in_two_passes() {
         assert!(number(&session, &sql).await > 900, "{table}.{column}");
     }
 }
+
+/// What a load made is compared with what was planned: a trigger that refuses rows is noted.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_trigger_refuses_are_noted() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE readings (id int PRIMARY KEY, kind text NOT NULL);
+             CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN IF NEW.id % 2 = 0 THEN RETURN NULL; END IF; NEW.kind := 'z'; RETURN NEW; END $$;
+             CREATE TRIGGER odd BEFORE INSERT ON readings FOR EACH ROW EXECUTE FUNCTION odd();",
+        )
+        .await;
+    let spec = "[tables.readings]\nrows = 1000\n[tables.readings.columns]\nkind = { values = { a = 0.5, z = 0.5 } }\n";
+    let specs = [Source::new("seeds/a.toml", spec)];
+    let (options, interrupt) = (Options::default(), Interrupt::new());
+    let intent = given::plan(
+        database.url(),
+        &specs,
+        &options,
+        Existing::Refuse,
+        &interrupt,
+    )
+    .await
+    .unwrap_or_else(|error| panic!("{error}"));
+    let report = given::fill(database.url(), &intent, &Progress::default(), &interrupt)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let why = "a constraint, a key or another wish of the spec stands against it";
+    let expected = [
+        "readings holds 500 rows, and 1000 were planned".to_owned(),
+        format!(
+            "readings: kind is \"a\" in 0 % of the rows that have one, and the spec says 50 %: {why}"
+        ),
+        format!(
+            "readings: kind is \"z\" in 100 % of the rows that have one, and the spec says 50 %: {why}"
+        ),
+    ];
+    assert_eq!(report.notes, expected);
+}

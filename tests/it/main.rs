@@ -21,6 +21,7 @@ mod errors;
 mod faults;
 mod files;
 mod files_parquet;
+mod fresh_twice;
 mod given;
 mod harmless;
 mod hostile;

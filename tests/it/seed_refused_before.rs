@@ -447,3 +447,81 @@ async fn undeclared_references_of_every_spelling_name_rows() {
     assert!(count(&database, "SELECT count(reply_to) FROM letters").await > 0);
     assert!(count(&database, "SELECT count(DISTINCT likeable_type) FROM likes").await == 2);
 }
+
+/// Partition keys that cut a time off, and addresses that must not overlap.
+#[tokio::test]
+async fn expressions_of_partition_keys_and_addresses_that_exclude_each_other() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE readings (id bigint NOT NULL, at timestamp NOT NULL, value int) PARTITION BY RANGE (date_trunc('month', at));
+             CREATE TABLE readings_1 PARTITION OF readings FOR VALUES FROM ('2019-03-01') TO ('2019-05-01');
+             CREATE TABLE readings_2 PARTITION OF readings FOR VALUES FROM ('2019-06-01') TO ('2019-07-01');
+             CREATE TABLE visits (id bigint NOT NULL, at timestamp NOT NULL) PARTITION BY RANGE ((at::date));
+             CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM ('2018-01-01') TO ('2018-01-04');
+             CREATE TABLE leases (id int PRIMARY KEY, pool int NOT NULL, address inet NOT NULL,
+                 EXCLUDE USING gist (address inet_ops WITH &&));
+             CREATE TABLE subnets (id int PRIMARY KEY, network cidr NOT NULL, EXCLUDE USING gist (network inet_ops WITH &&));
+             CREATE TABLE hosts (id int PRIMARY KEY, address inet NOT NULL UNIQUE, note text);",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.hosts]\nrows = 120_000\n[tables.leases]\nrows = 3000\n[tables.subnets]\nrows = 3000\n\
+         [tables.readings]\nrows = 2000\n[tables.visits]\nrows = 500\n",
+    )
+    .await;
+    let session = database.session().await;
+    torture::prove(&session).await;
+    let counts = "SELECT format('%s %s %s %s %s', (SELECT count(*) FROM readings_1) > 200, (SELECT count(*) FROM readings_2) > 200, \
+                  (SELECT count(*) FROM visits), (SELECT count(DISTINCT address) FROM leases), \
+                  (SELECT count(DISTINCT address) FROM hosts))";
+    let row = session.client().query_one(counts, &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "t t 500 3000 120000");
+    session.close().await;
+}
+
+/// A tenant that may be NULL is part of the key that other tables point to.
+#[tokio::test]
+async fn a_referenced_key_of_several_columns_is_never_null() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE tenants (id int PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE users (id int PRIMARY KEY, tenant_id int REFERENCES tenants, email text NOT NULL, UNIQUE (tenant_id, id));
+             CREATE TABLE verifications (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, user_id int,
+                 FOREIGN KEY (user_id, tenant_id) REFERENCES users (id, tenant_id));",
+        )
+        .await;
+    filled(&database, "").await;
+    let users = "SELECT count(*) FROM users WHERE tenant_id IS NULL";
+    assert_eq!(count(&database, users).await, 0);
+    let named = "SELECT count(*) FROM verifications WHERE user_id IS NOT NULL";
+    assert!(count(&database, named).await > 100);
+}
+
+/// A junction of a tenant's rows that also names who made it: the pair groups the rows, whoever comes first by name.
+#[tokio::test]
+async fn a_junction_with_its_author_is_filled() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE tenants (id int PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE users (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, UNIQUE (tenant_id, id));
+             CREATE TABLE tags (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, UNIQUE (tenant_id, id));
+             CREATE TABLE posts (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, UNIQUE (tenant_id, id));
+             CREATE TABLE post_tags (tag_id int NOT NULL, post_id int NOT NULL, created_by_id int NOT NULL,
+                 tenant_id int NOT NULL REFERENCES tenants, PRIMARY KEY (tag_id, post_id),
+                 FOREIGN KEY (created_by_id, tenant_id) REFERENCES users (id, tenant_id),
+                 FOREIGN KEY (post_id, tenant_id) REFERENCES posts (id, tenant_id),
+                 FOREIGN KEY (tag_id, tenant_id) REFERENCES tags (id, tenant_id));",
+        )
+        .await;
+    let spec = "[tables.tenants]\nrows = 20\n[tables.users]\nrows = 200\n[tables.tags]\nrows = 200\n[tables.posts]\nrows = 400\n\
+                [tables.post_tags]\nrows = 1000\n";
+    filled(&database, spec).await;
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM post_tags").await,
+        1000
+    );
+}

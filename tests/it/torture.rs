@@ -46,7 +46,7 @@ pub(crate) async fn try_fill_with(
     let planned = dataset::plan(database.url(), specs, options, &Interrupt::new()).await;
     let (schema, plan) = planned.map_err(|error| error.to_string())?;
     let (schema, plan) = (Arc::new(schema), Arc::new(plan));
-    load::embedded(
+    let report = load::embedded(
         database.url(),
         &schema,
         &plan,
@@ -55,7 +55,9 @@ pub(crate) async fn try_fill_with(
     )
     .await
     .map_err(|error| error.to_string())?;
-    Ok(Arc::unwrap_or_clone(plan))
+    let mut plan = Arc::unwrap_or_clone(plan);
+    plan.notes.extend(report.notes);
+    Ok(plan)
 }
 
 async fn texts(session: &Session, sql: &str) -> Vec<String> {

@@ -298,6 +298,124 @@ fn the_role_that_asks_sees_its_policies() {
     assert_eq!(as_reader.summary.found_rows, 1);
 }
 
+const TENANTS: &str = "
+CREATE TABLE tenants (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE bills (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, cents int NOT NULL);
+ALTER TABLE bills ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_bills ON bills TO values_clerk USING (tenant_id = current_setting('app.tenant')::int);
+GRANT SELECT ON tenants, bills TO values_clerk;
+";
+
+const ASKED: &str = r#"
+-- name: Everyone :one
+SELECT count(*), sum(cents) FROM bills;
+-- name: Clerk :many
+-- @role: values_clerk
+-- @set: app.tenant = 7       -- the largest
+SELECT id, cents FROM bills WHERE cents > $1;
+-- name: Hostile :one
+-- @set: app.note = 'it''s "7"\''); DROP TABLE bills; --'
+SELECT count(*) FROM tenants WHERE name <> current_setting('app.note');
+-- name: Stranger :many
+-- @role: values_nobody
+SELECT id FROM tenants LIMIT 3;
+-- name: Forbidden :many
+-- @set: data_directory = /tmp
+SELECT id FROM tenants LIMIT 4;
+"#;
+
+/// `@role` and `@set` say who asks one query: its policies hold, the others' are missed aloud, and values are values.
+#[test]
+fn one_query_is_asked_by_its_own_role_with_its_own_settings() {
+    let settings = "[server]\nroles = [\"values_clerk\"]\n[audit]\nruns = 1\n";
+    let directory = project(&[
+        ("pgproof.toml", settings),
+        ("migrations/0001_bills.sql", TENANTS),
+        ("queries/bills.sql", ASKED),
+        (
+            "seeds/bills.toml",
+            "[tables.tenants]\nrows = 50\n[tables.bills]\nrows = 5000\n",
+        ),
+    ]);
+    let (first, terminal) = report(directory.path());
+    let query = |report: &SavedReport, name: &str| {
+        let mut queries = report.queries.iter();
+        queries.find(|query| query.name == name).unwrap().clone()
+    };
+    let bypassed: Vec<_> = first
+        .findings
+        .iter()
+        .filter(|finding| finding.rule == RuleId::BypassedPolicies)
+        .map(|finding| finding.evidence["relation"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(bypassed, ["bills"], "{terminal}");
+    let clerk = query(&first, "Clerk");
+    assert_eq!(
+        clerk.asked_by.to_string(),
+        "role values_clerk, app.tenant = 7"
+    );
+    assert!(
+        clerk
+            .runs
+            .iter()
+            .all(|run| run.plan.to_string().contains("app.tenant")),
+        "{:?}",
+        clerk.runs
+    );
+    assert!(
+        !query(&first, "Everyone").runs[0]
+            .plan
+            .to_string()
+            .contains("app.tenant")
+    );
+    assert_eq!(
+        query(&first, "Hostile").runs[0].rows,
+        Some(1.0),
+        "{terminal}"
+    );
+    let refused = |name: &str| query(&first, name).failure.unwrap();
+    assert_eq!(
+        refused("Stranger").message,
+        "it cannot be asked as its `@role` and `@set` say: role \"values_nobody\" does not exist (SQLSTATE 22023)"
+    );
+    assert!(refused("Stranger").hint.unwrap().contains("[server] roles"));
+    assert!(
+        refused("Forbidden").message.contains("SQLSTATE 55P02"),
+        "{:?}",
+        refused("Forbidden")
+    );
+    assert_eq!((first.summary.executed, first.summary.not_audited), (3, 2));
+
+    // What is kept is kept by who asked; the report and a redacted one say who did.
+    let reused = |report: &SavedReport| report.reused.as_ref().map(|reused| reused.queries);
+    let (again, _) = report(directory.path());
+    assert_eq!(reused(&again), Some(3));
+    let other = ASKED.replace("app.tenant = 7 ", "app.tenant = 8 ");
+    fs::write(directory.path().join("queries/bills.sql"), other).unwrap();
+    let (second, terminal) = report(directory.path());
+    assert_eq!(reused(&second), Some(2), "{terminal}");
+    assert!(
+        terminal.contains("asked by role values_clerk, app.tenant = 8"),
+        "{terminal}"
+    );
+    let redacted = pgproof(
+        directory.path(),
+        &[
+            "audit",
+            "--fail-on",
+            "never",
+            "--redact",
+            "--format",
+            "json",
+        ],
+    );
+    let redacted = json::read(&String::from_utf8(redacted.stdout).unwrap()).unwrap();
+    assert_eq!(
+        query(&redacted, "Clerk").asked_by.to_string(),
+        "role values_clerk, app.tenant = [redacted]"
+    );
+}
+
 const FUNCTIONS_OF_POLICIES: &str = "\
 CREATE SCHEMA who;
 CREATE FUNCTION who.shop() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN current_setting('app.shop')::int; END $$;

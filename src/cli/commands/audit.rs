@@ -313,7 +313,7 @@ pub(super) async fn audit(
     };
     findings.extend(not_audited::findings(&unjudged, &policy_for, &defaults));
     if ended_early.is_none() {
-        match without_policies(&mut place, &schema, &runs, &options, &defaults).await {
+        match without_policies(&mut place, &schema, (&queries, &runs), &options, &defaults).await {
             Ok(found) => findings.extend(found),
             Err(error) => ended_early = Some(ended_by(error)?),
         }
@@ -414,28 +414,28 @@ fn advice_budget(args: &AuditArgs) -> AdviceBudget {
 async fn without_policies(
     place: &mut Place<'_>,
     schema: &Schema,
-    runs: &[QueryRuns],
+    asked: (&[Query], &[QueryRuns]),
     options: &RunOptions,
     policy: &Policy,
 ) -> Result<Vec<Finding>, CliError> {
     if !policy.is_on(RuleId::BypassedPolicies) {
         return Ok(Vec::new());
     }
-    let limits = options.limits();
-    let bypassed = match caller::bypassed(place.bench(), schema, runs, &limits).await {
+    let limits = |query: &Query| options.limits_of(query);
+    let bypassed = match caller::bypassed(place.bench(), schema, asked, limits).await {
         Err(ExplainError::NoSession) => {
             place.session().await?;
-            caller::bypassed(place.bench(), schema, runs, &limits).await
+            caller::bypassed(place.bench(), schema, asked, limits).await
         }
         known => known,
     };
     if place.globals.interrupt.is_set() {
         return Err(CliError::Interrupted);
     }
-    let findings = bypassed?.map(|bypassed| {
+    let findings = bypassed?.into_iter().flat_map(|bypassed| {
         rules::bypassed_policies::findings(&bypassed.tables, &bypassed.role, policy)
     });
-    Ok(findings.unwrap_or_default())
+    Ok(findings.collect())
 }
 
 /// What statements may do: anything in a copy of ours, and in somebody's database only what the user allowed.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::audit::selection::Chosen;
-use crate::catalog::{Budget, Catalog, Command, Query, Segment, StatementKind};
+use crate::catalog::{Budget, Caller, Catalog, Command, Query, Segment, StatementKind};
 use crate::cli::args::{AuditArgs, ExplainArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
@@ -228,6 +228,7 @@ fn given_query(source: &Source, index: usize, found: &Found, several: bool) -> Q
         writes: false,
         budget: Budget::default(),
         calls_per_second: None,
+        asked_by: Caller::default(),
         for_each: Vec::new(),
         allows: Vec::new(),
     }

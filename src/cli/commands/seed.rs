@@ -12,14 +12,15 @@ use crate::cli::{Globals, UrlSource};
 use crate::db::connect::DatabaseUrl;
 use crate::db::dataset::{self, Dataset};
 use crate::db::given::{self, Existing, Intent, Loss};
+use crate::db::load::Space;
 use crate::export::{self, FileFormat};
 use crate::report::seeding::{self, Duration, Fate, SeededTable};
 use crate::report::summary::plural;
-use crate::schema::QualifiedName;
+use crate::schema::{QualifiedName, Schema};
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{DefaultRows, Options, SeedPlan};
 use crate::source::Source;
-use crate::units::{Bytes, Count};
+use crate::units::{Bytes, Count, Millis};
 
 /// Fills the embedded server's dataset, or the database that `--database-url` names, or writes files.
 pub async fn run(args: &SeedArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -53,11 +54,14 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let cluster = target::start(&project, globals).await?;
     let shown = if args.dry_run {
-        let (_, plan) =
+        let (schema, plan) =
             dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
+        for note in plan.all_notes() {
+            progress.note(note.as_str());
+        }
         (
             planned(&plan, |_| Fate::Filled),
-            Duration::Expected(plan.expected_time()),
+            expected(&schema, &plan, plan.expected_time()),
         )
     } else {
         let dataset = dataset::ensure(&cluster, ingredients.recipe(), progress, interrupt).await?;
@@ -89,16 +93,33 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
     print(
         globals,
         &planned(&intent.plan, |table| fate(&intent, table)),
-        Duration::Expected(intent.plan.expected_time_in_place()),
+        expected(
+            &intent.schema,
+            &intent.plan,
+            intent.plan.expected_time_in_place(),
+        ),
     )?;
     if args.dry_run {
+        for note in &intent.plan.predicted {
+            progress.note(note.as_str());
+        }
         return Ok(());
     }
     if !intent.losses.is_empty() {
         confirm(args, globals, url, &intent.losses)?;
     }
     let report = given::fill(url, &intent, progress, interrupt).await?;
+    for note in &report.notes {
+        progress.note(note.as_str());
+    }
     globals.print(&format!("done in {}\n", report.elapsed))
+}
+
+fn expected(schema: &Schema, plan: &SeedPlan, time: Millis) -> Duration {
+    Duration::Expected {
+        time,
+        on_disk: Space::of_relations(schema, plan),
+    }
 }
 
 /// Says which rows will be gone, and asks. Without a terminal nobody can answer: `--yes` must.
@@ -184,8 +205,7 @@ async fn files(
             let (schema, plan) =
                 dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
             cluster.stop().await;
-            plan.notes
-                .iter()
+            plan.all_notes()
                 .for_each(|note| progress.note(note.as_str()));
             (Arc::new(schema), Arc::new(plan))
         }
@@ -193,7 +213,7 @@ async fn files(
     print(
         globals,
         &planned(&plan, |_| Fate::Filled),
-        Duration::Expected(plan.expected_time()),
+        expected(&schema, &plan, plan.expected_time()),
     )?;
     if args.dry_run {
         return Ok(());

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
 use super::exit::CliError;
+use crate::catalog::Caller;
 use crate::catalog::{Catalog, Query, QuerySource, StatementsFrom};
-use crate::db::caller::Caller;
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};

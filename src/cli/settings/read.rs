@@ -11,9 +11,9 @@ use super::section::{Entry, Reader, Section, number};
 use super::{
     AuditSettings, DatasetSettings, ManualStep, Migrations, ServerSettings, Settings, Variable,
 };
+use crate::catalog::Caller;
 use crate::catalog::sources::conventions;
 use crate::catalog::{QuerySource, StatementsFrom};
-use crate::db::caller::Caller;
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};

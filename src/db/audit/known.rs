@@ -182,10 +182,13 @@ fn described(queries: &[Query], at: usize, below: &mut Vec<usize>) -> Option<Str
         writes,
         budget,
         calls_per_second: _,
+        asked_by,
         for_each,
         allows: _,
     } = queries.get(at)?;
-    let mut text = format!("{command:?} {statement:?} {writes} {parameters:?} {budget:?} {sql:?}");
+    let mut text = format!(
+        "{command:?} {statement:?} {writes} {parameters:?} {budget:?} {asked_by:?} {sql:?}"
+    );
     below.push(at);
     for each in for_each {
         let parent = queries.iter().position(|other| other.name == each.parent);

@@ -7,7 +7,8 @@ mod parent;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::catalog::Query;
+use crate::catalog::{Caller, Query};
+use crate::db::caller;
 use crate::db::connect::{Session, describe};
 use crate::db::explain::{self, Access, ExplainError, Explained, Limits, PlanChoice, Prepared};
 use crate::db::parameters::{self, ChooseError, Chosen, Mender, ParameterSet, Sampler, Search};
@@ -51,7 +52,14 @@ impl RunOptions {
             statement: Millis(statement),
             lock: Millis(self.timeout.0.min(lock)),
             access: self.access,
+            caller: None,
         }
+    }
+
+    /// As limits of a query's transactions, which are its own caller's.
+    #[must_use]
+    pub fn limits_of(&self, query: &Query) -> Limits {
+        self.limits().asked_by(&query.asked_by)
     }
 }
 
@@ -344,7 +352,7 @@ impl Walk {
             queries: work.queries,
             options: work.options,
             limits: work.options.limits(),
-            sampler: Sampler::default(),
+            samplers: BTreeMap::new(),
             interrupt: work.interrupt,
         };
         while let Some(query) = self.left.front().copied() {
@@ -406,8 +414,10 @@ struct Auditor<'a> {
     schema: &'a Schema,
     queries: &'a [Query],
     options: &'a RunOptions,
+    /// Of the query at hand.
     limits: Limits,
-    sampler: Sampler,
+    /// What each caller sees of the data.
+    samplers: BTreeMap<Caller, Sampler>,
     interrupt: &'a Interrupt,
 }
 
@@ -418,6 +428,10 @@ impl Auditor<'_> {
         normal: &mut BTreeMap<usize, ParameterSet>,
     ) -> Result<QueryRuns, Failed> {
         let query = &self.queries[i];
+        self.limits = self.options.limits_of(query);
+        if !query.asked_by.is_connection() {
+            self.ask_as().await?;
+        }
         let mut ready = self.prepare(i, normal).await?;
         let mut mender = Mender::default();
         let (runs, mut notes) = loop {
@@ -453,6 +467,23 @@ impl Auditor<'_> {
             failure: None,
             notes,
         })
+    }
+
+    /// Whether the connection may be the one who asks.
+    async fn ask_as(&self) -> Result<(), Failed> {
+        match caller::refusal(self.session.client(), &self.limits).await? {
+            None => Ok(()),
+            // No code: it is of the roles that the server has today, and is looked at again the next time.
+            Some(refusal) => Err(Failed::Query(QueryFailure {
+                message: format!(
+                    "it cannot be asked as its `@role` and `@set` say: {} (SQLSTATE {})",
+                    refusal.message, refusal.code
+                ),
+                code: None,
+                position: None,
+                hint: Some(caller::remedy(&refusal).to_owned()),
+            })),
+        }
     }
 
     /// What is seen of a query with the values at hand: its runs, and notes on them.
@@ -591,7 +622,7 @@ impl Auditor<'_> {
             client,
             limits: &self.limits,
             schema: self.schema,
-            sampler: &mut self.sampler,
+            sampler: self.samplers.entry(query.asked_by.clone()).or_default(),
         };
         let chosen = parameters::choose(&mut search, query, prepared, &generic.plan, &given).await;
         chosen
@@ -650,6 +681,7 @@ pub const WRITE_LIMITS: Limits = Limits {
     statement: Millis(10_000.0),
     lock: Millis(300.0),
     access: Access::Writes,
+    caller: None,
 };
 
 /// With `--allow-writes`, a statement that is expected to write more rows than this is planned only: each leaves a dead row

@@ -71,9 +71,10 @@ pub(super) async fn values(
         };
         let Some(set) = normal.get(&at) else { continue };
         let parent = &queries[at];
-        let statement =
-            Prepared::new(client, "pgproof_parent", &parent.sql, parent.writes, limits).await?;
-        let rows = first_rows(client, &statement, &set.values, limits, ELEMENTS).await;
+        let asked_by = limits.clone().asked_by(&parent.asked_by);
+        let (name, sql) = ("pgproof_parent", &parent.sql);
+        let statement = Prepared::new(client, name, sql, parent.writes, &asked_by).await?;
+        let rows = first_rows(client, &statement, &set.values, &asked_by, ELEMENTS).await;
         statement.deallocate(client).await?;
         let rows = rows?;
         let Some(first) = rows.first() else { continue };

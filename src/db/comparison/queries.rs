@@ -289,7 +289,7 @@ impl<'a> Bench<'a> {
                     sessions,
                     query: pair.query,
                     successor: pair.successor,
-                    limits: task.options.limits(),
+                    limits: task.options.limits_of(pair.query),
                 };
                 judged.diff.slowdown = contest.slowdown(run).await?;
             }

@@ -45,7 +45,7 @@ pub(super) async fn run_sets(
     samples: u32,
     options: &RunOptions,
 ) -> Result<Vec<Ran>, ExplainError> {
-    let limits = options.limits();
+    let limits = options.limits_of(query);
     if runs.is_empty() {
         return Ok(Vec::new());
     }
@@ -59,7 +59,7 @@ pub(super) async fn run_sets(
         };
     let mut found = Vec::with_capacity(runs.len());
     for run in runs {
-        found.push(again(session, &prepared, run, samples, options).await?);
+        found.push(again(session, (query, &prepared), run, samples, options).await?);
     }
     prepared.deallocate(session.client()).await?;
     Ok(found)
@@ -67,12 +67,12 @@ pub(super) async fn run_sets(
 
 async fn again(
     session: &Session,
-    prepared: &Prepared,
+    (query, prepared): (&Query, &Prepared),
     run: &Asked,
     samples: u32,
     options: &RunOptions,
 ) -> Result<Ran, ExplainError> {
-    let limits = options.limits();
+    let limits = options.limits_of(query);
     let values = values(run);
     let mut taken: Vec<Explained> = Vec::new();
     let done = |plan: Plan, explain_json, outcome| {
@@ -85,7 +85,7 @@ async fn again(
         }))
     };
     if run.estimated {
-        return match estimated(session, prepared, &values, run, options).await? {
+        return match estimated(session, (query, prepared), &values, run, options).await? {
             Ok(explained) => done(explained.plan, explained.json, Outcome::Estimated),
             Err(failure) => Ok(Err(failure)),
         };
@@ -95,7 +95,7 @@ async fn again(
         match explain::analyze(session.client(), prepared, &values, choice(run), &limits).await {
             Ok(explained) => taken.push(explained),
             Err(ExplainError::TimedOut) => {
-                return match estimated(session, prepared, &values, run, options).await? {
+                return match estimated(session, (query, prepared), &values, run, options).await? {
                     Ok(plan) => done(
                         plan.plan,
                         plan.json,
@@ -133,7 +133,7 @@ async fn again(
 
 async fn estimated(
     session: &Session,
-    prepared: &Prepared,
+    (query, prepared): (&Query, &Prepared),
     values: &[Option<String>],
     run: &Asked,
     options: &RunOptions,
@@ -144,7 +144,7 @@ async fn estimated(
         prepared,
         &sets,
         choice(run),
-        &options.limits(),
+        &options.limits_of(query),
     )
     .await
     {
@@ -171,7 +171,7 @@ pub(super) async fn plan(
         NAME,
         &query.sql,
         query.writes,
-        &options.limits(),
+        &options.limits_of(query),
     )
     .await
     {
@@ -184,7 +184,7 @@ pub(super) async fn plan(
     let mut found = Vec::with_capacity(runs.len());
     for run in runs {
         let run = &Asked::from(run);
-        let estimate = estimated(session, &prepared, &values(run), run, options).await?;
+        let estimate = estimated(session, (query, &prepared), &values(run), run, options).await?;
         found.push(estimate.map(|explained| explained.plan));
     }
     prepared.deallocate(session.client()).await?;

@@ -134,7 +134,7 @@ pub(super) async fn confirm(
                     sessions,
                     query,
                     successor,
-                    limits: task.options.limits(),
+                    limits: task.options.limits_of(query),
                 }
                 .slowdown(run)
                 .await?;

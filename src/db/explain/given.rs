@@ -109,7 +109,7 @@ impl<'c> GivenTransaction<'c> {
         let rest = answers.split_off(opened);
         let transaction = |began| Self {
             client,
-            limits: *limits,
+            limits: limits.clone(),
             began,
             prepared: Vec::new(),
         };

@@ -9,10 +9,12 @@ mod statement;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio_postgres::Client;
 
+use crate::catalog::Caller;
 use crate::db::connect::Session;
 use crate::plan::{NodeKind, Plan, parse};
 use crate::schema::{Schema, Table};
@@ -48,7 +50,7 @@ impl Access {
 }
 
 /// How long a statement may take, and how its transaction is opened.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// `statement_timeout`.
     pub statement: Millis,
@@ -56,6 +58,24 @@ pub struct Limits {
     pub lock: Millis,
     /// What may be done.
     pub access: Access,
+    /// Statements that make the transaction a query's own caller's; `None` where the session's holds.
+    pub caller: Option<Arc<str>>,
+}
+
+impl Limits {
+    /// With a query's own caller.
+    #[must_use]
+    pub fn asked_by(self, caller: &Caller) -> Self {
+        let own = (!caller.is_connection()).then(|| caller.local().into());
+        Self {
+            caller: own,
+            ..self
+        }
+    }
+
+    fn caller(&self) -> &str {
+        self.caller.as_deref().unwrap_or_default()
+    }
 }
 
 pub use crate::run_id::PlanChoice;
@@ -214,8 +234,9 @@ pub(crate) async fn in_savepoint(
     };
     let messages = [
         Message::Ours(format!(
-            "SAVEPOINT pgproof;SET LOCAL plan_cache_mode = {};{constraints}",
-            plan_cache_mode(choice)
+            "SAVEPOINT pgproof;SET LOCAL plan_cache_mode = {};{}{constraints}",
+            plan_cache_mode(choice),
+            prepared.caller()
         )),
         Message::One(explain(mode, prepared, values)),
         Message::Ours("ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;".to_owned()),
@@ -230,6 +251,7 @@ const OWN: Limits = Limits {
     statement: Millis(0.0),
     lock: Millis(0.0),
     access: Access::PrivateCopy,
+    caller: None,
 };
 
 /// The statements that open a transaction with its limits.
@@ -243,10 +265,11 @@ pub(crate) fn opening(limits: &Limits, choice: PlanChoice) -> String {
     let choice = plan_cache_mode(choice);
     format!(
         "BEGIN{access};SET LOCAL statement_timeout = {:.0};SET LOCAL lock_timeout = {:.0};\
-         SET LOCAL idle_in_transaction_session_timeout = {:.0};SET LOCAL plan_cache_mode = {choice};",
+         SET LOCAL idle_in_transaction_session_timeout = {:.0};SET LOCAL plan_cache_mode = {choice};{}",
         limits.statement.0.max(1.0),
         limits.lock.0.max(1.0),
         limits.statement.0.max(1.0) + 60_000.0,
+        limits.caller(),
     )
 }
 
@@ -357,7 +380,7 @@ pub(crate) async fn together(
 ) -> Result<Vec<String>, ExplainError> {
     let limits = Limits {
         access: Access::PrivateCopy,
-        ..*limits
+        ..limits.clone()
     };
     let work = Work {
         prepared: None,

@@ -1,5 +1,6 @@
 //! A prepared statement with its parameters' types, and how values are written for it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub struct Prepared {
     /// As it is sent to be prepared.
     sql: String,
     lifetime: Lifetime,
+    /// What makes a transaction its caller's.
+    caller: Option<Arc<str>>,
     /// What a rollback would not take back; looked for on a given database only.
     pub effects: Effects,
     /// What looking at it left behind on a given database, and was taken back.
@@ -100,6 +103,7 @@ impl Prepared {
             name: name.to_owned(),
             sql: sql.to_owned(),
             lifetime: Lifetime::Session,
+            caller: limits.caller.clone(),
             effects: Effects::default(),
             left_behind: Vec::new(),
             types: Vec::new(),
@@ -117,7 +121,7 @@ impl Prepared {
             self.preparing(),
             Message::Ours(OWN_PATH.to_owned()),
             Message::One(types_cursor(&self.name)),
-            Message::Ours(CALLERS_PATH.to_owned()),
+            Message::Ours(self.callers_path()),
             Message::One(FETCH_TYPES.to_owned()),
             Message::Ours("ROLLBACK".to_owned()),
         ];
@@ -135,7 +139,7 @@ impl Prepared {
             Message::Ours(OWN_PATH.to_owned()),
             Message::One(types_cursor(&self.name)),
             Message::One(effects::RELATIONS.to_owned()),
-            Message::Ours(CALLERS_PATH.to_owned()),
+            Message::Ours(self.callers_path()),
             Message::One(FETCH_TYPES.to_owned()),
             Message::Ours(OWN_PATH.to_owned()),
         ];
@@ -180,7 +184,7 @@ impl Prepared {
             });
         }
         let explain = [
-            Message::Ours(CALLERS_PATH.to_owned()),
+            Message::Ours(self.callers_path()),
             Message::One(explain_generic(self)),
             Message::Ours(OWN_PATH.to_owned()),
         ];
@@ -188,6 +192,16 @@ impl Prepared {
         let plan = answers.get(1).and_then(|rows| rows.last());
         self.effects = search.of_running(plan.map_or("[]", String::as_str)).await?;
         Ok(())
+    }
+
+    /// Statements that make a transaction its caller's; empty where the session's holds.
+    pub(super) fn caller(&self) -> &str {
+        self.caller.as_deref().unwrap_or_default()
+    }
+
+    /// The search path is the caller's again, who may have set one.
+    fn callers_path(&self) -> String {
+        format!("{CALLERS_PATH};{}", self.caller())
     }
 
     fn prefix(&self) -> String {

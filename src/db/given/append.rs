@@ -144,6 +144,13 @@ async fn start_after(
             }),
             Some(Generator::Choice(Choice { unique, .. })),
         ) => goes_on(order, *unique),
+        (
+            Generator::Inet {
+                unique: Some(order),
+                ..
+            },
+            Some(Generator::Inet { unique, .. }),
+        ) => goes_on(order, *unique),
         (Generator::Scalar(scalar), then) if counts_up(&scalar.source) => {
             let last = last_value(session, there, &column.name, &column.data_type, scalar).await;
             if last.is_some_and(|last| move_behind(scalar, last, rows, column.key)) {

@@ -38,7 +38,8 @@ pub(super) fn break_cycles(schema: &Schema, plan: &SeedPlan) -> Result<Vec<Broke
             .iter()
             .filter(|key| !key.deferrable && is_ahead(schema, plan, at, key))
         {
-            let late = second_pass(table, planned, at, key).ok_or_else(|| GivenError::Cycle {
+            let late = second_pass(schema, table, planned, (at, key));
+            let late = late.ok_or_else(|| GivenError::Cycle {
                 key: key.name.clone(),
                 table: table.name.clone(),
             })?;
@@ -64,17 +65,29 @@ fn is_ahead(schema: &Schema, plan: &SeedPlan, child: usize, key: &ForeignKey) ->
 }
 
 /// `None` where the columns cannot be NULL or the rows cannot be found again.
-fn second_pass(table: &Table, planned: &TablePlan, at: usize, key: &ForeignKey) -> Option<Broken> {
+fn second_pass(
+    schema: &Schema,
+    table: &Table,
+    planned: &TablePlan,
+    (at, key): (usize, &ForeignKey),
+) -> Option<Broken> {
     let nullable = |name: &&String| {
         table
             .column(name)
             .is_some_and(|column| !column.not_null && column.default.is_none())
     };
+    let names: Vec<&String> = key.columns.iter().filter(nullable).collect();
+    // What other keys point to has to be there with its row, where something else of this key can be NULL.
+    let unreferenced = |name: &&&String| !schema.is_referenced(table, name);
+    let free: Vec<&String> = names.iter().filter(unreferenced).copied().collect();
+    let chosen = if free.is_empty() || key.match_full {
+        names
+    } else {
+        free
+    };
     // One NULL is enough for MATCH SIMPLE; MATCH FULL requires all.
-    let columns: Vec<usize> = key
-        .columns
-        .iter()
-        .filter(nullable)
+    let columns: Vec<usize> = chosen
+        .into_iter()
         .filter_map(|name| planned.column_index(name))
         .collect();
     let enough = if key.match_full {

@@ -17,10 +17,11 @@ use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, descr
 use super::dataset::Drafted;
 use super::introspect::{self, IntrospectError};
 use super::load::LoadReport;
-use super::{probe, stored};
+use super::{probe, stored, wishes};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
 use crate::schema::{QualifiedName, Schema, Table, TableKind};
+use crate::seed::plan::TablePlan;
 use crate::seed::{Options, SeedError, SeedPlan, resolve, spec};
 use crate::source::{Source, SourceError};
 use crate::units::{Bytes, Millis};
@@ -338,7 +339,7 @@ pub async fn plan_files(
     interrupt.check()?;
     session.close().await;
     found.map(|(schema, plan, _)| {
-        let notes = plan.notes.clone();
+        let notes = plan.all_notes().cloned().collect();
         (schema, plan, notes)
     })
 }
@@ -482,6 +483,9 @@ pub async fn fill(
     // Dropping the session ends the transaction where it is still open.
     interrupt.check()?;
     let mut report = result?;
+    let held_rows = |table: &TablePlan| intent.appended.contains(&table.name);
+    let missed = wishes::compare(&session, &intent.schema, &intent.plan, held_rows).await;
+    report.notes.extend(missed);
     session.close().await;
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     Ok(report)

@@ -12,6 +12,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use super::wishes;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::Progress;
 use crate::schema::Schema;
@@ -107,6 +108,8 @@ pub async fn embedded(
         steps::put_triggers_aside(&session, schema, plan).await?;
         let mut report = work::run(url, schema, plan, streams(), progress, interrupt).await?;
         steps::finish(&session, schema, plan, &mut report).await?;
+        let missed = wishes::compare(&session, schema, plan, |_| false).await;
+        report.notes.extend(missed);
         Ok(report)
     }
     .await;

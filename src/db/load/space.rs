@@ -53,6 +53,15 @@ impl Space {
         }
     }
 
+    /// What filled tables take, with their indexes and the first pages of relations that hold few rows.
+    #[must_use]
+    pub fn of_relations(schema: &Schema, plan: &SeedPlan) -> Bytes {
+        Bytes(
+            plan.stored_bytes()
+                .saturating_add(empty_files(schema, plan)),
+        )
+    }
+
     /// All of it at once.
     #[must_use]
     pub fn peak(&self) -> Bytes {

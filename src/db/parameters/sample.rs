@@ -94,7 +94,7 @@ impl Sampler {
     ) -> Result<Vec<String>, ExplainError> {
         let limits = Limits {
             statement: Millis(limits.statement.0.min(COUNTING.0)),
-            ..*limits
+            ..limits.clone()
         };
         let body = format!(
             "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(counted.value)), '[]')::pg_catalog.text FROM (\
@@ -125,7 +125,7 @@ impl Sampler {
         };
         let limits = Limits {
             statement: Millis(limits.statement.0.min(COUNTING.0)),
-            ..*limits
+            ..limits.clone()
         };
         let (own, other) = (quote_identifier(own), quote_identifier(other));
         let body = format!(

@@ -162,7 +162,7 @@ impl Together {
         let body = format!("{};", self.joined.query(&self.fixed, more, ROWS));
         let limits = Limits {
             statement: Millis(search.limits.statement.0.min(PATIENCE.0)),
-            ..*search.limits
+            ..search.limits.clone()
         };
         let found = search.sampler.answer(search.client, &limits, body).await;
         Ok(tolerated(found)?.map(|rows| rows.to_vec()))

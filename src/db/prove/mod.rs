@@ -475,8 +475,11 @@ impl Prover<'_> {
 
     async fn prepare(&mut self, query: usize) -> Result<(), ExplainError> {
         if !self.prepared.contains_key(&query) {
-            let (name, limits) = (format!("pgproof_prove_{query}"), self.options.limits());
             let (source, client) = (&self.queries[query], self.bench.client()?);
+            let (name, limits) = (
+                format!("pgproof_prove_{query}"),
+                self.options.limits_of(source),
+            );
             let prepared =
                 Prepared::new(client, &name, &source.sql, source.writes, &limits).await?;
             self.prepared.insert(query, prepared);

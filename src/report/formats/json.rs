@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
 
-use crate::catalog::SkipReason;
+use crate::catalog::{Caller, SkipReason};
 use crate::finding::{
     Evidence, Finding, Fingerprint, Fix, Measurement, Quantity, RuleId, Severity, Suppression,
 };
@@ -171,6 +171,9 @@ pub struct SavedQuery {
     /// `@calls`.
     #[serde(default)]
     pub calls_per_second: Option<f64>,
+    /// `@role` and `@set`.
+    #[serde(default, skip_serializing_if = "Caller::is_connection")]
+    pub asked_by: Caller,
     pub sql: String,
     /// Set where the server refused the query.
     pub failure: Option<SavedFailure>,
@@ -648,6 +651,7 @@ impl SavedQuery {
             line: query.line,
             column: query.column,
             calls_per_second: query.calls_per_second,
+            asked_by: query.asked_by.clone(),
             sql: query.source.clone(),
             failure: runs
                 .and_then(|runs| runs.failure.as_ref())

@@ -272,12 +272,13 @@ impl<'p> Evaluator<'p> {
                 );
             }
             Generator::Uuid => generators::structured::uuid(column.key, index, out),
-            Generator::Inet { cidr } => {
-                generators::structured::inet(column.key.stream(index), *cidr, out)
+            Generator::Inet { cidr, unique } => {
+                let drawn = (column.key, index);
+                generators::structured::inet(drawn, unique.as_ref(), *cidr, out);
             }
             Generator::Mac { bytes } => generators::structured::mac(column.key, index, *bytes, out),
             Generator::Bytes { min, max } => {
-                generators::structured::bytes(column.key.stream(index), index, (*min, *max), out);
+                generators::structured::bytes(column.key, index, (*min, *max), out);
             }
             Generator::Bits { min, max } => {
                 generators::structured::bits(column.key.stream(index), (*min, *max), out)

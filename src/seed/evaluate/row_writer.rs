@@ -124,8 +124,8 @@ fn cell<'p>(
         Generator::Uuid => Some(Box::new(move |row, out| {
             structured::uuid(key, index(row), out)
         })),
-        Generator::Inet { cidr } => Some(Box::new(move |row, out| {
-            structured::inet(key.stream(index(row)), *cidr, out)
+        Generator::Inet { cidr, unique } => Some(Box::new(move |row, out| {
+            structured::inet((key, index(row)), unique.as_ref(), *cidr, out)
         })),
         Generator::Parent {
             link,

@@ -120,14 +120,15 @@ pub(super) const BASE64: TextGenerator = TextGenerator {
         "certificate",
         "encryption_key",
     ],
-    numbers_itself: false,
+    numbers_itself: true,
     width: 88,
     write: |cell, out| {
         const DIGITS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut bits = 0;
+        // The first eleven digits hold 64 bits.
+        let mut bits = first(cell);
         for position in 0..86 {
-            if position % 10 == 0 {
+            if position > 10 && position % 10 == 1 {
                 bits = cell.stream.next_bits();
             }
             out.push(DIGITS[(bits & 63) as usize]);
@@ -217,16 +218,40 @@ pub(super) const UUID: TextGenerator = TextGenerator {
 };
 
 fn uuid(cell: &mut Cell, out: &mut Vec<u8>) {
-    let high = cell.stream.next_bits();
-    // The low half's 62 free bits hold the number.
-    let low = cell.number.unwrap_or_else(|| cell.stream.next_bits());
-    let bytes = super::structured::uuid_bytes(high, low);
+    // A bijection of the number: 62 of its bits are the low half's, the two others the topmost.
+    let image = first(cell);
+    let high = cell.stream.next_bits() >> 2 | image & (3 << 62);
+    let bytes = super::structured::uuid_bytes(high, image);
     for (position, byte) in bytes.into_iter().enumerate() {
         if matches!(position, 4 | 6 | 8 | 10) {
             out.push(b'-');
         }
         out.push(HEX_DIGITS[usize::from(byte >> 4)]);
         out.push(HEX_DIGITS[usize::from(byte & 15)]);
+    }
+}
+
+pub(super) const ID: TextGenerator = TextGenerator {
+    name: "id",
+    summary: "an identifier of 25 small letters and digits, as applications make them",
+    group: Group::Alone,
+    columns: &["id", "cuid", "ulid", "nanoid", "ksuid"],
+    numbers_itself: true,
+    width: 25,
+    write: |cell, out| {
+        // Thirteen digits to the base of 36 hold 64 bits.
+        let (number, more) = (first(cell), cell.stream.next_bits());
+        out.push(b'c');
+        put_base36(more, 11, out);
+        put_base36(number, 13, out);
+    },
+};
+
+fn put_base36(mut bits: u64, digits: usize, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    for _ in 0..digits {
+        out.push(DIGITS[(bits % 36) as usize]);
+        bits /= 36;
     }
 }
 
@@ -252,16 +277,25 @@ pub(super) const CODE: TextGenerator = TextGenerator {
         "no",
         "key",
     ],
-    numbers_itself: false,
+    numbers_itself: true,
     width: 10,
     write: |cell, out| {
-        let mut bits = cell.stream.next_bits();
+        let mut bits = cell
+            .number
+            .map_or_else(|| cell.stream.next_bits(), scattered);
         for _ in 0..10 {
             out.push(CODE_DIGITS[(bits & 31) as usize]);
             bits >>= 5;
         }
     },
 };
+
+/// A bijection of the numbers below 2^50, in which neighbours are far from each other.
+fn scattered(number: u64) -> u64 {
+    const BELOW: u64 = (1 << 50) - 1;
+    let turned = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) & BELOW;
+    (turned ^ turned >> 25).wrapping_mul(0xD1B5_4A32_D192_ED03) & BELOW
+}
 
 fn put_hex(bits: u64, out: &mut Vec<u8>) {
     let mut text = [0_u8; 16];

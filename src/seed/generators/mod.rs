@@ -156,6 +156,7 @@ pub const ALL: &[&TextGenerator] = &[
     &code::VERSION,
     &json::JSON_TEXT,
     &code::UUID,
+    &code::ID,
     &code::CODE,
     &lorem::TITLE,
     &lorem::SENTENCE,

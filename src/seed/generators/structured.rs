@@ -24,12 +24,35 @@ pub(crate) fn uuid_bytes(high: u64, low: u64) -> [u8; 16] {
     (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
-/// An IPv4 address; as `cidr` a network of 24 bits.
-pub(crate) fn inet(mut stream: Stream, cidr: bool, out: &mut Vec<u8>) {
+/// How many addresses, or networks, differ.
+pub(crate) const ADDRESSES: u64 = 1 << 24;
+
+/// An address that a host may have: neither of 0.0.0.0/8 nor loopback nor multicast, and no network's own or broadcast address.
+pub(super) fn host(bits: u32) -> u32 {
+    let [first, b, c, last] = bits.to_be_bytes();
+    let first = match 1 + first % 223 {
+        127 => 128,
+        first => first,
+    };
+    u32::from_be_bytes([first, b, c, 1 + last % 254])
+}
+
+/// An IPv4 address of a host; as `cidr` a network of 24 bits. Those of their own lie in 10.0.0.0/8, networks all over.
+pub(crate) fn inet(
+    (key, index): (Key, u64),
+    unique: Option<&Permutation>,
+    cidr: bool,
+    out: &mut Vec<u8>,
+) {
     const PGSQL_AF_INET: u8 = 2;
-    let address = stream.next_bits() as u32;
-    let address = if cidr { address & 0xFFFF_FF00 } else { address };
-    let [a, b, c, d] = address.to_be_bytes();
+    let [a, b, c, d] = match (unique, cidr) {
+        (Some(order), true) => ((order.apply(index % ADDRESSES) as u32) << 8).to_be_bytes(),
+        (Some(order), false) => (0x0A00_0000 | order.apply(index % ADDRESSES) as u32).to_be_bytes(),
+        (None, _) => {
+            let [a, b, c, d] = host(key.stream(index).next_bits() as u32).to_be_bytes();
+            [a, b, c, if cidr { 0 } else { d }]
+        }
+    };
     encode::fixed(
         out,
         [
@@ -57,11 +80,13 @@ pub(crate) fn mac(key: Key, index: u64, length: u8, out: &mut Vec<u8>) {
 }
 
 /// Random bytes; the first eight hold the row's index, so that no two are equal where there is room.
-pub(crate) fn bytes(mut stream: Stream, index: u64, (min, max): (u32, u32), out: &mut Vec<u8>) {
+pub(crate) fn bytes(key: Key, index: u64, (min, max): (u32, u32), out: &mut Vec<u8>) {
+    let mut stream = key.stream(index);
     let length = stream.between(u64::from(min), u64::from(max.max(min))) as usize;
     let start = encode::begin(out);
     let mut rest = length;
-    let mut next = crate::seed::random::mix(index);
+    // Each column has an order of its own: digests of two columns do not begin alike.
+    let mut next = mix(index ^ key.at(u64::MAX));
     while rest > 0 {
         let take = rest.min(8);
         out.extend_from_slice(&next.to_be_bytes()[..take]);

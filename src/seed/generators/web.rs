@@ -272,10 +272,17 @@ pub(super) const IPV4: TextGenerator = TextGenerator {
     numbers_itself: true,
     width: 13,
     write: |cell, out| {
-        let bits = cell
-            .number
-            .map_or_else(|| cell.stream.next_bits() as u32, |number| number as u32);
-        for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        /// Numbers that 10.0.0.0/8 has room for.
+        const PRIVATE: u64 = 1 << 24;
+        let address = match cell.number {
+            // An odd factor makes a bijection of them.
+            Some(number) if number < PRIVATE => {
+                0x0A00_0000 | (number.wrapping_mul(0x9E37_79B1) & (PRIVATE - 1)) as u32
+            }
+            Some(number) => number as u32,
+            None => super::structured::host(cell.stream.next_bits() as u32),
+        };
+        for (position, byte) in address.to_be_bytes().into_iter().enumerate() {
             if position > 0 {
                 out.push(b'.');
             }

@@ -80,7 +80,11 @@ impl Known {
             known.add(&text, INDEXED);
         }
         let default = column.default.as_deref().and_then(constant_of);
-        if let Some(text) = default.filter(|text| !text.is_empty()) {
+        // A time as a default stands for "not yet": it is no time at which things happen.
+        let is_time = ["timestamp", "date", "time"]
+            .iter()
+            .any(|name| column.data_type.name.starts_with(name));
+        if let Some(text) = default.filter(|text| !text.is_empty() && !is_time) {
             known.add(&text, DEFAULT);
         }
         known

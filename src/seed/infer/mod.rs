@@ -52,7 +52,10 @@ pub fn generator(context: Context<'_>, column: &Column, class: &TypeClass) -> Op
         } => Generator::Text(text(context, column, *version, *max_chars, *fixed)),
         TypeClass::Enum(labels) => enumeration(labels),
         TypeClass::Uuid => Generator::Uuid,
-        TypeClass::Inet { cidr } => Generator::Inet { cidr: *cidr },
+        TypeClass::Inet { cidr } => Generator::Inet {
+            cidr: *cidr,
+            unique: None,
+        },
         TypeClass::Mac { bytes } => Generator::Mac { bytes: *bytes },
         TypeClass::Bytes => match names::digest_bytes(&column.name) {
             Some(bytes) => Generator::Bytes {
@@ -409,6 +412,12 @@ fn text(
             Ok(pattern) => TextSource::Pattern(Box::new(pattern)),
             Err(_) => TextSource::Registered(&generators::lorem::WORD),
         },
+        // As long as a UUID, and called an identifier.
+        (Some(generator), 36)
+            if let Some(uuid) = generators::find("uuid").filter(|_| generator.name == "id") =>
+        {
+            TextSource::Registered(uuid)
+        }
         (Some(generator), 0) => TextSource::Registered(generator),
         (Some(generator), max) if !fixed && generator.width <= max => {
             TextSource::Registered(generator)
@@ -462,7 +471,7 @@ fn is_somebody(table: &Table) -> bool {
 fn is_digest(generator: &str) -> bool {
     matches!(
         generator,
-        "hash" | "sha256" | "sha1" | "md5" | "token" | "checksum"
+        "hash" | "sha256" | "sha1" | "md5" | "token" | "checksum" | "id"
     )
 }
 

@@ -186,6 +186,17 @@ pub fn is_creation(name: &str) -> bool {
     ) && (words.len() == 1 || words.last().is_some_and(|last| is_time_word(last)))
 }
 
+/// When the row itself was made, by the words that say nothing else.
+#[must_use]
+pub fn is_of_the_row(name: &str) -> bool {
+    let first = words(name).into_iter().next().unwrap_or_default();
+    let is_made = matches!(
+        first.as_str(),
+        "created" | "create" | "creation" | "inserted" | "insert"
+    );
+    is_made && is_creation(name)
+}
+
 /// What comes after the row was made: what has been done to it since, whichever verb says so.
 #[must_use]
 pub fn is_later(name: &str) -> bool {
@@ -218,7 +229,17 @@ pub fn is_later(name: &str) -> bool {
         && words.last().is_some_and(|last| is_time_word(last))
         && !BEFORE.contains(&verb)
         && !is_creation(name);
-    done || is_later_verb(first) || is_later_verb(verb)
+    // What begins at a moment was written down before; on a day it may have begun earlier (`start_date` of a contract).
+    let begins = matches!(
+        words.iter().map(String::as_str).collect::<Vec<_>>()[..],
+        [
+            "start" | "starts" | "begin" | "begins" | "end" | "ends",
+            "time" | "at"
+        ]
+    );
+    // `reset_password_sent_at`; a message's own `sent_at` is when it was made.
+    let sent = words.len() > 2 && verb == "sent";
+    done || begins || sent || is_later_verb(first) || is_later_verb(verb)
 }
 
 fn is_later_verb(verb: &str) -> bool {
@@ -264,6 +285,7 @@ fn is_later_verb(verb: &str) -> bool {
             | "approved"
             | "rejected"
             | "last"
+            | "current"
             | "seen"
             | "returned"
             | "processed"
@@ -657,11 +679,19 @@ pub fn text_generator(column: &str, table: &str) -> Option<&'static TextGenerato
     {
         return generators::find("full_name");
     }
-    (0..words.len()).find_map(|start| {
-        generators::ALL
-            .iter()
-            .copied()
-            .find(|generator| is_called(&words[start..], generator))
+    let called = |words: &[String]| {
+        (0..words.len()).find_map(|start| {
+            generators::ALL
+                .iter()
+                .copied()
+                .find(|generator| is_called(&words[start..], generator))
+        })
+    };
+    // Several of them, of which each is one: `roles`.
+    called(&words).or_else(|| {
+        let (last, before) = words.split_last()?;
+        let one = before.iter().cloned().chain([singular(last)]);
+        called(&one.collect::<Vec<_>>())
     })
 }
 
@@ -860,6 +890,9 @@ mod tests {
             "email_verified_at",
             "redeemed_on",
             "lockedAt",
+            "start_time",
+            "current_sign_in_at",
+            "reset_password_sent_at",
         ] {
             assert!(is_later(later), "{later}");
         }
@@ -870,9 +903,12 @@ mod tests {
             "scheduled_at",
             "speed",
             "birth_date",
+            "start_date",
+            "sent_at",
         ] {
             assert!(!is_later(other), "{other}");
         }
+        assert!(is_of_the_row("created_at") && !is_of_the_row("opened_at"));
         assert!(is_creation("create_time") && is_change("update_time"));
         assert_eq!(generator("name", "subscribers"), "full_name");
         assert_eq!(generator("recipient_name", "parcels"), "full_name");

@@ -134,6 +134,14 @@ const CHAINS: &[Chain] = &[
     },
     Chain {
         stages: &[
+            &["requested", "asked"],
+            &["responded", "answered", "replied"],
+        ],
+        delay: Some(5 * HOUR),
+        open: 0.1,
+    },
+    Chain {
+        stages: &[
             &["reported", "detected", "opened", "open", "raised"],
             &["acknowledged", "triaged", "assigned"],
             &["resolved", "fixed", "solved"],
@@ -300,6 +308,7 @@ mod tests {
             ("ordered_at", "delivered_at"),
             ("order_date", "shippedDate"),
             ("scheduled_at", "completed_at"),
+            ("requested_at", "responded_at"),
             ("hire_date", "termination_date"),
             ("born", "died"),
             ("date_of_birth", "date_of_death"),

@@ -25,6 +25,7 @@ use super::generators::{Locale, TextGenerator};
 use super::infer::types::TypeClass;
 use super::random::{Key, Permutation};
 use super::ranks::Ranks;
+use super::wishes::Wish;
 use crate::schema::{DataType, QualifiedName};
 use crate::units::{Bytes, Count, Millis};
 
@@ -39,6 +40,10 @@ pub struct SeedPlan {
     pub literals: Vec<Literal>,
     /// What a person should know before the load: counts that were lowered to fit a constraint, and the like.
     pub notes: Vec<String>,
+    /// What the spec asks of columns.
+    pub wishes: Vec<Wish>,
+    /// Notes on wishes that planned rows miss: for who looks at the plan alone, for after a load the table is looked at.
+    pub predicted: Vec<String>,
 }
 
 /// Constants of a spec whose cells are not known yet: the column's generator is a [`Choice`] with as many empty cells.
@@ -91,8 +96,38 @@ pub struct TablePlan {
     pub stored_width: u32,
     /// Bytes of a row in all of the table's indexes, roughly.
     pub index_width: u32,
+    /// What a row puts into them.
+    pub index_entries: IndexEntries,
     /// The rows that are made, where a subset is wanted: all others are left out.
     pub chosen: Option<RowSet>,
+}
+
+/// Index entries of a row, by what they cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexEntries {
+    /// In the order in which rows come.
+    pub ordered: u32,
+    /// Of numbers, times and the like, in no order.
+    pub numbers: u32,
+    /// Of texts, whose comparison is the collation's, and of several entries a row.
+    pub texts: u32,
+}
+
+/// What the parts of a load take, in milliseconds.
+struct Costs {
+    /// Connections, the look at the schema, sequences.
+    once: f64,
+    /// A table's files, its indexes and keys, ANALYZE.
+    table: f64,
+    /// A partition's, beyond the first.
+    partition: f64,
+    bytes_per_millisecond: f64,
+    /// An index entry of each kind.
+    ordered: f64,
+    number: f64,
+    text: f64,
+    /// A row that a foreign key looks up.
+    key: f64,
 }
 
 /// Whether a table is filled.
@@ -245,7 +280,11 @@ pub enum Generator {
     /// Random bytes of a kind.
     Uuid,
     /// `inet` or `cidr`.
-    Inet { cidr: bool },
+    Inet {
+        cidr: bool,
+        /// Set where every row has an address of its own.
+        unique: Option<Permutation>,
+    },
     /// `macaddr` (6) or `macaddr8` (8).
     Mac { bytes: u8 },
     /// `bytea` of a length between these.
@@ -611,6 +650,8 @@ impl SeedPlan {
             tables: Vec::new(),
             literals: Vec::new(),
             notes: Vec::new(),
+            wishes: Vec::new(),
+            predicted: Vec::new(),
         }
     }
 
@@ -708,63 +749,67 @@ impl SeedPlan {
         })
     }
 
-    /// How long the load takes, roughly: from loads of two streams that were measured, between 3,700 rows in 371 tables and
-    /// 30 million in 17, indexes, keys and ANALYZE included.
+    /// How long the load takes, roughly: from loads of two cores that were measured (`scripts/announced`), between 3,700 rows in
+    /// 371 tables and 30 million in 17, indexes, keys and ANALYZE included. One stream's COPY and what makes its rows keep two
+    /// cores busy; more streams share them.
     #[must_use]
     pub fn expected_time(&self) -> Millis {
-        /// Connections, the look at the schema, sequences.
-        const ONCE: f64 = 150.0;
-        /// A table's files, its indexes and keys, ANALYZE.
-        const TABLE: f64 = 10.5;
-        /// A partition's, beyond the first.
-        const PARTITION: f64 = 10.0;
-        /// Streams wait for each other's tables at first, and share the large ones later.
-        const FIRST_BYTES: f64 = 64e6;
-        const FIRST_BYTES_PER_MILLISECOND: f64 = 18_000.0;
-        const BYTES_PER_MILLISECOND: f64 = 34_000.0;
-        let made = self
-            .tables
-            .iter()
-            .filter(|table| table.fill == Fill::Generate && table.rows > 0);
-        let partitions: usize = made
-            .clone()
-            .map(|table| table.leaves.len().saturating_sub(1))
-            .sum();
-        let (tables, bytes) = made.fold((0.0, 0.0), |(tables, bytes), table| {
-            (tables + 1.0, bytes + table.stored_bytes() as f64)
-        });
-        if tables == 0.0 {
-            return Millis(0.0);
-        }
-        let first = bytes.min(FIRST_BYTES);
-        let load = first / FIRST_BYTES_PER_MILLISECOND + (bytes - first) / BYTES_PER_MILLISECOND;
-        Millis(ONCE + TABLE * tables + PARTITION * partitions as f64 + load)
+        const COSTS: Costs = Costs {
+            once: 200.0,
+            table: 10.5,
+            partition: 3.1,
+            bytes_per_millisecond: 105_000.0,
+            ordered: 0.000_3,
+            number: 0.000_45,
+            text: 0.001_7,
+            key: 0.000_3,
+        };
+        self.costs(&COSTS)
     }
 
-    /// How long it takes to fill tables whose indexes and foreign keys are there already, in one session: each row goes into
-    /// each index, and each key is looked up.
+    /// How long it takes to fill tables whose indexes and foreign keys are there already, in one session of a server that
+    /// writes its log: each row goes into each index, and each key is looked up.
     #[must_use]
     pub fn expected_time_in_place(&self) -> Millis {
-        const ONCE: f64 = 100.0;
-        const TABLE: f64 = 12.0;
-        const PARTITION: f64 = 4.0;
-        const BYTES_PER_MILLISECOND: f64 = 45_000.0;
-        /// An index is a tree that each row is put into; wide keys spread over more pages.
-        const INDEX_BYTES_PER_MILLISECOND: f64 = 9_000.0;
-        const KEYS_PER_MILLISECOND: f64 = 370.0;
-        let made = self
+        const COSTS: Costs = Costs {
+            once: 100.0,
+            table: 12.0,
+            partition: 1.6,
+            bytes_per_millisecond: 42_000.0,
+            ordered: 0.000_6,
+            number: 0.005_2,
+            text: 0.005_2,
+            key: 0.003_6,
+        };
+        self.costs(&COSTS)
+    }
+
+    fn costs(&self, costs: &Costs) -> Millis {
+        let mut made = self
             .tables
             .iter()
-            .filter(|table| table.fill == Fill::Generate && table.rows > 0);
-        let time = made.fold(ONCE, |time, table| {
-            let keys = table.made_rows() as f64 * table.links.len() as f64;
-            time + TABLE
-                + PARTITION * table.leaves.len().saturating_sub(1) as f64
-                + table.stored_bytes() as f64 / BYTES_PER_MILLISECOND
-                + table.index_bytes() as f64 / INDEX_BYTES_PER_MILLISECOND
-                + keys / KEYS_PER_MILLISECOND
+            .filter(|table| table.fill == Fill::Generate && table.rows > 0)
+            .peekable();
+        if made.peek().is_none() {
+            return Millis(0.0);
+        }
+        let time = made.fold(costs.once, |time, table| {
+            let entries = &table.index_entries;
+            let of_a_row = f64::from(entries.ordered) * costs.ordered
+                + f64::from(entries.numbers) * costs.number
+                + f64::from(entries.texts) * costs.text
+                + table.links.len() as f64 * costs.key;
+            time + costs.table
+                + costs.partition * table.leaves.len().saturating_sub(1) as f64
+                + table.stored_bytes() as f64 / costs.bytes_per_millisecond
+                + table.made_rows() as f64 * of_a_row
         });
         Millis(time)
+    }
+
+    /// What a person should know who sees the plan and not what becomes of it.
+    pub fn all_notes(&self) -> impl Iterator<Item = &String> {
+        self.notes.iter().chain(&self.predicted)
     }
 
     /// What will be loaded, in a line.

@@ -122,10 +122,9 @@ fn implied(draft: &TableDraft<'_>) -> Vec<Sum> {
             .find(|low| names::least_of(name(**low)).as_ref() == Some(&of))?;
         Some(after(high, *low))
     };
-    let made = times
-        .iter()
-        .copied()
-        .find(|column| names::is_creation(name(*column)));
+    // `opened_at` beside `created_at` is not when the row was made.
+    let first = |is: fn(&str) -> bool| times.iter().copied().find(|column| is(name(*column)));
+    let made = first(names::is_of_the_row).or_else(|| first(names::is_creation));
     let changed = times
         .iter()
         .copied()

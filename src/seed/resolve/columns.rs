@@ -1,7 +1,6 @@
 //! One column by itself: the spec's word first, then what its constraints say, then what its type and name suggest.
 
 use super::Resolver;
-use super::links::said_values;
 use super::table::{Draft, TableDraft};
 use crate::schema::{Column, KeyPart, PartitionStrategy, QualifiedName, Sequence};
 use crate::seed::check::ColumnFacts;
@@ -22,6 +21,7 @@ use crate::seed::plan::{
     Weights,
 };
 use crate::seed::spec::{ColumnSpec, Place};
+use crate::seed::wishes;
 use crate::source::nearest;
 
 /// Generators that a spec can name besides the registered text generators.
@@ -66,6 +66,13 @@ impl<'a> Resolver<'a> {
             arms: None,
             literals: None,
         };
+        let named = std::slice::from_ref(&column.name);
+        if matches!(draft.nulls, Nulls::Share { .. })
+            && spec.is_none_or(|spec| spec.null.is_none())
+            && self.is_part_of_a_reference(table.table, named)
+        {
+            draft.nulls = Nulls::Never;
+        }
         let said = spec.is_some_and(is_said);
         let counted = column.identity.is_some() || column.sequence.is_some();
         let is_key = table
@@ -386,7 +393,7 @@ impl<'a> Resolver<'a> {
 
     /// `min`, `max`, `from`, `to`, `correlation`, `growth`.
     fn obey_range(&mut self, draft: &mut Draft<'_>, spec: &ColumnSpec, rows: u64) {
-        let listed = said_values(spec).is_some();
+        let listed = wishes::values(spec).is_some();
         if spec.min.is_none()
             && spec.max.is_none()
             && (spec.correlation.is_none() || listed)
@@ -486,7 +493,7 @@ impl<'a> Resolver<'a> {
         let Some(correlation) = spec.correlation else {
             return;
         };
-        if let Some(mut values) = said_values(spec) {
+        if let Some(mut values) = wishes::values(spec) {
             sort(&draft.class, &mut values);
             let cells: Option<Box<[Box<[u8]>]>> = values
                 .iter()

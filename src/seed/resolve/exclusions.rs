@@ -64,6 +64,18 @@ impl<'a> Resolver<'a> {
         if apart.is_empty() {
             return Ok(());
         }
+        // Addresses of hosts, and networks of one size, overlap where they are equal.
+        if let [column] = apart[..]
+            && matches!(draft.columns[column].generator, Generator::Inet { .. })
+        {
+            let can = unique_column(draft, column);
+            return can.then_some(()).ok_or_else(|| {
+                format!(
+                    "{} has fewer addresses than rows",
+                    draft.columns[column].column.name
+                )
+            });
+        }
         let largest = draft.rows.div_ceil(groups.max(1)).saturating_mul(2).max(1);
         match apart.as_slice() {
             [column] => place_range(draft, *column, counter, divisor, largest),

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Resolver;
-use super::partitions::{list_texts, range_bound};
+use super::partitions::{list_texts, plain_column, range_bound, ranged_column};
 use super::table::{Choice, TableDraft};
-use crate::schema::{KeyPart, PartitionStrategy, Table};
+use crate::schema::{PartitionStrategy, Table};
 use crate::seed::check::Atom;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::{choice_of, enter, literal_cell, source_range};
@@ -81,9 +81,13 @@ impl<'a> Resolver<'a> {
                 self.refuse_hash_gap(draft, level, &bounds);
                 vec![None; parts.len()]
             }
-            (strategy, [KeyPart::Column(name)]) => {
-                let column = draft.position(name)?;
-                let class = classify(schema, &level.column(name)?.data_type);
+            (strategy, [part]) => {
+                let name = match strategy {
+                    PartitionStrategy::Range => ranged_column(part, &bounds)?,
+                    PartitionStrategy::List | PartitionStrategy::Hash => plain_column(part)?,
+                };
+                let column = draft.position(&name)?;
+                let class = classify(schema, &level.column(&name)?.data_type);
                 let found = match strategy {
                     PartitionStrategy::Range => ranges(&bounds, &class)?,
                     PartitionStrategy::List | PartitionStrategy::Hash => lists(&bounds)?,

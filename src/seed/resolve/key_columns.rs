@@ -3,7 +3,9 @@
 use super::table::TableDraft;
 use crate::seed::check::Relation;
 use crate::seed::encode::ScalarEncoding;
+use crate::seed::generators::TextGenerator;
 use crate::seed::generators::regex::Pattern;
+use crate::seed::generators::structured::ADDRESSES;
 use crate::seed::infer::obey::limit;
 use crate::seed::infer::values::{enter, pattern_text, source_range};
 use crate::seed::plan::{
@@ -142,7 +144,7 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
         },
         Generator::Bytes { min, .. } => 1_u64.checked_shl(min * 8).unwrap_or(u64::MAX),
         Generator::Mac { .. } => 1 << 40,
-        Generator::Inet { .. } => 1 << 24,
+        Generator::Inet { .. } => ADDRESSES,
         Generator::Scalar(scalar) => match &scalar.source {
             ScalarSource::Sequence { start, step } => {
                 let room = if *step < 0 {
@@ -265,6 +267,7 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                 }
             }
         }
+        Generator::Inet { unique, .. } => *unique = Some(Permutation::new(key, ADDRESSES)),
         Generator::Choice(choice) => {
             choice.unique = Some(Permutation::new(key, choice.cells.len() as u64));
         }
@@ -325,7 +328,7 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
     if let TextSource::Registered(generator) = &text.source
         && text.max_chars > 0
         && (text.max_chars < digits + 3
-            || (generator.numbers_itself && text.max_chars < generator.width + digits + 8))
+            || (generator.numbers_itself && text.max_chars < room_for(generator, digits)))
     {
         // The number would not fit behind the text: a code of the column's own length.
         let length = text.max_chars.min(12);
@@ -344,6 +347,19 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
         }
     }
     text.unique = Some(Permutation::new(key, size));
+}
+
+/// Characters of a text that holds its number: digests and identifiers have one length, other texts grow with it.
+fn room_for(generator: &TextGenerator, digits: u32) -> u32 {
+    let has_one_length = matches!(
+        generator.name,
+        "hex" | "md5" | "sha1" | "sha512" | "uuid" | "id" | "base64" | "code"
+    );
+    if has_one_length {
+        generator.width
+    } else {
+        generator.width + digits + 8
+    }
 }
 
 /// Values that a CHECK leaves out of the middle of a range are stepped over, which would make two rows alike: a column of

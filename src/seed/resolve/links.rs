@@ -19,7 +19,8 @@ use crate::seed::plan::{
 };
 use crate::seed::random::Permutation;
 use crate::seed::ranks::Ranks;
-use crate::seed::spec::{ColumnSpec, RowsSpec};
+use crate::seed::spec::RowsSpec;
+use crate::seed::wishes;
 
 /// Children per parent are uneven unless the spec says otherwise.
 const DEFAULT_SKEW: f64 = 0.5;
@@ -131,6 +132,8 @@ impl<'a> Resolver<'a> {
                 self.grouping_of(draft, key).is_none(),
                 nullable,
                 std::cmp::Reverse(key.columns.len()),
+                // What a unique key counts by groups the rows; who made them is looked for within the group.
+                !tells_rows_apart(table, key),
             )
         });
         for key in keys {
@@ -455,7 +458,7 @@ impl<'a> Resolver<'a> {
             };
             column.draw = Draw::Row;
             // What the spec says of a key still tells which kinds of rows there are.
-            let said = column.spec.and_then(said_values);
+            let said = column.spec.and_then(wishes::values);
             column.choices = said;
             column.fixed = true;
             let nullable = column.nulls != Nulls::Never;
@@ -484,7 +487,7 @@ impl<'a> Resolver<'a> {
         let said = key.columns.iter().find(|column| {
             let said = draft.columns[**column]
                 .spec
-                .and_then(said_values)
+                .and_then(wishes::values)
                 .unwrap_or_default();
             said.windows(2).any(|pair| pair[0].1 != pair[1].1)
         });
@@ -506,7 +509,7 @@ impl<'a> Resolver<'a> {
                 .find_map(|(column, position)| {
                     draft.columns[*column]
                         .spec
-                        .and_then(said_values)
+                        .and_then(wishes::values)
                         .map(|said| (*column, *position, said))
                 })?;
         if said.windows(2).all(|pair| pair[0].1 == pair[1].1) {
@@ -555,6 +558,7 @@ impl<'a> Resolver<'a> {
             (false, _) => 0.0,
             (true, Some(share)) => share,
             (true, None) if self_reference => 0.0,
+            (true, None) if self.is_part_of_a_reference(table, &key.key.columns) => 0.0,
             // A key over several columns of which some are never NULL has no other source of values for those.
             (true, None) if !key.columns.iter().all(can_be_null) => 0.0,
             (true, None) => 0.05,
@@ -631,6 +635,21 @@ impl<'a> Resolver<'a> {
             skip: Box::default(),
             only,
         }
+    }
+
+    /// Whether keys of several columns point to one of these: a row with NULL there is one that no row can point to.
+    pub(super) fn is_part_of_a_reference(&self, table: &Table, columns: &[String]) -> bool {
+        let mut keys = self
+            .schema
+            .tables
+            .iter()
+            .flat_map(|other| &other.foreign_keys);
+        keys.any(|key| {
+            let referenced = &key.referenced_columns;
+            key.references == table.oid
+                && referenced.len() > 1
+                && referenced.iter().any(|name| columns.contains(name))
+        })
     }
 
     /// The histogram of children per parent, where the spec has one.
@@ -1095,6 +1114,18 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Whether a unique index holds a column of this key that is no other key's.
+fn tells_rows_apart(table: &Table, key: &ForeignKey) -> bool {
+    let is_own = |name: &String| {
+        let mut others = table.foreign_keys.iter();
+        key.columns.contains(name)
+            && !others.any(|other| other.name != key.name && other.columns.contains(name))
+    };
+    let indexes = table.indexes.iter().filter(|index| index.unique);
+    let mut parts = indexes.flat_map(|index| &index.keys);
+    parts.any(|part| matches!(&part.part, KeyPart::Column(name) if is_own(name)))
+}
+
 /// Whether a unique index over foreign keys alone counts by this column, and does not hold the other key: a value that comes
 /// with the other key's row could not count.
 fn counts_by(table: &Table, index: &Index, name: &str, other: &ForeignKey) -> bool {
@@ -1122,13 +1153,6 @@ struct Way {
     path: Vec<usize>,
     under: Vec<(usize, usize)>,
     parent_link: usize,
-}
-
-/// The only values that the spec gives a column, with their weights.
-pub(super) fn said_values(spec: &ColumnSpec) -> Option<Vec<(String, f64)>> {
-    spec.values
-        .clone()
-        .or_else(|| spec.value.clone().map(|value| vec![(value, 1.0)]))
 }
 
 fn grouped(grouping: Option<Grouping>) -> LinkChoice {

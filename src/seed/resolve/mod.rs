@@ -176,14 +176,14 @@ pub fn resolve(
         DefaultRows::Fixed(_) | DefaultRows::ByRole(_) => options,
     };
     let mut plan = match options.target_bytes {
-        Some(target) => sizes::towards(target, options, |options| {
+        Some(target) => sizes::towards(target, schema, options, |options| {
             at_scale(schema, spec, options, stored)
         })?,
         None => at_scale(schema, spec, options, stored)?,
     };
     if let Some(bytes) = asked {
         plan.notes
-            .extend(sizes::missed(bytes, &plan, options.scale));
+            .extend(sizes::missed(bytes, schema, &plan, options.scale));
     }
     if let Some(share) = options.subset {
         subset::choose(&mut plan, share);

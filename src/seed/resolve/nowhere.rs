@@ -2,13 +2,14 @@
 //! has no rows.
 
 use super::Resolver;
-use super::links::{Key, said_values};
+use super::links::Key;
 use super::stricter::Stricter;
 use super::table::TableDraft;
 use crate::seed::check::Atom;
 use crate::seed::infer::types::TypeClass;
 use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{Fill, Generator, Nulls};
+use crate::seed::wishes;
 
 impl<'a> Resolver<'a> {
     /// Parent rows that a list of one of the key's columns allows, or what else is said of them there: those of a subtype,
@@ -27,7 +28,7 @@ impl<'a> Resolver<'a> {
             let planned = &draft.columns[*column];
             let said = planned
                 .spec
-                .and_then(said_values)
+                .and_then(wishes::values)
                 .map(|said| said.into_iter().map(|(value, _)| value).collect());
             said.or_else(|| planned.facts.lists.first().cloned())
                 .map(|list| (*column, *position, list))

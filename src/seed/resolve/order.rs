@@ -23,10 +23,11 @@ pub(super) fn fill_order(schema: &Schema) -> Vec<&Table> {
         .enumerate()
         .map(|(at, table)| {
             let edge = |key: &ForeignKey| {
-                let nullable = key
-                    .columns
-                    .iter()
-                    .any(|name| table.column(name).is_some_and(|c| !c.not_null));
+                // A column that other keys point to has to be there with its row.
+                let nullable = key.columns.iter().any(|name| {
+                    let column = table.column(name);
+                    column.is_some_and(|c| !c.not_null) && !schema.is_referenced(table, name)
+                });
                 let parent = schema
                     .table_by_oid(key.references)
                     .map(|parent| schema.root_of(parent).oid)?;

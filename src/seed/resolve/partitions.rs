@@ -3,6 +3,7 @@
 use super::Resolver;
 use super::table::TableDraft;
 use crate::schema::{KeyPart, PartitionStrategy, Table, TableKind};
+use crate::seed::check::Expression;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::{choice_of, enter, literal_cell};
 use crate::seed::literal;
@@ -49,10 +50,11 @@ impl<'a> Resolver<'a> {
             .collect();
         if !has_default {
             for (position, part) in key.parts.iter().enumerate() {
-                let KeyPart::Column(name) = part else {
-                    continue;
+                let name = match key.strategy {
+                    PartitionStrategy::Range => ranged_column(part, &bounds),
+                    PartitionStrategy::List | PartitionStrategy::Hash => plain_column(part),
                 };
-                let Some(column) = draft.position(name) else {
+                let Some(column) = name.and_then(|name| draft.position(&name)) else {
                     continue;
                 };
                 match key.strategy {
@@ -104,6 +106,52 @@ impl<'a> Resolver<'a> {
             _ => plan.leaves = vec![root],
         }
     }
+}
+
+/// The column that a part of a partition key is.
+pub(super) fn plain_column(part: &KeyPart) -> Option<String> {
+    match part {
+        KeyPart::Column(name) => Some(name.clone()),
+        KeyPart::Expression(_) => None,
+    }
+}
+
+/// The column whose ranges those of a partition key's part are: itself, or one that the key cuts off to a day, a month or the
+/// like (`date_trunc('month', at)`, `at::date`), where every bound begins such a unit: then a value lies where its unit does.
+pub(super) fn ranged_column(part: &KeyPart, bounds: &[&str]) -> Option<String> {
+    let text = match part {
+        KeyPart::Column(name) => return Some(name.clone()),
+        KeyPart::Expression(text) => text,
+    };
+    let (column, unit) = match Expression::parse(text).ok()? {
+        Expression::Call { name, arguments } if name == "date_trunc" => {
+            let [unit, of] = arguments.as_slice() else {
+                return None;
+            };
+            (of.column()?.to_owned(), unit.literal()?.to_lowercase())
+        }
+        Expression::Cast { of, to } if to == "date" => (of.column()?.to_owned(), "day".to_owned()),
+        _ => return None,
+    };
+    let begins = |bound: &&str| *bound == "DEFAULT" || begins_units(bound, &unit);
+    bounds.iter().all(begins).then_some(column)
+}
+
+/// Whether both ends of `FOR VALUES FROM ('2026-01-01 00:00:00') TO ('2026-02-01 00:00:00')` begin a unit.
+fn begins_units(bound: &str, unit: &str) -> bool {
+    let begins = |text: &str| {
+        let (day, time) = text.split_once(' ').unwrap_or((text, "00:00:00"));
+        let is_midnight = time.starts_with("00:00:00");
+        match unit {
+            "hour" => time.get(2..8) == Some(":00:00"),
+            "day" => is_midnight,
+            "month" => is_midnight && day.ends_with("-01"),
+            "year" => is_midnight && day.ends_with("-01-01"),
+            _ => false,
+        }
+    };
+    // Whatever stands in quotes is a moment; MINVALUE and MAXVALUE begin everything.
+    bound.split('\'').skip(1).step_by(2).all(begins)
 }
 
 /// Between the first bound and the last; gaps are left to whoever wrote them.

@@ -50,6 +50,7 @@ impl Resolver<'_> {
                 width: 0,
                 stored_width: 0,
                 index_width: 0,
+                index_entries: Default::default(),
                 chosen: None,
             });
         }
@@ -154,7 +155,7 @@ impl Resolver<'_> {
 
     /// As many as tables of its role have; what follows from a parent's rows has their scale already.
     fn by_role(&self, table: &Table, factor: f64) -> u64 {
-        /// What stands alone grows no further than this, whatever the size: beyond it is a spec's matter.
+        /// However small the dataset, a table has so many rows where its role has more.
         const LEAST: f64 = 20.0;
         /// Rows of things of their own, and the most that any table has for each of them.
         const THINGS: f64 = 20_000.0;
@@ -175,6 +176,8 @@ impl Resolver<'_> {
             })
             .collect();
         let scale = factor * self.options.scale;
+        // Where things are as few as they get, what is below them gets fewer instead.
+        let shrunk = (THINGS * scale / LEAST).min(1.0);
         let scaled = |rows: f64| (rows * scale).max(LEAST.min(rows)).ceil() as u64;
         let kind = if parents.is_empty() {
             roles::Parents::None
@@ -188,7 +191,9 @@ impl Resolver<'_> {
                 let most = parents.iter().copied().max().unwrap_or(1);
                 // Children of children of children: a long chain ends in no more than so many for each thing.
                 let limit = scaled(THINGS).saturating_mul(MOST_EACH);
-                ((most as f64 * each).ceil() as u64).min(limit)
+                let rows = most as f64 * each;
+                let rows = (rows * shrunk).max(LEAST.min(rows));
+                (rows.ceil() as u64).min(limit)
             }
         }
     }

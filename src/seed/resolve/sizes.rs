@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{DefaultRows, Options, Refusal, Resolver, StoredRows};
-use crate::schema::{Index, KeyPart, Schema, Table};
+use crate::schema::{Index, KeyPart, Schema, Table, TableKind};
 use crate::seed::Evaluator;
-use crate::seed::plan::{Fill, Generator, ScalarSource, SeedPlan, TablePlan};
+use crate::seed::plan::{
+    ColumnPlan, Fill, Generator, IndexEntries, ScalarSource, SeedPlan, TablePlan,
+};
 use crate::seed::spec::Spec;
 use crate::units::Bytes;
 
@@ -49,6 +51,7 @@ impl Resolver<'_> {
                 })
             });
             table.index_width = index_width;
+            table.index_entries = index_entries(introspected, table);
         }
     }
 }
@@ -124,6 +127,44 @@ fn is_repeated(table: &TablePlan, column: usize) -> bool {
     }
 }
 
+/// What a row costs in indexes: one that begins with a number that counts the rows gets them in order.
+fn index_entries(introspected: &Table, table: &TablePlan) -> IndexEntries {
+    let mut entries = IndexEntries::default();
+    let indexes = introspected.indexes.iter().filter(|index| index.oid != 0);
+    for index in indexes {
+        let columns: Option<Vec<&ColumnPlan>> = index
+            .keys
+            .iter()
+            .map(|key| match &key.part {
+                KeyPart::Column(name) => Some(&table.columns[table.column_index(name)?]),
+                KeyPart::Expression(_) => None,
+            })
+            .collect();
+        let is_ordered = |column: &&ColumnPlan| match &column.generator {
+            Generator::Scalar(scalar) => matches!(scalar.source, ScalarSource::Sequence { .. }),
+            _ => false,
+        };
+        let is_text = |column: &&ColumnPlan| {
+            let name = column.data_type.name.as_str();
+            ["text", "char", "citext", "name"]
+                .iter()
+                .any(|kind| name.contains(kind))
+        };
+        match columns {
+            Some(columns) if index.method == "btree" && columns.first().is_some_and(is_ordered) => {
+                entries.ordered += 1;
+            }
+            Some(columns) if index.method == "btree" && !columns.iter().any(is_text) => {
+                entries.numbers += 1;
+            }
+            Some(_) if index.method == "btree" => entries.texts += 1,
+            // An expression's value is computed, and GIN and GiST have entries of their own.
+            Some(_) | None => entries.texts += 2,
+        }
+    }
+    entries
+}
+
 /// All indexes' share of a row; pages are nine tenths full (`BTREE_DEFAULT_FILLFACTOR`).
 fn index_width(table: &Table, column: impl Fn(&str) -> Option<KeyColumn>) -> u32 {
     /// A row's place in a posting list, with its share of the key (`nbtdedup.c`).
@@ -169,7 +210,7 @@ pub(super) fn fitted(
 ) -> Option<Options> {
     /// Widths are measured on few rows: they hardly depend on how many there are.
     const FIRST: f64 = 0.001;
-    const STEPS: usize = 12;
+    const STEPS: usize = 40;
     const CLOSE: f64 = 0.03;
     let at = |factor: f64| Options {
         default_rows: DefaultRows::ByRole(factor),
@@ -205,6 +246,7 @@ pub(super) fn fitted(
             (table.oid, u64::from(width.max(32)))
         })
         .collect();
+    let empty = empty_bytes(schema) as f64;
     // Rows at other factors are counted without a plan.
     let size = |factor: f64| -> f64 {
         let options = at(factor);
@@ -216,32 +258,59 @@ pub(super) fn fitted(
             .tables
             .iter()
             .filter(|table| table.fill == Fill::Generate);
-        made.map(|table| table.rows as f64 * widths.get(&table.oid).copied().unwrap_or(32) as f64)
-            .sum()
+        let rows = made
+            .map(|table| table.rows as f64 * widths.get(&table.oid).copied().unwrap_or(32) as f64);
+        empty + rows.sum::<f64>()
     };
     let most = match options.default_rows {
         DefaultRows::Asked(_) => MOST_FACTOR * 1e4,
         DefaultRows::Fixed(_) | DefaultRows::ByRole(_) | DefaultRows::Fitted(_) => MOST_FACTOR,
     };
+    // Sizes grow with the factor, nearly in proportion but where tables are as small as they get.
+    let (mut low, mut high) = (LEAST_FACTOR, most);
     let mut factor: f64 = 0.1;
     for _ in 0..STEPS {
         let ratio = bytes as f64 / size(factor).max(1.0);
-        if (ratio - 1.0).abs() < CLOSE {
+        if (ratio - 1.0).abs() < CLOSE || high / low < 1.0 + CLOSE / 10.0 {
             break;
         }
-        // Children of children grow with their parents alone, so sizes follow the factor nearly in proportion.
-        factor = (factor * ratio).clamp(1e-6, most);
+        if ratio > 1.0 {
+            low = factor;
+        } else {
+            high = factor;
+        }
+        let next = factor * ratio;
+        factor = if low < next && next < high {
+            next
+        } else {
+            (low * high).sqrt()
+        };
     }
     Some(at(factor))
 }
+
+/// What relations take before they hold more than a page: the first page of each, an index's meta page, a table's maps.
+fn empty_bytes(schema: &Schema) -> u64 {
+    let stored = schema
+        .tables
+        .iter()
+        .filter(|table| table.kind == TableKind::Ordinary);
+    stored
+        .map(|table| u64::from(PAGE) * (4 + 2 * table.indexes.len() as u64))
+        .sum()
+}
+
+/// Every table has its least rows at this one.
+const LEAST_FACTOR: f64 = 1e-6;
 
 /// A schema of few tables is not blown up: its people are ten million at most.
 const MOST_FACTOR: f64 = 100.0;
 
 /// The note that tells of a size that was asked for and not reached: lists keep their size, and so does what the spec counts.
-pub(super) fn missed(target: u64, plan: &SeedPlan, scale: f64) -> Option<String> {
+pub(super) fn missed(target: u64, schema: &Schema, plan: &SeedPlan, scale: f64) -> Option<String> {
     const NOISE: f64 = 0.15;
-    let (bytes, target) = (plan.stored_bytes(), target as f64 * scale);
+    let bytes = plan.stored_bytes().saturating_add(empty_bytes(schema));
+    let target = target as f64 * scale;
     let is_near = (bytes as f64 / target.max(1.0) - 1.0).abs() <= NOISE;
     (!is_near).then(|| {
         format!(
@@ -256,6 +325,7 @@ pub(super) fn missed(target: u64, plan: &SeedPlan, scale: f64) -> Option<String>
 /// Plans at the scale at which tables and indexes come to about `target` bytes.
 pub(super) fn towards(
     target: u64,
+    schema: &Schema,
     options: &Options,
     plan: impl Fn(&Options) -> Result<SeedPlan, Box<Refusal>>,
 ) -> Result<SeedPlan, Box<Refusal>> {
@@ -263,8 +333,10 @@ pub(super) fn towards(
     const CLOSE: f64 = 0.02;
     let mut options = options.clone();
     let mut found = plan(&options)?;
+    let empty = empty_bytes(schema);
+    let size = |plan: &SeedPlan| plan.stored_bytes().saturating_add(empty);
     for _ in 0..STEPS {
-        let factor = target as f64 / found.stored_bytes().max(1) as f64;
+        let factor = target as f64 / size(&found).max(1) as f64;
         let scale = (options.scale * factor).clamp(1e-6, 1e7);
         if (factor - 1.0).abs() < CLOSE || scale == options.scale {
             break;
@@ -272,7 +344,7 @@ pub(super) fn towards(
         options.scale = scale;
         found = plan(&options)?;
     }
-    let bytes = found.stored_bytes();
+    let bytes = size(&found);
     if (bytes as f64 / target as f64 - 1.0).abs() > 0.1 {
         found.notes.push(format!(
             "the tables come to {} and not to {}: lists of fewer than 1000 rows keep their size, and keys set limits",

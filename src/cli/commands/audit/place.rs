@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::Caller;
 use crate::cli::Globals;
 use crate::cli::exit::CliError;
 use crate::cli::target::{self, Target};
 use crate::db::audit::RunOptions;
 use crate::db::bench::Bench;
-use crate::db::caller::Caller;
 use crate::db::connect::Session;
 use crate::db::filled;
 use crate::results::Results;

@@ -164,6 +164,7 @@ fn queries(report: &Report) -> Vec<Value> {
             "sql": query.source,
             "standing": standing(verdict.standing()),
             "calls": query.calls_per_second,
+            "asked_by": (!query.asked_by.is_connection()).then(|| query.asked_by.to_string()),
             "time": verdict.time(),
             "ms": time,
             "pages": verdict.pages(),

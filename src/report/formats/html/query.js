@@ -103,6 +103,7 @@ function queryPage(report, index) {
   const facts = [
     `${query.file}:${query.line}`,
     query.calls && `${query.calls} calls a second`,
+    query.asked_by && `asked by ${query.asked_by}`,
     query.time !== '-' && `${query.time}${query.with_fix ? ` → ${query.with_fix} with its fix` : ''}`,
     query.pages !== null && some(query.pages, 'page'),
   ].filter(Boolean);

@@ -8,8 +8,10 @@ mod last;
 mod style;
 mod table;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::catalog::Caller;
 use crate::finding::{Measurement, RuleId};
 use crate::units::{Bytes, Count};
 
@@ -157,6 +159,7 @@ fn header(
     if style.verbose {
         judged.push(summary.executions());
     }
+    judged.extend(asked_by(report));
     let small = on_small_tables(report);
     if !small.is_empty() {
         let queries = plural(small.len(), "query reads", "queries read");
@@ -188,6 +191,25 @@ fn header(
         }
     }
     Ok(())
+}
+
+/// Queries with a caller of their own: `2 queries asked by role app_user, app.user_id = 42`.
+fn asked_by(report: &Report) -> Vec<String> {
+    let mut callers: BTreeMap<&Caller, usize> = BTreeMap::new();
+    let own = report.queries.iter().map(|query| &query.asked_by);
+    for caller in own.filter(|caller| !caller.is_connection()) {
+        *callers.entry(caller).or_default() += 1;
+    }
+    const SHOWN: usize = 3;
+    let more = callers.len().saturating_sub(SHOWN);
+    let told = |(caller, queries): (&Caller, usize)| {
+        format!("{} asked by {caller}", plural(queries, "query", "queries"))
+    };
+    let mut told: Vec<String> = callers.into_iter().take(SHOWN).map(told).collect();
+    if more > 0 {
+        told.push(format!("and by {} more", plural(more, "caller", "callers")));
+    }
+    told
 }
 
 /// `PostgreSQL 15.18`.
