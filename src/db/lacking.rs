@@ -196,6 +196,14 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
                 .to_owned(),
         );
     }
+    if code == UNDEFINED_FILE && message.contains("could not load library") {
+        return Some(
+            "the extension needs a library of the system that is not installed here: install what the message names, or use the \
+             system's own PostgreSQL packages, which bring it ([server] version in pgproof.toml names the major version, \
+             PGPROOF_PG_BIN the programs)"
+                .to_owned(),
+        );
+    }
     match (code, quoted(message)) {
         (UNDEFINED_OBJECT, Some(role)) if message.starts_with("role ") => Some(format!(
             "add it to pgproof.toml: [server] roles = [\"{role}\"]"
@@ -232,8 +240,8 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
                     .join("; ")
             ))
         }
-        (SYNTAX_ERROR, Some("$")) => Some(
-            "${…} is a placeholder: the project's own tool fills it in before it sends the file. Set migrate-cmd in pgproof.toml to \
+        (SYNTAX_ERROR, Some("$" | ":" | "{" | "%")) => Some(
+            "a placeholder (${…}, :name, {{…}}) stands here: the project's own tool fills it in before it sends the file. Set migrate-cmd in pgproof.toml to \
              that tool (it finds the database in DATABASE_URL), or `migrations` to a dump of the schema (pg_dump --schema-only)"
                 .to_owned(),
         ),
@@ -271,6 +279,7 @@ fn newer_function(message: &str) -> Option<(&'static str, u16)> {
 }
 
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
+const UNDEFINED_FILE: &str = "58P01";
 const UNDEFINED_OBJECT: &str = "42704";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_TABLE: &str = "42P01";

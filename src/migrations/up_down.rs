@@ -92,12 +92,48 @@ enum Direction {
     Only,
 }
 
+/// `7_x.sql`, `7_x.up.sql`; of tools that a program brings along also `V7.x.up.sql` and a number alone.
 fn parts(name: &str) -> Option<(&str, &str, Direction)> {
     let (stem, direction) = match (name.strip_suffix(".up.sql"), name.strip_suffix(".down.sql")) {
         (Some(stem), _) => (stem, Direction::Up),
         (None, Some(stem)) => (stem, Direction::Down),
         (None, None) => (name.strip_suffix(".sql")?, Direction::Only),
     };
-    let (version, title) = leading_version(stem)?;
-    Some((version, title, direction))
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(stem) {
+        return Some((stem, "", direction));
+    }
+    if let Some(found) = leading_version(stem) {
+        return Some((found.0, found.1, direction));
+    }
+    let (version, title) = stem.strip_prefix(['V', 'v'])?.split_once(['.', '_', '-'])?;
+    let is_of_a_pair = direction != Direction::Only && is_number(version);
+    is_of_a_pair.then_some((version, title, direction))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_is_found_with_and_without_its_letter() {
+        for (name, expected) in [
+            ("7_a.sql", Some(("7", "a", Direction::Only))),
+            ("007-a.up.sql", Some(("007", "a", Direction::Up))),
+            (
+                "V0001.Initial_Schema.up.sql",
+                Some(("0001", "Initial_Schema", Direction::Up)),
+            ),
+            (
+                "V0001.Initial_Schema.down.sql",
+                Some(("0001", "Initial_Schema", Direction::Down)),
+            ),
+            ("000001.sql", Some(("000001", "", Direction::Only))),
+            ("V1.a.sql", None),
+            ("views.up.sql", None),
+            ("2.0.0-beta.sql", None),
+        ] {
+            assert_eq!(parts(name), expected, "{name}");
+        }
+    }
 }

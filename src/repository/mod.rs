@@ -4,6 +4,7 @@
 mod definitions;
 mod listing;
 mod server_version;
+mod test_command;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub use crate::catalog::QuerySource;
 pub use definitions::definition;
 pub use listing::Listing;
 pub use server_version::{NamedVersion, server_version};
+pub use test_command::test_command;
 
 /// Where a schema comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +136,9 @@ const TOOLS: &[Tool] = &[
     Tool {
         find: tools::written::find,
     },
+    Tool {
+        find: tools::coded::find,
+    },
 ];
 
 /// Everything that the tools' files show, the most likely first: SQL before programs, shallow before deep, what belongs to
@@ -217,7 +222,7 @@ pub fn alternatives<'a>(schemas: &[&'a Found]) -> Vec<&'a Found> {
 
 /// Examples, tests, and folders named after another database.
 fn is_aside(path: &Path) -> bool {
-    const ASIDE: [&str; 33] = [
+    const ASIDE: [&str; 34] = [
         "example",
         "examples",
         "sample",
@@ -226,6 +231,7 @@ fn is_aside(path: &Path) -> bool {
         "demos",
         "test",
         "tests",
+        "__tests__",
         "testdata",
         "testing",
         "fixtures",

@@ -4,6 +4,7 @@ mod aiosql;
 mod clorinde;
 mod code;
 pub mod conventions;
+mod go;
 mod headers;
 mod java;
 mod pgtyped;
