@@ -221,6 +221,12 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
              --schema-only)"
                 .to_owned(),
         ),
+        (DUPLICATE_COLUMN | DUPLICATE_TABLE | DUPLICATE_OBJECT, Some(_)) => Some(
+            "these files are not all meant for one database, or not in this order: the project's own program chooses. Name the right \
+             ones in their order (migrations = [\"first.sql\", …]), set migrate-cmd to that program, or use a dump of the schema \
+             (pg_dump --schema-only)"
+                .to_owned(),
+        ),
         (UNDEFINED_FUNCTION, _) if newer_function(message).is_some() => {
             newer_function(message).map(|(name, major)| {
                 format!(
@@ -279,6 +285,9 @@ fn newer_function(message: &str) -> Option<(&'static str, u16)> {
 }
 
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
+const DUPLICATE_COLUMN: &str = "42701";
+const DUPLICATE_TABLE: &str = "42P07";
+const DUPLICATE_OBJECT: &str = "42710";
 const UNDEFINED_FILE: &str = "58P01";
 const UNDEFINED_OBJECT: &str = "42704";
 const UNDEFINED_FUNCTION: &str = "42883";
@@ -433,6 +442,13 @@ mod tests {
         assert_eq!(of(UNDEFINED_OBJECT, "type \"mood\" does not exist"), None);
         let table = of(UNDEFINED_TABLE, "relation \"realm\" does not exist").unwrap();
         assert!(table.contains("do not make it"), "{table}");
+        let twice = of("42701", "column \"a\" of relation \"b\" already exists").unwrap();
+        assert!(twice.contains("not all meant for one database"), "{twice}");
+        let library = of(
+            "58P01",
+            "could not load library \"/x/uuid-ossp.so\": libossp-uuid.so.16",
+        );
+        assert!(library.is_some_and(|text| text.contains("library of the system")));
         assert_eq!(of("23505", "duplicate key value"), None);
     }
 }

@@ -9,7 +9,6 @@ use super::code::{self, Language, Piece, Placed, Text, Value};
 use super::conventions::{Convention, Found};
 use super::placeholders::question_marks;
 use super::sqlalchemy::is_statement;
-use crate::source::Source;
 
 pub(super) const CONVENTION: Convention = Convention {
     key: "go",
@@ -360,6 +359,7 @@ fn after_comments(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Source;
 
     fn found(code: &str) -> Vec<(String, u32, Option<String>)> {
         statements(code)
