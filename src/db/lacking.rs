@@ -237,9 +237,14 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
         }
         (UNDEFINED_OBJECT | UNDEFINED_FUNCTION, _) if !missing.is_empty() =>
         {
+            let called_so = |name: &&String| quoted(message) == Some(name.as_str());
+            let named: Vec<&String> = match missing.iter().find(called_so) {
+                Some(name) => vec![name],
+                None => missing.iter().collect(),
+            };
             Some(format!(
                 "an extension that this server does not have may hold it: {}",
-                missing
+                named
                     .iter()
                     .map(|name| install(name))
                     .collect::<Vec<_>>()
@@ -439,6 +444,12 @@ mod tests {
         )
         .unwrap();
         assert!(own.contains("install postgis"), "{own}");
+        let all = ["http".to_owned(), "vector".to_owned()];
+        let own = remedy(UNDEFINED_OBJECT, "type \"vector\" does not exist", &all).unwrap();
+        assert!(
+            own.contains("install vector") && !own.contains("install http"),
+            "{own}"
+        );
         assert_eq!(of(UNDEFINED_OBJECT, "type \"mood\" does not exist"), None);
         let table = of(UNDEFINED_TABLE, "relation \"realm\" does not exist").unwrap();
         assert!(table.contains("do not make it"), "{table}");

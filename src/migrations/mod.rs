@@ -344,10 +344,13 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
     let mut twice = migrations
         .windows(2)
         .filter(|pair| same_version(&pair[0].version, &pair[1].version));
-    if let Some(pair) = twice.next() {
-        if may_share_versions && layout == Layout::Sqlx {
-            return Ok(by_name(tree, migrations));
-        }
+    let twice = twice.next();
+    let is_some_programs = may_share_versions && layout == Layout::Sqlx;
+    let is_marked = |one: &Migration| one.up.source.text.contains(OUTSIDE_TRANSACTION);
+    if is_some_programs && (twice.is_some() || migrations.iter().any(is_marked)) {
+        return Ok(by_name(tree, migrations));
+    }
+    if let Some(pair) = twice {
         return Err(MigrationsError::DuplicateVersion {
             path: tree.root.clone(),
             version: pair[0].version.clone(),
@@ -362,15 +365,23 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
     })
 }
 
-/// Files of a program that numbers two of them alike: the schema in the order of their names.
+/// In a file of the library postgres-migrations: it runs without a transaction.
+const OUTSIDE_TRANSACTION: &str = "postgres-migrations disable-transaction";
+
+/// Files of a program that numbers two of them alike, or has marks of its own: the schema in the order of their names.
 fn by_name(tree: &Tree, mut migrations: Vec<Migration>) -> History {
     migrations.sort_by(|a, b| {
         let name = |migration: &Migration| tree.name(&migration.up.source);
         (by_number(&a.version), name(a)).cmp(&(by_number(&b.version), name(b)))
     });
+    for migration in &mut migrations {
+        if migration.up.source.text.contains(OUTSIDE_TRANSACTION) {
+            migration.up.transaction = TransactionRule::Statement;
+        }
+    }
     History {
         layout: Layout::SchemaFile,
-        because: "files in the order of their names, for two have one number".to_owned(),
+        because: "numbered files of a program of the project's own".to_owned(),
         migrations,
     }
 }

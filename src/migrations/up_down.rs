@@ -1,4 +1,6 @@
-//! sqlx and golang-migrate: `N_x.sql` (sqlx), `N_x.up.sql` with `N_x.down.sql` (both). They differ in how a file is run.
+//! sqlx and golang-migrate: `N_x.sql` (sqlx), `N_x.up.sql` with `N_x.down.sql` (both). They differ in how a file is run. Pop's files
+//! say in their names for which database they are (`N_x.postgres.up.sql`, in place of `N_x.up.sql`) and what runs outside a
+//! transaction (`.autocommit`).
 
 use crate::source::{Source, SourceError};
 
@@ -50,7 +52,12 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
         let Some((version, title, direction)) = parts(&name) else {
             continue;
         };
-        let script = script(file, rule(layout, file))?;
+        let rule = if title.ends_with(".autocommit") {
+            TransactionRule::Statement
+        } else {
+            rule(layout, file)
+        };
+        let script = script(file, rule)?;
         match direction {
             Direction::Down => downs.push((version.to_owned(), script)),
             Direction::Only if layout == Layout::GolangMigrate => {}
@@ -64,7 +71,14 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
             }
         }
     }
-    migrations.sort_by(|a, b| by_number(&a.version).cmp(&by_number(&b.version)));
+    let is_ours = |migration: &Migration| names_dialect(&migration.name, &OURS);
+    migrations.sort_by(|a, b| {
+        (by_number(&a.version), !is_ours(a)).cmp(&(by_number(&b.version), !is_ours(b)))
+    });
+    // A file for PostgreSQL stands in the place of the one for every database.
+    migrations.dedup_by(|later, kept| {
+        by_number(&later.version) == by_number(&kept.version) && is_ours(kept) && !is_ours(later)
+    });
     for (version, script) in downs {
         if let Some(up) = migrations
             .iter_mut()
@@ -74,6 +88,29 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
         }
     }
     Ok(migrations)
+}
+
+const OURS: [&str; 3] = ["postgres", "postgresql", "pg"];
+const OTHERS: [&str; 8] = [
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "sqlite3",
+    "cockroach",
+    "cockroachdb",
+    "mssql",
+    "oracle",
+];
+
+/// Whether a name has one of these databases between its dots.
+fn names_dialect(name: &str, dialects: &[&str]) -> bool {
+    let mut parts = name.split('.').skip(1);
+    parts.any(|part| dialects.contains(&part))
+}
+
+/// `1_a.mysql.up.sql`: no file of this database's.
+pub(super) fn is_of_another_database(name: &str) -> bool {
+    names_dialect(name, &OTHERS)
 }
 
 /// sqlx opens a transaction unless the file starts with the mark, and then sends it in one message, as golang-migrate
@@ -114,6 +151,41 @@ fn parts(name: &str) -> Option<(&str, &str, Direction)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_for_postgresql_stands_in_the_place_of_the_one_for_all() {
+        let files = [
+            "1_a.up.sql",
+            "1_a.postgres.up.sql",
+            "2_b.up.sql",
+            "3_c.postgres.autocommit.up.sql",
+        ];
+        let sources = files.map(|file| Source::new(format!("m/{file}"), "SELECT 1;"));
+        let tree = Tree::new(
+            std::path::Path::new("m"),
+            false,
+            sources.to_vec(),
+            false,
+            true,
+        );
+        let read = read(&tree, Layout::GolangMigrate).unwrap();
+        let found: Vec<_> = read
+            .iter()
+            .map(|one| (one.name.as_str(), one.up.transaction))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("a.postgres", TransactionRule::Message),
+                ("b", TransactionRule::Message),
+                ("c.postgres.autocommit", TransactionRule::Statement),
+            ]
+        );
+        assert!(
+            is_of_another_database("1_a.sqlite3.up.sql")
+                && !is_of_another_database("1_mysql.up.sql")
+        );
+    }
 
     #[test]
     fn the_number_is_found_with_and_without_its_letter() {

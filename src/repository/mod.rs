@@ -222,7 +222,7 @@ pub fn alternatives<'a>(schemas: &[&'a Found]) -> Vec<&'a Found> {
 
 /// Examples, tests, and folders named after another database.
 fn is_aside(path: &Path) -> bool {
-    const ASIDE: [&str; 34] = [
+    const ASIDE: [&str; 38] = [
         "example",
         "examples",
         "sample",
@@ -233,6 +233,10 @@ fn is_aside(path: &Path) -> bool {
         "tests",
         "__tests__",
         "testdata",
+        "stub",
+        "stubs",
+        "mock",
+        "mocks",
         "testing",
         "fixtures",
         "spec",
@@ -287,7 +291,7 @@ pub fn queries_for(chosen: Option<&Found>, all: &[Found], listing: &Listing) -> 
 
 /// The part of a repository that a schema belongs to, where other parts have schemas of their own.
 fn part_of<'a>(chosen: &'a Found, all: &[Found]) -> Option<&'a Path> {
-    let part = listing::folder(&chosen.by);
+    let part = module_of(listing::folder(&chosen.by));
     let is_elsewhere = |other: &&Found| {
         let home = listing::folder(&other.by);
         other.schema.is_some()
@@ -296,6 +300,12 @@ fn part_of<'a>(chosen: &'a Found, all: &[Found]) -> Option<&'a Path> {
             && !part.starts_with(home)
     };
     (!part.as_os_str().is_empty() && all.iter().find(is_elsewhere).is_some()).then_some(part)
+}
+
+/// Of a folder below `src` the module that it is a part of: `store-postgres` of `store-postgres/src/main/resources/db`.
+fn module_of(folder: &Path) -> &Path {
+    let above_src = folder.ancestors().filter(|above| above.ends_with("src"));
+    above_src.last().and_then(Path::parent).unwrap_or(folder)
 }
 
 /// `crates/**/*.rs` of a schema in `crates/server/migrations` is `crates/server/**/*.rs`, where there is such code.

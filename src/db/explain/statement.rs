@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use super::given::GivenTransaction;
 use super::wire::{self, Message};
 use super::{
-    Access, ExplainError, Limits, NO_POSITION, PlanChoice, Refusal, UNPRUNED, explain_generic,
+    Access, ExplainError, Limits, NO_POSITION, PlanChoice, UNPRUNED, declared, explain_generic,
     opening, texts,
 };
 use crate::db::effects::{self, Effects};
@@ -28,7 +28,7 @@ pub struct Prepared {
     /// As it is sent to be prepared.
     sql: String,
     /// Types of `$1`, `$2`… that are written out, as far as any is; `unknown` leaves one to the server.
-    declared: Vec<&'static str>,
+    declared: Vec<String>,
     lifetime: Lifetime,
     /// What a rollback would not take back; looked for on a given database only.
     pub effects: Effects,
@@ -98,7 +98,7 @@ impl Prepared {
         writes: bool,
         limits: &Limits,
     ) -> Result<Self, ExplainError> {
-        let mut declared: Vec<&'static str> = Vec::new();
+        let mut declared: Vec<String> = Vec::new();
         let mut first: Option<ExplainError> = None;
         loop {
             let prepared = Self {
@@ -119,7 +119,24 @@ impl Prepared {
                 Err(ExplainError::Refused(refusal)) => refusal,
                 other => return other,
             };
-            let wider = with_text(&declared, sql, &refusal);
+            let is_first = first.is_none();
+            let wider = match declared::without_null_tests(sql) {
+                Some(relaxed) if is_first && declared::is_undetermined(&refusal) => {
+                    // The tests alone keep the server from the type that the rest of the statement shows.
+                    let name = format!("{name}_untested");
+                    let asked = (name.as_str(), relaxed.as_str());
+                    let known = Box::pin(Self::new(client, asked.0, asked.1, writes, limits)).await;
+                    match known {
+                        Ok(known) => {
+                            let types = known.types.iter().map(|info| info.name.clone()).collect();
+                            known.deallocate(client).await?;
+                            Some(types)
+                        }
+                        Err(_) => declared::with_text(&declared, sql, &refusal),
+                    }
+                }
+                _ => declared::with_text(&declared, sql, &refusal),
+            };
             // What is wrong with the statement as it is written says more than what is wrong with a guess.
             let error = first.take().unwrap_or(ExplainError::Refused(refusal));
             match wider {
@@ -269,44 +286,6 @@ impl Prepared {
     }
 }
 
-/// The declared types with one more `text`, where the server cannot work out a parameter's type: JDBC and others say `text` of
-/// every string that they send, so that such statements run for them.
-fn with_text(declared: &[&'static str], sql: &str, refusal: &Refusal) -> Option<Vec<&'static str>> {
-    let number = |text: &str| -> Option<usize> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        text[..digits].parse().ok()
-    };
-    let parameter = match refusal.code.as_str() {
-        INDETERMINATE_DATATYPE | AMBIGUOUS_PARAMETER => {
-            number(refusal.message.split_once("parameter $")?.1)?
-        }
-        // `uuid($3)`: with a text it is a cast.
-        UNDEFINED_FUNCTION if refusal.message.contains("(unknown)") => {
-            let name = refusal
-                .message
-                .strip_prefix("function ")?
-                .split('(')
-                .next()?;
-            number(sql.split_once(&format!("{name}($"))?.1)?
-        }
-        _ => return None,
-    };
-    let place = parameter.checked_sub(1)?;
-    if place >= MOST_PARAMETERS || declared.get(place) == Some(&"text") {
-        return None;
-    }
-    let mut wider = declared.to_vec();
-    wider.resize(declared.len().max(parameter), "unknown");
-    wider[place] = "text";
-    Some(wider)
-}
-
-const INDETERMINATE_DATATYPE: &str = "42P18";
-const AMBIGUOUS_PARAMETER: &str = "42P08";
-const UNDEFINED_FUNCTION: &str = "42883";
-/// The protocol counts parameters in 16 bits.
-const MOST_PARAMETERS: usize = 65_535;
-
 /// A name that no other pgproof has given: behind a pooler sessions are shared.
 fn unique(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -365,31 +344,6 @@ pub fn quote_literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_type_that_the_server_cannot_work_out_is_text() {
-        let refused = |code: &str, message: &str| Refusal {
-            message: message.to_owned(),
-            detail: None,
-            code: code.to_owned(),
-            position: None,
-            hint: None,
-            constraint: None,
-        };
-        let undetermined = refused("42P18", "could not determine data type of parameter $3");
-        let of = |declared: &[&'static str]| with_text(declared, "", &undetermined);
-        assert_eq!(of(&[]), Some(vec!["unknown", "unknown", "text"]));
-        assert_eq!(of(&["text"]), Some(vec!["text", "unknown", "text"]));
-        assert_eq!(of(&["unknown", "unknown", "text"]), None);
-        let call = refused("42883", "function uuid(unknown) does not exist");
-        assert_eq!(
-            with_text(&[], "SELECT 1 WHERE a = uuid($2)", &call),
-            Some(vec!["unknown", "text"])
-        );
-        assert_eq!(with_text(&[], "SELECT uuid('x')", &call), None);
-        let other = refused("42703", "column \"a\" does not exist");
-        assert_eq!(with_text(&[], "SELECT a", &other), None);
-    }
 
     #[test]
     fn literals() {

@@ -1,4 +1,4 @@
-//! Prisma's schema without migrations, TypeORM, Knex, Sequelize, MikroORM, Kysely and node-pg-migrate: schemas that only a program of
+//! Prisma's schema without migrations, TypeORM, Knex, Sequelize, MikroORM, Kysely, node-pg-migrate and db-migrate: schemas that only a program of
 //! the JavaScript world can make. Migrations in SQL (Prisma, Drizzle) are read by `sql_migrations`.
 
 use std::collections::BTreeMap;
@@ -52,6 +52,12 @@ const PACKAGES: &[Package] = &[
         package: "\"node-pg-migrate\"",
         marks: &["pgm"],
         command: "npx node-pg-migrate up",
+    },
+    Package {
+        tool: "db-migrate",
+        package: "\"db-migrate\"",
+        marks: &["runSql", "createTable", "addColumn"],
+        command: "npx db-migrate up",
     },
 ];
 

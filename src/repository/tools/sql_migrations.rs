@@ -168,7 +168,8 @@ fn name(layout: Layout) -> &'static str {
         Layout::Tern => "tern",
         Layout::Liquibase => "Liquibase (SQL)",
         Layout::NodePgMigrate => "node-pg-migrate",
-        Layout::SchemaFile => "a schema file",
+        // A folder, in the order of its files' names.
+        Layout::SchemaFile => "numbered SQL files",
         Layout::Command => "a program",
     }
 }

@@ -285,11 +285,14 @@ SELECT id FROM accounts WHERE id < 1000 AND ($1 IS NULL OR name LIKE concat('%',
 
 -- name: Cast :many
 SELECT id FROM accounts WHERE md5(name)::uuid = uuid($1);
+
+-- name: Optional :many
+SELECT "Id" FROM "Order" WHERE ($1 IS NULL OR placed_at >= $1) AND ($2 IS NULL OR "Customer" = $2);
 "#;
     for cluster in support::every_cluster() {
         let database = filled(cluster, &less_data()).await;
         let audit = Audit::of(&database, CATALOG).await;
-        for name in ["Search", "Cast"] {
+        for name in ["Search", "Cast", "Optional"] {
             let of = audit.runs_of(name);
             assert!(
                 of.failure.is_none() && !of.runs.is_empty(),

@@ -199,6 +199,13 @@ fn versions_that_are_there_twice_or_not_at_all_are_errors() {
             .collect::<Vec<_>>()
     };
     assert_eq!(names(&tree), ["b", "a", "c"]);
+    // A mark of such a program's library.
+    let marked = "-- postgres-migrations disable-transaction\nSELECT 1;";
+    tree.files[2] = Source::new(tree.files[2].path.clone(), marked);
+    let migrations = history(&tree, None).unwrap().migrations;
+    let rules: Vec<_> = migrations.iter().map(|one| one.up.transaction).collect();
+    let (file, alone) = (TransactionRule::File, TransactionRule::Statement);
+    assert_eq!(rules, [file, file, alone]);
     tree.cargo_project = true;
     let error = history(&tree, None).unwrap_err().to_string();
     assert!(error.contains("two migrations have version"), "{error}");
