@@ -298,6 +298,23 @@ pub async fn start_seeded(
     Ok((cluster, dataset))
 }
 
+/// A project as `record` uses it. A catalog's constants shape the dataset that it is audited on, so that what is made before there
+/// is a catalog is made again for the audit; to record statements a tenth of the rows is enough.
+#[must_use]
+pub fn for_recording(mut project: Project, globals: &Globals) -> Project {
+    const SHARE: f64 = 0.1;
+    let has_queries = project
+        .catalog()
+        .map_or(true, |catalog| !catalog.queries.is_empty());
+    if !has_queries {
+        project.settings.dataset.scale *= SHARE;
+        globals.progress.note(
+            "there is no query yet: the recording runs on a tenth of the rows, the audit makes all of them",
+        );
+    }
+    project
+}
+
 /// `[server] roles`: those that migrations grant to and do not make.
 pub async fn make_roles(
     cluster: &Cluster,

@@ -196,6 +196,14 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
                 .to_owned(),
         );
     }
+    if code == UNDEFINED_FILE && message.contains("could not load library") {
+        return Some(
+            "the extension needs a library of the system that is not installed here: install what the message names, or use the \
+             system's own PostgreSQL packages, which bring it ([server] version in pgproof.toml names the major version, \
+             PGPROOF_PG_BIN the programs)"
+                .to_owned(),
+        );
+    }
     match (code, quoted(message)) {
         (UNDEFINED_OBJECT, Some(role)) if message.starts_with("role ") => Some(format!(
             "add it to pgproof.toml: [server] roles = [\"{role}\"]"
@@ -213,6 +221,12 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
              --schema-only)"
                 .to_owned(),
         ),
+        (DUPLICATE_COLUMN | DUPLICATE_TABLE | DUPLICATE_OBJECT, Some(_)) => Some(
+            "these files are not all meant for one database, or not in this order: the project's own program chooses. Name the right \
+             ones in their order (migrations = [\"first.sql\", …]), set migrate-cmd to that program, or use a dump of the schema \
+             (pg_dump --schema-only)"
+                .to_owned(),
+        ),
         (UNDEFINED_FUNCTION, _) if newer_function(message).is_some() => {
             newer_function(message).map(|(name, major)| {
                 format!(
@@ -223,17 +237,22 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
         }
         (UNDEFINED_OBJECT | UNDEFINED_FUNCTION, _) if !missing.is_empty() =>
         {
+            let called_so = |name: &&String| quoted(message) == Some(name.as_str());
+            let named: Vec<&String> = match missing.iter().find(called_so) {
+                Some(name) => vec![name],
+                None => missing.iter().collect(),
+            };
             Some(format!(
                 "an extension that this server does not have may hold it: {}",
-                missing
+                named
                     .iter()
                     .map(|name| install(name))
                     .collect::<Vec<_>>()
                     .join("; ")
             ))
         }
-        (SYNTAX_ERROR, Some("$")) => Some(
-            "${…} is a placeholder: the project's own tool fills it in before it sends the file. Set migrate-cmd in pgproof.toml to \
+        (SYNTAX_ERROR, Some("$" | ":" | "{" | "%")) => Some(
+            "a placeholder (${…}, :name, {{…}}) stands here: the project's own tool fills it in before it sends the file. Set migrate-cmd in pgproof.toml to \
              that tool (it finds the database in DATABASE_URL), or `migrations` to a dump of the schema (pg_dump --schema-only)"
                 .to_owned(),
         ),
@@ -271,6 +290,10 @@ fn newer_function(message: &str) -> Option<(&'static str, u16)> {
 }
 
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
+const DUPLICATE_COLUMN: &str = "42701";
+const DUPLICATE_TABLE: &str = "42P07";
+const DUPLICATE_OBJECT: &str = "42710";
+const UNDEFINED_FILE: &str = "58P01";
 const UNDEFINED_OBJECT: &str = "42704";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_TABLE: &str = "42P01";
@@ -421,9 +444,22 @@ mod tests {
         )
         .unwrap();
         assert!(own.contains("install postgis"), "{own}");
+        let all = ["http".to_owned(), "vector".to_owned()];
+        let own = remedy(UNDEFINED_OBJECT, "type \"vector\" does not exist", &all).unwrap();
+        assert!(
+            own.contains("install vector") && !own.contains("install http"),
+            "{own}"
+        );
         assert_eq!(of(UNDEFINED_OBJECT, "type \"mood\" does not exist"), None);
         let table = of(UNDEFINED_TABLE, "relation \"realm\" does not exist").unwrap();
         assert!(table.contains("do not make it"), "{table}");
+        let twice = of("42701", "column \"a\" of relation \"b\" already exists").unwrap();
+        assert!(twice.contains("not all meant for one database"), "{twice}");
+        let library = of(
+            "58P01",
+            "could not load library \"/x/uuid-ossp.so\": libossp-uuid.so.16",
+        );
+        assert!(library.is_some_and(|text| text.contains("library of the system")));
         assert_eq!(of("23505", "duplicate key value"), None);
     }
 }

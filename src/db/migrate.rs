@@ -160,6 +160,7 @@ pub async fn apply(
         | Layout::Supabase
         | Layout::Tern
         | Layout::Liquibase
+        | Layout::NodePgMigrate
         | Layout::SchemaFile
         | Layout::Command => {
             let session = Session::open(url, interrupt).await?;

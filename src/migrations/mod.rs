@@ -10,6 +10,7 @@ mod drizzle;
 mod goose;
 mod liquibase;
 mod new_files;
+mod node_pg_migrate;
 mod own_table;
 mod prisma;
 mod sections;
@@ -70,6 +71,8 @@ pub enum Layout {
     Tern,
     /// `--liquibase formatted sql`.
     Liquibase,
+    /// `N_x.sql` with `-- Up Migration` and `-- Down Migration`.
+    NodePgMigrate,
     /// One file with the whole schema.
     SchemaFile,
     /// Whatever `migrate-cmd` does.
@@ -78,7 +81,7 @@ pub enum Layout {
 
 impl Layout {
     /// Every layout that files can have.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Sqlx,
         Self::GolangMigrate,
         Self::Diesel,
@@ -94,6 +97,7 @@ impl Layout {
         Self::Supabase,
         Self::Tern,
         Self::Liquibase,
+        Self::NodePgMigrate,
         Self::SchemaFile,
     ];
 
@@ -116,6 +120,7 @@ impl Layout {
             Self::Supabase => "supabase",
             Self::Tern => "tern",
             Self::Liquibase => "liquibase",
+            Self::NodePgMigrate => "node-pg-migrate",
             Self::SchemaFile => "schema-file",
             Self::Command => "migrate-cmd",
         }
@@ -145,7 +150,11 @@ impl Layout {
                 "a file of its own: Flyway notices CONCURRENTLY, and does not mix it with others",
             ),
             Self::Dbmate => Some("`-- migrate:up transaction:false`, with that statement alone"),
-            Self::Drizzle | Self::Refinery | Self::SchemaFile | Self::Command => None,
+            Self::Drizzle
+            | Self::Refinery
+            | Self::NodePgMigrate
+            | Self::SchemaFile
+            | Self::Command => None,
         }
     }
 }
@@ -170,7 +179,7 @@ impl FromStr for Layout {
 /// A layout that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no migration layout {0:?}; known are sqlx, golang-migrate, diesel, goose, refinery, flyway, sql-migrate, dbmate, prisma, atlas, drizzle, hasura, supabase, tern, liquibase, schema-file"
+    "there is no migration layout {0:?}; known are sqlx, golang-migrate, diesel, goose, refinery, flyway, sql-migrate, dbmate, prisma, atlas, drizzle, hasura, supabase, tern, liquibase, node-pg-migrate, schema-file"
 )]
 pub struct UnknownLayout(pub String);
 
@@ -297,6 +306,8 @@ pub enum MigrationsError {
 /// # Errors
 /// A tree that yields no migration, two of one version, a script that cannot be split.
 pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, MigrationsError> {
+    // Files that only look like sqlx's, in no Rust project, are some program's own, and it may number two alike.
+    let may_share_versions = layout.is_none() && !tree.cargo_project;
     let (layout, because) = match layout {
         Some(layout) => (layout, "set in the configuration".to_owned()),
         None => detect(tree).ok_or_else(|| unrecognized(tree))?,
@@ -315,6 +326,7 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
         Layout::Supabase => up_down::read(tree, layout)?,
         Layout::Tern => tern::read(tree)?,
         Layout::Liquibase => liquibase::read(tree)?,
+        Layout::NodePgMigrate => node_pg_migrate::read(tree)?,
         Layout::SchemaFile => schema_file(tree)?,
         // Only `command_history` makes one.
         Layout::Command => Vec::new(),
@@ -329,21 +341,49 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
             reason,
         });
     }
-    for pair in migrations.windows(2) {
-        if same_version(&pair[0].version, &pair[1].version) {
-            return Err(MigrationsError::DuplicateVersion {
-                path: tree.root.clone(),
-                version: pair[0].version.clone(),
-                first: pair[0].up.source.path.display().to_string(),
-                second: pair[1].up.source.path.display().to_string(),
-            });
-        }
+    let mut twice = migrations
+        .windows(2)
+        .filter(|pair| same_version(&pair[0].version, &pair[1].version));
+    let twice = twice.next();
+    let is_some_programs = may_share_versions && layout == Layout::Sqlx;
+    let is_marked = |one: &Migration| one.up.source.text.contains(OUTSIDE_TRANSACTION);
+    if is_some_programs && (twice.is_some() || migrations.iter().any(is_marked)) {
+        return Ok(by_name(tree, migrations));
+    }
+    if let Some(pair) = twice {
+        return Err(MigrationsError::DuplicateVersion {
+            path: tree.root.clone(),
+            version: pair[0].version.clone(),
+            first: pair[0].up.source.path.display().to_string(),
+            second: pair[1].up.source.path.display().to_string(),
+        });
     }
     Ok(History {
         layout,
         because,
         migrations,
     })
+}
+
+/// In a file of the library postgres-migrations: it runs without a transaction.
+const OUTSIDE_TRANSACTION: &str = "postgres-migrations disable-transaction";
+
+/// Files of a program that numbers two of them alike, or has marks of its own: the schema in the order of their names.
+fn by_name(tree: &Tree, mut migrations: Vec<Migration>) -> History {
+    migrations.sort_by(|a, b| {
+        let name = |migration: &Migration| tree.name(&migration.up.source);
+        (by_number(&a.version), name(a)).cmp(&(by_number(&b.version), name(b)))
+    });
+    for migration in &mut migrations {
+        if migration.up.source.text.contains(OUTSIDE_TRANSACTION) {
+            migration.up.transaction = TransactionRule::Statement;
+        }
+    }
+    History {
+        layout: Layout::SchemaFile,
+        because: "numbered files of a program of the project's own".to_owned(),
+        migrations,
+    }
 }
 
 /// The layout that the files show, and by what.
@@ -392,6 +432,9 @@ fn detect(tree: &Tree) -> Option<(Layout, String)> {
             Layout::Liquibase,
             format!("{} in {}", liquibase::HEADER, tree.name(file)),
         ));
+    }
+    if let Some(found) = node_pg_migrate::detect(tree) {
+        return Some(found);
     }
     if let Some(file) = marked(tern::SEPARATOR) {
         return Some((

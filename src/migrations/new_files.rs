@@ -97,7 +97,7 @@ fn room(layout: Layout) -> Result<Room, NewFilesError> {
         | Layout::Prisma
         | Layout::Hasura
         | Layout::Supabase => Ok(Room::OneEach),
-        Layout::Refinery => Ok(Room::Nowhere),
+        Layout::Refinery | Layout::NodePgMigrate => Ok(Room::Nowhere),
         Layout::Drizzle => refused(
             "its journal lists them: `drizzle-kit generate --custom` makes an empty one, and `--format sql` the statements",
         ),
@@ -116,8 +116,8 @@ fn note(layout: Layout) -> Option<&'static str> {
         Layout::Flyway => Some(
             "Flyway's own lock is a transaction that CONCURRENTLY waits for: set flyway.postgresql.transactional.lock=false",
         ),
-        Layout::Refinery => Some(
-            "refinery runs every migration in a transaction, where CONCURRENTLY cannot run: on tables in use run the statements of \
+        Layout::Refinery | Layout::NodePgMigrate => Some(
+            "its tool runs every migration in a transaction, where CONCURRENTLY cannot run: on tables in use run the statements of \
              `--format sql` first, and the migration finds the indexes there",
         ),
         _ => None,
@@ -300,6 +300,10 @@ impl Writer {
                 vec![file(&name, up)]
             }
             Layout::Liquibase => vec![file(&format!("{stem}.sql"), changesets(version, bundle))],
+            Layout::NodePgMigrate => {
+                let text = format!("-- Up Migration\n{up}\n-- Down Migration\n{down}");
+                vec![file(&format!("{stem}.sql"), text)]
+            }
             // A supabase migration has no way back; the others were refused.
             Layout::Supabase | Layout::Drizzle | Layout::SchemaFile | Layout::Command => {
                 vec![file(&format!("{stem}.sql"), up + &commented(&down))]
@@ -603,6 +607,7 @@ mod tests {
             (Layout::Supabase, "20240101000000_a.sql", plain, 3),
             (Layout::Tern, "001_a.sql", plain, 1),
             (Layout::Liquibase, "001_a.sql", liquibase, 1),
+            (Layout::NodePgMigrate, "1700000000000_a.sql", plain, 1),
         ] {
             assert_eq!(written(layout, &[(path, text)]).len(), files, "{layout}");
         }

@@ -61,6 +61,7 @@ fn of(layout: Layout) -> Option<(&'static str, &'static str)> {
         | Layout::Supabase
         | Layout::Tern
         | Layout::Liquibase
+        | Layout::NodePgMigrate
         | Layout::SchemaFile
         | Layout::Command => None,
     }

@@ -118,8 +118,11 @@ impl Tree {
     /// Whether a file of a migrations directory matters to any layout.
     #[must_use]
     pub fn may_hold(path: &Path) -> bool {
-        path.extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_sql = path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("sql"));
+        (is_sql && !super::up_down::is_of_another_database(&name))
             || path.file_name().is_some_and(|name| {
                 name == "metadata.toml" || name == "atlas.sum" || name == "_journal.json"
             })

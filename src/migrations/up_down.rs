@@ -1,4 +1,6 @@
-//! sqlx and golang-migrate: `N_x.sql` (sqlx), `N_x.up.sql` with `N_x.down.sql` (both). They differ in how a file is run.
+//! sqlx and golang-migrate: `N_x.sql` (sqlx), `N_x.up.sql` with `N_x.down.sql` (both). They differ in how a file is run. Pop's files
+//! say in their names for which database they are (`N_x.postgres.up.sql`, in place of `N_x.up.sql`) and what runs outside a
+//! transaction (`.autocommit`).
 
 use crate::source::{Source, SourceError};
 
@@ -50,7 +52,12 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
         let Some((version, title, direction)) = parts(&name) else {
             continue;
         };
-        let script = script(file, rule(layout, file))?;
+        let rule = if title.ends_with(".autocommit") {
+            TransactionRule::Statement
+        } else {
+            rule(layout, file)
+        };
+        let script = script(file, rule)?;
         match direction {
             Direction::Down => downs.push((version.to_owned(), script)),
             Direction::Only if layout == Layout::GolangMigrate => {}
@@ -64,7 +71,14 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
             }
         }
     }
-    migrations.sort_by(|a, b| by_number(&a.version).cmp(&by_number(&b.version)));
+    let is_ours = |migration: &Migration| names_dialect(&migration.name, &OURS);
+    migrations.sort_by(|a, b| {
+        (by_number(&a.version), !is_ours(a)).cmp(&(by_number(&b.version), !is_ours(b)))
+    });
+    // A file for PostgreSQL stands in the place of the one for every database.
+    migrations.dedup_by(|later, kept| {
+        by_number(&later.version) == by_number(&kept.version) && is_ours(kept) && !is_ours(later)
+    });
     for (version, script) in downs {
         if let Some(up) = migrations
             .iter_mut()
@@ -74,6 +88,29 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
         }
     }
     Ok(migrations)
+}
+
+const OURS: [&str; 3] = ["postgres", "postgresql", "pg"];
+const OTHERS: [&str; 8] = [
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "sqlite3",
+    "cockroach",
+    "cockroachdb",
+    "mssql",
+    "oracle",
+];
+
+/// Whether a name has one of these databases between its dots.
+fn names_dialect(name: &str, dialects: &[&str]) -> bool {
+    let mut parts = name.split('.').skip(1);
+    parts.any(|part| dialects.contains(&part))
+}
+
+/// `1_a.mysql.up.sql`: no file of this database's.
+pub(super) fn is_of_another_database(name: &str) -> bool {
+    names_dialect(name, &OTHERS)
 }
 
 /// sqlx opens a transaction unless the file starts with the mark, and then sends it in one message, as golang-migrate
@@ -92,12 +129,83 @@ enum Direction {
     Only,
 }
 
+/// `7_x.sql`, `7_x.up.sql`; of tools that a program brings along also `V7.x.up.sql` and a number alone.
 fn parts(name: &str) -> Option<(&str, &str, Direction)> {
     let (stem, direction) = match (name.strip_suffix(".up.sql"), name.strip_suffix(".down.sql")) {
         (Some(stem), _) => (stem, Direction::Up),
         (None, Some(stem)) => (stem, Direction::Down),
         (None, None) => (name.strip_suffix(".sql")?, Direction::Only),
     };
-    let (version, title) = leading_version(stem)?;
-    Some((version, title, direction))
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(stem) {
+        return Some((stem, "", direction));
+    }
+    if let Some(found) = leading_version(stem) {
+        return Some((found.0, found.1, direction));
+    }
+    let (version, title) = stem.strip_prefix(['V', 'v'])?.split_once(['.', '_', '-'])?;
+    let is_of_a_pair = direction != Direction::Only && is_number(version);
+    is_of_a_pair.then_some((version, title, direction))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_for_postgresql_stands_in_the_place_of_the_one_for_all() {
+        let files = [
+            "1_a.up.sql",
+            "1_a.postgres.up.sql",
+            "2_b.up.sql",
+            "3_c.postgres.autocommit.up.sql",
+        ];
+        let sources = files.map(|file| Source::new(format!("m/{file}"), "SELECT 1;"));
+        let tree = Tree::new(
+            std::path::Path::new("m"),
+            false,
+            sources.to_vec(),
+            false,
+            true,
+        );
+        let read = read(&tree, Layout::GolangMigrate).unwrap();
+        let found: Vec<_> = read
+            .iter()
+            .map(|one| (one.name.as_str(), one.up.transaction))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("a.postgres", TransactionRule::Message),
+                ("b", TransactionRule::Message),
+                ("c.postgres.autocommit", TransactionRule::Statement),
+            ]
+        );
+        assert!(
+            is_of_another_database("1_a.sqlite3.up.sql")
+                && !is_of_another_database("1_mysql.up.sql")
+        );
+    }
+
+    #[test]
+    fn the_number_is_found_with_and_without_its_letter() {
+        for (name, expected) in [
+            ("7_a.sql", Some(("7", "a", Direction::Only))),
+            ("007-a.up.sql", Some(("007", "a", Direction::Up))),
+            (
+                "V0001.Initial_Schema.up.sql",
+                Some(("0001", "Initial_Schema", Direction::Up)),
+            ),
+            (
+                "V0001.Initial_Schema.down.sql",
+                Some(("0001", "Initial_Schema", Direction::Down)),
+            ),
+            ("000001.sql", Some(("000001", "", Direction::Only))),
+            ("V1.a.sql", None),
+            ("views.up.sql", None),
+            ("2.0.0-beta.sql", None),
+        ] {
+            assert_eq!(parts(name), expected, "{name}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! flyway and refinery: `V1__x.sql`. flyway has dotted versions, repeatable `R__x.sql` and undo `U1__x.sql`; refinery's `U1__x.sql`
-//! is a migration like any other that may come late.
+//! flyway and refinery: `V1__x.sql`. flyway has dotted versions, repeatable `R__x.sql`, undo `U1__x.sql` and baselines: a new
+//! database begins with the newest `B5__x.sql`, in place of every version up to it. refinery's `U1__x.sql` is a migration like
+//! any other that may come late.
 
 use crate::source::{Source, SourceError};
 use crate::sql::token::{TokenKind, tokens};
@@ -16,7 +17,7 @@ pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
     let (first, _) = named.iter().find(|(_, name)| name.prefix == 'V')?;
     let flyway = named
         .iter()
-        .find(|(_, name)| name.prefix == 'R' || name.version.len() > 1);
+        .find(|(_, name)| matches!(name.prefix, 'R' | 'B') || name.version.len() > 1);
     if let Some((file, _)) = flyway {
         return Some((Layout::Flyway, format!("{} and its like", tree.name(file))));
     }
@@ -32,6 +33,7 @@ pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
 
 pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, SourceError> {
     let (mut migrations, mut repeatable, mut undo) = (Vec::new(), Vec::new(), Vec::new());
+    let mut baselines = Vec::new();
     for file in &tree.files {
         let Some(name) = name(&tree.name(file)) else {
             continue;
@@ -52,9 +54,14 @@ pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, Source
         match (name.prefix, layout) {
             ('R', Layout::Flyway) => repeatable.push(migration(script)),
             ('U', Layout::Flyway) => undo.push((name.version, script)),
-            ('R', _) => {}
+            ('B', Layout::Flyway) => baselines.push((name.version, migration(script))),
+            ('R' | 'B', _) => {}
             _ => migrations.push((name.version, migration(script))),
         }
+    }
+    if let Some((version, baseline)) = baselines.into_iter().max_by(|(a, _), (b, _)| a.cmp(b)) {
+        migrations.retain(|(of, _)| *of > version);
+        migrations.push((version, baseline));
     }
     migrations.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (version, script) in undo {
@@ -143,7 +150,7 @@ fn name(file: &str) -> Option<Name> {
     let mut characters = head.chars();
     let prefix = characters
         .next()
-        .filter(|prefix| matches!(prefix, 'V' | 'U' | 'R'))?;
+        .filter(|prefix| matches!(prefix, 'V' | 'U' | 'R' | 'B'))?;
     let rest = characters.as_str();
     let version: Option<Vec<u64>> = match rest {
         "" if prefix == 'R' => Some(Vec::new()),
@@ -162,6 +169,34 @@ fn name(file: &str) -> Option<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_database_begins_with_the_newest_baseline() {
+        let files = [
+            "V1__a", "V2__b", "B2__all", "B1__old", "V2_1__c", "R__views",
+        ];
+        let sources = files.map(|file| Source::new(format!("m/{file}.sql"), "SELECT 1;"));
+        let tree = Tree::new(
+            std::path::Path::new("m"),
+            false,
+            sources.to_vec(),
+            false,
+            false,
+        );
+        let (layout, _) = detect(&tree).unwrap();
+        let read: Vec<String> = read(&tree, layout)
+            .unwrap()
+            .into_iter()
+            .map(|migration| migration.name)
+            .collect();
+        assert_eq!(
+            (layout, read),
+            (
+                Layout::Flyway,
+                ["all", "c", "views"].map(str::to_owned).to_vec()
+            )
+        );
+    }
 
     #[test]
     fn flyway_knows_its_own_statements_and_no_others() {

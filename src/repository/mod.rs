@@ -4,6 +4,7 @@
 mod definitions;
 mod listing;
 mod server_version;
+mod test_command;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub use crate::catalog::QuerySource;
 pub use definitions::definition;
 pub use listing::Listing;
 pub use server_version::{NamedVersion, server_version};
+pub use test_command::test_command;
 
 /// Where a schema comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +136,9 @@ const TOOLS: &[Tool] = &[
     Tool {
         find: tools::written::find,
     },
+    Tool {
+        find: tools::coded::find,
+    },
 ];
 
 /// Everything that the tools' files show, the most likely first: SQL before programs, shallow before deep, what belongs to
@@ -217,7 +222,7 @@ pub fn alternatives<'a>(schemas: &[&'a Found]) -> Vec<&'a Found> {
 
 /// Examples, tests, and folders named after another database.
 fn is_aside(path: &Path) -> bool {
-    const ASIDE: [&str; 33] = [
+    const ASIDE: [&str; 38] = [
         "example",
         "examples",
         "sample",
@@ -226,7 +231,12 @@ fn is_aside(path: &Path) -> bool {
         "demos",
         "test",
         "tests",
+        "__tests__",
         "testdata",
+        "stub",
+        "stubs",
+        "mock",
+        "mocks",
         "testing",
         "fixtures",
         "spec",
@@ -281,7 +291,7 @@ pub fn queries_for(chosen: Option<&Found>, all: &[Found], listing: &Listing) -> 
 
 /// The part of a repository that a schema belongs to, where other parts have schemas of their own.
 fn part_of<'a>(chosen: &'a Found, all: &[Found]) -> Option<&'a Path> {
-    let part = listing::folder(&chosen.by);
+    let part = module_of(listing::folder(&chosen.by));
     let is_elsewhere = |other: &&Found| {
         let home = listing::folder(&other.by);
         other.schema.is_some()
@@ -290,6 +300,12 @@ fn part_of<'a>(chosen: &'a Found, all: &[Found]) -> Option<&'a Path> {
             && !part.starts_with(home)
     };
     (!part.as_os_str().is_empty() && all.iter().find(is_elsewhere).is_some()).then_some(part)
+}
+
+/// Of a folder below `src` the module that it is a part of: `store-postgres` of `store-postgres/src/main/resources/db`.
+fn module_of(folder: &Path) -> &Path {
+    let above_src = folder.ancestors().filter(|above| above.ends_with("src"));
+    above_src.last().and_then(Path::parent).unwrap_or(folder)
 }
 
 /// `crates/**/*.rs` of a schema in `crates/server/migrations` is `crates/server/**/*.rs`, where there is such code.

@@ -277,6 +277,110 @@ fn a_statement_that_is_in_no_file_is_audited_beside_what_it_came_from() {
     );
 }
 
+/// What a command says of a statement on its standard input.
+fn asked(project: &Project, arguments: &[&str], statement: &str) -> (Option<i32>, String) {
+    let mut child = project
+        .command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let written = std::io::Write::write_all(&mut child.stdin.take().unwrap(), statement.as_bytes());
+    // Whoever refuses early does not read.
+    drop(written);
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), said(&output))
+}
+
+#[test]
+fn a_statement_that_is_given_needs_no_catalog_and_no_header() {
+    const STATEMENT: &str = "SELECT id, note FROM trips WHERE line_id = 7;\n";
+    let project = Project::new();
+    fs::remove_dir_all(project.path().join("queries")).unwrap();
+    let plan = |text: &str, name: &str| {
+        for expected in [
+            &format!("plan of {name}"),
+            "Seq Scan on trips",
+            "CREATE INDEX",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+    };
+    let (code, text) = asked(&project, &["audit", "-"], STATEMENT);
+    assert_eq!(code, Some(0), "{text}");
+    plan(&text, "stdin");
+
+    // A catalog that cannot be read is another matter.
+    project.replace(
+        "pgproof.toml",
+        "fail-on",
+        "queries = [{ sqlx = \".sqlx\" }]\nfail-on",
+    );
+    assert_eq!(project.run(&["audit"]).status.code(), Some(2));
+    let (code, text) = asked(&project, &["audit", "-"], STATEMENT);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("only what was given is audited"), "{text}");
+
+    // A file beside what was committed.
+    project.write("draft.sql", STATEMENT);
+    project.write(".gitignore", ".pgproof\n");
+    project.git(&["init", "-q", "-b", "main"]);
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", "a draft"]);
+    project.write("draft.sql", &STATEMENT.replace("line_id = 7", "id = 7"));
+    let text = said(&project.run(&["audit", "draft.sql"]));
+    assert!(text.contains("plan of draft"), "{text}");
+    assert!(text.contains("draft compared with HEAD"), "{text}");
+    // Typed in a folder below the project.
+    fs::create_dir(project.path().join("below")).unwrap();
+    let below = project
+        .command(&["audit", "../draft.sql"])
+        .current_dir(project.path().join("below"))
+        .output()
+        .unwrap();
+    assert!(said(&below).contains("plan of draft"), "{}", said(&below));
+
+    // What is no statement.
+    let (code, text) = asked(&project, &["audit", "-"], "SELECT id FROM FROM trips");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("stdin:1:16"), "{text}");
+    let (code, text) = asked(&project, &["audit", "--watch", "-"], STATEMENT);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("cannot watch standard input"), "{text}");
+
+    // Without a project there is nothing to run it on.
+    fs::remove_file(project.path().join("pgproof.toml")).unwrap();
+    let (code, text) = asked(&project, &["audit", "-"], STATEMENT);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("run `pgproof init`"), "{text}");
+}
+
+#[test]
+fn a_file_beside_the_catalog_is_watched() {
+    let project = Project::new();
+    project.write("draft.sql", "SELECT name FROM lines WHERE id = 7;\n");
+    let report = project.path().join("report.json");
+    let format = format!("json={}", report.display());
+    let mut child = project
+        .command(&["audit", "--watch", "draft.sql", "--format", &format])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let there = |text: &str| fs::read_to_string(&report).is_ok_and(|report| report.contains(text));
+    wait(&mut child, "the first report", || there("WHERE id = 7"));
+    project.write("draft.sql", "SELECT name FROM lines WHERE id = 8;\n");
+    wait(&mut child, "the report of the change", || {
+        there("WHERE id = 8")
+    });
+    let interrupted = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    wait_until("its end", || child.try_wait().unwrap().is_some());
+}
+
 #[test]
 fn only_what_changed_since_a_revision_is_audited() {
     let project = Project::new();

@@ -283,7 +283,8 @@ fn example(name: &str, install: &[&str], record: &[&str], finding: &str) {
     // As much as the finding needs: the example's own size takes minutes.
     let configuration = root.path().join(name).join("pgproof.toml");
     let text = std::fs::read_to_string(&configuration).unwrap();
-    let smaller = text.replace("[dataset]\n", "[dataset]\ntarget-size = \"100MB\"\n");
+    let smaller = text.replace("scale = 1.0", "scale = 0.1");
+    assert_ne!(text, smaller);
     std::fs::write(&configuration, smaller).unwrap();
     let (code, said) = run(pgproof().args(["record", "--"]).args(record));
     assert_eq!(code, Some(0), "{said}");
@@ -361,6 +362,52 @@ fn of_several_parts_the_one_for_postgresql_is_taken_with_its_code() {
             && written.contains("{ rust = \"crates/store-postgres/**/*.rs\" }"),
         "{said}\n{written}"
     );
+}
+
+/// Migrations numbered with a letter, for two databases; statements in the code of each.
+#[test]
+fn a_go_service_is_read_where_it_keeps_its_statements() {
+    let root = repository(&[
+        ("go.mod", "module example.com/shop\n"),
+        ("store/migrations/postgres/V0001.First.up.sql", SHOP),
+        (
+            "store/migrations/postgres/V0001.First.down.sql",
+            "DROP TABLE visits;\nDROP TABLE shops;\n",
+        ),
+        (
+            "store/migrations/postgres/V0002.Notes.up.sql",
+            "ALTER TABLE visits ADD note text;\n",
+        ),
+        (
+            "store/migrations/mysql/V0001.First.up.sql",
+            "CREATE TABLE `shops` (id INT AUTO_INCREMENT);\n",
+        ),
+        (
+            "store/visits.go",
+            "package store\n\nimport \"database/sql\"\n\nconst byShop = `SELECT note FROM visits WHERE shop_id = $1`\n\n\
+             func Visits(db *sql.DB) { db.Query(byShop, 1) }\n",
+        ),
+        (
+            "store/mysql/visits.go",
+            "package mysql\n\nimport \"database/sql\"\n\nfunc Visits(db *sql.DB) { db.Query(\"SELECT `note` FROM visits\") }\n",
+        ),
+    ]);
+    let (said, written) = init(root.path(), 0);
+    assert!(
+        written.contains("migrations = \"store/migrations/postgres\"")
+            && written.contains("{ go = \"store/**/*.go\" }"),
+        "{said}\n{written}"
+    );
+    let audit = ["audit", "--rows", "50", "--runs", "1", "--format", "json"];
+    let output = pgproof(root.path(), &[&audit[..], &["--fail-on", "never"]].concat());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let queries = report["queries"].as_array().unwrap();
+    assert_eq!(queries.len(), 1, "{report:#}");
+    assert_eq!(queries[0]["name"], "Visits");
+    assert_eq!(queries[0]["line"], 5);
+    assert_eq!(report["summary"]["not_audited"], 0, "{report:#}");
+    stop(root.path());
 }
 
 #[test]
@@ -474,6 +521,6 @@ fn what_a_tool_does_to_its_files_is_done_or_named() {
         "CREATE TABLE ${flyway:defaultSchema}.shops (id bigint PRIMARY KEY);\n",
     )]);
     let (said, _) = init(root.path(), 2);
-    assert!(said.contains("is a placeholder"), "{said}");
+    assert!(said.contains("a placeholder (${"), "{said}");
     stop(root.path());
 }

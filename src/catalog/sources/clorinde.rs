@@ -13,11 +13,14 @@ pub(super) const CONVENTION: Convention = Convention {
     read,
 };
 
+/// A name, and behind it nothing, or its parameters and its row: `--! breaking-change` is another tool's.
 fn header(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("--!")?;
-    rest.trim_start()
-        .starts_with(|c: char| c.is_alphabetic() || c == '_')
-        .then_some(rest)
+    let name = rest.trim_start();
+    let after = name.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && (after.is_empty() || after.starts_with([' ', '\t', ':', '(']));
+    is_name.then_some(rest)
 }
 
 fn shows(text: &str) -> bool {
@@ -47,7 +50,7 @@ mod tests {
     #[test]
     fn a_header_ends_where_its_types_begin() {
         let text = "--: User(name?)\n\n--! users_of (city?) : User\n-- prose\nSELECT ';' AS a\nFROM users WHERE city = :city;\n--!plain\nSELECT 1;\n";
-        assert!(shows(text) && !shows("-- ! no\n--! \nSELECT 1"));
+        assert!(shows(text) && !shows("-- ! no\n--! \n--! breaking-change\nSELECT 1"));
         let found = read(&Source::new("q.sql", text));
         assert_eq!(
             found,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{aiosql, clorinde, java, pgtyped, rust_macros, sqlalchemy, yesql};
+use super::{aiosql, clorinde, go, java, pgtyped, rust_macros, sqlalchemy, yesql};
 use crate::catalog::files::Files;
 use crate::catalog::query::{SkipReason, Skipped};
 use crate::source::{Source, SourceError};
@@ -32,6 +32,7 @@ pub const ALL: &[Convention] = &[
     java::JPA,
     java::JDBC,
     rust_macros::CONVENTION,
+    go::CONVENTION,
 ];
 
 impl std::fmt::Debug for Convention {

@@ -4,6 +4,7 @@ mod aiosql;
 mod clorinde;
 mod code;
 pub mod conventions;
+mod go;
 mod headers;
 mod java;
 mod pgtyped;
@@ -94,8 +95,11 @@ pub(super) fn read(
                 pattern,
             } => {
                 let mut read = files::read(root, std::slice::from_ref(pattern))?;
-                read.sources
-                    .retain(|source| !is_a_test(&source.path) || is_a_test(Path::new(pattern)));
+                let named = Path::new(pattern);
+                read.sources.retain(|source| {
+                    (!is_a_test(&source.path) || is_a_test(named))
+                        && (!is_of_another_database(&source.path) || is_of_another_database(named))
+                });
                 conventions::add(convention, read, &mut files);
             }
             QuerySource::Statements { from, period } => {
@@ -116,6 +120,17 @@ fn is_a_test(path: &Path) -> bool {
                 .iter()
                 .any(|name| part.as_os_str() == *name)
         })
+}
+
+/// Code in a folder that names another database: its statements are that one's, unless the pattern names the folder.
+fn is_of_another_database(path: &Path) -> bool {
+    const OTHERS: [&str; 6] = ["h2", "hsqldb", "derby", "mssql", "oracle", "mariadb"];
+    path.parent().is_some_and(|folder| {
+        folder.components().any(|part| {
+            let part = part.as_os_str().to_string_lossy().to_ascii_lowercase();
+            OTHERS.contains(&part.as_str()) || part.contains("sqlite") || part.contains("mysql")
+        })
+    })
 }
 
 impl fmt::Display for QuerySource {

@@ -2,8 +2,9 @@
 //! <https://pgtyped.dev/docs/sql-file>
 
 use super::code::{self, Language, Piece, Placed};
-use super::conventions::{Convention, Found};
+use super::conventions::{Convention, Found, What};
 use super::placeholders::{Edit, edited};
+use super::sqlalchemy::is_statement;
 use crate::source::Source;
 use crate::sql::token::{Token, TokenKind, tokens};
 
@@ -15,13 +16,14 @@ pub(super) const CONVENTION: Convention = Convention {
     read,
 };
 
+/// JSDoc has a `@name`, too: in code it is the import that shows whose it is.
 fn shows(text: &str) -> bool {
-    text.contains("from '@pgtyped/runtime'")
-        || text.contains("from \"@pgtyped/runtime\"")
-        || text.lines().any(|line| {
-            let line = line.trim().trim_start_matches(['/', '*']).trim_start();
-            line.starts_with("@name ")
-        })
+    let imports = |quote| text.contains(&format!("from {quote}@pgtyped/runtime{quote}"));
+    let holds_a_statement = || {
+        let mut found = in_sql(text).into_iter();
+        found.any(|one| matches!(one.what, What::Statement { sql, .. } if is_statement(&sql)))
+    };
+    imports('\'') || imports('"') || holds_a_statement()
 }
 
 fn read(source: &Source) -> Vec<Found> {
@@ -252,6 +254,7 @@ mod tests {
         let text = "/* @name FindBooks @param ids -> (...) */\nSELECT a::text FROM books WHERE id IN :ids AND rank = :rank!;\n\n\
                     /*\n  @name AddBooks\n  @param books -> ((rank!, name)...)\n*/\nINSERT INTO books (rank, name)\nVALUES :books;\nSELECT 1;";
         assert!(shows(text) && !shows("-- name: A :many\nSELECT 1"));
+        assert!(!shows("/**\n * @name Span\n */\nexport class Span {};\n"));
         assert_eq!(
             read(&Source::new("b.sql", text)),
             [

@@ -59,7 +59,7 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
     } else {
         write_spec(&spec, &drafted, globals)?;
     }
-    globals.print(&next(&text))?;
+    globals.print(&next(&text, &Listing::of(&globals.directory)))?;
     Ok(ExitCode::Success)
 }
 
@@ -129,10 +129,12 @@ fn version(named: &NamedVersion) -> Version {
 fn nothing_found(found: &[Found], blank: &Candidate, globals: &Globals) -> CliError {
     let mut seen = String::from(
         "no migrations and no schema file were found: pgproof knows SQL migrations of sixteen tools, schema.sql, \
-         db/structure.sql, and the files of Rails, Django, Alembic, Ecto, Laravel, Prisma, TypeORM, Knex, Sequelize and Liquibase",
+         db/structure.sql, and the files of Rails, Django, Alembic, Ecto, Laravel, Prisma, TypeORM, Knex, Sequelize, MikroORM, \
+         Kysely and Liquibase",
     );
-    for one in found {
+    for one in found.iter().take(SHOWN) {
         seen.push_str(&format!("\nfound {} ({})", one.by.display(), one.tool));
+        seen.extend(one.note.iter().map(|note| format!(": {note}")));
     }
     let text = configuration::text(&blank.configuration);
     if let Err(error) = write(&globals.directory.join(settings::FILE), &text) {
@@ -290,15 +292,18 @@ fn write_spec(spec: &Path, drafted: &Drafted, globals: &Globals) -> Result<(), C
 }
 
 /// What to do next.
-fn next(text: &str) -> String {
+fn next(text: &str, listing: &Listing) -> String {
     let has_queries = Settings::read(&Source::new(settings::FILE, text), rules::ALL)
         .is_ok_and(|settings| settings.queries != [QuerySource::files("queries/**/*.sql")]);
     let queries = if has_queries {
-        ""
+        String::new()
     } else {
-        "      write your queries into queries/*.sql (-- name: ListOrders :many, then the statement), or take them from a\n      \
+        let tests = repository::test_command(listing);
+        format!(
+            "      write your queries into queries/*.sql (-- name: ListOrders :many, then the statement), or take them from a\n      \
          database that was asked: pgproof import pg_stat_statements --database-url URL\n      or from your \
-         tests: pgproof record -- npm test\n"
+         tests: pgproof record -- {tests}\n"
+        )
     };
     format!(
         "next: pgproof seed --dry-run     shows what the tables will hold\n{queries}      pgproof audit\n"

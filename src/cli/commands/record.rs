@@ -34,7 +34,7 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
                 .help("--force overwrites it; --out names another file"),
         );
     }
-    let project = globals.project()?;
+    let project = target::for_recording(globals.project()?, globals);
     let (cluster, dataset) = target::start_seeded(&project, globals).await?;
     let maintenance = cluster.url("postgres");
     let copy = DatabaseClone::of(&maintenance, &dataset.database, &globals.interrupt).await?;

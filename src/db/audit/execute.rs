@@ -2,7 +2,7 @@
 //! on all alike. The plan of the median sample is kept.
 
 use crate::catalog::Query;
-use crate::db::explain::{self, ExplainError, Explained, PlanChoice};
+use crate::db::explain::{self, ExplainError, Explained, PlanChoice, Refusal};
 use crate::db::parameters::ParameterSet;
 use crate::plan::shape::shape;
 use crate::plan::{NodeKind, Plan, rows_found};
@@ -339,9 +339,9 @@ impl<'a> Execution<'a> {
             Ok(explained) => self.taken.push(explained),
             // Once it ran in time, the samples that are there speak.
             Err(ExplainError::TimedOut) => self.timed_out = true,
-            // Class 23: the values, not the statement.
+            // The values, not the statement.
             Err(ExplainError::Refused(refusal))
-                if ready.prepared.writes && refusal.code.starts_with("23") =>
+                if ready.prepared.writes && is_of_a_rule(&refusal) =>
             {
                 self.refused = Some(Refused::ByConstraint(match &refusal.detail {
                     Some(detail) => format!("{}: {detail}", refusal.message),
@@ -382,6 +382,13 @@ impl<'a> Execution<'a> {
             outcome,
         }
     }
+}
+
+/// Whether a rule of the schema refuses what a statement writes: a constraint (class 23), or a trigger that raises (P0001); the
+/// day of a partition that is missing may be another one.
+fn is_of_a_rule(refusal: &Refusal) -> bool {
+    let raises = refusal.code == "P0001" && !refusal.message.contains("artition");
+    raises || refusal.code.starts_with("23")
 }
 
 fn sample(explained: &Explained) -> Option<Sample> {

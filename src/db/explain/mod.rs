@@ -2,6 +2,7 @@
 //! timeout set. On a given database a query is looked at before it is planned and before it runs (`db::effects`), and the
 //! transaction before it ends (`given`). Chooses no values and judges no plan.
 
+mod declared;
 mod error;
 mod given;
 mod rows;

@@ -9,8 +9,8 @@ use tokio_postgres::Client;
 use super::given::GivenTransaction;
 use super::wire::{self, Message};
 use super::{
-    Access, ExplainError, Limits, NO_POSITION, PlanChoice, UNPRUNED, explain_generic, opening,
-    texts,
+    Access, ExplainError, Limits, NO_POSITION, PlanChoice, UNPRUNED, declared, explain_generic,
+    opening, texts,
 };
 use crate::db::effects::{self, Effects};
 use crate::schema::quote_identifier;
@@ -28,6 +28,8 @@ pub struct Prepared {
     pub name: String,
     /// As it is sent to be prepared.
     sql: String,
+    /// Types of `$1`, `$2`… that are written out, as far as any is; `unknown` leaves one to the server.
+    declared: Vec<String>,
     lifetime: Lifetime,
     /// What makes a transaction its caller's.
     caller: Option<Arc<str>>,
@@ -99,19 +101,52 @@ impl Prepared {
         writes: bool,
         limits: &Limits,
     ) -> Result<Self, ExplainError> {
-        let prepared = Self {
-            name: name.to_owned(),
-            sql: sql.to_owned(),
-            lifetime: Lifetime::Session,
-            caller: limits.caller.clone(),
-            effects: Effects::default(),
-            left_behind: Vec::new(),
-            types: Vec::new(),
-            writes,
-        };
-        match limits.access {
-            Access::PrivateCopy => prepared.on_copy(client, limits).await,
-            Access::ReadOnly | Access::Writes => prepared.on_given(client, limits).await,
+        let mut declared: Vec<String> = Vec::new();
+        let mut first: Option<ExplainError> = None;
+        loop {
+            let prepared = Self {
+                name: name.to_owned(),
+                sql: sql.to_owned(),
+                declared: declared.clone(),
+                lifetime: Lifetime::Session,
+                caller: limits.caller.clone(),
+                effects: Effects::default(),
+                left_behind: Vec::new(),
+                types: Vec::new(),
+                writes,
+            };
+            let result = match limits.access {
+                Access::PrivateCopy => prepared.on_copy(client, limits).await,
+                Access::ReadOnly | Access::Writes => prepared.on_given(client, limits).await,
+            };
+            let refusal = match result {
+                Err(ExplainError::Refused(refusal)) => refusal,
+                other => return other,
+            };
+            let is_first = first.is_none();
+            let wider = match declared::without_null_tests(sql) {
+                Some(relaxed) if is_first && declared::is_undetermined(&refusal) => {
+                    // The tests alone keep the server from the type that the rest of the statement shows.
+                    let name = format!("{name}_untested");
+                    let asked = (name.as_str(), relaxed.as_str());
+                    let known = Box::pin(Self::new(client, asked.0, asked.1, writes, limits)).await;
+                    match known {
+                        Ok(known) => {
+                            let types = known.types.iter().map(|info| info.name.clone()).collect();
+                            known.deallocate(client).await?;
+                            Some(types)
+                        }
+                        Err(_) => declared::with_text(&declared, sql, &refusal),
+                    }
+                }
+                _ => declared::with_text(&declared, sql, &refusal),
+            };
+            // What is wrong with the statement as it is written says more than what is wrong with a guess.
+            let error = first.take().unwrap_or(ExplainError::Refused(refusal));
+            match wider {
+                Some(wider) => (declared, first) = (wider, Some(error)),
+                None => return Err(error),
+            }
         }
     }
 
@@ -205,7 +240,12 @@ impl Prepared {
     }
 
     fn prefix(&self) -> String {
-        format!("PREPARE {} AS ", quote_identifier(&self.name))
+        let name = quote_identifier(&self.name);
+        if self.declared.is_empty() {
+            format!("PREPARE {name} AS ")
+        } else {
+            format!("PREPARE {name} ({}) AS ", self.declared.join(", "))
+        }
     }
 
     /// The message that prepares it: the server takes it as one statement or refuses it.

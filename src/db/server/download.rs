@@ -147,6 +147,7 @@ impl Downloads {
             }
         };
         unpack(archive, &directory, &target).await.map_err(&fail)?;
+        super::uuid_ossp::make_loadable(&target);
         Installation::at(&target)
             .ok_or_else(|| fail("its programs do not run on this machine".to_owned()))
     }

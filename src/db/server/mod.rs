@@ -25,6 +25,7 @@ mod postmaster;
 pub mod prune;
 mod rescue;
 mod stage;
+pub mod uuid_ossp;
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;

@@ -1,16 +1,18 @@
-//! Prisma's schema without migrations, TypeORM, Knex, Sequelize, MikroORM and Drizzle's `push`: schemas that only a program of
+//! Prisma's schema without migrations, TypeORM, Knex, Sequelize, MikroORM, Kysely, node-pg-migrate and db-migrate: schemas that only a program of
 //! the JavaScript world can make. Migrations in SQL (Prisma, Drizzle) are read by `sql_migrations`.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::repository::listing::{folder, in_folder};
-use crate::repository::{Found, Listing};
+use crate::repository::{Found, Listing, is_aside};
 
 /// A tool by the package that a project depends on.
 struct Package {
     tool: &'static str,
     package: &'static str,
-    folders: &'static [&'static str],
+    /// Words of which each of its migrations has one.
+    marks: &'static [&'static str],
     command: &'static str,
 }
 
@@ -18,54 +20,44 @@ const PACKAGES: &[Package] = &[
     Package {
         tool: "TypeORM",
         package: "\"typeorm\"",
-        folders: &[
-            "src/migrations",
-            "src/migration",
-            "migrations",
-            "src/database/migrations",
-        ],
+        marks: &["MigrationInterface", "queryRunner"],
         command: "npx typeorm migration:run -d src/data-source.ts",
     },
     Package {
         tool: "Knex",
         package: "\"knex\"",
-        folders: &[
-            "migrations",
-            "src/migrations",
-            "db/migrations",
-            "database/migrations",
-            "src/database/migrations",
-        ],
+        marks: &["knex"],
         command: "npx knex migrate:latest",
     },
     Package {
         tool: "Sequelize",
         package: "\"sequelize\"",
-        folders: &[
-            "migrations",
-            "src/migrations",
-            "server/migrations",
-            "db/migrations",
-            "database/migrations",
-        ],
+        marks: &["queryInterface", "QueryInterface"],
         command: "npx sequelize-cli db:migrate --url \"$DATABASE_URL\"",
     },
     Package {
         tool: "MikroORM",
         package: "\"@mikro-orm/",
-        folders: &["migrations", "src/migrations", "db/migrations"],
+        marks: &["@mikro-orm/migrations", "addSql"],
         command: "npx mikro-orm migration:up",
     },
     Package {
         tool: "Kysely",
         package: "\"kysely\"",
-        folders: &[
-            "migrations",
-            "src/migrations",
-            "src/schema/migrations",
-            "db/migrations",
-        ],
+        marks: &["kysely", "Kysely"],
         command: "npx kysely migrate:latest",
+    },
+    Package {
+        tool: "node-pg-migrate",
+        package: "\"node-pg-migrate\"",
+        marks: &["pgm"],
+        command: "npx node-pg-migrate up",
+    },
+    Package {
+        tool: "db-migrate",
+        package: "\"db-migrate\"",
+        marks: &["runSql", "createTable", "addColumn"],
+        command: "npx db-migrate up",
     },
 ];
 
@@ -85,11 +77,7 @@ fn of_package(listing: &Listing, file: &Path) -> Option<Found> {
         .iter()
         .filter(|package| text.contains(package.package))
         .find_map(|package| {
-            let migrations = package
-                .folders
-                .iter()
-                .map(|folder| at.join(folder))
-                .find(|path| has_scripts(listing, path))?;
+            let migrations = migrations(listing, at, package)?;
             let mut found = Found::program(
                 package.tool,
                 file,
@@ -114,13 +102,34 @@ fn of_package(listing: &Listing, file: &Path) -> Option<Found> {
         })
 }
 
-fn has_scripts(listing: &Listing, folder: &Path) -> bool {
-    listing.files().any(|file| {
-        file.starts_with(folder)
-            && file.extension().is_some_and(|extension| {
-                extension == "js" || extension == "ts" || extension == "mjs" || extension == "cjs"
-            })
-    })
+/// The folder of a package's migrations: called so, below the package, with scripts that have the tool's words; the one with
+/// the most, so that a plugin's few are not taken for them.
+fn migrations(listing: &Listing, package: &Path, tool: &Package) -> Option<PathBuf> {
+    let is_called_so = |file: &Path| {
+        let name = folder(file).file_name().unwrap_or_default();
+        name.to_string_lossy()
+            .to_ascii_lowercase()
+            .contains("migration")
+    };
+    let mut folders: BTreeMap<&Path, usize> = BTreeMap::new();
+    let scripts = listing.files().filter(|file| {
+        file.starts_with(package) && is_script(file) && is_called_so(file) && !is_aside(file)
+    });
+    for file in scripts {
+        let text = listing.text(file).unwrap_or_default();
+        if tool.marks.iter().any(|mark| text.contains(mark)) {
+            *folders.entry(folder(file)).or_default() += 1;
+        }
+    }
+    let most = folders
+        .iter()
+        .max_by_key(|(path, count)| (**count, std::cmp::Reverse(path.components().count())))?;
+    Some(most.0.to_path_buf())
+}
+
+fn is_script(file: &Path) -> bool {
+    let extension = file.extension().unwrap_or_default().to_string_lossy();
+    ["js", "ts", "mjs", "cjs"].contains(&extension.as_ref())
 }
 
 /// A schema.prisma of PostgreSQL that has no migrations beside it.

@@ -1,6 +1,7 @@
 //! One file a tool: the files that show it, and what they say of the schema and the queries.
 
 pub(super) mod alembic;
+pub(super) mod coded;
 pub(super) mod django;
 pub(super) mod ecto;
 pub(super) mod javascript;

@@ -105,7 +105,11 @@ fn wholes(listing: &Listing) -> Vec<Found> {
 /// A migration may be about the schema.
 fn is_numbered(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with(|c: char| c.is_ascii_digit()) || name.contains("__")
+    let number = name.strip_prefix(['V', 'v']).unwrap_or(&name);
+    number.starts_with(|c: char| c.is_ascii_digit())
+        || name.contains("__")
+        || name.ends_with(".up.sql")
+        || name.ends_with(".down.sql")
 }
 
 /// Whether a script is written for another database: by words that PostgreSQL refuses.

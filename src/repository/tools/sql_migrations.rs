@@ -1,5 +1,5 @@
 //! Folders of SQL migrations, of any tool whose layout pgproof reads: Atlas, dbmate, diesel, Drizzle, Flyway, golang-migrate,
-//! goose, Hasura, Liquibase, Prisma, refinery, sql-migrate, sqlx, Supabase, tern.
+//! goose, Hasura, Liquibase, node-pg-migrate, Prisma, refinery, sql-migrate, sqlx, Supabase, tern.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -91,11 +91,11 @@ fn migrations_folder(file: &Path) -> Option<PathBuf> {
             || name
                 .strip_prefix(['V', 'R', 'U'])
                 .is_some_and(|rest| rest.contains("__")));
+    // `migrations/x.sql`, and `migrations/postgres/x.sql` of a project for several databases.
     let in_migrations = name.ends_with(".sql")
-        && folder(file).file_name().is_some_and(|name| {
-            name.to_string_lossy()
-                .to_ascii_lowercase()
-                .contains("migrat")
+        && folder(file).ancestors().take(2).any(|folder| {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            name.to_ascii_lowercase().contains("migrat")
         });
     (numbered || in_migrations).then(|| folder(file).to_path_buf())
 }
@@ -167,7 +167,9 @@ fn name(layout: Layout) -> &'static str {
         Layout::Supabase => "Supabase",
         Layout::Tern => "tern",
         Layout::Liquibase => "Liquibase (SQL)",
-        Layout::SchemaFile => "a schema file",
+        Layout::NodePgMigrate => "node-pg-migrate",
+        // A folder, in the order of its files' names.
+        Layout::SchemaFile => "numbered SQL files",
         Layout::Command => "a program",
     }
 }

@@ -46,6 +46,7 @@ fn of_folder(path: &Path, files: Vec<(PathBuf, String)>) -> Option<Found> {
     let mut scripts: Vec<Script> = files
         .into_iter()
         .filter(|(_, text)| !text.contains("-- name:") && !text.contains("--name:"))
+        .filter(|(_, text)| !text.to_ascii_lowercase().contains("drop database"))
         .map(|(file, text)| Script::read(file, &text))
         .collect::<Option<_>>()?;
     if scripts.len() > MOST || scripts.iter().all(|script| script.makes.is_empty()) {

@@ -367,6 +367,29 @@ pub(super) const SCHEDULE: TextGenerator = TextGenerator {
     },
 };
 
+pub(super) const DURATION: TextGenerator = TextGenerator {
+    name: "duration",
+    summary: "a length of time, as PostgreSQL's interval and most languages read it",
+    group: Group::Alone,
+    columns: &[
+        "duration",
+        "interval",
+        "window",
+        "time_window",
+        "frequency",
+        "max_frequency",
+    ],
+    numbers_itself: false,
+    width: 3,
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream
+                .pick(&["30s", "1m", "5m", "15m", "1h", "12h", "24h", "24h", "168h"]),
+        );
+    },
+};
+
 pub(super) const DEPARTMENT: TextGenerator = TextGenerator {
     name: "department",
     summary: "a part of a company",

@@ -120,6 +120,7 @@ pub const ALL: &[&TextGenerator] = &[
     &list::HTTP_METHOD,
     &list::LOG_LEVEL,
     &list::SCHEDULE,
+    &list::DURATION,
     &list::LANGUAGE_NAME,
     &list::DEVICE,
     &list::PLATFORM,

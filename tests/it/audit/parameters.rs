@@ -275,3 +275,56 @@ SELECT "Id" FROM "Order" WHERE "Customer" = $1;
     assert_eq!(values(audit.run("Chosen", "given")), ["60000"]);
     assert_eq!(values(audit.run("Nothing", "given")), ["-"]);
 }
+
+/// Drivers that bind strings say `text` of each: for them such statements run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_whose_type_nothing_says_is_a_text() {
+    const CATALOG: &str = r#"
+-- name: Search :many
+SELECT id FROM accounts WHERE id < 1000 AND ($1 IS NULL OR name LIKE concat('%', $1, '%')) AND tier = $2;
+
+-- name: Cast :many
+SELECT id FROM accounts WHERE md5(name)::uuid = uuid($1);
+
+-- name: Optional :many
+SELECT "Id" FROM "Order" WHERE ($1 IS NULL OR placed_at >= $1) AND ($2 IS NULL OR "Customer" = $2);
+"#;
+    for cluster in support::every_cluster() {
+        let database = filled(cluster, &less_data()).await;
+        let audit = Audit::of(&database, CATALOG).await;
+        for name in ["Search", "Cast", "Optional"] {
+            let of = audit.runs_of(name);
+            assert!(
+                of.failure.is_none() && !of.runs.is_empty(),
+                "{name}: {of:?}"
+            );
+        }
+    }
+}
+
+/// A trigger that refuses what is written is a rule of the schema, as a constraint is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trigger_refuses_is_planned_and_says_so() {
+    let database = database().await;
+    database
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'names are for ever'; END $$; \
+             CREATE TRIGGER refuse BEFORE UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION refuse();",
+        )
+        .await;
+    let audit = Audit::of(
+        &database,
+        "-- name: Rename :exec\nUPDATE accounts SET name = $2 WHERE id = $1;\n",
+    )
+    .await;
+    let of = audit.runs_of("Rename");
+    assert!(of.failure.is_none(), "{:?}", of.failure);
+    assert!(!of.runs.is_empty() && of.runs.iter().all(|run| run.rows().is_none()));
+    assert!(
+        of.notes
+            .iter()
+            .any(|note| note.contains("names are for ever")),
+        "{:?}",
+        of.notes
+    );
+}

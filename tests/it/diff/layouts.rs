@@ -189,7 +189,24 @@ fn versions_that_are_there_twice_or_not_at_all_are_errors() {
     for name in ["1_a.sql", "01_b.sql", "2_c.sql"] {
         std::fs::write(directory.path().join(name), "SELECT 1;").unwrap();
     }
-    let tree = Tree::read(directory.path(), Path::new(".")).unwrap();
+    let mut tree = Tree::read(directory.path(), Path::new(".")).unwrap();
+    // Where no tool's rules are known they are in the order of their names.
+    let names = |tree: &Tree| {
+        let migrations = history(tree, None).unwrap().migrations;
+        migrations
+            .into_iter()
+            .map(|one| one.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&tree), ["b", "a", "c"]);
+    // A mark of such a program's library.
+    let marked = "-- postgres-migrations disable-transaction\nSELECT 1;";
+    tree.files[2] = Source::new(tree.files[2].path.clone(), marked);
+    let migrations = history(&tree, None).unwrap().migrations;
+    let rules: Vec<_> = migrations.iter().map(|one| one.up.transaction).collect();
+    let (file, alone) = (TransactionRule::File, TransactionRule::Statement);
+    assert_eq!(rules, [file, file, alone]);
+    tree.cargo_project = true;
     let error = history(&tree, None).unwrap_err().to_string();
     assert!(error.contains("two migrations have version"), "{error}");
     std::fs::remove_file(directory.path().join("01_b.sql")).unwrap();

@@ -5,6 +5,7 @@ use super::draft;
 use crate::cli::Globals;
 use crate::cli::exit::CliError;
 use crate::db::dataset::Drafted;
+use crate::repository::SchemaSource;
 
 /// A schema that may be the project's.
 pub(super) struct Candidate {
@@ -63,8 +64,10 @@ pub(super) async fn first_that_works(
     first.ok_or_else(|| CliError::usage("there is no schema to try"))
 }
 
-/// Roles that the schema speaks of and does not make are made, and written down.
+/// Roles that the schema speaks of and does not make are made, and written down; of several schema files one that needs what a
+/// later one makes is moved behind it.
 async fn with_roles(mut configuration: Configuration, globals: &Globals) -> Tried {
+    let mut moved = 0;
     loop {
         let text = configuration::text(&configuration);
         let outcome = draft(&text, globals).await;
@@ -76,9 +79,35 @@ async fn with_roles(mut configuration: Configuration, globals: &Globals) -> Trie
             {
                 configuration.roles.push(role);
             }
-            _ => return Tried { text, outcome },
+            _ => {
+                let error = outcome.as_ref().err();
+                let early = error.and_then(|error| came_too_early(error, &configuration));
+                match (early, &mut configuration.schema) {
+                    (Some(at), Some(SchemaSource::SchemaFiles(files))) if moved < files.len() => {
+                        let file = files.remove(at);
+                        files.push(file);
+                        moved += 1;
+                    }
+                    _ => return Tried { text, outcome },
+                }
+            }
         }
     }
+}
+
+/// Which of several schema files names something that does not exist yet, where others follow it.
+fn came_too_early(error: &CliError, configuration: &Configuration) -> Option<usize> {
+    let (CliError::Sources(errors), Some(SchemaSource::SchemaFiles(files))) =
+        (error, &configuration.schema)
+    else {
+        return None;
+    };
+    let error = errors.first()?;
+    let at = files
+        .iter()
+        .position(|file| error.source_file.path.ends_with(file))?;
+    let is_missing = error.message.contains("does not exist");
+    (is_missing && at + 1 < files.len()).then_some(at)
 }
 
 /// The role of `role "app" does not exist`.

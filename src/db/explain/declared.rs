@@ -1,0 +1,132 @@
+//! Types of parameters that are written out, because a statement alone does not show them to the server: drivers say them.
+
+use super::Refusal;
+use crate::sql::token::{Token, tokens};
+
+const INDETERMINATE_DATATYPE: &str = "42P18";
+const AMBIGUOUS_PARAMETER: &str = "42P08";
+const UNDEFINED_FUNCTION: &str = "42883";
+/// The protocol counts parameters in 16 bits.
+const MOST_PARAMETERS: usize = 65_535;
+/// Leaves a type to the server.
+const UNKNOWN: &str = "unknown";
+
+/// Whether the server could not work out a parameter's type.
+pub(super) fn is_undetermined(refusal: &Refusal) -> bool {
+    [INDETERMINATE_DATATYPE, AMBIGUOUS_PARAMETER].contains(&refusal.code.as_str())
+}
+
+/// The statement without its parameters in `$1 IS NULL`, where it has any: of `$1 IS NULL OR a = $1` the server says that it
+/// does not know the type, and of `a = $1` it does.
+pub(super) fn without_null_tests(sql: &str) -> Option<String> {
+    let all: Vec<Token> = tokens(sql)
+        .into_iter()
+        .filter(|token| !token.is_trivia())
+        .collect();
+    let is_word = |at: usize, word: &str| {
+        let token: Option<&Token> = all.get(at);
+        token.is_some_and(|token| sql[token.span.clone()].eq_ignore_ascii_case(word))
+    };
+    let mut text = String::with_capacity(sql.len());
+    let mut done = 0;
+    for (at, token) in all.iter().enumerate() {
+        let own = &sql[token.span.clone()];
+        let null = if is_word(at + 2, "not") {
+            at + 3
+        } else {
+            at + 2
+        };
+        let is_test = is_word(at + 1, "is") && is_word(null, "null");
+        let number = own.strip_prefix('$').unwrap_or_default();
+        if is_test && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.push_str(&sql[done..token.span.start]);
+            text.push_str("NULL");
+            done = token.span.end;
+        }
+    }
+    text.push_str(&sql[done..]);
+    (done > 0).then_some(text)
+}
+
+/// The declared types with one more `text`, where the server cannot work out a parameter's type: JDBC and others say `text` of
+/// every string that they send, so that such statements run for them.
+pub(super) fn with_text(declared: &[String], sql: &str, refusal: &Refusal) -> Option<Vec<String>> {
+    let number = |text: &str| -> Option<usize> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        text[..digits].parse().ok()
+    };
+    let parameter = match refusal.code.as_str() {
+        INDETERMINATE_DATATYPE | AMBIGUOUS_PARAMETER => {
+            number(refusal.message.split_once("parameter $")?.1)?
+        }
+        // `uuid($3)`: with a text it is a cast.
+        UNDEFINED_FUNCTION if refusal.message.contains("(unknown)") => {
+            let name = refusal
+                .message
+                .strip_prefix("function ")?
+                .split('(')
+                .next()?;
+            number(sql.split_once(&format!("{name}($"))?.1)?
+        }
+        _ => return None,
+    };
+    let place = parameter.checked_sub(1)?;
+    if place >= MOST_PARAMETERS || declared.get(place).is_some_and(|known| known != UNKNOWN) {
+        return None;
+    }
+    let mut wider = declared.to_vec();
+    wider.resize(declared.len().max(parameter), UNKNOWN.to_owned());
+    wider[place] = "text".to_owned();
+    Some(wider)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_for_null_are_taken_out_by_their_tokens() {
+        assert_eq!(
+            without_null_tests(
+                "SELECT '$1 IS NULL' WHERE ($1 IS NULL OR a = $1) AND $12 is /* x */ not null"
+            )
+            .as_deref(),
+            Some("SELECT '$1 IS NULL' WHERE (NULL IS NULL OR a = $1) AND NULL is /* x */ not null")
+        );
+        assert_eq!(
+            without_null_tests("SELECT a WHERE a IS NULL AND b = $1"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_type_that_the_server_cannot_work_out_is_text() {
+        let refused = |code: &str, message: &str| Refusal {
+            message: message.to_owned(),
+            detail: None,
+            code: code.to_owned(),
+            position: None,
+            hint: None,
+            constraint: None,
+        };
+        let undetermined = refused("42P18", "could not determine data type of parameter $3");
+        let types = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let of = |declared: &[&str]| with_text(&types(declared), "", &undetermined);
+        assert_eq!(of(&[]), Some(types(&["unknown", "unknown", "text"])));
+        assert_eq!(of(&["text"]), Some(types(&["text", "unknown", "text"])));
+        assert_eq!(of(&["unknown", "unknown", "text"]), None);
+        let call = refused("42883", "function uuid(unknown) does not exist");
+        assert_eq!(
+            with_text(&[], "SELECT 1 WHERE a = uuid($2)", &call),
+            Some(types(&["unknown", "text"]))
+        );
+        assert_eq!(with_text(&[], "SELECT uuid('x')", &call), None);
+        let other = refused("42703", "column \"a\" does not exist");
+        assert_eq!(with_text(&[], "SELECT a", &other), None);
+    }
+}
