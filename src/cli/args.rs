@@ -113,6 +113,7 @@ pub enum Command {
     Rules(RulesArgs),
     Seed(SeedArgs),
     Snapshot(SnapshotArgs),
+    Trace(TraceArgs),
 }
 
 impl Command {
@@ -120,13 +121,17 @@ impl Command {
     #[must_use]
     pub fn takes_formats(&self) -> bool {
         match self {
-            Self::Audit(_) | Self::Diff(_) | Self::Explain(_) | Self::Report(_) => true,
+            Self::Audit(_)
+            | Self::Diff(_)
+            | Self::Explain(_)
+            | Self::Record(_)
+            | Self::Report(_)
+            | Self::Trace(_) => true,
             Self::Seed(args) => args.out.is_some(),
             Self::Accept(_)
             | Self::Completions(_)
             | Self::Import(_)
             | Self::Init(_)
-            | Self::Record(_)
             | Self::Rules(_)
             | Self::Server(_)
             | Self::Snapshot(_) => false,
@@ -535,12 +540,13 @@ pub struct ImportArgs {
     pub force: bool,
 }
 
-/// Runs a command against a copy of the dataset, and makes a catalog of the queries that it sends
+/// Runs a command against a copy of the dataset, proves N+1 in what it sends, and makes a catalog of it
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   pgproof record -- npm test
   pgproof record -- python manage.py test
   pgproof record --out queries/api.sql -- ./load.sh
+  pgproof record --twice -- npm test             proves N+1 by running it again where every parent has more rows
 
 The command finds the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE. It is a copy, which is
 dropped afterwards with every database that the command made.")]
@@ -551,6 +557,19 @@ pub struct RecordArgs {
     /// Overwrite the file where it is there already
     #[arg(long)]
     pub force: bool,
+    /// Run the command on two datasets, of which the second has more rows for every parent: what is executed more often there is
+    /// executed once a row
+    #[arg(long)]
+    pub twice: bool,
+    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// A file of accepted findings, which do not count [default: pgproof.baseline.json]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = crate::baseline::FILE)]
+    pub baseline: Option<PathBuf>,
+    /// What is shown of it.
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// The command and its arguments
     #[arg(
         value_name = "CMD",
@@ -559,6 +578,42 @@ pub struct RecordArgs {
         allow_hyphen_values = true
     )]
     pub command: Vec<String>,
+}
+
+/// Finds N+1, duplicate queries and missing batches in server logs, with the plans that auto_explain logged
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof trace postgresql.log                   one log of any kind: stderr, csvlog, jsonlog, syslog, of clouds and containers
+  pgproof trace /var/log/postgresql/*.log*       rotated and gzipped files, in the order given
+  kubectl logs db-1 | pgproof trace -            standard input
+  pgproof trace app.csv --write-queries queries/production.sql
+                                                 the catalog of what was sent, to audit
+  pgproof trace app.csv --format html=trace.html
+
+The server logs what is needed with log_min_duration_statement = 0, log_statement = none, log_duration = off and
+log_parameter_max_length = -1. Where settings leave statements out, the verdict is inconclusive.")]
+pub struct TraceArgs {
+    /// Log files, plain or gzipped, or - for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Write the statements as a query file for `pgproof audit`
+    #[arg(long, value_name = "FILE")]
+    pub write_queries: Option<PathBuf>,
+    /// Overwrite that file where it is there already
+    #[arg(long, requires = "write_queries")]
+    pub force: bool,
+    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// A file of accepted findings, which do not count [default: pgproof.baseline.json]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = crate::baseline::FILE)]
+    pub baseline: Option<PathBuf>,
+    /// Take constants of conditions out of every report
+    #[arg(long)]
+    pub redact: bool,
+    /// What is shown of it.
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 /// Runs the seeded embedded server for daily work

@@ -21,6 +21,7 @@ mod signals;
 pub mod snapshots;
 pub mod statements;
 pub mod target;
+mod traffic;
 pub mod values;
 
 pub use globals::{Globals, UrlSource, Verbosity};

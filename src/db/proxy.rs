@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,9 +18,18 @@ use crate::trace::wire::{Conversation, Seen};
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
+    recorder: Recorder,
+    accepting: JoinHandle<()>,
+}
+
+/// What all connections share.
+#[derive(Debug, Clone)]
+struct Recorder {
     recording: Arc<Mutex<Recording>>,
     sessions: Arc<AtomicU64>,
-    accepting: JoinHandle<()>,
+    reader: ValueReader,
+    /// Times of executions are counted from here.
+    began: Instant,
 }
 
 impl Proxy {
@@ -31,19 +41,16 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let reader = ValueReader::new(key());
-        let recording = Arc::new(Mutex::new(Recording::new(reader)));
-        let sessions = Arc::new(AtomicU64::new(0));
-        let accepting = tokio::spawn(accept(
-            listener,
-            server,
-            Arc::clone(&recording),
+        let recorder = Recorder {
+            recording: Arc::new(Mutex::new(Recording::new(reader))),
+            sessions: Arc::new(AtomicU64::new(0)),
             reader,
-            Arc::clone(&sessions),
-        ));
+            began: Instant::now(),
+        };
+        let accepting = tokio::spawn(accept(listener, server, recorder.clone()));
         Ok(Self {
             port,
-            recording,
-            sessions,
+            recorder,
             accepting,
         })
     }
@@ -57,12 +64,18 @@ impl Proxy {
     /// Connections so far.
     #[must_use]
     pub fn sessions(&self) -> u64 {
-        self.sessions.load(Ordering::Relaxed)
+        self.recorder.sessions.load(Ordering::Relaxed)
+    }
+
+    /// What was recorded, once nothing more is expected.
+    #[must_use]
+    pub fn take_recording(self) -> Recording {
+        std::mem::take(&mut *self.recording())
     }
 
     /// What was recorded so far.
     pub fn recording(&self) -> MutexGuard<'_, Recording> {
-        locked(&self.recording)
+        locked(&self.recorder.recording)
     }
 }
 
@@ -86,13 +99,7 @@ fn key() -> [u8; 16] {
     key
 }
 
-async fn accept(
-    listener: TcpListener,
-    server: SocketAddr,
-    recording: Arc<Mutex<Recording>>,
-    reader: ValueReader,
-    sessions: Arc<AtomicU64>,
-) {
+async fn accept(listener: TcpListener, server: SocketAddr, recorder: Recorder) {
     // Its connections end with this task.
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -100,23 +107,23 @@ async fn accept(
             accepted = listener.accept() => {
                 // Out of file descriptors, say: the client tries again.
                 let Ok((client, _)) = accepted else { continue };
-                let session = sessions.fetch_add(1, Ordering::Relaxed);
-                let conversation = Conversation::new(session, reader);
-                connections.spawn(connection(client, server, conversation, session, Arc::clone(&recording)));
+                let session = recorder.sessions.fetch_add(1, Ordering::Relaxed);
+                connections.spawn(connection(client, server, session, recorder.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(
-    client: TcpStream,
-    server: SocketAddr,
-    conversation: Conversation,
-    session: u64,
-    recording: Arc<Mutex<Recording>>,
-) {
-    let conversation = Mutex::new(conversation);
+async fn connection(client: TcpStream, server: SocketAddr, session: u64, recorder: Recorder) {
+    let Recorder {
+        recording,
+        reader,
+        began,
+        ..
+    } = recorder;
+    let conversation = Mutex::new(Conversation::new(session, reader));
+    let now = || i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
     let take = |seen| {
         let mut recording = locked(&recording);
         match seen {
@@ -139,7 +146,11 @@ async fn connection(
                 Ok(read) => read,
             };
             // What is answered is known before the answer comes.
-            locked(&conversation).from_client(&buffer[..read], &mut &take);
+            {
+                let mut conversation = locked(&conversation);
+                conversation.at(now());
+                conversation.from_client(&buffer[..read], &mut &take);
+            }
             if to_server.write_all(&buffer[..read]).await.is_err() {
                 break;
             }
@@ -158,7 +169,11 @@ async fn connection(
             if to_client.write_all(&buffer[..read]).await.is_err() {
                 break;
             }
-            locked(&conversation).from_server(&buffer[..read], &mut &take);
+            {
+                let mut conversation = locked(&conversation);
+                conversation.at(now());
+                conversation.from_server(&buffer[..read], &mut &take);
+            }
         }
         let _ = to_client.shutdown().await;
     };

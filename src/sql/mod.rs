@@ -12,6 +12,7 @@ pub(crate) mod literals;
 pub(crate) mod names;
 pub mod normal;
 pub mod per_row;
+pub mod skeleton;
 pub mod statements;
 pub mod token;
 pub mod transaction;

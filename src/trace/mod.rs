@@ -1,7 +1,13 @@
-//! What an application sends to a database: the protocol decoded, statements brought to one form, loops seen among them.
+//! What an application sends to a database: the protocol and logs decoded, statements brought to one form, loops seen among them.
 
 pub mod event;
 pub mod flow;
+mod forms;
+pub mod growth;
+pub mod logs;
+pub mod plans;
 pub mod recording;
+pub mod tags;
+mod units;
 pub mod value;
 pub mod wire;

@@ -56,6 +56,7 @@ mod statements;
 mod strangers;
 mod support;
 mod torture;
+mod trace;
 mod untouched;
 mod values;
 mod wrong_input;

@@ -190,13 +190,11 @@ impl Answers<'_> {
                 executed.results.extend(rows);
                 return Some(());
             }
-            Expected::Rows(executed, ..) => {
-                executed.results.extend(rows);
-                executed.done = done;
-            }
+            Expected::Rows(executed, ..) => executed.results.extend(rows),
             _ => return None,
         }
-        if let Some(Expected::Rows(executed, ..)) = self.shared.expected.pop_front() {
+        if let Some(Expected::Rows(mut executed, ..)) = self.shared.expected.pop_front() {
+            self.shared.done(&mut executed, done);
             take(Seen::Executed(executed));
         }
         Some(())
@@ -222,7 +220,8 @@ impl Answers<'_> {
                 Expected::Rows(mut executed, ..) => {
                     // Those after the first were never begun.
                     if is_first {
-                        (executed.failed, executed.done) = (true, done);
+                        executed.failed = true;
+                        self.shared.done(&mut executed, done);
                         take(Seen::Executed(executed));
                     }
                 }
@@ -239,7 +238,7 @@ impl Answers<'_> {
             // After the startup nobody asked for it.
             None | Some(Expected::Ready) => Some(()),
             Some(Expected::Query(mut executed)) => {
-                executed.done = done;
+                self.shared.done(&mut executed, done);
                 take(Seen::Executed(executed));
                 Some(())
             }

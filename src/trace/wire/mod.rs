@@ -8,7 +8,7 @@ mod frontend;
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use super::event::{Column, Executed};
+use super::event::{Column, Executed, Values};
 use super::value::ValueReader;
 use backend::Backend;
 use frontend::Frontend;
@@ -73,6 +73,8 @@ struct Shared {
     reader: ValueReader,
     expected: VecDeque<Expected>,
     clock: u64,
+    /// The caller's clock, in microseconds.
+    now: Option<i64>,
     /// Requests for encryption that the server answers with one byte.
     short_answers: usize,
     /// The session is encrypted, or no session: nothing can be read.
@@ -85,6 +87,24 @@ impl Shared {
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
+    }
+
+    /// An execution that is sent now.
+    fn sent(&mut self, text: Arc<str>, values: Values) -> Executed {
+        let sent = self.tick();
+        Executed {
+            at: self.now,
+            ..Executed::sent(self.session, text, values, sent)
+        }
+    }
+
+    /// It is done now.
+    fn done(&self, executed: &mut Executed, done: u64) {
+        executed.done = done;
+        executed.took = executed
+            .at
+            .zip(self.now)
+            .and_then(|(at, now)| u64::try_from(now - at).ok());
     }
 
     fn expect(&mut self, expected: Expected, take: &mut impl FnMut(Seen)) {
@@ -128,11 +148,17 @@ impl Conversation {
                 reader,
                 expected: VecDeque::new(),
                 clock: 0,
+                now: None,
                 short_answers: 0,
                 is_opaque: false,
                 is_confused: false,
             },
         }
+    }
+
+    /// What comes next comes at this time, in microseconds of the caller's clock.
+    pub fn at(&mut self, now: i64) {
+        self.shared.now = Some(now);
     }
 
     /// Takes the client's next bytes.
@@ -164,7 +190,6 @@ fn text_of(bytes: &[u8]) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::event::Values;
     use crate::trace::value::Value;
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
