@@ -1,8 +1,9 @@
 //! `pgproof record -- CMD`: runs a command, a test suite say, against a copy of the seeded dataset, reports the loops in what it
 //! sent, and makes a catalog of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::process::Command;
@@ -15,10 +16,13 @@ use crate::cli::{Globals, baseline, output, target};
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::introspect;
+use crate::db::prove_batches::{self, KeyColumn, Looped};
 use crate::db::proxy::Proxy;
 use crate::db::server::Cluster;
+use crate::finding::Fix;
 use crate::report::Report;
 use crate::schema::Schema;
+use crate::trace::flow::{Grade, Loop, connect};
 use crate::trace::plans::Plans;
 use crate::trace::recording::{Recorded, Recording};
 use crate::units::Millis;
@@ -78,6 +82,8 @@ struct Ran {
     recording: Recording,
     sessions: u64,
     schema: Schema,
+    /// Measured statements that take the place of loops.
+    fixes: HashMap<Arc<str>, Fix>,
     /// What the run before it executed, on a dataset with fewer rows.
     before: Option<Vec<Recorded>>,
 }
@@ -96,6 +102,10 @@ async fn on_dataset(
     let schema = introspect::schema(&session).await?;
     session.close().await;
     let ran = recorded(args, &cluster, copy.url().database(), schema, globals).await;
+    let ran = match ran {
+        Ok(ran) => with_fixes(ran, &copy, globals).await,
+        Err(error) => Err(error),
+    };
     // A test suite's own databases are nobody's once it is over.
     let dropped = drop_new(&maintenance, &before, globals).await;
     let closed = copy.discard().await;
@@ -104,6 +114,52 @@ async fn on_dataset(
     dropped?;
     closed?;
     Ok(ran)
+}
+
+/// What one statement costs in the place of each loop that is sure, measured on the copy that the command ran on.
+async fn with_fixes(ran: Ran, copy: &DatabaseClone, globals: &Globals) -> Result<Ran, CliError> {
+    let mut loops = ran.recording.loops();
+    connect(&mut loops, &ran.schema);
+    let sure = loops
+        .iter()
+        .filter(|found| found.grade == Grade::Proven && !ran.recording.writes(found));
+    let mut fixes = HashMap::new();
+    let mut session = None;
+    for found in sure {
+        globals.interrupt.check()?;
+        let Some(looped) = looped(found, &ran) else {
+            continue;
+        };
+        if session.is_none() {
+            session = Some(Session::open(copy.url(), &globals.interrupt).await?);
+        }
+        if let Some(session) = &session
+            && let Some(fix) = prove_batches::prove(session, &looped).await
+        {
+            fixes.insert(Arc::clone(&found.child), fix);
+        }
+    }
+    if let Some(session) = session {
+        session.close().await;
+    }
+    Ok(Ran { fixes, ..ran })
+}
+
+/// A loop with the column that its keys come from; `None` where either is not known.
+fn looped(found: &Loop, ran: &Ran) -> Option<Looped> {
+    let (table, attribute) = found.source.as_ref()?.origin;
+    let table = ran.schema.table_by_oid(table)?;
+    let mut columns = table.columns.iter();
+    let column = columns.find(|column| column.number == attribute)?;
+    Some(Looped {
+        sql: ran.recording.with_key(found)?,
+        keys: KeyColumn {
+            table: (table.name.schema.clone(), table.name.name.clone()),
+            column: column.name.clone(),
+            type_name: column.data_type.name.clone(),
+        },
+        number: found.executions,
+    })
 }
 
 /// Runs the command once more, where every parent has more rows.
@@ -167,6 +223,7 @@ fn report(ran: &Ran, project: &Project, args: &RecordArgs) -> Report {
             plans: Plans::default(),
             project: Some(project),
             schema: Some(&ran.schema),
+            fixes: ran.fixes.clone(),
             before: ran.before.as_deref(),
         },
     )
@@ -200,6 +257,7 @@ async fn recorded(
         sessions: proxy.sessions(),
         recording: proxy.take_recording(),
         schema,
+        fixes: HashMap::new(),
         before: None,
     })
 }
