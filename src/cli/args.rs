@@ -554,9 +554,12 @@ pub struct RecordArgs {
     /// The query file that is written
     #[arg(long, value_name = "FILE", default_value = "queries/recorded.sql")]
     pub out: PathBuf,
-    /// Overwrite the file where it is there already
+    /// Overwrite files where they are there already
     #[arg(long)]
     pub force: bool,
+    /// Keep the recording in a file, compressed, with hashes in the place of values: `pgproof trace FILE` reads it again
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
     /// Run the command on two datasets, of which the second has more rows for every parent: what is executed more often there is
     /// executed once a row
     #[arg(long)]

@@ -304,7 +304,7 @@ pub(super) fn write_queries(
     Ok((queries, left_out))
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
+pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
     CliError::Environment {
         message: format!("{} cannot be written", path.display()),
         causes: vec![error.to_string()],

@@ -54,9 +54,9 @@ struct Execution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     took: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    unit: Option<Arc<str>>,
+    unit: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    app: Option<Arc<str>>,
+    app: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     failed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,8 +100,6 @@ pub struct Writer {
     reader: ValueReader,
     /// Whole numbers are moved by this.
     offset: i64,
-    /// Whether values and texts stay as they are.
-    keeps_values: bool,
 }
 
 /// Statements beyond this are numbered anew.
@@ -110,12 +108,11 @@ const MOST_TEXTS: usize = 50_000;
 impl Writer {
     /// Constants of texts become values as `reader` makes them; whole numbers are moved by `offset`.
     #[must_use]
-    pub fn new(reader: ValueReader, offset: i64, keeps_values: bool) -> Self {
+    pub fn new(reader: ValueReader, offset: i64) -> Self {
         Self {
             texts: HashMap::new(),
             reader,
-            offset: if keeps_values { 0 } else { offset },
-            keeps_values,
+            offset,
         }
     }
 
@@ -130,15 +127,11 @@ impl Writer {
     /// The lines of an execution.
     pub fn execution(&mut self, executed: &Executed) -> String {
         let mut values = executed.parameters.clone();
-        let text: Arc<str> = if self.keeps_values {
-            Arc::clone(&executed.text)
-        } else {
-            let normal = normal(&executed.text);
-            let constants = normal.constants.iter();
-            values.extend(constants.map(|constant| self.reader.literal(constant)));
-            let tags = tags_of(&executed.text);
-            format!("{tags}{}", normal.text(|_| false)).into()
-        };
+        let normal = normal(&executed.text);
+        let constants = normal.constants.iter();
+        values.extend(constants.map(|constant| self.reader.literal(constant)));
+        let tags = tags_of(&executed.text);
+        let text: Arc<str> = format!("{tags}{}", normal.text(|_| false)).into();
         let mut written = String::new();
         if self.texts.len() >= MOST_TEXTS {
             self.texts.clear();
@@ -180,8 +173,8 @@ impl Writer {
             done: executed.done,
             at: executed.at,
             took: executed.took,
-            unit: executed.unit.clone(),
-            app: executed.application.clone(),
+            unit: executed.unit.as_deref().map(str::to_owned),
+            app: executed.application.as_deref().map(str::to_owned),
             failed: executed.failed,
             rows,
         })));
@@ -310,8 +303,8 @@ fn executed(execution: Execution, text: Arc<str>) -> Executed {
         failed: execution.failed,
         at: execution.at,
         took: execution.took,
-        application: execution.app,
-        unit: execution.unit,
+        application: execution.app.map(Into::into),
+        unit: execution.unit.map(Into::into),
         ..Executed::sent(execution.s, text, values, execution.sent)
     }
 }
@@ -346,9 +339,9 @@ mod tests {
         }
     }
 
-    fn there_and_back(keeps_values: bool) -> (String, Executed) {
+    fn there_and_back() -> (String, Executed) {
         let reader = ValueReader::new([3; 16]);
-        let mut writer = Writer::new(reader, 1_000, keeps_values);
+        let mut writer = Writer::new(reader, 1_000);
         let text = format!("{}{}", Writer::head(), writer.execution(&example(reader)));
         assert!(is_recording(text.as_bytes()));
         let mut read = Reader::default();
@@ -363,7 +356,7 @@ mod tests {
 
     #[test]
     fn values_do_not_reach_the_file() {
-        let (text, executed) = there_and_back(false);
+        let (text, executed) = there_and_back();
         for value in ["41", "ada", "secret"] {
             assert!(!text.contains(value), "{value}: {text}");
         }
@@ -385,14 +378,6 @@ mod tests {
             (executed.at, executed.took, executed.done),
             (Some(5), Some(3), 9)
         );
-    }
-
-    #[test]
-    fn values_are_kept_where_that_is_asked_for() {
-        let (_, executed) = there_and_back(true);
-        let mut expected = example(ValueReader::new([3; 16]));
-        expected.results[0].columns = executed.results[0].columns.clone();
-        assert_eq!(executed, expected);
     }
 
     #[test]

@@ -371,6 +371,39 @@ fn loops(cases: &mut Vec<Case>) {
             }
         },
     );
+    add("an empty list before it", AUTHOR, &|script| {
+        let ids = scattered(12);
+        script.list_as("SELECT id FROM drafts LIMIT $1", "id", &[]);
+        script.list("author_id", &ids).each(AUTHOR, &ids);
+    });
+    add(
+        "a loop after a loop over the same list",
+        "SELECT count(*) FROM likes",
+        &|script| {
+            let ids = scattered(12);
+            script.list("author_id", &ids).each(AUTHOR, &ids);
+            script.each("SELECT count(*) FROM likes WHERE author_id = $1", &ids);
+        },
+    );
+    add("a transaction for each", AUTHOR, &|script| {
+        let ids = scattered(8);
+        script.list("author_id", &ids);
+        for id in &ids {
+            script
+                .send("BEGIN", Vec::new(), None)
+                .send(AUTHOR, vec![*id], None)
+                .send("COMMIT", Vec::new(), None);
+        }
+    });
+    add("a refused execution in the middle", AUTHOR, &|script| {
+        let ids = scattered(12);
+        script
+            .list("author_id", &ids)
+            .each(AUTHOR, &ids[..6])
+            .send(AUTHOR, vec![ids[6]], None);
+        script.executed.last_mut().unwrap().failed = true;
+        script.each(AUTHOR, &ids[6..]);
+    });
     add("sessions beside it", AUTHOR, &|script| {
         let ids = scattered(12);
         script.list("author_id", &ids);
@@ -686,6 +719,33 @@ fn look_alikes(cases: &mut Vec<Case>) {
             })
             .collect();
         script.list("author_id", &ids).each(AUTHOR, &mixed);
+    });
+    add(
+        "identities that are near, of another table",
+        "SELECT total FROM invoices",
+        &|script| {
+            let ids: Vec<Value> = (0..40).map(|n| Value::Whole(70_000 + n)).collect();
+            let others: Vec<Value> = (5..17).map(|n| Value::Whole(70_000 + n)).collect();
+            script
+                .list("author_id", &ids)
+                .each("SELECT total FROM invoices WHERE id = $1", &others);
+        },
+    );
+    add("amounts", "SELECT rate FROM taxes", &|script| {
+        let amounts = ["9.99", "19.99", "29.99", "49.99", "99.99", "5.49"]
+            .map(|amount| script.reader.text(amount))
+            .to_vec();
+        script
+            .list("price", &amounts)
+            .each("SELECT rate FROM taxes WHERE price = $1", &amounts);
+    });
+    add("whole days", "SELECT sum(total) FROM orders", &|script| {
+        let days: Vec<Value> = (1..15)
+            .map(|day| script.reader.text(&format!("2026-03-{day:02}")))
+            .collect();
+        script
+            .list("day", &days)
+            .each("SELECT sum(total) FROM orders WHERE day = $1", &days);
     });
     add("two executions", AUTHOR, &|script| {
         let ids = scattered(2);

@@ -261,6 +261,68 @@ psql -q -o /dev/null -f both.sql
 }
 
 #[test]
+fn a_recording_that_is_saved_gives_the_same_findings_again_and_holds_no_values() {
+    let project = project();
+    let script = r#"
+list="SELECT title, id FROM posts ORDER BY title, id LIMIT 12;"
+{
+    echo "BEGIN;"
+    echo "$list"
+    psql -At -F '|' -c "$list" | while IFS='|' read title id; do
+        echo "SELECT author_id FROM posts WHERE title = '$title' AND 'nobody knows' <> title;"
+    done
+    echo "COMMIT;"
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#;
+    let save = [
+        "record",
+        "--format",
+        "json",
+        "--save",
+        "run.recording",
+        "--",
+        "sh",
+        "-ec",
+        script,
+    ];
+    let output = pgproof(project.path(), &save);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let first: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = project.path().join("run.recording");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let mut text = String::new();
+    let compressed = std::fs::File::open(&file).unwrap();
+    let mut reader = flate2::read::GzDecoder::new(compressed);
+    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+    assert!(
+        text.contains("SELECT author_id FROM posts WHERE title = $1"),
+        "{text}"
+    );
+    assert!(!text.contains("nobody knows"), "{text}");
+
+    let again = pgproof(
+        project.path(),
+        &["trace", "run.recording", "--format", "json"],
+    );
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    let second: Value = serde_json::from_slice(&again.stdout).unwrap();
+    for key in ["executions", "statements", "sessions"] {
+        assert_eq!(first["traffic"][key], second["traffic"][key], "{key}");
+    }
+    let proven = |report: &Value| -> Vec<Value> {
+        let found = of_rule(report, "n-plus-one").into_iter();
+        found
+            .map(|found| found["evidence"]["values_matched"].clone())
+            .collect()
+    };
+    assert_eq!(proven(&first), [Value::from(12)], "{first:#}");
+    assert_eq!(proven(&first), proven(&second), "{second:#}");
+}
+
+#[test]
 fn what_grows_with_the_rows_is_proven_and_what_stays_is_not() {
     let report = recorded(
         &["--twice"],

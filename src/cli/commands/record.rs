@@ -2,7 +2,9 @@
 //! sent, and makes a catalog of it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,11 +35,13 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
     let out = globals.directory.join(&args.out);
-    if out.exists() && !args.force {
-        return Err(
-            CliError::usage(format!("{} is there already", args.out.display()))
-                .help("--force overwrites it; --out names another file"),
-        );
+    for file in std::iter::once(&args.out).chain(&args.save) {
+        if globals.directory.join(file).exists() && !args.force {
+            return Err(
+                CliError::usage(format!("{} is there already", file.display()))
+                    .help("--force overwrites it; --out and --save name other files"),
+            );
+        }
     }
     let project = globals.project()?;
     let first = on_dataset(args, &project, globals).await?;
@@ -238,7 +242,9 @@ async fn recorded(
 ) -> Result<Ran, CliError> {
     let server = cluster.loopback_url(database)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    let proxy = Proxy::before(address)
+    let file = args.save.as_deref();
+    let file = file.map(|file| saved(file, globals)).transpose()?;
+    let proxy = Proxy::saving(address, file)
         .await
         .map_err(|error| CliError::Environment {
             message: "no port for the recording proxy".to_owned(),
@@ -255,11 +261,31 @@ async fn recorded(
     Ok(Ran {
         status,
         sessions: proxy.sessions(),
-        recording: proxy.take_recording(),
+        recording: proxy.take_recording().map_err(|error| {
+            let file = args.save.as_deref().unwrap_or(Path::new(""));
+            traffic::cannot_write(file, &error)
+        })?,
         schema,
         fixes: HashMap::new(),
         before: None,
     })
+}
+
+/// The file that a recording is saved to, which nobody else may read.
+fn saved(file: &Path, globals: &Globals) -> Result<File, CliError> {
+    let path = globals.directory.join(file);
+    // A file that was there would keep its mode.
+    let _ = std::fs::remove_file(&path);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .map_err(|error| traffic::cannot_write(file, &error))
 }
 
 /// Runs it with the database in its environment; `None` where a signal ended it.
