@@ -53,6 +53,9 @@ macro_rules! for_each_rule {
             not_proven NotProven "not-proven";
             bypassed_policies BypassedPolicies "bypassed-policies";
             per_row_policy PerRowPolicy "per-row-policy";
+            duplicate_query DuplicateQuery "duplicate-query";
+            missing_batch MissingBatch "missing-batch";
+            incomplete_trace IncompleteTrace "incomplete-trace";
         }
     };
 }

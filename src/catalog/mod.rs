@@ -18,7 +18,9 @@ pub use query::{
 
 use crate::trace::event::Statements;
 pub use sources::QuerySource;
-pub use sources::statements::{StatementsFrom, has_a_plan, rate, written};
+pub use sources::statements::{
+    StatementsFrom, has_a_plan, is_of_the_server, name_of, rate, written,
+};
 
 use crate::source::{Source, SourceError};
 

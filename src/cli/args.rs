@@ -113,6 +113,7 @@ pub enum Command {
     Rules(RulesArgs),
     Seed(SeedArgs),
     Snapshot(SnapshotArgs),
+    Trace(TraceArgs),
 }
 
 impl Command {
@@ -120,13 +121,17 @@ impl Command {
     #[must_use]
     pub fn takes_formats(&self) -> bool {
         match self {
-            Self::Audit(_) | Self::Diff(_) | Self::Explain(_) | Self::Report(_) => true,
+            Self::Audit(_)
+            | Self::Diff(_)
+            | Self::Explain(_)
+            | Self::Record(_)
+            | Self::Report(_)
+            | Self::Trace(_) => true,
             Self::Seed(args) => args.out.is_some(),
             Self::Accept(_)
             | Self::Completions(_)
             | Self::Import(_)
             | Self::Init(_)
-            | Self::Record(_)
             | Self::Rules(_)
             | Self::Server(_)
             | Self::Snapshot(_) => false,
@@ -541,12 +546,15 @@ pub struct ImportArgs {
     pub force: bool,
 }
 
-/// Runs a command against a copy of the dataset, and makes a catalog of the queries that it sends
+/// Runs a command against a copy of the dataset, proves N+1 in what it sends, and makes a catalog of it
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   pgproof record -- npm test
   pgproof record -- python manage.py test
   pgproof record --out queries/api.sql -- ./load.sh
+  pgproof record --max-queries 20 --per test -- pytest
+                                                 fails where a test sends more than 20 statements
+  pgproof record --twice -- npm test             proves N+1 by running it again where every parent has more rows
 
 The command finds the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE. It is a copy, which is
 dropped afterwards with every database that the command made.")]
@@ -554,9 +562,35 @@ pub struct RecordArgs {
     /// The query file that is written
     #[arg(long, value_name = "FILE", default_value = "queries/recorded.sql")]
     pub out: PathBuf,
-    /// Overwrite the file where it is there already
+    /// Overwrite files where they are there already
     #[arg(long)]
     pub force: bool,
+    /// Keep the recording in a file, compressed, with hashes in the place of values: `pgproof trace FILE` reads it again
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Fail where a unit of work executes more statements than this
+    #[arg(long, value_name = "N")]
+    pub max_queries: Option<u64>,
+    /// A file of how many statements each unit of work executes: one more fails; written where it is not there yet
+    #[arg(long, value_name = "FILE")]
+    pub counts: Option<PathBuf>,
+    /// What is counted: a request, job, transaction or burst, or everything of one test, which its name tells: the comment
+    /// /*test='…'*/ or application_name
+    #[arg(long, value_name = "WHAT", default_value = "unit")]
+    pub per: Per,
+    /// Run the command on two datasets, of which the second has more rows for every parent: what is executed more often there is
+    /// executed once a row
+    #[arg(long)]
+    pub twice: bool,
+    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// A file of accepted findings, which do not count [default: pgproof.baseline.json]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = crate::baseline::FILE)]
+    pub baseline: Option<PathBuf>,
+    /// What is shown of it.
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// The command and its arguments
     #[arg(
         value_name = "CMD",
@@ -565,6 +599,53 @@ pub struct RecordArgs {
         allow_hyphen_values = true
     )]
     pub command: Vec<String>,
+}
+
+/// Finds N+1, duplicate queries and missing batches in server logs, recordings and spans
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof trace postgresql.log                   one log of any kind: stderr, csvlog, jsonlog, syslog, of clouds and containers
+  pgproof trace /var/log/postgresql/*.log*       rotated and gzipped files, in the order given
+  kubectl logs db-1 | pgproof trace -            standard input
+  pgproof trace spans.json                       spans of OTLP, Jaeger or Zipkin
+  pgproof trace run.recording                    what `pgproof record --save` kept
+  pgproof trace app.csv --write-queries queries/production.sql
+                                                 the catalog of what was sent, to audit
+  pgproof trace app.csv --format html=trace.html
+
+The server logs what is needed with log_min_duration_statement = 0, log_statement = none, log_duration = off and
+log_parameter_max_length = -1. Where settings leave statements out, the verdict is inconclusive.")]
+pub struct TraceArgs {
+    /// Logs, recordings or spans, plain or gzipped, or - for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Write the statements as a query file for `pgproof audit`
+    #[arg(long, value_name = "FILE")]
+    pub write_queries: Option<PathBuf>,
+    /// Overwrite that file where it is there already
+    #[arg(long, requires = "write_queries")]
+    pub force: bool,
+    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// A file of accepted findings, which do not count [default: pgproof.baseline.json]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = crate::baseline::FILE)]
+    pub baseline: Option<PathBuf>,
+    /// Take constants of conditions out of every report
+    #[arg(long)]
+    pub redact: bool,
+    /// What is shown of it.
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// What statements are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Per {
+    /// A request, job, transaction or burst of a session.
+    Unit,
+    /// Everything of one name.
+    Test,
 }
 
 /// Runs the seeded embedded server for daily work

@@ -37,6 +37,15 @@ pub fn read(path: &Path) -> Result<Option<Baseline>, CliError> {
     }
 }
 
+/// The accepted findings of a file that was named.
+pub fn accepted(typed: &Path, root: &Path, globals: &Globals) -> Result<Baseline, CliError> {
+    let path = path(Some(typed), root, globals);
+    read(&path)?.ok_or_else(|| {
+        CliError::usage(format!("there is no baseline {}", path.display()))
+            .help("`pgproof accept FINDING --reason …` makes one")
+    })
+}
+
 /// Today, UTC.
 pub fn today() -> Date {
     let since = SystemTime::now()

@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod changed;
 pub mod commands;
 pub mod committed;
+mod counts;
 pub mod diff_sides;
 pub mod exit;
 mod failures;
@@ -21,6 +22,7 @@ mod signals;
 pub mod snapshots;
 pub mod statements;
 pub mod target;
+mod traffic;
 pub mod values;
 
 pub use globals::{Globals, UrlSource, Verbosity};

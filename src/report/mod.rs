@@ -20,6 +20,7 @@ pub mod restore;
 pub mod rule_pages;
 pub mod seeding;
 pub mod summary;
+pub mod traffic;
 pub mod wrapped;
 
 pub use formats::{Format, json, markdown, terminal};
@@ -39,6 +40,8 @@ use crate::finding::{Finding, Measurement, RuleId, Severity};
 use crate::run::{EndedEarly, QueryRuns};
 use crate::units::{Bytes, Millis};
 
+use traffic::Traffic;
+
 /// The version that reports name as their maker.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -53,6 +56,8 @@ pub enum Origin {
     Explain,
     /// Two sides were compared.
     Diff,
+    /// What an application sent was recorded, or read from logs.
+    Trace,
 }
 
 /// Which findings are shown; what counts for the exit code is not touched by it.
@@ -128,6 +133,8 @@ pub struct Report {
     pub fail_on: Option<Severity>,
     /// Both sides of a diff.
     pub comparison: Option<Box<Comparison>>,
+    /// What was sent, of a trace.
+    pub traffic: Option<Traffic>,
     /// What of it is shown.
     pub view: View,
     /// The whole command.

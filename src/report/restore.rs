@@ -88,6 +88,7 @@ pub fn restore(
             .map_or(Some(Severity::Error), |fail_on| fail_on.severity()),
         elapsed: saved.summary.elapsed_ms,
         compared: compared(&saved.compared, &saved.queries),
+        traffic: saved.traffic,
         reused: saved.reused.map(|reused| Reused {
             queries: reused.queries,
             oldest: Duration::from_secs(reused.oldest_seconds),

@@ -8,7 +8,7 @@ use crate::finding::{Evidence, Finding, Location, Quantity, RuleId, Severity};
 use crate::run::{QueryRuns, Run};
 use crate::units::{Count, Millis, Rows};
 
-const MIN_CALLS: Threshold = Threshold {
+pub(super) const MIN_CALLS: Threshold = Threshold {
     rule: RuleId::NPlusOne,
     key: "min-calls",
     unit: ThresholdUnit::Count,
@@ -23,8 +23,9 @@ pub(super) const RULE: Rule = Rule {
     depth: None,
     is_work_of_each_call: false,
     summary: "a query is run once for every row of another one",
-    condition: "Declared with `@for-each Parent.column -> $n`: the parent returned at least min-calls rows. Recorded: the child's \
-        parameters are the parent's values (`pgproof record`).",
+    condition: "Declared with `@for-each Parent.column -> $n`: the parent returned at least min-calls rows. Recorded by `pgproof record`: \
+        an error where the query's values came from the rows of a query before it, and not by chance. Recorded, or read from logs by \
+        `pgproof trace`: a warning where one unit of work executes it min-calls times and more with values of its own each time.",
     why: "Every execution pays a round trip, planning and a snapshot. Over a network of 1 ms, 500 rows are half a second of waiting.",
     advice: "Ask once for all rows: `= ANY($1)`, or a LATERAL join where each row needs its own LIMIT.",
     bad: "-- @for-each ListOrders.id -> $1\nSELECT * FROM order_items WHERE order_id = $1;",
@@ -34,7 +35,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Round trip times for which the cost is reported: same host, same zone, same region, another one.
-const ROUND_TRIPS: [(&str, f64); 4] = [
+pub(super) const ROUND_TRIPS: [(&str, f64); 4] = [
     ("at_0_1_ms", 0.1),
     ("at_0_5_ms", 0.5),
     ("at_1_ms", 1.0),
@@ -226,7 +227,7 @@ fn advice(child: &Query, link: &ForEach) -> String {
 }
 
 /// `oi.order_id = $1` as it is written in the statement.
-fn condition_on<'a>(sql: &'a str, parameter: &str) -> Option<&'a str> {
+pub(super) fn condition_on<'a>(sql: &'a str, parameter: &str) -> Option<&'a str> {
     let (at, _) = sql.match_indices(parameter).find(|(at, _)| {
         let after = sql[at + parameter.len()..].bytes().next();
         !after.is_some_and(|byte| byte.is_ascii_digit())

@@ -393,6 +393,41 @@ impl Schema {
         })
     }
 
+    /// For each table how many foreign keys lead from it to a table that references none, on the longest way; a circle ends
+    /// where it began.
+    #[must_use]
+    pub fn depths_of_references(&self) -> Vec<u32> {
+        let mut depths = vec![0_u32; self.tables.len()];
+        // A way without a circle has fewer steps than there are tables.
+        for _ in 0..self.tables.len() {
+            let mut changed = false;
+            for (at, table) in self.tables.iter().enumerate() {
+                let referenced = table
+                    .foreign_keys
+                    .iter()
+                    .filter(|key| key.references != table.oid);
+                let deepest = referenced
+                    .filter_map(|key| {
+                        let parent = self
+                            .tables
+                            .iter()
+                            .position(|other| other.oid == key.references)?;
+                        Some(depths[parent] + 1)
+                    })
+                    .max()
+                    .unwrap_or(0);
+                if deepest > depths[at] && (deepest as usize) < self.tables.len() {
+                    depths[at] = deepest;
+                    changed = true;
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        depths
+    }
+
     /// All that holds rows of its own or its partitions'.
     fn relations(&self) -> impl Iterator<Item = &Table> {
         self.tables.iter().chain(&self.materialized_views)

@@ -13,6 +13,7 @@ pub(crate) mod names;
 pub mod normal;
 pub(crate) mod null_comparison;
 pub mod per_row;
+pub mod skeleton;
 pub mod statements;
 pub mod token;
 pub mod transaction;

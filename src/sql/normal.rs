@@ -1,6 +1,8 @@
 //! Statements that differ in constants alone, brought to one form: each constant becomes `$n`, as pg_stat_statements writes it.
 //! Constants that are part of the statement's structure stay: `ORDER BY 1`, `varchar(20)`, `data -> 'key'`.
 
+use std::ops::Range;
+
 use super::token::{LiteralKind, Token, TokenKind, tokens};
 
 /// A statement with its constants taken out.
@@ -10,6 +12,8 @@ pub struct Normal {
     pub pieces: Vec<String>,
     /// As they were written, in the order of the text.
     pub constants: Vec<String>,
+    /// Where in the text each of them stood.
+    pub places: Vec<Range<usize>>,
     /// The highest `$n` of the statement itself.
     pub parameters: usize,
 }
@@ -67,6 +71,7 @@ pub fn normal(text: &str) -> Normal {
     let mut normal = Normal {
         pieces: Vec::new(),
         constants: Vec::new(),
+        places: Vec::new(),
         parameters: 0,
     };
     let mut piece = String::new();
@@ -127,6 +132,7 @@ pub fn normal(text: &str) -> Normal {
         if is_constant {
             normal.pieces.push(std::mem::take(&mut piece));
             normal.constants.push(written.to_owned());
+            normal.places.push(token.span.clone());
         } else {
             piece.push_str(written);
         }

@@ -26,6 +26,14 @@ pub struct Executed {
     pub failed: bool,
     /// Whether it fetches more rows of an execution before it.
     pub continues: bool,
+    /// When it began, in microseconds of one clock for all sessions; `None` where that is not known.
+    pub at: Option<i64>,
+    /// How long it took, in microseconds.
+    pub took: Option<u64>,
+    /// `application_name`, where it is known.
+    pub application: Option<Arc<str>>,
+    /// What the client did it for, where a trace says so: the span that it belongs to.
+    pub unit: Option<Arc<str>>,
 }
 
 impl Executed {
@@ -42,6 +50,10 @@ impl Executed {
             results: Vec::new(),
             failed: false,
             continues: false,
+            at: None,
+            took: None,
+            application: None,
+            unit: None,
         }
     }
 

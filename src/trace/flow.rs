@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::event::Rows;
+use super::growth::Growth;
 use super::value::Value;
 use crate::schema::{ForeignKey, Schema, Table};
 use crate::sql::token::{TokenKind, tokens};
@@ -26,15 +27,16 @@ const FORMS: usize = 10_000;
 const COVERAGE: f64 = 0.95;
 /// 2⁻²⁰ is below one in a million.
 const PROOF: f64 = 20.0;
-/// Of a loop's executions this share has values of its own; fewer, and one row is fetched again and again.
+/// Of a loop's executions this share has values of its own, or their order has to be the rows'.
 const DISTINCT: f64 = 0.8;
-const REPEATED: f64 = 0.2;
 
 /// One statement of an execution, as far as loops need to know it.
 #[derive(Debug, Clone)]
 pub struct Step<'a> {
     /// The statement's form.
     pub form: &'a Arc<str>,
+    /// Whether it asks for one thing at a time.
+    pub may_loop: bool,
     /// Its values, those of the text after those that were bound.
     pub values: Vec<Value>,
     /// The session's clock when it was sent.
@@ -50,10 +52,26 @@ pub struct Step<'a> {
 pub enum Grade {
     /// The values came from a statement before, and not by chance.
     Proven,
-    /// Its values are those of a statement before, as they may be by chance.
+    /// Its values are those of a statement before, as they may be by chance; or it was executed as often as one before it
+    /// returned rows.
     Likely,
+    /// One unit of work executed it again and again, each time with other values.
+    Suspect,
     /// The same row again and again.
     Repeated,
+}
+
+impl Grade {
+    /// The word for reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Likely => "likely",
+            Self::Suspect => "suspect",
+            Self::Repeated => "repeated",
+        }
+    }
 }
 
 /// A loop that was seen.
@@ -67,6 +85,12 @@ pub struct Loop {
     pub grade: Grade,
     /// Where its values come from.
     pub source: Option<Source>,
+    /// Server time of its executions in the worst unit of work, in microseconds; `None` where times are not known.
+    pub took: Option<u64>,
+    /// What that unit is called, where a comment names it.
+    pub unit: Option<String>,
+    /// How its executions grew with the rows, where it ran on two datasets.
+    pub growth: Option<Growth>,
 }
 
 /// Where a loop's values come from.
@@ -98,15 +122,41 @@ impl Loop {
         match self.grade {
             Grade::Proven => format!("N+1, proven: {number} executions, one after the other, of"),
             Grade::Likely => format!("N+1, likely: {number} executions, one after the other, of"),
+            Grade::Suspect => {
+                format!("again and again in one unit of work: {number} executions of")
+            }
             Grade::Repeated => format!("the same rows again and again: {number} executions of"),
         }
     }
 }
 
 impl Source {
+    /// Of a statement that returned as many rows as the loop has executions; their values are not known.
+    pub(super) fn of_rows(parent: Arc<str>, rows: u64) -> Self {
+        Self {
+            parameter: 0,
+            parent,
+            column: String::new(),
+            origin: (0, 0),
+            matched: 0,
+            of: usize::try_from(rows).unwrap_or(usize::MAX),
+            in_order: false,
+            bits: 0.0,
+        }
+    }
+
+    /// Whether values were compared, and not the number of rows alone.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        self.parameter > 0
+    }
+
     /// `47 of 47 values of $1 came, in order, from author_id of`.
     #[must_use]
     pub fn in_words(&self) -> String {
+        if !self.has_values() {
+            return format!("as often as {} rows were returned by", self.of);
+        }
         let order = if self.in_order { ", in order," } else { "" };
         format!(
             "{} of {} values of ${} came{order} from {} of",
@@ -246,11 +296,12 @@ impl Flows {
         let session = self.sessions.entry(session).or_default();
         session.clock += 1;
         let now = session.clock;
-        let is_loop = !step
-            .values
-            .iter()
-            .any(|value| matches!(value, Value::Many(_)));
-        if is_loop {
+        let gives = step.rows.is_some_and(|rows| !rows.values.is_empty());
+        if session.results.is_empty() && !gives {
+            // Nothing that values might come from: a log, say.
+            return;
+        }
+        if step.may_loop {
             let continues = session
                 .runs
                 .get(step.form)
@@ -336,7 +387,8 @@ impl Session {
     }
 
     fn keep(&mut self, step: &Step<'_>) {
-        let Some(rows) = step.rows.filter(|rows| rows.count >= 2 && step.done > 0) else {
+        let gives = |rows: &&Rows| rows.count >= 2 && !rows.values.is_empty() && step.done > 0;
+        let Some(rows) = step.rows.filter(gives) else {
             return;
         };
         let size = rows.values.iter().map(Vec::len).sum();
@@ -381,32 +433,30 @@ fn judged(form: &Arc<str>, run: &Executions) -> Option<Loop> {
     if (run.number as usize) < FEWEST {
         return None;
     }
-    let of_grade = |grade, source| Loop {
+    let sources = run.values.iter().enumerate().filter_map(|(place, values)| {
+        let distinct: HashSet<&Value> = values.iter().collect();
+        // The same for all (a tenant), or one of two (a flag), says nothing of where it came from.
+        if distinct.len() < FEWEST {
+            return None;
+        }
+        let share = distinct.len() as f64 / values.len() as f64;
+        // Rows that share a value give it again each time; then the order has to say that they were the ones.
+        source(place + 1, values, run).filter(|source| share >= DISTINCT || source.in_order)
+    });
+    let source = sources.max_by(|a, b| a.bits.total_cmp(&b.bits))?;
+    Some(Loop {
         child: Arc::clone(form),
         executions: run.number,
-        grade,
-        source,
-    };
-    let share = |values: &[Value]| {
-        let distinct: HashSet<&Value> = values.iter().collect();
-        distinct.len() as f64 / values.len().max(1) as f64
-    };
-    let sources = run.values.iter().enumerate().filter_map(|(place, values)| {
-        // The same for all (a tenant), or one of few (a flag), says nothing of where it came from.
-        (share(values) >= DISTINCT).then(|| source(place + 1, values, run))?
-    });
-    if let Some(source) = sources.max_by(|a, b| a.bits.total_cmp(&b.bits)) {
-        let grade = if source.bits >= PROOF {
+        grade: if source.bits >= PROOF {
             Grade::Proven
         } else {
             Grade::Likely
-        };
-        return Some(of_grade(grade, Some(source)));
-    }
-    let is_repeated = !run.values.is_empty()
-        && run.number >= 5
-        && run.values.iter().all(|values| share(values) <= REPEATED);
-    is_repeated.then(|| of_grade(Grade::Repeated, None))
+        },
+        source: Some(source),
+        took: None,
+        unit: None,
+        growth: None,
+    })
 }
 
 /// The column that gave the values, where one did; of several the one that did least by chance, then the newest.
@@ -540,236 +590,4 @@ fn bits(values: &[Value], set: &HashSet<Value>, in_order: bool) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trace::event::Column;
-    use crate::trace::value::ValueReader;
-
-    fn form(text: &str) -> Arc<str> {
-        text.into()
-    }
-
-    fn rows(columns: &[(&str, Vec<Value>)]) -> Rows {
-        let described = columns.iter().map(|(name, _)| Column {
-            name: (*name).to_owned(),
-            origin: (0, 0),
-            type_oid: 20,
-            format: 0,
-        });
-        Rows {
-            columns: described.collect(),
-            values: columns.iter().map(|(_, values)| values.clone()).collect(),
-            count: columns[0].1.len() as u64,
-        }
-    }
-
-    fn whole(numbers: impl IntoIterator<Item = i64>) -> Vec<Value> {
-        numbers.into_iter().map(Value::Whole).collect()
-    }
-
-    /// Statements one after the other.
-    #[derive(Default)]
-    struct Play {
-        flows: Flows,
-        clock: u64,
-    }
-
-    impl Play {
-        fn step(&mut self, session: u64, text: &str, values: &[Value], rows: Option<&Rows>) {
-            let form = form(text);
-            self.clock += 2;
-            self.flows.take(
-                session,
-                &Step {
-                    form: &form,
-                    values: values.to_vec(),
-                    sent: self.clock - 1,
-                    done: self.clock,
-                    rows,
-                },
-            );
-        }
-
-        fn found(&self) -> Vec<(Grade, u64, String)> {
-            let loops = self.flows.loops().into_iter();
-            loops
-                .map(|found| (found.grade, found.executions, found.child.to_string()))
-                .collect()
-        }
-    }
-
-    /// Identities as production has them: far apart.
-    fn scattered(number: i64) -> Vec<Value> {
-        whole((0..number).map(|n| (n * 7_919 + 104_729) % 90_001))
-    }
-
-    #[test]
-    fn values_that_came_from_rows_are_proven() {
-        let mut play = Play::default();
-        let authors = scattered(47);
-        let posts = rows(&[("id", whole(1..48)), ("author_id", authors.clone())]);
-        play.step(0, "posts", &[], Some(&posts));
-        for author in &authors {
-            play.step(0, "author", &[*author], None);
-        }
-        let loops = play.flows.loops();
-        assert_eq!(loops.len(), 1);
-        assert_eq!((loops[0].grade, loops[0].executions), (Grade::Proven, 47));
-        let source = loops[0].source.as_ref().unwrap();
-        assert_eq!((&*source.parent, &*source.column), ("posts", "author_id"));
-        assert_eq!((source.matched, source.of, source.in_order), (47, 47, true));
-    }
-
-    #[test]
-    fn another_statement_in_the_loop_hides_nothing() {
-        let mut play = Play::default();
-        let ids = scattered(12);
-        play.step(0, "list", &[], Some(&rows(&[("id", ids.clone())])));
-        for id in &ids {
-            play.step(0, "count", &[*id], None);
-            play.step(0, "latest", &[Value::Whole(1), *id], None);
-        }
-        let found = play.found();
-        assert_eq!(found.len(), 2);
-        assert!(
-            found
-                .iter()
-                .all(|(grade, executions, _)| (*grade, *executions) == (Grade::Proven, 12))
-        );
-        let latest = play
-            .flows
-            .loops()
-            .into_iter()
-            .find(|found| &*found.child == "latest");
-        assert_eq!(latest.unwrap().source.unwrap().parameter, 2);
-    }
-
-    #[test]
-    fn the_column_that_a_parameter_is_compared_with() {
-        for (statement, expected) in [
-            ("SELECT a FROM b WHERE c = $1", Some("c")),
-            ("SELECT a FROM b WHERE x.\"C\" = $1 AND d = $2", Some("C")),
-            ("SELECT a FROM b WHERE $1 = b.c AND d > 2", Some("c")),
-            ("SELECT a FROM b WHERE c > $1", None),
-        ] {
-            assert_eq!(
-                compared_with(statement, 1).as_deref(),
-                expected,
-                "{statement}"
-            );
-        }
-    }
-
-    #[test]
-    fn page_numbers_and_other_counting_prove_nothing() {
-        let mut play = Play::default();
-        play.step(0, "list", &[], Some(&rows(&[("id", whole(1..21))])));
-        for page in whole(1..11) {
-            play.step(0, "page", &[page], None);
-        }
-        assert_eq!(play.found(), [(Grade::Likely, 10, "page".to_owned())]);
-    }
-
-    #[test]
-    fn a_tenant_that_is_always_the_same_is_no_loop_over_rows() {
-        let mut play = Play::default();
-        let tenants = rows(&[("id", scattered(30))]);
-        play.step(0, "tenants", &[], Some(&tenants));
-        let tenant = tenants.values[0][4];
-        for _ in 0..20 {
-            play.step(0, "settings", &[tenant], None);
-        }
-        assert_eq!(play.found(), [(Grade::Repeated, 20, "settings".to_owned())]);
-    }
-
-    #[test]
-    fn values_from_elsewhere_are_no_loop() {
-        let mut play = Play::default();
-        play.step(0, "list", &[], Some(&rows(&[("id", scattered(30))])));
-        for value in whole((0..30).map(|n| n * 3_001 + 200_000)) {
-            play.step(0, "other", &[value], None);
-        }
-        assert_eq!(play.found(), []);
-    }
-
-    #[test]
-    fn what_came_back_after_the_loop_began_explains_nothing() {
-        let mut play = Play::default();
-        let ids = scattered(10);
-        for id in &ids {
-            play.step(0, "insert", &[*id], None);
-        }
-        play.step(0, "list", &[], Some(&rows(&[("id", ids.clone())])));
-        play.step(0, "insert", &[ids[0]], None);
-        assert_eq!(play.found(), []);
-    }
-
-    #[test]
-    fn an_array_is_a_batch() {
-        let mut play = Play::default();
-        let ids = scattered(10);
-        play.step(0, "list", &[], Some(&rows(&[("id", ids)])));
-        for _ in 0..10 {
-            play.step(0, "batch", &[Value::Many(10)], None);
-        }
-        assert_eq!(play.found(), []);
-    }
-
-    #[test]
-    fn long_texts_are_proven_and_words_are_not() {
-        let reader = ValueReader::default();
-        let mails: Vec<Value> = (0..6)
-            .map(|n| reader.text(&format!("reader-{n}@example.com")))
-            .collect();
-        let words: Vec<Value> = ["new", "open", "paid", "sent", "done", "void"]
-            .map(|word| reader.text(word))
-            .to_vec();
-        let mut play = Play::default();
-        play.step(
-            0,
-            "list",
-            &[],
-            Some(&rows(&[("mail", mails.clone()), ("state", words.clone())])),
-        );
-        for (mail, word) in mails.iter().zip(&words) {
-            play.step(0, "by mail", &[*mail], None);
-            play.step(0, "by state", &[*word], None);
-        }
-        assert_eq!(
-            play.found(),
-            [
-                (Grade::Proven, 6, "by mail".to_owned()),
-                (Grade::Likely, 6, "by state".to_owned())
-            ]
-        );
-    }
-
-    #[test]
-    fn a_loop_of_a_loop_finds_its_own_parent() {
-        let mut play = Play::default();
-        let blogs = scattered(5);
-        play.step(0, "blogs", &[], Some(&rows(&[("id", blogs.clone())])));
-        for (n, blog) in blogs.iter().enumerate() {
-            let posts: Vec<Value> = whole((0..8).map(|k| (n as i64 * 8 + k) * 6_007 + 500_009));
-            play.step(
-                0,
-                "posts of blog",
-                &[*blog],
-                Some(&rows(&[("id", posts.clone())])),
-            );
-            for post in posts {
-                play.step(0, "comments of post", &[post], None);
-            }
-        }
-        let loops = play.flows.loops();
-        let parent = |child: &str| {
-            let found = loops.iter().find(|found| &*found.child == child).unwrap();
-            (
-                found.grade,
-                found.source.as_ref().unwrap().parent.to_string(),
-            )
-        };
-        assert_eq!(parent("posts of blog"), (Grade::Proven, "blogs".to_owned()));
-        assert_eq!(parent("comments of post").1, "posts of blog");
-    }
-}
+mod tests;

@@ -1,7 +1,17 @@
-//! What an application sends to a database: the protocol decoded, statements brought to one form, loops seen among them.
+//! What an application sends to a database: the protocol and logs decoded, statements brought to one form, loops seen among them.
 
 pub mod event;
 pub mod flow;
+mod forms;
+pub mod growth;
+pub mod input;
+mod keys;
+pub mod logs;
+pub mod plans;
 pub mod recording;
+pub mod saved;
+pub mod spans;
+pub mod tags;
+pub mod units;
 pub mod value;
 pub mod wire;

@@ -1,42 +1,33 @@
 //! Executions brought to statements of a catalog: of those that differ in constants alone, what always was the same stays, what
 //! changed becomes a parameter.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{Executed, Values};
+use super::event::Executed;
 use super::flow::{Flows, Loop, Step};
-use super::value::ValueReader;
-use crate::sql::normal::{Normal, normal};
+use super::forms::{Forms, Kind, Met};
+use super::keys::KeyMap;
+use super::tags::Mark;
+use super::units::{self, Total, Units};
+use super::value::{Value, ValueReader};
 
-/// So many different statements are kept apart; what comes after them is counted.
-const MOST: usize = 20_000;
-
-/// What was recorded so far. Memory is bounded by the number of different statements, not of executions.
+/// What was recorded so far. Memory is bounded by the number of different statements and of open sessions, not of executions.
 #[derive(Debug, Default)]
 pub struct Recording {
-    forms: BTreeMap<Arc<str>, Form>,
-    /// Texts that were seen already: an application sends few.
-    known: HashMap<Arc<str>, Vec<String>>,
-    sessions: HashMap<u64, Session>,
+    forms: Forms,
+    sessions: KeyMap<u64, Session>,
     flows: Flows,
+    units: Units,
     /// Constants of statements as values that can be compared.
     reader: ValueReader,
     executions: u64,
     lost: u64,
-}
-
-#[derive(Debug)]
-struct Form {
-    normal: Normal,
-    values: Values,
-    /// Which constants were not always the same.
-    changed: Vec<bool>,
-    executions: u64,
-    /// The most executions in one session, each near the one before.
-    longest_loop: u64,
-    /// Its place among the statements, by when it came first.
-    first: usize,
+    /// Executions between the marks of fixtures.
+    passed_over: u64,
+    times: Option<(i64, i64)>,
+    /// Whether values of results were seen, so that a loop without a source has none among them.
+    saw_values: bool,
 }
 
 /// So many statements after it was executed, a statement that comes again comes again in a loop: a loop's body has a few.
@@ -46,13 +37,15 @@ const NEAR: u64 = 5;
 #[derive(Debug, Default)]
 struct Session {
     executions: u64,
-    /// For each statement when it came last, and how often each time near the time before.
-    lately: HashMap<String, (u64, u64)>,
+    /// For each form when it came last, and how often each time near the time before.
+    lately: KeyMap<usize, (u64, u64)>,
+    /// Between `pgproof:off` and `pgproof:on`.
+    is_off: bool,
 }
 
 impl Session {
     /// Counts the statement, and says how often it has come in a loop so far.
-    fn take(&mut self, statement: &str) -> u64 {
+    fn take(&mut self, form: usize) -> u64 {
         /// Entries beyond this are looked through for those that are over.
         const MANY: usize = 1_000;
         self.executions += 1;
@@ -60,17 +53,10 @@ impl Session {
         if self.lately.len() > MANY {
             self.lately.retain(|_, (last, _)| now - *last <= NEAR);
         }
-        match self.lately.get_mut(statement) {
-            Some((last, count)) => {
-                *count = if now - *last <= NEAR { *count + 1 } else { 1 };
-                *last = now;
-                *count
-            }
-            None => {
-                self.lately.insert(statement.to_owned(), (now, 1));
-                1
-            }
-        }
+        let (last, count) = self.lately.entry(form).or_insert((now, 0));
+        *count = if now - *last <= NEAR { *count + 1 } else { 1 };
+        *last = now;
+        *count
     }
 }
 
@@ -85,28 +71,20 @@ pub struct Recorded {
     pub executions: u64,
     /// The most often in one session with no more than a few others between, as a loop would execute it.
     pub longest_loop: u64,
-}
-
-/// Statements of drivers, pools and transactions: they are in every loop, and are no part of it.
-fn is_transparent(statement: &str) -> bool {
-    const WORDS: [&str; 13] = [
-        "begin",
-        "start",
-        "commit",
-        "end",
-        "rollback",
-        "savepoint",
-        "release",
-        "set",
-        "show",
-        "reset",
-        "discard",
-        "deallocate",
-        "listen",
-    ];
-    let mut words = statement.split(|character: char| !character.is_ascii_alphanumeric());
-    let first = words.next().unwrap_or_default().to_ascii_lowercase();
-    WORDS.contains(&first.as_str()) || statement.trim().eq_ignore_ascii_case("select 1")
+    /// Of all executions whose time is known, in microseconds; `None` where none is.
+    pub took: Option<u64>,
+    /// The longest of them, in microseconds.
+    pub longest: u64,
+    /// Whether it writes.
+    pub writes: bool,
+    /// Whether it asks for one thing at a time, so that it may be a loop's.
+    pub may_loop: bool,
+    /// Rows that all executions returned, as far as they are known.
+    pub rows: u64,
+    /// The name that a comment of it says.
+    pub name: Option<String>,
+    /// Where in the application it is executed, where a comment says so.
+    pub site: Option<String>,
 }
 
 impl Recording {
@@ -125,23 +103,26 @@ impl Recording {
         if executed.continues {
             return;
         }
-        /// Texts with values in them may all be different.
-        const MOST_KNOWN: usize = 10_000;
-        if self.known.len() >= MOST_KNOWN {
-            self.known.clear();
+        let mut met = Vec::new();
+        let tags = self.forms.of(&executed.text, executed.values, &mut met);
+        let session = self.sessions.entry(executed.session).or_default();
+        if let Some(mark) = tags.mark {
+            session.is_off = mark == Mark::Off;
         }
-        let statements = match self.known.get(&executed.text) {
-            Some(known) => known.clone(),
-            None => {
-                let split = statements(&executed.text);
-                self.known.insert(Arc::clone(&executed.text), split.clone());
-                split
+        let is_off = session.is_off;
+        if let Some(at) = executed.at {
+            let (first, last) = self.times.unwrap_or((at, at));
+            self.times = Some((first.min(at), last.max(at)));
+        }
+        let unit = executed.unit.as_deref().or(tags.unit.as_deref());
+        let is_one = met.len() == 1;
+        for one in &met {
+            if is_off {
+                self.passed_over += 1;
+            } else {
+                self.executions += 1;
+                self.statement(executed, unit, one, is_one);
             }
-        };
-        let is_one = statements.len() == 1;
-        for statement in statements {
-            self.executions += 1;
-            self.statement(executed, is_one, &statement);
         }
     }
 
@@ -159,55 +140,78 @@ impl Recording {
     /// Executions that could not be read, or kept.
     #[must_use]
     pub fn losses(&self) -> u64 {
-        self.lost
+        self.lost + self.forms.lost
     }
 
-    fn statement(&mut self, executed: &Executed, is_one: bool, statement: &str) {
-        let (session, values) = (executed.session, executed.values);
-        let normal = normal(statement);
-        let key: Arc<str> = normal.text(|_| false).into();
-        let place = self.forms.len();
-        if place >= MOST && !self.forms.contains_key(&key) {
-            self.lost += 1;
-            return;
-        }
-        let in_loop = self.sessions.entry(session).or_default().take(&key);
-        if !is_transparent(statement) && !executed.failed {
-            let constants = normal.constants.iter();
-            let constants = constants.map(|constant| self.reader.literal(constant));
-            let step = Step {
-                form: &key,
-                values: executed
-                    .parameters
-                    .iter()
-                    .copied()
-                    .chain(constants)
-                    .collect(),
-                sent: executed.sent,
-                done: executed.done,
-                // Which of several statements gave which rows is not known.
-                rows: executed.rows().filter(|_| is_one),
-            };
-            self.flows.take(session, &step);
-        }
-        let form = self.forms.entry(key).or_insert_with(|| Form {
-            changed: vec![false; normal.constants.len()],
-            normal: normal.clone(),
-            values,
-            executions: 0,
-            longest_loop: 0,
-            first: place,
-        });
+    /// Executions between `pgproof:off` and `pgproof:on`, which are not judged.
+    #[must_use]
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
+    /// From the first execution to the last, in microseconds; `None` where times are not known.
+    #[must_use]
+    pub fn span(&self) -> Option<u64> {
+        self.times.map(|(first, last)| first.abs_diff(last))
+    }
+
+    fn statement(&mut self, executed: &Executed, unit: Option<&str>, one: &Met<'_>, is_one: bool) {
+        let session = executed.session;
+        let in_loop = self.sessions.entry(session).or_default().take(one.form);
+        let form = &mut self.forms.all[one.form];
         form.executions += 1;
         form.longest_loop = form.longest_loop.max(in_loop);
-        if values == Values::InText {
-            form.values = values;
+        if let Some(took) = executed.took.filter(|_| is_one) {
+            form.took += took;
+            form.longest = form.longest.max(took);
+            form.timed += 1;
         }
-        for (index, constant) in normal.constants.iter().enumerate() {
-            if form.normal.constants.get(index) != Some(constant)
-                && let Some(changed) = form.changed.get_mut(index)
-            {
-                *changed = true;
+        // A statement that was refused, and is sent again, is no loop.
+        if executed.failed {
+            return;
+        }
+        let constants = one.constants.iter();
+        let constants = constants.map(|constant| self.reader.literal(constant));
+        let values: Vec<Value> = executed
+            .parameters
+            .iter()
+            .copied()
+            .chain(constants)
+            .collect();
+        let asks_for_many = values.iter().any(|value| matches!(value, Value::Many(_)));
+        let kind = match form.kind {
+            Kind::Read | Kind::Write if asks_for_many => Kind::Batch,
+            kind => kind,
+        };
+        // Which of several statements gave which rows is not known.
+        let rows = executed.rows().filter(|_| is_one);
+        form.rows += rows.map_or(0, |rows| rows.count);
+        self.saw_values |= rows.is_some_and(|rows| !rows.values.is_empty());
+        self.units.take(
+            session,
+            &units::Step {
+                form: one.form,
+                kind,
+                values: &values,
+                at: executed.at,
+                took: executed.took.filter(|_| is_one),
+                unit,
+                application: executed.application.as_ref(),
+                rows: rows.map(|rows| rows.count),
+            },
+        );
+        match kind {
+            Kind::Transparent | Kind::Begin | Kind::End => {}
+            Kind::Read | Kind::Write | Kind::Batch => {
+                let step = Step {
+                    form: &form.key,
+                    may_loop: kind != Kind::Batch,
+                    values,
+                    sent: executed.sent,
+                    done: executed.done,
+                    rows,
+                };
+                self.flows.take(session, &step);
             }
         }
     }
@@ -216,64 +220,93 @@ impl Recording {
     pub fn closed(&mut self, session: u64) {
         self.sessions.remove(&session);
         self.flows.closed(session);
+        self.units.closed(session);
     }
 
-    /// Loops whose values came from rows of another statement, or never changed.
+    /// Loops: those whose values came from rows of another statement, then what a unit of work executes again and again.
     #[must_use]
     pub fn loops(&self) -> Vec<Loop> {
-        self.flows.loops()
+        let mut loops = self.flows.loops();
+        let repeated = self.units.repeated();
+        let keys = |form: usize| Arc::clone(&self.forms.all[form].key);
+        for (form, repeated) in &repeated {
+            let key = &self.forms.all[*form].key;
+            let judged = repeated.judged(&keys, *form);
+            match loops.iter_mut().find(|found| found.child == *key) {
+                Some(known) => {
+                    known.took = repeated.took;
+                    known.unit.clone_from(&repeated.unit);
+                }
+                None => loops.extend(judged),
+            }
+        }
+        loops.sort_by(|a, b| {
+            let order = |found: &Loop| (found.grade, std::cmp::Reverse(found.executions));
+            order(a).cmp(&order(b)).then(a.child.cmp(&b.child))
+        });
+        loops
+    }
+
+    /// Statements by the name of their unit of work; an empty name where nothing names it.
+    #[must_use]
+    pub fn units(&self) -> BTreeMap<String, Total> {
+        self.units.totals()
+    }
+
+    /// Whether values of results were seen: logs have none.
+    #[must_use]
+    pub fn saw_values(&self) -> bool {
+        self.saw_values
+    }
+
+    /// Whether a loop is one over writes.
+    #[must_use]
+    pub fn writes(&self, found: &Loop) -> bool {
+        let is_it = |form: &&super::forms::Form| form.key == found.child;
+        self.forms
+            .all
+            .iter()
+            .find(is_it)
+            .is_some_and(|form| form.kind == Kind::Write)
+    }
+
+    /// A loop's statement with `$1` for the value that its rows gave it, and every other value in it; `None` where not all of
+    /// them are known.
+    #[must_use]
+    pub fn with_key(&self, found: &Loop) -> Option<String> {
+        let source = found.source.as_ref().filter(|source| source.has_values())?;
+        let form = self.forms.all.iter().find(|form| form.key == found.child)?;
+        form.with_key(source.parameter)
     }
 
     /// Every statement, in the order in which they came first.
     #[must_use]
     pub fn statements(&self) -> Vec<Recorded> {
-        let mut forms: Vec<(&Arc<str>, &Form)> = self.forms.iter().collect();
-        forms.sort_by_key(|(_, form)| form.first);
+        let recorded = |form: &super::forms::Form| Recorded {
+            form: Arc::clone(&form.key),
+            text: form.text(),
+            executions: form.executions,
+            longest_loop: form.longest_loop,
+            took: (form.timed > 0).then_some(form.took),
+            longest: form.longest,
+            writes: form.kind == Kind::Write,
+            may_loop: matches!(form.kind, Kind::Read | Kind::Write),
+            rows: form.rows,
+            name: form.name.clone(),
+            site: form.site.clone(),
+        };
+        let forms = self.forms.all.iter();
         forms
-            .into_iter()
-            .map(|(key, form)| Recorded {
-                form: Arc::clone(key),
-                text: form.normal.text(|index| form.keeps(index)),
-                executions: form.executions,
-                longest_loop: form.longest_loop,
-            })
+            .filter(|form| form.executions > 0)
+            .map(recorded)
             .collect()
     }
-}
-
-impl Form {
-    /// A constant stays where it always was the same, unless it was seen once and the driver may have written it.
-    fn keeps(&self, index: usize) -> bool {
-        let changed = self.changed.get(index).copied().unwrap_or(true);
-        !changed && (self.values == Values::Bound || self.executions > 1)
-    }
-}
-
-/// The statements of a simple query.
-fn statements(text: &str) -> Vec<String> {
-    use crate::sql::token::{TokenKind, tokens};
-    let mut found = Vec::new();
-    let mut start = 0;
-    let mut empty = true;
-    for token in tokens(text) {
-        if token.kind == TokenKind::Semi {
-            if !empty {
-                found.push(text[start..token.span.start].trim().to_owned());
-            }
-            (start, empty) = (token.span.end, true);
-        } else if !token.is_trivia() {
-            empty = false;
-        }
-    }
-    if !empty {
-        found.push(text[start..].trim().to_owned());
-    }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::event::Values;
 
     fn recorded(executions: &[(u64, &str, Values)]) -> Vec<Recorded> {
         let mut recording = Recording::default();

@@ -13,6 +13,7 @@ pub mod rules;
 pub mod seed;
 pub mod server;
 pub mod snapshot;
+pub mod trace;
 
 use super::Globals;
 use super::args::Command;
@@ -50,5 +51,6 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Rules(args) => rules::run(args, globals).await,
         Command::Snapshot(args) => snapshot::run(args, globals).await,
         Command::Seed(args) => seed::run(args, globals).await,
+        Command::Trace(args) => trace::run(args, globals),
     }
 }

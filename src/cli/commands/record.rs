@@ -1,99 +1,252 @@
-//! `pgproof record -- CMD`: runs a command, a test suite say, against a copy of the seeded dataset, and makes a catalog of what
-//! it sent.
+//! `pgproof record -- CMD`: runs a command, a test suite say, against a copy of the seeded dataset, reports the loops in what it
+//! sent, and makes a catalog of it.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use crate::catalog;
-use crate::cli::Globals;
-use crate::cli::args::RecordArgs;
+use crate::cli::args::{RecordArgs, RowsRequest};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::target;
+use crate::cli::settings::Project;
+use crate::cli::{Globals, baseline, output, target};
+use crate::cli::{counts, traffic};
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::introspect;
+use crate::db::prove_batches::{self, KeyColumn, Looped};
 use crate::db::proxy::Proxy;
 use crate::db::server::Cluster;
-use crate::trace::event::{Statement, Statements};
+use crate::finding::Fix;
+use crate::report::Report;
+use crate::schema::Schema;
 use crate::trace::flow::{Grade, Loop, connect};
-use crate::trace::recording::Recorded;
+use crate::trace::plans::Plans;
+use crate::trace::recording::{Recorded, Recording};
 use crate::units::Millis;
-use crate::write;
 
-/// Runs the command and writes what it sent.
+/// Runs the command, reports what it sent, and writes it as a catalog.
 pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let start = Instant::now();
+    let outputs = output::requested(globals)?;
+    let view = output::view(&args.view)?;
     let out = globals.directory.join(&args.out);
-    if out.exists() && !args.force {
-        return Err(
-            CliError::usage(format!("{} is there already", args.out.display()))
-                .help("--force overwrites it; --out names another file"),
-        );
+    for file in std::iter::once(&args.out).chain(&args.save) {
+        if globals.directory.join(file).exists() && !args.force {
+            return Err(
+                CliError::usage(format!("{} is there already", file.display()))
+                    .help("--force overwrites it; --out and --save name other files"),
+            );
+        }
     }
     let project = target::for_recording(globals.project()?, globals);
-    let (cluster, dataset) = target::start_seeded(&project, globals).await?;
-    let maintenance = cluster.url("postgres");
-    let copy = DatabaseClone::of(&maintenance, &dataset.database, &globals.interrupt).await?;
-    let before = databases(&maintenance).await?;
-    let session = Session::open(copy.url(), &globals.interrupt).await?;
-    let schema = introspect::schema(&session).await?;
-    session.close().await;
-    let mut ran = recorded(args, &cluster, copy.url().database(), globals).await;
-    if let Ok(ran) = &mut ran {
-        connect(&mut ran.recording.loops, &schema);
+    let first = on_dataset(args, &project, globals).await?;
+    let ran = if args.twice && first.status == Some(0) {
+        again(args, &project, first, globals).await?
+    } else {
+        first
+    };
+    let mut report = report(&ran, &project, args);
+    let over = counts::over(&ran.recording.units(), args, globals)?;
+    report.findings.extend(over);
+    baseline::remember(&report.findings, &project.root, globals);
+    if let Some(typed) = &args.baseline {
+        let accepted = baseline::accepted(typed, &project.root, globals)?;
+        baseline::apply(&accepted, &mut report.findings, false, globals);
     }
-    // A test suite's own databases are nobody's once it is over.
-    let dropped = drop_new(&maintenance, &before, globals).await;
-    let closed = copy.discard().await;
-    cluster.stop().await;
-    let Ran { status, recording } = ran?;
-    let written = write(args, &out, &recording, globals);
-    dropped?;
-    closed?;
-    written?;
-    match status {
-        Some(0) => Ok(ExitCode::Success),
-        Some(code) => Err(CliError::Environment {
-            message: format!("the command ended with {code}"),
-            causes: Vec::new(),
-            help: Some("what it sent until then was recorded".to_owned()),
-        }),
+    report.view = view;
+    report.fail_on = output::fail_on(args.fail_on, Some(&project));
+    report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
+    let code = output::finish(&outputs, &report, globals)?;
+    let written = traffic::write_queries(&ran.recording, "recording", &out, &args.out)?;
+    say_what_was_written(args, written, globals);
+    match ran.status {
+        Some(0) => Ok(code),
+        Some(status) => Err(did_not_finish(format!("the command ended with {status}"))),
         None if globals.interrupt.is_set() => Err(CliError::Interrupted),
-        None => Err(CliError::Environment {
-            message: "the command was ended by a signal".to_owned(),
-            causes: Vec::new(),
-            help: Some("what it sent until then was recorded".to_owned()),
-        }),
+        None => Err(did_not_finish(
+            "the command was ended by a signal".to_owned(),
+        )),
+    }
+}
+
+fn did_not_finish(message: String) -> CliError {
+    CliError::Environment {
+        message,
+        causes: Vec::new(),
+        help: Some("what it sent until then was recorded".to_owned()),
     }
 }
 
 /// What a run of the command gave.
 struct Ran {
     status: Option<i32>,
-    recording: Summary,
+    recording: Recording,
+    sessions: u64,
+    schema: Schema,
+    /// Measured statements that take the place of loops.
+    fixes: HashMap<Arc<str>, Fix>,
+    /// What the run before it executed, on a dataset with fewer rows.
+    before: Option<Vec<Recorded>>,
 }
 
-struct Summary {
-    statements: Vec<Recorded>,
-    loops: Vec<Loop>,
-    executions: u64,
-    lost: u64,
-    sessions: u64,
+/// Runs the command on a copy of a project's dataset.
+async fn on_dataset(
+    args: &RecordArgs,
+    project: &Project,
+    globals: &Globals,
+) -> Result<Ran, CliError> {
+    let (cluster, dataset) = target::start_seeded(project, globals).await?;
+    let maintenance = cluster.url("postgres");
+    let copy = DatabaseClone::of(&maintenance, &dataset.database, &globals.interrupt).await?;
+    let before = databases(&maintenance).await?;
+    let session = Session::open(copy.url(), &globals.interrupt).await?;
+    let schema = introspect::schema(&session).await?;
+    session.close().await;
+    let ran = recorded(args, &cluster, copy.url().database(), schema, globals).await;
+    let ran = match ran {
+        Ok(ran) => with_fixes(ran, &copy, globals).await,
+        Err(error) => Err(error),
+    };
+    // A test suite's own databases are nobody's once it is over.
+    let dropped = drop_new(&maintenance, &before, globals).await;
+    let closed = copy.discard().await;
+    cluster.stop().await;
+    let ran = ran?;
+    dropped?;
+    closed?;
+    Ok(ran)
+}
+
+/// What one statement costs in the place of each loop that is sure, measured on the copy that the command ran on.
+async fn with_fixes(ran: Ran, copy: &DatabaseClone, globals: &Globals) -> Result<Ran, CliError> {
+    let mut loops = ran.recording.loops();
+    connect(&mut loops, &ran.schema);
+    let sure = loops
+        .iter()
+        .filter(|found| found.grade == Grade::Proven && !ran.recording.writes(found));
+    let mut fixes = HashMap::new();
+    let mut session = None;
+    for found in sure {
+        globals.interrupt.check()?;
+        let Some(looped) = looped(found, &ran) else {
+            continue;
+        };
+        if session.is_none() {
+            session = Some(Session::open(copy.url(), &globals.interrupt).await?);
+        }
+        if let Some(session) = &session
+            && let Some(fix) = prove_batches::prove(session, &looped).await
+        {
+            fixes.insert(Arc::clone(&found.child), fix);
+        }
+    }
+    if let Some(session) = session {
+        session.close().await;
+    }
+    Ok(Ran { fixes, ..ran })
+}
+
+/// A loop with the column that its keys come from; `None` where either is not known.
+fn looped(found: &Loop, ran: &Ran) -> Option<Looped> {
+    let (table, attribute) = found.source.as_ref()?.origin;
+    let table = ran.schema.table_by_oid(table)?;
+    let mut columns = table.columns.iter();
+    let column = columns.find(|column| column.number == attribute)?;
+    Some(Looped {
+        sql: ran.recording.with_key(found)?,
+        keys: KeyColumn {
+            table: (table.name.schema.clone(), table.name.name.clone()),
+            column: column.name.clone(),
+            type_name: column.data_type.name.clone(),
+        },
+        number: found.executions,
+    })
+}
+
+/// Runs the command once more, where every parent has more rows.
+async fn again(
+    args: &RecordArgs,
+    project: &Project,
+    first: Ran,
+    globals: &Globals,
+) -> Result<Ran, CliError> {
+    let mut larger = project.clone();
+    larger.settings.rows.extend(more_rows(&first.schema));
+    globals
+        .progress
+        .note("once more, on a dataset with more rows for every parent".to_owned());
+    let second = on_dataset(args, &larger, globals).await?;
+    Ok(Ran {
+        before: Some(first.recording.statements()),
+        ..second
+    })
+}
+
+/// Rows of each table for the second dataset: a table that references none has twice as many, one that references those four
+/// times, so that each parent has twice the children.
+fn more_rows(schema: &Schema) -> Vec<RowsRequest> {
+    /// A chain longer than this has its share of more rows in its first links.
+    const DEEPEST: u32 = 3;
+    let depths = schema.depths_of_references();
+    let tables = schema.tables.iter().zip(depths);
+    tables
+        .filter(|(table, _)| table.partition_of.is_none() && !is_of_a_tool(&table.name.name))
+        .filter_map(|(table, depth)| {
+            let rows = table.stats.rows.filter(|rows| *rows >= 1.0)?;
+            let factor = 2_u32.pow((depth + 1).min(DEEPEST));
+            Some(RowsRequest {
+                table: Some(table.name.to_string()),
+                rows: (rows * f64::from(factor)) as u64,
+            })
+        })
+        .collect()
+}
+
+/// Where a migration tool keeps what it did.
+fn is_of_a_tool(table: &str) -> bool {
+    table.contains("migration") || table.contains("schema_version") || table.starts_with("flyway_")
+}
+
+fn report(ran: &Ran, project: &Project, args: &RecordArgs) -> Report {
+    let mut inconclusive = Vec::new();
+    if ran.recording.losses() > 0 {
+        inconclusive.push(format!(
+            "{} executions could not be read",
+            ran.recording.losses()
+        ));
+    }
+    traffic::report(
+        &ran.recording,
+        traffic::Source {
+            from: vec![args.command.join(" ")],
+            sessions: ran.sessions,
+            inconclusive,
+            plans: Plans::default(),
+            project: Some(project),
+            schema: Some(&ran.schema),
+            fixes: ran.fixes.clone(),
+            before: ran.before.as_deref(),
+        },
+    )
 }
 
 async fn recorded(
     args: &RecordArgs,
     cluster: &Cluster,
     database: &str,
+    schema: Schema,
     globals: &Globals,
 ) -> Result<Ran, CliError> {
     let server = cluster.loopback_url(database)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    let proxy = Proxy::before(address)
+    let file = args.save.as_deref();
+    let file = file.map(|file| saved(file, globals)).transpose()?;
+    let proxy = Proxy::saving(address, file)
         .await
         .map_err(|error| CliError::Environment {
             message: "no port for the recording proxy".to_owned(),
@@ -107,17 +260,34 @@ async fn recorded(
         args.command.first().map_or("", String::as_str)
     ));
     let status = run_command(&args.command, &url, globals).await?;
-    let recording = proxy.recording();
     Ok(Ran {
         status,
-        recording: Summary {
-            statements: recording.statements(),
-            loops: recording.loops(),
-            executions: recording.executions(),
-            lost: recording.losses(),
-            sessions: proxy.sessions(),
-        },
+        sessions: proxy.sessions(),
+        recording: proxy.take_recording().map_err(|error| {
+            let file = args.save.as_deref().unwrap_or(Path::new(""));
+            traffic::cannot_write(file, &error)
+        })?,
+        schema,
+        fixes: HashMap::new(),
+        before: None,
     })
+}
+
+/// The file that a recording is saved to, which nobody else may read.
+fn saved(file: &Path, globals: &Globals) -> Result<File, CliError> {
+    let path = globals.directory.join(file);
+    // A file that was there would keep its mode.
+    let _ = std::fs::remove_file(&path);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .map_err(|error| traffic::cannot_write(file, &error))
 }
 
 /// Runs it with the database in its environment; `None` where a signal ended it.
@@ -178,147 +348,22 @@ async fn drop_new(
     Ok(())
 }
 
-fn write(
+fn say_what_was_written(
     args: &RecordArgs,
-    out: &Path,
-    recording: &Summary,
+    (queries, left_out): (usize, Option<String>),
     globals: &Globals,
-) -> Result<(), CliError> {
-    let rows = recording.statements.iter().map(|each| Statement {
-        text: each.text.clone(),
-        calls: each.executions as f64,
-        total_ms: None,
-        seconds: None,
-        line: 1,
-    });
-    let statements = Statements {
-        from: PathBuf::from("recording"),
-        rows: rows.collect(),
-    };
-    let (text, left_out) = catalog::written(&statements);
-    let queries = text.matches("-- name: ").count();
-    if queries > 0 {
-        if let Some(folder) = out.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-        }
-        write::text(out, &text).map_err(|error| cannot_write(&args.out, &error))?;
-    }
-    globals.print(&summary(args, recording, queries, left_out.as_deref()))
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::Environment {
-        message: format!("{} cannot be written", path.display()),
-        causes: vec![error.to_string()],
-        help: None,
-    }
-}
-
-/// Loops whose values were seen to come from another statement's rows, and rows that were fetched again and again.
-fn loops_in_words(recording: &Summary) -> String {
-    const SHOWN: usize = 10;
-    let mut text = String::new();
-    let has_a_plan = |found: &&Loop| catalog::has_a_plan(&found.child);
-    let loops: Vec<&Loop> = recording.loops.iter().filter(has_a_plan).collect();
-    for found in loops.iter().take(SHOWN) {
-        let _ = writeln!(text, "{}\n    {}", found.heading(), shortened(&found.child));
-        if let Some(source) = &found.source {
-            let _ = writeln!(
-                text,
-                "  {}\n    {}",
-                source.in_words(),
-                shortened(&source.parent)
-            );
-        }
-        if found.grade != Grade::Repeated {
-            let _ = writeln!(
-                text,
-                "  {} round trips where one would do: {} at 0.5 ms each, {} at 5 ms",
-                found.executions,
-                Millis(found.executions as f64 * 0.5),
-                Millis(found.executions as f64 * 5.0)
-            );
-        }
-    }
-    if loops.len() > SHOWN {
-        let _ = writeln!(text, "and {} loops more", loops.len() - SHOWN);
-    }
-    if recording.lost > 0 && loops.is_empty() {
-        text.push_str(
-            "whether there are loops is not known: not all that was sent could be read\n",
-        );
-    }
-    text
-}
-
-/// The beginning of a statement, in one line.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 90;
-    let mut characters = text.chars();
-    let beginning: String = characters.by_ref().take(MOST).collect();
-    match characters.next() {
-        Some(_) => format!("{beginning}…"),
-        None => beginning,
-    }
-}
-
-/// What was recorded, which statements came as in a loop, and what to do next.
-fn summary(
-    args: &RecordArgs,
-    recording: &Summary,
-    queries: usize,
-    left_out: Option<&str>,
-) -> String {
-    /// From so many executions on.
-    const LOOP: u64 = 5;
-    const SHOWN: usize = 5;
-    let mut text = format!(
-        "{} executions in {} sessions, {queries} queries\n",
-        recording.executions, recording.sessions
-    );
+) {
     if let Some(left_out) = left_out {
-        let _ = writeln!(text, "{left_out}");
-    }
-    if recording.lost > 0 {
-        let _ = writeln!(
-            text,
-            "{} executions could not be read: the recording is not complete",
-            recording.lost
-        );
-    }
-    text.push_str(&loops_in_words(recording));
-    let is_known = |each: &Recorded| {
-        recording
-            .loops
-            .iter()
-            .any(|found| *found.child == *each.form)
-    };
-    let mut rows: Vec<&Recorded> = recording
-        .statements
-        .iter()
-        .filter(|each| each.longest_loop >= LOOP && catalog::has_a_plan(&each.text))
-        .filter(|each| !is_known(each))
-        .collect();
-    rows.sort_by_key(|each| std::cmp::Reverse(each.longest_loop));
-    if !rows.is_empty() {
-        text.push_str("executed again and again by one session, as a loop would; one statement for all of them may do:\n");
-    }
-    for each in rows.iter().take(SHOWN) {
-        let _ = writeln!(
-            text,
-            "  {:>6} times  {}",
-            each.longest_loop,
-            shortened(&each.text)
-        );
+        globals.progress.note(left_out);
     }
     if queries == 0 {
-        text.push_str(
-            "no query was sent: does the command take its database from DATABASE_URL or PGHOST, PGPORT, PGUSER, PGPASSWORD and \
-             PGDATABASE?\n",
+        globals.progress.note(
+            "no query was sent: does the command take its database from DATABASE_URL or PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE?",
         );
-    } else {
-        let out = args.out.display();
-        let _ = writeln!(text, "wrote {out}\nnext: pgproof audit {out}");
+        return;
     }
-    text
+    let out = args.out.display();
+    globals.progress.note(format!(
+        "wrote {out} ({queries} queries); next: pgproof audit {out}"
+    ));
 }

@@ -42,6 +42,7 @@ fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Origin::Audit => "pgproof: audit",
         Origin::Explain => "pgproof: plans",
         Origin::Diff => "pgproof: diff",
+        Origin::Trace => "pgproof: trace",
     };
     // What is not this very script does not run, whatever a browser makes of the rest.
     let policy = format!(

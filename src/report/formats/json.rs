@@ -19,6 +19,7 @@ use crate::run_id::{PlanChoice, SetRole};
 use crate::units::{Bytes, Millis, Pages};
 use crate::visible;
 
+use crate::report::traffic::Traffic;
 use crate::report::{IndexInfo, Origin, Report, Summary, TOOL_VERSION, TableInfo};
 
 use super::{Escaping, Format};
@@ -56,6 +57,9 @@ pub struct SavedReport {
     /// Queries beside their earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<SavedCompared>,
+    /// What was sent, of a trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
     pub findings: Vec<SavedFinding>,
     pub summary: SavedSummary,
 }
@@ -389,7 +393,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         (Origin::Diff, Some(comparison)) => {
             write_document(&diff::document(report, comparison), out)
         }
-        (Origin::Audit | Origin::Explain | Origin::Diff, _) => {
+        (Origin::Audit | Origin::Explain | Origin::Diff | Origin::Trace, _) => {
             write_document(&SavedReport::of(report), out)
         }
     }
@@ -544,6 +548,7 @@ impl SavedReport {
                 since: unchanged.since.clone(),
             }),
             compared: compared(report),
+            traffic: report.traffic.clone(),
             findings: report
                 .findings
                 .iter()

@@ -38,7 +38,7 @@ pub const FORMAT: Format = Format {
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     match (report.origin, &report.comparison) {
         (Origin::Diff, Some(comparison)) => diff::render(comparison, out),
-        (Origin::Audit | Origin::Explain | Origin::Diff, _) => {
+        (Origin::Audit | Origin::Explain | Origin::Diff | Origin::Trace, _) => {
             out.write_all(page(report).as_bytes())
         }
     }
@@ -52,11 +52,24 @@ fn page(report: &Report) -> String {
         .filter(|verdict| is_shown(verdict))
         .collect();
     let beside = beside_queries(report);
-    let mut comment = Comment::new(format!(
-        "{MARKER}\n## pgproof: {} in {}\n\n",
-        summary.counts(),
-        plural(summary.queries, "query", "queries")
-    ));
+    let mut comment = Comment::new(match &report.traffic {
+        None => format!(
+            "{MARKER}\n## pgproof: {} in {}\n\n",
+            summary.counts(),
+            plural(summary.queries, "query", "queries")
+        ),
+        Some(traffic) => format!(
+            "{MARKER}\n## pgproof: {} in {} executions of {} statements{}\n\n",
+            summary.counts(),
+            traffic.executions,
+            traffic.statements,
+            if traffic.inconclusive.is_empty() {
+                ""
+            } else {
+                ", inconclusive"
+            }
+        ),
+    });
     if !shown.is_empty() {
         comment.rows(TABLE, shown.iter().map(|verdict| row(verdict)));
     }

@@ -118,8 +118,7 @@ impl Names<'_> {
         match kind {
             b'Q' => {
                 let text = text_of(body.string()?);
-                let sent = shared.tick();
-                let executed = Executed::sent(shared.session, text, Values::InText, sent);
+                let executed = shared.sent(text, Values::InText);
                 shared.expect(Expected::Query(Box::new(executed)), take);
             }
             b'P' => {
@@ -197,12 +196,11 @@ impl Names<'_> {
             take(Seen::Lost);
             return;
         };
-        let sent = shared.tick();
         let text = Arc::clone(&portal.prepared.text);
         let executed = Executed {
             parameters: portal.parameters.clone(),
             continues: std::mem::replace(&mut portal.was_executed, true),
-            ..Executed::sent(shared.session, text, Values::Bound, sent)
+            ..shared.sent(text, Values::Bound)
         };
         let expected = Expected::Rows(
             Box::new(executed),

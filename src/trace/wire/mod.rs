@@ -8,7 +8,7 @@ mod frontend;
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use super::event::{Column, Executed};
+use super::event::{Column, Executed, Values};
 use super::value::ValueReader;
 use backend::Backend;
 use frontend::Frontend;
@@ -73,6 +73,10 @@ struct Shared {
     reader: ValueReader,
     expected: VecDeque<Expected>,
     clock: u64,
+    /// The caller's clock, in microseconds.
+    now: Option<i64>,
+    /// `application_name`, as the server reported it last.
+    application: Option<Arc<str>>,
     /// Requests for encryption that the server answers with one byte.
     short_answers: usize,
     /// The session is encrypted, or no session: nothing can be read.
@@ -85,6 +89,25 @@ impl Shared {
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
+    }
+
+    /// An execution that is sent now.
+    fn sent(&mut self, text: Arc<str>, values: Values) -> Executed {
+        let sent = self.tick();
+        Executed {
+            at: self.now,
+            application: self.application.clone(),
+            ..Executed::sent(self.session, text, values, sent)
+        }
+    }
+
+    /// It is done now.
+    fn done(&self, executed: &mut Executed, done: u64) {
+        executed.done = done;
+        executed.took = executed
+            .at
+            .zip(self.now)
+            .and_then(|(at, now)| u64::try_from(now - at).ok());
     }
 
     fn expect(&mut self, expected: Expected, take: &mut impl FnMut(Seen)) {
@@ -128,11 +151,18 @@ impl Conversation {
                 reader,
                 expected: VecDeque::new(),
                 clock: 0,
+                now: None,
+                application: None,
                 short_answers: 0,
                 is_opaque: false,
                 is_confused: false,
             },
         }
+    }
+
+    /// What comes next comes at this time, in microseconds of the caller's clock.
+    pub fn at(&mut self, now: i64) {
+        self.shared.now = Some(now);
     }
 
     /// Takes the client's next bytes.
@@ -164,7 +194,6 @@ fn text_of(bytes: &[u8]) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::event::Values;
     use crate::trace::value::Value;
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -372,6 +401,22 @@ mod tests {
             assert_eq!(rows.columns[1].name, "name");
             assert_eq!(rows.columns[0].origin, (99, 1));
         }
+    }
+
+    #[test]
+    fn the_name_of_the_application_is_the_one_that_the_server_reports() {
+        let set = message(b'Q', b"SET application_name = 'test_list'\0");
+        let query = message(b'Q', b"SELECT 1\0");
+        let done = [message(b'C', b"SET\0"), message(b'Z', b"I")].concat();
+        let reported = message(b'S', b"application_name\0test_list\0");
+        let answer = [&reported[..], &done].concat();
+        let (all, understood) = talk(
+            &[(query.clone(), done.clone()), (set, answer), (query, done)],
+            5,
+        );
+        assert!(understood);
+        let names: Vec<Option<&str>> = all.iter().map(|one| one.application.as_deref()).collect();
+        assert_eq!(names, [None, None, Some("test_list")]);
     }
 
     #[test]

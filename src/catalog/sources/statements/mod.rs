@@ -264,7 +264,8 @@ fn own_header(text: &str) -> (Option<(String, &'static str)>, &str) {
 }
 
 /// What the statement does and to which table, and the first digits of its text's hash.
-fn name_of(statement: &str) -> String {
+#[must_use]
+pub fn name_of(statement: &str) -> String {
     let words = words(statement);
     let verb = words
         .iter()
@@ -343,7 +344,8 @@ pub fn has_a_plan(text: &str) -> bool {
 }
 
 /// Whether it reads system catalogs alone: monitoring, psql's `\d`, drivers that ask for types.
-fn is_of_the_server(text: &str) -> bool {
+#[must_use]
+pub fn is_of_the_server(text: &str) -> bool {
     let words = words(text);
     if words.is_empty() {
         return true;

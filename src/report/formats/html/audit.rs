@@ -69,7 +69,7 @@ fn verdict(report: &Report, summary: &Summary) -> Value {
         (_, _) => "error",
     };
     let queries = match report.origin {
-        Origin::Audit | Origin::Explain => json!({
+        Origin::Audit | Origin::Explain | Origin::Trace => json!({
             "in": plural(summary.queries, "query", "queries"),
             "standings": summary.standings(),
             "executions": summary.executions(),

@@ -7,6 +7,7 @@ mod finding;
 mod last;
 mod style;
 mod table;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -40,6 +41,11 @@ pub const FORMAT: Format = Format {
 /// # Errors
 /// What `out` returns.
 pub fn render(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io::Result<()> {
+    if let (Origin::Trace, Some(traffic)) = (report.origin, &report.traffic) {
+        let mut page = Wrapped::new(out, style.columns());
+        trace::render(report, traffic, *style, &mut page)?;
+        return page.flush();
+    }
     match (report.origin, &report.comparison) {
         (Origin::Diff, Some(comparison)) => {
             let mut page = Wrapped::new(out, style.columns());
@@ -51,7 +57,7 @@ pub fn render(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io
             explain::render(report, style, &mut page)?;
             page.flush()
         }
-        (Origin::Audit | Origin::Diff, _) => audit(report, style, out),
+        (Origin::Audit | Origin::Diff | Origin::Trace, _) => audit(report, style, out),
     }
 }
 
