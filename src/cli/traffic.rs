@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::exit::CliError;
 use super::settings::Project;
-use crate::catalog::{self, Budget, Command, Query, Segment, StatementKind};
+use crate::catalog::{self, Budget, Caller, Command, Query, Segment, StatementKind};
 use crate::finding::{Finding, Fix, Location};
 use crate::report::traffic::{Slow, Traffic};
 use crate::report::{Origin, Report};
@@ -280,6 +280,7 @@ impl Queries {
             calls_per_second: None,
             for_each: Vec::new(),
             allows: Vec::new(),
+            asked_by: Caller::default(),
         }
     }
 }
