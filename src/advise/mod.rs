@@ -1,6 +1,7 @@
 //! The advisor: indexes that could serve the catalog ([`candidates`]), which of the measured ones to advise ([`select`]),
 //! how they are written ([`ddl`]) and reported ([`findings`]). Builds and measures nothing itself: `db::prove` does.
 
+pub mod batches;
 pub mod candidates;
 pub mod changes;
 pub mod ddl;

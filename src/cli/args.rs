@@ -554,9 +554,12 @@ pub struct RecordArgs {
     /// The query file that is written
     #[arg(long, value_name = "FILE", default_value = "queries/recorded.sql")]
     pub out: PathBuf,
-    /// Overwrite the file where it is there already
+    /// Overwrite files where they are there already
     #[arg(long)]
     pub force: bool,
+    /// Keep the recording in a file, compressed, with hashes in the place of values: `pgproof trace FILE` reads it again
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
     /// Run the command on two datasets, of which the second has more rows for every parent: what is executed more often there is
     /// executed once a row
     #[arg(long)]
@@ -580,12 +583,14 @@ pub struct RecordArgs {
     pub command: Vec<String>,
 }
 
-/// Finds N+1, duplicate queries and missing batches in server logs, with the plans that auto_explain logged
+/// Finds N+1, duplicate queries and missing batches in server logs, recordings and spans
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_help = "Examples:
   pgproof trace postgresql.log                   one log of any kind: stderr, csvlog, jsonlog, syslog, of clouds and containers
   pgproof trace /var/log/postgresql/*.log*       rotated and gzipped files, in the order given
   kubectl logs db-1 | pgproof trace -            standard input
+  pgproof trace spans.json                       spans of OTLP, Jaeger or Zipkin
+  pgproof trace run.recording                    what `pgproof record --save` kept
   pgproof trace app.csv --write-queries queries/production.sql
                                                  the catalog of what was sent, to audit
   pgproof trace app.csv --format html=trace.html
@@ -593,7 +598,7 @@ pub struct RecordArgs {
 The server logs what is needed with log_min_duration_statement = 0, log_statement = none, log_duration = off and
 log_parameter_max_length = -1. Where settings leave statements out, the verdict is inconclusive.")]
 pub struct TraceArgs {
-    /// Log files, plain or gzipped, or - for standard input
+    /// Logs, recordings or spans, plain or gzipped, or - for standard input
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Write the statements as a query file for `pgproof audit`

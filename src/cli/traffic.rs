@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::exit::CliError;
 use super::settings::Project;
 use crate::catalog::{self, Budget, Command, Query, Segment, StatementKind};
-use crate::finding::Finding;
+use crate::finding::{Finding, Fix};
 use crate::report::traffic::{Slow, Traffic};
 use crate::report::{Origin, Report};
 use crate::rules::{self, Policy, traffic};
@@ -36,6 +36,8 @@ pub(super) struct Source<'a> {
     pub(super) project: Option<&'a Project>,
     /// What foreign keys lead where.
     pub(super) schema: Option<&'a Schema>,
+    /// Measured statements that take the place of loops, by the loop's form.
+    pub(super) fixes: HashMap<Arc<str>, Fix>,
     /// What the same command executed where every parent has fewer rows.
     pub(super) before: Option<&'a [Recorded]>,
 }
@@ -119,9 +121,12 @@ fn loop_findings(
             query,
             parent: parent.map(|parent| &queries.known[parent]),
             writes: recording.writes(found),
+            saw_values: recording.saw_values(),
             site: queries.sites.get(&found.child).map(String::as_str),
         };
-        findings.extend(traffic::of_loop(&named, &policy));
+        let fix = source.fixes.get(&found.child).cloned();
+        let finding = traffic::of_loop(&named, &policy);
+        findings.extend(finding.map(|finding| Finding { fix, ..finding }));
     }
     findings
 }
@@ -299,7 +304,7 @@ pub(super) fn write_queries(
     Ok((queries, left_out))
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
+pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
     CliError::Environment {
         message: format!("{} cannot be written", path.display()),
         causes: vec![error.to_string()],

@@ -24,6 +24,7 @@ pub mod migration_observer;
 mod parameters;
 mod probe;
 pub mod prove;
+pub mod prove_batches;
 pub mod prove_memory;
 pub mod prove_policies;
 pub mod prove_rewrites;

@@ -1,16 +1,20 @@
 //! A proxy before a server: bytes are forwarded as they come, and what clients execute is read beside them.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::trace::recording::Recording;
+use crate::trace::saved::Writer;
 use crate::trace::value::ValueReader;
 use crate::trace::wire::{Conversation, Seen};
 
@@ -30,6 +34,24 @@ struct Recorder {
     reader: ValueReader,
     /// Times of executions are counted from here.
     began: Instant,
+    saved: Option<Arc<Mutex<Saved>>>,
+}
+
+/// A recording that is written as it comes.
+#[derive(Debug)]
+struct Saved {
+    writer: Writer,
+    file: GzEncoder<File>,
+    /// The first write that failed: nothing is written after it.
+    failed: Option<io::Error>,
+}
+
+impl Saved {
+    fn write(&mut self, lines: &str) {
+        if self.failed.is_none() {
+            self.failed = self.file.write_all(lines.as_bytes()).err();
+        }
+    }
 }
 
 impl Proxy {
@@ -38,6 +60,14 @@ impl Proxy {
     /// # Errors
     /// Where no port can be had.
     pub async fn before(server: SocketAddr) -> io::Result<Self> {
+        Self::saving(server, None).await
+    }
+
+    /// The same, and writes what it records to a file, compressed. The file holds no values, but hashes of them.
+    ///
+    /// # Errors
+    /// Where no port can be had.
+    pub async fn saving(server: SocketAddr, file: Option<File>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let reader = ValueReader::new(key());
@@ -46,6 +76,7 @@ impl Proxy {
             sessions: Arc::new(AtomicU64::new(0)),
             reader,
             began: Instant::now(),
+            saved: file.map(|file| Arc::new(Mutex::new(saved(file, reader)))),
         };
         let accepting = tokio::spawn(accept(listener, server, recorder.clone()));
         Ok(Self {
@@ -67,10 +98,20 @@ impl Proxy {
         self.recorder.sessions.load(Ordering::Relaxed)
     }
 
-    /// What was recorded, once nothing more is expected.
-    #[must_use]
-    pub fn take_recording(self) -> Recording {
-        std::mem::take(&mut *self.recording())
+    /// What was recorded, once nothing more is expected. The file that it was saved to is whole then.
+    ///
+    /// # Errors
+    /// Where the file could not be written.
+    pub fn take_recording(self) -> io::Result<Recording> {
+        let recording = std::mem::take(&mut *self.recording());
+        if let Some(saved) = &self.recorder.saved {
+            let mut saved = locked(saved);
+            if let Some(error) = saved.failed.take() {
+                return Err(error);
+            }
+            saved.file.try_finish()?;
+        }
+        Ok(recording)
     }
 
     /// What was recorded so far.
@@ -87,6 +128,19 @@ impl Drop for Proxy {
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn saved(file: File, reader: ValueReader) -> Saved {
+    let half = u64::from_be_bytes(key()[..8].try_into().unwrap_or_default());
+    // Far from both ends, so that numbers keep their order.
+    let offset = (half >> 3) as i64;
+    let mut saved = Saved {
+        writer: Writer::new(reader, offset),
+        file: GzEncoder::new(file, Compression::fast()),
+        failed: None,
+    };
+    saved.write(&Writer::head());
+    saved
 }
 
 /// Nobody knows it, and it is gone with the process: values can be compared, not recovered.
@@ -120,11 +174,20 @@ async fn connection(client: TcpStream, server: SocketAddr, session: u64, recorde
         recording,
         reader,
         began,
+        saved,
         ..
     } = recorder;
     let conversation = Mutex::new(Conversation::new(session, reader));
     let now = || i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
     let take = |seen| {
+        if let Some(saved) = &saved {
+            let mut saved = locked(saved);
+            let lines = match &seen {
+                Seen::Executed(executed) => saved.writer.execution(executed),
+                Seen::Lost => Writer::lost(),
+            };
+            saved.write(&lines);
+        }
         let mut recording = locked(&recording);
         match seen {
             Seen::Executed(executed) => recording.take(&executed),
@@ -183,5 +246,8 @@ async fn connection(client: TcpStream, server: SocketAddr, session: u64, recorde
         () = async { forward.await; std::future::pending::<()>().await } => {}
     }
     locked(&conversation).end(&mut &take);
+    if let Some(saved) = &saved {
+        locked(saved).write(&Writer::closed(session));
+    }
     locked(&recording).closed(session);
 }

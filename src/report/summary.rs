@@ -263,6 +263,8 @@ pub struct Verdict<'a> {
     pub runs: Option<&'a QueryRuns>,
     /// Findings that count, worst first.
     pub findings: Vec<&'a Finding>,
+    /// It was seen among what an application sent, and nothing says how it ran.
+    pub only_sent: bool,
 }
 
 impl<'a> Verdict<'a> {
@@ -279,6 +281,7 @@ impl<'a> Verdict<'a> {
         match self.findings.iter().map(|found| found.severity).max() {
             Some(Severity::Error) => Standing::Error,
             Some(Severity::Warning) => Standing::Warning,
+            Some(Severity::Info) | None if self.only_sent => Standing::NotProven,
             Some(Severity::Info) | None if only_planned => Standing::PlannedOnly,
             Some(Severity::Info) | None => Standing::Fine,
         }
@@ -424,10 +427,13 @@ pub fn verdicts(report: &Report) -> Vec<Verdict<'_>> {
         .map(|(index, query)| {
             let mut findings = by_query.remove(query.name.as_str()).unwrap_or_default();
             findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
+            let runs = report.runs_of(index);
             Verdict {
                 query,
-                runs: report.runs_of(index),
+                runs,
                 findings,
+                only_sent: report.traffic.is_some()
+                    && runs.is_none_or(|runs| runs.runs.is_empty()),
             }
         })
         .collect();

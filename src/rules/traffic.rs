@@ -19,6 +19,8 @@ pub struct Named<'a> {
     pub parent: Option<&'a Query>,
     /// Whether it writes.
     pub writes: bool,
+    /// Whether results were seen among which its values would have been.
+    pub saw_values: bool,
     /// Where in the application it is executed.
     pub site: Option<&'a str>,
 }
@@ -32,6 +34,8 @@ pub fn of_loop(named: &Named<'_>, policy: &Policy) -> Option<Finding> {
     }
     let severity = match named.found.grade {
         Grade::Proven => Severity::Error,
+        // Its values came from no row that was seen: a list of the author's, or of a request.
+        Grade::Suspect if named.saw_values && !named.writes => Severity::Info,
         Grade::Likely | Grade::Suspect | Grade::Repeated => Severity::Warning,
     };
     let severity = policy.severity(rule, severity)?;
@@ -251,7 +255,7 @@ pub fn incomplete(reasons: &[String], policy: &Policy) -> Option<Finding> {
         severity,
         None,
         None,
-        Evidence::default().with("reasons", Quantity::Count(reasons.len() as u64)),
+        Evidence::default(),
         words,
     ))
 }

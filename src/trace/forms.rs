@@ -271,6 +271,16 @@ impl Form {
         self.normal.text(|index| self.keeps(index))
     }
 
+    /// The statement with `$1` for one of its values, as it was executed first; `None` where values that were bound beside it are
+    /// not known any more.
+    pub(super) fn with_key(&self, parameter: usize) -> Option<String> {
+        match (self.normal.parameters, parameter) {
+            (1, 1) => Some(self.normal.text(|_| true)),
+            (0, place) => Some(self.normal.text(|index| index + 1 != place)),
+            _ => None,
+        }
+    }
+
     /// A constant stays where it always was the same, unless it was seen once and the driver may have written it.
     fn keeps(&self, index: usize) -> bool {
         let changed = self.changed.get(index).copied().unwrap_or(true);

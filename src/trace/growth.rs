@@ -67,15 +67,20 @@ fn followed<'a>(
     let follows = |parent: &&Recorded| {
         parent.form != child.form
             && parent.executions < child.executions
-            && parent.rows == growth.after
+            && gave(parent, growth.after)
             && before
                 .get(&parent.form)
-                .is_some_and(|earlier| earlier.rows == growth.before)
+                .is_some_and(|earlier| gave(earlier, growth.before))
     };
     after
         .iter()
         .filter(follows)
         .min_by_key(|parent| parent.executions)
+}
+
+/// Whether a statement returned so many rows: all of its executions together, or each of them.
+fn gave(parent: &Recorded, rows: u64) -> bool {
+    parent.rows == rows || Some(parent.rows) == parent.executions.checked_mul(rows)
 }
 
 fn note(loops: &mut Vec<Loop>, child: &Recorded, growth: Growth, parent: Option<&Recorded>) {

@@ -25,6 +25,8 @@ pub struct Recording {
     /// Executions between the marks of fixtures.
     passed_over: u64,
     times: Option<(i64, i64)>,
+    /// Whether values of results were seen, so that a loop without a source has none among them.
+    saw_values: bool,
 }
 
 /// So many statements after it was executed, a statement that comes again comes again in a loop: a loop's body has a few.
@@ -183,6 +185,7 @@ impl Recording {
         // Which of several statements gave which rows is not known.
         let rows = executed.rows().filter(|_| is_one);
         form.rows += rows.map_or(0, |rows| rows.count);
+        self.saw_values |= rows.is_some_and(|rows| !rows.values.is_empty());
         self.units.take(
             session,
             &units::Step {
@@ -243,6 +246,12 @@ impl Recording {
         loops
     }
 
+    /// Whether values of results were seen: logs have none.
+    #[must_use]
+    pub fn saw_values(&self) -> bool {
+        self.saw_values
+    }
+
     /// Whether a loop is one over writes.
     #[must_use]
     pub fn writes(&self, found: &Loop) -> bool {
@@ -252,6 +261,15 @@ impl Recording {
             .iter()
             .find(is_it)
             .is_some_and(|form| form.kind == Kind::Write)
+    }
+
+    /// A loop's statement with `$1` for the value that its rows gave it, and every other value in it; `None` where not all of
+    /// them are known.
+    #[must_use]
+    pub fn with_key(&self, found: &Loop) -> Option<String> {
+        let source = found.source.as_ref().filter(|source| source.has_values())?;
+        let form = self.forms.all.iter().find(|form| form.key == found.child)?;
+        form.with_key(source.parameter)
     }
 
     /// Every statement, in the order in which they came first.

@@ -1,20 +1,26 @@
-//! ValueReader as they can be compared, however they were sent: as text or binary, with this type or that. What is no whole
+//! Values as they can be compared, however they were sent: as text or binary, with this type or that. What is no whole
 //! number is kept as a keyed hash.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A value that went over the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Value {
     /// NULL.
+    #[serde(rename = "n")]
     Null,
     /// A whole number of any type.
+    #[serde(rename = "w")]
     Whole(i64),
     /// Anything else: its hash.
+    #[serde(rename = "o")]
     Other(u64),
     /// The same, long enough that two equal ones are no chance: a UUID, an address, a name with its number.
+    #[serde(rename = "r")]
     Rare(u64),
     /// An array of that many elements, as far as that was read: the statement is for many at once.
+    #[serde(rename = "m")]
     Many(u32),
 }
 
@@ -30,6 +36,11 @@ const WHOLE: [u32; 4] = [20, 21, 23, 26];
 const BOOLEAN: u32 = 16;
 const UUID: u32 = 2950;
 const NUMERIC: u32 = 1700;
+const DATE: u32 = 1082;
+const TIMESTAMP: u32 = 1114;
+const TIMESTAMPTZ: u32 = 1184;
+/// In microseconds.
+const DAY: i64 = 86_400_000_000;
 /// Arrays of bool, bytea, char, int2, int4, text, varchar, int8, float, timestamps, numeric, uuid.
 const ARRAYS: [u32; 14] = [
     1000, 1001, 1002, 1005, 1007, 1009, 1015, 1016, 1022, 1115, 1182, 1185, 1231, 2951,
@@ -65,8 +76,11 @@ impl ValueReader {
         if let Some(value) = self.decimal(text) {
             return value;
         }
-        // char(n) is padded where it is sent.
-        let text = text.trim_end_matches(' ');
+        if let Some(micros) = instant(text) {
+            return self.instant(micros);
+        }
+        // char(n) is padded where it is sent, and citext has no case.
+        let text = text.trim_end_matches(' ').to_lowercase();
         let hash = self.hash(b't', text.as_bytes());
         if text.len() >= RARE {
             Value::Rare(hash)
@@ -106,6 +120,14 @@ impl ValueReader {
         match (type_oid, bytes) {
             (BOOLEAN, [flag]) => Value::Other(u64::from(*flag != 0)),
             (UUID | 0, bytes) if bytes.len() == 16 => Value::Rare(self.hash(b'u', bytes)),
+            (DATE, bytes) if bytes.len() == 4 => match whole(bytes) {
+                Some(days) => self.instant(days.saturating_mul(DAY)),
+                None => Value::Other(self.hash(b'b', bytes)),
+            },
+            (TIMESTAMP | TIMESTAMPTZ, bytes) => match whole(bytes) {
+                Some(micros) => self.instant(micros),
+                None => Value::Other(self.hash(b'b', bytes)),
+            },
             (NUMERIC, bytes) => match numeric(bytes) {
                 Some(text) => self.text(&text),
                 None => Value::Other(self.hash(b'b', bytes)),
@@ -118,6 +140,16 @@ impl ValueReader {
                     Err(_) => Value::Other(self.hash(b'b', bytes)),
                 },
             },
+        }
+    }
+
+    /// Microseconds since 2000, as the server counts them. Two equal ones are no chance unless they are whole days.
+    fn instant(&self, micros: i64) -> Value {
+        let hash = self.hash(b'i', &micros.to_be_bytes());
+        if micros % DAY == 0 {
+            Value::Other(hash)
+        } else {
+            Value::Rare(hash)
         }
     }
 
@@ -156,6 +188,75 @@ fn whole(bytes: &[u8]) -> Option<i64> {
         8 => i64::from_be_bytes(bytes.try_into().ok()?),
         _ => return None,
     })
+}
+
+/// `2026-03-01 12:30:00.5+02`, with or without a zone, or a date alone: microseconds since 2000 in UTC.
+fn instant(text: &str) -> Option<i64> {
+    /// Days from 1970 to 2000.
+    const SINCE_1970: i64 = 10_957;
+    let bytes = text.as_bytes();
+    let number = |from: usize, to: usize| -> Option<i64> {
+        let digits = bytes.get(from..to)?;
+        digits.iter().try_fold(0, |all: i64, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| all * 10 + i64::from(digit - b'0'))
+        })
+    };
+    let is = |at: usize, sign: u8| bytes.get(at) == Some(&sign);
+    if !is(4, b'-') || !is(7, b'-') {
+        return None;
+    }
+    let days = days_since_1970(number(0, 4)?, number(5, 7)?, number(8, 10)?)? - SINCE_1970;
+    if bytes.len() == 10 {
+        return days.checked_mul(DAY);
+    }
+    if !matches!(bytes.get(10)?, b' ' | b'T') || !is(13, b':') || !is(16, b':') {
+        return None;
+    }
+    let seconds = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+    let mut micros = days.checked_mul(DAY)?.checked_add(seconds * 1_000_000)?;
+    let mut at = 19;
+    if is(at, b'.') {
+        let mut unit = 100_000;
+        at += 1;
+        while let Some(digit) = bytes.get(at).filter(|byte| byte.is_ascii_digit()) {
+            micros += i64::from(digit - b'0') * unit;
+            unit /= 10;
+            at += 1;
+        }
+    }
+    match bytes.get(at..)? {
+        [] | [b'Z'] => Some(micros),
+        [sign @ (b'+' | b'-'), ..] => {
+            let hours = number(at + 1, at + 3)?;
+            let minutes = match bytes.get(at + 3..)? {
+                [] => 0,
+                [b':', ..] if bytes.len() == at + 6 => number(at + 4, at + 6)?,
+                _ if bytes.len() == at + 5 => number(at + 3, at + 5)?,
+                _ => return None,
+            };
+            let offset = (hours * 60 + minutes) * 60_000_000;
+            Some(if *sign == b'+' {
+                micros - offset
+            } else {
+                micros + offset
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Of a date in the proleptic Gregorian calendar (Howard Hinnant, `days_from_civil`).
+pub(super) fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year - era * 400;
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
 /// With dashes or without.
@@ -253,6 +354,16 @@ mod tests {
         assert_eq!(values.text(uuid), values.wire(Some(&bytes), 1, UUID));
         assert_eq!(values.text("ab   "), values.text("ab"));
         assert_eq!(values.text("12.50"), values.text("12.5"));
+        assert_eq!(values.text("Ada Lovelace"), values.text("ada lovelace"));
+        let noon = values.text("2000-01-02 12:00:00+00");
+        assert_eq!(noon, values.text("2000-01-02T14:00:00.000+02:00"));
+        assert_eq!(noon, values.text("2000-01-02 06:30:00-0530"));
+        let micros = (DAY + DAY / 2).to_be_bytes();
+        assert_eq!(noon, values.wire(Some(&micros), 1, TIMESTAMPTZ));
+        assert_eq!(
+            values.text("2000-01-03"),
+            values.wire(Some(&2_i32.to_be_bytes()), 1, DATE)
+        );
         assert_eq!(values.text("t"), values.wire(Some(&[1]), 1, BOOLEAN));
     }
 

@@ -25,6 +25,7 @@ mod given;
 mod harmless;
 mod hostile;
 mod introspect;
+mod labelled_traces;
 mod layers;
 mod lexer;
 mod noise;

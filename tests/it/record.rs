@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 use crate::server::private::bare_project;
 use crate::support;
 
@@ -53,7 +55,8 @@ fn said(output: &Output) -> String {
 /// some test suites make one.
 const SCRIPT: &str = r#"
 set -e
-for n in 1 2 3 4 5 6 7; do echo "SELECT title FROM posts WHERE author_id = $n ORDER BY 1;"; done | psql -q -o /dev/null
+{ echo "BEGIN;"; for n in 1 2 3 4 5 6 7; do echo "SELECT title FROM posts WHERE author_id = $n ORDER BY 1;"; done; echo "COMMIT;"; } |
+    psql -q -o /dev/null
 psql -q -o /dev/null "$DATABASE_URL" -c "BEGIN" -c "UPDATE posts SET title = 'b' WHERE id = 3" -c "COMMIT"
 echo 'SELECT count(*) FROM posts WHERE id > :id;' > bench.sql
 pgbench -n -M prepared -D id=5 -f bench.sql -t 20 -c 2 > /dev/null 2>&1
@@ -80,8 +83,8 @@ fn what_clients_send_in_both_protocols_is_the_catalog() {
     );
     let shown = said(&output);
     for expected in [
-        "3 queries",
-        "     7 times  SELECT title",
+        "(3 queries)",
+        "executed 7 times in one unit of work",
         "dropped suite",
         "next: pgproof audit",
     ] {
@@ -93,7 +96,7 @@ fn what_clients_send_in_both_protocols_is_the_catalog() {
         &["audit", "queries/recorded.sql", "--format", "json"],
     );
     assert_eq!(audited.status.code(), Some(0), "{}", said(&audited));
-    let report: serde_json::Value = serde_json::from_slice(&audited.stdout).unwrap();
+    let report: Value = serde_json::from_slice(&audited.stdout).unwrap();
     assert_eq!(report["summary"]["queries"], 3, "{}", said(&audited));
     assert_eq!(report["summary"]["not_audited"], 0, "{}", said(&audited));
 
@@ -133,8 +136,8 @@ fn a_command_that_fails_or_sends_nothing_says_so_and_keeps_what_was_sent() {
     assert_eq!(missing.status.code(), Some(2), "{}", said(&missing));
 }
 
-/// Runs a script's statements in one session of psql.
-fn recorded_in_psql(statements: &str) -> String {
+/// Runs a script's statements, and gives the report.
+fn recorded(flags: &[&str], statements: &str) -> Value {
     let project = project();
     std::fs::write(
         project.path().join("migrations/1_posts.sql"),
@@ -144,43 +147,74 @@ fn recorded_in_psql(statements: &str) -> String {
     )
     .unwrap();
     std::fs::write(project.path().join("script.sh"), statements).unwrap();
-    let output = pgproof(project.path(), &["record", "--", "sh", "-e", "script.sh"]);
+    let command = ["--", "sh", "-e", "script.sh"];
+    let arguments = [&["record", "--format", "json"], flags, &command].concat();
+    let output = pgproof(project.path(), &arguments);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    said(&output)
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Findings of a rule.
+fn of_rule<'r>(report: &'r Value, rule: &str) -> Vec<&'r Value> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings.filter(|found| found["rule"] == rule).collect()
 }
 
 #[test]
-fn a_loop_over_rows_is_proven_by_its_values() {
-    let shown = recorded_in_psql(
+fn a_loop_over_rows_is_proven_by_its_values_and_its_batch_is_measured() {
+    let report = recorded(
+        &[],
         r#"
 list="SELECT id, author_id FROM posts ORDER BY title, id LIMIT 15;"
 {
     echo "$list"
     psql -At -F ' ' -c "$list" | while read id author; do
         echo "SELECT name FROM authors WHERE id = $author;"
-        echo "SELECT title FROM posts WHERE id = $id;"
+        echo "SELECT title FROM posts WHERE id = $id ORDER BY title LIMIT 1;"
     done
 } > both.sql
 psql -q -o /dev/null -f both.sql
 "#,
     );
-    let proven = shown
-        .lines()
-        .filter(|line| line.starts_with("N+1, proven: 15 executions"))
-        .count();
-    assert_eq!(proven, 2, "{shown}");
-    for expected in [
-        "15 of 15 values of $1 came, in order, from author_id of",
-        "15 of 15 values of $1 came, in order, from id of",
-        "15 round trips where one would do",
+    let loops = of_rule(&report, "n-plus-one");
+    assert_eq!(loops.len(), 2, "{report:#}");
+    for (query, column, form) in [
+        ("select-authors", "author_id", "= ANY ($1)"),
+        ("select-posts", "id", "LATERAL"),
     ] {
-        assert!(shown.contains(expected), "{expected}: {shown}");
+        let found = loops
+            .iter()
+            .find(|found| found["query"].as_str().unwrap().starts_with(query))
+            .unwrap_or_else(|| panic!("{query}: {report:#}"));
+        let evidence = &found["evidence"];
+        assert_eq!(found["severity"], "error", "{found:#}");
+        assert_eq!(
+            (
+                &evidence["grade"],
+                &evidence["calls"],
+                &evidence["values_matched"]
+            ),
+            (&"proven".into(), &15.into(), &15.into()),
+            "{found:#}"
+        );
+        let condition = evidence["condition"].as_str().unwrap();
+        assert!(
+            condition.ends_with(&format!(".{column} -> $1")),
+            "{condition}"
+        );
+        assert!(
+            found["fix"]["sql"].as_str().unwrap().contains(form),
+            "{found:#}"
+        );
+        let proof = &found["fix"]["proof"];
+        assert_eq!(proof["before"]["rows"], proof["after"]["rows"], "{found:#}");
     }
 }
 
 #[test]
 fn a_foreign_key_decides_where_identities_are_counted_from_one() {
-    let shown = recorded_in_psql(
+    let report = recorded(
+        &[],
         r#"
 {
     echo "SELECT id FROM authors ORDER BY id LIMIT 12;"
@@ -194,20 +228,21 @@ fn a_foreign_key_decides_where_identities_are_counted_from_one() {
 psql -q -o /dev/null -f both.sql
 "#,
     );
-    assert!(
-        shown.contains("N+1, proven: 12 executions"),
-        "a key leads from the list to the counts: {shown}"
-    );
+    let proven: Vec<&Value> = of_rule(&report, "n-plus-one")
+        .into_iter()
+        .filter(|found| found["evidence"]["grade"] == "proven")
+        .collect();
+    assert_eq!(proven.len(), 1, "pages are no rows: {report:#}");
     assert_eq!(
-        shown.matches("proven").count(),
-        1,
-        "pages are no rows: {shown}"
+        proven[0]["evidence"]["calls"], 12,
+        "a key leads from the list to the counts"
     );
 }
 
 #[test]
 fn what_is_loaded_at_once_and_what_counts_alone_is_quiet() {
-    let shown = recorded_in_psql(
+    let report = recorded(
+        &[],
         r#"
 {
     echo "SELECT id, author_id FROM posts ORDER BY title, id LIMIT 15;"
@@ -219,7 +254,108 @@ fn what_is_loaded_at_once_and_what_counts_alone_is_quiet() {
 psql -q -o /dev/null -f both.sql
 "#,
     );
-    assert!(!shown.contains("N+1"), "{shown}");
+    let loud = of_rule(&report, "n-plus-one")
+        .into_iter()
+        .filter(|found| found["severity"] != "info");
+    assert_eq!(loud.count(), 0, "{report:#}");
+}
+
+#[test]
+fn a_recording_that_is_saved_gives_the_same_findings_again_and_holds_no_values() {
+    let project = project();
+    let script = r#"
+list="SELECT title, id FROM posts ORDER BY title, id LIMIT 12;"
+{
+    echo "BEGIN;"
+    echo "$list"
+    psql -At -F '|' -c "$list" | while IFS='|' read title id; do
+        echo "SELECT author_id FROM posts WHERE title = '$title' AND 'nobody knows' <> title;"
+    done
+    echo "COMMIT;"
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#;
+    let save = [
+        "record",
+        "--format",
+        "json",
+        "--save",
+        "run.recording",
+        "--",
+        "sh",
+        "-ec",
+        script,
+    ];
+    let output = pgproof(project.path(), &save);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let first: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = project.path().join("run.recording");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let mut text = String::new();
+    let compressed = std::fs::File::open(&file).unwrap();
+    let mut reader = flate2::read::GzDecoder::new(compressed);
+    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+    assert!(
+        text.contains("SELECT author_id FROM posts WHERE title = $1"),
+        "{text}"
+    );
+    assert!(!text.contains("nobody knows"), "{text}");
+
+    let again = pgproof(
+        project.path(),
+        &["trace", "run.recording", "--format", "json"],
+    );
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    let second: Value = serde_json::from_slice(&again.stdout).unwrap();
+    for key in ["executions", "statements", "sessions"] {
+        assert_eq!(first["traffic"][key], second["traffic"][key], "{key}");
+    }
+    let proven = |report: &Value| -> Vec<Value> {
+        let found = of_rule(report, "n-plus-one").into_iter();
+        found
+            .map(|found| found["evidence"]["values_matched"].clone())
+            .collect()
+    };
+    assert_eq!(proven(&first), [Value::from(12)], "{first:#}");
+    assert_eq!(proven(&first), proven(&second), "{second:#}");
+}
+
+#[test]
+fn what_grows_with_the_rows_is_proven_and_what_stays_is_not() {
+    let report = recorded(
+        &["--twice"],
+        r#"
+list="SELECT p.id FROM posts p WHERE p.author_id IN (SELECT a.id FROM authors a ORDER BY a.id LIMIT 5) ORDER BY p.id"
+{
+    echo "BEGIN;"
+    echo "$list;"
+    for id in $(psql -At -c "$list"); do
+        echo "SELECT md5(title) FROM posts WHERE md5(id::text) = md5('$id');"
+    done
+    for id in 900001 900005 900013 900027 900044 900071; do
+        echo "SELECT name FROM authors WHERE id = $id;"
+    done
+    echo "COMMIT;"
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#,
+    );
+    let loops = of_rule(&report, "n-plus-one");
+    let grown: Vec<&&Value> = loops
+        .iter()
+        .filter(|found| found["query"].as_str().unwrap().starts_with("select-posts"))
+        .collect();
+    assert_eq!(grown.len(), 1, "{report:#}");
+    let evidence = &grown[0]["evidence"];
+    assert_eq!(evidence["grade"], "proven", "{report:#}");
+    let calls = |key: &str| evidence[key].as_u64().unwrap();
+    assert!(
+        calls("calls_after") * 2 >= calls("calls_before") * 3,
+        "{evidence}"
+    );
+    assert_eq!(loops.len(), 1, "six constants are a fan-out: {report:#}");
 }
 
 /// A driver that prepares its statements, binds binary values and sends them before the answers are there.

@@ -264,7 +264,8 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_a_log_leaves_out_makes_it_inconclusive() {
-    let work = "psql -q -o /dev/null -c 'SELECT 1 FROM pg_class' -c 'SET log_min_duration_statement = 5000' -c 'SET log_duration = on' -c 'SELECT 2 FROM pg_class'";
+    let work = "psql -q -o /dev/null -c 'SELECT 1 FROM pg_class' -c 'ALTER SYSTEM SET log_min_duration_statement = 5000' \
+        -c 'SELECT pg_reload_conf()' -c 'SELECT pg_sleep(1)' -c 'SET log_duration = on' -c 'SELECT 2 FROM pg_class'";
     let Some(logged) = logged(support::MAJOR, &[], work) else {
         return;
     };

@@ -1,8 +1,11 @@
 //! `pgproof record -- CMD`: runs a command, a test suite say, against a copy of the seeded dataset, reports the loops in what it
 //! sent, and makes a catalog of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::process::Command;
@@ -15,10 +18,13 @@ use crate::cli::{Globals, baseline, output, target};
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::introspect;
+use crate::db::prove_batches::{self, KeyColumn, Looped};
 use crate::db::proxy::Proxy;
 use crate::db::server::Cluster;
+use crate::finding::Fix;
 use crate::report::Report;
 use crate::schema::Schema;
+use crate::trace::flow::{Grade, Loop, connect};
 use crate::trace::plans::Plans;
 use crate::trace::recording::{Recorded, Recording};
 use crate::units::Millis;
@@ -29,11 +35,13 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
     let out = globals.directory.join(&args.out);
-    if out.exists() && !args.force {
-        return Err(
-            CliError::usage(format!("{} is there already", args.out.display()))
-                .help("--force overwrites it; --out names another file"),
-        );
+    for file in std::iter::once(&args.out).chain(&args.save) {
+        if globals.directory.join(file).exists() && !args.force {
+            return Err(
+                CliError::usage(format!("{} is there already", file.display()))
+                    .help("--force overwrites it; --out and --save name other files"),
+            );
+        }
     }
     let project = globals.project()?;
     let first = on_dataset(args, &project, globals).await?;
@@ -78,6 +86,8 @@ struct Ran {
     recording: Recording,
     sessions: u64,
     schema: Schema,
+    /// Measured statements that take the place of loops.
+    fixes: HashMap<Arc<str>, Fix>,
     /// What the run before it executed, on a dataset with fewer rows.
     before: Option<Vec<Recorded>>,
 }
@@ -96,6 +106,10 @@ async fn on_dataset(
     let schema = introspect::schema(&session).await?;
     session.close().await;
     let ran = recorded(args, &cluster, copy.url().database(), schema, globals).await;
+    let ran = match ran {
+        Ok(ran) => with_fixes(ran, &copy, globals).await,
+        Err(error) => Err(error),
+    };
     // A test suite's own databases are nobody's once it is over.
     let dropped = drop_new(&maintenance, &before, globals).await;
     let closed = copy.discard().await;
@@ -104,6 +118,52 @@ async fn on_dataset(
     dropped?;
     closed?;
     Ok(ran)
+}
+
+/// What one statement costs in the place of each loop that is sure, measured on the copy that the command ran on.
+async fn with_fixes(ran: Ran, copy: &DatabaseClone, globals: &Globals) -> Result<Ran, CliError> {
+    let mut loops = ran.recording.loops();
+    connect(&mut loops, &ran.schema);
+    let sure = loops
+        .iter()
+        .filter(|found| found.grade == Grade::Proven && !ran.recording.writes(found));
+    let mut fixes = HashMap::new();
+    let mut session = None;
+    for found in sure {
+        globals.interrupt.check()?;
+        let Some(looped) = looped(found, &ran) else {
+            continue;
+        };
+        if session.is_none() {
+            session = Some(Session::open(copy.url(), &globals.interrupt).await?);
+        }
+        if let Some(session) = &session
+            && let Some(fix) = prove_batches::prove(session, &looped).await
+        {
+            fixes.insert(Arc::clone(&found.child), fix);
+        }
+    }
+    if let Some(session) = session {
+        session.close().await;
+    }
+    Ok(Ran { fixes, ..ran })
+}
+
+/// A loop with the column that its keys come from; `None` where either is not known.
+fn looped(found: &Loop, ran: &Ran) -> Option<Looped> {
+    let (table, attribute) = found.source.as_ref()?.origin;
+    let table = ran.schema.table_by_oid(table)?;
+    let mut columns = table.columns.iter();
+    let column = columns.find(|column| column.number == attribute)?;
+    Some(Looped {
+        sql: ran.recording.with_key(found)?,
+        keys: KeyColumn {
+            table: (table.name.schema.clone(), table.name.name.clone()),
+            column: column.name.clone(),
+            type_name: column.data_type.name.clone(),
+        },
+        number: found.executions,
+    })
 }
 
 /// Runs the command once more, where every parent has more rows.
@@ -167,6 +227,7 @@ fn report(ran: &Ran, project: &Project, args: &RecordArgs) -> Report {
             plans: Plans::default(),
             project: Some(project),
             schema: Some(&ran.schema),
+            fixes: ran.fixes.clone(),
             before: ran.before.as_deref(),
         },
     )
@@ -181,7 +242,9 @@ async fn recorded(
 ) -> Result<Ran, CliError> {
     let server = cluster.loopback_url(database)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    let proxy = Proxy::before(address)
+    let file = args.save.as_deref();
+    let file = file.map(|file| saved(file, globals)).transpose()?;
+    let proxy = Proxy::saving(address, file)
         .await
         .map_err(|error| CliError::Environment {
             message: "no port for the recording proxy".to_owned(),
@@ -198,10 +261,31 @@ async fn recorded(
     Ok(Ran {
         status,
         sessions: proxy.sessions(),
-        recording: proxy.take_recording(),
+        recording: proxy.take_recording().map_err(|error| {
+            let file = args.save.as_deref().unwrap_or(Path::new(""));
+            traffic::cannot_write(file, &error)
+        })?,
         schema,
+        fixes: HashMap::new(),
         before: None,
     })
+}
+
+/// The file that a recording is saved to, which nobody else may read.
+fn saved(file: &Path, globals: &Globals) -> Result<File, CliError> {
+    let path = globals.directory.join(file);
+    // A file that was there would keep its mode.
+    let _ = std::fs::remove_file(&path);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .map_err(|error| traffic::cannot_write(file, &error))
 }
 
 /// Runs it with the database in its environment; `None` where a signal ended it.

@@ -1,6 +1,7 @@
-//! `pgproof trace FILE…`: server logs read as what an application sent, with the plans that auto_explain logged.
+//! `pgproof trace FILE…`: server logs, recordings and spans read as what an application sent, with the plans that auto_explain
+//! logged.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -14,7 +15,8 @@ use crate::cli::settings::Project;
 use crate::cli::traffic::{self, Source};
 use crate::cli::{Globals, baseline, output};
 use crate::report;
-use crate::trace::logs::{Log, Seen, Sessions};
+use crate::trace::input::{Input, InputError};
+use crate::trace::logs::Seen;
 use crate::trace::plans::Plans;
 use crate::trace::recording::Recording;
 use crate::units::Millis;
@@ -44,6 +46,7 @@ pub fn run(args: &TraceArgs, globals: &Globals) -> Result<ExitCode, CliError> {
             plans: read.plans,
             project: project.as_ref(),
             schema: None,
+            fixes: HashMap::new(),
             before: None,
         },
     );
@@ -81,46 +84,36 @@ struct Everything {
 fn read_all(args: &TraceArgs, globals: &Globals) -> Result<Everything, CliError> {
     let _reading = crate::interrupt::reading();
     let mut all = Everything::default();
-    let mut sessions = Sessions::default();
+    let mut input = Input::default();
     let mut seen = Counted::default();
-    let mut unread = 0;
     for file in &args.files {
         let name = match file.to_str() {
             Some("-") => "standard input".to_owned(),
             _ => file.display().to_string(),
         };
-        let mut log = Log::default();
-        let mut take = |entry: &crate::trace::logs::Entry<'_>| {
-            sessions.take(entry, &mut |one| {
-                seen.take(one, &mut all.recording, &mut all.plans);
-            });
-        };
+        let mut take = |one: Seen<'_>| seen.take(one, &mut all.recording, &mut all.plans);
+        let failed = |error: &InputError| unreadable(&name, error);
         read(file, &name, globals, &mut |bytes| {
-            log.feed(bytes, &mut take)
+            input.feed(bytes, &mut take).map_err(|error| failed(&error))
         })?;
-        if log.format().is_none() {
-            return Err(not_a_log(&name));
-        }
-        log.end(&mut take);
-        unread += log.unread();
+        globals.interrupt.check()?;
+        input
+            .end_of_file(&mut take)
+            .map_err(|error| failed(&error))?;
         all.files.push(name);
     }
-    sessions.end(&mut |one| seen.take(one, &mut all.recording, &mut all.plans));
+    input.end(&mut |one| seen.take(one, &mut all.recording, &mut all.plans));
     all.sessions = seen.sessions;
-    all.inconclusive = sessions.doubts().in_words();
-    if unread > 0 {
-        all.inconclusive
-            .push(format!("{unread} lines or records could not be read"));
-    }
+    all.inconclusive = input.doubts();
     if all.recording.losses() > 0 {
         all.inconclusive.push(format!(
-            "{} executions are of more different statements than are kept apart",
+            "{} executions could not be read, or are of more different statements than are kept apart",
             all.recording.losses()
         ));
     }
     if all.recording.executions() == 0 {
         all.inconclusive
-            .push("the log holds no statement: set log_min_duration_statement = 0".to_owned());
+            .push("no statement is in it: set log_min_duration_statement = 0".to_owned());
     }
     Ok(all)
 }
@@ -139,6 +132,7 @@ impl Counted {
                 self.sessions += u64::from(self.open.insert(executed.session));
                 recording.take(&executed);
             }
+            Seen::Lost => recording.lost(),
             Seen::Plan { plan, text } => plans.take(*plan, text),
             Seen::Closed(session) => {
                 self.open.remove(&session);
@@ -148,11 +142,15 @@ impl Counted {
     }
 }
 
-fn not_a_log(name: &str) -> CliError {
-    CliError::usage(format!("{name} is no log of PostgreSQL that is known")).help(
-        "stderr with any log_line_prefix, csvlog, jsonlog and syslog are read, plain or gzipped, also as Cloud SQL, RDS, CloudNativePG, \
-         Docker and Kubernetes write them",
-    )
+fn unreadable(name: &str, error: &InputError) -> CliError {
+    let said = CliError::usage(format!("{name} {error}"));
+    match error {
+        InputError::Unknown => said.help(
+            "stderr with any log_line_prefix, csvlog, jsonlog and syslog are read, plain or gzipped, also as Cloud SQL, RDS, CloudNativePG, \
+             Docker and Kubernetes write them; recordings of `pgproof record --save`; OTLP, Jaeger and Zipkin JSON",
+        ),
+        InputError::Recording(_) | InputError::Spans(_) | InputError::TooLong => said,
+    }
 }
 
 /// Hands a file's bytes out, piece by piece; a compressed one's as they were.
@@ -160,7 +158,7 @@ fn read(
     file: &Path,
     name: &str,
     globals: &Globals,
-    take: &mut dyn FnMut(&[u8]),
+    take: &mut dyn FnMut(&[u8]) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let cannot = |error: std::io::Error| CliError::usage(format!("{name} cannot be read: {error}"));
     let input: Box<dyn Read> = if file == Path::new("-") {
@@ -171,13 +169,13 @@ fn read(
     let mut input = BufReader::with_capacity(PIECE, input);
     let magic = std::io::BufRead::fill_buf(&mut input).map_err(cannot)?;
     if magic.starts_with(&GZIP) {
-        return pieces(MultiGzDecoder::new(input), globals, take).map_err(cannot);
+        return pieces(MultiGzDecoder::new(input), globals, cannot, take);
     }
     if magic.starts_with(&ZSTANDARD) {
         return Err(CliError::usage(format!("{name} is compressed with zstd"))
             .help(format!("zstd -dc {name} | pgproof trace -")));
     }
-    pieces(input, globals, take).map_err(cannot)
+    pieces(input, globals, cannot, take)
 }
 
 const PIECE: usize = 256 << 10;
@@ -188,15 +186,16 @@ const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 fn pieces(
     mut input: impl Read,
     globals: &Globals,
-    take: &mut dyn FnMut(&[u8]),
-) -> std::io::Result<()> {
+    cannot: impl Fn(std::io::Error) -> CliError,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     let mut piece = vec![0; PIECE];
     while !globals.interrupt.is_set() {
         match input.read(&mut piece) {
             Ok(0) => break,
-            Ok(read) => take(&piece[..read]),
+            Ok(read) => take(&piece[..read])?,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(cannot(error)),
         }
     }
     Ok(())

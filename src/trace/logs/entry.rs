@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::trace::value::days_since_1970;
+
 /// A message with what its line says beside it. Empty where the format, or the prefix, does not say it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Entry<'a> {
@@ -89,24 +91,16 @@ fn number(digits: &[u8]) -> Option<i64> {
     })
 }
 
-/// Days since 1970 of a date, in the proleptic Gregorian calendar (Howard Hinnant, `days_from_civil`).
+/// Days since 1970 of `2026-11-30`.
 fn days(date: &[u8; 10]) -> Option<i64> {
     if date[4] != b'-' || date[7] != b'-' {
         return None;
     }
-    let (year, month, day) = (
+    days_since_1970(
         number(&date[..4])?,
         number(&date[5..7])?,
         number(&date[8..])?,
-    );
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+    )
 }
 
 #[cfg(test)]

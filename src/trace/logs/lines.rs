@@ -7,18 +7,18 @@ const LONGEST: usize = 16 << 20;
 
 /// Cuts lines.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(in crate::trace) struct Lines {
     /// The beginning of a line whose end has not come.
     pending: Vec<u8>,
     /// The line that is coming is too long.
     skips: bool,
     /// Lines that were too long.
-    pub(super) too_long: u64,
+    pub(in crate::trace) too_long: u64,
 }
 
 impl Lines {
     /// Takes the next bytes and hands out the lines that they end.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], take: &mut impl FnMut(&str)) {
+    pub(in crate::trace) fn feed(&mut self, mut bytes: &[u8], take: &mut impl FnMut(&str)) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             let line = &bytes[..end];
             bytes = &bytes[end + 1..];
@@ -42,7 +42,7 @@ impl Lines {
     }
 
     /// What was left without an end: the file ends in the middle of a line, or has no last line feed.
-    pub(super) fn end(&mut self, take: &mut impl FnMut(&str)) {
+    pub(in crate::trace) fn end(&mut self, take: &mut impl FnMut(&str)) {
         let last = std::mem::take(&mut self.pending);
         if !last.is_empty() {
             hand_out(&last, take);

@@ -6,7 +6,12 @@ use super::words::{self, Step, UNITS};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Message<'a> {
     /// A statement was executed; how long it took, in microseconds, where the same message says it.
-    Executed { text: &'a str, took: Option<u64> },
+    Executed {
+        text: &'a str,
+        took: Option<u64>,
+        /// Whether it came by the extended protocol, which keeps values apart.
+        is_portal: bool,
+    },
     /// More rows of a portal, or a step before the execution.
     Step,
     /// How long the statement took that was logged before.
@@ -37,9 +42,10 @@ pub(super) fn message(text: &str) -> Message<'_> {
     // `log_statement` logs before the execution, and the time comes later.
     match labelled(text) {
         Some((label, statement)) => match words::step(label) {
-            Some(Step::Statement | Step::Execute) => Message::Executed {
+            Some(step @ (Step::Statement | Step::Execute)) => Message::Executed {
                 text: statement,
                 took: None,
+                is_portal: step == Step::Execute,
             },
             Some(Step::Fetch | Step::Before) => Message::Step,
             None => Message::Other,
@@ -60,9 +66,10 @@ fn after_duration(took: u64, rest: &str) -> Message<'_> {
         return Message::Unknown;
     };
     match words::step(label) {
-        Some(Step::Statement | Step::Execute) => Message::Executed {
+        Some(step @ (Step::Statement | Step::Execute)) => Message::Executed {
             text,
             took: Some(took),
+            is_portal: step == Step::Execute,
         },
         Some(Step::Fetch | Step::Before) => Message::Step,
         None => Message::Unknown,
@@ -147,13 +154,6 @@ fn setting(text: &str) -> Option<Message<'_>> {
 mod tests {
     use super::*;
 
-    fn executed(text: &str, took: u64) -> Message<'_> {
-        Message::Executed {
-            text,
-            took: Some(took),
-        }
-    }
-
     #[test]
     fn executions_are_read_in_every_language() {
         for text in [
@@ -171,7 +171,13 @@ mod tests {
             "执行时间: 0.588 ms 语句: SELECT 1: 2",
             "duration: 0.588 ms  execute <unnamed>: SELECT 1: 2",
         ] {
-            assert_eq!(message(text), executed("SELECT 1: 2", 588), "{text}");
+            let Message::Executed {
+                text: sql, took, ..
+            } = message(text)
+            else {
+                panic!("{text}");
+            };
+            assert_eq!((sql, took), ("SELECT 1: 2", Some(588)), "{text}");
         }
     }
 

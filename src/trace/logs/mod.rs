@@ -16,7 +16,7 @@ mod words;
 pub use entry::Entry;
 pub use sessions::{Doubts, Seen, Sessions};
 
-use lines::Lines;
+pub(super) use lines::Lines;
 
 /// The longest message that is read, with its further lines.
 const LONGEST_MESSAGE: usize = 16 << 20;

@@ -22,6 +22,8 @@ pub enum Seen<'a> {
         /// As it was written.
         text: &'a str,
     },
+    /// Something was executed that could not be read.
+    Lost,
     /// A session is over, or was silent for so long that nothing of it is kept.
     Closed(u64),
 }
@@ -115,8 +117,10 @@ impl Doubts {
                 "executions are known by their plan alone, as auto_explain.log_min_duration lets them: set log_min_duration_statement = 0",
             ),
         ] {
-            if number > 0 {
-                reasons.push(format!("{number} {what}"));
+            match number {
+                0 => {}
+                1 => reasons.push(format!("1 of the {what}")),
+                _ => reasons.push(format!("{number} {what}")),
             }
         }
         reasons
@@ -191,7 +195,7 @@ impl Sessions {
             return self.failed(key, out);
         }
         match message(entry.message) {
-            Message::Executed { text, took } => self.executed(key, entry, (text, took), out),
+            Message::Executed { text, took, .. } => self.executed(key, entry, (text, took), out),
             Message::Duration(took) => self.timed(key, took, out),
             Message::Plan { body, took } => self.planned(key, (body, took), entry, out),
             Message::Unknown => self.doubts.unknown_words += 1,
@@ -299,8 +303,9 @@ impl Sessions {
             self.values(&entry.detail[at..], &mut parameters);
         } else if has_parameter(text) {
             values = Values::Bound;
-            let is_plan = entry.message.contains("  plan:");
-            self.doubts.without_values += u64::from(!is_plan);
+            // PREPARE and plans have none.
+            let is_execution = message_is_execution(entry.message);
+            self.doubts.without_values += u64::from(is_execution);
         }
         let text = match self.texts.get(sql) {
             Some(known) => Arc::clone(known),
@@ -476,6 +481,17 @@ impl Sessions {
             self.close(*key, out);
         }
     }
+}
+
+/// Whether a portal was run, and not a simple query, which has no values but those of its text.
+fn message_is_execution(text: &str) -> bool {
+    matches!(
+        message(text),
+        Message::Executed {
+            is_portal: true,
+            ..
+        }
+    )
 }
 
 /// Whether a text has `$1`.
