@@ -546,6 +546,8 @@ pub struct ImportArgs {
   pgproof record -- npm test
   pgproof record -- python manage.py test
   pgproof record --out queries/api.sql -- ./load.sh
+  pgproof record --max-queries 20 --per test -- pytest
+                                                 fails where a test sends more than 20 statements
   pgproof record --twice -- npm test             proves N+1 by running it again where every parent has more rows
 
 The command finds the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE. It is a copy, which is
@@ -560,6 +562,16 @@ pub struct RecordArgs {
     /// Keep the recording in a file, compressed, with hashes in the place of values: `pgproof trace FILE` reads it again
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    /// Fail where a unit of work executes more statements than this
+    #[arg(long, value_name = "N")]
+    pub max_queries: Option<u64>,
+    /// A file of how many statements each unit of work executes: one more fails; written where it is not there yet
+    #[arg(long, value_name = "FILE")]
+    pub counts: Option<PathBuf>,
+    /// What is counted: a request, job, transaction or burst, or everything of one test, which its name tells: the comment
+    /// /*test='…'*/ or application_name
+    #[arg(long, value_name = "WHAT", default_value = "unit")]
+    pub per: Per,
     /// Run the command on two datasets, of which the second has more rows for every parent: what is executed more often there is
     /// executed once a row
     #[arg(long)]
@@ -619,6 +631,15 @@ pub struct TraceArgs {
     /// What is shown of it.
     #[command(flatten)]
     pub view: ViewArgs,
+}
+
+/// What statements are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Per {
+    /// A request, job, transaction or burst of a session.
+    Unit,
+    /// Everything of one name.
+    Test,
 }
 
 /// Runs the seeded embedded server for daily work

@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod changed;
 pub mod commands;
 pub mod committed;
+mod counts;
 pub mod diff_sides;
 pub mod exit;
 mod failures;

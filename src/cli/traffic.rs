@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::exit::CliError;
 use super::settings::Project;
 use crate::catalog::{self, Budget, Command, Query, Segment, StatementKind};
-use crate::finding::{Finding, Fix};
+use crate::finding::{Finding, Fix, Location};
 use crate::report::traffic::{Slow, Traffic};
 use crate::report::{Origin, Report};
 use crate::rules::{self, Policy, traffic};
@@ -115,6 +115,7 @@ fn loop_findings(
             .as_ref()
             .map(|source| queries.at(&source.parent));
         let query = &queries.known[query];
+        let location = queries.location(&found.child, query);
         let policy = policy_of(source.project, Some(query));
         let named = traffic::Named {
             found,
@@ -123,6 +124,7 @@ fn loop_findings(
             writes: recording.writes(found),
             saw_values: recording.saw_values(),
             site: queries.sites.get(&found.child).map(String::as_str),
+            location: location.as_ref(),
         };
         let fix = source.fixes.get(&found.child).cloned();
         let finding = traffic::of_loop(&named, &policy);
@@ -229,6 +231,18 @@ impl Queries {
         self.known.push(query);
         self.places.insert(Arc::clone(form), place);
         place
+    }
+
+    /// Its line in the catalog, else in the application, where a comment says `file:line`.
+    fn location(&self, form: &Arc<str>, query: &Query) -> Option<Location> {
+        if self.catalog.contains_key(&**form) {
+            return Some(query.location());
+        }
+        let (file, line) = self.sites.get(form)?.rsplit_once(':')?;
+        Some(Location {
+            file: PathBuf::from(file),
+            line: line.parse().ok().filter(|line| *line > 0)?,
+        })
     }
 
     fn name(&self, form: &Arc<str>) -> String {

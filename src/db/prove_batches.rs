@@ -148,7 +148,10 @@ async fn the_batch(
     let prepare = format!("PREPARE pgproof_batch ({type_name}[]) AS {}", batch.sql);
     client.batch_execute(&prepare).await.ok()?;
     let literals: Vec<String> = keys.iter().map(|key| quote_literal(key)).collect();
-    let execute = format!("EXECUTE pgproof_batch (ARRAY[{}])", literals.join(", "));
+    let execute = format!(
+        "EXECUTE pgproof_batch (ARRAY[{}]::{type_name}[])",
+        literals.join(", ")
+    );
     let mut times = Vec::new();
     let mut number = 0;
     for _ in 0..RUNS {

@@ -432,8 +432,7 @@ pub fn verdicts(report: &Report) -> Vec<Verdict<'_>> {
                 query,
                 runs,
                 findings,
-                only_sent: report.traffic.is_some()
-                    && runs.is_none_or(|runs| runs.runs.is_empty()),
+                only_sent: report.traffic.is_some() && runs.is_none_or(|runs| runs.runs.is_empty()),
             }
         })
         .collect();

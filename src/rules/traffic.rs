@@ -4,7 +4,7 @@ use super::context::{Words, finding};
 use super::n_plus_one::{ROUND_TRIPS, condition_on};
 use super::{Policy, Threshold, duplicate_query, missing_batch, n_plus_one};
 use crate::catalog::query::Query;
-use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
+use crate::finding::{Evidence, Finding, Location, Quantity, RuleId, Severity};
 use crate::trace::flow::{Grade, Loop, Source};
 use crate::units::{Count, Millis};
 
@@ -23,6 +23,8 @@ pub struct Named<'a> {
     pub saw_values: bool,
     /// Where in the application it is executed.
     pub site: Option<&'a str>,
+    /// The line of a file to look at: of the catalog, else of the application.
+    pub location: Option<&'a Location>,
 }
 
 /// The finding on a loop; none where the policy says so, or where it has too few executions.
@@ -48,7 +50,7 @@ pub fn of_loop(named: &Named<'_>, policy: &Policy) -> Option<Finding> {
         rule,
         severity,
         Some(named.query.name.clone()),
-        Some(named.query.location()),
+        named.location.cloned(),
         evidence(named),
         words,
     ))
@@ -85,7 +87,7 @@ fn evidence(named: &Named<'_>) -> Evidence {
     if let Some(source) = found.source.as_ref().filter(|source| source.has_values()) {
         add("values_matched", Quantity::Count(source.matched as u64));
         add("values", Quantity::Count(source.of as u64));
-        add("chance_bits", Quantity::Ratio(source.bits));
+        add("chance_bits", Quantity::Count(source.bits as u64));
     }
     if let Some(site) = named.site {
         add("call_site", Quantity::Text(site.to_owned()));
@@ -234,6 +236,39 @@ fn ask_once(named: &Named<'_>) -> String {
             format!("Ask once for all: pass an array and compare with = ANY({parameter}){join}.")
         }
     }
+}
+
+/// A unit of work that executes more statements than it may.
+#[must_use]
+pub fn over_count(unit: &str, executed: u64, allowed: u64) -> Finding {
+    let name = if unit.is_empty() {
+        "a unit of work without a name"
+    } else {
+        unit
+    };
+    let words = Words {
+        message: format!(
+            "{name} executes {} statements, {} are allowed",
+            Count(executed as f64),
+            Count(allowed as f64)
+        ),
+        why: "Each statement is a round trip that the unit waits for.".to_owned(),
+        advice: "Load together what belongs together; where the statement is needed, raise the number on purpose.".to_owned(),
+    };
+    let evidence = Evidence {
+        condition: Some(name.to_owned()),
+        ..Evidence::default()
+    };
+    finding(
+        RuleId::OverBudget,
+        Severity::Error,
+        None,
+        None,
+        evidence
+            .with("calls", Quantity::Count(executed))
+            .with("allowed", Quantity::Count(allowed)),
+        words,
+    )
 }
 
 /// What a recording or a log does not hold; none where it holds everything.

@@ -24,16 +24,25 @@ impl Hash {
         Self(0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f)
     }
 
-    fn byte(&mut self, byte: u8) {
-        let byte = u64::from(byte) + 1;
-        self.0 = (self.0 ^ byte).wrapping_mul(0x0000_0100_0000_01b3);
-        self.1 = (self.1.rotate_left(5) ^ byte).wrapping_mul(0x517c_c1b7_2722_0a95);
+    fn word(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25);
+        self.1 = (self.1.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
+    fn byte(&mut self, byte: u8) {
+        self.word(u64::from(byte));
+    }
+
+    /// Eight at a time; the number of those that are left stands with them, so that no two names are one.
     fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.byte(*byte);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.word(u64::from_le_bytes(*word));
         }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        last[7] = 0x80 | rest.len() as u8;
+        self.word(u64::from_le_bytes(last));
     }
 
     fn value(self) -> u128 {
@@ -47,8 +56,19 @@ const INTEGER: u8 = 0xfe;
 const DECIMAL: u8 = 0xfd;
 
 const fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+    NAMES[byte as usize]
 }
+
+const NAMES: [bool; 256] = {
+    let mut names = [false; 256];
+    let mut at = 0;
+    while at < names.len() {
+        let byte = at as u8;
+        names[at] = byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80;
+        at += 1;
+    }
+    names
+};
 
 impl Skeleton {
     /// Reads a text; false where it has none.

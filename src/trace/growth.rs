@@ -67,10 +67,12 @@ fn followed<'a>(
     let follows = |parent: &&Recorded| {
         parent.form != child.form
             && parent.executions < child.executions
-            && gave(parent, growth.after)
-            && before
-                .get(&parent.form)
-                .is_some_and(|earlier| gave(earlier, growth.before))
+            && before.get(&parent.form).is_some_and(|earlier| {
+                let all = (earlier.rows, parent.rows) == (growth.before, growth.after);
+                // A list that is asked for several times gives its rows each time.
+                let times = earlier.executions == parent.executions;
+                all || (times && gives(earlier, growth.before) && gives(parent, growth.after))
+            })
     };
     after
         .iter()
@@ -78,9 +80,9 @@ fn followed<'a>(
         .min_by_key(|parent| parent.executions)
 }
 
-/// Whether a statement returned so many rows: all of its executions together, or each of them.
-fn gave(parent: &Recorded, rows: u64) -> bool {
-    parent.rows == rows || Some(parent.rows) == parent.executions.checked_mul(rows)
+/// Whether each execution of a statement returned so many rows.
+fn gives(parent: &Recorded, rows: u64) -> bool {
+    Some(parent.rows) == parent.executions.checked_mul(rows)
 }
 
 fn note(loops: &mut Vec<Loop>, child: &Recorded, growth: Growth, parent: Option<&Recorded>) {

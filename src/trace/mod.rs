@@ -11,6 +11,6 @@ pub mod recording;
 pub mod saved;
 pub mod spans;
 pub mod tags;
-mod units;
+pub mod units;
 pub mod value;
 pub mod wire;

@@ -1,14 +1,14 @@
 //! Executions brought to statements of a catalog: of those that differ in constants alone, what always was the same stays, what
 //! changed becomes a parameter.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::event::Executed;
 use super::flow::{Flows, Loop, Step};
 use super::forms::{Forms, Kind, Met};
 use super::tags::Mark;
-use super::units::{self, Units};
+use super::units::{self, Total, Units};
 use super::value::{Value, ValueReader};
 
 /// What was recorded so far. Memory is bounded by the number of different statements and of open sessions, not of executions.
@@ -244,6 +244,12 @@ impl Recording {
             order(a).cmp(&order(b)).then(a.child.cmp(&b.child))
         });
         loops
+    }
+
+    /// Statements by the name of their unit of work; an empty name where nothing names it.
+    #[must_use]
+    pub fn units(&self) -> BTreeMap<String, Total> {
+        self.units.totals()
     }
 
     /// Whether values of results were seen: logs have none.

@@ -2,7 +2,7 @@
 //! burst with no long pause in it. Statements that a unit executes again and again are counted; that they came from rows is
 //! `flow`'s to prove.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ const VALUES: usize = 10_000;
 const FORMS: usize = 5_000;
 /// Results of a unit whose number of rows is remembered.
 const RESULTS: usize = 200;
+/// Names of units that are told apart.
+const NAMES: usize = 20_000;
 /// Where a log has no times, so many other statements end a loop.
 const NEAR: u64 = 20;
 
@@ -59,8 +61,16 @@ pub(super) struct Repeated {
 pub(super) struct Units {
     sessions: HashMap<u64, Unit>,
     worst: HashMap<usize, Repeated>,
-    /// Units so far.
-    pub(super) number: u64,
+    totals: BTreeMap<String, Total>,
+}
+
+/// Statements of the units of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Total {
+    /// Of the unit that had most.
+    pub most: u64,
+    /// Of all units of the name together.
+    pub all: u64,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +81,8 @@ struct Unit {
     /// When its last statement was done.
     last: Option<i64>,
     clock: u64,
+    /// Statements of the application's.
+    executions: u64,
     in_transaction: bool,
     counts: HashMap<usize, Count>,
     results: Vec<(usize, u64)>,
@@ -90,8 +102,8 @@ impl Units {
     pub(super) fn take(&mut self, session: u64, step: &Step<'_>) {
         let unit = self.sessions.entry(session).or_default();
         if unit.ends_before(step) {
-            self.number += 1;
             unit.finish(&mut self.worst);
+            unit.count_in(&mut self.totals);
             *unit = Unit::default();
         }
         unit.take(step, &mut self.worst);
@@ -99,9 +111,18 @@ impl Units {
 
     pub(super) fn closed(&mut self, session: u64) {
         if let Some(unit) = self.sessions.remove(&session) {
-            self.number += 1;
             unit.finish(&mut self.worst);
+            unit.count_in(&mut self.totals);
         }
+    }
+
+    /// Statements by the name of their unit: what a comment says, else `application_name`, else none.
+    pub(super) fn totals(&self) -> BTreeMap<String, Total> {
+        let mut totals = self.totals.clone();
+        for unit in self.sessions.values() {
+            unit.count_in(&mut totals);
+        }
+        totals
     }
 
     /// Every statement that was repeated; units that go on are judged as they are.
@@ -157,12 +178,26 @@ impl Unit {
             Kind::Read | Kind::Write => self.count(step, worst),
             Kind::Batch | Kind::Transparent => {}
         }
+        if matches!(step.kind, Kind::Read | Kind::Write | Kind::Batch) {
+            self.executions += 1;
+        }
         if let Some(rows) = step.rows.filter(|rows| *rows >= FEWEST) {
             if self.results.len() >= RESULTS {
                 self.results.remove(0);
             }
             self.results.push((step.form, rows));
         }
+    }
+
+    fn count_in(&self, totals: &mut BTreeMap<String, Total>) {
+        let name = self.name.as_deref().or(self.application.as_deref());
+        let name = name.unwrap_or_default();
+        if self.executions == 0 || (totals.len() >= NAMES && !totals.contains_key(name)) {
+            return;
+        }
+        let total = totals.entry(name.to_owned()).or_default();
+        total.most = total.most.max(self.executions);
+        total.all += self.executions;
     }
 
     fn count(&mut self, step: &Step<'_>, worst: &mut HashMap<usize, Repeated>) {
@@ -338,6 +373,9 @@ mod tests {
             }
         }
         assert_eq!(grades(&units), []);
+        let total = Total { most: 3, all: 3 };
+        let expected = ["a", "b", "c"].map(|name| (name.to_owned(), total));
+        assert_eq!(units.totals(), BTreeMap::from(expected));
     }
 
     #[test]

@@ -323,6 +323,39 @@ psql -q -o /dev/null -f both.sql
 }
 
 #[test]
+fn a_test_that_sends_more_than_it_may_fails() {
+    let project = project();
+    std::fs::write(
+        project.path().join("pgproof.toml"),
+        "[server]\nversion = \"15\"\n[dataset]\ntarget-size = \"2MB\"\n",
+    )
+    .unwrap();
+    let script = |list: u32| {
+        format!(
+            "for n in $(seq {list}); do echo \"SELECT title FROM posts WHERE id = 1 /*test='test_list'*/;\"; done | psql -q -o /dev/null; \
+             psql -q -o /dev/null -c \"SELECT count(*) FROM posts /*test='test_count'*/\""
+        )
+    };
+    let run = |flags: &[&str], list: u32| {
+        let script = script(list);
+        let command = ["--", "sh", "-ec", script.as_str()];
+        let arguments = [&["record", "--force", "--per", "test"], flags, &command].concat();
+        pgproof(project.path(), &arguments)
+    };
+    let over = run(&["--max-queries", "3"], 4);
+    assert_eq!(over.status.code(), Some(1), "{}", said(&over));
+    let message = "test_list executes 4 statements, 3 are allowed";
+    assert!(said(&over).contains(message), "{}", said(&over));
+    let within = run(&["--max-queries", "4", "--counts", "counts.txt"], 4);
+    assert_eq!(within.status.code(), Some(0), "{}", said(&within));
+    let counts = std::fs::read_to_string(project.path().join("counts.txt")).unwrap();
+    assert_eq!(counts, "1 test_count\n4 test_list\n");
+    let more = run(&["--counts", "counts.txt"], 5);
+    assert_eq!(more.status.code(), Some(1), "{}", said(&more));
+    assert!(said(&more).contains("test_list executes 5 statements, 4 are allowed"));
+}
+
+#[test]
 fn what_grows_with_the_rows_is_proven_and_what_stays_is_not() {
     let report = recorded(
         &["--twice"],

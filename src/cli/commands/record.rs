@@ -13,8 +13,8 @@ use tokio::process::Command;
 use crate::cli::args::{RecordArgs, RowsRequest};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
-use crate::cli::traffic;
 use crate::cli::{Globals, baseline, output, target};
+use crate::cli::{counts, traffic};
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
 use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::introspect;
@@ -51,6 +51,8 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
         first
     };
     let mut report = report(&ran, &project, args);
+    let over = counts::over(&ran.recording.units(), args, globals)?;
+    report.findings.extend(over);
     baseline::remember(&report.findings, &project.root, globals);
     if let Some(typed) = &args.baseline {
         let accepted = baseline::accepted(typed, &project.root, globals)?;

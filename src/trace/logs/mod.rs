@@ -67,6 +67,7 @@ pub const FORMATS: [Format; 4] = [
 pub struct Log {
     lines: Lines,
     reader: Option<(&'static str, Box<dyn Reader>)>,
+    format: Option<&'static str>,
     /// Lines before the first that was recognized.
     before: u64,
     unread: u64,
@@ -93,7 +94,8 @@ impl Log {
             ..
         } = self;
         lines.end(&mut |line| read(line, reader, before, take));
-        if let Some((_, mut reader)) = reader.take() {
+        if let Some((name, mut reader)) = reader.take() {
+            self.format = Some(name);
             self.unread += reader.end(take);
         }
     }
@@ -101,7 +103,8 @@ impl Log {
     /// The format, once a line was recognized.
     #[must_use]
     pub fn format(&self) -> Option<&'static str> {
-        self.reader.as_ref().map(|(name, _)| *name)
+        let current = self.reader.as_ref().map(|(name, _)| *name);
+        current.or(self.format)
     }
 
     /// Lines and records that could not be read.

@@ -90,6 +90,9 @@ pub(super) fn time<'a>(prefix: &'a str, clock: &mut Clock) -> (Option<i64>, &'a 
 /// `app=…`, up to the comma or the blank behind it.
 fn application(prefix: &str) -> &str {
     const KEYS: [&str; 4] = ["app=", "application_name=", "application=", "a="];
+    if memchr::memchr(b'=', prefix.as_bytes()).is_none() {
+        return "";
+    }
     let found = KEYS.iter().find_map(|key| {
         let at = prefix.find(key)?;
         let begins = prefix[..at]

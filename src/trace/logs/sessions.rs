@@ -282,14 +282,16 @@ impl Sessions {
 
     /// The statement with its values; of EXECUTE the statement that was prepared.
     fn described(&mut self, key: u64, entry: &Entry<'_>, text: &str) -> Executed {
-        let prepared = entry.detail.split_once("PREPARE ").filter(|(before, _)| {
-            // `prepare: PREPARE p AS SELECT …`
-            before.trim_end().ends_with(':')
-        });
+        let values_at = find(entry.detail, b"$1 = ");
+        // `prepare: PREPARE p AS SELECT …`
+        let prepared = match find(entry.detail, b"PREPARE ") {
+            Some(at) if entry.detail[..at].trim_end().ends_with(':') => Some(&entry.detail[at..]),
+            _ => None,
+        };
         let mut parameters = Vec::new();
         let mut values = Values::InText;
         let mut sql = text;
-        if let Some((_, prepared)) = prepared {
+        if let Some(prepared) = prepared {
             let statement = prepared.find(" AS ").map(|at| &prepared[at + 4..]);
             if let Some(statement) = statement {
                 sql = statement;
@@ -298,7 +300,7 @@ impl Sessions {
                 let constants = called.constants.iter();
                 parameters.extend(constants.map(|constant| self.reader.literal(constant)));
             }
-        } else if let Some(at) = entry.detail.find("$1 = ") {
+        } else if let Some(at) = values_at {
             values = Values::Bound;
             self.values(&entry.detail[at..], &mut parameters);
         } else if has_parameter(text) {
@@ -307,14 +309,22 @@ impl Sessions {
             let is_execution = message_is_execution(entry.message);
             self.doubts.without_values += u64::from(is_execution);
         }
-        let text = match self.texts.get(sql) {
+        let known = if values == Values::Bound {
+            self.texts.get(sql)
+        } else {
+            None
+        };
+        let text = match known {
             Some(known) => Arc::clone(known),
             None => {
-                if self.texts.len() >= TEXTS {
-                    self.texts.clear();
-                }
                 let text: Arc<str> = sql.into();
-                self.texts.insert(Arc::clone(&text));
+                // Texts with their values in them do not come again.
+                if values == Values::Bound {
+                    if self.texts.len() >= TEXTS {
+                        self.texts.clear();
+                    }
+                    self.texts.insert(Arc::clone(&text));
+                }
                 text
             }
         };
@@ -328,7 +338,8 @@ impl Sessions {
     fn values(&mut self, text: &str, parameters: &mut Vec<Value>) {
         let mut rest = text;
         let mut plain = String::new();
-        while let Some((_, after)) = rest.split_once(" = ") {
+        while let Some(at) = find(rest, b"= ") {
+            let after = &rest[at + 2..];
             let Some(quoted) = after.strip_prefix('\'') else {
                 parameters.push(Value::Null);
                 match after.split_once(", ") {
@@ -496,7 +507,12 @@ fn message_is_execution(text: &str) -> bool {
 
 /// Whether a text has `$1`.
 fn has_parameter(text: &str) -> bool {
-    memchr::memmem::find(text.as_bytes(), b"$1").is_some()
+    find(text, b"$1").is_some()
+}
+
+fn find(text: &str, part: &[u8]) -> Option<usize> {
+    memchr::memchr(part[0], text.as_bytes())?;
+    memchr::memmem::find(text.as_bytes(), part)
 }
 
 /// The rows that a plan returned; their values are not known.

@@ -17,11 +17,11 @@ pub(super) struct Backend {
     types: Option<Vec<u32>>,
 }
 
-/// Messages that answer; notices, parameters and copied data are passed over.
+/// Messages that answer, and parameters; notices and copied data are passed over.
 fn is_read(kind: u8) -> bool {
     matches!(
         kind,
-        b'1' | b'2' | b'3' | b'T' | b't' | b'n' | b'D' | b'C' | b'I' | b's' | b'E' | b'Z'
+        b'1' | b'2' | b'3' | b'T' | b't' | b'n' | b'D' | b'C' | b'I' | b's' | b'S' | b'E' | b'Z'
     )
 }
 
@@ -91,6 +91,14 @@ impl Answers<'_> {
             b'n' => self.described(Arc::default()),
             b'T' => self.columns(body),
             b'D' => self.row(Some(body)),
+            // ParameterStatus: the server reports what is set.
+            b'S' => {
+                if body.string()? == b"application_name" {
+                    let name = String::from_utf8_lossy(body.string()?);
+                    self.shared.application = (!name.is_empty()).then(|| name.into());
+                }
+                Some(())
+            }
             b'C' | b'I' | b's' => self.complete(take),
             b'E' => {
                 self.failed(take);

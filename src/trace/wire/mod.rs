@@ -75,6 +75,8 @@ struct Shared {
     clock: u64,
     /// The caller's clock, in microseconds.
     now: Option<i64>,
+    /// `application_name`, as the server reported it last.
+    application: Option<Arc<str>>,
     /// Requests for encryption that the server answers with one byte.
     short_answers: usize,
     /// The session is encrypted, or no session: nothing can be read.
@@ -94,6 +96,7 @@ impl Shared {
         let sent = self.tick();
         Executed {
             at: self.now,
+            application: self.application.clone(),
             ..Executed::sent(self.session, text, values, sent)
         }
     }
@@ -149,6 +152,7 @@ impl Conversation {
                 expected: VecDeque::new(),
                 clock: 0,
                 now: None,
+                application: None,
                 short_answers: 0,
                 is_opaque: false,
                 is_confused: false,
@@ -397,6 +401,22 @@ mod tests {
             assert_eq!(rows.columns[1].name, "name");
             assert_eq!(rows.columns[0].origin, (99, 1));
         }
+    }
+
+    #[test]
+    fn the_name_of_the_application_is_the_one_that_the_server_reports() {
+        let set = message(b'Q', b"SET application_name = 'test_list'\0");
+        let query = message(b'Q', b"SELECT 1\0");
+        let done = [message(b'C', b"SET\0"), message(b'Z', b"I")].concat();
+        let reported = message(b'S', b"application_name\0test_list\0");
+        let answer = [&reported[..], &done].concat();
+        let (all, understood) = talk(
+            &[(query.clone(), done.clone()), (set, answer), (query, done)],
+            5,
+        );
+        assert!(understood);
+        let names: Vec<Option<&str>> = all.iter().map(|one| one.application.as_deref()).collect();
+        assert_eq!(names, [None, None, Some("test_list")]);
     }
 
     #[test]
