@@ -292,7 +292,7 @@ struct Executions {
 
 impl Flows {
     /// Takes a statement of a session, in the order in which they were answered.
-    pub fn take(&mut self, session: u64, step: Step<'_>) {
+    pub fn take(&mut self, session: u64, step: &Step<'_>) {
         let session = self.sessions.entry(session).or_default();
         session.clock += 1;
         let now = session.clock;
@@ -314,7 +314,7 @@ impl Flows {
                 if session.runs.len() < FORMS {
                     session
                         .runs
-                        .insert(Arc::clone(step.form), session.begin(&step));
+                        .insert(Arc::clone(step.form), session.begin(step));
                 }
             }
             if let Some(run) = session.runs.get_mut(step.form) {
@@ -329,7 +329,7 @@ impl Flows {
                 }
             }
         }
-        session.keep(&step);
+        session.keep(step);
     }
 
     /// The session is over.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::event::Values;
+use super::keys::KeyMap;
 use super::tags::Tags;
 use crate::sql::normal::{Normal, normal};
 use crate::sql::skeleton::Skeleton;
@@ -71,7 +72,7 @@ pub(super) struct Met<'a> {
 pub(super) struct Forms {
     pub(super) all: Vec<Form>,
     by_key: HashMap<Arc<str>, usize>,
-    skeletons: HashMap<u128, Shape>,
+    skeletons: KeyMap<u128, Shape>,
     texts: HashMap<Arc<str>, Arc<[Piece]>>,
     scratch: Skeleton,
     /// Statements of which there were too many kinds.

@@ -5,6 +5,7 @@ pub mod flow;
 mod forms;
 pub mod growth;
 pub mod input;
+mod keys;
 pub mod logs;
 pub mod plans;
 pub mod recording;

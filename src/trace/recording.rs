@@ -1,12 +1,13 @@
 //! Executions brought to statements of a catalog: of those that differ in constants alone, what always was the same stays, what
 //! changed becomes a parameter.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::event::Executed;
 use super::flow::{Flows, Loop, Step};
 use super::forms::{Forms, Kind, Met};
+use super::keys::KeyMap;
 use super::tags::Mark;
 use super::units::{self, Total, Units};
 use super::value::{Value, ValueReader};
@@ -15,7 +16,7 @@ use super::value::{Value, ValueReader};
 #[derive(Debug, Default)]
 pub struct Recording {
     forms: Forms,
-    sessions: HashMap<u64, Session>,
+    sessions: KeyMap<u64, Session>,
     flows: Flows,
     units: Units,
     /// Constants of statements as values that can be compared.
@@ -37,7 +38,7 @@ const NEAR: u64 = 5;
 struct Session {
     executions: u64,
     /// For each form when it came last, and how often each time near the time before.
-    lately: HashMap<usize, (u64, u64)>,
+    lately: KeyMap<usize, (u64, u64)>,
     /// Between `pgproof:off` and `pgproof:on`.
     is_off: bool,
 }
@@ -210,7 +211,7 @@ impl Recording {
                     done: executed.done,
                     rows,
                 };
-                self.flows.take(session, step);
+                self.flows.take(session, &step);
             }
         }
     }

@@ -2,12 +2,13 @@
 //! burst with no long pause in it. Statements that a unit executes again and again are counted; that they came from rows is
 //! `flow`'s to prove.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::flow::{Grade, Loop, Source};
 use super::forms::Kind;
+use super::keys::{KeyHasher, KeyMap};
 use super::value::Value;
 
 /// A pause between two statements from which on another unit begins, in microseconds.
@@ -59,8 +60,8 @@ pub(super) struct Repeated {
 /// Every session's unit.
 #[derive(Debug, Default)]
 pub(super) struct Units {
-    sessions: HashMap<u64, Unit>,
-    worst: HashMap<usize, Repeated>,
+    sessions: KeyMap<u64, Unit>,
+    worst: KeyMap<usize, Repeated>,
     totals: BTreeMap<String, Total>,
 }
 
@@ -84,7 +85,7 @@ struct Unit {
     /// Statements of the application's.
     executions: u64,
     in_transaction: bool,
-    counts: HashMap<usize, Count>,
+    counts: KeyMap<usize, Count>,
     results: Vec<(usize, u64)>,
 }
 
@@ -93,7 +94,7 @@ struct Count {
     executions: u64,
     last: u64,
     took: Option<u64>,
-    values: HashSet<u64>,
+    values: HashSet<u64, BuildHasherDefault<KeyHasher>>,
     /// Whether there were more different values than are told apart.
     is_full: bool,
 }
@@ -104,7 +105,7 @@ impl Units {
         if unit.ends_before(step) {
             unit.finish(&mut self.worst);
             unit.count_in(&mut self.totals);
-            *unit = Unit::default();
+            unit.begin();
         }
         unit.take(step, &mut self.worst);
     }
@@ -126,7 +127,7 @@ impl Units {
     }
 
     /// Every statement that was repeated; units that go on are judged as they are.
-    pub(super) fn repeated(&self) -> HashMap<usize, Repeated> {
+    pub(super) fn repeated(&self) -> KeyMap<usize, Repeated> {
         let mut worst = self.worst.clone();
         for unit in self.sessions.values() {
             unit.finish(&mut worst);
@@ -136,6 +137,17 @@ impl Units {
 }
 
 impl Unit {
+    /// Another unit of the same session; what its maps have of room stays.
+    fn begin(&mut self) {
+        self.counts.clear();
+        self.results.clear();
+        *self = Self {
+            counts: std::mem::take(&mut self.counts),
+            results: std::mem::take(&mut self.results),
+            ..Self::default()
+        };
+    }
+
     /// Whether the statement belongs to another unit than those before it.
     fn ends_before(&self, step: &Step<'_>) -> bool {
         if self.clock == 0 {
@@ -160,7 +172,7 @@ impl Unit {
         }
     }
 
-    fn take(&mut self, step: &Step<'_>, worst: &mut HashMap<usize, Repeated>) {
+    fn take(&mut self, step: &Step<'_>, worst: &mut KeyMap<usize, Repeated>) {
         self.clock += 1;
         if self.name.is_none() {
             self.name = step.unit.map(Into::into);
@@ -200,7 +212,7 @@ impl Unit {
         total.all += self.executions;
     }
 
-    fn count(&mut self, step: &Step<'_>, worst: &mut HashMap<usize, Repeated>) {
+    fn count(&mut self, step: &Step<'_>, worst: &mut KeyMap<usize, Repeated>) {
         let has_times = self.last.is_some();
         if self.counts.len() >= FORMS && !self.counts.contains_key(&step.form) {
             return;
@@ -229,13 +241,13 @@ impl Unit {
         }
     }
 
-    fn finish(&self, worst: &mut HashMap<usize, Repeated>) {
+    fn finish(&self, worst: &mut KeyMap<usize, Repeated>) {
         for form in self.counts.keys() {
             self.finish_one(*form, worst);
         }
     }
 
-    fn finish_one(&self, form: usize, worst: &mut HashMap<usize, Repeated>) {
+    fn finish_one(&self, form: usize, worst: &mut KeyMap<usize, Repeated>) {
         let Some(count) = self.counts.get(&form) else {
             return;
         };

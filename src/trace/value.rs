@@ -99,7 +99,8 @@ impl ValueReader {
             .strip_prefix('\'')
             .and_then(|rest| rest.strip_suffix('\''));
         match inner {
-            Some(inner) => self.text(&inner.replace("''", "'")),
+            Some(inner) if inner.contains('\'') => self.text(&inner.replace("''", "'")),
+            Some(inner) => self.text(inner),
             None => self.text(literal),
         }
     }

@@ -52,6 +52,10 @@ pub fn run(args: &TraceArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     );
     if args.redact {
         report::redact(&mut report);
+        for query in &mut report.queries {
+            query.source = crate::plan::condition::normalized(&query.source);
+            query.sql.clone_from(&query.source);
+        }
     }
     if let Some(project) = &project {
         baseline::remember(&report.findings, &project.root, globals);

@@ -40,7 +40,7 @@ impl Play {
         let may_loop = !values.iter().any(|value| matches!(value, Value::Many(_)));
         self.flows.take(
             session,
-            Step {
+            &Step {
                 form: &form,
                 may_loop,
                 values: values.to_vec(),

@@ -21,8 +21,7 @@ pub(super) fn scan<'a>(prefix: &'a str, clock: &mut Clock) -> Prefix<'a> {
     };
     let mut process = None;
     let mut number = None;
-    let parts = rest.split([' ', ',', ':', '=', '|', '(', ')', '/', ';', '<', '>']);
-    for part in parts.filter(|part| !part.is_empty()) {
+    for part in parts(rest).filter(|part| !part.is_empty()) {
         let bare = part.trim_matches(['[', ']']);
         if is_session(bare) {
             found.session = session_of(bare);
@@ -49,6 +48,25 @@ pub(super) fn scan<'a>(prefix: &'a str, clock: &mut Clock) -> Prefix<'a> {
         found.session = process.or(number).and_then(session_of);
     }
     found
+}
+
+/// What stands between signs that part names.
+fn parts(prefix: &str) -> impl Iterator<Item = &str> {
+    let is_sign = |byte: u8| {
+        matches!(
+            byte,
+            b' ' | b',' | b':' | b'=' | b'|' | b'(' | b')' | b'/' | b';' | b'<' | b'>'
+        )
+    };
+    let mut rest = Some(prefix);
+    std::iter::from_fn(move || {
+        let whole = rest.take()?;
+        // Signs are one byte each, so that both sides are whole characters.
+        let end = whole.bytes().position(is_sign);
+        let part = &whole[..end.unwrap_or(whole.len())];
+        rest = end.map(|end| &whole[end + 1..]);
+        Some(part)
+    })
 }
 
 /// `6b0d28dc.3eab`: the session's start and its process, in hexadecimal.

@@ -7,7 +7,7 @@ use crate::report::impact::costliest_first;
 use crate::report::summary::{Summary, plural, shown};
 use crate::report::traffic::Traffic;
 use crate::report::wrapped::below;
-use crate::report::{Report, TOOL_VERSION};
+use crate::report::{Grouping, Report, TOOL_VERSION};
 use crate::units::{Count, Millis};
 
 use super::finding::{Page, lines_of_facts};
@@ -25,7 +25,14 @@ pub(super) fn render(
         writeln!(out, "{}", palette.quiet(clean(&line)))?;
     }
     let mut page = Page::new(report, style, out);
-    for found in costliest_first(report, shown(report)) {
+    let mut findings = costliest_first(report, shown(report));
+    findings.truncate(report.view.top.unwrap_or(usize::MAX));
+    match report.view.by {
+        Grouping::Impact | Grouping::Index => {}
+        Grouping::Query => findings.sort_by_key(|found| found.query.clone()),
+        Grouping::Table => findings.sort_by_key(|found| found.evidence.relation.clone()),
+    }
+    for found in findings {
         page.finding(found)?;
     }
     page.suppressed()?;
