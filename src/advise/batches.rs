@@ -98,7 +98,11 @@ fn any(sql: &str, all: &[Token], words: &[String], keys: &[usize]) -> Option<Bat
     let first = column(all, words, key - 1)?;
     let column = &sql[all[first].span.start..all[key - 2].span.end];
     let after_select = all[0].span.end;
-    let parameter = &all[*key].span;
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    // `$1::INTEGER` of a driver: the array has its own type.
+    let is_cast = word(key + 1) == ":" && word(key + 2) == ":";
+    let last = if is_cast { key + 3 } else { *key };
+    let parameter = all[*key].span.start..all.get(last)?.span.end;
     Some(Batch {
         sql: format!(
             "{} {column},{}ANY ($1){}",
@@ -168,6 +172,15 @@ mod tests {
             )
         );
         assert_eq!(found[1].1, Form::Lateral);
+    }
+
+    #[test]
+    fn a_cast_of_the_key_is_the_arrays_business() {
+        let found = texts("SELECT a.name FROM authors a WHERE a.id = $1::INTEGER AND a.active");
+        assert_eq!(
+            found[0].0,
+            "SELECT a.id, a.name FROM authors a WHERE a.id = ANY ($1) AND a.active"
+        );
     }
 
     #[test]

@@ -169,6 +169,9 @@ mod tests {
             "продолжительность: 0.588 мс  выполнение S_1/C_2: SELECT 1: 2",
             "varaktighet: 0.588 ms  sats: SELECT 1: 2",
             "执行时间: 0.588 ms 语句: SELECT 1: 2",
+            "执行时间: 0.588 ms 执行P_0: SELECT 1: 2",
+            "ხანგრძლივობა: 0.588 მწმs  გაშვება P_0: SELECT 1: 2",
+            "тривалість: 0.588 мс виконувати P_0: SELECT 1: 2",
             "duration: 0.588 ms  execute <unnamed>: SELECT 1: 2",
         ] {
             let Message::Executed {

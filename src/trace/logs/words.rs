@@ -58,7 +58,7 @@ const OTHERS: [&str; 7] = [
 ];
 
 /// Milliseconds.
-pub(super) const UNITS: [&str; 4] = ["ms", "мс", "ミリ秒", "მწმ"];
+pub(super) const UNITS: [&str; 5] = ["ms", "мс", "ミリ秒", "მწმs", "მწმ"];
 
 /// A line's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,9 +138,11 @@ pub(super) enum Step {
 /// The step of a label: `execute S_1/C_2`.
 pub(super) fn step(label: &str) -> Option<Step> {
     let begins = |word: &str| {
+        // Chinese puts no blank between the word and the name.
+        let is_ideograph = word.ends_with(|last| ('\u{4e00}'..='\u{9fff}').contains(&last));
         label
             .strip_prefix(word)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' ') || is_ideograph)
     };
     for language in &LANGUAGES {
         if label == language.statement {

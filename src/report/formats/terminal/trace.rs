@@ -8,7 +8,7 @@ use crate::report::summary::{Summary, plural, shown};
 use crate::report::traffic::Traffic;
 use crate::report::wrapped::below;
 use crate::report::{Grouping, Report, TOOL_VERSION};
-use crate::units::{Count, Millis};
+use crate::units::Millis;
 
 use super::finding::{Page, lines_of_facts};
 use super::style::TerminalStyle;
@@ -73,18 +73,19 @@ fn head(traffic: &Traffic) -> String {
         .span_ms
         .map(|span| format!(" over {span}"))
         .unwrap_or_default();
-    let number = |number: u64| Count(number as f64);
+    let number =
+        |number: u64, one, many| plural(usize::try_from(number).unwrap_or(usize::MAX), one, many);
     let mut text = format!(
-        "pgproof {TOOL_VERSION} · {} · {} executions of {} statements in {} sessions{over}",
+        "pgproof {TOOL_VERSION} · {} · {} of {} in {}{over}",
         from.join(", "),
-        number(traffic.executions),
-        number(traffic.statements),
-        number(traffic.sessions),
+        number(traffic.executions, "execution", "executions"),
+        number(traffic.statements, "statement", "statements"),
+        number(traffic.sessions, "session", "sessions"),
     );
     if traffic.passed_over > 0 {
         text.push_str(&format!(
-            " · {} executions between pgproof:off and pgproof:on",
-            number(traffic.passed_over)
+            " · {} between pgproof:off and pgproof:on",
+            number(traffic.passed_over, "execution", "executions")
         ));
     }
     text
