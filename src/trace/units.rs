@@ -79,6 +79,8 @@ struct Unit {
     /// What it is called, where anything does.
     name: Option<Arc<str>>,
     application: Option<Arc<str>>,
+    /// When its first statement began.
+    began: Option<i64>,
     /// When its last statement was done.
     last: Option<i64>,
     clock: u64,
@@ -167,7 +169,11 @@ impl Unit {
             return false;
         }
         match (self.last, step.at) {
-            (Some(last), Some(at)) => at - last > PAUSE,
+            // Time goes back where files are not in their order.
+            (Some(last), Some(at)) => {
+                let is_before = self.began.is_some_and(|began| began - at > PAUSE);
+                at - last > PAUSE || is_before
+            }
             _ => false,
         }
     }
@@ -183,6 +189,7 @@ impl Unit {
         if let Some(at) = step.at {
             let done = at.saturating_add_unsigned(step.took.unwrap_or(0));
             self.last = Some(self.last.map_or(done, |last| last.max(done)));
+            self.began.get_or_insert(at);
         }
         match step.kind {
             Kind::Begin => self.in_transaction = true,
@@ -347,6 +354,18 @@ mod tests {
             units.take(1, &step(2, &[Value::Whole(n)], n * 200_000));
         }
         assert_eq!(grades(&units), [(1, 8, Grade::Suspect)]);
+    }
+
+    #[test]
+    fn files_that_are_not_in_their_order_make_no_loop() {
+        let mut units = Units::default();
+        for pass in 0..3 {
+            for n in 0..4 {
+                let values = [Value::Whole(pass * 10 + n)];
+                units.take(0, &step(1, &values, n * 200_000));
+            }
+        }
+        assert_eq!(grades(&units), []);
     }
 
     #[test]
