@@ -4,7 +4,7 @@ use super::context::{QueryContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Fix, Proof, Quantity, RuleId, Severity};
 use crate::run::{Outcome, QueryRuns, Run};
-use crate::units::{Count, Pages};
+use crate::units::{Count, Millis, Pages};
 
 const FACTOR: Threshold = Threshold {
     rule: RuleId::ParameterCliff,
@@ -36,8 +36,8 @@ pub(super) const RULE: Rule = Rule {
     is_work_of_each_call: false,
     summary: "a query is cheap for typical parameters and expensive for some",
     condition: "The worst parameter set touches factor times the pages of the typical set and at least min-pages more; or the generic \
-        plan does, beside a plan for the same values, and takes half as long again, where the server would take it for prepared \
-        statements: its estimated cost is below that of plans for values. More pages for more rows are no cliff. Error from error-factor on, \
+        plan does, beside a plan for the same values, and takes half as long again and a millisecond more, where the server would take it for \
+        prepared statements: its estimated cost is below that of plans for values. More pages for more rows are no cliff. Error from error-factor on, \
         else warning.",
     why: "Averages hide it. The largest customer sees it every day, and an attacker can choose it.",
     advice: "Bound the work for any value: LIMIT, an index that holds the order, a total that is kept. For the generic plan: plan_cache_mode.",
@@ -101,8 +101,9 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
 /// Whether the generic plan takes clearly longer: look-ups of cached pages may cost no more than the hash of a table.
 fn is_slower(own: &Run, generic: &Run) -> bool {
     const TIMES: f64 = 1.5;
+    const MORE: Millis = Millis(1.0);
     match (own.fastest(), generic.fastest()) {
-        (Some(own), Some(generic)) => generic.0 >= own.0 * TIMES,
+        (Some(own), Some(generic)) => generic.0 >= own.0 * TIMES && generic.0 - own.0 >= MORE.0,
         (None, _) | (_, None) => true,
     }
 }

@@ -86,9 +86,12 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 }
 
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog, by
-/// the rows that all of a query's runs find, by who asks; or beside themselves, on plans of a cold disk, of another session's
+/// the rows that all of a query's runs find, by who asks, by what an application sends (`labelled_traces`, `trace`); or beside themselves, on plans of a cold disk, of another session's
 /// lock, of EXPLAIN (MEMORY) and (SERIALIZE), of loads.
-const WITHOUT_PLANS: [RuleId; 16] = [
+const WITHOUT_PLANS: [RuleId; 19] = [
+    RuleId::MissingBatch,
+    RuleId::DuplicateQuery,
+    RuleId::IncompleteTrace,
     RuleId::MissingIndex,
     RuleId::Timeout,
     RuleId::PlanRegression,

@@ -349,10 +349,16 @@ fn a_statement_that_is_given_needs_no_catalog_and_no_header() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("cannot watch standard input"), "{text}");
 
-    // Without a project there is nothing to run it on.
-    fs::remove_file(project.path().join("pgproof.toml")).unwrap();
-    let (code, text) = asked(&project, &["audit", "-"], STATEMENT);
-    assert_eq!(code, Some(2), "{text}");
+    // Without a project, in this folder or above, there is nothing to run it on.
+    let outside = tempfile::tempdir().unwrap();
+    let nowhere = project
+        .command(&["audit", "-"])
+        .current_dir(outside.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = said(&nowhere);
+    assert_eq!(nowhere.status.code(), Some(2), "{text}");
     assert!(text.contains("run `pgproof init`"), "{text}");
 }
 

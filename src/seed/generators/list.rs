@@ -331,6 +331,29 @@ pub(super) const HTTP_METHOD: TextGenerator = TextGenerator {
     },
 };
 
+pub(super) const DIGEST_ALGORITHM: TextGenerator = TextGenerator {
+    name: "digest_algorithm",
+    summary: "how a digest is calculated",
+    group: Group::Alone,
+    columns: &[
+        "algorithm",
+        "algo",
+        "hash_algorithm",
+        "digest_algorithm",
+        "checksum_type",
+        "hash_type",
+    ],
+    numbers_itself: false,
+    width: 6,
+    write: |cell, out| {
+        put(
+            out,
+            cell.stream
+                .pick(&["sha256", "sha256", "sha512", "sha1", "md5"]),
+        )
+    },
+};
+
 pub(super) const LOG_LEVEL: TextGenerator = TextGenerator {
     name: "log_level",
     summary: "how loud a message is",

@@ -111,6 +111,7 @@ pub const ALL: &[&TextGenerator] = &[
     &list::PAYMENT_METHOD,
     &list::CARD_BRAND,
     &list::CARRIER,
+    &list::DIGEST_ALGORITHM,
     &list::MEASURE,
     &list::CLASS_NAME,
     &list::ROLE,

@@ -303,7 +303,8 @@ fn mix(class: &TypeClass, values: &[(String, f64)], generator: &mut Generator) {
 
 /// A state, a kind or the like: what a program distinguishes, of which there are few.
 fn is_state(name: &str) -> bool {
-    const WORDS: [&str; 17] = [
+    const WORDS: [&str; 18] = [
+        "algorithm",
         "status",
         "state",
         "kind",

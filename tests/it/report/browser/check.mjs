@@ -130,7 +130,7 @@ const checks = {
     const seen = () => page.locator('.queries li:visible').allTextContents();
     assert.equal((await seen()).length, 1, 'by the text of the statement');
     await page.keyboard.press('Enter');
-    assert.match(await page.locator('h1').textContent(), /RevenueByCustomer/);
+    await page.locator('h1', { hasText: 'RevenueByCustomer' }).waitFor();
     await page.locator('#search').fill('missing-index');
     assert.match((await seen()).join(), /ListOrdersByCustomer/);
     await page.locator('#search').fill('');
