@@ -81,6 +81,34 @@ impl fmt::Display for Caller {
 }
 
 impl Query {
+    /// A statement that stands in no catalog, as it is: of a plan, a recording, a saved report. Nothing is known of its parameters.
+    #[must_use]
+    pub fn of_text(name: String, file: PathBuf, line: u32, text: String) -> Self {
+        Self {
+            name,
+            command: Command::Many,
+            file,
+            header_line: 1,
+            line,
+            column: 1,
+            source: text.clone(),
+            sql: text,
+            segments: vec![Segment {
+                sql: 0,
+                source: 0,
+                verbatim: true,
+            }],
+            parameters: Vec::new(),
+            statement: StatementKind::Select,
+            writes: false,
+            budget: Budget::default(),
+            calls_per_second: None,
+            asked_by: Caller::default(),
+            for_each: Vec::new(),
+            allows: Vec::new(),
+        }
+    }
+
     /// Where a finding about the query points: the statement.
     #[must_use]
     pub fn location(&self) -> Location {

@@ -47,28 +47,12 @@ fn query_of(saved: &SavedQuery) -> Query {
 }
 
 fn as_it_is(saved: &SavedQuery) -> Query {
+    let (name, text) = (saved.name.clone(), saved.sql.clone());
     Query {
-        name: saved.name.clone(),
-        command: catalog::Command::Many,
-        file: PathBuf::from(&saved.file),
-        header_line: 1,
-        line: saved.line,
         column: saved.column,
-        source: saved.sql.clone(),
-        sql: saved.sql.clone(),
-        segments: vec![catalog::Segment {
-            sql: 0,
-            source: 0,
-            verbatim: true,
-        }],
-        parameters: Vec::new(),
-        statement: catalog::StatementKind::Select,
-        writes: false,
-        budget: catalog::Budget::default(),
         calls_per_second: saved.calls_per_second,
         asked_by: saved.asked_by.clone(),
-        for_each: Vec::new(),
-        allows: Vec::new(),
+        ..Query::of_text(name, PathBuf::from(&saved.file), saved.line, text)
     }
 }
 

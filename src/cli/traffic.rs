@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::exit::CliError;
 use super::settings::Project;
-use crate::catalog::{self, Budget, Caller, Command, Query, Segment, StatementKind};
+use crate::catalog::{self, Query};
 use crate::finding::{Finding, Fix, Location};
 use crate::report::traffic::{Slow, Traffic};
 use crate::report::{Origin, Report};
@@ -259,29 +259,7 @@ impl Queries {
     fn made(&self, form: &Arc<str>) -> Query {
         let text = self.texts.get(form).cloned();
         let text = text.unwrap_or_else(|| form.to_string());
-        Query {
-            name: self.name(form),
-            command: Command::Many,
-            file: self.from.clone(),
-            header_line: 1,
-            line: 1,
-            column: 1,
-            source: text.clone(),
-            sql: text,
-            segments: vec![Segment {
-                sql: 0,
-                source: 0,
-                verbatim: true,
-            }],
-            parameters: Vec::new(),
-            statement: StatementKind::Select,
-            writes: false,
-            budget: Budget::default(),
-            calls_per_second: None,
-            for_each: Vec::new(),
-            allows: Vec::new(),
-            asked_by: Caller::default(),
-        }
+        Query::of_text(self.name(form), self.from.clone(), 1, text)
     }
 }
 

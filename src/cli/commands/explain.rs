@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::audit::selection::Chosen;
-use crate::catalog::{Budget, Caller, Catalog, Command, Query, Segment, StatementKind};
+use crate::catalog::{Catalog, Query};
 use crate::cli::args::{AuditArgs, ExplainArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
@@ -209,29 +209,7 @@ fn given_query(source: &Source, index: usize, found: &Found, several: bool) -> Q
         "plan".to_owned()
     };
     let text = found.plan.query_text.clone().unwrap_or_default();
-    Query {
-        name,
-        command: Command::Many,
-        file: PathBuf::from(&source.path),
-        header_line: 1,
-        line: found.line.max(1),
-        column: 1,
-        source: text.clone(),
-        sql: text,
-        segments: vec![Segment {
-            sql: 0,
-            source: 0,
-            verbatim: true,
-        }],
-        parameters: Vec::new(),
-        statement: StatementKind::Select,
-        writes: false,
-        budget: Budget::default(),
-        calls_per_second: None,
-        asked_by: Caller::default(),
-        for_each: Vec::new(),
-        allows: Vec::new(),
-    }
+    Query::of_text(name, PathBuf::from(&source.path), found.line.max(1), text)
 }
 
 /// Shows the line at fault, where one is.
