@@ -31,6 +31,7 @@ pub mod prove_policies;
 pub mod prove_rewrites;
 pub mod prove_statistics;
 pub mod proxy;
+mod run_queue;
 pub mod server;
 pub mod statements;
 mod stored;

@@ -46,6 +46,8 @@ pub struct StatementSpan {
     pub end_ms: f64,
     /// When its transaction ended and its locks with it.
     pub released_ms: f64,
+    /// From its start until then: how long the migration's process waited for a processor.
+    pub cpu_wait_ms: f64,
     /// What it took.
     pub locks: Vec<HeldLock>,
 }
@@ -266,6 +268,7 @@ mod tests {
             start_ms,
             end_ms,
             released_ms,
+            cpu_wait_ms: 0.0,
             locks: locks.into_iter().collect(),
         }
     }

@@ -74,9 +74,15 @@ pub struct StatementObservation {
     /// What it took.
     #[serde(rename = "duration_ms")]
     pub duration: Millis,
+    /// Of `duration`, how long the server's process was ready to run and waited for a processor: other work of the machine.
+    #[serde(rename = "duration_cpu_wait_ms", default)]
+    pub duration_cpu_wait: Millis,
     /// From its first lock to the end of its transaction.
     #[serde(rename = "locks_held_ms")]
     pub locks_held: Millis,
+    /// Of `locks_held`, how long the server's process waited for a processor.
+    #[serde(rename = "locks_held_cpu_wait_ms", default)]
+    pub locks_held_cpu_wait: Millis,
     /// Whether that transaction holds other statements too.
     pub in_transaction: bool,
     /// Strongest mode on each table that was there before, where this statement took it.
@@ -134,6 +140,21 @@ impl StatementObservation {
         self.worst_wait
             .as_ref()
             .map_or(Millis(0.0), |worst| worst.wait)
+    }
+
+    /// Its duration on a machine that does nothing else, about.
+    #[must_use]
+    pub fn undisturbed_duration(&self) -> Millis {
+        Millis((self.duration.0 - self.duration_cpu_wait.0).max(0.0))
+    }
+
+    /// The share of a wait for its lock that the lock's holder was working, rather than waiting for a processor.
+    #[must_use]
+    pub fn undisturbed_share(&self) -> f64 {
+        if self.locks_held.0 <= 0.0 {
+            return 1.0;
+        }
+        (1.0 - self.locks_held_cpu_wait.0 / self.locks_held.0).clamp(0.0, 1.0)
     }
 
     /// Whether it rewrites or reads a table in full while its transaction stops others from using one.

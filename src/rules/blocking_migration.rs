@@ -83,10 +83,11 @@ pub fn said(statement: &StatementObservation, policy: &Policy, before: Before) -
     by_limits(worst(statement), policy, before)
 }
 
-/// The longest that any query waited for the statement, or would have.
+/// The longest that any query waited for the statement, or would have, without what the statement itself waited for a
+/// processor: a busy machine does not make a lock an error.
 fn worst(statement: &StatementObservation) -> f64 {
     let held = if statement.works_under_lock() {
-        statement.duration.0
+        statement.undisturbed_duration().0
     } else {
         0.0
     };
@@ -97,7 +98,7 @@ fn worst(statement: &StatementObservation) -> f64 {
         statement.longest_possible_wait().0
     };
     let measured = statement.longest_block().0.max(statement.longest_kept().0);
-    measured.max(held).max(possible)
+    (measured.max(possible) * statement.undisturbed_share()).max(held)
 }
 
 /// The finding on a statement; `probes` are the names that its blocked queries index.
@@ -209,6 +210,12 @@ fn why(statement: &StatementObservation) -> String {
     let mut text =
         "Every query that needs the table stands still for that long, each with its connection."
             .to_owned();
+    if let Some(waited) = cpu_wait(statement) {
+        text.push_str(&format!(
+            " The machine was busy with other work: the statement waited {waited} for a processor, which does not count \
+             towards the severity."
+        ));
+    }
     if let Some(at) = &statement.extrapolation {
         text.push_str(&format!(
             " On production's rows the statement takes about {} ({} to {}).",
@@ -228,6 +235,15 @@ fn why(statement: &StatementObservation) -> String {
         ));
     }
     text
+}
+
+/// What the statement waited for a processor, where that is a fifth of its time or more.
+fn cpu_wait(statement: &StatementObservation) -> Option<Millis> {
+    let of = |waited: Millis, time: Millis| {
+        (waited.0 >= time.0 / 5.0 && waited.0 >= 10.0).then_some(waited)
+    };
+    let held = of(statement.locks_held_cpu_wait, statement.locks_held);
+    held.or_else(|| of(statement.duration_cpu_wait, statement.duration))
 }
 
 fn advice(statement: &StatementObservation) -> String {
@@ -303,7 +319,10 @@ fn evidence(statement: &StatementObservation, lock: Option<&HeldLock>) -> Eviden
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::locks::LockMode;
+    use crate::diff::observation::StatementPlace;
     use crate::rules::thresholds::Policy;
+    use crate::units::Bytes;
 
     #[test]
     fn a_time_near_a_limit_keeps_what_was_said_before() {
@@ -320,5 +339,86 @@ mod tests {
         assert_eq!(said(700.0, Before::Found(Severity::Error)), warning);
         assert_eq!(said(120.0, Before::Quiet), None);
         assert_eq!(said(140.0, Before::Quiet), warning);
+    }
+
+    #[test]
+    fn what_a_statement_waited_for_a_processor_is_not_its_severity() {
+        let statement = |duration, waited| StatementObservation {
+            duration: Millis(duration),
+            duration_cpu_wait: Millis(waited),
+            ..rewriting()
+        };
+        let severity = |statement: &StatementObservation| {
+            finding(statement, &[], &Policy::default(), Before::Unknown).map(|found| found.severity)
+        };
+        let idle = statement(900.0, 3.0);
+        let busy = statement(2700.0, 1800.0);
+        assert_eq!(severity(&idle), Some(Severity::Warning));
+        assert_eq!(severity(&busy), severity(&idle));
+        assert_eq!(severity(&statement(2700.0, 30.0)), Some(Severity::Error));
+        assert!(
+            why(&busy).contains("waited 1.80 s for a processor"),
+            "{}",
+            why(&busy)
+        );
+        assert!(!why(&idle).contains("processor"));
+    }
+
+    #[test]
+    fn a_query_waits_longer_for_a_lock_whose_holder_waits_for_a_processor() {
+        let lock = HeldLock {
+            relation: "public.orders".to_owned(),
+            mode: LockMode::AccessExclusive,
+        };
+        let waited = |held, cpu_wait, blocked| StatementObservation {
+            duration: Millis(0.0),
+            locks_held: Millis(held),
+            locks_held_cpu_wait: Millis(cpu_wait),
+            blocked: vec![BlockedQuery {
+                probe: 0,
+                executions: 1,
+                longest: Millis(blocked),
+                relation: Some(lock.relation.clone()),
+                mode: Some(LockMode::AccessShare),
+            }],
+            ..rewriting()
+        };
+        assert!((worst(&waited(1000.0, 0.0, 900.0)) - 900.0).abs() < 1e-9);
+        assert!((worst(&waited(3000.0, 2000.0, 2700.0)) - 900.0).abs() < 1e-9);
+    }
+
+    /// A statement that rewrites a table.
+    fn rewriting() -> StatementObservation {
+        let lock = HeldLock {
+            relation: "public.orders".to_owned(),
+            mode: LockMode::AccessExclusive,
+        };
+        StatementObservation {
+            place: StatementPlace {
+                version: "1".to_owned(),
+                file: "1.sql".into(),
+                line: 1,
+                sql: "ALTER TABLE orders ALTER total TYPE bigint".to_owned(),
+            },
+            rows: None,
+            duration: Millis(0.0),
+            duration_cpu_wait: Millis(0.0),
+            locks_held: Millis(0.0),
+            locks_held_cpu_wait: Millis(0.0),
+            in_transaction: false,
+            locks: vec![lock],
+            inherited: Vec::new(),
+            rewritten: vec!["public.orders".to_owned()],
+            scanned: Vec::new(),
+            wal: Bytes(0),
+            size_change: 0,
+            worst_wait: None,
+            blocked: Vec::new(),
+            kept_waiting: Vec::new(),
+            deadlocked: false,
+            pile_up: None,
+            safer: None,
+            extrapolation: None,
+        }
     }
 }

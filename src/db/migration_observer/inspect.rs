@@ -9,6 +9,7 @@ use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::lacking;
 use crate::db::lock_watch::{Held, LockWatch};
 use crate::db::migrate::run_program;
+use crate::db::run_queue::RunQueue;
 use crate::db::traffic::{backend, ms};
 use crate::diff::locks::HeldLock;
 use crate::diff::observation::{InheritedLock, StatementObservation, StatementPlace, WorstWait};
@@ -25,6 +26,7 @@ pub(super) struct Inspector<'a> {
     url: &'a DatabaseUrl,
     session: Session,
     pid: i32,
+    run_queue: RunQueue,
     notices: Arc<Mutex<Vec<String>>>,
     wal_level: WalLevel,
     interrupt: &'a Interrupt,
@@ -61,6 +63,8 @@ struct Progressed<'a> {
 struct Done {
     rows: Option<u64>,
     took: Millis,
+    /// Of that, waiting for a processor.
+    cpu_wait: Millis,
     locks: Vec<HeldLock>,
     /// The longest stretch that a look from outside saw.
     stretch: Option<WorstWait>,
@@ -98,6 +102,7 @@ impl<'a> Inspector<'a> {
             url,
             session,
             pid,
+            run_queue: RunQueue::of(url, pid),
             notices,
             wal_level,
             interrupt,
@@ -180,6 +185,7 @@ impl<'a> Inspector<'a> {
         so_far: &Progressed<'_>,
         statement: &Statement,
     ) -> Result<Done, ObserveError> {
+        let waited_before = self.run_queue.waited().0;
         let start = Instant::now();
         let done = self.session.client().batch_execute(&statement.sql).await;
         if let Err(error) = done {
@@ -188,6 +194,7 @@ impl<'a> Inspector<'a> {
         Ok(Done {
             rows: None,
             took: Millis(ms(start.elapsed())),
+            cpu_wait: Millis(self.run_queue.waited().0 - waited_before),
             locks: Vec::new(),
             stretch: None,
             after: so_far.before.clone(),
@@ -245,6 +252,7 @@ impl<'a> Inspector<'a> {
         let wal_before = self.wal_position().await?;
         self.drain_notices();
         let done = lacking::is_done_already(&self.session, &statement.sql).await;
+        let waited_before = self.run_queue.waited().0;
         let start = zero.elapsed();
         let outcome = match &so_far.script.program {
             None if done => Ok(Vec::new()),
@@ -256,6 +264,7 @@ impl<'a> Inspector<'a> {
             }
         };
         let end = zero.elapsed();
+        let cpu_wait = Millis(self.run_queue.waited().0 - waited_before);
         let watched = match watch {
             Some(watch) => Some(watch.stop().await),
             None => None,
@@ -303,6 +312,7 @@ impl<'a> Inspector<'a> {
         Ok(Done {
             rows: affected(&statement.sql, &messages),
             took: Millis(ms(end) - ms(start)),
+            cpu_wait,
             locks: held,
             stretch,
             scanned,
@@ -473,9 +483,11 @@ fn hold_to_the_end(found: &mut [StatementObservation], groups: &[Option<usize>])
     for n in 0..found.len() {
         let after = groups.iter().enumerate().skip(n + 1);
         let together = after.filter(|(_, of)| groups[n].is_some() && **of == groups[n]);
-        let later: f64 = together.map(|(at, _)| found[at].duration.0).sum();
+        let later = together.map(|(at, _)| (found[at].duration.0, found[at].duration_cpu_wait.0));
+        let (later, waited) = later.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let statement = &mut found[n];
         statement.locks_held = Millis(statement.duration.0 + later);
+        statement.locks_held_cpu_wait = Millis(statement.duration_cpu_wait.0 + waited);
         if statement.worst_wait.is_none() {
             let stopping = statement
                 .locks
@@ -495,7 +507,9 @@ impl Done {
             place,
             rows: self.rows,
             duration: self.took,
+            duration_cpu_wait: self.cpu_wait,
             locks_held: self.took,
+            locks_held_cpu_wait: self.cpu_wait,
             in_transaction: false,
             locks: self.locks.clone(),
             inherited: Vec::new(),

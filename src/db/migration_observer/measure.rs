@@ -8,6 +8,7 @@ use crate::db::connect::{DatabaseUrl, Session};
 use crate::db::lacking;
 use crate::db::lock_watch::{LockWatch, Watched};
 use crate::db::migrate::{run_program, run_script};
+use crate::db::run_queue::RunQueue;
 use crate::db::traffic::{Broken, LAST_ANSWERS, Probe, Seen, Traffic, backend, ms};
 use crate::diff::blocking::{StatementSpan, Waiters, blocked_queries};
 use crate::diff::locks::HeldLock;
@@ -103,7 +104,9 @@ pub async fn try_script(
             },
             rows: None,
             duration: Millis(span.end_ms - span.start_ms),
+            duration_cpu_wait: Millis(span.cpu_wait_ms),
             locks_held: Millis(0.0),
+            locks_held_cpu_wait: Millis(0.0),
             in_transaction: false,
             locks: span.locks.clone(),
             inherited: Vec::new(),
@@ -170,6 +173,7 @@ struct Beside<'a> {
     url: &'a DatabaseUrl,
     session: Session,
     pid: i32,
+    run_queue: RunQueue,
     reach: Reach,
     interrupt: &'a Interrupt,
 }
@@ -201,6 +205,7 @@ impl<'a> Beside<'a> {
             url,
             session,
             pid,
+            run_queue: RunQueue::of(url, pid),
             reach,
             interrupt,
         })
@@ -259,9 +264,12 @@ impl<'a> Beside<'a> {
             execute(&self.session, "BEGIN", "beginning a transaction").await?;
         }
         let mut spans: Vec<StatementSpan> = Vec::with_capacity(groups.len());
+        // What the process had waited for a processor when each statement began.
+        let mut begun: Vec<f64> = Vec::with_capacity(groups.len());
         for (n, statement) in script.statements.iter().enumerate() {
             self.interrupt.check()?;
             *at = n;
+            let waited_before = self.run_queue.waited().0;
             let span = match (known, &script.program) {
                 (LocksOf::Own, None) if block_rule(&statement.sql) == BlockRule::Inside => {
                     self.own(script, n, zero).await?
@@ -276,14 +284,17 @@ impl<'a> Beside<'a> {
                         start_ms,
                         end_ms,
                         released_ms: end_ms,
+                        cpu_wait_ms: self.run_queue.waited().0 - waited_before,
                         locks: locks.unwrap_or_default(),
                     }
                 }
             };
+            begun.push(waited_before);
             spans.push(span);
             // A COMMIT of the script's own ends its transaction here.
             if groups[n].is_some() && groups.get(n + 1) != Some(&groups[n]) {
-                release(&mut spans, &groups, groups[n], ms(zero.elapsed()));
+                let released = Moment::of(self, zero);
+                release(&mut spans, &begun, &groups, groups[n], released);
             }
         }
         if whole {
@@ -292,7 +303,8 @@ impl<'a> Beside<'a> {
                 return Err(failure(self.interrupt, script, last, &error)?);
             }
             if let Some(last) = groups.last().copied().flatten() {
-                release(&mut spans, &groups, Some(last), ms(zero.elapsed()));
+                let released = Moment::of(self, zero);
+                release(&mut spans, &begun, &groups, Some(last), released);
             }
         }
         Ok(spans)
@@ -336,8 +348,10 @@ impl<'a> Beside<'a> {
         zero: Instant,
     ) -> Result<StatementSpan, ObserveError> {
         let known = relations(&self.session).await?;
+        let waited_before = self.run_queue.waited().0;
         execute(&self.session, "BEGIN", "beginning a transaction").await?;
         let (start_ms, end_ms) = self.one(script, n, zero).await?;
+        let cpu_wait_ms = self.run_queue.waited().0 - waited_before;
         let held = locks(&self.session, &known).await?;
         let read_ms = ms(zero.elapsed());
         execute(&self.session, "COMMIT", "ending a transaction").await?;
@@ -345,20 +359,42 @@ impl<'a> Beside<'a> {
             start_ms,
             end_ms,
             released_ms: end_ms + ms(zero.elapsed()) - read_ms,
+            cpu_wait_ms,
             locks: newly_held(&crate::db::lock_watch::Held::new(), held),
         })
     }
 }
 
-/// Sets when the locks of a transaction went.
+/// The end of a transaction.
+#[derive(Clone, Copy)]
+struct Moment {
+    at_ms: f64,
+    /// What the migration's process had waited for a processor by then.
+    cpu_waited_ms: f64,
+}
+
+impl Moment {
+    fn of(beside: &Beside<'_>, zero: Instant) -> Self {
+        Self {
+            at_ms: ms(zero.elapsed()),
+            cpu_waited_ms: beside.run_queue.waited().0,
+        }
+    }
+}
+
+/// Sets when the locks of a transaction were released. `begun` is what the process had waited for a processor when each
+/// statement began.
 fn release(
     spans: &mut [StatementSpan],
+    begun: &[f64],
     groups: &[Option<usize>],
     group: Option<usize>,
-    at_ms: f64,
+    released: Moment,
 ) {
-    for (span, _) in spans.iter_mut().zip(groups).filter(|(_, of)| **of == group) {
-        span.released_ms = at_ms;
+    let members = spans.iter_mut().zip(begun).zip(groups);
+    for ((span, begun), _) in members.filter(|(_, of)| **of == group) {
+        span.released_ms = released.at_ms;
+        span.cpu_wait_ms = released.cpu_waited_ms - begun;
     }
 }
 
@@ -379,6 +415,7 @@ impl Ran {
             .zip(kept);
         for (((statement, span), blocked), kept) in noted {
             statement.locks_held = Millis(span.released_ms - span.start_ms);
+            statement.locks_held_cpu_wait = Millis(span.cpu_wait_ms);
             statement.blocked = blocked;
             statement.kept_waiting = kept;
             let alone = !statement.in_transaction && runs_alone(&statement.place.sql);

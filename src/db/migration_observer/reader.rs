@@ -131,6 +131,7 @@ async fn rehearse(
             start_ms,
             end_ms,
             released_ms: end_ms,
+            cpu_wait_ms: 0.0,
             locks: locks.clone(),
         })
         .collect();
