@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::db::proxy::ListenAt;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 /// Audits PostgreSQL queries against production-scale data.
@@ -555,9 +556,12 @@ pub struct ImportArgs {
   pgproof record --max-queries 20 --per test -- pytest
                                                  fails where a test sends more than 20 statements
   pgproof record --twice -- npm test             proves N+1 by running it again where every parent has more rows
+  pgproof record --listen 6432                   records what connects to 127.0.0.1:6432 until Ctrl-C
+  pgproof record --listen 6432 --for 10m --database-url postgres://app@staging.example.com/shop
+                                                 before a database that is there already
 
 The command finds the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE. It is a copy, which is
-dropped afterwards with every database that the command made.")]
+dropped afterwards with every database that the command made; with --database-url it is the database itself.")]
 pub struct RecordArgs {
     /// The query file that is written
     #[arg(long, value_name = "FILE", default_value = "queries/recorded.sql")]
@@ -582,6 +586,22 @@ pub struct RecordArgs {
     /// executed once a row
     #[arg(long)]
     pub twice: bool,
+    /// Listen here instead of on a free port of 127.0.0.1: a port, an address with its port, or the folder of a Unix socket.
+    /// Without CMD it records until Ctrl-C
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<ListenAt>,
+    /// Without CMD: stop after this time, e.g. 10m
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::values::duration, requires = "listen", conflicts_with = "command")]
+    pub period: Option<std::time::Duration>,
+    /// Offer TLS to clients, with a certificate that is made for this run
+    #[arg(long)]
+    pub tls: bool,
+    /// Offer TLS with this certificate, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
@@ -594,7 +614,7 @@ pub struct RecordArgs {
     /// The command and its arguments
     #[arg(
         value_name = "CMD",
-        required = true,
+        required_unless_present = "listen",
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]

@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_second_counter_is_the_time_waited() {
-        assert_eq!(wait("842292592 1160114164 294\n"), Some(1160.114_164));
+        assert_eq!(wait("842292592 1160114164 294\n"), Some(1_160.114_164));
         assert_eq!(wait(""), None);
         assert_eq!(wait("842292592"), None);
     }

@@ -33,6 +33,7 @@ mod noise;
 mod plan_sums;
 mod psql_layouts;
 mod record;
+mod record_ends;
 mod reference;
 mod replace;
 mod report;

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use pgproof::db::connect::TlsMode;
 use serde_json::Value;
 
 use crate::server::private::bare_project;
@@ -397,10 +397,13 @@ async fn a_pipelined_loop_of_a_driver_is_proven_and_an_array_is_not() {
     let database = support::database().await;
     let name = database.url().database().to_owned();
     let url = support::cluster().loopback_url(&name).unwrap();
-    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, url.port()));
-    let proxy = pgproof::db::proxy::Proxy::before(server).await.unwrap();
+    let proxy = pgproof::db::proxy::Proxy::before(&url).await.unwrap();
+    let pgproof::db::proxy::ListenAt::Tcp(address) = proxy.at() else {
+        panic!("a port");
+    };
+    let behind = url.behind_proxy("127.0.0.1", address.port(), TlsMode::Disable);
     let mut config = tokio_postgres::Config::new();
-    for (variable, value) in url.with_port(proxy.port()).variables() {
+    for (variable, value) in behind.variables() {
         match variable {
             "PGHOST" => config.host(&value),
             "PGPORT" => config.port(value.parse().unwrap()),

@@ -1,9 +1,10 @@
-//! `pgproof record -- CMD`: runs a command, a test suite say, against a copy of the seeded dataset, reports the loops in what it
-//! sent, and makes a catalog of it.
+//! `pgproof record`: listens before a copy of the seeded dataset, or before a given database, while a command runs, a test suite
+//! say, or until it is stopped; reports the loops in what was sent, and makes a catalog of it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,15 +14,15 @@ use tokio::process::Command;
 use crate::cli::args::{RecordArgs, RowsRequest};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
-use crate::cli::{Globals, baseline, output, target};
+use crate::cli::{Globals, UrlSource, baseline, output, target};
 use crate::cli::{counts, traffic};
 use crate::db::clone::{Clone as DatabaseClone, databases, drop_database};
-use crate::db::connect::{DatabaseUrl, Session};
+use crate::db::connect::{DatabaseUrl, Session, TlsMode};
 use crate::db::introspect;
 use crate::db::prove_batches::{self, KeyColumn, Looped};
-use crate::db::proxy::Proxy;
-use crate::db::server::Cluster;
+use crate::db::proxy::{Certificate, ListenAt, Listening, Proxy};
 use crate::finding::Fix;
+use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::schema::Schema;
 use crate::trace::flow::{Grade, Loop, connect};
@@ -43,35 +44,57 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
             );
         }
     }
-    let project = target::for_recording(globals.project()?, globals);
-    let first = on_dataset(args, &project, globals).await?;
-    let ran = if args.twice && first.status == Some(0) {
-        again(args, &project, first, globals).await?
-    } else {
-        first
+    let (ran, project) = match globals.database()? {
+        Some(database) => {
+            let project = Project::load_if_there(globals.config.as_deref(), &globals.directory)?;
+            (on_given(args, &database, globals).await?, project)
+        }
+        None => {
+            let project = target::for_recording(globals.project()?, globals);
+            let first = on_dataset(args, &project, globals).await?;
+            let ran = if args.twice && first.ended == Ended::Status(0) {
+                again(args, &project, first, globals).await?
+            } else {
+                first
+            };
+            (ran, Some(project))
+        }
     };
-    let mut report = report(&ran, &project, args);
+    let project = project.as_ref();
+    let root = project.map_or(&globals.directory, |project| &project.root);
+    let mut report = report(&ran, project, args);
     let over = counts::over(&ran.recording.units(), args, globals)?;
     report.findings.extend(over);
-    baseline::remember(&report.findings, &project.root, globals);
+    baseline::remember(&report.findings, root, globals);
     if let Some(typed) = &args.baseline {
-        let accepted = baseline::accepted(typed, &project.root, globals)?;
+        let accepted = baseline::accepted(typed, root, globals)?;
         baseline::apply(&accepted, &mut report.findings, false, globals);
     }
     report.view = view;
-    report.fail_on = output::fail_on(args.fail_on, Some(&project));
+    report.fail_on = output::fail_on(args.fail_on, project);
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     let code = output::finish(&outputs, &report, globals)?;
     let written = traffic::write_queries(&ran.recording, "recording", &out, &args.out)?;
     say_what_was_written(args, written, globals);
-    match ran.status {
-        Some(0) => Ok(code),
-        Some(status) => Err(did_not_finish(format!("the command ended with {status}"))),
-        None if globals.interrupt.is_set() => Err(CliError::Interrupted),
-        None => Err(did_not_finish(
+    match ran.ended {
+        Ended::Stopped | Ended::Status(0) => Ok(code),
+        Ended::Status(status) => Err(did_not_finish(format!("the command ended with {status}"))),
+        Ended::Signal if globals.interrupt.is_set() => Err(CliError::Interrupted),
+        Ended::Signal => Err(did_not_finish(
             "the command was ended by a signal".to_owned(),
         )),
     }
+}
+
+/// How a recording came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The command ended by itself.
+    Status(i32),
+    /// The command was ended by a signal.
+    Signal,
+    /// There was no command: the user stopped listening, or the time was over.
+    Stopped,
 }
 
 fn did_not_finish(message: String) -> CliError {
@@ -84,7 +107,7 @@ fn did_not_finish(message: String) -> CliError {
 
 /// What a run of the command gave.
 struct Ran {
-    status: Option<i32>,
+    ended: Ended,
     recording: Recording,
     sessions: u64,
     schema: Schema,
@@ -107,9 +130,19 @@ async fn on_dataset(
     let session = Session::open(copy.url(), &globals.interrupt).await?;
     let schema = introspect::schema(&session).await?;
     session.close().await;
-    let ran = recorded(args, &cluster, copy.url().database(), schema, globals).await;
+    let ran = match cluster.loopback_url(copy.url().database()) {
+        Ok(server) => recorded(args, &server, schema, globals).await,
+        Err(error) => Err(error.into()),
+    };
     let ran = match ran {
-        Ok(ran) => with_fixes(ran, &copy, globals).await,
+        Ok(ran) => {
+            // Ctrl-C ended the recording, where nothing else would have; its report is what is still to come.
+            let interrupt = match ran.ended {
+                Ended::Stopped => Interrupt::new(),
+                Ended::Status(_) | Ended::Signal => globals.interrupt.clone(),
+            };
+            with_fixes(ran, &copy, &interrupt).await
+        }
         Err(error) => Err(error),
     };
     // A test suite's own databases are nobody's once it is over.
@@ -123,7 +156,14 @@ async fn on_dataset(
 }
 
 /// What one statement costs in the place of each loop that is sure, measured on the copy that the command ran on.
-async fn with_fixes(ran: Ran, copy: &DatabaseClone, globals: &Globals) -> Result<Ran, CliError> {
+async fn with_fixes(
+    ran: Ran,
+    copy: &DatabaseClone,
+    interrupt: &Interrupt,
+) -> Result<Ran, CliError> {
+    /// All of them together take no longer than this.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let start = Instant::now();
     let mut loops = ran.recording.loops();
     connect(&mut loops, &ran.schema);
     let sure = loops
@@ -132,12 +172,15 @@ async fn with_fixes(ran: Ran, copy: &DatabaseClone, globals: &Globals) -> Result
     let mut fixes = HashMap::new();
     let mut session = None;
     for found in sure {
-        globals.interrupt.check()?;
+        if interrupt.is_set() || start.elapsed() > PATIENCE {
+            // What was recorded is reported; these stay without a measurement.
+            break;
+        }
         let Some(looped) = looped(found, &ran) else {
             continue;
         };
         if session.is_none() {
-            session = Some(Session::open(copy.url(), &globals.interrupt).await?);
+            session = Some(Session::open(copy.url(), interrupt).await?);
         }
         if let Some(session) = &session
             && let Some(fix) = prove_batches::prove(session, &looped).await
@@ -166,6 +209,32 @@ fn looped(found: &Loop, ran: &Ran) -> Option<Looped> {
         },
         number: found.executions,
     })
+}
+
+/// Records what is sent to a database that is there already. pgproof itself only reads its catalog.
+async fn on_given(
+    args: &RecordArgs,
+    (url, source): &(DatabaseUrl, UrlSource),
+    globals: &Globals,
+) -> Result<Ran, CliError> {
+    if args.twice {
+        return Err(
+            CliError::usage("--twice makes two datasets, and a given database is one")
+                .help("leave --database-url out"),
+        );
+    }
+    let whose = match source {
+        UrlSource::Environment => " (DATABASE_URL)",
+        UrlSource::Flag => "",
+    };
+    globals.progress.note(format!(
+        "before {}{whose}: what is written goes into that database; pgproof itself changes nothing in it",
+        url.address()
+    ));
+    let session = Session::open_given(url, &globals.interrupt).await?;
+    let schema = introspect::schema(&session).await?;
+    session.close().await;
+    recorded(args, url, schema, globals).await
 }
 
 /// Runs the command once more, where every parent has more rows.
@@ -212,7 +281,7 @@ fn is_of_a_tool(table: &str) -> bool {
     table.contains("migration") || table.contains("schema_version") || table.starts_with("flyway_")
 }
 
-fn report(ran: &Ran, project: &Project, args: &RecordArgs) -> Report {
+fn report(ran: &Ran, project: Option<&Project>, args: &RecordArgs) -> Report {
     let mut inconclusive = Vec::new();
     if ran.recording.losses() > 0 {
         inconclusive.push(format!(
@@ -223,11 +292,14 @@ fn report(ran: &Ran, project: &Project, args: &RecordArgs) -> Report {
     traffic::report(
         &ran.recording,
         traffic::Source {
-            from: vec![args.command.join(" ")],
+            from: vec![match (args.command.as_slice(), &args.listen) {
+                ([], Some(at)) => format!("connections to {at}"),
+                (command, _) => command.join(" "),
+            }],
             sessions: ran.sessions,
             inconclusive,
             plans: Plans::default(),
-            project: Some(project),
+            project,
             schema: Some(&ran.schema),
             fixes: ran.fixes.clone(),
             before: ran.before.as_deref(),
@@ -235,33 +307,45 @@ fn report(ran: &Ran, project: &Project, args: &RecordArgs) -> Report {
     )
 }
 
+/// Listens before `server` until the command has ended, or the recording is stopped.
 async fn recorded(
     args: &RecordArgs,
-    cluster: &Cluster,
-    database: &str,
+    server: &DatabaseUrl,
     schema: Schema,
     globals: &Globals,
 ) -> Result<Ran, CliError> {
-    let server = cluster.loopback_url(database)?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+    let listening = listening(args, globals)?;
     let file = args.save.as_deref();
     let file = file.map(|file| saved(file, globals)).transpose()?;
-    let proxy = Proxy::saving(address, file)
+    let proxy = Proxy::listening(server, &listening, file)
         .await
-        .map_err(|error| CliError::Environment {
-            message: "no port for the recording proxy".to_owned(),
-            causes: vec![error.to_string()],
-            help: None,
-        })?;
-    let url = server.with_port(proxy.port());
-    globals.progress.note(format!(
-        "recording on 127.0.0.1:{}: DATABASE_URL and PG* are set for {}",
-        proxy.port(),
-        args.command.first().map_or("", String::as_str)
-    ));
-    let status = run_command(&args.command, &url, globals).await?;
+        .map_err(|error| cannot_listen(&listening, &error))?;
+    let mode = match listening.tls {
+        Some(_) => TlsMode::Require,
+        None => TlsMode::Disable,
+    };
+    let url = match proxy.at() {
+        ListenAt::Tcp(address) => server.behind_proxy(&reachable(*address), address.port(), mode),
+        ListenAt::Socket(folder, port) => {
+            server.behind_proxy(&folder.to_string_lossy(), *port, TlsMode::Disable)
+        }
+    };
+    let ended = match args.command.as_slice() {
+        [] => {
+            say_where(&url, proxy.at(), globals);
+            stopped(args, globals).await
+        }
+        command => {
+            globals.progress.note(format!(
+                "recording on {}: DATABASE_URL and PG* are set for {}",
+                proxy.at(),
+                command.first().map_or("", String::as_str)
+            ));
+            run_command(command, &url, globals).await?
+        }
+    };
     Ok(Ran {
-        status,
+        ended,
         sessions: proxy.sessions(),
         recording: proxy.take_recording().map_err(|error| {
             let file = args.save.as_deref().unwrap_or(Path::new(""));
@@ -271,6 +355,78 @@ async fn recorded(
         fixes: HashMap::new(),
         before: None,
     })
+}
+
+/// Where the proxy listens, with paths as this process sees them.
+fn listening(args: &RecordArgs, globals: &Globals) -> Result<Listening, CliError> {
+    let at = match &args.listen {
+        None => ListenAt::ANY_PORT,
+        Some(ListenAt::Socket(folder, port)) => {
+            let folder = globals.directory.join(folder);
+            let folder = folder.canonicalize().map_err(|error| {
+                CliError::usage(format!("--listen {}: {error}", folder.display()))
+                    .help("name a folder that is there; the socket's file is made in it")
+            })?;
+            ListenAt::Socket(folder, *port)
+        }
+        Some(at) => at.clone(),
+    };
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Certificate::Files(
+            globals.directory.join(certificate),
+            globals.directory.join(key),
+        )),
+        _ => args.tls.then_some(Certificate::OwnMade),
+    };
+    Ok(Listening { at, tls })
+}
+
+fn cannot_listen(listening: &Listening, error: &std::io::Error) -> CliError {
+    CliError::Environment {
+        message: format!("the recording proxy cannot listen on {}", listening.at),
+        causes: vec![error.to_string()],
+        help: (error.kind() == std::io::ErrorKind::AddrInUse)
+            .then(|| "another program listens there; --listen takes another port".to_owned()),
+    }
+}
+
+/// The address by which a program on this machine reaches a listener.
+fn reachable(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => "::1".to_owned(),
+        _ => address.ip().to_string(),
+    }
+}
+
+/// Where clients connect to, for a person who starts them. The password of pgproof's own server is part of it: without it
+/// nobody could connect. That of a given database is the user's, and is not shown.
+fn say_where(url: &DatabaseUrl, at: &ListenAt, globals: &Globals) {
+    let database = if globals.database().is_ok_and(|given| given.is_some()) {
+        format!("{url} with the database's own password")
+    } else {
+        url.reveal()
+    };
+    // A note would hide the password; where standard error is closed nobody is there to connect.
+    let _ = writeln!(
+        anstream::stderr(),
+        "recording on {at}; connect to {database}\nCtrl-C ends the recording and writes its report"
+    );
+}
+
+/// Waits until the user stops it, or the time is over.
+async fn stopped(args: &RecordArgs, globals: &Globals) -> Ended {
+    let over = async {
+        match args.period {
+            Some(period) => tokio::time::sleep(period).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = globals.interrupt.wait() => {}
+        () = over => {}
+    }
+    Ended::Stopped
 }
 
 /// The file that a recording is saved to, which nobody else may read.
@@ -290,12 +446,12 @@ fn saved(file: &Path, globals: &Globals) -> Result<File, CliError> {
         .map_err(|error| traffic::cannot_write(file, &error))
 }
 
-/// Runs it with the database in its environment; `None` where a signal ended it.
+/// Runs it with the database in its environment.
 async fn run_command(
     command: &[String],
     url: &DatabaseUrl,
     globals: &Globals,
-) -> Result<Option<i32>, CliError> {
+) -> Result<Ended, CliError> {
     /// So long a command has to end after Ctrl-C, which a terminal sends to it, too.
     const GRACE: Duration = Duration::from_secs(5);
     let Some((program, arguments)) = command.split_first() else {
@@ -316,7 +472,7 @@ async fn run_command(
             let Ok(status) = tokio::time::timeout(GRACE, child.wait()).await else {
                 // What it sent so far is kept.
                 let _ = child.kill().await;
-                return Ok(None);
+                return Ok(Ended::Signal);
             };
             status
         }
@@ -326,7 +482,7 @@ async fn run_command(
         causes: vec![error.to_string()],
         help: None,
     })?;
-    Ok(status.code())
+    Ok(status.code().map_or(Ended::Signal, Ended::Status))
 }
 
 /// Drops the databases that came since; pgproof's own are other commands' business.

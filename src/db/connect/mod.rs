@@ -11,14 +11,16 @@ mod url;
 use std::fmt;
 use std::time::Duration;
 
-use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use self::error::ConnectError;
 pub use self::tls::TlsError;
+pub(super) use self::tls::connector as tls_connector;
 pub use self::url::{DatabaseUrl, TlsMode, TlsOptions, UrlError};
+pub(super) use tokio_postgres::config::Host;
+
 use crate::interrupt::{Interrupt, Registration};
 
 /// The oldest server that pgproof reads.

@@ -32,7 +32,7 @@ pub enum TlsError {
 }
 
 /// A connector for what was asked.
-pub(super) fn connector(options: &TlsOptions) -> Result<MakeRustlsConnect, TlsError> {
+pub(in crate::db) fn connector(options: &TlsOptions) -> Result<MakeRustlsConnect, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

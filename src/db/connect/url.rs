@@ -305,16 +305,45 @@ impl DatabaseUrl {
         other
     }
 
-    /// The same server's other port: a proxy's.
+    /// The same user and database behind a proxy: at `host`, which is a name, an address or the folder of a Unix socket.
     #[must_use]
-    pub fn with_port(&self, port: u16) -> Self {
-        let password = self.config.get_password().map(String::from_utf8_lossy);
-        Self::of_loopback(
-            port,
-            self.user(),
-            password.as_deref().unwrap_or_default(),
-            self.database(),
-        )
+    pub fn behind_proxy(&self, host: &str, port: u16, mode: TlsMode) -> Self {
+        let mut config = tokio_postgres::Config::new();
+        config.host(host);
+        if let Some(password) = self.config.get_password() {
+            config.password(password);
+        }
+        if let Some(options) = self.config.get_options() {
+            config.options(options);
+        }
+        let own = Self::of_own_server(config, port, self.user(), self.database());
+        Self {
+            tls: TlsOptions {
+                mode,
+                ..TlsOptions::none()
+            },
+            schema: self.schema.clone(),
+            ..own
+        }
+    }
+
+    /// Hosts with their ports, in the order in which they are tried.
+    pub(in crate::db) fn servers(&self) -> Vec<(Host, u16)> {
+        let ports = self.config.get_ports();
+        let hosts = if self.config.get_hosts().is_empty() {
+            let addresses = self.config.get_hostaddrs().iter();
+            addresses
+                .map(|address| Host::Tcp(address.to_string()))
+                .collect()
+        } else {
+            self.config.get_hosts().to_vec()
+        };
+        let port = |index| ports.get(index).or(ports.first()).copied();
+        hosts
+            .into_iter()
+            .enumerate()
+            .map(|(index, host)| (host, port(index).unwrap_or(5432)))
+            .collect()
     }
 
     /// The first port.
@@ -333,13 +362,22 @@ impl DatabaseUrl {
                 "DATABASE_URL",
                 self.reveal().replacen("postgres://", "postgresql://", 1),
             ),
-            ("PGHOST", "127.0.0.1".to_owned()),
+            ("PGHOST", self.host()),
             ("PGPORT", self.port().to_string()),
             ("PGUSER", self.user().to_owned()),
             ("PGPASSWORD", password.unwrap_or_default().into_owned()),
             ("PGDATABASE", self.database().to_owned()),
-            ("PGSSLMODE", "disable".to_owned()),
+            ("PGSSLMODE", self.tls.mode.as_str().to_owned()),
         ]
+    }
+
+    /// The first host as `PGHOST` names it.
+    fn host(&self) -> String {
+        match self.servers().first() {
+            Some((Host::Tcp(name), _)) => name.clone(),
+            Some((Host::Unix(folder), _)) => folder.to_string_lossy().into_owned(),
+            None => "127.0.0.1".to_owned(),
+        }
     }
 
     /// The database's name.
@@ -357,28 +395,13 @@ impl DatabaseUrl {
     /// `host:port`, or the socket's path: for messages.
     #[must_use]
     pub fn address(&self) -> String {
-        let ports = self.config.get_ports();
-        let numeric: Vec<Host> = self
-            .config
-            .get_hostaddrs()
-            .iter()
-            .map(|address| Host::Tcp(address.to_string()))
-            .collect();
-        let hosts = if self.config.get_hosts().is_empty() {
-            &numeric
-        } else {
-            self.config.get_hosts()
-        };
-        let addresses: Vec<String> = hosts
-            .iter()
-            .enumerate()
-            .map(|(index, host)| {
-                let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
-                match host {
-                    Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
-                    Host::Tcp(name) => format!("{name}:{port}"),
-                    Host::Unix(directory) => format!("{}/.s.PGSQL.{port}", directory.display()),
-                }
+        let addresses: Vec<String> = self
+            .servers()
+            .into_iter()
+            .map(|(host, port)| match host {
+                Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(directory) => format!("{}/.s.PGSQL.{port}", directory.display()),
             })
             .collect();
         addresses.join(",")

@@ -1,29 +1,62 @@
 //! A proxy before a server: bytes are forwarded as they come, and what clients execute is read beside them.
 
+mod ends;
+mod startup;
+
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::trace::recording::Recording;
 use crate::trace::saved::Writer;
 use crate::trace::value::ValueReader;
 use crate::trace::wire::{Conversation, Seen};
 
-/// A proxy that listens on 127.0.0.1. Dropping it ends it and its connections.
+use self::ends::{Io, Listener, Upstream};
+use super::connect::DatabaseUrl;
+
+pub use ends::{Certificate, ListenAt};
+
+/// A proxy. Dropping it ends it and its connections.
 #[derive(Debug)]
 pub struct Proxy {
-    port: u16,
+    at: ListenAt,
     recorder: Recorder,
     accepting: JoinHandle<()>,
+}
+
+/// Where a proxy listens, and what it offers its clients.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// The address.
+    pub at: ListenAt,
+    /// The certificate for clients that ask for TLS; without one they are refused it.
+    pub tls: Option<Certificate>,
+}
+
+impl Default for Listening {
+    /// A free port of 127.0.0.1, without TLS.
+    fn default() -> Self {
+        Self {
+            at: ListenAt::ANY_PORT,
+            tls: None,
+        }
+    }
+}
+
+/// The two ends of every connection.
+#[derive(Clone)]
+struct Between {
+    upstream: Upstream,
+    tls: Option<TlsAcceptor>,
 }
 
 /// What all connections share.
@@ -55,21 +88,27 @@ impl Saved {
 }
 
 impl Proxy {
-    /// Listens on a free port and forwards to `server`.
+    /// Listens on a free port of 127.0.0.1 and forwards to `server`.
     ///
     /// # Errors
     /// Where no port can be had.
-    pub async fn before(server: SocketAddr) -> io::Result<Self> {
-        Self::saving(server, None).await
+    pub async fn before(server: &DatabaseUrl) -> io::Result<Self> {
+        Self::listening(server, &Listening::default(), None).await
     }
 
-    /// The same, and writes what it records to a file, compressed. The file holds no values, but hashes of them.
+    /// Listens where it is asked to. What it records is written to a file, too, where one is given, compressed: hashes of
+    /// values, and no values.
     ///
     /// # Errors
-    /// Where no port can be had.
-    pub async fn saving(server: SocketAddr, file: Option<File>) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let port = listener.local_addr()?.port();
+    /// Where the address cannot be had, or a certificate is of no use.
+    pub async fn listening(
+        server: &DatabaseUrl,
+        listening: &Listening,
+        file: Option<File>,
+    ) -> io::Result<Self> {
+        let upstream = Upstream::of(server)?;
+        let tls = listening.tls.as_ref().map(ends::acceptor).transpose()?;
+        let (listener, at) = Listener::bind(&listening.at).await?;
         let reader = ValueReader::new(key());
         let recorder = Recorder {
             recording: Arc::new(Mutex::new(Recording::new(reader))),
@@ -78,18 +117,19 @@ impl Proxy {
             began: Instant::now(),
             saved: file.map(|file| Arc::new(Mutex::new(saved(file, reader)))),
         };
-        let accepting = tokio::spawn(accept(listener, server, recorder.clone()));
+        let between = Between { upstream, tls };
+        let accepting = tokio::spawn(accept(listener, between, recorder.clone()));
         Ok(Self {
-            port,
+            at,
             recorder,
             accepting,
         })
     }
 
-    /// Where it listens.
+    /// Where it listens: a port that was left open is known now.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn at(&self) -> &ListenAt {
+        &self.at
     }
 
     /// Connections so far.
@@ -153,23 +193,34 @@ fn key() -> [u8; 16] {
     key
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, recorder: Recorder) {
+/// TLS keeps what it encrypted until it is asked for it.
+async fn pass_on(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).await?;
+    to.flush().await
+}
+
+async fn accept(listener: Listener, between: Between, recorder: Recorder) {
     // Its connections end with this task.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // Out of file descriptors, say: the client tries again.
-                let Ok((client, _)) = accepted else { continue };
-                let session = recorder.sessions.fetch_add(1, Ordering::Relaxed);
-                connections.spawn(connection(client, server, session, recorder.clone()));
+                let Ok(client) = accepted else { continue };
+                connections.spawn(connection(client, between.clone(), recorder.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(client: TcpStream, server: SocketAddr, session: u64, recorder: Recorder) {
+async fn connection(client: Io, between: Between, recorder: Recorder) {
+    let opened = startup::open(client, &between.upstream, between.tls.as_ref()).await;
+    // A client that goes away, or only cancelled a statement, is no session.
+    let Ok(Some(mut opened)) = opened else {
+        return;
+    };
+    let session = recorder.sessions.fetch_add(1, Ordering::Relaxed);
     let Recorder {
         recording,
         reader,
@@ -194,13 +245,28 @@ async fn connection(client: TcpStream, server: SocketAddr, session: u64, recorde
             Seen::Lost => recording.lost(),
         }
     };
-    // A client that cannot be served sees its connection closed, as by a server that is down.
-    let Ok(server) = TcpStream::connect(server).await else {
-        return;
+    let heard = |bytes: &[u8]| {
+        let mut conversation = locked(&conversation);
+        conversation.at(now());
+        conversation.from_client(bytes, &mut &take);
     };
-    let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
+    let answered = |bytes: &[u8]| {
+        let mut conversation = locked(&conversation);
+        conversation.at(now());
+        conversation.from_server(bytes, &mut &take);
+    };
+    heard(&opened.startup);
+    let sent = opened.server.write_all(&opened.startup).await;
+    let began = sent.and(opened.server.flush().await);
+    let authenticated = match began {
+        Ok(()) => startup::authenticate(&mut opened, &mut &answered, &mut &heard).await,
+        Err(error) => Err(error),
+    };
+    if authenticated.is_err() {
+        return;
+    }
+    let (mut from_client, mut to_client) = tokio::io::split(opened.client);
+    let (mut from_server, mut to_server) = tokio::io::split(opened.server);
     let forward = async {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -209,12 +275,8 @@ async fn connection(client: TcpStream, server: SocketAddr, session: u64, recorde
                 Ok(read) => read,
             };
             // What is answered is known before the answer comes.
-            {
-                let mut conversation = locked(&conversation);
-                conversation.at(now());
-                conversation.from_client(&buffer[..read], &mut &take);
-            }
-            if to_server.write_all(&buffer[..read]).await.is_err() {
+            heard(&buffer[..read]);
+            if pass_on(&mut to_server, &buffer[..read]).await.is_err() {
                 break;
             }
         }
@@ -229,14 +291,10 @@ async fn connection(client: TcpStream, server: SocketAddr, session: u64, recorde
                 Ok(read) => read,
             };
             // First what the client waits for.
-            if to_client.write_all(&buffer[..read]).await.is_err() {
+            if pass_on(&mut to_client, &buffer[..read]).await.is_err() {
                 break;
             }
-            {
-                let mut conversation = locked(&conversation);
-                conversation.at(now());
-                conversation.from_server(&buffer[..read], &mut &take);
-            }
+            answered(&buffer[..read]);
         }
         let _ = to_client.shutdown().await;
     };
