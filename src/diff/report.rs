@@ -164,7 +164,10 @@ pub fn index_uses(
                 .map(|side| (diff.query.clone(), side.plan.clone()))
         })
         .collect();
-    let (had, has) = (indexes(old), indexes(new));
+    let (had, mut has) = (indexes(old), indexes(new));
+    // A table that the migration makes has indexes of its own, and no query yet that they could serve.
+    let old_tables = tables(old);
+    has.retain(|known| old_tables.contains(&known.table) || is_read(&known.table, &after));
     let one_side = |mine: &[Known], others: &[Known], plans: &[(String, CanonicalPlan)], added| {
         let only = mine.iter().filter(|known| {
             !others
@@ -182,6 +185,29 @@ pub fn index_uses(
     };
     let mut found = one_side(&has, &had, &after, true);
     found.extend(one_side(&had, &has, &before, false));
+    found
+}
+
+/// The canonical names of all tables.
+fn tables(names: &Names<'_>) -> BTreeSet<String> {
+    let tables = names.schema.iter().flat_map(|schema| &schema.tables);
+    tables
+        .map(|table| {
+            names
+                .relation(Some(&table.name.schema), &table.name.name)
+                .name
+        })
+        .collect()
+}
+
+/// Whether any of the plans reads the table.
+fn is_read(table: &str, plans: &[(String, CanonicalPlan)]) -> bool {
+    let mut found = false;
+    for (_, plan) in plans {
+        plan.root.each(&mut |operator| {
+            found |= matches!(&operator.kind, OperatorKind::Scan(scan) if scan.relation == table);
+        });
+    }
     found
 }
 

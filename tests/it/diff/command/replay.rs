@@ -104,7 +104,8 @@ fn a_new_table_that_cannot_be_filled_stays_empty() {
         "unchanged",
         "{text}"
     );
-    assert!(text.contains("new index only_one on settings"), "{text}");
+    // Nothing reads the table yet: that its indexes serve no query is no news.
+    assert!(!text.contains("new index"), "{text}");
 }
 
 /// A query that reads several columns which go one after the other is told with the first of them.
