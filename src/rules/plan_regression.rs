@@ -353,7 +353,13 @@ fn message(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
     } else {
         format!(": {}", changes.join("; "))
     };
-    format!("{what} ({}){because}{changes}", run.id)
+    let plan = match &run.cause {
+        Some(Cause::Statement { place }) if apart => {
+            format!("; another plan since {}", place.label())
+        }
+        Some(_) | None => String::new(),
+    };
+    format!("{what} ({}){because}{changes}{plan}", run.id)
 }
 
 fn more_work(run: &RunDiff) -> String {

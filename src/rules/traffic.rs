@@ -89,6 +89,9 @@ fn evidence(named: &Named<'_>) -> Evidence {
         add("values", Quantity::Count(source.of as u64));
         add("chance_bits", Quantity::Count(source.bits as u64));
     }
+    if found.connections > 1 {
+        add("connections", Quantity::Count(found.connections));
+    }
     if let Some(site) = named.site {
         add("call_site", Quantity::Text(site.to_owned()));
     }
@@ -108,7 +111,10 @@ fn evidence(named: &Named<'_>) -> Evidence {
 
 fn message(named: &Named<'_>) -> String {
     let found = named.found;
-    let calls = Count(found.executions as f64);
+    let mut calls = format!("{} times", Count(found.executions as f64));
+    if found.connections > 1 {
+        calls.push_str(&format!(" over {} connections", found.connections));
+    }
     let server = found
         .took
         .map(|took| format!(", {} in the server", Millis(took as f64 / 1_000.0)))
@@ -131,26 +137,24 @@ fn message(named: &Named<'_>) -> String {
     }
     match (found.grade, found.source.as_ref(), named.parent) {
         (Grade::Repeated, ..) => {
-            format!(
-                "executed {calls} times in one unit of work with values that it had before{cost}"
-            )
+            format!("executed {calls} in one unit of work with values that it had before{cost}")
         }
         (Grade::Proven, Some(source), Some(parent)) => format!(
-            "executed {calls} times, once for each row of {}: {}{cost}",
+            "executed {calls}, once for each row of {}: {}{cost}",
             parent.name,
             came_from(source)
         ),
         (_, Some(source), Some(parent)) if source.has_values() => format!(
-            "executed {calls} times, likely once for each row of {}: {}, as they may by chance{cost}",
+            "executed {calls}, likely once for each row of {}: {}, as they may by chance{cost}",
             parent.name,
             came_from(source)
         ),
         (_, Some(_), Some(parent)) => format!(
-            "executed {calls} times in one unit of work, as often as {} returned rows{cost}",
+            "executed {calls} in one unit of work, as often as {} returned rows{cost}",
             parent.name
         ),
         _ => format!(
-            "executed {calls} times in one unit of work, each time with other values{cost}; where they came from is not known"
+            "executed {calls} in one unit of work, each time with other values{cost}; where they came from is not known"
         ),
     }
 }

@@ -25,6 +25,8 @@ const MOST: usize = 10_000;
 const FORMS: usize = 10_000;
 /// The share of values that must have come from the parent.
 const COVERAGE: f64 = 0.95;
+/// So many executions in the order of rows are no chance, although other rows are left out: 1 in 120.
+const ORDERED: u64 = 5;
 /// 2⁻²⁰ is below one in a million.
 const PROOF: f64 = 20.0;
 /// Of a loop's executions this share has values of its own, or their order has to be the rows'.
@@ -81,6 +83,8 @@ pub struct Loop {
     pub child: Arc<str>,
     /// How often it was executed, in the longest loop.
     pub executions: u64,
+    /// Over how many connections at once.
+    pub connections: u64,
     /// How sure it is.
     pub grade: Grade,
     /// Where its values come from.
@@ -119,9 +123,13 @@ impl Loop {
     #[must_use]
     pub fn heading(&self) -> String {
         let number = self.executions;
+        let how = match self.connections {
+            0 | 1 => "one after the other".to_owned(),
+            many => format!("over {many} connections"),
+        };
         match self.grade {
-            Grade::Proven => format!("N+1, proven: {number} executions, one after the other, of"),
-            Grade::Likely => format!("N+1, likely: {number} executions, one after the other, of"),
+            Grade::Proven => format!("N+1, proven: {number} executions, {how}, of"),
+            Grade::Likely => format!("N+1, likely: {number} executions, {how}, of"),
             Grade::Suspect => {
                 format!("again and again in one unit of work: {number} executions of")
             }
@@ -441,13 +449,17 @@ fn judged(form: &Arc<str>, run: &Executions) -> Option<Loop> {
         }
         let share = distinct.len() as f64 / values.len() as f64;
         // Rows that share a value give it again each time; then the order has to say that they were the ones.
-        source(place + 1, values, run).filter(|source| share >= DISTINCT || source.in_order)
+        let (source, is_whole) = source(place + 1, values, run)?;
+        (share >= DISTINCT || source.in_order).then_some((source, is_whole))
     });
-    let source = sources.max_by(|a, b| a.bits.total_cmp(&b.bits))?;
+    let (source, is_whole) = sources.max_by(|(a, _), (b, _)| a.bits.total_cmp(&b.bits))?;
     Some(Loop {
         child: Arc::clone(form),
         executions: run.number,
-        grade: if source.bits >= PROOF {
+        connections: 1,
+        // Whoever is shown a list and picks rows of it asks for some of them, in any order; for three or four the right order is
+        // no wonder.
+        grade: if source.bits >= PROOF && (is_whole || source.in_order && run.number >= ORDERED) {
             Grade::Proven
         } else {
             Grade::Likely
@@ -460,7 +472,9 @@ fn judged(form: &Arc<str>, run: &Executions) -> Option<Loop> {
 }
 
 /// The column that gave the values, where one did; of several the one that did least by chance, then the newest.
-fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<Source> {
+///
+/// With it, whether nearly all rows of those that gave any were asked for.
+fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<(Source, bool)> {
     let sent: Vec<(Value, u64)> = values
         .iter()
         .copied()
@@ -476,7 +490,7 @@ fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<Source
             parents.push(&given.form);
         }
     }
-    let mut best: Option<Source> = None;
+    let mut best: Option<(Source, bool)> = None;
     for parent in parents {
         let all = || run.given.iter().filter(|given| given.form == *parent);
         let columns = all()
@@ -487,9 +501,10 @@ fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<Source
             let Some((matched, in_order, bits)) = matched(&sent, all(), place) else {
                 continue;
             };
-            if best.as_ref().is_none_or(|best| bits > best.bits) {
+            if best.as_ref().is_none_or(|(best, _)| bits > best.bits) {
                 let described = all().find_map(|given| given.rows.columns.get(place));
-                best = Some(Source {
+                let is_whole = asks_for_all(&sent, all(), place);
+                let source = Source {
                     parameter,
                     parent: Arc::clone(parent),
                     column: described.map_or_else(
@@ -501,11 +516,35 @@ fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<Source
                     of: sent.len(),
                     in_order,
                     bits,
-                });
+                };
+                best = Some((source, is_whole));
             }
         }
     }
     best
+}
+
+/// Whether nearly all of the values belong to results of which nearly every row was asked for.
+fn asks_for_all<'g>(
+    sent: &[(Value, u64)],
+    results: impl Iterator<Item = &'g Arc<Given>>,
+    place: usize,
+) -> bool {
+    let asked: HashSet<Value> = sent.iter().map(|(value, _)| *value).collect();
+    let mut of_whole: HashSet<Value> = HashSet::new();
+    for given in results {
+        let column = given.rows.values.get(place).into_iter().flatten();
+        let set: HashSet<Value> = column
+            .copied()
+            .filter(|value| *value != Value::Null)
+            .collect();
+        let found = set.intersection(&asked).count();
+        if found as f64 >= set.len() as f64 * COVERAGE {
+            of_whole.extend(set);
+        }
+    }
+    let found = asked.intersection(&of_whole).count();
+    found as f64 >= asked.len() as f64 * COVERAGE
 }
 
 /// How many of a loop's values were in a column before they were sent, whether in its order, and how unlikely that is.
@@ -552,7 +591,7 @@ fn is_in_order(values: &[Value], column: &[Value]) -> bool {
 
 /// How unlikely it is that values of the same kind are among the column's by chance, as 2 to the minus this: (m/d)ⁿ for n
 /// different values, m in the column and d that there might be, and 1/n! for their order.
-fn bits(values: &[Value], set: &HashSet<Value>, in_order: bool) -> f64 {
+pub(super) fn bits(values: &[Value], set: &HashSet<Value>, in_order: bool) -> f64 {
     /// What long texts and UUIDs might be, at the least.
     const RARE: f64 = 40.0;
     let distinct: HashSet<Value> = values.iter().copied().collect();

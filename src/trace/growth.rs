@@ -104,6 +104,7 @@ fn note(loops: &mut Vec<Loop>, child: &Recorded, growth: Growth, parent: Option<
     loops.push(Loop {
         child: Arc::clone(&child.form),
         executions: growth.after,
+        connections: 1,
         grade,
         source,
         took: child.took,
@@ -156,6 +157,7 @@ mod tests {
         let suspect = Loop {
             child: "menu".into(),
             executions: 6,
+            connections: 1,
             grade: Grade::Suspect,
             source: None,
             took: None,

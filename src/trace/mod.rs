@@ -8,6 +8,7 @@ pub mod input;
 mod keys;
 pub mod logs;
 pub mod plans;
+pub mod pool;
 pub mod recording;
 pub mod saved;
 pub mod spans;

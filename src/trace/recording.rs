@@ -8,6 +8,7 @@ use super::event::Executed;
 use super::flow::{Flows, Loop, Step};
 use super::forms::{Forms, Kind, Met};
 use super::keys::KeyMap;
+use super::pool::{self, Pool};
 use super::tags::Mark;
 use super::units::{self, Total, Units};
 use super::value::{Value, ValueReader};
@@ -18,6 +19,7 @@ pub struct Recording {
     forms: Forms,
     sessions: KeyMap<u64, Session>,
     flows: Flows,
+    pool: Pool,
     units: Units,
     /// Constants of statements as values that can be compared.
     reader: ValueReader,
@@ -203,6 +205,19 @@ impl Recording {
         match kind {
             Kind::Transparent | Kind::Begin | Kind::End => {}
             Kind::Read | Kind::Write | Kind::Batch => {
+                if let Some(at) = executed.at {
+                    let took = executed.took.unwrap_or(0);
+                    self.pool.take(&pool::Step {
+                        session,
+                        form: &form.key,
+                        may_loop: kind != Kind::Batch,
+                        values: &values,
+                        at,
+                        done: at.saturating_add(i64::try_from(took).unwrap_or(i64::MAX)),
+                        unit,
+                        rows,
+                    });
+                }
                 let step = Step {
                     form: &form.key,
                     may_loop: kind != Kind::Batch,
@@ -227,6 +242,14 @@ impl Recording {
     #[must_use]
     pub fn loops(&self) -> Vec<Loop> {
         let mut loops = self.flows.loops();
+        for found in self.pool.loops().into_values() {
+            match loops.iter_mut().find(|known| known.child == found.child) {
+                // A loop that one connection shows is as it was seen there.
+                Some(known) if known.grade <= found.grade => {}
+                Some(known) => *known = found,
+                None => loops.push(found),
+            }
+        }
         let repeated = self.units.repeated();
         let keys = |form: usize| Arc::clone(&self.forms.all[form].key);
         for (form, repeated) in &repeated {

@@ -306,6 +306,7 @@ impl Repeated {
         Some(Loop {
             child: keys(form),
             executions: self.executions,
+            connections: 1,
             grade,
             source: source.map(|parent| Source::of_rows(keys(parent), self.executions)),
             took: self.took,

@@ -28,6 +28,30 @@ pub(super) fn look_alikes(cases: &mut Vec<Case>) {
             );
         }
     });
+    for (name, picks) in [
+        ("people who each open a row of one list", 20),
+        ("people who open every row of a list in the end", 200),
+    ] {
+        add(name, AUTHOR, &|script| {
+            let ids = scattered(25);
+            for connection in 0..8 {
+                script.session = connection;
+                script.list("author_id", &ids);
+            }
+            for n in 0..picks {
+                script.session = n as u64 % 8;
+                script.send(AUTHOR, vec![ids[(n * n * 3 + n / 5) % 25]], None);
+            }
+        });
+    }
+    add("pages in parallel", "SELECT title FROM pages", &|script| {
+        let ids: Vec<Value> = (1..41).map(Value::Whole).collect();
+        script.list("id", &ids);
+        for (n, page) in ids.iter().enumerate() {
+            script.session = n as u64 % 6;
+            script.send("SELECT title FROM pages OFFSET $1", vec![*page], None);
+        }
+    });
     for (name, pause) in [
         ("polling every second", 1_000),
         ("polling as fast as it goes", 0),

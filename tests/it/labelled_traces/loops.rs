@@ -58,6 +58,32 @@ pub(super) fn loops(cases: &mut Vec<Case>) {
             }
         });
     }
+    for connections in [2, 4, 10] {
+        add(
+            &format!("a pool of {connections} connections"),
+            AUTHOR,
+            &|script| {
+                let ids = scattered(40);
+                script.list("author_id", &ids);
+                for (n, id) in ids.iter().enumerate() {
+                    script.session = n as u64 % connections;
+                    script.send(AUTHOR, vec![*id], None);
+                }
+            },
+        );
+    }
+    add("two requests over one pool", AUTHOR, &|script| {
+        let (one, other) = (scattered(80)[..40].to_vec(), scattered(80)[40..].to_vec());
+        script.list("author_id", &one);
+        script.session = 5;
+        script.list("author_id", &other);
+        for (n, (one, other)) in one.iter().zip(&other).enumerate() {
+            for (id, first) in [(one, 0), (other, 4)] {
+                script.session = first + n as u64 % 4;
+                script.send(AUTHOR, vec![*id], None);
+            }
+        }
+    });
     add("nineteen others between", AUTHOR, &|script| {
         let ids = scattered(6);
         script.list("author_id", &ids);
