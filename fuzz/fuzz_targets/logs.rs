@@ -29,6 +29,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = input.end_of_file(&mut out);
     input.end(&mut out);
-    let _ = (input.doubts(), recording.statements(), recording.loops(), recording.units());
+    let _ = (input.gaps(), recording.statements(), recording.loops(), recording.units());
     let _ = plans.longest_first();
 });

@@ -323,7 +323,7 @@ fn the_sample_catalog_is_read() {
 }
 
 /// Names with the place and the reason of what is left out, and the warnings.
-fn told(catalog: &Catalog) -> (Vec<&str>, Vec<String>, Vec<String>) {
+fn outcome(catalog: &Catalog) -> (Vec<&str>, Vec<String>, Vec<String>) {
     let names = catalog.queries.iter().map(|query| query.name.as_str());
     let skipped = catalog
         .skipped
@@ -343,7 +343,7 @@ fn what_cannot_be_audited_stops_nothing() {
         -- name: Left :exec\n-- @skip: maintenance, run by hand\nvacuum full;\n\
         -- name: Last :one\nselect 3;\n";
     let catalog = parse(&[Source::new("queries/a.sql", text)]);
-    let (names, skipped, warnings) = told(&catalog);
+    let (names, skipped, warnings) = outcome(&catalog);
     assert_eq!(names, ["First", "Last"]);
     assert_eq!(
         skipped,
@@ -370,7 +370,7 @@ fn a_quote_that_is_not_closed_costs_its_own_query() {
                 -- name: D :one\nselect $$;\n-- name: E :one\nselect 5;\n/* not closed\n-- name: F :one\nselect 6;\n";
     let (names, skipped) = {
         let catalog = parse(&[Source::new("a.sql", text)]);
-        let (names, skipped, _) = told(&catalog);
+        let (names, skipped, _) = outcome(&catalog);
         (
             names.into_iter().map(str::to_owned).collect::<Vec<_>>(),
             skipped,
@@ -387,7 +387,7 @@ fn a_quote_that_is_not_closed_costs_its_own_query() {
     );
     // A query that somebody took out stays out.
     let text = "/*\n-- name: Old :one\nselect 1;\n*/\n-- name: New :one\nselect 2;\n";
-    assert_eq!(told(&parse(&[Source::new("a.sql", text)])).0, ["New"]);
+    assert_eq!(outcome(&parse(&[Source::new("a.sql", text)])).0, ["New"]);
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn statements_without_a_name_are_named_by_their_place() {
         "-- @calls 5/s\nselect 1;\n\nselect 2; select 3",
     );
     let catalog = parse(&[one, two]);
-    let (names, skipped, warnings) = told(&catalog);
+    let (names, skipped, warnings) = outcome(&catalog);
     assert_eq!(
         names,
         [
@@ -446,7 +446,7 @@ fn a_name_in_two_packages_says_which() {
         "-- name: Get :one\nselect 1;\n-- name: Get :one\nselect 2;\n",
     );
     let catalog = parse(&[twice]);
-    assert_eq!(told(&catalog).1, ["Get:4 a second query Get"]);
+    assert_eq!(outcome(&catalog).1, ["Get:4 a second query Get"]);
     assert_eq!(catalog.queries.len(), 1);
 }
 
@@ -474,7 +474,7 @@ fn other_tools_headers_and_prose_are_understood() {
         -- name: Copy :copyfrom\n-- @deprecated use Batch\n-- @param the id of the user\ninsert into t (a) values ($1);\n\
         -- name: Batch :batchexec\n-- @return nothing\ndelete from t where a = $1 and b = @b and c = sqlc.arg(c);\n";
     let catalog = parse(&[Source::new("a.sql", text)]);
-    let (names, skipped, warnings) = told(&catalog);
+    let (names, skipped, warnings) = outcome(&catalog);
     assert_eq!(
         names,
         ["Hash", "Star", "get-user", "touch", "Copy", "Batch"]
@@ -502,7 +502,7 @@ fn bodies_and_parentheses_keep_their_semicolons() {
     let text = "create function f() returns int begin atomic select case when true then 1 end; select 2; end;\n\
         create rule r as on insert to t do (delete from u; delete from v);\nselect 3;\n-- name: A :one\nselect (1;\n-- name: B :one\nselect 4;";
     let catalog = parse(&[Source::new("a.sql", text)]);
-    let (names, skipped, _) = told(&catalog);
+    let (names, skipped, _) = outcome(&catalog);
     assert_eq!(names, ["a.sql:3", "B"]);
     assert_eq!(skipped.len(), 3, "{skipped:?}");
 }
@@ -520,9 +520,9 @@ fn a_statement_ends_where_the_server_ends_it() {
     // The string goes on over both line breaks, so that what looks like its content is not.
     let text = "-- name: A :one\nselect E'a'\n'b\\'\n'; commit; delete from t; --' as x;\n-- name: B :one\nselect 2;\n";
     let catalog = parse(&[Source::new("a.sql", text)]);
-    assert_eq!(told(&catalog).0, ["A", "a.sql:4", "B"]);
+    assert_eq!(outcome(&catalog).0, ["A", "a.sql:4", "B"]);
     assert_eq!(
-        told(&catalog).1,
+        outcome(&catalog).1,
         ["a.sql:4:4 COMMIT TRANSACTION statements cannot be audited"]
     );
     assert_eq!(catalog.queries[0].source, "select E'a'\n'b\\'\n'");
@@ -536,7 +536,7 @@ fn excluded_queries_are_left_out_with_the_pattern() {
     catalog.exclude("B", |name, _| name == "B");
     catalog.exclude("a.sql", |_, file| file == Path::new("a.sql"));
     assert_eq!(
-        told(&catalog).1,
+        outcome(&catalog).1,
         ["B:4 `exclude` names \"B\"", "A:2 `exclude` names \"a.sql\""]
     );
     assert!(catalog.strict().is_ok());

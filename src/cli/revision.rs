@@ -192,10 +192,10 @@ impl GitUse {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim().trim_start_matches("fatal: ");
+        let message = String::from_utf8_lossy(&output.stderr);
+        let message = message.trim().trim_start_matches("fatal: ");
         Err(
-            CliError::usage(format!("{flag} asks git, which says: {said}"))
+            CliError::usage(format!("{flag} asks git, which says: {message}"))
                 .help(format!("without a git repository, {way_out}")),
         )
     }

@@ -1,4 +1,4 @@
-//! What was said of a migration's statement the last time on the same dataset, kept below `.pgproof`: a time near a limit is not
+//! The verdict on a migration's statement the last time on the same dataset, kept below `.pgproof`: a time near a limit is not
 //! to be an error in one run and none in the next.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ impl Settled {
         format!("{} {} {}", self.dataset, place.file.display(), place.sql)
     }
 
-    /// What was said of the statement.
+    /// The verdict on the statement.
     #[must_use]
     pub(super) fn of(&self, statement: &StatementObservation) -> Before {
         match self.known.get(&self.key(statement)).map(String::as_str) {
@@ -45,10 +45,10 @@ impl Settled {
         }
     }
 
-    /// Notes what is said of it now.
+    /// Notes the verdict of now.
     pub(super) fn note(&mut self, statement: &StatementObservation, severity: Option<Severity>) {
-        let said = severity.map_or("quiet", Severity::as_str);
-        self.known.insert(self.key(statement), said.to_owned());
+        let verdict = severity.map_or("quiet", Severity::as_str);
+        self.known.insert(self.key(statement), verdict.to_owned());
     }
 
     /// Keeps it. What cannot be kept is found anew the next time.

@@ -30,7 +30,7 @@ pub enum CloneError {
     InUse {
         /// What was to be copied.
         template: String,
-        /// What the server said.
+        /// The server's message.
         reason: String,
     },
     /// No room for the copy.
@@ -44,7 +44,7 @@ pub enum CloneError {
     Refused {
         /// What was to be copied.
         template: String,
-        /// What the server said.
+        /// The server's message.
         reason: String,
     },
     /// Ctrl-C.
@@ -379,7 +379,7 @@ fn random_digits() -> std::io::Result<String> {
 /// Drops copies whose makers died without doing so.
 ///
 /// # Errors
-/// What the server said.
+/// The server's message.
 pub(crate) async fn sweep(session: &Session) -> Result<Vec<String>, String> {
     let query = "SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1)";
     let rows = session.client().query(query, &[&PREFIX]).await;

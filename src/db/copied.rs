@@ -62,7 +62,7 @@ pub enum CopyOfGivenError {
     Program {
         /// Which.
         program: &'static str,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
     /// Ctrl-C.

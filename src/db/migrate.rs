@@ -39,7 +39,7 @@ pub enum MigrateError {
     History {
         /// The database.
         database: String,
-        /// What sqlx said.
+        /// The message of sqlx.
         reason: String,
     },
     /// The database cannot be reached: exit code 3.
@@ -50,7 +50,7 @@ pub enum MigrateError {
     Environment {
         /// The migration's file.
         file: String,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
     /// Ctrl-C.
@@ -242,7 +242,7 @@ pub async fn run_script(
 const WHERE_IT_RUNS: &str = "run pgproof where the project's own migrations run (its language and packages installed), write \
                              into migrate-cmd how they are run, or work on a database that has the schema with --database-url";
 
-/// The last lines of what a failed program said.
+/// The last lines that a failed program printed.
 const LAST_LINES: usize = 12;
 
 /// Runs a migration program on a database, which it finds in `DATABASE_URL`.
@@ -277,18 +277,18 @@ pub async fn run_program(
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
-    let said = redact(String::from_utf8_lossy(&said).trim());
-    let lines: Vec<&str> = said.lines().collect();
+    let both = [output.stdout, output.stderr].concat();
+    let printed = redact(String::from_utf8_lossy(&both).trim());
+    let lines: Vec<&str> = printed.lines().collect();
     let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
     Err(refused(format!(
         "migrate-cmd failed ({}); its copy of the database is dropped",
         output.status
     ))
     .help(if last.is_empty() {
-        format!("it said nothing; {WHERE_IT_RUNS}")
+        format!("it printed nothing; {WHERE_IT_RUNS}")
     } else {
-        format!("it said:\n{last}\n{WHERE_IT_RUNS}")
+        format!("its output:\n{last}\n{WHERE_IT_RUNS}")
     })
     .into())
 }

@@ -77,7 +77,7 @@ pub enum ExportError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// Its message.
         error: io::Error,
     },
     /// A row that no partition takes.

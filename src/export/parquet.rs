@@ -499,7 +499,7 @@ impl<'w> ParquetFile<'w> {
 
 fn failed(error: ParquetError) -> io::Error {
     match error {
-        // What the file system said, with its kind.
+        // The file system's message, with its kind.
         ParquetError::External(error) => match error.downcast::<io::Error>() {
             Ok(error) => *error,
             Err(error) => io::Error::other(error.to_string()),

@@ -28,7 +28,7 @@ pub(crate) enum Place {
 /// Conditions and keys, as EXPLAIN prints them.
 pub(crate) fn conditions(node: &Node) -> Vec<(&'static str, String)> {
     let conditions = &node.conditions;
-    let said = [
+    let parts = [
         ("Index Cond", &conditions.index),
         ("Order By", &conditions.order_by),
         ("Recheck Cond", &conditions.recheck),
@@ -42,7 +42,7 @@ pub(crate) fn conditions(node: &Node) -> Vec<(&'static str, String)> {
         ("Run Condition", &conditions.run_condition),
         ("Conflict Filter", &conditions.conflict_filter),
     ];
-    let said = said
+    let parts = parts
         .into_iter()
         .filter_map(|(name, condition)| Some((name, condition.clone()?)));
     let keys = [
@@ -54,7 +54,7 @@ pub(crate) fn conditions(node: &Node) -> Vec<(&'static str, String)> {
         .into_iter()
         .filter(|(_, keys)| !keys.is_empty())
         .map(|(name, keys)| (name, keys.join(", ")));
-    said.chain(keys).collect()
+    parts.chain(keys).collect()
 }
 
 /// Every figure of a node, most telling first.
@@ -294,7 +294,7 @@ fn hash(space: &HashSpace) -> Option<String> {
         let word = if batches == 1 { "batch" } else { "batches" };
         format!("{} {word}{planned}", count(batches))
     });
-    let said = [
+    let parts = [
         space
             .buckets
             .map(|buckets| format!("{} buckets", count(buckets))),
@@ -311,13 +311,13 @@ fn hash(space: &HashSpace) -> Option<String> {
             .filter(|disk| disk.0 > 0)
             .map(|disk| format!("{disk} on disk")),
     ];
-    joined(said)
+    joined(parts)
 }
 
 /// `9,998 hits, 2 misses, 12 kB`.
 fn memoize(cache: &Memoize) -> Option<String> {
     let some = |number: Option<u64>| number.filter(|number| *number > 0);
-    let said = [
+    let parts = [
         cache.hits.map(|hits| format!("{} hits", count(hits))),
         cache
             .misses
@@ -326,7 +326,7 @@ fn memoize(cache: &Memoize) -> Option<String> {
         some(cache.overflows).map(|overflows| format!("{} overflows", count(overflows))),
         cache.peak_memory.map(|memory| memory.to_string()),
     ];
-    joined(said)
+    joined(parts)
 }
 
 /// `1: 3 rows in 12.0 ms`.
@@ -346,13 +346,13 @@ fn in_words(worker: &Worker) -> String {
     let pages = worker
         .buffers
         .map(|buffers| format!("{} pages", count(buffers.touched().0)));
-    let said = [
+    let parts = [
         actual,
         pages,
         worker.sort.as_ref().map(sort),
         worker.hash.as_ref().and_then(hash),
     ];
-    format!("{}: {}", worker.number, joined(said).unwrap_or_default())
+    format!("{}: {}", worker.number, joined(parts).unwrap_or_default())
 }
 
 fn joined<const N: usize>(parts: [Option<String>; N]) -> Option<String> {

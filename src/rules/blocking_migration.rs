@@ -44,7 +44,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Elsewhere,
 };
 
-/// What was said of the same statement on the same dataset the last time.
+/// The verdict on the same statement on the same dataset the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Before {
     /// It was not seen yet.
@@ -55,10 +55,10 @@ pub enum Before {
     Found(Severity),
 }
 
-/// How far past a limit a time has to be to change what was said before: two runs differ by about so much.
+/// How far past a limit a time has to be to change the verdict before: two runs differ by about so much.
 const SLACK: f64 = 1.3;
 
-/// The severity by the limits. A time near one of them keeps what was said before.
+/// The severity by the limits. A time near one of them keeps the verdict before.
 fn by_limits(worst: f64, policy: &Policy, before: Before) -> Option<Severity> {
     let is_past = |limit: f64, severity: Severity| {
         worst
@@ -79,7 +79,11 @@ fn by_limits(worst: f64, policy: &Policy, before: Before) -> Option<Severity> {
 
 /// What a statement is by the limits alone, whatever the configuration makes of it: to be remembered.
 #[must_use]
-pub fn said(statement: &StatementObservation, policy: &Policy, before: Before) -> Option<Severity> {
+pub fn severity_by_limits(
+    statement: &StatementObservation,
+    policy: &Policy,
+    before: Before,
+) -> Option<Severity> {
     by_limits(worst(statement), policy, before)
 }
 

@@ -255,8 +255,8 @@ fn findings(
         let before = settled.of(statement);
         let finding = blocking_migration::finding(statement, &compared.probes, &policy, before);
         found.extend(finding);
-        let said = blocking_migration::said(statement, &policy, before);
-        settled.note(statement, said);
+        let by_limits = blocking_migration::severity_by_limits(statement, &policy, before);
+        settled.note(statement, by_limits);
     }
     found.extend(
         compared

@@ -81,7 +81,7 @@ async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<
         (false, true) => Existing::Replace,
         (false, false) => Existing::Refuse,
     };
-    let (specs, options) = said(args, globals)?;
+    let (specs, options) = specs_and_options(args, globals)?;
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let mut intent = given::plan(url, &specs, &options, existing, interrupt).await?;
     if args.disable_triggers {
@@ -151,7 +151,7 @@ fn confirm(
     }
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Err(CliError::usage(format!(
-            "{text}nothing was changed: nobody can be asked here"
+            "{text}nothing was changed: there is no terminal to ask on"
         ))
         .help("add --yes where this is meant"));
     }
@@ -192,7 +192,7 @@ async fn files(
                     url.address()
                 ));
             }
-            let (specs, options) = said(args, globals)?;
+            let (specs, options) = specs_and_options(args, globals)?;
             let (schema, plan, notes) =
                 given::plan_files(&url, &specs, &options, interrupt).await?;
             notes.iter().for_each(|note| progress.note(note.as_str()));
@@ -268,7 +268,10 @@ fn file_format(globals: &Globals) -> Result<FileFormat, CliError> {
 }
 
 /// Seed files and options for a database that is not the project's own; there need not be a project.
-fn said(args: &SeedArgs, globals: &Globals) -> Result<(Vec<Source>, Options), CliError> {
+fn specs_and_options(
+    args: &SeedArgs,
+    globals: &Globals,
+) -> Result<(Vec<Source>, Options), CliError> {
     let project = Project::load_if_there(globals.config.as_deref(), &globals.directory)?;
     let specs = project
         .as_ref()

@@ -108,7 +108,7 @@ fn read_all(args: &TraceArgs, globals: &Globals) -> Result<Everything, CliError>
     }
     input.end(&mut |one| seen.take(one, &mut all.recording, &mut all.plans));
     all.sessions = seen.sessions;
-    all.inconclusive = input.doubts();
+    all.inconclusive = input.gaps();
     if all.recording.losses() > 0 {
         all.inconclusive.push(format!(
             "{} executions could not be read, or are of more different statements than are kept apart",
@@ -147,13 +147,13 @@ impl Counted {
 }
 
 fn unreadable(name: &str, error: &InputError) -> CliError {
-    let said = CliError::usage(format!("{name} {error}"));
+    let refusal = CliError::usage(format!("{name} {error}"));
     match error {
-        InputError::Unknown => said.help(
+        InputError::Unknown => refusal.help(
             "stderr with any log_line_prefix, csvlog, jsonlog and syslog are read, plain or gzipped, also as Cloud SQL, RDS, CloudNativePG, \
              Docker and Kubernetes write them; recordings of `pgproof record --save`; OTLP, Jaeger and Zipkin JSON",
         ),
-        InputError::Recording(_) | InputError::Spans(_) | InputError::TooLong => said,
+        InputError::Recording(_) | InputError::Spans(_) | InputError::TooLong => refusal,
     }
 }
 

@@ -18,7 +18,7 @@ pub enum ConnectError {
     Unreachable {
         /// `host:port` or a socket's path.
         address: String,
-        /// What the operating system said.
+        /// The operating system's message.
         reason: String,
         /// What to try.
         remedy: &'static str,
@@ -30,7 +30,7 @@ pub enum ConnectError {
         address: String,
         /// The role.
         user: String,
-        /// What the server said.
+        /// The server's message.
         reason: String,
         /// What to try.
         remedy: &'static str,
@@ -54,7 +54,7 @@ pub enum ConnectError {
         address: String,
         /// The role.
         user: String,
-        /// What the server said.
+        /// The server's message.
         reason: String,
     },
     /// The encrypted connection failed.
@@ -62,7 +62,7 @@ pub enum ConnectError {
     Tls {
         /// `host:port`.
         address: String,
-        /// What rustls said.
+        /// The message of rustls.
         reason: String,
         /// What to try.
         remedy: &'static str,
@@ -72,7 +72,7 @@ pub enum ConnectError {
     NotReady {
         /// `host:port` or a socket's path.
         address: String,
-        /// What the server said.
+        /// The server's message.
         reason: String,
     },
     /// A server older than what pgproof reads.
@@ -88,7 +88,7 @@ pub enum ConnectError {
     Refused {
         /// Without the password.
         url: String,
-        /// What the server or the driver said.
+        /// The server's or the driver's message.
         reason: String,
     },
     /// A certificate file at fault.

@@ -24,7 +24,7 @@ pub struct IntrospectError {
     pub what: &'static str,
     /// The database.
     pub database: String,
-    /// What the server said.
+    /// The server's message.
     pub reason: String,
     /// Set where the server or the connection failed.
     pub fault: Option<EnvironmentFault>,

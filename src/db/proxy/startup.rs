@@ -320,8 +320,8 @@ mod tests {
     #[test]
     fn an_error_has_its_code_and_message() {
         let error = fatal("08001", "gone");
-        assert_eq!(&error[..5], [b'E', 0, 0, 0, 37 - 1]);
-        assert_eq!(error.len(), 37);
+        assert_eq!(error[..5], [b'E', 0, 0, 0, 32]);
+        assert_eq!(error.len(), 33);
         assert!(error.ends_with(b"SFATAL\0VFATAL\0C08001\0Mgone\0\0"));
     }
 }

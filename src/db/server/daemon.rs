@@ -65,7 +65,7 @@ pub fn keep(cluster: &Cluster) -> Result<(), ServerError> {
     let path = cluster.place.kept();
     fs::write(&path, "").map_err(|error| ServerError::io("write", &path, error))?;
     if let Some(tenancy) = cluster.tenancy().as_mut() {
-        tenancy.owner.tell(Word::Keep);
+        tenancy.owner.send(Word::Keep);
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ pub fn stop(
             continue;
         };
         match Owner::join(&place.pipe()) {
-            Some(mut owner) => owner.tell(Word::Stop),
+            Some(mut owner) => owner.send(Word::Stop),
             None => running.stop(&place.data()),
         }
         end(&place, &running)?;

@@ -113,13 +113,13 @@ pub enum ServerError {
         action: String,
         /// On what.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         source: io::Error,
     },
     /// No port to listen on.
     #[error("cannot find a free port on 127.0.0.1: {source}")]
     Port {
-        /// What the system said.
+        /// The system's message.
         source: io::Error,
     },
     /// The disk is full.
@@ -136,7 +136,7 @@ pub enum ServerError {
     Initialize {
         /// The server's directory.
         path: PathBuf,
-        /// What initdb said.
+        /// The output of initdb.
         complaint: String,
     },
     /// A `[server] settings` entry that the server refuses: exit code 2.
@@ -144,7 +144,7 @@ pub enum ServerError {
     Setting {
         /// The parameter at fault.
         name: Option<String>,
-        /// What the server said.
+        /// The server's message.
         reason: String,
     },
     /// The server did not start.
@@ -181,7 +181,7 @@ pub enum ServerError {
     Refused {
         /// An infinitive.
         action: &'static str,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
     /// Ctrl-C.

@@ -352,14 +352,14 @@ fn restart(
         .progress
         .detail("restarting the embedded server with more room for locks");
     let keep = place.kept().exists();
-    tenancy.owner.tell(Word::Stop);
+    tenancy.owner.send(Word::Stop);
     if let Some(running) = Postmaster::running(&place.data()) {
         end(place, &running)?;
     }
     reap(tenancy.child.as_mut());
     let mut launched = launch.run()?;
     if keep {
-        launched.owner.tell(Word::Keep);
+        launched.owner.send(Word::Keep);
     }
     launched.owner.guard(place, launch.account);
     let port = launched.port;
@@ -495,7 +495,7 @@ impl Entry {
                     keep = place.kept().exists();
                     self.progress
                         .detail("restarting the embedded server with other settings");
-                    owner.tell(Word::Stop);
+                    owner.send(Word::Stop);
                 }
                 // It is ending, or does not answer.
                 (None, _) => {
@@ -511,7 +511,7 @@ impl Entry {
         }
         let mut launched = self.launch(place).run()?;
         if keep {
-            launched.owner.tell(Word::Keep);
+            launched.owner.send(Word::Keep);
         } else {
             remove_file(&place.kept())?;
         }

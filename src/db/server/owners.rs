@@ -29,7 +29,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 /// How long the watcher may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// What an owner tells the watcher.
+/// What an owner sends to the watcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     /// Run on with no owner.
@@ -116,7 +116,7 @@ impl Owner {
     }
 
     /// Tells the watcher something; one that is gone needs no telling.
-    pub(super) fn tell(&mut self, word: Word) {
+    pub(super) fn send(&mut self, word: Word) {
         let text: &[u8] = match word {
             Word::Keep => b"keep\n",
             Word::Stop => b"stop\n",
@@ -194,7 +194,7 @@ pub(super) fn watch(place: &Place, account: Option<&Account>) -> Option<Owner> {
     status.ok().filter(std::process::ExitStatus::success)?;
     let mut owner = Owner { end };
     if place.kept().exists() {
-        owner.tell(Word::Keep);
+        owner.send(Word::Keep);
     }
     Some(owner)
 }

@@ -2,7 +2,7 @@
 
 use super::frame::Line;
 use super::json::json;
-use super::mend::{self, Extent};
+use super::repair::{self, Extent};
 use super::text;
 use super::{Format, Found, PlanParseError, Plans, Reading, json_value, line_number, xml, yaml};
 use crate::plan::node::Gap;
@@ -152,7 +152,7 @@ impl JsonPiece {
 
 fn json_piece(lines: &[Line<'_>]) -> JsonPiece {
     // Only what the value takes is put together: a log may hold thousands of them.
-    let (text, ended) = match mend::extent(lines.iter().map(|line| &*line.text)) {
+    let (text, ended) = match repair::extent(lines.iter().map(|line| &*line.text)) {
         Extent::Whole { line, end } => {
             let mut text = joined(&lines[..line]);
             text.push_str(&lines[line].text[..end]);
@@ -163,14 +163,14 @@ fn json_piece(lines: &[Line<'_>]) -> JsonPiece {
     let value = text.trim_start();
     let mut plans = json(value);
     if plans.is_err() {
-        let whole = mend::without_breaks_in_strings(value);
-        let mended = if ended {
+        let whole = repair::without_breaks_in_strings(value);
+        let repaired = if ended {
             Some(whole)
         } else {
-            mend::closed(&whole)
+            repair::closed(&whole)
         };
         // The first error is about the text as it was given.
-        if let Some(Ok(mut read)) = mended.map(|text| json(&text)) {
+        if let Some(Ok(mut read)) = repaired.map(|text| json(&text)) {
             if let Some(last) = read.last_mut().filter(|_| !ended) {
                 last.gaps.push(Gap::NoEnd);
             }

@@ -14,7 +14,7 @@ mod syslog;
 mod words;
 
 pub use entry::Entry;
-pub use sessions::{Doubts, Seen, Sessions};
+pub use sessions::{Gaps, Seen, Sessions};
 
 pub(super) use lines::Lines;
 

@@ -31,7 +31,7 @@ pub enum Seen<'a> {
 
 /// Why loops, or their absence, cannot be read from a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Doubts {
+pub struct Gaps {
     /// Settings that leave statements out, each with its value.
     pub settings: Vec<(String, String)>,
     /// Durations whose statement was not logged.
@@ -73,7 +73,7 @@ const TEXTS: usize = 10_000;
 /// Longer plans are not read.
 const LONGEST_PLAN: usize = 4 << 20;
 
-impl Doubts {
+impl Gaps {
     /// Each in words; none where the log can be trusted.
     #[must_use]
     pub fn in_words(&self) -> Vec<String> {
@@ -148,7 +148,7 @@ pub struct Sessions {
     reader: ValueReader,
     sessions: KeyMap<u64, Session>,
     texts: HashSet<Arc<str>>,
-    doubts: Doubts,
+    gaps: Gaps,
     clock: u64,
     /// The newest time that a message had.
     now: i64,
@@ -182,8 +182,8 @@ impl Sessions {
 
     /// Why the log cannot be trusted.
     #[must_use]
-    pub fn doubts(&self) -> &Doubts {
-        &self.doubts
+    pub fn gaps(&self) -> &Gaps {
+        &self.gaps
     }
 
     /// Takes a message.
@@ -199,8 +199,8 @@ impl Sessions {
             Message::Executed { text, took, .. } => self.executed(key, entry, (text, took), out),
             Message::Duration(took) => self.timed(key, took, out),
             Message::Plan { body, took } => self.planned(key, (body, took), entry, out),
-            Message::Unknown => self.doubts.unknown_words += 1,
-            Message::Setting { name, value } => self.doubts.set(name, value),
+            Message::Unknown => self.gaps.unknown_words += 1,
+            Message::Setting { name, value } => self.gaps.set(name, value),
             Message::Disconnected => self.close(key, out),
             Message::Step | Message::Other => {}
         }
@@ -223,7 +223,7 @@ impl Sessions {
         if let Some(before) = session.line
             && first > before.saturating_add(1)
         {
-            self.doubts.missing_lines += first - before - 1;
+            self.gaps.missing_lines += first - before - 1;
         }
         session.line = Some(last);
     }
@@ -237,11 +237,11 @@ impl Sessions {
     ) {
         self.note_setting(text);
         if entry.session.is_none() {
-            self.doubts.without_session += 1;
+            self.gaps.without_session += 1;
         }
         if let Some(took) = took {
-            let (shortest, number) = self.doubts.shortest.unwrap_or((took, 0));
-            self.doubts.shortest = Some((shortest.min(took), number + 1));
+            let (shortest, number) = self.gaps.shortest.unwrap_or((took, 0));
+            self.gaps.shortest = Some((shortest.min(took), number + 1));
         }
         let mut executed = self.described(key, entry, text);
         let clock = self.clock;
@@ -308,7 +308,7 @@ impl Sessions {
             values = Values::Bound;
             // PREPARE and plans have none.
             let is_execution = message_is_execution(entry.message);
-            self.doubts.without_values += u64::from(is_execution);
+            self.gaps.without_values += u64::from(is_execution);
         }
         let known = if values == Values::Bound {
             self.texts.get(sql)
@@ -370,7 +370,7 @@ impl Sessions {
                 plain.push_str(&quoted[..end].replace("''", "'"));
                 &plain
             };
-            self.doubts.cut_values += u64::from(value.ends_with("..."));
+            self.gaps.cut_values += u64::from(value.ends_with("..."));
             parameters.push(self.reader.text(value));
             rest = &quoted[end..];
         }
@@ -388,7 +388,7 @@ impl Sessions {
             }
             // With log_statement the steps before the execution have a duration of their own.
             None if self.logs_first => {}
-            None => self.doubts.without_statement += 1,
+            None => self.gaps.without_statement += 1,
         }
     }
 
@@ -401,7 +401,7 @@ impl Sessions {
     ) {
         let read = |body| crate::plan::parse::read(body).plans.pop();
         let Some(mut found) = (body.len() <= LONGEST_PLAN).then(|| read(body)).flatten() else {
-            self.doubts.unread_plans += 1;
+            self.gaps.unread_plans += 1;
             return;
         };
         // auto_explain prints the duration in place of the execution time.
@@ -422,7 +422,7 @@ impl Sessions {
             let before = session.planned.replace(executed);
             let is_another = |before: &Executed| *before.text != *statement;
             if let Some(before) = before.filter(is_another).filter(|_| !self.has_statements) {
-                self.doubts.by_plan_alone += 1;
+                self.gaps.by_plan_alone += 1;
                 out(Seen::Executed(before));
             }
         }
@@ -462,7 +462,7 @@ impl Sessions {
             .or_else(|| rest.split_once(" to "))
             .or_else(|| rest.split_once(" TO "));
         if let Some((name, value)) = value {
-            self.doubts.set(name.trim(), value.trim());
+            self.gaps.set(name.trim(), value.trim());
         }
     }
 
@@ -472,7 +472,7 @@ impl Sessions {
                 out(Seen::Executed(waiting));
             }
             if let Some(planned) = session.planned.filter(|_| !self.has_statements) {
-                self.doubts.by_plan_alone += 1;
+                self.gaps.by_plan_alone += 1;
                 out(Seen::Executed(planned));
             }
             out(Seen::Closed(key));
