@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use super::Resolver;
 use super::key_columns::{
-    capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit,
+    capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit, space_out,
 };
-use super::key_units::{Unit, units_of};
+use super::key_units::{Unit, grains_of, is_computed, units_of};
 use super::partial_keys::keep_rows_out;
 use super::table::TableDraft;
-use crate::schema::{Index, KeyPart};
+use crate::schema::Index;
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::values::source_range;
@@ -84,6 +84,9 @@ impl<'a> Resolver<'a> {
             if let Unit::Column(column) = unit {
                 narrow_past_excluded(draft, column);
             }
+        }
+        for index in &indexes {
+            keep_apart_by_units(draft, index);
         }
         let (before, notes) = (draft.clone(), self.plan.notes.len());
         let mut failed = self.solve_all(draft, &indexes, &[]);
@@ -229,12 +232,7 @@ impl<'a> Resolver<'a> {
         }
         for index in indexes {
             let units = self.telling_apart(draft, index);
-            // An expression may give NULLs a value (COALESCE).
-            let expression = index
-                .keys
-                .iter()
-                .any(|key| matches!(key.part, KeyPart::Expression(_)));
-            if index.nulls_not_distinct || expression {
+            if index.nulls_not_distinct || is_computed(draft, index) {
                 for unit in &units {
                     never_null(draft, *unit);
                 }
@@ -702,6 +700,26 @@ impl<'a> Resolver<'a> {
                     size => Ok(size),
                 },
             },
+        }
+    }
+}
+
+/// Times that a key cuts off to days or months lie that far apart, where no other column of the key has a value for each row.
+fn keep_apart_by_units(draft: &mut TableDraft<'_>, index: &Index) {
+    let grains = grains_of(draft, index);
+    let is_cut = |column: usize| grains.iter().any(|(cut, _)| *cut == column);
+    let told_apart = units_of(draft, index).into_iter().any(|unit| match unit {
+        Unit::Column(column) => {
+            !is_cut(column)
+                && !draft.columns[column].fixed
+                && preference(&draft.columns[column].generator) < 10
+                && capacity(draft, column) >= draft.rows
+        }
+        Unit::Link(_) => false,
+    });
+    if !told_apart {
+        for (column, micros) in grains {
+            space_out(draft, column, micros);
         }
     }
 }

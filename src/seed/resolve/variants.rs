@@ -273,7 +273,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether a column's value can be computed already: it comes from tables that are planned, and not from itself.
-    fn ends_in_a_plan(&self, table: usize, column: usize) -> bool {
+    pub(super) fn ends_in_a_plan(&self, table: usize, column: usize) -> bool {
         let mut at = (table, column);
         (0..self.plan.tables.len()).any(|_| {
             match self.plan.tables[at.0]
@@ -549,13 +549,32 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool 
         }
         if !bound {
             draft.doubts.push(Doubt {
-                constraint: format!("{:?}", sum.terms),
+                constraint: spelled(&sum.terms),
                 expression: String::new(),
                 reason: "none of the columns can follow the others".to_owned(),
             });
         }
     }
     draft.doubts.len() == doubts
+}
+
+/// `a - 2 * b`, as a person writes a sum of columns.
+fn spelled(terms: &[(String, i64)]) -> String {
+    let mut out = String::new();
+    for (name, factor) in terms {
+        let sign = match (out.is_empty(), *factor < 0) {
+            (true, false) => "",
+            (true, true) => "-",
+            (false, false) => " + ",
+            (false, true) => " - ",
+        };
+        out.push_str(sign);
+        if factor.unsigned_abs() != 1 {
+            out.push_str(&format!("{} * ", factor.unsigned_abs()));
+        }
+        out.push_str(name);
+    }
+    out
 }
 
 /// Of two columns without numbers that must be equal one shows what the other one holds.
