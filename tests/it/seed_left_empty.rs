@@ -119,24 +119,22 @@ fn seed_fills_the_rest_and_ends_with_an_error() {
 
 #[test]
 fn rows_that_repeat_a_key_go_where_nothing_points_to_them() {
-    // Each kind of target has a column of its own, and all of them are one key.
+    // Two of the four pairs are written alike.
     let schema = "
-CREATE TABLE users (id int PRIMARY KEY);
-CREATE TABLE teams (id int PRIMARY KEY);
-CREATE TABLE grants (kind text NOT NULL CHECK (kind IN ('user', 'team')), privilege text NOT NULL CHECK (privilege IN ('read', 'write')),
-    user_id int REFERENCES users, team_id int REFERENCES teams,
-    CHECK ((kind = 'user' AND user_id IS NOT NULL AND team_id IS NULL) OR (kind = 'team' AND team_id IS NOT NULL AND user_id IS NULL)),
-    CONSTRAINT grant_once UNIQUE NULLS NOT DISTINCT (kind, user_id, team_id, privilege));
+CREATE TABLE pairs (a text NOT NULL CHECK (a IN ('x', 'xy')), b text NOT NULL CHECK (b IN ('yz', 'z')));
+CREATE UNIQUE INDEX pairs_once ON pairs ((a || b));
+CREATE TABLE plain (id int PRIMARY KEY, name text NOT NULL);
 ";
-    let files = [
-        ("pgproof.toml", "[dataset]\ntarget-size = \"4MB\"\n"),
-        ("migrations/1.sql", schema),
-    ];
+    let files = [("pgproof.toml", CONFIG), ("migrations/1.sql", schema)];
     let directory = project(&files);
     let output = pgproof(directory.path(), &["seed"]);
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{err}");
-    assert!(out.contains("grants"), "{out}");
+    assert!(
+        err.contains("pairs: 1 rows fewer, because they repeated the unique index pairs_once"),
+        "{err}"
+    );
+    assert!(out.contains("pairs 3 "), "{out}");
 }
 
 async fn filled(database: &TestDatabase) -> Vec<String> {

@@ -10,7 +10,9 @@ use super::key_columns::{
 use super::key_units::{Unit, grains_of, is_computed, units_of};
 use super::partial_keys::keep_rows_out;
 use super::table::TableDraft;
+use super::variants::has_null;
 use crate::schema::Index;
+use crate::seed::check::Atom;
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::values::source_range;
@@ -233,8 +235,18 @@ impl<'a> Resolver<'a> {
         for index in indexes {
             let units = self.telling_apart(draft, index);
             if index.nulls_not_distinct || is_computed(draft, index) {
-                for unit in &units {
-                    never_null(draft, *unit);
+                let columns: BTreeSet<usize> = units
+                    .iter()
+                    .flat_map(|unit| columns_of(draft, *unit))
+                    .collect();
+                let free = null_in_every_way(draft, &columns);
+                let is_needed = |column: &usize| !free.contains(column);
+                let needed = units
+                    .iter()
+                    .filter(|unit| columns_of(draft, **unit).iter().all(is_needed));
+                for unit in needed.copied().collect::<Vec<Unit>>() {
+                    never_null(draft, unit);
+                    draft.needed.extend(columns_of(draft, unit));
                 }
             }
             let overfull = units.len() == 1 && units.iter().any(|unit| is_overfull(draft, *unit));
@@ -769,12 +781,35 @@ fn chain(draft: &mut TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
     true
 }
 
-fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {
-    let columns: Vec<usize> = match unit {
+/// Columns that a constraint makes NULL by turns, so that there is no row in which all of these have a value.
+fn null_in_every_way(draft: &TableDraft<'_>, columns: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let by_turns = draft.choices.iter().filter(|choice| {
+        choice
+            .alternatives
+            .iter()
+            .all(|atoms| has_null(draft, columns, atoms))
+    });
+    let nulls = by_turns
+        .flat_map(|choice| choice.alternatives.iter().flatten())
+        .filter_map(|atom| match atom {
+            Atom::Null {
+                column,
+                negated: false,
+            } => draft.position(column),
+            _ => None,
+        });
+    nulls.filter(|column| columns.contains(column)).collect()
+}
+
+fn columns_of(draft: &TableDraft<'_>, unit: Unit) -> Vec<usize> {
+    match unit {
         Unit::Column(column) => vec![column],
         Unit::Link(link) => draft.link_columns[link].clone(),
-    };
-    columns
+    }
+}
+
+fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {
+    columns_of(draft, unit)
         .into_iter()
         .map(|column| draft.columns[column].column.name.as_str())
         .collect()

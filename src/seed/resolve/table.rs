@@ -64,6 +64,8 @@ pub(super) struct TableDraft<'a> {
     /// Constraints that were not understood.
     pub doubts: Vec<Doubt>,
     pub variants: Option<Variants>,
+    /// Columns that a key needs in every row, though they may be NULL.
+    pub needed: BTreeSet<usize>,
     /// Conditions of the rows that are kept.
     pub kept_where: BTreeMap<String, String>,
     /// Polymorphic pairs that a unique key counts.
@@ -130,6 +132,7 @@ impl<'a> Resolver<'a> {
             choices: Vec::new(),
             doubts: Vec::new(),
             variants: None,
+            needed: BTreeSet::new(),
             kept_where: BTreeMap::new(),
             counted_pairs: Vec::new(),
             clock: self.options.clock,

@@ -1,6 +1,8 @@
 //! Constraints that can be met in several ways ("shipped rows have a date", "exactly one of three owners"): the rows are
 //! shared out among variants, in each of which one way is taken.
 
+use std::collections::BTreeSet;
+
 use super::Resolver;
 use super::bounds::bind_arm;
 use super::table::{Choice, TableDraft};
@@ -26,6 +28,15 @@ impl<'a> Resolver<'a> {
         let mut ruled_out: Vec<(usize, Vec<String>)> = Vec::new();
         for mut choice in std::mem::take(&mut draft.choices) {
             leave_keys_alone(draft, &mut choice, &mut ruled_out);
+            if choice
+                .alternatives
+                .iter()
+                .any(|atoms| !has_null(draft, &draft.needed, atoms))
+            {
+                choice
+                    .alternatives
+                    .retain(|atoms| !has_null(draft, &draft.needed, atoms));
+            }
             let next: Vec<Vec<Atom>> = variants
                 .iter()
                 .flat_map(|atoms| {
@@ -556,6 +567,23 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool 
         }
     }
     draft.doubts.len() == doubts
+}
+
+/// Whether an alternative makes one of these columns NULL.
+pub(super) fn has_null(
+    draft: &TableDraft<'_>,
+    columns: &BTreeSet<usize>,
+    alternative: &[Atom],
+) -> bool {
+    alternative.iter().any(|atom| match atom {
+        Atom::Null {
+            column,
+            negated: false,
+        } => draft
+            .position(column)
+            .is_some_and(|column| columns.contains(&column)),
+        _ => false,
+    })
 }
 
 /// `a - 2 * b`, as a person writes a sum of columns.
