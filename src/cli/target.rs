@@ -213,6 +213,15 @@ impl Target {
         }
     }
 
+    /// Tables of the dataset that stay empty because a constraint of theirs cannot be met, each with the reason.
+    #[must_use]
+    pub fn left_empty(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Private { dataset, .. } => dataset.left_empty().collect(),
+            Self::Copied { .. } | Self::Given(_) => Vec::new(),
+        }
+    }
+
     /// Drops the copy and leaves the server.
     pub async fn close(self) -> Result<(), CliError> {
         match self {
@@ -295,7 +304,17 @@ pub async fn start_seeded(
         &globals.interrupt,
     )
     .await?;
+    note_left_empty(&dataset, globals);
     Ok((cluster, dataset))
+}
+
+/// Says which tables have no rows because a constraint of theirs cannot be met: nothing is judged of the queries on them.
+pub fn note_left_empty(dataset: &Dataset, globals: &Globals) {
+    for (table, reason) in dataset.left_empty() {
+        globals
+            .progress
+            .note(format!("table {table} stays empty: {reason}"));
+    }
 }
 
 /// A project as `record` uses it. A catalog's constants shape the dataset that it is audited on, so that what is made before there

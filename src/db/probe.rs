@@ -94,7 +94,7 @@ async fn check(
 ) -> Result<Vec<SeedError>, tokio_postgres::Error> {
     let mut errors = Vec::new();
     for (index, table) in plan.tables.iter().enumerate() {
-        let computed = !table.expressions.is_empty();
+        let computed = table.is_staged();
         if table.fill == Fill::Keep
             || table.rows == 0
             || !(computed || is_asked(schema, plan, table))
@@ -216,7 +216,7 @@ async fn refusals(
         }
     };
     let columns = columns.join(", ");
-    let staged = !table.expressions.is_empty();
+    let staged = table.is_staged();
     let target = if staged { staging::STAGE } else { PROBE };
     let copy = format!("COPY {target} ({columns}) FROM STDIN (FORMAT {form})");
     let (make, insert) = (

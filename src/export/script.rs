@@ -105,7 +105,7 @@ pub(super) fn after_rows(table: &TablePlan, out: &mut dyn Write) -> io::Result<(
 
 /// Whether the server has columns to compute.
 fn is_staged(table: &TablePlan) -> bool {
-    !table.expressions.is_empty()
+    table.is_staged()
 }
 
 fn unstage(staged: bool, table: &TablePlan, out: &mut dyn Write) -> io::Result<()> {

@@ -1,11 +1,14 @@
 //! `not-proven`: a query met no row of the data, so nothing that was measured of it counts.
 
+use std::collections::BTreeSet;
+
 use super::context::{QueryContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
 use crate::plan::condition::parse;
 use crate::plan::{Node, NodeId, Plan};
 use crate::run::{Outcome, Run};
+use crate::schema::{Table, TableKind};
 use crate::sql::null_comparison::null_comparison;
 
 /// The rule.
@@ -53,6 +56,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         (1, false) => " with the values that were tried".to_owned(),
         (number, false) => format!(" with any of {number} parameter sets"),
     };
+    let empty = empty_tables(context, first);
     let missing = condition(&first.plan)
         .map(|condition| format!(" {condition}"))
         .unwrap_or_default();
@@ -65,12 +69,38 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         why: "A plan that meets no row does no work, so that neither its time nor an index for it says anything of \
               production."
             .to_owned(),
-        advice: format!(
-            "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value \
-             that occurs.{missing}"
-        ),
+        advice: match empty.as_slice() {
+            [] => format!(
+                "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value \
+                 that occurs.{missing}"
+            ),
+            [table] => format!("Give {table} rows: it has none."),
+            tables => format!("Give {} rows: they have none.", tables.join(" and ")),
+        },
     };
     vec![context.finding(RuleId::NotProven, Severity::Warning, evidence, words)]
+}
+
+/// Tables of the plan that hold no row at all, as far as the statistics of all their partitions show.
+fn empty_tables(context: &QueryContext<'_>, run: &Run) -> Vec<String> {
+    let scanned = run.plan.table_scans().filter_map(|(_, node)| {
+        let relation = node.relation.as_ref()?;
+        let table = context
+            .schema
+            .table(relation.schema.as_deref(), &relation.name)?;
+        Some(context.schema.root_of(table))
+    });
+    let is_empty = |root: &&Table| {
+        let mut storage = context.schema.tables.iter().filter(|table| {
+            table.kind == TableKind::Ordinary && context.schema.root_of(table).oid == root.oid
+        });
+        storage.all(|table| table.stats.rows == Some(0.0))
+    };
+    let names: BTreeSet<String> = scanned
+        .filter(is_empty)
+        .map(|table| table.name.to_string())
+        .collect();
+    names.into_iter().collect()
 }
 
 /// A statement without parameters whose condition the planner finds to be true of no row: no data make a difference.

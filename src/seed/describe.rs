@@ -141,7 +141,10 @@ fn describe_table(
             out,
             "# Constraint {} was not understood: {}",
             doubt.constraint,
-            one_line(&doubt.expression)
+            one_line(match doubt.expression.is_empty() {
+                true => &doubt.reason,
+                false => &doubt.expression,
+            })
         );
     }
     let _ = writeln!(out, "[{header}.columns]");

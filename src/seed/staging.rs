@@ -1,5 +1,5 @@
 //! SQL for rows that go into a temporary table first: of tables with columns that the server computes from the others, or
-//! with a name that psql cannot read on a line.
+//! with a name that psql cannot read on a line, or of which not every row has a partition.
 
 use std::fmt::Write as _;
 
@@ -27,8 +27,12 @@ pub fn insert(table: &TablePlan, into: &str, columns: &str) -> String {
         let _ = write!(names, ", {}", quote_identifier(&computed.column));
         let _ = write!(values, ", ({})", computed.expression.text);
     }
+    let filter = match table.kept_where.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", table.kept_where.join(" AND ")),
+    };
     // As COPY does: an identity column takes the value that is sent.
     format!(
-        "INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {STAGE}; DROP TABLE {STAGE}"
+        "INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {STAGE}{filter}; DROP TABLE {STAGE}"
     )
 }

@@ -45,6 +45,7 @@ mod seed;
 mod seed_bytes;
 mod seed_formula;
 mod seed_keys;
+mod seed_left_empty;
 mod seed_parts;
 mod seed_plans;
 mod seed_properties;

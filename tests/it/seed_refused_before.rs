@@ -168,7 +168,8 @@ async fn rows_keep_to_partitions_that_exist() {
         .execute(
             "CREATE TABLE spread (id int PRIMARY KEY) PARTITION BY HASH (id);
              CREATE TABLE spread0 PARTITION OF spread FOR VALUES WITH (MODULUS 4, REMAINDER 0);
-             CREATE TABLE spread2 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 1);",
+             CREATE TABLE spread2 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+             CREATE TABLE parts (id int PRIMARY KEY, spread_id int NOT NULL REFERENCES spread);",
         )
         .await;
     let refused = torture::try_fill_with(&database, &[], &Options::default())

@@ -306,6 +306,12 @@ pub(super) async fn audit(
     let policy_for = |query: &Query| settings.policy_for(query);
     let defaults = settings.policy();
     let mut findings = rules::judge(&queries, &runs, &schema, &policy_for, &defaults);
+    missing::explain_empty(
+        &mut findings,
+        &target.left_empty(),
+        (&queries, &runs),
+        &schema,
+    );
     let unjudged = Unjudged {
         skipped: &skipped,
         queries: &queries,

@@ -154,6 +154,7 @@ async fn datasets(
 ) -> Result<(Dataset, Option<Dataset>), CliError> {
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let whole = dataset::ensure(cluster, prepared.recipe(), progress, interrupt).await?;
+    target::note_left_empty(&whole, globals);
     if args.extrapolate.is_none() {
         return Ok((whole, None));
     }

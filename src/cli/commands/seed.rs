@@ -10,7 +10,7 @@ use crate::cli::settings::{DatasetSettings, Project};
 use crate::cli::target::{self, Ingredients};
 use crate::cli::{Globals, UrlSource};
 use crate::db::connect::DatabaseUrl;
-use crate::db::dataset::{self, Dataset};
+use crate::db::dataset::{self, Dataset, DatasetError, Drafted};
 use crate::db::given::{self, Existing, Intent, Loss};
 use crate::db::load::Space;
 use crate::export::{self, FileFormat};
@@ -53,18 +53,28 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
     let ingredients = Ingredients::read(&project, options(args, project.settings.dataset))?;
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let cluster = target::start(&project, globals).await?;
+    // Tables whose constraints cannot be met; everything else is filled.
+    let unfilled: Vec<String>;
     let shown = if args.dry_run {
-        let (schema, plan) =
-            dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
+        let Drafted {
+            schema,
+            plan,
+            errors,
+        } = dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
         for note in plan.all_notes() {
             progress.note(note.as_str());
         }
+        unfilled = errors.iter().map(ToString::to_string).collect();
         (
             planned(&plan, |_| Fate::Filled),
             expected(&schema, &plan, plan.expected_time()),
         )
     } else {
         let dataset = dataset::ensure(&cluster, ingredients.recipe(), progress, interrupt).await?;
+        let left_empty = dataset.left_empty();
+        unfilled = left_empty
+            .map(|(table, reason)| format!("table {table}: {reason}"))
+            .collect();
         let duration = dataset
             .made
             .as_ref()
@@ -72,7 +82,13 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
         (held(&dataset), duration)
     };
     cluster.stop().await;
-    print(globals, &shown.0, shown.1)
+    print(globals, &shown.0, shown.1)?;
+    match unfilled.is_empty() {
+        true => Ok(()),
+        false => Err(CliError::usage(unfilled.join("\n")).help(
+            "these tables have no rows, the others have theirs; an audit judges no query on them",
+        )),
+    }
 }
 
 async fn given(args: &SeedArgs, globals: &Globals, url: &DatabaseUrl) -> Result<(), CliError> {
@@ -202,9 +218,16 @@ async fn files(
             let project = globals.project()?;
             let ingredients = Ingredients::read(&project, options(args, project.settings.dataset))?;
             let cluster = target::start(&project, globals).await?;
-            let (schema, plan) =
-                dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
+            let Drafted {
+                schema,
+                plan,
+                errors,
+            } = dataset::preview(&cluster, ingredients.recipe(), progress, interrupt).await?;
             cluster.stop().await;
+            // Files are whole or not there: nobody would notice that a table's is missing.
+            if !errors.is_empty() {
+                return Err(DatasetError::Plan(errors).into());
+            }
             plan.all_notes()
                 .for_each(|note| progress.note(note.as_str()));
             (Arc::new(schema), Arc::new(plan))

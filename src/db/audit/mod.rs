@@ -618,10 +618,11 @@ impl Auditor<'_> {
             note,
         } = parent::values(client, &self.limits, self.queries, asked, normal).await?;
         let generic = explain::generic(client, prepared, &self.limits).await?;
+        let extended = parameters::with_system_tables(client, self.schema, &generic.plan).await;
         let mut search = Search {
             client,
             limits: &self.limits,
-            schema: self.schema,
+            schema: extended.as_ref().unwrap_or(self.schema),
             sampler: self.samplers.entry(query.asked_by.clone()).or_default(),
         };
         let chosen = parameters::choose(&mut search, query, prepared, &generic.plan, &given).await;

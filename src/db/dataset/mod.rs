@@ -2,10 +2,14 @@
 //! name and renamed when it is whole: what has the name is complete.
 
 mod environment;
+mod error;
 mod fill_up;
+mod left_empty;
 mod retention;
 
 pub use self::environment::environment;
+pub use self::error::DatasetError;
+use self::left_empty::Unloadable;
 pub(crate) use self::retention::Stored;
 
 use std::collections::BTreeMap;
@@ -15,24 +19,23 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::clone::{Clone as DatabaseClone, CloneError};
-use super::connect::{ConnectError, DatabaseUrl, EnvironmentFault, Session, describe};
+use super::clone::Clone as DatabaseClone;
+use super::connect::{DatabaseUrl, Session};
 use super::demands::{self, Demand};
-use super::introspect::{self, IntrospectError};
+use super::introspect;
 use super::lease::{self, Lease, LeaseError};
-use super::load::{self, LoadError, LoadReport, Space};
+use super::load::{self, LoadReport, Space};
 use super::migrate::{self, MigrateError, MigrationSource};
 use super::probe;
-use super::server::{Cluster, ServerError};
+use super::server::Cluster;
 use super::stored;
-use crate::interrupt::{Interrupt, Interrupted};
+use crate::interrupt::Interrupt;
 use crate::migrations::Layout;
 use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::seed::plan::Fill;
 use crate::seed::{GENERATOR_VERSION, Options, SeedError, SeedPlan, spec};
-use crate::source::{Source, SourceError};
-use crate::units::Bytes;
+use crate::source::Source;
 
 /// What a dataset is made of.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +63,14 @@ pub struct Dataset {
     pub tables: Vec<DatasetTable>,
 }
 
+impl Dataset {
+    /// Each table that stays empty because a constraint of it cannot be met, with the reason.
+    pub fn left_empty(&self) -> impl Iterator<Item = (&str, &str)> {
+        let tables = self.tables.iter();
+        tables.filter_map(|table| Some((table.name.as_str(), table.left_empty.as_deref()?)))
+    }
+}
+
 /// A table of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetTable {
@@ -71,123 +82,17 @@ pub struct DatasetTable {
     pub bytes: u64,
     /// The migrations filled it.
     pub kept: bool,
-}
-
-/// Why there is no dataset.
-#[derive(Debug, thiserror::Error)]
-pub enum DatasetError {
-    /// Mistakes in seed files: exit code 2.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Spec(Vec<SourceError>),
-    /// The schema and the spec do not go together: exit code 2.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Plan(Vec<SeedError>),
-    /// A migration failed.
-    #[error(transparent)]
-    Migrate(#[from] MigrateError),
-    /// The server cannot be talked to: exit code 3.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The schema cannot be read: exit code 3.
-    #[error(transparent)]
-    Introspect(#[from] IntrospectError),
-    /// The rows cannot be written.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// No database of pgproof's own could be made or dropped: exit code 3.
-    #[error(transparent)]
-    Clone(#[from] CloneError),
-    /// The embedded server cannot be used as it is: exit code 3.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// The rows do not fit on the disk: exit code 3.
-    #[error(
-        "the dataset does not fit on the disk: it {space}, and {free} are free; free some (`pgproof server prune`), or make \
-         it smaller (`dataset.scale` of pgproof.toml, or `rows` in the seed files)"
-    )]
-    Space {
-        /// What is needed.
-        space: Space,
-        /// What there is.
-        free: Bytes,
-    },
-    /// Anything else that the server refused: exit code 3.
-    #[error("cannot {action}: {reason}")]
-    Refused {
-        /// What was tried.
-        action: &'static str,
-        /// What the server said.
-        reason: String,
-        /// Set where the server or the connection failed.
-        fault: Option<EnvironmentFault>,
-    },
-    /// Ctrl-C.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-impl DatasetError {
-    /// Whether the project is at fault (exit code 2) and not the machine (3).
-    #[must_use]
-    pub fn is_configuration(&self) -> bool {
-        match self {
-            Self::Spec(_) | Self::Plan(_) => true,
-            Self::Migrate(error) => error.is_configuration(),
-            Self::Load(LoadError::Rows { fault, .. } | LoadError::Constraint { fault, .. }) => {
-                fault.is_none()
-            }
-            Self::Connect(_)
-            | Self::Server(_)
-            | Self::Introspect(_)
-            | Self::Load(_)
-            | Self::Clone(_)
-            | Self::Space { .. }
-            | Self::Refused { .. }
-            | Self::Interrupted(_) => false,
-        }
-    }
-
-    /// Whether the server's disk is full, as far as can be seen.
-    fn is_disk_full(&self) -> bool {
-        match self {
-            Self::Load(
-                LoadError::Rows { fault, .. }
-                | LoadError::Constraint { fault, .. }
-                | LoadError::Refused { fault, .. },
-            )
-            | Self::Refused { fault, .. } => match fault {
-                // A server that cannot write its log ends every session.
-                Some(EnvironmentFault::DiskFull | EnvironmentFault::ConnectionLost) => true,
-                Some(EnvironmentFault::OutOfResources) | None => false,
-            },
-            Self::Clone(CloneError::DiskFull { .. })
-            | Self::Migrate(MigrateError::Environment { .. }) => true,
-            Self::Spec(_)
-            | Self::Plan(_)
-            | Self::Migrate(_)
-            | Self::Connect(_)
-            | Self::Introspect(_)
-            | Self::Load(_)
-            | Self::Clone(_)
-            | Self::Server(_)
-            | Self::Space { .. }
-            | Self::Interrupted(_) => false,
-        }
-    }
-
-    fn refused(action: &'static str, error: &tokio_postgres::Error) -> Self {
-        Self::Refused {
-            action,
-            reason: describe(error),
-            fault: EnvironmentFault::of(error),
-        }
-    }
+    /// Why it has no rows, with the line to write, where a constraint of it cannot be met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_empty: Option<String>,
 }
 
 /// How long cleaning up may take before it is left to the next command.
 const CLEANING_LIMIT: Duration = Duration::from_secs(30);
 /// Where it is not known how many there are, since making them failed.
 const MANY_RELATIONS: u64 = 150_000;
+/// Loads that may be refused because of one table before the dataset is given up.
+const MOST_LOADS: usize = 8;
 const PREFIX: &str = "pgproof_";
 const BUILDING: &str = "pgproof_building_";
 
@@ -222,6 +127,8 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
         subset,
         clock,
         constants,
+        // Follows from all else.
+        left_empty: _,
     } = recipe.options;
     part(&format!(
         "{seed} {scale} {default_rows:?} {all_rows:?} {table_rows:?} {}",
@@ -312,7 +219,8 @@ async fn hold(cluster: &Cluster, fingerprint: &str) -> Result<(), DatasetError> 
     Ok(())
 }
 
-/// What would be loaded, without loading it: the schema in a copy that is dropped again, and the plan.
+/// What would be loaded, without loading it: the schema in a copy that is dropped again, and the plan. The errors are those of
+/// tables that would stay empty.
 ///
 /// # Errors
 /// [`DatasetError`].
@@ -321,16 +229,14 @@ pub async fn preview(
     recipe: Recipe<'_>,
     progress: &Progress,
     interrupt: &Interrupt,
-) -> Result<(Schema, SeedPlan), DatasetError> {
-    let drafted = preview_draft(cluster, recipe, progress, interrupt).await?;
-    if drafted.errors.is_empty() {
-        Ok((drafted.schema, drafted.plan))
-    } else {
-        Err(DatasetError::Plan(drafted.errors))
-    }
+) -> Result<Drafted, DatasetError> {
+    let copy = migrated_copy(cluster, recipe, progress, interrupt).await?;
+    let planned = left_empty::plan(copy.url(), recipe.specs, recipe.options, &[], interrupt).await;
+    copy.discard().await?;
+    planned
 }
 
-/// The same, with what can be planned where not everything can.
+/// The same, with the errors of one pass alone: what a spec has to answer.
 ///
 /// # Errors
 /// [`DatasetError`], but for constraints that cannot be met.
@@ -340,6 +246,19 @@ pub async fn preview_draft(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Drafted, DatasetError> {
+    let copy = migrated_copy(cluster, recipe, progress, interrupt).await?;
+    let planned = draft(copy.url(), recipe.specs, recipe.options, interrupt).await;
+    copy.discard().await?;
+    planned
+}
+
+/// An empty database with the project's schema.
+async fn migrated_copy(
+    cluster: &Cluster,
+    recipe: Recipe<'_>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<DatabaseClone, DatasetError> {
     spec::parse(recipe.specs).map_err(DatasetError::Spec)?;
     let copy = DatabaseClone::of(&cluster.url("postgres"), "template0", interrupt).await?;
     migrate::apply(
@@ -349,9 +268,7 @@ pub async fn preview_draft(
         interrupt,
     )
     .await?;
-    let planned = draft(copy.url(), recipe.specs, recipe.options, interrupt).await;
-    copy.discard().await?;
-    planned
+    Ok(copy)
 }
 
 async fn exists(session: &Session, database: &str) -> Result<bool, DatasetError> {
@@ -417,17 +334,28 @@ impl Making<'_> {
         drop_database(session, &building).await?;
         retention::sweep(session, &building, progress).await?;
         let refused = |error| DatasetError::refused("make the dataset's database", &error);
-        session
-            .client()
-            .batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0"))
-            .await
-            .map_err(refused)?;
-        let filled = match self.fill(&building).await {
-            Ok(Some(filled)) => filled,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                self.clean_up(&building, &error).await;
-                return Err(error);
+        // Tables whose rows the server refused, though nothing said so before.
+        let mut unloadable = Vec::new();
+        let filled = loop {
+            session
+                .client()
+                .batch_execute(&format!("CREATE DATABASE {building} TEMPLATE template0"))
+                .await
+                .map_err(refused)?;
+            match self.fill(&building, &unloadable).await {
+                Ok(Some(filled)) => break filled,
+                Ok(None) => return Ok(None),
+                Err(error) => match Unloadable::of(&error) {
+                    Some(table) if unloadable.len() < MOST_LOADS => {
+                        progress.note(format!("{table}; loading the rest without it"));
+                        unloadable.push(table);
+                        drop_database(session, &building).await?;
+                    }
+                    Some(_) | None => {
+                        self.clean_up(&building, &error).await;
+                        return Err(error);
+                    }
+                },
             }
         };
         let comment = retention::comment(session, &building, filled.tables.clone()).await?;
@@ -470,7 +398,11 @@ impl Making<'_> {
         let _ = tokio::time::timeout(CLEANING_LIMIT, cleaning).await;
     }
 
-    async fn fill(&self, building: &str) -> Result<Option<Filled>, DatasetError> {
+    async fn fill(
+        &self,
+        building: &str,
+        unloadable: &[Unloadable],
+    ) -> Result<Option<Filled>, DatasetError> {
         let (recipe, progress, interrupt) = (self.recipe, self.progress, self.interrupt);
         let url = self.cluster.url(building);
         let migrated = for_migrations(self.cluster, recipe, &url)?;
@@ -494,7 +426,11 @@ impl Making<'_> {
         }
         applied?;
         let demanded = demands::set(&url, recipe.demands, interrupt).await?;
-        let (schema, plan) = plan(&url, recipe.specs, recipe.options, interrupt).await?;
+        let Drafted {
+            schema,
+            plan,
+            errors: refused,
+        } = left_empty::plan(&url, recipe.specs, recipe.options, unloadable, interrupt).await?;
         for note in &plan.notes {
             progress.note(note.as_str());
         }
@@ -520,10 +456,9 @@ impl Making<'_> {
         let written = session.client().batch_execute("CHECKPOINT").await;
         written.map_err(|error| DatasetError::refused("checkpoint", &error))?;
         session.close().await;
-        Ok(Some(Filled {
-            report,
-            tables: sizes(&url, &plan, interrupt).await?,
-        }))
+        let mut tables = sizes(&url, &plan, &report.removed, interrupt).await?;
+        left_empty::mark(&mut tables, &refused);
+        Ok(Some(Filled { report, tables }))
     }
 }
 
@@ -587,6 +522,7 @@ fn for_migrations(
 async fn sizes(
     url: &DatabaseUrl,
     plan: &SeedPlan,
+    removed: &BTreeMap<u32, u64>,
     interrupt: &Interrupt,
 ) -> Result<Vec<DatasetTable>, DatasetError> {
     let session = Session::open(url, interrupt).await?;
@@ -604,9 +540,10 @@ async fn sizes(
     Ok(tables
         .map(|table| DatasetTable {
             name: table.name.to_string(),
-            rows: table.there + table.made_rows(),
+            rows: table.there + table.made_rows() - removed.get(&table.oid).copied().unwrap_or(0),
             bytes: size(table.oid),
             kept: table.fill == Fill::Keep,
+            left_empty: None,
         })
         .collect())
 }

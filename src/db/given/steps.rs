@@ -172,7 +172,7 @@ async fn copy_rows(
         .filter(|at| late.is_none_or(|late| !late.columns.contains(at)))
         .collect();
     let columns = names(planned, &now).join(", ");
-    let staged = !planned.expressions.is_empty();
+    let staged = planned.is_staged();
     let target = if staged {
         staging::STAGE.to_owned()
     } else {

@@ -2,12 +2,14 @@
 //! transaction, then indexes, foreign keys, sequences, statistics. Never used on a server that pgproof did not start:
 //! it puts indexes and triggers aside in the catalog itself, which keeps every name, comment and dependency.
 
+mod repeated;
 mod space;
 mod steps;
 mod work;
 
 pub use self::space::Space;
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Arc;
 
@@ -87,6 +89,8 @@ pub struct LoadReport {
     pub analyze: Millis,
     /// All of it, by the clock.
     pub elapsed: Millis,
+    /// Rows that repeated a unique key and were removed, by their table's OID.
+    pub removed: BTreeMap<u32, u64>,
     /// What a person should know of how it went.
     pub notes: Vec<String>,
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{LoadError, LoadReport};
+use tokio_postgres::error::SqlState;
+
+use super::{LoadError, LoadReport, repeated};
 use crate::db::connect::{EnvironmentFault, Session, describe};
 use crate::db::copy::{CopyError, Format, copy_table, format_of};
 use crate::interrupt::Interrupt;
 use crate::progress::Task;
-use crate::schema::{Schema, Table, TableKind, quote_identifier};
+use crate::schema::{Index, Schema, Table, TableKind, quote_identifier};
 use crate::seed::chunks::Part;
 use crate::seed::plan::{Fill, TablePlan};
 use crate::seed::{SeedPlan, staging};
@@ -57,7 +59,7 @@ pub(super) fn parts(plan: &SeedPlan, table: &TablePlan, streams: usize) -> usize
     /// Less is not worth another stream.
     const LEAST: u64 = 8 << 20;
     let weight = |table: &TablePlan| table.rows.saturating_mul(u64::from(table.width));
-    let routed = table.router.is_some() && table.expressions.is_empty();
+    let routed = table.router.is_some() && !table.is_staged();
     if !routed || weight(table) < LEAST {
         return 1;
     }
@@ -261,7 +263,7 @@ pub(super) async fn copy(
     } else {
         "text"
     };
-    let staged = !planned.expressions.is_empty();
+    let staged = planned.is_staged();
     if staged {
         client
             .batch_execute(&staging::make(planned, &columns))
@@ -313,7 +315,13 @@ pub(super) async fn copy(
         .batch_execute("COMMIT")
         .await
         .map_err(|error| refused(&error))?;
-    Ok(rows)
+    if planned.kept_where.is_empty() {
+        return Ok(rows);
+    }
+    let sql = format!("SELECT count(*) FROM {}", planned.name.sql());
+    let kept = client.query_one(&sql, &[]).await;
+    let kept: i64 = kept.map_err(|error| refused(&error))?.get(0);
+    Ok(kept.unsigned_abs().saturating_sub(planned.there))
 }
 
 /// BEGIN and TRUNCATE of the tables that hold the rows; ONLY, for others may inherit from them.
@@ -326,13 +334,20 @@ fn truncation(stored: &[&Table]) -> String {
 }
 
 /// Builds an index that was put aside; it checks uniqueness and exclusion. As many processes help as there are `idle`
-/// streams: more than cores would stand in each other's way.
+/// streams: more than cores would stand in each other's way. Returns how many rows had to go because they repeat its key.
 pub(super) async fn build_index(
     session: &Session,
+    schema: &Schema,
     table: &Table,
-    name: &str,
+    index: &Index,
     idle: usize,
-) -> Result<(), LoadError> {
+) -> Result<u64, LoadError> {
+    let failed = |error: &tokio_postgres::Error| LoadError::Constraint {
+        table: table.name.to_string(),
+        object: format!("index {}", index.name),
+        reason: describe(error),
+        fault: EnvironmentFault::of(error),
+    };
     let helpers = format!(
         "SET max_parallel_maintenance_workers = {}",
         idle.min(MOST_HELPERS)
@@ -340,21 +355,27 @@ pub(super) async fn build_index(
     let build = format!(
         "REINDEX INDEX {}.{}",
         quote_identifier(&table.name.schema),
-        quote_identifier(name)
+        quote_identifier(&index.name)
     );
-    for sql in [helpers, build] {
-        session
-            .client()
-            .batch_execute(&sql)
-            .await
-            .map_err(|error| LoadError::Constraint {
-                table: table.name.to_string(),
-                object: format!("index {name}"),
-                reason: describe(&error),
-                fault: EnvironmentFault::of(&error),
-            })?;
+    let client = session.client();
+    client
+        .batch_execute(&helpers)
+        .await
+        .map_err(|error| failed(&error))?;
+    let Err(refused) = client.batch_execute(&build).await else {
+        return Ok(0);
+    };
+    let is_repeated = refused.code() == Some(&SqlState::UNIQUE_VIOLATION);
+    if !is_repeated || repeated::is_referenced(schema, table) {
+        return Err(failed(&refused));
     }
-    Ok(())
+    let removed = repeated::remove(session, table, index).await;
+    let removed = removed.map_err(|error| failed(&error))?;
+    client
+        .batch_execute(&build)
+        .await
+        .map_err(|error| failed(&error))?;
+    Ok(removed)
 }
 
 /// `max_worker_processes` and `max_parallel_workers` are 8 where nobody sets them: one index takes no more.

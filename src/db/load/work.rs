@@ -166,15 +166,34 @@ impl Shared {
                 .await?;
                 let mut board = self.board();
                 board.report.rows += rows;
+                let planned = &self.plan.tables[*table];
+                if !planned.kept_where.is_empty() {
+                    let missing = planned.rows.saturating_sub(rows);
+                    *board.report.removed.entry(planned.oid).or_default() += missing;
+                }
                 steps::add(&mut board.report.copy, start);
             }
             Job::Index { leaf: oid, name } => {
                 let Some(table) = leaf(*oid) else {
                     return Ok(());
                 };
+                let Some(index) = table.indexes.iter().find(|index| index.name == *name) else {
+                    return Ok(());
+                };
                 self.steps.doing(name.as_str());
-                steps::build_index(session, table, name, idle).await?;
-                steps::add(&mut self.board().report.index, start);
+                let removed = steps::build_index(session, &self.schema, table, index, idle).await?;
+                let mut board = self.board();
+                steps::add(&mut board.report.index, start);
+                if removed > 0 {
+                    let root = self.schema.root_of(table);
+                    let note = format!(
+                        "{}: {removed} rows fewer, because they repeated the unique index {name}",
+                        root.name
+                    );
+                    *board.report.removed.entry(root.oid).or_default() += removed;
+                    board.report.rows -= removed;
+                    board.report.notes.push(note);
+                }
             }
             Job::Analyze { leaf: oid } => {
                 let Some(table) = leaf(*oid) else {

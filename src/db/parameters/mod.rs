@@ -8,6 +8,7 @@ mod sample;
 mod sets;
 mod source;
 mod stored;
+mod system;
 mod together;
 mod unnested;
 mod uses;
@@ -32,6 +33,7 @@ use values::Rank;
 
 pub(crate) use mend::Mender;
 pub(crate) use sample::Sampler;
+pub(crate) use system::with_system_tables;
 
 /// What the search for values needs besides the query.
 #[derive(Debug)]

@@ -924,6 +924,16 @@ pub(super) fn compare(
         }
     }
     match left.uncast() {
+        Expression::Call { name, arguments }
+            if name == "mod"
+                && relation == Relation::Equal
+                && right.literal().is_some_and(|zero| zero == "0") =>
+        {
+            let [column, unit] = arguments.as_slice() else {
+                return None;
+            };
+            return multiple_of(column, unit);
+        }
         Expression::Call { name, arguments } => {
             return compare_call(name, arguments, relation, right);
         }
@@ -933,10 +943,7 @@ pub(super) fn compare(
             right: unit,
         } if operator == "%" && relation == Relation::Equal => {
             right.literal().filter(|zero| zero == "0")?;
-            return Some(one(Atom::Grain {
-                column: column.column()?.to_owned(),
-                unit: unit.literal()?,
-            }));
+            return multiple_of(column, unit);
         }
         _ => {}
     }
@@ -961,6 +968,27 @@ pub(super) fn compare(
         }
     }
     Linear::of(left, relation, right).map(|linear| one(Atom::Compare(linear)))
+}
+
+/// `column % unit = 0`: multiples of a number; of another column those of a number that all of its values divide.
+fn multiple_of(column: &Expression, unit: &Expression) -> Option<Vec<Vec<Atom>>> {
+    const MULTIPLE: &str = "12";
+    const DIVISORS: [&str; 6] = ["1", "2", "3", "4", "6", "12"];
+    let column = column.column()?.to_owned();
+    if let Some(unit) = unit.literal() {
+        return Some(one(Atom::Grain { column, unit }));
+    }
+    let divisor = unit.column()?.to_owned();
+    if divisor == column {
+        return None;
+    }
+    let divides = Atom::In {
+        column: divisor,
+        values: DIVISORS.map(str::to_owned).to_vec(),
+        negated: false,
+    };
+    let unit = MULTIPLE.to_owned();
+    Some(vec![vec![Atom::Grain { column, unit }, divides]])
 }
 
 #[cfg(test)]

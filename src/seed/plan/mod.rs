@@ -74,6 +74,8 @@ pub struct TablePlan {
     pub there: u64,
     /// Whether rows are made at all.
     pub fill: Fill,
+    /// SQL conditions of the rows that are kept, of those that are made: of hash partitions that are not there.
+    pub kept_where: Vec<String>,
     /// Columns that get a value, in `attnum` order, then those of a formula; generated ones are left out.
     pub columns: Vec<ColumnPlan>,
     /// Foreign keys: which parent row a row points to.
@@ -833,6 +835,12 @@ impl SeedPlan {
 }
 
 impl TablePlan {
+    /// Whether rows go into a temporary table first, from which the server takes them.
+    #[must_use]
+    pub fn is_staged(&self) -> bool {
+        !self.expressions.is_empty() || !self.kept_where.is_empty()
+    }
+
     /// How many rows are made, or kept.
     #[must_use]
     pub fn made_rows(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Resolver;
 use super::partitions::{list_texts, plain_column, range_bound, ranged_column};
 use super::table::{Choice, TableDraft};
-use crate::schema::{PartitionStrategy, Table};
+use crate::schema::{PartitionStrategy, Table, quote_identifier};
 use crate::seed::check::Atom;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::{choice_of, enter, literal_cell, source_range};
@@ -32,9 +32,9 @@ const MOST_CASES: usize = 512;
 impl<'a> Resolver<'a> {
     /// Keeps rows to partitions that exist; `false` where it is not known which those are.
     pub(super) fn keep_to_partitions(&mut self, draft: &mut TableDraft<'a>) -> bool {
-        let mut leaves = Vec::new();
+        let (table, mut leaves) = (draft.table, Vec::new());
         if self
-            .leaves_below(draft, draft.table, &Vec::new(), &mut leaves)
+            .leaves_below(draft, table, &Vec::new(), &mut leaves)
             .is_none()
             || leaves.is_empty()
         {
@@ -58,7 +58,7 @@ impl<'a> Resolver<'a> {
     /// Every leaf below a partitioned table; `None` where a key or a bound is not understood.
     fn leaves_below(
         &mut self,
-        draft: &TableDraft<'a>,
+        draft: &mut TableDraft<'a>,
         level: &Table,
         above: &Leaf,
         leaves: &mut Vec<Leaf>,
@@ -78,7 +78,7 @@ impl<'a> Resolver<'a> {
             .collect();
         let limits = match (key.strategy, key.parts.as_slice()) {
             (PartitionStrategy::Hash, _) => {
-                self.refuse_hash_gap(draft, level, &bounds);
+                self.leave_out_hash_gap(draft, level, &bounds);
                 vec![None; parts.len()]
             }
             (strategy, [part]) => {
@@ -110,27 +110,69 @@ impl<'a> Resolver<'a> {
         Some(())
     }
 
-    /// Postgres's hash functions decide which row goes where: a missing remainder has rows that nothing takes.
-    fn refuse_hash_gap(&mut self, draft: &TableDraft<'a>, level: &Table, bounds: &[&str]) {
+    /// Postgres's hash functions decide which row goes where: of a missing remainder the server leaves the rows out, and so
+    /// many more are made; rows that others point to cannot be left out.
+    fn leave_out_hash_gap(&mut self, draft: &mut TableDraft<'a>, level: &Table, bounds: &[&str]) {
         let taken: Vec<(u64, u64)> = bounds.iter().filter_map(|bound| modulus(bound)).collect();
         let most = taken.iter().map(|(modulus, _)| *modulus).max().unwrap_or(1);
-        let missing = (0..most).find(|number| {
+        let is_taken = |number: &u64| {
             taken
                 .iter()
-                .all(|(modulus, remainder)| number % modulus != *remainder)
+                .any(|(modulus, remainder)| number % modulus == *remainder)
+        };
+        let Some(missing) = (0..most).find(|number| !is_taken(number)) else {
+            return;
+        };
+        let columns: Option<Vec<String>> = level.partition_key.as_ref().and_then(|key| {
+            let parts = key.parts.iter();
+            parts
+                .map(|part| Some(quote_identifier(&plain_column(part)?)))
+                .collect()
         });
-        if let Some(remainder) = missing {
-            let what = format!(
-                "{} has no partition for modulus {most}, remainder {remainder}: rows whose hash is that belong to none",
-                level.name
-            );
-            let table = draft.table.name.clone();
-            let remedy = format!(
-                "make that partition, or {}",
-                super::leave_empty(&table).trim_start_matches("fill the table by a migration, or ")
-            );
-            self.refuse(&table, what, remedy);
+        let is_referenced = self.schema.tables.iter().any(|other| {
+            let mut keys = other.foreign_keys.iter();
+            keys.any(|key| {
+                let of = self.schema.table_by_oid(key.references);
+                of.is_some_and(|of| self.schema.root_of(of).oid == draft.table.oid)
+            })
+        });
+        let there = (0..most).filter(is_taken).count() as u64;
+        if let (Some(columns), false, 1..) = (columns, is_referenced, there) {
+            let name = level.name.sql().replace('\'', "''");
+            let columns = columns.join(", ");
+            // Of several levels with the same gap one is asked.
+            let gap = format!("{columns} {taken:?}");
+            if draft.kept_where.contains_key(&gap) {
+                return;
+            }
+            let conditions: Vec<String> = taken
+                .iter()
+                .map(|(modulus, remainder)| {
+                    format!(
+                        "satisfies_hash_partition('{name}'::regclass, {modulus}, {remainder}, {columns})"
+                    )
+                })
+                .collect();
+            draft.rows = draft.rows.saturating_mul(most).div_ceil(there);
+            draft
+                .kept_where
+                .insert(gap, format!("({})", conditions.join(" OR ")));
+            self.plan.notes.push(format!(
+                "{}: no rows with the values for modulus {most}, remainder {missing}, for which {} has no partition",
+                draft.table.name, level.name
+            ));
+            return;
         }
+        let what = format!(
+            "{} has no partition for modulus {most}, remainder {missing}: rows whose hash is that belong to none",
+            level.name
+        );
+        let table = draft.table.name.clone();
+        let remedy = format!(
+            "make that partition, or {}",
+            super::leave_empty(&table).trim_start_matches("fill the table by a migration, or ")
+        );
+        self.refuse(&table, what, remedy);
     }
 }
 

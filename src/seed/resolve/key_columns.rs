@@ -30,7 +30,7 @@ pub(super) fn set_digit(draft: &mut TableDraft<'_>, column: usize, odometer: Odo
     column.fixed = true;
     column.draw = Draw::Row;
     match &mut column.generator {
-        Generator::Scalar(scalar) if is_time(scalar) => {
+        Generator::Scalar(scalar) if is_time(scalar) || scalar.grain > 1 => {
             scalar.source = spread_digit(scalar, odometer);
         }
         Generator::Scalar(scalar) => {
@@ -101,6 +101,23 @@ fn spread_digit(scalar: &Scalar, odometer: Odometer) -> ScalarSource {
     }
 }
 
+/// Values of a time or a date are at least so many microseconds apart, or the same.
+pub(super) fn space_out(draft: &mut TableDraft<'_>, column: usize, micros: i64) {
+    const DAY: i64 = 86_400_000_000;
+    let planned = &mut draft.columns[column];
+    let Generator::Scalar(scalar) = &mut planned.generator else {
+        return;
+    };
+    let grain = match scalar.encoding {
+        ScalarEncoding::Timestamp => micros,
+        ScalarEncoding::Date => (micros / DAY).max(1),
+        _ => return,
+    };
+    if !planned.fixed {
+        scalar.grain = scalar.grain.max(grain);
+    }
+}
+
 /// Which column is made unique first: those whose values are many and mean nothing.
 pub(super) fn preference(generator: &Generator) -> u32 {
     match generator {
@@ -166,7 +183,8 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
                 } else {
                     (source_range(scalar).0, scalar.hard.1)
                 };
-                (high.saturating_sub(low) as u64).saturating_add(1)
+                let grain = scalar.grain.max(1).unsigned_abs();
+                (high.saturating_sub(low) as u64 / grain).saturating_add(u64::from(grain == 1))
             }
             ScalarSource::Ordinal { .. }
             | ScalarSource::Digit { .. }
@@ -218,7 +236,7 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
         Generator::Scalar(scalar) => {
             let (low, high) = source_range(scalar);
             match &mut scalar.source {
-                ScalarSource::Placed { unique, high, .. } => {
+                ScalarSource::Placed { unique, high, .. } if scalar.grain <= 1 => {
                     // Room for every row, one unit apart.
                     *high = (*high)
                         .max(low.saturating_add(rows as i64))
@@ -251,6 +269,17 @@ pub(super) fn make_unique(draft: &mut TableDraft<'_>, column: usize) {
                     }
                 }
                 ScalarSource::Sequence { .. } => {}
+                // Values of their own would be rounded to the same one.
+                _ if scalar.grain > 1 => {
+                    let odometer = Odometer {
+                        counter: Counter::Rows(Permutation::new(key, rows)),
+                        divisor: 1,
+                        size: rows,
+                        key,
+                        skew: 0.0,
+                    };
+                    scalar.source = spread_digit(scalar, odometer);
+                }
                 source => {
                     let room = (high.saturating_sub(low) as u64).saturating_add(1);
                     let high = if room >= rows || written {

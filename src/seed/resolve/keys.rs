@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 
 use super::Resolver;
 use super::key_columns::{
-    capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit,
+    capacity, counts_already, make_unique, narrow_past_excluded, preference, set_digit, space_out,
 };
-use super::key_units::{Unit, units_of};
+use super::key_units::{Unit, grains_of, is_computed, units_of};
 use super::partial_keys::keep_rows_out;
 use super::table::TableDraft;
-use crate::schema::{Index, KeyPart};
+use super::variants::has_null;
+use crate::schema::Index;
+use crate::seed::check::Atom;
 use crate::seed::describe::header;
 use crate::seed::distribution::{Grouping, Order};
 use crate::seed::infer::values::source_range;
@@ -84,6 +86,9 @@ impl<'a> Resolver<'a> {
             if let Unit::Column(column) = unit {
                 narrow_past_excluded(draft, column);
             }
+        }
+        for index in &indexes {
+            keep_apart_by_units(draft, index);
         }
         let (before, notes) = (draft.clone(), self.plan.notes.len());
         let mut failed = self.solve_all(draft, &indexes, &[]);
@@ -229,14 +234,19 @@ impl<'a> Resolver<'a> {
         }
         for index in indexes {
             let units = self.telling_apart(draft, index);
-            // An expression may give NULLs a value (COALESCE).
-            let expression = index
-                .keys
-                .iter()
-                .any(|key| matches!(key.part, KeyPart::Expression(_)));
-            if index.nulls_not_distinct || expression {
-                for unit in &units {
-                    never_null(draft, *unit);
+            if index.nulls_not_distinct || is_computed(draft, index) {
+                let columns: BTreeSet<usize> = units
+                    .iter()
+                    .flat_map(|unit| columns_of(draft, *unit))
+                    .collect();
+                let free = null_in_every_way(draft, &columns);
+                let is_needed = |column: &usize| !free.contains(column);
+                let needed = units
+                    .iter()
+                    .filter(|unit| columns_of(draft, **unit).iter().all(is_needed));
+                for unit in needed.copied().collect::<Vec<Unit>>() {
+                    never_null(draft, unit);
+                    draft.needed.extend(columns_of(draft, unit));
                 }
             }
             let overfull = units.len() == 1 && units.iter().any(|unit| is_overfull(draft, *unit));
@@ -706,6 +716,26 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Times that a key cuts off to days or months lie that far apart, where no other column of the key has a value for each row.
+fn keep_apart_by_units(draft: &mut TableDraft<'_>, index: &Index) {
+    let grains = grains_of(draft, index);
+    let is_cut = |column: usize| grains.iter().any(|(cut, _)| *cut == column);
+    let told_apart = units_of(draft, index).into_iter().any(|unit| match unit {
+        Unit::Column(column) => {
+            !is_cut(column)
+                && !draft.columns[column].fixed
+                && preference(&draft.columns[column].generator) < 10
+                && capacity(draft, column) >= draft.rows
+        }
+        Unit::Link(_) => false,
+    });
+    if !told_apart {
+        for (column, micros) in grains {
+            space_out(draft, column, micros);
+        }
+    }
+}
+
 /// A key's units without the columns whose values are no numbers of any kind (arrays, say); `None` where there are no
 /// such columns, or nothing else.
 fn counting(draft: &TableDraft<'_>, units: &BTreeSet<Unit>) -> Option<BTreeSet<Unit>> {
@@ -751,12 +781,35 @@ fn chain(draft: &mut TableDraft<'_>, units: &BTreeSet<Unit>) -> bool {
     true
 }
 
-fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {
-    let columns: Vec<usize> = match unit {
+/// Columns that a constraint makes NULL by turns, so that there is no row in which all of these have a value.
+fn null_in_every_way(draft: &TableDraft<'_>, columns: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let by_turns = draft.choices.iter().filter(|choice| {
+        choice
+            .alternatives
+            .iter()
+            .all(|atoms| has_null(draft, columns, atoms))
+    });
+    let nulls = by_turns
+        .flat_map(|choice| choice.alternatives.iter().flatten())
+        .filter_map(|atom| match atom {
+            Atom::Null {
+                column,
+                negated: false,
+            } => draft.position(column),
+            _ => None,
+        });
+    nulls.filter(|column| columns.contains(column)).collect()
+}
+
+fn columns_of(draft: &TableDraft<'_>, unit: Unit) -> Vec<usize> {
+    match unit {
         Unit::Column(column) => vec![column],
         Unit::Link(link) => draft.link_columns[link].clone(),
-    };
-    columns
+    }
+}
+
+fn names_of<'d>(draft: &'d TableDraft<'_>, unit: Unit) -> Vec<&'d str> {
+    columns_of(draft, unit)
         .into_iter()
         .map(|column| draft.columns[column].column.name.as_str())
         .collect()

@@ -296,7 +296,7 @@ impl<'a> Resolver<'a> {
     fn resolve_key<'k>(
         &mut self,
         index: usize,
-        draft: &TableDraft<'a>,
+        draft: &mut TableDraft<'a>,
         key: &'k ForeignKey,
     ) -> Option<Key<'k>> {
         let schema = self.schema;
@@ -336,6 +336,19 @@ impl<'a> Resolver<'a> {
             .map(|name| written.iter().position(|other| other == name))
             .collect();
         let Some(positions) = positions else {
+            let open = columns.iter().find(|column| {
+                let planned = &draft.columns[**column];
+                !planned.column.not_null && !planned.fixed
+            });
+            if let Some(&column) = open {
+                let planned = &mut draft.columns[column];
+                (planned.nulls, planned.fixed) = (Nulls::Always, true);
+                self.plan.notes.push(format!(
+                    "{}: {} is NULL in every row, because foreign key {} references a generated column of {}",
+                    draft.table.name, planned.column.name, key.name, parent_table.name
+                ));
+                return None;
+            }
             self.refuse(
                 &draft.table.name,
                 format!(
@@ -375,6 +388,9 @@ impl<'a> Resolver<'a> {
             }
         }
         let only = self.allowed_parents(index, draft, key);
+        let only = self
+            .distinct_parents(index, draft, key, &only)
+            .unwrap_or(only);
         // Nowhere to point to: nothing is asked of a key that is NULL.
         if key
             .columns

@@ -4,6 +4,7 @@ mod bounds;
 mod circles;
 mod columns;
 mod distinct;
+mod distinct_parents;
 mod elements;
 mod exclusions;
 mod gaps;
@@ -73,6 +74,8 @@ pub struct Options {
     pub clock: Clock,
     /// What the catalog's queries say of the data.
     pub constants: Vec<Constant>,
+    /// OIDs of tables that stay empty, since their rows cannot be made.
+    pub left_empty: BTreeSet<u32>,
 }
 
 impl Default for Options {
@@ -88,6 +91,7 @@ impl Default for Options {
             subset: None,
             clock: Clock::default(),
             constants: Vec::new(),
+            left_empty: BTreeSet::new(),
         }
     }
 }
@@ -138,6 +142,23 @@ pub enum SeedError {
         /// The nearest one.
         near: Option<String>,
     },
+}
+
+impl SeedError {
+    /// The table whose rows cannot be made.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        match self {
+            Self::Unsolvable { table, .. } => Some(table),
+            Self::Spec(_) | Self::UnknownTable { .. } => None,
+        }
+    }
+
+    /// Whether it costs one table its rows, and is no mistake of the spec or the options.
+    #[must_use]
+    pub fn is_of_a_table(&self) -> bool {
+        self.table().is_some()
+    }
 }
 
 /// What cannot be planned, and what can.
@@ -260,6 +281,8 @@ fn planned(
     let (mut limits, mut open, mut even) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     // What stricter keys ask of the columns that they point to; not asked again where it stood in the way.
     let (mut wants, mut asking) = (Wants::new(), true);
+    // Tables whose counts the last pass changed.
+    let mut changed: Vec<QualifiedName> = Vec::new();
     // Why counts were lowered: a pass that begins with the lower count has no reason to say it again.
     let mut lowered: Vec<String> = Vec::new();
     // A count that a constraint lowers changes what other tables can point to: again with the lower count.
@@ -310,6 +333,11 @@ fn planned(
             continue;
         }
         if resolver.empty_the_orphaned() || resolver.has_stale_links() {
+            let tables = resolver.plan.tables.iter();
+            changed = tables
+                .filter(|table| limits.get(&table.oid) != Some(&table.rows))
+                .map(|table| table.name.clone())
+                .collect();
             limits.extend(
                 resolver
                     .plan
@@ -334,13 +362,24 @@ fn planned(
             ..resolver.plan
         });
     }
-    let unsettled = SeedError::Unsolvable {
-        table: "of several".to_owned(),
-        what: "the row counts of tables that reference each other do not settle".to_owned(),
-        remedy: "write `rows` for each of them in the spec".to_owned(),
-    };
+    const WHAT: &str = "the row counts of tables that reference each other do not settle";
+    let mut unsettled: Vec<SeedError> = changed
+        .iter()
+        .map(|table| SeedError::Unsolvable {
+            table: table.to_string(),
+            what: WHAT.to_owned(),
+            remedy: format!("write `rows = …` under [{}]", header(table)),
+        })
+        .collect();
+    if unsettled.is_empty() {
+        unsettled.push(SeedError::Unsolvable {
+            table: "of several".to_owned(),
+            what: WHAT.to_owned(),
+            remedy: "write `rows` for each of them in the spec".to_owned(),
+        });
+    }
     Err(Box::new(Refusal {
-        errors: vec![unsettled],
+        errors: unsettled,
         sound: SeedPlan::empty(options.seed),
     }))
 }

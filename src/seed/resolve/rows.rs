@@ -20,6 +20,7 @@ impl Resolver<'_> {
                 .filter(|stored| stored.count > 0);
             let (rows, fill) = match stored {
                 Some(stored) => (stored.count, Fill::Keep),
+                None if self.options.left_empty.contains(&table.oid) => (0, Fill::Generate),
                 None if self.is_homeless(table) => {
                     self.plan.notes.push(format!(
                         "{}: no rows, because it has no partition that could hold them",
@@ -39,6 +40,7 @@ impl Resolver<'_> {
                 rows,
                 there: 0,
                 fill,
+                kept_where: Vec::new(),
                 columns: Vec::new(),
                 links: Vec::new(),
                 leaves: Vec::new(),

@@ -1,6 +1,6 @@
 //! One table: its columns, links, keys, bounds, variants and partitions, in this order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Resolver;
 use super::polymorphic::CountedPair;
@@ -64,6 +64,10 @@ pub(super) struct TableDraft<'a> {
     /// Constraints that were not understood.
     pub doubts: Vec<Doubt>,
     pub variants: Option<Variants>,
+    /// Columns that a key needs in every row, though they may be NULL.
+    pub needed: BTreeSet<usize>,
+    /// Conditions of the rows that are kept.
+    pub kept_where: BTreeMap<String, String>,
     /// Polymorphic pairs that a unique key counts.
     pub counted_pairs: Vec<CountedPair>,
     /// The dataset's "now".
@@ -128,6 +132,8 @@ impl<'a> Resolver<'a> {
             choices: Vec::new(),
             doubts: Vec::new(),
             variants: None,
+            needed: BTreeSet::new(),
+            kept_where: BTreeMap::new(),
             counted_pairs: Vec::new(),
             clock: self.options.clock,
         };
@@ -231,6 +237,7 @@ impl<'a> Resolver<'a> {
         plan.links = draft.links;
         plan.involved = draft.variants.is_some() || !draft.facts.atoms.iter().all(is_simple);
         plan.doubts = draft.doubts;
+        plan.kept_where = draft.kept_where.into_values().collect();
         plan.variants = draft.variants;
         plan.columns = draft
             .columns

@@ -1,6 +1,8 @@
 //! Constraints that can be met in several ways ("shipped rows have a date", "exactly one of three owners"): the rows are
 //! shared out among variants, in each of which one way is taken.
 
+use std::collections::BTreeSet;
+
 use super::Resolver;
 use super::bounds::bind_arm;
 use super::table::{Choice, TableDraft};
@@ -26,6 +28,15 @@ impl<'a> Resolver<'a> {
         let mut ruled_out: Vec<(usize, Vec<String>)> = Vec::new();
         for mut choice in std::mem::take(&mut draft.choices) {
             leave_keys_alone(draft, &mut choice, &mut ruled_out);
+            if choice
+                .alternatives
+                .iter()
+                .any(|atoms| !has_null(draft, &draft.needed, atoms))
+            {
+                choice
+                    .alternatives
+                    .retain(|atoms| !has_null(draft, &draft.needed, atoms));
+            }
             let next: Vec<Vec<Atom>> = variants
                 .iter()
                 .flat_map(|atoms| {
@@ -273,7 +284,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether a column's value can be computed already: it comes from tables that are planned, and not from itself.
-    fn ends_in_a_plan(&self, table: usize, column: usize) -> bool {
+    pub(super) fn ends_in_a_plan(&self, table: usize, column: usize) -> bool {
         let mut at = (table, column);
         (0..self.plan.tables.len()).any(|_| {
             match self.plan.tables[at.0]
@@ -549,13 +560,49 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool 
         }
         if !bound {
             draft.doubts.push(Doubt {
-                constraint: format!("{:?}", sum.terms),
+                constraint: spelled(&sum.terms),
                 expression: String::new(),
                 reason: "none of the columns can follow the others".to_owned(),
             });
         }
     }
     draft.doubts.len() == doubts
+}
+
+/// Whether an alternative makes one of these columns NULL.
+pub(super) fn has_null(
+    draft: &TableDraft<'_>,
+    columns: &BTreeSet<usize>,
+    alternative: &[Atom],
+) -> bool {
+    alternative.iter().any(|atom| match atom {
+        Atom::Null {
+            column,
+            negated: false,
+        } => draft
+            .position(column)
+            .is_some_and(|column| columns.contains(&column)),
+        _ => false,
+    })
+}
+
+/// `a - 2 * b`, as a person writes a sum of columns.
+fn spelled(terms: &[(String, i64)]) -> String {
+    let mut out = String::new();
+    for (name, factor) in terms {
+        let sign = match (out.is_empty(), *factor < 0) {
+            (true, false) => "",
+            (true, true) => "-",
+            (false, false) => " + ",
+            (false, true) => " - ",
+        };
+        out.push_str(sign);
+        if factor.unsigned_abs() != 1 {
+            out.push_str(&format!("{} * ", factor.unsigned_abs()));
+        }
+        out.push_str(name);
+    }
+    out
 }
 
 /// Of two columns without numbers that must be equal one shows what the other one holds.

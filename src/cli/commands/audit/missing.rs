@@ -1,8 +1,46 @@
-//! Queries that name what the schema lacks: the file of the repository that makes it, or that no file does.
+//! What queries miss: objects that the schema lacks, with the file of the repository that makes them, and rows of tables that
+//! stay empty, with the reason.
 
+use crate::catalog::Query;
 use crate::cli::settings::Project;
+use crate::finding::{Finding, RuleId};
 use crate::repository::{Listing, definition};
 use crate::run::QueryRuns;
+use crate::schema::Schema;
+
+/// Says of queries that are not proven why a table that they read has no rows: `left_empty` holds tables with their reasons.
+pub(super) fn explain_empty(
+    findings: &mut [Finding],
+    left_empty: &[(&str, &str)],
+    (queries, runs): (&[Query], &[QueryRuns]),
+    schema: &Schema,
+) {
+    if left_empty.is_empty() {
+        return;
+    }
+    let unproven = findings
+        .iter_mut()
+        .filter(|finding| finding.rule == RuleId::NotProven);
+    for finding in unproven {
+        let at = queries
+            .iter()
+            .position(|query| finding.query.as_ref() == Some(&query.name));
+        let Some(run) = at.and_then(|at| runs.get(at)?.runs.first()) else {
+            continue;
+        };
+        let reads = |table: &str| {
+            run.plan.table_scans().any(|(_, node)| {
+                let relation = node.relation.as_ref();
+                let found = relation
+                    .and_then(|relation| schema.table(relation.schema.as_deref(), &relation.name));
+                found.is_some_and(|found| schema.root_of(found).name.to_string() == table)
+            })
+        };
+        if let Some((table, reason)) = left_empty.iter().find(|(table, _)| reads(table)) {
+            finding.advice = format!("Table {table} stays empty: {reason}.");
+        }
+    }
+}
 
 /// What the server calls an object that is not there: table, function, type.
 const UNDEFINED: [&str; 3] = ["42P01", "42883", "42704"];
