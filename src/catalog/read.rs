@@ -220,6 +220,7 @@ fn draft<'a>(
         asked_by: directives.asked_by.clone(),
         for_each: Vec::new(),
         allows: directives.allows.iter().map(allow).collect(),
+        recorded_types: directives.recorded_types.clone(),
     };
     choose(source, &directives, &mut query, warnings);
     Ok(Draft {

@@ -4,6 +4,7 @@
 mod definitions;
 mod listing;
 mod server_version;
+mod tables;
 mod test_command;
 mod tools;
 
@@ -30,6 +31,8 @@ pub enum SchemaSource {
     },
     /// Several SQL files that together hold the schema, in this order.
     SchemaFiles(Vec<PathBuf>),
+    /// The same where numbers in their names say the order: none is moved behind another.
+    NumberedFiles(Vec<PathBuf>),
     /// Migrations that only a program can apply.
     Program {
         /// What it reads: the dataset is made anew when a file below changes.
@@ -154,6 +157,7 @@ pub fn survey(listing: &Listing) -> Vec<Found> {
                 .map(move |found| (rank(&found, preference), found))
         })
         .collect();
+    mark_minor(listing, &mut found);
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     // Scripts that belong to no tool count where no tool has a schema.
     let has_a_tool = found.iter().any(|(rank, found)| {
@@ -169,6 +173,8 @@ struct Rank {
     aside: bool,
     has_no_schema: bool,
     needs_a_program: bool,
+    /// Another one makes more than twice as many tables: this one is a part's of the project, or a library's.
+    is_minor: bool,
     /// Beside folders that leave their database open, one that names PostgreSQL is the one for it.
     names_no_postgres: bool,
     preference: usize,
@@ -176,10 +182,28 @@ struct Rank {
     by: PathBuf,
 }
 
+/// Compares the schemas in SQL by how many tables they make: those of tools with each other, and scripts that belong to none.
+fn mark_minor(listing: &Listing, found: &mut [(Rank, Found)]) {
+    let belongs_to_none = |found: &Found| found.tool == tools::table_scripts::TOOL;
+    let mut most = [0, 0];
+    let mut counts = Vec::with_capacity(found.len());
+    for (rank, found) in found.iter() {
+        let schema = found.schema.as_ref().filter(|_| !rank.aside);
+        let count = schema.and_then(|schema| tables::count(listing, schema));
+        let most = &mut most[usize::from(belongs_to_none(found))];
+        *most = (*most).max(count.unwrap_or(0));
+        counts.push(count);
+    }
+    for ((rank, found), count) in found.iter_mut().zip(counts) {
+        let most = most[usize::from(belongs_to_none(found))];
+        rank.is_minor = count.is_some_and(|count| count * 2 < most);
+    }
+}
+
 fn rank(found: &Found, preference: usize) -> Rank {
     let place = match &found.schema {
         Some(SchemaSource::Files { path, .. }) => path,
-        Some(SchemaSource::SchemaFiles(files)) => files
+        Some(SchemaSource::SchemaFiles(files) | SchemaSource::NumberedFiles(files)) => files
             .iter()
             .find(|file| names_postgres(file))
             .or_else(|| files.first())
@@ -191,6 +215,7 @@ fn rank(found: &Found, preference: usize) -> Rank {
         aside: is_aside(place) || is_aside(&found.by),
         has_no_schema: found.schema.is_none(),
         needs_a_program: matches!(found.schema, Some(SchemaSource::Program { .. })),
+        is_minor: false,
         names_no_postgres: !names_postgres(place),
         preference,
         depth: found.by.components().count(),
@@ -222,7 +247,7 @@ pub fn alternatives<'a>(schemas: &[&'a Found]) -> Vec<&'a Found> {
 
 /// Examples, tests, and folders named after another database.
 fn is_aside(path: &Path) -> bool {
-    const ASIDE: [&str; 38] = [
+    const ASIDE: [&str; 42] = [
         "example",
         "examples",
         "sample",
@@ -261,10 +286,15 @@ fn is_aside(path: &Path) -> bool {
         "db2",
         "duckdb",
         "cassandra",
+        "rollback",
+        "downgrade",
+        "upgrade",
+        "upgrades",
     ];
     path.components().any(|part| {
         let part = part.as_os_str().to_string_lossy().to_ascii_lowercase();
-        ASIDE.contains(&part.as_str()) || part.contains("sqlite") || part.contains("mysql")
+        let is_part = ["sqlite", "mysql", "testdata", "clickhouse", "rollback"];
+        ASIDE.contains(&part.as_str()) || is_part.iter().any(|word| part.contains(word))
     })
 }
 

@@ -223,7 +223,7 @@ fn report_choice(one: &Found, schemas: &[&Found], globals: &Globals) -> Result<(
 fn line(found: &Found) -> String {
     match &found.schema {
         Some(SchemaSource::Files { path, .. }) => format!("{}: {}", found.tool, path.display()),
-        Some(SchemaSource::SchemaFiles(files)) => format!(
+        Some(SchemaSource::SchemaFiles(files) | SchemaSource::NumberedFiles(files)) => format!(
             "{}: {} schema files of {}",
             found.tool,
             files.len(),

@@ -12,6 +12,8 @@ use crate::repository::{Found, Listing, SchemaSource};
 pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
     let mut folders: BTreeSet<PathBuf> = listing.files().filter_map(migrations_folder).collect();
     let releases = by_release(&mut folders);
+    let trees = numbered_trees(listing);
+    folders.retain(|path| !trees.iter().any(|(tree, _)| path.starts_with(tree)));
     folders
         .into_iter()
         .filter_map(|path| of_folder(listing, &path))
@@ -19,6 +21,11 @@ pub(in crate::repository) fn find(listing: &Listing) -> Vec<Found> {
             releases
                 .iter()
                 .filter_map(|releases| of_releases(listing, releases)),
+        )
+        .chain(
+            trees
+                .iter()
+                .filter_map(|(path, files)| of_files(listing, TREE, path, files.clone())),
         )
         .collect()
 }
@@ -64,12 +71,92 @@ fn of_releases(listing: &Listing, releases: &[PathBuf]) -> Option<Found> {
         scripts.sort();
         files.extend(scripts);
     }
+    of_files(listing, "SQL migrations by release", above, files)
+}
+
+/// How a tree of numbered folders is called.
+const TREE: &str = "SQL files in numbered folders";
+
+/// Folders below which every SQL file, and every folder on the way to it, begins with a number (`10_data/04_tables/01_users.sql`),
+/// with their files in that order. Alone, none of the folders below is a schema.
+fn numbered_trees(listing: &Listing) -> Vec<(PathBuf, Vec<PathBuf>)> {
+    let scripts: Vec<&Path> = listing
+        .files()
+        .filter(|file| file.extension().is_some_and(|own| own == "sql"))
+        .collect();
+    let is_tree = |above: &Path| {
+        let mut folders = BTreeSet::new();
+        scripts
+            .iter()
+            .filter(|file| file.starts_with(above))
+            .all(|file| {
+                let below = file.strip_prefix(above).unwrap_or(file);
+                folders.insert(folder(below));
+                below.components().all(|part| {
+                    let name = part.as_os_str().to_string_lossy();
+                    number_of(&name).is_some()
+                })
+            })
+            && folders.len() > 1
+    };
+    let is_numbered = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        number_of(&name).is_some()
+    };
+    let homes: BTreeSet<&Path> = scripts
+        .iter()
+        .filter(|file| is_numbered(file) && is_numbered(folder(file)))
+        .map(|file| folder(file))
+        .collect();
+    let mut trees: BTreeSet<PathBuf> = BTreeSet::new();
+    for home in homes {
+        // The outermost one: the folders inside are its parts.
+        let all = home.ancestors().skip(1);
+        let outermost = all.filter(|above| is_tree(above)).last();
+        trees.extend(outermost.map(Path::to_path_buf));
+    }
+    let in_order = |tree: PathBuf| {
+        let mut files: Vec<PathBuf> = scripts
+            .iter()
+            .filter(|file| file.starts_with(&tree))
+            .map(|file| file.to_path_buf())
+            .collect();
+        files.sort_by_key(|file| {
+            let below = file.strip_prefix(&tree).unwrap_or(file);
+            let names = below.components().map(|part| {
+                let name = part.as_os_str().to_string_lossy().into_owned();
+                (number_of(&name), name)
+            });
+            names.collect::<Vec<_>>()
+        });
+        (tree, files)
+    };
+    trees.into_iter().map(in_order).collect()
+}
+
+/// `04_tables` → 4. Longer numbers are times, which tools give to single migrations.
+fn number_of(name: &str) -> Option<u32> {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    let is_parted = |rest: &str| rest.is_empty() || rest.starts_with(['_', '-', ' ']);
+    (1..=4)
+        .contains(&digits)
+        .then(|| name.split_at(digits))
+        .filter(|(_, rest)| is_parted(rest))
+        .and_then(|(number, _)| number.parse().ok())
+}
+
+fn of_files(
+    listing: &Listing,
+    tool: &'static str,
+    above: &Path,
+    files: Vec<PathBuf>,
+) -> Option<Found> {
     let text: String = files.iter().filter_map(|file| listing.text(file)).collect();
     let makes_tables = text.to_ascii_lowercase().contains("create table");
     (makes_tables && !is_foreign(&text)).then(|| Found {
-        tool: "SQL migrations by release",
+        tool,
         by: above.to_path_buf(),
-        schema: Some(SchemaSource::SchemaFiles(files)),
+        schema: Some(SchemaSource::NumberedFiles(files)),
         queries: Vec::new(),
         note: None,
     })

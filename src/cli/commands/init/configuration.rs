@@ -108,7 +108,7 @@ fn migrations(schema: Option<&SchemaSource>) -> String {
             "migrations = {{ dir = {}, layout = \"{layout}\" }}\n",
             quoted(&path.display().to_string())
         ),
-        Some(SchemaSource::SchemaFiles(files)) => {
+        Some(SchemaSource::SchemaFiles(files) | SchemaSource::NumberedFiles(files)) => {
             let files: Vec<String> = files
                 .iter()
                 .map(|file| quoted(&file.display().to_string()))
