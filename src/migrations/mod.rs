@@ -476,8 +476,14 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
         .iter()
         .enumerate()
         .map(|(n, source)| {
-            let mut up = script(source, TransactionRule::Statement)?;
-            up.statements = without_queries(source, up.statements);
+            let all = 0..source.text.len();
+            let statements = statements::split(source, all, statements::CopyRows::PassedOver)?;
+            let up = Script {
+                source: source.clone(),
+                statements: without_queries(source, statements),
+                transaction: TransactionRule::Statement,
+                program: None,
+            };
             let name = source
                 .path
                 .file_stem()

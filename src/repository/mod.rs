@@ -179,6 +179,8 @@ struct Rank {
     names_no_postgres: bool,
     preference: usize,
     depth: usize,
+    /// Of several databases (Hasura's `migrations/default`) the main one.
+    names_another: bool,
     by: PathBuf,
 }
 
@@ -219,6 +221,9 @@ fn rank(found: &Found, preference: usize) -> Rank {
         names_no_postgres: !names_postgres(place),
         preference,
         depth: found.by.components().count(),
+        names_another: !["default", "main", "primary"]
+            .iter()
+            .any(|name| place.ends_with(name)),
         by: found.by.clone(),
     }
 }

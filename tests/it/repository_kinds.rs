@@ -173,3 +173,93 @@ fn types_that_sqlx_recorded_are_used_and_compared_with_the_servers() {
     assert_eq!(query("query-0a")["notes"].as_array().map_or(0, Vec::len), 0);
     stop(root.path());
 }
+
+#[test]
+fn folders_that_one_tool_reads_together_are_one_schema() {
+    let (shops, visits) = SHOP.split_once('\n').unwrap();
+    let root = repository(&[
+        (
+            "app/src/main/resources/db/migration/2024/V1__shops.sql",
+            shops,
+        ),
+        (
+            "app/src/main/resources/db/migration/2025/V2__visits.sql",
+            visits,
+        ),
+    ]);
+    let (said, written) = init(root.path(), 0);
+    assert!(said.contains("(2 tables)"), "{said}");
+    assert!(
+        written.contains("migrations = \"app/src/main/resources/db/migration\""),
+        "{written}"
+    );
+    stop(root.path());
+}
+
+#[test]
+fn of_several_databases_the_default_one_is_taken() {
+    let root = repository(&[
+        (
+            "migrations/analytics/1700000000000_a/up.sql",
+            "CREATE TABLE events (id bigint PRIMARY KEY);\n",
+        ),
+        ("migrations/default/1700000000000_a/up.sql", SHOP),
+    ]);
+    let (said, written) = init(root.path(), 0);
+    assert!(
+        said.contains("not taken: Hasura: migrations/analytics")
+            && written.contains("migrations = \"migrations/default\""),
+        "{said}"
+    );
+    stop(root.path());
+}
+
+#[test]
+fn a_schema_dump_with_rows_is_read_without_them() {
+    let root = repository(&[
+        ("artisan", ""),
+        (
+            "database/schema/pgsql-schema.sql",
+            &format!(
+                "\\set owner app\n{SHOP}CREATE TABLE migrations (id int, migration text);\nCOPY migrations (id, migration) FROM stdin;\n\
+                 1\tit's\n\\.\nCREATE INDEX ON visits (shop_id);\n"
+            ),
+        ),
+    ]);
+    let (said, _) = init(root.path(), 0);
+    assert!(
+        said.contains("Laravel") && said.contains("(3 tables)"),
+        "{said}"
+    );
+    stop(root.path());
+}
+
+#[test]
+fn a_folder_called_out_is_drizzles_where_its_journal_is_in_it() {
+    let root = repository(&[
+        ("packages/db/out/0000_shop.sql", SHOP),
+        (
+            "packages/db/out/meta/_journal.json",
+            r#"{"version": "7", "dialect": "postgresql", "entries": [{"idx": 0, "version": "7", "when": 1, "tag": "0000_shop", "breakpoints": true}]}"#,
+        ),
+        ("web/out/1_page.sql", "CREATE TABLE built (id int);\n"),
+    ]);
+    let (said, _) = init(root.path(), 0);
+    assert!(said.contains("found Drizzle: packages/db/out"), "{said}");
+    assert!(!said.contains("web/out"), "{said}");
+    stop(root.path());
+}
+
+#[test]
+fn a_file_that_is_no_utf8_is_named_with_its_line() {
+    let root = repository(&[("migrations/2_more.sql", "SELECT 1;\n")]);
+    let text = [b"-- Stra\xDFe\n", SHOP.as_bytes()].concat();
+    std::fs::write(root.path().join("migrations/1_shop.sql"), text).unwrap();
+    let (said, written) = init(root.path(), 2);
+    assert!(
+        said.contains("migrations/1_shop.sql:1") && said.contains("is not UTF-8"),
+        "{said}"
+    );
+    assert!(written.contains("migrations = \"migrations\""), "{written}");
+    stop(root.path());
+}
