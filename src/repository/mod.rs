@@ -181,6 +181,8 @@ struct Rank {
     depth: usize,
     /// Of several databases (Hasura's `migrations/default`) the main one.
     names_another: bool,
+    /// The fuller one of folders beside each other.
+    tables: std::cmp::Reverse<usize>,
     by: PathBuf,
 }
 
@@ -199,6 +201,7 @@ fn mark_minor(listing: &Listing, found: &mut [(Rank, Found)]) {
     for ((rank, found), count) in found.iter_mut().zip(counts) {
         let most = most[usize::from(belongs_to_none(found))];
         rank.is_minor = count.is_some_and(|count| count * 2 < most);
+        rank.tables = std::cmp::Reverse(count.unwrap_or(0));
     }
 }
 
@@ -224,6 +227,7 @@ fn rank(found: &Found, preference: usize) -> Rank {
         names_another: !["default", "main", "primary"]
             .iter()
             .any(|name| place.ends_with(name)),
+        tables: std::cmp::Reverse(0),
         by: found.by.clone(),
     }
 }
@@ -238,16 +242,20 @@ fn names_postgres(path: &Path) -> bool {
 }
 
 /// What may be taken for the schema where the first choice cannot be made on the server: nothing that is set aside, unless
-/// everything is.
+/// everything is, and none that makes less than half of the tables: the schema of a part would pass for the project's.
 #[must_use]
-pub fn alternatives<'a>(schemas: &[&'a Found]) -> Vec<&'a Found> {
-    let place = |found: &Found| is_aside(&found.by);
-    let first = schemas.first().is_some_and(|found| place(found));
-    schemas
-        .iter()
-        .filter(|found| first || !place(found))
-        .copied()
-        .collect()
+pub fn alternatives<'a>(schemas: &[&'a Found], listing: &Listing) -> Vec<&'a Found> {
+    let Some((first, rest)) = schemas.split_first() else {
+        return Vec::new();
+    };
+    let count = |found: &Found| tables::count(listing, found.schema.as_ref()?);
+    let most = count(first).unwrap_or(0);
+    let is_one = |found: &&&Found| {
+        let is_minor = count(found).is_some_and(|count| count * 2 < most);
+        !is_minor && (is_aside(&first.by) || !is_aside(&found.by))
+    };
+    let others = rest.iter().filter(is_one).copied();
+    std::iter::once(*first).chain(others).collect()
 }
 
 /// Examples, tests, and folders named after another database.

@@ -14,6 +14,8 @@ fn the_fullest_schema_is_the_projects_own() {
             "apps/store/sql/migrations/2_next.up.sql",
             &table("networks"),
         ),
+        // Beside it, and older.
+        ("apps/store/sql/legacy_migrations/1_first.up.sql", SHOP),
     ]);
     let (said, written) = init(root.path(), 0);
     assert!(
@@ -261,5 +263,131 @@ fn a_file_that_is_no_utf8_is_named_with_its_line() {
         "{said}"
     );
     assert!(written.contains("migrations = \"migrations\""), "{written}");
+    stop(root.path());
+}
+
+#[test]
+fn every_form_of_sqlc_and_of_texts_in_code_is_audited() {
+    let root = repository(&[
+        (
+            "sqlc.yaml",
+            "version: '2'\nsql:\n  - engine: postgresql\n    schema: db/schema.sql\n    queries: db/a\n    gen: {go: {package: shops, out: x}}\n  \
+             - engine: postgresql\n    schema: db/schema.sql\n    queries: [db/a/visits.sql, db/b.sql]\n    gen: {go: {out: gen/visits}}\n",
+        ),
+        ("db/schema.sql", SHOP),
+        (
+            "db/a/queries.sql",
+            "-- name: Get :one\n-- @deprecated use ListByIDs\nSELECT sqlc.embed(s), v.seen FROM shops s JOIN visits v ON v.shop_id = s.id\n\
+             WHERE s.id = $1 AND s.city = sqlc.arg(city) AND (sqlc.narg('day')::date IS NULL OR v.seen > sqlc.narg('day'));\n\n\
+             -- name: ListByIDs :many\nSELECT * FROM shops WHERE id IN (sqlc.slice('ids')) AND city <> @city;\n\n\
+             -- name: InsertMany :copyfrom\nINSERT INTO shops (id, city) VALUES ($1, $2);\n\n\
+             -- name: DeleteMany :batchexec\nDELETE FROM visits WHERE id = $1;\n\n\
+             /* name: BatchGet :batchmany */\nSELECT city FROM shops WHERE id = $1;\n",
+        ),
+        (
+            "db/b.sql",
+            "-- name: Get :one\nSELECT * FROM visits WHERE id = $1;\n",
+        ),
+        (
+            "app/Shops.java",
+            "class Shops {\n  List<Long> byCity(DSLContext dsl, String city) {\n    return dsl.resultQuery(\"SELECT id FROM shops WHERE city = ?\", \
+             city).fetchInto(Long.class);\n  }\n  void part(DSLContext dsl) { dsl.fetch(\"SELECT '{0}' FROM {0}\", name); }\n}\n",
+        ),
+        (
+            "app/store.go",
+            "package app\n\nconst latestVisit = `SELECT max(seen) FROM visits WHERE shop_id = $1`\n\nfunc (s *Store) Latest(id int64) {\n\t\
+             s.db.QueryRowContext(ctx, latestVisit, id)\n}\n",
+        ),
+        (
+            "exports/statements.csv",
+            "query,calls,mean_exec_time\n\"SELECT seen FROM visits WHERE shop_id = $1\",1000,0.2\n\"CREATE ROLE x PASSWORD 'secret'\",1,0.2\n",
+        ),
+        (
+            "pgproof.toml",
+            "migrations = \"db/schema.sql\"\nqueries = [{ sqlc = \"sqlc.yaml\" }, { jdbc = \"app/*.java\" }, { go = \"app/*.go\" }, \
+             { statements = \"exports/statements.csv\", period = \"1d\" }]\n",
+        ),
+    ]);
+    let output = pgproof(
+        root.path(),
+        &[
+            "audit",
+            "--rows",
+            "200",
+            "--format",
+            "json",
+            "--runs",
+            "1",
+            "--fail-on",
+            "never",
+        ],
+    );
+    stop(root.path());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        !text.contains("secret") && !said.contains("secret"),
+        "{said}"
+    );
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&said);
+    let names = |list: &str| -> Vec<String> {
+        let all = report[list].as_array().unwrap().iter();
+        let mut names: Vec<String> = all
+            .map(|query| query["name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let mut audited = names("queries");
+    audited.retain(|name| !name.starts_with("select-visits-"));
+    assert_eq!(
+        audited,
+        [
+            "BatchGet",
+            "DeleteMany",
+            "InsertMany",
+            "Latest",
+            "ListByIDs",
+            "byCity",
+            "shops/Get",
+            "visits/Get"
+        ],
+        "{said}"
+    );
+    assert_eq!(names("queries").len(), 9);
+    assert_eq!(
+        names("not_audited"),
+        ["part", "pg_stat_statements"],
+        "{report}"
+    );
+    let run = |name: &str| {
+        let mut all = report["queries"].as_array().unwrap().iter();
+        let query = all.find(|query| query["name"] == name).unwrap();
+        query["runs"].as_array().unwrap().len()
+    };
+    assert!(audited.iter().all(|name| run(name) > 0));
+}
+
+#[test]
+fn the_schema_of_a_part_does_not_pass_for_the_projects() {
+    let root = repository(&[
+        (
+            "core/migrations/1_first.up.sql",
+            &format!("{SHOP}CREATE TABLE c (id int);\nALTER TABLE elsewhere.jobs ADD a int;\n"),
+        ),
+        (
+            "auth/migrations/1_first.up.sql",
+            "CREATE TABLE keys (id bigint PRIMARY KEY);\n",
+        ),
+    ]);
+    let (said, written) = init(root.path(), 2);
+    assert!(
+        said.contains("elsewhere") && !said.contains("taken instead"),
+        "{said}"
+    );
+    assert!(
+        written.contains("migrations = \"core/migrations\""),
+        "{written}"
+    );
     stop(root.path());
 }

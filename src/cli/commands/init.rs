@@ -105,7 +105,7 @@ fn candidates(args: &InitArgs, globals: &Globals) -> Result<Vec<Candidate>, CliE
     report_choice(schemas[chosen.at], &schemas, globals)?;
     let taken = match chosen.by {
         Chooser::Person => vec![schemas[chosen.at]],
-        Chooser::Order => repository::alternatives(&schemas),
+        Chooser::Order => repository::alternatives(&schemas, &listing),
     };
     Ok(taken
         .into_iter()

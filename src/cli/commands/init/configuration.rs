@@ -23,6 +23,8 @@ pub(super) struct Configuration {
 pub(super) enum Version {
     /// It is on this machine.
     Here(u32),
+    /// Its programs here cannot load a library that the schema needs: written as a comment.
+    Unable(u32),
     /// It is not: written as a comment.
     Elsewhere { major: u32, by: String },
 }
@@ -74,6 +76,11 @@ fn server(version: Option<&Version>, roles: &[String]) -> String {
     let mut text = match version {
         Some(Version::Here(major)) => {
             format!("version  = \"{major}\"                   # production's major version\n")
+        }
+        Some(Version::Unable(major)) => {
+            format!(
+                "# version  = \"{major}\"                 # production's; this machine's {major} lacks a library that the schema needs\n"
+            )
         }
         Some(Version::Elsewhere { major, by }) => {
             format!(
