@@ -1,4 +1,4 @@
-//! Our comment lines: `@param`, `@budget`, `@calls`, `@role`, `@set`, `@for-each`, `@allow`, `@skip`. Read here word by word; what they point at is
+//! Our comment lines: `@param`, `@budget`, `@calls`, `@role`, `@set`, `@for-each`, `@allow`, `@skip`, `@recorded-types`. Read here word by word; what they point at is
 //! checked where the whole query, or the whole catalog, is known.
 
 use std::ops::Range;
@@ -11,9 +11,20 @@ use crate::units::written as values;
 use crate::units::{Millis, Pages};
 
 /// Every directive's name, without its `@`.
-pub(super) const NAMES: [&str; 8] = [
-    "param", "budget", "calls", "role", "set", "for-each", "allow", "skip",
+pub(super) const NAMES: [&str; 9] = [
+    "param",
+    "budget",
+    "calls",
+    "role",
+    "set",
+    "for-each",
+    "allow",
+    "skip",
+    RECORDED_TYPES,
 ];
+
+/// What a tool recorded of a statement's parameters; written by the sources that read such records.
+pub(super) const RECORDED_TYPES: &str = "recorded-types";
 
 /// Settings that an audit's own transactions hold, or without which the server's answers cannot be read.
 const HELD: [&str; 11] = [
@@ -44,6 +55,8 @@ pub(super) struct Directives {
     pub(super) allows: Vec<AllowDirective>,
     /// Why the query is not to be audited.
     pub(super) skip: Option<String>,
+    /// Of `$1`, `$2`…
+    pub(super) recorded_types: Vec<String>,
 }
 
 /// `@param customer_id: hot`.
@@ -223,6 +236,12 @@ impl<'a> Reader<'a> {
             "for-each" => self.for_each(line, rest.without_remark()),
             "allow" => self.allow(line, rest),
             "skip" => self.skip(line, rest),
+            RECORDED_TYPES => {
+                let listed = rest.behind_colon().text.split(',');
+                self.directives.recorded_types =
+                    listed.map(|name| name.trim().to_owned()).collect();
+                Ok(())
+            }
             _ if name.starts_with(FOREIGN) => Ok(()),
             // In the statement it may be SQL that was commented out: `-- @name = 1`.
             _ if comment.inside => Ok(()),

@@ -17,6 +17,8 @@ pub(super) struct Files {
     pub(super) unreadable: Vec<SourceError>,
     /// What a source holds beside queries.
     pub(super) left_out: Vec<Skipped>,
+    /// The package of sqlc that a file belongs to.
+    pub(super) packages: BTreeMap<PathBuf, String>,
 }
 
 /// Every file that a glob names, each once, in the order of their paths; `globs` are relative to `root`. A glob that names

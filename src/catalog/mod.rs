@@ -9,7 +9,8 @@ pub mod sources;
 mod split;
 mod statement;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub use query::{
     Allow, Budget, Caller, Command, ForEach, Parameter, ParameterChoice, Query, Segment,
@@ -96,8 +97,9 @@ pub fn load(
         sources,
         unreadable,
         left_out,
+        packages,
     } = sources::read(root, from, live)?;
-    let mut catalog = parse(&sources);
+    let mut catalog = parse_packages(&sources, &packages);
     catalog
         .skipped
         .extend(unreadable.into_iter().map(unreadable_file));
@@ -141,11 +143,16 @@ fn unreadable_file(error: SourceError) -> Skipped {
 /// Reads query files that are in memory already.
 #[must_use]
 pub fn parse(sources: &[Source]) -> Catalog {
+    parse_packages(sources, &BTreeMap::new())
+}
+
+/// The same, with the package of sqlc that a file belongs to.
+fn parse_packages(sources: &[Source], packages: &BTreeMap<PathBuf, String>) -> Catalog {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("catalog".into())
             .stack_size(crate::sql::tree::STACK);
-        let reading = thread.spawn_scoped(scope, || read::catalog(sources));
+        let reading = thread.spawn_scoped(scope, || read::catalog(sources, packages));
         // No thread to be had, or a bug in it that its panic has told: there is nothing to go on with.
         let failed = |message: &str| Catalog {
             skipped: sources

@@ -48,6 +48,8 @@ pub struct Query {
     pub for_each: Vec<ForEach>,
     /// `@allow`.
     pub allows: Vec<Allow>,
+    /// `@recorded-types`: what the tool that prepared the statement recorded of `$1`, `$2`…; `unknown` where it did not.
+    pub recorded_types: Vec<String>,
 }
 
 /// Who asks: `[audit] role` and `[audit] settings` for all queries, `@role` and `@set` for one.
@@ -106,6 +108,7 @@ impl Query {
             asked_by: Caller::default(),
             for_each: Vec::new(),
             allows: Vec::new(),
+            recorded_types: Vec::new(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Blocks made queries, and the catalog checked as a whole. Pure: what stands in the files is handed in. A query that cannot
 //! be read stops no other: it is left out with its reason.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use super::Catalog;
 use super::directives::{self, Directives};
@@ -29,7 +29,7 @@ struct Draft<'a> {
 }
 
 /// Every query of the files, what is left out, and what is odd. To be called with [`crate::sql::tree::STACK`].
-pub(super) fn catalog(sources: &[Source]) -> Catalog {
+pub(super) fn catalog(sources: &[Source], packages: &BTreeMap<PathBuf, String>) -> Catalog {
     let mut reader = Reader::default();
     for source in sources {
         reader.file(source);
@@ -40,7 +40,7 @@ pub(super) fn catalog(sources: &[Source]) -> Catalog {
         mut warnings,
     } = reader;
     repeated(&mut drafts, &mut skipped);
-    qualify(&mut drafts, &mut warnings);
+    qualify(&mut drafts, packages, &mut warnings);
     let for_each = all_for_each(&drafts, &skipped, &mut warnings);
     let queries = drafts
         .into_iter()
@@ -220,6 +220,7 @@ fn draft<'a>(
         asked_by: directives.asked_by.clone(),
         for_each: Vec::new(),
         allows: directives.allows.iter().map(allow).collect(),
+        recorded_types: directives.recorded_types.clone(),
     };
     choose(source, &directives, &mut query, warnings);
     Ok(Draft {
@@ -398,7 +399,11 @@ fn second(draft: &Draft<'_>, first: &Draft<'_>) -> SourceError {
 
 /// A name in several files says also where it stands: `billing/ListOrders`. Within one folder it is told, for most tools
 /// take a folder's queries as one package.
-fn qualify(drafts: &mut [Draft<'_>], warnings: &mut Vec<SourceError>) {
+fn qualify(
+    drafts: &mut [Draft<'_>],
+    packages: &BTreeMap<PathBuf, String>,
+    warnings: &mut Vec<SourceError>,
+) {
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         by_name.entry(&draft.plain).or_default().push(index);
@@ -409,6 +414,10 @@ fn qualify(drafts: &mut [Draft<'_>], warnings: &mut Vec<SourceError>) {
             .iter()
             .map(|index| drafts[*index].source.path.as_path())
             .collect();
+        if let Some(own) = different_packages(&files, packages) {
+            names.extend(places.iter().copied().zip(own));
+            continue;
+        }
         let mut folders: HashMap<Option<&Path>, usize> = HashMap::new();
         for index in &places {
             let folder = drafts[*index].source.path.parent();
@@ -425,6 +434,18 @@ fn qualify(drafts: &mut [Draft<'_>], warnings: &mut Vec<SourceError>) {
         let draft = &mut drafts[index];
         draft.query.name = format!("{qualifier}/{}", draft.plain);
     }
+}
+
+/// The packages of these files, where each has one of its own.
+fn different_packages(
+    files: &[&Path],
+    packages: &BTreeMap<PathBuf, String>,
+) -> Option<Vec<String>> {
+    let own: Option<Vec<String>> = files
+        .iter()
+        .map(|file| packages.get(*file).cloned())
+        .collect();
+    own.filter(|own| own.iter().collect::<HashSet<_>>().len() == own.len())
 }
 
 fn is_query_file(path: &Path) -> bool {

@@ -399,13 +399,18 @@ impl Ingredients {
     /// Reads the migrations and the seed files.
     pub fn read(project: &Project, options: Options) -> Result<Self, CliError> {
         let specs = specs(project)?;
-        let mut constants = constants(project);
+        let queries = kept_queries(project);
+        let mut constants = constants(&queries);
         // A spec with mistakes makes no dataset.
         if let Ok(spec) = crate::seed::spec::parse(&specs) {
             constants = beside_spec(constants, &spec);
         }
+        let mut migrations = history(project)?;
+        let texts = queries.iter().map(|query| query.sql.as_str());
+        let own_table = migrations::own_table_of_queries(&migrations, texts);
+        migrations.migrations.splice(0..0, own_table);
         Ok(Self {
-            migrations: history(project)?,
+            migrations,
             specs,
             options: Options {
                 constants,
@@ -480,10 +485,16 @@ fn today() -> Clock {
     Clock::of_unix_seconds(i64::try_from(seconds).unwrap_or(0))
 }
 
-/// What the catalog's queries say of the data. Mistakes in the catalog are reported where it is audited. What a database was
-/// asked has no constants, and changes from day to day: a dataset that depended on it would never last.
+/// What the catalog's queries say of the data. Mistakes in the catalog are reported where it is audited.
 #[must_use]
-pub fn constants(project: &Project) -> Vec<Constant> {
+pub fn constants(queries: &[Query]) -> Vec<Constant> {
+    crate::sql::constants::of_all(queries.iter().map(|query| query.sql.as_str()))
+}
+
+/// The catalog's queries, without those of a database that is asked anew each time: they change from day to day, and a dataset that
+/// depended on them would never last.
+#[must_use]
+pub fn kept_queries(project: &Project) -> Vec<Query> {
     let is_live = |source: &&catalog::QuerySource| {
         matches!(
             source,
@@ -496,8 +507,7 @@ pub fn constants(project: &Project) -> Vec<Constant> {
     let sources = project.settings.queries.iter();
     let kept: Vec<_> = sources.filter(|source| !is_live(source)).cloned().collect();
     let catalog = catalog::load(&project.root, &kept, &[]);
-    let queries = catalog.map(|catalog| catalog.queries).unwrap_or_default();
-    crate::sql::constants::of_all(queries.iter().map(|query| query.sql.as_str()))
+    catalog.map(|catalog| catalog.queries).unwrap_or_default()
 }
 
 /// Seed, scale and row counts; of two counts of the same table the last one holds.

@@ -264,6 +264,36 @@ pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<St
     }
 }
 
+/// What to do where a refused statement reads settings of the project's own: whoever applies it sets them before.
+pub(super) fn settings_remedy(statement: &str) -> Option<String> {
+    let names = own_settings(statement);
+    let first = names.first()?;
+    Some(format!(
+        "it reads settings that the project's own program sets before it migrates: {}. Write them into pgproof.toml ([server] settings = \
+         {{ \"{first}\" = \"…\" }}), set migrate-cmd to that program, or `migrations` to a dump of the schema (pg_dump --schema-only)",
+        names.join(", ")
+    ))
+}
+
+/// The names with a dot in `current_setting('app.tenant')`, each once.
+fn own_settings(statement: &str) -> Vec<String> {
+    let lower = statement.to_ascii_lowercase();
+    let mut names: Vec<String> = Vec::new();
+    for (at, word) in lower.match_indices("current_setting") {
+        let rest = lower[at + word.len()..].trim_start();
+        let quoted = rest.strip_prefix('(').map(str::trim_start);
+        let name = quoted
+            .and_then(|rest| rest.strip_prefix('\''))
+            .and_then(|rest| rest.split('\'').next());
+        if let Some(name) = name.filter(|name| name.contains('.'))
+            && !names.iter().any(|known| known == name)
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
 /// Functions that scripts use and the oldest supported server lacks, with the major that brought them (release notes of each).
 const NEWER_FUNCTIONS: [(&str, u16); 12] = [
     ("uuidv7", 18),
@@ -409,6 +439,19 @@ mod tests {
             [""; 0]
         );
         assert_eq!(of("SELECT 'citext' -- hstore"), [""; 0]);
+    }
+
+    #[test]
+    fn settings_that_a_program_makes_are_named() {
+        let sql = "DO $$ DECLARE a text[] = current_setting('Shop.parts', true)::text[]; b text = Current_Setting ( 'shop.kind' ); \
+                   c text = current_setting('shop.parts'); d text = current_setting('work_mem'); BEGIN END $$";
+        assert_eq!(own_settings(sql), ["shop.parts", "shop.kind"]);
+        let remedy = settings_remedy(sql).unwrap();
+        assert!(
+            remedy.contains("\"shop.parts\" = ") && remedy.contains("migrate-cmd"),
+            "{remedy}"
+        );
+        assert_eq!(settings_remedy("SELECT current_setting('work_mem')"), None);
     }
 
     #[test]

@@ -365,8 +365,11 @@ fn refused(
     description: String,
     refusal: Option<(&str, &str)>,
 ) -> SourceError {
+    let statement = source.text.get(span.clone()).unwrap_or_default();
+    let remedy = refusal.and_then(|(code, message)| {
+        lacking::remedy(code, message, &[]).or_else(|| lacking::settings_remedy(statement))
+    });
     let error = SourceError::new(source, span, description);
-    let remedy = refusal.and_then(|(code, message)| lacking::remedy(code, message, &[]));
     match remedy {
         Some(remedy) => error.help(remedy),
         None => error,

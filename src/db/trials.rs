@@ -108,7 +108,7 @@ impl Trials<'_> {
         try_out: &impl AsyncFn(&Ready<'_>, &T) -> Result<Option<R>, ExplainError>,
     ) -> Result<Option<R>, ExplainError> {
         let (client, limits) = (self.bench.client()?, &self.options.limits_of(query));
-        let prepared = Prepared::new(client, NAME, &query.sql, query.writes, limits).await?;
+        let prepared = Prepared::of_query(client, NAME, query, limits).await?;
         explain::texts(
             client,
             &explain::opening(limits, choice(run)),

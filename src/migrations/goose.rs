@@ -8,8 +8,9 @@ use super::tree::Tree;
 use super::{Migration, by_number, leading_version};
 
 pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
-    if let Some(file) = tree.go_migrations().next() {
-        return Err(go_migration(tree, file));
+    let coded: Vec<&Source> = tree.go_migrations().collect();
+    if let Some(error) = go_migration(tree, &coded) {
+        return Err(error);
     }
     let mut migrations = Vec::new();
     for file in tree.top_level() {
@@ -23,21 +24,27 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<Migration>, SourceError> {
     Ok(migrations)
 }
 
-/// What goose would run between the SQL files is code, which only a program that contains it can run.
-fn go_migration(tree: &Tree, file: &Source) -> SourceError {
-    let names: Vec<String> = tree.go_migrations().map(|file| tree.name(file)).collect();
-    let message = match names.as_slice() {
-        [_] => "a Go migration, which only a program that contains it can apply".to_owned(),
-        [.., last] => format!(
-            "the first of {} Go migrations (to {last}), which only a program that contains them can apply",
-            names.len()
+/// What goose would run between the SQL files is code, which only a program that contains it can run. `None` where there is none.
+pub(super) fn go_migration(tree: &Tree, files: &[&Source]) -> Option<SourceError> {
+    let (first, message) = match files {
+        [] => return None,
+        [only] => (
+            only,
+            "a Go migration, which only a program that contains it can apply".to_owned(),
         ),
-        [] => String::new(),
+        [first, .., last] => (
+            first,
+            format!(
+                "the first of {} Go migrations (to {}), which only a program that contains them can apply",
+                files.len(),
+                tree.name(last)
+            ),
+        ),
     };
-    SourceError::new(file, 0..0, message).help(
+    Some(SourceError::new(first, 0..0, message).help(
         "set migrate-cmd in pgproof.toml to the command that applies all of them to the database in DATABASE_URL, \
          for example migrate-cmd = \"go run ./cmd/migrate up\"; `pgproof diff --to VERSION` needs only those up to there",
-    )
+    ))
 }
 
 #[cfg(test)]

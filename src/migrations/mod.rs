@@ -34,7 +34,7 @@ use crate::source::{Source, SourceError};
 
 pub use command::{MigrateCommand, Program, command_history};
 pub use new_files::{NewFile, NewFilesError, NewMigrations, new_migrations};
-pub use own_table::{own_table, platform};
+pub use own_table::{own_table, own_table_of_queries, platform};
 pub use tree::Tree;
 
 /// Which tool owns a directory.
@@ -345,7 +345,8 @@ pub fn history(tree: &Tree, layout: Option<Layout>) -> Result<History, Migration
         .windows(2)
         .filter(|pair| same_version(&pair[0].version, &pair[1].version));
     let twice = twice.next();
-    let is_some_programs = may_share_versions && layout == Layout::Sqlx;
+    let is_some_programs =
+        may_share_versions && matches!(layout, Layout::Sqlx | Layout::GolangMigrate);
     let is_marked = |one: &Migration| one.up.source.text.contains(OUTSIDE_TRANSACTION);
     if is_some_programs && (twice.is_some() || migrations.iter().any(is_marked)) {
         return Ok(by_name(tree, migrations));
@@ -475,8 +476,14 @@ fn schema_file(tree: &Tree) -> Result<Vec<Migration>, MigrationsError> {
         .iter()
         .enumerate()
         .map(|(n, source)| {
-            let mut up = script(source, TransactionRule::Statement)?;
-            up.statements = without_queries(source, up.statements);
+            let all = 0..source.text.len();
+            let statements = statements::split(source, all, statements::CopyRows::PassedOver)?;
+            let up = Script {
+                source: source.clone(),
+                statements: without_queries(source, statements),
+                transaction: TransactionRule::Statement,
+                program: None,
+            };
             let name = source
                 .path
                 .file_stem()

@@ -34,6 +34,14 @@ impl Mark {
 }
 
 pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
+    // It has both directions in one file.
+    let is_of_a_pair = |file: &Source| {
+        let name = tree.name(file);
+        name.ends_with(".up.sql") || name.ends_with(".down.sql")
+    };
+    if tree.top_level().any(is_of_a_pair) {
+        return None;
+    }
     let file = tree.top_level().find(|file| {
         leading_version(&tree.name(file)).is_some()
             && file.text.lines().any(|line| Mark::of(line).is_some())

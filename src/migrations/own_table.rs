@@ -1,7 +1,9 @@
 //! What a tool or its platform has put into a database before the first migration. The table in which a tool notes what it has applied, for the migrations that name it: a trigger on it, a right, a comment.
 //! pgproof keeps no such notes, so the table is empty, and it is made only where a migration would fail without it.
 
-use super::{Layout, Migration};
+use crate::source::Source;
+
+use super::{History, Layout, Migration, TransactionRule, script};
 
 /// Its name, and the statement with which the tool makes it; `None` where no migration names it.
 #[must_use]
@@ -9,6 +11,28 @@ pub fn own_table(layout: Layout, migrations: &[Migration]) -> Option<&'static st
     let (name, statement) = of(layout)?;
     let named = |migration: &Migration| migration.up.source.text.contains(name);
     migrations.iter().any(named).then_some(statement)
+}
+
+/// The same for queries that name the table: a step before the first one of the schema's history. `None` where the migrations
+/// themselves name it.
+#[must_use]
+pub fn own_table_of_queries<'a>(
+    history: &History,
+    mut queries: impl Iterator<Item = &'a str>,
+) -> Option<Migration> {
+    let (name, statement) = of(history.layout)?;
+    let is_made_already = own_table(history.layout, &history.migrations).is_some();
+    if is_made_already || !queries.any(|sql| sql.contains(name)) {
+        return None;
+    }
+    let source = Source::new(history.layout.as_str(), statement);
+    let up = script(&source, TransactionRule::Statement).ok()?;
+    Some(Migration {
+        version: String::new(),
+        name: name.to_owned(),
+        up,
+        down: None,
+    })
 }
 
 fn of(layout: Layout) -> Option<(&'static str, &'static str)> {
@@ -124,3 +148,24 @@ CREATE OR REPLACE FUNCTION storage.filename(name text) RETURNS text LANGUAGE sql
 CREATE PUBLICATION supabase_realtime;
 GRANT USAGE ON SCHEMA auth, storage, extensions, public TO anon, authenticated, service_role;
 SET search_path = \"$user\", public, extensions";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrations::{Tree, history};
+
+    #[test]
+    fn the_tools_table_is_made_for_queries_that_name_it() {
+        let source = Source::new("m/1_a.sql", "-- +migrate Up\nCREATE TABLE a (id int);\n");
+        let tree = Tree::new(std::path::Path::new("m"), false, vec![source], false, false);
+        let history = history(&tree, None).unwrap();
+        let asked = |sql: &'static str| own_table_of_queries(&history, [sql].into_iter());
+        let made = asked("SELECT id FROM gorp_migrations ORDER BY id").unwrap();
+        assert!(
+            made.up.statements[0]
+                .sql
+                .starts_with("CREATE TABLE IF NOT EXISTS gorp_migrations")
+        );
+        assert_eq!(asked("SELECT id FROM a"), None);
+    }
+}

@@ -8,6 +8,15 @@ use crate::sql::token::{Strings, TokenKind, stream};
 
 use super::Statement;
 
+/// What becomes of the rows behind COPY … FROM STDIN, which a driver does not send with a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CopyRows {
+    /// A migration would be another one without them.
+    Refused,
+    /// A dump of a schema is one without them, too.
+    PassedOver,
+}
+
 /// The statements of a part of a file.
 ///
 /// # Errors
@@ -16,9 +25,23 @@ pub(super) fn split_range(
     source: &Source,
     range: Range<usize>,
 ) -> Result<Vec<Statement>, SourceError> {
+    split(source, range, CopyRows::Refused)
+}
+
+/// The same, with what becomes of rows in the file.
+///
+/// # Errors
+/// COPY … FROM STDIN where its rows are refused; commands of psql that run other statements.
+pub(super) fn split(
+    source: &Source,
+    range: Range<usize>,
+    rows: CopyRows,
+) -> Result<Vec<Statement>, SourceError> {
     let text = &source.text[range.clone()];
     let mut splitter = Splitter {
         source,
+        rows,
+        rows_follow: false,
         found: Vec::new(),
         start: None,
         end: 0,
@@ -47,10 +70,29 @@ pub(super) fn split_range(
         if piece.contains('\n') {
             line_start = true;
         }
-        splitter.token(token.kind, span, piece)?;
+        splitter.token(token.kind, span.clone(), piece)?;
+        if splitter.rows_follow {
+            // Rows are no SQL: what follows them is read anew.
+            let mut found = splitter.found;
+            let rest = end_of_rows(&source.text[..range.end], span.end)..range.end;
+            found.extend(split(source, rest, rows)?);
+            return Ok(found);
+        }
     }
     splitter.finish()?;
     Ok(splitter.found)
+}
+
+/// Behind the line `\.`, or the end of the text.
+fn end_of_rows(text: &str, start: usize) -> usize {
+    let mut at = start;
+    for line in text[start..].split_inclusive('\n') {
+        at += line.len();
+        if line.trim_end() == "\\." {
+            break;
+        }
+    }
+    at
 }
 
 /// The part of a file as one statement, as goose's StatementBegin asks for; `None` where it holds comments alone.
@@ -70,6 +112,17 @@ pub(super) fn whole(source: &Source, range: Range<usize>) -> Option<Statement> {
         span.end -= 1;
     }
     Some(statement(source, span))
+}
+
+/// Whether a text has a variable of psql's: `:name`, `:'name'`, `:"name"`, `:{?name}`.
+fn is_used(text: &str, name: &str) -> bool {
+    let forms = [
+        format!(":{name}"),
+        format!(":'{name}'"),
+        format!(":\"{name}\""),
+        format!(":{{?{name}}}"),
+    ];
+    forms.iter().any(|form| text.contains(form))
 }
 
 /// psql's own commands. Those that pg_dump writes, and others that change what psql shows, mean nothing to a server; what
@@ -108,8 +161,9 @@ fn psql_command(source: &Source, span: Range<usize>) -> Result<(), SourceError> 
     let text = source.text[span.clone()].trim_end();
     let mut words = text.split_whitespace();
     let command = words.next().unwrap_or_default();
-    let sets_psql = matches!(command, "\\set" | "\\unset")
-        && words.next().is_none_or(|name| OF_PSQL.contains(&name));
+    let is_without_effect = |name: &str| OF_PSQL.contains(&name) || !is_used(&source.text, name);
+    let sets_psql =
+        matches!(command, "\\set" | "\\unset") && words.next().is_none_or(is_without_effect);
     if WITHOUT_EFFECT.contains(&command) || sets_psql {
         return Ok(());
     }
@@ -135,6 +189,9 @@ fn statement(source: &Source, span: Range<usize>) -> Statement {
 
 struct Splitter<'a> {
     source: &'a Source,
+    rows: CopyRows,
+    /// Whether the statement that just ended is followed by its rows.
+    rows_follow: bool,
     found: Vec<Statement>,
     start: Option<usize>,
     end: usize,
@@ -191,6 +248,10 @@ impl Splitter<'_> {
             && words
                 .windows(2)
                 .any(|pair| pair[0] == "FROM" && pair[1] == "STDIN");
+        if copies_in && self.rows == CopyRows::PassedOver {
+            self.rows_follow = true;
+            return Ok(());
+        }
         if copies_in {
             return Err(SourceError::new(
                 self.source,
@@ -244,7 +305,7 @@ mod tests {
                 "m.sql:2: \\i is a command of psql, which a driver cannot run",
             ),
             (
-                "\\set schema shop\nSELECT 1;",
+                "\\set schema shop\nSET search_path = :schema;",
                 "m.sql:1: \\set is a command of psql, which a driver cannot run",
             ),
         ] {
@@ -252,12 +313,25 @@ mod tests {
             assert_eq!(error.to_string(), message);
         }
         assert_eq!(texts("\\set ON_ERROR_STOP on\nSELECT 1;").len(), 1);
+        assert_eq!(texts("\\set schema shop\nSELECT 1;").len(), 1);
         let source = Source::new("m.sql", "SELECT 1;\nCOPY t (a) FROM stdin;\n1\n\\.\n");
         let error = split(&source).unwrap_err();
         assert_eq!(
             error.to_string(),
             "m.sql:2: COPY … FROM STDIN cannot run as a migration"
         );
+    }
+
+    #[test]
+    fn the_rows_of_a_dump_may_be_passed_over() {
+        let sql = "CREATE TABLE t (a text);\nCOPY public.t (a) FROM stdin;\nO'Brien; x\n\\N\n\\.\n\nSELECT 'a;b';\nCOPY t FROM stdin;\n\\.\n";
+        let source = Source::new("m.sql", sql);
+        let found = super::split(&source, 0..sql.len(), CopyRows::PassedOver).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| (one.line, one.sql.as_str()))
+            .collect();
+        assert_eq!(found, [(1, "CREATE TABLE t (a text)"), (7, "SELECT 'a;b'")]);
     }
 
     #[test]

@@ -45,6 +45,13 @@ pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
 }
 
 pub(super) fn read(tree: &Tree, layout: Layout) -> Result<Vec<Migration>, SourceError> {
+    let coded: Vec<&Source> = tree
+        .go_migrations()
+        .filter(|file| tree.name(file).ends_with(".up.go"))
+        .collect();
+    if let Some(error) = super::goose::go_migration(tree, &coded) {
+        return Err(error);
+    }
     let mut migrations: Vec<Migration> = Vec::new();
     let mut downs: Vec<(String, Script)> = Vec::new();
     for file in tree.top_level() {
@@ -184,6 +191,24 @@ mod tests {
         assert!(
             is_of_another_database("1_a.sqlite3.up.sql")
                 && !is_of_another_database("1_mysql.up.sql")
+        );
+    }
+
+    #[test]
+    fn code_between_the_files_is_named() {
+        let files = ["1_a.up.sql", "2_b.up.go", "2_b.down.go", "3_c.up.sql"];
+        let sources = files.map(|file| Source::new(format!("m/{file}"), "SELECT 1;"));
+        let tree = Tree::new(
+            std::path::Path::new("m"),
+            false,
+            sources.to_vec(),
+            false,
+            true,
+        );
+        let error = read(&tree, Layout::GolangMigrate).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "m/2_b.up.go:1: a Go migration, which only a program that contains it can apply"
         );
     }
 

@@ -42,6 +42,7 @@ impl Listing {
             let name = entry.file_name().to_string_lossy();
             entry.depth() == 0
                 || name == ".sqlx"
+                || is_drizzles(entry.path())
                 || !(name.starts_with('.')
                     || (entry.file_type().is_dir() && LEFT_OUT.contains(&name.as_ref())))
         };
@@ -100,6 +101,11 @@ impl Listing {
             .flatten()
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// drizzle-kit's configuration calls the folder of migrations `out`, and some folders are.
+fn is_drizzles(folder: &Path) -> bool {
+    folder.ends_with("out") && folder.join("meta/_journal.json").is_file()
 }
 
 /// The folder of a file; empty for the root.

@@ -4,6 +4,7 @@
 mod definitions;
 mod listing;
 mod server_version;
+mod tables;
 mod test_command;
 mod tools;
 
@@ -30,6 +31,8 @@ pub enum SchemaSource {
     },
     /// Several SQL files that together hold the schema, in this order.
     SchemaFiles(Vec<PathBuf>),
+    /// The same where numbers in their names say the order: none is moved behind another.
+    NumberedFiles(Vec<PathBuf>),
     /// Migrations that only a program can apply.
     Program {
         /// What it reads: the dataset is made anew when a file below changes.
@@ -154,6 +157,7 @@ pub fn survey(listing: &Listing) -> Vec<Found> {
                 .map(move |found| (rank(&found, preference), found))
         })
         .collect();
+    mark_minor(listing, &mut found);
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     // Scripts that belong to no tool count where no tool has a schema.
     let has_a_tool = found.iter().any(|(rank, found)| {
@@ -169,17 +173,42 @@ struct Rank {
     aside: bool,
     has_no_schema: bool,
     needs_a_program: bool,
+    /// Another one makes more than twice as many tables: this one is a part's of the project, or a library's.
+    is_minor: bool,
     /// Beside folders that leave their database open, one that names PostgreSQL is the one for it.
     names_no_postgres: bool,
     preference: usize,
     depth: usize,
+    /// Of several databases (Hasura's `migrations/default`) the main one.
+    names_another: bool,
+    /// The fuller one of folders beside each other.
+    tables: std::cmp::Reverse<usize>,
     by: PathBuf,
+}
+
+/// Compares the schemas in SQL by how many tables they make: those of tools with each other, and scripts that belong to none.
+fn mark_minor(listing: &Listing, found: &mut [(Rank, Found)]) {
+    let belongs_to_none = |found: &Found| found.tool == tools::table_scripts::TOOL;
+    let mut most = [0, 0];
+    let mut counts = Vec::with_capacity(found.len());
+    for (rank, found) in found.iter() {
+        let schema = found.schema.as_ref().filter(|_| !rank.aside);
+        let count = schema.and_then(|schema| tables::count(listing, schema));
+        let most = &mut most[usize::from(belongs_to_none(found))];
+        *most = (*most).max(count.unwrap_or(0));
+        counts.push(count);
+    }
+    for ((rank, found), count) in found.iter_mut().zip(counts) {
+        let most = most[usize::from(belongs_to_none(found))];
+        rank.is_minor = count.is_some_and(|count| count * 2 < most);
+        rank.tables = std::cmp::Reverse(count.unwrap_or(0));
+    }
 }
 
 fn rank(found: &Found, preference: usize) -> Rank {
     let place = match &found.schema {
         Some(SchemaSource::Files { path, .. }) => path,
-        Some(SchemaSource::SchemaFiles(files)) => files
+        Some(SchemaSource::SchemaFiles(files) | SchemaSource::NumberedFiles(files)) => files
             .iter()
             .find(|file| names_postgres(file))
             .or_else(|| files.first())
@@ -191,9 +220,14 @@ fn rank(found: &Found, preference: usize) -> Rank {
         aside: is_aside(place) || is_aside(&found.by),
         has_no_schema: found.schema.is_none(),
         needs_a_program: matches!(found.schema, Some(SchemaSource::Program { .. })),
+        is_minor: false,
         names_no_postgres: !names_postgres(place),
         preference,
         depth: found.by.components().count(),
+        names_another: !["default", "main", "primary"]
+            .iter()
+            .any(|name| place.ends_with(name)),
+        tables: std::cmp::Reverse(0),
         by: found.by.clone(),
     }
 }
@@ -208,21 +242,25 @@ fn names_postgres(path: &Path) -> bool {
 }
 
 /// What may be taken for the schema where the first choice cannot be made on the server: nothing that is set aside, unless
-/// everything is.
+/// everything is, and none that makes less than half of the tables: the schema of a part would pass for the project's.
 #[must_use]
-pub fn alternatives<'a>(schemas: &[&'a Found]) -> Vec<&'a Found> {
-    let place = |found: &Found| is_aside(&found.by);
-    let first = schemas.first().is_some_and(|found| place(found));
-    schemas
-        .iter()
-        .filter(|found| first || !place(found))
-        .copied()
-        .collect()
+pub fn alternatives<'a>(schemas: &[&'a Found], listing: &Listing) -> Vec<&'a Found> {
+    let Some((first, rest)) = schemas.split_first() else {
+        return Vec::new();
+    };
+    let count = |found: &Found| tables::count(listing, found.schema.as_ref()?);
+    let most = count(first).unwrap_or(0);
+    let is_one = |found: &&&Found| {
+        let is_minor = count(found).is_some_and(|count| count * 2 < most);
+        !is_minor && (is_aside(&first.by) || !is_aside(&found.by))
+    };
+    let others = rest.iter().filter(is_one).copied();
+    std::iter::once(*first).chain(others).collect()
 }
 
 /// Examples, tests, and folders named after another database.
 fn is_aside(path: &Path) -> bool {
-    const ASIDE: [&str; 38] = [
+    const ASIDE: [&str; 42] = [
         "example",
         "examples",
         "sample",
@@ -261,10 +299,15 @@ fn is_aside(path: &Path) -> bool {
         "db2",
         "duckdb",
         "cassandra",
+        "rollback",
+        "downgrade",
+        "upgrade",
+        "upgrades",
     ];
     path.components().any(|part| {
         let part = part.as_os_str().to_string_lossy().to_ascii_lowercase();
-        ASIDE.contains(&part.as_str()) || part.contains("sqlite") || part.contains("mysql")
+        let is_part = ["sqlite", "mysql", "testdata", "clickhouse", "rollback"];
+        ASIDE.contains(&part.as_str()) || is_part.iter().any(|word| part.contains(word))
     })
 }
 

@@ -39,6 +39,7 @@ mod replace;
 mod report;
 mod report_command;
 mod repositories;
+mod repository_kinds;
 mod rules;
 mod sample;
 mod seed;

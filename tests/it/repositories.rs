@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(crate) fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = root.path().join(path);
@@ -16,7 +16,7 @@ fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
-fn pgproof(root: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn pgproof(root: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pgproof"))
         .args(arguments)
         .current_dir(root)
@@ -27,7 +27,7 @@ fn pgproof(root: &Path, arguments: &[&str]) -> Output {
 }
 
 /// What `init` said, and the pgproof.toml that it wrote.
-fn init(root: &Path, expected: i32) -> (String, String) {
+pub(crate) fn init(root: &Path, expected: i32) -> (String, String) {
     let output = pgproof(root, &["init"]);
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
@@ -36,11 +36,11 @@ fn init(root: &Path, expected: i32) -> (String, String) {
     (said, written)
 }
 
-fn stop(root: &Path) {
+pub(crate) fn stop(root: &Path) {
     let _ = pgproof(root, &["server", "stop"]);
 }
 
-const SHOP: &str = "CREATE TABLE shops (id bigint PRIMARY KEY, city text NOT NULL);\n\
+pub(crate) const SHOP: &str = "CREATE TABLE shops (id bigint PRIMARY KEY, city text NOT NULL);\n\
                     CREATE TABLE visits (id bigint PRIMARY KEY, shop_id bigint NOT NULL REFERENCES shops, seen timestamptz);\n";
 
 #[test]

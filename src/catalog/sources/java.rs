@@ -6,6 +6,7 @@ use super::conventions::{Convention, Found};
 use super::placeholders::{lists, question_marks};
 use super::sqlalchemy::is_statement;
 use crate::source::Source;
+use crate::sql::token::tokens;
 
 pub(super) const JPA: Convention = Convention {
     key: "jpa",
@@ -267,10 +268,23 @@ fn calls_of(text: &str, language: Language) -> Vec<Found> {
             } else {
                 method_before(&pieces, at)
             };
-            found.push(of_text(name, &text));
+            found.push(match part_of_jooq(&text.value) {
+                Some(part) => Found::template(name, text.line, part),
+                None => of_text(name, &text),
+            });
         }
     }
     found
+}
+
+/// `{0}` in jOOQ's plain SQL, outside of quotes: any part of a statement.
+fn part_of_jooq(sql: &str) -> Option<&str> {
+    tokens(sql).iter().find_map(|token| {
+        let rest = &sql[token.span.start..];
+        let number = rest.strip_prefix('{')?.split_once('}')?.0;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| &rest[..number.len() + 2])
+    })
 }
 
 #[cfg(test)]

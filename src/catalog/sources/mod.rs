@@ -88,7 +88,11 @@ pub(super) fn read(
     let mut files = files::read(root, &patterns)?;
     for source in from {
         match source {
-            QuerySource::Files(_) | QuerySource::Sqlc(_) => {}
+            QuerySource::Files(_) => {}
+            QuerySource::Sqlc(configuration) => {
+                let packages = sqlc::packages_of(root, configuration, &files.sources);
+                files.packages.extend(packages);
+            }
             QuerySource::Sqlx(folder) => sqlx::read(root, folder, &mut files)?,
             QuerySource::Written {
                 convention,

@@ -1,6 +1,7 @@
 //! sqlc's configuration, versions 1 and 2 (`sqlc.yaml`, `sqlc.yml`, `sqlc.json`): which query files its PostgreSQL packages have,
 //! and which schema files. <https://docs.sqlc.dev/en/stable/reference/config.html>
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,6 +12,8 @@ use crate::source::{Source, SourceError};
 /// A package of sqlc; paths are relative to the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlcPackage {
+    /// Of the generated code, where the configuration says it.
+    pub name: Option<String>,
     /// Files, folders or patterns.
     pub queries: Vec<PathBuf>,
     /// Files, folders or patterns.
@@ -27,9 +30,43 @@ struct Configuration {
 
 #[derive(Deserialize)]
 struct Package {
+    /// Version 1.
+    name: Option<String>,
+    /// Version 1.
+    path: Option<String>,
+    /// Version 2: by language.
+    #[serde(default)]
+    r#gen: BTreeMap<String, Generated>,
+    /// Version 2: by plugin.
+    #[serde(default)]
+    codegen: Vec<Generated>,
     engine: Option<String>,
     queries: Option<OneOrMany>,
     schema: Option<OneOrMany>,
+}
+
+#[derive(Deserialize)]
+struct Generated {
+    package: Option<String>,
+    out: Option<String>,
+}
+
+impl Package {
+    fn name(&self) -> Option<String> {
+        let generated = || self.r#gen.values().chain(&self.codegen);
+        let last = |path: &String| {
+            let name = Path::new(path).file_name()?;
+            Some(name.to_string_lossy().into_owned())
+        };
+        let named = self.name.clone();
+        let named = named.or_else(|| generated().find_map(|one| one.package.clone()));
+        let folder = || {
+            self.path
+                .as_ref()
+                .or_else(|| generated().find_map(|one| one.out.as_ref()))
+        };
+        named.or_else(|| last(folder()?))
+    }
 }
 
 #[derive(Deserialize)]
@@ -98,10 +135,33 @@ pub fn packages(root: &Path, configuration: &Path) -> Result<Vec<SqlcPackage>, S
                 .is_none_or(|engine| engine == "postgresql")
         })
         .map(|package| SqlcPackage {
+            name: package.name(),
             queries: package.queries.map(|q| q.below(folder)).unwrap_or_default(),
             schema: package.schema.map(|s| s.below(folder)).unwrap_or_default(),
         })
         .collect())
+}
+
+/// Which package each of these files belongs to. A file of several packages belongs to the first.
+pub(super) fn packages_of(
+    root: &Path,
+    configuration: &Path,
+    sources: &[Source],
+) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    for package in packages(root, configuration).unwrap_or_default() {
+        let Some(name) = package.name else { continue };
+        let is_its = |file: &Path| {
+            let mut queries = package.queries.iter();
+            queries.any(|path| path == file || file.parent() == Some(path.as_path()))
+        };
+        for source in sources.iter().filter(|source| is_its(&source.path)) {
+            found
+                .entry(source.path.clone())
+                .or_insert_with(|| name.clone());
+        }
+    }
+    found
 }
 
 /// The patterns of the query files of every PostgreSQL package, each once. Of a folder sqlc reads the files in it, and in none
@@ -147,6 +207,7 @@ mod tests {
         assert_eq!(
             read(second).unwrap(),
             [SqlcPackage {
+                name: Some("db".to_owned()),
                 queries: vec!["db/a.sql".into(), "db/q".into()],
                 schema: vec!["migrations".into()],
             }]
@@ -155,6 +216,7 @@ mod tests {
         assert_eq!(
             read(first).unwrap(),
             [SqlcPackage {
+                name: Some("x".to_owned()),
                 queries: vec!["db/q".into()],
                 schema: vec!["db/s.sql".into()],
             }]

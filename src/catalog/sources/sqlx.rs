@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::rust_strings::{Literal, literals};
 use super::unreadable;
+use crate::catalog::directives::RECORDED_TYPES;
 use crate::catalog::files::Files;
 use crate::source::{Source, SourceError};
 
@@ -15,6 +16,50 @@ use crate::source::{Source, SourceError};
 struct Prepared {
     db_name: Option<String>,
     query: String,
+    #[serde(default)]
+    describe: Described,
+}
+
+/// What the server said when sqlx prepared the statement.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Described {
+    parameters: Option<Parameters>,
+}
+
+#[derive(Deserialize)]
+enum Parameters {
+    /// PostgreSQL's: their types.
+    Left(Vec<serde_json::Value>),
+    /// Of databases that count them only.
+    Right(serde::de::IgnoredAny),
+}
+
+impl Prepared {
+    fn types(&self) -> Vec<String> {
+        match &self.describe.parameters {
+            Some(Parameters::Left(types)) => types.iter().map(type_name).collect(),
+            Some(Parameters::Right(_)) | None => Vec::new(),
+        }
+    }
+}
+
+/// `"Int8Array"` → `int8[]`, `{"Custom": {"name": "mood", …}}` → `mood`: names that the server reads.
+fn type_name(recorded: &serde_json::Value) -> String {
+    const UNKNOWN: &str = "unknown";
+    match recorded.as_str() {
+        // The one-byte type of the catalogs; `char` is another one.
+        Some("Char") => "\"char\"".to_owned(),
+        Some(name) => match name.strip_suffix("Array") {
+            Some(element) => format!("{}[]", element.to_ascii_lowercase()),
+            None => name.to_ascii_lowercase(),
+        },
+        None => recorded
+            .pointer("/Custom/name")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or(UNKNOWN)
+            .to_owned(),
+    }
 }
 
 /// Where a query's text stands in the sources.
@@ -31,7 +76,7 @@ pub(super) fn read(root: &Path, folder: &Path, files: &mut Files) -> Result<(), 
     let crate_root = folder.parent().unwrap_or(Path::new(""));
     let sites = sites(root, crate_root);
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    for (path, query) in prepared {
+    for (path, query, types) in prepared {
         let site = sites.get(&query);
         let base = site
             .and_then(|site| site.function.clone())
@@ -49,9 +94,14 @@ pub(super) fn read(root: &Path, folder: &Path, files: &mut Files) -> Result<(), 
         let before = "\n".repeat((line - FIRST_LINE) as usize);
         let text = query.trim().trim_end_matches(';');
         let command = command(text);
+        // Behind the statement, so that its lines stay where they are.
+        let recorded = match types.is_empty() {
+            true => String::new(),
+            false => format!("\n-- @{RECORDED_TYPES}: {}\n", types.join(", ")),
+        };
         files.sources.push(Source::new(
             file,
-            format!("{before}-- name: {name} {command}\n{text};\n"),
+            format!("{before}-- name: {name} {command}\n{text}{recorded};\n"),
         ));
     }
     Ok(())
@@ -82,7 +132,7 @@ fn prepared(
     root: &Path,
     folder: &Path,
     files: &mut Files,
-) -> Result<Vec<(PathBuf, String)>, Vec<SourceError>> {
+) -> Result<Vec<(PathBuf, String, Vec<String>)>, Vec<SourceError>> {
     let entries = std::fs::read_dir(root.join(folder))
         .map_err(|error| vec![unreadable(folder, error).help("`cargo sqlx prepare` writes it")])?;
     let mut paths: Vec<PathBuf> = entries
@@ -110,7 +160,8 @@ fn prepared(
                     .as_deref()
                     .is_none_or(|name| name == "PostgreSQL")
                 {
-                    found.push((path, query.query));
+                    let types = query.types();
+                    found.push((path, query.query, types));
                 }
             }
             Err(error) => files.unreadable.push(SourceError::new(
@@ -188,7 +239,16 @@ mod tests {
             std::fs::write(path, text).unwrap();
         };
         let json = |sql: &str, db: &str| {
-            serde_json::json!({ "db_name": db, "query": sql, "describe": {} }).to_string()
+            let parameters = serde_json::json!({
+                "Left": ["Varchar", "Int8Array", "Char", { "Custom": { "name": "mood", "kind": "Simple" } }]
+            });
+            let describe = match sql.contains("$1") {
+                true => {
+                    serde_json::json!({ "columns": [], "parameters": parameters, "nullable": [] })
+                }
+                false => serde_json::json!({}),
+            };
+            serde_json::json!({ "db_name": db, "query": sql, "describe": describe }).to_string()
         };
         let select = "\n        SELECT id FROM users\n        WHERE email = $1\n    ";
         write(
@@ -221,5 +281,12 @@ mod tests {
             ]
         );
         assert_eq!(files.unreadable.len(), 1);
+        let recorded: Vec<_> = catalog
+            .queries
+            .iter()
+            .map(|query| query.recorded_types.join(" "))
+            .collect();
+        assert_eq!(recorded, ["varchar int8[] \"char\" mood", ""]);
+        assert!(!catalog.queries[0].sql.contains("recorded-types"));
     }
 }

@@ -105,7 +105,7 @@ fn candidates(args: &InitArgs, globals: &Globals) -> Result<Vec<Candidate>, CliE
     report_choice(schemas[chosen.at], &schemas, globals)?;
     let taken = match chosen.by {
         Chooser::Person => vec![schemas[chosen.at]],
-        Chooser::Order => repository::alternatives(&schemas),
+        Chooser::Order => repository::alternatives(&schemas, &listing),
     };
     Ok(taken
         .into_iter()
@@ -223,7 +223,7 @@ fn report_choice(one: &Found, schemas: &[&Found], globals: &Globals) -> Result<(
 fn line(found: &Found) -> String {
     match &found.schema {
         Some(SchemaSource::Files { path, .. }) => format!("{}: {}", found.tool, path.display()),
-        Some(SchemaSource::SchemaFiles(files)) => format!(
+        Some(SchemaSource::SchemaFiles(files) | SchemaSource::NumberedFiles(files)) => format!(
             "{}: {} schema files of {}",
             found.tool,
             files.len(),

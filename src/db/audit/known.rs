@@ -185,9 +185,10 @@ fn described(queries: &[Query], at: usize, below: &mut Vec<usize>) -> Option<Str
         asked_by,
         for_each,
         allows: _,
+        recorded_types,
     } = queries.get(at)?;
     let mut text = format!(
-        "{command:?} {statement:?} {writes} {parameters:?} {budget:?} {asked_by:?} {sql:?}"
+        "{command:?} {statement:?} {writes} {parameters:?} {budget:?} {asked_by:?} {recorded_types:?} {sql:?}"
     );
     below.push(at);
     for each in for_each {

@@ -99,6 +99,21 @@ struct Ready {
     note: Option<String>,
 }
 
+/// What a tool recorded of the parameters and the schema says otherwise: the record is older.
+fn outdated_types(query: &Query, prepared: &Prepared) -> Option<String> {
+    let outdated = explain::outdated(&query.recorded_types, &prepared.types);
+    let parts: Vec<String> = outdated
+        .iter()
+        .map(|(number, recorded, now)| format!("${number} is {now}, {recorded} was recorded"))
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "the types that were recorded are older than the schema (prepare it again): {}",
+            parts.join(", ")
+        )
+    })
+}
+
 /// How a query fails.
 #[derive(Debug)]
 enum Failed {
@@ -500,6 +515,7 @@ impl Auditor<'_> {
         let left = estimates.iter().flat_map(|(_, plan)| &plan.left_behind);
         notes.extend(left.cloned());
         notes.extend(ready.note.clone());
+        notes.extend(outdated_types(query, &ready.prepared));
         let ran = match self.why_not(query, ready, &estimates) {
             Some(why) => Err(why),
             None => match execute::all(self, query, ready, &estimates, &picked).await {
@@ -574,7 +590,7 @@ impl Auditor<'_> {
         let query = &self.queries[i];
         let client = self.session.client();
         let name = format!("pgproof_{i}");
-        let prepared = Prepared::new(client, &name, &query.sql, query.writes, &self.limits).await?;
+        let prepared = Prepared::of_query(client, &name, query, &self.limits).await?;
         if prepared.types.is_empty() {
             let sets = vec![ParameterSet {
                 id: SetId::base("as written"),

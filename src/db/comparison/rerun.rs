@@ -49,14 +49,13 @@ pub(super) async fn run_sets(
     if runs.is_empty() {
         return Ok(Vec::new());
     }
-    let prepared =
-        match Prepared::new(session.client(), NAME, &query.sql, query.writes, &limits).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                let failure = refused(error)?;
-                return Ok(runs.iter().map(|_| Err(failure.clone())).collect());
-            }
-        };
+    let prepared = match Prepared::of_query(session.client(), NAME, query, &limits).await {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let failure = refused(error)?;
+            return Ok(runs.iter().map(|_| Err(failure.clone())).collect());
+        }
+    };
     let mut found = Vec::with_capacity(runs.len());
     for run in runs {
         found.push(again(session, (query, &prepared), run, samples, options).await?);

@@ -1,6 +1,6 @@
 //! Types of parameters that are written out, because a statement alone does not show them to the server: drivers say them.
 
-use super::Refusal;
+use super::{Refusal, TypeInfo};
 use crate::sql::token::{Token, tokens};
 
 const INDETERMINATE_DATATYPE: &str = "42P18";
@@ -14,6 +14,59 @@ const UNKNOWN: &str = "unknown";
 /// Whether the server could not work out a parameter's type.
 pub(super) fn is_undetermined(refusal: &Refusal) -> bool {
     [INDETERMINATE_DATATYPE, AMBIGUOUS_PARAMETER].contains(&refusal.code.as_str())
+}
+
+/// The same, or a function was called with a parameter whose type it is to tell.
+pub(super) fn lacks_a_type(refusal: &Refusal) -> bool {
+    let is_call = refusal.code == UNDEFINED_FUNCTION && refusal.message.contains("unknown");
+    is_call || is_undetermined(refusal)
+}
+
+/// Of the types that a tool recorded when it prepared a statement, those that are others now: for each the parameter's number, what
+/// was recorded and what the server says.
+#[must_use]
+pub(crate) fn outdated<'a>(
+    recorded: &'a [String],
+    types: &'a [TypeInfo],
+) -> Vec<(usize, &'a str, &'a str)> {
+    let pairs = recorded.iter().zip(types).enumerate();
+    pairs
+        .filter(|(_, (recorded, now))| {
+            let recorded = recorded.as_str();
+            recorded != UNKNOWN && written_out(recorded) != unqualified(&now.name)
+        })
+        .map(|(at, (recorded, now))| (at + 1, recorded.as_str(), now.name.as_str()))
+        .collect()
+}
+
+/// A type's name as `format_type` writes it.
+fn written_out(name: &str) -> String {
+    let (element, brackets) = match name.strip_suffix("[]") {
+        Some(element) => (element, "[]"),
+        None => (name, ""),
+    };
+    let long = match element {
+        "bool" => "boolean",
+        "int2" => "smallint",
+        "int4" => "integer",
+        "int8" => "bigint",
+        "float4" => "real",
+        "float8" => "double precision",
+        "varchar" => "character varying",
+        "bpchar" => "character",
+        "varbit" => "bit varying",
+        "time" => "time without time zone",
+        "timetz" => "time with time zone",
+        "timestamp" => "timestamp without time zone",
+        "timestamptz" => "timestamp with time zone",
+        other => return format!("{}{brackets}", unqualified(other)),
+    };
+    format!("{long}{brackets}")
+}
+
+/// Which schemas are left out depends on the search path of whoever asked.
+fn unqualified(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 /// The statement without its parameters in `$1 IS NULL`, where it has any: of `$1 IS NULL OR a = $1` the server says that it
@@ -66,7 +119,13 @@ pub(super) fn with_text(declared: &[String], sql: &str, refusal: &Refusal) -> Op
                 .strip_prefix("function ")?
                 .split('(')
                 .next()?;
-            number(sql.split_once(&format!("{name}($"))?.1)?
+            let call = format!("{name}($");
+            sql.match_indices(&call)
+                .filter_map(|(at, _)| number(&sql[at + call.len()..]))
+                .find(|number| {
+                    let known = number.checked_sub(1).and_then(|place| declared.get(place));
+                    known.is_none_or(|known| known == UNKNOWN)
+                })?
         }
         _ => return None,
     };
@@ -100,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn recorded_types_are_compared_by_their_full_names() {
+        let now = |name: &str| TypeInfo {
+            oid: 0,
+            name: name.to_owned(),
+            kind: super::super::TypeKind::Other,
+            labels: None,
+            element: None,
+        };
+        let recorded = ["int8[]", "mood", "shop.mood", "unknown", "int4"].map(str::to_owned);
+        let types = ["bigint[]", "shop.mood", "mood", "text", "bigint"].map(now);
+        assert_eq!(outdated(&recorded, &types), [(5, "int4", "bigint")]);
+        assert!(outdated(&[], &types).is_empty());
+    }
+
+    #[test]
     fn a_type_that_the_server_cannot_work_out_is_text() {
         let refused = |code: &str, message: &str| Refusal {
             message: message.to_owned(),
@@ -124,6 +198,14 @@ mod tests {
         assert_eq!(
             with_text(&[], "SELECT 1 WHERE a = uuid($2)", &call),
             Some(types(&["unknown", "text"]))
+        );
+        assert_eq!(
+            with_text(
+                &types(&["text"]),
+                "SELECT 1 WHERE a = uuid($1) OR b = uuid($3)",
+                &call
+            ),
+            Some(types(&["text", "unknown", "text"]))
         );
         assert_eq!(with_text(&[], "SELECT uuid('x')", &call), None);
         let other = refused("42703", "column \"a\" does not exist");

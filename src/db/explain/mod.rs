@@ -24,6 +24,7 @@ use crate::units::Millis;
 use given::GivenTransaction;
 use wire::Message;
 
+pub(crate) use declared::outdated;
 pub use error::{ExplainError, Refusal};
 pub(crate) use rows::first_rows;
 pub use statement::{Prepared, TypeInfo, TypeKind, quote_literal};

@@ -12,6 +12,7 @@ use super::{
     Access, ExplainError, Limits, NO_POSITION, PlanChoice, UNPRUNED, declared, explain_generic,
     opening, texts,
 };
+use crate::catalog::Query;
 use crate::db::effects::{self, Effects};
 use crate::schema::quote_identifier;
 
@@ -101,6 +102,32 @@ impl Prepared {
         writes: bool,
         limits: &Limits,
     ) -> Result<Self, ExplainError> {
+        Self::recorded(client, name, sql, writes, &[], limits).await
+    }
+
+    /// The same of a query of the catalog. Where its text alone does not show a parameter's type, the one that a tool recorded is
+    /// declared.
+    ///
+    /// # Errors
+    /// As those of [`Prepared::new`].
+    pub async fn of_query(
+        client: &Client,
+        name: &str,
+        query: &Query,
+        limits: &Limits,
+    ) -> Result<Self, ExplainError> {
+        let types = &query.recorded_types;
+        Self::recorded(client, name, &query.sql, query.writes, types, limits).await
+    }
+
+    async fn recorded(
+        client: &Client,
+        name: &str,
+        sql: &str,
+        writes: bool,
+        recorded: &[String],
+        limits: &Limits,
+    ) -> Result<Self, ExplainError> {
         let mut declared: Vec<String> = Vec::new();
         let mut first: Option<ExplainError> = None;
         loop {
@@ -125,11 +152,14 @@ impl Prepared {
             };
             let is_first = first.is_none();
             let wider = match declared::without_null_tests(sql) {
+                _ if is_first && !recorded.is_empty() && declared::lacks_a_type(&refusal) => {
+                    Some(recorded.to_vec())
+                }
                 Some(relaxed) if is_first && declared::is_undetermined(&refusal) => {
                     // The tests alone keep the server from the type that the rest of the statement shows.
                     let name = format!("{name}_untested");
-                    let asked = (name.as_str(), relaxed.as_str());
-                    let known = Box::pin(Self::new(client, asked.0, asked.1, writes, limits)).await;
+                    let known = Self::recorded(client, &name, &relaxed, writes, &[], limits);
+                    let known = Box::pin(known).await;
                     match known {
                         Ok(known) => {
                             let types = known.types.iter().map(|info| info.name.clone()).collect();

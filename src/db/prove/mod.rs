@@ -480,8 +480,7 @@ impl Prover<'_> {
                 format!("pgproof_prove_{query}"),
                 self.options.limits_of(source),
             );
-            let prepared =
-                Prepared::new(client, &name, &source.sql, source.writes, &limits).await?;
+            let prepared = Prepared::of_query(client, &name, source, &limits).await?;
             self.prepared.insert(query, prepared);
         }
         Ok(())

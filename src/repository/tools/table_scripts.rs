@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::schema_file::is_foreign;
 use crate::repository::listing::folder;
-use crate::repository::{Found, Listing, SchemaSource};
+use crate::repository::{Found, Listing, SchemaSource, names_postgres};
 use crate::sql::token::{TokenKind, tokens};
 
 /// How they are called.
@@ -43,10 +43,21 @@ fn belongs_to_a_tool(path: &Path) -> bool {
 }
 
 fn of_folder(path: &Path, files: Vec<(PathBuf, String)>) -> Option<Found> {
-    let mut scripts: Vec<Script> = files
+    let mut files: Vec<(PathBuf, String)> = files
         .into_iter()
         .filter(|(_, text)| !text.contains("-- name:") && !text.contains("--name:"))
         .filter(|(_, text)| !text.to_ascii_lowercase().contains("drop database"))
+        .collect();
+    // `shop_mysql.sql` beside `shop_postgresql.sql`: each holds the same.
+    let is_named = |(file, _): &(PathBuf, String)| {
+        let name = file.file_name().map(Path::new);
+        name.is_some_and(names_postgres)
+    };
+    if files.iter().any(is_named) {
+        files.retain(is_named);
+    }
+    let mut scripts: Vec<Script> = files
+        .into_iter()
         .map(|(file, text)| Script::read(file, &text))
         .collect::<Option<_>>()?;
     if scripts.len() > MOST || scripts.iter().all(|script| script.makes.is_empty()) {

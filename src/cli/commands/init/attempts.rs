@@ -1,6 +1,6 @@
 //! What was found, tried on the server: where the likeliest schema cannot be made, the next one may be the one that is meant.
 
-use super::configuration::{self, Configuration};
+use super::configuration::{self, Configuration, Version};
 use super::draft;
 use crate::cli::Globals;
 use crate::cli::exit::CliError;
@@ -72,6 +72,16 @@ async fn with_roles(mut configuration: Configuration, globals: &Globals) -> Trie
         let text = configuration::text(&configuration);
         let outcome = draft(&text, globals).await;
         let role = outcome.as_ref().err().and_then(missing_role);
+        if let (Some(Version::Here(major)), Some(error)) =
+            (configuration.version.clone(), outcome.as_ref().err())
+            && lacks_a_library(error)
+        {
+            globals.progress.note(format!(
+                "PostgreSQL {major}, which the project names, cannot load a library here that the schema needs: another version is used"
+            ));
+            configuration.version = Some(Version::Unable(major));
+            continue;
+        }
         match role {
             Some(role)
                 if configuration.roles.len() < MOST_ROLES
@@ -108,6 +118,15 @@ fn came_too_early(error: &CliError, configuration: &Configuration) -> Option<usi
         .position(|file| error.source_file.path.ends_with(file))?;
     let is_missing = error.message.contains("does not exist");
     (is_missing && at + 1 < files.len()).then_some(at)
+}
+
+/// Whether the server's programs are there and a library of an extension's is not.
+fn lacks_a_library(error: &CliError) -> bool {
+    let CliError::Sources(errors) = error else {
+        return false;
+    };
+    let mut messages = errors.iter().map(|error| error.message.as_str());
+    messages.any(|message| message.starts_with("could not load library"))
 }
 
 /// The role of `role "app" does not exist`.

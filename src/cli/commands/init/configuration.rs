@@ -23,6 +23,8 @@ pub(super) struct Configuration {
 pub(super) enum Version {
     /// It is on this machine.
     Here(u32),
+    /// Its programs here cannot load a library that the schema needs: written as a comment.
+    Unable(u32),
     /// It is not: written as a comment.
     Elsewhere { major: u32, by: String },
 }
@@ -75,6 +77,11 @@ fn server(version: Option<&Version>, roles: &[String]) -> String {
         Some(Version::Here(major)) => {
             format!("version  = \"{major}\"                   # production's major version\n")
         }
+        Some(Version::Unable(major)) => {
+            format!(
+                "# version  = \"{major}\"                 # production's; this machine's {major} lacks a library that the schema needs\n"
+            )
+        }
         Some(Version::Elsewhere { major, by }) => {
             format!(
                 "# version  = \"{major}\"                 # as {by} has it; it is not on this machine yet\n"
@@ -108,7 +115,7 @@ fn migrations(schema: Option<&SchemaSource>) -> String {
             "migrations = {{ dir = {}, layout = \"{layout}\" }}\n",
             quoted(&path.display().to_string())
         ),
-        Some(SchemaSource::SchemaFiles(files)) => {
+        Some(SchemaSource::SchemaFiles(files) | SchemaSource::NumberedFiles(files)) => {
             let files: Vec<String> = files
                 .iter()
                 .map(|file| quoted(&file.display().to_string()))
