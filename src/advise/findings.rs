@@ -555,8 +555,8 @@ pub fn tell_of_trials(
             continue;
         }
         finding.advice = format!(
-            "No index helps this query as it stands: {} {} built, and with {} it reads more than half of its pages still. Ask for \
-             fewer rows, or for a condition that fewer rows meet.",
+            "No index helps this query as it stands: {} {} built, and the planner leaves {} aside, or reads more than half of its pages \
+             still. Ask for fewer rows, or for a condition that fewer rows meet.",
             tried.join(", "),
             if tried.len() == 1 { "was" } else { "were" },
             if tried.len() == 1 { "it" } else { "each" },

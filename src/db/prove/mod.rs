@@ -24,7 +24,7 @@ use crate::db::explain::{
 use crate::db::prove_rewrites::prove_rewrites;
 use crate::finding::{Finding, Measurement};
 use crate::interrupt::Interrupt;
-use crate::plan::{NodeKind, Plan, Wal};
+use crate::plan::{Metrics, NodeId, NodeKind, Plan, Wal};
 use crate::progress::{Progress, Unit};
 use crate::run::{QueryRuns, Run, is_settled};
 use crate::schema::{Schema, quote_identifier};
@@ -778,18 +778,16 @@ fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
     }
 }
 
-/// The pages that a statement touches below the node that writes; `None` where it writes nothing.
+/// The pages that a statement touches outside of the nodes that write, those of its CTEs included; `None` where it writes nothing.
 fn reading(plan: &Plan) -> Option<Pages> {
-    let root = plan
+    let writes = |id: &NodeId| plan.node(*id).kind == NodeKind::ModifyTable;
+    plan.ids().find(writes)?;
+    let metrics = Metrics::of(plan);
+    let own = plan
         .ids()
-        .find(|id| plan.node(*id).kind == NodeKind::ModifyTable)?;
-    let inputs = plan.inputs(root);
-    Some(Pages(
-        inputs
-            .filter_map(|input| plan.node(input).buffers)
-            .map(|buffers| buffers.touched().0)
-            .sum(),
-    ))
+        .filter(|id| !writes(id))
+        .filter_map(|id| metrics.node(id).exclusive_blocks);
+    Some(Pages(own.map(|blocks| blocks.0).sum()))
 }
 
 /// Full page images depend on when the last checkpoint was, not on the statement.

@@ -265,7 +265,11 @@ impl Read {
 pub(super) fn indexes_searched(plan: &Plan) -> impl Iterator<Item = &str> {
     let limited = |id| {
         let mut above = plan.ancestors(id);
-        above.any(|above| matches!(plan.node(above).kind, NodeKind::Limit | NodeKind::Unique))
+        above.any(|above| {
+            let node = plan.node(above);
+            matches!(node.kind, NodeKind::Limit | NodeKind::Unique)
+                || node.conditions.run_condition.is_some()
+        })
     };
     let searched = plan
         .ids()
