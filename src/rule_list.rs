@@ -56,6 +56,7 @@ macro_rules! for_each_rule {
             duplicate_query DuplicateQuery "duplicate-query";
             missing_batch MissingBatch "missing-batch";
             incomplete_trace IncompleteTrace "incomplete-trace";
+            worker_skew WorkerSkew "worker-skew";
         }
     };
 }

@@ -9,7 +9,7 @@ use crate::plan::{Metrics, NodeId, Plan, label};
 use crate::rules;
 use crate::run::{Outcome, Run};
 use crate::schema::{Schema, quote_identifier};
-use crate::units::{Millis, Rows};
+use crate::units::{Count, Millis, Rows};
 
 use super::ddl::{self, has_trigrams};
 use super::hot::{self, Lost};
@@ -19,6 +19,10 @@ use super::{Audited, Candidate, Effect, IndexSpec, KeySpec, Method, Part, Site, 
 
 /// From so many times fewer pages on it is an error.
 const MUCH_FEWER: f64 = 5.0;
+/// A call that takes less time…
+const QUICK: Millis = Millis(1.0);
+/// …on fewer pages is a warning at most.
+const FEW_PAGES: u64 = 2_000;
 
 /// The `missing-index` findings of the proposals, in the order of the catalog.
 #[must_use]
@@ -80,7 +84,7 @@ pub fn superseded(indexes: &[Superseded]) -> Vec<Finding> {
 }
 
 /// Candidates that nothing was built for, because the database is not pgproof's own: worth knowing, with the statement
-/// but without proof. Of each scan the first candidate that serves it whole.
+/// but without proof. Of each table of a query the one that narrows most by the statistics of its columns; none that leaves much.
 #[must_use]
 pub fn unproven(candidates: &[Candidate], audited: Audited<'_>) -> Vec<Finding> {
     let mut best: BTreeMap<(usize, String), (&Candidate, Site)> = BTreeMap::new();
@@ -88,13 +92,19 @@ pub fn unproven(candidates: &[Candidate], audited: Audited<'_>) -> Vec<Finding> 
         for site in &candidate.sites {
             let key = (site.query, candidate.index.table.to_string());
             let known = best.entry(key).or_insert((candidate, *site));
+            let rank = |candidate| rank(candidate, audited.schema);
             if rank(candidate) > rank(known.0) {
                 *known = (candidate, *site);
             }
         }
     }
+    let narrows = |candidate: &Candidate| {
+        let left = Narrowing::of(&candidate.index, audited.schema);
+        left.is_none_or(|left| left.rows <= left.of * MUCH)
+    };
     let sites = best
         .into_iter()
+        .filter(|(_, (candidate, _))| narrows(candidate))
         .filter_map(|((_, relation), (candidate, site))| {
             unproven_finding(candidate, site, &relation, audited)
         });
@@ -119,12 +129,14 @@ fn unproven_finding(
         query: Some(query.name.clone()),
         location: Some(query.location()),
         message: format!(
-            "an index on {relation} {key} could serve this query; it was not built here, so nothing is proven"
+            "an index on {relation} {key} could serve this query{}; it was not built here, so nothing is proven",
+            Narrowing::of(&candidate.index, audited.schema).map_or_else(String::new, |left| left.to_string())
         ),
         why: "Without it each call reads the pages of rows that it then throws away; they grow with the table."
             .to_owned(),
-        advice: "Add --copy: pgproof then copies the database to its embedded server, builds the index there and measures. Without \
-                 --database-url it does so on a dataset of its own."
+        advice: "Add --copy: pgproof then copies the database to its embedded server, builds the index there and measures; --prove \
+                 builds it in the database itself and rolls back, for staging databases. Where the extension hypopg is created there, \
+                 it is at least planned. Without --database-url pgproof measures on a dataset of its own."
             .to_owned(),
         evidence: node_evidence(run, Some(&site), &candidate.index, audited.schema)
             .with("index_key", Quantity::Text(key.clone())),
@@ -141,13 +153,72 @@ fn unproven_finding(
     })
 }
 
-/// Without a measurement: the one with the most conditions in its key, not partial, not covering.
-fn rank(candidate: &Candidate) -> (bool, bool, usize) {
+/// A guess that leaves more of the table than this is none.
+const MUCH: f64 = 0.2;
+/// Rows that no further column needs to narrow.
+const HANDFUL: f64 = 100.0;
+
+/// What the statistics say of one value of each of a B-tree's keys.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Narrowing {
+    /// Rows that have them, by independent columns.
+    rows: f64,
+    /// The table's.
+    of: f64,
+}
+
+impl Narrowing {
+    /// `None` where they say nothing: of other methods, expressions, partial indexes, and tables that were never analyzed.
+    fn of(index: &IndexSpec, schema: &Schema) -> Option<Self> {
+        if index.method != Method::Btree || index.predicate.is_some() || !index.beside.is_empty() {
+            return None;
+        }
+        let table = schema.table_by_oid(index.table_oid)?;
+        let of = table.stats.rows.filter(|rows| *rows > 0.0)?;
+        let mut groups = 1.0;
+        for key in &index.keys {
+            let Part::Column(name) = &key.part else {
+                return None;
+            };
+            let stats = table.column(name)?.stats.as_ref()?;
+            let distinct = match stats.distinct {
+                relative if relative < 0.0 => -relative * of,
+                absolute => absolute,
+            };
+            groups *= distinct.max(1.0);
+        }
+        Some(Self {
+            rows: of / groups.min(of),
+            of,
+        })
+    }
+}
+
+impl std::fmt::Display for Narrowing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            ": by the statistics one value of its key has about {} of {} rows",
+            Count(self.rows.round().max(1.0)),
+            Count(self.of)
+        )
+    }
+}
+
+/// Without a measurement: not partial, not covering, the one that leaves fewest rows by the statistics, the shortest of those
+/// that leave a handful; where they say nothing, the one with the most conditions in its key.
+fn rank(candidate: &Candidate, schema: &Schema) -> (bool, bool, i64, i64) {
     let index = &candidate.index;
+    let keys = i64::try_from(index.keys.len()).unwrap_or(i64::MAX);
+    let (few, length) = match Narrowing::of(index, schema) {
+        Some(left) => (-(left.rows.max(HANDFUL).round() as i64), -keys),
+        None => (i64::MIN, keys),
+    };
     (
         index.predicate.is_none(),
         index.include.is_empty(),
-        index.keys.len(),
+        few,
+        length,
     )
 }
 
@@ -202,7 +273,7 @@ fn finding(
 }
 
 /// `(provider, created_at) WHERE …`, for people; several are joined by `and`.
-fn key_text(index: &IndexSpec) -> String {
+pub(super) fn key_text(index: &IndexSpec) -> String {
     let key = |other: &IndexSpec| {
         let key = one_key_text(other);
         if other.table == index.table {
@@ -245,7 +316,13 @@ fn severity(trial: &Trial, effect: &Effect) -> Severity {
         (Some(before), None) => before.blocks.0 as f64 / (effect.after.blocks.0 as f64).max(1.0),
         (None, None) => f64::INFINITY,
     };
-    if fewer >= MUCH_FEWER {
+    // A call that ends at once is no error for each of its pages; `@calls` weighs it.
+    let is_quick = effect.checks.is_none()
+        && effect
+            .before
+            .as_ref()
+            .is_some_and(|before| before.time_ms.0 < QUICK.0 && before.blocks.0 < FEW_PAGES);
+    if fewer >= MUCH_FEWER && !is_quick {
         Severity::Error
     } else {
         Severity::Warning
@@ -375,7 +452,12 @@ fn cancelled_after(run: &Run) -> Option<Millis> {
 
 /// Where the index was asked for; else the scan of its table that touches most. A check of a foreign key belongs to the
 /// statement as a whole.
-fn node_evidence(run: &Run, site: Option<&Site>, table: &IndexSpec, schema: &Schema) -> Evidence {
+pub(super) fn node_evidence(
+    run: &Run,
+    site: Option<&Site>,
+    table: &IndexSpec,
+    schema: &Schema,
+) -> Evidence {
     let plan = &run.plan;
     let asked = site
         .map(|site| NodeId(site.node))
@@ -473,8 +555,8 @@ pub fn tell_of_trials(
             continue;
         }
         finding.advice = format!(
-            "No index helps this query as it stands: {} {} built, and with {} it reads more than half of its pages still. Ask for \
-             fewer rows, or for a condition that fewer rows meet.",
+            "No index helps this query as it stands: {} {} built, and the planner leaves {} aside, or reads more than half of its pages \
+             still. Ask for fewer rows, or for a condition that fewer rows meet.",
             tried.join(", "),
             if tried.len() == 1 { "was" } else { "were" },
             if tried.len() == 1 { "it" } else { "each" },

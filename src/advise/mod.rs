@@ -8,6 +8,7 @@ pub mod ddl;
 pub mod findings;
 pub mod hot;
 pub mod memory;
+pub mod planned;
 pub mod policies;
 pub mod rewrites;
 pub mod select;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::rules::missing_index::{MAX_SHARE, MIN_CHECK_TIME, MIN_PAGES};
-use crate::run::{QueryRuns, Run};
+use crate::run::{Outcome, QueryRuns, Run};
 use crate::units::Millis;
 
 use super::{AdviceBudget, Audited, Effect, IndexSpec, Trial};
@@ -37,7 +37,15 @@ pub fn counts(effect: &Effect, audited: &Audited<'_>) -> bool {
             && after.0 <= before.0 * limit(&MAX_SHARE);
     }
     let Some((pages, left)) = effect.pages() else {
-        return true;
+        // It did not finish: it has to end well before it was cancelled, or it is hardly better off.
+        let cancelled = audited
+            .run(effect.query, effect.run)
+            .and_then(|run| match run.outcome {
+                Outcome::TimedOut { after } => Some(after),
+                Outcome::Completed { .. } | Outcome::Estimated => None,
+            });
+        return cancelled
+            .is_none_or(|cancelled| effect.after.time_ms.0 <= cancelled.0 * limit(&MAX_SHARE));
     };
     let time_holds = effect
         .fastest

@@ -180,18 +180,20 @@ pub fn most_harmful(measured: &Measured, audited: &Audited<'_>) -> Option<Harm> 
     })
 }
 
-/// Whether a run that only reads takes more with the set. What a write pays for its indexes is in their price.
+/// Whether a run reads more with the set, or, where it only reads, takes longer. What a write pays for its indexes is in their price.
 fn is_worse(effect: &Effect, audited: &Audited<'_>) -> bool {
     reads_more(effect, audited) || is_slower(effect, audited)
 }
 
 fn reads_more(effect: &Effect, audited: &Audited<'_>) -> bool {
-    let before = effect
-        .before
-        .as_ref()
-        .filter(|_| only_reads(effect, audited));
-    before.is_some_and(|before| {
-        let (pages, after) = (before.blocks.0 as f64, effect.after.blocks.0 as f64);
+    // Of a statement that writes: the pages by which it finds its rows.
+    let pages = match only_reads(effect, audited) {
+        true => effect.pages(),
+        false => effect
+            .reading
+            .map(|(before, after)| (before.0 as f64, after.0 as f64)),
+    };
+    pages.is_some_and(|(pages, after)| {
         let is_faster = effect
             .fastest
             .is_some_and(|(without, with)| with.0 < without.0 / WORSE);

@@ -153,7 +153,9 @@ impl Command {
   pgproof audit --database-url postgres://app@localhost/shop
                                                  on a database that is there already; nothing is changed in it
   pgproof audit --copy --database-url postgres://app@staging/shop
-                                                 on a copy of it, where fixes are measured as well")]
+                                                 on a copy of it, where fixes are measured as well
+  pgproof audit --prove --database-url postgres://app@staging/shop
+                                                 indexes are built in it and rolled back; says what it locks, and asks")]
 pub struct AuditArgs {
     /// Names of queries, patterns like 'Search*', query files, or - for standard input [default: the whole catalog]
     #[arg(value_name = "QUERY|FILE|-")]
@@ -193,6 +195,13 @@ pub struct AuditArgs {
     /// write run, and nothing but reading reaches the original
     #[arg(long, conflicts_with_all = ["allow_writes", "watch"])]
     pub copy: bool,
+    /// Build indexes in the database given by URL, in transactions that roll back, and measure with them; for staging databases.
+    /// Says first which tables are locked against writes, and asks
+    #[arg(long, conflicts_with_all = ["copy", "watch"])]
+    pub prove: bool,
+    /// Do not ask what `--prove` asks
+    #[arg(long, requires = "prove")]
+    pub yes: bool,
     /// A file of accepted findings, which do not count [default: pgproof.baseline.json], or a directory of `pgproof snapshot`:
     /// plans that do more work than they did are findings
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = crate::baseline::FILE, action = ArgAction::Append)]

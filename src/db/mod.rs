@@ -15,6 +15,7 @@ mod effects;
 pub mod explain;
 pub mod filled;
 pub mod given;
+pub mod hypothetical;
 pub mod introspect;
 mod lacking;
 mod lease;

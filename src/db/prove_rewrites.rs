@@ -215,7 +215,7 @@ impl Trial<'_> {
         for _ in 0..=self.options.runs {
             let choice = PlanChoice::Custom;
             let explained =
-                explain::in_savepoint(client, other, &values(run), choice, Mode::Analyze).await;
+                explain::in_savepoint(client, other, &values(run), choice, Mode::Analyze, "").await;
             match explained {
                 Ok(explained) => {
                     taken.push(measurement(&explained.plan));

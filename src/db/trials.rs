@@ -154,6 +154,7 @@ impl Ready<'_> {
             &values(self.run),
             choice(self.run),
             mode,
+            "",
         )
         .await
     }

@@ -177,6 +177,25 @@ impl<'a> RunContext<'a> {
         table.is_some_and(|table| table.partition_of.is_some())
     }
 
+    /// Whether a node and all below it take a small share of the statement's time and pages: what goes wrong there costs nothing.
+    #[must_use]
+    pub fn takes_little(&self, id: NodeId) -> bool {
+        const SHARE: f64 = 0.05;
+        let own = self.metrics.node(id);
+        let share =
+            |part: Option<f64>, all: Option<f64>| Some(part? / all.filter(|all| *all > 0.0)?);
+        let pages = |pages: crate::units::Pages| pages.0 as f64;
+        let of_time = share(
+            own.inclusive.map(|time| time.0),
+            self.metrics.total.map(|time| time.0),
+        );
+        let of_pages = share(
+            own.inclusive_blocks.map(pages),
+            self.metrics.blocks.map(pages),
+        );
+        of_time.is_some_and(|share| share < SHARE) && of_pages.is_none_or(|share| share < SHARE)
+    }
+
     /// Whether a node is an index scan without Index Cond whose order a LIMIT above uses: it is walked until the LIMIT is
     /// full.
     #[must_use]

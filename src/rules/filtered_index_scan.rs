@@ -77,6 +77,9 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
     {
         return None;
     }
+    if is_quick(context) {
+        return None;
+    }
     let filter = node.conditions.filter.clone()?;
     let conjuncts = predicate::conjuncts(&filter, scan.alias()?);
     let relation = context
@@ -118,10 +121,24 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
             scan.partitions_in_words(),
             scan.row_count
         ),
-        why: "Every row that the filter throws away was fetched from the table first.".to_owned(),
+        why: if node.kind == NodeKind::IndexOnlyScan {
+            "The filter is no place to begin in the index: all of its entries in the range are read and tested."
+        } else {
+            "Every row that the filter throws away was fetched from the table first."
+        }
+        .to_owned(),
         advice,
     };
     Some(context.finding(RuleId::FilteredIndexScan, severity, evidence, words))
+}
+
+/// A query that ends at once on a few pages: there is nothing to gain by an index.
+fn is_quick(context: &RunContext<'_>) -> bool {
+    const QUICK_MS: f64 = 1.0;
+    const FEW_PAGES: u64 = 100;
+    let pages = context.metrics.blocks;
+    pages.is_some_and(|pages| pages.0 < FEW_PAGES)
+        && context.metrics.total.is_some_and(|time| time.0 < QUICK_MS)
 }
 
 /// Whether an index says which rows there may be: it must not get other columns.

@@ -81,13 +81,21 @@ fn or_of_two_relations(condition: &str) -> bool {
     })
 }
 
+/// Whether comparing takes a small share of the statement: pairs that are thrown away at once cost nothing.
+fn is_cheap(context: &RunContext<'_>, id: NodeId) -> bool {
+    const SHARE: f64 = 0.05;
+    let metrics = context.metrics.node(id);
+    let own = metrics.exclusive.zip(context.metrics.total);
+    own.is_some_and(|(own, total)| total.0 > 0.0 && own.0 < total.0 * SHARE)
+}
+
 fn check(context: &RunContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (id, node, metrics) in context.executed() {
         let Some((removed, condition)) = thrown_away(node) else {
             continue;
         };
-        if removed < context.limit(&MIN_ROWS) {
+        if removed < context.limit(&MIN_ROWS) || is_cheap(context, id) {
             continue;
         }
         let kept = metrics.rows.unwrap_or_default();

@@ -66,6 +66,7 @@ mod unbounded_result;
 mod unindexable_predicate;
 mod unindexed_foreign_key;
 mod unused_index;
+mod worker_skew;
 mod workers_not_launched;
 mod wrong_order_index;
 

@@ -6,9 +6,10 @@ use super::context::{QueryContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
 use crate::plan::condition::parse;
-use crate::plan::{Node, NodeId, Plan};
+use crate::plan::{Node, NodeId, NodeKind, Plan};
 use crate::run::{Outcome, Run};
 use crate::schema::{Table, TableKind};
+use crate::sql::identifiers::identifiers;
 use crate::sql::null_comparison::null_comparison;
 
 /// The rule.
@@ -20,7 +21,8 @@ pub(super) const RULE: Rule = Rule {
     summary: "a query finds no row in this data: neither fine nor slow, its plan proves nothing",
     condition: "The statement ran with every parameter set, and none returned or changed a row. Behind an aggregate without \
                 groups, which answers even where there is nothing, the rows that it aggregates count. It stays quiet \
-                where one set finds a row, where a set was cancelled at the timeout, and for queries that are only planned.",
+                where one set finds a row, where a set was cancelled at the timeout, and for queries that are only planned. It is information \
+                where all that the query reads are tables of less than 1,000 rows or PostgreSQL's own.",
     why: "A plan that meets no row does no work: joins never start, sorts have nothing to sort, and an index looks as if \
           it saved everything. In production the rows are there.",
     advice: "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value that \
@@ -46,17 +48,14 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     if let Some(finding) = never_true(context, first) {
         return vec![finding];
     }
-    let verb = if context.query.writes {
-        "changes"
-    } else {
-        "returns"
-    };
+    let is_write = |node: &Node| node.kind == NodeKind::ModifyTable;
+    let writes = first.plan.nodes.iter().any(is_write);
+    let verb = if writes { "changes" } else { "returns" };
     let tried = match (runs.len(), first.parameters.is_empty()) {
         (_, true) => String::new(),
         (1, false) => " with the values that were tried".to_owned(),
         (number, false) => format!(" with any of {number} parameter sets"),
     };
-    let empty = empty_tables(context, first);
     let missing = condition(&first.plan)
         .map(|condition| format!(" {condition}"))
         .unwrap_or_default();
@@ -64,43 +63,149 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         run: Some(first.id.clone()),
         ..Evidence::default()
     };
+    let empty = empty_table(context);
+    let scope = match &empty {
+        Some(_) => Scope::Data,
+        None => Scope::of(&first.plan, context),
+    };
+    let message = match &empty {
+        Some(empty) => format!(
+            "{verb} no rows: {} is empty here, so that nothing is proven",
+            empty.name
+        ),
+        None => format!("{verb} no rows on this data{tried}: not proven"),
+    };
+    let advice = match scope {
+        Scope::Small | Scope::Data if empty.is_some() => {
+            empty.as_ref().map(Empty::remedy).unwrap_or_default()
+        }
+        Scope::System => "Nothing: it asks what PostgreSQL itself keeps, which no seed fills.".to_owned(),
+        Scope::Small | Scope::Data if has_conflict(&first.plan) => {
+            "Its row is there already (ON CONFLICT): `@param` with a key that does not occur shows what inserting takes.".to_owned()
+        }
+        Scope::Small | Scope::Data => format!(
+            "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value \
+             that occurs.{missing}"
+        ),
+    };
+    let severity = match scope {
+        Scope::Data => Severity::Warning,
+        // Whatever it finds, it cannot cost much.
+        Scope::Small | Scope::System => Severity::Info,
+    };
     let words = Words {
-        message: format!("{verb} no rows on this data{tried}: not proven"),
+        message,
         why: "A plan that meets no row does no work, so that neither its time nor an index for it says anything of \
               production."
             .to_owned(),
-        advice: match empty.as_slice() {
-            [] => format!(
-                "Give the data what the query looks for: `values` of the column in a seed spec, or `@param` with a value \
-                 that occurs.{missing}"
-            ),
-            [table] => format!("Give {table} rows: it has none."),
-            tables => format!("Give {} rows: they have none.", tables.join(" and ")),
-        },
+        advice,
     };
-    vec![context.finding(RuleId::NotProven, Severity::Warning, evidence, words)]
+    vec![context.finding(RuleId::NotProven, severity, evidence, words)]
 }
 
-/// Tables of the plan that hold no row at all, as far as the statistics of all their partitions show.
-fn empty_tables(context: &QueryContext<'_>, run: &Run) -> Vec<String> {
-    let scanned = run.plan.table_scans().filter_map(|(_, node)| {
-        let relation = node.relation.as_ref()?;
-        let table = context
-            .schema
-            .table(relation.schema.as_deref(), &relation.name)?;
-        Some(context.schema.root_of(table))
-    });
-    let is_empty = |root: &&Table| {
-        let mut storage = context.schema.tables.iter().filter(|table| {
-            table.kind == TableKind::Ordinary && context.schema.root_of(table).oid == root.oid
-        });
-        storage.all(|table| table.stats.rows == Some(0.0))
+/// What a query reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Tables, of which one at least is of some size.
+    Data,
+    /// Tables of a few rows: a state, a list of settings.
+    Small,
+    /// PostgreSQL's own catalogs and views, or functions alone.
+    System,
+}
+
+/// A table without a row, which a query names.
+struct Empty {
+    name: String,
+    has_no_partition: bool,
+}
+
+impl Empty {
+    fn remedy(&self) -> String {
+        let name = &self.name;
+        if self.has_no_partition {
+            format!(
+                "{name} has no partition: where a program makes them as it runs, add a file that makes some to `migrations`, and seed again."
+            )
+        } else {
+            format!("Give {name} rows: `rows` in its part of a seed spec.")
+        }
+    }
+}
+
+/// The tables of the schema whose names are in a query's text.
+fn named_tables<'a>(context: &QueryContext<'a>) -> impl Iterator<Item = &'a Table> {
+    let words: BTreeSet<String> = identifiers(&context.query.sql).collect();
+    let tables = context.schema.tables.iter();
+    tables.filter(move |table| table.partition_of.is_none() && words.contains(&table.name.name))
+}
+
+/// The first table of those that a query names which holds nothing.
+fn empty_table(context: &QueryContext<'_>) -> Option<Empty> {
+    let schema = context.schema;
+    let leaves = |root: u32| {
+        let parts = schema.tables.iter();
+        parts.filter(move |part| {
+            part.kind == TableKind::Ordinary && schema.root_of(part).oid == root
+        })
     };
-    let names: BTreeSet<String> = scanned
-        .filter(is_empty)
-        .map(|table| table.name.to_string())
-        .collect();
-    names.into_iter().collect()
+    let holds_nothing =
+        |table: &Table| table.stats.pages.0 == 0 && table.stats.rows.is_none_or(|rows| rows <= 0.0);
+    let mut empty = named_tables(context).filter(|table| match table.kind {
+        TableKind::Ordinary | TableKind::Partitioned => leaves(table.oid).all(holds_nothing),
+        TableKind::Foreign => false,
+    });
+    empty.next().map(|table| Empty {
+        name: table.name.to_string(),
+        has_no_partition: table.kind == TableKind::Partitioned
+            && leaves(table.oid).next().is_none(),
+    })
+}
+
+/// A table of fewer rows is not judged by size anywhere in the report.
+const FEW_ROWS: f64 = 1000.0;
+
+impl Scope {
+    fn of(plan: &Plan, context: &QueryContext<'_>) -> Self {
+        let schema = context.schema;
+        let is_system = |schema: &str| matches!(schema, "pg_catalog" | "information_schema");
+        let mut relations = plan
+            .nodes
+            .iter()
+            .filter_map(|node| node.relation.as_ref())
+            .peekable();
+        // A plan that reads nothing may be of any table that is named.
+        if relations.peek().is_none() && named_tables(context).next().is_some() {
+            return Self::Data;
+        }
+        let mut scope = Self::System;
+        for relation in relations {
+            if relation.schema.as_deref().is_some_and(is_system) {
+                continue;
+            }
+            let table = schema.table(relation.schema.as_deref(), &relation.name);
+            let rows = table.and_then(|table| table.stats.rows);
+            if rows.is_none_or(|rows| rows >= FEW_ROWS) {
+                return Self::Data;
+            }
+            scope = Self::Small;
+        }
+        scope
+    }
+}
+
+/// Whether an INSERT met a row that is there already.
+fn has_conflict(plan: &Plan) -> bool {
+    let conflicts = |node: &Node| {
+        let found = node.extra.get("Conflicting Tuples")?;
+        found
+            .as_f64()
+            .or_else(|| found.as_str()?.trim().parse().ok())
+    };
+    plan.nodes
+        .iter()
+        .filter_map(conflicts)
+        .any(|conflicts| conflicts > 0.0)
 }
 
 /// A statement without parameters whose condition the planner finds to be true of no row: no data make a difference.

@@ -3,6 +3,7 @@
 use super::context::{QueryContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Fix, Proof, Quantity, RuleId, Severity};
+use crate::plan::rows_found;
 use crate::run::{Outcome, QueryRuns, Run};
 use crate::units::{Count, Millis, Pages};
 
@@ -57,7 +58,9 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let custom = || finished.iter().filter(|(run, _)| !run.is_generic());
     let is_cliff = |(_, usual): &(&Run, Pages), (_, pages): &(&Run, Pages)| {
         let more = pages.0.saturating_sub(usual.0) as f64;
-        pages.0 as f64 >= usual.0.max(1) as f64 * context.limit(&FACTOR)
+        // What touches nothing does not do what the query is for.
+        usual.0 > 0
+            && pages.0 as f64 >= usual.0 as f64 * context.limit(&FACTOR)
             && more >= context.limit(&MIN_PAGES)
     };
     // Who asks for more rows reads more pages: no cliff, whatever the factor.
@@ -69,7 +72,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         };
         each(usual, few)
             .zip(each(run, many))
-            .is_some_and(|(usual, worst)| worst < usual * context.limit(&FACTOR))
+            .is_some_and(|(usual, worst)| worst < usual * context.limit(&FACTOR) * SCATTERED)
     };
     let mut findings = Vec::new();
     if let Some(typical) = custom().find(|(run, _)| run.id.is_base())
@@ -96,6 +99,20 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         findings.push(report(context, *own, *generic));
     }
     findings
+}
+
+/// Many rows of one value lie on more pages each than a few that were read by the same way: so many times is no cliff yet.
+const SCATTERED: f64 = 1.5;
+
+/// By how much more each row costs, where more rows were asked for; else by how much more the whole does.
+fn factor_for_each_row((typical, usual): (&Run, Pages), (run, pages): (&Run, Pages)) -> f64 {
+    let factor = pages.0 as f64 / usual.0.max(1) as f64;
+    // An aggregate returns one row, whatever it counts.
+    let rows = |run: &Run| run.rows_written().or_else(|| rows_found(&run.plan));
+    match (rows(typical), rows(run)) {
+        (Some(few), Some(many)) => factor / (many.max(1.0) / few.max(1.0)).max(1.0),
+        (None, _) | (_, None) => factor,
+    }
 }
 
 /// Whether the generic plan takes clearly longer: look-ups of cached pages may cost no more than the hash of a table.
@@ -135,6 +152,12 @@ fn rows_asked_for(run: &Run) -> Option<f64> {
     run.rows_written().or_else(|| run.rows())
 }
 
+/// Whether the larger value is larger in the rows that it changes.
+fn changes_more(typical: &Run, run: &Run) -> bool {
+    let rows = typical.rows_written().zip(run.rows_written());
+    rows.is_some_and(|(few, many)| many >= few.max(1.0) * 2.0)
+}
+
 /// Pages that a finished execution touched.
 fn touched(run: &Run) -> Option<Pages> {
     match &run.outcome {
@@ -150,11 +173,12 @@ fn report(
 ) -> Finding {
     let is_generic = run.is_generic();
     let factor = pages.0 as f64 / usual.0.max(1) as f64;
-    let severity = if factor >= context.limit(&ERROR_FACTOR) {
-        Severity::Error
-    } else {
-        Severity::Warning
-    };
+    let severity =
+        if factor_for_each_row((typical, usual), (run, pages)) >= context.limit(&ERROR_FACTOR) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
     let mut evidence = Evidence {
         run: Some(run.id.clone()),
         ..Evidence::default()
@@ -182,7 +206,7 @@ fn report(
         Words {
             message: format!("{} touches {pages}, {times} times the {usual} of {}", run.id, typical.id),
             why: "Averages hide it: it is always the largest customer who waits.".to_owned(),
-            advice: if context.query.writes {
+            advice: if changes_more(typical, run) {
                 "Change the rows of such a value in batches by key, each with a COMMIT of its own."
             } else {
                 "Bound the work for any value: a LIMIT with an index that holds the order, or a total that is kept up to date."

@@ -348,11 +348,21 @@ fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
             (Some(_), None) => "Let the query say earlier which rows it needs: a condition that an index serves, an index in the order \
                         of its LIMIT, one look-up for each group."
                 .to_owned(),
-            (None, _) => "Nothing today. If it must stay fast, keep a running total, or bound the rows by a range of time.".to_owned(),
+            (None, _) if sums_up(context, scan) => {
+                "Nothing today. If it must stay fast, keep a running total, or bound the rows by a range of time.".to_owned()
+            }
+            (None, _) => "Nothing today. If it must stay fast, let it ask for fewer rows: by key with a LIMIT, or by a range.".to_owned(),
         },
     };
     let evidence = scan.evidence(context, filter, scan.rows);
     context.finding(RuleId::SeqScan, Severity::Info, evidence, words)
+}
+
+/// Whether an aggregate above the scan takes its rows in: only then is there a total to keep.
+fn sums_up(context: &RunContext<'_>, scan: &Scan<'_>) -> bool {
+    let plan = context.plan();
+    let mut above = plan.ancestors(scan.id);
+    above.any(|id| plan.node(id).kind == NodeKind::Aggregate)
 }
 
 #[cfg(test)]

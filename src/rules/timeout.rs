@@ -5,7 +5,7 @@ use super::{Check, Rule};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{NodeId, NodeKind, Operation, Plan, Relationship};
 use crate::run::Outcome;
-use crate::units::Rows;
+use crate::units::{Count, Rows};
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -29,7 +29,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let plan = context.plan();
-    let costliest = costliest(plan);
+    let (costliest, loops) = costliest(plan);
     let node = plan.node(costliest);
     let label = crate::plan::label(node);
     let mut evidence = context.evidence(costliest);
@@ -54,6 +54,12 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         advice: match repeated {
             Some(subplan) => repeated_in_words(plan, subplan),
             None if !searched_by_checks(context).is_empty() => checks_in_words(context),
+            None if loops > 1.0 => format!(
+                "By the planner's estimate the cost is at {label}, which runs {} times for {} each. Let an index find these rows at once, or \
+                 join so that it is read once; raise `[audit] timeout` to see what was measured.",
+                Count(loops),
+                Rows(node.estimate.rows.0)
+            ),
             None => format!(
                 "By the planner's estimate the cost is at {label} ({}). Start there, or raise `[audit] timeout` to see what was measured.",
                 Rows(node.estimate.rows.0)
@@ -170,16 +176,77 @@ fn repeated_in_words(plan: &Plan, subplan: NodeId) -> String {
     )
 }
 
-/// The node whose own estimated cost is highest.
-fn costliest(plan: &Plan) -> NodeId {
-    let own = |id: &NodeId| {
-        let below: f64 = plan
-            .inputs(*id)
-            .map(|input| plan.node(input).estimate.total_cost)
-            .sum();
-        plan.node(*id).estimate.total_cost - below
+/// The node whose own estimated cost, over all the times that it runs, is highest. With how often that is.
+fn costliest(plan: &Plan) -> (NodeId, f64) {
+    let mut loops: Vec<f64> = Vec::with_capacity(plan.nodes.len());
+    for id in plan.ids() {
+        let Some(parent) = plan.node(id).parent else {
+            loops.push(1.0);
+            continue;
+        };
+        // Parents come before their children.
+        let above = loops.get(parent.0).copied().unwrap_or(1.0);
+        loops.push(match &plan.node(parent).kind {
+            NodeKind::NestedLoop if plan.inner(parent) == Some(id) => {
+                let outer = plan.outer(parent).map(|outer| plan.node(outer));
+                above * outer.map_or(1.0, |outer| outer.estimate.rows.0.max(1.0))
+            }
+            // Read once and kept.
+            NodeKind::Materialize | NodeKind::Memoize => 1.0,
+            _ => above,
+        });
+    }
+    let total = |id: NodeId| plan.node(id).estimate.total_cost;
+    let own = |id: NodeId| {
+        let node = plan.node(id);
+        let inner = plan.inner(id).filter(|_| node.kind == NodeKind::NestedLoop);
+        let below = |child: &NodeId| match plan.node(*child).relationship {
+            // Part of what the condition costs that asks it.
+            Some(Relationship::SubPlan) => 0.0,
+            _ if inner == Some(*child) => {
+                let outer = plan.outer(id).map(|outer| plan.node(outer));
+                total(*child) * outer.map_or(1.0, |outer| outer.estimate.rows.0.max(1.0))
+            }
+            _ => total(*child),
+        };
+        let below: f64 = node.children.iter().map(below).sum();
+        (total(id) - below).max(0.0) * loops.get(id.0).copied().unwrap_or(1.0)
     };
-    plan.ids()
-        .max_by(|a, b| own(a).total_cmp(&own(b)))
-        .unwrap_or(NodeId(0))
+    let found = plan
+        .ids()
+        .max_by(|a, b| own(*a).total_cmp(&own(*b)))
+        .unwrap_or(NodeId(0));
+    (found, loops.get(found.0).copied().unwrap_or(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::parse;
+
+    #[test]
+    fn what_runs_again_and_again_costs_so_many_times() {
+        let text = "\
+Update on jobs  (cost=5500000.00..5600000.00 rows=300 width=8)
+  CTE due
+    ->  Nested Loop  (cost=0.00..5350000.00 rows=215000 width=8)
+          ->  Seq Scan on versions  (cost=0.00..20000.00 rows=36000 width=8)
+          ->  Index Scan using plans_version on plans  (cost=0.30..148.00 rows=9 width=8)
+                Index Cond: (version_id = versions.id)
+  ->  Hash Join  (cost=9000.00..90000.00 rows=300 width=8)
+        Hash Cond: (jobs.id = due.id)
+        ->  Seq Scan on jobs  (cost=0.00..48000.00 rows=970000 width=8)
+        ->  Hash  (cost=6000.00..6000.00 rows=300 width=8)
+              ->  CTE Scan on due  (cost=0.00..6000.00 rows=300 width=8)
+";
+        let plan = parse::any(text).unwrap().remove(0);
+        let (id, loops) = costliest(&plan);
+        assert_eq!(
+            (crate::plan::label(plan.node(id)), loops),
+            (
+                "Index Scan using plans_version on plans".to_owned(),
+                36_000.0
+            )
+        );
+    }
 }

@@ -45,7 +45,7 @@ SELECT id FROM people WHERE mail = $1 AND nick IS NULL;
 SELECT id, mail FROM people WHERE left_on IS NOT NULL;
 --> index people (left_on) | people (left_on) WHERE (left_on IS NOT NULL)
 -- name: LeftSince :many
--- @param $1: '2024-10-01'
+-- @param $1: '2024-07-01'
 SELECT id, mail FROM people WHERE left_on >= $1;
 --> index people (score)
 -- name: ScoreRange :many

@@ -96,7 +96,7 @@ fn an_audit_goes_on_without_the_table_that_cannot_be_filled() {
             out.contains("Table coded stays empty: constraint code_known"),
             "{out}"
         );
-        assert!(out.contains("Give marks rows: it has none."), "{out}");
+        assert!(out.contains("marks is empty here"), "{out}");
     }
 }
 

@@ -10,7 +10,7 @@ use pgproof::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::server::private::bare_project;
 use crate::support::{self, TestDatabase};
 
-const SCHEMA: &str = "
+pub(crate) const SCHEMA: &str = "
 CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL, note text);
 CREATE TABLE orders (id bigserial PRIMARY KEY, customer_id bigint NOT NULL REFERENCES customers, status text NOT NULL,
                      total integer NOT NULL);
@@ -44,7 +44,7 @@ DELETE FROM orders WHERE id = $1;
 ";
 
 /// Everything that a restore would bring back: schema, rows, the state of sequences; and what indexes there are.
-fn dump(database: &TestDatabase) -> String {
+pub(crate) fn dump(database: &TestDatabase) -> String {
     let program = database.cluster().binaries().join("pg_dump");
     let output = Command::new(program)
         .arg(database.url().reveal())
@@ -89,14 +89,14 @@ fn audit(database: &TestDatabase, arguments: &[&str]) -> Output {
     output
 }
 
-async fn seeded() -> TestDatabase {
+pub(crate) async fn seeded() -> TestDatabase {
     let database = support::database().await;
     database.execute(SCHEMA).await;
     database.execute("VACUUM ANALYZE").await;
     database
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
@@ -148,7 +148,7 @@ DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''7MB''', current_d
 ";
 
 /// A project with the catalog and nothing else.
-fn project() -> tempfile::TempDir {
+pub(crate) fn project() -> tempfile::TempDir {
     let project = bare_project();
     std::fs::create_dir(project.path().join("queries")).unwrap();
     std::fs::write(project.path().join("queries/all.sql"), QUERIES).unwrap();

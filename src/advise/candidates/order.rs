@@ -111,8 +111,13 @@ pub(super) fn nearest_first(plan: &Plan, scan: NodeId) -> Option<Expression> {
 
 fn wanted(plan: &Plan, sort: NodeId) -> Wanted {
     for id in ancestors(plan, sort) {
-        match plan.node(id).kind {
+        let node = plan.node(id);
+        match node.kind {
             NodeKind::Limit => return Wanted::First,
+            // `row_number() … <= 10`: it ends where the condition does.
+            NodeKind::WindowAgg if node.conditions.run_condition.is_some() => {
+                return Wanted::First;
+            }
             NodeKind::Unique => return Wanted::FirstOfEach,
             NodeKind::Gather
             | NodeKind::GatherMerge

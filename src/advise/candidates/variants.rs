@@ -12,6 +12,8 @@ const MAX_SIDES: usize = 4;
 const MAX_KEYS: usize = 4;
 /// A condition that keeps more of the table than this is no reason for an index.
 const MUCH: f64 = 0.2;
+/// An equality that keeps more of the table than this is no key beside others.
+const FLAG: f64 = 0.5;
 /// A constant condition that keeps less than this makes a partial index worth trying.
 const PARTIAL: f64 = 0.25;
 /// Reaching a table row by row pays while its partner has fewer rows than this share of it.
@@ -140,7 +142,16 @@ fn keys_of(access: &Access<'_>) -> Vec<Vec<KeySpec>> {
     if let Some(term) = sorted.first().filter(few) {
         return vec![vec![term.key.clone()]];
     }
-    let equal: Vec<KeySpec> = sorted.iter().map(|term| term.key.clone()).collect();
+    // A flag that most rows have narrows nothing, and costs HOT updates wherever it changes.
+    let narrows = |term: &&&Term| term.selectivity.is_none_or(|share| share <= FLAG);
+    let mut equal: Vec<KeySpec> = sorted
+        .iter()
+        .filter(narrows)
+        .map(|term| term.key.clone())
+        .collect();
+    if equal.is_empty() {
+        equal = sorted.iter().map(|term| term.key.clone()).collect();
+    }
     let order = access
         .order
         .as_ref()

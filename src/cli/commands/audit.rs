@@ -1,6 +1,7 @@
 //! `pgproof audit`: the main job. The dataset up to date, then every query, then findings.
 
 mod advice;
+mod consent;
 mod missing;
 mod place;
 pub(super) mod selection;
@@ -75,6 +76,9 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
             unchanged.since
         ))?;
         return Ok(ExitCode::Success);
+    }
+    if args.prove {
+        consent::check(args, globals)?;
     }
     let target = match args.copy {
         true => Target::open_copy(&project, globals).await?,
@@ -339,6 +343,7 @@ pub(super) async fn audit(
         audited,
         options: &options,
         budget: advice_budget(args),
+        prove: consent::Prove::of(args),
         ended_early,
     };
     advice.indexes(&mut findings).await;

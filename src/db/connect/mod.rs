@@ -178,6 +178,15 @@ impl Session {
         Ok(session)
     }
 
+    /// Whether its settings and statements are nobody else's: no pooler hands it on between transactions.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        match self.keeping {
+            Keeping::Own => true,
+            Keeping::Shared => false,
+        }
+    }
+
     /// Makes the session as new: no lock, setting, temporary object or statement of an earlier query is left. A session that
     /// may be a pooler's is left alone: nothing was ever set in it.
     pub async fn reset(&self, patience: crate::units::Millis) {

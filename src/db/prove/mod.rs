@@ -2,6 +2,7 @@
 //! that it could serve are executed with it; then those of a query together ([`several`]), and what is chosen for the
 //! catalog as a whole ([`whole`]). Decides nothing: `advise::select` does.
 
+mod given;
 mod known;
 mod several;
 mod whole;
@@ -18,12 +19,12 @@ use crate::catalog::Query;
 use crate::db::audit::{AuditError, RunOptions};
 use crate::db::bench::Bench;
 use crate::db::explain::{
-    self, ExplainError, Explained, Limits, Mode, PlanChoice, Prepared, quote_literal,
+    self, Access, ExplainError, Explained, Limits, Mode, PlanChoice, Prepared, quote_literal,
 };
 use crate::db::prove_rewrites::prove_rewrites;
 use crate::finding::{Finding, Measurement};
 use crate::interrupt::Interrupt;
-use crate::plan::{NodeKind, Plan, Wal};
+use crate::plan::{Metrics, NodeId, NodeKind, Plan, Wal};
 use crate::progress::{Progress, Unit};
 use crate::run::{QueryRuns, Run, is_settled};
 use crate::schema::{Schema, quote_identifier};
@@ -38,10 +39,11 @@ const CLEAR: f64 = 3.0;
 /// A statement that takes so long is not executed once more where its verdict is clear.
 const SLOW: Millis = Millis(100.0);
 /// A build may take this many times as long as a statement.
-const BUILD_PATIENCE: f64 = 10.0;
+pub(super) const BUILD_PATIENCE: f64 = 10.0;
 
 use known::{Building, Built, Pieces, Proofs};
 
+pub use given::{Blocker, Intent, advise_given, blockers, may_be_built, repeatable};
 pub(super) use several::index_names;
 pub use whole::prove_whole;
 use words::Words;
@@ -220,6 +222,16 @@ struct Prover<'a> {
     prepared: BTreeMap<usize, Prepared>,
     /// What the server would not build.
     refused: BTreeSet<IndexSpec>,
+    ground: Ground,
+}
+
+/// Whose database candidates are built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// A private copy: anything may be done to it.
+    OwnCopy,
+    /// Somebody's. Nothing that is there is dropped, analyzed or vacuumed, and statements run READ ONLY.
+    Given,
 }
 
 impl<'a> Prover<'a> {
@@ -239,6 +251,30 @@ impl<'a> Prover<'a> {
             options,
             prepared: BTreeMap::new(),
             refused: BTreeSet::new(),
+            ground: match options.access {
+                Access::PrivateCopy => Ground::OwnCopy,
+                Access::ReadOnly | Access::Writes => Ground::Given,
+            },
+        }
+    }
+
+    /// The limits of a transaction that builds: on a given database it asks for READ WRITE, which its session is not by default.
+    fn building_limits(&self) -> Limits {
+        let limits = self.options.limits();
+        match self.ground {
+            Ground::OwnCopy => limits,
+            Ground::Given => Limits {
+                access: Access::Writes,
+                ..limits
+            },
+        }
+    }
+
+    /// Sent before a statement is run beside what was built, and undone after it.
+    fn before_a_statement(&self) -> &'static str {
+        match self.ground {
+            Ground::OwnCopy => "",
+            Ground::Given => "SET LOCAL transaction_read_only = on;",
         }
     }
 }
@@ -295,7 +331,7 @@ impl Prover<'_> {
         {
             self.prepare(query).await?;
         }
-        let limits = self.options.limits();
+        let limits = self.building_limits();
         self.open(&limits).await?;
         let measured = self
             .in_transaction(candidate, name, (&missing, writers), pieces)
@@ -333,6 +369,9 @@ impl Prover<'_> {
     /// What statements wrote and rolled back still fills pages, and takes the marks of index-only scans away: it would be
     /// counted against the next index.
     async fn clean_up(&self, touched: &[Place]) -> Result<(), ExplainError> {
+        if self.ground == Ground::Given {
+            return Ok(());
+        }
         let written: BTreeSet<usize> = touched
             .iter()
             .filter(|place| self.queries[place.query].writes)
@@ -476,10 +515,12 @@ impl Prover<'_> {
     async fn prepare(&mut self, query: usize) -> Result<(), ExplainError> {
         if !self.prepared.contains_key(&query) {
             let (source, client) = (&self.queries[query], self.bench.client()?);
-            let (name, limits) = (
-                format!("pgproof_prove_{query}"),
-                self.options.limits_of(source),
-            );
+            let name = format!("pgproof_prove_{query}");
+            // It was looked at when the audit ran it, and its session is this command's own: it is prepared once.
+            let limits = Limits {
+                access: Access::PrivateCopy,
+                ..self.options.limits_of(source)
+            };
             let prepared = Prepared::of_query(client, &name, source, &limits).await?;
             self.prepared.insert(query, prepared);
         }
@@ -493,7 +534,14 @@ impl Prover<'_> {
         limits: &Limits,
     ) -> Result<Built, ExplainError> {
         let names = ddl::names(index, name, self.schema);
-        let statement = ddl::statement(index, &names);
+        let mut statement = ddl::statement(index, &names);
+        if self.ground == Ground::Given {
+            // What the database lacks is not created in it.
+            let lines = statement
+                .lines()
+                .filter(|line| line.starts_with("CREATE INDEX "));
+            statement = lines.collect::<Vec<_>>().join("\n");
+        }
         let limit = (limits.statement.0 * BUILD_PATIENCE).max(1.0);
         // Only an index with an expression brings statistics of its own.
         let has_expression = |index: &&IndexSpec| {
@@ -503,14 +551,19 @@ impl Prover<'_> {
         let analyzed: BTreeSet<String> = index
             .all()
             .filter(has_expression)
+            // What ANALYZE says of when it ran last does not roll back.
+            .filter(|_| self.ground == Ground::OwnCopy)
             .map(|index| format!("ANALYZE {};", index.table.sql()))
             .collect();
         let analyze = String::from_iter(analyzed);
+        let memory = match self.ground {
+            Ground::OwnCopy => format!("SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}';"),
+            Ground::Given => String::new(),
+        };
         let indexes = self.oids(index, name);
         // Only the owner builds an index; who asks is the session's role again afterwards.
         let sql = format!(
-            "SET LOCAL statement_timeout = {limit:.0};SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}';\
-             SET LOCAL ROLE NONE;{statement}\
+            "SET LOCAL statement_timeout = {limit:.0};{memory}SET LOCAL ROLE NONE;{statement}\
              SELECT (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000)::text;{analyze}\
              SELECT json_agg(json_build_array(c.relname, pg_relation_size(c.oid)))::text \
              FROM pg_class c WHERE c.oid IN ({indexes}) \
@@ -599,7 +652,8 @@ impl Prover<'_> {
     ) -> Result<bool, ExplainError> {
         let client = self.bench.client()?;
         let (values, choice, mode) = (values(run), choice(run), Mode::Estimate);
-        match explain::in_savepoint(client, prepared, &values, choice, mode).await {
+        let first = self.before_a_statement();
+        match explain::in_savepoint(client, prepared, &values, choice, mode, first).await {
             Ok(explained) => Ok(uses(&explained.plan, names)),
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(false),
             Err(error) => Err(error),
@@ -631,7 +685,8 @@ impl Prover<'_> {
             if (slow && round > 1) || is_settled(&times) || is_clear(run, &times) {
                 break;
             }
-            match explain::in_savepoint(client, prepared, &values(run), choice(run), mode).await {
+            let (values, choice, first) = (values(run), choice(run), self.before_a_statement());
+            match explain::in_savepoint(client, prepared, &values, choice, mode, first).await {
                 Ok(explained) => taken.push(explained),
                 Err(ExplainError::Refused(_) | ExplainError::TimedOut) => return Ok(None),
                 Err(error) => return Err(error),
@@ -722,18 +777,16 @@ fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
     }
 }
 
-/// The pages that a statement touches below the node that writes; `None` where it writes nothing.
+/// The pages that a statement touches outside of the nodes that write, those of its CTEs included; `None` where it writes nothing.
 fn reading(plan: &Plan) -> Option<Pages> {
-    let root = plan
+    let writes = |id: &NodeId| plan.node(*id).kind == NodeKind::ModifyTable;
+    plan.ids().find(writes)?;
+    let metrics = Metrics::of(plan);
+    let own = plan
         .ids()
-        .find(|id| plan.node(*id).kind == NodeKind::ModifyTable)?;
-    let inputs = plan.inputs(root);
-    Some(Pages(
-        inputs
-            .filter_map(|input| plan.node(input).buffers)
-            .map(|buffers| buffers.touched().0)
-            .sum(),
-    ))
+        .filter(|id| !writes(id))
+        .filter_map(|id| metrics.node(id).exclusive_blocks);
+    Some(Pages(own.map(|blocks| blocks.0).sum()))
 }
 
 /// Full page images depend on when the last checkpoint was, not on the statement.

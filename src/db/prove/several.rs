@@ -10,7 +10,7 @@ use crate::rules::missing_index::MIN_PAGES;
 use crate::run::Run;
 use crate::schema::quote_identifier;
 
-use super::{Prover, choice, values};
+use super::{Ground, Prover, choice, values};
 
 /// More candidates of one query are not built at once.
 const MAX_MEMBERS: usize = 24;
@@ -116,7 +116,7 @@ impl Prover<'_> {
 
     async fn measured_group(&mut self, group: &Group) -> Result<Vec<IndexSpec>, ExplainError> {
         self.prepare(group.query).await?;
-        let limits = self.options.limits();
+        let limits = self.building_limits();
         self.open(&limits).await?;
         let kept = self.useful(group).await;
         let kept = self.rolled_back(kept).await?.unwrap_or_default();
@@ -144,11 +144,16 @@ impl Prover<'_> {
         let (mut kept, idle): (Vec<Built<'_>>, Vec<Built<'_>>) = built
             .into_iter()
             .partition(|member| !member.names.is_disjoint(&used));
+        // DROP INDEX would lock a given table against its readers, too.
+        let idle = match self.ground {
+            Ground::OwnCopy => idle,
+            Ground::Given => Vec::new(),
+        };
         for member in &idle {
             self.execute(&drop_index(member.index, &member.name))
                 .await?;
         }
-        if kept.len() > 1 {
+        if kept.len() > 1 && self.ground == Ground::OwnCopy {
             self.drop_idle(group.query, &mut kept).await?;
         }
         Ok(kept
@@ -189,9 +194,9 @@ impl Prover<'_> {
         let mut pages = 0.0;
         for run in self.runs_of(query) {
             let (values, choice) = (values(run), choice(run));
-            let mode = Mode::Analyze;
-            match explain::in_savepoint(self.bench.client()?, prepared, &values, choice, mode).await
-            {
+            let (client, mode) = (self.bench.client()?, Mode::Analyze);
+            let first = self.before_a_statement();
+            match explain::in_savepoint(client, prepared, &values, choice, mode, first).await {
                 Ok(taken) => {
                     let buffers = taken.plan.root().buffers;
                     pages += buffers.map_or(0.0, |buffers| buffers.touched().0 as f64);
@@ -221,8 +226,12 @@ impl Prover<'_> {
             return Ok(Read::default());
         };
         let (values, choice) = (values(run), choice(run));
-        let mode = Mode::Estimate;
-        match explain::in_savepoint(self.bench.client()?, prepared, &values, choice, mode).await {
+        let (client, mode, first) = (
+            self.bench.client()?,
+            Mode::Estimate,
+            self.before_a_statement(),
+        );
+        match explain::in_savepoint(client, prepared, &values, choice, mode, first).await {
             Ok(explained) => Ok(Read::of(&explained.plan)),
             Err(ExplainError::Refused(_) | ExplainError::TimedOut) => Ok(Read::default()),
             Err(error) => Err(error),
@@ -256,7 +265,11 @@ impl Read {
 pub(super) fn indexes_searched(plan: &Plan) -> impl Iterator<Item = &str> {
     let limited = |id| {
         let mut above = plan.ancestors(id);
-        above.any(|above| matches!(plan.node(above).kind, NodeKind::Limit | NodeKind::Unique))
+        above.any(|above| {
+            let node = plan.node(above);
+            matches!(node.kind, NodeKind::Limit | NodeKind::Unique)
+                || node.conditions.run_condition.is_some()
+        })
     };
     let searched = plan
         .ids()

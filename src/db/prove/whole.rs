@@ -16,7 +16,7 @@ use crate::units::Millis;
 
 use super::known::{Built, State, WithSet};
 use super::several::{drop_index, index_names};
-use super::{Place, Prover, Why, effect, server};
+use super::{Ground, Place, Prover, Why, effect, server};
 
 /// So many indexes are taken out of a set one by one, each for a measurement of what is left; then all that are under suspicion.
 const MAX_ROUNDS: usize = 8;
@@ -48,6 +48,9 @@ pub async fn prove_whole(
     let mut may_drop = true;
     let task = progress.task("Proving the whole set", Unit::Steps, None);
     let mut prover = Prover::new(bench, audited, options, interrupt);
+    if prover.ground == Ground::Given {
+        may_drop = false;
+    }
     while !chosen.is_empty() {
         interrupt.check()?;
         let members = set::members(&chosen);
@@ -167,7 +170,7 @@ impl Prover<'_> {
             for missing in &missing {
                 self.prepare(missing.place.query).await?;
             }
-            let limits = self.options.limits();
+            let limits = self.building_limits();
             self.open(&limits).await?;
             let measured = self.measured(&mut set, &missing, audited).await;
             let measured = self.rolled_back(measured).await?;
@@ -271,7 +274,8 @@ impl Prover<'_> {
         let effect = match self.measure(prepared, before).await? {
             Some(taken) => {
                 let mut found = effect(place, before, &taken);
-                if set::is_slower(&found, audited) && !has_lost {
+                let may_drop = self.ground == Ground::OwnCopy && !has_lost;
+                if may_drop && set::is_slower(&found, audited) {
                     let drop = |member: &usize| drop_index(&set.all[*member], &set.names[*member]);
                     let drop = String::from_iter(used.iter().map(drop));
                     found.fastest = self.side_by_side(prepared, before, &drop).await?;

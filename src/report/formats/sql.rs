@@ -34,7 +34,20 @@ fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let changes = &report.changes;
     if changes.is_empty() && changes.unproven.is_empty() {
-        writeln!(out, "\n-- No finding has a fix in the schema.")?;
+        let has_fix = report
+            .findings
+            .iter()
+            .any(|finding| finding.fix.is_some() && finding.suppressed.is_none());
+        // What was counted is nothing where nothing was looked at.
+        let is_unread = has_fix && changes.of_queries == 0;
+        let words = match is_unread {
+            true => {
+                "A saved report does not hold the schema that the safe form of a statement depends on: `pgproof audit --format sql=FILE` \
+                 writes the fixes."
+            }
+            false => "No finding has a fix in the schema.",
+        };
+        writeln!(out, "\n-- {words}")?;
     }
     for change in &changes.made {
         write_change(change, "", out)?;

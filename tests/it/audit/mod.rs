@@ -52,6 +52,8 @@ async fn filled(cluster: Arc<Cluster>, data: &str) -> TestDatabase {
     // VACUUM refuses to run among other statements.
     let (data, vacuum) = data.rsplit_once("VACUUM").unwrap();
     session.client().batch_execute(data).await.unwrap();
+    // VACUUM marks pages as visible to all only where their commits are flushed.
+    session.client().batch_execute("CHECKPOINT").await.unwrap();
     session
         .client()
         .batch_execute(&format!("VACUUM{vacuum}"))
