@@ -137,11 +137,13 @@ async fn on_dataset(
     let ran = match ran {
         Ok(ran) => {
             // Ctrl-C ended the recording, where nothing else would have; its report is what is still to come.
-            let interrupt = match ran.ended {
-                Ended::Stopped => Interrupt::new(),
-                Ended::Status(_) | Ended::Signal => globals.interrupt.clone(),
+            let (interrupt, patience) = match ran.ended {
+                Ended::Stopped => (Interrupt::new(), Duration::from_secs(15)),
+                Ended::Status(_) | Ended::Signal => {
+                    (globals.interrupt.clone(), Duration::from_secs(60))
+                }
             };
-            with_fixes(ran, &copy, &interrupt).await
+            with_fixes(ran, &copy, &interrupt, patience).await
         }
         Err(error) => Err(error),
     };
@@ -160,9 +162,8 @@ async fn with_fixes(
     ran: Ran,
     copy: &DatabaseClone,
     interrupt: &Interrupt,
+    patience: Duration,
 ) -> Result<Ran, CliError> {
-    /// All of them together take no longer than this.
-    const PATIENCE: Duration = Duration::from_secs(30);
     let start = Instant::now();
     let mut loops = ran.recording.loops();
     connect(&mut loops, &ran.schema);
@@ -172,8 +173,9 @@ async fn with_fixes(
     let mut fixes = HashMap::new();
     let mut session = None;
     for found in sure {
-        if interrupt.is_set() || start.elapsed() > PATIENCE {
-            // What was recorded is reported; these stay without a measurement.
+        // What was recorded is reported; loops for which no time is left stay without a measurement.
+        let left = patience.saturating_sub(start.elapsed());
+        if interrupt.is_set() || left.is_zero() {
             break;
         }
         let Some(looped) = looped(found, &ran) else {
@@ -182,10 +184,18 @@ async fn with_fixes(
         if session.is_none() {
             session = Some(Session::open(copy.url(), interrupt).await?);
         }
-        if let Some(session) = &session
-            && let Some(fix) = prove_batches::prove(session, &looped).await
-        {
-            fixes.insert(Arc::clone(&found.child), fix);
+        if let Some(open) = &session {
+            match tokio::time::timeout(left, prove_batches::prove(open, &looped)).await {
+                Ok(Some(fix)) => {
+                    fixes.insert(Arc::clone(&found.child), fix);
+                }
+                Ok(None) => {}
+                Err(_) => {
+                    // Its statement goes on until the copy is dropped.
+                    session = None;
+                    break;
+                }
+            }
         }
     }
     if let Some(session) = session {

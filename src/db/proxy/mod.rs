@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -205,8 +205,11 @@ async fn accept(listener: Listener, between: Between, recorder: Recorder) {
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // Out of file descriptors, say: the client tries again.
-                let Ok(client) = accepted else { continue };
+                let Ok(client) = accepted else {
+                    // Out of file descriptors, say: until some are closed.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    continue;
+                };
                 connections.spawn(connection(client, between.clone(), recorder.clone()));
             }
             Some(_) = connections.join_next() => {}
