@@ -139,8 +139,8 @@ impl Input {
 
     /// Why the verdict on what was read is inconclusive; none where it is not.
     #[must_use]
-    pub fn doubts(&self) -> Vec<String> {
-        let mut reasons = self.sessions.doubts().in_words();
+    pub fn opaque_checks(&self) -> Vec<String> {
+        let mut reasons = self.sessions.opaque_checks().in_words();
         if self.unread > 0 {
             reasons.push(format!(
                 "{} lines or records could not be read",
@@ -235,7 +235,7 @@ mod tests {
             input.end_of_file(&mut out).unwrap();
         }
         input.end(&mut out);
-        (found, input.doubts())
+        (found, input.opaque_checks())
     }
 
     #[test]
@@ -246,9 +246,9 @@ mod tests {
         let recording = "{\"pgproof_recording\":1}\n{\"n\":0,\"text\":\"SELECT 3\"}\n{\"s\":1,\"t\":0,\"sent\":1,\"done\":2}\n";
         let files = [log, spans, &pretty, recording];
         let expected = ["SELECT 1", "SELECT 2", "SELECT 2", "SELECT 3"];
-        let (found, doubts) = executions(&files, 1 << 20);
+        let (found, opaque_checks) = executions(&files, 1 << 20);
         assert_eq!(
-            (found, doubts),
+            (found, opaque_checks),
             (expected.map(str::to_owned).to_vec(), Vec::new())
         );
         // What a file is is seen from its first bytes: as many as a program reads at once.
@@ -259,8 +259,8 @@ mod tests {
     #[test]
     fn what_is_cut_off_or_unknown_is_reported() {
         let cut = "{\"pgproof_recording\":1}\n{\"n\":0,\"te";
-        let (_, doubts) = executions(&[cut], 100);
-        assert_eq!(doubts, ["1 lines or records could not be read"]);
+        let (_, opaque_checks) = executions(&[cut], 100);
+        assert_eq!(opaque_checks, ["1 lines or records could not be read"]);
         let mut input = Input::default();
         input.feed(b"hello\n", &mut |_| {}).unwrap();
         let failed = input.end_of_file(&mut |_| {});

@@ -108,7 +108,7 @@ fn read_all(args: &TraceArgs, globals: &Globals) -> Result<Everything, CliError>
     }
     input.end(&mut |one| seen.take(one, &mut all.recording, &mut all.plans));
     all.sessions = seen.sessions;
-    all.inconclusive = input.doubts();
+    all.inconclusive = input.opaque_checks();
     if all.recording.losses() > 0 {
         all.inconclusive.push(format!(
             "{} executions could not be read, or are of more different statements than are kept apart",

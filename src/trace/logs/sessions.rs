@@ -148,7 +148,7 @@ pub struct Sessions {
     reader: ValueReader,
     sessions: KeyMap<u64, Session>,
     texts: HashSet<Arc<str>>,
-    doubts: Doubts,
+    opaque_checks: Doubts,
     clock: u64,
     /// The newest time that a message had.
     now: i64,
@@ -182,8 +182,8 @@ impl Sessions {
 
     /// Why the log cannot be trusted.
     #[must_use]
-    pub fn doubts(&self) -> &Doubts {
-        &self.doubts
+    pub fn opaque_checks(&self) -> &Doubts {
+        &self.opaque_checks
     }
 
     /// Takes a message.
@@ -199,8 +199,8 @@ impl Sessions {
             Message::Executed { text, took, .. } => self.executed(key, entry, (text, took), out),
             Message::Duration(took) => self.timed(key, took, out),
             Message::Plan { body, took } => self.planned(key, (body, took), entry, out),
-            Message::Unknown => self.doubts.unknown_words += 1,
-            Message::Setting { name, value } => self.doubts.set(name, value),
+            Message::Unknown => self.opaque_checks.unknown_words += 1,
+            Message::Setting { name, value } => self.opaque_checks.set(name, value),
             Message::Disconnected => self.close(key, out),
             Message::Step | Message::Other => {}
         }
@@ -223,7 +223,7 @@ impl Sessions {
         if let Some(before) = session.line
             && first > before.saturating_add(1)
         {
-            self.doubts.missing_lines += first - before - 1;
+            self.opaque_checks.missing_lines += first - before - 1;
         }
         session.line = Some(last);
     }
@@ -237,11 +237,11 @@ impl Sessions {
     ) {
         self.note_setting(text);
         if entry.session.is_none() {
-            self.doubts.without_session += 1;
+            self.opaque_checks.without_session += 1;
         }
         if let Some(took) = took {
-            let (shortest, number) = self.doubts.shortest.unwrap_or((took, 0));
-            self.doubts.shortest = Some((shortest.min(took), number + 1));
+            let (shortest, number) = self.opaque_checks.shortest.unwrap_or((took, 0));
+            self.opaque_checks.shortest = Some((shortest.min(took), number + 1));
         }
         let mut executed = self.described(key, entry, text);
         let clock = self.clock;
@@ -308,7 +308,7 @@ impl Sessions {
             values = Values::Bound;
             // PREPARE and plans have none.
             let is_execution = message_is_execution(entry.message);
-            self.doubts.without_values += u64::from(is_execution);
+            self.opaque_checks.without_values += u64::from(is_execution);
         }
         let known = if values == Values::Bound {
             self.texts.get(sql)
@@ -370,7 +370,7 @@ impl Sessions {
                 plain.push_str(&quoted[..end].replace("''", "'"));
                 &plain
             };
-            self.doubts.cut_values += u64::from(value.ends_with("..."));
+            self.opaque_checks.cut_values += u64::from(value.ends_with("..."));
             parameters.push(self.reader.text(value));
             rest = &quoted[end..];
         }
@@ -388,7 +388,7 @@ impl Sessions {
             }
             // With log_statement the steps before the execution have a duration of their own.
             None if self.logs_first => {}
-            None => self.doubts.without_statement += 1,
+            None => self.opaque_checks.without_statement += 1,
         }
     }
 
@@ -401,7 +401,7 @@ impl Sessions {
     ) {
         let read = |body| crate::plan::parse::read(body).plans.pop();
         let Some(mut found) = (body.len() <= LONGEST_PLAN).then(|| read(body)).flatten() else {
-            self.doubts.unread_plans += 1;
+            self.opaque_checks.unread_plans += 1;
             return;
         };
         // auto_explain prints the duration in place of the execution time.
@@ -422,7 +422,7 @@ impl Sessions {
             let before = session.planned.replace(executed);
             let is_another = |before: &Executed| *before.text != *statement;
             if let Some(before) = before.filter(is_another).filter(|_| !self.has_statements) {
-                self.doubts.by_plan_alone += 1;
+                self.opaque_checks.by_plan_alone += 1;
                 out(Seen::Executed(before));
             }
         }
@@ -462,7 +462,7 @@ impl Sessions {
             .or_else(|| rest.split_once(" to "))
             .or_else(|| rest.split_once(" TO "));
         if let Some((name, value)) = value {
-            self.doubts.set(name.trim(), value.trim());
+            self.opaque_checks.set(name.trim(), value.trim());
         }
     }
 
@@ -472,7 +472,7 @@ impl Sessions {
                 out(Seen::Executed(waiting));
             }
             if let Some(planned) = session.planned.filter(|_| !self.has_statements) {
-                self.doubts.by_plan_alone += 1;
+                self.opaque_checks.by_plan_alone += 1;
                 out(Seen::Executed(planned));
             }
             out(Seen::Closed(key));

@@ -14,7 +14,7 @@ fn read(entries: &[Entry<'_>]) -> (Vec<Executed>, Vec<String>) {
         sessions.take(entry, &mut out);
     }
     sessions.end(&mut out);
-    (executed, sessions.doubts().in_words())
+    (executed, sessions.opaque_checks().in_words())
 }
 
 fn entry<'a>(message: &'a str, detail: &'a str) -> Entry<'a> {
@@ -29,7 +29,7 @@ fn entry<'a>(message: &'a str, detail: &'a str) -> Entry<'a> {
 
 #[test]
 fn parameters_and_times() {
-    let (executed, doubts) = read(&[
+    let (executed, opaque_checks) = read(&[
         entry("duration: 0.1 ms  parse s: SELECT $1, $2, $3", ""),
         entry(
             "duration: 2.5 ms  execute s: SELECT $1, $2, $3",
@@ -54,7 +54,7 @@ fn parameters_and_times() {
         "SELECT a FROM b WHERE c = $1 AND d = $2;"
     );
     assert_eq!(executed[1].parameters, [Value::Whole(7), reader.text("x")]);
-    assert_eq!(doubts, [""; 0]);
+    assert_eq!(opaque_checks, [""; 0]);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_statement_that_is_logged_before_it_runs_gets_its_time_or_its_failure() {
         is_error: true,
         ..entry("division by zero", "")
     };
-    let (executed, doubts) = read(&[
+    let (executed, opaque_checks) = read(&[
         entry("statement: SELECT 1", ""),
         entry("duration: 4 ms", ""),
         entry("statement: SELECT 1/0", ""),
@@ -82,7 +82,7 @@ fn a_statement_that_is_logged_before_it_runs_gets_its_time_or_its_failure() {
             ("SELECT 3", None, false)
         ]
     );
-    assert_eq!(doubts, [""; 0]);
+    assert_eq!(opaque_checks, [""; 0]);
 }
 
 #[test]
@@ -114,9 +114,9 @@ fn what_is_left_out_is_doubted() {
             ..entry("checkpoint complete", "")
         });
     }
-    let (_, doubts) = read(&entries);
-    assert_eq!(doubts.len(), 8, "{doubts:#?}");
-    assert!(doubts[0].starts_with("log_statement_sample_rate is 0.1"));
+    let (_, opaque_checks) = read(&entries);
+    assert_eq!(opaque_checks.len(), 8, "{opaque_checks:#?}");
+    assert!(opaque_checks[0].starts_with("log_statement_sample_rate is 0.1"));
 }
 
 #[test]
@@ -124,9 +124,9 @@ fn logs_of_slow_statements_alone_are_doubted() {
     let entries: Vec<Entry<'_>> = (0..60)
         .map(|_| entry("duration: 120.5 ms  statement: SELECT 1", ""))
         .collect();
-    let (_, doubts) = read(&entries);
+    let (_, opaque_checks) = read(&entries);
     assert_eq!(
-        doubts,
+        opaque_checks,
         ["no duration below 120.5 ms was logged: log_min_duration_statement seems to be above 0"]
     );
 }
