@@ -158,7 +158,7 @@ fn is_asked(schema: &Schema, plan: &SeedPlan, table: &TablePlan) -> bool {
             _ => class.is_limited_inside(),
         }
     };
-    table.involved || !table.doubts.is_empty() || table.columns.iter().any(column)
+    table.involved || !table.opaque_checks.is_empty() || table.columns.iter().any(column)
 }
 
 /// Expressions of the spec that the server does not understand, each with its table's index and at its place.
@@ -306,7 +306,7 @@ fn sample(plan: &SeedPlan, index: usize) -> Vec<u8> {
     let table = &plan.tables[index];
     let (rows, most) = (
         table.rows,
-        if table.doubts.is_empty() {
+        if table.opaque_checks.is_empty() {
             SAMPLE
         } else {
             LARGE_SAMPLE
@@ -331,13 +331,17 @@ fn framed(rows: &[u8]) -> Vec<u8> {
 fn explain(schema: &Schema, table: &TablePlan, error: &tokio_postgres::Error) -> SeedError {
     let refusal = error.as_db_error();
     let constraint = refusal.and_then(|refusal| refusal.constraint());
-    let doubt =
-        constraint.and_then(|name| table.doubts.iter().find(|doubt| doubt.constraint == name));
-    let what = match (constraint, doubt) {
-        (Some(name), Some(doubt)) => {
+    let opaque_check = constraint.and_then(|name| {
+        table
+            .opaque_checks
+            .iter()
+            .find(|opaque_check| opaque_check.constraint == name)
+    });
+    let what = match (constraint, opaque_check) {
+        (Some(name), Some(opaque_check)) => {
             format!(
                 "constraint {name} CHECK ({}) is not met by generated rows: {}",
-                doubt.expression, doubt.reason
+                opaque_check.expression, opaque_check.reason
             )
         }
         (Some(name), None) => {

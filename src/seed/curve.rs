@@ -79,15 +79,15 @@ mod tests {
             let mut before = 0.0;
             for step in 0..=10_000 {
                 let share = f64::from(step) / 10_000.0;
-                let (told, exact) = (curve.at(share), share.powf(exponent));
+                let (read, exact) = (curve.at(share), share.powf(exponent));
                 // Below the first point of a steep beginning the line lies under the curve.
                 let near = if share < 0.01 { 0.04 } else { 0.001 };
                 assert!(
-                    (told - exact).abs() < near,
-                    "{share}^{exponent}: {told}, not {exact}"
+                    (read - exact).abs() < near,
+                    "{share}^{exponent}: {read}, not {exact}"
                 );
-                assert!(told >= before && told <= 1.0, "{share}^{exponent}");
-                before = told;
+                assert!(read >= before && read <= 1.0, "{share}^{exponent}");
+                before = read;
             }
             assert_eq!((curve.at(0.0), curve.at(1.0)), (0.0, 1.0));
         }

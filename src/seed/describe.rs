@@ -136,14 +136,14 @@ fn describe_table(
         }
         None => writeln!(out, "rows = {}", planned.there + planned.rows),
     };
-    for doubt in &planned.doubts {
+    for opaque_check in &planned.opaque_checks {
         let _ = writeln!(
             out,
             "# Constraint {} was not understood: {}",
-            doubt.constraint,
-            one_line(match doubt.expression.is_empty() {
-                true => &doubt.reason,
-                false => &doubt.expression,
+            opaque_check.constraint,
+            one_line(match opaque_check.expression.is_empty() {
+                true => &opaque_check.reason,
+                false => &opaque_check.expression,
             })
         );
     }

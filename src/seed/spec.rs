@@ -613,13 +613,13 @@ mod tests {
                 "[tables.c]\nrows = 3\n[tables.b]\nrows = 5\n",
             ),
         ]);
-        let told: Vec<String> = found
+        let messages: Vec<String> = found
             .unwrap_err()
             .iter()
             .map(|error| format!("{error} ({})", error.help.as_deref().unwrap_or("-")))
             .collect();
         assert_eq!(
-            told,
+            messages,
             [
                 "seeds/b.toml:3: table b is described twice (it is described in seeds/a.toml:4 as well; keep one)"
             ]

@@ -18,12 +18,12 @@ pub struct Constant {
     /// The column.
     pub column: String,
     /// What is said of it.
-    pub said: Said,
+    pub said: ValueHint,
 }
 
 /// What a comparison says of a column's values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Said {
+pub enum ValueHint {
     /// Some rows have this value: it is searched for, or stored.
     Has(String),
     /// Some rows have this value, and those are left out.
@@ -132,26 +132,26 @@ fn read_comparison(comparison: &ast::BinExpr, root: &SyntaxNode, found: &mut Vec
 }
 
 /// What an operator with a constant on its other side says; nothing where there is none.
-pub(super) fn said_by(operator: &BinOp, other: &Expr, is_turned: bool) -> Vec<Said> {
-    let each = |said: fn(String) -> Said| literals(other).into_iter().map(said).collect();
+pub(super) fn said_by(operator: &BinOp, other: &Expr, is_turned: bool) -> Vec<ValueHint> {
+    let each = |said: fn(String) -> ValueHint| literals(other).into_iter().map(said).collect();
     let lies = |side: Side| {
         let side = if is_turned { side.turned() } else { side };
         match literal(other) {
-            Some(text) => vec![Said::Lies(side, text)],
-            None if is_now(other) => vec![Said::LiesOfNow(side)],
+            Some(text) => vec![ValueHint::Lies(side, text)],
+            None if is_now(other) => vec![ValueHint::LiesOfNow(side)],
             None => Vec::new(),
         }
     };
     match operator {
-        BinOp::Eq(_) | BinOp::In(_) | BinOp::IsNotDistinctFrom(_) => each(Said::Has),
+        BinOp::Eq(_) | BinOp::In(_) | BinOp::IsNotDistinctFrom(_) => each(ValueHint::Has),
         BinOp::Neq(_) | BinOp::Neqb(_) | BinOp::NotIn(_) | BinOp::IsDistinctFrom(_) => {
-            each(Said::Excludes)
+            each(ValueHint::Excludes)
         }
         BinOp::Like(_) | BinOp::Ilike(_) if !is_turned => {
-            literal(other).map(Said::Like).into_iter().collect()
+            literal(other).map(ValueHint::Like).into_iter().collect()
         }
-        BinOp::Is(_) if is_null(other) => vec![Said::IsNull],
-        BinOp::IsNot(_) if is_null(other) => vec![Said::IsPresent],
+        BinOp::Is(_) if is_null(other) => vec![ValueHint::IsNull],
+        BinOp::IsNot(_) if is_null(other) => vec![ValueHint::IsPresent],
         BinOp::LAngle(_) => lies(Side::Below),
         BinOp::Lteq(_) => lies(Side::UpTo),
         BinOp::RAngle(_) => lies(Side::Above),
@@ -171,8 +171,8 @@ fn read_between(between: &ast::BetweenExpr, root: &SyntaxNode, found: &mut Vec<C
     };
     for (bound, side) in [(between.start(), Side::From), (between.end(), Side::UpTo)] {
         let said = match bound {
-            Some(bound) if is_now(&bound) => Some(Said::LiesOfNow(side)),
-            Some(bound) => literal(&bound).map(|text| Said::Lies(side, text)),
+            Some(bound) if is_now(&bound) => Some(ValueHint::LiesOfNow(side)),
+            Some(bound) => literal(&bound).map(|text| ValueHint::Lies(side, text)),
             None => None,
         };
         found.extend(said.map(|said| column.constant(root, said)));
@@ -200,7 +200,7 @@ fn read_assignment(set: &ast::SetSingleColumn, root: &SyntaxNode, found: &mut Ve
         at: set.syntax().clone(),
     };
     if let (Some(text), Some(target)) = (literal(&value), written) {
-        let mut constant = column.constant(root, Said::Has(text));
+        let mut constant = column.constant(root, ValueHint::Has(text));
         constant.tables = vec![target.table];
         found.push(constant);
     }
@@ -224,7 +224,7 @@ fn read_insert(insert: &ast::Insert, found: &mut Vec<Constant>) {
                 found.push(Constant {
                     tables: vec![target.table.clone()],
                     column: column.clone(),
-                    said: Said::Has(text),
+                    said: ValueHint::Has(text),
                 });
             }
         }
@@ -277,7 +277,7 @@ impl Column {
         }
     }
 
-    pub(super) fn constant(&self, root: &SyntaxNode, said: Said) -> Constant {
+    pub(super) fn constant(&self, root: &SyntaxNode, said: ValueHint) -> Constant {
         let mut tables: Vec<Vec<String>> = Vec::new();
         for block in self.at.ancestors() {
             // What a CTE reads is all that it sees.
@@ -582,16 +582,16 @@ mod tests {
             .iter()
             .map(|constant| {
                 let said = match &constant.said {
-                    Said::Has(text) => format!("= {text}"),
-                    Said::Excludes(text) => format!("<> {text}"),
-                    Said::Like(text) => format!("~ {text}"),
-                    Said::Lies(side, text) => format!("{side:?} {text}"),
-                    Said::LiesOfNow(side) => format!("{side:?} now"),
-                    Said::IsNull => "is null".to_owned(),
-                    Said::IsPresent => "is there".to_owned(),
-                    Said::Element(text) => format!("has {text}"),
-                    Said::Contains(text) => format!("@> {text}"),
-                    Said::Member(member) => shown_member(member),
+                    ValueHint::Has(text) => format!("= {text}"),
+                    ValueHint::Excludes(text) => format!("<> {text}"),
+                    ValueHint::Like(text) => format!("~ {text}"),
+                    ValueHint::Lies(side, text) => format!("{side:?} {text}"),
+                    ValueHint::LiesOfNow(side) => format!("{side:?} now"),
+                    ValueHint::IsNull => "is null".to_owned(),
+                    ValueHint::IsPresent => "is there".to_owned(),
+                    ValueHint::Element(text) => format!("has {text}"),
+                    ValueHint::Contains(text) => format!("@> {text}"),
+                    ValueHint::Member(member) => shown_member(member),
                 };
                 format!("{}.{} {said}", name(&constant.tables), constant.column)
             })
@@ -608,8 +608,8 @@ mod tests {
             })
             .collect();
         let said = match member.said.as_deref() {
-            Some(Said::Has(text)) => format!(" = {text}"),
-            Some(Said::Lies(side, text)) => format!(" {side:?} {text}"),
+            Some(ValueHint::Has(text)) => format!(" = {text}"),
+            Some(ValueHint::Lies(side, text)) => format!(" {side:?} {text}"),
             Some(other) => format!(" {other:?}"),
             None => String::new(),
         };

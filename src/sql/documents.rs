@@ -4,7 +4,7 @@
 use squawk_syntax::ast::{self, AstNode, BinOp, Expr};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::constants::{Column, Constant, Said, array_items, literal, literals, said_by};
+use super::constants::{Column, Constant, ValueHint, array_items, literal, literals, said_by};
 
 /// A member of a document, by its path, and what is said of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ pub struct Member {
     /// The type that its text is cast to.
     pub read_as: Option<String>,
     /// As a column's; values as JSON writes them. `None` where the member is asked for, whatever it is.
-    pub said: Option<Box<Said>>,
+    pub said: Option<Box<ValueHint>>,
 }
 
 /// One step of a path.
@@ -58,7 +58,7 @@ pub(super) fn read(comparison: &ast::BinExpr, root: &SyntaxNode, found: &mut Vec
         && let (Some(text), Some(list)) = (literal(&left), any_of(&right))
         && let Some(column) = Column::of(&list)
     {
-        found.push(column.constant(root, Said::Element(text)));
+        found.push(column.constant(root, ValueHint::Element(text)));
     }
     for (side, other, is_turned) in [(&left, &right, false), (&right, &left, true)] {
         let Some(chain) = Chain::of(side).filter(|chain| chain.last.is_none()) else {
@@ -72,7 +72,7 @@ pub(super) fn read(comparison: &ast::BinExpr, root: &SyntaxNode, found: &mut Vec
 }
 
 /// A value in a comparison as the document has it: a number where it is read as one.
-fn as_json(said: Said, read_as: Option<&str>) -> Said {
+fn as_json(said: ValueHint, read_as: Option<&str>) -> ValueHint {
     let text = |text: String| {
         let is_number = read_as.is_some_and(|name| name != "text") && text.parse::<f64>().is_ok();
         if is_number {
@@ -82,9 +82,11 @@ fn as_json(said: Said, read_as: Option<&str>) -> Said {
         }
     };
     match said {
-        Said::Has(value) => Said::Has(text(value)),
-        Said::Excludes(value) => Said::Excludes(text(value)),
-        Said::Like(pattern) => Said::Has(text(pattern.replace('%', "").replace('_', "a"))),
+        ValueHint::Has(value) => ValueHint::Has(text(value)),
+        ValueHint::Excludes(value) => ValueHint::Excludes(text(value)),
+        ValueHint::Like(pattern) => {
+            ValueHint::Has(text(pattern.replace('%', "").replace('_', "a")))
+        }
         other => other,
     }
 }
@@ -180,13 +182,13 @@ impl Chain {
         Some(chain)
     }
 
-    fn member(&self, path: Vec<Step>, said: Option<Said>, root: &SyntaxNode) -> Constant {
+    fn member(&self, path: Vec<Step>, said: Option<ValueHint>, root: &SyntaxNode) -> Constant {
         let member = Member {
             path,
             read_as: self.read_as.clone(),
             said: said.map(Box::new),
         };
-        self.column.constant(root, Said::Member(member))
+        self.column.constant(root, ValueHint::Member(member))
     }
 
     /// What the chain alone says: that its members are there.
@@ -210,9 +212,9 @@ impl Chain {
                 for text in literals(&other) {
                     if self.path.is_empty() {
                         let said = if is_list {
-                            Said::Element(text)
+                            ValueHint::Element(text)
                         } else {
-                            Said::Contains(text)
+                            ValueHint::Contains(text)
                         };
                         found.push(self.column.constant(root, said));
                     } else {
@@ -291,7 +293,7 @@ fn walk(value: &serde_json::Value, path: &mut Vec<Step>, found: &mut Vec<Member>
         scalar => found.push(Member {
             path: path.clone(),
             read_as: None,
-            said: Some(Box::new(Said::Has(scalar.to_string()))),
+            said: Some(Box::new(ValueHint::Has(scalar.to_string()))),
         }),
     }
 }

@@ -13,7 +13,7 @@ use crate::seed::clock::Clock;
 use crate::seed::literal;
 use crate::seed::plan::{Choice, ColumnPlan, Generator, JsonShape, Scalar, ScalarSource, Weights};
 use crate::seed::spec::Spec;
-use crate::sql::constants::{Constant, Said, Side, array_items};
+use crate::sql::constants::{Constant, Side, ValueHint, array_items};
 use crate::sql::documents::{Member, members_of};
 
 /// Rows with a value that a query asks for.
@@ -57,19 +57,19 @@ impl Known {
             .filter(|constant| is_about(constant, table, column))
         {
             match &constant.said {
-                Said::Has(text) => known.add(text, ASKED_FOR),
-                Said::Excludes(text) => known.add(text, LEFT_OUT),
-                Said::Like(pattern) => {
+                ValueHint::Has(text) => known.add(text, ASKED_FOR),
+                ValueHint::Excludes(text) => known.add(text, LEFT_OUT),
+                ValueHint::Like(pattern) => {
                     known.add(&pattern.replace('%', "").replace('_', "a"), ASKED_FOR);
                 }
-                Said::Lies(side, text) => known.bounds.push((*side, text.clone())),
+                ValueHint::Lies(side, text) => known.bounds.push((*side, text.clone())),
                 // Where times lie to now is the clock's.
-                Said::LiesOfNow(_) => {}
-                Said::IsNull => known.absent = true,
-                Said::IsPresent => known.present = true,
-                Said::Element(text) => known.elements.push(text.clone()),
-                Said::Contains(text) => known.contained.push(text.clone()),
-                Said::Member(member) => known.members.push(member.clone()),
+                ValueHint::LiesOfNow(_) => {}
+                ValueHint::IsNull => known.absent = true,
+                ValueHint::IsPresent => known.present = true,
+                ValueHint::Element(text) => known.elements.push(text.clone()),
+                ValueHint::Contains(text) => known.contained.push(text.clone()),
+                ValueHint::Member(member) => known.members.push(member.clone()),
             }
         }
         let predicates = table
@@ -356,7 +356,7 @@ pub fn beside_spec(constants: Vec<Constant>, spec: &Spec) -> Vec<Constant> {
     let matters = |constant: &Constant| {
         let mut tables = constant.tables.iter();
         // Where times lie to now is the clock's.
-        !matches!(constant.said, Said::LiesOfNow(_))
+        !matches!(constant.said, ValueHint::LiesOfNow(_))
             && tables.any(|table| !says(table, &constant.column))
     };
     constants.into_iter().filter(matters).collect()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::seed::clock::Clock;
 use crate::seed::plan::{JsonContent, JsonMember};
-use crate::sql::constants::{Said, Side};
+use crate::sql::constants::{Side, ValueHint};
 use crate::sql::documents::{Member, Step};
 
 /// Documents with one of a member's values, out of a thousand.
@@ -54,18 +54,18 @@ impl Place {
             None => {
                 self.read_as = self.read_as.take().or_else(|| member.read_as.clone());
                 match member.said.as_deref() {
-                    Some(Said::Has(value) | Said::Excludes(value)) => {
+                    Some(ValueHint::Has(value) | ValueHint::Excludes(value)) => {
                         self.values.insert(value.clone());
                     }
-                    Some(Said::Lies(side, text)) => self.bounds.push((*side, text.clone())),
+                    Some(ValueHint::Lies(side, text)) => self.bounds.push((*side, text.clone())),
                     Some(
-                        Said::Like(_)
-                        | Said::LiesOfNow(_)
-                        | Said::IsNull
-                        | Said::IsPresent
-                        | Said::Element(_)
-                        | Said::Contains(_)
-                        | Said::Member(_),
+                        ValueHint::Like(_)
+                        | ValueHint::LiesOfNow(_)
+                        | ValueHint::IsNull
+                        | ValueHint::IsPresent
+                        | ValueHint::Element(_)
+                        | ValueHint::Contains(_)
+                        | ValueHint::Member(_),
                     )
                     | None => {}
                 }

@@ -22,7 +22,7 @@ use super::random::Key;
 use super::ranks::Ranks;
 use crate::schema::{Column, Schema, Table};
 use names::Meaning;
-use obey::{Said, Value};
+use obey::{Origin, Value};
 use types::TypeClass;
 
 /// Where a column stands.
@@ -156,7 +156,7 @@ fn obey_domain(
         context,
         base,
         &facts.of("value"),
-        Said::ByNobody,
+        Origin::Inferred,
         false,
         &mut value,
     ) {

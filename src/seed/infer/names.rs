@@ -315,8 +315,8 @@ fn is_later_verb(verb: &str) -> bool {
 #[must_use]
 pub fn is_future(name: &str) -> bool {
     let words = words(name);
-    let mut told = words.iter().map(String::as_str);
-    told.any(|word| {
+    let mut each = words.iter().map(String::as_str);
+    each.any(|word| {
         matches!(
             word,
             "expires"

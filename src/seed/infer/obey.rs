@@ -15,13 +15,13 @@ use crate::seed::plan::{
 };
 use crate::seed::random::Key;
 
-/// Whose word a generator is.
+/// Where a generator comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
-    /// The spec's: it is narrowed, not replaced.
-    BySpec,
-    /// Nobody's.
-    ByNobody,
+pub enum Origin {
+    /// The spec: it is narrowed, not replaced.
+    Spec,
+    /// Names and types.
+    Inferred,
 }
 
 /// A generator, and the list that it draws from where it draws from one.
@@ -41,7 +41,7 @@ pub fn obey(
     context: Context<'_>,
     class: &TypeClass,
     facts: &ColumnFacts,
-    said: Said,
+    said: Origin,
     folds: bool,
     value: &mut Value,
 ) -> Result<(), String> {
@@ -65,7 +65,7 @@ pub fn obey(
                 // Blanks that fill it up are part of what a pattern sees.
                 text.min_chars = *max_chars;
             }
-            if said == Said::ByNobody && !facts.patterns.is_empty() && value.choices.is_none() {
+            if said == Origin::Inferred && !facts.patterns.is_empty() && value.choices.is_none() {
                 value.generator = matching(context, class, facts, folds, text)?;
             }
         }
@@ -119,7 +119,7 @@ fn elements(
         generator: element.generator.clone(),
         choices: None,
     };
-    lists(class, &inner, Said::ByNobody, &mut value)?;
+    lists(class, &inner, Origin::Inferred, &mut value)?;
     if let Generator::Scalar(scalar) = &mut value.generator {
         limits(scalar, &inner, context.clock);
     }
@@ -131,7 +131,7 @@ fn elements(
 fn lists(
     class: &TypeClass,
     facts: &ColumnFacts,
-    said: Said,
+    said: Origin,
     value: &mut Value,
 ) -> Result<(), String> {
     if let TypeClass::Enum(labels) = class.base()
@@ -147,7 +147,7 @@ fn lists(
     }
     let base = match (&value.choices, facts.lists.first()) {
         (Some(choices), _) => choices.clone(),
-        (None, Some(list)) if said == Said::ByNobody || is_bool => ranked(list),
+        (None, Some(list)) if said == Origin::Inferred || is_bool => ranked(list),
         (None, _) => return Ok(()),
     };
     let normal = |text: &str| match (is_bool, text) {
@@ -162,8 +162,8 @@ fn lists(
         .collect();
     if allowed.is_empty() {
         return Err(match said {
-            Said::BySpec => "none of the values in the spec is allowed".to_owned(),
-            Said::ByNobody => "no value is allowed".to_owned(),
+            Origin::Spec => "none of the values in the spec is allowed".to_owned(),
+            Origin::Inferred => "no value is allowed".to_owned(),
         });
     }
     if allowed.len() < base.len() || value.choices.is_none() {

@@ -87,7 +87,7 @@ pub struct TablePlan {
     /// Kinds of rows.
     pub variants: Option<Variants>,
     /// Constraints that were not understood: the server is asked before the load.
-    pub doubts: Vec<Doubt>,
+    pub opaque_checks: Vec<OpaqueCheck>,
     /// Some constraint is more than a list, a limit or a length of one column: the server is asked as well.
     pub involved: bool,
     /// Columns that the server computes from the others while it loads; they are not among `columns`.
@@ -191,7 +191,7 @@ pub struct Computed {
 
 /// A constraint that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
+pub struct OpaqueCheck {
     /// Its name.
     pub constraint: String,
     /// As the catalog prints it.

@@ -106,8 +106,8 @@ mod tests {
             );
         }
         assert_eq!(counts[4], 0);
-        for (told, share) in weights.shares().iter().zip([0.5, 0.3, 0.15, 0.05, 0.0]) {
-            assert!((told - share).abs() < 1e-6, "{:?}", weights.shares());
+        for (found, share) in weights.shares().iter().zip([0.5, 0.3, 0.15, 0.05, 0.0]) {
+            assert!((found - share).abs() < 1e-6, "{:?}", weights.shares());
         }
         assert_eq!(Weights::new(&[7.0]).draw(u64::MAX), 0);
     }

@@ -11,7 +11,7 @@ use crate::seed::encode::ScalarEncoding;
 use crate::seed::generators::regex::Pattern;
 use crate::seed::generators::{self, Group, Locale};
 use crate::seed::infer::constants::Known;
-use crate::seed::infer::obey::{Said, Value, obey};
+use crate::seed::infer::obey::{Origin, Value, obey};
 use crate::seed::infer::types::{TypeClass, limits};
 use crate::seed::infer::values::{choice_of, literal_cell, pattern_text, scalar, source_range};
 use crate::seed::infer::{self, names};
@@ -164,7 +164,7 @@ impl<'a> Resolver<'a> {
         context: infer::Context<'_>,
         said: bool,
     ) {
-        let by = if said { Said::BySpec } else { Said::ByNobody };
+        let by = if said { Origin::Spec } else { Origin::Inferred };
         let folds = folds_case(table, &draft.column.name);
         let mut value = Value {
             generator: draft.generator.clone(),

@@ -154,18 +154,18 @@ impl<'a> Resolver<'a> {
                 let mut again = before.clone();
                 self.plan.notes.truncate(notes);
                 let left = self.solve_all(&mut again, indexes, &shared);
-                let told = self.plan.notes.split_off(notes);
-                tried.extend(shared.pop().map(|way| (way, again, left, told)));
+                let added = self.plan.notes.split_off(notes);
+                tried.extend(shared.pop().map(|way| (way, again, left, added)));
             }
             // The way that leaves fewer keys open, and of those the one with more rows; the last of equals.
             let best = tried
                 .into_iter()
                 .max_by_key(|(_, again, left, _)| (std::cmp::Reverse(left.len()), again.rows));
-            let Some((way, again, left, told)) = best else {
+            let Some((way, again, left, added)) = best else {
                 break;
             };
             shared.push(way);
-            self.plan.notes.extend(told);
+            self.plan.notes.extend(added);
             (*draft, failed) = (again, left);
         }
         failed

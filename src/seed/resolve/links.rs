@@ -435,7 +435,7 @@ impl<'a> Resolver<'a> {
             (link.choice, link.only) = (shares, Box::default());
             link.parent_rows = self.plan.tables[key.parent].rows;
         } else {
-            self.tell_unobeyed(draft, key);
+            self.note_unobeyed_weights(draft, key);
         }
         self.attach(index, draft, key, link);
     }
@@ -499,7 +499,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Weights that the spec gives a key's values, where something else decides how often each comes.
-    fn tell_unobeyed(&mut self, draft: &TableDraft<'a>, key: &Key<'_>) {
+    fn note_unobeyed_weights(&mut self, draft: &TableDraft<'a>, key: &Key<'_>) {
         let said = key.columns.iter().find(|column| {
             let said = draft.columns[**column]
                 .spec
@@ -1043,7 +1043,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Two keys to the same table whose rows a CHECK wants to differ, or to have an order.
+    /// Two keys to the same table whose rows a CHECK requires to differ, or to have an order.
     fn tell_apart(&mut self, draft: &mut TableDraft<'a>) {
         let sums: Vec<_> = draft.facts.sums().cloned().collect();
         for sum in sums {

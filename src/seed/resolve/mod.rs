@@ -279,8 +279,8 @@ fn planned(
     mut inferred: Inferred,
 ) -> Result<SeedPlan, Box<Refusal>> {
     let (mut limits, mut open, mut even) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    // What stricter keys ask of the columns that they point to; not asked again where it stood in the way.
-    let (mut wants, mut asking) = (Wants::new(), true);
+    // What stricter keys require of the columns that they point to; not required again where it stood in the way.
+    let (mut requirements, mut may_require) = (Requirements::new(), true);
     // Tables whose counts the last pass changed.
     let mut changed: Vec<QualifiedName> = Vec::new();
     // Why counts were lowered: a pass that begins with the lower count has no reason to say it again.
@@ -294,23 +294,23 @@ fn planned(
             stored,
             (limits.clone(), open.clone()),
         );
-        (resolver.wants, resolver.asking) = (wants.clone(), asking);
+        (resolver.requirements, resolver.may_require) = (requirements.clone(), may_require);
         resolver.even = even.clone();
         resolver.inferred = inferred.clone();
         resolver.plan_rows();
         for index in 0..resolver.ordered.len() {
-            let told = resolver.errors.len();
+            let known = resolver.errors.len();
             resolver.plan_table(index);
             resolver.join_own_children(index);
-            if resolver.errors[told..]
+            if resolver.errors[known..]
                 .iter()
                 .any(|error| matches!(error, SeedError::Spec(_)))
             {
                 resolver.misread.insert(resolver.ordered[index].oid);
             }
         }
-        if resolver.wants.len() > wants.len() {
-            wants = resolver.wants;
+        if resolver.requirements.len() > requirements.len() {
+            requirements = resolver.requirements;
             continue;
         }
         if resolver.even.len() > even.len() {
@@ -348,8 +348,8 @@ fn planned(
             lowered.append(&mut resolver.plan.notes);
             continue;
         }
-        if asking && !resolver.errors.is_empty() && !wants.is_empty() {
-            asking = resolver.give_way(&mut wants);
+        if may_require && !resolver.errors.is_empty() && !requirements.is_empty() {
+            may_require = resolver.relax(&mut requirements);
             continue;
         }
         if !resolver.errors.is_empty() {
@@ -384,18 +384,18 @@ fn planned(
     }))
 }
 
-/// Notes of all passes: what is said in several is told once.
+/// Notes of all passes: each stands once.
 fn each_once(earlier: Vec<String>, last: Vec<String>) -> Vec<String> {
-    let mut told = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     earlier
         .into_iter()
         .chain(last)
-        .filter(|note| told.insert(note.clone()))
+        .filter(|note| seen.insert(note.clone()))
         .collect()
 }
 
 /// What columns (table, name) should be, so that keys of stricter types can point to them.
-type Wants = BTreeMap<(u32, String), Vec<Atom>>;
+type Requirements = BTreeMap<(u32, String), Vec<Atom>>;
 
 /// How often counts may be lowered.
 const PASSES: usize = 16;
@@ -422,9 +422,9 @@ struct Resolver<'a> {
     /// Columns (table, name) that foreign keys point to.
     referenced: BTreeSet<(u32, &'a String)>,
     /// What earlier passes, and this one, found that columns should be.
-    wants: Wants,
-    /// Whether more may be wanted.
-    asking: bool,
+    requirements: Requirements,
+    /// Whether tables may require more of the columns that they point to.
+    may_require: bool,
     /// Links to children that are not planned yet.
     own_children: Vec<own_children::OwnChild>,
     /// In fill order.
@@ -468,16 +468,16 @@ impl<'a> Resolver<'a> {
                 .collect(),
             ordered,
             own_children: Vec::new(),
-            wants: Wants::new(),
-            asking: true,
+            requirements: Requirements::new(),
+            may_require: true,
             plan: SeedPlan::empty(options.seed),
             errors,
             misread,
         }
     }
 
-    /// Asks nothing of the tables that cannot be planned any more; where it is none of those, nothing of any table.
-    fn give_way(&self, wants: &mut Wants) -> bool {
+    /// Requires nothing of the tables that cannot be planned any more; where it is none of those, nothing of any table.
+    fn relax(&self, requirements: &mut Requirements) -> bool {
         let refused = |oid: &u32| {
             let name = self
                 .index
@@ -488,7 +488,7 @@ impl<'a> Resolver<'a> {
                 .any(|error| matches!(error, SeedError::Unsolvable { table, .. } if Some(table) == name.as_ref()))
         };
         let mut given = false;
-        for (_, atoms) in wants
+        for (_, atoms) in requirements
             .iter_mut()
             .filter(|((oid, _), atoms)| !atoms.is_empty() && refused(oid))
         {
@@ -496,7 +496,7 @@ impl<'a> Resolver<'a> {
             given = true;
         }
         if !given {
-            wants.clear();
+            requirements.clear();
         }
         given
     }

@@ -61,14 +61,14 @@ impl<'a> Resolver<'a> {
         let Some(only) = self.rows_where(key.parent, position, |cell| stricter.takes(cell)) else {
             return Box::default();
         };
-        if only.is_empty() && !self.want(draft, key, column, position) {
+        if only.is_empty() && !self.require(draft, key, column, position) {
             self.point_nowhere(index, draft, key, column);
         }
         only
     }
 
-    /// Asks the next pass to make the column that is pointed to as this one has to be, where it makes it at all.
-    fn want(
+    /// Has the next pass make the column that is pointed to as this one has to be, where it makes it at all.
+    fn require(
         &mut self,
         draft: &TableDraft<'a>,
         key: &Key<'_>,
@@ -90,7 +90,11 @@ impl<'a> Resolver<'a> {
         );
         let said = said.is_some_and(|spec| spec.columns.iter().any(|said| said.name.text == *to));
         let at = (parent.oid, to.clone());
-        if !self.asking || said || parent.fill == Fill::Keep || self.wants.contains_key(&at) {
+        if !self.may_require
+            || said
+            || parent.fill == Fill::Keep
+            || self.requirements.contains_key(&at)
+        {
             return false;
         }
         let renamed = |atom: &Atom| match atom {
@@ -127,9 +131,9 @@ impl<'a> Resolver<'a> {
             _ => None,
         };
         let atoms: Vec<Atom> = draft.facts.atoms.iter().filter_map(renamed).collect();
-        let wanted = !atoms.is_empty();
-        self.wants.extend(wanted.then_some((at, atoms)));
-        wanted
+        let is_required = !atoms.is_empty();
+        self.requirements.extend(is_required.then_some((at, atoms)));
+        is_required
     }
 
     /// None of the parent's rows is taken here: the key is NULL, or the table has no rows.

@@ -8,7 +8,7 @@ use crate::seed::infer::values::choice_of;
 use crate::seed::plan::Nulls;
 
 /// Gives one column only such values that no row meets the predicate; says whether there is such a column. Values are left
-/// out, but no column that the predicate wants NULL is filled for it: of rows marked as deleted not all are.
+/// out, but no column that the predicate requires to be NULL is filled for it: of rows marked as deleted not all are.
 pub(super) fn keep_rows_out(draft: &mut TableDraft<'_>, predicate: &str) -> bool {
     let Ok(expression) = Expression::parse(predicate) else {
         return false;

@@ -21,7 +21,7 @@ impl Resolver<'_> {
             let (rows, fill) = match stored {
                 Some(stored) => (stored.count, Fill::Keep),
                 None if self.options.left_empty.contains(&table.oid) => (0, Fill::Generate),
-                None if self.is_homeless(table) => {
+                None if self.has_no_partition(table) => {
                     self.plan.notes.push(format!(
                         "{}: no rows, because it has no partition that could hold them",
                         table.name
@@ -46,7 +46,7 @@ impl Resolver<'_> {
                 leaves: Vec::new(),
                 router: None,
                 variants: None,
-                doubts: Vec::new(),
+                opaque_checks: Vec::new(),
                 involved: false,
                 expressions: Vec::new(),
                 width: 0,
@@ -59,7 +59,7 @@ impl Resolver<'_> {
     }
 
     /// A partitioned table without a partition.
-    fn is_homeless(&self, table: &Table) -> bool {
+    fn has_no_partition(&self, table: &Table) -> bool {
         let holds = |part: &Table| {
             part.kind == TableKind::Ordinary
                 && part

@@ -56,8 +56,8 @@ pub(super) fn fit(draft: &TableDraft<'_>, kinds: &[Vec<Atom>], weights: &mut [f6
 fn of_nulls(column: &Draft<'_>, facts: &[ColumnFacts]) -> Option<Wish> {
     let share = column.spec.and_then(|spec| spec.null)?;
     let kinds: Vec<Option<bool>> = facts.iter().map(|facts| facts.null).collect();
-    let told = kinds.iter().any(Option::is_some);
-    told.then_some(Wish::Null { share, kinds })
+    let is_known = kinds.iter().any(Option::is_some);
+    is_known.then_some(Wish::Null { share, kinds })
 }
 
 /// A list's shares, where kinds of rows take different parts of it.

@@ -8,7 +8,7 @@ use crate::schema::Schema;
 use crate::seed::check::{Atom, Linear, Relation};
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::types::{TypeClass, classify};
-use crate::seed::plan::{Doubt, Generator, Nulls, Span};
+use crate::seed::plan::{Generator, Nulls, OpaqueCheck, Span};
 
 /// The columns that a range's ends are.
 #[derive(Debug, Clone, Default)]
@@ -152,7 +152,7 @@ pub(super) fn plan(draft: &mut TableDraft<'_>) {
                 .into_iter()
                 .for_each(|column| draft.columns[column].generator = Generator::Span(span));
         } else if ends.low.is_some() || ends.high.is_some() || ends.open || ends.within {
-            draft.doubts.push(Doubt {
+            draft.opaque_checks.push(OpaqueCheck {
                 constraint: range.clone(),
                 expression: String::new(),
                 reason: format!("{range} is no range that can be made of other columns"),

@@ -10,8 +10,8 @@ use crate::seed::clock::Clock;
 use crate::seed::formula::Formula;
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::plan::{
-    Arms, Bound, ColumnPlan, Computed, Doubt, Draw, Fill, Generator, Link, LinkChoice, Literal,
-    Nulls, Variants,
+    Arms, Bound, ColumnPlan, Computed, Draw, Fill, Generator, Link, LinkChoice, Literal, Nulls,
+    OpaqueCheck, Variants,
 };
 use crate::seed::random::Key;
 use crate::seed::spec::{ColumnSpec, TableSpec};
@@ -62,7 +62,7 @@ pub(super) struct TableDraft<'a> {
     /// Constraints with alternatives.
     pub choices: Vec<Choice>,
     /// Constraints that were not understood.
-    pub doubts: Vec<Doubt>,
+    pub opaque_checks: Vec<OpaqueCheck>,
     pub variants: Option<Variants>,
     /// Columns that a key needs in every row, though they may be NULL.
     pub needed: BTreeSet<usize>,
@@ -130,7 +130,7 @@ impl<'a> Resolver<'a> {
             link_columns: Vec::new(),
             facts: Facts::default(),
             choices: Vec::new(),
-            doubts: Vec::new(),
+            opaque_checks: Vec::new(),
             variants: None,
             needed: BTreeSet::new(),
             kept_where: BTreeMap::new(),
@@ -206,7 +206,10 @@ impl<'a> Resolver<'a> {
                 add_check(draft, check, Some(&column.name));
             }
         }
-        let wanted = self.wants.iter().filter(|((oid, _), _)| *oid == table.oid);
+        let wanted = self
+            .requirements
+            .iter()
+            .filter(|((oid, _), _)| *oid == table.oid);
         draft
             .facts
             .atoms
@@ -236,7 +239,7 @@ impl<'a> Resolver<'a> {
         plan.rows = draft.rows;
         plan.links = draft.links;
         plan.involved = draft.variants.is_some() || !draft.facts.atoms.iter().all(is_simple);
-        plan.doubts = draft.doubts;
+        plan.opaque_checks = draft.opaque_checks;
         plan.kept_where = draft.kept_where.into_values().collect();
         plan.variants = draft.variants;
         plan.columns = draft
@@ -542,7 +545,7 @@ fn one_pattern(found: &[Vec<Atom>]) -> Option<Atom> {
 
 /// Adds what a constraint says; a domain's for a column of it.
 fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
-    let doubt = |reason: String| Doubt {
+    let opaque_check = |reason: String| OpaqueCheck {
         constraint: check.name.clone(),
         expression: check.expression.clone(),
         reason,
@@ -550,7 +553,7 @@ fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
     let expression = match Expression::parse(&check.expression) {
         Ok(expression) => expression,
         Err(error) => {
-            draft.doubts.push(doubt(error.to_string()));
+            draft.opaque_checks.push(opaque_check(error.to_string()));
             return;
         }
     };
@@ -565,8 +568,8 @@ fn add_check(draft: &mut TableDraft<'_>, check: &Check, column: Option<&str>) {
     });
     if let Some(text) = opaque {
         draft
-            .doubts
-            .push(doubt(format!("`{text}` is not understood")));
+            .opaque_checks
+            .push(opaque_check(format!("`{text}` is not understood")));
         // An alternative that is understood is better than one that is not.
         if found
             .iter()

@@ -9,10 +9,11 @@ use super::table::{Choice, TableDraft};
 use crate::seed::check::{Atom, ColumnFacts, Facts, Linear, Relation};
 use crate::seed::encode::ScalarEncoding;
 use crate::seed::infer::Context;
-use crate::seed::infer::obey::{Said, Value, obey};
+use crate::seed::infer::obey::{Origin, Value, obey};
 use crate::seed::infer::values::{literal_cell, source_range};
 use crate::seed::plan::{
-    Arms, ColumnPlan, Doubt, Generator, LinkChoice, Nulls, Scalar, ScalarSource, Variants, Weights,
+    Arms, ColumnPlan, Generator, LinkChoice, Nulls, OpaqueCheck, Scalar, ScalarSource, Variants,
+    Weights,
 };
 use crate::seed::{Evaluator, literal};
 
@@ -50,7 +51,7 @@ impl<'a> Resolver<'a> {
                 })
                 .collect();
             if next.is_empty() {
-                draft.doubts.push(Doubt {
+                draft.opaque_checks.push(OpaqueCheck {
                     constraint: choice.name.clone(),
                     expression: String::new(),
                     reason: "it contradicts the table's other constraints or the spec".to_owned(),
@@ -72,7 +73,7 @@ impl<'a> Resolver<'a> {
         for column in 0..draft.columns.len() {
             self.plan_arms(draft, column, &full);
         }
-        let doubts = draft.doubts.len();
+        let opaque_checks = draft.opaque_checks.len();
         let mut bound = vec![true; variants.len()];
         for (variant, atoms) in variants.iter().enumerate() {
             bound[variant] = bind_sums(
@@ -95,7 +96,7 @@ impl<'a> Resolver<'a> {
                 .zip(&bound)
                 .filter(|(_, bound)| !**bound)
                 .for_each(|(weight, _)| *weight = 0.0);
-            draft.doubts.truncate(doubts);
+            draft.opaque_checks.truncate(opaque_checks);
         }
         let root = root(draft, &full, &weights);
         draft.variants = Some(Variants {
@@ -369,8 +370,8 @@ impl<'a> Resolver<'a> {
                 .spec
                 .is_some_and(|s| s.generator.is_some() || s.values.is_some())
             {
-                true => Said::BySpec,
-                false => Said::ByNobody,
+                true => Origin::Spec,
+                false => Origin::Inferred,
             };
             let context = Context {
                 schema: self.schema,
@@ -386,7 +387,7 @@ impl<'a> Resolver<'a> {
             };
             match obey(context, &planned.class, facts, said, folds, &mut value) {
                 Ok(()) => generator = value.generator,
-                Err(reason) => draft.doubts.push(Doubt {
+                Err(reason) => draft.opaque_checks.push(OpaqueCheck {
                     constraint: planned.column.name.clone(),
                     expression: String::new(),
                     reason,
@@ -530,7 +531,7 @@ fn weight(draft: &TableDraft<'_>, atoms: &[Atom]) -> f64 {
 
 /// Comparisons of a variant go into arms of its own; says whether all of them can be kept.
 fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool {
-    let doubts = draft.doubts.len();
+    let opaque_checks = draft.opaque_checks.len();
     let sums: Vec<_> = facts.sums().cloned().collect();
     for sum in sums {
         if copies(draft, variant, &sum) {
@@ -559,14 +560,14 @@ fn bind_sums(draft: &mut TableDraft<'_>, variant: usize, facts: &Facts) -> bool 
             }
         }
         if !bound {
-            draft.doubts.push(Doubt {
+            draft.opaque_checks.push(OpaqueCheck {
                 constraint: spelled(&sum.terms),
                 expression: String::new(),
                 reason: "none of the columns can follow the others".to_owned(),
             });
         }
     }
-    draft.doubts.len() == doubts
+    draft.opaque_checks.len() == opaque_checks
 }
 
 /// Whether an alternative makes one of these columns NULL.

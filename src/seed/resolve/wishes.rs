@@ -48,12 +48,12 @@ impl Resolver<'_> {
                     !literals.any(|literal| (literal.table, literal.column) == (index, column));
                 if is_known && !asked.is_empty() {
                     let cells = sample(&self.plan, index, column);
-                    let told = asked.iter().filter_map(|wish: &Wish| {
+                    let missed = asked.iter().filter_map(|wish: &Wish| {
                         let seen = look(&wish.wanted, &class, &cells)?;
                         let missed = missed(&wish.wanted, &seen)?;
                         Some(note(&table.name, &wish.column, &missed))
                     });
-                    notes.extend(told);
+                    notes.extend(missed);
                 }
                 wishes.append(&mut asked);
             }
