@@ -484,3 +484,32 @@ fn types_that_only_a_driver_says_are_worked_out_from_the_rest_of_the_statement()
     );
     assert_eq!(report["summary"]["executed"], 1, "{report}");
 }
+
+#[test]
+fn what_is_stored_in_a_domain_keeps_its_check() {
+    let root = repository(&[
+        (
+            "schema.sql",
+            "CREATE DOMAIN email AS text CHECK (VALUE ~ '^[a-z0-9._-]+@[a-z0-9.-]+$');\n\
+             CREATE TABLE people (id bigint PRIMARY KEY, mail email UNIQUE NOT NULL, kind text);\n",
+        ),
+        (
+            "queries/people.sql",
+            "-- name: Add :one\nWITH added AS (INSERT INTO people (id, mail, kind) VALUES (-1, $2, $1) RETURNING id) SELECT id FROM added;\n",
+        ),
+        ("pgproof.toml", "migrations = \"schema.sql\"\n"),
+    ]);
+    let output = pgproof(
+        root.path(),
+        &["audit", "--rows", "200", "--runs", "1", "--format", "json"],
+    );
+    stop(root.path());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&said);
+    assert_eq!(
+        report["summary"]["not_audited"], 0,
+        "{}",
+        report["not_audited"]
+    );
+    assert_eq!(report["summary"]["executed"], 1, "{report}");
+}
