@@ -40,7 +40,7 @@ pub struct Unjudged<'a> {
 pub fn findings(
     unjudged: &Unjudged<'_>,
     policy_for: &dyn Fn(&Query) -> Policy,
-    defaults: &Policy,
+    policy_of: &dyn Fn(&Skipped) -> Policy,
 ) -> Vec<Finding> {
     let nothing_ran = unjudged.runs.iter().all(|runs| runs.failure.is_some());
     let severity = if nothing_ran {
@@ -48,13 +48,10 @@ pub fn findings(
     } else {
         Severity::Warning
     };
-    let skipped = unjudged
-        .skipped
-        .iter()
-        .filter(|_| defaults.is_on(RuleId::NotAudited))
-        .filter_map(|skipped| {
-            of_skipped(skipped, defaults.severity(RuleId::NotAudited, severity)?)
-        });
+    let skipped = unjudged.skipped.iter().filter_map(|skipped| {
+        let policy = policy_of(skipped);
+        of_skipped(skipped, policy.severity(RuleId::NotAudited, severity)?)
+    });
     let failed = unjudged.runs.iter().filter_map(|runs| {
         let query = unjudged.queries.get(runs.query)?;
         let policy = policy_for(query);
@@ -186,7 +183,7 @@ mod tests {
             queries: &[],
             runs,
         };
-        findings(&unjudged, &|_| Policy::default(), &Policy::default())
+        findings(&unjudged, &|_| Policy::default(), &|_| Policy::default())
             .into_iter()
             .map(|found| {
                 (

@@ -272,7 +272,7 @@ fn every_form_of_sqlc_and_of_texts_in_code_is_audited() {
         (
             "sqlc.yaml",
             "version: '2'\nsql:\n  - engine: postgresql\n    schema: db/schema.sql\n    queries: db/a\n    gen: {go: {package: shops, out: x}}\n  \
-             - engine: postgresql\n    schema: db/schema.sql\n    queries: [db/a/visits.sql, db/b.sql]\n    gen: {go: {out: gen/visits}}\n",
+             - engine: postgresql\n    schema: db/schema.sql\n    queries: [db/b.sql]\n    gen: {go: {out: gen/visits}}\n",
         ),
         ("db/schema.sql", SHOP),
         (
@@ -390,4 +390,126 @@ fn the_schema_of_a_part_does_not_pass_for_the_projects() {
         "{written}"
     );
     stop(root.path());
+}
+
+#[test]
+fn what_is_not_audited_has_its_own_severity_and_stops_nothing() {
+    let root = repository(&[
+        ("schema.sql", SHOP),
+        (
+            "queries/shops.sql",
+            "-- name: Get :one\nSELECT city FROM shops WHERE id = $1;\n\n-- name: Broken :many\nSELEC city FROM shops;\n\n\
+             -- name: Stats :many\n-- @skip: run by hand\nSELECT count(*) FROM shops;\n\n-- name: Clean :exec\nVACUUM shops;\n\n\
+             -- name: Gone :many\nSELECT totl FROM shops;\n\n-- name: Old :many\nSELECT id FROM visits;\n",
+        ),
+        (
+            "pgproof.toml",
+            "migrations = \"schema.sql\"\nqueries = [\"queries/*.sql\"]\nexclude = [\"Old\"]\n[dataset]\nscale = 0.01\n",
+        ),
+    ]);
+    let audit = |more: &[&str]| {
+        let output = pgproof(
+            root.path(),
+            &[&["audit", "--runs", "1", "--format", "json"], more].concat(),
+        );
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let report: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
+        (output.status.code(), report.unwrap_or_default(), said)
+    };
+    let (code, report, said) = audit(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    let summary = &report["summary"];
+    assert_eq!(
+        (
+            summary["not_audited"].as_u64(),
+            summary["left_out"].as_u64()
+        ),
+        (Some(3), Some(2)),
+        "{summary}"
+    );
+    assert_eq!(summary["executed"], 1, "{summary}");
+    let lost = report["not_audited"].as_array().unwrap();
+    for (name, line) in [("Broken", 5), ("Clean", 12), ("Gone", 15)] {
+        let one = lost.iter().find(|one| one["name"] == name).unwrap();
+        assert_eq!(one["file"], "queries/shops.sql");
+        assert_eq!(one["line"], line, "{one}");
+        assert!(!one["remedy"].as_str().unwrap().is_empty(), "{one}");
+    }
+    assert_eq!(audit(&["--fail-on", "warning"]).0, Some(1));
+    assert_eq!(audit(&["--strict"]).0, Some(2));
+    let config = root.path().join("pgproof.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let rule = "[[override]]\nqueries = [\"Broken\"]\nrules = { not-audited = \"error\" }\n";
+    std::fs::write(&config, format!("{text}{rule}")).unwrap();
+    let (code, report, _) = audit(&[]);
+    assert_eq!(
+        (code, report["summary"]["errors"].as_u64()),
+        (Some(1), Some(1))
+    );
+    let off = "[rules]\nnot-audited = \"off\"\n";
+    std::fs::write(&config, format!("{text}{off}")).unwrap();
+    assert_eq!(audit(&["--fail-on", "warning"]).0, Some(0));
+    stop(root.path());
+}
+
+#[test]
+fn types_that_only_a_driver_says_are_worked_out_from_the_rest_of_the_statement() {
+    let root = repository(&[
+        (
+            "schema.sql",
+            "CREATE TABLE events (id uuid PRIMARY KEY, rule uuid NOT NULL, ts bigint NOT NULL, kind text);\n",
+        ),
+        (
+            "app/Events.java",
+            "interface Events {\n  @Query(nativeQuery = true, value = \"SELECT id FROM events WHERE (:start IS NULL OR ts >= :start) \" +\n    \
+             \"AND (:rule IS NULL OR rule = uuid(:rule)) AND (:id IS NULL OR id = uuid(:id)) \" +\n    \
+             \"AND (:kind IS NULL OR kind ILIKE concat('%', :kind, '%'))\")\n  List<UUID> find(Long start, String rule, String id, String kind);\n}\n",
+        ),
+        (
+            "pgproof.toml",
+            "migrations = \"schema.sql\"\nqueries = [{ jpa = \"app/*.java\" }]\n",
+        ),
+    ]);
+    let output = pgproof(
+        root.path(),
+        &["audit", "--rows", "200", "--runs", "1", "--format", "json"],
+    );
+    stop(root.path());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&said);
+    assert_eq!(
+        report["summary"]["not_audited"], 0,
+        "{}",
+        report["not_audited"]
+    );
+    assert_eq!(report["summary"]["executed"], 1, "{report}");
+}
+
+#[test]
+fn what_is_stored_in_a_domain_keeps_its_check() {
+    let root = repository(&[
+        (
+            "schema.sql",
+            "CREATE DOMAIN email AS text CHECK (VALUE ~ '^[a-z0-9._-]+@[a-z0-9.-]+$');\n\
+             CREATE TABLE people (id bigint PRIMARY KEY, mail email UNIQUE NOT NULL, kind text);\n",
+        ),
+        (
+            "queries/people.sql",
+            "-- name: Add :one\nWITH added AS (INSERT INTO people (id, mail, kind) VALUES (-1, $2, $1) RETURNING id) SELECT id FROM added;\n",
+        ),
+        ("pgproof.toml", "migrations = \"schema.sql\"\n"),
+    ]);
+    let output = pgproof(
+        root.path(),
+        &["audit", "--rows", "200", "--runs", "1", "--format", "json"],
+    );
+    stop(root.path());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&said);
+    assert_eq!(
+        report["summary"]["not_audited"], 0,
+        "{}",
+        report["not_audited"]
+    );
+    assert_eq!(report["summary"]["executed"], 1, "{report}");
 }

@@ -36,7 +36,15 @@ fn read_text(text: &str) -> Vec<Found> {
     let pieces = code::pieces(text, Language::Rust);
     let mut found = Vec::new();
     let mut function = String::new();
+    let mut tests_end = 0;
     for (at, piece) in pieces.iter().enumerate() {
+        if at < tests_end {
+            continue;
+        }
+        if let Some(end) = end_of_tests(&pieces, at) {
+            tests_end = end;
+            continue;
+        }
         if piece.is_word("fn") {
             function = pieces
                 .get(at + 1)
@@ -53,6 +61,29 @@ fn read_text(text: &str) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Where a module of tests ends that begins here: `#[cfg(test)] mod tests { … }`. What tests send is no query of the
+/// application's.
+fn end_of_tests(pieces: &[Placed], at: usize) -> Option<usize> {
+    let is_word = |at: usize, word: &str| pieces.get(at).is_some_and(|piece| piece.is_word(word));
+    let is_marked = pieces[at].is_sign('#') && is_word(at + 2, "cfg") && is_word(at + 4, "test");
+    // Behind the mark, `mod`, the name and the brace.
+    if !is_marked || !is_word(at + 7, "mod") || !pieces.get(at + 9)?.is_sign('{') {
+        return None;
+    }
+    let mut depth = 0_usize;
+    for (place, piece) in pieces.iter().enumerate().skip(at + 9) {
+        if piece.is_sign('{') {
+            depth += 1;
+        } else if piece.is_sign('}') {
+            depth -= 1;
+            if depth == 0 {
+                return Some(place + 1);
+            }
+        }
+    }
+    Some(pieces.len())
 }
 
 /// Where the text stands: behind `query!(`, `query_as!(T,`, `query_as::<_, T>(`.
@@ -90,7 +121,8 @@ mod tests {
     #[test]
     fn macros_and_functions_are_read() {
         let code = "async fn get(db: &Pool) {\n  sqlx::query_as!(User, r#\"\n    SELECT id AS \"id!\" FROM users WHERE id = $1\"#, id);\n}\n\
-                    fn set() { sqlx::query_scalar::<_, i64>(\"UPDATE a SET b = 1\"); query(name); }\n// query!(\"SELECT 2\")";
+                    fn set() { sqlx::query_scalar::<_, i64>(\"UPDATE a SET b = 1\"); query(name); }\n// query!(\"SELECT 2\")\n\
+                    #[cfg(test)]\nmod tests { fn a() { query!(\"SELECT 3\"); } }\nfn last() { query!(\"SELECT 4\"); }";
         assert!(shows(code));
         let found = read(&Source::new("a.rs", code));
         assert_eq!(
@@ -98,7 +130,7 @@ mod tests {
                 .iter()
                 .map(|one| (one.name.as_str(), one.line))
                 .collect::<Vec<_>>(),
-            [("get", 3), ("set", 5)]
+            [("get", 3), ("set", 5), ("last", 9)]
         );
     }
 }

@@ -76,7 +76,8 @@ pub(super) fn read(root: &Path, folder: &Path, files: &mut Files) -> Result<(), 
     let crate_root = folder.parent().unwrap_or(Path::new(""));
     let sites = sites(root, crate_root);
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    for (path, query, types) in prepared {
+    for (path, prepared) in prepared {
+        let (types, query) = (prepared.types(), prepared.query);
         let site = sites.get(&query);
         let base = site
             .and_then(|site| site.function.clone())
@@ -132,7 +133,7 @@ fn prepared(
     root: &Path,
     folder: &Path,
     files: &mut Files,
-) -> Result<Vec<(PathBuf, String, Vec<String>)>, Vec<SourceError>> {
+) -> Result<Vec<(PathBuf, Prepared)>, Vec<SourceError>> {
     let entries = std::fs::read_dir(root.join(folder))
         .map_err(|error| vec![unreadable(folder, error).help("`cargo sqlx prepare` writes it")])?;
     let mut paths: Vec<PathBuf> = entries
@@ -160,8 +161,7 @@ fn prepared(
                     .as_deref()
                     .is_none_or(|name| name == "PostgreSQL")
                 {
-                    let types = query.types();
-                    found.push((path, query.query, types));
+                    found.push((path, query));
                 }
             }
             Err(error) => files.unreadable.push(SourceError::new(

@@ -18,7 +18,7 @@ use self::selection::{Chosen, chosen};
 use crate::advise::changes::{self, Changes, changes};
 use crate::advise::{AdviceBudget, Audited};
 use crate::baseline::Baseline;
-use crate::catalog::{Catalog, Query};
+use crate::catalog::{Catalog, Query, Skipped};
 use crate::cli::args::AuditArgs;
 use crate::cli::baseline;
 use crate::cli::committed::{self, Committed};
@@ -321,7 +321,8 @@ pub(super) async fn audit(
         queries: &queries,
         runs: &runs,
     };
-    findings.extend(not_audited::findings(&unjudged, &policy_for, &defaults));
+    let policy_of = |skipped: &Skipped| settings.policy_of(skipped);
+    findings.extend(not_audited::findings(&unjudged, &policy_for, &policy_of));
     if ended_early.is_none() {
         match without_policies(&mut place, &schema, (&queries, &runs), &options, &defaults).await {
             Ok(found) => findings.extend(found),

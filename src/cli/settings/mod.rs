@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
 use super::exit::CliError;
 use crate::catalog::Caller;
-use crate::catalog::{Catalog, Query, QuerySource, StatementsFrom};
+use crate::catalog::{Catalog, Query, QuerySource, Skipped, StatementsFrom};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::rules::{self, Policy};
@@ -203,7 +203,15 @@ impl Settings {
     /// The limits and severities that hold for a query.
     #[must_use]
     pub fn policy_for(&self, query: &Query) -> Policy {
-        policy::policy(&self.judgement, &self.overrides, Some(query))
+        let place = (query.name.as_str(), query.file.as_path());
+        policy::policy(&self.judgement, &self.overrides, Some(place))
+    }
+
+    /// The same for a statement that could not be read.
+    #[must_use]
+    pub fn policy_of(&self, skipped: &Skipped) -> Policy {
+        let place = (skipped.name.as_str(), skipped.file.as_path());
+        policy::policy(&self.judgement, &self.overrides, Some(place))
     }
 
     /// The limits and severities that hold where no query is meant.

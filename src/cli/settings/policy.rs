@@ -7,7 +7,7 @@ use globset::GlobMatcher;
 use toml::de::DeValue;
 
 use super::section::{Entry, Reader, Section, number, pattern};
-use crate::catalog::{Catalog, Query};
+use crate::catalog::Catalog;
 use crate::finding::{RuleId, Severity};
 use crate::rules::{Policy, Rule, Threshold, ThresholdUnit};
 use crate::source::{Source, SourceError, nearest};
@@ -68,14 +68,19 @@ impl QueryPattern {
 }
 
 /// The policy that holds for a query: later overrides win.
-pub(super) fn policy(base: &Judgement, overrides: &[Override], query: Option<&Query>) -> Policy {
+/// `query`: its name and its file.
+pub(super) fn policy(
+    base: &Judgement,
+    overrides: &[Override],
+    query: Option<(&str, &Path)>,
+) -> Policy {
     let mut policy = Policy::default();
     base.apply(&mut policy);
-    if let Some(query) = query {
+    if let Some((name, file)) = query {
         for each in overrides.iter().filter(|each| {
             each.patterns
                 .iter()
-                .any(|pattern| pattern.matches(&query.name, &query.file))
+                .any(|pattern| pattern.matches(name, file))
         }) {
             each.judgement.apply(&mut policy);
         }

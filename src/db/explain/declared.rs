@@ -12,7 +12,7 @@ const MOST_PARAMETERS: usize = 65_535;
 const UNKNOWN: &str = "unknown";
 
 /// Whether the server could not work out a parameter's type.
-pub(super) fn is_undetermined(refusal: &Refusal) -> bool {
+fn is_undetermined(refusal: &Refusal) -> bool {
     [INDETERMINATE_DATATYPE, AMBIGUOUS_PARAMETER].contains(&refusal.code.as_str())
 }
 

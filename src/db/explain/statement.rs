@@ -155,7 +155,7 @@ impl Prepared {
                 _ if is_first && !recorded.is_empty() && declared::lacks_a_type(&refusal) => {
                     Some(recorded.to_vec())
                 }
-                Some(relaxed) if is_first && declared::is_undetermined(&refusal) => {
+                Some(relaxed) if is_first && declared::lacks_a_type(&refusal) => {
                     // The tests alone keep the server from the type that the rest of the statement shows.
                     let name = format!("{name}_untested");
                     let known = Self::recorded(client, &name, &relaxed, writes, &[], limits);

@@ -41,6 +41,8 @@ enum Asked {
     Array,
     /// At most so many characters.
     Short(usize),
+    /// A value of this domain, whose CHECK refuses what was tried.
+    OfDomain(String),
     /// A day near now: a function of the schema's refuses others, for it has made partitions for these alone.
     Day,
 }
@@ -81,13 +83,16 @@ impl Mender {
                 .map(|value| array(std::slice::from_ref(value)))
                 .collect(),
             Asked::Short(length) => vec!["1".chars().take(*length).collect()],
+            Asked::OfDomain(name) => of_domain(client, limits, name).await?,
             Asked::Day => days(client, limits).await?,
         };
         let slots = match asked {
             Asked::Day => days_in(prepared, chosen),
-            Asked::Label(_) | Asked::OneOf(_) | Asked::Array | Asked::Short(_) => {
-                suspects(prepared, chosen, refused.as_deref())
-            }
+            Asked::Label(_)
+            | Asked::OneOf(_)
+            | Asked::Array
+            | Asked::Short(_)
+            | Asked::OfDomain(_) => suspects(prepared, chosen, refused.as_deref()),
         };
         // One value for each parameter in turn: most refusals are about which parameter it is.
         for value in &offered {
@@ -199,6 +204,35 @@ async fn labels(client: &Client, limits: &Limits, name: &str) -> Result<Vec<Stri
     Ok(found.unwrap_or_default())
 }
 
+/// A value that the data has in a column of this domain, and one that is like it and new.
+async fn of_domain(
+    client: &Client,
+    limits: &Limits,
+    name: &str,
+) -> Result<Vec<String>, ExplainError> {
+    let columns = format!(
+        "SELECT pg_catalog.format('SELECT pg_catalog.json_agg(v)::pg_catalog.text FROM (SELECT %I::pg_catalog.text AS v FROM %I.%I \
+         WHERE %I IS NOT NULL LIMIT 3) AS found', a.attname, n.nspname, c.relname, a.attname) \
+         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') AND NOT a.attisdropped AND pg_catalog.format_type(a.atttypid, NULL) = {name} \
+         ORDER BY c.reltuples DESC LIMIT 1",
+        name = quote_literal(name)
+    );
+    let found = in_transaction(client, limits, PlanChoice::Custom, &columns).await;
+    let Some(statement) = tolerated(found)?.unwrap_or_default().into_iter().next() else {
+        return Ok(Vec::new());
+    };
+    let rows = tolerated(in_transaction(client, limits, PlanChoice::Custom, &statement).await)?;
+    let texts = rows.unwrap_or_default();
+    let known: Option<Vec<String>> = texts
+        .first()
+        .and_then(|text| serde_json::from_str(text).ok());
+    let known = known.unwrap_or_default();
+    let new = known.iter().map(|value| format!("a{value}"));
+    Ok(new.chain(known.iter().cloned()).collect())
+}
+
 /// Today, and the days about it.
 async fn days(client: &Client, limits: &Limits) -> Result<Vec<String>, ExplainError> {
     let statement = "SELECT (CURRENT_DATE + day)::pg_catalog.text FROM pg_catalog.unnest('{0,1,-1}'::pg_catalog.int4[]) AS day";
@@ -213,6 +247,7 @@ fn asked(failure: &QueryFailure) -> Option<Asked> {
     const JSON_OBJECTS: &[&str] = &["{}", "{\"a\": 1}"];
     const JSON: &[&str] = &["{}", "[{}]", "[]", "1"];
     const DATES: &[&str] = &["2025-01-01", "2025-01-01 12:00:00+00", "12:00"];
+    const DOMAIN: &str = "value for domain ";
     const ANY: &[&str] = &[
         "1",
         "{}",
@@ -231,6 +266,10 @@ fn asked(failure: &QueryFailure) -> Option<Asked> {
     if let Some(rest) = message.strip_prefix("invalid input value for enum ") {
         let name = rest.split_once(": ").map_or(rest, |(name, _)| name);
         return Some(Asked::Label(unquoted(name)));
+    }
+    if let Some(rest) = message.strip_prefix(DOMAIN).filter(|_| code == "23514") {
+        let (name, _) = rest.split_once(" violates check constraint")?;
+        return Some(Asked::OfDomain(name.to_owned()));
     }
     if let Some(rest) = message.strip_prefix("invalid input syntax for type ") {
         let name = rest.split_once(':').map_or(rest, |(name, _)| name);
@@ -369,6 +408,14 @@ mod tests {
         assert_eq!(refused_value(&zone.message).as_deref(), Some("1"));
         let long = failure("22001", "value too long for type character varying(3)");
         assert_eq!(asked(&long), Some(Asked::Short(3)));
+        let domain = failure(
+            "23514",
+            "value for domain shop.email violates check constraint \"email_check\"",
+        );
+        assert_eq!(
+            asked(&domain),
+            Some(Asked::OfDomain("shop.email".to_owned()))
+        );
         // The statement is at fault, whatever its values are.
         assert_eq!(
             asked(&failure("42703", "column \"totl\" does not exist")),

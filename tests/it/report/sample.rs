@@ -447,7 +447,8 @@ pub(crate) fn failing() -> Report {
         queries: &report.queries,
         runs: &report.runs,
     };
-    report.findings = not_audited::findings(&unjudged, &|_| Policy::default(), &Policy::default());
+    report.findings =
+        not_audited::findings(&unjudged, &|_| Policy::default(), &|_| Policy::default());
     report
 }
 
