@@ -54,6 +54,11 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         advice: match repeated {
             Some(subplan) => repeated_in_words(plan, subplan),
             None if !searched_by_checks(context).is_empty() => checks_in_words(context),
+            None if changes(plan) >= MANY_ROWS => format!(
+                "It is expected to change {} in one statement: change them in batches by key, each with a COMMIT of its own, outside the \
+                 request.",
+                Rows(changes(plan))
+            ),
             None if loops > 1.0 => format!(
                 "By the planner's estimate the cost is at {label}, which runs {} times for {} each. Let an index find these rows at once, or \
                  join so that it is read once; raise `[audit] timeout` to see what was measured.",
@@ -130,6 +135,18 @@ fn checks_in_words(context: &RunContext<'_>) -> String {
          whole, for want of an index: {shown}. Create an index on each of these columns.",
         context.plan().root().estimate.total_cost
     )
+}
+
+/// A write of as many rows is a batch job, whatever its plan.
+const MANY_ROWS: f64 = 100_000.0;
+
+/// The rows that a statement is expected to change: a node that writes is planned to return none of them.
+fn changes(plan: &Plan) -> f64 {
+    let root = plan
+        .ids()
+        .find(|id| plan.node(*id).kind == NodeKind::ModifyTable);
+    let input = root.and_then(|root| plan.outer(root));
+    input.map_or(0.0, |input| plan.node(input).estimate.rows.0)
 }
 
 /// A subquery of less estimated cost may run for every row.
