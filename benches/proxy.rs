@@ -3,6 +3,7 @@
 //! seconds each run takes (default 3). Needs pgbench and pgbouncer (Debian: postgresql-15, pgbouncer).
 
 #![allow(
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark says what it measured, and ends where it fails"
