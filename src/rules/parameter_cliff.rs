@@ -3,7 +3,6 @@
 use super::context::{QueryContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Fix, Proof, Quantity, RuleId, Severity};
-use crate::plan::rows_found;
 use crate::run::{Outcome, QueryRuns, Run};
 use crate::units::{Count, Millis, Pages};
 
@@ -107,9 +106,7 @@ const SCATTERED: f64 = 1.5;
 /// By how much more each row costs, where more rows were asked for; else by how much more the whole does.
 fn factor_for_each_row((typical, usual): (&Run, Pages), (run, pages): (&Run, Pages)) -> f64 {
     let factor = pages.0 as f64 / usual.0.max(1) as f64;
-    // An aggregate returns one row, whatever it counts.
-    let rows = |run: &Run| run.rows_written().or_else(|| rows_found(&run.plan));
-    match (rows(typical), rows(run)) {
+    match (rows_asked_for(typical), rows_asked_for(run)) {
         (Some(few), Some(many)) => factor / (many.max(1.0) / few.max(1.0)).max(1.0),
         (None, _) | (_, None) => factor,
     }

@@ -87,8 +87,8 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 
 /// Rules that are judged elsewhere: by building an index, by a statement that was cancelled, by a migration, by the catalog, by
 /// the rows that all of a query's runs find, by who asks, by what an application sends (`labelled_traces`, `trace`); or beside themselves, on plans of a cold disk, of another session's
-/// lock, of EXPLAIN (MEMORY) and (SERIALIZE), of loads.
-const WITHOUT_PLANS: [RuleId; 19] = [
+/// lock, of EXPLAIN (MEMORY) and (SERIALIZE), of loads, of workers that have nothing to do.
+const WITHOUT_PLANS: [RuleId; 20] = [
     RuleId::MissingBatch,
     RuleId::DuplicateQuery,
     RuleId::IncompleteTrace,
@@ -108,6 +108,7 @@ const WITHOUT_PLANS: [RuleId; 19] = [
     RuleId::NotProven,
     RuleId::BypassedPolicies,
     RuleId::PerRowPolicy,
+    RuleId::WorkerSkew,
 ];
 
 /// Builds with LLVM at hand: what is downloaded has none, and compiles nothing.
