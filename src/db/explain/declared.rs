@@ -101,18 +101,19 @@ pub(super) fn without_null_tests(sql: &str) -> Option<String> {
     (done > 0).then_some(text)
 }
 
-/// The declared types with one more `text`, where the server cannot work out a parameter's type: JDBC and others say `text` of
-/// every string that they send, so that such statements run for them.
+/// The declared types with one more, where the server cannot work out a parameter's type: `text`, for JDBC and others say it of every
+/// string that they send, so that such statements run for them; of what is called like a function, the type of that name.
 pub(super) fn with_text(declared: &[String], sql: &str, refusal: &Refusal) -> Option<Vec<String>> {
     let number = |text: &str| -> Option<usize> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         text[..digits].parse().ok()
     };
-    let parameter = match refusal.code.as_str() {
+    let (parameter, name) = match refusal.code.as_str() {
         INDETERMINATE_DATATYPE | AMBIGUOUS_PARAMETER => {
-            number(refusal.message.split_once("parameter $")?.1)?
+            let parameter = number(refusal.message.split_once("parameter $")?.1)?;
+            (parameter, "text")
         }
-        // `uuid($3)`: with a text it is a cast.
+        // `uuid($3)` is a cast of a text, and of a `uuid`; with that one the values are known.
         UNDEFINED_FUNCTION if refusal.message.contains("(unknown)") => {
             let name = refusal
                 .message
@@ -120,12 +121,14 @@ pub(super) fn with_text(declared: &[String], sql: &str, refusal: &Refusal) -> Op
                 .split('(')
                 .next()?;
             let call = format!("{name}($");
-            sql.match_indices(&call)
+            let parameter = sql
+                .match_indices(&call)
                 .filter_map(|(at, _)| number(&sql[at + call.len()..]))
                 .find(|number| {
                     let known = number.checked_sub(1).and_then(|place| declared.get(place));
                     known.is_none_or(|known| known == UNKNOWN)
-                })?
+                })?;
+            (parameter, name)
         }
         _ => return None,
     };
@@ -135,7 +138,7 @@ pub(super) fn with_text(declared: &[String], sql: &str, refusal: &Refusal) -> Op
     }
     let mut wider = declared.to_vec();
     wider.resize(declared.len().max(parameter), UNKNOWN.to_owned());
-    wider[place] = "text".to_owned();
+    name.clone_into(&mut wider[place]);
     Some(wider)
 }
 
@@ -197,7 +200,7 @@ mod tests {
         let call = refused("42883", "function uuid(unknown) does not exist");
         assert_eq!(
             with_text(&[], "SELECT 1 WHERE a = uuid($2)", &call),
-            Some(types(&["unknown", "text"]))
+            Some(types(&["unknown", "uuid"]))
         );
         assert_eq!(
             with_text(
@@ -205,7 +208,7 @@ mod tests {
                 "SELECT 1 WHERE a = uuid($1) OR b = uuid($3)",
                 &call
             ),
-            Some(types(&["text", "unknown", "text"]))
+            Some(types(&["text", "unknown", "uuid"]))
         );
         assert_eq!(with_text(&[], "SELECT uuid('x')", &call), None);
         let other = refused("42703", "column \"a\" does not exist");
