@@ -305,6 +305,8 @@ fn shown(text: &str) -> String {
     visible::text(&redact(text)).into_owned()
 }
 
+/// Lines shown of what is marked; with one before and one after it an excerpt has ten at most.
+const LINES: usize = 8;
 /// Characters shown of a line on either side of what is marked in it.
 const AROUND: usize = 160;
 
@@ -345,6 +347,10 @@ impl Excerpt {
             (line_start, 0)
         };
         let end = boundary(error.span.end.max(start).min(start + AROUND * 4));
+        let end = text[start..end]
+            .match_indices('\n')
+            .nth(LINES - 1)
+            .map_or(end, |(at, _)| start + at);
         let after = text[end..]
             .match_indices('\n')
             .nth(1)
@@ -492,4 +498,24 @@ fn draw(shown: &Shown, style: Style) -> String {
         out = format!("  error: {shown}\n");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    #[test]
+    fn an_excerpt_has_ten_lines_at_most() {
+        let text: String = (1..=40).map(|n| format!("line {n}\n")).collect();
+        let source = Source::new("long.sql", text.as_str());
+        let lines = |span: std::ops::Range<usize>| {
+            let error = SourceError::new(&source, span, "is wrong");
+            let drawn = drawn_sources(&[error], Style::Plain);
+            drawn.lines().filter(|row| row.contains("line ")).count()
+        };
+        let start = text.find("line 5\n").unwrap_or_default();
+        assert_eq!(lines(start..text.len()), 10);
+        assert_eq!(lines(start..start + 6), 3);
+    }
 }
