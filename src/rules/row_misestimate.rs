@@ -88,15 +88,10 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
 
 /// A query of few pages that ends at once: whatever the planner expected, it cost nothing.
 fn is_quick(context: &RunContext<'_>) -> bool {
-    let pages = context.metrics.blocks;
-    pages.is_some_and(|pages| (pages.0 as f64) < context.limit(&MIN_PAGES)) && ends_at_once(context)
-}
-
-/// Nobody waits for a query of a few milliseconds.
-fn ends_at_once(context: &RunContext<'_>) -> bool {
     const QUICK_MS: f64 = 5.0;
-    let time = context.metrics.total;
-    time.is_some_and(|time| time.0 < QUICK_MS)
+    let pages = context.metrics.blocks;
+    pages.is_some_and(|pages| (pages.0 as f64) < context.limit(&MIN_PAGES))
+        && context.metrics.total.is_some_and(|time| time.0 < QUICK_MS)
 }
 
 /// A plan that was made without the values: it can only guess at what hangs on them, and no statistics tell it more.
@@ -183,7 +178,7 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
         .metrics
         .blocks
         .is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
-    let severity = if large && !ends_at_once(context) {
+    let severity = if large {
         Severity::Warning
     } else {
         Severity::Info

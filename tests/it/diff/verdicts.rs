@@ -74,7 +74,13 @@ fn on(major: u32) {
                 continue;
             }
             tried += 1;
-            if let Err(message) = holds(shop.path(), &binaries, label, silent) {
+            let mut outcome = holds(shop.path(), &binaries, label, silent);
+            // Time alone decides what is slower with the same work: beside other work it may be lost in the noise once.
+            let time_decides = label.expect.iter().any(|query| query.contains(" slower"));
+            if time_decides && outcome.is_err() {
+                outcome = holds(shop.path(), &binaries, label, silent);
+            }
+            if let Err(message) = outcome {
                 wrong.push(format!("{}\n    {message}", label.name));
             }
         }
