@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use pgproof::db::connect::{DatabaseUrl, TlsMode};
@@ -330,6 +330,18 @@ async fn state(database: &support::TestDatabase) -> String {
     row.get(0)
 }
 
+/// A program that is ended with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            private::kill(i32::try_from(self.0.id()).unwrap(), "INT");
+            let _ = self.0.wait();
+        }
+    }
+}
+
 #[test]
 fn a_recording_without_a_command_ends_with_ctrl_c_and_its_report() {
     let project = bare_project();
@@ -342,12 +354,14 @@ fn a_recording_without_a_command_ends_with_ctrl_c_and_its_report() {
     .unwrap();
     let mut command = pgproof(project.path());
     command.args(["record", "--listen", "0", "--format", "json=report.json"]);
-    let mut child = command
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut child = Running(
+        command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let mut errors = BufReader::new(child.0.stderr.take().unwrap());
     let mut line = String::new();
     let url = loop {
         line.clear();
@@ -370,10 +384,10 @@ fn a_recording_without_a_command_ends_with_ctrl_c_and_its_report() {
         .output()
         .unwrap();
     assert!(ran.status.success(), "{}", said(&ran));
-    private::kill(i32::try_from(child.id()).unwrap(), "INT");
+    private::kill(i32::try_from(child.0.id()).unwrap(), "INT");
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert_eq!(child.0.wait().unwrap().code(), Some(0), "{rest}");
     let text = std::fs::read_to_string(project.path().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(proven(&report), 1, "{report:#}");
