@@ -502,16 +502,13 @@ fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<(Sourc
                 continue;
             };
             if best.as_ref().is_none_or(|(best, _)| bits > best.bits) {
-                let described = all().find_map(|given| given.rows.columns.get(place));
+                let (column, origin) = column_of(all().map(|given| &given.rows), place);
                 let is_whole = asks_for_all(&sent, all(), place);
                 let source = Source {
                     parameter,
                     parent: Arc::clone(parent),
-                    column: described.map_or_else(
-                        || format!("column {}", place + 1),
-                        |column| column.name.clone(),
-                    ),
-                    origin: described.map_or((0, 0), |column| column.origin),
+                    column,
+                    origin,
                     matched,
                     of: sent.len(),
                     in_order,
@@ -522,6 +519,18 @@ fn source(parameter: usize, values: &[Value], run: &Executions) -> Option<(Sourc
         }
     }
     best
+}
+
+/// The name of a column of some results, and where it is from.
+pub(super) fn column_of<'r>(
+    mut results: impl Iterator<Item = &'r Rows>,
+    place: usize,
+) -> (String, (u32, i16)) {
+    let described = results.find_map(|rows| rows.columns.get(place));
+    described.map_or_else(
+        || (format!("column {}", place + 1), (0, 0)),
+        |column| (column.name.clone(), column.origin),
+    )
 }
 
 /// Whether nearly all of the values belong to results of which nearly every row was asked for.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::event::Rows;
-use super::flow::{Grade, Loop, Source, bits};
+use super::flow::{Grade, Loop, Source, bits, column_of};
 use super::value::Value;
 
 /// A loop of fewer executions is not looked at.
@@ -285,15 +285,12 @@ fn source(
             if best.as_ref().is_some_and(|(best, _)| best.bits >= chance) {
                 continue;
             }
-            let described = lists().find_map(|list| list.rows.columns.get(place));
+            let (column, origin) = column_of(lists().map(|list| &list.rows), place);
             let source = Source {
                 parameter,
                 parent: Arc::clone(parent),
-                column: described.map_or_else(
-                    || format!("column {}", place + 1),
-                    |column| column.name.clone(),
-                ),
-                origin: described.map_or((0, 0), |column| column.origin),
+                column,
+                origin,
                 matched,
                 of: values.len(),
                 in_order,
