@@ -20,6 +20,8 @@ use super::style::TerminalStyle;
 pub(super) const LINES: usize = 60;
 /// Findings at the top.
 const TOP: usize = 3;
+/// Queries without a row that are named: hundreds of names would take the place of the fixes.
+const NAMED: usize = 12;
 /// Findings without a fix that keep their place, however many fixes there are.
 const OTHERS: usize = 3;
 /// Queries that were not audited, each with its reason.
@@ -377,11 +379,16 @@ impl Screen<'_> {
                 not_audited.len() - UNSEEN
             ));
         }
-        let unproven: Vec<String> = counting(self.report)
+        let mut unproven: Vec<String> = counting(self.report)
             .filter(|found| found.rule == RuleId::NotProven)
             .map(subject)
             .collect();
         if !unproven.is_empty() {
+            let more = unproven.len().saturating_sub(NAMED);
+            if more > 1 && !self.style.verbose {
+                unproven.truncate(NAMED);
+                unproven.push(format!("and {more} more"));
+            }
             let text = format!("not proven, no row was met: {}", unproven.join(", "));
             lines.extend(below("  ", INDENT, &clean(&text), self.columns()));
         }
