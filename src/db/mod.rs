@@ -25,6 +25,7 @@ pub mod migrate;
 pub mod migration_observer;
 mod parameters;
 mod probe;
+pub mod profile;
 pub mod prove;
 pub mod prove_batches;
 pub mod prove_memory;

@@ -37,6 +37,8 @@ const LAYERS: &[(&str, Layer)] = &[
     ("rule_list", Layer::Model),
     ("trace::event", Layer::Model),
     ("trace::value", Layer::Model),
+    ("profile::model", Layer::Model),
+    ("profile", Layer::Analysis),
     ("rules", Layer::Analysis),
     ("advise", Layer::Analysis),
     ("baseline", Layer::Analysis),

@@ -1,0 +1,6 @@
+//! A database's statistics, read in one transaction that cannot write.
+
+mod read;
+mod rows;
+
+pub use self::read::{ProfileError, read};
