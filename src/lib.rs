@@ -21,6 +21,7 @@ pub mod visible;
 pub mod advise;
 pub mod baseline;
 pub mod diff;
+pub mod lab;
 pub mod profile;
 mod rule_list;
 pub mod rules;

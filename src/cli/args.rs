@@ -149,6 +149,7 @@ impl Command {
   echo 'SELECT …' | pgproof audit -              one statement that is in no file yet
   pgproof audit --changed                        what changed since this branch left the main one
   pgproof audit --watch                          again after every change of a file
+  pgproof audit --at 1e10                        planned at ten billion rows, without a row
   pgproof audit --format json=report.json        the terminal's report, and a file for machines
   pgproof audit --database-url postgres://app@localhost/shop
                                                  on a database that is there already; nothing is changed in it
@@ -188,6 +189,11 @@ pub struct AuditArgs {
     /// Measure everything anew, also what did not change since it was measured
     #[arg(long)]
     pub fresh: bool,
+    /// Plan the catalog as if the largest table had so many rows, e.g. 1e10: costs, and the sizes at which plans change; nothing
+    /// is run
+    #[arg(long, value_name = "ROWS", value_parser = super::values::many_rows,
+          conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
+    pub at: Option<f64>,
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,

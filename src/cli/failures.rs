@@ -10,9 +10,12 @@ use crate::db::dataset::DatasetError;
 use crate::db::explain::ExplainError;
 use crate::db::given::GivenError;
 use crate::db::introspect::IntrospectError;
+use crate::db::lab::outlook::OutlookError;
+use crate::db::lab::{FileError, LabError};
 use crate::db::load::LoadError;
 use crate::db::migrate::MigrateError;
 use crate::db::migration_observer::ObserveError;
+use crate::db::profile::ProfileError;
 use crate::db::server::ServerError;
 use crate::export::ExportError;
 use crate::interrupt::Interrupted;
@@ -159,6 +162,38 @@ impl From<DatasetError> for CliError {
             }
             other if other.is_configuration() => Self::usage(other.to_string()),
             other => Self::environment(&other),
+        }
+    }
+}
+
+impl From<LabError> for CliError {
+    fn from(error: LabError) -> Self {
+        match error {
+            LabError::Connect(error) => error.into(),
+            LabError::Clone(error) => error.into(),
+            LabError::Interrupted(_) => Self::Interrupted,
+            large @ LabError::TooLarge { .. } => {
+                Self::usage(large.to_string()).help("plan at a smaller size, or partition the table")
+            }
+            LabError::File(error @ FileError::NotSparse { .. }) => Self::environment(&error).help(
+                "put the project on a file system with sparse files: ext4, xfs, btrfs, tmpfs, overlay and APFS have them",
+            ),
+            other => Self::environment(&other),
+        }
+    }
+}
+
+impl From<ProfileError> for CliError {
+    fn from(error: ProfileError) -> Self {
+        Self::environment(&error)
+    }
+}
+
+impl From<OutlookError> for CliError {
+    fn from(error: OutlookError) -> Self {
+        match error {
+            OutlookError::Lab(error) => error.into(),
+            OutlookError::Server(error) => error.into(),
         }
     }
 }

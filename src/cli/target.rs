@@ -16,6 +16,7 @@ use crate::db::copied;
 use crate::db::dataset::{self, Dataset, Recipe};
 use crate::db::explain::Access;
 use crate::db::introspect;
+use crate::db::lab::Laboratory;
 use crate::db::server::{Cluster, ClusterOptions, make_project_directory, supported};
 use crate::migrations::{self, History, Tree};
 use crate::progress::Unit;
@@ -195,6 +196,30 @@ impl Target {
             CliError::from(error)
                 .help("`[audit] role` and `[audit] settings` of pgproof.toml say who asks")
         })
+    }
+
+    /// Hollow tables with the project's schema, on the same server.
+    pub async fn laboratory(
+        &self,
+        project: &Project,
+        globals: &Globals,
+    ) -> Result<Laboratory, CliError> {
+        let Self::Private { cluster, .. } = self else {
+            return Err(CliError::usage(
+                "hollow tables are made on pgproof's own server, of the project's migrations",
+            )
+            .help("leave --database-url and --copy out"));
+        };
+        let ingredients = Ingredients::read(
+            project,
+            options(project.settings.dataset, &project.settings.rows),
+        )?;
+        let (progress, interrupt) = (&globals.progress, &globals.interrupt);
+        let _making = progress.task("Making hollow tables", Unit::Steps, None);
+        let empty = dataset::migrated_copy(cluster, ingredients.recipe(), progress, interrupt).await?;
+        let laboratory = Laboratory::open(cluster, empty.url().database(), interrupt).await;
+        empty.discard().await?;
+        Ok(laboratory?)
     }
 
     /// What was copied, for the report; `None` for a database that was given.

@@ -41,6 +41,22 @@ pub fn share(text: &str) -> Result<f64, &'static str> {
         .ok_or("expected a share like 1% or 0.01")
 }
 
+/// A number of rows that no disk need hold: `1e10`, `100M`, `5000`.
+pub fn many_rows(text: &str) -> Result<f64, &'static str> {
+    let (number, unit) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1e3),
+        None => match (text.strip_suffix('M'), text.strip_suffix(['G', 'B'])) {
+            (Some(number), _) => (number, 1e6),
+            (None, Some(number)) => (number, 1e9),
+            (None, None) => (text, 1.0),
+        },
+    };
+    let rows = number.replace('_', "").parse::<f64>().map(|number| number * unit);
+    rows.ok()
+        .filter(|rows| rows.is_finite() && *rows >= 1.0)
+        .ok_or("expected a number of rows like 1e10, 100M or 5000")
+}
+
 /// `5000` or `orders=5000`.
 pub fn rows(text: &str) -> Result<RowsRequest, &'static str> {
     let (table, number) = match text.rsplit_once('=') {
@@ -58,6 +74,10 @@ mod tests {
 
     #[test]
     fn flags_values() {
+        assert_eq!(many_rows("1e10"), Ok(1e10));
+        assert_eq!(many_rows("100M"), Ok(1e8));
+        assert_eq!(many_rows("5_000"), Ok(5000.0));
+        assert!(many_rows("0.5").is_err() && many_rows("many").is_err() && many_rows("inf").is_err());
         assert_eq!(duration("1.5min"), Ok(Duration::from_secs(90)));
         for wrong in ["5", "-5s", "0s", "99999999999999999999h"] {
             assert_eq!(duration(wrong), Err(EXPECTED_DURATION), "{wrong}");

@@ -17,6 +17,7 @@ pub mod filled;
 pub mod given;
 pub mod hypothetical;
 pub mod introspect;
+pub mod lab;
 mod lacking;
 mod lease;
 pub mod load;

@@ -37,6 +37,7 @@ use crate::advise::changes::Changes;
 use crate::catalog::{Query, Skipped};
 use crate::diff::report::Comparison;
 use crate::finding::{Finding, Measurement, RuleId, Severity};
+use crate::lab::outlook::Outlook;
 use crate::run::{EndedEarly, QueryRuns};
 use crate::units::{Bytes, Millis};
 
@@ -135,6 +136,8 @@ pub struct Report {
     pub comparison: Option<Box<Comparison>>,
     /// What was sent, of a trace.
     pub traffic: Option<Traffic>,
+    /// The catalog planned at another size, where that was asked for instead of running it.
+    pub outlook: Option<Outlook>,
     /// What of it is shown.
     pub view: View,
     /// The whole command.

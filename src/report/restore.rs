@@ -89,6 +89,7 @@ pub fn restore(
         elapsed: saved.summary.elapsed_ms,
         compared: compared(&saved.compared, &saved.queries),
         traffic: saved.traffic,
+        outlook: saved.outlook,
         reused: saved.reused.map(|reused| Reused {
             queries: reused.queries,
             oldest: Duration::from_secs(reused.oldest_seconds),

@@ -45,6 +45,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("seed", Layer::Analysis),
     ("trace", Layer::Analysis),
     ("diff", Layer::Analysis),
+    ("lab", Layer::Analysis),
     ("catalog", Layer::Edge),
     ("migrations", Layer::Edge),
     ("db", Layer::Edge),

@@ -26,6 +26,7 @@ mod given;
 mod harmless;
 mod hostile;
 mod introspect;
+mod lab;
 mod labelled_traces;
 mod layers;
 mod lexer;

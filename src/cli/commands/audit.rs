@@ -1,6 +1,7 @@
 //! `pgproof audit`: the main job. The dataset up to date, then every query, then findings.
 
 mod advice;
+mod at_size;
 mod consent;
 mod missing;
 mod place;
@@ -46,10 +47,10 @@ use crate::units::{Bytes, Millis};
 
 /// Runs the audit and reports it, once or after every change.
 pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
-    if args.watch {
-        watch::run(args, globals).await
-    } else {
-        once(args, globals).await
+    match args.at {
+        Some(rows) => at_size::run(args, rows, globals).await,
+        None if args.watch => watch::run(args, globals).await,
+        None => once(args, globals).await,
     }
 }
 

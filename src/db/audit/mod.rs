@@ -4,6 +4,7 @@
 mod execute;
 mod known;
 mod parent;
+mod planned;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,6 +24,7 @@ use crate::schema::Schema;
 use crate::units::{Count, Millis};
 
 pub use known::{Known, digest};
+pub use planned::plan_catalog;
 
 /// How the catalog is run.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -253,7 +253,10 @@ pub async fn preview_draft(
 }
 
 /// An empty database with the project's schema.
-async fn migrated_copy(
+///
+/// # Errors
+/// [`DatasetError`].
+pub async fn migrated_copy(
     cluster: &Cluster,
     recipe: Recipe<'_>,
     progress: &Progress,

@@ -723,14 +723,14 @@ enum Why {
     Check,
 }
 
-pub(super) fn values(run: &Run) -> Vec<Option<String>> {
+pub(in crate::db) fn values(run: &Run) -> Vec<Option<String>> {
     run.parameters
         .iter()
         .map(|parameter| parameter.value.clone())
         .collect()
 }
 
-pub(super) fn choice(run: &Run) -> PlanChoice {
+pub(in crate::db) fn choice(run: &Run) -> PlanChoice {
     if run.is_generic() {
         PlanChoice::Generic
     } else {

@@ -205,6 +205,11 @@ impl Cluster {
         &self.settings
     }
 
+    /// Where its files are, for who lays some of them out.
+    pub(in crate::db) fn data(&self) -> PathBuf {
+        self.place.data()
+    }
+
     /// What it writes to its log: worth naming in errors.
     #[must_use]
     pub fn log(&self) -> PathBuf {

@@ -11,6 +11,7 @@ use crate::catalog::{Caller, SkipReason};
 use crate::finding::{
     Evidence, Finding, Fingerprint, Fix, Measurement, Quantity, RuleId, Severity, Suppression,
 };
+use crate::lab::outlook::Outlook;
 use crate::plan::Buffers;
 use crate::report::place::Place;
 use crate::rules::not_audited;
@@ -60,6 +61,9 @@ pub struct SavedReport {
     /// What was sent, of a trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// The catalog planned at another size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlook: Option<Outlook>,
     pub findings: Vec<SavedFinding>,
     pub summary: SavedSummary,
 }
@@ -549,6 +553,7 @@ impl SavedReport {
             }),
             compared: compared(report),
             traffic: report.traffic.clone(),
+            outlook: report.outlook.clone(),
             findings: report
                 .findings
                 .iter()

@@ -5,6 +5,7 @@ mod diff;
 mod explain;
 mod finding;
 mod last;
+mod outlook;
 mod style;
 mod table;
 mod trace;
@@ -44,6 +45,11 @@ pub fn render(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io
     if let (Origin::Trace, Some(traffic)) = (report.origin, &report.traffic) {
         let mut page = Wrapped::new(out, style.columns());
         trace::render(report, traffic, *style, &mut page)?;
+        return page.flush();
+    }
+    if let Some(outlook) = &report.outlook {
+        let mut page = Wrapped::new(out, style.columns());
+        outlook::render(report, outlook, *style, &mut page)?;
         return page.flush();
     }
     match (report.origin, &report.comparison) {

@@ -1,0 +1,434 @@
+//! A laboratory: a database of pgproof's own whose tables have statistics and lengths and no rows, for EXPLAIN alone.
+//!
+//! It exists on the embedded server only, which is why it is made from a [`Cluster`], and it is a private copy like any other:
+//! dropped with its value, and by the next command where this one is killed (`clone::sweep`, before anything uses the server).
+//! Nothing may be executed in it: a scan would read terabytes of zeros. Its sessions are read only and have a timeout, and its
+//! tables are left out by autovacuum.
+
+mod files;
+pub mod outlook;
+mod plans;
+mod statistics;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tokio_postgres::types::Type;
+
+use self::files::Stretch;
+use self::statistics::Column;
+use super::clone::{Clone as DatabaseClone, CloneError};
+use super::connect::{ConnectError, EnvironmentFault, Session, describe};
+use super::explain::{Access, Limits};
+use super::server::Cluster;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::lab::btree;
+use crate::profile::model::{ColumnStatistics, IndexSize, TableStatistics};
+use crate::schema::quote_identifier;
+use crate::units::{Millis, Pages};
+
+pub use self::files::FileError;
+pub use self::plans::{Asked, Planner};
+
+/// How long planning one statement may take.
+const PLANNING_LIMIT: Millis = Millis(5_000.0);
+/// Relations are numbered by 32 bits (`BlockNumber`); the last number means none.
+const MOST_PAGES: u64 = u32::MAX as u64 - 1;
+/// Values are read as profiles print them.
+const VALUES: &str = "-c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c statement_timeout=0";
+/// The pages that are written here carry no checksum; what the server says of that is of no use to anybody.
+const OPTIONS: &str = "-c ignore_checksum_failure=on -c log_min_messages=fatal";
+
+/// Why there is no laboratory: exit code 3.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The server cannot be talked to.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// No copy of the schema.
+    #[error(transparent)]
+    Clone(#[from] CloneError),
+    /// A file cannot be hollow.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Longer than a relation can be.
+    #[error("{relation} would have {pages} pages of 8 kB, and PostgreSQL's relations have 4,294,967,294 at most")]
+    TooLarge {
+        /// Which one.
+        relation: String,
+        /// How many it would need.
+        pages: u64,
+    },
+    /// The server's blocks are not the ones that are written here.
+    #[error("the server has blocks of {bytes} bytes; hollow tables need 8192")]
+    BlockSize {
+        /// `block_size`.
+        bytes: String,
+    },
+    /// The server refuses.
+    #[error("cannot {action}: {reason}")]
+    Refused {
+        /// What was to be done.
+        action: &'static str,
+        /// The server's message.
+        reason: String,
+        /// Set where the environment is at fault.
+        fault: Option<EnvironmentFault>,
+    },
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl LabError {
+    fn refused(action: &'static str, error: &tokio_postgres::Error) -> Self {
+        Self::Refused {
+            action,
+            reason: describe(error),
+            fault: EnvironmentFault::of(error),
+        }
+    }
+}
+
+/// A relation of the laboratory.
+#[derive(Debug)]
+struct Relation {
+    name: String,
+    oid: u32,
+    is_btree: bool,
+    /// Key columns of an index.
+    keys: Vec<String>,
+    /// `None` for what has no file of its own.
+    path: Option<PathBuf>,
+    /// What the server wrote: never made shorter than this.
+    least: Pages,
+    pages: Pages,
+    has_root: bool,
+}
+
+/// The statistics of a column that are set now.
+type ColumnKey = (u32, String, bool);
+
+/// Hollow tables with one set of statistics at a time.
+#[derive(Debug)]
+pub struct Laboratory {
+    copy: DatabaseClone,
+    /// Changes statistics.
+    setter: Session,
+    /// Plans, and may not change anything.
+    planner: Session,
+    segment: u64,
+    /// By schema and name.
+    relations: BTreeMap<(String, String), Relation>,
+    columns: BTreeMap<(u32, String), Column>,
+    set: BTreeMap<ColumnKey, ColumnStatistics>,
+    interrupt: Interrupt,
+}
+
+impl Laboratory {
+    /// Of the schema of a database of the embedded server, which nobody is connected to: pgproof's own, and without many rows.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub async fn open(cluster: &Cluster, template: &str, interrupt: &Interrupt) -> Result<Self, LabError> {
+        let server = cluster.url("postgres");
+        // Copied as files: no buffer of the server holds a page of these.
+        let copy = DatabaseClone::of(&server, template, interrupt).await?;
+        mark(cluster, copy.url().database(), interrupt).await?;
+        let changing = copy.url().with_options(OPTIONS).with_options(VALUES);
+        let changing = changing.with_options("-c default_transaction_read_only=off");
+        let setter = Session::open(&changing, interrupt).await?;
+        let planner = Session::open(&copy.url().with_options(OPTIONS), interrupt).await?;
+        let mut laboratory = Self {
+            copy,
+            segment: segment_bytes(&setter).await?,
+            setter,
+            planner,
+            relations: BTreeMap::new(),
+            columns: BTreeMap::new(),
+            set: BTreeMap::new(),
+            interrupt: interrupt.clone(),
+        };
+        laboratory.read_relations(cluster).await?;
+        laboratory.read_columns().await?;
+        laboratory.forget_rows().await?;
+        Ok(laboratory)
+    }
+
+    /// Where statements are planned; nothing can be changed there.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.planner
+    }
+
+    /// The limits of planning.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            statement: PLANNING_LIMIT,
+            lock: PLANNING_LIMIT,
+            access: Access::PrivateCopy,
+            caller: None,
+        }
+    }
+
+    /// Gives tables the sizes and statistics that are named; what is not named stays as it is. Only what differs is written.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub async fn set(&mut self, tables: &[TableStatistics]) -> Result<(), LabError> {
+        self.interrupt.check()?;
+        let mut stretches = Vec::new();
+        let mut sql = String::from("BEGIN;");
+        let mut sizes = Vec::new();
+        for table in tables {
+            let Some((oid, name)) = self.stretch_table(table, &mut stretches, &mut sizes)? else {
+                continue;
+            };
+            self.change_columns(oid, &table.columns, &mut sql);
+            for index in &table.indexes {
+                let index_oid = self.stretch_index(table, index, &name, &mut stretches, &mut sizes)?;
+                if let Some(index_oid) = index_oid {
+                    self.change_columns(index_oid, &index.expressions, &mut sql);
+                }
+            }
+        }
+        let segment = self.segment;
+        if !stretches.is_empty() {
+            let stretched = tokio::task::spawn_blocking(move || files::stretch_all(&stretches, segment));
+            match stretched.await {
+                Ok(done) => done?,
+                // The runtime is shutting down.
+                Err(_) => return Err(Interrupted.into()),
+            }
+        }
+        if !sizes.is_empty() {
+            sql.push_str(&sizes_sql(&sizes));
+        }
+        sql.push_str("COMMIT");
+        let done = self.setter.client().batch_execute(&sql).await;
+        done.map_err(|error| LabError::refused("set statistics", &error))
+    }
+
+    /// Drops the database.
+    ///
+    /// # Errors
+    /// Where the server cannot be talked to: the next command drops it then.
+    pub async fn close(self) -> Result<(), LabError> {
+        self.setter.close().await;
+        self.planner.close().await;
+        Ok(self.copy.discard().await?)
+    }
+
+    /// The table's size; its OID and name where it is there.
+    fn stretch_table(
+        &mut self,
+        table: &TableStatistics,
+        stretches: &mut Vec<Stretch>,
+        sizes: &mut Vec<Size>,
+    ) -> Result<Option<(u32, String)>, LabError> {
+        let key = (table.schema.clone(), table.name.clone());
+        let Some(relation) = self.relations.get_mut(&key) else {
+            return Ok(None);
+        };
+        stretches.extend(relation.stretch(Pages(table.pages), None)?);
+        sizes.push(Size {
+            oid: relation.oid,
+            pages: relation.pages.max(Pages(if relation.path.is_some() { 0 } else { table.pages })),
+            rows: table.rows,
+            all_visible: Some(table.all_visible),
+        });
+        Ok(Some((relation.oid, relation.name.clone())))
+    }
+
+    fn stretch_index(
+        &mut self,
+        table: &TableStatistics,
+        index: &IndexSize,
+        table_name: &str,
+        stretches: &mut Vec<Stretch>,
+        sizes: &mut Vec<Size>,
+    ) -> Result<Option<u32>, LabError> {
+        let key = (table.schema.clone(), index.name.clone());
+        let Some(relation) = self.relations.get_mut(&key) else {
+            return Ok(None);
+        };
+        let width = |name: &String| {
+            let columns = table.columns.iter().chain(&index.expressions);
+            let found = columns.into_iter().find(|column| column.column == *name);
+            found.map_or(8.0, |column| f64::from(column.average_width))
+        };
+        let key_bytes = relation.keys.iter().map(width).sum();
+        relation.name = format!("{table_name}'s index {}", index.name);
+        let height = btree::height(Pages(index.pages), key_bytes);
+        stretches.extend(relation.stretch(Pages(index.pages), Some(height))?);
+        sizes.push(Size {
+            oid: relation.oid,
+            pages: relation.pages,
+            rows: index.rows,
+            all_visible: None,
+        });
+        Ok(Some(relation.oid))
+    }
+
+    fn change_columns(&mut self, oid: u32, columns: &[ColumnStatistics], sql: &mut String) {
+        for statistics in columns {
+            let Some(column) = self.columns.get(&(oid, statistics.column.clone())) else {
+                continue;
+            };
+            let key = (oid, column.name.clone(), statistics.inherited);
+            if self.set.get(&key) == Some(statistics) {
+                continue;
+            }
+            if self.set.insert(key, statistics.clone()).is_some() {
+                sql.push_str(&column.delete(statistics.inherited));
+            }
+            sql.push_str(&column.insert(statistics));
+        }
+    }
+
+    async fn read_relations(&mut self, cluster: &Cluster) -> Result<(), LabError> {
+        let sql = include_str!("../sql/lab/relations.sql");
+        let rows = self.setter.client().query_typed(sql, &[]).await;
+        let rows = rows.map_err(|error| LabError::refused("read the schema", &error))?;
+        for row in &rows {
+            let path = row.get::<_, Option<String>>("path").map(|path| cluster.data().join(path));
+            let least = match &path {
+                Some(path) => files::pages(path).map_err(|source| FileError::Refused {
+                    path: path.display().to_string(),
+                    source,
+                })?,
+                None => Pages(0),
+            };
+            let (schema, name): (String, String) = (row.get("schema"), row.get("name"));
+            let relation = Relation {
+                name: format!("{schema}.{name}"),
+                oid: row.get("oid"),
+                is_btree: row.get::<_, &str>("method") == "btree",
+                keys: row.get("keys"),
+                path,
+                least,
+                pages: least,
+                has_root: false,
+            };
+            self.relations.insert((schema, name), relation);
+        }
+        Ok(())
+    }
+
+    async fn read_columns(&mut self) -> Result<(), LabError> {
+        let oids: Vec<u32> = self.relations.values().map(|relation| relation.oid).collect();
+        let sql = include_str!("../sql/lab/columns.sql");
+        let rows = self.setter.client().query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await;
+        let rows = rows.map_err(|error| LabError::refused("read the columns", &error))?;
+        for column in rows.iter().map(Column::of) {
+            self.columns.insert((column.relation, column.name.clone()), column);
+        }
+        Ok(())
+    }
+
+    /// Takes away what ANALYZE said of rows of the migrations' own, and keeps autovacuum from ever reading these tables.
+    async fn forget_rows(&self) -> Result<(), LabError> {
+        let oids: Vec<String> = self.relations.values().map(|relation| relation.oid.to_string()).collect();
+        let oids = format!("'{{{}}}'::oid[]", oids.join(","));
+        let sql = format!(
+            "BEGIN;DELETE FROM pg_catalog.pg_statistic WHERE starelid = ANY ({oids});\
+             UPDATE pg_catalog.pg_class SET reloptions = coalesce(reloptions, '{{}}') || '{{autovacuum_enabled=false}}' \
+             WHERE oid = ANY ({oids}) AND relkind IN ('r', 'm') AND NOT coalesce(reloptions, '{{}}')::text ~ 'autovacuum_enabled';COMMIT"
+        );
+        let done = self.setter.client().batch_execute(&sql).await;
+        done.map_err(|error| LabError::refused("prepare the hollow tables", &error))
+    }
+}
+
+impl Relation {
+    /// What its file is to become, where that differs.
+    fn stretch(&mut self, pages: Pages, height: Option<u32>) -> Result<Option<Stretch>, LabError> {
+        if pages.0 > MOST_PAGES {
+            return Err(LabError::TooLarge {
+                relation: self.name.clone(),
+                pages: pages.0,
+            });
+        }
+        let Some(path) = &self.path else {
+            return Ok(None);
+        };
+        // The root is read by the server once it plans: it is written before that.
+        let root = height.filter(|_| self.is_btree && !self.has_root && self.least == Pages(1));
+        if let Some(height) = root {
+            self.has_root = true;
+            self.least = Pages(u64::from(height) + 2);
+        }
+        let to = pages.max(self.least);
+        if to == self.pages && root.is_none() {
+            return Ok(None);
+        }
+        let from = std::mem::replace(&mut self.pages, to);
+        Ok(Some(Stretch {
+            path: path.clone(),
+            from,
+            to,
+            root,
+        }))
+    }
+}
+
+/// What pg_class says of a relation.
+struct Size {
+    oid: u32,
+    pages: Pages,
+    rows: Option<f64>,
+    all_visible: Option<u64>,
+}
+
+/// Also has every session forget what it knew of the relation's files.
+fn sizes_sql(sizes: &[Size]) -> String {
+    let rows: Vec<String> = sizes.iter().map(size_sql).collect();
+    format!(
+        "UPDATE pg_catalog.pg_class c SET relpages = v.pages, reltuples = v.tuples, \
+         relallvisible = coalesce(v.visible, c.relallvisible) \
+         FROM (VALUES {}) AS v (oid, pages, tuples, visible) WHERE c.oid = v.oid;",
+        rows.join(",")
+    )
+}
+
+fn size_sql(size: &Size) -> String {
+    // Numbers of pages are 32 bits without a sign, kept in a signed column.
+    let wrapped = |pages: u64| (pages as u32).cast_signed();
+    let visible = size.all_visible.map(wrapped);
+    format!(
+        "({}::oid, {}::int4, {}::float4, {}::int4)",
+        size.oid,
+        wrapped(size.pages.0),
+        size.rows.unwrap_or(-1.0),
+        visible.map_or_else(|| "NULL".to_owned(), |pages| pages.to_string())
+    )
+}
+
+/// Says what it is, to people and to the server.
+async fn mark(cluster: &Cluster, database: &str, interrupt: &Interrupt) -> Result<(), LabError> {
+    let session = Session::open(&cluster.url("postgres"), interrupt).await?;
+    let name = quote_identifier(database);
+    let sql = format!(
+        "COMMENT ON DATABASE {name} IS 'pgproof: hollow tables, for EXPLAIN alone; reading them reads terabytes of zeros';\
+         ALTER DATABASE {name} SET default_transaction_read_only = on;\
+         ALTER DATABASE {name} SET statement_timeout = {:.0}",
+        PLANNING_LIMIT.0
+    );
+    let done = session.client().batch_execute(&sql).await;
+    session.close().await;
+    done.map_err(|error| LabError::refused("mark the database as hollow", &error))
+}
+
+/// The length of a full segment.
+async fn segment_bytes(session: &Session) -> Result<u64, LabError> {
+    const SQL: &str = "SELECT pg_catalog.current_setting('block_size'), \
+                       pg_catalog.pg_size_bytes(pg_catalog.current_setting('segment_size'))";
+    let row = session.client().query_typed_one(SQL, &[]).await;
+    let row = row.map_err(|error| LabError::refused("read the server's segment size", &error))?;
+    let block: String = row.get(0);
+    if block != Pages::SIZE.to_string() {
+        return Err(LabError::BlockSize { bytes: block });
+    }
+    Ok(row.get::<_, i64>(1).unsigned_abs())
+}
