@@ -57,6 +57,7 @@ macro_rules! for_each_rule {
             missing_batch MissingBatch "missing-batch";
             incomplete_trace IncompleteTrace "incomplete-trace";
             worker_skew WorkerSkew "worker-skew";
+            grows_with_table GrowsWithTable "grows-with-table";
         }
     };
 }

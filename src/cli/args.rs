@@ -107,6 +107,7 @@ pub enum Command {
     Diff(DiffArgs),
     Server(ServerArgs),
     Explain(ExplainArgs),
+    Growth(GrowthArgs),
     Import(ImportArgs),
     Init(InitArgs),
     Record(RecordArgs),
@@ -125,6 +126,7 @@ impl Command {
             Self::Audit(_)
             | Self::Diff(_)
             | Self::Explain(_)
+            | Self::Growth(_)
             | Self::Record(_)
             | Self::Report(_)
             | Self::Trace(_) => true,
@@ -270,6 +272,28 @@ pub enum By {
     Query,
     /// The table.
     Table,
+}
+
+/// Runs the catalog at several sizes and says how each query's work grows, and at which size it becomes too much
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof growth                                 the catalog at a sixteenth, a quarter and the whole of the dataset
+  pgproof growth ListOrdersByCustomer 'Search*'  some queries
+  pgproof growth --to 1e9                        what they will take when the largest table has a billion rows
+  pgproof growth --sizes 1,4 --to 100M --format json=growth.json")]
+pub struct GrowthArgs {
+    /// Names of queries, patterns like 'Search*', query files, or - for standard input [default: the whole catalog]
+    #[arg(value_name = "QUERY|FILE|-")]
+    pub queries: Vec<String>,
+    /// Sizes that the catalog is run at, relative to each other; the largest is the dataset's own
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_values_t = [1.0, 4.0, 16.0], value_parser = super::values::scale)]
+    pub sizes: Vec<f64>,
+    /// Rows of the largest table that are looked ahead to, e.g. 1e9 [default: a hundred times those of the dataset]
+    #[arg(long, value_name = "ROWS", value_parser = super::values::many_rows)]
+    pub to: Option<f64>,
+    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
 }
 
 /// Prints the completions of a shell, or writes the manual's pages

@@ -5,5 +5,7 @@
 
 pub mod btree;
 pub mod change;
+pub mod growth;
 pub mod outlook;
 pub mod scale;
+pub mod why;

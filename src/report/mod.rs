@@ -37,6 +37,7 @@ use crate::advise::changes::Changes;
 use crate::catalog::{Query, Skipped};
 use crate::diff::report::Comparison;
 use crate::finding::{Finding, Measurement, RuleId, Severity};
+use crate::lab::growth::GrowthReport;
 use crate::lab::outlook::Outlook;
 use crate::run::{EndedEarly, QueryRuns};
 use crate::units::{Bytes, Millis};
@@ -138,6 +139,8 @@ pub struct Report {
     pub traffic: Option<Traffic>,
     /// The catalog planned at another size, where that was asked for instead of running it.
     pub outlook: Option<Outlook>,
+    /// How the catalog's work grows, where it ran at several sizes.
+    pub growth: Option<GrowthReport>,
     /// What of it is shown.
     pub view: View,
     /// The whole command.

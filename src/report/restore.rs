@@ -90,6 +90,7 @@ pub fn restore(
         compared: compared(&saved.compared, &saved.queries),
         traffic: saved.traffic,
         outlook: saved.outlook,
+        growth: saved.growth,
         reused: saved.reused.map(|reused| Reused {
             queries: reused.queries,
             oldest: Duration::from_secs(reused.oldest_seconds),

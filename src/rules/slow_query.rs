@@ -1,8 +1,8 @@
 //! `slow-query`: every execution took longer than the limit.
 
 use super::context::{QueryContext, Words, Work, heaviest_in_words};
-use super::{Check, Rule, Threshold, ThresholdUnit};
-use crate::catalog::Command;
+use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
+use crate::catalog::{Command, Query};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::run::Run;
 use crate::units::{Millis, Rows};
@@ -46,6 +46,12 @@ pub(super) const RULE: Rule = Rule {
     thresholds: &[MAX_TIME, ONE_FACTOR, MARGIN],
     check: Check::Query(check),
 };
+
+/// The longest time that is acceptable: the query's own `@budget`, else the rule's limit.
+#[must_use]
+pub fn longest_acceptable(query: &Query, policy: &Policy) -> Millis {
+    query.budget.time.unwrap_or_else(|| Millis(policy.limit(&MAX_TIME)))
+}
 
 fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let mut limit = context.limit(&MAX_TIME);

@@ -1,10 +1,10 @@
 //! `pgproof audit`: the main job. The dataset up to date, then every query, then findings.
 
 mod advice;
-mod at_size;
+pub(super) mod at_size;
 mod consent;
 mod missing;
-mod place;
+pub(super) mod place;
 pub(super) mod selection;
 mod watch;
 
@@ -452,7 +452,7 @@ async fn without_policies(
 }
 
 /// What statements may do: anything in a copy of ours, and in somebody's database only what the user allowed.
-fn access(args: &AuditArgs, target: &Target) -> Access {
+pub(super) fn access(args: &AuditArgs, target: &Target) -> Access {
     match target {
         Target::Private { .. } | Target::Copied { .. } => Access::PrivateCopy,
         Target::Given(_) if args.allow_writes => Access::Writes,
@@ -494,7 +494,7 @@ fn server_settings(runs: &[QueryRuns]) -> Vec<(String, String)> {
 }
 
 /// Tables with rows of their own, largest first; partitions count to their topmost parent.
-fn tables(schema: &Schema) -> Vec<TableInfo> {
+pub(super) fn tables(schema: &Schema) -> Vec<TableInfo> {
     let names = Names {
         schema: Some(schema),
         ..Names::UNKNOWN

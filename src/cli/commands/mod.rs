@@ -5,6 +5,7 @@ pub mod audit;
 pub mod completions;
 pub mod diff;
 pub mod explain;
+pub mod growth;
 pub mod import;
 pub mod init;
 pub mod record;
@@ -44,6 +45,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Diff(args) => diff::run(args, globals).await,
         Command::Server(args) => server::run(args, globals).await,
         Command::Explain(args) => explain::run(args, globals).await,
+        Command::Growth(args) => growth::run(args, globals).await,
         Command::Import(args) => import::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
         Command::Record(args) => record::run(args, globals).await,

@@ -76,33 +76,40 @@ pub(super) fn pages(path: &Path) -> io::Result<Pages> {
     Ok(Pages(fs::metadata(path)?.len() / Pages::SIZE))
 }
 
-/// Every full segment is exactly `segment` bytes long, the last one has the rest (`md.c`).
+/// Every full segment is exactly `segment` bytes long, the last one has the rest (`md.c`). Full segments after the first are one
+/// file with many names: nobody writes into them, and an inode for each of a hundred thousand would take more than the tables.
 fn resize(path: &Path, from: u64, to: u64, segment: u64) -> io::Result<()> {
     let first = fs::metadata(path)?;
     let count = |bytes: u64| bytes.div_ceil(segment).max(1);
-    for number in 0..count(to) {
+    let is_full = |number: u64, bytes: u64| (number + 1) * segment <= bytes;
+    OpenOptions::new().write(true).open(path)?.set_len(to.min(segment))?;
+    for number in 1..count(to).max(count(from)) {
+        if is_full(number, from) && is_full(number, to) {
+            continue;
+        }
+        let own = segment_path(path, number);
+        if number < count(from) {
+            // Never shortened: it may have other names.
+            fs::remove_file(&own)?;
+        }
+        if number >= count(to) {
+            continue;
+        }
+        if number > 1 && is_full(number, to) && fs::hard_link(segment_path(path, 1), &own).is_ok() {
+            continue;
+        }
         let length = (to - number * segment).min(segment);
-        if number == 0 {
-            OpenOptions::new().write(true).open(path)?.set_len(length)?;
-            continue;
-        }
-        // Whole segments of before are as they should be.
-        if (number + 1) * segment <= from.min(to) {
-            continue;
-        }
-        let made = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(first.mode() & 0o777)
-            .open(segment_path(path, number))?;
-        made.set_len(length)?;
-        give(&made, &segment_path(path, number), &first)?;
-    }
-    for number in count(to)..count(from) {
-        fs::remove_file(segment_path(path, number))?;
+        make(&own, length, &first)?;
     }
     Ok(())
+}
+
+/// A sparse file as the server would have made it.
+fn make(path: &Path, length: u64, like: &fs::Metadata) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(like.mode() & 0o777).open(path)?;
+    file.set_len(length)?;
+    give(&file, path, like)
 }
 
 /// The server's account owns its files, also where this process is another one's.
@@ -174,8 +181,10 @@ mod tests {
         let mut now = 8192;
         for (to, expected) in [
             (3 * segment + 8192, vec![segment, segment, segment, 8192]),
-            (4 * segment, vec![segment, segment, segment, segment]),
+            (5 * segment, vec![segment; 5]),
+            (2 * segment + 8192, vec![segment, segment, 8192]),
             (segment + 16384, vec![segment, 16384]),
+            (3 * segment, vec![segment; 3]),
             (8192, vec![8192]),
         ] {
             resize(&path, now, to, segment).unwrap();

@@ -5,10 +5,12 @@
 //! Nothing may be executed in it: a scan would read terabytes of zeros. Its sessions are read only and have a timeout, and its
 //! tables are left out by autovacuum.
 
+pub mod ends;
 mod files;
 pub mod outlook;
 mod plans;
 mod statistics;
+pub mod why;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

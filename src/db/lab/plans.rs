@@ -59,10 +59,28 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// [`ExplainError`] where the server, not the statement, is at fault.
     pub async fn plan(&mut self, laboratory: &Laboratory, asked: Asked) -> Result<Option<Plan>, ExplainError> {
+        self.plan_with(laboratory, asked, "").await
+    }
+
+    /// The same, after statements of pgproof's own that last as long as the planning: settings.
+    ///
+    /// # Errors
+    /// As those of [`Planner::plan`].
+    pub async fn plan_with(
+        &mut self,
+        laboratory: &Laboratory,
+        asked: Asked,
+        settings: &str,
+    ) -> Result<Option<Plan>, ExplainError> {
         let Some(run) = self.run(asked) else {
             return Ok(None);
         };
-        let limits = laboratory.limits().asked_by(&self.queries[asked.query].asked_by);
+        let mut limits = laboratory.limits().asked_by(&self.queries[asked.query].asked_by);
+        if !settings.is_empty() {
+            // The caller's own settings hold over the server's.
+            let own = limits.caller.as_deref().unwrap_or_default();
+            limits.caller = Some(format!("{settings}{own}").into());
+        }
         self.prepare(laboratory, asked.query, &limits).await?;
         let Some(Some(prepared)) = self.prepared.get(&asked.query) else {
             return Ok(None);

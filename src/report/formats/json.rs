@@ -11,6 +11,7 @@ use crate::catalog::{Caller, SkipReason};
 use crate::finding::{
     Evidence, Finding, Fingerprint, Fix, Measurement, Quantity, RuleId, Severity, Suppression,
 };
+use crate::lab::growth::GrowthReport;
 use crate::lab::outlook::Outlook;
 use crate::plan::Buffers;
 use crate::report::place::Place;
@@ -64,6 +65,9 @@ pub struct SavedReport {
     /// The catalog planned at another size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlook: Option<Outlook>,
+    /// How the catalog's work grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<GrowthReport>,
     pub findings: Vec<SavedFinding>,
     pub summary: SavedSummary,
 }
@@ -554,6 +558,7 @@ impl SavedReport {
             compared: compared(report),
             traffic: report.traffic.clone(),
             outlook: report.outlook.clone(),
+            growth: report.growth.clone(),
             findings: report
                 .findings
                 .iter()

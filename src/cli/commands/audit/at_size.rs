@@ -13,6 +13,7 @@ use crate::cli::target::Target;
 use crate::cli::{Globals, output};
 use crate::db::audit::{self, RunOptions};
 use crate::db::lab::Planner;
+use crate::db::lab::ends::set_ends;
 use crate::db::lab::outlook::{Course, courses};
 use crate::db::profile;
 use crate::lab::outlook::{Outlook, PlannedRun};
@@ -67,7 +68,8 @@ async fn planned(
     let session = place.session().await?;
     let runs = audit::plan_catalog(session, (&schema, &queries), &options, events).await?;
     let reader = target.session(globals).await?;
-    let statistics = profile::read(&reader).await?.tables;
+    let mut statistics = profile::read(&reader).await?.tables;
+    set_ends(&reader, &schema, &mut statistics).await?;
     reader.close().await;
     place.close().await;
     let growth = Growth::of(&schema, &statistics);
@@ -95,13 +97,14 @@ async fn planned(
 }
 
 /// From where to where the largest table grows.
-struct Size {
-    table: String,
-    rows_now: f64,
-    rows_then: f64,
+pub(in crate::cli::commands) struct Size {
+    pub(in crate::cli::commands) table: String,
+    pub(in crate::cli::commands) rows_now: f64,
+    pub(in crate::cli::commands) rows_then: f64,
 }
 
-async fn outlook(
+/// The plans of runs from one size to the other.
+pub(in crate::cli::commands) async fn outlook(
     target: &Target,
     project: &Project,
     (schema, statistics): (&Schema, &[TableStatistics]),

@@ -17,23 +17,23 @@ use crate::results::Results;
 use crate::schema::Schema;
 
 /// The database of an audit.
-pub(super) struct Place<'a> {
-    pub(super) target: &'a Target,
-    pub(super) caller: &'a Caller,
-    pub(super) globals: &'a Globals,
-    pub(super) results: &'a Results,
+pub(in crate::cli::commands) struct Place<'a> {
+    pub(in crate::cli::commands) target: &'a Target,
+    pub(in crate::cli::commands) caller: &'a Caller,
+    pub(in crate::cli::commands) globals: &'a Globals,
+    pub(in crate::cli::commands) results: &'a Results,
     session: Option<Session>,
 }
 
 /// What is read of a database before its queries run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Facts {
-    pub(super) schema: Schema,
-    pub(super) server_version: String,
+pub(in crate::cli::commands) struct Facts {
+    pub(in crate::cli::commands) schema: Schema,
+    pub(in crate::cli::commands) server_version: String,
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn new(
+    pub(in crate::cli::commands) fn new(
         target: &'a Target,
         caller: &'a Caller,
         globals: &'a Globals,
@@ -49,7 +49,7 @@ impl<'a> Place<'a> {
     }
 
     /// The session of the one who asks.
-    pub(super) async fn session(&mut self) -> Result<&mut Session, CliError> {
+    pub(in crate::cli::commands) async fn session(&mut self) -> Result<&mut Session, CliError> {
         let session = match self.session.take() {
             Some(session) => session,
             None if self.caller.is_connection() => self.target.session(self.globals).await?,
@@ -59,18 +59,18 @@ impl<'a> Place<'a> {
     }
 
     /// What can be measured now, and what is known.
-    pub(super) fn bench(&self) -> Bench<'_> {
+    pub(in crate::cli::commands) fn bench(&self) -> Bench<'_> {
         Bench::new(self.session.as_ref(), self.results)
     }
 
-    pub(super) async fn close(self) {
+    pub(in crate::cli::commands) async fn close(self) {
         if let Some(session) = self.session {
             session.close().await;
         }
     }
 
     /// The schema, as far as there is any row: who asks sees less of the statistics than who reads the schema.
-    pub(super) async fn facts(&mut self, options: &RunOptions) -> Result<Facts, CliError> {
+    pub(in crate::cli::commands) async fn facts(&mut self, options: &RunOptions) -> Result<Facts, CliError> {
         let key = self.results.key("facts", &[]);
         if let Some(known) = self.results.find::<Facts>(&key) {
             return Ok(known.value);
@@ -106,7 +106,7 @@ impl<'a> Place<'a> {
 }
 
 /// A new session after the server was lost: it may be starting again.
-pub(super) async fn again(target: &Target, caller: &Caller, globals: &Globals) -> Option<Session> {
+pub(in crate::cli::commands) async fn again(target: &Target, caller: &Caller, globals: &Globals) -> Option<Session> {
     /// A crashed server recovers within this, or the user has to know.
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(250);

@@ -83,7 +83,7 @@ fn from_standard_input() -> Result<Catalog, CliError> {
 }
 
 /// What is audited of the project's catalog, and what is not. Where nothing can be, the mistakes are the answer.
-pub(super) fn chosen(
+pub(in crate::cli::commands) fn chosen(
     args: &AuditArgs,
     project: &Project,
     globals: &Globals,

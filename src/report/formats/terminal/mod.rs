@@ -4,6 +4,7 @@
 mod diff;
 mod explain;
 mod finding;
+mod growth;
 mod last;
 mod outlook;
 mod style;
@@ -45,6 +46,11 @@ pub fn render(report: &Report, style: &TerminalStyle, out: &mut dyn Write) -> io
     if let (Origin::Trace, Some(traffic)) = (report.origin, &report.traffic) {
         let mut page = Wrapped::new(out, style.columns());
         trace::render(report, traffic, *style, &mut page)?;
+        return page.flush();
+    }
+    if let Some(growth) = &report.growth {
+        let mut page = Wrapped::new(out, style.columns());
+        growth::render(report, growth, *style, &mut page)?;
         return page.flush();
     }
     if let Some(outlook) = &report.outlook {

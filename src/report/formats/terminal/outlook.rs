@@ -38,7 +38,7 @@ pub(super) fn render(
         writeln!(out, "\n{}  {}", palette.strong(clean(&run.query)), clean(&run.parameters))?;
         writeln!(out, "  {}", costs(run))?;
         for change in &run.changes {
-            let text = clean(&change_in_words(change, outlook)).to_string();
+            let text = clean(&change_in_words(change, &outlook.table)).to_string();
             match change.change.kind {
                 ChangeKind::Access => writeln!(out, "  {}", palette.standing(Standing::Warning, text))?,
                 ChangeKind::Order | ChangeKind::Parallel => writeln!(out, "  {}", palette.quiet(text))?,
@@ -84,14 +84,19 @@ fn cost(cost: f64) -> String {
     }
 }
 
-fn change_in_words(change: &SizedChange, outlook: &Outlook) -> String {
-    // Three digits are as exact as it was looked for.
-    let digits = 10_f64.powf(change.rows.max(1.0).log10().floor() - 2.0);
-    let rows = (change.rows / digits).round() * digits;
+/// `from about 4,300,000 rows of orders: Index Scan … → Seq Scan on orders; planned, not run`.
+pub(super) fn change_in_words(change: &SizedChange, table: &str) -> String {
+    let rows = rounded(change.rows);
     format!(
         "from about {} rows of {}: {}; {NOT_RUN}",
         Count(rows),
-        outlook.table,
+        table,
         change.change.words()
     )
+}
+
+/// Two digits are as exact as sizes are looked for.
+pub(super) fn rounded(rows: f64) -> f64 {
+    let digits = 10_f64.powf(rows.max(10.0).log10().floor() - 1.0);
+    (rows / digits).round() * digits
 }
