@@ -216,7 +216,8 @@ impl Target {
         )?;
         let (progress, interrupt) = (&globals.progress, &globals.interrupt);
         let _making = progress.task("Making hollow tables", Unit::Steps, None);
-        let empty = dataset::migrated_copy(cluster, ingredients.recipe(), progress, interrupt).await?;
+        let empty =
+            dataset::migrated_copy(cluster, ingredients.recipe(), progress, interrupt).await?;
         let laboratory = Laboratory::open(cluster, empty.url().database(), interrupt).await;
         empty.discard().await?;
         Ok(laboratory?)

@@ -51,7 +51,10 @@ pub fn many_rows(text: &str) -> Result<f64, &'static str> {
             (None, None) => (text, 1.0),
         },
     };
-    let rows = number.replace('_', "").parse::<f64>().map(|number| number * unit);
+    let rows = number
+        .replace('_', "")
+        .parse::<f64>()
+        .map(|number| number * unit);
     rows.ok()
         .filter(|rows| rows.is_finite() && *rows >= 1.0)
         .ok_or("expected a number of rows like 1e10, 100M or 5000")
@@ -77,7 +80,9 @@ mod tests {
         assert_eq!(many_rows("1e10"), Ok(1e10));
         assert_eq!(many_rows("100M"), Ok(1e8));
         assert_eq!(many_rows("5_000"), Ok(5000.0));
-        assert!(many_rows("0.5").is_err() && many_rows("many").is_err() && many_rows("inf").is_err());
+        assert!(
+            many_rows("0.5").is_err() && many_rows("many").is_err() && many_rows("inf").is_err()
+        );
         assert_eq!(duration("1.5min"), Ok(Duration::from_secs(90)));
         for wrong in ["5", "-5s", "0s", "99999999999999999999h"] {
             assert_eq!(duration(wrong), Err(EXPECTED_DURATION), "{wrong}");

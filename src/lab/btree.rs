@@ -106,7 +106,15 @@ mod tests {
     #[test]
     fn heights_of_sorted_builds() {
         // bigint keys on 15.18 (pageinspect): 367 rows a leaf, 285 leaves an inner page.
-        for (rows, level) in [(1.0, 0), (300.0, 0), (10_000.0, 1), (90_000.0, 1), (3e6, 2), (2e7, 2), (4e7, 3)] {
+        for (rows, level) in [
+            (1.0, 0),
+            (300.0, 0),
+            (10_000.0, 1),
+            (90_000.0, 1),
+            (3e6, 2),
+            (2e7, 2),
+            (4e7, 3),
+        ] {
             let leaves: f64 = (f64::ceil(rows / 367.0)).max(1.0);
             let all = leaves + (leaves / 285.0).ceil() + 1.0;
             assert_eq!(height(Pages(all as u64), 8.0), level, "{rows} rows");

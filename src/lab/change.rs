@@ -39,7 +39,10 @@ impl PlanChange {
         }
         let (old, new) = (steps(before), steps(after));
         let (gone, come) = (beyond(&old, &new), beyond(&new, &old));
-        let kind = match (gone.is_empty() && come.is_empty(), is_parallel(before) != is_parallel(after)) {
+        let kind = match (
+            gone.is_empty() && come.is_empty(),
+            is_parallel(before) != is_parallel(after),
+        ) {
             (true, true) => ChangeKind::Parallel,
             (true, false) => ChangeKind::Order,
             (false, _) => ChangeKind::Access,
@@ -93,5 +96,8 @@ fn steps(plan: &Plan) -> BTreeMap<String, usize> {
 /// What one side does more often than the other; each once.
 fn beyond(one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>) -> Vec<String> {
     let more = |(step, count): &(&String, &usize)| **count > other.get(*step).copied().unwrap_or(0);
-    one.iter().filter(more).map(|(step, _)| step.clone()).collect()
+    one.iter()
+        .filter(more)
+        .map(|(step, _)| step.clone())
+        .collect()
 }

@@ -14,7 +14,9 @@ const FEW_PAGES: f64 = 64.0;
 /// What two points leave open of an exponent.
 const UNCERTAIN: f64 = 0.1;
 /// Times of one and the same work differ by this factor, either way.
-const TIME_NOISE: f64 = 1.5;
+const TIME_NOISE: f64 = 2.0;
+/// How far the exponent of the time may be from that of the pages: what is more is noise of short executions.
+const TIME_APART: f64 = 0.15;
 
 /// What a parameter set took at one size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -243,7 +245,8 @@ fn regime<'p, 'm>(points: &'p [Measured<'m>]) -> &'p [Measured<'m>] {
         return points;
     };
     let differs = |measured: &Measured<'_>| {
-        PlanChange::between(measured.plan, last.plan).is_some_and(|change| change.kind == ChangeKind::Access)
+        PlanChange::between(measured.plan, last.plan)
+            .is_some_and(|change| change.kind == ChangeKind::Access)
     };
     let begin = points.iter().rposition(differs).map_or(0, |at| at + 1);
     &points[begin..]
@@ -258,13 +261,21 @@ fn exponent(points: &[Measured<'_>]) -> Option<Exponent> {
         return None;
     }
     let slopes = slopes(&points, |point| point.pages.0 as f64);
-    let latest = points.len().checked_sub(2).and_then(|at| slope(&points[at], last, |point| point.pages.0 as f64))?;
+    let latest = points
+        .len()
+        .checked_sub(2)
+        .and_then(|at| slope(&points[at], last, |point| point.pages.0 as f64))?;
     let value = match points.len() {
         4.. => median(&slopes)?,
         _ => latest,
     };
-    let spread = slopes.iter().map(|slope| (slope - value).abs()).fold(0.0, f64::max);
-    let half = spread.clamp(UNCERTAIN / 2.0, 1.0).max(UNCERTAIN / points.len() as f64);
+    let spread = slopes
+        .iter()
+        .map(|slope| (slope - value).abs())
+        .fold(0.0, f64::max);
+    let half = spread
+        .clamp(UNCERTAIN / 2.0, 1.0)
+        .max(UNCERTAIN / points.len() as f64);
     Some(Exponent {
         value,
         low: value - half,
@@ -276,7 +287,11 @@ fn exponent(points: &[Measured<'_>]) -> Option<Exponent> {
 fn slopes(points: &[Point], of: impl Fn(&Point) -> f64 + Copy) -> Vec<f64> {
     let mut slopes = Vec::new();
     for (at, earlier) in points.iter().enumerate() {
-        slopes.extend(points[at + 1..].iter().filter_map(|later| slope(earlier, later, of)));
+        slopes.extend(
+            points[at + 1..]
+                .iter()
+                .filter_map(|later| slope(earlier, later, of)),
+        );
     }
     slopes
 }
@@ -309,12 +324,16 @@ fn prediction(points: &[Measured<'_>], rows: f64) -> Option<Prediction> {
         },
         None => return None,
     };
-    let own: Vec<Point> = regime(points).iter().map(|measured| measured.point).collect();
+    let own: Vec<Point> = regime(points)
+        .iter()
+        .map(|measured| measured.point)
+        .collect();
     let by_time = match &own[..] {
         [.., earlier, later] => slope(earlier, later, |point| point.time_ms.0),
         _ => None,
     };
     let by_time = by_time.unwrap_or(exponents.value);
+    let by_time = by_time.clamp(exponents.low - TIME_APART, exponents.high + TIME_APART);
     let time = |exponent: f64| last.time_ms.0 * times.powf(exponent);
     Some(Prediction {
         rows,
@@ -331,7 +350,9 @@ fn prediction(points: &[Measured<'_>], rows: f64) -> Option<Prediction> {
 
 /// Rows = rows now · (limit / now)^(1/k): the smaller of both limits'; `None` where nothing grows, or a limit is broken already.
 fn cliff(last: Point, exponent: Option<Exponent>, limits: Limits) -> Option<Cliff> {
-    let exponent = exponent.map(|exponent| exponent.value).filter(|value| Class::of(*value) > Class::Constant)?;
+    let exponent = exponent
+        .map(|exponent| exponent.value)
+        .filter(|value| Class::of(*value) > Class::Constant)?;
     let breaks = |limit: f64, now: f64| {
         (limit > now && now > 0.0).then(|| last.rows * (limit / now).powf(1.0 / exponent))
     };
@@ -347,7 +368,10 @@ fn cliff(last: Point, exponent: Option<Exponent>, limits: Limits) -> Option<Clif
             limit: CliffLimit::Time(limit),
         })
     });
-    pages.into_iter().chain(time).min_by(|a, b| a.rows.total_cmp(&b.rows))
+    pages
+        .into_iter()
+        .chain(time)
+        .min_by(|a, b| a.rows.total_cmp(&b.rows))
 }
 
 #[cfg(test)]
@@ -392,15 +416,36 @@ mod tests {
     fn exponents_have_their_class() {
         for (pages, expected, class) in [
             ([(1e5, 100), (4e5, 101), (1.6e6, 103)], 0.0, Class::Constant),
-            ([(1e5, 1000), (4e5, 2000), (1.6e6, 4000)], 0.5, Class::Sublinear),
-            ([(1e5, 1000), (4e5, 4000), (1.6e6, 16_000)], 1.0, Class::Linear),
-            ([(1e5, 1000), (4e5, 16_000), (1.6e6, 256_000)], 2.0, Class::Superlinear),
+            (
+                [(1e5, 1000), (4e5, 2000), (1.6e6, 4000)],
+                0.5,
+                Class::Sublinear,
+            ),
+            (
+                [(1e5, 1000), (4e5, 4000), (1.6e6, 16_000)],
+                1.0,
+                Class::Linear,
+            ),
+            (
+                [(1e5, 1000), (4e5, 16_000), (1.6e6, 256_000)],
+                2.0,
+                Class::Superlinear,
+            ),
         ] {
             let found = of(&pages, Limits::default());
-            assert!((found.exponent.unwrap().value - expected).abs() < 0.03, "{found:?}");
+            assert!(
+                (found.exponent.unwrap().value - expected).abs() < 0.03,
+                "{found:?}"
+            );
             assert_eq!(found.class, class);
             let confirmed = found.confirmation.unwrap();
-            assert!(confirmed.predicted.pages.holds(confirmed.measured.pages.0 as f64), "{confirmed:?}");
+            assert!(
+                confirmed
+                    .predicted
+                    .pages
+                    .holds(confirmed.measured.pages.0 as f64),
+                "{confirmed:?}"
+            );
         }
         let few = of(&[(1e5, 3), (4e5, 4), (1.6e6, 5)], Limits::default());
         assert_eq!((few.exponent, few.class), (None, Class::Constant));
@@ -427,9 +472,18 @@ mod tests {
     fn another_plan_begins_another_law() {
         let (scan, index) = (scan(), index_scan());
         let points = [
-            Measured { point: point(1e5, 1000), plan: &scan },
-            Measured { point: point(4e5, 100), plan: &index },
-            Measured { point: point(1.6e6, 101), plan: &index },
+            Measured {
+                point: point(1e5, 1000),
+                plan: &scan,
+            },
+            Measured {
+                point: point(4e5, 100),
+                plan: &index,
+            },
+            Measured {
+                point: point(1.6e6, 101),
+                plan: &index,
+            },
         ];
         let found = growth(("q", "typical"), &points, 1e9, Limits::default()).unwrap();
         assert_eq!(found.class, Class::Constant);

@@ -5,6 +5,7 @@
 
 pub mod btree;
 pub mod change;
+pub mod extended;
 pub mod growth;
 pub mod outlook;
 pub mod scale;

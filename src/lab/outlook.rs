@@ -58,8 +58,21 @@ pub fn grid(most: f64) -> Vec<f64> {
     }
     let steps = (most.ln() / STEP.ln()).ceil().max(1.0);
     let each = most.powf(1.0 / steps);
-    let sizes = (0..=steps as i32).map(|step| if f64::from(step) == steps { most } else { each.powi(step) });
+    let sizes = (0..=steps as i32).map(|step| {
+        if f64::from(step) == steps {
+            most
+        } else {
+            each.powi(step)
+        }
+    });
     sizes.collect()
+}
+
+/// A size with two digits: as exact as it is looked for.
+#[must_use]
+pub fn rounded(rows: f64) -> f64 {
+    let digits = 10_f64.powf(rows.max(10.0).log10().floor() - 1.0);
+    (rows / digits).round() * digits
 }
 
 /// Whether two sizes are one, as far as an outlook says.
@@ -73,11 +86,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sizes_have_two_digits() {
+        assert_eq!(
+            (rounded(3_385_732.0), rounded(7.0), rounded(99.6)),
+            (3_400_000.0, 7.0, 100.0)
+        );
+    }
+
+    #[test]
     fn a_grid_has_both_ends_and_no_wide_steps() {
         for most in [1.5, 4.0, 100.0, 12_345.0] {
             let sizes = grid(most);
             assert_eq!((sizes[0], sizes[sizes.len() - 1]), (1.0, most));
-            assert!(sizes.windows(2).all(|pair| pair[0] < pair[1] && pair[1] <= pair[0] * 4.001));
+            assert!(
+                sizes
+                    .windows(2)
+                    .all(|pair| pair[0] < pair[1] && pair[1] <= pair[0] * 4.001)
+            );
         }
         assert_eq!(grid(1.0), [1.0]);
     }

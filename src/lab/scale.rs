@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::profile::model::{ColumnStatistics, IndexSize, TableStatistics};
+use crate::profile::model::{ColumnStatistics, ExtendedStatistics, IndexSize, TableStatistics};
 use crate::schema::{Column, Schema, Table};
 
 /// A table with fewer rows is a list (warehouses, categories) that does not grow with the rest.
@@ -49,7 +49,12 @@ impl<'a> Growth<'a> {
     pub fn of(schema: &'a Schema, tables: &'a [TableStatistics]) -> Self {
         let known = schema.tables.iter().chain(&schema.materialized_views);
         let known: BTreeMap<(&str, &str), &Table> = known
-            .map(|table| ((table.name.schema.as_str(), table.name.name.as_str()), table))
+            .map(|table| {
+                (
+                    (table.name.schema.as_str(), table.name.name.as_str()),
+                    table,
+                )
+            })
             .collect();
         let found = |statistics: &'a TableStatistics| {
             let name = (statistics.schema.as_str(), statistics.name.as_str());
@@ -60,10 +65,15 @@ impl<'a> Growth<'a> {
         for (statistics, table) in &tables {
             // The rows of a partitioned table are its partitions'.
             if let Some(table) = table.filter(|table| table.partition_key.is_none()) {
-                *rows.entry(schema.root_of(table).oid).or_default() += statistics.rows.unwrap_or(0.0);
+                *rows.entry(schema.root_of(table).oid).or_default() +=
+                    statistics.rows.unwrap_or(0.0);
             }
         }
-        Self { schema, tables, rows }
+        Self {
+            schema,
+            tables,
+            rows,
+        }
     }
 
     /// The table with the most rows, and how many it has: sizes are counted by it. `None` where no table grows.
@@ -117,7 +127,9 @@ impl<'a> Growth<'a> {
         let mut columns = Vec::with_capacity(statistics.columns.len());
         for column in &statistics.columns {
             let known = table.and_then(|table| Some((table, table.column(&column.column)?)));
-            let role = known.map_or(Role::Measure, |(table, found)| self.role(table, found, factor));
+            let role = known.map_or(Role::Measure, |(table, found)| {
+                self.role(table, found, factor)
+            });
             let grown = grown_column(column, role, statistics.rows.unwrap_or(0.0), own);
             let Some((table, found)) = known else {
                 columns.push(grown);
@@ -125,7 +137,10 @@ impl<'a> Growth<'a> {
             };
             let (grown, is_exhausted) = within(grown, last_number(&found.data_type.name));
             if is_exhausted {
-                exhausted.push(format!("{}.{} ({})", table.name, found.name, found.data_type.name));
+                exhausted.push(format!(
+                    "{}.{} ({})",
+                    table.name, found.name, found.data_type.name
+                ));
             }
             columns.push(grown);
         }
@@ -134,7 +149,16 @@ impl<'a> Growth<'a> {
             rows: statistics.rows.map(|rows| (rows * own).round()),
             all_visible: times(statistics.all_visible, own),
             columns,
-            indexes: statistics.indexes.iter().map(|index| grown_index(index, own)).collect(),
+            extended: statistics
+                .extended
+                .iter()
+                .map(|extended| grown_extended(extended, statistics.rows, own))
+                .collect(),
+            indexes: statistics
+                .indexes
+                .iter()
+                .map(|index| grown_index(index, own))
+                .collect(),
             ..statistics.clone()
         }
     }
@@ -157,9 +181,16 @@ impl<'a> Growth<'a> {
         }
         let counts = column.identity.is_some() || column.sequence.is_some();
         let is_unique = table.indexes.iter().any(|index| {
-            index.unique && index.predicate.is_none() && index.key_columns() == [column.name.as_str()] && index.keys.len() == 1
+            index.unique
+                && index.predicate.is_none()
+                && index.key_columns() == [column.name.as_str()]
+                && index.keys.len() == 1
         });
-        if counts || is_unique { Role::Key } else { Role::Measure }
+        if counts || is_unique {
+            Role::Key
+        } else {
+            Role::Measure
+        }
     }
 }
 
@@ -174,6 +205,22 @@ fn grown_index(index: &IndexSize, factor: f64) -> IndexSize {
         rows: index.rows.map(|rows| (rows * factor).round()),
         ..index.clone()
     }
+}
+
+/// Combinations that are many beside the rows grow with them; few stay.
+fn grown_extended(
+    extended: &ExtendedStatistics,
+    rows: Option<f64>,
+    factor: f64,
+) -> ExtendedStatistics {
+    let mut grown = extended.clone();
+    let relative = rows.unwrap_or(0.0) * RELATIVE;
+    for combinations in &mut grown.distinct {
+        if combinations.distinct > relative {
+            combinations.distinct = (combinations.distinct * factor).round();
+        }
+    }
+    grown
 }
 
 fn grown_column(column: &ColumnStatistics, role: Role, rows: f64, own: f64) -> ColumnStatistics {
@@ -193,11 +240,19 @@ fn grown_column(column: &ColumnStatistics, role: Role, rows: f64, own: f64) -> C
 /// `n_distinct` where the values grow `values` times, and the rows `own` times.
 fn grown_distinct(distinct: f32, rows: f64, own: f64, values: f64) -> f32 {
     let distinct = f64::from(distinct);
-    let count = if distinct < 0.0 { -distinct * rows } else { distinct };
+    let count = if distinct < 0.0 {
+        -distinct * rows
+    } else {
+        distinct
+    };
     let (count, rows) = (count * values, rows * own);
     // Where it was a share before, and the values grow with the rows, it is the same share.
     let share = count / rows.max(1.0);
-    let grown = if share > RELATIVE { -share.min(1.0) } else { count.round() };
+    let grown = if share > RELATIVE {
+        -share.min(1.0)
+    } else {
+        count.round()
+    };
     grown as f32
 }
 
@@ -224,13 +279,17 @@ fn thinned(most_common: &[(String, f32)], factor: f64, has_histogram: bool) -> V
         .iter()
         .map(|(value, frequency)| (value.clone(), (f64::from(*frequency) * share) as f32));
     // A value that a sample holds once or twice is not a common one; it is one of the histogram's.
-    let is_seen = |(_, frequency): &(String, f32)| !has_histogram || f64::from(*frequency) * SAMPLE >= 2.0;
+    let is_seen =
+        |(_, frequency): &(String, f32)| !has_histogram || f64::from(*frequency) * SAMPLE >= 2.0;
     grown.filter(is_seen).collect()
 }
 
 /// The slope of log share over log rank, by least squares; 0 of less than three values.
 fn zipf_exponent(most_common: &[(String, f32)]) -> f64 {
-    let points = most_common.iter().enumerate().filter(|(_, (_, share))| *share > 0.0);
+    let points = most_common
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, share))| *share > 0.0);
     let points: Vec<(f64, f64)> = points
         .map(|(rank, (_, share))| ((rank as f64 + 1.0).ln(), f64::from(*share).ln()))
         .collect();
@@ -238,7 +297,9 @@ fn zipf_exponent(most_common: &[(String, f32)]) -> f64 {
         return 0.0;
     }
     let count = points.len() as f64;
-    let (x, y) = points.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
+    let (x, y) = points
+        .iter()
+        .fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
     let (x, y) = (x / count, y / count);
     let (mut together, mut own) = (0.0, 0.0);
     for point in &points {

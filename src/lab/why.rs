@@ -103,19 +103,33 @@ impl Part {
 
     fn words(self, before: &ColumnStatistics, after: &ColumnStatistics) -> String {
         match self {
-            Self::NullFraction => format!("null_frac {} → {}", before.null_fraction, after.null_fraction),
-            Self::AverageWidth => format!("avg_width {} → {}", before.average_width, after.average_width),
+            Self::NullFraction => format!(
+                "null_frac {} → {}",
+                before.null_fraction, after.null_fraction
+            ),
+            Self::AverageWidth => format!(
+                "avg_width {} → {}",
+                before.average_width, after.average_width
+            ),
             Self::Distinct => format!("n_distinct {} → {}", before.distinct, after.distinct),
             Self::MostCommon => {
                 let side = |column: &ColumnStatistics| {
                     let all: f32 = column.most_common.iter().map(|(_, share)| share).sum();
-                    format!("{} values with {:.1} % of the rows", column.most_common.len(), all * 100.0)
+                    format!(
+                        "{} values with {:.1} % of the rows",
+                        column.most_common.len(),
+                        all * 100.0
+                    )
                 };
                 format!("most_common_vals: {} → {}", side(before), side(after))
             }
             Self::Histogram => "histogram_bounds".to_owned(),
             Self::Correlation => {
-                let side = |column: &ColumnStatistics| column.correlation.map_or_else(|| "none".to_owned(), |value| value.to_string());
+                let side = |column: &ColumnStatistics| {
+                    column
+                        .correlation
+                        .map_or_else(|| "none".to_owned(), |value| value.to_string())
+                };
                 format!("correlation {} → {}", side(before), side(after))
             }
             Self::Elements => "most_common_elems".to_owned(),
@@ -162,16 +176,27 @@ impl<'p> Pair<'p> {
     pub fn new(before: &'p Profile, after: &'p Profile) -> Self {
         let mut differences = Vec::new();
         for (at, table) in before.tables.iter().enumerate() {
-            let is_it = |other: &TableStatistics| (&other.schema, &other.name) == (&table.schema, &table.name);
+            let is_it = |other: &TableStatistics| {
+                (&other.schema, &other.name) == (&table.schema, &table.name)
+            };
             if let Some(other) = after.tables.iter().position(is_it) {
-                let place = At { before: at, after: other };
+                let place = At {
+                    before: at,
+                    after: other,
+                };
                 of_table(place, table, &after.tables[other], &mut differences);
             }
         }
         let (old, new) = (settings(before), settings(after));
-        let names = old.iter().filter(|(name, value)| new.get(*name).is_some_and(|other| other != *value));
+        let names = old
+            .iter()
+            .filter(|(name, value)| new.get(*name).is_some_and(|other| other != *value));
         differences.extend(names.map(|(name, _)| Difference::Setting { name: name.clone() }));
-        Self { before, after, differences }
+        Self {
+            before,
+            after,
+            differences,
+        }
     }
 
     /// How many differences there are.
@@ -194,25 +219,43 @@ impl<'p> Pair<'p> {
                 Difference::Size { table } => {
                     let from = &self.after.tables[table.after];
                     let into = &mut tables[table.before];
-                    (into.pages, into.rows, into.all_visible) = (from.pages, from.rows, from.all_visible);
+                    (into.pages, into.rows, into.all_visible) =
+                        (from.pages, from.rows, from.all_visible);
                 }
                 Difference::IndexSize { table, index } => {
-                    let from = self.after.tables[table.after].indexes.iter().find(|found| found.name == *index);
-                    let into = tables[table.before].indexes.iter_mut().find(|found| found.name == *index);
+                    let from = self.after.tables[table.after]
+                        .indexes
+                        .iter()
+                        .find(|found| found.name == *index);
+                    let into = tables[table.before]
+                        .indexes
+                        .iter_mut()
+                        .find(|found| found.name == *index);
                     if let (Some(into), Some(from)) = (into, from) {
                         (into.pages, into.rows) = (from.pages, from.rows);
                     }
                 }
-                Difference::Column { table, index, column, inherited, part } => {
+                Difference::Column {
+                    table,
+                    index,
+                    column,
+                    inherited,
+                    part,
+                } => {
                     let key = (index.as_deref(), column.as_str(), *inherited);
                     let from = column_of(&self.after.tables[table.after], key);
-                    if let (Some(into), Some(from)) = (column_of_mut(&mut tables[table.before], key), from) {
+                    if let (Some(into), Some(from)) =
+                        (column_of_mut(&mut tables[table.before], key), from)
+                    {
                         part.take_over(into, from);
                     }
                 }
             }
         }
-        Mixture { tables, settings: own }
+        Mixture {
+            tables,
+            settings: own,
+        }
     }
 
     /// A difference for people: `public.orders.status: null_frac 0 → 0.4`.
@@ -225,7 +268,11 @@ impl<'p> Pair<'p> {
             }
             Difference::Size { table } => {
                 let (before, after) = self.tables(*table);
-                let rows = |table: &TableStatistics| table.rows.map_or_else(|| "unknown".to_owned(), |rows| rows.to_string());
+                let rows = |table: &TableStatistics| {
+                    table
+                        .rows
+                        .map_or_else(|| "unknown".to_owned(), |rows| rows.to_string())
+                };
                 format!(
                     "{}: {} → {} pages, {} → {} rows, {} → {} all-visible pages",
                     before.qualified_name(),
@@ -243,9 +290,20 @@ impl<'p> Pair<'p> {
                     let found = table.indexes.iter().find(|found| found.name == *index);
                     found.map_or(0, |found| found.pages)
                 };
-                format!("index {index} of {}: {} → {} pages", before.qualified_name(), pages(before), pages(after))
+                format!(
+                    "index {index} of {}: {} → {} pages",
+                    before.qualified_name(),
+                    pages(before),
+                    pages(after)
+                )
             }
-            Difference::Column { table, index, column, inherited, part } => {
+            Difference::Column {
+                table,
+                index,
+                column,
+                inherited,
+                part,
+            } => {
                 let (before, after) = self.tables(*table);
                 let key = (index.as_deref(), column.as_str(), *inherited);
                 let what = match (column_of(before, key), column_of(after, key)) {
@@ -262,7 +320,12 @@ impl<'p> Pair<'p> {
     }
 }
 
-fn of_table(table: At, before: &TableStatistics, after: &TableStatistics, differences: &mut Vec<Difference>) {
+fn of_table(
+    table: At,
+    before: &TableStatistics,
+    after: &TableStatistics,
+    differences: &mut Vec<Difference>,
+) {
     let size = |table: &TableStatistics| (table.pages, table.rows, table.all_visible);
     if size(before) != size(after) {
         differences.push(Difference::Size { table });
@@ -278,7 +341,12 @@ fn of_table(table: At, before: &TableStatistics, after: &TableStatistics, differ
                 index: index.name.clone(),
             });
         }
-        of_columns(table, Some(&index.name), (&index.expressions, &other.expressions), differences);
+        of_columns(
+            table,
+            Some(&index.name),
+            (&index.expressions, &other.expressions),
+            differences,
+        );
     }
 }
 
@@ -289,7 +357,9 @@ fn of_columns(
     differences: &mut Vec<Difference>,
 ) {
     for column in before {
-        let is_it = |other: &&ColumnStatistics| other.column == column.column && other.inherited == column.inherited;
+        let is_it = |other: &&ColumnStatistics| {
+            other.column == column.column && other.inherited == column.inherited
+        };
         let Some(other) = after.iter().find(is_it) else {
             continue;
         };
@@ -307,12 +377,23 @@ fn of_columns(
 /// An expression's statistics are its index's.
 type ColumnKey<'k> = (Option<&'k str>, &'k str, bool);
 
-fn column_of<'t>(table: &'t TableStatistics, (index, name, inherited): ColumnKey<'_>) -> Option<&'t ColumnStatistics> {
+fn column_of<'t>(
+    table: &'t TableStatistics,
+    (index, name, inherited): ColumnKey<'_>,
+) -> Option<&'t ColumnStatistics> {
     let columns = match index {
-        Some(index) => &table.indexes.iter().find(|found| found.name == index)?.expressions,
+        Some(index) => {
+            &table
+                .indexes
+                .iter()
+                .find(|found| found.name == index)?
+                .expressions
+        }
         None => &table.columns,
     };
-    columns.iter().find(|column| column.column == name && column.inherited == inherited)
+    columns
+        .iter()
+        .find(|column| column.column == name && column.inherited == inherited)
 }
 
 fn column_of_mut<'t>(
@@ -320,16 +401,29 @@ fn column_of_mut<'t>(
     (index, name, inherited): ColumnKey<'_>,
 ) -> Option<&'t mut ColumnStatistics> {
     let columns = match index {
-        Some(index) => &mut table.indexes.iter_mut().find(|found| found.name == index)?.expressions,
+        Some(index) => {
+            &mut table
+                .indexes
+                .iter_mut()
+                .find(|found| found.name == index)?
+                .expressions
+        }
         None => &mut table.columns,
     };
-    columns.iter_mut().find(|column| column.column == name && column.inherited == inherited)
+    columns
+        .iter_mut()
+        .find(|column| column.column == name && column.inherited == inherited)
 }
 
 /// Those of the server with the database's over them; a role's are not everybody's.
 fn settings(profile: &Profile) -> BTreeMap<String, String> {
-    let holds = profile.settings.iter().filter(|setting| matches!(setting.scope, Scope::Server | Scope::Database));
-    holds.map(|setting| (setting.name.clone(), setting.value.clone())).collect()
+    let holds = profile
+        .settings
+        .iter()
+        .filter(|setting| matches!(setting.scope, Scope::Server | Scope::Database));
+    holds
+        .map(|setting| (setting.name.clone(), setting.value.clone()))
+        .collect()
 }
 
 /// The smallest set of `0..count` for which `flips` is true, in the sense that none of its members can be left out; empty where it
@@ -358,7 +452,11 @@ pub async fn smallest<E>(
         }
         if found.is_none() && chunks.len() > 2 {
             for chunk in &chunks {
-                let others: Vec<usize> = left.iter().copied().filter(|at| !chunk.contains(at)).collect();
+                let others: Vec<usize> = left
+                    .iter()
+                    .copied()
+                    .filter(|at| !chunk.contains(at))
+                    .collect();
                 if flips(&others).await? {
                     found = Some((others, (parts - 1).max(2)));
                     break;
@@ -418,10 +516,19 @@ mod tests {
             ]
         );
         let mixed = pair.mixture(&[1]);
-        assert_eq!((mixed.tables[0].rows, mixed.tables[0].columns[0].null_fraction), (Some(1e3), 0.5));
+        assert_eq!(
+            (
+                mixed.tables[0].rows,
+                mixed.tables[0].columns[0].null_fraction
+            ),
+            (Some(1e3), 0.5)
+        );
         assert_eq!(mixed.settings["work_mem"], "4MB");
         let all = pair.mixture(&[0, 1, 2]);
-        assert_eq!((all.tables, all.settings), (after.tables.clone(), settings(&after)));
+        assert_eq!(
+            (all.tables, all.settings),
+            (after.tables.clone(), settings(&after))
+        );
         assert_eq!(Pair::new(&before, &before).count(), 0);
     }
 
@@ -436,6 +543,9 @@ mod tests {
             assert_eq!(found.await, Ok(culprits.clone()));
             assert!(asked < 120, "{asked} questions");
         }
-        assert_eq!(smallest(9, async |_: &[usize]| Ok::<_, ()>(false)).await, Ok(Vec::new()));
+        assert_eq!(
+            smallest(9, async |_: &[usize]| Ok::<_, ()>(false)).await,
+            Ok(Vec::new())
+        );
     }
 }

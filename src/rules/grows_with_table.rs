@@ -6,6 +6,7 @@ use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
 use crate::catalog::{Command, Query};
 use crate::finding::{Evidence, Finding, Quantity, RuleId, Severity};
 use crate::lab::growth::{Class, CliffLimit, RunGrowth};
+use crate::lab::outlook::rounded;
 use crate::plan::NodeKind;
 use crate::run::Run;
 use crate::units::{Count, Pages};
@@ -56,7 +57,9 @@ pub(super) const RULE: Rule = Rule {
 pub fn finding(query: &Query, growth: &RunGrowth, run: &Run, policy: &Policy) -> Option<Finding> {
     let exponent = growth.exponent?.value;
     let last = growth.points.last()?;
-    let expected = growth.predicted.map_or(last.pages.0 as f64, |predicted| predicted.pages.high);
+    let expected = growth
+        .predicted
+        .map_or(last.pages.0 as f64, |predicted| predicted.pages.high);
     if exponent < policy.limit(&MIN_EXPONENT) || expected < policy.limit(&MIN_PAGES) {
         return None;
     }
@@ -75,8 +78,14 @@ pub fn finding(query: &Query, growth: &RunGrowth, run: &Run, policy: &Policy) ->
     .with("rows_of_largest_table", Quantity::Rows(last.rows));
     if let Some(predicted) = growth.predicted {
         evidence = evidence
-            .with("predicted_pages", Quantity::Pages(Pages(predicted.pages.high as u64)))
-            .with("predicted_rows_of_largest_table", Quantity::Rows(predicted.rows));
+            .with(
+                "predicted_pages",
+                Quantity::Pages(Pages(predicted.pages.high as u64)),
+            )
+            .with(
+                "predicted_rows_of_largest_table",
+                Quantity::Rows(predicted.rows),
+            );
     }
     let words = Words {
         message: message(growth, exponent),
@@ -120,7 +129,10 @@ fn message(growth: &RunGrowth, exponent: f64) -> String {
             CliffLimit::Pages(pages) => pages_in_words(pages),
             CliffLimit::Time(time) => time.to_string(),
         };
-        message.push_str(&format!("; it passes {limit} at about {} rows", Count(cliff.rows)));
+        message.push_str(&format!(
+            "; it passes {limit} at about {} rows",
+            Count(rounded(cliff.rows))
+        ));
     }
     message
 }
@@ -182,11 +194,16 @@ mod tests {
     fn what_is_asked_often_must_not_grow() {
         let policy = Policy::default();
         let severity = |command, exponent, pages| {
-            finding(&query(command), &growth(exponent, pages), &run(), &policy).map(|found| found.severity)
+            finding(&query(command), &growth(exponent, pages), &run(), &policy)
+                .map(|found| found.severity)
         };
         assert_eq!(severity(Command::One, 1.0, 5000), Some(Severity::Error));
         assert_eq!(severity(Command::Many, 1.0, 5000), Some(Severity::Info));
-        assert_eq!(severity(Command::One, 0.3, 5000), None, "slower than the table");
+        assert_eq!(
+            severity(Command::One, 0.3, 5000),
+            None,
+            "slower than the table"
+        );
         assert_eq!(severity(Command::One, 1.0, 500), None, "few pages");
     }
 }

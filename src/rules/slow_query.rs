@@ -50,7 +50,10 @@ pub(super) const RULE: Rule = Rule {
 /// The longest time that is acceptable: the query's own `@budget`, else the rule's limit.
 #[must_use]
 pub fn longest_acceptable(query: &Query, policy: &Policy) -> Millis {
-    query.budget.time.unwrap_or_else(|| Millis(policy.limit(&MAX_TIME)))
+    query
+        .budget
+        .time
+        .unwrap_or_else(|| Millis(policy.limit(&MAX_TIME)))
 }
 
 fn check(context: &QueryContext<'_>) -> Vec<Finding> {

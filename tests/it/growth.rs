@@ -22,20 +22,31 @@ const QUERIES: &str = include_str!("growth/queries.sql");
 fn corpus() -> (Vec<Query>, Vec<f64>) {
     let mut text = String::new();
     let mut exponents = Vec::new();
-    for (at, query) in QUERIES.split("-- ").filter(|part| !part.trim().is_empty()).enumerate() {
+    for (at, query) in QUERIES
+        .split("-- ")
+        .filter(|part| !part.trim().is_empty())
+        .enumerate()
+    {
         let (exponent, sql) = query.split_once('\n').unwrap();
         exponents.push(exponent.trim().parse().unwrap());
         text.push_str(&format!("-- name: Q{at:02} :many\n{};\n\n", sql.trim()));
     }
     let parsed = catalog::parse(&[Source::new("queries.sql", text)]);
-    assert_eq!(parsed.queries.len(), exponents.len(), "{:?}", parsed.skipped);
+    assert_eq!(
+        parsed.queries.len(),
+        exponents.len(),
+        "{:?}",
+        parsed.skipped
+    );
     (parsed.queries, exponents)
 }
 
 /// The corpus run with so many rows.
 async fn measured(queries: &[Query], rows: u32) -> Vec<QueryRuns> {
     let database = TestDatabase::copy_of(&support::cluster(), "template0").await;
-    let sql = TABLES.replace("{rows}", &rows.to_string()).replace("{steps}", &(rows / 125).to_string());
+    let sql = TABLES
+        .replace("{rows}", &rows.to_string())
+        .replace("{steps}", &(rows / 125).to_string());
     database.execute(&sql).await;
     for statement in ["CHECKPOINT", "VACUUM", "ANALYZE"] {
         database.execute(statement).await;
@@ -48,7 +59,9 @@ async fn measured(queries: &[Query], rows: u32) -> Vec<QueryRuns> {
         access: Access::PrivateCopy,
     };
     let (progress, interrupt) = (Progress::default(), Interrupt::new());
-    run_catalog(&session, &schema, queries, &options, &progress, &interrupt).await.unwrap()
+    run_catalog(&session, &schema, queries, &options, &progress, &interrupt)
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,12 +76,26 @@ async fn known_exponents_are_found() {
     for (at, expected) in expected.iter().enumerate() {
         let points: Vec<Measured<'_>> = seen
             .iter()
-            .map(|(rows, runs)| Measured::of(f64::from(*rows), &runs[at].runs[0]).expect("it finished"))
+            .map(|(rows, runs)| {
+                Measured::of(f64::from(*rows), &runs[at].runs[0]).expect("it finished")
+            })
             .collect();
-        let found = growth((&queries[at].name, "as written"), &points, 1e9, Limits::default()).unwrap();
+        let found = growth(
+            (&queries[at].name, "as written"),
+            &points,
+            1e9,
+            Limits::default(),
+        )
+        .unwrap();
         let exponent = found.exponent.map_or(0.0, |exponent| exponent.value);
-        let pages: Vec<u64> = points.iter().map(|measured| measured.point.pages.0).collect();
-        println!("{} expected {expected} found {exponent:.3} {:?} pages {pages:?}", found.query, found.class);
+        let pages: Vec<u64> = points
+            .iter()
+            .map(|measured| measured.point.pages.0)
+            .collect();
+        println!(
+            "{} expected {expected} found {exponent:.3} {:?} pages {pages:?}",
+            found.query, found.class
+        );
         if found.class != Class::of(*expected) || (exponent - expected).abs() > 0.07 {
             wrong.push(format!("{}: {exponent:.3} for {expected}", queries[at].sql));
         } else {
@@ -80,15 +107,22 @@ async fn known_exponents_are_found() {
         // From the two smaller sizes alone: where does it pass what it took at the largest?
         with_cliff += 1;
         let limit = Pages(pages[2]);
-        let limits = Limits { pages: Some(limit), time: None };
-        let cliff = growth(("q", "as written"), &points[..2], 1e9, limits).and_then(|found| found.cliff);
+        let limits = Limits {
+            pages: Some(limit),
+            time: None,
+        };
+        let cliff =
+            growth(("q", "as written"), &points[..2], 1e9, limits).and_then(|found| found.cliff);
         if let Some(cliff) = cliff.filter(|cliff| cliff.limit == CliffLimit::Pages(limit)) {
             let share = cliff.rows / 400_000.0;
             println!("    passes {limit} at {share:.3} of where it does");
             cliffs += usize::from((share - 1.0).abs() <= 0.15);
         }
     }
-    println!("{classes} of {} classes and exponents, {cliffs} of {with_cliff} cliffs", expected.len());
+    println!(
+        "{classes} of {} classes and exponents, {cliffs} of {with_cliff} cliffs",
+        expected.len()
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(cliffs + 1 >= with_cliff, "{cliffs} of {with_cliff}");
 }

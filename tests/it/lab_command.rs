@@ -40,7 +40,10 @@ impl Project {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("pgproof.toml", "migrations = \"migrations\"\nqueries = [\"queries/*.sql\"]\nseeds = [\"seeds/*.toml\"]\n");
+        write(
+            "pgproof.toml",
+            "migrations = \"migrations\"\nqueries = [\"queries/*.sql\"]\nseeds = [\"seeds/*.toml\"]\n",
+        );
         write("migrations/0001_shop.sql", MIGRATION);
         write("seeds/shop.toml", SEED);
         write("queries/shop.sql", QUERIES);
@@ -53,7 +56,10 @@ impl Project {
             .args(args)
             .current_dir(self.directory.path())
             .env_remove("DATABASE_URL")
-            .env("PGPROOF_PG_BIN", support::binaries_of(support::MAJOR).unwrap())
+            .env(
+                "PGPROOF_PG_BIN",
+                support::binaries_of(support::MAJOR).unwrap(),
+            )
             .stdin(Stdio::null());
         command
     }
@@ -66,15 +72,24 @@ impl Project {
         let output = self.run(args);
         let text = String::from_utf8_lossy(&output.stdout);
         json::read(&text).unwrap_or_else(|error| {
-            panic!("{error}\n{text}\n{}", String::from_utf8_lossy(&output.stderr))
+            panic!(
+                "{error}\n{text}\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            )
         })
     }
 
     /// Files of databases that are longer than any of the dataset's.
     fn stretched(&self) -> Vec<PathBuf> {
-        let files = walkdir::WalkDir::new(self.directory.path().join(".pgproof")).into_iter().flatten();
-        let is_stretched = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.len() == 1 << 30);
-        files.map(walkdir::DirEntry::into_path).filter(|path| is_stretched(path)).collect()
+        let files = walkdir::WalkDir::new(self.directory.path().join(".pgproof"))
+            .into_iter()
+            .flatten();
+        let is_stretched =
+            |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.len() == 1 << 30);
+        files
+            .map(walkdir::DirEntry::into_path)
+            .filter(|path| is_stretched(path))
+            .collect()
     }
 }
 
@@ -82,25 +97,51 @@ impl Project {
 fn the_catalog_is_planned_at_ten_billion_rows() {
     let project = Project::new();
     let output = project.run(&["audit", "--at", "1e10"]);
-    let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (text, told) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     println!("{text}");
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(text.contains("10,000,000,000 rows of orders"), "{text}");
     let of_queries: Vec<&str> = text.lines().filter(|line| line.contains("cost ")).collect();
-    assert!(of_queries.len() >= 4 && of_queries.iter().all(|line| line.contains("planned, not run")), "{text}");
-    assert_eq!(project.stretched(), Vec::<PathBuf>::new(), "nothing hollow is left");
+    assert!(
+        of_queries.len() >= 4
+            && of_queries
+                .iter()
+                .all(|line| line.contains("planned, not run")),
+        "{text}"
+    );
+    assert_eq!(
+        project.stretched(),
+        Vec::<PathBuf>::new(),
+        "nothing hollow is left"
+    );
 
     let report = project.report(&["audit", "--at", "1e10", "--format", "json"]);
     let outlook = report.outlook.unwrap();
-    assert_eq!((outlook.table.as_str(), outlook.rows_then), ("orders", 1e10));
-    assert!((70_000.0..90_000.0).contains(&outlook.rows_now), "{}", outlook.rows_now);
+    assert_eq!(
+        (outlook.table.as_str(), outlook.rows_then),
+        ("orders", 1e10)
+    );
+    assert!(
+        (70_000.0..90_000.0).contains(&outlook.rows_now),
+        "{}",
+        outlook.rows_now
+    );
     let of = |name: &str| outlook.runs.iter().find(|run| run.query == name).unwrap();
     let scan = of("CountByNote");
     let times = scan.cost_then.unwrap() / scan.cost_now;
     let grown = 1e10 / outlook.rows_now;
-    assert!(times > grown / 10.0 && times < grown * 2.0, "a scan costs as much more as there are rows: {times}");
+    assert!(
+        times > grown / 10.0 && times < grown * 2.0,
+        "a scan costs as much more as there are rows: {times}"
+    );
     let key = of("OrderById");
-    assert!(key.cost_then.unwrap() < key.cost_now * 3.0 && key.changes.is_empty(), "{key:?}");
+    assert!(
+        key.cost_then.unwrap() < key.cost_now * 3.0 && key.changes.is_empty(),
+        "{key:?}"
+    );
     assert_eq!(report.summary.executed, 0);
 }
 
@@ -110,7 +151,10 @@ fn a_size_that_is_there_already_is_refused() {
     let output = project.run(&["audit", "--at", "10"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("rows already") && told.contains("--at"), "{told}");
+    assert!(
+        told.contains("rows already") && told.contains("--at"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -122,9 +166,15 @@ fn work_that_grows_is_found_at_three_sizes() {
     assert_eq!(growth.sizes.len(), 3);
     let of = |name: &str| {
         let runs = growth.runs.iter().filter(|run| run.query == name);
-        runs.filter_map(|run| run.exponent).map(|exponent| exponent.value).fold(0.0, f64::max)
+        runs.filter_map(|run| run.exponent)
+            .map(|exponent| exponent.value)
+            .fold(0.0, f64::max)
     };
-    assert!((of("CountByNote") - 1.0).abs() < 0.07, "{}", of("CountByNote"));
+    assert!(
+        (of("CountByNote") - 1.0).abs() < 0.07,
+        "{}",
+        of("CountByNote")
+    );
     assert!(of("OrderById") < 0.15);
     let found: Vec<&str> = report
         .findings
@@ -132,12 +182,23 @@ fn work_that_grows_is_found_at_three_sizes() {
         .filter(|found| found.rule == RuleId::GrowsWithTable)
         .filter_map(|found| found.query.as_deref())
         .collect();
-    assert!(found.contains(&"CountByNote") && !found.contains(&"OrderById"), "{found:?}");
+    assert!(
+        found.contains(&"CountByNote") && !found.contains(&"OrderById"),
+        "{found:?}"
+    );
     let output = project.run(&["growth", "--to", "1e8"]);
     let text = String::from_utf8_lossy(&output.stdout);
     println!("{text}");
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("k = 1.0") && text.contains("confirmed at"), "{text}");
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        text.contains("k = 1.0") && text.contains("confirmed at"),
+        "{text}"
+    );
 }
 
 /// Both the command and the server are killed while files are stretched.
@@ -153,20 +214,37 @@ fn what_a_killed_command_stretched_is_gone_before_anything_uses_it() {
         .unwrap();
     let start = Instant::now();
     while project.stretched().is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(120), "nothing was stretched");
-        assert!(killed.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "nothing was stretched"
+        );
+        assert!(
+            killed.try_wait().unwrap().is_none(),
+            "it ended before it could be killed"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     let server = private::postmaster(project.directory.path()).expect("the server runs");
     killed.kill().unwrap();
     private::kill(server, "KILL");
     killed.wait().unwrap();
-    assert!(!project.stretched().is_empty(), "it was killed in the middle");
+    assert!(
+        !project.stretched().is_empty(),
+        "it was killed in the middle"
+    );
 
     let output = project.run(&["seed"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("it was there already"), "the dataset is not hurt: {text}");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        text.contains("it was there already"),
+        "the dataset is not hurt: {text}"
+    );
     assert_eq!(project.stretched(), Vec::<PathBuf>::new());
     let report = project.report(&["audit", "--format", "json"]);
     assert!(report.summary.executed >= 4, "{:?}", report.summary);

@@ -29,6 +29,7 @@ mod hostile;
 mod introspect;
 mod lab;
 mod lab_command;
+mod lab_why;
 mod labelled_traces;
 mod layers;
 mod lexer;

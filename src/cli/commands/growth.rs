@@ -57,8 +57,10 @@ fn relative_sizes(typed: &[f64]) -> Result<Vec<f64>, CliError> {
     sizes.dedup();
     match sizes[..] {
         [_, .., largest] => Ok(sizes.iter().map(|size| size / largest).collect()),
-        [] | [_] => Err(CliError::usage("growth shows between sizes: --sizes takes two or more of them")
-            .help("for example: --sizes 1,4,16")),
+        [] | [_] => Err(CliError::usage(
+            "growth shows between sizes: --sizes takes two or more of them",
+        )
+        .help("for example: --sizes 1,4,16")),
     }
 }
 
@@ -119,15 +121,27 @@ async fn measure(
         timeout: Millis(audit.timeout.as_secs_f64() * 1000.0),
         access: access(&AuditArgs::default(), target),
     };
-    let results = target.results(project, &options, Reading::Known, globals).await?;
+    let results = target
+        .results(project, &options, Reading::Known, globals)
+        .await?;
     let mut place = Place::new(target, &audit.caller, globals, &results);
-    let Facts { schema, server_version } = place.facts(&options).await?;
+    let Facts {
+        schema,
+        server_version,
+    } = place.facts(&options).await?;
     let known = Known::of(queries, &results);
     let session = place.session().await?;
     let events = (&globals.progress, &globals.interrupt);
     let reconnect = async || again(target, &audit.caller, globals).await;
-    let Seen { runs, ended_early } =
-        audit::run_rest(session, (&schema, queries), (known, &results), &options, events, reconnect).await;
+    let Seen { runs, ended_early } = audit::run_rest(
+        session,
+        (&schema, queries),
+        (known, &results),
+        &options,
+        events,
+        reconnect,
+    )
+    .await;
     match ended_early {
         Some(EndedEarly::Interrupted) => return Err(CliError::Interrupted),
         Some(lost @ EndedEarly::ServerLost { .. }) => {
@@ -145,7 +159,9 @@ async fn measure(
     reader.close().await;
     place.close().await;
     let (table, rows) = largest(&schema, &statistics)?;
-    globals.progress.note(format!("measured with {} rows of {table}", Count(rows)));
+    globals
+        .progress
+        .note(format!("measured with {} rows of {table}", Count(rows)));
     Ok(Sized {
         rows,
         schema,
@@ -157,8 +173,10 @@ async fn measure(
 
 fn largest(schema: &Schema, statistics: &[TableStatistics]) -> Result<(String, f64), CliError> {
     Growth::of(schema, statistics).largest().ok_or_else(|| {
-        CliError::usage("no table of the dataset has as many as 1,000 rows at this size: nothing of it grows")
-            .help("take larger --sizes, or a larger scale in pgproof.toml")
+        CliError::usage(
+            "no table of the dataset has as many as 1,000 rows at this size: nothing of it grows",
+        )
+        .help("take larger --sizes, or a larger scale in pgproof.toml")
     })
 }
 
@@ -181,7 +199,15 @@ async fn finish(
         rows_then: to,
     };
     let statistics = (&last.schema, &last.statistics[..]);
-    let outlook = outlook(target, project, statistics, (&queries, &last.runs), size, globals).await?;
+    let outlook = outlook(
+        target,
+        project,
+        statistics,
+        (&queries, &last.runs),
+        size,
+        globals,
+    )
+    .await?;
     let mut growths = Vec::new();
     let mut findings: Vec<Finding> = Vec::new();
     for (index, query) in queries.iter().enumerate() {
@@ -197,7 +223,9 @@ async fn finish(
             };
             found.changes = changes(&outlook, query, &parameters);
             let largest = run_of(last, index, &id);
-            findings.extend(largest.and_then(|run| grows_with_table::finding(query, &found, run, &policy)));
+            findings.extend(
+                largest.and_then(|run| grows_with_table::finding(query, &found, run, &policy)),
+            );
             growths.push(found);
         }
     }
@@ -241,7 +269,11 @@ fn run_of<'s>(sized: &'s Sized, query: usize, id: &RunId) -> Option<&'s Run> {
     of_query.runs.iter().find(|run| run.id == *id)
 }
 
-fn changes(outlook: &Outlook, query: &Query, parameters: &str) -> Vec<crate::lab::outlook::SizedChange> {
+fn changes(
+    outlook: &Outlook,
+    query: &Query,
+    parameters: &str,
+) -> Vec<crate::lab::outlook::SizedChange> {
     let mut runs = outlook.runs.iter();
     let run = runs.find(|run| run.query == query.name && run.parameters == parameters);
     run.map(|run| run.changes.clone()).unwrap_or_default()

@@ -37,10 +37,15 @@ pub async fn set_ends(
         if columns.is_empty() {
             continue;
         }
-        let row = client.query_typed_one(&ends_sql(table, &columns), &[]).await.map_err(refused)?;
+        let row = client
+            .query_typed_one(&ends_sql(table, &columns), &[])
+            .await
+            .map_err(refused)?;
         for (at, name) in columns.iter().enumerate() {
             let ends: (Option<String>, Option<String>) = (row.get(at * 2), row.get(at * 2 + 1));
-            let own = |column: &&mut crate::profile::model::ColumnStatistics| column.column == *name && !column.inherited;
+            let own = |column: &&mut crate::profile::model::ColumnStatistics| {
+                column.column == *name && !column.inherited
+            };
             let Some(column) = statistics.columns.iter_mut().find(own) else {
                 continue;
             };
@@ -60,13 +65,16 @@ fn ordered_columns(table: &Table) -> Vec<&str> {
     if table.kind != TableKind::Ordinary {
         return Vec::new();
     }
-    let whole = table.indexes.iter().filter(|index| {
-        index.valid && index.method == "btree" && index.predicate.is_none()
-    });
+    let whole = table
+        .indexes
+        .iter()
+        .filter(|index| index.valid && index.method == "btree" && index.predicate.is_none());
     let mut columns: Vec<&str> = whole
         .filter_map(|index| match &index.keys.first()?.part {
             // Another collation or operator class orders the values otherwise than the histogram.
-            KeyPart::Column(name) if index.keys[0].collation.is_none() && index.keys[0].operator_class.is_none() => {
+            KeyPart::Column(name)
+                if index.keys[0].collation.is_none() && index.keys[0].operator_class.is_none() =>
+            {
                 Some(name.as_str())
             }
             KeyPart::Column(_) | KeyPart::Expression(_) => None,
@@ -80,7 +88,10 @@ fn ordered_columns(table: &Table) -> Vec<&str> {
 fn ends_sql(table: &Table, columns: &[&str]) -> String {
     let from = table.name.sql();
     let end = |column: &str, direction: &str| {
-        format!("(SELECT {column}::text FROM ONLY {from} WHERE {column} IS NOT NULL ORDER BY {column} {direction} LIMIT 1)")
+        // Without the table's name the order would be that of the texts.
+        format!(
+            "(SELECT t.{column}::text FROM ONLY {from} t WHERE t.{column} IS NOT NULL ORDER BY t.{column} {direction} LIMIT 1)"
+        )
     };
     let ends: Vec<String> = columns
         .iter()

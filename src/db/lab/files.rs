@@ -82,7 +82,10 @@ fn resize(path: &Path, from: u64, to: u64, segment: u64) -> io::Result<()> {
     let first = fs::metadata(path)?;
     let count = |bytes: u64| bytes.div_ceil(segment).max(1);
     let is_full = |number: u64, bytes: u64| (number + 1) * segment <= bytes;
-    OpenOptions::new().write(true).open(path)?.set_len(to.min(segment))?;
+    OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .set_len(to.min(segment))?;
     for number in 1..count(to).max(count(from)) {
         if is_full(number, from) && is_full(number, to) {
             continue;
@@ -107,7 +110,11 @@ fn resize(path: &Path, from: u64, to: u64, segment: u64) -> io::Result<()> {
 /// A sparse file as the server would have made it.
 fn make(path: &Path, length: u64, like: &fs::Metadata) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(like.mode() & 0o777).open(path)?;
+    let file = options
+        .write(true)
+        .create_new(true)
+        .mode(like.mode() & 0o777)
+        .open(path)?;
     file.set_len(length)?;
     give(&file, path, like)
 }
@@ -191,7 +198,11 @@ mod tests {
             assert_eq!(lengths(), expected);
             now = to;
         }
-        assert_eq!(fs::read(&path).unwrap(), vec![7; 8192], "what was written stays");
+        assert_eq!(
+            fs::read(&path).unwrap(),
+            vec![7; 8192],
+            "what was written stays"
+        );
         fs::remove_dir_all(&directory).unwrap();
     }
 }

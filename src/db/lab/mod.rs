@@ -6,6 +6,7 @@
 //! tables are left out by autovacuum.
 
 pub mod ends;
+mod extended;
 mod files;
 pub mod outlook;
 mod plans;
@@ -25,7 +26,7 @@ use super::explain::{Access, Limits};
 use super::server::Cluster;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::lab::btree;
-use crate::profile::model::{ColumnStatistics, IndexSize, TableStatistics};
+use crate::profile::model::{ColumnStatistics, ExtendedStatistics, IndexSize, TableStatistics};
 use crate::schema::quote_identifier;
 use crate::units::{Millis, Pages};
 
@@ -37,7 +38,8 @@ const PLANNING_LIMIT: Millis = Millis(5_000.0);
 /// Relations are numbered by 32 bits (`BlockNumber`); the last number means none.
 const MOST_PAGES: u64 = u32::MAX as u64 - 1;
 /// Values are read as profiles print them.
-const VALUES: &str = "-c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c statement_timeout=0";
+const VALUES: &str =
+    "-c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c statement_timeout=0";
 /// The pages that are written here carry no checksum; what the server says of that is of no use to anybody.
 const OPTIONS: &str = "-c ignore_checksum_failure=on -c log_min_messages=fatal";
 
@@ -54,7 +56,9 @@ pub enum LabError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Longer than a relation can be.
-    #[error("{relation} would have {pages} pages of 8 kB, and PostgreSQL's relations have 4,294,967,294 at most")]
+    #[error(
+        "{relation} would have {pages} pages of 8 kB, and PostgreSQL's relations have 4,294,967,294 at most"
+    )]
     TooLarge {
         /// Which one.
         relation: String,
@@ -124,6 +128,8 @@ pub struct Laboratory {
     relations: BTreeMap<(String, String), Relation>,
     columns: BTreeMap<(u32, String), Column>,
     set: BTreeMap<ColumnKey, ColumnStatistics>,
+    extended: extended::Objects,
+    set_extended: BTreeMap<(String, String, bool), ExtendedStatistics>,
     interrupt: Interrupt,
 }
 
@@ -132,7 +138,11 @@ impl Laboratory {
     ///
     /// # Errors
     /// [`LabError`].
-    pub async fn open(cluster: &Cluster, template: &str, interrupt: &Interrupt) -> Result<Self, LabError> {
+    pub async fn open(
+        cluster: &Cluster,
+        template: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LabError> {
         let server = cluster.url("postgres");
         // Copied as files: no buffer of the server holds a page of these.
         let copy = DatabaseClone::of(&server, template, interrupt).await?;
@@ -149,10 +159,13 @@ impl Laboratory {
             relations: BTreeMap::new(),
             columns: BTreeMap::new(),
             set: BTreeMap::new(),
+            extended: extended::Objects::default(),
+            set_extended: BTreeMap::new(),
             interrupt: interrupt.clone(),
         };
         laboratory.read_relations(cluster).await?;
         laboratory.read_columns().await?;
+        laboratory.extended = extended::Objects::read(&laboratory.setter).await?;
         laboratory.forget_rows().await?;
         Ok(laboratory)
     }
@@ -188,8 +201,10 @@ impl Laboratory {
                 continue;
             };
             self.change_columns(oid, &table.columns, &mut sql);
+            self.change_extended(&table.extended, &mut sql);
             for index in &table.indexes {
-                let index_oid = self.stretch_index(table, index, &name, &mut stretches, &mut sizes)?;
+                let index_oid =
+                    self.stretch_index(table, index, &name, &mut stretches, &mut sizes)?;
                 if let Some(index_oid) = index_oid {
                     self.change_columns(index_oid, &index.expressions, &mut sql);
                 }
@@ -197,7 +212,8 @@ impl Laboratory {
         }
         let segment = self.segment;
         if !stretches.is_empty() {
-            let stretched = tokio::task::spawn_blocking(move || files::stretch_all(&stretches, segment));
+            let stretched =
+                tokio::task::spawn_blocking(move || files::stretch_all(&stretches, segment));
             match stretched.await {
                 Ok(done) => done?,
                 // The runtime is shutting down.
@@ -236,7 +252,11 @@ impl Laboratory {
         stretches.extend(relation.stretch(Pages(table.pages), None)?);
         sizes.push(Size {
             oid: relation.oid,
-            pages: relation.pages.max(Pages(if relation.path.is_some() { 0 } else { table.pages })),
+            pages: relation.pages.max(Pages(if relation.path.is_some() {
+                0
+            } else {
+                table.pages
+            })),
             rows: table.rows,
             all_visible: Some(table.all_visible),
         });
@@ -289,12 +309,28 @@ impl Laboratory {
         }
     }
 
+    fn change_extended(&mut self, extended: &[ExtendedStatistics], sql: &mut String) {
+        for statistics in extended {
+            let key = (
+                statistics.schema.clone(),
+                statistics.name.clone(),
+                statistics.inherited,
+            );
+            if self.set_extended.get(&key) != Some(statistics) {
+                self.extended.set(statistics, sql);
+                self.set_extended.insert(key, statistics.clone());
+            }
+        }
+    }
+
     async fn read_relations(&mut self, cluster: &Cluster) -> Result<(), LabError> {
         let sql = include_str!("../sql/lab/relations.sql");
         let rows = self.setter.client().query_typed(sql, &[]).await;
         let rows = rows.map_err(|error| LabError::refused("read the schema", &error))?;
         for row in &rows {
-            let path = row.get::<_, Option<String>>("path").map(|path| cluster.data().join(path));
+            let path = row
+                .get::<_, Option<String>>("path")
+                .map(|path| cluster.data().join(path));
             let least = match &path {
                 Some(path) => files::pages(path).map_err(|source| FileError::Refused {
                     path: path.display().to_string(),
@@ -319,19 +355,32 @@ impl Laboratory {
     }
 
     async fn read_columns(&mut self) -> Result<(), LabError> {
-        let oids: Vec<u32> = self.relations.values().map(|relation| relation.oid).collect();
+        let oids: Vec<u32> = self
+            .relations
+            .values()
+            .map(|relation| relation.oid)
+            .collect();
         let sql = include_str!("../sql/lab/columns.sql");
-        let rows = self.setter.client().query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await;
+        let rows = self
+            .setter
+            .client()
+            .query_typed(sql, &[(&oids, Type::OID_ARRAY)])
+            .await;
         let rows = rows.map_err(|error| LabError::refused("read the columns", &error))?;
         for column in rows.iter().map(Column::of) {
-            self.columns.insert((column.relation, column.name.clone()), column);
+            self.columns
+                .insert((column.relation, column.name.clone()), column);
         }
         Ok(())
     }
 
     /// Takes away what ANALYZE said of rows of the migrations' own, and keeps autovacuum from ever reading these tables.
     async fn forget_rows(&self) -> Result<(), LabError> {
-        let oids: Vec<String> = self.relations.values().map(|relation| relation.oid.to_string()).collect();
+        let oids: Vec<String> = self
+            .relations
+            .values()
+            .map(|relation| relation.oid.to_string())
+            .collect();
         let oids = format!("'{{{}}}'::oid[]", oids.join(","));
         let sql = format!(
             "BEGIN;DELETE FROM pg_catalog.pg_statistic WHERE starelid = ANY ({oids});\

@@ -58,7 +58,11 @@ pub async fn courses(
     progress: &Progress,
 ) -> Result<Vec<Course>, OutlookError> {
     let sizes = grid(most);
-    let task = progress.task("Planning at growing sizes", Unit::Steps, Some(sizes.len() as u64));
+    let task = progress.task(
+        "Planning at growing sizes",
+        Unit::Steps,
+        Some(sizes.len() as u64),
+    );
     let growth = Growth::of(schema, tables);
     let mut walk = Walk {
         laboratory,
@@ -116,12 +120,23 @@ impl Walk<'_, '_> {
         self.laboratory.set(&scaled.tables).await
     }
 
-    async fn plan_all(&mut self, asked: &[Asked], factor: f64) -> Result<Vec<(Asked, Planned)>, OutlookError> {
+    async fn plan_all(
+        &mut self,
+        asked: &[Asked],
+        factor: f64,
+    ) -> Result<Vec<(Asked, Planned)>, OutlookError> {
         let mut found = Vec::with_capacity(asked.len());
         for asked in asked {
             if let Some(plan) = self.planner.plan(self.laboratory, *asked).await? {
                 let shape = shape(&plan);
-                found.push((*asked, Planned { factor, plan, shape }));
+                found.push((
+                    *asked,
+                    Planned {
+                        factor,
+                        plan,
+                        shape,
+                    },
+                ));
             }
         }
         Ok(found)
@@ -148,12 +163,16 @@ impl Walk<'_, '_> {
                 }
                 continue;
             }
-            task.doing(format!("between {:.1} and {:.1} times the rows", step.low, step.high));
+            task.doing(format!(
+                "between {:.1} and {:.1} times the rows",
+                step.low, step.high
+            ));
             let middle = (step.low * step.high).sqrt();
             let roots = self.read_by(&step.runs);
             self.set(middle, Some(&roots)).await?;
             let asked: Vec<Asked> = step.runs.iter().map(|run| run.0).collect();
-            let planned: BTreeMap<Asked, Planned> = self.plan_all(&asked, middle).await?.into_iter().collect();
+            let planned: BTreeMap<Asked, Planned> =
+                self.plan_all(&asked, middle).await?.into_iter().collect();
             left.extend(halves(step, middle, &planned));
         }
         for found in changes.values_mut() {
@@ -164,11 +183,21 @@ impl Walk<'_, '_> {
 
     /// The tables that runs read; of partitions the whole.
     fn read_by(&self, runs: &[(Asked, Planned, Planned)]) -> BTreeSet<u32> {
-        let plans = runs.iter().flat_map(|(_, low, high)| [&low.plan, &high.plan]);
-        let relations = plans.flat_map(|plan| plan.nodes.iter().filter_map(|node| node.relation.as_ref()));
-        let tables = relations.filter_map(|relation| self.schema.table(relation.schema.as_deref(), &relation.name));
+        let plans = runs
+            .iter()
+            .flat_map(|(_, low, high)| [&low.plan, &high.plan]);
+        let relations =
+            plans.flat_map(|plan| plan.nodes.iter().filter_map(|node| node.relation.as_ref()));
+        let tables = relations.filter_map(|relation| {
+            self.schema
+                .table(relation.schema.as_deref(), &relation.name)
+        });
         let roots: BTreeSet<u32> = tables.map(|table| self.schema.root_of(table).oid).collect();
-        if roots.is_empty() { self.growth.growing() } else { roots }
+        if roots.is_empty() {
+            self.growth.growing()
+        } else {
+            roots
+        }
     }
 }
 
@@ -184,7 +213,10 @@ fn steps(seen: &BTreeMap<Asked, Vec<Planned>>) -> Vec<Step> {
                 continue;
             }
             let run = (*asked, low.clone(), high.clone());
-            match steps.iter_mut().find(|step| step.low == low.factor && step.high == high.factor) {
+            match steps
+                .iter_mut()
+                .find(|step| step.low == low.factor && step.high == high.factor)
+            {
                 Some(step) => step.runs.push(run),
                 None => steps.push(Step {
                     low: low.factor,
@@ -220,5 +252,8 @@ fn halves(step: Step, middle: f64, planned: &BTreeMap<Asked, Planned>) -> Vec<St
             upper.runs.push((asked, between.clone(), high));
         }
     }
-    [lower, upper].into_iter().filter(|step| !step.runs.is_empty()).collect()
+    [lower, upper]
+        .into_iter()
+        .filter(|step| !step.runs.is_empty())
+        .collect()
 }

@@ -43,7 +43,9 @@ impl<'a> Planner<'a> {
     pub fn asked(&self) -> Vec<Asked> {
         let of_query = |(query, runs): (&usize, &&QueryRuns)| {
             let query = *query;
-            (0..runs.runs.len()).map(move |run| Asked { query, run }).collect::<Vec<_>>()
+            (0..runs.runs.len())
+                .map(move |run| Asked { query, run })
+                .collect::<Vec<_>>()
         };
         self.runs.iter().flat_map(of_query).collect()
     }
@@ -58,7 +60,11 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// [`ExplainError`] where the server, not the statement, is at fault.
-    pub async fn plan(&mut self, laboratory: &Laboratory, asked: Asked) -> Result<Option<Plan>, ExplainError> {
+    pub async fn plan(
+        &mut self,
+        laboratory: &Laboratory,
+        asked: Asked,
+    ) -> Result<Option<Plan>, ExplainError> {
         self.plan_with(laboratory, asked, "").await
     }
 
@@ -75,7 +81,9 @@ impl<'a> Planner<'a> {
         let Some(run) = self.run(asked) else {
             return Ok(None);
         };
-        let mut limits = laboratory.limits().asked_by(&self.queries[asked.query].asked_by);
+        let mut limits = laboratory
+            .limits()
+            .asked_by(&self.queries[asked.query].asked_by);
         if !settings.is_empty() {
             // The caller's own settings hold over the server's.
             let own = limits.caller.as_deref().unwrap_or_default();
@@ -119,6 +127,9 @@ impl<'a> Planner<'a> {
 fn is_of_statement(error: &ExplainError) -> bool {
     matches!(
         error,
-        ExplainError::Refused(_) | ExplainError::Unsafe { .. } | ExplainError::TimedOut | ExplainError::NoPlan
+        ExplainError::Refused(_)
+            | ExplainError::Unsafe { .. }
+            | ExplainError::TimedOut
+            | ExplainError::NoPlan
     )
 }

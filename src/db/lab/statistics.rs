@@ -64,11 +64,13 @@ const SLOTS: usize = 5;
 impl Column {
     /// Of a row of `columns.sql`.
     pub(super) fn of(row: &Row) -> Self {
-        let element = row.get::<_, Option<u32>>("element").map(|data_type| Element {
-            data_type,
-            delimiter: row.get("element_delimiter"),
-            equal: row.get("element_equal"),
-        });
+        let element = row
+            .get::<_, Option<u32>>("element")
+            .map(|data_type| Element {
+                data_type,
+                delimiter: row.get("element_delimiter"),
+                equal: row.get("element_equal"),
+            });
         Self {
             relation: row.get("relation"),
             number: row.get("number"),
@@ -127,7 +129,11 @@ impl Column {
     fn slots(&self, of: &ColumnStatistics) -> Vec<Slot> {
         let mut slots = Vec::new();
         let values = |texts: &mut dyn Iterator<Item = &String>| {
-            Some((literal(texts, &self.delimiter), self.data_type, self.modifier))
+            Some((
+                literal(texts, &self.delimiter),
+                self.data_type,
+                self.modifier,
+            ))
         };
         let slot = |kind, operator, numbers, values| Slot {
             kind,
@@ -163,13 +169,22 @@ impl Column {
         let (data_type, delimiter, equal, collation) = match (&self.element, self.is_text_search) {
             (_, true) => (TEXT, ",", TEXT_EQUAL, DEFAULT_COLLATION),
             (Some(element), false) => match element.equal {
-                Some(equal) => (element.data_type, element.delimiter.as_str(), equal, self.collation),
+                Some(equal) => (
+                    element.data_type,
+                    element.delimiter.as_str(),
+                    equal,
+                    self.collation,
+                ),
                 None => return,
             },
             (None, false) => return,
         };
         if !elements.most_common.is_empty() {
-            let mut shares: Vec<f32> = elements.most_common.iter().map(|(_, share)| *share).collect();
+            let mut shares: Vec<f32> = elements
+                .most_common
+                .iter()
+                .map(|(_, share)| *share)
+                .collect();
             shares.extend(&elements.frequency_bounds);
             let texts = &mut elements.most_common.iter().map(|(value, _)| value);
             slots.push(Slot {
@@ -260,7 +275,11 @@ mod tests {
 
     #[test]
     fn elements_are_quoted() {
-        let texts = ["a,b".to_owned(), r#"say "hi" \o/"#.to_owned(), String::new()];
+        let texts = [
+            "a,b".to_owned(),
+            r#"say "hi" \o/"#.to_owned(),
+            String::new(),
+        ];
         assert_eq!(
             literal(&mut texts.iter(), ","),
             r#"{"a,b","say \"hi\" \\o/",""}"#

@@ -46,7 +46,11 @@ pub async fn flipped(
     };
     let before = bench.plans(&asked, &pair.mixture(&[])).await?;
     let after = bench.plans(&asked, &pair.mixture(&all)).await?;
-    let task = progress.task("Looking for what flips plans", Unit::Steps, Some(asked.len() as u64));
+    let task = progress.task(
+        "Looking for what flips plans",
+        Unit::Steps,
+        Some(asked.len() as u64),
+    );
     let mut found = Vec::new();
     for (asked, old) in &before {
         task.advance(1);
@@ -81,27 +85,48 @@ struct Bench<'b, 'q> {
 }
 
 impl Bench<'_, '_> {
-    async fn plans(&mut self, asked: &[Asked], mixture: &Mixture) -> Result<BTreeMap<Asked, Plan>, OutlookError> {
+    async fn plans(
+        &mut self,
+        asked: &[Asked],
+        mixture: &Mixture,
+    ) -> Result<BTreeMap<Asked, Plan>, OutlookError> {
         self.laboratory.set(&mixture.tables).await?;
         let settings = self.settings(mixture);
         let mut plans = BTreeMap::new();
         for asked in asked {
-            if let Some(plan) = self.planner.plan_with(self.laboratory, *asked, &settings).await? {
+            if let Some(plan) = self
+                .planner
+                .plan_with(self.laboratory, *asked, &settings)
+                .await?
+            {
                 plans.insert(*asked, plan);
             }
         }
         Ok(plans)
     }
 
-    async fn plan(&mut self, asked: Asked, mixture: &Mixture) -> Result<Option<Plan>, OutlookError> {
+    async fn plan(
+        &mut self,
+        asked: Asked,
+        mixture: &Mixture,
+    ) -> Result<Option<Plan>, OutlookError> {
         Ok(self.plans(&[asked], mixture).await?.remove(&asked))
     }
 
     fn settings(&self, mixture: &Mixture) -> String {
         let mut sql = String::new();
-        for (name, value) in mixture.settings.iter().filter(|(name, _)| self.settable.contains(*name)) {
+        for (name, value) in mixture
+            .settings
+            .iter()
+            .filter(|(name, _)| self.settable.contains(*name))
+        {
             // Writing to a string cannot fail.
-            let _ = write!(sql, "SET LOCAL {} = {};", quote_identifier(name), quote_literal(value));
+            let _ = write!(
+                sql,
+                "SET LOCAL {} = {};",
+                quote_identifier(name),
+                quote_literal(value)
+            );
         }
         sql
     }

@@ -37,4 +37,4 @@ SELECT * FROM sales WHERE amount + 1 = 50000 LIMIT 5
 -- 2
 SELECT sum((SELECT count(*) FROM steps b WHERE b.weight < a.weight)) FROM steps a
 -- 2
-SELECT count(*) FROM steps a WHERE (SELECT max(b.id) FROM steps b WHERE b.weight < a.weight) > 5
+SELECT count(*) FROM steps a WHERE (SELECT avg(b.id) FROM steps b WHERE b.weight < a.weight) > 5

@@ -25,4 +25,6 @@ SELECT kind, count(*) FROM events WHERE day >= '2024-06-01' GROUP BY kind;
 SELECT * FROM orders WHERE customer_id IN (1, 2, 3, 5, 8) AND status = 'sent';
 SELECT * FROM orders WHERE id > 150000 ORDER BY id LIMIT 100;
 SELECT max(placed) FROM orders;
+SELECT product, quantity, count(*) FROM items GROUP BY product, quantity;
+SELECT * FROM items WHERE product = 17 AND quantity = 2;
 SELECT e.kind, c.name FROM events e JOIN customers c ON c.id = e.customer_id WHERE e.day = '2023-05-05';

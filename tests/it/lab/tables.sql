@@ -34,6 +34,7 @@ CREATE INDEX customers_tags ON customers USING gin (tags);
 ALTER TABLE orders ADD PRIMARY KEY (id), ADD FOREIGN KEY (customer_id) REFERENCES customers;
 CREATE INDEX orders_customer ON orders (customer_id, placed);
 CREATE INDEX orders_placed ON orders (placed);
+CREATE STATISTICS items_parts (ndistinct, dependencies) ON product, quantity, (line + quantity) FROM items;
 CREATE INDEX orders_open ON orders (placed) WHERE status = 'new';
 ALTER TABLE items ADD PRIMARY KEY (order_id, line), ADD FOREIGN KEY (order_id) REFERENCES orders;
 CREATE INDEX items_product ON items (product);

@@ -26,7 +26,11 @@ use crate::schema::Schema;
 use crate::units::{Count, Millis};
 
 /// Plans and reports.
-pub(super) async fn run(args: &AuditArgs, rows: f64, globals: &Globals) -> Result<ExitCode, CliError> {
+pub(super) async fn run(
+    args: &AuditArgs,
+    rows: f64,
+    globals: &Globals,
+) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
@@ -60,9 +64,14 @@ async fn planned(
         timeout: Millis(audit.timeout.as_secs_f64() * 1000.0),
         access: access(args, target),
     };
-    let results = target.results(project, &options, Reading::Known, globals).await?;
+    let results = target
+        .results(project, &options, Reading::Known, globals)
+        .await?;
     let mut place = Place::new(target, &audit.caller, globals, &results);
-    let Facts { schema, server_version } = place.facts(&options).await?;
+    let Facts {
+        schema,
+        server_version,
+    } = place.facts(&options).await?;
     let queries = chosen.catalog.queries;
     let events = (&globals.progress, &globals.interrupt);
     let session = place.session().await?;
@@ -78,12 +87,28 @@ async fn planned(
     })?;
     if rows < rows_now {
         let have = Count(rows_now);
-        return Err(CliError::usage(format!("{table} has {have} rows already"))
-            .help(format!("--at takes a larger number, e.g. --at {:.0e}", rows_now * 100.0)));
+        return Err(
+            CliError::usage(format!("{table} has {have} rows already")).help(format!(
+                "--at takes a larger number, e.g. --at {:.0e}",
+                rows_now * 100.0
+            )),
+        );
     }
     let exhausted = growth.scaled(rows / rows_now).exhausted;
-    let at = Size { table, rows_now, rows_then: rows };
-    let outlook = outlook(target, project, (&schema, &statistics), (&queries, &runs), at, globals).await?;
+    let at = Size {
+        table,
+        rows_now,
+        rows_then: rows,
+    };
+    let outlook = outlook(
+        target,
+        project,
+        (&schema, &statistics),
+        (&queries, &runs),
+        at,
+        globals,
+    )
+    .await?;
     Ok(Report {
         server_version: Some(server_version),
         dataset: target.dataset_info(),
@@ -91,7 +116,10 @@ async fn planned(
         queries,
         runs,
         skipped: chosen.catalog.skipped,
-        outlook: Some(Outlook { exhausted, ..outlook }),
+        outlook: Some(Outlook {
+            exhausted,
+            ..outlook
+        }),
         ..Report::default()
     })
 }
@@ -115,7 +143,14 @@ pub(in crate::cli::commands) async fn outlook(
     let mut laboratory = target.laboratory(project, globals).await?;
     let mut planner = Planner::new(queries, runs);
     let most = at.rows_then / at.rows_now;
-    let found = courses(&mut laboratory, &mut planner, (schema, statistics), most, &globals.progress).await;
+    let found = courses(
+        &mut laboratory,
+        &mut planner,
+        (schema, statistics),
+        most,
+        &globals.progress,
+    )
+    .await;
     let closed = laboratory.close().await;
     let found = found?;
     closed?;
@@ -129,7 +164,10 @@ pub(in crate::cli::commands) async fn outlook(
             query: queries.get(course.asked.query)?.name.clone(),
             parameters: run.id.to_string(),
             cost_now: course.now.root().estimate.total_cost,
-            cost_then: course.then.as_ref().map(|plan| plan.root().estimate.total_cost),
+            cost_then: course
+                .then
+                .as_ref()
+                .map(|plan| plan.root().estimate.total_cost),
             changes: changes.collect(),
         })
     };

@@ -70,7 +70,10 @@ impl<'a> Place<'a> {
     }
 
     /// The schema, as far as there is any row: who asks sees less of the statistics than who reads the schema.
-    pub(in crate::cli::commands) async fn facts(&mut self, options: &RunOptions) -> Result<Facts, CliError> {
+    pub(in crate::cli::commands) async fn facts(
+        &mut self,
+        options: &RunOptions,
+    ) -> Result<Facts, CliError> {
         let key = self.results.key("facts", &[]);
         if let Some(known) = self.results.find::<Facts>(&key) {
             return Ok(known.value);
@@ -106,7 +109,11 @@ impl<'a> Place<'a> {
 }
 
 /// A new session after the server was lost: it may be starting again.
-pub(in crate::cli::commands) async fn again(target: &Target, caller: &Caller, globals: &Globals) -> Option<Session> {
+pub(in crate::cli::commands) async fn again(
+    target: &Target,
+    caller: &Caller,
+    globals: &Globals,
+) -> Option<Session> {
     /// A crashed server recovers within this, or the user has to know.
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(250);

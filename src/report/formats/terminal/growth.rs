@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use crate::finding::Severity;
 use crate::lab::change::ChangeKind;
 use crate::lab::growth::{Class, CliffLimit, GrowthReport, Prediction, RunGrowth};
+use crate::lab::outlook::rounded;
 use crate::report::excerpt::clean;
 use crate::report::summary::{Standing, Summary, plural, shown};
 use crate::report::{Report, TOOL_VERSION};
 use crate::units::{Count, Millis};
 
 use super::finding::Page;
-use super::outlook::{change_in_words, rounded};
+use super::outlook::change_in_words;
 use super::style::TerminalStyle;
 
 /// Writes the page.
@@ -22,7 +23,11 @@ pub(super) fn render(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let palette = style.palette();
-    let sizes: Vec<String> = growth.sizes.iter().map(|rows| Count(*rows).to_string()).collect();
+    let sizes: Vec<String> = growth
+        .sizes
+        .iter()
+        .map(|rows| Count(*rows).to_string())
+        .collect();
     let head = format!(
         "pgproof {TOOL_VERSION}, {}, {} run with {} rows of {}, looked ahead to {}",
         super::server(report),
@@ -52,26 +57,55 @@ fn one(run: &RunGrowth, table: &str, style: TerminalStyle, out: &mut dyn Write) 
         Class::Linear => Standing::Warning,
         Class::Superlinear => Standing::Error,
     };
-    let pages: Vec<String> = run.points.iter().map(|point| Count(point.pages.0 as f64).to_string()).collect();
+    let pages: Vec<String> = run
+        .points
+        .iter()
+        .map(|point| Count(point.pages.0 as f64).to_string())
+        .collect();
     let exponent = match run.exponent {
-        Some(exponent) => format!("k = {:.2} ({:.2} to {:.2})", exponent.value, exponent.low, exponent.high),
+        Some(exponent) => format!(
+            "k = {:.2} ({:.2} to {:.2})",
+            exponent.value, exponent.low, exponent.high
+        ),
         None => "too few pages to tell, constant so far".to_owned(),
     };
-    writeln!(out, "\n{}  {}", palette.strong(clean(&run.query)), clean(&run.parameters))?;
-    let law = format!("{}: {exponent}; pages {}", run.class.words(), pages.join(" / "));
+    writeln!(
+        out,
+        "\n{}  {}",
+        palette.strong(clean(&run.query)),
+        clean(&run.parameters)
+    )?;
+    let law = format!(
+        "{}: {exponent}; pages {}",
+        run.class.words(),
+        pages.join(" / ")
+    );
     writeln!(out, "  {}", palette.standing(standing, law))?;
     if let Some(predicted) = run.predicted {
-        writeln!(out, "  at {} rows while the plan stays: {}", Count(predicted.rows), expected(&predicted))?;
+        writeln!(
+            out,
+            "  at {} rows while the plan stays: {}",
+            Count(predicted.rows),
+            expected(&predicted)
+        )?;
     }
     if let Some(cliff) = run.cliff {
         let limit = match cliff.limit {
             CliffLimit::Pages(pages) => pages.to_string(),
             CliffLimit::Time(time) => time.to_string(),
         };
-        let text = format!("passes {limit} at about {} rows of {}", Count(rounded(cliff.rows)), clean(table));
+        let text = format!(
+            "passes {limit} at about {} rows of {}",
+            Count(rounded(cliff.rows)),
+            clean(table)
+        );
         writeln!(out, "  {}", palette.standing(Standing::Error, text))?;
     }
-    for change in run.changes.iter().filter(|change| change.change.kind == ChangeKind::Access) {
+    for change in run
+        .changes
+        .iter()
+        .filter(|change| change.change.kind == ChangeKind::Access)
+    {
         writeln!(out, "  {}", clean(&change_in_words(change, table)))?;
     }
     if let Some(confirmation) = run.confirmation {

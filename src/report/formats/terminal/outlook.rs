@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::lab::change::ChangeKind;
-use crate::lab::outlook::{NOT_RUN, Outlook, PlannedRun, SizedChange};
+use crate::lab::outlook::{NOT_RUN, Outlook, PlannedRun, SizedChange, rounded};
 use crate::report::excerpt::clean;
 use crate::report::summary::{Standing, plural};
 use crate::report::{Report, TOOL_VERSION};
@@ -35,13 +35,22 @@ pub(super) fn render(
     let (changed, same): (Vec<&PlannedRun>, Vec<&PlannedRun>) =
         outlook.runs.iter().partition(|run| !run.changes.is_empty());
     for run in &changed {
-        writeln!(out, "\n{}  {}", palette.strong(clean(&run.query)), clean(&run.parameters))?;
+        writeln!(
+            out,
+            "\n{}  {}",
+            palette.strong(clean(&run.query)),
+            clean(&run.parameters)
+        )?;
         writeln!(out, "  {}", costs(run))?;
         for change in &run.changes {
             let text = clean(&change_in_words(change, &outlook.table)).to_string();
             match change.change.kind {
-                ChangeKind::Access => writeln!(out, "  {}", palette.standing(Standing::Warning, text))?,
-                ChangeKind::Order | ChangeKind::Parallel => writeln!(out, "  {}", palette.quiet(text))?,
+                ChangeKind::Access => {
+                    writeln!(out, "  {}", palette.standing(Standing::Warning, text))?
+                }
+                ChangeKind::Order | ChangeKind::Parallel => {
+                    writeln!(out, "  {}", palette.quiet(text))?
+                }
             }
         }
     }
@@ -49,7 +58,13 @@ pub(super) fn render(
         writeln!(out, "\nthe same plan up to there")?;
     }
     for run in &same {
-        writeln!(out, "  {}, {}: {}", clean(&run.query), clean(&run.parameters), costs(run))?;
+        writeln!(
+            out,
+            "  {}, {}: {}",
+            clean(&run.query),
+            clean(&run.parameters),
+            costs(run)
+        )?;
     }
     let refused: Vec<&str> = report
         .runs
@@ -58,23 +73,39 @@ pub(super) fn render(
         .filter_map(|runs| Some(report.queries.get(runs.query)?.name.as_str()))
         .collect();
     if !refused.is_empty() {
-        writeln!(out, "\nnot planned, the server refuses them: {}", clean(&refused.join(", ")))?;
+        writeln!(
+            out,
+            "\nnot planned, the server refuses them: {}",
+            clean(&refused.join(", "))
+        )?;
     }
     let count = plural(outlook.runs.len(), "plan", "plans");
-    writeln!(out, "\n{} of {count} change; {NOT_RUN}, in {}", changed.len(), report.elapsed)
+    writeln!(
+        out,
+        "\n{} of {count} change; {NOT_RUN}, in {}",
+        changed.len(),
+        report.elapsed
+    )
 }
 
 /// `cost 1,204 → 12,345,678 (10,254 times); planned, not run`.
 fn costs(run: &PlannedRun) -> String {
     let Some(then) = run.cost_then else {
-        return format!("cost {}; refused at that size; {NOT_RUN}", cost(run.cost_now));
+        return format!(
+            "cost {}; refused at that size; {NOT_RUN}",
+            cost(run.cost_now)
+        );
     };
     let times = then / run.cost_now.max(0.01);
     let times = match times {
         ..10.0 => format!("{times:.1}"),
         _ => Count(times).to_string(),
     };
-    format!("cost {} → {} ({times} times); {NOT_RUN}", cost(run.cost_now), cost(then))
+    format!(
+        "cost {} → {} ({times} times); {NOT_RUN}",
+        cost(run.cost_now),
+        cost(then)
+    )
 }
 
 fn cost(cost: f64) -> String {
@@ -93,10 +124,4 @@ pub(super) fn change_in_words(change: &SizedChange, table: &str) -> String {
         table,
         change.change.words()
     )
-}
-
-/// Two digits are as exact as sizes are looked for.
-pub(super) fn rounded(rows: f64) -> f64 {
-    let digits = 10_f64.powf(rows.max(10.0).log10().floor() - 1.0);
-    (rows / digits).round() * digits
 }
