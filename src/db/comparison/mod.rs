@@ -6,6 +6,7 @@ mod cause;
 mod fresh;
 mod new_tables;
 mod queries;
+mod reach;
 mod rerun;
 mod rewritten;
 mod slower;
@@ -27,6 +28,7 @@ use crate::diff::verdict::Limits as VerdictLimits;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::migrations::Migration;
 use crate::progress::Progress;
+use crate::results::Results;
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
 use crate::seed::Options;
@@ -34,7 +36,8 @@ use crate::source::Source;
 use crate::units::Millis;
 
 use self::queries::Bench;
-use super::audit::{AuditError, RunOptions, run_catalog};
+use self::reach::Reach;
+use super::audit::{AuditError, Known as KnownRuns, RunOptions, run_unknown};
 use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, Session};
 use super::explain::ExplainError;
@@ -72,6 +75,8 @@ pub struct Task<'a> {
     pub options: RunOptions,
     /// From where on more work is a regression, for a query.
     pub limits_for: &'a dyn Fn(&Query) -> VerdictLimits,
+    /// What is known of the dataset's queries from earlier runs.
+    pub results: &'a Results,
     /// Events.
     pub progress: &'a Progress,
     /// Stops everything.
@@ -213,15 +218,17 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         .note(format!("applying {}", counted(task.migrations)));
     compared.statements = inspect(after.url(), task.migrations, task.interrupt).await?;
     clock.lap(&mut compared.spent.migrations);
-    let old_runs = run_catalog(
+    let known = KnownRuns::of(task.before, task.results);
+    let from_earlier: BTreeSet<usize> = known.queries().collect();
+    let mut old_runs = run_unknown(
         &before.session,
-        &old_schema,
-        task.before,
+        (&old_schema, task.before),
+        (known, task.results),
         &task.options,
-        task.progress,
-        task.interrupt,
+        (task.progress, task.interrupt),
     )
     .await?;
+    task.results.tidy();
     clock.lap(&mut compared.spent.queries);
     let mut new_schema = introspect::schema(&after.session).await?;
     match new_tables::fill(task, &after, &old_schema, &new_schema).await {
@@ -251,6 +258,15 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         ),
         Analyzed::Everything => touched::all(&old_schema, &new_schema),
     };
+    let reach = Reach {
+        task,
+        after: &after.session,
+        sides: &sides,
+        touched: &touched,
+    };
+    reach
+        .run_again(&before, &from_earlier, &mut old_runs)
+        .await?;
     let mut bench = Bench {
         task,
         before,
