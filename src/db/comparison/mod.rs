@@ -2,6 +2,7 @@
 //! it), *control* (only analyzed again), then, each on a copy of its own, the migration beside traffic, behind readers, statement
 //! by statement and back, and with safer forms. Runs and measures; what it means is `diff`'s.
 
+mod at_once;
 mod cause;
 mod fresh;
 mod new_tables;
@@ -43,7 +44,7 @@ use super::connect::{ConnectError, DatabaseUrl, Session};
 use super::explain::ExplainError;
 use super::introspect::{self, IntrospectError};
 use super::migrate::MigrateError;
-use super::migration_observer::{Lanes, ObserveError, inspect, measure, rehearse};
+use super::migration_observer::{ObserveError, inspect, measure};
 use super::server::{Cluster, ServerError};
 use super::traffic::Probe;
 
@@ -295,20 +296,17 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         error.costs(task, "no waits are measured")?;
     }
     clock.lap(&mut compared.spent.traffic);
-    if let Err(error) = behind_readers(task, &mut compared.statements, &probes).await {
-        error.costs(task, "no statement is rehearsed behind a reader")?;
-    }
-    clock.lap(&mut compared.spent.rehearsals);
-    match cause::trace(task, &mut compared, &old_runs, &sides, &touched).await {
-        Ok(trip) => compared.round_trip = trip,
-        Err(error) => error.costs(task, "no further causes are named")?,
-    }
-    let proven =
-        rewritten::prove_safer_forms(task, &mut compared.statements, &probes, &new_schema).await;
-    match proven {
-        Ok(difference) => compared.safer_schema = difference,
-        Err(error) => error.costs(task, "no further safer forms are measured")?,
-    }
+    at_once::run(
+        task,
+        &mut compared,
+        &probes,
+        &at_once::Found {
+            old_runs: &old_runs,
+            sides: &sides,
+            touched: &touched,
+        },
+    )
+    .await?;
     clock.lap(&mut compared.spent.migrations);
     compared.probes = probes.into_iter().map(|probe| probe.name).collect();
     compared.queries.sort_by_key(QueryDiff::verdict);
@@ -359,30 +357,6 @@ async fn beside_traffic(
             message: broken.message,
         })
         .collect();
-    Ok(())
-}
-
-/// What needs a table alone, tried behind a reader: several at once, each on a copy of its own.
-async fn behind_readers(
-    task: &Task<'_>,
-    statements: &mut [StatementObservation],
-    probes: &[Probe],
-) -> Result<(), CompareError> {
-    let many = Lanes::wanted(statements);
-    let mut copies = Vec::with_capacity(many);
-    for _ in 0..many {
-        copies.push(Copy::of(task, task.template).await?);
-    }
-    let urls: Vec<DatabaseUrl> = copies.iter().map(|copy| copy.url().clone()).collect();
-    let lanes = Lanes {
-        urls: &urls,
-        progress: task.progress,
-        interrupt: task.interrupt,
-    };
-    rehearse(&lanes, task.migrations, probes, statements).await?;
-    for copy in copies {
-        copy.discard().await?;
-    }
     Ok(())
 }
 
