@@ -77,8 +77,11 @@ async fn of_migrations(
         in_dataset.0 += lap(&mut clock).0;
         let options = options(project);
         let of_dataset = (&cluster, &dataset);
-        let results =
-            target::results(project, of_dataset, &options, Reading::Known, globals).await?;
+        let reading = match args.fresh {
+            true => Reading::Fresh,
+            false => Reading::Known,
+        };
+        let results = target::results(project, of_dataset, &options, reading, globals).await?;
         let task = Task {
             cluster: &cluster,
             template: &dataset.database,
