@@ -67,6 +67,11 @@ pub fn set_root(metapage: &mut [u8], height: u32) -> bool {
     true
 }
 
+/// Has a metapage say that there is no root.
+pub fn clear_root(metapage: &mut [u8]) {
+    put(metapage, META_ROOT, &[0; 16]);
+}
+
 /// One page of a level; an inner page points to `child` for every key.
 fn page(level: u32, is_root: bool, child: u32) -> Vec<u8> {
     let mut page = vec![0; PAGE];
@@ -130,6 +135,8 @@ mod tests {
         put(&mut page, PAGE_HEADER, &META_MAGIC.to_ne_bytes());
         assert!(set_root(&mut page, 2));
         assert!(!set_root(&mut page, 3), "it has a root now");
+        clear_root(&mut page);
+        assert!(set_root(&mut page, 3));
         assert!(!set_root(&mut [], 0));
     }
 

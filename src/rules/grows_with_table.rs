@@ -74,7 +74,7 @@ pub fn finding(query: &Query, growth: &RunGrowth, run: &Run, policy: &Policy) ->
         ..Evidence::default()
     }
     .with("exponent", Quantity::Ratio(exponent))
-    .with("pages", Quantity::Pages(last.pages))
+    .with("query_pages", Quantity::Pages(last.pages))
     .with("rows_of_largest_table", Quantity::Rows(last.rows));
     if let Some(predicted) = growth.predicted {
         evidence = evidence

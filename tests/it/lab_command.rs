@@ -28,6 +28,19 @@ SELECT count(*) FROM orders WHERE note LIKE '%' || $1 || '%';
 SELECT c.country, sum(o.total) FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.country;
 ";
 
+/// By the schema that documents it.
+fn assert_is_valid(report: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/report.schema.json");
+    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let document = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
+    let errors: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+}
+
 struct Project {
     directory: tempfile::TempDir,
 }
@@ -71,6 +84,7 @@ impl Project {
     fn report(&self, args: &[&str]) -> SavedReport {
         let output = self.run(args);
         let text = String::from_utf8_lossy(&output.stdout);
+        assert_is_valid(&text);
         json::read(&text).unwrap_or_else(|error| {
             panic!(
                 "{error}\n{text}\n{}",

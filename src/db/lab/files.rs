@@ -21,6 +21,8 @@ pub(super) struct Stretch {
     pub(super) to: Pages,
     /// What its root is to be before it is stretched: the height of an empty B-tree.
     pub(super) root: Option<u32>,
+    /// The file that this one replaces, and how long it is: the server remembers pages of files by their names.
+    pub(super) replaces: Option<(PathBuf, Pages)>,
 }
 
 /// Why a file cannot be made hollow.
@@ -55,6 +57,9 @@ pub(super) fn stretch_all(stretches: &[Stretch], segment: u64) -> Result<(), Fil
             path: stretch.path.display().to_string(),
             source,
         };
+        if let Some((old, pages)) = &stretch.replaces {
+            replace(old, pages.bytes().0, &stretch.path, segment).map_err(refused)?;
+        }
         if let Some(height) = stretch.root {
             set_root(&stretch.path, height).map_err(refused)?;
         }
@@ -69,6 +74,22 @@ pub(super) fn stretch_all(stretches: &[Stretch], segment: u64) -> Result<(), Fil
         check_sparse(&stretch.path)?;
     }
     Ok(())
+}
+
+/// Makes an index without entries or a root of one that has a root and no entries, and removes that.
+fn replace(old: &Path, length: u64, new: &Path, segment: u64) -> io::Result<()> {
+    let mut metapage = vec![0; Pages::SIZE as usize];
+    File::open(old)?.read_exact(&mut metapage)?;
+    btree::clear_root(&mut metapage);
+    make(new, Pages::SIZE, &fs::metadata(old)?)?;
+    OpenOptions::new()
+        .write(true)
+        .open(new)?
+        .write_all(&metapage)?;
+    for number in 1..length.div_ceil(segment).max(1) {
+        fs::remove_file(segment_path(old, number))?;
+    }
+    fs::remove_file(old)
 }
 
 /// The pages that a relation's first segment has now.

@@ -10,6 +10,7 @@ mod extended;
 mod files;
 pub mod outlook;
 mod plans;
+mod relation;
 mod statistics;
 pub mod why;
 
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use tokio_postgres::types::Type;
 
 use self::files::Stretch;
+use self::relation::{Relation, Size, sizes_sql};
 use self::statistics::Column;
 use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, EnvironmentFault, Session, describe};
@@ -35,8 +37,8 @@ pub use self::plans::{Asked, Planner};
 
 /// How long planning one statement may take.
 const PLANNING_LIMIT: Millis = Millis(5_000.0);
-/// Relations are numbered by 32 bits (`BlockNumber`); the last number means none.
-const MOST_PAGES: u64 = u32::MAX as u64 - 1;
+/// Files that are made here have numbers that the server does not come to.
+const FIRST_FILE: u32 = 3_000_000_000;
 /// Values are read as profiles print them.
 const VALUES: &str =
     "-c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c statement_timeout=0";
@@ -96,20 +98,11 @@ impl LabError {
     }
 }
 
-/// A relation of the laboratory.
-#[derive(Debug)]
-struct Relation {
-    name: String,
-    oid: u32,
-    is_btree: bool,
-    /// Key columns of an index.
-    keys: Vec<String>,
-    /// `None` for what has no file of its own.
-    path: Option<PathBuf>,
-    /// What the server wrote: never made shorter than this.
-    least: Pages,
-    pages: Pages,
-    has_root: bool,
+/// What is to be done to files, and to what pg_class says of them.
+#[derive(Debug, Default)]
+struct Changes {
+    stretches: Vec<Stretch>,
+    sizes: Vec<Size>,
 }
 
 /// The statistics of a column that are set now.
@@ -124,6 +117,7 @@ pub struct Laboratory {
     /// Plans, and may not change anything.
     planner: Session,
     segment: u64,
+    next_file: u32,
     /// By schema and name.
     relations: BTreeMap<(String, String), Relation>,
     columns: BTreeMap<(u32, String), Column>,
@@ -154,6 +148,7 @@ impl Laboratory {
         let mut laboratory = Self {
             copy,
             segment: segment_bytes(&setter).await?,
+            next_file: FIRST_FILE,
             setter,
             planner,
             relations: BTreeMap::new(),
@@ -193,24 +188,23 @@ impl Laboratory {
     /// [`LabError`].
     pub async fn set(&mut self, tables: &[TableStatistics]) -> Result<(), LabError> {
         self.interrupt.check()?;
-        let mut stretches = Vec::new();
+        let mut changes = Changes::default();
         let mut sql = String::from("BEGIN;");
-        let mut sizes = Vec::new();
         for table in tables {
-            let Some((oid, name)) = self.stretch_table(table, &mut stretches, &mut sizes)? else {
+            let Some((oid, name)) = self.stretch_table(table, &mut changes)? else {
                 continue;
             };
             self.change_columns(oid, &table.columns, &mut sql);
             self.change_extended(&table.extended, &mut sql);
             for index in &table.indexes {
-                let index_oid =
-                    self.stretch_index(table, index, &name, &mut stretches, &mut sizes)?;
+                let index_oid = self.stretch_index(table, index, &name, &mut changes)?;
                 if let Some(index_oid) = index_oid {
                     self.change_columns(index_oid, &index.expressions, &mut sql);
                 }
             }
         }
         let segment = self.segment;
+        let Changes { stretches, sizes } = changes;
         if !stretches.is_empty() {
             let stretched =
                 tokio::task::spawn_blocking(move || files::stretch_all(&stretches, segment));
@@ -242,15 +236,18 @@ impl Laboratory {
     fn stretch_table(
         &mut self,
         table: &TableStatistics,
-        stretches: &mut Vec<Stretch>,
-        sizes: &mut Vec<Size>,
+        changes: &mut Changes,
     ) -> Result<Option<(u32, String)>, LabError> {
         let key = (table.schema.clone(), table.name.clone());
         let Some(relation) = self.relations.get_mut(&key) else {
             return Ok(None);
         };
-        stretches.extend(relation.stretch(Pages(table.pages), None)?);
-        sizes.push(Size {
+        changes.stretches.extend(relation.stretch(
+            Pages(table.pages),
+            None,
+            &mut self.next_file,
+        )?);
+        changes.sizes.push(Size {
             oid: relation.oid,
             pages: relation.pages.max(Pages(if relation.path.is_some() {
                 0
@@ -259,6 +256,7 @@ impl Laboratory {
             })),
             rows: table.rows,
             all_visible: Some(table.all_visible),
+            file: None,
         });
         Ok(Some((relation.oid, relation.name.clone())))
     }
@@ -268,8 +266,7 @@ impl Laboratory {
         table: &TableStatistics,
         index: &IndexSize,
         table_name: &str,
-        stretches: &mut Vec<Stretch>,
-        sizes: &mut Vec<Size>,
+        changes: &mut Changes,
     ) -> Result<Option<u32>, LabError> {
         let key = (table.schema.clone(), index.name.clone());
         let Some(relation) = self.relations.get_mut(&key) else {
@@ -283,12 +280,17 @@ impl Laboratory {
         let key_bytes = relation.keys.iter().map(width).sum();
         relation.name = format!("{table_name}'s index {}", index.name);
         let height = btree::height(Pages(index.pages), key_bytes);
-        stretches.extend(relation.stretch(Pages(index.pages), Some(height))?);
-        sizes.push(Size {
+        changes.stretches.extend(relation.stretch(
+            Pages(index.pages),
+            Some(height),
+            &mut self.next_file,
+        )?);
+        changes.sizes.push(Size {
             oid: relation.oid,
             pages: relation.pages,
             rows: index.rows,
             all_visible: None,
+            file: relation.file,
         });
         Ok(Some(relation.oid))
     }
@@ -342,12 +344,13 @@ impl Laboratory {
             let relation = Relation {
                 name: format!("{schema}.{name}"),
                 oid: row.get("oid"),
-                is_btree: row.get::<_, &str>("method") == "btree",
+                is_empty_btree: row.get::<_, &str>("method") == "btree" && least == Pages(1),
                 keys: row.get("keys"),
                 path,
                 least,
                 pages: least,
-                has_root: false,
+                root: None,
+                file: None,
             };
             self.relations.insert((schema, name), relation);
         }
@@ -390,70 +393,6 @@ impl Laboratory {
         let done = self.setter.client().batch_execute(&sql).await;
         done.map_err(|error| LabError::refused("prepare the hollow tables", &error))
     }
-}
-
-impl Relation {
-    /// What its file is to become, where that differs.
-    fn stretch(&mut self, pages: Pages, height: Option<u32>) -> Result<Option<Stretch>, LabError> {
-        if pages.0 > MOST_PAGES {
-            return Err(LabError::TooLarge {
-                relation: self.name.clone(),
-                pages: pages.0,
-            });
-        }
-        let Some(path) = &self.path else {
-            return Ok(None);
-        };
-        // The root is read by the server once it plans: it is written before that.
-        let root = height.filter(|_| self.is_btree && !self.has_root && self.least == Pages(1));
-        if let Some(height) = root {
-            self.has_root = true;
-            self.least = Pages(u64::from(height) + 2);
-        }
-        let to = pages.max(self.least);
-        if to == self.pages && root.is_none() {
-            return Ok(None);
-        }
-        let from = std::mem::replace(&mut self.pages, to);
-        Ok(Some(Stretch {
-            path: path.clone(),
-            from,
-            to,
-            root,
-        }))
-    }
-}
-
-/// What pg_class says of a relation.
-struct Size {
-    oid: u32,
-    pages: Pages,
-    rows: Option<f64>,
-    all_visible: Option<u64>,
-}
-
-/// Also has every session forget what it knew of the relation's files.
-fn sizes_sql(sizes: &[Size]) -> String {
-    let rows: Vec<String> = sizes.iter().map(size_sql).collect();
-    format!(
-        "UPDATE pg_catalog.pg_class c SET relpages = v.pages, reltuples = v.tuples, \
-         relallvisible = coalesce(v.visible, c.relallvisible) \
-         FROM (VALUES {}) AS v (oid, pages, tuples, visible) WHERE c.oid = v.oid;",
-        rows.join(",")
-    )
-}
-
-fn size_sql(size: &Size) -> String {
-    // Numbers of pages are 32 bits without a sign, kept in a signed column.
-    let wrapped = |pages: u64| (pages as u32).cast_signed();
-    let visible = size.all_visible.map(wrapped);
-    format!(
-        "({}::oid, {}::int4, {}::float4, {}::int4)",
-        size.oid,
-        wrapped(size.pages.0),
-        size.rows.unwrap_or(-1.0),
-        visible.map_or_else(|| "NULL".to_owned(), |pages| pages.to_string())
-    )
 }
 
 /// Says what it is, to people and to the server.
