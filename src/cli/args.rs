@@ -109,6 +109,7 @@ pub enum Command {
     Explain(ExplainArgs),
     Import(ImportArgs),
     Init(InitArgs),
+    Profile(ProfileArgs),
     Record(RecordArgs),
     Report(ReportArgs),
     Rules(RulesArgs),
@@ -133,6 +134,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Import(_)
             | Self::Init(_)
+            | Self::Profile(_)
             | Self::Rules(_)
             | Self::Server(_)
             | Self::Snapshot(_) => false,
@@ -179,6 +181,10 @@ pub struct AuditArgs {
     /// Rows of every table, or of one, as in `pgproof seed`
     #[arg(long, value_name = "[TABLE=]N", value_parser = super::values::rows)]
     pub rows: Vec<RowsRequest>,
+    /// Audit on rows with the statistics of a profile and with production's planner settings; what it knows of calls weighs the
+    /// queries
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["copy", "prove"])]
+    pub profile: Option<PathBuf>,
     /// How often each query is measured [default: `audit.runs` of pgproof.toml, else 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: Option<u32>,
@@ -450,6 +456,9 @@ pub struct SeedArgs {
     /// Choose the scale at which tables and indexes come to this size
     #[arg(long, value_name = "SIZE", value_parser = super::values::size, conflicts_with = "scale")]
     pub target_size: Option<u64>,
+    /// Make rows with the statistics of a profile, which `pgproof profile` wrote; the spec has the last word
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
     /// Only this share of the rows, e.g. 1% or 0.01, with every row that they point to
     #[arg(long, value_name = "SHARE", value_parser = super::values::share)]
     pub subset: Option<f64>,
@@ -459,6 +468,33 @@ pub struct SeedArgs {
     /// Say what would be made, and stop
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Writes the statistics of a production database into a file, without a value of it: for `seed --profile` and `audit --profile`
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof profile --database-url postgres://dba@production/shop -o shop.profile
+                                                 one read-only transaction, in which every statement ends after 10 s
+  pgproof profile --from stats.sql -o shop.profile
+                                                 what `pg_dump --statistics-only` of 18 wrote; nothing else reaches production
+  pgproof profile --database-url env -o shop.profile --key-file ~/.shop.key
+                                                 the same values are replaced alike each time: two profiles can be compared
+  pgproof seed --profile shop.profile            rows with these statistics
+  pgproof audit --profile shop.profile           the catalog on them, with production's planner settings
+
+The role needs pg_monitor and pg_read_all_data, and no more. What it could not read stands in the file.")]
+pub struct ProfileArgs {
+    /// The file that is written [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Statistics that `pg_dump --statistics-only` of PostgreSQL 18 or later wrote, instead of a database: the schema is the
+    /// project's
+    #[arg(long, value_name = "DUMP")]
+    pub from: Option<PathBuf>,
+    /// A file that decides how values are replaced; made where it is not there, and to be kept secret [default: a key that is
+    /// thrown away]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// `--rows N` or `--rows TABLE=N`.

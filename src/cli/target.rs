@@ -414,6 +414,7 @@ impl Ingredients {
             specs,
             options: Options {
                 constants,
+                profile: project.profile.clone(),
                 ..options
             },
         })

@@ -31,6 +31,7 @@ mod layers;
 mod lexer;
 mod noise;
 mod plan_sums;
+mod profile;
 mod proving;
 mod psql_layouts;
 mod record;

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod explain;
 pub mod import;
 pub mod init;
+pub mod profile;
 pub mod record;
 pub mod report;
 pub mod rules;
@@ -46,6 +47,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Explain(args) => explain::run(args, globals).await,
         Command::Import(args) => import::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
+        Command::Profile(args) => profile::run(args, globals).await,
         Command::Record(args) => record::run(args, globals).await,
         Command::Report(args) => report::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
