@@ -110,12 +110,14 @@ pub enum Command {
     Growth(GrowthArgs),
     Import(ImportArgs),
     Init(InitArgs),
+    Profile(ProfileArgs),
     Record(RecordArgs),
     Report(ReportArgs),
     Rules(RulesArgs),
     Seed(SeedArgs),
     Snapshot(SnapshotArgs),
     Trace(TraceArgs),
+    Why(WhyArgs),
 }
 
 impl Command {
@@ -135,9 +137,11 @@ impl Command {
             | Self::Completions(_)
             | Self::Import(_)
             | Self::Init(_)
+            | Self::Profile(_)
             | Self::Rules(_)
             | Self::Server(_)
-            | Self::Snapshot(_) => false,
+            | Self::Snapshot(_)
+            | Self::Why(_) => false,
         }
     }
 }
@@ -152,6 +156,7 @@ impl Command {
   pgproof audit --changed                        what changed since this branch left the main one
   pgproof audit --watch                          again after every change of a file
   pgproof audit --at 1e10                        planned at ten billion rows, without a row
+  pgproof audit --hollow --profile shop.profile  planned with production's numbers, without a row
   pgproof audit --format json=report.json        the terminal's report, and a file for machines
   pgproof audit --database-url postgres://app@localhost/shop
                                                  on a database that is there already; nothing is changed in it
@@ -182,6 +187,10 @@ pub struct AuditArgs {
     /// Rows of every table, or of one, as in `pgproof seed`
     #[arg(long, value_name = "[TABLE=]N", value_parser = super::values::rows)]
     pub rows: Vec<RowsRequest>,
+    /// Audit on rows with the statistics of a profile and with production's planner settings; what it knows of calls weighs the
+    /// queries
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["copy", "prove"])]
+    pub profile: Option<PathBuf>,
     /// How often each query is measured [default: `audit.runs` of pgproof.toml, else 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: Option<u32>,
@@ -196,6 +205,10 @@ pub struct AuditArgs {
     #[arg(long, value_name = "ROWS", value_parser = super::values::many_rows,
           conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
     pub at: Option<f64>,
+    /// Plan the catalog with the numbers of the profile as they are, on tables without rows; nothing is run
+    #[arg(long, requires = "profile",
+          conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
+    pub hollow: bool,
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,
@@ -294,6 +307,25 @@ pub struct GrowthArgs {
     /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
+}
+
+/// Says which numbers of two profiles make a query's plan another one
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof why last-week.profile today.profile    the whole catalog
+  pgproof why last-week.profile today.profile ListOrdersByCustomer
+
+Both are written by `pgproof profile`, with the same --key-file: else every value differs.")]
+pub struct WhyArgs {
+    /// The profile of when the plan was right
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// The profile of when it was not
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// Names of queries, patterns like 'Search*', query files, or - for standard input [default: the whole catalog]
+    #[arg(value_name = "QUERY|FILE|-")]
+    pub queries: Vec<String>,
 }
 
 /// Prints the completions of a shell, or writes the manual's pages
@@ -483,6 +515,9 @@ pub struct SeedArgs {
     /// Choose the scale at which tables and indexes come to this size
     #[arg(long, value_name = "SIZE", value_parser = super::values::size, conflicts_with = "scale")]
     pub target_size: Option<u64>,
+    /// Make rows with the statistics of a profile, which `pgproof profile` wrote; the spec has the last word
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
     /// Only this share of the rows, e.g. 1% or 0.01, with every row that they point to
     #[arg(long, value_name = "SHARE", value_parser = super::values::share)]
     pub subset: Option<f64>,
@@ -492,6 +527,33 @@ pub struct SeedArgs {
     /// Say what would be made, and stop
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Writes the statistics of a production database into a file, without a value of it: for `seed --profile` and `audit --profile`
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof profile --database-url postgres://dba@production/shop -o shop.profile
+                                                 one read-only transaction, in which every statement ends after 10 s
+  pgproof profile --from stats.sql -o shop.profile
+                                                 what `pg_dump --statistics-only` of 18 wrote; nothing else reaches production
+  pgproof profile --database-url env -o shop.profile --key-file ~/.shop.key
+                                                 the same values are replaced alike each time: two profiles can be compared
+  pgproof seed --profile shop.profile            rows with these statistics
+  pgproof audit --profile shop.profile           the catalog on them, with production's planner settings
+
+The role needs pg_monitor and pg_read_all_data, and no more. What it could not read stands in the file.")]
+pub struct ProfileArgs {
+    /// The file that is written [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Statistics that `pg_dump --statistics-only` of PostgreSQL 18 or later wrote, instead of a database: the schema is the
+    /// project's
+    #[arg(long, value_name = "DUMP")]
+    pub from: Option<PathBuf>,
+    /// A file that decides how values are replaced; made where it is not there, and to be kept secret [default: a key that is
+    /// thrown away]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// `--rows N` or `--rows TABLE=N`.

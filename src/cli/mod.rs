@@ -13,6 +13,7 @@ mod failures;
 mod globals;
 mod new_migration;
 pub mod output;
+pub mod profiles;
 pub mod reference;
 pub mod revision;
 pub mod saved_reports;

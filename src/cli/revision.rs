@@ -85,6 +85,7 @@ impl Checkout {
         if file.is_file() {
             return Ok(Project {
                 live: today.live.clone(),
+                profile: today.profile.clone(),
                 ..Project::load(Some(&file), &self.directory)?
             });
         }
@@ -96,6 +97,7 @@ impl Checkout {
             root: self.directory.clone(),
             settings: today.settings.clone(),
             live: today.live.clone(),
+            profile: today.profile.clone(),
         })
     }
 }

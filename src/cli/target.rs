@@ -434,6 +434,7 @@ impl Ingredients {
             specs,
             options: Options {
                 constants,
+                profile: project.profile.clone(),
                 ..options
             },
         })

@@ -61,7 +61,8 @@ pub async fn read(session: &Session) -> Result<Statements, StatementsError> {
     })
 }
 
-async fn rows(session: &Session) -> Result<Vec<Statement>, StatementsError> {
+/// The same in the transaction that is open.
+pub(super) async fn rows(session: &Session) -> Result<Vec<Statement>, StatementsError> {
     let client = session.client();
     let place = client
         .query_opt(

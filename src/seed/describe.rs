@@ -260,7 +260,7 @@ fn knobs_of(class: &TypeClass, planned: &ColumnPlan, knobs: &mut Vec<String>) ->
                     string(&pattern.source)
                 ));
             }
-            TextSource::Template(_) | TextSource::Bounds(_) => return false,
+            TextSource::Template(_) | TextSource::Bounds(_) | TextSource::Shape(_) => return false,
         },
         Generator::Scalar(scalar) => return scalar_knobs(class, scalar, knobs),
         _ => return false,
@@ -337,6 +337,7 @@ fn kind_of(generator: &Generator) -> &'static str {
             ScalarSource::Listed { .. } => "one of a list",
             ScalarSource::Mixed { .. }
             | ScalarSource::Histogram { .. }
+            | ScalarSource::Shape(_)
             | ScalarSource::Range { .. }
             | ScalarSource::LowHeavy { .. }
             | ScalarSource::Placed { .. } => "a number",

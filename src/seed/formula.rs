@@ -239,6 +239,7 @@ fn extent_of(column: &ColumnPlan, rows: u64) -> Option<Extent> {
         | ScalarSource::Listed { .. }
         | ScalarSource::Mixed { .. }
         | ScalarSource::Histogram { .. }
+        | ScalarSource::Shape(_)
         | ScalarSource::Digit { .. }
         | ScalarSource::After { .. } => scalar.hard,
     };

@@ -115,6 +115,8 @@ pub struct ColumnSpec {
     pub template: Option<Place>,
     /// `expression`: SQL over the row's other columns.
     pub expression: Option<Place>,
+    /// From a profile: how its values are distributed. No key of a file says this.
+    pub shape: Option<std::sync::Arc<ShapeSpec>>,
     /// `references`: `table.column` whose values these are, though no foreign key says so; `none` for none.
     pub references: Option<Place>,
 }
@@ -142,9 +144,34 @@ impl ColumnSpec {
             depends_on: None,
             template: None,
             expression: None,
+            shape: None,
             references: None,
         }
     }
+}
+
+/// A distribution as a profile describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShapeSpec {
+    /// In the order of the values.
+    pub parts: Vec<ShapePart>,
+    /// As ANALYZE measured it.
+    pub correlation: Option<f64>,
+    /// For a foreign key: rows of the parent that the values count, where they count rows.
+    pub parents: Option<f64>,
+}
+
+/// A value, or all values from one to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShapePart {
+    /// The value, or the least one.
+    pub low: String,
+    /// Where the values end; `None` for a single one.
+    pub high: Option<String>,
+    /// Share of the rows that have a value.
+    pub share: f64,
+    /// How many different values, where that is known.
+    pub distinct: Option<f64>,
 }
 
 pub(super) const TABLE_KEYS: &[&str] = &["rows", "columns", "locale", "keep"];

@@ -8,6 +8,7 @@ pub mod documents;
 pub mod highlight;
 pub mod identifiers;
 pub(crate) mod joined;
+pub mod joins;
 pub(crate) mod literals;
 pub(crate) mod names;
 pub mod normal;

@@ -176,7 +176,11 @@ async fn scaled_statistics_plan_as_the_larger_tables() {
         // The height of an index is in its costs: it is the one of the smaller index again.
         let real = plans(&small.session().await, true).await;
         let costs = equal(&real, &plans(laboratory.session(), true).await);
-        assert!(costs * 10 >= real.len() * 9, "PostgreSQL {major}: {costs} of {}", real.len());
+        assert!(
+            costs * 10 >= real.len() * 9,
+            "PostgreSQL {major}: {costs} of {}",
+            real.len()
+        );
         laboratory.close().await.unwrap();
     }
 }

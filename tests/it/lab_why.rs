@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use pgproof::catalog::{self, Query};
+use pgproof::catalog::{self, Caller, Query};
 use pgproof::db::audit::{RunOptions, plan_catalog};
 use pgproof::db::explain::Access;
 use pgproof::db::introspect;
@@ -180,7 +180,7 @@ async fn the_one_number_that_matters_is_named() {
             Laboratory::open(&cluster, template.url().database(), &Interrupt::new())
                 .await
                 .unwrap();
-        let mut planner = Planner::new(&queries, &runs);
+        let mut planner = Planner::new(&queries, &runs, &Caller::default());
         let progress = Progress::default();
         let quiet = with_noise(&before);
         let pair = Pair::new(&before, &quiet);

@@ -35,6 +35,7 @@ mod layers;
 mod lexer;
 mod noise;
 mod plan_sums;
+mod profile;
 mod proving;
 mod psql_layouts;
 mod record;

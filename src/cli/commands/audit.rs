@@ -28,7 +28,7 @@ use crate::cli::new_migration;
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
-use crate::cli::{Globals, output};
+use crate::cli::{Globals, output, profiles};
 use crate::db::audit::{self, Known, RunOptions, Seen};
 use crate::db::caller;
 use crate::db::explain::{Access, ExplainError};
@@ -47,10 +47,12 @@ use crate::units::{Bytes, Millis};
 
 /// Runs the audit and reports it, once or after every change.
 pub async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
-    match args.at {
-        Some(rows) => at_size::run(args, rows, globals).await,
-        None if args.watch => watch::run(args, globals).await,
-        None => once(args, globals).await,
+    if args.at.is_some() || args.hollow {
+        at_size::run(args, globals).await
+    } else if args.watch {
+        watch::run(args, globals).await
+    } else {
+        once(args, globals).await
     }
 }
 
@@ -59,6 +61,9 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
     let mut project = globals.project()?.with_statements(globals).await?;
+    if let Some(path) = &args.profile {
+        profiles::obey(&profiles::read(path, globals)?, &mut project);
+    }
     let settings = project.settings.clone().with_audit_args(args);
     // The dataset is made as the command line says.
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::audit::at_size::{Size, outlook};
+use super::audit::at_size::{Size, Start, outlook};
 use super::audit::place::{Facts, Place, again};
 use super::audit::selection::chosen;
 use super::audit::{access, tables};
@@ -197,11 +197,11 @@ async fn finish(
         table: table.clone(),
         rows_now: rows,
         rows_then: to,
+        start: Start::Dataset,
     };
     let statistics = (&last.schema, &last.statistics[..]);
     let outlook = outlook(
-        target,
-        project,
+        (target, project),
         statistics,
         (&queries, &last.runs),
         size,

@@ -254,6 +254,7 @@ async fn draft(text: &str, globals: &Globals) -> Result<Drafted, CliError> {
         root: globals.directory.clone(),
         settings,
         live: Vec::new(),
+        profile: None,
     };
     let options = target::options(project.settings.dataset, &[]);
     let ingredients = Ingredients::read(&project, options)?;

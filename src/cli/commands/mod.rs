@@ -8,6 +8,7 @@ pub mod explain;
 pub mod growth;
 pub mod import;
 pub mod init;
+pub mod profile;
 pub mod record;
 pub mod report;
 pub mod rules;
@@ -15,6 +16,7 @@ pub mod seed;
 pub mod server;
 pub mod snapshot;
 pub mod trace;
+pub mod why;
 
 use super::Globals;
 use super::args::Command;
@@ -48,11 +50,13 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Growth(args) => growth::run(args, globals).await,
         Command::Import(args) => import::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
+        Command::Profile(args) => profile::run(args, globals).await,
         Command::Record(args) => record::run(args, globals).await,
         Command::Report(args) => report::run(args, globals).await,
         Command::Rules(args) => rules::run(args, globals).await,
         Command::Snapshot(args) => snapshot::run(args, globals).await,
         Command::Seed(args) => seed::run(args, globals).await,
         Command::Trace(args) => trace::run(args, globals),
+        Command::Why(args) => why::run(args, globals).await,
     }
 }

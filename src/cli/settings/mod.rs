@@ -6,6 +6,7 @@ mod read;
 mod section;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
@@ -14,6 +15,7 @@ use crate::catalog::Caller;
 use crate::catalog::{Catalog, Query, QuerySource, Skipped, StatementsFrom};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
+use crate::profile::model::Profile;
 use crate::rules::{self, Policy};
 use crate::seed::Clock;
 use crate::source::{Source, SourceError};
@@ -31,6 +33,8 @@ pub struct Project {
     pub settings: Settings,
     /// What the databases among its `queries` hold; read by [`Project::with_statements`].
     pub live: Vec<(StatementsFrom, Statements)>,
+    /// `--profile`: the statistics that the dataset's rows have.
+    pub profile: Option<Arc<Profile>>,
 }
 
 /// pgproof.toml, with defaults where it is silent.
@@ -157,6 +161,7 @@ impl Project {
             root,
             settings,
             live: Vec::new(),
+            profile: None,
         })
     }
 
@@ -184,6 +189,9 @@ impl Project {
             catalog.exclude(pattern.text(), |name, file| pattern.matches(name, file));
         }
         catalog.warnings.extend(unused);
+        if let Some(profile) = &self.profile {
+            super::profiles::weigh(profile, &mut catalog.queries);
+        }
         let unmatched =
             policy::unmatched(&self.settings.source, &self.settings.overrides, &catalog);
         if unmatched.is_empty() {

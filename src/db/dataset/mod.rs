@@ -127,6 +127,7 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
         subset,
         clock,
         constants,
+        profile,
         // Follows from all else.
         left_empty: _,
     } = recipe.options;
@@ -137,6 +138,9 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
     part(&clock.to_string());
     if !constants.is_empty() {
         part(&format!("{constants:?}"));
+    }
+    if let Some(profile) = profile {
+        part(&format!("{profile:?}"));
     }
     if target_bytes.is_some() || subset.is_some() {
         part(&format!("{target_bytes:?} {subset:?}"));

@@ -83,7 +83,7 @@ pub async fn courses(
     let changes = walk.changes(&seen, &task).await?;
     let mut courses = Vec::new();
     for (asked, planned) in seen {
-        let [first, .., last] = &planned[..] else {
+        let (Some(first), Some(last)) = (planned.first(), planned.last()) else {
             continue;
         };
         courses.push(Course {

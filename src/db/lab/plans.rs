@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Laboratory;
-use crate::catalog::Query;
+use crate::catalog::{Caller, Query};
 use crate::db::explain::{self, ExplainError, Limits, PlanChoice, Prepared};
 use crate::db::prove::{choice, values};
 use crate::plan::Plan;
@@ -23,17 +23,20 @@ pub struct Asked {
 pub struct Planner<'a> {
     queries: &'a [Query],
     runs: BTreeMap<usize, &'a QueryRuns>,
+    /// Statements that make a transaction that of the one who asks the whole catalog.
+    caller: String,
     /// By index of the query; `None` where the server refuses it.
     prepared: BTreeMap<usize, Option<Prepared>>,
 }
 
 impl<'a> Planner<'a> {
-    /// Of a catalog and what was seen of it.
+    /// Of a catalog, what was seen of it, and who asks it.
     #[must_use]
-    pub fn new(queries: &'a [Query], runs: &'a [QueryRuns]) -> Self {
+    pub fn new(queries: &'a [Query], runs: &'a [QueryRuns], caller: &Caller) -> Self {
         Self {
             queries,
             runs: runs.iter().map(|runs| (runs.query, runs)).collect(),
+            caller: caller.local(),
             prepared: BTreeMap::new(),
         }
     }
@@ -84,11 +87,9 @@ impl<'a> Planner<'a> {
         let mut limits = laboratory
             .limits()
             .asked_by(&self.queries[asked.query].asked_by);
-        if !settings.is_empty() {
-            // The caller's own settings hold over the server's.
-            let own = limits.caller.as_deref().unwrap_or_default();
-            limits.caller = Some(format!("{settings}{own}").into());
-        }
+        // What a query says of its caller holds over what the project says, and that over the server's settings.
+        let own = limits.caller.as_deref().unwrap_or_default();
+        limits.caller = Some(format!("{settings}{}{own}", self.caller).into());
         self.prepare(laboratory, asked.query, &limits).await?;
         let Some(Some(prepared)) = self.prepared.get(&asked.query) else {
             return Ok(None);

@@ -1,12 +1,16 @@
 //! The queries of a profile, one after another in one read-only transaction with limits.
 
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 
+use super::order;
 use super::rows::{self, Relations};
 use crate::db::connect::{EnvironmentFault, Session, describe};
-use crate::profile::model::{Profile, Scope, Setting};
+use crate::db::{introspect, statements};
+use crate::profile::model::{Profile, Scope, Setting, StatementCalls};
+use crate::profile::remap::{Basis, Key, Remap, Said};
 use crate::schema::QualifiedName;
+use crate::trace::event::Statement;
 
 /// Values print alike whatever the session was set to; names resolve in `pg_catalog` alone.
 const OPENING: &str = "START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; \
@@ -31,21 +35,114 @@ pub struct ProfileError {
 /// [`ProfileError`] where the server fails, refuses or takes longer than ten seconds for a query.
 pub async fn read(session: &Session) -> Result<Profile, ProfileError> {
     let reader = Reader { session };
-    let opened = session.client().batch_execute(OPENING).await;
-    let read = match opened {
+    let read = match reader.open().await {
         Ok(()) => reader.profile().await,
-        Err(error) => Err(reader.failed("settings", &error)),
+        Err(error) => Err(error),
     };
-    // A transaction that only read is as well given up; where the session is lost, `read` says so.
-    let _ = session.client().batch_execute("ROLLBACK").await;
+    reader.close().await;
     read
 }
 
-struct Reader<'s> {
+/// The statistics of the session's database without a value of it, but for constants of the schema and of statements.
+///
+/// # Errors
+/// As [`read`]; also where the schema cannot be read.
+pub async fn remapped(session: &Session, said: &Said, key: &Key) -> Result<Profile, ProfileError> {
+    let reader = Reader { session };
+    let read = match reader.open().await {
+        Ok(()) => reader.remapped(said, key).await,
+        Err(error) => Err(error),
+    };
+    reader.close().await;
+    read
+}
+
+/// Statistics that came from elsewhere, without a value of theirs. The session's server decides how texts are ordered.
+///
+/// # Errors
+/// As [`read`].
+pub async fn remap(
+    session: &Session,
+    profile: &Profile,
+    basis: Basis<'_>,
+) -> Result<Profile, ProfileError> {
+    let reader = Reader { session };
+    let mapped = match reader.open().await {
+        Ok(()) => reader.mapped(profile, basis).await,
+        Err(error) => Err(error),
+    };
+    reader.close().await;
+    mapped
+}
+
+/// Reads in a transaction that is open.
+pub(super) struct Reader<'s> {
     session: &'s Session,
 }
 
 impl Reader<'_> {
+    pub(super) fn client(&self) -> &Client {
+        self.session.client()
+    }
+
+    async fn open(&self) -> Result<(), ProfileError> {
+        let opened = self.client().batch_execute(OPENING).await;
+        opened.map_err(|error| self.failed("settings", &error))
+    }
+
+    async fn close(&self) {
+        // A transaction that only read is as well given up; where the session is lost, reading says so.
+        let _ = self.client().batch_execute("ROLLBACK").await;
+    }
+
+    async fn remapped(&self, said: &Said, key: &Key) -> Result<Profile, ProfileError> {
+        let mut profile = self.profile().await?;
+        self.add_statements(&mut profile).await?;
+        let schema = introspect::schema_within(self.session).await;
+        let schema = schema.map_err(|error| ProfileError {
+            what: "schema",
+            database: self.session.url().database().to_owned(),
+            reason: error.to_string(),
+            fault: error.fault,
+        })?;
+        let basis = Basis {
+            schema: &schema,
+            said,
+            key,
+        };
+        self.mapped(&profile, basis).await
+    }
+
+    /// Maps values, with the server's word on the order of texts.
+    async fn mapped(&self, profile: &Profile, basis: Basis<'_>) -> Result<Profile, ProfileError> {
+        let mut remap = Remap::new(profile, basis);
+        let sorted = order::sorted(self, &remap.texts()).await?;
+        let lists = remap.map(&sorted);
+        let broken = order::unordered(self, &lists).await?;
+        let plain = remap.map_plainly(&broken);
+        let broken = order::unordered(self, &plain).await?;
+        remap.give_up(&broken);
+        Ok(remap.finish())
+    }
+
+    /// What pg_stat_statements counted, where it is there and may be read.
+    async fn add_statements(&self, profile: &mut Profile) -> Result<(), ProfileError> {
+        let savepoint = |sql: &'static str| async move {
+            let done = self.client().batch_execute(sql).await;
+            done.map_err(|error| self.failed("statements", &error))
+        };
+        savepoint("SAVEPOINT pgproof_statements").await?;
+        let rows = statements::rows(self.session).await;
+        savepoint("ROLLBACK TO SAVEPOINT pgproof_statements").await?;
+        match rows {
+            Ok(rows) => profile.statements = rows.iter().map(calls).collect(),
+            Err(error) => profile
+                .not_read
+                .push(format!("calls of statements: {error}")),
+        }
+        Ok(())
+    }
+
     async fn profile(&self) -> Result<Profile, ProfileError> {
         let major = self.session.version().major();
         let tables = self.ask("tables", include_str!("../sql/profile/tables.sql"), None);
@@ -119,6 +216,9 @@ impl Reader<'_> {
         let mut settings = Vec::new();
         for row in &server {
             let name: String = row.get("name");
+            if row.get("is_databases") {
+                continue;
+            }
             match row.get("is_callers") {
                 true => not_read.push(format!(
                     "{name} of the server: the session that read the statistics has a value of its own"
@@ -158,13 +258,25 @@ impl Reader<'_> {
         answer.map_err(|error| self.failed(what, &error))
     }
 
-    fn failed(&self, what: &'static str, error: &tokio_postgres::Error) -> ProfileError {
+    pub(super) fn failed(&self, what: &'static str, error: &tokio_postgres::Error) -> ProfileError {
         ProfileError {
             what,
             database: self.session.url().database().to_owned(),
             reason: describe(error),
             fault: EnvironmentFault::of(error),
         }
+    }
+}
+
+fn calls(statement: &Statement) -> StatementCalls {
+    let seconds = statement.seconds.filter(|seconds| *seconds > 0.0);
+    StatementCalls {
+        text: statement.text.clone(),
+        per_second: seconds.map(|seconds| statement.calls / seconds),
+        calls: statement.calls,
+        mean_ms: statement
+            .total_ms
+            .map(|total| total / statement.calls.max(1.0)),
     }
 }
 

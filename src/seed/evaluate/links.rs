@@ -16,6 +16,7 @@ impl<'p> Evaluator<'p> {
             | LinkChoice::Previous { .. }
             | LinkChoice::EarlierWithin { .. }
             | LinkChoice::Listed { .. }
+            | LinkChoice::Shape(_)
             | LinkChoice::Digit(_)
             | LinkChoice::Pair(_)
             | LinkChoice::Within { .. } => None,
@@ -133,6 +134,12 @@ impl<'p> Evaluator<'p> {
                             .below(at.row, of_kind.len() as u64) as usize,
                     )
                     .copied()
+            }
+            LinkChoice::Shape(shape) => {
+                let (place, chance) = super::fractions(link.key, at.row);
+                let (part, inside) = shape.pick(at.row, place, chance)?;
+                let row = u64::try_from(part.at(inside)).unwrap_or(0);
+                Some(row.min(parents.saturating_sub(1)))
             }
             LinkChoice::Digit(odometer) => Some(self.digit(at, odometer)),
             LinkChoice::Pair(of) => {

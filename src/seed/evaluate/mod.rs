@@ -420,7 +420,9 @@ impl<'p> Evaluator<'p> {
                     free(column.key, rest, index)
                 }
             }
-            ScalarSource::Histogram { .. } => free(column.key, &scalar.source, index),
+            ScalarSource::Histogram { .. } | ScalarSource::Shape(_) => {
+                free(column.key, &scalar.source, index)
+            }
             ScalarSource::Ordinal { link, start } => {
                 let ordinal = self.place(at, *link).map_or(0, |place| place.ordinal);
                 start.saturating_add(ordinal as i64)
@@ -641,7 +643,7 @@ impl<'p> Evaluator<'p> {
 }
 
 /// A row's chance of its own within its place, and among all rows.
-fn fractions(key: Key, row: u64) -> (f64, f64) {
+pub(super) fn fractions(key: Key, row: u64) -> (f64, f64) {
     (
         key.number(PLACE).fraction(row),
         key.number(CHANCE).fraction(row),
@@ -716,6 +718,11 @@ fn free(key: Key, source: &ScalarSource, index: u64) -> i64 {
                 (only, _) => only.copied().unwrap_or(0),
             }
         }
+        ScalarSource::Shape(shape) => {
+            let (place, chance) = fractions(key, index);
+            let found = shape.pick(index, place, chance);
+            found.map_or(0, |(part, inside)| part.at(inside))
+        }
         ScalarSource::Listed { values, weights } => values
             .get(weights.draw(key.at(index)))
             .copied()
@@ -775,6 +782,10 @@ fn source_width(source: &ScalarSource) -> i64 {
         ScalarSource::Mixed { rest, .. } => source_width(rest),
         ScalarSource::Histogram { bounds, .. } => match (bounds.first(), bounds.last()) {
             (Some(low), Some(high)) => high.saturating_sub(*low),
+            _ => 0,
+        },
+        ScalarSource::Shape(shape) => match (shape.parts.first(), shape.parts.last()) {
+            (Some(first), Some(last)) => last.high.saturating_sub(first.low),
             _ => 0,
         },
         ScalarSource::Sequence { .. }

@@ -86,6 +86,12 @@ pub(crate) fn write_text(key: Key, text: &Text, index: u64, out: &mut Vec<u8>) {
             }
             generators::limit(out, body, text, number);
         }
+        TextSource::Shape(shape) => {
+            let (place, chance) = super::fractions(key, index);
+            if let Some((part, inside)) = shape.pick(index, place, chance) {
+                part.write(inside, out);
+            }
+        }
         // Made of other columns, by whoever knows the row.
         TextSource::Template(_) => {}
     }

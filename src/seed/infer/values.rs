@@ -69,6 +69,10 @@ pub fn source_range(scalar: &Scalar) -> (i64, i64) {
             bounds.first().copied().unwrap_or(0),
             bounds.last().copied().unwrap_or(0),
         ),
+        ScalarSource::Shape(shape) => (
+            shape.parts.first().map_or(0, |part| part.low),
+            shape.parts.last().map_or(0, |part| part.high),
+        ),
         ScalarSource::Sequence { .. }
         | ScalarSource::Ordinal { .. }
         | ScalarSource::Digit { .. }
@@ -100,6 +104,7 @@ pub fn enter(scalar: &mut Scalar) {
         ScalarSource::Listed { .. }
         | ScalarSource::Mixed { .. }
         | ScalarSource::Histogram { .. }
+        | ScalarSource::Shape(_)
         | ScalarSource::Ordinal { .. }
         | ScalarSource::Digit { .. }
         | ScalarSource::After { .. }

@@ -4,6 +4,7 @@ use super::Counter;
 use super::End;
 use super::Odometer;
 use super::Weights;
+use super::{NumberPart, Shape};
 use crate::seed::distribution::Grouping;
 use crate::seed::random::{Key, Permutation};
 use crate::seed::ranks::Ranks;
@@ -52,6 +53,8 @@ pub enum LinkChoice {
         weights: Weights,
         rows: Box<[Box<[u64]>]>,
     },
+    /// As a profile describes it, by the parents' row numbers.
+    Shape(Box<Shape<NumberPart>>),
     /// The row's digit within a unique key.
     Digit(Odometer),
     /// One end of an unordered pair of different parent rows.

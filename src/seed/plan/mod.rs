@@ -5,6 +5,7 @@ mod domain;
 mod links;
 mod quantiles;
 mod row_set;
+mod shape;
 mod span;
 mod weights;
 
@@ -12,6 +13,7 @@ pub use domain::{Allowed, Case as DomainCase, Condition, Domain};
 pub use links::{GroupDigit, Link, LinkChoice, Pair, Router, RouterNode, RouterTarget, Split};
 pub use quantiles::Quantiles;
 pub use row_set::RowSet;
+pub use shape::{NumberPart, Shape, TextPart};
 pub use span::Span;
 pub use weights::Weights;
 
@@ -486,6 +488,8 @@ pub enum ScalarSource {
         bounds: Box<[i64]>,
         placed: Option<Placement>,
     },
+    /// As a profile describes it.
+    Shape(Box<Shape<NumberPart>>),
     /// `start` + which child of its parent the row is.
     Ordinal { link: usize, start: i64 },
     /// A digit of the number that the row has within a unique key (see [`Odometer`]).
@@ -613,6 +617,8 @@ pub enum TextSource {
     Template(Box<[Piece]>),
     /// Between neighbouring bounds of a histogram: the lower bound and some letters.
     Bounds(Box<[Box<str>]>),
+    /// As a profile describes it.
+    Shape(Box<Shape<TextPart>>),
 }
 
 /// A part of a template.

@@ -635,6 +635,7 @@ fn is_said(spec: &ColumnSpec) -> bool {
         || spec.values.is_some()
         || spec.value.is_some()
         || spec.histogram.is_some()
+        || spec.shape.is_some()
         || spec.template.is_some()
         || spec.expression.is_some()
 }

@@ -74,6 +74,7 @@ pub(super) fn tell_apart(draft: &mut TableDraft<'_>, notes: &mut Vec<String>) {
                 | ScalarSource::Listed { .. }
                 | ScalarSource::Mixed { .. }
                 | ScalarSource::Histogram { .. }
+                | ScalarSource::Shape(_)
                 | ScalarSource::Ordinal { .. }
                 | ScalarSource::Digit { .. }
                 | ScalarSource::After { .. }

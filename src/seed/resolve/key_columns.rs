@@ -157,6 +157,7 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
                 36_u64.saturating_pow(text.max_chars)
             }
             TextSource::Registered(_) | TextSource::Bounds(_) => u64::MAX,
+            TextSource::Shape(_) => 0,
             TextSource::Template(_) => 0,
         },
         Generator::Bytes { min, .. } => 1_u64.checked_shl(min * 8).unwrap_or(u64::MAX),
@@ -191,6 +192,7 @@ pub(super) fn capacity(draft: &TableDraft<'_>, column: usize) -> u64 {
             | ScalarSource::After { .. }
             | ScalarSource::Mixed { .. }
             | ScalarSource::Histogram { .. }
+            | ScalarSource::Shape(_)
             | ScalarSource::Slot { .. } => 0,
         },
         Generator::Choice(choice) => choice.cells.len() as u64,
@@ -351,7 +353,10 @@ fn make_text_unique(text: &mut Text, key: crate::seed::random::Key, rows: u64) {
     }
     let size = match &text.source {
         TextSource::Pattern(pattern) => pattern.cardinality,
-        TextSource::Registered(_) | TextSource::Bounds(_) | TextSource::Template(_) => rows,
+        TextSource::Registered(_)
+        | TextSource::Bounds(_)
+        | TextSource::Shape(_)
+        | TextSource::Template(_) => rows,
     };
     let digits = rows.ilog10() + 1;
     if let TextSource::Registered(generator) = &text.source

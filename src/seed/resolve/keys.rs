@@ -687,6 +687,7 @@ impl<'a> Resolver<'a> {
                 | LinkChoice::EarlierWithin { .. }
                 | LinkChoice::Pair(_)
                 | LinkChoice::Listed { .. }
+                | LinkChoice::Shape(_)
                 | LinkChoice::Within { digit: Some(_), .. } => Err(format!(
                     "the foreign key over {} is bound already",
                     names_of(draft, unit).join(", ")

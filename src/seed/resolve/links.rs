@@ -434,6 +434,12 @@ impl<'a> Resolver<'a> {
         {
             (link.choice, link.only) = (shares, Box::default());
             link.parent_rows = self.plan.tables[key.parent].rows;
+        } else if free
+            && !listed
+            && !draft.table.indexes.iter().any(in_key)
+            && let Some(shape) = self.shape_of_key(draft, key, &link)
+        {
+            link.choice = shape;
         } else {
             self.note_unobeyed_weights(draft, key);
         }

@@ -22,6 +22,7 @@ mod polymorphic;
 mod references;
 mod roles;
 mod rows;
+mod shapes;
 mod shares;
 mod sizes;
 mod spans;
@@ -36,6 +37,7 @@ mod variants;
 mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(in crate::seed) use self::columns::PLAIN;
 use super::check::Atom;
@@ -45,6 +47,8 @@ use super::generators::Locale;
 use super::plan::{SeedPlan, TablePlan};
 use super::random::Key;
 use super::spec::{Spec, TableSpec};
+use crate::profile::model::Profile;
+use crate::profile::twin::Twin;
 use crate::schema::{QualifiedName, Schema, Table, TableKind};
 use crate::source::{SourceError, nearest};
 use crate::sql::constants::Constant;
@@ -76,6 +80,8 @@ pub struct Options {
     pub constants: Vec<Constant>,
     /// OIDs of tables that stay empty, since their rows cannot be made.
     pub left_empty: BTreeSet<u32>,
+    /// Statistics of production, which the rows shall have where the spec says nothing else.
+    pub profile: Option<Arc<Profile>>,
 }
 
 impl Default for Options {
@@ -92,6 +98,7 @@ impl Default for Options {
             clock: Clock::default(),
             constants: Vec::new(),
             left_empty: BTreeSet::new(),
+            profile: None,
         }
     }
 }
@@ -175,6 +182,32 @@ pub struct Refusal {
 /// # Errors
 /// Every mistake of the spec and every constraint that cannot be met, at once.
 pub fn resolve(
+    schema: &Schema,
+    spec: &Spec,
+    options: &Options,
+    stored: &BTreeMap<u32, StoredRows>,
+) -> Result<SeedPlan, Box<Refusal>> {
+    let Some(profile) = &options.profile else {
+        return resolve_spec(schema, spec, options, stored);
+    };
+    let mut twin = Twin::of(schema, spec, profile, options.clock);
+    loop {
+        match resolve_spec(schema, &twin.spec, options, stored) {
+            Ok(mut plan) => {
+                plan.notes.append(&mut twin.notes);
+                return Ok(plan);
+            }
+            // What a constraint does not allow is not asked again.
+            Err(refusal) if twin.give_up(&refusal.errors) => {}
+            Err(mut refusal) => {
+                refusal.sound.notes.append(&mut twin.notes);
+                return Err(refusal);
+            }
+        }
+    }
+}
+
+fn resolve_spec(
     schema: &Schema,
     spec: &Spec,
     options: &Options,
@@ -581,7 +614,7 @@ pub fn is_seeded(table: &Table) -> bool {
 }
 
 /// A table by the name that a person wrote: `orders` or `shop.orders`.
-fn find_table<'s>(schema: &'s Schema, name: &str) -> Option<&'s Table> {
+pub(crate) fn find_table<'s>(schema: &'s Schema, name: &str) -> Option<&'s Table> {
     schema
         .table(None, name)
         .or_else(|| {

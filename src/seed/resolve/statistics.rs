@@ -25,6 +25,12 @@ impl<'a> Resolver<'a> {
         if let Some(bounds) = &spec.histogram {
             self.obey_histogram(table, draft, spec, bounds);
         }
+        let mut keys = table.table.foreign_keys.iter();
+        let is_key = keys.any(|key| key.columns.contains(&draft.column.name));
+        // A key's shape is its link's.
+        if let Some(shape) = spec.shape.as_ref().filter(|_| !is_key) {
+            self.obey_shape(table.rows, draft, spec, shape);
+        }
         if let Some(place) = &spec.template {
             self.obey_template(table.table, draft, place);
         }

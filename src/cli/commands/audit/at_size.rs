@@ -1,4 +1,5 @@
-//! `pgproof audit --at ROWS`: the catalog planned on hollow tables, from the dataset's own statistics at that size.
+//! `pgproof audit --at ROWS` and `--hollow`: the catalog planned on hollow tables, with the dataset's own statistics at that size, or
+//! with those of a profile.
 
 use std::time::Instant;
 
@@ -10,37 +11,38 @@ use crate::cli::args::AuditArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
 use crate::cli::target::Target;
-use crate::cli::{Globals, output};
+use crate::cli::{Globals, output, profiles};
 use crate::db::audit::{self, RunOptions};
 use crate::db::lab::Planner;
 use crate::db::lab::ends::set_ends;
 use crate::db::lab::outlook::{Course, courses};
 use crate::db::profile;
-use crate::lab::outlook::{Outlook, PlannedRun};
+use crate::lab::change::PlanChange;
+use crate::lab::outlook::{Outlook, PlannedRun, SizedChange};
 use crate::lab::scale::Growth;
+use crate::plan::Plan;
 use crate::profile::model::TableStatistics;
 use crate::report::Report;
 use crate::results::Reading;
-use crate::run::QueryRuns;
+use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
 use crate::units::{Count, Millis};
 
 /// Plans and reports.
-pub(super) async fn run(
-    args: &AuditArgs,
-    rows: f64,
-    globals: &Globals,
-) -> Result<ExitCode, CliError> {
+pub(super) async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
     let mut project = globals.project()?.with_statements(globals).await?;
+    if let Some(path) = &args.profile {
+        profiles::obey(&profiles::read(path, globals)?, &mut project);
+    }
     let settings = project.settings.clone().with_audit_args(args);
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());
     project.settings.audit = settings.audit.clone();
     let chosen = chosen(args, &project, globals)?;
     let target = Target::open(&project, globals).await?;
-    let planned = planned(args, rows, chosen, (&target, &project), globals).await;
+    let planned = planned(args, chosen, (&target, &project), globals).await;
     let closed = target.close().await;
     let mut report = planned?;
     report.view = view;
@@ -53,7 +55,6 @@ pub(super) async fn run(
 
 async fn planned(
     args: &AuditArgs,
-    rows: f64,
     chosen: Chosen,
     (target, project): (&Target, &Project),
     globals: &Globals,
@@ -77,38 +78,34 @@ async fn planned(
     let session = place.session().await?;
     let runs = audit::plan_catalog(session, (&schema, &queries), &options, events).await?;
     let reader = target.session(globals).await?;
-    let mut statistics = profile::read(&reader).await?.tables;
-    set_ends(&reader, &schema, &mut statistics).await?;
+    let mut of_dataset = profile::read(&reader).await?.tables;
+    set_ends(&reader, &schema, &mut of_dataset).await?;
     reader.close().await;
     place.close().await;
-    let growth = Growth::of(&schema, &statistics);
-    let (table, rows_now) = growth.largest().ok_or_else(|| {
-        CliError::usage("no table of the dataset has as many as 1,000 rows: nothing of it grows")
-    })?;
-    if rows < rows_now {
-        let have = Count(rows_now);
-        return Err(
-            CliError::usage(format!("{table} has {have} rows already")).help(format!(
-                "--at takes a larger number, e.g. --at {:.0e}",
-                rows_now * 100.0
-            )),
-        );
-    }
-    let exhausted = growth.scaled(rows / rows_now).exhausted;
-    let at = Size {
-        table,
-        rows_now,
-        rows_then: rows,
+    let of_profile = project.profile.as_ref().filter(|_| args.hollow);
+    let statistics = of_profile.map_or(&of_dataset[..], |profile| &profile.tables);
+    let start = if of_profile.is_some() {
+        Start::Profile
+    } else {
+        Start::Dataset
     };
-    let outlook = outlook(
-        target,
-        project,
-        (&schema, &statistics),
+    let size = size(&schema, statistics, args.at, start)?;
+    let factor = size.rows_then / size.rows_now;
+    let exhausted = Growth::of(&schema, statistics).scaled(factor).exhausted;
+    let mut outlook = outlook(
+        (target, project),
+        (&schema, statistics),
         (&queries, &runs),
-        at,
+        size,
         globals,
     )
     .await?;
+    outlook.exhausted = exhausted;
+    if of_profile.is_some()
+        && let Some((_, rows)) = Growth::of(&schema, &of_dataset).largest()
+    {
+        outlook.rows_now = rows;
+    }
     Ok(Report {
         server_version: Some(server_version),
         dataset: target.dataset_info(),
@@ -116,10 +113,7 @@ async fn planned(
         queries,
         runs,
         skipped: chosen.catalog.skipped,
-        outlook: Some(Outlook {
-            exhausted,
-            ..outlook
-        }),
+        outlook: Some(outlook),
         ..Report::default()
     })
 }
@@ -129,47 +123,75 @@ pub(in crate::cli::commands) struct Size {
     pub(in crate::cli::commands) table: String,
     pub(in crate::cli::commands) rows_now: f64,
     pub(in crate::cli::commands) rows_then: f64,
+    pub(in crate::cli::commands) start: Start,
+}
+
+/// What the statistics are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli::commands) enum Start {
+    /// The dataset.
+    Dataset,
+    /// A profile: its plans are compared with those of the dataset.
+    Profile,
+}
+
+fn size(
+    schema: &Schema,
+    statistics: &[TableStatistics],
+    asked: Option<f64>,
+    start: Start,
+) -> Result<Size, CliError> {
+    let largest = Growth::of(schema, statistics).largest();
+    let (table, rows_now) = largest
+        .ok_or_else(|| CliError::usage("no table has as many as 1,000 rows: nothing grows"))?;
+    let rows_then = asked.unwrap_or(rows_now);
+    if rows_then < rows_now {
+        let have = Count(rows_now);
+        let help = format!(
+            "--at takes a larger number, e.g. --at {:.0e}",
+            rows_now * 100.0
+        );
+        return Err(CliError::usage(format!("{table} has {have} rows already")).help(help));
+    }
+    Ok(Size {
+        table,
+        rows_now,
+        rows_then,
+        start,
+    })
 }
 
 /// The plans of runs from one size to the other.
 pub(in crate::cli::commands) async fn outlook(
-    target: &Target,
-    project: &Project,
+    (target, project): (&Target, &Project),
     (schema, statistics): (&Schema, &[TableStatistics]),
     (queries, runs): (&[Query], &[QueryRuns]),
     at: Size,
     globals: &Globals,
 ) -> Result<Outlook, CliError> {
     let mut laboratory = target.laboratory(project, globals).await?;
-    let mut planner = Planner::new(queries, runs);
+    let mut planner = Planner::new(queries, runs, &project.settings.audit.caller);
     let most = at.rows_then / at.rows_now;
+    let progress = &globals.progress;
     let found = courses(
         &mut laboratory,
         &mut planner,
         (schema, statistics),
         most,
-        &globals.progress,
+        progress,
     )
     .await;
     let closed = laboratory.close().await;
     let found = found?;
     closed?;
     let planned = |course: Course| {
-        let run = planner.run(course.asked)?;
-        let changes = course.changes.into_iter().map(|mut change| {
-            change.rows *= at.rows_now;
-            change
-        });
-        Some(PlannedRun {
-            query: queries.get(course.asked.query)?.name.clone(),
-            parameters: run.id.to_string(),
-            cost_now: course.now.root().estimate.total_cost,
-            cost_then: course
-                .then
-                .as_ref()
-                .map(|plan| plan.root().estimate.total_cost),
-            changes: changes.collect(),
-        })
+        let query = queries.get(course.asked.query)?;
+        Some(planned_run(
+            &query.name,
+            planner.run(course.asked)?,
+            course,
+            &at,
+        ))
     };
     let planned = found.into_iter().filter_map(planned).collect();
     Ok(Outlook {
@@ -179,4 +201,33 @@ pub(in crate::cli::commands) async fn outlook(
         exhausted: Vec::new(),
         runs: planned,
     })
+}
+
+fn planned_run(query: &str, run: &Run, course: Course, at: &Size) -> PlannedRun {
+    let cost = |plan: &Plan| plan.root().estimate.total_cost;
+    let mut changes: Vec<SizedChange> = Vec::new();
+    let cost_now = match at.start {
+        Start::Dataset => cost(&course.now),
+        Start::Profile => {
+            changes.extend(
+                PlanChange::between(&run.plan, &course.now).map(|change| SizedChange {
+                    rows: at.rows_now,
+                    cost: cost(&course.now),
+                    change,
+                }),
+            );
+            cost(&run.plan)
+        }
+    };
+    changes.extend(course.changes.into_iter().map(|mut change| {
+        change.rows *= at.rows_now;
+        change
+    }));
+    PlannedRun {
+        query: query.to_owned(),
+        parameters: run.id.to_string(),
+        cost_now,
+        cost_then: course.then.as_ref().map(cost),
+        changes,
+    }
 }

@@ -8,7 +8,7 @@ FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.oid = ANY ($1)
-  AND c.reltuples <> 0
+  AND c.reltuples > 0
   AND NOT EXISTS (SELECT FROM pg_stats s
                   WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname)
 GROUP BY 1, 2, 3, 4

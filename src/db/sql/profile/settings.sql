@@ -1,7 +1,8 @@
--- What the planner is set to; a value that is the caller's own is not the server's.
+-- What the planner is set to; a value that is the caller's own, or the database's, is not the server's.
 SELECT s.name,
        current_setting(s.name) AS value,
-       s.source IN ('database', 'user', 'database user', 'client', 'session') AS is_callers
+       s.source IN ('user', 'database user', 'client', 'session') AS is_callers,
+       s.source = 'database' AS is_databases
 FROM pg_settings s
 WHERE (s.category LIKE 'Query Tuning%'
        OR s.name IN ('work_mem', 'hash_mem_multiplier', 'maintenance_work_mem', 'temp_buffers', 'shared_buffers',
