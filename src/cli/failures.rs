@@ -15,7 +15,6 @@ use crate::db::lab::{FileError, LabError};
 use crate::db::load::LoadError;
 use crate::db::migrate::MigrateError;
 use crate::db::migration_observer::ObserveError;
-use crate::db::profile::ProfileError;
 use crate::db::server::ServerError;
 use crate::export::ExportError;
 use crate::interrupt::Interrupted;
@@ -180,12 +179,6 @@ impl From<LabError> for CliError {
             ),
             other => Self::environment(&other),
         }
-    }
-}
-
-impl From<ProfileError> for CliError {
-    fn from(error: ProfileError) -> Self {
-        Self::environment(&error)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pgproof::finding::RuleId;
 use pgproof::report::json::{self, SavedReport};
 
+use crate::lab::loaded;
 use crate::server::private;
 use crate::support;
 
@@ -23,6 +24,9 @@ SELECT * FROM orders WHERE customer_id = $1 ORDER BY placed DESC LIMIT 10;
 
 -- name: CountByNote :one
 SELECT count(*) FROM orders WHERE note LIKE '%' || $1 || '%';
+
+-- name: NewOrders :many
+SELECT id, total FROM orders WHERE status = 'new' AND placed > '2024-06-01';
 
 -- name: Revenue :many
 SELECT c.country, sum(o.total) FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.country;
@@ -262,4 +266,71 @@ fn what_a_killed_command_stretched_is_gone_before_anything_uses_it() {
     assert_eq!(project.stretched(), Vec::<PathBuf>::new());
     let report = project.report(&["audit", "--format", "json"]);
     assert!(report.summary.executed >= 4, "{:?}", report.summary);
+}
+
+/// Production's numbers of two days: the catalog is planned with those of one, and what flipped a plan in between is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_profiles_say_what_flipped_a_plan() {
+    let production = loaded(&support::cluster(), 20_000).await;
+    let project = Project::new();
+    let url = production.url().reveal();
+    let profile = |file: &str| {
+        let output = project.run(&[
+            "profile",
+            "--database-url",
+            &url,
+            "-o",
+            file,
+            "--key-file",
+            "key",
+        ]);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    profile("before.profile");
+    production
+        .execute("UPDATE orders SET status = 'new' WHERE id % 10 > 0")
+        .await;
+    production.execute("ANALYZE orders").await;
+    profile("after.profile");
+
+    let output = project.run(&["why", "before.profile", "after.profile"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        text.contains("NewOrders") && text.contains("because of orders"),
+        "{text}"
+    );
+    let output = project.run(&["why", "before.profile", "before.profile"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("the same numbers"), "{text}");
+
+    let report = project.report(&[
+        "audit",
+        "--hollow",
+        "--profile",
+        "before.profile",
+        "--format",
+        "json",
+    ]);
+    let outlook = report.outlook.unwrap();
+    println!("{outlook:#?}");
+    assert_eq!(outlook.table, "items", "the profile's largest table");
+    assert!(
+        (390_000.0..410_000.0).contains(&outlook.rows_then),
+        "{}",
+        outlook.rows_then
+    );
+    assert!(outlook.runs.len() >= 5 && outlook.runs.iter().all(|run| run.cost_then.is_some()));
+    assert_eq!(report.summary.executed, 0);
 }

@@ -15,7 +15,6 @@ mod statistics;
 pub mod why;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use tokio_postgres::types::Type;
 

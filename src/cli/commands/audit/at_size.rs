@@ -83,7 +83,7 @@ async fn planned(
     reader.close().await;
     place.close().await;
     let of_profile = project.profile.as_ref().filter(|_| args.hollow);
-    let statistics = of_profile.map_or(&of_dataset[..], |profile| &profile.tables);
+    let statistics = of_profile.map_or(&of_dataset[..], |profile| &profile.tables[..]);
     let start = if of_profile.is_some() {
         Start::Profile
     } else {
