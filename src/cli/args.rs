@@ -401,6 +401,9 @@ pub struct DiffArgs {
     /// Extend each statement's duration to so many times the seeded rows; seeds a quarter of the dataset as well
     #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
     pub extrapolate: Option<f64>,
+    /// Measure everything anew, also queries before the migration that did not change since they were measured
+    #[arg(long)]
+    pub fresh: bool,
     /// Exit with 1 from this severity on [default: error]
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
