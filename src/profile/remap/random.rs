@@ -19,6 +19,7 @@ impl Key {
             key: self.0,
             label: Sha256::digest(label.as_bytes()).into(),
             next: 0,
+            left: Vec::new(),
         }
     }
 }
@@ -34,21 +35,28 @@ pub(super) struct Stream {
     key: [u8; 32],
     label: [u8; 32],
     next: u64,
+    /// Numbers of the last hash that are left.
+    left: Vec<u64>,
 }
 
 impl Stream {
     /// Any number.
     pub(super) fn number(&mut self) -> u64 {
+        if let Some(number) = self.left.pop() {
+            return number;
+        }
         let mut hash = Sha256::new();
         hash.update(self.key);
         hash.update(self.label);
         hash.update(self.next.to_be_bytes());
         self.next += 1;
         let digest = hash.finalize();
-        digest
-            .iter()
-            .take(8)
-            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        let number = |bytes: &[u8]| {
+            let bytes = bytes.iter();
+            bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
+        };
+        self.left = digest.chunks_exact(8).map(number).collect();
+        self.left.pop().unwrap_or_default()
     }
 
     /// From 0 to below 1.
@@ -63,6 +71,9 @@ impl Stream {
 
     /// `chosen` numbers of 0 to below `count`, ascending.
     pub(super) fn choose(&mut self, chosen: usize, count: usize) -> Vec<usize> {
+        if chosen == 1 && count > 0 {
+            return vec![self.below(count)];
+        }
         let mut left = chosen.min(count);
         let mut found = Vec::with_capacity(left);
         for at in 0..count {

@@ -42,19 +42,42 @@ impl Class {
         }
     }
 
+    /// In order, as ranges.
+    fn ranges(self) -> &'static [(u32, u32)] {
+        match self {
+            Self::Sign => &[],
+            Self::Digit => &[(0x30, 0x39)],
+            Self::Letter => &[(0x61, 0x7a)],
+            Self::HexadecimalDigit => &[(0x30, 0x39), (0x61, 0x66)],
+            // Latin-1's small letters before the division sign, CJK ideographs, and those of the second plane.
+            Self::Beyond(2) => &[(0xe0, 0xf6)],
+            Self::Beyond(3) => &[(0x4e00, 0x9fff)],
+            Self::Beyond(_) => &[(0x2_0000, 0x2_5000)],
+        }
+    }
+
+    fn count(self) -> usize {
+        let counts = self.ranges().iter().map(|(least, most)| most - least + 1);
+        counts.sum::<u32>() as usize
+    }
+
+    /// The one of this number, counted from 0.
+    fn character(self, mut at: usize) -> Option<char> {
+        for (least, most) in self.ranges() {
+            let count = (most - least + 1) as usize;
+            if at < count {
+                return char::from_u32(least + at as u32);
+            }
+            at -= count;
+        }
+        None
+    }
+
     /// In order.
     fn characters(self) -> Vec<char> {
-        let range = |least: u32, most: u32| (least..=most).filter_map(char::from_u32).collect();
-        match self {
-            Self::Sign => Vec::new(),
-            Self::Digit => ('0'..='9').collect(),
-            Self::Letter => ('a'..='z').collect(),
-            Self::HexadecimalDigit => ('0'..='9').chain('a'..='f').collect(),
-            // Latin-1's small letters without the division sign, CJK ideographs, and those of the second plane.
-            Self::Beyond(2) => range(0xe0, 0xf6),
-            Self::Beyond(3) => range(0x4e00, 0x9fff),
-            Self::Beyond(_) => range(0x2_0000, 0x2_5000),
-        }
+        (0..self.count())
+            .filter_map(|at| self.character(at))
+            .collect()
     }
 }
 
@@ -63,6 +86,32 @@ struct Walked {
     characters: Vec<char>,
     is_anchor: bool,
     mapped: String,
+}
+
+impl Walked {
+    /// What no other text shares: each character is replaced by another one of its class.
+    fn finish(&mut self, depth: usize, alphabet: Alphabet, stream: &mut Stream) {
+        for at in depth..self.characters.len() {
+            let was = self.characters[at];
+            let lower = folded(was);
+            let count = match self.is_anchor {
+                true => 0,
+                false => Class::of(lower, alphabet).count(),
+            };
+            if count < 2 {
+                self.mapped.push(was);
+                continue;
+            }
+            let class = Class::of(lower, alphabet);
+            let mut choice = stream.below(count);
+            if class.character(choice) == Some(lower) {
+                choice = (choice + 1 + stream.below(count - 1)) % count;
+            }
+            let new = class.character(choice).unwrap_or(lower);
+            self.mapped
+                .push(if was == lower { new } else { raised(new) });
+        }
+    }
 }
 
 /// Where the texts go; `None` where a prefix is followed by more different letters than there are to replace them.
@@ -86,6 +135,10 @@ pub(super) fn by_class(
     // Prefixes that are left to do, each with the texts that have it.
     let mut open: Vec<(usize, Vec<usize>)> = vec![(0, (0..all.len()).collect())];
     while let Some((depth, members)) = open.pop() {
+        if let [only] = members[..] {
+            all[only].finish(depth, alphabet, stream);
+            continue;
+        }
         let mut followed: BTreeMap<char, Vec<usize>> = BTreeMap::new();
         for at in members {
             if let Some(character) = all[at].characters.get(depth) {

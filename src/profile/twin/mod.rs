@@ -29,6 +29,8 @@ pub struct Twin {
 #[derive(Debug)]
 struct Wish {
     table: usize,
+    /// The table's name, as errors have it.
+    name: String,
     column: String,
     /// Some of it is asked for still.
     is_alive: bool,
@@ -112,6 +114,7 @@ impl Twin {
                 said.columns.push(wish);
                 self.wishes.push(Wish {
                     table: at,
+                    name: one.table.name.to_string(),
                     column: column.name.clone(),
                     is_alive: true,
                 });
@@ -157,7 +160,7 @@ impl Twin {
 
     /// Those of a table that a message names, or all of them.
     fn wishes_of(&self, table: &str, what: &str) -> Vec<usize> {
-        let is_of = |wish: &Wish| wish.is_alive && self.spec.tables[wish.table].name.text == table;
+        let is_of = |wish: &Wish| wish.is_alive && wish.name == table;
         let wishes = self.wishes.iter().enumerate();
         let all: Vec<(usize, &Wish)> = wishes.filter(|(_, wish)| is_of(wish)).collect();
         let words: BTreeSet<&str> = what

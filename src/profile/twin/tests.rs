@@ -103,7 +103,7 @@ fn a_profile_becomes_wishes_and_the_spec_keeps_its_word() {
     assert_eq!(column("status").null, Some(0.5));
     assert_eq!(
         twin.notes,
-        ["public.orders: the spec says null = 0.5 of status, the profile 0.1"]
+        ["orders: the spec says null = 0.5 of status, the profile 0.1"]
     );
     let total = column("total").shape.as_ref().unwrap();
     let lows: Vec<&str> = total.parts.iter().map(|part| part.low.as_str()).collect();
@@ -117,7 +117,7 @@ fn a_profile_becomes_wishes_and_the_spec_keeps_its_word() {
 fn what_a_constraint_does_not_allow_is_given_up_once() {
     let mut twin = Twin::of(&schema(), &Spec::default(), &profile(), Clock::default());
     let error = SeedError::Unsolvable {
-        table: "public.orders".to_owned(),
+        table: "orders".to_owned(),
         what: "column total cannot meet its CHECK constraints".to_owned(),
         remedy: String::new(),
     };
@@ -130,7 +130,7 @@ fn what_a_constraint_does_not_allow_is_given_up_once() {
             .collect()
     };
     assert_eq!(names(&twin), ["placed", "status"]);
-    assert!(twin.notes[0].contains("public.orders") && twin.notes[0].ends_with("total"));
+    assert!(twin.notes[0].contains("orders") && twin.notes[0].ends_with("total"));
     // Nothing of it is asked any more: the table's other wishes go, then there is none.
     assert!(twin.give_up(std::slice::from_ref(&error)));
     assert!(names(&twin).is_empty());

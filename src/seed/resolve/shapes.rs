@@ -24,13 +24,13 @@ impl<'a> Resolver<'a> {
         let made = match (&mut draft.generator, draft.class.base()) {
             (Generator::Scalar(scalar), _) => {
                 let encoding = scalar.encoding;
-                numbers(shape, |text| literal::scalar(text, encoding)).map(|parts| {
+                numbers(shape, rows, |text| literal::scalar(text, encoding)).map(|parts| {
                     let shape = Shape::new(parts, rows, correlation);
                     scalar.source = ScalarSource::Shape(Box::new(shape));
                 })
             }
             (Generator::Text(text), TypeClass::Text { max_chars, .. }) => {
-                let parts = texts(shape, *max_chars);
+                let parts = texts(shape, rows, *max_chars);
                 let shape = Shape::new(parts, rows, correlation);
                 (text.source, text.width) = (TextSource::Shape(Box::new(shape)), 0);
                 Some(())
@@ -69,7 +69,7 @@ impl<'a> Resolver<'a> {
                     let number: f64 = text.parse().ok()?;
                     Some((((number - 1.0) * scale) as i64).clamp(0, parents))
                 };
-                numbers(shape, row)?
+                numbers(shape, draft.rows, row)?
             }
             _ => scattered(shape, link),
         };
@@ -79,34 +79,83 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// `rows` is the table's number of rows; those with NULL make no difference that counts.
 fn numbers(
     shape: &ShapeSpec,
+    rows: u64,
     number: impl Fn(&str) -> Option<i64>,
 ) -> Option<Vec<(NumberPart, f64, f64)>> {
-    let part = |part: &ShapePart| {
+    let ends = |part: &ShapePart| {
         let low = number(&part.low)?;
-        let high = part.high.as_deref().map_or(Some(low), &number)?.max(low);
-        let distinct = match part.high {
-            None => 1.0,
-            // More different numbers than there are do not exist.
-            Some(_) => {
-                let all = (high.saturating_sub(low) as f64).max(1.0);
-                part.distinct
-                    .map_or(all, |distinct| distinct.round().clamp(1.0, all))
-            }
-        };
-        let number = NumberPart {
-            low,
-            high,
-            distinct: match part.distinct {
-                Some(_) => distinct as u64,
-                None => 0,
-            },
-        };
-        Some((number, part.share, distinct))
+        let high = part.high.as_deref().map_or(Some(low), &number)?;
+        Some((low, high.max(low)))
     };
-    let parts: Vec<_> = shape.parts.iter().map(part).collect::<Option<_>>()?;
+    let ends: Vec<(i64, i64)> = shape.parts.iter().map(ends).collect::<Option<_>>()?;
+    let width = |(low, high): &(i64, i64)| (high.saturating_sub(*low) as f64).max(1.0);
+    let widths: Vec<f64> = ends.iter().map(width).collect();
+    let level = level(shape, &widths);
+    let parts = shape.parts.iter().zip(ends).zip(&widths);
+    let parts: Vec<_> = parts
+        .map(|((part, (low, high)), width)| {
+            let (distinct, seen) = match (&part.high, part.distinct) {
+                (None, _) => (1, 1.0),
+                (Some(_), None) => (0, *width),
+                (Some(_), Some(_)) => {
+                    let seen = level.min(*width);
+                    let domain = domain(seen, part.share * rows as f64).min(*width);
+                    (domain.round() as u64, domain)
+                }
+            };
+            let number = NumberPart {
+                low,
+                high,
+                distinct,
+            };
+            (number, part.share, seen)
+        })
+        .collect();
     (!parts.is_empty()).then_some(parts)
+}
+
+/// How many different values each range has, so that all of them together have as many as the shape says: a narrow range has no
+/// more than there are numbers in it.
+fn level(shape: &ShapeSpec, widths: &[f64]) -> f64 {
+    let ranges = shape.parts.iter().zip(widths);
+    let mut widths: Vec<f64> = ranges
+        .clone()
+        .filter(|(part, _)| part.distinct.is_some())
+        .map(|(_, width)| *width)
+        .collect();
+    let mut left: f64 = ranges.filter_map(|(part, _)| part.distinct).sum();
+    widths.sort_by(f64::total_cmp);
+    let mut level = 0.0;
+    for (at, width) in widths.iter().enumerate() {
+        let each = left / (widths.len() - at) as f64;
+        level = each;
+        if each <= *width {
+            break;
+        }
+        left -= width;
+    }
+    level
+}
+
+/// Of how many equally frequent values `seen` come in so many rows: the d with d (1 - exp(-rows / d)) = seen.
+fn domain(seen: f64, rows: f64) -> f64 {
+    const MANY: f64 = 1e9;
+    if seen >= rows * 0.99 {
+        return MANY;
+    }
+    let found = |domain: f64| domain * (1.0 - (-rows / domain).exp());
+    let (mut low, mut high) = (seen.max(1.0), MANY);
+    for _ in 0..60 {
+        let middle = (low * high).sqrt();
+        match found(middle) < seen {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    low
 }
 
 /// Single values at parents anywhere, the rest for all parents alike.
@@ -140,7 +189,7 @@ fn scattered(shape: &ShapeSpec, link: &Link) -> Vec<(NumberPart, f64, f64)> {
     parts
 }
 
-fn texts(shape: &ShapeSpec, max_chars: u32) -> Vec<(TextPart, f64, f64)> {
+fn texts(shape: &ShapeSpec, rows: u64, max_chars: u32) -> Vec<(TextPart, f64, f64)> {
     /// Letters that tell texts apart where nothing says how many there are.
     const MANY: f64 = 1e6;
     let part = |part: &ShapePart| {
@@ -153,9 +202,10 @@ fn texts(shape: &ShapeSpec, max_chars: u32) -> Vec<(TextPart, f64, f64)> {
             };
             return (text, part.share, 1.0);
         };
-        let wanted = part
+        let seen = part
             .distinct
             .map_or(MANY, |distinct| distinct.round().max(1.0));
+        let wanted = domain(seen, part.share * rows as f64).min(MANY);
         let mut prefix = 0;
         for (low, high) in part.low.chars().zip(high.chars()) {
             // The first character that differs is the lower bound's.
@@ -181,4 +231,39 @@ fn texts(shape: &ShapeSpec, max_chars: u32) -> Vec<(TextPart, f64, f64)> {
         (text, part.share, distinct)
     };
     shape.parts.iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrow_ranges_have_no_more_values_than_numbers() {
+        let part = |low: &str, high: &str| ShapePart {
+            low: low.to_owned(),
+            high: Some(high.to_owned()),
+            share: 0.5,
+            distinct: Some(50.0),
+        };
+        let shape = ShapeSpec {
+            parts: vec![part("0", "10"), part("10", "1000")],
+            correlation: None,
+            parents: None,
+        };
+        assert!((level(&shape, &[10.0, 990.0]) - 90.0).abs() < 1e-9);
+        let parts = numbers(&shape, 1_000_000, |text| text.parse().ok()).unwrap();
+        let distinct: Vec<u64> = parts.iter().map(|(part, ..)| part.distinct).collect();
+        assert_eq!(distinct, [10, 90]);
+    }
+
+    #[test]
+    fn values_that_come_by_chance_need_a_larger_domain() {
+        let found = domain(144.0, 200.0);
+        assert!(
+            (found * (1.0 - (-200.0 / found).exp()) - 144.0).abs() < 0.1,
+            "{found}"
+        );
+        assert!((domain(50.0, 1e6) - 50.0).abs() < 0.1);
+        assert!(domain(200.0, 200.0) > 1e8);
+    }
 }

@@ -185,7 +185,7 @@ async fn the_spec_has_the_last_word_and_the_note_says_where_they_disagree() {
     let text = said(&filled);
     assert_eq!(filled.status.code(), Some(0), "{text}");
     assert!(
-        text.contains("public.orders: the spec says 5000 rows, the profile 100000"),
+        text.contains("orders: the spec says 5000 rows, the profile 100000"),
         "{text}"
     );
     assert!(
