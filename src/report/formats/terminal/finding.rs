@@ -563,7 +563,9 @@ mod tests {
         for columns in 30..100 {
             let lines = lines_of_facts(&joined_facts(&facts), columns);
             assert!(lines.iter().all(|line| !line.ends_with('·')), "{lines:?}");
-            assert_eq!(lines.join(" ").replace(" ·", ""), facts.join(" "));
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let shown = words(&lines.join(" ").replace('·', " "));
+            assert_eq!(shown, facts.join(" "));
         }
     }
 }
