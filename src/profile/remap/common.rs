@@ -58,8 +58,9 @@ fn with_rare(
         is_same
     });
     let total: f64 = weighted.iter().map(|(.., share)| share).sum();
-    if weighted.len() < 2 {
-        return Some(Vec::new());
+    // A single value is all that lies between two bounds.
+    if let [(_, only, _)] = weighted[..] {
+        return Some(vec![only.clone(); 2]);
     }
     // A value with many rows stands at several bounds.
     let count = BOUNDS;
