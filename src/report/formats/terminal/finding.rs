@@ -425,7 +425,8 @@ pub(super) fn joined_facts(facts: &[String]) -> String {
     unbroken.join(&format!("{KEEP}· "))
 }
 
-/// The lines of a text of [`joined_facts`]. A fact that is wider than the page is broken between its words.
+/// The lines of a text of [`joined_facts`], none with a dot at its end. A fact that is wider than the page is broken between its
+/// words.
 pub(super) fn lines_of_facts(joined: &str, columns: usize) -> Vec<String> {
     let whole = textwrap::Options::new(columns)
         .break_words(false)
@@ -433,6 +434,8 @@ pub(super) fn lines_of_facts(joined: &str, columns: usize) -> Vec<String> {
     textwrap::wrap(joined, whole)
         .iter()
         .flat_map(|line| wrapped::lines(&line.replace(KEEP, " "), columns))
+        .map(|line| line.trim_end_matches(" ·").to_owned())
+        .filter(|line| line != "·")
         .collect()
 }
 
@@ -544,4 +547,25 @@ fn carets(line: &excerpt::Line, room: usize) -> String {
         ));
     }
     carets.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{joined_facts, lines_of_facts};
+
+    #[test]
+    fn no_line_of_facts_ends_with_a_dot() {
+        let long = "12 queries read small tables: A, B, C, D, E, F and 6 others";
+        let facts = [
+            "largest table orders, 1.2 M rows".to_owned(),
+            long.to_owned(),
+        ];
+        for columns in 30..100 {
+            let lines = lines_of_facts(&joined_facts(&facts), columns);
+            assert!(lines.iter().all(|line| !line.ends_with('·')), "{lines:?}");
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let shown = words(&lines.join(" ").replace('·', " "));
+            assert_eq!(shown, facts.join(" "));
+        }
+    }
 }
