@@ -67,6 +67,9 @@ pub(super) async fn compare(
     notes
 }
 
+/// A function takes no more than a hundred arguments, and each wish has two.
+const MOST_AT_ONCE: usize = 45;
+
 /// A table that was filled.
 struct Filled<'a> {
     session: &'a Session,
@@ -80,10 +83,13 @@ impl Filled<'_> {
         if wishes.is_empty() {
             return Ok(notes);
         }
-        let seen = match self.seen(wishes, Comparing::Values).await {
-            Ok(seen) => seen,
-            Err(_) => self.seen(wishes, Comparing::Texts).await?,
-        };
+        let mut seen = Vec::with_capacity(wishes.len());
+        for wishes in wishes.chunks(MOST_AT_ONCE) {
+            seen.extend(match self.seen(wishes, Comparing::Values).await {
+                Ok(seen) => seen,
+                Err(_) => self.seen(wishes, Comparing::Texts).await?,
+            });
+        }
         for (wish, seen) in wishes.iter().zip(seen) {
             let missed = seen.and_then(|seen| missed(&wish.wanted, &seen));
             notes.extend(missed.map(|missed| note(&self.planned.name, &wish.column, &missed)));

@@ -9,8 +9,8 @@ pub(super) struct Named {
     pub(super) histogram: Vec<String>,
 }
 
-/// Bounds of a histogram that is made of rare values, at most.
-const MOST_BOUNDS: usize = 101;
+/// Bounds of a histogram that is made of rare values.
+const BOUNDS: usize = 101;
 
 /// Keeps values of [`FEWEST_ROWS`] rows and more, and public ones. Where `order` knows the values, the others become part of the
 /// histogram with their share of the rows.
@@ -58,10 +58,12 @@ fn with_rare(
         is_same
     });
     let total: f64 = weighted.iter().map(|(.., share)| share).sum();
-    let count = weighted.len().clamp(2, MOST_BOUNDS);
-    if weighted.len() < 2 {
-        return Some(Vec::new());
+    // A single value is all that lies between two bounds.
+    if let [(_, only, _)] = weighted[..] {
+        return Some(vec![only.clone(); 2]);
     }
+    // A value with many rows stands at several bounds.
+    let count = BOUNDS;
     let mut found = Vec::with_capacity(count);
     let (mut at, mut passed) = (0, weighted[0].2);
     for bound in 0..count {
@@ -121,8 +123,10 @@ mod tests {
         let order = |text: &str| text.parse().ok();
         let named = without_rare(&column, 100.0, |_| false, order);
         assert_eq!(named.most_common, [("5".to_owned(), 0.5)]);
-        let expected = ["1", "2", "3", "9", "12"];
-        assert_eq!(named.histogram.len(), expected.len());
+        assert_eq!(named.histogram.len(), BOUNDS);
+        let mut values = named.histogram.clone();
+        values.dedup();
+        assert_eq!(values, ["1", "2", "3", "9", "12"]);
         assert_eq!(named.histogram.first().map(String::as_str), Some("1"));
         assert_eq!(named.histogram.last().map(String::as_str), Some("12"));
         let public = without_rare(&column, 100.0, |text| text == "9", order);
