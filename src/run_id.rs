@@ -52,6 +52,11 @@ pub enum PlanChoice {
 
 const GENERIC: &str = "generic plan, ";
 
+/// The set of an ordinary call that gives none of the filters that may be left out.
+pub const NO_FILTERS: &str = "no filters";
+/// The same with the most common values of the others.
+pub const HOT_WITHOUT_FILTERS: &str = "hot without filters";
+
 impl SetId {
     /// The set that others are compared with.
     #[must_use]
@@ -104,6 +109,12 @@ impl RunId {
             false => PlanChoice::Custom,
         };
         Self::of_label(label, SetRole::Varied, plan)
+    }
+
+    /// Whether its set gives no filter that may be left out.
+    #[must_use]
+    pub fn leaves_filters_out(&self) -> bool {
+        [NO_FILTERS, HOT_WITHOUT_FILTERS].contains(&self.set.name.as_str())
     }
 
     /// Whether it ran the generic plan.

@@ -21,6 +21,18 @@ pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
     if let Some((file, _)) = flyway {
         return Some((Layout::Flyway, format!("{} and its like", tree.name(file))));
     }
+    // refinery opens a transaction around each file, in which the server refuses these.
+    let alone = named.iter().find(|(file, _)| {
+        script(file, TransactionRule::File)
+            .is_ok_and(|script| script.statements.iter().any(|one| runs_alone(&one.sql)))
+    });
+    if let Some((file, _)) = alone {
+        let name = tree.name(file);
+        return Some((
+            Layout::Flyway,
+            format!("{name}, whose statements run in no transaction"),
+        ));
+    }
     let first = tree.name(first);
     match tree.cargo_project {
         true => Some((

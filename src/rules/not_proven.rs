@@ -68,6 +68,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         Some(_) => Scope::Data,
         None => Scope::of(&first.plan, context),
     };
+    let is_tools = empty.as_ref().is_some_and(Empty::is_of_a_tool);
     let message = match &empty {
         Some(empty) => format!(
             "{verb} no rows: {} is empty here, so that nothing is proven",
@@ -89,9 +90,9 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         ),
     };
     let severity = match scope {
-        Scope::Data => Severity::Warning,
+        Scope::Data if !is_tools => Severity::Warning,
         // Whatever it finds, it cannot cost much.
-        Scope::Small | Scope::System => Severity::Info,
+        Scope::Data | Scope::Small | Scope::System => Severity::Info,
     };
     let words = Words {
         message,
@@ -120,10 +121,40 @@ struct Empty {
     has_no_partition: bool,
 }
 
+/// In which tools note the migrations that they have applied, and what else they keep of themselves.
+const OF_TOOLS: [&str; 17] = [
+    "__diesel_schema_migrations",
+    "_prisma_migrations",
+    "_sqlx_migrations",
+    "alembic_version",
+    "ar_internal_metadata",
+    "atlas_schema_revisions",
+    "databasechangelog",
+    "databasechangeloglock",
+    "django_migrations",
+    "flyway_schema_history",
+    "goose_db_version",
+    "gorp_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "refinery_schema_history",
+    "schema_migrations",
+    "SequelizeMeta",
+];
+
 impl Empty {
+    fn is_of_a_tool(&self) -> bool {
+        let bare = self.name.rsplit('.').next().unwrap_or(&self.name);
+        OF_TOOLS.contains(&bare.trim_matches('"'))
+    }
+
     fn remedy(&self) -> String {
         let name = &self.name;
-        if self.has_no_partition {
+        if self.is_of_a_tool() {
+            format!(
+                "Nothing: in {name} the migration tool notes what it has applied, which no seed fills."
+            )
+        } else if self.has_no_partition {
             format!(
                 "{name} has no partition: where a program makes them as it runs, add a file that makes some to `migrations`, and seed again."
             )

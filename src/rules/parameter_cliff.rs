@@ -202,8 +202,15 @@ fn report(
     } else {
         Words {
             message: format!("{} touches {pages}, {times} times the {usual} of {}", run.id, typical.id),
-            why: "Averages hide it: it is always the largest customer who waits.".to_owned(),
-            advice: if changes_more(typical, run) {
+            why: if run.id.leaves_filters_out() {
+                "Who leaves the filters out reads everything that they would have kept out.".to_owned()
+            } else {
+                "Averages hide it: it is always the largest customer who waits.".to_owned()
+            },
+            advice: if run.id.leaves_filters_out() {
+                "Give the query a bound that always holds (a LIMIT with an index that holds the order, a range of time), or require one \
+                 of the filters."
+            } else if changes_more(typical, run) {
                 "Change the rows of such a value in batches by key, each with a COMMIT of its own."
             } else {
                 "Bound the work for any value: a LIMIT with an index that holds the order, or a total that is kept up to date."

@@ -94,7 +94,10 @@ fn statements(text: &str) -> Vec<Found> {
     }
     for (name, text) in &file.constants {
         if !read.contains(&text.line) && is_statement(after_comments(&text.value)) {
-            found.push(of_text(name, text));
+            found.push(match file.is_part_of_a_text(name) {
+                true => Found::dynamic(*name, text.line),
+                false => of_text(name, text),
+            });
         }
     }
     found.sort_by_key(|one| one.line);
@@ -144,6 +147,40 @@ impl<'a> File<'a> {
             functions,
             constants,
         }
+    }
+
+    /// Whether a constant is put together with other texts: beside a `+`, or as an argument of `fmt.Sprintf` and its like.
+    fn is_part_of_a_text(&self, name: &str) -> bool {
+        let mut used = self
+            .functions
+            .iter()
+            .flat_map(|function| function.range.clone())
+            .filter(|at| self.pieces[*at].word() == Some(name));
+        used.any(|at| {
+            let is_beside_plus =
+                self.sign(at + 1, '+') || at > 0 && self.pieces[at - 1].is_sign('+');
+            is_beside_plus || self.is_formatted(at)
+        })
+    }
+
+    /// Whether the innermost call around a word is one that formats.
+    fn is_formatted(&self, at: usize) -> bool {
+        let mut depth = 0_usize;
+        for before in (1..at).rev() {
+            let piece = &self.pieces[before];
+            if piece.is_sign(')') {
+                depth += 1;
+            } else if piece.is_sign('(') && depth > 0 {
+                depth -= 1;
+            } else if piece.is_sign('(') {
+                return self.pieces[before - 1]
+                    .word()
+                    .is_some_and(|word| word.starts_with("Sprint"));
+            } else if piece.is_sign('{') || piece.is_sign('}') {
+                return false;
+            }
+        }
+        false
     }
 
     /// The statement of the call whose method stands here.

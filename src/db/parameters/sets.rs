@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::db::explain::{ExplainError, TypeKind};
-use crate::run_id::{SetId, SetRole};
+use crate::run_id::{HOT_WITHOUT_FILTERS, NO_FILTERS, SetId, SetRole};
 
 use super::alternatives;
 use super::group::{Group, Groups, tolerated};
@@ -144,7 +144,7 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize
         .map(|(i, _)| (i, Variation::Null))
         .collect();
     if optional.len() > 1 {
-        found.push((SetId::varied("no filters"), optional.clone()));
+        found.push((SetId::varied(NO_FILTERS), optional.clone()));
     }
     found.extend(worst_together(slots, groups, &optional));
     found
@@ -179,7 +179,7 @@ fn worst_together(
     }
     if !optional.is_empty() && !both.is_empty() {
         found.push((
-            SetId::varied("hot without filters"),
+            SetId::varied(HOT_WITHOUT_FILTERS),
             joined(&[&both, optional]),
         ));
     }
