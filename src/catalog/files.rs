@@ -103,6 +103,8 @@ fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<Sourc
             Ok(entry) => entry,
             // A link that leads back to itself leads to nothing new.
             Err(error) if error.loop_ancestor().is_some() => continue,
+            // A link that leads nowhere, or to itself, names no query either.
+            Err(error) if error.path().is_some_and(Path::is_symlink) => continue,
             Err(error) => {
                 let path = error.path().unwrap_or(&base).to_path_buf();
                 let cause = error

@@ -13,7 +13,7 @@ use crate::db::audit::{MOST_WRITTEN, RunOptions, WRITE_LIMITS};
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::{DatabaseUrl, Session, describe};
 use crate::db::copied;
-use crate::db::dataset::{self, Dataset, Recipe};
+use crate::db::dataset::{self, Dataset, Lacking, Recipe};
 use crate::db::explain::Access;
 use crate::db::introspect;
 use crate::db::server::{Cluster, ClusterOptions, make_project_directory, supported};
@@ -427,6 +427,7 @@ impl Ingredients {
             specs: &self.specs,
             options: &self.options,
             demands: &[],
+            lacking: Lacking::Made,
         }
     }
 }

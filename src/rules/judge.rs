@@ -137,6 +137,7 @@ fn of_run(context: &RunContext<'_>) -> Vec<Finding> {
     without_system_catalogs(&mut findings, context.plan());
     for finding in &mut findings {
         weigh(finding, context.query);
+        of_a_wide_range(finding);
         apply(context.policy, finding);
     }
     findings
@@ -157,6 +158,31 @@ fn without_system_catalogs(findings: &mut Vec<Finding>, plan: &Plan) {
     });
 }
 
+/// What only a range of most of the table shows is worth knowing, and no fault before somebody asks for such a range.
+fn of_a_wide_range(finding: &mut Finding) {
+    let is_about_amounts = matches!(
+        finding.rule,
+        RuleId::UnboundedResult
+            | RuleId::SortSpill
+            | RuleId::HashSpill
+            | RuleId::MaterializeSpill
+            | RuleId::SlowQuery
+            | RuleId::FilteredIndexScan
+            | RuleId::ParameterCliff
+            | RuleId::RowMisestimate
+    );
+    let Some(run) = &finding.evidence.run else {
+        return;
+    };
+    if is_about_amounts && run.is_of_a_wide_range() && finding.severity > Severity::Info {
+        finding.severity = Severity::Info;
+        finding.advice.push_str(&format!(
+            " Seen with a range of most of the table ({}): where the application never asks for one, nothing is to be done.",
+            run.set.name
+        ));
+    }
+}
+
 fn of_query(context: &QueryContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in ALL.iter().filter(|rule| context.policy.is_on(rule.id)) {
@@ -167,6 +193,7 @@ fn of_query(context: &QueryContext<'_>) -> Vec<Finding> {
     }
     for finding in &mut findings {
         weigh(finding, Some(context.query));
+        of_a_wide_range(finding);
         apply(context.policy, finding);
     }
     findings

@@ -63,6 +63,7 @@ async fn ensure(
             specs: &[],
             options: &options,
             demands: &[],
+            lacking: pgproof::db::dataset::Lacking::Made,
         },
         progress,
         interrupt,
@@ -200,6 +201,7 @@ async fn an_interrupt_leaves_nothing() {
         specs: &[],
         options: &options,
         demands: &[],
+        lacking: pgproof::db::dataset::Lacking::Made,
     };
     let fingerprint = dataset::fingerprint(recipe, cluster.version().major());
     assert_eq!(
