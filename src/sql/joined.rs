@@ -111,15 +111,29 @@ impl Asking {
     }
 }
 
+/// `SELECT EXISTS (SELECT …)`: what is looked for are the rows of the subquery, of several those of the first.
+fn asked_for_existence(select: &ast::Select) -> Option<ast::Select> {
+    if select.from_clause().is_some() || select.with_clause().is_some() {
+        return None;
+    }
+    let mut below = select.syntax().descendants().skip(1);
+    let inner = below.find_map(ast::Select::cast)?;
+    inner.from_clause().is_some().then_some(inner)
+}
+
 fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     let (block, with, from, condition, target) = match statement {
-        Stmt::Select(select) => (
-            select.syntax().clone(),
-            select.with_clause(),
-            select.from_clause().map(|from| from.syntax().clone()),
-            select.where_clause().and_then(|clause| clause.expr()),
-            None,
-        ),
+        Stmt::Select(select) => {
+            let asked = asked_for_existence(select);
+            let select = asked.as_ref().unwrap_or(select);
+            (
+                select.syntax().clone(),
+                select.with_clause(),
+                select.from_clause().map(|from| from.syntax().clone()),
+                select.where_clause().and_then(|clause| clause.expr()),
+                None,
+            )
+        }
         Stmt::Update(update) => (
             update.syntax().clone(),
             update.with_clause(),

@@ -125,6 +125,12 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize
         }
         if slot.usage.null_tested {
             one(format!("NULL {}", slot.name), i, Variation::Null);
+        } else if slot.usage.empty_tested {
+            one(
+                format!("empty {}", slot.name),
+                i,
+                Variation::Value(String::new()),
+            );
         }
         for value in each_value(slot) {
             one(format!("{value} {}", slot.name), i, Variation::Value(value));
@@ -137,16 +143,40 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize
             );
         }
     }
-    let optional: BTreeMap<usize, Variation> = slots
-        .iter()
-        .enumerate()
-        .filter(|(_, slot)| slot.usage.null_tested && slot.wanted == Wanted::Any)
-        .map(|(i, _)| (i, Variation::Null))
-        .collect();
+    let optional = left_out(slots);
     if optional.len() > 1 {
         found.push((SetId::varied(NO_FILTERS), optional.clone()));
     }
     found.extend(worst_together(slots, groups, &optional));
+    found
+}
+
+/// The filters that a call may leave out, with the values that leave them out. A flag beside such filters is one of them.
+fn left_out(slots: &[Slot<'_>]) -> BTreeMap<usize, Variation> {
+    let free = || {
+        let all = slots.iter().enumerate();
+        all.filter(|(_, slot)| slot.wanted == Wanted::Any)
+    };
+    let mut found: BTreeMap<usize, Variation> = free()
+        .filter(|(_, slot)| slot.usage.null_tested)
+        .map(|(i, _)| (i, Variation::Null))
+        .collect();
+    let empty: Vec<usize> = free()
+        .filter(|(_, slot)| slot.usage.empty_tested && !slot.usage.null_tested)
+        .map(|(i, _)| i)
+        .collect();
+    if !empty.is_empty() {
+        let no = || Variation::Value("false".to_owned());
+        let flags = free().filter(|(_, slot)| {
+            slot.info.kind == TypeKind::Boolean && !each_value(slot).is_empty()
+        });
+        found.extend(flags.map(|(i, _)| (i, no())));
+        found.extend(
+            empty
+                .into_iter()
+                .map(|i| (i, Variation::Value(String::new()))),
+        );
+    }
     found
 }
 
@@ -157,7 +187,11 @@ fn worst_together(
     optional: &BTreeMap<usize, Variation>,
 ) -> Vec<(SetId, BTreeMap<usize, Variation>)> {
     let hot: BTreeMap<usize, Variation> = (0..slots.len())
-        .filter(|i| !slots[*i].usage.null_tested && offers(slots, groups, *i, Rank::Hot))
+        .filter(|i| {
+            !slots[*i].usage.null_tested
+                && !slots[*i].usage.empty_tested
+                && offers(slots, groups, *i, Rank::Hot)
+        })
         .map(|i| (i, Variation::Ranked(Rank::Hot)))
         .collect();
     let late: BTreeMap<usize, Variation> = slots
