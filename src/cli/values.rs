@@ -77,6 +77,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fail_on_takes_severities_and_rules() {
+        assert_eq!(fail_on("never"), Ok(FailOnWord::From(None)));
+        assert_eq!(
+            fail_on("not-audited"),
+            Ok(FailOnWord::Rule(RuleId::NotAudited))
+        );
+        assert_eq!(
+            fail_on("not-audit"),
+            Err("expected error, warning, never or a rule; did you mean not-audited?".to_owned())
+        );
+    }
+
+    #[test]
     fn flags_values() {
         assert_eq!(duration("1.5min"), Ok(Duration::from_secs(90)));
         for wrong in ["5", "-5s", "0s", "99999999999999999999h"] {

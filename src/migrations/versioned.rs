@@ -211,6 +211,27 @@ mod tests {
     }
 
     #[test]
+    fn what_no_transaction_takes_is_flyways_beside_a_cargo_toml_too() {
+        let tree = |second: &str| {
+            let files = [("V1__a", "CREATE TABLE a (id int);"), ("V2__b", second)];
+            let sources = files.map(|(name, sql)| Source::new(format!("m/{name}.sql"), sql));
+            Tree::new(
+                std::path::Path::new("m"),
+                false,
+                sources.to_vec(),
+                true,
+                false,
+            )
+        };
+        let layout = |second: &str| detect(&tree(second)).unwrap().0;
+        assert_eq!(
+            layout("CREATE INDEX CONCURRENTLY a_id ON a (id);"),
+            Layout::Flyway
+        );
+        assert_eq!(layout("CREATE INDEX a_id ON a (id);"), Layout::Refinery);
+    }
+
+    #[test]
     fn flyway_knows_its_own_statements_and_no_others() {
         for sql in [
             "create unique index concurrently if not exists i on t (a)",

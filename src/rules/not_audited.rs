@@ -222,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_that_has_no_plan_is_information() {
+        let source = Source::new("queries/a.sql", "LOCK jobs;");
+        let lock = SourceError::new(&source, 0..4, "LOCK statements cannot be audited");
+        let ran = QueryRuns {
+            query: 0,
+            runs: Vec::new(),
+            failure: None,
+            notes: Vec::new(),
+        };
+        let found = found(&[skipped(SkipReason::NoPlan(lock))], &[ran]);
+        assert_eq!(found[0].0, Severity::Info);
+    }
+
+    #[test]
     fn what_somebody_left_out_is_no_finding() {
         let asked = SkipReason::Asked {
             reason: "by hand".to_owned(),

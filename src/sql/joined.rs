@@ -461,6 +461,20 @@ mod tests {
     }
 
     #[test]
+    fn what_exists_is_looked_for_among_the_rows_of_its_subquery() {
+        let (compared, from) = shown(
+            "SELECT (EXISTS (SELECT 1 FROM roles r JOIN grants g ON g.role = r.name WHERE g.member = $1 AND r.right = $2 \
+             AND g.team IS NULL) OR EXISTS (SELECT 1 FROM admins WHERE id = $1))::boolean",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 g.member", "$2 r.right"]);
+        assert_eq!(
+            from,
+            "roles r JOIN grants g ON g.role = r.name WHERE (g.team IS NULL)"
+        );
+    }
+
+    #[test]
     fn parameters_of_two_tables_meet_in_a_row_of_their_join() {
         let (compared, from) = shown(
             "SELECT b.id FROM authors a JOIN books b ON b.author = a.id AND b.lang = $3 \

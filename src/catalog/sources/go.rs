@@ -396,6 +396,24 @@ fn after_comments(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_constant_that_is_put_together_with_others_is_no_statement() {
+        let code = "package a\nimport \"database/sql\"\nconst (\n  base = `SELECT * FROM jobs WHERE deleted_at IS NULL`\n  \
+                    whole = `SELECT id FROM jobs`\n  joined = `SELECT 1 FROM jobs`\n)\n\
+                    func page() { q := fmt.Sprintf(paged, base, filter); run(q); use(whole); run(joined + tail) }\n";
+        let shown: Vec<_> = statements(code)
+            .into_iter()
+            .map(|one| {
+                (
+                    one.name,
+                    matches!(one.what, super::super::conventions::What::Statement { .. }),
+                )
+            })
+            .collect();
+        let expected = [("base", false), ("whole", true), ("joined", false)];
+        assert_eq!(shown, expected.map(|(name, is)| (name.to_owned(), is)));
+    }
     use crate::source::Source;
 
     fn found(code: &str) -> Vec<(String, u32, Option<String>)> {

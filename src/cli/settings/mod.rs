@@ -291,6 +291,7 @@ fn find(directory: &Path) -> Result<PathBuf, CliError> {
 mod tests {
     use super::*;
     use crate::finding::RuleId;
+    use crate::finding::Severity;
     use crate::rules::Threshold;
 
     fn threshold(rule: RuleId, key: &str) -> &'static Threshold {
