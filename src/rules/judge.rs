@@ -366,3 +366,42 @@ fn without_repetition(symptoms: &mut Vec<Finding>) {
         .collect();
     symptoms.retain(|symptom| symptom.query.is_some() || !shown.contains(&key(symptom)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::parse;
+    use crate::run::Run;
+    use crate::run_id::SetId;
+    use crate::source::Source;
+
+    #[test]
+    fn what_only_a_wide_range_shows_is_information() {
+        let text = "Sort  (cost=1.00..2.00 rows=10 width=4) (actual time=2500.000..2600.000 rows=10 loops=1)\n  Sort Key: a\n  \
+            ->  Seq Scan on t  (cost=0.00..1.00 rows=10 width=4) (actual time=0.010..20.000 rows=10 loops=1)\n";
+        let catalog = crate::catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
+        let severity = |set: SetId| {
+            let plan = parse::any(text).unwrap().remove(0);
+            let run = Run {
+                id: set.custom(),
+                ..Run::given(plan, text.to_owned())
+            };
+            let runs = QueryRuns {
+                query: 0,
+                runs: vec![run],
+                failure: None,
+                notes: Vec::new(),
+            };
+            let found = judge_alone(&catalog.queries[0], &runs, &Policy::default());
+            let all = found
+                .iter()
+                .flat_map(|one| std::iter::once(one).chain(&one.symptoms));
+            let mut slow = all.filter(|one| one.rule == RuleId::SlowQuery);
+            slow.next().map(|one| one.severity)
+        };
+        assert_eq!(severity(SetId::base("typical")), Some(Severity::Error));
+        assert_eq!(severity(SetId::varied("wide day")), Some(Severity::Info));
+        // What the author asked for is asked for.
+        assert_eq!(severity(SetId::base("wide day")), Some(Severity::Error));
+    }
+}

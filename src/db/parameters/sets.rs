@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use crate::db::explain::{ExplainError, TypeKind};
 use crate::run_id::{HOT_WITHOUT_FILTERS, NO_FILTERS, SetId, SetRole};
 
-use super::alternatives;
 use super::group::{Group, Groups, tolerated};
 use super::sample::Row;
 use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
 use super::values::{PartOf, Rank, absent, any_of_type, part_of, written};
 use super::{Absent, ParameterSet, Search, Slot, Wanted};
+use super::{alternatives, bounds};
 
 /// More sets than these are not worth their planning time.
 const MAX_SETS: usize = 24;
@@ -284,7 +284,7 @@ fn ranked_set(rank: Rank, slot: &Slot<'_>, name: &str) -> SetId {
 }
 
 /// The slot that bounds the same column's range from the other side.
-fn other_bound(slots: &[Slot<'_>], with: &ComparedWith) -> Option<usize> {
+pub(super) fn other_bound(slots: &[Slot<'_>], with: &ComparedWith) -> Option<usize> {
     let lower = with.operator.starts_with('>');
     slots.iter().position(|slot| {
         slot.compared.as_ref().is_some_and(|other| {
@@ -393,7 +393,7 @@ async fn values_of(
     for (i, value) in fresh {
         values[*i] = Some(as_stored(&slots[*i], value.clone()));
     }
-    order_bounds(slots, &mut values);
+    bounds::order(slots, &mut values);
     for (i, variation) in variations {
         match variation {
             Variation::Null => values[*i] = None,
@@ -403,54 +403,6 @@ async fn values_of(
         }
     }
     Ok(values)
-}
-
-/// A range whose lower bound is above its upper one holds nothing: two columns' rows may give it so. Then they change places.
-fn order_bounds(slots: &[Slot<'_>], values: &mut [Option<String>]) {
-    for i in 0..slots.len() {
-        let Some(with) = slots[i]
-            .compared
-            .as_ref()
-            .filter(|with| with.operator.starts_with('>'))
-        else {
-            continue;
-        };
-        let Some(other) = other_bound(slots, with).filter(|_| is_range(with)) else {
-            continue;
-        };
-        let are_free = slots[i].wanted == Wanted::Any && slots[other].wanted == Wanted::Any;
-        let is_reversed = match (&values[i], &values[other]) {
-            (Some(lower), Some(upper)) => is_above(slots[i].info.kind, lower, upper),
-            (None, _) | (_, None) => false,
-        };
-        if are_free && is_reversed {
-            values.swap(i, other);
-        }
-    }
-}
-
-/// Whether a value is above another one, of the types whose texts can be compared here.
-fn is_above(kind: TypeKind, value: &str, other: &str) -> bool {
-    match kind {
-        TypeKind::Integer | TypeKind::Number => {
-            let parsed = value.parse::<f64>().ok().zip(other.parse::<f64>().ok());
-            parsed.is_some_and(|(value, other)| value > other)
-        }
-        // ISO, with the year first.
-        TypeKind::Date | TypeKind::Timestamp => value > other,
-        TypeKind::Boolean
-        | TypeKind::Enum
-        | TypeKind::Text
-        | TypeKind::Time
-        | TypeKind::Interval
-        | TypeKind::Uuid
-        | TypeKind::Json
-        | TypeKind::Network
-        | TypeKind::TsQuery
-        | TypeKind::TsVector
-        | TypeKind::Bytea
-        | TypeKind::Other => false,
-    }
 }
 
 /// What of a row's value a slot is: of `$1 = ANY (tags)` one of the tags.
@@ -538,7 +490,7 @@ pub(super) fn is_equality(with: &ComparedWith) -> bool {
     with.operator == "=" && matches!(with.wrap, Wrap::Same)
 }
 
-fn is_range(with: &ComparedWith) -> bool {
+pub(super) fn is_range(with: &ComparedWith) -> bool {
     matches!(with.operator.as_str(), "<" | "<=" | ">" | ">=")
 }
 
