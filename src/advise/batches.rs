@@ -1,6 +1,8 @@
 //! A statement that is executed once a key, rewritten to one for all keys: `= ANY` where its rows stand for themselves, a LATERAL
 //! join where a LIMIT, an order or an aggregate holds for each key. Texts only: whether they return the same is measured.
 
+use std::ops::Range;
+
 use crate::sql::token::{Token, TokenKind, tokens};
 
 /// A statement for all keys; its first column says whose the row is.
@@ -10,6 +12,15 @@ pub struct Batch {
     pub sql: String,
     /// What its first column is.
     pub form: Form,
+}
+
+/// A statement that writes, for all keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteBatch {
+    /// With `$1` for the array of keys.
+    pub sql: String,
+    /// The table that it writes, as the statement names it.
+    pub table: String,
 }
 
 /// How a statement is made one for all keys.
@@ -84,6 +95,78 @@ pub fn batches(sql: &str, type_name: &str) -> Vec<Batch> {
     found
 }
 
+/// Words of writes whose rows are not each key's own.
+const NOT_OF_ONE_KEY: [&str; 10] = [
+    "select",
+    "or",
+    "limit",
+    "current",
+    "random",
+    "nextval",
+    "clock_timestamp",
+    "gen_random_uuid",
+    "merge",
+    "insert",
+];
+
+/// An UPDATE or DELETE by one key as one for all keys; none where it may not be run for many.
+#[must_use]
+pub fn write_batch(sql: &str) -> Option<WriteBatch> {
+    let sql = sql.trim().trim_end_matches(';').trim_end();
+    let all: Vec<Token> = tokens(sql)
+        .into_iter()
+        .filter(|token| !token.is_trivia())
+        .collect();
+    let words: Vec<String> = all
+        .iter()
+        .map(|token| sql[token.span.clone()].to_ascii_lowercase())
+        .collect();
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    let mut first = match (word(0), word(1)) {
+        ("update", _) => 1,
+        ("delete", "from") => 2,
+        _ => return None,
+    };
+    if word(first) == "only" {
+        first += 1;
+    }
+    let mut last = first;
+    while word(last + 1) == "." {
+        last += 2;
+    }
+    let table = &sql[all.get(first)?.span.start..all.get(last)?.span.end];
+    let keys: Vec<usize> = (0..all.len())
+        .filter(|at| matches!(all[*at].kind, TokenKind::PositionalParam { .. }))
+        .collect();
+    let [key] = keys.as_slice() else { return None };
+    let is_one_keys = words[*key] == "$1"
+        && word(key.checked_sub(1)?) == "="
+        && column(&all, &words, key - 1).is_some()
+        && !words
+            .iter()
+            .any(|word| NOT_OF_ONE_KEY.contains(&word.as_str()));
+    if !is_one_keys {
+        return None;
+    }
+    let parameter = parameter(&all, &words, *key)?;
+    Some(WriteBatch {
+        sql: format!(
+            "{}ANY ($1){}",
+            &sql[..parameter.start],
+            &sql[parameter.end..]
+        ),
+        table: table.to_owned(),
+    })
+}
+
+/// Where a parameter stands, with its cast: of `$1::INTEGER`, as drivers write it, the array has its own type.
+fn parameter(all: &[Token], words: &[String], key: usize) -> Option<Range<usize>> {
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    let is_cast = word(key + 1) == ":" && word(key + 2) == ":";
+    let last = if is_cast { key + 3 } else { key };
+    Some(all[key].span.start..all.get(last)?.span.end)
+}
+
 /// `SELECT author_id, … WHERE author_id = ANY ($1)`.
 fn any(sql: &str, all: &[Token], words: &[String], keys: &[usize]) -> Option<Batch> {
     let [key] = keys else { return None };
@@ -98,11 +181,7 @@ fn any(sql: &str, all: &[Token], words: &[String], keys: &[usize]) -> Option<Bat
     let first = column(all, words, key - 1)?;
     let column = &sql[all[first].span.start..all[key - 2].span.end];
     let after_select = all[0].span.end;
-    let word = |at: usize| words.get(at).map_or("", String::as_str);
-    // `$1::INTEGER` of a driver: the array has its own type.
-    let is_cast = word(key + 1) == ":" && word(key + 2) == ":";
-    let last = if is_cast { key + 3 } else { *key };
-    let parameter = all[*key].span.start..all.get(last)?.span.end;
+    let parameter = parameter(all, words, *key)?;
     Some(Batch {
         sql: format!(
             "{} {column},{}ANY ($1){}",
@@ -203,6 +282,34 @@ mod tests {
             texts("SELECT 1 FROM posts WHERE author_id = $1 OR pinned").len(),
             1
         );
+    }
+
+    #[test]
+    fn a_write_by_one_key_is_one_by_all() {
+        let found = |sql| write_batch(sql).map(|batch| (batch.sql, batch.table));
+        assert_eq!(
+            found("UPDATE shop.posts p SET seen = true WHERE p.id = $1::bigint AND NOT seen;"),
+            Some((
+                "UPDATE shop.posts p SET seen = true WHERE p.id = ANY ($1) AND NOT seen".to_owned(),
+                "shop.posts".to_owned()
+            ))
+        );
+        assert_eq!(
+            found("DELETE FROM ONLY \"Items\" WHERE cart = $1 RETURNING id")
+                .unwrap()
+                .1,
+            "\"Items\""
+        );
+        for sql in [
+            "UPDATE posts SET rank = $1 WHERE id = 3",
+            "UPDATE posts SET rank = $2 WHERE id = $1",
+            "DELETE FROM posts WHERE id = $1 OR pinned",
+            "DELETE FROM posts WHERE id IN (SELECT post FROM seen WHERE reader = $1)",
+            "UPDATE posts SET token = gen_random_uuid() WHERE id = $1",
+            "SELECT a FROM posts WHERE id = $1",
+        ] {
+            assert_eq!(found(sql), None, "{sql}");
+        }
     }
 
     #[test]

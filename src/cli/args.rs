@@ -396,6 +396,9 @@ pub struct DiffArgs {
     /// Extend each statement's duration to so many times the seeded rows; seeds a quarter of the dataset as well
     #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
     pub extrapolate: Option<f64>,
+    /// Measure everything anew, also queries before the migration that did not change since they were measured
+    #[arg(long)]
+    pub fresh: bool,
     /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: error]
     #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
     pub fail_on: Vec<FailOnWord>,

@@ -155,18 +155,12 @@ impl Target {
         reading: Reading,
         globals: &Globals,
     ) -> Result<Results, CliError> {
-        let (cluster, dataset) = match self {
-            Self::Given(_) | Self::Copied { .. } => return Ok(Results::off()),
+        match self {
+            Self::Given(_) | Self::Copied { .. } => Ok(Results::off()),
             Self::Private {
                 cluster, dataset, ..
-            } => (cluster, dataset),
-        };
-        let server = dataset::environment(cluster, dataset, &globals.interrupt).await?;
-        let directory = project.root.join(".pgproof");
-        make_project_directory(&directory)?;
-        let caller = &project.settings.audit.caller;
-        let environment = format!("{} {server} {options:?} {caller:?}", tool());
-        Ok(Results::open(&directory, &environment, reading))
+            } => results(project, (cluster, dataset), options, reading, globals).await,
+        }
     }
 
     /// A connection to it.
@@ -533,4 +527,20 @@ pub fn options(dataset: DatasetSettings, rows: &[RowsRequest]) -> Options {
         }
     }
     options
+}
+
+/// The results that were kept of a dataset of the embedded server, under the project's settings.
+pub async fn results(
+    project: &Project,
+    (cluster, dataset): (&Cluster, &Dataset),
+    options: &RunOptions,
+    reading: Reading,
+    globals: &Globals,
+) -> Result<Results, CliError> {
+    let server = dataset::environment(cluster, dataset, &globals.interrupt).await?;
+    let directory = project.root.join(".pgproof");
+    make_project_directory(&directory)?;
+    let caller = &project.settings.audit.caller;
+    let environment = format!("{} {server} {options:?} {caller:?}", tool());
+    Ok(Results::open(&directory, &environment, reading))
 }

@@ -55,7 +55,7 @@ async fn with_more_and_more(
             .await?;
         let warm_up = ready.once().await?;
         if !memory::is_short(&warm_up.plan) {
-            return Ok(Some((work_mem, measurement(&ready.median().await?.plan))));
+            return Ok(Some((work_mem, measurement(&ready.median().await?))));
         }
         match memory::more(work_mem) {
             Some(more) => work_mem = more,

@@ -80,11 +80,11 @@ async fn measured(
 ) -> Result<(Measurement, Measurement), ExplainError> {
     ready.execute(role).await?;
     ready.once().await?;
-    let before = measurement(&ready.median().await?.plan);
+    let before = measurement(&ready.median().await?);
     // Only the owner alters a policy.
     ready
         .execute(&format!("SET LOCAL ROLE NONE; {sql} {role}"))
         .await?;
     ready.once().await?;
-    Ok((before, measurement(&ready.median().await?.plan)))
+    Ok((before, measurement(&ready.median().await?)))
 }

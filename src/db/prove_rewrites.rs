@@ -218,7 +218,7 @@ impl Trial<'_> {
                 explain::in_savepoint(client, other, &values(run), choice, Mode::Analyze, "").await;
             match explained {
                 Ok(explained) => {
-                    taken.push(measurement(&explained.plan));
+                    taken.push(measurement(&explained));
                     indexes = index_names(&explained.plan);
                 }
                 Err(error) => {

@@ -43,7 +43,7 @@ pub async fn prove_statistics(
                 let proof = Proof {
                     before: run.measurement(),
                     cancelled_ms: None,
-                    after: measurement(&explained.plan),
+                    after: measurement(&explained),
                     index_bytes: None,
                     build_ms: Some(build),
                 };

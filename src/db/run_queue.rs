@@ -8,52 +8,108 @@ use crate::units::Millis;
 
 use super::connect::DatabaseUrl;
 
-/// The waiting time of one backend, where the system tells it: Linux, and a server on this machine.
-#[derive(Debug)]
+/// The counters of one backend, where the system has them: Linux, and a server on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunQueue {
     counters: Option<PathBuf>,
+}
+
+/// What a backend has had of the processors since it began.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Turns {
+    running: Millis,
+    waiting: Millis,
 }
 
 impl RunQueue {
     /// Of the backend `pid` of the server at `url`.
     #[must_use]
     pub(super) fn of(url: &DatabaseUrl, pid: i32) -> Self {
-        let is_ours = || {
-            fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|arguments| arguments.starts_with(b"postgres"))
-        };
-        let counters =
-            (url.is_local() && is_ours()).then(|| PathBuf::from(format!("/proc/{pid}/schedstat")));
-        Self { counters }
+        match url.is_local() {
+            true => Self::of_embedded(pid),
+            false => Self::UNKNOWN,
+        }
     }
 
-    /// The time waited since the process began; 0 where the system does not tell it.
+    /// Of the backend `pid` of the embedded server, which is on this machine.
+    #[must_use]
+    pub(super) fn of_embedded(pid: i32) -> Self {
+        let is_ours = fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|arguments| arguments.starts_with(b"postgres"));
+        Self {
+            counters: is_ours.then(|| PathBuf::from(format!("/proc/{pid}/schedstat"))),
+        }
+    }
+
+    /// Of a backend that is elsewhere.
+    pub(super) const UNKNOWN: Self = Self { counters: None };
+
+    /// The time waited since the process began; 0 where the system does not say.
     #[must_use]
     pub(super) fn waited(&self) -> Millis {
-        let text = self.counters.as_ref().map(fs::read_to_string);
-        Millis(
-            text.and_then(Result::ok)
-                .as_deref()
-                .and_then(wait)
-                .unwrap_or(0.0),
-        )
+        self.turns().map_or(Millis(0.0), |turns| turns.waiting)
+    }
+
+    /// The counters now.
+    #[must_use]
+    pub(super) fn turns(&self) -> Option<Turns> {
+        turns(&fs::read_to_string(self.counters.as_ref()?).ok()?)
     }
 }
 
-/// The second of the kernel's counters: ns on a processor, ns ready and waiting for one, turns.
-fn wait(schedstat: &str) -> Option<f64> {
-    let nanoseconds: u64 = schedstat.split_whitespace().nth(1)?.parse().ok()?;
-    Some(nanoseconds as f64 / 1e6)
+impl Turns {
+    /// What an execution of `execution`, planned in `planning`, takes where nothing else wants the processors. It began after `self`
+    /// and ended before `later`, as did what lies around it: it waited no longer than the process did, and the process ran no
+    /// shorter than it.
+    #[must_use]
+    pub(super) fn undisturbed(self, later: Self, execution: Millis, planning: Millis) -> Millis {
+        let waited = later.waiting.0 - self.waiting.0;
+        let ran = later.running.0 - self.running.0 - planning.0;
+        Millis(execution.0.min((execution.0 - waited).max(ran)))
+    }
+}
+
+/// The first two of the kernel's counters: ns on a processor, ns ready and waiting for one.
+fn turns(schedstat: &str) -> Option<Turns> {
+    let mut counters = schedstat.split_whitespace();
+    let mut next = || Some(Millis(counters.next()?.parse::<u64>().ok()? as f64 / 1e6));
+    Some(Turns {
+        running: next()?,
+        waiting: next()?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::wait;
+    use super::{Turns, turns};
+    use crate::units::Millis;
+
+    fn at(running: f64, waiting: f64) -> Turns {
+        Turns {
+            running: Millis(running),
+            waiting: Millis(waiting),
+        }
+    }
 
     #[test]
-    fn the_second_counter_is_the_time_waited() {
-        assert_eq!(wait("842292592 1160114164 294\n"), Some(1_160.114_164));
-        assert_eq!(wait(""), None);
-        assert_eq!(wait("842292592"), None);
+    fn the_first_counters_are_the_times_run_and_waited() {
+        let read = turns("842292592 1160114164 294\n");
+        assert_eq!(read, Some(at(842.292_592, 1_160.114_164)));
+        assert_eq!(turns(""), None);
+        assert_eq!(turns("842292592"), None);
+    }
+
+    #[test]
+    fn what_was_waited_for_a_processor_is_not_the_statements() {
+        let undisturbed =
+            |later, execution| at(10.0, 5.0).undisturbed(later, Millis(execution), Millis(1.0));
+        // 40 ms of running, 30 ms of waiting.
+        assert_eq!(undisturbed(at(51.0, 35.0), 70.0), Millis(40.0));
+        // It waited before it began: no statement took less than it ran.
+        assert_eq!(undisturbed(at(14.0, 45.0), 3.0), Millis(3.0));
+        // It waited for a disk.
+        assert_eq!(undisturbed(at(13.0, 5.0), 70.0), Millis(70.0));
+        // It read a disk and waited for a processor.
+        assert_eq!(undisturbed(at(13.0, 25.0), 70.0), Millis(50.0));
     }
 }

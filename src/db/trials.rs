@@ -164,20 +164,12 @@ impl Ready<'_> {
         let mut taken: Vec<Explained> = Vec::new();
         for _ in 0..self.runs.max(1) {
             taken.push(self.once().await?);
-            let times: Vec<_> = taken
-                .iter()
-                .filter_map(|one| one.plan.execution_ms)
-                .collect();
+            let times: Vec<_> = taken.iter().filter_map(|one| one.time).collect();
             if is_settled(&times) {
                 break;
             }
         }
-        let time = |explained: &Explained| {
-            explained
-                .plan
-                .execution_ms
-                .map_or(f64::INFINITY, |time| time.0)
-        };
+        let time = |explained: &Explained| explained.time.map_or(f64::INFINITY, |time| time.0);
         taken.sort_by(|a, b| time(a).total_cmp(&time(b)));
         Ok(taken.swap_remove(taken.len() / 2))
     }

@@ -59,7 +59,7 @@ pub struct Spent {
     pub migrations: Millis,
     /// The migrations beside the catalog's queries.
     pub traffic: Millis,
-    /// Statements behind a reader.
+    /// Statements behind a reader, at the same time as a part of `migrations`.
     pub rehearsals: Millis,
 }
 
@@ -67,8 +67,7 @@ impl Spent {
     /// Share of the queries and migrations in a whole.
     #[must_use]
     pub fn share(&self, elapsed: Millis) -> f64 {
-        (self.queries.0 + self.migrations.0 + self.traffic.0 + self.rehearsals.0)
-            / elapsed.0.max(1.0)
+        (self.queries.0 + self.migrations.0 + self.traffic.0) / elapsed.0.max(1.0)
     }
 }
 

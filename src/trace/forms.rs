@@ -282,6 +282,15 @@ impl Form {
         }
     }
 
+    /// The same of a statement whose other values were the same every time; `None` where they changed: one statement for all keys
+    /// would have to bring them, too.
+    pub(super) fn with_key_alone(&self, parameter: usize) -> Option<String> {
+        let others_stay = |text: &usize| *text + 1 == parameter || !self.changed[*text];
+        let literals = self.normal.parameters == 0;
+        let alone = !literals || (0..self.changed.len()).all(|index| others_stay(&index));
+        alone.then(|| self.with_key(parameter)).flatten()
+    }
+
     /// A constant stays where it always was the same, unless it was seen once and the driver may have written it.
     fn keeps(&self, index: usize) -> bool {
         let changed = self.changed.get(index).copied().unwrap_or(true);

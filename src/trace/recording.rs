@@ -294,12 +294,15 @@ impl Recording {
     }
 
     /// A loop's statement with `$1` for the value that its rows gave it, and every other value in it; `None` where not all of
-    /// them are known.
+    /// them are known, and for one that writes where they changed.
     #[must_use]
     pub fn with_key(&self, found: &Loop) -> Option<String> {
         let source = found.source.as_ref().filter(|source| source.has_values())?;
         let form = self.forms.all.iter().find(|form| form.key == found.child)?;
-        form.with_key(source.parameter)
+        match form.kind {
+            Kind::Write => form.with_key_alone(source.parameter),
+            _ => form.with_key(source.parameter),
+        }
     }
 
     /// Every statement, in the order in which they came first.

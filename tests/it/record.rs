@@ -212,6 +212,50 @@ psql -q -o /dev/null -f both.sql
 }
 
 #[test]
+fn a_loop_that_writes_is_measured_beside_one_statement() {
+    let report = recorded(
+        &[],
+        r#"
+list="SELECT id, author_id FROM posts ORDER BY title, id LIMIT 15;"
+{
+    echo "$list"
+    psql -At -F ' ' -c "$list" | while read id author; do
+        echo "UPDATE posts SET title = upper(title) WHERE id = $id;"
+    done
+    echo "$list"
+    psql -At -F ' ' -c "$list" | while read id author; do
+        echo "UPDATE authors SET name = 'writer of $id' WHERE id = $author;"
+    done
+} > both.sql
+psql -q -o /dev/null -f both.sql
+"#,
+    );
+    let loops = of_rule(&report, "missing-batch");
+    let of = |table: &str| {
+        let begins = format!("update-{table}");
+        let mut loops = loops.iter();
+        let found = loops.find(|found| found["query"].as_str().unwrap().starts_with(&begins));
+        *found.unwrap_or_else(|| panic!("{table}: {report:#}"))
+    };
+    let measured = of("posts");
+    assert_eq!(measured["evidence"]["grade"], "proven", "{measured:#}");
+    assert_eq!(
+        measured["fix"]["sql"],
+        "UPDATE posts SET title = upper(title) WHERE id = ANY ($1)"
+    );
+    let proof = &measured["fix"]["proof"];
+    assert_eq!(
+        (&proof["before"]["rows"], &proof["after"]["rows"]),
+        (&15.0.into(), &15.0.into())
+    );
+    for side in ["before", "after"] {
+        assert!(proof[side]["blocks"].as_u64().unwrap() > 0, "{measured:#}");
+    }
+    // Each execution brings a value of its own: one statement by key alone would write the same everywhere.
+    assert_eq!(of("authors")["fix"], Value::Null, "{report:#}");
+}
+
+#[test]
 fn a_foreign_key_decides_where_identities_are_counted_from_one() {
     let report = recorded(
         &[],

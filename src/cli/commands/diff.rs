@@ -23,6 +23,7 @@ use crate::diff::outcome::QueryDiff;
 use crate::diff::report::Comparison;
 use crate::finding::Finding;
 use crate::report::{DatasetInfo, Origin, Report};
+use crate::results::Reading;
 use crate::rules::{self, blocking_migration, plan_regression};
 use crate::units::Millis;
 
@@ -74,6 +75,13 @@ async fn of_migrations(
     let (dataset, compared) = loop {
         let (dataset, small) = datasets(args, project, &cluster, &prepared, globals).await?;
         in_dataset.0 += lap(&mut clock).0;
+        let options = options(project);
+        let of_dataset = (&cluster, &dataset);
+        let reading = match args.fresh {
+            true => Reading::Fresh,
+            false => Reading::Known,
+        };
+        let results = target::results(project, of_dataset, &options, reading, globals).await?;
         let task = Task {
             cluster: &cluster,
             template: &dataset.database,
@@ -88,8 +96,9 @@ async fn of_migrations(
                 true => Analyzed::Everything,
                 false => Analyzed::Touched,
             },
-            options: options(project),
+            options,
             limits_for: &limits_for,
+            results: &results,
             progress: &globals.progress,
             interrupt: &globals.interrupt,
         };

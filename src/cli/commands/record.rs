@@ -167,9 +167,7 @@ async fn with_fixes(
     let start = Instant::now();
     let mut loops = ran.recording.loops();
     connect(&mut loops, &ran.schema);
-    let sure = loops
-        .iter()
-        .filter(|found| found.grade == Grade::Proven && !ran.recording.writes(found));
+    let sure = loops.iter().filter(|found| found.grade == Grade::Proven);
     let mut fixes = HashMap::new();
     let mut session = None;
     for found in sure {
@@ -185,7 +183,13 @@ async fn with_fixes(
             session = Some(Session::open(copy.url(), interrupt).await?);
         }
         if let Some(open) = &session {
-            match tokio::time::timeout(left, prove_batches::prove(open, &looped)).await {
+            let proof = async {
+                match ran.recording.writes(found) {
+                    true => prove_batches::writes::prove(open, &looped).await,
+                    false => prove_batches::prove(open, &looped).await,
+                }
+            };
+            match tokio::time::timeout(left, proof).await {
                 Ok(Some(fix)) => {
                     fixes.insert(Arc::clone(&found.child), fix);
                 }

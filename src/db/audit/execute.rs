@@ -288,18 +288,10 @@ impl<'a> Execution<'a> {
 
     /// Round 0 warms up; slow statements run until two rounds in a row agree, and long ones less often.
     fn wants_more(&self, round: u32, runs: u32) -> bool {
-        let Some(last) = self
-            .taken
-            .last()
-            .and_then(|explained| explained.plan.execution_ms)
-        else {
+        let Some(last) = self.taken.last().and_then(|explained| explained.time) else {
             return !self.timed_out && self.refused.is_none() && round == 0;
         };
-        let times: Vec<Millis> = self
-            .taken
-            .iter()
-            .filter_map(|one| one.plan.execution_ms)
-            .collect();
+        let times: Vec<Millis> = self.taken.iter().filter_map(|one| one.time).collect();
         if is_settled(&times) {
             return false;
         }
@@ -319,7 +311,7 @@ impl<'a> Execution<'a> {
     fn is_near(&self, limit: Millis) -> bool {
         let warm = self.taken.iter().skip(usize::from(self.taken.len() > 1));
         let fastest = warm
-            .filter_map(|explained| explained.plan.execution_ms)
+            .filter_map(|explained| explained.time)
             .map(|time| time.0);
         let fastest = fastest.fold(f64::INFINITY, f64::min);
         !self.timed_out && fastest > limit.0 && fastest < limit.0 * NEAR && fastest < LONG.0
@@ -394,7 +386,7 @@ fn is_of_a_rule(refusal: &Refusal) -> bool {
 fn sample(explained: &Explained) -> Option<Sample> {
     let buffers = explained.plan.root().buffers;
     Some(Sample {
-        execution: explained.plan.execution_ms?,
+        execution: explained.time?,
         planning: explained.plan.planning_ms.unwrap_or_default(),
         blocks: buffers.map_or(Pages(0), |buffers| buffers.touched()),
         temp_blocks: buffers.map_or(Pages(0), |buffers| buffers.temp()),
@@ -404,12 +396,7 @@ fn sample(explained: &Explained) -> Option<Sample> {
 /// The sample with the median execution time.
 fn median(taken: &[Explained]) -> Option<usize> {
     let mut order: Vec<usize> = (0..taken.len()).collect();
-    let time = |i: usize| {
-        taken[i]
-            .plan
-            .execution_ms
-            .map_or(f64::INFINITY, |time| time.0)
-    };
+    let time = |i: usize| taken[i].time.map_or(f64::INFINITY, |time| time.0);
     order.sort_by(|a, b| time(*a).total_cmp(&time(*b)));
     order.get(order.len() / 2).copied()
 }

@@ -50,6 +50,11 @@ impl Known {
         Some((ages.clone().count(), ages.max()?))
     }
 
+    /// Which are known.
+    pub fn queries(&self) -> impl Iterator<Item = usize> {
+        self.done.keys().copied()
+    }
+
     /// How many are known.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -166,17 +166,33 @@ pub async fn run_catalog(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<QueryRuns>, AuditError> {
-    let task = progress.task("Auditing queries", Unit::Steps, Some(queries.len() as u64));
-    let results = Results::off();
+    let known = (Known::default(), &Results::off());
+    let events = (progress, interrupt);
+    run_unknown(session, (schema, queries), known, options, events).await
+}
+
+/// Runs every query that is not known, as [`run_catalog`] does, and keeps what it sees.
+///
+/// # Errors
+/// As [`run_catalog`].
+pub async fn run_unknown(
+    session: &Session,
+    (schema, queries): (&Schema, &[Query]),
+    (known, results): (Known, &Results),
+    options: &RunOptions,
+    (progress, interrupt): (&Progress, &Interrupt),
+) -> Result<Vec<QueryRuns>, AuditError> {
+    let left = queries.len().saturating_sub(known.count());
+    let task = progress.task("Auditing queries", Unit::Steps, Some(left as u64));
     let work = Work {
         schema,
         queries,
         options,
-        results: &results,
+        results,
         progress,
         interrupt,
     };
-    let mut walk = Walk::of(queries, Known::default());
+    let mut walk = Walk::of(queries, known);
     match walk.go(session, &work, &task).await {
         Ok(()) => Ok(walk.done.into_values().collect()),
         Err(Lost { query, source }) => {

@@ -2,10 +2,12 @@
 //! it), *control* (only analyzed again), then, each on a copy of its own, the migration beside traffic, behind readers, statement
 //! by statement and back, and with safer forms. Runs and measures; what it means is `diff`'s.
 
+mod at_once;
 mod cause;
 mod fresh;
 mod new_tables;
 mod queries;
+mod reach;
 mod rerun;
 mod rewritten;
 mod slower;
@@ -27,6 +29,7 @@ use crate::diff::verdict::Limits as VerdictLimits;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::migrations::Migration;
 use crate::progress::Progress;
+use crate::results::Results;
 use crate::run::{QueryRuns, Run};
 use crate::schema::Schema;
 use crate::seed::Options;
@@ -34,13 +37,14 @@ use crate::source::Source;
 use crate::units::Millis;
 
 use self::queries::Bench;
-use super::audit::{AuditError, RunOptions, run_catalog};
+use self::reach::Reach;
+use super::audit::{AuditError, Known as KnownRuns, RunOptions, run_unknown};
 use super::clone::{Clone as DatabaseClone, CloneError};
 use super::connect::{ConnectError, DatabaseUrl, Session};
 use super::explain::ExplainError;
 use super::introspect::{self, IntrospectError};
 use super::migrate::MigrateError;
-use super::migration_observer::{Lanes, ObserveError, inspect, measure, rehearse};
+use super::migration_observer::{ObserveError, inspect, measure};
 use super::server::{Cluster, ServerError};
 use super::traffic::Probe;
 
@@ -72,6 +76,8 @@ pub struct Task<'a> {
     pub options: RunOptions,
     /// From where on more work is a regression, for a query.
     pub limits_for: &'a dyn Fn(&Query) -> VerdictLimits,
+    /// What is known of the dataset's queries from earlier runs.
+    pub results: &'a Results,
     /// Events.
     pub progress: &'a Progress,
     /// Stops everything.
@@ -213,15 +219,17 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         .note(format!("applying {}", counted(task.migrations)));
     compared.statements = inspect(after.url(), task.migrations, task.interrupt).await?;
     clock.lap(&mut compared.spent.migrations);
-    let old_runs = run_catalog(
+    let known = KnownRuns::of(task.before, task.results);
+    let from_earlier: BTreeSet<usize> = known.queries().collect();
+    let mut old_runs = run_unknown(
         &before.session,
-        &old_schema,
-        task.before,
+        (&old_schema, task.before),
+        (known, task.results),
         &task.options,
-        task.progress,
-        task.interrupt,
+        (task.progress, task.interrupt),
     )
     .await?;
+    task.results.tidy();
     clock.lap(&mut compared.spent.queries);
     let mut new_schema = introspect::schema(&after.session).await?;
     match new_tables::fill(task, &after, &old_schema, &new_schema).await {
@@ -251,6 +259,15 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         ),
         Analyzed::Everything => touched::all(&old_schema, &new_schema),
     };
+    let reach = Reach {
+        task,
+        after: &after.session,
+        sides: &sides,
+        touched: &touched,
+    };
+    reach
+        .run_again(&before, &from_earlier, &mut old_runs)
+        .await?;
     let mut bench = Bench {
         task,
         before,
@@ -279,20 +296,17 @@ pub async fn compare(task: &Task<'_>) -> Result<Compared, CompareError> {
         error.costs(task, "no waits are measured")?;
     }
     clock.lap(&mut compared.spent.traffic);
-    if let Err(error) = behind_readers(task, &mut compared.statements, &probes).await {
-        error.costs(task, "no statement is rehearsed behind a reader")?;
-    }
-    clock.lap(&mut compared.spent.rehearsals);
-    match cause::trace(task, &mut compared, &old_runs, &sides, &touched).await {
-        Ok(trip) => compared.round_trip = trip,
-        Err(error) => error.costs(task, "no further causes are named")?,
-    }
-    let proven =
-        rewritten::prove_safer_forms(task, &mut compared.statements, &probes, &new_schema).await;
-    match proven {
-        Ok(difference) => compared.safer_schema = difference,
-        Err(error) => error.costs(task, "no further safer forms are measured")?,
-    }
+    at_once::run(
+        task,
+        &mut compared,
+        &probes,
+        &at_once::Found {
+            old_runs: &old_runs,
+            sides: &sides,
+            touched: &touched,
+        },
+    )
+    .await?;
     clock.lap(&mut compared.spent.migrations);
     compared.probes = probes.into_iter().map(|probe| probe.name).collect();
     compared.queries.sort_by_key(QueryDiff::verdict);
@@ -343,30 +357,6 @@ async fn beside_traffic(
             message: broken.message,
         })
         .collect();
-    Ok(())
-}
-
-/// What needs a table alone, tried behind a reader: several at once, each on a copy of its own.
-async fn behind_readers(
-    task: &Task<'_>,
-    statements: &mut [StatementObservation],
-    probes: &[Probe],
-) -> Result<(), CompareError> {
-    let many = Lanes::wanted(statements);
-    let mut copies = Vec::with_capacity(many);
-    for _ in 0..many {
-        copies.push(Copy::of(task, task.template).await?);
-    }
-    let urls: Vec<DatabaseUrl> = copies.iter().map(|copy| copy.url().clone()).collect();
-    let lanes = Lanes {
-        urls: &urls,
-        progress: task.progress,
-        interrupt: task.interrupt,
-    };
-    rehearse(&lanes, task.migrations, probes, statements).await?;
-    for copy in copies {
-        copy.discard().await?;
-    }
     Ok(())
 }
 

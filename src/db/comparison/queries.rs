@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use crate::catalog::Query;
 use crate::diff::canonical::{CanonicalPlan, OperatorKind};
-use crate::diff::effect::stays_with_its_tables;
 use crate::diff::names::Names;
 use crate::diff::outcome::{BeforeAnalyze, Chance, Fate, Presence, QueryDiff, RunDiff, Side};
 use crate::diff::verdict::{Limits, Verdict};
 use crate::progress::Unit;
 use crate::run::{QueryRuns, Run};
 
+use super::reach::Reach;
 use super::slower::{self, Contest};
 use super::touched::{Touched, analyze, vacuum_analyze};
 use super::{CompareError, Copy, Sides, Task, rerun, runs_of, successor};
@@ -33,10 +33,10 @@ pub(super) struct Bench<'a> {
 
 /// A query with what it is compared with.
 #[derive(Clone, Copy)]
-struct Pair<'a> {
-    query: &'a Query,
-    successor: &'a Query,
-    runs: &'a [Run],
+pub(super) struct Pair<'a> {
+    pub(super) query: &'a Query,
+    pub(super) successor: &'a Query,
+    pub(super) runs: &'a [Run],
 }
 
 /// A parameter set on *before* and *after*.
@@ -182,6 +182,15 @@ impl<'a> Bench<'a> {
         Ok(judged.into_iter().map(diffs).collect())
     }
 
+    fn reach(&self) -> Reach<'_> {
+        Reach {
+            task: self.task,
+            after: &self.after.session,
+            sides: self.sides,
+            touched: self.touched,
+        }
+    }
+
     async fn make_control(&mut self) -> Result<(), CompareError> {
         if self.control.is_none() {
             let control = Copy::of(self.task, self.task.template).await?;
@@ -194,7 +203,7 @@ impl<'a> Bench<'a> {
     async fn on_after(&self, pair: &Pair<'a>) -> Result<Vec<Judged>, CompareError> {
         let (task, names) = (self.task, self.sides.new_names());
         let limits = (task.limits_for)(pair.query);
-        let after = match self.is_out_of_reach(pair).await? {
+        let after = match self.reach().misses(pair).await? {
             true => None,
             false => Some(
                 rerun::rerun(
@@ -219,45 +228,6 @@ impl<'a> Bench<'a> {
             found.push(Judged { diff, fate });
         }
         Ok(found)
-    }
-
-    /// Whether nothing that the migration does can reach the query: it reads only, none of its tables was locked by more than a
-    /// reader, no function, type or setting can be another, and its plans are what they were.
-    async fn is_out_of_reach(&self, pair: &Pair<'a>) -> Result<bool, CompareError> {
-        let task = self.task;
-        let elsewhere = |plan: &CanonicalPlan| relations(plan).is_disjoint(&self.touched.relations);
-        let statements = task
-            .migrations
-            .iter()
-            .flat_map(|migration| &migration.up.statements);
-        let plain = task
-            .migrations
-            .iter()
-            .all(|migration| migration.up.program.is_none())
-            && statements
-                .into_iter()
-                .all(|statement| stays_with_its_tables(&statement.sql));
-        if !plain
-            || pair.query.writes
-            || pair.query.sql != pair.successor.sql
-            || task.migrations.is_empty()
-        {
-            return Ok(false);
-        }
-        let planned = rerun::plan(
-            &self.after.session,
-            pair.successor,
-            pair.runs,
-            &task.options,
-        )
-        .await?;
-        let alike = |run: &Run, plan: &crate::plan::Plan| {
-            let old = Side::of(run, &self.sides.old_names());
-            let new = crate::diff::canonicalize(plan, &self.sides.new_names());
-            elsewhere(&old.plan) && new.hashes().shape == old.hashes.shape
-        };
-        let mut runs = pair.runs.iter().zip(&planned);
-        Ok(runs.all(|(run, plan)| plan.as_ref().is_ok_and(|plan| alike(run, plan))))
     }
 
     async fn against_control(

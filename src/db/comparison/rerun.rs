@@ -109,7 +109,7 @@ async fn again(
         }
         if taken
             .last()
-            .and_then(|explained| explained.plan.execution_ms)
+            .and_then(|explained| explained.time)
             .is_some_and(|time| time.0 > 300.0)
         {
             break;
@@ -118,7 +118,7 @@ async fn again(
     let measured: Vec<Sample> = taken
         .iter()
         .skip(usize::from(taken.len() > 1))
-        .map(|explained| sample(&explained.plan))
+        .map(sample)
         .collect();
     match taken.pop() {
         Some(last) => done(
@@ -190,10 +190,11 @@ pub(super) async fn plan(
     Ok(found)
 }
 
-fn sample(plan: &Plan) -> Sample {
+fn sample(explained: &Explained) -> Sample {
+    let plan = &explained.plan;
     let buffers = plan.root().buffers.unwrap_or_default();
     Sample {
-        execution: plan.execution_ms.unwrap_or_default(),
+        execution: explained.time.unwrap_or_default(),
         planning: plan.planning_ms.unwrap_or_default(),
         blocks: buffers.touched(),
         temp_blocks: buffers.temp(),

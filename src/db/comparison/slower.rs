@@ -92,9 +92,7 @@ impl Contest<'_> {
                 )
                 .await
                 {
-                    Ok(explained) => {
-                        times[n].extend(explained.plan.execution_ms.map(|time| time.0))
-                    }
+                    Ok(explained) => times[n].extend(explained.time.map(|time| time.0)),
                     Err(error) => {
                         refused(error)?;
                         return Ok(times);

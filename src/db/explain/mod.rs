@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_postgres::Client;
 
+use super::run_queue::Turns;
 use crate::catalog::Caller;
 use crate::db::connect::Session;
 use crate::plan::{NodeKind, Plan, parse};
@@ -97,8 +98,21 @@ pub struct Explained {
     pub json: Value,
     /// The same as data.
     pub plan: Plan,
+    /// The execution time, on a private copy without what the server's process waited for a processor; `None` where nothing was
+    /// executed.
+    pub time: Option<Millis>,
     /// What outlived the transaction on a given database, and was taken back.
     pub left_behind: Vec<String>,
+}
+
+impl Explained {
+    /// Takes off its time what other work on the machine took from it.
+    fn undisturbed(&mut self, before: Option<Turns>, after: Option<Turns>) {
+        if let (Some(before), Some(after), Some(execution)) = (before, after, self.time) {
+            let planning = self.plan.planning_ms.unwrap_or_default();
+            self.time = Some(before.undisturbed(after, execution, planning));
+        }
+    }
 }
 
 /// How a statement is explained.
@@ -171,9 +185,12 @@ pub async fn analyze(
         settings,
         statements: vec![explain(mode, prepared, values)],
     };
-    explained(rolled_back(client, limits, choice, work).await?)?
-        .pop()
-        .ok_or(ExplainError::NoPlan)
+    let before = prepared.turns();
+    let done = rolled_back(client, limits, choice, work).await?;
+    let after = prepared.turns();
+    let mut explained = explained(done)?.pop().ok_or(ExplainError::NoPlan)?;
+    explained.undisturbed(before, after);
+    Ok(explained)
 }
 
 /// Plans with every parameter NULL and no value folded in, so that conditions show where each `$n` goes. Partitions are
@@ -244,9 +261,14 @@ pub(crate) async fn in_savepoint(
         Message::One(explain(mode, prepared, values)),
         Message::Ours("ROLLBACK TO SAVEPOINT pgproof;RELEASE SAVEPOINT pgproof;".to_owned()),
     ];
-    let answers = wire::all(wire::send(client, &messages, &OWN).await?, None)?;
+    let before = prepared.turns();
+    let answers = wire::send(client, &messages, &OWN).await?;
+    let after = prepared.turns();
+    let answers = wire::all(answers, None)?;
     let text = answers.get(1).and_then(|rows| rows.last());
-    text.map_or(Err(ExplainError::NoPlan), |text| read(text))
+    let mut explained = text.map_or(Err(ExplainError::NoPlan), |text| read(text))?;
+    explained.undisturbed(before, after);
+    Ok(explained)
 }
 
 /// For what runs on copies alone, whose transaction has its limits already.
@@ -569,6 +591,7 @@ pub(crate) fn of_json(json: Value) -> Result<Explained, ExplainError> {
     let plan = plans.into_iter().next().ok_or(ExplainError::NoPlan)?;
     Ok(Explained {
         json,
+        time: plan.execution_ms,
         plan,
         left_behind: Vec::new(),
     })

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::catalog::Query;
 use crate::db::effects::{self, Effects};
+use crate::db::run_queue::{RunQueue, Turns};
 use crate::schema::quote_identifier;
 
 /// The search path for statements of pgproof's own; what the caller's path holds is somebody's.
@@ -34,6 +35,8 @@ pub struct Prepared {
     lifetime: Lifetime,
     /// What makes a transaction its caller's.
     caller: Option<Arc<str>>,
+    /// Of the session's backend, on a private copy.
+    run_queue: RunQueue,
     /// What a rollback would not take back; looked for on a given database only.
     pub effects: Effects,
     /// What looking at it left behind on a given database, and was taken back.
@@ -137,6 +140,7 @@ impl Prepared {
                 declared: declared.clone(),
                 lifetime: Lifetime::Session,
                 caller: limits.caller.clone(),
+                run_queue: RunQueue::UNKNOWN,
                 effects: Effects::default(),
                 left_behind: Vec::new(),
                 types: Vec::new(),
@@ -186,14 +190,22 @@ impl Prepared {
             self.preparing(),
             Message::Ours(OWN_PATH.to_owned()),
             Message::One(types_cursor(&self.name)),
+            Message::One("SELECT pg_catalog.pg_backend_pid()::text".to_owned()),
             Message::Ours(self.callers_path()),
             Message::One(FETCH_TYPES.to_owned()),
             Message::Ours("ROLLBACK".to_owned()),
         ];
         let answers = wire::send(client, &messages, limits).await?;
         let answers = wire::all(answers, Some((1, self.prefix().chars().count())))?;
-        self.types = types(answers.get(5))?;
+        self.types = types(answers.get(6))?;
+        let pid = answers.get(4).and_then(|rows| rows.last()?.parse().ok());
+        self.run_queue = pid.map_or(RunQueue::UNKNOWN, RunQueue::of_embedded);
         Ok(self)
+    }
+
+    /// What the session's backend has had of the processors; `None` where that is not known.
+    pub(super) fn turns(&self) -> Option<Turns> {
+        self.run_queue.turns()
     }
 
     async fn on_given(mut self, client: &Client, limits: &Limits) -> Result<Self, ExplainError> {

@@ -414,13 +414,20 @@ impl Ran {
             .zip(blocked)
             .zip(kept);
         for (((statement, span), blocked), kept) in noted {
-            statement.locks_held = Millis(span.released_ms - span.start_ms);
-            statement.locks_held_cpu_wait = Millis(span.cpu_wait_ms);
+            // Never shorter than the quiet pass took, whose times the report shows for each statement.
+            let held = span.released_ms - span.start_ms;
+            if held > statement.locks_held.0 {
+                statement.locks_held = Millis(held);
+                statement.locks_held_cpu_wait = Millis(span.cpu_wait_ms);
+            }
             statement.blocked = blocked;
             statement.kept_waiting = kept;
             let alone = !statement.in_transaction && runs_alone(&statement.place.sql);
             // An answer that a busy machine brought late was measured longer than the lock was seen.
-            let measured = statement.longest_block().0;
+            let mut measured = statement.longest_block().0;
+            if !alone {
+                measured = measured.max(statement.locks_held.0);
+            }
             statement.worst_wait =
                 worst_wait(&self.watched, beside.pid, span, alone.then_some(Looks)).map(|worst| {
                     WorstWait {

@@ -676,12 +676,9 @@ impl Prover<'_> {
         for round in 0..=self.options.runs {
             let slow = taken
                 .last()
-                .and_then(|last| last.plan.execution_ms)
+                .and_then(|last| last.time)
                 .is_some_and(|time| time.0 > 1_000.0);
-            let times: Vec<Millis> = taken
-                .iter()
-                .filter_map(|one| one.plan.execution_ms)
-                .collect();
+            let times: Vec<Millis> = taken.iter().filter_map(|one| one.time).collect();
             if (slow && round > 1) || is_settled(&times) || is_clear(run, &times) {
                 break;
             }
@@ -752,12 +749,7 @@ fn is_clear(run: &Run, times: &[Millis]) -> bool {
 }
 
 fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
-    let time = |explained: &Explained| {
-        explained
-            .plan
-            .execution_ms
-            .map_or(f64::INFINITY, |time| time.0)
-    };
+    let time = |explained: &Explained| explained.time.map_or(f64::INFINITY, |time| time.0);
     let mut order: Vec<&Explained> = taken.iter().collect();
     order.sort_by(|a, b| time(a).total_cmp(&time(b)));
     let median = order[order.len() / 2];
@@ -772,7 +764,7 @@ fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
         query: place.query,
         run: place.run,
         before: before.measurement(),
-        after: measurement(&median.plan),
+        after: measurement(median),
         fastest,
         checks,
         reading: reading(&before.plan).zip(reading(&median.plan)),
@@ -813,11 +805,15 @@ fn check_time(plan: &Plan) -> Millis {
     )
 }
 
-pub(super) fn measurement(plan: &Plan) -> Measurement {
+pub(super) fn measurement(explained: &Explained) -> Measurement {
+    measured(&explained.plan, explained.time)
+}
+
+fn measured(plan: &Plan, time: Option<Millis>) -> Measurement {
     let root = plan.root();
     let buffers = root.buffers;
     Measurement {
-        time_ms: plan.execution_ms.unwrap_or_default(),
+        time_ms: time.unwrap_or_default(),
         blocks: buffers.map_or(Pages(0), |buffers| buffers.touched()),
         temp_blocks: buffers.map_or(Pages(0), |buffers| buffers.temp()),
         rows: root

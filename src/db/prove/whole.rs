@@ -311,7 +311,7 @@ impl Prover<'_> {
             .await?;
         let with = self.measure(prepared, run).await?;
         let fastest = |taken: Vec<Explained>| {
-            let times = taken.iter().filter_map(|one| one.plan.execution_ms);
+            let times = taken.iter().filter_map(|one| one.time);
             times.map(|time| time.0).reduce(f64::min).map(Millis)
         };
         Ok(without.and_then(fastest).zip(with.and_then(fastest)))
@@ -365,7 +365,7 @@ fn found(known: WithSet, members: &[IndexSpec]) -> set::SetEffect {
 fn unfinished(place: &Place, before: &Run, timeout: Millis) -> crate::advise::Effect {
     let measurement = before.measurement();
     let worse = measurement.clone().map_or_else(
-        || super::measurement(&before.plan),
+        || super::measured(&before.plan, before.plan.execution_ms),
         |mut found| {
             found.time_ms = timeout;
             found.blocks.0 = found.blocks.0.saturating_mul(100);

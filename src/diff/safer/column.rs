@@ -86,7 +86,8 @@ fn swap(table: &str, column: &str, data_type: &str, known: &Table) -> Option<Vec
              $keep$ BEGIN NEW.{new} := NEW.{old}::{data_type}; RETURN NEW; END $keep$"
         ),
         format!(
-            "CREATE TRIGGER {keep} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {keep}()"
+            "CREATE TRIGGER {keep} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW{} EXECUTE FUNCTION {keep}()",
+            where_it_differs(&old, &new, data_type)
         ),
         fill,
     ];
@@ -138,6 +139,31 @@ fn swap(table: &str, column: &str, data_type: &str, known: &Table) -> Option<Vec
     ));
     statements.push(format!("DROP FUNCTION {keep}()"));
     Some(statements)
+}
+
+/// A condition under which the batches, which set the new column themselves, do not call the trigger's function for each row;
+/// nothing where values that are equal may still be different (`1.0` and `1.00`, `0` and `-0`).
+fn where_it_differs(old: &str, new: &str, data_type: &str) -> String {
+    const EQUAL_IS_THE_SAME: [&str; 13] = [
+        "smallint",
+        "integer",
+        "int",
+        "bigint",
+        "int2",
+        "int4",
+        "int8",
+        "uuid",
+        "boolean",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "timestamp with time zone",
+    ];
+    let is_plain = EQUAL_IS_THE_SAME.contains(&data_type.to_ascii_lowercase().as_str());
+    match is_plain {
+        true => format!(" WHEN (NEW.{new} IS DISTINCT FROM NEW.{old}::{data_type})"),
+        false => String::new(),
+    }
 }
 
 /// Whether an expression names the column.

@@ -2,6 +2,7 @@
 
 mod base;
 mod fitting;
+mod kept;
 mod migration;
 mod program;
 mod replay;

@@ -481,12 +481,12 @@ impl Page<'_, '_> {
         }
         writeln!(
             self.out,
-            " ({:.0} % in migrations and queries: queries {}, migrations {}, beside traffic {}, behind readers {}, copies {}, dataset {})",
+            " ({:.0} % in migrations and queries: queries {}, migrations {} with {} behind readers meanwhile, beside traffic {}, copies {}, dataset {})",
             spent.share(self.whole.elapsed) * 100.0,
             spent.queries,
             spent.migrations,
-            spent.traffic,
             spent.rehearsals,
+            spent.traffic,
             spent.copies,
             spent.dataset
         )

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+pub mod writes;
+
 use super::connect::Session;
 use super::explain::quote_literal;
 use crate::advise::batches::{Batch, Form, batches};
