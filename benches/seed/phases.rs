@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pgproof::db::dataset::{self, Recipe};
+use pgproof::db::dataset::{self, Lacking, Recipe};
 use pgproof::db::server::Cluster;
 use pgproof::interrupt::Interrupt;
 use pgproof::migrations::{Tree, history};
@@ -36,6 +36,7 @@ pub(crate) async fn measure(cluster: &Cluster, scale: f64) {
         specs: &specs,
         options: &options,
         demands: &[],
+        lacking: Lacking::Left,
     };
     let made = dataset::ensure(cluster, recipe, &Progress::default(), &Interrupt::new())
         .await

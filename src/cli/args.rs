@@ -305,9 +305,9 @@ pub struct GrowthArgs {
     /// Rows of the largest table that are looked ahead to, e.g. 1e9 [default: a hundred times those of the dataset]
     #[arg(long, value_name = "ROWS", value_parser = super::values::many_rows)]
     pub to: Option<f64>,
-    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
+    /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
+    pub fail_on: Vec<FailOnWord>,
 }
 
 /// Says which numbers of two profiles make a query's plan another one

@@ -45,7 +45,7 @@ pub async fn run(args: &GrowthArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let chosen = chosen(&named, &project, globals)?;
     let mut report = sized(args, &sizes, chosen.catalog.queries, &project, globals).await?;
     report.skipped = chosen.catalog.skipped;
-    report.fail_on = output::fail_on(args.fail_on, Some(&project));
+    report.fail_on = output::fail_on(&args.fail_on, Some(&project));
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     output::finish(&outputs, &report, globals)
 }
