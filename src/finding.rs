@@ -281,10 +281,53 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether it counts for the exit code at `fail_on`.
+    /// Whether it counts for the exit code.
     #[must_use]
-    pub fn gates(&self, fail_on: Severity) -> bool {
-        self.suppressed.is_none() && self.severity != Severity::Info && self.severity >= fail_on
+    pub fn gates(&self, fail_on: &FailOn) -> bool {
+        let is_named = fail_on.rules.contains(&self.rule);
+        let is_severe = fail_on.from.is_some_and(|from| self.severity >= from);
+        self.suppressed.is_none() && self.severity != Severity::Info && (is_named || is_severe)
+    }
+}
+
+/// Which findings fail a command. Information never does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FailOn {
+    /// From this severity on; `None`: none by its severity.
+    pub from: Option<Severity>,
+    /// Warnings of these rules as well.
+    pub rules: Vec<RuleId>,
+}
+
+impl FailOn {
+    /// Whether nothing fails.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.from.is_none() && self.rules.is_empty()
+    }
+}
+
+impl From<Option<Severity>> for FailOn {
+    fn from(from: Option<Severity>) -> Self {
+        Self {
+            from,
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// As pgproof.toml has it: `"error"`, `["error", "not-audited"]`.
+impl fmt::Display for FailOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = self.from.map_or("never", Severity::as_str);
+        if self.rules.is_empty() {
+            return write!(f, "{from:?}");
+        }
+        write!(f, "[{from:?}")?;
+        for rule in &self.rules {
+            write!(f, ", {:?}", rule.as_str())?;
+        }
+        f.write_str("]")
     }
 }
 

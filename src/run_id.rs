@@ -52,6 +52,13 @@ pub enum PlanChoice {
 
 const GENERIC: &str = "generic plan, ";
 
+/// How the name of a set begins whose range is as wide as most of the data.
+pub const WIDE: &str = "wide ";
+/// The set of an ordinary call that gives none of the filters that may be left out.
+pub const NO_FILTERS: &str = "no filters";
+/// The same with the most common values of the others.
+pub const HOT_WITHOUT_FILTERS: &str = "hot without filters";
+
 impl SetId {
     /// The set that others are compared with.
     #[must_use]
@@ -104,6 +111,18 @@ impl RunId {
             false => PlanChoice::Custom,
         };
         Self::of_label(label, SetRole::Varied, plan)
+    }
+
+    /// Whether its set asks for a range as wide as the data's, which nobody said that the application does.
+    #[must_use]
+    pub fn is_of_a_wide_range(&self) -> bool {
+        self.set.role == SetRole::Varied && self.set.name.starts_with(WIDE)
+    }
+
+    /// Whether its set gives no filter that may be left out.
+    #[must_use]
+    pub fn leaves_filters_out(&self) -> bool {
+        [NO_FILTERS, HOT_WITHOUT_FILTERS].contains(&self.set.name.as_str())
     }
 
     /// Whether it ran the generic plan.

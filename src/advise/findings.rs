@@ -376,9 +376,13 @@ fn why(index: &IndexSpec, effect: &Effect) -> String {
                 point to it, and holds its locks meanwhile."
             .to_owned();
     }
-    let rows = Rows(effect.after.rows);
+    // A write returns none, and a page past the last row says nothing of what the query is for.
+    let purpose = match effect.after.rows > 0.0 {
+        true => format!(", to return {}", Rows(effect.after.rows)),
+        false => String::new(),
+    };
     format!(
-        "Without it each call reads the pages of rows that it then throws away, to return {rows}; they grow with the table."
+        "Without it each call reads the pages of rows that it then throws away{purpose}; they grow with the table."
     )
 }
 
@@ -408,7 +412,13 @@ fn advice(trial: &Trial, effect: &Effect, all: &[&Effect], audited: Audited<'_>)
     if !others.is_empty() {
         let _ = write!(text, " It also serves {}.", others.join(", "));
     }
-    for hurt in trial.effects.iter().filter(|effect| hurts(effect)) {
+    // More pages in less time are no harm.
+    let is_slower = |effect: &&Effect| {
+        let mut times = effect.fastest.into_iter();
+        times.all(|(without, with)| with.0 >= without.0)
+    };
+    let hurt = trial.effects.iter().filter(|effect| hurts(effect));
+    for hurt in hurt.filter(is_slower) {
         let (Some(name), Some(before)) = (name(hurt.query), &hurt.before) else {
             continue;
         };

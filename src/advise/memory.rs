@@ -1,7 +1,7 @@
 //! Memory that keeps a sort, a hash table or a bitmap whole: what to try for a finding, and how a setting that was run with
 //! is reported. Runs nothing: `db::prove_memory` does.
 
-use crate::finding::{Finding, Fix, Proof, Quantity, RuleId};
+use crate::finding::{Finding, Fix, Proof, Quantity, RuleId, Severity};
 use crate::plan::{NodeKind, Plan};
 use crate::units::Bytes;
 
@@ -141,6 +141,8 @@ pub fn tell(finding: &mut Finding, work_mem: Bytes, proof: Proof) {
         .as_ref()
         .is_none_or(|before| proof.after.time_ms.0 < before.time_ms.0 * FASTER);
     if !faster {
+        // Nothing is gained by mending it.
+        finding.severity = finding.severity.min(Severity::Info);
         finding.advice = format!(
             "{first} More memory does not help here: with work_mem = {setting} nothing went to disk, and it took as long."
         );

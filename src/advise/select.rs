@@ -12,6 +12,8 @@ use super::{AdviceBudget, Audited, Effect, IndexSpec, Trial};
 /// Times within this factor (and half a millisecond) are the same.
 const TIME_MARGIN: f64 = 1.25;
 const TIME_SLACK: Millis = Millis(0.5);
+/// So few of the pages speak for themselves.
+const CLEAR_SHARE: f64 = 0.3;
 /// A covering index must bring the time down to this: pages in the cache cost little. Far enough from what noise does.
 const COVERING_TIME: f64 = 0.5;
 /// An index serves a query as well as the query's best one while it touches at most this factor more pages (or
@@ -47,9 +49,14 @@ pub fn counts(effect: &Effect, audited: &Audited<'_>) -> bool {
         return cancelled
             .is_none_or(|cancelled| effect.after.time_ms.0 <= cancelled.0 * limit(&MAX_SHARE));
     };
+    // Of hardly half the pages the time has to speak, too.
+    let margin = match left <= pages * CLEAR_SHARE {
+        true => TIME_MARGIN,
+        false => 1.0,
+    };
     let time_holds = effect
         .fastest
-        .is_none_or(|(without, with)| with.0 <= without.0 * TIME_MARGIN + TIME_SLACK.0);
+        .is_none_or(|(without, with)| with.0 <= without.0 * margin + TIME_SLACK.0);
     pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE) && time_holds
 }
 

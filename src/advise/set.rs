@@ -267,7 +267,12 @@ fn told_as(
     let checked: Vec<usize> = (0..members.len())
         .filter(|member| serves(&members[*member]))
         .collect();
-    if effect.checks.is_none() || reads_less || checked.is_empty() {
+    let is_of_scans = match effect.before {
+        Some(_) => effect.checks.is_none(),
+        // It was cancelled: where its plan searches no member, its checks do.
+        None => !found.searched.is_empty(),
+    };
+    if is_of_scans || reads_less || checked.is_empty() {
         return (found.searched.clone(), scans());
     }
     (checked, effect.clone())

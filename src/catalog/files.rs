@@ -93,6 +93,14 @@ fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<Sourc
         entry.depth() == 0
             || !(name.starts_with('.') || (entry.file_type().is_dir() && name == "node_modules"))
     };
+    let shown = |path: &Path| {
+        let below = path.strip_prefix(&base).unwrap_or(path);
+        match below.as_os_str().is_empty() {
+            true => prefix.clone(),
+            false => prefix.join(below),
+        }
+    };
+    let is_named = |path: &Path| matcher.is_match(shown(path));
     for entry in WalkDir::new(&base)
         .follow_links(true)
         .sort_by_file_name()
@@ -103,6 +111,14 @@ fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<Sourc
             Ok(entry) => entry,
             // A link that leads back to itself leads to nothing new.
             Err(error) if error.loop_ancestor().is_some() => continue,
+            // Nor does one that leads nowhere, or to itself, where the pattern does not name it.
+            Err(error)
+                if error
+                    .path()
+                    .is_some_and(|path| path.is_symlink() && !is_named(path)) =>
+            {
+                continue;
+            }
             Err(error) => {
                 let path = error.path().unwrap_or(&base).to_path_buf();
                 let cause = error
@@ -111,14 +127,8 @@ fn find(root: &Path, glob: &str) -> Result<BTreeMap<PathBuf, PathBuf>, Box<Sourc
                 return Err(unreadable(&path, format!("cannot be read: {cause}")));
             }
         };
-        let below = entry.path().strip_prefix(&base).unwrap_or(entry.path());
-        let shown = if below.as_os_str().is_empty() {
-            prefix.clone()
-        } else {
-            prefix.join(below)
-        };
-        if entry.file_type().is_file() && matcher.is_match(&shown) {
-            found.insert(shown, entry.path().to_path_buf());
+        if entry.file_type().is_file() && is_named(entry.path()) {
+            found.insert(shown(entry.path()), entry.path().to_path_buf());
         }
     }
     Ok(found)

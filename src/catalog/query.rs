@@ -204,8 +204,10 @@ pub struct Skipped {
 /// Why a statement is not audited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SkipReason {
-    /// It cannot be read, or is nothing that has a plan.
+    /// It cannot be read.
     Mistake(SourceError),
+    /// It is nothing that has a plan: DDL, LOCK, ANALYZE, REFRESH.
+    NoPlan(SourceError),
     /// `@skip`.
     Asked {
         /// As it was written.
@@ -228,7 +230,7 @@ impl Skipped {
     #[must_use]
     pub fn mistake(&self) -> Option<&SourceError> {
         match &self.why {
-            SkipReason::Mistake(error) => Some(error),
+            SkipReason::Mistake(error) | SkipReason::NoPlan(error) => Some(error),
             SkipReason::Asked { .. }
             | SkipReason::Excluded { .. }
             | SkipReason::NoQueries { .. } => None,
@@ -239,7 +241,7 @@ impl Skipped {
     #[must_use]
     pub fn reason(&self) -> String {
         match &self.why {
-            SkipReason::Mistake(error) => error.message.clone(),
+            SkipReason::Mistake(error) | SkipReason::NoPlan(error) => error.message.clone(),
             SkipReason::Asked { reason } => format!("`@skip`: {reason}"),
             SkipReason::Excluded { pattern } => format!("`exclude` names {pattern:?}"),
             SkipReason::NoQueries { reason } => reason.clone(),
@@ -250,7 +252,7 @@ impl Skipped {
     #[must_use]
     pub fn remedy(&self) -> String {
         match &self.why {
-            SkipReason::Mistake(error) => error
+            SkipReason::Mistake(error) | SkipReason::NoPlan(error) => error
                 .help
                 .clone()
                 .unwrap_or_else(|| "correct it, or write `-- @skip: reason` above it".to_owned()),

@@ -179,8 +179,8 @@ fn draft<'a>(
             SourceError::new(source, block.header_span, message).help("write it under the header");
         return Err(left_out(SkipReason::Mistake(error)));
     };
-    let (rewritten, statement) = understood(source, &block.tokens, span.start)
-        .map_err(|mistake| left_out(SkipReason::Mistake(*mistake)))?;
+    let (rewritten, statement) =
+        understood(source, &block.tokens, span.start).map_err(|why| left_out(*why))?;
     let Rewritten {
         sql,
         segments,
@@ -238,11 +238,19 @@ fn understood(
     source: &Source,
     tokens: &[crate::sql::token::Token],
     start: usize,
-) -> Result<(Rewritten, statement::Statement), Box<SourceError>> {
-    let rewritten = parameters::rewrite(source, tokens)?;
+) -> Result<(Rewritten, statement::Statement), Box<SkipReason>> {
+    let rewritten = parameters::rewrite(source, tokens)
+        .map_err(|mistake| Box::new(SkipReason::Mistake(*mistake)))?;
     match statement::read(&rewritten.sql) {
         Ok(statement) => Ok((rewritten, statement)),
-        Err(mistake) => Err(Box::new(located(source, start, &rewritten, mistake))),
+        Err(mistake) => {
+            let has_no_plan = mistake.has_no_plan;
+            let error = located(source, start, &rewritten, mistake);
+            Err(Box::new(match has_no_plan {
+                true => SkipReason::NoPlan(error),
+                false => SkipReason::Mistake(error),
+            }))
+        }
     }
 }
 
@@ -315,6 +323,7 @@ fn reads_only(statement: &statement::Statement) -> Result<(), Mistake> {
             span: 0..0,
             message: "it must not write".into(),
             help: None,
+            has_no_plan: false,
         });
     }
     Ok(())

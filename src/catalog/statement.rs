@@ -35,6 +35,8 @@ pub(super) struct Mistake {
     pub(super) span: Range<usize>,
     pub(super) message: String,
     pub(super) help: Option<&'static str>,
+    /// A statement that is right, and has no plan.
+    pub(super) has_no_plan: bool,
 }
 
 impl Mistake {
@@ -43,6 +45,7 @@ impl Mistake {
             span,
             message: message.into(),
             help: None,
+            has_no_plan: false,
         }
     }
 }
@@ -79,6 +82,7 @@ pub(super) fn read(sql: &str) -> Result<Statement, Mistake> {
             0..first_word(sql),
             format!("{word} statements cannot be audited"),
         );
+        mistake.has_no_plan = true;
         mistake.help = Some(
             "only SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES have plans: write `-- @skip: reason` above it, or name its \
              file in `exclude` of pgproof.toml",

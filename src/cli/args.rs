@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::db::proxy::ListenAt;
+use crate::finding::{RuleId, Severity};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 /// Audits PostgreSQL queries against production-scale data.
@@ -178,9 +179,9 @@ pub struct AuditArgs {
     /// Refuse the catalog where anything in its files is wrong, instead of leaving that query out
     #[arg(long)]
     pub strict: bool,
-    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
+    /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
+    pub fail_on: Vec<FailOnWord>,
     /// Multiplies every table's rows, as in `pgproof seed`
     #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
     pub scale: Option<f64>,
@@ -369,9 +370,9 @@ pub struct ReportArgs {
     /// A report that `audit`, `explain` or `diff` wrote with `--format json`
     #[arg(value_name = "SAVED")]
     pub report: PathBuf,
-    /// Exit with 1 from this severity on [default: as it was saved]
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
+    /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: as it was saved]
+    #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
+    pub fail_on: Vec<FailOnWord>,
     /// What is shown of it.
     #[command(flatten)]
     pub view: ViewArgs,
@@ -460,20 +461,18 @@ pub struct DiffArgs {
     /// Measure everything anew, also queries before the migration that did not change since they were measured
     #[arg(long)]
     pub fresh: bool,
-    /// Exit with 1 from this severity on [default: error]
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
+    /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: error]
+    #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
+    pub fail_on: Vec<FailOnWord>,
 }
 
-/// From which severity on findings count for the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Errors only.
-    Error,
-    /// Warnings as well.
-    Warning,
-    /// Whatever is found, 0 is returned.
-    Never,
+/// A word of `--fail-on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOnWord {
+    /// Findings from this severity on count for the exit code; `None`: none by its severity.
+    From(Option<Severity>),
+    /// Warnings of this rule as well.
+    Rule(RuleId),
 }
 
 /// Makes the dataset: in the embedded server, or in a database named with --database-url
@@ -581,9 +580,9 @@ pub struct ExplainArgs {
     /// A file with the plan that the first one is compared with
     #[arg(value_name = "FILE")]
     pub other: Option<String>,
-    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
+    /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
+    pub fail_on: Vec<FailOnWord>,
     /// Run a query that writes against a database given by URL; it is rolled back
     #[arg(long)]
     pub allow_writes: bool,
@@ -706,9 +705,9 @@ pub struct RecordArgs {
     /// The certificate's key, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
+    /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
+    pub fail_on: Vec<FailOnWord>,
     /// A file of accepted findings, which do not count [default: pgproof.baseline.json]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = crate::baseline::FILE)]
     pub baseline: Option<PathBuf>,
@@ -749,9 +748,9 @@ pub struct TraceArgs {
     /// Overwrite that file where it is there already
     #[arg(long, requires = "write_queries")]
     pub force: bool,
-    /// Exit with 1 from this severity on [default: `fail-on` of pgproof.toml, else error]
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<FailOn>,
+    /// Exit with 1 from this severity on (error, warning, never), and for warnings of a rule that is named beside it [default: `fail-on` of pgproof.toml, else error]
+    #[arg(long, value_name = "SEVERITY|RULE", value_delimiter = ',', value_parser = super::values::fail_on)]
+    pub fail_on: Vec<FailOnWord>,
     /// A file of accepted findings, which do not count [default: pgproof.baseline.json]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = crate::baseline::FILE)]
     pub baseline: Option<PathBuf>,

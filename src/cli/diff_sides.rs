@@ -10,7 +10,7 @@ use super::target;
 use crate::catalog::{self, Query};
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::Session;
-use crate::db::dataset::Recipe;
+use crate::db::dataset::{Lacking, Recipe};
 use crate::db::demands::{self, Demand};
 use crate::db::server::Cluster;
 use crate::db::{introspect, migrate};
@@ -67,6 +67,7 @@ impl Prepared {
             specs: &self.specs,
             options: &self.options,
             demands: &self.demands,
+            lacking: Lacking::Left,
         }
     }
 

@@ -1,10 +1,10 @@
 //! Where a command's report goes and what the command ends with: the same for all that judge.
 
-use super::args::{By, FailOn, ShownSeverity, ViewArgs};
+use super::args::{By, FailOnWord, ShownSeverity, ViewArgs};
 use super::exit::{CliError, ExitCode};
 use super::settings::{self, Project};
 use super::{Globals, Verbosity};
-use crate::finding::{RuleId, Severity};
+use crate::finding::{FailOn, RuleId, Severity};
 use crate::report::terminal::TerminalStyle;
 use crate::report::{self, Grouping, Output, Report, Summary, View};
 use crate::source::nearest;
@@ -19,10 +19,13 @@ pub fn requested(globals: &Globals) -> Result<Vec<Output>, CliError> {
     Ok(outputs)
 }
 
-/// From which severity on findings fail the command: the flag, else pgproof.toml, else errors.
-pub fn fail_on(flag: Option<FailOn>, project: Option<&Project>) -> Option<Severity> {
-    let configured = project.map_or(Some(Severity::Error), |project| project.settings.fail_on);
-    flag.map_or(configured, settings::severity)
+/// Which findings fail the command: the flag, else pgproof.toml, else errors.
+pub fn fail_on(flag: &[FailOnWord], project: Option<&Project>) -> FailOn {
+    let configured = project.map_or_else(
+        || Some(Severity::Error).into(),
+        |project| project.settings.fail_on.clone(),
+    );
+    settings::fail_on(flag, configured)
 }
 
 /// What is shown of a report.

@@ -13,7 +13,7 @@ use crate::db::audit::{MOST_WRITTEN, RunOptions, WRITE_LIMITS};
 use crate::db::clone::Clone as DatabaseClone;
 use crate::db::connect::{DatabaseUrl, Session, describe};
 use crate::db::copied;
-use crate::db::dataset::{self, Dataset, Recipe};
+use crate::db::dataset::{self, Dataset, Lacking, Recipe};
 use crate::db::explain::Access;
 use crate::db::introspect;
 use crate::db::lab::Laboratory;
@@ -448,6 +448,7 @@ impl Ingredients {
             specs: &self.specs,
             options: &self.options,
             demands: &[],
+            lacking: Lacking::Made,
         }
     }
 }

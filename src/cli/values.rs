@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cli::args::RowsRequest;
+use crate::cli::args::{FailOnWord, RowsRequest};
+use crate::finding::{RuleId, Severity};
+use crate::source::nearest;
 use crate::units::written::{EXPECTED_DURATION, EXPECTED_SIZE, bytes, count, millis, percentage};
 
 /// A duration with its unit, longer than nothing.
@@ -71,9 +73,40 @@ pub fn rows(text: &str) -> Result<RowsRequest, &'static str> {
     Ok(RowsRequest { table, rows })
 }
 
+/// A severity, `never`, or the rule whose warnings count as well.
+pub fn fail_on(text: &str) -> Result<FailOnWord, String> {
+    match text {
+        "error" => Ok(FailOnWord::From(Some(Severity::Error))),
+        "warning" => Ok(FailOnWord::From(Some(Severity::Warning))),
+        "never" => Ok(FailOnWord::From(None)),
+        rule => rule.parse().map(FailOnWord::Rule).map_err(|_| {
+            let rules = RuleId::ALL.iter().map(|rule| rule.as_str());
+            let near = nearest(rule, rules.chain(["error", "warning", "never"]));
+            let hint = near.map(|near| format!("; did you mean {near}?"));
+            format!(
+                "expected error, warning, never or a rule{}",
+                hint.unwrap_or_default()
+            )
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fail_on_takes_severities_and_rules() {
+        assert_eq!(fail_on("never"), Ok(FailOnWord::From(None)));
+        assert_eq!(
+            fail_on("not-audited"),
+            Ok(FailOnWord::Rule(RuleId::NotAudited))
+        );
+        assert_eq!(
+            fail_on("not-audit"),
+            Err("expected error, warning, never or a rule; did you mean not-audited?".to_owned())
+        );
+    }
 
     #[test]
     fn flags_values() {

@@ -21,6 +21,18 @@ pub(super) fn detect(tree: &Tree) -> Option<(Layout, String)> {
     if let Some((file, _)) = flyway {
         return Some((Layout::Flyway, format!("{} and its like", tree.name(file))));
     }
+    // refinery opens a transaction around each file, in which the server refuses these.
+    let alone = named.iter().find(|(file, _)| {
+        script(file, TransactionRule::File)
+            .is_ok_and(|script| script.statements.iter().any(|one| runs_alone(&one.sql)))
+    });
+    if let Some((file, _)) = alone {
+        let name = tree.name(file);
+        return Some((
+            Layout::Flyway,
+            format!("{name}, whose statements run in no transaction"),
+        ));
+    }
     let first = tree.name(first);
     match tree.cargo_project {
         true => Some((
@@ -196,6 +208,27 @@ mod tests {
                 ["all", "c", "views"].map(str::to_owned).to_vec()
             )
         );
+    }
+
+    #[test]
+    fn what_no_transaction_takes_is_flyways_beside_a_cargo_toml_too() {
+        let tree = |second: &str| {
+            let files = [("V1__a", "CREATE TABLE a (id int);"), ("V2__b", second)];
+            let sources = files.map(|(name, sql)| Source::new(format!("m/{name}.sql"), sql));
+            Tree::new(
+                std::path::Path::new("m"),
+                false,
+                sources.to_vec(),
+                true,
+                false,
+            )
+        };
+        let layout = |second: &str| detect(&tree(second)).unwrap().0;
+        assert_eq!(
+            layout("CREATE INDEX CONCURRENTLY a_id ON a (id);"),
+            Layout::Flyway
+        );
+        assert_eq!(layout("CREATE INDEX a_id ON a (id);"), Layout::Refinery);
     }
 
     #[test]

@@ -8,7 +8,13 @@ use super::words::Strategy;
 #[must_use]
 pub fn rows_found(plan: &Plan) -> Option<f64> {
     plan.root().actual?;
-    found_by(plan, NodeId(0))
+    let found = found_by(plan, NodeId(0))?;
+    // A WITH query that changed rows did its work, whatever the statement made of them.
+    let changed = plan
+        .ids()
+        .filter(|id| id.0 > 0 && plan.node(*id).kind == NodeKind::ModifyTable)
+        .filter_map(|id| found_by(plan, id));
+    Some(changed.fold(found, f64::max))
 }
 
 fn found_by(plan: &Plan, id: NodeId) -> Option<f64> {

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::advise::changes::Changes;
 use crate::catalog::{Query, Skipped};
 use crate::diff::report::Comparison;
-use crate::finding::{Finding, Measurement, RuleId, Severity};
+use crate::finding::{FailOn, Finding, Measurement, RuleId, Severity};
 use crate::lab::growth::GrowthReport;
 use crate::lab::outlook::Outlook;
 use crate::run::{EndedEarly, QueryRuns};
@@ -132,7 +132,7 @@ pub struct Report {
     /// Queries beside their earlier versions.
     pub compared: Vec<Compared>,
     /// The severity from which findings fail the audit; `None`: none does.
-    pub fail_on: Option<Severity>,
+    pub fail_on: FailOn,
     /// Both sides of a diff.
     pub comparison: Option<Box<Comparison>>,
     /// What was sent, of a trace.

@@ -13,7 +13,9 @@ use super::formats::json::{
 };
 use super::{Compared, DatasetInfo, Origin, Report, Reused, TableInfo, Unchanged};
 use crate::catalog::{Query, SkipReason, Skipped};
-use crate::finding::{Evidence, Finding, Location, Measure, Measurement, Quantity, Severity};
+use crate::finding::{
+    Evidence, FailOn, Finding, Location, Measure, Measurement, Quantity, Severity,
+};
 use crate::plan::{NodeId, Plan, parse};
 use crate::run::{BoundParameter, EndedEarly, Outcome, QueryFailure, QueryRuns, Run, Sample};
 use crate::run_id::RunId;
@@ -82,10 +84,13 @@ pub fn restore(
             .into_iter()
             .map(|found| finding(found, &ids))
             .collect(),
-        fail_on: saved
-            .summary
-            .fail_on
-            .map_or(Some(Severity::Error), |fail_on| fail_on.severity()),
+        fail_on: FailOn {
+            from: saved
+                .summary
+                .fail_on
+                .map_or(Some(Severity::Error), SavedFailOn::severity),
+            rules: saved.summary.fail_on_rules,
+        },
         elapsed: saved.summary.elapsed_ms,
         compared: compared(&saved.compared, &saved.queries),
         traffic: saved.traffic,
@@ -123,7 +128,8 @@ pub fn restore_diff(mut saved: SavedDiff) -> Report {
             .collect(),
         fail_on: saved
             .fail_on
-            .map_or(Some(Severity::Error), SavedFailOn::severity),
+            .map_or(Some(Severity::Error), SavedFailOn::severity)
+            .into(),
         elapsed: saved.elapsed_ms,
         comparison: Some(Box::new(saved.comparison())),
         ..Report::default()

@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Query;
-use crate::finding::{Finding, Proof, RuleId, Severity};
+use crate::finding::{FailOn, Finding, Proof, RuleId, Severity};
 use crate::run::{EndedEarly, Outcome, QueryRuns, Run};
 use crate::units::{Millis, Pages};
 
 use super::{Report, TableInfo};
 
 /// Counts of an audit. Symptoms are reported under their cause and not counted.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// Queries of the catalog, without those that somebody left out.
     pub queries: usize,
@@ -38,8 +38,8 @@ pub struct Summary {
     pub suppressed: usize,
     /// Findings that fail the audit.
     pub gating: usize,
-    /// From which severity they do; `None`: never.
-    pub fail_on: Option<Severity>,
+    /// Which they are.
+    pub fail_on: FailOn,
     /// How it ended.
     pub end: End,
     /// The whole command.
@@ -111,7 +111,7 @@ impl Summary {
                 .iter()
                 .filter(|found| gates(report, found))
                 .count(),
-            fail_on: report.fail_on,
+            fail_on: report.fail_on.clone(),
             end: match report.ended_early {
                 None => End::Whole,
                 Some(EndedEarly::Interrupted) => End::Interrupted,
@@ -198,14 +198,14 @@ impl Summary {
     /// Why the exit code is what it is.
     #[must_use]
     pub fn exit_reason(&self) -> String {
-        let fail_on = self.fail_on.map_or("never", Severity::as_str);
+        let fail_on = &self.fail_on;
         match (self.end, self.gating) {
             (End::Interrupted, _) => "interrupted; what was finished is above".to_owned(),
             (End::ServerLost, _) => "the server was lost; what was finished is above".to_owned(),
-            (End::Whole, 0) if self.fail_on.is_none() => format!("fail-on = {fail_on:?}"),
-            (End::Whole, 0) => format!("nothing at or above fail-on = {fail_on:?}"),
+            (End::Whole, 0) if fail_on.is_never() => format!("fail-on = {fail_on}"),
+            (End::Whole, 0) => format!("nothing at or above fail-on = {fail_on}"),
             (End::Whole, _) => format!(
-                "{} at or above fail-on = {fail_on:?}",
+                "{} at or above fail-on = {fail_on}",
                 plural(self.gating, "finding", "findings")
             ),
         }
@@ -396,7 +396,7 @@ impl<'a> Verdict<'a> {
 /// Whether a finding fails the command.
 #[must_use]
 pub fn gates(report: &Report, found: &Finding) -> bool {
-    report.fail_on.is_some_and(|fail_on| found.gates(fail_on))
+    found.gates(&report.fail_on)
 }
 
 /// Whether it says that a query was not audited.

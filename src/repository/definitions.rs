@@ -41,19 +41,28 @@ pub fn definition(listing: &Listing, name: &str) -> Option<(PathBuf, u32)> {
     if bare.is_empty() {
         return None;
     }
+    let schema = name
+        .rsplit_once('.')
+        .map(|(schema, _)| schema.trim_matches('"'));
+    // What names the schema as the query does is surely meant.
+    let exactly = schema.and_then(|schema| in_files(listing, bare, Some(schema)));
+    exactly.or_else(|| in_files(listing, bare, None))
+}
+
+fn in_files(listing: &Listing, bare: &str, schema: Option<&str>) -> Option<(PathBuf, u32)> {
     ENDINGS.iter().find_map(|ending| {
         listing
             .files()
             .filter(|file| file.extension().is_some_and(|own| own == *ending) && !is_aside(file))
             .find_map(|file| {
                 let text = listing.text(file)?;
-                Some((file.to_path_buf(), line_of(&text, bare)?))
+                Some((file.to_path_buf(), line_of(&text, bare, schema)?))
             })
     })
 }
 
 /// The line on which `CREATE … name` stands.
-fn line_of(text: &str, name: &str) -> Option<u32> {
+fn line_of(text: &str, name: &str, schema: Option<&str>) -> Option<u32> {
     let lower = text.to_lowercase();
     let name = name.to_lowercase();
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -63,7 +72,13 @@ fn line_of(text: &str, name: &str) -> Option<u32> {
         if after.is_some_and(is_word) || before.ends_with(is_word) {
             return None;
         }
-        is_made(before).then(|| u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX))
+        let is_meant = schema.is_none_or(|schema| {
+            let qualifier = before.trim_end_matches(['"', '`']).strip_suffix('.');
+            let schema = schema.to_lowercase();
+            qualifier.is_some_and(|text| text.trim_end_matches('"').ends_with(&schema))
+        });
+        (is_meant && is_made(before))
+            .then(|| u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX))
     })
 }
 
@@ -100,12 +115,16 @@ mod tests {
         let text = "-- busy is read below\nSELECT * FROM busy;\n\
                     CREATE OR REPLACE VIEW shop.\"Busy\" AS SELECT 1;\n\
                     create table if not exists orders (id int);\nDROP TABLE bills;\nCREATE TABLE bills_old ();";
-        assert_eq!(line_of(text, "Busy"), Some(3));
-        assert_eq!(line_of(text, "orders"), Some(4));
-        assert_eq!(line_of(text, "bills"), None);
-        assert_eq!(line_of("CREATE FUNCTION refill(x int)", "refill"), Some(1));
+        assert_eq!(line_of(text, "Busy", Some("shop")), Some(3));
+        assert_eq!(line_of(text, "orders", None), Some(4));
+        assert_eq!(line_of(text, "orders", Some("shop")), None);
+        assert_eq!(line_of(text, "bills", None), None);
         assert_eq!(
-            line_of("CREATE FUNCTION /* schema */refill()", "refill"),
+            line_of("CREATE FUNCTION refill(x int)", "refill", None),
+            Some(1)
+        );
+        assert_eq!(
+            line_of("CREATE FUNCTION /* schema */refill()", "refill", None),
             Some(1)
         );
     }

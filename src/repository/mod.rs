@@ -320,7 +320,12 @@ pub fn queries_for(chosen: Option<&Found>, all: &[Found], listing: &Listing) -> 
     }
     let part = chosen.and_then(|chosen| part_of(chosen, all));
     let mut sources: Vec<QuerySource> = Vec::new();
-    for found in all.iter().filter(|found| !is_aside(&found.by)) {
+    let is_anothers =
+        |found: &Found| chosen.is_some_and(|chosen| is_beside_another(found, chosen, all));
+    let own = all
+        .iter()
+        .filter(|found| !is_aside(&found.by) && !is_anothers(found));
+    for found in own {
         for source in &found.queries {
             let narrowed = part.and_then(|part| narrowed(source, part, listing));
             let source = narrowed.unwrap_or_else(|| source.clone());
@@ -330,6 +335,21 @@ pub fn queries_for(chosen: Option<&Found>, all: &[Found], listing: &Listing) -> 
         }
     }
     sources
+}
+
+/// Whether a tool's own files lie in one folder with a schema that is not the chosen one (`prover/dal/.sqlx` beside
+/// `prover/dal/migrations`): its queries are of that schema.
+fn is_beside_another(found: &Found, chosen: &Found, all: &[Found]) -> bool {
+    let home = |found: &Found| listing::folder(&found.by).to_path_buf();
+    let is_sqlx = found
+        .queries
+        .iter()
+        .any(|source| matches!(source, QuerySource::Sqlx(_)));
+    let beside = home(found);
+    let mut others = all
+        .iter()
+        .filter(|other| other.schema.is_some() && other.by != chosen.by);
+    is_sqlx && home(chosen) != beside && others.any(|other| home(other) == beside)
 }
 
 /// The part of a repository that a schema belongs to, where other parts have schemas of their own.

@@ -372,7 +372,7 @@ pub fn heaviest_in_words(plan: &Plan, work: Work) -> Option<String> {
         .flatten()
         .filter(|(_, share)| node.is_none_or(|(_, of_node)| *share > of_node));
     let (place, share) = match (trigger, node) {
-        (Some((trigger, share)), _) => (format!("the trigger {}", trigger.name), share),
+        (Some((trigger, share)), _) => (trigger_in_words(trigger), share),
         (None, Some((id, share))) => (node_with_clause(plan.node(id)), share),
         (None, None) => return None,
     };
@@ -381,6 +381,17 @@ pub fn heaviest_in_words(plan: &Plan, work: Work) -> Option<String> {
         Work::Pages => "pages",
     };
     Some(format!("{place} ({:.0} % of its {what})", share * 100.0))
+}
+
+/// A foreign key by its own name: PostgreSQL's names of its triggers say nothing.
+fn trigger_in_words(trigger: &Trigger) -> String {
+    match (&trigger.constraint, &trigger.relation) {
+        (Some(constraint), Some(relation)) => {
+            format!("the foreign key {constraint}, checked for {relation}")
+        }
+        (Some(constraint), None) => format!("the foreign key {constraint}"),
+        (None, _) => format!("the trigger {}", trigger.name),
+    }
 }
 
 /// The trigger that takes the most time, with its share of the whole.

@@ -18,6 +18,13 @@ const MIN_ROWS: Threshold = Threshold {
     default: 10_000.0,
     about: "pairs thrown away below which it does not matter",
 };
+const WARNING_ROWS: Threshold = Threshold {
+    rule: RuleId::JoinFilter,
+    key: "warning-rows",
+    unit: ThresholdUnit::Rows,
+    default: 50_000.0,
+    about: "pairs thrown away below which it is information: they are compared in milliseconds",
+};
 const ERROR_ROWS: Threshold = Threshold {
     rule: RuleId::JoinFilter,
     key: "error-rows",
@@ -38,7 +45,7 @@ pub(super) const RULE: Rule = Rule {
     advice: "Give the join an equality that it can hash or look up; turn a range into a bounded one.",
     bad: "SELECT * FROM orders o JOIN customers c ON lower(c.email) = o.note OR c.id = o.customer_id;",
     good: "SELECT * FROM orders o JOIN customers c ON c.id = o.customer_id;",
-    thresholds: &[MIN_ROWS, ERROR_ROWS],
+    thresholds: &[MIN_ROWS, WARNING_ROWS, ERROR_ROWS],
     check: Check::Run(check),
 };
 
@@ -101,8 +108,10 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         let kept = metrics.rows.unwrap_or_default();
         let severity = if removed >= context.limit(&ERROR_ROWS) {
             Severity::Error
-        } else {
+        } else if removed >= context.limit(&WARNING_ROWS) {
             Severity::Warning
+        } else {
+            Severity::Info
         };
         let plan = context.plan();
         let scans = plan
@@ -172,20 +181,7 @@ fn index_that_serves(context: &RunContext<'_>, inner: NodeId, condition: &str) -
     plan.subtree(inner).find_map(|id| {
         let node = plan.node(id);
         let (table, alias) = (context.table(node)?, &node.relation.as_ref()?.alias);
-        let conjuncts = predicate::conjuncts(condition, alias);
-        let mut columns = conjuncts.iter().filter_map(|conjunct| match &conjunct.by {
-            ServedBy::Column(column) => Some(column.as_str()),
-            ServedBy::Expression(_)
-            | ServedBy::Pattern(_)
-            | ServedBy::Containment
-            | ServedBy::Membership(_)
-            | ServedBy::LeavingOut(_)
-            | ServedBy::Nothing => None,
-        });
-        columns.find_map(|column| {
-            let mut indexes = table.indexes.iter().filter(|index| index.valid);
-            let found = indexes.find(|index| index.key_columns().first() == Some(&column))?;
-            Some(format!("{} on {}", found.name, table.name))
-        })
+        let found = predicate::index_that_serves(table, alias, condition)?;
+        Some(format!("{} on {}", found.name, table.name))
     })
 }

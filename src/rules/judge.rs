@@ -137,6 +137,7 @@ fn of_run(context: &RunContext<'_>) -> Vec<Finding> {
     without_system_catalogs(&mut findings, context.plan());
     for finding in &mut findings {
         weigh(finding, context.query);
+        of_a_wide_range(finding);
         apply(context.policy, finding);
     }
     findings
@@ -157,6 +158,31 @@ fn without_system_catalogs(findings: &mut Vec<Finding>, plan: &Plan) {
     });
 }
 
+/// What only a range of most of the table shows is worth knowing, and no fault before somebody asks for such a range.
+fn of_a_wide_range(finding: &mut Finding) {
+    let is_about_amounts = matches!(
+        finding.rule,
+        RuleId::UnboundedResult
+            | RuleId::SortSpill
+            | RuleId::HashSpill
+            | RuleId::MaterializeSpill
+            | RuleId::SlowQuery
+            | RuleId::FilteredIndexScan
+            | RuleId::ParameterCliff
+            | RuleId::RowMisestimate
+    );
+    let Some(run) = &finding.evidence.run else {
+        return;
+    };
+    if is_about_amounts && run.is_of_a_wide_range() && finding.severity > Severity::Info {
+        finding.severity = Severity::Info;
+        finding.advice.push_str(&format!(
+            " Seen with a range of most of the table ({}): where the application never asks for one, nothing is to be done.",
+            run.set.name
+        ));
+    }
+}
+
 fn of_query(context: &QueryContext<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in ALL.iter().filter(|rule| context.policy.is_on(rule.id)) {
@@ -167,6 +193,7 @@ fn of_query(context: &QueryContext<'_>) -> Vec<Finding> {
     }
     for finding in &mut findings {
         weigh(finding, Some(context.query));
+        of_a_wide_range(finding);
         apply(context.policy, finding);
     }
     findings
@@ -338,4 +365,43 @@ fn without_repetition(symptoms: &mut Vec<Finding>) {
         .map(key)
         .collect();
     symptoms.retain(|symptom| symptom.query.is_some() || !shown.contains(&key(symptom)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::parse;
+    use crate::run::Run;
+    use crate::run_id::SetId;
+    use crate::source::Source;
+
+    #[test]
+    fn what_only_a_wide_range_shows_is_information() {
+        let text = "Sort  (cost=1.00..2.00 rows=10 width=4) (actual time=2500.000..2600.000 rows=10 loops=1)\n  Sort Key: a\n  \
+            ->  Seq Scan on t  (cost=0.00..1.00 rows=10 width=4) (actual time=0.010..20.000 rows=10 loops=1)\n";
+        let catalog = crate::catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
+        let severity = |set: SetId| {
+            let plan = parse::any(text).unwrap().remove(0);
+            let run = Run {
+                id: set.custom(),
+                ..Run::given(plan, text.to_owned())
+            };
+            let runs = QueryRuns {
+                query: 0,
+                runs: vec![run],
+                failure: None,
+                notes: Vec::new(),
+            };
+            let found = judge_alone(&catalog.queries[0], &runs, &Policy::default());
+            let all = found
+                .iter()
+                .flat_map(|one| std::iter::once(one).chain(&one.symptoms));
+            let mut slow = all.filter(|one| one.rule == RuleId::SlowQuery);
+            slow.next().map(|one| one.severity)
+        };
+        assert_eq!(severity(SetId::base("typical")), Some(Severity::Error));
+        assert_eq!(severity(SetId::varied("wide day")), Some(Severity::Info));
+        // What the author asked for is asked for.
+        assert_eq!(severity(SetId::base("wide day")), Some(Severity::Error));
+    }
 }

@@ -4,6 +4,7 @@ use super::context::{RunContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
 use crate::plan::{Node, NodeId, NodeKind, label};
+use crate::sql::token::tokens;
 use crate::units::Count;
 
 const MIN_BYTES: Threshold = Threshold {
@@ -71,7 +72,10 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
         why: "What does not fit in work_mem is written to temporary files, on the disk that all queries share, and read from there \
               each time."
             .to_owned(),
-        advice: remedy.to_owned(),
+        advice: match node.kind {
+            NodeKind::WindowAgg if counts_for_a_page(context, id) => COUNT_OF_A_PAGE.to_owned(),
+            _ => remedy.to_owned(),
+        },
     };
     Some(context.finding(
         RuleId::MaterializeSpill,
@@ -79,6 +83,39 @@ fn judge(context: &RunContext<'_>, id: NodeId, node: &Node) -> Option<Finding> {
         context.with_cost(evidence, id),
         words,
     ))
+}
+
+const COUNT_OF_A_PAGE: &str = "A window over all rows beside a LIMIT makes every page read, keep and write all of them: ask for the \
+     total in a statement of its own (and only on the first page), or show whether there are more by asking for one row more than \
+     the page has.";
+
+/// Whether a window over all rows stands below a LIMIT: `count(*) OVER ()` of a page.
+fn counts_for_a_page(context: &RunContext<'_>, id: NodeId) -> bool {
+    let plan = context.plan();
+    let is_limited = plan
+        .ancestors(id)
+        .any(|above| plan.node(above).kind == NodeKind::Limit);
+    // Neither a partition nor an order below it: the frame is everything.
+    let is_ordered = plan
+        .inputs(id)
+        .any(|input| plan.node(input).kind == NodeKind::Sort);
+    is_limited
+        && context
+            .query
+            .is_some_and(|query| has_whole_window(&query.sql))
+        && !is_ordered
+}
+
+/// `OVER ()`.
+fn has_whole_window(sql: &str) -> bool {
+    let words: Vec<&str> = tokens(sql)
+        .into_iter()
+        .filter(|token| !token.is_trivia())
+        .map(|token| &sql[token.span])
+        .collect();
+    words
+        .windows(3)
+        .any(|three| three[0].eq_ignore_ascii_case("over") && three[1] == "(" && three[2] == ")")
 }
 
 /// What to do instead, for the nodes that keep rows.

@@ -1,7 +1,7 @@
 //! `not-audited`: a query of the catalog of which nothing is known, because it could not be read, prepared or run.
 
 use super::{Check, Policy, Rule};
-use crate::catalog::query::{Query, Skipped};
+use crate::catalog::query::{Query, SkipReason, Skipped};
 use crate::finding::{Evidence, Finding, Fingerprint, Location, Quantity, RuleId, Severity};
 use crate::run::{QueryFailure, QueryRuns};
 
@@ -13,8 +13,8 @@ pub(super) const RULE: Rule = Rule {
     is_work_of_each_call: false,
     summary: "a query of the catalog could not be audited",
     condition: "A statement that does not parse or has no plan (DDL, ANALYZE, LOCK, NOTIFY, DO), a query that the server refuses, \
-        that fails at run time, or that the audit did not reach. It stops no other query. A warning; an error where nothing \
-        of the catalog was audited. Silent for what `@skip` or `exclude` leave out. `--strict` makes mistakes in the \
+        that fails at run time, or that the audit did not reach. It stops no other query. A warning; information where the statement \
+        has no plan; an error where nothing of the catalog was audited. Silent for what `@skip` or `exclude` leave out. `--strict` makes mistakes in the \
         catalog's files an error before anything runs.",
     why: "Nothing is known of it: an audit without findings says nothing about this query.",
     advice: "Correct it where its file says, or write `-- @skip: reason` above it, or name it in `exclude` of pgproof.toml.",
@@ -50,6 +50,14 @@ pub fn findings(
     };
     let skipped = unjudged.skipped.iter().filter_map(|skipped| {
         let policy = policy_of(skipped);
+        // There is nothing to audit, and nothing to correct.
+        let severity = match skipped.why {
+            SkipReason::NoPlan(_) => severity.min(Severity::Info),
+            SkipReason::Mistake(_)
+            | SkipReason::Asked { .. }
+            | SkipReason::Excluded { .. }
+            | SkipReason::NoQueries { .. } => severity,
+        };
         of_skipped(skipped, policy.severity(RuleId::NotAudited, severity)?)
     });
     let failed = unjudged.runs.iter().filter_map(|runs| {
@@ -165,7 +173,6 @@ pub fn remedy(failure: &QueryFailure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::query::SkipReason;
     use crate::source::{Source, SourceError};
 
     fn skipped(why: SkipReason) -> Skipped {
@@ -212,6 +219,20 @@ mod tests {
             [(Severity::Warning, message.clone(), 3)]
         );
         assert_eq!(found(&skipped, &[]), [(Severity::Error, message, 3)]);
+    }
+
+    #[test]
+    fn a_statement_that_has_no_plan_is_information() {
+        let source = Source::new("queries/a.sql", "LOCK jobs;");
+        let lock = SourceError::new(&source, 0..4, "LOCK statements cannot be audited");
+        let ran = QueryRuns {
+            query: 0,
+            runs: Vec::new(),
+            failure: None,
+            notes: Vec::new(),
+        };
+        let found = found(&[skipped(SkipReason::NoPlan(lock))], &[ran]);
+        assert_eq!(found[0].0, Severity::Info);
     }
 
     #[test]

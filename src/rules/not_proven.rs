@@ -6,9 +6,9 @@ use super::context::{QueryContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Evidence, Finding, RuleId, Severity};
 use crate::plan::condition::parse;
-use crate::plan::{Node, NodeId, NodeKind, Plan};
+use crate::plan::{Node, NodeId, NodeKind, Plan, RelationRef};
 use crate::run::{Outcome, Run};
-use crate::schema::{Table, TableKind};
+use crate::schema::{Schema, Table, TableKind};
 use crate::sql::identifiers::identifiers;
 use crate::sql::null_comparison::null_comparison;
 
@@ -56,7 +56,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         (1, false) => " with the values that were tried".to_owned(),
         (number, false) => format!(" with any of {number} parameter sets"),
     };
-    let missing = condition(&first.plan)
+    let missing = condition(&first.plan, Some(context.schema))
         .map(|condition| format!(" {condition}"))
         .unwrap_or_default();
     let evidence = Evidence {
@@ -68,6 +68,7 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         Some(_) => Scope::Data,
         None => Scope::of(&first.plan, context),
     };
+    let is_tools = empty.as_ref().is_some_and(Empty::is_of_a_tool);
     let message = match &empty {
         Some(empty) => format!(
             "{verb} no rows: {} is empty here, so that nothing is proven",
@@ -89,9 +90,9 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
         ),
     };
     let severity = match scope {
-        Scope::Data => Severity::Warning,
+        Scope::Data if !is_tools => Severity::Warning,
         // Whatever it finds, it cannot cost much.
-        Scope::Small | Scope::System => Severity::Info,
+        Scope::Data | Scope::Small | Scope::System => Severity::Info,
     };
     let words = Words {
         message,
@@ -120,10 +121,40 @@ struct Empty {
     has_no_partition: bool,
 }
 
+/// In which tools note the migrations that they have applied, and what else they keep of themselves.
+const OF_TOOLS: [&str; 17] = [
+    "__diesel_schema_migrations",
+    "_prisma_migrations",
+    "_sqlx_migrations",
+    "alembic_version",
+    "ar_internal_metadata",
+    "atlas_schema_revisions",
+    "databasechangelog",
+    "databasechangeloglock",
+    "django_migrations",
+    "flyway_schema_history",
+    "goose_db_version",
+    "gorp_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "refinery_schema_history",
+    "schema_migrations",
+    "SequelizeMeta",
+];
+
 impl Empty {
+    fn is_of_a_tool(&self) -> bool {
+        let bare = self.name.rsplit('.').next().unwrap_or(&self.name);
+        OF_TOOLS.contains(&bare.trim_matches('"'))
+    }
+
     fn remedy(&self) -> String {
         let name = &self.name;
-        if self.has_no_partition {
+        if self.is_of_a_tool() {
+            format!(
+                "Nothing: in {name} the migration tool notes what it has applied, which no seed fills."
+            )
+        } else if self.has_no_partition {
             format!(
                 "{name} has no partition: where a program makes them as it runs, add a file that makes some to `migrations`, and seed again."
             )
@@ -244,7 +275,7 @@ fn never_true(context: &QueryContext<'_>, run: &Run) -> Option<Finding> {
 }
 
 /// What no row met: the condition of the first scan that ran and gave out nothing.
-fn condition(plan: &Plan) -> Option<String> {
+fn condition(plan: &Plan, schema: Option<&Schema>) -> Option<String> {
     let empty = |actual: crate::plan::Actual| actual.loops > 0.0 && actual.rows.0 == 0.0;
     plan.table_scans()
         .filter(|(_, node)| node.actual.is_some_and(empty))
@@ -255,20 +286,29 @@ fn condition(plan: &Plan) -> Option<String> {
                 .as_ref()
                 .or(conditions.index.as_ref())
                 .or(conditions.recheck.as_ref())?;
-            let name = &node.relation.as_ref()?.name;
+            let name = named(node.relation.as_ref()?, schema);
             Some(match parse(condition).has_subplan() {
-                true => by_subquery(plan, id, name),
+                true => by_subquery(plan, id, &name, schema),
                 false => format!("Look at {condition} on {name}."),
             })
         })
 }
 
+/// A relation by its own name; of a partition the whole table's, which the query names.
+fn named(relation: &RelationRef, schema: Option<&Schema>) -> String {
+    let known = schema.and_then(|schema| {
+        let table = schema.table(relation.schema.as_deref(), &relation.name)?;
+        Some(schema.root_of(table).name.name.clone())
+    });
+    known.unwrap_or_else(|| relation.name.clone())
+}
+
 /// Of a condition that asks a subquery EXPLAIN prints no more than the subquery's number.
-fn by_subquery(plan: &Plan, id: NodeId, name: &str) -> String {
-    let mut asked: Vec<&str> = plan
+fn by_subquery(plan: &Plan, id: NodeId, name: &str, schema: Option<&Schema>) -> String {
+    let mut asked: Vec<String> = plan
         .descendants(id)
         .filter_map(|below| plan.node(below).relation.as_ref())
-        .map(|relation| relation.name.as_str())
+        .map(|relation| named(relation, schema))
         .collect();
     asked.sort_unstable();
     asked.dedup();
@@ -293,11 +333,22 @@ mod tests {
             \x20   ->  Seq Scan on loans  (actual time=0.1..4.0 rows=9000 loops=1)\nExecution Time: 9.2 ms\n";
         let plan = plans::any(text).unwrap().remove(0);
         assert_eq!(
-            condition(&plan).as_deref(),
+            condition(&plan, None).as_deref(),
             Some(
                 "No row of members passes the condition that asks loans: give some of its rows a match there, and leave some without one."
             )
         );
+    }
+
+    #[test]
+    fn what_a_migration_tool_notes_is_nobodys_to_fill() {
+        let of = |name: &str| Empty {
+            name: name.to_owned(),
+            has_no_partition: false,
+        };
+        assert!(of("public.gorp_migrations").is_of_a_tool());
+        assert!(of("\"SequelizeMeta\"").is_of_a_tool());
+        assert!(!of("migrations_of_birds").is_of_a_tool());
     }
 
     #[test]
@@ -306,7 +357,7 @@ mod tests {
             \x20 Rows Removed by Filter: 800\nExecution Time: 9.2 ms\n";
         let plan = plans::any(text).unwrap().remove(0);
         assert_eq!(
-            condition(&plan).as_deref(),
+            condition(&plan, None).as_deref(),
             Some("Look at (branch = 400) on loans.")
         );
     }

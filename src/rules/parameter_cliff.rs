@@ -170,12 +170,15 @@ fn report(
 ) -> Finding {
     let is_generic = run.is_generic();
     let factor = pages.0 as f64 / usual.0.max(1) as f64;
-    let severity =
-        if factor_for_each_row((typical, usual), (run, pages)) >= context.limit(&ERROR_FACTOR) {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
+    // To read everything where nothing is asked for is no surprise.
+    let is_asked_for = !run.id.leaves_filters_out();
+    let severity = if is_asked_for
+        && factor_for_each_row((typical, usual), (run, pages)) >= context.limit(&ERROR_FACTOR)
+    {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let mut evidence = Evidence {
         run: Some(run.id.clone()),
         ..Evidence::default()
@@ -202,8 +205,15 @@ fn report(
     } else {
         Words {
             message: format!("{} touches {pages}, {times} times the {usual} of {}", run.id, typical.id),
-            why: "Averages hide it: it is always the largest customer who waits.".to_owned(),
-            advice: if changes_more(typical, run) {
+            why: if run.id.leaves_filters_out() {
+                "Who leaves the filters out reads everything that they would have kept out.".to_owned()
+            } else {
+                "Averages hide it: it is always the largest customer who waits.".to_owned()
+            },
+            advice: if run.id.leaves_filters_out() {
+                "Give the query a bound that always holds (a LIMIT with an index that holds the order, a range of time), or require one \
+                 of the filters."
+            } else if changes_more(typical, run) {
                 "Change the rows of such a value in batches by key, each with a COMMIT of its own."
             } else {
                 "Bound the work for any value: a LIMIT with an index that holds the order, or a total that is kept up to date."

@@ -1,6 +1,7 @@
 //! What an index could do for a printed condition, seen from one relation. Shared by the rules that judge scans; no rule.
 
 use crate::plan::condition::{Expression, ExpressionKind, Quantifier, Test, parse};
+use crate::schema::{Index, Table};
 
 /// One conjunct, and how an index could serve it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,28 @@ impl ServedBy {
     pub fn is_servable(&self) -> bool {
         !matches!(self, Self::Nothing)
     }
+}
+
+/// The valid index of a table whose first column a condition on the relation known as `alias` compares.
+#[must_use]
+pub fn index_that_serves<'a>(table: &'a Table, alias: &str, condition: &str) -> Option<&'a Index> {
+    conjuncts(condition, alias)
+        .iter()
+        .find_map(|conjunct| match &conjunct.by {
+            ServedBy::Column(column) => {
+                let mut indexes = table.indexes.iter().filter(|index| index.valid);
+                indexes.find(|index| {
+                    index.predicate.is_none()
+                        && index.key_columns().first() == Some(&column.as_str())
+                })
+            }
+            ServedBy::Expression(_)
+            | ServedBy::Pattern(_)
+            | ServedBy::Containment
+            | ServedBy::Membership(_)
+            | ServedBy::LeavingOut(_)
+            | ServedBy::Nothing => None,
+        })
 }
 
 /// The conjuncts of a condition on the relation known as `alias`.

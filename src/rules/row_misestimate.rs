@@ -178,7 +178,7 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
         .metrics
         .blocks
         .is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
-    let severity = if large {
+    let severity = if large && !known_too_late(context, id) {
         Severity::Warning
     } else {
         Severity::Info
@@ -222,6 +222,17 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
         words,
     );
     Finding { fix, ..finding }
+}
+
+/// Whether the node is found by a value that another part of the plan comes to: the planner can know nothing of it, and a scan
+/// by an index is right for few rows as for many.
+fn known_too_late(context: &RunContext<'_>, id: NodeId) -> bool {
+    let node = context.plan().node(id);
+    let by_index = matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan);
+    let found_by = node.conditions.index.as_deref();
+    by_index
+        && !context.run.is_generic()
+        && found_by.is_some_and(|text| !parse(text).parameters().is_empty())
 }
 
 /// Fewer than ten rows with a decimal: averages of many loops.

@@ -86,7 +86,21 @@ enum Remedy {
     Containment(String),
     /// One SELECT for each side of an OR that names a subquery.
     Union,
+    /// An index that serves it is there, and the planner left it aside.
+    LeftAside(LeftAside),
 }
+
+/// An index that the planner held for dearer than reading the whole table.
+struct LeftAside {
+    index: String,
+    /// Rows of the other side, as the planner expected them.
+    expected: f64,
+    /// As they came.
+    came: f64,
+}
+
+/// An estimate that is so many times too high explains a plan by itself.
+const MISTAKEN: f64 = 5.0;
 
 impl Remedy {
     fn in_words(&self, relation: &str, condition: &str) -> String {
@@ -97,6 +111,19 @@ impl Remedy {
             }
             Self::Containment(column) => format!(
                 "Write value = ANY ({column}) as {column} @> ARRAY[value]: a GIN index on {relation} ({column}) serves that."
+            ),
+            Self::LeftAside(left) if left.expected >= left.came * MISTAKEN => format!(
+                "{} on {relation} serves {condition} already. The planner expected {} on the other side, not {}, and so many look-ups \
+                 cost more than the scan: mend that estimate (ANALYZE, extended statistics on the columns that are filtered together).",
+                left.index,
+                Rows(left.expected),
+                Count(left.came)
+            ),
+            Self::LeftAside(left) => format!(
+                "{} on {relation} serves {condition} already; by random_page_cost {} look-ups cost more than the scan. Where production \
+                 has SSDs, random_page_cost = 1.1 is nearer to the truth: set it there, and under [server] in pgproof.toml.",
+                left.index,
+                Count(left.came)
             ),
             Self::Union => format!(
                 "Write one SELECT for each side of the OR and join them with UNION: each then finds its rows by an index of its \
@@ -205,7 +232,24 @@ fn by_join(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Use> {
         kept: kept.likely,
         condition: condition.clone(),
         purpose: format!("to find {kept} that join {others} of the other side",),
-        remedy: Remedy::Index,
+        remedy: left_aside(context, scan, condition, other)
+            .map_or(Remedy::Index, Remedy::LeftAside),
+    })
+}
+
+/// The index that serves the join already.
+fn left_aside(
+    context: &RunContext<'_>,
+    scan: &Scan<'_>,
+    condition: &str,
+    other: NodeId,
+) -> Option<LeftAside> {
+    let table = context.table(scan.node)?;
+    let index = predicate::index_that_serves(table, scan.alias()?, condition)?;
+    Some(LeftAside {
+        index: index.name.clone(),
+        expected: context.plan().node(other).estimate.expected_rows()?.0,
+        came: context.metrics.node(other).rows?,
     })
 }
 
@@ -244,7 +288,14 @@ fn selective(context: &RunContext<'_>, scan: &Scan<'_>, wanted: &Use) -> Finding
             .remedy
             .in_words(&relation, &context.spelled(&wanted.condition)),
     };
-    context.finding(RuleId::SeqScan, Severity::Error, evidence, words)
+    // What is there cannot be missing, and the planner may be right about its price.
+    let severity = match wanted.remedy {
+        Remedy::LeftAside(_) => Severity::Warning,
+        Remedy::Index | Remedy::PartialIndex(_) | Remedy::Containment(_) | Remedy::Union => {
+            Severity::Error
+        }
+    };
+    context.finding(RuleId::SeqScan, severity, evidence, words)
 }
 
 /// What is thrown away further up of a scan's rows, if that is nearly all: `24 of them are left after Limit`. Whoever counts
@@ -325,10 +376,18 @@ fn growing(context: &RunContext<'_>, scan: &Scan<'_>) -> Finding {
         _ if scan.rows >= scan.rows_read => "all of them are used".to_owned(),
         Some(filter) if scan.rows / scan.rows_read < context.limit(&MAX_KEPT) => {
             let verb = if scan.row_count.is_one() { "is" } else { "are" };
-            format!(
-                "{} {verb} kept, but no index serves {filter}",
-                scan.row_count
-            )
+            let table = context.table(scan.node);
+            let alias = scan.alias().unwrap_or_default();
+            match table.and_then(|table| predicate::index_that_serves(table, alias, filter)) {
+                Some(index) => format!(
+                    "{} {verb} kept, and {} is left aside: the planner expected more rows that meet {filter}",
+                    scan.row_count, index.name
+                ),
+                None => format!(
+                    "{} {verb} kept, but no index serves {filter}",
+                    scan.row_count
+                ),
+            }
         }
         Some(_) | None => format!("{} of them are used", scan.row_count),
     };

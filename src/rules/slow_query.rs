@@ -70,8 +70,10 @@ fn check(context: &QueryContext<'_>) -> Vec<Finding> {
     let slow = slow.filter(|(_, time)| time.0 > past);
     // What plans for the values break is no fault of the generic plan.
     let Some((run, time)) = slow.max_by(|a, b| {
-        (!a.0.is_generic())
-            .cmp(&!b.0.is_generic())
+        let usual = |run: &Run| !run.id.is_of_a_wide_range();
+        usual(a.0)
+            .cmp(&usual(b.0))
+            .then((!a.0.is_generic()).cmp(&!b.0.is_generic()))
             .then(a.1.0.total_cmp(&b.1.0))
     }) else {
         return Vec::new();

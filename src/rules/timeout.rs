@@ -3,7 +3,7 @@
 use super::context::{RunContext, Words};
 use super::{Check, Rule};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::{NodeId, NodeKind, Operation, Plan, Relationship};
+use crate::plan::{NodeId, NodeKind, Plan, Relationship};
 use crate::run::Outcome;
 use crate::units::{Count, Rows};
 
@@ -87,37 +87,11 @@ fn searched_by_checks(context: &RunContext<'_>) -> Vec<String> {
     if plan.root().estimate.total_cost > CHEAP {
         return Vec::new();
     }
-    let deletes = plan.nodes.iter().filter(|node| {
-        node.kind == NodeKind::ModifyTable && node.operation == Some(Operation::Delete)
-    });
-    let mut reached: Vec<u32> = deletes
-        .filter_map(|node| context.table(node))
-        .map(|table| schema.root_of(table).oid)
+    let checks = schema.unserved_checks(schema.deleted_from(plan));
+    let mut found: Vec<String> = checks
+        .into_iter()
+        .map(|(table, key)| format!("{} ({})", table.name, key.columns.join(", ")))
         .collect();
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some(parent) = reached.get(at).copied() {
-        at += 1;
-        for table in schema
-            .tables
-            .iter()
-            .filter(|table| table.partition_of.is_none())
-        {
-            for key in table
-                .foreign_keys
-                .iter()
-                .filter(|key| key.references == parent)
-            {
-                let has_rows = table.stats.pages.0 > 0 || table.partition_key.is_some();
-                if has_rows && !table.finds_by(&key.columns) {
-                    found.push(format!("{} ({})", table.name, key.columns.join(", ")));
-                }
-                if key.definition.contains("ON DELETE CASCADE") && !reached.contains(&table.oid) {
-                    reached.push(table.oid);
-                }
-            }
-        }
-    }
     found.sort();
     found.dedup();
     found

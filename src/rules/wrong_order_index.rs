@@ -1,9 +1,10 @@
 //! `wrong-order-index`: an index is walked whose order of columns does not lead to the rows.
 
 use super::context::{RunContext, Words, pages_in_words};
+use super::predicate;
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::condition::parse;
+use crate::plan::condition::{ExpressionKind, parse};
 use crate::plan::{Node, NodeId, NodeKind, NodeMetrics};
 use crate::schema::KeyPart;
 use crate::units::{Count, Rows};
@@ -96,10 +97,7 @@ fn walked(
     let words = Words {
         message: format!("walks {index} for its order and reads {} to find {}", Rows(removed + kept), Count(kept)),
         why: "The LIMIT ends the walk only when it is full. The rarer the wanted rows, the more of the table it reads, row by row.".to_owned(),
-        advice: format!(
-            "Create an index with the columns of {} first, then those of the order.",
-            context.spelled(&filter)
-        ),
+        advice: advice(context, node, &filter),
     };
     Some(context.finding(
         RuleId::WrongOrderIndex,
@@ -107,6 +105,32 @@ fn walked(
         context.with_cost(evidence, id),
         words,
     ))
+}
+
+/// An index, where a condition on columns is to be served; else what keeps every index from serving it.
+fn advice(context: &RunContext<'_>, node: &Node, filter: &str) -> String {
+    let alias = node
+        .relation
+        .as_ref()
+        .map(|relation| relation.alias.as_str());
+    let conjuncts = predicate::conjuncts(filter, alias.unwrap_or_default());
+    if conjuncts.iter().any(|conjunct| conjunct.by.is_servable()) {
+        return format!(
+            "Create an index with the columns of {} first, then those of the order.",
+            context.spelled(filter)
+        );
+    }
+    let hides_bound = parse(filter).conjuncts().into_iter().any(|conjunct| {
+        matches!(&conjunct.kind, ExpressionKind::Call { function, .. } if function == "coalesce")
+    });
+    let spelled = context.spelled(filter);
+    if hides_bound {
+        return format!(
+            "COALESCE hides the comparison in {spelled} from every index. Write two statements, with the bound and without it, or \
+             the bound beside OR value IS NULL, which a plan for the values can begin at."
+        );
+    }
+    format!("No index serves {spelled} as it is written: compare columns with values in it.")
 }
 
 /// The condition says nothing of the index's first column: the index is read from end to end.

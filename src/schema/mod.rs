@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use names::{QualifiedName, quote_identifier};
 
+use crate::plan::{NodeKind, Operation, Plan};
 use crate::units::{Bytes, Pages};
 
 /// A server's version as a number, e.g. 150018 for 15.18.
@@ -383,6 +384,49 @@ pub enum TypeDefinition {
 }
 
 impl Schema {
+    /// The foreign keys by which rows of the referencing tables are searched for each row deleted from these tables, or from
+    /// those that the delete cascades to, and that no index serves; each with its table.
+    #[must_use]
+    pub fn unserved_checks(&self, deleted_from: Vec<u32>) -> Vec<(&Table, &ForeignKey)> {
+        let mut reached = deleted_from;
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some(parent) = reached.get(at).copied() {
+            at += 1;
+            let whole = self
+                .tables
+                .iter()
+                .filter(|table| table.partition_of.is_none());
+            for table in whole {
+                let mut keys = table.foreign_keys.iter();
+                for key in keys.by_ref().filter(|key| key.references == parent) {
+                    let has_rows = table.stats.pages.0 > 0 || table.partition_key.is_some();
+                    if has_rows && !table.finds_by(&key.columns) {
+                        found.push((table, key));
+                    }
+                    let cascades = key.definition.contains("ON DELETE CASCADE");
+                    if cascades && !reached.contains(&table.oid) {
+                        reached.push(table.oid);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The tables whose rows a plan deletes; of partitions the whole.
+    #[must_use]
+    pub fn deleted_from(&self, plan: &Plan) -> Vec<u32> {
+        let deletes = plan.nodes.iter().filter(|node| {
+            node.kind == NodeKind::ModifyTable && node.operation == Some(Operation::Delete)
+        });
+        deletes
+            .filter_map(|node| node.relation.as_ref())
+            .filter_map(|relation| self.table(relation.schema.as_deref(), &relation.name))
+            .map(|table| self.root_of(table).oid)
+            .collect()
+    }
+
     /// Whether a foreign key points to this column of a table, alone or with others.
     #[must_use]
     pub fn is_referenced(&self, table: &Table, column: &str) -> bool {

@@ -111,15 +111,29 @@ impl Asking {
     }
 }
 
+/// `SELECT EXISTS (SELECT …)`: what is looked for are the rows of the subquery, of several those of the first.
+fn asked_for_existence(select: &ast::Select) -> Option<ast::Select> {
+    if select.from_clause().is_some() || select.with_clause().is_some() {
+        return None;
+    }
+    let mut below = select.syntax().descendants().skip(1);
+    let inner = below.find_map(ast::Select::cast)?;
+    inner.from_clause().is_some().then_some(inner)
+}
+
 fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     let (block, with, from, condition, target) = match statement {
-        Stmt::Select(select) => (
-            select.syntax().clone(),
-            select.with_clause(),
-            select.from_clause().map(|from| from.syntax().clone()),
-            select.where_clause().and_then(|clause| clause.expr()),
-            None,
-        ),
+        Stmt::Select(select) => {
+            let asked = asked_for_existence(select);
+            let select = asked.as_ref().unwrap_or(select);
+            (
+                select.syntax().clone(),
+                select.with_clause(),
+                select.from_clause().map(|from| from.syntax().clone()),
+                select.where_clause().and_then(|clause| clause.expr()),
+                None,
+            )
+        }
         Stmt::Update(update) => (
             update.syntax().clone(),
             update.with_clause(),
@@ -444,6 +458,20 @@ mod tests {
             compared,
             from.trim_end_matches(" LIMIT 9) AS found").to_owned(),
         ))
+    }
+
+    #[test]
+    fn what_exists_is_looked_for_among_the_rows_of_its_subquery() {
+        let (compared, from) = shown(
+            "SELECT (EXISTS (SELECT 1 FROM roles r JOIN grants g ON g.role = r.name WHERE g.member = $1 AND r.right = $2 \
+             AND g.team IS NULL) OR EXISTS (SELECT 1 FROM admins WHERE id = $1))::boolean",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 g.member", "$2 r.right"]);
+        assert_eq!(
+            from,
+            "roles r JOIN grants g ON g.role = r.name WHERE (g.team IS NULL)"
+        );
     }
 
     #[test]

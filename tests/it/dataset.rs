@@ -19,6 +19,11 @@ use crate::support;
 
 /// A schema of this test's own: its datasets meet nobody else's, nor those of the last run.
 fn migrations(name: &str) -> History {
+    migrations_with(name, "")
+}
+
+/// The same with more statements.
+fn migrations_with(name: &str, more: &str) -> History {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
@@ -34,7 +39,8 @@ fn migrations(name: &str) -> History {
          );
          CREATE INDEX ON books (author_id);
          CREATE TABLE kinds (id int PRIMARY KEY, name text);
-         INSERT INTO kinds VALUES (1, '{name} {now}');"
+         INSERT INTO kinds VALUES (1, '{name} {now}');
+         {more}"
     );
     std::fs::write(directory.path().join("migrations/1_books.sql"), sql).unwrap();
     history(
@@ -63,6 +69,7 @@ async fn ensure(
             specs: &[],
             options: &options,
             demands: &[],
+            lacking: pgproof::db::dataset::Lacking::Made,
         },
         progress,
         interrupt,
@@ -83,6 +90,35 @@ async fn databases(cluster: &Cluster, pattern: &str) -> Vec<String> {
         .iter()
         .map(|row| row.get(0))
         .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_partitions_a_program_makes_has_one_in_the_dataset() {
+    let more = "CREATE TABLE visits (id bigint NOT NULL, day date NOT NULL, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+         CREATE TABLE \"Shelves\" (id int PRIMARY KEY) PARTITION BY HASH (id);";
+    let migrations = migrations_with("no partition", more);
+    for cluster in support::every_cluster() {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&notes);
+        let progress = Progress::to(move |event| {
+            if let Event::Note(text) = event {
+                heard.lock().unwrap().push(text);
+            }
+        });
+        let dataset = ensure(&cluster, &migrations, 1, &progress, &Interrupt::new())
+            .await
+            .unwrap_or_else(|error| panic!("PostgreSQL {}: {error}", cluster.version()));
+        for name in ["visits", "Shelves"] {
+            let mut tables = dataset.tables.iter();
+            let table = tables.find(|table| table.name.contains(name)).unwrap();
+            assert_eq!(table.rows, 20_000, "{name} on {}", cluster.version());
+        }
+        let notes = notes.lock().unwrap();
+        let is_told = |note: &String| {
+            note.starts_with("no migration makes a partition of public.\"Shelves\", public.visits:")
+        };
+        assert!(notes.iter().any(is_told), "{notes:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,6 +236,7 @@ async fn an_interrupt_leaves_nothing() {
         specs: &[],
         options: &options,
         demands: &[],
+        lacking: pgproof::db::dataset::Lacking::Made,
     };
     let fingerprint = dataset::fingerprint(recipe, cluster.version().major());
     assert_eq!(

@@ -260,7 +260,7 @@ fn the_exit_code_follows_from_the_findings() {
         code(&report),
         (1, "2 findings at or above fail-on = \"error\"".to_owned())
     );
-    report.fail_on = None;
+    report.fail_on = None.into();
     assert_eq!(code(&report), (0, "fail-on = \"never\"".to_owned()));
     assert_eq!(
         code(&sample::fine()),
@@ -268,7 +268,7 @@ fn the_exit_code_follows_from_the_findings() {
     );
     let mut failing = sample::failing();
     assert_eq!(code(&failing).0, 0);
-    failing.fail_on = Some(Severity::Warning);
+    failing.fail_on = Some(Severity::Warning).into();
     assert_eq!(
         code(&failing),
         (1, "2 findings at or above fail-on = \"warning\"".to_owned())

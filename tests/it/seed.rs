@@ -47,6 +47,7 @@ async fn sample(cluster: &Cluster, scale: f64) -> Dataset {
         specs: &specs,
         options: &options,
         demands: &[],
+        lacking: pgproof::db::dataset::Lacking::Made,
     };
     ensure(cluster, recipe, &Progress::default(), &Interrupt::new())
         .await

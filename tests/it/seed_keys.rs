@@ -36,6 +36,32 @@ async fn count(database: &TestDatabase, sql: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_nulls_are_equal_a_key_leaves_them_to_what_need_not_tell_rows_apart() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE people (id int PRIMARY KEY, email text NOT NULL, deleted_at timestamptz,
+                UNIQUE NULLS NOT DISTINCT (email, deleted_at));
+             CREATE TABLE teams (id int PRIMARY KEY);
+             CREATE TABLE members (id int PRIMARY KEY, team_id int NOT NULL REFERENCES teams, person_id int NOT NULL REFERENCES people,
+                deleted_at timestamptz, UNIQUE NULLS NOT DISTINCT (team_id, person_id, deleted_at));
+             CREATE TABLE slots (a int, UNIQUE NULLS NOT DISTINCT (a));",
+        )
+        .await;
+    filled(&database, "").await;
+    for table in ["people", "members"] {
+        let there = format!("SELECT count(*) FROM {table} WHERE deleted_at IS NULL");
+        let kept = count(&database, &there).await;
+        assert!(
+            (500..1000).contains(&kept),
+            "{table}: {kept} of 1000 rows are not deleted"
+        );
+    }
+    // Alone it has to tell all rows apart.
+    assert!(count(&database, "SELECT count(*) FROM slots WHERE a IS NULL").await <= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_points_only_to_rows_that_its_own_domain_takes() {
     let database = support::database().await;
     database

@@ -113,7 +113,7 @@ fn every_query_finds_rows_without_a_spec_and_the_same_ones_again() {
     ];
     let first = project(&files);
     let (report_of_first, terminal) = report(first.path());
-    let summary = report_of_first.summary;
+    let summary = report_of_first.summary.clone();
     assert_eq!(
         (
             summary.queries,

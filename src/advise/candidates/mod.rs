@@ -16,7 +16,7 @@ use crate::plan::metrics::Metrics;
 use crate::plan::{NodeId, NodeKind, Plan};
 use crate::rules::missing_index::{MIN_CHECK_TIME, MIN_PAGES};
 use crate::run::{Outcome, Run};
-use crate::schema::{Schema, TableKind};
+use crate::schema::{ForeignKey, Schema, Table, TableKind};
 
 use super::{Audited, Candidate, IndexSpec, KeySpec, Method, Part, Site};
 
@@ -74,6 +74,7 @@ struct Floor {
 
 fn of_run(query: &Query, run: &Run, schema: &Schema, floor: &Floor) -> Vec<(IndexSpec, NodeId)> {
     let mut found = of_triggers(run, schema, floor);
+    found.extend(of_unfinished_delete(run, schema).map(|index| (index, NodeId(0))));
     for site in costly_scans(run, schema, floor) {
         let Some(access) = access::of_scan(query, run, schema, site) else {
             continue;
@@ -158,7 +159,8 @@ pub(super) fn of_checks(run: &Run, schema: &Schema) -> Vec<IndexSpec> {
         check_ms: 0.0,
     };
     let found = of_triggers(run, schema, &all);
-    found.into_iter().map(|(index, _)| index).collect()
+    let found = found.into_iter().map(|(index, _)| index);
+    found.chain(of_unserved_checks(run, schema)).collect()
 }
 
 /// Checks of foreign keys that search the referencing table: an index on its columns.
@@ -196,6 +198,37 @@ fn of_triggers(run: &Run, schema: &Schema, floor: &Floor) -> Vec<(IndexSpec, Nod
             }
         }
     }
+    found
+}
+
+/// A delete that was cancelled shows no trigger: the schema says which checks read whole tables. One of them alone may be what it
+/// takes, or all together.
+fn of_unfinished_delete(run: &Run, schema: &Schema) -> Option<IndexSpec> {
+    /// More of them are no advice for one statement.
+    const MOST: usize = 8;
+    let mut needed = of_unserved_checks(run, schema);
+    needed.truncate(MOST);
+    let (first, beside) = needed.split_first()?;
+    Some(IndexSpec {
+        beside: beside.to_vec(),
+        ..first.clone()
+    })
+}
+
+/// The indexes that the checks of a cancelled delete lack.
+fn of_unserved_checks(run: &Run, schema: &Schema) -> Vec<IndexSpec> {
+    if !matches!(run.outcome, Outcome::TimedOut { .. }) {
+        return Vec::new();
+    }
+    let checks = schema.unserved_checks(schema.deleted_from(&run.plan));
+    let index = |(table, key): (&Table, &ForeignKey)| {
+        let columns = key.columns.iter();
+        let keys = columns.map(|name| KeySpec::plain(Part::Column(name.clone())));
+        btree(table.name.clone(), table.oid, keys.collect())
+    };
+    let mut found: Vec<IndexSpec> = checks.into_iter().map(index).collect();
+    found.sort();
+    found.dedup();
     found
 }
 

@@ -32,6 +32,8 @@ pub enum Form {
     EachGroup,
     /// The first column's bound beside a keyset's OR.
     Bound,
+    /// A bound that may be left out, as `bound OR value IS NULL`, in place of COALESCE around it.
+    OptionalBound,
     /// `@>` in place of `= ANY (column)`.
     Containment,
     /// The column's own type in place of a cast.
@@ -50,6 +52,7 @@ impl Form {
             Self::NotExists => "not-exists",
             Self::EachGroup => "each-group",
             Self::Bound => "bound",
+            Self::OptionalBound => "optional-bound",
             Self::Containment => "containment",
             Self::OwnType => "own-type",
             Self::PlainNulls => "plain-nulls",
@@ -73,6 +76,10 @@ impl Form {
             Self::Bound => {
                 "An OR gives an index no place to begin: it is walked from its end to the page that is asked for, and later pages cost \
                  more."
+            }
+            Self::OptionalBound => {
+                "COALESCE hides the bound from every index: it is walked from its end to the page that is asked for, and later pages \
+                 cost more."
             }
             Self::Containment => {
                 "value = ANY (column) looks into every row's array; a GIN index serves @> only."
@@ -101,6 +108,10 @@ impl Form {
             }
             Self::Bound => {
                 "Add the bound on the first column, as in the form below: it changes no row."
+            }
+            Self::OptionalBound => {
+                "Write the bound beside `OR value IS NULL`, as in the form below: a plan for the values then begins at the bound. A \
+                 generic plan does not; two statements, with the bound and without, serve both."
             }
             Self::Containment => "Write @> ARRAY[value], as in the form below.",
             Self::OwnType => "Bind the value as the column's own type, as in the form below.",
@@ -185,6 +196,7 @@ type Make = fn(&Written<'_>) -> Option<String>;
 const FORMS: &[(Form, Make)] = &[
     (Form::Range, ranges::range),
     (Form::Bound, ranges::bound),
+    (Form::OptionalBound, ranges::optional_bound),
     (Form::Union, subqueries::union),
     (Form::NotExists, subqueries::not_exists),
     (Form::EachGroup, groups::each_group),

@@ -256,6 +256,55 @@ pub(super) fn bound(written: &Written<'_>) -> Option<String> {
     Some(words.replaced(&[(start..end, text)]))
 }
 
+/// `COALESCE(id > $1, true)` as `(id > $1 OR $1 IS NULL)`, and `COALESCE((at, id) > ($2, $1), $1 IS NULL)` alike.
+pub(super) fn optional_bound(written: &Written<'_>) -> Option<String> {
+    let words = &written.words;
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        match coalesced(words, at) {
+            Some((place, text)) => {
+                at = place.end;
+                parts.push((place, text));
+            }
+            None => at += 1,
+        }
+    }
+    (!parts.is_empty()).then(|| words.replaced(&parts))
+}
+
+fn coalesced(words: &Words<'_>, at: usize) -> Option<(Range<usize>, String)> {
+    if !words.are(at, &["coalesce", "("]) {
+        return None;
+    }
+    let close = words.after_parenthesis(at + 1)? - 1;
+    let (operator, row) = match words.is(at + 2, "(") {
+        true => (words.after_parenthesis(at + 2)?, true),
+        false => (words.after_column(at + 2)?, false),
+    };
+    let is_bound = [">", "<", ">=", "<="]
+        .iter()
+        .any(|sign| words.is(operator, sign));
+    // `>=` is two words to the lexer.
+    let value = operator + if words.is(operator + 1, "=") { 2 } else { 1 };
+    let comma = match row {
+        true => words.after_parenthesis(value)?,
+        false => words.after_value(value)?,
+    };
+    if !is_bound || !words.is(comma, ",") {
+        return None;
+    }
+    let bound = words.slice(at + 2..comma);
+    let missing = if words.is(comma + 1, "true") && comma + 2 == close && !row {
+        format!("{} IS NULL", words.slice(value..comma))
+    } else {
+        let end = words.after_value(comma + 1)?;
+        let is_test = words.are(end, &["is", "null"]) && end + 2 == close;
+        is_test.then(|| words.slice(comma + 1..close).to_owned())?
+    };
+    Some((at..close + 1, format!("({bound} OR {missing})")))
+}
+
 /// `score <= $1` of an OR whose every side says that `score` is less or equal.
 fn first_bound(conjunct: &Expression) -> Option<String> {
     let ExpressionKind::Or(sides) = &conjunct.kind else {
@@ -290,5 +339,35 @@ fn compared(expression: &Expression) -> Option<(&str, &str, &str)> {
             Some((&left.text, operator, &right.text))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Words, coalesced};
+
+    #[test]
+    fn a_bound_that_may_be_left_out_is_freed_of_coalesce() {
+        let form = |sql: &str| {
+            let words = Words::of(sql);
+            let mut found = (0..words.len()).filter_map(|at| coalesced(&words, at));
+            found.next().map(|(_, text)| text)
+        };
+        assert_eq!(
+            form("SELECT id FROM t WHERE (COALESCE(id > $2, true)) LIMIT $1").as_deref(),
+            Some("(id > $2 OR $2 IS NULL)")
+        );
+        assert_eq!(
+            form("SELECT 1 FROM t WHERE coalesce((at, id) < ($3, $2), $2 IS NULL)").as_deref(),
+            Some("((at, id) < ($3, $2) OR $2 IS NULL)")
+        );
+        for other in [
+            "SELECT coalesce(a, b) FROM t",
+            "SELECT 1 FROM t WHERE coalesce(a > $1, false)",
+            "SELECT 1 FROM t WHERE coalesce(a = $1, true)",
+            "SELECT 1 FROM t WHERE coalesce(a > $1, b IS NULL)",
+        ] {
+            assert_eq!(form(other), None, "{other}");
+        }
     }
 }

@@ -94,7 +94,10 @@ fn statements(text: &str) -> Vec<Found> {
     }
     for (name, text) in &file.constants {
         if !read.contains(&text.line) && is_statement(after_comments(&text.value)) {
-            found.push(of_text(name, text));
+            found.push(match file.is_part_of_a_text(name) {
+                true => Found::dynamic(*name, text.line),
+                false => of_text(name, text),
+            });
         }
     }
     found.sort_by_key(|one| one.line);
@@ -144,6 +147,40 @@ impl<'a> File<'a> {
             functions,
             constants,
         }
+    }
+
+    /// Whether a constant is put together with other texts: beside a `+`, or as an argument of `fmt.Sprintf` and its like.
+    fn is_part_of_a_text(&self, name: &str) -> bool {
+        let mut used = self
+            .functions
+            .iter()
+            .flat_map(|function| function.range.clone())
+            .filter(|at| self.pieces[*at].word() == Some(name));
+        used.any(|at| {
+            let is_beside_plus =
+                self.sign(at + 1, '+') || at > 0 && self.pieces[at - 1].is_sign('+');
+            is_beside_plus || self.is_formatted(at)
+        })
+    }
+
+    /// Whether the innermost call around a word is one that formats.
+    fn is_formatted(&self, at: usize) -> bool {
+        let mut depth = 0_usize;
+        for before in (1..at).rev() {
+            let piece = &self.pieces[before];
+            if piece.is_sign(')') {
+                depth += 1;
+            } else if piece.is_sign('(') && depth > 0 {
+                depth -= 1;
+            } else if piece.is_sign('(') {
+                return self.pieces[before - 1]
+                    .word()
+                    .is_some_and(|word| word.starts_with("Sprint"));
+            } else if piece.is_sign('{') || piece.is_sign('}') {
+                return false;
+            }
+        }
+        false
     }
 
     /// The statement of the call whose method stands here.
@@ -359,6 +396,24 @@ fn after_comments(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_constant_that_is_put_together_with_others_is_no_statement() {
+        let code = "package a\nimport \"database/sql\"\nconst (\n  base = `SELECT * FROM jobs WHERE deleted_at IS NULL`\n  \
+                    whole = `SELECT id FROM jobs`\n  joined = `SELECT 1 FROM jobs`\n)\n\
+                    func page() { q := fmt.Sprintf(paged, base, filter); run(q); use(whole); run(joined + tail) }\n";
+        let shown: Vec<_> = statements(code)
+            .into_iter()
+            .map(|one| {
+                (
+                    one.name,
+                    matches!(one.what, super::super::conventions::What::Statement { .. }),
+                )
+            })
+            .collect();
+        let expected = [("base", false), ("whole", true), ("joined", false)];
+        assert_eq!(shown, expected.map(|(name, is)| (name.to_owned(), is)));
+    }
     use crate::source::Source;
 
     fn found(code: &str) -> Vec<(String, u32, Option<String>)> {

@@ -29,7 +29,16 @@ fn shows(text: &str) -> bool {
 }
 
 fn read(source: &Source) -> Vec<Found> {
-    read_text(&source.text)
+    // `src/x/tests.rs`: what tests send is no query of the application's.
+    let is_of_tests = source.path.ends_with("tests.rs")
+        || source
+            .path
+            .components()
+            .any(|part| part.as_os_str() == "tests");
+    match is_of_tests {
+        true => Vec::new(),
+        false => read_text(&source.text),
+    }
 }
 
 fn read_text(text: &str) -> Vec<Found> {
@@ -54,13 +63,67 @@ fn read_text(text: &str) -> Vec<Found> {
         }
         if piece.word().is_some_and(|word| NAMES.contains(&word))
             && let Some(first) = argument(&pieces, at)
-            && let Some((Value::Known(text), _)) = code::value_at(&pieces, first)
-            && is_statement(&text.value)
         {
-            found.push(Found::statement(function.clone(), text.line, text.value));
+            match value(&pieces, first) {
+                // One text may be handed over in several places.
+                Some(Value::Known(text))
+                    if found.iter().any(|one: &Found| one.line == text.line) => {}
+                Some(Value::Known(text)) if is_statement(&text.value) => {
+                    found.push(Found::statement(function.clone(), text.line, text.value));
+                }
+                Some(Value::Dynamic(line)) => found.push(Found::dynamic(function.clone(), line)),
+                Some(Value::Known(_)) | None => {}
+            }
         }
     }
     found
+}
+
+/// What an argument comes to: a text that stands there, or the one of a constant or variable with that name.
+fn value(pieces: &[Placed], at: usize) -> Option<Value> {
+    if let Some((Value::Known(text), _)) = code::value_at(pieces, at) {
+        return Some(Value::Known(text));
+    }
+    let mut name = at;
+    while pieces.get(name)?.is_sign('&') {
+        name += 1;
+    }
+    let ends = pieces.get(name + 1)?;
+    let is_alone = ends.is_sign(')') || ends.is_sign(',');
+    is_alone.then(|| assigned(pieces, pieces[name].word()?, name))?
+}
+
+/// The value of the nearest `const NAME: &str = …` or `let name = …` above a place; dynamic where it is no whole text.
+fn assigned(pieces: &[Placed], name: &str, before: usize) -> Option<Value> {
+    let declares = |at: usize| {
+        let words = ["const", "let", "static", "mut"];
+        pieces[at].is_word(name) && words.iter().any(|word| pieces[at - 1].is_word(word))
+    };
+    let declared = (1..before).rev().find(|at| declares(*at))?;
+    let mut at = declared + 1;
+    while !pieces.get(at)?.is_sign('=') {
+        if pieces[at].is_sign(';') {
+            return None;
+        }
+        at += 1;
+    }
+    let line = pieces.get(at + 1)?.line;
+    match code::value_at(pieces, at + 1) {
+        Some((Value::Known(text), end)) if pieces.get(end)?.is_sign(';') => {
+            Some(Value::Known(text))
+        }
+        Some(_) => Some(Value::Dynamic(line)),
+        // `concatcp!("SELECT …", …)` and `format!("SELECT …")`; anything else may be no text at all.
+        None => {
+            let is_macro = pieces.get(at + 2).is_some_and(|sign| sign.is_sign('!'));
+            let begins = (at + 3..at + 6).find_map(|inside| match code::value_at(pieces, inside) {
+                Some((Value::Known(text), _)) => Some(text.value),
+                Some((Value::Dynamic(_), _)) | None => None,
+            });
+            (is_macro && begins.is_some_and(|text| is_statement(&text)))
+                .then_some(Value::Dynamic(line))
+        }
+    }
 }
 
 /// Where a module of tests ends that begins here: `#[cfg(test)] mod tests { … }`. What tests send is no query of the
@@ -117,6 +180,25 @@ fn argument(pieces: &[Placed], at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_constant_that_is_handed_over_is_its_text() {
+        let code = "use sqlx;\nasync fn last(db: &Pool) {\n  const QUERY: &str = r#\"\nSELECT max(id) FROM t\"#;\n  sqlx::query_scalar(QUERY).fetch_one(db)\n}\n\
+                    fn built() {\n  let query = format!(\"SELECT {} FROM t\", x);\n  sqlx::query(&query);\n}\n\
+                    fn given(text: &str) { sqlx::query(text); }";
+        let found = read(&Source::new("a.rs", code));
+        let shown: Vec<_> = found
+            .iter()
+            .map(|one| {
+                (
+                    one.name.as_str(),
+                    matches!(one.what, super::super::conventions::What::Statement { .. }),
+                )
+            })
+            .collect();
+        assert_eq!(shown, [("last", true), ("built", false)]);
+        assert_eq!(read(&Source::new("src/a/tests.rs", code)), []);
+    }
 
     #[test]
     fn macros_and_functions_are_read() {

@@ -389,7 +389,7 @@ pub(super) async fn audit(
         reused,
         unchanged,
         compared,
-        fail_on: settings.fail_on,
+        fail_on: settings.fail_on.clone(),
         ..Report::default()
     };
     Ok((report, schema))

@@ -47,7 +47,7 @@ pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliErro
         (_, None) => return Err(CliError::usage("diff takes two saved reports, or none")),
     };
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
-    report.fail_on = output::fail_on(args.fail_on, project.as_ref());
+    report.fail_on = output::fail_on(&args.fail_on, project.as_ref());
     output::finish(&outputs, &report, globals)
 }
 

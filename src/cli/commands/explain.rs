@@ -67,7 +67,7 @@ async fn of_catalog(args: &ExplainArgs, globals: &Globals) -> Result<Report, Cli
         .findings
         .retain(|finding| finding.query.as_ref() == Some(&args.query));
     report.origin = Origin::Explain;
-    report.fail_on = output::fail_on(args.fail_on, Some(&project));
+    report.fail_on = output::fail_on(&args.fail_on, Some(&project));
     if args.redact {
         report::redact(&mut report);
     }
@@ -154,7 +154,7 @@ fn from_text(
     }
     let mut report = Report {
         origin: Origin::Explain,
-        fail_on: output::fail_on(args.fail_on, project),
+        fail_on: output::fail_on(&args.fail_on, project),
         ..Report::default()
     };
     let texts = texts(&source.text, &plans);

@@ -6,7 +6,7 @@ mod configuration;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
-use crate::catalog::QuerySource;
+use crate::catalog::{self, QuerySource};
 use crate::cli::Globals;
 use crate::cli::args::InitArgs;
 use crate::cli::exit::{CliError, ExitCode};
@@ -59,6 +59,7 @@ pub async fn run(args: &InitArgs, globals: &Globals) -> Result<ExitCode, CliErro
     } else {
         write_spec(&spec, &drafted, globals)?;
     }
+    globals.print(&queries(&text, globals))?;
     globals.print(&next(&text, &Listing::of(&globals.directory)))?;
     Ok(ExitCode::Success)
 }
@@ -290,6 +291,42 @@ fn write_spec(spec: &Path, drafted: &Drafted, globals: &Globals) -> Result<(), C
         "wrote {SPEC} ({})\n{open}",
         plural(plan.tables.len(), "table", "tables")
     ))
+}
+
+/// What each of the sources in pgproof.toml holds. A source that cannot be read is the audit's to report.
+fn queries(text: &str, globals: &Globals) -> String {
+    let Ok(settings) = Settings::read(&Source::new(settings::FILE, text), rules::ALL) else {
+        return String::new();
+    };
+    let lines: Vec<String> = settings
+        .queries
+        .iter()
+        .filter_map(|source| {
+            let catalog =
+                catalog::load(&globals.directory, std::slice::from_ref(source), &[]).ok()?;
+            let unread = match catalog.skipped.len() {
+                0 => String::new(),
+                count => format!(", and {count} that cannot be audited"),
+            };
+            let read = plural(catalog.queries.len(), "query", "queries");
+            Some(format!("found {read}{unread}: {}\n", described(source)))
+        })
+        .collect();
+    let rest = match lines.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        count => format!("found queries in {count} more sources of pgproof.toml\n"),
+    };
+    lines.into_iter().take(SHOWN).chain([rest]).collect()
+}
+
+/// `Go code: internal/**/*.go`.
+fn described(source: &QuerySource) -> String {
+    match source {
+        QuerySource::Files(_) | QuerySource::Statements { .. } => source.to_string(),
+        QuerySource::Sqlc(_) => format!("sqlc: {source}"),
+        QuerySource::Sqlx(_) => format!("sqlx: {source}"),
+        QuerySource::Written { convention, .. } => format!("{}: {source}", convention.tool),
+    }
 }
 
 /// What to do next.

@@ -71,7 +71,7 @@ pub async fn run(args: &RecordArgs, globals: &Globals) -> Result<ExitCode, CliEr
         baseline::apply(&accepted, &mut report.findings, false, globals);
     }
     report.view = view;
-    report.fail_on = output::fail_on(args.fail_on, project);
+    report.fail_on = output::fail_on(&args.fail_on, project);
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     let code = output::finish(&outputs, &report, globals)?;
     let written = traffic::write_queries(&ran.recording, "recording", &out, &args.out)?;

@@ -10,8 +10,8 @@ pub async fn run(args: &ReportArgs, globals: &Globals) -> Result<ExitCode, CliEr
     let outputs = output::requested(globals)?;
     let mut report = saved_reports::restored(&args.report, &globals.directory)?;
     report.view = output::view(&args.view)?;
-    if let Some(fail_on) = args.fail_on {
-        report.fail_on = settings::severity(fail_on);
+    if !args.fail_on.is_empty() {
+        report.fail_on = settings::fail_on(&args.fail_on, report.fail_on);
     }
     output::finish(&outputs, &report, globals)
 }

@@ -68,7 +68,7 @@ pub fn run(args: &TraceArgs, globals: &Globals) -> Result<ExitCode, CliError> {
         baseline::apply(&accepted, &mut report.findings, false, globals);
     }
     report.view = view;
-    report.fail_on = output::fail_on(args.fail_on, project.as_ref());
+    report.fail_on = output::fail_on(&args.fail_on, project.as_ref());
     report.elapsed = Millis(start.elapsed().as_secs_f64() * 1000.0);
     let code = output::finish(&outputs, &report, globals)?;
     write_queries(args, &read.recording, globals)?;

@@ -53,7 +53,7 @@ pub const KEYS: &[Key] = &[
         "",
         "fail-on",
         "\"error\"",
-        "from which severity on findings fail the command: `\"error\"`, `\"warning\"`, `\"never\"`",
+        "from which severity on findings fail the command: `\"error\"`, `\"warning\"`, `\"never\"`; in a list with rules whose warnings do as well: `[\"error\", \"not-audited\"]`",
     ),
     key(
         "",

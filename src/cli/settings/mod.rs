@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{AuditArgs, FailOn, RowsRequest, SeedArgs};
+use super::args::{AuditArgs, FailOnWord, RowsRequest, SeedArgs};
 use super::exit::CliError;
 use crate::catalog::Caller;
 use crate::catalog::{Catalog, Query, QuerySource, Skipped, StatementsFrom};
-use crate::finding::Severity;
+use crate::finding::FailOn;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::profile::model::Profile;
 use crate::rules::{self, Policy};
@@ -49,7 +49,7 @@ pub struct Settings {
     /// File patterns of the seed specs.
     pub seeds: Vec<String>,
     /// From which severity on findings count; `None` = never.
-    pub fail_on: Option<Severity>,
+    pub fail_on: FailOn,
     /// `baseline`: a file of accepted findings, or a directory of plans, relative to the project.
     pub baseline: Option<PathBuf>,
     /// `database-url`.
@@ -233,9 +233,7 @@ impl Settings {
     pub fn with_audit_args(mut self, args: &AuditArgs) -> Self {
         self.dataset.scale = args.scale.unwrap_or(self.dataset.scale);
         self.rows.extend(args.rows.iter().cloned());
-        if let Some(fail_on) = args.fail_on {
-            self.fail_on = severity(fail_on);
-        }
+        self.fail_on = fail_on(&args.fail_on, self.fail_on);
         self.audit.runs = args.runs.unwrap_or(self.audit.runs);
         self.audit.timeout = args.timeout.unwrap_or(self.audit.timeout);
         self
@@ -272,13 +270,22 @@ impl DatasetSettings {
     }
 }
 
-/// The least severity that counts.
-pub(super) fn severity(fail_on: FailOn) -> Option<Severity> {
-    match fail_on {
-        FailOn::Error => Some(Severity::Error),
-        FailOn::Warning => Some(Severity::Warning),
-        FailOn::Never => None,
+/// What was typed, over what holds else: a severity takes the place of the one there, rules that of its rules.
+pub(super) fn fail_on(words: &[FailOnWord], configured: FailOn) -> FailOn {
+    let mut rules = Vec::new();
+    let mut from = configured.from;
+    for word in words {
+        match word {
+            FailOnWord::From(severity) => from = *severity,
+            FailOnWord::Rule(rule) => rules.push(*rule),
+        }
     }
+    let rules = if words.is_empty() {
+        configured.rules
+    } else {
+        rules
+    };
+    FailOn { from, rules }
 }
 
 fn find(directory: &Path) -> Result<PathBuf, CliError> {
@@ -292,6 +299,7 @@ fn find(directory: &Path) -> Result<PathBuf, CliError> {
 mod tests {
     use super::*;
     use crate::finding::RuleId;
+    use crate::finding::Severity;
     use crate::rules::Threshold;
 
     fn threshold(rule: RuleId, key: &str) -> &'static Threshold {
@@ -375,16 +383,20 @@ mod tests {
     fn an_empty_file_is_all_defaults_and_flags_win() {
         let settings = Settings::read(&Source::new(FILE, ""), rules::ALL).unwrap();
         assert_eq!(
-            (settings.fail_on, settings.audit.runs),
-            (Some(Severity::Error), 3)
+            (&settings.fail_on, settings.audit.runs),
+            (&Some(Severity::Error).into(), 3)
         );
         let args = AuditArgs {
-            fail_on: Some(FailOn::Never),
+            fail_on: vec![FailOnWord::From(None), FailOnWord::Rule(RuleId::NotAudited)],
             runs: Some(7),
             ..AuditArgs::default()
         };
         let settings = settings.with_audit_args(&args);
-        assert_eq!((settings.fail_on, settings.audit.runs), (None, 7));
+        let only = FailOn {
+            from: None,
+            rules: vec![RuleId::NotAudited],
+        };
+        assert_eq!((settings.fail_on, settings.audit.runs), (only, 7));
         assert_eq!(settings.audit.timeout, Duration::from_secs(30));
     }
 }

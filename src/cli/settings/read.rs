@@ -14,6 +14,8 @@ use super::{
 use crate::catalog::Caller;
 use crate::catalog::sources::conventions;
 use crate::catalog::{QuerySource, StatementsFrom};
+use crate::cli::args::FailOnWord;
+use crate::cli::values;
 use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
 use crate::finding::Severity;
 use crate::migrations::{Layout, MigrateCommand};
@@ -55,7 +57,7 @@ fn defaults(source: &Source) -> Settings {
         queries: vec![QuerySource::files("queries/**/*.sql")],
         exclude: Vec::new(),
         seeds: vec!["seeds/*.toml".to_owned()],
-        fail_on: Some(Severity::Error),
+        fail_on: Some(Severity::Error).into(),
         baseline: None,
         database_variable: Variable::default(),
         server: ServerSettings::default(),
@@ -70,6 +72,15 @@ fn defaults(source: &Source) -> Settings {
         source: source.clone(),
         judgement: Judgement::default(),
         overrides: Vec::<Override>::new(),
+    }
+}
+
+/// A word, or a list of them; `None` where one of them is none.
+fn fail_on(value: &DeValue<'_>) -> Option<Vec<FailOnWord>> {
+    let word = |value: &DeValue<'_>| values::fail_on(value.as_str()?).ok();
+    match value.as_array() {
+        Some(list) => list.iter().map(|item| word(item.get_ref())).collect(),
+        None => Some(vec![word(value)?]),
     }
 }
 
@@ -120,13 +131,14 @@ fn top_level<'a>(
             let file = reader.string(entry, "expected a file, as in \"pgproof.baseline.json\"");
             settings.baseline = file.map(PathBuf::from);
         }
-        "fail-on" => match entry.value.as_str() {
-            Some("error") => settings.fail_on = Some(Severity::Error),
-            Some("warning") => settings.fail_on = Some(Severity::Warning),
-            Some("never") => settings.fail_on = None,
-            Some(_) | None => {
-                reader.expected(entry, "expected \"error\", \"warning\" or \"never\"")
+        "fail-on" => match fail_on(entry.value) {
+            Some(words) => {
+                settings.fail_on = super::fail_on(&words, Some(Severity::Error).into());
             }
+            None => reader.expected(
+                entry,
+                "expected \"error\", \"warning\" or \"never\", or a list of one of them and rules, as in [\"error\", \"not-audited\"]",
+            ),
         },
         // A URL in a file that is shared would share its password.
         "database-url" => match entry.value.as_str() {

@@ -5,11 +5,13 @@ mod environment;
 mod error;
 mod fill_up;
 mod left_empty;
+mod partitions;
 mod retention;
 
 pub use self::environment::environment;
 pub use self::error::DatasetError;
 use self::left_empty::Unloadable;
+pub use self::partitions::Lacking;
 pub(crate) use self::retention::Stored;
 
 use std::collections::BTreeMap;
@@ -48,6 +50,8 @@ pub struct Recipe<'a> {
     pub options: &'a Options,
     /// What rows have to hold besides what the schema asks.
     pub demands: &'a [Demand],
+    /// What becomes of partitioned tables without a partition.
+    pub lacking: Lacking,
 }
 
 /// A dataset that is there.
@@ -115,6 +119,9 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
     }
     for demand in recipe.demands {
         part(&demand.set);
+    }
+    if partitions::may_be_made(recipe) {
+        part("partitions");
     }
     let Options {
         seed,
@@ -275,6 +282,7 @@ pub async fn migrated_copy(
         interrupt,
     )
     .await?;
+    partitions::make(copy.url(), recipe, interrupt).await?;
     Ok(copy)
 }
 
@@ -414,6 +422,12 @@ impl Making<'_> {
         let url = self.cluster.url(building);
         let migrated = for_migrations(self.cluster, recipe, &url)?;
         let applied = migrate::apply(&migrated, recipe.migrations, progress, interrupt).await;
+        if applied.is_ok() {
+            let made = partitions::make(&url, recipe, interrupt).await?;
+            if let Some(note) = partitions::note(&made) {
+                progress.note(note);
+            }
+        }
         let relations = match &applied {
             Ok(_) => relations(&url, interrupt).await?,
             // One migration makes more than a transaction may lock.

@@ -2,6 +2,7 @@
 //! typical, rare, absent, wide ranges, NULL. Executes no catalog query.
 
 mod alternatives;
+mod bounds;
 mod group;
 mod mend;
 mod sample;

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::db::explain::{ExplainError, TypeKind};
-use crate::run_id::{SetId, SetRole};
+use crate::run_id::{HOT_WITHOUT_FILTERS, NO_FILTERS, SetId, SetRole};
 
-use super::alternatives;
 use super::group::{Group, Groups, tolerated};
 use super::sample::Row;
 use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
 use super::values::{PartOf, Rank, absent, any_of_type, part_of, written};
 use super::{Absent, ParameterSet, Search, Slot, Wanted};
+use super::{alternatives, bounds};
 
 /// More sets than these are not worth their planning time.
 const MAX_SETS: usize = 24;
@@ -125,6 +125,12 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize
         }
         if slot.usage.null_tested {
             one(format!("NULL {}", slot.name), i, Variation::Null);
+        } else if slot.usage.empty_tested {
+            one(
+                format!("empty {}", slot.name),
+                i,
+                Variation::Value(String::new()),
+            );
         }
         for value in each_value(slot) {
             one(format!("{value} {}", slot.name), i, Variation::Value(value));
@@ -137,16 +143,40 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize
             );
         }
     }
-    let optional: BTreeMap<usize, Variation> = slots
-        .iter()
-        .enumerate()
-        .filter(|(_, slot)| slot.usage.null_tested && slot.wanted == Wanted::Any)
-        .map(|(i, _)| (i, Variation::Null))
-        .collect();
+    let optional = left_out(slots);
     if optional.len() > 1 {
-        found.push((SetId::varied("no filters"), optional.clone()));
+        found.push((SetId::varied(NO_FILTERS), optional.clone()));
     }
     found.extend(worst_together(slots, groups, &optional));
+    found
+}
+
+/// The filters that a call may leave out, with the values that leave them out. A flag beside such filters is one of them.
+fn left_out(slots: &[Slot<'_>]) -> BTreeMap<usize, Variation> {
+    let free = || {
+        let all = slots.iter().enumerate();
+        all.filter(|(_, slot)| slot.wanted == Wanted::Any)
+    };
+    let mut found: BTreeMap<usize, Variation> = free()
+        .filter(|(_, slot)| slot.usage.null_tested)
+        .map(|(i, _)| (i, Variation::Null))
+        .collect();
+    let empty: Vec<usize> = free()
+        .filter(|(_, slot)| slot.usage.empty_tested && !slot.usage.null_tested)
+        .map(|(i, _)| i)
+        .collect();
+    if !empty.is_empty() {
+        let no = || Variation::Value("false".to_owned());
+        let flags = free().filter(|(_, slot)| {
+            slot.info.kind == TypeKind::Boolean && !each_value(slot).is_empty()
+        });
+        found.extend(flags.map(|(i, _)| (i, no())));
+        found.extend(
+            empty
+                .into_iter()
+                .map(|i| (i, Variation::Value(String::new()))),
+        );
+    }
     found
 }
 
@@ -157,7 +187,11 @@ fn worst_together(
     optional: &BTreeMap<usize, Variation>,
 ) -> Vec<(SetId, BTreeMap<usize, Variation>)> {
     let hot: BTreeMap<usize, Variation> = (0..slots.len())
-        .filter(|i| !slots[*i].usage.null_tested && offers(slots, groups, *i, Rank::Hot))
+        .filter(|i| {
+            !slots[*i].usage.null_tested
+                && !slots[*i].usage.empty_tested
+                && offers(slots, groups, *i, Rank::Hot)
+        })
         .map(|i| (i, Variation::Ranked(Rank::Hot)))
         .collect();
     let late: BTreeMap<usize, Variation> = slots
@@ -179,7 +213,7 @@ fn worst_together(
     }
     if !optional.is_empty() && !both.is_empty() {
         found.push((
-            SetId::varied("hot without filters"),
+            SetId::varied(HOT_WITHOUT_FILTERS),
             joined(&[&both, optional]),
         ));
     }
@@ -250,7 +284,7 @@ fn ranked_set(rank: Rank, slot: &Slot<'_>, name: &str) -> SetId {
 }
 
 /// The slot that bounds the same column's range from the other side.
-fn other_bound(slots: &[Slot<'_>], with: &ComparedWith) -> Option<usize> {
+pub(super) fn other_bound(slots: &[Slot<'_>], with: &ComparedWith) -> Option<usize> {
     let lower = with.operator.starts_with('>');
     slots.iter().position(|slot| {
         slot.compared.as_ref().is_some_and(|other| {
@@ -359,6 +393,7 @@ async fn values_of(
     for (i, value) in fresh {
         values[*i] = Some(as_stored(&slots[*i], value.clone()));
     }
+    bounds::order(slots, &mut values);
     for (i, variation) in variations {
         match variation {
             Variation::Null => values[*i] = None,
@@ -455,7 +490,7 @@ pub(super) fn is_equality(with: &ComparedWith) -> bool {
     with.operator == "=" && matches!(with.wrap, Wrap::Same)
 }
 
-fn is_range(with: &ComparedWith) -> bool {
+pub(super) fn is_range(with: &ComparedWith) -> bool {
     matches!(with.operator.as_str(), "<" | "<=" | ">" | ">=")
 }
 

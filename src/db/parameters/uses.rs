@@ -21,6 +21,8 @@ pub(super) struct Usage {
     pub offset: bool,
     /// `$1 IS NULL OR …`: NULL means something else than a value.
     pub null_tested: bool,
+    /// `$1 = '' OR …`: the empty text means something else than a value.
+    pub empty_tested: bool,
     /// It is in some condition, whether or not that names a column.
     pub decides: bool,
 }
@@ -86,6 +88,7 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
         limit: false,
         offset: false,
         null_tested: false,
+        empty_tested: false,
         decides: false,
     };
     let mut usages = vec![empty; count];
@@ -154,7 +157,14 @@ fn read_condition(plan: &Plan, condition: &Expression, schema: &Schema, usages: 
         }
     }
     condition.walk(&mut |part| match &part.kind {
-        ExpressionKind::Operator { .. } => read_comparison(plan, part, schema, usages),
+        ExpressionKind::Operator { .. } => {
+            if let Some(number) = compared_with_nothing(part)
+                && let Some(usage) = usage_of(usages, number)
+            {
+                usage.empty_tested = true;
+            }
+            read_comparison(plan, part, schema, usages);
+        }
         ExpressionKind::Test {
             operand,
             test: Test::Null | Test::NotNull,
@@ -167,6 +177,24 @@ fn read_condition(plan: &Plan, condition: &Expression, schema: &Schema, usages: 
         }
         _ => {}
     });
+}
+
+/// The parameter of `$1 = ''`.
+fn compared_with_nothing(part: &Expression) -> Option<u16> {
+    let ExpressionKind::Operator {
+        operator,
+        left: Some(left),
+        right,
+        ..
+    } = &part.kind
+    else {
+        return None;
+    };
+    let is_empty = matches!(&right.without_casts().kind, ExpressionKind::Constant(Some(text)) if text.is_empty());
+    match left.without_casts().kind {
+        ExpressionKind::Parameter(number) if operator == "=" && is_empty => Some(number),
+        _ => None,
+    }
 }
 
 fn usage_of(usages: &mut [Usage], number: u16) -> Option<&mut Usage> {

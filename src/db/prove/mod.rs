@@ -26,7 +26,7 @@ use crate::finding::{Finding, Measurement};
 use crate::interrupt::Interrupt;
 use crate::plan::{Metrics, NodeId, NodeKind, Plan, Wal};
 use crate::progress::{Progress, Unit};
-use crate::run::{QueryRuns, Run, is_settled};
+use crate::run::{Outcome, QueryRuns, Run, is_settled};
 use crate::schema::{Schema, quote_identifier};
 use crate::units::{Bytes, Millis, Pages};
 
@@ -485,10 +485,10 @@ impl Prover<'_> {
 
     fn asks_for_check(&self, query: usize, run: usize) -> bool {
         self.run(query, run).is_some_and(|run| {
-            run.plan
-                .triggers
-                .iter()
-                .any(|trigger| trigger.constraint.is_some())
+            let mut triggers = run.plan.triggers.iter();
+            let is_unfinished = matches!(run.outcome, Outcome::TimedOut { .. });
+            triggers.any(|trigger| trigger.constraint.is_some())
+                || is_unfinished && !self.schema.deleted_from(&run.plan).is_empty()
         })
     }
 
@@ -754,7 +754,9 @@ fn effect(place: &Place, before: &Run, taken: &[Explained]) -> Effect {
     order.sort_by(|a, b| time(a).total_cmp(&time(b)));
     let median = order[order.len() / 2];
     let checks =
-        (place.why == Why::Check).then(|| (check_time(&before.plan), check_time(&median.plan)));
+        // What was cancelled shows no check.
+        (place.why == Why::Check && before.measurement().is_some())
+            .then(|| (check_time(&before.plan), check_time(&median.plan)));
     let fastest = before
         .fastest()
         .zip(taken.iter().map(time).reduce(f64::min).map(Millis));

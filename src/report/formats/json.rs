@@ -294,7 +294,7 @@ pub struct SavedPlace {
 }
 
 /// Counts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedSummary {
     pub queries: usize,
     #[serde(default)]
@@ -318,6 +318,9 @@ pub struct SavedSummary {
     /// `error`, `warning` or `never`; older reports do not say it.
     #[serde(default)]
     pub fail_on: Option<SavedFailOn>,
+    /// Rules whose warnings fail the command as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail_on_rules: Vec<RuleId>,
     #[serde(default)]
     pub exit_code: Option<u8>,
     pub elapsed_ms: Millis,
@@ -577,7 +580,8 @@ impl SavedReport {
                 warnings: summary.warnings,
                 infos: summary.infos,
                 suppressed: summary.suppressed,
-                fail_on: Some(SavedFailOn::of(summary.fail_on)),
+                fail_on: Some(SavedFailOn::of(summary.fail_on.from)),
+                fail_on_rules: summary.fail_on.rules.clone(),
                 exit_code: Some(summary.exit_code()),
                 elapsed_ms: summary.elapsed,
             },
@@ -610,7 +614,7 @@ fn not_audited(report: &Report) -> Vec<SavedNotAudited> {
         file: skipped.file.display().to_string(),
         line: skipped.line,
         cause: match skipped.why {
-            SkipReason::Mistake(_) => SavedCause::Mistake,
+            SkipReason::Mistake(_) | SkipReason::NoPlan(_) => SavedCause::Mistake,
             SkipReason::Asked { .. } => SavedCause::Skip,
             SkipReason::Excluded { .. } => SavedCause::Exclude,
             SkipReason::NoQueries { .. } => SavedCause::NoQueries,

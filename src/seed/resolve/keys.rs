@@ -234,6 +234,12 @@ impl<'a> Resolver<'a> {
         }
         for index in indexes {
             let units = self.telling_apart(draft, index);
+            if index.nulls_not_distinct
+                && let Some(rest) = self.told_apart_without_nulls(draft, &units)
+            {
+                solved.push(rest);
+                continue;
+            }
             if index.nulls_not_distinct || is_computed(draft, index) {
                 let columns: BTreeSet<usize> = units
                     .iter()
@@ -321,6 +327,37 @@ impl<'a> Resolver<'a> {
         };
         self.plan.notes.truncate(notes);
         (failed.is_empty() && draft.rows == before.rows).then_some(draft)
+    }
+
+    /// Where NULLs are equal in a key, its columns that may be NULL stay so if the rest of the key tells the rows apart without
+    /// costing one: `UNIQUE NULLS NOT DISTINCT (email, deleted_at)` must not leave a table in which every row is deleted.
+    fn told_apart_without_nulls(
+        &mut self,
+        draft: &mut TableDraft<'a>,
+        units: &BTreeSet<Unit>,
+    ) -> Option<BTreeSet<Unit>> {
+        let may_be_null = |unit: &Unit| match unit {
+            Unit::Column(column) => draft.columns[*column].nulls != Nulls::Never,
+            Unit::Link(link) => draft.links[*link].null_share > 0.0,
+        };
+        let rest: BTreeSet<Unit> = units
+            .iter()
+            .filter(|unit| !may_be_null(unit))
+            .copied()
+            .collect();
+        if rest.is_empty() || rest.len() == units.len() {
+            return None;
+        }
+        if rest.iter().any(|unit| is_unique(draft, *unit)) {
+            return Some(rest);
+        }
+        let (mut solved, notes) = (draft.clone(), self.plan.notes.len());
+        if self.solve(&mut solved, &rest).is_ok() && solved.rows == draft.rows {
+            *draft = solved;
+            return Some(rest);
+        }
+        self.plan.notes.truncate(notes);
+        None
     }
 
     /// A key of some rows only (a partial index) that would cost rows holds for none of them, where that can be.

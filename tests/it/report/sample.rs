@@ -385,7 +385,7 @@ pub(crate) fn report() -> Report {
         reused: None,
         unchanged: None,
         compared: Vec::new(),
-        fail_on: Some(Severity::Error),
+        fail_on: Some(Severity::Error).into(),
         elapsed: Millis(41_234.0),
         ..Report::default()
     }

@@ -1,6 +1,8 @@
 //! What queries miss: objects that the schema lacks, with the file of the repository that makes them, and rows of tables that
 //! stay empty, with the reason.
 
+use std::path::Path;
+
 use crate::catalog::Query;
 use crate::cli::settings::Project;
 use crate::finding::{Finding, RuleId};
@@ -62,6 +64,12 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
     let listing = Listing::of(&project.root);
     for (name, failure) in failures {
         failure.hint = Some(match definition(&listing, &name) {
+            // What is applied already made it, and a later part of it took it away.
+            Some((file, line)) if is_applied(&file, project) => format!(
+                "{}:{line} makes {name}, and what is applied after it drops or renames it: the query is of an older schema, or its \
+                 program makes {name} as it runs. Correct it, or write `-- @skip: reason` above it.",
+                file.display()
+            ),
             Some((file, line)) => format!(
                 "{}:{line} makes {name}: add that file to `migrations` in pgproof.toml.",
                 file.display()
@@ -74,6 +82,13 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
             ),
         });
     }
+}
+
+/// Whether a file of the repository is one of the project's migrations.
+fn is_applied(file: &Path, project: &Project) -> bool {
+    let migrations = &project.settings.migrations;
+    let is_listed = migrations.files.iter().any(|listed| file == listed);
+    is_listed || migrations.command.is_none() && file.starts_with(&migrations.dir)
 }
 
 /// The object of `relation "x" does not exist` and its like.

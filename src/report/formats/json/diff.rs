@@ -41,7 +41,7 @@ pub(super) fn document(whole: &Report, report: &Comparison) -> serde_json::Value
         "indexes": report.indexes,
         "round_trip": report.round_trip,
         "safer_schema": report.safer_schema,
-        "fail_on": SavedFailOn::of(whole.fail_on),
+        "fail_on": SavedFailOn::of(whole.fail_on.from),
         "findings": whole.findings.iter().map(|found| SavedFinding::of(whole, found)).collect::<Vec<_>>(),
         "spent_ms": report.spent,
         "elapsed_ms": whole.elapsed,
