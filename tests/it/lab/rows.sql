@@ -1,6 +1,6 @@
 INSERT INTO countries SELECT 'C' || i, 'country ' || i FROM generate_series(1, 40) i;
 INSERT INTO customers (name, country, email, tags, joined)
-SELECT 'Name ' || (i * 7919) % 50000, 'C' || 1 + (i * i) % 40, CASE WHEN i % 10 > 0 THEN 'mail' || i || '@example.org' END,
+SELECT 'Name ' || (i * 7919::bigint) % 50000, 'C' || 1 + (i::bigint * i) % 40, CASE WHEN i % 10 > 0 THEN 'mail' || i || '@example.org' END,
        ARRAY['t' || i % 50, 'u' || i % 7], '2020-01-01'::timestamptz + (i::bigint * 86400000 / {customers}) * interval '1 second'
 FROM generate_series(1, {customers}) i;
 INSERT INTO orders (customer_id, status, total, placed, note)
