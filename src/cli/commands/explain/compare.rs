@@ -48,7 +48,7 @@ pub(super) fn run(
         .collect();
     Ok(Report {
         origin: Origin::Diff,
-        fail_on: after.fail_on.clone(),
+        fail_on: after.fail_on,
         findings,
         comparison: Some(Box::new(Comparison {
             from: args.query.clone(),
