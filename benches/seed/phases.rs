@@ -36,7 +36,7 @@ pub(crate) async fn measure(cluster: &Cluster, scale: f64) {
         specs: &specs,
         options: &options,
         demands: &[],
-        lacking: Lacking::Left,
+        lacking: Lacking::Made,
     };
     let made = dataset::ensure(cluster, recipe, &Progress::default(), &Interrupt::new())
         .await
