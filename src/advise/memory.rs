@@ -29,7 +29,7 @@ const SPILLS: [(RuleId, &str, &str); 3] = [
     ),
 ];
 /// Of the time before: what is above it is as long, and no fix.
-const FASTER: f64 = 0.9;
+const FASTER: f64 = 0.8;
 
 /// A setting of work_mem that a finding's own arithmetic says would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
