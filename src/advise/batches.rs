@@ -68,22 +68,12 @@ const NEVER: [&str; 9] = [
 /// The rewrites of a statement with one `$1`, the plainer first; none where it may not be run for many.
 #[must_use]
 pub fn batches(sql: &str, type_name: &str) -> Vec<Batch> {
-    let sql = sql.trim().trim_end_matches(';').trim_end();
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
-    let words: Vec<String> = all
-        .iter()
-        .map(|token| sql[token.span.clone()].to_ascii_lowercase())
-        .collect();
+    let (sql, all, words) = words(sql);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let begins = words
         .first()
         .is_some_and(|word| word == "select" || word == "with");
-    let keys: Vec<usize> = (0..all.len())
-        .filter(|at| matches!(all[*at].kind, TokenKind::PositionalParam { .. }))
-        .collect();
+    let keys = parameters(&all);
     if !begins || has(&NEVER) || keys.is_empty() || keys.iter().any(|at| words[*at] != "$1") {
         return Vec::new();
     }
@@ -112,15 +102,7 @@ const NOT_OF_ONE_KEY: [&str; 10] = [
 /// An UPDATE or DELETE by one key as one for all keys; none where it may not be run for many.
 #[must_use]
 pub fn write_batch(sql: &str) -> Option<WriteBatch> {
-    let sql = sql.trim().trim_end_matches(';').trim_end();
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
-    let words: Vec<String> = all
-        .iter()
-        .map(|token| sql[token.span.clone()].to_ascii_lowercase())
-        .collect();
+    let (sql, all, words) = words(sql);
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     let mut first = match (word(0), word(1)) {
         ("update", _) => 1,
@@ -135,9 +117,7 @@ pub fn write_batch(sql: &str) -> Option<WriteBatch> {
         last += 2;
     }
     let table = &sql[all.get(first)?.span.start..all.get(last)?.span.end];
-    let keys: Vec<usize> = (0..all.len())
-        .filter(|at| matches!(all[*at].kind, TokenKind::PositionalParam { .. }))
-        .collect();
+    let keys = parameters(&all);
     let [key] = keys.as_slice() else { return None };
     let is_one_keys = words[*key] == "$1"
         && word(key.checked_sub(1)?) == "="
@@ -157,6 +137,26 @@ pub fn write_batch(sql: &str) -> Option<WriteBatch> {
         ),
         table: table.to_owned(),
     })
+}
+
+/// A statement without its end, its tokens, and each as a word in small letters.
+fn words(sql: &str) -> (&str, Vec<Token>, Vec<String>) {
+    let sql = sql.trim().trim_end_matches(';').trim_end();
+    let all: Vec<Token> = tokens(sql)
+        .into_iter()
+        .filter(|token| !token.is_trivia())
+        .collect();
+    let words = all
+        .iter()
+        .map(|token| sql[token.span.clone()].to_ascii_lowercase())
+        .collect();
+    (sql, all, words)
+}
+
+/// Which tokens are parameters.
+fn parameters(all: &[Token]) -> Vec<usize> {
+    let is_one = |at: &usize| matches!(all[*at].kind, TokenKind::PositionalParam { .. });
+    (0..all.len()).filter(is_one).collect()
 }
 
 /// Where a parameter stands, with its cast: of `$1::INTEGER`, as drivers write it, the array has its own type.

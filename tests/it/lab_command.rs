@@ -85,6 +85,16 @@ impl Project {
         self.command(args).output().unwrap()
     }
 
+    /// What it prints where it ends as it should.
+    fn printed(&self, args: &[&str], code: i32) -> String {
+        let output = self.run(args);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{text}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{error}");
+        text
+    }
+
     fn report(&self, args: &[&str]) -> SavedReport {
         let output = self.run(args);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -114,13 +124,7 @@ impl Project {
 #[test]
 fn the_catalog_is_planned_at_ten_billion_rows() {
     let project = Project::new();
-    let output = project.run(&["audit", "--at", "1e10"]);
-    let (text, told) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    println!("{text}");
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let text = project.printed(&["audit", "--at", "1e10"], 0);
     assert!(text.contains("10,000,000,000 rows of orders"), "{text}");
     let of_queries: Vec<&str> = text.lines().filter(|line| line.contains("cost ")).collect();
     assert!(
@@ -204,15 +208,7 @@ fn work_that_grows_is_found_at_three_sizes() {
         found.contains(&"CountByNote") && !found.contains(&"OrderById"),
         "{found:?}"
     );
-    let output = project.run(&["growth", "--to", "1e8"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    println!("{text}");
-    assert_eq!(
-        output.status.code(),
-        Some(1),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = project.printed(&["growth", "--to", "1e8"], 1);
     assert!(
         text.contains("k = 1.0") && text.contains("confirmed at"),
         "{text}"
@@ -251,14 +247,7 @@ fn what_a_killed_command_stretched_is_gone_before_anything_uses_it() {
         "it was killed in the middle"
     );
 
-    let output = project.run(&["seed"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = project.printed(&["seed"], 0);
     assert!(
         text.contains("it was there already"),
         "the dataset is not hurt: {text}"
@@ -298,21 +287,12 @@ async fn two_profiles_say_what_flipped_a_plan() {
     production.execute("ANALYZE orders").await;
     profile("after.profile");
 
-    let output = project.run(&["why", "before.profile", "after.profile"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    println!("{text}");
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = project.printed(&["why", "before.profile", "after.profile"], 0);
     assert!(
         text.contains("NewOrders") && text.contains("because of orders"),
         "{text}"
     );
-    let output = project.run(&["why", "before.profile", "before.profile"]);
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = project.printed(&["why", "before.profile", "before.profile"], 0);
     assert!(text.contains("the same numbers"), "{text}");
 
     let report = project.report(&[

@@ -153,6 +153,36 @@ fn folders_by_release_are_one_schema() {
 }
 
 #[test]
+fn what_a_folder_beside_the_schema_makes_comes_before_it() {
+    let root = repository(&[
+        (
+            "db/base/1_notes.up.sql",
+            "CREATE TABLE notes (entry text NOT NULL);\n",
+        ),
+        ("db/migrations/0/01_shop.sql", SHOP),
+        (
+            "db/migrations/1/01_more.sql",
+            "INSERT INTO notes (entry) VALUES ('shops have areas now');\nALTER TABLE shops ADD COLUMN area text;\n",
+        ),
+        (
+            "db/migrations/2/01_last.sql",
+            "ALTER TABLE shops ADD COLUMN zone text;\n",
+        ),
+    ]);
+    let (said, _) = init(root.path(), 0);
+    assert!(
+        said.contains("1_notes.up.sql makes what these files lack"),
+        "{said}"
+    );
+    let settings = std::fs::read_to_string(root.path().join("pgproof.toml")).unwrap();
+    assert!(
+        settings.contains("[\"db/base/1_notes.up.sql\", \"db/migrations/0/01_shop.sql\""),
+        "{settings}"
+    );
+    stop(root.path());
+}
+
+#[test]
 fn supabase_has_its_roles_and_users() {
     let root = repository(&[(
         "supabase/migrations/20250101000000_init.sql",

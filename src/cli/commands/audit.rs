@@ -272,11 +272,7 @@ pub(super) async fn audit(
     both.extend(earlier.iter().map(|version| version.query.clone()));
     let access = access(args, target);
     target::announce(access, &queries, globals);
-    let options = RunOptions {
-        runs: settings.audit.runs,
-        timeout: Millis(settings.audit.timeout.as_secs_f64() * 1000.0),
-        access,
-    };
+    let options = settings.audit.run_options(access);
     let reading = if args.fresh {
         Reading::Fresh
     } else {

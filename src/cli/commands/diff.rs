@@ -13,10 +13,8 @@ use crate::cli::settled::Settled;
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
 use crate::cli::{Globals, output};
-use crate::db::audit::RunOptions;
 use crate::db::comparison::{self, Analyzed, Compared, Task};
 use crate::db::dataset::{self, Dataset};
-use crate::db::explain::Access;
 use crate::db::introspect;
 use crate::db::server::Cluster;
 use crate::diff::outcome::QueryDiff;
@@ -75,7 +73,7 @@ async fn of_migrations(
     let (dataset, compared) = loop {
         let (dataset, small) = datasets(args, project, &cluster, &prepared, globals).await?;
         in_dataset.0 += lap(&mut clock).0;
-        let options = options(project);
+        let options = project.settings.audit.run_once();
         let of_dataset = (&cluster, &dataset);
         let reading = match args.fresh {
             true => Reading::Fresh,
@@ -186,7 +184,7 @@ async fn of_kept_plans(
     let in_dataset = lap(&mut clock);
     let session = target.session(globals).await?;
     let schema = introspect::schema(&session).await?;
-    let options = options(project);
+    let options = project.settings.audit.run_once();
     let diffs = snapshots::compare(
         &kept,
         &target,
@@ -216,14 +214,6 @@ async fn of_kept_plans(
     session.close().await;
     target.close().await?;
     Ok(report)
-}
-
-fn options(project: &Project) -> RunOptions {
-    RunOptions {
-        runs: 1,
-        timeout: Millis(project.settings.audit.timeout.as_secs_f64() * 1000.0),
-        access: Access::PrivateCopy,
-    }
 }
 
 fn lap(clock: &mut Instant) -> Millis {

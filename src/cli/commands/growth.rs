@@ -13,7 +13,7 @@ use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
 use crate::cli::target::Target;
 use crate::cli::{Globals, output};
-use crate::db::audit::{self, Known, RunOptions, Seen};
+use crate::db::audit::{self, Known, Seen};
 use crate::db::lab::ends::set_ends;
 use crate::db::profile;
 use crate::finding::Finding;
@@ -116,11 +116,7 @@ async fn measure(
     globals: &Globals,
 ) -> Result<Sized, CliError> {
     let audit = &project.settings.audit;
-    let options = RunOptions {
-        runs: audit.runs,
-        timeout: Millis(audit.timeout.as_secs_f64() * 1000.0),
-        access: access(&AuditArgs::default(), target),
-    };
+    let options = audit.run_options(access(&AuditArgs::default(), target));
     let results = target
         .results(project, &options, Reading::Known, globals)
         .await?;

@@ -134,7 +134,11 @@ fn nothing_found(found: &[Found], blank: &Candidate, globals: &Globals) -> CliEr
          Kysely and Liquibase",
     );
     for one in found.iter().take(SHOWN) {
-        seen.push_str(&format!("\nfound {} ({})", one.by.display(), one.tool));
+        let by = match one.by.as_os_str().is_empty() {
+            true => Path::new("the whole repository"),
+            false => &one.by,
+        };
+        seen.push_str(&format!("\nfound {} ({})", by.display(), one.tool));
         seen.extend(one.note.iter().map(|note| format!(": {note}")));
     }
     let text = configuration::text(&blank.configuration);

@@ -6,12 +6,9 @@ use crate::cli::args::SnapshotArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::Target;
-use crate::db::audit::RunOptions;
 use crate::db::comparison::{self, Known};
-use crate::db::explain::Access;
 use crate::db::introspect;
 use crate::rules::plan_regression;
-use crate::units::Millis;
 
 /// Runs the catalog and writes its plans.
 pub async fn run(args: &SnapshotArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -21,11 +18,7 @@ pub async fn run(args: &SnapshotArgs, globals: &Globals) -> Result<ExitCode, Cli
     let session = target.session(globals).await?;
     let header = snapshots::header(&target, &session).await?;
     let schema = introspect::schema(&session).await?;
-    let options = RunOptions {
-        runs: 1,
-        timeout: Millis(project.settings.audit.timeout.as_secs_f64() * 1000.0),
-        access: Access::PrivateCopy,
-    };
+    let options = project.settings.audit.run_once();
     let limits_for = |query: &Query| plan_regression::limits(&project.settings.policy_for(query));
     let known = Known {
         session: &session,

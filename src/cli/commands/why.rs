@@ -9,14 +9,13 @@ use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
 use crate::cli::target::Target;
 use crate::cli::{Globals, profiles};
-use crate::db::audit::{self, RunOptions};
+use crate::db::audit;
 use crate::db::lab::Planner;
 use crate::db::lab::why::flipped;
 use crate::lab::outlook::NOT_RUN;
 use crate::lab::why::{Culprits, Pair};
 use crate::report::summary::plural;
 use crate::results::Reading;
-use crate::units::Millis;
 
 /// Plans the catalog with both profiles and prints what flips it.
 pub async fn run(args: &WhyArgs, globals: &Globals) -> Result<ExitCode, CliError> {
@@ -51,11 +50,7 @@ async fn culprits(
     globals: &Globals,
 ) -> Result<Vec<Culprits>, CliError> {
     let audit = &project.settings.audit;
-    let options = RunOptions {
-        runs: audit.runs,
-        timeout: Millis(audit.timeout.as_secs_f64() * 1000.0),
-        access: access(&AuditArgs::default(), target),
-    };
+    let options = audit.run_options(access(&AuditArgs::default(), target));
     let results = target
         .results(project, &options, Reading::Known, globals)
         .await?;

@@ -13,6 +13,8 @@ use super::args::{AuditArgs, FailOnWord, RowsRequest, SeedArgs};
 use super::exit::CliError;
 use crate::catalog::Caller;
 use crate::catalog::{Catalog, Query, QuerySource, Skipped, StatementsFrom};
+use crate::db::audit::RunOptions;
+use crate::db::explain::Access;
 use crate::finding::FailOn;
 use crate::migrations::{Layout, MigrateCommand};
 use crate::profile::model::Profile;
@@ -20,6 +22,7 @@ use crate::rules::{self, Policy};
 use crate::seed::Clock;
 use crate::source::{Source, SourceError};
 use crate::trace::event::Statements;
+use crate::units::Millis;
 
 /// The configuration's file name.
 pub const FILE: &str = "pgproof.toml";
@@ -140,6 +143,27 @@ pub struct AuditSettings {
     pub timeout: Duration,
     /// Who asks: `role` and `settings`.
     pub caller: Caller,
+}
+
+impl AuditSettings {
+    /// How the catalog is run where figures are to be settled.
+    #[must_use]
+    pub fn run_options(&self, access: Access) -> RunOptions {
+        RunOptions {
+            runs: self.runs,
+            timeout: Millis(self.timeout.as_secs_f64() * 1000.0),
+            access,
+        }
+    }
+
+    /// How it is run on a private copy where plans and pages are compared, and times only as far as they differ much.
+    #[must_use]
+    pub fn run_once(&self) -> RunOptions {
+        RunOptions {
+            runs: 1,
+            ..self.run_options(Access::PrivateCopy)
+        }
+    }
 }
 
 impl Project {

@@ -52,12 +52,22 @@ type Rows = BTreeMap<String, Vec<Vec<Option<String>>>>;
 /// The statement that takes a loop's place, with what both take; `None` where none returns the same rows.
 pub async fn prove(session: &Session, looped: &Looped) -> Option<Fix> {
     let client = session.client();
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    rolled_back(client, begin, measured(client, looped)).await
+}
+
+/// What is measured within a transaction, which is rolled back.
+async fn rolled_back(
+    client: &Client,
+    begin: &str,
+    measured: impl Future<Output = Option<Fix>>,
+) -> Option<Fix> {
     let begin = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}",
+        "{begin}; SET LOCAL statement_timeout = {}",
         TIMEOUT.as_millis()
     );
     client.batch_execute(&begin).await.ok()?;
-    let found = measured(client, looped).await;
+    let found = measured.await;
     // What a refused statement left is gone with the transaction.
     let _ = client.batch_execute("ROLLBACK").await;
     let _ = client.batch_execute("DEALLOCATE ALL").await;

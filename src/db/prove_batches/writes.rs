@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{Looped, TIMEOUT, keys, pages, rows};
+use super::{Looped, keys, pages, rolled_back, rows};
 use crate::advise::batches::{WriteBatch, write_batch};
 use crate::db::connect::Session;
 use crate::db::explain::quote_literal;
 use crate::finding::{Fix, Measurement, Proof};
 use crate::units::{Millis, Pages};
 
-/// What a form of the write made of the table.
+/// What a form of the write did.
 #[derive(Debug, PartialEq, Eq)]
-struct Result {
+struct Outcome {
     changed: u64,
     /// How many rows the table has then, and a sum over them.
     table: Vec<Option<String>>,
@@ -23,16 +23,7 @@ struct Result {
 /// The statement that takes a loop's place, with what both take; `None` where none does the same.
 pub async fn prove(session: &Session, looped: &Looped) -> Option<Fix> {
     let client = session.client();
-    let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = {}",
-        TIMEOUT.as_millis()
-    );
-    client.batch_execute(&begin).await.ok()?;
-    let found = measured(client, looped).await;
-    // What a refused statement left is gone with the transaction.
-    let _ = client.batch_execute("ROLLBACK").await;
-    let _ = client.batch_execute("DEALLOCATE ALL").await;
-    found
+    rolled_back(client, "BEGIN", measured(client, looped)).await
 }
 
 async fn measured(client: &Client, looped: &Looped) -> Option<Fix> {
@@ -80,7 +71,7 @@ async fn run(
     client: &Client,
     statements: &[String],
     batch: &WriteBatch,
-) -> Option<(Measurement, Result)> {
+) -> Option<(Measurement, Outcome)> {
     client.batch_execute("SAVEPOINT pgproof").await.ok()?;
     for statement in statements {
         changed(client, statement).await?;
@@ -111,11 +102,11 @@ async fn run(
         temp_blocks,
         rows: number as f64,
     };
-    let result = Result {
+    let outcome = Outcome {
         changed: number,
         table,
     };
-    Some((measurement, result))
+    Some((measurement, outcome))
 }
 
 async fn back(client: &Client) -> Option<()> {

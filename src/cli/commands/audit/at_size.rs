@@ -12,7 +12,7 @@ use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
 use crate::cli::target::Target;
 use crate::cli::{Globals, output, profiles};
-use crate::db::audit::{self, RunOptions};
+use crate::db::audit;
 use crate::db::lab::Planner;
 use crate::db::lab::ends::set_ends;
 use crate::db::lab::outlook::{Course, courses};
@@ -60,11 +60,7 @@ async fn planned(
     globals: &Globals,
 ) -> Result<Report, CliError> {
     let audit = &project.settings.audit;
-    let options = RunOptions {
-        runs: audit.runs,
-        timeout: Millis(audit.timeout.as_secs_f64() * 1000.0),
-        access: access(args, target),
-    };
+    let options = audit.run_options(access(args, target));
     let results = target
         .results(project, &options, Reading::Known, globals)
         .await?;

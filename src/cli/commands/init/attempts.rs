@@ -1,11 +1,13 @@
 //! What was found, tried on the server: where the likeliest schema cannot be made, the next one may be the one that is meant.
 
+use std::path::PathBuf;
+
 use super::configuration::{self, Configuration, Version};
 use super::draft;
 use crate::cli::Globals;
 use crate::cli::exit::CliError;
 use crate::db::dataset::Drafted;
-use crate::repository::SchemaSource;
+use crate::repository::{Listing, SchemaSource, definition};
 
 /// A schema that may be the project's.
 pub(super) struct Candidate {
@@ -24,6 +26,8 @@ pub(super) struct Tried {
 const MOST_TRIED: usize = 6;
 /// So many roles are made that migrations name.
 const MOST_ROLES: usize = 20;
+/// So many files of other folders are put before those that lack what they make.
+const MOST_BEFORE: usize = 20;
 
 /// The first candidate whose schema can be made; where none can, the first one with its error.
 pub(super) async fn first_that_works(
@@ -64,10 +68,11 @@ pub(super) async fn first_that_works(
     first.ok_or_else(|| CliError::usage("there is no schema to try"))
 }
 
-/// Roles that the schema speaks of and does not make are made, and written down; of several schema files one that needs what a
-/// later one makes is moved behind it.
+/// Roles that the schema speaks of and does not make are made, and written down; files of other folders that make what several
+/// schema files lack come before them; of these one that needs what a later one makes is moved behind it.
 async fn with_roles(mut configuration: Configuration, globals: &Globals) -> Tried {
     let mut moved = 0;
+    let mut before = 0;
     loop {
         let text = configuration::text(&configuration);
         let outcome = draft(&text, globals).await;
@@ -91,6 +96,18 @@ async fn with_roles(mut configuration: Configuration, globals: &Globals) -> Trie
             }
             _ => {
                 let error = outcome.as_ref().err();
+                let elsewhere = error
+                    .filter(|_| before < MOST_BEFORE)
+                    .and_then(|error| made_elsewhere(error, &configuration, globals));
+                if let (Some(file), Some(files)) = (elsewhere, files_of(&mut configuration)) {
+                    globals.progress.note(format!(
+                        "{} makes what these files lack: it comes before them",
+                        file.display()
+                    ));
+                    files.insert(0, file);
+                    before += 1;
+                    continue;
+                }
                 let early = error.and_then(|error| came_too_early(error, &configuration));
                 match (early, &mut configuration.schema) {
                     (Some(at), Some(SchemaSource::SchemaFiles(files))) if moved < files.len() => {
@@ -103,6 +120,42 @@ async fn with_roles(mut configuration: Configuration, globals: &Globals) -> Trie
             }
         }
     }
+}
+
+/// The schema files, where there are several.
+fn files_of(configuration: &mut Configuration) -> Option<&mut Vec<PathBuf>> {
+    match &mut configuration.schema {
+        Some(SchemaSource::SchemaFiles(files) | SchemaSource::NumberedFiles(files)) => Some(files),
+        Some(SchemaSource::Files { .. } | SchemaSource::Program { .. }) | None => None,
+    }
+}
+
+/// The SQL file of the repository, none of the schema's own, that makes what the schema files lack.
+fn made_elsewhere(
+    error: &CliError,
+    configuration: &Configuration,
+    globals: &Globals,
+) -> Option<PathBuf> {
+    let CliError::Sources(errors) = error else {
+        return None;
+    };
+    let mut own = configuration.clone();
+    let own = files_of(&mut own)?;
+    let name = missing_object(&errors.first()?.message)?;
+    let (file, _) = definition(&Listing::of(&globals.directory), name)?;
+    let is_sql = file.extension().is_some_and(|ending| ending == "sql");
+    (is_sql && !own.contains(&file)).then_some(file)
+}
+
+/// The name in `relation "shop.orders" does not exist`.
+fn missing_object(message: &str) -> Option<&str> {
+    let rest = ["relation \"", "type \""]
+        .iter()
+        .find_map(|begin| message.strip_prefix(begin))?;
+    let (name, rest) = rest.split_once('"')?;
+    rest.trim_start()
+        .starts_with("does not exist")
+        .then_some(name)
 }
 
 /// Which of several schema files names something that does not exist yet, where others follow it.
