@@ -187,11 +187,12 @@ fn describe_column(
 ) {
     let mut knobs: Vec<String> = Vec::new();
     let class = classify(schema, &column.data_type);
-    let mut said = knobs_of(&class, planned, &mut knobs);
+    let said = knobs_of(&class, planned, &mut knobs);
     // What its constraints make of it in some rows would no longer be made of a generator that the spec names.
-    if said && planned.choices.is_none() && constraints_decide(&class, planned, &knobs) {
+    let is_decided =
+        said && planned.choices.is_none() && constraints_decide(&class, planned, &knobs);
+    if is_decided {
         knobs.clear();
-        said = false;
     }
     if let Nulls::Share { share, .. } = planned.nulls {
         let measured = column.stats.as_ref().map(|stats| stats.null_fraction);
@@ -201,7 +202,7 @@ fn describe_column(
         });
     }
     if let (true, Some(distinct)) = (
-        said && planned.choices.is_none(),
+        said && !is_decided && planned.choices.is_none(),
         measured_distinct(column, table.rows),
     ) {
         knobs.push(format!("distinct = {distinct}"));
@@ -218,6 +219,7 @@ fn describe_column(
             }
             format!("{type_name}, references {}", plan.tables[link.parent].name)
         }
+        _ if is_decided => format!("{type_name}, as its constraints allow"),
         _ if !said => format!("{type_name}, {}", kind_of(&planned.generator)),
         _ => type_name.clone(),
     };

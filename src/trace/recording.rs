@@ -195,6 +195,7 @@ impl Recording {
                 form: one.form,
                 kind,
                 values: &values,
+                are_known: executed.values != Values::Unknown,
                 at: executed.at,
                 took: executed.took.filter(|_| is_one),
                 unit,
