@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::Executed;
+use super::event::{Executed, Values};
 use super::flow::{Flows, Loop, Step};
 use super::forms::{Forms, Kind, Met};
 use super::keys::KeyMap;
@@ -333,7 +333,6 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::event::Values;
 
     fn recorded(executions: &[(u64, &str, Values)]) -> Vec<Recorded> {
         let mut recording = Recording::default();

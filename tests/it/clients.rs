@@ -100,7 +100,7 @@ fn a_loop_of_each_client_is_proven_and_its_twin_is_quiet() {
     let spans = project.path().join("spans.json");
     for (name, command) in clients() {
         for mode in ["loop", "eager"] {
-            let mut arguments = vec!["record", "--format", "json", "--"];
+            let mut arguments = vec!["record", "--force", "--format", "json", "--"];
             let with_spans = format!("SPANS={}", spans.display());
             arguments.extend(["env", &with_spans]);
             arguments.extend(command.iter().map(String::as_str));
