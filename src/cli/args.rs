@@ -335,8 +335,8 @@ pub struct WhyArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   pgproof mcp                                    what an assistant starts in the project's folder
-  { "mcpServers": { "pgproof": { "command": "pgproof", "args": ["mcp"] } } }
-                                                 in the file where it lists its servers
+
+docs/assistants.md has the lines for the file where an assistant lists its servers.
 
 Tools: audit_statement, audit_queries, fixes, explain_plan, diff_migrations, rule. Each runs pgproof as it would be typed; nothing
 is written into a database that --database-url names.")]

@@ -10,7 +10,7 @@ async def main():
         tools = [tool.name for tool in (await session.list_tools()).tools]
         audited = await session.call_tool("audit_statement", {"sql": "SELECT title FROM posts WHERE title = 'a title'", "format": "json"})
         refused = await session.call_tool("audit_statement", {"sql": "SELECT nothing FROM nowhere"})
-        answers = [{"error": bool(answer.isError), "text": answer.content[0].text} for answer in (audited, refused)]
+        answers = [{"error": bool(answer.model_dump(by_alias=True)["isError"]), "text": answer.content[0].text} for answer in (audited, refused)]
         print(json.dumps({"tools": tools, "answers": answers}))
 
 asyncio.run(main())
