@@ -234,20 +234,20 @@ fn format() -> Value {
 mod tests {
     use super::*;
 
-    fn called(name: &str, arguments: Value) -> Result<Invocation, String> {
+    fn called(name: &str, arguments: &Value) -> Result<Invocation, String> {
         let tool = TOOLS.iter().find(|tool| tool.name == name).unwrap();
         tool.invocation(arguments.as_object().unwrap())
     }
 
     #[test]
     fn a_call_is_a_command_with_the_arguments_that_it_may_choose() {
-        let statement = called("audit_statement", json!({ "sql": "SELECT 1" })).unwrap();
+        let statement = called("audit_statement", &json!({ "sql": "SELECT 1" })).unwrap();
         assert_eq!(statement.arguments, ["audit", "--format", "markdown", "-"]);
         assert_eq!(statement.input.as_deref(), Some("SELECT 1"));
         let queries =
             json!({ "queries": ["--allow-writes"], "changed_since": "main", "format": "json" });
         assert_eq!(
-            called("audit_queries", queries).unwrap().arguments,
+            called("audit_queries", &queries).unwrap().arguments,
             [
                 "audit",
                 "--format",
@@ -268,10 +268,7 @@ mod tests {
             ("audit_queries", json!({ "format": "html" })),
             ("fixes", json!({ "database_url": "postgres://" })),
         ] {
-            assert!(
-                called(name, arguments.clone()).is_err(),
-                "{name} {arguments}"
-            );
+            assert!(called(name, &arguments).is_err(), "{name} {arguments}");
         }
     }
 }
