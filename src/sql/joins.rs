@@ -14,6 +14,8 @@ pub struct NamedColumn {
     pub tables: Vec<Vec<String>>,
     /// Its name.
     pub column: String,
+    /// Whether its table is written before it; where it is not, the nearest one that has it is meant.
+    pub is_qualified: bool,
 }
 
 /// Two columns that a statement wants to be equal.
@@ -63,10 +65,12 @@ fn of_statement(sql: &str) -> Vec<Join> {
                 _ => return None,
             };
             let named = |side: Option<ast::Expr>| -> Option<NamedColumn> {
-                let column = Column::of(&side?)?.constant(&root, ValueHint::IsPresent);
+                let written = Column::of(&side?)?;
+                let column = written.constant(&root, ValueHint::IsPresent);
                 Some(NamedColumn {
                     tables: column.tables,
                     column: column.column,
+                    is_qualified: written.is_qualified(),
                 })
             };
             Some([named(comparison.lhs())?, named(other)?])
@@ -132,11 +136,11 @@ mod tests {
         assert_eq!(
             shown,
             [
-                vec!["legs.port = ports.code".to_owned()],
                 vec![
                     "legs.day = trips.day".to_owned(),
                     "legs.trip = trips.id".to_owned()
                 ],
+                vec!["legs.port = ports.code".to_owned()],
             ]
         );
     }

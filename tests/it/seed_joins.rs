@@ -59,7 +59,9 @@ async fn what_queries_join_meets() {
     assert!(count(&database, met).await > 100);
     let notes = plan.notes.join("\n");
     assert!(
-        notes.contains("taken from the joins of queries: public.logbook.trip, trip_begun → public.voyages.id, begun"),
+        notes.contains(
+            "taken from the joins of queries: logbook.trip, trip_begun → voyages.id, begun"
+        ),
         "{notes}"
     );
 }
@@ -93,7 +95,7 @@ async fn what_is_compared_otherwise_is_left_alone() {
     assert_eq!(
         told,
         [
-            "references that no foreign key declares, taken from the joins of queries: public.decks.id → public.cabins.id; \
+            "references that no foreign key declares, taken from the joins of queries: decks.id → cabins.id; \
           `references = \"none\"` in a column's spec says otherwise"
         ]
     );

@@ -225,9 +225,11 @@ impl<'a> File<'a> {
                 (Some(text), None) => return Some((Value::Dynamic(text.line), next)),
                 (Some(mut text), Some(more)) => {
                     // A constant's text stands elsewhere.
-                    let between = match self.pieces[next].piece {
-                        Piece::Text(_) if more.line >= text.last_line => Lines::Kept,
-                        Piece::Text(_) | Piece::Word(_) | Piece::Sign(_) => Lines::None,
+                    let stands_here = |at: usize| matches!(self.pieces[at].piece, Piece::Text(_));
+                    // A constant's text stands elsewhere.
+                    let between = match next >= 2 && stands_here(next) && stands_here(next - 2) {
+                        true => Lines::Kept,
+                        false => Lines::None,
                     };
                     code::join(&mut text, &more, between);
                     text

@@ -122,13 +122,18 @@ fn handed(pieces: &[Placed], at: usize) -> Option<Found> {
     let begins =
         matches!(&pieces.get(first)?.piece, Piece::Text(text) if is_statement(&text.value));
     match code::value_at(pieces, first)?.0 {
-        Value::Known(text) if begins => Some(Found::statement(
-            name_at(pieces, at),
-            text.line,
-            numbered(&text.value),
-        )),
+        Value::Known(text) if begins => Some(of_text(name_at(pieces, at), &text)),
         Value::Dynamic(line) if begins => Some(Found::dynamic(name_at(pieces, at), line)),
         Value::Known(_) | Value::Dynamic(_) => None,
+    }
+}
+
+/// A text with the parameters of its library; what pg-promise writes into it as it is has no text yet.
+fn of_text(name: String, text: &Text) -> Found {
+    let sql = numbered(&text.value);
+    match sql.contains("$(") {
+        true => Found::dynamic(name, text.line),
+        false => Found::statement(name, text.line, sql),
     }
 }
 
@@ -252,7 +257,7 @@ fn name_at(pieces: &[Placed], at: usize) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-/// Knex and Sequelize write `?` and `:name`, which beside `$1` are operators.
+/// Knex and Sequelize write `?` and `:name`, which beside `$1` are operators; pg-promise `$(name)`.
 fn numbered(sql: &str) -> String {
     let is_numbered = sql
         .as_bytes()
@@ -260,8 +265,35 @@ fn numbered(sql: &str) -> String {
         .any(|two| two[0] == b'$' && two[1].is_ascii_digit());
     match is_numbered {
         true => sql.to_owned(),
+        false if sql.contains("$(") => of_pg_promise(sql),
         false => lists(&question_marks(sql)),
     }
+}
+
+/// pg-promise's `$(name)` → `@name`, and its lists `$(ids:csv)` → `sqlc.slice('ids')`. What it writes as it is (`:raw`, `:name`)
+/// stays, and is no parameter.
+/// <https://vitaly-t.github.io/pg-promise/formatting.html>
+fn of_pg_promise(sql: &str) -> String {
+    let (mut text, mut rest) = (String::with_capacity(sql.len()), sql);
+    while let Some((before, after)) = rest.split_once("$(") {
+        text.push_str(before);
+        let Some((inside, after)) = after.split_once(')') else {
+            text.push_str("$(");
+            rest = after;
+            continue;
+        };
+        let (name, how) = inside.split_once(':').unwrap_or((inside, ""));
+        let name = name.trim();
+        let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        match how.trim() {
+            "" | "json" if is_plain => text.push_str(&format!("@{name}")),
+            "csv" | "list" if is_plain => text.push_str(&format!("sqlc.slice('{name}')")),
+            _ => text.push_str(&format!("$({inside})")),
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    text
 }
 
 #[cfg(test)]
@@ -294,6 +326,16 @@ mod tests {
                 Found::dynamic("berths", 9),
                 statement("berths", 10, "DELETE FROM berths WHERE id = $1"),
             ]
+        );
+    }
+
+    #[test]
+    fn names_of_pg_promise_are_parameters() {
+        assert_eq!(
+            numbered(
+                "SELECT a FROM b WHERE c = $(c) AND d IN ($(ids:csv)) AND e = $(e:json) ORDER BY $(f:raw)"
+            ),
+            "SELECT a FROM b WHERE c = @c AND d IN (sqlc.slice('ids')) AND e = @e ORDER BY $(f:raw)"
         );
     }
 

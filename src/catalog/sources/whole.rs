@@ -7,14 +7,23 @@ use super::code::{self, Piece, Placed, Text, Value};
 use super::placeholders::plain_parameters;
 use super::sqlalchemy::is_statement;
 
-/// Words in the name of a call whose texts a person reads, or that makes another text of them.
-const TELLS: [&str; 14] = [
-    "error", "wrap", "print", "panic", "assert", "expect", "throw", "raise", "format", "message",
-    "contains", "replace", "concat", "join",
+/// Words in the name of a call whose texts a person reads.
+const TELLS: [&str; 3] = ["error", "message", "assert"];
+/// Words that the name of such a call, or of one that makes another text, begins with.
+const TELLS_FIRST: [&str; 14] = [
+    "log", "info", "debug", "warn", "trace", "fail", "msg", "err", "wrap", "print", "panic",
+    "expect", "throw", "raise",
 ];
-/// Words that such a name begins with.
-const TELLS_FIRST: [&str; 8] = [
-    "log", "info", "debug", "warn", "trace", "fail", "msg", "err",
+/// Words that the name of a call begins with which makes another text.
+const FORMATS: [&str; 3] = ["sprint", "format", "concat"];
+/// Such names.
+const MAKES: [&str; 6] = [
+    "join",
+    "replace",
+    "replaceall",
+    "replacen",
+    "contains",
+    "fmt",
 ];
 
 /// A text and the piece where it stands.
@@ -210,10 +219,12 @@ fn names(pieces: &[Placed], call: usize) -> (String, &str) {
 pub(super) fn is_formatted(pieces: &[Placed], at: usize) -> bool {
     call_around(pieces, at).is_some_and(|call| {
         let (name, _) = names(pieces, call);
-        ["sprint", "format", "concat", "join", "replace"]
-            .iter()
-            .any(|word| name.contains(word))
+        makes_a_text(&name)
     })
+}
+
+fn makes_a_text(name: &str) -> bool {
+    FORMATS.iter().any(|word| name.starts_with(word)) || MAKES.contains(&name)
 }
 
 /// Whether a text is told to a person: `log.Info(…)`, `errors.New(…)`, `assertEquals(…)`.
@@ -223,6 +234,7 @@ fn is_told(pieces: &[Placed], at: usize) -> bool {
         let (name, of) = names(pieces, call);
         TELLS.iter().any(|word| name.contains(word))
             || TELLS_FIRST.iter().any(|word| name.starts_with(word))
+            || makes_a_text(&name)
             || OF.contains(&of)
     })
 }

@@ -116,7 +116,7 @@ impl<'a> Evidence<'a> {
         found
     }
 
-    /// The one table that has a column which a statement names.
+    /// The one table that has a column which a statement names; of an alias that stands for several, none.
     fn place(&self, named: &NamedColumn) -> Option<Place<'a>> {
         let mut found: Vec<Place<'a>> = Vec::new();
         for name in &named.tables {
@@ -132,6 +132,7 @@ impl<'a> Evidence<'a> {
         found.dedup_by_key(|(table, _)| table.oid);
         match found.as_slice() {
             [only] => Some(*only),
+            [nearest, ..] if !named.is_qualified => Some(*nearest),
             _ => None,
         }
     }
