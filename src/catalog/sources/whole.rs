@@ -115,10 +115,10 @@ pub(super) fn assigned_name(pieces: &[Placed], at: usize) -> Option<&str> {
     // Go's `:=`; a type between the name and the sign: `NAME: &'static str =`, `NAME: string =`, `name string =`.
     let mut candidate = None;
     for _ in 0..6 {
-        equals = match equals.checked_sub(1) {
-            Some(at) => at,
-            None => break,
+        let Some(previous) = equals.checked_sub(1) else {
+            break;
         };
+        equals = previous;
         match &pieces[equals].piece {
             Piece::Word(word) if is_type(word) => {}
             Piece::Word(word) => {
