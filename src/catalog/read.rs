@@ -101,8 +101,10 @@ impl<'a> Reader<'a> {
                 }
             }
         });
-        // Where queries have headers, a statement without one that makes a table is the schema's.
-        if headers > 0 || without_header == WithoutHeader::NoQuery {
+        // Where queries have headers, a statement without one that makes a table is the schema's; and so is a file that makes
+        // and changes tables and does nothing else.
+        let is_a_script = blocks > 1 && schema_statements.len() == blocks;
+        if headers > 0 || is_a_script || without_header == WithoutHeader::NoQuery {
             for at in schema_statements {
                 self.skipped[at].why = SkipReason::NoQueries {
                     reason: "a statement of the schema, without a header".to_owned(),
