@@ -318,7 +318,7 @@ impl<'a> File<'a> {
             _ => return Vec::new(),
         };
         let is_named_already = read.range(lines).next().is_some();
-        whole::texts(&self.pieces[range], |text| is_sure(text))
+        whole::texts(&self.pieces[range], is_sure)
             .into_iter()
             .filter(|one| !one.is_part || !is_named_already)
             .map(|one| match one.is_part {

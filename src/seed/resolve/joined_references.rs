@@ -38,14 +38,16 @@ pub(super) fn of_queries(evidence: &Evidence<'_>) -> Vec<Reference> {
     found
 }
 
+/// Columns of a table, by its OID.
+type Columns<'a> = (u32, Vec<&'a str>);
+
 /// The columns of one table that a statement compares with those of another one.
 type Compared<'a> = Vec<(&'a Column, &'a Column)>;
 
 impl<'a> Evidence<'a> {
     /// What is compared with all columns of a unique key is the key's, where all statements agree on it.
     fn to_keys(&self) -> Vec<Reference> {
-        let mut targets: BTreeMap<(u32, Vec<&str>), BTreeMap<(u32, Vec<&str>), usize>> =
-            BTreeMap::new();
+        let mut targets: BTreeMap<Columns<'_>, BTreeMap<Columns<'_>, usize>> = BTreeMap::new();
         for statement in self.joins {
             for ((child, parent), pairs) in self.by_tables(statement) {
                 let (Some(child), Some(parent)) = (
