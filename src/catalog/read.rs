@@ -32,7 +32,11 @@ struct Draft<'a> {
 pub(super) fn catalog(sources: &[Source], packages: &BTreeMap<PathBuf, String>) -> Catalog {
     let mut reader = Reader::default();
     for source in sources {
-        reader.file(source);
+        let without_header = match packages.contains_key(&source.path) {
+            true => WithoutHeader::NoQuery,
+            false => WithoutHeader::MayBeAQuery,
+        };
+        reader.file(source, without_header);
     }
     let Reader {
         mut drafts,
@@ -60,6 +64,15 @@ pub(super) fn catalog(sources: &[Source], packages: &BTreeMap<PathBuf, String>) 
     }
 }
 
+/// What a statement without a header is that makes or changes the schema.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WithoutHeader {
+    /// In files of sqlc, which takes what has a header alone.
+    NoQuery,
+    /// A query, where no other one of the file has a header.
+    MayBeAQuery,
+}
+
 #[derive(Default)]
 struct Reader<'a> {
     drafts: Vec<Draft<'a>>,
@@ -68,7 +81,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn file(&mut self, source: &'a Source) {
+    fn file(&mut self, source: &'a Source, without_header: WithoutHeader) {
         let (first_draft, first_skipped) = (self.drafts.len(), self.skipped.len());
         let (mut blocks, mut headers) = (0, 0);
         let mut schema_statements: Vec<usize> = Vec::new();
@@ -88,8 +101,10 @@ impl<'a> Reader<'a> {
                 }
             }
         });
-        // Where queries have headers, a statement without one that makes a table is the schema's.
-        if headers > 0 {
+        // Where queries have headers, a statement without one that makes a table is the schema's; and so is a file that makes
+        // and changes tables and does nothing else.
+        let is_a_script = blocks > 1 && schema_statements.len() == blocks;
+        if headers > 0 || is_a_script || without_header == WithoutHeader::NoQuery {
             for at in schema_statements {
                 self.skipped[at].why = SkipReason::NoQueries {
                     reason: "a statement of the schema, without a header".to_owned(),

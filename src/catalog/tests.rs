@@ -541,3 +541,19 @@ fn excluded_queries_are_left_out_with_the_pattern() {
     );
     assert!(catalog.strict().is_ok());
 }
+
+#[test]
+fn a_file_that_only_makes_and_changes_tables_holds_no_queries() {
+    let reasons = |text: &str| -> Vec<bool> {
+        let catalog = parse(&[Source::new("log.sql", text)]);
+        let skipped = catalog.skipped.iter();
+        skipped.map(|one| one.mistake().is_none()).collect()
+    };
+    let script = "CREATE TABLE log (id int);\nALTER TABLE log ADD note text;\n";
+    assert_eq!(reasons(script), [true, true]);
+    assert_eq!(reasons("CREATE TABLE log (id int);\n"), [false]);
+    assert_eq!(
+        reasons("CREATE TABLE log (id int);\nVACUUM log;\n"),
+        [false, false]
+    );
+}

@@ -644,7 +644,7 @@ pub struct InitArgs {
   pgproof import sqlc.yaml                       sqlc's query files
   pgproof import .sqlx                           what `cargo sqlx prepare` wrote
   pgproof import 'aiosql:db/queries/*.sql'       as another tool writes them: aiosql, yesql, clorinde, pgtyped, sqlalchemy,
-                                                 jpa, jdbc, rust
+                                                 jpa, jdbc, rust, go, python, javascript
 
 `queries` of pgproof.toml reads the same sources in place, without files of their own:
   queries = [{ statements = \"$PRODUCTION_URL\" }, { sqlc = \"sqlc.yaml\" }]")]

@@ -19,7 +19,7 @@ use crate::migrations::{self, History, Layout, Migration};
 use crate::progress::Progress;
 use crate::seed::Options;
 use crate::source::{Source, SourceError};
-use crate::sql::constants;
+use crate::sql::{constants, joins};
 
 /// What is compared.
 #[derive(Debug)]
@@ -248,6 +248,7 @@ impl Sides {
                 constants: constants::of_all(
                     self.new_catalog.iter().map(|query| query.sql.as_str()),
                 ),
+                joins: joins::by_tables(self.new_catalog.iter().map(|query| query.sql.as_str())),
                 ..Options::default()
             },
             demands: Vec::new(),

@@ -28,6 +28,7 @@ use crate::seed::infer::constants::beside_spec;
 use crate::seed::{Clock, DefaultRows, GENERATOR_VERSION, Options};
 use crate::source::Source;
 use crate::sql::constants::Constant;
+use crate::sql::joins::Join;
 use crate::units::Count;
 
 /// A database to run queries on.
@@ -429,6 +430,7 @@ impl Ingredients {
         let specs = specs(project)?;
         let queries = kept_queries(project);
         let mut constants = constants(&queries);
+        let joins = joins(&queries);
         // A spec with mistakes makes no dataset.
         if let Ok(spec) = crate::seed::spec::parse(&specs) {
             constants = beside_spec(constants, &spec);
@@ -442,6 +444,7 @@ impl Ingredients {
             specs,
             options: Options {
                 constants,
+                joins,
                 profile: project.profile.clone(),
                 ..options
             },
@@ -519,6 +522,12 @@ fn today() -> Clock {
 #[must_use]
 pub fn constants(queries: &[Query]) -> Vec<Constant> {
     crate::sql::constants::of_all(queries.iter().map(|query| query.sql.as_str()))
+}
+
+/// The columns that the catalog's queries compare with each other.
+#[must_use]
+pub fn joins(queries: &[Query]) -> Vec<Vec<Join>> {
+    crate::sql::joins::by_tables(queries.iter().map(|query| query.sql.as_str()))
 }
 
 /// The catalog's queries, without those of a database that is asked anew each time: they change from day to day, and a dataset that

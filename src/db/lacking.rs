@@ -182,6 +182,14 @@ pub(super) fn sets_what_is_not_known(sql: &str, code: Option<&SqlState>) -> bool
             .is_some_and(|word| word.eq_ignore_ascii_case("set "))
 }
 
+/// Whether a statement makes a replication slot, which the server here has no log for: what reads the changes is another
+/// program, and no query needs it.
+pub(super) fn makes_a_replication_slot(sql: &str, code: Option<&SqlState>) -> bool {
+    let names_one = sql.contains("pg_create_logical_replication_slot")
+        || sql.contains("pg_create_physical_replication_slot");
+    code == Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) && names_one
+}
+
 /// What a person can do about a refusal; `None` where its own words say it.
 pub(super) fn remedy(code: &str, message: &str, missing: &[String]) -> Option<String> {
     if let Some(extension) = quoted(message)

@@ -220,9 +220,20 @@ pub async fn run_script(
         if lacking::is_done_already(session, &statement.sql).await {
             continue;
         }
+        // What may fail and be left out must not take its transaction with it.
+        let is_guarded = whole && statement.sql.contains("_replication_slot");
+        if is_guarded {
+            execute(session, "SAVEPOINT pgproof_slot", script).await?;
+        }
         if let Err(error) = session.client().batch_execute(&statement.sql).await {
             interrupt.check()?;
             if !whole && lacking::sets_what_is_not_known(&statement.sql, error.code()) {
+                continue;
+            }
+            if lacking::makes_a_replication_slot(&statement.sql, error.code()) {
+                if is_guarded {
+                    execute(session, "ROLLBACK TO SAVEPOINT pgproof_slot", script).await?;
+                }
                 continue;
             }
             if whole {

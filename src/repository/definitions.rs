@@ -9,7 +9,9 @@ const ENDINGS: [&str; 13] = [
     "sql", "go", "rs", "py", "rb", "java", "kt", "ts", "js", "ex", "exs", "php", "cs",
 ];
 /// Kinds of objects that a query may miss.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 10] = [
+    "extension",
+    "schema",
     "table",
     "view",
     "function",
@@ -119,6 +121,10 @@ mod tests {
         assert_eq!(line_of(text, "orders", None), Some(4));
         assert_eq!(line_of(text, "orders", Some("shop")), None);
         assert_eq!(line_of(text, "bills", None), None);
+        assert_eq!(
+            line_of("create extension if not exists \"cube\";", "cube", None),
+            Some(1)
+        );
         assert_eq!(
             line_of("CREATE FUNCTION refill(x int)", "refill", None),
             Some(1)

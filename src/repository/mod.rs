@@ -10,6 +10,7 @@ mod tools;
 
 use std::path::{Path, PathBuf};
 
+use crate::catalog::sources::is_of_migrations;
 use crate::migrations::Layout;
 
 pub use crate::catalog::QuerySource;
@@ -126,6 +127,9 @@ const TOOLS: &[Tool] = &[
     },
     Tool {
         find: tools::liquibase::find,
+    },
+    Tool {
+        find: tools::create_files::find,
     },
     Tool {
         find: tools::schema_file::find,
@@ -385,6 +389,7 @@ fn narrowed(source: &QuerySource, part: &Path, listing: &Listing) -> Option<Quer
     let is_shown = |file: &&Path| {
         file.starts_with(part)
             && file.to_string_lossy().ends_with(ending)
+            && !is_of_migrations(file)
             && listing
                 .text(file)
                 .is_some_and(|text| (convention.shows)(&text))

@@ -277,6 +277,11 @@ impl Column {
         }
     }
 
+    /// Whether its table is written before it.
+    pub(super) fn is_qualified(&self) -> bool {
+        self.qualifier.is_some()
+    }
+
     pub(super) fn constant(&self, root: &SyntaxNode, said: ValueHint) -> Constant {
         let mut tables: Vec<Vec<String>> = Vec::new();
         for block in self.at.ancestors() {

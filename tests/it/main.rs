@@ -53,6 +53,7 @@ mod sample;
 mod seed;
 mod seed_bytes;
 mod seed_formula;
+mod seed_joins;
 mod seed_keys;
 mod seed_left_empty;
 mod seed_parts;

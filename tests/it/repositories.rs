@@ -96,6 +96,20 @@ fn what_the_server_lacks_and_nothing_needs_is_left_out_or_made() {
 }
 
 #[test]
+fn a_replication_slot_is_left_out() {
+    let root = repository(&[(
+        "flyway/V1__slot.sql",
+        "DO $$ BEGIN PERFORM pg_create_logical_replication_slot('changes', 'pgoutput'); END $$;\nCREATE TABLE ports (id int PRIMARY KEY);\n",
+    )]);
+    let (said, written) = init(root.path(), 0);
+    assert!(
+        said.contains("wrote seeds/schema.toml (1 table)"),
+        "{said}\n{written}"
+    );
+    stop(root.path());
+}
+
+#[test]
 fn what_is_lacking_and_needed_says_what_to_do() {
     for (sql, remedy) in [
         (
@@ -226,6 +240,18 @@ fn statements_are_read_where_each_tool_writes_them() {
             "interface Shops {\n  @Query(value = \"SELECT city FROM shops \"\n    + \"WHERE id = ?1\", nativeQuery = true)\n  String cityOf(long id);\n}\n",
         ),
         (
+            "py/cursors.py",
+            "def cities(cursor):\n    cursor.execute(\"SELECT city FROM shops WHERE id = %s\", (1,))\n",
+        ),
+        (
+            "js/store.ts",
+            "export async function seen(own) {\n  return own.ask('SELECT seen FROM visits WHERE id = $1', [1]);\n}\n",
+        ),
+        (
+            "go/statements.go",
+            "package store\n\nconst lastVisit = `SELECT max(seen) FROM visits WHERE shop_id = $1`\n",
+        ),
+        (
             "rust/src/lib.rs",
             "fn count() { sqlx::query_scalar!(\"SELECT count(*) FROM visits WHERE shop_id = $1\", 1); }\n",
         ),
@@ -239,6 +265,9 @@ fn statements_are_read_where_each_tool_writes_them() {
         "sqlalchemy",
         "jpa",
         "rust",
+        "go",
+        "python",
+        "javascript",
     ] {
         assert!(
             written.contains(&format!("{{ {key} = ")),
@@ -265,9 +294,12 @@ fn statements_are_read_where_each_tool_writes_them() {
     seen.sort();
     let expected = [
         ("ShopsByIds", 2),
+        ("cities", 2),
         ("cityOf", 2),
         ("count", 1),
+        ("lastVisit", 3),
         ("latest", 4),
+        ("seen", 2),
         ("shop_of", 2),
         ("shops-of", 2),
         ("visits_of", 2),

@@ -13,6 +13,7 @@ pub(super) const CONVENTION: Convention = Convention {
     extensions: &["sql"],
     shows,
     read,
+    parts: None,
 };
 
 /// Signs behind a name, and what they say comes back.

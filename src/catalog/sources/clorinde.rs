@@ -11,6 +11,7 @@ pub(super) const CONVENTION: Convention = Convention {
     extensions: &["sql"],
     shows,
     read,
+    parts: None,
 };
 
 /// A name, and behind it nothing, or its parameters and its row: `--! breaking-change` is another tool's.

@@ -1,9 +1,12 @@
 //! Statements as other tools write them, read in place: query files with headers of their own, and code that holds statements.
 //! A tool is one file beside this one and one line in [`ALL`]. What a tool puts together at run time is named, not guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use super::{aiosql, clorinde, go, java, pgtyped, rust_macros, sqlalchemy, yesql};
+use super::{
+    aiosql, clorinde, go, java, javascript, pgtyped, python, rust_macros, sqlalchemy, yesql,
+};
 use crate::catalog::files::Files;
 use crate::catalog::query::{SkipReason, Skipped};
 use crate::source::{Source, SourceError};
@@ -20,6 +23,8 @@ pub struct Convention {
     /// Whether a file's text shows that it is this tool's.
     pub shows: fn(&str) -> bool,
     pub(super) read: fn(&Source) -> Vec<Found>,
+    /// Names that a file puts together with other texts, where constants are known in the whole folder.
+    pub(super) parts: Option<fn(&Source) -> BTreeSet<String>>,
 }
 
 /// Every convention, the plainest marks first.
@@ -33,6 +38,8 @@ pub const ALL: &[Convention] = &[
     java::JDBC,
     rust_macros::CONVENTION,
     go::CONVENTION,
+    python::CONVENTION,
+    javascript::CONVENTION,
 ];
 
 impl std::fmt::Debug for Convention {
@@ -62,6 +69,8 @@ pub(super) struct Found {
     pub(super) name: String,
     /// 1-based line of its first word.
     pub(super) line: u32,
+    /// Whether it is a constant that nothing in its file uses in a call: other files of its folder may.
+    pub(super) is_constant: bool,
     pub(super) what: What,
 }
 
@@ -80,6 +89,7 @@ impl Found {
         Self {
             name: name.into(),
             line,
+            is_constant: false,
             what: What::Statement { sql, command },
         }
     }
@@ -89,6 +99,7 @@ impl Found {
         Self {
             name: name.into(),
             line,
+            is_constant: false,
             what: What::Unknown {
                 message: format!("a template: its program fills in `{filled}` at run time"),
                 help: "`pgproof record -- CMD` or pg_stat_statements sees what it becomes"
@@ -102,6 +113,7 @@ impl Found {
         Self {
             name: name.into(),
             line,
+            is_constant: false,
             what: What::Unknown {
                 message: "its text is put together at run time".to_owned(),
                 help: "`pgproof record -- CMD` or pg_stat_statements sees what it becomes"
@@ -126,9 +138,17 @@ pub(super) fn command_of(sql: &str) -> &'static str {
 /// Adds each statement of the files that `read` has, as a source of its own at its line.
 pub(super) fn add(convention: &Convention, read: Files, files: &mut Files) {
     files.unreadable.extend(read.unreadable);
+    let parts = parts_by_folder(convention, &read.sources);
     for source in &read.sources {
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        let beside = parts.get(folder(source));
         for found in (convention.read)(source) {
+            let is_a_part =
+                found.is_constant && beside.is_some_and(|names| names.contains(&found.name));
+            let found = match is_a_part {
+                true => Found::dynamic(found.name, found.line),
+                false => found,
+            };
             let name = name(source, &found, &mut taken);
             match found.what {
                 What::Statement { sql, command } => {
@@ -155,6 +175,25 @@ pub(super) fn add(convention: &Convention, read: Files, files: &mut Files) {
             }
         }
     }
+}
+
+fn folder(source: &Source) -> &Path {
+    source.path.parent().unwrap_or(Path::new(""))
+}
+
+/// For each folder the names that its files put together with other texts.
+fn parts_by_folder(
+    convention: &Convention,
+    sources: &[Source],
+) -> BTreeMap<PathBuf, BTreeSet<String>> {
+    let mut names: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+    for source in sources {
+        if let Some(parts) = convention.parts {
+            let known = names.entry(folder(source).to_path_buf()).or_default();
+            known.extend(parts(source));
+        }
+    }
+    names
 }
 
 /// A name that no other statement of the file has.

@@ -1,39 +1,52 @@
 //! SQL in Go code: texts handed to database/sql, pgx, sqlx, GORM and bun, alone or by the name of a constant or of a variable
-//! that is assigned once. What a builder or `fmt.Sprintf` puts together is named, not guessed.
+//! that is assigned once; and wherever a whole statement is handed to methods of the project's own. Constants that are made of
+//! constants are known, too. What a builder or `fmt.Sprintf` puts together is named, not guessed.
 //! <https://pkg.go.dev/database/sql>, <https://pkg.go.dev/github.com/jackc/pgx/v5>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::code::{self, Language, Piece, Placed, Text, Value};
+use super::code::{self, Language, Lines, Piece, Placed, Text, Value};
 use super::conventions::{Convention, Found};
-use super::placeholders::question_marks;
+use super::placeholders::{lists, question_marks};
 use super::sqlalchemy::is_statement;
+use super::whole::{self, after_comments, is_surely_a_statement};
+use crate::source::Source;
 
 pub(super) const CONVENTION: Convention = Convention {
     key: "go",
     tool: "SQL in Go code",
     extensions: &["go"],
-    shows: |text| {
-        let drivers = [
-            "\"database/sql\"",
-            "jackc/pgx",
-            "jmoiron/sqlx",
-            "lib/pq",
-            "gorm.io/",
-            "uptrace/bun",
-        ];
-        drivers.iter().any(|driver| text.contains(driver)) && !statements(text).is_empty()
+    // A wrapper of the project's own takes most statements in files that import no driver.
+    shows: |text| !statements(text).is_empty(),
+    read: |source| match is_test(source) {
+        true => Vec::new(),
+        false => statements(&source.text),
     },
-    read: |source| {
-        let is_test = source.path.to_string_lossy().ends_with("_test.go");
-        if is_test {
-            Vec::new()
-        } else {
-            statements(&source.text)
-        }
-    },
+    parts: Some(|source| match is_test(source) {
+        true => BTreeSet::new(),
+        false => whole::parts_of_texts(&code::pieces(&source.text, Language::Go)),
+    }),
 };
+
+fn is_test(source: &Source) -> bool {
+    source.path.to_string_lossy().ends_with("_test.go")
+}
+
+/// Drivers of PostgreSQL, and those of other databases: what a file with only the latter holds is theirs.
+fn is_of_another_database(text: &str) -> bool {
+    const OWN: [&str; 3] = ["jackc/pgx", "lib/pq", "driver/postgres"];
+    const OTHERS: [&str; 6] = [
+        "go-sql-driver/mysql",
+        "mattn/go-sqlite3",
+        "modernc.org/sqlite",
+        "ClickHouse/clickhouse-go",
+        "gorm.io/driver/sqlite",
+        "gocql/gocql",
+    ];
+    let imports = |drivers: &[&str]| drivers.iter().any(|driver| text.contains(driver));
+    imports(&OTHERS) && !imports(&OWN)
+}
 
 /// Methods that take a statement, after a context and a destination at most.
 const METHODS: [&str; 29] = [
@@ -75,33 +88,45 @@ fn statements(text: &str) -> Vec<Found> {
     let is_generated = text.lines().take(5).any(|line| {
         line.starts_with("// Code generated ") && line.trim_end().ends_with("DO NOT EDIT.")
     });
-    if is_generated {
+    if is_generated || !whole::may_hold_statements(text) || is_of_another_database(text) {
         return Vec::new();
     }
     let pieces = code::pieces(text, Language::Go);
     let file = File::of(&pieces);
-    let mut found: Vec<Found> = Vec::new();
-    let mut read: Vec<u32> = Vec::new();
+    let mut found = Statements::default();
     for at in 0..pieces.len() {
-        let Some(statement) = file.call(at) else {
-            continue;
-        };
-        // One text may be handed over in several places.
-        if !read.contains(&statement.line) {
-            read.push(statement.line);
-            found.push(statement);
+        if let Some(statement) = file.call(at) {
+            found.add(statement);
         }
     }
     for (name, text) in &file.constants {
-        if !read.contains(&text.line) && is_statement(after_comments(&text.value)) {
-            found.push(match file.is_part_of_a_text(name) {
-                true => Found::dynamic(*name, text.line),
-                false => of_text(name, text),
-            });
+        found.add_all(file.of_constant(name, text));
+    }
+    for function in &file.functions {
+        found.add_all(file.handed_in(function, &found.lines));
+    }
+    found.add_all(file.listed(&found.lines));
+    found.all.sort_by_key(|one| one.line);
+    found.all
+}
+
+/// Each text once: it may be handed over in several places.
+#[derive(Default)]
+struct Statements {
+    all: Vec<Found>,
+    lines: BTreeSet<u32>,
+}
+
+impl Statements {
+    fn add(&mut self, statement: Found) {
+        if self.lines.insert(statement.line) {
+            self.all.push(statement);
         }
     }
-    found.sort_by_key(|one| one.line);
-    found
+
+    fn add_all(&mut self, statements: impl IntoIterator<Item = Found>) {
+        statements.into_iter().for_each(|one| self.add(one));
+    }
 }
 
 /// A file's functions, and the texts that it gives names outside of them.
@@ -116,10 +141,26 @@ struct Function<'a> {
     range: Range<usize>,
 }
 
+/// What becomes of a constant in its file.
+#[derive(Default)]
+struct Uses {
+    /// The program puts it together with what is not known.
+    is_filled_in: bool,
+    /// It is joined with texts that are known: what they come to is read itself.
+    is_joined: bool,
+    /// It is handed over as it is.
+    is_alone: bool,
+}
+
+/// Whether a text is surely a statement, with any of the placeholders of Go's libraries.
+fn is_sure(text: &Text) -> bool {
+    filled_in(&text.value).is_none() && is_surely_a_statement(&numbered(&text.value))
+}
+
 impl<'a> File<'a> {
     fn of(pieces: &'a [Placed]) -> Self {
         let mut functions: Vec<Function> = Vec::new();
-        let mut constants = BTreeMap::new();
+        let mut given: BTreeMap<&str, usize> = BTreeMap::new();
         let mut depth = 0_usize;
         for (at, piece) in pieces.iter().enumerate() {
             match &piece.piece {
@@ -135,52 +176,181 @@ impl<'a> File<'a> {
                     });
                 }
                 Piece::Word(name) if depth == 0 => {
-                    if let Some(Value::Known(text)) = assigned(pieces, at) {
-                        constants.insert(name.as_str(), text);
+                    if let Some(value) = value_of_assignment(pieces, at) {
+                        given.insert(name.as_str(), value);
                     }
                 }
                 Piece::Word(_) | Piece::Sign(_) | Piece::Text(_) => {}
             }
         }
-        Self {
+        let mut file = Self {
             pieces,
             functions,
-            constants,
+            constants: BTreeMap::new(),
+        };
+        // Constants of constants of constants: a chain is as long as people write it.
+        const LONGEST_CHAIN: usize = 6;
+        for _ in 0..LONGEST_CHAIN {
+            let known: Vec<(&str, Text)> = given
+                .iter()
+                .filter(|(name, _)| !file.constants.contains_key(*name))
+                .filter_map(|(name, at)| match file.joined(*at)? {
+                    (Value::Known(text), _) => Some((*name, text)),
+                    (Value::Dynamic(_), _) => None,
+                })
+                .collect();
+            if known.is_empty() {
+                break;
+            }
+            file.constants.extend(known);
+        }
+        file
+    }
+
+    /// What the texts and constants that `+` joins from a place on come to, and where they end. `None` where no text and no
+    /// constant begins.
+    fn joined(&self, at: usize) -> Option<(Value, usize)> {
+        let line = self.pieces.get(at)?.line;
+        let mut whole: Option<Text> = None;
+        let mut next = at;
+        loop {
+            let operand = match &self.pieces.get(next)?.piece {
+                Piece::Text(text) => Some(text.clone()),
+                Piece::Word(name) => self.constants.get(name.as_str()).cloned(),
+                Piece::Sign('(') if next == at => return code::value_at(self.pieces, at),
+                Piece::Sign(_) => None,
+            };
+            let joined = match (whole.take(), operand) {
+                (None, operand) => operand?,
+                (Some(text), None) => return Some((Value::Dynamic(text.line), next)),
+                (Some(mut text), Some(more)) => {
+                    // A constant's text stands elsewhere.
+                    let stands_here = |at: usize| matches!(self.pieces[at].piece, Piece::Text(_));
+                    // A constant's text stands elsewhere.
+                    let between = match next >= 2 && stands_here(next) && stands_here(next - 2) {
+                        true => Lines::Kept,
+                        false => Lines::None,
+                    };
+                    code::join(&mut text, &more, between);
+                    text
+                }
+            };
+            whole = Some(joined);
+            next += 1;
+            if !self.sign(next, '+') {
+                break;
+            }
+            next += 1;
+        }
+        let mut text = whole?;
+        // A method of the text, a part of it.
+        if ['.', '(', '['].iter().any(|sign| self.sign(next, *sign)) {
+            return Some((Value::Dynamic(line), next));
+        }
+        // A text of constants stands where it is put together; one text alone where it is.
+        if next > at + 1 && !matches!(self.pieces[at].piece, Piece::Text(_)) {
+            text.line = line;
+        }
+        Some((Value::Known(text), next))
+    }
+
+    /// A constant as a statement of its own: at its own place, or named where the program puts it together with others.
+    fn of_constant(&self, name: &str, text: &Text) -> Option<Found> {
+        if !is_statement(after_comments(&text.value)) {
+            return None;
+        }
+        let uses = self.uses(name);
+        if uses.is_filled_in {
+            Some(Found::dynamic(name, text.line))
+        } else if uses.is_joined && !uses.is_alone {
+            None
+        } else {
+            Some(Found {
+                is_constant: true,
+                ..of_text(name, text)
+            })
         }
     }
 
-    /// Whether a constant is put together with other texts: beside a `+`, or as an argument of `fmt.Sprintf` and its like.
-    fn is_part_of_a_text(&self, name: &str) -> bool {
-        let mut used = self
-            .functions
-            .iter()
-            .flat_map(|function| function.range.clone())
-            .filter(|at| self.pieces[*at].word() == Some(name));
-        used.any(|at| {
+    /// Where a constant is put together with other texts: beside a `+`, or as an argument of `fmt.Sprintf` and its like.
+    fn uses(&self, name: &str) -> Uses {
+        let mut uses = Uses::default();
+        for (at, piece) in self.pieces.iter().enumerate() {
+            if piece.word() != Some(name) || is_assigned(self.pieces, at) {
+                continue;
+            }
             let is_beside_plus =
                 self.sign(at + 1, '+') || at > 0 && self.pieces[at - 1].is_sign('+');
-            is_beside_plus || self.is_formatted(at)
-        })
-    }
-
-    /// Whether the innermost call around a word is one that formats.
-    fn is_formatted(&self, at: usize) -> bool {
-        let mut depth = 0_usize;
-        for before in (1..at).rev() {
-            let piece = &self.pieces[before];
-            if piece.is_sign(')') {
-                depth += 1;
-            } else if piece.is_sign('(') && depth > 0 {
-                depth -= 1;
-            } else if piece.is_sign('(') {
-                return self.pieces[before - 1]
-                    .word()
-                    .is_some_and(|word| word.starts_with("Sprint"));
-            } else if piece.is_sign('{') || piece.is_sign('}') {
-                return false;
+            let is_known = self
+                .function_at(at)
+                .is_none_or(|function| self.is_known_in(at, function));
+            if whole::is_formatted(self.pieces, at) || is_beside_plus && !is_known {
+                uses.is_filled_in = true;
+            } else if is_beside_plus {
+                uses.is_joined = true;
+            } else {
+                uses.is_alone = true;
             }
         }
-        false
+        uses
+    }
+
+    /// Whether what a constant is joined with in a function is known, too.
+    fn is_known_in(&self, at: usize, function: &Function) -> bool {
+        let mut first = at;
+        while first > function.range.start + 1 && self.pieces[first - 1].is_sign('+') {
+            first -= 2;
+        }
+        matches!(self.joined(first), Some((Value::Known(_), end)) if end > at)
+    }
+
+    fn function_at(&self, at: usize) -> Option<&Function<'a>> {
+        self.functions
+            .iter()
+            .find(|function| function.range.contains(&at))
+    }
+
+    /// Statements that a function hands to methods of the project's own, or keeps.
+    fn handed_in(&self, function: &Function, read: &BTreeSet<u32>) -> Vec<Found> {
+        let range = function.range.clone();
+        let lines = match (self.pieces.get(range.start), self.pieces.get(range.end - 1)) {
+            (Some(first), Some(last)) => first.line..=last.line,
+            _ => return Vec::new(),
+        };
+        let is_named_already = read.range(lines).next().is_some();
+        whole::texts(&self.pieces[range], is_sure)
+            .into_iter()
+            .filter(|one| !one.is_part || !is_named_already)
+            .map(|one| match one.is_part {
+                true => Found::dynamic(function.name, one.text.line),
+                false => of_text(function.name, &one.text),
+            })
+            .collect()
+    }
+
+    /// Statements in the lists and structures of a file: `var statements = map[string]string{"last": "SELECT …"}`.
+    fn listed(&self, read: &BTreeSet<u32>) -> Vec<Found> {
+        whole::texts(self.pieces, |text| {
+            !read.contains(&text.line) && is_sure(text)
+        })
+        .into_iter()
+        .filter(|one| !one.is_part && self.function_at(one.at).is_none())
+        .map(|one| of_text(self.given_name(one.at), &one.text))
+        .collect()
+    }
+
+    /// The package's name that is being given a value at a place.
+    fn given_name(&self, at: usize) -> &str {
+        let mut depth = 0_i32;
+        for before in (0..at).rev() {
+            match &self.pieces[before].piece {
+                Piece::Sign('}') => depth += 1,
+                Piece::Sign('{') => depth -= 1,
+                Piece::Word(name) if depth < 0 && self.sign(before + 1, '=') => return name,
+                Piece::Word(_) | Piece::Sign(_) | Piece::Text(_) => {}
+            }
+        }
+        ""
     }
 
     /// The statement of the call whose method stands here.
@@ -190,11 +360,7 @@ impl<'a> File<'a> {
             && at > 0
             && self.pieces[at - 1].is_sign('.')
             && self.sign(at + 1, '(');
-        let function = self
-            .functions
-            .iter()
-            .find(|function| function.range.contains(&at))
-            .filter(|_| is_call)?;
+        let function = self.function_at(at).filter(|_| is_call)?;
         let mut unknown = None;
         for argument in arguments(self.pieces, at + 1).into_iter().take(LAST_PLACE) {
             match self.value(argument.clone(), function, at) {
@@ -212,7 +378,7 @@ impl<'a> File<'a> {
     /// What an argument comes to; `None` where nothing says that it is a statement.
     fn value(&self, argument: Range<usize>, function: &Function, call: usize) -> Option<Value> {
         let line = self.pieces.get(argument.start)?.line;
-        if let Some((value, end)) = code::value_at(self.pieces, argument.start) {
+        if let Some((value, end)) = self.joined_in(&argument, function, call) {
             let is_whole = end >= argument.end;
             return match value {
                 Value::Known(text) if is_whole => Some(Value::Known(text)),
@@ -235,6 +401,24 @@ impl<'a> File<'a> {
             .or_else(|| self.constants.get(name).cloned().map(Value::Known))
     }
 
+    /// As [`Self::joined`], where no variable of the function takes a constant's name.
+    fn joined_in(
+        &self,
+        argument: &Range<usize>,
+        function: &Function,
+        call: usize,
+    ) -> Option<(Value, usize)> {
+        let first = &self.pieces[argument.start];
+        let is_a_name_alone = first.word().is_some() && argument.len() == 1;
+        let is_shadowed = first.word().is_some_and(|name| {
+            let line = first.line;
+            self.local(name, function.range.start..call, line).is_some()
+        });
+        (!is_a_name_alone && !is_shadowed)
+            .then(|| self.joined(argument.start))
+            .flatten()
+    }
+
     /// A variable of a function: known where one text is assigned to it, and nothing else.
     fn local(&self, name: &str, before: Range<usize>, line: u32) -> Option<Value> {
         let places: Vec<usize> = before
@@ -248,10 +432,15 @@ impl<'a> File<'a> {
         }
         match places.as_slice() {
             [] => None,
-            [at] => match assigned(self.pieces, *at) {
-                Some(Value::Known(text)) => Some(Value::Known(text)),
-                Some(Value::Dynamic(_)) | None => of_statements.then_some(Value::Dynamic(line)),
-            },
+            [at] => {
+                let value = value_of_assignment(self.pieces, *at).and_then(|at| self.joined(at));
+                match value {
+                    Some((Value::Known(text), _)) => Some(Value::Known(text)),
+                    Some((Value::Dynamic(_), _)) | None => {
+                        of_statements.then_some(Value::Dynamic(line))
+                    }
+                }
+            }
             _ => of_statements.then_some(Value::Dynamic(line)),
         }
     }
@@ -306,8 +495,8 @@ fn is_assigned(pieces: &[Placed], at: usize) -> bool {
     sign(next, '=') && !sign(next + 1, '=')
 }
 
-/// The text that a name is given here.
-fn assigned(pieces: &[Placed], at: usize) -> Option<Value> {
+/// Where the value begins that a name is given here.
+fn value_of_assignment(pieces: &[Placed], at: usize) -> Option<usize> {
     let sign = |at: usize, sign| {
         pieces
             .get(at)
@@ -321,11 +510,9 @@ fn assigned(pieces: &[Placed], at: usize) -> Option<Value> {
     {
         next += 1;
     }
-    let plain = sign(next, '=') && !(at > 0 && pieces[at - 1].is_sign('.'));
-    plain
-        .then(|| code::value_at(pieces, next + 1))
-        .flatten()
-        .map(|(value, _)| value)
+    let is_plain =
+        sign(next, '=') && !sign(next + 1, '=') && !(at > 0 && pieces[at - 1].is_sign('.'));
+    is_plain.then_some(next + 1)
 }
 
 /// The places of a call's arguments, from its parenthesis on.
@@ -354,43 +541,31 @@ fn arguments(pieces: &[Placed], open: usize) -> Vec<Range<usize>> {
     all
 }
 
-/// sqlx and GORM write `?`, which beside `$1` is an operator of JSON.
 fn of_text(name: &str, text: &Text) -> Found {
-    if let Some(verb) = ["%s", "%v", "%d", "%q"]
-        .iter()
-        .find(|verb| text.value.contains(**verb))
-    {
-        let in_pattern = text.value.contains("'%") || text.value.contains("%'");
-        if !in_pattern {
-            return Found::template(name, text.line, verb);
-        }
+    match filled_in(&text.value) {
+        Some(verb) => Found::template(name, text.line, verb),
+        None => Found::statement(name, text.line, numbered(&text.value)),
     }
-    let is_numbered = text
-        .value
+}
+
+/// The verb of `fmt` that a template is filled in at. Behind a `%` of a pattern it is none, and `%` computes between columns.
+fn filled_in(sql: &str) -> Option<&'static str> {
+    let is_pattern = sql.contains("'%") || sql.contains("%'");
+    ["%s", "%v", "%d", "%q"]
+        .into_iter()
+        .find(|verb| !is_pattern && sql.contains(verb))
+}
+
+/// sqlx and GORM write `?`, which beside `$1` is an operator of JSON, and GORM `IN @ids` for a list.
+fn numbered(sql: &str) -> String {
+    let is_numbered = sql
         .as_bytes()
         .windows(2)
         .any(|two| two[0] == b'$' && two[1].is_ascii_digit());
-    let sql = if is_numbered {
-        text.value.clone()
-    } else {
-        question_marks(&text.value)
-    };
-    Found::statement(name, text.line, sql)
-}
-
-/// A statement's text from its first word on; sqlc's own header begins none.
-fn after_comments(text: &str) -> &str {
-    let mut rest = text.trim_start();
-    while let Some(comment) = rest.strip_prefix("--") {
-        if comment.trim_start().starts_with("name:") {
-            return "";
-        }
-        rest = comment
-            .split_once('\n')
-            .map_or("", |(_, after)| after)
-            .trim_start();
+    if is_numbered {
+        return sql.to_owned();
     }
-    rest
+    lists(&question_marks(sql))
 }
 
 #[cfg(test)]
@@ -414,7 +589,55 @@ mod tests {
         let expected = [("base", false), ("whole", true), ("joined", false)];
         assert_eq!(shown, expected.map(|(name, is)| (name.to_owned(), is)));
     }
-    use crate::source::Source;
+    #[test]
+    fn constants_of_constants_are_known() {
+        let code = "package a\nconst berths = `SELECT id, free\nFROM berths`\nconst (\n  freeBerths = berths + ` WHERE free`\n\
+                    \x20 cte = `with b as (select 1)`\n  ofCte = cte + `\nselect * from b where c = $1`\n)\n\
+                    func List(r own.Reader) {\n  r.Ask(ctx, freeBerths)\n  r.Query(ctx, berths + \" WHERE id = $1\", id)\n}\n";
+        assert_eq!(
+            found(code),
+            [
+                known("freeBerths", 5, "SELECT id, free\nFROM berths WHERE free"),
+                known(
+                    "ofCte",
+                    7,
+                    "with b as (select 1)\nselect * from b where c = $1"
+                ),
+                known("List", 12, "SELECT id, free\nFROM berths WHERE id = $1"),
+            ]
+        );
+    }
+
+    #[test]
+    fn whole_statements_are_read_where_they_are_handed_to_methods_of_the_projects_own() {
+        let code = "package a\nvar prepared = map[string]string{\n  \"last\": \"SELECT max(id) FROM berths WHERE harbour = $1\",\n}\n\
+                    func (s *Store) Free(ctx context.Context) error {\n  if err := s.ask(ctx, &rows, \"SELECT id FROM berths WHERE free = ?\", true); err != nil {\n\
+                    \x20   return errors.Wrap(err, \"delete from berths\")\n  }\n  return s.run(ctx, \"DELETE FROM berths WHERE id in @ids\")\n}\n\
+                    func Title() string { return i18n(\"Select the berths from the list\") }\n";
+        assert!((CONVENTION.shows)(code));
+        assert_eq!(
+            found(code),
+            [
+                known(
+                    "prepared",
+                    3,
+                    "SELECT max(id) FROM berths WHERE harbour = $1"
+                ),
+                known("Free", 6, "SELECT id FROM berths WHERE free = $1"),
+                known(
+                    "Free",
+                    9,
+                    "DELETE FROM berths WHERE id in (sqlc.slice('ids'))"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn files_of_other_databases_alone_hold_none() {
+        let code = "package a\nimport \"github.com/mattn/go-sqlite3\"\nconst a = `SELECT a FROM b WHERE c = 1`\n";
+        assert_eq!(found(code), []);
+    }
 
     fn found(code: &str) -> Vec<(String, u32, Option<String>)> {
         statements(code)

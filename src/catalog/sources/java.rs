@@ -1,10 +1,14 @@
-//! Statements in Java and Kotlin: JPA's and Spring's native queries, and texts handed to jOOQ, JDBC templates and Jdbi.
+//! Statements in Java and Kotlin: JPA's and Spring's native queries, and texts handed to jOOQ, JDBC templates and Jdbi, or kept
+//! as constants.
 //! <https://docs.spring.io/spring-data/jpa/reference/jpa/query-methods.html>
+
+use std::collections::BTreeSet;
 
 use super::code::{self, Language, Placed, Text, Value};
 use super::conventions::{Convention, Found};
 use super::placeholders::{lists, question_marks};
 use super::sqlalchemy::is_statement;
+use super::whole::{self, assigned_name, is_surely_a_statement};
 use crate::source::Source;
 use crate::sql::token::tokens;
 
@@ -19,6 +23,7 @@ pub(super) const JPA: Convention = Convention {
             || text.contains("createNativeQuery(")
     },
     read: read_jpa,
+    parts: None,
 };
 
 pub(super) const JDBC: Convention = Convention {
@@ -33,9 +38,11 @@ pub(super) const JDBC: Convention = Convention {
             "org.jdbi",
             "java.sql.",
         ];
-        uses.iter().any(|word| text.contains(word)) && !calls_of(text, Language::Java).is_empty()
+        let may = uses.iter().any(|word| text.contains(word)) || whole::may_hold_statements(text);
+        may && !calls_of(text, Language::Java).is_empty()
     },
     read: read_jdbc,
+    parts: None,
 };
 
 /// Methods whose first argument is a statement.
@@ -202,8 +209,8 @@ fn method_after(pieces: &[Placed], at: usize) -> String {
 }
 
 /// The method that a call stands in: the last `name(…) {` before it.
-fn method_before(pieces: &[Placed], at: usize) -> String {
-    const NOT: [&str; 7] = [
+pub(super) fn method_before(pieces: &[Placed], at: usize) -> String {
+    const NOT: [&str; 10] = [
         "if",
         "for",
         "while",
@@ -211,6 +218,9 @@ fn method_before(pieces: &[Placed], at: usize) -> String {
         "catch",
         "try",
         "synchronized",
+        "async",
+        "function",
+        "await",
     ];
     let mut before = at;
     while let Some(brace) = pieces[..before]
@@ -274,8 +284,60 @@ fn calls_of(text: &str, language: Language) -> Vec<Found> {
             });
         }
     }
+    let read: BTreeSet<u32> = found.iter().map(|one| one.line).collect();
+    found.extend(elsewhere(&pieces, &read));
+    found.sort_by_key(|one| one.line);
     found
 }
+
+/// Whole statements that are constants, or handed to methods of the project's own. Those of JPA are read as JPA's.
+fn elsewhere(pieces: &[Placed], read: &BTreeSet<u32>) -> Vec<Found> {
+    let is_jpas = |at: usize| {
+        let from = at.saturating_sub(MOST_PIECES_OF_AN_ANNOTATION);
+        pieces[from..at]
+            .iter()
+            .rev()
+            .take_while(|piece| !piece.is_sign(';') && !piece.is_sign('{'))
+            .any(|piece| {
+                piece.word().is_some_and(|word| {
+                    word.contains("Query") || word == "Formula" || word == "SQLRestriction"
+                })
+            })
+    };
+    whole::texts(pieces, |text| {
+        !read.contains(&text.line)
+            && !text.value.contains("#{")
+            && !is_of_entities(&text.value)
+            && part_of_jooq(&text.value).is_none()
+            && is_surely_a_statement(&lists(&question_marks(&text.value)))
+    })
+    .into_iter()
+    .filter(|one| !is_jpas(one.at))
+    .map(|one| {
+        let name = match assigned_name(pieces, one.at) {
+            Some(name) if name.chars().any(char::is_uppercase) => name.to_owned(),
+            Some(_) | None => method_before(pieces, one.at),
+        };
+        match one.is_part {
+            true => Found::dynamic(name, one.text.line),
+            false => of_text(name, &one.text),
+        }
+    })
+    .collect()
+}
+
+/// JPQL and HQL name entities: `select h from Harbour h where h.code = :code`.
+fn is_of_entities(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let mut after_from = lower.match_indices("from ").filter_map(|(at, from)| {
+        let mut name = text.get(at + from.len()..)?.trim_start().chars();
+        Some((name.next()?, name.next()?))
+    });
+    after_from.any(|(first, second)| first.is_uppercase() && second.is_lowercase())
+}
+
+/// How far before its text an annotation begins at most.
+const MOST_PIECES_OF_AN_ANNOTATION: usize = 12;
 
 /// `{0}` in jOOQ's plain SQL, outside of quotes: any part of a statement.
 fn part_of_jooq(sql: &str) -> Option<&str> {
@@ -321,5 +383,30 @@ mod tests {
         let found = read_jdbc(&Source::new("A.java", code));
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].name.as_str(), found[0].line), ("find", 6));
+    }
+
+    #[test]
+    fn constants_and_what_the_projects_own_methods_take_are_read() {
+        assert!(is_of_entities(
+            "select h from Harbour h where h.code = :code"
+        ));
+        assert!(!is_of_entities("SELECT a FROM BERTHS WHERE id = 1"));
+        let code = "class A extends Base {\n  private static final String BY_CODE =\n    \"SELECT id FROM harbours \" +\n    \"WHERE code = ?\";\n\
+                    \x20 static final String BERTHS = \"SELECT id FROM berths WHERE free = true\";\n  List<B> find(int id) {\n    log.info(\"SELECT id FROM berths WHERE id = 1\");\n\
+                    \x20   return ask(conn, \"DELETE FROM berths WHERE id = ?\", q -> q.bind(id)) + more(BERTHS + tail);\n  }\n}";
+        assert!((JDBC.shows)(code));
+        let found = read_jdbc(&Source::new("A.java", code));
+        assert_eq!(
+            found,
+            [
+                Found::statement(
+                    "BY_CODE",
+                    3,
+                    "SELECT id FROM harbours \nWHERE code = $1".to_owned()
+                ),
+                Found::dynamic("BERTHS", 5),
+                Found::statement("find", 8, "DELETE FROM berths WHERE id = $1".to_owned()),
+            ]
+        );
     }
 }

@@ -7,14 +7,17 @@ pub mod conventions;
 mod go;
 mod headers;
 mod java;
+mod javascript;
 mod pgtyped;
 mod placeholders;
+mod python;
 mod rust_macros;
 mod rust_strings;
 mod sqlalchemy;
 mod sqlc;
 mod sqlx;
 pub mod statements;
+mod whole;
 mod yesql;
 
 use std::fmt;
@@ -102,6 +105,8 @@ pub(super) fn read(
                 let named = Path::new(pattern);
                 read.sources.retain(|source| {
                     (!is_a_test(&source.path) || is_a_test(named))
+                        && (!is_installed(&source.path) || is_installed(named))
+                        && (!is_of_migrations(&source.path) || is_of_migrations(named))
                         && (!is_of_another_database(&source.path) || is_of_another_database(named))
                 });
                 conventions::add(convention, read, &mut files);
@@ -126,9 +131,47 @@ fn is_a_test(path: &Path) -> bool {
         })
 }
 
+/// Code of migrations: what it sends, it sends once.
+pub(crate) fn is_of_migrations(path: &Path) -> bool {
+    let is_code = path.extension().is_none_or(|extension| extension != "sql");
+    is_code
+        && path.components().any(|part| {
+            ["migrations", "migration", "alembic", "migrate"]
+                .iter()
+                .any(|name| part.as_os_str() == *name)
+        })
+}
+
+/// Code of others that lies in the repository, unless the pattern names the folder.
+fn is_installed(path: &Path) -> bool {
+    const FOLDERS: [&str; 7] = [
+        "vendor",
+        "third_party",
+        "site-packages",
+        "dist",
+        "venv",
+        ".venv",
+        "bower_components",
+    ];
+    path.parent().is_some_and(|folder| {
+        folder
+            .components()
+            .any(|part| FOLDERS.iter().any(|name| part.as_os_str() == *name))
+    })
+}
+
 /// Code in a folder that names another database: its statements are that one's, unless the pattern names the folder.
 fn is_of_another_database(path: &Path) -> bool {
-    const OTHERS: [&str; 6] = ["h2", "hsqldb", "derby", "mssql", "oracle", "mariadb"];
+    const OTHERS: [&str; 8] = [
+        "h2",
+        "hsqldb",
+        "derby",
+        "mssql",
+        "oracle",
+        "mariadb",
+        "cassandra",
+        "clickhouse",
+    ];
     path.parent().is_some_and(|folder| {
         folder.components().any(|part| {
             let part = part.as_os_str().to_string_lossy().to_ascii_lowercase();

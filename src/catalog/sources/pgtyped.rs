@@ -14,6 +14,7 @@ pub(super) const CONVENTION: Convention = Convention {
     extensions: &["sql", "ts", "tsx"],
     shows,
     read,
+    parts: None,
 };
 
 /// JSDoc has a `@name`, too: in code it is the import that shows whose it is.

@@ -1,21 +1,36 @@
-//! sqlx's macros where there is no `.sqlx`: the text in `query!("…")`, `query_as!(T, "…")`, `query_scalar!("…")`, and in
-//! `sqlx::query("…")`. With `cargo sqlx prepare` the source `sqlx` knows more.
+//! SQL in Rust code: sqlx's macros where there is no `.sqlx` (`query!("…")`, `query_as!(T, "…")`, `query_scalar!("…")`), what
+//! `sqlx::query("…")`, diesel's `sql_query("…")` and the clients of tokio-postgres and postgres take, and whole statements that
+//! are constants or handed to functions of the project's own. With `cargo sqlx prepare` the source `sqlx` knows more.
+
+use std::collections::BTreeSet;
 
 use super::code::{self, Language, Placed, Value};
 use super::conventions::{Convention, Found};
 use super::sqlalchemy::is_statement;
+use super::whole::{self, assigned_name, is_surely_a_statement};
 use crate::source::Source;
 
 pub(super) const CONVENTION: Convention = Convention {
     key: "rust",
-    tool: "sqlx's macros",
+    tool: "SQL in Rust code",
     extensions: &["rs"],
     shows,
     read,
+    parts: None,
 };
 
-/// What sqlx calls them; with `_unchecked` too.
-const NAMES: [&str; 6] = [
+/// What sqlx calls them, with `_unchecked` too, and the methods of other clients.
+const NAMES: [&str; 16] = [
+    "sql_query",
+    "query_one",
+    "query_opt",
+    "query_raw",
+    "query_typed",
+    "execute",
+    "prepare",
+    "prepare_cached",
+    "prepare_typed",
+    "simple_query",
     "query",
     "query_as",
     "query_scalar",
@@ -25,7 +40,7 @@ const NAMES: [&str; 6] = [
 ];
 
 fn shows(text: &str) -> bool {
-    text.contains("sqlx") && text.contains("query") && !read_text(text).is_empty()
+    whole::may_hold_statements(text) && !read_text(text).is_empty()
 }
 
 fn read(source: &Source) -> Vec<Found> {
@@ -46,12 +61,14 @@ fn read_text(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
     let mut function = String::new();
     let mut tests_end = 0;
+    let mut tests: Vec<std::ops::Range<usize>> = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
         if at < tests_end {
             continue;
         }
         if let Some(end) = end_of_tests(&pieces, at) {
             tests_end = end;
+            tests.push(at..end);
             continue;
         }
         if piece.is_word("fn") {
@@ -76,7 +93,41 @@ fn read_text(text: &str) -> Vec<Found> {
             }
         }
     }
+    let read: BTreeSet<u32> = found.iter().map(|one| one.line).collect();
+    let others = elsewhere(&pieces, &read);
+    let own = others
+        .into_iter()
+        .filter(|(at, _)| !tests.iter().any(|range| range.contains(at)));
+    found.extend(own.map(|(_, one)| one));
+    found.sort_by_key(|one| one.line);
     found
+}
+
+/// Whole statements that no known call takes, with the places of their texts.
+fn elsewhere(pieces: &[Placed], read: &BTreeSet<u32>) -> Vec<(usize, Found)> {
+    whole::texts(pieces, |text| {
+        !read.contains(&text.line) && is_surely_a_statement(&text.value)
+    })
+    .into_iter()
+    .map(|one| {
+        let name = match assigned_name(pieces, one.at) {
+            Some(name) if !name.chars().any(char::is_lowercase) => name.to_owned(),
+            Some(_) | None => function_before(pieces, one.at),
+        };
+        let found = match one.is_part {
+            true => Found::dynamic(name, one.text.line),
+            false => Found::statement(name, one.text.line, one.text.value),
+        };
+        (one.at, found)
+    })
+    .collect()
+}
+
+/// The function that begins last before a place.
+fn function_before(pieces: &[Placed], at: usize) -> String {
+    let begins = (0..at).rev().find(|at| pieces[*at].is_word("fn"));
+    let name = begins.and_then(|at| pieces.get(at + 1)?.word());
+    name.unwrap_or_default().to_owned()
 }
 
 /// What an argument comes to: a text that stands there, or the one of a constant or variable with that name.
@@ -214,5 +265,19 @@ mod tests {
                 .collect::<Vec<_>>(),
             [("get", 3), ("set", 5), ("last", 9)]
         );
+    }
+
+    #[test]
+    fn other_clients_and_constants_for_other_files_are_read() {
+        let code = "pub const BY_CODE: &str = \"SELECT id FROM harbours WHERE code = $1\";\nconst COLUMNS: &str = \"id, code\";\n\
+                    async fn free(client: &Client) {\n  client.query_one(\"SELECT count(*) FROM berths\", &[]).await;\n\
+                    \x20 diesel::sql_query(\"DELETE FROM berths WHERE id = $1\").execute(conn);\n  pool.execute(&statement).await;\n}\n";
+        assert!(shows(code));
+        let found = read(&Source::new("a.rs", code));
+        let shown: Vec<_> = found
+            .iter()
+            .map(|one| (one.name.as_str(), one.line))
+            .collect();
+        assert_eq!(shown, [("BY_CODE", 1), ("free", 4), ("free", 5)]);
     }
 }

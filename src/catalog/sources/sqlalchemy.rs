@@ -12,6 +12,7 @@ pub(super) const CONVENTION: Convention = Convention {
     extensions: &["py"],
     shows,
     read,
+    parts: None,
 };
 
 fn shows(text: &str) -> bool {

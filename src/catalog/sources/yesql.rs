@@ -13,6 +13,7 @@ pub(super) const CONVENTION: Convention = Convention {
     extensions: &["sql"],
     shows,
     read,
+    parts: None,
 };
 
 fn header(line: &str) -> Option<&str> {

@@ -134,6 +134,7 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
         subset,
         clock,
         constants,
+        joins,
         profile,
         // Follows from all else.
         left_empty: _,
@@ -145,6 +146,9 @@ pub fn fingerprint(recipe: Recipe<'_>, server_major: u32) -> String {
     part(&clock.to_string());
     if !constants.is_empty() {
         part(&format!("{constants:?}"));
+    }
+    if !joins.is_empty() {
+        part(&format!("{joins:?}"));
     }
     if let Some(profile) = profile {
         part(&format!("{profile:?}"));

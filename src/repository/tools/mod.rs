@@ -2,6 +2,7 @@
 
 pub(super) mod alembic;
 pub(super) mod coded;
+pub(super) mod create_files;
 pub(super) mod django;
 pub(super) mod ecto;
 pub(super) mod javascript;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::sources::conventions::{self, Convention};
+use crate::catalog::sources::is_of_migrations;
 use crate::repository::listing::folder;
 use crate::repository::{Found, Listing, QuerySource, is_aside};
 
@@ -23,7 +24,7 @@ fn is_known_better(listing: &Listing, convention: &Convention) -> bool {
 fn of_convention(listing: &Listing, convention: &Convention) -> Vec<Found> {
     let files: Vec<&Path> = listing
         .files()
-        .filter(|file| !is_aside(file) && has_ending(file, convention))
+        .filter(|file| !is_aside(file) && !is_of_migrations(file) && has_ending(file, convention))
         .filter(|file| {
             listing
                 .text(file)

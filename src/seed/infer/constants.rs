@@ -100,6 +100,12 @@ impl Known {
         self.values.clear();
     }
 
+    /// Whether values are known.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -302,7 +308,7 @@ fn mix(class: &TypeClass, values: &[(String, f64)], generator: &mut Generator) {
 }
 
 /// A state, a kind or the like: what a program distinguishes, of which there are few.
-fn is_state(name: &str) -> bool {
+pub(in crate::seed) fn is_state(name: &str) -> bool {
     const WORDS: [&str; 18] = [
         "algorithm",
         "status",

@@ -9,6 +9,7 @@ mod elements;
 mod enumerations;
 mod exclusions;
 mod gaps;
+mod joined_references;
 mod key_columns;
 mod key_units;
 mod keys;
@@ -41,6 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(in crate::seed) use self::columns::PLAIN;
+use self::references::{Origin, Reference};
 use super::check::Atom;
 use super::clock::Clock;
 use super::describe::header;
@@ -53,6 +55,7 @@ use crate::profile::twin::Twin;
 use crate::schema::{QualifiedName, Schema, Table, TableKind};
 use crate::source::{SourceError, nearest};
 use crate::sql::constants::Constant;
+use crate::sql::joins::Join;
 
 pub(crate) use roles::is_of_owners_or_people;
 
@@ -79,6 +82,8 @@ pub struct Options {
     pub clock: Clock,
     /// What the catalog's queries say of the data.
     pub constants: Vec<Constant>,
+    /// The columns that each of them compares with each other.
+    pub joins: Vec<Vec<Join>>,
     /// OIDs of tables that stay empty, since their rows cannot be made.
     pub left_empty: BTreeSet<u32>,
     /// Statistics of production, which the rows shall have where the spec says nothing else.
@@ -98,6 +103,7 @@ impl Default for Options {
             subset: None,
             clock: Clock::default(),
             constants: Vec::new(),
+            joins: Vec::new(),
             left_empty: BTreeSet::new(),
             profile: None,
         }
@@ -254,26 +260,26 @@ fn at_scale(
     stored: &BTreeMap<u32, StoredRows>,
 ) -> Result<SeedPlan, Box<Refusal>> {
     /// Tables are refused together: what is left after this many attempts does not depend on references.
-    const ATTEMPTS: usize = 4;
+    const ATTEMPTS: usize = 6;
     let (mut errors, mut misread) = (Vec::new(), BTreeSet::new());
     let specs = match_specs(schema, spec, &mut errors, &mut misread);
     let mut mistakes = Vec::new();
-    let mut references = references::undeclared(schema, &specs, stored, &mut mistakes);
+    let mut references = references::undeclared(schema, &specs, stored, options, &mut mistakes);
     for attempt in 0..=ATTEMPTS {
         if attempt == ATTEMPTS {
-            references.retain(|reference| reference.asked);
+            references.retain(|reference| reference.origin == Origin::Asked);
         }
         let with_references = stricter_keys::with(&references::with(schema, &references), stored);
         let inferred = Inferred {
             keys: references
                 .iter()
-                .filter(|reference| !reference.asked)
+                .filter(|reference| reference.origin != Origin::Asked)
                 .map(|reference| (reference.table, reference.key.name.clone()))
                 .collect(),
         };
         let mut refusal = match planned(&with_references, spec, options, stored, inferred) {
             Ok(mut plan) if mistakes.is_empty() => {
-                plan.notes.extend(references::note(schema, &references));
+                plan.notes.extend(references::notes(schema, &references));
                 return Ok(plan);
             }
             Ok(sound) => Box::new(Refusal {
@@ -283,11 +289,19 @@ fn at_scale(
             Err(refusal) => refusal,
         };
         let kept = references.len();
-        references.retain(|reference| {
-            let table = schema.table_by_oid(reference.table).map(|t| t.name.to_string());
+        let stands_in_the_way = |reference: &Reference| {
+            let table = schema
+                .table_by_oid(reference.table)
+                .map(|t| t.name.to_string());
             let stands = |error: &SeedError| matches!(error, SeedError::Unsolvable { table: of, .. } if table.as_ref() == Some(of));
-            reference.asked || !refusal.errors.iter().any(stands)
-        });
+            refusal.errors.iter().any(stands)
+        };
+        // What joins show before what names say.
+        for origin in [Origin::Joined, Origin::Named] {
+            if references.len() == kept {
+                references.retain(|one| one.origin != origin || !stands_in_the_way(one));
+            }
+        }
         if references.len() == kept {
             refusal.errors.splice(0..0, mistakes);
             return Err(refusal);

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SeedError, StoredRows, is_seeded};
+use super::joined_references::{self, Evidence};
+use super::{Options, SeedError, StoredRows, is_seeded};
 use crate::schema::{Column, ForeignKey, KeyPart, Schema, Table};
 use crate::seed::check::Expression;
 use crate::seed::encode::ScalarEncoding;
@@ -11,15 +12,26 @@ use crate::seed::infer::names::{self, singular, words};
 use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::spec::{ColumnSpec, TableSpec};
 
-/// A reference and whose word it is.
+/// A reference, declared nowhere.
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     /// OID of the table.
     pub table: u32,
     /// As a foreign key would say it.
     pub key: ForeignKey,
-    /// The spec names it: it is not given up.
-    pub asked: bool,
+    /// Whose word it is.
+    pub origin: Origin,
+}
+
+/// Whose word a reference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The spec's: it is not given up.
+    Asked,
+    /// A name's.
+    Named,
+    /// The catalog's joins': the first to be given up.
+    Joined,
 }
 
 /// What a spec writes where a column references nothing.
@@ -38,6 +50,7 @@ pub(super) fn undeclared(
     schema: &Schema,
     specs: &BTreeMap<u32, &TableSpec>,
     stored: &BTreeMap<u32, StoredRows>,
+    options: &Options,
     errors: &mut Vec<SeedError>,
 ) -> Vec<Reference> {
     let seeded: Vec<&Table> = schema
@@ -69,7 +82,7 @@ pub(super) fn undeclared(
                     Some((parent, of)) => found.push(Reference {
                         table: table.oid,
                         key: key(table, column, parent, of),
-                        asked: true,
+                        origin: Origin::Asked,
                     }),
                     None => {
                         let error = place.error(format!(
@@ -98,6 +111,22 @@ pub(super) fn undeclared(
         })
         .collect();
     found.extend(search.by_shared_columns(&seeded, &known));
+    let mut joined = joined_references::of_queries(&Evidence {
+        schema,
+        specs,
+        joins: &options.joins,
+        constants: &options.constants,
+        known: &found,
+    });
+    // Of rows that are there only the columns that declared keys point to are known.
+    joined.retain(|one| {
+        let rows = stored
+            .get(&one.key.references)
+            .filter(|rows| rows.count > 0);
+        let mut columns = one.key.referenced_columns.iter();
+        rows.is_none_or(|rows| columns.all(|column| rows.cells.contains_key(column)))
+    });
+    found.extend(joined);
     found
 }
 
@@ -112,12 +141,21 @@ pub(super) fn with(schema: &Schema, references: &[Reference]) -> Schema {
     schema
 }
 
-/// The note that tells of them.
-pub(super) fn note(schema: &Schema, references: &[Reference]) -> Option<String> {
+/// The notes that tell of them, by whose word they are.
+pub(super) fn notes(schema: &Schema, references: &[Reference]) -> Vec<String> {
+    let by_names = "references that no foreign key declares, taken from names and types";
+    let by_joins = "references that no foreign key declares, taken from the joins of queries";
+    [(Origin::Named, by_names), (Origin::Joined, by_joins)]
+        .into_iter()
+        .filter_map(|(origin, told)| note(schema, references, origin, told))
+        .collect()
+}
+
+fn note(schema: &Schema, references: &[Reference], origin: Origin, told: &str) -> Option<String> {
     const SHOWN: usize = 6;
     let inferred: Vec<String> = references
         .iter()
-        .filter(|reference| !reference.asked)
+        .filter(|reference| reference.origin == origin)
         .filter_map(|reference| {
             let table = schema.table_by_oid(reference.table)?;
             Some(format!(
@@ -135,8 +173,7 @@ pub(super) fn note(schema: &Schema, references: &[Reference]) -> Option<String> 
     let more = inferred.len().saturating_sub(SHOWN);
     let shown: Vec<&str> = inferred.iter().take(SHOWN).map(String::as_str).collect();
     Some(format!(
-        "references that no foreign key declares, taken from names and types: {}{}; `references = \"none\"` in a column's \
-         spec says otherwise",
+        "{told}: {}{}; `references = \"none\"` in a column's spec says otherwise",
         shown.join(", "),
         if more == 0 {
             String::new()
@@ -164,17 +201,29 @@ fn own_key(table: &Table) -> Option<&Column> {
 }
 
 fn key(table: &Table, column: &Column, parent: &Table, of: &Column) -> ForeignKey {
-    let name = format!("{} (not declared)", column.name);
+    key_of(table, &[&column.name], parent, &[&of.name])
+}
+
+/// A foreign key that nobody declared.
+pub(super) fn key_of(
+    table: &Table,
+    columns: &[&str],
+    parent: &Table,
+    referenced: &[&str],
+) -> ForeignKey {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     ForeignKey {
         definition: format!(
             "REFERENCES {} ({}), inferred for {}",
-            parent.name, of.name, table.name
+            parent.name,
+            referenced.join(", "),
+            table.name
         ),
-        name,
-        columns: vec![column.name.clone()],
+        name: format!("{} (not declared)", columns.join(", ")),
+        columns: owned(columns),
         references: parent.oid,
         referenced_table: parent.name.clone(),
-        referenced_columns: vec![of.name.clone()],
+        referenced_columns: owned(referenced),
         match_full: false,
         // It gives way where tables reference each other.
         deferrable: true,
@@ -220,7 +269,7 @@ impl<'a> Search<'a> {
         (!unknown).then(|| Reference {
             table: table.oid,
             key: key(table, column, parent, of),
-            asked: false,
+            origin: Origin::Named,
         })
     }
 
@@ -379,7 +428,7 @@ impl<'a> Search<'a> {
                     found.push(Reference {
                         table: shared.oid,
                         key: key(shared, column, parent, of),
-                        asked: false,
+                        origin: Origin::Named,
                     });
                 }
             }
@@ -389,7 +438,7 @@ impl<'a> Search<'a> {
 }
 
 /// Both count, or both are UUIDs, or both are texts.
-fn are_comparable(one: &TypeClass, other: &TypeClass) -> bool {
+pub(super) fn are_comparable(one: &TypeClass, other: &TypeClass) -> bool {
     let whole = |class: &TypeClass| {
         matches!(
             class,
@@ -475,7 +524,7 @@ const PEOPLE: &[&str] = &[
 ];
 
 /// The spec says what the column holds.
-fn is_described(said: &ColumnSpec) -> bool {
+pub(super) fn is_described(said: &ColumnSpec) -> bool {
     said.generator.is_some()
         || said.values.is_some()
         || said.value.is_some()

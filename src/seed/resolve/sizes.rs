@@ -230,7 +230,7 @@ pub(super) fn fitted(
     // References that names suggest make children of what would be things of their own.
     let (mut mistakes, mut misread) = (Vec::new(), Default::default());
     let specs = super::match_specs(schema, spec, &mut mistakes, &mut misread);
-    let references = super::references::undeclared(schema, &specs, stored, &mut mistakes);
+    let references = super::references::undeclared(schema, &specs, stored, options, &mut mistakes);
     let with_references = super::references::with(schema, &references);
     let counted = |table: &Table| {
         let qualified = format!("{}.{}", table.name.schema, table.name.name);

@@ -120,7 +120,7 @@ pub(super) fn value_at(pieces: &[Placed], mut at: usize) -> Option<(Value, usize
     while let Some(next) = pieces.get(at) {
         match &next.piece {
             Piece::Text(more) => {
-                join(&mut text, more);
+                join(&mut text, more, Lines::Kept);
                 known &= more.is_whole();
             }
             Piece::Sign('+') => {
@@ -161,12 +161,21 @@ pub(super) fn value_at(pieces: &[Placed], mut at: usize) -> Option<(Value, usize
     Some((value, at))
 }
 
-/// Adds a text that stands further on, in its own line where a blank lets it.
-fn join(text: &mut Text, more: &Text) {
+/// What becomes of the lines between two texts that are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// The second text stands further on, in its own line where a blank lets it.
+    Kept,
+    /// It stands elsewhere.
+    None,
+}
+
+/// Adds a text.
+pub(super) fn join(text: &mut Text, more: &Text, between: Lines) {
     let lines = more.line.saturating_sub(text.last_line) as usize;
     let blank =
         text.value.ends_with(char::is_whitespace) || more.value.starts_with(char::is_whitespace);
-    if blank {
+    if blank && between == Lines::Kept {
         text.value.push_str(&"\n".repeat(lines));
     }
     text.value.push_str(&more.value);

@@ -149,7 +149,7 @@ fn made_elsewhere(
 
 /// The name in `relation "shop.orders" does not exist`.
 fn missing_object(message: &str) -> Option<&str> {
-    let rest = ["relation \"", "type \""]
+    let rest = ["relation \"", "type \"", "schema \""]
         .iter()
         .find_map(|begin| message.strip_prefix(begin))?;
     let (name, rest) = rest.split_once('"')?;
@@ -173,13 +173,16 @@ fn came_too_early(error: &CliError, configuration: &Configuration) -> Option<usi
     (is_missing && at + 1 < files.len()).then_some(at)
 }
 
-/// Whether the server's programs are there and a library of an extension's is not.
+/// Whether the server's programs are there and a library of an extension's, or ICU, is not.
 fn lacks_a_library(error: &CliError) -> bool {
     let CliError::Sources(errors) = error else {
         return false;
     };
     let mut messages = errors.iter().map(|error| error.message.as_str());
-    messages.any(|message| message.starts_with("could not load library"))
+    messages.any(|message| {
+        message.starts_with("could not load library")
+            || message.starts_with("ICU is not supported in this build")
+    })
 }
 
 /// The role of `role "app" does not exist`.

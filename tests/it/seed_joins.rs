@@ -1,0 +1,104 @@
+//! References that only the joins of queries show: rows that meet, and columns that must not.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use pgproof::seed::{Options, SeedPlan};
+use pgproof::source::Source;
+use pgproof::sql::{constants, joins};
+
+use crate::support::{self, TestDatabase};
+use crate::torture;
+
+/// Fills the database as it is filled for these queries.
+async fn filled(database: &TestDatabase, queries: &[&str], spec: &str) -> SeedPlan {
+    let options = Options {
+        all_rows: Some(400),
+        constants: constants::of_all(queries.iter().copied()),
+        joins: joins::by_tables(queries.iter().copied()),
+        ..Options::default()
+    };
+    let specs = [Source::new("seeds/spec.toml", spec)];
+    torture::try_fill_with(database, &specs, &options)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn count(database: &TestDatabase, sql: &str) -> i64 {
+    let session = database.session().await;
+    let count = session.client().query_one(sql, &[]).await.unwrap().get(0);
+    session.close().await;
+    count
+}
+
+/// A ship yard's tables without a foreign key.
+const YARD: &str = "CREATE TABLE hulls (keel text PRIMARY KEY, launched date);
+    CREATE TABLE refits (id int PRIMARY KEY, vessel text NOT NULL, bill int NOT NULL);
+    CREATE TABLE voyages (id bigint NOT NULL, begun timestamptz NOT NULL, captain text NOT NULL, PRIMARY KEY (id, begun));
+    CREATE TABLE logbook (page int PRIMARY KEY, trip bigint NOT NULL, trip_begun timestamptz NOT NULL, entry text NOT NULL);
+    CREATE TABLE parcels (id int PRIMARY KEY, consignment text NOT NULL, weight int NOT NULL);
+    CREATE TABLE duties (id int PRIMARY KEY, consignment text NOT NULL, paid int NOT NULL);";
+
+#[tokio::test]
+async fn what_queries_join_meets() {
+    let database = support::database().await;
+    database.execute(YARD).await;
+    let queries = [
+        "SELECT 1 FROM refits r JOIN hulls h ON h.keel = r.vessel WHERE r.id = $1",
+        "SELECT 2 FROM logbook l, voyages v WHERE l.trip = v.id AND v.begun = l.trip_begun",
+        "SELECT 3 FROM parcels p WHERE p.consignment IN (SELECT consignment FROM duties)",
+    ];
+    let plan = filled(&database, &queries, "").await;
+    let orphans = [
+        "SELECT count(*) FROM refits WHERE vessel NOT IN (SELECT keel FROM hulls)",
+        "SELECT count(*) FROM logbook WHERE (trip, trip_begun) NOT IN (SELECT id, begun FROM voyages)",
+    ];
+    for sql in orphans {
+        assert_eq!(count(&database, sql).await, 0, "{sql}");
+    }
+    let met = "SELECT count(*) FROM parcels p JOIN duties d USING (consignment)";
+    assert!(count(&database, met).await > 100);
+    let notes = plan.notes.join("\n");
+    for told in [
+        "taken from the joins of queries: ",
+        "refits.vessel → hulls.keel",
+        "logbook.trip, trip_begun → voyages.id, begun",
+        "duties.consignment → parcels.consignment",
+    ] {
+        assert!(notes.contains(told), "{notes}");
+    }
+}
+
+/// Numbers that only happen to be compared, what a constraint or the spec says, and keys that are counted.
+#[tokio::test]
+async fn what_is_compared_otherwise_is_left_alone() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE decks (id int PRIMARY KEY, height int NOT NULL, state text NOT NULL);
+             CREATE TABLE cabins (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, height int NOT NULL, state text NOT NULL,
+                 deck_number int NOT NULL CHECK (deck_number BETWEEN 900001 AND 900009), steward int NOT NULL);
+             CREATE TABLE crew (number int PRIMARY KEY, name text NOT NULL);",
+        )
+        .await;
+    let queries = [
+        "SELECT 1 FROM decks d JOIN cabins c ON c.height = d.height AND c.state = d.state",
+        "SELECT 2 FROM decks d JOIN cabins c ON c.deck_number = d.id",
+        "SELECT 3 FROM decks d JOIN cabins c ON c.id = d.id",
+        "SELECT 4 FROM crew w JOIN cabins c ON c.steward = w.number",
+    ];
+    let spec = "[tables.cabins.columns]\nsteward = { references = \"none\" }\n";
+    let plan = filled(&database, &queries, spec).await;
+    let notes = plan.notes.join("\n");
+    // The one that is a key of its own accord is the deck's: it names the cabin that was counted.
+    let told: Vec<&str> = notes
+        .lines()
+        .filter(|note| note.contains("joins of queries"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "references that no foreign key declares, taken from the joins of queries: decks.id → cabins.id; \
+          `references = \"none\"` in a column's spec says otherwise"
+        ]
+    );
+}
