@@ -524,6 +524,9 @@ const GUESSES: [RuleId; 4] = [
     RuleId::WrongOrderIndex,
 ];
 
+/// A query of fewer pages gains too little by any index, whatever it would save of them.
+const LITTLE_PAGES: f64 = 1_000.0;
+
 /// Says in findings that ask for an index what came of those that were built: where none was chosen for the query and the
 /// table, no index is missing.
 pub fn tell_of_trials(
@@ -561,6 +564,17 @@ pub fn tell_of_trials(
                 index.table,
                 key_text(index),
                 audited.queries[*query].name
+            );
+            continue;
+        }
+        let pages = finding.evidence.get("query_pages");
+        if let Some(Quantity::Pages(pages)) = pages
+            && (pages.0 as f64) < LITTLE_PAGES
+        {
+            finding.advice = format!(
+                "Nothing today: an index on {} was built, and of these {pages} it saves too few to be advised \
+                 (missing-index.min-pages).",
+                tried.join(" or ")
             );
             continue;
         }

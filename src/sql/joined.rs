@@ -151,7 +151,8 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
         _ => return None,
     };
     let with = match with {
-        Some(with) if has_parameters(with.syntax()) || writes(with.syntax()) => return None,
+        Some(with) if writes(with.syntax()) => return None,
+        Some(with) if has_parameters(with.syntax()) => return of_with(&with, sql),
         Some(with) => format!("{} ", &sql[span_of(with.syntax())]),
         None => String::new(),
     };
@@ -167,6 +168,7 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
         None => None,
     };
     let own = target.as_ref().map(|target| target.text.clone());
+    let mut sought: Vec<String> = Vec::new();
     let from_text = match (own, listed) {
         (Some(own), Some(listed)) => format!("{own}, {listed}"),
         (Some(text), None) | (None, Some(text)) => text,
@@ -179,7 +181,13 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     for conjunct in condition.iter().flat_map(conjuncts) {
         let text = sql[span_of(conjunct.syntax())].to_owned();
         if has_parameters(conjunct.syntax()) {
-            reader.read(conjunct.syntax());
+            match Sought::of(&conjunct, sought.len(), sql) {
+                Some(found) => {
+                    reader.compared.extend(found.compared);
+                    sought.push(found.text);
+                }
+                None => reader.read(conjunct.syntax()),
+            }
             asking.push(Asking {
                 text,
                 parameters: parameters_in(conjunct.syntax()),
@@ -191,12 +199,127 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     Some(Joined {
         compared: reader.compared,
         with,
-        from: from_text,
+        relations: relations + sought.len(),
+        from: std::iter::once(from_text)
+            .chain(sought)
+            .collect::<Vec<_>>()
+            .join(", "),
         conditions,
         asking,
-        relations,
         target: target.map(|target| target.name),
     })
+}
+
+/// A statement whose parameters stand in one of its WITH queries: that one's rows.
+fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
+    let mut asking = with
+        .with_tables()
+        .filter(|table| has_parameters(table.syntax()));
+    let (table, None) = (asking.next()?, asking.next()) else {
+        return None;
+    };
+    match table.query()? {
+        ast::WithQuery::Select(select) => of_statement(&Stmt::Select(select), sql),
+        ast::WithQuery::CompoundSelect(_)
+        | ast::WithQuery::Delete(_)
+        | ast::WithQuery::Insert(_)
+        | ast::WithQuery::Merge(_)
+        | ast::WithQuery::ParenSelect(_)
+        | ast::WithQuery::Table(_)
+        | ast::WithQuery::Update(_)
+        | ast::WithQuery::Values(_) => None,
+    }
+}
+
+/// The rows of a subquery that a condition looks for, beside those of the statement: `EXISTS (SELECT …)`, `x IN (SELECT y …)`.
+struct Sought {
+    /// An item of FROM.
+    text: String,
+    compared: Vec<Compared>,
+}
+
+impl Sought {
+    /// `None` for what is no such condition, and for subqueries that group or nest parameters further.
+    fn of(conjunct: &Expr, number: usize, sql: &str) -> Option<Self> {
+        let (select, member) = match conjunct {
+            Expr::CallExpr(_) => {
+                let mut children = conjunct.syntax().children();
+                let exists = children.find_map(ast::ExistsFn::cast)?;
+                (selected(exists.select_variant()?)?, None)
+            }
+            Expr::BinExpr(both) if matches!(both.op(), Some(BinOp::In(_))) => {
+                let list = both.rhs()?.syntax().clone();
+                let select = list.descendants().find_map(ast::Select::cast)?;
+                let target = select
+                    .syntax()
+                    .descendants()
+                    .find(|node| node.kind() == SyntaxKind::TARGET)?;
+                let value = target.children().next()?;
+                let equal = format!(
+                    "({}) = ({})",
+                    &sql[span_of(&value)],
+                    &sql[span_of(both.lhs()?.syntax())]
+                );
+                (select, Some(equal))
+            }
+            _ => return None,
+        };
+        if select.group_by_clause().is_some() || select.with_clause().is_some() {
+            return None;
+        }
+        let mut reader = Reader {
+            block: select.syntax().clone(),
+            sql,
+            compared: Vec::new(),
+        };
+        let from = reader.relations(select.from_clause()?.syntax())?;
+        let mut conditions: Vec<String> = member.into_iter().collect();
+        let condition = select.where_clause().and_then(|clause| clause.expr());
+        for conjunct in condition.iter().flat_map(conjuncts) {
+            if has_parameters(conjunct.syntax()) {
+                reader.read(conjunct.syntax());
+            } else {
+                conditions.push(sql[span_of(conjunct.syntax())].to_owned());
+            }
+        }
+        if reader.compared.is_empty() {
+            return None;
+        }
+        let columns: Vec<String> = reader
+            .compared
+            .iter()
+            .enumerate()
+            .map(|(i, compared)| format!("({}) AS c{i}", compared.expression))
+            .collect();
+        let condition = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE ({})", conditions.join(") AND (")),
+        };
+        let columns = columns.join(", ");
+        let compared = reader.compared.iter().enumerate();
+        Some(Self {
+            text: format!(
+                "LATERAL (SELECT {columns} FROM {from}{condition} LIMIT 1) AS sought_{number}"
+            ),
+            compared: compared
+                .map(|(i, compared)| Compared {
+                    parameter: compared.parameter,
+                    expression: format!("sought_{number}.c{i}"),
+                })
+                .collect(),
+        })
+    }
+}
+
+fn selected(variant: ast::SelectVariant) -> Option<ast::Select> {
+    match variant {
+        ast::SelectVariant::Select(select) => Some(select),
+        ast::SelectVariant::CompoundSelect(_)
+        | ast::SelectVariant::ParenSelect(_)
+        | ast::SelectVariant::SelectInto(_)
+        | ast::SelectVariant::Table(_)
+        | ast::SelectVariant::Values(_) => None,
+    }
 }
 
 fn where_of(clause: WhereClauseOrCurrentOf) -> Option<Expr> {
@@ -502,6 +625,40 @@ mod tests {
             ]
         );
         assert_eq!(from, "books");
+    }
+
+    #[test]
+    fn rows_that_a_condition_looks_for_belong_to_the_row() {
+        let (compared, from) = shown(
+            "SELECT b.id FROM books b WHERE b.lang = $1 AND EXISTS (SELECT 1 FROM loans l WHERE l.book = b.id AND l.reader = $2 \
+             AND l.back IS NULL) AND b.author IN (SELECT a.id FROM authors a WHERE a.country = $3) AND NOT EXISTS (SELECT FROM marks \
+             WHERE by = $4)",
+        )
+        .unwrap();
+        assert_eq!(
+            compared,
+            ["$1 b.lang", "$2 sought_0.c0", "$3 sought_1.c0"]
+        );
+        assert_eq!(
+            from,
+            "books b, LATERAL (SELECT (l.reader) AS c0 FROM loans l WHERE (l.book = b.id) AND (l.back IS NULL) LIMIT 1) AS sought_0, \
+             LATERAL (SELECT (a.country) AS c0 FROM authors a WHERE ((a.id) = (b.author)) LIMIT 1) AS sought_1"
+        );
+    }
+
+    #[test]
+    fn a_with_query_that_asks_stands_for_the_statement() {
+        let (compared, from) = shown(
+            "WITH page AS (SELECT e.id FROM entries e JOIN balances b ON b.entry = e.id WHERE b.account = $1 \
+             AND COALESCE((e.at, e.id) > ($3, $2), $2 IS NULL) LIMIT $4) SELECT p.id, CASE WHEN $5 THEN 1 END FROM page p",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 b.account", "$3 e.at", "$2 e.id"]);
+        assert_eq!(from, "entries e JOIN balances b ON b.entry = e.id");
+        assert_eq!(
+            shown("WITH a AS (SELECT 1 FROM t WHERE x = $1), b AS (SELECT 1 FROM t WHERE x = $2) SELECT 1 FROM a, b"),
+            None
+        );
     }
 
     #[test]

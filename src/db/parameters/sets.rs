@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::db::explain::{ExplainError, TypeKind};
-use crate::run_id::{HOT_WITHOUT_FILTERS, NO_FILTERS, SetId, SetRole};
+use crate::run_id::{
+    EMPTY, HOT_TOGETHER, HOT_WITHOUT_FILTERS, NO_FILTERS, SetId, SetRole, WIDE_TOGETHER,
+    WIDE_WITHOUT_FILTERS, WITHOUT,
+};
 
 use super::group::{Group, Groups, tolerated};
 use super::sample::Row;
@@ -11,7 +14,7 @@ use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
 use super::values::{PartOf, Rank, absent, any_of_type, part_of, written};
 use super::{Absent, ParameterSet, Search, Slot, Wanted};
-use super::{alternatives, bounds};
+use super::{alternatives, bounds, open_bounds};
 
 /// More sets than these are not worth their planning time.
 const MAX_SETS: usize = 24;
@@ -124,10 +127,10 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize
             continue;
         }
         if slot.usage.null_tested {
-            one(format!("NULL {}", slot.name), i, Variation::Null);
+            one(format!("{WITHOUT}{}", slot.name), i, Variation::Null);
         } else if slot.usage.empty_tested {
             one(
-                format!("empty {}", slot.name),
+                format!("{EMPTY}{}", slot.name),
                 i,
                 Variation::Value(String::new()),
             );
@@ -180,20 +183,21 @@ fn left_out(slots: &[Slot<'_>]) -> BTreeMap<usize, Variation> {
     found
 }
 
-/// What is worst alone may be far worse together: the hot values with the widest ranges, no optional filter, a late page.
+/// What is worst alone may be far worse together: the hot values with no optional filter and a late page; apart from these, with
+/// the widest ranges, which nobody may ask for.
 fn worst_together(
     slots: &[Slot<'_>],
     groups: &Groups,
     optional: &BTreeMap<usize, Variation>,
 ) -> Vec<(SetId, BTreeMap<usize, Variation>)> {
-    let hot: BTreeMap<usize, Variation> = (0..slots.len())
+    let (wide, hot): (BTreeMap<usize, Variation>, BTreeMap<usize, Variation>) = (0..slots.len())
         .filter(|i| {
             !slots[*i].usage.null_tested
                 && !slots[*i].usage.empty_tested
                 && offers(slots, groups, *i, Rank::Hot)
         })
         .map(|i| (i, Variation::Ranked(Rank::Hot)))
-        .collect();
+        .partition(|(i, _)| slots[*i].compared.as_ref().is_some_and(is_range));
     let late: BTreeMap<usize, Variation> = slots
         .iter()
         .enumerate()
@@ -209,13 +213,23 @@ fn worst_together(
     let mut found = Vec::new();
     let both = joined(&[&hot, &late]);
     if both.len() > 1 {
-        found.push((SetId::varied("hot together"), both.clone()));
+        found.push((SetId::varied(HOT_TOGETHER), both.clone()));
     }
     if !optional.is_empty() && !both.is_empty() {
         found.push((
             SetId::varied(HOT_WITHOUT_FILTERS),
             joined(&[&both, optional]),
         ));
+    }
+    if !wide.is_empty() {
+        let all = joined(&[&both, &wide]);
+        if all.len() > 1 {
+            found.push((SetId::varied(WIDE_TOGETHER), all.clone()));
+        }
+        if !optional.is_empty() {
+            let all = joined(&[&all, optional]);
+            found.push((SetId::varied(WIDE_WITHOUT_FILTERS), all));
+        }
     }
     found
 }
@@ -347,11 +361,17 @@ async fn values_of(
         let lead_rank = rank(lead);
         let lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
         let is_led = slots[lead].compared.as_ref().is_none_or(is_equality);
+        let within = open_bounds::holds(slots, group, &rank);
         let row = match (&lead_value, is_led) {
-            (Some(value), true) => row_with(search, group, lead_place, value).await?,
-            _ => group.rows.get(group.rows.len() / 2).cloned(),
+            (Some(value), true) => row_with(search, group, (lead_place, value), &within).await?,
+            _ => {
+                let within: Vec<&Row> = group.rows.iter().filter(|row| within(row)).collect();
+                let middle = within.get(within.len() / 2).copied();
+                middle.or(group.rows.get(group.rows.len() / 2)).cloned()
+            }
         };
         let rounds = alternatives::rounds(slots, &group.members);
+        let agreed = agreed(slots, &rounds[0], row.as_ref(), &rank);
         let mut first: HashMap<usize, String> = HashMap::new();
         for &(slot, place) in &rounds[0] {
             let own_rank = rank(slot);
@@ -373,7 +393,14 @@ async fn values_of(
             let met = match (joined.get(&slot), &lead_value) {
                 (Some(value), _) => vec![value.as_str()],
                 (None, Some(value)) if slot != lead && is_led => {
-                    met_with(group, (lead_place, value), place, row.as_ref())
+                    let mut agreed = agreed.clone();
+                    agreed.push((lead_place, value));
+                    met_with(group, &agreed, place, row.as_ref())
+                }
+                // Bounds of several columns leave in one row at least.
+                (None, _) if !is_led && open_bounds::is_open(slots, &slots[slot]) => {
+                    let value = row.as_ref().and_then(|row| row.get(place)?.as_deref());
+                    value.into_iter().collect()
                 }
                 (None, _) => Vec::new(),
             };
@@ -557,14 +584,35 @@ pub(super) fn raw_value(
     }
 }
 
-/// The row that goes with a value: its most frequent combination in the sample, else one that is looked up.
+/// What the equalities of an ordinary call have of its row.
+fn agreed<'r>(
+    slots: &[Slot<'_>],
+    members: &[(usize, usize)],
+    row: Option<&'r Row>,
+    rank: &dyn Fn(usize) -> Rank,
+) -> Vec<(usize, &'r str)> {
+    let is_of_row = |slot: usize| {
+        rank(slot) == Rank::Typical && slots[slot].compared.as_ref().is_some_and(is_equality)
+    };
+    let of_row = members.iter().filter(|(slot, _)| is_of_row(*slot));
+    of_row
+        .filter_map(|(_, place)| Some((*place, row?.get(*place)?.as_deref()?)))
+        .collect()
+}
+
+/// The row that goes with a value: its most frequent combination in the sample, else one that is looked up; one that is
+/// `within` the open bounds where there is one.
 async fn row_with(
     search: &mut Search<'_>,
     group: &Group,
-    place: usize,
-    value: &str,
+    (place, value): (usize, &str),
+    within: &dyn Fn(&[Option<String>]) -> bool,
 ) -> Result<Option<Row>, ExplainError> {
-    if let Some(row) = most_frequent(&group.rows, place, value) {
+    let best = |rows: &[Row]| {
+        most_frequent(rows, place, value, within)
+            .or_else(|| most_frequent(rows, place, value, &|_| true))
+    };
+    if let Some(row) = best(&group.rows) {
         return Ok(Some(row));
     }
     if group.members.len() == 1 {
@@ -580,15 +628,19 @@ async fn row_with(
         .sampler
         .rows_with(client, limits, table, &group.expressions, &conditions)
         .await;
-    Ok(tolerated(found)?
-        .and_then(|rows| most_frequent(&rows, place, value).or_else(|| rows.first().cloned())))
+    Ok(tolerated(found)?.and_then(|rows| best(&rows).or_else(|| rows.first().cloned())))
 }
 
-fn most_frequent(rows: &[Row], place: usize, value: &str) -> Option<Row> {
+fn most_frequent(
+    rows: &[Row],
+    place: usize,
+    value: &str,
+    within: &dyn Fn(&[Option<String>]) -> bool,
+) -> Option<Row> {
     let mut counts: BTreeMap<&Row, usize> = BTreeMap::new();
     for row in rows
         .iter()
-        .filter(|row| row.get(place).and_then(Option::as_deref) == Some(value))
+        .filter(|row| row.get(place).and_then(Option::as_deref) == Some(value) && within(row))
     {
         *counts.entry(row).or_default() += 1;
     }
@@ -613,18 +665,19 @@ fn as_stored(slot: &Slot<'_>, value: String) -> String {
     }
 }
 
-/// Values of a place in the rows that have the lead's value.
+/// Values of a place in the rows that have the values of all equalities.
 fn met_with<'a>(
     group: &'a Group,
-    (lead_place, lead_value): (usize, &str),
+    agreed: &[(usize, &str)],
     place: usize,
     looked_up: Option<&'a Row>,
 ) -> Vec<&'a str> {
-    let with_lead = group
-        .rows
-        .iter()
-        .filter(|row| row.get(lead_place).and_then(Option::as_deref) == Some(lead_value));
-    with_lead
+    let agrees = |row: &&Row| {
+        let mut all = agreed.iter();
+        all.all(|(place, value)| row.get(*place).and_then(Option::as_deref) == Some(value))
+    };
+    let with_them = group.rows.iter().filter(agrees);
+    with_them
         .chain(looked_up)
         .filter_map(|row| row.get(place)?.as_deref())
         .collect()
@@ -678,7 +731,7 @@ fn value_in(
         return written("", rank, with, slot.info, &[]);
     }
     let raw = if is_range(with) && with.wrap == Wrap::Same {
-        bound(slots, group, with, place, rank, raw.as_deref())
+        bound(slots, group, (slot, with), place, rank, raw.as_deref())
             .map(|bound| leaving_in(met, with, bound, &group.sorted(place)))
             .or(raw)
     } else {
@@ -694,11 +747,11 @@ fn value_in(
 
 /// A bound of a range over the sample's values: together with its counterpart, if the query has one, a window around the
 /// row's value (a tenth of all rows; half of them where the wide range is asked for; a hundredth for the rare); alone,
-/// everything past it.
+/// what a call asks for past it.
 fn bound(
     slots: &[Slot<'_>],
     group: &Group,
-    with: &ComparedWith,
+    (slot, with): (&Slot<'_>, &ComparedWith),
     place: usize,
     rank: Rank,
     value: Option<&str>,
@@ -722,7 +775,7 @@ fn bound(
             .map(|v| (*v).to_owned())
     };
     match other.map(|slot| &slots[slot].wanted) {
-        None => return if lower { at(1.0 - share) } else { at(share) },
+        None => return open_bounds::bound(slot.reach, rank, &values, with).map(str::to_owned),
         // The author said where the range ends: it begins so far before that.
         Some(Wanted::Fixed(Some(end))) => {
             let end = place_of(end);
