@@ -88,6 +88,12 @@ impl SetId {
         }
     }
 
+    /// Whether it asks for a range as wide as the data's, which nobody said that the application does.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        self.role == SetRole::Varied && self.name.starts_with(WIDE)
+    }
+
     /// The run with a plan for the set's values.
     #[must_use]
     pub const fn custom(self) -> RunId {
@@ -126,15 +132,17 @@ impl RunId {
     /// Whether its set asks for a range as wide as the data's, which nobody said that the application does.
     #[must_use]
     pub fn is_of_a_wide_range(&self) -> bool {
-        self.set.role == SetRole::Varied && self.set.name.starts_with(WIDE)
+        self.set.is_wide()
     }
 
     /// Whether its set leaves out a filter that may be left out.
     #[must_use]
     pub fn leaves_filters_out(&self) -> bool {
         let leaves_one_out =
-            |start: &&str| self.set.role == SetRole::Varied && self.set.name.starts_with(**start);
-        [WITHOUT, EMPTY].iter().any(leaves_one_out) || [NO_FILTERS, HOT_WITHOUT_FILTERS, WIDE_WITHOUT_FILTERS].contains(&self.set.name.as_str())
+            |start: &&str| self.set.role == SetRole::Varied && self.set.name.starts_with(*start);
+        [WITHOUT, EMPTY].iter().any(leaves_one_out)
+            || [NO_FILTERS, HOT_WITHOUT_FILTERS, WIDE_WITHOUT_FILTERS]
+                .contains(&self.set.name.as_str())
     }
 
     /// Whether it ran the generic plan.

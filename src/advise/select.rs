@@ -86,8 +86,7 @@ fn saves_visits(effect: &Effect) -> bool {
             .pages()
             .is_none_or(|(pages, left)| left <= pages * COVERING_PAGES)
     };
-    with.0 <= without.0 * COVERING_TIME
-        || (with.0 <= without.0 * COVERING_IDLE && few_are_left())
+    with.0 <= without.0 * COVERING_TIME || (with.0 <= without.0 * COVERING_IDLE && few_are_left())
 }
 
 /// Where it was the generic plan that got better: whether the plan for the same values would still be worse than it. Else the

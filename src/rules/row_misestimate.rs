@@ -238,10 +238,7 @@ fn known_too_late(context: &RunContext<'_>, id: NodeId) -> bool {
 
 /// NOT EXISTS, or LEFT JOIN … IS NULL.
 fn is_anti(node: &Node) -> bool {
-    matches!(
-        node.join_type,
-        Some(JoinType::Anti | JoinType::RightAnti)
-    )
+    matches!(node.join_type, Some(JoinType::Anti | JoinType::RightAnti))
 }
 
 /// Whether an anti join was expected to leave more rows than it did, and what is above it had no more to do for that; or the other

@@ -3,6 +3,7 @@
 //! runs nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use squawk_syntax::ast::{self, AstNode, BinOp, Expr, Stmt, WhereClauseOrCurrentOf};
@@ -367,7 +368,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The text of a FROM clause, with what ON asks of parameters left out. `None` where other parameters stand in it.
+    /// The text of a FROM clause, with what ON and its subqueries ask of parameters left out. `None` where other parameters stand in
+    /// it.
     fn relations(&mut self, from: &SyntaxNode) -> Option<String> {
         let whole = span_of(from);
         let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
@@ -389,7 +391,17 @@ impl Reader<'_> {
             }
             replaced.push((span_of(condition.syntax()), kept.join(" AND ")));
         }
-        let asked = parameters_in(from).len();
+        let subqueries = from.descendants().filter_map(ast::Select::cast);
+        let asking = |select: &ast::Select| has_parameters(select.syntax());
+        let mut in_subqueries = 0;
+        for select in subqueries.filter(asking) {
+            if self.is_own(select.syntax()) {
+                in_subqueries += parameters_in(select.syntax()).len();
+                replaced.extend(self.subquery(&select)?);
+            }
+        }
+        replaced.sort_by_key(|(place, _)| place.start);
+        let asked = parameters_in(from).len() - in_subqueries;
         let in_conditions: usize = from
             .descendants()
             .filter_map(ast::OnClause::cast)
@@ -409,6 +421,49 @@ impl Reader<'_> {
         text.push_str(&self.sql[done..whole.end]);
         let keyword = text.find(char::is_whitespace)?;
         Some(text[keyword..].trim().to_owned())
+    }
+
+    /// What changes in the text of a subquery in FROM: its WHERE without parameters, and one column more for what each is compared
+    /// with. `None` where it groups, or has parameters elsewhere.
+    fn subquery(&mut self, select: &ast::Select) -> Option<[(Range<usize>, String); 2]> {
+        let condition = select.where_clause()?.expr()?;
+        let elsewhere =
+            parameters_in(select.syntax()).len() > parameters_in(condition.syntax()).len();
+        if select.group_by_clause().is_some() || elsewhere {
+            return None;
+        }
+        let mut inner = Reader {
+            block: select.syntax().clone(),
+            sql: self.sql,
+            compared: Vec::new(),
+        };
+        let mut kept = Vec::new();
+        for conjunct in conjuncts(&condition) {
+            if has_parameters(conjunct.syntax()) {
+                inner.read(conjunct.syntax());
+            } else {
+                kept.push(self.sql[span_of(conjunct.syntax())].to_owned());
+            }
+        }
+        if kept.is_empty() {
+            kept.push("true".to_owned());
+        }
+        let mut columns = String::new();
+        for compared in inner.compared {
+            let name = format!("asked_{}", self.compared.len());
+            let _ = write!(columns, ", ({}) AS {name}", compared.expression);
+            self.compared.push(Compared {
+                parameter: compared.parameter,
+                expression: name,
+            });
+        }
+        let mut below = select.syntax().descendants();
+        let list = below.find(|node| node.kind() == SyntaxKind::TARGET_LIST)?;
+        let end = span_of(&list).end;
+        Some([
+            (end..end, columns),
+            (span_of(condition.syntax()), kept.join(" AND ")),
+        ])
     }
 
     fn count(&self, from: &SyntaxNode) -> usize {
@@ -632,17 +687,28 @@ mod tests {
         let (compared, from) = shown(
             "SELECT b.id FROM books b WHERE b.lang = $1 AND EXISTS (SELECT 1 FROM loans l WHERE l.book = b.id AND l.reader = $2 \
              AND l.back IS NULL) AND b.author IN (SELECT a.id FROM authors a WHERE a.country = $3) AND NOT EXISTS (SELECT FROM marks \
-             WHERE by = $4)",
+             WHERE owner = $4)",
         )
         .unwrap();
-        assert_eq!(
-            compared,
-            ["$1 b.lang", "$2 sought_0.c0", "$3 sought_1.c0"]
-        );
+        assert_eq!(compared, ["$1 b.lang", "$2 sought_0.c0", "$3 sought_1.c0"]);
         assert_eq!(
             from,
             "books b, LATERAL (SELECT (l.reader) AS c0 FROM loans l WHERE (l.book = b.id) AND (l.back IS NULL) LIMIT 1) AS sought_0, \
              LATERAL (SELECT (a.country) AS c0 FROM authors a WHERE ((a.id) = (b.author)) LIMIT 1) AS sought_1"
+        );
+    }
+
+    #[test]
+    fn a_subquery_in_from_says_what_it_is_asked_for() {
+        let (compared, from) = shown(
+            "SELECT b.id FROM books b JOIN LATERAL (SELECT l.at FROM loans l WHERE l.book = b.id AND l.reader = $1 ORDER BY l.at LIMIT 1) \
+             last ON true WHERE b.lang = $2",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 asked_0", "$2 b.lang"]);
+        assert_eq!(
+            from,
+            "books b JOIN LATERAL (SELECT l.at, (l.reader) AS asked_0 FROM loans l WHERE l.book = b.id ORDER BY l.at LIMIT 1) last ON true"
         );
     }
 
@@ -656,7 +722,9 @@ mod tests {
         assert_eq!(compared, ["$1 b.account", "$3 e.at", "$2 e.id"]);
         assert_eq!(from, "entries e JOIN balances b ON b.entry = e.id");
         assert_eq!(
-            shown("WITH a AS (SELECT 1 FROM t WHERE x = $1), b AS (SELECT 1 FROM t WHERE x = $2) SELECT 1 FROM a, b"),
+            shown(
+                "WITH a AS (SELECT 1 FROM t WHERE x = $1), b AS (SELECT 1 FROM t WHERE x = $2) SELECT 1 FROM a, b"
+            ),
             None
         );
     }
@@ -681,7 +749,7 @@ mod tests {
         for sql in [
             "SELECT $1::int",
             "SELECT 1 FROM f($1)",
-            "SELECT 1 FROM (SELECT * FROM books WHERE id = $1) b",
+            "SELECT 1 FROM (SELECT lang, count(*) FROM books WHERE id = $1 GROUP BY 1) b",
             "SELECT 1 FROM books WHERE id = $1 UNION SELECT 2",
             "INSERT INTO books VALUES ($1)",
         ] {

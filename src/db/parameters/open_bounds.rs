@@ -56,8 +56,7 @@ impl Reach {
             TypeKind::Date | TypeKind::Timestamp => Self::Day,
             _ if is_key => Self::Few,
             TypeKind::Integer | TypeKind::Number
-                if column
-                    .is_some_and(|column| MOMENTS.iter().any(|end| column.ends_with(end))) =>
+                if column.is_some_and(|column| MOMENTS.iter().any(|end| column.ends_with(end))) =>
             {
                 Self::Few
             }

@@ -335,18 +335,23 @@ mod tests {
     fn places_in_statements() {
         assert_eq!(
             places("select 1 from t where a = $1 limit $2::bigint offset ($3)"),
-            [
-                (1, paged(&[])),
-                (2, Place::Limit),
-                (3, Place::Offset)
-            ]
+            [(1, paged(&[])), (2, Place::Limit), (3, Place::Offset)]
         );
-        let of_page = places("select 1 from t where (t.At, id) < ($1, $2) order by t.at desc, 'x'::text limit 20");
+        let of_page = places(
+            "select 1 from t where (t.At, id) < ($1, $2) order by t.at desc, 'x'::text limit 20",
+        );
         let Some((1, Place::Paged { ordered })) = of_page.first() else {
             panic!("{of_page:?}");
         };
-        assert!(of_page.len() == 2 && ordered.contains(&"at".to_owned()) && !ordered.contains(&"id".to_owned()));
-        assert_eq!(places("select 1 from (select 2 from t limit 5) as u where a > $1"), []);
+        assert!(
+            of_page.len() == 2
+                && ordered.contains(&"at".to_owned())
+                && !ordered.contains(&"id".to_owned())
+        );
+        assert_eq!(
+            places("select 1 from (select 2 from t limit 5) as u where a > $1"),
+            []
+        );
         assert_eq!(
             places("select 1 fetch first $1 rows only"),
             [(1, Place::Limit)]

@@ -114,7 +114,7 @@ impl Together {
             for conditions in &tries {
                 // A bound beside a typical value may be any: the value leaves few rows.
                 if !bounds.is_empty() {
-                    let bounded = [conditions, preferred, &bounds[..]].concat();
+                    let bounded = [&conditions[..], preferred, &bounds[..]].concat();
                     all.push((&self.unbounded, bounded));
                 }
                 all.push((given_up, [&conditions[..], preferred].concat()));

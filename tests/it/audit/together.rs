@@ -127,16 +127,26 @@ SELECT id, note FROM visits WHERE at < $1 ORDER BY at DESC LIMIT 10;
     let rows = |name: &str| audit.run(name, "typical").rows().unwrap();
     for name in ["Since", "Until", "After"] {
         // 144 a day, of 52,000.
-        assert!((1.0..=600.0).contains(&rows(name)), "{name}: {}", rows(name));
+        assert!(
+            (1.0..=600.0).contains(&rows(name)),
+            "{name}: {}",
+            rows(name)
+        );
     }
     assert!(rows("SinceOfReader") >= 1.0);
     assert_eq!(rows("Page"), 10.0);
     let wide = audit.run("Since", "wide at");
     assert!(wide.rows().unwrap() > 20_000.0 && wide.id.is_of_a_wide_range());
     let findings = audit.findings().await;
-    let all = findings.iter().flat_map(|one| std::iter::once(one).chain(&one.symptoms));
+    let all = findings
+        .iter()
+        .flat_map(|one| std::iter::once(one).chain(&one.symptoms));
     let loud = all.filter(|one| one.severity > Severity::Info);
-    assert_eq!(loud.map(|one| (one.rule, one.query.clone())).collect::<Vec<_>>(), []);
+    assert_eq!(
+        loud.map(|one| (one.rule, one.query.clone()))
+            .collect::<Vec<_>>(),
+        []
+    );
 }
 
 /// Without a row it is called neither fine nor slow, and no index is proven by it.
