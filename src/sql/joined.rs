@@ -11,6 +11,10 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::tree::{read_statement, span_of};
 
+mod sought;
+
+use sought::Sought;
+
 /// A statement's relations and conditions, without those that have parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Joined {
@@ -185,6 +189,7 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
             match Sought::of(&conjunct, sought.len(), sql) {
                 Some(found) => {
                     reader.compared.extend(found.compared);
+                    conditions.extend(found.condition);
                     sought.push(found.text);
                 }
                 None => reader.read(conjunct.syntax()),
@@ -211,15 +216,22 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     })
 }
 
-/// A statement whose parameters stand in one of its WITH queries: that one's rows.
+/// A statement whose parameters stand in its WITH queries: the rows of the one that asks for most, the first of equals.
 fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
-    let mut asking = with
+    let asking = with
         .with_tables()
         .filter(|table| has_parameters(table.syntax()));
-    let (table, None) = (asking.next()?, asking.next()) else {
-        return None;
-    };
-    match table.query()? {
+    let read = asking.filter_map(|table| of_with_query(table.query()?, sql));
+    read.reduce(
+        |most, other| match other.compared.len() > most.compared.len() {
+            true => other,
+            false => most,
+        },
+    )
+}
+
+fn of_with_query(query: ast::WithQuery, sql: &str) -> Option<Joined> {
+    match query {
         ast::WithQuery::Select(select) => of_statement(&Stmt::Select(select), sql),
         ast::WithQuery::CompoundSelect(_)
         | ast::WithQuery::Delete(_)
@@ -229,97 +241,6 @@ fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
         | ast::WithQuery::Table(_)
         | ast::WithQuery::Update(_)
         | ast::WithQuery::Values(_) => None,
-    }
-}
-
-/// The rows of a subquery that a condition looks for, beside those of the statement: `EXISTS (SELECT …)`, `x IN (SELECT y …)`.
-struct Sought {
-    /// An item of FROM.
-    text: String,
-    compared: Vec<Compared>,
-}
-
-impl Sought {
-    /// `None` for what is no such condition, and for subqueries that group or nest parameters further.
-    fn of(conjunct: &Expr, number: usize, sql: &str) -> Option<Self> {
-        let (select, member) = match conjunct {
-            Expr::CallExpr(_) => {
-                let mut children = conjunct.syntax().children();
-                let exists = children.find_map(ast::ExistsFn::cast)?;
-                (selected(exists.select_variant()?)?, None)
-            }
-            Expr::BinExpr(both) if matches!(both.op(), Some(BinOp::In(_))) => {
-                let list = both.rhs()?.syntax().clone();
-                let select = list.descendants().find_map(ast::Select::cast)?;
-                let target = select
-                    .syntax()
-                    .descendants()
-                    .find(|node| node.kind() == SyntaxKind::TARGET)?;
-                let value = target.children().next()?;
-                let equal = format!(
-                    "({}) = ({})",
-                    &sql[span_of(&value)],
-                    &sql[span_of(both.lhs()?.syntax())]
-                );
-                (select, Some(equal))
-            }
-            _ => return None,
-        };
-        if select.group_by_clause().is_some() || select.with_clause().is_some() {
-            return None;
-        }
-        let mut reader = Reader {
-            block: select.syntax().clone(),
-            sql,
-            compared: Vec::new(),
-        };
-        let from = reader.relations(select.from_clause()?.syntax())?;
-        let mut conditions: Vec<String> = member.into_iter().collect();
-        let condition = select.where_clause().and_then(|clause| clause.expr());
-        for conjunct in condition.iter().flat_map(conjuncts) {
-            if has_parameters(conjunct.syntax()) {
-                reader.read(conjunct.syntax());
-            } else {
-                conditions.push(sql[span_of(conjunct.syntax())].to_owned());
-            }
-        }
-        if reader.compared.is_empty() {
-            return None;
-        }
-        let columns: Vec<String> = reader
-            .compared
-            .iter()
-            .enumerate()
-            .map(|(i, compared)| format!("({}) AS c{i}", compared.expression))
-            .collect();
-        let condition = match conditions.is_empty() {
-            true => String::new(),
-            false => format!(" WHERE ({})", conditions.join(") AND (")),
-        };
-        let columns = columns.join(", ");
-        let compared = reader.compared.iter().enumerate();
-        Some(Self {
-            text: format!(
-                "LATERAL (SELECT {columns} FROM {from}{condition} LIMIT 1) AS sought_{number}"
-            ),
-            compared: compared
-                .map(|(i, compared)| Compared {
-                    parameter: compared.parameter,
-                    expression: format!("sought_{number}.c{i}"),
-                })
-                .collect(),
-        })
-    }
-}
-
-fn selected(variant: ast::SelectVariant) -> Option<ast::Select> {
-    match variant {
-        ast::SelectVariant::Select(select) => Some(select),
-        ast::SelectVariant::CompoundSelect(_)
-        | ast::SelectVariant::ParenSelect(_)
-        | ast::SelectVariant::SelectInto(_)
-        | ast::SelectVariant::Table(_)
-        | ast::SelectVariant::Values(_) => None,
     }
 }
 
@@ -694,7 +615,7 @@ mod tests {
         assert_eq!(
             from,
             "books b, LATERAL (SELECT (l.reader) AS c0 FROM loans l WHERE (l.book = b.id) AND (l.back IS NULL) LIMIT 1) AS sought_0, \
-             LATERAL (SELECT (a.country) AS c0 FROM authors a WHERE ((a.id) = (b.author)) LIMIT 1) AS sought_1"
+             LATERAL (SELECT (a.country) AS c0, (a.id) AS member FROM authors a) AS sought_1 WHERE ((b.author) = sought_1.member)"
         );
     }
 
@@ -721,12 +642,11 @@ mod tests {
         .unwrap();
         assert_eq!(compared, ["$1 b.account", "$3 e.at", "$2 e.id"]);
         assert_eq!(from, "entries e JOIN balances b ON b.entry = e.id");
-        assert_eq!(
-            shown(
-                "WITH a AS (SELECT 1 FROM t WHERE x = $1), b AS (SELECT 1 FROM t WHERE x = $2) SELECT 1 FROM a, b"
-            ),
-            None
-        );
+        let (compared, _) = shown(
+            "WITH a AS (SELECT 1 FROM t WHERE x = $1), b AS (SELECT 1 FROM u WHERE x = $1 AND y = $2) SELECT 1 FROM a, b",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 x", "$2 y"]);
     }
 
     #[test]

@@ -93,8 +93,10 @@ struct Slot<'a> {
     wanted: Wanted,
     /// A value that no row has.
     absent: Absent,
-    /// Where it bounds a range from one side.
+    /// Where it bounds a range from one side: how far,
     reach: Reach,
+    /// and the bound that leaves what a call asks for, by the table itself: no sample has its ends.
+    tail: Option<String>,
 }
 
 /// Where a value comes from that a column could hold and no row has.
@@ -140,12 +142,14 @@ pub(crate) async fn choose(
             name,
             absent,
             reach,
+            tail: None,
             info,
             usage,
             compared,
             wanted,
         });
     }
+    open_bounds::find_tails(search, &mut slots).await?;
     let groups = Groups::load(search, &slots).await?;
     if let Some((i, slot)) = slots
         .iter()

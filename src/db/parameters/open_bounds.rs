@@ -1,16 +1,17 @@
 //! Bounds without a counterpart. Of `created_at > $1` an application asks for what is new, of `expires_at < $1` for what is
-//! old, and the bound of a page is any row's; nobody asks for half of a table. Pure.
+//! old, and the bound of a page is any row's; nobody asks for half of a table.
 
-use crate::db::explain::TypeKind;
+use crate::db::explain::{ExplainError, TypeKind};
 use crate::plan::condition::Quantifier;
 use crate::schema::Schema;
 use crate::seed::encode::days_from_civil;
 
-use super::Slot;
 use super::group::Group;
+use super::sample::{self, End, Tail};
 use super::sets::{is_range, other_bound};
 use super::uses::{ComparedWith, Usage, Wrap};
 use super::values::{Rank, compare};
+use super::{Search, Slot, Wanted};
 
 /// How far a call's bound lies from the end of the data that it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,9 +111,61 @@ pub(super) fn is_open(slots: &[Slot<'_>], slot: &Slot<'_>) -> bool {
     })
 }
 
-/// The bound that a call of some rank has, of the values of a sample in their order; at least one of them lies past it.
+/// Whether a slot is an open bound, and not the only one of its group: what each leaves has to have something in common.
+pub(super) fn are_several(slots: &[Slot<'_>], group: &Group, slot: usize) -> bool {
+    let open = group
+        .members
+        .iter()
+        .filter(|(member, _)| is_open(slots, &slots[*member]));
+    is_open(slots, &slots[slot]) && open.count() > 1
+}
+
+/// Looks up, of each open bound, the value that leaves a day or the last few keys: a sample of some pages has no such end.
+///
+/// # Errors
+/// [`ExplainError`] where the server failed.
+pub(super) async fn find_tails(
+    search: &mut Search<'_>,
+    slots: &mut [Slot<'_>],
+) -> Result<(), ExplainError> {
+    for i in 0..slots.len() {
+        let slot = &slots[i];
+        let open = slot.compared.as_ref().filter(|_| is_open(slots, slot));
+        let Some(with) = open.filter(|_| !matches!(slot.wanted, Wanted::Fixed(_))) else {
+            continue;
+        };
+        let Some(table) = search.schema.table_by_oid(with.table) else {
+            continue;
+        };
+        let tail = match slot.reach {
+            Reach::Day => Tail::Day,
+            Reach::Few => Tail::Rows(unseen(sample::table_rows(search.schema, table))),
+            Reach::Page | Reach::Tenth => continue,
+        };
+        let end = match with.operator.starts_with('>') {
+            true => End::Last,
+            false => End::First,
+        };
+        let (client, limits) = (search.client, search.limits);
+        let found = search
+            .sampler
+            .tail(client, limits, table, &with.expression, (end, tail))
+            .await?;
+        slots[i].tail = found;
+    }
+    Ok(())
+}
+
+/// How many keys nobody has seen yet. ANALYZE's count of rows differs a little from one dataset to its equal: the number must not.
+fn unseen(rows: f64) -> u64 {
+    let order = rows.max(1.0).log2().round().exp2();
+    (order * UNSEEN).max(1.0) as u64
+}
+
+/// The bound that a call of some rank has, of the values of a sample in their order; at least one of them lies past it, or past
+/// `tail`, which the table itself has.
 pub(super) fn bound<'v>(
-    reach: Reach,
+    (reach, tail): (Reach, Option<&'v str>),
     rank: Rank,
     values: &[&'v str],
     with: &ComparedWith,
@@ -125,8 +178,21 @@ pub(super) fn bound<'v>(
         values[if is_lower { last - distance } else { distance }]
     };
     let mut distance = (reach.share(rank) * last as f64).round() as usize;
-    if reach == Reach::Day && rank == Rank::Typical {
-        distance = distance.min(within_a_day(values, is_lower));
+    match (reach, tail.filter(|_| rank == Rank::Typical)) {
+        (Reach::Few, Some(tail)) => return Some(tail),
+        (Reach::Day, Some(tail)) => {
+            let (sampled, order) = (at(distance), compare(tail, at(distance)));
+            let is_nearer = if is_lower {
+                order.is_gt()
+            } else {
+                order.is_lt()
+            };
+            return Some(if is_nearer { tail } else { sampled });
+        }
+        (Reach::Day, None) if rank == Rank::Typical => {
+            distance = distance.min(within_a_day(values, is_lower));
+        }
+        (Reach::Page | Reach::Day | Reach::Few | Reach::Tenth, _) => {}
     }
     let found = at(distance);
     if with.operator.ends_with('=') || found != at(0) {
@@ -180,7 +246,8 @@ pub(super) fn holds(
         let Some(with) = of.compared.as_ref().filter(|_| is_open(slots, of)) else {
             continue;
         };
-        let found = bound(of.reach, rank(slot), &group.sorted(place), with);
+        let asked = (of.reach, of.tail.as_deref());
+        let found = bound(asked, rank(slot), &group.sorted(place), with);
         bounds.extend(found.map(|bound| (place, with.operator.clone(), bound.to_owned())));
     }
     move |row| {
@@ -233,7 +300,8 @@ mod tests {
     fn a_moment_asks_for_a_day_and_a_page_stands_anywhere() {
         let calls = calls();
         let values: Vec<&str> = calls.iter().map(String::as_str).collect();
-        let at = |reach, rank, operator: &str| bound(reach, rank, &values, &compared(operator));
+        let at =
+            |reach, rank, operator: &str| bound((reach, None), rank, &values, &compared(operator));
         let day = |operator| at(Reach::Day, Rank::Typical, operator);
         assert_eq!(day(">"), Some("2026-06-29 20:00:00+00"));
         assert_eq!(day("<="), Some("2026-01-02 02:00:00+00"));
@@ -241,7 +309,7 @@ mod tests {
         assert!(page.starts_with("2026-03-") || page.starts_with("2026-04-"));
         // Of little time the day is no more than a few of a hundred.
         let short: Vec<&str> = values[..60].to_vec();
-        let found = bound(Reach::Day, Rank::Typical, &short, &compared(">")).unwrap();
+        let found = bound((Reach::Day, None), Rank::Typical, &short, &compared(">")).unwrap();
         assert_eq!(short.iter().filter(|value| **value > found).count(), 2);
         assert!(at(Reach::Day, Rank::Hot, ">").unwrap() < "2026-05");
     }
@@ -257,7 +325,7 @@ mod tests {
             for reach in [Reach::Page, Reach::Day, Reach::Few, Reach::Tenth] {
                 for operator in [">", ">=", "<", "<="] {
                     let with = compared(operator);
-                    let found = bound(reach, Rank::Typical, &values, &with).unwrap();
+                    let found = bound((reach, None), Rank::Typical, &values, &with).unwrap();
                     let past = values.iter().any(|value| is_past(value, operator, found));
                     let is_one_value = values.iter().all(|value| *value == values[0]);
                     assert!(
@@ -268,8 +336,20 @@ mod tests {
             }
         }
         assert_eq!(
-            bound(Reach::Few, Rank::Typical, &["1", "7", "7"], &compared(">")),
+            bound(
+                (Reach::Few, None),
+                Rank::Typical,
+                &["1", "7", "7"],
+                &compared(">")
+            ),
             Some("1")
+        );
+        // The table's own end is nearer than any sampled one.
+        let known = (Reach::Day, Some("2026-06-30"));
+        let sampled = ["2026-01-01", "2026-03-01", "2026-05-01"];
+        assert_eq!(
+            bound(known, Rank::Typical, &sampled, &compared(">")),
+            Some("2026-06-30")
         );
     }
 

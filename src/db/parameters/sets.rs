@@ -9,6 +9,7 @@ use crate::run_id::{
 };
 
 use super::group::{Group, Groups, tolerated};
+use super::open_bounds::Reach;
 use super::sample::Row;
 use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
@@ -197,7 +198,7 @@ fn worst_together(
                 && offers(slots, groups, *i, Rank::Hot)
         })
         .map(|i| (i, Variation::Ranked(Rank::Hot)))
-        .partition(|(i, _)| slots[*i].compared.as_ref().is_some_and(is_range));
+        .partition(|(i, _)| is_wide(&slots[*i]));
     let late: BTreeMap<usize, Variation> = slots
         .iter()
         .enumerate()
@@ -232,6 +233,11 @@ fn worst_together(
         }
     }
     found
+}
+
+/// Whether a slot's hot value is a range that nobody may ask for: all but the first page's.
+fn is_wide(slot: &Slot<'_>) -> bool {
+    slot.compared.as_ref().is_some_and(is_range) && slot.reach != Reach::Page
 }
 
 /// Values of a parameter whose type has few, where no column says which of them matter.
@@ -283,7 +289,8 @@ fn offers(slots: &[Slot<'_>], groups: &Groups, i: usize, rank: Rank) -> bool {
 /// `hot customer_id`; of a range `wide` and `narrow`.
 fn ranked_set(rank: Rank, slot: &Slot<'_>, name: &str) -> SetId {
     let word = match rank {
-        Rank::Hot if slot.compared.as_ref().is_some_and(is_range) => "wide",
+        Rank::Hot if is_wide(slot) => "wide",
+        Rank::Hot if slot.compared.as_ref().is_some_and(is_range) => "first page by",
         Rank::Rare if slot.compared.as_ref().is_some_and(is_range) => "narrow",
         Rank::Hot | Rank::Rare | Rank::Absent | Rank::Typical => rank.as_str(),
     };
@@ -359,7 +366,7 @@ async fn values_of(
     for group in &groups.all {
         let (lead, lead_place) = lead(slots, groups, group, &rank);
         let lead_rank = rank(lead);
-        let lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
+        let mut lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
         let is_led = slots[lead].compared.as_ref().is_none_or(is_equality);
         let within = open_bounds::holds(slots, group, &rank);
         let row = match (&lead_value, is_led) {
@@ -371,7 +378,20 @@ async fn values_of(
             }
         };
         let rounds = alternatives::rounds(slots, &group.members);
-        let agreed = agreed(slots, &rounds[0], row.as_ref(), &rank);
+        let row = match row {
+            Some(row) if is_led && lead_rank == Rank::Typical => {
+                let places = equal_places(slots, &rounds[0], &rank);
+                let complete = complete_row(&group.rows, &row, &places, &within);
+                lead_value = complete.get(lead_place).cloned().flatten().or(lead_value);
+                Some(complete)
+            }
+            other => other,
+        };
+        let agreed = row.as_ref().map_or_else(Vec::new, |row| {
+            let places = equal_places(slots, &rounds[0], &rank);
+            let of_row = |place: usize| Some((place, row.get(place)?.as_deref()?));
+            places.into_iter().filter_map(of_row).collect()
+        });
         let mut first: HashMap<usize, String> = HashMap::new();
         for &(slot, place) in &rounds[0] {
             let own_rank = rank(slot);
@@ -398,7 +418,7 @@ async fn values_of(
                     met_with(group, &agreed, place, row.as_ref())
                 }
                 // Bounds of several columns leave in one row at least.
-                (None, _) if !is_led && open_bounds::is_open(slots, &slots[slot]) => {
+                (None, _) if !is_led && open_bounds::are_several(slots, group, slot) => {
                     let value = row.as_ref().and_then(|row| row.get(place)?.as_deref());
                     value.into_iter().collect()
                 }
@@ -584,20 +604,37 @@ pub(super) fn raw_value(
     }
 }
 
-/// What the equalities of an ordinary call have of its row.
-fn agreed<'r>(
+/// The places of what an ordinary call's equalities have of its row.
+fn equal_places(
     slots: &[Slot<'_>],
     members: &[(usize, usize)],
-    row: Option<&'r Row>,
     rank: &dyn Fn(usize) -> Rank,
-) -> Vec<(usize, &'r str)> {
+) -> Vec<usize> {
     let is_of_row = |slot: usize| {
         rank(slot) == Rank::Typical && slots[slot].compared.as_ref().is_some_and(is_equality)
     };
     let of_row = members.iter().filter(|(slot, _)| is_of_row(*slot));
-    of_row
-        .filter_map(|(_, place)| Some((*place, row?.get(*place)?.as_deref()?)))
-        .collect()
+    of_row.map(|(_, place)| *place).collect()
+}
+
+/// A row that has a value at every place: the one at hand, else another one. NULL equals nothing.
+fn complete_row(
+    rows: &[Row],
+    row: &Row,
+    places: &[usize],
+    within: &dyn Fn(&[Option<String>]) -> bool,
+) -> Row {
+    let is_complete = |row: &Row| {
+        let mut places = places.iter();
+        places.all(|place| row.get(*place).is_some_and(Option::is_some))
+    };
+    if is_complete(row) {
+        return row.clone();
+    }
+    let complete: Vec<&Row> = rows.iter().filter(|row| is_complete(row)).collect();
+    let mut nearer = complete.iter().filter(|row| within(row));
+    let other = nearer.next().or_else(|| complete.get(complete.len() / 2));
+    other.map_or_else(|| row.clone(), |other| (*other).clone())
 }
 
 /// The row that goes with a value: its most frequent combination in the sample, else one that is looked up; one that is
@@ -775,7 +812,10 @@ fn bound(
             .map(|v| (*v).to_owned())
     };
     match other.map(|slot| &slots[slot].wanted) {
-        None => return open_bounds::bound(slot.reach, rank, &values, with).map(str::to_owned),
+        None => {
+            let asked = (slot.reach, slot.tail.as_deref());
+            return open_bounds::bound(asked, rank, &values, with).map(str::to_owned);
+        }
         // The author said where the range ends: it begins so far before that.
         Some(Wanted::Fixed(Some(end))) => {
             let end = place_of(end);

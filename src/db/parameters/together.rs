@@ -128,7 +128,13 @@ impl Together {
                 given_up.set(true);
                 continue;
             };
-            if let Some(row) = rows.get(rows.len() / 2) {
+            // NULL equals nothing: a row without is better.
+            let complete: Vec<&Row> = rows
+                .iter()
+                .filter(|row| row.iter().all(Option::is_some))
+                .collect();
+            let row = complete.get(complete.len() / 2).copied();
+            if let Some(row) = row.or(rows.get(rows.len() / 2)) {
                 return Ok(self.of_rows(slots, &rows, row));
             }
         }
@@ -180,7 +186,8 @@ impl Together {
                 continue;
             };
             let values = group.sorted(group_place);
-            if let Some(value) = open_bounds::bound(slot.reach, Rank::Typical, &values, with) {
+            let asked = (slot.reach, slot.tail.as_deref());
+            if let Some(value) = open_bounds::bound(asked, Rank::Typical, &values, with) {
                 let expression = &self.joined.compared[place].expression;
                 let (operator, value) = (&with.operator, quote_literal(value));
                 found.push(format!("({expression}) {operator} {value}"));

@@ -39,8 +39,8 @@ SELECT id FROM shelves WHERE room = $1 AND EXISTS (SELECT FROM copies c JOIN boo
 SELECT id FROM shelves WHERE room = $1 AND id IN (SELECT shelf FROM copies WHERE book = $2);
 
 -- name: PageOfBooks :many
-SELECT id FROM books WHERE ($1::text IS NULL OR lang = $1) AND ($2::int IS NULL OR author = $2) AND ($3::date IS NULL OR printed < $3)
-AND id > $4 ORDER BY id LIMIT 5;
+SELECT id FROM books WHERE ($1::text IS NULL OR lang = $1) AND ($2::date IS NULL OR printed < $2)
+AND id > $3 ORDER BY id LIMIT 5;
 
 -- name: PageInOneRow :many
 WITH page AS (SELECT b.id FROM books b JOIN authors a ON a.id = b.author
