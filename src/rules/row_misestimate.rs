@@ -50,7 +50,7 @@ pub(super) const RULE: Rule = Rule {
         may have had more rows, so too few rows there mean nothing; of an anti join it is information where no nested loop above it runs \
         more often for it; and a generic plan can only guess at a parameter: what \
         that costs is parameter-cliff's. Quiet where no join above was chosen by the number. A \
-        warning where the query touches min-pages, and takes 25 ms or touches 8,000, else information.",
+        warning where the query touches min-pages, and 8,000 of them or 20,000 rows, else information.",
     why: "Join order, join method and memory follow from the expected rows. Wrong by ten, and the plan that was cheap on paper runs a \
         nested loop ten times as often as intended.",
     advice: "Tell the planner what it cannot know: extended statistics for columns that depend on each other, statistics on an \
@@ -93,15 +93,6 @@ fn is_quick(context: &RunContext<'_>) -> bool {
     let pages = context.metrics.blocks;
     pages.is_some_and(|pages| (pages.0 as f64) < context.limit(&MIN_PAGES))
         && context.metrics.total.is_some_and(|time| time.0 < QUICK_MS)
-}
-
-/// A query that ends at once, whatever it reads: nobody waits for a better plan. The time lies far above what so many pages take.
-fn is_light(context: &RunContext<'_>) -> bool {
-    const LIGHT_MS: f64 = 25.0;
-    const LIGHT_PAGES: u64 = 8_000;
-    let metrics = context.metrics;
-    metrics.blocks.is_some_and(|pages| pages.0 < LIGHT_PAGES)
-        && metrics.total.is_some_and(|time| time.0 < LIGHT_MS)
 }
 
 /// A plan that was made without the values: it can only guess at what hangs on them, and no statistics tell it more.
@@ -189,7 +180,7 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
         .blocks
         .is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
     let severity = if large
-        && !is_light(context)
+        && !context.metrics.is_light()
         && !known_too_late(context, id)
         && !costs_nothing(context, id, misled)
     {
