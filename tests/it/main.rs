@@ -13,6 +13,7 @@ mod audit;
 mod baseline;
 mod catalog_fuzz;
 mod cli;
+mod clients;
 mod corpus;
 mod daily_loop;
 mod dataset;
