@@ -166,17 +166,14 @@ pub(super) fn packages_of(
 
 /// What sqlc reads of one of its paths: of all that a wildcard names, and of the folders among it, the files that end in `.sql`. The
 /// code that it writes often lies beside them.
-fn patterns_of(root: &Path, path: &Path) -> Vec<String> {
+fn pattern_of(root: &Path, path: &Path) -> String {
     let text = path.display().to_string();
     if root.join(path).is_dir() {
-        return vec![format!("{text}/*.sql")];
+        return format!("{text}/*.sql");
     }
     match text.strip_suffix('*') {
-        Some(start) => {
-            let start = start.trim_end_matches('*');
-            vec![format!("{start}*.sql"), format!("{start}*/*.sql")]
-        }
-        None => vec![text],
+        Some(start) => format!("{}{{*,*/*}}.sql", start.trim_end_matches('*')),
+        None => text,
     }
 }
 
@@ -188,10 +185,9 @@ pub(super) fn patterns(root: &Path, configuration: &Path) -> Result<Vec<String>,
         .iter()
         .flat_map(|package| &package.queries)
     {
-        for pattern in patterns_of(root, path) {
-            if !patterns.contains(&pattern) {
-                patterns.push(pattern);
-            }
+        let pattern = pattern_of(root, path);
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
         }
     }
     if patterns.is_empty() {
@@ -238,14 +234,11 @@ mod tests {
 
     #[test]
     fn wildcards_name_the_files_of_queries_alone() {
-        let of = |path: &str| patterns_of(Path::new("/nowhere"), Path::new(path));
-        assert_eq!(
-            of("db/queries/**"),
-            ["db/queries/*.sql", "db/queries/*/*.sql"]
-        );
-        assert_eq!(of("db/q*"), ["db/q*.sql", "db/q*/*.sql"]);
-        assert_eq!(of("db/*.sql"), ["db/*.sql"]);
-        assert_eq!(of("db/queries.sql"), ["db/queries.sql"]);
+        let of = |path: &str| pattern_of(Path::new("/nowhere"), Path::new(path));
+        assert_eq!(of("db/queries/**"), "db/queries/{*,*/*}.sql");
+        assert_eq!(of("db/q*"), "db/q{*,*/*}.sql");
+        assert_eq!(of("db/*.sql"), "db/*.sql");
+        assert_eq!(of("db/queries.sql"), "db/queries.sql");
     }
 
     #[test]
