@@ -8,8 +8,9 @@ use crate::run_id::{
     WIDE_WITHOUT_FILTERS, WITHOUT,
 };
 
-use super::group::{Group, Groups, tolerated};
+use super::group::{Group, Groups};
 use super::open_bounds::Reach;
+use super::rows::{Led, equal_places, led};
 use super::sample::Row;
 use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
@@ -364,29 +365,14 @@ async fn values_of(
         None => HashMap::new(),
     };
     for group in &groups.all {
-        let (lead, lead_place) = lead(slots, groups, group, &rank);
-        let lead_rank = rank(lead);
-        let mut lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
-        let is_led = slots[lead].compared.as_ref().is_none_or(is_equality);
-        let within = open_bounds::holds(slots, group, &rank);
-        let row = match (&lead_value, is_led) {
-            (Some(value), true) => row_with(search, group, (lead_place, value), &within).await?,
-            _ => {
-                let within: Vec<&Row> = group.rows.iter().filter(|row| within(row)).collect();
-                let middle = within.get(within.len() / 2).copied();
-                middle.or(group.rows.get(group.rows.len() / 2)).cloned()
-            }
-        };
         let rounds = alternatives::rounds(slots, &group.members);
-        let row = match row {
-            Some(row) if is_led && lead_rank == Rank::Typical => {
-                let places = equal_places(slots, &rounds[0], &rank);
-                let complete = complete_row(&group.rows, &row, &places, &within);
-                lead_value = complete.get(lead_place).cloned().flatten().or(lead_value);
-                Some(complete)
-            }
-            other => other,
-        };
+        let Led {
+            lead,
+            place: lead_place,
+            value: lead_value,
+            is_led,
+            row,
+        } = led(search, slots, groups, (group, &rounds[0]), &rank).await?;
         let agreed = row.as_ref().map_or_else(Vec::new, |row| {
             let places = equal_places(slots, &rounds[0], &rank);
             let of_row = |place: usize| Some((place, row.get(place)?.as_deref()?));
@@ -541,34 +527,6 @@ pub(super) fn is_range(with: &ComparedWith) -> bool {
     matches!(with.operator.as_str(), "<" | "<=" | ">" | ">=")
 }
 
-/// The member whose value picks the row: an equality, the one that is asked for by rank, else the most selective.
-fn lead(
-    slots: &[Slot<'_>],
-    groups: &Groups,
-    group: &Group,
-    rank: &dyn Fn(usize) -> Rank,
-) -> (usize, usize) {
-    let key = |slot: usize| {
-        let equality = slots[slot].compared.as_ref().is_none_or(is_equality);
-        let share = groups
-            .distribution(slot)
-            .map_or(1.0, |found| found.top_share);
-        (
-            u8::from(equality),
-            u8::from(rank(slot) != Rank::Typical),
-            1.0 - share,
-        )
-    };
-    let mut best = group.members[0];
-    for &member in &group.members[1..] {
-        let (a, b) = (key(member.0), key(best.0));
-        if (a.0, a.1) > (b.0, b.1) || ((a.0, a.1) == (b.0, b.1) && a.2 > b.2) {
-            best = member;
-        }
-    }
-    best
-}
-
 /// A value of the table's side.
 pub(super) fn raw_value(
     slot: &Slot<'_>,
@@ -602,90 +560,6 @@ pub(super) fn raw_value(
             Absent::None => None,
         }),
     }
-}
-
-/// The places of what an ordinary call's equalities have of its row.
-fn equal_places(
-    slots: &[Slot<'_>],
-    members: &[(usize, usize)],
-    rank: &dyn Fn(usize) -> Rank,
-) -> Vec<usize> {
-    let is_of_row = |slot: usize| {
-        rank(slot) == Rank::Typical && slots[slot].compared.as_ref().is_some_and(is_equality)
-    };
-    let of_row = members.iter().filter(|(slot, _)| is_of_row(*slot));
-    of_row.map(|(_, place)| *place).collect()
-}
-
-/// A row that has a value at every place: the one at hand, else another one. NULL equals nothing.
-fn complete_row(
-    rows: &[Row],
-    row: &Row,
-    places: &[usize],
-    within: &dyn Fn(&[Option<String>]) -> bool,
-) -> Row {
-    let is_complete = |row: &Row| {
-        let mut places = places.iter();
-        places.all(|place| row.get(*place).is_some_and(Option::is_some))
-    };
-    if is_complete(row) {
-        return row.clone();
-    }
-    let complete: Vec<&Row> = rows.iter().filter(|row| is_complete(row)).collect();
-    let mut nearer = complete.iter().filter(|row| within(row));
-    let other = nearer.next().or_else(|| complete.get(complete.len() / 2));
-    other.map_or_else(|| row.clone(), |other| (*other).clone())
-}
-
-/// The row that goes with a value: its most frequent combination in the sample, else one that is looked up; one that is
-/// `within` the open bounds where there is one.
-async fn row_with(
-    search: &mut Search<'_>,
-    group: &Group,
-    (place, value): (usize, &str),
-    within: &dyn Fn(&[Option<String>]) -> bool,
-) -> Result<Option<Row>, ExplainError> {
-    let best = |rows: &[Row]| {
-        most_frequent(rows, place, value, within)
-            .or_else(|| most_frequent(rows, place, value, &|_| true))
-    };
-    if let Some(row) = best(&group.rows) {
-        return Ok(Some(row));
-    }
-    if group.members.len() == 1 {
-        return Ok(None);
-    }
-    let Some(table) = search.schema.table_by_oid(group.table) else {
-        return Ok(None);
-    };
-    let mut conditions = group.fixed.clone();
-    conditions.push((group.expressions[place].clone(), value.to_owned()));
-    let (client, limits) = (search.client, search.limits);
-    let found = search
-        .sampler
-        .rows_with(client, limits, table, &group.expressions, &conditions)
-        .await;
-    Ok(tolerated(found)?.and_then(|rows| best(&rows).or_else(|| rows.first().cloned())))
-}
-
-fn most_frequent(
-    rows: &[Row],
-    place: usize,
-    value: &str,
-    within: &dyn Fn(&[Option<String>]) -> bool,
-) -> Option<Row> {
-    let mut counts: BTreeMap<&Row, usize> = BTreeMap::new();
-    for row in rows
-        .iter()
-        .filter(|row| row.get(place).and_then(Option::as_deref) == Some(value) && within(row))
-    {
-        *counts.entry(row).or_default() += 1;
-    }
-    let most = counts.values().copied().max()?;
-    counts
-        .into_iter()
-        .find(|(_, count)| *count == most)
-        .map(|(row, _)| row.clone())
 }
 
 /// A value of a column, for a parameter that holds several of them (`unnest($1)`).
