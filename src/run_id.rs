@@ -54,10 +54,20 @@ const GENERIC: &str = "generic plan, ";
 
 /// How the name of a set begins whose range is as wide as most of the data.
 pub const WIDE: &str = "wide ";
+/// How the names of sets begin that leave out one filter.
+pub const WITHOUT: &str = "NULL ";
+/// The same, where an empty text leaves it out.
+pub const EMPTY: &str = "empty ";
 /// The set of an ordinary call that gives none of the filters that may be left out.
 pub const NO_FILTERS: &str = "no filters";
 /// The same with the most common values of the others.
 pub const HOT_WITHOUT_FILTERS: &str = "hot without filters";
+/// The most common values of all that have some.
+pub const HOT_TOGETHER: &str = "hot together";
+/// The same with ranges of most of the data.
+pub const WIDE_TOGETHER: &str = "wide ranges together";
+/// The same without the filters that may be left out.
+pub const WIDE_WITHOUT_FILTERS: &str = "wide ranges without filters";
 
 impl SetId {
     /// The set that others are compared with.
@@ -76,6 +86,12 @@ impl SetId {
             name: name.into(),
             role: SetRole::Varied,
         }
+    }
+
+    /// Whether it asks for a range as wide as the data's, which nobody said that the application does.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        self.role == SetRole::Varied && self.name.starts_with(WIDE)
     }
 
     /// The run with a plan for the set's values.
@@ -116,13 +132,17 @@ impl RunId {
     /// Whether its set asks for a range as wide as the data's, which nobody said that the application does.
     #[must_use]
     pub fn is_of_a_wide_range(&self) -> bool {
-        self.set.role == SetRole::Varied && self.set.name.starts_with(WIDE)
+        self.set.is_wide()
     }
 
-    /// Whether its set gives no filter that may be left out.
+    /// Whether its set leaves out a filter that may be left out.
     #[must_use]
     pub fn leaves_filters_out(&self) -> bool {
-        [NO_FILTERS, HOT_WITHOUT_FILTERS].contains(&self.set.name.as_str())
+        let leaves_one_out =
+            |start: &&str| self.set.role == SetRole::Varied && self.set.name.starts_with(*start);
+        [WITHOUT, EMPTY].iter().any(leaves_one_out)
+            || [NO_FILTERS, HOT_WITHOUT_FILTERS, WIDE_WITHOUT_FILTERS]
+                .contains(&self.set.name.as_str())
     }
 
     /// Whether it ran the generic plan.

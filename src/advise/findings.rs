@@ -13,7 +13,7 @@ use crate::units::{Count, Millis, Rows};
 
 use super::ddl::{self, has_trigrams};
 use super::hot::{self, Lost};
-use super::select::{Proposal, hurts};
+use super::select::{self, Proposal, hurts};
 use super::set::Superseded;
 use super::{Audited, Candidate, Effect, IndexSpec, KeySpec, Method, Part, Site, Trial};
 
@@ -244,14 +244,18 @@ fn finding(
         build_ms: Some(trial.build),
     };
     let key = key_text(&trial.index);
+    let without_a_filter = serves_filters_left_out_only(trial, effect, audited);
     let mut finding = Finding {
         rule: RuleId::MissingIndex,
-        severity: severity(trial, effect),
+        severity: severity(trial, effect, without_a_filter),
         query: Some(query.name.clone()),
         location: Some(query.location()),
         message: message(&trial.index, effect, &relation, &key),
         why: why(&trial.index, effect),
-        advice: advice(trial, effect, all, audited),
+        advice: match without_a_filter {
+            true => advice(trial, effect, all, audited) + OF_A_FILTER_LEFT_OUT,
+            false => advice(trial, effect, all, audited),
+        },
         evidence: evidence(
             node_evidence(run, site, &trial.index, audited.schema),
             effect,
@@ -306,7 +310,22 @@ fn part_text(key: &KeySpec) -> String {
     format!("{name}{}", ddl::order_of(key))
 }
 
-fn severity(trial: &Trial, effect: &Effect) -> Severity {
+const OF_A_FILTER_LEFT_OUT: &str =
+    " Only calls that leave a filter out gain by it: where none does, nothing is to be done.";
+
+/// Whether a query's other calls gain nothing by the index. Nobody said which filters a call gives.
+fn serves_filters_left_out_only(trial: &Trial, effect: &Effect, audited: Audited<'_>) -> bool {
+    let leaves_out = |run: usize| {
+        let run = audited.run(effect.query, run);
+        run.is_some_and(|run| run.id.leaves_filters_out())
+    };
+    let others = trial.effects.iter().filter(|other| {
+        other.query == effect.query && !leaves_out(other.run) && select::counts(other, &audited)
+    });
+    leaves_out(effect.run) && others.count() == 0
+}
+
+fn severity(trial: &Trial, effect: &Effect, without_a_filter: bool) -> Severity {
     if !trial.index.include.is_empty() {
         // The rows are found by an index already.
         return Severity::Warning;
@@ -322,7 +341,7 @@ fn severity(trial: &Trial, effect: &Effect) -> Severity {
             .before
             .as_ref()
             .is_some_and(|before| before.time_ms.0 < QUICK.0 && before.blocks.0 < FEW_PAGES);
-    if fewer >= MUCH_FEWER && !is_quick {
+    if fewer >= MUCH_FEWER && !is_quick && !without_a_filter {
         Severity::Error
     } else {
         Severity::Warning
@@ -524,6 +543,9 @@ const GUESSES: [RuleId; 4] = [
     RuleId::WrongOrderIndex,
 ];
 
+/// A query of fewer pages gains too little by any index, whatever it would save of them.
+const LITTLE_PAGES: f64 = 1_000.0;
+
 /// Says in findings that ask for an index what came of those that were built: where none was chosen for the query and the
 /// table, no index is missing.
 pub fn tell_of_trials(
@@ -561,6 +583,17 @@ pub fn tell_of_trials(
                 index.table,
                 key_text(index),
                 audited.queries[*query].name
+            );
+            continue;
+        }
+        let pages = finding.evidence.get("query_pages");
+        if let Some(Quantity::Pages(pages)) = pages
+            && (pages.0 as f64) < LITTLE_PAGES
+        {
+            finding.advice = format!(
+                "Nothing today: an index on {} was built, and of these {pages} it saves too few to be advised \
+                 (missing-index.min-pages).",
+                tried.join(" or ")
             );
             continue;
         }

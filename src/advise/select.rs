@@ -14,8 +14,19 @@ const TIME_MARGIN: f64 = 1.25;
 const TIME_SLACK: Millis = Millis(0.5);
 /// So few of the pages speak for themselves.
 const CLEAR_SHARE: f64 = 0.3;
-/// A covering index must bring the time down to this: pages in the cache cost little. Far enough from what noise does.
-const COVERING_TIME: f64 = 0.5;
+/// So many of them speak for nothing: the time must be less. Between both it must not be more. No limit lies at the same time,
+/// where a busy machine decides.
+const HARDLY_FEWER: f64 = 0.4;
+const NOT_MORE: f64 = 1.15;
+const LESS: f64 = 0.85;
+/// A saving of fewer pages is one only where the time shows it.
+const FEW_SAVED: f64 = 2_000.0;
+const SHOWN: f64 = 0.8;
+/// Pages in the cache cost little: a covering index that brings the time down to the first is worth its bytes, and one that leaves
+/// more than the second is not. What lies between hangs on the clock, and the pages decide: these may be left.
+const COVERING_TIME: f64 = 0.35;
+const COVERING_IDLE: f64 = 0.75;
+const COVERING_PAGES: f64 = 0.2;
 /// An index serves a query as well as the query's best one while it touches at most this factor more pages (or
 /// [`SLACK_PAGES`] more).
 const AS_GOOD: f64 = 1.5;
@@ -50,14 +61,32 @@ pub fn counts(effect: &Effect, audited: &Audited<'_>) -> bool {
             .is_none_or(|cancelled| effect.after.time_ms.0 <= cancelled.0 * limit(&MAX_SHARE));
     };
     // Of hardly half the pages the time has to speak, too.
-    let margin = match left <= pages * CLEAR_SHARE {
-        true => TIME_MARGIN,
-        false => 1.0,
+    let margin = match left / pages.max(1.0) {
+        share if share <= CLEAR_SHARE => TIME_MARGIN,
+        share if share <= HARDLY_FEWER => NOT_MORE,
+        _ => LESS,
     };
     let time_holds = effect
         .fastest
         .is_none_or(|(without, with)| with.0 <= without.0 * margin + TIME_SLACK.0);
-    pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE) && time_holds
+    let shows = pages - left >= FEW_SAVED.max(limit(&MIN_PAGES))
+        || effect
+            .fastest
+            .is_none_or(|(without, with)| with.0 <= without.0 * SHOWN);
+    pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE) && time_holds && shows
+}
+
+/// Whether an index that finds no other rows than one without its stored columns is worth storing them.
+fn saves_visits(effect: &Effect) -> bool {
+    let Some((without, with)) = effect.fastest else {
+        return true;
+    };
+    let few_are_left = || {
+        effect
+            .pages()
+            .is_none_or(|(pages, left)| left <= pages * COVERING_PAGES)
+    };
+    with.0 <= without.0 * COVERING_TIME || (with.0 <= without.0 * COVERING_IDLE && few_are_left())
 }
 
 /// Where it was the generic plan that got better: whether the plan for the same values would still be worse than it. Else the
@@ -239,13 +268,10 @@ impl<'a> Chooser<'a> {
             .effects
             .iter()
             .any(|other| other.query == effect.query && hurts(other));
-        let saves_time = trial.index.include.is_empty()
-            || effect
-                .fastest
-                .is_none_or(|(without, with)| with.0 <= without.0 * COVERING_TIME);
+        let saves_time = trial.index.include.is_empty() || saves_visits(effect);
         counts(effect, self.audited)
             && !self.found_nothing(effect)
-            && !self.serves_absent_values_only(trial, effect)
+            && !self.serves_unasked_values_only(trial, effect)
             && self.is_near_the_best(effect)
             && !harms
             && saves_time
@@ -271,9 +297,10 @@ impl<'a> Chooser<'a> {
         runs.is_some_and(QueryRuns::found_nothing)
     }
 
-    /// Whether a query's other values gain nothing by the index: it would be for what is nowhere.
-    fn serves_absent_values_only(&self, trial: &Trial, effect: &Effect) -> bool {
-        let is_absent = |run: &Run| run.id.is_absent();
+    /// Whether a query's other values gain nothing by the index: it would be for what is nowhere, or for a range of most of the
+    /// table.
+    fn serves_unasked_values_only(&self, trial: &Trial, effect: &Effect) -> bool {
+        let is_unasked = |run: &Run| run.id.is_absent() || run.id.is_of_a_wide_range();
         let runs = self
             .audited
             .runs
@@ -282,13 +309,13 @@ impl<'a> Chooser<'a> {
         let Some(runs) = runs.map(|runs| &runs.runs) else {
             return false;
         };
-        let others_exist = runs.iter().any(|run| !run.is_generic() && !is_absent(run));
+        let others_exist = runs.iter().any(|run| !run.is_generic() && !is_unasked(run));
         let serves_other = trial
             .effects
             .iter()
             .filter(|other| other.query == effect.query)
             .any(|other| {
-                runs.get(other.run).is_some_and(|run| !is_absent(run)) && self.is_better(other)
+                runs.get(other.run).is_some_and(|run| !is_unasked(run)) && self.is_better(other)
             });
         others_exist && !serves_other
     }

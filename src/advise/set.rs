@@ -10,8 +10,9 @@ use super::{Audited, Effect, IndexSpec, Method, Part, Trial, candidates, select}
 
 /// A query is worse if it touches more than this many times the pages…
 const WORSE: f64 = 1.05;
-/// …and so many more, without being faster by as much,
+/// …and so many more, without being clearly faster: far from the same time, where noise decides,
 const WORSE_PAGES: f64 = 20.0;
+const FASTER: f64 = 0.8;
 /// or if it touches no fewer and its fastest run takes longer by more than noise.
 const SLOWER: f64 = 1.5;
 const SLOWER_BY: Millis = Millis(2.0);
@@ -196,7 +197,7 @@ fn reads_more(effect: &Effect, audited: &Audited<'_>) -> bool {
     pages.is_some_and(|(pages, after)| {
         let is_faster = effect
             .fastest
-            .is_some_and(|(without, with)| with.0 < without.0 / WORSE);
+            .is_some_and(|(without, with)| with.0 < without.0 * FASTER);
         after > pages * WORSE && after > pages + WORSE_PAGES && !is_faster
     })
 }

@@ -64,8 +64,14 @@ impl Turns {
     #[must_use]
     pub(super) fn undisturbed(self, later: Self, execution: Millis, planning: Millis) -> Millis {
         let waited = later.waiting.0 - self.waiting.0;
-        let ran = later.running.0 - self.running.0 - planning.0;
-        Millis(execution.0.min((execution.0 - waited).max(ran)))
+        let running = later.running.0 - self.running.0;
+        let least = (execution.0 - waited).max(running - planning.0);
+        if least > 0.0 {
+            return Millis(execution.0.min(least));
+        }
+        // It waited while it was planned, too: nobody knows how much of it. Its share is taken to be the same all along.
+        let share = running / (running + waited).max(f64::MIN_POSITIVE);
+        Millis(execution.0 * share.clamp(0.0, 1.0))
     }
 }
 
@@ -107,6 +113,9 @@ mod tests {
         assert_eq!(undisturbed(at(51.0, 35.0), 70.0), Millis(40.0));
         // It waited before it began: no statement took less than it ran.
         assert_eq!(undisturbed(at(14.0, 45.0), 3.0), Millis(3.0));
+        // It waited while it was planned: a time is never negative.
+        let planned = at(10.0, 5.0).undisturbed(at(12.0, 65.0), Millis(1.0), Millis(50.0));
+        assert!(planned.0 > 0.0 && planned.0 < 1.0, "{planned:?}");
         // It waited for a disk.
         assert_eq!(undisturbed(at(13.0, 5.0), 70.0), Millis(70.0));
         // It read a disk and waited for a processor.

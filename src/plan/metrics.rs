@@ -100,6 +100,16 @@ impl Metrics {
         }
     }
 
+    /// Whether the plan reads so little that it ends at once on any machine: no clock decides it. False where pages were not
+    /// counted.
+    #[must_use]
+    pub fn is_light(&self) -> bool {
+        const FEW_PAGES: u64 = 8_000;
+        const FEW_ROWS: f64 = 20_000.0;
+        let rows: f64 = self.nodes.iter().filter_map(|node| node.rows_read).sum();
+        self.blocks.is_some_and(|pages| pages.0 < FEW_PAGES) && rows < FEW_ROWS
+    }
+
     /// A node's figures.
     #[must_use]
     pub fn node(&self, id: NodeId) -> &NodeMetrics {

@@ -97,7 +97,8 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
         .filter(|by| by.is_servable())
         .collect();
     let spelled = context.spelled(&filter);
-    let advice = match (served.as_slice(), &node.index_name) {
+    let searched = index_searched(context, scan);
+    let advice = match (served.as_slice(), &searched) {
         ([], _) => format!(
             "No index column serves {spelled}; a partial index with it as its WHERE does, where its constants are fixed."
         ),
@@ -132,10 +133,20 @@ fn judge(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<Finding> {
     Some(context.finding(RuleId::FilteredIndexScan, severity, evidence, words))
 }
 
-/// A query that ends at once on a few pages: there is nothing to gain by an index.
+/// The index of a scan, of a bitmap the only one that it is made by.
+fn index_searched(context: &RunContext<'_>, scan: &Scan<'_>) -> Option<String> {
+    let plan = context.plan();
+    let below = || plan.subtree(scan.id).map(|id| plan.node(id));
+    let mut names = below().filter_map(|node| node.index_name.clone());
+    let first = names.next()?;
+    names.all(|name| name == first).then_some(first)
+}
+
+/// A query that ends at once on a few pages: no index saves enough to be advised (missing-index.min-pages). The time is far above
+/// what so few pages take.
 fn is_quick(context: &RunContext<'_>) -> bool {
-    const QUICK_MS: f64 = 1.0;
-    const FEW_PAGES: u64 = 100;
+    const QUICK_MS: f64 = 5.0;
+    const FEW_PAGES: u64 = 500;
     let pages = context.metrics.blocks;
     pages.is_some_and(|pages| pages.0 < FEW_PAGES)
         && context.metrics.total.is_some_and(|time| time.0 < QUICK_MS)

@@ -163,11 +163,28 @@ fn of_a_wide_range(finding: &mut Finding) {
     let is_about_amounts = matches!(
         finding.rule,
         RuleId::UnboundedResult
+            | RuleId::SeqScan
             | RuleId::SortSpill
             | RuleId::HashSpill
             | RuleId::MaterializeSpill
             | RuleId::SlowQuery
+            | RuleId::OverBudget
+            | RuleId::Timeout
             | RuleId::FilteredIndexScan
+            | RuleId::WrongOrderIndex
+            | RuleId::JoinFilter
+            | RuleId::NestedLoopRescan
+            | RuleId::RepeatedSubplan
+            | RuleId::RepeatedLateral
+            | RuleId::TopNSort
+            | RuleId::IoBound
+            | RuleId::JitOverhead
+            | RuleId::LossyBitmap
+            | RuleId::HeapFetches
+            | RuleId::LowIndexEfficiency
+            | RuleId::MemoizeMisses
+            | RuleId::WorkerSkew
+            | RuleId::SlowSerialization
             | RuleId::ParameterCliff
             | RuleId::RowMisestimate
     );
@@ -336,6 +353,10 @@ fn sort(findings: &mut [Finding], queries: &[Query], places: &Places<'_>) {
         )
     });
     for finding in findings {
+        let own = about(finding);
+        finding
+            .symptoms
+            .retain(|symptom| symptom.query.is_some() || about(symptom) != own);
         without_repetition(&mut finding.symptoms);
         finding
             .symptoms
@@ -352,19 +373,21 @@ pub(super) fn is_about_the_whole_query(rule: RuleId) -> bool {
 }
 /// What a query showed of a foreign key says all that the schema says of it.
 fn without_repetition(symptoms: &mut Vec<Finding>) {
-    let key = |finding: &Finding| {
-        (
-            finding.rule,
-            finding.evidence.relation.clone(),
-            finding.evidence.condition.clone(),
-        )
-    };
     let shown: Vec<_> = symptoms
         .iter()
         .filter(|symptom| symptom.query.is_some())
-        .map(key)
+        .map(about)
         .collect();
-    symptoms.retain(|symptom| symptom.query.is_some() || !shown.contains(&key(symptom)));
+    symptoms.retain(|symptom| symptom.query.is_some() || !shown.contains(&about(symptom)));
+}
+
+/// What a finding of the schema and one of a query that met it have in common.
+fn about(finding: &Finding) -> (RuleId, Option<String>, Option<String>) {
+    (
+        finding.rule,
+        finding.evidence.relation.clone(),
+        finding.evidence.condition.clone(),
+    )
 }
 
 #[cfg(test)]

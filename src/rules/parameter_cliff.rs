@@ -3,6 +3,7 @@
 use super::context::{QueryContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Evidence, Finding, Fix, Proof, Quantity, RuleId, Severity};
+use crate::plan::Metrics;
 use crate::run::{Outcome, QueryRuns, Run};
 use crate::units::{Count, Millis, Pages};
 
@@ -38,7 +39,7 @@ pub(super) const RULE: Rule = Rule {
     condition: "The worst parameter set touches factor times the pages of the typical set and at least min-pages more; or the generic \
         plan does, beside a plan for the same values, and takes half as long again and a millisecond more, where the server would take it for \
         prepared statements: its estimated cost is below that of plans for values. More pages for more rows are no cliff. Error from error-factor on, \
-        else warning.",
+        else warning; information where the worst reads less than 8,000 pages and 20,000 rows.",
     why: "Averages hide it. The largest customer sees it every day, and an attacker can choose it.",
     advice: "Bound the work for any value: LIMIT, an index that holds the order, a total that is kept. For the generic plan: plan_cache_mode.",
     bad: "SELECT sum(total) FROM orders WHERE customer_id = $1;  -- one customer has a fifth of all orders",
@@ -172,7 +173,10 @@ fn report(
     let factor = pages.0 as f64 / usual.0.max(1) as f64;
     // To read everything where nothing is asked for is no surprise.
     let is_asked_for = !run.id.leaves_filters_out();
-    let severity = if is_asked_for
+    let severity = if Metrics::of(&run.plan).is_light() {
+        // Nobody waits for it.
+        Severity::Info
+    } else if is_asked_for
         && factor_for_each_row((typical, usual), (run, pages)) >= context.limit(&ERROR_FACTOR)
     {
         Severity::Error
@@ -206,7 +210,7 @@ fn report(
         Words {
             message: format!("{} touches {pages}, {times} times the {usual} of {}", run.id, typical.id),
             why: if run.id.leaves_filters_out() {
-                "Who leaves the filters out reads everything that they would have kept out.".to_owned()
+                "Who leaves a filter out reads everything that it would have kept out.".to_owned()
             } else {
                 "Averages hide it: it is always the largest customer who waits.".to_owned()
             },

@@ -6,7 +6,7 @@ use super::statistics::{self, Remedy};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Fix, Quantity, RuleId, Severity};
 use crate::plan::condition::{Expression, parse};
-use crate::plan::{Node, NodeId, NodeKind, Plan, Relationship};
+use crate::plan::{JoinType, Node, NodeId, NodeKind, Plan, Relationship};
 use crate::units::{Count, Rows};
 
 const FACTOR: Threshold = Threshold {
@@ -47,9 +47,10 @@ pub(super) const RULE: Rule = Rule {
     summary: "the planner expected far more or far fewer rows than came",
     condition: "Expected and actual rows of a node differ by factor, the larger is at least min-rows in a loop (or min-total-rows \
         over all loops), and nothing below it is as wrong: it is reported where it begins. A node that something above stopped early \
-        may have had more rows, so too few rows there mean nothing; and a generic plan can only guess at a parameter: what \
+        may have had more rows, so too few rows there mean nothing; of an anti join it is information where no nested loop above it runs \
+        more often for it; and a generic plan can only guess at a parameter: what \
         that costs is parameter-cliff's. Quiet where no join above was chosen by the number. A \
-        warning where the query touches min-pages, else information.",
+        warning where the query touches min-pages, and 8,000 of them or 20,000 rows, else information.",
     why: "Join order, join method and memory follow from the expected rows. Wrong by ten, and the plan that was cheap on paper runs a \
         nested loop ten times as often as intended.",
     advice: "Tell the planner what it cannot know: extended statistics for columns that depend on each other, statistics on an \
@@ -178,7 +179,11 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
         .metrics
         .blocks
         .is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
-    let severity = if large && !known_too_late(context, id) {
+    let severity = if large
+        && !context.metrics.is_light()
+        && !known_too_late(context, id)
+        && !costs_nothing(context, id, misled)
+    {
         Severity::Warning
     } else {
         Severity::Info
@@ -235,6 +240,20 @@ fn known_too_late(context: &RunContext<'_>, id: NodeId) -> bool {
         && found_by.is_some_and(|text| !parse(text).parameters().is_empty())
 }
 
+/// NOT EXISTS, or LEFT JOIN … IS NULL.
+fn is_anti(node: &Node) -> bool {
+    matches!(node.join_type, Some(JoinType::Anti | JoinType::RightAnti))
+}
+
+/// Whether an anti join was expected to leave more rows than it did, and what is above it had no more to do for that; or the other
+/// way about, and it is no nested loop that runs once for each of them. There is no statistics of what has no partner.
+fn costs_nothing(context: &RunContext<'_>, id: NodeId, misled: NodeId) -> bool {
+    let (plan, node) = (context.plan(), context.plan().node(id));
+    let came = node.actual.map_or(0.0, |actual| actual.rows.0);
+    is_anti(node)
+        && (came <= node.estimate.rows.0 || plan.node(misled).kind != NodeKind::NestedLoop)
+}
+
 /// Fewer than ten rows with a decimal: averages of many loops.
 fn rows(count: f64) -> String {
     if count > 0.0 && count < 10.0 && count.fract() != 0.0 {
@@ -268,6 +287,9 @@ fn advice(
     node: &Node,
     condition: Option<&str>,
 ) -> (String, Option<Fix>) {
+    if is_anti(node) {
+        return (OF_AN_ANTI_JOIN.to_owned(), None);
+    }
     if node.kind.is_join() {
         let joins_tables = condition.is_none_or(|condition| compares_tables(context, condition));
         let words = if joins_tables {
@@ -354,5 +376,67 @@ fn grouped_columns<'a>(context: &RunContext<'a>, id: NodeId) -> Option<(&'a Node
 
 const OF_ITS_INPUT: &str = "The planner has no statistics of what is computed below it (a subquery, a CTE, an expression), and guesses. Where the \
     plan above it suffers, compute that part into a temporary table and ANALYZE it, or write the condition on columns of tables.";
+const OF_AN_ANTI_JOIN: &str = "The planner takes what has no partner from the numbers of different values of both columns. Where the plan above \
+    it suffers, compare n_distinct in pg_stats with count(DISTINCT …), and set it where it is far off (ALTER TABLE … ALTER COLUMN … SET \
+    (n_distinct = …), ANALYZE); else keep the answer in a column of the table and ask for that.";
 const OF_A_JOIN: &str = "The planner takes the two sides for independent. Store what decides the match in one table, or give the \
     join a condition that statistics cover.";
+
+#[cfg(test)]
+mod tests {
+    use crate::finding::{Finding, RuleId, Severity};
+    use crate::plan::parse;
+    use crate::rules::{Policy, judge_alone};
+    use crate::run::{QueryRuns, Run};
+    use crate::source::Source;
+
+    fn misestimate(text: &str) -> Option<Finding> {
+        let catalog = crate::catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
+        let runs = QueryRuns {
+            query: 0,
+            runs: vec![Run::given(
+                parse::any(text).unwrap().remove(0),
+                text.to_owned(),
+            )],
+            failure: None,
+            notes: Vec::new(),
+        };
+        let found = judge_alone(&catalog.queries[0], &runs, &Policy::default());
+        let all = found
+            .into_iter()
+            .flat_map(|mut one| {
+                let below = std::mem::take(&mut one.symptoms);
+                std::iter::once(one).chain(below)
+            })
+            .collect::<Vec<_>>();
+        all.into_iter()
+            .find(|one| one.rule == RuleId::RowMisestimate)
+    }
+
+    /// Crates that no parcel is in, and their shelf by a join above.
+    fn plan(join: &str, expected: u32, came: u32) -> String {
+        format!(
+            "{join}  (cost=0.00..9000.00 rows={expected} width=8) (actual time=1.000..900.000 rows={came} loops=1)\n  \
+             Buffers: shared hit=40000\n  \
+             ->  Hash Anti Join  (cost=0.00..5000.00 rows={expected} width=8) (actual time=1.000..500.000 rows={came} loops=1)\n        \
+             Hash Cond: (c.id = p.crate_id)\n        Buffers: shared hit=20000\n        \
+             ->  Seq Scan on crates c  (cost=0.00..2000.00 rows=90000 width=8) (actual time=0.010..40.000 rows=90000 loops=1)\n              \
+             Buffers: shared hit=10000\n        \
+             ->  Hash  (cost=2000.00..2000.00 rows=90000 width=8) (actual time=90.000..90.000 rows=90000 loops=1)\n              \
+             Buffers: shared hit=10000\n              \
+             ->  Seq Scan on parcels p  (cost=0.00..2000.00 rows=90000 width=8) (actual time=0.010..40.000 rows=90000 loops=1)\n                    \
+             Buffers: shared hit=10000\n  \
+             ->  Index Scan using shelves_pkey on shelves s  (cost=0.29..4.00 rows=1 width=4) (actual time=0.001..0.001 rows=1 loops={came})\n        \
+             Index Cond: (id = c.shelf_id)\n        Buffers: shared hit=20000\nExecution Time: 910.000 ms\n"
+        )
+    }
+
+    #[test]
+    fn an_anti_join_matters_where_a_nested_loop_runs_for_each_row() {
+        let found = misestimate(&plan("Nested Loop", 1, 60_000)).unwrap();
+        assert_eq!(found.severity, Severity::Warning);
+        assert!(found.advice.contains("n_distinct") && found.fix.is_none());
+        let fewer = misestimate(&plan("Nested Loop", 60_000, 1));
+        assert!(fewer.is_none_or(|found| found.severity == Severity::Info));
+    }
+}

@@ -65,6 +65,17 @@ pub(super) fn remedy(
             why: format!("The planner has no statistics of {expression} and guesses."),
         });
     }
+    if own
+        .iter()
+        .any(|conjunct| matches!(conjunct.kind, ExpressionKind::Call { .. }))
+    {
+        return Some(Remedy {
+            sql: None,
+            why: "The planner guesses at what a function makes of a condition (COALESCE around a comparison, say), whatever the \
+                  statistics. Write the condition without it, as a comparison of the bare column."
+                .to_owned(),
+        });
+    }
     // What depends on each other shows in equalities; a bound beside them is estimated from its own histogram.
     let equal = columns(own.iter().filter(|conjunct| is_equality(conjunct, alias)));
     let columns = if equal.len() > 1 {
@@ -208,6 +219,12 @@ mod tests {
         let found = remedy(&orders, "o", "(abs((o.total - 17)) < 3)", &|_| false).unwrap();
         assert_eq!(found.sql, None);
         assert!(!found.why.contains("17"), "{}", found.why);
+    }
+
+    #[test]
+    fn what_a_function_makes_of_a_condition_has_no_statistics() {
+        let guessed = "(COALESCE((o.customer_id = 5), false) AND COALESCE((o.id > 7), true))";
+        assert_eq!(sql(guessed), None);
     }
 
     #[test]

@@ -3,12 +3,17 @@
 //! runs nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use squawk_syntax::ast::{self, AstNode, BinOp, Expr, Stmt, WhereClauseOrCurrentOf};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::tree::{read_statement, span_of};
+
+mod sought;
+
+use sought::Sought;
 
 /// A statement's relations and conditions, without those that have parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +156,8 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
         _ => return None,
     };
     let with = match with {
-        Some(with) if has_parameters(with.syntax()) || writes(with.syntax()) => return None,
+        Some(with) if writes(with.syntax()) => return None,
+        Some(with) if has_parameters(with.syntax()) => return of_with(&with, sql),
         Some(with) => format!("{} ", &sql[span_of(with.syntax())]),
         None => String::new(),
     };
@@ -167,6 +173,7 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
         None => None,
     };
     let own = target.as_ref().map(|target| target.text.clone());
+    let mut sought: Vec<String> = Vec::new();
     let from_text = match (own, listed) {
         (Some(own), Some(listed)) => format!("{own}, {listed}"),
         (Some(text), None) | (None, Some(text)) => text,
@@ -179,7 +186,14 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     for conjunct in condition.iter().flat_map(conjuncts) {
         let text = sql[span_of(conjunct.syntax())].to_owned();
         if has_parameters(conjunct.syntax()) {
-            reader.read(conjunct.syntax());
+            match Sought::of(&conjunct, sought.len(), sql) {
+                Some(found) => {
+                    reader.compared.extend(found.compared);
+                    conditions.extend(found.condition);
+                    sought.push(found.text);
+                }
+                None => reader.read(conjunct.syntax()),
+            }
             asking.push(Asking {
                 text,
                 parameters: parameters_in(conjunct.syntax()),
@@ -191,12 +205,43 @@ fn of_statement(statement: &Stmt, sql: &str) -> Option<Joined> {
     Some(Joined {
         compared: reader.compared,
         with,
-        from: from_text,
+        relations: relations + sought.len(),
+        from: std::iter::once(from_text)
+            .chain(sought)
+            .collect::<Vec<_>>()
+            .join(", "),
         conditions,
         asking,
-        relations,
         target: target.map(|target| target.name),
     })
+}
+
+/// A statement whose parameters stand in its WITH queries: the rows of the one that asks for most, the first of equals.
+fn of_with(with: &ast::WithClause, sql: &str) -> Option<Joined> {
+    let asking = with
+        .with_tables()
+        .filter(|table| has_parameters(table.syntax()));
+    let read = asking.filter_map(|table| of_with_query(table.query()?, sql));
+    read.reduce(
+        |most, other| match other.compared.len() > most.compared.len() {
+            true => other,
+            false => most,
+        },
+    )
+}
+
+fn of_with_query(query: ast::WithQuery, sql: &str) -> Option<Joined> {
+    match query {
+        ast::WithQuery::Select(select) => of_statement(&Stmt::Select(select), sql),
+        ast::WithQuery::CompoundSelect(_)
+        | ast::WithQuery::Delete(_)
+        | ast::WithQuery::Insert(_)
+        | ast::WithQuery::Merge(_)
+        | ast::WithQuery::ParenSelect(_)
+        | ast::WithQuery::Table(_)
+        | ast::WithQuery::Update(_)
+        | ast::WithQuery::Values(_) => None,
+    }
 }
 
 fn where_of(clause: WhereClauseOrCurrentOf) -> Option<Expr> {
@@ -244,7 +289,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The text of a FROM clause, with what ON asks of parameters left out. `None` where other parameters stand in it.
+    /// The text of a FROM clause, with what ON and its subqueries ask of parameters left out. `None` where other parameters stand in
+    /// it.
     fn relations(&mut self, from: &SyntaxNode) -> Option<String> {
         let whole = span_of(from);
         let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
@@ -266,7 +312,17 @@ impl Reader<'_> {
             }
             replaced.push((span_of(condition.syntax()), kept.join(" AND ")));
         }
-        let asked = parameters_in(from).len();
+        let subqueries = from.descendants().filter_map(ast::Select::cast);
+        let asking = |select: &ast::Select| has_parameters(select.syntax());
+        let mut in_subqueries = 0;
+        for select in subqueries.filter(asking) {
+            if self.is_own(select.syntax()) {
+                in_subqueries += parameters_in(select.syntax()).len();
+                replaced.extend(self.subquery(&select)?);
+            }
+        }
+        replaced.sort_by_key(|(place, _)| place.start);
+        let asked = parameters_in(from).len() - in_subqueries;
         let in_conditions: usize = from
             .descendants()
             .filter_map(ast::OnClause::cast)
@@ -286,6 +342,49 @@ impl Reader<'_> {
         text.push_str(&self.sql[done..whole.end]);
         let keyword = text.find(char::is_whitespace)?;
         Some(text[keyword..].trim().to_owned())
+    }
+
+    /// What changes in the text of a subquery in FROM: its WHERE without parameters, and one column more for what each is compared
+    /// with. `None` where it groups, or has parameters elsewhere.
+    fn subquery(&mut self, select: &ast::Select) -> Option<[(Range<usize>, String); 2]> {
+        let condition = select.where_clause()?.expr()?;
+        let elsewhere =
+            parameters_in(select.syntax()).len() > parameters_in(condition.syntax()).len();
+        if select.group_by_clause().is_some() || elsewhere {
+            return None;
+        }
+        let mut inner = Reader {
+            block: select.syntax().clone(),
+            sql: self.sql,
+            compared: Vec::new(),
+        };
+        let mut kept = Vec::new();
+        for conjunct in conjuncts(&condition) {
+            if has_parameters(conjunct.syntax()) {
+                inner.read(conjunct.syntax());
+            } else {
+                kept.push(self.sql[span_of(conjunct.syntax())].to_owned());
+            }
+        }
+        if kept.is_empty() {
+            kept.push("true".to_owned());
+        }
+        let mut columns = String::new();
+        for compared in inner.compared {
+            let name = format!("asked_{}", self.compared.len());
+            let _ = write!(columns, ", ({}) AS {name}", compared.expression);
+            self.compared.push(Compared {
+                parameter: compared.parameter,
+                expression: name,
+            });
+        }
+        let mut below = select.syntax().descendants();
+        let list = below.find(|node| node.kind() == SyntaxKind::TARGET_LIST)?;
+        let end = span_of(&list).end;
+        Some([
+            (end..end, columns),
+            (span_of(condition.syntax()), kept.join(" AND ")),
+        ])
     }
 
     fn count(&self, from: &SyntaxNode) -> usize {
@@ -505,6 +604,52 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_a_condition_looks_for_belong_to_the_row() {
+        let (compared, from) = shown(
+            "SELECT b.id FROM books b WHERE b.lang = $1 AND EXISTS (SELECT 1 FROM loans l WHERE l.book = b.id AND l.reader = $2 \
+             AND l.back IS NULL) AND b.author IN (SELECT a.id FROM authors a WHERE a.country = $3) AND NOT EXISTS (SELECT FROM marks \
+             WHERE owner = $4)",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 b.lang", "$2 sought_0.c0", "$3 sought_1.c0"]);
+        assert_eq!(
+            from,
+            "books b, LATERAL (SELECT (l.reader) AS c0 FROM loans l WHERE (l.book = b.id) AND (l.back IS NULL) LIMIT 1) AS sought_0, \
+             LATERAL (SELECT (a.country) AS c0, (a.id) AS member FROM authors a) AS sought_1 WHERE ((b.author) = sought_1.member)"
+        );
+    }
+
+    #[test]
+    fn a_subquery_in_from_says_what_it_is_asked_for() {
+        let (compared, from) = shown(
+            "SELECT b.id FROM books b JOIN LATERAL (SELECT l.at FROM loans l WHERE l.book = b.id AND l.reader = $1 ORDER BY l.at LIMIT 1) \
+             last ON true WHERE b.lang = $2",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 asked_0", "$2 b.lang"]);
+        assert_eq!(
+            from,
+            "books b JOIN LATERAL (SELECT l.at, (l.reader) AS asked_0 FROM loans l WHERE l.book = b.id ORDER BY l.at LIMIT 1) last ON true"
+        );
+    }
+
+    #[test]
+    fn a_with_query_that_asks_stands_for_the_statement() {
+        let (compared, from) = shown(
+            "WITH page AS (SELECT e.id FROM entries e JOIN balances b ON b.entry = e.id WHERE b.account = $1 \
+             AND COALESCE((e.at, e.id) > ($3, $2), $2 IS NULL) LIMIT $4) SELECT p.id, CASE WHEN $5 THEN 1 END FROM page p",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 b.account", "$3 e.at", "$2 e.id"]);
+        assert_eq!(from, "entries e JOIN balances b ON b.entry = e.id");
+        let (compared, _) = shown(
+            "WITH a AS (SELECT 1 FROM t WHERE x = $1), b AS (SELECT 1 FROM u WHERE x = $1 AND y = $2) SELECT 1 FROM a, b",
+        )
+        .unwrap();
+        assert_eq!(compared, ["$1 x", "$2 y"]);
+    }
+
+    #[test]
     fn writes_and_fixed_values() {
         let joined =
             Joined::of("DELETE FROM shop.books AS b WHERE b.lang = $1 AND b.id = $2").unwrap();
@@ -524,7 +669,7 @@ mod tests {
         for sql in [
             "SELECT $1::int",
             "SELECT 1 FROM f($1)",
-            "SELECT 1 FROM (SELECT * FROM books WHERE id = $1) b",
+            "SELECT 1 FROM (SELECT lang, count(*) FROM books WHERE id = $1 GROUP BY 1) b",
             "SELECT 1 FROM books WHERE id = $1 UNION SELECT 2",
             "INSERT INTO books VALUES ($1)",
         ] {

@@ -205,6 +205,10 @@ const FORMS: &[(Form, Make)] = &[
     (Form::PlainNulls, values::plain_nulls),
 ];
 
+/// Times within this factor and this many milliseconds are the same.
+const TIME_MARGIN: f64 = 1.25;
+const TIME_SLACK_MS: f64 = 0.1;
+
 /// A form that returned the same rows with every parameter set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proven {
@@ -230,7 +234,8 @@ impl Proven {
         let after = &self.proof.after;
         let (pages, left) = (before.blocks.0 as f64, after.blocks.0 as f64);
         let fewer = pages - left >= limit(&MIN_PAGES) && left <= pages * limit(&MAX_SHARE);
-        let holds = after.time_ms.0 <= before.time_ms.0;
+        // Half of the pages in the same time are less all the same, once they are not in the cache.
+        let holds = after.time_ms.0 <= before.time_ms.0 * TIME_MARGIN + TIME_SLACK_MS;
         // A long computation over few pages.
         const LONG_MS: f64 = 100.0;
         // Far from what noise does: a cheaper comparison of as many rows is no other plan.
@@ -247,10 +252,12 @@ impl Proven {
 pub fn is_worse(proof: &Proof) -> bool {
     const WORSE: f64 = 1.05;
     const PAGES: f64 = 20.0;
+    // Far from the same time, where noise decides.
+    const FASTER: f64 = 0.8;
     let after = &proof.after;
     proof.before.as_ref().is_some_and(|before| {
         let (pages, left) = (before.blocks.0 as f64, after.blocks.0 as f64);
-        left > pages * WORSE && left > pages + PAGES && after.time_ms.0 > before.time_ms.0 / WORSE
+        left > pages * WORSE && left > pages + PAGES && after.time_ms.0 > before.time_ms.0 * FASTER
     })
 }
 
@@ -273,6 +280,25 @@ pub fn best(proven: Vec<Proven>, audited: &Audited<'_>) -> Vec<Proven> {
 pub fn findings(best: &[Proven], audited: Audited<'_>) -> Vec<Finding> {
     let found = best.iter().map(|one| finding(one, audited));
     found.flatten().collect()
+}
+
+/// A call that ends at once is no error for each of its pages, and one that takes as long by either form is worth knowing.
+fn severity(proof: &Proof) -> Severity {
+    const QUICK_MS: f64 = 10.0;
+    const FEW_PAGES: u64 = 8_000;
+    const FEW_SAVED: u64 = 2_000;
+    const SHOWN: f64 = 0.8;
+    let Some(before) = &proof.before else {
+        return Severity::Error;
+    };
+    let saved = before.blocks.0.saturating_sub(proof.after.blocks.0);
+    if before.time_ms.0 >= QUICK_MS || before.blocks.0 >= FEW_PAGES {
+        Severity::Error
+    } else if saved >= FEW_SAVED || proof.after.time_ms.0 <= before.time_ms.0 * SHOWN {
+        Severity::Warning
+    } else {
+        Severity::Info
+    }
 }
 
 fn finding(proven: &Proven, audited: Audited<'_>) -> Option<Finding> {
@@ -304,7 +330,7 @@ fn finding(proven: &Proven, audited: Audited<'_>) -> Option<Finding> {
     };
     let mut finding = Finding {
         rule: RuleId::QueryRewrite,
-        severity: Severity::Error,
+        severity: severity(&proven.proof),
         query: Some(query.name.clone()),
         location: Some(query.location()),
         message,

@@ -164,6 +164,19 @@ pub(super) fn packages_of(
     found
 }
 
+/// What sqlc reads of one of its paths: of all that a wildcard names, and of the folders among it, the files that end in `.sql`. The
+/// code that it writes often lies beside them.
+fn pattern_of(root: &Path, path: &Path) -> String {
+    let text = path.display().to_string();
+    if root.join(path).is_dir() {
+        return format!("{text}/*.sql");
+    }
+    match text.strip_suffix('*') {
+        Some(start) => format!("{}{{*,*/*}}.sql", start.trim_end_matches('*')),
+        None => text,
+    }
+}
+
 /// The patterns of the query files of every PostgreSQL package, each once. Of a folder sqlc reads the files in it, and in none
 /// below.
 pub(super) fn patterns(root: &Path, configuration: &Path) -> Result<Vec<String>, SourceError> {
@@ -172,11 +185,7 @@ pub(super) fn patterns(root: &Path, configuration: &Path) -> Result<Vec<String>,
         .iter()
         .flat_map(|package| &package.queries)
     {
-        let pattern = if root.join(path).is_dir() {
-            format!("{}/*.sql", path.display())
-        } else {
-            path.display().to_string()
-        };
+        let pattern = pattern_of(root, path);
         if !patterns.contains(&pattern) {
             patterns.push(pattern);
         }
@@ -221,6 +230,15 @@ mod tests {
                 schema: vec!["db/s.sql".into()],
             }]
         );
+    }
+
+    #[test]
+    fn wildcards_name_the_files_of_queries_alone() {
+        let of = |path: &str| pattern_of(Path::new("/nowhere"), Path::new(path));
+        assert_eq!(of("db/queries/**"), "db/queries/{*,*/*}.sql");
+        assert_eq!(of("db/q*"), "db/q{*,*/*}.sql");
+        assert_eq!(of("db/*.sql"), "db/*.sql");
+        assert_eq!(of("db/queries.sql"), "db/queries.sql");
     }
 
     #[test]

@@ -771,16 +771,16 @@ const MAX_EXECUTED: usize = 5;
 const ROW_COST: f64 = 0.05;
 
 /// Which estimates to execute: the normal one, and of every shape the one that costs most; where that shape is the normal
-/// one's, only if it costs clearly more.
+/// one's, only if it costs clearly more. A range that nobody may ask for takes no other set's place.
 fn picked(estimates: &[(ParameterSet, Explained)]) -> Vec<usize> {
     const CLEARLY: f64 = 1.25;
     let cost = |i: usize| {
         let estimate = estimates[i].1.plan.root().estimate;
         estimate.total_cost + estimate.rows.0 * ROW_COST
     };
-    let mut worst: Vec<(String, usize)> = Vec::new();
-    for (i, (_, explained)) in estimates.iter().enumerate() {
-        let shape = shape(&explained.plan);
+    let mut worst: Vec<((String, bool), usize)> = Vec::new();
+    for (i, (set, explained)) in estimates.iter().enumerate() {
+        let shape = (shape(&explained.plan), set.id.is_wide());
         match worst.iter_mut().find(|(other, _)| *other == shape) {
             Some((_, at)) => {
                 let margin = if *at == 0 { CLEARLY } else { 1.0 };
@@ -791,12 +791,21 @@ fn picked(estimates: &[(ParameterSet, Explained)]) -> Vec<usize> {
             None => worst.push((shape, i)),
         }
     }
+    let is_wide = |i: usize| estimates[i].0.id.is_wide();
+    let usual = worst.first().map(|((shape, _), _)| shape.clone());
+    let tells_more = |shape: &String, i: usize| {
+        i != 0 && (usual.as_ref() != Some(shape) || !is_wide(i) || cost(i) > cost(0) * CLEARLY)
+    };
     let mut others: Vec<usize> = worst
-        .into_iter()
-        .map(|(_, i)| i)
-        .filter(|i| *i != 0)
+        .iter()
+        .filter(|((shape, _), i)| tells_more(shape, *i))
+        .map(|(_, i)| *i)
         .collect();
-    others.sort_by(|a, b| cost(*b).total_cmp(&cost(*a)));
+    others.sort_by(|a, b| {
+        is_wide(*a)
+            .cmp(&is_wide(*b))
+            .then(cost(*b).total_cmp(&cost(*a)))
+    });
     let mut picked: Vec<usize> = if estimates.is_empty() {
         Vec::new()
     } else {

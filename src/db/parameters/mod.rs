@@ -5,6 +5,8 @@ mod alternatives;
 mod bounds;
 mod group;
 mod mend;
+mod open_bounds;
+mod rows;
 mod sample;
 mod sets;
 mod source;
@@ -28,6 +30,7 @@ use crate::run_id::SetId;
 use crate::schema::Schema;
 
 use group::Groups;
+use open_bounds::Reach;
 use together::Together;
 use uses::{ComparedWith, Usage};
 use values::Rank;
@@ -91,6 +94,10 @@ struct Slot<'a> {
     wanted: Wanted,
     /// A value that no row has.
     absent: Absent,
+    /// Where it bounds a range from one side: how far,
+    reach: Reach,
+    /// and the bound that leaves what a call asks for, by the table itself: no sample has its ends.
+    tail: Option<String>,
 }
 
 /// Where a value comes from that a column could hold and no row has.
@@ -131,15 +138,19 @@ pub(crate) async fn choose(
         let compared = primary(search.schema, &usage);
         let name = display_name(query, i, compared.as_ref(), &usage);
         let absent = absent_of(search, compared.as_ref(), &usage).await?;
+        let reach = Reach::of(search.schema, &usage, compared.as_ref(), info.kind);
         slots.push(Slot {
             name,
             absent,
+            reach,
+            tail: None,
             info,
             usage,
             compared,
             wanted,
         });
     }
+    open_bounds::find_tails(search, &mut slots).await?;
     let groups = Groups::load(search, &slots).await?;
     if let Some((i, slot)) = slots
         .iter()

@@ -20,6 +20,22 @@ const FOUND_ROWS: u32 = 400;
 /// One row: the text form of each expression.
 pub(super) type Row = Vec<Option<String>>;
 
+/// Which end of the values in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    First,
+    Last,
+}
+
+/// How much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// A day from the first or last moment that is one.
+    Day,
+    /// So many rows.
+    Rows(u64),
+}
+
 /// Takes samples, each only once.
 #[derive(Debug, Default)]
 pub(crate) struct Sampler {
@@ -107,6 +123,50 @@ impl Sampler {
         Ok(values
             .filter_map(|row| row.first().cloned().flatten())
             .collect())
+    }
+
+    /// The value behind which an end of an expression's values lies; `None` where there is none, or looking takes too long.
+    ///
+    /// # Errors
+    /// [`ExplainError`] where the server failed.
+    pub(super) async fn tail(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        table: &Table,
+        expression: &str,
+        (end, tail): (End, Tail),
+    ) -> Result<Option<String>, ExplainError> {
+        if table.kind == TableKind::Foreign {
+            return Ok(None);
+        }
+        let limits = Limits {
+            statement: Millis(limits.statement.0.min(COUNTING.0)),
+            ..limits.clone()
+        };
+        let (direction, sign) = match end {
+            End::First => ("ASC", '+'),
+            End::Last => ("DESC", '-'),
+        };
+        let (value, condition, offset) = match tail {
+            Tail::Day => (
+                format!("(found.value {sign} interval '1 day')"),
+                format!(" AND pg_catalog.isfinite({expression})"),
+                0,
+            ),
+            Tail::Rows(rows) => ("(found.value)".to_owned(), String::new(), rows),
+        };
+        let body = format!(
+            "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array({value}::pg_catalog.text)), '[]')::pg_catalog.text FROM (\
+             SELECT ({expression}) AS value FROM {} WHERE ({expression}) IS NOT NULL{condition} ORDER BY ({expression}) {direction} \
+             OFFSET {offset} LIMIT 1) AS found;",
+            table.name.sql()
+        );
+        let found = super::group::tolerated(self.answer(client, &limits, body).await)?;
+        let values = found.iter().flat_map(|rows| rows.iter());
+        Ok(values
+            .filter_map(|row| row.first().cloned().flatten())
+            .next())
     }
 
     /// A value of a referenced key that no row points to; `None` where each has one, or looking takes too long.

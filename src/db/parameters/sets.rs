@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::db::explain::{ExplainError, TypeKind};
-use crate::run_id::{HOT_WITHOUT_FILTERS, NO_FILTERS, SetId, SetRole};
+use crate::run_id::{
+    EMPTY, HOT_TOGETHER, HOT_WITHOUT_FILTERS, NO_FILTERS, SetId, SetRole, WIDE_TOGETHER,
+    WIDE_WITHOUT_FILTERS, WITHOUT,
+};
 
-use super::group::{Group, Groups, tolerated};
+use super::group::{Group, Groups};
+use super::open_bounds::Reach;
+use super::rows::{Led, equal_places, led};
 use super::sample::Row;
 use super::together::Together;
 use super::uses::{ComparedWith, Wrap};
 use super::values::{PartOf, Rank, absent, any_of_type, part_of, written};
 use super::{Absent, ParameterSet, Search, Slot, Wanted};
-use super::{alternatives, bounds};
+use super::{alternatives, bounds, open_bounds};
 
 /// More sets than these are not worth their planning time.
 const MAX_SETS: usize = 24;
@@ -124,10 +129,10 @@ fn variations(slots: &[Slot<'_>], groups: &Groups) -> Vec<(SetId, BTreeMap<usize
             continue;
         }
         if slot.usage.null_tested {
-            one(format!("NULL {}", slot.name), i, Variation::Null);
+            one(format!("{WITHOUT}{}", slot.name), i, Variation::Null);
         } else if slot.usage.empty_tested {
             one(
-                format!("empty {}", slot.name),
+                format!("{EMPTY}{}", slot.name),
                 i,
                 Variation::Value(String::new()),
             );
@@ -180,20 +185,21 @@ fn left_out(slots: &[Slot<'_>]) -> BTreeMap<usize, Variation> {
     found
 }
 
-/// What is worst alone may be far worse together: the hot values with the widest ranges, no optional filter, a late page.
+/// What is worst alone may be far worse together: the hot values with no optional filter and a late page; apart from these, with
+/// the widest ranges, which nobody may ask for.
 fn worst_together(
     slots: &[Slot<'_>],
     groups: &Groups,
     optional: &BTreeMap<usize, Variation>,
 ) -> Vec<(SetId, BTreeMap<usize, Variation>)> {
-    let hot: BTreeMap<usize, Variation> = (0..slots.len())
+    let (wide, hot): (BTreeMap<usize, Variation>, BTreeMap<usize, Variation>) = (0..slots.len())
         .filter(|i| {
             !slots[*i].usage.null_tested
                 && !slots[*i].usage.empty_tested
                 && offers(slots, groups, *i, Rank::Hot)
         })
         .map(|i| (i, Variation::Ranked(Rank::Hot)))
-        .collect();
+        .partition(|(i, _)| is_wide(&slots[*i]));
     let late: BTreeMap<usize, Variation> = slots
         .iter()
         .enumerate()
@@ -209,7 +215,7 @@ fn worst_together(
     let mut found = Vec::new();
     let both = joined(&[&hot, &late]);
     if both.len() > 1 {
-        found.push((SetId::varied("hot together"), both.clone()));
+        found.push((SetId::varied(HOT_TOGETHER), both.clone()));
     }
     if !optional.is_empty() && !both.is_empty() {
         found.push((
@@ -217,7 +223,22 @@ fn worst_together(
             joined(&[&both, optional]),
         ));
     }
+    if !wide.is_empty() {
+        let all = joined(&[&both, &wide]);
+        if all.len() > 1 {
+            found.push((SetId::varied(WIDE_TOGETHER), all.clone()));
+        }
+        if !optional.is_empty() {
+            let all = joined(&[&all, optional]);
+            found.push((SetId::varied(WIDE_WITHOUT_FILTERS), all));
+        }
+    }
     found
+}
+
+/// Whether a slot's hot value is a range that nobody may ask for: all but the first page's.
+fn is_wide(slot: &Slot<'_>) -> bool {
+    slot.compared.as_ref().is_some_and(is_range) && slot.reach != Reach::Page
 }
 
 /// Values of a parameter whose type has few, where no column says which of them matter.
@@ -269,7 +290,8 @@ fn offers(slots: &[Slot<'_>], groups: &Groups, i: usize, rank: Rank) -> bool {
 /// `hot customer_id`; of a range `wide` and `narrow`.
 fn ranked_set(rank: Rank, slot: &Slot<'_>, name: &str) -> SetId {
     let word = match rank {
-        Rank::Hot if slot.compared.as_ref().is_some_and(is_range) => "wide",
+        Rank::Hot if is_wide(slot) => "wide",
+        Rank::Hot if slot.compared.as_ref().is_some_and(is_range) => "first page by",
         Rank::Rare if slot.compared.as_ref().is_some_and(is_range) => "narrow",
         Rank::Hot | Rank::Rare | Rank::Absent | Rank::Typical => rank.as_str(),
     };
@@ -343,15 +365,19 @@ async fn values_of(
         None => HashMap::new(),
     };
     for group in &groups.all {
-        let (lead, lead_place) = lead(slots, groups, group, &rank);
-        let lead_rank = rank(lead);
-        let lead_value = raw_value(&slots[lead], groups, group, lead, lead_place, lead_rank);
-        let is_led = slots[lead].compared.as_ref().is_none_or(is_equality);
-        let row = match (&lead_value, is_led) {
-            (Some(value), true) => row_with(search, group, lead_place, value).await?,
-            _ => group.rows.get(group.rows.len() / 2).cloned(),
-        };
         let rounds = alternatives::rounds(slots, &group.members);
+        let Led {
+            lead,
+            place: lead_place,
+            value: lead_value,
+            is_led,
+            row,
+        } = led(search, slots, groups, (group, &rounds[0]), &rank).await?;
+        let agreed = row.as_ref().map_or_else(Vec::new, |row| {
+            let places = equal_places(slots, &rounds[0], &rank);
+            let of_row = |place: usize| Some((place, row.get(place)?.as_deref()?));
+            places.into_iter().filter_map(of_row).collect()
+        });
         let mut first: HashMap<usize, String> = HashMap::new();
         for &(slot, place) in &rounds[0] {
             let own_rank = rank(slot);
@@ -373,7 +399,14 @@ async fn values_of(
             let met = match (joined.get(&slot), &lead_value) {
                 (Some(value), _) => vec![value.as_str()],
                 (None, Some(value)) if slot != lead && is_led => {
-                    met_with(group, (lead_place, value), place, row.as_ref())
+                    let mut agreed = agreed.clone();
+                    agreed.push((lead_place, value));
+                    met_with(group, &agreed, place, row.as_ref())
+                }
+                // Bounds of several columns leave in one row at least.
+                (None, _) if !is_led && open_bounds::are_several(slots, group, slot) => {
+                    let value = row.as_ref().and_then(|row| row.get(place)?.as_deref());
+                    value.into_iter().collect()
                 }
                 (None, _) => Vec::new(),
             };
@@ -494,34 +527,6 @@ pub(super) fn is_range(with: &ComparedWith) -> bool {
     matches!(with.operator.as_str(), "<" | "<=" | ">" | ">=")
 }
 
-/// The member whose value picks the row: an equality, the one that is asked for by rank, else the most selective.
-fn lead(
-    slots: &[Slot<'_>],
-    groups: &Groups,
-    group: &Group,
-    rank: &dyn Fn(usize) -> Rank,
-) -> (usize, usize) {
-    let key = |slot: usize| {
-        let equality = slots[slot].compared.as_ref().is_none_or(is_equality);
-        let share = groups
-            .distribution(slot)
-            .map_or(1.0, |found| found.top_share);
-        (
-            u8::from(equality),
-            u8::from(rank(slot) != Rank::Typical),
-            1.0 - share,
-        )
-    };
-    let mut best = group.members[0];
-    for &member in &group.members[1..] {
-        let (a, b) = (key(member.0), key(best.0));
-        if (a.0, a.1) > (b.0, b.1) || ((a.0, a.1) == (b.0, b.1) && a.2 > b.2) {
-            best = member;
-        }
-    }
-    best
-}
-
 /// A value of the table's side.
 pub(super) fn raw_value(
     slot: &Slot<'_>,
@@ -557,48 +562,6 @@ pub(super) fn raw_value(
     }
 }
 
-/// The row that goes with a value: its most frequent combination in the sample, else one that is looked up.
-async fn row_with(
-    search: &mut Search<'_>,
-    group: &Group,
-    place: usize,
-    value: &str,
-) -> Result<Option<Row>, ExplainError> {
-    if let Some(row) = most_frequent(&group.rows, place, value) {
-        return Ok(Some(row));
-    }
-    if group.members.len() == 1 {
-        return Ok(None);
-    }
-    let Some(table) = search.schema.table_by_oid(group.table) else {
-        return Ok(None);
-    };
-    let mut conditions = group.fixed.clone();
-    conditions.push((group.expressions[place].clone(), value.to_owned()));
-    let (client, limits) = (search.client, search.limits);
-    let found = search
-        .sampler
-        .rows_with(client, limits, table, &group.expressions, &conditions)
-        .await;
-    Ok(tolerated(found)?
-        .and_then(|rows| most_frequent(&rows, place, value).or_else(|| rows.first().cloned())))
-}
-
-fn most_frequent(rows: &[Row], place: usize, value: &str) -> Option<Row> {
-    let mut counts: BTreeMap<&Row, usize> = BTreeMap::new();
-    for row in rows
-        .iter()
-        .filter(|row| row.get(place).and_then(Option::as_deref) == Some(value))
-    {
-        *counts.entry(row).or_default() += 1;
-    }
-    let most = counts.values().copied().max()?;
-    counts
-        .into_iter()
-        .find(|(_, count)| *count == most)
-        .map(|(row, _)| row.clone())
-}
-
 /// A value of a column, for a parameter that holds several of them (`unnest($1)`).
 fn as_stored(slot: &Slot<'_>, value: String) -> String {
     let of_elements = slot
@@ -613,18 +576,19 @@ fn as_stored(slot: &Slot<'_>, value: String) -> String {
     }
 }
 
-/// Values of a place in the rows that have the lead's value.
+/// Values of a place in the rows that have the values of all equalities.
 fn met_with<'a>(
     group: &'a Group,
-    (lead_place, lead_value): (usize, &str),
+    agreed: &[(usize, &str)],
     place: usize,
     looked_up: Option<&'a Row>,
 ) -> Vec<&'a str> {
-    let with_lead = group
-        .rows
-        .iter()
-        .filter(|row| row.get(lead_place).and_then(Option::as_deref) == Some(lead_value));
-    with_lead
+    let agrees = |row: &&Row| {
+        let mut all = agreed.iter();
+        all.all(|(place, value)| row.get(*place).and_then(Option::as_deref) == Some(value))
+    };
+    let with_them = group.rows.iter().filter(agrees);
+    with_them
         .chain(looked_up)
         .filter_map(|row| row.get(place)?.as_deref())
         .collect()
@@ -678,7 +642,7 @@ fn value_in(
         return written("", rank, with, slot.info, &[]);
     }
     let raw = if is_range(with) && with.wrap == Wrap::Same {
-        bound(slots, group, with, place, rank, raw.as_deref())
+        bound(slots, group, (slot, with), place, rank, raw.as_deref())
             .map(|bound| leaving_in(met, with, bound, &group.sorted(place)))
             .or(raw)
     } else {
@@ -694,11 +658,11 @@ fn value_in(
 
 /// A bound of a range over the sample's values: together with its counterpart, if the query has one, a window around the
 /// row's value (a tenth of all rows; half of them where the wide range is asked for; a hundredth for the rare); alone,
-/// everything past it.
+/// what a call asks for past it.
 fn bound(
     slots: &[Slot<'_>],
     group: &Group,
-    with: &ComparedWith,
+    (slot, with): (&Slot<'_>, &ComparedWith),
     place: usize,
     rank: Rank,
     value: Option<&str>,
@@ -722,7 +686,10 @@ fn bound(
             .map(|v| (*v).to_owned())
     };
     match other.map(|slot| &slots[slot].wanted) {
-        None => return if lower { at(1.0 - share) } else { at(share) },
+        None => {
+            let asked = (slot.reach, slot.tail.as_deref());
+            return open_bounds::bound(asked, rank, &values, with).map(str::to_owned);
+        }
         // The author said where the range ends: it begins so far before that.
         Some(Wanted::Fixed(Some(end))) => {
             let end = place_of(end);

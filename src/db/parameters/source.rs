@@ -12,6 +12,11 @@ pub(super) enum Place {
     Limit,
     /// `OFFSET $1`.
     Offset,
+    /// In the condition of a list with a LIMIT.
+    Paged {
+        /// Every name in its ORDER BY, unquoted.
+        ordered: Vec<String>,
+    },
     /// `VALUES (…, $1, …)` of an INSERT, or `SET column = $1`: bare or below casts and `coalesce`.
     Stored {
         /// As written, with its schema if it has one; unquoted.
@@ -61,12 +66,34 @@ pub(super) fn places(sql: &str) -> Vec<(u16, Place)> {
                         .map(|number| (number, Place::Offset)),
                 );
             }
+            SyntaxKind::WHERE_CLAUSE => paged(&node, &mut found),
             SyntaxKind::INSERT => inserted(&node, &mut found),
             SyntaxKind::SET_CLAUSE => updated(&node, &mut found),
             _ => {}
         }
     }
     found
+}
+
+/// The parameters of a condition whose list has a LIMIT of its own.
+fn paged(condition: &SyntaxNode, found: &mut Vec<(u16, Place)>) {
+    let Some(list) = condition.parent() else {
+        return;
+    };
+    let has_limit = [SyntaxKind::LIMIT_CLAUSE, SyntaxKind::FETCH_CLAUSE]
+        .into_iter()
+        .any(|kind| child(&list, kind).is_some());
+    if !has_limit {
+        return;
+    }
+    let ordered: Vec<String> = child(&list, SyntaxKind::ORDER_BY_CLAUSE)
+        .map(|order| names(&order))
+        .unwrap_or_default();
+    let place = |number| {
+        let ordered = ordered.clone();
+        (number, Place::Paged { ordered })
+    };
+    found.extend(parameters(condition).into_iter().map(place));
 }
 
 pub(super) fn parameters(node: &SyntaxNode) -> Vec<u16> {
@@ -299,11 +326,31 @@ mod tests {
         }
     }
 
+    fn paged(ordered: &[&str]) -> Place {
+        let ordered = ordered.iter().map(|&name| name.to_owned()).collect();
+        Place::Paged { ordered }
+    }
+
     #[test]
     fn places_in_statements() {
         assert_eq!(
             places("select 1 from t where a = $1 limit $2::bigint offset ($3)"),
-            [(2, Place::Limit), (3, Place::Offset)]
+            [(1, paged(&[])), (2, Place::Limit), (3, Place::Offset)]
+        );
+        let of_page = places(
+            "select 1 from t where (t.At, id) < ($1, $2) order by t.at desc, 'x'::text limit 20",
+        );
+        let Some((1, Place::Paged { ordered })) = of_page.first() else {
+            panic!("{of_page:?}");
+        };
+        assert!(
+            of_page.len() == 2
+                && ordered.contains(&"at".to_owned())
+                && !ordered.contains(&"id".to_owned())
+        );
+        assert_eq!(
+            places("select 1 from (select 2 from t limit 5) as u where a > $1"),
+            []
         );
         assert_eq!(
             places("select 1 fetch first $1 rows only"),

@@ -11,6 +11,7 @@ use crate::units::Millis;
 
 use super::alternatives;
 use super::group::{Groups, tolerated};
+use super::open_bounds::{self, is_open};
 use super::sample::Row;
 use super::sets::{is_equality, raw_value};
 use super::values::{Rank, part_of};
@@ -32,6 +33,8 @@ pub(super) struct Together {
     given_up: Cell<bool>,
     /// The preferred conditions take too long.
     unpreferred: Cell<bool>,
+    /// The open bounds take too long.
+    unbounded: Cell<bool>,
 }
 
 impl Together {
@@ -62,6 +65,7 @@ impl Together {
             preferred,
             given_up: Cell::new(false),
             unpreferred: Cell::new(false),
+            unbounded: Cell::new(false),
         })
     }
 
@@ -98,19 +102,25 @@ impl Together {
             tries.push(asked);
         }
         tries.push(Vec::new());
+        let bounds = self.open_bounds(slots, groups, ranks);
         // What a row that is deleted must be comes before what it should be.
-        let mut all: Vec<(bool, Vec<String>)> = Vec::new();
-        if !self.preferred.is_empty() {
-            let preferred = |more: &Vec<String>| (true, [&more[..], &self.preferred[..]].concat());
-            all.extend(tries.iter().map(preferred));
+        let mut all: Vec<(&Cell<bool>, Vec<String>)> = Vec::new();
+        let preferred = (!self.preferred.is_empty()).then_some(&self.preferred[..]);
+        for (preferred, given_up) in preferred
+            .map(|preferred| (preferred, &self.unpreferred))
+            .into_iter()
+            .chain([(&[][..], &self.given_up)])
+        {
+            for conditions in &tries {
+                // A bound beside a typical value may be any: the value leaves few rows.
+                if !bounds.is_empty() {
+                    let bounded = [&conditions[..], preferred, &bounds[..]].concat();
+                    all.push((&self.unbounded, bounded));
+                }
+                all.push((given_up, [&conditions[..], preferred].concat()));
+            }
         }
-        all.extend(tries.into_iter().map(|more| (false, more)));
-        for (is_preferred, more) in all {
-            let given_up = if is_preferred {
-                &self.unpreferred
-            } else {
-                &self.given_up
-            };
+        for (given_up, more) in all {
             if given_up.get() {
                 continue;
             }
@@ -118,7 +128,13 @@ impl Together {
                 given_up.set(true);
                 continue;
             };
-            if let Some(row) = rows.get(rows.len() / 2) {
+            // NULL equals nothing: a row without is better.
+            let complete: Vec<&Row> = rows
+                .iter()
+                .filter(|row| row.iter().all(Option::is_some))
+                .collect();
+            let row = complete.get(complete.len() / 2).copied();
+            if let Some(row) = row.or(rows.get(rows.len() / 2)) {
                 return Ok(self.of_rows(slots, &rows, row));
             }
         }
@@ -151,6 +167,33 @@ impl Together {
         }
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         found.into_iter().map(|(_, condition)| condition).collect()
+    }
+
+    /// What an ordinary call's open bounds leave of the rows.
+    fn open_bounds(
+        &self,
+        slots: &[Slot<'_>],
+        groups: &Groups,
+        ranks: &dyn Fn(usize) -> Rank,
+    ) -> Vec<String> {
+        let mut found = Vec::new();
+        for (i, slot) in slots.iter().enumerate() {
+            let (Some(place), Some((group, group_place))) = (self.place(i), groups.of(i)) else {
+                continue;
+            };
+            let with = slot.compared.as_ref().filter(|_| is_open(slots, slot));
+            let Some(with) = with.filter(|_| ranks(i) == Rank::Typical) else {
+                continue;
+            };
+            let values = group.sorted(group_place);
+            let asked = (slot.reach, slot.tail.as_deref());
+            if let Some(value) = open_bounds::bound(asked, Rank::Typical, &values, with) {
+                let expression = &self.joined.compared[place].expression;
+                let (operator, value) = (&with.operator, quote_literal(value));
+                found.push(format!("({expression}) {operator} {value}"));
+            }
+        }
+        found
     }
 
     /// `None` where the server refuses the join or is not done with it in time.

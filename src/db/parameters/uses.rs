@@ -19,6 +19,8 @@ pub(super) struct Usage {
     pub limit: bool,
     /// OFFSET.
     pub offset: bool,
+    /// In the condition of a list with a LIMIT: the names that it is ordered by.
+    pub page: Option<Vec<String>>,
     /// `$1 IS NULL OR …`: NULL means something else than a value.
     pub null_tested: bool,
     /// `$1 = '' OR …`: the empty text means something else than a value.
@@ -87,6 +89,7 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
         stored: Vec::new(),
         limit: false,
         offset: false,
+        page: None,
         null_tested: false,
         empty_tested: false,
         decides: false,
@@ -106,6 +109,10 @@ pub(super) fn usages(plan: &Plan, sql: &str, count: usize, schema: &Schema) -> V
         match place {
             Place::Limit => usage.limit = true,
             Place::Offset => usage.offset = true,
+            Place::Paged { ordered } => {
+                let page = usage.page.get_or_insert_default();
+                page.extend(ordered);
+            }
             Place::Stored {
                 table,
                 column,
@@ -157,6 +164,12 @@ fn read_condition(plan: &Plan, condition: &Expression, schema: &Schema, usages: 
         }
     }
     condition.walk(&mut |part| match &part.kind {
+        ExpressionKind::Not(inner) => {
+            // As PostgreSQL prints IS NOT DISTINCT FROM.
+            if let Some(equal) = not_distinct(inner) {
+                read_comparison(plan, &equal, schema, usages);
+            }
+        }
         ExpressionKind::Operator { .. } => {
             if let Some(number) = compared_with_nothing(part)
                 && let Some(usage) = usage_of(usages, number)
@@ -177,6 +190,28 @@ fn read_condition(plan: &Plan, condition: &Expression, schema: &Schema, usages: 
         }
         _ => {}
     });
+}
+
+/// `NOT (a IS DISTINCT FROM b)` as `a = b`.
+fn not_distinct(inner: &Expression) -> Option<Expression> {
+    let ExpressionKind::Operator {
+        operator,
+        quantifier,
+        left,
+        right,
+    } = &inner.kind
+    else {
+        return None;
+    };
+    (operator == "IS DISTINCT FROM").then(|| Expression {
+        text: inner.text.clone(),
+        kind: ExpressionKind::Operator {
+            operator: "=".to_owned(),
+            quantifier: *quantifier,
+            left: left.clone(),
+            right: right.clone(),
+        },
+    })
 }
 
 /// The parameter of `$1 = ''`.
@@ -267,6 +302,11 @@ fn read_comparison(plan: &Plan, part: &Expression, schema: &Schema, usages: &mut
         let is_text = matches!(operator.as_str(), "~~" | "~~*") && std::ptr::eq(table_side, right);
         let Some(operator) = turned.or((element || keeps_itself || is_text).then_some("=")) else {
             continue;
+        };
+        let operator = match operator {
+            "IS NOT DISTINCT FROM" => "=",
+            "IS DISTINCT FROM" => "<>",
+            other => other,
         };
         let comparison = ComparedWith {
             table: table.oid,

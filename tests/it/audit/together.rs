@@ -1,6 +1,6 @@
 //! Values that belong together, new values for what is unique, and the verdict on queries that meet no row.
 
-use pgproof::finding::RuleId;
+use pgproof::finding::{RuleId, Severity};
 use pgproof::run::Outcome;
 
 use super::{Audit, values};
@@ -31,6 +31,24 @@ SELECT b.id FROM books b JOIN authors a ON a.id = b.author WHERE a.name = $1 AND
 
 -- name: NamesThatBegin :many
 SELECT id FROM authors WHERE $1 LIKE name || '%';
+
+-- name: InRoomWithBook :many
+SELECT id FROM shelves WHERE room = $1 AND EXISTS (SELECT FROM copies c JOIN books b ON b.id = c.book WHERE c.shelf = shelves.id AND b.title = $2);
+
+-- name: InRoomOfCopies :many
+SELECT id FROM shelves WHERE room = $1 AND id IN (SELECT shelf FROM copies WHERE book = $2);
+
+-- name: PageOfBooks :many
+SELECT id FROM books WHERE ($1::text IS NULL OR lang = $1) AND ($2::date IS NULL OR printed < $2)
+AND id > $3 ORDER BY id LIMIT 5;
+
+-- name: PageInOneRow :many
+WITH page AS (SELECT b.id FROM books b JOIN authors a ON a.id = b.author
+    WHERE a.name = $1 AND COALESCE((b.printed, b.id) > ($3, $2), $2 IS NULL) ORDER BY b.printed, b.id LIMIT $4)
+SELECT id FROM page;
+
+-- name: SameRoom :many
+SELECT id FROM shelves WHERE room IS NOT DISTINCT FROM $1 AND id >= $2;
 
 -- name: RemoveShelf :exec
 DELETE FROM shelves WHERE id = $1;
@@ -76,6 +94,59 @@ async fn what_asks_for_rows_of_several_tables_finds_one() {
         .map(|run| values(run)[1].to_owned())
         .collect();
     assert!(both.contains(&"true".to_owned()), "{both:?}");
+}
+
+/// A call asks for what is new, or what is old; the wide range is tried as one that nobody may ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_bound_is_a_recent_one() {
+    const VISITS: &str = "
+CREATE TABLE visits (id bigint PRIMARY KEY, reader int NOT NULL, at timestamptz NOT NULL, note text NOT NULL);
+INSERT INTO visits SELECT i, i % 90, timestamptz '2025-01-01' + i * interval '10 minutes', repeat('n', 90) FROM generate_series(1, 52000) i;
+CREATE INDEX visits_at ON visits (at);
+ANALYZE;
+";
+    const CATALOG: &str = "
+-- name: Since :many
+SELECT id, note FROM visits WHERE at > $1;
+
+-- name: SinceOfReader :many
+SELECT id, note FROM visits WHERE at >= $1 AND reader = $2;
+
+-- name: Until :many
+SELECT id, note FROM visits WHERE at < $1;
+
+-- name: After :many
+SELECT id, note FROM visits WHERE id > $1;
+
+-- name: Page :many
+SELECT id, note FROM visits WHERE at < $1 ORDER BY at DESC LIMIT 10;
+";
+    let database = support::database().await;
+    database.execute(VISITS).await;
+    let audit = Audit::of(&database, CATALOG).await;
+    let rows = |name: &str| audit.run(name, "typical").rows().unwrap();
+    for name in ["Since", "Until", "After"] {
+        // 144 a day, of 52,000.
+        assert!(
+            (1.0..=600.0).contains(&rows(name)),
+            "{name}: {}",
+            rows(name)
+        );
+    }
+    assert!(rows("SinceOfReader") >= 1.0);
+    assert_eq!(rows("Page"), 10.0);
+    let wide = audit.run("Since", "wide at");
+    assert!(wide.rows().unwrap() > 20_000.0 && wide.id.is_of_a_wide_range());
+    let findings = audit.findings().await;
+    let all = findings
+        .iter()
+        .flat_map(|one| std::iter::once(one).chain(&one.symptoms));
+    let loud = all.filter(|one| one.severity > Severity::Info);
+    assert_eq!(
+        loud.map(|one| (one.rule, one.query.clone()))
+            .collect::<Vec<_>>(),
+        []
+    );
 }
 
 /// Without a row it is called neither fine nor slow, and no index is proven by it.
