@@ -202,3 +202,35 @@ fn a_loop_of_each_client_is_found_in_logs_and_spans() {
     let stopped = pgproof(project.path(), &["server", "stop"]);
     assert_eq!(stopped.status.code(), Some(0), "{}", said(&stopped));
 }
+
+#[test]
+#[ignore = "installs clients of five languages: scripts/clients"]
+fn an_assistants_client_audits_a_statement() {
+    let project = project();
+    let installed = PathBuf::from(std::env::var("PGPROOF_CLIENTS").unwrap());
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/mcp_client.py");
+    let output = Command::new(installed.join("python/bin/python"))
+        .arg(client)
+        .arg(env!("CARGO_BIN_EXE_pgproof"))
+        .current_dir(project.path())
+        .env_remove("DATABASE_URL")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        printed["tools"]
+            .as_array()
+            .unwrap()
+            .contains(&"fixes".into()),
+        "{printed:#}"
+    );
+    let (audited, refused) = (&printed["answers"][0], &printed["answers"][1]);
+    assert_eq!(audited["error"], false, "{printed:#}");
+    let report: Value = serde_json::from_str(audited["text"].as_str().unwrap()).unwrap();
+    assert_eq!(report["queries"].as_array().unwrap().len(), 1, "{report:#}");
+    assert!(
+        refused["text"].as_str().unwrap().contains("nowhere"),
+        "{printed:#}"
+    );
+}

@@ -34,6 +34,7 @@ mod lab_why;
 mod labelled_traces;
 mod layers;
 mod lexer;
+mod mcp;
 mod noise;
 mod plan_sums;
 mod profile;
