@@ -251,10 +251,10 @@ fn update(
         let column = column_before(text, at)?;
         let is_last_of_cast = text.word(at + 1) == ":" && text.word(at + 2) == ":";
         let end = if is_last_of_cast { at + 3 } else { at };
-        let ends_there = match text.word(end + 1) {
-            "" | "," | "and" | "where" | ")" | "returning" => true,
-            _ => false,
-        };
+        let ends_there = matches!(
+            text.word(end + 1),
+            "" | "," | "and" | "where" | ")" | "returning"
+        );
         let number: usize = text.word(at).strip_prefix('$')?.parse().ok()?;
         if !ends_there || at < set {
             return None;
