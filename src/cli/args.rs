@@ -210,6 +210,11 @@ pub struct AuditArgs {
     #[arg(long, requires = "profile",
           conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
     pub hollow: bool,
+    /// Draw the statistics of the tables so often as ANALYZE would from its samples, and say which queries get a worse plan by
+    /// chance [default without a number: 200]
+    #[arg(long, value_name = "DRAWS", num_args = 0..=1, default_missing_value = "200", value_parser = clap::value_parser!(u64).range(10..=100_000),
+          conflicts_with_all = ["watch", "at", "hollow"])]
+    pub lottery: Option<u64>,
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,

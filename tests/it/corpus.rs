@@ -90,6 +90,7 @@ fn sum_of_times(plan: &Plan, metrics: &Metrics) -> f64 {
 /// lock, of EXPLAIN (MEMORY) and (SERIALIZE), of loads, of workers that have nothing to do.
 const WITHOUT_PLANS: [RuleId; 21] = [
     RuleId::GrowsWithTable,
+    RuleId::UnstablePlan,
     RuleId::MissingBatch,
     RuleId::DuplicateQuery,
     RuleId::IncompleteTrace,

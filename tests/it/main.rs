@@ -33,6 +33,7 @@ mod lab_why;
 mod labelled_traces;
 mod layers;
 mod lexer;
+mod lottery;
 mod noise;
 mod plan_sums;
 mod profile;

@@ -3,6 +3,7 @@
 mod advice;
 pub(super) mod at_size;
 mod consent;
+mod lottery;
 mod missing;
 pub(super) mod place;
 pub(super) mod selection;
@@ -85,6 +86,9 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     }
     if args.prove {
         consent::check(args, globals)?;
+    }
+    if args.lottery.is_some() {
+        lottery::check(args.copy, globals)?;
     }
     let target = match args.copy {
         true => Target::open_copy(&project, globals).await?,
@@ -365,11 +369,26 @@ pub(super) async fn audit(
     }
     let mut findings = rules::settle(findings, &queries, &runs);
     advice.memory_and_statistics(&mut findings).await;
-    let ended_early = advice.ended_early;
+    let mut ended_early = advice.ended_early;
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     changes::distinguish(&mut findings);
     place.close().await;
     results.tidy();
+    if let (Some(draws), None) = (args.lottery, &ended_early) {
+        let drawn = lottery::findings(
+            draws,
+            (target, settings),
+            &schema,
+            (&queries, &runs),
+            &options,
+            globals,
+        );
+        match drawn.await {
+            Ok(found) => findings.extend(found),
+            Err(error) => ended_early = Some(ended_by(error)?),
+        }
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
     let report = Report {
         server_version: Some(server_version),
         server_settings: server_settings(&runs),
