@@ -207,7 +207,7 @@ pub struct AuditArgs {
           conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
     pub at: Option<f64>,
     /// Plan the catalog with the numbers of the profile as they are, on tables without rows; nothing is run
-    #[arg(long, requires = "profile",
+    #[arg(long,
           conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
     pub hollow: bool,
     /// Draw the statistics of the tables so often as ANALYZE would from its samples, and say which queries get a worse plan by

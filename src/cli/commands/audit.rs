@@ -29,7 +29,7 @@ use crate::cli::new_migration;
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
-use crate::cli::{Globals, output, profiles};
+use crate::cli::{Globals, output};
 use crate::db::audit::{self, Known, RunOptions, Seen};
 use crate::db::caller;
 use crate::db::explain::{Access, ExplainError};
@@ -61,10 +61,8 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     let start = Instant::now();
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
-    let mut project = globals.project()?.with_statements(globals).await?;
-    if let Some(path) = &args.profile {
-        profiles::obey(&profiles::read(path, globals)?, &mut project);
-    }
+    let project = globals.project_with(args.profile.as_deref())?;
+    let mut project = project.with_statements(globals).await?;
     let settings = project.settings.clone().with_audit_args(args);
     // The dataset is made as the command line says.
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());

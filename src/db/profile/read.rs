@@ -166,6 +166,7 @@ impl Reader<'_> {
         let day = day.await?.first().map_or(0, |row| row.get::<_, i32>(0));
         Ok(Profile {
             server_major: major,
+            schema: None,
             day: i64::from(day),
             settings,
             tables,
