@@ -108,6 +108,17 @@ enum Rows {
     Real,
 }
 
+/// Statistics that an upgrade loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// None.
+    Nothing,
+    /// Those of CREATE STATISTICS.
+    Extended,
+    /// Those of columns, too, and how many rows tables have.
+    All,
+}
+
 /// What is to be done to files, and to what pg_class says of them.
 #[derive(Debug, Default)]
 struct Changes {
@@ -257,6 +268,33 @@ impl Laboratory {
         sql.push_str("COMMIT");
         let done = self.setter.client().batch_execute(&sql).await;
         done.map_err(|error| LabError::refused("set statistics", &error))
+    }
+
+    /// Takes statistics away as pg_upgrade does; whether there were any.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub async fn lose_statistics(&mut self, lost: Lost) -> Result<bool, LabError> {
+        let columns = "DELETE FROM pg_catalog.pg_statistic s USING pg_catalog.pg_class c, pg_catalog.pg_namespace n \
+             WHERE c.oid = s.starelid AND n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+        let extended = "DELETE FROM pg_catalog.pg_statistic_ext_data";
+        let sizes = "UPDATE pg_catalog.pg_class c SET reltuples = -1, relpages = 0, relallvisible = 0 \
+             FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace AND c.relkind IN ('r', 'p', 'm', 'i') \
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_)'";
+        let (taken, sizes) = match lost {
+            Lost::Nothing => return Ok(false),
+            Lost::Extended => (
+                extended.to_owned(),
+                "UPDATE pg_catalog.pg_class SET relpages = relpages WHERE relkind IN ('r', 'p', 'm')",
+            ),
+            Lost::All => (format!("WITH gone AS ({extended}) {columns}"), sizes),
+        };
+        let refused = |error| LabError::refused("take statistics away", &error);
+        let client = self.setter.client();
+        let rows = client.execute(&taken, &[]).await.map_err(refused)?;
+        client.batch_execute(sizes).await.map_err(refused)?;
+        self.set.clear();
+        Ok(rows > 0)
     }
 
     /// Gives columns the statistics that are named; sizes stay. Only what differs is written. Plans that sessions keep are made anew.
