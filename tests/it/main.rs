@@ -70,5 +70,6 @@ mod support;
 mod torture;
 mod trace;
 mod untouched;
+mod upgrade;
 mod values;
 mod wrong_input;

@@ -162,7 +162,7 @@ impl Laboratory {
         // Copied as files: no buffer of the server holds a page of these.
         let copy = DatabaseClone::of(&cluster.url("postgres"), template, interrupt).await?;
         mark(cluster, copy.url().database(), interrupt).await?;
-        let mut laboratory = Self::of_copy(cluster, copy, Rows::None, interrupt).await?;
+        let laboratory = Self::of_copy(cluster, copy, Rows::None, interrupt).await?;
         laboratory.forget_rows().await?;
         Ok(laboratory)
     }
