@@ -277,3 +277,39 @@ fn skips(index: &IndexIdentity, conjuncts: &[String]) -> bool {
         && conjuncts.iter().any(|conjunct| !names_it(conjunct))
         && !first.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(definition: &str) -> IndexIdentity {
+        IndexIdentity {
+            definition: Some(definition.to_owned()),
+            name: "i".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_search_without_the_first_column_skips() {
+        let skips = |definition: &str, conjuncts: &[&str]| {
+            let conjuncts: Vec<String> = conjuncts.iter().map(|one| (*one).to_owned()).collect();
+            super::skips(&index(definition), &conjuncts)
+        };
+        let two = "btree (channel, customer_id)";
+        assert!(skips(two, &["customer_id = 77"]));
+        assert!(skips(
+            two,
+            &["channel >= 0", "channel <= 2", "customer_id = 77"]
+        ));
+        assert!(!skips(two, &["channel = 1", "customer_id = 77"]));
+        assert!(!skips(two, &["channel = 1"]));
+        assert!(!skips("gin (channel, customer_id)", &["customer_id = 77"]));
+    }
+
+    #[test]
+    fn features_are_those_between_two_majors() {
+        let since: Vec<u32> = between(16, 17).map(|feature| feature.since).collect();
+        assert!(!since.is_empty() && since.iter().all(|since| *since == 17));
+        assert_eq!(between(18, 18).count(), 0);
+    }
+}
