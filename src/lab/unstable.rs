@@ -78,6 +78,21 @@ impl Unstable {
         (!std::ptr::eq(best, worst)).then_some((best, worst))
     }
 
+    /// Whether the plans take so different amounts that it is worth to know why.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        const FACTOR: f64 = 1.5;
+        let Some((best, worst)) = self.extremes() else {
+            return false;
+        };
+        let (Some(few), Some(many)) = (&best.taken, &worst.taken) else {
+            return worst.timed_out;
+        };
+        let pages = |taken: &Measurement| (taken.blocks.0 + taken.temp_blocks.0) as f64;
+        many.time_ms.0 >= few.time_ms.0 * FACTOR && many.time_ms.0 - few.time_ms.0 >= 1.0
+            || pages(many) >= pages(few) * FACTOR + 100.0
+    }
+
     fn best(&self) -> Option<&PlanOfDraws> {
         let run = self.plans.iter().filter(|plan| plan.taken.is_some());
         run.min_by(|a, b| {

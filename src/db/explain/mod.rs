@@ -169,10 +169,12 @@ pub(crate) async fn outlines(
             opening(limits, *choice)
         ))
     };
-    let messages: Vec<Message> = asked.iter().map(message).collect();
+    let mut messages: Vec<Message> = asked.iter().map(message).collect();
+    messages.push(Message::Ours("ROLLBACK".to_owned()));
     match wire::send(client, &messages, &OWN).await {
         Ok(answers) => answers
             .into_iter()
+            .take(asked.len())
             .map(|answer| match answer {
                 Ok(lines) => Ok(lines.join("\n")),
                 Err(failure) => Err(failure.sorted(NO_POSITION)),

@@ -24,8 +24,10 @@ use crate::units::Millis;
 
 /// Statistics targets that are tried to end a lottery; PostgreSQL takes no larger one.
 const TARGETS: [u32; 4] = [300, 1000, 3000, 10_000];
-/// So many rows are drawn for each of them at most; fewer samples of a larger target say as much.
-const DRAWN_ROWS: u64 = 30_000_000;
+/// So many values are drawn for each of them at most: larger samples differ less, and fewer of them say as much.
+const DRAWN_VALUES: u64 = 10_000_000;
+/// So many draws are kept, to be beside the ones with a larger target.
+const KEPT: usize = 20;
 /// The rarest of more plans than this are not executed.
 const PLANS: usize = 6;
 /// A plan that takes so much longer than the best one is no remedy.
@@ -76,6 +78,7 @@ pub async fn play(
         laboratory,
         planner,
         urns,
+        kept: Vec::new(),
         how,
     };
     let seen = game.draw_and_plan(&asked).await?;
@@ -110,6 +113,8 @@ struct Game<'g, 'q> {
     laboratory: &'g mut Laboratory,
     planner: &'g mut Planner<'q>,
     urns: Arc<Urns>,
+    /// The first draws.
+    kept: Vec<Vec<TableStatistics>>,
     how: Play<'g>,
 }
 
@@ -163,6 +168,9 @@ impl Game<'_, '_> {
                 seen[at][known].draws += 1;
                 outlines[at].insert(outline, known);
             }
+            if self.kept.len() < KEPT {
+                self.kept.push(tables);
+            }
             task.advance(1);
         }
         let several = asked.iter().copied().zip(seen);
@@ -211,7 +219,7 @@ impl Game<'_, '_> {
             columns: Vec::new(),
             steady: None,
         };
-        if let Some((best, worst)) = unstable.extremes() {
+        if let Some((best, worst)) = unstable.extremes().filter(|_| unstable.differs()) {
             let place = |plan: &PlanOfDraws| {
                 unstable
                     .plans
@@ -256,10 +264,7 @@ impl Game<'_, '_> {
     ) -> Result<(), OutlookError> {
         let own = self.urns.of(self.planner, asked, self.how.schema);
         let profile = |draw| Profile {
-            tables: own
-                .iter()
-                .map(|at| self.urns.drawn(*at, draw, None))
-                .collect(),
+            tables: own.iter().map(|at| self.urns.drawn(*at, draw)).collect(),
             ..Profile::default()
         };
         let (before, after) = (profile(usual.first), profile(other.first));
@@ -298,75 +303,64 @@ impl Game<'_, '_> {
         let Some(now) = unstable.columns.iter().map(|column| column.target).max() else {
             return Ok(());
         };
+        let deciding = self.urns.deciding(&unstable.columns);
         let own = self.urns.of(self.planner, asked, self.how.schema);
-        let raised: BTreeSet<usize> = own
-            .iter()
-            .copied()
-            .filter(|at| {
-                let name = self.urns.tables[*at].now.qualified_name().sql();
-                unstable.columns.iter().any(|column| column.table == name)
-            })
-            .collect();
         for target in TARGETS.into_iter().filter(|target| *target > now) {
-            let rows = u64::from(target) * ROWS_OF_TARGET;
-            let draws = (DRAWN_ROWS / rows).clamp(5, self.how.draws.max(5));
-            let deciding: Vec<(String, String)> = unstable
-                .columns
-                .iter()
-                .map(|column| (column.table.clone(), column.column.clone()))
-                .collect();
-            let raise = Raise {
-                target,
-                columns: &deciding,
-            };
-            let mut steady: Option<String> = None;
-            let mut is_steady = true;
-            for draw in 0..draws {
-                let tables: Vec<TableStatistics> = own
-                    .iter()
-                    .map(|at| {
-                        let raise = raised.contains(at).then_some(&raise);
-                        self.urns.drawn(*at, self.how.draws + draw, raise)
-                    })
-                    .collect();
-                self.laboratory.set_statistics(&tables).await?;
-                let plan = self.planner.plan(self.laboratory, asked).await?;
-                let found = plan.map(|plan| shape(&plan));
-                is_steady = match (&steady, found) {
-                    (None, Some(shape)) => {
-                        steady = Some(shape);
-                        true
-                    }
-                    (Some(first), Some(shape)) => *first == shape,
-                    (_, None) => false,
-                };
-                if !is_steady {
-                    break;
-                }
-            }
-            if !is_steady {
+            let draws = self.urns.draws_of(&deciding, target, &self.how);
+            let Some(steady) = self.steady(asked, (&own, &deciding), target, draws).await? else {
                 continue;
-            }
-            if let Some(taken) = self
-                .taken_by(asked, steady.as_deref(), seen, unstable)
-                .await?
-            {
-                unstable.steady = Some(SteadyTarget {
-                    target,
-                    draws,
-                    taken,
-                });
-            }
+            };
+            let taken = self.taken_by(asked, &steady, seen, unstable).await?;
+            unstable.steady = taken.map(|taken| SteadyTarget {
+                target,
+                draws,
+                taken,
+            });
             return Ok(());
         }
         Ok(())
+    }
+
+    /// The shape of the plan that every draw with a larger target of the deciding columns gives; `None` where there are several.
+    async fn steady(
+        &mut self,
+        asked: Asked,
+        (own, deciding): (&[usize], &[(usize, usize)]),
+        target: u32,
+        draws: u64,
+    ) -> Result<Option<String>, OutlookError> {
+        let mut steady: Option<String> = None;
+        for draw in 0..draws {
+            let beside = &self.kept[draw as usize % self.kept.len().max(1)];
+            let mut tables: Vec<(usize, TableStatistics)> =
+                own.iter().map(|at| (*at, beside[*at].clone())).collect();
+            for (table, column) in deciding {
+                let number = self.how.draws + draw;
+                let drawn = self
+                    .urns
+                    .drawn_column(*table, *column, number, Some(target));
+                if let Some((_, statistics)) = tables.iter_mut().find(|(at, _)| at == table) {
+                    statistics.columns[*column] = drawn;
+                }
+            }
+            let tables: Vec<TableStatistics> = tables.into_iter().map(|(_, table)| table).collect();
+            self.laboratory.set_statistics(&tables).await?;
+            let plan = self.planner.plan(self.laboratory, asked).await?;
+            let Some(found) = plan.map(|plan| shape(&plan)) else {
+                return Ok(None);
+            };
+            if steady.get_or_insert_with(|| found.clone()) != &found {
+                return Ok(None);
+            }
+        }
+        Ok(steady)
     }
 
     /// What the plan takes that is always chosen now; `None` where it is not as good as the best.
     async fn taken_by(
         &mut self,
         asked: Asked,
-        steady: Option<&str>,
+        steady: &str,
         seen: &[Seen],
         unstable: &Unstable,
     ) -> Result<Option<Measurement>, OutlookError> {
@@ -383,13 +377,6 @@ impl Game<'_, '_> {
             .and_then(|(best, _)| best.taken.as_ref().map(|taken| taken.time_ms.0));
         Ok(taken.filter(|taken| best.is_none_or(|best| taken.time_ms.0 <= best * AS_GOOD)))
     }
-}
-
-/// A larger statistics target of some columns of a table.
-struct Raise<'r> {
-    target: u32,
-    /// Table and column, quoted.
-    columns: &'r [(String, String)],
 }
 
 /// A table of which ANALYZE reads a sample.
@@ -488,38 +475,73 @@ impl Urns {
     /// The statistics of a draw.
     fn draw(&self, draw: u64) -> Vec<TableStatistics> {
         (0..self.tables.len())
-            .map(|at| self.drawn(at, draw, None))
+            .map(|at| self.drawn(at, draw))
             .collect()
     }
 
-    /// The same of one table, with the targets that it has or with larger ones.
-    fn drawn(&self, at: usize, draw: u64, raise: Option<&Raise<'_>>) -> TableStatistics {
+    /// The same of one table.
+    fn drawn(&self, at: usize, draw: u64) -> TableStatistics {
         let urn = &self.tables[at];
-        let table = urn.now.qualified_name().sql();
-        let rows = raise.map_or(urn.sample, |raise| {
-            urn.sample.max(u64::from(raise.target) * ROWS_OF_TARGET)
-        });
-        let columns = urn.columns.iter().map(|column| {
-            let is_raised = |raise: &&Raise<'_>| {
-                let name = (table.clone(), quote_identifier(&column.now.column));
-                raise.columns.contains(&name)
-            };
-            let target = raise
-                .filter(is_raised)
-                .map_or(column.target, |raise| raise.target);
-            let sample = Sample {
-                rows,
-                target: target as usize,
-            };
-            column
-                .distribution
-                .draw(&column.now, sample, &mut column.key.stream(draw))
-        });
+        let columns = 0..urn.columns.len();
         TableStatistics {
-            columns: columns.collect(),
+            columns: columns
+                .map(|column| self.drawn_column(at, column, draw, None))
+                .collect(),
             indexes: Vec::new(),
             extended: Vec::new(),
             ..urn.now.clone()
+        }
+    }
+
+    /// The same of one column, with the target that it has or with a larger one.
+    fn drawn_column(
+        &self,
+        table: usize,
+        column: usize,
+        draw: u64,
+        raised: Option<u32>,
+    ) -> ColumnStatistics {
+        let urn = &self.tables[table];
+        let column = &urn.columns[column];
+        let target = raised.unwrap_or(column.target);
+        let sample = Sample {
+            rows: urn.sample.max(u64::from(target) * ROWS_OF_TARGET),
+            target: target as usize,
+        };
+        column
+            .distribution
+            .draw(&column.now, sample, &mut column.key.stream(draw))
+    }
+
+    /// Table and place of columns.
+    fn deciding(&self, columns: &[DecidingColumn]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (at, urn) in self.tables.iter().enumerate() {
+            let table = urn.now.qualified_name().sql();
+            for (place, own) in urn.columns.iter().enumerate() {
+                let name = quote_identifier(&own.now.column);
+                let is_it =
+                    |column: &DecidingColumn| column.table == table && column.column == name;
+                if columns.iter().any(is_it) {
+                    found.push((at, place));
+                }
+            }
+        }
+        found
+    }
+
+    /// How often columns are drawn with a larger target: a sample of all rows is always the same.
+    fn draws_of(&self, deciding: &[(usize, usize)], target: u32, how: &Play<'_>) -> u64 {
+        let sample = u64::from(target) * ROWS_OF_TARGET;
+        let rows = |(table, column): &(usize, usize)| {
+            self.tables[*table].columns[*column].distribution.rows()
+        };
+        let values: u64 = deciding.iter().map(|place| rows(place).min(sample)).sum();
+        let most = (DRAWN_VALUES / values.max(1)).max(5).min(how.draws);
+        if deciding.iter().all(|place| rows(place) <= sample) {
+            most.min(KEPT as u64)
+        } else {
+            most
         }
     }
 
