@@ -199,11 +199,16 @@ async fn queries_that_hang_on_a_sample_are_found_and_others_are_not() {
                 .fix
                 .as_ref()
                 .expect("a larger target reads every row");
-            assert_eq!(
-                fix.sql,
+            // A sample of 90,000 rows misses all fifteen once in two hundred times.
+            let raised = |target: u32| {
                 format!(
-                    "ALTER TABLE events ALTER COLUMN f{flag} SET STATISTICS 1000;\nANALYZE events;"
+                    "ALTER TABLE events ALTER COLUMN f{flag} SET STATISTICS {target};\nANALYZE events;"
                 )
+            };
+            assert!(
+                [raised(300), raised(1000)].contains(&fix.sql),
+                "{}",
+                fix.sql
             );
             assert!(fix.proof.is_some());
         }
