@@ -24,16 +24,13 @@ pub type Defaults = BTreeMap<String, String>;
 /// # Errors
 /// [`CompareError`].
 pub async fn defaults(session: &Session) -> Result<Defaults, CompareError> {
-    const SQL: &str = "SELECT name, boot_val || coalesce(unit, '') FROM pg_catalog.pg_settings \
+    const SQL: &str = "SELECT name, boot_val || CASE WHEN unit = '8kB' THEN '' ELSE coalesce(unit, '') END FROM pg_catalog.pg_settings \
         WHERE (category LIKE 'Query Tuning%' OR name IN ('work_mem', 'hash_mem_multiplier', 'effective_io_concurrency')) \
         AND context IN ('user', 'superuser') AND boot_val IS NOT NULL";
     let rows = session.client().query(SQL, &[]).await;
     let rows = rows.map_err(|error| failed("reading the planner's defaults", &error))?;
-    // `8kB` is a unit, and no value begins before it: 524288 pages of 8 kB are printed as a number.
-    Ok(rows
-        .iter()
-        .map(|row| (row.get(0), row.get::<_, String>(1).replace("8kB", "")))
-        .collect())
+    // Pages of 8 kB are set as a plain number.
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Two servers: majors, and the defaults of the older one.
@@ -119,6 +116,10 @@ async fn cause(
     let feature = shown((&run.before.plan, servers.old), (&after.plan, servers.new));
     Ok(match feature {
         Some(feature) => of(feature.since, feature.words.to_owned()),
+        None if after.hashes.full == run.before.hashes.full => of(
+            servers.new,
+            "the same plan does another amount of work".to_owned(),
+        ),
         None => of(
             servers.new,
             "estimated or weighed otherwise; no feature that pgproof knows shows".to_owned(),
