@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::change::PlanChange;
 use crate::finding::Measurement;
 use crate::run_id::RunId;
+use crate::units::Millis;
 
 /// One of the plans.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,8 +14,8 @@ pub struct PlanOfDraws {
     pub draws: u64,
     /// What it took on the dataset; `None` where it was not run, or did not finish.
     pub taken: Option<Measurement>,
-    /// Whether it reached the timeout.
-    pub timed_out: bool,
+    /// The time after which it was cancelled, where it was.
+    pub cancelled: Option<Millis>,
     /// From the most frequent plan to this one; `None` of that one itself.
     pub change: Option<PlanChange>,
 }
@@ -73,7 +74,7 @@ impl Unstable {
         let run = self
             .plans
             .iter()
-            .filter(|plan| plan.taken.is_some() || plan.timed_out);
+            .filter(|plan| plan.taken.is_some() || plan.cancelled.is_some());
         let worst = run.max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
         (!std::ptr::eq(best, worst)).then_some((best, worst))
     }
@@ -86,7 +87,7 @@ impl Unstable {
             return false;
         };
         let (Some(few), Some(many)) = (&best.taken, &worst.taken) else {
-            return worst.timed_out;
+            return worst.cancelled.is_some();
         };
         let pages = |taken: &Measurement| (taken.blocks.0 + taken.temp_blocks.0) as f64;
         many.time_ms.0 >= few.time_ms.0 * FACTOR && many.time_ms.0 - few.time_ms.0 >= 1.0

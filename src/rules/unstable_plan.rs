@@ -6,7 +6,7 @@ use super::{Check, Policy, Rule, Threshold, ThresholdUnit};
 use crate::catalog::Query;
 use crate::finding::{Evidence, Finding, Fix, Measurement, Proof, Quantity, RuleId, Severity};
 use crate::lab::unstable::{PlanOfDraws, Unstable};
-use crate::units::{Count, Millis};
+use crate::units::Count;
 
 const MIN_SHARE: Threshold = Threshold {
     rule: RuleId::UnstablePlan,
@@ -106,7 +106,7 @@ fn beside<'u>(unstable: &'u Unstable, policy: &Policy) -> Option<Beside<'u>> {
     let best = best.taken.as_ref()?;
     let worse = |plan: &&PlanOfDraws| match &plan.taken {
         Some(taken) => is_worse(best, taken, policy),
-        None => plan.timed_out,
+        None => plan.cancelled.is_some(),
     };
     let factor = |plan: &PlanOfDraws| {
         plan.taken
@@ -246,7 +246,7 @@ fn fix(unstable: &Unstable, beside: &Beside<'_>) -> Option<Fix> {
         sql: statements.join("\n"),
         proof: Some(Proof {
             before: beside.worst.taken.clone(),
-            cancelled_ms: beside.worst.timed_out.then_some(Millis(0.0)),
+            cancelled_ms: beside.worst.cancelled,
             after: steady.taken.clone(),
             index_bytes: None,
             build_ms: None,
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
     use crate::lab::unstable::{DecidingColumn, SteadyTarget};
     use crate::run_id::SetId;
-    use crate::units::Pages;
+    use crate::units::{Millis, Pages};
 
     fn taken(pages: u64, time: f64) -> Measurement {
         Measurement {
@@ -274,7 +274,7 @@ mod tests {
         let plan = |draws, taken| PlanOfDraws {
             draws,
             taken: Some(taken),
-            timed_out: false,
+            cancelled: None,
             change: None,
         };
         Unstable {

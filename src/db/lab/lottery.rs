@@ -195,18 +195,18 @@ impl Game<'_, '_> {
         let id = run.id.clone();
         let mut plans = Vec::with_capacity(seen.len());
         for (at, of) in seen.iter().enumerate() {
-            let (taken, timed_out) = if at < PLANS {
+            let (taken, cancelled) = if at < PLANS {
                 self.laboratory
                     .set_statistics(&self.urns.draw(of.first))
                     .await?;
                 self.taken(asked).await?
             } else {
-                (None, false)
+                (None, None)
             };
             plans.push(PlanOfDraws {
                 draws: of.draws,
                 taken,
-                timed_out,
+                cancelled,
                 change: PlanChange::between(&seen[0].plan, &of.plan),
             });
         }
@@ -235,14 +235,17 @@ impl Game<'_, '_> {
         Ok(Some(unstable))
     }
 
-    /// What an execution took, warmed up, and whether it reached the timeout.
-    async fn taken(&mut self, asked: Asked) -> Result<(Option<Measurement>, bool), OutlookError> {
+    /// What an execution took, warmed up, or when it was cancelled.
+    async fn taken(
+        &mut self,
+        asked: Asked,
+    ) -> Result<(Option<Measurement>, Option<Millis>), OutlookError> {
         let timeout = self.how.timeout;
         for is_last in [false, true] {
             match self.planner.run_once(self.laboratory, asked, timeout).await {
-                Ok(explained) if is_last => return Ok((Some(measurement(&explained)), false)),
+                Ok(explained) if is_last => return Ok((Some(measurement(&explained)), None)),
                 Ok(_) => {}
-                Err(ExplainError::TimedOut) => return Ok((None, true)),
+                Err(ExplainError::TimedOut) => return Ok((None, Some(timeout))),
                 // What the server refuses to execute has no measurement.
                 Err(
                     ExplainError::Refused(_) | ExplainError::Unsafe { .. } | ExplainError::NoPlan,
@@ -252,7 +255,7 @@ impl Game<'_, '_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((None, false))
+        Ok((None, None))
     }
 
     /// The smallest set of numbers that makes the one plan the other.
@@ -419,6 +422,13 @@ impl Urns {
             roots.extend(read_by(&run.plan, how.schema).map(|table| table.oid));
             add_words(&run.explain_json, &mut words);
         }
+        // Values of large tables are sorted.
+        let memory = laboratory
+            .setter
+            .client()
+            .batch_execute("SET work_mem = '128MB'");
+        let memory = memory.await;
+        memory.map_err(|error| LabError::refused("set the memory of sorts", &error))?;
         let statistics = profile::read(&laboratory.setter).await;
         let statistics = statistics.map_err(|error| LabError::Refused {
             action: "read the statistics",
