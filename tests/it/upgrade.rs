@@ -109,10 +109,13 @@ fn project() -> tempfile::TempDir {
     }
     write(
         "pgproof.toml",
-        "migrations = \"migrations\"\nqueries = [\"queries/*.sql\"]\n[server]\nsettings = { jit = \"off\" }\n",
+        "migrations = \"migrations\"\nqueries = [\"queries/*.sql\"]\nseeds = [\"seeds/*.toml\"]\n[server]\nsettings = { jit = \"off\" }\n",
     );
     write("migrations/0001_shop.sql", MIGRATION);
     write("queries/shop.sql", &queries);
+    let kept =
+        ["customers", "orders", "items"].map(|table| format!("[tables.{table}]\nkeep = true\n"));
+    write("seeds/shop.toml", &kept.concat());
     directory
 }
 
