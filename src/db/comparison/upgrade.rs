@@ -9,6 +9,7 @@ use super::snapshot::Known;
 use crate::catalog::Query;
 use crate::db::connect::{Session, describe};
 use crate::db::explain::quote_literal;
+use crate::diff::compare;
 use crate::diff::names::{Names, Renames};
 use crate::diff::outcome::{BeforeAnalyze, Cause, Fate, QueryDiff, RunDiff, differences};
 use crate::diff::snapshot::Asked;
@@ -153,7 +154,13 @@ async fn is_old_plan(
     let plans = ran?;
     let fate = plans.first().map(|ran| rerun::fate(ran, &names));
     let side = fate.as_ref().and_then(Fate::side);
-    Ok(side.is_some_and(|side| side.hashes.shape == run.before.hashes.shape))
+    let (before, after) = (&run.before, run.after.as_ref());
+    let is_of_shape = after.is_some_and(|after| after.hashes.shape != before.hashes.shape);
+    Ok(side.is_some_and(|side| {
+        // Where sorts alone differ, the shape is the same anyway.
+        is_of_shape && side.hashes.shape == before.hashes.shape
+            || compare(&before.plan, &side.plan, &Renames::default()).is_empty()
+    }))
 }
 
 fn names<'k>(known: &Known<'k>) -> Names<'k> {
