@@ -190,9 +190,10 @@ impl Traits {
         for condition in &operator.conditions {
             let conjuncts = condition.conjuncts.iter();
             for conjunct in conjuncts {
-                self.null_tests += conjunct.matches(" IS NOT NULL").count();
-                self.null_tests += conjunct.matches(" IS NULL").count();
-                if condition.role == ConditionRole::Index && conjunct.contains("= ANY") {
+                let words = conjunct.to_uppercase();
+                self.null_tests += words.matches(" IS NOT NULL").count();
+                self.null_tests += words.matches(" IS NULL").count();
+                if condition.role == ConditionRole::Index && words.contains("= ANY") {
                     self.arrays += 1;
                 }
             }
