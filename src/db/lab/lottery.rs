@@ -367,9 +367,7 @@ impl Game<'_, '_> {
         seen: &[Seen],
         unstable: &Unstable,
     ) -> Result<Option<Measurement>, OutlookError> {
-        let known = seen
-            .iter()
-            .position(|seen| Some(seen.shape.as_str()) == steady);
+        let known = seen.iter().position(|seen| seen.shape == steady);
         let taken = match known.and_then(|at| unstable.plans.get(at)) {
             Some(plan) => plan.taken.clone(),
             // The statistics of the last draw are set: it is executed with them.
