@@ -360,9 +360,9 @@ mod tests {
         target: 100,
     };
 
-    fn cell(first: impl ToString, rows: u64, values: u64) -> Cell {
+    fn cell(first: &str, rows: u64, values: u64) -> Cell {
         Cell {
-            first: first.to_string(),
+            first: first.to_owned(),
             rows,
             values,
         }
@@ -422,7 +422,10 @@ mod tests {
     fn a_key_is_unique_in_every_sample() {
         let key = Distribution::new(
             0,
-            vec![cell(1, 500_000, 500_000), cell(500_001, 500_000, 500_000)],
+            vec![
+                cell("1", 500_000, 500_000),
+                cell("500001", 500_000, 500_000),
+            ],
         );
         for draw in 0..20 {
             let drawn = key.draw(&now(), SAMPLE, &mut Key::new(3).stream(draw));
