@@ -11,8 +11,10 @@ pub enum Unit {
     Rows,
     /// Bytes read, written or downloaded.
     Bytes,
-    /// Steps of any kind: migrations, indexes, queries.
+    /// Steps of any kind: migrations, queries.
     Steps,
+    /// Steps of very different size, the largest first: what is done says nothing of the time that is left.
+    UnevenSteps,
 }
 
 /// One thing that happened.

@@ -140,7 +140,7 @@ pub fn write_batch(sql: &str) -> Option<WriteBatch> {
 }
 
 /// A statement without its end, its tokens, and each as a word in small letters.
-fn words(sql: &str) -> (&str, Vec<Token>, Vec<String>) {
+pub(super) fn words(sql: &str) -> (&str, Vec<Token>, Vec<String>) {
     let sql = sql.trim().trim_end_matches(';').trim_end();
     let all: Vec<Token> = tokens(sql)
         .into_iter()
@@ -154,7 +154,7 @@ fn words(sql: &str) -> (&str, Vec<Token>, Vec<String>) {
 }
 
 /// Which tokens are parameters.
-fn parameters(all: &[Token]) -> Vec<usize> {
+pub(super) fn parameters(all: &[Token]) -> Vec<usize> {
     let is_one = |at: &usize| matches!(all[*at].kind, TokenKind::PositionalParam { .. });
     (0..all.len()).filter(is_one).collect()
 }
@@ -193,16 +193,16 @@ fn any(sql: &str, all: &[Token], words: &[String], keys: &[usize]) -> Option<Bat
     })
 }
 
+/// Whether a token can be a column's name.
+pub(super) fn is_name(token: &Token) -> bool {
+    matches!(token.kind, TokenKind::Ident | TokenKind::QuotedIdent { .. })
+}
+
 /// Where the column before a sign begins: `authors.id`.
 fn column(all: &[Token], words: &[String], sign: usize) -> Option<usize> {
-    let is_name = |at: usize| {
-        matches!(
-            all[at].kind,
-            TokenKind::Ident | TokenKind::QuotedIdent { .. }
-        )
-    };
-    let mut first = sign.checked_sub(1).filter(|at| is_name(*at))?;
-    while first >= 2 && words[first - 1] == "." && is_name(first - 2) {
+    let is_name_at = |at: usize| is_name(&all[at]);
+    let mut first = sign.checked_sub(1).filter(|at| is_name_at(*at))?;
+    while first >= 2 && words[first - 1] == "." && is_name_at(first - 2) {
         first -= 2;
     }
     // What stands before it must end a condition or begin one.

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod planned;
 pub mod policies;
 pub mod rewrites;
+pub mod row_batches;
 pub mod select;
 pub mod set;
 pub mod statistics;

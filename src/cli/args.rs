@@ -111,6 +111,7 @@ pub enum Command {
     Growth(GrowthArgs),
     Import(ImportArgs),
     Init(InitArgs),
+    Mcp(McpArgs),
     Profile(ProfileArgs),
     Record(RecordArgs),
     Report(ReportArgs),
@@ -138,6 +139,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Import(_)
             | Self::Init(_)
+            | Self::Mcp(_)
             | Self::Profile(_)
             | Self::Rules(_)
             | Self::Server(_)
@@ -333,6 +335,17 @@ pub struct WhyArgs {
     #[arg(value_name = "QUERY|FILE|-")]
     pub queries: Vec<String>,
 }
+
+/// Serves audits, plans and proven fixes to an assistant, by the Model Context Protocol over standard input and output
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  pgproof mcp                                    what an assistant starts in the project's folder
+
+docs/assistants.md has the lines for the file where an assistant lists its servers.
+
+Tools: audit_statement, audit_queries, fixes, explain_plan, diff_migrations, rule. Each runs pgproof as it would be typed; nothing
+is written into a database that --database-url names.")]
+pub struct McpArgs {}
 
 /// Prints the completions of a shell, or writes the manual's pages
 #[derive(Debug, Clone, clap::Args)]

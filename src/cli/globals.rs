@@ -63,6 +63,12 @@ pub enum Verbosity {
 }
 
 impl Globals {
+    /// `--database-url`, as it was typed.
+    #[must_use]
+    pub fn database_flag(&self) -> Option<&str> {
+        self.database_flag.as_deref()
+    }
+
     /// Reads the environment (working directory, `DATABASE_URL`) and sets the process's colour choice.
     pub fn new(args: &GlobalArgs) -> Result<Self, CliError> {
         match args.color {

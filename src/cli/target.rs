@@ -348,12 +348,20 @@ pub async fn start_seeded(
     Ok((cluster, dataset))
 }
 
-/// Says which tables have no rows because a constraint of theirs cannot be met: nothing is judged of the queries on them.
+/// Says which tables have no made rows because a constraint of theirs cannot be met: nothing is judged of the queries on those
+/// that have none at all.
 pub fn note_left_empty(dataset: &Dataset, globals: &Globals) {
-    for (table, reason) in dataset.left_empty() {
+    for table in &dataset.tables {
+        let Some(reason) = &table.left_empty else {
+            continue;
+        };
+        let state = match table.rows {
+            0 => "stays empty",
+            _ => "holds only what the migrations inserted",
+        };
         globals
             .progress
-            .note(format!("table {table} stays empty: {reason}"));
+            .note(format!("table {} {state}: {reason}", table.name));
     }
 }
 

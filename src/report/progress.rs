@@ -292,11 +292,11 @@ impl Shown {
         let elapsed = self.started.elapsed().as_secs_f64();
         let count = |number: u64| match self.unit {
             Unit::Bytes => Bytes(number).to_string(),
-            Unit::Rows | Unit::Steps => Count(number as f64).to_string(),
+            Unit::Rows | Unit::Steps | Unit::UnevenSteps => Count(number as f64).to_string(),
         };
         let unit = match self.unit {
             Unit::Rows => " rows",
-            Unit::Bytes | Unit::Steps => "",
+            Unit::Bytes | Unit::Steps | Unit::UnevenSteps => "",
         };
         let done = match self.total {
             Some(total) => format!("{} of {}{unit} ", count(self.position), count(total)),
@@ -305,6 +305,7 @@ impl Shown {
         };
         let left = self
             .total
+            .filter(|_| self.unit != Unit::UnevenSteps)
             .filter(|total| self.position > 0 && *total > self.position)
             .map(|total| {
                 let each = elapsed / self.position as f64;
@@ -333,7 +334,7 @@ impl Shown {
             (_, 0) => String::new(),
             (Unit::Rows, rows) => format!("{} rows in ", count(rows)),
             (Unit::Bytes, bytes) => format!("{} in ", Bytes(bytes)),
-            (Unit::Steps, steps) => match self.total {
+            (Unit::Steps | Unit::UnevenSteps, steps) => match self.total {
                 Some(total) if total != steps => {
                     format!("{} of {} in ", count(steps), count(total))
                 }
@@ -357,10 +358,12 @@ fn template(unit: Unit, total: Option<u64>) -> &'static str {
         (Unit::Bytes, Some(_)) => {
             "{prefix:26!} {bar:20} {percent:>3} %  {bytes}  {eta} left  {wide_msg}"
         }
-        (Unit::Steps, Some(_)) => "{prefix:26!} {bar:20} {human_pos}/{human_len}  {wide_msg}",
+        (Unit::Steps | Unit::UnevenSteps, Some(_)) => {
+            "{prefix:26!} {bar:20} {human_pos}/{human_len}  {wide_msg}"
+        }
         (Unit::Rows, None) => "{prefix:26!} {spinner} {human_pos} rows  {elapsed}  {wide_msg}",
         (Unit::Bytes, None) => "{prefix:26!} {spinner} {bytes}  {elapsed}  {wide_msg}",
-        (Unit::Steps, None) => "{prefix:26!} {spinner} {elapsed}  {wide_msg}",
+        (Unit::Steps | Unit::UnevenSteps, None) => "{prefix:26!} {spinner} {elapsed}  {wide_msg}",
     }
 }
 
@@ -492,21 +495,31 @@ mod tests {
         assert!(after.contains("seeding: 1,000 rows in "), "{after:?}");
     }
 
+    fn task(unit: Unit, total: Option<u64>, position: u64) -> Shown {
+        Shown {
+            label: "x".to_owned(),
+            unit,
+            total,
+            position,
+            doing: String::new(),
+            started: Instant::now(),
+            complete: None,
+            bar: None,
+        }
+    }
+
+    #[test]
+    fn only_steps_of_one_size_say_what_is_left() {
+        assert!(task(Unit::Steps, Some(40), 10).so_far().contains(" left"));
+        let uneven = task(Unit::UnevenSteps, Some(40), 10).so_far();
+        assert!(uneven.starts_with("x: 10 of 40 after "), "{uneven}");
+        assert!(!uneven.contains(" left"), "{uneven}");
+    }
+
     #[test]
     fn what_stays_says_how_much() {
-        let shown = |unit, total, position| {
-            Shown {
-                label: "x".to_owned(),
-                unit,
-                total,
-                position,
-                doing: String::new(),
-                started: Instant::now(),
-                complete: None,
-                bar: None,
-            }
-            .trace(Duration::from_millis(2500))
-        };
+        let shown =
+            |unit, total, position| task(unit, total, position).trace(Duration::from_millis(2500));
         assert_eq!(shown(Unit::Rows, Some(10), 10), "x: 10 rows in 2.50 s");
         assert_eq!(shown(Unit::Bytes, None, 3 << 20), "x: 3.0 MB in 2.50 s");
         assert_eq!(shown(Unit::Steps, Some(34), 34), "x: 34 in 2.50 s");
@@ -516,7 +529,7 @@ mod tests {
 
     #[test]
     fn every_template_is_valid() {
-        for unit in [Unit::Rows, Unit::Bytes, Unit::Steps] {
+        for unit in [Unit::Rows, Unit::Bytes, Unit::Steps, Unit::UnevenSteps] {
             for total in [None, Some(1)] {
                 ProgressStyle::with_template(template(unit, total)).unwrap();
             }

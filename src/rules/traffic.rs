@@ -153,6 +153,11 @@ fn message(named: &Named<'_>) -> String {
             "executed {calls} in one unit of work, as often as {} returned rows{cost}",
             parent.name
         ),
+        _ if found.has_unknown_values => {
+            format!(
+                "executed {calls} in one unit of work, with values that the trace does not hold{cost}"
+            )
+        }
         _ => format!(
             "executed {calls} in one unit of work, each time with other values{cost}; where they came from is not known"
         ),

@@ -188,6 +188,12 @@ fn describe_column(
     let mut knobs: Vec<String> = Vec::new();
     let class = classify(schema, &column.data_type);
     let said = knobs_of(&class, planned, &mut knobs);
+    // What its constraints make of it in some rows would no longer be made of a generator that the spec names.
+    let is_decided =
+        said && planned.choices.is_none() && constraints_decide(&class, planned, &knobs);
+    if is_decided {
+        knobs.clear();
+    }
     if let Nulls::Share { share, .. } = planned.nulls {
         let measured = column.stats.as_ref().map(|stats| stats.null_fraction);
         knobs.push(match measured {
@@ -196,7 +202,7 @@ fn describe_column(
         });
     }
     if let (true, Some(distinct)) = (
-        said && planned.choices.is_none(),
+        said && !is_decided && planned.choices.is_none(),
         measured_distinct(column, table.rows),
     ) {
         knobs.push(format!("distinct = {distinct}"));
@@ -213,6 +219,7 @@ fn describe_column(
             }
             format!("{type_name}, references {}", plan.tables[link.parent].name)
         }
+        _ if is_decided => format!("{type_name}, as its constraints allow"),
         _ if !said => format!("{type_name}, {}", kind_of(&planned.generator)),
         _ => type_name.clone(),
     };
@@ -226,6 +233,16 @@ fn describe_column(
             knobs.join(", ")
         )
     };
+}
+
+/// Whether a column holds something else in some variants of its table than what is written of it.
+fn constraints_decide(class: &TypeClass, planned: &ColumnPlan, written: &[String]) -> bool {
+    let arms = planned.arms.iter().flat_map(|arms| arms.plans.iter());
+    arms.into_iter().any(|arm| {
+        let mut knobs = Vec::new();
+        knobs_of(class, arm, &mut knobs);
+        knobs != written
+    })
 }
 
 /// How many different values a column has by the server's statistics; `None` where nearly every row has its own.
@@ -276,12 +293,8 @@ fn scalar_knobs(class: &TypeClass, scalar: &Scalar, knobs: &mut Vec<String>) -> 
         let _ = text::write(&cell, class.base(), 1114, &mut text);
         text
     };
-    // What follows another time is placed by it.
-    if matches!(
-        scalar.encoding,
-        ScalarEncoding::Timestamp | ScalarEncoding::Date
-    ) && !scalar.bounds.is_empty()
-    {
+    // What is compared with another column lies where that one lets it.
+    if scalar.bounds.iter().any(|bound| !bound.terms.is_empty()) {
         return false;
     }
     let (low, high) = match &scalar.source {

@@ -83,6 +83,9 @@ pub fn normal(text: &str) -> Normal {
         if index > 0 && all[index - 1].span.end < token.span.start {
             piece.push(' ');
         }
+        if modifier.is_none() && is_sign(&all, text, index) {
+            continue;
+        }
         let lower = written.to_lowercase();
         match token.kind {
             TokenKind::OpenParen => {
@@ -130,9 +133,12 @@ pub fn normal(text: &str) -> Normal {
             && !is_position
             && !names_a_key(&all, text, index);
         if is_constant {
+            let signed = index > 0 && is_sign(&all, text, index - 1);
+            let first = if signed { index - 1 } else { index };
+            let place = all[first].span.start..token.span.end;
             normal.pieces.push(std::mem::take(&mut piece));
-            normal.constants.push(written.to_owned());
-            normal.places.push(token.span.clone());
+            normal.constants.push(text[place.clone()].to_owned());
+            normal.places.push(place);
         } else {
             piece.push_str(written);
         }
@@ -140,6 +146,45 @@ pub fn normal(text: &str) -> Normal {
     normal.pieces.push(piece);
     normal
 }
+
+/// Whether a token is the sign of the number after it, and no subtraction: `balance + -5` differs from `balance + 7` in its constant
+/// alone, as it does for the server.
+fn is_sign(all: &[Token], text: &str, index: usize) -> bool {
+    let is_minus = all[index].kind == TokenKind::Minus;
+    let is_before_number = all.get(index + 1).is_some_and(|next| {
+        let is_number = matches!(
+            next.kind,
+            TokenKind::Literal {
+                kind: LiteralKind::Int { .. } | LiteralKind::Numeric { .. }
+            }
+        );
+        is_number && next.span.start == all[index].span.end
+    });
+    if !is_minus || !is_before_number {
+        return false;
+    }
+    let Some(before) = index.checked_sub(1).map(|at| &all[at]) else {
+        return false;
+    };
+    match before.kind {
+        TokenKind::Ident => {
+            let word = text[before.span.clone()].to_lowercase();
+            BEFORE_VALUES.contains(&word.as_str())
+        }
+        TokenKind::QuotedIdent { .. }
+        | TokenKind::Literal { .. }
+        | TokenKind::PositionalParam { .. }
+        | TokenKind::CloseParen
+        | TokenKind::CloseBracket => false,
+        _ => true,
+    }
+}
+
+/// Words that no operand ends with.
+const BEFORE_VALUES: [&str; 13] = [
+    "select", "where", "and", "or", "not", "between", "when", "then", "else", "limit", "offset",
+    "return", "in",
+];
 
 /// Words that end a list of positions.
 const ENDS_LIST: [&str; 9] = [
@@ -191,6 +236,20 @@ mod tests {
         assert_eq!(
             whole("SELECT a FROM b WHERE c = $2 AND d = $1 LIMIT 21"),
             "SELECT a FROM b WHERE c = $2 AND d = $1 LIMIT $3"
+        );
+    }
+
+    #[test]
+    fn the_sign_of_a_number_is_part_of_the_constant() {
+        assert_eq!(
+            whole("UPDATE a SET b = b + -5, c = -1.5, d = e -3 WHERE f BETWEEN -2 AND - 1"),
+            "UPDATE a SET b = b + $1, c = $2, d = e -$3 WHERE f BETWEEN $4 AND - $5"
+        );
+        let signed = normal("SELECT a FROM b WHERE c IN (-1, 7)");
+        assert_eq!(signed.constants, ["-1", "7"]);
+        assert_eq!(
+            whole("SELECT a::numeric(10, -2) - 1"),
+            "SELECT a::numeric(10, -2) - $1"
         );
     }
 

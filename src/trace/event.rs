@@ -93,6 +93,8 @@ pub struct Column {
 pub enum Values {
     /// Bound to `$n`: constants in the text are the author's.
     Bound,
+    /// The same, but what is read does not hold them: whether they differ from one execution to the next is not known.
+    Unknown,
     /// In the text, where the driver or the author wrote them.
     InText,
 }

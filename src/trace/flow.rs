@@ -95,6 +95,8 @@ pub struct Loop {
     pub unit: Option<String>,
     /// How its executions grew with the rows, where it ran on two datasets.
     pub growth: Option<Growth>,
+    /// Whether what was read does not hold the values of some execution.
+    pub has_unknown_values: bool,
 }
 
 /// Where a loop's values come from.
@@ -468,6 +470,7 @@ fn judged(form: &Arc<str>, run: &Executions) -> Option<Loop> {
         took: None,
         unit: None,
         growth: None,
+        has_unknown_values: false,
     })
 }
 

@@ -294,7 +294,7 @@ impl Form {
     /// A constant stays where it always was the same, unless it was seen once and the driver may have written it.
     fn keeps(&self, index: usize) -> bool {
         let changed = self.changed.get(index).copied().unwrap_or(true);
-        !changed && (self.values == Values::Bound || self.executions > 1)
+        !changed && (self.values != Values::InText || self.executions > 1)
     }
 }
 

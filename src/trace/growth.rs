@@ -110,6 +110,7 @@ fn note(loops: &mut Vec<Loop>, child: &Recorded, growth: Growth, parent: Option<
         took: child.took,
         unit: None,
         growth: Some(growth),
+        has_unknown_values: false,
     });
 }
 
@@ -163,6 +164,7 @@ mod tests {
             took: None,
             unit: None,
             growth: None,
+            has_unknown_values: false,
         };
         let found = graded(vec![suspect], &before, &after);
         let proven = |name: &str| (name.to_owned(), Grade::Proven);

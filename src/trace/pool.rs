@@ -232,6 +232,7 @@ fn judged(form: &Arc<str>, burst: &Burst) -> Option<Loop> {
         took: None,
         unit: None,
         growth: None,
+        has_unknown_values: false,
     })
 }
 

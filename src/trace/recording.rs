@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::Executed;
+use super::event::{Executed, Values};
 use super::flow::{Flows, Loop, Step};
 use super::forms::{Forms, Kind, Met};
 use super::keys::KeyMap;
@@ -195,6 +195,7 @@ impl Recording {
                 form: one.form,
                 kind,
                 values: &values,
+                are_known: executed.values != Values::Unknown,
                 at: executed.at,
                 took: executed.took.filter(|_| is_one),
                 unit,
@@ -332,7 +333,6 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::event::Values;
 
     fn recorded(executions: &[(u64, &str, Values)]) -> Vec<Recorded> {
         let mut recording = Recording::default();

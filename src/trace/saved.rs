@@ -47,6 +47,9 @@ struct Execution {
     /// Values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     p: Vec<Value>,
+    /// It has values that are not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unknown: bool,
     sent: u64,
     done: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,6 +172,7 @@ impl Writer {
             s: executed.session,
             t: number,
             p: values.into_iter().map(|value| self.moved(value)).collect(),
+            unknown: executed.values == Values::Unknown,
             sent: executed.sent,
             done: executed.done,
             at: executed.at,
@@ -291,10 +295,10 @@ fn executed(execution: Execution, text: Arc<str>) -> Executed {
             .collect(),
         values: rows.values,
     });
-    let values = if execution.p.is_empty() {
-        Values::InText
-    } else {
-        Values::Bound
+    let values = match (execution.unknown, execution.p.is_empty()) {
+        (true, _) => Values::Unknown,
+        (false, true) => Values::InText,
+        (false, false) => Values::Bound,
     };
     Executed {
         parameters: execution.p,

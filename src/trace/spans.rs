@@ -50,6 +50,7 @@ pub fn read(text: &str, reader: &ValueReader) -> Result<Reading, serde_json::Err
         }
         match span.executed(at as u64, reader) {
             Some(executed) => reading.executed.push(executed),
+            None if span.is_of_the_connection() => {}
             None => reading.without_statement += 1,
         }
     }
@@ -60,6 +61,8 @@ pub fn read(text: &str, reader: &ValueReader) -> Result<Reading, serde_json::Err
 #[derive(Debug, Default)]
 struct Span<'a> {
     trace: &'a str,
+    /// What the tracer calls the operation.
+    name: &'a str,
     /// In microseconds since 1970.
     began: i64,
     took: u64,
@@ -82,6 +85,15 @@ impl<'a> Span<'a> {
             .is_some_and(|system| matches!(system, "postgresql" | "postgres" | "sql" | "other_sql"))
     }
 
+    /// Whether it opens a connection, takes one from a pool, or begins or ends a transaction: none of these has a statement.
+    fn is_of_the_connection(&self) -> bool {
+        const OPERATIONS: [&str; 9] = [
+            "connect", "pool", "acquire", "ping", "reset", "begin", "commit", "rollback", "rows",
+        ];
+        let name = self.name.to_ascii_lowercase();
+        OPERATIONS.iter().any(|operation| name.contains(operation))
+    }
+
     fn executed(&self, place: u64, reader: &ValueReader) -> Option<Executed> {
         let text = self.text(&["db.query.text", "db.statement", "sql.query"])?;
         let mut parameters: Vec<(&str, Value)> = self
@@ -96,10 +108,10 @@ impl<'a> Span<'a> {
             .collect();
         parameters.sort_by_key(|(name, _)| name.parse::<u64>().unwrap_or(u64::MAX));
         let parameters: Vec<Value> = parameters.into_iter().map(|(_, value)| value).collect();
-        let values = if parameters.is_empty() {
-            Values::InText
-        } else {
-            Values::Bound
+        let values = match parameters.is_empty() {
+            true if has_placeholder(text) => Values::Unknown,
+            true => Values::InText,
+            false => Values::Bound,
         };
         // A trace has connections of its own, as far as anybody can say.
         let session = session_of(self.trace);
@@ -114,6 +126,43 @@ impl<'a> Span<'a> {
             ..Executed::sent(session, text.into(), values, place * 2 + 1)
         })
     }
+}
+
+/// Whether a value was taken out of a text, as drivers and tracers write it: `$1`, `?`, `%s`, `%(name)s`, `:name`.
+fn has_placeholder(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_name = |at: usize| {
+        bytes
+            .get(at)
+            .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+    };
+    let mut quote = None;
+    for (at, byte) in bytes.iter().enumerate() {
+        match (quote, byte) {
+            (Some(open), byte) if open == *byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'\'' | b'"') => quote = Some(*byte),
+            (None, b'$') if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => return true,
+            // Operators of documents: `data ? 'key'`, `?|`, `?&`.
+            (None, b'?') if is_value_alone(bytes, at) => return true,
+            (None, b'%') if matches!(bytes.get(at + 1), Some(b's' | b'(')) => return true,
+            (None, b':') if is_name(at + 1) && at > 0 && bytes[at - 1] != b':' => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a question mark stands where a value would, and not between two operands.
+fn is_value_alone(bytes: &[u8], at: usize) -> bool {
+    let before = bytes[..at].trim_ascii_end().last();
+    let is_operator = matches!(
+        before,
+        Some(b'=' | b'<' | b'>' | b'(' | b',' | b'+' | b'-' | b'*' | b'/')
+    );
+    let after = bytes[at + 1..].trim_ascii_start().first();
+    let ends = matches!(after, None | Some(b')' | b',' | b';'));
+    is_operator || ends
 }
 
 fn session_of(trace: &str) -> u64 {
@@ -183,6 +232,7 @@ fn otlp<'a>(document: &'a Json, spans: &mut Vec<Span<'a>>) {
                 let status = span.get("status").and_then(|status| status.get("code"));
                 spans.push(Span {
                     trace: text(span, &["traceId"]),
+                    name: text(span, &["name"]),
                     began: began / 1_000,
                     took: took(number(span, "endTimeUnixNano") - began) / 1_000,
                     is_error: status.is_some_and(|code| {
@@ -214,6 +264,7 @@ fn jaeger<'a>(document: &'a Json, spans: &mut Vec<Span<'a>>) {
                 .map(|process| text(process, &["serviceName"]));
             spans.push(Span {
                 trace: text(span, &["traceID"]),
+                name: text(span, &["operationName"]),
                 began: number(span, "startTime"),
                 took: took(number(span, "duration")),
                 is_error: attributes
@@ -242,6 +293,7 @@ fn zipkin<'a>(document: &'a Json, spans: &mut Vec<Span<'a>>) {
             .map(|endpoint| text(endpoint, &["serviceName"]));
         spans.push(Span {
             trace: text(span, &["traceId"]),
+            name: text(span, &["name"]),
             began: number(span, "timestamp"),
             took: took(number(span, "duration")),
             is_error: tags.contains_key("error"),
@@ -318,5 +370,33 @@ mod tests {
             );
         }
         assert!(read("{", &ValueReader::default()).is_err());
+    }
+
+    #[test]
+    fn what_was_taken_out_of_a_text_is_not_known() {
+        for text in [
+            "SELECT a FROM b WHERE c = $1",
+            "SELECT a FROM b WHERE c = ? AND d = 'x'",
+            "INSERT INTO a VALUES (?, ?)",
+            "SELECT a FROM b WHERE c = %s",
+            "SELECT a FROM b WHERE c = %(key)s",
+            "SELECT a FROM b WHERE c = :key",
+        ] {
+            assert!(has_placeholder(text), "{text}");
+        }
+        for text in [
+            "SELECT a::text FROM b WHERE c = 'why? $1 :x %s'",
+            "SELECT a FROM b WHERE data ? 'key' AND c % 2 = 1",
+        ] {
+            assert!(!has_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_of_the_connection_has_no_statement_and_needs_none() {
+        let text = r#"[{"traceId":"t","name":"pg.connect","timestamp":1,"duration":1,"tags":{"db.system":"postgresql"}},
+            {"traceId":"t","name":"query","timestamp":2,"duration":1,"tags":{"db.system":"postgresql"}}]"#;
+        let read = read(text, &ValueReader::default()).unwrap();
+        assert_eq!((read.executed.len(), read.without_statement), (0, 1));
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Step<'a> {
     pub(super) form: usize,
     pub(super) kind: Kind,
     pub(super) values: &'a [Value],
+    /// Whether these are all of its values.
+    pub(super) are_known: bool,
     pub(super) at: Option<i64>,
     pub(super) took: Option<u64>,
     /// What a comment or a trace says that it was done for.
@@ -49,6 +51,8 @@ pub(super) struct Step<'a> {
 pub(super) struct Repeated {
     pub(super) executions: u64,
     pub(super) distinct: u64,
+    /// Executions whose values are not known.
+    pub(super) unknown: u64,
     /// Server time of all of them, in microseconds; `None` where it is not known.
     pub(super) took: Option<u64>,
     /// The statement that returned as many rows as it was executed.
@@ -97,6 +101,7 @@ struct Count {
     last: u64,
     took: Option<u64>,
     values: HashSet<u64, BuildHasherDefault<KeyHasher>>,
+    unknown: u64,
     /// Whether there were more different values than are told apart.
     is_full: bool,
 }
@@ -239,7 +244,9 @@ impl Unit {
         if let Some(took) = step.took {
             *count.took.get_or_insert(0) += took;
         }
-        if count.values.len() < VALUES {
+        if !step.are_known {
+            count.unknown += 1;
+        } else if count.values.len() < VALUES {
             let mut hash = DefaultHasher::new();
             step.values.hash(&mut hash);
             count.values.insert(hash.finish());
@@ -275,11 +282,14 @@ impl Unit {
         } else {
             count.values.len() as u64
         };
+        // Nobody can say of unknown values that they came before.
+        let distinct = distinct.saturating_add(count.unknown).min(count.executions);
         worst.insert(
             form,
             Repeated {
                 executions: count.executions,
                 distinct,
+                unknown: count.unknown,
                 took: count.took,
                 parent: parent.map(|(parent, _)| *parent),
                 unit: self.name.as_deref().map(str::to_owned),
@@ -312,6 +322,7 @@ impl Repeated {
             took: self.took,
             unit: self.unit.clone(),
             growth: None,
+            has_unknown_values: self.unknown > 0,
         })
     }
 }
@@ -325,6 +336,7 @@ mod tests {
             form,
             kind: Kind::Read,
             values,
+            are_known: true,
             at: Some(at),
             took: Some(500),
             unit: None,
@@ -408,6 +420,24 @@ mod tests {
         let total = Total { most: 3, all: 3 };
         let expected = ["a", "b", "c"].map(|name| (name.to_owned(), total));
         assert_eq!(units.totals(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn unknown_values_are_not_the_same_again() {
+        let mut units = Units::default();
+        for at in 0..8 {
+            let masked = Step {
+                are_known: false,
+                ..step(1, &[], at * 1_000)
+            };
+            units.take(0, &masked);
+        }
+        let repeated = units.repeated();
+        let found = repeated[&1].judged(&|_| "form".into(), 1).unwrap();
+        assert_eq!(
+            (found.grade, found.has_unknown_values),
+            (Grade::Suspect, true)
+        );
     }
 
     #[test]

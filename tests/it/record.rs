@@ -26,7 +26,7 @@ fn project() -> tempfile::TempDir {
     project
 }
 
-fn pgproof(project: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn pgproof(project: &Path, arguments: &[&str]) -> Output {
     let programs = support::binaries_of(support::MAJOR).unwrap();
     let path = format!(
         "{}:{}",
@@ -43,7 +43,7 @@ fn pgproof(project: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -155,7 +155,7 @@ fn recorded(flags: &[&str], statements: &str) -> Value {
 }
 
 /// Findings of a rule.
-fn of_rule<'r>(report: &'r Value, rule: &str) -> Vec<&'r Value> {
+pub(crate) fn of_rule<'r>(report: &'r Value, rule: &str) -> Vec<&'r Value> {
     let findings = report["findings"].as_array().unwrap().iter();
     findings.filter(|found| found["rule"] == rule).collect()
 }
@@ -251,8 +251,45 @@ psql -q -o /dev/null -f both.sql
     for side in ["before", "after"] {
         assert!(proof[side]["blocks"].as_u64().unwrap() > 0, "{measured:#}");
     }
-    // Each execution brings a value of its own: one statement by key alone would write the same everywhere.
-    assert_eq!(of("authors")["fix"], Value::Null, "{report:#}");
+    // Each execution brings a value of its own: they come with their keys.
+    let own = of("authors");
+    assert_eq!(
+        own["fix"]["sql"],
+        "UPDATE authors SET name = batch.v1 FROM unnest($1::text[], $2::bigint[]) AS batch (v1, v2) WHERE id = batch.v2"
+    );
+    let proof = &own["fix"]["proof"];
+    assert_eq!(proof["before"]["rows"], proof["after"]["rows"], "{own:#}");
+}
+
+#[test]
+fn a_loop_of_inserts_is_measured_beside_one_statement() {
+    let report = recorded(
+        &[],
+        r#"
+for id in 900001 900002 900003 900004 900005 900006 900007 900008 900009 900010; do
+    echo "INSERT INTO posts (id, author_id, title) VALUES ($id, 3, 'about $id');"
+done > inserts.sql
+psql -q -f inserts.sql
+"#,
+    );
+    let loops = of_rule(&report, "missing-batch");
+    let [found] = loops.as_slice() else {
+        panic!("{report:#}");
+    };
+    assert_eq!(
+        found["fix"]["sql"],
+        "INSERT INTO posts (id, author_id, title) SELECT batch.v1, batch.v2, batch.v3 FROM unnest($1::bigint[], $2::bigint[], \
+         $3::text[]) AS batch (v1, v2, v3)"
+    );
+    let proof = &found["fix"]["proof"];
+    assert_eq!(
+        (&proof["before"]["rows"], &proof["after"]["rows"]),
+        (&10.0.into(), &10.0.into())
+    );
+    assert!(
+        proof["after"]["blocks"].as_u64() <= proof["before"]["blocks"].as_u64(),
+        "{found:#}"
+    );
 }
 
 #[test]

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // the helpers are tests too
 
-use pgproof::seed::{Options, SeedPlan};
+use pgproof::db::dataset;
+use pgproof::interrupt::Interrupt;
+use pgproof::seed::describe::describe;
+use pgproof::seed::{DefaultRows, Options, SeedPlan};
 use pgproof::source::Source;
 
 use crate::support::{self, TestDatabase};
@@ -525,4 +528,92 @@ async fn a_junction_with_its_author_is_filled() {
         count(&database, "SELECT count(*) FROM post_tags").await,
         1000
     );
+}
+
+const GRANTS: &str = "CREATE DOMAIN area_id AS text CHECK (length(trim(VALUE)) > 10 OR VALUE = 'everywhere');
+     CREATE DOMAIN actor_id AS text CHECK (length(trim(VALUE)) > 10 OR VALUE IN ('nobody', 'anybody'));
+     CREATE TABLE grants (id bigint PRIMARY KEY, area_id area_id NOT NULL, actor_id actor_id NOT NULL,
+         release_version text CHECK (release_version = '' OR length(trim(release_version)) >= 8),
+         total integer NOT NULL DEFAULT 0 CHECK (total >= 0), done integer NOT NULL DEFAULT 0,
+         CHECK (done <= total));";
+
+/// What a CHECK makes of a generator in some rows is not written as that generator, and one that is written keeps to the way
+/// that it can be fitted to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_length_or_a_constant_is_met_by_a_spec_that_names_the_generator() {
+    let database = support::database().await;
+    database.execute(GRANTS).await;
+    let spec = "[tables.grants]\nrows = 400\n[tables.grants.columns]\narea_id = { generator = \"id\" }\n\
+                actor_id = { generator = \"word\" }\nrelease_version = { generator = \"version\" }\n";
+    let plan = filled(&database, spec).await;
+    assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+    assert_eq!(count(&database, "SELECT count(*) FROM grants").await, 400);
+    let constants = "SELECT count(*) FROM grants WHERE area_id = 'everywhere' OR actor_id = 'nobody' OR release_version = ''";
+    assert_eq!(count(&database, constants).await, 0);
+
+    let empty = support::database().await;
+    empty.execute(GRANTS).await;
+    let planned = dataset::plan(empty.url(), &[], &Options::default(), &Interrupt::new()).await;
+    let (schema, plan) = planned.unwrap_or_else(|error| panic!("{error}"));
+    let written = describe(&schema, &plan, &[]);
+    assert!(!written.contains("generator = \"version\""), "{written}");
+    assert!(
+        written.contains("# done: ") || written.contains("# total: "),
+        "{written}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kinds_that_are_a_table_of_words_are_told_apart_by_checks() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE area_kinds (word text PRIMARY KEY);
+             INSERT INTO area_kinds VALUES ('unknown'), ('world'), ('country'), ('town');
+             CREATE TABLE areas (id text PRIMARY KEY, kind text NOT NULL REFERENCES area_kinds,
+                 parent_id text REFERENCES areas, name text, UNIQUE (parent_id, name),
+                 CHECK ((kind = 'world' AND parent_id IS NULL) OR (kind = 'country' AND parent_id = 'world')
+                     OR (kind = 'town' AND parent_id IS NOT NULL AND parent_id <> 'world')));
+             INSERT INTO areas VALUES ('world', 'world', NULL, 'World');
+             CREATE TABLE permits (id bigint PRIMARY KEY, kind text NOT NULL REFERENCES area_kinds, town text,
+                 CHECK (kind <> 'town' OR town IS NOT NULL));",
+        )
+        .await;
+    filled(
+        &database,
+        "[tables.areas]\nrows = 300\n[tables.permits]\nrows = 500\n",
+    )
+    .await;
+    assert_eq!(count(&database, "SELECT count(*) FROM areas").await, 300);
+    assert!(count(&database, "SELECT count(*) FROM areas WHERE kind = 'town'").await > 50);
+    assert_eq!(
+        count(&database, "SELECT count(DISTINCT kind) FROM permits").await,
+        4
+    );
+}
+
+/// The root of a tree is not the whole tree; a list of a few words is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_whose_root_a_migration_inserted_is_filled_up() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE folders (id bigserial PRIMARY KEY, parent_id bigint REFERENCES folders, title text NOT NULL);
+             INSERT INTO folders (title) VALUES ('root');
+             CREATE TABLE colours (id bigserial PRIMARY KEY, title text NOT NULL);
+             INSERT INTO colours (title) VALUES ('none');
+             CREATE TABLE files (id bigserial PRIMARY KEY, folder_id bigint NOT NULL REFERENCES folders,
+                 colour_id bigint NOT NULL REFERENCES colours);",
+        )
+        .await;
+    let options = Options {
+        default_rows: DefaultRows::ByRole(1.0),
+        ..Options::default()
+    };
+    let plan = torture::try_fill_with(&database, &[], &options).await;
+    plan.unwrap_or_else(|error| panic!("{error}"));
+    torture::prove(&database.session().await).await;
+    assert!(count(&database, "SELECT count(*) FROM folders").await > 20);
+    assert!(count(&database, "SELECT count(DISTINCT folder_id) FROM files").await > 20);
+    assert_eq!(count(&database, "SELECT count(*) FROM colours").await, 1);
 }

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod growth;
 pub mod import;
 pub mod init;
+pub mod mcp;
 pub mod profile;
 pub mod record;
 pub mod report;
@@ -51,6 +52,7 @@ async fn dispatch(command: &Command, globals: &Globals) -> Result<ExitCode, CliE
         Command::Growth(args) => growth::run(args, globals).await,
         Command::Import(args) => import::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
+        Command::Mcp(_) => mcp::run(globals).await,
         Command::Profile(args) => profile::run(args, globals).await,
         Command::Record(args) => record::run(args, globals).await,
         Command::Report(args) => report::run(args, globals).await,

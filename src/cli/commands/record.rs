@@ -167,7 +167,10 @@ async fn with_fixes(
     let start = Instant::now();
     let mut loops = ran.recording.loops();
     connect(&mut loops, &ran.schema);
-    let sure = loops.iter().filter(|found| found.grade == Grade::Proven);
+    // Values of a write are its own, wherever they come from.
+    let sure = loops
+        .iter()
+        .filter(|found| found.grade == Grade::Proven || ran.recording.writes(found));
     let mut fixes = HashMap::new();
     let mut session = None;
     for found in sure {
@@ -176,20 +179,11 @@ async fn with_fixes(
         if interrupt.is_set() || left.is_zero() {
             break;
         }
-        let Some(looped) = looped(found, &ran) else {
-            continue;
-        };
         if session.is_none() {
             session = Some(Session::open(copy.url(), interrupt).await?);
         }
         if let Some(open) = &session {
-            let proof = async {
-                match ran.recording.writes(found) {
-                    true => prove_batches::writes::prove(open, &looped).await,
-                    false => prove_batches::prove(open, &looped).await,
-                }
-            };
-            match tokio::time::timeout(left, proof).await {
+            match tokio::time::timeout(left, proof(open, found, &ran)).await {
                 Ok(Some(fix)) => {
                     fixes.insert(Arc::clone(&found.child), fix);
                 }
@@ -206,6 +200,20 @@ async fn with_fixes(
         session.close().await;
     }
     Ok(Ran { fixes, ..ran })
+}
+
+/// The statement in a loop's place: of a write the one by its keys alone, else the one with an array for each of its values.
+async fn proof(session: &Session, found: &Loop, ran: &Ran) -> Option<Fix> {
+    let looped = looped(found, ran).filter(|_| found.grade == Grade::Proven);
+    if !ran.recording.writes(found) {
+        return prove_batches::prove(session, &looped?).await;
+    }
+    if let Some(looped) = &looped
+        && let Some(fix) = prove_batches::writes::prove(session, looped).await
+    {
+        return Some(fix);
+    }
+    prove_batches::own_values::prove(session, &ran.schema, &found.child, found.executions).await
 }
 
 /// A loop with the column that its keys come from; `None` where either is not known.

@@ -79,7 +79,9 @@ fn choose(
         let qualified = format!("{}.{}", table.name.schema, table.name.name);
         let is = |name: &str| name == table.name.name || name == qualified;
         let said = spec.tables.iter().find(|said| is(&said.name.text));
-        if said.is_some_and(|said| said.keep == Some(true)) {
+        // More rows of it were refused before.
+        let refused = options.left_empty.contains(&table.oid);
+        if refused || said.is_some_and(|said| said.keep == Some(true)) {
             continue;
         }
         let by_option = options.table_rows.iter().find(|(name, _)| is(name));
@@ -108,7 +110,8 @@ fn choose(
 /// More rows than this are no first few: whoever wrote them knows how many there are.
 const FIRST_FEW: u64 = 3;
 
-/// The first user or project is not the last, where nobody says how many there are.
+/// The first user or project is not the last, and the root of a tree is not the whole tree, where nobody says how many there
+/// are.
 fn is_first_few(table: &Table, there: u64, options: &Options) -> bool {
     let by_role = match options.default_rows {
         DefaultRows::Fixed(_) => false,
@@ -116,7 +119,14 @@ fn is_first_few(table: &Table, there: u64, options: &Options) -> bool {
             options.all_rows.is_none()
         }
     };
-    by_role && there <= FIRST_FEW && is_of_owners_or_people(table)
+    by_role
+        && ((there <= FIRST_FEW && is_of_owners_or_people(table)) || (there == 1 && is_tree(table)))
+}
+
+/// A table whose rows name another of its rows.
+fn is_tree(table: &Table) -> bool {
+    let mut keys = table.foreign_keys.iter();
+    keys.any(|key| key.references == table.oid)
 }
 
 /// The number that a spec asks for; what is there already has no scale.

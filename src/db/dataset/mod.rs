@@ -86,7 +86,7 @@ pub struct DatasetTable {
     pub bytes: u64,
     /// The migrations filled it.
     pub kept: bool,
-    /// Why it has no rows, with the line to write, where a constraint of it cannot be met.
+    /// Why it has no rows beside those of the migrations, with the line to write, where a constraint of it cannot be met.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_empty: Option<String>,
 }

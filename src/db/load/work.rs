@@ -76,7 +76,7 @@ pub(super) async fn run(
         rows: progress.task("Loading rows", Unit::Rows, Some(plan.total_rows())),
         steps: progress.task(
             "Indexes, keys, ANALYZE",
-            Unit::Steps,
+            Unit::UnevenSteps,
             Some(step_count as u64),
         ),
         interrupt: interrupt.clone(),

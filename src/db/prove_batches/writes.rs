@@ -6,16 +6,24 @@ use std::time::Instant;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Looped, keys, pages, rolled_back, rows};
-use crate::advise::batches::{WriteBatch, write_batch};
+use crate::advise::batches::write_batch;
 use crate::db::connect::Session;
 use crate::db::explain::quote_literal;
 use crate::finding::{Fix, Measurement, Proof};
 use crate::units::{Millis, Pages};
 
+/// What of a table is compared.
+pub(super) struct Digest<'a> {
+    /// As the statement names it.
+    pub(super) table: &'a str,
+    /// An expression over its row, which is called `written`.
+    pub(super) row: String,
+}
+
 /// What a form of the write did.
 #[derive(Debug, PartialEq, Eq)]
-struct Outcome {
-    changed: u64,
+pub(super) struct Outcome {
+    pub(super) changed: u64,
     /// How many rows the table has then, and a sum over them.
     table: Vec<Option<String>>,
 }
@@ -49,8 +57,12 @@ async fn measured(client: &Client, looped: &Looped) -> Option<Fix> {
         "EXECUTE pgproof_batch (ARRAY[{}]::{type_name}[])",
         literals.join(", ")
     )];
-    let (before, expected) = run(client, &one_by_one, &batch).await?;
-    let (after, result) = run(client, &at_once, &batch).await?;
+    let digest = Digest {
+        table: &batch.table,
+        row: "written".to_owned(),
+    };
+    let (before, expected) = run(client, &one_by_one, &digest).await?;
+    let (after, result) = run(client, &at_once, &digest).await?;
     if result != expected || result.changed == 0 {
         return None;
     }
@@ -67,10 +79,10 @@ async fn measured(client: &Client, looped: &Looped) -> Option<Fix> {
 }
 
 /// Runs statements three times over the same rows: to warm up, for the time and the result, and for the pages.
-async fn run(
+pub(super) async fn run(
     client: &Client,
     statements: &[String],
-    batch: &WriteBatch,
+    compared: &Digest<'_>,
 ) -> Option<(Measurement, Outcome)> {
     client.batch_execute("SAVEPOINT pgproof").await.ok()?;
     for statement in statements {
@@ -84,8 +96,8 @@ async fn run(
     }
     let time_ms = Millis(begun.elapsed().as_secs_f64() * 1_000.0);
     let digest = format!(
-        "SELECT count(*), sum(hashtextextended(written::text, 0)::numeric) FROM {} AS written",
-        batch.table
+        "SELECT count(*), sum(hashtextextended(({})::text, 0)::numeric) FROM {} AS written",
+        compared.row, compared.table
     );
     let table = rows(client, &digest).await?.pop()?;
     back(client).await?;

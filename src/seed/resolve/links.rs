@@ -168,6 +168,7 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             match taken.len() {
+                0 if self.plan_enumeration(draft, &key) => {}
                 0 => self.plan_link(index, draft, &key),
                 taken_count if taken_count == key.columns.len() => self.check_implied(draft, &key),
                 _ => self.plan_shared(index, draft, &key, &taken),

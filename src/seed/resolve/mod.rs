@@ -6,6 +6,7 @@ mod columns;
 mod distinct;
 mod distinct_parents;
 mod elements;
+mod enumerations;
 mod exclusions;
 mod gaps;
 mod key_columns;

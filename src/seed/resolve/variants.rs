@@ -29,6 +29,7 @@ impl<'a> Resolver<'a> {
         let mut ruled_out: Vec<(usize, Vec<String>)> = Vec::new();
         for mut choice in std::mem::take(&mut draft.choices) {
             leave_keys_alone(draft, &mut choice, &mut ruled_out);
+            leave_generators_alone(draft, &mut choice);
             if choice
                 .alternatives
                 .iter()
@@ -439,6 +440,38 @@ fn leave_keys_alone(
             && let Some(column) = key(column)
         {
             ruled_out.push((column, values.clone()));
+        }
+    }
+}
+
+/// A generator that the spec names cannot make one constant: of a constraint's alternatives those that name a constant for
+/// its column give way to one that the generator can be fitted to (`length(code) > 10 OR code = 'global'`).
+fn leave_generators_alone(draft: &TableDraft<'_>, choice: &mut Choice) {
+    let is_constant = |atoms: &[Atom], name: &str| {
+        atoms
+            .iter()
+            .any(|atom| matches!(atom, Atom::In { column, negated: false, .. } if column == name))
+    };
+    for column in &draft.columns {
+        let named = column
+            .spec
+            .is_some_and(|spec| spec.generator.is_some() && spec.values.is_none());
+        if !named || column.choices.is_some() {
+            continue;
+        }
+        let name = &column.column.name;
+        let fits = |atoms: &Vec<Atom>| {
+            let facts = Facts {
+                atoms: atoms.clone(),
+            };
+            !is_constant(atoms, name)
+                && facts.of(name) != ColumnFacts::default()
+                && facts.of(name).null != Some(true)
+        };
+        if choice.alternatives.iter().any(fits) {
+            choice
+                .alternatives
+                .retain(|atoms| !is_constant(atoms, name));
         }
     }
 }

@@ -305,12 +305,12 @@ impl Sessions {
             values = Values::Bound;
             self.values(&entry.detail[at..], &mut parameters);
         } else if has_parameter(text) {
-            values = Values::Bound;
+            values = Values::Unknown;
             // PREPARE and plans have none.
             let is_execution = message_is_execution(entry.message);
             self.gaps.without_values += u64::from(is_execution);
         }
-        let known = if values == Values::Bound {
+        let known = if values != Values::InText {
             self.texts.get(sql)
         } else {
             None
@@ -320,7 +320,7 @@ impl Sessions {
             None => {
                 let text: Arc<str> = sql.into();
                 // Texts with their values in them do not come again.
-                if values == Values::Bound {
+                if values != Values::InText {
                     if self.texts.len() >= TEXTS {
                         self.texts.clear();
                     }
