@@ -58,6 +58,7 @@ macro_rules! for_each_rule {
             incomplete_trace IncompleteTrace "incomplete-trace";
             worker_skew WorkerSkew "worker-skew";
             grows_with_table GrowsWithTable "grows-with-table";
+            unstable_plan UnstablePlan "unstable-plan";
         }
     };
 }

@@ -209,9 +209,14 @@ pub struct AuditArgs {
           conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
     pub at: Option<f64>,
     /// Plan the catalog with the numbers of the profile as they are, on tables without rows; nothing is run
-    #[arg(long, requires = "profile",
+    #[arg(long,
           conflicts_with_all = ["watch", "copy", "prove", "allow_writes", "baseline", "write_migration", "changed"])]
     pub hollow: bool,
+    /// Draw the statistics of the tables so often as ANALYZE would from its samples, and say which queries get a worse plan by
+    /// chance [default without a number: 200]
+    #[arg(long, value_name = "DRAWS", num_args = 0..=1, default_missing_value = "200", value_parser = clap::value_parser!(u64).range(10..=100_000),
+          conflicts_with_all = ["watch", "at", "hollow"])]
+    pub lottery: Option<u64>,
     /// Run queries that write against a database given by URL; every one is rolled back
     #[arg(long)]
     pub allow_writes: bool,
@@ -468,6 +473,9 @@ pub struct DiffArgs {
     /// A directory of `pgproof snapshot`: its plans against what runs now
     #[arg(long, value_name = "DIR", conflicts_with_all = ["from", "to", "base", "extrapolate"])]
     pub baseline: Option<PathBuf>,
+    /// A major version of PostgreSQL, given twice: the same rows and queries on production's version and on the next one
+    #[arg(long, value_name = "MAJOR", action = ArgAction::Append, conflicts_with_all = ["reports", "from", "to", "base", "extrapolate", "baseline"])]
+    pub server: Vec<u32>,
     /// Extend each statement's duration to so many times the seeded rows; seeds a quarter of the dataset as well
     #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]
     pub extrapolate: Option<f64>,

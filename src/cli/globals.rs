@@ -1,11 +1,12 @@
 //! What every command gets: where it works, where it writes, which database was named.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use super::args::{Color, FormatRequest, GlobalArgs};
 use super::exit::CliError;
+use super::profiles;
 use super::settings::{Project, Variable};
 use crate::db::connect::DatabaseUrl;
 use crate::interrupt::Interrupt;
@@ -104,7 +105,23 @@ impl Globals {
 
     /// The project that is worked on.
     pub fn project(&self) -> Result<Project, CliError> {
-        Project::load(self.config.as_deref(), &self.directory)
+        self.project_with(None)
+    }
+
+    /// The same with a profile that was typed, which takes the place of the project's own.
+    pub fn project_with(&self, typed: Option<&Path>) -> Result<Project, CliError> {
+        let mut project = Project::load(self.config.as_deref(), &self.directory)?;
+        let own = project.settings.profile.as_ref();
+        let path = match (typed, own) {
+            (Some(typed), _) => Some((self.directory.clone(), typed.to_path_buf())),
+            (None, Some(own)) => Some((project.root.clone(), own.clone())),
+            (None, None) => None,
+        };
+        if let Some((directory, path)) = path {
+            let profile = profiles::read_in(&directory, &path, self)?;
+            profiles::obey(&profile, &mut project);
+        }
+        Ok(project)
     }
 
     /// A database that is there already, and who named it.

@@ -18,7 +18,12 @@ use crate::write;
 
 /// A profile that somebody names.
 pub fn read(path: &Path, globals: &Globals) -> Result<Arc<Profile>, CliError> {
-    let whole = globals.directory.join(path);
+    read_in(&globals.directory, path, globals)
+}
+
+/// The same of a path that begins in a folder.
+pub fn read_in(directory: &Path, path: &Path, globals: &Globals) -> Result<Arc<Profile>, CliError> {
+    let whole = directory.join(path);
     let text = std::fs::read_to_string(&whole).map_err(|error| {
         CliError::usage(format!("{} cannot be read: {error}", path.display()))
             .help("`pgproof profile --database-url URL -o FILE` writes one")

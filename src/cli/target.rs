@@ -218,6 +218,26 @@ impl Target {
         Ok(laboratory?)
     }
 
+    /// A copy of the rows in which statistics can be set, on the same server. Nobody may be connected to what is copied.
+    pub async fn filled_laboratory(&self, globals: &Globals) -> Result<Laboratory, CliError> {
+        let (cluster, database) = match self {
+            Self::Private {
+                cluster, dataset, ..
+            } => (cluster, dataset.database.as_str()),
+            Self::Copied { cluster, copy, .. } => (cluster, copy.url().database()),
+            Self::Given(_) => {
+                return Err(
+                    CliError::usage("statistics are set on pgproof's own server alone")
+                        .help("add --copy, or leave --database-url out"),
+                );
+            }
+        };
+        let _copying = globals
+            .progress
+            .task("Copying the dataset", Unit::Steps, None);
+        Ok(Laboratory::open_filled(cluster, database, &globals.interrupt).await?)
+    }
+
     /// What was copied, for the report; `None` for a database that was given.
     #[must_use]
     pub fn dataset_info(&self) -> Option<DatasetInfo> {

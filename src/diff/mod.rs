@@ -20,6 +20,7 @@ pub mod significance;
 pub mod snapshot;
 pub mod specs;
 pub mod traps;
+pub mod upgrade;
 pub mod verdict;
 pub mod work;
 

@@ -309,6 +309,13 @@ pub enum Cause {
     Statistics,
     /// The statement itself was changed.
     QueryText,
+    /// A feature of a newer major version of PostgreSQL.
+    Version {
+        /// The first one that has it.
+        since: u32,
+        /// What it does, and how that was seen.
+        feature: String,
+    },
 }
 
 impl RunDiff {

@@ -7,6 +7,8 @@ pub mod btree;
 pub mod change;
 pub mod extended;
 pub mod growth;
+pub mod lottery;
 pub mod outlook;
 pub mod scale;
+pub mod unstable;
 pub mod why;

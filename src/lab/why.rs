@@ -258,6 +258,23 @@ impl<'p> Pair<'p> {
         }
     }
 
+    /// The table and the column of a difference between columns; `None` of other differences.
+    #[must_use]
+    pub fn column(&self, at: usize) -> Option<(&'p TableStatistics, &str)> {
+        match &self.differences[at] {
+            Difference::Column {
+                table,
+                index: None,
+                column,
+                ..
+            } => Some((self.tables(*table).0, column)),
+            Difference::Column { .. }
+            | Difference::Setting { .. }
+            | Difference::Size { .. }
+            | Difference::IndexSize { .. } => None,
+        }
+    }
+
     /// A difference for people: `public.orders.status: null_frac 0 → 0.4`.
     #[must_use]
     pub fn words(&self, at: usize) -> String {

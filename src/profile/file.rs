@@ -36,7 +36,7 @@ pub fn print(profile: &Profile) -> Result<String, String> {
 pub fn parse(source: &Source) -> Result<Profile, SourceError> {
     let form: FileForm = toml::from_str(&source.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        SourceError::new(source, span, error.message().to_owned())
+        SourceError::new(source, span, error.message().to_owned()).help(remedy(&source.text))
     })?;
     if form.format > FORMAT {
         let error = SourceError::new(
@@ -52,11 +52,22 @@ pub fn parse(source: &Source) -> Result<Profile, SourceError> {
     Ok(form.into_profile())
 }
 
+/// What to do about a file that is no profile.
+fn remedy(text: &str) -> &'static str {
+    if text.contains("pg_restore_relation_stats") || text.contains("pg_restore_attribute_stats") {
+        "this is what `pg_dump --statistics-only` wrote: `pgproof profile --from FILE -o shop.profile` makes a profile of it"
+    } else {
+        "a profile is what `pgproof profile --database-url URL -o shop.profile` writes"
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct FileForm {
     format: u32,
     server: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
     day: i64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     not_read: Vec<String>,
@@ -222,6 +233,7 @@ impl FileForm {
         let mut form = Self {
             format: FORMAT,
             server: profile.server_major,
+            schema: profile.schema.clone(),
             day: profile.day,
             not_read: profile.not_read.clone(),
             settings: BTreeMap::new(),
@@ -265,6 +277,7 @@ impl FileForm {
         }
         Profile {
             server_major: self.server,
+            schema: self.schema,
             day: self.day,
             settings,
             tables: self.table.into_iter().map(TableForm::into_table).collect(),

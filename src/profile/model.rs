@@ -7,6 +7,10 @@ use crate::schema::QualifiedName;
 pub struct Profile {
     /// The major version of the server that they were read from.
     pub server_major: u32,
+    /// [`Schema::digest`] of the schema that they are of, where it was read.
+    ///
+    /// [`Schema::digest`]: crate::schema::Schema::digest
+    pub schema: Option<String>,
     /// The day on which it was read, in days since 2000-01-01: the real one, or for a remapped profile one of the seven from
     /// [`Self::DAY`] on.
     pub day: i64,

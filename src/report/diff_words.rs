@@ -38,6 +38,7 @@ pub(super) fn cause_sentence(cause: &Cause) -> String {
         Cause::Statement { place } => format!("{} {}", place.label(), place.excerpt()),
         Cause::Statistics => "new statistics, no single statement".to_owned(),
         Cause::QueryText => "the query's own text changed".to_owned(),
+        Cause::Version { since, feature } => format!("PostgreSQL {since}: {feature}"),
     }
 }
 

@@ -66,6 +66,7 @@ mod trigger_time;
 mod unbounded_result;
 mod unindexable_predicate;
 mod unindexed_foreign_key;
+pub mod unstable_plan;
 mod unused_index;
 mod worker_skew;
 mod workers_not_launched;

@@ -183,7 +183,7 @@ fn fails(diff: &QueryDiff, message: &str, policy: &Policy) -> Option<Finding> {
 fn statement(run: &RunDiff) -> Option<&StatementPlace> {
     match run.deciding_cause() {
         Some(Cause::Statement { place }) => Some(place),
-        Some(Cause::Statistics | Cause::QueryText) | None => None,
+        Some(Cause::Statistics | Cause::QueryText | Cause::Version { .. }) | None => None,
     }
 }
 
@@ -379,6 +379,9 @@ fn advice(run: &RunDiff, cause: Option<&StatementPlace>) -> String {
         (None, Some(Cause::Statistics)) => {
             "New statistics changed the plan, not a statement: look at the estimates of the nodes that changed."
                 .to_owned()
+        }
+        (None, Some(Cause::Version { since, feature })) => {
+            format!("PostgreSQL {since} plans it otherwise: {feature}.")
         }
         (None, Some(Cause::QueryText)) => "Look at the statement: its text changed.".to_owned(),
         (None, Some(Cause::Statement { .. }) | None) => {

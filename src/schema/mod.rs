@@ -5,6 +5,7 @@ mod names;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use names::{QualifiedName, quote_identifier};
 
@@ -495,6 +496,29 @@ impl Schema {
                 .relations()
                 .find(|table| table.name.schema == "public" && named(table)),
         }
+    }
+
+    /// Sixteen hexadecimal digits that are the same for schemas with the same tables, columns and types.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut lines: Vec<String> = self
+            .tables
+            .iter()
+            .filter(|table| table.partition_of.is_none())
+            .flat_map(|table| {
+                let column = |column: &Column| {
+                    format!("{} {} {}", table.name, column.name, column.data_type.name)
+                };
+                table.columns.iter().map(column).collect::<Vec<_>>()
+            })
+            .collect();
+        lines.sort();
+        let digest = Sha256::digest(lines.join("\n").as_bytes());
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// A table by OID.

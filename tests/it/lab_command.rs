@@ -179,6 +179,67 @@ fn a_size_that_is_there_already_is_refused() {
     );
 }
 
+/// What ends a command with exit code 2, and says why.
+fn refused(project: &Project, args: &[&str]) -> String {
+    let output = project.run(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    error
+}
+
+#[test]
+fn statistics_are_drawn_of_the_dataset_alone() {
+    let project = Project::new();
+    let given = ["--database-url", "postgres://nobody@localhost/none"];
+    let error = refused(&project, &["audit", "--lottery", given[0], given[1]]);
+    assert!(error.contains("--copy"), "{error}");
+    let error = refused(&project, &["audit", "--at", "1e9", given[0], given[1]]);
+    assert!(error.contains("leave --database-url out"), "{error}");
+    let error = refused(&project, &["audit", "--hollow"]);
+    assert!(error.contains("--profile"), "{error}");
+
+    let args = [
+        "audit",
+        "--lottery",
+        "20",
+        "--fail-on",
+        "never",
+        "--format",
+        "json",
+    ];
+    let output = project.run(&args);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert_is_valid(&String::from_utf8_lossy(&output.stdout));
+    assert!(error.contains("drawn 20 times"), "{error}");
+    let error = refused(&project, &["audit", "--at", "1000"]);
+    assert!(error.contains("rows already"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_profile_is_refused_with_what_makes_one() {
+    let project = Project::new();
+    let write = |name: &str, text: &str| {
+        std::fs::write(project.directory.path().join(name), text).unwrap();
+    };
+    write(
+        "stats.sql",
+        "SELECT * FROM pg_catalog.pg_restore_relation_stats('version', '180000'::integer);\n",
+    );
+    write("notes.txt", "rows: many\n");
+    let error = refused(&project, &["seed", "--profile", "stats.sql"]);
+    assert!(error.contains("pgproof profile --from"), "{error}");
+    let error = refused(&project, &["seed", "--profile", "notes.txt"]);
+    assert!(error.contains("pgproof profile --database-url"), "{error}");
+    let settings = std::fs::read_to_string(project.directory.path().join("pgproof.toml")).unwrap();
+    write(
+        "pgproof.toml",
+        &format!("{settings}[dataset]\nprofile = \"shop.profile\"\n"),
+    );
+    let error = refused(&project, &["audit"]);
+    assert!(error.contains("shop.profile cannot be read"), "{error}");
+}
+
 #[test]
 fn work_that_grows_is_found_at_three_sizes() {
     let project = Project::new();

@@ -3,6 +3,7 @@
 mod advice;
 pub(super) mod at_size;
 mod consent;
+mod lottery;
 mod missing;
 pub(super) mod place;
 pub(super) mod selection;
@@ -28,7 +29,7 @@ use crate::cli::new_migration;
 use crate::cli::settings::{Project, Settings};
 use crate::cli::snapshots::{self, Kept};
 use crate::cli::target::{self, Target};
-use crate::cli::{Globals, output, profiles};
+use crate::cli::{Globals, output};
 use crate::db::audit::{self, Known, RunOptions, Seen};
 use crate::db::caller;
 use crate::db::explain::{Access, ExplainError};
@@ -60,10 +61,8 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     let start = Instant::now();
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
-    let mut project = globals.project()?.with_statements(globals).await?;
-    if let Some(path) = &args.profile {
-        profiles::obey(&profiles::read(path, globals)?, &mut project);
-    }
+    let project = globals.project_with(args.profile.as_deref())?;
+    let mut project = project.with_statements(globals).await?;
     let settings = project.settings.clone().with_audit_args(args);
     // The dataset is made as the command line says.
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());
@@ -85,6 +84,9 @@ async fn once(args: &AuditArgs, globals: &Globals) -> Result<ExitCode, CliError>
     }
     if args.prove {
         consent::check(args, globals)?;
+    }
+    if args.lottery.is_some() {
+        lottery::check(args.copy, globals)?;
     }
     let target = match args.copy {
         true => Target::open_copy(&project, globals).await?,
@@ -365,11 +367,26 @@ pub(super) async fn audit(
     }
     let mut findings = rules::settle(findings, &queries, &runs);
     advice.memory_and_statistics(&mut findings).await;
-    let ended_early = advice.ended_early;
+    let mut ended_early = advice.ended_early;
     rules::name_tables(&mut findings, &queries, &runs, &schema);
     changes::distinguish(&mut findings);
     place.close().await;
     results.tidy();
+    if let (Some(draws), None) = (args.lottery, &ended_early) {
+        let drawn = lottery::findings(
+            draws,
+            (target, settings),
+            &schema,
+            (&queries, &runs),
+            &options,
+            globals,
+        );
+        match drawn.await {
+            Ok(found) => findings.extend(found),
+            Err(error) => ended_early = Some(ended_by(error)?),
+        }
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
     let report = Report {
         server_version: Some(server_version),
         server_settings: server_settings(&runs),

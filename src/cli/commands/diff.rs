@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::upgrade;
 use crate::catalog::Query;
 use crate::cli::args::DiffArgs;
 use crate::cli::diff_sides::{self, Prepared, Sides};
@@ -40,6 +41,9 @@ pub async fn run(args: &DiffArgs, globals: &Globals) -> Result<ExitCode, CliErro
         }
         (_, Some(project)) if args.baseline.is_some() => {
             of_kept_plans(args, project, globals).await?
+        }
+        (_, Some(project)) if !args.server.is_empty() => {
+            upgrade::of_servers(args, project, globals).await?
         }
         (_, Some(project)) => of_migrations(args, project, globals).await?,
         (_, None) => return Err(CliError::usage("diff takes two saved reports, or none")),

@@ -49,7 +49,7 @@ async fn embedded(args: &SeedArgs, globals: &Globals) -> Result<(), CliError> {
             "{flag} needs --database-url: the embedded server's dataset is made whole"
         )));
     }
-    let project = with_profile(args, globals, globals.project()?)?;
+    let project = globals.project_with(args.profile.as_deref())?;
     let ingredients = Ingredients::read(&project, options(args, project.settings.dataset))?;
     let (progress, interrupt) = (&globals.progress, &globals.interrupt);
     let cluster = target::start(&project, globals).await?;
@@ -215,7 +215,7 @@ async fn files(
             (schema, plan)
         }
         None => {
-            let project = with_profile(args, globals, globals.project()?)?;
+            let project = globals.project_with(args.profile.as_deref())?;
             let ingredients = Ingredients::read(&project, options(args, project.settings.dataset))?;
             let cluster = target::start(&project, globals).await?;
             let Drafted {
@@ -301,12 +301,17 @@ fn specs_and_options(
         .map(target::specs)
         .transpose()?
         .unwrap_or_default();
+    let own_profile = project
+        .as_ref()
+        .and_then(|project| Some((project.root.clone(), project.settings.profile.clone()?)));
     let settings =
         project.map_or_else(DatasetSettings::default, |project| project.settings.dataset);
     let mut options = options(args, settings);
-    if let Some(path) = &args.profile {
-        options.profile = Some(profiles::read(path, globals)?);
-    }
+    options.profile = match (&args.profile, own_profile) {
+        (Some(path), _) => Some(profiles::read(path, globals)?),
+        (None, Some((root, path))) => Some(profiles::read_in(&root, &path, globals)?),
+        (None, None) => None,
+    };
     if settings.target_size.is_none() {
         options.default_rows = DefaultRows::Fitted(GIVEN_SIZE);
     }
@@ -316,18 +321,6 @@ fn specs_and_options(
 /// What a database that is not ours comes to where nobody says it: its rows go through indexes and foreign keys that are
 /// there, which takes many times as long as for a dataset of our own.
 const GIVEN_SIZE: u64 = 100 << 20;
-
-/// The project with the profile that its rows are made by.
-fn with_profile(
-    args: &SeedArgs,
-    globals: &Globals,
-    mut project: Project,
-) -> Result<Project, CliError> {
-    if let Some(path) = &args.profile {
-        project.profile = Some(profiles::read(path, globals)?);
-    }
-    Ok(project)
-}
 
 /// The project's settings with what was typed.
 fn options(args: &SeedArgs, settings: DatasetSettings) -> Options {

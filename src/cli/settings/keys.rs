@@ -123,6 +123,12 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "dataset",
+        "profile",
+        "none",
+        "a file of `pgproof profile`: rows, planner settings and calls are production's",
+    ),
+    key(
+        "dataset",
         "today",
         "the day of the command",
         "the day that inferred times end with, e.g. `2026-01-31`",

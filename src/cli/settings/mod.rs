@@ -36,7 +36,7 @@ pub struct Project {
     pub settings: Settings,
     /// What the databases among its `queries` hold; read by [`Project::with_statements`].
     pub live: Vec<(StatementsFrom, Statements)>,
-    /// `--profile`: the statistics that the dataset's rows have.
+    /// `--profile`, or `[dataset] profile`: the statistics that the dataset's rows have.
     pub profile: Option<Arc<Profile>>,
 }
 
@@ -55,6 +55,8 @@ pub struct Settings {
     pub fail_on: FailOn,
     /// `baseline`: a file of accepted findings, or a directory of plans, relative to the project.
     pub baseline: Option<PathBuf>,
+    /// `[dataset] profile`, relative to the project.
+    pub profile: Option<PathBuf>,
     /// `database-url`.
     pub database_variable: Variable,
     /// `[server]`.

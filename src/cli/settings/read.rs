@@ -59,6 +59,7 @@ fn defaults(source: &Source) -> Settings {
         seeds: vec!["seeds/*.toml".to_owned()],
         fail_on: Some(Severity::Error).into(),
         baseline: None,
+        profile: None,
         database_variable: Variable::default(),
         server: ServerSettings::default(),
         dataset: DatasetSettings::default(),
@@ -173,6 +174,10 @@ fn top_level<'a>(
             for inner in &section.entries {
                 match entry.key {
                     "server" => server(reader, inner, &mut settings.server),
+                    "dataset" if inner.key == "profile" => {
+                        let file = reader.string(inner, "expected a file, as in \"shop.profile\"");
+                        settings.profile = file.map(PathBuf::from);
+                    }
                     "dataset" => dataset(reader, inner, &mut settings.dataset),
                     _ => audit(reader, inner, &mut settings.audit),
                 }

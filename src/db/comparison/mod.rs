@@ -14,6 +14,7 @@ mod slower;
 mod snapshot;
 mod state;
 mod touched;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -50,6 +51,7 @@ use super::traffic::Probe;
 
 pub use rerun::{Ran, literal_sql, rerun};
 pub use snapshot::{Known, against_snapshots, planner_settings, snapshots};
+pub use upgrade::{Defaults, Servers, attribute, before_analyze, defaults};
 
 /// What is compared.
 #[derive(Clone, Copy)]

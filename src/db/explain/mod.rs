@@ -156,6 +156,34 @@ pub async fn estimate(
     explained(rolled_back(client, limits, choice, work).await?)
 }
 
+/// The plans of statements on a private copy as texts without costs and rows, each `EXECUTE …` of a prepared statement in a
+/// transaction of its own, all of them sent at once.
+pub(crate) async fn outlines(
+    client: &Client,
+    asked: &[(&str, PlanChoice, &Limits)],
+) -> Vec<Result<String, ExplainError>> {
+    // What one before it left open after an error is left first.
+    let message = |(execute, choice, limits): &(&str, PlanChoice, &Limits)| {
+        Message::Ours(format!(
+            "ROLLBACK;{}EXPLAIN (COSTS OFF) {execute};ROLLBACK",
+            opening(limits, *choice)
+        ))
+    };
+    let mut messages: Vec<Message> = asked.iter().map(message).collect();
+    messages.push(Message::Ours("ROLLBACK".to_owned()));
+    match wire::send(client, &messages, &OWN).await {
+        Ok(answers) => answers
+            .into_iter()
+            .take(asked.len())
+            .map(|answer| match answer {
+                Ok(lines) => Ok(lines.join("\n")),
+                Err(failure) => Err(failure.sorted(NO_POSITION)),
+            })
+            .collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
 /// Executes a prepared statement once under EXPLAIN ANALYZE; what it changed is rolled back.
 ///
 /// # Errors

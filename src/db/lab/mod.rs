@@ -5,9 +5,11 @@
 //! Nothing may be executed in it: a scan would read terabytes of zeros. Its sessions are read only and have a timeout, and its
 //! tables are left out by autovacuum.
 
+pub mod distribution;
 pub mod ends;
 mod extended;
 mod files;
+pub mod lottery;
 pub mod outlook;
 mod plans;
 mod relation;
@@ -97,6 +99,26 @@ impl LabError {
     }
 }
 
+/// What the tables of a laboratory hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Nothing: their files are as long as the planner is to believe.
+    None,
+    /// The dataset: statements may be executed, and files stay what they are.
+    Real,
+}
+
+/// Statistics that an upgrade loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// None.
+    Nothing,
+    /// Those of CREATE STATISTICS.
+    Extended,
+    /// Those of columns, too, and how many rows tables have.
+    All,
+}
+
 /// What is to be done to files, and to what pg_class says of them.
 #[derive(Debug, Default)]
 struct Changes {
@@ -123,6 +145,7 @@ pub struct Laboratory {
     set: BTreeMap<ColumnKey, ColumnStatistics>,
     extended: extended::Objects,
     set_extended: BTreeMap<(String, String, bool), ExtendedStatistics>,
+    rows: Rows,
     interrupt: Interrupt,
 }
 
@@ -136,10 +159,36 @@ impl Laboratory {
         template: &str,
         interrupt: &Interrupt,
     ) -> Result<Self, LabError> {
-        let server = cluster.url("postgres");
         // Copied as files: no buffer of the server holds a page of these.
-        let copy = DatabaseClone::of(&server, template, interrupt).await?;
+        let copy = DatabaseClone::of(&cluster.url("postgres"), template, interrupt).await?;
         mark(cluster, copy.url().database(), interrupt).await?;
+        let laboratory = Self::of_copy(cluster, copy, Rows::None, interrupt).await?;
+        laboratory.forget_rows().await?;
+        Ok(laboratory)
+    }
+
+    /// Of a database of the embedded server with its rows, which nobody is connected to: its statistics can be set, its sizes are
+    /// what they are, and statements can be executed.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub async fn open_filled(
+        cluster: &Cluster,
+        template: &str,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LabError> {
+        let copy = DatabaseClone::of(&cluster.url("postgres"), template, interrupt).await?;
+        let laboratory = Self::of_copy(cluster, copy, Rows::Real, interrupt).await?;
+        laboratory.keep_statistics().await?;
+        Ok(laboratory)
+    }
+
+    async fn of_copy(
+        cluster: &Cluster,
+        copy: DatabaseClone,
+        rows: Rows,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LabError> {
         let changing = copy.url().with_options(OPTIONS).with_options(VALUES);
         let changing = changing.with_options("-c default_transaction_read_only=off");
         let setter = Session::open(&changing, interrupt).await?;
@@ -155,12 +204,12 @@ impl Laboratory {
             set: BTreeMap::new(),
             extended: extended::Objects::default(),
             set_extended: BTreeMap::new(),
+            rows,
             interrupt: interrupt.clone(),
         };
         laboratory.read_relations(cluster).await?;
         laboratory.read_columns().await?;
         laboratory.extended = extended::Objects::read(&laboratory.setter).await?;
-        laboratory.forget_rows().await?;
         Ok(laboratory)
     }
 
@@ -217,6 +266,64 @@ impl Laboratory {
             sql.push_str(&sizes_sql(&sizes));
         }
         sql.push_str("COMMIT");
+        let done = self.setter.client().batch_execute(&sql).await;
+        done.map_err(|error| LabError::refused("set statistics", &error))
+    }
+
+    /// Takes statistics away as pg_upgrade does; whether there were any.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub async fn lose_statistics(&mut self, lost: Lost) -> Result<bool, LabError> {
+        let columns = "DELETE FROM pg_catalog.pg_statistic s USING pg_catalog.pg_class c, pg_catalog.pg_namespace n \
+             WHERE c.oid = s.starelid AND n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+        let extended = "DELETE FROM pg_catalog.pg_statistic_ext_data";
+        let sizes = "UPDATE pg_catalog.pg_class c SET reltuples = -1, relpages = 0, relallvisible = 0 \
+             FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace AND c.relkind IN ('r', 'p', 'm', 'i') \
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_)'";
+        let (taken, sizes) = match lost {
+            Lost::Nothing => return Ok(false),
+            Lost::Extended => (
+                extended.to_owned(),
+                "UPDATE pg_catalog.pg_class SET relpages = relpages WHERE relkind IN ('r', 'p', 'm')",
+            ),
+            Lost::All => (format!("WITH gone AS ({extended}) {columns}"), sizes),
+        };
+        let refused = |error| LabError::refused("take statistics away", &error);
+        let client = self.setter.client();
+        let rows = client.execute(&taken, &[]).await.map_err(refused)?;
+        client.batch_execute(sizes).await.map_err(refused)?;
+        self.set.clear();
+        Ok(rows > 0)
+    }
+
+    /// Gives columns the statistics that are named; sizes stay. Only what differs is written. Plans that sessions keep are made anew.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub async fn set_statistics(&mut self, tables: &[TableStatistics]) -> Result<(), LabError> {
+        self.interrupt.check()?;
+        let mut sql = String::new();
+        let mut changed: Vec<String> = Vec::new();
+        for table in tables {
+            let key = (table.schema.clone(), table.name.clone());
+            let Some(oid) = self.relations.get(&key).map(|relation| relation.oid) else {
+                continue;
+            };
+            let before = sql.len();
+            self.change_columns(oid, &table.columns, &mut sql);
+            if sql.len() > before {
+                changed.push(oid.to_string());
+            }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        // As ANALYZE does: a change of the relation has every session look at it again.
+        let sql = format!(
+            "BEGIN;{sql}UPDATE pg_catalog.pg_class SET relpages = relpages WHERE oid IN ({});COMMIT",
+            changed.join(",")
+        );
         let done = self.setter.client().batch_execute(&sql).await;
         done.map_err(|error| LabError::refused("set statistics", &error))
     }
@@ -303,7 +410,8 @@ impl Laboratory {
             if self.set.get(&key) == Some(statistics) {
                 continue;
             }
-            if self.set.insert(key, statistics.clone()).is_some() {
+            let is_set = self.set.insert(key, statistics.clone()).is_some();
+            if is_set || self.rows == Rows::Real {
                 sql.push_str(&column.delete(statistics.inherited));
             }
             sql.push_str(&column.insert(statistics));
@@ -376,7 +484,7 @@ impl Laboratory {
         Ok(())
     }
 
-    /// Takes away what ANALYZE said of rows of the migrations' own, and keeps autovacuum from ever reading these tables.
+    /// Takes away what ANALYZE said of rows of the migrations' own.
     async fn forget_rows(&self) -> Result<(), LabError> {
         let oids: Vec<String> = self
             .relations
@@ -384,13 +492,20 @@ impl Laboratory {
             .map(|relation| relation.oid.to_string())
             .collect();
         let oids = format!("'{{{}}}'::oid[]", oids.join(","));
-        let sql = format!(
-            "BEGIN;DELETE FROM pg_catalog.pg_statistic WHERE starelid = ANY ({oids});\
-             UPDATE pg_catalog.pg_class SET reloptions = coalesce(reloptions, '{{}}') || '{{autovacuum_enabled=false}}' \
-             WHERE oid = ANY ({oids}) AND relkind IN ('r', 'm') AND NOT coalesce(reloptions, '{{}}')::text ~ 'autovacuum_enabled';COMMIT"
-        );
+        let sql = format!("DELETE FROM pg_catalog.pg_statistic WHERE starelid = ANY ({oids})");
         let done = self.setter.client().batch_execute(&sql).await;
-        done.map_err(|error| LabError::refused("prepare the hollow tables", &error))
+        done.map_err(|error| LabError::refused("prepare the hollow tables", &error))?;
+        self.keep_statistics().await
+    }
+
+    /// Keeps autovacuum from the tables: it would read hollow ones, and put its own statistics in the place of those that are set.
+    async fn keep_statistics(&self) -> Result<(), LabError> {
+        const SQL: &str = "UPDATE pg_catalog.pg_class c SET reloptions = coalesce(c.reloptions, '{}') || '{autovacuum_enabled=false}' \
+             FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace AND c.relkind IN ('r', 'm') \
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_)' \
+             AND NOT coalesce(c.reloptions, '{}')::text ~ 'autovacuum_enabled'";
+        let done = self.setter.client().batch_execute(SQL).await;
+        done.map_err(|error| LabError::refused("keep autovacuum away", &error))
     }
 }
 

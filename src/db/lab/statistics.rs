@@ -87,6 +87,11 @@ impl Column {
         }
     }
 
+    /// Whether ANALYZE sorts its values.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.less.is_some() && self.equal.is_some()
+    }
+
     /// The statement that takes its statistics away.
     pub(super) fn delete(&self, inherited: bool) -> String {
         format!(

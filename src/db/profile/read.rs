@@ -98,7 +98,7 @@ impl Reader<'_> {
     async fn remapped(&self, said: &Said, key: &Key) -> Result<Profile, ProfileError> {
         let mut profile = self.profile().await?;
         self.add_statements(&mut profile).await?;
-        let schema = introspect::schema_within(self.session).await;
+        let schema = introspect::shape_within(self.session).await;
         let schema = schema.map_err(|error| ProfileError {
             what: "schema",
             database: self.session.url().database().to_owned(),
@@ -166,6 +166,7 @@ impl Reader<'_> {
         let day = day.await?.first().map_or(0, |row| row.get::<_, i32>(0));
         Ok(Profile {
             server_major: major,
+            schema: None,
             day: i64::from(day),
             settings,
             tables,

@@ -217,6 +217,7 @@ impl<'a> Remap<'a> {
         not_read.dedup();
         Profile {
             server_major: self.profile.server_major,
+            schema: Some(self.basis.schema.digest()),
             day: Profile::DAY + (self.profile.day - Profile::DAY).rem_euclid(7),
             settings: self.profile.settings.clone(),
             tables,

@@ -36,6 +36,33 @@ struct Wish {
     is_alive: bool,
 }
 
+/// Tables that only one side has, where the profile is of a schema with other columns.
+fn of_another_schema(schema: &Schema, profile: &Profile) -> Option<String> {
+    let digest = profile.schema.as_ref()?;
+    if *digest == schema.digest() {
+        return None;
+    }
+    let is_known = |table: &&Table| {
+        let mut known = profile.tables.iter();
+        known.any(|known| known.schema == table.name.schema && known.name == table.name.name)
+    };
+    let whole = schema
+        .tables
+        .iter()
+        .filter(|table| table.partition_of.is_none());
+    let missing: Vec<String> = whole
+        .filter(|table| !is_known(table))
+        .map(|table| table.name.to_string())
+        .collect();
+    let missing = match missing.as_slice() {
+        [] => String::new(),
+        names => format!("; it knows nothing of {}", names.join(", ")),
+    };
+    Some(format!(
+        "the profile is of another version of the schema than the migrations make{missing}: what it does not know is made as without it"
+    ))
+}
+
 /// What errors name as their file.
 const FILE: &str = "the profile";
 
@@ -49,6 +76,7 @@ impl Twin {
             wishes: Vec::new(),
         };
         let source = Source::new(FILE, "");
+        twin.notes.extend(of_another_schema(schema, profile));
         for table in &schema.tables {
             let found = profile
                 .tables

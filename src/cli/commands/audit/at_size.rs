@@ -11,7 +11,7 @@ use crate::cli::args::AuditArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::settings::Project;
 use crate::cli::target::Target;
-use crate::cli::{Globals, output, profiles};
+use crate::cli::{Globals, output};
 use crate::db::audit;
 use crate::db::lab::Planner;
 use crate::db::lab::ends::set_ends;
@@ -33,9 +33,19 @@ pub(super) async fn run(args: &AuditArgs, globals: &Globals) -> Result<ExitCode,
     let start = Instant::now();
     let outputs = output::requested(globals)?;
     let view = output::view(&args.view)?;
-    let mut project = globals.project()?.with_statements(globals).await?;
-    if let Some(path) = &args.profile {
-        profiles::obey(&profiles::read(path, globals)?, &mut project);
+    if globals.database()?.is_some() {
+        return Err(CliError::usage(
+            "--at and --hollow plan on tables without rows, which pgproof makes on its own server of the project's migrations",
+        )
+        .help("leave --database-url out; a profile brings a database's numbers: `pgproof profile --database-url URL -o shop.profile`"));
+    }
+    let project = globals.project_with(args.profile.as_deref())?;
+    let mut project = project.with_statements(globals).await?;
+    if args.hollow && project.profile.is_none() {
+        return Err(CliError::usage(
+            "--hollow plans with the numbers of a profile, and there is none",
+        )
+        .help("add --profile FILE, or `profile` under [dataset] in pgproof.toml"));
     }
     let settings = project.settings.clone().with_audit_args(args);
     (project.settings.dataset, project.settings.rows) = (settings.dataset, settings.rows.clone());
@@ -69,15 +79,10 @@ async fn planned(
         schema,
         server_version,
     } = place.facts(&options).await?;
-    let queries = chosen.catalog.queries;
-    let events = (&globals.progress, &globals.interrupt);
-    let session = place.session().await?;
-    let runs = audit::plan_catalog(session, (&schema, &queries), &options, events).await?;
     let reader = target.session(globals).await?;
     let mut of_dataset = profile::read(&reader).await?.tables;
     set_ends(&reader, &schema, &mut of_dataset).await?;
     reader.close().await;
-    place.close().await;
     let of_profile = project.profile.as_ref().filter(|_| args.hollow);
     let statistics = of_profile.map_or(&of_dataset[..], |profile| &profile.tables[..]);
     let start = if of_profile.is_some() {
@@ -86,6 +91,11 @@ async fn planned(
         Start::Dataset
     };
     let size = size(&schema, statistics, args.at, start)?;
+    let queries = chosen.catalog.queries;
+    let events = (&globals.progress, &globals.interrupt);
+    let session = place.session().await?;
+    let runs = audit::plan_catalog(session, (&schema, &queries), &options, events).await?;
+    place.close().await;
     let factor = size.rows_then / size.rows_now;
     let exhausted = Growth::of(&schema, statistics).scaled(factor).exhausted;
     let mut outlook = outlook(

@@ -70,7 +70,7 @@ fn stamps(args: &AuditArgs, globals: &Globals) -> Stamps {
         .iter()
         .map(|typed| globals.directory.join(typed));
     let named: Vec<PathBuf> = typed.filter(|path| path.is_file()).collect();
-    match globals.project() {
+    match Project::load(globals.config.as_deref(), &globals.directory) {
         Ok(project) => {
             let configuration = globals
                 .config
