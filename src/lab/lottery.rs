@@ -279,8 +279,17 @@ fn share(part: u64, whole: u64) -> f32 {
     (part as f64 / whole.max(1) as f64) as f32
 }
 
-/// Sorted numbers below `bound`, none of them twice. Ordered uniform numbers are sums of exponential ones (Devroye 1986, chapter V).
+/// Sorted numbers below `bound`, none of them twice. Ordered uniform numbers are sums of exponential ones (Devroye 1986, chapter V);
+/// those that come twice are drawn again.
 fn positions(bound: u64, count: u64, random: &mut Stream) -> Vec<u64> {
+    if count * 2 > bound {
+        // Fewer are left out.
+        let mut left_out = positions(bound, bound - count, random)
+            .into_iter()
+            .peekable();
+        let is_in = |place: &u64| left_out.next_if_eq(place).is_none();
+        return (0..bound).filter(is_in).collect();
+    }
     let mut sum = 0.0;
     let sums: Vec<f64> = (0..count)
         .map(|_| {
@@ -289,12 +298,16 @@ fn positions(bound: u64, count: u64, random: &mut Stream) -> Vec<u64> {
         })
         .collect();
     let whole = sum + exponential(random);
-    let free = (bound - count + 1) as f64;
-    let place = |(at, sum): (usize, &f64)| {
-        let place = (sum / whole * free) as u64;
-        place.min(bound - count) + at as u64
-    };
-    sums.iter().enumerate().map(place).collect()
+    let place = |sum: &f64| ((sum / whole * bound as f64) as u64).min(bound - 1);
+    let mut places: Vec<u64> = sums.iter().map(place).collect();
+    places.dedup();
+    while (places.len() as u64) < count {
+        let missing = count - places.len() as u64;
+        places.extend((0..missing).map(|_| random.below(bound)));
+        places.sort_unstable();
+        places.dedup();
+    }
+    places
 }
 
 fn exponential(random: &mut Stream) -> f64 {
