@@ -1,9 +1,12 @@
 //! What a schema expects and this server does not have: extensions that are not installed, settings of newer versions, roles,
 //! types of other databases. An extension that nothing needs is left out; for the rest, what a person can do about it.
 
+use std::borrow::Cow;
+
 use tokio_postgres::error::SqlState;
 
 use super::connect::Session;
+use crate::sql::statements::statements;
 use crate::sql::token::{TokenKind, tokens};
 
 /// The extension that a statement makes or speaks of: `CREATE EXTENSION x`, `COMMENT ON EXTENSION x`, `ALTER EXTENSION x`.
@@ -80,6 +83,42 @@ pub(super) async fn is_done_already(session: &Session, sql: &str) -> bool {
     }
     // Where it cannot be asked, the statement itself says what is wrong.
     roles(session).await.is_ok_and(|roles| is_done(sql, &roles))
+}
+
+/// A text without the statements that [`is_done`] of, blanked so that places stay: tools take several statements as one where a
+/// file says so.
+pub(super) async fn left_to_do<'s>(session: &Session, sql: &'s str) -> Cow<'s, str> {
+    let of_roles: Vec<&str> = statements(sql)
+        .into_iter()
+        .filter(|statement| role_of(statement).is_some())
+        .collect();
+    if of_roles.is_empty() {
+        return Cow::Borrowed(sql);
+    }
+    // Where they cannot be asked for, the statement itself says what is wrong.
+    match roles(session).await {
+        Ok(roles) => without_done(sql, &of_roles, roles),
+        Err(_) => Cow::Borrowed(sql),
+    }
+}
+
+fn without_done<'s>(sql: &'s str, of_roles: &[&str], mut roles: Vec<String>) -> Cow<'s, str> {
+    let mut text = sql.to_owned();
+    for statement in of_roles {
+        let Some((name, made)) = role_of(statement) else {
+            continue;
+        };
+        if is_done(statement, &roles) {
+            let first = statement.as_ptr() as usize - sql.as_ptr() as usize;
+            let place = first..first + statement.len();
+            text.replace_range(place, &" ".repeat(statement.len()));
+        } else if made {
+            roles.push(name);
+        } else {
+            roles.retain(|role| *role != name);
+        }
+    }
+    Cow::Owned(text)
 }
 
 /// Every role of the cluster.
@@ -376,6 +415,25 @@ fn is_foreign(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_of_statements_keeps_what_is_not_done() {
+        let sql = "CREATE SCHEMA a;\n-- who\nCREATE ROLE app;\nDROP ROLE old;\nCREATE ROLE old;\nGRANT app TO old;";
+        let of_roles: Vec<&str> = statements(sql)
+            .into_iter()
+            .filter(|statement| role_of(statement).is_some())
+            .collect();
+        let text = without_done(sql, &of_roles, vec!["app".to_owned(), "old".to_owned()]);
+        assert_eq!(text.len(), sql.len());
+        assert!(
+            !text.contains("ROLE app") && !text.contains("who"),
+            "{text}"
+        );
+        assert!(
+            text.contains("DROP ROLE old;\nCREATE ROLE old;\nGRANT app"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_role_that_is_there_is_not_made_again() {

@@ -217,7 +217,8 @@ pub async fn run_script(
         {
             continue;
         }
-        if lacking::is_done_already(session, &statement.sql).await {
+        let sql = lacking::left_to_do(session, &statement.sql).await;
+        if sql.trim().is_empty() {
             continue;
         }
         // What may fail and be left out must not take its transaction with it.
@@ -225,7 +226,7 @@ pub async fn run_script(
         if is_guarded {
             execute(session, "SAVEPOINT pgproof_slot", script).await?;
         }
-        if let Err(error) = session.client().batch_execute(&statement.sql).await {
+        if let Err(error) = session.client().batch_execute(&sql).await {
             interrupt.check()?;
             if !whole && lacking::sets_what_is_not_known(&statement.sql, error.code()) {
                 continue;

@@ -44,7 +44,7 @@ fn answered(messages: &[Value]) -> Vec<Value> {
     answers
 }
 
-fn call(id: u64, tool: &str, arguments: Value) -> Value {
+fn call(id: u64, tool: &str, arguments: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool, "arguments": arguments } })
 }
 
@@ -52,8 +52,8 @@ fn call(id: u64, tool: &str, arguments: Value) -> Value {
 fn tools_are_listed_and_a_plan_is_judged() {
     let answers = answered(&[
         json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
-        call(2, "explain_plan", json!({ "plan": PLAN })),
-        call(3, "rule", json!({ "id": "missing-index" })),
+        call(2, "explain_plan", &json!({ "plan": PLAN })),
+        call(3, "rule", &json!({ "id": "missing-index" })),
     ]);
     assert_eq!(answers[0]["result"]["serverInfo"]["name"], "pgproof");
     let tools = answers[1]["result"]["tools"].as_array().unwrap();
@@ -87,14 +87,14 @@ fn tools_are_listed_and_a_plan_is_judged() {
 #[test]
 fn mistakes_are_answers_with_a_reason() {
     let answers = answered(&[
-        call(1, "drop_everything", json!({})),
+        call(1, "drop_everything", &json!({})),
         call(
             2,
             "explain_plan",
-            json!({ "plan": PLAN, "database_url": "postgres://x" }),
+            &json!({ "plan": PLAN, "database_url": "postgres://x" }),
         ),
-        call(3, "explain_plan", json!({ "plan": "no plan at all" })),
-        call(4, "audit_statement", json!({ "sql": "SELECT 1" })),
+        call(3, "explain_plan", &json!({ "plan": "no plan at all" })),
+        call(4, "audit_statement", &json!({ "sql": "SELECT 1" })),
     ]);
     let message = |at: usize| {
         answers[at]["error"]["message"]

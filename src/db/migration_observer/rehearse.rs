@@ -203,9 +203,10 @@ async fn rehearse_each(
             n += 1;
             if let Some(program) = &script.program {
                 run_program(program, script, url, interrupt).await?;
-            } else if lacking::is_done_already(&session, &statement.sql).await {
                 continue;
-            } else if let Err(error) = session.client().batch_execute(&statement.sql).await {
+            }
+            let sql = lacking::left_to_do(&session, &statement.sql).await;
+            if let Err(error) = session.client().batch_execute(&sql).await {
                 return Err(failure(interrupt, script, statement, &error)?);
             }
         }
