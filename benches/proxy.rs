@@ -52,7 +52,8 @@ async fn main() {
         directory: directory.join(".pgproof"),
         major: None,
         binaries: None,
-        settings: Vec::new(),
+        // pgbouncer keeps its connections, and the other ways come beside them.
+        settings: vec![("max_connections".to_owned(), "200".to_owned())],
         offline: false,
     };
     let cluster = Cluster::start(&options, &Progress::default(), &Interrupt::new())
