@@ -29,10 +29,10 @@ SELECT id, ship_id, note FROM calls WHERE id > $1;
 -- name: PageOfCalls :many
 SELECT id, at, note FROM calls WHERE (at, id) > ($1, $2) ORDER BY at, id LIMIT 20;
 -- The few new ones lie behind all others.
---> index passes USING brin (ends)
+--> index passes (ends)
 -- name: PassesSince :many
 SELECT id, gate FROM passes WHERE ends > $1;
---> index passes USING brin (ends)
+--> index passes (ends)
 -- name: RemoveOldPasses :exec
 DELETE FROM passes WHERE ends < $1;
 -- All filters of one call belong to one row, and the page stands before it.

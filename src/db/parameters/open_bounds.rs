@@ -120,6 +120,15 @@ pub(super) fn are_several(slots: &[Slot<'_>], group: &Group, slot: usize) -> boo
     is_open(slots, &slots[slot]) && open.count() > 1
 }
 
+/// Whether a slot is a page's cursor beside another bound: it stands before the rows that this one leaves, on their first page.
+pub(super) fn is_page_beside_others(slots: &[Slot<'_>], group: &Group, slot: usize) -> bool {
+    let is_of_page = |slot: usize| slots[slot].reach == Reach::Page;
+    let mut members = group.members.iter();
+    is_of_page(slot)
+        && is_open(slots, &slots[slot])
+        && members.any(|(other, _)| is_open(slots, &slots[*other]) && !is_of_page(*other))
+}
+
 /// Looks up, of each open bound, the value that leaves a day or the last few keys: a sample of some pages has no such end.
 ///
 /// # Errors
@@ -246,6 +255,9 @@ pub(super) fn holds(
         let Some(with) = of.compared.as_ref().filter(|_| is_open(slots, of)) else {
             continue;
         };
+        if is_page_beside_others(slots, group, slot) {
+            continue;
+        }
         let asked = (of.reach, of.tail.as_deref());
         let found = bound(asked, rank(slot), &group.sorted(place), with);
         bounds.extend(found.map(|bound| (place, with.operator.clone(), bound.to_owned())));

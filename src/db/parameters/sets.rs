@@ -396,22 +396,29 @@ async fn values_of(
             } else {
                 own().or_else(from_row)
             };
+            let is_one_of_several = open_bounds::are_several(slots, group, slot);
             let met = match (joined.get(&slot), &lead_value) {
                 (Some(value), _) => vec![value.as_str()],
-                (None, Some(value)) if slot != lead && is_led => {
+                (None, Some(value)) if slot != lead && is_led && !is_one_of_several => {
                     let mut agreed = agreed.clone();
                     agreed.push((lead_place, value));
                     met_with(group, &agreed, place, row.as_ref())
                 }
                 // Bounds of several columns leave in one row at least.
-                (None, _) if !is_led && open_bounds::are_several(slots, group, slot) => {
+                (None, _) if is_one_of_several => {
                     let value = row.as_ref().and_then(|row| row.get(place)?.as_deref());
                     value.into_iter().collect()
                 }
                 (None, _) => Vec::new(),
             };
             first.extend(raw.clone().map(|raw| (place, raw)));
-            values[slot] = value_in(slots, group, slot, place, own_rank, raw, &met);
+            let bound_rank = match own_rank {
+                Rank::Typical if open_bounds::is_page_beside_others(slots, group, slot) => {
+                    Rank::Hot
+                }
+                own_rank => own_rank,
+            };
+            values[slot] = value_in(slots, group, slot, place, bound_rank, raw, &met);
         }
         let further = further_rows(slots, groups, group, &rounds, &first, &rank);
         for (slot, place, raw) in further {
