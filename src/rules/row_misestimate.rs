@@ -50,7 +50,8 @@ pub(super) const RULE: Rule = Rule {
         may have had more rows, so too few rows there mean nothing; of an anti join it is information where no nested loop above it runs \
         more often for it; and a generic plan can only guess at a parameter: what \
         that costs is parameter-cliff's. Quiet where no join above was chosen by the number. A \
-        warning where the query touches min-pages, and 8,000 of them or 20,000 rows, else information.",
+        warning where the query touches min-pages, and statistics mend it or the query reads 8,000 pages or 20,000 rows; else \
+        information.",
     why: "Join order, join method and memory follow from the expected rows. Wrong by ten, and the plan that was cheap on paper runs a \
         nested loop ten times as often as intended.",
     advice: "Tell the planner what it cannot know: extended statistics for columns that depend on each other, statistics on an \
@@ -179,8 +180,12 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
         .metrics
         .blocks
         .is_none_or(|pages| pages.0 as f64 >= context.limit(&MIN_PAGES));
+    let condition = condition(node);
+    let (advice, fix) = advice(context, id, node, condition.as_deref());
+    // What statistics mend at no price is worth it in a quick query, too.
+    let is_worth_it = fix.is_some() || !context.metrics.is_light();
     let severity = if large
-        && !context.metrics.is_light()
+        && is_worth_it
         && !known_too_late(context, id)
         && !costs_nothing(context, id, misled)
     {
@@ -188,7 +193,6 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
     } else {
         Severity::Info
     };
-    let condition = condition(node);
     let label = crate::plan::label(node);
     let mut evidence = context.evidence(id);
     evidence.condition.clone_from(&condition);
@@ -210,7 +214,6 @@ fn report(context: &RunContext<'_>, id: NodeId, node: &Node, misled: NodeId) -> 
         "{} above it was chosen for that number.",
         crate::plan::label(plan.node(misled))
     );
-    let (advice, fix) = advice(context, id, node, condition.as_deref());
     let words = Words {
         message: format!(
             "{label}: {} expected, {} came{each}",
