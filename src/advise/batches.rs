@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant};
 
 /// A statement for all keys; its first column says whose the row is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,10 +142,7 @@ pub fn write_batch(sql: &str) -> Option<WriteBatch> {
 /// A statement without its end, its tokens, and each as a word in small letters.
 pub(super) fn words(sql: &str) -> (&str, Vec<Token>, Vec<String>) {
     let sql = sql.trim().trim_end_matches(';').trim_end();
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(sql);
     let words = all
         .iter()
         .map(|token| sql[token.span.clone()].to_ascii_lowercase())

@@ -8,7 +8,7 @@ use crate::plan::condition;
 use crate::schema::{Index, KeyPart, Schema};
 use crate::sql::ddl::{self, Ddl};
 use crate::sql::names::unquote_lower;
-use crate::sql::token::{TokenKind, tokens};
+use crate::sql::token::{TokenKind, significant};
 
 use super::{IndexSpec, Part};
 
@@ -90,10 +90,7 @@ fn of_text(text: &str) -> Vec<String> {
 
 /// The columns of `a = 1, (b, c) = (…), d = f(e, 2)`.
 fn set_columns(set: &str) -> Vec<String> {
-    let tokens: Vec<_> = tokens(set)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let tokens: Vec<_> = significant(set);
     let mut columns = Vec::new();
     let (mut depth, mut is_target) = (0_usize, true);
     for token in tokens {

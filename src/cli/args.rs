@@ -474,7 +474,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["from", "to", "base", "extrapolate"])]
     pub baseline: Option<PathBuf>,
     /// A major version of PostgreSQL, given twice: the same rows and queries on production's version and on the next one
-    #[arg(long, value_name = "MAJOR", action = ArgAction::Append, conflicts_with_all = ["reports", "from", "to", "base", "extrapolate", "baseline"])]
+    #[arg(long, value_name = "MAJOR", action = ArgAction::Append, value_parser = super::values::major, conflicts_with_all = ["reports", "from", "to", "base", "extrapolate", "baseline"])]
     pub server: Vec<u32>,
     /// Extend each statement's duration to so many times the seeded rows; seeds a quarter of the dataset as well
     #[arg(long, value_name = "FACTOR", value_parser = super::values::scale)]

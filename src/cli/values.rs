@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::cli::args::{FailOnWord, RowsRequest};
+use crate::db::connect::{NEWEST_MAJOR, OLDEST_MAJOR};
+use crate::db::server::supported;
 use crate::finding::{RuleId, Severity};
 use crate::source::nearest;
 use crate::units::written::{EXPECTED_DURATION, EXPECTED_SIZE, bytes, count, millis, percentage};
@@ -91,9 +93,26 @@ pub fn fail_on(text: &str) -> Result<FailOnWord, String> {
     }
 }
 
+/// A major version that pgproof is tested on.
+///
+/// # Errors
+/// Which ones these are.
+pub fn major(text: &str) -> Result<u32, String> {
+    let major = text.parse().ok().filter(|major| supported(*major));
+    major.ok_or_else(|| format!("a major version of PostgreSQL from {OLDEST_MAJOR} to {NEWEST_MAJOR}, such as {NEWEST_MAJOR}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn majors_are_those_that_are_tested() {
+        assert_eq!(major("15"), Ok(15));
+        for text in ["13", "19", "15.2", "latest"] {
+            assert!(major(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn fail_on_takes_severities_and_rules() {

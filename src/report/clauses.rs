@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::finding::{Evidence, Quantity, RuleId};
 use crate::plan::condition;
 use crate::schema::quote_identifier;
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant};
 
 /// A statement as tokens without white space and comments.
 pub(crate) struct Statement<'a> {
@@ -62,10 +62,7 @@ impl<'a> Statement<'a> {
     pub(crate) fn new(source: &'a str) -> Self {
         Self {
             source,
-            tokens: tokens(source)
-                .into_iter()
-                .filter(|token| !token.is_trivia())
-                .collect(),
+            tokens: significant(source),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::names::unquote_lower;
-use super::token::{Token, TokenKind, tokens};
+use super::token::{Token, TokenKind, significant};
 
 /// A call of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +19,7 @@ pub struct Call {
 /// another one the inner.
 #[must_use]
 pub fn calls(condition: &str, columns: &[&str], is_called: impl Fn(&str) -> bool) -> Vec<Call> {
-    let tokens: Vec<Token> = tokens(condition)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let tokens: Vec<Token> = significant(condition);
     let text = |at: usize| {
         tokens
             .get(at)

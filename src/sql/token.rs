@@ -77,6 +77,14 @@ pub enum Strings {
     Backslash,
 }
 
+/// The tokens of a text without its white space and comments.
+#[must_use]
+pub fn significant(text: &str) -> Vec<Token> {
+    let mut all = tokens(text);
+    all.retain(|token| !token.is_trivia());
+    all
+}
+
 /// Every token of the text, white space and comments too: their spans follow each other without a gap.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<Token> {

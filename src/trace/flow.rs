@@ -8,7 +8,7 @@ use super::event::Rows;
 use super::growth::Growth;
 use super::value::Value;
 use crate::schema::{ForeignKey, Schema, Table};
-use crate::sql::token::{TokenKind, tokens};
+use crate::sql::token::{TokenKind, significant, tokens};
 
 /// A loop of fewer executions is not looked at.
 const FEWEST: usize = 3;
@@ -240,10 +240,7 @@ fn identifiers(statement: &str) -> impl Iterator<Item = String> + '_ {
 
 /// The column in `column = $n`.
 fn compared_with(statement: &str, parameter: usize) -> Option<String> {
-    let all: Vec<_> = tokens(statement)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<_> = significant(statement);
     let text = |at: usize| all.get(at).map(|token| &statement[token.span.clone()]);
     let wanted = format!("${parameter}");
     let at: usize = (0..all.len()).find(|at| text(*at) == Some(wanted.as_str()))?;

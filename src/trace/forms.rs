@@ -10,7 +10,7 @@ use super::keys::KeyMap;
 use super::tags::Tags;
 use crate::sql::normal::{Normal, normal};
 use crate::sql::skeleton::Skeleton;
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant, tokens};
 
 /// So many different statements are kept apart; what comes after them is counted.
 const MOST: usize = 20_000;
@@ -352,10 +352,7 @@ fn kind(form: &str) -> Kind {
         "load",
         "copy",
     ];
-    let all: Vec<Token> = tokens(form)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(form);
     let words: Vec<String> = all
         .iter()
         .map(|token| form[token.span.clone()].to_ascii_lowercase())

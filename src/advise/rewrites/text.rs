@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::sql::token::{LiteralKind, Token, TokenKind, tokens};
+use crate::sql::token::{LiteralKind, Token, TokenKind, significant};
 
 /// A statement without its white space and comments.
 pub(super) struct Words<'a> {
@@ -13,10 +13,7 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn of(sql: &'a str) -> Self {
-        let tokens = tokens(sql)
-            .into_iter()
-            .filter(|token| !token.is_trivia())
-            .collect();
+        let tokens = significant(sql);
         Self { sql, tokens }
     }
 

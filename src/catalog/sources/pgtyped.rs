@@ -6,7 +6,7 @@ use super::conventions::{Convention, Found, What};
 use super::placeholders::{Edit, edited};
 use super::sqlalchemy::is_statement;
 use crate::source::Source;
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant, tokens};
 
 pub(super) const CONVENTION: Convention = Convention {
     key: "pgtyped",
@@ -118,10 +118,7 @@ fn spread(name: &str, how: &str) -> Spread {
 
 /// `:name!` → `:name`, `IN :ids` → a list, `VALUES :rows` → the fields of one row.
 fn with_spreads(sql: &str, mark: char, spreads: &[Spread]) -> String {
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(sql);
     let text = |at: usize| {
         all.get(at)
             .map_or("", |token: &Token| &sql[token.span.clone()])

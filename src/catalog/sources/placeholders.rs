@@ -1,7 +1,7 @@
 //! Parameters of other tools made ours: `?` and `?1`, lists behind IN, backslashes before colons. By tokens, so that what stands
 //! in strings and comments stays.
 
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant, tokens};
 
 /// Text that replaces bytes of the statement.
 pub(super) type Edit = (std::ops::Range<usize>, String);
@@ -92,10 +92,7 @@ pub(super) fn plain_parameters(sql: &str) -> String {
 
 /// `IN :ids` and `IN @ids` → `IN (sqlc.slice('ids'))`, for tools that put a list there; those in parentheses stay as they are.
 pub(super) fn lists(sql: &str) -> String {
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(sql);
     let text = |at: usize| {
         all.get(at)
             .map_or("", |token: &Token| &sql[token.span.clone()])
@@ -116,10 +113,7 @@ pub(super) fn lists(sql: &str) -> String {
 
 /// `IN $1` → `= ANY($1)`, `NOT IN $1` → `<> ALL($1)`, for drivers that write a list there themselves.
 pub(super) fn numbered_lists(sql: &str) -> String {
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(sql);
     let text = |at: usize| {
         all.get(at)
             .map_or("", |token: &Token| &sql[token.span.clone()])

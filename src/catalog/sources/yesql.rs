@@ -5,7 +5,7 @@ use super::conventions::{Convention, Found, What};
 use super::headers::{comment, sections};
 use super::placeholders::{Edit, edited, question_marks};
 use crate::source::Source;
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant};
 
 pub(super) const CONVENTION: Convention = Convention {
     key: "yesql",
@@ -63,10 +63,7 @@ fn read(source: &Source) -> Vec<Found> {
 
 /// `:v:id` → `:id`, `IN (:v*:ids)` → a list; `None` where a parameter is a name or a piece of SQL.
 fn typed(sql: &str) -> Option<String> {
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(sql);
     // Code in comments (`--~ (if …)`, `/*~ … ~*/`) makes the text.
     if sql.contains("--~") || sql.contains("/*~") {
         return None;

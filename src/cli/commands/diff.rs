@@ -1,9 +1,10 @@
 //! `pgproof diff`: what migrations do to every query, and to production while they run.
 
+mod upgrade;
+
 use std::path::Path;
 use std::time::Instant;
 
-use super::upgrade;
 use crate::catalog::Query;
 use crate::cli::args::DiffArgs;
 use crate::cli::diff_sides::{self, Prepared, Sides};

@@ -4,6 +4,7 @@
 mod tools;
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,11 @@ const LONGEST: usize = 200_000;
 
 /// Serves until the client closes its end, or Ctrl-C.
 pub async fn run(globals: &Globals) -> Result<ExitCode, CliError> {
+    if std::io::stdin().is_terminal() {
+        globals.progress.note(
+            "waiting for an assistant's client, which starts this itself (docs/assistants.md); Ctrl-C ends it".to_owned(),
+        );
+    }
     let program = std::env::current_exe()
         .map_err(|error| failed("pgproof does not find its own program", &error))?;
     let server = Server {
@@ -40,7 +46,13 @@ pub async fn run(globals: &Globals) -> Result<ExitCode, CliError> {
     let served = server
         .serve(rmcp::transport::stdio())
         .await
-        .map_err(|error| failed("the client did not begin as the protocol asks", &error))?;
+        .map_err(|error| CliError::Environment {
+            message: "the client did not begin as the protocol asks".to_owned(),
+            causes: vec![error.to_string()],
+            help: Some(
+                "an assistant's client starts `pgproof mcp` itself: docs/assistants.md has the lines for its file of servers".to_owned(),
+            ),
+        })?;
     let stop = served.cancellation_token();
     let waiting = served.waiting();
     tokio::pin!(waiting);

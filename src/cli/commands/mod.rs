@@ -17,7 +17,6 @@ pub mod seed;
 pub mod server;
 pub mod snapshot;
 pub mod trace;
-mod upgrade;
 pub mod why;
 
 use super::Globals;

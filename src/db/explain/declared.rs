@@ -1,7 +1,7 @@
 //! Types of parameters that are written out, because a statement alone does not show them to the server: drivers say them.
 
 use super::{Refusal, TypeInfo};
-use crate::sql::token::{Token, tokens};
+use crate::sql::token::{Token, significant};
 
 const INDETERMINATE_DATATYPE: &str = "42P18";
 const AMBIGUOUS_PARAMETER: &str = "42P08";
@@ -72,10 +72,7 @@ fn unqualified(name: &str) -> &str {
 /// The statement without its parameters in `$1 IS NULL`, where it has any: of `$1 IS NULL OR a = $1` the server says that it
 /// does not know the type, and of `a = $1` it does.
 pub(super) fn without_null_tests(sql: &str) -> Option<String> {
-    let all: Vec<Token> = tokens(sql)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(sql);
     let is_word = |at: usize, word: &str| {
         let token: Option<&Token> = all.get(at);
         token.is_some_and(|token| sql[token.span.clone()].eq_ignore_ascii_case(word))

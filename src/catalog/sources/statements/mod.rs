@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::catalog::files::Files;
 use crate::catalog::query::{SkipReason, Skipped};
 use crate::source::{Source, SourceError};
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant, tokens};
 use crate::trace::event::{Statement, Statements};
 
 /// Where statements are read from.
@@ -310,10 +310,7 @@ fn command(statement: &str) -> &'static str {
 
 /// Names and keywords in lower case; of a qualified name the last part.
 fn words(statement: &str) -> Vec<String> {
-    let significant: Vec<Token> = tokens(statement)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let significant: Vec<Token> = significant(statement);
     let mut words = Vec::new();
     for (index, token) in significant.iter().enumerate() {
         let text = &statement[token.span.clone()];

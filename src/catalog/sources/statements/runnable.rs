@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sql::token::{Token, TokenKind, tokens};
+use crate::sql::token::{Token, TokenKind, significant};
 
 /// Types that may stand before a constant: `date '2026-01-31'`.
 const TYPES: [&str; 22] = [
@@ -36,10 +36,7 @@ const FIELDS: [&str; 7] = ["year", "month", "day", "hour", "minute", "second", "
 
 /// The statement in a form that PREPARE takes, with parameters numbered without gaps.
 pub(super) fn runnable(text: &str) -> String {
-    let all: Vec<Token> = tokens(text)
-        .into_iter()
-        .filter(|token| !token.is_trivia())
-        .collect();
+    let all: Vec<Token> = significant(text);
     let at = |index: usize| all.get(index).map_or("", |token| &text[token.span.clone()]);
     let word = |index: usize, word: &str| at(index).eq_ignore_ascii_case(word);
     let is_parameter = |index: usize| {

@@ -96,7 +96,7 @@ pub(super) async fn of_servers(
         origin: Origin::Diff,
         server_version: Some(to),
         dataset: Some(dataset),
-        findings: super::diff::regressions(&comparison.queries, &queries, project),
+        findings: super::regressions(&comparison.queries, &queries, project),
         comparison: Some(Box::new(comparison)),
         ..Report::default()
     })
