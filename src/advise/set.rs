@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::schema::{Index, QualifiedName, Schema};
 use crate::units::{Bytes, Millis};
 
+use super::candidates::existing;
 use super::{Audited, Effect, IndexSpec, Method, Part, Trial, candidates, select};
 
 /// A query is worse if it touches more than this many times the pages…
@@ -146,6 +147,37 @@ pub struct Harm {
     pub member: usize,
     /// Index of the query in the catalog.
     pub query: usize,
+}
+
+/// A member without its last column, to be tried in its place: an index of all the columns that a look-up by key compares besides
+/// looks as good as the key to the planner, and one of fewer does not. None where there is none, or it is there already.
+#[must_use]
+pub fn narrower(member: &IndexSpec, schema: &Schema) -> Option<IndexSpec> {
+    let (_, keys) = member.keys.split_last()?;
+    let narrower = IndexSpec {
+        keys: keys.to_vec(),
+        include: Vec::new(),
+        ..alone(member)
+    };
+    let is_possible = member.method == Method::Btree && !keys.is_empty();
+    (is_possible && !existing::serves(schema, &narrower)).then_some(narrower)
+}
+
+/// Puts one index in the place of another one.
+pub fn replace(chosen: &mut [Trial], old: &IndexSpec, new: &IndexSpec) {
+    for trial in chosen {
+        if alone(&trial.index) == *old {
+            let beside = std::mem::take(&mut trial.index.beside);
+            trial.index = IndexSpec {
+                beside,
+                ..new.clone()
+            };
+        }
+        let others = trial.index.beside.iter_mut();
+        others
+            .filter(|other| *other == old)
+            .for_each(|other| *other = new.clone());
+    }
 }
 
 /// Every member that some worse run uses.
@@ -324,4 +356,63 @@ fn group(
         sites,
         writes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::KeySpec;
+    use crate::schema::ServerVersion;
+
+    fn index(columns: &[&str]) -> IndexSpec {
+        let key = |name: &&str| KeySpec::plain(Part::Column((*name).to_owned()));
+        IndexSpec {
+            table: QualifiedName::new("public", "letters"),
+            table_oid: 1,
+            method: Method::Btree,
+            keys: columns.iter().map(key).collect(),
+            include: Vec::new(),
+            predicate: None,
+            beside: Vec::new(),
+        }
+    }
+
+    fn trial(index: IndexSpec) -> Trial {
+        Trial {
+            index,
+            names: Vec::new(),
+            bytes: Bytes(0),
+            build: Millis(0.0),
+            effects: Vec::new(),
+            sites: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_index_takes_the_place_of_another_one_wherever_it_stands() {
+        let (wide, narrow) = (index(&["reader", "office"]), index(&["reader"]));
+        let other = index(&["title"]);
+        let with = |first: &IndexSpec, beside: &IndexSpec| IndexSpec {
+            beside: vec![beside.clone()],
+            ..first.clone()
+        };
+        let mut chosen = vec![trial(with(&wide, &other)), trial(with(&other, &wide))];
+        replace(&mut chosen, &wide, &narrow);
+        assert_eq!(chosen[0].index, with(&narrow, &other));
+        assert_eq!(chosen[1].index, with(&other, &narrow));
+    }
+
+    #[test]
+    fn what_has_one_column_has_nothing_narrower() {
+        let schema = Schema {
+            server: ServerVersion(150_000),
+            tables: Vec::new(),
+            materialized_views: Vec::new(),
+            types: Vec::new(),
+        };
+        assert_eq!(narrower(&index(&["reader"]), &schema), None);
+        let both = index(&["reader", "office"]);
+        assert_eq!(narrower(&both, &schema), Some(index(&["reader"])));
+    }
 }

@@ -6,7 +6,7 @@ use crate::schema::{Index, IndexKey, KeyPart, Schema, Table};
 use super::super::{IndexSpec, KeySpec, Method, bare};
 
 /// Whether an existing index has the candidate's keys as its first ones, in the same or the reverse direction.
-pub(super) fn serves(schema: &Schema, candidate: &IndexSpec) -> bool {
+pub(in crate::advise) fn serves(schema: &Schema, candidate: &IndexSpec) -> bool {
     let Some(table) = schema.table_by_oid(candidate.table_oid) else {
         return false;
     };

@@ -3,7 +3,7 @@
 
 mod access;
 mod cover;
-mod existing;
+pub(super) mod existing;
 mod operators;
 mod order;
 mod variants;

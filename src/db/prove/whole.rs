@@ -18,7 +18,8 @@ use super::known::{Built, State, WithSet};
 use super::several::{drop_index, index_names};
 use super::{Ground, Place, Prover, Why, effect, server};
 
-/// So many indexes are taken out of a set one by one, each for a measurement of what is left; then all that are under suspicion.
+/// So many indexes are taken out of a set one by one, or made narrower, each for a measurement of what is left; then all that are under
+/// suspicion.
 const MAX_ROUNDS: usize = 8;
 
 /// What is left of a set, and what was taken out of it.
@@ -46,6 +47,7 @@ pub async fn prove_whole(
     let mut harmful = Vec::new();
     let mut superseded = Vec::new();
     let mut may_drop = true;
+    let mut rounds = 0;
     let task = progress.task("Proving the whole set", Unit::Steps, None);
     let mut prover = Prover::new(bench, audited, options, interrupt);
     if prover.ground == Ground::Given {
@@ -70,7 +72,8 @@ pub async fn prove_whole(
         }
         // Too large to be built at once: what was measured of each stands.
         let Some(measured) = measured else { break };
-        let out: Vec<Harm> = if harmful.len() < MAX_ROUNDS {
+        rounds += 1;
+        let out: Vec<Harm> = if rounds <= MAX_ROUNDS {
             set::most_harmful(&measured, &audited).into_iter().collect()
         } else {
             set::suspects(&measured, &audited)
@@ -81,6 +84,12 @@ pub async fn prove_whole(
         }
         for harm in out {
             let out = &members[harm.member];
+            let narrower = set::narrower(out, audited.schema)
+                .filter(|narrower| rounds <= MAX_ROUNDS && !members.contains(narrower));
+            if let Some(narrower) = narrower {
+                set::replace(&mut chosen, out, &narrower);
+                continue;
+            }
             chosen.retain(|trial| !trial.index.all().any(|index| set::alone(index) == *out));
             harmful.push((out.clone(), harm.query));
         }

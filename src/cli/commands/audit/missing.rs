@@ -70,10 +70,7 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
                  program makes {name} as it runs. Correct it, or write `-- @skip: reason` above it.",
                 file.display()
             ),
-            Some((file, line)) => format!(
-                "{}:{line} makes {name}: add that file to `migrations` in pgproof.toml.",
-                file.display()
-            ),
+            Some((file, line)) => in_place_of(&file, line, &name),
             None if failure.hint.is_some() => continue,
             None => format!(
                 "No file of the project makes {name}. Where a program makes it as it runs, take the schema from a database that \
@@ -82,6 +79,20 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
             ),
         });
     }
+}
+
+/// What helps where a file that is not among the migrations makes an object.
+fn in_place_of(file: &Path, line: u32, name: &str) -> String {
+    let place = file.display();
+    if file.extension().is_some_and(|ending| ending == "sql") {
+        return format!(
+            "{place}:{line} makes {name}: add that file to `migrations` in pgproof.toml."
+        );
+    }
+    format!(
+        "The program makes {name} as it runs, at {place}:{line}: copy that statement into an SQL file of `migrations`, or take the schema from \
+         a database that has it (pg_dump --schema-only); where it is the program's own note, write `-- @skip: reason` above the query."
+    )
 }
 
 /// Whether a file of the repository is one of the project's migrations.
@@ -105,7 +116,23 @@ fn missing(message: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::missing;
+    use std::path::Path;
+
+    use super::{in_place_of, missing};
+
+    #[test]
+    fn only_a_file_of_sql_is_a_migration() {
+        let sql = in_place_of(Path::new("sql/types.sql"), 3, "mood");
+        assert!(
+            sql.starts_with("sql/types.sql:3 makes mood: add that file"),
+            "{sql}"
+        );
+        let code = in_place_of(Path::new("app/migrate.go"), 118, "history");
+        assert!(
+            code.contains("app/migrate.go:118: copy that statement"),
+            "{code}"
+        );
+    }
 
     #[test]
     fn a_message_names_what_is_missing() {
