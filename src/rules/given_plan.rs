@@ -1,10 +1,12 @@
-//! What one rule says of a plan's text, without a schema: for the tests beside the rules.
+//! What one rule, or all of them, say of a plan's text, without a schema: for the tests beside the rules.
 
 use crate::finding::Finding;
 use crate::plan::{Metrics, parse};
-use crate::run::Run;
+use crate::run::{QueryRuns, Run};
+use crate::source::Source;
 
 use super::context::RunContext;
+use super::judge::judge_alone;
 use super::thresholds::Policy;
 
 /// The findings of `check` on a plan as EXPLAIN prints it, with the thresholds' defaults.
@@ -18,4 +20,19 @@ pub(super) fn findings(check: fn(&RunContext<'_>) -> Vec<Finding>, text: &str) -
         schema: None,
         policy: &Policy::default(),
     })
+}
+
+/// What all rules say of it, each problem at its cause.
+pub(super) fn judged(text: &str) -> Vec<Finding> {
+    let catalog = crate::catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
+    let runs = QueryRuns {
+        query: 0,
+        runs: vec![Run::given(
+            parse::any(text).unwrap().remove(0),
+            text.to_owned(),
+        )],
+        failure: None,
+        notes: Vec::new(),
+    };
+    judge_alone(&catalog.queries[0], &runs, &Policy::default())
 }

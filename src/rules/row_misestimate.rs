@@ -388,24 +388,10 @@ const OF_A_JOIN: &str = "The planner takes the two sides for independent. Store 
 #[cfg(test)]
 mod tests {
     use crate::finding::{Finding, RuleId, Severity};
-    use crate::plan::parse;
-    use crate::rules::{Policy, judge_alone};
-    use crate::run::{QueryRuns, Run};
-    use crate::source::Source;
+    use crate::rules::given_plan::judged;
 
     fn misestimate(text: &str) -> Option<Finding> {
-        let catalog = crate::catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
-        let runs = QueryRuns {
-            query: 0,
-            runs: vec![Run::given(
-                parse::any(text).unwrap().remove(0),
-                text.to_owned(),
-            )],
-            failure: None,
-            notes: Vec::new(),
-        };
-        let found = judge_alone(&catalog.queries[0], &runs, &Policy::default());
-        let all = found
+        let all = judged(text)
             .into_iter()
             .flat_map(|mut one| {
                 let below = std::mem::take(&mut one.symptoms);

@@ -110,24 +110,7 @@ fn advice(run: &Run) -> String {
 #[cfg(test)]
 mod tests {
     use crate::finding::{Finding, RuleId};
-    use crate::plan::parse;
-    use crate::rules::{Policy, judge_alone};
-    use crate::run::{QueryRuns, Run};
-    use crate::source::Source;
-
-    fn judged(text: &str) -> Vec<Finding> {
-        let catalog = crate::catalog::parse(&[Source::new("q.sql", "SELECT 1;")]);
-        let runs = QueryRuns {
-            query: 0,
-            runs: vec![Run::given(
-                parse::any(text).unwrap().remove(0),
-                text.to_owned(),
-            )],
-            failure: None,
-            notes: Vec::new(),
-        };
-        judge_alone(&catalog.queries[0], &runs, &Policy::default())
-    }
+    use crate::rules::given_plan::judged;
 
     fn slow(findings: &[Finding]) -> &Finding {
         let all = findings

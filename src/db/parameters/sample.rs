@@ -108,16 +108,26 @@ impl Sampler {
         table: &Table,
         expression: &str,
     ) -> Result<Vec<String>, ExplainError> {
-        let limits = Limits {
-            statement: Millis(limits.statement.0.min(COUNTING.0)),
-            ..limits.clone()
-        };
         let body = format!(
             "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(counted.value)), '[]')::pg_catalog.text FROM (\
              SELECT ({expression})::pg_catalog.text AS value FROM {} WHERE ({expression}) IS NOT NULL GROUP BY 1 \
              ORDER BY pg_catalog.count(*) DESC, ({expression})::pg_catalog.text COLLATE \"C\" LIMIT 100) AS counted;",
             table.name.sql()
         );
+        self.column(client, limits, body).await
+    }
+
+    /// The first column of what a query returns, without NULLs; nothing where it takes longer than counting may.
+    async fn column(
+        &mut self,
+        client: &Client,
+        limits: &Limits,
+        body: String,
+    ) -> Result<Vec<String>, ExplainError> {
+        let limits = Limits {
+            statement: Millis(limits.statement.0.min(COUNTING.0)),
+            ..limits.clone()
+        };
         let found = super::group::tolerated(self.answer(client, &limits, body).await)?;
         let values = found.iter().flat_map(|rows| rows.iter());
         Ok(values
@@ -140,10 +150,6 @@ impl Sampler {
         if table.kind == TableKind::Foreign {
             return Ok(None);
         }
-        let limits = Limits {
-            statement: Millis(limits.statement.0.min(COUNTING.0)),
-            ..limits.clone()
-        };
         let (direction, sign) = match end {
             End::First => ("ASC", '+'),
             End::Last => ("DESC", '-'),
@@ -162,11 +168,8 @@ impl Sampler {
              OFFSET {offset} LIMIT 1) AS found;",
             table.name.sql()
         );
-        let found = super::group::tolerated(self.answer(client, &limits, body).await)?;
-        let values = found.iter().flat_map(|rows| rows.iter());
-        Ok(values
-            .filter_map(|row| row.first().cloned().flatten())
-            .next())
+        let values = self.column(client, limits, body).await?;
+        Ok(values.into_iter().next())
     }
 
     /// A value of a referenced key that no row points to; `None` where each has one, or looking takes too long.
@@ -183,10 +186,6 @@ impl Sampler {
         let ([own], [other]) = (&key.columns[..], &key.referenced_columns[..]) else {
             return Ok(None);
         };
-        let limits = Limits {
-            statement: Millis(limits.statement.0.min(COUNTING.0)),
-            ..limits.clone()
-        };
         let (own, other) = (quote_identifier(own), quote_identifier(other));
         let body = format!(
             "SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(free.value)), '[]')::pg_catalog.text FROM (\
@@ -195,11 +194,8 @@ impl Sampler {
             key.referenced_table.sql(),
             table.name.sql()
         );
-        let found = super::group::tolerated(self.answer(client, &limits, body).await)?;
-        let values = found.iter().flat_map(|rows| rows.iter());
-        Ok(values
-            .filter_map(|row| row.first().cloned().flatten())
-            .next())
+        let values = self.column(client, limits, body).await?;
+        Ok(values.into_iter().next())
     }
 
     async fn take(
