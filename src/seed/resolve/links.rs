@@ -7,11 +7,11 @@ use super::own_children::key_back;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
-use crate::seed::check::Relation;
+use crate::seed::check::{Expression, Relation};
 use crate::seed::describe::header;
 use crate::seed::distribution::{Evenness, Grouping, Order};
 use crate::seed::encode::ScalarEncoding;
-use crate::seed::infer::types::TypeClass;
+use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{
     ColumnPlan, Draw, End, Generator, Link, LinkChoice, Nulls, Pair, ScalarSource, Weights,
@@ -113,6 +113,14 @@ pub(super) struct Key<'k> {
     pub(super) parent: usize,
     /// Referenced columns, as positions in the parent's plan.
     pub(super) positions: Vec<usize>,
+    /// What a referenced column has to hold: the table's own column is generated, and always that.
+    pub(super) constant: Option<Constant>,
+}
+
+/// A referenced column, as a position in the parent's plan, and its value.
+pub(super) struct Constant {
+    pub(super) position: usize,
+    pub(super) cell: Box<[u8]>,
 }
 
 impl<'a> Resolver<'a> {
@@ -211,8 +219,9 @@ impl<'a> Resolver<'a> {
             .iter()
             .filter_map(|name| draft.position(name))
             .collect();
-        // A generated column that references something: the server has the last word.
-        if columns.len() != key.columns.len() {
+        // A generated column that references something: the server has the last word, where it is no constant.
+        let generated = generated_constant(draft, key);
+        if columns.len() != key.columns.len() && (generated.is_none() || columns.len() != 1) {
             return None;
         }
         let parent_table = schema
@@ -241,7 +250,7 @@ impl<'a> Resolver<'a> {
             .iter()
             .map(|name| written.iter().position(|other| other == name))
             .collect();
-        let Some(positions) = positions else {
+        let Some(mut positions) = positions else {
             let open = columns.iter().find(|column| {
                 let planned = &draft.columns[**column];
                 !planned.column.not_null && !planned.fixed
@@ -275,11 +284,22 @@ impl<'a> Resolver<'a> {
             && parent_table.foreign_keys.iter().any(|back| {
                 back.references == draft.table.oid && back.columns == key.referenced_columns
             });
+        let constant = match generated {
+            Some((at, text)) => {
+                let position = positions.remove(at);
+                let of_parent = parent_table.column(&key.referenced_columns[at])?;
+                let class = classify(schema, &of_parent.data_type);
+                let cell = literal_cell(&class, &text)?;
+                Some(Constant { position, cell })
+            }
+            None => None,
+        };
         (!both).then_some(Key {
             key,
             columns,
             parent,
             positions,
+            constant,
         })
     }
 
@@ -1049,6 +1069,18 @@ impl<'a> Resolver<'a> {
         };
         (!rises).then_some(column)
     }
+}
+
+/// The one column of a key that is generated from a constant: its place among the key's columns, and what it holds.
+fn generated_constant(draft: &TableDraft<'_>, key: &ForeignKey) -> Option<(usize, String)> {
+    let mut generated = key.columns.iter().enumerate().filter_map(|(at, name)| {
+        let expression = draft.table.column(name)?.generated.as_deref()?;
+        Some((at, Expression::parse(expression).ok()?.literal()))
+    });
+    let (at, literal) = generated.next()?;
+    literal
+        .filter(|_| generated.next().is_none())
+        .map(|text| (at, text))
 }
 
 /// Whether a unique index holds a column of this key that is no other key's.
