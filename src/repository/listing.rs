@@ -93,7 +93,7 @@ impl Listing {
     }
 
     /// A file's text, where it is one and not too long.
-    pub(super) fn text(&self, path: &Path) -> Option<String> {
+    pub fn text(&self, path: &Path) -> Option<String> {
         let path = self.root.join(path);
         let length = std::fs::metadata(&path).ok()?.len();
         (length <= MAX_BYTES)

@@ -72,6 +72,30 @@ impl<'a> RunContext<'a> {
         self.qualified_name(node).map(|name| name.to_string())
     }
 
+    /// Whether the plan writes to the table that a node reads, or deletes rows of one that its rows go with: executions that are
+    /// rolled back leave it changed.
+    #[must_use]
+    pub fn is_written(&self, node: &Node) -> bool {
+        let plan = self.plan();
+        let name = |node: &Node| {
+            let relation = node.relation.as_ref()?;
+            Some((relation.schema.clone(), relation.name.clone()))
+        };
+        let read = name(node);
+        let mut writers = plan
+            .nodes
+            .iter()
+            .filter(|node| node.kind == NodeKind::ModifyTable);
+        if read.is_some() && writers.any(|writer| name(writer) == read) {
+            return true;
+        }
+        let (Some(schema), Some(table)) = (self.schema, self.table(node)) else {
+            return false;
+        };
+        let deleted = schema.cascading_from(schema.deleted_from(plan));
+        deleted.contains(&schema.root_of(table).oid)
+    }
+
     /// The same as a name.
     #[must_use]
     pub fn qualified_name(&self, node: &Node) -> Option<QualifiedName> {

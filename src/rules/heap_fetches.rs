@@ -3,7 +3,6 @@
 use super::context::{RunContext, Words};
 use super::{Check, Rule, Threshold, ThresholdUnit};
 use crate::finding::{Finding, Quantity, RuleId, Severity};
-use crate::plan::{Node, NodeKind, Plan};
 use crate::units::{Count, Rows};
 
 const MIN_SHARE: Threshold = Threshold {
@@ -49,7 +48,7 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
             continue;
         }
         // Its own executions, which are rolled back, took the marks away.
-        if is_written(context.plan(), node) {
+        if context.is_written(node) {
             continue;
         }
         let relation = context
@@ -78,18 +77,4 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
         ));
     }
     findings
-}
-
-/// Whether the plan writes to the table that a node reads.
-fn is_written(plan: &Plan, node: &Node) -> bool {
-    let name = |node: &Node| {
-        let relation = node.relation.as_ref()?;
-        Some((relation.schema.clone(), relation.name.clone()))
-    };
-    let read = name(node);
-    let mut writers = plan
-        .nodes
-        .iter()
-        .filter(|node| node.kind == NodeKind::ModifyTable);
-    read.is_some() && writers.any(|writer| name(writer) == read)
 }

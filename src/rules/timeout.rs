@@ -65,6 +65,10 @@ fn check(context: &RunContext<'_>) -> Vec<Finding> {
                 Count(loops),
                 Rows(node.estimate.rows.0)
             ),
+            None if returned(plan) >= MANY_RETURNED => format!(
+                "It is expected to return {} and has no LIMIT: page through them by key, or return fewer of them. The cost is at {label}.",
+                Rows(returned(plan))
+            ),
             None => format!(
                 "By the planner's estimate the cost is at {label} ({}). Start there, or raise `[audit] timeout` to see what was measured.",
                 Rows(node.estimate.rows.0)
@@ -113,6 +117,14 @@ fn checks_in_words(context: &RunContext<'_>) -> String {
 
 /// A write of as many rows is a batch job, whatever its plan.
 const MANY_ROWS: f64 = 100_000.0;
+
+/// Nobody reads as many rows of one answer: where nothing runs again and again, they are what takes the time.
+const MANY_RETURNED: f64 = 50_000.0;
+
+/// The rows that a statement is expected to return.
+fn returned(plan: &Plan) -> f64 {
+    plan.root().estimate.rows.0
+}
 
 /// The rows that a statement is expected to change: a node that writes is planned to return none of them.
 fn changes(plan: &Plan) -> f64 {

@@ -385,6 +385,25 @@ pub enum TypeDefinition {
 }
 
 impl Schema {
+    /// These tables and all that deleting their rows cascades to.
+    #[must_use]
+    pub fn cascading_from(&self, deleted_from: Vec<u32>) -> Vec<u32> {
+        let mut reached = deleted_from;
+        let mut at = 0;
+        while let Some(parent) = reached.get(at).copied() {
+            at += 1;
+            for table in &self.tables {
+                let cascades = table.foreign_keys.iter().any(|key| {
+                    key.references == parent && key.definition.contains("ON DELETE CASCADE")
+                });
+                if cascades && !reached.contains(&table.oid) {
+                    reached.push(table.oid);
+                }
+            }
+        }
+        reached
+    }
+
     /// The foreign keys by which rows of the referencing tables are searched for each row deleted from these tables, or from
     /// those that the delete cascades to, and that no index serves; each with its table.
     #[must_use]

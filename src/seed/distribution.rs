@@ -284,6 +284,12 @@ impl Grouping {
         self.groups
     }
 
+    /// Whether each of them has a row.
+    #[must_use]
+    pub const fn covers_all(&self) -> bool {
+        matches!(self.shape, Shape::Even { .. }) && self.groups <= self.rows
+    }
+
     /// How the rows lie.
     #[must_use]
     pub const fn order(&self) -> Order {

@@ -64,6 +64,7 @@ mod seed_refusals;
 mod seed_refused_before;
 mod seed_sense;
 mod seed_subtypes;
+mod seed_tenants;
 mod seed_understanding;
 mod seed_wishes;
 mod server;

@@ -102,3 +102,47 @@ async fn what_is_compared_otherwise_is_left_alone() {
         ]
     );
 }
+
+/// However many children there are, some parents have none, of any table, and a query that asks for them finds some.
+#[tokio::test]
+async fn some_parents_have_no_children() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE captains (id int PRIMARY KEY, name text NOT NULL);
+             CREATE TABLE letters (id int PRIMARY KEY, captain_id int NOT NULL REFERENCES captains);
+             CREATE TABLE wages (id int PRIMARY KEY, captain_id int NOT NULL REFERENCES captains);",
+        )
+        .await;
+    let spec = "[tables.captains]\nrows = 500\n[tables.letters]\nrows = 20_000\n[tables.wages]\nrows = 20_000\n";
+    let specs = [Source::new("seeds/spec.toml", spec)];
+    torture::try_fill_with(&database, &specs, &Options::default())
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let without = "SELECT count(*) FROM captains c LEFT JOIN letters l ON l.captain_id = c.id LEFT JOIN wages w ON w.captain_id = c.id
+         WHERE l.id IS NULL AND w.id IS NULL";
+    let found = count(&database, without).await;
+    assert!((5..=50).contains(&found), "{found}");
+}
+
+/// A generated column that is always the same is part of a key: only such parents are pointed to. And of several columns all are
+/// there or none.
+#[tokio::test]
+async fn a_generated_constant_chooses_the_parents() {
+    let database = support::database().await;
+    database
+        .execute(
+            "CREATE TABLE vessels (id int PRIMARY KEY, is_tender boolean NOT NULL, UNIQUE (id, is_tender));
+             CREATE TABLE cargoes (id int PRIMARY KEY, vessel_id int NOT NULL REFERENCES vessels,
+                 vessel_is_tender boolean NOT NULL GENERATED ALWAYS AS (false) STORED, hold text, hatch text, seal int,
+                 CHECK (num_nonnulls(hold, hatch, seal) = ANY (ARRAY[0, 3])),
+                 FOREIGN KEY (vessel_id, vessel_is_tender) REFERENCES vessels (id, is_tender));",
+        )
+        .await;
+    filled(&database, &[], "").await;
+    assert_eq!(count(&database, "SELECT count(*) FROM cargoes").await, 400);
+    let sealed = "SELECT count(*) FROM cargoes WHERE seal IS NOT NULL AND hold IS NOT NULL";
+    assert!(count(&database, sealed).await > 20);
+    let vessels = "SELECT count(DISTINCT vessel_id) FROM cargoes";
+    assert!(count(&database, vessels).await > 30);
+}

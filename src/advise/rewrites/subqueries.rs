@@ -92,6 +92,71 @@ fn plain_list(words: &Words<'_>, list: Range<usize>, outer: &str) -> Option<Stri
     Some(format!("SELECT {from} WHERE {condition}{column} = {outer}"))
 }
 
+/// `NOT EXISTS (… WHERE c AND (a OR b))` as `NOT EXISTS (… WHERE c AND (a)) AND NOT EXISTS (… WHERE c AND (b))`: each is an anti
+/// join of its own.
+pub(super) fn split_not_exists(written: &Written<'_>) -> Option<String> {
+    let words = &written.words;
+    (0..words.len())
+        .filter(|at| words.are(*at, &["not", "exists", "(", "select"]))
+        .find_map(|at| {
+            let close = words.after_parenthesis(at + 2)?;
+            let (place, sides) = alternatives(words, at + 3..close - 1)?;
+            let alone = |side: &Range<usize>| {
+                let before = words.slice(at..place.start);
+                let after = words.slice(place.end..close);
+                format!("{before} ({}) {after}", words.slice(side.clone()))
+            };
+            let split: Vec<String> = sides.iter().map(alone).collect();
+            Some(words.replaced(&[(at..close, format!("({})", split.join(" AND ")))]))
+        })
+}
+
+/// The one OR of a subquery's condition, itself or in parentheses among others that hold, and its sides; none of a subquery
+/// with more clauses.
+fn alternatives(
+    words: &Words<'_>,
+    subquery: Range<usize>,
+) -> Option<(Range<usize>, Vec<Range<usize>>)> {
+    const CLAUSES: [&str; 9] = [
+        "group",
+        "having",
+        "window",
+        "union",
+        "intersect",
+        "except",
+        "order",
+        "limit",
+        "offset",
+    ];
+    let within = |word: Option<usize>, end: usize| word.filter(|at| *at < end);
+    let start = within(words.find_outside(subquery.start, &["where"]), subquery.end)? + 1;
+    if within(words.find_outside(start, &CLAUSES), subquery.end).is_some() {
+        return None;
+    }
+    let sides = |of: Range<usize>| {
+        let (mut sides, mut from) = (Vec::new(), of.start);
+        while let Some(or) = within(words.find_outside(from, &["or"]), of.end) {
+            sides.push(from..or);
+            from = or + 1;
+        }
+        sides.push(from..of.end);
+        sides
+    };
+    let whole = sides(start..subquery.end);
+    if whole.len() > 1 {
+        return Some((start..subquery.end, whole));
+    }
+    let begins = |at: usize| at == start || words.is(at - 1, "and");
+    (start..subquery.end)
+        .filter(|at| words.is(*at, "(") && begins(*at) && !words.is(at + 1, "select"))
+        .find_map(|open| {
+            let close = words.after_parenthesis(open)?;
+            let found = sides(open + 1..close - 1);
+            let ends = close == subquery.end || words.is(close, "and");
+            (found.len() > 1 && ends).then_some((open..close, found))
+        })
+}
+
 /// The alias of the scan whose rows are compared with a subquery.
 fn host(written: &Written<'_>) -> Option<String> {
     let plan = written.plan();

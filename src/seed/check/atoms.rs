@@ -378,6 +378,15 @@ fn quantified(
     let Expression::Array(items) = array.uncast() else {
         return None;
     };
+    // How many of several hold: none of them or all.
+    if operator == "=" && !all && !negated && truths(left).is_some() {
+        let counts = items
+            .iter()
+            .map(|count| counted(Relation::Equal, left, count));
+        return counts
+            .collect::<Option<Vec<_>>>()
+            .map(|found| found.into_iter().flatten().collect());
+    }
     let values = items
         .iter()
         .map(Expression::literal)
@@ -1024,6 +1033,10 @@ mod tests {
             (2, true)
         );
         assert_eq!(count("((a IS NULL) = (b IS NULL))"), (2, true));
+        assert_eq!(
+            count("(num_nonnulls(a, b, c) = ANY (ARRAY[0, 3]))"),
+            (2, true)
+        );
         assert_eq!(
             count("CASE WHEN (kind = 'a'::text) THEN (x > 0) ELSE (y IS NOT NULL) END"),
             (2, true)

@@ -18,6 +18,7 @@ use super::infer::values::source_range;
 use super::plan::{
     Allowed, Bound, Choice, ColumnPlan, Condition, Domain, Draw, End, Generator, Nulls, Piece,
     Router, RouterTarget, Scalar, ScalarSource, SeedPlan, Side, Split, TablePlan, Text, TextSource,
+    Variants,
 };
 use super::random::{Key, below, fraction, mix};
 
@@ -97,14 +98,11 @@ impl<'p> Evaluator<'p> {
     }
 
     /// The column's plan in the row's variant.
-    fn arm<'c>(at: At<'p>, column: &'c ColumnPlan) -> &'c ColumnPlan {
+    fn arm<'c>(&self, at: At<'p>, column: &'c ColumnPlan) -> &'c ColumnPlan {
         let (Some(arms), Some(variants)) = (&column.arms, &at.table.variants) else {
             return column;
         };
-        let variant = match variants.root {
-            Some(root) if at.row == 0 => root,
-            _ => variants.weights.draw(variants.key.at(at.row)),
-        };
+        let variant = self.variant(at, variants);
         let arm = arms.of.get(variant).copied().unwrap_or(0);
         usize::from(arm)
             .checked_sub(1)
@@ -112,8 +110,25 @@ impl<'p> Evaluator<'p> {
             .unwrap_or(column)
     }
 
+    fn variant(&self, at: At<'p>, variants: &Variants) -> usize {
+        let drawn = match variants.root {
+            Some(root) if at.row == 0 => root,
+            _ => variants.weights.draw(variants.key.at(at.row)),
+        };
+        let leads_on = |variant: &usize| {
+            variants.needed[*variant]
+                .as_ref()
+                .is_some_and(|links| links.iter().all(|link| self.follow(at, *link).is_some()))
+        };
+        let count = variants.needed.len();
+        (drawn..drawn + count)
+            .map(|next| next % count)
+            .find(leads_on)
+            .unwrap_or(drawn)
+    }
+
     fn write(&self, at: At<'p>, column: &ColumnPlan, out: &mut Vec<u8>) {
-        let column = Self::arm(at, column);
+        let column = self.arm(at, column);
         if self.is_null(at, column) {
             encode::null(out);
             return;
@@ -367,7 +382,7 @@ impl<'p> Evaluator<'p> {
     }
 
     fn scalar_at(&self, at: At<'p>, column: &ColumnPlan) -> Option<i64> {
-        let column = Self::arm(at, column);
+        let column = self.arm(at, column);
         if self.is_null(at, column) {
             return None;
         }
@@ -551,7 +566,7 @@ impl<'p> Evaluator<'p> {
             .filter(|bound| bound.side == Side::AtLeast);
         let starts = lower.map(|bound| match &*bound.terms {
             [term] if (term.times, term.per) == (1, 1) => {
-                let column = Self::arm(at, &at.table.columns[term.column]);
+                let column = self.arm(at, &at.table.columns[term.column]);
                 match &column.generator {
                     Generator::Scalar(other) => self
                         .number(at, column, other, self.draw(at, column))

@@ -211,6 +211,9 @@ pub struct Variants {
     pub weights: Weights,
     /// The one of row 0, with which a tree begins.
     pub root: Option<usize>,
+    /// For each the links that must lead to a row, of those that may lead to none; `None` for one that no row is of. A row for
+    /// which one of them leads nowhere is of the next variant. Empty where no link is like that.
+    pub needed: Box<[Option<Box<[usize]>>]>,
 }
 
 /// When a column is NULL.

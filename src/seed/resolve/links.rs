@@ -7,12 +7,11 @@ use super::own_children::key_back;
 use super::rows::is_unique_within;
 use super::table::TableDraft;
 use crate::schema::{ForeignKey, Index, KeyPart, Schema, Table};
-use crate::seed::check::Relation;
+use crate::seed::check::{Expression, Relation};
 use crate::seed::describe::header;
 use crate::seed::distribution::{Evenness, Grouping, Order};
 use crate::seed::encode::ScalarEncoding;
-use crate::seed::infer::names::{is_role, singular, words};
-use crate::seed::infer::types::TypeClass;
+use crate::seed::infer::types::{TypeClass, classify};
 use crate::seed::infer::values::literal_cell;
 use crate::seed::plan::{
     ColumnPlan, Draw, End, Generator, Link, LinkChoice, Nulls, Pair, ScalarSource, Weights,
@@ -24,6 +23,8 @@ use crate::seed::wishes;
 
 /// Children per parent are uneven unless the spec says otherwise.
 const DEFAULT_SKEW: f64 = 0.5;
+/// Share of rows without a parent, where they may have none.
+pub(super) const WITHOUT_PARENT: f64 = 0.05;
 /// Below this many parents, uneven children would look odd.
 const FEW_PARENTS: u64 = 100;
 
@@ -112,6 +113,14 @@ pub(super) struct Key<'k> {
     pub(super) parent: usize,
     /// Referenced columns, as positions in the parent's plan.
     pub(super) positions: Vec<usize>,
+    /// What a referenced column has to hold: the table's own column is generated, and always that.
+    pub(super) constant: Option<Constant>,
+}
+
+/// A referenced column, as a position in the parent's plan, and its value.
+pub(super) struct Constant {
+    pub(super) position: usize,
+    pub(super) cell: Box<[u8]>,
 }
 
 impl<'a> Resolver<'a> {
@@ -122,14 +131,16 @@ impl<'a> Resolver<'a> {
         // A table's key to itself follows those that it shares columns with.
         keys.sort_by_key(|key| {
             let own = key.references == table.oid;
+            let grouping = self.grouping_of(draft, key).is_some();
             let nullable = key
                 .columns
                 .iter()
                 .any(|name| table.column(name).is_some_and(|column| !column.not_null));
             (
                 own,
+                !grouping && self.inferred.within.follows(table.oid, key),
                 self.repeated(draft, key).is_some(),
-                self.grouping_of(draft, key).is_none(),
+                !grouping,
                 nullable,
                 std::cmp::Reverse(key.columns.len()),
                 // What a unique key counts by groups the rows; who made them is looked for within the group.
@@ -140,9 +151,14 @@ impl<'a> Resolver<'a> {
             if self.is_given_up(draft.table, key) {
                 continue;
             }
+            let is_wish = self.inferred.within.is_wish(table.oid, key);
             let Some(key) = self.resolve_key(index, draft, key) else {
                 continue;
             };
+            if is_wish {
+                self.plan_within(index, draft, &key);
+                continue;
+            }
             if self.plan_own_child(index, draft, &key) {
                 continue;
             }
@@ -177,109 +193,6 @@ impl<'a> Resolver<'a> {
         self.tell_apart(draft);
     }
 
-    /// The foreign key to a row that has this key's column itself, by the same name: an order's tenant is its customer's. Who
-    /// did something is another matter: a comment's author is not the post's.
-    fn repeated<'k>(&self, draft: &TableDraft<'k>, key: &ForeignKey) -> Option<&'k ForeignKey> {
-        let [name] = key.columns.as_slice() else {
-            return None;
-        };
-        let table = draft.table;
-        let column = table.column(name)?;
-        let of_people = words(&key.referenced_table.name)
-            .last()
-            .is_some_and(|noun| is_role(&singular(noun)));
-        let said = draft
-            .position(name)
-            .is_some_and(|at| draft.columns[at].spec.is_some());
-        let counted = self.grouping_of(draft, key).is_some()
-            || self.shared_keys.contains(&(table.oid, key.name.clone()));
-        // A constraint may want one key or the other.
-        let limited = super::references::is_limited(table, column);
-        if of_people || said || counted || limited || key.references == table.oid {
-            return None;
-        }
-        let fits = |other: &&&'k ForeignKey| {
-            let parent = self
-                .schema
-                .table_by_oid(other.references)
-                .map(|parent| self.schema.root_of(parent));
-            let same = parent.is_some_and(|parent| {
-                parent
-                    .column(name)
-                    .is_some_and(|theirs| theirs.not_null || !column.not_null)
-                    && parent.foreign_keys.iter().any(|theirs| {
-                        theirs.references == key.references
-                            && theirs.columns == key.columns
-                            && theirs.referenced_columns == key.referenced_columns
-                    })
-            });
-            let needed = other
-                .columns
-                .iter()
-                .all(|name| table.column(name).is_some_and(|column| column.not_null));
-            let both: Vec<String> = other.columns.iter().chain(&key.columns).cloned().collect();
-            let tells_apart = table.indexes.iter().any(|index| {
-                (is_unique_within(index, &both) && !is_unique_within(index, &other.columns))
-                    || counts_by(table, index, name, other)
-            });
-            other.references != table.oid
-                && !other.columns.contains(name)
-                && (needed || !column.not_null)
-                && same
-                && !tells_apart
-        };
-        table
-            .foreign_keys
-            .iter()
-            .filter(|other| other.name != key.name)
-            .collect::<Vec<_>>()
-            .iter()
-            .find(fits)
-            .copied()
-    }
-
-    /// Takes a key's value from the row that another key points to; `false` where that row does not have it.
-    fn repeat(&mut self, draft: &mut TableDraft<'a>, key: &Key<'_>) -> bool {
-        let Some(other) = self.repeated(draft, key.key) else {
-            return false;
-        };
-        let names: Vec<Option<usize>> = other
-            .columns
-            .iter()
-            .map(|name| draft.position(name))
-            .collect();
-        let is_its =
-            |columns: &Vec<usize>| columns.iter().map(|at| Some(*at)).collect::<Vec<_>>() == names;
-        let Some(link) = draft.link_columns.iter().position(is_its) else {
-            return false;
-        };
-        let (parent, name) = (draft.links[link].parent, &key.key.columns[0]);
-        let optional = draft.links[link].null_share > 0.0
-            || draft.link_columns[link]
-                .iter()
-                .any(|column| draft.columns[*column].nulls != Nulls::Never);
-        let Some(position) = self.plan.tables[parent].column_index(name) else {
-            return false;
-        };
-        let of = &self.plan.tables[parent].columns[position];
-        let leads_there = matches!(of.generator, Generator::Parent { table, column, .. }
-            if table == key.parent && Some(&column) == key.positions.first());
-        let nullable = draft.columns[key.columns[0]].nulls != Nulls::Never;
-        if !leads_there || ((optional || of.nulls != Nulls::Never) && !nullable) {
-            return false;
-        }
-        let recode = self.recode(&draft.columns[key.columns[0]].class, parent, position);
-        let column = &mut draft.columns[key.columns[0]];
-        column.generator = Generator::Parent {
-            link,
-            table: parent,
-            column: position,
-            recode,
-        };
-        (column.draw, column.fixed, column.nulls) = (Draw::Row, true, Nulls::Never);
-        true
-    }
-
     /// A reference that only a name suggests, and that has nothing to point to.
     fn is_given_up(&self, table: &Table, key: &ForeignKey) -> bool {
         let id = (table.oid, key.name.clone());
@@ -294,7 +207,7 @@ impl<'a> Resolver<'a> {
         suggested && (self.open.contains(&id) || (empty && !own))
     }
 
-    fn resolve_key<'k>(
+    pub(super) fn resolve_key<'k>(
         &mut self,
         index: usize,
         draft: &mut TableDraft<'a>,
@@ -306,8 +219,9 @@ impl<'a> Resolver<'a> {
             .iter()
             .filter_map(|name| draft.position(name))
             .collect();
-        // A generated column that references something: the server has the last word.
-        if columns.len() != key.columns.len() {
+        // A generated column that references something: the server has the last word, where it is no constant.
+        let generated = generated_constant(draft, key);
+        if columns.len() != key.columns.len() && (generated.is_none() || columns.len() != 1) {
             return None;
         }
         let parent_table = schema
@@ -336,7 +250,7 @@ impl<'a> Resolver<'a> {
             .iter()
             .map(|name| written.iter().position(|other| other == name))
             .collect();
-        let Some(positions) = positions else {
+        let Some(mut positions) = positions else {
             let open = columns.iter().find(|column| {
                 let planned = &draft.columns[**column];
                 !planned.column.not_null && !planned.fixed
@@ -370,11 +284,22 @@ impl<'a> Resolver<'a> {
             && parent_table.foreign_keys.iter().any(|back| {
                 back.references == draft.table.oid && back.columns == key.referenced_columns
             });
+        let constant = match generated {
+            Some((at, text)) => {
+                let position = positions.remove(at);
+                let of_parent = parent_table.column(&key.referenced_columns[at])?;
+                let class = classify(schema, &of_parent.data_type);
+                let cell = literal_cell(&class, &text)?;
+                Some(Constant { position, cell })
+            }
+            None => None,
+        };
         (!both).then_some(Key {
             key,
             columns,
             parent,
             positions,
+            constant,
         })
     }
 
@@ -494,7 +419,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// How a parent's value is written where the two columns count in different types (a bigint that names an integer).
-    fn recode(&self, class: &TypeClass, parent: usize, position: usize) -> Option<ScalarEncoding> {
+    pub(super) fn recode(
+        &self,
+        class: &TypeClass,
+        parent: usize,
+        position: usize,
+    ) -> Option<ScalarEncoding> {
         let TypeClass::Scalar(encoding) = class.base() else {
             return None;
         };
@@ -584,7 +514,7 @@ impl<'a> Resolver<'a> {
             (true, None) if self.is_part_of_a_reference(table, &key.key.columns) => 0.0,
             // A key over several columns of which some are never NULL has no other source of values for those.
             (true, None) if !key.columns.iter().all(can_be_null) => 0.0,
-            (true, None) => 0.05,
+            (true, None) => WITHOUT_PARENT,
         };
         let unique = table
             .indexes
@@ -684,7 +614,11 @@ impl<'a> Resolver<'a> {
     }
 
     /// The skew and order of `rows = { per = … }`, where this key is the one that it names.
-    fn grouping_of(&self, draft: &TableDraft<'a>, key: &ForeignKey) -> Option<(f64, Order)> {
+    pub(super) fn grouping_of(
+        &self,
+        draft: &TableDraft<'a>,
+        key: &ForeignKey,
+    ) -> Option<(f64, Order)> {
         let spec = self.specs.get(&draft.table.oid)?;
         let Some(RowsSpec::Per {
             table,
@@ -797,7 +731,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The way from a row of this table to the row that groups the parent's rows, or those of its supertype.
-    fn path_to(
+    pub(super) fn path_to(
         &self,
         draft: &TableDraft<'a>,
         key: &Key<'_>,
@@ -1137,6 +1071,18 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// The one column of a key that is generated from a constant: its place among the key's columns, and what it holds.
+fn generated_constant(draft: &TableDraft<'_>, key: &ForeignKey) -> Option<(usize, String)> {
+    let mut generated = key.columns.iter().enumerate().filter_map(|(at, name)| {
+        let expression = draft.table.column(name)?.generated.as_deref()?;
+        Some((at, Expression::parse(expression).ok()?.literal()))
+    });
+    let (at, literal) = generated.next()?;
+    literal
+        .filter(|_| generated.next().is_none())
+        .map(|text| (at, text))
+}
+
 /// Whether a unique index holds a column of this key that is no other key's.
 fn tells_rows_apart(table: &Table, key: &ForeignKey) -> bool {
     let is_own = |name: &String| {
@@ -1147,28 +1093,6 @@ fn tells_rows_apart(table: &Table, key: &ForeignKey) -> bool {
     let indexes = table.indexes.iter().filter(|index| index.unique);
     let mut parts = indexes.flat_map(|index| &index.keys);
     parts.any(|part| matches!(&part.part, KeyPart::Column(name) if is_own(name)))
-}
-
-/// Whether a unique index over foreign keys alone counts by this column, and does not hold the other key: a value that comes
-/// with the other key's row could not count.
-fn counts_by(table: &Table, index: &Index, name: &str, other: &ForeignKey) -> bool {
-    let columns: Vec<&String> = index
-        .keys
-        .iter()
-        .filter_map(|key| match &key.part {
-            KeyPart::Column(name) => Some(name),
-            KeyPart::Expression(_) => None,
-        })
-        .collect();
-    let references = |column: &&String| {
-        let mut keys = table.foreign_keys.iter();
-        keys.any(|key| key.columns.contains(column))
-    };
-    index.unique
-        && columns.len() == index.keys.len()
-        && columns.iter().any(|column| *column == name)
-        && columns.iter().all(references)
-        && !other.columns.iter().all(|column| columns.contains(&column))
 }
 
 /// To the row that groups a parent's rows (see [`LinkChoice::Within`]).

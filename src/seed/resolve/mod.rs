@@ -22,6 +22,7 @@ mod partitions;
 mod places;
 mod polymorphic;
 mod references;
+mod repeated_columns;
 mod roles;
 mod rows;
 mod shapes;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 pub(in crate::seed) use self::columns::PLAIN;
 use self::references::{Origin, Reference};
+use self::repeated_columns::Within;
 use super::check::Atom;
 use super::clock::Clock;
 use super::describe::header;
@@ -267,17 +269,24 @@ fn at_scale(
     let specs = match_specs(schema, spec, &mut errors, &mut misread);
     let mut mistakes = Vec::new();
     let mut references = references::undeclared(schema, &specs, stored, options, &mut mistakes);
+    // Tables that shared columns cost their rows.
+    let mut without: BTreeSet<u32> = BTreeSet::new();
     for attempt in 0..=ATTEMPTS {
         if attempt == ATTEMPTS {
             references.retain(|reference| reference.origin == Origin::Asked);
         }
         let with_references = stricter_keys::with(&references::with(schema, &references), stored);
+        let mut within = repeated_columns::within(&with_references, &specs);
+        within.retain(|one| attempt < ATTEMPTS && !without.contains(&one.table));
+        let with_references = references::with(&with_references, &within);
         let inferred = Inferred {
             keys: references
                 .iter()
                 .filter(|reference| reference.origin != Origin::Asked)
+                .chain(&within)
                 .map(|reference| (reference.table, reference.key.name.clone()))
                 .collect(),
+            within: Within::of(&within),
         };
         let mut refusal = match planned(&with_references, spec, options, stored, inferred) {
             Ok(mut plan) if mistakes.is_empty() => {
@@ -298,6 +307,12 @@ fn at_scale(
             let stands = |error: &SeedError| matches!(error, SeedError::Unsolvable { table: of, .. } if table.as_ref() == Some(of));
             refusal.errors.iter().any(stands)
         };
+        let in_the_way = within.iter().filter(|one| stands_in_the_way(one));
+        let known = without.len();
+        without.extend(in_the_way.map(|one| one.table));
+        if without.len() > known {
+            continue;
+        }
         // What joins show before what names say.
         for origin in [Origin::Joined, Origin::Named] {
             if references.len() == kept {
@@ -319,6 +334,8 @@ fn at_scale(
 #[derive(Debug, Clone, Default)]
 struct Inferred {
     keys: BTreeSet<(u32, String)>,
+    /// Those of them that only choose among a parent's rows.
+    within: Within,
 }
 
 fn planned(
@@ -405,6 +422,7 @@ fn planned(
         if !resolver.errors.is_empty() {
             return Err(Box::new(resolver.into_refusal()));
         }
+        resolver.note_repeats();
         resolver.measure_widths();
         resolver.compare_with_spec();
         return Ok(SeedPlan {
@@ -469,6 +487,8 @@ struct Resolver<'a> {
     even: BTreeSet<(u32, String)>,
     /// Foreign keys that are none of the schema's.
     inferred: Inferred,
+    /// Columns that take their values from the row that another one points to, as they are told.
+    repeats: Vec<String>,
     /// Columns (table, name) that foreign keys point to.
     referenced: BTreeSet<(u32, &'a String)>,
     /// What earlier passes, and this one, found that columns should be.
@@ -510,6 +530,7 @@ impl<'a> Resolver<'a> {
             shared_keys: links::shared_keys(schema),
             even: BTreeSet::new(),
             inferred: Inferred::default(),
+            repeats: Vec::new(),
             referenced: links::referenced(schema),
             index: ordered
                 .iter()

@@ -23,6 +23,11 @@ impl<'a> Resolver<'a> {
         if key.parent >= index {
             return Box::default();
         }
+        if let Some(constant) = &key.constant {
+            let holds = |cell: &[u8]| *cell == *constant.cell;
+            let rows = self.rows_where(key.parent, constant.position, holds);
+            return rows.unwrap_or_default();
+        }
         let mut columns = key.columns.iter().zip(&key.positions);
         let listed = columns.clone().find_map(|(column, position)| {
             let planned = &draft.columns[*column];

@@ -95,6 +95,7 @@ impl<'a> Resolver<'a> {
             columns,
             parent: key.parent,
             positions,
+            constant: None,
         };
         let mut link = self.link_of(index, draft, &key, Box::default());
         link.null_share = 0.0;

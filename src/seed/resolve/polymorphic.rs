@@ -329,6 +329,7 @@ impl<'a> Resolver<'a> {
             key,
             weights: Weights::new(&weights),
             root: root.map(|root| root * kinds.len()),
+            needed: Box::default(),
         });
     }
 

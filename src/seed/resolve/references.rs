@@ -30,8 +30,10 @@ pub(super) enum Origin {
     Asked,
     /// A name's.
     Named,
-    /// The catalog's joins': the first to be given up.
+    /// The catalog's joins'.
     Joined,
+    /// That of a column which a table and its parent share: the first to be given up.
+    Repeated,
 }
 
 /// What a spec writes where a column references nothing.
@@ -43,6 +45,8 @@ struct Search<'a> {
     stored: &'a BTreeMap<u32, StoredRows>,
     /// Tables that a column can name, with their words (the last one in the singular) and their key.
     targets: Vec<(Vec<String>, &'a Table, &'a Column)>,
+    /// Where declared keys of columns of a name lead, with how many of them.
+    namesakes: BTreeMap<&'a str, BTreeMap<(u32, &'a str), usize>>,
 }
 
 /// All undeclared references of a schema; mistakes of the spec's own go to `errors`.
@@ -66,6 +70,7 @@ pub(super) fn undeclared(
         schema,
         stored,
         targets,
+        namesakes: namesakes(schema, &seeded),
     };
     let mut found = Vec::new();
     for table in &seeded {
@@ -183,6 +188,29 @@ fn note(schema: &Schema, references: &[Reference], origin: Origin, told: &str) -
     ))
 }
 
+/// Where the declared foreign keys of identifiers lead, by the column's name.
+fn namesakes<'a>(
+    schema: &Schema,
+    seeded: &[&'a Table],
+) -> BTreeMap<&'a str, BTreeMap<(u32, &'a str), usize>> {
+    let mut found: BTreeMap<&str, BTreeMap<(u32, &str), usize>> = BTreeMap::new();
+    for table in seeded {
+        for key in &table.foreign_keys {
+            let ([name], [of]) = (key.columns.as_slice(), key.referenced_columns.as_slice()) else {
+                continue;
+            };
+            let parent = schema
+                .table_by_oid(key.references)
+                .map(|parent| schema.root_of(parent).oid);
+            if let Some(parent) = parent.filter(|parent| *parent != table.oid) {
+                let of_name = found.entry(name).or_default();
+                *of_name.entry((parent, of)).or_default() += 1;
+            }
+        }
+    }
+    found
+}
+
 /// A table's words, the last one in the singular.
 fn name_words(table: &Table) -> Vec<String> {
     let mut words = words(&table.name.name);
@@ -275,6 +303,9 @@ impl<'a> Search<'a> {
 
     /// The table that a column names.
     fn target(&self, table: &'a Table, column: &'a Column) -> Option<(&'a Table, &'a Column)> {
+        if let Some(found) = self.by_namesakes(table, column) {
+            return Some(found);
+        }
         let class = classify(self.schema, &column.data_type);
         let mut words = words(&column.name);
         let how = match words.last()?.as_str() {
@@ -288,6 +319,25 @@ impl<'a> Search<'a> {
         let found = self.of_words(table, words, &class, how);
         let found = found.or_else(|| self.by_natural_key(table, column));
         found.filter(|(_, of)| self.is_comparable(column, of))
+    }
+
+    /// The one table that columns of this name reference elsewhere, at least two of them by a declared key.
+    fn by_namesakes(
+        &self,
+        table: &'a Table,
+        column: &'a Column,
+    ) -> Option<(&'a Table, &'a Column)> {
+        const ENOUGH: usize = 2;
+        let last = words(&column.name).pop()?;
+        if !matches!(last.as_str(), "id" | "uuid" | "guid") || words(&column.name).len() < 2 {
+            return None;
+        }
+        let led = self.namesakes.get(column.name.as_str())?;
+        let (&(parent, of), count) = led.first_key_value().filter(|_| led.len() == 1)?;
+        let parent = self.schema.table_by_oid(parent)?;
+        let of = parent.column(of)?;
+        let is_other = parent.oid != table.oid && parent.name.schema == table.name.schema;
+        (is_other && *count >= ENOUGH && self.is_comparable(column, of)).then_some((parent, of))
     }
 
     /// The table that these words name, whose key is of a class.
@@ -507,6 +557,7 @@ pub(super) fn of_elements(
         schema,
         stored: &none,
         targets,
+        namesakes: BTreeMap::new(),
     };
     let mut words = words(&column.name);
     let last = words.pop()?;

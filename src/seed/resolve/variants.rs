@@ -104,6 +104,7 @@ impl<'a> Resolver<'a> {
             key: draft.key.derive("variant"),
             weights: Weights::new(&weights),
             root,
+            needed: needed(draft, &full, &weights),
         });
     }
 
@@ -474,6 +475,29 @@ fn leave_generators_alone(draft: &TableDraft<'_>, choice: &mut Choice) {
                 .retain(|atoms| !is_constant(atoms, name));
         }
     }
+}
+
+/// The links of each variant that must lead to a row, of those that look for one of the same tenant and may find none.
+fn needed(draft: &TableDraft<'_>, full: &[Facts], weights: &[f64]) -> Box<[Option<Box<[usize]>>]> {
+    let within: Vec<usize> = (0..draft.links.len())
+        .filter(|link| matches!(draft.links[*link].choice, LinkChoice::Within { .. }))
+        .collect();
+    if within.is_empty() {
+        return Box::default();
+    }
+    let is_needed = |facts: &Facts, link: usize| {
+        draft.link_columns[link].iter().any(|column| {
+            let planned = &draft.columns[*column];
+            let is_of_link =
+                matches!(planned.generator, Generator::Parent { link: of, .. } if of == link);
+            is_of_link && facts.of(&planned.column.name).null == Some(false)
+        })
+    };
+    let of_variant = |(facts, weight): (&Facts, &f64)| {
+        let links = within.iter().copied();
+        (*weight > 0.0).then(|| links.filter(|link| is_needed(facts, *link)).collect())
+    };
+    full.iter().zip(weights).map(of_variant).collect()
 }
 
 /// A variant in which a table's keys to itself are NULL, if its first row is to be in it: it has no earlier row.

@@ -70,6 +70,11 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
                  program makes {name} as it runs. Correct it, or write `-- @skip: reason` above it.",
                 file.display()
             ),
+            Some((file, line)) if is_temporary(&listing, &file, line) => format!(
+                "{}:{line} makes {name} as a temporary table, in the session that asks: no migration has it, and each query is audited in \
+                 a session of its own. `pgproof record -- CMD` sees both; else write `-- @skip: reason` above it.",
+                file.display()
+            ),
             Some((file, line)) => in_place_of(&file, line, &name),
             None if failure.hint.is_some() => continue,
             None => format!(
@@ -79,6 +84,18 @@ pub(super) fn explain(runs: &mut [QueryRuns], project: &Project) {
             ),
         });
     }
+}
+
+/// Whether what is made on a line of a file goes with its session.
+fn is_temporary(listing: &Listing, file: &Path, line: u32) -> bool {
+    let text = listing.text(file).unwrap_or_default();
+    let made = text.lines().nth(line.saturating_sub(1) as usize);
+    made.is_some_and(makes_temporary)
+}
+
+fn makes_temporary(line: &str) -> bool {
+    let mut words = line.split_whitespace().map(str::to_ascii_lowercase);
+    words.any(|word| matches!(word.as_str(), "temp" | "temporary"))
 }
 
 /// What helps where a file that is not among the migrations makes an object.
@@ -118,7 +135,16 @@ fn missing(message: &str) -> Option<String> {
 mod tests {
     use std::path::Path;
 
-    use super::{in_place_of, missing};
+    use super::{in_place_of, makes_temporary, missing};
+
+    #[test]
+    fn a_table_of_a_session_is_told_from_others() {
+        assert!(makes_temporary(
+            "CREATE TEMP TABLE staged ON COMMIT DROP AS"
+        ));
+        assert!(makes_temporary("create temporary table staged (id int);"));
+        assert!(!makes_temporary("CREATE TABLE temp_staged (id int);"));
+    }
 
     #[test]
     fn only_a_file_of_sql_is_a_migration() {
